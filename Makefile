@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target is one line a person can read. `make run` and `make test` need python3, python3-venv and make only.
+PYTHON ?= python3
+BIN := .venv/bin
+UV_VERSION := 0.13.9
+PYTEST_ARGS ?=
+export PYTHONPATH := source:.
+
+.PHONY: help run install test lint types check chaos bench synth deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/uv: Makefile
+	@echo "· making a virtual environment in .venv"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is %d.%d." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv || { echo "The venv module is missing: install Debian's python3-venv."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+.venv/local: .venv/uv requirements/local.txt
+	@echo "· installing what the room needs to run (about a minute the first time)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/local.txt
+	@touch $@
+
+.venv/dev: .venv/local requirements/dev.txt
+	@echo "· installing what tests and checks need"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+install: .venv/dev ## install everything into .venv
+
+run: .venv/local ## start the whole room on this machine and print its addresses
+	@$(BIN)/python -m deployment.local
+
+test: .venv/dev ## run all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/dev ## check style
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: .venv/dev ## check types
+	$(BIN)/mypy
+
+check: lint types test ## what CI runs
+
+lock: .venv/uv ## pin every dependency again
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/dev.in -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/local.in -o requirements/local.txt
+
+clean: ## remove what the other targets made
+	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole room on one machine: `python -m deployment.local`."""

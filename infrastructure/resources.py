@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables, queue, schedules and functions of the room: one definition for CDK and one machine.
+
+Plain data, no CDK import, so that the local stack starts without it. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Index:
+    """A global secondary index: partition key (S), sort key (N), further projected attributes."""
+
+    name: str
+    partition_key: str
+    sort_key: str
+    projected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A DynamoDB table on demand; keys as (name, type)."""
+
+    name: str
+    setting: str
+    partition_key: tuple[str, str]
+    sort_key: tuple[str, str] | None = None
+    index: Index | None = None
+    stream: bool = False
+    ttl: str = "leaves_at"
+
+
+POSITIONS = Table(
+    "QueuePositions",
+    "QUEUE_POSITIONS_TABLE",
+    ("id", "S"),
+    index=Index("ByPosition", "line", "position", ("entry_time",)),
+)
+TOKENS = Table("Tokens", "TOKENS_TABLE", ("line", "S"), ("position", "N"), stream=True)
+SERVING_LOG = Table("ServingLog", "SERVING_LOG_TABLE", ("event_id", "S"), ("entry", "S"))
+TABLES = (POSITIONS, TOKENS, SERVING_LOG)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A worker function: its name in ``workers/app.py``, its limits, what starts it."""
+
+    name: str
+    timeout: int
+    memory: int
+    schedule: str = ""  # an EventBridge schedule expression
+    batch_size: int = 0
+    batch_window: int = 0
+    max_concurrency: int = 0
+
+
+ASSIGN = Function(
+    "assign_positions", 30, 1024, batch_size=1000, batch_window=1, max_concurrency=8
+)
+PUBLISH = Function("publish_events", 30, 512, batch_size=100, batch_window=1)
+SWEEP = Function("sweep_positions", 55, 1024, schedule="rate(1 minute)")
+REPORT = Function("report_metrics", 20, 512, schedule="rate(1 minute)")
+ROTATE = Function("rotate_keys", 30, 512, schedule="rate(30 days)")
+SET_UP = Function("set_up", 60, 512)
+WORKERS = (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE, SET_UP)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue of joins. Visibility is six times the worker's timeout (AWS's advice for Lambda)."""
+
+    visibility_timeout: int = 6 * ASSIGN.timeout
+    retention: int = 4 * 86_400
+    max_receive_count: int = 10
+    dead_letter_retention: int = 14 * 86_400
+
+
+JOINS = Queue()
+EVENT_SOURCE = "custom.waitingroom"
+
+
+@dataclass(frozen=True)
+class CacheRule:
+    """What an edge cache keys a path on, and the longest it may keep it; answers say how long."""
+
+    path: str
+    query: tuple[str, ...]
+    longest: int
+    headers: tuple[str, ...] = field(default=("Origin",))
+
+
+CACHE_RULES = (
+    CacheRule("/queue_num", ("event_id", "request_id"), 60),
+    CacheRule("/queue_pos_expiry", ("event_id", "request_id"), 5),
+    CacheRule("/serving_num", ("event_id",), 5),
+    CacheRule("/waiting_num", ("event_id",), 5),
+    CacheRule("/status", ("event_id",), 5),
+    CacheRule("/ended_sessions", ("event_id",), 60),
+    CacheRule("/public_key", ("event_id",), 300),
+    CacheRule("/.well-known/jwks.json", (), 300),
+)

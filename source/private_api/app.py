@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The private API, behind IAM: what operators and the room's own helpers may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice import Chalice, IAMAuthorizer, Response
+
+from waiting_room.serving import check_increment
+from waiting_room.tokens import check_issuer, check_validity
+from waiting_room.web import (
+    MAX_EVENT_ID,
+    answers,
+    body,
+    optional_query,
+    page_mark,
+    page_token,
+    query,
+    reply,
+    text,
+    whole_number,
+)
+from waiting_room.wiring import room
+
+app = Chalice(app_name="waiting-room-private-api", configure_logs=False)
+iam = IAMAuthorizer()
+PAGE = 1000  # request ids in one page of expired tokens, at most
+
+
+@app.route("/increment_serving_counter", methods=["POST"], authorizer=iam)
+@answers
+def increment_serving_counter() -> dict[str, int]:
+    content = body(app.current_request)
+    by = check_increment(content.get("increment_by"))
+    return {"serving_num": room().increment_serving_counter(_event(content), by)}
+
+
+@app.route("/num_active_tokens", methods=["GET"], authorizer=iam)
+@answers
+def num_active_tokens() -> dict[str, int]:
+    return {"active_tokens": room().counts(query(app.current_request, "event_id")).active}
+
+
+@app.route("/metrics", methods=["GET"], authorizer=iam)
+@answers
+def metrics() -> dict[str, Any]:
+    return room().figures(query(app.current_request, "event_id"))
+
+
+@app.route("/expired_tokens", methods=["GET"], authorizer=iam)
+@answers
+def expired_tokens() -> Response:
+    request = app.current_request
+    event_id = query(request, "event_id")
+    limit = whole_number(optional_query(request, "limit"), "limit", 1, PAGE)
+    after = optional_query(request, "next_token")
+    if limit is None and after is None:
+        ids, mark = room().expired_tokens(event_id, 10 * PAGE, None)
+        return reply(ids, headers={"X-Next-Token": page_token(mark)} if mark else None)
+    ids, mark = room().expired_tokens(event_id, limit or PAGE, page_mark(after))
+    return reply({"request_ids": ids, "next_token": page_token(mark) if mark else None})
+
+
+@app.route("/generate_token", methods=["POST"], authorizer=iam)
+@answers
+def generate_token() -> dict[str, Any]:
+    content = body(app.current_request)
+    issuer, validity = content.get("issuer"), content.get("validity_period")
+    return room().generate_token_for_operator(
+        _event(content),
+        _request(content),
+        issuer=None if issuer is None else check_issuer(issuer),
+        validity=None if validity is None else check_validity(validity),
+    )
+
+
+@app.route("/update_session", methods=["POST"], authorizer=iam)
+@answers
+def update_session() -> dict[str, str]:
+    content = body(app.current_request)
+    room().update_session(_event(content), _request(content), content.get("status"))
+    return {}
+
+
+@app.route("/request_status", methods=["GET"], authorizer=iam)
+@answers
+def request_status() -> dict[str, Any]:
+    request = app.current_request
+    return room().request_status(query(request, "event_id"), query(request, "request_id"))
+
+
+@app.route("/update_message", methods=["POST"], authorizer=iam)
+@answers
+def update_message() -> dict[str, str]:
+    content = body(app.current_request)
+    return {"message": room().set_message(_event(content), content.get("message"))}
+
+
+@app.route("/reset_initial_state", methods=["POST"], authorizer=iam)
+@answers
+def reset_initial_state() -> dict[str, str]:
+    generation = room().reset_initial_state(_event(body(app.current_request)))
+    return {"message": f"The waiting room was reset; line {generation} starts now."}
+
+
+def _event(content: dict[str, Any]) -> str:
+    return text(content, "event_id", longest=MAX_EVENT_ID)
+
+
+def _request(content: dict[str, Any]) -> str:
+    return text(content, "request_id", longest=36)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public API. ``POST /assign_queue_num`` is not here: API Gateway writes it to SQS directly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice import Chalice, Response
+
+from waiting_room.queue import MAX_CLIENT_SECRET
+from waiting_room.web import (
+    MAX_EVENT_ID,
+    answers,
+    body,
+    cached,
+    client_secret,
+    query,
+    reply,
+    text,
+)
+from waiting_room.wiring import room
+
+app = Chalice(app_name="waiting-room-public-api", configure_logs=False)
+
+
+@app.route("/queue_num", methods=["GET"])
+@answers
+def queue_num() -> Response:
+    row = room().queue_number(_query("event_id"), _query("request_id"))
+    return reply(
+        {
+            "queue_number": row.position,
+            "entry_time": row.entry_time,
+            "event_id": row.event_id,
+            "status": 1,
+        },
+        cache=cached(3),
+    )
+
+
+@app.route("/serving_num", methods=["GET"])
+@answers
+def serving_num() -> Response:
+    return reply({"serving_counter": room().counts(_query("event_id")).serving}, cache=cached(1))
+
+
+@app.route("/waiting_num", methods=["GET"])
+@answers
+def waiting_num() -> Response:
+    return reply({"waiting_num": room().counts(_query("event_id")).waiting}, cache=cached(1))
+
+
+@app.route("/status", methods=["GET"])
+@answers
+def status() -> Response:
+    return reply(room().status(_query("event_id")), cache=cached(1))
+
+
+@app.route("/queue_pos_expiry", methods=["GET"])
+@answers
+def queue_pos_expiry() -> Response:
+    left = room().time_to_expiry(_query("event_id"), _query("request_id"))
+    return reply({"expires_in": left}, cache=cached(2))
+
+
+@app.route("/generate_token", methods=["POST"])
+@answers
+def generate_token() -> dict[str, Any]:
+    content = body(app.current_request)
+    return room().generate_token(
+        text(content, "event_id", longest=MAX_EVENT_ID),
+        text(content, "request_id", longest=36),
+        client_secret=client_secret(content, MAX_CLIENT_SECRET),
+    )
+
+
+@app.route("/public_key", methods=["GET"])
+@answers
+def public_key() -> Response:
+    return reply(room().public_key(_query("event_id")), cache=cached(60))
+
+
+@app.route("/.well-known/jwks.json", methods=["GET"])
+@answers
+def jwks() -> Response:
+    return reply(room().jwks(), cache=cached(60))
+
+
+@app.route("/ended_sessions", methods=["GET"])
+@answers
+def ended_sessions() -> Response:
+    return reply({"request_ids": room().ended_sessions(_query("event_id"))}, cache=cached(5))
+
+
+def _query(name: str) -> str:
+    return query(app.current_request, name)

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gauges as an embedded metric in the function's log: no call, no agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NAMESPACE = "WaitingRoom"
+
+
+def emit(event_id: str, gauges: Mapping[str, int]) -> None:
+    """Write the gauges of an event, dimension ``EventId``."""
+    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+    metrics = EphemeralMetrics(namespace=NAMESPACE)
+    metrics.add_dimension(name="EventId", value=event_id)
+    for name, value in gauges.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.flush_metrics()

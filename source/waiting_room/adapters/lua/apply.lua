@@ -1,0 +1,57 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- apply: bring the copy up to a state of the event, never behind it.
+-- ARGV 1 generation   2 version   3 queue   4 serving   5 swept   6 expired   7 audited   8 holes
+--      9 message   10 message_at   11 move "previous:current:at" or ""   12 replace segments (0 or 1)
+--      13 number of segments   then segments "first:last:at"   then known holes
+-- result: 1 applied, 0 of an older generation; LOST when moves before this one are missing
+if not alive() then return LOST end
+local generation, version = tonumber(ARGV[1]), tonumber(ARGV[2])
+local had = number('generation')
+if generation < had then return 0 end
+if generation > had then
+  redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT)
+  redis.call('HSET', STATE, 'run', RUN, 'generation', generation)
+end
+local segments = tonumber(ARGV[13])
+if version > number('version') then
+  if ARGV[12] == '0' and version > number('version') + 1 then return LOST end
+  if ARGV[12] == '1' then
+    redis.call('DEL', SERVED)
+    for index = 14, 13 + segments do
+      redis.call('ZADD', SERVED, string.match(ARGV[index], ':(%d+):'), ARGV[index])
+    end
+  else
+    local previous, current, at = string.match(ARGV[11], '(%d+):(%d+):(%d+)')
+    previous, current = tonumber(previous), tonumber(current)
+    if current > previous then
+      redis.call('ZADD', SERVED, current, (previous + 1) .. ':' .. current .. ':' .. at)
+    elseif current < previous then
+      local above = redis.call('ZRANGEBYSCORE', SERVED, '(' .. current, '+inf')
+      for _, segment in ipairs(above) do
+        local first, _, reached = string.match(segment, '(%d+):(%d+):(%d+)')
+        redis.call('ZREM', SERVED, segment)
+        if tonumber(first) <= current then
+          redis.call('ZADD', SERVED, current, first .. ':' .. current .. ':' .. reached)
+        end
+      end
+    end
+  end
+  redis.call('HSET', STATE, 'version', version, 'serving', ARGV[4])
+end
+if tonumber(ARGV[3]) > number('queue') then redis.call('HSET', STATE, 'queue', ARGV[3]) end
+if tonumber(ARGV[5]) > number('swept') then
+  redis.call('HSET', STATE, 'swept', ARGV[5], 'expired', ARGV[6])
+end
+if tonumber(ARGV[7]) > number('audited') then
+  redis.call('HSET', STATE, 'audited', ARGV[7], 'holes', ARGV[8])
+  redis.call('ZREMRANGEBYSCORE', HOLES, '-inf', ARGV[7])
+end
+local told = tonumber(redis.call('HGET', STATE, 'message_at')) or 0
+if tonumber(ARGV[10]) > told then
+  redis.call('HSET', STATE, 'message', ARGV[9], 'message_at', ARGV[10])
+end
+local audited = number('audited')
+for index = 14 + segments, #ARGV do
+  if tonumber(ARGV[index]) > audited then redis.call('ZADD', HOLES, ARGV[index], ARGV[index]) end
+end
+return 1

@@ -1,0 +1,31 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- restore: replace the copy by what the tables say, unless another rebuild came first.
+-- ARGV 1 force (0 or 1)   2 taken bitmap   3 ended bitmap   4 number of state pairs
+--      5 number of segments   6 number of live pairs
+--      then state field, value …   segments "first:last:at" …   expires_at, count …   known holes …
+-- result: 1 replaced, 0 the copy was whole
+if alive() and ARGV[1] == '0' then return 0 end
+local pairs_, segments, lives = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT)
+redis.call('SET', TAKEN, ARGV[2])
+redis.call('SET', ENDED, ARGV[3])
+local at = 7
+for _ = 1, pairs_ do
+  redis.call('HSET', STATE, ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+for _ = 1, segments do
+  redis.call('ZADD', SERVED, string.match(ARGV[at], ':(%d+):'), ARGV[at])
+  at = at + 1
+end
+for _ = 1, lives do
+  redis.call('ZADD', LIVE, ARGV[at], ARGV[at])
+  redis.call('HSET', LIVE_COUNT, ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+while at <= #ARGV do
+  redis.call('ZADD', HOLES, ARGV[at], ARGV[at])
+  at = at + 1
+end
+redis.call('HSET', STATE, 'run', RUN)
+return 1

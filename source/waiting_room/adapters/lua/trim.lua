@@ -1,0 +1,16 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- trim: forget what no answer needs any more.
+-- ARGV 1 tokens that died up to here (s) leave the live figures   2 segments older than this may go
+-- result: 1
+if not alive() then return LOST end
+for _, expires_at in ipairs(redis.call('ZRANGEBYSCORE', LIVE, '-inf', ARGV[1])) do
+  local count = tonumber(redis.call('HGET', LIVE_COUNT, expires_at)) or 0
+  redis.call('HINCRBY', STATE, 'live', -count)
+  redis.call('HDEL', LIVE_COUNT, expires_at)
+  redis.call('ZREM', LIVE, expires_at)
+end
+for _, segment in ipairs(redis.call('ZRANGEBYSCORE', SERVED, '-inf', number('swept'))) do
+  local at = string.match(segment, ':(%d+)$')
+  if tonumber(at) < tonumber(ARGV[2]) then redis.call('ZREM', SERVED, segment) end
+end
+return 1

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that can go wrong, as the domain names it. ``web.py`` holds the statuses.
+
+RoomError
+├── InvalidInput           the caller sent something that cannot be meant
+├── NotAssignedYet         a join is known to nobody yet: ask again
+├── NotServedYet           the line has not come to this position: ask again
+├── UnknownRequest         no position belongs to this request id
+├── NoLiveSession          no token, or its status is already set
+├── WrongClientSecret      the join was protected and the secret does not fit
+├── Gone
+│   ├── RoomWasReset       the position belongs to a line that was reset
+│   ├── PositionExpired    the turn was not taken in time
+│   ├── SessionEnded       the session was completed or abandoned
+│   └── TokenExpired       the token's time is over
+└── Unavailable            a store did not answer in time; carries ``retry_after`` (seconds)
+
+CountersLost and Conflict are signals between the use cases and the stores; no caller sees them.
+"""
+
+
+class RoomError(Exception):
+    """The base of every error that has a sentence for the caller."""
+
+
+class InvalidInput(RoomError):
+    """The caller sent something that cannot be meant; the sentence says what."""
+
+
+class NotAssignedYet(RoomError):
+    """The position is not known yet."""
+
+
+class NotServedYet(RoomError):
+    """The serving counter has not reached the position."""
+
+
+class UnknownRequest(RoomError):
+    """No position belongs to this request id."""
+
+
+class NoLiveSession(RoomError):
+    """There is no token whose session could be ended."""
+
+
+class WrongClientSecret(RoomError):
+    """The position was taken with a client secret, and this is not it."""
+
+
+class Gone(RoomError):
+    """It was there and never comes back."""
+
+
+class RoomWasReset(Gone):
+    """The position belongs to a line that was reset."""
+
+
+class PositionExpired(Gone):
+    """The turn was not taken in time."""
+
+
+class SessionEnded(Gone):
+    """The session was completed or abandoned."""
+
+
+class TokenExpired(Gone):
+    """The token's time is over."""
+
+
+class Unavailable(RoomError):
+    """A store did not answer in time; the same call may succeed after ``retry_after`` seconds."""
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CountersLost(Exception):
+    """The fast counters are missing or older than the tables: rebuild them, then ask again."""
+
+
+class Conflict(Exception):
+    """Another writer changed the event first: read it again, then decide again."""

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Lambda hands to the workers, as records of the domain."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from waiting_room.errors import InvalidInput
+from waiting_room.queue import read_join
+from waiting_room.records import Join, Outcome, OutcomeKind, SessionStatus
+
+logger = logging.getLogger("waiting_room")
+REQUEST_ID_ATTRIBUTE = "apigw_request_id"
+
+
+def read_joins(event: dict[str, Any], event_id: str) -> tuple[list[Join], frozenset[str]]:
+    """The joins of an SQS batch, and the ids of messages that are none."""
+    joins: list[Join] = []
+    dead: set[str] = set()
+    for record in event["Records"]:
+        message_id = record["messageId"]
+        attribute = record.get("messageAttributes", {}).get(REQUEST_ID_ATTRIBUTE, {})
+        try:
+            joins.append(
+                read_join(
+                    record["body"],
+                    attribute.get("stringValue"),
+                    int(record["attributes"]["SentTimestamp"]) / 1000,
+                    message_id,
+                    event_id,
+                )
+            )
+        except (InvalidInput, KeyError, TypeError, ValueError, AttributeError) as error:
+            logger.warning("message %s is not a join: %s", message_id, type(error).__name__)
+            dead.add(message_id)
+    return joins, frozenset(dead)
+
+
+def read_outcomes(event: dict[str, Any]) -> list[Outcome]:
+    """The outcomes that a stream batch of the token table tells of, in order."""
+    return [
+        outcome_from_item(record["dynamodb"]["NewImage"])
+        for record in event["Records"]
+        if record["eventName"] in ("INSERT", "MODIFY")
+    ]
+
+
+def outcome_from_item(item: dict[str, Any]) -> Outcome:
+    """An item of the token table as a record."""
+    return Outcome(
+        event_id=item["event_id"]["S"],
+        generation=int(item["generation"]["N"]),
+        position=int(item["position"]["N"]),
+        request_id=item["request_id"]["S"],
+        kind=OutcomeKind(item["kind"]["S"]),
+        at=int(item["at"]["N"]),
+        expires_at=int(item.get("expires_at", {"N": "0"})["N"]),
+        issuer=item.get("issuer", {"S": ""})["S"],
+        key_id=item.get("key_id", {"S": ""})["S"],
+        status=SessionStatus(item["session_status"]["S"]),
+    )

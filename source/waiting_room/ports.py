@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the room needs from the world. Each port has a real adapter and a twin in memory.
+
+Every method may raise ``Unavailable`` when its store does not answer in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Protocol
+
+from waiting_room.records import (
+    Admission,
+    Counts,
+    EventState,
+    Outcome,
+    Position,
+    ServingMove,
+    SessionStatus,
+    Snapshot,
+)
+from waiting_room.signing import KeySet
+
+
+class Clock(Protocol):
+    """The time as seconds since the epoch, with fraction."""
+
+    def __call__(self) -> float: ...
+
+
+class Claim(IntEnum):
+    """What a worker may do with a join it received."""
+
+    FRESH = 0  # nobody has seen it: give it a place
+    CHECK = 1  # a worker had it and must be dead by now: give it a place if it has none
+    BUSY = 2  # a worker may be at it: if it has no place yet, let the queue deliver it again
+
+
+class Counters(Protocol):
+    """The fast copy of an event's figures. One round trip per method.
+
+    Raises CountersLost when the copy is missing or older than what it is asked about.
+    """
+
+    def look(self, event_id: str, now: int) -> Counts:
+        """All figures."""
+
+    def admission(self, event_id: str, position: int) -> Admission:
+        """What is known about one position."""
+
+    def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
+        """Note that this worker has these joins; answers one Claim each."""
+
+    def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
+        """Bring the copy up to ``state`` and never behind; a later generation empties it first.
+
+        Raises CountersLost when the copy lacks moves before ``state.move``; ``moves``, as the log
+        gives them for ``state``, then replace what it has.
+        """
+
+    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> None:
+        """Count a token once, however often it is called; of an older generation: not at all."""
+
+    def count_session(
+        self,
+        event_id: str,
+        generation: int,
+        position: int,
+        expires_at: int,
+        status: SessionStatus,
+    ) -> None:
+        """Count an ended session once; counts its token too if that was not counted yet."""
+
+    def restore(self, snapshot: Snapshot, *, force: bool = False) -> bool:
+        """Replace the copy, unless another rebuild came first; True when it was replaced."""
+
+    def trim(self, event_id: str, now: int) -> None:
+        """Forget what no answer needs any more: expiry figures of dead tokens, old moves."""
+
+
+class Positions(Protocol):
+    """The rows of the line, by request id."""
+
+    def get(self, event_id: str, request_id: str) -> Position | None:
+        """The latest row of a request, of whatever generation; a consistent read."""
+
+    def get_with_generation(
+        self, event_id: str, request_id: str, *, known_generation: int | None
+    ) -> tuple[int, Position | None]:
+        """The event's generation and the request's row in one request; eventually consistent.
+
+        With ``known_generation`` only the row is read.
+        """
+
+    def get_many(self, event_id: str, request_ids: Sequence[str]) -> dict[str, Position]:
+        """The rows of several requests, by request id; consistent reads, 100 a request."""
+
+    def insert(self, rows: Sequence[Position]) -> dict[str, Position | None]:
+        """Write rows whose request has none, 25 a request; answers by request id what stands now.
+
+        That is the row itself, the older row that kept its place, or None where writing failed.
+        """
+
+    def between(
+        self, event_id: str, generation: int, first: int, last: int
+    ) -> Iterable[Position]:
+        """The rows of a range of positions, in any order; eventually consistent."""
+
+
+class Outcomes(Protocol):
+    """What became of served positions, by position."""
+
+    def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
+        """The outcome of a position; a consistent read."""
+
+    def decide(self, outcome: Outcome) -> Outcome:
+        """Write an outcome if the position has none; answers the one that stands."""
+
+    def expire(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Decide many expiries, 25 a request; answers those that stand in the way (tokens).
+
+        Raises Unavailable when any of them could not be decided.
+        """
+
+    def end_session(
+        self, event_id: str, generation: int, position: int, status: SessionStatus, now: int
+    ) -> Outcome | None:
+        """Set the status of an open session whose token lives; None when there is none."""
+
+    def between(
+        self, event_id: str, generation: int, first: int, last: int
+    ) -> Iterable[Outcome]:
+        """The outcomes of a range of positions, in any order; consistent reads."""
+
+    def expired_page(
+        self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
+    ) -> tuple[list[Outcome], tuple[int, int] | None]:
+        """Open sessions whose token's time is over, and the mark to go on after (None: the end)."""
+
+
+class ServingLog(Protocol):
+    """The state of the event and the log of its serving moves."""
+
+    def read(self, event_id: str) -> EventState:
+        """The state; a consistent read; an event never seen starts in generation 1."""
+
+    def reserve(
+        self, event_id: str, count: int, known: EventState
+    ) -> EventState:
+        """Take the next ``count`` positions; answers the state after it.
+
+        Raises Conflict when generation or reset differ from ``known``. Never retried by itself: a
+        reservation whose answer was lost is a hole, not a place given twice.
+        """
+
+    def write(self, before: EventState, after: EventState) -> None:
+        """Change the serving, sweep, audit and settled figures; the queue is left as it is.
+
+        A move is in the log before a later one can be written. Raises Conflict when ``before`` is
+        no longer what stands.
+        """
+
+    def reset(self, before: EventState, after: EventState) -> None:
+        """Start the next generation; raises Conflict when ``before`` was reset already."""
+
+    def note_holes(self, event_id: str, generation: int, positions: Sequence[int]) -> EventState:
+        """Remember positions that will never be held; raises Conflict after a reset."""
+
+    def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
+        """Set the operators' message; raises Conflict when the room was reset meanwhile."""
+
+    def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
+        """The logged moves after a version up to the state's own, oldest first.
+
+        Moves that only concern positions up to ``state.swept`` may be missing.
+        """
+
+
+class KeyStore(Protocol):
+    """The signing keys, kept secret."""
+
+    def load(self) -> KeySet:
+        """The keys; kept by the adapter for KEY_CACHE seconds. Raises Unavailable without any."""
+
+    def refresh(self) -> KeySet:
+        """The keys as they stand now."""
+
+    def save(self, keys: KeySet) -> None:
+        """Replace the keys."""
+
+
+class PublicKeys(Protocol):
+    """The public half of the signing keys, readable without access to the private half."""
+
+    def load(self) -> Mapping[str, list[dict[str, str]]]:
+        """The key set as JWKS; empty list of keys before the first set-up."""
+
+    def save(self, jwks: Mapping[str, list[dict[str, str]]]) -> None:
+        """Publish a key set."""
+
+
+class Events(Protocol):
+    """The event bus."""
+
+    def publish(self, detail_type: str, details: Sequence[Mapping[str, object]]) -> None:
+        """Put events on the bus; raises Unavailable when one was not taken."""

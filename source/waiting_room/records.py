@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The records that move between rules and stores. Times are whole seconds since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class OutcomeKind(StrEnum):
+    """What became of a served position; decided once, by one conditional write."""
+
+    TOKEN = "token"  # noqa: S105
+    EXPIRED = "expired"
+
+
+class SessionStatus(StrEnum):
+    """Where the session of a token stands."""
+
+    OPEN = "open"
+    COMPLETED = "completed"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A visitor's accepted join, as it left the queue. ``sent_at`` is in seconds with fraction."""
+
+    request_id: str
+    sent_at: float
+    message_id: str
+    client_secret_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the line of one generation of an event; positions start at 1."""
+
+    event_id: str
+    generation: int
+    request_id: str
+    position: int
+    entry_time: int
+    client_secret_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a position: a token's facts (never the token), or an expiry."""
+
+    event_id: str
+    generation: int
+    position: int
+    request_id: str
+    kind: OutcomeKind
+    at: int
+    expires_at: int = 0
+    issuer: str = ""
+    key_id: str = ""
+    status: SessionStatus = SessionStatus.OPEN
+
+    def is_active(self, now: int) -> bool:
+        """A token that is neither expired, completed nor abandoned."""
+        return self.is_token and self.status is SessionStatus.OPEN and now < self.expires_at
+
+    @property
+    def is_token(self) -> bool:
+        """Whether the position took a token."""
+        return self.kind is OutcomeKind.TOKEN
+
+
+@dataclass(frozen=True, slots=True)
+class ServingMove:
+    """One move of the serving counter; ``version`` numbers the moves of a generation from 1."""
+
+    version: int
+    previous: int
+    current: int
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventState:
+    """The record an event's counters are rebuilt from; one row, changed by conditional writes.
+
+    ``queue`` is the highest position reserved. Up to ``audited`` every reserved position is known
+    to be held or to be one of ``holes``. Up to ``swept`` every position has an outcome, ``expired``
+    of them without a token. ``known_holes`` were found above the audited mark. Up to ``settled`` nothing can change any more: the ``settled_*``
+    figures are final there. ``move`` is the latest move of the serving counter.
+    """
+
+    event_id: str
+    generation: int = 1
+    reset_at: float = 0.0
+    queue: int = 0
+    audited: int = 0
+    holes: int = 0
+    watch_queue: int = 0
+    watch_at: int = 0
+    serving: int = 0
+    version: int = 0
+    move: ServingMove | None = None
+    swept: int = 0
+    expired: int = 0
+    settled: int = 0
+    settled_tokens: int = 0
+    settled_completed: int = 0
+    settled_abandoned: int = 0
+    known_holes: tuple[int, ...] = ()
+    message: str = ""
+    message_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """All figures of an event at one moment, from one round trip."""
+
+    generation: int
+    queue: int
+    serving: int
+    holes: int
+    tokens: int
+    expired: int
+    active: int
+    completed: int
+    abandoned: int
+    admitted_recently: int
+    message: str = ""
+
+    @property
+    def waiting(self) -> int:
+        """Positions given that neither took a token, nor expired, nor are holes; never negative."""
+        return max(0, self.queue - self.holes - self.tokens - self.expired)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the counters know about one position.
+
+    ``served_at`` is when the serving counter last reached it, None when it has not.
+    """
+
+    generation: int
+    serving: int
+    swept: int
+    served_at: int | None
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """A token row as the rebuild of the counters needs it."""
+
+    position: int
+    expires_at: int
+    status: SessionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything the fast counters hold, as read from the tables."""
+
+    state: EventState
+    moves: tuple[ServingMove, ...]
+    tokens: tuple[LiveToken, ...]

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions: how a visitor's visit stands, and how it ends."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from waiting_room.errors import InvalidInput
+from waiting_room.records import Outcome, SessionStatus
+
+BY_NUMBER = {1: SessionStatus.COMPLETED, -1: SessionStatus.ABANDONED}
+
+
+class VisitorState(StrEnum):
+    """Everything an operator can be told about one visitor."""
+
+    WAITING = "waiting"
+    ELIGIBLE = "eligible"
+    TOKEN_ISSUED = "token_issued"  # noqa: S105
+    COMPLETED = "completed"
+    ABANDONED = "abandoned"
+    POSITION_EXPIRED = "position_expired"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105
+
+
+def check_status(value: object) -> SessionStatus:
+    """1 is completed, -1 is abandoned; raises InvalidInput for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or value not in BY_NUMBER:
+        raise InvalidInput("status must be 1 (completed) or -1 (abandoned)")
+    return BY_NUMBER[value]
+
+
+def state_of(
+    outcome: Outcome | None, *, served: bool, position_expired: bool, now: int
+) -> VisitorState:
+    """The state of a visitor who holds a position."""
+    if outcome is not None and outcome.is_token:
+        if outcome.status is not SessionStatus.OPEN:
+            return VisitorState(outcome.status.value)
+        return VisitorState.TOKEN_ISSUED if now < outcome.expires_at else VisitorState.TOKEN_EXPIRED
+    if outcome is not None or position_expired:
+        return VisitorState.POSITION_EXPIRED
+    return VisitorState.ELIGIBLE if served else VisitorState.WAITING

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the deployment decided. One frozen dataclass, read from the environment in one place.
+
+Limits carry the reason they have the value they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from waiting_room.errors import InvalidInput
+
+MAX_INCREMENT = 1_000_000  # api-contract: beyond it an operator mistyped
+MIN_VALIDITY, MAX_VALIDITY = 1, 86_400  # api-contract: one second to one day
+MAX_MESSAGE = 500  # api-contract: characters of the operators' message
+ROW_LIFE = 30 * 86_400  # rows leave by TTL a month after they were written
+RATE_WINDOW = 300  # admission rate is measured over the last five minutes
+SETTLE_AFTER = 90  # a reserved position is written by its worker within the worker's 30 s, or never
+GENERATION_CACHE = 2.0  # with 3 s at the edge, answers from before a reset are gone in 5 s
+REDIS_TIMEOUT = 1.0  # seconds to connect or to answer; three tries still fit into API Gateway's 29
+AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT, AWS_ATTEMPTS = 1.0, 3.0, 3
+KEY_CACHE = 60  # seconds a function keeps the signing keys
+KEY_ACTIVATION_DELAY = 300  # a new key is published this long before it signs: longer than caches
+
+
+class SettingsError(Exception):
+    """A setting is missing or cannot be meant; the sentence names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventSettings:
+    """What holds for one event. Times in seconds."""
+
+    event_id: str
+    validity_period: int = 3600
+    position_expiry_enabled: bool = True
+    position_expiry_period: int = 900
+    increment_on_expiry: bool = False
+    events_enabled: bool = False
+    client_secret_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Names and addresses of the deployment's parts, and the settings of its events."""
+
+    events: tuple[EventSettings, ...]
+    issuer: str
+    redis_host: str
+    redis_port: int
+    redis_tls: bool
+    redis_secret: str
+    positions_table: str
+    tokens_table: str
+    serving_log_table: str
+    event_bus: str
+    signing_secret: str
+    settle_after: int = SETTLE_AFTER
+    key_activation_delay: int = KEY_ACTIVATION_DELAY
+
+    def event(self, event_id: str) -> EventSettings:
+        """The settings of an event; the one place that knows which events there are.
+
+        Raises InvalidInput for an event this deployment does not have.
+        """
+        for event in self.events:
+            if event.event_id == event_id:
+                return event
+        raise InvalidInput("event_id is not an event of this waiting room")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read the settings; raises SettingsError with one sentence naming what is wrong."""
+        event = EventSettings(
+            event_id=_text(env, "EVENT_ID"),
+            validity_period=_number(env, "VALIDITY_PERIOD", 3600, MIN_VALIDITY, MAX_VALIDITY),
+            position_expiry_enabled=_flag(env, "ENABLE_QUEUE_POSITION_EXPIRY", True),
+            position_expiry_period=_number(
+                env, "QUEUE_POSITION_EXPIRY_PERIOD", 900, 1, MAX_VALIDITY
+            ),
+            increment_on_expiry=_flag(env, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY", False),
+            events_enabled=_flag(env, "ENABLE_EVENTS_GENERATION", False),
+            client_secret_required=_flag(env, "REQUIRE_CLIENT_SECRET", False),
+        )
+        return cls(
+            events=(event,),
+            issuer=env.get("TOKEN_ISSUER", ""),
+            redis_host=env.get("REDIS_HOST", ""),
+            redis_port=_number(env, "REDIS_PORT", 1785, 1, 65_535),
+            redis_tls=_flag(env, "REDIS_TLS", True),
+            redis_secret=env.get("REDIS_AUTH_SECRET", ""),
+            positions_table=env.get("QUEUE_POSITIONS_TABLE", ""),
+            tokens_table=env.get("TOKENS_TABLE", ""),
+            serving_log_table=env.get("SERVING_LOG_TABLE", ""),
+            event_bus=env.get("EVENT_BUS_NAME", ""),
+            signing_secret=env.get("SIGNING_KEYS_SECRET", ""),
+            settle_after=_number(env, "SETTLE_AFTER", SETTLE_AFTER, 1, 3600),
+            key_activation_delay=_number(
+                env, "KEY_ACTIVATION_DELAY", KEY_ACTIVATION_DELAY, 0, MAX_VALIDITY
+            ),
+        )
+
+
+def _text(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"The setting {name} is missing.")
+    return value
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name, "") or str(default)
+    try:
+        value = int(text)
+    except ValueError:
+        raise SettingsError(f"The setting {name} must be a whole number, not {text!r}.") from None
+    if not low <= value <= high:
+        raise SettingsError(f"The setting {name} must be between {low} and {high}, not {value}.")
+    return value
+
+
+def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
+    text = env.get(name, "").strip().lower()
+    if text not in ("", "true", "false"):
+        raise SettingsError(f"The setting {name} must be true or false, not {text!r}.")
+    return text == "true" if text else default

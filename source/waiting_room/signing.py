@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signing keys: which one signs now, which ones verify, and how they rotate.
+
+A new key is published ``activation_delay`` before it signs, so every cache of the key set knows
+it when its first token appears. An old key stays until the last token it signed has died.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from waiting_room.records import Outcome
+from waiting_room.settings import MAX_VALIDITY
+from waiting_room.tokens import TOKEN_USES, claims
+
+PUBLIC_MEMBERS = ("kty", "alg", "kid", "n", "e")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One RSA key as a private JWK, and the time (epoch s) from which it signs."""
+
+    jwk: Mapping[str, str] = field(repr=False)
+    signs_from: int = 0
+
+    @property
+    def key_id(self) -> str:
+        """The ``kid`` of the tokens that it signs."""
+        return self.jwk["kid"]
+
+    @property
+    def public(self) -> dict[str, str]:
+        """The public JWK: ``kty, alg, kid, n, e``."""
+        return {name: self.jwk[name] for name in PUBLIC_MEMBERS}
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The keys of a deployment, oldest first."""
+
+    keys: tuple[SigningKey, ...]
+
+    def current(self, now: int) -> SigningKey:
+        """The key that signs now: the youngest whose time has come."""
+        ready = [key for key in self.keys if key.signs_from <= now]
+        return ready[-1] if ready else self.keys[0]
+
+    def by_id(self, key_id: str) -> SigningKey | None:
+        """The key with this ``kid``, None when it has gone."""
+        return next((key for key in self.keys if key.key_id == key_id), None)
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public key set, as ``/.well-known/jwks.json`` serves it."""
+        return {"keys": [{**key.public, "use": "sig"} for key in self.keys]}
+
+    def rotated(self, jwk: Mapping[str, str], now: int, activation_delay: int) -> KeySet:
+        """The set with a new key that signs after the delay; keys whose tokens all died leave.
+
+        A key stops signing when its successor starts, so its last token dies a day later.
+        """
+        added = [*self.keys, SigningKey(jwk, now + activation_delay if self.keys else 0)]
+        kept = [
+            key
+            for key, successor in zip(added, [*added[1:], None], strict=True)
+            if successor is None or successor.signs_from + MAX_VALIDITY > now
+        ]
+        return KeySet(tuple(kept))
+
+    def to_json(self) -> str:
+        """The set with its private parts, for the secret store only."""
+        return json.dumps(
+            {"keys": [{"jwk": dict(key.jwk), "signs_from": key.signs_from} for key in self.keys]}
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> KeySet:
+        """Read what ``to_json`` wrote; raises ValueError when it is something else."""
+        content: dict[str, Sequence[dict[str, Any]]] = json.loads(text)
+        return cls(
+            tuple(SigningKey(entry["jwk"], int(entry["signs_from"])) for entry in content["keys"])
+        )
+
+
+def new_jwk() -> dict[str, str]:
+    """A fresh RSA key of 2,048 bits with its thumbprint as ``kid`` (RFC 7638)."""
+    from jwcrypto import jwk
+
+    key = jwk.JWK.generate(kty="RSA", size=2048, alg="RS256")
+    content: dict[str, str] = key.export(private_key=True, as_dict=True)
+    return {**content, "kid": key.thumbprint()}
+
+
+class Signer:
+    """Signs token sets; parses each private key once."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[str, Any] = {}
+
+    def sign(self, outcome: Outcome, key: SigningKey) -> dict[str, str]:
+        """The three tokens of a row: ``access_token``, ``refresh_token``, ``id_token``."""
+        import jwt
+
+        if key.key_id not in self._parsed:
+            self._parsed[key.key_id] = jwt.PyJWK(dict(key.jwk), algorithm="RS256").key
+        private = self._parsed[key.key_id]
+        return {
+            f"{use}_token": jwt.encode(
+                claims(outcome, use), private, algorithm="RS256", headers={"kid": key.key_id}
+            )
+            for use in TOKEN_USES
+        }

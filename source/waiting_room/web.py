@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP: reading parameters, mapping errors to statuses, headers. The one table of statuses."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from chalice import Response
+
+from waiting_room.errors import (
+    Gone,
+    InvalidInput,
+    NoLiveSession,
+    NotAssignedYet,
+    NotServedYet,
+    RoomError,
+    Unavailable,
+    UnknownRequest,
+    WrongClientSecret,
+)
+
+STATUS: tuple[tuple[type[RoomError], int], ...] = (
+    (InvalidInput, 400),
+    (WrongClientSecret, 403),
+    (UnknownRequest, 404),
+    (NoLiveSession, 404),
+    (NotAssignedYet, 202),
+    (NotServedYet, 202),
+    (Gone, 410),
+    (Unavailable, 503),
+)
+
+MAX_BODY = 16_384  # bytes; the largest body the contract can mean is far below
+MAX_EVENT_ID = 64
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "Content-Type,Authorization,X-Amz-Date,X-Amz-Security-Token,"
+    "X-Api-Key",
+    "Access-Control-Allow-Methods": "GET,HEAD,POST,OPTIONS",
+    "Access-Control-Expose-Headers": "Retry-After,X-Next-Token",
+    "Access-Control-Max-Age": "600",
+}
+NO_STORE = "no-store"
+
+logger = logging.getLogger("waiting_room")
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def cached(seconds: int) -> str:
+    """The ``Cache-Control`` that browser and edge obey for ``seconds``."""
+    return f"public, max-age={seconds}"
+
+
+def reply(
+    body: Mapping[str, Any] | list[Any],
+    status: int = 200,
+    cache: str = NO_STORE,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A JSON answer with CORS and its caching rule."""
+    return Response(
+        body=json.dumps(body),
+        status_code=status,
+        headers={
+            "Content-Type": "application/json",
+            "Cache-Control": cache,
+            **CORS,
+            **(headers or {}),
+        },
+    )
+
+
+def status_of(error: RoomError) -> int:
+    """The HTTP status of a domain error."""
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+
+
+def answers(view: View) -> View:
+    """Decorate a Chalice view: domain errors become their status, unknown ones a bare 500.
+
+    Chalice turns a view's exception into a 500 before any middleware sees it, so this stands on
+    the view itself. Nothing of the request goes into the log but its id and the route.
+    """
+
+    @functools.wraps(view)
+    def answered(*args: Any, **kwargs: Any) -> Response:
+        try:
+            result = view(*args, **kwargs)
+            return result if isinstance(result, Response) else reply(result)
+        except Unavailable as error:
+            logger.warning("%s: unavailable: %s", view.__name__, error)
+            wait = {"Retry-After": str(error.retry_after)}
+            return reply({"error": "the waiting room is busy; try again shortly"}, 503, headers=wait)
+        except RoomError as error:
+            return reply({"error": str(error)}, status_of(error))
+        except Exception as error:
+            logger.exception("%s: unexpected %s", view.__name__, type(error).__name__)
+            return reply({"error": "internal error"}, 500)
+
+    return answered  # type: ignore[return-value]
+
+
+def query(request: Any, name: str) -> str:
+    """A required query parameter; raises InvalidInput when missing or given more than once."""
+    values = _query_values(request, name)
+    if len(values) != 1 or not values[0]:
+        raise InvalidInput(f"{name} is needed once in the query string")
+    return values[0]
+
+
+def optional_query(request: Any, name: str) -> str | None:
+    """An optional query parameter; raises InvalidInput when given more than once."""
+    values = _query_values(request, name)
+    if len(values) > 1:
+        raise InvalidInput(f"{name} may be given once only")
+    return values[0] if values else None
+
+
+def _query_values(request: Any, name: str) -> list[str]:
+    params = request.query_params
+    return list(params.getlist(name)) if params and name in params else []
+
+
+def body(request: Any) -> dict[str, Any]:
+    """The JSON object in the request's body; raises InvalidInput for anything else."""
+    raw: bytes = request.raw_body or b""
+    if len(raw) > MAX_BODY:
+        raise InvalidInput("the body is too large")
+    kind = (request.headers.get("content-type") or "").split(";")[0].strip().lower()
+    if kind not in ("", "application/json"):
+        raise InvalidInput("the body must be sent as application/json")
+    try:
+        content = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise InvalidInput("the body is not valid JSON") from None
+    if not isinstance(content, dict):
+        raise InvalidInput("the body must be a JSON object")
+    return content
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def text(content: Mapping[str, Any], name: str, *, longest: int) -> str:
+    """A required text member of a body; raises InvalidInput."""
+    value = content.get(name)
+    if not isinstance(value, str) or len(value) > longest:
+        raise InvalidInput(f"{name} is needed, a text of at most {longest} characters")
+    return value
+
+
+def whole_number(text_value: str | None, name: str, low: int, high: int) -> int | None:
+    """A whole number from a query string within limits; raises InvalidInput."""
+    if text_value is None:
+        return None
+    if not (text_value.isascii() and text_value.isdigit() and len(text_value) <= 9):
+        raise InvalidInput(f"{name} must be a whole number from {low} to {high}")
+    value = int(text_value)
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} must be a whole number from {low} to {high}")
+    return value
+
+
+def client_secret(content: Mapping[str, Any], longest: int) -> str | None:
+    """The optional client secret of a token call; raises InvalidInput when it cannot be one."""
+    if content.get("client_secret") is None:
+        return None
+    return text(content, "client_secret", longest=longest)
+
+
+def page_token(mark: tuple[int, int]) -> str:
+    """A page mark as an opaque text for the caller."""
+    return base64.urlsafe_b64encode(f"{mark[0]}.{mark[1]}".encode()).decode().rstrip("=")
+
+
+def page_mark(token: str | None) -> tuple[int, int] | None:
+    """What ``page_token`` made, read again; raises InvalidInput for anything else."""
+    if token is None:
+        return None
+    try:
+        decoded = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4)).decode()
+        found = re.fullmatch(r"(\d{1,4})\.(\d{1,15})", decoded, re.ASCII)
+    except ValueError:
+        found = None
+    if found is None:
+        raise InvalidInput("next_token must be the one that the page before gave")
+    return int(found[1]), int(found[2])

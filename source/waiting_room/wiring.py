@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the room and its adapters from the settings, each on first use and never at import.
+
+A Lambda function pays only for what its route touches: ``queue_num`` never imports Redis,
+``serving_num`` never imports botocore.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from waiting_room.room import Room, Stores
+from waiting_room.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class OnFirstUse:
+    """Stands for an adapter until one of its methods is asked for."""
+
+    def __init__(self, build: Callable[[], Any]) -> None:
+        self._build = build
+
+    def __getattr__(self, name: str) -> Any:
+        built = self._build()
+        self.__dict__.update(
+            {part: getattr(built, part) for part in dir(built) if not part.startswith("_")}
+        )
+        return getattr(built, name)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this function, read once from its environment."""
+    return Settings.from_env(os.environ)
+
+
+@cache
+def room() -> Room:
+    """The room of this function."""
+    return Room(settings(), stores(settings()), time.time, time.sleep)
+
+
+def stores(chosen: Settings) -> Stores:
+    """The real adapters, each built when first used."""
+    return Stores(
+        counters=OnFirstUse(lambda: _counters(chosen)),
+        positions=OnFirstUse(lambda: _positions(chosen)),
+        outcomes=OnFirstUse(lambda: _outcomes(chosen)),
+        log=OnFirstUse(lambda: _serving_log(chosen)),
+        keys=OnFirstUse(lambda: _keys(chosen)),
+        public_keys=OnFirstUse(lambda: _public_keys(chosen)),
+        events=OnFirstUse(lambda: _events(chosen)),
+    )
+
+
+def _counters(chosen: Settings) -> Any:
+    from waiting_room.adapters.redis_counters import RedisCounters, connect
+
+    password = None
+    if chosen.redis_secret:
+        from waiting_room.adapters.aws import client
+        from waiting_room.adapters.secrets_keys import secret_text
+
+        password = lambda: secret_text(client("secretsmanager"), chosen.redis_secret)  # noqa: E731
+    return RedisCounters(
+        connect(chosen.redis_host, chosen.redis_port, tls=chosen.redis_tls, password=password)
+    )
+
+
+def _positions(chosen: Settings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb_positions import DynamoPositions
+
+    return DynamoPositions(client("dynamodb"), chosen.positions_table, chosen.serving_log_table)
+
+
+def _outcomes(chosen: Settings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
+
+    return DynamoOutcomes(client("dynamodb"), chosen.tokens_table)
+
+
+def _serving_log(chosen: Settings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
+
+    return DynamoServingLog(
+        client("dynamodb"), client("dynamodb", attempts=1), chosen.serving_log_table
+    )
+
+
+def _keys(chosen: Settings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.secrets_keys import SecretsKeys
+
+    return SecretsKeys(client("secretsmanager"), chosen.signing_secret, time.monotonic)
+
+
+def _public_keys(chosen: Settings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys
+
+    return DynamoPublicKeys(client("dynamodb"), chosen.serving_log_table)
+
+
+def _events(chosen: Settings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.eventbridge_events import EventBridgeEvents
+
+    return EventBridgeEvents(client("events"), chosen.event_bus)

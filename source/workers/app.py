@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workers: they give out positions, sweep, audit, report, publish, and make the first keys."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from chalice import Chalice
+
+from waiting_room.wiring import room, settings
+
+app = Chalice(app_name="waiting-room-workers", configure_logs=False)
+logger = logging.getLogger("waiting_room")
+
+# The functions by the name that the deployment gives them; each takes a Lambda event.
+# Queue and stream answers list what must come again (ReportBatchItemFailures).
+
+
+@app.lambda_function(name="assign_positions")
+def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """SQS batch: give each join its place."""
+    from waiting_room.messages import read_joins
+
+    event_id = settings().events[0].event_id
+    joins, dead = read_joins(event, event_id)
+    if dead:
+        logger.warning("%d messages of the batch are not joins; they go to the dead letters", len(dead))
+    retry = dead | (room().assign(event_id, joins).retry if joins else frozenset())
+    return {"batchItemFailures": [{"itemIdentifier": message} for message in sorted(retry)]}
+
+
+@app.lambda_function(name="publish_events")
+def publish_events(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Stream batch of the token table: put what happened on the bus."""
+    from waiting_room.messages import read_outcomes
+
+    room().publish_outcomes(read_outcomes(event))
+    return {"batchItemFailures": []}
+
+
+@app.lambda_function(name="sweep_positions")
+def sweep_positions(_event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Every minute: audit what was reserved, then expire positions whose time is past."""
+    swept = 0
+    for event in settings().events:
+        room().audit(event.event_id)
+        swept = room().sweep(event.event_id).swept
+    return {"swept": swept}
+
+
+@app.lambda_function(name="report_metrics")
+def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Every minute: the figures to the bus and to the dashboard."""
+    from waiting_room.adapters.emf_metrics import emit
+    from waiting_room.metrics import gauges
+
+    for event in settings().events:
+        figures = gauges(room().report(event.event_id))
+        emit(event.event_id, figures)
+    return figures
+
+
+@app.lambda_function(name="rotate_keys")
+def rotate_keys(_event: dict[str, Any], _context: object) -> dict[str, list[str]]:
+    """On a schedule or by hand: a new signing key, published before it signs."""
+    return {"key_ids": [key.key_id for key in room().rotate_keys().keys]}
+
+
+@app.lambda_function(name="set_up")
+def set_up(_event: dict[str, Any], _context: object) -> dict[str, str]:
+    """At deployment: the first key, the events' records, the counters. Safe to repeat."""
+    room().set_up()
+    return {"status": "ready"}
