@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 from chalice import Chalice, IAMAuthorizer, Response
-
 from waiting_room.serving import check_increment
 from waiting_room.tokens import check_issuer, check_validity
 from waiting_room.web import (

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 from chalice import Chalice, Response
-
 from waiting_room.queue import MAX_CLIENT_SECRET
 from waiting_room.web import (
     MAX_EVENT_ID,

@@ -102,9 +102,7 @@ class Positions(Protocol):
         That is the row itself, the older row that kept its place, or None where writing failed.
         """
 
-    def between(
-        self, event_id: str, generation: int, first: int, last: int
-    ) -> Iterable[Position]:
+    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
         """The rows of a range of positions, in any order; eventually consistent."""
 
 
@@ -128,9 +126,7 @@ class Outcomes(Protocol):
     ) -> Outcome | None:
         """Set the status of an open session whose token lives; None when there is none."""
 
-    def between(
-        self, event_id: str, generation: int, first: int, last: int
-    ) -> Iterable[Outcome]:
+    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range of positions, in any order; consistent reads."""
 
     def expired_page(
@@ -145,9 +141,7 @@ class ServingLog(Protocol):
     def read(self, event_id: str) -> EventState:
         """The state; a consistent read; an event never seen starts in generation 1."""
 
-    def reserve(
-        self, event_id: str, count: int, known: EventState
-    ) -> EventState:
+    def reserve(self, event_id: str, count: int, known: EventState) -> EventState:
         """Take the next ``count`` positions; answers the state after it.
 
         Raises Conflict when generation or reset differ from ``known``. Never retried by itself: a

@@ -85,9 +85,10 @@ class EventState:
     """The record an event's counters are rebuilt from; one row, changed by conditional writes.
 
     ``queue`` is the highest position reserved. Up to ``audited`` every reserved position is known
-    to be held or to be one of ``holes``. Up to ``swept`` every position has an outcome, ``expired``
-    of them without a token. ``known_holes`` were found above the audited mark. Up to ``settled`` nothing can change any more: the ``settled_*``
-    figures are final there. ``move`` is the latest move of the serving counter.
+    to be held or to be one of ``holes``; ``known_holes`` were found above it. ``watch_queue`` is
+    what the audit saw at ``watch_at`` and closes next. Up to ``swept`` every position has an
+    outcome, ``expired`` of them without a token. Up to ``settled`` nothing can change any more: the
+    ``settled_*`` figures are final there. ``move`` is the latest move of the serving counter.
     """
 
     event_id: str

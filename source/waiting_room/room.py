@@ -195,9 +195,7 @@ class Room:
         """
         event = self._settings.event(event_id)
         row = self._row(event_id, request_id)
-        return self._issue(
-            row, issuer or self._settings.issuer, validity or event.validity_period
-        )
+        return self._issue(row, issuer or self._settings.issuer, validity or event.validity_period)
 
     def _issue(self, row: Position, issuer: str, validity: int) -> dict[str, Any]:
         event_id = row.event_id
@@ -400,9 +398,7 @@ class Room:
         if not event.position_expiry_enabled:
             return state
         for _ in range(SWEEP_STEPS):
-            swept = self._sweep_step(
-                state, event.position_expiry_period, event.increment_on_expiry
-            )
+            swept = self._sweep_step(state, event.position_expiry_period, event.increment_on_expiry)
             if swept is None:
                 break
             state = swept
@@ -544,9 +540,7 @@ class Room:
             "expires_in": outcome.expires_at - self._now(),
         }
 
-    def _change(
-        self, event_id: str, decide: Callable[[EventState], EventState]
-    ) -> EventState:
+    def _change(self, event_id: str, decide: Callable[[EventState], EventState]) -> EventState:
         """Write what ``decide`` makes of the state, again if another writer came first."""
         for attempt in range(WRITE_TRIES):
             before = self._log.read(event_id)
@@ -617,9 +611,7 @@ class Room:
 
     def _tomb(self, state: EventState, join: Join) -> Position:
         """A row in the line that was reset: the visitor is told, instead of waiting for ever."""
-        return Position(
-            state.event_id, state.generation - 1, join.request_id, 0, self._now()
-        )
+        return Position(state.event_id, state.generation - 1, join.request_id, 0, self._now())
 
     def _noted(self, state: EventState, holes: Sequence[int]) -> EventState:
         try:
@@ -638,8 +630,13 @@ class Room:
         rows = list(self._positions.between(*span))
         outcomes = {row.position: row for row in self._outcomes.between(*span)}
         found = expiry.sweep(
-            state=state, upto=upto, rows=rows, outcomes=outcomes, served=served,
-            period=period, now=now,
+            state=state,
+            upto=upto,
+            rows=rows,
+            outcomes=outcomes,
+            served=served,
+            period=period,
+            now=now,
         )
         if found.upto == state.swept:
             return None
@@ -690,9 +687,7 @@ class Room:
                 state.event_id,
             )
 
-    def _announce(
-        self, detail_type: str, details: Sequence[dict[str, Any]], event_id: str
-    ) -> None:
+    def _announce(self, detail_type: str, details: Sequence[dict[str, Any]], event_id: str) -> None:
         """Tell the bus after the fact; a bus that does not answer never fails what happened."""
         if not self._settings.event(event_id).events_enabled:
             return

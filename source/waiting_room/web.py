@@ -97,7 +97,9 @@ def answers(view: View) -> View:
         except Unavailable as error:
             logger.warning("%s: unavailable: %s", view.__name__, error)
             wait = {"Retry-After": str(error.retry_after)}
-            return reply({"error": "the waiting room is busy; try again shortly"}, 503, headers=wait)
+            return reply(
+                {"error": "the waiting room is busy; try again shortly"}, 503, headers=wait
+            )
         except RoomError as error:
             return reply({"error": str(error)}, status_of(error))
         except Exception as error:

@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 from chalice import Chalice
-
 from waiting_room.wiring import room, settings
 
 app = Chalice(app_name="waiting-room-workers", configure_logs=False)
@@ -25,7 +24,7 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
     event_id = settings().events[0].event_id
     joins, dead = read_joins(event, event_id)
     if dead:
-        logger.warning("%d messages of the batch are not joins; they go to the dead letters", len(dead))
+        logger.warning("%d messages are no joins and go to the dead letters", len(dead))
     retry = dead | (room().assign(event_id, joins).retry if joins else frozenset())
     return {"batchItemFailures": [{"itemIdentifier": message} for message in sorted(retry)]}
 

@@ -86,7 +86,7 @@ class RedisCounters:
     def look(self, event_id: str, now: int) -> Counts:
         """All figures."""
         answer = self._run("look", event_id, [now, RATE_WINDOW])
-        return Counts(*(int(part) for part in answer[:10]), message=answer[10].decode())
+        return Counts(*answer[:-1], answer[-1].decode())
 
     def admission(self, event_id: str, position: int) -> Admission:
         """What is known about one position."""

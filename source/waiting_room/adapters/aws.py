@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AWS clients with limits, straight from botocore: boto3's resource layer would only cost imports.
+
+The endpoint, region and credentials come from the standard environment (``AWS_ENDPOINT_URL`` …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from waiting_room.errors import Unavailable
+from waiting_room.settings import AWS_ATTEMPTS, AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT
+
+# Answers that say: not now. Everything else that AWS refuses is a fault of ours, and stays one.
+BUSY_CODES = {
+    "InternalServerError",
+    "InternalFailure",
+    "InternalServiceErrorException",
+    "LimitExceededException",
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "Throttling",
+    "ThrottlingError",
+    "ThrottlingException",
+    "TransactionConflict",
+    "TransactionConflictException",
+}
+
+
+@cache
+def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
+    """A client of ``service`` that gives up in time, the same one for the life of the process."""
+    from botocore.config import Config
+
+    return _session().create_client(
+        service,
+        config=Config(
+            connect_timeout=AWS_CONNECT_TIMEOUT,
+            read_timeout=AWS_READ_TIMEOUT,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            max_pool_connections=50,
+            tcp_keepalive=True,
+        ),
+    )
+
+
+@cache
+def _session() -> Any:
+    from botocore.session import Session
+
+    return Session()
+
+
+@contextmanager
+def answering(what: str) -> Iterator[None]:
+    """Turn timeouts, lost connections and throttling of AWS into Unavailable."""
+    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+    try:
+        yield
+    except (ConnectionError, HTTPClientError) as error:
+        raise Unavailable(f"{what} did not answer: {type(error).__name__}") from None
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in BUSY_CODES or status >= 500:
+            raise Unavailable(f"{what} is busy: {code}") from None
+        raise
+
+
+def refused(error: Exception) -> bool:
+    """Whether a conditional write was refused by its condition."""
+    response = getattr(error, "response", {})
+    return bool(response.get("Error", {}).get("Code") == "ConditionalCheckFailedException")

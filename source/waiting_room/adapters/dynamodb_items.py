@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the DynamoDB stores share: attribute values, batched conditional inserts, wide queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+from waiting_room.adapters.aws import BUSY_CODES, answering
+
+Item = dict[str, dict[str, Any]]
+SHARDS = 16  # partitions of a line: 16 × 1,000 writes/s, and a range is read 16 queries wide
+INSERT_BATCH = 25  # statements of one BatchExecuteStatement, DynamoDB's limit
+INSERT_ROUNDS = 4  # times that throttled statements are sent again within one call
+WIDE = 8  # queries of a range under way at once
+
+
+def to_item(values: Mapping[str, Any]) -> Item:
+    """Attribute values of texts, whole numbers and fractions."""
+    return {name: _value(value) for name, value in values.items()}
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    if isinstance(value, float):
+        return {"N": f"{value:.6f}"}
+    return {"NS": [str(number) for number in value]}
+
+
+def number(item: Item, name: str) -> int:
+    """A whole number of an item, 0 when it is not there."""
+    return int(item[name]["N"]) if name in item else 0
+
+
+def text(item: Item, name: str) -> str:
+    """A text of an item, empty when it is not there."""
+    return str(item[name]["S"]) if name in item else ""
+
+
+def insert_new(
+    client: Any, table: str, items: Sequence[Item], what: str
+) -> tuple[list[int], list[int]]:
+    """Insert items whose key is free: one request for 25, at the price of plain puts.
+
+    Answers the indexes of items whose key was taken, and of items that could not be written.
+    A statement is refused on its own (``DuplicateItem``); throttled ones are sent again.
+    """
+    taken: list[int] = []
+    left = list(range(len(items)))
+    for _ in range(INSERT_ROUNDS):
+        again: list[int] = []
+        for start in range(0, len(left), INSERT_BATCH):
+            indexes = left[start : start + INSERT_BATCH]
+            codes = _insert_batch(client, table, [items[index] for index in indexes], what)
+            for index, code in zip(indexes, codes, strict=True):
+                if code == "DuplicateItem":
+                    taken.append(index)
+                elif code in BUSY_CODES:
+                    again.append(index)
+                elif code:
+                    raise RuntimeError(f"{what} refused a row: {code}")
+        left = again
+        if not left:
+            break
+    return taken, left
+
+
+def _insert_batch(client: Any, table: str, items: Sequence[Item], what: str) -> list[str]:
+    with answering(what):
+        answer = client.batch_execute_statement(
+            Statements=[
+                {"Statement": _insert_statement(table, tuple(item)), "Parameters": [*item.values()]}
+                for item in items
+            ]
+        )
+    return [response.get("Error", {}).get("Code", "") for response in answer["Responses"]]
+
+
+@cache
+def _insert_statement(table: str, names: tuple[str, ...]) -> str:
+    values = ", ".join(f"'{name}': ?" for name in names)
+    return f'INSERT INTO "{table}" VALUE {{{values}}}'
+
+
+def query_all(client: Any, what: str, **request: Any) -> Iterator[Item]:
+    """Every item of a query, page by page."""
+    while True:
+        with answering(what):
+            page = client.query(**request)
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def query_line(
+    client: Any, what: str, line: str, first: int, last: int, **request: Any
+) -> Iterator[Item]:
+    """The items of a range of positions, from all shards of a line at once."""
+    if last < first:
+        return
+    shards = {position % SHARDS for position in range(first, min(last, first + SHARDS - 1) + 1)}
+
+    def read(shard: int) -> list[Item]:
+        return list(
+            query_all(
+                client,
+                what,
+                KeyConditionExpression="#line = :line AND #position BETWEEN :first AND :last",
+                ExpressionAttributeNames={"#line": "line", "#position": "position"},
+                ExpressionAttributeValues=to_item(
+                    {":line": f"{line}#{shard}", ":first": first, ":last": last}
+                ),
+                **request,
+            )
+        )
+
+    with ThreadPoolExecutor(max_workers=WIDE) as pool:
+        for items in pool.map(read, sorted(shards)):
+            yield from items
+
+
+def line_of(event_id: str, generation: int, position: int) -> str:
+    """The partition key of a position in its line."""
+    return f"{event_id}#{generation}#{position % SHARDS}"

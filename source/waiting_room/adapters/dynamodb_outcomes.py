@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outcomes in DynamoDB: one row for each position that took a token or expired without.
+
+The key is the position, so "token" and "expired" exclude each other by one conditional write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from waiting_room.adapters.aws import answering
+from waiting_room.adapters.dynamodb_items import (
+    SHARDS,
+    Item,
+    insert_new,
+    line_of,
+    query_line,
+    to_item,
+)
+from waiting_room.errors import Unavailable
+from waiting_room.messages import outcome_from_item
+from waiting_room.records import Outcome, OutcomeKind, SessionStatus
+from waiting_room.settings import ROW_LIFE
+
+WHAT = "the token table"
+EXPIRED = "#kind = :token AND #status = :open AND #expires_at <= :now"
+
+
+class DynamoOutcomes:
+    """The Outcomes port on DynamoDB."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
+        """The outcome of a position; a consistent read."""
+        with answering(WHAT):
+            answer = self._client.get_item(
+                TableName=self._table,
+                Key=_key(event_id, generation, position),
+                ConsistentRead=True,
+            )
+        return outcome_from_item(answer["Item"]) if "Item" in answer else None
+
+    def decide(self, outcome: Outcome) -> Outcome:
+        """Write an outcome if there is none; answers the one that stands."""
+        with answering(WHAT):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=_item(outcome),
+                    ConditionExpression="attribute_not_exists(#line)",
+                    ExpressionAttributeNames={"#line": "line"},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                return outcome_from_item(error.response["Item"])
+        return outcome
+
+    def expire(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Decide many expiries; answers the tokens that stand in the way."""
+        items = [_item(outcome) for outcome in outcomes]
+        taken, failed = insert_new(self._client, self._table, items, WHAT)
+        if failed:
+            raise Unavailable(f"{WHAT} is busy: {len(failed)} expiries wait")
+        stands = [
+            self.get(outcomes[i].event_id, outcomes[i].generation, outcomes[i].position)
+            for i in taken
+        ]
+        return [outcome for outcome in stands if outcome and outcome.is_token]
+
+    def end_session(
+        self, event_id: str, generation: int, position: int, status: SessionStatus, now: int
+    ) -> Outcome | None:
+        """Set the status of an open session; None when there is no living token."""
+        with answering(WHAT):
+            try:
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(event_id, generation, position),
+                    UpdateExpression="SET #status = :status, ended_at = :now",
+                    ConditionExpression=(
+                        "#kind = :token AND #status = :open AND #expires_at > :now"
+                    ),
+                    ExpressionAttributeNames=_NAMES,
+                    ExpressionAttributeValues={
+                        **_values(now),
+                        ":status": {"S": status.value},
+                    },
+                    ReturnValues="ALL_NEW",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return None
+        return outcome_from_item(answer["Attributes"])
+
+    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
+        """The outcomes of a range of positions; consistent reads."""
+        for item in query_line(
+            self._client,
+            WHAT,
+            f"{event_id}#{generation}",
+            first,
+            last,
+            TableName=self._table,
+            ConsistentRead=True,
+        ):
+            yield outcome_from_item(item)
+
+    def expired_page(
+        self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
+    ) -> tuple[list[Outcome], tuple[int, int] | None]:
+        """Open sessions whose token's time is over, shard after shard."""
+        shard, position = after or (0, 0)
+        found: list[Outcome] = []
+        while shard < SHARDS:
+            with answering(WHAT):
+                page = self._client.query(
+                    TableName=self._table,
+                    KeyConditionExpression="#line = :line AND #position > :after",
+                    FilterExpression=EXPIRED,
+                    ExpressionAttributeNames={
+                        **_NAMES,
+                        "#line": "line",
+                        "#position": "position",
+                    },
+                    ExpressionAttributeValues={
+                        **_values(now),
+                        ":line": {"S": f"{event_id}#{generation}#{shard}"},
+                        ":after": {"N": str(position)},
+                    },
+                    Limit=max(limit - len(found), 1),
+                )
+            found.extend(outcome_from_item(item) for item in page["Items"])
+            last = page.get("LastEvaluatedKey")
+            shard, position = (shard, int(last["position"]["N"])) if last else (shard + 1, 0)
+            if len(found) >= limit:
+                break
+        return found, None if shard >= SHARDS else (shard, position)
+
+
+_NAMES = {"#kind": "kind", "#status": "session_status", "#expires_at": "expires_at"}
+
+
+def _values(now: int) -> Item:
+    return to_item(
+        {":token": OutcomeKind.TOKEN.value, ":open": SessionStatus.OPEN.value, ":now": now}
+    )
+
+
+def _key(event_id: str, generation: int, position: int) -> Item:
+    return to_item({"line": line_of(event_id, generation, position), "position": position})
+
+
+def _item(outcome: Outcome) -> Item:
+    """An item; markers of expiries carry no token facts, and leave with the line's other rows."""
+    values: dict[str, Any] = {
+        "line": line_of(outcome.event_id, outcome.generation, outcome.position),
+        "position": outcome.position,
+        "event_id": outcome.event_id,
+        "generation": outcome.generation,
+        "request_id": outcome.request_id,
+        "kind": outcome.kind.value,
+        "at": outcome.at,
+        "session_status": outcome.status.value,
+        "leaves_at": outcome.at + ROW_LIFE,
+    }
+    if outcome.is_token:
+        values |= {
+            "expires_at": outcome.expires_at,
+            "issuer": outcome.issuer,
+            "key_id": outcome.key_id,
+        }
+    return to_item(values)

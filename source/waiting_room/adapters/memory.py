@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The twin of every port in memory: for tests and for reading. One suite holds twins and stores
+to the same behaviour (``tests/contract``)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from waiting_room import serving
+from waiting_room.errors import Conflict, CountersLost, Unavailable
+from waiting_room.ports import Claim
+from waiting_room.records import (
+    Admission,
+    Counts,
+    EventState,
+    Outcome,
+    Position,
+    ServingMove,
+    SessionStatus,
+    Snapshot,
+)
+from waiting_room.signing import KeySet
+
+CLAIM_LIFE = 60  # as in redis_counters
+
+
+@dataclass
+class _Copy:
+    """What the counters hold of one event."""
+
+    state: EventState
+    moves: list[ServingMove]
+    settled: int
+    tokens: int
+    live: Counter[int]
+    ended: dict[SessionStatus, int]
+    taken: set[int] = field(default_factory=set)
+    closed: set[int] = field(default_factory=set)
+    holes: set[int] = field(default_factory=set)
+
+
+class MemoryCounters:
+    """The Counters port in memory; ``lose`` forgets everything, as an emptied server does."""
+
+    def __init__(self) -> None:
+        self._copies: dict[str, _Copy] = {}
+        self._claims: dict[tuple[str, str], int] = {}
+        self._lock = threading.RLock()
+
+    def lose(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._copies.clear()
+            self._claims.clear()
+
+    def look(self, event_id: str, now: int) -> Counts:
+        """All figures."""
+        with self._lock:
+            copy = self._copy(event_id)
+            state = copy.state
+            return Counts(
+                generation=state.generation,
+                queue=state.queue,
+                serving=state.serving,
+                holes=state.holes + len(copy.holes),
+                tokens=copy.tokens,
+                expired=state.expired,
+                active=sum(count for at, count in copy.live.items() if at > now),
+                completed=copy.ended[SessionStatus.COMPLETED],
+                abandoned=copy.ended[SessionStatus.ABANDONED],
+                admitted_recently=serving.admitted_recently(serving.segments(copy.moves), now),
+                message=state.message,
+            )
+
+    def admission(self, event_id: str, position: int) -> Admission:
+        """What is known about one position."""
+        with self._lock:
+            copy = self._copy(event_id)
+            return Admission(
+                copy.state.generation,
+                copy.state.serving,
+                copy.state.swept,
+                serving.served_at(serving.segments(copy.moves), position),
+                position in copy.taken or position <= copy.settled,
+            )
+
+    def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
+        """Note that this worker has these joins."""
+        with self._lock:
+            self._copy(event_id)
+            answers = []
+            for request_id in request_ids:
+                at = self._claims.get((event_id, request_id))
+                if at is None:
+                    answers.append(Claim.FRESH)
+                else:
+                    answers.append(Claim.CHECK if now - at > CLAIM_LIFE else Claim.BUSY)
+                if answers[-1] is not Claim.BUSY:
+                    self._claims[event_id, request_id] = now
+            return answers
+
+    def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
+        """Bring the copy up to ``state``."""
+        with self._lock:
+            copy = self._copy(state.event_id)
+            had = copy.state
+            if state.generation < had.generation:
+                return
+            if state.generation > had.generation:
+                copy = self._new(EventState(state.event_id, state.generation))
+                had = copy.state
+            if state.version > had.version:
+                if not moves and state.version > had.version + 1:
+                    raise CountersLost("moves are missing")
+                copy.moves = list(moves) or [*copy.moves, *([state.move] if state.move else [])]
+                had = replace(had, version=state.version, serving=state.serving, move=state.move)
+            had = replace(had, queue=max(had.queue, state.queue))
+            if state.swept > had.swept:
+                had = replace(had, swept=state.swept, expired=state.expired)
+            if state.audited > had.audited:
+                had = replace(had, audited=state.audited, holes=state.holes)
+            if state.message_at > had.message_at:
+                had = replace(had, message=state.message, message_at=state.message_at)
+            copy.state = had
+            copy.holes = {
+                hole for hole in copy.holes | set(state.known_holes) if hole > had.audited
+            }
+
+    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> None:
+        """Count a token once."""
+        with self._lock:
+            copy = self._current(event_id, generation)
+            if copy is None or position <= copy.settled or position in copy.taken:
+                return
+            copy.taken.add(position)
+            copy.tokens += 1
+            copy.live[expires_at] += 1
+
+    def count_session(
+        self,
+        event_id: str,
+        generation: int,
+        position: int,
+        expires_at: int,
+        status: SessionStatus,
+    ) -> None:
+        """Count an ended session once."""
+        with self._lock:
+            self.count_token(event_id, generation, position, expires_at)
+            copy = self._current(event_id, generation)
+            if copy is None or position <= copy.settled or position in copy.closed:
+                return
+            copy.closed.add(position)
+            copy.ended[status] += 1
+            if expires_at in copy.live:
+                copy.live[expires_at] -= 1
+
+    def restore(self, snapshot: Snapshot, *, force: bool = False) -> bool:
+        """Replace the copy."""
+        with self._lock:
+            state = snapshot.state
+            if state.event_id in self._copies and not force:
+                return False
+            copy = self._new(state)
+            copy.settled = state.settled
+            copy.moves = list(snapshot.moves)
+            copy.tokens = state.settled_tokens + len(snapshot.tokens)
+            copy.taken = {row.position for row in snapshot.tokens}
+            for row in snapshot.tokens:
+                if row.status is SessionStatus.OPEN:
+                    copy.live[row.expires_at] += 1
+                else:
+                    copy.closed.add(row.position)
+                    copy.ended[row.status] += 1
+            copy.ended[SessionStatus.COMPLETED] += state.settled_completed
+            copy.ended[SessionStatus.ABANDONED] += state.settled_abandoned
+            copy.holes = {hole for hole in state.known_holes if hole > state.audited}
+            return True
+
+    def trim(self, event_id: str, now: int) -> None:
+        """Forget dead tokens' figures."""
+        with self._lock:
+            copy = self._copy(event_id)
+            for at in [at for at in copy.live if at <= now - 600]:
+                del copy.live[at]
+
+    def _copy(self, event_id: str) -> _Copy:
+        if event_id not in self._copies:
+            raise CountersLost(event_id)
+        return self._copies[event_id]
+
+    def _current(self, event_id: str, generation: int) -> _Copy | None:
+        copy = self._copy(event_id)
+        if generation > copy.state.generation:
+            raise CountersLost(event_id)
+        return copy if generation == copy.state.generation else None
+
+    def _new(self, state: EventState) -> _Copy:
+        copy = _Copy(
+            state,
+            [],
+            0,
+            0,
+            Counter(),
+            {SessionStatus.COMPLETED: 0, SessionStatus.ABANDONED: 0},
+        )
+        self._copies[state.event_id] = copy
+        return copy
+
+
+class MemoryPositions:
+    """The Positions port in memory; reads the generation from a MemoryServingLog."""
+
+    def __init__(self, log: MemoryServingLog) -> None:
+        self._log = log
+        self._rows: dict[tuple[str, str], Position] = {}
+        self._lock = threading.Lock()
+
+    def get(self, event_id: str, request_id: str) -> Position | None:
+        """The row of a request."""
+        return self._rows.get((event_id, request_id))
+
+    def get_with_generation(
+        self, event_id: str, request_id: str, *, known_generation: int | None
+    ) -> tuple[int, Position | None]:
+        """The generation and the row."""
+        generation = known_generation
+        if generation is None:
+            generation = self._log.read(event_id).generation
+        return generation, self.get(event_id, request_id)
+
+    def get_many(self, event_id: str, request_ids: Sequence[str]) -> dict[str, Position]:
+        """The rows of several requests."""
+        rows = {request_id: self.get(event_id, request_id) for request_id in request_ids}
+        return {request_id: row for request_id, row in rows.items() if row}
+
+    def insert(self, rows: Sequence[Position]) -> dict[str, Position | None]:
+        """Write rows whose request has none."""
+        with self._lock:
+            return {
+                row.request_id: self._rows.setdefault((row.event_id, row.request_id), row)
+                for row in rows
+            }
+
+    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
+        """The rows of a range, without their secrets."""
+        return [
+            replace(row, client_secret_hash="")
+            for row in list(self._rows.values())
+            if (row.event_id, row.generation) == (event_id, generation)
+            and row.position
+            and first <= row.position <= last
+        ]
+
+
+class MemoryOutcomes:
+    """The Outcomes port in memory."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, int, int], Outcome] = {}
+        self._lock = threading.Lock()
+
+    def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
+        """The outcome of a position."""
+        return self._rows.get((event_id, generation, position))
+
+    def decide(self, outcome: Outcome) -> Outcome:
+        """Write an outcome if there is none."""
+        with self._lock:
+            return self._rows.setdefault(_place(outcome), outcome)
+
+    def expire(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Decide many expiries."""
+        return [stands for one in outcomes if (stands := self.decide(one)).is_token]
+
+    def end_session(
+        self, event_id: str, generation: int, position: int, status: SessionStatus, now: int
+    ) -> Outcome | None:
+        """Set the status of an open session."""
+        with self._lock:
+            row = self._rows.get((event_id, generation, position))
+            if row is None or not row.is_active(now):
+                return None
+            self._rows[_place(row)] = replace(row, status=status)
+            return self._rows[_place(row)]
+
+    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
+        """The outcomes of a range."""
+        return [
+            row
+            for row in list(self._rows.values())
+            if (row.event_id, row.generation) == (event_id, generation)
+            and first <= row.position <= last
+        ]
+
+    def expired_page(
+        self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
+    ) -> tuple[list[Outcome], tuple[int, int] | None]:
+        """Open sessions whose token's time is over, by position."""
+        found = sorted(
+            (
+                row
+                for row in self.between(event_id, generation, 1, 2**53)
+                if row.is_token
+                and row.status is SessionStatus.OPEN
+                and row.expires_at <= now
+                and row.position > (after or (0, 0))[1]
+            ),
+            key=lambda row: row.position,
+        )
+        page = found[:limit]
+        return page, (0, page[-1].position) if len(found) > limit else None
+
+
+class MemoryServingLog:
+    """The ServingLog port in memory."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, EventState] = {}
+        self._moves: dict[tuple[str, int], list[ServingMove]] = {}
+        self._lock = threading.Lock()
+
+    def read(self, event_id: str) -> EventState:
+        """The state."""
+        with self._lock:
+            return self._states.setdefault(event_id, EventState(event_id))
+
+    def reserve(self, event_id: str, count: int, known: EventState) -> EventState:
+        """Take the next ``count`` positions."""
+        with self._lock:
+            state = self._states[event_id]
+            if (state.generation, state.reset_at) != (known.generation, known.reset_at):
+                raise Conflict
+            return self._put(replace(state, queue=state.queue + count))
+
+    def write(self, before: EventState, after: EventState) -> None:
+        """Change everything but the queue."""
+        with self._lock:
+            state = self._standing(before)
+            if after.version > before.version and after.move:
+                line = self._moves.setdefault((before.event_id, before.generation), [])
+                line.append(after.move)
+            holes = set(state.known_holes) - (set(before.known_holes) - set(after.known_holes))
+            self._put(
+                replace(
+                    after,
+                    queue=state.queue,
+                    known_holes=tuple(sorted(holes)),
+                    message=state.message,
+                    message_at=state.message_at,
+                )
+            )
+
+    def reset(self, before: EventState, after: EventState) -> None:
+        """Start the next generation."""
+        with self._lock:
+            if self._states[before.event_id].generation != before.generation:
+                raise Conflict
+            self._put(after)
+
+    def note_holes(self, event_id: str, generation: int, positions: Sequence[int]) -> EventState:
+        """Remember positions that will never be held."""
+        with self._lock:
+            state = self._of(event_id, generation)
+            holes = tuple(sorted({*state.known_holes, *positions}))
+            return self._put(replace(state, known_holes=holes))
+
+    def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
+        """Set the operators' message."""
+        with self._lock:
+            self._put(replace(self._of(event_id, generation), message=message, message_at=at))
+
+    def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
+        """The logged moves."""
+        line = self._moves.get((state.event_id, state.generation), [])
+        return [move for move in line if after_version < move.version <= state.version]
+
+    def _of(self, event_id: str, generation: int) -> EventState:
+        state = self._states[event_id]
+        if state.generation != generation:
+            raise Conflict
+        return state
+
+    def _standing(self, before: EventState) -> EventState:
+        state = self._of(before.event_id, before.generation)
+        for name in ("version", "swept", "audited", "watch_at", "settled"):
+            if getattr(state, name) != getattr(before, name):
+                raise Conflict
+        return state
+
+    def _put(self, state: EventState) -> EventState:
+        self._states[state.event_id] = state
+        return state
+
+
+class MemoryKeys:
+    """The KeyStore port in memory."""
+
+    def __init__(self, keys: KeySet | None = None) -> None:
+        self._keys = keys
+
+    def load(self) -> KeySet:
+        """The keys."""
+        if self._keys is None:
+            raise Unavailable("no signing key has been made yet: run the set-up", 5)
+        return self._keys
+
+    refresh = load
+
+    def save(self, keys: KeySet) -> None:
+        """Replace the keys."""
+        self._keys = keys
+
+
+class MemoryPublicKeys:
+    """The PublicKeys port in memory."""
+
+    def __init__(self) -> None:
+        self._jwks: Mapping[str, list[dict[str, str]]] = {"keys": []}
+
+    def load(self) -> Mapping[str, list[dict[str, str]]]:
+        """The published key set."""
+        return self._jwks
+
+    def save(self, jwks: Mapping[str, list[dict[str, str]]]) -> None:
+        """Publish a key set."""
+        self._jwks = jwks
+
+
+class MemoryEvents:
+    """The Events port in memory: ``published`` lists (detail type, detail)."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, Mapping[str, object]]] = []
+
+    def publish(self, detail_type: str, details: Sequence[Mapping[str, object]]) -> None:
+        """Put events on the bus."""
+        self.published.extend((detail_type, detail) for detail in details)
+
+
+def _place(outcome: Outcome) -> tuple[str, int, int]:
+    return outcome.event_id, outcome.generation, outcome.position
