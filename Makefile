@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV_VERSION := 0.13.9
+DYNAMODB_LOCAL_SHA256 := 454305e9bc3e6ebcca5b62569869e31563b8d7e346474e94557b2600702146c7
 PYTEST_ARGS ?=
 export PYTHONPATH := source:.
 
@@ -28,12 +29,17 @@ help: ## this list
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
-install: .venv/dev ## install everything into .venv
+.venv/dynamodb-local/ready: .venv/dev
+	@echo "· fetching DynamoDB Local (needs Java to run; tests say so where it is missing)"
+	@mkdir -p $(@D) && cd $(@D) && $(CURDIR)/$(BIN)/npm pack --silent amplify-dynamodb-simulator@2.9.30 >/dev/null && tar xzf *.tgz && rm *.tgz
+	@cd $(@D) && echo "$(DYNAMODB_LOCAL_SHA256)  package/emulator/DynamoDBLocal.jar" | sha256sum --check --quiet && touch ready
+
+install: .venv/dev .venv/dynamodb-local/ready ## install everything into .venv
 
 run: .venv/local ## start the whole room on this machine and print its addresses
 	@$(BIN)/python -m deployment.local
 
-test: .venv/dev ## run all tests
+test: install ## run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/dev ## check style

@@ -86,7 +86,8 @@ class RedisCounters:
     def look(self, event_id: str, now: int) -> Counts:
         """All figures."""
         answer = self._run("look", event_id, [now, RATE_WINDOW])
-        return Counts(*answer[:-1], answer[-1].decode())
+        figures = [int(part) for part in answer[:-1]]
+        return Counts(*figures, message=answer[-1].decode())  # type: ignore[misc, arg-type]
 
     def admission(self, event_id: str, position: int) -> Admission:
         """What is known about one position."""

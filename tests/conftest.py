@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real servers, started once for a run and only when a test asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+
+
+@pytest.fixture(autouse=True)
+def fake_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test can reach an account."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Valkey]:
+    """A Valkey server; tests use their own event ids on it."""
+    server = servers.Valkey(Path(tmp_path_factory.mktemp("valkey")))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """The address of a moto server."""
+    with servers.moto_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local_url() -> Iterator[str]:
+    """The address of DynamoDB Local; skips with a sentence where it cannot run, but not in CI."""
+    missing = servers.missing_for_dynamodb_local()
+    if missing:
+        if servers.in_ci():
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with servers.dynamodb_local() as url:
+        yield url

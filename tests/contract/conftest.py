@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each port as its twin in memory and as its real stores; one suite holds them together."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
+from waiting_room.adapters.dynamodb_positions import DynamoPositions
+from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys, DynamoServingLog
+from waiting_room.adapters.memory import (
+    MemoryCounters,
+    MemoryOutcomes,
+    MemoryPositions,
+    MemoryPublicKeys,
+    MemoryServingLog,
+)
+from waiting_room.adapters.redis_counters import RedisCounters
+from waiting_room.ports import Counters, Outcomes, Positions, PublicKeys, ServingLog
+
+from tests import servers
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The stores that stand on tables."""
+
+    positions: Positions
+    outcomes: Outcomes
+    log: ServingLog
+    public_keys: PublicKeys
+
+
+@pytest.fixture
+def event_id() -> str:
+    """An event that no other test uses."""
+    return f"Event-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(params=["memory", "valkey"])
+def counters(request: pytest.FixtureRequest) -> Counters:
+    """The counters, without any event."""
+    if request.param == "memory":
+        return MemoryCounters()
+    return RedisCounters(request.getfixturevalue("valkey").client())
+
+
+@pytest.fixture(scope="session")
+def moto_tables(moto_url: str) -> Tables:
+    """The stores on moto."""
+    return on_server(moto_url)
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local_tables(dynamodb_local_url: str) -> Tables:
+    """The stores on DynamoDB Local."""
+    return on_server(dynamodb_local_url)
+
+
+@pytest.fixture(params=["memory", "moto", "dynamodb_local"])
+def tables(request: pytest.FixtureRequest) -> Tables:
+    """The stores on each kind of table."""
+    if request.param == "memory":
+        log = MemoryServingLog()
+        return Tables(MemoryPositions(log), MemoryOutcomes(), log, MemoryPublicKeys())
+    tables: Tables = request.getfixturevalue(f"{request.param}_tables")
+    return tables
+
+
+def on_server(url: str) -> Tables:
+    """Make the tables on a server; answers the stores."""
+    client: Any = servers.aws_client("dynamodb", url)
+    single: Any = servers.aws_client("dynamodb", url, attempts=1)
+    names = servers.create_tables(client, f"wr-{uuid.uuid4().hex[:8]}")
+    positions, tokens, log = (
+        names[key] for key in ("QUEUE_POSITIONS_TABLE", "TOKENS_TABLE", "SERVING_LOG_TABLE")
+    )
+    return Tables(
+        DynamoPositions(client, positions, log),
+        DynamoOutcomes(client, tokens),
+        DynamoServingLog(client, single, log),
+        DynamoPublicKeys(client, log),
+    )

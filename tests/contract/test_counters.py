@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every kind of counters does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from waiting_room import serving
+from waiting_room.errors import CountersLost
+from waiting_room.ports import Claim, Counters
+from waiting_room.records import EventState, LiveToken, ServingMove, SessionStatus, Snapshot
+
+NOW = 1_800_000_000
+
+
+def whole(counters: Counters, event_id: str, **state: int) -> EventState:
+    found = EventState(event_id, **state)  # type: ignore[arg-type]
+    counters.restore(Snapshot(found, (), ()))
+    return found
+
+
+def test_counters_never_seen_are_lost(counters: Counters, event_id: str) -> None:
+    with pytest.raises(CountersLost):
+        counters.look(event_id, NOW)
+    with pytest.raises(CountersLost):
+        counters.admission(event_id, 1)
+    with pytest.raises(CountersLost):
+        counters.count_token(event_id, 1, 1, NOW)
+    with pytest.raises(CountersLost):
+        counters.apply(EventState(event_id))
+    with pytest.raises(CountersLost):
+        counters.trim(event_id, NOW)
+
+
+def test_a_restored_copy_says_what_the_tables_said(counters: Counters, event_id: str) -> None:
+    state = EventState(
+        event_id, generation=3, queue=50, audited=20, holes=2, known_holes=(10, 30), serving=15,
+        version=2, move=ServingMove(2, 10, 15, NOW, "operator"), swept=5, expired=1, settled=2,
+        settled_tokens=2, settled_completed=1, message="soon", message_at=5.0,
+    )  # fmt: skip
+    moves = (ServingMove(1, 0, 10, NOW - 1000, "operator"), state.move)
+    tokens = (
+        LiveToken(7, NOW + 60, SessionStatus.OPEN),
+        LiveToken(8, NOW + 60, SessionStatus.ABANDONED),
+        LiveToken(9, NOW, SessionStatus.OPEN),
+    )
+    assert counters.restore(Snapshot(state, moves, tokens))  # type: ignore[arg-type]
+    counts = counters.look(event_id, NOW)
+    assert (counts.generation, counts.queue, counts.serving, counts.message) == (3, 50, 15, "soon")
+    assert (counts.holes, counts.tokens, counts.expired) == (3, 5, 1)
+    assert (counts.active, counts.completed, counts.abandoned) == (1, 1, 1)
+    assert counts.waiting == 50 - 3 - 5 - 1
+    assert counts.admitted_recently == 5
+    place = counters.admission(event_id, 12)
+    assert (place.generation, place.serving, place.swept) == (3, 15, 5)
+    assert (place.served_at, place.counted) == (NOW, False)
+    assert counters.admission(event_id, 9).counted
+    assert counters.admission(event_id, 1).counted
+    assert counters.admission(event_id, 16).served_at is None
+
+
+def test_a_second_rebuild_changes_nothing_unless_forced(counters: Counters, event_id: str) -> None:
+    whole(counters, event_id, queue=5)
+    assert not counters.restore(Snapshot(EventState(event_id, queue=9), (), ()))
+    assert counters.look(event_id, NOW).queue == 5
+    assert counters.restore(Snapshot(EventState(event_id, queue=9), (), ()), force=True)
+    assert counters.look(event_id, NOW).queue == 9
+
+
+def test_a_token_counts_once_and_only_in_its_generation(counters: Counters, event_id: str) -> None:
+    whole(counters, event_id, generation=2, queue=9)
+    for _ in range(3):
+        counters.count_token(event_id, 2, 4, NOW + 10)
+        counters.count_token(event_id, 1, 5, NOW + 10)
+    assert (counters.look(event_id, NOW).tokens, counters.look(event_id, NOW).active) == (1, 1)
+    assert counters.look(event_id, NOW + 10).active == 0
+    with pytest.raises(CountersLost):
+        counters.count_token(event_id, 3, 4, NOW + 10)
+
+
+def test_an_ended_session_counts_once_with_its_token(counters: Counters, event_id: str) -> None:
+    whole(counters, event_id, queue=9)
+    counters.count_token(event_id, 1, 1, NOW + 10)
+    for _ in range(2):
+        counters.count_session(event_id, 1, 1, NOW + 10, SessionStatus.COMPLETED)
+        counters.count_session(event_id, 1, 2, NOW + 10, SessionStatus.ABANDONED)
+    counts = counters.look(event_id, NOW)
+    assert (counts.tokens, counts.active, counts.completed, counts.abandoned) == (2, 0, 1, 1)
+
+
+def test_figures_below_the_settled_mark_never_change(counters: Counters, event_id: str) -> None:
+    whole(counters, event_id, queue=9, settled=3, settled_tokens=3)
+    counters.count_token(event_id, 1, 3, NOW + 10)
+    counters.count_session(event_id, 1, 2, NOW + 10, SessionStatus.COMPLETED)
+    counts = counters.look(event_id, NOW)
+    assert (counts.tokens, counts.completed, counts.active) == (3, 0, 0)
+
+
+def test_the_copy_follows_and_never_falls_behind(counters: Counters, event_id: str) -> None:
+    first = whole(counters, event_id)
+    older = replace(first, queue=10, known_holes=(4, 9))
+    newer = replace(
+        serving.move(older, 6, NOW, "operator"), queue=20, audited=5, holes=1, swept=2, expired=1,
+        message="hello", message_at=2.0,
+    )  # fmt: skip
+    for state in (older, newer, older):
+        counters.apply(state)
+    counts = counters.look(event_id, NOW)
+    assert (counts.queue, counts.serving, counts.expired, counts.message) == (20, 6, 1, "hello")
+    assert counts.holes == 2
+    assert counters.admission(event_id, 6).served_at == NOW
+
+
+def test_a_missing_move_is_noticed_and_the_log_fills_it_in(
+    counters: Counters, event_id: str
+) -> None:
+    state = whole(counters, event_id, queue=30)
+    one = serving.move(state, 5, NOW - 50, "operator")
+    two = serving.move(one, 5, NOW, "operator")
+    with pytest.raises(CountersLost):
+        counters.apply(two)
+    assert one.move
+    assert two.move
+    counters.apply(two, [one.move, two.move])
+    assert counters.admission(event_id, 5).served_at == NOW - 50
+    assert counters.admission(event_id, 6).served_at == NOW
+
+
+def test_a_move_back_ends_the_service_of_those_above(counters: Counters, event_id: str) -> None:
+    state = whole(counters, event_id, queue=30)
+    for by, at in ((10, NOW - 90), (10, NOW - 60), (-15, NOW - 30), (3, NOW)):
+        state = serving.move(state, by, at, "operator")
+        counters.apply(state)
+    assert counters.look(event_id, NOW).serving == 8
+    assert counters.admission(event_id, 5).served_at == NOW - 90
+    assert counters.admission(event_id, 6).served_at == NOW
+    assert counters.admission(event_id, 9).served_at is None
+
+
+def test_a_later_generation_empties_the_copy_and_an_older_one_does_nothing(
+    counters: Counters, event_id: str
+) -> None:
+    state = whole(counters, event_id, queue=30, serving=4, version=1, holes=3, audited=9)
+    counters.count_token(event_id, 1, 1, NOW + 9)
+    counters.count_session(event_id, 1, 1, NOW + 9, SessionStatus.COMPLETED)
+    counters.apply(EventState(event_id, generation=2))
+    counters.apply(replace(state, queue=99))
+    counts = counters.look(event_id, NOW)
+    assert (counts.generation, counts.queue, counts.serving, counts.tokens) == (2, 0, 0, 0)
+    assert (counts.holes, counts.active, counts.completed, counts.waiting) == (0, 0, 0, 0)
+
+
+def test_the_rate_counts_the_last_five_minutes(counters: Counters, event_id: str) -> None:
+    state = whole(counters, event_id, queue=500)
+    for by, at in ((100, NOW - 301), (20, NOW - 299), (30, NOW), (-10, NOW)):
+        state = serving.move(state, by, at, "operator")
+        counters.apply(state)
+    assert counters.look(event_id, NOW).admitted_recently == 40
+
+
+def test_dead_tokens_leave_the_live_figures_without_changing_them(
+    counters: Counters, event_id: str
+) -> None:
+    whole(counters, event_id, queue=9)
+    counters.count_token(event_id, 1, 1, NOW)
+    counters.count_token(event_id, 1, 2, NOW + 5000)
+    before = counters.look(event_id, NOW + 4000)
+    counters.trim(event_id, NOW + 4000)
+    counters.count_session(event_id, 1, 1, NOW, SessionStatus.COMPLETED)
+    after = counters.look(event_id, NOW + 4000)
+    assert (before.active, after.active, after.tokens) == (1, 1, 2)
+
+
+def test_a_join_is_claimed_by_one_worker_until_the_claim_is_old(
+    counters: Counters, event_id: str
+) -> None:
+    whole(counters, event_id)
+    assert counters.claim(event_id, ["a", "b"], NOW) == [Claim.FRESH, Claim.FRESH]
+    assert counters.claim(event_id, ["b", "c"], NOW + 60) == [Claim.BUSY, Claim.FRESH]
+    assert counters.claim(event_id, ["a"], NOW + 61) == [Claim.CHECK]
+    assert counters.claim(event_id, ["a"], NOW + 62) == [Claim.BUSY]

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every kind of table store does."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+import pytest
+from waiting_room import recovery, reset, serving
+from waiting_room.errors import Conflict
+from waiting_room.records import Outcome, OutcomeKind, Position, SessionStatus
+
+from tests.contract.conftest import Tables
+
+NOW = 1_800_000_000
+
+
+def place(event_id: str, position: int, generation: int = 1, secret: str = "") -> Position:
+    return Position(event_id, generation, str(uuid.uuid4()), position, NOW, secret)
+
+
+def token(row: Position, expires_at: int = NOW + 60) -> Outcome:
+    return Outcome(
+        row.event_id, row.generation, row.position, row.request_id, OutcomeKind.TOKEN, NOW,
+        expires_at, "https://room.example/api", "key-1",
+    )  # fmt: skip
+
+
+def expiry(row: Position) -> Outcome:
+    return Outcome(
+        row.event_id, row.generation, row.position, row.request_id, OutcomeKind.EXPIRED, NOW
+    )
+
+
+def test_rows_come_back_as_they_were_written(tables: Tables, event_id: str) -> None:
+    rows = [place(event_id, position, secret="ab" * 32) for position in range(1, 61)]
+    assert tables.positions.insert(rows) == {row.request_id: row for row in rows}
+    assert tables.positions.get(event_id, rows[3].request_id) == rows[3]
+    assert tables.positions.get_many(event_id, [row.request_id for row in rows]) == {
+        row.request_id: row for row in rows
+    }
+    assert tables.positions.get(event_id, str(uuid.uuid4())) is None
+    assert tables.positions.get_many(event_id, [str(uuid.uuid4())]) == {}
+
+
+def test_a_row_that_stands_is_never_written_over(tables: Tables, event_id: str) -> None:
+    first = place(event_id, 1)
+    tables.positions.insert([first])
+    other = place(event_id, 3)
+    again = replace(first, position=2, entry_time=NOW + 5)
+    stands = tables.positions.insert([again, other])
+    assert stands == {first.request_id: first, other.request_id: other}
+    assert tables.positions.get(event_id, first.request_id) == first
+
+
+def test_the_generation_comes_with_the_row(tables: Tables, event_id: str) -> None:
+    row = place(event_id, 1)
+    tables.positions.insert([row])
+    ask = tables.positions.get_with_generation
+    assert ask(event_id, row.request_id, known_generation=None) == (1, row)
+    tables.log.reset(tables.log.read(event_id), reset.reset(tables.log.read(event_id), NOW))
+    assert ask(event_id, row.request_id, known_generation=None) == (2, row)
+    assert ask(event_id, row.request_id, known_generation=7) == (7, row)
+    assert ask(event_id, str(uuid.uuid4()), known_generation=None) == (2, None)
+
+
+def test_a_range_of_positions_is_read_of_one_generation_only(tables: Tables, event_id: str) -> None:
+    rows = [place(event_id, position) for position in range(1, 41)]
+    tables.positions.insert([*rows, place(event_id, 7, generation=2), place(event_id, 0)])
+    found = sorted(tables.positions.between(event_id, 1, 5, 37), key=lambda row: row.position)
+    assert found == rows[4:37]
+    assert list(tables.positions.between(event_id, 1, 5, 4)) == []
+
+
+def test_the_first_outcome_of_a_position_stands(tables: Tables, event_id: str) -> None:
+    row = place(event_id, 4)
+    first = token(row)
+    assert tables.outcomes.get(event_id, 1, 4) is None
+    assert tables.outcomes.decide(first) == first
+    assert tables.outcomes.decide(replace(first, expires_at=NOW + 999, key_id="other")) == first
+    assert tables.outcomes.decide(expiry(row)) == first
+    assert tables.outcomes.get(event_id, 1, 4) == first
+
+
+def test_expiries_leave_tokens_alone_and_may_be_repeated(tables: Tables, event_id: str) -> None:
+    rows = [place(event_id, position) for position in range(1, 41)]
+    stands = tables.outcomes.decide(token(rows[4]))
+    assert tables.outcomes.expire([expiry(row) for row in rows]) == [stands]
+    assert tables.outcomes.expire([expiry(row) for row in rows[:2]]) == []
+    assert tables.outcomes.decide(token(rows[0])) == expiry(rows[0])
+    kinds = {row.position: row.kind for row in tables.outcomes.between(event_id, 1, 1, 40)}
+    assert kinds.pop(5) is OutcomeKind.TOKEN
+    assert set(kinds.values()) == {OutcomeKind.EXPIRED}
+    assert len(kinds) == 39
+
+
+def test_only_an_open_session_of_a_living_token_ends(tables: Tables, event_id: str) -> None:
+    for position in (1, 2, 3):
+        tables.outcomes.decide(token(place(event_id, position)))
+    tables.outcomes.decide(expiry(place(event_id, 4)))
+    end = tables.outcomes.end_session
+    ended = end(event_id, 1, 1, SessionStatus.COMPLETED, NOW)
+    assert ended
+    assert ended.status is SessionStatus.COMPLETED
+    assert tables.outcomes.get(event_id, 1, 1) == ended
+    assert end(event_id, 1, 1, SessionStatus.ABANDONED, NOW) is None
+    assert end(event_id, 1, 2, SessionStatus.ABANDONED, NOW + 60) is None
+    assert end(event_id, 1, 4, SessionStatus.ABANDONED, NOW) is None
+    assert end(event_id, 1, 9, SessionStatus.ABANDONED, NOW) is None
+
+
+def test_expired_tokens_are_paged_and_each_comes_once(tables: Tables, event_id: str) -> None:
+    rows = [place(event_id, position) for position in range(1, 51)]
+    for row in rows[:40]:
+        tables.outcomes.decide(token(row, NOW + row.position))
+    for row in rows[40:]:
+        tables.outcomes.decide(expiry(row))
+    tables.outcomes.end_session(event_id, 1, 2, SessionStatus.COMPLETED, NOW)
+    found: list[str] = []
+    mark = None
+    for _ in range(100):
+        page, mark = tables.outcomes.expired_page(event_id, 1, NOW + 30, 7, mark)
+        assert len(page) <= 7
+        found += [row.request_id for row in page]
+        if mark is None:
+            break
+    assert sorted(found) == sorted(row.request_id for row in rows[:30] if row.position != 2)
+
+
+def test_ranges_are_exclusive_and_follow_one_another(tables: Tables, event_id: str) -> None:
+    state = tables.log.read(event_id)
+    assert tables.log.reserve(event_id, 5, state).queue == 5
+    assert tables.log.reserve(event_id, 3, state).queue == 8
+    assert tables.log.read(event_id).queue == 8
+
+
+def test_a_reservation_of_a_line_that_was_reset_is_refused(tables: Tables, event_id: str) -> None:
+    old = tables.log.read(event_id)
+    tables.log.reset(old, reset.reset(old, NOW + 0.25))
+    with pytest.raises(Conflict):
+        tables.log.reserve(event_id, 1, old)
+    fresh = tables.log.read(event_id)
+    assert (fresh.generation, fresh.queue, fresh.reset_at) == (2, 0, NOW + 0.25)
+    assert tables.log.reserve(event_id, 1, fresh).queue == 1
+    with pytest.raises(Conflict):
+        tables.log.reset(old, reset.reset(old, NOW + 1))
+
+
+def test_a_write_needs_what_it_was_decided_on_and_leaves_the_queue_alone(
+    tables: Tables, event_id: str
+) -> None:
+    before = tables.log.read(event_id)
+    tables.log.reserve(event_id, 9, before)
+    after = replace(
+        serving.move(before, 4, NOW, "operator"), swept=1, expired=1, audited=2, holes=1
+    )
+    tables.log.write(before, after)
+    assert tables.log.read(event_id) == replace(after, queue=9)
+    with pytest.raises(Conflict):
+        tables.log.write(before, serving.move(before, 1, NOW, "operator"))
+    sweep_only = replace(after, swept=3)
+    tables.log.write(after, sweep_only)
+    with pytest.raises(Conflict):
+        tables.log.write(after, serving.move(after, 1, NOW, "operator"))
+
+
+def test_every_move_is_in_the_log_in_order(tables: Tables, event_id: str) -> None:
+    state = tables.log.read(event_id)
+    assert tables.log.moves(state) == []
+    moves = []
+    for index in range(6):
+        after = serving.move(state, 2, NOW + index, "operator")
+        tables.log.write(state, after)
+        moves.append(after.move)
+        state = after
+    assert tables.log.moves(state) == moves
+    assert tables.log.moves(state, 4) == moves[4:]
+
+
+def test_moves_of_another_generation_are_not_seen(tables: Tables, event_id: str) -> None:
+    state = tables.log.read(event_id)
+    for index in range(3):
+        after = serving.move(state, 2, NOW + index, "operator")
+        tables.log.write(state, after)
+        state = after
+    tables.log.reset(state, reset.reset(state, NOW))
+    state = tables.log.read(event_id)
+    after = serving.move(state, 1, NOW, "operator")
+    tables.log.write(state, after)
+    assert tables.log.moves(after) == [after.move]
+
+
+def test_noted_holes_stay_until_the_audit_passes_them(tables: Tables, event_id: str) -> None:
+    state = tables.log.read(event_id)
+    tables.log.reserve(event_id, 10, state)
+    assert tables.log.note_holes(event_id, 1, [3]).known_holes == (3,)
+    noted = tables.log.note_holes(event_id, 1, [8, 3])
+    assert noted.known_holes == (3, 8)
+    watched = recovery.audit(replace(noted, watch_queue=5), 4, NOW)
+    tables.log.write(replace(noted, watch_queue=5), watched)
+    after = tables.log.read(event_id)
+    assert (after.known_holes, after.holes, after.audited) == ((8,), 1, 5)
+    with pytest.raises(Conflict):
+        tables.log.note_holes(event_id, 9, [1])
+
+
+def test_the_message_stands_beside_other_writes(tables: Tables, event_id: str) -> None:
+    state = tables.log.read(event_id)
+    tables.log.set_message(event_id, 1, "Grüße 🎟", NOW + 0.5)
+    tables.log.write(state, serving.move(state, 1, NOW, "operator"))
+    after = tables.log.read(event_id)
+    assert (after.message, after.message_at, after.serving) == ("Grüße 🎟", NOW + 0.5, 1)
+    with pytest.raises(Conflict):
+        tables.log.set_message(event_id, 2, "x", NOW)
+
+
+def test_the_public_keys_come_back(tables: Tables) -> None:
+    tables.public_keys.save({"keys": [{"kid": "a", "n": "x"}]})
+    assert tables.public_keys.load() == {"keys": [{"kid": "a", "n": "x"}]}

