@@ -71,13 +71,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ServingMove:
-    """One move of the serving counter; ``version`` numbers the moves of a generation from 1."""
+    """One move of the serving counter; ``version`` numbers the moves of a generation from 1.
+
+    ``mark`` is the writer's own, so that it knows its move again when the answer was lost.
+    """
 
     version: int
     previous: int
     current: int
     at: int
     reason: str
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

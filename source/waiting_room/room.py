@@ -257,8 +257,8 @@ class Room:
         """Move the serving counter by ``by``, never below 0; answers where it stands."""
         self._settings.event(event_id)
         serving.check_increment(by)
-        now = self._now()
-        after = self._change(event_id, lambda state: serving.move(state, by, now, reason))
+        now, mark = self._now(), secrets.token_hex(8)
+        after = self._change(event_id, lambda state: serving.move(state, by, now, reason, mark))
         self._announce_move(after)
         return after.serving
 
@@ -272,7 +272,8 @@ class Room:
         for _ in range(WRITE_TRIES):
             state = self._log.read(event_id)
             try:
-                self._log.set_message(event_id, state.generation, message, self._clock())
+                at = max(self._clock(), state.message_at + 1e-6)  # the later one stands, always
+                self._log.set_message(event_id, state.generation, message, at)
                 break
             except Conflict:
                 continue
@@ -541,19 +542,29 @@ class Room:
         }
 
     def _change(self, event_id: str, decide: Callable[[EventState], EventState]) -> EventState:
-        """Write what ``decide`` makes of the state, again if another writer came first."""
+        """Write the move that ``decide`` makes, again if another writer came first."""
         for attempt in range(WRITE_TRIES):
             before = self._log.read(event_id)
             after = decide(before)
             try:
                 self._log.write(before, after)
             except Conflict:
-                # colliding writers part by waiting a random moment, longer with each conflict
-                self._pause(secrets.randbelow(1000) / 1e5 * 2 ** min(attempt, 6))
-                continue
+                mine = self._made_before_its_answer_was_lost(after)
+                if mine is None:
+                    # colliding writers part by a random wait, longer with each conflict
+                    self._pause(secrets.randbelow(1000) / 1e5 * 2 ** min(attempt, 6))
+                    continue
+                after = mine
             self._apply(after)
             return after
         raise Unavailable("too many changes at once", 1)
+
+    def _made_before_its_answer_was_lost(self, after: EventState) -> EventState | None:
+        """A client that retries by itself meets its own write as a conflict: find it."""
+        state = self._log.read(after.event_id)
+        if state.generation != after.generation or after.move is None:
+            return None
+        return state if after.move in self._log.moves(state, after.version - 1) else None
 
     def _try_write(self, before: EventState, after: EventState) -> EventState:
         """Write, or leave it to the next minute when another writer came first."""
@@ -577,9 +588,11 @@ class Room:
         ids = [join.request_id for join in joins]
         if not ids:
             return [], set()
+        now = self._now()
         try:
-            claims = self._counters.claim(event_id, ids, self._now())
-        except (Unavailable, CountersLost):
+            claims = self._counters.claim(event_id, ids, now)
+        except (Unavailable, CountersLost):  # who had them is forgotten: ask the rows
+            self._best_effort(event_id, lambda: self._counters.claim(event_id, ids, now))
             claims = [Claim.CHECK] * len(ids)
         doubted = [rid for rid, claim in zip(ids, claims, strict=True) if claim is not Claim.FRESH]
         held = self._positions.get_many(event_id, doubted) if doubted else {}

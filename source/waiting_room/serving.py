@@ -32,7 +32,7 @@ def check_increment(value: object) -> int:
     return value
 
 
-def move(state: EventState, by: int, now: int, reason: str) -> EventState:
+def move(state: EventState, by: int, now: int, reason: str, mark: str = "") -> EventState:
     """The event after the serving counter moved by ``by``, never below 0."""
     current = max(0, state.serving + by)
     version = state.version + 1
@@ -40,7 +40,7 @@ def move(state: EventState, by: int, now: int, reason: str) -> EventState:
         state,
         serving=current,
         version=version,
-        move=ServingMove(version, state.serving, current, now, reason),
+        move=ServingMove(version, state.serving, current, now, reason, mark),
     )
 
 

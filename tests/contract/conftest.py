@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+from tests import servers
 from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb_positions import DynamoPositions
 from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys, DynamoServingLog
@@ -20,8 +22,6 @@ from waiting_room.adapters.memory import (
 )
 from waiting_room.adapters.redis_counters import RedisCounters
 from waiting_room.ports import Counters, Outcomes, Positions, PublicKeys, ServingLog
-
-from tests import servers
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from waiting_room import serving
 from waiting_room.errors import CountersLost
 from waiting_room.ports import Claim, Counters

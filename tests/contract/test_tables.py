@@ -7,11 +7,11 @@ import uuid
 from dataclasses import replace
 
 import pytest
+
+from tests.contract.conftest import Tables
 from waiting_room import recovery, reset, serving
 from waiting_room.errors import Conflict
 from waiting_room.records import Outcome, OutcomeKind, Position, SessionStatus
-
-from tests.contract.conftest import Tables
 
 NOW = 1_800_000_000
 

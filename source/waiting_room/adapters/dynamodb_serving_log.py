@@ -309,9 +309,9 @@ def _fraction(item: Item, name: str) -> float:
 
 
 def _move_text(move: ServingMove) -> str:
-    return f"{move.version}:{move.previous}:{move.current}:{move.at}:{move.reason}"
+    return f"{move.version}:{move.previous}:{move.current}:{move.at}:{move.mark}:{move.reason}"
 
 
 def _move(written: str) -> ServingMove:
-    version, previous, current, at, reason = written.split(":", 4)
-    return ServingMove(int(version), int(previous), int(current), int(at), reason)
+    version, previous, current, at, mark, reason = written.split(":", 5)
+    return ServingMove(int(version), int(previous), int(current), int(at), reason, mark)

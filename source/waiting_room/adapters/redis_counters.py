@@ -55,8 +55,8 @@ def connect(
         socket_connect_timeout=REDIS_TIMEOUT,
         retry=Retry(NoBackoff(), 1),
         health_check_interval=0,
-        lib_name=None,
-        lib_version=None,
+        driver_info=None,
+        protocol=2,
     )
 
 

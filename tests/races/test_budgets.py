@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests counted at the clients: what each operation may cost (issue of the one-machine room)."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from tests.stack import RealRoom
+
+
+@pytest.mark.parametrize("size", [1, 25, 26, 200])
+def test_a_batch_of_joins_costs_two_round_trips_and_one_request_for_25(
+    real: RealRoom, size: int
+) -> None:
+    real.room.assign(real.event_id, real.joins(1))
+    cost = real.counted(lambda: real.room.assign(real.event_id, real.joins(size)))
+    assert cost["redis"] <= 2
+    assert cost["dynamodb"] <= math.ceil(size / 25) + 1
+    assert cost["BatchExecuteStatement"] == math.ceil(size / 25)
+
+
+def test_a_position_costs_one_read_and_no_round_trip(real: RealRoom) -> None:
+    joins = real.joins(2)
+    real.room.assign(real.event_id, joins)
+    for expected in ("BatchGetItem", "GetItem"):
+        cost = real.counted(lambda: real.room.queue_number(real.event_id, joins[0].request_id))
+        assert dict(cost) == {"dynamodb": 1, expected: 1}
+
+
+def test_the_figures_cost_one_round_trip(real: RealRoom) -> None:
+    for ask in (real.room.counts, real.room.status, real.room.figures):
+        assert dict(real.counted(lambda ask=ask: ask(real.event_id))) == {"redis": 1}
+
+
+def test_a_first_token_and_the_same_again(real: RealRoom) -> None:
+    joins = real.joins(1)
+    real.room.assign(real.event_id, joins)
+    real.room.increment_serving_counter(real.event_id, 1)
+
+    def call() -> object:
+        return real.room.generate_token(real.event_id, joins[0].request_id)
+
+    real.keys.calls.clear()
+    first = real.counted(call)
+    assert dict(first) == {"redis": 2, "dynamodb": 3, "GetItem": 2, "PutItem": 1}
+    again = real.counted(call)
+    assert dict(again) == {"redis": 1, "dynamodb": 2, "GetItem": 2}
+    assert real.events.calls == []
+
+
+def test_an_idle_minute_costs_next_to_nothing(real: RealRoom) -> None:
+    def minute() -> None:
+        real.room.audit(real.event_id)
+        real.room.sweep(real.event_id)
+
+    minute()
+    assert dict(real.counted(minute)) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
+
+
+def test_a_reset_of_many_rows_is_one_write(real: RealRoom) -> None:
+    rows = 100_000
+    state = real.log.reserve(real.event_id, rows, real.log.read(real.event_id))
+    real.room._apply(state)
+    started = time.perf_counter()
+    cost = real.counted(lambda: real.room.reset_initial_state(real.event_id))
+    assert time.perf_counter() - started < 2
+    assert dict(cost) == {"redis": 1, "dynamodb": 2, "GetItem": 1, "PutItem": 1}
+    assert real.room.counts(real.event_id).queue == 0

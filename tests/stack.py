@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A room on real servers, in this process, with every request counted."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests import servers
+from tests.world import START, Breaks, one_jwk, settings
+from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
+from waiting_room.adapters.dynamodb_positions import DynamoPositions
+from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys, DynamoServingLog
+from waiting_room.adapters.memory import MemoryEvents, MemoryKeys
+from waiting_room.adapters.redis_counters import RedisCounters, connect
+from waiting_room.records import Join
+from waiting_room.room import Room, Stores
+from waiting_room.signing import KeySet
+
+
+@dataclass
+class RealRoom:
+    """Rooms on one Valkey and one table server; ``requests`` counts by kind."""
+
+    dynamodb_url: str
+    valkey: servers.Valkey
+    options: dict[str, Any] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
+    requests: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.dynamodb = self._client(attempts=3)
+        self.single = self._client(attempts=1)
+        prefix = f"wr-{uuid.uuid4().hex[:8]}"
+        self.names = servers.create_tables(self.dynamodb, prefix)
+        self.event_id = f"Event-{uuid.uuid4().hex[:8]}"
+        self.requests.clear()
+        self.keys = Breaks(MemoryKeys(KeySet(()).rotated(one_jwk(), START, 0)))
+        self.events = Breaks(MemoryEvents())
+        self.room = self.new_room()
+
+    def _client(self, attempts: int) -> Any:
+        client = servers.aws_client("dynamodb", self.dynamodb_url, attempts)
+
+        def count(request: Any, **_: Any) -> None:
+            target = request.headers["X-Amz-Target"].decode().split(".")[1]
+            self.requests["dynamodb"] += 1
+            self.requests[target] += 1
+
+        client.meta.events.register("before-send.dynamodb.*", count)
+        return client
+
+    def counters(self) -> RedisCounters:
+        """Counters with a connection of their own, as a process has."""
+        client = connect("127.0.0.1", self.valkey.port)
+        real = client.execute_command
+
+        def count(*args: Any, **options: Any) -> Any:
+            self.requests["redis"] += 1
+            return real(*args, **options)
+
+        client.execute_command = count  # type: ignore[method-assign]
+        return RedisCounters(client)
+
+    def new_room(self) -> Room:
+        """Another process on the same servers."""
+        positions, tokens, log = (
+            self.names[key]
+            for key in ("QUEUE_POSITIONS_TABLE", "TOKENS_TABLE", "SERVING_LOG_TABLE")
+        )
+        self.log = DynamoServingLog(self.dynamodb, self.single, log)
+        self.positions = DynamoPositions(self.dynamodb, positions, log)
+        self.outcomes = DynamoOutcomes(self.dynamodb, tokens)
+        chosen = settings(EVENT_ID=self.event_id, **self.options)
+        return Room(
+            chosen,
+            Stores(
+                self.counters(),
+                self.positions,
+                self.outcomes,
+                self.log,
+                self.keys,
+                DynamoPublicKeys(self.dynamodb, log),
+                self.events,
+            ),
+            self.clock,
+            time.sleep,
+        )
+
+    def joins(self, count: int) -> list[Join]:
+        """Accepted joins, in order of arrival."""
+        at = self.clock()
+        return [
+            Join(str(uuid.uuid4()), at + index / 1000, str(uuid.uuid4())) for index in range(count)
+        ]
+
+    def counted(self, call: Callable[[], Any]) -> Counter[str]:
+        """The requests that a call makes."""
+        self.requests.clear()
+        call()
+        return Counter(self.requests)

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators do: increments, sessions, messages, look-ups, reset; and recovery."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.world import EVENT, World, outcome_of
+from waiting_room.errors import InvalidInput, NoLiveSession, RoomWasReset
+
+
+@pytest.fixture
+def world() -> World:
+    made = World({"ENABLE_EVENTS_GENERATION": "true"})
+    made.room.set_up()
+    return made
+
+
+def test_the_serving_counter_never_falls_below_zero(world: World) -> None:
+    assert world.serve(5) == 5
+    assert world.serve(-7) == 0
+
+
+@pytest.mark.parametrize("by", [0, 1.0, "1", None, True, 1_000_001, -1_000_001, [1]])
+def test_an_increment_that_nobody_can_mean_is_refused(world: World, by: object) -> None:
+    with pytest.raises(InvalidInput):
+        world.room.increment_serving_counter(EVENT, by)  # type: ignore[arg-type]
+    assert world.room.counts(EVENT).serving == 0
+
+
+def test_the_waiting_number_counts_those_who_wait(world: World) -> None:
+    visitors = world.visitors(5)
+    assert world.waiting() == 5
+    world.serve(2)
+    assert world.waiting() == 5
+    world.token(visitors[0])
+    assert world.waiting() == 4
+
+
+def test_the_status_is_all_a_page_needs(world: World) -> None:
+    world.visitors(100)
+    world.serve(50)
+    world.room.set_message(EVENT, "Doors open at ten")
+    assert world.room.status(EVENT) == {
+        "event_id": EVENT, "serving_counter": 50, "waiting_num": 100, "queue_counter": 100,
+        "admission_rate_per_minute": 10.0, "poll_after_seconds": 12,
+        "message": "Doors open at ten",
+    }  # fmt: skip
+    assert world.room.set_message(EVENT, "") == ""
+    assert world.room.status(EVENT)["message"] == ""
+
+
+@pytest.mark.parametrize("message", [None, 5, "x" * 501, "a\x00b", "\x1b[31m"])
+def test_a_message_is_short_plain_text(world: World, message: object) -> None:
+    with pytest.raises(InvalidInput):
+        world.room.set_message(EVENT, message)
+
+
+def test_a_session_ends_once(world: World) -> None:
+    visitor, other = world.visitors(2)
+    world.serve(2)
+    for status in (0, 2, "1", True, None):
+        with pytest.raises(InvalidInput):
+            world.room.update_session(EVENT, visitor, status)
+    with pytest.raises(NoLiveSession):
+        world.room.update_session(EVENT, visitor, 1)
+    world.token(visitor)
+    world.token(other)
+    world.room.update_session(EVENT, visitor, -1)
+    with pytest.raises(NoLiveSession):
+        world.room.update_session(EVENT, visitor, 1)
+    counts = world.room.counts(EVENT)
+    assert (counts.active, counts.tokens, counts.abandoned, counts.completed) == (1, 2, 1, 0)
+
+
+def test_the_look_up_tells_each_state(world: World) -> None:
+    one, two, three, four, five = world.visitors(5)
+    world.serve(4)
+    for visitor in (one, two):
+        world.token(visitor)
+    world.room.update_session(EVENT, one, 1)
+
+    def state(visitor: str) -> str:
+        return str(world.room.request_status(EVENT, visitor)["state"])
+
+    assert [state(v) for v in (one, two, three, five)] == [
+        "completed", "token_issued", "eligible", "waiting",
+    ]  # fmt: skip
+    assert world.room.request_status(EVENT, three)["expires_in"] == 900
+    assert world.room.request_status(EVENT, two)["expires_in"] == 3600
+    world.clock.now += 3601
+    assert [state(v) for v in (two, four)] == ["token_expired", "position_expired"]
+
+
+def test_expired_tokens_are_those_nobody_ended(world: World) -> None:
+    visitors = world.visitors(6)
+    world.serve(6)
+    for visitor in visitors[:5]:
+        world.token(visitor)
+    world.room.update_session(EVENT, visitors[0], 1)
+    assert world.room.expired_tokens(EVENT, 10, None) == ([], None)
+    world.clock.now += 3600
+    page, mark = world.room.expired_tokens(EVENT, 3, None)
+    rest, end = world.room.expired_tokens(EVENT, 3, mark)
+    assert page + rest == visitors[1:5]
+    assert end is None
+
+
+def test_a_reset_starts_a_new_line_and_tells_the_old_one(world: World) -> None:  # lesson 20
+    visitors = world.visitors(5)
+    world.serve(3)
+    world.token(visitors[0])
+    late = world.join()
+    world.clock.now += 1
+    assert world.room.reset_initial_state(EVENT) == 2
+    counts = world.room.counts(EVENT)
+    assert (counts.queue, counts.serving, counts.waiting, counts.tokens, counts.active) == (0,) * 5
+    for visitor in visitors:
+        with pytest.raises(RoomWasReset):
+            world.room.queue_number(EVENT, visitor)
+        with pytest.raises(RoomWasReset):
+            world.token(visitor)
+    world.clock.now += 1
+    fresh = world.join()
+    world.room.assign(EVENT, [late, fresh])  # the message waited in the queue over the reset
+    assert world.position(fresh.request_id) == 1
+    with pytest.raises(RoomWasReset):
+        world.room.queue_number(EVENT, late.request_id)
+    assert world.room.counts(EVENT).queue == 1
+    assert ("room_reset", {"event_id": EVENT, "generation": 2}) in world.published
+
+
+def test_two_resets_at_once_are_one(world: World) -> None:
+    before = world.log.read(EVENT)
+    world.room.reset_initial_state(EVENT)
+    world.log.store.read = lambda _: before
+    real = type(world.log.store).read
+
+    def once(event_id):  # type: ignore[no-untyped-def]
+        world.log.store.read = lambda other: real(world.log.store, other)
+        return before
+
+    world.log.store.read = once
+    assert world.room.reset_initial_state(EVENT) == 2
+
+
+def test_a_failed_reset_is_repeated_without_harm(world: World) -> None:
+    world.visitors(2)
+    for when in ("before", "after"):
+        world.log.fail("reset", when)
+        assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
+    world.room.reset_initial_state(EVENT)
+    world.clock.now += 1
+    assert world.waiting() == 0
+    assert world.position(world.visitors(1)[0]) == 1
+
+
+def test_another_process_sees_a_reset_within_two_seconds(world: World) -> None:
+    visitor = world.visitors(1)[0]
+    other = world.new_room()
+    assert other.queue_number(EVENT, visitor).position == 1
+    world.room.reset_initial_state(EVENT)
+    world.clock.now += 2
+    with pytest.raises(RoomWasReset):
+        other.queue_number(EVENT, visitor)
+
+
+def test_lost_counters_come_back_before_the_next_answer(world: World) -> None:  # lesson 6
+    visitors = world.visitors(20)
+    world.serve(10)
+    for visitor in visitors[:4]:
+        world.token(visitor)
+    world.room.update_session(EVENT, visitors[3], 1)
+    world.room.set_message(EVENT, "hi")
+    before = world.room.counts(EVENT)
+    for ask in (
+        lambda: world.room.counts(EVENT),
+        lambda: world.token(visitors[5]),
+        lambda: world.room.increment_serving_counter(EVENT, 1),
+        lambda: world.room.update_session(EVENT, visitors[0], 1),
+        lambda: world.visitors(1),
+        lambda: world.room.request_status(EVENT, visitors[2]),
+        lambda: world.minute(1),
+    ):
+        world.memory.lose()
+        ask()
+    after = world.room.counts(EVENT)
+    assert after.queue == before.queue + 1
+    assert after.serving == before.serving + 1
+    assert after.tokens == before.tokens + 1
+    assert (after.active, after.completed, after.message) == (3, 2, "hi")
+
+
+def test_events_tell_every_change_of_the_counter(world: World) -> None:
+    world.serve(5)
+    world.serve(-2)
+    assert world.published == [
+        ("serving_counter_changed",
+         {"event_id": EVENT, "previous": 0, "current": 5, "reason": "operator"}),
+        ("serving_counter_changed",
+         {"event_id": EVENT, "previous": 5, "current": 3, "reason": "operator"}),
+    ]  # fmt: skip
+
+
+def test_the_minute_report_carries_the_contracts_fields(world: World) -> None:
+    visitors = world.visitors(3)
+    world.serve(2)
+    world.token(visitors[0])
+    world.room.report(EVENT)
+    assert world.published[-1] == (
+        "waiting_room_metrics",
+        {
+            "event_id": EVENT, "num_active_tokens": 1, "total_num_tokens": 1, "queue_counter": 3,
+            "serving_number": 2, "completed_sessions": 0, "abandoned_sessions": 0,
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("event_id", ["", "sample", "Other", "Sample ", "\x00"])
+def test_an_unknown_event_is_refused_everywhere(world: World, event_id: str) -> None:
+    request = "00000000-0000-4000-8000-000000000000"
+    room = world.room
+    for call in (
+        lambda: room.queue_number(event_id, request),
+        lambda: room.counts(event_id),
+        lambda: room.status(event_id),
+        lambda: room.time_to_expiry(event_id, request),
+        lambda: room.generate_token(event_id, request),
+        lambda: room.public_key(event_id),
+        lambda: room.increment_serving_counter(event_id, 1),
+        lambda: room.update_session(event_id, request, 1),
+        lambda: room.request_status(event_id, request),
+        lambda: room.expired_tokens(event_id, 1, None),
+        lambda: room.set_message(event_id, ""),
+        lambda: room.reset_initial_state(event_id),
+        lambda: room.ended_sessions(event_id),
+    ):
+        assert outcome_of(call) == "InvalidInput"
+
+
+def test_writers_that_collide_try_again(world: World) -> None:
+    from waiting_room.errors import Conflict
+
+    real, tries = world.log.store.write, []
+
+    def others_first(before, after):  # type: ignore[no-untyped-def]
+        tries.append(1)
+        if len(tries) < 4:
+            raise Conflict
+        return real(before, after)
+
+    world.log.store.write = others_first
+    assert world.serve(5) == 5
+    assert len(tries) == 4
+
+
+def test_a_write_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
+    from waiting_room.errors import Conflict
+
+    real = world.log.store.write
+
+    def answer_lost(before, after):  # type: ignore[no-untyped-def]
+        world.log.store.write = real
+        real(before, after)
+        raise Conflict  # what the client's own retry is told
+
+    world.log.store.write = answer_lost
+    assert world.serve(5) == 5
+    assert world.log.read(EVENT).serving == 5
