@@ -22,7 +22,7 @@ from waiting_room.wiring import room
 app = Chalice(app_name="waiting-room-public-api", configure_logs=False)
 
 
-@app.route("/queue_num", methods=["GET"])
+@app.route("/queue_num", methods=["GET", "HEAD"])
 @answers
 def queue_num() -> Response:
     row = room().queue_number(_query("event_id"), _query("request_id"))
@@ -37,25 +37,25 @@ def queue_num() -> Response:
     )
 
 
-@app.route("/serving_num", methods=["GET"])
+@app.route("/serving_num", methods=["GET", "HEAD"])
 @answers
 def serving_num() -> Response:
     return reply({"serving_counter": room().counts(_query("event_id")).serving}, cache=cached(1))
 
 
-@app.route("/waiting_num", methods=["GET"])
+@app.route("/waiting_num", methods=["GET", "HEAD"])
 @answers
 def waiting_num() -> Response:
     return reply({"waiting_num": room().counts(_query("event_id")).waiting}, cache=cached(1))
 
 
-@app.route("/status", methods=["GET"])
+@app.route("/status", methods=["GET", "HEAD"])
 @answers
 def status() -> Response:
     return reply(room().status(_query("event_id")), cache=cached(1))
 
 
-@app.route("/queue_pos_expiry", methods=["GET"])
+@app.route("/queue_pos_expiry", methods=["GET", "HEAD"])
 @answers
 def queue_pos_expiry() -> Response:
     left = room().time_to_expiry(_query("event_id"), _query("request_id"))
@@ -73,19 +73,19 @@ def generate_token() -> dict[str, Any]:
     )
 
 
-@app.route("/public_key", methods=["GET"])
+@app.route("/public_key", methods=["GET", "HEAD"])
 @answers
 def public_key() -> Response:
     return reply(room().public_key(_query("event_id")), cache=cached(60))
 
 
-@app.route("/.well-known/jwks.json", methods=["GET"])
+@app.route("/.well-known/jwks.json", methods=["GET", "HEAD"])
 @answers
 def jwks() -> Response:
     return reply(room().jwks(), cache=cached(60))
 
 
-@app.route("/ended_sessions", methods=["GET"])
+@app.route("/ended_sessions", methods=["GET", "HEAD"])
 @answers
 def ended_sessions() -> Response:
     return reply({"request_ids": room().ended_sessions(_query("event_id"))}, cache=cached(5))

@@ -132,7 +132,10 @@ def _query_values(request: Any, name: str) -> list[str]:
 
 def body(request: Any) -> dict[str, Any]:
     """The JSON object in the request's body; raises InvalidInput for anything else."""
-    raw: bytes = request.raw_body or b""
+    try:
+        raw: bytes = request.raw_body or b""
+    except ValueError:  # not UTF-8, or not the base64 that it says it is
+        raise InvalidInput("the body is not valid JSON") from None
     if len(raw) > MAX_BODY:
         raise InvalidInput("the body is too large")
     kind = (request.headers.get("content-type") or "").split(";")[0].strip().lower()

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every route of both APIs: what it answers, how long that may be cached, what junk gets."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+import private_api.app
+import public_api.app
+from tests.gateway_event import Answer, call
+from tests.world import EVENT, World
+
+STRANGER = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    made.room.set_up()
+    for module in (public_api.app, private_api.app):
+        monkeypatch.setattr(module, "room", lambda: made.room)
+    return made
+
+
+def get(path: str, **query: Any) -> Answer:
+    return call(public_api.app.app, "GET", path, query=query)
+
+
+def post(path: str, body: object) -> Answer:
+    return call(public_api.app.app, "POST", path, body=body)
+
+
+def ask(path: str, **query: Any) -> Answer:
+    return call(private_api.app.app, "GET", path, query=query)
+
+
+def tell(path: str, body: object) -> Answer:
+    return call(private_api.app.app, "POST", path, body=body)
+
+
+def visit(request_id: str) -> dict[str, str]:
+    return {"event_id": EVENT, "request_id": request_id}
+
+
+def test_a_whole_visit(world: World) -> None:
+    visitor = world.visitors(1)[0]
+    place = get("/queue_num", **visit(visitor))
+    assert place.json == {
+        "queue_number": 1, "entry_time": int(world.clock.now), "event_id": EVENT, "status": 1,
+    }  # fmt: skip
+    assert get("/waiting_num", event_id=EVENT).json == {"waiting_num": 1}
+    early = post("/generate_token", visit(visitor))
+    assert (early.status, set(early.json)) == (202, {"error"})
+    assert get("/queue_pos_expiry", **visit(visitor)).status == 202
+    moved = tell("/increment_serving_counter", {"event_id": EVENT, "increment_by": 1})
+    assert moved.json == {"serving_num": 1}
+    assert get("/serving_num", event_id=EVENT).json == {"serving_counter": 1}
+    assert get("/queue_pos_expiry", **visit(visitor)).json == {"expires_in": 900}
+    token = post("/generate_token", visit(visitor))
+    assert set(token.json) == {
+        "access_token", "refresh_token", "id_token", "token_type", "expires_in",
+    }  # fmt: skip
+    assert post("/generate_token", visit(visitor)).json == token.json
+    assert tell("/generate_token", visit(visitor)).json == token.json
+    assert ask("/num_active_tokens", event_id=EVENT).json == {"active_tokens": 1}
+    assert ask("/request_status", **visit(visitor)).json["state"] == "token_issued"
+    assert tell("/update_session", {**visit(visitor), "status": 1}).status == 200
+    assert tell("/update_session", {**visit(visitor), "status": 1}).status == 404
+    ended = post("/generate_token", visit(visitor))
+    assert (ended.status, ended.json) == (410, {"error": "the session of this request has ended"})
+    assert get("/ended_sessions", event_id=EVENT).json == {"request_ids": [visitor]}
+    reset = tell("/reset_initial_state", {"event_id": EVENT})
+    assert (reset.status, set(reset.json)) == (200, {"message"})
+    assert get("/queue_num", **visit(visitor)).status == 410
+    assert post("/generate_token", visit(visitor)).status == 410
+
+
+def test_strangers_and_unknown_places(world: World) -> None:
+    assert get("/queue_num", **visit(STRANGER)).status == 202
+    assert get("/queue_pos_expiry", **visit(STRANGER)).status == 404
+    assert post("/generate_token", visit(STRANGER)).status == 404
+    assert tell("/generate_token", visit(STRANGER)).status == 404
+    assert ask("/request_status", **visit(STRANGER)).status == 404
+    assert tell("/update_session", {**visit(STRANGER), "status": -1}).status == 404
+
+
+def test_answers_say_how_long_they_may_be_cached(world: World) -> None:
+    visitor = world.visitors(1)[0]
+
+    def seconds(answer: Answer) -> int:
+        kept = answer.headers["cache-control"]
+        return 0 if kept == "no-store" else int(kept.removeprefix("public, max-age="))
+
+    for path in ("/serving_num", "/waiting_num", "/status"):
+        assert 1 <= seconds(get(path, event_id=EVENT)) <= 5
+        assert seconds(get(path, event_id="Other")) == 0
+    assert 1 <= seconds(get("/queue_num", **visit(visitor))) <= 3
+    assert seconds(get("/queue_num", **visit(STRANGER))) == 0
+    assert seconds(get("/queue_pos_expiry", **visit(visitor))) == 0
+    world.serve(1)
+    assert 1 <= seconds(get("/queue_pos_expiry", **visit(visitor))) <= 5
+    for path, query in (("/public_key", {"event_id": EVENT}), ("/.well-known/jwks.json", {})):
+        assert 1 <= seconds(get(path, **query)) <= 300
+    assert seconds(post("/generate_token", visit(visitor))) == 0
+    assert seconds(ask("/num_active_tokens", event_id=EVENT)) == 0
+
+
+def test_every_answer_lets_other_origins_read_it(world: World) -> None:
+    for answer in (
+        get("/status", event_id=EVENT),
+        get("/queue_num"),
+        post("/generate_token", visit(STRANGER)),
+        tell("/update_message", {"event_id": EVENT, "message": "x"}),
+    ):
+        assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_the_public_key_is_five_members_and_the_set_has_it(world: World) -> None:
+    key = get("/public_key", event_id=EVENT).json
+    assert set(key) == {"kty", "alg", "kid", "n", "e"}
+    assert get("/.well-known/jwks.json").json == {"keys": [{**key, "use": "sig"}]}
+
+
+def test_expired_tokens_are_a_list_or_a_page(world: World) -> None:
+    visitors = world.visitors(5)
+    world.serve(5)
+    for visitor in visitors:
+        world.token(visitor)
+    world.clock.now += 3600
+    assert ask("/expired_tokens", event_id=EVENT).json == visitors
+    page = ask("/expired_tokens", event_id=EVENT, limit="2").json
+    assert page["request_ids"] == visitors[:2]
+    rest = ask("/expired_tokens", event_id=EVENT, next_token=page["next_token"]).json
+    assert rest == {"request_ids": visitors[2:], "next_token": None}
+    for junk in ("", "x", "%00", "MS4x.", "OTk5OTk5LjE", "é", "A" * 5000):
+        assert ask("/expired_tokens", event_id=EVENT, next_token=junk).status in (200, 400)
+    assert ask("/expired_tokens", event_id=EVENT, next_token="!").status == 400
+    for limit in ("0", "-1", "1001", "x", "1e3", "٣"):
+        assert ask("/expired_tokens", event_id=EVENT, limit=limit).status == 400
+
+
+def test_the_operators_message_reaches_the_status(world: World) -> None:
+    assert tell("/update_message", {"event_id": EVENT, "message": "Hi"}).json == {"message": "Hi"}
+    assert get("/status", event_id=EVENT).json["message"] == "Hi"
+    assert ask("/metrics", event_id=EVENT).json["message"] == "Hi"
+
+
+JUNK_TEXTS = ["", " ", "x" * 5000, "Sample\x00", "샘플 🎟", "' OR 1=1", "../..", "%00", "{}", "null"]
+JUNK_VALUES: list[object] = [
+    None, True, 0, -1, 1.5, 10**400, "", "x" * 5000, "\x00", "샘플", [], [[]], {}, {"a": {"b": []}},
+]  # fmt: skip
+JUNK_BODIES = [
+    "", "{", "[]", "null", "1", '"x"', "NaN", '{"event_id": NaN}', "[" * 50_000, "{}" * 2,
+    '{"a":' * 3000 + "1" + "}" * 3000, "\x00", "é", '{"event_id": "' + "x" * 300_000 + '"}',
+    "\ud800",
+]  # fmt: skip
+
+
+def routes(app: Any, method: str) -> list[str]:
+    return [path for path, methods in app.routes.items() if method in methods]
+
+
+GETS = [
+    (app.app, path)
+    for app in (public_api.app, private_api.app)
+    for path in routes(app.app, "GET")
+    if path not in ("/.well-known/jwks.json",) and path != "/inlet"
+]
+POSTS = [
+    (app.app, path)
+    for app in (public_api.app, private_api.app)
+    for path in routes(app.app, "POST")
+    if path != "/inlet"
+]
+
+
+def is_clear_refusal(answer: Answer) -> bool:
+    body = answer.json
+    return (
+        400 <= answer.status < 500
+        and set(body) == {"error"}
+        and 5 < len(body["error"]) < 200
+        and "Traceback" not in answer.text
+    )
+
+
+@pytest.mark.parametrize(("app", "path"), GETS, ids=[path for _, path in GETS])
+def test_junk_in_a_query_is_refused(world: World, app: Any, path: str) -> None:
+    good = visit(world.visitors(1)[0])
+    assert is_clear_refusal(call(app, "GET", path))
+    for name in ("event_id", "request_id"):
+        if name == "request_id" and path not in (
+            "/queue_num", "/queue_pos_expiry", "/request_status",
+        ):  # fmt: skip
+            continue
+        for junk in (*JUNK_TEXTS, [EVENT, EVENT]):
+            assert is_clear_refusal(call(app, "GET", path, query={**good, name: junk}))
+
+
+@pytest.mark.parametrize(("app", "path"), POSTS, ids=[path for _, path in POSTS])
+def test_junk_in_a_body_is_refused_and_changes_nothing(
+    world: World, app: Any, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    visitor = world.visitors(1)[0]
+    world.serve(1)
+    before = world.room.figures(EVENT), world.log.read(EVENT)
+    good: dict[str, object] = {**visit(visitor), "increment_by": 1, "status": 1, "message": "x"}
+    needed = {
+        "/generate_token": ("event_id", "request_id"),
+        "/increment_serving_counter": ("event_id", "increment_by"),
+        "/update_session": ("event_id", "request_id", "status"),
+        "/update_message": ("event_id", "message"),
+        "/reset_initial_state": ("event_id",),
+    }[path]
+    with caplog.at_level(logging.DEBUG):
+        for raw in JUNK_BODIES:
+            assert is_clear_refusal(call(app, "POST", path, raw=raw)), raw[:40]
+        assert is_clear_refusal(call(app, "POST", path))
+        wrong = {"Content-Type": "text/plain"}
+        assert is_clear_refusal(call(app, "POST", path, body=good, headers=wrong))
+        for name in needed:
+            missing = {key: value for key, value in good.items() if key != name}
+            assert is_clear_refusal(call(app, "POST", path, body=missing))
+            for junk in JUNK_VALUES:
+                if (name, junk) == ("message", "") or (name == "status" and junk in (1, -1)):
+                    continue
+                if name == "message" and junk == "샘플":
+                    continue
+                if name == "increment_by" and junk == -1 and junk is not True:
+                    continue
+                answer = call(app, "POST", path, body={**good, name: junk})
+                assert is_clear_refusal(answer), (name, junk)
+    assert (world.room.figures(EVENT), world.log.read(EVENT)) == before
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["issuer", "validity_period"])
+def test_junk_in_an_override_is_refused(world: World, name: str) -> None:
+    visitor = world.visitors(1)[0]
+    world.serve(1)
+    for junk in (-100, 0, 86_401, 1.5, "60", [], {}, True, "", "x" * 3000, "a\nb", 10**400):
+        if name == "issuer" and junk == "60":
+            continue
+        answer = tell("/generate_token", {**visit(visitor), name: junk})
+        assert is_clear_refusal(answer), junk
+    assert world.waiting() == 1
+
+
+def test_an_unknown_error_is_a_bare_500_with_its_trace_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    world.room.counts = broken  # type: ignore[assignment, method-assign]
+    answer = get("/serving_num", event_id=EVENT)
+    assert (answer.status, answer.json) == (500, {"error": "internal error"})
+    assert "secret detail" not in answer.text
+    assert "RuntimeError" in caplog.text
+
+
+def test_a_store_that_does_not_answer_is_a_503_that_says_when_to_come_again(world: World) -> None:
+    world.counters.fail("look", "before")
+    answer = get("/status", event_id=EVENT)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert answer.headers["cache-control"] == "no-store"
+    assert get("/status", event_id=EVENT).status == 200
+
+
+def test_a_head_request_is_answered_like_a_get(world: World) -> None:
+    for path in routes(public_api.app.app, "GET"):
+        assert "HEAD" in public_api.app.app.routes[path], path
+    answer = call(public_api.app.app, "HEAD", "/status", query={"event_id": EVENT})
+    assert answer.status == 200
+
+
+def test_the_same_fields_as_the_aws_solution(world: World) -> None:
+    """A client of the AWS solution reads these names, and finds them."""
+    assert json.loads(get("/serving_num", event_id=EVENT).text)["serving_counter"] == 0
