@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from chalice import Chalice, IAMAuthorizer, Response
+
 from waiting_room.serving import check_increment
 from waiting_room.tokens import check_issuer, check_validity
 from waiting_room.web import (
+    ANY_TYPE,
     MAX_EVENT_ID,
     answers,
     body,
@@ -27,7 +29,7 @@ iam = IAMAuthorizer()
 PAGE = 1000  # request ids in one page of expired tokens, at most
 
 
-@app.route("/increment_serving_counter", methods=["POST"], authorizer=iam)
+@app.route("/increment_serving_counter", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def increment_serving_counter() -> dict[str, int]:
     content = body(app.current_request)
@@ -61,7 +63,7 @@ def expired_tokens() -> Response:
     return reply({"request_ids": ids, "next_token": page_token(mark) if mark else None})
 
 
-@app.route("/generate_token", methods=["POST"], authorizer=iam)
+@app.route("/generate_token", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def generate_token() -> dict[str, Any]:
     content = body(app.current_request)
@@ -74,7 +76,7 @@ def generate_token() -> dict[str, Any]:
     )
 
 
-@app.route("/update_session", methods=["POST"], authorizer=iam)
+@app.route("/update_session", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def update_session() -> dict[str, str]:
     content = body(app.current_request)
@@ -89,14 +91,14 @@ def request_status() -> dict[str, Any]:
     return room().request_status(query(request, "event_id"), query(request, "request_id"))
 
 
-@app.route("/update_message", methods=["POST"], authorizer=iam)
+@app.route("/update_message", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def update_message() -> dict[str, str]:
     content = body(app.current_request)
     return {"message": room().set_message(_event(content), content.get("message"))}
 
 
-@app.route("/reset_initial_state", methods=["POST"], authorizer=iam)
+@app.route("/reset_initial_state", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def reset_initial_state() -> dict[str, str]:
     generation = room().reset_initial_state(_event(body(app.current_request)))

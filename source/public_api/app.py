@@ -6,8 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from chalice import Chalice, Response
+
 from waiting_room.queue import MAX_CLIENT_SECRET
 from waiting_room.web import (
+    ANY_TYPE,
     MAX_EVENT_ID,
     answers,
     body,
@@ -62,7 +64,7 @@ def queue_pos_expiry() -> Response:
     return reply({"expires_in": left}, cache=cached(2))
 
 
-@app.route("/generate_token", methods=["POST"])
+@app.route("/generate_token", methods=["POST"], content_types=ANY_TYPE)
 @answers
 def generate_token() -> dict[str, Any]:
     content = body(app.current_request)

@@ -48,6 +48,7 @@ CORS = {
     "Access-Control-Max-Age": "600",
 }
 NO_STORE = "no-store"
+ANY_TYPE = ["*/*"]  # `body` refuses other types with a 400; Chalice would with a 415
 
 logger = logging.getLogger("waiting_room")
 View = TypeVar("View", bound=Callable[..., Any])

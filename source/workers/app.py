@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from chalice import Chalice
+
 from waiting_room.wiring import room, settings
 
 app = Chalice(app_name="waiting-room-workers", configure_logs=False)
