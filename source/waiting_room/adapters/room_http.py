@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The room as its public API shows it, for parts that stand in front of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from waiting_room.errors import (
+    Gone,
+    InvalidInput,
+    NotServedYet,
+    RoomError,
+    Unavailable,
+    UnknownRequest,
+    WrongClientSecret,
+)
+
+CONNECT_TIMEOUT = 2.0  # s; the edge is near
+READ_TIMEOUT = 8.0  # s; a cold function answers in less; two tries fit into API Gateway's 29 s
+ATTEMPTS = 2  # generate_token is idempotent, so a lost answer may be asked for again
+LONGEST_ANSWER = 65_536  # bytes
+REFUSALS: dict[int, type[RoomError]] = {
+    202: NotServedYet,
+    400: InvalidInput,
+    403: WrongClientSecret,
+    404: UnknownRequest,
+    410: Gone,
+}
+
+
+class HttpRoom:
+    """Asks the room for tokens; the room decides whose turn it is."""
+
+    def __init__(self, public_api: str, event_id: str, pool: Any = None) -> None:
+        self._address = f"{public_api}/generate_token"
+        self._event_id, self._pool = event_id, pool
+
+    def access_token(self, request_id: str, client_secret: str | None) -> str:
+        """The access token of an admitted visitor.
+
+        Raises NotServedYet, a RoomError of the room's refusal, or Unavailable.
+        """
+        asked = {"event_id": self._event_id, "request_id": request_id}
+        if client_secret is not None:
+            asked["client_secret"] = client_secret
+        status, content = self._post(asked)
+        if status in REFUSALS:
+            raise REFUSALS[status]("the room gives no token for this request")
+        token = content.get("access_token") if isinstance(content, dict) else None
+        if status != 200 or not isinstance(token, str):
+            raise Unavailable(f"the room answered {status}")
+        return token
+
+    def _post(self, asked: dict[str, str]) -> tuple[int, Any]:
+        import urllib3
+
+        if self._pool is None:
+            self._pool = urllib3.PoolManager(
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+                retries=urllib3.Retry(
+                    total=ATTEMPTS - 1, redirect=0, allowed_methods=None, backoff_factor=0.1
+                ),
+            )
+        try:
+            answer = self._pool.request(
+                "POST",
+                self._address,
+                body=json.dumps(asked),
+                headers={"Content-Type": "application/json"},
+                preload_content=False,
+            )
+            try:
+                return answer.status, json.loads(answer.read(LONGEST_ANSWER, decode_content=True))
+            finally:
+                answer.release_conn()
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
+        except ValueError:
+            raise Unavailable("the room answered something that is not JSON") from None

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the deployment decided about the OpenID provider."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from waiting_room.oidc import check_redirect_uris
+from waiting_room.settings import SettingsError
+
+REQUIRED = (
+    "EVENT_ID",
+    "PUBLIC_API_ENDPOINT",
+    "OPENID_ISSUER",
+    "WAITING_ROOM_URL",
+    "OPENID_CLIENT_SECRET_ID",
+    "OPENID_REDIRECT_URIS",
+    "OPENID_CODES_TABLE",
+    "SIGNING_KEYS_SECRET",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIdSettings:
+    """Names and addresses; ``token_issuer`` is the room's, empty when tokens may name others."""
+
+    event_id: str
+    public_api: str
+    issuer: str
+    waiting_room_url: str
+    client_secret_id: str
+    redirect_uris: tuple[str, ...]
+    codes_table: str
+    signing_secret: str
+    token_issuer: str = ""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> OpenIdSettings:
+        """Read the settings; raises SettingsError with one sentence naming what is wrong."""
+        values = [env.get(name, "").strip() for name in REQUIRED]
+        for name, value in zip(REQUIRED, values, strict=True):
+            if not value:
+                raise SettingsError(f"The setting {name} is missing.")
+        event_id, public_api, issuer, waiting, secret, uris, table, signing = values
+        try:
+            redirect_uris = check_redirect_uris(uris.split())
+        except ValueError as error:
+            raise SettingsError(f"The setting OPENID_REDIRECT_URIS: {error}.") from None
+        return cls(
+            event_id=event_id,
+            public_api=public_api.rstrip("/"),
+            issuer=issuer.rstrip("/"),
+            waiting_room_url=waiting,
+            client_secret_id=secret,
+            redirect_uris=redirect_uris,
+            codes_table=table,
+            signing_secret=signing,
+            token_issuer=env.get("TOKEN_ISSUER", "").strip(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecrets:
+    """The secrets of the client and of the transactions."""
+
+    client_secret: str = field(repr=False)
+    transaction_key: str = field(repr=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> ClientSecrets:
+        """Read ``{"client_secret": …, "transaction_key": …}``.
+
+        Without ``transaction_key`` the client secret serves for both (each use derives its own
+        key), so that a secret store may generate the whole content. Raises SettingsError.
+        """
+        try:
+            content = json.loads(text)
+            secret = content["client_secret"]
+            key = content.get("transaction_key") or secret
+        except (ValueError, KeyError, TypeError, AttributeError):
+            secret = key = None
+        if not (isinstance(secret, str) and isinstance(key, str) and len(secret) >= 16 <= len(key)):
+            raise SettingsError(
+                "The secret of OPENID_CLIENT_SECRET_ID must be a JSON object with client_secret "
+                "and transaction_key of 16 characters or more."
+            )
+        return cls(secret, key)

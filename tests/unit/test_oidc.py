@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of the OpenID provider."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import jwt
+import pytest
+from cryptography.exceptions import InvalidTag
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.world import EVENT, ISSUER, START, one_jwk
+from waiting_room import oidc
+from waiting_room.errors import InvalidInput
+from waiting_room.oidc_settings import REQUIRED, ClientSecrets, OpenIdSettings
+from waiting_room.records import Outcome, OutcomeKind
+from waiting_room.settings import SettingsError
+from waiting_room.signing import KeySet, Signer, SigningKey, new_jwk
+
+KEY = "a secret of the provider"
+PROVIDER = "https://openid.example"
+REQUEST = oidc.AuthorizationRequest(
+    client_id=EVENT, redirect_uri="https://shop.example/cb", state="s", nonce="n"
+)
+SAID = oidc.AccessToken("0" * 8, 7, START, START + 3600)
+LETTERS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200)
+
+
+def room_token(use: str = "access", jwk: dict[str, str] | None = None, **claims: object) -> str:
+    outcome = Outcome(EVENT, 1, 7, "req-1", OutcomeKind.TOKEN, START, START + 3600, ISSUER, "kid-1")
+    chosen = jwk or one_jwk()
+    signed = Signer().sign(outcome, SigningKey(chosen))[f"{use}_token"]
+    if not claims:
+        return signed
+    content = {**jwt.decode(signed, options={"verify_signature": False}), **claims}
+    kept = {name: value for name, value in content.items() if value is not None}
+    private = jwt.PyJWK(chosen, algorithm="RS256").key
+    return jwt.encode(kept, private, algorithm="RS256", headers={"kid": chosen["kid"]})
+
+
+def verify(token: str, issuer: str = ISSUER, now: int = START + 1) -> oidc.AccessToken:
+    keys = KeySet((SigningKey(one_jwk()),)).jwks()
+    return oidc.verify_access_token(token, keys, EVENT, issuer, now)
+
+
+# --- transactions
+
+
+@given(LETTERS, LETTERS, LETTERS)
+def test_a_transaction_gives_back_what_was_asked(state: str, nonce: str, challenge: str) -> None:
+    request = dataclasses.replace(REQUEST, state=state, nonce=nonce, code_challenge=challenge)
+    sealed = oidc.seal_transaction(request, KEY, PROVIDER, START)
+    assert oidc.open_transaction(sealed, KEY, PROVIDER, START + 1) == request
+
+
+@given(st.data())
+def test_a_transaction_changed_anywhere_is_refused(data: st.DataObject) -> None:
+    sealed = oidc.seal_transaction(REQUEST, KEY, PROVIDER, START)
+    place = data.draw(st.integers(0, len(sealed) - 2))
+    other = data.draw(st.sampled_from("AzQ09-_.").filter(lambda sign: sign != sealed[place]))
+    with pytest.raises(InvalidInput):
+        oidc.open_transaction(
+            sealed[:place] + other + sealed[place + 1 :], KEY, PROVIDER, START + 1
+        )
+
+
+def test_a_transaction_holds_for_a_day_and_not_longer() -> None:
+    sealed = oidc.seal_transaction(REQUEST, KEY, PROVIDER, START)
+    oidc.open_transaction(sealed, KEY, PROVIDER, START + 86_399)
+    with pytest.raises(InvalidInput, match="too old"):
+        oidc.open_transaction(sealed, KEY, PROVIDER, START + 86_400)
+
+
+@pytest.mark.parametrize("junk", ["", "x", "a.b.c", "é", "..", "null"])
+def test_junk_is_no_transaction(junk: str) -> None:
+    with pytest.raises(InvalidInput):
+        oidc.open_transaction(junk, KEY, PROVIDER, START)
+
+
+def test_an_unsigned_transaction_is_refused() -> None:
+    content = {"aud": PROVIDER, "exp": START + 60, "request": dataclasses.asdict(REQUEST)}
+    with pytest.raises(InvalidInput):
+        oidc.open_transaction(jwt.encode(content, "", "none"), KEY, PROVIDER, START)
+
+
+def test_a_transaction_of_another_provider_is_refused() -> None:
+    sealed = oidc.seal_transaction(REQUEST, KEY, "https://other.example", START)
+    with pytest.raises(InvalidInput):
+        oidc.open_transaction(sealed, KEY, PROVIDER, START)
+
+
+def test_a_transaction_is_kept_apart_from_other_uses_of_the_same_secret() -> None:
+    content = {"aud": PROVIDER, "exp": START + 60, "request": dataclasses.asdict(REQUEST)}
+    forged = jwt.encode(content, KEY * 2, "HS256")
+    with pytest.raises(InvalidInput):
+        oidc.open_transaction(forged, KEY * 2, PROVIDER, START)
+
+
+def test_the_waiting_page_keeps_its_own_parameters() -> None:
+    address = oidc.waiting_address("https://wait.example/room?lang=de", "a.b&c")
+    assert address == "https://wait.example/room?lang=de&transaction=a.b%26c"
+
+
+# --- codes
+
+
+def test_a_code_at_rest_shows_neither_itself_nor_the_token() -> None:
+    row = oidc.make_code("the-code", REQUEST, "the-token", SAID, START)
+    stored = json.dumps(dataclasses.asdict(row))
+    assert "the-code" not in stored
+    assert "the-token" not in stored
+    assert "the-token" not in repr(row)
+    assert oidc.unseal("the-code", row.sealed) == "the-token"
+
+
+def test_the_sealed_token_opens_with_its_own_code_only() -> None:
+    row = oidc.make_code("the-code", REQUEST, "the-token", SAID, START)
+    with pytest.raises(InvalidTag):
+        oidc.unseal("another-code", row.sealed)
+
+
+def test_a_code_is_not_the_request_id_and_lives_a_minute() -> None:
+    row = oidc.make_code("the-code", REQUEST, "the-token", SAID, START)
+    assert row.request_id == SAID.request_id
+    assert row.hash != SAID.request_id
+    assert row.expires_at == START + 60
+
+
+# --- requests
+
+
+def test_a_repeated_parameter_is_refused_and_an_empty_one_is_none() -> None:
+    assert oidc.single_values([("state", ""), ("x", "1"), ("x", "2")], ("state",)) == {}
+    with pytest.raises(InvalidInput, match="once"):
+        oidc.single_values([("state", "1"), ("state", "1")], ("state",))
+
+
+@pytest.mark.parametrize("value", ["a\nb", "ü", "\x00", "\x7f"])
+def test_control_and_foreign_characters_are_refused(value: str) -> None:
+    with pytest.raises(InvalidInput, match="characters"):
+        oidc.single_values([("state", value)], ("state",))
+
+
+def test_quotes_are_fine_in_a_state_and_nowhere_else() -> None:
+    assert oidc.single_values([("state", '{"a"}')], ("state",)) == {"state": '{"a"}'}
+    with pytest.raises(InvalidInput):
+        oidc.single_values([("redirect_uri", 'https://x/"')], ("redirect_uri",))
+
+
+@pytest.mark.parametrize(("name", "longest"), [("state", 2048), ("nonce", 512), ("scope", 512)])
+def test_a_value_too_long_to_travel_is_refused(name: str, longest: int) -> None:
+    oidc.single_values([(name, "a" * longest)], (name,))
+    with pytest.raises(InvalidInput, match="too long"):
+        oidc.single_values([(name, "a" * (longest + 1))], (name,))
+
+
+@pytest.mark.parametrize(
+    ("scope", "narrowed"),
+    [("openid", "openid"), ("openid email", "openid"), ("profile openid", "openid"),
+     ("email", None), ("openid2", None), ("", None), (None, None)],
+)  # fmt: skip
+def test_openid_among_other_scopes_is_enough(scope: str | None, narrowed: str | None) -> None:
+    assert oidc.narrowed_scope(scope) == narrowed
+
+
+@given(st.binary(max_size=300), st.sampled_from(["application/x-www-form-urlencoded", "text/a"]))
+def test_any_body_is_read_or_refused_clearly(body: bytes, kind: str) -> None:
+    try:
+        pairs = oidc.form_pairs(body, kind)
+    except InvalidInput:
+        return
+    assert kind != "text/a"
+    assert all(isinstance(part, str) for pair in pairs for part in pair)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["http://shop.example/cb", "/cb", "javascript:alert(1)", "https://a/b#c", "https://*.a/cb",
+     "https:///cb", "ftp://a/b", "http://localhost.evil.example/"],
+)  # fmt: skip
+def test_an_address_that_no_code_may_go_to_cannot_be_registered(uri: str) -> None:
+    with pytest.raises(ValueError, match="cannot be a redirect URI"):
+        oidc.check_redirect_uris([uri])
+
+
+# --- access tokens
+
+
+def test_the_rooms_own_access_token_is_taken() -> None:
+    assert verify(room_token()) == oidc.AccessToken("req-1", 7, START, START + 3600)
+
+
+def test_a_forged_token_is_refused() -> None:
+    stranger = {**new_jwk(), "kid": one_jwk()["kid"]}
+    with pytest.raises(oidc.InvalidToken):
+        verify(room_token(jwk=stranger))
+
+
+def test_a_token_of_an_unknown_key_is_refused() -> None:
+    with pytest.raises(oidc.InvalidToken, match="not signed by this room"):
+        verify(room_token(jwk=new_jwk()))
+
+
+def test_a_token_signed_with_the_public_key_as_a_password_is_refused() -> None:
+    from cryptography.hazmat.primitives import serialization
+
+    public = jwt.PyJWK(one_jwk(), algorithm="RS256").key.public_key()
+    pem = public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    content = jwt.decode(room_token(), options={"verify_signature": False})
+    import base64
+    import hashlib
+    import hmac
+
+    def part(value: object) -> str:
+        raw = json.dumps(value).encode()
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    head = f"{part({'alg': 'HS256', 'kid': one_jwk()['kid']})}.{part(content)}"
+    mac = hmac.new(pem, head.encode(), hashlib.sha256).digest()
+    with pytest.raises(oidc.InvalidToken):
+        verify(f"{head}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}")
+
+
+@pytest.mark.parametrize("use", ["id", "refresh"])
+def test_only_an_access_token_is_an_access_token(use: str) -> None:
+    with pytest.raises(oidc.InvalidToken):
+        verify(room_token(use))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"aud": "Other"}, {"aud": [EVENT]}, {"iss": "https://other.example"}, {"exp": None},
+     {"sub": None}, {"queue_position": None}, {"queue_position": "x"}, {"token_use": None},
+     {"exp": START}, {"nbf": START + 100}],
+)  # fmt: skip
+def test_a_token_with_a_wrong_claim_is_refused(claims: dict[str, object]) -> None:
+    with pytest.raises(oidc.InvalidToken):
+        verify(room_token("access", None, **claims))
+
+
+def test_a_token_is_good_to_its_last_second() -> None:
+    verify(room_token(), now=START + 3599)
+    with pytest.raises(oidc.InvalidToken):
+        verify(room_token(), now=START + 3600)
+
+
+def test_without_a_known_issuer_the_signature_and_the_event_decide() -> None:
+    verify(room_token("access", None, iss="https://elsewhere.example"), issuer="")
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_refused_without_another_error(text: str) -> None:
+    with pytest.raises(oidc.InvalidToken):
+        verify(text)
+
+
+# --- claims and discovery
+
+
+def test_the_id_token_carries_the_nonce_only_when_there_was_one() -> None:
+    row = oidc.make_code("c", REQUEST, "t", SAID, START)
+    claims = oidc.id_token_claims(row, PROVIDER, START)
+    assert claims["nonce"] == "n"
+    assert (claims["iss"], claims["aud"], claims["sub"]) == (PROVIDER, EVENT, SAID.request_id)
+    without = dataclasses.replace(row, nonce="")
+    assert "nonce" not in oidc.id_token_claims(without, PROVIDER, START)
+
+
+# --- settings
+
+
+GOOD = {
+    **dict.fromkeys(REQUIRED, "x"),
+    "OPENID_ISSUER": "https://openid.example/",
+    "OPENID_REDIRECT_URIS": "https://a.example/cb http://localhost:8080/cb",
+}
+
+
+def test_settings_are_read_from_the_environment() -> None:
+    read = OpenIdSettings.from_env(GOOD)
+    assert read.issuer == "https://openid.example"
+    assert read.redirect_uris == ("https://a.example/cb", "http://localhost:8080/cb")
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_missing_setting_is_named(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        OpenIdSettings.from_env({**GOOD, name: " "})
+
+
+def test_a_bad_redirect_address_is_named() -> None:
+    with pytest.raises(SettingsError, match="http://shop"):
+        OpenIdSettings.from_env({**GOOD, "OPENID_REDIRECT_URIS": "http://shop.example/"})
+
+
+def test_secrets_of_either_shape_are_read_and_never_shown() -> None:
+    both = ClientSecrets.from_json(
+        '{"client_secret":"0123456789abcdef","transaction_key":"%s"}' % ("k" * 16)
+    )
+    assert both.transaction_key == "k" * 16
+    one = ClientSecrets.from_json('{"client_secret":"0123456789abcdef"}')
+    assert one.transaction_key == "0123456789abcdef"
+    assert "0123456789abcdef" not in repr(one)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '"x"', '{"client_secret":"short"}', "null",
+                                  '{"client_secret":1}'])  # fmt: skip
+def test_secrets_that_cannot_be_meant_are_refused_without_showing_them(text: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        ClientSecrets.from_json(text)
+    assert "short" not in str(raised.value)
