@@ -37,7 +37,11 @@ AUTHORIZE = (
 )  # fmt: skip
 CONTINUE = ("transaction", "request_id", "client_secret")
 TOKEN = ("grant_type", "code", "redirect_uri", "client_id", "client_secret", "code_verifier")
-NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+NO_STORE = {
+    "Cache-Control": "no-store",
+    "Pragma": "no-cache",
+    "X-Content-Type-Options": "nosniff",  # an error may repeat what was asked
+}
 KEYS_CACHE = 300  # s; a new key is published that long before it signs
 CONFIGURATION_CACHE = 3600  # s; changes with a deployment only
 Pairs = Iterable[tuple[str, str]]
@@ -249,9 +253,10 @@ class Provider:
         """An error, sent to the client's address when that is registered."""
         client = self._server.query_client(asked.get("client_id"))
         address = asked.get("redirect_uri")
-        trusted = address if client and client.check_redirect_uri(address) else None
+        if not (client and client.check_redirect_uri(address)):
+            return error_answer("invalid_request", "client_id or redirect_uri is not registered")
         refusal = OAuth2Error(
-            error=error, description=description, redirect_uri=trusted, state=asked.get("state")
+            error=error, description=description, redirect_uri=address, state=asked.get("state")
         )
         return self._refused(refusal, status)
 
