@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OpenID provider against clients and a web server that this project did not write."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from requests_oauthlib import OAuth2Session as OauthlibSession
+
+from tests.openid_servers import Live, apache, live, missing_for_apache
+from tests.openid_world import CLIENT_SECRET
+from tests.servers import free_port, in_ci
+from tests.world import EVENT
+
+pytestmark = pytest.mark.server
+CALLBACK = "https://shop.example/callback"
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    with live(monkeypatch, CALLBACK) as started:
+        yield started
+
+
+def discovered(provider: Live) -> dict[str, Any]:
+    document: dict[str, Any] = httpx.get(
+        f"{provider.issuer}/.well-known/openid-configuration"
+    ).json()
+    return document
+
+
+def wait_and_come_back(provider: Live, address: str) -> str:
+    """A browser's part: waits, is let in; answers the address it is sent back to."""
+    waiting = httpx.get(address).headers["location"]
+    still = provider.continue_as_page(waiting)
+    assert "transaction=" in still.headers["location"]  # not let in yet: goes on waiting
+    provider.let_in()
+    back = provider.continue_as_page(still.headers["location"])
+    assert back.status_code == 303
+    return back.headers["location"]
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_authlibs_client_gets_in_by_discovery_with_pkce(provider: Live, method: str) -> None:
+    found = discovered(provider)
+    with AuthlibSession(
+        EVENT, CLIENT_SECRET, scope="openid", redirect_uri=CALLBACK,
+        token_endpoint_auth_method=method, code_challenge_method="S256",
+    ) as client:  # fmt: skip
+        verifier = "verifier-" + "v" * 48
+        address, state = client.create_authorization_url(
+            found["authorization_endpoint"], nonce="n-1", code_verifier=verifier
+        )
+        back = wait_and_come_back(provider, address)
+        token = client.fetch_token(
+            found["token_endpoint"], authorization_response=back, state=state,
+            code_verifier=verifier,
+        )  # fmt: skip
+        keys = KeySet.import_key_set(httpx.get(found["jwks_uri"]).json())
+        decoded = jwt.decode(token["id_token"], keys, algorithms=["RS256"])
+        claims = CodeIDToken(
+            decoded.claims, decoded.header,
+            options={"iss": {"values": [found["issuer"]]}, "aud": {"values": [EVENT]}},
+            params={"nonce": "n-1", "client_id": EVENT, "access_token": token["access_token"]},
+        )  # fmt: skip
+        claims.validate()
+        assert claims["sub"] == provider.visitor
+        assert client.get(found["userinfo_endpoint"]).json() == {
+            "sub": provider.visitor,
+            "queue_position": 1,
+        }
+
+
+def test_requests_oauthlib_gets_in(provider: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # this machine has no certificate
+    monkeypatch.setenv("OAUTHLIB_RELAX_TOKEN_SCOPE", "1")  # asks for more than openid, gets openid
+    found = discovered(provider)
+    with OauthlibSession(
+        EVENT, redirect_uri=CALLBACK, scope=["openid", "email"], pkce="S256"
+    ) as client:
+        address, _ = client.authorization_url(found["authorization_endpoint"], nonce="n-2")
+        back = wait_and_come_back(provider, address)
+        token = client.fetch_token(
+            found["token_endpoint"], authorization_response=back, client_secret=CLIENT_SECRET
+        )
+        assert token["scope"] == ["openid"]
+        assert client.get(found["userinfo_endpoint"]).json()["sub"] == provider.visitor
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Live, str]]:
+    """Apache's page and the provider before it."""
+    missing = missing_for_apache()
+    if missing:
+        if in_ci():
+            pytest.fail(missing)
+        pytest.skip(missing)
+    port = free_port()
+    with (
+        live(monkeypatch, f"http://127.0.0.1:{port}/protected/callback") as started,
+        apache(port, started.issuer) as page,
+    ):
+        yield started, page
+
+
+def test_apache_shows_its_page_to_a_visitor_who_was_let_in(shop: tuple[Live, str]) -> None:
+    provider, page = shop
+    with httpx.Client() as browser:
+        first = browser.get(page)
+        assert first.status_code == 302
+        assert first.headers["location"].startswith(provider.issuer)
+        back = browser.get(wait_and_come_back(provider, first.headers["location"]))
+        assert back.status_code == 302, back.text
+        seen = browser.get(back.headers["location"])
+        assert seen.status_code == 200
+        assert "The shop" in seen.text
+        assert seen.headers["x-visitor"].startswith(provider.visitor)
+
+
+def test_apache_refuses_a_code_that_it_did_not_ask_for(shop: tuple[Live, str]) -> None:
+    provider, page = shop
+    with httpx.Client() as browser, httpx.Client() as thief:
+        back = wait_and_come_back(provider, browser.get(page).headers["location"])
+        stolen = thief.get(back)
+        assert stolen.status_code == 400
+        assert "The shop" not in stolen.text
+
+
+def missing_browser() -> str:
+    if shutil.which("chromium") is None:
+        return "There is no Chromium on this machine: install Debian's chromium"
+    return ""
+
+
+@pytest.mark.browser
+def test_in_a_browser_a_visitor_waits_is_let_in_and_sees_apaches_page(
+    shop: tuple[Live, str],
+) -> None:
+    missing = missing_browser()
+    if missing:
+        if in_ci():
+            pytest.fail(missing)
+        pytest.skip(missing)
+    from playwright.sync_api import expect, sync_playwright
+
+    provider, page = shop
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox"] if os.getuid() == 0 else []
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=options
+        )
+        try:
+            tab = chromium.new_page()
+            tab.goto(page)
+            expect(tab.get_by_role("heading")).to_have_text("You are in line")
+            tab.wait_for_timeout(500)
+            expect(tab.get_by_role("heading")).to_have_text("You are in line")
+            provider.let_in()
+            expect(tab.get_by_role("heading")).to_have_text("The shop", timeout=10_000)
+            assert tab.url == page
+            tab.reload()
+            expect(tab.get_by_role("heading")).to_have_text("The shop")
+        finally:
+            chromium.close()
