@@ -48,6 +48,9 @@ lint: .venv/dev ## check style
 types: .venv/dev ## check types
 	$(BIN)/mypy
 
+broken: .venv/dev ## break each rule on purpose and show the test that notices
+	$(BIN)/python -m tests.broken_on_purpose
+
 check: lint types test ## what CI runs
 
 lock: .venv/uv ## pin every dependency again

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.world import EVENT, World, outcome_of
@@ -24,6 +24,8 @@ def pass_expiry(world: World) -> None:
     world.minute(901)
 
 
+@example(0, 5, 10, 15)
+@example(0, 5, 10, 16)
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**4), st.integers(0, 10**6))
 def test_expired_is_elapsed_longer_than_the_period(
     entry: int, reached: int, period: int, now: int

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Breaks one rule after another in a copy of the project and shows the test that fails for it.
+
+``make broken``. A break that no test notices ends the run with status 1.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOM = "source/waiting_room/room.py"
+LUA = "source/waiting_room/adapters/lua"
+TABLES = "source/waiting_room/adapters"
+UNIT = "tests/unit"
+
+
+@dataclass(frozen=True)
+class Break:
+    """One change that must not go unnoticed."""
+
+    rule: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+BREAKS = (
+    Break("1 unique: a number given twice",
+          "source/waiting_room/queue.py", "position=start + index", "position=start + index // 2",
+          f"{UNIT}/test_invariants.py"),
+    Break("1 unique, 2 stable: rows written over",
+          "source/waiting_room/adapters/memory.py",
+          "row.request_id: self._rows.setdefault((row.event_id, row.request_id), row)",
+          "row.request_id: (self._rows.__setitem__((row.event_id, row.request_id), row), row)[1]",
+          "tests/contract/test_tables.py"),
+    Break("1 unique, 2 stable: the real store overwrites",
+          f"{TABLES}/dynamodb_items.py", 'if code == "DuplicateItem":', 'if code == "Never":',
+          "tests/contract/test_tables.py"),
+    Break("3 fair: batches in order of delivery",
+          "source/waiting_room/queue.py",
+          "sorted(joins, key=lambda join: (join.sent_at, join.message_id, join.request_id))",
+          "joins", f"{UNIT}/test_queue.py"),
+    Break("3 fair: junk is placed too",
+          "source/waiting_room/messages.py", "dead.add(message_id)",
+          "joins.append(Join(message_id, 0.0, message_id))", f"{UNIT}/test_queue.py"),
+    Break("4 counted: holes counted as waiting",
+          "source/waiting_room/records.py",
+          "self.queue - self.holes - self.tokens", "self.queue - self.tokens",
+          f"{UNIT}/test_invariants.py"),
+    Break("4 counted: expired visitors counted as waiting",
+          "source/waiting_room/records.py", "self.tokens - self.expired)", "self.tokens)",
+          f"{UNIT}/test_expiry.py"),
+    Break("5 idempotent: the later token wins",
+          f"{TABLES}/dynamodb_outcomes.py",
+          'ConditionExpression="attribute_not_exists(#line)",',
+          'ConditionExpression="attribute_not_exists(#line) OR #line > :zero",\n'
+          '                    ExpressionAttributeValues={":zero": {"S": "!"}},',
+          "tests/contract/test_tables.py"),
+    Break("5 idempotent: counted at each call (Redis)",
+          f"{LUA}/alive.lua", "redis.call('SETBIT', TAKEN, position, 1) == 1", "false",
+          "tests/contract/test_counters.py"),
+    Break("6 never ahead: the counter is not asked",
+          ROOM, "if row.position > admission.serving or admission.served_at is None:",
+          "if False:", f"{UNIT}/test_tokens.py"),
+    Break("6 never ahead: expiry is not asked",
+          ROOM, "if event.position_expiry_enabled and expiry.is_expired(",
+          "if not expiry.is_expired(",
+          f"{UNIT}/test_tokens.py"),
+    Break("7 recoverable: a lost copy is an error",
+          "source/waiting_room/recovery.py", "self.rebuild(event_id)\n        try:",
+          "raise\n        try:",
+          f"{UNIT}/test_room.py"),
+    Break("7 recoverable: a restarted server is trusted",
+          f"{LUA}/alive.lua", "return redis.call('HGET', STATE, 'run') == RUN",
+          "return redis.call('EXISTS', STATE) == 1", "tests/races/test_recovery.py"),
+    Break("8 reset: older rows stay visible",
+          ROOM, "if row.generation < admission.generation:", "if False:", f"{UNIT}/test_room.py"),
+    Break("8 reset: joins from before it join the new line",
+          "source/waiting_room/queue.py", "join.sent_at <= reset_at", "join.sent_at <= -1",
+          f"{UNIT}/test_room.py"),
+    Break("8 reset: the generation is remembered too long",
+          "source/waiting_room/settings.py", "GENERATION_CACHE = 2.0", "GENERATION_CACHE = 20.0",
+          f"{UNIT}/test_room.py"),
+    Break("9 no secret: the error's text is answered",
+          "source/waiting_room/web.py", '{"error": "internal error"}', '{"error": str(error)}',
+          "tests/apps/test_public_and_private_api.py"),
+    Break("9 no secret: keys show themselves",
+          "source/waiting_room/signing.py", "field(repr=False)", "field(repr=True)",
+          f"{UNIT}/test_tokens.py"),
+    Break("10 nothing lost: failed rows are acknowledged",
+          ROOM, "failed = {request_id for request_id, row in stands.items() if row is None} | busy",
+          "failed = busy", f"{UNIT}/test_queue.py"),
+    Break("10 nothing lost: joins of a busy worker are dropped",
+          ROOM, "if row is None} | busy", "if row is None}", f"{UNIT}/test_queue.py"),
+    Break("expiry: at the second, not after it",
+          "source/waiting_room/expiry.py", "now) < 0", "now) <= 0", f"{UNIT}/test_expiry.py"),
+    Break("expiry: a token is swept as a no-show",
+          "source/waiting_room/expiry.py", "tokens += 1", "expired += 1", f"{UNIT}/test_expiry.py"),
+    Break("expiry: holes stop the sweep",
+          "source/waiting_room/expiry.py", "        reached = position",
+          "        if row is None:\n            break\n        reached = position",
+          f"{UNIT}/test_expiry.py"),
+)  # fmt: skip
+
+
+def notices(broken: Break, folder: Path) -> bool:
+    """Whether the tests fail with this break."""
+    path = folder / broken.file
+    whole = path.read_text()
+    if whole.count(broken.old) < 1:
+        raise SystemExit(f"the break of rule {broken.rule} no longer fits {broken.file}")
+    path.write_text(whole.replace(broken.old, broken.new, 1))
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", broken.tests],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    finally:
+        path.write_text(whole)
+    if run.returncode not in (0, 1):
+        print(run.stdout[-3000:], run.stderr[-2000:])
+    return run.returncode == 1
+
+
+def main() -> int:
+    """Try every break; answers 1 when one went unnoticed."""
+    unnoticed = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("source", "tests", "infrastructure", "deployment", "pyproject.toml"):
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, folder / part)
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        for broken in BREAKS:
+            seen = notices(broken, folder)
+            unnoticed += not seen
+            word = "noticed  " if seen else "UNNOTICED"
+            print(f"{word}  {broken.rule}  ({broken.tests})", flush=True)
+    print(f"{len(BREAKS) - unnoticed} of {len(BREAKS)} breaks were noticed")
+    return int(unnoticed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
