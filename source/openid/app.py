@@ -5,9 +5,9 @@ Environment: ``EVENT_ID`` (= client_id), ``PUBLIC_API_ENDPOINT`` (the room, behi
 ``OPENID_ISSUER`` (address of this API, stage included), ``WAITING_ROOM_URL`` (the waiting page),
 ``OPENID_REDIRECT_URIS`` (registered addresses, space separated), ``OPENID_CODES_TABLE``
 (``infrastructure.openid_resources.CODES``), ``SIGNING_KEYS_SECRET`` (the room's signing keys),
+``TOKEN_ISSUER`` (the room's, as the public API has it), and
 ``OPENID_CLIENT_SECRET_ID`` (a secret with ``{"client_secret": …, "transaction_key": …}``, 16
-characters or more each; the second may be left out). Optional: ``TOKEN_ISSUER`` (the room's, as
-the public API has it; access tokens of another issuer are then refused).
+characters or more each; the second may be left out).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from functools import cache
 from typing import Any
 
 from chalice import Chalice, Response
+
 from waiting_room.adapters.authlib_provider import Answer, Provider, error_answer
 from waiting_room.errors import InvalidInput, Unavailable
 from waiting_room.oidc import form_pairs

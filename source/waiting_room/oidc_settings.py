@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from waiting_room.authorizer_settings import check_public_api
 from waiting_room.oidc import check_redirect_uris
 from waiting_room.settings import SettingsError
 
@@ -19,12 +20,13 @@ REQUIRED = (
     "OPENID_REDIRECT_URIS",
     "OPENID_CODES_TABLE",
     "SIGNING_KEYS_SECRET",
+    "TOKEN_ISSUER",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class OpenIdSettings:
-    """Names and addresses; ``token_issuer`` is the room's, empty when tokens may name others."""
+    """Names and addresses. ``issuer`` is the provider's, ``token_issuer`` the room's."""
 
     event_id: str
     public_api: str
@@ -34,7 +36,7 @@ class OpenIdSettings:
     redirect_uris: tuple[str, ...]
     codes_table: str
     signing_secret: str
-    token_issuer: str = ""
+    token_issuer: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> OpenIdSettings:
@@ -43,21 +45,21 @@ class OpenIdSettings:
         for name, value in zip(REQUIRED, values, strict=True):
             if not value:
                 raise SettingsError(f"The setting {name} is missing.")
-        event_id, public_api, issuer, waiting, secret, uris, table, signing = values
+        event_id, public_api, issuer, waiting, secret, uris, table, signing, tokens = values
         try:
             redirect_uris = check_redirect_uris(uris.split())
         except ValueError as error:
             raise SettingsError(f"The setting OPENID_REDIRECT_URIS: {error}.") from None
         return cls(
             event_id=event_id,
-            public_api=public_api.rstrip("/"),
+            public_api=check_public_api(public_api, "PUBLIC_API_ENDPOINT"),
             issuer=issuer.rstrip("/"),
             waiting_room_url=waiting,
             client_secret_id=secret,
             redirect_uris=redirect_uris,
             codes_table=table,
             signing_secret=signing,
-            token_issuer=env.get("TOKEN_ISSUER", "").strip(),
+            token_issuer=tokens,
         )
 
 

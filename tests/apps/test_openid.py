@@ -23,8 +23,9 @@ from tests.openid_world import (
     install,
     invoke,
 )
-from tests.world import EVENT, ISSUER
+from tests.world import EVENT, ISSUER, START, one_jwk
 from waiting_room import queue
+from waiting_room.signing import KeySet, SigningKey, new_jwk
 
 VERIFIER = "v" * 64
 CHALLENGE = (
@@ -150,6 +151,15 @@ def test_a_repeated_parameter_is_refused(openid: OpenId) -> None:
     assert openid.get("/authorize", asked).status == 400
 
 
+def test_a_redirect_address_keeps_its_own_query(openid: OpenId) -> None:
+    """WordPress registers one with a query."""
+    own = "https://blog.example/admin-ajax.php?action=openid-connect-authorize"
+    object.__setattr__(openid.settings, "redirect_uris", (own,))
+    reply = openid.resume(openid.authorize(redirect_uri=own).sent["transaction"], openid.admitted())
+    assert reply.location.startswith(own + "&")
+    assert set(reply.sent) == {"action", "code", "state"}
+
+
 # --- /authorize/continue
 
 
@@ -170,6 +180,7 @@ def test_a_code_has_at_least_128_random_bits(monkeypatch: pytest.MonkeyPatch) ->
         "EVENT_ID": "E", "PUBLIC_API_ENDPOINT": "https://a", "OPENID_ISSUER": "https://b",
         "WAITING_ROOM_URL": "https://c", "OPENID_CLIENT_SECRET_ID": "d",
         "OPENID_REDIRECT_URIS": "https://e/", "OPENID_CODES_TABLE": "f", "SIGNING_KEYS_SECRET": "g",
+        "TOKEN_ISSUER": "https://h",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     openid_app.provider.cache_clear()
@@ -438,6 +449,48 @@ def test_user_info_refuses_a_forged_signature(openid: OpenId) -> None:
         assert forged not in str(reply)
 
 
+def room_token(openid: OpenId, jwk: dict[str, str] | None = None, **claims: Any) -> str:
+    """A token like the room's, with other claims or another key; None leaves a claim out."""
+    jwk = jwk or one_jwk()
+    real = openid.world.token(openid.admitted())["access_token"]
+    content = {**jwt.decode(real, options={"verify_signature": False}), **claims}
+    kept = {name: value for name, value in content.items() if value is not None}
+    private = jwt.PyJWK(jwk, algorithm="RS256").key
+    return jwt.encode(kept, private, algorithm="RS256", headers={"kid": jwk["kid"]})
+
+
+def test_user_info_takes_the_token_that_the_tests_make(openid: OpenId) -> None:
+    reply = openid.get("/userInfo", authorization=f"Bearer {room_token(openid)}")
+    assert reply.status == 200
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"aud": "Other"}, {"aud": [EVENT]}, {"iss": "https://other.example"}, {"exp": None},
+     {"sub": None}, {"queue_position": None}, {"token_use": None}, {"token_use": "id"},
+     {"token_use": "refresh"}, {"exp": START}, {"nbf": START + 100}],
+)  # fmt: skip
+def test_user_info_refuses_a_token_with_a_wrong_claim(
+    openid: OpenId, claims: dict[str, Any]
+) -> None:
+    reply = openid.get("/userInfo", authorization=f"Bearer {room_token(openid, **claims)}")
+    assert (reply.status, reply.json["error"]) == (401, "invalid_token")
+
+
+def test_user_info_refuses_a_token_of_another_key(openid: OpenId) -> None:
+    for jwk in (new_jwk(), {**new_jwk(), "kid": one_jwk()["kid"]}):
+        reply = openid.get("/userInfo", authorization=f"Bearer {room_token(openid, jwk)}")
+        assert reply.status == 401
+
+
+def test_a_room_whose_tokens_are_not_good_here_gives_no_code(openid: OpenId) -> None:
+    strange = room_token(openid, iss="https://other.example")
+    openid.provider._room = type("Room", (), {"access_token": lambda *_: strange})()
+    reply = openid.resume(openid.authorize().sent["transaction"], openid.admitted())
+    assert reply.sent["error"] == "server_error"
+    assert "code" not in reply.sent
+
+
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Basic eDp5", "é"])
 def test_user_info_without_a_token_asks_for_one(openid: OpenId, authorization: str) -> None:
     reply = openid.get("/userInfo", authorization=authorization)
@@ -495,7 +548,6 @@ def test_the_key_set_shows_no_private_part(openid: OpenId) -> None:
 
 def test_a_key_that_the_room_made_just_now_is_known(openid: OpenId) -> None:
     """The function's cached keys are older than the token: it reads them again."""
-    from waiting_room.signing import KeySet, SigningKey, new_jwk
 
     class Cached:
         def __init__(self) -> None:
@@ -509,7 +561,8 @@ def test_a_key_that_the_room_made_just_now_is_known(openid: OpenId) -> None:
             self.stale = False
             return self.load()
 
-    openid.provider._keys = Cached()
+    keys = Cached()
+    openid.provider._keys = openid.provider._verifier.keys._keys = keys  # type: ignore[attr-defined]
     assert openid.redeem(openid.code()).status == 200
 
 

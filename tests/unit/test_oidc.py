@@ -12,13 +12,11 @@ from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.world import EVENT, ISSUER, START, one_jwk
+from tests.world import EVENT, START
 from waiting_room import oidc
 from waiting_room.errors import InvalidInput
 from waiting_room.oidc_settings import REQUIRED, ClientSecrets, OpenIdSettings
-from waiting_room.records import Outcome, OutcomeKind
 from waiting_room.settings import SettingsError
-from waiting_room.signing import KeySet, Signer, SigningKey, new_jwk
 
 KEY = "a secret of the provider"
 PROVIDER = "https://openid.example"
@@ -27,23 +25,6 @@ REQUEST = oidc.AuthorizationRequest(
 )
 SAID = oidc.AccessToken("0" * 8, 7, START, START + 3600)
 LETTERS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200)
-
-
-def room_token(use: str = "access", jwk: dict[str, str] | None = None, **claims: object) -> str:
-    outcome = Outcome(EVENT, 1, 7, "req-1", OutcomeKind.TOKEN, START, START + 3600, ISSUER, "kid-1")
-    chosen = jwk or one_jwk()
-    signed = Signer().sign(outcome, SigningKey(chosen))[f"{use}_token"]
-    if not claims:
-        return signed
-    content = {**jwt.decode(signed, options={"verify_signature": False}), **claims}
-    kept = {name: value for name, value in content.items() if value is not None}
-    private = jwt.PyJWK(chosen, algorithm="RS256").key
-    return jwt.encode(kept, private, algorithm="RS256", headers={"kid": chosen["kid"]})
-
-
-def verify(token: str, issuer: str = ISSUER, now: int = START + 1) -> oidc.AccessToken:
-    keys = KeySet((SigningKey(one_jwk()),)).jwks()
-    return oidc.verify_access_token(token, keys, EVENT, issuer, now)
 
 
 # --- transactions
@@ -186,79 +167,6 @@ def test_an_address_that_no_code_may_go_to_cannot_be_registered(uri: str) -> Non
         oidc.check_redirect_uris([uri])
 
 
-# --- access tokens
-
-
-def test_the_rooms_own_access_token_is_taken() -> None:
-    assert verify(room_token()) == oidc.AccessToken("req-1", 7, START, START + 3600)
-
-
-def test_a_forged_token_is_refused() -> None:
-    stranger = {**new_jwk(), "kid": one_jwk()["kid"]}
-    with pytest.raises(oidc.InvalidToken):
-        verify(room_token(jwk=stranger))
-
-
-def test_a_token_of_an_unknown_key_is_refused() -> None:
-    with pytest.raises(oidc.InvalidToken, match="not signed by this room"):
-        verify(room_token(jwk=new_jwk()))
-
-
-def test_a_token_signed_with_the_public_key_as_a_password_is_refused() -> None:
-    from cryptography.hazmat.primitives import serialization
-
-    public = jwt.PyJWK(one_jwk(), algorithm="RS256").key.public_key()
-    pem = public.public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    content = jwt.decode(room_token(), options={"verify_signature": False})
-    import base64
-    import hashlib
-    import hmac
-
-    def part(value: object) -> str:
-        raw = json.dumps(value).encode()
-        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-    head = f"{part({'alg': 'HS256', 'kid': one_jwk()['kid']})}.{part(content)}"
-    mac = hmac.new(pem, head.encode(), hashlib.sha256).digest()
-    with pytest.raises(oidc.InvalidToken):
-        verify(f"{head}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}")
-
-
-@pytest.mark.parametrize("use", ["id", "refresh"])
-def test_only_an_access_token_is_an_access_token(use: str) -> None:
-    with pytest.raises(oidc.InvalidToken):
-        verify(room_token(use))
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [{"aud": "Other"}, {"aud": [EVENT]}, {"iss": "https://other.example"}, {"exp": None},
-     {"sub": None}, {"queue_position": None}, {"queue_position": "x"}, {"token_use": None},
-     {"exp": START}, {"nbf": START + 100}],
-)  # fmt: skip
-def test_a_token_with_a_wrong_claim_is_refused(claims: dict[str, object]) -> None:
-    with pytest.raises(oidc.InvalidToken):
-        verify(room_token("access", None, **claims))
-
-
-def test_a_token_is_good_to_its_last_second() -> None:
-    verify(room_token(), now=START + 3599)
-    with pytest.raises(oidc.InvalidToken):
-        verify(room_token(), now=START + 3600)
-
-
-def test_without_a_known_issuer_the_signature_and_the_event_decide() -> None:
-    verify(room_token("access", None, iss="https://elsewhere.example"), issuer="")
-
-
-@given(st.text(max_size=60))
-def test_any_text_is_refused_without_another_error(text: str) -> None:
-    with pytest.raises(oidc.InvalidToken):
-        verify(text)
-
-
 # --- claims and discovery
 
 
@@ -271,11 +179,20 @@ def test_the_id_token_carries_the_nonce_only_when_there_was_one() -> None:
     assert "nonce" not in oidc.id_token_claims(without, PROVIDER, START)
 
 
+def test_claims_that_lack_something_are_no_access_token() -> None:
+    claims = {"sub": "r", "queue_position": 7, "iat": 1, "exp": 2}
+    assert oidc.said_by(claims) == oidc.AccessToken("r", 7, 1, 2)
+    for name in claims:
+        with pytest.raises(oidc.InvalidToken, match=name):
+            oidc.said_by({key: claims[key] for key in claims if key != name})
+
+
 # --- settings
 
 
 GOOD = {
     **dict.fromkeys(REQUIRED, "x"),
+    "PUBLIC_API_ENDPOINT": "https://room.example/api/",
     "OPENID_ISSUER": "https://openid.example/",
     "OPENID_REDIRECT_URIS": "https://a.example/cb http://localhost:8080/cb",
 }
@@ -291,6 +208,11 @@ def test_settings_are_read_from_the_environment() -> None:
 def test_a_missing_setting_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=name):
         OpenIdSettings.from_env({**GOOD, name: " "})
+
+
+def test_the_room_is_asked_over_a_safe_line_only() -> None:
+    with pytest.raises(SettingsError, match="PUBLIC_API_ENDPOINT"):
+        OpenIdSettings.from_env({**GOOD, "PUBLIC_API_ENDPOINT": "http://room.example/"})
 
 
 def test_a_bad_redirect_address_is_named() -> None:

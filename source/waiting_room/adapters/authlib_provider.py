@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import jwt
 from authlib.oauth2 import OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749 import AuthorizationServer, ClientMixin
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
@@ -26,6 +27,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core import OpenIDCode
 
 from waiting_room import oidc, queue
+from waiting_room.authorizer import Accepted, Expected, Verifier
 from waiting_room.errors import InvalidInput, NotServedYet, RoomError, Unavailable
 from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
 from waiting_room.signing import KeySet
@@ -110,6 +112,9 @@ class Provider:
         self._keys, self._room, self._clock = keys, room, clock
         self.new_code = new_code
         self._server = _Server(self)
+        self._verifier = Verifier(
+            Expected(settings.event_id, settings.token_issuer), _RoomKeys(keys), clock
+        )
         for name in ("authlib", "botocore", "urllib3"):
             logging.getLogger(name).setLevel(logging.INFO)  # their debug logs show secrets
 
@@ -160,6 +165,9 @@ class Provider:
         except RoomError as reason:
             logger.info("openid: the room refused: %s", type(reason).__name__)
             return self._refuse(asked, "access_denied", "the waiting room did not let them in", 303)
+        except oidc.InvalidToken as reason:
+            logger.error("openid: the room's own token is not good here: %s", reason)
+            return self._refuse(asked, "server_error", "the waiting room's token is not good", 303)
         except OAuth2Error as error:  # the address was registered when they started to wait
             return self._refused(error, 303)
         return redirect(answer.headers["Location"], 303)
@@ -191,11 +199,9 @@ class Provider:
         try:
             said = self.verify(token.strip())
         except oidc.InvalidToken as error:
-            challenge = {
-                "WWW-Authenticate": 'Bearer realm="openid", error="invalid_token", '
-                f'error_description="{error}"'
-            }
-            return error_answer("invalid_token", str(error), 401, **challenge)
+            logger.info("openid: an access token was refused: %s", error)
+            challenge = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
+            return error_answer("invalid_token", "the access token is not good", 401, **challenge)
         return json_answer(oidc.user_claims(said))
 
     def configuration(self) -> Answer:
@@ -222,13 +228,10 @@ class Provider:
 
     def verify(self, token: str) -> oidc.AccessToken:
         """What an access token says; raises InvalidToken."""
-        return oidc.verify_access_token(
-            token,
-            self._keys.load().jwks(),
-            self.settings.event_id,
-            self.settings.token_issuer,
-            self.now,
-        )
+        decision = self._verifier.check(token)
+        if not isinstance(decision, Accepted):
+            raise oidc.InvalidToken(decision.reason)
+        return oidc.said_by(decision.claims)
 
     def _transaction(self, text: str) -> oidc.AuthorizationRequest:
         key = self.secrets().transaction_key
@@ -275,6 +278,20 @@ class _Visitor:
     request: oidc.AuthorizationRequest
     token: str
     said: oidc.AccessToken
+
+
+class _RoomKeys:
+    """The room's keys as the verifier looks for them."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def find(self, key_id: str | None) -> jwt.PyJWK | None:
+        key = self._keys.load().by_id(key_id or "")
+        return jwt.PyJWK(key.public, algorithm=oidc.ALGORITHM) if key else None
+
+    def reachable(self) -> bool:
+        return True  # keys that cannot be read are raised as Unavailable
 
 
 class _Request(OAuth2Request):  # type: ignore[misc]
