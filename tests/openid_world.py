@@ -17,8 +17,8 @@ import pytest
 
 from openid import app as openid_app
 from tests.world import EVENT, ISSUER, Clock, World
-from waiting_room.adapters.authlib_provider import Provider
 from waiting_room.adapters.memory_codes import MemoryCodes
+from waiting_room.adapters.openid_provider import Provider
 from waiting_room.errors import Unavailable
 from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
 

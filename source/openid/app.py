@@ -23,7 +23,8 @@ from typing import Any
 
 from chalice import Chalice, Response
 
-from waiting_room.adapters.authlib_provider import Answer, Provider, error_answer
+from waiting_room.adapters.authlib_server import Answer
+from waiting_room.adapters.openid_provider import Provider, error_answer
 from waiting_room.errors import InvalidInput, Unavailable
 from waiting_room.oidc import form_pairs
 from waiting_room.oidc_settings import OpenIdSettings
