@@ -140,6 +140,9 @@ OIDCCryptoPassphrase {os.urandom(16).hex()}
 OIDCScope "openid"
 OIDCPKCEMethod S256
 OIDCRemoteUserClaim sub
+OIDCStateTimeout 86400
+OIDCSessionMaxDuration 3600
+OIDCSessionInactivityTimeout 3600
 <Directory {folder}/www>
   Require all granted
 </Directory>

@@ -60,6 +60,22 @@ class AuthorizationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Transaction:
+    """An authorization request and when it was made (epoch s)."""
+
+    request: AuthorizationRequest
+    asked_at: int
+
+    def is_stale(self, now: int, restart_after: int) -> bool:
+        """Whether the client has given up on it by now: then it must ask again, at no wait.
+
+        Clients remember for minutes that they sent somebody away (Cognito 5, an Application Load
+        Balancer 15), a waiting room keeps people longer.
+        """
+        return now - self.asked_at >= restart_after
+
+
+@dataclass(frozen=True, slots=True)
 class AccessToken:
     """What a verified access token of the room says. Times in epoch s."""
 
@@ -143,7 +159,7 @@ def narrowed_scope(scope: str | None) -> str | None:
 
 
 def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:
-    """Addresses to register; raises ValueError for one that no code may be sent to.
+    """Addresses that visitors may be sent to; raises ValueError for another.
 
     https, or http on this machine; absolute; no fragment (RFC 6749 3.1.2).
     """
@@ -151,7 +167,7 @@ def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:
         parts = urlsplit(uri)
         safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
         if not safe or not parts.hostname or "#" in uri or "*" in uri:
-            raise ValueError(f"{uri!r} cannot be a redirect URI: https and no fragment is needed")
+            raise ValueError(f"{uri!r} is no good address: https is needed, and no fragment")
     return tuple(uris)
 
 
@@ -174,15 +190,15 @@ def seal_transaction(request: AuthorizationRequest, secret: str, issuer: str, no
     import jwt
 
     return jwt.encode(
-        {"aud": issuer, "exp": now + TRANSACTION_LIFE, "request": asdict(request)},
+        {"aud": issuer, "iat": now, "exp": now + TRANSACTION_LIFE, "request": asdict(request)},
         _derived(secret, b"transaction"),
         algorithm="HS256",
         headers={"typ": "transaction+jwt"},
     )
 
 
-def open_transaction(text: str, secret: str, issuer: str, now: int) -> AuthorizationRequest:
-    """The request in a transaction; raises InvalidInput when it was changed or is too old."""
+def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transaction:
+    """What ``seal_transaction`` sealed; raises InvalidInput when it was changed or is too old."""
     import jwt
 
     try:
@@ -191,14 +207,18 @@ def open_transaction(text: str, secret: str, issuer: str, now: int) -> Authoriza
             _derived(secret, b"transaction"),
             algorithms=["HS256"],
             audience=issuer,
-            options={"require": ["exp", "aud"], "verify_exp": False},
+            options={
+                "require": ["exp", "iat", "aud"],
+                "verify_exp": False,
+                "verify_iat": False,
+            },
         )
-        request = AuthorizationRequest(**content["request"])
+        found = Transaction(AuthorizationRequest(**content["request"]), content["iat"])
     except (jwt.PyJWTError, KeyError, TypeError):
         raise InvalidInput("this is no transaction of this provider; start again") from None
     if now >= content["exp"]:
         raise InvalidInput("the transaction is too old; start again")
-    return request
+    return found
 
 
 def waiting_address(waiting_room_url: str, transaction: str) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from waiting_room.authorizer_settings import check_public_api
-from waiting_room.oidc import check_redirect_uris
+from waiting_room.oidc import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.settings import SettingsError
 
+RESTART_AFTER = 240  # s; the shortest memory of a client known here is Cognito's five minutes
 REQUIRED = (
     "EVENT_ID",
     "PUBLIC_API_ENDPOINT",
@@ -26,7 +27,11 @@ REQUIRED = (
 
 @dataclass(frozen=True, slots=True)
 class OpenIdSettings:
-    """Names and addresses. ``issuer`` is the provider's, ``token_issuer`` the room's."""
+    """Names and addresses. ``issuer`` is the provider's, ``token_issuer`` the room's.
+
+    Who waited ``restart_after`` seconds or longer is sent to ``restart_url``, where the site starts
+    the login again; an empty one leaves that out.
+    """
 
     event_id: str
     public_api: str
@@ -37,6 +42,8 @@ class OpenIdSettings:
     codes_table: str
     signing_secret: str
     token_issuer: str
+    restart_url: str = ""
+    restart_after: int = RESTART_AFTER
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> OpenIdSettings:
@@ -46,21 +53,32 @@ class OpenIdSettings:
             if not value:
                 raise SettingsError(f"The setting {name} is missing.")
         event_id, public_api, issuer, waiting, secret, uris, table, signing, tokens = values
-        try:
-            redirect_uris = check_redirect_uris(uris.split())
-        except ValueError as error:
-            raise SettingsError(f"The setting OPENID_REDIRECT_URIS: {error}.") from None
+        restart = env.get("OPENID_RESTART_URL", "").strip()
+        after = env.get("OPENID_RESTART_AFTER", "").strip() or str(RESTART_AFTER)
+        if not (after.isascii() and after.isdigit() and 60 <= int(after) <= TRANSACTION_LIFE):
+            raise SettingsError(
+                f"The setting OPENID_RESTART_AFTER must be from 60 to {TRANSACTION_LIFE} seconds."
+            )
         return cls(
             event_id=event_id,
             public_api=check_public_api(public_api, "PUBLIC_API_ENDPOINT"),
             issuer=issuer.rstrip("/"),
             waiting_room_url=waiting,
             client_secret_id=secret,
-            redirect_uris=redirect_uris,
+            redirect_uris=_addresses("OPENID_REDIRECT_URIS", uris),
             codes_table=table,
             signing_secret=signing,
             token_issuer=tokens,
+            restart_url="".join(_addresses("OPENID_RESTART_URL", restart)[:1]),
+            restart_after=int(after),
         )
+
+
+def _addresses(setting: str, text: str) -> tuple[str, ...]:
+    try:
+        return check_redirect_uris(text.split())
+    except ValueError as error:
+        raise SettingsError(f"The setting {setting}: {error}.") from None
 
 
 @dataclass(frozen=True, slots=True)

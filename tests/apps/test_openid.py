@@ -264,6 +264,32 @@ def test_an_address_taken_off_the_list_meanwhile_gets_no_code(openid: OpenId) ->
     assert "Location" not in reply.headers
 
 
+def test_who_waited_longer_than_the_client_remembers_starts_the_login_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cognito forgets after 5 minutes, an Application Load Balancer after 15."""
+    openid = install(monkeypatch, OpenId(env={"OPENID_RESTART_URL": "https://shop.example/"}))
+    request_id = openid.world.visitors(1)[0]
+    transaction = openid.authorize().sent["transaction"]
+    openid.world.clock.now += 240
+    still = openid.resume(transaction, request_id)
+    assert still.location.startswith(WAITING_PAGE)  # a long wait alone sends nobody away
+    openid.world.serve(1)
+    forgotten = openid.resume(still.sent["transaction"], request_id)
+    assert (forgotten.status, forgotten.location) == (303, "https://shop.example/")
+    assert not openid.issued
+    again = openid.resume(openid.authorize().sent["transaction"], request_id)
+    assert openid.redeem(again.sent["code"]).status == 200
+
+
+def test_without_a_restart_address_a_long_wait_ends_with_a_code(openid: OpenId) -> None:
+    request_id = openid.world.visitors(1)[0]
+    transaction = openid.authorize().sent["transaction"]
+    openid.world.clock.now += 80_000
+    openid.world.serve(1)
+    assert "code" in openid.resume(transaction, request_id).sent
+
+
 # --- /token
 
 

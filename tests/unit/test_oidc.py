@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import jwt
 import pytest
@@ -27,6 +28,11 @@ SAID = oidc.AccessToken("0" * 8, 7, START, START + 3600)
 LETTERS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200)
 
 
+def unsealed() -> dict[str, object]:
+    request = dataclasses.asdict(REQUEST)
+    return {"aud": PROVIDER, "iat": START, "exp": START + 60, "request": request}
+
+
 # --- transactions
 
 
@@ -34,7 +40,8 @@ LETTERS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=2
 def test_a_transaction_gives_back_what_was_asked(state: str, nonce: str, challenge: str) -> None:
     request = dataclasses.replace(REQUEST, state=state, nonce=nonce, code_challenge=challenge)
     sealed = oidc.seal_transaction(request, KEY, PROVIDER, START)
-    assert oidc.open_transaction(sealed, KEY, PROVIDER, START + 1) == request
+    opened = oidc.open_transaction(sealed, KEY, PROVIDER, START + 1)
+    assert opened == oidc.Transaction(request, START)
 
 
 @given(st.data())
@@ -62,7 +69,12 @@ def test_junk_is_no_transaction(junk: str) -> None:
 
 
 def test_an_unsigned_transaction_is_refused() -> None:
-    content = {"aud": PROVIDER, "exp": START + 60, "request": dataclasses.asdict(REQUEST)}
+    content = {
+        "aud": PROVIDER,
+        "iat": START,
+        "exp": START + 60,
+        "request": dataclasses.asdict(REQUEST),
+    }
     with pytest.raises(InvalidInput):
         oidc.open_transaction(jwt.encode(content, "", "none"), KEY, PROVIDER, START)
 
@@ -74,7 +86,12 @@ def test_a_transaction_of_another_provider_is_refused() -> None:
 
 
 def test_a_transaction_is_kept_apart_from_other_uses_of_the_same_secret() -> None:
-    content = {"aud": PROVIDER, "exp": START + 60, "request": dataclasses.asdict(REQUEST)}
+    content = {
+        "aud": PROVIDER,
+        "iat": START,
+        "exp": START + 60,
+        "request": dataclasses.asdict(REQUEST),
+    }
     forged = jwt.encode(content, KEY * 2, "HS256")
     with pytest.raises(InvalidInput):
         oidc.open_transaction(forged, KEY * 2, PROVIDER, START)
@@ -163,7 +180,7 @@ def test_any_body_is_read_or_refused_clearly(body: bytes, kind: str) -> None:
      "https:///cb", "ftp://a/b", "http://localhost.evil.example/"],
 )  # fmt: skip
 def test_an_address_that_no_code_may_go_to_cannot_be_registered(uri: str) -> None:
-    with pytest.raises(ValueError, match="cannot be a redirect URI"):
+    with pytest.raises(ValueError, match="no good address"):
         oidc.check_redirect_uris([uri])
 
 
@@ -188,6 +205,12 @@ def test_claims_that_lack_something_are_no_access_token() -> None:
 
 
 # --- settings
+
+
+def test_every_setting_is_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "openid.md").read_text()
+    for name in (*REQUIRED, "OPENID_RESTART_URL", "OPENID_RESTART_AFTER"):
+        assert f"`{name}`" in page
 
 
 GOOD = {
@@ -218,6 +241,19 @@ def test_the_room_is_asked_over_a_safe_line_only() -> None:
 def test_a_bad_redirect_address_is_named() -> None:
     with pytest.raises(SettingsError, match="http://shop"):
         OpenIdSettings.from_env({**GOOD, "OPENID_REDIRECT_URIS": "http://shop.example/"})
+
+
+def test_a_restart_is_off_by_default_and_its_limits_are_checked() -> None:
+    assert OpenIdSettings.from_env(GOOD).restart_url == ""
+    read = OpenIdSettings.from_env(
+        {**GOOD, "OPENID_RESTART_URL": "https://shop.example/", "OPENID_RESTART_AFTER": "600"}
+    )
+    assert (read.restart_url, read.restart_after) == ("https://shop.example/", 600)
+    for bad in ("59", "86401", "x", "-1", "٣٠٠"):
+        with pytest.raises(SettingsError, match="OPENID_RESTART_AFTER"):
+            OpenIdSettings.from_env({**GOOD, "OPENID_RESTART_AFTER": bad})
+    with pytest.raises(SettingsError, match="OPENID_RESTART_URL"):
+        OpenIdSettings.from_env({**GOOD, "OPENID_RESTART_URL": "http://shop.example/"})
 
 
 def test_secrets_of_either_shape_are_read_and_never_shown() -> None:

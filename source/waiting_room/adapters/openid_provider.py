@@ -114,31 +114,37 @@ class Provider:
             self._server.get_consent_grant(Request("GET", asked, {}))
         except OAuth2Error as error:
             return self._refused(error)
-        return redirect(self._waiting_page(oidc.AuthorizationRequest.of(asked)))
+        request, key = oidc.AuthorizationRequest.of(asked), self.secrets().transaction_key
+        transaction = oidc.seal_transaction(request, key, self.settings.issuer, self.now)
+        return redirect(self._waiting_page(transaction))
 
     def resume(self, pairs: Pairs) -> Answer:
         """The visitor's turn: send them back to the client with a code, if the room agrees.
 
-        Not admitted yet, or a room that is too busy: back to the waiting page, place kept.
+        Not admitted yet, or a room that is too busy: back to the waiting page, place kept. Waited
+        for so long that the client has forgotten them: let the client ask again.
         """
         try:
             sent = oidc.single_values(pairs, CONTINUE)
-            request = self._transaction(sent.get("transaction", ""))
+            transaction = self._transaction(sent.get("transaction", ""))
             request_id = queue.check_request_id(sent.get("request_id"))
         except InvalidInput as error:
             return error_answer("invalid_request", str(error))
+        request = transaction.request
         asked = request.parameters()
         asking = Request("GET", asked, {})
         try:
             token = self._room.access_token(request_id, sent.get("client_secret"))
             asking.user = Visitor(request, token, self._said(token))
+            if self._is_forgotten(transaction):
+                return redirect(self.settings.restart_url, 303)
             consent = self._server.get_consent_grant(asking, end_user=asking.user)
             answer = self._server.create_authorization_response(
                 asking, grant_user=asking.user, grant=consent
             )
         except (NotServedYet, Unavailable) as reason:
             logger.info("openid: not let in yet: %s", type(reason).__name__)
-            return redirect(self._waiting_page(request), 303)
+            return redirect(self._waiting_page(sent["transaction"]), 303)
         except RoomError as reason:
             logger.info("openid: the room refused: %s", type(reason).__name__)
             return self._refuse(asked, "access_denied", "the waiting room did not let them in", 303)
@@ -210,14 +216,16 @@ class Provider:
             raise oidc.InvalidToken(decision.reason)
         return oidc.said_by(decision.claims)
 
-    def _transaction(self, text: str) -> oidc.AuthorizationRequest:
+    def _transaction(self, text: str) -> oidc.Transaction:
         key = self.secrets().transaction_key
         return oidc.open_transaction(text, key, self.settings.issuer, self.now)
 
-    def _waiting_page(self, request: oidc.AuthorizationRequest) -> str:
-        key = self.secrets().transaction_key
-        transaction = oidc.seal_transaction(request, key, self.settings.issuer, self.now)
+    def _waiting_page(self, transaction: str) -> str:
         return oidc.waiting_address(self.settings.waiting_room_url, transaction)
+
+    def _is_forgotten(self, transaction: oidc.Transaction) -> bool:
+        chosen = self.settings
+        return bool(chosen.restart_url) and transaction.is_stale(self.now, chosen.restart_after)
 
     def _said(self, token: str) -> oidc.AccessToken:
         """What the room's own token says; its key may be younger than the keys kept here."""
