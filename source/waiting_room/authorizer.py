@@ -7,6 +7,7 @@ read and is not good here; ``Malformed`` is no token at all. The reason is for t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from waiting_room.tokens import Claims
 ALGORITHM = "RS256"
 MAX_TOKEN = 8_192  # characters; the room's tokens have about 700, API Gateway passes 10,240 bytes
 CLOCK_SKEW = 2  # seconds a clock here may be behind the room's before a fresh token looks too young
+COMPACT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)  # RFC 7515, 7.1: no padding
 REQUIRED = ("exp", "nbf", "aud", "iss", "sub", "token_use")
 TIMES = ("exp", "nbf", "iat")
 PASSED_ON = ("aud", "sub", "queue_position", "token_use", "iat", "nbf", "exp", "iss")
@@ -76,6 +78,9 @@ class VerificationKeys(Protocol):
         Raises Unavailable when no keys are known and the room cannot be asked.
         """
 
+    def reachable(self) -> bool:
+        """Whether the room answered when it was asked last."""
+
 
 class EndedSessions(Protocol):
     """The sessions that were completed or abandoned while their token lives on."""
@@ -103,6 +108,8 @@ class Verifier:
             return Malformed("the header holds no token")
         if len(token) > MAX_TOKEN:
             return Malformed("the token is too long")
+        if not COMPACT.fullmatch(token):
+            return Malformed("the token is no signed JWT")
         try:
             parts = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError:

@@ -12,7 +12,7 @@ from waiting_room.settings import SettingsError
 
 # A new key is published 300 s before it signs. Kept 120 s here and 60 s at the edge, it is known
 # everywhere in time, whatever unknown keys callers make up meanwhile.
-KEY_CACHE_SECONDS, LONGEST_KEY_CACHE = 120, 240
+KEY_CACHE_SECONDS, LONGEST_KEY_CACHE = 120, 180
 REVOCATION_CACHE_SECONDS, LONGEST_REVOCATION_CACHE = 5, 60
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 FLAGS = {"": False, "false": False, "true": True}
