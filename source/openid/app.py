@@ -8,7 +8,7 @@ Environment: ``EVENT_ID`` (= client_id), ``PUBLIC_API_ENDPOINT`` (the room, behi
 ``TOKEN_ISSUER`` (the room's, as the public API has it), and
 ``OPENID_CLIENT_SECRET_ID`` (a secret with ``{"client_secret": …, "transaction_key": …}``, 16
 characters or more each; the second may be left out). Optional: ``OPENID_RESTART_URL``, where the
-site starts a login, for those who waited ``OPENID_RESTART_AFTER`` (240) seconds or longer, which
+site starts a login, for those who waited ``OPENID_RESTART_AFTER`` (150) seconds or longer, which
 is more than their client remembers them.
 """
 

@@ -69,8 +69,8 @@ class Transaction:
     def is_stale(self, now: int, restart_after: int) -> bool:
         """Whether the client has given up on it by now: then it must ask again, at no wait.
 
-        Clients remember for minutes that they sent somebody away (Cognito 5, an Application Load
-        Balancer 15), a waiting room keeps people longer.
+        Clients remember for minutes that they sent somebody away (WordPress 3, Cognito 5, a load
+        balancer of AWS 15), a waiting room keeps people longer.
         """
         return now - self.asked_at >= restart_after
 

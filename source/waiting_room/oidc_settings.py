@@ -11,7 +11,7 @@ from waiting_room.authorizer_settings import check_public_api
 from waiting_room.oidc import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.settings import SettingsError
 
-RESTART_AFTER = 240  # s; the shortest memory of a client known here is Cognito's five minutes
+RESTART_AFTER = 150  # s; shorter than any client's memory known here: WordPress has 3 minutes
 REQUIRED = (
     "EVENT_ID",
     "PUBLIC_API_ENDPOINT",

@@ -267,11 +267,11 @@ def test_an_address_taken_off_the_list_meanwhile_gets_no_code(openid: OpenId) ->
 def test_who_waited_longer_than_the_client_remembers_starts_the_login_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Cognito forgets after 5 minutes, an Application Load Balancer after 15."""
+    """WordPress forgets after 3 minutes, Cognito after 5, an Application Load Balancer after 15."""
     openid = install(monkeypatch, OpenId(env={"OPENID_RESTART_URL": "https://shop.example/"}))
     request_id = openid.world.visitors(1)[0]
     transaction = openid.authorize().sent["transaction"]
-    openid.world.clock.now += 240
+    openid.world.clock.now += 150
     still = openid.resume(transaction, request_id)
     assert still.location.startswith(WAITING_PAGE)  # a long wait alone sends nobody away
     openid.world.serve(1)
