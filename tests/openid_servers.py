@@ -122,6 +122,8 @@ def apache(port: int, issuer: str, client_secret: str = CLIENT_SECRET) -> Iterat
     )
     (folder / "apache.conf").write_text(f"""
 ServerRoot {folder}
+DefaultRuntimeDir {folder}
+Mutex file:{folder}
 ServerName 127.0.0.1
 PidFile {folder}/pid
 Listen 127.0.0.1:{port}
