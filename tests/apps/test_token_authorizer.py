@@ -21,6 +21,7 @@ import token_authorizer.app as authorizer
 from tests import doors
 from tests.doors import VISITOR, RoomOverHttp, room_over_http, signed, token
 from tests.world import EVENT, ISSUER
+from waiting_room.authorizer import Verifier
 from waiting_room.errors import Unavailable
 
 ARN = "arn:aws:execute-api:eu-central-1:111122223333:a1b2c3d4e5/prod/GET/checkout"
@@ -102,7 +103,7 @@ def test_the_reason_for_a_401_is_in_the_log_too(caplog: pytest.LogCaptureFixture
 def test_the_room_out_of_reach_at_a_cold_start_is_neither_401_nor_a_cached_deny(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cold = doors.Verifier(doors.EXPECTED, doors.FakeKeys(empty=True), lambda: 0)
+    cold = Verifier(doors.EXPECTED, doors.FakeKeys(empty=True), lambda: 0)
     monkeypatch.setattr(authorizer, "verifier", lambda: cold)
     with pytest.raises(Unavailable):
         call(token())

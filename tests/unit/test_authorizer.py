@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests import doors
 from tests.doors import VISITOR, signed, token
 from tests.world import EVENT, ISSUER, START, Clock
+from waiting_room.adapters.https_jwks import read_keys
 from waiting_room.authorizer import MAX_TOKEN, Accepted, Malformed, Refused, judge, token_in
 
 FRESH = START + 5
@@ -150,7 +151,7 @@ def test_another_algorithm_is_refused_and_so_is_none(algorithm: object) -> None:
 
 
 def test_hs256_with_the_public_key_as_its_secret_is_refused() -> None:
-    kid, public = next(iter(doors.read_keys(doors.keys().jwks()).items()))
+    kid, public = next(iter(read_keys(doors.keys().jwks()).items()))
     pem = public.key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )

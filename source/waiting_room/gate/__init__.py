@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate: puts a plain Python site behind the waiting room, as WSGI or ASGI middleware.
+
+    from waiting_room.gate import GateSettings, WsgiGate
+
+    app = WsgiGate(app, GateSettings(
+        event_id="Sample",
+        issuer="https://….execute-api.eu-central-1.amazonaws.com/api",
+        public_api="https://….cloudfront.net",
+        waiting_room_url="https://….cloudfront.net/",
+        secret=os.environ["GATE_SECRET"],
+        exclude=("/static", "/health"),
+    ))
+
+It needs PyJWT and cryptography, and asks the room for its keys only; no request waits for it
+otherwise. ``entry.py`` decides, ``wsgi.py`` and ``asgi.py`` translate.
+"""
+
+from waiting_room.gate.asgi import AsgiGate
+from waiting_room.gate.entry import Gate
+from waiting_room.gate.settings import GateSettings
+from waiting_room.gate.wsgi import WsgiGate
+
+__all__ = ["AsgiGate", "Gate", "GateSettings", "WsgiGate"]

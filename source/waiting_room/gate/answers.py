@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gate says to those it does not let in: a redirect or a page, or JSON for programs."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass
+
+RETRY_AFTER = "5"  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer, header names as they are sent."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def wants_html(accept: str) -> bool:
+    """Whether a caller would rather see a page: it names HTML and does not like JSON better."""
+    liked = {"text/html": 0.0, "application/json": 0.0}
+    for part in accept.split(","):
+        kind, *options = (text.strip().lower() for text in part.split(";"))
+        if kind in liked:
+            liked[kind] = max(liked[kind], _quality(options))
+    return liked["text/html"] > 0 and liked["text/html"] >= liked["application/json"]
+
+
+def to_waiting_room(method: str, url: str, *cookies: str) -> Answer:
+    """Send a browser to wait."""
+    return redirect(302 if method in ("GET", "HEAD") else 303, url, *cookies)
+
+
+def redirect(status: int, url: str, *cookies: str) -> Answer:
+    """Send a browser on."""
+    headers = (("Location", url), *(("Set-Cookie", cookie) for cookie in cookies))
+    return _answer(status, "text/plain; charset=utf-8", b"", *headers)
+
+
+def refusal(as_html: bool, url: str) -> Answer:
+    """403: wait your turn first. A page has a link, so that nobody is sent around in a circle."""
+    if as_html:
+        return _page(403, "This pass is not valid here, or not any more.", url)
+    return _json(403, {"error": "a valid waiting room token is needed", "waiting_room_url": url})
+
+
+def cannot_tell(as_html: bool, url: str) -> Answer:
+    """503: the token may be good, and the room cannot be asked."""
+    retry = ("Retry-After", RETRY_AFTER)
+    if as_html:
+        return _page(
+            503, "Your pass cannot be checked right now. Please try again soon.", url, retry
+        )
+    return _json(503, {"error": "the token cannot be checked right now; try again"}, retry)
+
+
+def bad_request(status: int, sentence: str, *headers: tuple[str, str]) -> Answer:
+    """A request to the entrance that cannot be meant."""
+    return _json(status, {"error": sentence}, *headers)
+
+
+def _page(status: int, sentence: str, url: str, *headers: tuple[str, str]) -> Answer:
+    link = f'<p><a href="{html.escape(url)}">To the waiting room</a></p>'
+    text = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Waiting room</title>'
+        f"<p>{html.escape(sentence)}</p>{link}</html>"
+    )
+    return _answer(status, "text/html; charset=utf-8", text.encode(), *headers)
+
+
+def _json(status: int, content: dict[str, str], *headers: tuple[str, str]) -> Answer:
+    return _answer(status, "application/json", json.dumps(content).encode(), *headers)
+
+
+def _answer(status: int, kind: str, body: bytes, *headers: tuple[str, str]) -> Answer:
+    fixed = (
+        ("Content-Type", kind),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    )
+    return Answer(status, (*fixed, *headers), body)
+
+
+def _quality(options: list[str]) -> float:
+    for option in options:
+        name, _, value = option.partition("=")
+        if name.strip() == "q":
+            try:
+                return min(1.0, float(value))
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate's own proof that a browser showed a good token: a signed cookie, bound to the event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import jwt
+
+from waiting_room.authorizer import Accepted, Expected
+from waiting_room.tokens import Claims
+
+ALGORITHM = "HS256"
+USE = "gate"
+MAX_COOKIE = 4096  # characters; browsers keep no more
+MAX_COOKIES = 4  # of one name; more is somebody trying
+CARRIED = ("sub", "queue_position", "exp")
+
+
+def seal(claims: Claims, expected: Expected, secret: str) -> str:
+    """A cookie's value for the bearer of ``claims``; it holds until the token's own ``exp``."""
+    content = {name: claims[name] for name in CARRIED if name in claims}
+    bound = {"aud": expected.event_id, "iss": expected.issuer, "token_use": USE}
+    return jwt.encode({**content, **bound}, secret, algorithm=ALGORITHM)
+
+
+def unseal(value: str, expected: Expected, secrets: Iterable[str], now: float) -> Accepted | None:
+    """What ``seal`` made with one of ``secrets``, while it holds; None for anything else."""
+    if len(value) > MAX_COOKIE:
+        return None
+    for secret in secrets:
+        try:
+            claims = jwt.decode(
+                value,
+                secret,
+                algorithms=[ALGORITHM],
+                audience=expected.event_id,
+                issuer=expected.issuer,
+                options={
+                    "require": ["exp", "aud", "iss", "sub", "token_use"],
+                    "strict_aud": True,
+                    "enforce_minimum_key_length": True,
+                    "verify_exp": False,  # below, against the clock that we are given
+                },
+            )
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            continue
+        if claims["token_use"] == USE and now < claims["exp"]:
+            return Accepted(claims)
+    return None
+
+
+def values(header: str, name: str) -> Iterator[str]:
+    """The values of the cookies of one name in a ``Cookie`` header, the first few."""
+    found = 0
+    for pair in header.split(";"):
+        key, _, value = pair.strip().partition("=")
+        if key == name and found < MAX_COOKIES:
+            found += 1
+            yield value.strip('"')
+
+
+def set_cookie(name: str, value: str, max_age: int, *, secure: bool) -> str:
+    """A ``Set-Cookie`` value; scripts cannot read it, other sites cannot send it with a POST."""
+    return f"{name}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax" + (
+        "; Secure" if secure else ""
+    )
