@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page "Protect your API" is held to the code."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from tests import doors
+from tests.doors import VISITOR, room_over_http, token
+from tests.world import EVENT, ISSUER
+from waiting_room import authorizer, authorizer_settings
+from waiting_room.adapters import https_json, kept
+from waiting_room.authorizer_settings import AuthorizerSettings
+from waiting_room.gate import GateSettings
+from waiting_room.settings import KEY_ACTIVATION_DELAY
+
+PAGE = (Path(__file__).parents[2] / "docs" / "protect-your-api.md").read_text("utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_every_setting_is_on_the_page() -> None:
+    read = inspect.getsource(AuthorizerSettings.from_env)
+    names = set(re.findall(r'"([A-Z_]{5,})"', read))
+    assert len(names) == 6
+    names |= {field.name for field in dataclasses.fields(GateSettings)}
+    assert [name for name in sorted(names) if f"`{name}`" not in PAGE] == []
+
+
+def test_the_figures_on_the_page_are_those_of_the_code() -> None:
+    for sentence in (
+        f"longer than {authorizer.MAX_TOKEN:,} characters",
+        f"1 to {authorizer_settings.LONGEST_KEY_CACHE} | {authorizer_settings.KEY_CACHE_SECONDS} |",
+        f"1 to {authorizer_settings.LONGEST_REVOCATION_CACHE} | "
+        f"{authorizer_settings.REVOCATION_CACHE_SECONDS} |",
+        f"time limit of {https_json.TIMEOUT:.0f} s for each step and {https_json.DEADLINE:.0f} s",
+        f"published {KEY_ACTIVATION_DELAY} s before it signs",
+        f"the function ({authorizer_settings.LONGEST_KEY_CACHE} s at most)",
+    ):
+        assert sentence in PAGE
+    assert kept.LONGEST_OUTAGE == 86_400
+
+
+def test_the_example_for_a_python_site_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATE_SECRET", "s" * 32)
+    names: dict[str, Any] = {"__name__": "shop"}
+    exec(PYTHON[0], names)  # noqa: S102
+    assert names["app"].test_client().get("/").status_code == 403
+
+
+def test_the_example_for_other_languages_makes_the_five_checks() -> None:
+    with room_over_http() as room:
+        room.publish(doors.keys())
+        names: dict[str, Any] = {"PUBLIC_API": room.url, "EVENT_ID": EVENT, "ISSUER": ISSUER}
+        exec(PYTHON[1], names)  # noqa: S102
+        check, now = names["claims_of"], int(time.time())
+        times = {"iat": now - 5, "nbf": now - 5, "exp": now + 60}
+        assert check(token(at=now - 5))["sub"] == VISITOR
+        for bad in (
+            token(doors.keys(2).keys[1], at=now - 5),
+            token(at=now - 4000),
+            token(at=now + 60),
+            doors.signed({**times, "aud": "Other"}),
+            doors.signed({**times, "iss": "https://other.example"}),
+            token(at=now - 5, use="refresh"),
+            doors.signed(times, without="nbf"),
+        ):
+            with pytest.raises(jwt.PyJWTError):
+                check(bad)
