@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice import Chalice, IAMAuthorizer, Response
 
@@ -22,7 +22,10 @@ from waiting_room.web import (
     text,
     whole_number,
 )
-from waiting_room.wiring import room
+from waiting_room.wiring import room, settings
+
+if TYPE_CHECKING:
+    from waiting_room.inlet_control import InletControl
 
 app = Chalice(app_name="waiting-room-private-api", configure_logs=False)
 iam = IAMAuthorizer()
@@ -98,11 +101,37 @@ def update_message() -> dict[str, str]:
     return {"message": room().set_message(_event(content), content.get("message"))}
 
 
+@app.route("/inlet", methods=["GET"], authorizer=iam)
+@answers
+def show_inlet() -> dict[str, Any]:
+    return _inlet().show(_known(query(app.current_request, "event_id")))
+
+
+@app.route("/inlet", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def change_inlet() -> dict[str, Any]:
+    content = body(app.current_request)
+    event_id = _known(_event(content))
+    return _inlet().change(event_id, content.get("paused"), content.get("targets"))
+
+
 @app.route("/reset_initial_state", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def reset_initial_state() -> dict[str, str]:
     generation = room().reset_initial_state(_event(body(app.current_request)))
     return {"message": f"The waiting room was reset; line {generation} starts now."}
+
+
+def _inlet() -> InletControl:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb_inlet import DynamoInlet
+    from waiting_room.inlet_control import InletControl
+
+    return InletControl(DynamoInlet(client("dynamodb"), settings().serving_log_table))
+
+
+def _known(event_id: str) -> str:
+    return settings().event(event_id).event_id
 
 
 def _event(content: dict[str, Any]) -> str:

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The alarm that brakes an inlet, as CloudWatch tells its state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waiting_room.adapters.aws import answering
+from waiting_room.inlet import Alarm
+
+
+class CloudWatchAlarm:
+    """The AlarmReader port: a metric alarm or a composite alarm, by name."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client, self._name = client, name
+
+    def __call__(self) -> Alarm:
+        """The state as it stands now; MISSING when no alarm has the name."""
+        with answering("CloudWatch"):
+            answer = self._client.describe_alarms(
+                AlarmNames=[self._name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+            )
+        found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
+        states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
+        state = states.get(self._name)
+        return Alarm(state) if state in ("OK", "ALARM", "INSUFFICIENT_DATA") else Alarm.MISSING

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of the inlets: how many places to open now. Pure; times are seconds since the epoch.
+
+*Periodic* opens a fixed number a minute unless its brake holds. *MaxSize* replaces who left. The
+rules of *Automatic* are in ``inlet_automatic``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from waiting_room.errors import InvalidInput
+from waiting_room.queue import REQUEST_ID
+
+
+class Strategy(StrEnum):
+    """The strategies by the names of the deployment parameter ``InletStrategy``."""
+
+    PERIODIC = "Periodic"
+    MAX_SIZE = "MaxSize"
+    AUTOMATIC = "Automatic"
+
+
+class Alarm(StrEnum):
+    """How the watched alarm stands; NONE means that no alarm was named."""
+
+    NONE = "NONE"
+    OK = "OK"
+    ALARM = "ALARM"
+    INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
+    MISSING = "MISSING"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of ``GET /metrics`` that inlets decide by; counts, but for the generation."""
+
+    generation: int = 1
+    serving: int = 0
+    queue: int = 0
+    holes: int = 0
+    tokens: int = 0
+    expired: int = 0
+    active: int = 0
+
+    @classmethod
+    def from_metrics(cls, answer: Mapping[str, Any]) -> Figures:
+        """Read the answer of the private API; raises KeyError when a figure is missing."""
+        return cls(
+            generation=int(answer["generation"]),
+            serving=int(answer["serving_counter"]),
+            queue=int(answer["queue_counter"]),
+            holes=int(answer["holes"]),
+            tokens=int(answer["total_tokens"]),
+            expired=int(answer["positions_expired"]),
+            active=int(answer["active_tokens"]),
+        )
+
+    @property
+    def outstanding(self) -> int:
+        """Places opened that nobody has used yet and that may still be used; never negative."""
+        return max(0, self.serving - self.tokens - self.expired - self.holes)
+
+
+@dataclass(frozen=True, slots=True)
+class Departures:
+    """Who left the site, as a message tells it."""
+
+    exited: int = 0
+    completed: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What to do now: raise the serving counter by ``increment`` (0: hold), and why."""
+
+    increment: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When an inlet works: from ``start`` until before ``end``; an ``end`` of 0 is for ever."""
+
+    start: int = 0
+    end: int = 0
+
+    def closed(self, now: float) -> str:
+        """Why the inlet does not work at ``now``, as a sentence; empty when it does."""
+        if now < self.start:
+            return "the start time has not come"
+        if self.end and now >= self.end:
+            return "the end time has passed"
+        return ""
+
+
+def braked(alarm: Alarm, go_on_insufficient_data: bool) -> str:
+    """Why the alarm holds the inlet, as a sentence; empty when it does not."""
+    if alarm is Alarm.ALARM:
+        return "the alarm is in ALARM"
+    if alarm is Alarm.MISSING:
+        return "the alarm does not exist or cannot be read"
+    if alarm is Alarm.INSUFFICIENT_DATA and not go_on_insufficient_data:
+        return "the alarm has insufficient data"
+    return ""
+
+
+def share(total: int, tick: int, ticks: int) -> int:
+    """Part ``tick`` (from 0) of ``total`` split into ``ticks`` parts that differ by 1 at most."""
+    return total * (tick + 1) // ticks - total * tick // ticks
+
+
+def periodic(increment_by: int, tick: int, ticks: int) -> Opening:
+    """What tick ``tick`` of a minute opens of the ``increment_by`` places a minute."""
+    return Opening(share(increment_by, tick, ticks), f"{increment_by} a minute")
+
+
+def max_size(size: int, figures: Figures, left: int, exited: int, *, fill: bool) -> Opening:
+    """What to open when ``left`` visitors left, ``exited`` of them without an ended session.
+
+    Never negative and never above ``size`` − active; nor above what is free when everybody who was
+    let in and has not come yet does come. An empty site, or a run on schedule (``fill``), is
+    filled up to ``size``.
+    """
+    free = size - figures.active - figures.outstanding + exited
+    empty = figures.active == 0 and figures.outstanding == 0
+    wanted = free if fill or empty else min(left, free)
+    increment = max(0, min(wanted, size - figures.active))
+    coming = f"{figures.active} of {size} active, {figures.outstanding} places open"
+    return Opening(increment, f"{left} left; {coming}" if left else coming)
+
+
+def read_departures(message: str) -> Departures:
+    """Read ``{"exited": n?, "completed": [id…]?, "abandoned": [id…]?}``; raises InvalidInput.
+
+    An id that cannot be one, or that is named twice, is left out.
+    """
+    try:
+        content = json.loads(message)
+    except (ValueError, RecursionError):
+        raise InvalidInput("the message is not valid JSON") from None
+    if not isinstance(content, dict):
+        raise InvalidInput("the message must be a JSON object")
+    exited = content.get("exited", 0)
+    if isinstance(exited, bool) or not isinstance(exited, int) or not 0 <= exited <= 1_000_000:
+        raise InvalidInput("exited must be a whole number from 0 to 1000000")
+    completed = _ids(content, "completed")
+    abandoned = tuple(one for one in _ids(content, "abandoned") if one not in set(completed))
+    return Departures(exited, completed, abandoned)
+
+
+def _ids(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    values = content.get(name, [])
+    if not isinstance(values, list):
+        raise InvalidInput(f"{name} must be a list of request ids")
+    valid = (one for one in values if isinstance(one, str) and REQUEST_ID.fullmatch(one))
+    return tuple(dict.fromkeys(valid))
+
+
+@dataclass(frozen=True, slots=True)
+class InletRecord:
+    """What an inlet and its operators know of each other; one row an event.
+
+    ``deployed`` are the targets of the deployment, ``targets`` those that hold. ``memory`` is the
+    strategy's own and JSON-like. ``seen`` are ids of events handled lately. ``health`` is what the
+    site last reported, 0 (down) to 1 (well), at ``health_at``. ``last_at`` is 0 before any run.
+    """
+
+    event_id: str
+    strategy: Strategy
+    deployed: Mapping[str, int]
+    targets: Mapping[str, int]
+    paused: bool = False
+    version: int = 0
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    seen: tuple[str, ...] = ()
+    health: float | None = None
+    health_at: int = 0
+    last_at: int = 0
+    last_increment: int = 0
+    last_reason: str = ""

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators see of the inlet and may change while it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waiting_room.errors import Conflict, InvalidInput, Unavailable, UnknownRequest
+from waiting_room.inlet import InletRecord
+from waiting_room.inlet_ports import InletStore
+from waiting_room.inlet_settings import check_targets
+
+TRIES = 5
+
+
+class InletControl:
+    """The inlet of an event, for the private API."""
+
+    def __init__(self, store: InletStore) -> None:
+        self._store = store
+
+    def show(self, event_id: str) -> dict[str, Any]:
+        """``{"strategy", "paused", "targets", "last": {"at", "increment", "reason"} or null}``.
+
+        ``at`` is in epoch seconds. Raises UnknownRequest when no inlet has run for the event.
+        """
+        return _shown(self._read(event_id))
+
+    def change(self, event_id: str, paused: object, targets: object) -> dict[str, Any]:
+        """Pause or resume, and change some targets; None leaves as it is. Answers as ``show``.
+
+        Raises InvalidInput, and UnknownRequest when no inlet has run for the event.
+        """
+        if paused is not None and not isinstance(paused, bool):
+            raise InvalidInput("paused must be true or false")
+        if paused is None and targets is None:
+            raise InvalidInput("paused or targets is needed")
+        for _ in range(TRIES):
+            record = self._read(event_id)
+            wanted = check_targets(
+                record.strategy, record.targets, {} if targets is None else targets
+            )
+            hold = record.paused if paused is None else paused
+            try:
+                return _shown(self._store.change(record, paused=hold, targets=wanted))
+            except Conflict:
+                continue
+        raise Unavailable("too many changes at once", 1)
+
+    def _read(self, event_id: str) -> InletRecord:
+        record = self._store.read(event_id)
+        if record is None:
+            raise UnknownRequest("no inlet is deployed for this event")
+        return record
+
+
+def _shown(record: InletRecord) -> dict[str, Any]:
+    last = {
+        "at": record.last_at,
+        "increment": record.last_increment,
+        "reason": record.last_reason,
+    }
+    return {
+        "strategy": record.strategy.value,
+        "paused": record.paused,
+        "targets": dict(record.targets),
+        "last": last if record.last_at else None,
+    }

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules and runs of the periodic and the max-size inlet."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.inlet_world import EVENT, START, CountingRoom, InletWorld, inlet_settings, sns
+from waiting_room.errors import InvalidInput, Unavailable, UnknownRequest
+from waiting_room.inlet import Alarm, Figures, Window, max_size, read_departures, share
+from waiting_room.inlet_control import InletControl
+from waiting_room.settings import SettingsError
+
+counts = st.integers(0, 100_000)
+
+
+def ids(count: int) -> list[str]:
+    return [str(uuid.uuid4()) for _ in range(count)]
+
+
+def max_size_world(size: int = 100, **figures: int) -> InletWorld:
+    return InletWorld(
+        {"INLET_STRATEGY": "MaxSize", "MAX_SIZE": size}, room=CountingRoom(Figures(**figures))
+    )
+
+
+# --- Periodic ---------------------------------------------------------------------------------
+
+
+def test_the_periodic_inlet_opens_its_number_each_minute() -> None:
+    world = InletWorld({"INCREMENT_BY": 25})
+    assert world.periodic() == [25]
+    assert world.periodic() == [25]
+    assert world.room.increments == [25, 25]
+
+
+@given(st.integers(1, 1_000_000), st.integers(1, 20))
+def test_a_minute_split_into_ticks_is_even_and_loses_nothing(total: int, ticks: int) -> None:
+    parts = [share(total, tick, ticks) for tick in range(ticks)]
+    assert sum(parts) == total
+    assert max(parts) - min(parts) <= 1
+
+
+def test_six_ticks_a_minute_flow_evenly_instead_of_in_one_lump() -> None:
+    world = InletWorld({"INCREMENT_BY": 10, "TICKS_PER_MINUTE": 6})
+    assert world.periodic() == [1, 2, 2, 1, 2, 2]
+    assert world.clock.now == START + 50
+
+
+def test_fewer_places_than_ticks_calls_the_room_only_when_there_is_one() -> None:
+    world = InletWorld({"INCREMENT_BY": 1, "TICKS_PER_MINUTE": 6})
+    assert sum(world.periodic()) == 1
+    assert world.room.increments == [1]
+
+
+def test_missed_ticks_do_not_come_as_a_lump() -> None:
+    world = InletWorld({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
+    slow = world.room.increment
+
+    def answers_late(event_id: str, by: int) -> int:
+        world.clock.now += 25 if not world.room.increments else 0
+        return slow(event_id, by)
+
+    world.room.increment = answers_late  # type: ignore[method-assign]
+    opened = world.periodic()
+    assert opened == [10] * 5
+    assert world.clock.now == START + 50
+
+
+def test_ticks_stay_within_the_time_of_the_function() -> None:
+    world = InletWorld({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
+    assert world.periodic(left=35) == [10, 10, 10]
+    assert world.clock.now < START + 35
+
+
+@pytest.mark.parametrize(
+    ("alarm", "on_insufficient", "opens"),
+    [
+        (Alarm.OK, "hold", True),
+        (Alarm.ALARM, "go", False),
+        (Alarm.MISSING, "go", False),
+        (Alarm.INSUFFICIENT_DATA, "go", True),
+        (Alarm.INSUFFICIENT_DATA, "hold", False),
+    ],
+)
+def test_the_alarm_is_a_brake(alarm: Alarm, on_insufficient: str, opens: bool) -> None:
+    world = InletWorld(
+        {"CLOUDWATCH_ALARM_NAME": "Slow", "ON_INSUFFICIENT_DATA": on_insufficient},
+        alarm=lambda: alarm,
+    )
+    assert world.periodic() == [10 if opens else 0]
+    assert world.room.increments == ([10] if opens else [])
+
+
+def test_an_alarm_that_cannot_be_read_holds() -> None:
+    def unreadable() -> Alarm:
+        raise Unavailable("CloudWatch did not answer")
+
+    world = InletWorld({"CLOUDWATCH_ALARM_NAME": "Slow"}, alarm=unreadable)
+    assert world.periodic() == [0]
+    assert world.last == (0, "the alarm does not exist or cannot be read")
+
+
+def test_without_an_alarm_nobody_asks_for_one() -> None:
+    def never() -> Alarm:
+        raise AssertionError
+
+    assert InletWorld(alarm=never).periodic() == [10]
+
+
+def test_the_alarm_brakes_in_the_middle_of_a_minute() -> None:
+    states = iter([Alarm.OK, Alarm.OK, Alarm.ALARM, Alarm.ALARM, Alarm.OK, Alarm.OK])
+    world = InletWorld(
+        {"CLOUDWATCH_ALARM_NAME": "Slow", "INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6},
+        alarm=lambda: next(states),
+    )
+    assert world.periodic() == [10, 10, 0, 0, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("now", "works"), [(START - 1, False), (START, True), (START + 59, True), (START + 60, False)]
+)
+def test_the_inlet_works_from_its_start_until_its_end(now: int, works: bool) -> None:
+    world = InletWorld({"START_TIME": START, "END_TIME": START + 60})
+    world.clock.now = now
+    assert world.periodic() == [10 if works else 0]
+
+
+def test_an_end_of_zero_is_for_ever() -> None:
+    assert Window(0, 0).closed(1e12) == ""
+
+
+def test_a_minute_delivered_twice_opens_once() -> None:
+    world = InletWorld()
+    assert world.periodic({"id": "tick-1"}) == [10]
+    assert world.periodic({"id": "tick-1"}) == []
+    assert world.periodic({"id": "tick-2"}) == [10]
+
+
+def test_an_increment_without_an_answer_is_told_and_not_repeated() -> None:
+    world = InletWorld()
+    world.room.fail = True
+    with pytest.raises(Unavailable):
+        world.periodic()
+    assert world.last == (0, "the private API did not answer")
+
+
+# --- MaxSize ----------------------------------------------------------------------------------
+
+
+def test_each_departure_makes_room_for_one() -> None:
+    left = ids(3)
+    world = max_size_world(serving=100, queue=300, tokens=100, active=100)
+    world.room.sessions = set(left)
+    event = sns({"completed": left[:2]}, {"abandoned": left[2:]})
+    assert world.inlet.run_max_size(event).increment == 3
+
+
+def test_every_record_of_an_event_is_handled() -> None:
+    world = max_size_world(serving=50, queue=90, tokens=50, active=50)
+    event = sns({"exited": 1}, {"exited": 2}, {"exited": 4})
+    assert world.inlet.run_max_size(event).increment == 7
+
+
+def test_warm_calls_do_not_add_up() -> None:
+    world = max_size_world(serving=50, queue=90, tokens=50, active=50)
+    assert world.inlet.run_max_size(sns({"exited": 3})).increment == 3
+    assert world.inlet.run_max_size(sns({"exited": 1})).increment == 1
+
+
+def test_over_capacity_nothing_is_sent() -> None:
+    world = max_size_world(100, serving=130, queue=200, tokens=130, active=130)
+    assert world.inlet.run_max_size(sns({"exited": 1})).increment == 0
+    assert world.room.increments == []
+
+
+def test_an_empty_room_opens_by_itself() -> None:
+    world = max_size_world(100)
+    assert world.inlet.run_max_size({"source": "aws.events"}).increment == 100
+    assert world.inlet.run_max_size({"source": "aws.events"}).increment == 0
+
+
+def test_a_room_that_emptied_opens_by_a_message_alone() -> None:
+    world = max_size_world(100, serving=40, queue=40, tokens=40, active=0)
+    assert world.inlet.run_max_size(sns({"exited": 0})).increment == 100
+
+
+def test_the_schedule_gives_on_the_places_of_those_who_never_came() -> None:
+    world = max_size_world(100, serving=100, queue=400, tokens=60, active=60)
+    assert world.inlet.run_max_size({}).increment == 0
+    world.room.figures_now = Figures(serving=100, queue=400, tokens=60, active=60, expired=40)
+    assert world.inlet.run_max_size({}).increment == 40
+
+
+def test_a_message_delivered_twice_raises_once() -> None:
+    left = ids(5)
+    world = max_size_world(serving=100, queue=300, tokens=100, active=100)
+    world.room.sessions = set(left)
+    event = sns({"completed": left}, ids=["m-1"])
+    assert world.inlet.run_max_size(event).increment == 5
+    assert world.inlet.run_max_size(event).increment == 0
+    exited = sns({"exited": 5}, ids=["m-2"])
+    world.room.figures_now = Figures(serving=105, queue=300, tokens=105, active=95)
+    assert world.inlet.run_max_size(exited).increment == 5
+    assert world.inlet.run_max_size(exited).increment == 0
+
+
+def test_an_id_sent_again_in_another_message_is_not_counted() -> None:
+    left = ids(5)
+    world = max_size_world(serving=100, queue=300, tokens=100, active=100)
+    world.room.sessions = set(left)
+    assert world.inlet.run_max_size(sns({"completed": left}, ids=["m-1"])).increment == 5
+    assert world.inlet.run_max_size(sns({"completed": left}, ids=["m-2"])).increment == 0
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "", "{", "[]", "3", '"x"', '{"exited": -1}', '{"exited": true}', '{"exited": 1.5}',
+        '{"exited": 10000000}', '{"completed": "x"}', "[" * 100_000, '{"exited": NaN}',
+    ],
+)  # fmt: skip
+def test_a_bad_message_is_left_out_and_the_others_count(message: str) -> None:
+    world = max_size_world(serving=50, queue=90, tokens=50, active=50)
+    with pytest.raises(InvalidInput):
+        read_departures(message)
+    assert world.inlet.run_max_size(sns(message, {"exited": 2})).increment == 2
+
+
+def test_ids_that_cannot_be_are_left_out() -> None:
+    good = ids(2)
+    sent = '{"completed": ["%s", 7, null, "../x", "%s"], "abandoned": ["%s", "%s"]}'
+    found = read_departures(sent % (good[0], good[0], good[0], good[1]))
+    assert (found.completed, found.abandoned) == ((good[0],), (good[1],))
+
+
+@given(st.integers(1, 10_000), counts, counts, counts, counts, counts, st.booleans())
+def test_max_size_never_goes_above_what_is_free(
+    size: int, active: int, outstanding: int, exited: int, ended: int, queue: int, fill: bool
+) -> None:
+    figures = Figures(serving=active + outstanding, tokens=active, active=active, queue=queue)
+    increment = max_size(size, figures, exited + ended, exited, fill=fill).increment
+    assert 0 <= increment <= max(0, size - active)
+    assert increment == 0 or active - exited + outstanding + increment <= size
+
+
+def test_two_messages_at_once_open_what_both_freed() -> None:
+    left = ids(40)
+    world = max_size_world(100, serving=100, queue=300, tokens=100, active=100)
+    world.room.sessions = set(left)
+    both = threading.Barrier(2)
+    runs = [
+        threading.Thread(target=lambda part=part: (both.wait(), world.another().run_max_size(
+            sns({"completed": part}))))
+        for part in (left[:20], left[20:])
+    ]  # fmt: skip
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert sum(world.room.increments) == 40
+
+
+# --- settings and operators -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ({"INLET_STRATEGY": "Random"}, "INLET_STRATEGY must be one of Periodic, MaxSize, Autom"),
+        ({"INCREMENT_BY": "ten"}, "INCREMENT_BY must be a whole number"),
+        ({"INCREMENT_BY": 0}, "INCREMENT_BY must be between 1"),
+        ({"START_TIME": 100, "END_TIME": 50}, "END_TIME must be 0 or after START_TIME"),
+        ({"PRIVATE_API_ENDPOINT": "private.example"}, "PRIVATE_API_ENDPOINT must be an address"),
+        ({"ON_INSUFFICIENT_DATA": "maybe"}, "ON_INSUFFICIENT_DATA must be go or hold"),
+        ({"TICKS_PER_MINUTE": 100}, "TICKS_PER_MINUTE must be between 1 and 20"),
+        ({"SERVING_LOG_TABLE": ""}, "SERVING_LOG_TABLE is missing"),
+        (
+            {"INLET_STRATEGY": "Automatic", "MIN_PER_MINUTE": 9, "TARGET_PER_MINUTE": 3},
+            "MIN_PER_MINUTE must not be above TARGET_PER_MINUTE",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_sentence(env: dict[str, object], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        inlet_settings(**env)
+
+
+def test_an_operator_pauses_and_resumes() -> None:
+    world = InletWorld()
+    control = InletControl(world.store)
+    with pytest.raises(UnknownRequest):
+        control.show(EVENT)
+    world.periodic()
+    assert control.show(EVENT) == {
+        "strategy": "Periodic",
+        "paused": False,
+        "targets": {"increment_by": 10},
+        "last": {"at": START, "increment": 10, "reason": "10 a minute"},
+    }
+    assert control.change(EVENT, True, None)["paused"] is True
+    assert world.periodic() == [0]
+    assert world.last == (0, "paused by an operator")
+    control.change(EVENT, False, {"increment_by": 3})
+    assert world.periodic() == [3]
+
+
+@pytest.mark.parametrize(
+    ("paused", "targets"),
+    [
+        (None, None), ("yes", None), (1, None), (None, []), (None, {"increment_by": 0}),
+        (None, {"increment_by": True}), (None, {"increment_by": 10_000_000}),
+        (None, {"increment_by": "5"}), (None, {"max_size": 5}),
+    ],
+)  # fmt: skip
+def test_an_operator_who_mistypes_is_told(paused: object, targets: object) -> None:
+    world = InletWorld()
+    world.periodic()
+    with pytest.raises(InvalidInput):
+        InletControl(world.store).change(EVENT, paused, targets)
+    assert world.periodic() == [10]
+
+
+def test_a_new_deployment_sets_the_targets_anew_and_keeps_the_pause() -> None:
+    world = InletWorld()
+    world.periodic()
+    InletControl(world.store).change(EVENT, True, {"increment_by": 3})
+    world.periodic()
+    assert InletControl(world.store).show(EVENT)["targets"] == {"increment_by": 3}
+    world.another(INCREMENT_BY=20).run_periodic({}, lambda: 100)
+    shown = InletControl(world.store).show(EVENT)
+    assert (shown["targets"], shown["paused"]) == ({"increment_by": 20}, True)
+
+
+def test_another_strategy_starts_with_its_own_targets() -> None:
+    world = InletWorld()
+    world.periodic()
+    world.another(INLET_STRATEGY="MaxSize").run_max_size({})
+    shown = InletControl(world.store).show(EVENT)
+    assert (shown["strategy"], shown["targets"]) == ("MaxSize", {"max_size": 100})
