@@ -40,7 +40,8 @@ def test_the_figures_on_the_page_are_those_of_the_code() -> None:
         f"1 to {authorizer_settings.LONGEST_KEY_CACHE} | {authorizer_settings.KEY_CACHE_SECONDS} |",
         f"1 to {authorizer_settings.LONGEST_REVOCATION_CACHE} | "
         f"{authorizer_settings.REVOCATION_CACHE_SECONDS} |",
-        f"time limit of {https_json.TIMEOUT:.0f} s for each step and {https_json.DEADLINE:.0f} s",
+        f"{https_json.TIMEOUT:.0f} s for each step on the network",
+        f"{https_json.DEADLINE:.0f} s for the answer",
         f"published {KEY_ACTIVATION_DELAY} s before it signs",
         f"the function ({authorizer_settings.LONGEST_KEY_CACHE} s at most)",
     ):

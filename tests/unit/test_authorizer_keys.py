@@ -299,6 +299,58 @@ def test_many_threads_at_a_cold_start_ask_the_room_once(room: RoomOverHttp) -> N
     assert room.asked[JWKS] == 1
 
 
+def test_while_one_thread_asks_again_the_others_do_not_wait() -> None:
+    clock, asked, answer = Clock(), threading.Event(), threading.Event()
+    loads = [lambda: "old", Unavailable, lambda: "new"]
+
+    def load() -> str:
+        found = loads.pop(0)
+        if len(loads) == 0:
+            asked.set()
+            answer.wait(10)
+        if found is Unavailable:
+            raise Unavailable("away")
+        return found()
+
+    value = kept.Kept(load, 10, clock, "a value")
+    assert value.get() == "old"
+    clock.now += 10
+    assert value.get() == "old"
+    clock.now += kept.RETRY_AFTER
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(value.get)
+        assert asked.wait(10)
+        assert value.get() == "old"
+        answer.set()
+        assert asking.result() == "new"
+    assert value.get() == "new"
+
+
+def test_after_a_failed_start_nobody_waits_for_another_threads_try() -> None:
+    clock, asked, answer = Clock(), threading.Event(), threading.Event()
+    tries = []
+
+    def load() -> str:
+        tries.append(1)
+        if len(tries) == 2:
+            asked.set()
+            answer.wait(10)
+        raise Unavailable("away")
+
+    value = kept.Kept(load, 10, clock, "a value")
+    with pytest.raises(Unavailable):
+        value.get()
+    clock.now += kept.FIRST_RETRY_AFTER
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(value.get)
+        assert asked.wait(10)
+        with pytest.raises(Unavailable):
+            value.get()
+        answer.set()
+        with pytest.raises(Unavailable):
+            asking.result()
+
+
 def rotate_under_load(room: RoomOverHttp, delay: int) -> tuple[int, list[str]]:
     """Four threads verify while 900 s pass and keys rotate twice; accepted, and the refusals.
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import django.conf
@@ -16,6 +19,7 @@ import flask
 import httpx
 import pytest
 
+import waiting_room
 from tests import doors
 from tests.doors import VISITOR, FakeKeys, room_over_http, token
 from tests.world import EVENT, ISSUER, START, Clock
@@ -326,3 +330,20 @@ def test_a_gate_from_settings_alone_asks_the_room(room: doors.RoomOverHttp) -> N
     time.sleep(1.05)
     assert browser.get("/").status_code == 403
     assert room.asked["/.well-known/jwks.json"] == 1
+
+
+def test_the_gate_needs_nothing_but_pyjwt_and_cryptography() -> None:
+    code = (
+        "import sys, waiting_room.gate\n"
+        "heavy = ('boto3', 'botocore', 'chalice', 'redis', 'urllib3', 'jwcrypto', 'flask')\n"
+        "sys.exit(', '.join(name for name in heavy if name in sys.modules) or 0)"
+    )
+    source = str(Path(waiting_room.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -39,13 +39,12 @@ class Kept(Generic[T]):
 
         Raises Unavailable when nothing was ever read, or nothing within LONGEST_OUTAGE.
         """
-        if self._value is None:
-            with self._lock:
+        # Only at the very start is there something to wait for: a value, or that there is none.
+        first = self._value is None and self._failed_at is None
+        if self._due() and self._lock.acquire(blocking=first):
+            try:
                 if self._due():
                     self._try()
-        elif self._due() and self._lock.acquire(blocking=False):
-            try:
-                self._try()
             finally:
                 self._lock.release()
         return self._standing()
