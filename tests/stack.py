@@ -32,12 +32,14 @@ class RealRoom:
     clock: Callable[[], float] = time.time
     requests: Counter[str] = field(default_factory=Counter)
 
+    names: dict[str, str] = field(default_factory=dict)
+    event_id: str = field(default_factory=lambda: f"Event-{uuid.uuid4().hex[:8]}")
+
     def __post_init__(self) -> None:
         self.dynamodb = self._client(attempts=3)
         self.single = self._client(attempts=1)
-        prefix = f"wr-{uuid.uuid4().hex[:8]}"
-        self.names = servers.create_tables(self.dynamodb, prefix)
-        self.event_id = f"Event-{uuid.uuid4().hex[:8]}"
+        if not self.names:
+            self.names = servers.create_tables(self.dynamodb, f"wr-{uuid.uuid4().hex[:8]}")
         self.requests.clear()
         self.keys = Breaks(MemoryKeys(KeySet(()).rotated(one_jwk(), START, 0)))
         self.events = Breaks(MemoryEvents())
