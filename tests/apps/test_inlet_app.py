@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The inlet's functions and routes, and what operators see of it on the private API."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+import inlet.app
+import private_api.app
+from tests.gateway_event import Answer, call
+from tests.inlet_world import EVENT, START, CountingRoom, InletWorld, inlet_settings, sns
+from tests.world import settings
+from waiting_room.inlet import Figures
+from waiting_room.inlet_control import InletControl
+
+
+class Context:
+    """A Lambda context with little time left."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self.milliseconds = milliseconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> InletWorld:
+    made = InletWorld({"TICKS_PER_MINUTE": 2})
+    control = InletControl(made.store)
+    monkeypatch.setattr(inlet.app, "inlet", lambda: made.inlet)
+    monkeypatch.setattr(inlet.app, "settings", lambda: inlet_settings(**made.env))
+    monkeypatch.setattr(private_api.app, "_inlet", lambda: control)
+    monkeypatch.setattr(private_api.app, "settings", settings)
+    return made
+
+
+def show(event_id: str = EVENT) -> Answer:
+    return call(private_api.app.app, "GET", "/inlet", query={"event_id": event_id})
+
+
+def change(body: object) -> Answer:
+    return call(private_api.app.app, "POST", "/inlet", body=body)
+
+
+def test_the_periodic_function_runs_a_minute(world: InletWorld) -> None:
+    assert inlet.app.periodic_inlet({"id": "one"}, Context(70_000)) == {"opened": 10}
+    assert world.room.increments == [5, 5]
+
+
+def test_a_function_with_little_time_does_what_it_can(world: InletWorld) -> None:
+    assert inlet.app.periodic_inlet({"id": "one"}, Context(20_000)) == {"opened": 5}
+
+
+def test_the_max_size_function_takes_sns_and_schedules(world: InletWorld) -> None:
+    world.inlet = world.another(INLET_STRATEGY="MaxSize")
+    assert inlet.app.max_size_inlet({"source": "aws.events"}, None) == {"opened": 100}
+    world.room.figures_now = Figures(serving=100, tokens=100, active=100, queue=200)
+    assert inlet.app.max_size_inlet(sns("junk", {"exited": 5}), None) == {"opened": 0}
+
+
+def test_the_automatic_function_runs_a_minute(world: InletWorld) -> None:
+    world.room = CountingRoom(Figures(queue=500))
+    world.inlet = world.another(INLET_STRATEGY="Automatic", TICKS_PER_MINUTE=6)
+    assert inlet.app.automatic_inlet({}, Context(70_000)) == {"opened": 60}
+
+
+def test_the_site_reports_its_health(world: InletWorld) -> None:
+    def report(body: object) -> Answer:
+        return call(inlet.app.app, "POST", "/health", body=body)
+
+    assert report({"event_id": EVENT, "health": 1}).status == 404
+    inlet.app.periodic_inlet({}, None)
+    assert report({"event_id": EVENT, "health": 0.5}).status == 200
+    record = world.store.read(EVENT)
+    assert record
+    assert record.health == 0.5
+    for body in ({"event_id": "Other", "health": 1}, {"event_id": EVENT}, [], {"health": 1}):
+        answer = report(body)
+        assert (answer.status, set(answer.json)) == (400, {"error"})
+
+
+def test_operators_see_the_inlet_and_change_it(world: InletWorld) -> None:
+    assert (show().status, set(show().json)) == (404, {"error"})
+    assert change({"event_id": EVENT, "paused": True}).status == 404
+    inlet.app.periodic_inlet({}, None)
+    assert show().json == {
+        "strategy": "Periodic",
+        "paused": False,
+        "targets": {"increment_by": 10},
+        "last": {"at": START + 30, "increment": 5, "reason": "10 a minute"},
+    }
+    answer = change({"event_id": EVENT, "paused": True, "targets": {"increment_by": 4}})
+    assert (answer.status, answer.json["paused"]) == (200, True)
+    assert answer.json["targets"] == {"increment_by": 4}
+    assert inlet.app.periodic_inlet({}, None) == {"opened": 0}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {}, {"event_id": EVENT}, {"event_id": EVENT, "paused": "no"},
+        {"event_id": EVENT, "targets": {"increment_by": -1}}, {"event_id": "Other", "paused": True},
+        {"event_id": EVENT, "targets": {"surprise": 1}}, {"event_id": EVENT, "targets": 3}, [],
+    ],
+)  # fmt: skip
+def test_junk_from_an_operator_is_a_clear_400(world: InletWorld, body: object) -> None:
+    inlet.app.periodic_inlet({}, None)
+    answer = change(body)
+    assert (answer.status, set(answer.json)) == (400, {"error"})
+
+
+def test_an_unknown_event_is_a_400(world: InletWorld) -> None:
+    assert show("Other").status == 400
+
+
+def test_every_route_asks_for_iam() -> None:
+    for app in (private_api.app.app, inlet.app.app):
+        for path, methods in app.routes.items():
+            if path in ("/inlet", "/health"):
+                assert all(route.authorizer.name for route in methods.values())
+                assert {route.authorizer.to_swagger()["x-amazon-apigateway-authtype"]
+                        for route in methods.values()} == {"awsSigv4"}  # fmt: skip
+
+
+def test_ids_of_visitors_are_not_logged(
+    world: InletWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    world.inlet = world.another(INLET_STRATEGY="MaxSize")
+    request_id = "00000000-0000-4000-8000-000000000001"
+    event: dict[str, Any] = sns({"completed": [request_id]}, f'{{"completed": "{request_id}"}}')
+    inlet.app.max_size_inlet(event, None)
+    assert "left out" in caplog.text
+    assert request_id not in caplog.text
