@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 from waiting_room.adapters.aws import BUSY_CODES, answering
 
 Item = dict[str, dict[str, Any]]
+Part = TypeVar("Part")
+Answer = TypeVar("Answer")
 SHARDS = 16  # partitions of a line: 16 × 1,000 writes/s, and a range is read 16 queries wide
 INSERT_BATCH = 25  # statements of one BatchExecuteStatement, DynamoDB's limit
 INSERT_ROUNDS = 4  # times that throttled statements are sent again within one call
-WIDE = 8  # queries of a range under way at once
+WIDE = 8  # requests of one call under way at once
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
@@ -53,21 +56,31 @@ def insert_new(
     taken: list[int] = []
     left = list(range(len(items)))
     for _ in range(INSERT_ROUNDS):
-        again: list[int] = []
-        for start in range(0, len(left), INSERT_BATCH):
-            indexes = left[start : start + INSERT_BATCH]
-            codes = _insert_batch(client, table, [items[index] for index in indexes], what)
-            for index, code in zip(indexes, codes, strict=True):
-                if code == "DuplicateItem":
-                    taken.append(index)
-                elif code in BUSY_CODES:
-                    again.append(index)
-                elif code:
-                    raise RuntimeError(f"{what} refused a row: {code}")
-        left = again
+        batches = [
+            left[start : start + INSERT_BATCH] for start in range(0, len(left), INSERT_BATCH)
+        ]
+        codes = _wide(
+            lambda indexes: _insert_batch(client, table, [items[i] for i in indexes], what), batches
+        )
+        left = []
+        for index, code in zip(chain(*batches), chain(*codes), strict=True):
+            if code == "DuplicateItem":
+                taken.append(index)
+            elif code in BUSY_CODES:
+                left.append(index)
+            elif code:
+                raise RuntimeError(f"{what} refused a row: {code}")
         if not left:
             break
     return taken, left
+
+
+def _wide(call: Callable[[Part], Answer], parts: Sequence[Part]) -> list[Answer]:
+    """What ``call`` answers to each part, several under way at once: the network is the wait."""
+    if len(parts) == 1:
+        return [call(parts[0])]
+    with ThreadPoolExecutor(max_workers=WIDE) as pool:
+        return list(pool.map(call, parts))
 
 
 def _insert_batch(client: Any, table: str, items: Sequence[Item], what: str) -> list[str]:
@@ -120,9 +133,8 @@ def query_line(
             )
         )
 
-    with ThreadPoolExecutor(max_workers=WIDE) as pool:
-        for items in pool.map(read, sorted(shards)):
-            yield from items
+    for items in _wide(read, sorted(shards)):
+        yield from items
 
 
 def line_of(event_id: str, generation: int, position: int) -> str:
