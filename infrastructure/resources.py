@@ -56,9 +56,7 @@ class Function:
     max_concurrency: int = 0
 
 
-ASSIGN = Function(
-    "assign_positions", 30, 1024, batch_size=1000, batch_window=1, max_concurrency=8
-)
+ASSIGN = Function("assign_positions", 30, 1024, batch_size=1000, batch_window=1, max_concurrency=8)
 PUBLISH = Function("publish_events", 30, 512, batch_size=100, batch_window=1)
 SWEEP = Function("sweep_positions", 55, 1024, schedule="rate(1 minute)")
 REPORT = Function("report_metrics", 20, 512, schedule="rate(1 minute)")
@@ -69,7 +67,7 @@ WORKERS = (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE, SET_UP)
 
 @dataclass(frozen=True)
 class Queue:
-    """The queue of joins. Visibility is six times the worker's timeout (AWS's advice for Lambda)."""
+    """The queue of joins. Visibility is six times the worker's timeout, as AWS advises."""
 
     visibility_timeout: int = 6 * ASSIGN.timeout
     retention: int = 4 * 86_400

@@ -52,10 +52,15 @@ def main(port: int, state_file: Path | None) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     if stat.S_ISFIFO(os.fstat(0).st_mode):
-        threading.Thread(target=lambda: (sys.stdin.buffer.read(), end()), daemon=True).start()
+        threading.Thread(target=_when_input_closes, args=(end,), daemon=True).start()
     server.serve_forever()
     if state_file:
         moto_state.save(state_file)
+
+
+def _when_input_closes(end: Callable[[], None]) -> None:
+    sys.stdin.buffer.read()
+    end()
 
 
 def _with_load(application: Any, state_file: Path | None) -> Callable[..., Iterable[bytes]]:

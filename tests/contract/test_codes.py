@@ -113,8 +113,10 @@ def test_of_twenty_who_redeem_at_once_one_wins(codes: Codes) -> None:
         assert [found for found in answers if found] == [code]
 
 
-def test_a_used_row_keeps_no_token_and_leaves_by_itself(moto_codes: tuple[Any, str]) -> None:
-    client, name = moto_codes
+def test_a_used_row_keeps_no_token_and_leaves_by_itself(
+    dynamodb_local_codes: tuple[Any, str],
+) -> None:
+    client, name = dynamodb_local_codes
     code = a_code()
     store = DynamoCodes(client, name)
     store.save(code)

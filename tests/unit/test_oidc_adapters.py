@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from typing import Any
 
 import pytest
@@ -69,6 +71,40 @@ def test_each_refusal_of_the_room_has_its_error(status: int, error: type[RoomErr
 def test_an_answer_that_is_no_token_is_unavailable(body: str) -> None:
     with serving(Answers(Reply(200, {}, body))) as url, pytest.raises(Unavailable):
         HttpRoom(url, "Sample").access_token("req", None)
+
+
+def test_a_redirect_is_not_followed_with_the_visitors_secret() -> None:
+    elsewhere = Answers(Reply(200, {}, GOOD))
+    with serving(elsewhere) as other:
+        sends = Answers(Reply(307, {"Location": f"{other}/generate_token"}, "{}"))
+        with serving(sends) as url, pytest.raises(Unavailable):
+            HttpRoom(url, "Sample").access_token("req", "mine")
+    assert not elsewhere.asked
+
+
+def test_a_lost_answer_is_asked_for_once_more() -> None:
+    """The room gives the same token for the same request, so asking again is safe."""
+    closed_first = socket.socket()
+    closed_first.bind(("127.0.0.1", 0))
+    closed_first.listen()
+    tries: list[int] = []
+
+    def serve() -> None:
+        for answer in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD)):
+            taken, _ = closed_first.accept()
+            taken.recv(65_536)
+            tries.append(1)
+            if answer:
+                taken.sendall(answer + GOOD.encode())
+            taken.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    address = f"http://127.0.0.1:{closed_first.getsockname()[1]}"
+    assert HttpRoom(address, "Sample").access_token("req", None) == "the-token"
+    thread.join(5)
+    closed_first.close()
+    assert len(tries) == 2
 
 
 def test_a_room_that_is_not_there_is_unavailable() -> None:

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the environment asks of the one-machine stack, and the environment its handlers get."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from infrastructure.openid_resources import CODES
+from infrastructure.resources import TABLES
+
+STAGE = "api"
+PREFIX = "waiting-room"  # of the names of tables, queues and so on
+QUEUE, DEAD_LETTERS = f"{PREFIX}-joins", f"{PREFIX}-joins-dead"
+DEPARTURES, DEPARTURES_TOPIC = f"{PREFIX}-departures", f"{PREFIX}-departures"
+OPENID_SECRET, SIGNING_SECRET = f"{PREFIX}-openid", f"{PREFIX}-signing-keys"
+BUS = f"{PREFIX}-WaitingRoomEventBus"
+
+# listening sockets of the gateway: name → the setting that asks for a port (any free one without)
+DOORS = {
+    "public_api": "PUBLIC_API_PORT",
+    "origin": "ORIGIN_PORT",
+    "private_api": "PRIVATE_API_PORT",
+    "store_api": "STORE_API_PORT",
+    "openid": "OPENID_PORT",
+    "inlet_api": "INLET_API_PORT",
+    "waiting_room": "WAITING_ROOM_PORT",
+    "control_panel": "CONTROL_PANEL_PORT",
+}
+DEFAULTS = {
+    "EVENT_ID": "Sample",
+    "VALIDITY_PERIOD": "3600",
+    "ENABLE_EVENTS_GENERATION": "true",
+    "ENABLE_QUEUE_POSITION_EXPIRY": "true",
+    "QUEUE_POSITION_EXPIRY_PERIOD": "900",
+    "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "false",
+    "SETTLE_AFTER": "10",  # seconds; no worker lives here for more than a few
+    "KEY_ACTIVATION_DELAY": "10",
+    "EVENT_BUS_NAME": BUS,
+    "SIGNING_KEYS_SECRET": SIGNING_SECRET,
+    "OPENID_CLIENT_SECRET_ID": OPENID_SECRET,
+    "OPENID_REDIRECT_URIS": "http://127.0.0.1:8080/callback http://localhost:8080/callback",
+    "AWS_REGION": "eu-central-1",
+    "POWERTOOLS_SERVICE_NAME": "waiting-room",
+    **{table.setting: f"{PREFIX}-{table.name}" for table in (*TABLES, CODES)},
+}
+
+
+class ConfigError(Exception):
+    """The environment asks for something that cannot be; one sentence says what."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What was asked. ``env`` is what the handlers get; ports of 0 are any free one."""
+
+    folder: Path
+    keep: bool
+    ports: Mapping[str, int]
+    valkey_port: int
+    aws_port: int
+    redis_url: str
+    aws_url: str
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> Path:
+        """Where state lies from one run to the next."""
+        return self.folder / "kept"
+
+
+def read(env: Mapping[str, str], root: Path) -> Config:
+    """The configuration; raises ConfigError."""
+    redis_url, aws_url = env.get("REDIS_URL", ""), env.get("AWS_ENDPOINT_URL", "")
+    _check_url("REDIS_URL", redis_url, ("redis", "rediss"))
+    _check_url("AWS_ENDPOINT_URL", aws_url, ("http", "https"))
+    handlers = {name: value for name, value in env.items() if value or name not in DEFAULTS}
+    for name, value in DEFAULTS.items():
+        handlers.setdefault(name, value)
+    handlers["AWS_DEFAULT_REGION"] = handlers["AWS_REGION"]
+    if not (aws_url and env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY")):
+        # an account's own key has no business here: nothing on this machine needs it
+        for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+            handlers.pop(name, None)
+        handlers["AWS_ACCESS_KEY_ID"] = "LOCAL" + secrets.token_hex(7).upper()
+        handlers["AWS_SECRET_ACCESS_KEY"] = secrets.token_hex(20)
+    handlers["AWS_EC2_METADATA_DISABLED"] = "true"
+    for name in ("NO_PROXY", "no_proxy"):
+        handlers[name] = ",".join(filter(None, (env.get(name, ""), "127.0.0.1,localhost")))
+    return Config(
+        folder=Path(env.get("LOCAL_DIR") or root / ".local").absolute(),
+        keep=env.get("KEEP", "").lower() not in ("", "0", "false", "no"),
+        ports={name: _port(env, setting) for name, setting in DOORS.items()},
+        valkey_port=0 if redis_url else _port(env, "REDIS_PORT"),
+        aws_port=_port(env, "AWS_PORT"),
+        redis_url=redis_url,
+        aws_url=aws_url,
+        env=handlers,
+    )
+
+
+def addresses(ports: Mapping[str, int]) -> dict[str, str]:
+    """The address of each door; APIs stand under their stage, as on AWS."""
+    sites = ("waiting_room", "control_panel")
+    return {
+        name: f"http://127.0.0.1:{port}/{'' if name in sites else STAGE}"
+        for name, port in ports.items()
+    }
+
+
+def complete(env: dict[str, str], doors: Mapping[str, str], redis_url: str, aws_url: str) -> None:
+    """Add to the handlers' environment where everything is; what the user set stays."""
+    redis = urlsplit(redis_url)
+    found = {
+        "REDIS_HOST": redis.hostname or "",
+        "REDIS_PORT": str(redis.port or 6379),
+        "REDIS_TLS": "true" if redis.scheme == "rediss" else "false",
+        "AWS_ENDPOINT_URL": aws_url,
+    }
+    defaults = {
+        "TOKEN_ISSUER": doors["public_api"],
+        "PUBLIC_API_ENDPOINT": doors["public_api"],
+        "PRIVATE_API_ENDPOINT": doors["private_api"],
+        "WAITING_ROOM_EVENT_ID": env["EVENT_ID"],
+        "WAITING_ROOM_URL": doors["waiting_room"],
+        "OPENID_ISSUER": doors["openid"],
+    }
+    env.update(found)
+    for name, value in defaults.items():
+        env[name] = env.get(name) or value
+    env["ISSUER"] = env.get("ISSUER") or env["TOKEN_ISSUER"]
+
+
+def _port(env: Mapping[str, str], name: str) -> int:
+    text = env.get(name, "") or "0"
+    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
+        raise ConfigError(f"{name} must be a port number, not {text!r}.")
+    return int(text)
+
+
+def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    parts = urlsplit(url)
+    if url and not (parts.scheme in schemes and parts.hostname):
+        raise ConfigError(f"{name} must be an address with {' or '.join(schemes)}, not {url!r}.")

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes that end with this one, whatever ends it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+SECONDS_TO_END = 15  # then it is killed
+
+
+class Child:
+    """A process with a log file, and a pipe on which it tells how far it is.
+
+    Its standard input is a pipe that closes with this process: Python children watch it. On Linux
+    the kernel also sends SIGTERM to every child whose parent is gone.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        sockets: Sequence[int] = (),
+    ) -> None:
+        self.name, self.log = name, log
+        told, telling = os.pipe()
+        self.told = open(told, encoding="utf-8")  # noqa: SIM115 - closed in stop
+        words = [str(telling) if word == "{tell}" else word for word in command]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=None if env is None else dict(env),
+                pass_fds=(telling, *sockets),
+                preexec_fn=_die_with_parent(),
+                start_new_session=True,  # Ctrl-C reaches only this process, which ends them
+            )
+        os.close(telling)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process.poll() is not None
+
+    def why(self) -> str:
+        """A sentence about a child that ended by itself, with its last line."""
+        text = self.log.read_text(errors="replace").strip()
+        last = text.splitlines()[-1] if text else "it said nothing"
+        return f"{self.name} ended by itself: {last} (the whole log is in {self.log})"
+
+    def signal(self) -> None:
+        """Ask it to end."""
+        if not self.ended:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait until it has ended; kill it when it takes too long."""
+        try:
+            self._process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self.told.close()
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it was gone before it was asked for
+            os._exit(1)
+
+    return ask

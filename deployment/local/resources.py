@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables, queues, bus, topic and secrets of the room on an AWS endpoint; safe to repeat."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.session import Session
+
+from deployment.local import config
+from infrastructure.openid_resources import CODES
+from infrastructure.resources import JOINS, TABLES, Table
+
+
+def make(env: Mapping[str, str]) -> None:
+    """Make what the deployment would; what is there already stays as it is."""
+    session: Any = Session()
+    dynamodb = session.create_client("dynamodb")
+    for table in (*TABLES, CODES):
+        _make_table(dynamodb, table, env[table.setting])
+    _make_queues(session.create_client("sqs"))
+    events = session.create_client("events")
+    _unless_there(events.create_event_bus, "ResourceAlreadyExists", Name=env["EVENT_BUS_NAME"])
+    _make_topic(session)
+    store = session.create_client("secretsmanager")
+    _unless_there(
+        store.create_secret, "ResourceExists", Name=env["SIGNING_KEYS_SECRET"], SecretString="{}"
+    )
+    client = {
+        "client_secret": secrets.token_urlsafe(32),
+        "transaction_key": secrets.token_urlsafe(32),
+    }
+    _unless_there(
+        store.create_secret,
+        "ResourceExists",
+        Name=env["OPENID_CLIENT_SECRET_ID"],
+        SecretString=json.dumps(client),
+    )
+
+
+def table_request(table: Table, name: str) -> dict[str, Any]:
+    """The CreateTable request of a table."""
+    keys = [table.partition_key, *([table.sort_key] if table.sort_key else [])]
+    kinds = dict(keys)
+    request: dict[str, Any] = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": _schema([key for key, _ in keys]),
+    }
+    if table.index:
+        index = table.index
+        kinds |= {index.partition_key: "S", index.sort_key: "N"}
+        projected = list(index.projected)
+        request["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": index.name,
+                "KeySchema": _schema([index.partition_key, index.sort_key]),
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": projected},
+            }
+        ]
+    if table.stream:
+        request["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    request["AttributeDefinitions"] = [
+        {"AttributeName": key, "AttributeType": kind} for key, kind in kinds.items()
+    ]
+    return request
+
+
+def _make_table(dynamodb: Any, table: Table, name: str) -> None:
+    _unless_there(dynamodb.create_table, "ResourceInUse", **table_request(table, name))
+    dynamodb.get_waiter("table_exists").wait(
+        TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+
+
+def _make_queues(sqs: Any) -> None:
+    dead = sqs.create_queue(
+        QueueName=config.DEAD_LETTERS,
+        Attributes={"MessageRetentionPeriod": str(JOINS.dead_letter_retention)},
+    )["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
+    redrive = {
+        "deadLetterTargetArn": arn["Attributes"]["QueueArn"],
+        "maxReceiveCount": JOINS.max_receive_count,
+    }
+    sqs.create_queue(
+        QueueName=config.QUEUE,
+        Attributes={
+            "VisibilityTimeout": str(JOINS.visibility_timeout),
+            "MessageRetentionPeriod": str(JOINS.retention),
+            "RedrivePolicy": json.dumps(redrive),
+        },
+    )
+
+
+def _make_topic(session: Any) -> None:
+    """The topic for departures; a queue takes them to the max-size inlet here."""
+    sqs, sns = session.create_client("sqs"), session.create_client("sns")
+    url = sqs.create_queue(QueueName=config.DEPARTURES)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    topic = sns.create_topic(Name=config.DEPARTURES_TOPIC)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+
+
+def _schema(names: list[str]) -> list[dict[str, str]]:
+    kinds = ("HASH", "RANGE")
+    return [
+        {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, kinds, strict=False)
+    ]
+
+
+def _unless_there(make: Any, code: str, **request: Any) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        make(**request)
+    except ClientError as error:
+        if not error.response["Error"]["Code"].startswith(code):
+            raise

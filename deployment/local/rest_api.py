@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One REST API as API Gateway serves it: routes of a Chalice app, keys, signatures, authorizer."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from chalice import CustomAuthorizer, IAMAuthorizer
+
+from deployment.local.apps import LambdaContext
+from deployment.local.authorizers import Refused, TokenAuthorizer
+from deployment.local.proxy_events import Answer, BodyTooLong, Call, from_lambda, proxy_event, read
+from deployment.local.proxy_events import write as write_answer
+from deployment.local.signatures import Signatures
+from waiting_room.web import CORS, NO_STORE
+
+logger = logging.getLogger(__name__)
+Integration = Callable[[Call], Answer]
+
+
+class RestApi:
+    """Routes from the app's own table, beside integrations without a function by (method, path).
+
+    Handlers run in threads of their own, so that a slow API leaves the others alone.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        app: Any,
+        *,
+        threads: int,
+        cors: bool = True,
+        api_key: str = "",
+        signatures: Signatures | None = None,
+        authorizer: TokenAuthorizer | None = None,
+        integrations: Mapping[tuple[str, str], Integration] | None = None,
+    ) -> None:
+        self._name, self._app, self._cors, self._api_key = name, app, cors, api_key
+        self._signatures, self._authorizer = signatures, authorizer
+        self._integrations = integrations or {}
+        self._routes = {
+            (method, path): entry
+            for path, methods in app.routes.items()
+            for method, entry in methods.items()
+        }
+        self._paths = {path for _, path in (*self._routes, *self._integrations)}
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        """Serve an ASGI connection."""
+        try:
+            answer = await self.answer(await read(scope, receive))
+        except BodyTooLong:
+            answer = self._message(413, "Request Too Long")
+        await write_answer(answer, send)
+
+    async def answer(self, call: Call) -> Answer:
+        """The answer to a call."""
+        if call.method == "OPTIONS" and self._cors and call.path in self._paths:
+            return Answer(200, (("Content-Type", "application/json"), *CORS.items()), b"")
+        route = (call.method, call.path)
+        if route not in self._routes and route not in self._integrations:
+            return self._message(403, "Missing Authentication Token")
+        given = call.headers.get("x-api-key", "")
+        if self._api_key and not hmac.compare_digest(given.encode(), self._api_key.encode()):
+            return self._message(403, "Forbidden")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, call)
+
+    def close(self) -> None:
+        """Let running handlers finish, take no more."""
+        self._threads.shutdown()
+
+    def _run(self, call: Call) -> Answer:
+        integration = self._integrations.get((call.method, call.path))
+        if integration:
+            return integration(call)
+        entry = self._routes[call.method, call.path]
+        try:
+            context = self._authorize(entry.authorizer, call)
+        except Refused as refused:
+            return self._message(refused.status, refused.message)
+        event = proxy_event(call, entry.uri_pattern, self._name, context)
+        try:
+            return from_lambda(self._app(event, LambdaContext(entry.view_name)))
+        except Exception:
+            logger.exception("%s failed", entry.view_name)
+            return self._message(502, "Internal server error")
+
+    def _authorize(self, wanted: Any, call: Call) -> Mapping[str, Any] | None:
+        if isinstance(wanted, IAMAuthorizer):
+            if self._signatures is None:
+                raise Refused(500, None)
+            why = self._signatures.refusal(
+                call.method, call.raw_path, call.query, call.headers, call.body
+            )
+            if why:
+                raise Refused(403, why)
+        if isinstance(wanted, CustomAuthorizer):
+            if self._authorizer is None:
+                raise Refused(500, None)
+            token = call.headers.get("authorization", "")
+            return self._authorizer.check(token, call.method, call.path)
+        return None
+
+    def _message(self, status: int, message: str | None) -> Answer:
+        """An answer that API Gateway gives by itself."""
+        headers = {"Content-Type": "application/json", "Cache-Control": NO_STORE}
+        headers |= CORS if self._cors else {}
+        return Answer(status, tuple(headers.items()), json.dumps({"message": message}).encode())

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SigV4 check of the private API, by recomputing the signature with botocore's own signer."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest, HeadersDict
+from botocore.credentials import Credentials
+
+SERVICE = "execute-api"
+CLOCK_SKEW = 300  # seconds that a signature's date may be off, as on AWS
+MISSING = "Missing Authentication Token"
+UNKNOWN_KEY = "The security token included in the request is invalid."
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. "
+    "Check your AWS Secret Access Key and signing method."
+)
+EXPIRED = "Signature expired or not yet current."
+_HEADER = re.compile(
+    r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[^/,\s]+)/(?P<day>\d{8})/(?P<region>[^/,\s]+)"
+    r"/(?P<service>[^/,\s]+)/aws4_request\s*,\s*SignedHeaders=(?P<headers>[^,\s]+)\s*,"
+    r"\s*Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+class _Named(SigV4Auth):
+    """Signs exactly the headers that the caller says it signed."""
+
+    def headers_to_sign(self, request: AWSRequest) -> Any:
+        return request.headers
+
+
+class Signatures:
+    """Knows one access key."""
+
+    def __init__(self, access_key_id: str, secret_access_key: str, region: str) -> None:
+        self._key_id, self._region = access_key_id, region
+        self._signer = _Named(Credentials(access_key_id, secret_access_key), SERVICE, region)
+
+    def refusal(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        now: datetime | None = None,
+    ) -> str:
+        """Why a request is refused, as API Gateway puts it; empty when its signature is good.
+
+        ``path`` and ``query`` as they were sent, header names in lower case.
+        """
+        said = _HEADER.fullmatch(headers.get("authorization", "").strip())
+        if said is None:
+            return MISSING
+        if said["key"] != self._key_id:
+            return UNKNOWN_KEY
+        if (said["region"], said["service"]) != (self._region, SERVICE):
+            return MISMATCH
+        date = headers.get("x-amz-date", "")
+        if not _current(date, said["day"], now or datetime.now(UTC)):
+            return EXPIRED
+        names = said["headers"].split(";")
+        digest = headers.get("x-amz-content-sha256")
+        if digest not in (None, "UNSIGNED-PAYLOAD", hashlib.sha256(body).hexdigest()):
+            return MISMATCH
+        if "host" not in names or any(name not in headers for name in names):
+            return MISMATCH
+        if not hmac.compare_digest(
+            self._signature(method, path, query, {n: headers[n] for n in names}, body, date),
+            said["signature"],
+        ):
+            return MISMATCH
+        return ""
+
+    def _signature(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        date: str,
+    ) -> str:
+        pairs = parse_qsl(query, keep_blank_values=True)
+        encoded = "&".join(
+            f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in pairs
+        )
+        url = f"http://{headers['host']}{path}" + (f"?{encoded}" if encoded else "")
+        request = AWSRequest(method=method, url=url, data=body, headers=HeadersDict(headers))
+        request.context["timestamp"] = date
+        canonical = self._signer.canonical_request(request)
+        return str(self._signer.signature(self._signer.string_to_sign(request, canonical), request))
+
+
+def _current(date: str, day: str, now: datetime) -> bool:
+    try:
+        at = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return date.startswith(day) and abs((now - at).total_seconds()) <= CLOCK_SKEW

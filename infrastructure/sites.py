@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the two static sites are served with: headers, and the ``config.json`` beside them.
+
+One definition for CloudFront and for the one-machine stack. Addresses are API stage addresses as
+browsers call them, without a slash at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+SITES = ("waiting_room", "control_panel")
+CONFIG = "config.json"
+
+
+def security_headers(addresses: Iterable[str]) -> dict[str, str]:
+    """The headers of every file of a site that may call ``addresses`` and nothing else."""
+    origins = sorted({"{0.scheme}://{0.netloc}".format(urlsplit(one)) for one in addresses if one})
+    policy = (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "media-src 'self' data:",
+        "manifest-src 'self'",
+        " ".join(("connect-src 'self'", *origins)),
+        "base-uri 'none'",
+        "form-action 'self'" + "".join(f" {origin}" for origin in origins),
+        "frame-ancestors 'none'",
+    )
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+
+
+def waiting_room_config(
+    *, event_id: str, public_api: str, store_api: str, brand: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """``config.json`` of the waiting page; ``brand`` holds name, logo, colours and texts."""
+    return {
+        "event_id": event_id,
+        "public_api": public_api,
+        "store_api": store_api,
+        "brand": dict(brand or {}),
+    }
+
+
+def control_panel_config(
+    *, event_id: str, region: str, public_api: str, private_api: str
+) -> dict[str, Any]:
+    """``config.json`` of the control panel. No key is ever in it."""
+    return {
+        "event_id": event_id,
+        "region": region,
+        "public_api": public_api,
+        "private_api": private_api,
+    }
