@@ -7,7 +7,7 @@ DYNAMODB_LOCAL_SHA256 := 454305e9bc3e6ebcca5b62569869e31563b8d7e346474e94557b260
 PYTEST_ARGS ?=
 export PYTHONPATH := source:.
 
-.PHONY: help run install test lint types check chaos bench synth deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
+.PHONY: help run sites install test lint types check chaos bench synth deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ types: .venv/dev ## check types
 
 broken: .venv/dev ## break each rule on purpose and show the test that notices
 	$(BIN)/python -m tests.broken_on_purpose
+
+sites: .venv/local ## build the two static sites into build/sites
+	@$(BIN)/python -m deployment.sites
 
 check: lint types test ## what CI runs
 
