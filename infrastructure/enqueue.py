@@ -24,15 +24,23 @@ RESPONSE_TEMPLATE = '{"api_request_id": "$context.requestId"}'
 FAILURE_TEMPLATE = '{"error": "the join was not taken; try again"}'
 
 
-def request_model(event_ids: tuple[str, ...]) -> dict[str, Any]:
-    """The JSON schema (draft 4) of a join for these events."""
+def request_model(event_ids: tuple[str, ...], secret_required: bool = False) -> dict[str, Any]:
+    """The JSON schema (draft 4) of a join for these events.
+
+    With ``secret_required`` a join without ``client_secret_hash`` is refused. The length stands
+    beside the pattern because ``$`` also matches before a line feed at the end.
+    """
     return {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "title": "Join",
         "type": "object",
-        "required": ["event_id"],
+        "required": ["event_id", *(["client_secret_hash"] if secret_required else [])],
         "properties": {
             "event_id": {"type": "string", "enum": list(event_ids)},
-            "client_secret_hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "client_secret_hash": {
+                "type": "string",
+                "pattern": "^[0-9a-f]{64}$",
+                "maxLength": 64,
+            },
         },
     }

@@ -42,8 +42,8 @@ def render(template: airspeed.Template, body: str, request_id: str) -> str:
 class Enqueue:
     """Checks a join and writes it to the queue."""
 
-    def __init__(self, event_id: str, attempts: int = 50) -> None:
-        self._model = Draft4Validator(enqueue.request_model((event_id,)))
+    def __init__(self, event_id: str, attempts: int = 50, secret_required: bool = False) -> None:
+        self._model = Draft4Validator(enqueue.request_model((event_id,), secret_required))
         self._request = airspeed.Template(enqueue.REQUEST_TEMPLATE)
         self._response = airspeed.Template(enqueue.RESPONSE_TEMPLATE)
         self._session: Any = Session()

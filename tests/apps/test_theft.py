@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Knowing another visitor's request id is not enough to take their token, if they wanted it so."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import uuid
+from typing import Any
+
+import pytest
+from jsonschema import Draft4Validator
+
+import private_api.app
+import public_api.app
+from infrastructure.enqueue import request_model
+from tests.gateway_event import Answer, call
+from tests.openid_world import CALLBACK, OpenId, install
+from tests.world import EVENT, World
+from waiting_room import queue
+from waiting_room.messages import read_joins
+
+SECRET = "kept-by-the-browser"
+HASH = hashlib.sha256(SECRET.encode()).hexdigest()
+WRONG: list[object] = [None, "", "x", HASH, SECRET + " ", SECRET.upper(), "\ud800", "s" * 256]
+
+
+def install_room(monkeypatch: pytest.MonkeyPatch, world: World) -> World:
+    for module in (public_api.app, private_api.app):
+        monkeypatch.setattr(module, "room", lambda: world.room)
+    return world
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return install_room(monkeypatch, World())
+
+
+def join(world: World, content: dict[str, Any]) -> str:
+    """A join as the queue hands it to the worker; answers its request id."""
+    request_id = str(uuid.uuid4())
+    message = {
+        "messageId": str(uuid.uuid4()),
+        "body": json.dumps(content),
+        "attributes": {"SentTimestamp": str(int(world.clock.now * 1000))},
+        "messageAttributes": {"apigw_request_id": {"stringValue": request_id}},
+    }
+    joins, dead = read_joins({"Records": [message]}, EVENT)
+    assert not dead
+    world.room.assign(EVENT, joins)
+    return request_id
+
+
+def ask_token(request_id: str, **more: object) -> Answer:
+    asked = {"event_id": EVENT, "request_id": request_id, **more}
+    return call(public_api.app.app, "POST", "/generate_token", body=asked)
+
+
+def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(world: World) -> None:
+    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
+    world.serve(1)
+    before = world.room.figures(EVENT), world.log.read(EVENT), dict(world.outcomes.store._rows)
+    for wrong in WRONG:
+        answer = ask_token(mine, client_secret=wrong)
+        assert (answer.status, set(answer.json)) == (403, {"error"}), wrong
+        assert HASH not in answer.text
+        assert SECRET not in answer.text
+    assert ask_token(mine).status == 403
+    assert (
+        world.room.figures(EVENT), world.log.read(EVENT), world.outcomes.store._rows,
+    ) == before  # fmt: skip
+    token = ask_token(mine, client_secret=SECRET)
+    assert token.status == 200
+    assert ask_token(mine).status == 403  # an issued token is not given to a thief either
+    assert ask_token(mine, client_secret=SECRET).json == token.json
+
+
+def test_a_thief_learns_nothing_of_the_turn(world: World) -> None:
+    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
+    early = ask_token(mine, client_secret="x").text
+    world.serve(1)
+    assert ask_token(mine, client_secret="x").text == early
+    ask_token(mine, client_secret=SECRET)
+    assert ask_token(mine, client_secret="x").text == early
+    world.clock.now += 10_000
+    assert ask_token(mine, client_secret="x").text == early
+
+
+@pytest.mark.parametrize("path", ["/queue_num", "/queue_pos_expiry", "/status", "/ended_sessions"])
+def test_no_answer_shows_a_hash(world: World, path: str) -> None:
+    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
+    world.serve(1)
+    ask_token(mine, client_secret=SECRET)
+    query = {"event_id": EVENT, "request_id": mine}
+    assert HASH not in call(public_api.app.app, "GET", path, query=query).text
+    shown = call(private_api.app.app, "GET", "/request_status", query=query).text
+    assert HASH not in shown
+
+
+def test_clients_that_know_nothing_of_secrets_work_as_before(world: World) -> None:
+    mine = join(world, {"event_id": EVENT})
+    world.serve(1)
+    assert ask_token(mine).status == 200
+    assert ask_token(mine, client_secret="never asked for").status == 200
+
+
+def test_an_operator_needs_no_secret_of_the_visitor(world: World) -> None:
+    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
+    world.serve(1)
+    asked = {"event_id": EVENT, "request_id": mine}
+    assert call(private_api.app.app, "POST", "/generate_token", body=asked).status == 200
+
+
+def test_where_secrets_are_compulsory_every_token_needs_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = install_room(monkeypatch, World({"REQUIRE_CLIENT_SECRET": "true"}))
+    bare = join(world, {"event_id": EVENT})  # one that came before the setting did
+    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
+    world.serve(2)
+    for secret in (None, "", SECRET):
+        assert ask_token(bare, client_secret=secret).status == 403
+    assert ask_token(mine).status == 403
+    assert ask_token(mine, client_secret=SECRET).status == 200
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_the_join_is_refused_before_it_costs_a_place(required: bool) -> None:
+    model = Draft4Validator(request_model((EVENT,), required))
+    assert model.is_valid({"event_id": EVENT, "client_secret_hash": HASH})
+    assert model.is_valid({"event_id": EVENT}) is not required
+    for wrong in (None, "", "x", HASH.upper(), HASH + "0", HASH[:-1], HASH + "\n", 1, [HASH]):
+        assert not model.is_valid({"event_id": EVENT, "client_secret_hash": wrong}), wrong
+
+
+def test_secrets_are_compared_in_constant_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[str, str]] = []
+    real = hmac.compare_digest
+    monkeypatch.setattr(
+        queue.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or real(a, b)
+    )
+    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
+    ask_token(mine, client_secret="x")
+    assert compared == [(hashlib.sha256(b"x").hexdigest(), HASH)]
+
+
+def test_the_way_over_openid_needs_the_secret_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    openid = install(monkeypatch, OpenId())
+    mine = join(openid.world, {"event_id": EVENT, "client_secret_hash": HASH})
+    openid.world.serve(1)
+    transaction = openid.authorize().sent["transaction"]
+    for more in ({}, {"client_secret": "x"}, {"client_secret": "x" * 400}):
+        refused = openid.resume(transaction, mine, **more)
+        assert refused.location.startswith(CALLBACK)
+        assert refused.sent["error"] == "access_denied"
+        assert "code" not in refused.sent
+    assert not openid.issued
+    assert openid.world.room.counts(EVENT).tokens == 0
+    assert openid.resume(transaction, mine, client_secret=SECRET).sent["code"]
