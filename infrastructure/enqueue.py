@@ -21,7 +21,10 @@ REQUEST_TEMPLATE = (
     "&MessageAttribute.1.Value.StringValue=$util.urlEncode($context.requestId)"
 )
 RESPONSE_TEMPLATE = '{"api_request_id": "$context.requestId"}'
+# what SQS answers: 4xx to a body that no queue can hold, 5xx or nothing when it cannot take it now
+REFUSAL_TEMPLATE = '{"error": "the join holds text that the queue cannot carry"}'
 FAILURE_TEMPLATE = '{"error": "the join was not taken; try again"}'
+FAILURE_HEADERS = {"Retry-After": "1"}
 
 
 def request_model(event_ids: tuple[str, ...], secret_required: bool = False) -> dict[str, Any]:

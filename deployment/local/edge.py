@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from deployment.local.proxy_events import Answer, BodyTooLong, Call, read, write
+from deployment.local.proxy_events import Answer, Call, TooLong, read, write
 from infrastructure.resources import CACHE_RULES, CacheRule
 
 STATS = "/__edge/stats"
@@ -60,9 +60,10 @@ class Edge:
             return
         try:
             call = await read(scope, receive)
-        except BodyTooLong:
-            body = b'{"message": "Request Too Long"}'
-            await write(Answer(413, (("Content-Type", "application/json"),), body), send)
+        except TooLong as error:
+            body = json.dumps({"error": error.message}).encode()
+            headers = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+            await write(Answer(error.status, headers, body), send)
             return
         await write(await self.answer(call), send)
 

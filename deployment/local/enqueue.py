@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
@@ -17,6 +18,7 @@ from jsonschema import Draft4Validator
 from deployment.local.config import QUEUE
 from deployment.local.proxy_events import Answer, Call
 from infrastructure import enqueue
+from infrastructure.gateway_answers import NOT_A_JOIN, NOT_JSON_TYPE
 from waiting_room.web import CORS, NO_STORE
 
 TIMEOUT = urllib3.Timeout(connect=1.0, read=5.0)
@@ -57,18 +59,19 @@ class Enqueue:
         """The answer to a join."""
         kind = call.headers.get("content-type", "application/json").split(";")[0].strip().lower()
         if kind != "application/json":
-            return _answer(400, _error("the body must be sent as application/json"))
+            return _answer(400, _error(NOT_JSON_TYPE))
         try:
             body = call.body.decode("utf-8")
-            content = json.loads(body)
+            content = json.loads(body, parse_constant=_no_constant)
         except (ValueError, RecursionError):
-            return _answer(400, _error("the body is not valid JSON"))
+            return _answer(400, _error(NOT_A_JOIN))
         if not self._model.is_valid(content):
-            return _answer(400, _error("the body is not a join of an event of this waiting room"))
+            return _answer(400, _error(NOT_A_JOIN))
         status = self._send(render(self._request, body, call.request_id))
+        if 400 <= status < 500:
+            return _answer(400, enqueue.REFUSAL_TEMPLATE)
         if status != 200:
-            refused = 400 <= status < 500
-            return _answer(400 if refused else 503, enqueue.FAILURE_TEMPLATE)
+            return _answer(503, enqueue.FAILURE_TEMPLATE, enqueue.FAILURE_HEADERS)
         return _answer(200, render(self._response, body, call.request_id))
 
     def _send(self, form: str) -> int:
@@ -89,10 +92,19 @@ class Enqueue:
         return int(answer.status)
 
 
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _error(sentence: str) -> str:
     return json.dumps({"error": sentence})
 
 
-def _answer(status: int, body: str) -> Answer:
-    headers = {"Content-Type": "application/json", "Cache-Control": NO_STORE, **CORS}
+def _answer(status: int, body: str, more: Mapping[str, str] | None = None) -> Answer:
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": NO_STORE,
+        **CORS,
+        **(more or {}),
+    }
     return Answer(status, tuple(headers.items()), body.encode())

@@ -11,12 +11,18 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from deployment.local.config import STAGE
+from infrastructure.gateway_answers import NO_ANSWER
 
 MAX_BODY = 10 * 1024 * 1024  # bytes, API Gateway's limit
+MAX_HEAD = 10_240  # bytes of path, query and header values together, API Gateway's limit
 
 
-class BodyTooLong(Exception):
-    """More than API Gateway takes."""
+class TooLong(Exception):
+    """More than API Gateway takes; carries the status and API Gateway's words for it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,11 @@ class Answer:
 
 
 async def read(scope: Mapping[str, Any], receive: Any) -> Call:
-    """The request of an ASGI connection; raises BodyTooLong."""
+    """The request of an ASGI connection; raises TooLong."""
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    head = [raw_path, scope["query_string"], *(value for _, value in scope["headers"])]
+    if sum(map(len, head)) > MAX_HEAD:
+        raise TooLong(431, "Request Header Fields Too Large")
     body = bytearray()
     more = True
     while more:
@@ -56,7 +66,7 @@ async def read(scope: Mapping[str, Any], receive: Any) -> Call:
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > MAX_BODY:
-            raise BodyTooLong
+            raise TooLong(413, "Request Too Long")
     many: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
         many.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
@@ -65,7 +75,7 @@ async def read(scope: Mapping[str, Any], receive: Any) -> Call:
     return Call(
         method=scope["method"],
         path=path.removeprefix(prefix) or "/" if path.startswith(f"{prefix}/") else "",
-        raw_path=(scope.get("raw_path") or path.encode()).decode("latin-1"),
+        raw_path=raw_path.decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),
         headers={name: ",".join(values) for name, values in many.items()},
         many_headers=many,
@@ -131,6 +141,6 @@ def from_lambda(returned: Any) -> Answer:
         content = base64.b64decode(body) if returned.get("isBase64Encoded") else body.encode()
     except (TypeError, KeyError, ValueError, AttributeError):
         return Answer(
-            502, (("Content-Type", "application/json"),), b'{"message": "Internal server error"}'
+            502, (("Content-Type", "application/json"),), b'{"error": "%s"}' % NO_ANSWER.encode()
         )
     return Answer(status, tuple(headers), content)

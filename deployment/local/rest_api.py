@@ -15,9 +15,10 @@ from chalice import CustomAuthorizer, IAMAuthorizer
 
 from deployment.local.apps import LambdaContext
 from deployment.local.authorizers import Refused, TokenAuthorizer
-from deployment.local.proxy_events import Answer, BodyTooLong, Call, from_lambda, proxy_event, read
+from deployment.local.proxy_events import Answer, Call, TooLong, from_lambda, proxy_event, read
 from deployment.local.proxy_events import write as write_answer
 from deployment.local.signatures import Signatures
+from infrastructure.gateway_answers import NO_ANSWER
 from waiting_room.web import CORS, NO_STORE
 
 logger = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class RestApi:
         """Serve an ASGI connection."""
         try:
             answer = await self.answer(await read(scope, receive))
-        except BodyTooLong:
-            answer = self._message(413, "Request Too Long")
+        except TooLong as error:
+            answer = self._message(error.status, error.message)
         await write_answer(answer, send)
 
     async def answer(self, call: Call) -> Answer:
@@ -113,4 +114,5 @@ class RestApi:
         """An answer that API Gateway gives by itself."""
         headers = {"Content-Type": "application/json", "Cache-Control": NO_STORE}
         headers |= CORS if self._cors else {}
-        return Answer(status, tuple(headers.items()), json.dumps({"message": message}).encode())
+        sentence = message if message and status < 500 else NO_ANSWER
+        return Answer(status, tuple(headers.items()), json.dumps({"error": sentence}).encode())

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What API Gateway answers by itself, in the shape of every other answer: ``{"error": …}``.
+
+Plain data: the CDK stacks make a gateway response of each, the local gateway answers the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NOT_A_JOIN = "the body is not a join of an event of this waiting room"
+NOT_JSON_TYPE = "the body must be sent as application/json"
+NO_ANSWER = "the waiting room could not answer; try again shortly"
+
+
+@dataclass(frozen=True)
+class GatewayAnswer:
+    """A gateway response: its type, its template, and its status where another one is due."""
+
+    kind: str
+    template: str
+    status: int | None = None
+
+
+ANSWERS = (
+    GatewayAnswer("DEFAULT_4XX", '{"error": $context.error.messageString}'),
+    # what went wrong inside is nobody's business, and some of these have no message
+    GatewayAnswer("DEFAULT_5XX", f'{{"error": "{NO_ANSWER}"}}'),
+    GatewayAnswer("BAD_REQUEST_BODY", f'{{"error": "{NOT_A_JOIN}"}}'),
+    GatewayAnswer("UNSUPPORTED_MEDIA_TYPE", f'{{"error": "{NOT_JSON_TYPE}"}}', 400),
+)
