@@ -15,9 +15,13 @@ SITES = ("waiting_room", "control_panel")
 CONFIG = "config.json"
 
 
-def security_headers(addresses: Iterable[str]) -> dict[str, str]:
-    """The headers of every file of a site that may call ``addresses`` and nothing else."""
-    origins = sorted({"{0.scheme}://{0.netloc}".format(urlsplit(one)) for one in addresses if one})
+def security_headers(addresses: Iterable[str], forms: Iterable[str] = ()) -> dict[str, str]:
+    """The headers of every file of a site that may call ``addresses`` and nothing else.
+
+    ``forms`` are CSP sources that its forms may be sent to: browsers hold the redirect that
+    answers a form to them too, so an OpenID login needs its clients' origins here.
+    """
+    origins = sorted({origin(one) for one in addresses if one})
     policy = (
         "default-src 'none'",
         "script-src 'self'",
@@ -27,7 +31,7 @@ def security_headers(addresses: Iterable[str]) -> dict[str, str]:
         "manifest-src 'self'",
         " ".join(("connect-src 'self'", *origins)),
         "base-uri 'none'",
-        "form-action 'self'" + "".join(f" {origin}" for origin in origins),
+        " ".join(("form-action 'self'", *sorted(forms))),
         "frame-ancestors 'none'",
     )
     return {
@@ -38,6 +42,12 @@ def security_headers(addresses: Iterable[str]) -> dict[str, str]:
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Cross-Origin-Opener-Policy": "same-origin",
     }
+
+
+def origin(address: str) -> str:
+    """Scheme, host and port of an address."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def waiting_room_config(

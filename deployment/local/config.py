@@ -16,6 +16,7 @@ STAGE = "api"
 PREFIX = "waiting-room"  # of the names of tables, queues and so on
 QUEUE, DEAD_LETTERS = f"{PREFIX}-joins", f"{PREFIX}-joins-dead"
 DEPARTURES, DEPARTURES_TOPIC = f"{PREFIX}-departures", f"{PREFIX}-departures"
+BUS_EVENTS = f"{PREFIX}-bus-events"  # a queue that takes what comes on the bus, for people to read
 OPENID_SECRET, SIGNING_SECRET = f"{PREFIX}-openid", f"{PREFIX}-signing-keys"
 BUS = f"{PREFIX}-WaitingRoomEventBus"
 
@@ -45,8 +46,12 @@ DEFAULTS = {
     "OPENID_REDIRECT_URIS": "http://127.0.0.1:8080/callback http://localhost:8080/callback",
     "AWS_REGION": "eu-central-1",
     "POWERTOOLS_SERVICE_NAME": "waiting-room",
+    "MINUTE_SECONDS": "60",  # of the schedules; tests do not wait that long
+    "ASSIGN_WORKERS": "1",  # one keeps joins of the same second in order, several are faster
+    "BRAND": "{}",  # of the waiting page, JSON
     **{table.setting: f"{PREFIX}-{table.name}" for table in (*TABLES, CODES)},
 }
+INLETS = {"periodic": "Periodic", "max-size": "MaxSize", "automatic": "Automatic"}
 
 
 class ConfigError(Exception):
@@ -80,6 +85,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
     handlers = {name: value for name, value in env.items() if value or name not in DEFAULTS}
     for name, value in DEFAULTS.items():
         handlers.setdefault(name, value)
+    handlers["INLET_STRATEGY"] = _inlet(env.get("INLET", ""))
     handlers["AWS_DEFAULT_REGION"] = handlers["AWS_REGION"]
     if not (aws_url and env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY")):
         # an account's own key has no business here: nothing on this machine needs it
@@ -124,6 +130,7 @@ def complete(env: dict[str, str], doors: Mapping[str, str], redis_url: str, aws_
         "TOKEN_ISSUER": doors["public_api"],
         "PUBLIC_API_ENDPOINT": doors["public_api"],
         "PRIVATE_API_ENDPOINT": doors["private_api"],
+        "STORE_API_ENDPOINT": doors["store_api"],
         "WAITING_ROOM_EVENT_ID": env["EVENT_ID"],
         "WAITING_ROOM_URL": doors["waiting_room"],
         "OPENID_ISSUER": doors["openid"],
@@ -139,6 +146,12 @@ def _port(env: Mapping[str, str], name: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
         raise ConfigError(f"{name} must be a port number, not {text!r}.")
     return int(text)
+
+
+def _inlet(name: str) -> str:
+    if name and name not in INLETS:
+        raise ConfigError(f"INLET must be one of {', '.join(INLETS)}, not {name!r}.")
+    return INLETS.get(name, "")
 
 
 def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -57,6 +58,11 @@ class Child:
         text = self.log.read_text(errors="replace").strip()
         last = text.splitlines()[-1] if text else "it said nothing"
         return f"{self.name} ended by itself: {last} (the whole log is in {self.log})"
+
+    def wait_ended(self, seconds: float) -> None:
+        """Give it so long to end by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
 
     def signal(self) -> None:
         """Ask it to end."""

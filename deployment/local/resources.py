@@ -12,7 +12,7 @@ from botocore.session import Session
 
 from deployment.local import config
 from infrastructure.openid_resources import CODES
-from infrastructure.resources import JOINS, TABLES, Table
+from infrastructure.resources import EVENT_SOURCE, JOINS, TABLES, Table
 
 
 def make(env: Mapping[str, str]) -> None:
@@ -22,8 +22,7 @@ def make(env: Mapping[str, str]) -> None:
     for table in (*TABLES, CODES):
         _make_table(dynamodb, table, env[table.setting])
     _make_queues(session.create_client("sqs"))
-    events = session.create_client("events")
-    _unless_there(events.create_event_bus, "ResourceAlreadyExists", Name=env["EVENT_BUS_NAME"])
+    _make_bus(session, env["EVENT_BUS_NAME"])
     _make_topic(session)
     store = session.create_client("secretsmanager")
     _unless_there(
@@ -94,6 +93,18 @@ def _make_queues(sqs: Any) -> None:
             "RedrivePolicy": json.dumps(redrive),
         },
     )
+
+
+def _make_bus(session: Any, bus: str) -> None:
+    """The bus, and a queue that takes all that the room tells it."""
+    sqs, events = session.create_client("sqs"), session.create_client("events")
+    _unless_there(events.create_event_bus, "ResourceAlreadyExists", Name=bus)
+    url = sqs.create_queue(QueueName=config.BUS_EVENTS)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    rule = {"Name": config.BUS_EVENTS, "EventBusName": bus}
+    events.put_rule(**rule, EventPattern=json.dumps({"source": [EVENT_SOURCE]}))
+    target = {"Id": "queue", "Arn": arn["Attributes"]["QueueArn"]}
+    events.put_targets(Rule=rule["Name"], EventBusName=bus, Targets=[target])
 
 
 def _make_topic(session: Any) -> None:

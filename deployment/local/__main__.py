@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``make run``: start the whole room on this machine, print its addresses, end it with Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from deployment.local import config
+from deployment.local.stack import ROOT, AlreadyRunning, Stack, StackError
+
+LABELS = (
+    ("Waiting page", "waiting_room_url"),
+    ("Control panel", "control_panel_url"),
+    ("Public API", "public_api"),
+    ("Private API", "private_api"),
+    ("Store API", "store_api"),
+    ("OpenID issuer", "openid_issuer"),
+    ("Inlet", "inlet"),
+    ("Access key id", "access_key_id"),
+    ("Secret access key", "secret_access_key"),
+)
+
+
+def main() -> int:
+    """Run until Ctrl-C; answers the exit status."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    began = time.monotonic()
+    try:
+        chosen = config.read(os.environ, ROOT)
+    except config.ConfigError as error:
+        return _fail(str(error))
+    stack = Stack(chosen, lambda text: print(f"· {text}", flush=True))
+    try:
+        endpoints = stack.start()
+        print(f"\nThe room is open, after {time.monotonic() - began:.0f} s.\n")
+        show(endpoints)
+        print(f"\nWritten to {chosen.folder / 'endpoints.json'}. Ctrl-C ends everything.", flush=True)
+        while True:
+            stack.watch(3600)
+    except AlreadyRunning as other:
+        if not other.endpoints:
+            return _fail("Another `make run` is starting or ending here: wait a moment.")
+        print(f"The room is running already (process {other.endpoints['pid']}):\n")
+        show(other.endpoints)
+        return 0
+    except StackError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("\n· ending everything", flush=True)
+        return 0
+    finally:
+        stack.stop()
+
+
+def show(endpoints: dict[str, Any]) -> None:
+    """Print the addresses."""
+    for label, name in LABELS:
+        if endpoints.get(name):
+            print(f"  {label:<18} {endpoints[name]}")
+
+
+def _fail(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 1
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

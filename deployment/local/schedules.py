@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EventBridge schedules of this machine: ``rate(n unit)`` starts a function, again and again."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from deployment.local.apps import LambdaContext
+from infrastructure.resources import Function
+
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_MINUTES = {"minute": 1, "hour": 60, "day": 1440}
+logger = logging.getLogger(__name__)
+Handler = Callable[[dict[str, Any], Any], Any]
+
+
+def period(expression: str, minute: float = 60.0) -> float:
+    """Seconds between two starts of a schedule, when a minute has so many seconds."""
+    found = _RATE.fullmatch(expression)
+    if found is None:
+        raise ValueError(f"{expression!r} is no schedule that this machine knows")
+    return int(found[1]) * _MINUTES[found[2]] * minute
+
+
+class Schedule:
+    """Starts a function every ``period`` seconds in a thread of its own; runs never overlap."""
+
+    def __init__(self, function: Function, handler: Handler, minute: float) -> None:
+        self._function, self._handler = function, handler
+        self._period, self._minute = period(function.schedule, minute), minute
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=function.name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        first = min(self._period, self._minute / 10)  # a schedule starts at once, as a rule does
+        next_start = time.monotonic() + first
+        while not self._stop.wait(max(0.0, next_start - time.monotonic())):
+            next_start = max(next_start + self._period, time.monotonic())
+            event = {
+                "id": str(uuid.uuid4()),
+                "source": "aws.events",
+                "detail-type": "Scheduled Event",
+                "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+            try:
+                self._handler(event, LambdaContext(self._function.name, self._function.timeout))
+            except Exception as error:
+                logger.warning("%s failed: %s: %s", self._function.name, type(error).__name__, error)
