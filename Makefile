@@ -7,7 +7,7 @@ DYNAMODB_LOCAL_SHA256 := 454305e9bc3e6ebcca5b62569869e31563b8d7e346474e94557b260
 PYTEST_ARGS ?=
 export PYTHONPATH := source:.
 
-.PHONY: help run sites install test lint types check chaos bench synth deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
+.PHONY: help run invoke sites install test lint types check chaos bench synth deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ install: .venv/dev .venv/dynamodb-local/ready ## install everything into .venv
 
 run: .venv/local ## start the whole room on this machine and print its addresses
 	@$(BIN)/python -m deployment.local
+
+invoke: .venv/local ## call a worker of the running room by hand: make invoke FUNCTION=rotate_keys
+	@$(BIN)/python -m deployment.local.invoke $(FUNCTION)
 
 test: install ## run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import servers
+from tests.running import FAST, RunningRoom, running_room
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +46,10 @@ def dynamodb_local_url() -> Iterator[str]:
         pytest.skip(missing)
     with servers.dynamodb_local() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRoom]:
+    """A room as `make run` starts it. Tests share its line: they bring visitors of their own."""
+    with running_room(tmp_path_factory.mktemp("running"), **FAST) as started:
+        yield started

@@ -39,7 +39,9 @@ def main() -> int:
         endpoints = stack.start()
         print(f"\nThe room is open, after {time.monotonic() - began:.0f} s.\n")
         show(endpoints)
-        print(f"\nWritten to {chosen.folder / 'endpoints.json'}. Ctrl-C ends everything.", flush=True)
+        print(
+            f"\nWritten to {chosen.folder / 'endpoints.json'}. Ctrl-C ends everything.", flush=True
+        )
         while True:
             stack.watch(3600)
     except AlreadyRunning as other:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge, API Gateway and sites of this machine: ``python -m deployment.local.gateway TELL_FD DOORS``.
+"""Edge, API Gateway and sites: ``python -m deployment.local.gateway TELL_FD DOORS``.
 
 ``DOORS`` is JSON: name of a door → (file descriptor of its listening socket, its port). One
 process and one event loop serve them all; handlers run in threads.
@@ -19,7 +19,7 @@ from typing import Any
 
 import uvicorn
 
-from deployment.local import apps, config
+from deployment.local import apps
 from deployment.local.authorizers import TokenAuthorizer
 from deployment.local.edge import Edge
 from deployment.local.enqueue import Enqueue

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Lambda's event source mappings do: read a queue or a stream, call a function with batches."""
+"""Lambda's event source mappings: read a queue or a stream, call a function with batches."""
 
 from __future__ import annotations
 

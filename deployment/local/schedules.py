@@ -57,4 +57,6 @@ class Schedule:
             try:
                 self._handler(event, LambdaContext(self._function.name, self._function.timeout))
             except Exception as error:
-                logger.warning("%s failed: %s: %s", self._function.name, type(error).__name__, error)
+                logger.warning(
+                    "%s failed: %s: %s", self._function.name, type(error).__name__, error
+                )

