@@ -51,13 +51,23 @@ def origin(address: str) -> str:
 
 
 def waiting_room_config(
-    *, event_id: str, public_api: str, store_api: str, brand: Mapping[str, Any] | None = None
+    *,
+    event_id: str,
+    public_api: str,
+    store_api: str,
+    openid: str = "",
+    brand: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """``config.json`` of the waiting page; ``brand`` holds name, logo, colours and texts."""
+    """``config.json`` of the waiting page.
+
+    ``openid`` is the issuer of the OpenID provider that sends visitors here, if there is one;
+    ``brand`` holds name, logo, colours and texts (``docs/pages.md``).
+    """
     return {
         "event_id": event_id,
         "public_api": public_api,
         "store_api": store_api,
+        "openid": openid,
         "brand": dict(brand or {}),
     }
 

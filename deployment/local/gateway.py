@@ -126,7 +126,11 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
         env[name] for name in ("PUBLIC_API_ENDPOINT", "STORE_API_ENDPOINT", "PRIVATE_API_ENDPOINT")
     )
     waiting = waiting_room_config(
-        event_id=event_id, public_api=public, store_api=store, brand=json.loads(env["BRAND"])
+        event_id=event_id,
+        public_api=public,
+        store_api=store,
+        openid=env["OPENID_ISSUER"],
+        brand=json.loads(env["BRAND"]),
     )
     panel = control_panel_config(
         event_id=event_id, region=env["AWS_REGION"], public_api=public, private_api=private

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The headers of the two sites: what a page may load, call and submit to."""
+
+from __future__ import annotations
+
+from infrastructure.sites import security_headers
+
+ROOM, STORE = "https://room.example/api", "https://store.example/api"
+
+
+def policy(*addresses: str, forms: tuple[str, ...] = ()) -> dict[str, str]:
+    parts = security_headers(addresses, forms)["Content-Security-Policy"].split("; ")
+    return {name: rest for name, _, rest in (part.partition(" ") for part in parts)}
+
+
+def test_a_page_runs_its_own_scripts_and_calls_its_own_apis_only() -> None:
+    found = policy(ROOM, STORE, "")
+    assert found["default-src"] == "'none'"
+    assert found["script-src"] == found["style-src"] == "'self'"
+    assert found["connect-src"] == "'self' https://room.example https://store.example"
+    assert "unsafe" not in str(found)
+
+
+def test_forms_leave_only_for_where_an_openid_login_needs_them() -> None:
+    assert policy(ROOM)["form-action"] == "'self'"
+    found = policy(ROOM, forms=("https://shop.example", "https://openid.example"))
+    assert found["form-action"] == "'self' https://openid.example https://shop.example"
