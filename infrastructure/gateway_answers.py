@@ -2,6 +2,8 @@
 """What API Gateway answers by itself, in the shape of every other answer: ``{"error": …}``.
 
 Plain data: the CDK stacks make a gateway response of each, the local gateway answers the same.
+Refusals also carry API Gateway's own ``message``, which clients of the AWS solution may read. The
+sample store stands for somebody's own API and keeps API Gateway's answers as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ class GatewayAnswer:
 
 
 ANSWERS = (
-    GatewayAnswer("DEFAULT_4XX", '{"error": $context.error.messageString}'),
+    GatewayAnswer(
+        "DEFAULT_4XX",
+        '{"error": $context.error.messageString, "message": $context.error.messageString}',
+    ),
     # what went wrong inside is nobody's business, and some of these have no message
     GatewayAnswer("DEFAULT_5XX", f'{{"error": "{NO_ANSWER}"}}'),
     GatewayAnswer("BAD_REQUEST_BODY", f'{{"error": "{NOT_A_JOIN}"}}'),

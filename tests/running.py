@@ -23,7 +23,14 @@ from botocore.credentials import Credentials
 from tests.servers import ROOT
 
 START_SECONDS = 90
-FAST = {"MINUTE_SECONDS": "2", "KEY_ACTIVATION_DELAY": "2"}  # schedules tick every other second
+# schedules tick every other second; a key signs after all caches know it, only sooner
+FAST = {
+    "MINUTE_SECONDS": "2",
+    "PUBLIC_KEY_MAX_AGE": "1",
+    "SIGNING_KEY_CACHE": "1",
+    "KEY_CACHE_SECONDS": "1",
+    "KEY_ACTIVATION_DELAY": "4",
+}
 
 
 @dataclass(frozen=True)

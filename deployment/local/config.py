@@ -39,7 +39,6 @@ DEFAULTS = {
     "QUEUE_POSITION_EXPIRY_PERIOD": "900",
     "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "false",
     "SETTLE_AFTER": "10",  # seconds; no worker lives here for more than a few
-    "KEY_ACTIVATION_DELAY": "10",
     "EVENT_BUS_NAME": BUS,
     "SIGNING_KEYS_SECRET": SIGNING_SECRET,
     "OPENID_CLIENT_SECRET_ID": OPENID_SECRET,

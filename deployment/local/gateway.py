@@ -108,6 +108,7 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
             "store",
             apps.load("sample_store"),
             threads=THREADS,
+            plain=True,
             authorizer=TokenAuthorizer(token_authorizer, arn),
         ),
         "openid": RestApi("openid", apps.load("openid"), threads=THREADS, cors=False),

@@ -28,6 +28,8 @@ Integration = Callable[[Call], Answer]
 class RestApi:
     """Routes from the app's own table, beside integrations without a function by (method, path).
 
+    ``plain`` leaves what API Gateway answers by itself as it is.
+
     Handlers run in threads of their own, so that a slow API leaves the others alone.
     """
 
@@ -38,12 +40,14 @@ class RestApi:
         *,
         threads: int,
         cors: bool = True,
+        plain: bool = False,
         api_key: str = "",
         signatures: Signatures | None = None,
         authorizer: TokenAuthorizer | None = None,
         integrations: Mapping[tuple[str, str], Integration] | None = None,
     ) -> None:
         self._name, self._app, self._cors, self._api_key = name, app, cors, api_key
+        self._plain = plain
         self._signatures, self._authorizer = signatures, authorizer
         self._integrations = integrations or {}
         self._routes = {
@@ -114,5 +118,8 @@ class RestApi:
         """An answer that API Gateway gives by itself."""
         headers = {"Content-Type": "application/json", "Cache-Control": NO_STORE}
         headers |= CORS if self._cors else {}
-        sentence = message if message and status < 500 else NO_ANSWER
-        return Answer(status, tuple(headers.items()), json.dumps({"error": sentence}).encode())
+        body = {"message": message}
+        if not self._plain:
+            refused = message and status < 500
+            body = {"error": message, **body} if refused else {"error": NO_ANSWER}
+        return Answer(status, tuple(headers.items()), json.dumps(body).encode())

@@ -78,19 +78,23 @@ def generate_token() -> dict[str, Any]:
 @app.route("/public_key", methods=["GET", "HEAD"])
 @answers
 def public_key() -> Response:
-    return reply(room().public_key(_query("event_id")), cache=cached(60))
+    return reply(room().public_key(_query("event_id")), cache=_keys_kept())
 
 
 @app.route("/.well-known/jwks.json", methods=["GET", "HEAD"])
 @answers
 def jwks() -> Response:
-    return reply(room().jwks(), cache=cached(60))
+    return reply(room().jwks(), cache=_keys_kept())
 
 
 @app.route("/ended_sessions", methods=["GET", "HEAD"])
 @answers
 def ended_sessions() -> Response:
     return reply({"request_ids": room().ended_sessions(_query("event_id"))}, cache=cached(5))
+
+
+def _keys_kept() -> str:
+    return cached(room().public_key_max_age)
 
 
 def _query(name: str) -> str:

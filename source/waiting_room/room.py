@@ -92,6 +92,11 @@ class Room:
         self._generations: dict[str, tuple[int, float]] = {}
         self._known: dict[str, EventState] = {}
 
+    @property
+    def public_key_max_age(self) -> int:
+        """Seconds that an answer with public keys may be kept."""
+        return self._settings.public_key_max_age
+
     # --- what a visitor asks -----------------------------------------------------------------
 
     def queue_number(self, event_id: str, request_id: str) -> Position:

@@ -21,6 +21,7 @@ GENERATION_CACHE = 2.0  # with 3 s at the edge, answers from before a reset are 
 REDIS_TIMEOUT = 1.0  # seconds to connect or to answer; three tries still fit into API Gateway's 29
 AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT, AWS_ATTEMPTS = 1.0, 3.0, 3
 KEY_CACHE = 60  # seconds a function keeps the signing keys
+PUBLIC_KEY_MAX_AGE = 60  # seconds the edge keeps the public keys
 KEY_ACTIVATION_DELAY = 300  # a new key is published this long before it signs: longer than caches
 
 
@@ -58,6 +59,8 @@ class Settings:
     signing_secret: str
     settle_after: int = SETTLE_AFTER
     key_activation_delay: int = KEY_ACTIVATION_DELAY
+    signing_key_cache: int = KEY_CACHE
+    public_key_max_age: int = PUBLIC_KEY_MAX_AGE
 
     def event(self, event_id: str) -> EventSettings:
         """The settings of an event; the one place that knows which events there are.
@@ -99,6 +102,8 @@ class Settings:
             key_activation_delay=_number(
                 env, "KEY_ACTIVATION_DELAY", KEY_ACTIVATION_DELAY, 0, MAX_VALIDITY
             ),
+            signing_key_cache=_number(env, "SIGNING_KEY_CACHE", KEY_CACHE, 1, 300),
+            public_key_max_age=_number(env, "PUBLIC_KEY_MAX_AGE", PUBLIC_KEY_MAX_AGE, 1, 300),
         )
 
 

@@ -99,7 +99,9 @@ def _keys(chosen: Settings) -> Any:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.secrets_keys import SecretsKeys
 
-    return SecretsKeys(client("secretsmanager"), chosen.signing_secret, time.monotonic)
+    return SecretsKeys(
+        client("secretsmanager"), chosen.signing_secret, time.monotonic, chosen.signing_key_cache
+    )
 
 
 def _public_keys(chosen: Settings) -> Any:

@@ -24,14 +24,21 @@ def secret_text(client: Any, secret_id: str) -> str:
 class SecretsKeys:
     """The KeyStore port. The last good keys serve on while the secret store cannot be read."""
 
-    def __init__(self, client: Any, secret_id: str, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        client: Any,
+        secret_id: str,
+        monotonic: Callable[[], float],
+        keep: float = KEY_CACHE,
+    ) -> None:
         self._client, self._secret_id, self._monotonic = client, secret_id, monotonic
+        self._keep = keep
         self._keys: KeySet | None = None
         self._read_at = 0.0
 
     def load(self) -> KeySet:
-        """The keys, read again after KEY_CACHE seconds."""
-        if self._keys is None or self._monotonic() - self._read_at >= KEY_CACHE:
+        """The keys, read again after ``keep`` seconds."""
+        if self._keys is None or self._monotonic() - self._read_at >= self._keep:
             try:
                 return self.refresh()
             except Unavailable:
