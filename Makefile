@@ -57,6 +57,9 @@ broken: .venv/dev ## break each rule on purpose and show the test that notices
 sites: .venv/local ## build the two static sites into build/sites
 	@$(BIN)/python -m deployment.sites
 
+bundles: .venv/local ## build the Lambda bundles (BUNDLE_COMPILER=python3.14 adds bytecode)
+	@$(BIN)/python -m deployment.bundle
+
 check: lint types test ## what CI runs
 
 lock: .venv/uv ## pin every dependency again

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the deployment share; built once for a run, and only when asked for."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployment.bundle import APPS, bundle
+from tests.lambda_process import LambdaProcess, Start, sdk
+
+WITH_SDK = ("public_api", "private_api", "workers", "openid", "inlet")
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every bundle, built by the recipe for this machine and this Python."""
+    into = tmp_path_factory.mktemp("bundles")
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return {app: bundle(app, platform.machine(), python, into=into) for app in APPS}
+
+
+@pytest.fixture(scope="session")
+def start(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start an app's bundle as Lambda does; only those that use Lambda's SDK get to see it."""
+    runtime = sdk(tmp_path_factory.mktemp("runtime") / "sdk")
+    started: list[LambdaProcess] = []
+
+    def start(app: str, env: dict[str, str]) -> LambdaProcess:
+        behind = [runtime] if app in WITH_SDK else []
+        started.append(LambdaProcess(bundles[app], *behind, env=env))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
