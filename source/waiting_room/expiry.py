@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from waiting_room.records import EventState, Outcome, OutcomeKind, Position
-from waiting_room.serving import Segment, move, served_at
+from waiting_room.records import EventState, Outcome, OutcomeKind, Position, Segment
+from waiting_room.serving import move, served_at
 
 MAX_AUTO_INCREMENT = 1_000_000
 

@@ -12,13 +12,16 @@ from typing import Protocol
 
 from waiting_room.records import (
     Admission,
+    Checkpoint,
     Counts,
     EventState,
+    LiveToken,
     Outcome,
     Position,
     ServingMove,
     SessionStatus,
     Snapshot,
+    Upkeep,
 )
 from waiting_room.signing import KeySet
 
@@ -35,6 +38,14 @@ class Claim(IntEnum):
     FRESH = 0  # nobody has seen it: give it a place
     CHECK = 1  # a worker had it and must be dead by now: give it a place if it has none
     BUSY = 2  # a worker may be at it: if it has no place yet, let the queue deliver it again
+
+
+class Rebuild(IntEnum):
+    """Who brings lost counters back."""
+
+    WHOLE = 0  # nobody needs to
+    MINE = 1  # the caller, who must read the tables after this answer
+    OTHERS = 2  # somebody is at it: ask again shortly
 
 
 class Counters(Protocol):
@@ -72,10 +83,31 @@ class Counters(Protocol):
     ) -> None:
         """Count an ended session once; counts its token too if that was not counted yet."""
 
-    def restore(self, snapshot: Snapshot, *, force: bool = False) -> bool:
-        """Replace the copy, unless another rebuild came first; True when it was replaced."""
+    def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
+        """Ask to be the one who rebuilds; ``force`` first gives up the copy that stands.
 
-    def trim(self, event_id: str, now: int) -> None:
+        A ticket stands for some seconds, unless it is handed in (``restore``, ``end_rebuild``).
+        """
+
+    def end_rebuild(self, event_id: str, ticket: str) -> None:
+        """Hand in a ticket without a rebuild."""
+
+    def restore(self, snapshot: Snapshot, ticket: str) -> bool:
+        """Replace the copy, unless it is whole; True when it was replaced.
+
+        Raises CountersLost when the ticket no longer stands: the snapshot may be older than what
+        was counted since.
+        """
+
+    def checkpoint(self, event_id: str, now: int) -> Checkpoint:
+        """What a rebuild could start from; ``trim`` says when that has changed."""
+
+    def recount(
+        self, event_id: str, generation: int, rows: Sequence[LiveToken], unverified: int
+    ) -> None:
+        """Count what the copy missed of these rows; the mark of unverified rows goes down."""
+
+    def trim(self, event_id: str, now: int) -> Upkeep:
         """Forget what no answer needs any more: expiry figures of dead tokens, old moves."""
 
 
@@ -129,6 +161,9 @@ class Outcomes(Protocol):
     def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range of positions, in any order; consistent reads."""
 
+    def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
+        """The tokens of a range of positions, in any order; consistent reads, few attributes."""
+
     def expired_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
     ) -> tuple[list[Outcome], tuple[int, int] | None]:
@@ -163,6 +198,12 @@ class ServingLog(Protocol):
 
     def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
         """Set the operators' message; raises Conflict when the room was reset meanwhile."""
+
+    def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
+        """The latest whole checkpoint of a generation."""
+
+    def save_checkpoint(self, event_id: str, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint in the place of older ones."""
 
     def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
         """The logged moves after a version up to the state's own, oldest first.

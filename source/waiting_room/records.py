@@ -155,7 +155,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """A token row as the rebuild of the counters needs it."""
+    """A token row as the counters need it."""
 
     position: int
     expires_at: int
@@ -163,9 +163,64 @@ class LiveToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """Positions ``first`` to ``last`` were last reached by the serving counter at ``at``."""
+
+    first: int
+    last: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAccount:
+    """Who took a token and how it stands; one bit a position, as Redis's SETBIT lays them.
+
+    Positions up to ``base`` have no bits: they are in the figures for good. ``live`` counts the
+    open sessions by the second at which their token dies.
+    """
+
+    base: int = 0
+    taken: bytes = b""
+    ended: bytes = b""
+    live: tuple[tuple[int, int], ...] = ()
+    tokens: int = 0
+    completed: int = 0
+    abandoned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the counters of a generation held at ``at``, when the serving log had ``version``."""
+
+    generation: int
+    version: int
+    at: int
+    segments: tuple[Segment, ...]
+    account: TokenAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What the counters ask of the minute worker.
+
+    ``changed``: there is something that no checkpoint has. Token rows of positions up to
+    ``unverified`` are still to be compared with the copy.
+    """
+
+    changed: bool
+    unverified: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything the fast counters hold, as read from the tables."""
+    """Everything the fast counters hold, as read from the tables.
+
+    With a ``checkpoint``, ``moves`` and ``tokens`` are what came after it, as far as was read;
+    token rows of positions up to ``unverified`` were not.
+    """
 
     state: EventState
     moves: tuple[ServingMove, ...]
     tokens: tuple[LiveToken, ...]
+    checkpoint: Checkpoint | None = None
+    unverified: int = 0

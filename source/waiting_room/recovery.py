@@ -2,69 +2,152 @@
 """Bringing the fast counters back from the tables, and keeping the tables' own account short.
 
 The rebuild reads the state, the serving moves that still matter, and the token rows above the
-settled mark; below it every figure is already final in the state. The audit finds holes: a
-position reserved longer than ``settle_after`` ago and still without a row will never have one.
+settled mark; below it every figure is already final in the state. Where those rows are many, it
+starts from the minute worker's last checkpoint of the counters and reads only the rows near the
+front of the line, where tokens are taken; the minute worker then compares the others.
+One caller rebuilds, the others wait for it.
+
+The audit finds holes: a position reserved longer than ``settle_after`` ago and still without a row
+will never have one.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from waiting_room.errors import CountersLost
-from waiting_room.ports import Counters, Outcomes, ServingLog
-from waiting_room.records import EventState, LiveToken, Outcome, SessionStatus, Snapshot
+from waiting_room.errors import CountersLost, Unavailable
+from waiting_room.ports import Counters, Outcomes, Rebuild, ServingLog
+from waiting_room.records import (
+    EventState,
+    LiveToken,
+    SessionStatus,
+    Snapshot,
+    Upkeep,
+)
 
 Answer = TypeVar("Answer")
 SETTLE_STEP = 5_000  # positions settled at once; bounds what the minute worker reads
+READ_AT_ONCE = 20_000  # positions whose token rows a caller reads: about a second
+MANY_MOVES = 2_000  # serving moves after which a checkpoint spares reading them
+VERIFY_STEP, VERIFY_STEPS = 5_000, 20  # positions compared at once, and how often in a minute
+WAIT, WAITS = 0.1, 50  # s between looks at another caller's rebuild, and how often
+TRIES = 3  # the counters may be lost again while they are rebuilt
 
 
 def snapshot(event_id: str, log: ServingLog, outcomes: Outcomes) -> Snapshot:
     """Read everything the counters hold."""
     state = log.read(event_id)
-    rows = outcomes.between(event_id, state.generation, state.settled + 1, state.queue)
-    tokens = tuple(
-        LiveToken(row.position, row.expires_at, row.status) for row in rows if row.is_token
+    first = state.settled + 1
+    start = None
+    if needs_checkpoint(state):
+        start = log.checkpoint(event_id, state.generation)
+    if start is not None:
+        first = max(first, min(state.serving, state.queue) - READ_AT_ONCE + 1)
+    return Snapshot(
+        state,
+        tuple(log.moves(state, start.version if start else 0)),
+        tuple(outcomes.tokens(event_id, state.generation, first, state.queue)),
+        start,
+        first - 1 if start and first > state.settled + 1 else 0,
     )
-    return Snapshot(state, tuple(log.moves(state)), tokens)
+
+
+def needs_checkpoint(state: EventState) -> bool:
+    """Whether there is more to read than a caller can wait for."""
+    return state.queue - state.settled > READ_AT_ONCE or state.version > MANY_MOVES
 
 
 class Recovery:
     """Runs what needs the counters; when they are lost, rebuilds them first and runs it again."""
 
-    def __init__(self, counters: Counters, log: ServingLog, outcomes: Outcomes) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        log: ServingLog,
+        outcomes: Outcomes,
+        pause: Callable[[float], None],
+    ) -> None:
         self._counters, self._log, self._outcomes = counters, log, outcomes
+        self._pause = pause
 
-    def rebuild(self, event_id: str, *, force: bool = False) -> EventState:
-        """Bring the counters back; answers the state that they were built from."""
-        found = snapshot(event_id, self._log, self._outcomes)
-        self._counters.restore(found, force=force)
-        return found.state
+    def rebuild(self, event_id: str, *, force: bool = False) -> None:
+        """Bring the counters back, or wait until another caller has.
+
+        Raises Unavailable when that takes long, CountersLost when they are lost again and again.
+        """
+        ticket = secrets.token_hex(8)
+        for _ in range(WAITS):
+            turn = self._counters.begin_rebuild(event_id, ticket, force=force)
+            if turn is Rebuild.WHOLE:
+                return
+            force = False
+            if turn is Rebuild.MINE:
+                self._rebuild(event_id, ticket)
+                return
+            self._pause(WAIT)
+        raise Unavailable("the counters are being rebuilt", 1)
+
+    def _rebuild(self, event_id: str, ticket: str) -> None:
+        try:
+            found = snapshot(event_id, self._log, self._outcomes)
+        except BaseException:
+            self._counters.end_rebuild(event_id, ticket)
+            raise
+        self._counters.restore(found, ticket)
 
     def run(self, event_id: str, ask: Callable[[], Answer]) -> Answer:
-        """The answer of ``ask``, after a rebuild if the counters were lost."""
+        """The answer of ``ask``, after a rebuild if the counters were lost.
+
+        Raises Unavailable when they are lost again and again.
+        """
+        for attempt in range(TRIES):
+            try:
+                return ask()
+            except CountersLost:
+                pass
+            try:
+                # after the first time, a whole copy that still says lost lags behind the tables
+                self.rebuild(event_id, force=attempt > 0)
+            except CountersLost:
+                continue
         try:
             return ask()
         except CountersLost:
-            self.rebuild(event_id)
-        try:
-            return ask()
-        except CountersLost:  # the copy lags behind the tables although it is whole: replace it
-            self.rebuild(event_id, force=True)
-            return ask()
+            raise Unavailable("the counters are lost again and again", 1) from None
+
+    def keep(self, state: EventState, asked: Upkeep, now: int) -> None:
+        """The minute's part: compare rows that a rebuild left out, and make a checkpoint."""
+        if asked.unverified > state.settled:
+            self._verify(state, asked.unverified)
+        if asked.changed and needs_checkpoint(state):
+            self._log.save_checkpoint(
+                state.event_id, self._counters.checkpoint(state.event_id, now)
+            )
+
+    def _verify(self, state: EventState, unverified: int) -> None:
+        last = unverified
+        for _ in range(VERIFY_STEPS):
+            first = max(state.settled + 1, last - VERIFY_STEP + 1)
+            rows = list(self._outcomes.tokens(state.event_id, state.generation, first, last))
+            last = first - 1 if first > state.settled + 1 else 0
+            self._counters.recount(state.event_id, state.generation, rows, last)
+            if not last:
+                return
 
 
-def settle(state: EventState, outcomes: Iterable[Outcome], upto: int, now: int) -> EventState:
+def settle(state: EventState, tokens: Iterable[LiveToken], upto: int, now: int) -> EventState:
     """Move the settled mark over swept positions whose tokens are all dead.
 
-    ``outcomes`` are those above the mark up to ``upto``, which is not above the swept mark.
+    ``tokens`` are those above the mark up to ``upto``, which is not above the swept mark.
     A dead token can no longer be ended, so the figures below the mark are final.
     """
-    rows = sorted(outcomes, key=lambda row: row.position)
-    alive = next((row for row in rows if row.is_token and now < row.expires_at), None)
+    rows = sorted(tokens, key=lambda row: row.position)
+    alive = next((row for row in rows if now < row.expires_at), None)
     reach = alive.position - 1 if alive else upto
-    done = [row for row in rows if row.position <= reach and row.is_token]
+    done = [row for row in rows if row.position <= reach]
     return replace(
         state,
         settled=max(state.settled, reach),

@@ -87,7 +87,7 @@ class Room:
         self._outcomes, self._log = stores.outcomes, stores.log
         self._keys, self._public_keys = stores.keys, stores.public_keys
         self._events = stores.events
-        self._recovery = Recovery(stores.counters, stores.log, stores.outcomes)
+        self._recovery = Recovery(stores.counters, stores.log, stores.outcomes, pause)
         self._signer = Signer()
         self._generations: dict[str, tuple[int, float]] = {}
         self._known: dict[str, EventState] = {}
@@ -391,10 +391,13 @@ class Room:
             state = self._try_write(state, recovery.audit(state, 0, now))
         if state.swept > state.settled:
             upto = min(state.swept, state.settled + recovery.SETTLE_STEP)
-            rows = self._outcomes.between(event_id, state.generation, state.settled + 1, upto)
+            rows = self._outcomes.tokens(event_id, state.generation, state.settled + 1, upto)
             state = self._try_write(state, recovery.settle(state, rows, upto, now))
         self._apply(state)
-        self._ask(event_id, lambda: self._counters.trim(event_id, now))
+        self._best_effort(
+            event_id,
+            lambda: self._recovery.keep(state, self._counters.trim(event_id, now), now),
+        )
         return state
 
     def sweep(self, event_id: str) -> EventState:

@@ -5,20 +5,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from waiting_room.errors import InvalidInput
-from waiting_room.records import EventState, ServingMove
+from waiting_room.records import EventState, Segment, ServingMove, Snapshot
 from waiting_room.settings import MAX_INCREMENT, RATE_WINDOW
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Positions ``first`` to ``last`` were last reached by the serving counter at ``at``."""
-
-    first: int
-    last: int
-    at: int
 
 
 def check_increment(value: object) -> int:
@@ -44,9 +35,12 @@ def move(state: EventState, by: int, now: int, reason: str, mark: str = "") -> E
     )
 
 
-def segments(moves: Iterable[ServingMove]) -> list[Segment]:
-    """Replay moves in order of version: who has been served since when, lowest positions first."""
-    served: list[Segment] = []
+def segments(moves: Iterable[ServingMove], start: Iterable[Segment] = ()) -> list[Segment]:
+    """Replay moves in order of version: who has been served since when, lowest positions first.
+
+    ``start`` is how it stood before the first of them.
+    """
+    served = list(start)
     for step in sorted(moves, key=lambda step: step.version):
         if step.current > step.previous:
             served.append(Segment(step.previous + 1, step.current, step.at))
@@ -57,6 +51,12 @@ def segments(moves: Iterable[ServingMove]) -> list[Segment]:
                 if part.first <= step.current
             ]
     return served
+
+
+def of_snapshot(snapshot: Snapshot) -> list[Segment]:
+    """The segments as the tables tell them."""
+    start = snapshot.checkpoint.segments if snapshot.checkpoint else ()
+    return segments(snapshot.moves, start)
 
 
 def served_at(parts: Sequence[Segment], position: int) -> int | None:

@@ -9,7 +9,7 @@ import pytest
 
 from waiting_room import serving
 from waiting_room.errors import CountersLost
-from waiting_room.ports import Claim, Counters
+from waiting_room.ports import Claim, Counters, Rebuild
 from waiting_room.records import EventState, LiveToken, ServingMove, SessionStatus, Snapshot
 
 NOW = 1_800_000_000
@@ -17,8 +17,14 @@ NOW = 1_800_000_000
 
 def whole(counters: Counters, event_id: str, **state: int) -> EventState:
     found = EventState(event_id, **state)  # type: ignore[arg-type]
-    counters.restore(Snapshot(found, (), ()))
+    assert rebuilt(counters, Snapshot(found, (), ()))
     return found
+
+
+def rebuilt(counters: Counters, snapshot: Snapshot, *, force: bool = False) -> bool:
+    turn = counters.begin_rebuild(snapshot.state.event_id, "t", force=force)
+    assert turn is not Rebuild.OTHERS
+    return turn is Rebuild.MINE and counters.restore(snapshot, "t")
 
 
 def test_counters_never_seen_are_lost(counters: Counters, event_id: str) -> None:
@@ -46,7 +52,7 @@ def test_a_restored_copy_says_what_the_tables_said(counters: Counters, event_id:
         LiveToken(8, NOW + 60, SessionStatus.ABANDONED),
         LiveToken(9, NOW, SessionStatus.OPEN),
     )
-    assert counters.restore(Snapshot(state, moves, tokens))  # type: ignore[arg-type]
+    assert rebuilt(counters, Snapshot(state, moves, tokens))  # type: ignore[arg-type]
     counts = counters.look(event_id, NOW)
     assert (counts.generation, counts.queue, counts.serving, counts.message) == (3, 50, 15, "soon")
     assert (counts.holes, counts.tokens, counts.expired) == (3, 5, 1)
@@ -63,9 +69,9 @@ def test_a_restored_copy_says_what_the_tables_said(counters: Counters, event_id:
 
 def test_a_second_rebuild_changes_nothing_unless_forced(counters: Counters, event_id: str) -> None:
     whole(counters, event_id, queue=5)
-    assert not counters.restore(Snapshot(EventState(event_id, queue=9), (), ()))
+    assert not rebuilt(counters, Snapshot(EventState(event_id, queue=9), (), ()))
     assert counters.look(event_id, NOW).queue == 5
-    assert counters.restore(Snapshot(EventState(event_id, queue=9), (), ()), force=True)
+    assert rebuilt(counters, Snapshot(EventState(event_id, queue=9), (), ()), force=True)
     assert counters.look(event_id, NOW).queue == 9
 
 
@@ -181,3 +187,88 @@ def test_a_join_is_claimed_by_one_worker_until_the_claim_is_old(
     assert counters.claim(event_id, ["b", "c"], NOW + 60) == [Claim.BUSY, Claim.FRESH]
     assert counters.claim(event_id, ["a"], NOW + 61) == [Claim.CHECK]
     assert counters.claim(event_id, ["a"], NOW + 62) == [Claim.BUSY]
+
+
+def test_one_caller_rebuilds_while_others_wait(counters: Counters, event_id: str) -> None:
+    assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
+    assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
+    assert counters.begin_rebuild(event_id, "two") is Rebuild.OTHERS
+    counters.end_rebuild(event_id, "two")
+    assert counters.begin_rebuild(event_id, "two") is Rebuild.OTHERS
+    counters.end_rebuild(event_id, "one")
+    assert counters.begin_rebuild(event_id, "two") is Rebuild.MINE
+    assert counters.restore(Snapshot(EventState(event_id, queue=3), (), ()), "two")
+    assert counters.begin_rebuild(event_id, "one") is Rebuild.WHOLE
+
+
+def test_what_was_read_before_the_latest_loss_is_not_restored(
+    counters: Counters, event_id: str
+) -> None:
+    assert counters.begin_rebuild(event_id, "slow") is Rebuild.MINE
+    old = Snapshot(EventState(event_id), (), ())
+    counters.end_rebuild(event_id, "slow")  # as a server does that loses it
+    assert counters.begin_rebuild(event_id, "quick") is Rebuild.MINE
+    with pytest.raises(CountersLost):
+        counters.restore(old, "slow")
+    assert counters.restore(Snapshot(EventState(event_id, queue=7), (), ()), "quick")
+    assert not counters.restore(old, "slow")
+    assert counters.look(event_id, NOW).queue == 7
+
+
+def test_a_checkpoint_and_what_came_after_it_make_the_same_copy(
+    counters: Counters, event_id: str
+) -> None:
+    first = whole(counters, event_id, queue=90, settled=2, settled_tokens=2, settled_completed=1)
+    one = serving.move(first, 40, NOW - 400, "operator")
+    counters.apply(one)
+    for position in range(3, 20):
+        counters.count_token(event_id, 1, position, NOW + position)
+    counters.count_session(event_id, 1, 4, NOW + 4, SessionStatus.ABANDONED)
+    assert counters.trim(event_id, NOW).changed
+    kept = counters.checkpoint(event_id, NOW)
+    assert not counters.trim(event_id, NOW).changed
+    two = serving.move(one, 10, NOW, "operator")
+    counters.apply(two)
+    counters.count_token(event_id, 1, 30, NOW + 60)
+    counters.count_session(event_id, 1, 5, NOW + 5, SessionStatus.COMPLETED)
+    assert counters.trim(event_id, NOW).changed
+    before = [counters.look(event_id, NOW), counters.admission(event_id, 30)]
+    assert two.move
+    rows = (
+        LiveToken(2, NOW + 9, SessionStatus.OPEN),  # settled: in the figures for good
+        LiveToken(3, NOW + 3, SessionStatus.OPEN),
+        LiveToken(4, NOW + 4, SessionStatus.ABANDONED),
+        LiveToken(5, NOW + 5, SessionStatus.COMPLETED),
+        LiveToken(30, NOW + 60, SessionStatus.OPEN),
+    )
+    state = replace(two, settled_tokens=2)
+    assert rebuilt(counters, Snapshot(state, (two.move,), rows, kept), force=True)
+    assert [counters.look(event_id, NOW), counters.admission(event_id, 30)] == before
+    for second in range(3, 70):
+        assert counters.look(event_id, NOW + second).active == still_active(second)
+
+
+def still_active(second: int) -> int:
+    return sum(dies > second for dies in (3, *range(6, 20), 60))
+
+
+def test_rows_left_out_by_a_rebuild_are_counted_later_and_once(
+    counters: Counters, event_id: str
+) -> None:
+    found = EventState(event_id, queue=90)
+    assert rebuilt(counters, Snapshot(found, (), (), None, 50))
+    assert counters.trim(event_id, NOW).unverified == 50
+    counters.count_token(event_id, 1, 44, NOW + 60)
+    rows = [
+        LiveToken(44, NOW + 60, SessionStatus.OPEN),
+        LiveToken(45, NOW + 60, SessionStatus.OPEN),
+        LiveToken(46, NOW + 60, SessionStatus.COMPLETED),
+    ]
+    for _ in range(2):
+        counters.recount(event_id, 1, rows, 40)
+        counters.recount(event_id, 0, rows, 30)
+    counts = counters.look(event_id, NOW)
+    assert (counts.tokens, counts.active, counts.completed) == (3, 2, 1)
+    assert counters.trim(event_id, NOW).unverified == 40
+    counters.recount(event_id, 1, [], 0)
+    assert counters.trim(event_id, NOW).unverified == 0

@@ -10,8 +10,19 @@ import pytest
 
 from tests.contract.conftest import Tables
 from waiting_room import recovery, reset, serving
+from waiting_room.adapters import dynamodb_checkpoints
+from waiting_room.adapters.memory import MemoryServingLog
 from waiting_room.errors import Conflict
-from waiting_room.records import Outcome, OutcomeKind, Position, SessionStatus
+from waiting_room.records import (
+    Checkpoint,
+    LiveToken,
+    Outcome,
+    OutcomeKind,
+    Position,
+    Segment,
+    SessionStatus,
+    TokenAccount,
+)
 
 NOW = 1_800_000_000
 
@@ -218,3 +229,66 @@ def test_the_message_stands_beside_other_writes(tables: Tables, event_id: str) -
 def test_the_public_keys_come_back(tables: Tables) -> None:
     tables.public_keys.save({"keys": [{"kid": "a", "n": "x"}]})
     assert tables.public_keys.load() == {"keys": [{"kid": "a", "n": "x"}]}
+
+
+def test_tokens_are_read_without_the_rest_of_their_rows(tables: Tables, event_id: str) -> None:
+    rows = [place(event_id, position) for position in range(1, 41)]
+    for row in rows[:30]:
+        tables.outcomes.decide(token(row, NOW + row.position))
+    tables.outcomes.expire([expiry(row) for row in rows[30:]])
+    tables.outcomes.end_session(event_id, 1, 7, SessionStatus.ABANDONED, NOW)
+    found = sorted(tables.outcomes.tokens(event_id, 1, 3, 35), key=lambda row: row.position)
+    assert found == [
+        LiveToken(
+            position,
+            NOW + position,
+            SessionStatus.ABANDONED if position == 7 else SessionStatus.OPEN,
+        )
+        for position in range(3, 31)
+    ]
+
+
+def test_the_latest_whole_checkpoint_comes_back(
+    tables: Tables, event_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamodb_checkpoints, "PIECE", 100)
+    assert tables.log.checkpoint(event_id, 1) is None
+    kept = [
+        Checkpoint(
+            1, version, NOW + version, (Segment(1, version, NOW), Segment(version + 1, 50, NOW)),
+            TokenAccount(
+                3, bytes(range(256)) * 4, b"\x01", ((NOW, version), (NOW + 5, 1)), 9, 2, version
+            ),
+        )
+        for version in (1, 2, 3)
+    ]  # fmt: skip
+    for checkpoint in kept:
+        tables.log.save_checkpoint(event_id, checkpoint)
+        assert tables.log.checkpoint(event_id, 1) == checkpoint
+    assert tables.log.checkpoint(event_id, 2) is None
+
+
+def test_a_checkpoint_whose_writer_died_is_passed_over(
+    tables: Tables, event_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(tables.log, MemoryServingLog):
+        pytest.skip("memory writes a checkpoint whole")
+    monkeypatch.setattr(dynamodb_checkpoints, "PIECE", 100)
+    rows = bytes(uuid.uuid4().bytes[0] for _ in range(600))
+    first, second, third = (
+        Checkpoint(1, version, NOW, (), TokenAccount(taken=rows)) for version in (1, 2, 3)
+    )
+    for checkpoint in (first, second):
+        tables.log.save_checkpoint(event_id, checkpoint)
+    client, put, calls = tables.log._client, tables.log._client.put_item, []
+
+    def dies(**request: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return put(**request)
+
+    monkeypatch.setattr(client, "put_item", dies)
+    with pytest.raises(KeyboardInterrupt):
+        tables.log.save_checkpoint(event_id, third)
+    assert tables.log.checkpoint(event_id, 1) == second

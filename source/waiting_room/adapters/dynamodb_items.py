@@ -112,9 +112,20 @@ def query_all(client: Any, what: str, **request: Any) -> Iterator[Item]:
 
 
 def query_line(
-    client: Any, what: str, line: str, first: int, last: int, **request: Any
+    client: Any,
+    what: str,
+    line: str,
+    first: int,
+    last: int,
+    *,
+    names: Mapping[str, str] | None = None,
+    values: Item | None = None,
+    **request: Any,
 ) -> Iterator[Item]:
-    """The items of a range of positions, from all shards of a line at once."""
+    """The items of a range of positions, from all shards of a line at once.
+
+    ``names`` and ``values`` are what further expressions of the request use.
+    """
     if last < first:
         return
     shards = {position % SHARDS for position in range(first, min(last, first + SHARDS - 1) + 1)}
@@ -125,10 +136,15 @@ def query_line(
                 client,
                 what,
                 KeyConditionExpression="#line = :line AND #position BETWEEN :first AND :last",
-                ExpressionAttributeNames={"#line": "line", "#position": "position"},
-                ExpressionAttributeValues=to_item(
-                    {":line": f"{line}#{shard}", ":first": first, ":last": last}
-                ),
+                ExpressionAttributeNames={
+                    "#line": "line",
+                    "#position": "position",
+                    **(names or {}),
+                },
+                ExpressionAttributeValues={
+                    **to_item({":line": f"{line}#{shard}", ":first": first, ":last": last}),
+                    **(values or {}),
+                },
                 **request,
             )
         )

@@ -15,7 +15,7 @@ from typing import Any
 from waiting_room.adapters.aws import answering
 from waiting_room.adapters.dynamodb_items import Item, number, query_all, text, to_item
 from waiting_room.errors import Conflict, Unavailable
-from waiting_room.records import EventState, ServingMove
+from waiting_room.records import Checkpoint, EventState, ServingMove
 from waiting_room.settings import RATE_WINDOW, ROW_LIFE
 
 WHAT = "the serving log"
@@ -162,6 +162,18 @@ class DynamoServingLog:
             {"#message": "message", "#message_at": "message_at", "#generation": "generation"},
             to_item({":message": message, ":at": float(at), ":generation": generation}),
         )
+
+    def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
+        """The latest whole checkpoint of a generation."""
+        from waiting_room.adapters import dynamodb_checkpoints
+
+        return dynamodb_checkpoints.load(self._client, self._table, event_id, generation)
+
+    def save_checkpoint(self, event_id: str, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint."""
+        from waiting_room.adapters import dynamodb_checkpoints
+
+        dynamodb_checkpoints.save(self._client, self._table, event_id, checkpoint)
 
     def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
         """The logged moves, read from the latest back to where older ones no longer matter."""

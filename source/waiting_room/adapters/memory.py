@@ -9,18 +9,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from waiting_room import serving
+from waiting_room import account, serving
 from waiting_room.errors import Conflict, CountersLost, Unavailable
-from waiting_room.ports import Claim
+from waiting_room.ports import Claim, Rebuild
 from waiting_room.records import (
     Admission,
+    Checkpoint,
     Counts,
     EventState,
+    LiveToken,
     Outcome,
     Position,
+    Segment,
     ServingMove,
     SessionStatus,
     Snapshot,
+    TokenAccount,
+    Upkeep,
 )
 from waiting_room.signing import KeySet
 
@@ -32,7 +37,7 @@ class _Copy:
     """What the counters hold of one event."""
 
     state: EventState
-    moves: list[ServingMove]
+    served: list[Segment]
     settled: int
     tokens: int
     live: Counter[int]
@@ -40,6 +45,12 @@ class _Copy:
     taken: set[int] = field(default_factory=set)
     closed: set[int] = field(default_factory=set)
     holes: set[int] = field(default_factory=set)
+    unverified: int = 0
+    dumped: tuple[int, ...] = ()
+
+    def figures(self) -> tuple[int, ...]:
+        """What a checkpoint has to have."""
+        return self.state.version, self.tokens, *self.ended.values()
 
 
 class MemoryCounters:
@@ -48,6 +59,7 @@ class MemoryCounters:
     def __init__(self) -> None:
         self._copies: dict[str, _Copy] = {}
         self._claims: dict[tuple[str, str], int] = {}
+        self._tickets: dict[str, str] = {}
         self._lock = threading.RLock()
 
     def lose(self) -> None:
@@ -55,6 +67,7 @@ class MemoryCounters:
         with self._lock:
             self._copies.clear()
             self._claims.clear()
+            self._tickets.clear()
 
     def look(self, event_id: str, now: int) -> Counts:
         """All figures."""
@@ -71,7 +84,7 @@ class MemoryCounters:
                 active=sum(count for at, count in copy.live.items() if at > now),
                 completed=copy.ended[SessionStatus.COMPLETED],
                 abandoned=copy.ended[SessionStatus.ABANDONED],
-                admitted_recently=serving.admitted_recently(serving.segments(copy.moves), now),
+                admitted_recently=serving.admitted_recently(copy.served, now),
                 message=state.message,
             )
 
@@ -83,7 +96,7 @@ class MemoryCounters:
                 copy.state.generation,
                 copy.state.serving,
                 copy.state.swept,
-                serving.served_at(serving.segments(copy.moves), position),
+                serving.served_at(copy.served, position),
                 position in copy.taken or position <= copy.settled,
             )
 
@@ -115,7 +128,10 @@ class MemoryCounters:
             if state.version > had.version:
                 if not moves and state.version > had.version + 1:
                     raise CountersLost("moves are missing")
-                copy.moves = list(moves) or [*copy.moves, *([state.move] if state.move else [])]
+                step = [state.move] if state.move else []
+                copy.served = (
+                    serving.segments(moves) if moves else serving.segments(step, copy.served)
+                )
                 had = replace(had, version=state.version, serving=state.serving, move=state.move)
             had = replace(had, queue=max(had.queue, state.queue))
             if state.swept > had.swept:
@@ -158,34 +174,89 @@ class MemoryCounters:
             if expires_at in copy.live:
                 copy.live[expires_at] -= 1
 
-    def restore(self, snapshot: Snapshot, *, force: bool = False) -> bool:
+    def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
+        """Ask to be the one who rebuilds."""
+        with self._lock:
+            if event_id in self._copies and not force:
+                return Rebuild.WHOLE
+            self._copies.pop(event_id, None)
+            if self._tickets.setdefault(event_id, ticket) != ticket:
+                return Rebuild.OTHERS
+            return Rebuild.MINE
+
+    def end_rebuild(self, event_id: str, ticket: str) -> None:
+        """Let the next caller try."""
+        with self._lock:
+            if self._tickets.get(event_id) == ticket:
+                del self._tickets[event_id]
+
+    def restore(self, snapshot: Snapshot, ticket: str) -> bool:
         """Replace the copy."""
         with self._lock:
-            state = snapshot.state
-            if state.event_id in self._copies and not force:
+            state, tally = snapshot.state, account.of_snapshot(snapshot)
+            if state.event_id in self._copies:
                 return False
+            if self._tickets.get(state.event_id) != ticket:
+                raise CountersLost("the counters were lost again")
+            del self._tickets[state.event_id]
             copy = self._new(state)
-            copy.settled = state.settled
-            copy.moves = list(snapshot.moves)
-            copy.tokens = state.settled_tokens + len(snapshot.tokens)
-            copy.taken = {row.position for row in snapshot.tokens}
-            for row in snapshot.tokens:
-                if row.status is SessionStatus.OPEN:
-                    copy.live[row.expires_at] += 1
-                else:
-                    copy.closed.add(row.position)
-                    copy.ended[row.status] += 1
-            copy.ended[SessionStatus.COMPLETED] += state.settled_completed
-            copy.ended[SessionStatus.ABANDONED] += state.settled_abandoned
+            copy.settled, copy.unverified = tally.base, snapshot.unverified
+            copy.served = serving.of_snapshot(snapshot)
+            copy.tokens = tally.tokens
+            copy.taken = account.positions_in(tally.taken)
+            copy.closed = account.positions_in(tally.ended)
+            copy.live = Counter(dict(tally.live))
+            copy.ended = {
+                SessionStatus.COMPLETED: tally.completed,
+                SessionStatus.ABANDONED: tally.abandoned,
+            }
             copy.holes = {hole for hole in state.known_holes if hole > state.audited}
             return True
 
-    def trim(self, event_id: str, now: int) -> None:
+    def checkpoint(self, event_id: str, now: int) -> Checkpoint:
+        """What a rebuild could start from."""
+        with self._lock:
+            copy = self._copy(event_id)
+            copy.dumped = copy.figures()
+            taken, ended = bytearray(), bytearray()
+            for bits, positions in ((taken, copy.taken), (ended, copy.closed)):
+                for position in positions:
+                    account.set_bit(bits, position)
+            tally = TokenAccount(
+                base=copy.settled,
+                taken=bytes(taken),
+                ended=bytes(ended),
+                live=tuple(sorted(copy.live.items())),
+                tokens=copy.tokens,
+                completed=copy.ended[SessionStatus.COMPLETED],
+                abandoned=copy.ended[SessionStatus.ABANDONED],
+            )
+            state = copy.state
+            return Checkpoint(state.generation, state.version, now, tuple(copy.served), tally)
+
+    def recount(
+        self, event_id: str, generation: int, rows: Sequence[LiveToken], unverified: int
+    ) -> None:
+        """Count what the copy missed of these rows."""
+        with self._lock:
+            copy = self._current(event_id, generation)
+            if copy is None:
+                return
+            for row in rows:
+                if row.status is SessionStatus.OPEN:
+                    self.count_token(event_id, generation, row.position, row.expires_at)
+                else:
+                    place = (event_id, generation, row.position, row.expires_at)
+                    self.count_session(*place, row.status)
+            copy.unverified = min(copy.unverified, unverified)
+
+    def trim(self, event_id: str, now: int) -> Upkeep:
         """Forget dead tokens' figures."""
         with self._lock:
             copy = self._copy(event_id)
             for at in [at for at in copy.live if at <= now - 600]:
                 del copy.live[at]
+            return Upkeep(copy.dumped != copy.figures(), copy.unverified)
 
     def _copy(self, event_id: str) -> _Copy:
         if event_id not in self._copies:
@@ -296,6 +367,14 @@ class MemoryOutcomes:
             and first <= row.position <= last
         ]
 
+    def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
+        """The tokens of a range."""
+        return [
+            LiveToken(row.position, row.expires_at, row.status)
+            for row in self.between(event_id, generation, first, last)
+            if row.is_token
+        ]
+
     def expired_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
     ) -> tuple[list[Outcome], tuple[int, int] | None]:
@@ -321,6 +400,7 @@ class MemoryServingLog:
     def __init__(self) -> None:
         self._states: dict[str, EventState] = {}
         self._moves: dict[tuple[str, int], list[ServingMove]] = {}
+        self._checkpoints: dict[str, Checkpoint] = {}
         self._lock = threading.Lock()
 
     def read(self, event_id: str) -> EventState:
@@ -372,6 +452,15 @@ class MemoryServingLog:
         """Set the operators' message."""
         with self._lock:
             self._put(replace(self._of(event_id, generation), message=message, message_at=at))
+
+    def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
+        """The latest checkpoint."""
+        found = self._checkpoints.get(event_id)
+        return found if found and found.generation == generation else None
+
+    def save_checkpoint(self, event_id: str, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint."""
+        self._checkpoints[event_id] = checkpoint
 
     def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
         """The logged moves."""

@@ -7,38 +7,51 @@ All keys of an event share one hash slot. The scripts lie in ``lua/``, each with
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
     NoScriptError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 from redis.retry import Retry
 
-from waiting_room import serving
+from waiting_room import account, serving
 from waiting_room.errors import CountersLost, Unavailable
-from waiting_room.ports import Claim
+from waiting_room.ports import Claim, Rebuild
 from waiting_room.records import (
     Admission,
+    Checkpoint,
     Counts,
     EventState,
+    LiveToken,
+    Segment,
     ServingMove,
     SessionStatus,
     Snapshot,
+    TokenAccount,
+    Upkeep,
 )
 from waiting_room.settings import RATE_WINDOW, REDIS_TIMEOUT
 
 CLAIM_LIFE = 60  # seconds; a worker is dead after its 30 s, so a claim this old is nobody's
 DEAD_BUCKETS = 600  # seconds the figures of dead tokens stay, so that skewed clocks still agree
+REBUILD, REBUILD_LIFE = "rebuild", 15  # key and life (s) of a rebuild's ticket, if its owner dies
+# What a server answers that is out of memory, cannot write its snapshot, lacks its replicas …
+NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
+NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count")
 
 
@@ -142,12 +155,19 @@ class RedisCounters:
         """Count an ended session once."""
         self._run("count_session", event_id, [generation, position, expires_at, status.value])
 
-    def restore(self, snapshot: Snapshot, *, force: bool = False) -> bool:
+    def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
+        """Ask to be the one who rebuilds."""
+        arguments = [ticket, REBUILD_LIFE, int(force)]
+        answer = self._run("begin_rebuild", event_id, arguments, [self._key(event_id, REBUILD)])
+        return Rebuild(answer)
+
+    def end_rebuild(self, event_id: str, ticket: str) -> None:
+        """Let the next caller try."""
+        self._run("end_rebuild", event_id, [ticket], [self._key(event_id, REBUILD)])
+
+    def restore(self, snapshot: Snapshot, ticket: str) -> bool:
         """Replace the copy in one step."""
-        state, rows = snapshot.state, snapshot.tokens
-        ended = [row for row in rows if row.status is not SessionStatus.OPEN]
-        live = Counter(row.expires_at for row in rows if row.status is SessionStatus.OPEN)
-        by_status = Counter(row.status for row in ended)
+        state, tally = snapshot.state, account.of_snapshot(snapshot)
         fields: dict[str, Any] = {
             "generation": state.generation,
             "version": state.version,
@@ -157,32 +177,66 @@ class RedisCounters:
             "expired": state.expired,
             "audited": state.audited,
             "holes": state.holes,
-            "settled": state.settled,
+            "settled": tally.base,
+            "unverified": snapshot.unverified,
             "message": state.message,
             "message_at": repr(state.message_at),
-            "tokens": state.settled_tokens + len(rows),
-            "live": live.total(),
-            "completed": state.settled_completed + by_status[SessionStatus.COMPLETED],
-            "abandoned": state.settled_abandoned + by_status[SessionStatus.ABANDONED],
+            "tokens": tally.tokens,
+            "live": sum(count for _, count in tally.live),
+            "completed": tally.completed,
+            "abandoned": tally.abandoned,
         }
-        parts = _lines(serving.segments(snapshot.moves))
+        parts = _lines(serving.of_snapshot(snapshot))
         arguments = [
-            int(force),
-            _bitmap(row.position for row in rows),
-            _bitmap(row.position for row in ended),
+            ticket,
+            tally.taken,
+            tally.ended,
             len(fields),
             len(parts),
-            len(live),
-            *(part for pair in fields.items() for part in pair),
+            len(tally.live),
+            *chain.from_iterable(fields.items()),
             *parts,
-            *(part for pair in live.items() for part in pair),
+            *chain.from_iterable(tally.live),
             *(hole for hole in state.known_holes if hole > state.audited),
         ]
-        return bool(self._run("restore", state.event_id, arguments))
+        extra = [self._key(state.event_id, REBUILD)]
+        return bool(self._run("restore", state.event_id, arguments, extra))
 
-    def trim(self, event_id: str, now: int) -> None:
+    def checkpoint(self, event_id: str, now: int) -> Checkpoint:
+        """What a rebuild could start from."""
+        answer = self._run("checkpoint", event_id, [])
+        generation, version, base, tokens, completed, abandoned, taken, ended, parts, live = answer
+        counts = [int(number) for number in live]
+        return Checkpoint(
+            generation,
+            version,
+            now,
+            tuple(Segment(*map(int, part.split(b":"))) for part in parts),
+            TokenAccount(
+                base=base,
+                taken=taken,
+                ended=ended,
+                live=tuple(sorted(zip(counts[::2], counts[1::2], strict=True))),
+                tokens=tokens,
+                completed=completed,
+                abandoned=abandoned,
+            ),
+        )
+
+    def recount(
+        self, event_id: str, generation: int, rows: Sequence[LiveToken], unverified: int
+    ) -> None:
+        """Count what the copy missed of these rows."""
+        arguments: list[Any] = [generation, unverified]
+        for row in rows:
+            ended = "" if row.status is SessionStatus.OPEN else row.status.value
+            arguments += (row.position, row.expires_at, ended)
+        self._run("recount", event_id, arguments)
+
+    def trim(self, event_id: str, now: int) -> Upkeep:
         """Forget what no answer needs any more."""
-        self._run("trim", event_id, [now - DEAD_BUCKETS, now - RATE_WINDOW])
+        changed, unverified = self._run("trim", event_id, [now - DEAD_BUCKETS, now - RATE_WINDOW])
+        return Upkeep(bool(changed), unverified)
 
     def _key(self, event_id: str, name: str) -> str:
         return f"waiting_room:{{{event_id}}}:{name}"
@@ -199,6 +253,8 @@ class RedisCounters:
         except ResponseError as error:
             if str(error).startswith("LOST"):
                 raise CountersLost(name) from None
+            if isinstance(error, NOT_NOW) or str(error).startswith(NOT_NOW_CODES):
+                raise Unavailable(f"the counters are busy: {type(error).__name__}") from None
             raise
         except RedisError as error:
             raise Unavailable(f"the counters did not answer: {type(error).__name__}") from None
@@ -222,16 +278,5 @@ class RedisCounters:
         return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
-def _lines(parts: Iterable[serving.Segment]) -> list[str]:
+def _lines(parts: Iterable[Segment]) -> list[str]:
     return [f"{part.first}:{part.last}:{part.at}" for part in parts]
-
-
-def _bitmap(positions: Iterable[int]) -> bytes:
-    """A bitmap as SETBIT would make it: position 0 is the highest bit of the first byte."""
-    bits = bytearray()
-    for position in positions:
-        byte = position >> 3
-        if byte >= len(bits):
-            bits.extend(bytes(byte + 1 - len(bits) + 1024))
-        bits[byte] |= 0x80 >> (position & 7)
-    return bytes(bits)

@@ -6,12 +6,5 @@ if not alive() then return LOST end
 local generation = number('generation')
 if tonumber(ARGV[1]) < generation then return 0 end
 if tonumber(ARGV[1]) > generation then return LOST end
-local position, expires_at = tonumber(ARGV[2]), ARGV[3]
-count_token(position, expires_at)
-if position <= number('settled') or redis.call('SETBIT', ENDED, position, 1) == 1 then return 1 end
-redis.call('HINCRBY', STATE, ARGV[4], 1)
-if redis.call('HEXISTS', LIVE_COUNT, expires_at) == 1 then
-  redis.call('HINCRBY', LIVE_COUNT, expires_at, -1)
-  redis.call('HINCRBY', STATE, 'live', -1)
-end
+count_session(tonumber(ARGV[2]), ARGV[3], ARGV[4])
 return 1

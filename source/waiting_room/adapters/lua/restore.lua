@@ -1,10 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- restore: replace the copy by what the tables say, unless another rebuild came first.
--- ARGV 1 force (0 or 1)   2 taken bitmap   3 ended bitmap   4 number of state pairs
+-- What was read must be younger than the loss: the ticket of begin_rebuild tells.
+-- KEYS 8 the ticket of the rebuild under way
+-- ARGV 1 ticket   2 taken bitmap   3 ended bitmap   4 number of state pairs
 --      5 number of segments   6 number of live pairs
 --      then state field, value …   segments "first:last:at" …   expires_at, count …   known holes …
--- result: 1 replaced, 0 the copy was whole
-if alive() and ARGV[1] == '0' then return 0 end
+-- result: 1 replaced, 0 the copy was whole; LOST when the ticket is not the one that stands
+if alive() then return 0 end
+if redis.call('GET', KEYS[8]) ~= RUN .. ':' .. ARGV[1] then return LOST end
+redis.call('DEL', KEYS[8])
 local pairs_, segments, lives = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT)
 redis.call('SET', TAKEN, ARGV[2])

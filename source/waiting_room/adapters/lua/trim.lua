@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- trim: forget what no answer needs any more.
 -- ARGV 1 tokens that died up to here (s) leave the live figures   2 segments older than this may go
--- result: 1
+-- result: changed (1: there is something that no checkpoint has), unverified position
 if not alive() then return LOST end
 for _, expires_at in ipairs(redis.call('ZRANGEBYSCORE', LIVE, '-inf', ARGV[1])) do
   local count = tonumber(redis.call('HGET', LIVE_COUNT, expires_at)) or 0
@@ -13,4 +13,5 @@ for _, segment in ipairs(redis.call('ZRANGEBYSCORE', SERVED, '-inf', number('swe
   local at = string.match(segment, ':(%d+)$')
   if tonumber(at) < tonumber(ARGV[2]) then redis.call('ZREM', SERVED, segment) end
 end
-return 1
+local changed = redis.call('HGET', STATE, 'dumped') ~= figures()
+return {changed and 1 or 0, number('unverified')}
