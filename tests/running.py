@@ -20,6 +20,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from deployment.local.stack import running
 from tests.servers import ROOT
 
 START_SECONDS = 90
@@ -160,17 +161,17 @@ def running_room(folder: Path, **settings: str) -> Iterator[RunningRoom]:
     """A running stack with these settings; ended at the end, as Ctrl-C ends it."""
     process = start(folder, **settings)
     try:
-        yield RunningRoom(_endpoints(folder, process), folder, process)
+        yield RunningRoom(endpoints_of(folder, process), folder, process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
 
 
-def _endpoints(folder: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
+def endpoints_of(folder: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
     end = time.monotonic() + START_SECONDS
-    while not (folder / "endpoints.json").exists():
+    while (found := running(folder)) is None or found["pid"] != process.pid:
         if process.poll() is not None or time.monotonic() > end:
             process.kill()
             raise RuntimeError((folder / "make-run.log").read_text())
         time.sleep(0.1)
-    return dict(json.loads((folder / "endpoints.json").read_text()))
+    return found

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 from infrastructure.openid_resources import CODES
 from infrastructure.resources import TABLES
+from waiting_room.settings import Settings, SettingsError
 
 STAGE = "api"
 PREFIX = "waiting-room"  # of the names of tables, queues and so on
@@ -93,6 +95,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
         handlers["AWS_ACCESS_KEY_ID"] = "LOCAL" + secrets.token_hex(7).upper()
         handlers["AWS_SECRET_ACCESS_KEY"] = secrets.token_hex(20)
     handlers["AWS_EC2_METADATA_DISABLED"] = "true"
+    _check_settings(handlers)
     for name in ("NO_PROXY", "no_proxy"):
         handlers[name] = ",".join(filter(None, (env.get(name, ""), "127.0.0.1,localhost")))
     return Config(
@@ -145,6 +148,25 @@ def _port(env: Mapping[str, str], name: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
         raise ConfigError(f"{name} must be a port number, not {text!r}.")
     return int(text)
+
+
+def _check_settings(env: Mapping[str, str]) -> None:
+    """What a part would only find when it starts, as a sentence before anything is started."""
+    try:
+        Settings.from_env(env)
+        float(env["MINUTE_SECONDS"])
+        if not isinstance(json.loads(env["BRAND"]), dict):
+            raise TypeError
+    except SettingsError as error:
+        raise ConfigError(str(error)) from None
+    except json.JSONDecodeError:
+        raise ConfigError("BRAND must be a JSON object.") from None
+    except ValueError:
+        raise ConfigError("MINUTE_SECONDS must be a number of seconds.") from None
+    except TypeError:
+        raise ConfigError("BRAND must be a JSON object.") from None
+    if not env["ASSIGN_WORKERS"].isdecimal():
+        raise ConfigError("ASSIGN_WORKERS must be a whole number.")
 
 
 def _inlet(name: str) -> str:
