@@ -12,6 +12,7 @@ from typing import Any
 from waiting_room.messages import REQUEST_ID_ATTRIBUTE
 
 PATH = "/assign_queue_num"
+TIMEOUT = 5  # seconds that API Gateway waits for SQS, which answers in milliseconds
 FORM = "application/x-www-form-urlencoded"
 REQUEST_TEMPLATE = (
     "Action=SendMessage"

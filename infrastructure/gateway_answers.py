@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from waiting_room.web import CORS, NO_STORE
+
+STAGE = "api"
+HEADERS = {**CORS, "Cache-Control": NO_STORE}  # of these answers, and of the join's
 NOT_A_JOIN = "the body is not a join of an event of this waiting room"
 NOT_JSON_TYPE = "the body must be sent as application/json"
 NO_ANSWER = "the waiting room could not answer; try again shortly"

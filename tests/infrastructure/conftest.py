@@ -12,6 +12,7 @@ import pytest
 
 from deployment.bundle import APPS, bundle
 from tests.lambda_process import LambdaProcess, Start, sdk
+from tests.synthesized import Assembly, Synthesized
 
 WITH_SDK = ("public_api", "private_api", "workers", "openid", "inlet")
 
@@ -38,3 +39,15 @@ def start(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     yield start
     for one in started:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def assembly() -> Assembly:
+    """The stacks that are deployed without any parameter."""
+    return Assembly({})
+
+
+@pytest.fixture(scope="session")
+def core(assembly: Assembly) -> Synthesized:
+    """The core stack."""
+    return assembly.stacks["Core"]

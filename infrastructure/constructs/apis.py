@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two APIs of the room, each from the routes of its Chalice app."""
+
+from __future__ import annotations
+
+from aws_cdk import Stack, aws_apigateway, aws_secretsmanager
+from constructs import Construct
+
+from infrastructure.constructs.app_functions import AppFunctions
+from infrastructure.constructs.joins import Joins
+from infrastructure.constructs.rest_api import Limits, RoomApi
+from infrastructure.constructs.surroundings import Surroundings
+from infrastructure.permissions import PRIVATE, PUBLIC, SIGNS, Grant
+from infrastructure.resources import CACHE_RULES
+from infrastructure.routes import load_app, routes_of
+
+QUERIES = {rule.path: rule.query for rule in CACHE_RULES}
+KEY_LENGTH = 40  # API Gateway takes 20 to 128 characters
+
+
+class PublicApi(Construct):
+    """What visitors call, by way of the edge: it alone knows ``key``.
+
+    ``issuer`` is what tokens name; it is the address of the stage.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        surroundings: Surroundings,
+        joins: Joins,
+        event_id: str,
+        limits: Limits,
+    ) -> None:
+        super().__init__(scope, name)
+        self.served = RoomApi(
+            self,
+            "Rest",
+            api_name=f"{Stack.of(self).stack_name}-public",
+            description="Waiting room: what visitors call",
+            habits=surroundings.habits,
+            limits=limits,
+            key_required=True,
+        )
+        self.issuer = self.served.stage_address
+        self.functions = AppFunctions(
+            self, "Functions", app="public_api", surroundings=surroundings
+        )
+        self.functions.add_views(PUBLIC, environment=_issuer(PUBLIC, self.issuer))
+        self.served.add_routes(
+            routes_of(load_app("public_api")), targets=self.functions.targets, queries=QUERIES
+        )
+        joins.add_route(self.served, event_id=event_id)
+        self.key = _key(self, self.served.api)
+
+
+class PrivateApi(Construct):
+    """What operators and the room's own helpers call, signed with IAM keys."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        surroundings: Surroundings,
+        issuer: str,
+        limits: Limits,
+    ) -> None:
+        super().__init__(scope, name)
+        self.served = RoomApi(
+            self,
+            "Rest",
+            api_name=f"{Stack.of(self).stack_name}-private",
+            description="Waiting room: what operators call",
+            habits=surroundings.habits,
+            limits=limits,
+        )
+        self.functions = AppFunctions(
+            self, "Functions", app="private_api", surroundings=surroundings
+        )
+        self.functions.add_views(PRIVATE, environment=_issuer(PRIVATE, issuer))
+        self.served.add_routes(routes_of(load_app("private_api")), targets=self.functions.targets)
+
+
+def _issuer(views: dict[str, tuple[Grant, ...]], issuer: str) -> dict[str, dict[str, str]]:
+    return {view: {"TOKEN_ISSUER": issuer} for view in views if view in SIGNS}
+
+
+def _key(scope: Construct, api: aws_apigateway.RestApi) -> str:
+    """Make the API key that the edge sends; answers a reference to its secret, not the key."""
+    secret = aws_secretsmanager.Secret(
+        scope,
+        "Key",
+        description="API key that the waiting room's edge sends to its public API",
+        generate_secret_string=aws_secretsmanager.SecretStringGenerator(
+            password_length=KEY_LENGTH, exclude_punctuation=True
+        ),
+    )
+    value = str(secret.secret_value.unsafe_unwrap())
+    key = aws_apigateway.ApiKey(scope, "ApiKey", value=value)
+    plan = aws_apigateway.UsagePlan(scope, "UsagePlan", description="Waiting room: the edge")
+    plan.add_api_stage(stage=api.deployment_stage)
+    plan.add_api_key(key)
+    return value

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CloudFront in front of the public API: it keeps what the answers let it keep, no longer.
+
+It adds the API key, so nobody else reaches the API, and tells the API the caller's address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, Fn, Names, Stack, aws_cloudfront, aws_cloudfront_origins
+from constructs import Construct
+
+from infrastructure.gateway_answers import STAGE
+from infrastructure.resources import CacheRule
+
+ADDRESS_HEADER = "x-client-address"  # set at the edge, so no caller can choose it
+SET_ADDRESS = f"""function handler(event) {{
+  event.request.headers['{ADDRESS_HEADER}'] = {{ value: event.viewer.ip }};
+  return event.request;
+}}"""
+ERRORS = (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)  # all that CloudFront would keep
+YEAR = 365
+LONGEST_REGION = 14  # ap-southeast-1
+
+
+class Edge(Construct):
+    """The distribution of a stage; ``address`` is what browsers call.
+
+    ``rules`` say what a path is keyed on and the longest it may be kept. Everything else passes.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        stage_address: str,
+        api_key: str,
+        rules: Sequence[CacheRule],
+    ) -> None:
+        super().__init__(scope, name)
+        self._policies: dict[tuple[object, ...], aws_cloudfront.CachePolicy] = {}
+        self._headers = _security_headers(self)
+        origin = aws_cloudfront_origins.HttpOrigin(
+            Fn.select(2, Fn.split("/", stage_address)),
+            origin_path=f"/{STAGE}",
+            custom_headers={"x-api-key": api_key},
+            protocol_policy=aws_cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+            origin_ssl_protocols=[aws_cloudfront.OriginSslPolicy.TLS_V1_2],
+            read_timeout=Duration.seconds(30),
+        )
+        self.distribution = aws_cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment="Waiting room: public API",
+            http_version=aws_cloudfront.HttpVersion.HTTP2_AND_3,
+            default_behavior=self._passing(origin),
+            additional_behaviors={rule.path: self._keeping(origin, rule) for rule in rules},
+            error_responses=[
+                aws_cloudfront.ErrorResponse(http_status=status, ttl=Duration.seconds(0))
+                for status in ERRORS
+            ],
+        )
+
+    @property
+    def address(self) -> str:
+        """The public API as clients call it, without a slash at the end."""
+        return f"https://{self.distribution.distribution_domain_name}"
+
+    def _passing(self, origin: aws_cloudfront.IOrigin) -> aws_cloudfront.BehaviorOptions:
+        function = aws_cloudfront.Function(
+            self,
+            "SetAddress",
+            function_name=_account_wide_name(self, "SetAddress", longest=64),
+            comment="Tells the API the caller's address",
+            code=aws_cloudfront.FunctionCode.from_inline(SET_ADDRESS),
+            runtime=aws_cloudfront.FunctionRuntime.JS_2_0,
+        )
+        return aws_cloudfront.BehaviorOptions(
+            origin=origin,
+            viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+            allowed_methods=aws_cloudfront.AllowedMethods.ALLOW_ALL,
+            cache_policy=aws_cloudfront.CachePolicy.CACHING_DISABLED,
+            origin_request_policy=aws_cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+            response_headers_policy=self._headers,
+            function_associations=[
+                aws_cloudfront.FunctionAssociation(
+                    function=function, event_type=aws_cloudfront.FunctionEventType.VIEWER_REQUEST
+                )
+            ],
+            compress=False,
+        )
+
+    def _keeping(
+        self, origin: aws_cloudfront.IOrigin, rule: CacheRule
+    ) -> aws_cloudfront.BehaviorOptions:
+        return aws_cloudfront.BehaviorOptions(
+            origin=origin,
+            viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+            allowed_methods=aws_cloudfront.AllowedMethods.ALLOW_GET_HEAD_OPTIONS,
+            cache_policy=self._policy(rule),
+            response_headers_policy=self._headers,
+            compress=False,  # answers are smaller than what CloudFront compresses
+        )
+
+    def _policy(self, rule: CacheRule) -> aws_cloudfront.CachePolicy:
+        """The policy of a rule; rules that are alike share one, an account has few of them."""
+        key = (rule.query, rule.longest, rule.headers)
+        if key not in self._policies:
+            name = f"Keep{rule.longest}{''.join(rule.query).title().replace('_', '')}"
+            self._policies[key] = _cache_policy(self, name, rule)
+        return self._policies[key]
+
+
+def _cache_policy(scope: Construct, name: str, rule: CacheRule) -> aws_cloudfront.CachePolicy:
+    queries = aws_cloudfront.CacheQueryStringBehavior
+    return aws_cloudfront.CachePolicy(
+        scope,
+        name,
+        cache_policy_name=_account_wide_name(scope, name),
+        comment=f"Waiting room: {rule.path}",
+        min_ttl=Duration.seconds(0),
+        default_ttl=Duration.seconds(0),
+        max_ttl=Duration.seconds(rule.longest),
+        query_string_behavior=queries.allow_list(*rule.query) if rule.query else queries.none(),
+        header_behavior=aws_cloudfront.CacheHeaderBehavior.allow_list(*rule.headers),
+        cookie_behavior=aws_cloudfront.CacheCookieBehavior.none(),
+        enable_accept_encoding_gzip=False,
+        enable_accept_encoding_brotli=False,
+    )
+
+
+def _security_headers(scope: Construct) -> aws_cloudfront.ResponseHeadersPolicy:
+    return aws_cloudfront.ResponseHeadersPolicy(
+        scope,
+        "Headers",
+        response_headers_policy_name=_account_wide_name(scope, "Headers"),
+        comment="Waiting room: public API",
+        security_headers_behavior=aws_cloudfront.ResponseSecurityHeadersBehavior(
+            content_type_options=aws_cloudfront.ResponseHeadersContentTypeOptions(override=True),
+            frame_options=aws_cloudfront.ResponseHeadersFrameOptions(
+                frame_option=aws_cloudfront.HeadersFrameOption.DENY, override=True
+            ),
+            referrer_policy=aws_cloudfront.ResponseHeadersReferrerPolicy(
+                referrer_policy=aws_cloudfront.HeadersReferrerPolicy.NO_REFERRER, override=True
+            ),
+            strict_transport_security=aws_cloudfront.ResponseHeadersStrictTransportSecurity(
+                access_control_max_age=Duration.days(YEAR), include_subdomains=True, override=True
+            ),
+        ),
+    )
+
+
+def _account_wide_name(scope: Construct, name: str, longest: int = 128) -> str:
+    """A name that is the only one of its kind in an account, within ``longest`` characters.
+
+    CDK's own is cut where its unique part begins, or does not know the stack's name.
+    """
+    rest = f"-{name}-{Stack.of(scope).region}"
+    room = longest - len(name) - 2 - LONGEST_REGION
+    return f"{Names.unique_resource_name(scope, max_length=room, separator='-')}{rest}"

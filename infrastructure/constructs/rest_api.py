@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A REST API made from a Chalice app's own routes, one function behind each view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Duration, Stack, aws_apigateway, aws_lambda, aws_logs
+from constructs import Construct
+
+from infrastructure.constructs.function import Habits
+from infrastructure.gateway_answers import ANSWERS, HEADERS, STAGE, GatewayAnswer
+from infrastructure.routes import Route
+from waiting_room.web import CORS
+
+# What an access log line says: no query, no header, no identity but the caller's address.
+ACCESS_LOG = {
+    "requestId": aws_apigateway.AccessLogField.context_request_id(),
+    "method": aws_apigateway.AccessLogField.context_http_method(),
+    "path": aws_apigateway.AccessLogField.context_resource_path(),
+    "status": aws_apigateway.AccessLogField.context_status(),
+    "latency": aws_apigateway.AccessLogField.context_response_latency(),
+    "errorType": aws_apigateway.AccessLogField.context_error_response_type(),
+    "integrationError": aws_apigateway.AccessLogField.context_integration_error_message(),
+    "time": aws_apigateway.AccessLogField.context_request_time_epoch(),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Requests a second, and at once, that a stage lets through."""
+
+    rate: int
+    burst: int
+
+
+class RoomApi(Construct):
+    """A regional REST API with one stage, ``api``.
+
+    ``key_required`` asks for an API key on every route. ``authorizer`` guards the routes that the
+    app marks with a token authorizer; IAM guards those that it marks so. ``answers`` are what API
+    Gateway says by itself.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        api_name: str,
+        description: str,
+        habits: Habits,
+        limits: Limits,
+        answers: Sequence[GatewayAnswer] = ANSWERS,
+        key_required: bool = False,
+        authorizer: aws_apigateway.IAuthorizer | None = None,
+    ) -> None:
+        super().__init__(scope, name)
+        self._key_required, self._authorizer = key_required, authorizer
+        self.api = aws_apigateway.RestApi(
+            self,
+            "Api",
+            rest_api_name=api_name,
+            description=description,
+            endpoint_types=[aws_apigateway.EndpointType.REGIONAL],
+            cloud_watch_role=False,  # the account's: made once, in ApiLogRole
+            default_cors_preflight_options=_cors(),
+            deploy_options=_stage(self, habits, limits),
+        )
+        self.validator = self.api.add_request_validator(
+            "Validator", validate_request_body=True, validate_request_parameters=True
+        )
+        for answer in answers:
+            _add_answer(self.api, answer)
+
+    @property
+    def stage_address(self) -> str:
+        """The address of the stage, without a slash at the end; refers to the API alone."""
+        stack = Stack.of(self)
+        domain = f"{self.api.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
+        return f"https://{domain}/{STAGE}"
+
+    def add_routes(
+        self,
+        routes: Sequence[Route],
+        *,
+        targets: Mapping[str, aws_lambda.IFunction],
+        queries: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Serve ``routes``; ``targets`` holds the function of each view.
+
+        ``queries`` are the query parameters that a path cannot do without.
+        """
+        for route in routes:
+            self._add(route, targets[route.view], (queries or {}).get(route.path, ()))
+
+    def add_integration(
+        self,
+        *,
+        path: str,
+        method: str,
+        integration: aws_apigateway.Integration,
+        model: aws_apigateway.IModel,
+        responses: Sequence[aws_apigateway.MethodResponse],
+    ) -> aws_apigateway.Method:
+        """A route that API Gateway serves without a function; bodies must fit ``model``."""
+        return self.api.root.resource_for_path(path).add_method(
+            method,
+            integration,
+            api_key_required=self._key_required,
+            request_validator=self.validator,
+            request_models={"application/json": model},
+            method_responses=list(responses),
+        )
+
+    def _add(self, route: Route, target: aws_lambda.IFunction, query: Sequence[str]) -> None:
+        integration = aws_apigateway.LambdaIntegration(target, allow_test_invoke=False)
+        resource = self.api.root.resource_for_path(route.path)
+        for method in route.methods:
+            resource.add_method(
+                method,
+                integration,
+                api_key_required=self._key_required,
+                authorization_type=aws_apigateway.AuthorizationType.IAM if route.iam else None,
+                authorizer=self._authorizer if route.token else None,
+                request_validator=self.validator if query else None,
+                request_parameters={f"method.request.querystring.{one}": True for one in query},
+            )
+
+
+def _stage(scope: Construct, habits: Habits, limits: Limits) -> aws_apigateway.StageOptions:
+    logs = aws_logs.LogGroup(
+        scope, "AccessLogs", retention=habits.retention, removal_policy=habits.removal
+    )
+    return aws_apigateway.StageOptions(
+        stage_name=STAGE,
+        access_log_destination=aws_apigateway.LogGroupLogDestination(logs),
+        access_log_format=aws_apigateway.AccessLogFormat.custom(_access_log()),
+        logging_level=aws_apigateway.MethodLoggingLevel.ERROR,
+        data_trace_enabled=False,  # it would write bodies, and tokens with them, to the log
+        metrics_enabled=True,
+        tracing_enabled=True,
+        throttling_rate_limit=limits.rate,
+        throttling_burst_limit=limits.burst,
+    )
+
+
+def _access_log() -> str:
+    parts = ", ".join(f'"{name}": "{value}"' for name, value in ACCESS_LOG.items())
+    return f"{{{parts}}}"
+
+
+def _cors() -> aws_apigateway.CorsOptions:
+    """Preflights answer what the apps' own answers carry."""
+    return aws_apigateway.CorsOptions(
+        allow_origins=[CORS["Access-Control-Allow-Origin"]],
+        allow_methods=CORS["Access-Control-Allow-Methods"].split(","),
+        allow_headers=CORS["Access-Control-Allow-Headers"].split(","),
+        expose_headers=CORS["Access-Control-Expose-Headers"].split(","),
+        max_age=Duration.seconds(int(CORS["Access-Control-Max-Age"])),
+        status_code=200,
+    )
+
+
+def _add_answer(api: aws_apigateway.RestApi, answer: GatewayAnswer) -> None:
+    api.add_gateway_response(
+        answer.kind.title().replace("_", ""),
+        type=aws_apigateway.ResponseType.of(answer.kind),
+        status_code=str(answer.status) if answer.status else None,
+        response_headers={name: f"'{value}'" for name, value in HEADERS.items()},
+        templates={"application/json": answer.template},
+    )

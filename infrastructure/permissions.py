@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each function may do, and nothing else. Plain data; from it follow its role, its environment
+and whether it runs inside the VPC.
+
+A grant names a part of the room and the calls to it that the function's own code makes. What a
+function does not need it cannot do: no function can make or delete a table, and only workers and
+operators' routes can write to the serving log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """A part of the room, by the setting that tells a function where it is."""
+
+    POSITIONS = "QUEUE_POSITIONS_TABLE"
+    TOKENS = "TOKENS_TABLE"
+    SERVING_LOG = "SERVING_LOG_TABLE"
+    COUNTERS = "REDIS_AUTH_SECRET"
+    SIGNING_KEYS = "SIGNING_KEYS_SECRET"
+    BUS = "EVENT_BUS_NAME"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Calls to one part; ``index`` are those to a secondary index of a table."""
+
+    part: Part
+    actions: tuple[str, ...]
+    index: str = ""
+
+
+def positions(*calls: str) -> Grant:
+    """Calls to the positions table."""
+    return Grant(Part.POSITIONS, _dynamodb(calls))
+
+
+def tokens(*calls: str) -> Grant:
+    """Calls to the token table."""
+    return Grant(Part.TOKENS, _dynamodb(calls))
+
+
+def serving_log(*calls: str) -> Grant:
+    """Calls to the serving log."""
+    return Grant(Part.SERVING_LOG, _dynamodb(calls))
+
+
+def _dynamodb(calls: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"dynamodb:{call}" for call in calls)
+
+
+PASSWORD = Grant(Part.COUNTERS, ("secretsmanager:GetSecretValue",))
+READ_KEYS = Grant(Part.SIGNING_KEYS, ("secretsmanager:GetSecretValue",))
+WRITE_KEYS = Grant(Part.SIGNING_KEYS, ("secretsmanager:PutSecretValue",))
+PUBLISH = Grant(Part.BUS, ("events:PutEvents",))
+BY_POSITION = Grant(Part.POSITIONS, ("dynamodb:Query",), index="ByPosition")
+# Whoever reads the counters can bring them back from the tables when they are lost.
+COUNTERS = (PASSWORD, serving_log("GetItem", "Query"), tokens("Query"))
+TOKEN = (*COUNTERS, positions("GetItem"), tokens("GetItem", "PutItem"), READ_KEYS)
+
+PUBLIC = {
+    "queue_num": (positions("GetItem", "BatchGetItem"), serving_log("BatchGetItem")),
+    "serving_num": COUNTERS,
+    "waiting_num": COUNTERS,
+    "status": COUNTERS,
+    "queue_pos_expiry": (*COUNTERS, positions("GetItem")),
+    "generate_token": TOKEN,
+    "public_key": (serving_log("GetItem"),),
+    "jwks": (serving_log("GetItem"),),
+    "ended_sessions": (serving_log("GetItem"), tokens("Query")),
+}
+PRIVATE = {
+    "increment_serving_counter": (*COUNTERS, serving_log("UpdateItem", "PutItem"), PUBLISH),
+    "num_active_tokens": COUNTERS,
+    "metrics": COUNTERS,
+    "expired_tokens": COUNTERS,
+    "generate_token": TOKEN,
+    "update_session": (*COUNTERS, positions("GetItem"), tokens("UpdateItem")),
+    "request_status": (*COUNTERS, positions("GetItem"), tokens("GetItem")),
+    "update_message": (*COUNTERS, serving_log("UpdateItem")),
+    "show_inlet": (serving_log("GetItem"),),
+    "change_inlet": (serving_log("GetItem", "UpdateItem"),),
+    "reset_initial_state": (*COUNTERS, serving_log("PutItem"), PUBLISH),
+}
+WORKERS = {
+    "assign_positions": (
+        *COUNTERS,
+        positions("BatchGetItem", "PartiQLInsert"),
+        serving_log("UpdateItem"),
+    ),
+    "publish_events": (*COUNTERS, PUBLISH),
+    "sweep_positions": (
+        *COUNTERS,
+        BY_POSITION,
+        tokens("GetItem", "PartiQLInsert"),
+        serving_log("UpdateItem", "PutItem"),
+        PUBLISH,
+    ),
+    "report_metrics": (*COUNTERS, PUBLISH),
+    "rotate_keys": (READ_KEYS, WRITE_KEYS, serving_log("PutItem")),
+    "set_up": (*COUNTERS, READ_KEYS, WRITE_KEYS, serving_log("PutItem")),
+}
+SIGNS = frozenset({"generate_token"})  # views that name the issuer of a token
+REDIS = Part.COUNTERS  # whoever holds its password talks to it, from inside the VPC

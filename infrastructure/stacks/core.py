@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The core stack: the room itself, from the edge to the tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_secretsmanager
+from constructs import Construct
+
+from infrastructure.config import CoreConfig
+from infrastructure.constructs.api_log_role import ApiLogRole
+from infrastructure.constructs.apis import PrivateApi, PublicApi
+from infrastructure.constructs.counters import Counters
+from infrastructure.constructs.edge import Edge
+from infrastructure.constructs.function import Habits
+from infrastructure.constructs.joins import Joins
+from infrastructure.constructs.network import Network
+from infrastructure.constructs.operators import Operators
+from infrastructure.constructs.rest_api import Limits
+from infrastructure.constructs.surroundings import Located, Surroundings
+from infrastructure.constructs.tables import Tables
+from infrastructure.constructs.workers import Workers
+from infrastructure.permissions import Part
+from infrastructure.resources import CACHE_RULES, POSITIONS, SERVING_LOG, TABLES, TOKENS
+
+
+class CoreStack(Stack):
+    """The room. Other stacks take from it:
+
+    ``public_address`` and ``private_address`` (without a slash at the end), ``issuer`` of its
+    tokens, ``private_api`` (a RestApi, to be allowed to call it), ``tables``, ``habits``.
+    """
+
+    def __init__(self, scope: Construct, name: str, *, config: CoreConfig, **options: Any) -> None:
+        super().__init__(
+            scope,
+            name,
+            stack_name=config.stack_name,
+            description="Virtual waiting room: core",
+            **options,
+        )
+        self.config = config
+        removal = RemovalPolicy.RETAIN if config.keep_data else RemovalPolicy.DESTROY
+        limits = Limits(rate=config.api_rate, burst=config.api_burst)
+        self.habits = Habits.of(
+            log_days=config.log_days, keep=config.keep_data, snap_start=config.snap_start
+        )
+
+        network = Network(
+            self,
+            "Network",
+            habits=self.habits,
+            events=config.enable_events_generation,
+            endpoint_zones=1 if config.cheap else 2,
+            vpc_id=config.vpc_id,
+            subnet_ids=config.subnet_ids,
+        )
+        self.counters = Counters(
+            self,
+            "Counters",
+            network=network,
+            port=config.redis_port,
+            size=config.counters_size,
+            removal=removal,
+        )
+        self.tables = Tables(
+            self,
+            "Tables",
+            tables=TABLES,
+            removal=removal,
+            deletion_protection=config.deletion_protection,
+            warm_writes=config.warm_writes,
+        )
+        self.keys = aws_secretsmanager.Secret(
+            self,
+            "SigningKeys",
+            description="Keys that sign the waiting room's tokens",
+            removal_policy=removal,
+        )
+        self.bus = aws_events.EventBus(
+            self, "Bus", event_bus_name=f"{config.stack_name}-WaitingRoomEventBus"
+        )
+        self.joins = Joins(self, "Joins")
+        surroundings = Surroundings(
+            parts=self._parts(),
+            settings=config.settings,
+            redis=self.counters.settings,
+            habits=self.habits,
+            place=network.place,
+        )
+
+        public = PublicApi(
+            self,
+            "Public",
+            surroundings=surroundings,
+            joins=self.joins,
+            event_id=config.event_id,
+            limits=limits,
+        )
+        private = PrivateApi(
+            self, "Private", surroundings=surroundings, issuer=public.issuer, limits=limits
+        )
+        Workers(
+            self,
+            "Workers",
+            surroundings=surroundings,
+            joins=self.joins.queue,
+            tokens=self.tables.by_name[TOKENS.name],
+            assign_concurrency=config.assign_concurrency,
+            first=[self.counters, *network.ready],
+        )
+        edge = Edge(
+            self, "Edge", stage_address=public.issuer, api_key=public.key, rules=CACHE_RULES
+        )
+        operators = Operators(
+            self,
+            "Operators",
+            private_api=private.served.api,
+            joins=self.joins.queue,
+            dead_letters=self.joins.dead_letters,
+        )
+        if config.create_api_log_role:
+            role = ApiLogRole(self, "ApiLogRole")
+            role.before(public.served.api, private.served.api)
+
+        self.public_address, self.private_address = edge.address, private.served.stage_address
+        self.issuer, self.private_api = public.issuer, private.served.api
+        for output, value in {
+            "PublicApiInvokeURL": self.public_address,
+            "PrivateApiInvokeURL": self.private_address,
+            "PublicTokenIssuer": self.issuer,
+            "PrivateTokenIssuer": self.issuer,
+            "OperatorsGroup": operators.group.group_name,
+            "OperatorsPolicy": operators.policy.managed_policy_arn,
+            "EventBus": self.bus.event_bus_name,
+            "JoinsQueue": self.joins.queue.queue_url,
+            "DeadLetters": self.joins.dead_letters.queue_url,
+        }.items():
+            CfnOutput(self, output, value=value)
+
+    def _parts(self) -> dict[Part, Located]:
+        tables = {
+            Part.POSITIONS: POSITIONS,
+            Part.TOKENS: TOKENS,
+            Part.SERVING_LOG: SERVING_LOG,
+        }
+        parts = {}
+        for part, table in tables.items():
+            made = self.tables.by_name[table.name]
+            parts[part] = Located(told=made.table_name, arn=made.table_arn)
+        for part, secret in {
+            Part.COUNTERS: self.counters.password,
+            Part.SIGNING_KEYS: self.keys,
+        }.items():
+            parts[part] = Located(told=secret.secret_arn, arn=secret.secret_arn)
+        if self.config.enable_events_generation:
+            parts[Part.BUS] = Located(told=self.bus.event_bus_name, arn=self.bus.event_bus_arn)
+        return parts

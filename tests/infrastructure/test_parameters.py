@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters: the contract's names and defaults, and a clear sentence for each mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infrastructure.config import CoreConfig
+from infrastructure.parameters import ParameterError, refuse_unknown
+from waiting_room.settings import Settings
+
+CONTRACT = {
+    "ValidityPeriod": 3600,
+    "EnableEventsGeneration": False,
+    "RedisPort": 1785,
+    "QueuePositionExpiryPeriod": 900,
+    "EnableQueuePositionExpiry": True,
+    "IncrSvcOnQueuePositionExpiry": False,
+}
+
+
+def test_the_contracts_parameters_have_the_contracts_defaults() -> None:
+    known = {parameter.name: part.default for part, parameter in CoreConfig.known()}
+    assert {name: known[name] for name in CONTRACT} == CONTRACT
+    assert known["EventId"] == "Sample"
+
+
+def test_values_are_read_as_the_command_line_gives_them() -> None:
+    config = CoreConfig.from_context(
+        {"EventId": "Sale-1", "RedisPort": "6379", "EnableEventsGeneration": "true"}
+    )
+    assert (config.event_id, config.redis_port, config.enable_events_generation) == (
+        "Sale-1",
+        6379,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("context", "sentence"),
+    [
+        ({"EventId": "a b"}, "The parameter EventId must be 1 to 64 letters"),
+        ({"ValidityPeriod": "0"}, "The parameter ValidityPeriod must be between 1 and 86400"),
+        ({"ValidityPeriod": "soon"}, "The parameter ValidityPeriod must be a whole number"),
+        ({"EnableQueuePositionExpiry": "yes"}, "EnableQueuePositionExpiry must be true or false"),
+        ({"RedisEngine": "memcached"}, "The parameter RedisEngine must be one of redis, valkey"),
+        ({"RedisNodeType": "r6g"}, "The parameter RedisNodeType must be an ElastiCache node type"),
+        ({"LogDays": "8"}, "The parameter LogDays must be one of 1, 3,"),
+        ({"VpcId": "vpc-01234567"}, "VpcId and SubnetIds belong together"),
+        (
+            {"VpcId": "vpc-01234567", "SubnetIds": "subnet-01234567"},
+            "The parameter SubnetIds must name subnets in two zones",
+        ),
+        ({"SubnetIds": "a,b"}, "The parameter SubnetIds must be subnet ids"),
+        ({"StackName": "1st"}, "The parameter StackName must be 1 to 128 letters"),
+        ({"AlarmEmail": "me"}, "The parameter AlarmEmail must be an e-mail address"),
+        (
+            {"ChallengeOnJoin": "true", "EnableWaf": "false"},
+            "The parameter ChallengeOnJoin needs EnableWaf",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused_with_its_name(
+    context: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ParameterError, match=sentence):
+        CoreConfig.from_context(context)
+
+
+def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(ParameterError, match=r"no parameter EventID\. Did you mean EventId\?"):
+        refuse_unknown({"EventID": "x", "@aws-cdk/core:flag": True, "plainCode": 1}, CoreConfig)
+
+
+def test_the_functions_read_back_what_was_configured() -> None:
+    config = CoreConfig.from_context(
+        {
+            "EventId": "Sale",
+            "ValidityPeriod": 60,
+            "QueuePositionExpiryPeriod": 61,
+            "EnableQueuePositionExpiry": "false",
+            "IncrSvcOnQueuePositionExpiry": "true",
+            "EnableEventsGeneration": "true",
+            "RequireClientSecret": "true",
+        }
+    )
+    event = Settings.from_env(config.settings).event("Sale")
+    assert (event.validity_period, event.position_expiry_period) == (60, 61)
+    assert (event.position_expiry_enabled, event.increment_on_expiry) == (False, True)
+    assert (event.events_enabled, event.client_secret_required) == (True, True)
