@@ -7,7 +7,7 @@ DYNAMODB_LOCAL_SHA256 := 454305e9bc3e6ebcca5b62569869e31563b8d7e346474e94557b260
 PYTEST_ARGS ?=
 export PYTHONPATH := source:.
 
-.PHONY: help run invoke sites install test lint types check chaos bench synth deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
+.PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ lint: .venv/dev ## check style
 
 types: .venv/dev ## check types
 	$(BIN)/mypy
+
+fuzz: install ## generated requests against every API, 10,000 and more; FUZZ_SEED repeats a run
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-120} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/fuzz -q -s
 
 broken: .venv/dev ## break each rule on purpose and show the test that notices
 	$(BIN)/python -m tests.broken_on_purpose

@@ -152,11 +152,13 @@ def test_the_way_over_openid_needs_the_secret_too(monkeypatch: pytest.MonkeyPatc
     mine = join(openid.world, {"event_id": EVENT, "client_secret_hash": HASH})
     openid.world.serve(1)
     transaction = openid.authorize().sent["transaction"]
-    for more in ({}, {"client_secret": "x"}, {"client_secret": "x" * 400}):
+    for more in ({}, {"client_secret": "x"}, {"client_secret": "x" * 256}):
         refused = openid.resume(transaction, mine, **more)
         assert refused.location.startswith(CALLBACK)
         assert refused.sent["error"] == "access_denied"
         assert "code" not in refused.sent
+    refused = openid.resume(transaction, mine, client_secret="x" * 257)
+    assert (refused.status, refused.json["error"]) == (400, "invalid_request")
     assert not openid.issued
     assert openid.world.room.counts(EVENT).tokens == 0
     assert openid.resume(transaction, mine, client_secret=SECRET).sent["code"]

@@ -128,6 +128,8 @@ class Provider:
             sent = oidc.single_values(pairs, CONTINUE)
             transaction = self._transaction(sent.get("transaction", ""))
             request_id = queue.check_request_id(sent.get("request_id"))
+            if len(sent.get("client_secret", "")) > queue.MAX_CLIENT_SECRET:
+                raise InvalidInput("client_secret is too long")
         except InvalidInput as error:
             return error_answer("invalid_request", str(error))
         request = transaction.request

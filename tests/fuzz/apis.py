@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The APIs as the gateway serves them, on a room in memory; each signs what must be signed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+from urllib.parse import parse_qs
+
+import requests.auth
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+import inlet.app
+import private_api.app
+import public_api.app
+import token_authorizer.app
+from deployment.local.apps import load
+from deployment.local.authorizers import TokenAuthorizer
+from deployment.local.enqueue import Enqueue
+from deployment.local.rest_api import RestApi
+from deployment.local.signatures import SERVICE, Signatures
+from infrastructure import enqueue
+from openid import app as openid_app
+from tests.inlet_world import InletWorld
+from tests.openid_world import OpenId
+from tests.world import EVENT, ISSUER, World
+from waiting_room.authorizer import Expected, Verifier
+from waiting_room.inlet_control import InletControl
+from waiting_room.messages import read_joins
+
+REGION, KEY_ID, SECRET = "eu-central-1", "FUZZ", "fuzz-secret"
+EDGE_KEY = "the-edge-alone-knows"
+
+
+class SignV4(requests.auth.AuthBase):
+    """Signs a request as an operator does."""
+
+    def __init__(self, key_id: str = KEY_ID, secret: str = SECRET) -> None:
+        self._signer = SigV4Auth(Credentials(key_id, secret), SERVICE, REGION)
+
+    def __call__(self, request: Any) -> Any:
+        kept = {
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() in ("content-type", "host")
+        }
+        signed = AWSRequest(request.method, request.url, headers=kept, data=request.body or b"")
+        self._signer.add_auth(signed)
+        for name in ("Authorization", "X-Amz-Date"):
+            request.headers[name] = signed.headers[name]
+        return request
+
+
+@dataclass
+class Apis:
+    """The APIs by the name of their document, over one room whose visitors stand everywhere."""
+
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        self.world.room.set_up()
+        self.openid = OpenId(world=self.world)
+        self.inlet = InletWorld()
+        self.inlet.inlet.run_periodic({"id": "first"}, lambda: 70.0)
+        self.ids = self._visitors()
+        self.token = self._token()
+        self.transactions: list[str] = []
+        self.codes: list[str] = []
+        self.apps: dict[str, RestApi] = {}
+
+    def _visitors(self) -> list[str]:
+        """Request ids: done, gone, inside, at their turn, waiting, protected, unknown."""
+        visitors = self.world.visitors(12)
+        self.world.serve(6)
+        for number, visitor in enumerate(visitors[:4]):
+            self.world.token(visitor)
+            if number < 2:
+                self.world.room.update_session(EVENT, visitor, 1 - 2 * number)
+        protected = self.world.join(secret_hash="0" * 64)
+        self.world.room.assign(EVENT, [protected])
+        return [*visitors, protected.request_id, str(uuid.UUID(int=7 << 76))]
+
+    def _token(self) -> str:
+        """An access token of a room of its own, for the store."""
+        room = World(clock=self.world.clock)
+        room.keys = self.world.keys
+        room.room = room.new_room()
+        visitor = room.visitors(1)[0]
+        room.serve(1)
+        token: str = room.token(visitor)["access_token"]
+        return token
+
+    def joined(self, form: str) -> int:
+        """The queue and its worker at once: what the gateway wrote becomes a place."""
+        sent = {name: values[0] for name, values in parse_qs(form, strict_parsing=True).items()}
+        message = {
+            "messageId": str(uuid.uuid4()),
+            "body": sent["MessageBody"],
+            "attributes": {"SentTimestamp": str(int(self.world.clock.now * 1000))},
+            "messageAttributes": {
+                sent["MessageAttribute.1.Name"]: {
+                    "stringValue": sent["MessageAttribute.1.Value.StringValue"]
+                }
+            },
+        }
+        joins, dead = read_joins({"Records": [message]}, EVENT)
+        assert not dead, f"a join was accepted and cannot become a place: {message['body']!r}"
+        self.world.room.assign(EVENT, joins)
+        return 200
+
+
+@contextmanager
+def apis() -> Iterator[Apis]:
+    """The APIs, served while the context lasts."""
+    made = Apis()
+    signatures = Signatures(KEY_ID, SECRET, REGION)
+    join = Enqueue(EVENT)
+    join._send = made.joined  # type: ignore[method-assign]
+    keys = made.openid.provider._verifier.keys
+    verifier = Verifier(Expected(EVENT, ISSUER), keys, made.world.clock)
+    control = InletControl(made.inlet.store)
+    chosen = mock.Mock(event=lambda event_id: made.world.room._settings.event(event_id))
+    with ExitStack() as stack:
+        for module, name, value in (
+            (public_api.app, "room", lambda: made.world.room),
+            (private_api.app, "room", lambda: made.world.room),
+            (private_api.app, "settings", lambda: chosen),
+            (private_api.app, "_inlet", lambda: control),
+            (openid_app, "provider", lambda: made.openid.provider),
+            (inlet.app, "settings", lambda: mock.Mock(event_id=EVENT)),
+            (inlet.app, "inlet", lambda: made.inlet.inlet),
+            (token_authorizer.app, "verifier", lambda: verifier),
+        ):
+            stack.enter_context(mock.patch.object(module, name, value))
+        made.transactions = [made.openid.authorize().sent["transaction"]]
+        inside = made.ids[2:5]
+        turns = [made.openid.resume(made.transactions[0], visitor) for visitor in inside]
+        made.codes = [*(turn.sent["code"] for turn in turns), "unknown"]
+        arn = f"arn:aws:execute-api:{REGION}:123456789012:store"
+        door = TokenAuthorizer(token_authorizer.app.token_authorizer, arn)
+        made.apps = {
+            "public": RestApi(
+                "public", load("public_api"), threads=1, api_key=EDGE_KEY,
+                integrations={("POST", enqueue.PATH): join},
+            ),
+            "private": RestApi("private", load("private_api"), threads=1, signatures=signatures),
+            "openid": RestApi("openid", load("openid"), threads=1, cors=False),
+            "store": RestApi("store", load("sample_store"), threads=1, authorizer=door),
+            "inlet": RestApi("inlet", load("inlet"), threads=1, signatures=signatures),
+        }  # fmt: skip
+        yield made
+        for app in made.apps.values():
+            app.close()
