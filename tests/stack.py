@@ -16,7 +16,8 @@ from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb_positions import DynamoPositions
 from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys, DynamoServingLog
 from waiting_room.adapters.memory import MemoryEvents, MemoryKeys
-from waiting_room.adapters.redis_counters import RedisCounters, connect
+from waiting_room.adapters.redis_counters import RedisCounters
+from waiting_room.adapters.redis_wire import Server
 from waiting_room.records import Join
 from waiting_room.room import Room, Stores
 from waiting_room.signing import KeySet
@@ -46,27 +47,28 @@ class RealRoom:
         self.room = self.new_room()
 
     def _client(self, attempts: int) -> Any:
-        client = servers.aws_client("dynamodb", self.dynamodb_url, attempts)
+        client = servers.json_client("dynamodb", self.dynamodb_url, attempts)
+        send = client._send
 
-        def count(request: Any, **_: Any) -> None:
-            target = request.headers["X-Amz-Target"].decode().split(".")[1]
+        def count(operation: str, body: bytes) -> Any:
             self.requests["dynamodb"] += 1
-            self.requests[target] += 1
+            self.requests[operation] += 1
+            return send(operation, body)
 
-        client.meta.events.register("before-send.dynamodb.*", count)
+        client._send = count
         return client
 
     def counters(self) -> RedisCounters:
         """Counters with a connection of their own, as a process has."""
-        client = connect("127.0.0.1", self.valkey.port)
-        real = client.execute_command
+        server = Server("127.0.0.1", self.valkey.port)
+        real = server.execute_command
 
         def count(*args: Any, **options: Any) -> Any:
             self.requests["redis"] += 1
             return real(*args, **options)
 
-        client.execute_command = count  # type: ignore[method-assign]
-        return RedisCounters(client)
+        server.execute_command = count  # type: ignore[method-assign]
+        return RedisCounters(server)
 
     def new_room(self) -> Room:
         """Another process on the same servers."""

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a cold function loads to give its first answer: its route's parts and no more.
+
+Import sets, not times: a time fails on a busy machine, a set fails when somebody adds an import.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.world import EVENT, one_jwk
+
+SOURCE = Path(__file__).resolve().parents[2] / "source"
+REQUEST = "00000000-0000-4000-8000-000000000000"
+# Never for a visitor: a service model, three hundred commands, a key generator, an event loop.
+NEVER = {"boto3", "botocore", "redis", "jwcrypto", "aws_lambda_powertools", "asyncio", "requests"}
+WATCHED = NEVER | {"urllib3", "hiredis", "jwt", "cryptography"}
+TABLES, COUNTERS, TOKENS = {"urllib3"}, {"hiredis"}, {"jwt", "cryptography"}
+
+FIRST_ANSWER = """
+import json, sys
+from tests.gateway_event import proxy_event
+import public_api.app as loaded
+method, path, given = json.loads(sys.stdin.read())
+if method == "GET":
+    event = proxy_event(method, path, query=given)
+else:
+    event = proxy_event(method, path, body=given)
+answer = loaded.app(event, None)
+print(json.dumps([answer["statusCode"], sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+# The whole way to a token on stores in memory; the real ones are in the test before it.
+FIRST_TOKEN = """
+import json, sys
+from waiting_room.adapters.memory import *
+from waiting_room.records import Join
+from waiting_room.room import Room, Stores
+from waiting_room.settings import Settings
+from waiting_room.signing import KeySet
+jwk = json.loads(sys.stdin.read())
+log = MemoryServingLog()
+keys = MemoryKeys(KeySet(()).rotated(jwk, 1000, 0))
+stores = Stores(MemoryCounters(), MemoryPositions(log), MemoryOutcomes(), log, keys,
+                MemoryPublicKeys(), MemoryEvents())
+room = Room(Settings.from_env({"EVENT_ID": "E"}), stores, lambda: 2000.0)
+room.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
+room.increment_serving_counter("E", 1)
+tokens = room.generate_token("E", "00000000-0000-4000-8000-000000000000")
+assert tokens["access_token"].count(".") == 2
+print(json.dumps([200, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def loaded_by(code: str, given: object) -> tuple[int, set[str]]:
+    """The status that a fresh process answers, and which of the watched packages it loaded.
+
+    The addresses of all stores are closed ports, so a route gets as far as its first store.
+    """
+    closed = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "REDIS_HOST": "127.0.0.1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(given),
+        env={
+            "PYTHONPATH": f"{SOURCE}:{SOURCE.parent}",
+            "EVENT_ID": EVENT,
+            "REDIS_PORT": "9",
+            "REDIS_TLS": "false",
+            "AWS_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            **closed,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    status, names = json.loads(done.stdout)
+    return status, WATCHED & set(names)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given", "expected"),
+    [
+        ("GET", "/status", {}, COUNTERS),
+        ("GET", "/serving_num", {}, COUNTERS),
+        ("GET", "/waiting_num", {}, COUNTERS),
+        ("GET", "/queue_num", {"request_id": REQUEST}, TABLES),
+        ("GET", "/queue_pos_expiry", {"request_id": REQUEST}, TABLES),
+        ("GET", "/public_key", {}, TABLES),
+        ("GET", "/.well-known/jwks.json", {}, TABLES),
+        ("POST", "/generate_token", {"request_id": REQUEST}, TABLES),
+    ],
+)
+def test_a_public_route_loads_only_what_reaches_its_store(
+    method: str, path: str, given: dict[str, str], expected: set[str]
+) -> None:
+    request = [method, path, {"event_id": EVENT, **given}]
+    assert loaded_by(FIRST_ANSWER, request) == (503, expected)
+
+
+def test_a_token_is_signed_without_the_key_generator() -> None:
+    assert loaded_by(FIRST_TOKEN, one_jwk()) == (200, TOKENS)
+
+
+def test_reaching_the_counters_and_the_tables_loads_no_service_model() -> None:
+    code = (
+        "import json, sys\n"
+        "from waiting_room.adapters import dynamodb_outcomes, dynamodb_positions, redis_counters\n"
+        "from waiting_room.adapters import dynamodb_serving_log, secrets_keys\n"
+        "from waiting_room.adapters.aws import client\n"
+        "client('dynamodb'), client('secretsmanager'), client('events')\n"
+        "print(json.dumps([200, sorted({name.partition('.')[0] for name in sys.modules})]))"
+    )
+    assert loaded_by(code, None) == (200, TABLES | COUNTERS)
