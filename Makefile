@@ -45,6 +45,9 @@ invoke: .venv/local ## call a worker of the running room by hand: make invoke FU
 test: install ## run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+inlet-plots: .venv/dev ## play the automatic inlet, write the table and plots of docs/inlets.md
+	$(BIN)/python -m deployment.inlet_plots
+
 lint: .venv/dev ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 

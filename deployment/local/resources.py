@@ -15,15 +15,15 @@ from infrastructure.openid_resources import CODES
 from infrastructure.resources import EVENT_SOURCE, JOINS, TABLES, Table
 
 
-def make(env: Mapping[str, str]) -> None:
-    """Make what the deployment would; what is there already stays as it is."""
+def make(env: Mapping[str, str]) -> str:
+    """Make what the deployment would; what is there stays. Answers the topic for departures."""
     session: Any = Session()
     dynamodb = session.create_client("dynamodb")
     for table in (*TABLES, CODES):
         _make_table(dynamodb, table, env[table.setting])
     _make_queues(session.create_client("sqs"))
     _make_bus(session, env["EVENT_BUS_NAME"])
-    _make_topic(session)
+    topic = _make_topic(session)
     store = session.create_client("secretsmanager")
     _unless_there(
         store.create_secret, "ResourceExists", Name=env["SIGNING_KEYS_SECRET"], SecretString="{}"
@@ -38,6 +38,7 @@ def make(env: Mapping[str, str]) -> None:
         Name=env["OPENID_CLIENT_SECRET_ID"],
         SecretString=json.dumps(client),
     )
+    return topic
 
 
 def table_request(table: Table, name: str) -> dict[str, Any]:
@@ -107,13 +108,14 @@ def _make_bus(session: Any, bus: str) -> None:
     events.put_targets(Rule=rule["Name"], EventBusName=bus, Targets=[target])
 
 
-def _make_topic(session: Any) -> None:
-    """The topic for departures; a queue takes them to the max-size inlet here."""
+def _make_topic(session: Any) -> str:
+    """The topic for departures, its ARN; a queue takes them to the max-size inlet here."""
     sqs, sns = session.create_client("sqs"), session.create_client("sns")
     url = sqs.create_queue(QueueName=config.DEPARTURES)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     topic = sns.create_topic(Name=config.DEPARTURES_TOPIC)["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+    return str(topic)
 
 
 def _schema(names: list[str]) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from deployment.local.apps import LambdaContext
 from infrastructure.resources import Function
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+FIRST_START = 1.0  # seconds until the first start: a rule on AWS does not wait a period either
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 logger = logging.getLogger(__name__)
 Handler = Callable[[dict[str, Any], Any], Any]
@@ -34,7 +35,7 @@ class Schedule:
 
     def __init__(self, function: Function, handler: Handler, minute: float) -> None:
         self._function, self._handler = function, handler
-        self._period, self._minute = period(function.schedule, minute), minute
+        self._period = period(function.schedule, minute)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=function.name, daemon=True)
         self._thread.start()
@@ -44,7 +45,7 @@ class Schedule:
         self._stop.set()
 
     def _run(self) -> None:
-        first = min(self._period, self._minute / 10)  # a schedule starts at once, as a rule does
+        first = min(self._period, FIRST_START)
         next_start = time.monotonic() + first
         while not self._stop.wait(max(0.0, next_start - time.monotonic())):
             next_start = max(next_start + self._period, time.monotonic())

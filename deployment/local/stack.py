@@ -76,7 +76,7 @@ class Stack:
         redis_url, aws_url = self._stores()
         config.complete(env, doors, redis_url, aws_url)
         self._say("making tables, queues, bus and keys")
-        self._make_resources(env, aws_url)
+        topic = self._make_resources(env, aws_url)
         self._say("starting the workers")
         self._ready(self._python("workers", "deployment.local.workers", "{tell}"))
         self._say("starting gateway, edge and pages")
@@ -100,6 +100,7 @@ class Stack:
             "origin": doors["origin"],
             "inlet": env["INLET_STRATEGY"],
             "inlet_api": doors.get("inlet_api", ""),
+            "departures_topic": topic,
             "pid": os.getpid(),
         }
         if chosen.keep:
@@ -181,19 +182,21 @@ class Stack:
         self._children.append(child)
         self._listening(child, port)
 
-    def _make_resources(self, env: dict[str, str], aws_url: str) -> None:
+    def _make_resources(self, env: dict[str, str], aws_url: str) -> str:
+        """Answers the topic for departures."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         from deployment.local import resources
 
         os.environ.update({name: env[name] for name in env if name.startswith("AWS_")})
         try:
-            resources.make(env)
+            topic = resources.make(env)
         except (BotoCoreError, ClientError) as error:
             raise StackError(f"The AWS endpoint {aws_url} refused: {error}") from None
         if not self._config.aws_url:
             load = urllib.request.Request(f"{aws_url}/_local/load", method="PUT")
             urllib.request.build_opener(urllib.request.ProxyHandler({})).open(load, timeout=30)
+        return topic
 
     def _build_sites(self) -> Path:
         from deployment import sites
