@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The waiting page in front of a room in memory whose every state can be forced.
+
+The APIs are the project's own apps, each behind a port as a browser sees it; the page is served
+from its source folder with the headers of the deployment.
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import os
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from unittest import mock
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+
+from infrastructure.sites import origin, security_headers, waiting_room_config
+from public_api import app as public_app
+from sample_store import app as store_app
+from tests.gateway_event import call
+from tests.openid_world import Reply, invoke
+from tests.servers import ROOT, in_ci
+from tests.world import EVENT, Clock, World
+from waiting_room.records import Join
+from waiting_room.web import CORS
+
+FILES = ROOT / "source" / "sites" / "waiting_room"
+CHROMIUM = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+JSON = {"Content-Type": "application/json"}
+
+
+def chromium_path() -> str:
+    """Chromium's path; skips the test with a sentence where there is none, but fails in CI."""
+    found = shutil.which("chromium")
+    if found is None:
+        missing = "There is no Chromium on this machine: install Debian's chromium"
+        if in_ci():
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+@dataclass
+class Moving(Clock):
+    """The machine's time, moved by ``ahead`` seconds."""
+
+    ahead: float = 0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@dataclass
+class Room:
+    """A room in memory; what a test does to it holds for the next call."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    fault: str = ""  # down: no answer; busy: 503; slow: joins get no number; legacy: no /status
+    status: dict[str, Any] = field(default_factory=dict)  # replaces what /status says
+    calls: Counter[str] = field(default_factory=Counter)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = Moving()
+        self.world = World(self.options, self.clock)
+        self.waiting_to_join: list[Join] = []
+
+    def fill(self, count: int) -> None:
+        """Others join."""
+        joins = [self.world.join(self.clock()) for _ in range(count)]
+        assert not self.world.room.assign(EVENT, joins).retry
+
+    def serve(self, count: int) -> None:
+        """The operator raises the serving counter."""
+        self.world.serve(count)
+
+    def answer(self, method: str, path: str, query: str, body: str) -> Reply | None:
+        """What the public API says; None hangs up."""
+        route = path.removeprefix("/api")
+        self.calls[f"{method} {route}"] += 1
+        if self.fault == "down":
+            return None
+        if self.fault == "busy" and method != "OPTIONS":
+            headers = {**JSON, **CORS, "Retry-After": "1"}
+            return Reply(503, headers, '{"error": "busy"}')
+        if method == "OPTIONS":
+            return Reply(200, CORS, "")
+        if route == "/status" and self.fault == "legacy":
+            return Reply(403, JSON, '{"message": "Missing Authentication Token"}')
+        if route == "/assign_queue_num":
+            return self._join(json.loads(body))
+        if body:
+            self.bodies.append(json.loads(body))
+        pairs = [(name, value) for name, many in parse_qs(query).items() for value in many]
+        headers = {"content-type": "application/json"}
+        found = invoke(public_app.app, method, route, pairs, headers, body)
+        if route == "/status" and found.status == 200 and self.status:
+            return Reply(200, found.headers, json.dumps({**found.json, **self.status}))
+        return found
+
+    def _join(self, body: dict[str, Any]) -> Reply:
+        self.bodies.append(body)
+        join = self.world.join(self.clock(), body.get("client_secret_hash", ""))
+        self.waiting_to_join.append(join)
+        if self.fault != "slow":
+            self.work()
+        return Reply(200, {**JSON, **CORS}, json.dumps({"api_request_id": join.request_id}))
+
+    def work(self) -> None:
+        """Give the joins that wait their numbers."""
+        self.world.room.assign(EVENT, self.waiting_to_join)
+        self.waiting_to_join.clear()
+
+
+def store(method: str, path: str, headers: Any) -> Reply:
+    """The sample store behind a door that reads tokens."""
+    if method == "OPTIONS":
+        return Reply(200, CORS, "")
+    token = headers.get("authorization", "")
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return Reply(401, {**JSON, **CORS}, '{"error": "Unauthorized"}')
+    texts = {name: str(value) for name, value in claims.items()}
+    found = call(store_app.app, "GET", path.removeprefix("/api"), query={}, authorizer=texts)
+    return Reply(found.status, found.headers, json.dumps(found.json))
+
+
+@dataclass
+class Served:
+    """A page and its room."""
+
+    url: str
+    room: Room
+    config: dict[str, Any]
+
+
+@contextmanager
+def page(
+    room: Room | None = None, openid: str = "", brand: dict[str, Any] | None = None
+) -> Iterator[Served]:
+    """The waiting page on a port of its own."""
+    chosen = room or Room()
+    with ExitStack() as started:
+        started.enter_context(mock.patch.object(public_app, "room", return_value=chosen.world.room))
+        api = started.enter_context(
+            listening(lambda one, path, query, _, body: chosen.answer(one, path, query, body))
+        )
+        shop = started.enter_context(
+            listening(lambda one, path, query, headers, body: store(one, path, headers))
+        )
+        config = waiting_room_config(
+            event_id=EVENT, public_api=f"{api}/api", store_api=f"{shop}/api",
+            openid=openid, brand=brand or {"name": "Night of Lights"},
+        )  # fmt: skip
+        forms = ["http://127.0.0.1:*"] if openid else []
+        headers = security_headers([api, shop], forms)
+
+        def file(_: str, path: str, *__: Any) -> Reply:
+            if path == "/config.json":
+                return Reply(200, {**headers, **JSON}, json.dumps(config))
+            found = FILES / (path.strip("/") or "index.html")
+            if not found.is_file():
+                return Reply(404, headers, "")
+            kind = mimetypes.guess_type(found.name)[0] or "text/plain"
+            more = {"Content-Type": f"{kind}; charset=utf-8", "Cache-Control": "no-cache"}
+            return Reply(200, {**headers, **more}, found.read_text())
+
+        site = started.enter_context(listening(file))
+        assert origin(site) != origin(api)
+        yield Served(f"{site}/", chosen, config)
+
+
+@contextmanager
+def listening(answer: Callable[..., Reply | None]) -> Iterator[str]:
+    """A server on loopback; ``answer(method, path, query, headers, body)``, one at a time."""
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+            headers = {name.lower(): text for name, text in self.headers.items()}
+            with lock:
+                reply = answer(self.command, parts.path, parts.query, headers, body)
+            if reply is None:
+                self.close_connection = True
+                return
+            content = reply.body.encode()
+            self.send_response(reply.status)
+            for name, text in reply.headers.items():
+                self.send_header(name, text)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_OPTIONS = _answer
+
+        def log_message(self, *args: Any) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def environment() -> dict[str, str]:
+    """What a browser is started with: nothing of a proxy."""
+    return {name: text for name, text in os.environ.items() if "proxy" not in name.lower()}
