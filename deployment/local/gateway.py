@@ -28,6 +28,7 @@ from deployment.local.signatures import Signatures
 from deployment.local.site import Site
 from infrastructure import enqueue
 from infrastructure.sites import control_panel_config, origin, waiting_room_config
+from waiting_room.settings import Settings
 
 THREADS = 40  # of each API; a handler that waits for a hanging store holds one for seconds
 DRAIN = 3  # seconds that connections have to end
@@ -96,7 +97,7 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
         apps.load("public_api"),
         threads=THREADS,
         api_key=key,
-        integrations={("POST", enqueue.PATH): Enqueue(env["EVENT_ID"])},
+        integrations={("POST", enqueue.PATH): _join(env)},
     )
     parts: dict[str, Any] = {
         "public_api": Edge(public.answer, key),
@@ -118,6 +119,11 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
             "inlet", apps.load("inlet"), threads=4, cors=False, signatures=signatures
         )
     return parts | sites(env)
+
+
+def _join(env: Mapping[str, str]) -> Enqueue:
+    event = Settings.from_env(env).events[0]
+    return Enqueue(event.event_id, secret_required=event.client_secret_required)
 
 
 def sites(env: Mapping[str, str]) -> dict[str, Site]:

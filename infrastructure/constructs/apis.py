@@ -32,6 +32,7 @@ class PublicApi(Construct):
         surroundings: Surroundings,
         joins: Joins,
         event_id: str,
+        secret_required: bool,
         limits: Limits,
     ) -> None:
         super().__init__(scope, name)
@@ -52,7 +53,7 @@ class PublicApi(Construct):
         self.served.add_routes(
             routes_of(load_app("public_api")), targets=self.functions.targets, queries=QUERIES
         )
-        joins.add_route(self.served, event_id=event_id)
+        joins.add_route(self.served, event_id=event_id, secret_required=secret_required)
         self.key = _key(self, self.served.api)
 
 

@@ -39,7 +39,9 @@ class Joins(Construct):
             ),
         )
 
-    def add_route(self, api: RoomApi, *, event_id: str) -> aws_apigateway.Method:
+    def add_route(
+        self, api: RoomApi, *, event_id: str, secret_required: bool
+    ) -> aws_apigateway.Method:
         """Let ``api`` write the joins of an event to the queue, without compute."""
         role = aws_iam.Role(
             self, "ApiRole", assumed_by=aws_iam.ServicePrincipal("apigateway.amazonaws.com")
@@ -54,7 +56,7 @@ class Joins(Construct):
             model=api.api.add_model(
                 "Join",
                 content_type="application/json",
-                schema=_schema(enqueue.request_model((event_id,))),
+                schema=_schema(enqueue.request_model((event_id,), secret_required)),
             ),
             responses=[_declared(status) for status in ("200", "400", "503")],
         )
@@ -74,7 +76,7 @@ def _integration(queue: aws_sqs.Queue, role: aws_iam.Role) -> aws_apigateway.Aws
             timeout=Duration.seconds(enqueue.TIMEOUT),
             integration_responses=[
                 _answer("200", enqueue.RESPONSE_TEMPLATE),
-                _answer("400", enqueue.FAILURE_TEMPLATE, pattern=r"4\d{2}"),
+                _answer("400", enqueue.REFUSAL_TEMPLATE, pattern=r"4\d{2}"),
                 _answer("503", enqueue.FAILURE_TEMPLATE, pattern=r"5\d{2}"),
             ],
         ),
@@ -92,6 +94,7 @@ def _schema(model: Mapping[str, Any]) -> aws_apigateway.JsonSchema:
                 type=aws_apigateway.JsonSchemaType.STRING,
                 enum=rule.get("enum"),
                 pattern=rule.get("pattern"),
+                max_length=rule.get("maxLength"),
             )
             for name, rule in model["properties"].items()
         },
@@ -105,15 +108,20 @@ def _answer(
         status_code=status,
         selection_pattern=pattern,
         response_parameters={
-            f"method.response.header.{name}": f"'{value}'" for name, value in HEADERS.items()
+            f"method.response.header.{name}": f"'{value}'"
+            for name, value in _headers(status).items()
         },
         response_templates={"application/json": template},
     )
 
 
+def _headers(status: str) -> dict[str, str]:
+    return {**HEADERS, **(enqueue.FAILURE_HEADERS if status == "503" else {})}
+
+
 def _declared(status: str) -> aws_apigateway.MethodResponse:
     return aws_apigateway.MethodResponse(
         status_code=status,
-        response_parameters={f"method.response.header.{name}": True for name in HEADERS},
+        response_parameters={f"method.response.header.{name}": True for name in _headers(status)},
         response_models={"application/json": aws_apigateway.Model.EMPTY_MODEL},
     )

@@ -96,6 +96,7 @@ class CoreStack(Stack):
             surroundings=surroundings,
             joins=self.joins,
             event_id=config.event_id,
+            secret_required=config.require_client_secret,
             limits=limits,
         )
         private = PrivateApi(

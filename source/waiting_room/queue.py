@@ -92,7 +92,9 @@ def check_client_secret(position: Position, secret: str | None, required: bool) 
     """
     if not position.client_secret_hash:
         if required:
-            raise WrongClientSecret("this waiting room needs a client secret given at the join")
+            raise WrongClientSecret(
+                "this waiting room needs a client secret, and this place was taken without one"
+            )
         return
     given = hashlib.sha256((secret or "").encode("utf-8", "surrogatepass")).hexdigest()
     if not hmac.compare_digest(given, position.client_secret_hash):

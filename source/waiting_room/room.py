@@ -294,7 +294,9 @@ class Room:
             event_id, row.generation, row.position, chosen, self._now()
         )
         if not row or not ended:
-            raise NoLiveSession("this request has no living token whose status could be set")
+            raise NoLiveSession(
+                "this request has no living token, or its session has ended already"
+            )
         self._best_effort(
             row.event_id,
             lambda: self._counters.count_session(
@@ -542,7 +544,7 @@ class Room:
     def _token_set(self, outcome: Outcome) -> dict[str, Any]:
         key = self._keys.load().by_id(outcome.key_id) or self._keys.refresh().by_id(outcome.key_id)
         if key is None:
-            raise Gone("the key of this token has been retired")
+            raise Gone("the key of this token has been retired; join again")
         return {
             **self._signer.sign(outcome, key),
             "token_type": "Bearer",

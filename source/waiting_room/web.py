@@ -7,6 +7,7 @@ import base64
 import functools
 import json
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -38,6 +39,7 @@ STATUS: tuple[tuple[type[RoomError], int], ...] = (
 
 MAX_BODY = 16_384  # bytes; the largest body the contract can mean is far below
 MAX_EVENT_ID = 64
+MAX_EXACT = 2**53  # up to here every whole number is a float of its own
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -138,12 +140,12 @@ def body(request: Any) -> dict[str, Any]:
     except ValueError:  # not UTF-8, or not the base64 that it says it is
         raise InvalidInput("the body is not valid JSON") from None
     if len(raw) > MAX_BODY:
-        raise InvalidInput("the body is too large")
+        raise InvalidInput(f"the body is longer than {MAX_BODY} bytes")
     kind = (request.headers.get("content-type") or "").split(";")[0].strip().lower()
     if kind not in ("", "application/json"):
         raise InvalidInput("the body must be sent as application/json")
     try:
-        content = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+        content = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_number)
     except (ValueError, RecursionError):
         raise InvalidInput("the body is not valid JSON") from None
     if not isinstance(content, dict):
@@ -153,6 +155,14 @@ def body(request: Any) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _number(text_value: str) -> float:
+    """``2.0`` and ``2e3`` are whole numbers, as JSON Schema has it; ``1e400`` is no number."""
+    value = float(text_value)
+    if not math.isfinite(value):
+        raise ValueError(text_value)
+    return int(value) if value.is_integer() and abs(value) <= MAX_EXACT else value
 
 
 def text(content: Mapping[str, Any], name: str, *, longest: int) -> str:

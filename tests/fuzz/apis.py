@@ -151,7 +151,7 @@ def apis() -> Iterator[Apis]:
             ),
             "private": RestApi("private", load("private_api"), threads=1, signatures=signatures),
             "openid": RestApi("openid", load("openid"), threads=1, cors=False),
-            "store": RestApi("store", load("sample_store"), threads=1, authorizer=door),
+            "store": RestApi("store", load("sample_store"), threads=1, plain=True, authorizer=door),
             "inlet": RestApi("inlet", load("inlet"), threads=1, signatures=signatures),
         }  # fmt: skip
         yield made

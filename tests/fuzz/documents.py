@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,12 +29,21 @@ def document(name: str) -> dict[str, Any]:
     return found
 
 
-def narrowed(name: str, **known: list[Any]) -> dict[str, Any]:
-    """The document as one deployment could state it: what may be *sent* for a named schema."""
+def narrowed(
+    name: str, known: dict[str, list[Any]], besides: Collection[str] = ()
+) -> dict[str, Any]:
+    """The document as one deployment could state it: what may be *sent* for a named schema.
+
+    Nothing else may, but for those in ``besides``.
+    """
     found = deepcopy(document(name))
     schemas = found["components"]["schemas"]
     sent = {
-        f"#/components/schemas/{schema}": {**schemas[schema], "enum": values}
+        f"#/components/schemas/{schema}": (
+            {"anyOf": [{"enum": values}, schemas[schema]]}
+            if schema in besides
+            else {**schemas[schema], "enum": values}
+        )
         for schema, values in known.items()
     }
     parts = [found["components"].get("parameters", {})]
