@@ -56,6 +56,7 @@ PASSWORD = Grant(Part.COUNTERS, ("secretsmanager:GetSecretValue",))
 READ_KEYS = Grant(Part.SIGNING_KEYS, ("secretsmanager:GetSecretValue",))
 WRITE_KEYS = Grant(Part.SIGNING_KEYS, ("secretsmanager:PutSecretValue",))
 PUBLISH = Grant(Part.BUS, ("events:PutEvents",))
+ENDED = Grant(Part.TOKENS, ("dynamodb:Query",), index="Ended")
 BY_POSITION = Grant(Part.POSITIONS, ("dynamodb:Query",), index="ByPosition")
 # Whoever reads the counters can bring them back from the tables when they are lost.
 COUNTERS = (PASSWORD, serving_log("GetItem", "Query"), tokens("Query"))
@@ -70,7 +71,7 @@ PUBLIC = {
     "generate_token": TOKEN,
     "public_key": (serving_log("GetItem"),),
     "jwks": (serving_log("GetItem"),),
-    "ended_sessions": (serving_log("GetItem"), tokens("Query")),
+    "ended_sessions": (serving_log("GetItem"), ENDED),
 }
 PRIVATE = {
     "increment_serving_counter": (*COUNTERS, serving_log("UpdateItem", "PutItem"), PUBLISH),

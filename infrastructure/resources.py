@@ -38,7 +38,15 @@ POSITIONS = Table(
     ("id", "S"),
     index=Index("ByPosition", "line", "position", ("entry_time",)),
 )
-TOKENS = Table("Tokens", "TOKENS_TABLE", ("line", "S"), ("position", "N"), stream=True)
+# The index is sparse: a row enters it when its session ends.
+TOKENS = Table(
+    "Tokens",
+    "TOKENS_TABLE",
+    ("line", "S"),
+    ("position", "N"),
+    index=Index("Ended", "ended_line", "expires_at", ("request_id",)),
+    stream=True,
+)
 SERVING_LOG = Table("ServingLog", "SERVING_LOG_TABLE", ("event_id", "S"), ("entry", "S"))
 TABLES = (POSITIONS, TOKENS, SERVING_LOG)
 

@@ -137,6 +137,9 @@ class Positions(Protocol):
     def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
         """The rows of a range of positions, in any order; eventually consistent."""
 
+    def count(self, event_id: str, generation: int, first: int, last: int) -> int:
+        """How many rows ``between`` would give, without reading them over the network."""
+
 
 class Outcomes(Protocol):
     """What became of served positions, by position."""
@@ -164,10 +167,16 @@ class Outcomes(Protocol):
     def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
         """The tokens of a range of positions, in any order; consistent reads, few attributes."""
 
+    def ended(self, event_id: str, generation: int, now: int) -> list[str]:
+        """Request ids of ended sessions whose token's time is not over; eventually consistent."""
+
     def expired_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
     ) -> tuple[list[Outcome], tuple[int, int] | None]:
-        """Open sessions whose token's time is over, and the mark to go on after (None: the end)."""
+        """Open sessions whose token's time is over, and the mark to go on after (None: the end).
+
+        A page reads a bounded number of rows, so it may have fewer than ``limit`` and still a mark.
+        """
 
 
 class ServingLog(Protocol):

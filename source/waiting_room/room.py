@@ -246,15 +246,8 @@ class Room:
     def ended_sessions(self, event_id: str) -> list[str]:
         """Request ids of sessions that ended before their token's time was over."""
         self._settings.event(event_id)
-        state = self._log.read(event_id)
-        now = self._now()
-        return [
-            row.request_id
-            for row in self._outcomes.between(
-                event_id, state.generation, state.settled + 1, state.queue
-            )
-            if row.is_token and row.status is not SessionStatus.OPEN and now < row.expires_at
-        ]
+        generation = self._log.read(event_id).generation
+        return self._outcomes.ended(event_id, generation, self._now())
 
     # --- what an operator does ---------------------------------------------------------------
 
@@ -385,10 +378,10 @@ class Room:
         state = self._log.read(event_id)
         now = self._now()
         if recovery.audit_is_due(state, self._settings.settle_after, now):
-            held = self._positions.between(
+            held = self._positions.count(
                 event_id, state.generation, state.audited + 1, state.watch_queue
             )
-            state = self._try_write(state, recovery.audit(state, sum(1 for _ in held), now))
+            state = self._try_write(state, recovery.audit(state, held, now))
         elif state.watch_queue == state.audited and state.queue > state.watch_queue:
             state = self._try_write(state, recovery.audit(state, 0, now))
         if state.swept > state.settled:

@@ -10,8 +10,8 @@ import pytest
 
 from tests.contract.conftest import Tables
 from waiting_room import recovery, reset, serving
-from waiting_room.adapters import dynamodb_checkpoints
-from waiting_room.adapters.memory import MemoryServingLog
+from waiting_room.adapters import dynamodb_checkpoints, dynamodb_outcomes
+from waiting_room.adapters.memory import MemoryOutcomes, MemoryServingLog
 from waiting_room.errors import Conflict
 from waiting_room.records import (
     Checkpoint,
@@ -82,6 +82,8 @@ def test_a_range_of_positions_is_read_of_one_generation_only(tables: Tables, eve
     found = sorted(tables.positions.between(event_id, 1, 5, 37), key=lambda row: row.position)
     assert found == rows[4:37]
     assert list(tables.positions.between(event_id, 1, 5, 4)) == []
+    assert tables.positions.count(event_id, 1, 5, 37) == len(found)
+    assert tables.positions.count(event_id, 1, 5, 4) == 0
 
 
 def test_the_first_outcome_of_a_position_stands(tables: Tables, event_id: str) -> None:
@@ -137,6 +139,42 @@ def test_expired_tokens_are_paged_and_each_comes_once(tables: Tables, event_id: 
         if mark is None:
             break
     assert sorted(found) == sorted(row.request_id for row in rows[:30] if row.position != 2)
+
+
+def test_a_page_of_expired_tokens_looks_at_a_bounded_number_of_rows(
+    tables: Tables, event_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(tables.outcomes, MemoryOutcomes):
+        pytest.skip("memory reads no pages")
+    monkeypatch.setattr(dynamodb_outcomes, "PAGE_ROWS", 1)
+    monkeypatch.setattr(dynamodb_outcomes, "PAGE_READS", 3)
+    tables.outcomes.expire([expiry(place(event_id, position)) for position in range(16, 176, 16)])
+    tables.outcomes.decide(token(place(event_id, 176), NOW))
+    page, mark = tables.outcomes.expired_page(event_id, 1, NOW, 5, None)
+    assert (page, mark) == ([], (0, 48))
+    pages = 1
+    found: list[Outcome] = []
+    while mark:
+        page, mark = tables.outcomes.expired_page(event_id, 1, NOW, 5, mark)
+        found += page
+        pages += 1
+    assert [row.position for row in found] == [176]
+    assert 4 <= pages <= 10
+
+
+def test_ended_sessions_are_known_until_their_token_dies(tables: Tables, event_id: str) -> None:
+    rows = [place(event_id, position) for position in range(1, 25)]
+    for row in rows:
+        tables.outcomes.decide(token(row, NOW + 100 + row.position))
+    tables.outcomes.decide(expiry(place(event_id, 25)))
+    for row in rows[:20]:
+        status = SessionStatus.ABANDONED if row.position % 2 else SessionStatus.COMPLETED
+        tables.outcomes.end_session(event_id, 1, row.position, status, NOW)
+    ended = {row.request_id for row in rows[:20]}
+    assert sorted(tables.outcomes.ended(event_id, 1, NOW)) == sorted(ended)
+    late = {row.request_id for row in rows[5:20]}
+    assert set(tables.outcomes.ended(event_id, 1, NOW + 105)) == late
+    assert tables.outcomes.ended(event_id, 2, NOW) == []
 
 
 def test_ranges_are_exclusive_and_follow_one_another(tables: Tables, event_id: str) -> None:

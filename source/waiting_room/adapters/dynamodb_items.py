@@ -60,7 +60,7 @@ def insert_new(
         batches = [
             left[start : start + INSERT_BATCH] for start in range(0, len(left), INSERT_BATCH)
         ]
-        codes = _wide(
+        codes = wide(
             lambda indexes: _insert_batch(client, table, [items[i] for i in indexes], what), batches
         )
         left = []
@@ -76,7 +76,7 @@ def insert_new(
     return taken, left
 
 
-def _wide(call: Callable[[Part], Answer], parts: Sequence[Part]) -> list[Answer]:
+def wide(call: Callable[[Part], Answer], parts: Sequence[Part]) -> list[Answer]:
     """What ``call`` answers to each part, several under way at once: the network is the wait."""
     if len(parts) == 1:
         return [call(parts[0])]
@@ -103,10 +103,16 @@ def _insert_statement(table: str, names: tuple[str, ...]) -> str:
 
 def query_all(client: Any, what: str, **request: Any) -> Iterator[Item]:
     """Every item of a query, page by page."""
+    for page in query_pages(client, what, **request):
+        yield from page["Items"]
+
+
+def query_pages(client: Any, what: str, **request: Any) -> Iterator[dict[str, Any]]:
+    """The pages of a query."""
     while True:
         with answering(what):
             page = client.query(**request)
-        yield from page["Items"]
+        yield page
         if "LastEvaluatedKey" not in page:
             return
         request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -127,31 +133,41 @@ def query_line(
 
     ``names`` and ``values`` are what further expressions of the request use.
     """
-    if last < first:
-        return
-    shards = {position % SHARDS for position in range(first, min(last, first + SHARDS - 1) + 1)}
-
-    def read(shard: int) -> list[Item]:
-        return list(
-            query_all(
-                client,
-                what,
-                KeyConditionExpression="#line = :line AND #position BETWEEN :first AND :last",
-                ExpressionAttributeNames={
-                    "#line": "line",
-                    "#position": "position",
-                    **(names or {}),
-                },
-                ExpressionAttributeValues={
-                    **to_item({":line": f"{line}#{shard}", ":first": first, ":last": last}),
-                    **(values or {}),
-                },
-                **request,
-            )
-        )
-
-    for items in _wide(read, sorted(shards)):
+    wanted = _range_requests(line, first, last, names or {}, values or {}, request)
+    for items in wide(lambda one: list(query_all(client, what, **one)), wanted):
         yield from items
+
+
+def count_line(client: Any, what: str, line: str, first: int, last: int, **request: Any) -> int:
+    """How many items there are in a range of positions; none of them crosses the network."""
+
+    def count(one: dict[str, Any]) -> int:
+        return sum(int(page["Count"]) for page in query_pages(client, what, **one, Select="COUNT"))
+
+    return sum(wide(count, _range_requests(line, first, last, {}, {}, request)))
+
+
+def _range_requests(
+    line: str,
+    first: int,
+    last: int,
+    names: Mapping[str, str],
+    values: Item,
+    request: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    shards = {position % SHARDS for position in range(first, min(last, first + SHARDS - 1) + 1)}
+    return [
+        {
+            "KeyConditionExpression": "#line = :line AND #position BETWEEN :first AND :last",
+            "ExpressionAttributeNames": {"#line": "line", "#position": "position", **names},
+            "ExpressionAttributeValues": {
+                **to_item({":line": f"{line}#{shard}", ":first": first, ":last": last}),
+                **values,
+            },
+            **request,
+        }
+        for shard in sorted(shards)
+    ]
 
 
 def line_of(event_id: str, generation: int, position: int) -> str:

@@ -16,9 +16,11 @@ from waiting_room.adapters.dynamodb_items import (
     insert_new,
     line_of,
     number,
+    query_all,
     query_line,
     text,
     to_item,
+    wide,
 )
 from waiting_room.errors import Unavailable
 from waiting_room.messages import outcome_from_item
@@ -26,6 +28,9 @@ from waiting_room.records import LiveToken, Outcome, OutcomeKind, SessionStatus
 from waiting_room.settings import ROW_LIFE
 
 WHAT = "the token table"
+ENDED = "Ended"  # the index of ended sessions
+PAGE_ROWS = 1_000  # rows looked at by one query for expired tokens
+PAGE_READS = 2 * SHARDS  # queries of one page of expired tokens: a small event takes one page
 EXPIRED = "#kind = :token AND #status = :open AND #expires_at <= :now"
 
 
@@ -81,13 +86,14 @@ class DynamoOutcomes:
                 answer = self._client.update_item(
                     TableName=self._table,
                     Key=_key(event_id, generation, position),
-                    UpdateExpression="SET #status = :status, ended_at = :now",
+                    UpdateExpression="SET #status = :status, ended_at = :now, ended_line = :line",
                     ConditionExpression=(
                         "#kind = :token AND #status = :open AND #expires_at > :now"
                     ),
                     ExpressionAttributeNames=_NAMES,
                     ExpressionAttributeValues={
                         **_values(now),
+                        ":line": {"S": line_of(event_id, generation, position)},
                         ":status": {"S": status.value},
                     },
                     ReturnValues="ALL_NEW",
@@ -130,13 +136,32 @@ class DynamoOutcomes:
                 SessionStatus(text(item, "session_status")),
             )
 
+    def ended(self, event_id: str, generation: int, now: int) -> list[str]:
+        """Request ids of ended sessions whose token lives, from the index that has only those."""
+
+        def read(shard: int) -> list[str]:
+            found = query_all(
+                self._client,
+                WHAT,
+                TableName=self._table,
+                IndexName=ENDED,
+                KeyConditionExpression="ended_line = :line AND #expires_at > :now",
+                ExpressionAttributeNames={"#expires_at": "expires_at"},
+                ExpressionAttributeValues=to_item(
+                    {":line": f"{event_id}#{generation}#{shard}", ":now": now}
+                ),
+            )
+            return [text(item, "request_id") for item in found]
+
+        return [request_id for ids in wide(read, range(SHARDS)) for request_id in ids]
+
     def expired_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
     ) -> tuple[list[Outcome], tuple[int, int] | None]:
         """Open sessions whose token's time is over, shard after shard."""
         shard, position = after or (0, 0)
         found: list[Outcome] = []
-        while shard < SHARDS:
+        for _ in range(PAGE_READS):
             with answering(WHAT):
                 page = self._client.query(
                     TableName=self._table,
@@ -152,14 +177,19 @@ class DynamoOutcomes:
                         ":line": {"S": f"{event_id}#{generation}#{shard}"},
                         ":after": {"N": str(position)},
                     },
-                    Limit=max(limit - len(found), 1),
+                    Limit=PAGE_ROWS,
                 )
-            found.extend(outcome_from_item(item) for item in page["Items"])
+            fitting = page["Items"][: limit - len(found)]
+            found.extend(outcome_from_item(item) for item in fitting)
+            if len(fitting) < len(page["Items"]):
+                return found, (shard, found[-1].position)
             last = page.get("LastEvaluatedKey")
             shard, position = (shard, int(last["position"]["N"])) if last else (shard + 1, 0)
+            if shard >= SHARDS:
+                return found, None
             if len(found) >= limit:
                 break
-        return found, None if shard >= SHARDS else (shard, position)
+        return found, (shard, position)
 
 
 _NAMES = {"#kind": "kind", "#status": "session_status", "#expires_at": "expires_at"}

@@ -9,6 +9,7 @@ from typing import Any
 from waiting_room.adapters.aws import answering
 from waiting_room.adapters.dynamodb_items import (
     Item,
+    count_line,
     insert_new,
     line_of,
     number,
@@ -103,6 +104,13 @@ class DynamoPositions:
                 number(item, "position"),
                 number(item, "entry_time"),
             )
+
+    def count(self, event_id: str, generation: int, first: int, last: int) -> int:
+        """How many rows there are in a range of positions."""
+        line = f"{event_id}#{generation}"
+        return count_line(
+            self._client, WHAT, line, first, last, TableName=self._table, IndexName=INDEX
+        )
 
     def _read(self, request: dict[str, Any]) -> dict[str, list[Item]]:
         found: dict[str, list[Item]] = {}

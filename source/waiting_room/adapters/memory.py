@@ -326,6 +326,10 @@ class MemoryPositions:
             and first <= row.position <= last
         ]
 
+    def count(self, event_id: str, generation: int, first: int, last: int) -> int:
+        """How many rows there are in a range."""
+        return len(list(self.between(event_id, generation, first, last)))
+
 
 class MemoryOutcomes:
     """The Outcomes port in memory."""
@@ -373,6 +377,14 @@ class MemoryOutcomes:
             LiveToken(row.position, row.expires_at, row.status)
             for row in self.between(event_id, generation, first, last)
             if row.is_token
+        ]
+
+    def ended(self, event_id: str, generation: int, now: int) -> list[str]:
+        """Request ids of ended sessions whose token's time is not over."""
+        return [
+            row.request_id
+            for row in self.between(event_id, generation, 1, 2**53)
+            if row.is_token and row.status is not SessionStatus.OPEN and now < row.expires_at
         ]
 
     def expired_page(
