@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// A browser and a room whose time passes when a test says so.
+import { createHash, webcrypto } from "node:crypto";
+
+const settle = () => new Promise((done) => setImmediate(done));
+
+// without the threads of the real one, whose time does not pass with the clock
+const quickCrypto = {
+  getRandomValues: (into) => webcrypto.getRandomValues(into),
+  subtle: { digest: async (_, data) => createHash("sha256").update(data).digest() },
+};
+
+export class Clock {
+  now = 1_800_000_000_000;
+  timers = new Map();
+  next = 1;
+
+  set(work, ms) {
+    this.timers.set(this.next, { at: this.now + ms, work });
+    return this.next++;
+  }
+
+  /** Let seconds pass, and everything that happens in them happen in order. */
+  async pass(seconds) {
+    const end = this.now + seconds * 1000;
+    for (;;) {
+      for (let turns = 0; turns < 4; turns += 1) await settle();
+      const due = [...this.timers].filter(([, { at }]) => at <= end);
+      if (!due.length) break;
+      const [id, { at, work }] = due.reduce((one, other) => (other[1].at < one[1].at ? other : one));
+      this.timers.delete(id);
+      this.now = Math.max(this.now, at);
+      work();
+    }
+    this.now = end;
+  }
+}
+
+/** One profile of a browser: what its tabs share. */
+export class Profile {
+  stored = new Map();
+  tabs = [];
+  queue = Promise.resolve();
+  locks = {
+    request: (_, work) => (this.queue = this.queue.then(work, work)),
+  };
+
+  constructor(clock, server) {
+    Object.assign(this, { clock, server });
+  }
+
+  tab({ blocked = false, crypto = quickCrypto, random = () => 0.5 } = {}) {
+    const events = {};
+    const { clock } = this;
+    const tab = {
+      isHidden: false,
+      isOnline: true,
+      storage: blocked ? null : {
+        getItem: (key) => this.stored.get(key) ?? null,
+        setItem: (key, text) => {
+          this.stored.set(key, text);
+          for (const other of this.tabs) if (other !== tab) other.fire("storage", { key });
+        },
+      },
+      crypto,
+      locks: this.locks,
+      random,
+      now: () => clock.now,
+      setTimeout: (work, ms) => clock.set(work, ms),
+      clearTimeout: (id) => clock.timers.delete(id),
+      hidden: () => tab.isHidden,
+      online: () => tab.isOnline,
+      on: (name, work) => (events[name] ??= []).push(work),
+      fire: (name, event = {}) => events[name]?.forEach((work) => work(event)),
+      fetch: (url, options) => this.server.fetch(url, options),
+      hide(hidden) {
+        tab.isHidden = hidden;
+        tab.fire("visibilitychange");
+      },
+    };
+    this.tabs.push(tab);
+    return tab;
+  }
+}
+
+/** A room that keeps to the contract; `faults` say what is wrong with it. */
+export class Server {
+  calls = [];
+  serving = 0;
+  rate = 0;
+  pollAfter = 5;
+  line = 0;
+  generation = 1;
+  places = new Map();
+  message = "";
+  withoutNumber = false;
+  expiresIn = null; // null: positions do not expire
+  fault = () => null; // (path) => "down", "hang", or an answer
+  tokens = { access_token: "secret.access.token", token_type: "Bearer", expires_in: 3600 };
+
+  constructor(clock) {
+    this.clock = clock;
+  }
+
+  count(path) {
+    return this.calls.filter((call) => call.path === path).length;
+  }
+
+  async fetch(address, options = {}) {
+    const url = new URL(address);
+    const path = url.pathname.replace("/api", "");
+    const body = options.body && JSON.parse(options.body);
+    this.calls.push({ path, url: address, body, at: this.clock.now });
+    const fault = this.fault(path, body);
+    if (fault === "down") throw new TypeError("Failed to fetch");
+    if (fault === "hang")
+      return new Promise((_, fail) =>
+        options.signal.addEventListener("abort", () => fail(new Error("aborted"))),
+      );
+    const [status, content, headers] = fault || this.answer(path, url.searchParams, body);
+    return {
+      status,
+      headers: new Headers(headers),
+      json: async () => content,
+    };
+  }
+
+  answer(path, query, body) {
+    const id = query.get("request_id") ?? body?.request_id;
+    const place = this.places.get(id);
+    const gone = place && place.generation !== this.generation;
+    if (path === "/assign_queue_num") {
+      const request_id = `00000000-0000-4000-8000-${String(this.places.size).padStart(12, "0")}`;
+      const number = (this.line += 1);
+      this.places.set(request_id, { number, generation: this.generation, ...body });
+      return [200, { api_request_id: request_id }];
+    }
+    if (path === "/status")
+      return [200, {
+        serving_counter: this.serving,
+        waiting_num: this.line - this.serving,
+        queue_counter: this.line,
+        admission_rate_per_minute: this.rate,
+        poll_after_seconds: this.pollAfter,
+        message: this.message,
+      }];
+    if (path === "/serving_num") return [200, { serving_counter: this.serving }];
+    if (path === "/waiting_num") return [200, { waiting_num: this.line - this.serving }];
+    if (path === "/queue_num") {
+      if (!place || this.withoutNumber) return [202, { error: "not yet" }];
+      return gone ? [410, { error: "reset" }] : [200, { queue_number: place.number }];
+    }
+    if (gone) return [410, { error: "reset" }];
+    if (path === "/queue_pos_expiry") {
+      if (this.expiresIn === null) return [202, { error: "no expiry" }];
+      if (this.expiresIn < 0) return [410, { error: "expired" }];
+      return [200, { expires_in: this.expiresIn }];
+    }
+    if (path === "/generate_token") {
+      if (!place) return [404, { error: "unknown" }];
+      if (place.number > this.serving) return [202, { error: "not yet" }];
+      return [200, this.tokens];
+    }
+    return [404, {}];
+  }
+
+  reset() {
+    this.generation += 1;
+    this.serving = this.line = 0;
+  }
+}

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { beforeEach, test } from "node:test";
+import { backOff, estimate, pollDelay, waitingRoom } from "../waiting-room.js";
+import { Clock, Profile, Server } from "./fakes.js";
+
+const KEY = "waiting-room:Sample";
+let clock, server, profile;
+
+beforeEach(() => {
+  clock = new Clock();
+  server = new Server(clock);
+  profile = new Profile(clock, server);
+});
+
+/** A page in a tab: its room, and the states it was told. */
+function open(options) {
+  const browser = profile.tab(options);
+  const room = waitingRoom({ eventId: "Sample", publicApi: "https://room.example/api", browser });
+  const page = { browser, room, states: [], stop: null };
+  page.stop = room.watch((state) => page.states.push(state));
+  Object.defineProperty(page, "state", { get: () => page.states.at(-1) });
+  return page;
+}
+
+async function joined(others = 0) {
+  server.line = others;
+  const page = open();
+  await clock.pass(1);
+  page.room.join();
+  await clock.pass(1);
+  return page;
+}
+
+const stored = () => JSON.parse(profile.stored.get(KEY) ?? "null");
+
+test("pauses double up to a minute and never end, however often it failed", () => {
+  const pauses = [1, 2, 3, 4, 5, 6, 7, 8, 10_000].map((tries) => backOff(tries, 0, 0.5));
+  assert.deepEqual(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+});
+
+test("a pause is never shorter than the server asks, and a silly one is not obeyed", () => {
+  for (const random of [0, 0.5, 1]) {
+    assert.ok(backOff(1, 120, random) >= 120);
+    assert.ok(backOff(1, 1e9, random) <= 375);
+  }
+});
+
+test("polls are parted by a fifth in both directions", () => {
+  const at = (random) => pollDelay({ pollAfter: 10, ahead: 100, waiting: 100 }, random);
+  assert.equal(at(0), 8);
+  assert.ok(Math.abs(at(1) - 12) < 1e-9);
+});
+
+test("a page near the front asks sooner than one at the end, but not all the time", () => {
+  const at = (ahead) => pollDelay({ pollAfter: 30, ahead, waiting: 1000 }, 0.5);
+  assert.equal(at(1000), 30);
+  assert.equal(at(500), 15);
+  assert.equal(at(1), 2);
+  assert.equal(at(5000), 30);
+});
+
+test("the wait is a range that grows coarser with its length", () => {
+  assert.deepEqual(estimate(3, 10), { from: 1, to: 1 });
+  assert.deepEqual(estimate(50, 10), { from: 4, to: 7 });
+  assert.deepEqual(estimate(300, 10), { from: 20, to: 40 });
+  assert.deepEqual(estimate(2000, 10), { from: 150, to: 270 });
+  assert.equal(estimate(50, 0), null);
+  assert.equal(estimate(50, undefined), null);
+});
+
+test("a visitor enters, waits, is called and gets a token", async () => {
+  const page = open();
+  await clock.pass(1);
+  assert.equal(page.state.phase, "outside");
+  server.line = 9;
+  page.room.join();
+  await clock.pass(1);
+  const { phase, number, ahead, waiting, progress } = page.state;
+  assert.deepEqual([phase, number, ahead, waiting, progress], ["waiting", 10, 10, 10, 0]);
+  server.serving = 5;
+  await clock.pass(10);
+  assert.deepEqual([page.state.ahead, page.state.progress], [5, 0.5]);
+  server.serving = 10;
+  await clock.pass(10);
+  assert.equal(page.state.phase, "turn");
+  const got = page.room.token();
+  await clock.pass(1);
+  assert.equal((await got).access_token, server.tokens.access_token);
+});
+
+test("the state says what the operator says and whether the line moves", async () => {
+  const page = await joined(99);
+  assert.equal(page.state.rate, 0);
+  Object.assign(server, { rate: 10, message: "Doors open at eight" });
+  await clock.pass(10);
+  assert.deepEqual(page.state.wait, { from: 5, to: 15 });
+  assert.equal(page.state.message, "Doors open at eight");
+});
+
+test("the place is protected by a secret that only its hash leaves before the turn", async () => {
+  const page = await joined();
+  const { client_secret } = stored();
+  const sent = server.calls.find((call) => call.path === "/assign_queue_num").body;
+  assert.equal(sent.client_secret_hash, createHash("sha256").update(client_secret).digest("hex"));
+  assert.match(client_secret, /^[0-9a-f]{64}$/);
+  assert.ok(!JSON.stringify(server.calls).includes(client_secret));
+  server.serving = 1;
+  page.room.token();
+  await clock.pass(1);
+  assert.equal(server.calls.at(-1).body?.client_secret ?? client_secret, client_secret);
+  assert.equal(server.calls.find((call) => call.path === "/generate_token").body.client_secret, client_secret);
+  assert.ok(!server.calls.some((call) => call.url.includes(client_secret)));
+});
+
+test("two places have two secrets", async () => {
+  await joined();
+  const first = stored().client_secret;
+  profile = new Profile(clock, server);
+  await joined();
+  assert.notEqual(stored().client_secret, first);
+});
+
+test("no token is ever stored", async () => {
+  const page = await joined();
+  server.serving = 1;
+  page.room.token();
+  await clock.pass(5);
+  assert.ok(stored().taken);
+  assert.ok(![...profile.stored.values()].join().includes("access"));
+});
+
+test("a page without crypto joins without a secret", async () => {
+  const page = open({ crypto: null });
+  page.room.join();
+  await clock.pass(2);
+  assert.equal(page.state.phase, "waiting");
+  assert.equal("client_secret" in stored(), false);
+});
+
+test("a room that refuses the secret's hash is joined without", async () => {
+  server.fault = (path, body) =>
+    path === "/assign_queue_num" && body.client_secret_hash ? [400, { error: "extra field" }] : null;
+  const page = await joined();
+  assert.equal(page.state.phase, "waiting");
+  assert.equal("client_secret" in stored(), false);
+});
+
+test("a join that the room refuses is told, and the page is outside again", async () => {
+  const page = open();
+  server.fault = (path) => (path === "/assign_queue_num" ? [400, { error: "unknown event" }] : null);
+  const refused = assert.rejects(page.room.join(), /unknown event/);
+  await clock.pass(2);
+  await refused;
+  assert.equal(page.state.phase, "outside");
+});
+
+test("a reload and a closed tab keep the place", async () => {
+  const first = await joined(4);
+  first.stop();
+  const again = open();
+  await clock.pass(1);
+  assert.deepEqual([again.state.phase, again.state.number], ["waiting", 5]);
+  again.room.join();
+  await clock.pass(1);
+  assert.equal(server.count("/assign_queue_num"), 1);
+});
+
+test("two tabs that join at the same time make one join", async () => {
+  const [one, other] = [open(), open()];
+  await clock.pass(1);
+  one.room.join();
+  other.room.join();
+  await clock.pass(3);
+  assert.equal(server.count("/assign_queue_num"), 1);
+  assert.equal(one.state.number, other.state.number);
+});
+
+test("a second tab that is open already shares the place at once", async () => {
+  const second = open();
+  await clock.pass(1);
+  assert.equal(second.state.phase, "outside");
+  const first = await joined();
+  assert.deepEqual([second.state.phase, second.state.number], ["waiting", first.state.number]);
+});
+
+test("a browser that stores nothing is told so, and the page still waits", async () => {
+  const page = open({ blocked: true });
+  page.room.join();
+  await clock.pass(3);
+  assert.deepEqual([page.state.phase, page.state.kept], ["waiting", false]);
+});
+
+test("while there is no number it asks for it less and less often", async () => {
+  server.withoutNumber = true;
+  const page = await joined();
+  assert.equal(page.state.phase, "placing");
+  await clock.pass(60);
+  const at = server.calls.filter((call) => call.path === "/queue_num").map((call) => call.at);
+  const gaps = at.slice(1).map((moment, index) => (moment - at[index]) / 1000);
+  assert.ok(gaps[0] < 2 && gaps.at(-1) > 7, String(gaps));
+  assert.ok(gaps.every((gap) => gap <= 12));
+  server.withoutNumber = false;
+  await clock.pass(12);
+  assert.equal(page.state.phase, "waiting");
+});
+
+test("a join that has no number after a day is lost, and that is said", async () => {
+  server.withoutNumber = true;
+  const page = await joined();
+  await clock.pass(86_500);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
+});
+
+test("it never gives up: after a day without an answer it goes on within 75 seconds", async () => {
+  const page = await joined(5);
+  server.fault = () => "down";
+  await clock.pass(86_400);
+  assert.equal(page.state.phase, "waiting");
+  assert.equal(page.state.trouble.kind, "unreachable");
+  const tries = server.calls.length;
+  assert.ok(tries > 1400 && tries < 1600, String(tries));
+  server.fault = () => null;
+  await clock.pass(75);
+  assert.equal(page.state.trouble, null);
+});
+
+test("a join goes on through an outage until it has a place", async () => {
+  const page = open();
+  server.fault = () => "down";
+  page.room.join();
+  await clock.pass(300);
+  server.fault = () => null;
+  await clock.pass(75);
+  assert.equal(page.state.phase, "waiting");
+});
+
+test("an answer that never comes is given up after ten seconds and tried again", async () => {
+  const page = await joined(5);
+  server.fault = () => "hang";
+  await clock.pass(20);
+  assert.equal(page.state.trouble.kind, "unreachable");
+  server.fault = () => null;
+  await clock.pass(20);
+  assert.equal(page.state.trouble, null);
+});
+
+test("Retry-After is obeyed", async () => {
+  const page = await joined(5);
+  server.fault = () => [503, { error: "busy" }, { "Retry-After": "120" }];
+  await clock.pass(10);
+  assert.equal(page.state.trouble.kind, "busy");
+  const before = server.calls.length;
+  await clock.pass(105);
+  assert.equal(server.calls.length, before);
+  await clock.pass(50);
+  assert.ok(server.calls.length > before);
+});
+
+test("an answer that is not of the room counts as none", async () => {
+  const page = await joined(5);
+  for (const strange of [[200, null], [200, { hello: 1 }], [200, { serving_counter: "many" }]]) {
+    server.fault = () => strange;
+    await clock.pass(30);
+    assert.equal(page.state.phase, "waiting");
+    assert.ok(page.state.trouble);
+  }
+});
+
+test("offline is told as such, and the way back is taken at once", async () => {
+  const page = await joined(5);
+  server.fault = () => "down";
+  page.browser.isOnline = false;
+  await clock.pass(100);
+  assert.equal(page.state.trouble.kind, "offline");
+  server.fault = () => null;
+  page.browser.isOnline = true;
+  page.browser.fire("online");
+  await clock.pass(0.1);
+  assert.equal(page.state.trouble, null);
+});
+
+test("a hidden page asks nothing; seen again it asks at once", async () => {
+  const page = await joined(5);
+  page.browser.hide(true);
+  await clock.pass(6);
+  const before = server.calls.length;
+  await clock.pass(3600);
+  assert.equal(server.calls.length, before);
+  server.serving = 6;
+  page.browser.hide(false);
+  await clock.pass(0.1);
+  assert.equal(page.state.phase, "turn");
+});
+
+test("a hidden page whose visitor wants to be alerted goes on slowly", async () => {
+  const page = await joined(5);
+  page.room.watchHidden(true);
+  page.browser.hide(true);
+  await clock.pass(20);
+  const before = server.count("/status");
+  await clock.pass(600);
+  const asked = server.count("/status") - before;
+  assert.ok(asked >= 30 && asked <= 40, String(asked));
+});
+
+test("a page that was hidden for long makes sure that its place still stands", async () => {
+  const page = await joined(5);
+  page.browser.hide(true);
+  await clock.pass(3600);
+  server.reset();
+  server.line = 5000; // the new line is longer than the old one was
+  page.browser.hide(false);
+  await clock.pass(1);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
+});
+
+test("a reset is noticed while waiting, and one can join again", async () => {
+  const page = await joined(5);
+  await clock.pass(20);
+  server.reset();
+  await clock.pass(20);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
+  const before = server.calls.length;
+  await clock.pass(600);
+  assert.equal(server.calls.length, before); // nothing to ask any more
+  page.room.join();
+  await clock.pass(2);
+  assert.deepEqual([page.state.phase, page.state.number], ["waiting", 1]);
+});
+
+test("a tab that joins again takes the other tabs along", async () => {
+  const first = await joined(5);
+  const second = open();
+  await clock.pass(20);
+  server.reset();
+  await clock.pass(20);
+  assert.equal(second.state.phase, "over");
+  first.room.join();
+  await clock.pass(2);
+  assert.deepEqual([second.state.phase, second.state.number], ["waiting", 1]);
+});
+
+test("a counter that an operator moves back is not mistaken for a reset", async () => {
+  const page = await joined(50);
+  server.serving = 40;
+  await clock.pass(20);
+  const before = server.count("/queue_num");
+  server.serving = 10;
+  await clock.pass(60);
+  assert.deepEqual([page.state.phase, page.state.ahead], ["waiting", 41]);
+  assert.equal(server.count("/queue_num"), before);
+});
+
+test("a figure that lags behind the visitor's own number asks once, not at each poll", async () => {
+  const page = await joined(50);
+  server.line = 10; // a counter that is being brought back
+  await clock.pass(60);
+  assert.equal(page.state.phase, "waiting");
+  assert.ok(server.count("/queue_num") <= 8);
+});
+
+test("a turn that can pass has an end; one that cannot has none", async () => {
+  const page = await joined();
+  server.serving = 1;
+  await clock.pass(10);
+  assert.equal(page.state.expiresAt, null);
+  server.expiresIn = 90;
+  await clock.pass(40);
+  assert.ok(Math.abs(page.state.expiresAt - clock.now - 90_000) < 40_000);
+});
+
+test("a turn that has passed is told as expired, soon after its end", async () => {
+  const page = await joined();
+  Object.assign(server, { serving: 1, expiresIn: 20 });
+  await clock.pass(5);
+  assert.equal(page.state.phase, "turn");
+  server.expiresIn = -1;
+  await clock.pass(26);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "expired"]);
+});
+
+test("a visit that ended is told as such, not as expired", async () => {
+  const page = await joined();
+  server.serving = 1;
+  page.room.token();
+  await clock.pass(2);
+  server.fault = (path) => (path === "/generate_token" ? [410, { error: "ended" }] : null);
+  const again = page.room.token();
+  await clock.pass(2);
+  assert.equal(await again, null);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "ended"]);
+});
+
+test("a place of another browser is told as such", async () => {
+  const page = await joined();
+  server.serving = 1;
+  server.fault = (path) =>
+    path === "/generate_token"
+      ? [403, { error: "client_secret does not belong to this request" }]
+      : null;
+  page.room.token();
+  await clock.pass(2);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "refused"]);
+});
+
+test("a wall in front of the room that says 403 is waited out", async () => {
+  const page = await joined(5);
+  server.fault = () => [403, { message: "Forbidden" }];
+  await clock.pass(60);
+  assert.equal(page.state.phase, "waiting");
+  assert.ok(page.state.trouble);
+});
+
+test("a token that is asked for too early changes nothing", async () => {
+  const page = await joined(5);
+  const got = page.room.token();
+  await clock.pass(3);
+  assert.equal(await got, null);
+  assert.equal(page.state.phase, "waiting");
+});
+
+for (const [name, fault] of [["is not there", [404, {}]], ["cannot be read", "down"]])
+  test(`where /status ${name}, the AWS solution's two numbers do`, async () => {
+    server.fault = (path) => (path === "/status" ? fault : null);
+    const page = await joined(5);
+    const { phase, ahead, waiting, rate, trouble } = page.state;
+    assert.deepEqual([phase, ahead, waiting, rate, trouble], ["waiting", 6, 6, undefined, null]);
+    const tried = server.count("/status");
+    server.serving = 6;
+    await clock.pass(30);
+    assert.equal(page.state.phase, "turn");
+    assert.equal(server.count("/status"), tried);
+  });
+
+test("an outage is not mistaken for a room without /status", async () => {
+  const page = await joined(5);
+  server.fault = () => "down";
+  await clock.pass(60);
+  server.fault = () => null;
+  await clock.pass(75);
+  assert.equal(server.count("/serving_num"), 0);
+  assert.equal(page.state.trouble, null);
+});
+
+test("a reset is noticed with the AWS solution's numbers, too", async () => {
+  server.fault = (path) => (path === "/status" ? [404, {}] : null);
+  const page = await joined(5);
+  server.serving = 3;
+  await clock.pass(20);
+  server.reset();
+  await clock.pass(20);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
+});
+
+test("many pages that start together do not stay in step", async () => {
+  server.line = 1000;
+  server.pollAfter = 20;
+  for (let tab = 0; tab < 50; tab += 1) {
+    profile = new Profile(clock, server);
+    open({ random: Math.random }).room.join();
+  }
+  await clock.pass(120);
+  const seconds = new Map();
+  for (const { at } of server.calls.filter((call) => call.path === "/status" && call.at > clock.now - 60_000))
+    seconds.set(Math.floor(at / 1000), (seconds.get(Math.floor(at / 1000)) ?? 0) + 1);
+  assert.ok(Math.max(...seconds.values()) < 15, JSON.stringify([...seconds.values()]));
+});
+
+test("a page that is left asks nothing more", async () => {
+  const page = await joined(5);
+  page.stop();
+  await clock.pass(5);
+  const before = server.calls.length;
+  await clock.pass(600);
+  assert.equal(server.calls.length, before);
+});
