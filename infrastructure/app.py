@@ -1,26 +1,135 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CDK app: ``npx cdk synth``, ``deploy``, ``diff``, ``destroy`` run it."""
+"""The CDK app: ``npx cdk synth``, ``deploy``, ``diff``, ``destroy`` run it.
+
+Without parameters it is the getting-started app: core, authorizer and sample together.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
-from aws_cdk import App
+from aws_cdk import App, Aws, Stack
 
+from infrastructure.companions import (
+    AUTHORIZER,
+    CORE,
+    INLET,
+    OPENID,
+    PARAMETERS,
+    SAMPLE,
+    AuthorizerArn,
+    AuthorizerConfig,
+    InletConfig,
+    OpenIdConfig,
+    SampleConfig,
+    StacksConfig,
+)
 from infrastructure.config import CoreConfig
+from infrastructure.constructs.function import Habits
+from infrastructure.constructs.rest_api import Limits
 from infrastructure.parameters import ParameterError, refuse_unknown
+from infrastructure.stacks.authorizer import AuthorizerStack
 from infrastructure.stacks.core import CoreStack
+from infrastructure.stacks.inlet import InletStack
+from infrastructure.stacks.openid import OpenIdStack
+from infrastructure.stacks.sample import SampleStack
 
 
-def build(app: App) -> CoreStack:
-    """Add the stacks that the app's context asks for; answers the core stack.
+def build(app: App) -> dict[str, Stack]:
+    """Add the stacks that the app's context asks for; answers them by name.
 
     Raises ParameterError with one sentence that names the parameter.
     """
     context = app.node.get_all_context()
-    refuse_unknown(context, CoreConfig)
-    config = CoreConfig.from_context(context)
-    return CoreStack(app, "Core", config=config)
+    refuse_unknown(context, CoreConfig, *PARAMETERS)
+    config, names = CoreConfig.from_context(context), StacksConfig.from_context(context).names
+    limits = Limits(rate=config.api_rate, burst=config.api_burst)
+    stacks: dict[str, Stack] = {}
+    core = CoreStack(app, "Core", config=config) if CORE in names else None
+    if core:
+        stacks[CORE] = core
+    if AUTHORIZER in names:
+        stacks[AUTHORIZER] = AuthorizerStack(
+            app,
+            "Authorizer",
+            stack_name=f"{config.stack_name}-Authorizer",
+            habits=_habits(config),
+            **_authorizer(core, context),
+        )
+    if SAMPLE in names:
+        stacks[SAMPLE] = SampleStack(
+            app,
+            "Sample",
+            stack_name=f"{config.stack_name}-Sample",
+            authorizer_arn=_authorizer_arn(stacks.get(AUTHORIZER), context),
+            habits=_habits(config),
+            limits=limits,
+            log_role=config.create_api_log_role and not core,
+            **_sample(core, context),
+        )
+    if core and OPENID in names:
+        stacks[OPENID] = OpenIdStack(
+            app,
+            "OpenId",
+            stack_name=f"{config.stack_name}-OpenId",
+            core=core,
+            config=OpenIdConfig.from_context(context),
+            limits=limits,
+        )
+    if core and INLET in names:
+        stacks[INLET] = InletStack(
+            app,
+            "Inlet",
+            stack_name=f"{config.stack_name}-Inlet",
+            core=core,
+            config=InletConfig.from_context(context),
+            limits=limits,
+        )
+    return stacks
+
+
+def _authorizer(core: CoreStack | None, context: Mapping[str, Any]) -> dict[str, str]:
+    """What the authorizer must know of the room: by reference, or as plain values."""
+    if core:
+        return {
+            "public_api": core.public_address,
+            "event_id": core.config.event_id,
+            "issuer": core.issuer,
+        }
+    given = AuthorizerConfig.from_context(context)
+    return {
+        "public_api": given.public_api.rstrip("/"),
+        "event_id": given.event_id,
+        "issuer": given.issuer,
+    }
+
+
+def _sample(core: CoreStack | None, context: Mapping[str, Any]) -> dict[str, str]:
+    """What the sample must know of the room: by reference, or as plain values."""
+    if core:
+        return {
+            "public_api": core.public_address,
+            "private_api": core.private_address,
+            "api_region": Aws.REGION,
+            "event_id": core.config.event_id,
+        }
+    given = SampleConfig.from_context(context)
+    return {
+        "public_api": given.public_api.rstrip("/"),
+        "private_api": given.private_api.rstrip("/"),
+        "api_region": given.region,
+        "event_id": given.event_id,
+    }
+
+
+def _authorizer_arn(authorizer: Any, context: Mapping[str, Any]) -> str:
+    return str(authorizer.arn if authorizer else AuthorizerArn.from_context(context).arn)
+
+
+def _habits(config: CoreConfig) -> Habits:
+    return Habits.of(log_days=config.log_days, keep=config.keep_data, snap_start=config.snap_start)
 
 
 if __name__ == "__main__":

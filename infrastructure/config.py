@@ -102,8 +102,8 @@ class CoreConfig(Parameters):
         "StackName",
         "name of the core stack; other stacks and the bus carry it in theirs",
         default="WaitingRoom",
-        pattern=r"[A-Za-z][A-Za-z0-9-]{0,127}",
-        means="1 to 128 letters, digits or dashes, the first a letter",
+        pattern=r"[A-Za-z][A-Za-z0-9-]{0,99}",
+        means="1 to 100 letters, digits or dashes, the first a letter",
     )
     profile: str = choice(
         "Profile",

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from waiting_room.web import CORS, NO_STORE
 
 STAGE = "api"
-HEADERS = {**CORS, "Cache-Control": NO_STORE}  # of these answers, and of the join's
+UNKEPT = {"Cache-Control": NO_STORE}
+HEADERS = {**CORS, **UNKEPT}  # of these answers, and of the join's
 NOT_A_JOIN = "the body is not a join of an event of this waiting room"
 NOT_JSON_TYPE = "the body must be sent as application/json"
 NO_ANSWER = "the waiting room could not answer; try again shortly"
@@ -28,6 +29,10 @@ class GatewayAnswer:
     status: int | None = None
 
 
+PLAIN_ANSWERS = tuple(
+    GatewayAnswer(kind, '{"message": $context.error.messageString}')
+    for kind in ("DEFAULT_4XX", "DEFAULT_5XX")
+)  # API Gateway's own words, but for any origin
 ANSWERS = (
     GatewayAnswer(
         "DEFAULT_4XX",

@@ -22,6 +22,8 @@ class Part(StrEnum):
     COUNTERS = "REDIS_AUTH_SECRET"
     SIGNING_KEYS = "SIGNING_KEYS_SECRET"
     BUS = "EVENT_BUS_NAME"
+    CODES = "OPENID_CODES_TABLE"
+    CLIENT = "OPENID_CLIENT_SECRET_ID"
 
 
 @dataclass(frozen=True)
@@ -104,5 +106,16 @@ WORKERS = {
     "rotate_keys": (READ_KEYS, WRITE_KEYS, serving_log("PutItem")),
     "set_up": (*COUNTERS, READ_KEYS, WRITE_KEYS, serving_log("PutItem")),
 }
+READ_CLIENT = Grant(Part.CLIENT, ("secretsmanager:GetSecretValue",))
+OPENID = {
+    "authorize": (READ_CLIENT,),
+    "resume": (READ_CLIENT, READ_KEYS, Grant(Part.CODES, _dynamodb(("PutItem",)))),
+    "token": (READ_CLIENT, READ_KEYS, Grant(Part.CODES, _dynamodb(("UpdateItem",)))),
+    "user_info": (READ_KEYS,),
+    "configuration": (),
+    "jwks": (READ_KEYS,),
+}
+INLET = (serving_log("GetItem", "UpdateItem"),)
+HEALTH = {"health": (serving_log("UpdateItem"),)}
 SIGNS = frozenset({"generate_token"})  # views that name the issuer of a token
 REDIS = Part.COUNTERS  # whoever holds its password talks to it, from inside the VPC

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,16 +41,36 @@ class Synthesized:
         return found
 
 
-class Assembly:
-    """Every stack that a context makes."""
+EVERYTHING = {
+    "Stacks": "core,authorizer,sample,openid,inlet",
+    "OpenIdRedirectUris": "https://shop.example/callback,http://127.0.0.1:8080/callback",
+    "OpenIdRestartUrl": "https://tickets.example/login",
+    "InletStrategy": "MaxSize",
+    "CloudWatchAlarmName": "site-is-slow",
+}
 
-    def __init__(self, context: Mapping[str, Any]) -> None:
+
+class Assembly:
+    """Every stack that a context makes, and inlets of ``more_inlets`` beside them."""
+
+    def __init__(self, context: Mapping[str, Any], more_inlets: Sequence[str] = ()) -> None:
         from aws_cdk import App
 
         from infrastructure.app import build
+        from infrastructure.companions import InletConfig
+        from infrastructure.constructs.rest_api import Limits
+        from infrastructure.stacks.inlet import InletStack
 
         self.app = App(context={"plainCode": True, **context})
-        build(self.app)
+        self.built = build(self.app)
+        for strategy in more_inlets:
+            InletStack(
+                self.app,
+                f"{strategy}Inlet",
+                core=self.built["core"],  # type: ignore[arg-type]
+                config=InletConfig(strategy=strategy),
+                limits=Limits(rate=10, burst=10),
+            )
 
     @cached_property
     def stacks(self) -> dict[str, Synthesized]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Duration, Fn, Names, Stack, aws_cloudfront, aws_cloudfront_origins
+from aws_cdk import Duration, Fn, aws_cloudfront, aws_cloudfront_origins
 from constructs import Construct
 
+from infrastructure.constructs.names import account_wide_name
 from infrastructure.gateway_answers import STAGE
 from infrastructure.resources import CacheRule
 
@@ -21,7 +22,6 @@ SET_ADDRESS = f"""function handler(event) {{
 }}"""
 ERRORS = (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)  # all that CloudFront would keep
 YEAR = 365
-LONGEST_REGION = 14  # ap-southeast-1
 
 
 class Edge(Construct):
@@ -72,7 +72,7 @@ class Edge(Construct):
         function = aws_cloudfront.Function(
             self,
             "SetAddress",
-            function_name=_account_wide_name(self, "SetAddress", longest=64),
+            function_name=account_wide_name(self, "SetAddress", longest=64),
             comment="Tells the API the caller's address",
             code=aws_cloudfront.FunctionCode.from_inline(SET_ADDRESS),
             runtime=aws_cloudfront.FunctionRuntime.JS_2_0,
@@ -118,7 +118,7 @@ def _cache_policy(scope: Construct, name: str, rule: CacheRule) -> aws_cloudfron
     return aws_cloudfront.CachePolicy(
         scope,
         name,
-        cache_policy_name=_account_wide_name(scope, name),
+        cache_policy_name=account_wide_name(scope, name),
         comment=f"Waiting room: {rule.path}",
         min_ttl=Duration.seconds(0),
         default_ttl=Duration.seconds(0),
@@ -135,7 +135,7 @@ def _security_headers(scope: Construct) -> aws_cloudfront.ResponseHeadersPolicy:
     return aws_cloudfront.ResponseHeadersPolicy(
         scope,
         "Headers",
-        response_headers_policy_name=_account_wide_name(scope, "Headers"),
+        response_headers_policy_name=account_wide_name(scope, "Headers"),
         comment="Waiting room: public API",
         security_headers_behavior=aws_cloudfront.ResponseSecurityHeadersBehavior(
             content_type_options=aws_cloudfront.ResponseHeadersContentTypeOptions(override=True),
@@ -150,13 +150,3 @@ def _security_headers(scope: Construct) -> aws_cloudfront.ResponseHeadersPolicy:
             ),
         ),
     )
-
-
-def _account_wide_name(scope: Construct, name: str, longest: int = 128) -> str:
-    """A name that is the only one of its kind in an account, within ``longest`` characters.
-
-    CDK's own is cut where its unique part begins, or does not know the stack's name.
-    """
-    rest = f"-{name}-{Stack.of(scope).region}"
-    room = longest - len(name) - 2 - LONGEST_REGION
-    return f"{Names.unique_resource_name(scope, max_length=room, separator='-')}{rest}"

@@ -10,7 +10,7 @@ from aws_cdk import Duration, Stack, aws_apigateway, aws_lambda, aws_logs
 from constructs import Construct
 
 from infrastructure.constructs.function import Habits
-from infrastructure.gateway_answers import ANSWERS, HEADERS, STAGE, GatewayAnswer
+from infrastructure.gateway_answers import ANSWERS, HEADERS, STAGE, UNKEPT, GatewayAnswer
 from infrastructure.routes import Route
 from waiting_room.web import CORS
 
@@ -40,7 +40,7 @@ class RoomApi(Construct):
 
     ``key_required`` asks for an API key on every route. ``authorizer`` guards the routes that the
     app marks with a token authorizer; IAM guards those that it marks so. ``answers`` are what API
-    Gateway says by itself.
+    Gateway says by itself. ``cors`` is for APIs that scripts of other sites call.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class RoomApi(Construct):
         answers: Sequence[GatewayAnswer] = ANSWERS,
         key_required: bool = False,
         authorizer: aws_apigateway.IAuthorizer | None = None,
+        cors: bool = True,
     ) -> None:
         super().__init__(scope, name)
         self._key_required, self._authorizer = key_required, authorizer
@@ -65,14 +66,14 @@ class RoomApi(Construct):
             description=description,
             endpoint_types=[aws_apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,  # the account's: made once, in ApiLogRole
-            default_cors_preflight_options=_cors(),
+            default_cors_preflight_options=_cors() if cors else None,
             deploy_options=_stage(self, habits, limits),
         )
         self.validator = self.api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
         for answer in answers:
-            _add_answer(self.api, answer)
+            _add_answer(self.api, answer, HEADERS if cors else UNKEPT)
 
     @property
     def stage_address(self) -> str:
@@ -163,11 +164,13 @@ def _cors() -> aws_apigateway.CorsOptions:
     )
 
 
-def _add_answer(api: aws_apigateway.RestApi, answer: GatewayAnswer) -> None:
+def _add_answer(
+    api: aws_apigateway.RestApi, answer: GatewayAnswer, headers: Mapping[str, str]
+) -> None:
     api.add_gateway_response(
         answer.kind.title().replace("_", ""),
         type=aws_apigateway.ResponseType.of(answer.kind),
         status_code=str(answer.status) if answer.status else None,
-        response_headers={name: f"'{value}'" for name, value in HEADERS.items()},
+        response_headers={name: f"'{value}'" for name, value in headers.items()},
         templates={"application/json": answer.template},
     )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aws_cdk import aws_iam
 
@@ -25,14 +25,15 @@ class Surroundings:
     """Turns grants into statements, settings and a place.
 
     ``settings`` go to every function, ``redis`` to those that read the counters; these run in
-    ``place``. A grant to a part that is not there (the bus, when events are off) is left out.
+    ``place``, the others outside of any VPC. A grant to a part that is not there (the bus, when
+    events are off) is left out.
     """
 
-    parts: Mapping[Part, Located]
-    settings: Mapping[str, str]
-    redis: Mapping[str, str]
     habits: Habits
-    place: Place
+    parts: Mapping[Part, Located] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    redis: Mapping[str, str] = field(default_factory=dict)
+    place: Place | None = None
 
     def statements(self, grants: Iterable[Grant]) -> list[aws_iam.PolicyStatement]:
         """One statement for each part and index, each with the ARN it holds for."""

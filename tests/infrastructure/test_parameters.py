@@ -54,7 +54,7 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
             "The parameter SubnetIds must name subnets in two zones",
         ),
         ({"SubnetIds": "a,b"}, "The parameter SubnetIds must be subnet ids"),
-        ({"StackName": "1st"}, "The parameter StackName must be 1 to 128 letters"),
+        ({"StackName": "1st"}, "The parameter StackName must be 1 to 100 letters"),
         ({"AlarmEmail": "me"}, "The parameter AlarmEmail must be an e-mail address"),
         (
             {"ChallengeOnJoin": "true", "EnableWaf": "false"},

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The authorizer stack: one function that anybody's API Gateway may ask who has waited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from infrastructure.constructs.function import Habits, RoomFunction
+
+TIMEOUT, MEMORY = 15, 512  # it asks the edge twice at most, five seconds each
+
+
+class AuthorizerStack(Stack):
+    """The token authorizer of one event; ``arn`` is what an API names."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        public_api: str,
+        event_id: str,
+        issuer: str,
+        habits: Habits,
+        **options: Any,
+    ) -> None:
+        description = "Virtual waiting room: token authorizer"
+        super().__init__(scope, name, description=description, **options)
+        authorizer = RoomFunction(
+            self,
+            "Authorizer",
+            app="token_authorizer",
+            handler="token_authorizer",
+            description="Waiting room: lets in only who has waited",
+            environment={
+                "PUBLIC_API_ENDPOINT": public_api,
+                "WAITING_ROOM_EVENT_ID": event_id,
+                "ISSUER": issuer,
+            },
+            statements=[],
+            habits=habits,
+            timeout=TIMEOUT,
+            memory=MEMORY,
+        )
+        self.arn: str = authorizer.target.function_arn
+        CfnOutput(self, "AuthorizerFunctionARN", value=self.arn)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The inlet stack: a function that opens places in the room, in the way that was chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack, aws_events, aws_events_targets, aws_iam
+from constructs import Construct
+
+from infrastructure.companions import InletConfig
+from infrastructure.constructs.app_functions import AppFunctions
+from infrastructure.constructs.departures import Departures
+from infrastructure.constructs.function import RoomFunction
+from infrastructure.constructs.rest_api import Limits, RoomApi
+from infrastructure.constructs.surroundings import Located, Surroundings
+from infrastructure.inlet_resources import INLETS, PRIVATE_ROUTES
+from infrastructure.permissions import HEALTH, INLET, Part
+from infrastructure.resources import SERVING_LOG
+from infrastructure.routes import load_app, routes_of
+from infrastructure.stacks.core import CoreStack
+from waiting_room.inlet import Strategy
+
+
+class InletStack(Stack):
+    """Stands beside core: it shares a row of the serving log with the control panel."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        core: CoreStack,
+        config: InletConfig,
+        limits: Limits,
+        **options: Any,
+    ) -> None:
+        description = f"Virtual waiting room: {config.strategy} inlet"
+        super().__init__(scope, name, description=description, **options)
+        log = core.tables.by_name[SERVING_LOG.name]
+        around = Surroundings(
+            parts={Part.SERVING_LOG: Located(told=log.table_name, arn=log.table_arn)},
+            settings={
+                "EVENT_ID": core.config.event_id,
+                "PRIVATE_API_ENDPOINT": core.private_address,
+                **config.settings,
+            },
+            habits=core.habits,
+        )
+        chosen = INLETS[config.strategy]
+        inlet = RoomFunction(
+            self,
+            "Inlet",
+            app="inlet",
+            handler=chosen.name,
+            description=f"Waiting room: {config.strategy} inlet",
+            environment=around.environment(INLET),
+            statements=[*around.statements(INLET), *_outside(core, config)],
+            habits=core.habits,
+            timeout=chosen.timeout,
+            memory=chosen.memory,
+        )
+        aws_events.Rule(
+            self,
+            "Schedule",
+            description=f"Waiting room: {config.strategy} inlet",
+            schedule=aws_events.Schedule.expression(chosen.schedule),
+            targets=[aws_events_targets.LambdaFunction(inlet.target, retry_attempts=0)],
+        )
+        if config.strategy == Strategy.MAX_SIZE:
+            departures = Departures(self, "Departures", inlet=inlet.target)
+            CfnOutput(self, "InletTopicARN", value=departures.topic.topic_arn)
+        if config.strategy == Strategy.AUTOMATIC:
+            CfnOutput(self, "HealthURL", value=self._health(around, limits))
+
+    def _health(self, around: Surroundings, limits: Limits) -> str:
+        """Where the site says how it is; it signs with IAM keys."""
+        api = RoomApi(
+            self,
+            "Health",
+            api_name=f"{self.stack_name}-inlet",
+            description="Waiting room: the site says how it is",
+            habits=around.habits,
+            limits=limits,
+            cors=False,
+        )
+        views = AppFunctions(self, "Views", app="inlet", surroundings=around)
+        views.add_views(HEALTH)
+        api.add_routes(routes_of(load_app("inlet")), targets=views.targets)
+        return f"{api.stage_address}/health"
+
+
+def _outside(core: CoreStack, config: InletConfig) -> list[aws_iam.PolicyStatement]:
+    """What the strategy calls outside of its own row: routes of the private API, the alarm."""
+    stage = core.private_api.deployment_stage.stage_name
+    routes = [route.split(" ") for route in PRIVATE_ROUTES[config.strategy]]
+    statements = [
+        aws_iam.PolicyStatement(
+            actions=["execute-api:Invoke"],
+            resources=[
+                core.private_api.arn_for_execute_api(method, path, stage) for method, path in routes
+            ],
+        )
+    ]
+    if config.alarm:
+        statements.append(
+            aws_iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=["*"])
+        )
+    return statements

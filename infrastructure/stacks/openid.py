@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OpenID stack: a provider in front of the room, for sites that speak OpenID Connect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack, aws_secretsmanager
+from constructs import Construct
+
+from infrastructure.companions import OpenIdConfig
+from infrastructure.constructs.app_functions import AppFunctions
+from infrastructure.constructs.rest_api import Limits, RoomApi
+from infrastructure.constructs.site import Site, origin_of
+from infrastructure.constructs.surroundings import Located, Surroundings
+from infrastructure.constructs.tables import Tables
+from infrastructure.openid_resources import CODES
+from infrastructure.permissions import OPENID, Part
+from infrastructure.routes import load_app, routes_of
+from infrastructure.sites import origin, waiting_room_config
+from infrastructure.stacks.core import CoreStack
+
+SECRET_LENGTH = 43  # letters and digits; as hard to guess as 256 bits
+
+
+class OpenIdStack(Stack):
+    """Stands beside core: the provider signs with the room's keys. It has a waiting page of its
+    own, because the page must know where to send its visitors back to.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        core: CoreStack,
+        config: OpenIdConfig,
+        limits: Limits,
+        **options: Any,
+    ) -> None:
+        description = "Virtual waiting room: OpenID provider"
+        super().__init__(scope, name, description=description, **options)
+        self._core, self._config = core, config
+        tables = Tables(self, "Tables", tables=(CODES,), removal=core.habits.removal)
+        secret = aws_secretsmanager.Secret(
+            self,
+            "Client",
+            description="Secret of the waiting room's OpenID client",
+            generate_secret_string=aws_secretsmanager.SecretStringGenerator(
+                secret_string_template="{}",
+                generate_string_key="client_secret",
+                password_length=SECRET_LENGTH,
+                exclude_punctuation=True,
+            ),
+        )
+        provider = RoomApi(
+            self,
+            "Provider",
+            api_name=f"{self.stack_name}-openid",
+            description="Waiting room: OpenID provider",
+            habits=core.habits,
+            limits=limits,
+            cors=False,
+        )
+        issuer = provider.stage_address
+        page = config.waiting_room_url or self._waiting_room(issuer)
+        codes = tables.by_name[CODES.name]
+        parts = {
+            Part.CODES: Located(told=codes.table_name, arn=codes.table_arn),
+            Part.CLIENT: Located(told=secret.secret_arn, arn=secret.secret_arn),
+            Part.SIGNING_KEYS: Located(told=core.keys.secret_arn, arn=core.keys.secret_arn),
+        }
+        around = Surroundings(
+            parts=parts, settings=self._settings(parts, issuer, page), habits=core.habits
+        )
+        views = AppFunctions(self, "Views", app="openid", surroundings=around)
+        views.add_views(OPENID)
+        provider.add_routes(routes_of(load_app("openid")), targets=views.targets)
+        for output, value in {
+            "Issuer": issuer,
+            "AuthorizationEndpoint": f"{issuer}/authorize",
+            "TokenEndpoint": f"{issuer}/token",
+            "UserInfoEndpoint": f"{issuer}/userInfo",
+            "JwksUri": f"{issuer}/.well-known/jwks.json",
+            "DiscoveryDocument": f"{issuer}/.well-known/openid-configuration",
+            "ClientId": core.config.event_id,
+            "ClientSecretId": secret.secret_arn,
+            "WaitingRoomURL": page,
+        }.items():
+            CfnOutput(self, output, value=value)
+
+    def _waiting_room(self, issuer: str) -> str:
+        """The page's address. Its form goes to the provider, whose answer goes to a client."""
+        core, config = self._core, self._config
+        clients = [origin(one) for one in (*config.redirect_uris, config.restart_url) if one]
+        return Site(
+            self,
+            "WaitingRoom",
+            site="waiting_room",
+            config=waiting_room_config(
+                event_id=core.config.event_id,
+                public_api=core.public_address,
+                store_api="",
+                openid=issuer,
+            ),
+            calls=[core.public_address],
+            forms=list(dict.fromkeys([origin_of(issuer), *clients])),
+            habits=core.habits,
+        ).address
+
+    def _settings(self, parts: dict[Part, Located], issuer: str, page: str) -> dict[str, str]:
+        """What every function is told; each reads all of it and uses what it may."""
+        config = self._config
+        restart = {
+            "OPENID_RESTART_URL": config.restart_url,
+            "OPENID_RESTART_AFTER": str(config.restart_after),
+        }
+        return {
+            "EVENT_ID": self._core.config.event_id,
+            "PUBLIC_API_ENDPOINT": self._core.public_address,
+            "TOKEN_ISSUER": self._core.issuer,
+            "OPENID_ISSUER": issuer,
+            "WAITING_ROOM_URL": page,
+            "OPENID_REDIRECT_URIS": " ".join(config.redirect_uris),
+            **(restart if config.restart_url else {}),
+            **{part.value: located.told for part, located in parts.items()},
+        }

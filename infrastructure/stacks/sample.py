@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sample stack: a store behind the authorizer, the waiting page, the control panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from infrastructure.constructs.api_log_role import ApiLogRole
+from infrastructure.constructs.app_functions import AppFunctions
+from infrastructure.constructs.function import Habits
+from infrastructure.constructs.rest_api import Limits, RoomApi
+from infrastructure.constructs.site import Site
+from infrastructure.constructs.surroundings import Surroundings
+from infrastructure.constructs.token_door import TokenDoor
+from infrastructure.gateway_answers import PLAIN_ANSWERS
+from infrastructure.routes import load_app, routes_of
+from infrastructure.sites import control_panel_config, waiting_room_config
+
+
+class SampleStack(Stack):
+    """What a site owner has of their own: an API to protect, and the two pages.
+
+    Addresses have no slash at the end; ``api_region`` is the region of the private API. With
+    ``log_role`` the stack gives an account without one the role that API Gateway logs with.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        event_id: str,
+        public_api: str,
+        private_api: str,
+        api_region: str,
+        authorizer_arn: str,
+        habits: Habits,
+        limits: Limits,
+        log_role: bool,
+        **options: Any,
+    ) -> None:
+        description = "Virtual waiting room: sample store and pages"
+        super().__init__(scope, name, description=description, **options)
+        door = TokenDoor(self, "Door", authorizer_arn=authorizer_arn)
+        store = RoomApi(
+            self,
+            "Store",
+            api_name=f"{self.stack_name}-store",
+            description="Waiting room: sample store",
+            habits=habits,
+            limits=limits,
+            answers=PLAIN_ANSWERS,
+            authorizer=door.authorizer,
+        )
+        routes = routes_of(load_app("sample_store"))
+        views = AppFunctions(
+            self, "Views", app="sample_store", surroundings=Surroundings(habits=habits)
+        )
+        views.add_views({route.view: () for route in routes})
+        store.add_routes(routes, targets=views.targets)
+        if log_role:
+            ApiLogRole(self, "ApiLogRole").before(store.api)
+
+        waiting_room = Site(
+            self,
+            "WaitingRoom",
+            site="waiting_room",
+            config=waiting_room_config(
+                event_id=event_id, public_api=public_api, store_api=store.stage_address
+            ),
+            calls=[public_api, store.stage_address],
+            habits=habits,
+        )
+        control_panel = Site(
+            self,
+            "ControlPanel",
+            site="control_panel",
+            config=control_panel_config(
+                event_id=event_id,
+                region=api_region,
+                public_api=public_api,
+                private_api=private_api,
+            ),
+            calls=[public_api, private_api],
+            habits=habits,
+        )
+        CfnOutput(self, "WaitingRoomURL", value=waiting_room.address)
+        CfnOutput(self, "ControlPanelURL", value=control_panel.address)
+        CfnOutput(self, "StoreApiInvokeURL", value=store.stage_address)
