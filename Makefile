@@ -5,9 +5,11 @@ BIN := .venv/bin
 UV_VERSION := 0.13.9
 DYNAMODB_LOCAL_SHA256 := 454305e9bc3e6ebcca5b62569869e31563b8d7e346474e94557b2600702146c7
 PYTEST_ARGS ?=
+CDK = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx cdk
+CDK_ARGS ?=
 export PYTHONPATH := source:.
 
-.PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
+.PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth bootstrap deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +35,10 @@ help: ## this list
 	@echo "· fetching DynamoDB Local (needs Java to run; tests say so where it is missing)"
 	@mkdir -p $(@D) && cd $(@D) && $(CURDIR)/$(BIN)/npm pack --silent amplify-dynamodb-simulator@2.9.30 >/dev/null && tar xzf *.tgz && rm *.tgz
 	@cd $(@D) && echo "$(DYNAMODB_LOCAL_SHA256)  package/emulator/DynamoDBLocal.jar" | sha256sum --check --quiet && touch ready
+
+node_modules/ready: .venv/dev package-lock.json
+	@echo "· fetching the CDK's command line"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent && touch $@
 
 install: .venv/dev .venv/dynamodb-local/ready ## install everything into .venv
 
@@ -65,6 +71,21 @@ sites: .venv/local ## build the two static sites into build/sites
 
 bundles: .venv/local ## build the Lambda bundles (BUNDLE_COMPILER=python3.14 adds bytecode)
 	@$(BIN)/python -m deployment.bundle
+
+synth: node_modules/ready ## write the CloudFormation templates to cdk.out (CDK_ARGS="-c EventId=Sale" sets parameters)
+	$(CDK) synth --quiet $(CDK_ARGS)
+
+bootstrap: node_modules/ready ## prepare the account and region for CDK, once
+	$(CDK) bootstrap $(CDK_ARGS)
+
+deploy: node_modules/ready ## deploy the stacks to the account and region of your AWS credentials
+	$(CDK) deploy --all $(CDK_ARGS)
+
+diff: node_modules/ready ## show what a deployment would change
+	$(CDK) diff --all $(CDK_ARGS)
+
+destroy: node_modules/ready ## remove the stacks
+	$(CDK) destroy --all $(CDK_ARGS)
 
 check: lint types test ## what CI runs
 

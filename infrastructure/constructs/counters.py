@@ -7,7 +7,7 @@ the rebuild.
 
 from __future__ import annotations
 
-from aws_cdk import RemovalPolicy, SecretValue, aws_elasticache, aws_secretsmanager
+from aws_cdk import RemovalPolicy, SecretValue, aws_elasticache, aws_secretsmanager, aws_sns
 from constructs import Construct
 
 from infrastructure.config import CountersSize
@@ -77,3 +77,7 @@ class Counters(Construct):
             "REDIS_PORT": str(self.port),
             "REDIS_TLS": "true",
         }
+
+    def notify(self, topic: aws_sns.ITopic) -> None:
+        """Tell ``topic`` of failovers and other events of the server."""
+        self.group.notification_topic_arn = topic.topic_arn

@@ -22,6 +22,7 @@ from infrastructure.constructs.surroundings import Surroundings
 from infrastructure.permissions import WORKERS as GRANTS
 from infrastructure.resources import ASSIGN, PUBLISH, SET_UP, WORKERS
 
+EVERY_MINUTE = "rate(1 minute)"
 OLDEST_CHANGE = 6 * 3600  # seconds that the publisher tries to tell the bus of a change
 
 
@@ -71,13 +72,14 @@ class Workers(Construct):
         )
 
     def _schedule(self, name: str, expression: str, target: aws_lambda.IFunction) -> None:
-        """Run a worker on a schedule; a run that fails is not repeated, the next one comes."""
+        """Run a worker on a schedule. What runs each minute is not repeated: the next one comes."""
+        retries = 0 if expression == EVERY_MINUTE else 2
         aws_events.Rule(
             self,
             f"{name.title().replace('_', '')}Schedule",
             description=f"Waiting room: {name.replace('_', ' ')}",
             schedule=aws_events.Schedule.expression(expression),
-            targets=[aws_events_targets.LambdaFunction(target, retry_attempts=0)],
+            targets=[aws_events_targets.LambdaFunction(target, retry_attempts=retries)],
         )
 
     def _take_joins(

@@ -16,10 +16,13 @@ from infrastructure.constructs.edge import Edge
 from infrastructure.constructs.function import Habits
 from infrastructure.constructs.joins import Joins
 from infrastructure.constructs.network import Network
+from infrastructure.constructs.operations import Operations
 from infrastructure.constructs.operators import Operators
+from infrastructure.constructs.protection import Protection
 from infrastructure.constructs.rest_api import Limits
 from infrastructure.constructs.surroundings import Located, Surroundings
 from infrastructure.constructs.tables import Tables
+from infrastructure.constructs.watched import Watched
 from infrastructure.constructs.workers import Workers
 from infrastructure.permissions import Part
 from infrastructure.resources import CACHE_RULES, POSITIONS, SERVING_LOG, TABLES, TOKENS
@@ -102,7 +105,7 @@ class CoreStack(Stack):
         private = PrivateApi(
             self, "Private", surroundings=surroundings, issuer=public.issuer, limits=limits
         )
-        Workers(
+        workers = Workers(
             self,
             "Workers",
             surroundings=surroundings,
@@ -114,12 +117,36 @@ class CoreStack(Stack):
         edge = Edge(
             self, "Edge", stage_address=public.issuer, api_key=public.key, rules=CACHE_RULES
         )
+        if config.enable_waf:
+            Protection(
+                self,
+                "Protection",
+                stage=public.served.api.deployment_stage,
+                joins_per_address=config.joins_per_address,
+                challenge=config.challenge_on_join,
+            )
         operators = Operators(
             self,
             "Operators",
             private_api=private.served.api,
             joins=self.joins.queue,
             dead_letters=self.joins.dead_letters,
+        )
+        operations = Operations(
+            self,
+            "Operations",
+            watched=Watched(
+                event_id=config.event_id,
+                public=public,
+                private=private,
+                workers=workers,
+                joins=self.joins,
+                tables=self.tables,
+                counters=self.counters,
+                edge=edge,
+                nodes=config.counters_size.nodes,
+            ),
+            email=config.alarm_email,
         )
         if config.create_api_log_role:
             role = ApiLogRole(self, "ApiLogRole")
@@ -137,6 +164,8 @@ class CoreStack(Stack):
             "EventBus": self.bus.event_bus_name,
             "JoinsQueue": self.joins.queue.queue_url,
             "DeadLetters": self.joins.dead_letters.queue_url,
+            "AlarmTopic": operations.alarms.topic.topic_arn,
+            "Dashboard": operations.dashboard.dashboard.dashboard_name,
         }.items():
             CfnOutput(self, output, value=value)
 

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alarms that mean something: each says what a visitor notices, and goes to one topic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Stack, aws_cloudwatch, aws_cloudwatch_actions, aws_iam, aws_sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+ABOVE = aws_cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+BELOW = aws_cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+QUIET = aws_cloudwatch.TreatMissingData.NOT_BREACHING
+SILENCE_IS_BAD = aws_cloudwatch.TreatMissingData.BREACHING
+
+
+class Alarms(Construct):
+    """``topic`` hears of every alarm, and of the counters' failovers; ``email`` hears the topic."""
+
+    def __init__(self, scope: Construct, name: str, *, email: str = "") -> None:
+        super().__init__(scope, name)
+        self.all: list[aws_cloudwatch.Alarm] = []
+        self.topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
+        # A policy of one's own takes the place of SNS's: let the account's services publish.
+        self.topic.add_to_resource_policy(
+            aws_iam.PolicyStatement(
+                principals=[aws_iam.AnyPrincipal()],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"AWS:SourceOwner": Stack.of(self).account}},
+            )
+        )
+        if email:
+            self.topic.add_subscription(subscriptions.EmailSubscription(email))
+
+    def add(
+        self,
+        name: str,
+        metric: Any,
+        *,
+        says: str,
+        above: float | None = None,
+        below: float | None = None,
+        minutes: int = 1,
+        within: int = 0,
+        missing: aws_cloudwatch.TreatMissingData = QUIET,
+    ) -> None:
+        """Sound when ``metric`` is ``above`` or ``below`` for ``minutes`` of its periods.
+
+        ``within`` is out of how many periods; as many when it is 0.
+        """
+        alarm = aws_cloudwatch.Alarm(
+            self,
+            name,
+            metric=metric,
+            alarm_description=says,
+            threshold=above if above is not None else below or 0,
+            comparison_operator=ABOVE if above is not None else BELOW,
+            evaluation_periods=within or minutes,
+            datapoints_to_alarm=minutes,
+            treat_missing_data=missing,
+        )
+        alarm.add_alarm_action(aws_cloudwatch_actions.SnsAction(self.topic))
+        alarm.add_ok_action(aws_cloudwatch_actions.SnsAction(self.topic))
+        self.all.append(alarm)
