@@ -15,13 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import redis
-import urllib3
 from botocore.config import Config
 from botocore.session import Session
 
 from infrastructure.resources import TABLES, Table
-from waiting_room.adapters.aws_json import JsonClient
-from waiting_room.adapters.sigv4 import Credentials
 
 ROOT = Path(__file__).resolve().parent.parent
 DYNAMODB_LOCAL = ROOT / ".venv" / "dynamodb-local" / "package" / "emulator"
@@ -153,18 +150,6 @@ def aws_client(service: str, endpoint: str, attempts: int = 3) -> Any:
         config=Config(
             retries={"total_max_attempts": attempts, "mode": "standard"}, max_pool_connections=110
         ),
-    )
-
-
-def json_client(service: str, endpoint: str, attempts: int = 3) -> Any:
-    """A client of a local endpoint, as the functions have it."""
-    return JsonClient(
-        service,
-        endpoint,
-        "eu-central-1",
-        lambda: Credentials(*FAKE_CREDENTIALS.values()),
-        timeout=urllib3.Timeout(connect=5, read=60),
-        attempts=attempts,
     )
 
 

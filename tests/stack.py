@@ -16,8 +16,7 @@ from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb_positions import DynamoPositions
 from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys, DynamoServingLog
 from waiting_room.adapters.memory import MemoryEvents, MemoryKeys
-from waiting_room.adapters.redis_counters import RedisCounters
-from waiting_room.adapters.redis_wire import Server
+from waiting_room.adapters.redis_counters import RedisCounters, connect
 from waiting_room.records import Join
 from waiting_room.room import Room, Stores
 from waiting_room.signing import KeySet
@@ -47,28 +46,27 @@ class RealRoom:
         self.room = self.new_room()
 
     def _client(self, attempts: int) -> Any:
-        client = servers.json_client("dynamodb", self.dynamodb_url, attempts)
-        send = client._send
+        client = servers.aws_client("dynamodb", self.dynamodb_url, attempts)
 
-        def count(operation: str, body: bytes) -> Any:
+        def count(request: Any, **_: Any) -> None:
+            target = request.headers["X-Amz-Target"].decode().split(".")[1]
             self.requests["dynamodb"] += 1
-            self.requests[operation] += 1
-            return send(operation, body)
+            self.requests[target] += 1
 
-        client._send = count
+        client.meta.events.register("before-send.dynamodb.*", count)
         return client
 
     def counters(self) -> RedisCounters:
         """Counters with a connection of their own, as a process has."""
-        server = Server("127.0.0.1", self.valkey.port)
-        real = server.execute_command
+        client = connect("127.0.0.1", self.valkey.port)
+        real = client.execute_command
 
         def count(*args: Any, **options: Any) -> Any:
             self.requests["redis"] += 1
             return real(*args, **options)
 
-        server.execute_command = count  # type: ignore[method-assign]
-        return RedisCounters(server)
+        client.execute_command = count  # type: ignore[method-assign]
+        return RedisCounters(client)
 
     def new_room(self) -> Room:
         """Another process on the same servers."""

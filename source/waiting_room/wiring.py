@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the room and its adapters from the settings, each on first use and never at import.
 
-A Lambda function pays only for what its route touches: ``queue_num`` never loads the counters'
-client, ``serving_num`` never the one of the tables. ``tests/apps/test_cold_start.py`` holds it.
+A Lambda function pays only for what its route touches: ``queue_num`` never imports Redis,
+``serving_num`` never imports botocore.
 """
 
 from __future__ import annotations
@@ -59,8 +59,7 @@ def stores(chosen: Settings) -> Stores:
 
 
 def _counters(chosen: Settings) -> Any:
-    from waiting_room.adapters.redis_counters import RedisCounters
-    from waiting_room.adapters.redis_wire import Server
+    from waiting_room.adapters.redis_counters import RedisCounters, connect
 
     password = None
     if chosen.redis_secret:
@@ -69,7 +68,7 @@ def _counters(chosen: Settings) -> Any:
 
         password = lambda: secret_text(client("secretsmanager"), chosen.redis_secret)  # noqa: E731
     return RedisCounters(
-        Server(chosen.redis_host, chosen.redis_port, tls=chosen.redis_tls, password=password)
+        connect(chosen.redis_host, chosen.redis_port, tls=chosen.redis_tls, password=password)
     )
 
 

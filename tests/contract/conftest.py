@@ -21,7 +21,6 @@ from waiting_room.adapters.memory import (
     MemoryServingLog,
 )
 from waiting_room.adapters.redis_counters import RedisCounters
-from waiting_room.adapters.redis_wire import Server
 from waiting_room.ports import Counters, Outcomes, Positions, PublicKeys, ServingLog
 
 
@@ -46,7 +45,7 @@ def counters(request: pytest.FixtureRequest) -> Counters:
     """The counters, without any event."""
     if request.param == "memory":
         return MemoryCounters()
-    return RedisCounters(Server("127.0.0.1", request.getfixturevalue("valkey").port))
+    return RedisCounters(request.getfixturevalue("valkey").client())
 
 
 @pytest.fixture(scope="session")
@@ -73,8 +72,8 @@ def tables(request: pytest.FixtureRequest) -> Tables:
 
 def on_server(url: str) -> Tables:
     """Make the tables on a server; answers the stores."""
-    client: Any = servers.json_client("dynamodb", url)
-    single: Any = servers.json_client("dynamodb", url, attempts=1)
+    client: Any = servers.aws_client("dynamodb", url)
+    single: Any = servers.aws_client("dynamodb", url, attempts=1)
     names = servers.create_tables(client, f"wr-{uuid.uuid4().hex[:8]}")
     positions, tokens, log = (
         names[key] for key in ("QUEUE_POSITIONS_TABLE", "TOKENS_TABLE", "SERVING_LOG_TABLE")

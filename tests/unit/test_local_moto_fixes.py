@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from infrastructure.resources import POSITIONS
+from tests.running import paths
 from tests.servers import ROOT, aws_client, create_table
 
 STATEMENT = "INSERT INTO \"{name}\" VALUE {{'id': ?, 'position': ?}}"
@@ -43,9 +45,14 @@ def insert(client: Any, name: str, rows: list[tuple[str, int]]) -> list[dict[str
 
 def test_moto_itself_still_overwrites_so_the_correction_is_still_needed() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PLAIN], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PLAIN],
+        cwd=ROOT,
+        env={**os.environ, **paths()},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert done.stdout.strip() != "1", "moto is mended: remove deployment/local/moto_fixes.py"
+    assert done.stdout.strip() == "2", "moto is mended: remove deployment/local/moto_fixes.py"
 
 
 @pytest.mark.server

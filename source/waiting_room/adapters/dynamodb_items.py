@@ -9,8 +9,7 @@ from functools import cache
 from itertools import chain
 from typing import Any, TypeVar
 
-from waiting_room.adapters.aws import answering
-from waiting_room.adapters.aws_json import BUSY_CODES
+from waiting_room.adapters.aws import BUSY_CODES, answering
 
 Item = dict[str, dict[str, Any]]
 Part = TypeVar("Part")

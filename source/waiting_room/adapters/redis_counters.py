@@ -7,14 +7,28 @@ All keys of an event share one hash slot. The scripts lie in ``lua/``, each with
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib import resources
 from itertools import chain
 from typing import Any
 
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
 from waiting_room import account, serving
-from waiting_room.adapters.redis_wire import NoAnswer, Refused, Server
 from waiting_room.errors import CountersLost, Unavailable
 from waiting_room.ports import Claim, Rebuild
 from waiting_room.records import (
@@ -30,25 +44,43 @@ from waiting_room.records import (
     TokenAccount,
     Upkeep,
 )
-from waiting_room.settings import RATE_WINDOW
+from waiting_room.settings import RATE_WINDOW, REDIS_TIMEOUT
 
 CLAIM_LIFE = 60  # seconds; a worker is dead after its 30 s, so a claim this old is nobody's
 DEAD_BUCKETS = 600  # seconds the figures of dead tokens stay, so that skewed clocks still agree
 REBUILD, REBUILD_LIFE = "rebuild", 15  # key and life (s) of a rebuild's ticket, if its owner dies
-# What a server answers that fails over or restarts: another connection may reach another server.
-MOVING = ("READONLY", "LOADING")
-# … and one that is out of memory, cannot write its snapshot, lacks its replicas.
-NOT_NOW = (
-    "BUSY",
-    "CLUSTERDOWN",
-    "MASTERDOWN",
-    "MISCONF",
-    "NOREPLICAS",
-    "OOM",
-    "TRYAGAIN",
-    "UNBLOCKED",
-)
+# What a server answers that is out of memory, cannot write its snapshot, lacks its replicas …
+NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
+NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count")
+
+
+def connect(
+    host: str, port: int, *, tls: bool = False, password: Callable[[], str] | None = None
+) -> redis.Redis:
+    """A client that gives up in time; ``password`` is asked at each new connection (rotation)."""
+    return redis.Redis(
+        host=host,
+        port=port,
+        ssl=tls,
+        credential_provider=_Password(password) if password else None,
+        socket_timeout=REDIS_TIMEOUT,
+        socket_connect_timeout=REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=0,
+        driver_info=None,
+        protocol=2,
+    )
+
+
+class _Password(redis.CredentialProvider):
+    """Asks for the password at every new connection."""
+
+    def __init__(self, password: Callable[[], str]) -> None:
+        self._password = password
+
+    def get_credentials(self) -> tuple[str]:
+        return (self._password(),)
 
 
 @cache
@@ -60,8 +92,8 @@ def _source(name: str) -> str:
 class RedisCounters:
     """The Counters port on Redis or Valkey."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
         self._hashes: dict[str, str] = {}
 
     def look(self, event_id: str, now: int) -> Counts:
@@ -215,36 +247,29 @@ class RedisCounters:
         keys = [*(self._key(event_id, key) for key in KEYS), *extra]
         try:
             return self._evaluate(name, keys, arguments)
-        except Refused as error:
-            said = str(error).partition(" ")[0]
-            if said == "LOST":
+        except (ReadOnlyError, BusyLoadingError) as error:
+            self._client.connection_pool.disconnect()
+            raise Unavailable(f"the counters are moving: {type(error).__name__}") from None
+        except ResponseError as error:
+            if str(error).startswith("LOST"):
                 raise CountersLost(name) from None
-            if said in MOVING:
-                self._server.disconnect()
-                raise Unavailable(f"the counters are moving: {said}") from None
-            if said in NOT_NOW:
-                raise Unavailable(f"the counters are busy: {said}") from None
+            if isinstance(error, NOT_NOW) or str(error).startswith(NOT_NOW_CODES):
+                raise Unavailable(f"the counters are busy: {type(error).__name__}") from None
             raise
-        except NoAnswer as error:
-            raise Unavailable(f"the counters did not answer: {error}") from None
+        except RedisError as error:
+            raise Unavailable(f"the counters did not answer: {type(error).__name__}") from None
 
     def _evaluate(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         known = self._hashes.get(name)
         if known:
             try:
-                return self._command("EVALSHA", known, keys, arguments)
-            except Refused as error:
-                if not str(error).startswith("NOSCRIPT"):
-                    raise
+                return self._client.evalsha(known, len(keys), *keys, *arguments)
+            except NoScriptError:
+                pass
         source = _source(name)
-        answer = self._command("EVAL", source, keys, arguments)
+        answer = self._client.eval(source, len(keys), *keys, *arguments)
         self._hashes[name] = self._hash(source)
         return answer
-
-    def _command(
-        self, name: str, script: str, keys: Sequence[str], arguments: Sequence[Any]
-    ) -> Any:
-        return self._server.execute_command(name, script, len(keys), *keys, *arguments)
 
     @staticmethod
     def _hash(source: str) -> str:

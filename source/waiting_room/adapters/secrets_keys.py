@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -64,9 +63,5 @@ class SecretsKeys:
     def save(self, keys: KeySet) -> None:
         """Replace the keys."""
         with answering(WHAT):
-            self._client.put_secret_value(
-                SecretId=self._secret_id,
-                SecretString=keys.to_json(),
-                ClientRequestToken=str(uuid.uuid4()),
-            )
+            self._client.put_secret_value(SecretId=self._secret_id, SecretString=keys.to_json())
         self._keys, self._read_at = keys, self._monotonic()
