@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Comma-separated values by RFC 4180 that a spreadsheet cannot take for formulas. */
+
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/u;
+const QUOTED = /[",\r\n]/;
+
+/** One table: a row of names, then the rows; lines end with CRLF. */
+export function toCsv(names, rows) {
+  return [names, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
+}
+
+/** A text that begins like a formula gets an apostrophe before it; numbers stay numbers. */
+function cell(value) {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : '';
+  let text = String(value);
+  if (FORMULA.test(text.trimStart()) || FORMULA.test(text)) text = `'${text}`;
+  return QUOTED.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+export const FIGURES = [
+  ['time', (point) => new Date(point.at * 1000).toISOString()],
+  ['line', (point) => point.generation],
+  ['serving_position', (point) => point.serving],
+  ['queue_size', (point) => point.queue],
+  ['waiting', (point) => point.waiting],
+  ['places_open', (point) => point.placesOpen],
+  ['active_tokens', (point) => point.active],
+  ['expired_tokens', (point) => point.expiredTokens],
+  ['completed_sessions', (point) => point.completed],
+  ['abandoned_sessions', (point) => point.abandoned],
+  ['positions_expired', (point) => point.positionsExpired],
+  ['joins_per_minute', (point) => rounded(point.joinRate)],
+  ['admissions_per_minute', (point) => rounded(point.admissionRate)],
+];
+
+/** The points of a history, one a row. */
+export function figuresCsv(points) {
+  return toCsv(
+    FIGURES.map(([name]) => name),
+    points.map((point) => FIGURES.map(([, value]) => value(point))),
+  );
+}
+
+/** A page of expired tokens. */
+export function expiredCsv(eventId, requestIds) {
+  return toCsv(['event_id', 'request_id'], requestIds.map((id) => [eventId, id]));
+}
+
+/** The log of what was done here, oldest first. */
+export function logCsv(entries) {
+  return toCsv(
+    ['time', 'action', 'outcome', 'answer'],
+    entries.map((entry) => [new Date(entry.at).toISOString(), entry.action, entry.outcome, entry.said]),
+  );
+}
+
+/** A file name without anything a file system minds. */
+export function fileName(eventId, what, at) {
+  const safe = eventId.replace(/[^\w.-]+/g, '_').slice(0, 64);
+  return `${safe}-${what}-${new Date(at).toISOString().slice(0, 19).replaceAll(':', '')}Z.csv`;
+}
+
+function rounded(number) {
+  return number === null ? null : Math.round(number * 100) / 100;
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What a refusal means, in words for an operator, and what to do about it. */
+
+import { span } from './format.js';
+
+export const SKEW_LIMIT = 300; // seconds that a signature's date may be off, on AWS
+
+/** A call that did not do what was asked. `kind` is one of the words that `explain` gives. */
+export class CallError extends Error {
+  /**
+   * `unsure`: it may have been done all the same. `ahead`: seconds that this device's clock is
+   * ahead of the API's (negative: behind), when that is why. `retryAfter`: seconds, when told.
+   */
+  constructor(kind, text, { status = 0, unsure = false, ahead = null, retryAfter = 0 } = {}) {
+    super(text);
+    this.name = 'CallError';
+    this.kind = kind;
+    this.status = status;
+    this.unsure = unsure;
+    this.ahead = ahead;
+    this.retryAfter = retryAfter;
+  }
+}
+
+// What API Gateway says → kind and words; the first that fits.
+const REFUSALS = [
+  [/signature expired|not yet current|request has expired/i, 'clock', ''],
+  [/security token included in the request is expired/i, 'keys-expired',
+    'The session token has expired. Sign in again with new keys.'],
+  [/security token included in the request is invalid|unrecognizedclient/i, 'keys',
+    'AWS does not know this access key. Check the access key ID. Temporary keys also need their session token.'],
+  [/credential should be scoped to a valid region/i, 'region',
+    'The region is not the one of this API. Check the region.'],
+  [/signature we calculated does not match/i, 'keys',
+    'The secret access key does not belong to this access key ID, or the region is not the one of this API.'],
+  [/not authorized|explicit deny|accessdenied/i, 'rights',
+    'The keys are good, but they may not do this. They need the right execute-api:Invoke on this API: ask to be added to the operators’ group.'],
+  [/missing authentication token/i, 'address',
+    'The API does not know this address. Check the endpoint: it ends with the name of its stage.'],
+];
+
+/** The error of an answer that is not a success. `body` is what was parsed of it, or null. */
+export function explain({ status, body, serverTime, localTime, retryAfter = 0, changes = false }) {
+  const said = sentence(body);
+  const more = { status, retryAfter, unsure: changes && status >= 500 };
+  if (status === 401 || status === 403) {
+    const [, kind, words] = REFUSALS.find(([pattern]) => pattern.test(said)) ?? [
+      null, 'forbidden', 'The API refused the call. A resource policy or a firewall may stand in front of it.',
+    ];
+    if (kind !== 'clock') return new CallError(kind, words, more);
+    const ahead = clockAhead(said, serverTime, localTime);
+    return new CallError('clock', clockWords(ahead), { ...more, ahead });
+  }
+  if (status === 429) return new CallError('busy', 'The API takes no more calls for a moment.', more);
+  if (status >= 500) {
+    return new CallError('down', `The API failed with status ${status}${said ? `: ${said}` : ''}.`, more);
+  }
+  if (status === 404 && !said) {
+    return new CallError('address', 'Nothing answers at this address. Check the endpoint.', more);
+  }
+  return new CallError('refused', said ? upper(said) : `The API answered with status ${status}.`, more);
+}
+
+/** The error of a call that got no answer. */
+export function explainSilence({ error, online = true, blocked = false, changes = false, timeout = 10 }) {
+  if (blocked) {
+    return new CallError('blocked',
+      'This page may call only the addresses that its deployment names, and this is none of them.');
+  }
+  if (!online) {
+    return new CallError('offline', 'This device is offline.', { unsure: changes });
+  }
+  if (error?.name === 'TimeoutError' || error?.name === 'AbortError') {
+    return new CallError('silent', `No answer came within ${timeout} s.`, { unsure: changes });
+  }
+  return new CallError('unreachable',
+    'The API cannot be reached. It may be down, the address may be wrong, or a network may stand between.',
+    { unsure: changes });
+}
+
+/** Seconds that this clock is ahead of the API's; null when nothing tells. Times in ms. */
+export function clockAhead(said, serverTime, localTime) {
+  if (Number.isFinite(serverTime)) return Math.round((localTime - serverTime) / 1000);
+  // "Signature expired: <ours> is now earlier than <limit> (<theirs> - 5 min.)"
+  const times = [...said.matchAll(/(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/g)].map(
+    ([, year, month, day, hour, minute, second]) => Date.UTC(year, month - 1, day, hour, minute, second),
+  );
+  return times.length === 3 ? Math.round((times[0] - times[2]) / 1000) : null;
+}
+
+function clockWords(ahead) {
+  const rule = 'AWS refuses calls whose time is more than 5 minutes off.';
+  if (ahead === null) return `This device’s clock is wrong. ${rule} Set the clock.`;
+  if (Math.abs(ahead) < 60) return `The API found the call’s time out of range, though the clocks agree. Try again.`;
+  const off = `${span(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} the API’s`;
+  return `This device’s clock is ${off}. ${rule} Set the clock, or go on with the API’s time.`;
+}
+
+function sentence(body) {
+  if (body === null || typeof body !== 'object') return '';
+  const said = body.error ?? body.message ?? body.Message;
+  return typeof said === 'string' ? said.trim() : '';
+}
+
+function upper(text) {
+  const whole = text[0].toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The list of expired tokens, page by page. */
+
+import { expiredCsv, fileName } from './csv.js';
+import { cardOf } from './desk.js';
+import { byId, download, make, write } from './dom.js';
+import { count, some } from './format.js';
+
+export const PAGE = 50;
+
+export class ExpiredCard {
+  #desk;
+  #lookUp;
+  #card = cardOf(byId('expired-load'));
+  #marks = [null]; // the mark that each page up to the one shown began with
+  #next = null;
+  #ids = null;
+
+  /** `lookUp(requestId)` shows one visitor. */
+  constructor(desk, lookUp) {
+    this.#desk = desk;
+    this.#lookUp = lookUp;
+    byId('expired-load').addEventListener('click', () => this.#load([null]));
+    byId('expired-next').addEventListener('click', () => this.#load([...this.#marks, this.#next]));
+    byId('expired-before').addEventListener('click', () => this.#load(this.#marks.slice(0, -1)));
+    byId('expired-csv').addEventListener('click', () => {
+      const { eventId } = this.#desk.api;
+      const name = fileName(eventId, `expired-tokens-${this.#marks.length}`, Date.now());
+      download(name, expiredCsv(eventId, this.#ids));
+    });
+  }
+
+  clear() {
+    this.#marks = [null];
+    this.#next = null;
+    this.#ids = null;
+    this.#desk.tell(this.#card, 'done', '');
+    this.#show();
+  }
+
+  async #load(marks) {
+    const page = marks.length;
+    const answer = await this.#desk.act(
+      this.#card,
+      `List expired tokens, page ${count(page)}`,
+      (api) => api.expiredTokens(PAGE, marks.at(-1)),
+      ({ request_ids: ids }) => (ids.length ? `${some(ids.length, 'expired token')} on this page.` : 'No expired tokens here.'),
+    );
+    if (answer === null) return;
+    this.#marks = marks;
+    this.#next = answer.next_token;
+    this.#ids = answer.request_ids;
+    this.#show();
+  }
+
+  #show() {
+    const ids = this.#ids ?? [];
+    const list = byId('expired-list');
+    write(byId('expired-load'), this.#ids === null ? 'List' : 'List anew');
+    byId('expired-before').disabled = this.#marks.length < 2;
+    byId('expired-next').disabled = !this.#next;
+    byId('expired-csv').disabled = ids.length === 0;
+    byId('expired-where').hidden = this.#ids === null;
+    write(byId('expired-where'), `Page ${count(this.#marks.length)}${this.#next ? '' : ', the last'}.`);
+    list.hidden = ids.length === 0;
+    list.setAttribute('start', (this.#marks.length - 1) * PAGE + 1);
+    list.replaceChildren(...ids.map((id) => {
+      const button = make('button', { type: 'button', class: 'quiet', 'aria-label': `Look up ${id}` }, 'Look up');
+      button.addEventListener('click', () => this.#lookUp(id));
+      return make('li', {}, make('code', {}, id), button);
+    }));
+    list.scrollTop = 0;
+  }
+}

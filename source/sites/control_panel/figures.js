@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the answer of GET /metrics means: the figures of an event, and those that follow from them. */
+
+const NEEDED = [
+  'serving_counter', 'queue_counter', 'waiting_num', 'active_tokens', 'total_tokens',
+  'positions_expired', 'completed_sessions', 'abandoned_sessions', 'holes', 'generation',
+];
+
+/**
+ * The figures of an event. Throws a TypeError when the answer is something else.
+ *
+ * `called`: positions whose turn has come; the serving position may be ahead of the queue.
+ * `placesOpen`: of these, those that neither took a token, nor expired, nor are empty; never negative.
+ * `ahead`: how many who join next go straight through.
+ */
+export function readFigures(answer) {
+  for (const name of NEEDED) {
+    if (!Number.isFinite(answer?.[name])) throw new TypeError(`the answer has no ${name}`);
+  }
+  const serving = answer.serving_counter;
+  const queue = answer.queue_counter;
+  const waiting = answer.waiting_num;
+  const tokens = answer.total_tokens;
+  const ended = answer.completed_sessions + answer.abandoned_sessions;
+  const called = Math.min(serving, queue);
+  const placesOpen = Math.max(0, called - tokens - answer.positions_expired - answer.holes);
+  return Object.freeze({
+    serving,
+    queue,
+    waiting,
+    called,
+    placesOpen,
+    inLine: Math.max(0, waiting - placesOpen),
+    ahead: Math.max(0, serving - queue),
+    active: answer.active_tokens,
+    tokens,
+    expiredTokens: Math.max(0, tokens - answer.active_tokens - ended),
+    completed: answer.completed_sessions,
+    abandoned: answer.abandoned_sessions,
+    positionsExpired: answer.positions_expired,
+    holes: answer.holes,
+    generation: answer.generation,
+    message: typeof answer.message === 'string' ? answer.message : '',
+  });
+}
+
+/** What a move of the serving position by `by` will do: where it goes, whose turn comes or is taken back. */
+export function outlook(figures, by) {
+  const to = Math.max(0, figures.serving + by);
+  const called = Math.min(to, figures.queue) - figures.called;
+  return { from: figures.serving, to, called, ahead: Math.max(0, to - figures.queue) };
+}
+
+/** Minutes until everybody who waits now has been called; null when nobody moves. */
+export function minutesToEmpty(figures, admissionRate) {
+  if (figures.inLine === 0) return 0;
+  return admissionRate > 0 ? figures.inLine / admissionRate : null;
+}

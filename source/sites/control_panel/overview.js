@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The figures at the top, and how fresh they are. */
+
+import { announce, byId, write } from './dom.js';
+import { minutesToEmpty } from './figures.js';
+import { count, rate, some, span } from './format.js';
+
+const RATES = new Set(['joinRate', 'admissionRate']);
+
+/** Write the figures of a point of the history. */
+export function showFigures(point) {
+  for (const place of document.querySelectorAll('[data-figure]')) {
+    const name = place.dataset.figure;
+    write(place, RATES.has(name) ? rate(point[name]) : count(point[name]));
+  }
+  for (const place of document.querySelectorAll('[data-note]')) {
+    write(place, NOTES[place.dataset.note](point));
+  }
+}
+
+/** Lines under the large figures; empty where there is nothing to add. */
+export const NOTES = {
+  serving: (point) => (point.ahead > 0
+    ? `${count(point.ahead)} beyond the queue: ${point.ahead === 1 ? 'it' : 'they'} will go straight through`
+    : `${count(point.queue - point.serving)} to the end of the queue`),
+  waiting: (point) => {
+    if (point.waiting === 0) return 'nobody';
+    if (point.inLine === 0) return 'all of them may enter';
+    const minutes = minutesToEmpty(point, point.admissionRate);
+    if (minutes === null) return 'not moving at the moment';
+    return `the last is called in about ${minutes < 1 ? 'a minute' : span(Math.round(minutes) * 60)}`;
+  },
+  placesOpen: (point) => (point.placesOpen > 0 ? 'served, no token taken yet' : 'none served and not taken'),
+  active: (point) => (point.tokens > 0 ? `of ${some(point.tokens, 'token')} taken` : 'no token taken yet'),
+};
+
+/** Where the page stands: live, paused, or stale and why. Announces changes, never each second. */
+export class FreshnessBar {
+  #said = '';
+
+  /** `reason`: the error that keeps the figures from coming, or null; `nextIn`: seconds to the next try. */
+  show({ state, age }, reason = null, nextIn = 0) {
+    byId('state').dataset.state = state;
+    byId('figures').dataset.state = state;
+    write(byId('state-words'), {
+      live: age < 2 ? 'Live' : `Live · ${span(age)} ago`,
+      paused: `Paused · ${span(age)} ago`,
+      stale: `Stale · ${span(age)} ago`,
+    }[state]);
+    byId('stale').hidden = state !== 'stale';
+    if (state === 'stale') {
+      write(byId('stale-age'), `These figures are ${span(age)} old.`);
+      const again = reason && !needsKeys(reason) && nextIn >= 1 ? ` Trying again in ${span(nextIn)}.` : '';
+      write(byId('stale-words'), `${reason?.message ?? 'No newer ones have come.'}${again}`);
+      byId('try-now').hidden = needsKeys(reason);
+      byId('sign-in-again').hidden = !needsKeys(reason);
+      byId('go-on-with-api-time').hidden = !offersApiTime(reason);
+    }
+    this.#announce(state, reason);
+  }
+
+  #announce(state, reason) {
+    const saying = state === 'stale' ? `stale ${reason?.kind}` : state;
+    if (saying === this.#said) return;
+    const first = this.#said === '';
+    this.#said = saying;
+    if (state === 'stale') announce(`The figures are no longer fresh. ${reason?.message ?? ''}`);
+    else if (!first) announce(state === 'live' ? 'The figures are live.' : 'Updates are paused.');
+  }
+}
+
+/** Whether going on takes other keys. */
+export function needsKeys(error) {
+  return ['keys', 'keys-expired', 'rights', 'region'].includes(error?.kind);
+}
+
+/** Whether the API's own time would help. */
+export function offersApiTime(error) {
+  return error?.kind === 'clock' && error.ahead !== null && Math.abs(error.ahead) >= 60;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Starting the room anew. */
+
+import { confirmed } from './confirm.js';
+import { cardOf } from './desk.js';
+import { byId } from './dom.js';
+import { some } from './format.js';
+
+export class ResetCard {
+  #desk;
+  #card = cardOf(byId('reset'));
+
+  constructor(desk) {
+    this.#desk = desk;
+    byId('reset').addEventListener('click', () => this.#reset());
+  }
+
+  clear() {
+    this.#desk.tell(this.#card, 'done', '');
+  }
+
+  async #reset() {
+    const { api, figures } = this.#desk;
+    if (api === null) return;
+    const agreed = await confirmed({
+      title: 'Reset the waiting room?',
+      words: `${some(figures.waiting, 'visitor')} in line will lose their place, and all figures start from zero. There is no way back.`,
+      action: 'Reset everything',
+      typed: api.eventId,
+    });
+    if (!agreed) return;
+    await this.#desk.act(this.#card, 'Reset the waiting room', (now) => now.reset(), (answer) => answer.message);
+  }
+}
