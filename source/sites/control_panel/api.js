@@ -8,8 +8,8 @@ const ELSE = 'Something else answers at this address. Check the address of the p
 const TIMEOUT = 10; // seconds; the API itself gives up before
 
 /**
- * `signedFetch(url, init)` signs and sends. `blocked(url)` tells whether the page's own policy
- * stopped a call to that address.
+ * `signedFetch(url, init)` signs and sends. `blocked(url)` tells, or promises to tell, whether the
+ * page's own policy stopped a call to that address.
  */
 export class PrivateApi {
   #endpoint;
@@ -103,7 +103,7 @@ export class PrivateApi {
       text = await answer.text();
     } catch (error) {
       const online = globalThis.navigator?.onLine ?? true;
-      throw explainSilence({ error, online, blocked: this.#blocked(url), changes, timeout: TIMEOUT });
+      throw explainSilence({ error, online, blocked: await this.#blocked(url), changes, timeout: TIMEOUT });
     }
     const body = parsed(text);
     if (!answer.ok || answer.status === 202) {

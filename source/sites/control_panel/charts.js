@@ -96,12 +96,13 @@ export class Charts {
         cursor: { drag: { x: false, y: false }, y: false, points: { size: 7 }, sync: { key: 'panel' } },
         scales: { x: { auto: false }, y: { range: (_plot, _min, max) => [0, Math.max(4, (max ?? 0) * 1.08)] } },
         axes: [
-          { ...axis, space: 70, size: 28, values: (_plot, ticks) => ticks.map((at) => time(at * 1000).slice(0, this.#window > 600 ? 5 : 8)) },
-          { ...axis, size: 50, space: 34, incrs: WHOLE_STEPS, values: (_plot, ticks) => ticks.map(short) },
+          { ...axis, space: 52, size: 28, values: (_plot, ticks, _axis, _space, step) => ticks.map((at) => time(at * 1000).slice(0, step < 60 ? 8 : 5)) },
+          { ...axis, size: 50, space: 28, incrs: WHOLE_STEPS, values: (_plot, ticks) => ticks.map(short) },
         ],
         series: [{}, ...chart.lines.map((line) => ({
           label: line.label,
           stroke: colour(line.colour),
+          fill: chart.lines.length === 1 ? `${colour(line.colour)}22` : undefined,
           width: 2,
           dash: line.dash,
           points: { show: false },

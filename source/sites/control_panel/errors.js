@@ -58,7 +58,7 @@ export function explain({ status, body, serverTime, localTime, retryAfter = 0, c
   if (status === 404 && !said) {
     return new CallError('address', 'Nothing answers at this address. Check the endpoint.', more);
   }
-  return new CallError('refused', said ? upper(said) : `The API answered with status ${status}.`, more);
+  return new CallError('refused', said ? asSentence(said) : `The API answered with status ${status}.`, more);
 }
 
 /** The error of a call that got no answer. */
@@ -102,7 +102,8 @@ function sentence(body) {
   return typeof said === 'string' ? said.trim() : '';
 }
 
-function upper(text) {
-  const whole = text[0].toUpperCase() + text.slice(1);
+function asSentence(text) {
+  const name = /^\S*[_.]/.test(text); // the name of a field stays as it is
+  const whole = name ? text : text[0].toUpperCase() + text.slice(1);
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { explain, explainSilence } from '../errors.js';
+
+const NOW = Date.UTC(2026, 10, 24, 9, 10, 0);
+const refusal = (said, more = {}) => explain({
+  status: 403, body: { error: said }, serverTime: NaN, localTime: NOW, ...more,
+});
+
+// What API Gateway says, word for word.
+const SAYINGS = [
+  ['The security token included in the request is invalid.', 'keys'],
+  ['The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.', 'keys'],
+  ['The security token included in the request is expired', 'keys-expired'],
+  ["Credential should be scoped to a valid region, not 'us-east-1'. ", 'region'],
+  ['User: arn:aws:iam::123456789012:user/eve is not authorized to perform: execute-api:Invoke on resource: arn:aws:execute-api:eu-central-1:********9012:abc/api/GET/metrics', 'rights'],
+  ['User is not authorized to access this resource with an explicit deny', 'rights'],
+  ['Missing Authentication Token', 'address'],
+  ['Forbidden', 'forbidden'],
+  ['', 'forbidden'],
+];
+for (const [said, kind] of SAYINGS) {
+  test(`"${said.slice(0, 60)}" means ${kind}`, () => {
+    const error = refusal(said);
+    assert.equal(error.kind, kind);
+    assert.match(error.message, /^[A-Z].*\.$/s);
+    assert.equal(error.unsure, false);
+  });
+}
+
+test('a refusal is understood in every shape that gateways give it', () => {
+  for (const name of ['error', 'message', 'Message']) {
+    const body = { [name]: 'The security token included in the request is invalid.' };
+    assert.equal(explain({ status: 403, body, localTime: NOW }).kind, 'keys');
+  }
+});
+
+test('no word of an answer that may hold an account or a key is repeated for a refusal', () => {
+  const error = refusal('User: arn:aws:iam::123456789012:user/eve is not authorized to perform: x');
+  assert.doesNotMatch(error.message, /123456789012|eve/);
+});
+
+test('a wrong clock is measured by the Date of the answer', () => {
+  const behind = refusal('Signature expired or not yet current.', { serverTime: NOW + 432_000 });
+  assert.equal(behind.kind, 'clock');
+  assert.equal(behind.ahead, -432);
+  assert.match(behind.message, /7 min 12 s behind/);
+  const ahead = refusal('Signature expired or not yet current.', { serverTime: NOW - 7_260_000 });
+  assert.match(ahead.message, /2 h 1 min ahead of/);
+});
+
+test('a wrong clock is measured by the sentence when there is no Date', () => {
+  const slow = refusal('Signature expired: 20261124T090000Z is now earlier than 20261124T091500Z (20261124T092000Z - 5 min.)');
+  assert.equal(slow.ahead, -1200);
+  const fast = refusal('Signature not yet current: 20261124T100000Z is still later than 20261124T092500Z (20261124T092000Z + 5 min.)');
+  assert.equal(fast.ahead, 2400);
+  assert.match(fast.message, /40 min ahead of/);
+  assert.equal(refusal('Signature expired').ahead, null);
+});
+
+test('a clock that agrees is not blamed', () => {
+  const error = refusal('Signature expired or not yet current.', { serverTime: NOW + 2_000 });
+  assert.doesNotMatch(error.message, /clock is/);
+});
+
+test('what the room refuses is told in its own sentence', () => {
+  const error = explain({ status: 400, body: { error: 'min_per_minute must not be above per_minute' } });
+  assert.equal(error.kind, 'refused');
+  assert.equal(error.message, 'min_per_minute must not be above per_minute.');
+  const other = explain({ status: 404, body: { error: 'no position belongs to this request id' } });
+  assert.equal(other.message, 'No position belongs to this request id.');
+});
+
+test('a change that failed or got no answer may have been done', () => {
+  assert.equal(explain({ status: 503, body: null, changes: true }).unsure, true);
+  assert.equal(explain({ status: 503, body: null, changes: false }).unsure, false);
+  assert.equal(explain({ status: 400, body: { error: 'no' }, changes: true }).unsure, false);
+  assert.equal(explainSilence({ error: { name: 'TimeoutError' }, changes: true }).unsure, true);
+  assert.equal(explainSilence({ error: new TypeError('Failed to fetch'), changes: true }).unsure, true);
+  assert.equal(explainSilence({ error: new TypeError('x'), blocked: true, changes: true }).unsure, false);
+});
+
+test('silence is told apart: policy, network of this device, time limit, out of reach', () => {
+  const kinds = [
+    explainSilence({ blocked: true }), explainSilence({ online: false }),
+    explainSilence({ error: { name: 'TimeoutError' } }), explainSilence({ error: new TypeError('x') }),
+  ].map((error) => error.kind);
+  assert.deepEqual(kinds, ['blocked', 'offline', 'silent', 'unreachable']);
+});

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { outlookWords, wholeNumber } from '../admit.js';
+import { count, rate, some, span } from '../format.js';
+import { lastWords, targetWords } from '../inlet.js';
+import { NOTES, needsKeys, offersApiTime } from '../overview.js';
+import { mistakes } from '../sign-in.js';
+import { factsOf } from '../visitor.js';
+
+test('durations are told in their two largest units', () => {
+  const said = [0, 0.4, 59, 60, 432, 3600, 7_500, 86_400, 180_000].map(span);
+  assert.deepEqual(said, ['0 s', '0 s', '59 s', '1 min', '7 min 12 s', '1 h', '2 h 5 min', '1 day', '2 days 2 h']);
+});
+
+test('small rates keep a decimal and an unknown rate is a dash', () => {
+  assert.deepEqual([rate(0), rate(1 / 3), rate(12.6), rate(null), count(1204)], ['0', '0.3', '13', '–', '1,204']);
+  assert.deepEqual([some(1, 'visitor'), some(0, 'visitor')], ['1 visitor', '0 visitors']);
+});
+
+test('a step is a whole number from 1 to a million, however it is typed', () => {
+  assert.deepEqual(['1', ' 25 ', '+7', '1,000', '1 000 000'].map(wholeNumber), [1, 25, 7, 1000, 1_000_000]);
+  for (const text of ['', '0', '-5', '1.5', '1e3', 'ten', '1000001', '99999999', '1,00', '٣']) {
+    assert.equal(wholeNumber(text), null, text);
+  }
+});
+
+test('an outlook is told in words', () => {
+  assert.equal(outlookWords({ from: 70, to: 71, called: 1, ahead: 0 }), '70 → 71: the turn of 1 more visitor comes.');
+  assert.match(outlookWords({ from: 70, to: 95, called: 10, ahead: 15 }), /next 15 visitors to join go straight/);
+  assert.match(outlookWords({ from: 90, to: 95, called: 0, ahead: 15 }), /nobody waits/);
+});
+
+test('what is wrong with the form is told before any call', () => {
+  const good = {
+    accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'x', sessionToken: '', eventId: 'Sample',
+    region: 'eu-central-1', endpoint: 'https://abc.execute-api.eu-central-1.amazonaws.com/api', publicApi: '',
+  };
+  const fields = (changes, secure = true) => mistakes({ ...good, ...changes }, secure).map(([field]) => field);
+  assert.deepEqual(fields({}), []);
+  assert.deepEqual(fields({ endpoint: 'http://127.0.0.1:8000/api', publicApi: 'http://[::1]/api' }), []);
+  assert.deepEqual(fields({ accessKeyId: '' }), ['access-key']);
+  assert.deepEqual(fields({ accessKeyId: 'with space' }), ['access-key']);
+  assert.deepEqual(fields({ accessKeyId: 'ASIAIOSFODNN7EXAMPLE' }), ['session-token']);
+  assert.deepEqual(fields({ secretAccessKey: '', eventId: '', region: 'Frankfurt' }), ['secret-key', 'event-id', 'region']);
+  assert.deepEqual(fields({ endpoint: 'http://room.example/api' }), ['private-api']);
+  assert.deepEqual(fields({ endpoint: 'javascript:alert(1)', publicApi: 'room' }), ['private-api', 'public-api']);
+  assert.deepEqual(fields({}, false), ['private-api']);
+  for (const region of ['us-gov-west-1', 'ap-southeast-2', 'eusc-de-east-1']) assert.deepEqual(fields({ region }), []);
+});
+
+test('new keys help against some errors, the API’s time against one', () => {
+  assert.equal(needsKeys({ kind: 'keys-expired' }), true);
+  assert.equal(needsKeys({ kind: 'unreachable' }), false);
+  assert.equal(needsKeys(null), false);
+  assert.equal(offersApiTime({ kind: 'clock', ahead: -432 }), true);
+  assert.equal(offersApiTime({ kind: 'clock', ahead: null }), false);
+  assert.equal(offersApiTime({ kind: 'clock', ahead: 2 }), false);
+});
+
+test('the waiting note is honest about a line that stands', () => {
+  const point = { waiting: 10, inLine: 10, admissionRate: 0 };
+  assert.equal(NOTES.waiting(point), 'not moving at the moment');
+  assert.equal(NOTES.waiting({ ...point, admissionRate: 5 }), 'the last is called in about 2 min');
+  assert.equal(NOTES.waiting({ ...point, inLine: 0 }), 'all of them may enter');
+  assert.equal(NOTES.waiting({ ...point, waiting: 0, inLine: 0 }), 'nobody');
+});
+
+test('the inlet’s targets and last decision are told in words; unknown targets by their name', () => {
+  assert.equal(targetWords({ max_size: 1500, speed: 3 }), 'visitors inside, at most 1,500; speed 3');
+  assert.equal(lastWords(null), 'It has decided nothing yet.');
+  assert.match(lastWords({ at: 0, increment: 0, reason: 'the alarm is in ALARM' }), /let nobody in: the alarm is in ALARM\.$/);
+  assert.match(lastWords({ at: 0, increment: 1, reason: '' }), /let 1 visitor in\.$/);
+});
+
+test('what is known of a visitor fits the state', () => {
+  const found = { request_id: 'id', queue_number: 30, entry_time: 0, state: 'waiting' };
+  const names = (more, figures) => factsOf({ ...found, ...more }, figures).map(([name]) => name);
+  assert.ok(names({}, { serving: 10 }).includes('Comes after'));
+  assert.deepEqual(factsOf(found, { serving: 10 }).find(([name]) => name === 'Comes after'), ['Comes after', '20 more places']);
+  assert.ok(!names({ state: 'eligible' }, { serving: 40 }).includes('Comes after'));
+  assert.ok(names({ state: 'eligible', expires_in: 9 }).includes('Turn lasts'));
+  assert.ok(names({ state: 'token_issued', expires_in: 9 }).includes('Token valid for'));
+});

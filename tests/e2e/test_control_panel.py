@@ -1,0 +1,657 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control panel in a real browser, over the private API's own handlers and signatures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import accessibility, chromium
+from tests.panel_world import KEY, SECRET, PanelWorld, build, panel_world
+from tests.world import EVENT
+from waiting_room.inlet import Strategy
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+EXPIRED = "The security token included in the request is expired"
+STRANGER = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelWorld]:
+    with panel_world(build(tmp_path_factory.mktemp("sites"))) as made:
+        yield made
+
+
+@pytest.fixture
+def room(addresses: PanelWorld) -> PanelWorld:
+    addresses.begin(VALIDITY_PERIOD=600)
+    return addresses
+
+
+@contextmanager
+def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
+    """A page that must break no rule of its own policy and throw nothing."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Security" in said.text else None)
+    page.goto(address)
+    expect(page.locator("#private-api")).not_to_have_value("")
+    yield page
+    context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def page(browser: Browser, room: PanelWorld) -> Iterator[Page]:
+    with opened(browser, room.panel) as made:
+        yield made
+
+
+@pytest.fixture
+def desk(page: Page) -> Page:
+    """A page that is signed in."""
+    sign_in(page)
+    return page
+
+
+def sign_in(page: Page, key: str = KEY, secret: str = SECRET, inside: bool = True) -> None:
+    page.get_by_label("Access key ID").fill(key)
+    page.get_by_label("Secret access key").fill(secret)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    if inside:
+        expect(page.locator("#panel")).to_be_visible()
+
+
+def figure(page: Page, name: str) -> Any:
+    return page.locator(f"[data-figure={name}]")
+
+
+def answer(page: Page, card: str) -> Any:
+    return page.locator(f"[data-answer={card}]")
+
+
+def logged(page: Page) -> Any:
+    """The newest entry of the log."""
+    return page.locator("#log li").first
+
+
+def refuse(page: Page, room: PanelWorld, said: str) -> None:
+    """From now on API Gateway refuses every call with these words."""
+    page.route(
+        f"{room.private}/**",
+        lambda route: (
+            route.fulfill(
+                status=403,
+                content_type="application/json",
+                headers={"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"},
+                body=json.dumps({"message": said}),
+            )
+            if route.request.method != "OPTIONS"
+            else route.continue_()
+        ),
+    )
+
+
+# --- signing in ------------------------------------------------------------------------------
+
+
+def test_the_form_is_prefilled_and_keys_open_the_panel(room: PanelWorld, page: Page) -> None:
+    expect(page.get_by_label("Event")).to_have_value(EVENT)
+    expect(page.get_by_label("Region")).to_have_value("eu-central-1")
+    expect(page.get_by_label("Private API")).to_have_value(room.private)
+    expect(page.get_by_label("Public API")).to_have_value(room.public)
+    assert accessibility(page) == []
+    room.world.visitors(3)
+    sign_in(page)
+    expect(figure(page, "queue")).to_have_text("3")
+    expect(page).to_have_title(f"{EVENT} · Control panel")
+    expect(page.locator("main")).to_be_focused()
+    assert accessibility(page) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "secret", "words"),
+    [
+        ("AKIAUNKNOWNKEY000000", SECRET, "AWS does not know this access key"),
+        (KEY, "wrong", "secret access key does not belong to this access key"),
+        ("", SECRET, "Type the access key ID"),
+        ("ASIATEMPORARYKEY0000", SECRET, "need their session token"),
+    ],
+)
+def test_wrong_keys_are_told_in_words(page: Page, key: str, secret: str, words: str) -> None:
+    sign_in(page, key, secret, inside=False)
+    expect(page.locator("#sign-in-error")).to_contain_text(words)
+    expect(page.locator("#panel")).to_be_hidden()
+    focused = page.evaluate("document.activeElement.id")
+    assert focused in ("sign-in-error", "access-key", "session-token")
+    assert accessibility(page) == []
+
+
+def test_good_keys_without_the_right_are_told_apart(room: PanelWorld, page: Page) -> None:
+    refuse(page, room, "User: arn:aws:iam::1:user/x is not authorized to perform: y")
+    sign_in(page, inside=False)
+    expect(page.locator("#sign-in-error")).to_contain_text("they may not do this")
+
+
+def test_a_wrong_clock_is_measured_and_can_be_worked_around(
+    room: PanelWorld, browser: Browser
+) -> None:
+    with opened(browser, room.panel) as page:
+        page.clock.install(time=time.time() - 20 * 60)
+        page.reload()
+        expect(page.locator("#private-api")).not_to_have_value("")
+        sign_in(page, inside=False)
+        banner = page.locator("#sign-in-error")
+        expect(banner).to_contain_text("behind the API’s")
+        expect(banner).to_contain_text(re.compile(r"\b(19 min \d+ s|20 min)"))
+        assert accessibility(page) == []
+        banner.get_by_role("button", name="Go on with the API’s time").click()
+        expect(page.locator("#panel")).to_be_visible()
+        page.get_by_role("button", name="Let in 10 more").click()
+        expect(answer(page, "admit")).to_have_text("The serving position is now 10.")
+
+
+def test_the_page_calls_no_address_that_its_deployment_does_not_name(
+    room: PanelWorld, browser: Browser
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(room.panel)
+    expect(page.locator("#private-api")).not_to_have_value("")
+    page.get_by_label("Private API").fill("https://elsewhere.example/api")
+    sign_in(page, inside=False)
+    expect(page.locator("#sign-in-error")).to_contain_text("only the addresses that its deployment")
+    context.close()
+
+
+def test_keys_are_in_no_store_no_page_and_no_address(room: PanelWorld, page: Page) -> None:
+    sent: list[str] = []
+    page.on(
+        "request",
+        lambda one: sent.append(f"{one.url} {one.all_headers()} {one.post_data}"),
+    )
+    page.get_by_label("Session token").fill("session+token/kept=nowhere")
+    sign_in(page)
+    page.get_by_role("button", name="Let in 1 more").click()
+    expect(answer(page, "admit")).to_be_visible()
+    kept = page.evaluate(
+        """async () => JSON.stringify([
+            {...localStorage}, {...sessionStorage}, document.cookie, window.name, history.state,
+            await indexedDB.databases(), await caches.keys(), location.href,
+            document.documentElement.outerHTML,
+            [...document.querySelectorAll('input, textarea')].map((field) => field.value),
+            Object.keys(window).filter((name) => {
+                try { return JSON.stringify(window[name])?.includes('s3cret'); }
+                catch { return false; }
+            }),
+        ])"""
+    )
+    for secret in (SECRET, "session+token/kept=nowhere"):
+        assert secret not in kept
+    assert KEY not in kept
+    assert any("x-amz-security-token" in one for one in sent)  # it was used, and only there
+    assert not any(SECRET in one for one in sent)
+    assert page.context.cookies() == []
+    page.reload()
+    expect(page.get_by_label("Access key ID")).to_have_value("")
+    expect(page.get_by_label("Secret access key")).to_have_value("")
+    expect(page.locator("#panel")).to_be_hidden()
+
+
+def test_signing_out_forgets_everything(room: PanelWorld, desk: Page) -> None:
+    desk.get_by_role("button", name="Let in 1 more").click()
+    expect(answer(desk, "admit")).to_be_visible()
+    desk.get_by_role("button", name="Sign out").click()
+    expect(desk.locator("#sign-in-view")).to_be_visible()
+    expect(desk.get_by_label("Access key ID")).to_be_focused()
+    before = len(room.calls)
+    desk.wait_for_timeout(300)
+    assert len(room.calls) == before
+    sign_in(desk)
+    expect(desk.locator("#log li")).to_have_count(1)
+
+
+# --- watching --------------------------------------------------------------------------------
+
+
+def test_the_figures_are_those_of_the_room(room: PanelWorld, page: Page) -> None:
+    inside = room.let_in(20)
+    room.world.room.update_session(EVENT, inside[0], 1)
+    room.world.room.update_session(EVENT, inside[1], -1)
+    room.world.visitors(30)
+    room.world.serve(5)
+    sign_in(page)
+    shown = {
+        name: figure(page, name).text_content()
+        for name in (
+            "serving", "waiting", "placesOpen", "active", "queue", "completed", "abandoned",
+            "expiredTokens", "positionsExpired",
+        )
+    }  # fmt: skip
+    assert shown == {
+        "serving": "25", "waiting": "30", "placesOpen": "5", "active": "18", "queue": "50",
+        "completed": "1", "abandoned": "1", "expiredTokens": "0", "positionsExpired": "0",
+    }  # fmt: skip
+    room.world.clock.now += 601
+    room.world.serve(975)
+    page.get_by_role("button", name="Refresh").click()
+    expect(figure(page, "serving")).to_have_text("1,000")
+    expect(figure(page, "placesOpen")).to_have_text("30")
+    expect(figure(page, "expiredTokens")).to_have_text("18")
+    expect(page.locator("[data-note=serving]")).to_contain_text("950 beyond the queue")
+
+
+def test_each_refresh_is_one_call_and_a_hidden_page_makes_none(
+    room: PanelWorld, browser: Browser
+) -> None:
+    with opened(browser, room.panel) as page:
+        page.clock.install()
+        page.reload()
+        expect(page.locator("#private-api")).not_to_have_value("")
+        sign_in(page)
+        expect(page.locator("#inlet-none")).to_contain_text("No inlet runs")
+        del room.calls[:]
+        for _ in range(4):
+            asked = len(room.calls)
+            page.clock.fast_forward(5_100)
+            waited(lambda asked=asked: len(room.calls) > asked, page)
+            page.wait_for_timeout(100)
+        assert room.calls == ["GET /metrics"] * 4
+        see(page, "hidden")
+        page.clock.fast_forward(60_000)
+        page.wait_for_timeout(200)
+        assert len(room.calls) == 4
+        see(page, "visible")
+        waited(lambda: len(room.calls) == 5, page)
+
+
+def see(page: Page, state: str) -> None:
+    """The page goes out of sight, or comes back."""
+    page.evaluate(
+        """(state) => {
+            Object.defineProperty(document, 'visibilityState', {value: state, configurable: true});
+            document.dispatchEvent(new Event('visibilitychange'));
+        }""",
+        state,
+    )
+
+
+def waited(check: Callable[[], bool], page: Page) -> None:
+    """Wait until it is true."""
+    end = time.monotonic() + 10
+    while not check():
+        assert time.monotonic() < end
+        page.wait_for_timeout(20)
+
+
+def test_while_the_api_is_down_the_last_figures_stay_and_say_their_age(
+    room: PanelWorld, desk: Page
+) -> None:
+    room.world.visitors(7)
+    desk.get_by_role("button", name="Refresh").click()
+    expect(figure(desk, "waiting")).to_have_text("7")
+    room.down = True
+    desk.get_by_role("button", name="Refresh").click()
+    banner = desk.locator("#stale")
+    expect(banner).to_contain_text("The API cannot be reached")
+    expect(banner).to_contain_text(re.compile(r"These figures are \d+ s old"))
+    expect(banner).to_contain_text("Trying again in")
+    expect(desk.locator("#state")).to_contain_text("Stale")
+    expect(figure(desk, "waiting")).to_have_text("7")
+    assert accessibility(desk) == []
+    desk.get_by_role("button", name="Let in 1 more").click()
+    expect(answer(desk, "admit")).to_contain_text("It may have been done all the same")
+    expect(logged(desk)).to_contain_text("Not sure")
+    room.down = False
+    banner.get_by_role("button", name="Try now").click()
+    expect(banner).to_be_hidden()
+    expect(desk.locator("#state")).to_contain_text("Live")
+    assert accessibility(desk) == []
+
+
+def test_keys_that_expire_during_the_event_are_renewed_without_losing_the_log(
+    room: PanelWorld, desk: Page
+) -> None:
+    desk.get_by_role("button", name="Let in 10 more").click()
+    expect(answer(desk, "admit")).to_be_visible()
+    refuse(desk, room, EXPIRED)
+    desk.get_by_role("button", name="Refresh").click()
+    banner = desk.locator("#stale")
+    expect(banner).to_contain_text("The session token has expired")
+    banner.get_by_role("button", name="Sign in again").click()
+    desk.unroute_all()
+    sign_in(desk)
+    expect(desk.locator("#log")).to_contain_text("Let in 10")
+    expect(banner).to_be_hidden()
+
+
+def test_updates_can_be_paused(room: PanelWorld, desk: Page) -> None:
+    desk.get_by_role("button", name="Pause", exact=True).click()
+    expect(desk.locator("#state")).to_contain_text("Paused")
+    assert accessibility(desk) == []
+    desk.get_by_role("button", name="Pause", exact=True).click()
+    expect(desk.locator("#state")).to_contain_text("Live")
+
+
+def test_charts_have_their_values_in_words_and_in_a_table(room: PanelWorld, desk: Page) -> None:
+    room.world.visitors(40)
+    desk.get_by_role("button", name="Refresh").click()
+    expect(figure(desk, "waiting")).to_have_text("40")
+    waiting = desk.get_by_role("img", name=re.compile("^Waiting: Waiting now 40, between 0 and 40"))
+    expect(waiting).to_have_count(1)
+    expect(desk.locator("#charts canvas")).to_have_count(3)
+    desk.get_by_text("The same as a table").click()
+    expect(desk.locator("#figures-rows tr").first).to_contain_text("40")
+    desk.get_by_role("radio", name="12 h").check()
+    expect(waiting).to_have_count(1)
+    assert accessibility(desk) == []
+
+
+def test_figures_and_log_are_exported(room: PanelWorld, desk: Page) -> None:
+    room.world.visitors(3)
+    desk.get_by_role("button", name="Let in 1 more").click()
+    expect(figure(desk, "queue")).to_have_text("3")
+    name, rows = exported(desk, "Export figures (CSV)")
+    assert re.fullmatch(rf"{EVENT}-figures-[\d-]+T\d+Z\.csv", name)
+    assert len(rows) >= 2
+    assert (rows[-1]["queue_size"], rows[-1]["serving_position"]) == ("3", "1")
+    _, rows = exported(desk, "Export log (CSV)")
+    assert [row["action"] for row in rows] == ["Sign in", "Let in 1"]
+
+
+def exported(page: Page, button: str) -> tuple[str, list[dict[str, str]]]:
+    """The name and the rows of the file that a button gives."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    text = Path(download.value.path()).read_bytes().decode("utf-8-sig")
+    return download.value.suggested_filename, list(csv.DictReader(io.StringIO(text)))
+
+
+# --- acting ----------------------------------------------------------------------------------
+
+
+def test_the_serving_position_moves_by_buttons_and_by_any_number(
+    room: PanelWorld, desk: Page
+) -> None:
+    room.world.visitors(200)
+    desk.get_by_role("button", name="Let in 100 more").click()
+    expect(answer(desk, "admit")).to_have_text("The serving position is now 100.")
+    expect(figure(desk, "serving")).to_have_text("100")
+    desk.get_by_label("Any number").fill("250")
+    expect(desk.locator("#admit-outlook")).to_have_text(
+        "100 → 350: the turn of 100 more visitors comes and the next 150 visitors to join go "
+        "straight through."
+    )
+    desk.get_by_label("Any number").press("Enter")
+    expect(figure(desk, "serving")).to_have_text("350")
+    expect(logged(desk)).to_contain_text("Let in 250. The serving position is now 350.")
+    desk.get_by_label("Any number").fill("1.5")
+    desk.get_by_role("button", name="Let in", exact=True).click()
+    expect(answer(desk, "admit")).to_contain_text("Type a whole number")
+    expect(desk.get_by_label("Any number")).to_have_attribute("aria-invalid", "true")
+    assert room.calls.count("POST /increment_serving_counter") == 2
+    assert accessibility(desk) == []
+
+
+def test_two_clicks_while_a_move_is_under_way_move_once(room: PanelWorld, desk: Page) -> None:
+    desk.evaluate(
+        "() => { const b = document.querySelector('[data-by=\"10\"]'); b.click(); b.click(); }"
+    )
+    expect(answer(desk, "admit")).to_have_text("The serving position is now 10.")
+    assert room.calls.count("POST /increment_serving_counter") == 1
+
+
+def test_moving_back_and_large_moves_are_asked_about(room: PanelWorld, desk: Page) -> None:
+    room.world.visitors(50)
+    room.world.serve(40)
+    desk.get_by_role("button", name="Refresh").click()
+    expect(figure(desk, "serving")).to_have_text("40")
+    field, dialog = desk.get_by_label("Any number"), desk.get_by_role("dialog")
+    field.fill("15")
+    back = desk.get_by_role("button", name="Move back…")
+    back.click()
+    expect(dialog).to_contain_text("From 40 to 25. 15 positions will have to wait again")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    assert accessibility(desk) == []
+    desk.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(back).to_be_focused()
+    back.click()
+    dialog.get_by_role("button", name="Move back").click()
+    expect(answer(desk, "admit")).to_have_text("The serving position is now 25.")
+    field.fill("20000")
+    desk.get_by_role("button", name="Let in", exact=True).click()
+    expect(dialog).to_contain_text("Let in 20,000?")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert room.calls.count("POST /increment_serving_counter") == 1
+
+
+def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelWorld, desk: Page) -> None:
+    field = desk.get_by_label("Shown on the waiting page")
+    field.fill('<img src=x onerror="alert(1)"> =1+1')
+    desk.get_by_role("button", name="Show message").click()
+    expect(answer(desk, "message")).to_contain_text("Visitors read now: “<img src=x")
+    desk.get_by_role("button", name="Check what visitors get").click()
+    expect(answer(desk, "message")).to_contain_text("The public API answered in")
+    expect(answer(desk, "message")).to_contain_text("<img src=x")
+    assert desk.locator("main img").count() == 0
+    field.fill("half a sent")
+    room.world.room.set_message(EVENT, "another operator wrote this")
+    desk.get_by_role("button", name="Refresh").click()
+    waited(lambda: room.calls[-1] == "GET /metrics", desk)
+    desk.wait_for_timeout(200)
+    expect(field).to_have_value("half a sent")
+    field.fill("x" * 501)
+    expect(desk.locator("#message-left")).to_have_text("1 characters too many.")
+    desk.get_by_role("button", name="Show message").click()
+    expect(answer(desk, "message")).to_contain_text("longer than 500")
+    desk.get_by_role("button", name="Clear").click()
+    expect(answer(desk, "message")).to_have_text("Visitors read no message now.")
+    expect(field).to_have_value("")
+    assert room.world.room.status(EVENT)["message"] == ""
+
+
+def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelWorld, desk: Page) -> None:
+    inside = room.let_in(2)
+    waiting = room.world.visitors(3)
+    desk.get_by_role("button", name="Refresh").click()
+    field, facts = desk.get_by_role("textbox", name="Request ID"), desk.locator("#visitor")
+    field.fill(f"  {waiting[2].upper()} ")
+    field.press("Enter")
+    expect(facts).to_contain_text("Waiting: the turn has not come")
+    expect(facts).to_contain_text("3 more places")
+    expect(desk.get_by_role("button", name="Mark completed…")).to_be_hidden()
+    field.fill(inside[0])
+    desk.get_by_role("button", name="Look up", exact=True).click()
+    expect(facts).to_contain_text("holds a valid token")
+    assert accessibility(desk) == []
+    desk.get_by_role("button", name="Mark completed…").click()
+    desk.get_by_role("dialog").get_by_role("button", name="Mark completed").click()
+    expect(answer(desk, "visitor")).to_have_text("The session is marked completed.")
+    expect(facts).to_contain_text("Completed")
+    field.fill(inside[1])
+    field.press("Enter")
+    expect(facts).to_contain_text("holds a valid token")
+    desk.get_by_role("button", name="Mark abandoned…").click()
+    desk.get_by_role("dialog").get_by_role("button", name="Mark abandoned").click()
+    expect(figure(desk, "abandoned")).to_have_text("1")
+    for request_id, words in ((STRANGER, "No position belongs"), ("junk", "request")):
+        field.fill(request_id)
+        field.press("Enter")
+        expect(answer(desk, "visitor")).to_contain_text(words)
+        expect(facts).to_be_hidden()
+
+
+def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelWorld, desk: Page) -> None:
+    expired = room.let_in(120)
+    room.world.clock.now += 601
+    desk.get_by_role("button", name="List", exact=True).click()
+    ids, where = desk.locator("#expired-list li code"), desk.locator("#expired-where")
+    expect(ids).to_have_count(50)
+    seen = ids.all_text_contents()
+    assert accessibility(desk) == []
+    forward = desk.get_by_role("button", name="Next")
+    forward.click()
+    expect(where).to_have_text("Page 2.")
+    seen += ids.all_text_contents()
+    forward.click()
+    expect(where).to_have_text("Page 3, the last.")
+    expect(ids).to_have_count(20)
+    seen += ids.all_text_contents()
+    assert sorted(seen) == sorted(expired)
+    expect(forward).to_be_disabled()
+    _, rows = exported(desk, "Export page (CSV)")
+    assert [row["request_id"] for row in rows] == seen[100:]
+    desk.get_by_role("button", name="Previous").click()
+    expect(where).to_have_text("Page 2.")
+    assert ids.all_text_contents() == seen[50:100]
+    desk.get_by_role("button", name=f"Look up {seen[50]}").click()
+    expect(desk.locator("#visitor")).to_contain_text("Token expired")
+
+
+def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, desk: Page) -> None:
+    room.let_in(3)
+    room.world.visitors(5)
+    desk.get_by_role("button", name="Refresh").click()
+    expect(figure(desk, "queue")).to_have_text("8")
+    desk.get_by_role("button", name="Reset…").click()
+    dialog = desk.get_by_role("dialog")
+    expect(dialog).to_contain_text("5 visitors in line will lose their place")
+    expect(dialog.get_by_label(f"Type {EVENT} to go on")).to_be_focused()
+    desk.keyboard.type("sample")
+    desk.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).to_have_text(f"That is not {EVENT}.")
+    assert accessibility(desk) == []
+    assert "POST /reset_initial_state" not in room.calls
+    dialog.get_by_label(f"Type {EVENT} to go on").fill(EVENT)
+    dialog.get_by_role("button", name="Reset everything").click()
+    expect(answer(desk, "reset")).to_contain_text("The waiting room was reset")
+    expect(figure(desk, "queue")).to_have_text("0")
+    expect(logged(desk)).to_contain_text("Reset the waiting room.")
+
+
+def test_the_inlet_is_shown_retargeted_and_paused(room: PanelWorld, page: Page) -> None:
+    targets = {"active": 400, "per_minute": 120, "min_per_minute": 10}
+    said = {"last_at": int(time.time()), "last_increment": 9, "last_reason": "312 of 400 active"}
+    room.run_inlet(Strategy.AUTOMATIC, targets, **said)
+    sign_in(page)
+    expect(page.locator("#inlet-what")).to_contain_text("Automatic")
+    expect(page.locator("#inlet-last")).to_contain_text("let 9 visitors in: 312 of 400 active")
+    expect(page.locator("#inlet-state")).to_have_text("Running")
+    field = page.get_by_label("New visitors per minute, at most")
+    expect(field).to_have_value("120")
+    field.fill("5")
+    page.get_by_role("button", name="Save targets").click()
+    expect(answer(page, "inlet")).to_contain_text("min_per_minute must not be above per_minute")
+    field.fill("many")
+    page.get_by_role("button", name="Save targets").click()
+    expect(answer(page, "inlet")).to_contain_text("per_minute must be a whole number")
+    expect(field).to_have_value("many")
+    field.fill("90")
+    page.get_by_role("button", name="Save targets").click()
+    expect(answer(page, "inlet")).to_contain_text("new visitors per minute, at most 90")
+    page.get_by_role("button", name="Pause inlet").click()
+    expect(page.locator("#inlet-state")).to_have_text("Paused")
+    assert accessibility(page) == []
+    record = room.inlets.read(EVENT)
+    assert record
+    assert (record.paused, record.targets["per_minute"]) == (True, 90)
+    page.get_by_role("button", name="Resume inlet").click()
+    expect(page.locator("#inlet-state")).to_have_text("Running")
+
+
+# --- for everyone ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_small_phone_in_both_colour_schemes(
+    room: PanelWorld, browser: Browser, scheme: str
+) -> None:
+    room.run_inlet(Strategy.PERIODIC, {"increment_by": 10})
+    inside = room.let_in(2)
+    room.world.serve(1_000_000)
+    room.world.serve(1_000_000)
+    size = {"width": 320, "height": 640}
+    with opened(browser, room.panel, viewport=size, color_scheme=scheme, has_touch=True) as page:
+        assert overflow(page) == 0
+        assert accessibility(page) == []
+        sign_in(page)
+        page.get_by_role("textbox", name="Request ID").fill(inside[0])
+        page.get_by_role("textbox", name="Request ID").press("Enter")
+        expect(page.locator("#visitor")).to_be_visible()
+        expect(figure(page, "serving")).to_have_text("2,000,002")
+        assert overflow(page) == 0
+        assert accessibility(page) == []
+        small = page.evaluate(
+            """() => [...document.querySelectorAll('button, input, summary')]
+                .map((one) => [one.id || one.textContent, one.getBoundingClientRect()])
+                .filter(([, box]) => box.width && (box.width < 24 || box.height < 24))
+                .map(([name]) => name)"""
+        )
+        assert small == []
+
+
+def overflow(page: Page) -> int:
+    """Pixels that the page is wider than the window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+def test_everything_works_from_the_keyboard(room: PanelWorld, page: Page) -> None:
+    page.get_by_label("Access key ID").focus()
+    page.keyboard.type(KEY)
+    page.keyboard.press("Tab")
+    page.keyboard.type(SECRET)
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel")).to_be_visible()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.by") == "10":
+            break
+    page.keyboard.press("Enter")
+    expect(answer(page, "admit")).to_have_text("The serving position is now 10.")
+    # the button keeps the focus: pressing it again is one key
+    assert page.evaluate("document.activeElement.dataset.by") == "10"
+
+
+def test_what_changes_every_few_seconds_is_not_read_aloud(room: PanelWorld, desk: Page) -> None:
+    assert desk.locator("#figures [aria-live], #figures [role=status]").count() == 0
+    desk.evaluate(
+        """() => {
+            window.said = [];
+            const aloud = '[role=status], [role=log], [role=alert], [aria-live]';
+            for (const place of document.querySelectorAll(aloud)) {
+                new MutationObserver(() => window.said.push(place.textContent))
+                    .observe(place, {childList: true, subtree: true, characterData: true});
+            }
+        }"""
+    )
+    for count in (3, 6, 9):
+        room.world.visitors(3)
+        desk.get_by_role("button", name="Refresh").click()
+        expect(figure(desk, "queue")).to_have_text(str(count))
+    assert desk.evaluate("said") == []
+    room.down = True
+    desk.get_by_role("button", name="Refresh").click()
+    expect(desk.locator("#announce")).to_contain_text("no longer fresh")
+    desk.wait_for_timeout(2_500)  # the age shown goes on each second
+    assert len(desk.evaluate("said")) == 1

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control panel and its private API on loopback ports, over a room in memory.
+
+The API is the project's own handlers behind the local gateway, so signatures, statuses and words
+are the real ones; only the stores are in memory, and time can be turned.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+import private_api.app
+import public_api.app
+from deployment import sites
+from deployment.local.rest_api import RestApi
+from deployment.local.signatures import Signatures
+from deployment.local.site import Site
+from infrastructure.sites import control_panel_config
+from tests.servers import ROOT
+from tests.world import EVENT, World
+from tests.world import settings as room_settings
+from waiting_room.adapters.memory_inlet import MemoryInlet
+from waiting_room.inlet import InletRecord, Strategy
+from waiting_room.inlet_control import InletControl
+
+KEY, SECRET, REGION = (
+    "AKIAPANELTESTKEY0001",
+    "s3cret/of+the=operator/0123456789abcdef",
+    "eu-central-1",
+)
+
+
+class RunningClock:
+    """Time that passes by itself; tests may turn it forward."""
+
+    def __init__(self) -> None:
+        self._turned = 0.0
+
+    @property
+    def now(self) -> float:
+        return time.time() + self._turned
+
+    @now.setter
+    def now(self, moment: float) -> None:
+        self._turned = moment - time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class PanelWorld:
+    """The addresses, the room behind them, and what was called."""
+
+    panel: str = ""
+    private: str = ""
+    public: str = ""
+    world: World = field(init=False)
+    inlets: MemoryInlet = field(init=False)
+    calls: list[str] = field(default_factory=list)
+    down: bool = False
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self, **options: Any) -> None:
+        """Another room behind the same addresses, in which nothing happened yet."""
+        self.world = World(options, RunningClock())  # type: ignore[arg-type]
+        self.world.room.set_up()
+        self.inlets = MemoryInlet()
+        self.calls.clear()
+        self.down = False
+
+    def let_in(self, count: int) -> list[str]:
+        """Visitors who joined, were called, and took their tokens; request ids."""
+        joined = self.world.visitors(count)
+        behind = self.world.position(joined[-1]) - self.world.room.counts(EVENT).serving
+        if behind > 0:
+            self.world.serve(behind)
+        for request_id in joined:
+            self.world.token(request_id)
+        return joined
+
+    def run_inlet(self, strategy: Strategy, targets: Mapping[str, int], **more: Any) -> None:
+        """An inlet has run."""
+        record = InletRecord(EVENT, strategy, dict(targets), dict(targets), **more)
+        self.inlets.write(None, record)
+
+
+class Doorkeeper:
+    """Counts calls, and answers nothing while the API is down."""
+
+    def __init__(self, panel: PanelWorld, api: RestApi) -> None:
+        self._panel, self._api = panel, api
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        if self._panel.down:
+            raise ConnectionResetError("down")  # uvicorn closes the connection with a 500
+        if scope["method"] != "OPTIONS":
+            self._panel.calls.append(f"{scope['method']} {scope['path'].removeprefix('/api')}")
+        await self._api(scope, receive, send)
+
+
+@contextmanager
+def panel_world(built: Path) -> Iterator[PanelWorld]:
+    """Everything, listening; ``built`` is the folder that ``build`` filled."""
+    panel = PanelWorld()
+    private = RestApi(
+        "private", private_api.app.app, threads=4, signatures=Signatures(KEY, SECRET, REGION)
+    )
+    public = RestApi("public", public_api.app.app, threads=2)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        served(Doorkeeper(panel, private)) as private_address,
+        served(public) as public_address,
+    ):
+        for module in (private_api.app, public_api.app):
+            patch.setattr(module, "room", lambda: panel.world.room)
+        patch.setattr(private_api.app, "settings", room_settings)
+        patch.setattr(private_api.app, "_inlet", lambda: InletControl(panel.inlets))
+        panel.private, panel.public = f"{private_address}/api", f"{public_address}/api"
+        settings = control_panel_config(
+            event_id=EVENT, region=REGION, public_api=panel.public, private_api=panel.private
+        )
+        with served(Site(built, settings, [panel.public, panel.private])) as panel.panel:
+            yield panel
+    private.close()
+    public.close()
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """An ASGI application in a thread; its address."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        thread.join(10)
+        listening.close()
+
+
+def build(folder: Path) -> Path:
+    """The control panel as it is served."""
+    return sites.build(ROOT, folder)["control_panel"]
