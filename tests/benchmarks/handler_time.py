@@ -3,127 +3,140 @@
 
 from __future__ import annotations
 
-import cProfile
-import pstats
 import time
 from collections.abc import Callable
 from typing import Any
 
+import jwt
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.hashes import SHA256
+
 import private_api.app
 import public_api.app
-from tests.benchmarks.tables import percentile, room_on, servers_of_a_room, table
+from tests.benchmarks.sampling import NAMES, shares
+from tests.benchmarks.tables import number_setting, percentile, room_on, servers_of_a_room, table
 from tests.gateway_event import proxy_event
+from tests.stack import RealRoom
+from waiting_room.signing import Signer
+from waiting_room.tokens import TOKEN_USES
 
-ROUNDS = 300
-OURS = ("/source/",)
-LIBRARIES = {
-    "client libraries": ("botocore", "urllib3", "redis", "jmespath", "dateutil"),
-    "signing": ("cryptography", "/jwt/", "bindings"),
-    "Chalice": ("chalice",),
-}
+ROUNDS = number_setting("ROUNDS", 300)
+SAMPLED = 1.5  # s of each route under the sampler
+OUR_GROUPS = ("ours", "our clients")
+Call = Callable[[], Any]
 
 
 def main() -> None:
-    """Print the table of times and the table of shares."""
+    """Print the table of times, the table of shares, and the floor of signing."""
     with servers_of_a_room() as (valkey, url, name):
         real = room_on(valkey, url)
         for module in (public_api.app, private_api.app):
             module.room = lambda: real.room  # type: ignore[assignment]
-        event = real.event_id
-        joins = real.joins(ROUNDS * 3)
-        real.room.assign(event, joins)
-        real.room.increment_serving_counter(event, len(joins))
-        ids = iter(join.request_id for join in joins)
-        known = joins[0].request_id
-        real.room.generate_token(event, known)
-        one, both = {"event_id": event}, {"event_id": event, "request_id": known}
-
-        def get(app: Any, path: str, query: dict[str, str]) -> Callable[[], Any]:
-            return lambda: app(proxy_event("GET", path, query=query), None)
-
-        def post(app: Any, path: str, body: Callable[[], object]) -> Callable[[], Any]:
-            return lambda: app(proxy_event("POST", path, body=body()), None)
-
-        pub, prv = public_api.app.app, private_api.app.app
-        calls = {
-            "GET /queue_num": get(pub, "/queue_num", both),
-            "GET /status": get(pub, "/status", one),
-            "GET /queue_pos_expiry": get(pub, "/queue_pos_expiry", both),
-            "POST /generate_token, first": post(
-                pub, "/generate_token", lambda: {"event_id": event, "request_id": next(ids)}
-            ),
-            "POST /generate_token, again": post(pub, "/generate_token", lambda: both),
-            "GET /.well-known/jwks.json": get(pub, "/.well-known/jwks.json", {}),
-            "POST /increment_serving_counter": post(
-                prv, "/increment_serving_counter", lambda: {**one, "increment_by": 1}
-            ),
-            "GET /num_active_tokens": get(prv, "/num_active_tokens", one),
-        }
-        times, shares = [], []
+        calls = calls_of(real)
+        times, split = [], []
         for route, call in calls.items():
             for _ in range(5):
                 call()
-            spent = []
-            for _ in range(ROUNDS):
-                started = time.perf_counter()
-                answer = call()
-                spent.append((time.perf_counter() - started) * 1000)
-                assert answer["statusCode"] == 200, answer["body"]
-            times.append([route, *(percentile(spent, share) for share in (0.5, 0.95, 0.99))])
-            shares.append([route, *split(call)])
+            times.append([route, *measure(call)])
+            if route not in ONCE:
+                found = shares(call, SAMPLED)
+                mine = sum(found[NAMES.index(group)] for group in OUR_GROUPS)
+                split.append([route, *found, mine])
         table(
-            f"Handler time: milliseconds, warm, Valkey and {name} on this machine",
-            ["route", "p50", "p95", "p99"],
+            f"Handler time in ms, warm: Valkey and {name} on this machine, {ROUNDS} calls each",
+            ["route", "p50", "p95", "p99", "processor time"],
             times,
+            name="handler-time",
         )
         table(
-            "Where the time goes: percent of a call under the profiler",
-            ["route", "ours", *LIBRARIES, "waiting for the network", "Python and the rest"],
-            shares,
+            "Where the time goes: percent of a call, by a sampler",
+            ["route", *NAMES, "ours and our clients"],
+            split,
+            name="handler-shares",
         )
-        table("Signing floor: milliseconds for three RS256 signatures", ["p50"], [[floor(real)]])
+        table(
+            "Three RS256 signatures: ms of processor time",
+            ["what", "p50"],
+            signing(real),
+            name="signing",
+        )
 
 
-def split(call: Callable[[], Any], rounds: int = 60) -> list[float]:
-    """Percent of time by whose code spends it: ours, each library, the network, the rest."""
-    profile = cProfile.Profile()
-    profile.enable()
-    for _ in range(rounds):
-        call()
-    profile.disable()
-    spent = dict.fromkeys(("ours", *LIBRARIES, "network", "rest"), 0.0)
-    for (file, _line, function), row in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        own = row[2]
-        whole = f"{file}:{function}"
-        if "recv" in function or "send" in function or "poll" in function or "connect" in function:
-            spent["network"] += own
-        elif any(mark in file for mark in OURS):
-            spent["ours"] += own
-        else:
-            for library, marks in LIBRARIES.items():
-                if any(mark in whole for mark in marks):
-                    spent[library] += own
-                    break
-            else:
-                spent["rest"] += own
-    total = sum(spent.values())
-    return [100 * value / total for value in spent.values()]
+ONCE = ("POST /generate_token, first",)  # needs a new visitor at each call
 
 
-def floor(real: Any) -> float:
-    """Three signatures with nothing around them."""
-    import jwt
-    from cryptography.hazmat.primitives.asymmetric import padding
-    from cryptography.hazmat.primitives.hashes import SHA256
+def calls_of(real: RealRoom) -> dict[str, Call]:
+    """A call of each route, on a room with visitors."""
+    event, joins = real.event_id, real.joins(ROUNDS + 10)
+    real.room.assign(event, joins)
+    real.room.increment_serving_counter(event, len(joins))
+    ids = iter(join.request_id for join in joins[1:])
+    known = joins[0].request_id
+    real.room.generate_token(event, known)
+    one, both = {"event_id": event}, {"event_id": event, "request_id": known}
 
-    key = jwt.PyJWK(dict(real.keys.load().keys[0].jwk), algorithm="RS256").key
-    spent = []
-    for _ in range(200):
+    def get(app: Any, path: str, query: dict[str, str]) -> Call:
+        return lambda: app(proxy_event("GET", path, query=query), None)
+
+    def post(app: Any, path: str, body: Callable[[], object]) -> Call:
+        return lambda: app(proxy_event("POST", path, body=body()), None)
+
+    public, private = public_api.app.app, private_api.app.app
+    return {
+        "GET /status": get(public, "/status", one),
+        "GET /queue_num": get(public, "/queue_num", both),
+        "GET /queue_pos_expiry": get(public, "/queue_pos_expiry", both),
+        "POST /generate_token, first": post(
+            public, "/generate_token", lambda: {"event_id": event, "request_id": next(ids)}
+        ),
+        "POST /generate_token, again": post(public, "/generate_token", lambda: both),
+        "GET /.well-known/jwks.json": get(public, "/.well-known/jwks.json", {}),
+        "POST /increment_serving_counter": post(
+            private, "/increment_serving_counter", lambda: {**one, "increment_by": 1}
+        ),
+        "GET /num_active_tokens": get(private, "/num_active_tokens", one),
+    }
+
+
+def measure(call: Call) -> list[float]:
+    """p50, p95, p99 in ms, and the mean processor time of a call."""
+    spent, used = [], time.process_time()
+    for _ in range(ROUNDS):
         started = time.perf_counter()
-        for _ in range(3):
-            key.sign(b"x" * 400, padding.PKCS1v15(), SHA256())
+        answer = call()
         spent.append((time.perf_counter() - started) * 1000)
-    return percentile(spent, 0.5)
+        assert answer["statusCode"] == 200, answer["body"]
+    used = (time.process_time() - used) * 1000 / ROUNDS
+    return [*(percentile(spent, share) for share in (0.5, 0.95, 0.99)), used]
+
+
+def signing(real: RealRoom) -> list[list[Any]]:
+    """The floor, with nothing around it, and what the room takes for a token set."""
+    key = real.keys.load().keys[0]
+    parsed, signer = jwt.PyJWK(dict(key.jwk), algorithm="RS256").key, Signer()
+    joins = real.joins(1)
+    real.room.assign(real.event_id, joins)
+    row = real.room._row(real.event_id, joins[0].request_id)
+    from waiting_room.tokens import issue
+
+    outcome = issue(row, key_id=key.key_id, issuer="https://room.example/api", validity=60, now=1)
+
+    def bare() -> None:
+        for _ in TOKEN_USES:
+            parsed.sign(b"x" * 400, padding.PKCS1v15(), SHA256())
+
+    rows = []
+    for what, call in (
+        ("the signatures alone", bare),
+        ("a token set of the room", lambda: signer.sign(outcome, key)),
+    ):
+        spent = []
+        for _ in range(ROUNDS):
+            started = time.thread_time()
+            call()
+            spent.append((time.thread_time() - started) * 1000)
+        rows.append([what, percentile(spent, 0.5)])
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Printing and keeping what a benchmark measured."""
+"""Printing and keeping what a benchmark measured; the servers that benchmarks run on."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,31 +16,47 @@ from typing import Any
 from tests import servers
 from tests.stack import RealRoom
 
-RESULTS = Path(__file__).resolve().parents[2] / "build" / "bench"
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "build" / "bench"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table in Markdown and keep it as JSON under ``build/bench``."""
-    print(f"\n### {title}\n")
-    print("| " + " | ".join(columns) + " |")
-    print("|" + "---|" * len(columns))
-    for row in rows:
-        print("| " + " | ".join(_cell(cell) for cell in row) + " |")
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, name: str = ""
+) -> None:
+    """Print a table in Markdown and keep it as ``build/bench/{name}.json``.
+
+    Its name is the title up to the colon, unless given.
+    """
+    name = name or title.split(":")[0].lower().replace(" ", "-")
+    print(f"\n### {title}\n\n{markdown(columns, rows)}", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    name = title.split(":")[0].lower().replace(" ", "-")
     kept = {
         "title": title,
         "columns": list(columns),
         "rows": [list(row) for row in rows],
         "measured_at": int(time.time()),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "busy": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(kept, indent=1))
+    (RESULTS / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table in Markdown; numbers to the right."""
+    right = [bool(rows) and not isinstance(cell, str) for cell in rows[0]]
+    lines = [
+        "| " + " | ".join(columns) + " |",
+        "|" + "".join("---:|" if to_right else "---|" for to_right in right),
+        *("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows),
+    ]
+    return "\n".join(lines)
 
 
 def _cell(cell: Any) -> str:
-    return f"{cell:.2f}" if isinstance(cell, float) else str(cell)
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.2f}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -48,11 +65,20 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def number_setting(name: str, default: int) -> int:
+    """A size from the environment: ``make bench ROUNDS=50``."""
+    return int(os.environ.get(name) or default)
+
+
+def numbers_setting(name: str, default: Sequence[int]) -> list[int]:
+    """Sizes from the environment: ``make bench SIZES=1000,10000``."""
+    given = os.environ.get(name)
+    return [int(part) for part in given.split(",")] if given else list(default)
+
+
 @contextmanager
 def servers_of_a_room() -> Iterator[tuple[servers.Valkey, str, str]]:
     """A Valkey, the address of a table server, and that server's name."""
-    import tempfile
-
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         valkey = servers.Valkey(folder)
