@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
 
-from waiting_room.tokens import Claims
+if TYPE_CHECKING:
+    from waiting_room.tokens import Claims
 
 ALGORITHM = "RS256"
 MAX_TOKEN = 8_192  # characters; the room's tokens have about 700, API Gateway passes 10,240 bytes
