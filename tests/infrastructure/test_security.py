@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the stacks may do and what a reviewer of cdk-nag's findings said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infrastructure.reviewed import REVIEWED
+from tests.synthesized import Assembly, Synthesized, nag_findings, statements_text
+
+SNAPSHOT = Path(__file__).with_name("permissions.txt")
+
+
+@pytest.fixture(scope="session")
+def findings() -> list[tuple[str, str]]:
+    """What cdk-nag finds, as (rule, construct path)."""
+    return nag_findings()
+
+
+def test_every_finding_of_cdk_nag_was_reviewed(findings: list[tuple[str, str]]) -> None:
+    assert findings
+    assert not [one for one in findings if not any(known.covers(*one) for known in REVIEWED)]
+
+
+def test_every_review_is_still_of_something_found(findings: list[tuple[str, str]]) -> None:
+    assert not [known for known in REVIEWED if not any(known.covers(*one) for one in findings)]
+
+
+def test_each_function_may_do_what_the_snapshot_says(eventful: Assembly) -> None:
+    """Run ``python -m tests.synthesized`` to write it again, and read the difference."""
+    assert statements_text(eventful) == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def statements(stack: Synthesized) -> Iterator[tuple[str, Any]]:
+    """Every statement of a role or group, with the resource that it stands in."""
+    for name, made in stack.resources.items():
+        if not made["Type"].startswith("AWS::IAM::"):
+            continue
+        properties = made.get("Properties", {})
+        documents = [properties.get("PolicyDocument", {})]
+        documents += [one["PolicyDocument"] for one in properties.get("Policies", [])]
+        for document in documents:
+            for one in document.get("Statement", []):
+                yield name, one
+
+
+def actions(statement: Any) -> list[str]:
+    found = statement["Action"]
+    return [found] if isinstance(found, str) else list(found)
+
+
+def test_no_function_has_a_wildcard_action(eventful: Assembly) -> None:
+    for stack in eventful.stacks.values():
+        for name, statement in statements(stack):
+            if statement["Effect"] == "Allow" and "CustomCDKBucketDeployment" not in name:
+                assert not [one for one in actions(statement) if "*" in one], name
+
+
+def test_nobody_makes_or_deletes_a_table(eventful: Assembly) -> None:
+    for stack in eventful.stacks.values():
+        text = json.dumps(stack.template)
+        assert "dynamodb:CreateTable" not in text
+        assert "dynamodb:DeleteTable" not in text
+
+
+def test_a_data_statement_names_its_resource(eventful: Assembly) -> None:
+    for stack in eventful.stacks.values():
+        for name, statement in statements(stack):
+            data = [
+                one
+                for one in actions(statement)
+                if one.split(":")[0] in ("dynamodb", "secretsmanager", "sqs", "events", "sns")
+                and one != "dynamodb:ListStreams"
+            ]
+            assert not data or statement["Resource"] != "*", name
+
+
+def test_the_public_functions_cannot_write_the_serving_log_or_the_keys(
+    eventful: Assembly,
+) -> None:
+    core = eventful.stacks["Core"]
+    for name, statement in statements(core):
+        if not name.startswith("PublicFunctions"):
+            continue
+        text = json.dumps(statement["Resource"])
+        writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:PartiQLInsert"}
+        assert "ServingLog" not in text or not writes & set(actions(statement)), name
+        assert "secretsmanager:PutSecretValue" not in actions(statement), name
+
+
+def test_only_functions_that_read_the_counters_are_inside_the_vpc(core: Synthesized) -> None:
+    for name, function in core.of_type("AWS::Lambda::Function").items():
+        told = function.get("Environment", {}).get("Variables", {})
+        assert ("VpcConfig" in function) == ("REDIS_HOST" in told), name

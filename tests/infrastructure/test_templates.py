@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The templates as CloudFormation takes them: valid, small, the same each time, for any name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cfnlint import api
+from cfnlint.config import ManualArgs
+
+from tests.synthesized import EVERYTHING, Assembly, Synthesized
+
+MOST_BYTES, MOST_RESOURCES = 1_000_000, 500  # CloudFormation's limits
+# CDK writes dependencies that a reference implies already; they do no harm.
+IGNORED = ["W3005"]
+LONGEST = "L" * 100  # the longest name that the parameter StackName takes
+
+
+@pytest.fixture(scope="module")
+def longest() -> Assembly:
+    """The stacks with the longest name."""
+    return Assembly({**EVERYTHING, "StackName": LONGEST})
+
+
+def lint(stack: Synthesized) -> list[str]:
+    found = api.lint(
+        json.dumps(stack.template),
+        config=ManualArgs(ignore_checks=IGNORED, regions=["eu-central-1"]),
+    )
+    return [f"{one.rule.id} {one.message} at {'/'.join(map(str, one.path))}" for one in found]
+
+
+def test_cfn_lint_finds_nothing(eventful: Assembly) -> None:
+    assert not [one for stack in eventful.stacks.values() for one in lint(stack)]
+
+
+def test_cfn_lint_finds_nothing_in_a_cheap_room_in_another_vpc_with_a_long_name() -> None:
+    context = {
+        "Stacks": "core",
+        "StackName": LONGEST,
+        "Profile": "cheap",
+        "VpcId": "vpc-0123456789abcdef0",
+        "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+        "SnapStart": "true",
+        "ChallengeOnJoin": "true",
+        "AlarmEmail": "operators@shop.example",
+        "KeepData": "true",
+        "DeletionProtection": "true",
+        "WarmWrites": "50000",
+        "CreateApiLogRole": "false",
+    }
+    core = Assembly(context).stacks["Core"]
+    assert lint(core) == []
+    assert not core.of_type("AWS::EC2::VPC")
+    assert core.of_type("AWS::Lambda::Alias")
+    assert core.only("AWS::ElastiCache::ReplicationGroup")["NumCacheClusters"] == 1
+
+
+def test_templates_are_well_below_the_limits(eventful: Assembly) -> None:
+    for name, stack in eventful.stacks.items():
+        assert len(json.dumps(stack.template, indent=1)) < MOST_BYTES, name
+        assert len(stack.resources) < MOST_RESOURCES, name
+
+
+def test_the_same_parameters_give_the_same_templates(assembly: Assembly) -> None:
+    again = Assembly(EVERYTHING, more_inlets=["Periodic", "Automatic"])
+    for name, stack in assembly.stacks.items():
+        assert again.stacks[name].template == stack.template, name
+
+
+def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a template with its path."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from texts(part, f"{path}/{name}")
+    elif isinstance(value, list):
+        for part in value:
+            yield from texts(part, path)
+    elif isinstance(value, str):
+        yield path, value
+
+
+def test_no_partition_and_no_region_is_written_into_a_template(eventful: Assembly) -> None:
+    own = re.compile(r"arn:aws:|[a-z0-9-]+\.amazonaws\.com/|\b(eu|us|ap)-[a-z]+-[0-9]\b")
+    allowed = ("/Dashboard", "/DashboardBody")  # CloudFront's metrics are in us-east-1 alone
+    for stack in eventful.stacks.values():
+        for path, text in texts(stack.template):
+            assert not own.search(text) or any(one in path for one in allowed), (path, text)
+
+
+def names(stack: Synthesized) -> dict[tuple[str, str], list[str]]:
+    """Names that must be alone of their kind in an account: kind and property to names."""
+    wanted = {
+        "AWS::CloudFront::CachePolicy": ("CachePolicyConfig", "Name"),
+        "AWS::CloudFront::ResponseHeadersPolicy": ("ResponseHeadersPolicyConfig", "Name"),
+        "AWS::CloudFront::Function": ("Name",),
+        "AWS::Events::EventBus": ("Name",),
+    }
+    found: dict[tuple[str, str], list[str]] = {}
+    for kind, way in wanted.items():
+        for made in stack.of_type(kind).values():
+            value = made
+            for step in way:
+                value = value[step]
+            text = value if isinstance(value, str) else "".join(map(str, value["Fn::Join"][1]))
+            text = text.replace("{'Ref': 'AWS::Region'}", "ap-southeast-1")
+            found.setdefault((kind, way[-1]), []).append(text)
+    return found
+
+
+def test_names_stay_within_limits_and_apart_for_the_longest_stack_names(
+    longest: Assembly, assembly: Assembly
+) -> None:
+    limits = {"AWS::CloudFront::Function": 64, "AWS::Events::EventBus": 256}
+    for (kind, _), written in names(longest.stacks["Core"]).items():
+        assert all(len(one) <= limits.get(kind, 128) for one in written), written
+        assert len(set(written)) == len(written)
+    short, long = names(assembly.stacks["Core"]), names(longest.stacks["Core"])
+    assert not {one for many in short.values() for one in many} & {
+        one for many in long.values() for one in many
+    }
+    for stack in longest.stacks.values():
+        assert len(stack.name) <= 128
+
+
+def test_no_resource_has_a_name_that_cloudformation_could_give_it(longest: Assembly) -> None:
+    """What CloudFormation names itself, it keeps within the limit of each kind."""
+    given = {
+        "QueueName", "TableName", "FunctionName", "RoleName", "PolicyName", "GroupName",
+        "ReplicationGroupId", "LogGroupName", "TopicName", "AlarmName", "DashboardName",
+        "UserName", "ManagedPolicyName", "SecretName", "BucketName", "CacheSubnetGroupName",
+    }  # fmt: skip
+    for stack in longest.stacks.values():
+        for name, made in stack.resources.items():
+            if made["Type"] in ("AWS::IAM::Policy", "AWS::SQS::QueuePolicy"):
+                continue  # the name of an inline policy is its own within a role
+            written = {
+                key
+                for key, value in made.get("Properties", {}).items()
+                if key in given and isinstance(value, str)
+            }
+            assert not written, name
