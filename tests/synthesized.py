@@ -78,6 +78,11 @@ class Assembly:
                 limits=Limits(rate=10, burst=10),
             )
 
+    @property
+    def folder(self) -> Path:
+        """Where templates and assets are, once ``stacks`` was asked for."""
+        return Path(self.app.outdir)
+
     @cached_property
     def stacks(self) -> dict[str, Synthesized]:
         """The stacks by their construct id."""

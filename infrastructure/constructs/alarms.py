@@ -16,23 +16,34 @@ SILENCE_IS_BAD = aws_cloudwatch.TreatMissingData.BREACHING
 
 
 class Alarms(Construct):
-    """``topic`` hears of every alarm, and of the counters' failovers; ``email`` hears the topic."""
+    """``topic`` hears of every alarm; it is made here unless it is given. ``email`` hears it."""
 
-    def __init__(self, scope: Construct, name: str, *, email: str = "") -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        email: str = "",
+        topic: aws_sns.ITopic | None = None,
+    ) -> None:
         super().__init__(scope, name)
         self.all: list[aws_cloudwatch.Alarm] = []
-        self.topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
+        self.topic = topic or self._new_topic(email)
+
+    def _new_topic(self, email: str) -> aws_sns.ITopic:
+        topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
         # A policy of one's own takes the place of SNS's: let the account's services publish.
-        self.topic.add_to_resource_policy(
+        topic.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 principals=[aws_iam.AnyPrincipal()],
                 actions=["sns:Publish"],
-                resources=[self.topic.topic_arn],
+                resources=[topic.topic_arn],
                 conditions={"StringEquals": {"AWS:SourceOwner": Stack.of(self).account}},
             )
         )
         if email:
-            self.topic.add_subscription(subscriptions.EmailSubscription(email))
+            topic.add_subscription(subscriptions.EmailSubscription(email))
+        return topic
 
     def add(
         self,

@@ -13,13 +13,18 @@ from aws_cdk import (
 )
 from constructs import Construct
 
+from infrastructure.constructs import figures
+from infrastructure.constructs.alarms import Alarms
+
 KEPT = 14  # days that messages which no try could work off are kept; SQS keeps none longer
 
 
 class Departures(Construct):
     """``topic`` starts the inlet; ``undelivered`` has the messages that it failed on."""
 
-    def __init__(self, scope: Construct, name: str, *, inlet: aws_lambda.IFunction) -> None:
+    def __init__(
+        self, scope: Construct, name: str, *, inlet: aws_lambda.IFunction, alarms: Alarms
+    ) -> None:
         super().__init__(scope, name)
         self.topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
         self.undelivered = aws_sqs.Queue(
@@ -34,4 +39,12 @@ class Departures(Construct):
         )
         inlet.configure_async_invoke(
             on_failure=aws_lambda_destinations.SqsDestination(self.undelivered), retry_attempts=2
+        )
+        alarms.add(
+            "Undelivered",
+            self.undelivered.metric_approximate_number_of_messages_visible(
+                period=figures.MINUTE, statistic="Maximum"
+            ),
+            above=0,
+            says="The inlet could not take messages about departures; they wait in a queue.",
         )

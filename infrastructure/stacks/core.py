@@ -32,7 +32,8 @@ class CoreStack(Stack):
     """The room. Other stacks take from it:
 
     ``public_address`` and ``private_address`` (without a slash at the end), ``issuer`` of its
-    tokens, ``private_api`` (a RestApi, to be allowed to call it), ``tables``, ``habits``.
+    tokens, ``private_api`` (a RestApi, to be allowed to call it), ``tables``, ``keys``,
+    ``habits``, ``alarm_topic``.
     """
 
     def __init__(self, scope: Construct, name: str, *, config: CoreConfig, **options: Any) -> None:
@@ -154,6 +155,7 @@ class CoreStack(Stack):
 
         self.public_address, self.private_address = edge.address, private.served.stage_address
         self.issuer, self.private_api = public.issuer, private.served.api
+        self.alarm_topic = operations.alarms.topic
         for output, value in {
             "PublicApiInvokeURL": self.public_address,
             "PrivateApiInvokeURL": self.private_address,

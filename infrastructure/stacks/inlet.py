@@ -9,6 +9,8 @@ from aws_cdk import CfnOutput, Stack, aws_events, aws_events_targets, aws_iam
 from constructs import Construct
 
 from infrastructure.companions import InletConfig
+from infrastructure.constructs import figures
+from infrastructure.constructs.alarms import Alarms
 from infrastructure.constructs.app_functions import AppFunctions
 from infrastructure.constructs.departures import Departures
 from infrastructure.constructs.function import RoomFunction
@@ -67,8 +69,17 @@ class InletStack(Stack):
             schedule=aws_events.Schedule.expression(chosen.schedule),
             targets=[aws_events_targets.LambdaFunction(inlet.target, retry_attempts=0)],
         )
+        alarms = Alarms(self, "Alarms", topic=core.alarm_topic)
+        alarms.add(
+            "Errors",
+            inlet.target.metric_errors(period=figures.MINUTE, statistic="Sum"),
+            above=0,
+            minutes=3,
+            within=5,
+            says="The inlet fails; its log says why. Nobody is let in by it meanwhile.",
+        )
         if config.strategy == Strategy.MAX_SIZE:
-            departures = Departures(self, "Departures", inlet=inlet.target)
+            departures = Departures(self, "Departures", inlet=inlet.target, alarms=alarms)
             CfnOutput(self, "InletTopicARN", value=departures.topic.topic_arn)
         if config.strategy == Strategy.AUTOMATIC:
             CfnOutput(self, "HealthURL", value=self._health(around, limits))

@@ -9,6 +9,8 @@ from aws_cdk import CfnOutput, Stack, aws_secretsmanager
 from constructs import Construct
 
 from infrastructure.companions import OpenIdConfig
+from infrastructure.constructs import figures
+from infrastructure.constructs.alarms import Alarms
 from infrastructure.constructs.app_functions import AppFunctions
 from infrastructure.constructs.rest_api import Limits, RoomApi
 from infrastructure.constructs.site import Site, origin_of
@@ -75,6 +77,12 @@ class OpenIdStack(Stack):
         )
         views = AppFunctions(self, "Views", app="openid", surroundings=around)
         views.add_views(OPENID)
+        Alarms(self, "Alarms", topic=core.alarm_topic).add(
+            "Errors",
+            figures.server_errors(provider.api),
+            above=1,
+            says="More than 1 % of what OpenID clients and visitors ask is answered with 5xx.",
+        )
         provider.add_routes(routes_of(load_app("openid")), targets=views.targets)
         for output, value in {
             "Issuer": issuer,

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of the stacks beside core: the contract's, and what cannot be meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infrastructure.companions import (
+    PARAMETERS,
+    AuthorizerArn,
+    AuthorizerConfig,
+    InletConfig,
+    OpenIdConfig,
+    SampleConfig,
+    StacksConfig,
+)
+from infrastructure.parameters import ParameterError, Parameters
+from waiting_room.inlet_settings import InletSettings
+
+REQUIRED = object()
+ROOM = {
+    "PublicAPIEndpoint": "https://d1.cloudfront.net/",
+    "PrivateAPIEndpoint": "https://a1.execute-api.eu-central-1.amazonaws.com/api",
+    "APIGatewayRegion": "eu-central-1",
+    "IssuerURI": "https://a2.execute-api.eu-central-1.amazonaws.com/api",
+}
+CONTRACT: dict[type[Parameters], dict[str, Any]] = {
+    AuthorizerConfig: {"PublicAPIEndpoint": REQUIRED, "IssuerURI": REQUIRED},
+    SampleConfig: {
+        "PublicAPIEndpoint": REQUIRED, "PrivateAPIEndpoint": REQUIRED,
+        "APIGatewayRegion": REQUIRED, "EventID": "Sample",
+    },
+    AuthorizerArn: {"AuthorizerARN": REQUIRED},
+    InletConfig: {
+        "InletStrategy": "Periodic", "IncrementBy": 10, "MaxSize": 100, "StartTime": 0,
+        "EndTime": 0, "CloudWatchAlarmName": "",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CONTRACT)
+def test_the_contracts_parameters_have_the_contracts_defaults(kind: type[Parameters]) -> None:
+    known = {parameter.name: part for part, parameter in kind.known()}
+    for name, default in CONTRACT[kind].items():
+        if default is REQUIRED:
+            with pytest.raises(ParameterError, match=rf"^The parameter {name} is missing\.$"):
+                kind.from_context({other: one for other, one in ROOM.items() if other != name})
+        else:
+            assert known[name].default == default
+
+
+def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
+    assert StacksConfig.from_context({}).names == {"core", "authorizer", "sample"}
+    assert StacksConfig.from_context({"Stacks": "core, inlet"}).names == {"core", "inlet"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "context", "sentence"),
+    [
+        (StacksConfig, {"Stacks": "core,shop"}, "Stacks must be some of core, authorizer, sample,"),
+        (StacksConfig, {"Stacks": "openid"}, "openid stands beside core: the parameter Stacks mus"),
+        (StacksConfig, {"Stacks": "inlet"}, "inlet stands beside core"),
+        (OpenIdConfig, {}, "The parameter OpenIdRedirectUris is missing"),
+        (OpenIdConfig, {"OpenIdRedirectUris": "shop"}, "OpenIdRedirectUris must be addresses"),
+        (OpenIdConfig, {"OpenIdRedirectUris": "http://shop.example/"}, "https is needed"),
+        (
+            OpenIdConfig,
+            {"OpenIdRedirectUris": "https://a.example/", "OpenIdRestartUrl": "http://a.example/"},
+            "https is needed",
+        ),
+        (InletConfig, {"InletStrategy": "Random"}, "InletStrategy must be one of Periodic, MaxSi"),
+        (InletConfig, {"IncrementBy": "0"}, "IncrementBy must be between 1 and 1000000"),
+        (InletConfig, {"StartTime": "9", "EndTime": "8"}, "EndTime must be 0 or after StartTime"),
+        (InletConfig, {"MinPerMinute": "61"}, "MinPerMinute must not be above TargetPerMinute"),
+        (SampleConfig, {**ROOM, "PublicAPIEndpoint": "http://x"}, "must be an https address"),
+        (SampleConfig, {**ROOM, "APIGatewayRegion": "Frankfurt"}, "must be a region like"),
+        (AuthorizerArn, {"AuthorizerARN": "token_authorizer"}, "must be the ARN of a Lambda"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused_in_a_sentence(
+    kind: type[Parameters], context: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ParameterError, match=sentence):
+        kind.from_context(context)
+
+
+@pytest.mark.parametrize("strategy", ["Periodic", "MaxSize", "Automatic"])
+def test_the_inlet_reads_back_what_was_configured(strategy: str) -> None:
+    values = {
+        "InletStrategy": strategy, "IncrementBy": "7", "MaxSize": "70", "TargetActive": "71",
+        "TargetPerMinute": "72", "MinPerMinute": "3", "StartTime": "4", "EndTime": "5",
+        "CloudWatchAlarmName": "slow", "OnInsufficientData": "hold", "TicksPerMinute": "12",
+        "NoShowAfter": "60",
+    }  # fmt: skip
+    assert set(values) == {parameter.name for _, parameter in InletConfig.known()}
+    told = InletConfig.from_context(values).settings
+    where = {
+        "EVENT_ID": "Sample", "PRIVATE_API_ENDPOINT": "https://private.example/api",
+        "AWS_REGION": "eu-central-1", "SERVING_LOG_TABLE": "log",
+    }  # fmt: skip
+    read = InletSettings.from_env({**where, **told})
+    targets = {
+        "Periodic": {"increment_by": 7},
+        "MaxSize": {"max_size": 70},
+        "Automatic": {"active": 71, "per_minute": 72, "min_per_minute": 3},
+    }
+    assert read.strategy == strategy
+    assert read.targets == targets[strategy]
+    assert (read.window.start, read.window.end, read.alarm) == (4, 5, "slow")
+    assert (read.go_on_insufficient_data, read.ticks_per_minute) == (False, 12)
+    assert read.no_show_after == 60
+    defaults = InletConfig(strategy=strategy).settings
+    assert InletSettings.from_env({**where, **defaults, "INLET_STRATEGY": strategy}).alarm == ""
+
+
+def test_no_two_stacks_mean_different_things_by_one_name() -> None:
+    meanings: dict[str, str] = {}
+    for kind in PARAMETERS:
+        for _, parameter in kind.known():
+            assert meanings.setdefault(parameter.name, parameter.about) == parameter.about
