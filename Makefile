@@ -87,6 +87,9 @@ diff: node_modules/ready ## show what a deployment would change
 destroy: node_modules/ready ## remove the stacks
 	$(CDK) destroy --all $(CDK_ARGS)
 
+screenshots: install ## photograph each state of both pages into build/screenshots
+	$(BIN)/python -m tests.screenshots
+
 check: lint types test ## what CI runs
 
 lock: .venv/uv ## pin every dependency again

@@ -2,7 +2,7 @@
 // Shows what waiting-room.js knows, and does what the visitor asks.
 import { backOff, waitingRoom } from "./waiting-room.js";
 import {
-  LANGUAGES, announcer, fill, formats, pickLanguage, titleOf, variables, waitText,
+  LANGUAGES, announcer, fill, formats, pickLanguage, titleOf, troubleText, variables, waitText,
 } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
@@ -89,14 +89,14 @@ function render() {
   $("wait").textContent = waitText(state, words, form);
   $("progress").value = state.progress ?? 0;
   $("progress").setAttribute("aria-label", words.place);
-  $("keep").textContent = words[state.kept === false ? "not_kept" : "keep"];
+  $("not-kept").hidden = state.kept !== false;
   $("checkout").hidden = goesBack();
   $("leaving").hidden = !goesBack();
   [$("over-title").textContent, $("over-text").textContent] = words[state.reason] ?? ["", ""];
   $("message").hidden = !state.message;
   $("message-text").textContent = state.message ?? "";
   $("trouble").hidden = !state.trouble;
-  if (state.trouble) $("trouble-text").textContent = words[state.trouble.kind] ?? words.unreachable;
+  $("trouble-text").textContent = troubleText(state, words);
   document.title = titleOf({ ...state, phase: now }, words, form, config?.brand?.name || "…");
   say(announce({ ...state, phase: now }, words, form));
   tick();
@@ -221,7 +221,6 @@ async function purchase() {
   for (let tries = 1; ; tries += 1) {
     const answer = await fetch(`${config.store_api}/checkout`, {
       headers: { Authorization: tokens.access_token },
-      credentials: "omit",
     }).catch(() => null);
     if (answer?.ok) {
       receipt = await answer.json();

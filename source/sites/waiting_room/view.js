@@ -57,6 +57,10 @@ export function titleOf(state, words, form, name) {
   return [said, name].filter(Boolean).join(" – ");
 }
 
+/** What is wrong, and whether there is a place that is safe. */
+export const troubleText = ({ trouble, held }, words) =>
+  trouble && [words[trouble.kind] ?? words.unreachable, held ? words.safe : ""].join(" ").trim();
+
 /** What a screen reader is told: changes that matter, not each poll. */
 export function announcer() {
   let last = { message: "" };
@@ -65,7 +69,7 @@ export function announcer() {
     const trouble = state.trouble?.kind;
     const stopped = phase === "waiting" && state.rate === 0;
     const said = [];
-    if (trouble !== last.trouble) said.push(words[trouble ?? "back"] ?? words.unreachable);
+    if (trouble !== last.trouble) said.push(troubleText(state, words) ?? words.back);
     const near = phase === last.phase ? last.near : Infinity;
     const news = phase !== last.phase || reason !== last.reason;
     if (phase === "waiting" && (news || ahead <= near / 2 || stopped !== last.stopped)) {

@@ -91,7 +91,8 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   let woken = 0;
 
   function set(change) {
-    state = Object.freeze({ ...state, ...change, trouble: troubles.call || troubles.poll || null });
+    const trouble = troubles.call || troubles.poll || null;
+    state = Object.freeze({ ...state, ...change, held: Boolean(place && !over), trouble });
     for (const listener of listeners) listener(state);
   }
 
@@ -163,7 +164,6 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     const timer = browser.setTimeout(() => abort.abort(), TIMEOUT);
     try {
       const answer = await browser.fetch(publicApi + path, {
-        credentials: "omit",
         signal: abort.signal,
         ...(body && {
           method: "POST",
@@ -174,7 +174,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       const { status } = answer;
       const content = await answer.json().catch(() => null);
       const refused = status === 403 && !/client.?secret/i.test(content?.error);
-      if (status >= 500 || status === 429 || status === 408 || refused || !content) {
+      if (status >= 500 || status === 429 || refused || !content) {
         const wait = answer.headers.get("Retry-After") ?? "";
         throw new Trouble(status, Number(wait) || (Date.parse(wait) - now()) / 1000 || 0);
       }

@@ -71,8 +71,8 @@ test("a screen reader hears of each change that matters", () => {
   assert.equal(say(waiting, en, form), "");
   assert.match(say({ ...waiting, message: "Doors at 8" }, en, form), /organiser: Doors at 8/);
   assert.match(say({ ...waiting, rate: 0, message: "Doors at 8" }, en, form), /Not moving/);
-  const down = { ...waiting, rate: 0, message: "Doors at 8", trouble: { kind: "busy" } };
-  assert.equal(say(down, en, form), en.unreachable);
+  const down = { ...waiting, rate: 0, message: "Doors at 8", held: true, trouble: { kind: "busy" } };
+  assert.equal(say(down, en, form), `${en.unreachable} ${en.safe}`);
   assert.equal(say(down, en, form), "");
   assert.equal(say({ ...down, trouble: null }, en, form), en.back);
   assert.equal(say({ phase: "turn" }, en, form), en.turn_title);

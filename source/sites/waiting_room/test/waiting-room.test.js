@@ -219,6 +219,7 @@ test("it never gives up: after a day without an answer it goes on within 75 seco
   await clock.pass(86_400);
   assert.equal(page.state.phase, "waiting");
   assert.equal(page.state.trouble.kind, "unreachable");
+  assert.equal(page.state.held, true);
   const tries = server.calls.length;
   assert.ok(tries > 1400 && tries < 1600, String(tries));
   server.fault = () => null;

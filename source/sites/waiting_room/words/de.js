@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 export default {
   loading: "Einen Moment …",
-  enter_title: "Im Moment ist viel los",
+  enter_title: "Willkommen im Warteraum",
   enter_text: "Treten Sie ein und erhalten Sie einen fairen Platz. Er bleibt Ihnen, auch wenn Sie diese Seite neu laden oder schließen.",
   enter: "Warteraum betreten",
   placing: "Ihre Nummer kommt in wenigen Sekunden.",
@@ -13,7 +13,6 @@ export default {
   wait_unknown: "Noch nicht bekannt",
   wait_soon: "Weniger als eine Minute",
   stopped: "Es geht gerade nicht voran",
-  keep: "Sie können diese Seite neu laden oder schließen: Dieser Browser behält Ihren Platz.",
   not_kept: "Dieser Browser kann Ihren Platz nicht behalten. Bitte lassen Sie diese Seite offen.",
   message: "Nachricht des Veranstalters",
   alert: "Bescheid geben, wenn ich dran bin (Ton und Mitteilung)",
@@ -31,8 +30,9 @@ export default {
   ended: ["Ihr Besuch ist beendet", "Dieser Platz wurde genutzt. Sie können einen neuen nehmen."],
   refused: ["Dieser Platz gilt hier nicht", "Er wurde in einem anderen Browser genommen. Machen Sie dort weiter oder nehmen Sie hier einen neuen."],
   again: "Neu anstellen",
-  offline: "Sie sind offline. Ihr Platz ist sicher; es geht weiter, sobald Sie wieder verbunden sind.",
-  unreachable: "Der Warteraum antwortet nicht. Ihr Platz ist sicher; wir versuchen es weiter.",
+  offline: "Sie sind offline. Es geht weiter, sobald Sie wieder verbunden sind.",
+  unreachable: "Der Warteraum antwortet nicht. Wir versuchen es weiter.",
+  safe: "Ihr Platz ist sicher.",
   retry: "Jetzt versuchen",
   back: "Wieder verbunden.",
   failed: "Das hat nicht geklappt. Bitte versuchen Sie es noch einmal.",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 export default {
   loading: "One moment…",
-  enter_title: "It is busy right now",
+  enter_title: "Welcome to the waiting room",
   enter_text: "Enter to get a fair place in line. It stays yours when you reload or close this page.",
   enter: "Enter the waiting room",
   placing: "Your number comes in a few seconds.",
@@ -13,7 +13,6 @@ export default {
   wait_unknown: "Not known yet",
   wait_soon: "Less than a minute",
   stopped: "Not moving at the moment",
-  keep: "You can reload or close this page: this browser keeps your place.",
   not_kept: "This browser cannot keep your place. Please leave this page open.",
   message: "Message from the organiser",
   alert: "Alert me at my turn (sound and notification)",
@@ -31,8 +30,9 @@ export default {
   ended: ["Your visit is over", "This place has been used. You can take a new one."],
   refused: ["This place cannot be used here", "It was taken in another browser. Go on there, or take a new place here."],
   again: "Join the line again",
-  offline: "You are offline. Your place is safe; we go on when you are connected again.",
-  unreachable: "The waiting room does not answer. Your place is safe; we keep trying.",
+  offline: "You are offline. This page goes on when you are connected again.",
+  unreachable: "The waiting room does not answer. We keep trying.",
+  safe: "Your place is safe.",
   retry: "Try now",
   back: "Connected again.",
   failed: "That did not work. Please try again.",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 export default {
   loading: "Un momento…",
-  enter_title: "Ahora mismo hay mucha gente",
+  enter_title: "Le damos la bienvenida a la sala de espera",
   enter_text: "Entre para recibir un lugar justo. Lo conserva aunque recargue o cierre esta página.",
   enter: "Entrar en la sala de espera",
   placing: "Su número llega en unos segundos.",
@@ -13,7 +13,6 @@ export default {
   wait_unknown: "Aún no se sabe",
   wait_soon: "Menos de un minuto",
   stopped: "La fila no avanza en este momento",
-  keep: "Puede recargar o cerrar esta página: este navegador guarda su lugar.",
   not_kept: "Este navegador no puede guardar su lugar. Deje esta página abierta.",
   message: "Mensaje del organizador",
   alert: "Avisarme en mi turno (sonido y notificación)",
@@ -31,8 +30,9 @@ export default {
   ended: ["Su visita ha terminado", "Este lugar ya se usó. Puede tomar uno nuevo."],
   refused: ["Este lugar no vale aquí", "Se tomó en otro navegador. Continúe allí o tome un lugar nuevo aquí."],
   again: "Volver a la fila",
-  offline: "Está sin conexión. Su lugar está a salvo; seguimos cuando vuelva la conexión.",
-  unreachable: "La sala de espera no responde. Su lugar está a salvo; seguimos intentándolo.",
+  offline: "Está sin conexión. La página sigue cuando vuelva la conexión.",
+  unreachable: "La sala de espera no responde. Seguimos intentándolo.",
+  safe: "Su lugar está a salvo.",
   retry: "Probar ahora",
   back: "Conectado de nuevo.",
   failed: "No ha funcionado. Inténtelo de nuevo.",

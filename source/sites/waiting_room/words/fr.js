@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 export default {
   loading: "Un instant…",
-  enter_title: "Il y a beaucoup de monde",
+  enter_title: "Bienvenue dans la salle d’attente",
   enter_text: "Entrez pour obtenir une place équitable. Vous la gardez même si vous rechargez ou fermez cette page.",
   enter: "Entrer dans la salle d’attente",
   placing: "Votre numéro arrive dans quelques secondes.",
@@ -13,7 +13,6 @@ export default {
   wait_unknown: "Pas encore connue",
   wait_soon: "Moins d’une minute",
   stopped: "La file n’avance pas pour le moment",
-  keep: "Vous pouvez recharger ou fermer cette page : ce navigateur garde votre place.",
   not_kept: "Ce navigateur ne peut pas garder votre place. Veuillez laisser cette page ouverte.",
   message: "Message de l’organisateur",
   alert: "M’avertir à mon tour (son et notification)",
@@ -31,8 +30,9 @@ export default {
   ended: ["Votre visite est terminée", "Cette place a été utilisée. Vous pouvez en prendre une nouvelle."],
   refused: ["Cette place n’est pas valable ici", "Elle a été prise dans un autre navigateur. Continuez là-bas ou prenez une nouvelle place ici."],
   again: "Reprendre une place",
-  offline: "Vous êtes hors ligne. Votre place est gardée ; nous reprenons dès que la connexion revient.",
-  unreachable: "La salle d’attente ne répond pas. Votre place est gardée ; nous réessayons.",
+  offline: "Vous êtes hors ligne. La page reprend dès que la connexion revient.",
+  unreachable: "La salle d’attente ne répond pas. Nous réessayons.",
+  safe: "Votre place est gardée.",
   retry: "Réessayer",
   back: "De nouveau connecté.",
   failed: "Cela n’a pas fonctionné. Veuillez réessayer.",

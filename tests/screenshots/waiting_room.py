@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The states of the waiting page, each forced on a room in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.screenshots import State
+from tests.waiting_page import Room, Served, page
+
+BUSY = {"waiting_num": 5321, "queue_counter": 6605, "admission_rate_per_minute": 12.4}
+MESSAGE = "We are letting in 12 people a minute. Tickets are left for everyone in line."
+LOGO = (
+    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='96' height='96' "
+    "viewBox='0 0 96 96'><circle cx='48' cy='48' r='44' fill='%23b3245b'/>"
+    "<path d='M30 66V30l36 36V30' stroke='white' stroke-width='8' fill='none'/></svg>"
+)
+BRAND: dict[str, Any] = {
+    "name": "Nordlicht Festival",
+    "logo": LOGO,
+    "colors": {"accent": "#b3245b", "background": "#faf3f0"},
+    "colors_dark": {"accent": "#ff9dbd"},
+    "texts": {"en": {"enter_title": "Early birds, this way"}},
+}
+KEPT = 3100  # ms; a browser keeps answers of the room up to 3 s
+Steps = Callable[[Page, Served], None]
+
+
+def shown(tab: Page, view: str) -> None:
+    """Wait until a view is seen."""
+    expect(tab.locator(f'[data-view="{view}"]')).to_be_visible(timeout=15_000)
+
+
+def state(
+    name: str,
+    view: str,
+    steps: Steps,
+    *,
+    others: int = 1283,
+    serve: int = 1200,
+    brand: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+    **context: Any,
+) -> State:
+    """A state that is reached by ``steps`` from a room with a line."""
+
+    @contextmanager
+    def open_(given: BrowserContext) -> Iterator[Page]:
+        room = Room(options=options or {}, status=dict(BUSY))
+        room.fill(others)
+        room.serve(serve)
+        with page(room, brand=brand) as served:
+            tab = given.new_page()
+            tab.goto(served.url)
+            steps(tab, served)
+            if view:
+                shown(tab, view)
+            tab.wait_for_timeout(150)
+            yield tab
+            tab.close()
+
+    return State(name, open_, context)
+
+
+def enter(tab: Page, _: Served) -> None:
+    """Join the line."""
+    tab.locator("#enter").click()
+    tab.locator('[data-view="waiting"], [data-view="placing"]').locator("visible=true").wait_for()
+
+
+def wait(tab: Page, served: Served) -> None:
+    """Join, and have a place."""
+    enter(tab, served)
+    shown(tab, "waiting")
+    served.room.serve(40)
+    tab.reload()
+    shown(tab, "waiting")
+    expect(tab.locator("[data-value=before]")).to_have_text("43")
+
+
+def called(tab: Page, served: Served) -> None:
+    """Join, and be called."""
+    wait(tab, served)
+    served.room.serve(200)
+    tab.reload()
+    shown(tab, "turn")
+
+
+def inside(tab: Page, served: Served) -> None:
+    """Take the token."""
+    called(tab, served)
+    tab.locator("#checkout").click()
+    shown(tab, "inside")
+
+
+def bought(tab: Page, served: Served) -> None:
+    """Buy."""
+    inside(tab, served)
+    tab.locator("#purchase").click()
+
+
+def told(tab: Page, served: Served) -> None:
+    """Wait, with a word from the operator."""
+    served.room.status["message"] = MESSAGE
+    wait(tab, served)
+
+
+def stopped(tab: Page, served: Served) -> None:
+    """Wait in a line that does not move."""
+    served.room.status["admission_rate_per_minute"] = 0
+    wait(tab, served)
+
+
+def not_kept(tab: Page, served: Served) -> None:
+    """Wait in a browser that stores nothing."""
+    tab.add_init_script("Object.defineProperty(window, 'localStorage', {value: null})")
+    tab.reload()
+    enter(tab, served)
+
+
+def placing(tab: Page, served: Served) -> None:
+    """Join, without a number yet."""
+    served.room.fault = "slow"
+    enter(tab, served)
+
+
+def reset(tab: Page, served: Served) -> None:
+    """Wait, and the line is reset."""
+    wait(tab, served)
+    served.room.world.room.reset_initial_state("Sample")
+    tab.wait_for_timeout(KEPT)
+    tab.reload()
+
+
+def expired(tab: Page, served: Served) -> None:
+    """Let one's turn pass."""
+    called(tab, served)
+    served.room.clock.ahead += 2000
+    tab.wait_for_timeout(KEPT)
+    tab.reload()
+
+
+def ended(tab: Page, served: Served) -> None:
+    """Come back after one's visit was completed."""
+    inside(tab, served)
+    served.room.world.room.update_session("Sample", served.room.request_id(), 1)
+    tab.reload()
+    tab.locator("#checkout").click()
+
+
+def refused(tab: Page, served: Served) -> None:
+    """Hold a place without its secret."""
+    called(tab, served)
+    tab.evaluate(
+        "for (const key of Object.keys(localStorage)) localStorage[key] ="
+        ' localStorage[key].replace(/client_secret":"..../, \'client_secret":"0000\')'
+    )
+    tab.reload()
+    tab.locator("#checkout").click()
+
+
+def down(tab: Page, served: Served) -> None:
+    """Wait, and the room stops answering."""
+    wait(tab, served)
+    served.room.fault = "down"
+    tab.reload()
+    expect(tab.locator("#trouble")).to_be_visible()
+    served.room.fault = ""
+    tab.locator("#retry").click()
+    shown(tab, "waiting")
+    served.room.fault = "down"
+    tab.evaluate("dispatchEvent(new Event('online'))")
+    expect(tab.locator("#trouble")).to_be_visible()
+
+
+def offline(tab: Page, served: Served) -> None:
+    """Wait, and lose the network."""
+    wait(tab, served)
+    tab.context.set_offline(True)
+    tab.evaluate("dispatchEvent(new Event('online'))")
+    expect(tab.locator("#trouble")).to_be_visible()
+
+
+def shop_down(tab: Page, served: Served) -> None:
+    """Try to buy from a shop that does not answer."""
+    inside(tab, served)
+    tab.route(f"{served.config['store_api']}/**", lambda route: route.abort())
+    tab.locator("#purchase").click()
+    expect(tab.locator("#failure")).to_be_visible(timeout=15_000)
+
+
+def loading(tab: Page, served: Served) -> None:
+    """Open the page while its own settings cannot be had."""
+    tab.route("**/config.json", lambda route: route.abort())
+    tab.reload()
+    expect(tab.locator("#trouble")).to_be_visible()
+
+
+def nothing(tab: Page, served: Served) -> None:
+    """Look."""
+
+
+STATES = [
+    state("loading", "loading", loading),
+    state("outside", "outside", nothing),
+    state("outside-branded", "outside", nothing, brand=BRAND),
+    state("placing", "placing", placing),
+    state("waiting", "waiting", wait),
+    state("waiting-message", "waiting", told, brand=BRAND),
+    state("waiting-stopped", "waiting", stopped),
+    state("waiting-not-kept", "waiting", not_kept),
+    state("waiting-unreachable", "waiting", down),
+    state("waiting-offline", "waiting", offline),
+    state("turn", "turn", called),
+    state("inside", "inside", inside),
+    state("inside-shop-down", "inside", shop_down),
+    state("receipt", "receipt", bought, brand={**BRAND, "currency": "EUR"}),
+    state("over-expired", "over", expired),
+    state("over-reset", "over", reset),
+    state("over-ended", "over", ended),
+    state("over-refused", "over", refused),
+    state("no-script", "", nothing, java_script_enabled=False),
+]
