@@ -7,6 +7,7 @@ DYNAMODB_LOCAL_SHA256 := 454305e9bc3e6ebcca5b62569869e31563b8d7e346474e94557b260
 PYTEST_ARGS ?=
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx cdk
 CDK_ARGS ?=
+VISITORS ?= 1000000
 export PYTHONPATH := source:.
 
 .PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth bootstrap deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
@@ -91,6 +92,9 @@ screenshots: install ## photograph each state of both pages into build/screensho
 	$(BIN)/python -m tests.screenshots
 
 check: lint types test ## what CI runs
+
+capacity: .venv/dev ## how many visitors, what to raise, what it costs: make capacity VISITORS=1000000
+	$(BIN)/python -m deployment.capacity --visitors $(VISITORS) $(CAPACITY)
 
 lock: .venv/uv ## pin every dependency again
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/dev.in -o requirements/dev.txt

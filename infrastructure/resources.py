@@ -64,7 +64,9 @@ class Function:
     max_concurrency: int = 0
 
 
-ASSIGN = Function("assign_positions", 30, 1024, batch_size=1000, batch_window=1, max_concurrency=8)
+ASSIGN = Function(
+    "assign_positions", 30, 1024, batch_size=1000, batch_window=1, max_concurrency=100
+)
 PUBLISH = Function("publish_events", 30, 512, batch_size=100, batch_window=1)
 SWEEP = Function("sweep_positions", 55, 1024, schedule="rate(1 minute)")
 REPORT = Function("report_metrics", 20, 512, schedule="rate(1 minute)")

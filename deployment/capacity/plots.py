@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plots of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deployment.capacity.cost import total
+from deployment.capacity.study import Study
+
+COLOURS = ("#b3261e", "#c77700", "#7a6a00", "#3b6ea5", "#1b7f4b")
+DOTS = 80  # per inch
+
+
+def draw(found: Study, folder: Path) -> list[Path]:
+    """Write the plots; answers their files."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_flow(found, folder / "capacity-flow.png"), _cost(found, folder / "capacity-cost.png")]
+
+
+def _flow(found: Study, path: Path) -> Path:
+    """Who has come and who has a number; how long that took; requests per second."""
+    figure, (crowd, waits, rates) = _figure(3, "Seconds from the first arrival")
+    arrived = np.sort(found.demand.arrived)
+    share = np.linspace(0, len(arrived) - 1, 400).astype(int)
+    crowd.plot(arrived[share], share, "--", color="#555555", label="have come")
+    for colour, (name, outcome) in zip(COLOURS, found.outcomes.items(), strict=False):
+        learned = np.sort(outcome.learned)
+        crowd.plot(learned[share], share, color=colour, label=name)
+        waits.plot(np.sort(outcome.to_position)[share], 100 * share / len(arrived), color=colour)
+    crowd.set(title="Visitors who know their number", ylabel="visitors")
+    crowd.legend(fontsize=7)
+    waits.set(title="Time to the own number", xlabel="Seconds", ylabel="% of visitors")
+    waits.set_xscale("log")
+    last = int(found.plan.seconds * 1.5)
+    rates.plot(found.flow.edge[:last], color=COLOURS[3], label="edge")
+    rates.plot(found.flow.api[:last], color=COLOURS[0], label="API")
+    limit = next(one for one in found.findings if one.quota.startswith("API Gateway")).limit
+    rates.axhline(limit, color="#555555", linestyle="--", linewidth=1, label="API quota")
+    rates.set(title="Requests per second", yscale="log")
+    rates.legend(fontsize=7)
+    return _save(figure, path)
+
+
+def _cost(found: Study, path: Path) -> Path:
+    """Bars: the event, and an idle month, by topology."""
+    region = next(iter(found.events))
+    figure, axes = _figure(2, "US dollars")
+    for axis, bills, title in zip(
+        axes,
+        (found.events[region], found.idle[region]),
+        (f"The event, {region}", f"An idle month, {region}"),
+        strict=True,
+    ):
+        names = list(bills)[::-1]
+        left = np.zeros(len(names))
+        for service in bills[names[0]]:
+            values = np.array([bills[name][service] for name in names])
+            if values.max() >= total(bills[names[0]]) / 50:
+                axis.barh(names, values, left=left, label=service)
+                left += values
+        axis.set(title=title)
+        axis.legend(fontsize=7)
+    return _save(figure, path)
+
+
+def _figure(count: int, label: str) -> tuple[Any, Any]:
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, count, figsize=(5 * count, 3.6), dpi=DOTS)
+    for axis in axes:
+        axis.set_xlabel(label)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> Path:
+    from matplotlib import pyplot
+
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Software": None})
+    pyplot.close(figure)
+    return path

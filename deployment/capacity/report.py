@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A study as Markdown tables, and the page in ``docs/`` that holds them between markers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deployment.capacity.cost import Bill, total
+from deployment.capacity.study import PERCENTILES, Study
+
+
+class MarkersMissing(Exception):
+    """The page does not say where the part begins and ends."""
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown; numbers to the right."""
+    numbers = [bool(rows) and all(_numeric(row[i]) for row in rows) for i in range(len(columns))]
+    lines = [
+        "| " + " | ".join(columns) + " |",
+        "|" + "|".join("---:" if number else "---" for number in numbers) + "|",
+        *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows),
+    ]
+    return "\n".join(lines)
+
+
+def _numeric(cell: object) -> bool:
+    return str(cell).translate(str.maketrans("", "", ",.-*")).isdigit()
+
+
+def tables(found: Study) -> str:
+    """Every table of a study."""
+    plan, dates = found.plan, found.dates
+    parts = [
+        f"Event: {plan.visitors:,} visitors in {plan.seconds:,.0f} s, curve `{plan.curve}` "
+        f"(at the peak {plan.peak:,.0f} joins/s), {plan.admission_per_minute:,.0f} admitted a "
+        f"minute. Prices as known on {dates['prices']}, quotas on {dates['quotas']}, operations "
+        f"measured on {dates['operations']}.",
+        "### Quotas, and when the event meets them",
+        _quotas(found),
+        "### Time until a visitor knows the own number, simulated",
+        _runs(found),
+        "### Requests",
+        _requests(found),
+        "### What the event costs, in US dollars",
+        _bills(found.events),
+        "### What a month costs in which nobody comes, in US dollars",
+        _bills(found.idle),
+    ]
+    return "\n\n".join(parts)
+
+
+def _quotas(found: Study) -> str:
+    return table(
+        ["quota", "there is", "needed", "reached", "what to raise"],
+        [
+            [
+                one.quota,
+                f"{one.limit:,.0f}",
+                f"{one.needed:,.0f}",
+                "never" if one.at is None else f"second {one.at}",
+                one.remedy if one.hit else "",
+            ]
+            for one in found.findings
+        ],
+    )
+
+
+def _runs(found: Study) -> str:
+    names = [f"p{percent} s" if percent < 100 else "longest s" for percent in PERCENTILES]
+    return table(
+        ["raised", *names, "last at s", "refused by the API", "by Lambda", "holes"],
+        [
+            [
+                run.name,
+                *(f"{value:,.1f}" for value in run.to_position),
+                f"{run.last_position_at:,.0f}",
+                f"{run.refused_by_api:,}",
+                f"{run.refused_by_lambda:,}",
+                f"{run.holes:,}",
+            ]
+            for run in found.runs
+        ],
+    )
+
+
+def _requests(found: Study) -> str:
+    used, visitors = found.usage, found.plan.visitors
+    rows = [
+        ("CloudFront requests", used.edge_requests),
+        ("API Gateway requests", used.api_requests),
+        ("Lambda calls", used.function_calls),
+        ("Lambda GB-seconds", used.gb_seconds),
+        ("SQS requests", used.queue_requests),
+        ("DynamoDB write units", used.writes),
+        ("DynamoDB read units", used.reads),
+        ("Redis scripts", used.redis_commands),
+        ("GB to browsers", used.gb),
+    ]
+    return table(
+        ["what", "in all", "per visitor"],
+        [[name, f"{count:,.0f}", f"{count / visitors:.3g}"] for name, count in rows],
+    )
+
+
+def _bills(bills: dict[str, dict[str, Bill]]) -> str:
+    region_of = [(region, name) for region, named in bills.items() for name in named]
+    services = list(next(iter(next(iter(bills.values())).values())))
+    rows: list[list[object]] = [
+        [service, *(f"{bills[region][name][service]:,.2f}" for region, name in region_of)]
+        for service in services
+        if any(bills[region][name][service] >= 0.005 for region, name in region_of)
+    ]
+    rows.append(
+        ["**in all**", *(f"**{total(bills[region][name]):,.2f}**" for region, name in region_of)]
+    )
+    return table(["service", *(f"{name}, {region}" for region, name in region_of)], rows)
+
+
+def fill(page: Path, part: str, text: str) -> None:
+    """Put ``text`` between the page's markers of a part; raises MarkersMissing."""
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+    content = page.read_text()
+    before, found, rest = content.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise MarkersMissing(f"{page.name} has no markers {begin} and {end}")
+    page.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}")

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A crowd, simulated visitor by visitor: join, ask for one's number, take a token at one's turn.
+
+Requests that API Gateway or Lambda refuse come again as the waiting page sends them. Pages that
+poll ``/status`` are counted, not followed: the edge answers them (``edge_polls``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deployment.arrivals import CURVES, arrival_times
+from deployment.capacity.operations import Operations
+from deployment.capacity.parts import TICK, Bucket, Calendar, Environments, Ids, Line, Times
+from deployment.capacity.plan import Limits, Plan
+from deployment.capacity.quotas import Assumptions
+from deployment.capacity.workers import Workers
+from deployment.polling import SPREAD, ask_after, retry_after, status_after
+
+API_MEMORY = 1024  # MB of each function of the public API
+EDGE_SECONDS = 1.0  # an answer of /status may be this old
+CALLS_PER_CONCURRENCY = 10  # Lambda's requests/s quota of a function, per unit of concurrency
+NEVER = np.inf
+MOST_TRIES = 40  # the waits of this many tries are prepared
+GIVE_UP = 24 * 3600.0  # seconds after which the simulation stops whatever is left
+Act = Callable[[Ids, Times], None]
+KINDS = ("join", "ask", "token")
+SERIES = (*KINDS, "refused_by_api", "refused_by_lambda", "rows", "backlog", "batches", "functions")
+
+
+@dataclass
+class Outcome:
+    """What became of everybody. Times in seconds from the first arrival, one for each visitor."""
+
+    plan: Plan
+    limits: Limits
+    arrived: Times
+    joined: Times
+    placed: Times
+    learned: Times
+    admitted: Times
+    position: Ids
+    holes: int
+    batches: int
+    busy_seconds: float
+    series: dict[str, Times] = field(default_factory=dict)  # per second; the last four: the most
+
+    @property
+    def to_position(self) -> Times:
+        """How long each visitor waited for the own number."""
+        return self.learned - self.arrived
+
+
+class Simulation:
+    """One run; the same seed gives the same run."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        limits: Limits,
+        operations: Operations,
+        assumed: Assumptions,
+        seed: int = 1,
+    ) -> None:
+        self._plan, self._limits, self._assumed = plan, limits, assumed
+        self._random = np.random.default_rng(seed)
+        count = plan.visitors
+        self.arrived = np.array(arrival_times(CURVES[plan.curve], count, plan.seconds))
+        self._joined, self._learned, self._admitted = (np.full(count, NEVER) for _ in range(3))
+        self._asked, self._refused = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self._line = Line()
+        self._workers = Workers(limits, operations, assumed, np.full(count, NEVER))
+        self._bucket = Bucket(limits.api_rate, limits.api_burst)
+        start = assumed.cold_start_ms / 1000
+        self._functions = {
+            kind: Environments(
+                operations[name].duration_ms(API_MEMORY, assumed) / 1000,
+                start,
+                limits.warm,
+                limits.lambda_ramp,
+            )
+            for kind, name in (("ask", "queue_num"), ("token", "token"))
+        }
+        self._due = {kind: Calendar() for kind in KINDS}
+        self._due["join"].add(np.arange(count), self.arrived)
+        self._waits = np.array([ask_after(i) for i in range(MOST_TRIES)])
+        self._retries = np.array([retry_after(i) for i in range(MOST_TRIES)])
+        self._ticks: list[tuple[int, ...]] = []
+
+    def run(self) -> Outcome:
+        """Until everybody knows their number; then the rest of the tokens in one step."""
+        tick = 0
+        while self._busy() and tick * TICK < GIVE_UP:
+            self._ticks.append(self._tick(tick))
+            tick += 1
+        self._rest_of_the_tokens()
+        return Outcome(
+            self._plan,
+            self._limits,
+            self.arrived,
+            self._joined,
+            self._workers.placed,
+            self._learned,
+            self._admitted,
+            self._workers.position,
+            self._workers.holes,
+            self._workers.batches,
+            self._workers.busy_seconds,
+            self._per_second(),
+        )
+
+    def _busy(self) -> bool:
+        line = self._line
+        return bool(
+            self._due["join"].waiting or self._due["ask"].waiting or line.length or line.hidden
+        )
+
+    def _tick(self, tick: int) -> tuple[int, ...]:
+        now = tick * TICK
+        due = {kind: self._due[kind].take(tick) for kind in KINDS}
+        offered = [len(due[kind]) for kind in KINDS]
+        passed, by_api = self._at_the_gate(due, now)
+        rows = self._workers.run(self._line, now)
+        self._join(passed["join"], now)
+        by_lambda = 0
+        for kind, act in (("ask", self._ask), ("token", self._token)):
+            by_lambda += self._call(kind, passed[kind], tick, act)
+        functions = sum(one.busy for one in self._functions.values())
+        return (
+            *offered,
+            by_api,
+            by_lambda,
+            rows,
+            self._line.length + self._line.hidden,
+            self._workers.count,
+            functions,
+        )
+
+    def _at_the_gate(self, due: dict[str, Ids], now: float) -> tuple[dict[str, Ids], int]:
+        """Let through what the bucket allows, whoever it is; the rest comes again."""
+        wanted = sum(len(ids) for ids in due.values())
+        allowed = self._bucket.take(wanted)
+        if allowed == wanted:
+            return due, 0
+        kinds = np.repeat(np.arange(len(KINDS)), [len(due[kind]) for kind in KINDS])
+        everybody = np.concatenate([due[kind] for kind in KINDS])
+        lucky = np.zeros(wanted, dtype=bool)
+        lucky[self._random.permutation(wanted)[:allowed]] = True
+        passed = {}
+        for index, kind in enumerate(KINDS):
+            passed[kind] = everybody[lucky & (kinds == index)]
+            self._refuse(kind, everybody[~lucky & (kinds == index)], now)
+        return passed, wanted - allowed
+
+    def _refuse(self, kind: str, ids: Ids, now: float) -> None:
+        waits = self._retries[np.minimum(self._refused[ids], MOST_TRIES - 1)]
+        self._refused[ids] += 1
+        self._due[kind].add(ids, now + self._spread(waits))
+
+    def _spread(self, waits: Times) -> Times:
+        spread: Times = waits * (1 + SPREAD * (2 * self._random.random(len(waits)) - 1))
+        return spread
+
+    def _join(self, ids: Ids, now: float) -> None:
+        self._joined[ids] = now
+        self._refused[ids] = 0
+        self._line.put(ids)
+        self._due["ask"].add(ids, now + self._spread(np.full(len(ids), self._waits[0])))
+
+    def _call(self, kind: str, ids: Ids, tick: int, act: Act) -> int:
+        """A function takes the calls it can; answers how many it refused."""
+        others = sum(one.busy for name, one in self._functions.items() if name != kind)
+        room = (
+            self._limits.lambda_concurrency - min(self._workers.count, self._line.length) - others
+        )
+        wanted = min(len(ids), int(CALLS_PER_CONCURRENCY * self._limits.lambda_concurrency * TICK))
+        taken, late = self._functions[kind].serve(wanted, tick, room)
+        if taken < len(ids):
+            ids = self._random.permutation(ids)
+            self._refuse(kind, ids[taken:], tick * TICK)
+        answered = np.full(taken, tick * TICK)
+        answered[taken - late :] += self._assumed.cold_start_ms / 1000
+        self._refused[ids[:taken]] = 0
+        act(ids[:taken], answered)
+        return len(ids) - taken
+
+    def _ask(self, ids: Ids, at: Times) -> None:
+        known = self._workers.placed[ids] <= at
+        lucky, others = ids[known], ids[~known]
+        self._learned[lucky] = at[known]
+        self._due["token"].add(lucky, self._turn(lucky))
+        self._asked[others] += 1
+        waits = self._waits[np.minimum(self._asked[others], MOST_TRIES - 1)]
+        self._due["ask"].add(others, at[~known] + self._spread(waits))
+
+    def _turn(self, ids: Ids) -> Times:
+        """When a page notices that its turn has come: at its next poll of a cached answer."""
+        plan = self._plan
+        turn = plan.admission_after + self._workers.position[ids] * 60 / plan.admission_per_minute
+        near = status_after(2, 0, plan.admission_per_minute)
+        delay = self._random.random(len(ids)) * near + self._random.random(len(ids)) * EDGE_SECONDS
+        noticed: Times = np.maximum(self._learned[ids], turn) + delay
+        return noticed
+
+    def _token(self, ids: Ids, at: Times) -> None:
+        self._admitted[ids] = at
+
+    def _rest_of_the_tokens(self) -> None:
+        """Tokens after everybody has a number: nothing else is under way, so each is on time."""
+        left = np.flatnonzero(np.isfinite(self._learned) & ~np.isfinite(self._admitted))
+        self._admitted[left] = self._turn(left)
+
+    def _per_second(self) -> dict[str, Times]:
+        ticks = round(1 / TICK)
+        rows = np.array(self._ticks, dtype=np.float64).reshape(-1, len(SERIES))
+        rows = np.vstack([rows, np.zeros((-len(rows) % ticks, len(SERIES)))])
+        seconds = rows.reshape(-1, ticks, len(SERIES))
+        summed, most = seconds.sum(axis=1), seconds.max(axis=1)
+        counts = SERIES[: SERIES.index("backlog")]
+        return {
+            name: (summed if name in counts else most)[:, index]
+            for index, name in enumerate(SERIES)
+        }
+
+
+def edge_polls(outcome: Outcome) -> Times:
+    """Polls of ``/status`` at the edge, per second, until the last token."""
+    plan = outcome.plan
+    last = int(np.max(outcome.admitted[np.isfinite(outcome.admitted)], initial=0)) + 1
+    learned = np.bincount(outcome.learned.astype(np.int64), minlength=last + 1)[: last + 1]
+    admitted = np.bincount(outcome.admitted.astype(np.int64), minlength=last + 1)[: last + 1]
+    waiting = np.cumsum(learned) - np.cumsum(admitted)
+    known: dict[tuple[int, float], float] = {}
+    polls = np.zeros(last + 1)
+    for second, crowd in enumerate(waiting.tolist()):
+        rate = plan.admission_per_minute if second >= plan.admission_after else 0.0
+        step = max(1, crowd // 200)
+        key = (crowd // step * step, rate)
+        if key not in known:
+            known[key] = _polls_of_one(*key)
+        polls[second] = crowd * known[key]
+    return polls
+
+
+def _polls_of_one(crowd: int, rate: float, points: int = 24) -> float:
+    """Polls per second of a visitor anywhere in a line of ``crowd``, on average."""
+    if crowd <= 0:
+        return 0.0
+    waits = (status_after(30, int(crowd * (point + 0.5) / points), rate) for point in range(points))
+    return sum(1 / wait for wait in waits) / points

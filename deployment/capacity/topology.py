@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands there all the time, whether anybody comes or not, and costs by the hour or month.
+
+``STANDARD`` and ``CHEAP`` are held to the synthesized stack by a test
+(``tests/infrastructure/test_capacity_topology.py``). ``PREDECESSOR`` is the AWS solution v1.1.15
+as its published template has it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from waiting_room.metrics import gauges
+from waiting_room.records import Counts
+
+METRICS = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # the report function's own metrics
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Counts of what is paid for while nothing happens. ``endpoints`` are counted by zone."""
+
+    name: str
+    nodes: dict[str, int]
+    nat_gateways: int
+    endpoints: int
+    alarms: int
+    dashboards: int
+    metrics: int
+    secrets: int
+    keys: int
+    acls: int
+    rules: int
+    functions_each_minute: int
+
+
+STANDARD = Topology(
+    "this room",
+    nodes={"redis cache.t4g.small": 2},
+    nat_gateways=0,
+    endpoints=2,
+    alarms=0,
+    dashboards=0,
+    metrics=METRICS,
+    secrets=3,
+    keys=0,
+    acls=0,
+    rules=0,
+    functions_each_minute=2,
+)
+CHEAP = Topology(
+    "its cheap profile",
+    nodes={"valkey cache.t4g.micro": 1},
+    nat_gateways=0,
+    endpoints=1,
+    alarms=0,
+    dashboards=0,
+    metrics=METRICS,
+    secrets=3,
+    keys=0,
+    acls=0,
+    rules=0,
+    functions_each_minute=2,
+)
+PREDECESSOR = Topology(
+    "AWS solution v1.1.15",
+    nodes={"redis cache.r6g.large": 2},
+    nat_gateways=1,
+    endpoints=8,  # four services in two zones
+    alarms=39,
+    dashboards=0,
+    metrics=0,
+    secrets=3,
+    keys=0,
+    acls=0,
+    rules=0,
+    functions_each_minute=2,  # the sweep and the metrics
+)
+
+
+def of_template(name: str, template: Mapping[str, Any]) -> Topology:
+    """What a CloudFormation template leaves standing."""
+    resources = template["Resources"].values()
+    kinds = Counter(resource["Type"] for resource in resources)
+    nodes: Counter[str] = Counter()
+    endpoints = rules = each_minute = 0
+    for resource in resources:
+        kind, values = resource["Type"], resource.get("Properties", {})
+        if kind == "AWS::ElastiCache::ReplicationGroup":
+            nodes[f"{values['Engine']} {values['CacheNodeType']}"] += values["NumCacheClusters"]
+        elif kind == "AWS::EC2::VPCEndpoint" and values.get("VpcEndpointType") == "Interface":
+            endpoints += len(values["SubnetIds"])
+        elif kind == "AWS::WAFv2::WebACL":
+            rules += len(values["Rules"])
+        elif kind in ("AWS::Events::Rule", "AWS::Scheduler::Schedule"):
+            each_minute += values.get("ScheduleExpression") == "rate(1 minute)"
+    return Topology(
+        name,
+        nodes=dict(nodes),
+        nat_gateways=kinds["AWS::EC2::NatGateway"],
+        endpoints=endpoints,
+        alarms=kinds["AWS::CloudWatch::Alarm"] + kinds["AWS::CloudWatch::CompositeAlarm"],
+        dashboards=kinds["AWS::CloudWatch::Dashboard"],
+        metrics=METRICS,
+        secrets=kinds["AWS::SecretsManager::Secret"],
+        keys=kinds["AWS::KMS::Key"],
+        acls=kinds["AWS::WAFv2::WebACL"],
+        rules=rules,
+        functions_each_minute=each_minute,
+    )

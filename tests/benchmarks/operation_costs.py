@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each operation costs, measured at its clients: requests, DynamoDB units, processor time.
+
+``python -m tests.benchmarks.operation_costs`` prints the table and writes the file that the
+capacity model reads (``deployment/capacity/operations.json``); a test holds that file to the code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import public_api.app
+import workers.app
+from deployment.capacity.operations import FILE
+from tests.benchmarks.tables import percentile, room_on, servers_of_a_room, table
+from tests.gateway_event import proxy_event
+from tests.stack import RealRoom
+from waiting_room.adapters.dynamodb_positions import _item
+from waiting_room.messages import REQUEST_ID_ATTRIBUTE
+from waiting_room.records import OutcomeKind, Position
+
+BATCHES = (100, 1_000)
+ROUNDS = 60
+READS = ("GetItem", "BatchGetItem", "Query")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one call: requests, DynamoDB units, milliseconds of processor time here."""
+
+    redis: int
+    dynamodb: int
+    read_units: float
+    write_units: float
+    cpu_ms: float
+
+
+class Meter:
+    """Counts the units that DynamoDB says a call consumed."""
+
+    def __init__(self, real: RealRoom) -> None:
+        self._real = real
+        self.read, self.write = 0.0, 0.0
+        for client in (real.dynamodb, real.single):
+            client.meta.events.register("provide-client-params.dynamodb.*", _ask_for_units)
+            client.meta.events.register("after-call.dynamodb.*", self._note)
+
+    def _note(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
+        said = parsed.get("ConsumedCapacity") or []
+        units = sum(
+            one.get("CapacityUnits", 0.0) for one in (said if isinstance(said, list) else [said])
+        )
+        if model.name in READS:
+            self.read += units
+        else:
+            self.write += units
+
+    def cost(self, call: Callable[[], object], times: int = 1) -> Cost:
+        """The average cost of a call; processor time is the median's."""
+        requests: dict[str, int] = {"redis": 0, "dynamodb": 0}
+        self.read = self.write = 0.0
+        spent = []
+        for _ in range(times):
+            started = time.process_time()
+            found = self._real.counted(call)
+            spent.append((time.process_time() - started) * 1000)
+            for name in requests:
+                requests[name] += found[name]
+        return Cost(
+            redis=round(requests["redis"] / times),
+            dynamodb=round(requests["dynamodb"] / times),
+            read_units=round(self.read / times, 2),
+            write_units=round(self.write / times, 2),
+            cpu_ms=round(percentile(spent, 0.5), 2),
+        )
+
+
+def _ask_for_units(params: dict[str, Any], model: Any, **_: Any) -> None:
+    if "ReturnConsumedCapacity" in model.input_shape.members:
+        params["ReturnConsumedCapacity"] = "TOTAL"
+
+
+def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
+    """The cost of each operation, by name."""
+    room, event = real.room, real.event_id
+    for module in (public_api.app, workers.app):
+        module.room = lambda: room  # type: ignore[assignment]
+    workers.app.settings = lambda: room._settings  # type: ignore[assignment]
+    meter = Meter(real)
+    room.assign(event, real.joins(2))
+    found = {
+        f"join_batch_{size}": meter.cost(
+            lambda size=size: _assign(real, size), max(2, rounds // 20)
+        )
+        for size in BATCHES
+    }
+    row = found["row"] = meter.cost(lambda: _put_row(real), 3)
+    for size in BATCHES:  # DynamoDB Local does not say what a batch of statements consumed
+        batch = found[f"join_batch_{size}"]
+        units = batch.write_units + size * row.write_units
+        found[f"join_batch_{size}"] = replace(batch, write_units=units)
+    joins = real.joins(rounds * 3)
+    room.assign(event, joins)
+    ids = iter(join.request_id for join in joins)
+    known = next(ids)
+
+    def get(path: str, status: int = 200, **query: str) -> Callable[[], object]:
+        call = proxy_event("GET", path, query={"event_id": event, **query})
+        return lambda: _answered(call, status)
+
+    def token(request_id: Callable[[], str]) -> Callable[[], object]:
+        def ask() -> None:
+            body = {"event_id": event, "request_id": request_id()}
+            _answered(proxy_event("POST", "/generate_token", body=body), 200)
+
+        return ask
+
+    get("/queue_num", request_id=known)()
+    found["queue_num"] = meter.cost(get("/queue_num", request_id=known), rounds)
+    unknown = str(uuid.uuid4())
+    found["queue_num_202"] = meter.cost(get("/queue_num", 202, request_id=unknown), rounds)
+    found["status"] = meter.cost(get("/status"), rounds)
+    found["increment"] = meter.cost(
+        lambda: room.increment_serving_counter(event, len(joins) + 9_000), 3
+    )
+    token(lambda: known)()
+    found["token"] = meter.cost(token(lambda: next(ids)), rounds)
+    found["token_again"] = meter.cost(token(lambda: known), rounds)
+    rows = [row for row in real.outcomes.between(event, 1, 1, 10_000) if row.is_token]
+    found["publish_five"] = meter.cost(lambda: room.publish_outcomes(rows[:5]), 3)
+    completed = iter([row.request_id for row in rows])
+    found["session"] = meter.cost(
+        lambda: room.update_session(event, next(completed), 1),
+        min(20, rounds // 2),
+    )
+    assert all(row.kind is OutcomeKind.TOKEN for row in rows)
+    _minute(real)
+    found["idle_minute"] = meter.cost(lambda: _minute(real), 3)
+    return found
+
+
+def _answered(event: dict[str, Any], status: int) -> None:
+    answer = public_api.app.app(event, None)
+    assert answer["statusCode"] == status, answer["body"]
+
+
+def _assign(real: RealRoom, size: int) -> None:
+    """A worker's call, from the queue's messages on."""
+    now = str(int(time.time() * 1000))
+    records = [
+        {
+            "messageId": str(uuid.uuid4()),
+            "body": json.dumps({"event_id": real.event_id}),
+            "attributes": {"SentTimestamp": now},
+            "messageAttributes": {REQUEST_ID_ATTRIBUTE: {"stringValue": str(uuid.uuid4())}},
+        }
+        for _ in range(size)
+    ]
+    answer = workers.app.assign_positions({"Records": records}, None)
+    assert answer == {"batchItemFailures": []}
+
+
+def _put_row(real: RealRoom) -> None:
+    """A visitor's row as the worker writes it: with its place in the index."""
+    row = Position(real.event_id, 1, str(uuid.uuid4()), 1_000_000, int(time.time()))
+    real.dynamodb.put_item(TableName=real.names["QUEUE_POSITIONS_TABLE"], Item=_item(row))
+
+
+def _minute(real: RealRoom) -> None:
+    real.room.audit(real.event_id)
+    real.room.sweep(real.event_id)
+    real.room.report(real.event_id)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    with servers_of_a_room() as (valkey, url, name):
+        if name == "moto":
+            raise SystemExit("Units come from DynamoDB Local: install Java, then make install.")
+        costs = measure(room_on(valkey, url))
+    columns = list(Cost.__dataclass_fields__)
+    table(
+        f"Cost of each operation: at its clients, with Valkey and {name}",
+        ["operation", *columns],
+        [[operation, *asdict(cost).values()] for operation, cost in costs.items()],
+    )
+    kept = {
+        "measured_on": date.isoformat(datetime.now(UTC).date()),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, "
+        f"Python {platform.python_version()}",
+        "command": "python -m tests.benchmarks.operation_costs",
+        "operations": {operation: asdict(cost) for operation, cost in costs.items()},
+    }
+    FILE.write_text(json.dumps(kept, indent=1) + "\n")
+    print(f"\nwritten: {FILE.name}")
+
+
+if __name__ == "__main__":
+    main()
