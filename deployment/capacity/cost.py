@@ -22,8 +22,7 @@ def event_bill(usage: Usage, topology: Topology, prices: Prices) -> Bill:
     return {
         "CloudFront": usage.edge_requests / MILLION * prices["cloudfront_million_requests"]
         + usage.gb * prices["cloudfront_gb"],
-        "WAF": (usage.edge_requests / MILLION * prices["waf_million_requests"])
-        * bool(topology.acls),
+        "WAF": bool(topology.acls) * usage.api_requests / MILLION * prices["waf_million_requests"],
         "API Gateway": usage.api_requests / MILLION * prices["api_million_requests"],
         "Lambda": usage.function_calls / MILLION * prices["lambda_million_requests"]
         + usage.gb_seconds * prices["lambda_gb_second"],
