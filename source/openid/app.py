@@ -103,13 +103,13 @@ def user_info() -> Answer:
     return provider().user_info(_header("authorization"))
 
 
-@app.route("/.well-known/openid-configuration", methods=["GET"])
+@app.route("/.well-known/openid-configuration", methods=["GET"], content_types=ANY)
 @answers
 def configuration() -> Answer:
     return provider().configuration()
 
 
-@app.route("/.well-known/jwks.json", methods=["GET"])
+@app.route("/.well-known/jwks.json", methods=["GET"], content_types=ANY)
 @answers
 def jwks() -> Answer:
     return provider().jwks()
@@ -122,7 +122,11 @@ def _query() -> list[tuple[str, str]]:
 
 def _form() -> list[tuple[str, str]]:
     request: Any = app.current_request
-    return form_pairs(request.raw_body or b"", _header("content-type"))
+    try:
+        raw = request.raw_body or b""
+    except ValueError:  # not UTF-8, or not the base64 that it says it is
+        raise InvalidInput("the body is not a form") from None
+    return form_pairs(raw, _header("content-type"))
 
 
 def _header(name: str) -> str:

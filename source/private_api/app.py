@@ -40,19 +40,19 @@ def increment_serving_counter() -> dict[str, int]:
     return {"serving_num": room().increment_serving_counter(_event(content), by)}
 
 
-@app.route("/num_active_tokens", methods=["GET"], authorizer=iam)
+@app.route("/num_active_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def num_active_tokens() -> dict[str, int]:
     return {"active_tokens": room().counts(query(app.current_request, "event_id")).active}
 
 
-@app.route("/metrics", methods=["GET"], authorizer=iam)
+@app.route("/metrics", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def metrics() -> dict[str, Any]:
     return room().figures(query(app.current_request, "event_id"))
 
 
-@app.route("/expired_tokens", methods=["GET"], authorizer=iam)
+@app.route("/expired_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def expired_tokens() -> Response:
     request = app.current_request
@@ -87,7 +87,7 @@ def update_session() -> dict[str, str]:
     return {}
 
 
-@app.route("/request_status", methods=["GET"], authorizer=iam)
+@app.route("/request_status", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def request_status() -> dict[str, Any]:
     request = app.current_request
@@ -101,7 +101,7 @@ def update_message() -> dict[str, str]:
     return {"message": room().set_message(_event(content), content.get("message"))}
 
 
-@app.route("/inlet", methods=["GET"], authorizer=iam)
+@app.route("/inlet", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def show_inlet() -> dict[str, Any]:
     return _inlet().show(_known(query(app.current_request, "event_id")))

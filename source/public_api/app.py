@@ -24,7 +24,7 @@ from waiting_room.wiring import room
 app = Chalice(app_name="waiting-room-public-api", configure_logs=False)
 
 
-@app.route("/queue_num", methods=["GET", "HEAD"])
+@app.route("/queue_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @answers
 def queue_num() -> Response:
     row = room().queue_number(_query("event_id"), _query("request_id"))
@@ -39,25 +39,25 @@ def queue_num() -> Response:
     )
 
 
-@app.route("/serving_num", methods=["GET", "HEAD"])
+@app.route("/serving_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @answers
 def serving_num() -> Response:
     return reply({"serving_counter": room().counts(_query("event_id")).serving}, cache=cached(1))
 
 
-@app.route("/waiting_num", methods=["GET", "HEAD"])
+@app.route("/waiting_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @answers
 def waiting_num() -> Response:
     return reply({"waiting_num": room().counts(_query("event_id")).waiting}, cache=cached(1))
 
 
-@app.route("/status", methods=["GET", "HEAD"])
+@app.route("/status", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @answers
 def status() -> Response:
     return reply(room().status(_query("event_id")), cache=cached(1))
 
 
-@app.route("/queue_pos_expiry", methods=["GET", "HEAD"])
+@app.route("/queue_pos_expiry", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @answers
 def queue_pos_expiry() -> Response:
     left = room().time_to_expiry(_query("event_id"), _query("request_id"))
@@ -75,19 +75,19 @@ def generate_token() -> dict[str, Any]:
     )
 
 
-@app.route("/public_key", methods=["GET", "HEAD"])
+@app.route("/public_key", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @answers
 def public_key() -> Response:
     return reply(room().public_key(_query("event_id")), cache=_keys_kept())
 
 
-@app.route("/.well-known/jwks.json", methods=["GET", "HEAD"])
+@app.route("/.well-known/jwks.json", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @answers
 def jwks() -> Response:
     return reply(room().jwks(), cache=_keys_kept())
 
 
-@app.route("/ended_sessions", methods=["GET", "HEAD"])
+@app.route("/ended_sessions", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @answers
 def ended_sessions() -> Response:
     return reply({"request_ids": room().ended_sessions(_query("event_id"))}, cache=cached(5))

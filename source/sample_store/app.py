@@ -9,7 +9,7 @@ from typing import Any
 from chalice import Chalice, CustomAuthorizer, Response
 
 from waiting_room.errors import InvalidInput
-from waiting_room.web import answers, optional_query, reply
+from waiting_room.web import ANY_TYPE, answers, optional_query, reply
 
 app = Chalice(app_name="waiting-room-sample-store", configure_logs=False)
 # The deployment puts the function's own address here; Chalice only needs the name and the header.
@@ -27,7 +27,7 @@ MAX_WORDS = 100  # characters of a search
 DEPOSIT_PERCENT = 20
 
 
-@app.route("/search", methods=["GET"], authorizer=authorizer)
+@app.route("/search", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
 @answers
 def search() -> Response:
     """The items whose name holds the text ``q``; all of them without it."""
@@ -38,7 +38,7 @@ def search() -> Response:
     return reply({"visitor": visitor(), "items": items, "found": len(items)})
 
 
-@app.route("/checkout", methods=["GET"], authorizer=authorizer)
+@app.route("/checkout", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
 @answers
 def checkout() -> Response:
     """An order for one item; the same visitor who asks again gets the same order."""
@@ -54,7 +54,7 @@ def checkout() -> Response:
     )
 
 
-@app.route("/layaway", methods=["GET"], authorizer=authorizer)
+@app.route("/layaway", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
 @answers
 def layaway() -> Response:
     """An item set aside against a deposit."""

@@ -12,6 +12,7 @@ from waiting_room.records import Join, Outcome, OutcomeKind, SessionStatus
 
 logger = logging.getLogger("waiting_room")
 REQUEST_ID_ATTRIBUTE = "apigw_request_id"
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def read_joins(event: dict[str, Any], event_id: str) -> tuple[list[Join], frozenset[str]]:
@@ -20,30 +21,38 @@ def read_joins(event: dict[str, Any], event_id: str) -> tuple[list[Join], frozen
     dead: set[str] = set()
     for record in event["Records"]:
         message_id = record["messageId"]
-        attribute = record.get("messageAttributes", {}).get(REQUEST_ID_ATTRIBUTE, {})
         try:
+            attributes = record.get("messageAttributes") or {}
             joins.append(
                 read_join(
                     record["body"],
-                    attribute.get("stringValue"),
+                    attributes.get(REQUEST_ID_ATTRIBUTE, {}).get("stringValue"),
                     int(record["attributes"]["SentTimestamp"]) / 1000,
                     message_id,
                     event_id,
                 )
             )
-        except (InvalidInput, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (InvalidInput, *UNREADABLE) as error:
             logger.warning("message %s is not a join: %s", message_id, type(error).__name__)
             dead.add(message_id)
     return joins, frozenset(dead)
 
 
 def read_outcomes(event: dict[str, Any]) -> list[Outcome]:
-    """The outcomes that a stream batch of the token table tells of, in order."""
-    return [
-        outcome_from_item(record["dynamodb"]["NewImage"])
-        for record in event["Records"]
-        if record["eventName"] in ("INSERT", "MODIFY")
-    ]
+    """The outcomes that a stream batch of the token table tells of, in order.
+
+    A row that is no outcome is left out, with an error in the log: the stream would deliver it
+    again until it is a day old, and everything behind it would wait.
+    """
+    found: list[Outcome] = []
+    for record in event["Records"]:
+        if record["eventName"] not in ("INSERT", "MODIFY"):
+            continue
+        try:
+            found.append(outcome_from_item(record["dynamodb"]["NewImage"]))
+        except UNREADABLE as error:
+            logger.error("a row of the token table is no outcome: %s", type(error).__name__)
+    return found
 
 
 def outcome_from_item(item: dict[str, Any]) -> Outcome:

@@ -51,7 +51,9 @@ CORS = {
     "Access-Control-Max-Age": "600",
 }
 NO_STORE = "no-store"
-ANY_TYPE = ["*/*"]  # `body` refuses other types with a 400; Chalice would with a 415
+# of every route: `body` refuses other types with a 400, and a GET has none that matters; Chalice
+# would answer both with a 415 of its own
+ANY_TYPE = ["*/*"]
 
 logger = logging.getLogger("waiting_room")
 View = TypeVar("View", bound=Callable[..., Any])
