@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from deployment.local.resources import table_request
 from infrastructure import enqueue, permissions
+from infrastructure.resources import ASSIGN, JOINS, TABLES, WORKERS
 from infrastructure.routes import load_app, routes_of
-from tests.synthesized import Synthesized
+from tests.synthesized import Assembly, Synthesized
 
 
 def routes(core: Synthesized, api: str) -> set[tuple[str, str]]:
@@ -38,8 +40,130 @@ def test_the_private_api_has_the_routes_of_its_app(core: Synthesized) -> None:
 
 
 def test_every_view_and_worker_has_its_grants() -> None:
-    from infrastructure.resources import WORKERS
-
     assert {one.view for one in routes_of(load_app("public_api"))} == set(permissions.PUBLIC)
     assert {one.view for one in routes_of(load_app("private_api"))} == set(permissions.PRIVATE)
     assert {one.name for one in WORKERS} == set(permissions.WORKERS)
+
+
+def test_the_queue_is_the_one_that_one_machine_makes(core: Synthesized) -> None:
+    queues = core.of_type("AWS::SQS::Queue")
+    (joins,) = (one for name, one in queues.items() if name.startswith("JoinsQueue"))
+    (dead,) = (one for name, one in queues.items() if name.startswith("JoinsDeadLetters"))
+    assert joins["VisibilityTimeout"] == JOINS.visibility_timeout >= 6 * ASSIGN.timeout
+    assert joins["MessageRetentionPeriod"] == JOINS.retention
+    assert joins["RedrivePolicy"]["maxReceiveCount"] == JOINS.max_receive_count
+    assert dead["MessageRetentionPeriod"] == JOINS.dead_letter_retention
+
+
+def test_the_tables_are_the_ones_that_one_machine_makes(core: Synthesized) -> None:
+    made = core.of_type("AWS::DynamoDB::Table")
+    for table in TABLES:
+        (found,) = (one for name, one in made.items() if name.startswith(f"Tables{table.name}"))
+        asked = table_request(table, "any")
+        for part in ("KeySchema", "BillingMode"):
+            assert found[part] == asked[part], table.name
+        assert sorted(found["AttributeDefinitions"], key=str) == sorted(
+            asked["AttributeDefinitions"], key=str
+        )
+        indexes = {one["IndexName"]: one for one in found.get("GlobalSecondaryIndexes", [])}
+        assert set(indexes) == {one["IndexName"] for one in asked.get("GlobalSecondaryIndexes", [])}
+        for one in asked.get("GlobalSecondaryIndexes", []):
+            assert indexes[one["IndexName"]]["KeySchema"] == one["KeySchema"]
+            assert indexes[one["IndexName"]]["Projection"] == one["Projection"]
+        assert found["TimeToLiveSpecification"] == {"AttributeName": table.ttl, "Enabled": True}
+        assert found["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert ("StreamSpecification" in found) == table.stream
+
+
+def test_the_workers_are_started_as_their_definitions_say(core: Synthesized) -> None:
+    mappings = core.of_type("AWS::Lambda::EventSourceMapping")
+    (joins,) = (one for name, one in mappings.items() if "AssignPositions" in name)
+    (changes,) = (one for name, one in mappings.items() if "PublishEvents" in name)
+    assert joins["BatchSize"] == ASSIGN.batch_size
+    assert joins["MaximumBatchingWindowInSeconds"] == ASSIGN.batch_window
+    assert joins["ScalingConfig"] == {"MaximumConcurrency": ASSIGN.max_concurrency}
+    assert changes["BisectBatchOnFunctionError"] is True
+    assert changes["DestinationConfig"]["OnFailure"]["Destination"]
+    for one in (joins, changes):
+        assert one["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    schedules = sorted(
+        one["ScheduleExpression"] for one in core.of_type("AWS::Events::Rule").values()
+    )
+    assert schedules == sorted(worker.schedule for worker in WORKERS if worker.schedule)
+
+
+def test_the_counters_are_encrypted_guarded_and_fail_over(core: Synthesized) -> None:
+    group = core.only("AWS::ElastiCache::ReplicationGroup")
+    assert group["TransitEncryptionEnabled"] is True
+    assert group["AtRestEncryptionEnabled"] is True
+    assert group["AutomaticFailoverEnabled"] is True
+    assert group["MultiAZEnabled"] is True
+    assert (group["NumCacheClusters"], group["Port"], group["Engine"]) == (2, 1785, "redis")
+    assert group["SnapshotRetentionLimit"] > 0
+    assert "resolve:secretsmanager" in str(group["AuthToken"])
+    assert group["NotificationTopicArn"]
+
+
+def test_there_is_no_way_out_of_the_network_and_one_paid_endpoint(
+    core: Synthesized, eventful: Assembly
+) -> None:
+    assert not core.of_type("AWS::EC2::NatGateway")
+    assert not core.of_type("AWS::EC2::InternetGateway")
+    assert interface_endpoints(core) == ["secretsmanager"]
+    assert interface_endpoints(eventful.stacks["Core"]) == ["events", "secretsmanager"]
+
+
+def interface_endpoints(core: Synthesized) -> list[str]:
+    return sorted(
+        one["ServiceName"]["Fn::Join"][1][-1].strip(".")
+        for one in core.of_type("AWS::EC2::VPCEndpoint").values()
+        if one["VpcEndpointType"] == "Interface"
+    )
+
+
+def test_every_alarm_has_somebody_to_tell(core: Synthesized) -> None:
+    alarms = core.of_type("AWS::CloudWatch::Alarm")
+    assert alarms
+    for name, alarm in alarms.items():
+        assert alarm["AlarmActions"], name
+        assert alarm["AlarmDescription"].endswith("."), name
+
+
+def test_a_fresh_account_has_the_log_role_before_any_stage(core: Synthesized) -> None:
+    (account,) = core.of_type("AWS::ApiGateway::Account")
+    stages = {
+        name: made
+        for name, made in core.resources.items()
+        if made["Type"] == "AWS::ApiGateway::Stage"
+    }
+    assert len(stages) == 2
+    assert all(account in made["DependsOn"] for made in stages.values())
+
+
+def test_the_outputs_are_the_contracts(core: Synthesized) -> None:
+    contract = {
+        "PublicApiInvokeURL",
+        "PrivateApiInvokeURL",
+        "PublicTokenIssuer",
+        "PrivateTokenIssuer",
+        "OperatorsGroup",
+    }
+    assert contract <= set(core.template["Outputs"])
+
+
+def test_the_issuer_is_the_stage_of_the_public_api(core: Synthesized) -> None:
+    issuer = core.template["Outputs"]["PublicTokenIssuer"]["Value"]["Fn::Join"][1]
+    (stage,) = (
+        one
+        for one in core.of_type("AWS::ApiGateway::Stage").values()
+        if one["RestApiId"]["Ref"].startswith("Public")
+    )
+    assert issuer[0] == "https://"
+    assert issuer[1] == stage["RestApiId"]
+    assert issuer[-1] == f"/{stage['StageName']}"
+    signers = [
+        one["Environment"]["Variables"]["TOKEN_ISSUER"]["Fn::Join"][1]
+        for one in core.of_type("AWS::Lambda::Function").values()
+        if "TOKEN_ISSUER" in one.get("Environment", {}).get("Variables", {})
+    ]
+    assert signers == [issuer, issuer]

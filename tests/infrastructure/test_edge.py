@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the templates say of edge, join and preflights is what one machine runs with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import airspeed
+import pytest
+
+from deployment.local.edge import Edge as LocalEdge
+from deployment.local.enqueue import render
+from infrastructure import enqueue
+from infrastructure.gateway_answers import ANSWERS, HEADERS
+from infrastructure.resources import CACHE_RULES, CacheRule
+from tests.synthesized import Synthesized
+from waiting_room.web import CORS
+
+
+@pytest.fixture(scope="module")
+def distribution(core: Synthesized) -> Any:
+    return core.only("AWS::CloudFront::Distribution")["DistributionConfig"]
+
+
+def cache_rules(core: Synthesized, distribution: Any) -> set[CacheRule]:
+    """The cache rules that the template's behaviours and policies amount to."""
+    policies = core.of_type("AWS::CloudFront::CachePolicy")
+    rules = set()
+    for behavior in distribution["CacheBehaviors"]:
+        policy = policies[behavior["CachePolicyId"]["Ref"]]["CachePolicyConfig"]
+        key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
+        assert (policy["MinTTL"], policy["DefaultTTL"]) == (0, 0)
+        assert key["CookiesConfig"] == {"CookieBehavior": "none"}
+        rules.add(
+            CacheRule(
+                behavior["PathPattern"],
+                tuple(key["QueryStringsConfig"].get("QueryStrings", ())),
+                policy["MaxTTL"],
+                tuple(key["HeadersConfig"]["Headers"]),
+            )
+        )
+    return rules
+
+
+def test_the_edge_keeps_what_the_local_edge_keeps(core: Synthesized, distribution: Any) -> None:
+    found = cache_rules(core, distribution)
+    assert found == set(CACHE_RULES)
+
+    async def origin(_: Any) -> Any:
+        raise AssertionError
+
+    local = LocalEdge(origin, "key")
+    assert set(local._rules.values()) == found
+
+
+def test_the_edge_keeps_no_error_and_nothing_else(distribution: Any) -> None:
+    kept = {
+        one["ErrorCode"]: one["ErrorCachingMinTTL"] for one in distribution["CustomErrorResponses"]
+    }
+    assert set(kept.values()) == {0}
+    assert {400, 403, 404, 500, 502, 503, 504} <= set(kept)
+    caching_disabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # CloudFront's managed policy
+    assert distribution["DefaultCacheBehavior"]["CachePolicyId"] == caching_disabled
+
+
+def test_the_edge_sends_the_key_that_the_api_asks_for(core: Synthesized, distribution: Any) -> None:
+    (origin,) = distribution["Origins"]
+    (header,) = origin["OriginCustomHeaders"]
+    key = core.only("AWS::ApiGateway::ApiKey")["Value"]
+    assert header == {"HeaderName": "x-api-key", "HeaderValue": key}
+    assert json.dumps(key).count("resolve:secretsmanager") == 1
+    public = [
+        method
+        for method in core.of_type("AWS::ApiGateway::Method").values()
+        if method["RestApiId"]["Ref"].startswith("Public") and method["HttpMethod"] != "OPTIONS"
+    ]
+    assert public
+    assert all(method["ApiKeyRequired"] for method in public)
+
+
+def test_the_private_api_asks_for_a_signature(core: Synthesized) -> None:
+    private = [
+        method
+        for method in core.of_type("AWS::ApiGateway::Method").values()
+        if method["RestApiId"]["Ref"].startswith("Private") and method["HttpMethod"] != "OPTIONS"
+    ]
+    assert private
+    assert {method["AuthorizationType"] for method in private} == {"AWS_IAM"}
+
+
+@pytest.fixture(scope="module")
+def join(core: Synthesized) -> Any:
+    (method,) = (
+        one
+        for one in core.of_type("AWS::ApiGateway::Method").values()
+        if one["Integration"]["Type"] == "AWS"
+    )
+    return method
+
+
+def test_the_join_is_checked_by_the_model_of_the_local_gateway(
+    core: Synthesized, join: Any
+) -> None:
+    model = core.of_type("AWS::ApiGateway::Model")[join["RequestModels"]["application/json"]["Ref"]]
+    schema = {**model["Schema"]}
+    assert schema == enqueue.request_model(("Sample",))
+    assert join["RequestValidatorId"]
+    assert join["Integration"]["PassthroughBehavior"] == "NEVER"
+
+
+def test_the_join_becomes_the_form_that_the_local_gateway_sends(join: Any) -> None:
+    (template,) = join["Integration"]["RequestTemplates"].values()
+    body = '{"event_id": "Sample", "x": "a&b+c%d=é"}'
+    rendered = render(airspeed.Template(template), body, "request-1")
+    assert rendered == render(airspeed.Template(enqueue.REQUEST_TEMPLATE), body, "request-1")
+    assert "a%26b%2Bc%25d%3D%C3%A9" in rendered
+
+
+def test_what_sqs_answers_becomes_an_answer_of_the_contract(join: Any) -> None:
+    answers = {
+        one["StatusCode"]: (one.get("SelectionPattern"), one)
+        for one in join["Integration"]["IntegrationResponses"]
+    }
+    assert {status: pattern for status, (pattern, _) in answers.items()} == {
+        "200": None,
+        "400": r"4\d{2}",
+        "503": r"5\d{2}",
+    }
+    for _, answer in answers.values():
+        (template,) = answer["ResponseTemplates"].values()
+        assert set(json.loads(template)) <= {"api_request_id", "error"}
+        headers = headers_of(answer["ResponseParameters"])
+        assert headers.items() >= HEADERS.items()
+
+
+def headers_of(parameters: dict[str, str]) -> dict[str, str]:
+    """Header names and values of a template's response parameters."""
+    return {
+        name.rpartition("response.header.")[2]: value.strip("'")
+        for name, value in parameters.items()
+    }
+
+
+def test_every_path_answers_preflights_with_the_apps_own_headers(core: Synthesized) -> None:
+    methods = core.of_type("AWS::ApiGateway::Method").values()
+    preflights = [one for one in methods if one["HttpMethod"] == "OPTIONS"]
+    paths = {json.dumps(one["ResourceId"]) for one in methods}
+    assert {json.dumps(one["ResourceId"]) for one in preflights} == paths
+    for one in preflights:
+        (answer,) = one["Integration"]["IntegrationResponses"]
+        assert headers_of(answer["ResponseParameters"]) == CORS
+        assert answer["StatusCode"] == "200"
+
+
+def test_what_api_gateway_says_by_itself_is_json_with_cors_and_not_kept(core: Synthesized) -> None:
+    for api in ("Public", "Private"):
+        found = {
+            one["ResponseType"]: one
+            for one in core.of_type("AWS::ApiGateway::GatewayResponse").values()
+            if one["RestApiId"]["Ref"].startswith(api)
+        }
+        assert set(found) == {one.kind for one in ANSWERS}
+        for one in ANSWERS:
+            made = found[one.kind]
+            assert made["ResponseTemplates"] == {"application/json": one.template}
+            assert made.get("StatusCode") == (str(one.status) if one.status else None)
+            assert headers_of(made["ResponseParameters"]) == HEADERS
+
+
+def test_the_address_that_waf_counts_is_the_one_the_edge_wrote(core: Synthesized) -> None:
+    function = core.only("AWS::CloudFront::Function")["FunctionCode"]
+    acl = core.only("AWS::WAFv2::WebACL")
+    rate = acl["Rules"][0]["Statement"]["RateBasedStatement"]
+    header = rate["ForwardedIPConfig"]["HeaderName"]
+    assert f"headers['{header}'] = {{ value: event.viewer.ip }}" in function
+    assert rate["ForwardedIPConfig"]["FallbackBehavior"] == "MATCH"
+    assert enqueue.PATH in json.dumps(rate["ScopeDownStatement"])
+    assert [set(one["OverrideAction"]) for one in acl["Rules"][1:]] == [{"Count"}] * 2
+
+
+def test_execution_logs_never_hold_bodies(core: Synthesized) -> None:
+    for stage in core.of_type("AWS::ApiGateway::Stage").values():
+        (settings,) = stage["MethodSettings"]
+        assert settings["DataTraceEnabled"] is False
+        assert settings["LoggingLevel"] == "ERROR"
+        assert "querystring" not in stage["AccessLogSetting"]["Format"].lower()
