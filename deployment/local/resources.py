@@ -41,6 +41,13 @@ def make(env: Mapping[str, str]) -> str:
     return topic
 
 
+def openid_client_secret(env: Mapping[str, str]) -> str:
+    """The secret of the OpenID client, as it is kept now."""
+    store: Any = Session().create_client("secretsmanager")
+    kept = store.get_secret_value(SecretId=env["OPENID_CLIENT_SECRET_ID"])["SecretString"]
+    return str(json.loads(kept)["client_secret"])
+
+
 def table_request(table: Table, name: str) -> dict[str, Any]:
     """The CreateTable request of a table."""
     keys = [table.partition_key, *([table.sort_key] if table.sort_key else [])]

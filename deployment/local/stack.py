@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from deployment.local import config
+from deployment.local import config, resources
 from deployment.local.config import Config
 from deployment.local.processes import Child
 
@@ -76,7 +76,7 @@ class Stack:
         redis_url, aws_url = self._stores()
         config.complete(env, doors, redis_url, aws_url)
         self._say("making tables, queues, bus and keys")
-        topic = self._make_resources(env, aws_url)
+        topic, client_secret = self._make_resources(env, aws_url)
         self._say("starting the workers")
         self._ready(self._python("workers", "deployment.local.workers", "{tell}"))
         self._say("starting gateway, edge and pages")
@@ -101,6 +101,8 @@ class Stack:
             "inlet": env["INLET_STRATEGY"],
             "inlet_api": doors.get("inlet_api", ""),
             "departures_topic": topic,
+            "openid_client_id": env["EVENT_ID"],
+            "openid_client_secret": client_secret,
             "pid": os.getpid(),
         }
         if chosen.keep:
@@ -182,11 +184,9 @@ class Stack:
         self._children.append(child)
         self._listening(child, port)
 
-    def _make_resources(self, env: dict[str, str], aws_url: str) -> str:
-        """Answers the topic for departures."""
+    def _make_resources(self, env: dict[str, str], aws_url: str) -> tuple[str, str]:
+        """Answers the topic for departures, and the secret of the OpenID client."""
         from botocore.exceptions import BotoCoreError, ClientError
-
-        from deployment.local import resources
 
         os.environ.update({name: env[name] for name in env if name.startswith("AWS_")})
         try:
@@ -196,7 +196,7 @@ class Stack:
         if not self._config.aws_url:
             load = urllib.request.Request(f"{aws_url}/_local/load", method="PUT")
             urllib.request.build_opener(urllib.request.ProxyHandler({})).open(load, timeout=30)
-        return topic
+        return topic, resources.openid_client_secret(env)
 
     def _build_sites(self) -> Path:
         from deployment import sites
