@@ -18,7 +18,8 @@ from deployment.capacity.parts import TICK, Bucket, Calendar, Environments, Ids,
 from deployment.capacity.plan import Limits, Plan
 from deployment.capacity.quotas import Assumptions
 from deployment.capacity.workers import Workers
-from deployment.polling import SPREAD, ask_after, retry_after, status_after
+from deployment.polling import NEAR, RETRY_SPREAD, SPREAD, ask_after, retry_after, status_after
+from waiting_room.serving import poll_after
 
 API_MEMORY = 1024  # MB of each function of the public API
 EDGE_SECONDS = 1.0  # an answer of /status may be this old
@@ -158,10 +159,10 @@ class Simulation:
     def _refuse(self, kind: str, ids: Ids, now: float) -> None:
         waits = self._retries[np.minimum(self._refused[ids], MOST_TRIES - 1)]
         self._refused[ids] += 1
-        self._due[kind].add(ids, now + self._spread(waits))
+        self._due[kind].add(ids, now + self._spread(waits, RETRY_SPREAD))
 
-    def _spread(self, waits: Times) -> Times:
-        spread: Times = waits * (1 + SPREAD * (2 * self._random.random(len(waits)) - 1))
+    def _spread(self, waits: Times, by: float = SPREAD) -> Times:
+        spread: Times = waits * (1 + by * (2 * self._random.random(len(waits)) - 1))
         return spread
 
     def _join(self, ids: Ids, now: float) -> None:
@@ -200,8 +201,7 @@ class Simulation:
         """When a page notices that its turn has come: at its next poll of a cached answer."""
         plan = self._plan
         turn = plan.admission_after + self._workers.position[ids] * 60 / plan.admission_per_minute
-        near = status_after(2, 0, plan.admission_per_minute)
-        delay = self._random.random(len(ids)) * near + self._random.random(len(ids)) * EDGE_SECONDS
+        delay = self._random.random(len(ids)) * NEAR + self._random.random(len(ids)) * EDGE_SECONDS
         noticed: Times = np.maximum(self._learned[ids], turn) + delay
         return noticed
 
@@ -249,5 +249,6 @@ def _polls_of_one(crowd: int, rate: float, points: int = 24) -> float:
     """Polls per second of a visitor anywhere in a line of ``crowd``, on average."""
     if crowd <= 0:
         return 0.0
-    waits = (status_after(30, int(crowd * (point + 0.5) / points), rate) for point in range(points))
+    said = poll_after(crowd, rate)
+    waits = (status_after(said, int(crowd * (i + 0.5) / points), crowd) for i in range(points))
     return sum(1 / wait for wait in waits) / points

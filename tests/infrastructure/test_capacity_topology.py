@@ -13,9 +13,8 @@ from infrastructure.resources import ASSIGN
 from tests.synthesized import Assembly, Synthesized
 
 
-def test_the_standard_topology_is_the_core_stack_of_a_getting_started_deployment() -> None:
-    made = Assembly({"Stacks": "core"}).stacks["Core"]
-    assert of_template(STANDARD.name, made.template) == STANDARD
+def test_the_standard_topology_is_the_core_stack(core: Synthesized) -> None:
+    assert of_template(STANDARD.name, core.template) == STANDARD
 
 
 def test_the_cheap_topology_is_the_core_stack_of_the_cheap_profile() -> None:

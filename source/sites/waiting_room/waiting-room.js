@@ -14,6 +14,7 @@ const TIMEOUT = 10_000; // ms
 const LONGEST_PAUSE = 60; // s between two tries, unless the server asks for more
 const FORGOTTEN = 86_400_000; // ms; a join without a number by then is lost
 const CHECK_AGAIN = 10_000; // ms between two doubts
+const FIRST_ASK = 1.2; // s after the join: a worker gathers joins for a second
 
 /** Seconds to the next try: doubles, and is never less than the server asks. */
 export function backOff(failures, retryAfter = 0, random = Math.random()) {
@@ -25,8 +26,13 @@ export function backOff(failures, retryAfter = 0, random = Math.random()) {
 export function pollDelay({ pollAfter = 5, ahead = 1, waiting = 1 }, random = Math.random()) {
   const share = Math.min(1, ahead / Math.max(1, waiting));
   const seconds = Math.min(120, Math.max(1, pollAfter));
-  return Math.max(Math.min(2, seconds), seconds * share) * (0.8 + random * 0.4);
+  return spread(Math.max(Math.min(2, seconds), seconds * share), random);
 }
+
+/** Seconds to the next question for one's number, by how often it was asked for. */
+export const askDelay = (asked) => (asked ? Math.min(10, 1.5 ** asked) : FIRST_ASK);
+
+const spread = (seconds, random) => seconds * (0.8 + random * 0.4); // ± 20 %
 
 /** The wait as a range in minutes, or null. */
 export function estimate(ahead, rate) {
@@ -85,6 +91,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   let seen = {};
   let checkedAt = -Infinity;
   let misses = 0;
+  let fresh = false; // a place just taken, whose number nobody can know yet
   let told = false;
   let hiddenAt = null;
   let running = 0;
@@ -265,6 +272,10 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
 
   /** Ask for the number; answers 0 when there is one. */
   async function find() {
+    if (fresh) {
+      fresh = false;
+      return spread(askDelay(misses), random());
+    }
     checkedAt = now();
     const asked = place.request_id;
     const { status, content } = await mine("/queue_num");
@@ -279,7 +290,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     if (place.number) return 0;
     set({ phase: "placing", number: undefined });
     misses += 1;
-    return Math.min(10, 1.5 ** misses) * (0.8 + random() * 0.4);
+    return spread(askDelay(misses), random());
   }
 
   function queue() {
@@ -374,6 +385,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     over = null;
     verified = false;
     misses = 0;
+    fresh = true;
     write({ request_id: id, client_secret: secret, joined_at: now() });
     set({ phase: "placing", number: undefined });
   }

@@ -29,7 +29,7 @@ async function joined(others = 0) {
   const page = open();
   await clock.pass(1);
   page.room.join();
-  await clock.pass(1);
+  await clock.pass(1.5);
   return page;
 }
 
@@ -76,7 +76,7 @@ test("a visitor enters, waits, is called and gets a token", async () => {
   assert.equal(page.state.phase, "outside");
   server.line = 9;
   page.room.join();
-  await clock.pass(1);
+  await clock.pass(1.5);
   const { phase, number, ahead, waiting, progress } = page.state;
   assert.deepEqual([phase, number, ahead, waiting, progress], ["waiting", 10, 10, 10, 0]);
   server.serving = 5;
@@ -190,6 +190,12 @@ test("a browser that stores nothing is told so, and the page still waits", async
   page.room.join();
   await clock.pass(3);
   assert.deepEqual([page.state.phase, page.state.kept], ["waiting", false]);
+});
+
+test("it does not ask for a number in the second in which the worker gathers joins", async () => {
+  await joined();
+  const [join, ask] = ["/assign_queue_num", "/queue_num"].map((path) => server.calls.find((call) => call.path === path).at);
+  assert.ok(ask - join >= 950 && ask - join <= 1450, String(ask - join));
 });
 
 test("while there is no number it asks for it less and less often", async () => {
