@@ -429,7 +429,7 @@ def test_moving_back_and_large_moves_are_asked_about(room: PanelWorld, desk: Pag
     field.fill("15")
     back = desk.get_by_role("button", name="Move back…")
     back.click()
-    expect(dialog).to_contain_text("From 40 to 25. 15 positions will have to wait again")
+    expect(dialog).to_contain_text("From 40 to 25. Whoever holds a position from 26 to 40")
     expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
     assert accessibility(desk) == []
     desk.keyboard.press("Escape")
@@ -600,6 +600,7 @@ def test_it_fits_a_small_phone_in_both_colour_schemes(
         page.get_by_role("textbox", name="Request ID").press("Enter")
         expect(page.locator("#visitor")).to_be_visible()
         expect(figure(page, "serving")).to_have_text("2,000,002")
+        page.get_by_text("The same as a table").click()
         assert overflow(page) == 0
         assert accessibility(page) == []
         small = page.evaluate(

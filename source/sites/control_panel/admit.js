@@ -61,9 +61,7 @@ export class AdmitCard {
     const next = outlook(figures, by);
     if (by < 0 && !(await confirmed({
       title: 'Move the serving position back?',
-      words: `From ${count(next.from)} to ${count(next.to)}. ${
-        next.called < 0 ? `${some(-next.called, 'position')} will have to wait again; ` : ''
-      }tokens that were taken stay valid.`,
+      words: backWords(next, figures),
       action: 'Move back',
     }))) return null;
     if (by > LARGE && !(await confirmed({
@@ -82,6 +80,14 @@ export function wholeNumber(text) {
   const digits = text.trim().replace(/^\+/, '').replace(/(\d)[,\u00a0 ](?=\d{3}\b)/g, '$1');
   const number = /^\d{1,7}$/.test(digits) ? Number(digits) : 0;
   return number >= 1 && number <= MOST ? number : null;
+}
+
+/** What a move back means, in words. */
+export function backWords({ from, to, called }, figures) {
+  const who = called < 0
+    ? `Whoever holds a position from ${count(to + 1)} to ${count(figures.called)} and has no token yet waits again; tokens that were taken stay valid.`
+    : 'Nobody in the queue is called back.';
+  return `From ${count(from)} to ${count(to)}. ${who}`;
 }
 
 /** An outlook in words. */

@@ -11,6 +11,8 @@ const SHORTEST = 120; // seconds that are shown at least
 const ROWS = 13;
 const WHOLE_STEPS = [1, 2, 5].flatMap((n) => [...Array(9).keys()].map((i) => n * 10 ** i)).sort((a, b) => a - b);
 
+const TIME_STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800];
+
 // Lines differ in colour and in dash, so that colour is not all that tells them apart.
 const CHARTS = [
   {
@@ -96,8 +98,8 @@ export class Charts {
         cursor: { drag: { x: false, y: false }, y: false, points: { size: 7 }, sync: { key: 'panel' } },
         scales: { x: { auto: false }, y: { range: (_plot, _min, max) => [0, Math.max(4, (max ?? 0) * 1.08)] } },
         axes: [
-          { ...axis, space: 52, size: 28, values: (_plot, ticks, _axis, _space, step) => ticks.map((at) => time(at * 1000).slice(0, step < 60 ? 8 : 5)) },
-          { ...axis, size: 50, space: 28, incrs: WHOLE_STEPS, values: (_plot, ticks) => ticks.map(short) },
+          { ...axis, space: (_plot, _axis, from, to) => (to - from < 300 ? 72 : 48), incrs: TIME_STEPS, size: 28, values: (_plot, ticks, _axis, _space, step) => ticks.map((at) => time(at * 1000).slice(0, step < 60 ? 8 : 5)) },
+          { ...axis, size: 50, space: 24, incrs: WHOLE_STEPS, values: (_plot, ticks) => ticks.map(short) },
         ],
         series: [{}, ...chart.lines.map((line) => ({
           label: line.label,
@@ -105,7 +107,7 @@ export class Charts {
           fill: chart.lines.length === 1 ? `${colour(line.colour)}22` : undefined,
           width: 2,
           dash: line.dash,
-          points: { show: false },
+          points: { show: (plot) => plot.data[0].length < 3, size: 6 }, // a line needs two
         }))],
         hooks: { setCursor: [(plot) => this.#point(chart, plot.cursor.idx)] },
       }, [[], ...chart.lines.map(() => [])], chart.drawing);

@@ -65,9 +65,9 @@ export class ExpiredCard {
     list.hidden = ids.length === 0;
     list.setAttribute('start', (this.#marks.length - 1) * PAGE + 1);
     list.replaceChildren(...ids.map((id) => {
-      const button = make('button', { type: 'button', class: 'quiet', 'aria-label': `Look up ${id}` }, 'Look up');
+      const button = make('button', { type: 'button', class: 'quiet', 'aria-label': `Look up ${id}` }, make('code', {}, id));
       button.addEventListener('click', () => this.#lookUp(id));
-      return make('li', {}, make('code', {}, id), button);
+      return make('li', {}, button);
     }));
     list.scrollTop = 0;
   }

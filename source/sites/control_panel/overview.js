@@ -20,9 +20,12 @@ export function showFigures(point) {
 
 /** Lines under the large figures; empty where there is nothing to add. */
 export const NOTES = {
-  serving: (point) => (point.ahead > 0
-    ? `${count(point.ahead)} beyond the queue: ${point.ahead === 1 ? 'it' : 'they'} will go straight through`
-    : `${count(point.queue - point.serving)} to the end of the queue`),
+  serving: (point) => {
+    if (point.ahead > 0) return `${count(point.ahead)} beyond the queue: who joins goes straight through`;
+    if (point.queue === 0) return 'nobody has joined yet';
+    const left = point.queue - point.serving;
+    return left === 0 ? 'at the end of the queue' : `${count(left)} to the end of the queue`;
+  },
   waiting: (point) => {
     if (point.waiting === 0) return 'nobody';
     if (point.inLine === 0) return 'all of them may enter';

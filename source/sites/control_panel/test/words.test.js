@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { outlookWords, wholeNumber } from '../admit.js';
+import { backWords, outlookWords, wholeNumber } from '../admit.js';
 import { count, rate, some, span } from '../format.js';
 import { lastWords, targetWords } from '../inlet.js';
 import { NOTES, needsKeys, offersApiTime } from '../overview.js';
@@ -29,6 +29,12 @@ test('an outlook is told in words', () => {
   assert.equal(outlookWords({ from: 70, to: 71, called: 1, ahead: 0 }), '70 → 71: the turn of 1 more visitor comes.');
   assert.match(outlookWords({ from: 70, to: 95, called: 10, ahead: 15 }), /next 15 visitors to join go straight/);
   assert.match(outlookWords({ from: 90, to: 95, called: 0, ahead: 15 }), /nobody waits/);
+});
+
+test('a move back is told by the positions that wait again', () => {
+  const said = backWords({ from: 40, to: 25, called: -10 }, { called: 35 });
+  assert.match(said, /^From 40 to 25\. Whoever holds a position from 26 to 35 /);
+  assert.match(backWords({ from: 90, to: 80, called: 0 }, { called: 35 }), /Nobody in the queue/);
 });
 
 test('what is wrong with the form is told before any call', () => {
@@ -64,6 +70,14 @@ test('the waiting note is honest about a line that stands', () => {
   assert.equal(NOTES.waiting({ ...point, admissionRate: 5 }), 'the last is called in about 2 min');
   assert.equal(NOTES.waiting({ ...point, inLine: 0 }), 'all of them may enter');
   assert.equal(NOTES.waiting({ ...point, waiting: 0, inLine: 0 }), 'nobody');
+});
+
+test('the serving note tells how far the queue goes on, or how many may still join', () => {
+  const note = (serving, queue) => NOTES.serving({ serving, queue, ahead: Math.max(0, serving - queue) });
+  assert.deepEqual([note(0, 0), note(5, 5), note(5, 1205)], [
+    'nobody has joined yet', 'at the end of the queue', '1,200 to the end of the queue',
+  ]);
+  assert.match(note(10, 0), /^10 beyond the queue/);
 });
 
 test('the inlet’s targets and last decision are told in words; unknown targets by their name', () => {

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control panel on the room that `make run` starts: an operator, visitors, the whole way."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import accessibility, chromium
+from tests.running import RunningRoom
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, running: RunningRoom) -> Iterator[Page]:
+    context = browser.new_context()
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    yield page
+    context.close()
+
+
+def sign_in(page: Page, running: RunningRoom, secret: str = "") -> None:
+    page.goto(running.endpoints["control_panel_url"])
+    expect(page.get_by_label("Private API")).to_have_value(running.endpoints["private_api"])
+    page.get_by_label("Access key ID").fill(running.endpoints["access_key_id"])
+    page.get_by_label("Secret access key").fill(secret or running.endpoints["secret_access_key"])
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def number(page: Page, name: str) -> int:
+    return int((page.locator(f"[data-figure={name}]").text_content() or "").replace(",", ""))
+
+
+def test_an_operator_lets_a_visitor_in_and_ends_the_visit(running: RunningRoom, page: Page) -> None:
+    sign_in(page, running)
+    expect(page.locator("#panel")).to_be_visible()
+    visitor = running.join()
+    place = running.place(visitor)
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.locator("[data-figure=queue]")).to_have_text(f"{place:,}")
+    if place > (standing := number(page, "serving")):
+        assert running.token(visitor).status_code == 202
+        page.get_by_label("Any number").fill(str(place - standing))
+        page.get_by_role("button", name="Let in", exact=True).click()
+        expect(page.locator("[data-figure=serving]")).to_have_text(f"{place:,}")
+    active = number(page, "active")
+    assert running.token(visitor).status_code == 200
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.locator("[data-figure=active]")).to_have_text(f"{active + 1:,}")
+    page.get_by_label("Request ID").first.fill(visitor)
+    page.get_by_role("button", name="Look up", exact=True).click()
+    expect(page.locator("#visitor")).to_contain_text("holds a valid token")
+    page.get_by_role("button", name="Mark completed…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Mark completed").click()
+    expect(page.locator("#visitor")).to_contain_text("Completed")
+    assert running.token(visitor).status_code == 410
+    expect(page.locator("#inlet-none")).to_contain_text("No inlet runs")
+    assert accessibility(page) == []
+
+
+def test_the_message_reaches_visitors_through_the_edge(running: RunningRoom, page: Page) -> None:
+    sign_in(page, running)
+    words = f"Doors open at {time.time():.0f}"
+    page.get_by_label("Shown on the waiting page").fill(words)
+    page.get_by_role("button", name="Show message").click()
+    expect(page.locator("[data-answer=message]")).to_contain_text(words)
+    end = time.monotonic() + 10  # the edge keeps an answer for a moment
+    while running.ask("/status").json()["message"] != words:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    page.get_by_role("button", name="Check what visitors get").click()
+    expect(page.locator("[data-answer=message]")).to_contain_text(f"the message “{words}”")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("[data-answer=message]")).to_contain_text("no message now")
+
+
+def test_wrong_keys_and_a_wrong_clock_are_told_apart(running: RunningRoom, page: Page) -> None:
+    sign_in(page, running, "not the secret")
+    error = page.locator("#sign-in-error")
+    expect(error).to_contain_text("does not belong to this access key")
+    page.clock.install(time=time.time() + 3_600)
+    sign_in(page, running)
+    expect(error).to_contain_text(re.compile("(1 h|59 min .*) ahead of the API’s"))
+    page.get_by_role("button", name="Go on with the API’s time").click()
+    expect(page.locator("#panel")).to_be_visible()
