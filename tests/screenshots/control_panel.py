@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The states of the control panel, each reached by hand on a room in memory."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.panel_world import KEY, SECRET, PanelWorld, build, panel_world
+from tests.screenshots import State
+from tests.world import EVENT
+from waiting_room.inlet import Strategy
+
+MESSAGE = "Doors are open. Everybody who is in line by noon will get in."
+STEPS, STEP = 52, 10  # an event of nearly nine minutes; clocks may be off by five either way
+Steps = Callable[[Page, PanelWorld], None]
+
+
+@functools.cache
+def built() -> Path:
+    """The control panel, built once a run."""
+    return build(Path(tempfile.mkdtemp(prefix="sites-")))
+
+
+def state(name: str, steps: Steps) -> State:
+    """A state that is reached by ``steps`` from the form of a fresh page."""
+
+    @contextmanager
+    def open_(given: BrowserContext) -> Iterator[Page]:
+        with panel_world(built()) as room:
+            room.begin(VALIDITY_PERIOD=900)
+            tab = given.new_page()
+            tab.clock.install(time=time.time() - STEPS * STEP / 2)
+            tab.goto(room.panel)
+            expect(tab.locator("#private-api")).not_to_have_value("")
+            steps(tab, room)
+            tab.wait_for_timeout(250)
+            yield tab
+            tab.close()
+
+    return State(name, open_)
+
+
+def form(_tab: Page, _room: PanelWorld) -> None:
+    """The form as it comes."""
+
+
+def enter(tab: Page, secret: str = SECRET) -> None:
+    """Send the form."""
+    tab.locator("#access-key").fill(KEY)
+    tab.locator("#secret-key").fill(secret)
+    tab.locator("#sign-in [type=submit]").click()
+
+
+def inside(tab: Page, _room: PanelWorld) -> None:
+    """Sign in."""
+    enter(tab)
+    expect(tab.locator("#panel")).to_be_visible()
+    expect(tab.locator("#inlet-none:not([hidden])", has_text="Looking")).to_have_count(0)
+
+
+def wrong_keys(tab: Page, _room: PanelWorld) -> None:
+    """Sign in with another secret."""
+    enter(tab, "wrong")
+    expect(tab.locator("#sign-in-error")).to_be_visible()
+
+
+def wrong_clock(tab: Page, _room: PanelWorld) -> None:
+    """Sign in with a clock that is far behind."""
+    tab.clock.set_system_time(time.time() - 1_272)
+    enter(tab)
+    expect(tab.locator("#sign-in-error")).to_be_visible()
+
+
+def live(tab: Page, room: PanelWorld) -> None:
+    """An event under way, let in by an inlet, and an operator at work."""
+    targets = {"active": 400, "per_minute": 120, "min_per_minute": 10}
+    reason = "312 of 400 active, 60 a minute"
+    at = int(time.time())
+    room.run_inlet(Strategy.AUTOMATIC, targets, last_at=at, last_increment=9, last_reason=reason)
+    inside(tab, room)
+    line: list[str] = []
+    called = 0
+    for step in range(STEPS):
+        line += room.world.visitors(int(26 + 16 * math.sin(step / 7) + step % 5))
+        if step > 4:
+            room.world.serve(12 + step // 5)
+            now = room.world.room.counts(EVENT).serving
+            for index, visitor in enumerate(line[called:now]):
+                if index % 9 == 0:
+                    continue  # does not come
+                room.world.token(visitor)
+                if index % 4 == 1:
+                    room.world.room.update_session(EVENT, visitor, 1 if index % 8 == 1 else -1)
+            called = now
+        room.world.clock.now += STEP - 1
+        tab.clock.fast_forward(STEP * 1000)
+        followed(tab, room)
+    tab.locator("[data-by='10']").click()
+    expect(tab.locator("#log li")).to_have_count(2)
+    tab.locator("#message").fill(MESSAGE)
+    tab.locator("#message-form [type=submit]").click()
+    expect(tab.locator("#log li")).to_have_count(3)
+    tab.locator("#request-id").fill(line[37])
+    tab.locator("#visitor-form button").click()
+    expect(tab.locator("#visitor")).to_be_visible()
+    tab.locator("#admit-by").fill("250")
+    tab.locator("#main").focus()
+    tab.evaluate("scrollTo(0, 0)")
+
+
+def followed(tab: Page, room: PanelWorld) -> None:
+    """Wait until the page shows the queue as it is; help when its timer was not set yet."""
+    queue = f"{room.world.room.counts(EVENT).queue:,}"
+    for turn in range(400):
+        if tab.locator("[data-figure=queue]").text_content() == queue:
+            return
+        if turn == 100:
+            tab.locator("#refresh").click()
+        tab.wait_for_timeout(10)
+    raise RuntimeError("the page does not follow the room")
+
+
+def beyond(tab: Page, room: PanelWorld) -> None:
+    """The serving position is ahead of the queue: everybody goes straight through."""
+    room.let_in(12)
+    room.world.visitors(4)
+    room.world.serve(100)
+    inside(tab, room)
+
+
+def back(tab: Page, room: PanelWorld) -> None:
+    """Asked whether to move back."""
+    beyond(tab, room)
+    tab.locator("#admit-by").fill("105")
+    tab.locator("#move-back").click()
+
+
+def resetting(tab: Page, room: PanelWorld) -> None:
+    """Typed something else than the event's name."""
+    beyond(tab, room)
+    tab.locator("#reset").click()
+    tab.locator("#confirm-typed").fill("sample")
+    tab.keyboard.press("Enter")
+
+
+def stale(tab: Page, room: PanelWorld) -> None:
+    """The API is down, and a move got no answer."""
+    beyond(tab, room)
+    tab.wait_for_timeout(100)
+    room.down = True
+    tab.locator("[data-by='10']").click()
+    expect(tab.locator("#stale")).to_be_visible()
+
+
+def keys_expired(tab: Page, room: PanelWorld) -> None:
+    """Temporary keys ran out during the event."""
+    beyond(tab, room)
+    said = {"message": "The security token included in the request is expired"}
+    tab.route(
+        f"{room.private}/metrics*",
+        lambda route: route.fulfill(
+            status=403, body=json.dumps(said), headers={"Access-Control-Allow-Origin": "*"}
+        ),
+    )
+    tab.locator("#refresh").click()
+    expect(tab.locator("#sign-in-again")).to_be_visible()
+
+
+def expired(tab: Page, room: PanelWorld) -> None:
+    """A page of expired tokens, and the figures as a table."""
+    room.let_in(120)
+    room.world.clock.now += 901
+    inside(tab, room)
+    tab.locator("#expired-load").click()
+    expect(tab.locator("#expired-list")).to_be_visible()
+    tab.locator("#expired-next").click()
+    expect(tab.locator("#expired-where")).to_contain_text("2")
+    tab.locator("summary").click()
+
+
+STATES = (
+    state("sign-in", form),
+    state("wrong-keys", wrong_keys),
+    state("wrong-clock", wrong_clock),
+    state("quiet", inside),
+    state("live", live),
+    state("beyond", beyond),
+    state("move-back", back),
+    state("reset", resetting),
+    state("stale", stale),
+    state("keys-expired", keys_expired),
+    state("expired-tokens", expired),
+)
