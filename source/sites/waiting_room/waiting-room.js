@@ -14,7 +14,6 @@ const TIMEOUT = 10_000; // ms
 const LONGEST_PAUSE = 60; // s between two tries, unless the server asks for more
 const FORGOTTEN = 86_400_000; // ms; a join without a number by then is lost
 const CHECK_AGAIN = 10_000; // ms between two doubts
-const FIRST_ASK = 1.2; // s after the join: a worker gathers joins for a second
 
 /** Seconds to the next try: doubles, and is never less than the server asks. */
 export function backOff(failures, retryAfter = 0, random = Math.random()) {
@@ -29,8 +28,8 @@ export function pollDelay({ pollAfter = 5, ahead = 1, waiting = 1 }, random = Ma
   return spread(Math.max(Math.min(2, seconds), seconds * share), random);
 }
 
-/** Seconds to the next question for one's number, by how often it was asked for. */
-export const askDelay = (asked) => (asked ? Math.min(10, 1.5 ** asked) : FIRST_ASK);
+/** Seconds to the next question for the number; first 1.2, as workers gather joins for one. */
+export const askDelay = (asked) => (asked ? Math.min(10, 1.5 ** asked) : 1.2);
 
 const spread = (seconds, random) => seconds * (0.8 + random * 0.4); // ± 20 %
 
@@ -91,7 +90,6 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   let seen = {};
   let checkedAt = -Infinity;
   let misses = 0;
-  let fresh = false; // a place just taken, whose number nobody can know yet
   let told = false;
   let hiddenAt = null;
   let running = 0;
@@ -272,10 +270,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
 
   /** Ask for the number; answers 0 when there is one. */
   async function find() {
-    if (fresh) {
-      fresh = false;
-      return spread(askDelay(misses), random());
-    }
+    if (misses < 0) return spread(askDelay(++misses), random());
     checkedAt = now();
     const asked = place.request_id;
     const { status, content } = await mine("/queue_num");
@@ -384,8 +379,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     if (answer.status !== 200 || !id) throw new Error(answer.content.error ?? "no place was given");
     over = null;
     verified = false;
-    misses = 0;
-    fresh = true;
+    misses = -1; // nobody can know it yet
     write({ request_id: id, client_secret: secret, joined_at: now() });
     set({ phase: "placing", number: undefined });
   }
