@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -140,9 +141,15 @@ def moto_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@cache
+def _session() -> Session:
+    """One for all clients: it reads the service models once."""
+    return Session()
+
+
 def aws_client(service: str, endpoint: str, attempts: int = 3) -> Any:
     """A botocore client of a local endpoint."""
-    return Session().create_client(
+    return _session().create_client(
         service,
         endpoint_url=endpoint,
         region_name="eu-central-1",

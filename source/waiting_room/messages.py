@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Any
 
 from waiting_room.errors import InvalidInput
@@ -36,6 +37,14 @@ def read_joins(event: dict[str, Any], event_id: str) -> tuple[list[Join], frozen
             logger.warning("message %s is not a join: %s", message_id, type(error).__name__)
             dead.add(message_id)
     return joins, frozenset(dead)
+
+
+def read_tick(event: dict[str, Any]) -> float | None:
+    """The time (epoch s) at which EventBridge started a schedule; None when it does not say."""
+    try:
+        return datetime.fromisoformat(event["time"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def read_outcomes(event: dict[str, Any]) -> list[Outcome]:

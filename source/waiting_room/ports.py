@@ -203,7 +203,11 @@ class ServingLog(Protocol):
         """Start the next generation; raises Conflict when ``before`` was reset already."""
 
     def note_holes(self, event_id: str, generation: int, positions: Sequence[int]) -> EventState:
-        """Remember positions that will never be held; raises Conflict after a reset."""
+        """Remember positions that will never be held.
+
+        Raises Conflict after a reset, and when MAX_KNOWN_HOLES are remembered: the audit finds the
+        others.
+        """
 
     def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
         """Set the operators' message; raises Conflict when the room was reset meanwhile."""

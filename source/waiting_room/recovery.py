@@ -32,27 +32,33 @@ Answer = TypeVar("Answer")
 SETTLE_STEP = 5_000  # positions settled at once; bounds what the minute worker reads
 READ_AT_ONCE = 20_000  # positions whose token rows a caller reads: about a second
 MANY_MOVES = 2_000  # serving moves after which a checkpoint spares reading them
+READ_STEP = 10_000  # positions read between two signs of life
 VERIFY_STEP, VERIFY_STEPS = 5_000, 20  # positions compared at once, and how often in a minute
 WAIT, WAITS = 0.1, 50  # s between looks at another caller's rebuild, and how often
 TRIES = 3  # the counters may be lost again while they are rebuilt
 
 
-def snapshot(event_id: str, log: ServingLog, outcomes: Outcomes) -> Snapshot:
-    """Read everything the counters hold."""
+def snapshot(
+    event_id: str,
+    log: ServingLog,
+    outcomes: Outcomes,
+    still: Callable[[], None] = lambda: None,
+) -> Snapshot:
+    """Read everything the counters hold; ``still`` is called every second or so meanwhile."""
     state = log.read(event_id)
-    first = state.settled + 1
-    start = None
+    first, start = state.settled + 1, None
     if needs_checkpoint(state):
         start = log.checkpoint(event_id, state.generation)
     if start is not None:
         first = max(first, min(state.serving, state.queue) - READ_AT_ONCE + 1)
-    return Snapshot(
-        state,
-        tuple(log.moves(state, start.version if start else 0)),
-        tuple(outcomes.tokens(event_id, state.generation, first, state.queue)),
-        start,
-        first - 1 if start and first > state.settled + 1 else 0,
-    )
+    moves = tuple(log.moves(state, start.version if start else 0))
+    tokens: list[LiveToken] = []
+    for step in range(first, state.queue + 1, READ_STEP):
+        still()
+        last = min(step + READ_STEP - 1, state.queue)
+        tokens += outcomes.tokens(event_id, state.generation, step, last)
+    unverified = first - 1 if start and first > state.settled + 1 else 0
+    return Snapshot(state, moves, tuple(tokens), start, unverified)
 
 
 def needs_checkpoint(state: EventState) -> bool:
@@ -76,23 +82,29 @@ class Recovery:
     def rebuild(self, event_id: str, *, force: bool = False) -> None:
         """Bring the counters back, or wait until another caller has.
 
-        Raises Unavailable when that takes long, CountersLost when they are lost again and again.
+        Raises Unavailable when that takes long, or when they are lost again and again.
         """
         ticket = secrets.token_hex(8)
         for _ in range(WAITS):
             turn = self._counters.begin_rebuild(event_id, ticket, force=force)
             if turn is Rebuild.WHOLE:
-                return
+                return None
             force = False
             if turn is Rebuild.MINE:
-                self._rebuild(event_id, ticket)
-                return
+                try:
+                    return self._rebuild(event_id, ticket)
+                except CountersLost:  # again, in the meantime
+                    continue
             self._pause(WAIT)
         raise Unavailable("the counters are being rebuilt", 1)
 
     def _rebuild(self, event_id: str, ticket: str) -> None:
+        def still() -> None:
+            if self._counters.begin_rebuild(event_id, ticket) is not Rebuild.MINE:
+                raise CountersLost("another caller took over")
+
         try:
-            found = snapshot(event_id, self._log, self._outcomes)
+            found = snapshot(event_id, self._log, self._outcomes, still)
         except BaseException:
             self._counters.end_rebuild(event_id, ticket)
             raise
@@ -108,11 +120,8 @@ class Recovery:
                 return ask()
             except CountersLost:
                 pass
-            try:
-                # after the first time, a whole copy that still says lost lags behind the tables
-                self.rebuild(event_id, force=attempt > 0)
-            except CountersLost:
-                continue
+            # after the first time, a whole copy that still says lost lags behind the tables
+            self.rebuild(event_id, force=attempt > 0)
         try:
             return ask()
         except CountersLost:

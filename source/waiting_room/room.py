@@ -252,9 +252,14 @@ class Room:
     # --- what an operator does ---------------------------------------------------------------
 
     def increment_serving_counter(self, event_id: str, by: int, reason: str = "operator") -> int:
-        """Move the serving counter by ``by``, never below 0; answers where it stands."""
+        """Move the serving counter by ``by``, never below 0; answers where it stands.
+
+        A move back while the counters do not answer would let visitors in above it: it is not made.
+        """
         self._settings.event(event_id)
         serving.check_increment(by)
+        if by < 0:
+            self.counts(event_id)
         now, mark = self._now(), secrets.token_hex(8)
         after = self._change(event_id, lambda state: serving.move(state, by, now, reason, mark))
         self._announce_move(after)
@@ -337,7 +342,11 @@ class Room:
         return [row.request_id for row in rows], mark
 
     def reset_initial_state(self, event_id: str) -> int:
-        """Start the next generation; answers its number. Two resets at once are one."""
+        """Start the next generation; answers its number. Two resets at once are one.
+
+        Raises Unavailable when the counters could not be told: the new line stands in the tables,
+        but its figures are not answered before the next minute, or the next reset.
+        """
         self._settings.event(event_id)
         before = self._log.read(event_id)
         after = reset.reset(before, self._clock())
@@ -347,7 +356,7 @@ class Room:
             after = self._log.read(event_id)
         self._generations.pop(event_id, None)
         self._known.pop(event_id, None)
-        self._apply(after)
+        self._ask(event_id, lambda: self._bring(after))
         self._announce(
             "room_reset", [{"event_id": event_id, "generation": after.generation}], event_id
         )
@@ -373,17 +382,21 @@ class Room:
         retry = frozenset(join.message_id for join in joins if join.request_id in failed)
         return queue.Assignment(len(rows) - len(holes), retry, len(holes))
 
-    def audit(self, event_id: str) -> EventState:
-        """Find holes, settle what can no longer change, and hold the counters to the tables."""
+    def audit(self, event_id: str, tick: float | None = None) -> EventState:
+        """Find holes, settle what can no longer change, and hold the counters to the tables.
+
+        ``tick`` is the time by the clock that started the minute worker. Nothing is taken for past
+        that is not past by both clocks, so one that steps ahead closes nothing early.
+        """
         state = self._log.read(event_id)
-        now = self._now()
+        now, latest = self._by_both(tick)
         if recovery.audit_is_due(state, self._settings.settle_after, now):
             held = self._positions.count(
                 event_id, state.generation, state.audited + 1, state.watch_queue
             )
-            state = self._try_write(state, recovery.audit(state, held, now))
+            state = self._try_write(state, recovery.audit(state, held, latest))
         elif state.watch_queue == state.audited and state.queue > state.watch_queue:
-            state = self._try_write(state, recovery.audit(state, 0, now))
+            state = self._try_write(state, recovery.audit(state, 0, latest))
         if state.swept > state.settled:
             upto = min(state.swept, state.settled + recovery.SETTLE_STEP)
             rows = self._outcomes.tokens(event_id, state.generation, state.settled + 1, upto)
@@ -395,14 +408,22 @@ class Room:
         )
         return state
 
-    def sweep(self, event_id: str) -> EventState:
-        """Expire the positions whose time is past; one step per write, each whole by itself."""
+    def sweep(self, event_id: str, tick: float | None = None) -> EventState:
+        """Expire the positions whose time is past; one step per write, each whole by itself.
+
+        ``tick`` is as in ``audit``.
+        """
         event = self._settings.event(event_id)
         state = self._log.read(event_id)
         if not event.position_expiry_enabled:
             return state
         for _ in range(SWEEP_STEPS):
-            swept = self._sweep_step(state, event.position_expiry_period, event.increment_on_expiry)
+            swept = self._sweep_step(
+                state,
+                event.position_expiry_period,
+                event.increment_on_expiry,
+                self._by_both(tick)[0],
+            )
             if swept is None:
                 break
             state = swept
@@ -471,6 +492,12 @@ class Room:
 
     def _now(self) -> int:
         return int(self._clock())
+
+    def _by_both(self, tick: float | None) -> tuple[int, int]:
+        """The earlier and the later of this function's time and ``tick``."""
+        now = self._now()
+        other = now if tick is None else int(tick)
+        return min(now, other), max(now, other)
 
     def _ask(self, event_id: str, ask: Callable[[], Answer]) -> Answer:
         return self._recovery.run(event_id, ask)
@@ -578,13 +605,13 @@ class Room:
         return after
 
     def _apply(self, state: EventState) -> None:
-        def bring() -> None:
-            try:
-                self._counters.apply(state)
-            except CountersLost:
-                self._counters.apply(state, self._log.moves(state))
+        self._best_effort(state.event_id, lambda: self._bring(state))
 
-        self._best_effort(state.event_id, bring)
+    def _bring(self, state: EventState) -> None:
+        try:
+            self._counters.apply(state)
+        except CountersLost:
+            self._counters.apply(state, self._log.moves(state))
 
     def _claim(self, event_id: str, joins: Sequence[Join]) -> tuple[list[Join], set[str]]:
         """The joins that need a place now, and the requests that must come again."""
@@ -635,8 +662,9 @@ class Room:
         except (Conflict, Unavailable):
             return state  # the audit finds them
 
-    def _sweep_step(self, state: EventState, period: int, increment: bool) -> EventState | None:
-        now = self._now()
+    def _sweep_step(
+        self, state: EventState, period: int, increment: bool, now: int
+    ) -> EventState | None:
         upto = min(state.serving, state.audited, state.swept + SWEEP_STEP)
         served = serving.segments(self._log.moves(state))
         first = serving.served_at(served, state.swept + 1)
@@ -661,8 +689,10 @@ class Room:
         after = expiry.after_sweep(state, found, increment=increment, now=now)
         try:
             self._log.write(state, after)
-        except Conflict:
-            return self._log.read(state.event_id)
+        except Conflict:  # another writer, or this one's own retry
+            after = self._log.read(state.event_id)
+            self._apply(after)
+            return after
         self._apply(after)
         if after.version > state.version:
             self._announce_move(after)

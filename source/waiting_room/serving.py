@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from waiting_room.errors import InvalidInput
 from waiting_room.records import EventState, Segment, ServingMove, Snapshot
-from waiting_room.settings import MAX_INCREMENT, RATE_WINDOW
+from waiting_room.settings import CLOCK_STEP, MAX_INCREMENT, RATE_WINDOW
 
 
 def check_increment(value: object) -> int:
@@ -24,9 +24,16 @@ def check_increment(value: object) -> int:
 
 
 def move(state: EventState, by: int, now: int, reason: str, mark: str = "") -> EventState:
-    """The event after the serving counter moved by ``by``, never below 0."""
+    """The event after the serving counter moved by ``by``, never below 0.
+
+    A move is not earlier than the one before it: a clock that stepped back, or runs behind others,
+    would take time from those who are served now.
+    """
     current = max(0, state.serving + by)
     version = state.version + 1
+    last = state.move.at if state.move else 0
+    if now < last <= now + CLOCK_STEP:
+        now = last
     return replace(
         state,
         serving=current,

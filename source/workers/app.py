@@ -40,12 +40,14 @@ def publish_events(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 @app.lambda_function(name="sweep_positions")
-def sweep_positions(_event: dict[str, Any], _context: object) -> dict[str, int]:
+def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Every minute: audit what was reserved, then expire positions whose time is past."""
-    swept = 0
-    for event in settings().events:
-        room().audit(event.event_id)
-        swept = room().sweep(event.event_id).swept
+    from waiting_room.messages import read_tick
+
+    tick, swept = read_tick(event), 0
+    for one in settings().events:
+        room().audit(one.event_id, tick)
+        swept = room().sweep(one.event_id, tick).swept
     return {"swept": swept}
 
 

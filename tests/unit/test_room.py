@@ -267,3 +267,91 @@ def test_a_write_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
     world.log.store.write = answer_lost
     assert world.serve(5) == 5
     assert world.log.read(EVENT).serving == 5
+
+
+def test_a_reset_is_not_answered_before_the_counters_know_it(world: World) -> None:
+    world.visitors(3)
+    world.counters.fail("apply", "before")
+    assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
+    assert world.room.reset_initial_state(EVENT) == 3
+    assert world.room.counts(EVENT).generation == 3
+    assert world.waiting() == 0
+
+
+def test_a_move_back_is_not_made_while_the_counters_do_not_answer(world: World) -> None:
+    visitor = world.visitors(5)[4]
+    world.serve(5)
+    world.counters.fail("look", "before")
+    assert outcome_of(lambda: world.serve(-3)) == "Unavailable"
+    assert world.log.read(EVENT).serving == 5
+    assert world.serve(-3) == 2
+    assert outcome_of(lambda: world.token(visitor)) == "NotServedYet"
+
+
+def test_a_clock_that_steps_back_takes_no_time_from_those_who_are_served(world: World) -> None:
+    visitors = world.visitors(20)
+    world.serve(10)
+    world.clock.now -= 300
+    world.serve(10)
+    world.clock.now += 300
+    left = [world.room.time_to_expiry(EVENT, visitor) for visitor in (visitors[0], visitors[19])]
+    assert left == [900, 900]
+
+
+def test_the_minute_worker_believes_no_clock_that_runs_ahead_of_the_schedule(
+    world: World,
+) -> None:
+    world.visitors(10)
+    world.serve(10)
+    start = world.clock.now
+    state = world.log.read(EVENT)
+    world.log.reserve(EVENT, 5, state)  # a worker is at it
+    world.room.audit(EVENT, start)
+    world.clock.now += 20_000
+    for _ in range(3):
+        world.room.audit(EVENT, start + 60)
+        world.room.sweep(EVENT, start + 60)
+    assert world.log.read(EVENT).holes == 0
+    assert world.log.read(EVENT).swept == 0
+    for minutes in (2, 4):
+        world.room.audit(EVENT, start + 60 * minutes)
+    world.room.sweep(EVENT, start + 902)
+    assert world.log.read(EVENT).holes == 5
+    assert world.log.read(EVENT).swept == 10
+
+
+def test_a_minute_worker_whose_clock_was_behind_closes_nothing_early(world: World) -> None:
+    world.visitors(2)
+    start = world.clock.now
+    world.log.reserve(EVENT, 5, world.log.read(EVENT))
+    world.clock.now -= 300
+    world.room.audit(EVENT, start)
+    world.clock.now += 310
+    world.room.audit(EVENT, start + 10)
+    assert world.log.read(EVENT).holes == 0
+
+
+def test_counters_that_do_not_answer_do_not_keep_the_minute_worker_from_expiring(
+    world: World,
+) -> None:
+    world.visitors(5)
+    world.serve(5)
+    world.minute(91)
+    world.minute(91)
+    for _ in range(20):
+        world.counters.fail("*", "before")
+    world.minute(901)
+    assert world.log.read(EVENT).swept == 5
+
+
+def test_the_state_remembers_only_so_many_holes(world: World) -> None:
+    for _ in range(3):
+        world.positions.store.insert = lambda rows: dict.fromkeys(row.request_id for row in rows)
+        joins = [world.join(world.clock.now + index / 1e4) for index in range(900)]
+        assert len(world.room.assign(EVENT, joins).retry) == 900
+    state = world.log.read(EVENT)
+    assert 1000 <= len(state.known_holes) < 2000
+    for _ in range(2):
+        world.minute(91)
+    assert world.log.read(EVENT).holes == 2700
+    assert world.waiting() == 0

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -16,7 +18,8 @@ Part = TypeVar("Part")
 Answer = TypeVar("Answer")
 SHARDS = 16  # partitions of a line: 16 × 1,000 writes/s, and a range is read 16 queries wide
 INSERT_BATCH = 25  # statements of one BatchExecuteStatement, DynamoDB's limit
-INSERT_ROUNDS = 4  # times that throttled statements are sent again within one call
+ROUNDS = 6  # times that throttled parts of a batch are sent again within one call: about 2 s
+FIRST_PAUSE = 0.05  # s before the second round, twice as long before each next one
 WIDE = 8  # requests of one call under way at once
 
 
@@ -55,7 +58,8 @@ def insert_new(
     """
     taken: list[int] = []
     left = list(range(len(items)))
-    for _ in range(INSERT_ROUNDS):
+    for attempt in range(ROUNDS):
+        pause_before(attempt)
         batches = [
             left[start : start + INSERT_BATCH] for start in range(0, len(left), INSERT_BATCH)
         ]
@@ -73,6 +77,15 @@ def insert_new(
         if not left:
             break
     return taken, left
+
+
+def pause_before(attempt: int) -> None:
+    """Wait before parts of a batch that were throttled are sent again; not before the first try.
+
+    Callers part by a random share of the pause.
+    """
+    if attempt:
+        time.sleep(FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
 
 
 def wide(call: Callable[[Part], Answer], parts: Sequence[Part]) -> list[Answer]:

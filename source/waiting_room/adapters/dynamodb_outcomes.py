@@ -6,6 +6,7 @@ The key is the position, so "token" and "expired" exclude each other by one cond
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -80,13 +81,20 @@ class DynamoOutcomes:
     def end_session(
         self, event_id: str, generation: int, position: int, status: SessionStatus, now: int
     ) -> Outcome | None:
-        """Set the status of an open session; None when there is no living token."""
+        """Set the status of an open session; None when there is no living token.
+
+        A client that retries by itself meets its own write as a refusal: its mark tells it.
+        """
+        mark = uuid.uuid4().hex
         with answering(WHAT):
             try:
                 answer = self._client.update_item(
                     TableName=self._table,
                     Key=_key(event_id, generation, position),
-                    UpdateExpression="SET #status = :status, ended_at = :now, ended_line = :line",
+                    UpdateExpression=(
+                        "SET #status = :status, ended_at = :now, ended_line = :line, "
+                        "ended_by = :mark"
+                    ),
                     ConditionExpression=(
                         "#kind = :token AND #status = :open AND #expires_at > :now"
                     ),
@@ -95,11 +103,14 @@ class DynamoOutcomes:
                         **_values(now),
                         ":line": {"S": line_of(event_id, generation, position)},
                         ":status": {"S": status.value},
+                        ":mark": {"S": mark},
                     },
                     ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
-            except self._client.exceptions.ConditionalCheckFailedException:
-                return None
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                stands = error.response.get("Item", {})
+                return outcome_from_item(stands) if text(stands, "ended_by") == mark else None
         return outcome_from_item(answer["Attributes"])
 
     def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:

@@ -8,11 +8,13 @@ from typing import Any
 
 from waiting_room.adapters.aws import answering
 from waiting_room.adapters.dynamodb_items import (
+    ROUNDS,
     Item,
     count_line,
     insert_new,
     line_of,
     number,
+    pause_before,
     query_line,
     text,
     to_item,
@@ -23,7 +25,6 @@ from waiting_room.settings import ROW_LIFE
 
 INDEX = "ByPosition"
 READ_BATCH = 100  # keys of one BatchGetItem, DynamoDB's limit
-READ_ROUNDS = 4  # times that unprocessed keys are asked for again
 WHAT = "the positions table"
 
 
@@ -114,7 +115,8 @@ class DynamoPositions:
 
     def _read(self, request: dict[str, Any]) -> dict[str, list[Item]]:
         found: dict[str, list[Item]] = {}
-        for _ in range(READ_ROUNDS):
+        for attempt in range(ROUNDS):
+            pause_before(attempt)
             with answering(WHAT):
                 answer = self._client.batch_get_item(RequestItems=request)
             for table, items in answer["Responses"].items():

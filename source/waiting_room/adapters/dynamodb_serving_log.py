@@ -16,12 +16,11 @@ from waiting_room.adapters.aws import answering
 from waiting_room.adapters.dynamodb_items import Item, number, query_all, text, to_item
 from waiting_room.errors import Conflict, Unavailable
 from waiting_room.records import Checkpoint, EventState, ServingMove
-from waiting_room.settings import RATE_WINDOW, ROW_LIFE
+from waiting_room.settings import MAX_KNOWN_HOLES, RATE_WINDOW, ROW_LIFE
 
 WHAT = "the serving log"
 RESERVE_TRIES = 4  # a throttled reservation was surely not made; an unanswered one is not repeated
 THROTTLED = {"ProvisionedThroughputExceededException", "ThrottlingException"}
-MAX_KNOWN_HOLES = 5_000  # more than these are left to the audit; keeps the state row small
 NUMBERS = (
     "generation",
     "queue",
@@ -147,9 +146,16 @@ class DynamoServingLog:
         answer = self._conditional(
             event_id,
             "ADD #known_holes :holes",
-            "#generation = :generation",
+            "#generation = :generation AND "
+            "(attribute_not_exists(#known_holes) OR size(#known_holes) < :most)",
             {"#known_holes": "known_holes", "#generation": "generation"},
-            to_item({":generation": generation, ":holes": list(positions)[:MAX_KNOWN_HOLES]}),
+            to_item(
+                {
+                    ":generation": generation,
+                    ":holes": list(positions)[:MAX_KNOWN_HOLES],
+                    ":most": MAX_KNOWN_HOLES,
+                }
+            ),
         )
         return _state(answer)
 

@@ -27,6 +27,7 @@ from waiting_room.records import (
     TokenAccount,
     Upkeep,
 )
+from waiting_room.settings import MAX_KNOWN_HOLES
 from waiting_room.signing import KeySet
 
 CLAIM_LIFE = 60  # as in redis_counters
@@ -457,7 +458,10 @@ class MemoryServingLog:
         """Remember positions that will never be held."""
         with self._lock:
             state = self._of(event_id, generation)
-            holes = tuple(sorted({*state.known_holes, *positions}))
+            if len(state.known_holes) >= MAX_KNOWN_HOLES:
+                raise Conflict
+            noted = list(positions)[:MAX_KNOWN_HOLES]
+            holes = tuple(sorted({*state.known_holes, *noted}))
             return self._put(replace(state, known_holes=holes))
 
     def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:

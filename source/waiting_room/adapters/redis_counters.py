@@ -48,7 +48,8 @@ from waiting_room.settings import RATE_WINDOW, REDIS_TIMEOUT
 
 CLAIM_LIFE = 60  # seconds; a worker is dead after its 30 s, so a claim this old is nobody's
 DEAD_BUCKETS = 600  # seconds the figures of dead tokens stay, so that skewed clocks still agree
-REBUILD, REBUILD_LIFE = "rebuild", 15  # key and life (s) of a rebuild's ticket, if its owner dies
+REBUILD = "rebuild"
+REBUILD_LIFE = 3_000  # ms after which another caller takes over from one that died
 # What a server answers that is out of memory, cannot write its snapshot, lacks its replicas …
 NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
 NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")

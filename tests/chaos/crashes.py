@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""2. The process ends at each point between two side effects, once before and once after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.faults import Crash, Faults, faulty_room
+from tests.chaos.ledger import Ledger, check
+from tests.chaos.places import MovedClock, deliver_stream, room_at, settle
+from tests.chaos.report import Result
+from tests.stack import RealRoom
+from waiting_room.records import Join
+from waiting_room.room import Room
+
+LATER = 200  # seconds until a message comes again: its visibility timeout is 180
+EXPIRY = 1000
+JOINS = 30  # in a batch: two requests of 25 rows
+
+
+@dataclass
+class Scene:
+    """An event with visitors in it: 40 of 60 served, ten with a token."""
+
+    real: RealRoom
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def __post_init__(self) -> None:
+        self.joins = self.accept(60)
+        self.real.room.assign(self.real.event_id, self.joins)
+        self.raise_counter(self.real.room, 40)
+        for join in self.joins[:10]:
+            self.token(self.real.room, join)
+
+    def accept(self, count: int) -> list[Join]:
+        """Joins that the queue has taken."""
+        joins = self.real.joins(count)
+        self.ledger.accepted.update((join.request_id, join) for join in joins)
+        return joins
+
+    def raise_counter(self, room: Room, by: int) -> None:
+        """An increment: doubtful until it is answered."""
+        self.ledger.doubtful += by
+        room.increment_serving_counter(self.real.event_id, by)
+        self.ledger.doubtful -= by
+        self.ledger.moved += by
+
+    def token(self, room: Room, join: Join) -> None:
+        """A token that the visitor was given."""
+        answer = room.generate_token(self.real.event_id, join.request_id)
+        self.ledger.saw_token(join.request_id, answer["access_token"])
+
+    def look(self) -> None:
+        """Every visitor reads their place."""
+        rows = self.real.positions.get_many(self.real.event_id, list(self.ledger.accepted))
+        for row in rows.values():
+            if row.position:
+                self.ledger.saw_place(row)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass."""
+        clock = self.real.clock
+        assert isinstance(clock, MovedClock)
+        clock.step += seconds
+
+
+Act = Callable[[Scene, Room], Any]
+
+
+def assign(scene: Scene, room: Room) -> None:
+    """A batch with a duplicate of an old join."""
+    if len(scene.ledger.accepted) == 60:
+        scene.accept(JOINS)
+    batch = [*list(scene.ledger.accepted.values())[60:], scene.joins[0]]
+    answer = room.assign(scene.real.event_id, batch)
+    if answer.retry:
+        scene.pass_time(LATER)
+        scene.ledger.wrong += ["never done"] * bool(room.assign(scene.real.event_id, batch).retry)
+
+
+def token(scene: Scene, room: Room) -> None:
+    """A first token."""
+    scene.token(room, scene.joins[20])
+
+
+def token_after_a_loss(scene: Scene, room: Room) -> None:
+    """A first token, for which the counters have to be rebuilt."""
+    scene.real.valkey.client().flushall()
+    scene.token(room, scene.joins[20])
+
+
+def session(scene: Scene, room: Room) -> None:
+    """The end of a session; done before the crash, it is answered 404 when it is asked again."""
+    from waiting_room.errors import NoLiveSession
+
+    try:
+        room.update_session(scene.real.event_id, scene.joins[3].request_id, 1)
+    except NoLiveSession:
+        row = scene.real.positions.get(scene.real.event_id, scene.joins[3].request_id)
+        assert row
+        outcome = scene.real.outcomes.get(row.event_id, row.generation, row.position)
+        assert outcome
+        assert outcome.status.value == "completed"
+
+
+def increment(scene: Scene, room: Room) -> None:
+    """The counter moves."""
+    scene.raise_counter(room, 7)
+
+
+def audit(scene: Scene, room: Room) -> None:
+    """The minute's account, in three minutes."""
+    for _ in range(3):
+        room.audit(scene.real.event_id)
+        scene.pass_time(91)
+
+
+def sweep(scene: Scene, room: Room) -> None:
+    """Thirty visitors let their turn pass."""
+    audit(scene, scene.real.room)
+    scene.pass_time(EXPIRY)
+    room.sweep(scene.real.event_id)
+
+
+def publish(scene: Scene, room: Room) -> None:
+    """The stream's batch."""
+    room.publish_outcomes(list(scene.real.outcomes.between(scene.real.event_id, 1, 1, 60)))
+
+
+def reset(scene: Scene, room: Room) -> None:
+    """The next line; asked again after a crash, it may be the one after that."""
+    room.reset_initial_state(scene.real.event_id)
+    scene.ledger.moved = scene.ledger.doubtful = 0
+
+
+ACTS: tuple[Act, ...] = (
+    assign, token, token_after_a_loss, session, increment, audit, sweep, publish, reset,
+)  # fmt: skip
+
+
+def run(
+    tables_url: str, valkey: Any, *, seed: int = 0, every: int = 1, acts: tuple[Act, ...] = ()
+) -> Result:
+    """Each act crashed at every ``every``-th point, before and after the call."""
+    found = Result("worker crashed", 0, "crashes", seed=seed)
+    points, acts = 0, acts or ACTS
+    for act in acts:
+        faults, total = Faults(seed), 0
+        scene = _scene(tables_url, valkey)
+        act(scene, faulty_room(scene.real, faults))
+        total = faults.calls
+        for point in range(1, total + 1):
+            for before in (True, False):
+                points += 1
+                if (points + seed) % every:
+                    continue
+                found.cases += 1
+                _crash(tables_url, valkey, act, point, before, found)
+    found.notes = f"{len(acts)} acts, {found.cases} of {points} points"
+    return found
+
+
+def _scene(tables_url: str, valkey: Any) -> Scene:
+    real = room_at(
+        tables_url, valkey, QUEUE_POSITION_EXPIRY_PERIOD=EXPIRY, ENABLE_EVENTS_GENERATION=True
+    )
+    return Scene(real)
+
+
+def _crash(tables_url: str, valkey: Any, act: Act, point: int, before: bool, found: Result) -> None:
+    scene, faults = _scene(tables_url, valkey), Faults()
+    faults.plan(point, before)
+    with suppress(Crash):
+        act(scene, faulty_room(scene.real, faults))
+    crashed = faults.log[point - 1] if len(faults.log) >= point else "nothing"
+    scene.look()
+    scene.pass_time(LATER)
+    one = Result(found.attack)
+    try:
+        act(scene, scene.real.new_room())
+        deliver_stream(scene.real)
+        settle(scene.real)
+        check(scene.real, scene.ledger, one)
+    except Exception as error:
+        one.wrong.append(f"{type(error).__name__}: {error}")
+    found.lost, found.duplicated = found.lost + one.lost, found.duplicated + one.duplicated
+    when = "before" if before else "after"
+    found.wrong += [f"{act.__name__} {when} call {point} ({crashed}): {it}" for it in one.wrong]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""1. The counter server loses what it knew, in each way it can, in the middle of an event."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.chaos.crowd import Crowd
+from tests.chaos.ledger import check
+from tests.chaos.places import CounterServers, room_at, settle
+from tests.chaos.report import Result
+from waiting_room import recovery
+
+OUTAGE = 0.4  # seconds that a server is away when it restarts or fails over
+GRACE = 1.0  # seconds after an outage in which a visitor may still get a 503
+
+
+@contextmanager
+def small_steps(step: int) -> Iterator[None]:
+    """Let rebuilds start from checkpoints although the room is small."""
+    before = recovery.READ_AT_ONCE, recovery.VERIFY_STEP
+    recovery.READ_AT_ONCE, recovery.VERIFY_STEP = step, step
+    try:
+        yield
+    finally:
+        recovery.READ_AT_ONCE, recovery.VERIFY_STEP = before
+
+
+def losses(server: CounterServers) -> list[tuple[str, Callable[[], float]]]:
+    """The ways to lose; each answers when the outage was over."""
+
+    def flush() -> float:
+        server.flush()
+        return time.monotonic()
+
+    def empty() -> float:
+        server.restart_empty(OUTAGE)
+        return time.monotonic()
+
+    def old() -> float:
+        server.keep_snapshot()
+        time.sleep(0.5)
+        server.restart_old(OUTAGE)
+        return time.monotonic()
+
+    def fail_over() -> float:
+        server.lag()
+        time.sleep(0.5)
+        started = time.monotonic()
+        server.fail_over(OUTAGE)
+        return started + OUTAGE + 0.1
+
+    return [("flush", flush), ("empty", empty), ("snapshot", old), ("failover", fail_over)]
+
+
+def run(
+    tables_url: str, server: CounterServers, *, joins: int, rounds: int, pause: float, seed: int,
+    step: int = 300,
+) -> Result:  # fmt: skip
+    """An event of ``joins`` in which every way to lose happens ``rounds`` times."""
+    found = Result("counters lost", joins, seed=seed)
+    with small_steps(step):
+        real = room_at(tables_url, server)
+        crowd = Crowd(real, joins, seed)
+        crowd.actors_are_done = False
+        outages: list[tuple[str, float, float]] = []
+
+        def monkey() -> None:
+            dice = random.Random(seed)
+            plan = losses(server) * rounds
+            dice.shuffle(plan)
+            for name, lose in plan:
+                time.sleep(dice.uniform(pause / 2, pause))
+                started = time.monotonic()
+                outages.append((name, started, lose()))
+            time.sleep(GRACE)
+            crowd.actors_are_done = True
+
+        def minute() -> None:
+            room = crowd.room()
+            while not crowd.over.is_set():
+                crowd.ledger.ask("audit", lambda: room.audit(real.event_id))
+                time.sleep(0.3)
+
+        crowd.run(monkey, minute)
+        settle(real)
+        check(real, crowd.ledger, found)
+    found.recovery = judge(crowd, outages, found)
+    found.notes = f"{len(outages)} losses: flush, restart empty, old snapshot, lagging failover"
+    return found
+
+
+def judge(crowd: Crowd, outages: list[tuple[str, float, float]], found: Result) -> float:
+    """Blame 503s that come too late; answers the longest time from an outage's end to figures."""
+    for at, what in crowd.ledger.refusals:
+        before = [end for _, start, end in outages if start <= at]
+        late = at - before[-1] if before else GRACE + 1
+        if late > GRACE:
+            found.wrong.append(f"a 503 {late:.1f} s after the outage: {what}")
+    return max(min(at - end for at in crowd.ledger.answers if at >= end) for _, _, end in outages)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an attack found, and the table of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Result:
+    """``lost``: accepted joins without a place. ``duplicated``: places held twice. ``wrong``: each
+    other rule that was broken, as a sentence. ``recovery``: the longest, in seconds."""
+
+    attack: str
+    cases: int = 0
+    unit: str = "joins"
+    lost: int = 0
+    duplicated: int = 0
+    wrong: list[str] = field(default_factory=list)
+    recovery: float | None = None
+    seed: int = 0
+    notes: str = ""
+
+    @property
+    def clean(self) -> bool:
+        """Whether every rule held."""
+        return not (self.lost or self.duplicated or self.wrong)
+
+    def __str__(self) -> str:
+        took = "" if self.recovery is None else f", recovered in {self.recovery:.2f} s"
+        return (
+            f"{self.attack}: {self.cases} {self.unit}, {self.lost} lost, {self.duplicated} "
+            f"duplicated, {len(self.wrong)} wrong{took} (seed {self.seed}) {self.notes}"
+        )
+
+
+COLUMNS = ("attack", "cases run", "lost", "duplicated", "wrong", "recovery", "seed")
+
+
+def rows(results: Iterable[Result]) -> list[tuple[str, ...]]:
+    """The results as cells."""
+    return [
+        (
+            found.attack + (f" ({found.notes})" if found.notes else ""),
+            f"{found.cases:,} {found.unit}",
+            str(found.lost),
+            str(found.duplicated),
+            str(len(found.wrong)),
+            "" if found.recovery is None else f"{found.recovery:.2f} s",
+            str(found.seed),
+        )
+        for found in results
+    ]
+
+
+def markdown(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(row) + " |" for row in cells]
+    return "\n".join(lines) + "\n"
