@@ -26,11 +26,9 @@ class OnFirstUse:
         self._build = build
 
     def __getattr__(self, name: str) -> Any:
-        built = self._build()
-        self.__dict__.update(
-            {part: getattr(built, part) for part in dir(built) if not part.startswith("_")}
-        )
-        return getattr(built, name)
+        if "_built" not in self.__dict__:
+            self._built = self._build()
+        return getattr(self._built, name)
 
 
 @cache
@@ -90,9 +88,8 @@ def _serving_log(chosen: Settings) -> Any:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
 
-    return DynamoServingLog(
-        client("dynamodb"), client("dynamodb", attempts=1), chosen.serving_log_table
-    )
+    single = OnFirstUse(lambda: client("dynamodb", attempts=1))  # only the worker reserves
+    return DynamoServingLog(client("dynamodb"), single, chosen.serving_log_table)
 
 
 def _keys(chosen: Settings) -> Any:

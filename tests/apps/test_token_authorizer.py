@@ -197,8 +197,8 @@ def test_an_ended_session_is_denied_where_the_setting_says_so(  # 16
 def test_a_cold_start_loads_neither_boto_nor_redis() -> None:
     code = (
         "import sys, token_authorizer.app\n"
-        "heavy = ('boto3', 'botocore', 'redis', 'urllib3', 'jwcrypto', 'waiting_room.room',"
-        " 'aws_lambda_powertools', 'asyncio')\n"
+        "heavy = ('boto3', 'botocore', 'redis', 'urllib3', 'jwcrypto',"
+        " 'waiting_room.room', 'waiting_room.records', 'aws_lambda_powertools', 'asyncio')\n"
         "sys.exit(', '.join(name for name in heavy if name in sys.modules) or 0)"
     )
     source = Path(authorizer.__file__).parents[1]

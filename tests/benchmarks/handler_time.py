@@ -22,7 +22,6 @@ from waiting_room.tokens import TOKEN_USES
 
 ROUNDS = number_setting("ROUNDS", 300)
 SAMPLED = 1.5  # s of each route under the sampler
-OUR_GROUPS = ("ours", "our clients")
 Call = Callable[[], Any]
 
 
@@ -39,9 +38,7 @@ def main() -> None:
                 call()
             times.append([route, *measure(call)])
             if route not in ONCE:
-                found = shares(call, SAMPLED)
-                mine = sum(found[NAMES.index(group)] for group in OUR_GROUPS)
-                split.append([route, *found, mine])
+                split.append([route, *shares(call, SAMPLED)])
         table(
             f"Handler time in ms, warm: Valkey and {name} on this machine, {ROUNDS} calls each",
             ["route", "p50", "p95", "p99", "processor time"],
@@ -50,7 +47,7 @@ def main() -> None:
         )
         table(
             "Where the time goes: percent of a call, by a sampler",
-            ["route", *NAMES, "ours and our clients"],
+            ["route", *NAMES],
             split,
             name="handler-shares",
         )
