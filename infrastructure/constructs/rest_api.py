@@ -24,6 +24,8 @@ ACCESS_LOG = {
     "errorType": aws_apigateway.AccessLogField.context_error_response_type(),
     "integrationError": aws_apigateway.AccessLogField.context_integration_error_message(),
     "time": aws_apigateway.AccessLogField.context_request_time_epoch(),
+    # who signed: an operator's or a helper's ARN, "-" for visitors
+    "caller": aws_apigateway.AccessLogField.context_identity_user_arn(),
 }
 
 

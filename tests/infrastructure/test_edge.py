@@ -185,3 +185,8 @@ def test_execution_logs_never_hold_bodies(core: Synthesized) -> None:
         assert settings["DataTraceEnabled"] is False
         assert settings["LoggingLevel"] == "ERROR"
         assert "querystring" not in stage["AccessLogSetting"]["Format"].lower()
+
+
+def test_access_logs_tell_who_called(core: Synthesized) -> None:
+    for stage in core.of_type("AWS::ApiGateway::Stage").values():
+        assert '"caller": "$context.identity.userArn"' in stage["AccessLogSetting"]["Format"]
