@@ -12,7 +12,9 @@ import pytest
 import private_api.app
 import public_api.app
 from tests.gateway_event import Answer, call
-from tests.world import EVENT, World
+from tests.world import EVENT, World, settings
+from waiting_room.adapters.memory_inlet import MemoryInlet
+from waiting_room.inlet_control import InletControl
 
 STRANGER = "00000000-0000-4000-8000-000000000000"
 
@@ -23,6 +25,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made.room.set_up()
     for module in (public_api.app, private_api.app):
         monkeypatch.setattr(module, "room", lambda: made.room)
+    monkeypatch.setattr(private_api.app, "settings", settings)
+    monkeypatch.setattr(private_api.app, "_inlet", lambda: InletControl(MemoryInlet()))
     return made
 
 
@@ -149,15 +153,40 @@ def test_the_operators_message_reaches_the_status(world: World) -> None:
     assert ask("/metrics", event_id=EVENT).json["message"] == "Hi"
 
 
-JUNK_TEXTS = ["", " ", "x" * 5000, "Sample\x00", "샘플 🎟", "' OR 1=1", "../..", "%00", "{}", "null"]
+JUNK_TEXTS = [
+    "", " ", "x" * 5000, "Sample\x00", "Sample\n", " Sample", "sample", "샘플 🎟", "' OR 1=1",
+    "../..", "%00", "%53ample", "{}", "null", "\ud800", "\udc00\ud800", "\u202eelpmaS", "\ufeffSample",
+]  # fmt: skip
 JUNK_VALUES: list[object] = [
-    None, True, 0, -1, 1.5, 10**400, "", "x" * 5000, "\x00", "샘플", [], [[]], {}, {"a": {"b": []}},
+    None, True, False, 0, -1, 1, 1.5, 1e300, float("inf"), float("nan"), 10**20, 10**400, "", "1",
+    "x" * 5000, "\x00", "\ud800", "샘플", [], [[]], [1], ["Sample"], {}, {"a": {"b": []}},
+    {"$ne": 1},
 ]  # fmt: skip
 JUNK_BODIES = [
     "", "{", "[]", "null", "1", '"x"', "NaN", '{"event_id": NaN}', "[" * 50_000, "{}" * 2,
     '{"a":' * 3000 + "1" + "}" * 3000, "\x00", "é", '{"event_id": "' + "x" * 300_000 + '"}',
-    "\ud800",
+    "\ud800", '{"event_id": "\\ud800"}', '{"event_id": "Sample", "event_id": "Other"}',
+    '{"event_id": "Sample", "increment_by": 1e400, "status": 1, "message": "x", "paused": true}',
+    '{"increment_by": ' + "9" * 5000 + "}", '\ufeff{"event_id": "Sample"}', "[" * 900 + "]" * 900,
 ]  # fmt: skip
+NEEDED: dict[str, tuple[str, ...]] = {
+    "/generate_token": ("event_id", "request_id"),
+    "/increment_serving_counter": ("event_id", "increment_by"),
+    "/update_session": ("event_id", "request_id", "status"),
+    "/update_message": ("event_id", "message"),
+    "/inlet": ("event_id", "paused"),
+    "/reset_initial_state": ("event_id",),
+}
+
+
+def could_be_meant(name: str, value: object) -> bool:
+    """Whether a value of the junk is a good one here."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if name == "message":
+        return isinstance(value, str) and len(value) <= 500 and value.isprintable()
+    if name == "paused":
+        return isinstance(value, bool)
+    return whole and (value in (1, -1)) and name in ("status", "increment_by")
 
 
 def routes(app: Any, method: str) -> list[str]:
@@ -165,16 +194,14 @@ def routes(app: Any, method: str) -> list[str]:
 
 
 GETS = [
-    (app.app, path)
+    (app.app, method, path)
     for app in (public_api.app, private_api.app)
-    for path in routes(app.app, "GET")
-    if path not in ("/.well-known/jwks.json",) and path != "/inlet"
+    for method in ("GET", "HEAD")
+    for path in routes(app.app, method)
+    if path != "/.well-known/jwks.json"
 ]
 POSTS = [
-    (app.app, path)
-    for app in (public_api.app, private_api.app)
-    for path in routes(app.app, "POST")
-    if path != "/inlet"
+    (app.app, path) for app in (public_api.app, private_api.app) for path in routes(app.app, "POST")
 ]
 
 
@@ -188,17 +215,19 @@ def is_clear_refusal(answer: Answer) -> bool:
     )
 
 
-@pytest.mark.parametrize(("app", "path"), GETS, ids=[path for _, path in GETS])
-def test_junk_in_a_query_is_refused(world: World, app: Any, path: str) -> None:
+@pytest.mark.parametrize(
+    ("app", "method", "path"), GETS, ids=[f"{path}-{method}" for _, method, path in GETS]
+)
+def test_junk_in_a_query_is_refused(world: World, app: Any, method: str, path: str) -> None:
     good = visit(world.visitors(1)[0])
-    assert is_clear_refusal(call(app, "GET", path))
+    assert is_clear_refusal(call(app, method, path))
     for name in ("event_id", "request_id"):
         if name == "request_id" and path not in (
             "/queue_num", "/queue_pos_expiry", "/request_status",
         ):  # fmt: skip
             continue
         for junk in (*JUNK_TEXTS, [EVENT, EVENT]):
-            assert is_clear_refusal(call(app, "GET", path, query={**good, name: junk}))
+            assert is_clear_refusal(call(app, method, path, query={**good, name: junk})), junk
 
 
 @pytest.mark.parametrize(("app", "path"), POSTS, ids=[path for _, path in POSTS])
@@ -208,29 +237,20 @@ def test_junk_in_a_body_is_refused_and_changes_nothing(
     visitor = world.visitors(1)[0]
     world.serve(1)
     before = world.room.figures(EVENT), world.log.read(EVENT)
-    good: dict[str, object] = {**visit(visitor), "increment_by": 1, "status": 1, "message": "x"}
-    needed = {
-        "/generate_token": ("event_id", "request_id"),
-        "/increment_serving_counter": ("event_id", "increment_by"),
-        "/update_session": ("event_id", "request_id", "status"),
-        "/update_message": ("event_id", "message"),
-        "/reset_initial_state": ("event_id",),
-    }[path]
+    good: dict[str, object] = {
+        **visit(visitor), "increment_by": 1, "status": 1, "message": "x", "paused": True,
+    }  # fmt: skip
     with caplog.at_level(logging.DEBUG):
         for raw in JUNK_BODIES:
             assert is_clear_refusal(call(app, "POST", path, raw=raw)), raw[:40]
         assert is_clear_refusal(call(app, "POST", path))
         wrong = {"Content-Type": "text/plain"}
         assert is_clear_refusal(call(app, "POST", path, body=good, headers=wrong))
-        for name in needed:
+        for name in NEEDED[path]:
             missing = {key: value for key, value in good.items() if key != name}
             assert is_clear_refusal(call(app, "POST", path, body=missing))
             for junk in JUNK_VALUES:
-                if (name, junk) == ("message", "") or (name == "status" and junk in (1, -1)):
-                    continue
-                if name == "message" and junk == "샘플":
-                    continue
-                if name == "increment_by" and junk == -1 and junk is not True:
+                if could_be_meant(name, junk):
                     continue
                 answer = call(app, "POST", path, body={**good, name: junk})
                 assert is_clear_refusal(answer), (name, junk)
