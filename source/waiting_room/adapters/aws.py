@@ -6,6 +6,7 @@ The endpoint, region and credentials come from the standard environment (``AWS_E
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -54,7 +55,17 @@ def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
 def _session() -> Any:
     from botocore.session import Session
 
+    hush()
     return Session()
+
+
+def hush() -> None:
+    """Keep libraries from logging requests and answers: keys, signatures and tokens are in them.
+
+    Whatever level an operator gives to the root logger.
+    """
+    for name in ("authlib", "botocore", "urllib3"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from authlib.oauth2.rfc6749.util import extract_basic_authorization
 
 from waiting_room import oidc, queue
 from waiting_room.adapters.authlib_server import NO_STORE, Answer, Request, Server, Visitor
+from waiting_room.adapters.aws import hush
 from waiting_room.authorizer import Accepted, Expected, Verifier
 from waiting_room.errors import InvalidInput, NotServedYet, RoomError, Unavailable
 from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
@@ -92,8 +93,7 @@ class Provider:
         self._verifier = Verifier(
             Expected(settings.event_id, settings.token_issuer), _RoomKeys(keys), clock
         )
-        for name in ("authlib", "botocore", "urllib3"):
-            logging.getLogger(name).setLevel(logging.INFO)  # their debug logs show secrets
+        hush()
 
     # --- the browser's endpoints ---------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.session import Session
 
+from waiting_room.adapters.aws import hush
 from waiting_room.errors import RoomError, Unavailable
 from waiting_room.inlet import Figures
 from waiting_room.settings import SettingsError
@@ -69,6 +70,7 @@ class PrivateApi:
     ) -> None:
         self._endpoint, self._region = endpoint.rstrip("/"), region
         self._credentials, self._pause = credentials, pause
+        hush()
         self._pool = pool or urllib3.PoolManager(
             maxsize=WIDE,
             retries=False,
@@ -127,7 +129,7 @@ class PrivateApi:
                 return status, answer
             if not again or attempt == ATTEMPTS:
                 break
-            self._pause(PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+            self._pause(PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # nosec B311 - jitter
         raise Unavailable(f"the private API did not do {path.partition('?')[0]}: {why}")
 
     def _send(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
