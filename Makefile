@@ -64,6 +64,9 @@ types: .venv/dev ## check types
 fuzz: install ## generated requests against every API, 10,000 and more; FUZZ_SEED repeats a run
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-120} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/fuzz -q -s
 
+security: .venv/dev ## look for holes: code, secrets, pins, advisories of what is installed
+	$(BIN)/python -m deployment.security
+
 broken: .venv/dev ## break each rule on purpose and show the test that notices
 	$(BIN)/python -m tests.broken_on_purpose
 

@@ -99,7 +99,8 @@ class _World:
     """Visitors in front of, on their way into, and on the site."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self._scenario, self._chance = scenario, random.Random(scenario.seed)
+        self._scenario = scenario
+        self._chance = random.Random(scenario.seed)  # nosec B311 - a simulation
         self.line: deque[float] = deque()  # when each waiting visitor joined
         self.queue = self.serving = self.tokens = self.active = 0
         self._due: list[tuple[float, str]] = []

@@ -91,6 +91,7 @@ def travel(journey: Journey) -> None:
     signed = {"Authorization": journey.signature, "X-Amz-Date": "20261124T100000Z", "Cookie": "a=b"}
     workers.app.set_up({}, None)
     ids = [str(uuid.uuid4()) for _ in range(3)]
+    journey.secrets.update(ids)  # whoever reads a log must not be able to take a place
     hashed = hashlib.sha256(MINE.encode()).hexdigest()
     bodies = [{"event_id": journey.event_id, "client_secret_hash": hashed}] * 2 + [{"junk": MINE}]
     workers.app.assign_positions(

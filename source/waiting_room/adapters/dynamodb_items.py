@@ -85,7 +85,8 @@ def pause_before(attempt: int) -> None:
     Callers part by a random share of the pause.
     """
     if attempt:
-        time.sleep(FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+        share = random.uniform(0.5, 1.5)  # nosec B311 - jitter
+        time.sleep(FIRST_PAUSE * 2 ** (attempt - 1) * share)
 
 
 def wide(call: Callable[[Part], Answer], parts: Sequence[Part]) -> list[Answer]:
