@@ -203,25 +203,35 @@ class Room:
         return self._issue(row, issuer or self._settings.issuer, validity or event.validity_period)
 
     def _issue(self, row: Position, issuer: str, validity: int) -> dict[str, Any]:
-        event_id = row.event_id
         admission = self._admission(row)
-        outcome = self._outcomes.get(event_id, row.generation, row.position)
-        if outcome is None:
-            self._check_turn(row, admission)
-            now = self._now()
-            outcome = self._outcomes.decide(
-                tokens.issue(
-                    row,
-                    key_id=self._keys.load().current(now).key_id,
-                    issuer=issuer,
-                    validity=validity,
-                    now=now,
-                )
-            )
+        outcome = self._decided(row, admission, issuer, validity)
         if outcome.is_token and not admission.counted:
             self._count(outcome)
         tokens.check_usable(outcome, self._now())
         return self._token_set(outcome)
+
+    def _decided(self, row: Position, admission: Admission, issuer: str, validity: int) -> Outcome:
+        """What became of the position; a token from now on, if its turn has come.
+
+        A token that was not counted was hardly ever issued: then no read, the write finds out. What
+        was decided before stands, also where the turn is over or the serving counter went back.
+        """
+        if admission.counted:
+            stands = self._outcomes.get(row.event_id, row.generation, row.position)
+            if stands is not None:
+                return stands
+        try:
+            self._check_turn(row, admission)
+        except (NotServedYet, PositionExpired):
+            stands = self._outcomes.get(row.event_id, row.generation, row.position)
+            if stands is None:
+                raise
+            return stands
+        now = self._now()
+        key_id = self._keys.load().current(now).key_id
+        return self._outcomes.decide(
+            tokens.issue(row, key_id=key_id, issuer=issuer, validity=validity, now=now)
+        )
 
     def public_key(self, event_id: str) -> dict[str, str]:
         """The public JWK that verifies tokens signed now: the last key published that signs."""

@@ -95,6 +95,20 @@ def test_a_token_is_counted_by_a_later_call_when_the_counters_did_not_answer(
     assert world.waiting() == 0
 
 
+def test_a_token_that_was_not_counted_stands_whatever_became_of_its_turn(world: World) -> None:
+    back, late = world.visitors(2)
+    world.serve(2)
+    tokens = {}
+    for visitor in (back, late):
+        world.counters.fail("count_token", "before")
+        tokens[visitor] = world.token(visitor)["access_token"]
+    assert world.memory.look(EVENT, int(world.clock.now)).tokens == 0
+    world.serve(-1)
+    assert world.token(late)["access_token"] == tokens[late]
+    world.clock.now += 901  # longer than a position stays open
+    assert world.token(back)["access_token"] == tokens[back]
+
+
 def test_the_bus_is_not_on_the_visitors_path(world: World) -> None:  # lesson 11
     on = World({"ENABLE_EVENTS_GENERATION": "true"})
     visitor = on.visitors(1)[0]
