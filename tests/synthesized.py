@@ -53,7 +53,11 @@ EVERYTHING = {
 }
 
 
-EVENTFUL = {**EVERYTHING, "EnableEventsGeneration": "true"}
+EVENTFUL = {
+    **EVERYTHING,
+    "EnableEventsGeneration": "true",
+    "IncrSvcOnQueuePositionExpiry": "true",
+}
 
 
 class Assembly:
