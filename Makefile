@@ -10,7 +10,7 @@ CDK_ARGS ?=
 VISITORS ?= 1000000
 export PYTHONPATH := source:.
 
-.PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth bootstrap deploy diff destroy bundles load-test capacity redrive screenshots openapi lock clean
+.PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth bootstrap deploy diff destroy bundles load-test capacity redrive many-pages screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -90,6 +90,9 @@ diff: node_modules/ready ## show what a deployment would change
 
 destroy: node_modules/ready ## remove the stacks
 	$(CDK) destroy --all $(CDK_ARGS)
+
+many-pages: install ## how often 500 waiting pages ask the origin in a minute
+	$(BIN)/python -m tests.benchmarks.many_pages
 
 screenshots: install ## photograph each state of both pages into build/screenshots
 	$(BIN)/python -m tests.screenshots

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import os
-import shutil
 import threading
 import time
 from collections import Counter
@@ -23,35 +21,19 @@ from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
-import pytest
 
 from infrastructure.sites import origin, security_headers, waiting_room_config
 from public_api import app as public_app
 from sample_store import app as store_app
 from tests.gateway_event import call
 from tests.openid_world import Reply, invoke
-from tests.servers import ROOT, in_ci
+from tests.servers import ROOT
 from tests.world import EVENT, Clock, World
 from waiting_room.records import Join
 from waiting_room.web import CORS
 
 FILES = ROOT / "source" / "sites" / "waiting_room"
-CHROMIUM = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 JSON = {"Content-Type": "application/json"}
-
-
-def chromium_path() -> str:
-    """Chromium's path; skips the test with a sentence where there is none, but fails in CI."""
-    found = shutil.which("chromium")
-    if found is None:
-        missing = "There is no Chromium on this machine: install Debian's chromium"
-        if in_ci():
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
 
 
 @dataclass
@@ -233,8 +215,3 @@ def listening(answer: Callable[..., Reply | None]) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(5)
-
-
-def environment() -> dict[str, str]:
-    """What a browser is started with: nothing of a proxy."""
-    return {name: text for name, text in os.environ.items() if "proxy" not in name.lower()}

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from tests.browser import chromium
 from tests.servers import ROOT
-from tests.waiting_page import CHROMIUM
 
 SITES = ("waiting_room", "control_panel")
 SIZES = {"phone": (360, 740), "small": (320, 568), "desktop": (1280, 800)}
@@ -34,10 +34,7 @@ def main() -> None:
     sites = sys.argv[1:] or [
         site for site in SITES if importlib.util.find_spec(f"{__package__}.{site}")
     ]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=list(CHROMIUM)
-        )
+    with chromium() as browser:
         for site in sites:
             folder = ROOT / "build" / "screenshots" / site
             shutil.rmtree(folder, ignore_errors=True)
@@ -50,7 +47,6 @@ def main() -> None:
                     photograph(page, folder / state.name)
                 context.close()
             print(f"{site}: {len(states) * len(SIZES) * len(SCHEMES)} pictures in {folder}")
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The waiting page in a browser, before a room in memory that can be brought into any state."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser import accessibility, chromium
+from tests.screenshots import State
+from tests.screenshots.waiting_room import BRAND, STATES
+from tests.waiting_page import Room, Served, page
+
+pytestmark = [pytest.mark.browser, pytest.mark.server]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(locale="en-GB", reduced_motion="reduce")
+    yield made
+    made.close()
+
+
+@contextmanager
+def opened(
+    context: BrowserContext, room: Room | None = None, **options: Any
+) -> Iterator[tuple[Page, Served]]:
+    """The page, opened, in front of a room where nine others wait."""
+    chosen = room or Room()
+    chosen.status["poll_after_seconds"] = 1
+    chosen.fill(9)
+    with page(chosen, **options) as served:
+        tab = context.new_page()
+        tab.goto(served.url)
+        yield tab, served
+        tab.close()
+
+
+def view(tab: Page, name: str) -> None:
+    expect(tab.locator(f'[data-view="{name}"]')).to_be_visible(timeout=15_000)
+
+
+def enter(tab: Page) -> None:
+    tab.get_by_role("button", name="Enter").click()
+    view(tab, "waiting")
+
+
+def called(tab: Page, served: Served) -> None:
+    enter(tab)
+    served.room.serve(10)
+    tab.reload()
+    view(tab, "turn")
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+def test_nothing_keeps_anybody_from_using_a_state(browser: Browser, state: State) -> None:
+    """axe-core in light and dark, and no scrolling sideways at 320 px."""
+    context = browser.new_context(locale="en-GB", reduced_motion="reduce", **state.context)
+    with state.open(context) as tab:
+        if state.name == "no-script":
+            expect(tab.locator("noscript p").first).to_be_visible()
+            expect(tab.get_by_role("combobox")).to_have_count(0)
+            return
+        tab.set_viewport_size({"width": 320, "height": 568})
+        width = tab.evaluate("document.documentElement.scrollWidth")
+        assert width == 320
+        for scheme in ("light", "dark"):
+            tab.emulate_media(color_scheme=scheme)
+            tab.wait_for_timeout(150)  # the page hears of it with the next frame
+            assert accessibility(tab) == []
+        small = tab.evaluate(
+            "[...document.querySelectorAll('button, select, .option')].filter(one =>"
+            " one.offsetParent && one.getBoundingClientRect().height < 44).map(one => one.id)"
+        )
+        assert small == []
+    context.close()
+
+
+def test_a_visitor_waits_is_called_checks_out_and_buys(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url))
+        said: list[str] = []
+        tab.on("console", lambda message: said.append(message.text))
+        enter(tab)
+        expect(tab.get_by_role("heading")).to_have_text("Your place in line 10")
+        expect(tab).to_have_title("10 · Your place in line 10 – Night of Lights")
+        served.room.serve(10)
+        view(tab, "turn")
+        tab.get_by_role("button", name="Check out now").click()
+        tab.get_by_role("button", name="Purchase now").click()
+        view(tab, "receipt")
+        expect(tab.locator("main").get_by_text("Concert ticket, standing")).to_be_visible()
+        expect(tab.locator("main").get_by_text("order-")).to_be_visible()
+        own = tuple({served.url, served.config["public_api"], served.config["store_api"]})
+        assert all(url.startswith(own) for url in asked), asked
+        assert said == []  # nothing that the Content-Security-Policy had to stop either
+        assert context.cookies() == []
+        stored = tab.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
+        tokens = served.room.world.token(served.room.request_id(), client_secret=secret(stored))
+        for name in ("access_token", "refresh_token", "id_token"):
+            assert tokens[name] not in stored
+        assert not any(secret(stored) in url for url in asked)
+
+
+def secret(stored: str) -> str:
+    """The client secret in what a browser stores."""
+    place = json.loads(json.loads(stored)["waiting-room:Sample"])
+    return str(place["client_secret"])
+
+
+def test_a_place_survives_a_reload_a_closed_tab_and_a_second_tab(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        enter(tab)
+        tab.reload()
+        view(tab, "waiting")
+        second = context.new_page()
+        second.goto(served.url)
+        view(second, "waiting")
+        tab.close()
+        second.close()
+        third = context.new_page()
+        third.goto(served.url)
+        expect(third.get_by_role("heading")).to_have_text("Your place in line 10")
+        assert served.room.calls["POST /assign_queue_num"] == 1
+
+
+def test_two_tabs_that_enter_at_the_same_time_share_one_place(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        second = context.new_page()
+        second.goto(served.url)
+        view(second, "outside")
+        tab.evaluate("document.getElementById('enter').click()")
+        second.evaluate("document.getElementById('enter')?.click()")
+        for one in (tab, second):
+            expect(one.get_by_role("heading")).to_have_text("Your place in line 10")
+        assert served.room.calls["POST /assign_queue_num"] == 1
+
+
+def test_the_room_can_be_down_for_twenty_seconds(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        enter(tab)
+        tab.clock.install()
+        tab.reload()
+        view(tab, "waiting")
+        served.room.fault = "down"
+        for _ in range(20):
+            tab.clock.run_for(1000)
+            tab.wait_for_timeout(50)
+        expect(tab.locator("main").get_by_text("The waiting room does not answer")).to_be_visible()
+        expect(tab.locator("main").get_by_text("Your place is safe")).to_be_visible()
+        expect(tab.get_by_role("heading")).to_have_text("Your place in line 10")
+        served.room.fault = ""
+        served.room.serve(10)
+        for _ in range(25):
+            tab.clock.run_for(1000)
+            tab.wait_for_timeout(50)
+        view(tab, "turn")
+        expect(tab.locator("main").get_by_text("The waiting room does not answer")).to_be_hidden()
+
+
+def test_a_turn_counts_down_and_passes_and_one_can_join_again(context: BrowserContext) -> None:
+    room = Room(options={"QUEUE_POSITION_EXPIRY_PERIOD": 60})
+    with opened(context, room) as (tab, served):
+        tab.clock.install()
+        tab.goto(served.url)
+        called(tab, served)
+        held = tab.get_by_role("timer")
+        expect(held).to_have_text(re.compile(r"Held for you for 00:(60|5\d)|01:00"))
+        before = held.inner_text()
+        tab.clock.run_for(3000)
+        assert held.inner_text() < before
+        served.room.clock.ahead += 70
+        for _ in range(35):
+            tab.clock.run_for(2000)
+            tab.wait_for_timeout(50)
+            if tab.get_by_role("heading").inner_text() == "Your turn has passed":
+                break
+        view(tab, "over")
+        expect(tab.locator("main").get_by_text("not used in time")).to_be_visible()
+        tab.get_by_role("button", name="Join the line again").click()
+        expect(tab.get_by_role("heading")).to_have_text("Your place in line 11")
+
+
+def test_a_reset_is_explained_and_one_can_join_again(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        enter(tab)
+        served.room.world.room.reset_initial_state("Sample")
+        tab.wait_for_timeout(3100)
+        tab.get_by_role("heading", name="The line has started again").wait_for()
+        tab.get_by_role("button", name="Join the line again").click()
+        expect(tab.get_by_role("heading")).to_have_text("Your place in line 1")
+
+
+def test_the_keyboard_is_enough_and_focus_follows_what_happens(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        view(tab, "outside")
+        for _ in range(2):
+            tab.keyboard.press("Tab")
+        tab.keyboard.press("Enter")
+        view(tab, "waiting")
+        focused = "document.activeElement.closest('[data-view]')?.dataset.view"
+        assert tab.evaluate("document.activeElement.tagName") == "H1"
+        served.room.serve(10)
+        view(tab, "turn")
+        assert tab.evaluate(focused) == "turn"
+        tab.keyboard.press("Tab")
+        tab.keyboard.press("Enter")
+        view(tab, "inside")
+        tab.keyboard.press("Tab")
+        tab.keyboard.press("Enter")
+        view(tab, "receipt")
+        assert tab.evaluate(focused) == "receipt"
+
+
+def test_a_poll_without_news_is_not_read_out(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        tab.evaluate(
+            "window.told = []; new MutationObserver(() => told.push(live.textContent))"
+            ".observe(live, {childList: true, characterData: true, subtree: true})"
+        )
+        enter(tab)
+        polls = served.room.calls["GET /status"]
+        tab.wait_for_timeout(4000)
+        assert served.room.calls["GET /status"] >= polls + 2
+        told = tab.evaluate("told")
+        assert len([one for one in told if "Your place in line: 10" in one]) == 1
+        assert len(told) <= 3, told
+
+
+def test_the_language_is_the_visitors_and_their_choice_is_remembered(browser: Browser) -> None:
+    context = browser.new_context(locale="ko-KR")
+    with opened(context) as (tab, _):
+        expect(tab.locator("html")).to_have_attribute("lang", "ko")
+        expect(tab.get_by_role("button", name="대기실 입장")).to_be_visible()
+        tab.get_by_role("combobox").select_option("fr")
+        expect(tab.get_by_role("button", name="Entrer dans la salle d’attente")).to_be_visible()
+        tab.reload()
+        expect(tab.locator("html")).to_have_attribute("lang", "fr")
+        expect(tab.get_by_role("combobox")).to_have_accessible_name("Langue")
+    context.close()
+
+
+def test_an_operators_message_is_shown_as_text(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        text = "<img src=x onerror=alert(1)> Doors at 8"
+        served.room.world.room.set_message("Sample", text)
+        tab.wait_for_timeout(1100)
+        tab.reload()
+        expect(tab.locator("main").get_by_text(text)).to_be_visible()
+        assert tab.locator("#message img").count() == 0
+
+
+def test_a_brand_comes_from_the_configuration(context: BrowserContext) -> None:
+    brand = {**BRAND, "colors": {**BRAND["colors"], "text": "red", "evil": "#ffffff"}}
+    with opened(context, brand=brand) as (tab, _):
+        expect(tab.get_by_role("heading")).to_have_text("Early birds, this way")
+        expect(tab.get_by_text("Nordlicht Festival")).to_be_visible()
+        color = tab.get_by_role("button", name="Enter").evaluate(
+            "one => getComputedStyle(one).backgroundColor"
+        )
+        assert color == "rgb(179, 36, 91)"
+        style = tab.evaluate("document.documentElement.style.cssText")
+        assert "red" not in style
+        assert "evil" not in style
+        assert tab.locator("#logo").evaluate("one => one.naturalWidth") == 96
+
+
+def test_a_shop_that_fails_once_is_asked_again(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        called(tab, served)
+        tab.get_by_role("button", name="Check out now").click()
+        tries: list[str] = []
+
+        def fail_once(route: Any) -> None:
+            tries.append(route.request.method)
+            if len(tries) == 1:
+                route.abort()
+            else:
+                route.continue_()
+
+        tab.route(f"{served.config['store_api']}/checkout", fail_once)
+        tab.get_by_role("button", name="Purchase now").click()
+        view(tab, "receipt")
+        assert len(tries) >= 2
+
+
+def test_a_pass_that_the_shop_refuses_leads_back_to_the_turn(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        called(tab, served)
+        tab.get_by_role("button", name="Check out now").click()
+        tab.route(
+            f"{served.config['store_api']}/checkout",
+            lambda route: route.fulfill(status=403, headers={"Access-Control-Allow-Origin": "*"}),
+        )
+        tab.get_by_role("button", name="Purchase now").click()
+        expect(
+            tab.locator("main").get_by_text("That did not work. Please try again.")
+        ).to_be_visible()
+        view(tab, "turn")
+
+
+def test_the_alert_is_off_until_the_visitor_wants_it(context: BrowserContext) -> None:
+    context.grant_permissions(["notifications"])
+    with opened(context) as (tab, served):
+        tab.evaluate(
+            "() => { window.sounds = 0; const start = OscillatorNode.prototype.start;"
+            " OscillatorNode.prototype.start = function (...at)"
+            " { sounds += 1; return start.apply(this, at); } }"
+        )
+        enter(tab)
+        assert tab.evaluate("sounds") == 0
+        tab.get_by_role("checkbox").check()
+        assert tab.evaluate("sounds") == 3  # so that the visitor knows it
+        served.room.serve(10)
+        view(tab, "turn")
+        assert tab.evaluate("sounds") == 6
