@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.responses import JSONResponse
 
 import private_api.app
 import public_api.app
@@ -32,6 +33,7 @@ from tests.world import settings as room_settings
 from waiting_room.adapters.memory_inlet import MemoryInlet
 from waiting_room.inlet import InletRecord, Strategy
 from waiting_room.inlet_control import InletControl
+from waiting_room.web import CORS
 
 KEY, SECRET, REGION = (
     "AKIAPANELTESTKEY0001",
@@ -69,6 +71,7 @@ class PanelWorld:
     inlets: MemoryInlet = field(init=False)
     calls: list[str] = field(default_factory=list)
     down: bool = False
+    busy: bool = False
 
     def __post_init__(self) -> None:
         self.begin()
@@ -79,7 +82,7 @@ class PanelWorld:
         self.world.room.set_up()
         self.inlets = MemoryInlet()
         self.calls.clear()
-        self.down = False
+        self.down = self.busy = False
 
     def let_in(self, count: int) -> list[str]:
         """Visitors who joined, were called, and took their tokens; request ids."""
@@ -98,7 +101,7 @@ class PanelWorld:
 
 
 class Doorkeeper:
-    """Counts calls, and answers nothing while the API is down."""
+    """Counts calls; answers nothing while the API is down, and 503 while it is busy."""
 
     def __init__(self, panel: PanelWorld, api: RestApi) -> None:
         self._panel, self._api = panel, api
@@ -108,6 +111,10 @@ class Doorkeeper:
             raise ConnectionResetError("down")  # uvicorn closes the connection with a 500
         if scope["method"] != "OPTIONS":
             self._panel.calls.append(f"{scope['method']} {scope['path'].removeprefix('/api')}")
+            if self._panel.busy:
+                said = {"error": "the waiting room is busy; try again shortly"}
+                await JSONResponse(said, 503, CORS)(scope, receive, send)
+                return
         await self._api(scope, receive, send)
 
 

@@ -217,6 +217,15 @@ def test_keys_are_in_no_store_no_page_and_no_address(room: PanelWorld, page: Pag
     expect(page.locator("#panel")).to_be_hidden()
 
 
+def test_a_page_that_is_kept_for_going_back_keeps_no_keys(room: PanelWorld, desk: Page) -> None:
+    desk.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    expect(desk.locator("#panel")).to_be_hidden()
+    before = len(room.calls)
+    desk.evaluate("document.querySelector('[data-by]').click()")
+    desk.wait_for_timeout(200)
+    assert len(room.calls) == before
+
+
 def test_signing_out_forgets_everything(room: PanelWorld, desk: Page) -> None:
     desk.get_by_role("button", name="Let in 1 more").click()
     expect(answer(desk, "admit")).to_be_visible()
@@ -282,6 +291,8 @@ def test_each_refresh_is_one_call_and_a_hidden_page_makes_none(
         assert len(room.calls) == 4
         see(page, "visible")
         waited(lambda: len(room.calls) == 5, page)
+        expect(page.locator("#state")).to_contain_text("Live")
+        expect(page.locator("#announce")).to_be_empty()  # nobody was told of stale figures
 
 
 def see(page: Page, state: str) -> None:
@@ -324,6 +335,7 @@ def test_while_the_api_is_down_the_last_figures_stay_and_say_their_age(
     room.down = False
     banner.get_by_role("button", name="Try now").click()
     expect(banner).to_be_hidden()
+    expect(desk.get_by_role("button", name="Refresh")).to_be_focused()  # not lost with the bar
     expect(desk.locator("#state")).to_contain_text("Live")
     assert accessibility(desk) == []
 
@@ -337,6 +349,7 @@ def test_keys_that_expire_during_the_event_are_renewed_without_losing_the_log(
     desk.get_by_role("button", name="Refresh").click()
     banner = desk.locator("#stale")
     expect(banner).to_contain_text("The session token has expired")
+    assert accessibility(desk) == []
     banner.get_by_role("button", name="Sign in again").click()
     desk.unroute_all()
     sign_in(desk)
@@ -417,6 +430,15 @@ def test_two_clicks_while_a_move_is_under_way_move_once(room: PanelWorld, desk: 
         "() => { const b = document.querySelector('[data-by=\"10\"]'); b.click(); b.click(); }"
     )
     expect(answer(desk, "admit")).to_have_text("The serving position is now 10.")
+    assert room.calls.count("POST /increment_serving_counter") == 1
+
+
+def test_a_move_that_failed_is_not_sent_again_by_itself(room: PanelWorld, desk: Page) -> None:
+    room.busy = True
+    desk.get_by_role("button", name="Let in 10 more").click()
+    expect(answer(desk, "admit")).to_contain_text("status 503: the waiting room is busy")
+    expect(answer(desk, "admit")).to_contain_text("It may have been done all the same")
+    desk.wait_for_timeout(1_000)
     assert room.calls.count("POST /increment_serving_counter") == 1
 
 
@@ -530,9 +552,11 @@ def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelWorld, d
 
 
 def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, desk: Page) -> None:
-    room.let_in(3)
+    inside = room.let_in(3)
     room.world.visitors(5)
-    desk.get_by_role("button", name="Refresh").click()
+    desk.get_by_role("textbox", name="Request ID").fill(inside[0])
+    desk.get_by_role("textbox", name="Request ID").press("Enter")
+    expect(desk.locator("#visitor")).to_be_visible()
     expect(figure(desk, "queue")).to_have_text("8")
     desk.get_by_role("button", name="Reset…").click()
     dialog = desk.get_by_role("dialog")
@@ -548,6 +572,7 @@ def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, desk: Page) -> No
     expect(answer(desk, "reset")).to_contain_text("The waiting room was reset")
     expect(figure(desk, "queue")).to_have_text("0")
     expect(logged(desk)).to_contain_text("Reset the waiting room.")
+    expect(desk.locator("#visitor")).to_be_hidden()  # that place was one of the line before
 
 
 def test_the_inlet_is_shown_retargeted_and_paused(room: PanelWorld, page: Page) -> None:

@@ -58,6 +58,7 @@ export class AdmitCard {
 
   async #move(by) {
     const { figures } = this.#desk;
+    if (figures === null) return null;
     const next = outlook(figures, by);
     if (by < 0 && !(await confirmed({
       title: 'Move the serving position back?',

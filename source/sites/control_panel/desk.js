@@ -3,6 +3,8 @@
 
 import { write } from './dom.js';
 
+const SLOW = 500; // milliseconds without an answer after which a card says that it waits
+
 export class Desk {
   /** The API while somebody is signed in, else null. */
   api = null;
@@ -28,6 +30,7 @@ export class Desk {
     if (api === null || card.dataset.busy) return null;
     card.dataset.busy = 'yes';
     card.setAttribute('aria-busy', 'true');
+    const slow = setTimeout(() => this.tell(card, 'busy', 'Waiting for the API…'), SLOW);
     try {
       const answer = await call(api);
       if (api !== this.api) return null; // signed out meanwhile
@@ -46,6 +49,7 @@ export class Desk {
       if (!error.kind) console.error(error); // a mistake of this page
       return null;
     } finally {
+      clearTimeout(slow);
       delete card.dataset.busy;
       card.removeAttribute('aria-busy');
       this.refresh();

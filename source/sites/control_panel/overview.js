@@ -50,6 +50,7 @@ export class FreshnessBar {
       paused: `Paused · ${span(age)} ago`,
       stale: `Stale · ${span(age)} ago`,
     }[state]);
+    if (state !== 'stale' && byId('stale').contains(document.activeElement)) byId('refresh').focus();
     byId('stale').hidden = state !== 'stale';
     if (state === 'stale') {
       write(byId('stale-age'), `These figures are ${span(age)} old.`);

@@ -48,6 +48,9 @@ const poller = new Poller({
 });
 
 function take(figures) {
+  if (desk.figures && desk.figures.generation !== figures.generation) {
+    for (const card of [visitor, expired]) card.clear(); // they show the line that was reset
+  }
   answeredAt = Date.now();
   failure = null;
   desk.figures = figures;
@@ -59,9 +62,14 @@ function take(figures) {
 }
 
 function showFreshness() {
-  if (desk.api === null) return;
-  const now = Date.now();
-  const fresh = freshness({ now, answeredAt, failing: failure !== null, paused: poller.paused });
+  if (desk.api === null || document.visibilityState === 'hidden') return;
+  const fresh = freshness({
+    now: Date.now(),
+    answeredAt,
+    failing: failure !== null,
+    paused: poller.paused,
+    asking: poller.asking,
+  });
   freshnessBar.show(fresh, failure, poller.nextIn);
 }
 

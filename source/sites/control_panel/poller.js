@@ -32,6 +32,11 @@ export class Poller {
     return this.#paused;
   }
 
+  /** Whether a call is under way. */
+  get asking() {
+    return this.#asking;
+  }
+
   get failures() {
     return this.#failures;
   }
@@ -123,10 +128,10 @@ export class Poller {
 
 /**
  * How fresh the figures are: `state` is "live", "paused" or "stale", `age` is in seconds.
- * Times are in epoch milliseconds.
+ * Times are in epoch milliseconds. A call under way is waited for: it has a time limit.
  */
-export function freshness({ now, answeredAt, failing, paused }) {
+export function freshness({ now, answeredAt, failing, paused, asking = false }) {
   const age = Math.max(0, Math.round((now - answeredAt) / 1000));
-  if (failing || (!paused && age > 3 * INTERVAL)) return { state: 'stale', age };
+  if (failing || (!paused && !asking && age > 3 * INTERVAL)) return { state: 'stale', age };
   return { state: paused ? 'paused' : 'live', age };
 }

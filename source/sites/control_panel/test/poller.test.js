@@ -151,5 +151,7 @@ test('figures are stale when a call failed or none came for long', () => {
   assert.deepEqual(freshness({ ...at, answeredAt: 98_000, failing: true }), { state: 'stale', age: 2 });
   assert.equal(freshness({ ...at, answeredAt: 100_000 - 16_000 }).state, 'stale');
   assert.equal(freshness({ ...at, answeredAt: 100_000 - 16_000, paused: true }).state, 'paused');
+  assert.equal(freshness({ ...at, answeredAt: 0, asking: true }).state, 'live');
+  assert.equal(freshness({ ...at, answeredAt: 0, asking: true, failing: true }).state, 'stale');
   assert.equal(freshness({ ...at, answeredAt: 101_000 }).age, 0);
 });
