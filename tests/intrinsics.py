@@ -28,7 +28,7 @@ class Values:
         self, stacks: Mapping[str, Synthesized], made: Mapping[tuple[str, ...], str] | None = None
     ) -> None:
         self._stacks = {stack.name: stack for stack in stacks.values()}
-        self._made = made or {}
+        self._made = {} if made is None else made
 
     def of(self, stack: Synthesized, node: Any) -> Any:
         """``node`` of a stack's template with everything resolved."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,14 @@ class LambdaProcess:
     """A warm function: the bundle is imported once, events follow one another."""
 
     def __init__(self, bundle: Path, *behind: Path, env: Mapping[str, str] | None = None) -> None:
-        command = [sys.executable, "-I", "-S", "-B", "-c", RUNTIME, str(bundle), *map(str, behind)]
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        kept = f"pycache_prefix={bundle.parent}/bytecode"  # the bundle stays as it was built
+        command = [sys.executable, "-I", "-S", "-X", kept, "-c", RUNTIME, str(bundle)]
         self._process = subprocess.Popen(
-            command,
+            [*command, *map(str, behind)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._log,
             text=True,
             env=dict(env or {}),
             cwd=bundle,
@@ -114,12 +117,20 @@ class LambdaProcess:
             raise Raised(answer["raised"], answer["trace"])
         return answer["returned"]
 
+    @property
+    def log(self) -> str:
+        """What the function has logged and printed."""
+        self._log.seek(0)
+        return self._log.read()
+
     def close(self) -> None:
-        """End it."""
+        """End it at once."""
+        self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe
             pipe.close()
         self._process.wait(10)
+        self._log.close()
 
 
 Start = Callable[[str, Mapping[str, str]], LambdaProcess]  # app, environment

@@ -1,77 +1,125 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole room of Lambda functions in processes of their own, on real servers."""
+"""The deployed room: each function in a process of its own, from its bundle, by its template.
+
+A function has the environment that its template gives it, calls AWS through a referee that knows
+its role, and talks to a Valkey that asks for the password of the deployment. What is changed are
+addresses: of Redis and AWS, and of the two APIs, which answer on a loopback port.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
-import uuid
+from collections import defaultdict
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from infrastructure.openid_resources import CODES
-from tests.gateway_event import proxy_event
-from tests.lambda_process import ENV, LambdaProcess, Start
-from tests.servers import aws_client, create_table, create_tables
+import redis
 
-CLIENT_SECRET = "a-client-secret-of-24-chars"
+from tests.deployed import Deployed, Deployment, view_of
+from tests.gateway_event import proxy_event
+from tests.lambda_process import LambdaProcess, Start
+from tests.referee import Referee, signed_by
+from tests.servers import Valkey
+from tests.synthesized import Synthesized
+
+LAMBDAS_OWN = {  # what Lambda tells a function beside its environment
+    "AWS_REGION": "eu-central-1",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
 
 
 class LambdaRoom:
-    """One warm function per app; each API answers on a loopback port, too, under its app's name.
-
-    ``env`` is the environment of all functions, by default that of a deployment made here.
-    """
+    """Functions are called by app and name: a view of an HTTP app, or a handler."""
 
     def __init__(
-        self, start: Start, aws_url: str, redis_port: int, env: Mapping[str, str] | None = None
+        self, stacks: Mapping[str, Synthesized], start: Start, aws_url: str, valkey: Valkey
     ) -> None:
+        self.deployment = Deployment(stacks, aws_url)
+        self.referee = Referee(aws_url, self._may)
+        self._start = start
+        self._warm: dict[tuple[str, str], tuple[Deployed, LambdaProcess]] = {}
+        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._door())
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
-        self._start, self._lock = start, threading.Lock()
-        self._env = {
-            **ENV,
-            **(deploy(aws_url) if env is None else env),
-            "PUBLIC_API_ENDPOINT": f"{self.address}/public_api",
-            "PRIVATE_API_ENDPOINT": f"{self.address}/private_api",
-            "AWS_ENDPOINT_URL": aws_url,
-            "REDIS_HOST": "127.0.0.1",
-            "REDIS_PORT": str(redis_port),
-            "REDIS_TLS": "false",
-            "START_TIME": "0",
+        here = f"http://127.0.0.1:{self._server.server_port}"
+        core, values = stacks["Core"], self.deployment.values
+        self._private = values.output(core, "PrivateApiInvokeURL")
+        self._moved = {
+            values.output(core, "PublicApiInvokeURL"): f"{here}/public_api",
+            self._private: f"{here}/private_api",
         }
-        self.event_id = self._env["EVENT_ID"]
-        self._warm: dict[str, LambdaProcess] = {}
+        self._redis = {
+            "REDIS_HOST": "127.0.0.1",
+            "REDIS_PORT": str(valkey.port),
+            "REDIS_TLS": "false",
+        }
+        self.event_id = values.output(stacks["OpenId"], "ClientId")
+        password = self.deployment.secret("Core", "CountersPassword")
+        valkey.client().config_set("requirepass", password)
+        self.valkey = redis.Redis(host="127.0.0.1", port=valkey.port, password=password)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def __call__(self, app: str, function: str, event: Any) -> Any:
-        """What a function of an app returns; one environment takes one event at a time."""
-        if app not in self._warm:
-            self._warm[app] = self._start(app, self._env)
-        return self._warm[app](f"app.{function}", event)
+    def __call__(self, app: str, name: str, event: Any) -> Any:
+        """What a function returns; one environment of it takes one event at a time."""
+        with self._locks[f"{app}.{name}"]:
+            if (app, name) not in self._warm:
+                deployed = self.deployment.function(app, name)
+                self._warm[app, name] = deployed, self._start(app, self._env(app, name, deployed))
+            deployed, process = self._warm[app, name]
+            return process(deployed.handler, event)
+
+    def answer(self, app: str, method: str, path: str, **request: Any) -> Any:
+        """What the function of a route returns."""
+        return self(app, view_of(app, method, path), proxy_event(method, path, **request))
 
     def http(self, app: str, method: str, path: str, **request: Any) -> tuple[int, Any]:
-        """Status and parsed body of a call to an API."""
-        with self._lock:
-            answer = self(app, "app", proxy_event(method, path, **request))
+        """Status and parsed body of a call to an API; a 500 fails the test with the log."""
+        answer = self.answer(app, method, path, **request)
+        if answer["statusCode"] == 500:
+            raise AssertionError(self._warm[app, view_of(app, method, path)][1].log)
         return answer["statusCode"], json.loads(answer["body"] or "null")
 
     def close(self) -> None:
-        """Close the port; functions end with who started them."""
+        """Close the ports; functions end with who started them."""
         self._server.shutdown()
         self._server.server_close()
+        self.referee.close()
+
+    def _env(self, app: str, name: str, deployed: Deployed) -> dict[str, str]:
+        told = {key: self._moved.get(value, value) for key, value in deployed.environment.items()}
+        moved = self._redis if "REDIS_HOST" in told else {}
+        own = {"AWS_ACCESS_KEY_ID": f"{app}.{name}", "AWS_ENDPOINT_URL": self.referee.address}
+        return {**told, **moved, **LAMBDAS_OWN, **own}
+
+    def _may(self, function: str, action: str, resource: str) -> bool:
+        app, _, name = function.partition(".")
+        return self._warm[app, name][0].may(action, resource)
+
+    def _invokes(self, authorization: str, method: str, path: str) -> bool:
+        """Whether the caller of the private API may call the route."""
+        caller, _ = signed_by(authorization)
+        api, _, stage = self._private.removeprefix("https://").partition("/")
+        route = f"{api.partition('.')[0]}/{stage}/{method}{path}"
+        resource = f"arn:aws:execute-api:eu-central-1:123456789012:{route}"
+        return self.referee.allows(caller, [("execute-api:Invoke", resource)])
 
     def _door(self) -> type[BaseHTTPRequestHandler]:
         room = self
 
         class Door(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                _, app, path = urlsplit(self.path).path.split("/", 2)
-                query = dict(parse_qsl(urlsplit(self.path).query))
+                parts = urlsplit(self.path)
+                _, app, rest = parts.path.split("/", 2)
+                path, query = f"/{rest}", dict(parse_qsl(parts.query))
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                status, body = room.http(app, self.command, f"/{path}", query=query, raw=raw)
+                signature = self.headers.get("Authorization") or ""
+                if app == "private_api" and not room._invokes(signature, self.command, path):
+                    status, body = 403, {"message": "not allowed by the function's role"}
+                else:
+                    status, body = room.http(app, self.command, path, query=query, raw=raw)
                 content = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
@@ -84,26 +132,3 @@ class LambdaRoom:
                 pass
 
         return Door
-
-
-def deploy(aws_url: str) -> dict[str, str]:
-    """Make what the stacks make that AWS emulates; answers the functions' settings."""
-    prefix = f"wr-{uuid.uuid4().hex[:8]}"
-    dynamodb = aws_client("dynamodb", aws_url)
-    names = {
-        **create_tables(dynamodb, prefix),
-        "SIGNING_KEYS_SECRET": f"{prefix}-keys",
-        "OPENID_CLIENT_SECRET_ID": f"{prefix}-client",
-        "EVENT_BUS_NAME": f"{prefix}-bus",
-        CODES.setting: f"{prefix}-codes",
-    }
-    create_table(dynamodb, CODES, names[CODES.setting])
-    secrets = aws_client("secretsmanager", aws_url)
-    secrets.create_secret(Name=names["SIGNING_KEYS_SECRET"], SecretString="{}")
-    secrets.create_secret(
-        Name=names["OPENID_CLIENT_SECRET_ID"],
-        SecretString=json.dumps({"client_secret": CLIENT_SECRET}),
-    )
-    aws_client("events", aws_url).create_event_bus(Name=names["EVENT_BUS_NAME"])
-    event = f"Sample-{prefix}"
-    return {**names, "EVENT_ID": event, "WAITING_ROOM_EVENT_ID": event}

@@ -161,7 +161,9 @@ def _plain(name: str) -> str:
 def main() -> None:
     """Write the snapshot of permissions again."""
     path = Path(__file__).parent / "infrastructure" / "permissions.txt"
-    path.write_text(statements_text(Assembly(EVENTFUL)), encoding="utf-8")
+    path.write_text(
+        statements_text(Assembly(EVENTFUL, more_inlets=["Periodic", "Automatic"])), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -56,4 +56,4 @@ def core(assembly: Assembly) -> Synthesized:
 @pytest.fixture(scope="session")
 def eventful() -> Assembly:
     """All stacks with events on: every function with all that it may ever do."""
-    return Assembly(EVENTFUL)
+    return Assembly(EVENTFUL, more_inlets=["Periodic", "Automatic"])

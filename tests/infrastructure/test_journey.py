@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole journey, run by what AWS would get: the unpacked bundles, by the synthesized templates.
+
+Tables, queues, topic and bus are made by CloudFormation (moto's); each function has its template's
+environment, and a referee refuses every call that its role does not allow.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from tests.lambda_process import Raised, Start
+from tests.lambda_room import LambdaRoom
+from tests.referee import wanted
+from tests.servers import Valkey, aws_client
+from tests.synthesized import EVERYTHING, Assembly
+
+pytestmark = pytest.mark.server
+METHOD = "arn:aws:execute-api:eu-central-1:123456789012:abc/api/GET/checkout"
+CALLBACK = EVERYTHING["OpenIdRedirectUris"].partition(",")[0]
+COUNTED = ("/serving_num", "/waiting_num", "/status")
+
+
+@pytest.fixture(scope="module")
+def room(
+    eventful: Assembly, start: Start, moto_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LambdaRoom]:
+    """The deployed room, set up as the deployment does it."""
+    alarms = aws_client("cloudwatch", moto_url)
+    alarms.put_metric_alarm(
+        AlarmName=EVERYTHING["CloudWatchAlarmName"], MetricName="Latency", Namespace="Site",
+        Statistic="Average", Period=60, EvaluationPeriods=1, Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    valkey = Valkey(Path(tmp_path_factory.mktemp("valkey")))
+    made = LambdaRoom(eventful.stacks, start, moto_url, valkey)
+    try:
+        assert made("workers", "set_up", {}) == {"status": "ready"}
+        yield made
+    finally:
+        made.close()
+        valkey.kill()
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_refused(room: LambdaRoom) -> Iterator[None]:
+    """Every call that a function made was one that its role allows."""
+    yield
+    assert room.referee.denied == set()
+
+
+def join(room: LambdaRoom) -> str:
+    """One visitor's join, as SQS hands it to the worker."""
+    request_id = str(uuid.uuid4())
+    record = {
+        "messageId": str(uuid.uuid4()),
+        "body": json.dumps({"event_id": room.event_id}),
+        "attributes": {"SentTimestamp": str(int(time.time() * 1000))},
+        "messageAttributes": {"apigw_request_id": {"stringValue": request_id}},
+    }
+    assert room("workers", "assign_positions", {"Records": [record]}) == {"batchItemFailures": []}
+    return request_id
+
+
+def admit(room: LambdaRoom) -> str:
+    """A visitor who was let in by an operator."""
+    request_id = join(room)
+    increment(room, 1)
+    return request_id
+
+
+def increment(room: LambdaRoom, by: int) -> None:
+    body = {"event_id": room.event_id, "increment_by": by}
+    assert room.http("private_api", "POST", "/increment_serving_counter", body=body)[0] == 200
+
+
+def token(room: LambdaRoom, request_id: str) -> tuple[int, Any]:
+    sent = {"event_id": room.event_id, "request_id": request_id}
+    return room.http("public_api", "POST", "/generate_token", body=sent)
+
+
+def test_a_visitor_joins_waits_is_let_in_and_shops(room: LambdaRoom) -> None:
+    request_id = join(room)
+    who = {"event_id": room.event_id, "request_id": request_id}
+    assert room.http("public_api", "GET", "/queue_num", query=who)[0] == 200
+    assert token(room, request_id)[0] == 202
+    increment(room, 1)
+    status, tokens = token(room, request_id)
+    assert status == 200
+
+    event = {"type": "TOKEN", "methodArn": METHOD, "authorizationToken": tokens["access_token"]}
+    decided = room("token_authorizer", "token_authorizer", event)
+    assert decided["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    for path in ("/search", "/checkout", "/layaway"):
+        status, order = room.http("sample_store", "GET", path, authorizer=decided["context"])
+        assert (status, order["visitor"]["request_id"]) == (200, request_id)
+
+    ended = room.http("private_api", "POST", "/update_session", body={**who, "status": 1})
+    assert ended[0] == 200
+    assert token(room, request_id)[0] == 410
+
+
+def test_the_authorizer_denies_a_token_of_another_room(room: LambdaRoom) -> None:
+    part = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=").decode() for one in (
+        {"alg": "RS256", "kid": "other"}, {"sub": "x", "token_use": "access"})]  # fmt: skip
+    event = {"type": "TOKEN", "methodArn": METHOD, "authorizationToken": ".".join([*part, "AAAA"])}
+    decided = room("token_authorizer", "token_authorizer", event)
+    assert decided["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+    with pytest.raises(Raised, match=r"^Unauthorized: Unauthorized$"):
+        room("token_authorizer", "token_authorizer", {**event, "authorizationToken": "junk"})
+
+
+def test_the_minute_jobs_run(room: LambdaRoom) -> None:
+    admit(room)
+    assert room("workers", "sweep_positions", {}) == {"swept": 0}
+    assert room("workers", "report_metrics", {})["QueuePositions"] >= 1
+    assert len(room("workers", "rotate_keys", {})["key_ids"]) == 2
+    image = {
+        "event_id": {"S": room.event_id}, "generation": {"N": "1"}, "position": {"N": "1"},
+        "request_id": {"S": "r"}, "kind": {"S": "token"}, "at": {"N": "1"},
+        "expires_at": {"N": "1800003600"}, "session_status": {"S": "open"},
+    }  # fmt: skip
+    stream = {"Records": [{"eventName": "INSERT", "dynamodb": {"NewImage": image}}]}
+    assert room("workers", "publish_events", stream) == {"batchItemFailures": []}
+    assert ("workers.publish_events", "events:PutEvents") in {
+        (function, action) for function, action, _ in room.referee.used
+    }
+
+
+def test_every_reading_route_answers(room: LambdaRoom) -> None:
+    who = {"event_id": room.event_id, "request_id": admit(room)}
+    event = {"event_id": room.event_id}
+    for path in (*COUNTED, "/public_key", "/.well-known/jwks.json", "/ended_sessions"):
+        assert room.http("public_api", "GET", path, query=event)[0] == 200, path
+    assert room.http("public_api", "GET", "/queue_pos_expiry", query=who)[0] == 200
+    for path in ("/num_active_tokens", "/metrics", "/expired_tokens"):
+        assert room.http("private_api", "GET", path, query=event)[0] == 200, path
+    assert room.http("private_api", "GET", "/request_status", query=who)[0] == 200
+    assert room.http("private_api", "POST", "/generate_token", body=who)[0] == 200
+    message = {**event, "message": "soon"}
+    assert room.http("private_api", "POST", "/update_message", body=message)[0] == 200
+
+
+def test_lost_counters_come_back_by_the_role_of_whoever_asks(room: LambdaRoom) -> None:
+    request_id = admit(room)
+    event, by_one = {"event_id": room.event_id}, {"increment_by": 1}
+    who = {**event, "request_id": request_id}
+    calls: list[tuple[str, str, str, dict[str, Any]]] = [
+        *(("public_api", "GET", path, {"query": event}) for path in COUNTED),
+        ("public_api", "GET", "/queue_pos_expiry", {"query": who}),
+        ("public_api", "POST", "/generate_token", {"body": who}),
+        ("private_api", "GET", "/metrics", {"query": event}),
+        ("private_api", "GET", "/num_active_tokens", {"query": event}),
+        ("private_api", "GET", "/expired_tokens", {"query": event}),
+        ("private_api", "GET", "/request_status", {"query": who}),
+        ("private_api", "POST", "/generate_token", {"body": who}),
+        ("private_api", "POST", "/update_message", {"body": {**event, "message": "soon"}}),
+        ("private_api", "POST", "/increment_serving_counter", {"body": {**event, **by_one}}),
+        ("private_api", "POST", "/update_session", {"body": {**who, "status": 1}}),
+    ]  # fmt: skip
+    for app, method, path, request in calls:
+        room.valkey.flushall()
+        status, answer = room.http(app, method, path, **request)
+        assert status == 200, (app, path, answer)
+    for worker in ("sweep_positions", "report_metrics", "set_up"):
+        room.valkey.flushall()
+        room("workers", worker, {})
+    room.valkey.flushall()
+    join(room)
+
+
+def test_each_inlet_opens_the_room(room: LambdaRoom) -> None:
+    event = {"event_id": room.event_id}
+    assert room("inlet", "periodic_inlet", {"id": "1"}) == {"opened": 10}
+    assert room("inlet", "max_size_inlet", {"id": "2"})["opened"] > 0
+    assert room("inlet", "automatic_inlet", {"id": "3"})["opened"] >= 0
+    assert room.http("inlet", "POST", "/health", body={**event, "health": 0.5})[0] == 200
+    status, shown = room.http("private_api", "GET", "/inlet", query=event)
+    assert (status, shown["strategy"]) == (200, "Automatic")
+    paused = {**event, "paused": True}
+    assert room.http("private_api", "POST", "/inlet", body=paused)[0] == 200
+
+
+def test_departures_are_marked_by_the_max_size_inlet(room: LambdaRoom) -> None:
+    request_id = admit(room)
+    assert token(room, request_id)[0] == 200
+    message = json.dumps({"completed": [request_id]})
+    notice = {"Records": [{"Sns": {"MessageId": str(uuid.uuid4()), "Message": message}}]}
+    room("inlet", "max_size_inlet", notice)
+    assert token(room, request_id)[0] == 410
+
+
+def test_openid_logs_an_admitted_visitor_in(room: LambdaRoom) -> None:
+    secret = json.loads(room.deployment.secret("OpenId", "Client"))["client_secret"]
+    asked = {
+        "client_id": room.event_id, "redirect_uri": CALLBACK, "response_type": "code",
+        "scope": "openid", "state": "s", "nonce": "n",
+    }  # fmt: skip
+    sent = room.answer("openid", "GET", "/authorize", query=asked)
+    page = urlsplit(sent["headers"]["Location"])
+    assert page.netloc.endswith(".cloudfront.net")
+    transaction = parse_qs(page.query)["transaction"][0]
+
+    back = form(room, "/authorize/continue", transaction=transaction, request_id=admit(room))
+    assert back["headers"]["Location"].startswith(CALLBACK)
+    code = parse_qs(urlsplit(back["headers"]["Location"]).query)["code"][0]
+    answer = form(
+        room, "/token", grant_type="authorization_code", code=code, redirect_uri=CALLBACK,
+        client_id=room.event_id, client_secret=secret,
+    )  # fmt: skip
+    assert answer["statusCode"] == 200, answer["body"]
+    bearer = {"Authorization": f"Bearer {json.loads(answer['body'])['access_token']}"}
+    assert room.http("openid", "GET", "/userInfo", headers=bearer)[0] == 200
+    assert room.http("openid", "GET", "/.well-known/openid-configuration")[0] == 200
+    assert room.http("openid", "GET", "/.well-known/jwks.json")[1]["keys"]
+
+
+def form(room: LambdaRoom, path: str, **fields: str) -> Any:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return room.answer("openid", "POST", path, raw=urlencode(fields), headers=headers)
+
+
+def test_a_reset_starts_a_new_line(room: LambdaRoom) -> None:
+    body = {"event_id": room.event_id}
+    status, said = room.http("private_api", "POST", "/reset_initial_state", body=body)
+    assert status == 200
+    assert re.fullmatch(r"The waiting room was reset; line \d+ starts now\.", said["message"])
+    assert room.http("public_api", "GET", "/status", query=body)[1]["queue_counter"] == 0
+
+
+def test_the_referee_refuses_what_a_role_does_not_allow(room: LambdaRoom) -> None:
+    function = room.deployment.function("public_api", "serving_num")
+    table = function.environment["SERVING_LOG_TABLE"]
+    body = json.dumps({"TableName": table, "Item": {}}).encode()
+    ((action, resource),) = wanted("dynamodb", "DynamoDB_20120810.PutItem", body)
+    assert (action, resource.rpartition("/")[2]) == ("dynamodb:PutItem", table)
+    assert not function.may(action, resource)
+    assert function.may("dynamodb:GetItem", resource)
+    assert not function.may("dynamodb:GetItem", f"{resource}x")
