@@ -165,14 +165,14 @@ class Room:
         if not event.position_expiry_enabled:
             raise NotServedYet("queue positions do not expire in this waiting room")
         if admission.swept >= row.position:
-            raise PositionExpired("this position has expired")
+            raise PositionExpired("the turn was not taken in time: this position has expired")
         if admission.served_at is None:
             raise NotServedYet("this position is not being served yet")
         left = expiry.time_left(
             row.entry_time, admission.served_at, event.position_expiry_period, self._now()
         )
         if left < 0:
-            raise PositionExpired("this position has expired")
+            raise PositionExpired("the turn was not taken in time: this position has expired")
         return left
 
     def generate_token(
