@@ -30,6 +30,8 @@ BY_THE_GATEWAY = {
     (429, "Too Many Requests"), (431, "Request Header Fields Too Large"),
     (502, gateway_answers.NO_ANSWER),
     (400, enqueue.REFUSAL_TEMPLATE.split('"')[3]), (503, enqueue.FAILURE_TEMPLATE.split('"')[3]),
+    (400, "Missing required request parameters: […]"),
+    (429, "too many joins from this address; try again in a few minutes"),
     (500, "internal error"), (503, "the waiting room is busy; try again shortly"),
 }  # fmt: skip
 
@@ -90,6 +92,12 @@ def test_every_error_of_the_apis_is_explained_and_no_other() -> None:
     assert told == known
 
 
+def test_what_the_firewall_says_is_what_the_page_says() -> None:
+    firewall = (ROOT / "infrastructure/constructs/protection.py").read_text()
+    (said,) = re.findall(r'{"error": "([^"]+)"}', firewall)
+    assert (429, said) in BY_THE_GATEWAY
+
+
 def test_every_error_of_the_openid_provider_is_explained_and_no_other() -> None:
     told = {(code, text) for _, code, text in rows("OpenID provider", 3)}
     known = {("invalid_request", text) for path in OPENID for _, text in raised(path)}
@@ -135,3 +143,13 @@ def test_the_caching_rules_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch
         for path, methods in public_api.app.app.routes.items()
         if "GET" in methods
     }
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    written = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    files = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    page = (ROOT / "docs" / "security.md").read_text()
+    named = set(re.findall(r"`(test_\w+(?:\.py)?)`", page))
+    assert len(named) > 10
+    for name in named:
+        assert name in files or f"def {name}(" in written, name
