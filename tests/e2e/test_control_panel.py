@@ -576,13 +576,15 @@ def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, desk: Page) -> No
 
 
 def test_the_inlet_is_shown_retargeted_and_paused(room: PanelWorld, page: Page) -> None:
-    targets = {"active": 400, "per_minute": 120, "min_per_minute": 10}
+    targets = {"min_per_minute": 10, "per_minute": 120, "active": 400}
     said = {"last_at": int(time.time()), "last_increment": 9, "last_reason": "312 of 400 active"}
     room.run_inlet(Strategy.AUTOMATIC, targets, **said)
     sign_in(page)
     expect(page.locator("#inlet-what")).to_contain_text("Automatic")
     expect(page.locator("#inlet-last")).to_contain_text("let 9 visitors in: 312 of 400 active")
     expect(page.locator("#inlet-state")).to_have_text("Running")
+    values = [field.input_value() for field in page.locator("#inlet-targets input").all()]
+    assert values == ["400", "120", "10"]
     field = page.get_by_label("New visitors per minute, at most")
     expect(field).to_have_value("120")
     field.fill("5")

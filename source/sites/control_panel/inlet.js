@@ -119,7 +119,7 @@ export class InletCard {
   /** Fields follow what stands; what the operator typed and did not save stays. */
   #fields(before, targets, saved) {
     const place = byId('inlet-targets');
-    const names = Object.keys(targets);
+    const names = inOrder(targets);
     if (names.join() !== [...place.querySelectorAll('input')].map((input) => input.name).join()) {
       place.replaceChildren(...names.map((name) => field(name, targets[name])));
       return;
@@ -139,10 +139,16 @@ function field(name, value) {
     make('input', { id, name, type: 'text', inputmode: 'numeric', value: String(value) }));
 }
 
+/** The names of targets, always in the same order; those that are not known here come last. */
+function inOrder(targets) {
+  const known = Object.keys(TARGETS).filter((name) => name in targets);
+  return [...known, ...Object.keys(targets).filter((name) => !(name in TARGETS)).sort()];
+}
+
 /** Targets in words. */
 export function targetWords(targets) {
-  return Object.entries(targets)
-    .map(([name, value]) => `${(TARGETS[name]?.[0] ?? name).toLowerCase()} ${count(value)}`)
+  return inOrder(targets)
+    .map((name) => `${(TARGETS[name]?.[0] ?? name).toLowerCase()} ${count(targets[name])}`)
     .join('; ');
 }
 

@@ -33,6 +33,7 @@ export class VisitorCard {
 
   /** Look a request id up and show what the API knows. */
   async lookUp(text) {
+    this.#card.scrollIntoView({ block: 'nearest' });
     const requestId = text.trim().toLowerCase();
     byId('request-id').value = requestId;
     if (!requestId) {

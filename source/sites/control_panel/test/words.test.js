@@ -82,6 +82,7 @@ test('the serving note tells how far the queue goes on, or how many may still jo
 
 test('the inlet’s targets and last decision are told in words; unknown targets by their name', () => {
   assert.equal(targetWords({ max_size: 1500, speed: 3 }), 'visitors inside, at most 1,500; speed 3');
+  assert.match(targetWords({ min_per_minute: 1, per_minute: 9, active: 5 }), /aimed at 5; .*at most 9; .*at least 1$/);
   assert.equal(lastWords(null), 'It has decided nothing yet.');
   assert.match(lastWords({ at: 0, increment: 0, reason: 'the alarm is in ALARM' }), /let nobody in: the alarm is in ALARM\.$/);
   assert.match(lastWords({ at: 0, increment: 1, reason: '' }), /let 1 visitor in\.$/);
