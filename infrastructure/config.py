@@ -107,7 +107,7 @@ class CoreConfig(Parameters):
     )
     profile: str = choice(
         "Profile",
-        "`cheap`: one small Valkey node, an endpoint in one zone; it fails over by hand",
+        "`cheap`: one small Valkey node without failover, an endpoint in one zone",
         default="standard",
         among=("standard", "cheap"),
     )
@@ -170,6 +170,13 @@ class CoreConfig(Parameters):
     )
     api_burst: int = number(
         "ApiBurst", "requests at once that the APIs let through", default=5_000, low=1, high=10**6
+    )
+    edge_key: int = number(
+        "EdgeKey",
+        "number of the API key that the edge sends; raise it to have another one",
+        default=1,
+        low=1,
+        high=10_000,
     )
     snap_start: bool = flag(
         "SnapStart", "start functions from a snapshot; Lambda charges for it", default=False

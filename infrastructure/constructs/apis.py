@@ -34,6 +34,7 @@ class PublicApi(Construct):
         event_id: str,
         secret_required: bool,
         limits: Limits,
+        key_number: int = 1,
     ) -> None:
         super().__init__(scope, name)
         self.served = RoomApi(
@@ -54,7 +55,7 @@ class PublicApi(Construct):
             routes_of(load_app("public_api")), targets=self.functions.targets, queries=QUERIES
         )
         joins.add_route(self.served, event_id=event_id, secret_required=secret_required)
-        self.key = _key(self, self.served.api)
+        self.key = _key(self, self.served.api, key_number)
 
 
 class PrivateApi(Construct):
@@ -89,18 +90,22 @@ def _issuer(views: dict[str, tuple[Grant, ...]], issuer: str) -> dict[str, dict[
     return {view: {"TOKEN_ISSUER": issuer} for view in views if view in SIGNS}
 
 
-def _key(scope: Construct, api: aws_apigateway.RestApi) -> str:
-    """Make the API key that the edge sends; answers a reference to its secret, not the key."""
+def _key(scope: Construct, api: aws_apigateway.RestApi, number: int) -> str:
+    """Make the API key that the edge sends; answers a reference to its secret, not the key.
+
+    Another ``number`` is another key: CloudFormation deletes the one before when the edge has it.
+    """
+    rank = "" if number == 1 else str(number)
     secret = aws_secretsmanager.Secret(
         scope,
-        "Key",
+        f"Key{rank}",
         description="API key that the waiting room's edge sends to its public API",
         generate_secret_string=aws_secretsmanager.SecretStringGenerator(
             password_length=KEY_LENGTH, exclude_punctuation=True
         ),
     )
     value = str(secret.secret_value.unsafe_unwrap())
-    key = aws_apigateway.ApiKey(scope, "ApiKey", value=value)
+    key = aws_apigateway.ApiKey(scope, f"ApiKey{rank}", value=value)
     plan = aws_apigateway.UsagePlan(scope, "UsagePlan", description="Waiting room: the edge")
     plan.add_api_stage(stage=api.deployment_stage)
     plan.add_api_key(key)

@@ -73,9 +73,8 @@ class Network(Construct):
         )
 
     def _add_endpoints(self, events: bool, zones: int) -> None:
-        self.vpc.add_gateway_endpoint(
-            "DynamoDb", service=aws_ec2.GatewayVpcEndpointAwsService.DYNAMODB
-        )
+        dynamodb = aws_ec2.GatewayVpcEndpointAwsService.DYNAMODB
+        self.ready.append(self.vpc.add_gateway_endpoint("DynamoDb", service=dynamodb))
         services = {"SecretsManager": aws_ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER}
         if events:
             services["EventBridge"] = aws_ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE

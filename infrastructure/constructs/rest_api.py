@@ -71,6 +71,9 @@ class RoomApi(Construct):
             default_cors_preflight_options=_cors() if cors else None,
             deploy_options=_stage(self, habits, limits),
         )
+        self.api.node.try_remove_child(
+            "Endpoint"
+        )  # an output of CDK's own; stacks have better ones
         self.validator = self.api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )

@@ -102,6 +102,7 @@ class CoreStack(Stack):
             event_id=config.event_id,
             secret_required=config.require_client_secret,
             limits=limits,
+            key_number=config.edge_key,
         )
         private = PrivateApi(
             self, "Private", surroundings=surroundings, issuer=public.issuer, limits=limits

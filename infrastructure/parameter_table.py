@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters as a table in ``docs/deploy.md``: ``python -m infrastructure.parameter_table``."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any
+
+from infrastructure.companions import (
+    AuthorizerArn,
+    AuthorizerConfig,
+    InletConfig,
+    OpenIdConfig,
+    SampleConfig,
+    StacksConfig,
+)
+from infrastructure.config import CoreConfig
+from infrastructure.parameters import Parameters
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "deploy.md"
+TABLES: dict[str, tuple[type[Parameters], ...]] = {
+    "core": (StacksConfig, CoreConfig),
+    "companions": (AuthorizerConfig, SampleConfig, AuthorizerArn),
+    "openid": (OpenIdConfig,),
+    "inlet": (InletConfig,),
+}
+
+
+def table(name: str) -> str:
+    """One of the page's tables, a line for each parameter."""
+    rows = {
+        known.name: f"| `{known.name}` | {_default(part.default)} | {known.about} |"
+        for kind in TABLES[name]
+        for part, known in kind.known()
+    }
+    return "\n".join(["| parameter | default | what it is |", "|---|---|---|", *rows.values()])
+
+
+def written(page: str) -> str:
+    """The page with its tables as they should be."""
+    for name in TABLES:
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, found, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if found and closed:
+            page = f"{before}{begin}\n{table(name)}\n{end}{after}"
+    return page
+
+
+def _default(value: Any) -> str:
+    if value is MISSING:
+        return "(needed)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value in ("", ()) else f"{value}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
