@@ -116,8 +116,9 @@ class Valkey:
 def dynamodb_local() -> Iterator[str]:
     """The address of a fresh DynamoDB Local."""
     port = free_port()
+    heap = os.environ.get("DYNAMODB_LOCAL_HEAP", "512m")  # a million rows need more
     with process(
-        "java", "-Xmx512m", "-Djava.library.path=DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar",
+        "java", f"-Xmx{heap}", "-Djava.library.path=DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar",
         "-inMemory", "-disableTelemetry", "-port", str(port),
         port=port, cwd=DYNAMODB_LOCAL,
     ):  # fmt: skip
