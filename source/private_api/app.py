@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice import Chalice, IAMAuthorizer, Response
 
+from waiting_room.adapters.snapshot import load_before_snapshot
 from waiting_room.serving import check_increment
 from waiting_room.tokens import check_issuer, check_validity
 from waiting_room.web import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from waiting_room.inlet_control import InletControl
 
 app = Chalice(app_name="waiting-room-private-api", configure_logs=False)
+load_before_snapshot()
 iam = IAMAuthorizer()
 PAGE = 1000  # request ids in one page of expired tokens, at most
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalice import Chalice, Response
 
+from waiting_room.adapters.snapshot import load_before_snapshot
 from waiting_room.queue import MAX_CLIENT_SECRET
 from waiting_room.web import (
     ANY_TYPE,
@@ -22,6 +23,7 @@ from waiting_room.web import (
 from waiting_room.wiring import room
 
 app = Chalice(app_name="waiting-room-public-api", configure_logs=False)
+load_before_snapshot()
 
 
 @app.route("/queue_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)

@@ -110,3 +110,20 @@ def test_a_public_route_loads_only_what_reaches_its_store(
 
 def test_a_token_is_signed_without_the_key_generator() -> None:
     assert loaded_by(FIRST_TOKEN, one_jwk()) == (200, TOKENS)
+
+
+BEFORE_SNAPSHOT = """
+import json, sys
+import APP.app
+from snapshot_restore_py import get_before_snapshot
+early = len({"botocore", "redis", "jwt"} & set(sys.modules))
+[(hook, given, named)] = get_before_snapshot()
+hook(*given, **named)
+print(json.dumps([early, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+@pytest.mark.parametrize("app", ["public_api", "private_api"])
+def test_under_snap_start_the_libraries_are_loaded_before_the_snapshot(app: str) -> None:
+    code = BEFORE_SNAPSHOT.replace("APP", app)
+    assert loaded_by(code, None) == (0, TABLES | COUNTERS | TOKENS)

@@ -39,7 +39,7 @@ def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
     """A client of ``service`` that gives up in time, the same one for the life of the process."""
     from botocore.config import Config
 
-    return _session().create_client(
+    return session().create_client(
         service,
         config=Config(
             connect_timeout=AWS_CONNECT_TIMEOUT,
@@ -52,7 +52,7 @@ def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
 
 
 @cache
-def _session() -> Any:
+def session() -> Any:
     from botocore.session import Session
 
     hush()
