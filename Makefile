@@ -67,6 +67,12 @@ fuzz: install ## generated requests against every API, 10,000 and more; FUZZ_SEE
 security: .venv/dev ## look for holes: code, secrets, pins, advisories of what is installed
 	$(BIN)/python -m deployment.security
 
+chaos: install ## attack a room on real servers, for minutes; write docs/reliability.md (CHAOS_SEED repeats a run)
+	$(BIN)/python -m tests.chaos
+
+redrive: .venv/local ## send dead joins again: make redrive (this machine) or REDRIVE="--stack WaitingRoom"
+	@$(BIN)/python -m deployment.redrive $(REDRIVE)
+
 broken: .venv/dev ## break each rule on purpose and show the test that notices
 	$(BIN)/python -m tests.broken_on_purpose
 

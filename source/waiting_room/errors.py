@@ -14,6 +14,7 @@ RoomError
 │   ├── SessionEnded       the session was completed or abandoned
 │   └── TokenExpired       the token's time is over
 └── Unavailable            a store did not answer in time; carries ``retry_after`` (seconds)
+    └── NoKeysYet          the set-up has not run
 
 CountersLost and Conflict are signals between the use cases and the stores; no caller sees them.
 """
@@ -73,6 +74,13 @@ class Unavailable(RoomError):
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NoKeysYet(Unavailable):
+    """No signing key has been made; another answer of the secret store never means that."""
+
+    def __init__(self) -> None:
+        super().__init__("no signing key has been made yet: run the set-up", 5)
 
 
 class CountersLost(Exception):

@@ -13,6 +13,7 @@ from waiting_room.records import Join, Outcome, OutcomeKind, SessionStatus
 
 logger = logging.getLogger("waiting_room")
 REQUEST_ID_ATTRIBUTE = "apigw_request_id"
+SENT_AT_ATTRIBUTE = "sent_at_ms"  # of a redriven join: when SQS took it first, ms since the epoch
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
@@ -28,7 +29,7 @@ def read_joins(event: dict[str, Any], event_id: str) -> tuple[list[Join], frozen
                 read_join(
                     record["body"],
                     attributes.get(REQUEST_ID_ATTRIBUTE, {}).get("stringValue"),
-                    int(record["attributes"]["SentTimestamp"]) / 1000,
+                    _sent_at(record, attributes),
                     message_id,
                     event_id,
                 )
@@ -37,6 +38,13 @@ def read_joins(event: dict[str, Any], event_id: str) -> tuple[list[Join], frozen
             logger.warning("message %s is not a join: %s", message_id, type(error).__name__)
             dead.add(message_id)
     return joins, frozenset(dead)
+
+
+def _sent_at(record: dict[str, Any], attributes: dict[str, Any]) -> float:
+    """When SQS took the join (epoch s); a redriven one says when that was the first time."""
+    taken = int(record["attributes"]["SentTimestamp"])
+    first = attributes.get(SENT_AT_ATTRIBUTE, {}).get("stringValue", taken)
+    return min(taken, int(first)) / 1000
 
 
 def read_tick(event: dict[str, Any]) -> float | None:

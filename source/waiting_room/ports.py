@@ -229,7 +229,7 @@ class KeyStore(Protocol):
     """The signing keys, kept secret."""
 
     def load(self) -> KeySet:
-        """The keys; kept by the adapter for a minute or so. Raises Unavailable without any."""
+        """The keys; kept by the adapter for a minute or so. Raises NoKeysYet without any."""
 
     def refresh(self) -> KeySet:
         """The keys as they stand now."""

@@ -19,6 +19,7 @@ from waiting_room.errors import (
     CountersLost,
     Gone,
     InvalidInput,
+    NoKeysYet,
     NoLiveSession,
     NotAssignedYet,
     NotServedYet,
@@ -238,7 +239,7 @@ class Room:
         self._settings.event(event_id)
         keys = self._public_keys.load()["keys"]
         if not keys:
-            raise Unavailable("no signing key has been made yet: run the set-up", 5)
+            raise NoKeysYet
         now = self._now()
         ready = [key for key in keys if int(key.get("signs_from", 0)) <= now]
         chosen = (ready or keys)[-1]
@@ -481,11 +482,10 @@ class Room:
     def set_up(self) -> None:
         """Make what a new deployment needs: a first key, the events' records, the counters."""
         try:
-            keys = self._keys.refresh()
-        except Unavailable:
-            keys = KeySet(()).rotated(new_jwk(), self._now(), 0)
-            self._keys.save(keys)
-        self._publish_keys(keys)
+            self._keys.refresh()
+        except NoKeysYet:
+            self._keys.save(KeySet(()).rotated(new_jwk(), self._now(), 0))
+        self._publish_what_stands()
         for event in self._settings.events:
             self._recovery.rebuild(event.event_id)
 
@@ -494,9 +494,9 @@ class Room:
         keys = self._keys.refresh().rotated(
             new_jwk(), self._now(), self._settings.key_activation_delay
         )
-        self._publish_keys(keys)
+        self._publish(keys)
         self._keys.save(keys)
-        return keys
+        return self._publish_what_stands()
 
     # --- how it does it ----------------------------------------------------------------------
 
@@ -708,7 +708,17 @@ class Room:
             self._announce_move(after)
         return after
 
-    def _publish_keys(self, keys: KeySet) -> None:
+    def _publish_what_stands(self) -> KeySet:
+        """Publish the keys of the secret until it holds what was published: another rotation, or a
+        set-up, may come between. So whoever publishes last has seen that both are the same."""
+        for _ in range(WRITE_TRIES):
+            keys = self._keys.refresh()
+            self._publish(keys)
+            if self._keys.refresh() == keys:
+                return keys
+        raise Unavailable("the keys are being rotated", 1)
+
+    def _publish(self, keys: KeySet) -> None:
         published = [
             {**key.public, "use": "sig", "signs_from": str(key.signs_from)} for key in keys.keys
         ]

@@ -89,7 +89,7 @@ class Crowd:
         self.ledger, self.queue = Ledger(), Deliveries(random.Random(seed + 1), twice)
         self.over = threading.Event()
         self.rows: dict[str, Position] = {}
-        self.batch = 100
+        self.batch, self.gap = 100, 0.0  # messages of a batch; seconds between arrivals
 
     def run(self, *actors: Callable[[], None], workers: int = 3, ends: bool = True) -> None:
         """Until every join has its place (``ends``), or an actor ends it."""
@@ -141,6 +141,7 @@ class Crowd:
             with self.ledger.lock:
                 self.ledger.accepted.update((join.request_id, join) for join in joins)
             self.queue.send(joins)
+            time.sleep(self.gap)
             while len(self.queue.messages) > 2_000:
                 time.sleep(0.01)
         self.arrived = True
@@ -187,12 +188,15 @@ class Crowd:
         while not self.over.is_set():
             known = list(self.rows.values())
             for row in dice.sample(known, min(len(known), 8)):
+                line, _ = self.ledger.seen()
                 token = self.ledger.ask(
                     "generate_token",
                     lambda row=row: room.generate_token(self.real.event_id, row.request_id),
                 )
                 if isinstance(token, dict):
                     self.ledger.saw_token(row.request_id, token["access_token"])
+                    if row.generation < line:
+                        self.ledger.blame(f"a token of line {row.generation} after line {line}")
                     if dice.random() < 0.2:
                         self.ledger.ask(
                             "update_session",

@@ -90,6 +90,10 @@ class CounterServers:
                 raise RuntimeError("the replica does not follow")
             time.sleep(0.02)
 
+    def wait_for_copy(self) -> None:
+        """Wait until the replica has everything."""
+        self.client().execute_command("WAIT", 1, 5_000)
+
     def flush(self) -> None:
         """Empty it."""
         self.client().flushall()

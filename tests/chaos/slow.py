@@ -138,7 +138,12 @@ def tell_private(path: str, **more: Any) -> Answer:
 
 
 def run(
-    aws_url: str, valkey: Any, *, seed: int = 0, modes: tuple[str, ...] = MODES, cold: bool = True
+    aws_url: str,
+    valkey: Any,
+    *,
+    seed: int = 0,
+    modes: tuple[str, ...] = MODES,
+    routes: tuple[str, ...] = (),
 ) -> Result:
     """Every route under every fault of every dependency, warm and after a cold start."""
     found = Result("slow dependency", 0, "calls", seed=seed, recovery=0.0)
@@ -147,19 +152,21 @@ def run(
         for dependency in (COUNTERS, TABLES):
             for mode in modes:
                 before = threading.active_count()
-                slowest = max(slowest, _under(made, dependency, mode, found, cold))
+                slowest = max(slowest, _under(made, dependency, mode, found, routes))
                 _check_leftovers(made, f"{dependency} {mode}", before, found)
     found.notes = f"slowest answer {slowest:.1f} s, {AT_ONCE} callers at once"
     return found
 
 
-def _under(made: Site, dependency: str, mode: str, found: Result, cold: bool) -> float:
+def _under(made: Site, dependency: str, mode: str, found: Result, routes: tuple[str, ...]) -> float:
     slowest = 0.0
     door = made.proxies[dependency]
     for route, (needs, ask) in made.routes().items():
+        if routes and route not in routes:
+            continue
         ask()
         door.set(mode)
-        if cold and mode == "hang":
+        if mode == "hang":
             forget()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(lambda _, ask=ask: _timed(ask), range(AT_ONCE)))

@@ -156,3 +156,16 @@ def test_a_request_id_is_matched_as_a_whole(suffix: str) -> None:
 def test_the_arabic_digits_of_a_uuid_are_refused() -> None:
     with pytest.raises(InvalidInput):
         queue.check_request_id("٠" * 8 + "-0000-0000-0000-000000000000")
+
+
+def test_a_redriven_join_keeps_the_time_at_which_it_was_sent_first() -> None:
+    def sent(at: str | None) -> float:
+        one = record('{"event_id": "Sample"}', at=2000)
+        if at is not None:
+            one["messageAttributes"]["sent_at_ms"] = {"stringValue": at}  # type: ignore[index]
+        joins, _ = read_joins({"Records": [one]}, "Sample")
+        return joins[0].sent_at
+
+    assert sent(None) == 2000
+    assert sent("1500250") == 1500.25
+    assert sent("9999999") == 2000, "nobody joins in the future"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from waiting_room import account, serving
-from waiting_room.errors import Conflict, CountersLost, Unavailable
+from waiting_room.errors import Conflict, CountersLost, NoKeysYet
 from waiting_room.ports import Claim, Rebuild
 from waiting_room.records import (
     Admission,
@@ -510,7 +510,7 @@ class MemoryKeys:
     def load(self) -> KeySet:
         """The keys."""
         if self._keys is None:
-            raise Unavailable("no signing key has been made yet: run the set-up", 5)
+            raise NoKeysYet
         return self._keys
 
     refresh = load

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from waiting_room.adapters.aws import answering
-from waiting_room.errors import Unavailable
+from waiting_room.errors import NoKeysYet, Unavailable
 from waiting_room.settings import KEY_CACHE
 from waiting_room.signing import KeySet
 
@@ -52,11 +52,11 @@ class SecretsKeys:
         try:
             keys = KeySet.from_json(secret_text(self._client, self._secret_id))
         except (ValueError, KeyError, TypeError):
-            raise Unavailable("no signing key has been made yet: run the set-up", 5) from None
+            raise NoKeysYet from None
         except self._client.exceptions.ResourceNotFoundException:
-            raise Unavailable("no signing key has been made yet: run the set-up", 5) from None
+            raise NoKeysYet from None
         if not keys.keys:
-            raise Unavailable("no signing key has been made yet: run the set-up", 5)
+            raise NoKeysYet
         self._keys, self._read_at = keys, self._monotonic()
         return keys
 

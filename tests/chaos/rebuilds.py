@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a rebuild takes with many rows: tokens that live, and positions that never settle."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from tests.chaos.places import room_at
+from tests.chaos.report import Result
+from tests.stack import RealRoom
+from waiting_room import recovery
+from waiting_room.adapters.dynamodb_items import insert_new
+from waiting_room.adapters.dynamodb_outcomes import _item
+from waiting_room.records import Position
+from waiting_room.tokens import issue
+
+STEP = 5_000
+MOVE = 500  # positions of one increment
+
+
+def run(tables_url: str, valkey: Any, *, sizes: Iterable[int], seed: int = 0) -> list[Result]:
+    """One event that grows; each size is lost with and without its checkpoint."""
+    real = room_at(tables_url, valkey, ENABLE_QUEUE_POSITION_EXPIRY=False)
+    found, rows = [], 0
+    for size in sizes:
+        rows = fill(real, rows, size)
+        if recovery.needs_checkpoint(real.log.read(real.event_id)):
+            found.append(lose(real, size, "read whole: no checkpoint yet"))
+            real.new_room().audit(real.event_id)
+            more(real, rows)
+            rows += 1
+            found.append(lose(real, size, "from the checkpoint"))
+        else:
+            found.append(lose(real, size, "read whole"))
+        for one in found[-2:]:
+            one.seed = seed
+    return found
+
+
+def fill(real: RealRoom, given: int, wanted: int) -> int:
+    """Let there be ``wanted`` tokens that live, one on each position; written directly."""
+    now = int(real.clock())
+    while given < wanted:
+        count = min(STEP, wanted - given)
+        real.log.reserve(real.event_id, count, real.log.read(real.event_id))
+        rows = [
+            Position(real.event_id, 1, str(uuid.uuid4()), given + index + 1, now)
+            for index in range(count)
+        ]
+        tokens = [
+            issue(row, key_id="k" * 43, issuer="i" * 70, validity=36_000, now=now) for row in rows
+        ]
+        taken, failed = insert_new(
+            real.dynamodb, real.names["TOKENS_TABLE"], [_item(row) for row in tokens], "tokens"
+        )
+        assert not taken
+        assert not failed
+        for _ in range(0, count, MOVE):
+            real.room.increment_serving_counter(real.event_id, min(MOVE, count))
+        given += count
+    valkey_flush(real)
+    return given
+
+
+def more(real: RealRoom, given: int) -> None:
+    """One more token after the checkpoint."""
+    fill_one = [Position(real.event_id, 1, str(uuid.uuid4()), given + 1, int(real.clock()))]
+    real.log.reserve(real.event_id, 1, real.log.read(real.event_id))
+    real.outcomes.decide(
+        issue(fill_one[0], key_id="k", issuer="i", validity=3600, now=int(real.clock()))
+    )
+    real.room.increment_serving_counter(real.event_id, 1)
+
+
+def valkey_flush(real: RealRoom) -> None:
+    """Lose the counters."""
+    real.valkey.client().flushall()
+
+
+def lose(real: RealRoom, size: int, how: str) -> Result:
+    """Lose the counters; how long until somebody is told the figures, and are they right."""
+    found = Result(f"rebuild with {size:,} tokens, {how}", 1, "losses")
+    state = real.log.read(real.event_id)
+    room = real.new_room()
+    valkey_flush(real)
+    real.requests.clear()
+    started = time.monotonic()
+    counts = room.counts(real.event_id)
+    found.recovery = time.monotonic() - started
+    found.notes = f"{real.requests['dynamodb']} requests"
+    if counts.serving != state.serving or counts.queue != state.queue:
+        found.wrong.append(f"serving {counts.serving}, queue {counts.queue}: not as in {state}")
+    if counts.tokens != state.queue or counts.active != state.queue:
+        found.wrong.append(f"{counts.tokens} tokens, {counts.active} active of {state.queue}")
+    return found

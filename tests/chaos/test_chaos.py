@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The small size of each attack, and what the attacks broke once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests import servers
+from tests.chaos import (
+    bad_tables,
+    clocks,
+    crashes,
+    joins_queue,
+    keys,
+    lost_counters,
+    resets,
+    slow,
+)
+from tests.chaos.crowd import quick_claims
+from tests.chaos.faults import Faults, faulty_room
+from tests.chaos.places import CounterServers, counter_servers, room_at
+from tests.chaos.report import Result
+from waiting_room.errors import Unavailable
+from waiting_room.records import SessionStatus
+
+pytestmark = pytest.mark.server
+SEED = int(os.environ.get("CHAOS_SEED", "0")) or int(time.time())
+
+
+@pytest.fixture(scope="module")
+def tables_url(request: pytest.FixtureRequest) -> str:
+    """The table server that this machine can run."""
+    missing = servers.missing_for_dynamodb_local() and not servers.in_ci()
+    url: str = request.getfixturevalue("moto_url" if missing else "dynamodb_local_url")
+    return url
+
+
+@pytest.fixture
+def counters() -> Iterator[CounterServers]:
+    """A primary and a replica that the test may kill."""
+    with counter_servers() as made:
+        yield made
+
+
+def held(found: Result) -> None:
+    """Every rule held; the result, with its seed, stands in the output otherwise."""
+    print(found)
+    assert found.clean, "\n".join([str(found), *dict.fromkeys(found.wrong)][:20])
+    assert found.cases
+
+
+def test_counters_lost_in_every_way(tables_url: str, counters: CounterServers) -> None:
+    held(lost_counters.run(tables_url, counters, joins=1500, rounds=1, pause=0.4, seed=SEED))
+
+
+def test_a_worker_crashed_between_two_side_effects(tables_url: str, valkey: Any) -> None:
+    with quick_claims():
+        held(crashes.run(tables_url, valkey, seed=SEED, every=36))
+
+
+def test_duplicates_disorder_poison_and_a_redrive(
+    tables_url: str, moto_url: str, valkey: Any
+) -> None:
+    held(joins_queue.run(tables_url, moto_url, valkey, joins=60, seed=SEED))
+
+
+def test_a_large_batch(tables_url: str, valkey: Any) -> None:
+    held(joins_queue.big_batch(tables_url, valkey, joins=1000, seed=SEED))
+
+
+@pytest.mark.parametrize("kind", bad_tables.KINDS)
+def test_tables_that_fail(tables_url: str, valkey: Any, kind: str) -> None:
+    held(bad_tables.run(tables_url, valkey, joins=60, seed=SEED, kind=kind))
+
+
+def test_a_dependency_that_hangs(moto_url: str, valkey: Any) -> None:
+    held(slow.run(moto_url, valkey, seed=SEED, modes=("hang",), routes=("GET /status",)))
+
+
+def test_a_dependency_that_refuses(moto_url: str, valkey: Any) -> None:
+    held(slow.run(moto_url, valkey, seed=SEED, modes=("refuse",)))
+
+
+def test_clocks_that_differ(tables_url: str, valkey: Any) -> None:
+    held(clocks.run(tables_url, valkey, seed=SEED, minutes=24))
+
+
+def test_resets_in_the_middle_of_it(tables_url: str, valkey: Any) -> None:
+    held(resets.run(tables_url, valkey, joins=300, resets=4, pause=0.4, seed=SEED))
+
+
+def test_rotations_under_load(tables_url: str, moto_url: str, valkey: Any) -> None:
+    held(keys.run(tables_url, moto_url, valkey, rotations=1, seconds=1, seed=SEED))
+
+
+# --- what the attacks broke ------------------------------------------------------------------
+
+
+def test_a_primary_that_was_demoted_and_promoted_again_is_not_trusted(
+    tables_url: str, counters: CounterServers
+) -> None:
+    """It keeps its run id, and took over an older copy in between."""
+    first, second = counters.primary.client(), counters.replica.client()
+    real = room_at(tables_url, counters)
+    real.room.assign(real.event_id, real.joins(5))
+    counters.wait_for_copy()
+    counters.lag()
+    real.room.increment_serving_counter(real.event_id, 4)
+    assert real.room.counts(real.event_id).serving == 4
+    second.replicaof("NO", "ONE")  # with the first's run id in its copy, and serving 0
+    first.replicaof("127.0.0.1", counters.replica.port)
+    while first.info("replication").get("master_link_status") != "up":
+        time.sleep(0.02)
+    first.replicaof("NO", "ONE")
+    assert real.new_room().counts(real.event_id).serving == 4
+
+
+def test_a_demoted_primary_answers_nobody(tables_url: str, counters: CounterServers) -> None:
+    """Until it has copied the new one it holds old figures."""
+    real = room_at(tables_url, counters)
+    real.room.increment_serving_counter(real.event_id, 4)
+    counters.primary.client().replicaof("127.0.0.1", 1)
+    with pytest.raises(Unavailable):
+        real.room.counts(real.event_id)
+
+
+@pytest.mark.parametrize("setting", ["maxmemory 1", "min-replicas-to-write 3"])
+def test_a_server_that_takes_no_writes_is_no_500(
+    tables_url: str, counters: CounterServers, setting: str
+) -> None:
+    real = room_at(tables_url, counters)
+    joins = real.joins(3)
+    counters.client().config_set(*setting.split())
+    assert not real.room.assign(real.event_id, joins).retry
+    real.room.increment_serving_counter(real.event_id, 1)
+    with pytest.raises(Unavailable):
+        real.counters().count_token(real.event_id, 1, 1, int(time.time()) + 60)
+    counters.client().config_set(setting.split()[0], "0")
+    real.room.audit(real.event_id)  # the minute worker brings the counters up
+    real.room.generate_token(real.event_id, joins[0].request_id)
+
+
+def test_a_session_ended_by_a_write_that_was_sent_twice_is_ended_and_counted(
+    tables_url: str, valkey: Any
+) -> None:
+    real = room_at(tables_url, valkey)
+    joins = real.joins(1)
+    real.room.assign(real.event_id, joins)
+    real.room.increment_serving_counter(real.event_id, 1)
+    real.room.generate_token(real.event_id, joins[0].request_id)
+    faults = Faults()
+    faults.replayed = 1.0
+    faulty_room(real, faults).update_session(real.event_id, joins[0].request_id, 1)
+    counts = real.room.counts(real.event_id)
+    assert (counts.active, counts.completed) == (0, 1)
+    row = real.outcomes.get(real.event_id, 1, 1)
+    assert row
+    assert row.status is SessionStatus.COMPLETED
+
+
+def test_one_function_rebuilds_while_the_others_wait(tables_url: str, valkey: Any) -> None:
+    """A hundred warm functions that all read every row would throttle the table."""
+    real = room_at(tables_url, valkey)
+    joins = real.joins(40)
+    real.room.assign(real.event_id, joins)
+    real.room.increment_serving_counter(real.event_id, 40)
+    rooms = [real.new_room() for _ in range(12)]
+    for room in rooms:
+        room.counts(real.event_id)
+    valkey.client().flushall()
+    real.requests.clear()
+    ready = threading.Barrier(len(rooms))
+    answers: list[int] = []
+
+    def ask(room: Any) -> None:
+        ready.wait()
+        answers.append(room.counts(real.event_id).serving)
+
+    threads = [threading.Thread(target=ask, args=(room,)) for room in rooms]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [40] * len(rooms)
+    assert real.requests["Query"] <= 16
+    assert real.requests["GetItem"] == 1
