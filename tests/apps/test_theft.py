@@ -14,6 +14,8 @@ from jsonschema import Draft4Validator
 
 import private_api.app
 import public_api.app
+from deployment.local import gateway
+from deployment.local.proxy_events import Call
 from infrastructure.enqueue import request_model
 from tests.gateway_event import Answer, call
 from tests.openid_world import CALLBACK, OpenId, install
@@ -132,6 +134,15 @@ def test_the_join_is_refused_before_it_costs_a_place(required: bool) -> None:
     assert model.is_valid({"event_id": EVENT}) is not required
     for wrong in (None, "", "x", HASH.upper(), HASH + "0", HASH[:-1], HASH + "\n", 1, [HASH]):
         assert not model.is_valid({"event_id": EVENT, "client_secret_hash": wrong}), wrong
+
+
+def test_the_setting_reaches_the_join_on_one_machine() -> None:
+    body = json.dumps({"event_id": EVENT}).encode()
+    call_ = Call("POST", "/assign_queue_num", "", "", {}, {}, body, "127.0.0.1")
+    for setting, status in (("false", 200), ("true", 400)):
+        join = gateway._join({"EVENT_ID": EVENT, "REQUIRE_CLIENT_SECRET": setting})
+        join._send = lambda _: 200  # type: ignore[method-assign]
+        assert join(call_).status == status
 
 
 def test_secrets_are_compared_in_constant_time(

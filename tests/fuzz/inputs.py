@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.world import EVENT
 
 SEED = int(os.environ.get("FUZZ_SEED", "0")) or 20_261_124
-RUNS = int(os.environ.get("FUZZ_EXAMPLES", "0")) * 20  # of each fuzzer in `make fuzz`
+RUNS = int(os.environ.get("FUZZ_EXAMPLES", "0")) * 5  # of each fuzzer in `make fuzz`
 Test = TypeVar("Test", bound=Callable[..., object])
 
 
