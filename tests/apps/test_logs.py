@@ -19,13 +19,13 @@ import public_api.app
 import sample_store.app
 import token_authorizer.app
 import workers.app
+from infrastructure.openid_resources import CODES
 from openid import app as openid_app
 from tests.fuzz.apis import SignV4
 from tests.gateway_event import call, proxy_event
 from tests.lambda_process import ENV
-from tests.lambda_room import CLIENT_SECRET, deploy
-from tests.openid_world import Reply, invoke, serving
-from tests.servers import Valkey, aws_client
+from tests.openid_world import CLIENT_SECRET, Reply, invoke, serving
+from tests.servers import Valkey, aws_client, create_table, create_tables
 from waiting_room import wiring
 from waiting_room.adapters import aws
 
@@ -36,6 +36,25 @@ CACHES = (
     wiring.room, wiring.settings, aws.client, aws._session, openid_app.provider,
     token_authorizer.app.verifier, inlet.app.inlet, inlet.app.settings,
 )  # fmt: skip
+
+
+def deploy(aws_url: str) -> dict[str, str]:
+    """Make what the functions need; answers their settings."""
+    prefix = f"logs-{uuid.uuid4().hex[:8]}"
+    dynamodb, secrets = aws_client("dynamodb", aws_url), aws_client("secretsmanager", aws_url)
+    names = {
+        **create_tables(dynamodb, prefix),
+        CODES.setting: f"{prefix}-codes",
+        "SIGNING_KEYS_SECRET": f"{prefix}-keys",
+        "OPENID_CLIENT_SECRET_ID": f"{prefix}-client",
+        "EVENT_BUS_NAME": f"{prefix}-bus",
+    }
+    create_table(dynamodb, CODES, names[CODES.setting])
+    client = json.dumps({"client_secret": CLIENT_SECRET})
+    secrets.create_secret(Name=names["SIGNING_KEYS_SECRET"], SecretString="{}")
+    secrets.create_secret(Name=names["OPENID_CLIENT_SECRET_ID"], SecretString=client)
+    aws_client("events", aws_url).create_event_bus(Name=names["EVENT_BUS_NAME"])
+    return {**names, "EVENT_ID": prefix, "WAITING_ROOM_EVENT_ID": prefix}
 
 
 class Journey:
