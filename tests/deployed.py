@@ -47,12 +47,18 @@ class Deployed:
     environment: Mapping[str, str]
     statements: tuple[Mapping[str, Any], ...]
 
-    def may(self, action: str, resource: str) -> bool:
-        """Whether a statement of the role allows the call. No statement here has a pattern."""
-        return any(
-            action in _list(one["Action"]) and {"*", resource} & set(_list(one["Resource"]))
+    def granted(self) -> set[tuple[str, str]]:
+        """Actions and resources that the role allows."""
+        return {
+            (action, resource)
             for one in self.statements
-        )
+            for action in _list(one["Action"])
+            for resource in _list(one["Resource"])
+        }
+
+    def may(self, action: str, resource: str) -> bool:
+        """Whether the role allows the call. No statement here has a pattern but ``*``."""
+        return bool({(action, resource), (action, "*")} & self.granted())
 
 
 class Deployment:
