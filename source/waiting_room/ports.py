@@ -86,17 +86,17 @@ class Counters(Protocol):
     def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
         """Ask to be the one who rebuilds; ``force`` first gives up the copy that stands.
 
-        A ticket stands for some seconds, unless it is handed in (``restore``, ``end_rebuild``).
+        A turn lasts some seconds; asking again prolongs it, ``end_rebuild`` gives it away.
         """
 
     def end_rebuild(self, event_id: str, ticket: str) -> None:
-        """Hand in a ticket without a rebuild."""
+        """Let the next caller try."""
 
     def restore(self, snapshot: Snapshot, ticket: str) -> bool:
         """Replace the copy, unless it is whole; True when it was replaced.
 
-        Raises CountersLost when the ticket no longer stands: the snapshot may be older than what
-        was counted since.
+        Raises CountersLost when the counters were lost after ``ticket`` was taken: the snapshot may
+        be older than what was counted since.
         """
 
     def checkpoint(self, event_id: str, now: int) -> Checkpoint:

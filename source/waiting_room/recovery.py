@@ -100,8 +100,8 @@ class Recovery:
 
     def _rebuild(self, event_id: str, ticket: str) -> None:
         def still() -> None:
-            if self._counters.begin_rebuild(event_id, ticket) is not Rebuild.MINE:
-                raise CountersLost("another caller took over")
+            if self._counters.begin_rebuild(event_id, ticket) is Rebuild.WHOLE:
+                raise CountersLost("another caller was quicker")
 
         try:
             found = snapshot(event_id, self._log, self._outcomes, still)

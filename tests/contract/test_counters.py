@@ -21,10 +21,12 @@ def whole(counters: Counters, event_id: str, **state: int) -> EventState:
     return found
 
 
-def rebuilt(counters: Counters, snapshot: Snapshot, *, force: bool = False) -> bool:
-    turn = counters.begin_rebuild(snapshot.state.event_id, "t", force=force)
-    assert turn is not Rebuild.OTHERS
-    return turn is Rebuild.MINE and counters.restore(snapshot, "t")
+def rebuilt(
+    counters: Counters, snapshot: Snapshot, *, force: bool = False, turn: str = "t"
+) -> bool:
+    answer = counters.begin_rebuild(snapshot.state.event_id, turn, force=force)
+    assert answer is not Rebuild.OTHERS
+    return answer is Rebuild.MINE and counters.restore(snapshot, turn)
 
 
 def test_counters_never_seen_are_lost(counters: Counters, event_id: str) -> None:
@@ -206,13 +208,25 @@ def test_what_was_read_before_the_latest_loss_is_not_restored(
 ) -> None:
     assert counters.begin_rebuild(event_id, "slow") is Rebuild.MINE
     old = Snapshot(EventState(event_id), (), ())
-    counters.end_rebuild(event_id, "slow")  # as a server does that loses it
-    assert counters.begin_rebuild(event_id, "quick") is Rebuild.MINE
+    assert rebuilt(counters, Snapshot(EventState(event_id), (), ()), turn="slow")
+    counters.count_token(event_id, 1, 1, NOW + 60)
+    assert counters.begin_rebuild(event_id, "quick", force=True) is Rebuild.MINE  # lost again
     with pytest.raises(CountersLost):
         counters.restore(old, "slow")
     assert counters.restore(Snapshot(EventState(event_id, queue=7), (), ()), "quick")
     assert not counters.restore(old, "slow")
     assert counters.look(event_id, NOW).queue == 7
+
+
+def test_a_slow_rebuild_counts_although_its_turn_was_over(
+    counters: Counters, event_id: str
+) -> None:
+    assert counters.begin_rebuild(event_id, "slow") is Rebuild.MINE
+    counters.end_rebuild(event_id, "slow")  # as its time does
+    assert counters.begin_rebuild(event_id, "quick") is Rebuild.MINE
+    assert counters.begin_rebuild(event_id, "slow") is Rebuild.OTHERS
+    assert counters.restore(Snapshot(EventState(event_id, queue=7), (), ()), "slow")
+    assert not counters.restore(Snapshot(EventState(event_id, queue=6), (), ()), "quick")
 
 
 def test_a_checkpoint_and_what_came_after_it_make_the_same_copy(

@@ -60,7 +60,8 @@ class MemoryCounters:
     def __init__(self) -> None:
         self._copies: dict[str, _Copy] = {}
         self._claims: dict[tuple[str, str], int] = {}
-        self._tickets: dict[str, str] = {}
+        self._turns: dict[str, str] = {}
+        self._tickets: dict[str, set[str]] = {}
         self._lock = threading.RLock()
 
     def lose(self) -> None:
@@ -68,6 +69,7 @@ class MemoryCounters:
         with self._lock:
             self._copies.clear()
             self._claims.clear()
+            self._turns.clear()
             self._tickets.clear()
 
     def look(self, event_id: str, now: int) -> Counts:
@@ -180,16 +182,19 @@ class MemoryCounters:
         with self._lock:
             if event_id in self._copies and not force:
                 return Rebuild.WHOLE
-            self._copies.pop(event_id, None)
-            if self._tickets.setdefault(event_id, ticket) != ticket:
+            if self._copies.pop(event_id, None):
+                self._turns.pop(event_id, None)
+                self._tickets.pop(event_id, None)
+            if self._turns.setdefault(event_id, ticket) != ticket:
                 return Rebuild.OTHERS
+            self._tickets.setdefault(event_id, set()).add(ticket)
             return Rebuild.MINE
 
     def end_rebuild(self, event_id: str, ticket: str) -> None:
         """Let the next caller try."""
         with self._lock:
-            if self._tickets.get(event_id) == ticket:
-                del self._tickets[event_id]
+            if self._turns.get(event_id) == ticket:
+                del self._turns[event_id]
 
     def restore(self, snapshot: Snapshot, ticket: str) -> bool:
         """Replace the copy."""
@@ -197,8 +202,9 @@ class MemoryCounters:
             state, tally = snapshot.state, account.of_snapshot(snapshot)
             if state.event_id in self._copies:
                 return False
-            if self._tickets.get(state.event_id) != ticket:
+            if ticket not in self._tickets.get(state.event_id, ()):
                 raise CountersLost("the counters were lost again")
+            self._turns.pop(state.event_id, None)
             del self._tickets[state.event_id]
             copy = self._new(state)
             copy.settled, copy.unverified = tally.base, snapshot.unverified

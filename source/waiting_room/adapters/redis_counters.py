@@ -48,7 +48,6 @@ from waiting_room.settings import RATE_WINDOW, REDIS_TIMEOUT
 
 CLAIM_LIFE = 60  # seconds; a worker is dead after its 30 s, so a claim this old is nobody's
 DEAD_BUCKETS = 600  # seconds the figures of dead tokens stay, so that skewed clocks still agree
-REBUILD = "rebuild"
 REBUILD_LIFE = 3_000  # ms after which another caller takes over from one that died
 # What a server answers that is out of memory, cannot write its snapshot, lacks its replicas …
 NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
@@ -159,12 +158,12 @@ class RedisCounters:
     def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
         """Ask to be the one who rebuilds."""
         arguments = [ticket, REBUILD_LIFE, int(force)]
-        answer = self._run("begin_rebuild", event_id, arguments, [self._key(event_id, REBUILD)])
+        answer = self._run("begin_rebuild", event_id, arguments, self._rebuild_keys(event_id))
         return Rebuild(answer)
 
     def end_rebuild(self, event_id: str, ticket: str) -> None:
         """Let the next caller try."""
-        self._run("end_rebuild", event_id, [ticket], [self._key(event_id, REBUILD)])
+        self._run("end_rebuild", event_id, [ticket], self._rebuild_keys(event_id))
 
     def restore(self, snapshot: Snapshot, ticket: str) -> bool:
         """Replace the copy in one step."""
@@ -200,8 +199,8 @@ class RedisCounters:
             *chain.from_iterable(tally.live),
             *(hole for hole in state.known_holes if hole > state.audited),
         ]
-        extra = [self._key(state.event_id, REBUILD)]
-        return bool(self._run("restore", state.event_id, arguments, extra))
+        keys = self._rebuild_keys(state.event_id)
+        return bool(self._run("restore", state.event_id, arguments, keys))
 
     def checkpoint(self, event_id: str, now: int) -> Checkpoint:
         """What a rebuild could start from."""
@@ -241,6 +240,9 @@ class RedisCounters:
 
     def _key(self, event_id: str, name: str) -> str:
         return f"waiting_room:{{{event_id}}}:{name}"
+
+    def _rebuild_keys(self, event_id: str) -> list[str]:
+        return [self._key(event_id, "rebuild"), self._key(event_id, "rebuild_tickets")]
 
     def _run(
         self, name: str, event_id: str, arguments: Sequence[Any], extra: Sequence[str] = ()

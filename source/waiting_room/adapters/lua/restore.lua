@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- restore: replace the copy by what the tables say, unless another rebuild came first.
 -- What was read must be younger than the loss: the ticket of begin_rebuild tells.
--- KEYS 8 the ticket of the rebuild under way
+-- KEYS 8 whose turn it is   9 the tickets taken since the loss
 -- ARGV 1 ticket   2 taken bitmap   3 ended bitmap   4 number of state pairs
 --      5 number of segments   6 number of live pairs
 --      then state field, value …   segments "first:last:at" …   expires_at, count …   known holes …
--- result: 1 replaced, 0 the copy was whole; LOST when the ticket is not the one that stands
+-- result: 1 replaced, 0 the copy was whole; LOST when the ticket was taken before a loss
 if alive() then return 0 end
-if redis.call('GET', KEYS[8]) ~= RUN .. ':' .. ARGV[1] then return LOST end
-redis.call('DEL', KEYS[8])
+if redis.call('SISMEMBER', KEYS[9], RUN .. ':' .. ARGV[1]) == 0 then return LOST end
+redis.call('DEL', KEYS[8], KEYS[9])
 local pairs_, segments, lives = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT)
 redis.call('SET', TAKEN, ARGV[2])
