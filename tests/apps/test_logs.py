@@ -33,7 +33,7 @@ pytestmark = pytest.mark.server
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:abc/api/GET/checkout"
 MINE = "what-only-this-browser-knows"
 CACHES = (
-    wiring.room, wiring.settings, aws.client, aws._session, openid_app.provider,
+    wiring.room, wiring.settings, aws.client, aws.session, openid_app.provider,
     token_authorizer.app.verifier, inlet.app.inlet, inlet.app.settings,
 )  # fmt: skip
 
