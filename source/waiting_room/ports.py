@@ -86,7 +86,14 @@ class Counters(Protocol):
     def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
         """Ask to be the one who rebuilds; ``force`` first gives up the copy that stands.
 
-        A turn lasts some seconds; asking again prolongs it, ``end_rebuild`` gives it away.
+        A turn lasts some seconds; ``end_rebuild`` gives it away.
+        """
+
+    def prolong_rebuild(self, event_id: str, ticket: str) -> None:
+        """Say that the caller is still reading.
+
+        Raises CountersLost when that is in vain: another caller was quicker, or the counters were
+        lost after ``ticket`` was taken.
         """
 
     def end_rebuild(self, event_id: str, ticket: str) -> None:

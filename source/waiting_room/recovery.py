@@ -99,12 +99,13 @@ class Recovery:
         raise Unavailable("the counters are being rebuilt", 1)
 
     def _rebuild(self, event_id: str, ticket: str) -> None:
-        def still() -> None:
-            if self._counters.begin_rebuild(event_id, ticket) is Rebuild.WHOLE:
-                raise CountersLost("another caller was quicker")
-
         try:
-            found = snapshot(event_id, self._log, self._outcomes, still)
+            found = snapshot(
+                event_id,
+                self._log,
+                self._outcomes,
+                lambda: self._counters.prolong_rebuild(event_id, ticket),
+            )
         except BaseException:
             self._counters.end_rebuild(event_id, ticket)
             raise

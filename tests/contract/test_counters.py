@@ -211,8 +211,10 @@ def test_what_was_read_before_the_latest_loss_is_not_restored(
     assert rebuilt(counters, Snapshot(EventState(event_id), (), ()), turn="slow")
     counters.count_token(event_id, 1, 1, NOW + 60)
     assert counters.begin_rebuild(event_id, "quick", force=True) is Rebuild.MINE  # lost again
-    with pytest.raises(CountersLost):
-        counters.restore(old, "slow")
+    for call in (counters.prolong_rebuild, lambda *_: counters.restore(old, "slow")):
+        with pytest.raises(CountersLost):
+            call(event_id, "slow")
+    counters.prolong_rebuild(event_id, "quick")
     assert counters.restore(Snapshot(EventState(event_id, queue=7), (), ()), "quick")
     assert not counters.restore(old, "slow")
     assert counters.look(event_id, NOW).queue == 7
@@ -225,7 +227,10 @@ def test_a_slow_rebuild_counts_although_its_turn_was_over(
     counters.end_rebuild(event_id, "slow")  # as its time does
     assert counters.begin_rebuild(event_id, "quick") is Rebuild.MINE
     assert counters.begin_rebuild(event_id, "slow") is Rebuild.OTHERS
+    counters.prolong_rebuild(event_id, "slow")
     assert counters.restore(Snapshot(EventState(event_id, queue=7), (), ()), "slow")
+    with pytest.raises(CountersLost):
+        counters.prolong_rebuild(event_id, "quick")
     assert not counters.restore(Snapshot(EventState(event_id, queue=6), (), ()), "quick")
 
 

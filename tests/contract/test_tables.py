@@ -10,7 +10,12 @@ import pytest
 
 from tests.contract.conftest import Tables
 from waiting_room import recovery, reset, serving
-from waiting_room.adapters import dynamodb_checkpoints, dynamodb_outcomes
+from waiting_room.adapters import (
+    dynamodb_checkpoints,
+    dynamodb_outcomes,
+    dynamodb_serving_log,
+    memory,
+)
 from waiting_room.adapters.memory import MemoryOutcomes, MemoryServingLog
 from waiting_room.errors import Conflict
 from waiting_room.records import (
@@ -330,3 +335,15 @@ def test_a_checkpoint_whose_writer_died_is_passed_over(
     with pytest.raises(KeyboardInterrupt):
         tables.log.save_checkpoint(event_id, third)
     assert tables.log.checkpoint(event_id, 1) == second
+
+
+def test_only_so_many_holes_are_remembered(
+    tables: Tables, event_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for adapter in (memory, dynamodb_serving_log):
+        monkeypatch.setattr(adapter, "MAX_KNOWN_HOLES", 5)
+    tables.log.read(event_id)
+    assert tables.log.note_holes(event_id, 1, [1, 2, 3]).known_holes == (1, 2, 3)
+    assert len(tables.log.note_holes(event_id, 1, range(4, 20)).known_holes) == 8
+    with pytest.raises(Conflict):
+        tables.log.note_holes(event_id, 1, [30])

@@ -190,6 +190,12 @@ class MemoryCounters:
             self._tickets.setdefault(event_id, set()).add(ticket)
             return Rebuild.MINE
 
+    def prolong_rebuild(self, event_id: str, ticket: str) -> None:
+        """Say that the caller is still reading."""
+        with self._lock:
+            if event_id in self._copies or ticket not in self._tickets.get(event_id, ()):
+                raise CountersLost("read again")
+
     def end_rebuild(self, event_id: str, ticket: str) -> None:
         """Let the next caller try."""
         with self._lock:

@@ -161,6 +161,11 @@ class RedisCounters:
         answer = self._run("begin_rebuild", event_id, arguments, self._rebuild_keys(event_id))
         return Rebuild(answer)
 
+    def prolong_rebuild(self, event_id: str, ticket: str) -> None:
+        """Say that the caller is still reading."""
+        arguments = [ticket, REBUILD_LIFE]
+        self._run("prolong_rebuild", event_id, arguments, self._rebuild_keys(event_id))
+
     def end_rebuild(self, event_id: str, ticket: str) -> None:
         """Let the next caller try."""
         self._run("end_rebuild", event_id, [ticket], self._rebuild_keys(event_id))
