@@ -54,6 +54,8 @@ class Values:
         kind = stack.resources[name]["Type"]
         if kind == "AWS::ApiGateway::Stage":
             return str(stack.resources[name]["Properties"]["StageName"])
+        if kind == "AWS::Lambda::Alias":
+            return self._getatt(stack, [name, "Arn"])
         return self._made.get((stack.name, name), name.lower())
 
     def _getatt(self, stack: Synthesized, argument: list[str]) -> str:

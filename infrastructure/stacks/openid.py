@@ -48,6 +48,7 @@ class OpenIdStack(Stack):
             self,
             "Client",
             description="Secret of the waiting room's OpenID client",
+            removal_policy=core.habits.removal,
             generate_secret_string=aws_secretsmanager.SecretStringGenerator(
                 secret_string_template="{}",
                 generate_string_key="client_secret",
