@@ -20,6 +20,7 @@ TABLES = "source/waiting_room/adapters"
 UNIT = "tests/unit"
 CHAOS = "tests/chaos/test_chaos.py"
 PANEL, PANEL_TESTS = "source/sites/control_panel", "tests/e2e/test_control_panel.py"
+PAGE = "source/sites/waiting_room/waiting-room.js"
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,16 @@ BREAKS = (
           ROOM, "if self._keys.refresh() == keys:", "if keys:", f"{UNIT}/test_room.py"),
     Break("keys: silence of the secret store is taken for no key",
           ROOM, "except NoKeysYet:", "except Unavailable:", f"{UNIT}/test_room.py"),
+    Break("9 no secret in a browser store: the page keeps the tokens",
+          PAGE, "write({ ...place, taken: true });",
+          "write({ ...place, taken: true, ...content });", f"{UNIT}/test_sites_modules.py"),
+    Break("page: each tab joins for itself",
+          PAGE, "if (place && !over) return;", "", f"{UNIT}/test_sites_modules.py"),
+    Break("page: it gives up after ten tries",
+          PAGE, "await sleep(pause);", "await sleep(failures > 10 ? Infinity : pause);",
+          f"{UNIT}/test_sites_modules.py"),
+    Break("page: hidden tabs go on asking",
+          PAGE, "if (browser.hidden() && !told)", "if (false)", f"{UNIT}/test_sites_modules.py"),
 )  # fmt: skip
 
 

@@ -26,7 +26,6 @@ BRAND: dict[str, Any] = {
     "colors_dark": {"accent": "#ff9dbd"},
     "texts": {"en": {"enter_title": "Early birds, this way"}},
 }
-KEPT = 3100  # ms; a browser keeps answers of the room up to 3 s
 Steps = Callable[[Page, Served], None]
 
 
@@ -132,7 +131,6 @@ def reset(tab: Page, served: Served) -> None:
     """Wait, and the line is reset."""
     wait(tab, served)
     served.room.world.room.reset_initial_state("Sample")
-    tab.wait_for_timeout(KEPT)
     tab.reload()
 
 
@@ -140,7 +138,6 @@ def expired(tab: Page, served: Served) -> None:
     """Let one's turn pass."""
     called(tab, served)
     served.room.clock.ahead += 2000
-    tab.wait_for_timeout(KEPT)
     tab.reload()
 
 

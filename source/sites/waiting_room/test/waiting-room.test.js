@@ -420,6 +420,18 @@ test("a wall in front of the room that says 403 is waited out", async () => {
   assert.ok(page.state.trouble);
 });
 
+test("a wall that says 403 to a token call takes nobody's place", async () => {
+  const page = await joined();
+  server.serving = 1;
+  server.fault = (path) => (path === "/generate_token" ? [403, { message: "Forbidden" }] : null);
+  const got = page.room.token();
+  await clock.pass(10);
+  assert.ok(page.state.trouble);
+  server.fault = () => null;
+  await clock.pass(10);
+  assert.ok(await got);
+});
+
 test("a token that is asked for too early changes nothing", async () => {
   const page = await joined(5);
   const got = page.room.token();
@@ -455,7 +467,8 @@ test("a reset is noticed with the AWS solution's numbers, too", async () => {
   server.fault = (path) => (path === "/status" ? [404, {}] : null);
   const page = await joined(5);
   server.serving = 3;
-  await clock.pass(20);
+  await clock.pass(60);
+  assert.equal(server.count("/queue_num"), 1); // without a reason it is not asked again
   server.reset();
   await clock.pass(20);
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);

@@ -28,7 +28,7 @@ export default {
   expired: ["Ihre Zeit ist abgelaufen", "Ihr Platz wurde eine Weile freigehalten und nicht rechtzeitig genutzt."],
   reset: ["Die Schlange hat neu begonnen", "Der Veranstalter hat die Schlange neu gestartet; frühere Plätze gelten nicht mehr."],
   ended: ["Ihr Besuch ist beendet", "Dieser Platz wurde genutzt. Sie können einen neuen nehmen."],
-  refused: ["Dieser Platz gilt hier nicht", "Er wurde in einem anderen Browser genommen. Machen Sie dort weiter oder nehmen Sie hier einen neuen."],
+  refused: ["Dieser Platz gilt hier nicht", "Er wurde in einem anderen Browser genommen."],
   again: "Neu anstellen",
   offline: "Sie sind offline. Es geht weiter, sobald Sie wieder verbunden sind.",
   unreachable: "Der Warteraum antwortet nicht. Wir versuchen es weiter.",

@@ -28,7 +28,7 @@ export default {
   expired: ["Your turn has passed", "Your place was held for a while and was not used in time."],
   reset: ["The line has started again", "The organiser started the line anew, so earlier places are gone."],
   ended: ["Your visit is over", "This place has been used. You can take a new one."],
-  refused: ["This place cannot be used here", "It was taken in another browser. Go on there, or take a new place here."],
+  refused: ["This place cannot be used here", "It was taken in another browser."],
   again: "Join the line again",
   offline: "You are offline. This page goes on when you are connected again.",
   unreachable: "The waiting room does not answer. We keep trying.",

@@ -28,7 +28,7 @@ export default {
   expired: ["Su turno ha pasado", "Su lugar estuvo reservado un tiempo y no se usó."],
   reset: ["La fila ha empezado de nuevo", "El organizador reinició la fila; los lugares anteriores ya no valen."],
   ended: ["Su visita ha terminado", "Este lugar ya se usó. Puede tomar uno nuevo."],
-  refused: ["Este lugar no vale aquí", "Se tomó en otro navegador. Continúe allí o tome un lugar nuevo aquí."],
+  refused: ["Este lugar no vale aquí", "Se tomó en otro navegador."],
   again: "Volver a la fila",
   offline: "Está sin conexión. La página sigue cuando vuelva la conexión.",
   unreachable: "La sala de espera no responde. Seguimos intentándolo.",

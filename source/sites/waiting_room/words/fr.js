@@ -28,7 +28,7 @@ export default {
   expired: ["Votre tour est passé", "Votre place a été gardée un moment et n’a pas été utilisée à temps."],
   reset: ["La file a recommencé", "L’organisateur a relancé la file ; les places précédentes ne sont plus valables."],
   ended: ["Votre visite est terminée", "Cette place a été utilisée. Vous pouvez en prendre une nouvelle."],
-  refused: ["Cette place n’est pas valable ici", "Elle a été prise dans un autre navigateur. Continuez là-bas ou prenez une nouvelle place ici."],
+  refused: ["Cette place n’est pas valable ici", "Elle a été prise dans un autre navigateur."],
   again: "Reprendre une place",
   offline: "Vous êtes hors ligne. La page reprend dès que la connexion revient.",
   unreachable: "La salle d’attente ne répond pas. Nous réessayons.",
