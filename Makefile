@@ -62,7 +62,7 @@ types: .venv/dev ## check types
 	$(BIN)/mypy
 
 fuzz: install ## generated requests against every API, 10,000 and more; FUZZ_SEED repeats a run
-	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-280} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/fuzz -q -s
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-340} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/fuzz -q -s
 
 security: .venv/dev ## look for holes: code, secrets, pins, advisories of what is installed
 	$(BIN)/python -m deployment.security

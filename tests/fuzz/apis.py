@@ -29,6 +29,7 @@ from infrastructure import enqueue
 from openid import app as openid_app
 from tests.inlet_world import InletWorld
 from tests.openid_world import OpenId
+from tests.stack import RealRoom
 from tests.world import EVENT, ISSUER, World
 from waiting_room.authorizer import Expected, Verifier
 from waiting_room.inlet_control import InletControl
@@ -115,10 +116,19 @@ class Apis:
         return 200
 
 
+def real_world(real: RealRoom) -> World:
+    """A world whose stores are real ones; its clock is still the tests'."""
+    made = World()
+    made.counters, made.log = real.counters(), real.log
+    made.positions, made.outcomes = real.positions, real.outcomes
+    made.room = made.new_room()
+    return made
+
+
 @contextmanager
-def apis() -> Iterator[Apis]:
+def apis(world: World | None = None) -> Iterator[Apis]:
     """The APIs, served while the context lasts."""
-    made = Apis()
+    made = Apis(world or World())
     signatures = Signatures(KEY_ID, SECRET, REGION)
     join = Enqueue(EVENT)
     join._send = made.joined  # type: ignore[method-assign]

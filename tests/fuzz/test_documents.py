@@ -13,10 +13,12 @@ from schemathesis.python import asgi
 
 from deployment.local.apps import load
 from infrastructure.enqueue import PATH, request_model
-from tests.fuzz.apis import EDGE_KEY, Apis, SignV4, apis
+from tests.fuzz.apis import EDGE_KEY, Apis, SignV4, apis, real_world
 from tests.fuzz.documents import ADDRESS, NAMES, Findings, document, explore, narrowed
 from tests.fuzz.inputs import SEED
 from tests.openid_world import CALLBACK, CLIENT_SECRET
+from tests.servers import Valkey
+from tests.stack import RealRoom
 from tests.world import EVENT
 from waiting_room.web import STATUS, page_token
 
@@ -131,6 +133,17 @@ def test_no_request_gets_an_answer_that_the_document_does_not_tell_of(name: str)
     assert not found.wrong, found.report()
     assert found.cases > 20
     assert {status for _, status in found.statuses} >= {200, 400, 403}
+
+
+@pytest.mark.server
+@pytest.mark.skipif("FUZZ_EXAMPLES" not in os.environ, reason="real stores are part of make fuzz")
+@pytest.mark.parametrize("name", ["public", "private"])
+def test_nor_does_any_on_real_stores(name: str, valkey: Valkey, moto_url: str) -> None:
+    valkey.client().flushall()
+    with apis(real_world(RealRoom(moto_url, valkey, event_id=EVENT))) as made:
+        found = run(made, name, max(1, EXAMPLES // 20), SEED)
+    print(f"{name} on real stores: {found.cases} cases, seed {SEED}")
+    assert not found.wrong, found.report()
 
 
 @pytest.mark.parametrize("name", ["private", "inlet"])
