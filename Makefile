@@ -105,6 +105,9 @@ screenshots: install ## photograph each state of both pages into build/screensho
 
 check: lint types test ## what CI runs
 
+bench: install ## measure requests, times, cold starts, throughput, growth; fill docs/performance.md: make bench ONLY=growth
+	@$(BIN)/python -m tests.benchmarks
+
 capacity: .venv/dev ## how many visitors, what to raise, what it costs: make capacity VISITORS=1000000
 	$(BIN)/python -m deployment.capacity --visitors $(VISITORS) $(CAPACITY)
 

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``make bench``: every benchmark, or those named in ONLY; then tables and plots into the docs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.benchmarks.document import fill
+from tests.benchmarks.plots import draw
+
+BENCHMARKS = ("calls_per_visitor", "handler_time", "cold_start", "worker_throughput", "growth")
+
+
+def main() -> int:
+    """Run them one after the other, each in a process of its own."""
+    wanted = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(BENCHMARKS)
+    unknown = set(wanted) - set(BENCHMARKS)
+    if unknown:
+        print(f"No benchmark is called {', '.join(sorted(unknown))}: {', '.join(BENCHMARKS)}.")
+        return 2
+    for name in wanted:
+        done = subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}"], check=False)
+        if done.returncode:
+            return done.returncode
+    fill()
+    draw()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

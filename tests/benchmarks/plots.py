@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plots of what was measured, small enough for the repository."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.benchmarks.tables import RESULTS, ROOT
+
+IMAGES = ROOT / "docs" / "images"
+DOTS = 80  # per inch
+OURS, OTHER, LINE = "#1b7f4b", "#777777", "#b3261e"
+
+
+def draw() -> None:
+    """Write each plot that there are results for."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for names, plot in (
+        (("cold-start",), cold_starts),
+        (("positions-by-batch",), batches),
+        (("growth-requests", "growth-kilobytes", "growth-time"), growth),
+    ):
+        if all((RESULTS / f"{name}.json").exists() for name in names):
+            plot(*(json.loads((RESULTS / f"{name}.json").read_text()) for name in names))
+
+
+def cold_starts(kept: dict[str, Any]) -> None:
+    """A bar for each function, as a part of the reference."""
+    from matplotlib import pyplot
+
+    rows = kept["rows"][::-1]
+    figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
+    colours = [OTHER if row is rows[-1] else OURS for row in rows]
+    axes.barh([row[0] for row in rows], [row[3] for row in rows], color=colours)
+    axes.axvline(0.5, color=LINE, linestyle="--", linewidth=1, label="target of a public function")
+    axes.axvline(0.3, color=LINE, linestyle=":", linewidth=1, label="target of the authorizer")
+    axes.set(title="Cold start: processor time of import and first answer", xlabel="of reference")
+    axes.legend(fontsize=8)
+    _save(figure, "bench-cold-start")
+
+
+def batches(kept: dict[str, Any]) -> None:
+    """Positions per second and the last visitor's wait, by size of the batch."""
+    from matplotlib import pyplot
+
+    sizes = [row[0] for row in kept["rows"]]
+    figure, (rates, waits) = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    rates.plot(sizes, [row[2] for row in kept["rows"]], "o-", color=OURS, label="this machine")
+    rates.plot(sizes, [row[3] for row in kept["rows"]], "o--", color=OTHER, label="its own work")
+    rates.set(title="Positions per second, one worker", xlabel="joins in a batch", xscale="log")
+    rates.set_ylim(bottom=0)
+    rates.legend(fontsize=8)
+    waits.plot(sizes, [row[-1] for row in kept["rows"]], "o-", color=OURS)
+    waits.set(title="The last one's wait, seconds", xlabel="joins in a batch", xscale="log")
+    waits.set_ylim(bottom=0)
+    _save(figure, "bench-batches")
+
+
+def growth(requests: dict[str, Any], kilobytes: dict[str, Any], times: dict[str, Any]) -> None:
+    """A line for each operation, over the visitors that the event has."""
+    from matplotlib import pyplot
+
+    sizes = [int(name.replace(",", "")) for name in requests["columns"][1:]]
+    figure, all_axes = pyplot.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
+    for axes, kept, title in zip(
+        all_axes,
+        (requests, kilobytes, times),
+        ("Requests", "Kilobytes read", "Processor ms"),
+        strict=True,
+    ):
+        for row in kept["rows"]:
+            axes.plot(sizes, row[1:], "o-", markersize=3, linewidth=1, label=row[0])
+        axes.set(title=title, xlabel="visitors in the event", xscale="log")
+        axes.set_yscale("symlog", linthresh=0.1)
+        axes.set_ylim(bottom=0)
+    handles, labels = all_axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7)
+    _save(figure, "bench-growth")
+
+
+def _save(figure: Any, name: str) -> None:
+    from matplotlib import pyplot
+
+    figure.savefig(IMAGES / f"{name}.png", dpi=DOTS)
+    pyplot.close(figure)

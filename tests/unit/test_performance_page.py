@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of measurements has a place for each table of the benchmarks, which fill it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tests.benchmarks.document import MARKED, PAGE, fill
+
+BENCHMARKS = PAGE.parents[1] / "tests" / "benchmarks"
+KEPT_ELSEWHERE = {"operation_costs.py"}  # of the capacity model
+
+
+def test_each_table_of_a_benchmark_has_its_place_and_each_place_a_table() -> None:
+    made = [
+        name
+        for path in BENCHMARKS.glob("*.py")
+        if path.name not in KEPT_ELSEWHERE
+        for name in re.findall(r'name=f?"([a-z{}-]+)"', path.read_text())
+    ]
+    made = [part for name in made for part in expanded(name)]
+    assert sorted(made) == sorted(found[2] for found in MARKED.finditer(PAGE.read_text()))
+
+
+def expanded(name: str) -> list[str]:
+    """The growth tables share a name but for its end."""
+    if "{" not in name:
+        return [name]
+    return [name.replace("{short}", part) for part in ("requests", "kilobytes", "time")]
+
+
+def test_a_result_goes_into_its_place_and_nowhere_else(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "a\n<!-- bench: one -->\nold\n<!-- end -->\nb\n<!-- bench: two -->\nkept\n<!-- end -->\n"
+    )
+    result = {
+        "title": "One", "columns": ["call", "ms"], "rows": [["x", 1.234], ["y", 12345.6]],
+        "measured_at": 0, "machine": "1 cores, m", "busy": 0.5, "python": "3",
+    }  # fmt: skip
+    (tmp_path / "one.json").write_text(json.dumps(result))
+    for _ in range(2):
+        fill(page, tmp_path)
+    text = page.read_text()
+    assert "old" not in text
+    assert text.count("| x | 1.23 |") == 1
+    assert "| y | 12,346 |" in text
+    assert "1970-01-01" in text
+    assert text.startswith("a\n")
+    assert "\nb\n<!-- bench: two -->\nkept\n<!-- end -->\n" in text
