@@ -50,7 +50,7 @@ invoke: .venv/local ## call a worker of the running room by hand: make invoke FU
 	@$(BIN)/python -m deployment.local.invoke $(FUNCTION)
 
 test: install ## run all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 inlet-plots: .venv/dev ## play the automatic inlet, write the table and plots of docs/inlets.md
 	$(BIN)/python -m deployment.inlet_plots
