@@ -8,13 +8,14 @@ import time
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from schemathesis.python import asgi
 
 from deployment.local.apps import load
 from infrastructure.enqueue import PATH, request_model
 from tests.fuzz.apis import EDGE_KEY, Apis, SignV4, apis, real_world
-from tests.fuzz.documents import ADDRESS, NAMES, Findings, document, explore, narrowed
+from tests.fuzz.documents import ADDRESS, DOCUMENTS, NAMES, Findings, document, explore, narrowed
 from tests.fuzz.inputs import SEED
 from tests.openid_world import CALLBACK, CLIENT_SECRET
 from tests.servers import Valkey
@@ -68,6 +69,39 @@ def test_every_operation_is_described_for_a_reader(name: str) -> None:
             assert found["description"], (label, status)
     told = {status for _, operation in operations("public") for status in operation["responses"]}
     assert {str(status) for _, status in STATUS} <= told
+
+
+def whole(part: Any, content: dict[str, Any]) -> Any:
+    """A part of a document with what it refers to in its place."""
+    if isinstance(part, list):
+        return [whole(one, content) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        found: Any = content
+        for step in part["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        return whole(found, content)
+    return {key: whole(value, content) for key, value in part.items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_is_one(name: str) -> None:
+    """What its schema allows; and an error is one that `docs/api.md` explains."""
+    page = (DOCUMENTS.parent / "api.md").read_text()
+    content = whole(document(name), document(name))
+    seen = 0
+    for _, methods in content["paths"].items():
+        for operation in methods.values():
+            for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for media in part.get("content", {}).values():
+                    for example in media.get("examples", {}).values():
+                        value = example["value"]
+                        Draft202012Validator(media["schema"]).validate(value)
+                        if isinstance(value, dict) and "error" in value:
+                            assert f"`{value.get('error_description', value['error'])}`" in page
+                        seen += 1
+    assert seen > 2
 
 
 def test_the_documented_join_is_the_model_that_the_gateway_checks() -> None:
