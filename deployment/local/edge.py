@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from deployment.local.proxy_events import Answer, Call, TooLong, read, write
 from infrastructure.resources import CACHE_RULES, CacheRule
+from waiting_room.web import CORS, NO_STORE
 
 STATS = "/__edge/stats"
 MOST_KEPT = 100_000  # answers
@@ -62,8 +63,8 @@ class Edge:
             call = await read(scope, receive)
         except TooLong as error:
             body = json.dumps({"error": error.message}).encode()
-            headers = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
-            await write(Answer(error.status, headers, body), send)
+            headers = {"Content-Type": "application/json", "Cache-Control": NO_STORE, **CORS}
+            await write(Answer(error.status, tuple(headers.items()), body), send)
             return
         await write(await self.answer(call), send)
 
