@@ -19,32 +19,29 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from deployment.local import moto_fixes, moto_state
+from deployment.local import moto_fixes, moto_speed, moto_state
 
 LOAD = "/_local/load"
+BACKLOG = 1024  # connections that wait to be taken; more come at once than the server's own 128
 
 
 def main(port: int, state_file: Path | None) -> None:
     """Serve until SIGTERM or SIGINT."""
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    moto_fixes.apply()
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    from deployment.local.keep_alive import KeepAlive
 
-    class KeepAlive(MotoRequestHandler):  # type: ignore[misc]
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # else each answer waits for the client's delayed ACK
+    moto_fixes.apply()
+    moto_speed.apply()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
     application = DomainDispatcherApplication(create_backend_app)
     server = make_server(
         "127.0.0.1", port, _with_load(application, state_file), True, request_handler=KeepAlive
     )
     server.daemon_threads = True  # type: ignore[attr-defined]
+    server.socket.listen(BACKLOG)
 
     def end(*_: Any) -> None:
         threading.Thread(target=server.shutdown, daemon=True).start()

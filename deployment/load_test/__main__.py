@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m deployment.load_test --users 2000``: load the room of this machine, or another.
+
+Without ``--host`` it loads the room that ``make run`` started and nothing else, and begins a new
+line in it. With ``--host`` it loads what its user names: only rooms of one's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from locust import __version__ as locust_version  # before all that opens sockets: it patches them
+
+from deployment.arrivals import CURVES
+from deployment.capacity.report import fill
+from deployment.load_test import engine, report
+from deployment.load_test.checks import check
+from deployment.load_test.operator import Operator
+from deployment.load_test.record import Asked, Done
+from deployment.load_test.tables import count_rows
+from deployment.load_test.target import Target, TargetError, of_options, of_this_machine
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "build" / "load-test"
+PAGE, IMAGE = ROOT / "docs" / "load-test.md", ROOT / "docs" / "images" / "load-test.png"
+MOST_USERS = 20_000
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="load-test", description=__doc__)
+    parser.add_argument("--users", type=int, default=2_000, help=f"at most {MOST_USERS:,}")
+    parser.add_argument("--curve", choices=sorted(CURVES), default="flash")
+    parser.add_argument("--seconds", type=float, default=60, help="in which they come")
+    parser.add_argument("--admission", type=float, default=1_200, help="let in per minute")
+    parser.add_argument("--limit", type=float, default=600, help="seconds for the whole test")
+    parser.add_argument("--host", help="public API of a deployed room of your own")
+    parser.add_argument("--private", help="its private API, for the operator; keys from AWS_…")
+    parser.add_argument("--store", help="its sample store")
+    parser.add_argument("--event", help="its event")
+    parser.add_argument("--region", help="its region, for signatures")
+    parser.add_argument("--write-page", action="store_true", help="fill docs/load-test.md")
+    asked = parser.parse_args(given)
+    if not 1 <= asked.users <= MOST_USERS:
+        parser.error(f"--users must be between 1 and {MOST_USERS}")
+    if min(asked.seconds, asked.admission, asked.limit) <= 0:
+        parser.error("--seconds, --admission and --limit must be above 0")
+    return asked
+
+
+def main(given: Sequence[str]) -> int:
+    """Run a test; answers 1 when something was not right."""
+    options = arguments(given)
+    try:
+        target = _target(options)
+    except TargetError as error:
+        print(error, file=sys.stderr)
+        return 2
+    asked = Asked(options.users, options.curve, options.seconds, options.admission, options.limit)
+    if target.local:
+        Operator(target).reset()
+    done = engine.run(asked, target, lambda line: print(line, file=sys.stderr, flush=True))
+    looks = target.local and done.figures is not None
+    checks = check(
+        done.record,
+        alone=target.local,
+        figures=done.figures,
+        rows=count_rows(target, done.figures["generation"]) if looks and done.figures else None,
+        let_in=done.let_in,
+    )
+    found = report.summary(asked, done, checks) | {"locust": locust_version}
+    text = report.tables(found)
+    print(text)
+    _keep(found, done, text, options.write_page)
+    return 0 if all(one.holds for one in checks) and done.in_time else 1
+
+
+def _target(options: argparse.Namespace) -> Target:
+    if options.host:
+        return of_options(vars(options), os.environ)
+    return of_this_machine(Path(os.environ.get("LOCAL_DIR") or ROOT / ".local"))
+
+
+def _keep(found: dict[str, object], done: Done, text: str, page: bool) -> None:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for name, content in (("latest", found), ("latest-visits", done.record.as_json())):
+        (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1))
+    image = report.draw(done, IMAGE if page else RESULTS / "latest.png")
+    if page:
+        fill(PAGE, "load test", text)
+    print(f"\nkept: {RESULTS.relative_to(ROOT)}/latest.json, {image.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Was everything right? Each check is a sentence, whether it holds, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deployment.load_test.record import Record
+
+
+@dataclass(frozen=True)
+class Check:
+    """One sentence that must hold."""
+
+    sentence: str
+    holds: bool
+    found: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of this line in DynamoDB."""
+
+    positions: int
+    tokens: int
+
+
+def check(
+    record: Record,
+    *,
+    alone: bool,
+    figures: Mapping[str, Any] | None,
+    rows: Rows | None,
+    let_in: int | None,
+) -> list[Check]:
+    """What must hold at the end.
+
+    ``alone``: the line was empty before, and nobody else joined. ``figures`` of the private API and
+    ``rows`` where they can be read; ``let_in`` is how far the test's own operator raised the
+    counter, None without one.
+    """
+    found = [*_visits(record), *_numbers(record, alone)]
+    if let_in is not None and alone:
+        found.append(_nobody_early(record))
+    if figures is not None and alone:
+        found += _counters(record, figures, let_in)
+    if rows is not None and alone:
+        found += _rows(record, rows, figures or {})
+    return found
+
+
+def _visits(record: Record) -> list[Check]:
+    joined = [one for one in record.visits if one.joined is not None]
+    without = sum(one.number is None for one in joined)
+    ended = sorted({one.ended for one in record.visits if one.ended})
+    lost = sum(one.admitted is None for one in joined)
+    return [
+        Check("every accepted join became a position", without == 0, f"{without} without a number"),
+        Check(
+            "every visitor was let in",
+            lost == 0 and not ended,
+            f"{lost} of {len(joined)} without a token{': ' if ended else ''}{'; '.join(ended)}",
+        ),
+    ]
+
+
+def _numbers(record: Record, alone: bool) -> list[Check]:
+    numbers = [one.number for one in record.visits if one.number is not None]
+    twice = len(numbers) - len(set(numbers))
+    checks = [Check("no two visitors have the same number", twice == 0, f"{twice} given twice")]
+    if alone:
+        whole = sorted(numbers) == list(range(1, len(numbers) + 1))
+        last = max(numbers, default=0)
+        checks.append(
+            Check("the numbers are 1 to n without a gap", whole, f"{len(numbers)} up to {last}")
+        )
+    return checks
+
+
+def _nobody_early(record: Record) -> Check:
+    early = [
+        one
+        for one in record.visits
+        if one.admitted is not None
+        and one.number is not None
+        and one.number > record.bound_at(one.admitted)
+    ]
+    return Check("nobody was let in before the turn", not early, f"{len(early)} too early")
+
+
+def _counters(record: Record, figures: Mapping[str, Any], let_in: int | None) -> list[Check]:
+    joined = sum(one.joined is not None for one in record.visits)
+    tokens = sum(one.admitted is not None for one in record.visits)
+    wanted = {"queue_counter": joined + int(figures["holes"]), "total_tokens": tokens}
+    if let_in is not None:
+        wanted["serving_counter"] = let_in
+    wrong = {name: figures[name] for name, value in wanted.items() if figures[name] != value}
+    shown = ", ".join(f"{name} {figures[name]}" for name in wanted)
+    return [Check("the counters say what the visitors saw", not wrong, shown)]
+
+
+def _rows(record: Record, rows: Rows, figures: Mapping[str, Any]) -> list[Check]:
+    joined = sum(one.joined is not None for one in record.visits)
+    tokens = sum(one.admitted is not None for one in record.visits)
+    right = (rows.positions, rows.tokens) == (joined, tokens)
+    if figures:
+        counted = int(figures["queue_counter"]) - int(figures["holes"])
+        right = right and (counted, figures["total_tokens"]) == (rows.positions, rows.tokens)
+    return [
+        Check(
+            "the tables hold one row for each, and the counters agree",
+            right,
+            f"{rows.positions} positions, {rows.tokens} tokens",
+        )
+    ]

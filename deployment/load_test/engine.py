@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One load test from its first visitor to its last, with Locust as the engine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import urllib.request
+from collections.abc import Callable
+
+import gevent
+from locust import LoadTestShape
+from locust.env import Environment
+
+from deployment.arrivals import CURVES, arrival_times
+from deployment.load_test.operator import Admission, Operator
+from deployment.load_test.processor import seconds_by_part
+from deployment.load_test.record import Asked, Done, percentile
+from deployment.load_test.target import Target
+from deployment.load_test.visitor import Crowd, Visitor
+
+PROGRESS = 2.0  # seconds between two lines of progress
+
+
+def shape_of(crowd: Crowd, limit: float) -> LoadTestShape:
+    """Locust's shape: as many users as have arrived, until all are gone or time is up."""
+
+    class Arrivals(LoadTestShape):
+        def tick(self) -> tuple[int, float] | None:
+            if crowd.all_gone or crowd.now > limit:
+                return None
+            # a second ahead: each visitor waits for the own moment
+            here = sum(arrival <= crowd.now + 1 for arrival in crowd.arrivals)
+            return max(1, here), float(max(1, here))
+
+    return Arrivals()  # type: ignore[no-untyped-call]
+
+
+def run(asked: Asked, target: Target, tell: Callable[[str], None]) -> Done:
+    """Run a test."""
+    operator = Operator(target) if target.private_api else None
+    crowd = Crowd(target, arrival_times(CURVES[asked.curve], asked.users, asked.seconds))
+    Visitor.crowd, Visitor.host = crowd, target.public_api
+    shape = shape_of(crowd, asked.limit)
+    logging.getLogger("locust.runners").setLevel(logging.ERROR)  # it doubts quick arrivals
+    environment = Environment(user_classes=[Visitor], shape_class=shape, stop_timeout=1)
+    runner = environment.create_local_runner()
+    edge, used = _edge(target), time.process_time()
+    parts = seconds_by_part(target.pid) if target.local else {}
+    crowd.began = time.monotonic()
+    runner.start_shape()
+    admission = None
+    if operator:
+        admission = Admission(
+            operator, crowd.record, per_minute=asked.admission_per_minute, most=asked.users,
+            began=crowd.began, sleep=gevent.sleep,
+        )  # fmt: skip
+        gevent.spawn(admission.run)
+    while not crowd.all_gone and crowd.now < asked.limit:
+        gevent.sleep(min(PROGRESS, max(0.1, asked.limit - crowd.now)))
+        tell(progress(crowd))
+    seconds, in_time = crowd.now, crowd.all_gone
+    share = (time.process_time() - used) / seconds
+    crowd.over.set()
+    runner.quit()
+    return Done(
+        record=crowd.record,
+        figures=operator.figures() if operator else None,
+        let_in=admission.let_in if admission else None,
+        troubles=admission.troubles if admission else 0,
+        edge=_since(edge, _edge(target)),
+        seconds=seconds,
+        processor_share=share,
+        in_time=in_time,
+        parts={
+            name: round(spent - parts.get(name, 0.0), 2)
+            for name, spent in (seconds_by_part(target.pid) if target.local else {}).items()
+        },
+    )
+
+
+def progress(crowd: Crowd) -> str:
+    """One line about how it goes."""
+    visits, requests = crowd.record.visits, crowd.record.requests
+    now = crowd.now
+    lately = [one for one in requests[-5_000:] if one.at > now - PROGRESS]
+    numbered = sum(one.number is not None for one in visits)
+    admitted = sum(one.admitted is not None for one in visits)
+    return (
+        f"{now:5.0f} s  come {len(visits):,}  numbered {numbered:,}  admitted {admitted:,}"
+        f"  gone {crowd.gone:,}  {len(lately) / PROGRESS:,.0f} requests/s"
+        f"  p95 {percentile([one.ms for one in lately], 0.95):,.0f} ms"
+        f"  failed {sum(one.failed for one in requests):,}"
+    )
+
+
+def _edge(target: Target) -> dict[str, dict[str, int]]:
+    if not target.local:
+        return {}
+    with urllib.request.urlopen(target.edge_stats, timeout=10) as answer:
+        paths: dict[str, dict[str, int]] = json.loads(answer.read())["paths"]
+    return paths
+
+
+def _since(
+    before: dict[str, dict[str, int]], after: dict[str, dict[str, int]]
+) -> dict[str, dict[str, int]]:
+    return {
+        path: {name: count - before.get(path, {}).get(name, 0) for name, count in counts.items()}
+        for path, counts in after.items()
+        if path
+    }

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator of a load test: signed calls to the private API, and admission at a steady rate."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from deployment.load_test.record import Record
+from deployment.load_test.target import Target
+
+TIMEOUT = urllib3.Timeout(connect=2, read=30)
+BETWEEN = 1.0  # seconds between two raises
+
+
+class OperatorError(Exception):
+    """The private API did not do what it was asked; the sentence says what it answered."""
+
+
+class Operator:
+    """Knows the operator's keys."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._credentials = Credentials(target.access_key_id, target.secret_access_key)
+        self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
+
+    def call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
+        """The content of an answer; raises OperatorError when it is not 200."""
+        url, data = f"{self._target.private_api}{path}", b""
+        given = {"event_id": self._target.event_id, **(content or {})}
+        headers = {}
+        if method == "GET":
+            url += "?" + urlencode(given)
+        else:
+            data, headers = json.dumps(given).encode(), {"Content-Type": "application/json"}
+        request = AWSRequest(method, url, headers=headers, data=data)
+        SigV4Auth(self._credentials, "execute-api", self._target.region).add_auth(request)
+        signed = dict(request.headers.items())
+        answer = self._pool.request(method, url, body=data or None, headers=signed)
+        if answer.status != 200:
+            said = answer.data[:200].decode(errors="replace")
+            raise OperatorError(f"{path} answered {answer.status}: {said}")
+        return json.loads(answer.data)
+
+    def figures(self) -> dict[str, Any]:
+        """All figures of the event."""
+        figures: dict[str, Any] = self.call("GET", "/metrics")
+        return figures
+
+    def reset(self) -> None:
+        """Begin a new line."""
+        self.call("POST", "/reset_initial_state")
+
+    def raise_counter(self, by: int) -> int:
+        """Raise the serving counter; where it stands."""
+        return int(
+            self.call("POST", "/increment_serving_counter", {"increment_by": by})["serving_num"]
+        )
+
+
+class Admission:
+    """Raises the counter once a second, so that ``per_minute`` are let in, up to ``most``."""
+
+    def __init__(
+        self,
+        operator: Operator,
+        record: Record,
+        *,
+        per_minute: float,
+        most: int,
+        began: float,
+        sleep: Callable[[float], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._operator, self._record, self._began = operator, record, began
+        self._rate, self._most = per_minute / 60, most
+        self._sleep, self._monotonic = sleep, monotonic
+        self.let_in = 0
+        self.troubles = 0
+
+    def run(self) -> None:
+        """Until everybody was let in. What a failed call did is not known: it is not repeated."""
+        while self.let_in < self._most:
+            self._sleep(BETWEEN)
+            now = self._monotonic() - self._began
+            wanted = min(self._most, int(now * self._rate))
+            if wanted > self.let_in:
+                self._raise(wanted - self.let_in, now)
+
+    def _raise(self, by: int, now: float) -> None:
+        """Note the new bound before the call: nobody can be let in by it earlier."""
+        self._record.raises.append((now, self._record.bound_at(now) + by))
+        self.let_in += by
+        try:
+            self._operator.raise_counter(by)
+        except (OperatorError, urllib3.exceptions.HTTPError):
+            self.troubles += 1

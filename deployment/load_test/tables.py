@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of the room of this machine, counted in its tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.session import Session
+
+from deployment.load_test.checks import Rows
+from deployment.load_test.target import Target
+from deployment.local.config import PREFIX
+from infrastructure.resources import POSITIONS, TOKENS
+from waiting_room.records import OutcomeKind
+
+
+def count_rows(target: Target, generation: int) -> Rows:
+    """Positions and tokens of the line that stands; a scan, for this machine alone."""
+    dynamodb = Session().create_client(
+        "dynamodb",
+        endpoint_url=target.aws_endpoint_url,
+        region_name=target.region,
+        aws_access_key_id=target.access_key_id,
+        aws_secret_access_key=target.secret_access_key,
+    )
+    tokens = _count(dynamodb, TOKENS.name, target.event_id, generation, OutcomeKind.TOKEN.value)
+    return Rows(_count(dynamodb, POSITIONS.name, target.event_id, generation), tokens)
+
+
+def _count(client: Any, table: str, event_id: str, generation: int, kind: str = "") -> int:
+    names = {"#generation": "generation", "#line": "line"}
+    values: dict[str, Any] = {
+        ":generation": {"N": str(generation)},
+        ":line": {"S": f"{event_id}#"},
+    }
+    condition = "#generation = :generation AND begins_with(#line, :line)"
+    if kind:
+        names["#kind"], values[":kind"] = "kind", {"S": kind}
+        condition += " AND #kind = :kind"
+    pages = client.get_paginator("scan").paginate(
+        TableName=f"{PREFIX}-{table}",
+        FilterExpression=condition,
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues=values,
+        Select="COUNT",
+    )
+    return sum(int(page["Count"]) for page in pages)

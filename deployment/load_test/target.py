@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The room that a load test talks to: that of this machine, or one that its user names."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+NAMES = ("public_api", "private_api", "store_api", "event_id", "region", "aws_endpoint_url")
+
+
+class TargetError(Exception):
+    """There is nothing to load, or it may not be loaded; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Addresses without a slash at the end; empty ones are left out of the test."""
+
+    public_api: str
+    private_api: str
+    store_api: str
+    event_id: str
+    region: str
+    access_key_id: str
+    secret_access_key: str
+    aws_endpoint_url: str = ""
+    pid: int = 0  # of the process that started the room of this machine
+
+    @property
+    def local(self) -> bool:
+        """Whether it is the room of this machine, whose tables and edge can be looked into."""
+        return bool(self.aws_endpoint_url)
+
+    @property
+    def edge_stats(self) -> str:
+        """What the local edge counted."""
+        parts = urlsplit(self.public_api)
+        return f"{parts.scheme}://{parts.netloc}/__edge/stats"
+
+
+def of_this_machine(folder: Path) -> Target:
+    """The room whose endpoints stand in ``folder``; raises TargetError."""
+    path = folder / "endpoints.json"
+    if not path.exists():
+        raise TargetError(f"No room runs here: start one with `make run` ({path.name} is missing).")
+    found = json.loads(path.read_text())
+    target = Target(
+        **{name: str(found[name]).rstrip("/") for name in NAMES},
+        access_key_id=found["access_key_id"],
+        secret_access_key=found["secret_access_key"],
+        pid=int(found["pid"]),
+    )
+    for address in (target.public_api, target.private_api, target.store_api):
+        if not is_loopback(address):
+            raise TargetError(f"{address} is not on this machine: name it with --host to load it.")
+    return target
+
+
+def of_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Target:
+    """A room that its user names, with the AWS keys of the environment; raises TargetError."""
+    if not options.get("event"):
+        raise TargetError("--host needs --event too.")
+    private = str(options.get("private") or "").rstrip("/")
+    if private and not (env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY")):
+        raise TargetError("--private needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+    return Target(
+        public_api=str(options["host"]).rstrip("/"),
+        private_api=private,
+        store_api=str(options.get("store") or "").rstrip("/"),
+        event_id=str(options["event"]),
+        region=str(options.get("region") or env.get("AWS_REGION") or ""),
+        access_key_id=env.get("AWS_ACCESS_KEY_ID", ""),
+        secret_access_key=env.get("AWS_SECRET_ACCESS_KEY", ""),
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address can only be this machine."""
+    host = urlsplit(address).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

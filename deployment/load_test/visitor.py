@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A visitor as Locust knows users: joins, asks for the number, waits, takes the token, buys."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from locust import task
+from locust.contrib.fasthttp import FastHttpUser
+from locust.exception import StopUser
+
+from deployment.load_test.record import Record, Visit
+from deployment.load_test.record import Request as Made
+from deployment.load_test.target import Target
+from deployment.polling import RETRY_SPREAD, ask_after, retry_after, spread, status_after
+
+MOST_TRIES = 40  # of one request that fails; then the visitor goes home
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass
+class Crowd:
+    """What the visitors of a test share. ``arrivals`` in seconds since ``began``."""
+
+    target: Target
+    arrivals: list[float]
+    record: Record = field(default_factory=Record)
+    began: float = field(default_factory=time.monotonic)
+    over: Event = field(default_factory=Event)
+    come: int = 0
+    gone: int = 0
+
+    @property
+    def now(self) -> float:
+        """Seconds since the test began."""
+        return time.monotonic() - self.began
+
+    def next_arrival(self) -> float:
+        """When the next visitor comes."""
+        self.come += 1
+        return self.arrivals[self.come - 1]
+
+    @property
+    def all_gone(self) -> bool:
+        """Whether everybody has come and gone."""
+        return self.gone >= len(self.arrivals)
+
+
+class GaveUp(Exception):
+    """The visitor goes home; the sentence says why."""
+
+
+class Visitor(FastHttpUser):
+    """One visit; then the greenlet rests, so that Locust starts nobody in its place."""
+
+    crowd: Crowd
+    network_timeout = 30.0
+    connection_timeout = 10.0
+    max_retries = 0
+    insecure = False
+
+    @task
+    def visit(self) -> None:
+        """The whole visit."""
+        crowd = self.crowd
+        arrival = crowd.next_arrival()
+        gevent.sleep(max(0.0, arrival - crowd.now))
+        me = Visit(arrived=crowd.now)
+        crowd.record.visits.append(me)
+        try:
+            self._visit(me)
+        except GaveUp as why:
+            me.ended = str(why)
+        finally:
+            crowd.gone += 1
+        crowd.over.wait()
+        raise StopUser
+
+    def _visit(self, me: Visit) -> None:
+        event = self.crowd.target.event_id
+        joined = self._ask("join", "POST", "/assign_queue_num", json={"event_id": event})
+        if joined.status_code != 200:
+            raise GaveUp(f"the join was answered {joined.status_code}")
+        me.joined, request_id = self.crowd.now, joined.json()["api_request_id"]
+        me.number = self._number(request_id)
+        me.learned = self.crowd.now
+        access_token = ""
+        while not access_token:
+            self._wait_for(me.number)
+            access_token = self._token(request_id)
+        me.admitted = self.crowd.now
+        if self.crowd.target.store_api:
+            url = f"{self.crowd.target.store_api}/checkout"
+            bought = self._ask("store", "GET", url, headers={"Authorization": access_token})
+            if bought.status_code != 200:
+                raise GaveUp(f"the store answered {bought.status_code}")
+            me.paid = self.crowd.now
+
+    def _number(self, request_id: str) -> int:
+        query = f"event_id={self.crowd.target.event_id}&request_id={request_id}"
+        asked = 0
+        while True:
+            self._pause(ask_after(asked))
+            answer = self._ask("queue_num", "GET", f"/queue_num?{query}")
+            if answer.status_code == 200:
+                return int(answer.json()["queue_number"])
+            if answer.status_code != 202:
+                raise GaveUp(f"the number was answered {answer.status_code}")
+            asked += 1
+
+    def _wait_for(self, number: int) -> None:
+        while True:
+            answer = self._ask("status", "GET", f"/status?event_id={self.crowd.target.event_id}")
+            if answer.status_code != 200:
+                raise GaveUp(f"the status was answered {answer.status_code}")
+            said = answer.json()
+            ahead = number - said["serving_counter"]
+            if ahead <= 0:
+                return
+            self._pause(status_after(said["poll_after_seconds"], ahead, said["waiting_num"]))
+
+    def _token(self, request_id: str) -> str:
+        """The access token; empty when the turn has not come after all."""
+        body = {"event_id": self.crowd.target.event_id, "request_id": request_id}
+        answer = self._ask("token", "POST", "/generate_token", json=body)
+        if answer.status_code == 200:
+            return str(answer.json()["access_token"])
+        if answer.status_code != 202:
+            raise GaveUp(f"the token was answered {answer.status_code}")
+        self._pause(2)
+        return ""
+
+    def _ask(self, name: str, method: str, url: str, **options: Any) -> Any:
+        """An answer; trouble is waited out as the page does."""
+        for tries in range(MOST_TRIES):
+            began = time.monotonic()
+            with self.client.request(
+                method, url, name=name, catch_response=True, **options
+            ) as answer:
+                made = Made(
+                    name,
+                    self.crowd.now,
+                    (time.monotonic() - began) * 1000,
+                    int(answer.status_code or 0),
+                )
+                self.crowd.record.requests.append(made)
+                if made.failed:
+                    answer.failure(f"status {made.status}")
+                else:
+                    answer.success()
+            if not made.failed:
+                return answer
+            self._pause(retry_after(tries), RETRY_SPREAD)
+        raise GaveUp(f"{name} failed {MOST_TRIES} times")
+
+    def _pause(self, seconds: float, by: float | None = None) -> None:
+        chance = random.random()
+        gevent.sleep(spread(seconds, chance) if by is None else spread(seconds, chance, by))
