@@ -8,6 +8,7 @@ PYTEST_ARGS ?=
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx cdk
 CDK_ARGS ?=
 VISITORS ?= 1000000
+USERS ?= 2000
 export PYTHONPATH := source:.
 
 .PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth bootstrap deploy diff destroy bundles load-test capacity redrive many-pages screenshots openapi lock clean
@@ -110,6 +111,9 @@ bench: install ## measure requests, times, cold starts, throughput, growth; fill
 
 capacity: .venv/dev ## how many visitors, what to raise, what it costs: make capacity VISITORS=1000000
 	$(BIN)/python -m deployment.capacity --visitors $(VISITORS) $(CAPACITY)
+
+load-test: .venv/dev ## send a crowd to the room that runs here: make load-test USERS=2000
+	$(BIN)/python -m deployment.load_test --users $(USERS) $(LOAD_TEST)
 
 lock: .venv/uv ## pin every dependency again
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/dev.in -o requirements/dev.txt

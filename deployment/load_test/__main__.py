@@ -44,6 +44,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--store", help="its sample store")
     parser.add_argument("--event", help="its event")
     parser.add_argument("--region", help="its region, for signatures")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for what was found")
     parser.add_argument("--write-page", action="store_true", help="fill docs/load-test.md")
     asked = parser.parse_args(given)
     if not 1 <= asked.users <= MOST_USERS:
@@ -76,7 +77,10 @@ def main(given: Sequence[str]) -> int:
     found = report.summary(asked, done, checks) | {"locust": locust_version}
     text = report.tables(found)
     print(text)
-    _keep(found, done, text, options.write_page)
+    _keep(options.results, found, done)
+    if options.write_page:
+        report.draw(done, IMAGE)
+        fill(PAGE, "load test", text)
     return 0 if all(one.holds for one in checks) and done.in_time else 1
 
 
@@ -86,14 +90,12 @@ def _target(options: argparse.Namespace) -> Target:
     return of_this_machine(Path(os.environ.get("LOCAL_DIR") or ROOT / ".local"))
 
 
-def _keep(found: dict[str, object], done: Done, text: str, page: bool) -> None:
-    RESULTS.mkdir(parents=True, exist_ok=True)
+def _keep(folder: Path, found: dict[str, object], done: Done) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("latest", found), ("latest-visits", done.record.as_json())):
-        (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1))
-    image = report.draw(done, IMAGE if page else RESULTS / "latest.png")
-    if page:
-        fill(PAGE, "load test", text)
-    print(f"\nkept: {RESULTS.relative_to(ROOT)}/latest.json, {image.relative_to(ROOT)}")
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=1))
+    report.draw(done, folder / "latest.png")
+    print(f"\nkept in {folder}: latest.json, latest-visits.json, latest.png")
 
 
 if __name__ == "__main__":

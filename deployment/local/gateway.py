@@ -30,7 +30,7 @@ from infrastructure import enqueue
 from infrastructure.sites import control_panel_config, origin, waiting_room_config
 from waiting_room.settings import Settings
 
-THREADS = 40  # of each API; a handler that waits for a hanging store holds one for seconds
+THREADS = 20  # of each route; a handler that waits for a hanging store holds one for seconds
 DRAIN = 3  # seconds that connections have to end
 
 

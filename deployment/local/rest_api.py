@@ -30,7 +30,8 @@ class RestApi:
 
     ``plain`` leaves what API Gateway answers by itself as it is.
 
-    Handlers run in threads of their own, so that a slow API leaves the others alone.
+    Each route has threads of its own, as it has its own function on AWS: a crowd that asks for its
+    numbers, or a slow API, leaves the other routes alone.
     """
 
     def __init__(
@@ -56,7 +57,10 @@ class RestApi:
             for method, entry in methods.items()
         }
         self._paths = {path for _, path in (*self._routes, *self._integrations)}
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads = {
+            path: ThreadPoolExecutor(threads, thread_name_prefix=f"{name}{path}")
+            for path in self._paths
+        }
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """Serve an ASGI connection."""
@@ -76,11 +80,13 @@ class RestApi:
         given = call.headers.get("x-api-key", "")
         if self._api_key and not hmac.compare_digest(given.encode(), self._api_key.encode()):
             return self._message(403, "Forbidden")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, call)
+        threads = self._threads[call.path]
+        return await asyncio.get_running_loop().run_in_executor(threads, self._run, call)
 
     def close(self) -> None:
         """Let running handlers finish, take no more."""
-        self._threads.shutdown()
+        for threads in self._threads.values():
+            threads.shutdown()
 
     def _run(self, call: Call) -> Answer:
         integration = self._integrations.get((call.method, call.path))

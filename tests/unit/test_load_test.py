@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The load test's own parts: what it may load, what it records, what it calls right or wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployment.load_test import report
+from deployment.load_test.checks import Check, Rows, check
+from deployment.load_test.operator import Admission, OperatorError
+from deployment.load_test.processor import seconds_by_part
+from deployment.load_test.record import Asked, Done, Record, Request, Visit, percentile
+from deployment.load_test.target import TargetError, is_loopback, of_options, of_this_machine
+
+FIGURES = {"queue_counter": 3, "total_tokens": 3, "serving_counter": 3, "holes": 0}
+ROWS = Rows(3, 3)
+
+
+def good() -> Record:
+    """Three visitors, let in one by one."""
+    record = Record(raises=[(0.0, 1), (5.0, 2), (6.0, 3)])
+    for number, admitted in ((1, 4.0), (2, 5.5), (3, 7.0)):
+        visit = Visit(0.0, joined=0.5, learned=2.0, number=number, admitted=admitted, paid=8.0)
+        record.visits.append(visit)
+    return record
+
+
+def verdict(record: Record, **changed: Any) -> list[str]:
+    """The sentences that do not hold."""
+    options = {"alone": True, "figures": FIGURES, "rows": ROWS, "let_in": 3, **changed}
+    return [one.sentence for one in check(record, **options) if not one.holds]
+
+
+def test_a_test_in_which_all_went_well_is_right() -> None:
+    assert verdict(good()) == []
+
+
+def test_a_number_given_twice_is_wrong() -> None:
+    record = good()
+    record.visits[1].number = 1
+    assert verdict(record) == [
+        "no two visitors have the same number",
+        "the numbers are 1 to n without a gap",
+    ]
+
+
+def test_a_gap_is_wrong_only_where_nobody_else_joined() -> None:
+    record = good()
+    record.visits[2].number = 4
+    assert "the numbers are 1 to n without a gap" in verdict(record)
+    assert verdict(record, alone=False) == []
+
+
+def test_a_visitor_who_is_let_in_early_is_seen() -> None:
+    record = good()
+    record.visits[2].admitted = 5.9
+    assert verdict(record) == ["nobody was let in before the turn"]
+
+
+def test_a_join_without_a_number_and_a_visitor_without_a_token_are_seen() -> None:
+    record = good()
+    record.visits[2] = Visit(0.0, joined=0.5, ended="the number was answered 410")
+    found = verdict(record)
+    assert found[:2] == ["every accepted join became a position", "every visitor was let in"]
+
+
+@pytest.mark.parametrize("name", ["queue_counter", "total_tokens", "serving_counter"])
+def test_a_counter_that_says_something_else_is_wrong(name: str) -> None:
+    assert "the counters say what the visitors saw" in verdict(good(), figures={**FIGURES, name: 9})
+
+
+@pytest.mark.parametrize("rows", [Rows(4, 3), Rows(3, 2)])
+def test_rows_that_are_not_the_visitors_are_wrong(rows: Rows) -> None:
+    assert verdict(good(), rows=rows) == [
+        "the tables hold one row for each, and the counters agree"
+    ]
+
+
+def test_what_cannot_be_known_is_not_checked() -> None:
+    found = check(good(), alone=False, figures=None, rows=None, let_in=None)
+    assert len(found) == 3
+
+
+def test_the_counter_can_never_have_been_above_what_was_raised_so_far() -> None:
+    record = good()
+    assert [record.bound_at(moment) for moment in (-1, 0, 4.9, 5, 99)] == [0, 1, 1, 2, 3]
+
+
+def test_trouble_is_no_answer_a_throttle_or_a_fault_of_the_server() -> None:
+    failed = [Request("join", 0, 1, status).failed for status in (0, 200, 202, 410, 429, 500, 503)]
+    assert failed == [True, False, False, False, True, True, True]
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    assert percentile([3, 1, 2], 0.5) == 2
+    assert percentile([3, 1, 2], 1.0) == 3
+    assert percentile([], 0.5) == 0
+
+
+# --- what it may load --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("http://127.0.0.1:1", True),
+        ("http://localhost/api", True),
+        ("http://[::1]:8080", True),
+        ("http://127.0.0.1.example.com", False),
+        ("https://room.example", False),
+        ("http://10.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_only_this_machine_is_this_machine(address: str, here: bool) -> None:
+    assert is_loopback(address) is here
+
+
+def endpoints(folder: Path, **changed: Any) -> Path:
+    names = ("public_api", "private_api", "store_api", "aws_endpoint_url")
+    found = dict.fromkeys(names, "http://127.0.0.1:1/api")
+    found |= {"event_id": "Sample", "region": "r", "access_key_id": "a", "secret_access_key": "s"}
+    (folder / "endpoints.json").write_text(json.dumps({**found, "pid": 1, **changed}))
+    return folder
+
+
+def test_without_a_host_it_loads_the_room_of_this_machine_alone(tmp_path: Path) -> None:
+    assert of_this_machine(endpoints(tmp_path)).edge_stats == "http://127.0.0.1:1/__edge/stats"
+    with pytest.raises(TargetError, match="not on this machine"):
+        of_this_machine(endpoints(tmp_path, public_api="https://room.example/api"))
+    with pytest.raises(TargetError, match="make run"):
+        of_this_machine(tmp_path / "nothing")
+
+
+def test_a_deployed_room_is_loaded_when_its_user_names_it_and_never_reset() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "eu-central-1"}
+    given = {"host": "https://room.example/", "event": "Sale", "private": "https://p.example"}
+    target = of_options(given, keys)
+    assert (target.public_api, target.region, target.local) == (
+        "https://room.example", "eu-central-1", False,
+    )  # fmt: skip
+    with pytest.raises(TargetError, match="--event"):
+        of_options({"host": "https://room.example"}, keys)
+    with pytest.raises(TargetError, match="AWS_ACCESS_KEY_ID"):
+        of_options(given, {})
+
+
+@pytest.mark.parametrize("words", [["--users", "0"], ["--users", "20001"], ["--limit", "0"]])
+def test_the_crowd_and_the_time_are_bounded(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deployment.load_test", *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": "source:."},
+    )
+    assert done.returncode == 2
+    assert "must be" in done.stderr
+
+
+# --- the operator ------------------------------------------------------------------------------
+
+
+class Door:
+    """A private API that counts."""
+
+    def __init__(self, breaks: int = 0) -> None:
+        self.serving, self.breaks = 0, breaks
+
+    def raise_counter(self, by: int) -> int:
+        self.serving += by
+        if self.breaks:
+            self.breaks -= 1
+            raise OperatorError("503")
+        return self.serving
+
+
+def admission(door: Door, most: int, per_minute: float = 600) -> tuple[Admission, Record]:
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    record = Record()
+    made = Admission(
+        door,  # type: ignore[arg-type]
+        record,
+        per_minute=per_minute,
+        most=most,
+        began=0.0,
+        sleep=sleep,
+        monotonic=lambda: clock[0],
+    )
+    return made, record
+
+
+def test_the_operator_lets_in_at_the_rate_and_no_more_than_there_are() -> None:
+    door = Door()
+    made, record = admission(door, most=25)
+    made.run()
+    assert (door.serving, made.let_in) == (25, 25)
+    assert record.raises == [(1.0, 10), (2.0, 20), (3.0, 25)]
+
+
+def test_a_raise_whose_answer_was_lost_is_not_repeated() -> None:
+    door = Door(breaks=1)
+    made, _ = admission(door, most=20)
+    made.run()
+    assert (door.serving, made.let_in, made.troubles) == (20, 20, 1)
+
+
+# --- the report --------------------------------------------------------------------------------
+
+
+def test_the_report_says_everything_in_figures(tmp_path: Path) -> None:
+    record = good()
+    record.requests = [Request("join", 0.5, 12.0, 200), Request("status", 1.5, 3.0, 503)]
+    done = Done(
+        record=record, figures=FIGURES, let_in=3, troubles=0, seconds=8.0, processor_share=0.1,
+        in_time=True, parts={"workers": 2.0},
+        edge={"/status": {"hits": 3, "misses": 1, "origin_calls": 1}, "/quiet": {"hits": 0}},
+    )  # fmt: skip
+    found = report.summary(Asked(3, "flash", 1, 60, 60), done, [Check("it holds", False, "no")])
+    assert found["visits"]["admitted"] == 3
+    assert found["requests"]["join"]["ms"] == [12.0] * 4
+    assert found["requests"]["status"]["failed"] == 1
+    text = report.tables(found)
+    assert "| /status | 4 | 3 | 1 |" in text
+    assert "/quiet" not in text
+    assert "| workers | 2.0 | 666.7 | 1000.00 |" in text
+    assert "| it holds | **no** | no |" in text
+    assert report.draw(done, tmp_path / "p.png").stat().st_size > 1_000
+    json.dumps(found)
+    assert report.tables({**found, "edge": {}, "processor_seconds": {}})
+    assert replace(done, in_time=False).in_time is False
+
+
+def test_processor_time_of_nobodys_children_is_empty() -> None:
+    assert seconds_by_part(os.getpid()) == {}
