@@ -78,7 +78,8 @@ def warm(room: LambdaRoom) -> None:
 
 @pytest.fixture(autouse=True)
 def nobody_is_refused(room: LambdaRoom) -> Iterator[None]:
-    """Every call that a function made was one that its role allows."""
+    """Every call that a function made in a test was one that its role allows."""
+    room.referee.denied.clear()
     yield
     assert room.referee.denied == set()
 
