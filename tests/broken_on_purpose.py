@@ -227,7 +227,7 @@ def notices(broken: Break, folder: Path) -> bool:
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
     finally:
         path.write_text(whole)
@@ -237,7 +237,9 @@ def notices(broken: Break, folder: Path) -> bool:
 
 
 def main() -> int:
-    """Try every break; answers 1 when one went unnoticed."""
+    """Try every break, or those whose rule holds a text; answers 1 when one went unnoticed."""
+    words = sys.argv[1:]
+    chosen = [one for one in BREAKS if not words or any(word in one.rule for word in words)]
     unnoticed = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -245,12 +247,12 @@ def main() -> int:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, folder / part)
         (folder / ".venv").symlink_to(ROOT / ".venv")
-        for broken in BREAKS:
+        for broken in chosen:
             seen = notices(broken, folder)
             unnoticed += not seen
             word = "noticed  " if seen else "UNNOTICED"
             print(f"{word}  {broken.rule}  ({broken.tests})", flush=True)
-    print(f"{len(BREAKS) - unnoticed} of {len(BREAKS)} breaks were noticed")
+    print(f"{len(chosen) - unnoticed} of {len(chosen)} breaks were noticed")
     return int(unnoticed > 0)
 
 

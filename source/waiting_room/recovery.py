@@ -30,7 +30,7 @@ from waiting_room.records import (
 
 Answer = TypeVar("Answer")
 SETTLE_STEP = 5_000  # positions settled at once; bounds what the minute worker reads
-READ_AT_ONCE = 20_000  # positions whose token rows a caller reads: about a second
+READ_AT_ONCE = 10_000  # positions whose token rows a caller reads: half a second on one core
 MANY_MOVES = 2_000  # serving moves after which a checkpoint spares reading them
 READ_STEP = 10_000  # positions read between two signs of life
 VERIFY_STEP, VERIFY_STEPS = 5_000, 20  # positions compared at once, and how often in a minute
