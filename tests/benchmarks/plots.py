@@ -39,7 +39,7 @@ def cold_starts(kept: dict[str, Any]) -> None:
     axes.axvline(0.5, color=LINE, linestyle="--", linewidth=1, label="target of a public function")
     axes.axvline(0.3, color=LINE, linestyle=":", linewidth=1, label="target of the authorizer")
     axes.set(title="Cold start: processor time of import and first answer", xlabel="of reference")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower right")
     _save(figure, "bench-cold-start")
 
 
@@ -72,8 +72,8 @@ def growth(requests: dict[str, Any], kilobytes: dict[str, Any], times: dict[str,
         ("Requests", "Kilobytes read", "Processor ms"),
         strict=True,
     ):
-        for row in kept["rows"]:
-            axes.plot(sizes, row[1:], "o-", markersize=3, linewidth=1, label=row[0])
+        for row, colour in zip(kept["rows"], pyplot.get_cmap("tab20").colors, strict=False):
+            axes.plot(sizes, row[1:], "o-", color=colour, markersize=3, linewidth=1, label=row[0])
         axes.set(title=title, xlabel="visitors in the event", xscale="log")
         axes.set_yscale("symlog", linthresh=0.1)
         axes.set_ylim(bottom=0)
