@@ -20,6 +20,7 @@ from deployment.capacity.quotas import Assumptions
 from deployment.capacity.workers import Workers
 from deployment.polling import NEAR, RETRY_SPREAD, SPREAD, ask_after, retry_after, status_after
 from waiting_room.serving import poll_after
+from waiting_room.settings import RATE_WINDOW
 
 API_MEMORY = 1024  # MB of each function of the public API
 EDGE_SECONDS = 1.0  # an answer of /status may be this old
@@ -236,13 +237,19 @@ def edge_polls(outcome: Outcome) -> Times:
     known: dict[tuple[int, float], float] = {}
     polls = np.zeros(last + 1)
     for second, crowd in enumerate(waiting.tolist()):
-        rate = plan.admission_per_minute if second >= plan.admission_after else 0.0
+        rate = _rate_seen(plan, second)
         step = max(1, crowd // 200)
-        key = (crowd // step * step, rate)
+        key = (crowd // step * step, round(rate, 1))
         if key not in known:
             known[key] = _polls_of_one(*key)
         polls[second] = crowd * known[key]
     return polls
+
+
+def _rate_seen(plan: Plan, second: int) -> float:
+    """The rate that ``/status`` tells: measured over a window, so it is low for that long."""
+    open_for = min(max(0.0, second - plan.admission_after), RATE_WINDOW)
+    return plan.admission_per_minute * open_for / RATE_WINDOW
 
 
 def _polls_of_one(crowd: int, rate: float, points: int = 24) -> float:
