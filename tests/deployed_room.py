@@ -134,7 +134,7 @@ class DeployedRoom:
         with patch.dict(os.environ, environment, clear=True), patch.object(wiring, "time", clock):
             _cold()
             statements = self._statements(asked["Role"]["Fn::GetAtt"][0])
-            aws._session().register(
+            aws.session().register(
                 "provide-client-params.*.*",
                 lambda params, model, **_: self._check(logical, statements, model, params),
             )
@@ -250,5 +250,5 @@ def _worker(module: str, name: str) -> Any:
 
 def _cold() -> None:
     """Forget what a warm function keeps."""
-    for kept in (wiring.settings, wiring.room, aws.client, aws._session):
+    for kept in (wiring.settings, wiring.room, aws.client, aws.session):
         kept.cache_clear()

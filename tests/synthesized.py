@@ -96,28 +96,46 @@ class Assembly:
         }
 
 
-def nag_findings() -> list[tuple[str, str]]:
-    """What cdk-nag's AwsSolutions finds in all stacks, as (rule, construct path)."""
-    from aws_cdk import Validations
-    from cdk_nag import AwsSolutionsChecks
+class Reviewed:
+    """All stacks once more, looked at by cdk-nag's AwsSolutions.
 
-    assembly = Assembly(EVERYTHING, more_inlets=["Automatic"])
-    Validations.of(assembly.app).add_plugins(AwsSolutionsChecks(assembly.app))
-    with pytest.raises(RuntimeError, match="ValidationFailed"):  # it ends so whatever it finds
-        assembly.app.synth()
-    report = json.loads((Path(assembly.app.outdir) / "validation-report.json").read_text())
-    return [
-        (violation["ruleName"], construct["constructPath"])
-        for plugin in report["pluginReports"]
-        for violation in plugin["violations"]
-        for construct in violation["violatingConstructs"]
-    ]
+    ``findings`` are (rule, construct path); ``templates`` are by construct id.
+    """
+
+    def __init__(self) -> None:
+        from aws_cdk import Validations
+        from cdk_nag import AwsSolutionsChecks
+
+        app = everything().app
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        with pytest.raises(RuntimeError, match="ValidationFailed"):  # it ends so if it finds any
+            app.synth()
+        folder = Path(app.outdir)
+        report = json.loads((folder / "validation-report.json").read_text())
+        self.findings = [
+            (violation["ruleName"], construct["constructPath"])
+            for plugin in report["pluginReports"]
+            for violation in plugin["violations"]
+            for construct in violation["violatingConstructs"]
+        ]
+        self.templates = {
+            path.name.partition(".")[0]: json.loads(path.read_text())
+            for path in folder.glob("*.template.json")
+        }
 
 
-def statements_text(assembly: Assembly) -> str:
+def everything(*, eventful: bool = False) -> Assembly:
+    """All stacks there are; the others change nothing of core but what it lets them import.
+
+    ``eventful``: with events on, so that every function has all that it may ever do.
+    """
+    return Assembly(EVENTFUL if eventful else EVERYTHING, more_inlets=["Periodic", "Automatic"])
+
+
+def statements_text(stacks: Mapping[str, Synthesized]) -> str:
     """What each role may do, for a reader: role, then one line of actions and resource each."""
     lines = []
-    for stack_name, stack in sorted(assembly.stacks.items()):
+    for stack_name, stack in sorted(stacks.items()):
         for name, role in sorted(stack.of_type("AWS::IAM::Role").items()):
             lines.append(f"{stack_name}: {_plain(name)}")
             lines += [f"    managed {_resource(arn)}" for arn in role.get("ManagedPolicyArns", [])]
@@ -161,9 +179,7 @@ def _plain(name: str) -> str:
 def main() -> None:
     """Write the snapshot of permissions again."""
     path = Path(__file__).parent / "infrastructure" / "permissions.txt"
-    path.write_text(
-        statements_text(Assembly(EVENTFUL, more_inlets=["Periodic", "Automatic"])), encoding="utf-8"
-    )
+    path.write_text(statements_text(everything(eventful=True).stacks), encoding="utf-8")
 
 
 if __name__ == "__main__":

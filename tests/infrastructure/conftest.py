@@ -12,7 +12,7 @@ import pytest
 
 from deployment.bundle import APPS, bundle
 from tests.lambda_process import LambdaProcess, Start, sdk
-from tests.synthesized import EVENTFUL, EVERYTHING, Assembly, Synthesized
+from tests.synthesized import Assembly, Reviewed, Synthesized, everything
 
 WITH_SDK = ("public_api", "private_api", "workers", "openid", "inlet")
 
@@ -43,8 +43,8 @@ def start(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def assembly() -> Assembly:
-    """All stacks there are; nothing of it changes core but what it lets others import."""
-    return Assembly(EVERYTHING, more_inlets=["Periodic", "Automatic"])
+    """All stacks there are, with events off."""
+    return everything()
 
 
 @pytest.fixture(scope="session")
@@ -55,5 +55,11 @@ def core(assembly: Assembly) -> Synthesized:
 
 @pytest.fixture(scope="session")
 def eventful() -> Assembly:
-    """All stacks with events on: every function with all that it may ever do."""
-    return Assembly(EVENTFUL, more_inlets=["Periodic", "Automatic"])
+    """All stacks there are, with events on."""
+    return everything(eventful=True)
+
+
+@pytest.fixture(scope="session")
+def reviewed() -> Reviewed:
+    """The stacks with events off, made a second time, with what cdk-nag finds in them."""
+    return Reviewed()
