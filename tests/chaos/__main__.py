@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``make chaos``: every attack at its long size; the table goes to ``docs/reliability.md``.
 
-``CHAOS_SEED`` repeats a run. ``CHAOS_ONLY=resets,keys`` runs some of them and writes no table.
+``CHAOS_SEED`` repeats a run. ``CHAOS_ONLY=resets,keys`` runs some of them and replaces their rows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests import servers
 from tests.chaos import (
@@ -23,7 +24,6 @@ from tests.chaos import (
     joins_queue,
     keys,
     lost_counters,
-    rebuilds,
     resets,
     slow,
 )
@@ -35,12 +35,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 KEPT = ROOT / "build" / "chaos.json"
 FIRST, LAST = "<!-- make chaos: first -->\n", "<!-- make chaos: last -->\n"
+ORDER = (
+    "counters", "rebuilds", "crashes", "queue", "tables", "slow", "clocks", "resets", "keys",
+)  # fmt: skip
 SIZES = (10_000, 100_000, 1_000_000)
 Attack = Callable[[], list[Result]]
 
 
 def attacks(tables_url: str, aws_url: str, server: object, seed: int) -> dict[str, Attack]:
-    """Each attack by its name, at its long size."""
+    """Each attack by its name, at its long size; those that take longest come last."""
 
     def crash() -> list[Result]:
         with quick_claims():
@@ -57,10 +60,6 @@ def attacks(tables_url: str, aws_url: str, server: object, seed: int) -> dict[st
                 seed=seed,  # type: ignore[arg-type]
             )
         ],
-        "rebuilds": lambda: rebuilds.run(
-            tables_url, server, sizes=[size for size in SIZES if size <= _most()], seed=seed
-        ),
-        "crashes": crash,
         "queue": lambda: [
             joins_queue.run(tables_url, aws_url, server, joins=2_000, seed=seed),
             joins_queue.big_batch(tables_url, server, joins=10_000, seed=seed),
@@ -75,6 +74,10 @@ def attacks(tables_url: str, aws_url: str, server: object, seed: int) -> dict[st
             resets.run(tables_url, server, joins=5_000, resets=50, pause=0.6, seed=seed)
         ],
         "keys": lambda: [keys.run(tables_url, aws_url, server, rotations=6, seconds=5, seed=seed)],
+        "crashes": crash,
+        "rebuilds": lambda: rebuilds.run(
+            tables_url, server, sizes=[size for size in SIZES if size <= _most()], seed=seed
+        ),
     }
 
 
@@ -87,32 +90,32 @@ def main() -> int:
     logging.disable(logging.WARNING)
     seed = int(os.environ.get("CHAOS_SEED", "0")) or int(time.time())
     only = [name for name in os.environ.get("CHAOS_ONLY", "").split(",") if name]
-    found: list[Result] = []
+    kept = json.loads(KEPT.read_text()) if only and KEPT.exists() else {}
+    clean = True
     with tables() as tables_url, servers.moto_server() as aws_url, counter_servers() as server:
         for name, attack in attacks(tables_url, aws_url, server, seed).items():
             if only and name not in only:
                 continue
-            for result in attack():
+            found = attack()
+            for result in found:
                 print(result, flush=True)
                 for sentence in list(dict.fromkeys(result.wrong))[:10]:
                     print(f"    {sentence}", flush=True)
-                found.append(result)
-    write(found, whole=not only)
-    return int(not all(result.clean for result in found))
+                clean = clean and result.clean
+            kept[name] = [vars(result) for result in found]
+            write(kept)
+    return int(not clean)
 
 
-def write(found: list[Result], *, whole: bool) -> None:
+def write(kept: dict[str, list[dict[str, Any]]]) -> None:
     """Keep the results, and put the table where the page has its markers."""
     KEPT.parent.mkdir(exist_ok=True)
-    kept = [{**vars(result), "clean": result.clean} for result in found]
-    KEPT.write_text(json.dumps({"results": kept, "machine": machine()}, indent=1))
-    if not whole:
-        return
+    KEPT.write_text(json.dumps(kept, indent=1))
     page = PAGE.read_text()
     start, rest = page.split(FIRST)
     _, end = rest.split(LAST)
-    table = markdown(COLUMNS, rows(found))
-    PAGE.write_text(f"{start}{FIRST}\n{table}\n{machine()}\n\n{LAST}{end}")
+    found = [Result(**one) for name in ORDER for one in kept.get(name, [])]
+    PAGE.write_text(f"{start}{FIRST}\n{markdown(COLUMNS, rows(found))}\n{machine()}\n\n{LAST}{end}")
 
 
 def machine() -> str:
