@@ -24,6 +24,7 @@ from tests.chaos import (
     joins_queue,
     keys,
     lost_counters,
+    rebuilds,
     resets,
     slow,
 )
