@@ -243,7 +243,7 @@ def main() -> int:
     unnoticed = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in ("source", "tests", "infrastructure", "deployment", "pyproject.toml"):
+        for part in ("source", "tests", "infrastructure", "deployment", "docs", "pyproject.toml"):
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, folder / part)
         (folder / ".venv").symlink_to(ROOT / ".venv")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { beforeEach, test } from "node:test";
 import { backOff, estimate, pollDelay, waitingRoom } from "../waiting-room.js";
 import { Clock, Profile, Server } from "./fakes.js";
@@ -486,6 +487,21 @@ test("many pages that start together do not stay in step", async () => {
   for (const { at } of server.calls.filter((call) => call.path === "/status" && call.at > clock.now - 60_000))
     seconds.set(Math.floor(at / 1000), (seconds.get(Math.floor(at / 1000)) ?? 0) + 1);
   assert.ok(Math.max(...seconds.values()) < 15, JSON.stringify([...seconds.values()]));
+});
+
+test("every part of the state is explained in the docs, and nothing else", async () => {
+  const page = await joined(5);
+  server.serving = 6;
+  server.expiresIn = 60;
+  await clock.pass(20);
+  server.reset();
+  await clock.pass(60);
+  assert.equal(page.state.phase, "over");
+  const docs = await readFile(new URL("../../../../docs/pages.md", import.meta.url), "utf8");
+  const table = docs.split("| in the state |")[1].split("\n\n")[0];
+  const named = table.split("\n").flatMap((row) => row.split("|")[1]?.match(/\w+(?=`)/g) ?? []);
+  const given = new Set(page.states.flatMap((state) => Object.keys(state)));
+  assert.deepEqual([...given].sort(), named.sort());
 });
 
 test("a page that is left asks nothing more", async () => {
