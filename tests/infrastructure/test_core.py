@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from deployment.local.resources import table_request
 from infrastructure import enqueue, permissions
+from infrastructure.parameter_table import PAGE
 from infrastructure.resources import ASSIGN, JOINS, TABLES, WORKERS
 from infrastructure.routes import load_app, routes_of
 from tests.synthesized import Assembly, Synthesized
@@ -127,6 +128,13 @@ def test_every_alarm_has_somebody_to_tell(core: Synthesized) -> None:
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"], name
         assert alarm["AlarmDescription"].endswith("."), name
+
+
+def test_operators_are_told_what_each_alarm_means(core: Synthesized) -> None:
+    page = (PAGE.parent / "operations.md").read_text(encoding="utf-8")
+    for logical in core.of_type("AWS::CloudWatch::Alarm"):
+        name = logical.removeprefix("OperationsAlarms")[:-8]
+        assert f"`{name}`" in page, name
 
 
 def test_a_fresh_account_has_the_log_role_before_any_stage(core: Synthesized) -> None:
