@@ -19,7 +19,7 @@ from deployment.capacity.plan import Limits, Plan
 from deployment.capacity.quotas import Assumptions
 from deployment.capacity.workers import Workers
 from deployment.polling import NEAR, RETRY_SPREAD, SPREAD, ask_after, retry_after, status_after
-from waiting_room.serving import poll_after
+from waiting_room.serving import poll_after, rate_per_minute
 from waiting_room.settings import RATE_WINDOW
 
 API_MEMORY = 1024  # MB of each function of the public API
@@ -247,9 +247,9 @@ def edge_polls(outcome: Outcome) -> Times:
 
 
 def _rate_seen(plan: Plan, second: int) -> float:
-    """The rate that ``/status`` tells: measured over a window, so it is low for that long."""
-    open_for = min(max(0.0, second - plan.admission_after), RATE_WINDOW)
-    return plan.admission_per_minute * open_for / RATE_WINDOW
+    """The rate that ``/status`` tells: low in the first minute, its shortest measure."""
+    open_for = min(max(0, int(second - plan.admission_after)), RATE_WINDOW)
+    return rate_per_minute(int(plan.admission_per_minute * open_for / 60), 0, open_for)
 
 
 def _polls_of_one(crowd: int, rate: float, points: int = 24) -> float:

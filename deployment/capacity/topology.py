@@ -16,7 +16,7 @@ from typing import Any
 from waiting_room.metrics import gauges
 from waiting_room.records import Counts
 
-METRICS = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # the report function's own metrics
+METRICS = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # the report function's own metrics
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,7 @@ class Counts:
     completed: int
     abandoned: int
     admitted_recently: int
+    admitting_since: int  # when the oldest move that is remembered was made; 0 without one
     message: str = ""
 
     @property

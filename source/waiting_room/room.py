@@ -49,7 +49,7 @@ from waiting_room.records import (
     SessionStatus,
 )
 from waiting_room.recovery import Recovery
-from waiting_room.settings import GENERATION_CACHE, MAX_MESSAGE, RATE_WINDOW, Settings
+from waiting_room.settings import GENERATION_CACHE, MAX_MESSAGE, Settings
 from waiting_room.signing import KeySet, Signer, new_jwk
 
 logger = logging.getLogger("waiting_room")
@@ -143,9 +143,10 @@ class Room:
         """All that a waiting page polls; the rate is positions per minute."""
         return self._status(event_id, self.counts(event_id))
 
-    @staticmethod
-    def _status(event_id: str, counts: Counts) -> dict[str, Any]:
-        rate = counts.admitted_recently * 60 / RATE_WINDOW
+    def _status(self, event_id: str, counts: Counts) -> dict[str, Any]:
+        rate = serving.rate_per_minute(
+            counts.admitted_recently, counts.admitting_since, self._now()
+        )
         return {
             "event_id": event_id,
             "serving_counter": counts.serving,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from waiting_room.errors import InvalidInput
 from waiting_room.records import EventState, Segment, ServingMove, Snapshot
-from waiting_room.settings import CLOCK_STEP, MAX_INCREMENT, RATE_WINDOW
+from waiting_room.settings import CLOCK_STEP, MAX_INCREMENT, RATE_WINDOW, SHORTEST_RATE
 
 
 def check_increment(value: object) -> int:
@@ -80,6 +80,15 @@ def served_at(parts: Sequence[Segment], position: int) -> int | None:
 def admitted_recently(parts: Iterable[Segment], now: int) -> int:
     """How many positions the counter has reached within the rate window."""
     return sum(part.last - part.first + 1 for part in parts if part.at > now - RATE_WINDOW)
+
+
+def rate_per_minute(admitted: int, since: int, now: int) -> float:
+    """Positions per minute, of ``admitted`` within the rate window.
+
+    A room that opened within the window, at ``since``, is measured from then on; over a minute at
+    least, as one move says nothing about the next.
+    """
+    return admitted * 60 / max(SHORTEST_RATE, min(RATE_WINDOW, now - since))
 
 
 def poll_after(waiting: int, rate_per_minute: float) -> int:

@@ -162,10 +162,12 @@ def test_a_later_generation_empties_the_copy_and_an_older_one_does_nothing(
 
 def test_the_rate_counts_the_last_five_minutes(counters: Counters, event_id: str) -> None:
     state = whole(counters, event_id, queue=500)
+    assert counters.look(event_id, NOW).admitting_since == 0
     for by, at in ((100, NOW - 301), (20, NOW - 299), (30, NOW), (-10, NOW)):
         state = serving.move(state, by, at, "operator")
         counters.apply(state)
-    assert counters.look(event_id, NOW).admitted_recently == 40
+    counts = counters.look(event_id, NOW)
+    assert (counts.admitted_recently, counts.admitting_since) == (40, NOW - 301)
 
 
 def test_dead_tokens_leave_the_live_figures_without_changing_them(

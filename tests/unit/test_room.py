@@ -43,11 +43,25 @@ def test_the_status_is_all_a_page_needs(world: World) -> None:
     world.room.set_message(EVENT, "Doors open at ten")
     assert world.room.status(EVENT) == {
         "event_id": EVENT, "serving_counter": 50, "waiting_num": 100, "queue_counter": 100,
-        "admission_rate_per_minute": 10.0, "poll_after_seconds": 12,
+        "admission_rate_per_minute": 50.0, "poll_after_seconds": 2,
         "message": "Doors open at ten",
     }  # fmt: skip
     assert world.room.set_message(EVENT, "") == ""
     assert world.room.status(EVENT)["message"] == ""
+
+
+def test_the_rate_of_a_room_that_has_just_opened_is_not_spread_over_the_time_before(
+    world: World,
+) -> None:
+    world.visitors(1_000)
+    rates = []
+    for _ in range(12):  # ten a second, told every ten seconds, for two minutes
+        world.serve(100)
+        world.clock.now += 10
+        rates.append(world.room.status(EVENT)["admission_rate_per_minute"])
+    assert rates[5:] == [600.0] * 7
+    world.clock.now += 400
+    assert world.room.status(EVENT)["admission_rate_per_minute"] == 0.0
 
 
 @pytest.mark.parametrize("message", [None, 5, "x" * 501, "a\x00b", "\x1b[31m"])

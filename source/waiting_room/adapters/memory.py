@@ -88,6 +88,7 @@ class MemoryCounters:
                 completed=copy.ended[SessionStatus.COMPLETED],
                 abandoned=copy.ended[SessionStatus.ABANDONED],
                 admitted_recently=serving.admitted_recently(copy.served, now),
+                admitting_since=copy.served[0].at if copy.served else 0,
                 message=state.message,
             )
 

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- look: all figures of an event.
 -- ARGV 1 now (s)   2 rate window (s)
--- result: generation queue serving holes tokens expired active completed abandoned admitted message
+-- result: generation queue serving holes tokens expired active completed abandoned admitted
+--         admitting_since (s) message
 if not alive() then return LOST end
 local now, since = tonumber(ARGV[1]), tonumber(ARGV[1]) - tonumber(ARGV[2])
 local dead = 0
@@ -15,8 +16,11 @@ for _, segment in ipairs(redis.call('ZREVRANGE', SERVED, 0, 999)) do
   if tonumber(at) <= since then break end
   admitted = admitted + tonumber(last) - tonumber(first) + 1
 end
+local oldest = redis.call('ZRANGE', SERVED, 0, 0)[1]
+local admitting_since = oldest and tonumber(string.match(oldest, ':(%d+)$')) or 0
 return {
   number('generation'), number('queue'), number('serving'), holes(), number('tokens'),
   number('expired'), number('live') - dead, number('completed'), number('abandoned'), admitted,
+  admitting_since,
   redis.call('HGET', STATE, 'message') or '',
 }
