@@ -11,7 +11,7 @@ VISITORS ?= 1000000
 USERS ?= 2000
 export PYTHONPATH := source:.
 
-.PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth bootstrap deploy diff destroy bundles load-test capacity redrive many-pages screenshots openapi lock clean
+.PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth bootstrap deploy diff destroy bundles load-test capacity capacity-check redrive many-pages screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -111,6 +111,9 @@ bench: install ## measure requests, times, cold starts, throughput, growth; fill
 
 capacity: .venv/dev ## how many visitors, what to raise, what it costs: make capacity VISITORS=1000000
 	$(BIN)/python -m deployment.capacity --visitors $(VISITORS) $(CAPACITY)
+
+capacity-check: .venv/dev ## hold the capacity model to the last load test of this machine
+	$(BIN)/python -m deployment.capacity.check $(CAPACITY)
 
 load-test: .venv/dev ## send a crowd to the room that runs here: make load-test USERS=2000
 	$(BIN)/python -m deployment.load_test --users $(USERS) $(LOAD_TEST)
