@@ -56,12 +56,12 @@ def held(found: Result) -> None:
 
 
 def test_counters_lost_in_every_way(tables_url: str, counters: CounterServers) -> None:
-    held(lost_counters.run(tables_url, counters, joins=1500, rounds=1, pause=0.4, seed=SEED))
+    held(lost_counters.run(tables_url, counters, joins=1000, rounds=1, pause=0.4, seed=SEED))
 
 
 def test_a_worker_crashed_between_two_side_effects(tables_url: str, valkey: Any) -> None:
     with quick_claims():
-        held(crashes.run(tables_url, valkey, seed=SEED, every=36))
+        held(crashes.run(tables_url, valkey, seed=SEED, every=60))
 
 
 def test_duplicates_disorder_poison_and_a_redrive(
@@ -71,7 +71,7 @@ def test_duplicates_disorder_poison_and_a_redrive(
 
 
 def test_a_large_batch(tables_url: str, valkey: Any) -> None:
-    held(joins_queue.big_batch(tables_url, valkey, joins=1000, seed=SEED))
+    held(joins_queue.big_batch(tables_url, valkey, joins=500, seed=SEED))
 
 
 @pytest.mark.parametrize("kind", bad_tables.KINDS)
@@ -88,7 +88,7 @@ def test_a_dependency_that_refuses(moto_url: str, valkey: Any) -> None:
 
 
 def test_clocks_that_differ(tables_url: str, valkey: Any) -> None:
-    held(clocks.run(tables_url, valkey, seed=SEED, minutes=24))
+    held(clocks.run(tables_url, valkey, seed=SEED, minutes=14))
 
 
 def test_resets_in_the_middle_of_it(tables_url: str, valkey: Any) -> None:

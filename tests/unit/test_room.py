@@ -304,6 +304,7 @@ def test_a_move_back_is_not_made_while_the_counters_do_not_answer(world: World) 
 
 def test_a_clock_that_steps_back_takes_no_time_from_those_who_are_served(world: World) -> None:
     visitors = world.visitors(20)
+    world.clock.now += 1000
     world.serve(10)
     world.clock.now -= 300
     world.serve(10)
