@@ -157,7 +157,8 @@ def test_who_came_from_an_openid_client_waits_and_goes_back_with_a_code(
     assert sent["state"] == ["state-1"]
     assert sent["code"][0]
     # the visit ends, they come again: explained, instead of sent around in circles
-    tab.goto(line.endpoints["waiting_room_url"])
+    tab.close()
+    tab = opened(visitor, line)
     stored = json.loads(tab.evaluate("localStorage['waiting-room:Sample']"))
     assert stored["request_id"] not in str(sent)
     ended = {"request_id": stored["request_id"], "status": 1}

@@ -41,7 +41,7 @@ def main() -> None:
             states = importlib.import_module(f"{__package__}.{site}").STATES
             for state in states:
                 context = browser.new_context(
-                    reduced_motion="reduce", locale="en-GB", **state.context
+                    **{"reduced_motion": "reduce", "locale": "en-GB", **state.context}
                 )
                 with state.open(context) as page:
                     photograph(page, folder / state.name)

@@ -209,6 +209,8 @@ STATES = [
     state("waiting", "waiting", wait),
     state("waiting-message", "waiting", told, brand=BRAND),
     state("waiting-stopped", "waiting", stopped),
+    state("waiting-german", "waiting", stopped, locale="de-DE"),
+    state("outside-french", "outside", nothing, locale="fr-FR"),
     state("waiting-not-kept", "waiting", not_kept),
     state("waiting-unreachable", "waiting", down),
     state("waiting-offline", "waiting", offline),

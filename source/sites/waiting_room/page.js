@@ -196,7 +196,7 @@ async function goBack() {
 function onClick(id, work) {
   $(id).addEventListener("click", async () => {
     const button = $(id);
-    if (button.ariaDisabled) return;
+    if (button.hasAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
     fail("");
     const name = button.dataset.word;
@@ -287,6 +287,7 @@ $("alert").addEventListener("change", ({ target }) => {
   window.Notification?.requestPermission();
 });
 document.addEventListener("visibilitychange", () => goesBack() && goBack());
+addEventListener("pageshow", () => leaving && location.reload()); // they came back
 setInterval(tick, 1000);
 
 await speak(chosen());
