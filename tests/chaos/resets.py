@@ -29,7 +29,7 @@ def run(
     crowd.faults = Faults(seed)
     crowd.faults.timeouts = crowd.faults.lost_answers = crowd.faults.replayed = 0.02
     crowd.actors_are_done, crowd.batch = False, 40
-    crowd.gap = resets * pause / (joins / 100)
+    crowd.gap = 3 * resets * pause / (joins / 100)  # they come also after the last one
     dice, slowest = random.Random(seed), [0.0]
 
     def reset(room: Any) -> None:
