@@ -113,7 +113,8 @@ def signing(real: RealRoom) -> list[list[Any]]:
     parsed, signer = jwt.PyJWK(dict(key.jwk), algorithm="RS256").key, Signer()
     joins = real.joins(1)
     real.room.assign(real.event_id, joins)
-    row = real.room._row(real.event_id, joins[0].request_id)
+    row = real.positions.get(real.event_id, joins[0].request_id)
+    assert row is not None
     outcome = issue(row, key_id=key.key_id, issuer="https://room.example/api", validity=60, now=1)
 
     def bare() -> None:

@@ -23,6 +23,7 @@ from deployment.capacity.operations import FILE
 from tests.benchmarks.tables import percentile, room_on, servers_of_a_room, table
 from tests.gateway_event import proxy_event
 from tests.stack import RealRoom
+from tests.world import settings
 from waiting_room.adapters.dynamodb_positions import _item
 from waiting_room.messages import REQUEST_ID_ATTRIBUTE
 from waiting_room.records import OutcomeKind, Position
@@ -93,7 +94,8 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
     room, event = real.room, real.event_id
     for module in (public_api.app, workers.app):
         module.room = lambda: room  # type: ignore[assignment]
-    workers.app.settings = lambda: room._settings  # type: ignore[assignment]
+    chosen = settings(EVENT_ID=event, **real.options)
+    workers.app.settings = lambda: chosen  # type: ignore[assignment]
     meter = Meter(real)
     room.assign(event, real.joins(2))
     found = {

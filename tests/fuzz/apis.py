@@ -30,7 +30,7 @@ from openid import app as openid_app
 from tests.inlet_world import InletWorld
 from tests.openid_world import OpenId
 from tests.stack import RealRoom
-from tests.world import EVENT, ISSUER, World
+from tests.world import EVENT, ISSUER, World, settings
 from waiting_room.authorizer import Expected, Verifier
 from waiting_room.inlet_control import InletControl
 from waiting_room.messages import read_joins
@@ -135,7 +135,7 @@ def apis(world: World | None = None) -> Iterator[Apis]:
     keys = made.openid.provider._verifier.keys
     verifier = Verifier(Expected(EVENT, ISSUER), keys, made.world.clock)
     control = InletControl(made.inlet.store)
-    chosen = mock.Mock(event=lambda event_id: made.world.room._settings.event(event_id))
+    chosen = settings(**made.world.options)
     with ExitStack() as stack:
         for module, name, value in (
             (public_api.app, "room", lambda: made.world.room),

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an event's figures change: the tables decide, the counters follow.
+
+DynamoDB is written first and decides. So a crash between the two leaves the counters behind, never
+ahead, and the next caller brings them up again.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+
+from waiting_room.errors import Conflict, CountersLost, Unavailable
+from waiting_room.ports import Clock, Counters, ServingLog
+from waiting_room.records import Counts, EventState, Outcome, SessionStatus
+from waiting_room.recovery import Recovery
+
+logger = logging.getLogger("waiting_room")
+Answer = TypeVar("Answer")
+WRITE_TRIES = 12  # conflicting writers of one event's record are few: operators, sweep, audit
+
+
+class Ledger:
+    """The account of each event: its record in the serving log, and the counters after it."""
+
+    def __init__(
+        self,
+        counters: Counters,
+        log: ServingLog,
+        recovery: Recovery,
+        clock: Clock,
+        pause: Callable[[float], None],
+    ) -> None:
+        self._counters, self._log, self._recovery = counters, log, recovery
+        self._clock, self._pause = clock, pause
+
+    def now(self) -> int:
+        """The second that it is."""
+        return int(self._clock())
+
+    def ask(self, event_id: str, ask: Callable[[], Answer]) -> Answer:
+        """What the counters answer, rebuilt before if they were lost; raises Unavailable."""
+        return self._recovery.run(event_id, ask)
+
+    def best_effort(self, event_id: str, tell: Callable[[], object]) -> None:
+        """Bring the counters up after the tables decided; the minute worker mends what fails."""
+        try:
+            self.ask(event_id, tell)
+        except (Unavailable, CountersLost) as error:
+            logger.warning("the counters will follow later: %s", type(error).__name__)
+
+    def counts(self, event_id: str) -> Counts:
+        """All figures of an event, from one round trip."""
+        return self.ask(event_id, lambda: self._counters.look(event_id, self.now()))
+
+    def count(self, outcome: Outcome) -> None:
+        """Count a token, and its session if that has ended; once, however often it is called."""
+        if outcome.status is SessionStatus.OPEN:
+            self.best_effort(
+                outcome.event_id,
+                lambda: self._counters.count_token(
+                    outcome.event_id, outcome.generation, outcome.position, outcome.expires_at
+                ),
+            )
+        else:
+            self.best_effort(
+                outcome.event_id,
+                lambda: self._counters.count_session(
+                    outcome.event_id,
+                    outcome.generation,
+                    outcome.position,
+                    outcome.expires_at,
+                    outcome.status,
+                ),
+            )
+
+    def change(self, event_id: str, decide: Callable[[EventState], EventState]) -> EventState:
+        """Write the move that ``decide`` makes, again if another writer came first."""
+        for attempt in range(WRITE_TRIES):
+            before = self._log.read(event_id)
+            after = decide(before)
+            try:
+                self._log.write(before, after)
+            except Conflict:
+                mine = self._made_before_its_answer_was_lost(after)
+                if mine is None:
+                    # colliding writers part by a random wait, longer with each conflict
+                    self._pause(secrets.randbelow(1000) / 1e5 * 2 ** min(attempt, 6))
+                    continue
+                after = mine
+            self.apply(after)
+            return after
+        raise Unavailable("too many changes at once", 1)
+
+    def _made_before_its_answer_was_lost(self, after: EventState) -> EventState | None:
+        """A client that retries by itself meets its own write as a conflict: find it."""
+        state = self._log.read(after.event_id)
+        if state.generation != after.generation or after.move is None:
+            return None
+        return state if after.move in self._log.moves(state, after.version - 1) else None
+
+    def try_write(self, before: EventState, after: EventState) -> EventState:
+        """Write, or leave it to the next minute when another writer came first."""
+        try:
+            self._log.write(before, after)
+        except Conflict:
+            return self._log.read(before.event_id)
+        return after
+
+    def apply(self, state: EventState) -> None:
+        """Bring the counters up to ``state``, now or later."""
+        self.best_effort(state.event_id, lambda: self._bring(state))
+
+    def apply_now(self, state: EventState) -> None:
+        """Bring the counters up to ``state``; raises Unavailable when they could not be told."""
+        self.ask(state.event_id, lambda: self._bring(state))
+
+    def _bring(self, state: EventState) -> None:
+        try:
+            self._counters.apply(state)
+        except CountersLost:
+            self._counters.apply(state, self._log.moves(state))

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done every minute: the audit holds the account to the rows, the sweep expires no-shows.
+
+Two clocks matter here: this function's, and the ``tick`` of the one that started it. Nothing is
+taken for past that is not past by both, so one that steps ahead closes nothing early.
+"""
+
+from __future__ import annotations
+
+from waiting_room import expiry, recovery, serving
+from waiting_room.announcements import Announcements
+from waiting_room.errors import Conflict
+from waiting_room.ledger import Ledger
+from waiting_room.ports import Counters, Outcomes, Positions, ServingLog
+from waiting_room.records import EventState
+from waiting_room.recovery import Recovery
+from waiting_room.settings import Settings
+
+SWEEP_STEP = 2_000  # positions swept at once; bounds memory and the size of one jump
+SWEEP_STEPS = 50  # steps of one run; the rest waits for the next minute
+
+
+class MinuteWorker:
+    """The worker that the clock starts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        positions: Positions,
+        outcomes: Outcomes,
+        log: ServingLog,
+        counters: Counters,
+        ledger: Ledger,
+        recovery: Recovery,
+        announcements: Announcements,
+    ) -> None:
+        self._settings = settings
+        self._positions, self._outcomes = positions, outcomes
+        self._log, self._counters = log, counters
+        self._ledger, self._recovery, self._announcements = ledger, recovery, announcements
+
+    def audit(self, event_id: str, tick: float | None) -> EventState:
+        """Find holes, settle what can no longer change, and hold the counters to the tables."""
+        state = self._log.read(event_id)
+        now, latest = self._by_both(tick)
+        if recovery.audit_is_due(state, self._settings.settle_after, now):
+            held = self._positions.count(
+                event_id, state.generation, state.audited + 1, state.watch_queue
+            )
+            state = self._ledger.try_write(state, recovery.audit(state, held, latest))
+        elif state.watch_queue == state.audited and state.queue > state.watch_queue:
+            state = self._ledger.try_write(state, recovery.audit(state, 0, latest))
+        if state.swept > state.settled:
+            upto = min(state.swept, state.settled + recovery.SETTLE_STEP)
+            rows = self._outcomes.tokens(event_id, state.generation, state.settled + 1, upto)
+            state = self._ledger.try_write(state, recovery.settle(state, rows, upto, now))
+        self._ledger.apply(state)
+        self._ledger.best_effort(
+            event_id,
+            lambda: self._recovery.keep(state, self._counters.trim(event_id, now), now),
+        )
+        return state
+
+    def sweep(self, event_id: str, tick: float | None) -> EventState:
+        """Expire the positions whose time is past; one step per write, each whole by itself."""
+        event = self._settings.event(event_id)
+        state = self._log.read(event_id)
+        if not event.position_expiry_enabled:
+            return state
+        for _ in range(SWEEP_STEPS):
+            now = self._by_both(tick)[0]
+            found = self._due(state, event.position_expiry_period, now)
+            if found is None:
+                break
+            if self._outcomes.expire(found.expire):
+                continue  # a token came first: look again
+            after = expiry.after_sweep(state, found, increment=event.increment_on_expiry, now=now)
+            state = self._written(state, after)
+        return state
+
+    def _by_both(self, tick: float | None) -> tuple[int, int]:
+        """The earlier and the later of this function's time and ``tick``."""
+        now = self._ledger.now()
+        other = now if tick is None else int(tick)
+        return min(now, other), max(now, other)
+
+    def _due(self, state: EventState, period: int, now: int) -> expiry.Sweep | None:
+        """The next positions whose time is past, and what becomes of each; None without any."""
+        upto = min(state.serving, state.audited, state.swept + SWEEP_STEP)
+        served = serving.segments(self._log.moves(state))
+        first = serving.served_at(served, state.swept + 1)
+        if upto <= state.swept or first is None or first + period >= now:
+            return None
+        span = (state.event_id, state.generation, state.swept + 1, upto)
+        rows = list(self._positions.between(*span))
+        outcomes = {row.position: row for row in self._outcomes.between(*span)}
+        found = expiry.sweep(
+            state=state,
+            upto=upto,
+            rows=rows,
+            outcomes=outcomes,
+            served=served,
+            period=period,
+            now=now,
+        )
+        return None if found.upto == state.swept else found
+
+    def _written(self, before: EventState, after: EventState) -> EventState:
+        try:
+            self._log.write(before, after)
+        except Conflict:  # another writer, or this one's own retry
+            after = self._log.read(before.event_id)
+            self._ledger.apply(after)
+            return after
+        self._ledger.apply(after)
+        if after.version > before.version:
+            self._announcements.move(after)
+        return after

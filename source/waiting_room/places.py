@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a request stands in the line, and whether its line is still the one that stands."""
+
+from __future__ import annotations
+
+from waiting_room import queue
+from waiting_room.errors import NotAssignedYet, RoomWasReset, UnknownRequest
+from waiting_room.ledger import Ledger
+from waiting_room.ports import Clock, Counters, Positions, ServingLog
+from waiting_room.records import Admission, Position
+from waiting_room.settings import GENERATION_CACHE, Settings
+
+
+class Places:
+    """The places of an event's line, read by request id."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        positions: Positions,
+        counters: Counters,
+        log: ServingLog,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._positions, self._counters, self._log = positions, counters, log
+        self._ledger, self._clock = ledger, clock
+        self._generations: dict[str, tuple[int, float]] = {}
+
+    def position(self, event_id: str, request_id: str) -> Position:
+        """The position, from one read of a table; the generation is remembered for a moment.
+
+        Raises NotAssignedYet, RoomWasReset, InvalidInput.
+        """
+        self._settings.event(event_id)
+        queue.check_request_id(request_id)
+        generation, read_at = self._generations.get(event_id, (None, 0.0))
+        moment = self._clock()
+        fresh = generation is not None and 0 <= moment - read_at < GENERATION_CACHE
+        current, row = self._positions.get_with_generation(
+            event_id, request_id, known_generation=generation if fresh else None
+        )
+        if not fresh:
+            self._generations[event_id] = (current, moment)
+        if row is None:
+            raise NotAssignedYet("this request has no position yet; ask again shortly")
+        if row.generation > current:  # the remembered generation is older than the row
+            self.forget(event_id)
+        if row.generation < current:
+            raise RoomWasReset("the waiting room was reset since; join again")
+        return row
+
+    def forget(self, event_id: str) -> None:
+        """Read the generation again: it is another one now."""
+        self._generations.pop(event_id, None)
+
+    def row(self, event_id: str, request_id: str) -> Position:
+        """The row of a request, of whatever generation. Raises UnknownRequest, InvalidInput."""
+        row = self._positions.get(event_id, queue.check_request_id(request_id))
+        if row is None:
+            raise UnknownRequest("no position belongs to this request id")
+        return row
+
+    def admission(self, row: Position) -> Admission:
+        """What the counters know about a position. Raises RoomWasReset for one of an older line."""
+        admission = self._ledger.ask(
+            row.event_id, lambda: self._counters.admission(row.event_id, row.position)
+        )
+        if row.generation > admission.generation:
+            self._ledger.apply(self._log.read(row.event_id))
+            admission = self._counters.admission(row.event_id, row.position)
+        if row.generation < admission.generation:
+            raise RoomWasReset("the waiting room was reset since; join again")
+        return admission
+
+    def place(self, event_id: str, request_id: str) -> tuple[Position, Admission]:
+        """The row of a request and what the counters know about it."""
+        row = self.row(event_id, request_id)
+        return row, self.admission(row)

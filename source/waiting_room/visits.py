@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Visits: how one ends, which have ended, and what an operator is told about one visitor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waiting_room import expiry, queue, sessions
+from waiting_room.errors import NoLiveSession
+from waiting_room.ledger import Ledger
+from waiting_room.places import Places
+from waiting_room.ports import Outcomes, Positions, ServingLog
+from waiting_room.records import Admission, Position
+from waiting_room.settings import Settings
+
+
+class Visits:
+    """The visits of an event, by request id."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        positions: Positions,
+        outcomes: Outcomes,
+        log: ServingLog,
+        ledger: Ledger,
+        places: Places,
+    ) -> None:
+        self._settings, self._ledger, self._places = settings, ledger, places
+        self._positions, self._outcomes, self._log = positions, outcomes, log
+
+    def end(self, event_id: str, request_id: str, status: object) -> None:
+        """End the session of a token that lives, and count it."""
+        self._settings.event(event_id)
+        chosen = sessions.check_status(status)
+        row = self._positions.get(event_id, queue.check_request_id(request_id))
+        ended = row and self._outcomes.end_session(
+            event_id, row.generation, row.position, chosen, self._ledger.now()
+        )
+        if not ended:
+            raise NoLiveSession(
+                "this request has no living token, or its session has ended already"
+            )
+        self._ledger.count(ended)
+
+    def ended(self, event_id: str) -> list[str]:
+        """Request ids of sessions that ended before their token's time was over."""
+        self._settings.event(event_id)
+        generation = self._log.read(event_id).generation
+        return self._outcomes.ended(event_id, generation, self._ledger.now())
+
+    def expired(
+        self, event_id: str, limit: int, after: tuple[int, int] | None
+    ) -> tuple[list[str], tuple[int, int] | None]:
+        """Request ids whose token's time is over and whose session nobody ended; and a mark."""
+        self._settings.event(event_id)
+        generation = self._ledger.counts(event_id).generation
+        rows, mark = self._outcomes.expired_page(
+            event_id, generation, self._ledger.now(), limit, after
+        )
+        return [row.request_id for row in rows], mark
+
+    def show(self, event_id: str, request_id: str) -> dict[str, Any]:
+        """Everything an operator asks about one visitor."""
+        self._settings.event(event_id)
+        row, admission = self._places.place(event_id, request_id)
+        outcome = self._outcomes.get(event_id, row.generation, row.position)
+        now = self._ledger.now()
+        left = self._time_left(row, admission, now)
+        expired = admission.swept >= row.position or (left is not None and left < 0)
+        state = sessions.state_of(
+            outcome,
+            served=row.position <= admission.serving,
+            position_expired=expired,
+            now=now,
+        )
+        answer: dict[str, Any] = {
+            "request_id": request_id,
+            "queue_number": row.position,
+            "entry_time": row.entry_time,
+            "state": state.value,
+        }
+        if state is sessions.VisitorState.ELIGIBLE and left is not None:
+            answer["expires_in"] = left
+        if state is sessions.VisitorState.TOKEN_ISSUED and outcome:
+            answer["expires_in"] = outcome.expires_at - now
+        return answer
+
+    def _time_left(self, row: Position, admission: Admission, now: int) -> int | None:
+        """Seconds that the turn lasts, where turns end and this one has come."""
+        event = self._settings.event(row.event_id)
+        if not event.position_expiry_enabled or admission.served_at is None:
+            return None
+        return expiry.time_left(
+            row.entry_time, admission.served_at, event.position_expiry_period, now
+        )
