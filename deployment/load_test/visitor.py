@@ -159,5 +159,5 @@ class Visitor(FastHttpUser):
         raise GaveUp(f"{name} failed {MOST_TRIES} times")
 
     def _pause(self, seconds: float, by: float | None = None) -> None:
-        chance = random.random()
+        chance = random.random()  # nosec B311 - a simulated choice
         gevent.sleep(spread(seconds, chance) if by is None else spread(seconds, chance, by))
