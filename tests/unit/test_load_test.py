@@ -243,4 +243,9 @@ def test_the_report_says_everything_in_figures(tmp_path: Path) -> None:
 
 
 def test_processor_time_of_nobodys_children_is_empty() -> None:
-    assert seconds_by_part(os.getpid()) == {}
+    childless = subprocess.Popen(["sleep", "30"])
+    try:
+        assert seconds_by_part(childless.pid) == {}
+    finally:
+        childless.kill()
+        childless.wait()
