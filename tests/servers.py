@@ -20,6 +20,7 @@ import redis
 from botocore.config import Config
 from botocore.session import Session
 
+from deployment.local.resources import table_request
 from infrastructure.resources import TABLES, Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -173,30 +174,7 @@ def aws_client(service: str, endpoint: str, attempts: int = 3) -> Any:
 
 def create_table(client: Any, table: Table, name: str) -> None:
     """Make a table as the deployment would."""
-    keys = [table.partition_key, *([table.sort_key] if table.sort_key else [])]
-    kinds = dict(keys)
-    request: dict[str, Any] = {
-        "TableName": name,
-        "BillingMode": "PAY_PER_REQUEST",
-        "KeySchema": _schema(*(key for key, _ in keys)),
-    }
-    if table.index:
-        index = table.index
-        kinds |= {index.partition_key: "S", index.sort_key: "N"}
-        request["GlobalSecondaryIndexes"] = [
-            {
-                "IndexName": index.name,
-                "KeySchema": _schema(index.partition_key, index.sort_key),
-                "Projection": {
-                    "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": list(index.projected),
-                },
-            }
-        ]
-    request["AttributeDefinitions"] = [
-        {"AttributeName": key, "AttributeType": kind} for key, kind in kinds.items()
-    ]
-    client.create_table(**request)
+    client.create_table(**table_request(table, name))
 
 
 def create_tables(client: Any, prefix: str) -> dict[str, str]:
@@ -206,13 +184,6 @@ def create_tables(client: Any, prefix: str) -> dict[str, str]:
         names[table.setting] = f"{prefix}-{table.name}"
         create_table(client, table, names[table.setting])
     return names
-
-
-def _schema(*names: str) -> list[dict[str, str]]:
-    kinds = ("HASH", "RANGE")
-    return [
-        {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, kinds, strict=False)
-    ]
 
 
 def in_ci() -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from waiting_room.metrics import gauges
@@ -51,19 +51,8 @@ STANDARD = Topology(
     rules=3,
     functions_each_minute=2,
 )
-CHEAP = Topology(
-    "its cheap profile",
-    nodes={"valkey cache.t4g.micro": 1},
-    nat_gateways=0,
-    endpoints=1,
-    alarms=20,
-    dashboards=1,
-    metrics=METRICS,
-    secrets=3,
-    keys=0,
-    acls=1,
-    rules=3,
-    functions_each_minute=2,
+CHEAP = replace(
+    STANDARD, name="its cheap profile", nodes={"valkey cache.t4g.micro": 1}, endpoints=1
 )
 PREDECESSOR = Topology(
     "AWS solution v1.1.15",
