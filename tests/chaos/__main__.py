@@ -74,7 +74,7 @@ def attacks(tables_url: str, aws_url: str, server: object, seed: int) -> dict[st
         "resets": lambda: [
             resets.run(tables_url, server, joins=5_000, resets=50, pause=0.6, seed=seed)
         ],
-        "keys": lambda: [keys.run(tables_url, aws_url, server, rotations=6, seconds=5, seed=seed)],
+        "keys": lambda: [keys.run(tables_url, aws_url, server, rotations=6, seconds=60, seed=seed)],
         "crashes": crash,
         "rebuilds": lambda: rebuilds.run(
             tables_url, server, sizes=[size for size in SIZES if size <= _most()], seed=seed

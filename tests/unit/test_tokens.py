@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import hashlib
+from types import SimpleNamespace
 
 import jwt
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from tests.world import EVENT, ISSUER, START, World, outcome_of
 from waiting_room import signing
@@ -15,6 +17,7 @@ from waiting_room.errors import (
     PositionExpired,
     SessionEnded,
     TokenExpired,
+    Unavailable,
     UnknownRequest,
     WrongClientSecret,
 )
@@ -195,6 +198,33 @@ def test_the_secret_store_is_not_read_again_by_a_warm_function(world: World) -> 
     ticks[0] = 61
     store.load()
     assert secrets.reads == 2
+
+
+def test_the_last_good_keys_sign_on_while_the_secret_store_is_away_for_minutes(
+    world: World,
+) -> None:
+    from waiting_room.adapters.secrets_keys import SecretsKeys
+
+    good, ticks, away = world.keys.load(), [0.0], [False]
+
+    class Secrets:
+        exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
+
+        def get_secret_value(self, SecretId: str) -> dict[str, str]:
+            if away[0]:
+                raise EndpointConnectionError(endpoint_url="https://secrets.example")
+            return {"SecretString": good.to_json()}
+
+    store = SecretsKeys(Secrets(), "keys", lambda: ticks[0])
+    assert store.load() == good
+    away[0] = True
+    for ticks[0] in range(0, 600, 30):
+        assert store.load() == good
+    with pytest.raises(Unavailable):
+        SecretsKeys(Secrets(), "keys", lambda: ticks[0]).load()
+    away[0] = False
+    ticks[0] += 61
+    assert store.load() == good
 
 
 def test_only_who_joined_with_a_secret_takes_the_token(world: World) -> None:
