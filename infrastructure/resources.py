@@ -89,6 +89,18 @@ JOINS = Queue()
 EVENT_SOURCE = "custom.waitingroom"
 
 
+# What the edge passes on of a request that it does not answer itself. Never `x-amzn-requestid`:
+# with it a caller sets API Gateway's request id. CloudFront takes at most ten of each.
+FORWARDED_HEADERS = (
+    "Accept",
+    "Content-Type",
+    "User-Agent",  # rules of AWS WAF read it
+    "x-aws-waf-token",
+    "x-client-address",
+)
+FORWARDED_COOKIES = ("aws-waf-token",)
+
+
 @dataclass(frozen=True)
 class CacheRule:
     """What an edge cache keys a path on, and the longest it may keep it; answers say how long."""

@@ -18,11 +18,17 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from deployment.local.proxy_events import Answer, Call, TooLong, read, write
-from infrastructure.resources import CACHE_RULES, CacheRule
+from infrastructure.resources import (
+    CACHE_RULES,
+    FORWARDED_COOKIES,
+    FORWARDED_HEADERS,
+    CacheRule,
+)
 from waiting_room.web import CORS, NO_STORE
 
 STATS = "/__edge/stats"
 MOST_KEPT = 100_000  # answers
+ORIGIN_HOST = "origin"  # the origin's own name, which stands in place of the caller's
 _AGE = re.compile(r"(?:^|[,\s])(s-maxage|max-age)=(\d{1,9})")
 _NEVER = ("no-store", "no-cache", "private")
 Key = tuple[Any, ...]
@@ -70,13 +76,11 @@ class Edge:
 
     async def answer(self, call: Call) -> Answer:
         """The answer to a call, with ``x-cache`` and ``Age``."""
-        headers = {**call.headers, "x-api-key": self._api_key}
-        many = {**call.many_headers, "x-api-key": [self._api_key]}
-        call = replace(call, headers=headers, many_headers=many)
         rule = self._rules.get(call.path)
         if rule is None or call.method not in ("GET", "HEAD"):
             self.counts[call.path]["passed"] += 1
-            return _marked(await self._origin(call), "Miss from edge")
+            passed = self._forwarded(call, FORWARDED_HEADERS, FORWARDED_COOKIES)
+            return _marked(await self._origin(passed), "Miss from edge")
         pairs = tuple(
             pair for pair in parse_qsl(call.query, keep_blank_values=True) if pair[0] in rule.query
         )
@@ -90,6 +94,24 @@ class Edge:
         self.counts[call.path]["misses"] += 1
         return _marked((await self._fetch(key, rule, call, pairs)).answer, "Miss from edge")
 
+    def _forwarded(
+        self, call: Call, headers: tuple[str, ...], cookies: tuple[str, ...] = ()
+    ) -> Call:
+        """The call with these headers and cookies of the caller, and the edge's own."""
+        names = {name.lower() for name in headers}
+        many = {name: values for name, values in call.many_headers.items() if name in names}
+        kept = {name: value for name, value in call.headers.items() if name in names}
+        found = [
+            pair.strip()
+            for pair in call.headers.get("cookie", "").split(";")
+            if pair.partition("=")[0].strip() in cookies
+        ]
+        own = {"host": ORIGIN_HOST, "x-api-key": self._api_key}
+        if found:
+            own["cookie"] = "; ".join(found)
+        many |= {name: [value] for name, value in own.items()}
+        return replace(call, headers={**kept, **own}, many_headers=many)
+
     async def _fetch(
         self, key: Key, rule: CacheRule, call: Call, pairs: tuple[tuple[str, str], ...]
     ) -> Kept:
@@ -97,7 +119,8 @@ class Edge:
         task = self._under_way.get(key)
         if task is None:
             self.counts[call.path]["origin_calls"] += 1
-            asked = replace(call, method="GET", query=urlencode(pairs))
+            forwarded = self._forwarded(call, rule.headers)
+            asked = replace(forwarded, method="GET", query=urlencode(pairs))
             task = asyncio.create_task(self._ask(key, rule, asked))
             self._under_way[key] = task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))

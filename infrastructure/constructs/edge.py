@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infrastructure.constructs.names import account_wide_name
 from infrastructure.gateway_answers import STAGE
-from infrastructure.resources import CacheRule
+from infrastructure.resources import FORWARDED_COOKIES, FORWARDED_HEADERS, CacheRule
 
 ADDRESS_HEADER = "x-client-address"  # set at the edge, so no caller can choose it
 SET_ADDRESS = f"""function handler(event) {{
@@ -82,7 +82,7 @@ class Edge(Construct):
             viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
             allowed_methods=aws_cloudfront.AllowedMethods.ALLOW_ALL,
             cache_policy=aws_cloudfront.CachePolicy.CACHING_DISABLED,
-            origin_request_policy=aws_cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+            origin_request_policy=_forwarded(self),
             response_headers_policy=self._headers,
             function_associations=[
                 aws_cloudfront.FunctionAssociation(
@@ -128,6 +128,19 @@ def _cache_policy(scope: Construct, name: str, rule: CacheRule) -> aws_cloudfron
         cookie_behavior=aws_cloudfront.CacheCookieBehavior.none(),
         enable_accept_encoding_gzip=False,
         enable_accept_encoding_brotli=False,
+    )
+
+
+def _forwarded(scope: Construct) -> aws_cloudfront.OriginRequestPolicy:
+    """What passes to the origin: a list, so that no header of a caller sets what AWS sets."""
+    return aws_cloudfront.OriginRequestPolicy(
+        scope,
+        "Forwarded",
+        origin_request_policy_name=account_wide_name(scope, "Forwarded"),
+        comment="Waiting room: what the public API reads",
+        header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(*FORWARDED_HEADERS),
+        cookie_behavior=aws_cloudfront.OriginRequestCookieBehavior.allow_list(*FORWARDED_COOKIES),
+        query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.all(),
     )
 
 

@@ -13,7 +13,12 @@ from deployment.local.edge import Edge as LocalEdge
 from deployment.local.enqueue import render
 from infrastructure import enqueue
 from infrastructure.gateway_answers import ANSWERS, HEADERS
-from infrastructure.resources import CACHE_RULES, CacheRule
+from infrastructure.resources import (
+    CACHE_RULES,
+    FORWARDED_COOKIES,
+    FORWARDED_HEADERS,
+    CacheRule,
+)
 from tests.synthesized import Synthesized
 from waiting_room.web import CORS
 
@@ -77,6 +82,29 @@ def test_the_edge_sends_the_key_that_the_api_asks_for(core: Synthesized, distrib
     ]
     assert public
     assert all(method["ApiKeyRequired"] for method in public)
+
+
+def test_the_edge_passes_on_a_list_of_headers_and_cookies(
+    core: Synthesized, distribution: Any
+) -> None:
+    policies = core.of_type("AWS::CloudFront::OriginRequestPolicy")
+    used = distribution["DefaultCacheBehavior"]["OriginRequestPolicyId"]["Ref"]
+    assert set(policies) == {used}, "an account may have few of them"
+    config = policies[used]["OriginRequestPolicyConfig"]
+    assert config["HeadersConfig"] == {
+        "HeaderBehavior": "whitelist",
+        "Headers": list(FORWARDED_HEADERS),
+    }
+    assert config["CookiesConfig"] == {
+        "CookieBehavior": "whitelist",
+        "Cookies": list(FORWARDED_COOKIES),
+    }
+    names = {name.lower() for name in FORWARDED_HEADERS}
+    assert {"content-type", "x-client-address", "x-aws-waf-token"} <= names
+    assert not names & {"host", "x-api-key", "x-amzn-requestid", "cookie"}
+    assert len(names) <= 10
+    for behavior in distribution["CacheBehaviors"]:
+        assert "OriginRequestPolicyId" not in behavior, "the cache's key passes, nothing else"
 
 
 def test_the_private_api_asks_for_a_signature(core: Synthesized) -> None:

@@ -101,3 +101,31 @@ def test_no_position_or_figure_outlives_a_reset_by_five_seconds() -> None:
     longest = {rule.path: rule.longest for rule in CACHE_RULES}
     for path in ("/serving_num", "/waiting_num", "/status", "/queue_pos_expiry"):
         assert longest[path] <= 5
+
+
+def test_only_the_listed_headers_and_cookies_reach_the_origin() -> None:
+    sent = {
+        "content-type": "application/json",
+        "accept": "*/*",
+        "x-amzn-requestid": "chosen-by-the-caller",
+        "x-api-key": "forged",
+        "x-anything": "1",
+        "authorization": "Bearer x",
+        "host": "elsewhere.example",
+        "cookie": "session=secret; aws-waf-token=proof; x-aws-waf-token",
+    }
+    many = {name: [value] for name, value in sent.items()}
+    wanted = {
+        "content-type": "application/json",
+        "accept": "*/*",
+        "x-api-key": "the-key",
+        "host": "origin",
+        "cookie": "aws-waf-token=proof",
+    }
+    world = World()
+    world.ask(method="POST", headers=sent, many_headers=many)
+    world.ask(path="/status", headers=sent, many_headers=many)
+    posted, asked = world.asked
+    assert posted.headers == wanted
+    assert posted.many_headers == {name: [value] for name, value in wanted.items()}
+    assert set(asked.headers) == {"host", "x-api-key"}, "only the cache's key, as CloudFront does"
