@@ -11,7 +11,7 @@ VISITORS ?= 1000000
 USERS ?= 2000
 export PYTHONPATH := source:.
 
-.PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth bootstrap deploy diff destroy bundles load-test capacity capacity-check redrive many-pages screenshots openapi lock clean
+.PHONY: help run invoke sites install test lint types check fuzz security chaos bench synth bootstrap deploy diff destroy bundles load-test capacity capacity-check redrive many-pages mutants screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -98,6 +98,13 @@ diff: node_modules/ready ## show what a deployment would change
 destroy: node_modules/ready ## remove the stacks
 	$(CDK) destroy --all $(CDK_ARGS)
 
+.venv/mutants: .venv/dev requirements/mutants.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/mutants.txt
+	@touch $@
+
+mutants: install .venv/mutants ## change the code in 100 small ways, drawn by the commit's id, and count what the tests notice
+	@$(BIN)/python -m tests.mutants
+
 many-pages: install ## how often 500 waiting pages ask the origin in a minute
 	$(BIN)/python -m tests.benchmarks.many_pages
 
@@ -121,6 +128,7 @@ load-test: .venv/dev ## send a crowd to the room that runs here: make load-test 
 lock: .venv/uv ## pin every dependency again
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/local.in -o requirements/local.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/mutants.in -o requirements/mutants.txt
 
 clean: ## remove what the other targets made
 	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules .pytest_cache .mypy_cache .ruff_cache
