@@ -140,7 +140,7 @@ def verify(token: str, key: jwt.PyJWK, expected: Expected, now: float) -> Accept
     try:
         claims = jwt.decode(
             token,
-            key,
+            key.key,  # PyJWT before 2.9 takes no PyJWK
             algorithms=[ALGORITHM],
             audience=expected.event_id,
             issuer=expected.issuer,

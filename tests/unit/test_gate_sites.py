@@ -30,7 +30,8 @@ SITE = "https://shop.example"
 WAITING = "https://room.example/"
 HTML = {"accept": "text/html"}
 FORM_PATH = "/waiting-room/enter"
-COOKIE = "__Host-waiting-room"
+COOKIE = f"__Host-waiting-room-{EVENT}"
+FROM_PAGE = {"origin": "https://room.example"}
 
 
 class Browser:
@@ -41,15 +42,15 @@ class Browser:
         self._wsgi, self._asgi = wsgi, asgi
 
     def get(self, url: str, **sent: Any) -> httpx.Response:
-        return self._send("GET", url, **sent)
+        return self.send("GET", url, **sent)
 
     def head(self, url: str, **sent: Any) -> httpx.Response:
-        return self._send("HEAD", url, **sent)
+        return self.send("HEAD", url, **sent)
 
     def post(self, url: str, **sent: Any) -> httpx.Response:
-        return self._send("POST", url, **sent)
+        return self.send("POST", url, **sent)
 
-    def _send(self, method: str, url: str, **sent: Any) -> httpx.Response:
+    def send(self, method: str, url: str, **sent: Any) -> httpx.Response:
         common: Any = {"base_url": SITE, "cookies": self.cookies}
         if self._wsgi is not None:
             with httpx.Client(transport=httpx.WSGITransport(app=self._wsgi), **common) as client:
@@ -167,7 +168,7 @@ def test_a_visitor_waits_comes_back_with_a_token_and_stays(site: Site) -> None:
     browser = site.browser
     sent_away = browser.get("/who?a=1", headers=HTML)
     assert (sent_away.status_code, sent_away.headers["location"]) == (302, WAITING)
-    back = browser.post(FORM_PATH, data={"token": token()}, headers=HTML)
+    back = browser.post(FORM_PATH, data={"token": token()}, headers={**HTML, **FROM_PAGE})
     assert (back.status_code, back.headers["location"]) == (303, "/who?a=1")
     inside = browser.get(back.headers["location"], headers=HTML)
     assert (inside.status_code, inside.json()) == (200, {"sub": VISITOR})
@@ -206,12 +207,13 @@ def test_what_is_excluded_needs_nothing(site: Site) -> None:
 
 
 def test_a_form_that_is_too_large_is_refused(site: Site) -> None:
-    answer = site.browser.post(FORM_PATH, data={"token": "x" * 100_000})
+    answer = site.browser.post(FORM_PATH, data={"token": "x" * 100_000}, headers=FROM_PAGE)
     assert (answer.status_code, set(answer.json())) == (413, {"error"})
 
 
 def test_a_bad_token_at_the_entrance_is_refused(site: Site) -> None:
-    answer = site.browser.post(FORM_PATH, data={"token": token(at=START - 4000)}, headers=HTML)
+    bad, sent = {"token": token(at=START - 4000)}, {**HTML, **FROM_PAGE}
+    answer = site.browser.post(FORM_PATH, data=bad, headers=sent)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
@@ -257,17 +259,40 @@ def test_a_websocket_needs_a_token_too() -> None:
     assert json.loads(accepted[1]["text"]) == {"sub": VISITOR}
 
 
-def test_start_and_stop_of_an_asgi_site_are_not_held_up() -> None:
+async def nothing(*_message: Any) -> Any:
+    return {}
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "webtransport", "http2", "HTTP", "", None])
+def test_of_the_scopes_without_a_session_only_start_and_stop_reach_the_site(kind: Any) -> None:
     seen = []
 
     async def site(scope: Any, _receive: Any, _send: Any) -> None:
         seen.append(scope["type"])
 
-    async def nothing(*_message: Any) -> Any:
-        return {}
+    scope = {"type": kind, "path": "/static/x", "headers": []}
+    call = AsgiGate(site, gate(FakeKeys()))(scope, nothing, nothing)
+    if kind == "lifespan":
+        asyncio.run(call)
+        assert seen == ["lifespan"]
+    else:
+        with pytest.raises(ValueError, match="http, websocket and lifespan"):
+            asyncio.run(call)
+        assert seen == []
 
-    asyncio.run(AsgiGate(site, gate(FakeKeys()))({"type": "lifespan"}, nothing, nothing))
-    assert seen == ["lifespan"]
+
+def test_a_form_of_another_page_is_refused(site: Site) -> None:
+    for sent in ({}, {"origin": "https://evil.example"}, {"origin": "null"}):
+        answer = site.browser.post(FORM_PATH, data={"token": token()}, headers=sent)
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+
+
+def test_no_method_reaches_the_site_without_a_session(site: Site) -> None:
+    sent = {"access-control-request-method": "GET", "origin": "https://evil.example"}
+    for verb in ("OPTIONS", "TRACE", "CONNECT", "PUT", "BREW", "options"):
+        answer = site.browser.send(verb, "/who", headers=sent)
+        assert (answer.status_code, answer.headers["cache-control"]) == (403, "no-store")
 
 
 def test_other_requests_go_on_while_the_room_is_asked() -> None:

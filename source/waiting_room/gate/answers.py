@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from dataclasses import dataclass
 
 RETRY_AFTER = "5"  # seconds
+QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", re.ASCII)  # RFC 9110, 12.4.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Answer:
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: bytes = b""
 
 
 def wants_html(accept: str) -> bool:
@@ -57,6 +59,40 @@ def cannot_tell(as_html: bool, url: str) -> Answer:
     return _json(503, {"error": "the token cannot be checked right now; try again"}, retry)
 
 
+def not_from_the_page(as_html: bool, url: str) -> Answer:
+    """403: a page that is not the waiting page sent a token."""
+    if as_html:
+        return _page(403, "This pass did not come from the waiting room.", url)
+    sentence = "the header Origin must be that of the waiting page"
+    return _json(403, {"error": sentence, "waiting_room_url": url})
+
+
+def preflight(granted: tuple[tuple[str, str], ...]) -> Answer:
+    """204: the browser may send the request itself, which is checked as any other."""
+    return Answer(204, (("Cache-Control", "no-store"), *granted))
+
+
+def no_preflight() -> Answer:
+    """403 without any CORS header: scripts of that origin may not call the site."""
+    return _json(403, {"error": "the header Origin is none of cors_origins"})
+
+
+def no_upgrade() -> Answer:
+    """403: a connection that nobody could end when the session ends."""
+    return _json(403, {"error": "the header Upgrade is not answered here: no WebSocket"})
+
+
+def readable_by(answer: Answer, origin: str) -> Answer:
+    """The answer with the headers that let scripts of an origin read it."""
+    cors = (
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Access-Control-Expose-Headers", "Retry-After"),
+        ("Vary", "Origin"),
+    )
+    return Answer(answer.status, (*answer.headers, *cors), answer.body)
+
+
 def bad_request(status: int, sentence: str, *headers: tuple[str, str]) -> Answer:
     """A request to the entrance that cannot be meant."""
     return _json(status, {"error": sentence}, *headers)
@@ -89,8 +125,5 @@ def _quality(options: list[str]) -> float:
     for option in options:
         name, _, value = option.partition("=")
         if name.strip() == "q":
-            try:
-                return min(1.0, float(value))
-            except ValueError:
-                return 0.0
+            return float(value) if QUALITY.fullmatch(value.strip()) else 0.0
     return 1.0

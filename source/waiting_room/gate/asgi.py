@@ -4,68 +4,93 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from urllib.parse import unquote
 
 from waiting_room.gate.answers import Answer
+from waiting_room.gate.connections import (
+    POLICY_VIOLATION,
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    Wait,
+    WebSocket,
+    run_http,
+    sleep_until,
+)
 from waiting_room.gate.entry import MAX_FORM, Gate, Visit
 from waiting_room.gate.settings import GateSettings
 
 CLAIMS = "waiting_room.claims"  # in the scope: the visitor's claims, None where not checked
 UNCACHED = (b"cache-control", b"expires")
-POLICY_VIOLATION = 1008  # RFC 6455; before the handshake, servers answer 403
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class AsgiGate:
-    """``app`` behind the gate; the scope's ``waiting_room.claims`` says who came through."""
+    """``app`` behind the gate; the scope's ``waiting_room.claims`` says who came through.
 
-    def __init__(self, app: Application, gate: Gate | GateSettings) -> None:
+    It needs asyncio. ``wait`` waits for a moment of the gate's clock.
+    """
+
+    def __init__(
+        self, app: Application, gate: Gate | GateSettings, wait: Wait | None = None
+    ) -> None:
         self._app = app
         self._gate = gate if isinstance(gate, Gate) else Gate(gate)
+        self._wait = wait or sleep_until(self._gate.now)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        kind = scope["type"]
+        if kind == "lifespan":  # start and stop of the site: nobody sends that
             await self._app(scope, receive, send)
             return
+        if kind not in ("http", "websocket"):
+            raise ValueError("the gate passes http, websocket and lifespan only")
         visit = read_visit(scope)
-        if scope["type"] == "http" and self._gate.is_entrance(visit):
+        if kind == "http" and self._gate.is_entrance(visit):
             body = await _body(receive)
             await _say(await asyncio.to_thread(self._gate.enter, visit, body), visit, send)
             return
         # In a thread: once in a while the room is asked, and the other requests go on meanwhile.
         decision = await asyncio.to_thread(self._gate.check, visit)
         if isinstance(decision, Answer):
-            if scope["type"] == "websocket":
+            if kind == "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             else:
                 await _say(decision, visit, send)
             return
         scope[CLAIMS] = decision.claims
-        cookie = decision.set_cookie
-        await self._app(scope, receive, send if cookie is None else _with_cookie(send, cookie))
+        if decision.set_cookie is not None:
+            send = _with_cookie(send, decision.set_cookie)
+        now, until = self._gate.now, decision.until
+        if until is None:
+            await self._app(scope, receive, send)
+        elif kind == "websocket":
+            await WebSocket(receive, send, until, now, self._wait).run(self._app, scope)
+        else:
+            await run_http(self._app, scope, receive, send, until, now)
 
 
 def read_visit(scope: Scope) -> Visit:
-    """The request of an ASGI scope; of headers with one name the first counts, of cookies all."""
+    """The request of an ASGI scope; headers with one name are joined, as WSGI servers do."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        if name == "cookie" and name in headers:
-            headers[name] += f"; {value}"
-        else:
-            headers.setdefault(name, value)
+        joint = "; " if name == "cookie" else ","
+        headers[name] = f"{headers[name]}{joint}{value}" if name in headers else value
+    mount = (scope.get("root_path") or "").rstrip("/")
+    path = scope["path"]
+    if mount and not f"{path}/".startswith(f"{mount}/"):
+        path = mount + path  # of servers that leave the prefix out
+    raw = (scope.get("raw_path") or b"").decode("latin-1")
     return Visit(
         method=scope.get("method", "GET"),
-        path=scope["path"],
+        path=path,
         query=scope.get("query_string", b"").decode("latin-1"),
         headers=headers,
+        mount=mount,
+        raw=next((sent for sent in (raw, mount + raw) if unquote(sent) == path), ""),
     )
 
 

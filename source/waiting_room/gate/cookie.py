@@ -43,9 +43,13 @@ def unseal(value: str, expected: Expected, secrets: Iterable[str], now: float) -
                     "verify_exp": False,  # below, against the clock that we are given
                 },
             )
-        except (jwt.PyJWTError, ValueError, RecursionError):
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             continue
-        if claims["token_use"] == USE and now < claims["exp"]:
+        if (
+            claims["token_use"] == USE
+            and isinstance(claims["sub"], str)
+            and _is_before(now, claims["exp"])
+        ):
             return Accepted(claims)
     return None
 
@@ -65,3 +69,7 @@ def set_cookie(name: str, value: str, max_age: int, *, secure: bool) -> str:
     return f"{name}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax" + (
         "; Secure" if secure else ""
     )
+
+
+def _is_before(now: float, end: object) -> bool:
+    return type(end) is int and now < end

@@ -7,13 +7,21 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from waiting_room.adapters.https_jwks import https_verifier
 from waiting_room.authorizer import Accepted, Clock, Malformed, Refused, Verifier
 from waiting_room.errors import Unavailable
 from waiting_room.gate import answers, cookie
 from waiting_room.gate.answers import Answer
+from waiting_room.gate.origins import (
+    is_navigation,
+    is_preflight,
+    is_sent_by,
+    origin_of,
+    own_origins,
+    preflight_grant,
+)
 from waiting_room.gate.paths import is_protected
 from waiting_room.gate.settings import GateSettings
 from waiting_room.tokens import Claims
@@ -21,6 +29,7 @@ from waiting_room.tokens import Claims
 MAX_FORM = 16_384  # bytes; a token has about 700
 MAX_RETURN = 1_500  # characters of an address to come back to; it must fit into a cookie
 RETURN_FOR = 86_400  # seconds; nobody waits longer
+UNCHECKED_FOR = 60  # seconds a connection may last that is open because the room is away
 FORM = "application/x-www-form-urlencoded"
 PATH_SIGNS = "/!$&'()*+,;=:@-._~"
 
@@ -29,20 +38,30 @@ logger = logging.getLogger("waiting_room.gate")
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request as the gate sees it; ``headers`` by lower-case name, ``path`` decoded."""
+    """A request as the gate sees it; ``headers`` by lower-case name, ``path`` decoded.
+
+    ``mount`` is the prefix of the path under which a server serves the site, and ``raw`` the path
+    as it was sent, where the server tells.
+    """
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
+    mount: str = ""
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Let the request through; ``claims`` is None where nobody was checked."""
+    """Let the request through; ``claims`` is None where nobody was checked.
+
+    ``until`` is when a connection that stays open must end, in epoch seconds.
+    """
 
     claims: Claims | None = None
     set_cookie: str | None = None
+    until: float | None = None
 
 
 class Gate:
@@ -52,44 +71,58 @@ class Gate:
         self, settings: GateSettings, verifier: Verifier | None = None, now: Clock = time.time
     ) -> None:
         self.settings = settings
+        self.now = now
         self._verifier = verifier or https_verifier(settings.authorizer)
         self._secrets = (settings.secret, *settings.old_secrets)
-        self._now = now
+        page = origin_of(settings.waiting_room_url)
+        self._pages = frozenset([*settings.entrance_origins, *([page] if page else [])])
+        self._scripts = frozenset(settings.cors_origins)
 
     def is_entrance(self, visit: Visit) -> bool:
         """Whether the request hands over a token: then call ``enter`` with its body."""
-        return visit.path == self.settings.entrance
+        entrance = self.settings.entrance
+        return visit.path in (entrance, visit.mount + entrance)
+
+    def is_protected(self, visit: Visit) -> bool:
+        """Whether the request needs a session."""
+        rules = self.settings.include, self.settings.exclude
+        return is_protected(visit.path, *rules, visit.mount, visit.raw)
 
     def check(self, visit: Visit) -> Pass | Answer:
-        """Let a request through, or say what to answer instead."""
-        if not is_protected(visit.path, self.settings.include, self.settings.exclude):
+        """Let a request through, or say what to answer instead. No method is exempt."""
+        if not self.is_protected(visit):
             return Pass()
-        if visit.method == "OPTIONS" and "access-control-request-method" in visit.headers:
-            return Pass()  # browsers ask this without credentials; the call itself is checked
-        try:
-            known = self._known(visit)
-            if known is not None:
-                return Pass(known.claims)
-            decision = self._verifier.check(visit.headers.get(self.settings.header.lower()))
-        except Unavailable:
-            return self._cannot_tell(visit)
-        if isinstance(decision, Accepted):
-            return Pass(decision.claims, self._seal(decision))
-        return self._refuse(visit, decision)
+        decision = (
+            self._preflight(visit)
+            if is_preflight(visit.method, visit.headers)
+            else self._decide(visit)
+        )
+        origin = visit.headers.get("origin", "")
+        if isinstance(decision, Answer) and origin in self._scripts:
+            return answers.readable_by(decision, origin)
+        return decision
 
     def enter(self, visit: Visit, body: bytes) -> Answer:
-        """Take a token from a form, field ``token``: set the cookie, send the browser on."""
+        """Take a token from a form, field ``token``: set the cookie, send the browser on.
+
+        Only a page of the waiting room, or of the site, may send it: any other could put its own
+        session into a visitor's browser.
+        """
         if visit.method != "POST":
             return answers.bad_request(405, "only POST is answered here", ("Allow", "POST"))
+        if not is_sent_by(visit.headers, self._own(visit), self._pages):
+            logger.warning("refused: the form is not the waiting page's")
+            return answers.not_from_the_page(self._html(visit), self.settings.waiting_room_url)
         if visit.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
             return answers.bad_request(400, f"the body must be sent as {FORM}")
         if len(body) > MAX_FORM:
             return answers.bad_request(413, "the body is too large")
         try:
             fields = parse_qs(body.decode("ascii"), max_num_fields=10)
-            decision = self._verifier.check(fields.get("token", [""])[0])
         except ValueError:
             return answers.bad_request(400, "the body is not a form")
+        try:
+            decision = self._verifier.check(fields.get("token", [""])[0])
         except Unavailable:
             open_site = self.settings.fail_open
             return (
@@ -98,15 +131,35 @@ class Gate:
         if not isinstance(decision, Accepted):
             self._note(decision)
             return answers.refusal(self._html(visit), self.settings.waiting_room_url)
-        name = self._return_name
-        forget = cookie.set_cookie(name, "", 0, secure=self.settings.secure_cookie)
+        forget = self._return_cookie("", 0)
         return answers.redirect(303, self._return_to(visit), self._seal(decision), forget)
+
+    def _preflight(self, visit: Visit) -> Answer:
+        if visit.headers.get("origin", "") not in self._scripts:
+            return answers.no_preflight()
+        granted = preflight_grant(visit.headers)
+        if granted is None:
+            sentence = "a header Access-Control-Request-… names no request"
+            return answers.bad_request(400, sentence)
+        return answers.preflight(granted)
+
+    def _decide(self, visit: Visit) -> Pass | Answer:
+        try:
+            known = self._known(visit)
+            if known is not None:
+                return Pass(known.claims, until=float(known.claims["exp"]))
+            decision = self._verifier.check(visit.headers.get(self.settings.header.lower()))
+        except Unavailable:
+            return self._cannot_tell(visit)
+        if isinstance(decision, Accepted):
+            return Pass(decision.claims, self._seal(decision), float(decision.claims["exp"]))
+        return self._refuse(visit, decision)
 
     def _known(self, visit: Visit) -> Accepted | None:
         sent = visit.headers.get("cookie", "")
         for value in cookie.values(sent, self.settings.cookie_name):
             expected = self._verifier.expected
-            known = cookie.unseal(value, expected, self._secrets, self._now())
+            known = cookie.unseal(value, expected, self._secrets, self.now())
             if known is not None:
                 ended = self._verifier.ended
                 return None if ended and ended.has(known.request_id) else known
@@ -114,25 +167,29 @@ class Gate:
 
     def _seal(self, accepted: Accepted) -> str:
         value = cookie.seal(accepted.claims, self._verifier.expected, self.settings.secret)
-        left = max(0, int(accepted.claims["exp"]) - int(self._now()))
+        left = max(0, int(accepted.claims["exp"]) - int(self.now()))
         name = self.settings.cookie_name
         return cookie.set_cookie(name, value, left, secure=self.settings.secure_cookie)
 
     def _refuse(self, visit: Visit, decision: Malformed | Refused) -> Pass | Answer:
         if self.settings.fail_open and not self._verifier.keys.reachable():
-            logger.warning("let in unchecked: the room cannot be reached")
-            return Pass()
+            return self._unchecked()
         self._note(decision)
         url = self.settings.waiting_room_url
-        if not self._html(visit):
-            return answers.refusal(False, url)
+        html = self._html(visit)
+        if not html or not is_navigation(visit.headers):
+            return answers.refusal(html, url)
+        if self._is_waiting_page(visit):
+            logger.error("the waiting page is behind the gate: exclude its path")
+            return answers.refusal(html, url)
         return answers.to_waiting_room(visit.method, url, *self._remember(visit))
 
     def _cannot_tell(self, visit: Visit) -> Pass | Answer:
-        if self.settings.fail_open:
-            logger.warning("let in unchecked: the room cannot be reached")
-            return Pass()
-        return self._closed(visit)
+        return self._unchecked() if self.settings.fail_open else self._closed(visit)
+
+    def _unchecked(self) -> Pass:
+        logger.warning("let in unchecked: the room cannot be reached")
+        return Pass(until=self.now() + UNCHECKED_FOR)
 
     def _closed(self, visit: Visit) -> Answer:
         logger.warning("turned away: the room cannot be reached")
@@ -145,20 +202,33 @@ class Gate:
     def _html(self, visit: Visit) -> bool:
         return answers.wants_html(visit.headers.get("accept", ""))
 
-    @property
-    def _return_name(self) -> str:
-        return f"{self.settings.cookie_name}-return"
+    def _own(self, visit: Visit) -> frozenset[str]:
+        return own_origins(visit.headers, secure=self.settings.secure_cookie)
+
+    def _is_waiting_page(self, visit: Visit) -> bool:
+        url = self.settings.waiting_room_url
+        return origin_of(url) in self._own(visit) and (urlsplit(url).path or "/") == visit.path
+
+    def _return_cookie(self, value: str, seconds: int) -> str:
+        name, secure = self.settings.return_cookie_name, self.settings.secure_cookie
+        return cookie.set_cookie(name, value, seconds, secure=secure)
 
     def _remember(self, visit: Visit) -> list[str]:
-        """The page a visitor wanted, kept in the own browser: no other site learns of it."""
-        address = quote(visit.path, safe=PATH_SIGNS) + (f"?{visit.query}" if visit.query else "")
-        if visit.method != "GET" or not _is_own_address(address):
+        """The page a visitor wanted, kept in the own browser: no other site learns of it.
+
+        A page whose address cannot be kept forgets an older one.
+        """
+        if visit.method != "GET":
             return []
-        value, secure = quote(address, safe=""), self.settings.secure_cookie
-        return [cookie.set_cookie(self._return_name, value, RETURN_FOR, secure=secure)]
+        path = visit.raw or quote(visit.path, safe=PATH_SIGNS, errors="replace")
+        address = path + (f"?{visit.query}" if visit.query else "")
+        if not _is_own_address(address):
+            return [self._return_cookie("", 0)]
+        return [self._return_cookie(quote(address, safe=""), RETURN_FOR)]
 
     def _return_to(self, visit: Visit) -> str:
-        for value in cookie.values(visit.headers.get("cookie", ""), self._return_name):
+        sent = visit.headers.get("cookie", "")
+        for value in cookie.values(sent, self.settings.return_cookie_name):
             if _is_own_address(unquote(value)):
                 return unquote(value)
         return "/"

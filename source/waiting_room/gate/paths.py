@@ -1,44 +1,110 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which paths stand behind the gate. Spelling a path another way never opens it."""
+"""Which paths are behind the gate. No spelling of a path avoids a rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
+MAX_PATH = 8_192  # characters; a longer path is always protected
+MAX_READINGS = 96  # of one path; a path with more is always protected
+ODD = re.compile(r"[%\\;?#]|//|/\.\.?(?:/|$)")  # a server may read a path with these in another way
+UNREADABLE = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")  # controls, invalid UTF-8
 
-def is_protected(path: str, include: Iterable[str], exclude: Iterable[str]) -> bool:
+
+def is_protected(
+    path: str, include: Iterable[str], exclude: Iterable[str], mount: str = "", raw: str = ""
+) -> bool:
     """Whether a path is behind the gate: the longest rule that fits decides, ``include`` on a tie.
 
-    A server may read a path more freely than we do: case, doubled slashes, dot segments, encoded
-    signs. So rules include every such spelling, and exclude a path only as it is written.
+    It is unknown how the site reads a path: case, doubled slashes, dot segments, encoded signs.
+    So a rule of ``include`` fits if any reading of the path fits, a rule of ``exclude`` only if
+    every reading does, letter by letter. Rules may be written with or without ``mount``, the
+    prefix under which a server serves the site; ``path`` has it. ``raw`` is the path as it was
+    sent. A path that cannot be read for certain is protected.
     """
-    included = max(
-        (max(_fit(path, rule), _fit(plain(path), plain(rule))) for rule in include), default=-1
-    )
-    if included < 0:
-        return False
-    exact = path if is_plain(path) else ""
-    return included >= max((_fit(exact, rule) for rule in exclude), default=-1) or not exact
+    include, exclude = tuple(include), tuple(exclude)
+    included = excluded = -1
+    for start in {0, len(mount)}:
+        texts = [text[start:] or "/" for text in (path or "/", raw) if text]
+        found = readings(*texts)
+        if found is None:
+            return bool(include)
+        folded = {reading.casefold() for reading in found}
+        for rule in include:
+            if any(_fits(reading, rule.casefold()) for reading in folded):
+                included = max(included, start + len(rule.rstrip("/")))
+        for rule in exclude:
+            if all(_fits(reading, rule) for reading in found):
+                excluded = max(excluded, start + len(rule.rstrip("/")))
+    return included >= max(0, excluded)
 
 
-def plain(path: str) -> str:
-    """The path in its shortest spelling, in lower case."""
-    parts: list[str] = []
-    for part in unquote(path).replace("\\", "/").casefold().split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/" + "/".join(parts)
+def readings(*paths: str) -> set[str] | None:
+    """Every way to read a path, whatever a server does to it in whatever order; None for no path.
+
+    A path starts with a slash, is valid UTF-8 without control characters, and is not too long.
+    """
+    found: set[str] = set()
+    new = set(paths)
+    while new:
+        if not all(map(_is_readable, new)) or len(found) + len(new) > MAX_READINGS:
+            return None
+        found |= new
+        new = {step(text) for text in new if ODD.search(text) for step in STEPS} - found
+    return found
 
 
 def is_plain(path: str) -> bool:
-    """Whether a path has one spelling only, but for its case and a slash at its end."""
-    return plain(path) == (path.rstrip("/") or "/").casefold()
+    """Whether there is one way only to read a path."""
+    return readings(path) == {path}
 
 
-def _fit(path: str, rule: str) -> int:
-    """The length of a rule that covers the path, -1 when it does not."""
+def _is_readable(text: str) -> bool:
+    return text.startswith("/") and len(text) <= MAX_PATH and not UNREADABLE.search(text)
+
+
+def _fits(path: str, rule: str) -> bool:
     start = rule.rstrip("/")
-    return len(start) if path == start or path.startswith(start + "/") else -1
+    return path == start or path.startswith(start + "/")
+
+
+def _without_parameters(path: str) -> str:
+    return re.sub(";[^/]*", "", path) or "/"
+
+
+def _without_query(path: str) -> str:
+    return re.split("[?#]", path, maxsplit=1)[0] or "/"
+
+
+def _without_host(path: str) -> str:
+    return re.sub("^//[^/]*", "", path) or "/"
+
+
+def _without_doubled_slashes(path: str) -> str:
+    return re.sub("//+", "/", path)
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4: an empty segment is a segment."""
+    parts: list[str] = []
+    for part in path.split("/")[1:]:
+        if part == "..":
+            del parts[-1:]
+        elif part != ".":
+            parts.append(part)
+    if path.endswith(("/.", "/..")):
+        parts.append("")
+    return "/" + "/".join(parts)
+
+
+STEPS: tuple[Callable[[str], str], ...] = (
+    unquote,
+    lambda path: path.replace("\\", "/"),
+    _without_parameters,
+    _without_query,
+    _without_host,
+    _without_doubled_slashes,
+    _without_dots,
+)

@@ -5,18 +5,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+import jwt
 
 from waiting_room.authorizer import Expected
 from waiting_room.authorizer_settings import (
     KEY_CACHE_SECONDS,
+    LONGEST_KEY_CACHE,
+    LONGEST_REVOCATION_CACHE,
     REVOCATION_CACHE_SECONDS,
     AuthorizerSettings,
     check_public_api,
 )
+from waiting_room.gate.origins import is_origin, origin_of
+from waiting_room.gate.paths import is_plain, is_protected
 from waiting_room.settings import SettingsError
 
 MIN_SECRET = 32  # bytes: as long as the hash of HS256 (RFC 7518, 3.2)
+CLOCK_SKEW, LONGEST_CLOCK_SKEW = 10, 60  # seconds that the site's clock may be behind the room's
+OLDEST_PYJWT = (2, 4)
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+OTHER_USE = frozenset({
+    "accept", "connection", "content-length", "content-type", "cookie", "host", "origin",
+    "referer", "transfer-encoding", "upgrade",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +39,8 @@ class GateSettings:
     ``include`` and ``exclude`` are paths with everything below them; the longest rule that fits a
     path decides, and ``include`` wins a tie. ``fail_open`` lets everyone in while the room cannot
     be reached; otherwise nobody new gets in then. ``old_secrets`` still verify, but never sign.
+    Pages of ``entrance_origins`` may hand over a token beside the waiting page's own; scripts of
+    ``cors_origins`` may call the site from another origin. Times are in seconds.
     """
 
     event_id: str
@@ -36,38 +51,82 @@ class GateSettings:
     old_secrets: tuple[str, ...] = field(default=(), repr=False)
     include: tuple[str, ...] = ("/",)
     exclude: tuple[str, ...] = ()
+    entrance_origins: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     fail_open: bool = False
     revocation_check: bool = False
     header: str = "Authorization"
     entrance: str = "/waiting-room/enter"
     secure_cookie: bool = True
+    clock_skew: int = CLOCK_SKEW
     key_cache: int = KEY_CACHE_SECONDS
     revocation_cache: int = REVOCATION_CACHE_SECONDS
 
     def __post_init__(self) -> None:
-        for name in ("event_id", "issuer", "waiting_room_url"):
-            if not getattr(self, name):
-                raise SettingsError(f"The setting {name} is missing.")
-        if not re.fullmatch(r"(https?://|/)[\x21-\x7e]*", self.waiting_room_url):
-            raise SettingsError("The setting waiting_room_url must be an address.")
-        check_public_api(self.public_api, "public_api")
-        for secret in (self.secret, *self.old_secrets):
-            if len(secret.encode()) < MIN_SECRET:
-                raise SettingsError(f"The setting secret must have at least {MIN_SECRET} bytes.")
-        for name in ("include", "exclude"):
-            rules = getattr(self, name)
-            if isinstance(rules, str) or not all(rule.startswith("/") for rule in rules):
-                raise SettingsError(f"The setting {name} must be paths that start with a slash.")
-        if not (self.entrance.startswith("/") and len(self.entrance) > 1):
-            raise SettingsError("The setting entrance must be a path that starts with a slash.")
-        if not HEADER_NAME.fullmatch(self.header):
+        _check_pyjwt(jwt.__version__)
+        for name in ("event_id", "issuer", "public_api", "waiting_room_url"):
+            _check_text(name, getattr(self, name))
+        for name in ("fail_open", "revocation_check", "secure_cookie"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingsError(f"The setting {name} must be True or False.")
+        for name, least, most in (
+            ("clock_skew", 0, LONGEST_CLOCK_SKEW),
+            ("key_cache", 1, LONGEST_KEY_CACHE),
+            ("revocation_cache", 1, LONGEST_REVOCATION_CACHE),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise SettingsError(
+                    f"The setting {name} must be whole seconds from {least} to {most}."
+                )
+        for name in ("old_secrets", "include", "exclude", "entrance_origins", "cors_origins"):
+            values = getattr(self, name)
+            if not isinstance(values, tuple | list) or not all(
+                isinstance(value, str) for value in values
+            ):
+                raise SettingsError(f"The setting {name} must be a list of texts.")
+        _check_public_api(self.public_api)
+        _check_secret("secret", self.secret)
+        for secret in self.old_secrets:
+            _check_secret("old_secrets", secret)
+        self._check_paths()
+        for name in ("entrance_origins", "cors_origins"):
+            if not all(is_origin(value) for value in getattr(self, name)):
+                raise SettingsError(
+                    f"The setting {name} must be origins such as https://shop.example."
+                )
+        if not isinstance(self.header, str) or not HEADER_NAME.fullmatch(self.header):
             raise SettingsError("The setting header must be the name of a header.")
+        if self.header.lower() in OTHER_USE:
+            raise SettingsError("The setting header names a header that has another use.")
+
+    def _check_paths(self) -> None:
+        if not self.include:
+            raise SettingsError("The setting include must name at least one path.")
+        for name in ("include", "exclude"):
+            if not all(is_plain(rule) and "*" not in rule for rule in getattr(self, name)):
+                raise SettingsError(
+                    f"The setting {name} must be paths that start with a slash, decoded, in their "
+                    "shortest spelling, without a wildcard."
+                )
+        entrance = self.entrance
+        if not isinstance(entrance, str) or not is_plain(entrance) or len(entrance) == 1:
+            raise SettingsError("The setting entrance must be a path that starts with a slash.")
+        address = self.waiting_room_url
+        own = address.startswith("/") and not address.startswith("//")
+        if "\\" in address or not (own or origin_of(address)):
+            raise SettingsError("The setting waiting_room_url must be an address.")
+        page = unquote(re.split("[?#]", address, maxsplit=1)[0])
+        if own and (is_protected(page, self.include, self.exclude) or page == entrance):
+            raise SettingsError(
+                "The setting waiting_room_url is a path behind the gate: exclude that path."
+            )
 
     @property
     def authorizer(self) -> AuthorizerSettings:
         """The same, as the verifier takes it."""
         return AuthorizerSettings(
-            expected=Expected(self.event_id, self.issuer),
+            expected=Expected(self.event_id, self.issuer, self.clock_skew),
             public_api=self.public_api.rstrip("/"),
             revocation_check=self.revocation_check,
             key_cache=self.key_cache,
@@ -76,5 +135,45 @@ class GateSettings:
 
     @property
     def cookie_name(self) -> str:
-        """With the prefix that keeps a cookie to this very host, which browsers want Secure."""
-        return "__Host-waiting-room" if self.secure_cookie else "waiting-room"
+        """The event's own, with the prefix that keeps a cookie to this very host on HTTPS."""
+        return f"{self._prefix}waiting-room-{quote(self.event_id, safe='')}"
+
+    @property
+    def return_cookie_name(self) -> str:
+        """The cookie with the page to come back to; no event's session cookie has this name."""
+        return f"{self._prefix}waiting-room_return-{quote(self.event_id, safe='')}"
+
+    @property
+    def _prefix(self) -> str:
+        return "__Host-" if self.secure_cookie else ""
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise SettingsError(f"The setting {name} is missing.")
+    plain = value.isprintable() and value == value.strip()
+    if not plain or (name not in ("event_id", "issuer") and not value.isascii()):
+        raise SettingsError(f"The setting {name} has signs that cannot be in it.")
+
+
+def _check_secret(name: str, secret: object) -> None:
+    try:
+        long_enough = isinstance(secret, str) and len(secret.encode()) >= MIN_SECRET
+    except UnicodeEncodeError:
+        long_enough = False
+    if not long_enough:
+        raise SettingsError(f"The setting {name} must have at least {MIN_SECRET} bytes of text.")
+
+
+def _check_public_api(address: str) -> None:
+    try:
+        check_public_api(address, "public_api")
+    except ValueError as error:  # a host or a port that cannot be one
+        raise SettingsError("The setting public_api must be an https address.") from error
+
+
+def _check_pyjwt(version: str) -> None:
+    """Raises SettingsError for a PyJWT that lacks what the checks need."""
+    numbers = re.match(r"(\d{1,4})\.(\d{1,4})", version)
+    if numbers and tuple(map(int, numbers.groups())) < OLDEST_PYJWT:
+        raise SettingsError("The gate needs PyJWT 2.4 or newer.")

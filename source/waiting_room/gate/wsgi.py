@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+from waiting_room.gate import answers
 from waiting_room.gate.answers import Answer
 from waiting_room.gate.entry import MAX_FORM, Gate, Visit
 from waiting_room.gate.settings import GateSettings
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 CLAIMS = "waiting_room.claims"  # in the environ: the visitor's claims, None where not checked
+ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")  # responses without an end
+UPGRADES = ("HTTP_UPGRADE", "HTTP_HTTP2_SETTINGS")  # a server may ignore both (RFC 9110, 7.8)
 UNCACHED = ("cache-control", "expires", "set-cookie2")
 
 
@@ -28,46 +32,126 @@ class WsgiGate:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         visit = read_visit(environ)
         if self._gate.is_entrance(visit):
-            return _say(self._gate.enter(visit, _body(environ)), visit, start_response)
+            body = _body(environ)
+            answer = body if isinstance(body, Answer) else self._gate.enter(visit, body)
+            return _say(answer, visit, start_response)
         decision = self._gate.check(visit)
         if isinstance(decision, Answer):
             return _say(decision, visit, start_response)
         environ[CLAIMS] = decision.claims
-        if decision.set_cookie is None:
+        if decision.set_cookie is not None:
+            start_response = _with_cookie(start_response, decision.set_cookie)
+        if decision.until is None:
             return self._app(environ, start_response)
-        return self._app(environ, _with_cookie(start_response, decision.set_cookie))
+        if _is_websocket(environ):  # the site would take the line, and nobody could end it
+            return _say(answers.no_upgrade(), visit, start_response)
+        for name in UPGRADES:
+            environ.pop(name, None)
+        gate, until = self._gate, decision.until
+        response = _Response(start_response, lambda: gate.now() >= until)
+        return response.of(self._app(environ, response.start))
+
+
+class _Response:
+    """A response of the site; of one without an end nothing passes after the session's end."""
+
+    def __init__(self, start_response: StartResponse, is_over: Callable[[], bool]) -> None:
+        self._start_response, self._is_over = start_response, is_over
+        self._started = self._endless = False
+
+    def start(self, status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        """What the site calls as ``start_response``."""
+        self._started = True
+        self._endless = any(
+            name.lower() == "content-type" and value.lower().lstrip().startswith(ENDLESS)
+            for name, value in headers
+        )
+        write = self._start_response(status, headers, *rest)
+        return lambda data: None if self._ends() else write(data)
+
+    def of(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
+        """The site's chunks: as they are where it is known that they have an end."""
+        return chunks if self._started and not self._endless else _Until(chunks, self._ends)
+
+    def _ends(self) -> bool:
+        return self._endless and self._is_over()
+
+
+class _Until:
+    """Chunks until the end; ``close`` is the site's own (PEP 3333)."""
+
+    def __init__(self, chunks: Iterable[bytes], ends: Callable[[], bool]) -> None:
+        self._chunks, self._ends = chunks, ends
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            if self._ends():
+                return
+            yield chunk
+
+    def close(self) -> None:
+        """Tell the site that nobody reads any more."""
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
 
 
 def read_visit(environ: WSGIEnvironment) -> Visit:
     """The request of a WSGI environ."""
-    raw = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    mount = _text(environ.get("SCRIPT_NAME", "").rstrip("/"))
+    path = mount + _text(environ.get("PATH_INFO", "")) or "/"
     headers = {
         name[5:].replace("_", "-").lower(): value
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    sent = (environ.get(name, "").partition("?")[0] for name in ("RAW_URI", "REQUEST_URI"))
     return Visit(
         method=environ["REQUEST_METHOD"],
-        path=raw.encode("latin-1", "replace").decode("utf-8", "replace") or "/",
+        path=path,
         query=environ.get("QUERY_STRING", ""),
         headers=headers,
+        mount=mount,
+        raw=next((raw for raw in sent if unquote(raw) == path), ""),
     )
 
 
-def _body(environ: WSGIEnvironment) -> bytes:
-    length = environ.get("CONTENT_LENGTH") or "0"
-    known = length.isascii() and length.isdigit() and len(length) < 10
-    if not known or int(length) > MAX_FORM:
-        return b" " * (MAX_FORM + 1)
-    body: bytes = environ["wsgi.input"].read(int(length))
+def _text(raw: str) -> str:
+    """A text of the environ, which holds bytes as Latin-1 (PEP 3333)."""
+    return raw.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _is_websocket(environ: WSGIEnvironment) -> bool:
+    asked = "websocket" in environ.get("HTTP_UPGRADE", "").lower()
+    return asked or "HTTP_SEC_WEBSOCKET_KEY" in environ or "wsgi.websocket" in environ
+
+
+def _body(environ: WSGIEnvironment) -> bytes | Answer:
+    """The body, or enough of it to see that it is too large, or why it cannot be read."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if length and not (length.isascii() and length.isdigit() and len(length) < 10):
+        return answers.bad_request(400, "the header Content-Length is no number of bytes")
+    if environ.get("HTTP_TRANSFER_ENCODING"):
+        if not environ.get("wsgi.input_terminated"):
+            return answers.bad_request(411, "the header Content-Length is missing")
+        length = ""
+    elif not length:
+        return b""
+    left = min(int(length), MAX_FORM + 1) if length else MAX_FORM + 1
+    body = b""
+    try:
+        while left and (chunk := environ["wsgi.input"].read(left)):
+            body, left = body + chunk, left - len(chunk)
+    except (OSError, ValueError, EOFError):  # the visitor left, or sent no such chunks
+        return answers.bad_request(400, "the body cannot be read")
     return body
 
 
 def _say(answer: Answer, visit: Visit, start_response: StartResponse) -> list[bytes]:
     status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
     start_response(status, list(answer.headers))
-    return [] if visit.method == "HEAD" else [answer.body]
+    return [] if visit.method == "HEAD" or not answer.body else [answer.body]
 
 
 def _with_cookie(start_response: StartResponse, cookie: str) -> StartResponse:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who sends a request: the origin of the page that made a browser send it (RFC 6454)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+TCHAR = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # of RFC 9110, 5.6.2
+METHOD = re.compile(f"{TCHAR}{{1,32}}", re.ASCII)
+HEADER_NAMES = re.compile(rf"(?:{TCHAR}{{1,64}}[ \t]*(?:,[ \t]*|\Z)){{0,64}}", re.ASCII)
+PREFETCH = ("prefetch", "prerender", "preview")
+
+
+def origin_of(address: str) -> str | None:
+    """The origin of an http or https address, as browsers write it; None for anything else."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+        return None
+    if not address.isascii() or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    usual = port in (None, {"http": 80, "https": 443}[parts.scheme])
+    return f"{parts.scheme}://{shown}" if usual else f"{parts.scheme}://{shown}:{port}"
+
+
+def is_origin(text: str) -> bool:
+    """Whether a text is an origin as browsers write it, without a path."""
+    return origin_of(text) == text
+
+
+def own_origins(headers: Mapping[str, str], *, secure: bool) -> frozenset[str]:
+    """The origins of the address that was asked; ``http`` only where cookies are not Secure."""
+    schemes = ("https",) if secure else ("https", "http")
+    host = headers.get("host", "")
+    if not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]{1,300}", host, re.ASCII):
+        return frozenset()
+    found = (origin_of(f"{scheme}://{host}") for scheme in schemes)
+    return frozenset(origin for origin in found if origin)
+
+
+def is_sent_by(headers: Mapping[str, str], own: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether a page of ``own`` or ``others`` made the browser send a POST.
+
+    Browsers send ``Origin`` with every POST of another origin. Without it the older headers
+    decide. A request with none of them proves nothing.
+    """
+    if "origin" in headers:
+        return headers["origin"] in own | others
+    if headers.get("sec-fetch-site") == "same-origin":
+        return True
+    return origin_of(headers.get("referer", "")) in own | others
+
+
+def is_navigation(headers: Mapping[str, str]) -> bool:
+    """Whether a request shows a page in a tab: no script, frame, image, prefetch or prerender."""
+    purposes = (headers.get(name, "").lower() for name in ("sec-purpose", "purpose", "x-moz"))
+    if any(word in purpose for purpose in purposes for word in PREFETCH):
+        return False
+    if "x-requested-with" in headers:
+        return False
+    mode = headers.get("sec-fetch-mode", "navigate")
+    return mode == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+
+
+def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether a browser asks if a script of another origin may send a request (Fetch, 3.2.2)."""
+    return method == "OPTIONS" and "access-control-request-method" in headers
+
+
+def preflight_grant(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...] | None:
+    """The headers that allow what a preflight asks for; None where it asks for no request."""
+    method = headers.get("access-control-request-method", "")
+    names = headers.get("access-control-request-headers", "").strip()
+    if not METHOD.fullmatch(method) or len(names) > 2_000 or not HEADER_NAMES.fullmatch(names):
+        return None
+    asked = (("Access-Control-Allow-Headers", names),) if names else ()
+    return (("Access-Control-Allow-Methods", method), *asked, ("Access-Control-Max-Age", "600"))
