@@ -6,7 +6,7 @@ Plain data, no CDK import, so that the local stack starts without it. Times are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -103,21 +103,38 @@ FORWARDED_COOKIES = ("aws-waf-token",)
 
 @dataclass(frozen=True)
 class CacheRule:
-    """What an edge cache keys a path on, and the longest it may keep it; answers say how long."""
+    """What an edge cache keys a path on, and the shortest and longest time that it keeps it, in s.
+
+    Answers say how long, within the two. No header is in a key: every answer allows any origin, so
+    it is the same for every caller. ``shortest`` is for paths whose answers are the same for every
+    caller and never "not yet": requests that miss together wait for one call to the origin, and
+    even an answer that says ``no-store`` is kept that long. A call needs every member of ``query``.
+    """
 
     path: str
     query: tuple[str, ...]
     longest: int
-    headers: tuple[str, ...] = field(default=("Origin",))
+    shortest: int = 0
+    optional: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The query members in the cache key; no other reaches the origin."""
+        return self.query + self.optional
 
 
+SHARED = 1  # s; CloudFront promises to collapse requests only with a minimum above 0
 CACHE_RULES = (
-    CacheRule("/queue_num", ("event_id", "request_id"), 60),
+    # of one visitor, and 202 before there is a number: never collapsed
+    CacheRule("/queue_num", ("event_id", "request_id"), 5),
     CacheRule("/queue_pos_expiry", ("event_id", "request_id"), 5),
-    CacheRule("/serving_num", ("event_id",), 5),
-    CacheRule("/waiting_num", ("event_id",), 5),
-    CacheRule("/status", ("event_id",), 5),
-    CacheRule("/ended_sessions", ("event_id",), 60),
-    CacheRule("/public_key", ("event_id",), 300),
-    CacheRule("/.well-known/jwks.json", (), 300),
+    CacheRule("/serving_num", ("event_id",), 5, SHARED),
+    CacheRule("/waiting_num", ("event_id",), 5, SHARED),
+    CacheRule("/status", ("event_id",), 5, SHARED),
+    CacheRule("/ended_sessions", ("event_id",), 5, SHARED, ("next_token",)),
+    CacheRule("/public_key", ("event_id",), 300, SHARED),
+    CacheRule("/.well-known/jwks.json", (), 300, SHARED),
 )
+# Seconds that an edge keeps an error, by status: every status whose time CloudFront lets one set,
+# and 404, 405, 414 and 500 to 504 it keeps for 10 s otherwise, whatever they say themselves.
+ERROR_TTLS = dict.fromkeys((400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504), 0)

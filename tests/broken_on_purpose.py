@@ -223,6 +223,15 @@ BREAKS = (
           f"{UNIT}/test_sites_modules.py"),
     Break("page: hidden tabs go on asking",
           PAGE, "if (browser.hidden() && !told)", "if (false)", f"{UNIT}/test_sites_modules.py"),
+    Break("12 isolated: shared answers do not collapse",
+          "infrastructure/resources.py", "SHARED = 1 ", "SHARED = 0 ",
+          f"{UNIT}/test_local_edge.py"),
+    Break("12 isolated: an error of a shared answer is kept",
+          "infrastructure/resources.py", "503, 504), 0)", "503, 504), 10)",
+          f"{UNIT}/test_local_edge.py"),
+    Break("8 reset: an expired answer stands for an origin that is away without a limit",
+          f"{ROOM}/web.py", ", stale-if-error=", ", x-stale-if-error=",
+          f"{UNIT}/test_local_edge.py"),
 )  # fmt: skip
 
 

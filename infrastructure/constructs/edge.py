@@ -13,14 +13,18 @@ from constructs import Construct
 
 from infrastructure.constructs.names import account_wide_name
 from infrastructure.gateway_answers import STAGE
-from infrastructure.resources import FORWARDED_COOKIES, FORWARDED_HEADERS, CacheRule
+from infrastructure.resources import (
+    ERROR_TTLS,
+    FORWARDED_COOKIES,
+    FORWARDED_HEADERS,
+    CacheRule,
+)
 
 ADDRESS_HEADER = "x-client-address"  # set at the edge, so no caller can choose it
 SET_ADDRESS = f"""function handler(event) {{
   event.request.headers['{ADDRESS_HEADER}'] = {{ value: event.viewer.ip }};
   return event.request;
 }}"""
-ERRORS = (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)  # all that CloudFront would keep
 YEAR = 365
 
 
@@ -58,8 +62,8 @@ class Edge(Construct):
             default_behavior=self._passing(origin),
             additional_behaviors={rule.path: self._keeping(origin, rule) for rule in rules},
             error_responses=[
-                aws_cloudfront.ErrorResponse(http_status=status, ttl=Duration.seconds(0))
-                for status in ERRORS
+                aws_cloudfront.ErrorResponse(http_status=status, ttl=Duration.seconds(seconds))
+                for status, seconds in ERROR_TTLS.items()
             ],
         )
 
@@ -106,9 +110,10 @@ class Edge(Construct):
 
     def _policy(self, rule: CacheRule) -> aws_cloudfront.CachePolicy:
         """The policy of a rule; rules that are alike share one, an account has few of them."""
-        key = (rule.query, rule.longest, rule.headers)
+        key = (rule.key, rule.longest, rule.shortest)
         if key not in self._policies:
-            name = f"Keep{rule.longest}{''.join(rule.query).title().replace('_', '')}"
+            kept = f"{rule.shortest}To{rule.longest}" if rule.shortest else f"{rule.longest}"
+            name = f"Keep{kept}{''.join(rule.key).title().replace('_', '')}"
             self._policies[key] = _cache_policy(self, name, rule)
         return self._policies[key]
 
@@ -120,11 +125,11 @@ def _cache_policy(scope: Construct, name: str, rule: CacheRule) -> aws_cloudfron
         name,
         cache_policy_name=account_wide_name(scope, name),
         comment=f"Waiting room: {rule.path}",
-        min_ttl=Duration.seconds(0),
-        default_ttl=Duration.seconds(0),
+        min_ttl=Duration.seconds(rule.shortest),
+        default_ttl=Duration.seconds(rule.shortest),
         max_ttl=Duration.seconds(rule.longest),
-        query_string_behavior=queries.allow_list(*rule.query) if rule.query else queries.none(),
-        header_behavior=aws_cloudfront.CacheHeaderBehavior.allow_list(*rule.headers),
+        query_string_behavior=queries.allow_list(*rule.key) if rule.key else queries.none(),
+        header_behavior=aws_cloudfront.CacheHeaderBehavior.none(),
         cookie_behavior=aws_cloudfront.CacheCookieBehavior.none(),
         enable_accept_encoding_gzip=False,
         enable_accept_encoding_brotli=False,

@@ -51,6 +51,7 @@ CORS = {
     "Access-Control-Max-Age": "600",
 }
 NO_STORE = "no-store"
+LONGEST_STALE = 5  # s; no answer of before a reset is served longer, also while the room is away
 # of every route: `body` refuses other types with a 400, and a GET has none that matters; Chalice
 # would answer both with a 415 of its own
 ANY_TYPE = ["*/*"]
@@ -60,8 +61,11 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def cached(seconds: int) -> str:
-    """The ``Cache-Control`` that browser and edge obey for ``seconds``."""
-    return f"public, max-age={seconds}"
+    """The ``Cache-Control`` that browser and edge obey for ``seconds``.
+
+    Without ``stale-if-error`` an edge serves an expired answer for as long as the origin fails.
+    """
+    return f"public, max-age={seconds}, stale-if-error={max(0, LONGEST_STALE - seconds)}"
 
 
 def reply(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import airspeed
@@ -35,14 +36,17 @@ def cache_rules(core: Synthesized, distribution: Any) -> set[CacheRule]:
     for behavior in distribution["CacheBehaviors"]:
         policy = policies[behavior["CachePolicyId"]["Ref"]]["CachePolicyConfig"]
         key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
-        assert (policy["MinTTL"], policy["DefaultTTL"]) == (0, 0)
+        assert policy["DefaultTTL"] == policy["MinTTL"]
         assert key["CookiesConfig"] == {"CookieBehavior": "none"}
+        assert key["HeadersConfig"] == {"HeaderBehavior": "none"}
+        assert not key["EnableAcceptEncodingGzip"]
+        assert not key["EnableAcceptEncodingBrotli"]
         rules.add(
             CacheRule(
                 behavior["PathPattern"],
                 tuple(key["QueryStringsConfig"].get("QueryStrings", ())),
                 policy["MaxTTL"],
-                tuple(key["HeadersConfig"]["Headers"]),
+                policy["MinTTL"],
             )
         )
     return rules
@@ -50,21 +54,32 @@ def cache_rules(core: Synthesized, distribution: Any) -> set[CacheRule]:
 
 def test_the_edge_keeps_what_the_local_edge_keeps(core: Synthesized, distribution: Any) -> None:
     found = cache_rules(core, distribution)
-    assert found == set(CACHE_RULES)
+    assert found == {replace(rule, query=rule.key, optional=()) for rule in CACHE_RULES}
 
     async def origin(_: Any) -> Any:
         raise AssertionError
 
     local = LocalEdge(origin, "key")
-    assert set(local._rules.values()) == found
+    assert set(local._rules.values()) == set(CACHE_RULES)
+    assert local._error_ttls == error_ttls(distribution)
+
+
+def error_ttls(distribution: Any) -> dict[int, int]:
+    """Seconds that the edge keeps an error, by status."""
+    return {
+        one["ErrorCode"]: one["ErrorCachingMinTTL"] for one in distribution["CustomErrorResponses"]
+    }
+
+
+def test_an_account_has_room_for_four_edges(core: Synthesized) -> None:
+    """CloudFront allows an account 20 cache policies of its own."""
+    assert len(core.of_type("AWS::CloudFront::CachePolicy")) <= 5
 
 
 def test_the_edge_keeps_no_error_and_nothing_else(distribution: Any) -> None:
-    kept = {
-        one["ErrorCode"]: one["ErrorCachingMinTTL"] for one in distribution["CustomErrorResponses"]
-    }
+    kept = error_ttls(distribution)
     assert set(kept.values()) == {0}
-    assert {400, 403, 404, 500, 502, 503, 504} <= set(kept)
+    assert {400, 403, 404, 405, 414, *range(500, 505)} <= set(kept)
     caching_disabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # CloudFront's managed policy
     assert distribution["DefaultCacheBehavior"]["CachePolicyId"] == caching_disabled
 

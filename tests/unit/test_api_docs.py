@@ -135,7 +135,9 @@ def test_the_caching_rules_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch
     visitor = world.visitors(1)[0]
     world.serve(1)
     monkeypatch.setattr(public_api.app, "room", lambda: world.room)
-    told = dict(re.findall(r"^\| (`/.*) \| `(public, max-age=\d+)` \|$", PAGE, re.M))
+    told = dict(
+        re.findall(r"^\| (`/.*) \| `(public, max-age=\d+, stale-if-error=\d)` \|$", PAGE, re.M)
+    )
     listed = {path: age for paths, age in told.items() for path in re.findall(r"`(/[^`]+)`", paths)}
     query = {"event_id": EVENT, "request_id": visitor}
     assert listed == {

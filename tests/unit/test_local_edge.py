@@ -1,29 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The local edge obeys what CloudFront would obey."""
+"""The local edge does what AWS documents of CloudFront."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
+from deployment.local import edge
 from deployment.local.edge import Edge, lifetime
 from deployment.local.proxy_events import Answer, Call
-from infrastructure.resources import CACHE_RULES, CacheRule
+from infrastructure.resources import CACHE_RULES, ERROR_TTLS, CacheRule
+from waiting_room.web import LONGEST_STALE, cached
 
-RULES = (CacheRule("/status", ("event_id",), 5),)
+STATUS = CacheRule("/status", ("event_id",), 5, 1)
+MINE = CacheRule("/queue_num", ("event_id", "request_id"), 5)
+RULES = (STATUS, MINE)
 CALL = Call("GET", "/status", "/api/status", "event_id=Sample", {}, {}, b"", "127.0.0.1")
 
 
 class World:
     """An edge, its origin and a clock."""
 
-    def __init__(self, cache_control: str = "public, max-age=2", status: int = 200) -> None:
+    def __init__(
+        self,
+        cache_control: str = "public, max-age=2",
+        status: int = 200,
+        error_ttls: Mapping[int, int] = ERROR_TTLS,
+    ) -> None:
         self.now, self.asked = 100.0, []  # type: ignore[var-annotated]
         self.said, self.status = cache_control, status
-        self.slow = asyncio.Event()
-        self.edge = Edge(self.origin, "the-key", RULES, lambda: self.now)
+        self.edge = Edge(self.origin, "the-key", RULES, lambda: self.now, error_ttls)
 
     async def origin(self, call: Call) -> Answer:
         self.asked.append(call)
@@ -51,10 +60,23 @@ def test_no_answer_is_kept_longer_than_its_rule() -> None:
     assert world.ask().body == b"2"
 
 
-@pytest.mark.parametrize("said", ["no-store", "private, max-age=9", "no-cache", "", "max-age=x"])
-def test_an_answer_that_may_not_be_kept_is_not(said: str) -> None:
+FORBIDDEN = ["no-store", "private, max-age=9", "no-cache", "", "max-age=x"]
+
+
+@pytest.mark.parametrize("said", FORBIDDEN)
+def test_an_answer_that_may_not_be_kept_is_not_where_the_shortest_time_is_none(said: str) -> None:
+    world = World(said)
+    world.ask(path="/queue_num")
+    assert world.ask(path="/queue_num").body == b"2"
+
+
+@pytest.mark.parametrize("said", FORBIDDEN)
+def test_even_an_answer_that_may_not_be_kept_is_for_the_shortest_time(said: str) -> None:
     world = World(said)
     world.ask()
+    world.now += 0.9
+    assert world.ask().body == b"1"
+    world.now += 0.2
     assert world.ask().body == b"2"
 
 
@@ -79,14 +101,36 @@ def test_a_post_is_passed_on_each_time_with_the_edges_key() -> None:
     assert [call.headers["x-api-key"] for call in world.asked] == ["the-key"] * 2
 
 
+def crowd(world: World, calls: Sequence[Call]) -> list[Answer]:
+    """What callers get that ask together."""
+
+    async def together() -> list[Answer]:
+        return await asyncio.gather(*(world.edge.answer(call) for call in calls))
+
+    return asyncio.run(together())
+
+
 def test_those_who_miss_together_ask_the_origin_once() -> None:
     world = World()
-
-    async def crowd() -> list[Answer]:
-        return await asyncio.gather(*(world.edge.answer(CALL) for _ in range(100)))
-
-    assert {answer.body for answer in asyncio.run(crowd())} == {b"1"}
+    assert {answer.body for answer in crowd(world, [CALL] * 100)} == {b"1"}
     assert len(world.asked) == 1
+
+
+def test_two_hundred_origins_are_one_call_to_the_origin() -> None:
+    world = World()
+    calls = [
+        replace(CALL, query=f"event_id=Sample&x={n}", headers={"origin": f"https://{n}.example"})
+        for n in range(200)
+    ]
+    assert {answer.body for answer in crowd(world, calls)} == {b"1"}
+    assert {answer.body for answer in (crowd(world, [call])[0] for call in calls)} == {b"1"}
+    assert len(world.asked) == 1
+
+
+def test_nobody_waits_for_others_where_cloudfront_does_not_promise_it() -> None:
+    world = World()
+    crowd(world, [replace(CALL, path="/queue_num")] * 10)
+    assert len(world.asked) == 10
 
 
 @pytest.mark.parametrize(
@@ -94,12 +138,13 @@ def test_those_who_miss_together_ask_the_origin_once() -> None:
     [("public, max-age=3", 3), ("max-age=9, s-maxage=2", 2), ("s-maxage=0, max-age=5", 0)],
 )
 def test_the_lifetime_is_the_edges_own_where_one_is_given(said: str, seconds: int) -> None:
-    assert lifetime(Answer(200, (("Cache-Control", said),), b"")) == seconds
+    assert lifetime(Answer(200, (("Cache-Control", said),), b""), MINE) == seconds
+    assert lifetime(Answer(200, (("Cache-Control", said),), b""), STATUS) == max(1, seconds)
 
 
 def test_no_position_or_figure_outlives_a_reset_by_five_seconds() -> None:
     longest = {rule.path: rule.longest for rule in CACHE_RULES}
-    for path in ("/serving_num", "/waiting_num", "/status", "/queue_pos_expiry"):
+    for path in ("/serving_num", "/waiting_num", "/status", "/queue_pos_expiry", "/queue_num"):
         assert longest[path] <= 5
 
 
@@ -129,3 +174,82 @@ def test_only_the_listed_headers_and_cookies_reach_the_origin() -> None:
     assert posted.headers == wanted
     assert posted.many_headers == {name: [value] for name, value in wanted.items()}
     assert set(asked.headers) == {"host", "x-api-key"}, "only the cache's key, as CloudFront does"
+
+
+def test_what_is_the_same_for_every_caller_is_asked_for_once() -> None:
+    """A 202 of one visitor is never kept; every other kept path collapses."""
+    personal = {rule.path for rule in CACHE_RULES if "request_id" in rule.key}
+    assert {rule.path for rule in CACHE_RULES if rule.shortest == 0} == personal
+    assert {rule.shortest for rule in CACHE_RULES if rule.path not in personal} == {1}
+    assert {"/status", "/serving_num", "/waiting_num"}.isdisjoint(personal)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_an_error_of_a_shared_path_is_asked_for_again_within_a_second(status: int) -> None:
+    world = World("no-store", status)
+    assert world.ask().status == status
+    world.status, world.said = 200, "public, max-age=1"
+    world.now += 1
+    assert world.ask().status == 200
+
+
+@pytest.mark.parametrize("path", ["/status", "/elsewhere"])
+def test_an_edge_that_is_told_nothing_keeps_errors_for_ten_seconds(path: str) -> None:
+    world = World("no-store", 503, error_ttls={})
+    world.ask(path=path)
+    world.status = 200
+    world.now += 9.9
+    assert world.ask(path=path).status == 503
+    world.now += 0.2
+    assert world.ask(path=path).status == 200
+
+
+@pytest.mark.parametrize("status", [202, 400, 403, 404, 410, 429])
+def test_no_store_is_obeyed_for_what_is_no_failure(status: int) -> None:
+    world = World("no-store", status, error_ttls={})
+    world.ask(path="/queue_num")
+    world.status = 200
+    assert world.ask(path="/queue_num").status == 200
+
+
+def test_an_expired_answer_stands_for_an_origin_that_is_away_within_its_limit() -> None:
+    world = World(cached(1))
+    world.ask()
+    world.status, world.said = 503, "no-store"
+    world.now += LONGEST_STALE - 0.1
+    assert (world.ask().status, world.ask().body) == (200, b"1")
+    world.now += 0.2
+    assert world.ask().status == 503
+
+
+def test_without_a_limit_an_expired_answer_stands_for_longer() -> None:
+    world = World("public, max-age=1")
+    world.ask()
+    world.status = 503
+    world.now += 60
+    assert world.ask().status == 200
+
+
+def test_of_many_answers_those_that_are_no_more_use_are_forgotten() -> None:
+    world = World(cached(3))
+    for number in range(1000):
+        world.ask(path="/queue_num", query=f"event_id=Sample&request_id={number}")
+        world.now += 0.1
+    assert len(world.edge._kept) < 150  # 50 of them are of use
+
+
+def test_no_more_than_so_many_answers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "MOST_KEPT", 10)
+    world = World()
+    for number in range(50):
+        world.ask(query=f"event_id={number}")
+    assert len(world.edge._kept) == 10
+
+
+def test_paths_that_callers_make_up_are_counted_together() -> None:
+    world = World()
+    for number in range(50):
+        world.ask(path=f"/{number}")
+    world.ask()
+    counts = {path: dict(found) for path, found in world.edge.counts.items() if found}
+    assert counts == {"/status": {"misses": 1, "origin_calls": 1}, "other": {"passed": 50}}
