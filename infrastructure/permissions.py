@@ -81,7 +81,12 @@ PRIVATE = {
     "metrics": COUNTERS,
     "expired_tokens": COUNTERS,
     "generate_token": TOKEN,
-    "update_session": (*COUNTERS, positions("GetItem"), tokens("UpdateItem")),
+    "update_session": (
+        *COUNTERS,
+        positions("BatchGetItem"),
+        serving_log("BatchGetItem"),
+        tokens("UpdateItem"),
+    ),
     "request_status": (*COUNTERS, positions("GetItem"), tokens("GetItem")),
     "update_message": (*COUNTERS, serving_log("UpdateItem")),
     "show_inlet": (serving_log("GetItem"),),

@@ -21,12 +21,18 @@ FOREVER = 1e9
 
 @dataclass
 class CountingRoom:
-    """The RoomApi port: figures that tests set; ``fail`` lets increments get no answer."""
+    """The RoomApi port: figures that tests set; ``fail`` lets increments get no answer.
+
+    ``plan`` says of the next increments: "lost" (made, no answer), "failed" (not made) or "".
+    """
 
     figures_now: Figures = field(default_factory=Figures)
     increments: list[int] = field(default_factory=list)
     sessions: set[str] = field(default_factory=set)
     fail: bool = False
+    plan: list[str] = field(default_factory=list)
+    calls: set[str] = field(default_factory=set)
+    ended_by: dict[str, str] = field(default_factory=dict)
     all_come: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -34,25 +40,33 @@ class CountingRoom:
         """What the tests set, and what the inlet did."""
         return self.figures_now
 
-    def increment(self, event_id: str, by: int) -> int:
-        """Raise the counter."""
-        if self.fail:
+    def increment(self, event_id: str, by: int, call_id: str) -> int:
+        """Raise the counter, once for a call."""
+        planned = self.plan.pop(0) if self.plan else ""
+        if self.fail or planned == "failed":
             raise Unavailable("no answer")
         with self.lock:
-            self.increments.append(by)
-            serving = self.figures_now.serving + by
-            tokens = serving if self.all_come else self.figures_now.tokens
-            self.figures_now = replace(self.figures_now, serving=serving, tokens=tokens)
+            if call_id not in self.calls:
+                self.calls.add(call_id)
+                self.increments.append(by)
+                serving = self.figures_now.serving + by
+                tokens = serving if self.all_come else self.figures_now.tokens
+                self.figures_now = replace(self.figures_now, serving=serving, tokens=tokens)
+            if planned == "lost":
+                raise Unavailable("no answer")
             return self.figures_now.serving
 
-    def end_sessions(self, event_id: str, request_ids: Sequence[str], status: int) -> int:
-        """End sessions that live."""
+    def end_sessions(
+        self, event_id: str, request_ids: Sequence[str], status: int, call_id: str
+    ) -> int:
+        """End sessions that live; those that this call ended count again."""
         with self.lock:
             living = self.sessions.intersection(request_ids)
             self.sessions -= living
+            self.ended_by.update(dict.fromkeys(living, call_id))
             active = self.figures_now.active - len(living)
             self.figures_now = replace(self.figures_now, active=active)
-            return len(living)
+            return sum(self.ended_by.get(one) == call_id for one in request_ids)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice import Chalice, IAMAuthorizer, Response
 
+from waiting_room.actors import Actor, caller, check_call_id
 from waiting_room.adapters.snapshot import load_before_snapshot
 from waiting_room.serving import check_increment
 from waiting_room.tokens import check_issuer, check_validity
@@ -39,7 +40,9 @@ PAGE = 1000  # request ids in one page of expired tokens, at most
 def increment_serving_counter() -> dict[str, int]:
     content = body(app.current_request)
     by = check_increment(content.get("increment_by"))
-    return {"serving_num": room().increment_serving_counter(_event(content), by)}
+    call_id = check_call_id(content.get("call_id"))
+    serving = room().increment_serving_counter(_event(content), by, actor=_actor(), call_id=call_id)
+    return {"serving_num": serving}
 
 
 @app.route("/num_active_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
@@ -78,6 +81,7 @@ def generate_token() -> dict[str, Any]:
         _request(content),
         issuer=None if issuer is None else check_issuer(issuer),
         validity=None if validity is None else check_validity(validity),
+        actor=_actor(),
     )
 
 
@@ -85,7 +89,13 @@ def generate_token() -> dict[str, Any]:
 @answers
 def update_session() -> dict[str, str]:
     content = body(app.current_request)
-    room().update_session(_event(content), _request(content), content.get("status"))
+    room().update_session(
+        _event(content),
+        _request(content),
+        content.get("status"),
+        actor=_actor(),
+        call_id=check_call_id(content.get("call_id")),
+    )
     return {}
 
 
@@ -100,7 +110,8 @@ def request_status() -> dict[str, Any]:
 @answers
 def update_message() -> dict[str, str]:
     content = body(app.current_request)
-    return {"message": room().set_message(_event(content), content.get("message"))}
+    message = room().set_message(_event(content), content.get("message"), actor=_actor())
+    return {"message": message}
 
 
 @app.route("/inlet", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
@@ -114,14 +125,22 @@ def show_inlet() -> dict[str, Any]:
 def change_inlet() -> dict[str, Any]:
     content = body(app.current_request)
     event_id = _known(_event(content))
-    return _inlet().change(event_id, content.get("paused"), content.get("targets"))
+    return _inlet().change(event_id, content.get("paused"), content.get("targets"), actor=_actor())
 
 
 @app.route("/reset_initial_state", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def reset_initial_state() -> dict[str, str]:
-    generation = room().reset_initial_state(_event(body(app.current_request)))
+    content = body(app.current_request)
+    generation = room().reset_initial_state(
+        _event(content), content.get("generation"), actor=_actor()
+    )
     return {"message": f"The waiting room was reset; line {generation} starts now."}
+
+
+def _actor() -> Actor:
+    """Who signed this call, by what API Gateway says."""
+    return caller(app.current_request.context.get("identity"), settings().inlet_role)
 
 
 def _inlet() -> InletControl:

@@ -3,14 +3,25 @@
 
 from __future__ import annotations
 
-import secrets
+from dataclasses import replace
 
-from waiting_room import reset, serving
-from waiting_room.errors import Conflict, InvalidInput
+from waiting_room import changes, reset, serving
+from waiting_room.actors import Actor
+from waiting_room.errors import Conflict, InvalidInput, OtherGeneration
 from waiting_room.ledger import WRITE_TRIES, Ledger
 from waiting_room.ports import Clock, ServingLog
 from waiting_room.records import EventState
 from waiting_room.settings import MAX_MESSAGE, Settings
+
+LOOK_BACK = 50  # moves among which a repeated call finds its own
+
+
+class _Repeated(Exception):
+    """This call was made before; carries the state that stands."""
+
+    def __init__(self, state: EventState) -> None:
+        super().__init__()
+        self.state = state
 
 
 class Controls:
@@ -20,21 +31,43 @@ class Controls:
         self._settings, self._log = settings, log
         self._ledger, self._clock = ledger, clock
 
-    def increment(self, event_id: str, by: int, reason: str) -> EventState:
-        """Move the serving counter by ``by``, never below 0.
+    def increment(
+        self, event_id: str, by: int, reason: str, actor: Actor, call_id: str
+    ) -> tuple[EventState, EventState | None]:
+        """Move the serving counter by ``by``, never below 0; answers what stands, and the move.
 
-        A move back while the counters do not answer would let visitors in above it: it is not made.
+        The move is None when the same ``actor`` made the call ``call_id`` before. A move back while
+        the counters do not answer would let visitors in above it: it is not made.
         """
         self._settings.event(event_id)
         serving.check_increment(by)
         if by < 0:
             self._ledger.counts(event_id)
-        now, mark = self._ledger.now(), secrets.token_hex(8)
-        return self._ledger.change(
-            event_id, lambda state: serving.move(state, by, now, reason, mark)
-        )
+        now, mark = self._ledger.now(), actor.mark(call_id)
+        made: list[EventState] = []
 
-    def set_message(self, event_id: str, message: object) -> str:
+        def decide(state: EventState) -> EventState:
+            if call_id and self._has(state, mark):
+                raise _Repeated(state)
+            made.append(serving.move(state, by, now, reason, mark, actor.short))
+            return made[-1]
+
+        try:
+            stands = self._ledger.change(event_id, decide)
+        except _Repeated as repeated:
+            self._ledger.apply(repeated.state)
+            return repeated.state, None
+        move = made[-1].move
+        if move:
+            changes.moved(event_id, actor, stands.generation, move)
+        return stands, replace(stands, move=move)
+
+    def _has(self, state: EventState, mark: str) -> bool:
+        """Whether one of the latest moves has a mark."""
+        latest = self._log.moves(state, max(0, state.version - LOOK_BACK))
+        return any(move.mark == mark for move in latest)
+
+    def set_message(self, event_id: str, message: object, actor: Actor) -> str:
         """Set the message, of two that come at once the later one."""
         self._settings.event(event_id)
         if not isinstance(message, str) or len(message) > MAX_MESSAGE:
@@ -50,15 +83,27 @@ class Controls:
             except Conflict:
                 continue
         self._ledger.apply(self._log.read(event_id))
+        changes.log(event_id, "message", actor, state.message, message)
         return message
 
-    def start_over(self, event_id: str) -> EventState:
-        """Write the next generation, or find the one that another reset wrote at the same time."""
+    def start_over(self, event_id: str, generation: object, actor: Actor) -> EventState:
+        """Write the next generation, or find the one that another reset wrote at the same time.
+
+        Raises OtherGeneration when ``generation`` is given and is not the one that stands.
+        """
         self._settings.event(event_id)
+        chosen = reset.check_generation(generation)
         before = self._log.read(event_id)
-        after = reset.reset(before, self._clock())
         try:
-            self._log.reset(before, after)
+            reset.check_stands(before, chosen)
+        except OtherGeneration:
+            self._ledger.apply(before)  # who repeats an unanswered reset may have told nobody
+            raise
+        mine = after = reset.reset(before, self._clock())
+        try:
+            self._log.reset(before, mine)
         except Conflict:
             after = self._log.read(event_id)
+        if after.reset_at == mine.reset_at:
+            changes.log(event_id, "reset", actor, before.generation, mine.generation)
         return after

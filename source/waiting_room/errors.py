@@ -7,8 +7,9 @@ RoomError
 ├── NotServedYet           the line has not come to this position: ask again
 ├── UnknownRequest         no position belongs to this request id
 ├── NoLiveSession          no token, or its status is already set
+├── OtherGeneration        the generation that the caller names is not the one that stands
 ├── WrongClientSecret      the join was protected and the secret does not fit
-├── Gone
+├── Gone                   each has a ``reason``
 │   ├── RoomWasReset       the position belongs to a line that was reset
 │   ├── PositionExpired    the turn was not taken in time
 │   ├── SessionEnded       the session was completed or abandoned
@@ -19,9 +20,16 @@ RoomError
 CountersLost and Conflict are signals between the use cases and the stores; no caller sees them.
 """
 
+from typing import ClassVar
+
 
 class RoomError(Exception):
     """The base of every error that has a sentence for the caller."""
+
+    @property
+    def members(self) -> dict[str, str | int]:
+        """What the answer carries beside the sentence, for programs."""
+        return {}
 
 
 class InvalidInput(RoomError):
@@ -41,7 +49,34 @@ class UnknownRequest(RoomError):
 
 
 class NoLiveSession(RoomError):
-    """There is no token whose session could be ended."""
+    """There is no token whose session could be ended.
+
+    ``status`` is the one that is set already, as callers write it; None without a living token.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def members(self) -> dict[str, str | int]:
+        """``reason``, and ``status`` where one is set."""
+        if self.status is None:
+            return {"reason": "no_token"}
+        return {"reason": "already_set", "status": self.status}
+
+
+class OtherGeneration(RoomError):
+    """The caller names a generation that is not the one that stands, ``generation``."""
+
+    def __init__(self, message: str, generation: int = 0) -> None:
+        super().__init__(message)
+        self.generation = generation
+
+    @property
+    def members(self) -> dict[str, str | int]:
+        """The generation that stands."""
+        return {"generation": self.generation}
 
 
 class WrongClientSecret(RoomError):
@@ -49,23 +84,38 @@ class WrongClientSecret(RoomError):
 
 
 class Gone(RoomError):
-    """It was there and never comes back."""
+    """It was there and never comes back; ``reason`` says why, for programs."""
+
+    reason: ClassVar[str] = ""
+
+    @property
+    def members(self) -> dict[str, str | int]:
+        """The reason."""
+        return {"reason": self.reason}
 
 
 class RoomWasReset(Gone):
     """The position belongs to a line that was reset."""
 
+    reason = "reset"
+
 
 class PositionExpired(Gone):
     """The turn was not taken in time."""
+
+    reason = "position_expired"
 
 
 class SessionEnded(Gone):
     """The session was completed or abandoned."""
 
+    reason = "session_ended"
+
 
 class TokenExpired(Gone):
     """The token's time is over."""
+
+    reason = "token_expired"
 
 
 class Unavailable(RoomError):

@@ -78,7 +78,9 @@ def sweep(
     return Sweep(reached, tuple(expire), expired, tokens)
 
 
-def after_sweep(state: EventState, done: Sweep, *, increment: bool, now: int) -> EventState:
+def after_sweep(
+    state: EventState, done: Sweep, *, increment: bool, now: int, actor: str = ""
+) -> EventState:
     """The event after a sweep: the mark, the count and the serving counter move in one write.
 
     With ``increment`` the counter rises by the positions of the range that took no token.
@@ -86,5 +88,5 @@ def after_sweep(state: EventState, done: Sweep, *, increment: bool, now: int) ->
     swept = replace(state, swept=done.upto, expired=state.expired + done.expired)
     unused = done.upto - state.swept - done.tokens
     if increment and unused > 0:
-        return move(swept, min(unused, MAX_AUTO_INCREMENT), now, "expiry")
+        return move(swept, min(unused, MAX_AUTO_INCREMENT), now, "expiry", actor=actor)
     return swept

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from waiting_room import changes
+from waiting_room.actors import UNKNOWN, Actor
 from waiting_room.errors import Conflict, InvalidInput, Unavailable, UnknownRequest
 from waiting_room.inlet import InletRecord
 from waiting_room.inlet_ports import InletStore
@@ -26,7 +28,9 @@ class InletControl:
         """
         return _shown(self._read(event_id))
 
-    def change(self, event_id: str, paused: object, targets: object) -> dict[str, Any]:
+    def change(
+        self, event_id: str, paused: object, targets: object, *, actor: Actor = UNKNOWN
+    ) -> dict[str, Any]:
         """Pause or resume, and change some targets; None leaves as it is. Answers as ``show``.
 
         Raises InvalidInput, and UnknownRequest when no inlet has run for the event.
@@ -35,16 +39,22 @@ class InletControl:
             raise InvalidInput("paused must be true or false")
         if paused is None and targets is None:
             raise InvalidInput("paused or targets is needed")
+        first: InletRecord | None = None
         for _ in range(TRIES):
             record = self._read(event_id)
+            first = first or record
             wanted = check_targets(
                 record.strategy, record.targets, {} if targets is None else targets
             )
             hold = record.paused if paused is None else paused
             try:
-                return _shown(self._store.change(record, paused=hold, targets=wanted))
+                after = self._store.change(record, paused=hold, targets=wanted)
             except Conflict:
                 continue
+            # a record that has it all already is this call's own write, whose answer was lost
+            before = first if _steering(record) == _steering(after) else record
+            changes.log(event_id, "inlet", actor, _steering(before), _steering(after))
+            return _shown(after)
         raise Unavailable("too many changes at once", 1)
 
     def _read(self, event_id: str) -> InletRecord:
@@ -52,6 +62,11 @@ class InletControl:
         if record is None:
             raise UnknownRequest("no inlet is deployed for this event")
         return record
+
+
+def _steering(record: InletRecord) -> dict[str, int]:
+    """What operators may change; ``paused`` is true or false."""
+    return {"paused": record.paused, **record.targets}
 
 
 def _shown(record: InletRecord) -> dict[str, Any]:

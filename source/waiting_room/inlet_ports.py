@@ -37,12 +37,20 @@ class RoomApi(Protocol):
     def figures(self, event_id: str) -> Figures:
         """The figures of the room."""
 
-    def increment(self, event_id: str, by: int) -> int:
-        """Raise the serving counter; answers where it stands. Sent again only when it surely was
-        not done."""
+    def increment(self, event_id: str, by: int, call_id: str) -> int:
+        """Raise the serving counter; answers where it stands.
 
-    def end_sessions(self, event_id: str, request_ids: Sequence[str], status: int) -> int:
-        """End sessions (1 completed, -1 abandoned); answers how many had not ended before."""
+        Sent again by itself only when it surely was not done. After Unavailable the same
+        ``call_id`` may be used again: the room raises the counter once for it.
+        """
+
+    def end_sessions(
+        self, event_id: str, request_ids: Sequence[str], status: int, call_id: str
+    ) -> int:
+        """End sessions (1 completed, -1 abandoned); answers how many had not ended before.
+
+        Those that the same ``call_id`` ended before count again; without one each call is new.
+        """
 
 
 class AlarmReader(Protocol):

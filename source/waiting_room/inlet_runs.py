@@ -2,15 +2,19 @@
 """What an inlet does when it is started: one method for each kind of start.
 
 A run first writes what it is about to do, under the condition that no other run wrote meanwhile,
-and only then moves the serving counter. So of two runs at once only one acts, an event delivered
-twice acts once, and a crash in between loses one step, which the next one mends.
+and only then moves the serving counter. So of two runs at once only one acts, and a crash in
+between loses one step, which the next one mends. What was handled is noted with it, tick by tick
+and message by message: an event delivered twice acts once, and one whose run ended early is
+finished by its retry. A step that got no answer is sent again before the next tick, with the same
+id, for which the room moves the counter once.
 """
 
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from waiting_room.errors import Conflict, InvalidInput, Unavailable
@@ -33,9 +37,28 @@ logger = logging.getLogger("waiting_room")
 MINUTE = 60.0
 LAST_CALLS = 12.0  # s that one tick may take: the store, CloudWatch, and two calls of the room
 WRITE_TRIES = 8
-SEEN = 100  # event ids remembered against double delivery
+SEEN = 120  # ticks or messages remembered against double delivery: those of six minutes and more
 HELD = Opening(0, "another run was at work")
-Decide = Callable[[InletRecord], tuple[Opening, Mapping[str, Any]]]
+DONE = Opening(0, "another run has done it")
+Fresh = Sequence[str]  # of the ids that a step handles, those that no step before it did
+Decide = Callable[[InletRecord, Fresh], tuple[Opening, Mapping[str, Any]]]
+
+
+class _Unanswered(Unavailable):
+    """An increment got no answer: perhaps it was made. ``call_id`` repeats it."""
+
+    def __init__(self, message: str, by: int, call_id: str) -> None:
+        super().__init__(message)
+        self.by, self.call_id = by, call_id
+
+
+@dataclass(frozen=True)
+class _Left:
+    """How many visitors left by one message, ``exited`` of them without a session that ended."""
+
+    message_id: str
+    left: int
+    exited: int
 
 
 class Inlet:
@@ -57,32 +80,37 @@ class Inlet:
         """A minute of ticks; ``left`` tells how many seconds the function still has."""
         ticks = self._settings.ticks_per_minute
 
-        def tick(index: int) -> Opening:
+        def tick(index: int, mark: Sequence[str]) -> Opening:
             return self._step(
-                lambda record: (
+                lambda record, _: (
                     self._held(record) or periodic(record.targets["increment_by"], index, ticks),
                     {},
-                )
+                ),
+                seen=mark,
             )
 
         return self._minute(event, left, tick)
 
     def run_automatic(self, event: Mapping[str, Any], left: Callable[[], float]) -> list[Opening]:
         """A minute of ticks of the closed loop."""
-        return self._minute(event, left, lambda _: self._step(self._decide, tries=1))
+        return self._minute(
+            event, left, lambda _, mark: self._step(self._decide, seen=mark, tries=1)
+        )
 
     def run_max_size(self, event: Mapping[str, Any]) -> Opening:
         """Messages about departures, or a run on schedule, which fills what is free."""
         if not event.get("Records"):
-            return self._step(lambda record: self._fill(record, 0, 0, fill=True))
+            return self._step(lambda record, _: self._fill(record, 0, 0, fill=True))
         record = self._store.read(self._settings.event_id)
-        seen = record.seen if record else ()
-        ids, departures = self._departures(event["Records"], seen)
-        ended = self._end_sessions(departures)
-        exited = sum(one.exited for one in departures)
-        return self._step(
-            lambda record: self._fill(record, ended + exited, exited, fill=False), seen=ids
-        )
+        told = self._departures(event["Records"], record.seen if record else ())
+        left = self._end_sessions(told)
+
+        def fill(record: InletRecord, fresh: Fresh) -> tuple[Opening, Mapping[str, Any]]:
+            new = [one for one in left if one.message_id in fresh]
+            gone = sum(one.left for one in new)
+            return self._fill(record, gone, sum(one.exited for one in new), fill=False)
+
+        return self._step(fill, seen=[one.message_id for one in left])
 
     def report_health(self, health: object) -> None:
         """What the site says of itself. Raises InvalidInput; Conflict when no inlet ran yet."""
@@ -95,15 +123,26 @@ class Inlet:
     # --- how it does it ----------------------------------------------------------------------
 
     def _minute(
-        self, event: Mapping[str, Any], left: Callable[[], float], tick: Callable[[int], Opening]
+        self,
+        event: Mapping[str, Any],
+        left: Callable[[], float],
+        tick: Callable[[int, Sequence[str]], Opening],
     ) -> list[Opening]:
-        """Ticks at even distances; one that is missed is not made up for."""
-        if not self._begin(str(event.get("id") or "")):
-            return []
-        ticks = self._settings.ticks_per_minute
+        """Ticks at even distances; one that is missed is not made up for.
+
+        One that fails does not stop the others. Raises Unavailable at the end when one was left
+        undone, so that the failure shows, and a retry of the event does what it can.
+        """
+        ticks, event_id = self._settings.ticks_per_minute, str(event.get("id") or "")
+        record = self._store.read(self._settings.event_id) if event_id else None
         start, length = self._clock(), MINUTE / ticks
         done: list[Opening] = []
+        lost: _Unanswered | None = None
+        failed = 0
         for index in range(ticks):
+            mark = (f"{event_id}#{index}",) if event_id else ()
+            if record and mark and mark[0] in record.seen:
+                continue
             wait = start + index * length - self._clock()
             if left() < max(0.0, wait) + (LAST_CALLS if index else 0.0):
                 logger.warning("the function's time ends before tick %d of %d", index + 1, ticks)
@@ -112,32 +151,37 @@ class Inlet:
                 continue
             if wait > 0:
                 self._pause(wait)
-            done.append(tick(index))
+            try:
+                if lost:
+                    self._again(lost)
+                    lost = None
+                done.append(tick(index, mark))
+            except _Unanswered as error:
+                lost = error
+            except Unavailable as error:
+                failed += 1
+                logger.error("tick %d of %d failed: %s", index + 1, ticks, error)
+        if lost or failed:
+            raise Unavailable(f"{failed + bool(lost)} of {ticks} ticks were not done")
         return done
 
-    def _begin(self, event_id: str) -> bool:
-        """Note a scheduled event; False when it was delivered before."""
-        if not event_id:
-            return True
-        for _ in range(WRITE_TRIES):
-            record = self._store.read(self._settings.event_id)
-            if record and event_id in record.seen:
-                return False
-            try:
-                self._store.write(record, self._next(record, (event_id,)))
-                return True
-            except Conflict:
-                continue
-        return False
+    def _again(self, lost: _Unanswered) -> None:
+        """Repeat an increment that got no answer: the room makes it once."""
+        serving = self._room.increment(self._settings.event_id, lost.by, lost.call_id)
+        logger.info("the increment by %d is done, the counter stands at %d", lost.by, serving)
 
     def _step(
         self, decision: Decide, *, seen: Sequence[str] = (), tries: int = WRITE_TRIES
     ) -> Opening:
-        """Decide, write it down, do it."""
+        """Decide, write it down, do it; nothing where all of ``seen`` was handled before."""
         for _ in range(tries):
             before = self._store.read(self._settings.event_id)
+            done = before.seen if before else ()
+            fresh = [one for one in seen if one not in done]
+            if seen and not fresh:
+                return DONE
             record = self._next(before, seen)
-            opening, memory = decision(record)
+            opening, memory = decision(record, fresh)
             after = replace(
                 record,
                 memory=memory,
@@ -155,8 +199,9 @@ class Inlet:
         return HELD
 
     def _open(self, opening: Opening, record: InletRecord) -> None:
+        call_id = uuid.uuid4().hex
         try:
-            serving = self._room.increment(record.event_id, opening.increment)
+            serving = self._room.increment(record.event_id, opening.increment, call_id)
         except Unavailable as error:
             logger.error("the inlet's increment got no answer: %s", error)
             failed = replace(
@@ -169,7 +214,7 @@ class Inlet:
                 self._store.write(record, failed)
             except (Conflict, Unavailable):
                 logger.warning("another run wrote first")
-            raise
+            raise _Unanswered(str(error), opening.increment, call_id) from None
         logger.info("opened %d places up to %d: %s", opening.increment, serving, opening.reason)
 
     def _next(self, before: InletRecord | None, seen: Sequence[str]) -> InletRecord:
@@ -200,7 +245,7 @@ class Inlet:
             logger.warning("the alarm cannot be read, so it holds: %s", error)
             return Alarm.MISSING
 
-    def _decide(self, record: InletRecord) -> tuple[Opening, Mapping[str, Any]]:
+    def _decide(self, record: InletRecord, _: Fresh) -> tuple[Opening, Mapping[str, Any]]:
         now = self._clock()
         reason = "paused by an operator" if record.paused else self._settings.window.closed(now)
         if reason:
@@ -248,29 +293,37 @@ class Inlet:
 
     def _departures(
         self, records: Sequence[Mapping[str, Any]], seen: Sequence[str]
-    ) -> tuple[list[str], list[Departures]]:
-        """The new messages of an event; those that cannot be meant are logged and left out."""
-        ids: list[str] = []
-        found: list[Departures] = []
+    ) -> dict[str, Departures]:
+        """The new messages of an event by id; what cannot be meant is logged, and nobody left."""
+        found: dict[str, Departures] = {}
         for record in records:
             notice = record.get("Sns") or {}
-            message_id = str(notice.get("MessageId") or "")
-            if message_id and (message_id in seen or message_id in ids):
+            message_id = str(notice.get("MessageId") or uuid.uuid4())
+            if message_id in seen or message_id in found:
                 continue
             try:
-                found.append(read_departures(str(notice.get("Message") or "")))
+                found[message_id] = read_departures(str(notice.get("Message") or ""))
             except InvalidInput as error:
                 logger.warning("a message about departures was left out: %s", error)
-            if message_id:
-                ids.append(message_id)
-        return ids, found
+                found[message_id] = Departures()
+        return found
 
-    def _end_sessions(self, departures: Sequence[Departures]) -> int:
-        completed = tuple(dict.fromkeys(one for part in departures for one in part.completed))
-        done = set(completed)
-        abandoned = tuple(
-            dict.fromkeys(one for part in departures for one in part.abandoned if one not in done)
-        )
-        event_id = self._settings.event_id
-        ended = self._room.end_sessions(event_id, completed, 1) if completed else 0
-        return ended + (self._room.end_sessions(event_id, abandoned, -1) if abandoned else 0)
+    def _end_sessions(self, told: Mapping[str, Departures]) -> list[_Left]:
+        """End the sessions that messages name. The id of the message is that of the calls, so a
+        run that is made again after a failure counts again whom the first one counted."""
+        completed = {one for part in told.values() for one in part.completed}
+        named: set[str] = set()
+        left = []
+        for message_id, part in told.items():
+            ended = 0
+            for ids, status in ((part.completed, 1), (part.abandoned, -1)):
+                new = tuple(
+                    one for one in ids if one not in named and (status == 1 or one not in completed)
+                )
+                named.update(new)
+                if new:
+                    ended += self._room.end_sessions(
+                        self._settings.event_id, new, status, message_id
+                    )
+            left.append(_Left(message_id, ended + part.exited, part.exited))
+        return left

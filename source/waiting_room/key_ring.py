@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from waiting_room.errors import Gone, NoKeysYet, Unavailable
+from waiting_room.errors import NoKeysYet, TokenExpired, Unavailable
 from waiting_room.ports import Clock, KeyStore, PublicKeys
 from waiting_room.records import Outcome
 from waiting_room.signing import KeySet, SigningKey, new_jwk
@@ -25,10 +25,10 @@ class KeyRing:
         return self._keys.load().current(now)
 
     def of(self, outcome: Outcome) -> SigningKey:
-        """The key that a token was decided to be signed with; raises Gone once it is retired."""
+        """The key that a token is signed with; raises TokenExpired once it is retired."""
         key = self._keys.load().by_id(outcome.key_id) or self._keys.refresh().by_id(outcome.key_id)
         if key is None:
-            raise Gone("the key of this token has been retired; join again")
+            raise TokenExpired("the key of this token has been retired; join again")
         return key
 
     def public_key(self) -> dict[str, str]:

@@ -44,28 +44,32 @@ class Ledger:
         """What the counters answer, rebuilt before if they were lost; raises Unavailable."""
         return self._recovery.run(event_id, ask)
 
-    def best_effort(self, event_id: str, tell: Callable[[], object]) -> None:
+    def best_effort(self, event_id: str, tell: Callable[[], Answer]) -> Answer | None:
         """Bring the counters up after the tables decided; the minute worker mends what fails."""
         try:
-            self.ask(event_id, tell)
+            return self.ask(event_id, tell)
         except (Unavailable, CountersLost) as error:
             logger.warning("the counters will follow later: %s", type(error).__name__)
+            return None
 
     def counts(self, event_id: str) -> Counts:
         """All figures of an event, from one round trip."""
         return self.ask(event_id, lambda: self._counters.look(event_id, self.now()))
 
-    def count(self, outcome: Outcome) -> None:
-        """Count a token, and its session if that has ended; once, however often it is called."""
+    def count(self, outcome: Outcome) -> bool:
+        """Count a token, and its session if that has ended; once, however often it is called.
+
+        False when the counters know that its line was reset.
+        """
         if outcome.status is SessionStatus.OPEN:
-            self.best_effort(
+            counted = self.best_effort(
                 outcome.event_id,
                 lambda: self._counters.count_token(
                     outcome.event_id, outcome.generation, outcome.position, outcome.expires_at
                 ),
             )
         else:
-            self.best_effort(
+            counted = self.best_effort(
                 outcome.event_id,
                 lambda: self._counters.count_session(
                     outcome.event_id,
@@ -75,6 +79,7 @@ class Ledger:
                     outcome.status,
                 ),
             )
+        return counted is not False
 
     def change(self, event_id: str, decide: Callable[[EventState], EventState]) -> EventState:
         """Write the move that ``decide`` makes, again if another writer came first."""

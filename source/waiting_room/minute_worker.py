@@ -7,7 +7,8 @@ taken for past that is not past by both, so one that steps ahead closes nothing 
 
 from __future__ import annotations
 
-from waiting_room import expiry, recovery, serving
+from waiting_room import changes, expiry, recovery, serving
+from waiting_room.actors import scheduled
 from waiting_room.announcements import Announcements
 from waiting_room.errors import Conflict
 from waiting_room.ledger import Ledger
@@ -16,6 +17,7 @@ from waiting_room.records import EventState
 from waiting_room.recovery import Recovery
 from waiting_room.settings import Settings
 
+SWEEPER = scheduled("sweep_positions")
 SWEEP_STEP = 2_000  # positions swept at once; bounds memory and the size of one jump
 SWEEP_STEPS = 50  # steps of one run; the rest waits for the next minute
 
@@ -74,7 +76,9 @@ class MinuteWorker:
                 break
             if self._outcomes.expire(found.expire):
                 continue  # a token came first: look again
-            after = expiry.after_sweep(state, found, increment=event.increment_on_expiry, now=now)
+            after = expiry.after_sweep(
+                state, found, increment=event.increment_on_expiry, now=now, actor=SWEEPER.short
+            )
             state = self._written(state, after)
         return state
 
@@ -113,6 +117,7 @@ class MinuteWorker:
             self._ledger.apply(after)
             return after
         self._ledger.apply(after)
-        if after.version > before.version:
+        if after.version > before.version and after.move:
+            changes.moved(after.event_id, SWEEPER, after.generation, after.move)
             self._announcements.move(after)
         return after

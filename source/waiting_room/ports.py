@@ -14,6 +14,7 @@ from waiting_room.records import (
     Admission,
     Checkpoint,
     Counts,
+    Ending,
     EventState,
     LiveToken,
     Outcome,
@@ -70,8 +71,8 @@ class Counters(Protocol):
         gives them for ``state``, then replace what it has.
         """
 
-    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> None:
-        """Count a token once, however often it is called; of an older generation: not at all."""
+    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
+        """Count a token once, however often it is called; False, and no count, of an older line."""
 
     def count_session(
         self,
@@ -80,8 +81,11 @@ class Counters(Protocol):
         position: int,
         expires_at: int,
         status: SessionStatus,
-    ) -> None:
-        """Count an ended session once; counts its token too if that was not counted yet."""
+    ) -> bool:
+        """Count an ended session once; counts its token too if that was not counted yet.
+
+        False, and no count, of an older line.
+        """
 
     def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
         """Ask to be the one who rebuilds; ``force`` first gives up the copy that stands.
@@ -125,11 +129,16 @@ class Positions(Protocol):
         """The latest row of a request, of whatever generation; a consistent read."""
 
     def get_with_generation(
-        self, event_id: str, request_id: str, *, known_generation: int | None
+        self,
+        event_id: str,
+        request_id: str,
+        *,
+        known_generation: int | None,
+        consistent: bool = False,
     ) -> tuple[int, Position | None]:
-        """The event's generation and the request's row in one request; eventually consistent.
+        """The event's generation and the request's row in one request.
 
-        With ``known_generation`` only the row is read.
+        With ``known_generation`` only the row is read. Consistent reads with ``consistent``.
         """
 
     def get_many(self, event_id: str, request_ids: Sequence[str]) -> dict[str, Position]:
@@ -164,9 +173,18 @@ class Outcomes(Protocol):
         """
 
     def end_session(
-        self, event_id: str, generation: int, position: int, status: SessionStatus, now: int
-    ) -> Outcome | None:
-        """Set the status of an open session whose token lives; None when there is none."""
+        self,
+        event_id: str,
+        generation: int,
+        position: int,
+        status: SessionStatus,
+        now: int,
+        mark: str,
+    ) -> Ending:
+        """Set the status of an open session whose token lives; answers what stands then.
+
+        ``mark`` is the call's own: a call that is made again with it finds that it was done.
+        """
 
     def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range of positions, in any order; consistent reads."""

@@ -70,10 +70,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call to end a session went: ``done`` by it, now or before; and the row that stands."""
+
+    done: bool
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServingMove:
     """One move of the serving counter; ``version`` numbers the moves of a generation from 1.
 
     ``mark`` is the writer's own, so that it knows its move again when the answer was lost.
+    ``actor`` is who made it, as ``Actor.short``; empty in moves from before it was noted.
     """
 
     version: int
@@ -82,6 +91,7 @@ class ServingMove:
     at: int
     reason: str
     mark: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

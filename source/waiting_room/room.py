@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from waiting_room.actors import UNKNOWN, Actor
 from waiting_room.announcements import Announcements
 from waiting_room.assigner import Assigner
 from waiting_room.controls import Controls
@@ -124,13 +125,19 @@ class Room:
         return self._turns.token_for_visitor(event_id, request_id, client_secret)
 
     def generate_token_for_operator(
-        self, event_id: str, request_id: str, *, issuer: str | None, validity: int | None
+        self,
+        event_id: str,
+        request_id: str,
+        *,
+        issuer: str | None,
+        validity: int | None,
+        actor: Actor = UNKNOWN,
     ) -> dict[str, Any]:
         """As ``generate_token``, without the visitor's secret.
 
         ``issuer`` and ``validity`` (s) hold for this call only, and only if it issues the token.
         """
-        return self._turns.token_for_operator(event_id, request_id, issuer, validity)
+        return self._turns.token_for_operator(event_id, request_id, issuer, validity, actor)
 
     def public_key(self, event_id: str) -> dict[str, str]:
         """The public JWK that verifies tokens signed now: the last key published that signs."""
@@ -147,22 +154,44 @@ class Room:
 
     # --- what an operator does ---------------------------------------------------------------
 
-    def increment_serving_counter(self, event_id: str, by: int, reason: str = "operator") -> int:
+    def increment_serving_counter(
+        self,
+        event_id: str,
+        by: int,
+        reason: str = "operator",
+        *,
+        actor: Actor = UNKNOWN,
+        call_id: str = "",
+    ) -> int:
         """Move the serving counter by ``by``, never below 0; answers where it stands.
 
-        A move back while the counters do not answer would let visitors in above it: it is not made.
+        A call that ``actor`` repeats with the same ``call_id`` moves nothing. A move back while the
+        counters do not answer would let visitors in above it: it is not made.
         """
-        after = self._controls.increment(event_id, by, reason)
-        self._announcements.move(after)
+        after, moved = self._controls.increment(event_id, by, reason, actor, call_id)
+        if moved:
+            self._announcements.move(moved)
         return after.serving
 
-    def set_message(self, event_id: str, message: object) -> str:
+    def set_message(self, event_id: str, message: object, *, actor: Actor = UNKNOWN) -> str:
         """Set the message that ``/status`` carries; empty clears it."""
-        return self._controls.set_message(event_id, message)
+        return self._controls.set_message(event_id, message, actor)
 
-    def update_session(self, event_id: str, request_id: str, status: object) -> None:
-        """End the session of a token that lives. Raises NoLiveSession, InvalidInput."""
-        self._visits.end(event_id, request_id, status)
+    def update_session(
+        self,
+        event_id: str,
+        request_id: str,
+        status: object,
+        *,
+        actor: Actor = UNKNOWN,
+        call_id: str = "",
+    ) -> None:
+        """End the session of a token that lives.
+
+        A call that ``actor`` repeats with the same ``call_id`` succeeds again.
+        Raises NoLiveSession, RoomWasReset, InvalidInput.
+        """
+        self._visits.end(event_id, request_id, status, actor, call_id)
 
     def request_status(self, event_id: str, request_id: str) -> dict[str, Any]:
         """Everything an operator asks about one visitor. Raises UnknownRequest."""
@@ -174,13 +203,16 @@ class Room:
         """Request ids whose token's time is over and whose session nobody ended; and a mark."""
         return self._visits.expired(event_id, limit, after)
 
-    def reset_initial_state(self, event_id: str) -> int:
+    def reset_initial_state(
+        self, event_id: str, generation: object = None, *, actor: Actor = UNKNOWN
+    ) -> int:
         """Start the next generation; answers its number. Two resets at once are one.
 
+        ``generation`` is the one that the caller means; raises OtherGeneration when another stands.
         Raises Unavailable when the counters could not be told: the new line stands in the tables,
         but its figures are not answered before the next minute, or the next reset.
         """
-        after = self._controls.start_over(event_id)
+        after = self._controls.start_over(event_id, generation, actor)
         self._places.forget(event_id)
         self._assigner.forget(event_id)
         self._ledger.apply_now(after)

@@ -23,7 +23,9 @@ def check_increment(value: object) -> int:
     return value
 
 
-def move(state: EventState, by: int, now: int, reason: str, mark: str = "") -> EventState:
+def move(
+    state: EventState, by: int, now: int, reason: str, mark: str = "", actor: str = ""
+) -> EventState:
     """The event after the serving counter moved by ``by``, never below 0.
 
     A move is not earlier than the one before it: a clock that stepped back, or runs behind others,
@@ -38,7 +40,7 @@ def move(state: EventState, by: int, now: int, reason: str, mark: str = "") -> E
         state,
         serving=current,
         version=version,
-        move=ServingMove(version, state.serving, current, now, reason, mark),
+        move=ServingMove(version, state.serving, current, now, reason, mark, actor),
     )
 
 

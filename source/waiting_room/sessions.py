@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from waiting_room.errors import InvalidInput
-from waiting_room.records import Outcome, SessionStatus
+from waiting_room.errors import InvalidInput, NoLiveSession
+from waiting_room.records import Ending, Outcome, SessionStatus
 
 BY_NUMBER = {1: SessionStatus.COMPLETED, -1: SessionStatus.ABANDONED}
+TO_NUMBER = {status: number for number, status in BY_NUMBER.items()}
 
 
 class VisitorState(StrEnum):
@@ -28,6 +29,16 @@ def check_status(value: object) -> SessionStatus:
     if isinstance(value, bool) or not isinstance(value, int) or value not in BY_NUMBER:
         raise InvalidInput("status must be 1 (completed) or -1 (abandoned)")
     return BY_NUMBER[value]
+
+
+def check_ended(ending: Ending) -> Outcome:
+    """The row of a session that this call ended; raises NoLiveSession, which says what stands."""
+    stands = ending.outcome
+    if ending.done and stands:
+        return stands
+    if stands is not None and stands.status in TO_NUMBER:
+        raise NoLiveSession("the status of this session is already set", TO_NUMBER[stands.status])
+    raise NoLiveSession("this request has no living token")
 
 
 def state_of(

@@ -64,6 +64,7 @@ class Settings:
     key_activation_delay: int = KEY_ACTIVATION_DELAY
     signing_key_cache: int = KEY_CACHE
     public_key_max_age: int = PUBLIC_KEY_MAX_AGE
+    inlet_role: str = ""  # the name of the role whose calls are the inlet's
 
     def event(self, event_id: str) -> EventSettings:
         """The settings of an event; the one place that knows which events there are.
@@ -107,6 +108,7 @@ class Settings:
             ),
             signing_key_cache=_number(env, "SIGNING_KEY_CACHE", KEY_CACHE, 1, 300),
             public_key_max_age=_number(env, "PUBLIC_KEY_MAX_AGE", PUBLIC_KEY_MAX_AGE, 1, 300),
+            inlet_role=env.get("INLET_ROLE", ""),
         )
 
 

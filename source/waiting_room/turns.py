@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from waiting_room import expiry, queue, tokens
-from waiting_room.errors import NotServedYet, PositionExpired
+from waiting_room import changes, expiry, queue, tokens
+from waiting_room.actors import Actor
+from waiting_room.errors import NotServedYet, PositionExpired, RoomWasReset
 from waiting_room.key_ring import KeyRing
 from waiting_room.ledger import Ledger
 from waiting_room.places import Places
@@ -58,23 +59,39 @@ class Turns:
         return self._issue(row, self._settings.issuer, event.validity_period)
 
     def token_for_operator(
-        self, event_id: str, request_id: str, issuer: str | None, validity: int | None
+        self,
+        event_id: str,
+        request_id: str,
+        issuer: str | None,
+        validity: int | None,
+        actor: Actor,
     ) -> dict[str, Any]:
         """The token set, issued with other values than the settings' where some are given."""
         event = self._settings.event(event_id)
         row = self._places.row(event_id, request_id)
-        return self._issue(row, issuer or self._settings.issuer, validity or event.validity_period)
+        return self._issue(
+            row, issuer or self._settings.issuer, validity or event.validity_period, actor
+        )
 
-    def _issue(self, row: Position, issuer: str, validity: int) -> dict[str, Any]:
+    def _issue(
+        self, row: Position, issuer: str, validity: int, operator: Actor | None = None
+    ) -> dict[str, Any]:
         admission = self._places.admission(row)
-        outcome = self._decided(row, admission, issuer, validity)
-        if outcome.is_token and not admission.counted:
-            self._ledger.count(outcome)
+        outcome, issued = self._decided(row, admission, issuer, validity)
+        if issued and operator:
+            changes.log(
+                row.event_id, "token", operator, None, "issued",
+                generation=row.generation, position=row.position,
+            )  # fmt: skip
+        if outcome.is_token and not admission.counted and not self._ledger.count(outcome):
+            raise RoomWasReset("the waiting room was reset since; join again")
         tokens.check_usable(outcome, self._ledger.now())
         return self._token_set(outcome)
 
-    def _decided(self, row: Position, admission: Admission, issuer: str, validity: int) -> Outcome:
-        """What became of the position; a token from now on, if its turn has come.
+    def _decided(
+        self, row: Position, admission: Admission, issuer: str, validity: int
+    ) -> tuple[Outcome, bool]:
+        """What became of the position; a token from now on, if its turn has come; whether by this.
 
         A token that was not counted was hardly ever issued: then no read, the write finds out. What
         was decided before stands, also where the turn is over or the serving counter went back.
@@ -82,19 +99,19 @@ class Turns:
         if admission.counted:
             stands = self._outcomes.get(row.event_id, row.generation, row.position)
             if stands is not None:
-                return stands
+                return stands, False
         try:
             self._check_turn(row, admission)
         except (NotServedYet, PositionExpired):
             stands = self._outcomes.get(row.event_id, row.generation, row.position)
             if stands is None:
                 raise
-            return stands
+            return stands, False
         now = self._ledger.now()
         key_id = self._key_ring.current(now).key_id
-        return self._outcomes.decide(
-            tokens.issue(row, key_id=key_id, issuer=issuer, validity=validity, now=now)
-        )
+        mine = tokens.issue(row, key_id=key_id, issuer=issuer, validity=validity, now=now)
+        stands = self._outcomes.decide(mine)
+        return stands, stands == mine
 
     def _check_turn(self, row: Position, admission: Admission) -> None:
         event = self._settings.event(row.event_id)

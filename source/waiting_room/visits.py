@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from waiting_room import expiry, queue, sessions
-from waiting_room.errors import NoLiveSession
+from waiting_room import changes, expiry, queue, sessions
+from waiting_room.actors import Actor
+from waiting_room.errors import NoLiveSession, RoomWasReset
 from waiting_room.ledger import Ledger
 from waiting_room.places import Places
 from waiting_room.ports import Outcomes, Positions, ServingLog
@@ -29,19 +30,34 @@ class Visits:
         self._settings, self._ledger, self._places = settings, ledger, places
         self._positions, self._outcomes, self._log = positions, outcomes, log
 
-    def end(self, event_id: str, request_id: str, status: object) -> None:
-        """End the session of a token that lives, and count it."""
+    def end(
+        self, event_id: str, request_id: str, status: object, actor: Actor, call_id: str
+    ) -> None:
+        """End the session of a token that lives, and count it.
+
+        Raises RoomWasReset for a line that was reset, also between the read and the write.
+        """
         self._settings.event(event_id)
         chosen = sessions.check_status(status)
-        row = self._positions.get(event_id, queue.check_request_id(request_id))
-        ended = row and self._outcomes.end_session(
-            event_id, row.generation, row.position, chosen, self._ledger.now()
+        generation, row = self._positions.get_with_generation(
+            event_id, queue.check_request_id(request_id), known_generation=None, consistent=True
         )
-        if not ended:
-            raise NoLiveSession(
-                "this request has no living token, or its session has ended already"
+        if row is None:
+            raise NoLiveSession("this request has no living token")
+        if row.generation < generation:
+            raise RoomWasReset("the waiting room was reset since; join again")
+        mark = actor.mark(call_id)
+        ended = sessions.check_ended(
+            self._outcomes.end_session(
+                event_id, row.generation, row.position, chosen, self._ledger.now(), mark
             )
-        self._ledger.count(ended)
+        )
+        if not self._ledger.count(ended):
+            raise RoomWasReset("the waiting room was reset since; join again")
+        changes.log(
+            event_id, "session", actor, "open", ended.status.value,
+            generation=row.generation, position=row.position,
+        )  # fmt: skip
 
     def ended(self, event_id: str) -> list[str]:
         """Request ids of sessions that ended before their token's time was over."""

@@ -20,6 +20,7 @@ from waiting_room.errors import (
     NoLiveSession,
     NotAssignedYet,
     NotServedYet,
+    OtherGeneration,
     RoomError,
     Unavailable,
     UnknownRequest,
@@ -31,6 +32,7 @@ STATUS: tuple[tuple[type[RoomError], int], ...] = (
     (WrongClientSecret, 403),
     (UnknownRequest, 404),
     (NoLiveSession, 404),
+    (OtherGeneration, 409),
     (NotAssignedYet, 202),
     (NotServedYet, 202),
     (Gone, 410),
@@ -111,7 +113,7 @@ def answers(view: View) -> View:
                 {"error": "the waiting room is busy; try again shortly"}, 503, headers=wait
             )
         except RoomError as error:
-            return reply({"error": str(error)}, status_of(error))
+            return reply({"error": str(error), **error.members}, status_of(error))
         except Exception as error:
             logger.exception("%s: unexpected %s", view.__name__, type(error).__name__)
             return reply({"error": "internal error"}, 500)

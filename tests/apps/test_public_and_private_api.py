@@ -75,7 +75,10 @@ def test_a_whole_visit(world: World) -> None:
     assert tell("/update_session", {**visit(visitor), "status": 1}).status == 200
     assert tell("/update_session", {**visit(visitor), "status": 1}).status == 404
     ended = post("/generate_token", visit(visitor))
-    assert (ended.status, ended.json) == (410, {"error": "the session of this request has ended"})
+    assert (ended.status, ended.json) == (
+        410,
+        {"error": "the session of this request has ended", "reason": "session_ended"},
+    )
     assert get("/ended_sessions", event_id=EVENT).json == {"request_ids": [visitor]}
     reset = tell("/reset_initial_state", {"event_id": EVENT})
     assert (reset.status, set(reset.json)) == (200, {"message"})

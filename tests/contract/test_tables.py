@@ -20,6 +20,7 @@ from waiting_room.adapters.memory import MemoryOutcomes, MemoryServingLog
 from waiting_room.errors import Conflict
 from waiting_room.records import (
     Checkpoint,
+    Ending,
     LiveToken,
     Outcome,
     OutcomeKind,
@@ -118,14 +119,20 @@ def test_only_an_open_session_of_a_living_token_ends(tables: Tables, event_id: s
         tables.outcomes.decide(token(place(event_id, position)))
     tables.outcomes.decide(expiry(place(event_id, 4)))
     end = tables.outcomes.end_session
-    ended = end(event_id, 1, 1, SessionStatus.COMPLETED, NOW)
-    assert ended
-    assert ended.status is SessionStatus.COMPLETED
-    assert tables.outcomes.get(event_id, 1, 1) == ended
-    assert end(event_id, 1, 1, SessionStatus.ABANDONED, NOW) is None
-    assert end(event_id, 1, 2, SessionStatus.ABANDONED, NOW + 60) is None
-    assert end(event_id, 1, 4, SessionStatus.ABANDONED, NOW) is None
-    assert end(event_id, 1, 9, SessionStatus.ABANDONED, NOW) is None
+    first = end(event_id, 1, 1, SessionStatus.COMPLETED, NOW, "first")
+    assert first.done
+    assert first.outcome
+    assert first.outcome.status is SessionStatus.COMPLETED
+    assert tables.outcomes.get(event_id, 1, 1) == first.outcome
+    assert end(event_id, 1, 1, SessionStatus.COMPLETED, NOW, "first") == first
+    assert end(event_id, 1, 1, SessionStatus.ABANDONED, NOW, "second") == Ending(
+        False, first.outcome
+    )
+    late = end(event_id, 1, 2, SessionStatus.ABANDONED, NOW + 60, "third")
+    assert late == Ending(False, tables.outcomes.get(event_id, 1, 2))
+    unused = end(event_id, 1, 4, SessionStatus.ABANDONED, NOW, "fourth")
+    assert unused == Ending(False, tables.outcomes.get(event_id, 1, 4))
+    assert end(event_id, 1, 9, SessionStatus.ABANDONED, NOW, "fifth") == Ending(False)
 
 
 def test_expired_tokens_are_paged_and_each_comes_once(tables: Tables, event_id: str) -> None:
@@ -134,7 +141,7 @@ def test_expired_tokens_are_paged_and_each_comes_once(tables: Tables, event_id: 
         tables.outcomes.decide(token(row, NOW + row.position))
     for row in rows[40:]:
         tables.outcomes.decide(expiry(row))
-    tables.outcomes.end_session(event_id, 1, 2, SessionStatus.COMPLETED, NOW)
+    tables.outcomes.end_session(event_id, 1, 2, SessionStatus.COMPLETED, NOW, "mark")
     found: list[str] = []
     mark = None
     for _ in range(100):
@@ -174,7 +181,7 @@ def test_ended_sessions_are_known_until_their_token_dies(tables: Tables, event_i
     tables.outcomes.decide(expiry(place(event_id, 25)))
     for row in rows[:20]:
         status = SessionStatus.ABANDONED if row.position % 2 else SessionStatus.COMPLETED
-        tables.outcomes.end_session(event_id, 1, row.position, status, NOW)
+        tables.outcomes.end_session(event_id, 1, row.position, status, NOW, "mark")
     ended = {row.request_id for row in rows[:20]}
     assert sorted(tables.outcomes.ended(event_id, 1, NOW)) == sorted(ended)
     late = {row.request_id for row in rows[5:20]}
@@ -279,7 +286,7 @@ def test_tokens_are_read_without_the_rest_of_their_rows(tables: Tables, event_id
     for row in rows[:30]:
         tables.outcomes.decide(token(row, NOW + row.position))
     tables.outcomes.expire([expiry(row) for row in rows[30:]])
-    tables.outcomes.end_session(event_id, 1, 7, SessionStatus.ABANDONED, NOW)
+    tables.outcomes.end_session(event_id, 1, 7, SessionStatus.ABANDONED, NOW, "mark")
     found = sorted(tables.outcomes.tokens(event_id, 1, 3, 35), key=lambda row: row.position)
     assert found == [
         LiveToken(

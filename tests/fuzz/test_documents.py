@@ -67,7 +67,12 @@ def test_every_operation_is_described_for_a_reader(name: str) -> None:
             ref = response.get("$ref", "").split("/")[-1]
             found = document(name)["components"]["responses"][ref] if ref else response
             assert found["description"], (label, status)
-    told = {status for _, operation in operations("public") for status in operation["responses"]}
+    told = {
+        status
+        for api in ("public", "private")
+        for _, operation in operations(api)
+        for status in operation["responses"]
+    }
     assert {str(status) for _, status in STATUS} <= told
 
 

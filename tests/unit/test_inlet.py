@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.inlet_world import EVENT, START, CountingRoom, InletWorld, inlet_settings, sns
 from waiting_room.errors import InvalidInput, Unavailable, UnknownRequest
-from waiting_room.inlet import Alarm, Figures, Window, max_size, read_departures, share
+from waiting_room.inlet import Alarm, Figures, InletRecord, Window, max_size, read_departures, share
 from waiting_room.inlet_control import InletControl
 from waiting_room.settings import SettingsError
 
@@ -62,9 +63,9 @@ def test_missed_ticks_do_not_come_as_a_lump() -> None:
     world = InletWorld({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
     slow = world.room.increment
 
-    def answers_late(event_id: str, by: int) -> int:
+    def answers_late(event_id: str, by: int, call_id: str) -> int:
         world.clock.now += 25 if not world.room.increments else 0
-        return slow(event_id, by)
+        return slow(event_id, by, call_id)
 
     world.room.increment = answers_late  # type: ignore[method-assign]
     opened = world.periodic()
@@ -142,6 +143,87 @@ def test_a_minute_delivered_twice_opens_once() -> None:
     assert world.periodic({"id": "tick-2"}) == [10]
 
 
+SIX = {"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6}
+
+
+@pytest.mark.parametrize(
+    ("plan", "made"),
+    [
+        (["", "lost"], [10] * 6),
+        (["", "failed"], [10] * 6),
+        (["", "lost", "lost", "lost"], [10] * 4),  # the ticks of the two lost repeats are missed
+        (["", "failed", "failed"], [10] * 5),
+        (["lost", "", "", "lost"], [10] * 6),
+    ],
+)
+def test_an_unanswered_increment_stops_no_other_tick_and_is_made_once(
+    plan: list[str], made: list[int]
+) -> None:
+    world = InletWorld(SIX)
+    world.room.plan = list(plan)
+    missed = 60 - sum(made)
+    if missed:
+        with pytest.raises(Unavailable, match=f"{missed // 10} of 6 ticks were not done"):
+            world.periodic({"id": "tick-1"})
+    else:
+        world.periodic({"id": "tick-1"})
+    assert world.room.increments == made
+    assert world.clock.now == START + 50
+
+
+def test_an_increment_that_stays_unanswered_is_told_at_the_end_of_the_minute() -> None:
+    world = InletWorld(SIX)
+    world.room.plan = [""] * 5 + ["lost"]
+    with pytest.raises(Unavailable, match="1 of 6 ticks were not done"):
+        world.periodic({"id": "tick-1"})
+    assert world.room.increments == [10] * 6
+
+
+def test_a_retry_does_the_ticks_that_are_left_and_no_other() -> None:
+    world = InletWorld(SIX)
+    world.periodic({"id": "tick-1"}, left=35)  # the function's time ends
+    begun = len(world.room.increments)
+    assert 0 < begun < 6
+    world.periodic({"id": "tick-1"})
+    assert world.room.increments == [10] * 6
+    world.periodic({"id": "tick-1"})
+    assert world.room.increments == [10] * 6
+
+
+def test_a_store_that_fails_in_one_tick_is_asked_again_by_the_retry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = InletWorld(SIX)
+    write, calls = world.store.write, []
+
+    def fails_once(before: InletRecord | None, after: InletRecord) -> None:
+        calls.append(after)
+        if len(calls) == 3:
+            raise Unavailable("the store is away")
+        write(before, after)
+
+    monkeypatch.setattr(world.store, "write", fails_once)
+    with pytest.raises(Unavailable, match="1 of 6 ticks were not done"):
+        world.periodic({"id": "tick-1"})
+    assert world.room.increments == [10] * 5
+    world.periodic({"id": "tick-1"})
+    assert world.room.increments == [10] * 6
+
+
+def test_two_deliveries_of_one_minute_at_once_open_each_tick_once() -> None:
+    world = InletWorld(SIX)
+    other, pause = world.another(), world.pause
+
+    def meanwhile(seconds: float) -> None:
+        world.inlet._pause = other._pause = pause
+        other.run_periodic({"id": "tick-1"}, lambda: 100.0)
+        pause(seconds)
+
+    world.inlet._pause = meanwhile
+    world.periodic({"id": "tick-1"})
+    assert world.room.increments == [10] * 6
+
+
 def test_an_increment_without_an_answer_is_told_and_not_repeated() -> None:
     world = InletWorld()
     world.room.fail = True
@@ -208,6 +290,49 @@ def test_a_message_delivered_twice_raises_once() -> None:
     world.room.figures_now = Figures(serving=105, queue=300, tokens=105, active=95)
     assert world.inlet.run_max_size(exited).increment == 5
     assert world.inlet.run_max_size(exited).increment == 0
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_message_whose_run_failed_counts_each_visitor_once_at_its_retry(
+    monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    left = ids(6)
+    world = max_size_world(serving=100, queue=300, tokens=100, active=100)
+    world.room.sessions = set(left)
+    end, calls = world.room.end_sessions, []
+
+    def unanswered(*args: Any) -> int:
+        calls.append(args)
+        answer = end(*args)
+        if len(calls) == failing:
+            raise Unavailable("no answer")
+        return answer
+
+    monkeypatch.setattr(world.room, "end_sessions", unanswered)
+    event = sns({"completed": left[:3], "abandoned": left[3:]}, ids=["m-1"])
+    with pytest.raises(Unavailable):
+        world.inlet.run_max_size(event)
+    assert world.room.increments == []
+    assert world.inlet.run_max_size(event).increment == 6
+    assert world.inlet.run_max_size(event).increment == 0
+    assert world.room.increments == [6]
+
+
+def test_one_message_delivered_to_two_runs_at_once_counts_once() -> None:
+    left = ids(10)
+    world = max_size_world(50, serving=100, queue=300, tokens=100, active=50)
+    world.room.sessions = set(left)
+    both = threading.Barrier(2)
+    event = sns({"completed": left}, ids=["m-1"])
+    runs = [
+        threading.Thread(target=lambda: (both.wait(), world.another().run_max_size(event)))
+        for _ in range(2)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert sum(world.room.increments) == 10
 
 
 def test_an_id_sent_again_in_another_message_is_not_counted() -> None:

@@ -101,9 +101,13 @@ def test_the_figures_are_read(server: Server, api: PrivateApi) -> None:
 
 def test_requests_are_signed_for_the_api_and_the_region(server: Server, api: PrivateApi) -> None:
     server.script = [(200, {"serving_num": 7})]
-    assert api.increment("An event/ü", 7) == 7
+    assert api.increment("An event/ü", 7, "call-1") == 7
     method, path, headers, body = server.asked[0]
-    assert json.loads(body) == {"event_id": "An event/ü", "increment_by": 7}
+    assert json.loads(body) == {
+        "event_id": "An event/ü",
+        "increment_by": 7,
+        "call_id": "call-1",
+    }
     assert headers["X-Amz-Security-Token"] == "session-token"
     assert "/eu-central-1/execute-api/aws4_request" in headers["Authorization"]
     signed = headers["Authorization"].split("SignedHeaders=")[1].split(",")[0].split(";")
@@ -122,7 +126,7 @@ def test_requests_are_signed_for_the_api_and_the_region(server: Server, api: Pri
 
 def test_a_throttled_increment_is_sent_again(server: Server, api: PrivateApi) -> None:
     server.script = [(429, {}), (429, {}), (200, {"serving_num": 5})]
-    assert api.increment("Sample", 5) == 5
+    assert api.increment("Sample", 5, "call-1") == 5
     assert len(server.asked) == 3
 
 
@@ -132,7 +136,7 @@ def test_an_increment_that_was_perhaps_done_is_not_sent_again(
 ) -> None:
     server.script = [told]
     with pytest.raises(Unavailable):
-        api.increment("Sample", 5)
+        api.increment("Sample", 5, "call-1")
     assert len(server.asked) == 1
 
 
@@ -157,7 +161,7 @@ def test_no_connection_is_tried_again_even_for_an_increment() -> None:
             pool, waits.append,
         )  # fmt: skip
         with pytest.raises(Unavailable, match="no connection"):
-            api.increment("Sample", 1)
+            api.increment("Sample", 1, "call-1")
     assert len(waits) == 2
     assert 0.1 <= waits[0] <= 0.3 < waits[1] + 0.2 <= 0.8
 
@@ -175,7 +179,7 @@ def test_an_answer_that_cannot_be_meant_is_an_error(
 ) -> None:
     server.script = [told]
     with pytest.raises(RoomError):
-        api.increment("Sample", 1)
+        api.increment("Sample", 1, "call-1")
     assert len(server.asked) == 1
 
 
@@ -187,10 +191,22 @@ def test_metrics_that_lack_figures_are_no_figures(server: Server, api: PrivateAp
 
 def test_only_sessions_that_had_not_ended_count(server: Server, api: PrivateApi) -> None:
     server.script = [(200, {})] * 13 + [(404, {"error": "x"})] * 6 + [(400, {"error": "x"})]
-    assert api.end_sessions("Sample", IDS, -1) == 13
+    assert api.end_sessions("Sample", IDS, -1, "message-1") == 13
     sent = [json.loads(body) for *_, body in server.asked]
     assert sorted(one["request_id"] for one in sent) == IDS
     assert {one["status"] for one in sent} == {-1}
+    assert {one["call_id"] for one in sent} == {"message-1"}
+
+
+@pytest.mark.parametrize("told", [DROP, (503, {})])
+def test_a_session_is_ended_again_with_the_same_call_id(
+    server: Server, api: PrivateApi, told: Any
+) -> None:
+    server.script = [told, (200, {})]
+    assert api.end_sessions("Sample", IDS[:1], 1, "") == 1
+    first, again = (json.loads(body) for *_, body in server.asked)
+    assert first == again
+    assert first["call_id"]
 
 
 def test_without_credentials_the_reason_is_told(server: Server) -> None:

@@ -6,7 +6,6 @@ The key is the position, so "token" and "expired" exclude each other by one cond
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -25,7 +24,7 @@ from waiting_room.adapters.dynamodb_items import (
 )
 from waiting_room.errors import Unavailable
 from waiting_room.messages import outcome_from_item
-from waiting_room.records import LiveToken, Outcome, OutcomeKind, SessionStatus
+from waiting_room.records import Ending, LiveToken, Outcome, OutcomeKind, SessionStatus
 from waiting_room.settings import ROW_LIFE
 
 WHAT = "the token table"
@@ -79,13 +78,18 @@ class DynamoOutcomes:
         return [outcome for outcome in stands if outcome and outcome.is_token]
 
     def end_session(
-        self, event_id: str, generation: int, position: int, status: SessionStatus, now: int
-    ) -> Outcome | None:
-        """Set the status of an open session; None when there is no living token.
+        self,
+        event_id: str,
+        generation: int,
+        position: int,
+        status: SessionStatus,
+        now: int,
+        mark: str,
+    ) -> Ending:
+        """Set the status of an open session.
 
-        A client that retries by itself meets its own write as a refusal: its mark tells it.
+        Who repeats it, botocore or the caller, meets the write as a refusal: the mark tells it.
         """
-        mark = uuid.uuid4().hex
         with answering(WHAT):
             try:
                 answer = self._client.update_item(
@@ -109,9 +113,11 @@ class DynamoOutcomes:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except self._client.exceptions.ConditionalCheckFailedException as error:
-                stands = error.response.get("Item", {})
-                return outcome_from_item(stands) if text(stands, "ended_by") == mark else None
-        return outcome_from_item(answer["Attributes"])
+                stands = error.response.get("Item")
+                if not stands:
+                    return Ending(done=False)
+                return Ending(text(stands, "ended_by") == mark, outcome_from_item(stands))
+        return Ending(True, outcome_from_item(answer["Attributes"]))
 
     def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range of positions; consistent reads."""

@@ -43,20 +43,28 @@ class DynamoPositions:
         return _position(answer["Item"]) if "Item" in answer else None
 
     def get_with_generation(
-        self, event_id: str, request_id: str, *, known_generation: int | None
+        self,
+        event_id: str,
+        request_id: str,
+        *,
+        known_generation: int | None,
+        consistent: bool = False,
     ) -> tuple[int, Position | None]:
         """The generation and the row, in one request."""
         key = _key(event_id, request_id)
         if known_generation is not None:
             with answering(WHAT):
-                answer = self._client.get_item(TableName=self._table, Key=key)
+                answer = self._client.get_item(
+                    TableName=self._table, Key=key, ConsistentRead=consistent
+                )
             return known_generation, _position(answer["Item"]) if "Item" in answer else None
         found = self._read(
             {
-                self._table: {"Keys": [key]},
+                self._table: {"Keys": [key], "ConsistentRead": consistent},
                 self._log: {
                     "Keys": [to_item({"event_id": event_id, "entry": "state"})],
                     "ProjectionExpression": "generation",
+                    "ConsistentRead": consistent,
                 },
             }
         )

@@ -327,9 +327,11 @@ def _fraction(item: Item, name: str) -> float:
 
 
 def _move_text(move: ServingMove) -> str:
-    return f"{move.version}:{move.previous}:{move.current}:{move.at}:{move.mark}:{move.reason}"
+    text = f"{move.version}:{move.previous}:{move.current}:{move.at}:{move.mark}:{move.reason}"
+    return f"{text}|{move.actor}" if move.actor else text
 
 
 def _move(written: str) -> ServingMove:
-    version, previous, current, at, mark, reason = written.split(":", 5)
-    return ServingMove(int(version), int(previous), int(current), int(at), reason, mark)
+    version, previous, current, at, mark, rest = written.split(":", 5)
+    reason, _, actor = rest.partition("|")
+    return ServingMove(int(version), int(previous), int(current), int(at), reason, mark, actor)

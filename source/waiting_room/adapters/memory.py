@@ -16,6 +16,7 @@ from waiting_room.records import (
     Admission,
     Checkpoint,
     Counts,
+    Ending,
     EventState,
     LiveToken,
     Outcome,
@@ -149,15 +150,17 @@ class MemoryCounters:
                 hole for hole in copy.holes | set(state.known_holes) if hole > had.audited
             }
 
-    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> None:
+    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
         """Count a token once."""
         with self._lock:
             copy = self._current(event_id, generation)
-            if copy is None or position <= copy.settled or position in copy.taken:
-                return
-            copy.taken.add(position)
-            copy.tokens += 1
-            copy.live[expires_at] += 1
+            if copy is None:
+                return False
+            if position > copy.settled and position not in copy.taken:
+                copy.taken.add(position)
+                copy.tokens += 1
+                copy.live[expires_at] += 1
+            return True
 
     def count_session(
         self,
@@ -166,17 +169,19 @@ class MemoryCounters:
         position: int,
         expires_at: int,
         status: SessionStatus,
-    ) -> None:
+    ) -> bool:
         """Count an ended session once."""
         with self._lock:
             self.count_token(event_id, generation, position, expires_at)
             copy = self._current(event_id, generation)
-            if copy is None or position <= copy.settled or position in copy.closed:
-                return
-            copy.closed.add(position)
-            copy.ended[status] += 1
-            if expires_at in copy.live:
-                copy.live[expires_at] -= 1
+            if copy is None:
+                return False
+            if position > copy.settled and position not in copy.closed:
+                copy.closed.add(position)
+                copy.ended[status] += 1
+                if expires_at in copy.live:
+                    copy.live[expires_at] -= 1
+            return True
 
     def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
         """Ask to be the one who rebuilds."""
@@ -309,7 +314,12 @@ class MemoryPositions:
         return self._rows.get((event_id, request_id))
 
     def get_with_generation(
-        self, event_id: str, request_id: str, *, known_generation: int | None
+        self,
+        event_id: str,
+        request_id: str,
+        *,
+        known_generation: int | None,
+        consistent: bool = False,  # noqa: ARG002 - memory always is
     ) -> tuple[int, Position | None]:
         """The generation and the row."""
         generation = known_generation
@@ -350,6 +360,7 @@ class MemoryOutcomes:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, int, int], Outcome] = {}
+        self._ended_by: dict[tuple[str, int, int], str] = {}
         self._lock = threading.Lock()
 
     def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
@@ -366,15 +377,22 @@ class MemoryOutcomes:
         return [stands for one in outcomes if (stands := self.decide(one)).is_token]
 
     def end_session(
-        self, event_id: str, generation: int, position: int, status: SessionStatus, now: int
-    ) -> Outcome | None:
+        self,
+        event_id: str,
+        generation: int,
+        position: int,
+        status: SessionStatus,
+        now: int,
+        mark: str,
+    ) -> Ending:
         """Set the status of an open session."""
         with self._lock:
-            row = self._rows.get((event_id, generation, position))
+            place = (event_id, generation, position)
+            row = self._rows.get(place)
             if row is None or not row.is_active(now):
-                return None
-            self._rows[_place(row)] = replace(row, status=status)
-            return self._rows[_place(row)]
+                return Ending(self._ended_by.get(place) == mark, row)
+            self._rows[place], self._ended_by[place] = replace(row, status=status), mark
+            return Ending(True, self._rows[place])
 
     def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The private API, called with SigV4. The signer is botocore's, the transport urllib3.
 
-Reading and ending a session may be repeated, so they are when no answer came. An increment is sent
-again only when it surely was not done: no connection was made, or API Gateway throttled it.
+Reading and ending a session may be repeated, so they are when no answer came; the call's id lets
+the room know its own write again. An increment is sent again at once only when it surely was not
+done: no connection was made, or API Gateway throttled it. Its caller may repeat it with its id.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import logging
 import random
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -86,24 +88,32 @@ class PrivateApi:
         except (KeyError, TypeError, ValueError):
             raise Unavailable("the private API answered metrics that lack figures") from None
 
-    def increment(self, event_id: str, by: int) -> int:
-        """Raise the serving counter; answers where it stands.
+    def increment(self, event_id: str, by: int, call_id: str) -> int:
+        """Raise the serving counter, once for a ``call_id``; answers where it stands.
 
         Unavailable after an answer was lost means: perhaps done.
         """
         status, answer = self._ask(
             "POST",
             "/increment_serving_counter",
-            {"event_id": event_id, "increment_by": by},
+            {"event_id": event_id, "increment_by": by, "call_id": call_id},
             repeatable=False,
         )
         return int(_ok(status, answer)["serving_num"])
 
-    def end_sessions(self, event_id: str, request_ids: Sequence[str], status: int) -> int:
-        """End sessions; answers how many had not ended before."""
+    def end_sessions(
+        self, event_id: str, request_ids: Sequence[str], status: int, call_id: str
+    ) -> int:
+        """End sessions; answers how many had not ended before, or were by this ``call_id``."""
+        call_id = call_id or uuid.uuid4().hex
 
         def end(request_id: str) -> bool:
-            sent = {"event_id": event_id, "request_id": request_id, "status": status}
+            sent = {
+                "event_id": event_id,
+                "request_id": request_id,
+                "status": status,
+                "call_id": call_id,
+            }
             code, answer = self._ask("POST", "/update_session", sent, repeatable=True)
             if code in (400, 404, 410):
                 return False

@@ -140,9 +140,9 @@ class RedisCounters:
             ],
         )
 
-    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> None:
+    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
         """Count a token once."""
-        self._run("count_token", event_id, [generation, position, expires_at])
+        return bool(self._run("count_token", event_id, [generation, position, expires_at]))
 
     def count_session(
         self,
@@ -151,9 +151,10 @@ class RedisCounters:
         position: int,
         expires_at: int,
         status: SessionStatus,
-    ) -> None:
+    ) -> bool:
         """Count an ended session once."""
-        self._run("count_session", event_id, [generation, position, expires_at, status.value])
+        told = [generation, position, expires_at, status.value]
+        return bool(self._run("count_session", event_id, told))
 
     def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
         """Ask to be the one who rebuilds."""

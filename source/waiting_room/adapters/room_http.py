@@ -10,7 +10,11 @@ from waiting_room.errors import (
     Gone,
     InvalidInput,
     NotServedYet,
+    PositionExpired,
     RoomError,
+    RoomWasReset,
+    SessionEnded,
+    TokenExpired,
     Unavailable,
     UnknownRequest,
     WrongClientSecret,
@@ -27,6 +31,7 @@ REFUSALS: dict[int, type[RoomError]] = {
     404: UnknownRequest,
     410: Gone,
 }
+REASONS = {one.reason: one for one in (RoomWasReset, PositionExpired, SessionEnded, TokenExpired)}
 
 
 class HttpRoom:
@@ -46,7 +51,7 @@ class HttpRoom:
             asked["client_secret"] = client_secret
         status, content = self._post(asked)
         if status in REFUSALS:
-            raise REFUSALS[status]("the room gives no token for this request")
+            raise _refusal(status, content)("the room gives no token for this request")
         token = content.get("access_token") if isinstance(content, dict) else None
         if status != 200 or not isinstance(token, str):
             raise Unavailable(f"the room answered {status}")
@@ -78,3 +83,11 @@ class HttpRoom:
             raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
         except ValueError:
             raise Unavailable("the room answered something that is not JSON") from None
+
+
+def _refusal(status: int, content: Any) -> type[RoomError]:
+    """The error that the room's refusal stands for; a 410 says which by its ``reason``."""
+    reason = content.get("reason") if isinstance(content, dict) else None
+    if status == 410 and isinstance(reason, str):
+        return REASONS.get(reason, Gone)
+    return REFUSALS[status]

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each change by an operator is logged with who made it; a repeated call is known again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+import private_api.app
+import workers.app
+from tests.gateway_event import Answer, proxy_event
+from tests.servers import ROOT
+from tests.world import EVENT, World, settings
+from waiting_room import errors
+from waiting_room.adapters.memory_inlet import MemoryInlet
+from waiting_room.inlet import InletRecord, Strategy
+from waiting_room.inlet_control import InletControl
+
+ROLE = "WaitingRoom-inlet-eu-central-1"
+ALICE = "arn:aws:iam::123456789012:user/alice"
+INLET = f"arn:aws:sts::123456789012:assumed-role/{ROLE}/inlet"
+TARGETS = {"increment_by": 10}
+Logged = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
+    made.room.set_up()
+    store = MemoryInlet()
+    store.write(None, InletRecord(EVENT, Strategy.PERIODIC, TARGETS, TARGETS, version=1))
+    chosen = settings(INLET_ROLE=ROLE)
+    monkeypatch.setattr(private_api.app, "room", lambda: made.room)
+    monkeypatch.setattr(private_api.app, "settings", lambda: chosen)
+    monkeypatch.setattr(private_api.app, "_inlet", lambda: InletControl(store))
+    monkeypatch.setattr(workers.app, "room", lambda: made.room)
+    monkeypatch.setattr(workers.app, "settings", lambda: chosen)
+    return made
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Logged:
+    """The changes that were logged since the last look."""
+
+    def take() -> list[dict[str, Any]]:
+        lines = [
+            json.loads(record.getMessage())
+            for record in caplog.records
+            if record.name == "waiting_room.changes"
+        ]
+        caplog.clear()
+        return lines
+
+    return take
+
+
+def tell(path: str, body: Mapping[str, Any], arn: str = ALICE, **headers: str) -> Answer:
+    event = proxy_event("POST", path, body={"event_id": EVENT, **body}, headers=headers)
+    event["requestContext"]["identity"]["userArn"] = arn
+    return Answer(private_api.app.app(event, None))
+
+
+def admitted(world: World) -> str:
+    """A visitor at position 1 whose turn has come."""
+    visitor = world.visitors(1)[0]
+    world.serve(1)
+    return visitor
+
+
+def test_each_change_is_logged_with_who_made_it_and_from_and_to(
+    world: World, logged: Logged
+) -> None:
+    visitor = admitted(world)
+    visit = {"request_id": visitor}
+    changes = {
+        "/generate_token": (visit, "token", None, "issued"),
+        "/update_session": ({**visit, "status": 1}, "session", "open", "completed"),
+        "/increment_serving_counter": ({"increment_by": 5}, "serving_counter", 1, 6),
+        "/update_message": ({"message": "Hello"}, "message", "", "Hello"),
+        "/inlet": (
+            {"paused": True},
+            "inlet",
+            {"paused": False, "increment_by": 10},
+            {"paused": True, "increment_by": 10},
+        ),
+        "/reset_initial_state": ({}, "reset", 1, 2),
+    }
+    posts = {path for path, methods in private_api.app.app.routes.items() if "POST" in methods}
+    assert set(changes) == posts, "a route that changes something needs its line here"
+    logged()
+    for path, (body, change, before, after) in changes.items():
+        assert tell(path, body).status == 200
+        (line,) = logged()
+        assert line["event_id"] == EVENT
+        assert (line["change"], line["before"], line["after"]) == (change, before, after)
+        assert (line["kind"], line["who"]) == ("person", ALICE)
+        assert visitor not in json.dumps(line)
+        if body.get("request_id"):
+            assert (line["generation"], line["position"]) == (1, 1)
+
+
+def test_what_is_not_changed_is_not_logged(world: World, logged: Logged) -> None:
+    visitor = admitted(world)
+    tell("/generate_token", {"request_id": visitor})
+    logged()
+    for path, body, status in (
+        ("/generate_token", {"request_id": visitor}, 200),
+        ("/update_session", {"request_id": visitor, "status": 3}, 400),
+        ("/increment_serving_counter", {"increment_by": 0}, 400),
+        ("/reset_initial_state", {"generation": 7}, 409),
+        ("/inlet", {"paused": "no"}, 400),
+    ):
+        assert tell(path, body).status == status
+        assert logged() == []
+
+
+def test_no_member_and_no_header_makes_a_person_an_inlet(world: World, logged: Logged) -> None:
+    forged = {"kind": "inlet", "who": INLET, "actor": "inlet", "userArn": INLET}
+    logged()
+    tell("/increment_serving_counter", {"increment_by": 1, **forged}, **{"X-User-Arn": INLET})
+    tell("/increment_serving_counter", {"increment_by": 1}, arn=INLET)
+    assert [(line["kind"], line["who"]) for line in logged()] == [
+        ("person", ALICE),
+        ("inlet", INLET),
+    ]
+
+
+def test_the_row_of_the_counter_names_who_moved_it(world: World) -> None:
+    tell("/increment_serving_counter", {"increment_by": 4})
+    tell("/increment_serving_counter", {"increment_by": 4}, arn=INLET)
+    moves = world.log.moves(world.log.read(EVENT))
+    assert [move.actor for move in moves] == [
+        "person user/alice",
+        f"inlet assumed-role/{ROLE}/inlet",
+    ]
+
+
+def test_what_the_sweep_raises_is_a_schedules(world: World, logged: Logged) -> None:
+    world.visitors(3)
+    world.serve(2)
+    logged()
+    for seconds in (200, 200, 800):
+        world.clock.now += seconds
+        workers.app.sweep_positions({}, None)
+    (line,) = logged()
+    assert (line["kind"], line["who"], line["reason"]) == ("schedule", "sweep_positions", "expiry")
+    state = world.log.read(EVENT)
+    assert (line["before"], line["after"]) == (state.move.previous, state.move.current)
+    assert state.move.actor == "schedule sweep_positions"
+
+
+# --- a call that is made again -----------------------------------------------------------------
+
+
+def test_a_session_that_is_set_says_so_with_its_status(world: World) -> None:
+    visitor = admitted(world)
+    end = {"request_id": visitor, "status": -1}
+    none = tell("/update_session", end)
+    assert (none.status, none.json["reason"], set(none.json)) == (
+        404, "no_token", {"error", "reason"},
+    )  # fmt: skip
+    world.token(visitor)
+    assert tell("/update_session", {**end, "call_id": "one"}).status == 200
+    assert tell("/update_session", {**end, "call_id": "one"}).status == 200
+    for body, arn in (
+        (end, ALICE),
+        ({**end, "call_id": "two"}, ALICE),
+        ({**end, "call_id": "one"}, INLET),
+    ):
+        again = tell("/update_session", body, arn=arn)
+        assert (again.status, again.json["reason"], again.json["status"]) == (
+            404, "already_set", -1,
+        )  # fmt: skip
+    assert world.room.counts(EVENT).abandoned == 1
+
+
+@pytest.mark.parametrize("method", ["end_session", "count_session"])
+def test_a_session_whose_answer_was_lost_is_ended_once(world: World, method: str) -> None:
+    visitor = admitted(world)
+    world.token(visitor)
+    store = world.outcomes if method == "end_session" else world.counters
+    store.fail(method, "after")
+    end = {"request_id": visitor, "status": 1, "call_id": "one"}
+    answers = [tell("/update_session", end).status for _ in range(2)]
+    assert answers == ([503, 200] if method == "end_session" else [200, 200])
+    counts = world.room.counts(EVENT)
+    assert (counts.completed, counts.active) == (1, 0)
+
+
+def test_an_increment_whose_answer_was_lost_is_made_once(world: World) -> None:
+    world.log.fail("write", "after")
+    by = {"increment_by": 5, "call_id": "one"}
+    assert tell("/increment_serving_counter", by).status == 503
+    assert tell("/increment_serving_counter", {"increment_by": 2}).json == {"serving_num": 7}
+    assert tell("/increment_serving_counter", by).json == {"serving_num": 7}
+    assert tell("/increment_serving_counter", by, arn=INLET).json == {"serving_num": 12}
+    assert tell("/increment_serving_counter", {**by, "call_id": "x y"}).status == 400
+    assert world.room.counts(EVENT).serving == 12
+
+
+# --- reset -------------------------------------------------------------------------------------
+
+
+def test_a_reset_of_another_generation_is_a_conflict_that_names_it(world: World) -> None:
+    assert tell("/reset_initial_state", {"generation": 1}).status == 200
+    for generation in (1, 3):
+        other = tell("/reset_initial_state", {"generation": generation})
+        assert (other.status, other.json["generation"]) == (409, 2)
+    assert tell("/reset_initial_state", {"generation": 2}).status == 200
+    assert tell("/reset_initial_state", {}).status == 200
+    assert tell("/reset_initial_state", {"generation": None}).status == 200
+    assert world.room.counts(EVENT).generation == 5
+
+
+@pytest.mark.parametrize("generation", [0, -1, 1.5, "1", True, [1], {}, 2**70])
+def test_a_generation_that_cannot_be_is_named(world: World, generation: object) -> None:
+    answer = tell("/reset_initial_state", {"generation": generation})
+    assert (answer.status, "generation" in answer.json["error"]) == (400, True)
+    assert world.room.counts(EVENT).generation == 1
+
+
+def test_who_repeats_an_unanswered_reset_learns_that_it_was_made(
+    world: World, logged: Logged
+) -> None:
+    logged()
+    world.counters.fail("apply", "before")
+    world.log.fail("read", "")
+    assert tell("/reset_initial_state", {"generation": 1}).status == 503
+    again = tell("/reset_initial_state", {"generation": 1})
+    assert (again.status, again.json["generation"]) == (409, 2)
+    assert world.memory.look(EVENT, 0).generation == 2, "the repeat tells the counters"
+    assert [line["change"] for line in logged()] == ["reset"]
+
+
+@pytest.mark.parametrize("status", [1, -1])
+def test_tokens_of_a_line_that_was_reset_cannot_be_ended(world: World, status: int) -> None:
+    visitor = admitted(world)
+    world.token(visitor)
+    world.room.reset_initial_state(EVENT)
+    end = {"request_id": visitor, "status": status}
+    gone = tell("/update_session", end)
+    assert (gone.status, gone.json["reason"]) == (410, "reset")
+    assert world.outcomes.get(EVENT, 1, 1).status.value == "open"
+    for path, body in (("/generate_token", {"request_id": visitor}), ("/update_session", end)):
+        assert (tell(path, body).status, tell(path, body).json["reason"]) == (410, "reset")
+
+
+@pytest.mark.parametrize(
+    ("path", "store", "method"),
+    [("/update_session", "outcomes", "end_session"), ("/generate_token", "outcomes", "decide")],
+)
+def test_a_reset_between_read_and_write_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str, store: str, method: str
+) -> None:
+    visitor = admitted(world)
+    if path == "/update_session":
+        world.token(visitor)
+    rows = getattr(world, store).store
+    write = getattr(rows, method)
+
+    def late(*args: Any) -> Any:
+        world.new_room().reset_initial_state(EVENT)
+        return write(*args)
+
+    monkeypatch.setattr(rows, method, late)
+    answer = tell(path, {"request_id": visitor, "status": 1})
+    assert (answer.status, answer.json.get("reason")) == (410, "reset")
+    counts = world.new_room().counts(EVENT)
+    assert (counts.generation, counts.tokens, counts.completed) == (2, 0, 0)
+
+
+def test_every_error_that_is_gone_has_a_reason_of_the_contract() -> None:
+    kinds = errors.Gone.__subclasses__()
+    assert {kind.reason for kind in kinds} == {
+        "reset", "position_expired", "token_expired", "session_ended",
+    }  # fmt: skip
+    assert all(kind("x").members == {"reason": kind.reason} for kind in kinds)
+    sources = [path.read_text() for path in (ROOT / "source").rglob("*.py")]
+    assert not [text for text in sources if "raise Gone(" in text]
