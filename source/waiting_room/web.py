@@ -7,7 +7,6 @@ import base64
 import functools
 import json
 import logging
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -26,6 +25,7 @@ from waiting_room.errors import (
     UnknownRequest,
     WrongClientSecret,
 )
+from waiting_room.reading import json_object, read_whole
 
 STATUS: tuple[tuple[type[RoomError], int], ...] = (
     (InvalidInput, 400),
@@ -41,7 +41,6 @@ STATUS: tuple[tuple[type[RoomError], int], ...] = (
 
 MAX_BODY = 16_384  # bytes; the largest body the contract can mean is far below
 MAX_EVENT_ID = 64
-MAX_EXACT = 2**53  # up to here every whole number is a float of its own
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -153,25 +152,7 @@ def body(request: Any) -> dict[str, Any]:
     kind = (request.headers.get("content-type") or "").split(";")[0].strip().lower()
     if kind not in ("", "application/json"):
         raise InvalidInput("the body must be sent as application/json")
-    try:
-        content = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_number)
-    except (ValueError, RecursionError):
-        raise InvalidInput("the body is not valid JSON") from None
-    if not isinstance(content, dict):
-        raise InvalidInput("the body must be a JSON object")
-    return content
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _number(text_value: str) -> float:
-    """``2.0`` and ``2e3`` are whole numbers, as JSON Schema has it; ``1e400`` is no number."""
-    value = float(text_value)
-    if not math.isfinite(value):
-        raise ValueError(text_value)
-    return int(value) if value.is_integer() and abs(value) <= MAX_EXACT else value
+    return json_object(raw, "the body")
 
 
 def text(content: Mapping[str, Any], name: str, *, longest: int) -> str:
@@ -186,10 +167,8 @@ def whole_number(text_value: str | None, name: str, low: int, high: int) -> int 
     """A whole number from a query string within limits; raises InvalidInput."""
     if text_value is None:
         return None
-    if not (text_value.isascii() and text_value.isdigit() and len(text_value) <= 9):
-        raise InvalidInput(f"{name} must be a whole number from {low} to {high}")
-    value = int(text_value)
-    if not low <= value <= high:
+    value = read_whole(text_value, low, high)
+    if value is None:
         raise InvalidInput(f"{name} must be a whole number from {low} to {high}")
     return value
 
@@ -207,14 +186,18 @@ def page_token(mark: tuple[int, int]) -> str:
 
 
 def page_mark(token: str | None) -> tuple[int, int] | None:
-    """What ``page_token`` made, read again; raises InvalidInput for anything else."""
+    """What ``page_token`` made, read again; raises InvalidInput for anything else.
+
+    The decoder skips signs that are none of its own, so the mark is spelled again and compared.
+    """
     if token is None:
         return None
     try:
         decoded = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4)).decode()
         found = re.fullmatch(r"(\d{1,4})\.(\d{1,15})", decoded, re.ASCII)
-    except ValueError:
+    except ValueError:  # binascii's and Unicode's errors are kinds of it
         found = None
-    if found is None:
+    mark = (int(found[1]), int(found[2])) if found else None
+    if mark is None or page_token(mark) != token:
         raise InvalidInput("next_token must be the one that the page before gave")
-    return int(found[1]), int(found[2])
+    return mark
