@@ -79,7 +79,7 @@ PRIVATE = {
     "increment_serving_counter": (*COUNTERS, serving_log("UpdateItem", "PutItem"), PUBLISH),
     "num_active_tokens": COUNTERS,
     "metrics": COUNTERS,
-    "expired_tokens": COUNTERS,
+    "expired_tokens": (serving_log("GetItem"), tokens("Query")),
     "generate_token": TOKEN,
     "update_session": (
         *COUNTERS,
@@ -91,7 +91,7 @@ PRIVATE = {
     "update_message": (*COUNTERS, serving_log("UpdateItem")),
     "show_inlet": (serving_log("GetItem"),),
     "change_inlet": (serving_log("GetItem", "UpdateItem"),),
-    "reset_initial_state": (*COUNTERS, serving_log("PutItem"), PUBLISH),
+    "reset_initial_state": (*COUNTERS, serving_log("PutItem", "UpdateItem"), PUBLISH),
 }
 WORKERS = {
     "assign_positions": (

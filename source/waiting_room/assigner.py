@@ -39,7 +39,7 @@ class Assigner:
             logger.warning("%d reserved positions stay without a visitor", len(holes))
             state = self._noted(state, holes)
         if rows:
-            self._ledger.best_effort(event_id, lambda: self._counters.apply(state))
+            self._ledger.apply(state)
         retry = frozenset(join.message_id for join in joins if join.request_id in failed)
         return queue.Assignment(len(rows) - len(holes), retry, len(holes))
 

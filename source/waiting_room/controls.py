@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from waiting_room import changes, reset, serving
 from waiting_room.actors import Actor
-from waiting_room.errors import Conflict, InvalidInput, OtherGeneration
+from waiting_room.errors import Conflict, InvalidInput, OtherGeneration, Unavailable
 from waiting_room.ledger import WRITE_TRIES, Ledger
 from waiting_room.ports import Clock, ServingLog
 from waiting_room.records import EventState
@@ -36,13 +36,11 @@ class Controls:
     ) -> tuple[EventState, EventState | None]:
         """Move the serving counter by ``by``, never below 0; answers what stands, and the move.
 
-        The move is None when the same ``actor`` made the call ``call_id`` before. A move back while
-        the counters do not answer would let visitors in above it: it is not made.
+        The move is None when the same ``actor`` made the call ``call_id`` before. A move back that
+        the counters cannot be told of would let visitors in above it: it is not made (Unavailable).
         """
         self._settings.event(event_id)
         serving.check_increment(by)
-        if by < 0:
-            self._ledger.counts(event_id)
         now, mark = self._ledger.now(), actor.mark(call_id)
         made: list[EventState] = []
 
@@ -89,21 +87,28 @@ class Controls:
     def start_over(self, event_id: str, generation: object, actor: Actor) -> EventState:
         """Write the next generation, or find the one that another reset wrote at the same time.
 
-        Raises OtherGeneration when ``generation`` is given and is not the one that stands.
+        Raises OtherGeneration when ``generation`` is given and is not the one that stands. Raises
+        Unavailable, before anything was reset, when the counters cannot be told.
         """
         self._settings.event(event_id)
         chosen = reset.check_generation(generation)
         before = self._log.read(event_id)
-        try:
-            reset.check_stands(before, chosen)
-        except OtherGeneration:
-            self._ledger.apply(before)  # who repeats an unanswered reset may have told nobody
-            raise
-        mine = after = reset.reset(before, self._clock())
-        try:
-            self._log.reset(before, mine)
-        except Conflict:
-            after = self._log.read(event_id)
-        if after.reset_at == mine.reset_at:
-            changes.log(event_id, "reset", actor, before.generation, mine.generation)
-        return after
+        for _ in range(WRITE_TRIES):
+            try:
+                reset.check_stands(before, chosen)
+            except OtherGeneration:
+                self._ledger.apply(before)  # who repeats an unanswered reset may have told nobody
+                raise
+            mine = after = reset.reset(before, self._clock())
+            try:
+                self._ledger.announce_lowering(before)
+                self._log.reset(before, mine)
+            except Conflict:
+                after = self._log.read(event_id)
+                if after.generation == before.generation:  # it was moved meanwhile
+                    before = after
+                    continue
+            if after.reset_at == mine.reset_at:
+                changes.log(event_id, "reset", actor, before.generation, mine.generation)
+            return after
+        raise Unavailable("too many changes at once", 1)

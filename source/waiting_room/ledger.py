@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an event's figures change: the tables decide, the counters follow.
 
-DynamoDB is written first and decides. So a crash between the two leaves the counters behind, never
-ahead, and the next caller brings them up again.
+DynamoDB is written first and decides. So a crash between the two leaves the counters behind, and
+the next caller brings them up again. Behind is safe where the serving counter rose. A write that
+takes turns back (a move back, a reset) is announced first, in the table and in the copy: a reader
+of a copy that such a write may have passed asks the table whether it has.
 """
 
 from __future__ import annotations
@@ -10,15 +12,17 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from waiting_room.errors import Conflict, CountersLost, Unavailable
 from waiting_room.ports import Clock, Counters, ServingLog
-from waiting_room.records import Counts, EventState, Outcome, SessionStatus
+from waiting_room.records import Admission, Counts, EventState, Outcome, SessionStatus
 from waiting_room.recovery import Recovery
 
 logger = logging.getLogger("waiting_room")
 Answer = TypeVar("Answer")
+Reading = TypeVar("Reading", Counts, Admission)
 WRITE_TRIES = 12  # conflicting writers of one event's record are few: operators, sweep, audit
 
 
@@ -44,6 +48,23 @@ class Ledger:
         """What the counters answer, rebuilt before if they were lost; raises Unavailable."""
         return self._recovery.run(event_id, ask)
 
+    def current(self, event_id: str, ask: Callable[[], Reading], generation: int = 0) -> Reading:
+        """What a copy answers that is not behind the table where that would let somebody in.
+
+        ``generation`` is one that the table is known to have. A copy that is behind is brought up
+        and asked again; raises Unavailable when it cannot be brought up.
+        """
+        answer = self.ask(event_id, ask)
+        if answer.generation >= generation and answer.lowering <= answer.version:
+            return answer
+        state = self._log.read(event_id)
+        if _is_behind(answer, state):
+            self.apply_now(state)
+            answer = self.ask(event_id, ask)
+        if _is_behind(answer, state):
+            raise Unavailable("the counters are behind the tables", 1)
+        return answer
+
     def best_effort(self, event_id: str, tell: Callable[[], Answer]) -> Answer | None:
         """Bring the counters up after the tables decided; the minute worker mends what fails."""
         try:
@@ -54,7 +75,7 @@ class Ledger:
 
     def counts(self, event_id: str) -> Counts:
         """All figures of an event, from one round trip."""
-        return self.ask(event_id, lambda: self._counters.look(event_id, self.now()))
+        return self.current(event_id, lambda: self._counters.look(event_id, self.now()))
 
     def count(self, outcome: Outcome) -> bool:
         """Count a token, and its session if that has ended; once, however often it is called.
@@ -82,11 +103,16 @@ class Ledger:
         return counted is not False
 
     def change(self, event_id: str, decide: Callable[[EventState], EventState]) -> EventState:
-        """Write the move that ``decide`` makes, again if another writer came first."""
+        """Write the move that ``decide`` makes, again if another writer came first.
+
+        Raises Unavailable, before anything has moved, when a move back cannot be announced.
+        """
         for attempt in range(WRITE_TRIES):
             before = self._log.read(event_id)
             after = decide(before)
             try:
+                if after.serving < before.serving:
+                    self.announce_lowering(before)
                 self._log.write(before, after)
             except Conflict:
                 mine = self._made_before_its_answer_was_lost(after)
@@ -114,6 +140,24 @@ class Ledger:
             return self._log.read(before.event_id)
         return after
 
+    def announce_lowering(self, before: EventState) -> None:
+        """Let nobody be let in by a copy that the next write takes turns from.
+
+        The announcement holds until the table has a version above ``before``'s: then that write was
+        made, or never can be. It is in the table for the copies that are rebuilt from now on, and
+        ends the rebuilds that read the table before it. Raises Conflict when ``before`` no longer
+        stands, Unavailable when the counters could not be told.
+        """
+        announced = replace(before, lowering=before.version + 1)
+        self._log.write(before, announced)
+        for _ in range(WRITE_TRIES):
+            try:
+                return self._bring(announced)
+            except CountersLost:
+                if self._counters.end_rebuilds(before.event_id):
+                    return None
+        raise Unavailable("the counters are lost again and again", 1)
+
     def apply(self, state: EventState) -> None:
         """Bring the counters up to ``state``, now or later."""
         self.best_effort(state.event_id, lambda: self._bring(state))
@@ -127,3 +171,7 @@ class Ledger:
             self._counters.apply(state)
         except CountersLost:
             self._counters.apply(state, self._log.moves(state))
+
+
+def _is_behind(answer: Counts | Admission, state: EventState) -> bool:
+    return (answer.generation, answer.version) < (state.generation, state.version)

@@ -56,6 +56,8 @@ class MinuteWorker:
             upto = min(state.swept, state.settled + recovery.SETTLE_STEP)
             rows = self._outcomes.tokens(event_id, state.generation, state.settled + 1, upto)
             state = self._ledger.try_write(state, recovery.settle(state, rows, upto, now))
+        if state.lowering > state.version:  # announced by a writer that is dead or at it: overtake
+            state = self._ledger.try_write(state, serving.move(state, 0, now, "audit"))
         self._ledger.apply(state)
         self._ledger.best_effort(
             event_id,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from waiting_room import queue
 from waiting_room.errors import NotAssignedYet, RoomWasReset, UnknownRequest
 from waiting_room.ledger import Ledger
-from waiting_room.ports import Clock, Counters, Positions, ServingLog
+from waiting_room.ports import Clock, Counters, Positions
 from waiting_room.records import Admission, Position
 from waiting_room.settings import GENERATION_CACHE, Settings
 
@@ -19,12 +19,11 @@ class Places:
         settings: Settings,
         positions: Positions,
         counters: Counters,
-        log: ServingLog,
         ledger: Ledger,
         clock: Clock,
     ) -> None:
         self._settings = settings
-        self._positions, self._counters, self._log = positions, counters, log
+        self._positions, self._counters = positions, counters
         self._ledger, self._clock = ledger, clock
         self._generations: dict[str, tuple[int, float]] = {}
 
@@ -63,13 +62,15 @@ class Places:
         return row
 
     def admission(self, row: Position) -> Admission:
-        """What the counters know about a position. Raises RoomWasReset for one of an older line."""
-        admission = self._ledger.ask(
-            row.event_id, lambda: self._counters.admission(row.event_id, row.position)
+        """What the counters know about a position.
+
+        Raises RoomWasReset for one of an older line, Unavailable when the copy stays behind.
+        """
+        admission = self._ledger.current(
+            row.event_id,
+            lambda: self._counters.admission(row.event_id, row.position),
+            row.generation,
         )
-        if row.generation > admission.generation:
-            self._ledger.apply(self._log.read(row.event_id))
-            admission = self._counters.admission(row.event_id, row.position)
         if row.generation < admission.generation:
             raise RoomWasReset("the waiting room was reset since; join again")
         return admission

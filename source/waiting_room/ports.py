@@ -67,8 +67,9 @@ class Counters(Protocol):
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
         """Bring the copy up to ``state`` and never behind; a later generation empties it first.
 
-        Raises CountersLost when the copy lacks moves before ``state.move``; ``moves``, as the log
-        gives them for ``state``, then replace what it has.
+        A ``state.lowering`` is remembered until the copy has that version. Raises CountersLost when
+        the copy lacks moves before ``state.move``; ``moves``, as the log gives them for ``state``,
+        then replace what it has.
         """
 
     def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
@@ -102,6 +103,9 @@ class Counters(Protocol):
 
     def end_rebuild(self, event_id: str, ticket: str) -> None:
         """Let the next caller try."""
+
+    def end_rebuilds(self, event_id: str) -> bool:
+        """Let every rebuild that is under way read again; False when the copy is whole by now."""
 
     def restore(self, snapshot: Snapshot, ticket: str) -> bool:
         """Replace the copy, unless it is whole; True when it was replaced.
@@ -220,12 +224,13 @@ class ServingLog(Protocol):
     def write(self, before: EventState, after: EventState) -> None:
         """Change the serving, sweep, audit and settled figures; the queue is left as it is.
 
-        A move is in the log before a later one can be written. Raises Conflict when ``before`` is
-        no longer what stands.
+        ``lowering`` is written only where the two differ, so that no other writer undoes it. A move
+        is in the log before a later one can be written. Raises Conflict when ``before`` is no
+        longer what stands.
         """
 
     def reset(self, before: EventState, after: EventState) -> None:
-        """Start the next generation; raises Conflict when ``before`` was reset already."""
+        """Start the next generation; raises Conflict when ``before`` was reset or moved since."""
 
     def note_holes(self, event_id: str, generation: int, positions: Sequence[int]) -> EventState:
         """Remember positions that will never be held.

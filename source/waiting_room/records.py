@@ -103,6 +103,8 @@ class EventState:
     what the audit saw at ``watch_at`` and closes next. Up to ``swept`` every position has an
     outcome, ``expired`` of them without a token. Up to ``settled`` nothing can change any more: the
     ``settled_*`` figures are final there. ``move`` is the latest move of the serving counter.
+    ``lowering`` is the version of a write that takes turns back (a move back, a reset) and was
+    announced; while it is above ``version``, that write may be under way.
     """
 
     event_id: str
@@ -125,11 +127,15 @@ class EventState:
     known_holes: tuple[int, ...] = ()
     message: str = ""
     message_at: float = 0.0
+    lowering: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """All figures of an event at one moment, from one round trip."""
+    """All figures of an event at one moment, from one round trip.
+
+    ``version`` and ``lowering`` are the copy's, as in ``EventState``.
+    """
 
     generation: int
     queue: int
@@ -143,6 +149,8 @@ class Counts:
     admitted_recently: int
     admitting_since: int  # when the oldest move that is remembered was made; 0 without one
     message: str = ""
+    version: int = 0
+    lowering: int = 0
 
     @property
     def waiting(self) -> int:
@@ -154,7 +162,8 @@ class Counts:
 class Admission:
     """What the counters know about one position.
 
-    ``served_at`` is when the serving counter last reached it, None when it has not.
+    ``served_at`` is when the serving counter last reached it, None when it has not. ``version``
+    and ``lowering`` are the copy's, as in ``EventState``.
     """
 
     generation: int
@@ -162,6 +171,8 @@ class Admission:
     swept: int
     served_at: int | None
     counted: bool
+    version: int = 0
+    lowering: int = 0
 
 
 @dataclass(frozen=True, slots=True)

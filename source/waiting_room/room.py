@@ -70,7 +70,7 @@ class Room:
         self._key_ring = KeyRing(
             stores.keys, stores.public_keys, clock, settings.key_activation_delay
         )
-        self._places = Places(settings, positions, counters, log, ledger, clock)
+        self._places = Places(settings, positions, counters, ledger, clock)
         self._turns = Turns(settings, self._places, outcomes, ledger, self._key_ring)
         self._visits = Visits(settings, positions, outcomes, log, ledger, self._places)
         self._controls = Controls(settings, log, ledger, clock)

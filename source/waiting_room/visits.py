@@ -70,7 +70,7 @@ class Visits:
     ) -> tuple[list[str], tuple[int, int] | None]:
         """Request ids whose token's time is over and whose session nobody ended; and a mark."""
         self._settings.event(event_id)
-        generation = self._ledger.counts(event_id).generation
+        generation = self._log.read(event_id).generation
         rows, mark = self._outcomes.expired_page(
             event_id, generation, self._ledger.now(), limit, after
         )

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
 from waiting_room import serving
-from waiting_room.errors import CountersLost
+from waiting_room.adapters.memory import MemoryCounters
+from waiting_room.errors import CountersLost, Unavailable
 from waiting_room.ports import Claim, Counters, Rebuild
 from waiting_room.records import EventState, LiveToken, ServingMove, SessionStatus, Snapshot
 
@@ -293,3 +296,117 @@ def test_rows_left_out_by_a_rebuild_are_counted_later_and_once(
     assert counters.trim(event_id, NOW).unverified == 40
     counters.recount(event_id, 1, [], 0)
     assert counters.trim(event_id, NOW).unverified == 0
+
+
+def test_an_announced_write_is_remembered_until_the_copy_has_it(
+    counters: Counters, event_id: str
+) -> None:
+    state = whole(counters, event_id, queue=9)
+    counters.apply(replace(state, lowering=1))
+    counters.apply(state)  # a writer that read before the announcement
+    for read in (counters.look(event_id, NOW), counters.admission(event_id, 1)):
+        assert (read.generation, read.version, read.lowering) == (1, 0, 1)
+    counters.apply(serving.move(state, 3, NOW, "operator"))
+    for read in (counters.look(event_id, NOW), counters.admission(event_id, 1)):
+        assert (read.version, read.lowering) == (1, 1)
+    counters.apply(EventState(event_id, generation=2))
+    for read in (counters.look(event_id, NOW), counters.admission(event_id, 1)):
+        assert (read.generation, read.version, read.lowering) == (2, 0, 0)
+
+
+def test_a_restored_copy_knows_the_announcement(counters: Counters, event_id: str) -> None:
+    whole(counters, event_id, lowering=4, version=3)
+    assert counters.look(event_id, NOW).lowering == 4
+    assert counters.admission(event_id, 1).lowering == 4
+
+
+def test_rebuilds_under_way_are_ended_and_read_again(counters: Counters, event_id: str) -> None:
+    assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
+    assert counters.end_rebuilds(event_id)
+    with pytest.raises(CountersLost):
+        counters.prolong_rebuild(event_id, "one")
+    with pytest.raises(CountersLost):
+        counters.restore(Snapshot(EventState(event_id), (), ()), "one")
+    assert counters.begin_rebuild(event_id, "two") is Rebuild.MINE
+    assert counters.restore(Snapshot(EventState(event_id, queue=3), (), ()), "two")
+    assert not counters.end_rebuilds(event_id)
+    assert counters.look(event_id, NOW).queue == 3
+
+
+@contextmanager
+def refusing(counters: Counters) -> Iterator[None]:
+    """The server lacks its replicas: reads work, writes are refused."""
+    if isinstance(counters, MemoryCounters):
+        counters.refuses_writes = True
+        yield
+        counters.refuses_writes = False
+        return
+    client = counters._client  # type: ignore[attr-defined]
+    client.config_set("min-replicas-to-write", 1)
+    try:
+        yield
+    finally:
+        client.config_set("min-replicas-to-write", 0)
+
+
+def test_a_server_that_refuses_writes_answers_what_it_holds_and_changes_nothing(
+    counters: Counters, event_id: str
+) -> None:
+    state = whole(counters, event_id, queue=9, settled=2, known_holes=(5,))
+    counters.count_token(event_id, 1, 3, NOW + 10)
+    held = counters.look(event_id, NOW)
+    moved = serving.move(state, 3, NOW, "operator")
+    row = LiveToken(4, NOW + 10, SessionStatus.OPEN)
+    with refusing(counters):
+        for answered in (
+            lambda: counters.look(event_id, NOW),
+            lambda: counters.admission(event_id, 1),
+            lambda: counters.apply(replace(state, known_holes=())),  # nothing new in it
+            lambda: counters.count_token(event_id, 1, 2, NOW),  # settled
+            lambda: counters.begin_rebuild(event_id, "t"),
+            lambda: counters.end_rebuild(event_id, "t"),
+            lambda: counters.end_rebuilds(event_id),
+            lambda: counters.recount(event_id, 1, [], 0),
+            lambda: counters.trim(event_id, NOW),
+        ):
+            answered()
+        for refused in (
+            lambda: counters.apply(moved),
+            lambda: counters.apply(replace(state, queue=10)),
+            lambda: counters.apply(replace(state, lowering=1)),
+            lambda: counters.apply(replace(state, message="m", message_at=1.0)),
+            lambda: counters.apply(state),  # its holes are written again
+            lambda: counters.apply(replace(state, generation=2)),
+            lambda: counters.count_token(event_id, 1, 3, NOW + 10),
+            lambda: counters.count_session(event_id, 1, 3, NOW, SessionStatus.COMPLETED),
+            lambda: counters.recount(event_id, 1, [row], 0),
+            lambda: counters.claim(event_id, ["a"], NOW),
+            lambda: counters.checkpoint(event_id, NOW),
+            lambda: counters.begin_rebuild(event_id, "t", force=True),
+        ):
+            with pytest.raises(Unavailable):
+                refused()
+        assert counters.look(event_id, NOW) == held
+    counters.apply(moved)
+    assert counters.look(event_id, NOW).serving == 3
+
+
+def test_lost_counters_are_not_rebuilt_while_writes_are_refused(
+    counters: Counters, event_id: str
+) -> None:
+    snapshot = Snapshot(EventState(event_id), (), ())
+    assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
+    with refusing(counters):
+        assert counters.begin_rebuild(event_id, "two") is Rebuild.OTHERS
+        for refused in (
+            lambda: counters.begin_rebuild(event_id, "one"),
+            lambda: counters.prolong_rebuild(event_id, "one"),
+            lambda: counters.restore(snapshot, "one"),
+            lambda: counters.end_rebuilds(event_id),
+            lambda: counters.end_rebuild(event_id, "one"),
+        ):
+            with pytest.raises(Unavailable):
+                refused()
+        with pytest.raises(CountersLost):
+            counters.look(event_id, NOW)
+    assert counters.restore(snapshot, "one")

@@ -354,3 +354,27 @@ def test_only_so_many_holes_are_remembered(
     assert len(tables.log.note_holes(event_id, 1, range(4, 20)).known_holes) == 8
     with pytest.raises(Conflict):
         tables.log.note_holes(event_id, 1, [30])
+
+
+def test_a_reset_is_of_what_stands(tables: Tables, event_id: str) -> None:
+    before = tables.log.read(event_id)
+    tables.log.write(before, serving.move(before, 1, NOW, "operator"))
+    with pytest.raises(Conflict):
+        tables.log.reset(before, reset.reset(before, NOW))
+    stands = tables.log.read(event_id)
+    assert (stands.generation, stands.serving) == (1, 1)
+    tables.log.reset(stands, reset.reset(stands, NOW))
+    assert tables.log.read(event_id).generation == 2
+
+
+def test_no_other_writer_takes_an_announcement_back(tables: Tables, event_id: str) -> None:
+    before = tables.log.read(event_id)
+    tables.log.write(before, replace(before, lowering=1))
+    tables.log.write(before, replace(before, watch_queue=1, watch_at=NOW))  # read before it
+    assert tables.log.read(event_id).lowering == 1
+    assert tables.log.reserve(event_id, 2, before).lowering == 1
+    state = tables.log.read(event_id)
+    tables.log.write(state, serving.move(state, 2, NOW, "operator"))
+    assert tables.log.read(event_id).lowering == 1
+    tables.log.reset(tables.log.read(event_id), reset.reset(tables.log.read(event_id), NOW))
+    assert tables.log.read(event_id).lowering == 0

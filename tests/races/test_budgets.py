@@ -60,12 +60,20 @@ def test_an_idle_minute_costs_next_to_nothing(real: RealRoom) -> None:
     assert dict(real.counted(minute)) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
 
 
-def test_a_reset_of_many_rows_is_one_write(real: RealRoom) -> None:
+def test_a_reset_of_many_rows_is_two_writes(real: RealRoom) -> None:
+    """The announcement and the next line."""
     rows = 100_000
     real.log.reserve(real.event_id, rows, real.log.read(real.event_id))
     real.room.audit(real.event_id)  # the counters know of them
     started = time.perf_counter()
     cost = real.counted(lambda: real.room.reset_initial_state(real.event_id))
     assert time.perf_counter() - started < 2
-    assert dict(cost) == {"redis": 1, "dynamodb": 2, "GetItem": 1, "PutItem": 1}
+    writes = {"UpdateItem": 1, "PutItem": 1}
+    assert dict(cost) == {"redis": 2, "dynamodb": 3, "GetItem": 1, **writes}
     assert real.room.counts(real.event_id).queue == 0
+
+
+def test_a_move_back_is_announced_and_made(real: RealRoom) -> None:
+    real.room.increment_serving_counter(real.event_id, 5)
+    back = real.counted(lambda: real.room.increment_serving_counter(real.event_id, -2))
+    assert dict(back) == {"redis": 2, "dynamodb": 4, "GetItem": 1, "UpdateItem": 2, "PutItem": 1}

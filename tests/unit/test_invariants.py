@@ -19,8 +19,10 @@ from hypothesis.stateful import (
 )
 
 from tests.world import EVENT, World
+from waiting_room import serving
 from waiting_room.errors import CountersLost, NotAssignedYet, RoomError
-from waiting_room.records import Join, OutcomeKind
+from waiting_room.expiry import is_expired
+from waiting_room.records import EventState, Join, OutcomeKind, Position
 
 PERIOD = 300
 VALIDITY = 600
@@ -28,11 +30,8 @@ STORES = st.sampled_from(["counters", "positions", "outcomes", "log", "events"])
 METHODS = ("*", "insert", "reserve", "write", "decide", "count_token", "apply", "expire", "claim")
 
 
-class RoomMachine(RuleBasedStateMachine):
-    """Drives a room whose stores fail, and holds it to what visitors saw."""
-
-    waiting = Bundle("waiting")  # messages in the queue
-    visitors = Bundle("visitors")
+class TurnMachine(RuleBasedStateMachine):
+    """Drives who is let in by a room whose counters fail, and holds it to what the tables say."""
 
     @initialize(increment=st.booleans())
     def start(self, increment: bool) -> None:
@@ -56,6 +55,82 @@ class RoomMachine(RuleBasedStateMachine):
         except (RoomError, CountersLost):
             return None
 
+    @rule(by=st.sampled_from([20, 5, 2, 1, -1, -5]))
+    def increment(self, by: int) -> None:
+        self.tolerant(lambda: self.world.serve(by))
+
+    @rule()
+    def tokens_for_all(self) -> None:
+        """Everybody who has a place asks, as pages do once they see the counter."""
+        for _, visitor in sorted(self.world.positions.store._rows):
+            self.ask_for_token(visitor)
+
+    def ask_for_token(self, visitor: str) -> None:
+        world = self.world
+        row = world.positions.store.get(EVENT, visitor)
+        before = row and world.outcomes.store.get(EVENT, row.generation, row.position)
+        issued = self.tolerant(lambda: world.token(visitor))
+        if issued is None:
+            return
+        state = world.log.store.read(EVENT)
+        outcome = world.outcomes.store.get(EVENT, row.generation, row.position)
+        assert row.generation == state.generation, "a token of a line that was reset"
+        assert outcome.kind is OutcomeKind.TOKEN
+        if before is None:
+            self.check_turn(row, state)
+        assert self.tokens.setdefault(visitor, issued["access_token"]) == issued["access_token"]
+
+    def check_turn(self, row: Position, state: EventState) -> None:
+        """By the tables, whatever copy was read."""
+        assert row.position <= state.serving, "a token above the serving counter"
+        parts = serving.segments(self.world.log.store.moves(state))
+        at = serving.served_at(parts, row.position)
+        assert at is not None
+        now = int(self.world.clock.now)
+        assert not is_expired(row.entry_time, at, PERIOD, now), "a token of an expired position"
+
+    @rule()
+    def lose_the_counters(self) -> None:
+        self.world.memory.lose()
+
+    @rule(refused=st.booleans())
+    def refuse_writes(self, refused: bool) -> None:
+        """The counters answer what they hold and take nothing, as without their replicas."""
+        self.world.memory.refuses_writes = refused
+
+    @rule(after=st.integers(0, 3), method=st.sampled_from(["apply", "look", "admission"]))
+    def break_the_counters_later(self, after: int, method: str) -> None:
+        """A later call of a method fails, so that a change is told to them in part."""
+        self.world.counters.plan[method] = [""] * after + ["before"]
+
+
+class AheadMachine(TurnMachine):
+    """Little else than moves, resets and tokens, so that their meetings are found soon."""
+
+    @rule(count=st.integers(1, 3))
+    def arrive(self, count: int) -> None:
+        self.world.clock.now += 1
+        joins = [self.world.join(self.world.clock.now + i / 100) for i in range(count)]
+        self.world.clock.now += 1
+        self.tolerant(lambda: self.world.new_room().assign(EVENT, joins))
+
+    @rule()
+    def reset(self) -> None:
+        self.tolerant(lambda: self.world.room.reset_initial_state(EVENT))
+
+    @rule(seconds=st.sampled_from([1, 95, 301]))
+    def minute(self, seconds: int) -> None:
+        self.world.clock.now += seconds
+        self.tolerant(lambda: self.world.room.audit(EVENT))
+        self.tolerant(lambda: self.world.room.sweep(EVENT))
+
+
+class RoomMachine(TurnMachine):
+    """Drives a room all of whose stores fail, and holds it to what visitors saw."""
+
+    waiting = Bundle("waiting")  # messages in the queue
+    visitors = Bundle("visitors")
+
     @rule(target=waiting, count=st.integers(1, 30))
     def join(self, count: int) -> Any:
         self.world.clock.now += 1
@@ -66,10 +141,6 @@ class RoomMachine(RuleBasedStateMachine):
         """Messages come in any order, again and again, also long after they were done."""
         self.tolerant(lambda: self.world.new_room().assign(EVENT, batch))
         return multiple(*(join.request_id for join in batch))
-
-    @rule(by=st.integers(-5, 20).filter(bool))
-    def increment(self, by: int) -> None:
-        self.tolerant(lambda: self.world.serve(by))
 
     @rule(visitor=visitors)
     def look(self, visitor: str) -> None:
@@ -85,23 +156,7 @@ class RoomMachine(RuleBasedStateMachine):
 
     @rule(visitor=visitors)
     def token(self, visitor: str) -> None:
-        world = self.world
-        before = world.outcomes.store
-        issued = self.tolerant(lambda: world.token(visitor))
-        if issued is None:
-            return
-        row = world.positions.store.get(EVENT, visitor)
-        state = world.log.store.read(EVENT)
-        outcome = before.get(EVENT, row.generation, row.position)
-        assert row.generation == state.generation
-        assert outcome.kind is OutcomeKind.TOKEN
-        if visitor not in self.tokens:
-            assert row.position <= self.highest(state), "a token above the serving counter"
-        assert self.tokens.setdefault(visitor, issued["access_token"]) == issued["access_token"]
-
-    def highest(self, state: Any) -> int:
-        moves = self.world.log.store.moves(state)
-        return max((move.current for move in moves), default=0)
+        self.ask_for_token(visitor)
 
     @rule(visitor=visitors, status=st.sampled_from([1, -1]))
     def end(self, visitor: str, status: int) -> None:
@@ -116,10 +171,6 @@ class RoomMachine(RuleBasedStateMachine):
     @rule(store=STORES, method=st.sampled_from(METHODS), when=st.sampled_from(["before", "after"]))
     def break_a_store(self, store: str, method: str, when: str) -> None:
         getattr(self.world, store).fail(method, when)
-
-    @rule()
-    def lose_the_counters(self) -> None:
-        self.world.memory.lose()
 
     @rule(done=st.lists(consumes(waiting), max_size=3))
     def forget(self, done: list[Join]) -> None:
@@ -157,6 +208,7 @@ class RoomMachine(RuleBasedStateMachine):
         world = self.world
         for store in (world.counters, world.positions, world.outcomes, world.log, world.events):
             store.plan.clear()
+        world.memory.refuses_writes = False
         world.room = world.new_room()
         rows = list(world.outcomes.store._rows.values())
         world.room.publish_outcomes(rows)  # the stream delivers what happened
@@ -197,6 +249,15 @@ class RoomMachine(RuleBasedStateMachine):
 class TestRoom(RoomMachine.TestCase):
     settings = settings(
         max_examples=60,
+        stateful_step_count=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+
+
+class TestAhead(AheadMachine.TestCase):
+    settings = settings(
+        max_examples=300,
         stateful_step_count=40,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

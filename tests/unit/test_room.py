@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from tests.world import EVENT, World, outcome_of
-from waiting_room.errors import InvalidInput, NoLiveSession, RoomWasReset
+from waiting_room import recovery, serving
+from waiting_room.errors import Conflict, CountersLost, InvalidInput, NoLiveSession, RoomWasReset
 
 
 @pytest.fixture
@@ -253,8 +254,6 @@ def test_an_unknown_event_is_refused_everywhere(world: World, event_id: str) -> 
 
 
 def test_writers_that_collide_try_again(world: World) -> None:
-    from waiting_room.errors import Conflict
-
     real, tries = world.log.store.write, []
 
     def others_first(before, after):  # type: ignore[no-untyped-def]
@@ -269,8 +268,6 @@ def test_writers_that_collide_try_again(world: World) -> None:
 
 
 def test_a_write_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
-    from waiting_room.errors import Conflict
-
     real = world.log.store.write
 
     def answer_lost(before, after):  # type: ignore[no-untyped-def]
@@ -284,18 +281,132 @@ def test_a_write_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
 
 
 def test_a_reset_is_not_answered_before_the_counters_know_it(world: World) -> None:
-    world.visitors(3)
-    world.counters.fail("apply", "before")
+    old = world.visitors(3)[0]
+    world.serve(3)
+    tell_once_then_fail(world)
     assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
+    world.counters.fail("apply", "before")
+    assert outcome_of(lambda: world.token(old)) == "Unavailable"  # the copy still says 3
+    assert outcome_of(lambda: world.token(old)) == "RoomWasReset"
     assert world.room.reset_initial_state(EVENT) == 3
     assert world.room.counts(EVENT).generation == 3
     assert world.waiting() == 0
 
 
+def test_a_reset_that_cannot_be_announced_is_not_made(world: World) -> None:
+    visitor = world.visitors(1)[0]
+    world.serve(1)
+    world.counters.fail("apply", "before")
+    assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
+    assert world.log.read(EVENT).generation == 1
+    assert outcome_of(lambda: world.token(visitor)) == "ok"
+
+
+def tell_once_then_fail(world: World) -> None:
+    """The next announcement is taken, what follows it is not."""
+    world.counters.plan["apply"] = ["", "before"]
+
+
+def test_the_figures_are_never_those_of_a_line_that_was_reset(world: World) -> None:
+    world.visitors(3)
+    world.serve(3)
+    tell_once_then_fail(world)
+    assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
+    world.counters.fail("apply", "before")
+    assert outcome_of(lambda: world.room.status(EVENT)) == "Unavailable"
+    assert world.room.status(EVENT)["serving_counter"] == 0
+
+
+def test_expired_tokens_are_those_of_the_line_that_stands(world: World) -> None:
+    visitor = world.visitors(1)[0]
+    world.serve(1)
+    world.token(visitor)
+    world.clock.now += 4000
+    tell_once_then_fail(world)
+    assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
+    assert world.room.expired_tokens(EVENT, 10, None) == ([], None)
+
+
+def test_a_reset_beside_a_move_is_announced_again(world: World) -> None:
+    """What the move took away from the announcement, the reset says once more."""
+    world.visitors(3)
+    real = world.log.store.reset
+
+    def moved_first(before, after):  # type: ignore[no-untyped-def]
+        world.log.store.reset = real
+        world.new_room().increment_serving_counter(EVENT, 1)
+        return real(before, after)
+
+    world.log.store.reset = moved_first
+    assert world.room.reset_initial_state(EVENT) == 2
+    assert world.log.read(EVENT).serving == 0
+
+
+def test_a_move_back_that_the_counters_did_not_follow_lets_nobody_in_above_it(
+    world: World,
+) -> None:
+    visitor = world.visitors(5)[4]
+    world.serve(5)
+    tell_once_then_fail(world)
+    assert world.serve(-3) == 2
+    for told in ("before", "after"):
+        world.counters.fail("apply", told)
+        assert outcome_of(lambda: world.token(visitor)) == "Unavailable"
+    assert outcome_of(lambda: world.token(visitor)) == "NotServedYet"
+
+
+def test_a_copy_rebuilt_between_announcement_and_move_back_asks_the_tables(world: World) -> None:
+    visitor = world.visitors(5)[4]
+    world.serve(5)
+    real = world.log.store.write
+
+    def lost_before_the_move(before, after):  # type: ignore[no-untyped-def]
+        if after.version > before.version:
+            world.memory.lose()
+            world.new_room().counts(EVENT)
+            world.counters.fail("apply", "before")
+        return real(before, after)
+
+    world.log.store.write = lost_before_the_move
+    assert world.serve(-3) == 2
+    assert outcome_of(lambda: world.token(visitor)) == "NotServedYet"
+
+
+def test_a_rebuild_that_read_before_the_announcement_is_not_restored(world: World) -> None:
+    """Lost counters need no rebuild before a move back; those under way must read again."""
+    visitor = world.visitors(5)[4]
+    world.serve(5)
+    world.memory.lose()
+    world.memory.begin_rebuild(EVENT, "slow")
+    old = recovery.snapshot(EVENT, world.log.store, world.outcomes.store)
+    world.counters.plan["apply"] = ["", "", "before"]
+    assert world.serve(-3) == 2
+    with pytest.raises(CountersLost):
+        world.memory.restore(old, "slow")
+    assert outcome_of(lambda: world.token(visitor)) == "NotServedYet"
+
+
+def test_a_move_back_whose_writer_died_stops_nobody_and_is_overtaken(world: World) -> None:
+    visitors = world.visitors(3)
+    world.serve(2)
+    before = world.log.read(EVENT)
+    world.room._ledger.announce_lowering(before)
+    assert outcome_of(lambda: world.token(visitors[0])) == "ok"
+    assert outcome_of(lambda: world.token(visitors[2])) == "NotServedYet"
+    world.log.calls.clear()
+    world.minute()
+    world.log.calls.clear()
+    assert outcome_of(lambda: world.token(visitors[1])) == "ok"
+    assert world.log.calls == []  # nothing is in doubt any more
+    assert world.log.read(EVENT).serving == 2
+    with pytest.raises(Conflict):  # should it live after all
+        world.log.write(before, serving.move(before, -1, int(world.clock()), "operator"))
+
+
 def test_a_move_back_is_not_made_while_the_counters_do_not_answer(world: World) -> None:
     visitor = world.visitors(5)[4]
     world.serve(5)
-    world.counters.fail("look", "before")
+    world.counters.fail("apply", "before")
     assert outcome_of(lambda: world.serve(-3)) == "Unavailable"
     assert world.log.read(EVENT).serving == 5
     assert world.serve(-3) == 2

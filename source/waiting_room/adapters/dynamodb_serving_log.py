@@ -36,8 +36,9 @@ NUMBERS = (
     "settled_tokens",
     "settled_completed",
     "settled_abandoned",
+    "lowering",
 )
-WRITTEN = tuple(name for name in NUMBERS if name not in ("generation", "queue"))
+WRITTEN = tuple(name for name in NUMBERS if name not in ("generation", "queue", "lowering"))
 GUARDS = ("generation", "version", "swept", "audited", "watch_at", "settled")
 
 
@@ -101,6 +102,8 @@ class DynamoServingLog:
         if after.version > before.version and before.move:
             self._put_move(before.event_id, before.generation, before.move)
         values = {name: getattr(after, name) for name in WRITTEN}
+        if after.lowering != before.lowering:
+            values["lowering"] = after.lowering
         sets = [f"#{name} = :{name}" for name in values]
         removes = []
         extra: dict[str, Any] = {}
@@ -128,15 +131,17 @@ class DynamoServingLog:
         )
 
     def reset(self, before: EventState, after: EventState) -> None:
-        """Put the next generation, if ``before``'s still stands."""
+        """Put the next generation, if ``before`` still stands."""
         with answering(WHAT):
             try:
                 self._client.put_item(
                     TableName=self._table,
                     Item=_item(after),
-                    ConditionExpression="#generation = :generation",
-                    ExpressionAttributeNames={"#generation": "generation"},
-                    ExpressionAttributeValues=to_item({":generation": before.generation}),
+                    ConditionExpression="#generation = :generation AND #version = :version",
+                    ExpressionAttributeNames={"#generation": "generation", "#version": "version"},
+                    ExpressionAttributeValues=to_item(
+                        {":generation": before.generation, ":version": before.version}
+                    ),
                 )
             except self._client.exceptions.ConditionalCheckFailedException:
                 raise Conflict from None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from waiting_room import account, serving
-from waiting_room.errors import Conflict, CountersLost, NoKeysYet
+from waiting_room.errors import Conflict, CountersLost, NoKeysYet, Unavailable
 from waiting_room.ports import Claim, Rebuild
 from waiting_room.records import (
     Admission,
@@ -56,9 +56,14 @@ class _Copy:
 
 
 class MemoryCounters:
-    """The Counters port in memory; ``lose`` forgets everything, as an emptied server does."""
+    """The Counters port in memory; ``lose`` forgets everything, as an emptied server does.
+
+    With ``refuses_writes`` it answers as a server that lacks its replicas (``NOREPLICAS``): a call
+    that would write changes nothing and raises Unavailable, a call that only reads is answered.
+    """
 
     def __init__(self) -> None:
+        self.refuses_writes = False
         self._copies: dict[str, _Copy] = {}
         self._claims: dict[tuple[str, str], int] = {}
         self._turns: dict[str, str] = {}
@@ -91,6 +96,8 @@ class MemoryCounters:
                 admitted_recently=serving.admitted_recently(copy.served, now),
                 admitting_since=copy.served[0].at if copy.served else 0,
                 message=state.message,
+                version=state.version,
+                lowering=state.lowering,
             )
 
     def admission(self, event_id: str, position: int) -> Admission:
@@ -103,12 +110,15 @@ class MemoryCounters:
                 copy.state.swept,
                 serving.served_at(copy.served, position),
                 position in copy.taken or position <= copy.settled,
+                copy.state.version,
+                copy.state.lowering,
             )
 
     def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
         """Note that this worker has these joins."""
         with self._lock:
             self._copy(event_id)
+            self._writes()
             answers = []
             for request_id in request_ids:
                 at = self._claims.get((event_id, request_id))
@@ -128,27 +138,33 @@ class MemoryCounters:
             if state.generation < had.generation:
                 return
             if state.generation > had.generation:
+                self._writes()
                 copy = self._new(EventState(state.event_id, state.generation))
                 had = copy.state
             if state.version > had.version:
                 if not moves and state.version > had.version + 1:
                     raise CountersLost("moves are missing")
+                self._writes()
                 step = [state.move] if state.move else []
                 copy.served = (
                     serving.segments(moves) if moves else serving.segments(step, copy.served)
                 )
                 had = replace(had, version=state.version, serving=state.serving, move=state.move)
-            had = replace(had, queue=max(had.queue, state.queue))
+            had = replace(
+                had,
+                queue=max(had.queue, state.queue),
+                lowering=max(had.lowering, state.lowering),
+            )
             if state.swept > had.swept:
                 had = replace(had, swept=state.swept, expired=state.expired)
             if state.audited > had.audited:
                 had = replace(had, audited=state.audited, holes=state.holes)
             if state.message_at > had.message_at:
                 had = replace(had, message=state.message, message_at=state.message_at)
-            copy.state = had
-            copy.holes = {
-                hole for hole in copy.holes | set(state.known_holes) if hole > had.audited
-            }
+            holes = {hole for hole in copy.holes | set(state.known_holes) if hole > had.audited}
+            if had != copy.state or any(hole > had.audited for hole in state.known_holes):
+                self._writes()
+            copy.state, copy.holes = had, holes
 
     def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
         """Count a token once."""
@@ -156,7 +172,10 @@ class MemoryCounters:
             copy = self._current(event_id, generation)
             if copy is None:
                 return False
-            if position > copy.settled and position not in copy.taken:
+            if position <= copy.settled:
+                return True
+            self._writes()
+            if position not in copy.taken:
                 copy.taken.add(position)
                 copy.tokens += 1
                 copy.live[expires_at] += 1
@@ -188,6 +207,8 @@ class MemoryCounters:
         with self._lock:
             if event_id in self._copies and not force:
                 return Rebuild.WHOLE
+            if event_id in self._copies or self._turns.get(event_id, ticket) == ticket:
+                self._writes()
             if self._copies.pop(event_id, None):
                 self._turns.pop(event_id, None)
                 self._tickets.pop(event_id, None)
@@ -201,12 +222,24 @@ class MemoryCounters:
         with self._lock:
             if event_id in self._copies or ticket not in self._tickets.get(event_id, ()):
                 raise CountersLost("read again")
+            self._writes()
 
     def end_rebuild(self, event_id: str, ticket: str) -> None:
         """Let the next caller try."""
         with self._lock:
             if self._turns.get(event_id) == ticket:
+                self._writes()
                 del self._turns[event_id]
+
+    def end_rebuilds(self, event_id: str) -> bool:
+        """Let every rebuild that is under way read again."""
+        with self._lock:
+            if event_id in self._copies:
+                return False
+            self._writes()
+            self._turns.pop(event_id, None)
+            self._tickets.pop(event_id, None)
+            return True
 
     def restore(self, snapshot: Snapshot, ticket: str) -> bool:
         """Replace the copy."""
@@ -216,6 +249,7 @@ class MemoryCounters:
                 return False
             if ticket not in self._tickets.get(state.event_id, ()):
                 raise CountersLost("the counters were lost again")
+            self._writes()
             self._turns.pop(state.event_id, None)
             del self._tickets[state.event_id]
             copy = self._new(state)
@@ -236,6 +270,7 @@ class MemoryCounters:
         """What a rebuild could start from."""
         with self._lock:
             copy = self._copy(event_id)
+            self._writes()
             copy.dumped = copy.figures()
             taken, ended = bytearray(), bytearray()
             for bits, positions in ((taken, copy.taken), (ended, copy.closed)):
@@ -267,15 +302,22 @@ class MemoryCounters:
                 else:
                     place = (event_id, generation, row.position, row.expires_at)
                     self.count_session(*place, row.status)
-            copy.unverified = min(copy.unverified, unverified)
+            if unverified < copy.unverified:
+                self._writes()
+                copy.unverified = unverified
 
     def trim(self, event_id: str, now: int) -> Upkeep:
         """Forget dead tokens' figures."""
         with self._lock:
             copy = self._copy(event_id)
             for at in [at for at in copy.live if at <= now - 600]:
+                self._writes()
                 del copy.live[at]
             return Upkeep(copy.dumped != copy.figures(), copy.unverified)
+
+    def _writes(self) -> None:
+        if self.refuses_writes:
+            raise Unavailable("the counters are busy: NOREPLICAS")
 
     def _copy(self, event_id: str) -> _Copy:
         if event_id not in self._copies:
@@ -475,13 +517,16 @@ class MemoryServingLog:
                     known_holes=tuple(sorted(holes)),
                     message=state.message,
                     message_at=state.message_at,
+                    lowering=state.lowering
+                    if after.lowering == before.lowering
+                    else after.lowering,
                 )
             )
 
     def reset(self, before: EventState, after: EventState) -> None:
         """Start the next generation."""
         with self._lock:
-            if self._states[before.event_id].generation != before.generation:
+            if self._of(before.event_id, before.generation).version != before.version:
                 raise Conflict
             self._put(after)
 

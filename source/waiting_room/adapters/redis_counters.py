@@ -99,13 +99,16 @@ class RedisCounters:
     def look(self, event_id: str, now: int) -> Counts:
         """All figures."""
         answer = self._run("look", event_id, [now, RATE_WINDOW])
-        figures = [int(part) for part in answer[:-1]]
-        return Counts(*figures, message=answer[-1].decode())  # type: ignore[misc, arg-type]
+        *figures, message, version, lowering = answer
+        named = {"message": message.decode(), "version": version, "lowering": lowering}
+        return Counts(*map(int, figures), **named)  # type: ignore[arg-type]
 
     def admission(self, event_id: str, position: int) -> Admission:
         """What is known about one position."""
-        generation, stands, swept, at, counted = self._run("admission", event_id, [position])
-        return Admission(generation, stands, swept, None if at < 0 else at, bool(counted))
+        answer = self._run("admission", event_id, [position])
+        generation, stands, swept, at, counted, version, lowering = answer
+        served_at = None if at < 0 else at
+        return Admission(generation, stands, swept, served_at, bool(counted), version, lowering)
 
     def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
         """Note that this worker has these joins."""
@@ -134,6 +137,7 @@ class RedisCounters:
                 repr(state.message_at),
                 f"{step.previous}:{step.current}:{step.at}" if step else "",
                 int(bool(moves)),
+                state.lowering,
                 len(parts),
                 *parts,
                 *state.known_holes,
@@ -171,6 +175,10 @@ class RedisCounters:
         """Let the next caller try."""
         self._run("end_rebuild", event_id, [ticket], self._rebuild_keys(event_id))
 
+    def end_rebuilds(self, event_id: str) -> bool:
+        """Let every rebuild that is under way read again."""
+        return bool(self._run("end_rebuilds", event_id, [], self._rebuild_keys(event_id)))
+
     def restore(self, snapshot: Snapshot, ticket: str) -> bool:
         """Replace the copy in one step."""
         state, tally = snapshot.state, account.of_snapshot(snapshot)
@@ -185,6 +193,7 @@ class RedisCounters:
             "holes": state.holes,
             "settled": tally.base,
             "unverified": snapshot.unverified,
+            "lowering": state.lowering,
             "message": state.message,
             "message_at": repr(state.message_at),
             "tokens": tally.tokens,

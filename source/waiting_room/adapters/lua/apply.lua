@@ -2,7 +2,8 @@
 -- apply: bring the copy up to a state of the event, never behind it.
 -- ARGV 1 generation   2 version   3 queue   4 serving   5 swept   6 expired   7 audited   8 holes
 --      9 message   10 message_at   11 move "previous:current:at" or ""   12 replace segments (0 or 1)
---      13 number of segments   then segments "first:last:at"   then known holes
+--      13 version of an announced write that takes turns back
+--      14 number of segments   then segments "first:last:at"   then known holes
 -- result: 1 applied, 0 of an older generation; LOST when moves before this one are missing
 if not alive() then return LOST end
 local generation, version = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -12,12 +13,12 @@ if generation > had then
   redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT)
   redis.call('HSET', STATE, 'run', RUN, 'generation', generation)
 end
-local segments = tonumber(ARGV[13])
+local segments = tonumber(ARGV[14])
 if version > number('version') then
   if ARGV[12] == '0' and version > number('version') + 1 then return LOST end
   if ARGV[12] == '1' then
     redis.call('DEL', SERVED)
-    for index = 14, 13 + segments do
+    for index = 15, 14 + segments do
       redis.call('ZADD', SERVED, string.match(ARGV[index], ':(%d+):'), ARGV[index])
     end
   else
@@ -38,6 +39,7 @@ if version > number('version') then
   end
   redis.call('HSET', STATE, 'version', version, 'serving', ARGV[4])
 end
+if tonumber(ARGV[13]) > number('lowering') then redis.call('HSET', STATE, 'lowering', ARGV[13]) end
 if tonumber(ARGV[3]) > number('queue') then redis.call('HSET', STATE, 'queue', ARGV[3]) end
 if tonumber(ARGV[5]) > number('swept') then
   redis.call('HSET', STATE, 'swept', ARGV[5], 'expired', ARGV[6])
@@ -51,7 +53,7 @@ if tonumber(ARGV[10]) > told then
   redis.call('HSET', STATE, 'message', ARGV[9], 'message_at', ARGV[10])
 end
 local audited = number('audited')
-for index = 14 + segments, #ARGV do
+for index = 15 + segments, #ARGV do
   if tonumber(ARGV[index]) > audited then redis.call('ZADD', HOLES, ARGV[index], ARGV[index]) end
 end
 return 1

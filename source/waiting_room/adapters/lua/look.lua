@@ -2,7 +2,7 @@
 -- look: all figures of an event.
 -- ARGV 1 now (s)   2 rate window (s)
 -- result: generation queue serving holes tokens expired active completed abandoned admitted
---         admitting_since (s) message
+--         admitting_since (s) message version lowering
 if not alive() then return LOST end
 local now, since = tonumber(ARGV[1]), tonumber(ARGV[1]) - tonumber(ARGV[2])
 local dead = 0
@@ -22,5 +22,5 @@ return {
   number('generation'), number('queue'), number('serving'), holes(), number('tokens'),
   number('expired'), number('live') - dead, number('completed'), number('abandoned'), admitted,
   admitting_since,
-  redis.call('HGET', STATE, 'message') or '',
+  redis.call('HGET', STATE, 'message') or '', number('version'), number('lowering'),
 }
