@@ -13,6 +13,8 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Self
 
+from waiting_room.reading import LARGEST, read_whole
+
 
 class ParameterError(Exception):
     """A parameter is missing, unknown or cannot be meant; the sentence names it."""
@@ -43,8 +45,9 @@ def texts(name: str, about: str, *, pattern: str, means: str) -> Any:
 
     def read(name: str, value: Any) -> tuple[str, ...]:
         parts = value.split(",") if isinstance(value, str) else value
-        found = tuple(str(part).strip() for part in parts if str(part).strip())
-        if not all(re.fullmatch(pattern, part, re.ASCII) for part in found):
+        known = isinstance(parts, list | tuple)
+        found = tuple(str(part).strip() for part in parts if str(part).strip()) if known else ()
+        if not known or not all(re.fullmatch(pattern, part, re.ASCII) for part in found):
             raise ParameterError(f"The parameter {name} must be {means}, not {value!r}.")
         return found
 
@@ -55,12 +58,12 @@ def number(name: str, about: str, *, default: int, low: int, high: int) -> Any:
     """A whole number within limits."""
 
     def read(name: str, value: Any) -> int:
-        try:
-            found = int(str(value))
-        except ValueError:
+        spelled = value if isinstance(value, str) else repr(value)
+        found = read_whole(spelled, -LARGEST, LARGEST)
+        if found is None:
             raise ParameterError(
-                f"The parameter {name} must be a whole number, not {value!r}."
-            ) from None
+                f"The parameter {name} must be a whole number, not {spelled[:40]!r}."
+            )
         if not low <= found <= high:
             raise ParameterError(
                 f"The parameter {name} must be between {low} and {high}, not {found}."

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from waiting_room.reading import UNREADABLE
+
 NAMES = ("public_api", "private_api", "store_api", "event_id", "region", "aws_endpoint_url")
 
 
@@ -49,13 +51,16 @@ def of_this_machine(folder: Path) -> Target:
     path = folder / "endpoints.json"
     if not path.exists():
         raise TargetError(f"No room runs here: start one with `make run` ({path.name} is missing).")
-    found = json.loads(path.read_text())
-    target = Target(
-        **{name: str(found[name]).rstrip("/") for name in NAMES},
-        access_key_id=found["access_key_id"],
-        secret_access_key=found["secret_access_key"],
-        pid=int(found["pid"]),
-    )
+    try:
+        found = json.loads(path.read_text())
+        target = Target(
+            **{name: str(found[name]).rstrip("/") for name in NAMES},
+            access_key_id=str(found["access_key_id"]),
+            secret_access_key=str(found["secret_access_key"]),
+            pid=int(found["pid"]),
+        )
+    except (OSError, *UNREADABLE):
+        raise TargetError(f"{path.name} is damaged: start the room again.") from None
     for address in (target.public_api, target.private_api, target.store_api):
         if not is_loopback(address):
             raise TargetError(f"{address} is not on this machine: name it with --host to load it.")
@@ -82,10 +87,10 @@ def of_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Target:
 
 def is_loopback(address: str) -> bool:
     """Whether an address can only be this machine."""
-    host = urlsplit(address).hostname or ""
-    if host == "localhost":
-        return True
     try:
+        host = urlsplit(address).hostname or ""
+        if host == "localhost":
+            return True
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +12,11 @@ from urllib.parse import urlsplit
 
 from infrastructure.openid_resources import CODES
 from infrastructure.resources import TABLES
+from waiting_room.authorizer_settings import AuthorizerSettings
+from waiting_room.errors import InvalidInput
+from waiting_room.inlet_settings import InletSettings
+from waiting_room.oidc_settings import OpenIdSettings
+from waiting_room.reading import json_object, read_whole
 from waiting_room.settings import Settings, SettingsError
 
 STAGE = "api"
@@ -52,6 +57,9 @@ DEFAULTS = {
     "BRAND": "{}",  # of the waiting page, JSON
     **{table.setting: f"{PREFIX}-{table.name}" for table in (*TABLES, CODES)},
 }
+SHORTEST_MINUTE, LONGEST_MINUTE = 0.1, 3600  # seconds
+MOST_WORKERS = 64  # processes of this machine
+SHOWN = 40  # characters of a wrong value that its sentence repeats
 INLETS = {"periodic": "Periodic", "max-size": "MaxSize", "automatic": "Automatic"}
 
 
@@ -145,37 +153,56 @@ def complete(env: dict[str, str], doors: Mapping[str, str], redis_url: str, aws_
 
 def _port(env: Mapping[str, str], name: str) -> int:
     text = env.get(name, "") or "0"
-    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
-        raise ConfigError(f"{name} must be a port number, not {text!r}.")
-    return int(text)
+    port = read_whole(text, 0, 65_535)
+    if port is None:
+        raise ConfigError(f"{name} must be a port number, not {text[:SHOWN]!r}.")
+    return port
 
 
 def _check_settings(env: Mapping[str, str]) -> None:
     """What a part would only find when it starts, as a sentence before anything is started."""
+    # addresses that are known only when everything listens
+    later = dict.fromkeys(
+        ("TOKEN_ISSUER", "ISSUER", "PUBLIC_API_ENDPOINT", "PRIVATE_API_ENDPOINT",
+         "WAITING_ROOM_URL", "OPENID_ISSUER"), "http://127.0.0.1/api"
+    )  # fmt: skip
+    whole = {**later, "WAITING_ROOM_EVENT_ID": env["EVENT_ID"]}
+    whole.update({name: value for name, value in env.items() if value})
     try:
-        Settings.from_env(env)
-        float(env["MINUTE_SECONDS"])
-        if not isinstance(json.loads(env["BRAND"]), dict):
-            raise TypeError
+        for kind in (Settings, AuthorizerSettings, InletSettings, OpenIdSettings):
+            kind.from_env(whole)
     except SettingsError as error:
         raise ConfigError(str(error)) from None
-    except json.JSONDecodeError:
+    try:
+        json_object(env["BRAND"], "BRAND")
+    except InvalidInput:
         raise ConfigError("BRAND must be a JSON object.") from None
+    try:
+        minute = float(env["MINUTE_SECONDS"])
     except ValueError:
-        raise ConfigError("MINUTE_SECONDS must be a number of seconds.") from None
-    except TypeError:
-        raise ConfigError("BRAND must be a JSON object.") from None
-    if not env["ASSIGN_WORKERS"].isdecimal():
-        raise ConfigError("ASSIGN_WORKERS must be a whole number.")
+        minute = math.nan
+    if not SHORTEST_MINUTE <= minute <= LONGEST_MINUTE:  # also of a number that is none
+        raise ConfigError(
+            "MINUTE_SECONDS must be a number of seconds"
+            f" from {SHORTEST_MINUTE} to {LONGEST_MINUTE}."
+        )
+    if read_whole(env["ASSIGN_WORKERS"], 1, MOST_WORKERS) is None:
+        raise ConfigError(f"ASSIGN_WORKERS must be a whole number from 1 to {MOST_WORKERS}.")
 
 
 def _inlet(name: str) -> str:
     if name and name not in INLETS:
-        raise ConfigError(f"INLET must be one of {', '.join(INLETS)}, not {name!r}.")
+        raise ConfigError(f"INLET must be one of {', '.join(INLETS)}, not {name[:SHOWN]!r}.")
     return INLETS.get(name, "")
 
 
 def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
-    parts = urlsplit(url)
-    if url and not (parts.scheme in schemes and parts.hostname):
-        raise ConfigError(f"{name} must be an address with {' or '.join(schemes)}, not {url!r}.")
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port that is none
+        known = False
+    if url and not known:
+        raise ConfigError(
+            f"{name} must be an address with {' or '.join(schemes)}, not {url[:SHOWN]!r}."
+        )

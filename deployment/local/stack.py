@@ -19,8 +19,10 @@ from typing import Any, TextIO
 from deployment.local import config, resources
 from deployment.local.config import Config
 from deployment.local.processes import Child
+from waiting_room.reading import UNREADABLE
 
 START_SECONDS = 60  # for one part; a loaded machine takes long to import things
+KEPT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENDPOINTS, HANDLERS = "endpoints.json", "handlers.json"
 Say = Callable[[str], None]
@@ -264,29 +266,30 @@ class Stack:
         if not self._config.keep:
             return
         self._config.kept.mkdir(exist_ok=True)
-        try:
-            kept = json.loads((self._config.kept / "run.json").read_text())
-        except (OSError, ValueError):
-            return
         ports = self._config.ports
         assert isinstance(ports, dict)
-        ports.update({name: port for name, port in kept["ports"].items() if not ports[name]})
+        try:
+            kept = json.loads((self._config.kept / "run.json").read_text())
+            again = {name: int(kept["ports"][name]) for name in ports if name in kept["ports"]}
+            keys = {name: str(kept["keys"][name]) for name in KEPT_KEYS}
+        except (OSError, *UNREADABLE):  # written by another version, or damaged: start without
+            return
+        ports.update({name: port for name, port in again.items() if not ports[name]})
         if not self._config.aws_url:
-            self._config.env.update(kept["keys"])
+            self._config.env.update(keys)
 
     def _keep(self, ports: dict[str, int]) -> None:
         env = self._config.env
-        keys = {name: env[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        keys = {name: env[name] for name in KEPT_KEYS}
         _write(self._config.kept / "run.json", {"ports": ports, "keys": keys})
 
 
 def running(folder: Path) -> dict[str, Any] | None:
     """The endpoints of the stack that runs in ``folder``; None when it has not written them."""
     try:
-        found = json.loads((folder / ENDPOINTS).read_text())
-    except (OSError, ValueError):
+        return dict(json.loads((folder / ENDPOINTS).read_text()))
+    except (OSError, *UNREADABLE):
         return None
-    return dict(found)
 
 
 def _free_port() -> int:

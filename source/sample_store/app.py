@@ -9,6 +9,7 @@ from typing import Any
 from chalice import Chalice, CustomAuthorizer, Response
 
 from waiting_room.errors import InvalidInput
+from waiting_room.reading import LARGEST, read_whole
 from waiting_room.web import ANY_TYPE, answers, optional_query, reply
 
 app = Chalice(app_name="waiting-room-sample-store", configure_logs=False)
@@ -84,9 +85,17 @@ def visitor() -> dict[str, Any]:
     place = found.get("queue_position")
     return {
         "request_id": found["sub"],
-        "queue_position": None if place is None else int(place),
-        "admitted_until": int(found["exp"]),
+        "queue_position": None if place is None else _count("queue_position", place),
+        "admitted_until": _count("exp", found["exp"]),
     }
+
+
+def _count(name: str, value: object) -> int:
+    """A number of the token, which API Gateway passes on as a text; raises InvalidInput."""
+    found = read_whole(str(value), 0, LARGEST)
+    if found is None:
+        raise InvalidInput(f"{name} of the token is not a whole number")
+    return found
 
 
 def chosen() -> dict[str, Any]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
 
+from waiting_room.reading import UNREADABLE, is_whole
+
 if TYPE_CHECKING:
     from waiting_room.tokens import Claims
 
@@ -113,7 +115,7 @@ class Verifier:
             return Malformed("the token is no signed JWT")
         try:
             parts = jwt.get_unverified_header(token)
-        except jwt.InvalidTokenError:
+        except (jwt.PyJWTError, *UNREADABLE):
             return Malformed("the token cannot be read")
         if parts.get("alg") != ALGORITHM:
             return Refused("the token is not signed with RS256")
@@ -162,7 +164,7 @@ def verify(token: str, key: jwt.PyJWK, expected: Expected, now: float) -> Accept
         return Refused("the token is from another issuer")
     except jwt.MissingRequiredClaimError as error:
         return Refused(f"the token lacks {error.claim}")
-    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+    except (jwt.PyJWTError, *UNREADABLE) as error:
         return Refused(f"the token does not verify: {type(error).__name__}")
     return judge(claims, expected, now)
 
@@ -177,7 +179,7 @@ def judge(claims: Mapping[str, Any], expected: Expected, now: float) -> Accepted
         return Refused("the token is not an access token")
     if not isinstance(claims.get("sub"), str) or not claims["sub"]:
         return Refused("the token names no visitor")
-    if not all(_is_whole(claims[name]) for name in TIMES if name in claims):
+    if not all(is_whole(claims[name]) for name in TIMES if name in claims):
         return Refused("a time of the token is not a whole number")
     if not ("nbf" in claims and claims["nbf"] <= now + expected.clock_skew):
         return Refused("the token is not valid yet")
@@ -186,9 +188,5 @@ def judge(claims: Mapping[str, Any], expected: Expected, now: float) -> Accepted
     return Accepted({name: claims[name] for name in PASSED_ON if _is_flat(claims.get(name))})
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _is_flat(value: object) -> bool:
-    return isinstance(value, str) or _is_whole(value)
+    return isinstance(value, str) or is_whole(value)

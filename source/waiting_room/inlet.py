@@ -7,7 +7,6 @@ rules of *Automatic* are in ``inlet_automatic``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import Any
 
 from waiting_room.errors import InvalidInput
 from waiting_room.queue import REQUEST_ID
+from waiting_room.reading import is_whole, json_object
 
 
 class Strategy(StrEnum):
@@ -35,6 +35,13 @@ class Alarm(StrEnum):
     MISSING = "MISSING"
 
 
+METRICS = {
+    "generation": "generation", "serving": "serving_counter", "queue": "queue_counter",
+    "holes": "holes", "tokens": "total_tokens", "expired": "positions_expired",
+    "active": "active_tokens",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The figures of ``GET /metrics`` that inlets decide by; counts, but for the generation."""
@@ -49,16 +56,14 @@ class Figures:
 
     @classmethod
     def from_metrics(cls, answer: Mapping[str, Any]) -> Figures:
-        """Read the answer of the private API; raises KeyError when a figure is missing."""
-        return cls(
-            generation=int(answer["generation"]),
-            serving=int(answer["serving_counter"]),
-            queue=int(answer["queue_counter"]),
-            holes=int(answer["holes"]),
-            tokens=int(answer["total_tokens"]),
-            expired=int(answer["positions_expired"]),
-            active=int(answer["active_tokens"]),
-        )
+        """Read the answer of the private API; raises ValueError when a figure is no count."""
+        values: dict[str, int] = {}
+        for name, shown in METRICS.items():
+            value = answer.get(shown)
+            if not is_whole(value) or value < 0:
+                raise ValueError(f"{shown} is no count")
+            values[name] = value
+        return cls(**values)
 
     @property
     def outstanding(self) -> int:
@@ -140,14 +145,9 @@ def read_departures(message: str) -> Departures:
 
     An id that cannot be one, or that is named twice, is left out.
     """
-    try:
-        content = json.loads(message)
-    except (ValueError, RecursionError):
-        raise InvalidInput("the message is not valid JSON") from None
-    if not isinstance(content, dict):
-        raise InvalidInput("the message must be a JSON object")
+    content = json_object(message, "the message")
     exited = content.get("exited", 0)
-    if isinstance(exited, bool) or not isinstance(exited, int) or not 0 <= exited <= 1_000_000:
+    if not is_whole(exited) or not 0 <= exited <= 1_000_000:
         raise InvalidInput("exited must be a whole number from 0 to 1000000")
     completed = _ids(content, "completed")
     abandoned = tuple(one for one in _ids(content, "abandoned") if one not in set(completed))

@@ -32,6 +32,7 @@ from waiting_room.inlet import (
 from waiting_room.inlet_automatic import ANSWER_COUNTS, Flow, Targets, decide, signal
 from waiting_room.inlet_ports import AlarmReader, InletStore, RoomApi
 from waiting_room.inlet_settings import InletSettings
+from waiting_room.reading import UNREADABLE
 
 logger = logging.getLogger("waiting_room")
 MINUTE = 60.0
@@ -297,12 +298,19 @@ class Inlet:
         """The new messages of an event by id; what cannot be meant is logged, and nobody left."""
         found: dict[str, Departures] = {}
         for record in records:
-            notice = record.get("Sns") or {}
-            message_id = str(notice.get("MessageId") or uuid.uuid4())
+            try:
+                notice = record["Sns"]
+                message_id, message = notice.get("MessageId") or "", notice["Message"]
+                if not (isinstance(message_id, str) and isinstance(message, str)):
+                    raise TypeError
+            except UNREADABLE as error:
+                logger.warning("a record is no SNS message: %s", type(error).__name__)
+                continue
+            message_id = message_id or str(uuid.uuid4())
             if message_id in seen or message_id in found:
                 continue
             try:
-                found[message_id] = read_departures(str(notice.get("Message") or ""))
+                found[message_id] = read_departures(message)
             except InvalidInput as error:
                 logger.warning("a message about departures was left out: %s", error)
                 found[message_id] = Departures()

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 
 from waiting_room.errors import InvalidInput
 from waiting_room.inlet import Strategy, Window
-from waiting_room.settings import MAX_INCREMENT, SettingsError, _number, _text
+from waiting_room.reading import is_whole
+from waiting_room.settings import (
+    MAX_INCREMENT,
+    SettingsError,
+    _event_id,
+    _number,
+    _text,
+    check_address,
+)
 
 MAX_EPOCH = 99_999_999_999  # a start or end in milliseconds is a mistake that this catches
 MAX_TICKS = 20  # a tick takes up to a second; every 3 s is finer than any page polls
@@ -45,9 +53,7 @@ class InletSettings:
     def from_env(cls, env: Mapping[str, str]) -> InletSettings:
         """Read the settings; raises SettingsError with one sentence naming what is wrong."""
         strategy = _strategy(env.get("INLET_STRATEGY", "").strip() or Strategy.PERIODIC.value)
-        endpoint = _text(env, "PRIVATE_API_ENDPOINT").rstrip("/")
-        if not endpoint.startswith(("https://", "http://")):
-            raise SettingsError("The setting PRIVATE_API_ENDPOINT must be an address with https.")
+        endpoint = check_address(_text(env, "PRIVATE_API_ENDPOINT"), "PRIVATE_API_ENDPOINT")
         window = Window(
             _number(env, "START_TIME", 0, 0, MAX_EPOCH), _number(env, "END_TIME", 0, 0, MAX_EPOCH)
         )
@@ -64,7 +70,7 @@ class InletSettings:
                 "The setting MIN_PER_MINUTE must not be above TARGET_PER_MINUTE."
             ) from None
         return cls(
-            event_id=_text(env, "EVENT_ID"),
+            event_id=_event_id(env, "EVENT_ID"),
             private_api=endpoint,
             region=_text(env, "AWS_REGION"),
             strategy=strategy,
@@ -87,8 +93,7 @@ def check_targets(strategy: Strategy, was: Mapping[str, int], new: object) -> di
         if name not in limits:
             raise InvalidInput(f"the targets of this inlet are: {', '.join(limits)}")
         low = limits[name][2]
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or not low <= value <= MAX_INCREMENT:
+        if not is_whole(value) or not low <= value <= MAX_INCREMENT:
             raise InvalidInput(f"{name} must be a whole number from {low} to {MAX_INCREMENT}")
     targets = {**was, **new}
     check_order(targets)

@@ -9,12 +9,12 @@ from typing import Any
 
 from waiting_room.errors import InvalidInput
 from waiting_room.queue import read_join
+from waiting_room.reading import UNREADABLE
 from waiting_room.records import Join, Outcome, OutcomeKind, SessionStatus
 
 logger = logging.getLogger("waiting_room")
 REQUEST_ID_ATTRIBUTE = "apigw_request_id"
 SENT_AT_ATTRIBUTE = "sent_at_ms"  # of a redriven join: when SQS took it first, ms since the epoch
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def read_joins(event: dict[str, Any], event_id: str) -> tuple[list[Join], frozenset[str]]:
@@ -50,8 +50,9 @@ def _sent_at(record: dict[str, Any], attributes: dict[str, Any]) -> float:
 def read_tick(event: dict[str, Any]) -> float | None:
     """The time (epoch s) at which EventBridge started a schedule; None when it does not say."""
     try:
-        return datetime.fromisoformat(event["time"]).timestamp()
-    except (KeyError, TypeError, ValueError):
+        at = datetime.fromisoformat(event["time"])
+        return at.timestamp() if at.tzinfo else None
+    except (OSError, *UNREADABLE):
         return None
 
 
@@ -63,9 +64,9 @@ def read_outcomes(event: dict[str, Any]) -> list[Outcome]:
     """
     found: list[Outcome] = []
     for record in event["Records"]:
-        if record["eventName"] not in ("INSERT", "MODIFY"):
-            continue
         try:
+            if record["eventName"] not in ("INSERT", "MODIFY"):
+                continue
             found.append(outcome_from_item(record["dynamodb"]["NewImage"]))
         except UNREADABLE as error:
             logger.error("a row of the token table is no outcome: %s", type(error).__name__)

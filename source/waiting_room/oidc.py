@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from waiting_room.errors import InvalidInput
+from waiting_room.reading import UNREADABLE, is_whole
 
 SCOPE = "openid"
 ALGORITHM = "RS256"
@@ -57,6 +58,9 @@ class AuthorizationRequest:
         """The request in these parameters, its scope narrowed to what this provider knows."""
         known = {part.name: parameters.get(part.name, "") for part in fields(cls)}
         return cls(**{**known, "scope": SCOPE})
+
+
+REQUEST_MEMBERS = tuple(part.name for part in fields(AuthorizationRequest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +168,12 @@ def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:
     https, or http on this machine; absolute; no fragment (RFC 6749 3.1.2).
     """
     for uri in uris:
-        parts = urlsplit(uri)
+        parts, longest = urlsplit(uri), LONGEST["redirect_uri"]
         safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
         if not safe or not parts.hostname or "#" in uri or "*" in uri:
-            raise ValueError(f"{uri!r} is no good address: https is needed, and no fragment")
+            raise ValueError(f"{uri[:80]!r} is no good address: https is needed, and no fragment")
+        if parts.port == 0 or len(uri) > longest or not all("!" <= sign <= "~" for sign in uri):
+            raise ValueError(f"{uri[:80]!r} is no good address: at most {longest} ASCII characters")
     return tuple(uris)
 
 
@@ -198,7 +204,10 @@ def seal_transaction(request: AuthorizationRequest, secret: str, issuer: str, no
 
 
 def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transaction:
-    """What ``seal_transaction`` sealed; raises InvalidInput when it was changed or is too old."""
+    """What ``seal_transaction`` sealed; raises InvalidInput when it was changed or is too old.
+
+    The client may know the secret too, so a good signature does not make the content good.
+    """
     import jwt
 
     try:
@@ -211,12 +220,18 @@ def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transacti
                 "require": ["exp", "iat", "aud"],
                 "verify_exp": False,
                 "verify_iat": False,
+                "verify_nbf": False,
             },
         )
-        found = Transaction(AuthorizationRequest(**content["request"]), content["iat"])
-    except (jwt.PyJWTError, KeyError, TypeError):
-        raise InvalidInput("this is no transaction of this provider; start again") from None
-    if now >= content["exp"]:
+        request = single_values(content["request"].items(), REQUEST_MEMBERS)
+        found = Transaction(AuthorizationRequest(**request), content["iat"])
+        expires_at = content["exp"]
+        readable = is_whole(found.asked_at) and is_whole(expires_at)
+    except (jwt.PyJWTError, InvalidInput, *UNREADABLE):
+        readable = False
+    if not readable:
+        raise InvalidInput("this is no transaction of this provider; start again")
+    if now >= expires_at:
         raise InvalidInput("the transaction is too old; start again")
     return found
 
@@ -233,7 +248,7 @@ def waiting_address(waiting_room_url: str, transaction: str) -> str:
 
 def hash_of(code: str) -> str:
     """The key that a code is stored under. A code has 256 random bits: one hash is enough."""
-    return hashlib.sha256(code.encode()).hexdigest()
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def make_code(
@@ -261,9 +276,14 @@ def _seal(code: str, token: str) -> str:
 
 
 def unseal(code: str, sealed: str) -> str:
-    """The access token that was sealed with this code."""
-    opened: bytes = _cipher(code).decrypt(bytes(12), base64.b64decode(sealed), None)
-    return opened.decode()
+    """The access token that was sealed with this code; raises InvalidToken for another text."""
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        opened: bytes = _cipher(code).decrypt(bytes(12), base64.b64decode(sealed), None)
+        return opened.decode()
+    except (InvalidTag, *UNREADABLE):
+        raise InvalidToken("the sealed token cannot be read") from None
 
 
 def _cipher(code: str) -> Any:
@@ -314,6 +334,8 @@ def said_by(claims: Mapping[str, Any]) -> AccessToken:
         )
     except KeyError as missing:
         raise InvalidToken(f"the token lacks {missing}") from None
+    except UNREADABLE:
+        raise InvalidToken("a claim of the token is no whole number") from None
 
 
 # --- discovery --------------------------------------------------------------------------------

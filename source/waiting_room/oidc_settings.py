@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from waiting_room.authorizer_settings import check_public_api
+from waiting_room.errors import InvalidInput
 from waiting_room.oidc import TRANSACTION_LIFE, check_redirect_uris
-from waiting_room.settings import SettingsError
+from waiting_room.reading import json_object
+from waiting_room.settings import SettingsError, _event_id, _number, _text, check_address
 
 RESTART_AFTER = 150  # s; shorter than any client's memory known here: WordPress has 3 minutes
 REQUIRED = (
@@ -48,30 +48,28 @@ class OpenIdSettings:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> OpenIdSettings:
         """Read the settings; raises SettingsError with one sentence naming what is wrong."""
-        values = [env.get(name, "").strip() for name in REQUIRED]
-        for name, value in zip(REQUIRED, values, strict=True):
-            if not value:
-                raise SettingsError(f"The setting {name} is missing.")
-        event_id, public_api, issuer, waiting, secret, uris, table, signing, tokens = values
-        restart = env.get("OPENID_RESTART_URL", "").strip()
-        after = env.get("OPENID_RESTART_AFTER", "").strip() or str(RESTART_AFTER)
-        if not (after.isascii() and after.isdigit() and 60 <= int(after) <= TRANSACTION_LIFE):
-            raise SettingsError(
-                f"The setting OPENID_RESTART_AFTER must be from 60 to {TRANSACTION_LIFE} seconds."
-            )
+        uris = env.get("OPENID_REDIRECT_URIS", "").strip()
+        if not uris:
+            raise SettingsError("The setting OPENID_REDIRECT_URIS is missing.")
         return cls(
-            event_id=event_id,
-            public_api=check_public_api(public_api, "PUBLIC_API_ENDPOINT"),
-            issuer=issuer.rstrip("/"),
-            waiting_room_url=waiting,
-            client_secret_id=secret,
+            event_id=_event_id(env, "EVENT_ID"),
+            public_api=_address(env, "PUBLIC_API_ENDPOINT"),
+            issuer=_address(env, "OPENID_ISSUER"),
+            waiting_room_url=_text(env, "WAITING_ROOM_URL"),
+            client_secret_id=_text(env, "OPENID_CLIENT_SECRET_ID"),
             redirect_uris=_addresses("OPENID_REDIRECT_URIS", uris),
-            codes_table=table,
-            signing_secret=signing,
-            token_issuer=tokens,
-            restart_url="".join(_addresses("OPENID_RESTART_URL", restart)[:1]),
-            restart_after=int(after),
+            codes_table=_text(env, "OPENID_CODES_TABLE"),
+            signing_secret=_text(env, "SIGNING_KEYS_SECRET"),
+            token_issuer=_text(env, "TOKEN_ISSUER"),
+            restart_url="".join(
+                _addresses("OPENID_RESTART_URL", env.get("OPENID_RESTART_URL", ""))[:1]
+            ),
+            restart_after=_number(env, "OPENID_RESTART_AFTER", RESTART_AFTER, 60, TRANSACTION_LIFE),
         )
+
+
+def _address(env: Mapping[str, str], name: str) -> str:
+    return check_address(_text(env, name), name)
 
 
 def _addresses(setting: str, text: str) -> tuple[str, ...]:
@@ -96,11 +94,11 @@ class ClientSecrets:
         key), so that a secret store may generate the whole content. Raises SettingsError.
         """
         try:
-            content = json.loads(text)
-            secret = content["client_secret"]
-            key = content.get("transaction_key") or secret
-        except (ValueError, KeyError, TypeError, AttributeError):
-            secret = key = None
+            content = json_object(text, "the secret")
+        except InvalidInput:
+            content = {}
+        secret = content.get("client_secret")
+        key = content.get("transaction_key") or secret
         if not (isinstance(secret, str) and isinstance(key, str) and len(secret) >= 16 <= len(key)):
             raise SettingsError(
                 "The secret of OPENID_CLIENT_SECRET_ID must be a JSON object with client_secret "

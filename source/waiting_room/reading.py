@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 from waiting_room.errors import InvalidInput
 
@@ -22,7 +22,8 @@ UNREADABLE = (
 )  # fmt: skip
 MAX_EXACT = 2**53  # up to here every whole number is a float of its own
 MAX_DIGITS = 308  # of a whole number in JSON; the largest double has one more
-MAX_SETTING_DIGITS = 15  # of a whole number in a setting, a query or a header
+LARGEST_DIGITS = 15  # of a whole number in a setting, a query or a header
+LARGEST = 10**LARGEST_DIGITS - 1
 NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)  # a name that may be repeated: no id looks like it
 
 
@@ -64,13 +65,13 @@ def json_value(source: str | bytes, what: str) -> Any:
 def read_whole(text: str, low: int, high: int) -> int | None:
     """The whole number that ``text`` spells in ASCII digits; None when it is none of these."""
     digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_SETTING_DIGITS):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= LARGEST_DIGITS):
         return None
     value = int(text)
     return value if low <= value <= high else None
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     """Whether a parsed value is a whole number; ``true`` is none."""
     return isinstance(value, int) and not isinstance(value, bool)
 

@@ -6,10 +6,13 @@ Limits carry the reason they have the value they have.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from waiting_room.errors import InvalidInput
+from waiting_room.reading import LARGEST, read_whole
 
 MAX_INCREMENT = 1_000_000  # api-contract: beyond it an operator mistyped
 MIN_VALIDITY, MAX_VALIDITY = 1, 86_400  # api-contract: one second to one day
@@ -25,6 +28,10 @@ MAX_KNOWN_HOLES = 1_000  # more are left to the audit: the state's row stays sma
 CLOCK_STEP = 600  # seconds by which the clock of a function may be believed to be wrong
 KEY_CACHE = 60  # seconds a function keeps the signing keys
 PUBLIC_KEY_MAX_AGE = 60  # seconds the edge keeps the public keys
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# of an event: its name is a part of keys and addresses, and no route takes a longer one
+EVENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+SHOWN = 40  # characters of a wrong value that its sentence repeats
 KEY_ACTIVATION_DELAY = 300  # a new key is published this long before it signs: longer than caches
 
 
@@ -80,7 +87,7 @@ class Settings:
     def from_env(cls, env: Mapping[str, str]) -> Settings:
         """Read the settings; raises SettingsError with one sentence naming what is wrong."""
         event = EventSettings(
-            event_id=_text(env, "EVENT_ID"),
+            event_id=_event_id(env, "EVENT_ID"),
             validity_period=_number(env, "VALIDITY_PERIOD", 3600, MIN_VALIDITY, MAX_VALIDITY),
             position_expiry_enabled=_flag(env, "ENABLE_QUEUE_POSITION_EXPIRY", True),
             position_expiry_period=_number(
@@ -92,16 +99,16 @@ class Settings:
         )
         return cls(
             events=(event,),
-            issuer=env.get("TOKEN_ISSUER", ""),
-            redis_host=env.get("REDIS_HOST", ""),
+            issuer=_plain(env, "TOKEN_ISSUER"),
+            redis_host=_plain(env, "REDIS_HOST"),
             redis_port=_number(env, "REDIS_PORT", 1785, 1, 65_535),
             redis_tls=_flag(env, "REDIS_TLS", True),
-            redis_secret=env.get("REDIS_AUTH_SECRET", ""),
-            positions_table=env.get("QUEUE_POSITIONS_TABLE", ""),
-            tokens_table=env.get("TOKENS_TABLE", ""),
-            serving_log_table=env.get("SERVING_LOG_TABLE", ""),
-            event_bus=env.get("EVENT_BUS_NAME", ""),
-            signing_secret=env.get("SIGNING_KEYS_SECRET", ""),
+            redis_secret=_plain(env, "REDIS_AUTH_SECRET"),
+            positions_table=_plain(env, "QUEUE_POSITIONS_TABLE"),
+            tokens_table=_plain(env, "TOKENS_TABLE"),
+            serving_log_table=_plain(env, "SERVING_LOG_TABLE"),
+            event_bus=_plain(env, "EVENT_BUS_NAME"),
+            signing_secret=_plain(env, "SIGNING_KEYS_SECRET"),
             settle_after=_number(env, "SETTLE_AFTER", SETTLE_AFTER, 1, 3600),
             key_activation_delay=_number(
                 env, "KEY_ACTIVATION_DELAY", KEY_ACTIVATION_DELAY, 0, MAX_VALIDITY
@@ -113,18 +120,35 @@ class Settings:
 
 
 def _text(env: Mapping[str, str], name: str) -> str:
-    value = env.get(name, "").strip()
+    value = _plain(env, name)
     if not value:
         raise SettingsError(f"The setting {name} is missing.")
     return value
 
 
+def _plain(env: Mapping[str, str], name: str) -> str:
+    """A name or an address, empty when it is not set: printable ASCII, no space within."""
+    value = env.get(name, "").strip()
+    if not all("!" <= sign <= "~" for sign in value):
+        raise SettingsError(f"The setting {name} must be printable ASCII without spaces.")
+    return value
+
+
+def _event_id(env: Mapping[str, str], name: str) -> str:
+    value = _text(env, name)
+    if not EVENT_ID.fullmatch(value):
+        raise SettingsError(
+            f"The setting {name} must be 1 to 64 letters, digits, '_', '.' or '-',"
+            f" not {value[:SHOWN]!r}."
+        )
+    return value
+
+
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    text = env.get(name, "") or str(default)
-    try:
-        value = int(text)
-    except ValueError:
-        raise SettingsError(f"The setting {name} must be a whole number, not {text!r}.") from None
+    text = env.get(name, "").strip() or str(default)
+    value = read_whole(text, -LARGEST, LARGEST)
+    if value is None:
+        raise SettingsError(f"The setting {name} must be a whole number, not {text[:SHOWN]!r}.")
     if not low <= value <= high:
         raise SettingsError(f"The setting {name} must be between {low} and {high}, not {value}.")
     return value
@@ -133,5 +157,26 @@ def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int
 def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     text = env.get(name, "").strip().lower()
     if text not in ("", "true", "false"):
-        raise SettingsError(f"The setting {name} must be true or false, not {text!r}.")
+        raise SettingsError(f"The setting {name} must be true or false, not {text[:SHOWN]!r}.")
     return text == "true" if text else default
+
+
+def check_address(address: str, setting: str) -> str:
+    """An https address without query and fragment; plain HTTP only on this machine.
+
+    Without a slash at the end. Raises SettingsError.
+    """
+    try:
+        parts = urlsplit(address)
+        plain = parts.scheme == "http" and parts.hostname in LOOPBACK
+        known = bool(parts.hostname) and (parts.scheme == "https" or plain) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port that is none
+        known = False
+    if (
+        not known
+        or parts.query
+        or parts.fragment
+        or not all("!" <= sign <= "~" for sign in address)
+    ):
+        raise SettingsError(f"The setting {setting} must be an https address.")
+    return address.rstrip("/")

@@ -25,7 +25,7 @@ from waiting_room.messages import read_joins
 
 SECRET = "kept-by-the-browser"
 HASH = hashlib.sha256(SECRET.encode()).hexdigest()
-WRONG: list[object] = [None, "", "x", HASH, SECRET + " ", SECRET.upper(), "\ud800", "s" * 256]
+WRONG: list[object] = [None, "", "x", HASH, SECRET + " ", SECRET.upper(), "s" * 256]
 
 
 def install_room(monkeypatch: pytest.MonkeyPatch, world: World) -> World:
@@ -69,6 +69,10 @@ def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(world
         assert HASH not in answer.text
         assert SECRET not in answer.text
     assert ask_token(mine).status == 403
+    half = ask_token(mine, client_secret="\ud800")
+    assert (half.status, half.json) == (
+        400, {"error": "client_secret has half of a surrogate pair"},
+    )  # fmt: skip
     assert (
         world.room.figures(EVENT), world.log.read(EVENT), world.outcomes.store._rows,
     ) == before  # fmt: skip

@@ -401,7 +401,10 @@ def test_two_messages_at_once_open_what_both_freed() -> None:
         ({"INCREMENT_BY": "ten"}, "INCREMENT_BY must be a whole number"),
         ({"INCREMENT_BY": 0}, "INCREMENT_BY must be between 1"),
         ({"START_TIME": 100, "END_TIME": 50}, "END_TIME must be 0 or after START_TIME"),
-        ({"PRIVATE_API_ENDPOINT": "private.example"}, "PRIVATE_API_ENDPOINT must be an address"),
+        (
+            {"PRIVATE_API_ENDPOINT": "private.example"},
+            "PRIVATE_API_ENDPOINT must be an https address",
+        ),
         ({"ON_INSUFFICIENT_DATA": "maybe"}, "ON_INSUFFICIENT_DATA must be go or hold"),
         ({"TICKS_PER_MINUTE": 100}, "TICKS_PER_MINUTE must be between 1 and 20"),
         ({"SERVING_LOG_TABLE": ""}, "SERVING_LOG_TABLE is missing"),

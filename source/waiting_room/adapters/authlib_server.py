@@ -101,7 +101,8 @@ class _Client(ClientMixin):  # type: ignore[misc]
 
     def check_client_secret(self, client_secret: str) -> bool:
         known = self._secrets().client_secret
-        return hmac.compare_digest(known.encode(), client_secret.encode())
+        given = client_secret.encode("utf-8", "surrogatepass")
+        return hmac.compare_digest(known.encode("utf-8", "surrogatepass"), given)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         return endpoint == "token" and method in oidc.CLIENT_AUTHENTICATION
@@ -150,7 +151,11 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         if found is None:
             logger.warning("openid: a code was refused: unknown, expired or used before")
             return None
-        return _StoredCode(found, oidc.unseal(code, found.sealed))
+        try:
+            return _StoredCode(found, oidc.unseal(code, found.sealed))
+        except oidc.InvalidToken as error:
+            logger.error("openid: the row of a code is damaged: %s", error)
+            return None
 
     def delete_authorization_code(self, authorization_code: Any) -> None:
         """Nothing: it was redeemed when it was read."""

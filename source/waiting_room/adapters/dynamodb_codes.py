@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import fields
 from typing import Any
 
 from waiting_room.adapters.aws import answering, refused
-from waiting_room.adapters.dynamodb_items import number, text, to_item
+from waiting_room.adapters.dynamodb_items import Item, number, text, to_item
 from waiting_room.errors import Conflict
 from waiting_room.oidc import Code
+from waiting_room.reading import UNREADABLE
 
 WHAT = "the store of authorization codes"
 LEAVES_AFTER = 3600  # s; a used or expired row is kept a little: a replay is then known as one
+logger = logging.getLogger("waiting_room")
 NUMBERS = ("position", "auth_time", "token_expires_at", "expires_at")
 
 
@@ -53,10 +56,17 @@ class DynamoCodes:
             if refused(error):
                 return None
             raise
-        row = answer["Attributes"]
-        values: dict[str, Any] = {
-            part.name: number(row, part.name) if part.name in NUMBERS else text(row, part.name)
-            for part in fields(Code)
-            if part.name != "hash"
-        }
-        return Code(hash=code_hash, **values)
+        try:
+            return _code(code_hash, answer["Attributes"])
+        except UNREADABLE as error:
+            logger.error("the row of an authorization code is damaged: %s", type(error).__name__)
+            return None
+
+
+def _code(code_hash: str, row: Item) -> Code:
+    values: dict[str, Any] = {
+        part.name: number(row, part.name) if part.name in NUMBERS else text(row, part.name)
+        for part in fields(Code)
+        if part.name != "hash"
+    }
+    return Code(hash=code_hash, **values)

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import http.client
-import json
 import time
 import urllib.error
 import urllib.request
 from functools import cache
 from typing import Any
 
-from waiting_room.errors import Unavailable
+from waiting_room.errors import InvalidInput, Unavailable
+from waiting_room.reading import json_value
 
 TIMEOUT = 2.0  # seconds to connect, and to wait for each part of an answer
 DEADLINE = 5.0  # seconds for the whole answer: a visitor is waiting
@@ -41,7 +41,7 @@ def get_json(url: str, longest: int) -> Any:
     request = urllib.request.Request(url, headers={"Accept": "application/json"})
     try:
         with _opener().open(request, timeout=TIMEOUT) as answer:
-            return json.loads(_read(answer, longest))
+            return json_value(_read(answer, longest), "the answer")
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (403, 404):
@@ -49,8 +49,10 @@ def get_json(url: str, longest: int) -> Any:
         raise Unavailable(f"the room answered {error.code}") from None
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
-    except (ValueError, RecursionError):
-        raise Unavailable("the room answered something that is not JSON") from None
+    except InvalidInput as error:
+        raise Unavailable(f"the room answered something that is not JSON: {error}") from None
+    except ValueError as error:  # of the transport: a redirect that is no address, for one
+        raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
 
 
 @cache

@@ -15,12 +15,14 @@ from waiting_room.adapters.kept import Kept
 from waiting_room.authorizer import ALGORITHM, Verifier
 from waiting_room.authorizer_settings import AuthorizerSettings
 from waiting_room.errors import Unavailable
+from waiting_room.reading import UNREADABLE
 
 UNKNOWN_KEY_PAUSE = 60.0  # seconds; callers make up key ids, the room must not feel it
 MAX_KEYS = 32  # a day of tokens needs two; more than this is not the room's key set
 LONGEST_KEY_SET = 65_536  # bytes
 LONGEST_ENDED_LIST = 8_388_608  # bytes: about 200,000 ended sessions; Lambda answers with 6 MB
 MIN_KEY_BITS = 2048  # RFC 7518, 3.3
+MAX_KEY_BITS = 8192  # a longer one costs every check of a token more than it gives
 
 Get = Callable[[str, int], Any]
 Monotonic = Callable[[], float]
@@ -143,9 +145,9 @@ def _read_key(entry: Any) -> jwt.PyJWK | None:
         return None
     try:
         key = jwt.PyJWK(public, algorithm=ALGORITHM)
-    except (jwt.PyJWTError, ValueError):
+    except (jwt.PyJWTError, *UNREADABLE):
         return None
-    return key if key.key.key_size >= MIN_KEY_BITS else None
+    return key if MIN_KEY_BITS <= key.key.key_size <= MAX_KEY_BITS else None
 
 
 def _choose(keys: dict[str, jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:

@@ -22,6 +22,7 @@ from waiting_room.adapters.aws import hush
 from waiting_room.authorizer import Accepted, Expected, Verifier
 from waiting_room.errors import InvalidInput, NotServedYet, RoomError, Unavailable
 from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
+from waiting_room.reading import UNREADABLE
 from waiting_room.signing import KeySet
 
 logger = logging.getLogger("waiting_room")
@@ -273,10 +274,10 @@ class _RoomKeys:
 
 
 def _readable(authorization: str) -> bool:
-    """Whether Authlib can decode this header; it lets invalid UTF-8 escape as an error."""
+    """Whether Authlib can decode this header; it lets errors of base64 and UTF-8 escape."""
     try:
         extract_basic_authorization({"Authorization": authorization})
-    except ValueError:
+    except UNREADABLE:
         return False
     return bool(authorization)
 

@@ -25,8 +25,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.session import Session
 
 from waiting_room.adapters.aws import hush
-from waiting_room.errors import RoomError, Unavailable
+from waiting_room.errors import InvalidInput, RoomError, Unavailable
 from waiting_room.inlet import Figures
+from waiting_room.reading import UNREADABLE, is_whole, json_value
 from waiting_room.settings import SettingsError
 
 SERVICE = "execute-api"
@@ -85,7 +86,7 @@ class PrivateApi:
         status, answer = self._ask("GET", f"/metrics?{query}", None, repeatable=True)
         try:
             return Figures.from_metrics(_ok(status, answer))
-        except (KeyError, TypeError, ValueError):
+        except UNREADABLE:
             raise Unavailable("the private API answered metrics that lack figures") from None
 
     def increment(self, event_id: str, by: int, call_id: str) -> int:
@@ -99,7 +100,10 @@ class PrivateApi:
             {"event_id": event_id, "increment_by": by, "call_id": call_id},
             repeatable=False,
         )
-        return int(_ok(status, answer)["serving_num"])
+        serving = _ok(status, answer).get("serving_num")
+        if not is_whole(serving):
+            raise Unavailable("the private API answered no serving counter: perhaps it moved")
+        return serving
 
     def end_sessions(
         self, event_id: str, request_ids: Sequence[str], status: int, call_id: str
@@ -167,8 +171,8 @@ class PrivateApi:
         except urllib3.exceptions.HTTPError as error:
             raise _NoAnswer(type(error).__name__, sent=True) from None
         try:
-            return int(answer.status), json.loads(text)
-        except ValueError:
+            return int(answer.status), json_value(text, "the answer")
+        except InvalidInput:
             return int(answer.status), None
 
 

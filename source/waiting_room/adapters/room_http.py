@@ -19,6 +19,7 @@ from waiting_room.errors import (
     UnknownRequest,
     WrongClientSecret,
 )
+from waiting_room.reading import json_object
 
 CONNECT_TIMEOUT = 2.0  # s; the edge is near
 READ_TIMEOUT = 8.0  # s; a cold function answers in less; two tries fit into API Gateway's 29 s
@@ -52,12 +53,12 @@ class HttpRoom:
         status, content = self._post(asked)
         if status in REFUSALS:
             raise _refusal(status, content)("the room gives no token for this request")
-        token = content.get("access_token") if isinstance(content, dict) else None
+        token = content.get("access_token")
         if status != 200 or not isinstance(token, str):
             raise Unavailable(f"the room answered {status}")
         return token
 
-    def _post(self, asked: dict[str, str]) -> tuple[int, Any]:
+    def _post(self, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
         import urllib3
 
         if self._pool is None:
@@ -76,18 +77,19 @@ class HttpRoom:
                 preload_content=False,
             )
             try:
-                return answer.status, json.loads(answer.read(LONGEST_ANSWER, decode_content=True))
+                text = answer.read(LONGEST_ANSWER, decode_content=True)
+                return int(answer.status), json_object(text, "the answer")
             finally:
                 answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
-        except ValueError:
-            raise Unavailable("the room answered something that is not JSON") from None
+        except InvalidInput as error:
+            raise Unavailable(f"the room answered something that is not JSON: {error}") from None
 
 
-def _refusal(status: int, content: Any) -> type[RoomError]:
+def _refusal(status: int, content: dict[str, Any]) -> type[RoomError]:
     """The error that the room's refusal stands for; a 410 says which by its ``reason``."""
-    reason = content.get("reason") if isinstance(content, dict) else None
+    reason = content.get("reason")
     if status == 410 and isinstance(reason, str):
         return REASONS.get(reason, Gone)
     return REFUSALS[status]
