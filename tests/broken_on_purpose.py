@@ -19,6 +19,7 @@ LUA = "source/waiting_room/adapters/lua"
 TABLES = "source/waiting_room/adapters"
 UNIT = "tests/unit"
 CHAOS = "tests/chaos/test_chaos.py"
+GATE = f"{ROOM}/gate"
 PANEL, PANEL_TESTS = "source/sites/control_panel", "tests/e2e/test_control_panel.py"
 PAGE = "source/sites/waiting_room/waiting-room.js"
 
@@ -251,6 +252,29 @@ BREAKS = (
     Break("8 reset: an expired answer stands for an origin that is away without a limit",
           f"{ROOM}/web.py", ", stale-if-error=", ", x-stale-if-error=",
           f"{UNIT}/test_local_edge.py"),
+    Break("gate: a preflight passes unchecked",
+          f"{GATE}/entry.py", "self._preflight(visit)\n", "Pass()\n",
+          f"{UNIT}/test_gate.py"),
+    Break("gate: any page hands over a token",
+          f"{GATE}/entry.py", "if not is_sent_by(", "if False and not is_sent_by(",
+          f"{UNIT}/test_gate.py"),
+    Break("gate: a form without any header that tells its page",
+          f"{GATE}/origins.py", 'origin_of(headers.get("referer", "")) in own | others', "True",
+          f"{UNIT}/test_gate.py"),
+    Break("gate: a WebSocket outlives its session",
+          f"{GATE}/connections.py", "self._wait(self._until))", "asyncio.Event().wait())",
+          f"{UNIT}/test_gate_connections.py"),
+    Break("gate: the site reads on after the session",
+          f"{GATE}/connections.py", "if self._now() >= self._until:", "if False:",
+          f"{UNIT}/test_gate_connections.py"),
+    Break("gate: an excluded path in one reading only",
+          f"{GATE}/paths.py", "if all(_fits(reading, rule) for reading in found)",
+          "if any(_fits(reading, rule) for reading in found)", f"{UNIT}/test_gate_paths.py"),
+    Break("gate: parameters of a path hide it",
+          f"{GATE}/paths.py", "    _without_parameters,\n", "", f"{UNIT}/test_gate_paths.py"),
+    Break("gate: an image of another site replaces the address to come back to",
+          f"{GATE}/entry.py", "if not html or not is_navigation(visit.headers):", "if not html:",
+          f"{UNIT}/test_gate.py"),
 )  # fmt: skip
 
 
