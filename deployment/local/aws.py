@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from deployment.local import moto_fixes, moto_speed, moto_state
+from deployment.local import moto_fixes, moto_memory, moto_speed, moto_state, moto_tables
 
 LOAD = "/_local/load"
 BACKLOG = 1024  # connections that wait to be taken; more come at once than the server's own 128
@@ -34,6 +34,8 @@ def main(port: int, state_file: Path | None) -> None:
 
     moto_fixes.apply()
     moto_speed.apply()
+    moto_tables.apply()
+    moto_memory.apply()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
     application = DomainDispatcherApplication(create_backend_app)

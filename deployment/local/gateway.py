@@ -28,6 +28,8 @@ from deployment.local.signatures import Signatures
 from deployment.local.site import Site
 from infrastructure import enqueue
 from infrastructure.sites import control_panel_config, origin, waiting_room_config
+from waiting_room.adapters.aws import share_clients
+from waiting_room.adapters.dynamodb_items import WIDE
 from waiting_room.settings import Settings
 
 THREADS = 20  # of each route; a handler that waits for a hanging store holds one for seconds
@@ -118,6 +120,7 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
         parts["inlet_api"] = RestApi(
             "inlet", apps.load("inlet"), threads=4, cors=False, signatures=signatures
         )
+    share_clients(WIDE * sum(one.callers for one in parts.values() if isinstance(one, RestApi)))
     return parts | sites(env)
 
 

@@ -24,7 +24,7 @@ _INSERT = re.compile(
     re.IGNORECASE,
 )
 _MEMBER = re.compile(r"\s*'(?P<name>[^']+)'\s*:\s*\?\s*")
-_lock = threading.RLock()
+LOCK = threading.RLock()
 
 
 def apply() -> None:
@@ -48,7 +48,7 @@ def _one_at_a_time(handler: Any) -> None:
     call = handler.call_action
 
     def call_action(self: Any) -> Any:
-        with _lock:
+        with LOCK:
             return call(self)
 
     handler.call_action = call_action

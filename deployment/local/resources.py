@@ -81,6 +81,12 @@ def _make_table(dynamodb: Any, table: Table, name: str) -> None:
     dynamodb.get_waiter("table_exists").wait(
         TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
+    ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if not ttl["TimeToLiveStatus"].startswith("ENABL"):  # a second call is refused
+        dynamodb.update_time_to_live(
+            TableName=name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl},
+        )
 
 
 def _make_queues(sqs: Any) -> None:

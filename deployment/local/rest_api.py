@@ -83,6 +83,11 @@ class RestApi:
         threads = self._threads[call.path]
         return await asyncio.get_running_loop().run_in_executor(threads, self._run, call)
 
+    @property
+    def callers(self) -> int:
+        """How many handlers can run at once."""
+        return sum(threads._max_workers for threads in self._threads.values())
+
     def close(self) -> None:
         """Let running handlers finish, take no more."""
         for threads in self._threads.values():

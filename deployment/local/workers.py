@@ -24,8 +24,11 @@ from deployment.local.pollers import Poller, QueueBatches, StreamBatches, sns_ev
 from deployment.local.schedules import Schedule
 from infrastructure.inlet_resources import INLETS, MAX_SIZE
 from infrastructure.resources import ASSIGN, PUBLISH, TOKENS, WORKERS, Function
+from waiting_room.adapters.aws import share_clients
+from waiting_room.adapters.dynamodb_items import WIDE
 
 BUS_EVENTS = Function("bus_events", 10, 0, batch_size=10)
+OTHERS = 8  # pollers and schedules beside those that assign positions
 DEPARTURES = Function("max_size_inlet", MAX_SIZE.timeout, 0, batch_size=10)
 
 
@@ -37,6 +40,7 @@ def main(tell: int) -> None:
         signal.signal(number, lambda *_: stop.set())
     from workers import app as workers
 
+    share_clients(WIDE * (int(os.environ["ASSIGN_WORKERS"]) + OTHERS))
     workers.set_up({}, None)
     minute = float(os.environ["MINUTE_SECONDS"])
     running: list[Poller | Schedule] = [*pollers(workers), *schedules(workers, minute)]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PUBLIC_MEMBERS = ("kty", "alg", "kid", "n", "e")
 RSA_MEMBERS = ("n", "e", "d", "p", "q", "dp", "dq", "qi")  # RFC 7518, 6.3
+MOST_LOADED = 8  # private keys that a signer remembers; two sign at once at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _number(text: str) -> int:
 
 
 class Signer:
-    """Signs token sets; loads each private key once."""
+    """Signs token sets; loads each private key once and remembers the last ``MOST_LOADED``."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, RSAPrivateKey] = {}
@@ -131,9 +132,12 @@ class Signer:
         """The three tokens of a row: ``access_token``, ``refresh_token``, ``id_token``."""
         import jwt
 
-        if key.key_id not in self._loaded:
-            self._loaded[key.key_id] = private_key(key.jwk)
-        private = self._loaded[key.key_id]
+        private = self._loaded.get(key.key_id)
+        if private is None:
+            private = private_key(key.jwk)
+            while len(self._loaded) >= MOST_LOADED:
+                self._loaded.pop(next(iter(self._loaded)), None)
+            self._loaded[key.key_id] = private
         return {
             f"{use}_token": jwt.encode(
                 claims(outcome, use), private, algorithm="RS256", headers={"kid": key.key_id}

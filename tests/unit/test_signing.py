@@ -9,7 +9,8 @@ import jwt
 import pytest
 
 from tests.world import one_jwk
-from waiting_room.signing import RSA_MEMBERS, private_key
+from waiting_room.records import Outcome, OutcomeKind
+from waiting_room.signing import MOST_LOADED, RSA_MEMBERS, Signer, SigningKey, private_key
 
 
 def flipped(text: str) -> str:
@@ -29,3 +30,11 @@ def test_a_damaged_key_never_signs(member: str) -> None:
     jwk = one_jwk()
     with pytest.raises(ValueError, match="damaged"):
         private_key({**jwk, member: flipped(jwk[member])})
+
+
+def test_a_signer_remembers_only_the_keys_of_the_last_rotations() -> None:
+    signer = Signer()
+    outcome = Outcome("Sample", 1, 1, "r", OutcomeKind.TOKEN, 1_800_000_000, 1_800_003_600)
+    for number in range(3 * MOST_LOADED):
+        signer.sign(outcome, SigningKey({**one_jwk(), "kid": f"key-{number}"}))
+    assert list(signer._loaded) == [f"key-{n}" for n in range(2 * MOST_LOADED, 3 * MOST_LOADED)]

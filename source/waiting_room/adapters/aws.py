@@ -34,6 +34,21 @@ BUSY_CODES = {
 }
 
 
+# Connections that a client keeps. A function serves one request at a time, which asks for at most
+# eight things at once. More callers than that open more connections, and urllib3 closes and
+# logs each of those again, so a process with more threads says how many it has (``share_clients``).
+_pool_size = 50
+
+
+def share_clients(callers: int) -> None:
+    """Let clients keep a connection for each of so many concurrent callers; before the first one.
+
+    A pool opens connections only as they are needed: a number that is too large costs nothing.
+    """
+    global _pool_size
+    _pool_size = max(_pool_size, callers)
+
+
 @cache
 def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
     """A client of ``service`` that gives up in time, the same one for the life of the process."""
@@ -45,7 +60,7 @@ def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
             connect_timeout=AWS_CONNECT_TIMEOUT,
             read_timeout=AWS_READ_TIMEOUT,
             retries={"total_max_attempts": attempts, "mode": "standard"},
-            max_pool_connections=50,
+            max_pool_connections=_pool_size,
             tcp_keepalive=True,
         ),
     )

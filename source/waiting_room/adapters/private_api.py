@@ -37,6 +37,7 @@ ATTEMPTS = 3
 PAUSE = 0.2  # s before the second try, doubled before the third, with jitter
 LONGEST_ANSWER = 65_536  # bytes
 WIDE = 8  # sessions ended at once
+CONNECTIONS = 4 * WIDE  # kept: a few requests share the pool where they run in one process
 THROTTLED = 429
 
 logger = logging.getLogger("waiting_room")
@@ -75,7 +76,7 @@ class PrivateApi:
         self._credentials, self._pause = credentials, pause
         hush()
         self._pool = pool or urllib3.PoolManager(
-            maxsize=WIDE,
+            maxsize=CONNECTIONS,
             retries=False,
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
         )

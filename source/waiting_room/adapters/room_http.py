@@ -25,6 +25,7 @@ CONNECT_TIMEOUT = 2.0  # s; the edge is near
 READ_TIMEOUT = 8.0  # s; a cold function answers in less; two tries fit into API Gateway's 29 s
 ATTEMPTS = 2  # generate_token is idempotent, so a lost answer may be asked for again
 LONGEST_ANSWER = 65_536  # bytes
+CONNECTIONS = 64  # kept; a pool opens them only when that many callers ask at once
 REFUSALS: dict[int, type[RoomError]] = {
     202: NotServedYet,
     400: InvalidInput,
@@ -63,6 +64,7 @@ class HttpRoom:
 
         if self._pool is None:
             self._pool = urllib3.PoolManager(
+                maxsize=CONNECTIONS,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
                 retries=urllib3.Retry(
                     total=ATTEMPTS - 1, redirect=0, allowed_methods=None, backoff_factor=0.1
