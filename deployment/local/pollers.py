@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.local.apps import LambdaContext
 from infrastructure.resources import Function
+from waiting_room.failures import trail
 
 RECEIVE_MOST = 10  # messages of one ReceiveMessage or DeleteMessageBatch
 IDLE = 0.05  # seconds between looks at a queue or stream that is empty
@@ -45,7 +46,7 @@ class Poller:
             except Exception as error:
                 if self._stop.is_set():
                     return
-                logger.warning("%s: %s: %s", self._thread.name, type(error).__name__, error)
+                logger.warning("%s: %s", self._thread.name, trail(error))
                 self._stop.wait(AFTER_TROUBLE)
 
 

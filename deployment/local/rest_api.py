@@ -19,6 +19,7 @@ from deployment.local.proxy_events import Answer, Call, TooLong, from_lambda, pr
 from deployment.local.proxy_events import write as write_answer
 from deployment.local.signatures import Signatures
 from infrastructure.gateway_answers import NO_ANSWER
+from waiting_room.failures import trail
 from waiting_room.web import CORS, NO_STORE
 
 logger = logging.getLogger(__name__)
@@ -105,8 +106,8 @@ class RestApi:
         event = proxy_event(call, entry.uri_pattern, self._name, context)
         try:
             return from_lambda(self._app(event, LambdaContext(entry.view_name)))
-        except Exception:
-            logger.exception("%s failed", entry.view_name)
+        except Exception as error:
+            logger.error("%s failed: %s", entry.view_name, trail(error))
             return self._message(502, "Internal server error")
 
     def _authorize(self, wanted: Any, call: Call) -> Mapping[str, Any] | None:

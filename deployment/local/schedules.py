@@ -14,6 +14,7 @@ from typing import Any
 
 from deployment.local.apps import LambdaContext
 from infrastructure.resources import Function
+from waiting_room.failures import trail
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 FIRST_START = 1.0  # seconds until the first start: a rule on AWS does not wait a period either
@@ -58,6 +59,4 @@ class Schedule:
             try:
                 self._handler(event, LambdaContext(self._function.name, self._function.timeout))
             except Exception as error:
-                logger.warning(
-                    "%s failed: %s: %s", self._function.name, type(error).__name__, error
-                )
+                logger.warning("%s failed: %s", self._function.name, trail(error))

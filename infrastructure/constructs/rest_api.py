@@ -14,9 +14,10 @@ from infrastructure.gateway_answers import ANSWERS, HEADERS, STAGE, UNKEPT, Gate
 from infrastructure.routes import Route
 from waiting_room.web import CORS
 
-# What an access log line says: no query, no header, no identity but the caller's address.
+# What an access log line says: no query, no header, no address, no id that a caller can choose.
+# `path` is the route's. AWS makes the extended request id; a client's header sets the plain one.
 ACCESS_LOG = {
-    "requestId": aws_apigateway.AccessLogField.context_request_id(),
+    "requestId": aws_apigateway.AccessLogField.context_extended_request_id(),
     "method": aws_apigateway.AccessLogField.context_http_method(),
     "path": aws_apigateway.AccessLogField.context_resource_path(),
     "status": aws_apigateway.AccessLogField.context_status(),
@@ -146,7 +147,7 @@ def _stage(scope: Construct, habits: Habits, limits: Limits) -> aws_apigateway.S
         logging_level=aws_apigateway.MethodLoggingLevel.ERROR,
         data_trace_enabled=False,  # it would write bodies, and tokens with them, to the log
         metrics_enabled=True,
-        tracing_enabled=True,
+        tracing_enabled=False,  # a stage's segments hold the URL, its query and the address
         throttling_rate_limit=limits.rate,
         throttling_burst_limit=limits.burst,
     )

@@ -30,9 +30,11 @@ from chalice import Chalice, IAMAuthorizer
 from waiting_room.errors import Conflict, InvalidInput, UnknownRequest
 from waiting_room.inlet_runs import Inlet
 from waiting_room.inlet_settings import InletSettings
+from waiting_room.middleware import without_texts
 from waiting_room.web import ANY_TYPE, MAX_EVENT_ID, answers, body, text
 
 app = Chalice(app_name="waiting-room-inlet", configure_logs=False)
+app.register_middleware(without_texts, "pure_lambda")
 
 
 @app.lambda_function(name="periodic_inlet")

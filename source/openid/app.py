@@ -28,6 +28,7 @@ from chalice import Chalice, Response
 from waiting_room.adapters.authlib_server import Answer
 from waiting_room.adapters.openid_provider import Provider, error_answer
 from waiting_room.errors import InvalidInput, Unavailable
+from waiting_room.failures import trail
 from waiting_room.oidc import form_pairs
 from waiting_room.oidc_settings import OpenIdSettings
 
@@ -72,7 +73,7 @@ def answers(view: Callable[[], Answer]) -> Callable[[], Response]:
             wait = {"Retry-After": str(error.retry_after)}
             answer = error_answer("temporarily_unavailable", "try again shortly", 503, **wait)
         except Exception as error:
-            logger.exception("%s: unexpected %s", view.__name__, type(error).__name__)
+            logger.error("%s: unexpected %s", view.__name__, trail(error))
             answer = error_answer("server_error", "internal error", 500)
         return Response(answer.body, dict(answer.headers), answer.status)
 

@@ -35,7 +35,7 @@ def read_joins(event: dict[str, Any], event_id: str) -> tuple[list[Join], frozen
                 )
             )
         except (InvalidInput, *UNREADABLE) as error:
-            logger.warning("message %s is not a join: %s", message_id, type(error).__name__)
+            logger.warning("a message is not a join: %s", type(error).__name__)
             dead.add(message_id)
     return joins, frozenset(dead)
 

@@ -25,6 +25,7 @@ from waiting_room.errors import (
     UnknownRequest,
     WrongClientSecret,
 )
+from waiting_room.failures import trail
 from waiting_room.reading import json_object, read_whole
 
 STATUS: tuple[tuple[type[RoomError], int], ...] = (
@@ -97,7 +98,7 @@ def answers(view: View) -> View:
     """Decorate a Chalice view: domain errors become their status, unknown ones a bare 500.
 
     Chalice turns a view's exception into a 500 before any middleware sees it, so this stands on
-    the view itself. Nothing of the request goes into the log but its id and the route.
+    the view itself. Nothing of the request goes into the log but the route.
     """
 
     @functools.wraps(view)
@@ -114,7 +115,7 @@ def answers(view: View) -> View:
         except RoomError as error:
             return reply({"error": str(error), **error.members}, status_of(error))
         except Exception as error:
-            logger.exception("%s: unexpected %s", view.__name__, type(error).__name__)
+            logger.error("%s: unexpected %s", view.__name__, trail(error))
             return reply({"error": "internal error"}, 500)
 
     return answered  # type: ignore[return-value]

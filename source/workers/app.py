@@ -8,9 +8,11 @@ from typing import Any
 
 from chalice import Chalice
 
+from waiting_room.middleware import without_texts
 from waiting_room.wiring import room, settings
 
 app = Chalice(app_name="waiting-room-workers", configure_logs=False)
+app.register_middleware(without_texts, "pure_lambda")
 logger = logging.getLogger("waiting_room")
 
 # The functions by the name that the deployment gives them; each takes a Lambda event.

@@ -32,6 +32,7 @@ from waiting_room.adapters import aws
 pytestmark = pytest.mark.server
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:abc/api/GET/checkout"
 MINE = "what-only-this-browser-knows"
+ADDRESS = "203.0.113.77"
 CACHES = (
     wiring.room, wiring.settings, aws.client, aws.session, openid_app.provider,
     token_authorizer.app.verifier, inlet.app.inlet, inlet.app.settings,
@@ -107,7 +108,9 @@ def journey(monkeypatch: pytest.MonkeyPatch, moto_url: str, valkey: Valkey) -> I
 
 def travel(journey: Journey) -> None:
     """Join, wait, be served, take a token, shop, log in, leave; with mistakes on the way."""
-    signed = {"Authorization": journey.signature, "X-Amz-Date": "20261124T100000Z", "Cookie": "a=b"}
+    signed = {"Authorization": journey.signature, "X-Amz-Date": "20261124T100000Z", "Cookie": "a=b",
+              "X-Forwarded-For": ADDRESS, "X-Client-Address": ADDRESS}  # fmt: skip
+    journey.secrets.add(ADDRESS)
     workers.app.set_up({}, None)
     ids = [str(uuid.uuid4()) for _ in range(3)]
     journey.secrets.update(ids)  # whoever reads a log must not be able to take a place
@@ -151,7 +154,7 @@ def travel(journey: Journey) -> None:
 
 
 def _broken(*_: object) -> None:
-    raise RuntimeError("broken on purpose")
+    raise RuntimeError("broken on purpose: " + MINE)
 
 
 def _signature() -> str:
@@ -163,7 +166,7 @@ def _signature() -> str:
 
 def _message(request_id: str, body: object) -> dict[str, Any]:
     return {
-        "messageId": str(uuid.uuid4()),
+        "messageId": request_id,
         "body": json.dumps(body),
         "attributes": {"SentTimestamp": str(int(time.time() * 1000))},
         "messageAttributes": {"apigw_request_id": {"stringValue": request_id}},
@@ -235,7 +238,8 @@ def test_the_loudest_log_of_a_journey_has_no_secret_and_no_event(
     with caplog.at_level(logging.DEBUG):
         travel(journey)
     said = caplog.text + "".join(capfd.readouterr())
-    assert "broken on purpose" in said  # it is the log that we look at
+    assert "status: unexpected RuntimeError\n" in said  # it is the log that we look at
+    assert "test_logs.py" in said  # and it says where
     assert "refused" in said
     used = [header.split("Signature=")[1] for header in journey.headers if "Signature=" in header]
     assert used, "the inlet signs its calls"

@@ -220,16 +220,3 @@ def test_the_address_that_waf_counts_is_the_one_the_edge_wrote(core: Synthesized
     assert rate["ForwardedIPConfig"]["FallbackBehavior"] == "MATCH"
     assert enqueue.PATH in json.dumps(rate["ScopeDownStatement"])
     assert [set(one["OverrideAction"]) for one in acl["Rules"][1:]] == [{"Count"}] * 2
-
-
-def test_execution_logs_never_hold_bodies(core: Synthesized) -> None:
-    for stage in core.of_type("AWS::ApiGateway::Stage").values():
-        (settings,) = stage["MethodSettings"]
-        assert settings["DataTraceEnabled"] is False
-        assert settings["LoggingLevel"] == "ERROR"
-        assert "querystring" not in stage["AccessLogSetting"]["Format"].lower()
-
-
-def test_access_logs_tell_who_called(core: Synthesized) -> None:
-    for stage in core.of_type("AWS::ApiGateway::Stage").values():
-        assert '"caller": "$context.identity.userArn"' in stage["AccessLogSetting"]["Format"]

@@ -61,4 +61,4 @@ def test_an_app_reaches_stores_through_adapters_alone(app: str) -> None:
 
 def test_http_knows_errors_and_nothing_else_of_the_room() -> None:
     parts = {part for package, part in reached(PACKAGE / "web.py") if package == PACKAGE.name}
-    assert parts == {"errors", "reading"}
+    assert parts == {"errors", "failures", "reading"}

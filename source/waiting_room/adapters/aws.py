@@ -77,10 +77,12 @@ def session() -> Any:
 def hush() -> None:
     """Keep libraries from logging requests and answers: keys, signatures and tokens are in them.
 
-    Whatever level an operator gives to the root logger.
+    Whatever level an operator gives to the root logger. urllib3 warns with the URL and its query.
     """
-    for name in ("authlib", "botocore", "urllib3"):
-        logging.getLogger(name).setLevel(logging.INFO)
+    for name, level in {
+        "authlib": logging.INFO, "botocore": logging.INFO, "urllib3": logging.ERROR,
+    }.items():  # fmt: skip
+        logging.getLogger(name).setLevel(level)
 
 
 @contextmanager

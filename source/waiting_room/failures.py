@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a log may say of an unexpected error: its types and its places, never its text."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import PurePath
+
+MOST_CAUSES = 5  # of one error
+MOST_PLACES = 20  # of one cause, the innermost
+
+
+def trail(error: BaseException) -> str:
+    """An error and what it came from, a line for each place in the code, the innermost last.
+
+    The text of an error is left out: ``KeyError`` says which key, and a library says which value
+    it did not like. That may be a request id, an address or a token.
+    """
+    lines: list[str] = []
+    found: BaseException | None = error
+    while found is not None and len(lines) < MOST_CAUSES * (MOST_PLACES + 1):
+        lines.append(("from " if lines else "") + type(found).__qualname__)
+        places = traceback.extract_tb(found.__traceback__)[-MOST_PLACES:]
+        lines += [f"  {_short(one.filename)}:{one.lineno} {one.name}" for one in places]
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+    return "\n".join(lines)
+
+
+def _short(name: str) -> str:
+    return "/".join(PurePath(name).parts[-2:])
