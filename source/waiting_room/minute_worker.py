@@ -93,7 +93,7 @@ class MinuteWorker:
     def _due(self, state: EventState, period: int, now: int) -> expiry.Sweep | None:
         """The next positions whose time is past, and what becomes of each; None without any."""
         upto = min(state.serving, state.audited, state.swept + SWEEP_STEP)
-        served = serving.segments(self._log.moves(state))
+        served = serving.segments(self._log.moves(state), swept=state.swept)
         first = serving.served_at(served, state.swept + 1)
         if upto <= state.swept or first is None or first + period >= now:
             return None

@@ -44,28 +44,50 @@ def move(
     )
 
 
-def segments(moves: Iterable[ServingMove], start: Iterable[Segment] = ()) -> list[Segment]:
+def segments(
+    moves: Iterable[ServingMove], *, swept: int, version: int = 0, start: Iterable[Segment] = ()
+) -> list[Segment]:
     """Replay moves in order of version: who has been served since when, lowest positions first.
 
-    ``start`` is how it stood before the first of them.
+    ``start`` is how it stood at ``version``. A move that is not there keeps nobody out: positions
+    above ``swept`` that it may have reached are taken as reached by the next move that is there.
     """
     served = list(start)
     for step in sorted(moves, key=lambda step: step.version):
+        if step.version != version + 1:
+            served = _up_to(served, min(swept, step.previous))
+            if step.previous > swept:
+                served.append(Segment(swept + 1, step.previous, step.at))
         if step.current > step.previous:
             served.append(Segment(step.previous + 1, step.current, step.at))
         else:
-            served = [
-                replace(part, last=min(part.last, step.current))
-                for part in served
-                if part.first <= step.current
-            ]
+            served = _up_to(served, step.current)
+        version = step.version
     return served
+
+
+def _up_to(parts: Iterable[Segment], position: int) -> list[Segment]:
+    return [
+        replace(part, last=min(part.last, position)) for part in parts if part.first <= position
+    ]
 
 
 def of_snapshot(snapshot: Snapshot) -> list[Segment]:
     """The segments as the tables tell them."""
-    start = snapshot.checkpoint.segments if snapshot.checkpoint else ()
-    return segments(snapshot.moves, start)
+    start, swept = snapshot.checkpoint, snapshot.state.swept
+    if start is None:
+        return segments(snapshot.moves, swept=swept)
+    return segments(snapshot.moves, swept=swept, version=start.version, start=start.segments)
+
+
+def reaches_back(state: EventState, oldest: ServingMove, after_version: int) -> bool:
+    """Whether moves before ``oldest`` are of no use to who knows ``after_version``.
+
+    Earlier ones concern swept positions only, and no rate that is asked for.
+    """
+    if oldest.version <= after_version + 1 or state.move is None:
+        return True
+    return oldest.previous <= state.swept and oldest.at < state.move.at - RATE_WINDOW
 
 
 def served_at(parts: Sequence[Segment], position: int) -> int | None:

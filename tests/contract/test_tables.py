@@ -239,6 +239,37 @@ def test_every_move_is_in_the_log_in_order(tables: Tables, event_id: str) -> Non
     assert tables.log.moves(state, 4) == moves[4:]
 
 
+def test_nothing_came_after_the_version_that_stands(tables: Tables, event_id: str) -> None:
+    before = tables.log.read(event_id)
+    after = serving.move(before, 2, NOW, "operator")
+    tables.log.write(before, after)
+    assert tables.log.moves(after, 1) == tables.log.moves(after, 7) == []
+
+
+def test_the_latest_move_is_the_states_own(tables: Tables, event_id: str) -> None:
+    """It needs no row of its own, so a state that was read before another writer stays whole."""
+    before = tables.log.read(event_id)
+    one = serving.move(before, 2, NOW, "operator")
+    assert tables.log.moves(one) == [one.move]
+    tables.log.write(before, one)
+    two = serving.move(one, 3, NOW, "operator")
+    tables.log.write(one, two)
+    assert tables.log.moves(one) == [one.move]
+    mine = serving.move(one, 9, NOW, "operator")
+    assert tables.log.moves(mine) == [one.move, mine.move]
+
+
+def test_moves_that_only_swept_positions_need_are_left_out(tables: Tables, event_id: str) -> None:
+    state = tables.log.read(event_id)
+    for by, at in ((4, NOW), (4, NOW + 9), (4, NOW + 400), (4, NOW + 800), (4, NOW + 801)):
+        after = serving.move(state, by, at, "operator")
+        tables.log.write(state, after)
+        state = after
+    for swept, after_version, first in ((0, 0, 1), (4, 0, 2), (9, 0, 3), (9, 3, 4), (20, 0, 3)):
+        found = tables.log.moves(replace(state, swept=swept), after_version)
+        assert [move.version for move in found] == list(range(first, 6)), (swept, after_version)
+
+
 def test_moves_of_another_generation_are_not_seen(tables: Tables, event_id: str) -> None:
     state = tables.log.read(event_id)
     for index in range(3):

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.world import EVENT, World, outcome_of
-from waiting_room import expiry
+from waiting_room import expiry, serving
 from waiting_room.errors import NotServedYet, PositionExpired
+from waiting_room.records import EventState, ServingMove
 
 
 def settled(**options: object) -> World:
@@ -61,14 +64,78 @@ def test_the_sweep_passes_holes_and_a_counter_beyond_the_line() -> None:  # less
     assert world.waiting() == 0
 
 
-def test_a_missing_log_row_keeps_nobody_out() -> None:  # lesson 9
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_missing_log_row_keeps_nobody_out(missing: int) -> None:  # lesson 9
     world = settled()
-    visitor = world.visitors(1)[0]
-    world.serve(1)
-    world.log.store._moves.clear()
+    visitors = world.visitors(8)
+    for _ in range(4):
+        world.serve(2)
+        world.clock.now += 100
+    line = world.log.store._moves[EVENT, 1]
+    line[:] = [move for move in line if move.version != missing]
     world.memory.lose()
-    assert outcome_of(lambda: world.token(visitor)) in ("ok", "NotServedYet")
+    assert all(world.room.time_to_expiry(EVENT, visitor) >= 0 for visitor in visitors)
+    assert [outcome_of(lambda v=v: world.token(v)) for v in visitors] == ["ok"] * 8
+
+
+def test_a_missing_log_row_does_not_stop_the_sweep() -> None:  # lesson 9
+    world = settled()
+    world.visitors(6)
+    for _ in range(3):
+        world.serve(2)
+    world.log.store._moves.clear()
+    pass_expiry(world)
+    state = world.log.read(EVENT)
+    assert (state.swept, state.expired) == (6, 6)
+    assert world.waiting() == 0
+
+
+def test_an_increment_by_zero_overwrites_nothing() -> None:  # lesson 9
+    world = settled()
+    world.visitors(2)
+    world.serve(1)
+    before = world.log.read(EVENT)
     assert outcome_of(lambda: world.room.increment_serving_counter(EVENT, 0)) == "InvalidInput"
+    assert world.log.read(EVENT) == before
+    assert [move.current for move in world.log.moves(before)] == [1]
+
+
+def true_turns(moves: list[ServingMove]) -> dict[int, int]:
+    """Since when each served position is served: one position and one move after the other."""
+    since: dict[int, int] = {}
+    for move in moves:
+        since = {position: at for position, at in since.items() if position <= move.current}
+        since |= dict.fromkeys(range(move.previous + 1, move.current + 1), move.at)
+    return since
+
+
+@given(
+    st.lists(st.sampled_from([1, 2, 5, -1, -3, 0]), min_size=1, max_size=12),
+    st.sets(st.integers(1, 11)),
+    st.integers(0, 6),
+)
+def test_whoever_is_served_has_a_turn_and_loses_none_of_it_to_missing_rows(
+    steps: list[int], missing: set[int], swept: int
+) -> None:
+    state, moves = EventState(EVENT), []
+    for index, by in enumerate(steps):
+        state = serving.move(state, by, 100 * (index + 1), "operator")
+        moves += [state.move] if state.move else []
+    left = [move for move in moves if move.version not in missing or move is moves[-1]]
+    turns = true_turns(moves)
+    assert sorted(turns) == list(range(1, state.serving + 1))
+    whole = serving.segments(moves, swept=0)
+    assert [serving.served_at(whole, position) for position in sorted(turns)] == [
+        turns[position] for position in sorted(turns)
+    ]
+    found = serving.segments(left, swept=swept)
+    for position in range(swept + 1, state.serving + 1):
+        at = serving.served_at(found, position)
+        assert at is not None, "kept out"
+        assert at >= turns[position], "a shorter turn"
+    for position in range(state.serving + 1, state.serving + 9):
+        assert serving.served_at(found, position) is None, "let in early"
+    assert all(a.last < b.first for a, b in pairwise(found))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

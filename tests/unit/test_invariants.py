@@ -83,7 +83,7 @@ class TurnMachine(RuleBasedStateMachine):
     def check_turn(self, row: Position, state: EventState) -> None:
         """By the tables, whatever copy was read."""
         assert row.position <= state.serving, "a token above the serving counter"
-        parts = serving.segments(self.world.log.store.moves(state))
+        parts = serving.segments(self.world.log.store.moves(state), swept=state.swept)
         at = serving.served_at(parts, row.position)
         assert at is not None
         now = int(self.world.clock.now)

@@ -12,11 +12,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from waiting_room import serving
 from waiting_room.adapters.aws import answering
 from waiting_room.adapters.dynamodb_items import Item, number, query_all, text, to_item
 from waiting_room.errors import Conflict, Unavailable
 from waiting_room.records import Checkpoint, EventState, ServingMove
-from waiting_room.settings import MAX_KNOWN_HOLES, RATE_WINDOW, ROW_LIFE
+from waiting_room.settings import MAX_KNOWN_HOLES, ROW_LIFE
 
 WHAT = "the serving log"
 RESERVE_TRIES = 4  # a throttled reservation was surely not made; an unanswered one is not repeated
@@ -188,10 +189,10 @@ class DynamoServingLog:
 
     def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
         """The logged moves, read from the latest back to where older ones no longer matter."""
-        if state.move is None:
+        if state.move is None or state.version <= after_version:
             return []
         found = [state.move]
-        if self._is_enough(state, state.move, after_version):
+        if serving.reaches_back(state, state.move, after_version):
             return found
         prefix = f"move#{state.generation:010d}#"
         for item in query_all(
@@ -213,15 +214,9 @@ class DynamoServingLog:
             move = _move(text(item, "move"))
             if move.version < state.version:
                 found.append(move)
-            if self._is_enough(state, move, after_version):
+            if serving.reaches_back(state, move, after_version):
                 break
         return found[::-1]
-
-    @staticmethod
-    def _is_enough(state: EventState, oldest: ServingMove, after_version: int) -> bool:
-        if oldest.version <= after_version + 1 or state.move is None:
-            return True
-        return oldest.previous <= state.swept and oldest.at < state.move.at - RATE_WINDOW
 
     def _create(self, state: EventState) -> None:
         with answering(WHAT):

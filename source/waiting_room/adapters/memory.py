@@ -147,7 +147,9 @@ class MemoryCounters:
                 self._writes()
                 step = [state.move] if state.move else []
                 copy.served = (
-                    serving.segments(moves) if moves else serving.segments(step, copy.served)
+                    serving.segments(moves, swept=state.swept)
+                    if moves
+                    else serving.segments(step, swept=0, version=had.version, start=copy.served)
                 )
                 had = replace(had, version=state.version, serving=state.serving, move=state.move)
             had = replace(
@@ -506,9 +508,9 @@ class MemoryServingLog:
         """Change everything but the queue."""
         with self._lock:
             state = self._standing(before)
-            if after.version > before.version and after.move:
+            if after.version > before.version and before.move:
                 line = self._moves.setdefault((before.event_id, before.generation), [])
-                line.append(after.move)
+                line.append(before.move)
             holes = set(state.known_holes) - (set(before.known_holes) - set(after.known_holes))
             self._put(
                 replace(
@@ -555,9 +557,17 @@ class MemoryServingLog:
         self._checkpoints[event_id] = checkpoint
 
     def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
-        """The logged moves."""
+        """The logged moves; the latest is the state's own until the next one is written."""
+        if state.move is None or state.version <= after_version:
+            return []
+        found = [state.move]
         line = self._moves.get((state.event_id, state.generation), [])
-        return [move for move in line if after_version < move.version <= state.version]
+        for move in sorted(line, key=lambda move: -move.version):
+            if serving.reaches_back(state, found[-1], after_version):
+                break
+            if move.version < state.version:
+                found.append(move)
+        return found[::-1]
 
     def _of(self, event_id: str, generation: int) -> EventState:
         state = self._states[event_id]

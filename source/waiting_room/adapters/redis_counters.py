@@ -120,7 +120,7 @@ class RedisCounters:
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
         """Bring the copy up to ``state``."""
         step = state.move
-        parts = _lines(serving.segments(moves))
+        parts = _lines(serving.segments(moves, swept=state.swept))
         self._run(
             "apply",
             state.event_id,
