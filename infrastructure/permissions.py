@@ -93,6 +93,21 @@ PRIVATE = {
     "change_inlet": (serving_log("GetItem", "UpdateItem"),),
     "reset_initial_state": (*COUNTERS, serving_log("PutItem", "UpdateItem"), PUBLISH),
 }
+# Who may call which route of the private API, beside the group that may call every one. A route
+# that is in neither list fails a test: it is placed here when it is made.
+STEERING = (
+    "GET /expired_tokens",
+    "GET /inlet",
+    "GET /metrics",
+    "GET /num_active_tokens",
+    "GET /request_status",
+    "POST /generate_token",
+    "POST /increment_serving_counter",
+    "POST /inlet",
+    "POST /update_message",
+    "POST /update_session",
+)
+ADMINISTRATORS = ("POST /reset_initial_state",)  # and all of the above
 WORKERS = {
     "assign_positions": (
         *COUNTERS,

@@ -27,6 +27,13 @@ BUS_EVENTS = f"{PREFIX}-bus-events"  # a queue that takes what comes on the bus,
 OPENID_SECRET, SIGNING_SECRET = f"{PREFIX}-openid", f"{PREFIX}-signing-keys"
 BUS = f"{PREFIX}-WaitingRoomEventBus"
 
+# the keys that the inlet signs with: those of its role, as Lambda would give them
+INLET_ROLE, INLET_KEY_ID, INLET_SECRET = (
+    f"{PREFIX}-inlet",
+    "INLET_ACCESS_KEY_ID",
+    "INLET_SECRET_KEY",
+)
+
 # listening sockets of the gateway: name → the setting that asks for a port (any free one without)
 DOORS = {
     "public_api": "PUBLIC_API_PORT",
@@ -102,6 +109,9 @@ def read(env: Mapping[str, str], root: Path) -> Config:
             handlers.pop(name, None)
         handlers["AWS_ACCESS_KEY_ID"] = "LOCAL" + secrets.token_hex(7).upper()
         handlers["AWS_SECRET_ACCESS_KEY"] = secrets.token_hex(20)
+    handlers["INLET_ROLE"] = INLET_ROLE
+    handlers[INLET_KEY_ID] = "LOCAL" + secrets.token_hex(7).upper()
+    handlers[INLET_SECRET] = secrets.token_hex(20)
     handlers["AWS_EC2_METADATA_DISABLED"] = "true"
     _check_settings(handlers)
     for name in ("NO_PROXY", "no_proxy"):

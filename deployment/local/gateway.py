@@ -19,12 +19,12 @@ from typing import Any
 
 import uvicorn
 
-from deployment.local import apps
+from deployment.local import apps, config
 from deployment.local.authorizers import TokenAuthorizer
 from deployment.local.edge import Edge
 from deployment.local.enqueue import Enqueue
 from deployment.local.rest_api import RestApi
-from deployment.local.signatures import Signatures
+from deployment.local.signatures import ACCOUNT, Signatures
 from deployment.local.site import Site
 from infrastructure import enqueue
 from infrastructure.sites import control_panel_config, origin, waiting_room_config
@@ -91,6 +91,8 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
     signatures = Signatures(
         env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"]
     )
+    role = f"arn:aws:sts::{ACCOUNT}:assumed-role/{env['INLET_ROLE']}/inlet"
+    signatures.add(env[config.INLET_KEY_ID], env[config.INLET_SECRET], role)
     from token_authorizer.app import token_authorizer
 
     arn = f"arn:aws:execute-api:{env['AWS_REGION']}:123456789012:store"

@@ -93,9 +93,13 @@ async def write(answer: Answer, send: Any) -> None:
 
 
 def proxy_event(
-    call: Call, resource: str, api_id: str, authorizer: Mapping[str, Any] | None = None
+    call: Call,
+    resource: str,
+    api_id: str,
+    authorizer: Mapping[str, Any] | None = None,
+    identity: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The event of a call to a resource."""
+    """The event of a call to a resource; ``identity`` is that of its signer."""
     query: dict[str, list[str]] = {}
     for name, value in parse_qsl(call.query, keep_blank_values=True, errors="replace"):
         query.setdefault(name, []).append(value)
@@ -106,6 +110,7 @@ def proxy_event(
         "identity": {
             "sourceIp": call.source_ip,
             "userAgent": call.headers.get("user-agent"),
+            **(identity or {}),
         },
         "path": f"/{STAGE}{call.path}",
         "protocol": "HTTP/1.1",

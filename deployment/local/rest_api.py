@@ -103,7 +103,12 @@ class RestApi:
             context = self._authorize(entry.authorizer, call)
         except Refused as refused:
             return self._message(refused.status, refused.message)
-        event = proxy_event(call, entry.uri_pattern, self._name, context)
+        signer = (
+            self._signatures.identity(call.headers)
+            if self._signatures and isinstance(entry.authorizer, IAMAuthorizer)
+            else None
+        )
+        event = proxy_event(call, entry.uri_pattern, self._name, context, signer)
         try:
             return from_lambda(self._app(event, LambdaContext(entry.view_name)))
         except Exception as error:

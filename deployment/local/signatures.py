@@ -16,6 +16,8 @@ from botocore.awsrequest import AWSRequest, HeadersDict
 from botocore.credentials import Credentials
 
 SERVICE = "execute-api"
+ACCOUNT = "123456789012"
+OPERATOR = f"arn:aws:iam::{ACCOUNT}:user/local-operator"
 CLOCK_SKEW = 300  # seconds that a signature's date may be off, as on AWS
 MISSING = "Missing Authentication Token"
 UNKNOWN_KEY = "The security token included in the request is invalid."
@@ -39,11 +41,33 @@ class _Named(SigV4Auth):
 
 
 class Signatures:
-    """Knows one access key."""
+    """Knows access keys, and whose each is: one of an operator, and those that are added."""
 
     def __init__(self, access_key_id: str, secret_access_key: str, region: str) -> None:
-        self._key_id, self._region = access_key_id, region
-        self._signer = _Named(Credentials(access_key_id, secret_access_key), SERVICE, region)
+        self._region = region
+        self._signers: dict[str, tuple[_Named, str]] = {}
+        self.add(access_key_id, secret_access_key, OPERATOR)
+
+    def add(self, access_key_id: str, secret_access_key: str, arn: str) -> None:
+        """Let the key of ``arn`` sign too."""
+        credentials = Credentials(access_key_id, secret_access_key)
+        self._signers[access_key_id] = (_Named(credentials, SERVICE, self._region), arn)
+
+    def identity(self, headers: Mapping[str, str]) -> dict[str, str | None]:
+        """What API Gateway says of the signer of a request that was not refused."""
+        said = _HEADER.fullmatch(headers.get("authorization", "").strip())
+        if said is None or said["key"] not in self._signers:
+            return {}
+        _, arn = self._signers[said["key"]]
+        return {
+            "accessKey": said["key"],
+            "accountId": ACCOUNT,
+            "caller": said["key"],
+            "user": said["key"],
+            "userArn": arn,
+            "cognitoAuthenticationProvider": None,
+            "cognitoIdentityId": None,
+        }
 
     def refusal(
         self,
@@ -61,7 +85,7 @@ class Signatures:
         said = _HEADER.fullmatch(headers.get("authorization", "").strip())
         if said is None:
             return MISSING
-        if said["key"] != self._key_id:
+        if said["key"] not in self._signers:
             return UNKNOWN_KEY
         if (said["region"], said["service"]) != (self._region, SERVICE):
             return MISMATCH
@@ -74,15 +98,17 @@ class Signatures:
             return MISMATCH
         if "host" not in names or any(name not in headers for name in names):
             return MISMATCH
+        signer, _ = self._signers[said["key"]]
+        signed = {name: headers[name] for name in names}
         if not hmac.compare_digest(
-            self._signature(method, path, query, {n: headers[n] for n in names}, body, date),
-            said["signature"],
+            self._signature(signer, method, path, query, signed, body, date), said["signature"]
         ):
             return MISMATCH
         return ""
 
+    @staticmethod
     def _signature(
-        self,
+        signer: _Named,
         method: str,
         path: str,
         query: str,
@@ -97,8 +123,8 @@ class Signatures:
         url = f"http://{headers['host']}{path}" + (f"?{encoded}" if encoded else "")
         request = AWSRequest(method=method, url=url, data=body, headers=HeadersDict(headers))
         request.context["timestamp"] = date
-        canonical = self._signer.canonical_request(request)
-        return str(self._signer.signature(self._signer.string_to_sign(request, canonical), request))
+        canonical = signer.canonical_request(request)
+        return str(signer.signature(signer.string_to_sign(request, canonical), request))
 
 
 def _current(date: str, day: str, now: datetime) -> bool:

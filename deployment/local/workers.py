@@ -81,7 +81,7 @@ def pollers(workers: Any) -> list[Poller]:
         Poller("bus events", batches(config.BUS_EVENTS, EventFile().append, BUS_EVENTS)),
     ]
     if os.environ.get("INLET_STRATEGY") == "MaxSize":
-        from inlet import app as inlet
+        inlet = inlet_app()
 
         def departed(event: dict[str, Any], context: Any) -> Any:
             return inlet.max_size_inlet(sns_event(event), context)
@@ -99,11 +99,21 @@ def schedules(workers: Any, minute: float) -> list[Schedule]:
     ]
     strategy = os.environ.get("INLET_STRATEGY", "")
     if strategy:
-        from inlet import app as inlet
-
         function = INLETS[strategy]
-        found.append(Schedule(function, getattr(inlet, function.name), 60.0))
+        found.append(Schedule(function, getattr(inlet_app(), function.name), 60.0))
     return found
+
+
+def inlet_app() -> Any:
+    """The app of the inlets, signing as their role; on AWS Lambda gives them its keys."""
+    from botocore.credentials import Credentials
+
+    from inlet import app
+    from waiting_room.adapters import private_api
+
+    keys = Credentials(os.environ[config.INLET_KEY_ID], os.environ[config.INLET_SECRET])
+    private_api.credentials = lambda: keys
+    return app
 
 
 class EventFile:

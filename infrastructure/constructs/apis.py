@@ -69,6 +69,7 @@ class PrivateApi(Construct):
         surroundings: Surroundings,
         issuer: str,
         limits: Limits,
+        inlet_role: str,
     ) -> None:
         super().__init__(scope, name)
         self.served = RoomApi(
@@ -82,8 +83,13 @@ class PrivateApi(Construct):
         self.functions = AppFunctions(
             self, "Functions", app="private_api", surroundings=surroundings
         )
-        self.functions.add_views(PRIVATE, environment=_issuer(PRIVATE, issuer))
-        self.served.add_routes(routes_of(load_app("private_api")), targets=self.functions.targets)
+        routes = routes_of(load_app("private_api"))
+        told = _issuer(PRIVATE, issuer)
+        for route in routes:
+            if "POST" in route.methods:  # it changes something, and logs who did it
+                told.setdefault(route.view, {})["INLET_ROLE"] = inlet_role
+        self.functions.add_views(PRIVATE, environment=told)
+        self.served.add_routes(routes, targets=self.functions.targets)
 
 
 def _issuer(views: dict[str, tuple[Grant, ...]], issuer: str) -> dict[str, dict[str, str]]:

@@ -76,12 +76,15 @@ class RoomFunction(Construct):
         place: Place | None = None,
         timeout: int = API_TIMEOUT,
         memory: int = 1024,
+        role_name: str | None = None,
     ) -> None:
         super().__init__(scope, name)
         logs = aws_logs.LogGroup(
             self, "Logs", retention=habits.retention, removal_policy=habits.removal
         )
-        role = _role(self, logs=logs, statements=statements, in_vpc=place is not None)
+        role = _role(
+            self, logs=logs, statements=statements, in_vpc=place is not None, name=role_name
+        )
         self.function = aws_lambda.Function(
             self,
             "Function",
@@ -114,8 +117,14 @@ def _role(
     logs: aws_logs.ILogGroup,
     statements: Sequence[aws_iam.PolicyStatement],
     in_vpc: bool,
+    name: str | None = None,
 ) -> aws_iam.Role:
-    role = aws_iam.Role(scope, "Role", assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"))
+    role = aws_iam.Role(
+        scope,
+        "Role",
+        role_name=name,
+        assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"),
+    )
     logs.grant_write(role)
     if in_vpc:
         role.add_to_policy(aws_iam.PolicyStatement(actions=list(INTERFACES), resources=["*"]))

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from aws_cdk import Names, Stack
 from constructs import Construct
 
 LONGEST_REGION = 14  # ap-southeast-1
+LONGEST_ROLE = 64  # characters, IAM's limit
 
 
 def account_wide_name(scope: Construct, name: str, longest: int = 128) -> str:
@@ -17,3 +20,15 @@ def account_wide_name(scope: Construct, name: str, longest: int = 128) -> str:
     rest = f"-{name}-{Stack.of(scope).region}"
     room = longest - len(name) - 2 - LONGEST_REGION
     return f"{Names.unique_resource_name(scope, max_length=room, separator='-')}{rest}"
+
+
+def inlet_role_name(core_stack: str, region: str) -> str:
+    """The name of the role that the inlet of a core stack runs in.
+
+    Both stacks compute it, so that core knows the inlet's calls and depends on nothing of it.
+    """
+    longest = LONGEST_ROLE - len("-inlet-") - LONGEST_REGION
+    if len(core_stack) > longest:
+        digest = hashlib.sha256(core_stack.encode()).hexdigest()[:8]
+        core_stack = f"{core_stack[: longest - 9]}-{digest}"
+    return f"{core_stack}-inlet-{region}"

@@ -1,14 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may operate the room: a managed policy, and a group that has it."""
+"""Who may operate the room: managed policies, each with a group that has it.
+
+Three of them: *operators* may call everything (the AWS solution's one group), *steering* may watch
+and steer, *administrators* may also reset the line and rotate keys.
+"""
 
 from __future__ import annotations
 
-from aws_cdk import aws_apigateway, aws_iam, aws_sqs
+from collections.abc import Sequence
+
+from aws_cdk import aws_apigateway, aws_iam, aws_lambda, aws_sqs
 from constructs import Construct
+
+from infrastructure.permissions import ADMINISTRATORS, STEERING
+
+
+class Role(Construct):
+    """A ``policy`` for roles and a ``group`` for people that has it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        description: str,
+        statements: Sequence[aws_iam.PolicyStatement],
+    ) -> None:
+        super().__init__(scope, name)
+        self.policy = aws_iam.ManagedPolicy(
+            self, "Policy", description=description, statements=list(statements)
+        )
+        self.group = aws_iam.Group(self, "Group", managed_policies=[self.policy])
 
 
 class Operators(Construct):
-    """Put people into ``group``, or give roles ``policy``: the private API, and redrives."""
+    """Put people into ``group``, or give roles ``policy``: the private API, and redrives.
+
+    ``steering`` and ``administrators`` are narrower, and name each route that they may call.
+    ``key_functions`` change the signing keys.
+    """
 
     def __init__(
         self,
@@ -16,6 +46,7 @@ class Operators(Construct):
         name: str,
         *,
         private_api: aws_apigateway.RestApi,
+        key_functions: Sequence[aws_lambda.IFunction],
         joins: aws_sqs.IQueue,
         dead_letters: aws_sqs.IQueue,
     ) -> None:
@@ -47,3 +78,28 @@ class Operators(Construct):
             ],
         )
         self.group = aws_iam.Group(self, "Group", managed_policies=[self.policy])
+        self.steering = Role(
+            self,
+            "Steering",
+            description="Watch and steer the waiting room: all of its private API but the reset",
+            statements=[_routes(private_api, STEERING)],
+        )
+        self.administrators = Role(
+            self,
+            "Administrators",
+            description="Watch, steer and reset the waiting room, and rotate its signing keys",
+            statements=[
+                _routes(private_api, (*STEERING, *ADMINISTRATORS)),
+                aws_iam.PolicyStatement(
+                    actions=["lambda:InvokeFunction"],
+                    resources=[function.function_arn for function in key_functions],
+                ),
+            ],
+        )
+
+
+def _routes(api: aws_apigateway.RestApi, routes: Sequence[str]) -> aws_iam.PolicyStatement:
+    """Calls of routes, each given as "METHOD /path"."""
+    stage = api.deployment_stage.stage_name
+    arns = [api.arn_for_execute_api(*route.split(" "), stage) for route in routes]
+    return aws_iam.PolicyStatement(actions=["execute-api:Invoke"], resources=arns)

@@ -15,6 +15,7 @@ from infrastructure.constructs.counters import Counters
 from infrastructure.constructs.edge import Edge
 from infrastructure.constructs.function import Habits
 from infrastructure.constructs.joins import Joins
+from infrastructure.constructs.names import inlet_role_name
 from infrastructure.constructs.network import Network
 from infrastructure.constructs.operations import Operations
 from infrastructure.constructs.operators import Operators
@@ -25,7 +26,15 @@ from infrastructure.constructs.tables import Tables
 from infrastructure.constructs.watched import Watched
 from infrastructure.constructs.workers import Workers
 from infrastructure.permissions import Part
-from infrastructure.resources import CACHE_RULES, POSITIONS, SERVING_LOG, TABLES, TOKENS
+from infrastructure.resources import (
+    CACHE_RULES,
+    POSITIONS,
+    ROTATE,
+    SERVING_LOG,
+    SET_UP,
+    TABLES,
+    TOKENS,
+)
 
 
 class CoreStack(Stack):
@@ -105,7 +114,12 @@ class CoreStack(Stack):
             key_number=config.edge_key,
         )
         private = PrivateApi(
-            self, "Private", surroundings=surroundings, issuer=public.issuer, limits=limits
+            self,
+            "Private",
+            surroundings=surroundings,
+            issuer=public.issuer,
+            limits=limits,
+            inlet_role=inlet_role_name(config.stack_name, self.region),
         )
         workers = Workers(
             self,
@@ -131,6 +145,9 @@ class CoreStack(Stack):
             self,
             "Operators",
             private_api=private.served.api,
+            key_functions=[
+                workers.functions.by_name[worker.name].function for worker in (ROTATE, SET_UP)
+            ],
             joins=self.joins.queue,
             dead_letters=self.joins.dead_letters,
         )
@@ -164,6 +181,11 @@ class CoreStack(Stack):
             "PrivateTokenIssuer": self.issuer,
             "OperatorsGroup": operators.group.group_name,
             "OperatorsPolicy": operators.policy.managed_policy_arn,
+            "SteeringGroup": operators.steering.group.group_name,
+            "SteeringPolicy": operators.steering.policy.managed_policy_arn,
+            "AdministratorsGroup": operators.administrators.group.group_name,
+            "AdministratorsPolicy": operators.administrators.policy.managed_policy_arn,
+            "RotateKeysFunction": workers.functions.by_name[ROTATE.name].function.function_name,
             "EventBus": self.bus.event_bus_name,
             "JoinsQueue": self.joins.queue.queue_url,
             "DeadLetters": self.joins.dead_letters.queue_url,

@@ -14,6 +14,7 @@ from infrastructure.constructs.alarms import Alarms
 from infrastructure.constructs.app_functions import AppFunctions
 from infrastructure.constructs.departures import Departures
 from infrastructure.constructs.function import RoomFunction
+from infrastructure.constructs.names import inlet_role_name
 from infrastructure.constructs.rest_api import Limits, RoomApi
 from infrastructure.constructs.surroundings import Located, Surroundings
 from infrastructure.inlet_resources import INLETS, PRIVATE_ROUTES
@@ -61,6 +62,7 @@ class InletStack(Stack):
             habits=core.habits,
             timeout=chosen.timeout,
             memory=chosen.memory,
+            role_name=inlet_role_name(core.config.stack_name, self.region),
         )
         aws_events.Rule(
             self,

@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+
+import pytest
+
 from deployment.local.resources import table_request
 from infrastructure import enqueue, permissions
+from infrastructure.constructs.names import inlet_role_name
 from infrastructure.parameter_table import PAGE
+from infrastructure.permissions import ADMINISTRATORS, STEERING
 from infrastructure.resources import ASSIGN, JOINS, TABLES, WORKERS
 from infrastructure.routes import load_app, routes_of
 from tests.synthesized import Assembly, Synthesized
@@ -175,3 +182,62 @@ def test_the_issuer_is_the_stage_of_the_public_api(core: Synthesized) -> None:
         if "TOKEN_ISSUER" in one.get("Environment", {}).get("Variables", {})
     ]
     assert signers == [issuer, issuer]
+
+
+def test_the_groups_may_call_what_their_lists_say(core: Synthesized) -> None:
+    def called(group: str) -> set[str]:
+        (policy,) = (
+            made
+            for name, made in core.of_type("AWS::IAM::ManagedPolicy").items()
+            if name.startswith(f"Operators{group}Policy")
+        )
+        text = json.dumps(policy["PolicyDocument"])
+        return set(re.findall(r"/((?:GET|POST|\*)/[a-z_*]*)", text))
+
+    def listed(*lists: tuple[str, ...]) -> set[str]:
+        return {route.replace(" ", "") for routes in lists for route in routes}
+
+    assert called("Steering") == listed(STEERING)
+    assert called("Administrators") == listed(STEERING, ADMINISTRATORS)
+    assert called("") == {"*/*"}
+
+
+def test_administrators_alone_invoke_the_functions_that_change_keys(core: Synthesized) -> None:
+    invoking = {
+        name: json.dumps(made)
+        for name, made in core.of_type("AWS::IAM::ManagedPolicy").items()
+        if "lambda:InvokeFunction" in json.dumps(made)
+    }
+    assert [name.startswith("OperatorsAdministrators") for name in invoking] == [True]
+    (text,) = invoking.values()
+    functions = re.findall(r'"WorkersFunctions([A-Za-z]+?)Function[0-9A-F]+"', text)
+    assert set(functions) == {"RotateKeys", "SetUp"}
+
+
+def test_core_and_the_inlets_stack_agree_on_the_inlets_role(eventful: Assembly) -> None:
+    core, inlet = eventful.stacks["Core"], eventful.stacks["Inlet"]
+    (name,) = (
+        made["RoleName"] for made in inlet.of_type("AWS::IAM::Role").values() if "RoleName" in made
+    )
+    told = {
+        made["Description"]: made["Environment"]["Variables"].get("INLET_ROLE")
+        for made in core.of_type("AWS::Lambda::Function").values()
+        if "Environment" in made
+    }
+    changing = {view for view, role in told.items() if role}
+    assert changing == {
+        f"Waiting room: {view.replace('_', ' ')}"
+        for view in (
+            "increment_serving_counter", "generate_token", "update_session", "update_message",
+            "change_inlet", "reset_initial_state",
+        )
+    }  # fmt: skip
+    assert all(told[view] == name for view in changing)
+
+
+@pytest.mark.parametrize("stack", ["W", "WaitingRoom", "x" * 100])
+def test_the_name_of_the_inlets_role_fits_into_iams_limit(stack: str) -> None:
+    name = inlet_role_name(stack, "ap-southeast-1")
+    assert len(name) <= 64
+    assert name != inlet_role_name(stack + "y", "ap-southeast-1")
+    assert name != inlet_role_name(stack, "eu-central-1")

@@ -16,7 +16,7 @@ from deployment.local.authorizers import Refused, TokenAuthorizer, allows
 from deployment.local.pollers import QueueBatches, sns_event, sqs_record
 from deployment.local.proxy_events import Call, from_lambda, proxy_event
 from deployment.local.schedules import period
-from deployment.local.signatures import Signatures
+from deployment.local.signatures import OPERATOR, Signatures
 from infrastructure.resources import Function
 
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:store"
@@ -94,6 +94,26 @@ def test_a_good_signature_is_good_whatever_the_query(query: str) -> None:
     late = datetime.now(UTC).replace(year=2020)
     assert "expired" in check.refusal("GET", "/api/metrics", query, headers, b"", late)
     assert Signatures(KEY, "other", REGION).refusal("GET", "/api/metrics", query, headers, b"")
+
+
+def test_a_signer_is_named_as_api_gateway_does() -> None:
+    role = "arn:aws:sts::123456789012:assumed-role/inlet/inlet"
+    check = Signatures(KEY, SECRET, REGION)
+    check.add("INLETKEY", "other", role)
+    for key, secret, arn in ((KEY, SECRET, OPERATOR), ("INLETKEY", "other", role)):
+        request = AWSRequest("GET", "http://host.example/api/metrics", headers={}, data="")
+        SigV4Auth(Credentials(key, secret), "execute-api", REGION).add_auth(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers["host"] = "host.example"
+        assert check.refusal("GET", "/api/metrics", "", headers, b"") == ""
+        assert check.identity(headers)["userArn"] == arn
+        assert check.identity(headers)["accessKey"] == key
+    assert check.identity({}) == {}
+    call = Call("GET", "/metrics", "/api/metrics", "", {}, {}, b"", "::1")
+    event = proxy_event(call, "/metrics", "private", None, {"userArn": role})
+    assert event["requestContext"]["identity"] == {
+        "sourceIp": "::1", "userAgent": None, "userArn": role,
+    }  # fmt: skip
 
 
 # --- proxy events -----------------------------------------------------------------------------

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every route of the private API is placed: operators who steer, or administrators alone."""
+
+from __future__ import annotations
+
+import re
+
+from infrastructure.inlet_resources import PRIVATE_ROUTES
+from infrastructure.permissions import ADMINISTRATORS, STEERING
+from infrastructure.routes import load_app, routes_of
+from tests.servers import ROOT
+
+
+def private_routes() -> set[str]:
+    routes = routes_of(load_app("private_api"))
+    return {f"{method} {route.path}" for route in routes for method in route.methods}
+
+
+def test_every_private_route_has_its_role() -> None:
+    assert set(STEERING) | set(ADMINISTRATORS) == private_routes()
+    assert not set(STEERING) & set(ADMINISTRATORS)
+    assert len(set(STEERING)) == len(STEERING)
+
+
+def test_every_private_route_needs_a_signature() -> None:
+    assert all(route.iam for route in routes_of(load_app("private_api")))
+
+
+def test_an_inlet_may_do_nothing_that_steering_may_not() -> None:
+    assert {route for routes in PRIVATE_ROUTES.values() for route in routes} <= set(STEERING)
+
+
+def test_the_security_page_says_who_may_call_what() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    rows = re.findall(r"^\| `((?:GET|POST) /[a-z_]+)` \| (yes|no) \| (yes|no) \|", page, re.M)
+    assert {route: (steers, resets) for route, steers, resets in rows} == {
+        **dict.fromkeys(STEERING, ("yes", "yes")),
+        **dict.fromkeys(ADMINISTRATORS, ("no", "yes")),
+    }
