@@ -80,6 +80,8 @@ class Controls:
                 break
             except Conflict:
                 continue
+        else:
+            raise Unavailable("too many changes at once", 1)
         self._ledger.apply(self._log.read(event_id))
         changes.log(event_id, "message", actor, state.message, message)
         return message

@@ -226,8 +226,8 @@ def test_who_repeats_an_unanswered_reset_learns_that_it_was_made(
     world: World, logged: Logged
 ) -> None:
     logged()
+    world.counters.fail("apply", "")  # the announcement of the reset
     world.counters.fail("apply", "before")
-    world.log.fail("read", "")
     assert tell("/reset_initial_state", {"generation": 1}).status == 503
     again = tell("/reset_initial_state", {"generation": 1})
     assert (again.status, again.json["generation"]) == (409, 2)
