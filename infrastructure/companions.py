@@ -41,7 +41,8 @@ class StacksConfig(Parameters):
     def __post_init__(self) -> None:
         if not self.names or self.names - set(STACKS):
             raise ParameterError(
-                f"The parameter Stacks must be some of {', '.join(STACKS)}, not {self.chosen!r}."
+                f"The parameter Stacks must be some of {', '.join(STACKS)},"
+                f" not {self.chosen[:40]!r}."
             )
         for beside in (OPENID, INLET):
             if beside in self.names and CORE not in self.names:

@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from waiting_room.reading import LARGEST, read_whole
 
+SHOWN = 40  # characters of a wrong value that its sentence repeats
+
 
 class ParameterError(Exception):
     """A parameter is missing, unknown or cannot be meant; the sentence names it."""
@@ -34,7 +36,7 @@ def text(name: str, about: str, *, default: str | None = None, pattern: str, mea
 
     def read(name: str, value: Any) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
-            raise ParameterError(f"The parameter {name} must be {means}, not {value!r}.")
+            raise ParameterError(f"The parameter {name} must be {means}, not {_shown(value)}.")
         return value
 
     return _field(Parameter(name, about, read), default)
@@ -48,7 +50,7 @@ def texts(name: str, about: str, *, pattern: str, means: str) -> Any:
         known = isinstance(parts, list | tuple)
         found = tuple(str(part).strip() for part in parts if str(part).strip()) if known else ()
         if not known or not all(re.fullmatch(pattern, part, re.ASCII) for part in found):
-            raise ParameterError(f"The parameter {name} must be {means}, not {value!r}.")
+            raise ParameterError(f"The parameter {name} must be {means}, not {_shown(value)}.")
         return found
 
     return _field(Parameter(name, about, read), ())
@@ -62,7 +64,7 @@ def number(name: str, about: str, *, default: int, low: int, high: int) -> Any:
         found = read_whole(spelled, -LARGEST, LARGEST)
         if found is None:
             raise ParameterError(
-                f"The parameter {name} must be a whole number, not {spelled[:40]!r}."
+                f"The parameter {name} must be a whole number, not {_shown(value)}."
             )
         if not low <= found <= high:
             raise ParameterError(
@@ -79,7 +81,9 @@ def flag(name: str, about: str, *, default: bool) -> Any:
     def read(name: str, value: Any) -> bool:
         found = str(value).strip().lower()
         if found not in ("true", "false"):
-            raise ParameterError(f"The parameter {name} must be true or false, not {value!r}.")
+            raise ParameterError(
+                f"The parameter {name} must be true or false, not {_shown(value)}."
+            )
         return found == "true"
 
     return _field(Parameter(name, about, read), default)
@@ -92,7 +96,7 @@ def choice(name: str, about: str, *, default: str, among: Iterable[str]) -> Any:
     def read(name: str, value: Any) -> str:
         if value not in words:
             raise ParameterError(
-                f"The parameter {name} must be one of {', '.join(words)}, not {value!r}."
+                f"The parameter {name} must be one of {', '.join(words)}, not {_shown(value)}."
             )
         return str(value)
 
@@ -135,6 +139,11 @@ def refuse_unknown(context: Iterable[str], *kinds: type[Parameters]) -> None:
             near = get_close_matches(given, names, 1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ParameterError(f"There is no parameter {given}.{hint}")
+
+
+def _shown(value: object) -> str:
+    """The beginning of a wrong value; JSON in the context may be of any length."""
+    return repr(value if isinstance(value, str) else str(value)[:SHOWN])[: SHOWN + 2]
 
 
 def _field(parameter: Parameter, default: Any) -> Any:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from waiting_room.errors import InvalidInput
+from waiting_room.reading import UNREADABLE, is_whole, json_object
 from waiting_room.records import Outcome
 from waiting_room.settings import MAX_VALIDITY
 from waiting_room.tokens import TOKEN_USES, claims
@@ -84,10 +86,21 @@ class KeySet:
     @classmethod
     def from_json(cls, text: str) -> KeySet:
         """Read what ``to_json`` wrote; raises ValueError when it is something else."""
-        content: dict[str, Sequence[dict[str, Any]]] = json.loads(text)
-        return cls(
-            tuple(SigningKey(entry["jwk"], int(entry["signs_from"])) for entry in content["keys"])
-        )
+        try:
+            entries = json_object(text, "the secret")["keys"]
+            keys = tuple(SigningKey(entry["jwk"], entry["signs_from"]) for entry in entries)
+            whole = all(is_whole(key.signs_from) and _is_jwk(key.jwk) for key in keys)
+        except (InvalidInput, *UNREADABLE):
+            whole = False
+        if not whole:
+            raise ValueError("the secret holds no key set")
+        return cls(keys)
+
+
+def _is_jwk(jwk: object) -> bool:
+    return isinstance(jwk, dict) and all(
+        isinstance(jwk.get(name), str) for name in (*PUBLIC_MEMBERS, *RSA_MEMBERS)
+    )
 
 
 def new_jwk() -> dict[str, str]:
