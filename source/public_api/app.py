@@ -16,6 +16,9 @@ from waiting_room.web import (
     body,
     cached,
     client_secret,
+    ended_mark,
+    optional_query,
+    page_token,
     query,
     reply,
     text,
@@ -92,7 +95,10 @@ def jwks() -> Response:
 @app.route("/ended_sessions", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @answers
 def ended_sessions() -> Response:
-    return reply({"request_ids": room().ended_sessions(_query("event_id"))}, cache=cached(5))
+    after = ended_mark(optional_query(app.current_request, "next_token"))
+    ids, mark = room().ended_sessions(_query("event_id"), after)
+    more = {"next_token": page_token(mark)} if mark else {}
+    return reply({"request_ids": ids, **more}, cache=cached(5))
 
 
 def _keys_kept() -> str:

@@ -26,6 +26,10 @@ from waiting_room.records import (
 )
 from waiting_room.signing import KeySet
 
+# Shards of the ended sessions of an event. A partition of an index takes 1,000 writes/s and holds
+# up its table beyond: 4,000 sessions may end in a second, as many as a new table takes writes.
+ENDED_SHARDS = 4
+
 
 class Clock(Protocol):
     """The time as seconds since the epoch, with fraction."""
@@ -196,8 +200,15 @@ class Outcomes(Protocol):
     def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
         """The tokens of a range of positions, in any order; consistent reads, few attributes."""
 
-    def ended(self, event_id: str, generation: int, now: int) -> list[str]:
-        """Request ids of ended sessions whose token's time is not over; eventually consistent."""
+    def ended_page(
+        self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
+    ) -> tuple[list[str], tuple[int, int] | None]:
+        """Request ids of ended sessions whose token's time is not over, and the mark to go on after
+        (None: the end). At most ENDED_SHARDS queries a page; eventually consistent.
+
+        A mark is a token's end and position, in the order of shard, end and position. Ends that are
+        past stand for the beginning of the position's shard, so a mark never grows old.
+        """
 
     def expired_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None

@@ -148,9 +148,11 @@ class Room:
         """Every public key that may verify a living token."""
         return self._key_ring.jwks()
 
-    def ended_sessions(self, event_id: str) -> list[str]:
-        """Request ids of sessions that ended before their token's time was over."""
-        return self._visits.ended(event_id)
+    def ended_sessions(
+        self, event_id: str, after: tuple[int, int, int] | None = None
+    ) -> tuple[list[str], tuple[int, int, int] | None]:
+        """Request ids of sessions that ended before their token's time was over; and a mark."""
+        return self._visits.ended(event_id, after)
 
     # --- what an operator does ---------------------------------------------------------------
 

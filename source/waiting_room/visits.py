@@ -14,6 +14,8 @@ from waiting_room.ports import Outcomes, Positions, ServingLog
 from waiting_room.records import Admission, Position
 from waiting_room.settings import Settings
 
+ENDED_PAGE = 1_000  # request ids of one answer: 40 KB
+
 
 class Visits:
     """The visits of an event, by request id."""
@@ -59,11 +61,21 @@ class Visits:
             generation=row.generation, position=row.position,
         )  # fmt: skip
 
-    def ended(self, event_id: str) -> list[str]:
-        """Request ids of sessions that ended before their token's time was over."""
+    def ended(
+        self, event_id: str, after: tuple[int, int, int] | None
+    ) -> tuple[list[str], tuple[int, int, int] | None]:
+        """Request ids of sessions that ended before their token's time was over; and a mark.
+
+        A page has ENDED_PAGE of them at most. A mark of before a reset begins again: what ended
+        since the reset is in the pages after it, whole.
+        """
         self._settings.event(event_id)
         generation = self._log.read(event_id).generation
-        return self._outcomes.ended(event_id, generation, self._ledger.now())
+        place = after[1:] if after and after[0] == generation else None
+        ids, mark = self._outcomes.ended_page(
+            event_id, generation, self._ledger.now(), ENDED_PAGE, place
+        )
+        return ids, (generation, *mark) if mark else None
 
     def expired(
         self, event_id: str, limit: int, after: tuple[int, int] | None

@@ -8,7 +8,7 @@ import functools
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from chalice import Response
@@ -181,24 +181,39 @@ def client_secret(content: Mapping[str, Any], longest: int) -> str | None:
     return text(content, "client_secret", longest=longest)
 
 
-def page_token(mark: tuple[int, int]) -> str:
-    """A page mark as an opaque text for the caller."""
-    return base64.urlsafe_b64encode(f"{mark[0]}.{mark[1]}".encode()).decode().rstrip("=")
+def page_token(mark: Sequence[int]) -> str:
+    """A page mark, of whole numbers from 0, as an opaque text for the caller."""
+    return base64.urlsafe_b64encode(".".join(map(str, mark)).encode()).decode().rstrip("=")
 
 
 def page_mark(token: str | None) -> tuple[int, int] | None:
-    """What ``page_token`` made, read again; raises InvalidInput for anything else.
+    """A mark of ``expired_tokens`` that ``page_token`` made, read again; raises InvalidInput."""
+    if token is None:
+        return None
+    shard, position = _mark(token, (4, 15))
+    return shard, position
+
+
+def ended_mark(token: str | None) -> tuple[int, int, int] | None:
+    """A mark of ``ended_sessions`` that ``page_token`` made, read again; raises InvalidInput."""
+    if token is None:
+        return None
+    generation, expires_at, position = _mark(token, (9, 12, 15))
+    return generation, expires_at, position
+
+
+def _mark(token: str, digits: Sequence[int]) -> tuple[int, ...]:
+    """What ``page_token`` made of numbers with so many digits; raises InvalidInput for others.
 
     The decoder skips signs that are none of its own, so the mark is spelled again and compared.
     """
-    if token is None:
-        return None
+    pattern = r"\.".join(rf"(\d{{1,{most}}})" for most in digits)
     try:
         decoded = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4)).decode()
-        found = re.fullmatch(r"(\d{1,4})\.(\d{1,15})", decoded, re.ASCII)
+        found = re.fullmatch(pattern, decoded, re.ASCII)
     except ValueError:  # binascii's and Unicode's errors are kinds of it
         found = None
-    mark = (int(found[1]), int(found[2])) if found else None
-    if mark is None or page_token(mark) != token:
+    mark = tuple(map(int, found.groups())) if found else ()
+    if not mark or page_token(mark) != token:
         raise InvalidInput("next_token must be the one that the page before gave")
     return mark

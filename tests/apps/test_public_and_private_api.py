@@ -13,6 +13,7 @@ import private_api.app
 import public_api.app
 from tests.gateway_event import Answer, call
 from tests.world import EVENT, World, settings
+from waiting_room import visits
 from waiting_room.adapters.memory_inlet import MemoryInlet
 from waiting_room.inlet_control import InletControl
 
@@ -93,6 +94,39 @@ def test_strangers_and_unknown_places(world: World) -> None:
     assert tell("/generate_token", visit(STRANGER)).status == 404
     assert ask("/request_status", **visit(STRANGER)).status == 404
     assert tell("/update_session", {**visit(STRANGER), "status": -1}).status == 404
+
+
+def test_ended_sessions_come_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visits, "ENDED_PAGE", 2)
+    visitors = world.visitors(5)
+    world.serve(5)
+    for visitor in visitors:
+        post("/generate_token", visit(visitor))
+        tell("/update_session", {**visit(visitor), "status": 1})
+    found: list[str] = []
+    answer = get("/ended_sessions", event_id=EVENT)
+    token = answer.json["next_token"]
+    found += answer.json["request_ids"]
+    while "next_token" in answer.json:
+        answer = get("/ended_sessions", event_id=EVENT, next_token=answer.json["next_token"])
+        assert len(answer.json["request_ids"]) <= 2
+        found += answer.json["request_ids"]
+    assert sorted(found) == sorted(visitors)
+    # a mark of before a reset begins again
+    tell("/reset_initial_state", {"event_id": EVENT})
+    again = get("/ended_sessions", event_id=EVENT, next_token=token)
+    assert (again.status, again.json) == (200, {"request_ids": []})
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "MS4y", "MS4wLjA=", "MS4wLjA.", "\ud800", "MS4wLjA" * 9, "LTEuMC4w"]
+)
+def test_a_mark_that_no_page_gave_is_refused_by_name(world: World, token: str) -> None:
+    answer = get("/ended_sessions", event_id=EVENT, next_token=token)
+    assert (answer.status, answer.headers["cache-control"]) == (400, "no-store")
+    assert "next_token" in answer.json["error"]
+    twice = get("/ended_sessions", event_id=EVENT, next_token=["MS4wLjA", "MS4wLjA"])
+    assert (twice.status, "next_token" in twice.json["error"]) == (400, True)
 
 
 def test_answers_say_how_long_they_may_be_cached(world: World) -> None:

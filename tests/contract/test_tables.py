@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from waiting_room.adapters import (
 )
 from waiting_room.adapters.memory import MemoryOutcomes, MemoryServingLog
 from waiting_room.errors import Conflict
+from waiting_room.ports import ENDED_SHARDS
 from waiting_room.records import (
     Checkpoint,
     Ending,
@@ -183,10 +185,99 @@ def test_ended_sessions_are_known_until_their_token_dies(tables: Tables, event_i
         status = SessionStatus.ABANDONED if row.position % 2 else SessionStatus.COMPLETED
         tables.outcomes.end_session(event_id, 1, row.position, status, NOW, "mark")
     ended = {row.request_id for row in rows[:20]}
-    assert sorted(tables.outcomes.ended(event_id, 1, NOW)) == sorted(ended)
+    assert sorted(ended_ids(tables, event_id, 1, NOW)) == sorted(ended)
     late = {row.request_id for row in rows[5:20]}
-    assert set(tables.outcomes.ended(event_id, 1, NOW + 105)) == late
-    assert tables.outcomes.ended(event_id, 2, NOW) == []
+    assert set(ended_ids(tables, event_id, 1, NOW + 105)) == late
+    assert ended_ids(tables, event_id, 2, NOW) == []
+
+
+def ended_ids(
+    tables: Tables, event_id: str, generation: int, now: int, limit: int = 1000
+) -> list[str]:
+    """Request ids of all pages."""
+    found: list[str] = []
+    mark: tuple[int, int] | None = None
+    for _ in range(1000):
+        page, mark = tables.outcomes.ended_page(event_id, generation, now, limit, mark)
+        assert len(page) <= limit
+        found += page
+        if mark is None:
+            return found
+        assert page, "a page with a mark is full"
+    raise AssertionError("pages without end")
+
+
+def end_many(tables: Tables, event_id: str, count: int) -> list[str]:
+    """Sessions that ended: two of three tokens end in the same second; answers request ids."""
+    rows = [place(event_id, position) for position in range(1, count + 1)]
+    for row in rows:
+        tables.outcomes.decide(token(row, NOW + 100 + row.position % 3 // 2))
+        tables.outcomes.end_session(event_id, 1, row.position, SessionStatus.COMPLETED, NOW, "m")
+    return [row.request_id for row in rows]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 7, 19, 20, 21])
+def test_every_ended_session_is_in_one_page(tables: Tables, event_id: str, limit: int) -> None:
+    ids = end_many(tables, event_id, 20)
+    found = ended_ids(tables, event_id, 1, NOW, limit)
+    assert sorted(found) == sorted(ids)
+
+
+def test_sessions_that_end_between_two_pages_are_in_the_later_ones(
+    tables: Tables, event_id: str
+) -> None:
+    ids = end_many(tables, event_id, 8)
+    first, mark = tables.outcomes.ended_page(event_id, 1, NOW, 3, None)
+    late = place(event_id, 11)  # the last shard
+    tables.outcomes.decide(token(late, NOW + 500))
+    tables.outcomes.end_session(event_id, 1, 11, SessionStatus.COMPLETED, NOW, "m")
+    found = list(first)
+    while mark:
+        page, mark = tables.outcomes.ended_page(event_id, 1, NOW, 3, mark)
+        found += page
+    assert sorted(found) == sorted([*ids, late.request_id])
+
+
+def test_a_mark_whose_token_is_dead_goes_on_at_its_shard(tables: Tables, event_id: str) -> None:
+    """A verifier may be slow, and a caller may make marks up: neither is an error."""
+    ids = end_many(tables, event_id, 8)
+    in_last = {ids[2], ids[6]}  # positions 3 and 7
+    page, mark = tables.outcomes.ended_page(event_id, 1, NOW, 10, (NOW, 7))
+    assert (set(page), mark) == (in_last, None)
+    page, mark = tables.outcomes.ended_page(event_id, 1, NOW, 10, (0, 3))
+    assert (set(page), mark) == (in_last, None)
+    page, mark = tables.outcomes.ended_page(event_id, 1, NOW, 10, (10**12 - 1, 10**15 - 1))
+    assert (page, mark) == ([], None)
+
+
+def test_a_page_of_ended_sessions_makes_a_few_queries_however_many_there_are(
+    tables: Tables, event_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(tables.outcomes, MemoryOutcomes):
+        pytest.skip("memory makes no queries")
+    asked: list[int] = []
+    query = tables.outcomes._client.query  # type: ignore[attr-defined]
+
+    def counted(**request: Any) -> Any:
+        asked.append(request["Limit"])
+        return query(**request)
+
+    monkeypatch.setattr(tables.outcomes._client, "query", counted)  # type: ignore[attr-defined]
+    for count in (0, 1, 40):
+        if count:
+            end_many(tables, event_id, count)
+        asked.clear()
+        mark: tuple[int, int] | None = None
+        pages = 0
+        while True:
+            before = len(asked)
+            _, mark = tables.outcomes.ended_page(event_id, 1, NOW, 10, mark)
+            pages += 1
+            assert len(asked) - before <= ENDED_SHARDS <= 4
+            if mark is None:
+                break
+        assert pages <= count // 10 + 1 + 1
+        assert max(asked) <= 10
 
 
 def test_ranges_are_exclusive_and_follow_one_another(tables: Tables, event_id: str) -> None:

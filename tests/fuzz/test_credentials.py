@@ -210,6 +210,26 @@ def test_any_page_mark_is_read_or_refused(mark: str) -> None:
 
 
 @fuzzed
+@given(TEXT | st.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
+def test_any_mark_of_ended_sessions_is_read_or_refused(mark: str) -> None:
+    try:
+        found = web.ended_mark(mark)
+    except InvalidInput:
+        return
+    assert found is not None
+    assert web.page_token(found) == mark
+
+
+@fuzzed
+@given(st.integers(0, 10**9 - 1), st.integers(0, 10**12 - 1), st.integers(0, 10**15 - 1))
+def test_a_mark_of_ended_sessions_comes_back(generation: int, ends: int, position: int) -> None:
+    mark = (generation, ends, position)
+    assert web.ended_mark(web.page_token(mark)) == mark
+    with pytest.raises(InvalidInput, match="next_token"):
+        web.page_mark(web.page_token(mark))
+
+
+@fuzzed
 @given(st.integers(0, 9999), st.integers(0, 10**15 - 1))
 def test_a_page_mark_comes_back(minute: int, position: int) -> None:
     assert web.page_mark(web.page_token((minute, position))) == (minute, position)

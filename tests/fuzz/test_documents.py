@@ -126,6 +126,7 @@ def deployed(made: Apis, name: str) -> dict[str, Any]:
     known: dict[str, list[Any]] = {
         "EventId": [EVENT], "RequestId": made.ids, "ClientId": [EVENT], "RedirectUri": [CALLBACK],
         "ClientSecret": [CLIENT_SECRET], "Transaction": made.transactions, "Code": made.codes,
+        "EndedMark": [page_token(mark) for mark in ((1, 0, 0), (1, 10**10, 7), (9, 2, 10**9))],
         "NextToken": [page_token(mark) for mark in ((0, 0), (1, 2), (63, 10**9))],
     }  # fmt: skip
     schemas = document(name)["components"]["schemas"]

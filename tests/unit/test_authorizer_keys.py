@@ -16,7 +16,7 @@ import pytest
 from tests import doors
 from tests.doors import RoomOverHttp, room_over_http, token
 from tests.world import EVENT, START, Clock
-from waiting_room.adapters import https_json, kept
+from waiting_room.adapters import https_json, https_jwks, kept
 from waiting_room.adapters.https_json import NotServed, get_json
 from waiting_room.adapters.https_jwks import HttpsEndedSessions, HttpsKeys, read_keys
 from waiting_room.authorizer import Accepted, Verifier
@@ -281,9 +281,62 @@ def test_ended_sessions_are_known_within_the_time_they_are_kept(room: RoomOverHt
     assert ended.has("b")
 
 
+def pages(room: RoomOverHttp, count: int, *, endless: bool = False) -> None:
+    """Pages of one ended session each, named after its number."""
+    for number in range(count):
+        token = "" if number == 0 else f"&next_token=page-{number}"
+        body: dict[str, object] = {"request_ids": [f"id-{number}"]}
+        if endless or number + 1 < count:
+            body["next_token"] = f"page-{number + 1}"
+        room.replies[ENDED + token] = (200, json.dumps(body).encode())
+
+
+def test_every_page_of_ended_sessions_is_read(room: RoomOverHttp) -> None:
+    pages(room, 3)
+    ended = HttpsEndedSessions(room.url, EVENT, 5, Clock())
+    assert all(ended.has(f"id-{number}") for number in range(3))
+    assert room.asked["/ended_sessions"] == 3
+
+
+def test_pages_without_end_are_no_list(room: RoomOverHttp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(https_jwks, "MOST_ENDED_PAGES", 3)
+    pages(room, 3, endless=True)
+    with pytest.raises(Unavailable):
+        HttpsEndedSessions(room.url, EVENT, 5, Clock()).has("id-0")
+    assert room.asked["/ended_sessions"] == 3
+    pages(room, 3)
+    assert HttpsEndedSessions(room.url, EVENT, 5, Clock()).has("id-2")
+
+
+def test_pages_that_take_too_long_are_no_list() -> None:
+    clock = Clock()
+
+    def slow(_url: str, _longest: int) -> dict[str, object]:
+        clock.now += 6
+        return {"request_ids": ["a"], "next_token": "x"}
+
+    with pytest.raises(Unavailable):
+        HttpsEndedSessions("http://room", EVENT, 5, clock, slow).has("a")
+
+
+def test_a_page_that_fails_leaves_the_list_that_is_known(room: RoomOverHttp) -> None:
+    clock = Clock()
+    pages(room, 2)
+    ended = HttpsEndedSessions(room.url, EVENT, 5, clock)
+    assert ended.has("id-1")
+    room.replies[f"{ENDED}&next_token=page-1"] = (503, b"")
+    clock.now += 60
+    assert ended.has("id-1")
+
+
 @pytest.mark.parametrize(
-    "junk", [b"junk", b"[]", b"{}", b'{"request_ids": 7}', b'{"request_ids": [7]}']
-)
+    "junk",
+    [
+        b"junk", b"[]", b"{}", b'{"request_ids": 7}', b'{"request_ids": [7]}',
+        b'{"request_ids": [], "next_token": 7}', b'{"request_ids": [], "next_token": ""}',
+        b'{"request_ids": [], "next_token": "%s"}' % (b"x" * 200),
+    ],
+)  # fmt: skip
 def test_a_list_of_ended_sessions_that_is_none_is_not_taken_for_empty(
     room: RoomOverHttp, junk: bytes
 ) -> None:

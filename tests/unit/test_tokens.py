@@ -174,9 +174,9 @@ def test_an_ended_session_gives_no_token(world: World) -> None:  # lesson 16
     world.room.update_session(EVENT, visitor, 1)
     with pytest.raises(SessionEnded):
         world.token(visitor)
-    assert world.room.ended_sessions(EVENT) == [visitor]
+    assert world.room.ended_sessions(EVENT) == ([visitor], None)
     world.clock.now += 3600
-    assert world.room.ended_sessions(EVENT) == []
+    assert world.room.ended_sessions(EVENT) == ([], None)
     assert outcome_of(lambda: world.room.update_session(EVENT, visitor, 1)) == "NoLiveSession"
 
 

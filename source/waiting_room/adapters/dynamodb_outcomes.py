@@ -16,14 +16,13 @@ from waiting_room.adapters.dynamodb_items import (
     insert_new,
     line_of,
     number,
-    query_all,
     query_line,
     text,
     to_item,
-    wide,
 )
 from waiting_room.errors import Unavailable
 from waiting_room.messages import outcome_from_item
+from waiting_room.ports import ENDED_SHARDS
 from waiting_room.records import Ending, LiveToken, Outcome, OutcomeKind, SessionStatus
 from waiting_room.settings import ROW_LIFE
 
@@ -105,7 +104,7 @@ class DynamoOutcomes:
                     ExpressionAttributeNames=_NAMES,
                     ExpressionAttributeValues={
                         **_values(now),
-                        ":line": {"S": line_of(event_id, generation, position)},
+                        ":line": {"S": _ended_line(event_id, generation, position)},
                         ":status": {"S": status.value},
                         ":mark": {"S": mark},
                     },
@@ -153,24 +152,42 @@ class DynamoOutcomes:
                 SessionStatus(text(item, "session_status")),
             )
 
-    def ended(self, event_id: str, generation: int, now: int) -> list[str]:
+    def ended_page(
+        self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
+    ) -> tuple[list[str], tuple[int, int] | None]:
         """Request ids of ended sessions whose token lives, from the index that has only those."""
-
-        def read(shard: int) -> list[str]:
-            found = query_all(
-                self._client,
-                WHAT,
-                TableName=self._table,
-                IndexName=ENDED,
-                KeyConditionExpression="ended_line = :line AND #expires_at > :now",
-                ExpressionAttributeNames={"#expires_at": "expires_at"},
-                ExpressionAttributeValues=to_item(
-                    {":line": f"{event_id}#{generation}#{shard}", ":now": now}
-                ),
+        ends, position = after or (0, 0)
+        found: list[str] = []
+        for shard in range(position % ENDED_SHARDS, ENDED_SHARDS):
+            key = to_item(
+                {
+                    "ended_line": _ended_line(event_id, generation, position),
+                    "expires_at": ends,
+                    "line": line_of(event_id, generation, position),
+                    "position": position,
+                }
             )
-            return [text(item, "request_id") for item in found]
-
-        return [request_id for ids in wide(read, range(SHARDS)) for request_id in ids]
+            with answering(WHAT):
+                page = self._client.query(
+                    TableName=self._table,
+                    IndexName=ENDED,
+                    KeyConditionExpression="ended_line = :line AND #expires_at > :now",
+                    ExpressionAttributeNames={"#expires_at": "expires_at"},
+                    ExpressionAttributeValues=to_item(
+                        {":line": _ended_line(event_id, generation, shard), ":now": now}
+                    ),
+                    Limit=limit - len(found),
+                    # DynamoDB refuses to start outside of what is asked for
+                    **({"ExclusiveStartKey": key} if ends > now else {}),
+                )
+            found.extend(text(item, "request_id") for item in page["Items"])
+            last = page.get("LastEvaluatedKey")
+            if last:
+                return found, (number(last, "expires_at"), number(last, "position"))
+            ends = 0
+            if len(found) == limit and shard + 1 < ENDED_SHARDS:
+                return found, (0, shard + 1)
+        return found, None
 
     def expired_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
@@ -210,6 +227,10 @@ class DynamoOutcomes:
 
 
 _NAMES = {"#kind": "kind", "#status": "session_status", "#expires_at": "expires_at"}
+
+
+def _ended_line(event_id: str, generation: int, position: int) -> str:
+    return f"{event_id}#{generation}#{position % ENDED_SHARDS}"
 
 
 def _values(now: int) -> Item:

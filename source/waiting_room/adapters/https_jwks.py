@@ -20,7 +20,10 @@ from waiting_room.reading import UNREADABLE
 UNKNOWN_KEY_PAUSE = 60.0  # seconds; callers make up key ids, the room must not feel it
 MAX_KEYS = 32  # a day of tokens needs two; more than this is not the room's key set
 LONGEST_KEY_SET = 65_536  # bytes
-LONGEST_ENDED_LIST = 8_388_608  # bytes: about 200,000 ended sessions; Lambda answers with 6 MB
+LONGEST_ENDED_PAGE = 131_072  # bytes; a page has 1,000 request ids at most, 40 KB
+MOST_ENDED_PAGES = 200  # 200,000 ended sessions whose tokens live; beyond, nobody can be let in
+ENDED_DEADLINE = 10.0  # s for all pages: a visitor waits where none was read before
+LONGEST_MARK = 128  # signs of a next_token
 MIN_KEY_BITS = 2048  # RFC 7518, 3.3
 MAX_KEY_BITS = 8192  # a longer one costs every check of a token more than it gives
 
@@ -82,7 +85,7 @@ class HttpsKeys:
 
 
 class HttpsEndedSessions:
-    """The EndedSessions port, from ``/ended_sessions``, kept ``keep`` seconds."""
+    """The EndedSessions port, from the pages of ``/ended_sessions``, kept ``keep`` seconds."""
 
     def __init__(
         self,
@@ -93,7 +96,7 @@ class HttpsEndedSessions:
         get: Get = get_json,
     ) -> None:
         self._address = f"{public_api}/ended_sessions?event_id={quote(event_id, safe='')}"
-        self._get = get
+        self._get, self._monotonic = get, monotonic
         self._kept = Kept(self._load, keep, monotonic, "the ended sessions")
 
     def has(self, request_id: str) -> bool:
@@ -101,11 +104,30 @@ class HttpsEndedSessions:
         return request_id in self._kept.get()
 
     def _load(self) -> frozenset[str]:
-        content = self._get(self._address, LONGEST_ENDED_LIST)
-        ids = content.get("request_ids") if isinstance(content, dict) else None
-        if not isinstance(ids, list) or not all(isinstance(entry, str) for entry in ids):
-            raise Unavailable("the room answered no list of ended sessions")
-        return frozenset(ids)
+        """All pages; raises Unavailable when there are too many, or they take too long."""
+        found: set[str] = set()
+        address, end = self._address, self._monotonic() + ENDED_DEADLINE
+        for _ in range(MOST_ENDED_PAGES):
+            content = self._get(address, LONGEST_ENDED_PAGE)
+            ids, token = _ended_page(content)
+            found.update(ids)
+            if token is None:
+                return frozenset(found)
+            if self._monotonic() > end:
+                raise Unavailable("the list of ended sessions takes too long")
+            address = f"{self._address}&next_token={quote(token, safe='')}"
+        raise Unavailable("the list of ended sessions has too many pages")
+
+
+def _ended_page(content: Any) -> tuple[list[str], str | None]:
+    """Request ids of a page, and what to ask for the next one with; raises Unavailable."""
+    ids = content.get("request_ids") if isinstance(content, dict) else None
+    if not isinstance(ids, list) or not all(isinstance(entry, str) for entry in ids):
+        raise Unavailable("the room answered no list of ended sessions")
+    token = content.get("next_token")
+    if token is not None and not (isinstance(token, str) and 0 < len(token) <= LONGEST_MARK):
+        raise Unavailable("the room answered no list of ended sessions")
+    return ids, token
 
 
 def https_verifier(settings: AuthorizerSettings) -> Verifier:

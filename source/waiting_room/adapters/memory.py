@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from waiting_room import account, serving
 from waiting_room.errors import Conflict, CountersLost, NoKeysYet, Unavailable
-from waiting_room.ports import Claim, Rebuild
+from waiting_room.ports import ENDED_SHARDS, Claim, Rebuild
 from waiting_room.records import (
     Admission,
     Checkpoint,
@@ -455,13 +455,25 @@ class MemoryOutcomes:
             if row.is_token
         ]
 
-    def ended(self, event_id: str, generation: int, now: int) -> list[str]:
-        """Request ids of ended sessions whose token's time is not over."""
-        return [
-            row.request_id
+    def ended_page(
+        self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
+    ) -> tuple[list[str], tuple[int, int] | None]:
+        """Request ids of ended sessions whose token's time is not over, by shard."""
+        ends, position = after or (0, 0)
+        if ends <= now:
+            ends, position = 0, position % ENDED_SHARDS - ENDED_SHARDS  # before the shard's first
+        found = sorted(
+            (row.position % ENDED_SHARDS, row.expires_at, row.position, row.request_id)
             for row in self.between(event_id, generation, 1, 2**53)
-            if row.is_token and row.status is not SessionStatus.OPEN and now < row.expires_at
-        ]
+            if row.is_token
+            and row.status is not SessionStatus.OPEN
+            and now < row.expires_at
+            and (row.position % ENDED_SHARDS, row.expires_at, row.position)
+            > (position % ENDED_SHARDS, ends, position)
+        )
+        page = found[:limit]
+        mark = (page[-1][1], page[-1][2]) if len(found) > limit else None
+        return [request_id for *_, request_id in page], mark
 
     def expired_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
