@@ -109,9 +109,12 @@ def _remembered(kind: str) -> Iterator[Attempt]:
             "a frame": {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
             "a prefetch": {"Sec-Purpose": "prefetch"},
         }.items():
-            answer = ask(port, "GET", "/leave?everything", {**common, **headers})
-            changed = b"set-cookie" in answer.lower()
-            result = f"{status(answer)}, the address is {'replaced' if changed else 'kept'}"
+            asked = [
+                ask(port, "GET", target, {**common, **headers})
+                for target in ("/leave?everything", "/waiting-room/enter?back")
+            ]
+            changed = any(b"set-cookie" in answer.lower() for answer in asked)
+            result = f"{status(asked[0])}, the address is {'replaced' if changed else 'kept'}"
             yield Attempt(
                 FAULT, f"{kind}: the address to come back to replaced by {name}", result, changed
             )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.cookies
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -53,6 +54,14 @@ class Site:
     def post_token(self, value: str, **headers: str) -> Answer:
         visit = Visit("POST", "/waiting-room/enter", "", {**FROM_PAGE, **headers})
         return self.gate.enter(visit, urlencode({"token": value}).encode())
+
+    def come_back(self, cookie: str) -> Answer:
+        """What the gate answers when the browser follows the entrance's redirect."""
+        entered = self.post_token(token())
+        path, _, query = header(entered, "Location").partition("?")
+        visit = Visit("GET", path, query, {"cookie": cookie})
+        assert self.gate.is_entrance(visit)
+        return self.gate.enter(visit, b"")
 
 
 def cookies(answer: Answer) -> dict[str, http.cookies.Morsel[str]]:
@@ -188,10 +197,11 @@ def test_a_browser_without_a_token_is_sent_to_wait_and_comes_back_where_it_wante
     assert (kept["httponly"], kept["secure"], kept["samesite"], kept["path"]) == (
         True, True, "Lax", "/",
     )  # fmt: skip
-    back = site.post_token(token(), cookie=f"{kept.key}={kept.coded_value}")
+    back = site.come_back(f"{kept.key}={kept.coded_value}")
     assert (back.status, header(back, "Location")) == (303, "/shop/%C3%A9?item=5&x=%2F")
     assert cookies(back)[RETURN]["max-age"] == "0"
-    assert isinstance(site.get(cookie=f"{COOKIE}={cookies(back)[COOKIE].value}"), Pass)
+    session = cookies(site.post_token(token()))[COOKIE].value
+    assert isinstance(site.get(cookie=f"{COOKIE}={session}"), Pass)
 
 
 def test_a_form_that_needs_the_line_first_is_answered_with_a_get() -> None:
@@ -208,7 +218,7 @@ def test_a_form_that_needs_the_line_first_is_answered_with_a_get() -> None:
 )  # fmt: skip
 def test_nobody_is_sent_to_another_site(address: str) -> None:
     kept = f"{RETURN}={quote(address, safe='')}"
-    assert header(Site().post_token(token(), cookie=kept), "Location") == "/"
+    assert header(Site().come_back(kept), "Location") == "/"
 
 
 @given(st.text())
@@ -217,7 +227,7 @@ def test_the_way_back_is_always_a_path_of_this_site(path: str) -> None:
     answer = site.get("/" + path, accept=HTML)
     kept = cookies(answer)
     sent = "; ".join(f"{name}={value.coded_value}" for name, value in kept.items())
-    location = header(site.post_token(token(), cookie=sent), "Location")
+    location = header(site.come_back(sent), "Location")
     assert location.startswith("/")
     assert not location.startswith("//")
     assert location.isprintable()
@@ -481,10 +491,31 @@ def test_an_address_that_is_too_long_forgets_an_older_one() -> None:
     assert cookies(answer)[RETURN]["max-age"] == "0"
 
 
+def test_only_a_page_in_a_tab_forgets_where_the_visitor_wanted_to_go() -> None:
+    gate = Site().gate
+    enter = Visit("GET", "/waiting-room/enter", "back", {})
+    assert cookies(gate.enter(enter, b""))[RETURN]["max-age"] == "0"
+    image = replace(enter, headers={"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"})
+    assert cookies(gate.enter(image, b"")) == {}
+
+
+@pytest.mark.parametrize(
+    "mount", ["//evil.example", "/\\evil.example", "/\ud800", "/\r\nX: y", "/é"]
+)
+def test_a_prefix_that_a_caller_chooses_is_no_way_to_another_site(mount: str) -> None:
+    visit = Visit("POST", f"{mount}/waiting-room/enter", "", FROM_PAGE, mount)
+    assert Site().gate.is_entrance(visit)
+    body = urlencode({"token": token()}).encode()
+    location = header(Site().gate.enter(visit, body), "Location")
+    assert location.startswith("/")
+    assert not location.startswith(("//", "/\\"))
+    assert location.isprintable()
+
+
 def test_a_remembered_path_keeps_its_encoded_slash() -> None:
     visit = Visit("GET", "/files/a/b", "x=1", {"accept": HTML}, raw="/files/a%2Fb")
     kept = cookies(Site().gate.check(visit))[RETURN]
-    back = Site().post_token(token(), cookie=f"{RETURN}={kept.coded_value}")
+    back = Site().come_back(f"{RETURN}={kept.coded_value}")
     assert header(back, "Location") == "/files/a%2Fb?x=1"
 
 

@@ -169,6 +169,8 @@ def test_a_visitor_waits_comes_back_with_a_token_and_stays(site: Site) -> None:
     sent_away = browser.get("/who?a=1", headers=HTML)
     assert (sent_away.status_code, sent_away.headers["location"]) == (302, WAITING)
     back = browser.post(FORM_PATH, data={"token": token()}, headers={**HTML, **FROM_PAGE})
+    assert (back.status_code, back.headers["location"]) == (303, f"{FORM_PATH}?back")
+    back = browser.get(back.headers["location"], headers=HTML)
     assert (back.status_code, back.headers["location"]) == (303, "/who?a=1")
     inside = browser.get(back.headers["location"], headers=HTML)
     assert (inside.status_code, inside.json()) == (200, {"sub": VISITOR})

@@ -30,6 +30,7 @@ MAX_FORM = 16_384  # bytes; a token has about 700
 MAX_RETURN = 1_500  # characters of an address to come back to; it must fit into a cookie
 RETURN_FOR = 86_400  # seconds; nobody waits longer
 UNCHECKED_FOR = 60  # seconds a connection may last that is open because the room is away
+BACK = "back"  # the query of the entrance's own redirect
 FORM = "application/x-www-form-urlencoded"
 PATH_SIGNS = "/!$&'()*+,;=:@-._~"
 
@@ -106,8 +107,12 @@ class Gate:
         """Take a token from a form, field ``token``: set the cookie, send the browser on.
 
         Only a page of the waiting room, or of the site, may send it: any other could put its own
-        session into a visitor's browser.
+        session into a visitor's browser. A POST of another site brings no SameSite cookie, so the
+        browser is sent here once more by GET, which brings the page that it wanted.
         """
+        if visit.method in ("GET", "HEAD") and visit.query == BACK:
+            forget = [self._return_cookie("", 0)] if is_navigation(visit.headers) else []
+            return answers.redirect(303, self._wanted(visit) or "/", *forget)
         if visit.method != "POST":
             return answers.bad_request(405, "only POST is answered here", ("Allow", "POST"))
         if not is_sent_by(visit.headers, self._own(visit), self._pages):
@@ -126,13 +131,12 @@ class Gate:
         except Unavailable:
             open_site = self.settings.fail_open
             return (
-                answers.redirect(303, self._return_to(visit)) if open_site else self._closed(visit)
+                answers.redirect(303, self._way_back(visit)) if open_site else self._closed(visit)
             )
         if not isinstance(decision, Accepted):
             self._note(decision)
             return answers.refusal(self._html(visit), self.settings.waiting_room_url)
-        forget = self._return_cookie("", 0)
-        return answers.redirect(303, self._return_to(visit), self._seal(decision), forget)
+        return answers.redirect(303, self._way_back(visit), self._seal(decision))
 
     def _preflight(self, visit: Visit) -> Answer:
         if visit.headers.get("origin", "") not in self._scripts:
@@ -226,12 +230,16 @@ class Gate:
             return [self._return_cookie("", 0)]
         return [self._return_cookie(quote(address, safe=""), RETURN_FOR)]
 
-    def _return_to(self, visit: Visit) -> str:
+    def _way_back(self, visit: Visit) -> str:
+        address = f"{quote(visit.path, safe=PATH_SIGNS, errors='replace')}?{BACK}"
+        return address if _is_own_address(address) else "/"
+
+    def _wanted(self, visit: Visit) -> str | None:
         sent = visit.headers.get("cookie", "")
         for value in cookie.values(sent, self.settings.return_cookie_name):
             if _is_own_address(unquote(value)):
                 return unquote(value)
-        return "/"
+        return None
 
 
 def _is_own_address(address: str) -> bool:
