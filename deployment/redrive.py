@@ -2,8 +2,9 @@
 """Send joins from the dead letters to the queue again: ``python -m deployment.redrive``.
 
 Of the room that runs on this machine, or of a stack on AWS (``--stack NAME``). A join keeps its
-request id and the time at which SQS took it first (SQS's own redrive forgets that time): so it is
-placed before later joins of its batch, and one from before a reset stays in the line that ended.
+request id and the time at which SQS took it first (SQS's own redrive gives a message a new id and
+a new time): so its visitor finds the place, and it is placed before later joins of its batch. The
+worker believes that of the room's redrive role alone; so the messages are sent as that role.
 Messages that are no joins stay where they are; ``--drop-junk`` deletes them.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ from botocore.session import Session
 
 from deployment.local import config
 from waiting_room.errors import InvalidInput
-from waiting_room.messages import REQUEST_ID_ATTRIBUTE, SENT_AT_ATTRIBUTE
+from waiting_room.messages import FIRST_ID, FIRST_SENT, REASON, first_id_and_time
 from waiting_room.queue import read_join
+from waiting_room.reading import UNREADABLE
 
 BATCH = 10  # messages of one request, SQS's limit
 HELD = 60  # seconds that a message which was looked at stays out of the others' sight
 ENDPOINTS = Path(__file__).resolve().parent.parent / ".local" / "endpoints.json"
+SESSION = "redrive"  # the name under which the role's calls are logged
 
 
 @dataclass
@@ -38,39 +41,65 @@ class Redriven:
     failed: int = 0
 
 
+@dataclass(frozen=True)
+class Queues:
+    """The dead letters and the queue of joins, as the redrive role sees them."""
+
+    sqs: Any
+    dead: str
+    joins: str
+    role_id: str
+
+
+@dataclass(frozen=True)
+class DeadJoin:
+    """A dead letter that is a join, with the id and the time (ms) that it had at first."""
+
+    message: dict[str, Any]
+    request_id: str
+    sent_at_ms: int
+
+
 def redrive(
-    sqs: Any,
-    dead: str,
-    joins: str,
-    *,
-    event_id: str = "",
-    drop_junk: bool = False,
-    dry_run: bool = False,
+    queues: Queues, *, event_id: str = "", drop_junk: bool = False, dry_run: bool = False
 ) -> Redriven:
     """Move every join once. A crash leaves a join in both queues, which costs nothing: it has one
     request id, so it gets one place."""
     done = Redriven()
-    for messages in _batches(sqs, dead):
-        good = [message for message in messages if is_join(message, event_id)]
-        junk = [message for message in messages if message not in good]
-        sent = good if dry_run else _send(sqs, joins, good)
+    for messages in _batches(queues.sqs, queues.dead):
+        read = [(message, dead_join(message, queues.role_id, event_id)) for message in messages]
+        good = [join for _, join in read if join]
+        junk = [message for message, join in read if join is None]
+        sent = good if dry_run else _send(queues, good)
         done.sent += len(sent)
         done.failed += len(good) - len(sent)
         done.junk += len(junk)
         if not dry_run:
-            _delete(sqs, dead, [*sent, *(junk if drop_junk else [])])
+            gone = [join.message for join in sent] + (junk if drop_junk else [])
+            _delete(queues.sqs, queues.dead, gone)
     return done
 
 
-def is_join(message: dict[str, Any], event_id: str = "") -> bool:
-    """Whether a message could become a place (of any event when none is named)."""
-    attribute = message.get("MessageAttributes", {}).get(REQUEST_ID_ATTRIBUTE, {})
+def dead_join(message: dict[str, Any], role_id: str, event_id: str = "") -> DeadJoin | None:
+    """The join that a dead letter is (of any event when none is named); None when it is none.
+
+    What the worker sent to the dead letters by itself has a reason, and can never be a join.
+    """
+    more = {
+        name: value.get("StringValue")
+        for name, value in message.get("MessageAttributes", {}).items()
+    }
+    if REASON in more:
+        return None
     try:
+        request_id, sent_at = first_id_and_time(
+            message["MessageId"], message["Attributes"], more, role_id
+        )
         named = event_id or json.loads(message["Body"])["event_id"]
-        read_join(message["Body"], attribute.get("StringValue"), 0.0, "", named)
-    except (InvalidInput, ValueError, TypeError, KeyError, RecursionError):
-        return False
-    return True
+        read_join(message["Body"], request_id, sent_at / 1000, "", named)
+    except (InvalidInput, *UNREADABLE):
+        return None
+    return DeadJoin(message, request_id, sent_at)
 
 
 def _batches(sqs: Any, dead: str) -> Iterator[list[dict[str, Any]]]:
@@ -84,7 +113,7 @@ def _batches(sqs: Any, dead: str) -> Iterator[list[dict[str, Any]]]:
             VisibilityTimeout=HELD,
             WaitTimeSeconds=1,
             MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["SentTimestamp"],
+            MessageSystemAttributeNames=["SentTimestamp", "SenderId"],
         ).get("Messages", [])
         fresh = [message for message in found if message["MessageId"] not in seen]
         seen.update(message["MessageId"] for message in fresh)
@@ -93,31 +122,23 @@ def _batches(sqs: Any, dead: str) -> Iterator[list[dict[str, Any]]]:
             yield fresh
 
 
-def _send(sqs: Any, joins: str, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _send(queues: Queues, joins: Sequence[DeadJoin]) -> list[DeadJoin]:
     """Send them; answers those that the queue took."""
-    if not messages:
+    if not joins:
         return []
     entries = [
         {
             "Id": str(index),
-            "MessageBody": message["Body"],
+            "MessageBody": join.message["Body"],
             "MessageAttributes": {
-                SENT_AT_ATTRIBUTE: {
-                    "DataType": "Number",
-                    "StringValue": message["Attributes"]["SentTimestamp"],
-                },
-                **{name: _sendable(one) for name, one in message["MessageAttributes"].items()},
+                FIRST_ID: {"DataType": "String", "StringValue": join.request_id},
+                FIRST_SENT: {"DataType": "Number", "StringValue": str(join.sent_at_ms)},
             },
         }
-        for index, message in enumerate(messages)
+        for index, join in enumerate(joins)
     ]
-    answer = sqs.send_message_batch(QueueUrl=joins, Entries=entries)
-    return [messages[int(taken["Id"])] for taken in answer.get("Successful", [])]
-
-
-def _sendable(attribute: dict[str, Any]) -> dict[str, Any]:
-    names = ("DataType", "StringValue", "BinaryValue")
-    return {name: attribute[name] for name in names if attribute.get(name) is not None}
+    answer = queues.sqs.send_message_batch(QueueUrl=queues.joins, Entries=entries)
+    return [joins[int(taken["Id"])] for taken in answer.get("Successful", [])]
 
 
 def _delete(sqs: Any, dead: str, messages: Sequence[dict[str, Any]]) -> None:
@@ -129,31 +150,58 @@ def _delete(sqs: Any, dead: str, messages: Sequence[dict[str, Any]]) -> None:
         sqs.delete_message_batch(QueueUrl=dead, Entries=entries)
 
 
-def queues_of_stack(stack: str) -> tuple[Any, str, str]:
-    """A client, the dead letters and the queue of a stack on AWS, from its outputs."""
+def queues_of_stack(stack: str) -> Queues:
+    """The queues of a stack on AWS, from its outputs."""
     session: Any = Session()
     found = session.create_client("cloudformation").describe_stacks(StackName=stack)
     outputs = {
         one["OutputKey"]: one["OutputValue"] for one in found["Stacks"][0].get("Outputs", [])
     }
-    return session.create_client("sqs"), outputs["DeadLetters"], outputs["JoinsQueue"]
+    dead, joins = outputs["DeadLetters"], outputs["JoinsQueue"]
+    return as_role(session, outputs["RedriveRole"], dead, joins)
 
 
-def queues_here(endpoints: Path) -> tuple[Any, str, str]:
+def queues_here(endpoints: Path) -> Queues:
     """The same of the room that runs on this machine."""
     room = json.loads(endpoints.read_text())
-    sqs: Any = Session().create_client(
-        "sqs",
-        endpoint_url=room["aws_endpoint_url"],
-        region_name=room["region"],
-        aws_access_key_id=room["access_key_id"],
-        aws_secret_access_key=room["secret_access_key"],
-    )
+    session: Any = Session()
+    where = {"endpoint_url": room["aws_endpoint_url"], "region_name": room["region"]}
+    keys = {
+        "aws_access_key_id": room["access_key_id"],
+        "aws_secret_access_key": room["secret_access_key"],
+    }
+    sqs = session.create_client("sqs", **where, **keys)
     dead, joins = (
         sqs.get_queue_url(QueueName=name)["QueueUrl"]
         for name in (config.DEAD_LETTERS, config.QUEUE)
     )
-    return sqs, dead, joins
+    role = f"arn:aws:iam::123456789012:role/{config.REDRIVE_ROLE}"
+    return as_role(session, role, dead, joins, where=where, keys=keys)
+
+
+def as_role(
+    session: Any,
+    role: str,
+    dead: str,
+    joins: str,
+    *,
+    where: Mapping[str, str] | None = None,
+    keys: Mapping[str, str] | None = None,
+) -> Queues:
+    """The queues as the redrive role sees them, which the caller takes on."""
+    at = where or {}
+    sts = session.create_client("sts", **at, **(keys or {}))
+    taken = sts.assume_role(RoleArn=role, RoleSessionName=SESSION)
+    lent = taken["Credentials"]
+    sqs = session.create_client(
+        "sqs",
+        **at,
+        aws_access_key_id=lent["AccessKeyId"],
+        aws_secret_access_key=lent["SecretAccessKey"],
+        aws_session_token=lent["SessionToken"],
+    )
+    role_id = taken["AssumedRoleUser"]["AssumedRoleId"].partition(":")[0]
+    return Queues(sqs, dead, joins, role_id)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -167,11 +215,8 @@ def main(arguments: Sequence[str]) -> int:
     if not chosen.stack and not ENDPOINTS.exists():
         print("No room runs here (make run), and no --stack was named.", file=sys.stderr)
         return 2
-    sqs, dead, joins = queues_of_stack(chosen.stack) if chosen.stack else queues_here(ENDPOINTS)
     done = redrive(
-        sqs,
-        dead,
-        joins,
+        queues_of_stack(chosen.stack) if chosen.stack else queues_here(ENDPOINTS),
         event_id=chosen.event,
         drop_junk=chosen.drop_junk,
         dry_run=chosen.dry_run,

@@ -15,7 +15,10 @@ from waiting_room.web import CORS, NO_STORE
 STAGE = "api"
 UNKEPT = {"Cache-Control": NO_STORE}
 HEADERS = {**CORS, **UNKEPT}  # of these answers, and of the join's
-NOT_A_JOIN = "the body is not a join of an event of this waiting room"
+NOT_A_JOIN = (
+    "the body must be JSON with event_id, an event of this waiting room, and where it is needed "
+    "client_secret_hash, 64 lower-case hexadecimal digits; at most 8 members, 256 characters each"
+)
 NOT_JSON_TYPE = "the body must be sent as application/json"
 NO_ANSWER = "the waiting room could not answer; try again shortly"
 

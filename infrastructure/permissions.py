@@ -24,6 +24,8 @@ class Part(StrEnum):
     BUS = "EVENT_BUS_NAME"
     CODES = "OPENID_CODES_TABLE"
     CLIENT = "OPENID_CLIENT_SECRET_ID"
+    JOINS = "JOINS_QUEUE_URL"
+    DEAD_LETTERS = "DEAD_LETTERS_URL"
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ WORKERS = {
         *COUNTERS,
         positions("BatchGetItem", "PartiQLInsert"),
         serving_log("UpdateItem"),
+        Grant(Part.JOINS, ("sqs:ChangeMessageVisibility",)),
+        Grant(Part.DEAD_LETTERS, ("sqs:SendMessage",)),
     ),
     "publish_events": (*COUNTERS, PUBLISH),
     "sweep_positions": (

@@ -77,11 +77,16 @@ WORKERS = (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE, SET_UP)
 
 @dataclass(frozen=True)
 class Queue:
-    """The queue of joins. Visibility is six times the worker's timeout, as AWS advises."""
+    """The queue of joins. Visibility is six times the worker's timeout, as AWS advises.
+
+    The worker lets what failed come again sooner; what waits out the visibility is the batch of a
+    worker that died, or one that Lambda had no environment for. A message that can be no join goes
+    to the dead letters at once, so many receives are for joins alone: hours of an outage.
+    """
 
     visibility_timeout: int = 6 * ASSIGN.timeout
     retention: int = 4 * 86_400
-    max_receive_count: int = 10
+    max_receive_count: int = 100
     dead_letter_retention: int = 14 * 86_400
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from waiting_room.adapters.memory import (
     MemoryCounters,
     MemoryEvents,
+    MemoryJoinsQueue,
     MemoryKeys,
     MemoryOutcomes,
     MemoryPositions,
@@ -102,6 +103,7 @@ class World:
         self.positions, self.outcomes = Breaks(MemoryPositions(log)), Breaks(MemoryOutcomes())
         self.keys = Breaks(MemoryKeys(KeySet(()).rotated(one_jwk(), START, 0)))
         self.public_keys, self.events = MemoryPublicKeys(), Breaks(MemoryEvents())
+        self.joins_queue = Breaks(MemoryJoinsQueue())
         self.room = self.new_room()
 
     def new_room(self) -> Room:

@@ -19,7 +19,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from deployment.local import moto_fixes, moto_memory, moto_speed, moto_state, moto_tables
+from deployment.local import (
+    moto_fixes,
+    moto_memory,
+    moto_senders,
+    moto_speed,
+    moto_state,
+    moto_tables,
+)
 
 LOAD = "/_local/load"
 BACKLOG = 1024  # connections that wait to be taken; more come at once than the server's own 128
@@ -33,6 +40,7 @@ def main(port: int, state_file: Path | None) -> None:
     from deployment.local.keep_alive import KeepAlive
 
     moto_fixes.apply()
+    moto_senders.apply()
     moto_speed.apply()
     moto_tables.apply()
     moto_memory.apply()

@@ -25,6 +25,7 @@ QUEUE, DEAD_LETTERS = f"{PREFIX}-joins", f"{PREFIX}-joins-dead"
 DEPARTURES, DEPARTURES_TOPIC = f"{PREFIX}-departures", f"{PREFIX}-departures"
 BUS_EVENTS = f"{PREFIX}-bus-events"  # a queue that takes what comes on the bus, for people to read
 OPENID_SECRET, SIGNING_SECRET = f"{PREFIX}-openid", f"{PREFIX}-signing-keys"
+REDRIVE_ROLE = f"{PREFIX}-redrive"
 BUS = f"{PREFIX}-WaitingRoomEventBus"
 
 # the keys that the inlet signs with: those of its role, as Lambda would give them

@@ -13,6 +13,7 @@ import asyncio
 import json
 import re
 import time
+import uuid
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -134,7 +135,8 @@ class Edge:
         if found:
             own["cookie"] = "; ".join(found)
         many |= {name: [value] for name, value in own.items()}
-        return replace(call, headers={**kept, **own}, many_headers=many)
+        request_id = str(uuid.uuid4())  # the header that set the caller's does not reach the API
+        return replace(call, headers={**kept, **own}, many_headers=many, request_id=request_id)
 
     async def _fetch(self, key: Key, rule: CacheRule, call: Call, counts: Counter[str]) -> Kept:
         """Ask the origin or, where calls collapse, wait with others who ask it for the same."""

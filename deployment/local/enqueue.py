@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
+from xml.etree.ElementTree import Element, fromstring
 
 import airspeed
 import urllib3
@@ -25,28 +28,84 @@ TIMEOUT = urllib3.Timeout(connect=1.0, read=5.0)
 SECONDS_WITHOUT_RETRY = urllib3.Retry(total=0, connect=2)  # a sent join is never sent again
 
 
+# Java's String.matches is of the whole text and answers a truth value; airspeed's is neither.
+airspeed.__additional_methods__[str]["matches"] = lambda text, pattern: (
+    re.fullmatch(pattern, text) is not None
+)
+Reading = Callable[[str], Any]
+
+
 class _Util:
-    """``$util`` of API Gateway, as far as the template uses it."""
+    """``$util`` of API Gateway, as far as the templates use it."""
 
     @staticmethod
     def urlEncode(text: str) -> str:
-        return quote_plus(text)
+        return quote_plus(text, errors="replace")
 
 
-def render(template: airspeed.Template, body: str, request_id: str) -> str:
-    """A mapping template with a request."""
-    rendered: str = template.merge(
-        {"util": _Util(), "input": {"body": body}, "context": {"requestId": request_id}}
-    )
+@dataclass(frozen=True)
+class _Input:
+    """``$input`` of API Gateway, as far as the templates use it."""
+
+    body: str
+    content: Any
+
+    def path(self, expression: str) -> Any:
+        """The value at a path of names; None where there is none."""
+        found = self.content
+        for name in expression.removeprefix("$.").split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+
+def read_last(body: str) -> Any:
+    """The first JSON value of a text, as leniently as a reader may be; the last member counts.
+
+    What API Gateway's own readers refuse is not documented. So text behind the value, a byte order
+    mark, control characters, NaN and numbers of any length pass here. Raises ValueError.
+    """
+    return _read(body, dict)
+
+
+def read_first(body: str) -> Any:
+    """The same, where the first of two members of one name counts."""
+    return _read(body, lambda pairs: dict(reversed(pairs)))
+
+
+def _read(body: str, members: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> Any:
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=members, parse_int=float)
+    try:
+        return decoder.raw_decode(body.lstrip("\ufeff \t\r\n"))[0]
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def render(template: airspeed.Template, body: str, content: Any = None, context: Any = None) -> str:
+    """A mapping template with a body, and with its content as the template's reader found it."""
+    given = {"util": _Util(), "input": _Input(body, content), "context": context or {}}
+    rendered: str = template.merge(given)
     return rendered
 
 
 class Enqueue:
-    """Checks a join and writes it to the queue."""
+    """Checks a join and writes it to the queue.
 
-    def __init__(self, event_id: str, attempts: int = 50, secret_required: bool = False) -> None:
+    ``checked`` is how the request model reads a body, ``mapped`` how the mapping template does:
+    two readers of API Gateway, which need not agree.
+    """
+
+    def __init__(
+        self,
+        event_id: str,
+        attempts: int = 50,
+        secret_required: bool = False,
+        checked: Reading = read_last,
+        mapped: Reading = read_last,
+    ) -> None:
         self._model = Draft4Validator(enqueue.request_model((event_id,), secret_required))
-        self._request = airspeed.Template(enqueue.REQUEST_TEMPLATE)
+        self._checked, self._mapped = checked, mapped
+        template = enqueue.request_template((event_id,), secret_required)
+        self._request = airspeed.Template(template)
         self._response = airspeed.Template(enqueue.RESPONSE_TEMPLATE)
         self._session: Any = Session()
         self._pool = urllib3.PoolManager(
@@ -60,40 +119,63 @@ class Enqueue:
         kind = call.headers.get("content-type", "application/json").split(";")[0].strip().lower()
         if kind != "application/json":
             return _answer(400, _error(NOT_JSON_TYPE))
+        body = call.body.decode("utf-8", "replace")
         try:
-            body = call.body.decode("utf-8")
-            content = json.loads(body, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+            accepted = self._model.is_valid(self._checked(body))
+            content = self._mapped(body)
+        except ValueError:
+            accepted = False
+        if not accepted:
             return _answer(400, _error(NOT_A_JOIN))
-        if not self._model.is_valid(content):
-            return _answer(400, _error(NOT_A_JOIN))
-        status = self._send(render(self._request, body, call.request_id))
+        override: dict[str, int] = {}
+        context = {"requestId": call.request_id, "responseOverride": override}
+        status, said = self._send(render(self._request, body, content, context))
         if 400 <= status < 500:
             return _answer(400, enqueue.REFUSAL_TEMPLATE)
         if status != 200:
             return _answer(503, enqueue.FAILURE_TEMPLATE, enqueue.FAILURE_HEADERS)
-        return _answer(200, render(self._response, body, call.request_id))
+        answer = render(self._response, said, _json_or_nothing(said), context)
+        return _answer(override.get("status", 200), answer)
 
-    def _send(self, form: str) -> int:
-        """Post the form to the queue; the status, 0 without an answer."""
+    def _send(self, form: str) -> tuple[int, str]:
+        """Post the form to the queue; status and body, 0 without an answer."""
         if self._signer is None:
             sqs = self._session.create_client("sqs")
             found = urlsplit(sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"])
             self._url = sqs.meta.endpoint_url.rstrip("/") + found.path
             self._signer = SigV4Auth(self._session.get_credentials(), "sqs", sqs.meta.region_name)
-        request = AWSRequest("POST", self._url, headers={"Content-Type": enqueue.FORM}, data=form)
+        request = AWSRequest("POST", self._url, headers=enqueue.REQUEST_HEADERS, data=form)
         self._signer.add_auth(request)
         try:
             answer = self._pool.request(
                 "POST", self._url, body=form.encode(), headers=dict(request.headers.items())
             )
         except urllib3.exceptions.HTTPError:
-            return 0
-        return int(answer.status)
+            return 0, ""
+        said = answer.data.decode("utf-8", "replace")
+        wanted = enqueue.REQUEST_HEADERS.get("Accept") == "application/json"
+        return int(answer.status), as_json(said) if wanted and answer.status == 200 else said
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def as_json(said: str) -> str:
+    """SQS's XML answer as the JSON that it gives to who accepts that; moto knows XML alone."""
+
+    def content(element: Element) -> Any:
+        return {_name(one): content(one) for one in element} if len(element) else element.text
+
+    root = fromstring(said)
+    return json.dumps({_name(root): content(root)})
+
+
+def _name(element: Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _json_or_nothing(said: str) -> Any:
+    try:
+        return json.loads(said)
+    except ValueError:
+        return None
 
 
 def _error(sentence: str) -> str:

@@ -19,6 +19,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.sqs.models import Message, sqs_backends
 
 KEPT = (  # of a message; when it becomes visible again is not kept: its receiver is gone
+    "sender_id",
     "sent_timestamp",
     "approximate_first_receive_timestamp",
     "approximate_receive_count",

@@ -72,6 +72,7 @@ async def read(scope: Mapping[str, Any], receive: Any) -> Call:
         many.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
     prefix = f"/{STAGE}"
     path = scope["path"]
+    chosen = many.get("x-amzn-requestid", [""])[-1]  # a caller's header sets the id, as on AWS
     return Call(
         method=scope["method"],
         path=path.removeprefix(prefix) or "/" if path.startswith(f"{prefix}/") else "",
@@ -81,6 +82,7 @@ async def read(scope: Mapping[str, Any], receive: Any) -> Call:
         many_headers=many,
         body=bytes(body),
         source_ip=scope["client"][0] if scope.get("client") else "127.0.0.1",
+        request_id=chosen or str(uuid.uuid4()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from botocore.session import Session
@@ -15,13 +15,17 @@ from infrastructure.openid_resources import CODES
 from infrastructure.resources import EVENT_SOURCE, JOINS, TABLES, Table
 
 
-def make(env: Mapping[str, str]) -> str:
-    """Make what the deployment would; what is there stays. Answers the topic for departures."""
+def make(env: MutableMapping[str, str]) -> str:
+    """Make what the deployment would; what is there stays. Answers the topic for departures.
+
+    Adds to ``env`` what AWS named: the queues of joins and the id of the role for redrives.
+    """
     session: Any = Session()
     dynamodb = session.create_client("dynamodb")
     for table in (*TABLES, CODES):
         _make_table(dynamodb, table, env[table.setting])
-    _make_queues(session.create_client("sqs"))
+    env.update(_make_queues(session.create_client("sqs")))
+    env["REDRIVE_ROLE_ID"] = _make_redrive_role(session.create_client("iam"))
     _make_bus(session, env["EVENT_BUS_NAME"])
     topic = _make_topic(session)
     store = session.create_client("secretsmanager")
@@ -89,7 +93,20 @@ def _make_table(dynamodb: Any, table: Table, name: str) -> None:
         )
 
 
-def _make_queues(sqs: Any) -> None:
+def _make_redrive_role(iam: Any) -> str:
+    """The role for redrives; its unique id."""
+    trust = {"Version": "2012-10-17", "Statement": []}
+    _unless_there(
+        iam.create_role,
+        "EntityAlreadyExists",
+        RoleName=config.REDRIVE_ROLE,
+        AssumeRolePolicyDocument=json.dumps(trust),
+    )
+    return str(iam.get_role(RoleName=config.REDRIVE_ROLE)["Role"]["RoleId"])
+
+
+def _make_queues(sqs: Any) -> dict[str, str]:
+    """The queue of joins and its dead letters; their addresses by setting."""
     dead = sqs.create_queue(
         QueueName=config.DEAD_LETTERS,
         Attributes={"MessageRetentionPeriod": str(JOINS.dead_letter_retention)},
@@ -99,14 +116,15 @@ def _make_queues(sqs: Any) -> None:
         "deadLetterTargetArn": arn["Attributes"]["QueueArn"],
         "maxReceiveCount": JOINS.max_receive_count,
     }
-    sqs.create_queue(
+    joins = sqs.create_queue(
         QueueName=config.QUEUE,
         Attributes={
             "VisibilityTimeout": str(JOINS.visibility_timeout),
             "MessageRetentionPeriod": str(JOINS.retention),
             "RedrivePolicy": json.dumps(redrive),
         },
-    )
+    )["QueueUrl"]
+    return {"JOINS_QUEUE_URL": joins, "DEAD_LETTERS_URL": dead}
 
 
 def _make_bus(session: Any, bus: str) -> None:

@@ -11,12 +11,18 @@ from constructs import Construct
 
 from infrastructure import enqueue
 from infrastructure.constructs.rest_api import RoomApi
+from infrastructure.constructs.surroundings import Located
 from infrastructure.gateway_answers import HEADERS
+from infrastructure.permissions import Part
 from infrastructure.resources import JOINS
 
 
 class Joins(Construct):
-    """``queue`` takes the joins; ``dead_letters`` those that could not become a position."""
+    """``queue`` takes the joins; ``dead_letters`` those that could not become a position.
+
+    ``redrive_role`` is for whoever sends dead letters again: nobody but it and the API may write
+    to the queue, and the worker knows it by its id.
+    """
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)
@@ -39,6 +45,46 @@ class Joins(Construct):
             ),
         )
 
+        self.redrive_role = aws_iam.Role(
+            self,
+            "RedriveRole",
+            assumed_by=aws_iam.AccountPrincipal(Stack.of(self).account),
+            description="Sends dead joins again: python -m deployment.redrive",
+        )
+        for queue, calls in (
+            (self.queue, ("GetQueueAttributes", "SendMessage")),
+            (self.dead_letters, ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")),
+        ):
+            self.redrive_role.add_to_policy(
+                aws_iam.PolicyStatement(
+                    actions=[f"sqs:{call}" for call in calls], resources=[queue.queue_arn]
+                )
+            )
+
+    def parts(self) -> dict[Part, Located]:
+        """The queues, as functions are told of them."""
+        return {
+            part: Located(told=queue.queue_url, arn=queue.queue_arn)
+            for part, queue in (
+                (Part.JOINS, self.queue),
+                (Part.DEAD_LETTERS, self.dead_letters),
+            )
+        }
+
+    def _only(self, *roles: aws_iam.Role) -> None:
+        """Let nobody but these roles write joins, whatever else their policies say."""
+        self.queue.add_to_resource_policy(
+            aws_iam.PolicyStatement(
+                effect=aws_iam.Effect.DENY,
+                principals=[aws_iam.AnyPrincipal()],
+                actions=["sqs:SendMessage"],
+                resources=[self.queue.queue_arn],
+                conditions={
+                    "ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role in roles]}
+                },
+            )
+        )
+
     def add_route(
         self, api: RoomApi, *, event_id: str, secret_required: bool
     ) -> aws_apigateway.Method:
@@ -49,10 +95,13 @@ class Joins(Construct):
         role.add_to_policy(
             aws_iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.queue.queue_arn])
         )
+        self._only(role, self.redrive_role)
         return api.add_integration(
             path=enqueue.PATH,
             method="POST",
-            integration=_integration(self.queue, role),
+            integration=_integration(
+                self.queue, role, enqueue.request_template((event_id,), secret_required)
+            ),
             model=api.api.add_model(
                 "Join",
                 content_type="application/json",
@@ -62,8 +111,13 @@ class Joins(Construct):
         )
 
 
-def _integration(queue: aws_sqs.Queue, role: aws_iam.Role) -> aws_apigateway.AwsIntegration:
-    form = {"integration.request.header.Content-Type": f"'{enqueue.FORM}'"}
+def _integration(
+    queue: aws_sqs.Queue, role: aws_iam.Role, template: str
+) -> aws_apigateway.AwsIntegration:
+    headers = {
+        f"integration.request.header.{name}": f"'{value}'"
+        for name, value in enqueue.REQUEST_HEADERS.items()
+    }
     return aws_apigateway.AwsIntegration(
         service="sqs",
         path=f"{Stack.of(queue).account}/{queue.queue_name}",
@@ -71,8 +125,8 @@ def _integration(queue: aws_sqs.Queue, role: aws_iam.Role) -> aws_apigateway.Aws
         options=aws_apigateway.IntegrationOptions(
             credentials_role=role,
             passthrough_behavior=aws_apigateway.PassthroughBehavior.NEVER,
-            request_parameters=form,
-            request_templates={"application/json": enqueue.REQUEST_TEMPLATE},
+            request_parameters=headers,
+            request_templates={"application/json": template},
             timeout=Duration.seconds(enqueue.TIMEOUT),
             integration_responses=[
                 _answer("200", enqueue.RESPONSE_TEMPLATE),
@@ -89,15 +143,20 @@ def _schema(model: Mapping[str, Any]) -> aws_apigateway.JsonSchema:
         title=model["title"],
         type=aws_apigateway.JsonSchemaType.OBJECT,
         required=model["required"],
-        properties={
-            name: aws_apigateway.JsonSchema(
-                type=aws_apigateway.JsonSchemaType.STRING,
-                enum=rule.get("enum"),
-                pattern=rule.get("pattern"),
-                max_length=rule.get("maxLength"),
-            )
-            for name, rule in model["properties"].items()
-        },
+        max_properties=model["maxProperties"],
+        properties={name: _rule(rule) for name, rule in model["properties"].items()},
+        additional_properties=aws_apigateway.JsonSchema(
+            any_of=[_rule(rule) for rule in model["additionalProperties"]["anyOf"]]
+        ),
+    )
+
+
+def _rule(rule: Mapping[str, Any]) -> aws_apigateway.JsonSchema:
+    return aws_apigateway.JsonSchema(
+        type=aws_apigateway.JsonSchemaType[rule["type"].upper()],
+        enum=rule.get("enum"),
+        pattern=rule.get("pattern"),
+        max_length=rule.get("maxLength"),
     )
 
 

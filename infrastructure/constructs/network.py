@@ -2,8 +2,9 @@
 """The private network of the counters and of the functions that read them.
 
 No internet, no NAT gateway. DynamoDB is reached through a gateway endpoint, which costs nothing.
-The only interface endpoints are for Secrets Manager (the counters' password, the signing keys) and,
-when events are on, EventBridge. SQS and the stream are polled by Lambda itself, from outside.
+The only interface endpoints are for Secrets Manager (the counters' password, the signing keys), SQS
+(what the worker gives back, and its dead letters) and, when events are on, EventBridge. Queue and
+stream are polled by Lambda itself, from outside.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ class Network(Construct):
     def _add_endpoints(self, events: bool, zones: int) -> None:
         dynamodb = aws_ec2.GatewayVpcEndpointAwsService.DYNAMODB
         self.ready.append(self.vpc.add_gateway_endpoint("DynamoDb", service=dynamodb))
-        services = {"SecretsManager": aws_ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER}
+        services = {
+            "SecretsManager": aws_ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+            "Sqs": aws_ec2.InterfaceVpcEndpointAwsService.SQS,
+        }
         if events:
             services["EventBridge"] = aws_ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE
         group = self._group("EndpointsGroup", "interface endpoints")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import aws_apigateway, aws_iam, aws_lambda, aws_sqs
+from aws_cdk import Stack, aws_apigateway, aws_iam, aws_lambda, aws_sqs
 from constructs import Construct
 
 from infrastructure.permissions import ADMINISTRATORS, STEERING
@@ -38,6 +38,7 @@ class Operators(Construct):
 
     ``steering`` and ``administrators`` are narrower, and name each route that they may call.
     ``key_functions`` change the signing keys.
+    A redrive is made as ``redrive_role``; nobody here writes to the queue of joins.
     """
 
     def __init__(
@@ -47,8 +48,8 @@ class Operators(Construct):
         *,
         private_api: aws_apigateway.RestApi,
         key_functions: Sequence[aws_lambda.IFunction],
-        joins: aws_sqs.IQueue,
         dead_letters: aws_sqs.IQueue,
+        redrive_role: aws_iam.IRole,
     ) -> None:
         super().__init__(scope, name)
         stage = private_api.deployment_stage.stage_name
@@ -62,18 +63,13 @@ class Operators(Construct):
                     resources=[private_api.arn_for_execute_api("*", "/*", stage)],
                 ),
                 aws_iam.PolicyStatement(
-                    actions=[
-                        "sqs:DeleteMessage",
-                        "sqs:GetQueueAttributes",
-                        "sqs:ListMessageMoveTasks",
-                        "sqs:ReceiveMessage",
-                        "sqs:StartMessageMoveTask",
-                    ],
-                    resources=[dead_letters.queue_arn],
+                    actions=["sqs:GetQueueAttributes"], resources=[dead_letters.queue_arn]
                 ),
                 aws_iam.PolicyStatement(
-                    actions=["sqs:GetQueueAttributes", "sqs:SendMessage"],
-                    resources=[joins.queue_arn],
+                    actions=["sts:AssumeRole"], resources=[redrive_role.role_arn]
+                ),
+                aws_iam.PolicyStatement(
+                    actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]
                 ),
             ],
         )

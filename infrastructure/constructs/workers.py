@@ -18,6 +18,7 @@ from aws_cdk import (
 from constructs import Construct, IDependable
 
 from infrastructure.constructs.app_functions import AppFunctions
+from infrastructure.constructs.joins import Joins
 from infrastructure.constructs.surroundings import Surroundings
 from infrastructure.permissions import WORKERS as GRANTS
 from infrastructure.resources import ASSIGN, PUBLISH, SET_UP, WORKERS
@@ -38,19 +39,21 @@ class Workers(Construct):
         name: str,
         *,
         surroundings: Surroundings,
-        joins: aws_sqs.Queue,
+        joins: Joins,
         tokens: aws_dynamodb.Table,
         assign_concurrency: int,
         first: Sequence[IDependable],
     ) -> None:
         super().__init__(scope, name)
         self.functions = AppFunctions(self, "Functions", app="workers", surroundings=surroundings)
+        told = {ASSIGN.name: {"REDRIVE_ROLE_ID": joins.redrive_role.role_id}}
         for worker in WORKERS:
             made = self.functions.add(
                 worker.name,
                 grants=GRANTS[worker.name],
                 timeout=worker.timeout,
                 memory=worker.memory,
+                environment=told.get(worker.name),
             )
             if worker.schedule:
                 self._schedule(worker.name, worker.schedule, made.target)
@@ -61,7 +64,7 @@ class Workers(Construct):
             encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
         )
-        self._take_joins(self.functions.targets[ASSIGN.name], joins, assign_concurrency)
+        self._take_joins(self.functions.targets[ASSIGN.name], joins.queue, assign_concurrency)
         self._take_changes(self.functions.targets[PUBLISH.name], tokens)
         triggers.Trigger(
             self,

@@ -125,7 +125,7 @@ class CoreStack(Stack):
             self,
             "Workers",
             surroundings=surroundings,
-            joins=self.joins.queue,
+            joins=self.joins,
             tokens=self.tables.by_name[TOKENS.name],
             assign_concurrency=config.assign_concurrency,
             first=[self.counters, *network.ready],
@@ -148,8 +148,8 @@ class CoreStack(Stack):
             key_functions=[
                 workers.functions.by_name[worker.name].function for worker in (ROTATE, SET_UP)
             ],
-            joins=self.joins.queue,
             dead_letters=self.joins.dead_letters,
+            redrive_role=self.joins.redrive_role,
         )
         operations = Operations(
             self,
@@ -189,6 +189,7 @@ class CoreStack(Stack):
             "EventBus": self.bus.event_bus_name,
             "JoinsQueue": self.joins.queue.queue_url,
             "DeadLetters": self.joins.dead_letters.queue_url,
+            "RedriveRole": self.joins.redrive_role.role_arn,
             "AlarmTopic": operations.alarms.topic.topic_arn,
             "Dashboard": operations.dashboard.dashboard.dashboard_name,
         }.items():
@@ -200,7 +201,7 @@ class CoreStack(Stack):
             Part.TOKENS: TOKENS,
             Part.SERVING_LOG: SERVING_LOG,
         }
-        parts = {}
+        parts = self.joins.parts()
         for part, table in tables.items():
             made = self.tables.by_name[table.name]
             parts[part] = Located(told=made.table_name, arn=made.table_arn)

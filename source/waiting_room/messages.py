@@ -4,47 +4,100 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from waiting_room.errors import InvalidInput
-from waiting_room.queue import read_join
+from waiting_room.queue import check_request_id, read_join
 from waiting_room.reading import UNREADABLE
-from waiting_room.records import Join, Outcome, OutcomeKind, SessionStatus
+from waiting_room.records import DeadLetter, Join, Outcome, OutcomeKind, Receipt, SessionStatus
 
 logger = logging.getLogger("waiting_room")
-REQUEST_ID_ATTRIBUTE = "apigw_request_id"
-SENT_AT_ATTRIBUTE = "sent_at_ms"  # of a redriven join: when SQS took it first, ms since the epoch
+# Of a redriven join: the id and the time (ms since the epoch) that SQS gave it at first.
+FIRST_ID, FIRST_SENT = "first_request_id", "first_sent_at_ms"
+REASON = "reason"  # of a dead letter: why it can never become a join
+LAST_SECOND = 100_000_000_000  # of the clock; what lies behind is no time
 
 
-def read_joins(event: dict[str, Any], event_id: str) -> tuple[list[Join], frozenset[str]]:
-    """The joins of an SQS batch, and the ids of messages that are none."""
+def read_joins(
+    event: dict[str, Any], event_id: str, redrive_role_id: str = ""
+) -> tuple[list[Join], list[DeadLetter]]:
+    """The joins of an SQS batch, and the messages that can never become one, each once."""
     joins: list[Join] = []
-    dead: set[str] = set()
+    dead: dict[str, DeadLetter] = {}
     for record in event["Records"]:
-        message_id = record["messageId"]
         try:
-            attributes = record.get("messageAttributes") or {}
-            joins.append(
-                read_join(
-                    record["body"],
-                    attributes.get(REQUEST_ID_ATTRIBUTE, {}).get("stringValue"),
-                    _sent_at(record, attributes),
-                    message_id,
-                    event_id,
-                )
-            )
+            joins.append(_read_join(record, event_id, redrive_role_id))
         except (InvalidInput, *UNREADABLE) as error:
-            logger.warning("a message is not a join: %s", type(error).__name__)
-            dead.add(message_id)
-    return joins, frozenset(dead)
+            letter = _dead_letter(record, error)
+            dead[letter.message_id] = letter
+    return joins, list(dead.values())
 
 
-def _sent_at(record: dict[str, Any], attributes: dict[str, Any]) -> float:
-    """When SQS took the join (epoch s); a redriven one says when that was the first time."""
-    taken = int(record["attributes"]["SentTimestamp"])
-    first = attributes.get(SENT_AT_ATTRIBUTE, {}).get("stringValue", taken)
-    return min(taken, int(first)) / 1000
+def first_id_and_time(
+    message_id: object,
+    attributes: Mapping[str, Any],
+    more: Mapping[str, Any],
+    redrive_role_id: str,
+) -> tuple[str, int]:
+    """A join's request id, and when SQS took it first (ms since the epoch).
+
+    ``attributes`` are SQS's own, ``more`` the sender's values by name. Raises InvalidInput when
+    they say what only a redrive may say, and another one sent them: a join that was redriven by
+    somebody else would get an id that its visitor does not know.
+    """
+    taken = _milliseconds(attributes["SentTimestamp"])
+    if FIRST_ID not in more and FIRST_SENT not in more:
+        return check_request_id(message_id), taken
+    if not redrive_role_id or not str(attributes["SenderId"]).startswith(f"{redrive_role_id}:"):
+        raise InvalidInput("only the redrive may say what the first id and time were")
+    return check_request_id(more[FIRST_ID]), min(taken, _milliseconds(more[FIRST_SENT]))
+
+
+def _read_join(record: dict[str, Any], event_id: str, redrive_role_id: str) -> Join:
+    message_id = check_request_id(record["messageId"])
+    more = {
+        name: value["stringValue"]
+        for name, value in (record.get("messageAttributes") or {}).items()
+        if name in (FIRST_ID, FIRST_SENT)
+    }
+    request_id, sent_at = first_id_and_time(message_id, record["attributes"], more, redrive_role_id)
+    return read_join(record["body"], request_id, sent_at / 1000, message_id, event_id)
+
+
+def _milliseconds(value: object) -> int:
+    found = int(value) if isinstance(value, str) and len(value) < 20 else 0
+    if not 0 < found < LAST_SECOND * 1000:
+        raise InvalidInput("the time at which the message was sent is none")
+    return found
+
+
+def _dead_letter(record: Any, error: Exception) -> DeadLetter:
+    """A dead letter of a record, however odd it is."""
+    reason = str(error) if isinstance(error, InvalidInput) else "the message cannot be read"
+    if not isinstance(record, dict):
+        return DeadLetter("", "", reason)
+    message_id, body = record.get("messageId"), record.get("body")
+    try:
+        sent_at = _milliseconds(record["attributes"]["SentTimestamp"])
+    except (InvalidInput, *UNREADABLE):
+        sent_at = 0
+    known = message_id if isinstance(message_id, str) else ""
+    return DeadLetter(known, body if isinstance(body, str) else "", reason, known, sent_at)
+
+
+def receipts(event: dict[str, Any]) -> dict[str, Receipt]:
+    """What gives a batch's messages back, by message id; odd records have nothing to give."""
+    found: dict[str, Receipt] = {}
+    for record in event["Records"]:
+        try:
+            count = str(record["attributes"].get("ApproximateReceiveCount", "1"))
+            handle = str(record["receiptHandle"])
+            found[str(record["messageId"])] = Receipt(handle, int(count[:9]))
+        except UNREADABLE:
+            continue
+    return found
 
 
 def read_tick(event: dict[str, Any]) -> float | None:

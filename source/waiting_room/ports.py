@@ -14,11 +14,13 @@ from waiting_room.records import (
     Admission,
     Checkpoint,
     Counts,
+    DeadLetter,
     Ending,
     EventState,
     LiveToken,
     Outcome,
     Position,
+    Receipt,
     ServingMove,
     SessionStatus,
     Snapshot,
@@ -264,6 +266,19 @@ class ServingLog(Protocol):
 
         Moves that only concern positions up to ``state.swept`` may be missing.
         """
+
+
+class JoinsQueue(Protocol):
+    """The queue that the joins come from, and its dead letters."""
+
+    def bury(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
+        """Send messages to the dead letters; answers the ids of those that were not taken.
+
+        Raises nothing when the queue does not answer: nothing was taken then.
+        """
+
+    def again(self, receipts: Mapping[Receipt, int]) -> None:
+        """Let received messages come again after so many seconds, instead of the queue's own."""
 
 
 class KeyStore(Protocol):

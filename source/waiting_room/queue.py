@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from waiting_room.errors import InvalidInput, WrongClientSecret
+from waiting_room.reading import json_object
 from waiting_room.records import EventState, Join, Position
 
 REQUEST_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 SECRET_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 MAX_CLIENT_SECRET = 256
+# Of a join's body, at the gateway and here: characters in all, members, characters of a value.
+FIRST_AGAIN, LAST_AGAIN = 2, 180  # seconds until a join that got no place comes again
+MAX_JOIN, MAX_MEMBERS, MAX_VALUE, MAX_EVENT_ID = 16_384, 8, 256, 64
 
 
 def check_request_id(value: object) -> str:
@@ -31,25 +35,46 @@ def check_request_id(value: object) -> str:
 
 
 def read_join(
-    body: str, request_id: object, sent_at: float, message_id: str, event_id: str
+    body: object, request_id: object, sent_at: float, message_id: str, event_id: str
 ) -> Join:
-    """A join message as accepted by the API. Raises InvalidInput when it cannot become a place.
+    """A join message as the gateway writes it. Raises InvalidInput when it can become no place.
 
-    The gateway's request model has refused such a body before; a message that says otherwise did
-    not come through it.
+    The gateway lets no such message through; one that is here came another way.
     """
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        raise InvalidInput("the join is not JSON") from None
-    if not isinstance(content, dict) or content.get("event_id") != event_id:
-        raise InvalidInput("the join is not for this event")
+    content = _members_of_a_join(body)
+    if content.get("event_id") != event_id:
+        raise InvalidInput("event_id is not this event")
     secret_hash = content.get("client_secret_hash", "")
     if secret_hash != "" and not (
         isinstance(secret_hash, str) and SECRET_HASH.fullmatch(secret_hash)
     ):
         raise InvalidInput("client_secret_hash must be 64 lower-case hexadecimal digits (SHA-256)")
     return Join(check_request_id(request_id), sent_at, message_id, secret_hash)
+
+
+def _members_of_a_join(body: object) -> dict[str, Any]:
+    """The members of a join's body, all bounded. Raises InvalidInput."""
+    if not isinstance(body, str) or len(body) > MAX_JOIN:
+        raise InvalidInput(f"the join must be a text of at most {MAX_JOIN} characters")
+    content = json_object(body, "the join")
+    if len(content) > MAX_MEMBERS:
+        raise InvalidInput(f"the join must have at most {MAX_MEMBERS} members")
+    for value in content.values():
+        if isinstance(value, dict | list) or (isinstance(value, str) and len(value) > MAX_VALUE):
+            raise InvalidInput(
+                f"a member of the join must be a text of at most {MAX_VALUE} characters, "
+                "a number, a truth value or null"
+            )
+    return content
+
+
+def seconds_until_again(received: int) -> int:
+    """How long a join that got no place waits before it comes again, after ``received`` receives.
+
+    Short at first: what failed was most often one write. Then longer, so that an outage of hours
+    does not use up the receives that the queue gives a message.
+    """
+    return int(min(FIRST_AGAIN * 2 ** min(received - 1, 10), LAST_AGAIN)) if received > 0 else 1
 
 
 def in_order_of_arrival(joins: Iterable[Join]) -> list[Join]:

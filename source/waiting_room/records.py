@@ -33,6 +33,25 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """What gives a received message back to the queue, and how often it was received."""
+
+    handle: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that can never become a join, and why. ``sent_at_ms`` is 0 when it is unknown."""
+
+    message_id: str
+    body: str
+    reason: str
+    request_id: str = ""
+    sent_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """A place in the line of one generation of an event; positions start at 1."""
 

@@ -67,6 +67,9 @@ class Settings:
     serving_log_table: str
     event_bus: str
     signing_secret: str
+    joins_queue: str = ""
+    dead_letters: str = ""
+    redrive_role_id: str = ""
     settle_after: int = SETTLE_AFTER
     key_activation_delay: int = KEY_ACTIVATION_DELAY
     signing_key_cache: int = KEY_CACHE
@@ -109,6 +112,9 @@ class Settings:
             serving_log_table=_plain(env, "SERVING_LOG_TABLE"),
             event_bus=_plain(env, "EVENT_BUS_NAME"),
             signing_secret=_plain(env, "SIGNING_KEYS_SECRET"),
+            joins_queue=_plain(env, "JOINS_QUEUE_URL"),
+            dead_letters=_plain(env, "DEAD_LETTERS_URL"),
+            redrive_role_id=_plain(env, "REDRIVE_ROLE_ID"),
             settle_after=_number(env, "SETTLE_AFTER", SETTLE_AFTER, 1, 3600),
             key_activation_delay=_number(
                 env, "KEY_ACTIVATION_DELAY", KEY_ACTIVATION_DELAY, 0, MAX_VALIDITY

@@ -56,6 +56,15 @@ def stores(chosen: Settings) -> Stores:
     )
 
 
+@cache
+def joins_queue() -> Any:
+    """The queue of joins, as its worker uses it."""
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.sqs_joins import SqsJoins
+
+    return SqsJoins(client("sqs"), settings().joins_queue, settings().dead_letters)
+
+
 def _counters(chosen: Settings) -> Any:
     from waiting_room.adapters.redis_counters import RedisCounters, connect
 

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice import Chalice
 
+from waiting_room.errors import Unavailable
 from waiting_room.middleware import without_texts
-from waiting_room.wiring import room, settings
+from waiting_room.wiring import joins_queue, room, settings
+
+if TYPE_CHECKING:
+    from waiting_room.records import Join
 
 app = Chalice(app_name="waiting-room-workers", configure_logs=False)
 app.register_middleware(without_texts, "pure_lambda")
@@ -21,15 +25,44 @@ logger = logging.getLogger("waiting_room")
 
 @app.lambda_function(name="assign_positions")
 def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """SQS batch: give each join its place."""
+    """SQS batch: give each join its place; then what can be no join goes to the dead letters."""
     from waiting_room.messages import read_joins
 
     event_id = settings().events[0].event_id
-    joins, dead = read_joins(event, event_id)
+    joins, dead = read_joins(event, event_id, settings().redrive_role_id)
+    retry = _place(event_id, joins)
+    if retry:
+        _come_again(event, retry)
+    left: frozenset[str] = frozenset()
     if dead:
-        logger.warning("%d messages are no joins and go to the dead letters", len(dead))
-    retry = dead | (room().assign(event_id, joins).retry if joins else frozenset())
-    return {"batchItemFailures": [{"itemIdentifier": message} for message in sorted(retry)]}
+        left = joins_queue().bury(dead)
+        logger.warning("%d messages can be no joins: dead letters now", len(dead) - len(left))
+    failed = sorted(retry | left)
+    return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
+
+
+def _place(event_id: str, joins: list[Join]) -> frozenset[str]:
+    """Give joins their places; answers the ids of messages that must come again."""
+    if not joins:
+        return frozenset()
+    try:
+        return room().assign(event_id, joins).retry
+    except Unavailable as error:
+        logger.error("%d joins come again: %s", len(joins), error)
+        return frozenset(join.message_id for join in joins)
+
+
+def _come_again(event: dict[str, Any], retry: frozenset[str]) -> None:
+    """Shorten the time until messages come again; without an answer it is the queue's own."""
+    from waiting_room.messages import receipts
+    from waiting_room.queue import seconds_until_again
+
+    found = receipts(event)
+    due = {found[one]: seconds_until_again(found[one].count) for one in retry if one in found}
+    try:
+        joins_queue().again(due)
+    except Unavailable as error:
+        logger.warning("joins come again as late as the queue says: %s", error)
 
 
 @app.lambda_function(name="publish_events")

@@ -169,7 +169,6 @@ def _message(request_id: str, body: object) -> dict[str, Any]:
         "messageId": request_id,
         "body": json.dumps(body),
         "attributes": {"SentTimestamp": str(int(time.time() * 1000))},
-        "messageAttributes": {"apigw_request_id": {"stringValue": request_id}},
     }
 
 

@@ -28,6 +28,9 @@ HASH = hashlib.sha256(SECRET.encode()).hexdigest()
 WRONG: list[object] = [None, "", "x", HASH, SECRET + " ", SECRET.upper(), "s" * 256]
 
 
+SENT = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": str(uuid.uuid4())}}})
+
+
 def install_room(monkeypatch: pytest.MonkeyPatch, world: World) -> World:
     for module in (public_api.app, private_api.app):
         monkeypatch.setattr(module, "room", lambda: world.room)
@@ -43,10 +46,9 @@ def join(world: World, content: dict[str, Any]) -> str:
     """A join as the queue hands it to the worker; answers its request id."""
     request_id = str(uuid.uuid4())
     message = {
-        "messageId": str(uuid.uuid4()),
+        "messageId": request_id,
         "body": json.dumps(content),
         "attributes": {"SentTimestamp": str(int(world.clock.now * 1000))},
-        "messageAttributes": {"apigw_request_id": {"stringValue": request_id}},
     }
     joins, dead = read_joins({"Records": [message]}, EVENT)
     assert not dead
@@ -145,7 +147,7 @@ def test_the_setting_reaches_the_join_on_one_machine() -> None:
     call_ = Call("POST", "/assign_queue_num", "", "", {}, {}, body, "127.0.0.1")
     for setting, status in (("false", 200), ("true", 400)):
         join = gateway._join({"EVENT_ID": EVENT, "REQUIRE_CLIENT_SECRET": setting})
-        join._send = lambda _: 200  # type: ignore[method-assign]
+        join._send = lambda _: (200, SENT)  # type: ignore[method-assign]
         assert join(call_).status == status
 
 

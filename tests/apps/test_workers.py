@@ -18,33 +18,86 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World({"ENABLE_EVENTS_GENERATION": "true"})
     monkeypatch.setattr(workers.app, "room", lambda: made.room)
     monkeypatch.setattr(workers.app, "settings", settings)
+    monkeypatch.setattr(workers.app, "joins_queue", lambda: made.joins_queue)
     return made
 
 
-def message(world: World, body: str, request_id: str) -> dict[str, Any]:
+JOIN = json.dumps({"event_id": EVENT})
+
+
+def message(world: World, body: str, received: int = 1) -> dict[str, Any]:
     return {
         "messageId": str(uuid.uuid4()),
+        "receiptHandle": f"handle-{uuid.uuid4()}",
         "body": body,
-        "attributes": {"SentTimestamp": str(int(world.clock.now * 1000))},
-        "messageAttributes": {"apigw_request_id": {"stringValue": request_id}},
+        "attributes": {
+            "SentTimestamp": str(int(world.clock.now * 1000)),
+            "ApproximateReceiveCount": str(received),
+        },
+        "messageAttributes": {},
     }
 
 
-def test_a_batch_gives_places_and_names_what_must_come_again(world: World) -> None:
-    good, bad = str(uuid.uuid4()), str(uuid.uuid4())
-    records = [
-        message(world, json.dumps({"event_id": EVENT}), good),
-        message(world, "junk", bad),
-    ]
-    answer = workers.app.assign_positions({"Records": records}, None)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": records[1]["messageId"]}]}
-    assert world.position(good) == 1
+def assign(*records: Any) -> set[str]:
+    """The ids of the messages that must come again."""
+    answer = workers.app.assign_positions({"Records": list(records)}, None)
+    return {one["itemIdentifier"] for one in answer["batchItemFailures"]}
+
+
+def test_a_message_that_can_be_no_join_is_received_once_and_no_more(world: World) -> None:
+    good, bad = message(world, JOIN), message(world, "junk")
+    assert assign(bad, good) == set()
+    assert world.position(good["messageId"]) == 1
+    (letter,) = world.joins_queue.store.buried
+    assert (letter.message_id, letter.body) == (bad["messageId"], "junk")
+    assert letter.reason == "the join is not valid JSON"
+    assert world.joins_queue.store.due == {}
+
+
+def test_a_dead_letter_that_was_not_taken_comes_again(world: World) -> None:
+    good, bad = message(world, JOIN), message(world, "junk")
+    world.joins_queue.store.bury = lambda letters: frozenset(one.message_id for one in letters)
+    assert assign(bad, good) == {bad["messageId"]}
+    assert world.position(good["messageId"]) == 1
+
+
+def test_joins_get_their_places_before_junk_goes_to_the_dead_letters(world: World) -> None:
+    good, bad = message(world, JOIN), message(world, "junk")
+    seen: list[int] = []
+    world.joins_queue.store.bury = lambda _: seen.append(world.log.read(EVENT).queue) or frozenset()
+    assign(bad, good)
+    assert seen == [1]
 
 
 def test_a_batch_of_junk_alone_reserves_nothing(world: World) -> None:
-    record = message(world, "{}", "x")
-    assert workers.app.assign_positions({"Records": [record]}, None)["batchItemFailures"]
+    assert assign(message(world, "{}"), message(world, "[]")) == set()
     assert world.log.read(EVENT).queue == 0
+
+
+def test_joins_that_got_no_place_come_again_within_seconds(world: World) -> None:
+    first, second = message(world, JOIN), message(world, JOIN, received=3)
+    junk = message(world, "junk")
+    world.positions.fail("insert", "before")
+    assert assign(first, second, junk) == {first["messageId"], second["messageId"]}
+    due = {receipt.handle: wait for receipt, wait in world.joins_queue.store.due.items()}
+    assert due == {first["receiptHandle"]: 2, second["receiptHandle"]: 8}
+    assert [one.message_id for one in world.joins_queue.store.buried] == [junk["messageId"]]
+
+
+def test_without_an_answer_of_the_queue_joins_come_again_when_it_says(world: World) -> None:
+    one = message(world, JOIN)
+    world.positions.fail("insert", "before")
+    world.joins_queue.fail("again", "before")
+    assert assign(one) == {one["messageId"]}
+
+
+@pytest.mark.parametrize("count", [None, "", "many", 5, "9" * 5000, {}])
+def test_an_odd_count_of_receives_keeps_nothing_from_coming_again(world: World, count: Any) -> None:
+    one, other = message(world, JOIN), message(world, JOIN)
+    one["attributes"]["ApproximateReceiveCount"] = count
+    del other["receiptHandle"]
+    world.positions.fail("insert", "before")
+    assert assign(one, other) == {one["messageId"], other["messageId"]}
 
 
 def stream_record(name: str, **changed: Any) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from tests.gateway_event import proxy_event
 from tests.stack import RealRoom
 from tests.world import settings
 from waiting_room.adapters.dynamodb_positions import _item
-from waiting_room.messages import REQUEST_ID_ATTRIBUTE
 from waiting_room.records import OutcomeKind, Position
 
 BATCHES = (100, 1_000)
@@ -162,7 +161,6 @@ def _assign(real: RealRoom, size: int) -> None:
             "messageId": str(uuid.uuid4()),
             "body": json.dumps({"event_id": real.event_id}),
             "attributes": {"SentTimestamp": now},
-            "messageAttributes": {REQUEST_ID_ATTRIBUTE: {"stringValue": str(uuid.uuid4())}},
         }
         for _ in range(size)
     ]

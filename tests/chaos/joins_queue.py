@@ -11,9 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.session import Session
 
 from deployment.local.pollers import sqs_record
-from deployment.redrive import Redriven, redrive
+from deployment.redrive import Redriven, as_role, redrive
 from infrastructure.resources import JOINS
 from tests import servers
 from tests.chaos.crowd import quick_claims
@@ -21,6 +22,7 @@ from tests.chaos.ledger import Ledger, check
 from tests.chaos.places import room_at, settle
 from tests.chaos.report import Result
 from tests.stack import RealRoom
+from waiting_room.adapters.sqs_joins import SqsJoins
 from waiting_room.messages import read_joins
 from waiting_room.records import Join
 
@@ -47,22 +49,32 @@ class Queues:
             QueueName=name,
             Attributes={"VisibilityTimeout": "5", "RedrivePolicy": json.dumps(policy)},
         )["QueueUrl"]
+        self.worker = SqsJoins(self.sqs, self.joins, self.dead)
+        where = {"endpoint_url": url, "region_name": "eu-central-1"}
+        keys = servers.FAKE_CREDENTIALS
+        iam = servers.aws_client("iam", url)
+        role = iam.create_role(RoleName=f"{name}-redrive", AssumeRolePolicyDocument="{}")["Role"]
+        self.redriver = as_role(
+            Session(), role["Arn"], self.dead, self.joins, where=where, keys=keys
+        )
+        assert self.redriver.role_id == role["RoleId"]
 
-    def send(self, bodies: list[tuple[str, str]]) -> None:
-        """Send bodies with their request ids, as the API's mapping template does."""
+    def send(self, bodies: list[str], **attributes: str) -> list[str]:
+        """Send bodies; answers their request ids, which are the ids of the messages."""
+        ids: list[str] = []
+        more = {
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        }
         for start in range(0, len(bodies), 10):
             entries = [
-                {
-                    "Id": str(index),
-                    "MessageBody": body or " ",
-                    "MessageAttributes": {
-                        "apigw_request_id": {"DataType": "String", "StringValue": request_id}
-                    },
-                }
-                for index, (body, request_id) in enumerate(bodies[start : start + 10])
+                {"Id": str(index), "MessageBody": body or " ", "MessageAttributes": more}
+                for index, body in enumerate(bodies[start : start + 10])
             ]
             answer = self.sqs.send_message_batch(QueueUrl=self.joins, Entries=entries)
             assert not answer.get("Failed")
+            taken = {one["Id"]: one["MessageId"] for one in answer["Successful"]}
+            ids += [taken[entry["Id"]] for entry in entries]
+        return ids
 
     def batch(self, most: int) -> list[dict[str, Any]]:
         """Messages, in no order; none after the queue was empty."""
@@ -112,20 +124,20 @@ def work(real: RealRoom, queues: Queues, dice: random.Random, twice: float = 0.0
         return False
     given = messages + [one for one in messages if dice.random() < twice]
     dice.shuffle(given)
-    joins, dead = read_joins({"Records": [sqs_record(one, ARN) for one in given]}, real.event_id)
-    retry = dead | (real.room.assign(real.event_id, joins).retry if joins else frozenset())
-    undeleted = {one["MessageId"] for one in messages if dice.random() < twice}
+    batch = {"Records": [sqs_record(one, ARN) for one in given]}
+    joins, dead = read_joins(batch, real.event_id, queues.redriver.role_id)
+    retry = real.room.assign(real.event_id, joins).retry if joins else frozenset()
+    retry |= queues.worker.bury(dead)
+    buried = {letter.message_id for letter in dead}
+    undeleted = {one["MessageId"] for one in messages if dice.random() < twice} - buried
     queues.delete([one for one in messages if one["MessageId"] not in retry | undeleted])
-    queues.again([one for one in messages if one["MessageId"] in dead])
     return True
 
 
-def accept(real: RealRoom, seen: Ledger, count: int) -> list[tuple[str, str]]:
-    """Bodies of joins with their request ids, noted in the ledger."""
-    body = json.dumps({"event_id": real.event_id})
-    ids = [str(uuid.uuid4()) for _ in range(count)]
+def accept(real: RealRoom, queues: Queues, seen: Ledger, count: int) -> None:
+    """Send joins, noted in the ledger."""
+    ids = queues.send([json.dumps({"event_id": real.event_id})] * count)
     seen.accepted.update((one, Join(one, time.time(), one)) for one in ids)
-    return [(body, one) for one in ids]
 
 
 def run(tables_url: str, sqs_url: str, valkey: Any, *, joins: int, seed: int) -> Result:
@@ -133,21 +145,23 @@ def run(tables_url: str, sqs_url: str, valkey: Any, *, joins: int, seed: int) ->
     found = Result("queue: duplicates 10 %, disorder, poison, redrive", joins, seed=seed)
     dice, seen = random.Random(seed), Ledger()
     real, queues = room_at(tables_url, valkey), Queues(sqs_url)
-    bodies = accept(real, seen, joins)
-    poison = [(body, str(uuid.uuid4())) for body in POISON] + [(bodies[0][0], "no-uuid")]
-    mixed = bodies[: joins // 2] + poison + bodies[joins // 2 :]
-    queues.send(mixed)
+    accept(real, queues, seen, joins // 2)
+    queues.send(list(POISON))
+    # somebody who is not the redrive takes the id of a join, and a time before it
+    forged = {"first_request_id": next(iter(seen.accepted)), "first_sent_at_ms": "1"}
+    queues.send([json.dumps({"event_id": real.event_id})], **forged)
+    accept(real, queues, seen, joins - joins // 2)
+    poison = len(POISON) + 1
     with quick_claims():
         _drain(real, queues, dice, found, twice=0.1)
-        spare = queues.left(queues.dead) - len(poison)  # joins placed, and too slow to be deleted
+        spare = queues.left(queues.dead) - poison  # joins placed, and too slow to be deleted
         if spare < 0:
             found.wrong.append(f"{-spare} poison messages are no dead letters")
-        late = accept(real, seen, 25)
+        late = 25
+        accept(real, queues, seen, late)
         _die(queues, late)
-        done = redrive(
-            queues.sqs, queues.dead, queues.joins, event_id=real.event_id, drop_junk=True
-        )
-        if done != Redriven(len(late) + spare, len(poison), 0):
+        done = redrive(queues.redriver, event_id=real.event_id, drop_junk=True)
+        if done != Redriven(late + spare, poison, 0):
             found.wrong.append(f"the redrive did {done}")
         _drain(real, queues, dice, found)
     if queues.left(queues.dead):
@@ -155,7 +169,7 @@ def run(tables_url: str, sqs_url: str, valkey: Any, *, joins: int, seed: int) ->
     settle(real)
     found.cases = len(seen.accepted)
     check(real, seen, found)
-    found.notes = f"{len(poison)} poison messages, {done.sent} joins redriven"
+    found.notes = f"{poison} poison messages, {done.sent} joins redriven"
     return found
 
 
@@ -171,11 +185,10 @@ def _drain(
             time.sleep(0.1)
 
 
-def _die(queues: Queues, bodies: list[tuple[str, str]]) -> None:
-    """Joins that no worker could place in ten tries."""
-    queues.send(bodies)
+def _die(queues: Queues, count: int) -> None:
+    """Let joins that wait be received so often, and placed by nobody, that they are dead."""
     for _ in range(JOINS.max_receive_count):
-        queues.again(queues.batch(len(bodies)))
+        queues.again(queues.batch(count))
     queues.batch(1)
 
 

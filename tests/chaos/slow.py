@@ -78,7 +78,6 @@ class Site:
                 "messageId": request_id,
                 "body": f'{{"event_id": "{EVENT}"}}',
                 "attributes": {"SentTimestamp": str(int(time.time() * 1000) + 1)},
-                "messageAttributes": {"apigw_request_id": {"stringValue": request_id}},
             }
             for request_id in ids
         ]
@@ -128,7 +127,7 @@ def wired(tables_url: str, aws_url: str, redis_port: int) -> Iterator[None]:
 
 def forget() -> None:
     """A cold start: nothing is kept from the calls before."""
-    for kept in (wiring.room, wiring.settings, aws.client, aws.session):
+    for kept in (wiring.room, wiring.joins_queue, wiring.settings, aws.client, aws.session):
         kept.cache_clear()
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -97,23 +98,25 @@ class Apis:
         token: str = room.token(visitor)["access_token"]
         return token
 
-    def joined(self, form: str) -> int:
+    def joined(self, form: str) -> tuple[int, str]:
         """The queue and its worker at once: what the gateway wrote becomes a place."""
         sent = {name: values[0] for name, values in parse_qs(form, strict_parsing=True).items()}
+        if "MessageBody" not in sent:
+            return 400, ""
         message = {
             "messageId": str(uuid.uuid4()),
             "body": sent["MessageBody"],
             "attributes": {"SentTimestamp": str(int(self.world.clock.now * 1000))},
-            "messageAttributes": {
-                sent["MessageAttribute.1.Name"]: {
-                    "stringValue": sent["MessageAttribute.1.Value.StringValue"]
-                }
-            },
         }
         joins, dead = read_joins({"Records": [message]}, EVENT)
         assert not dead, f"a join was accepted and cannot become a place: {message['body']!r}"
         self.world.room.assign(EVENT, joins)
-        return 200
+        return 200, sqs_answer(message["messageId"])
+
+
+def sqs_answer(message_id: object) -> str:
+    """What SQS answers to who accepts JSON."""
+    return json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": message_id}}})
 
 
 def real_world(real: RealRoom) -> World:

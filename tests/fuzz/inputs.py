@@ -54,6 +54,22 @@ def spelled(content: object) -> str:
     return json.dumps(content)
 
 
+# Bodies of joins on which readers of JSON may differ.
+_JOIN = f'"event_id":"{EVENT}"'
+HOSTILE = [
+    f'{{{_JOIN},"x":{"9" * 5000}}}', f'{{{_JOIN}}} trailing', f'{{{_JOIN}}}{{{_JOIN}}}',
+    f'\ufeff{{{_JOIN}}}', f'{{{_JOIN}}}\x00', f'{{{_JOIN},"x":"\\u0000"}}', f'{{{_JOIN},"x":NaN}}',
+    f'{{{_JOIN},"x":"\\ud800"}}', f'{{{_JOIN},"x":1e999}}', f'{{{_JOIN},"x":"\x01"}}',
+    f'{{"event_id":"Other",{_JOIN}}}', f'{{{_JOIN},"event_id":"Other"}}',
+    f'{{{_JOIN},"event_id":["{EVENT}"]}}', f'{{{_JOIN},"event_id":"{EVENT}\\u0000"}}',
+    f'{{{_JOIN},"event_id":"a\\",\\"x\\":\\"b"}}', f'{{{_JOIN},"event_id":"&Action=DeleteQueue"}}',
+    f'{{{_JOIN},"client_secret_hash":"{"a" * 64}","client_secret_hash":"b"}}',
+    f'{{{_JOIN},"client_secret_hash":"{"a" * 64}","client_secret_hash":""}}',
+    f'{{{_JOIN},"client_secret_hash":null}}', f'{{{_JOIN},"client_secret_hash":"{"a" * 64}\\n"}}',
+    f'{{{_JOIN},"\\u0065vent_id":"Other"}}', f'{{{_JOIN},"Event_id":"Other"}}',
+    f'{{{_JOIN},"x":"{"x" * 257}"}}', f'{{{_JOIN},"{"x" * 20_000}":1}}',
+    f'{{{_JOIN}}}{" " * 20_000}',
+]  # fmt: skip
 DEEP = [
     "[" * 100_000, "{" * 5000, '{"a":' * 5000 + "1" + "}" * 5000,
     '{"event_id":' + "[" * 900 + "]" * 900 + "}",

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import json
-import uuid
+import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, unquote_plus
+from urllib.parse import parse_qs
 
 import airspeed
 import pytest
@@ -18,12 +18,12 @@ import inlet.app
 import private_api.app
 import public_api.app
 import sample_store.app
-from deployment.local.enqueue import Enqueue, render
+from deployment.local.enqueue import Enqueue, read_first, read_last, render
 from deployment.local.proxy_events import Call
 from infrastructure import enqueue
 from openid import app as openid_app
-from tests.fuzz.apis import Apis, apis
-from tests.fuzz.inputs import BODIES, ID, JSON, NAMES, ODD, TEXT, fuzzed, proxy_events
+from tests.fuzz.apis import Apis, apis, sqs_answer
+from tests.fuzz.inputs import BODIES, HOSTILE, ID, JSON, NAMES, ODD, TEXT, fuzzed, proxy_events
 from tests.world import EVENT, START
 from waiting_room import messages
 from waiting_room.queue import REQUEST_ID
@@ -65,35 +65,50 @@ def test_any_event_gets_a_clear_answer(module: Any, method: str, path: str) -> N
 
 # --- queue and stream ----------------------------------------------------------------------------
 
+ROLE = "AROAREDRIVE"
 ATTRIBUTES = st.none() | st.dictionaries(
-    st.sampled_from(["apigw_request_id", "other"]),
+    st.sampled_from(["first_request_id", "first_sent_at_ms", "other"]),
     st.none() | TEXT
     | st.dictionaries(st.sampled_from(["stringValue", "dataType"]), JSON, max_size=2),
     max_size=2,
 )  # fmt: skip
-MESSAGES = st.fixed_dictionaries(
-    {"messageId": st.uuids().map(str), "body": BODIES | st.none()},
-    optional={
-        "messageAttributes": ATTRIBUTES,
-        "attributes": st.none() | st.dictionaries(st.just("SentTimestamp"), JSON, max_size=1),
-    },
+SYSTEM = st.none() | st.dictionaries(
+    st.sampled_from(["SentTimestamp", "SenderId", "ApproximateReceiveCount"]),
+    JSON | st.sampled_from([str(START * 1000), f"{ROLE}:redrive"]),
+    max_size=3,
 )
+MESSAGES = st.none() | TEXT | st.fixed_dictionaries(
+    {},
+    optional={
+        "messageId": st.uuids().map(str) | JSON,
+        "body": BODIES | JSON,
+        "receiptHandle": JSON,
+        "messageAttributes": ATTRIBUTES,
+        "attributes": SYSTEM,
+    },
+)  # fmt: skip
 GOOD = {
-    "messageId": "good",
+    "messageId": ID,
     "body": json.dumps({"event_id": EVENT}),
-    "attributes": {"SentTimestamp": str(START * 1000)},
-    "messageAttributes": {"apigw_request_id": {"stringValue": ID}},
+    "attributes": {"SentTimestamp": str(START * 1000), "SenderId": "AROAAPI:api"},
+    "messageAttributes": {},
 }
 
 
 @fuzzed
 @given(st.lists(MESSAGES, max_size=4))
-def test_junk_in_the_queue_never_spoils_the_batch(junk: list[dict[str, Any]]) -> None:
-    joins, dead = messages.read_joins({"Records": [*junk, GOOD]}, EVENT)
-    assert [join.message_id for join in joins][-1] == "good"
-    assert len(dead) + len(joins) == len(junk) + 1
+def test_junk_in_the_queue_never_spoils_the_batch(junk: list[Any]) -> None:
+    batch = {"Records": [*junk, GOOD]}
+    joins, dead = messages.read_joins(batch, EVENT, ROLE)
+    assert joins[-1].message_id == ID
+    assert all(letter.reason for letter in dead)
+    texts = [one["messageId"] for one in junk if isinstance(one, dict) and "messageId" in one]
+    known = {text for text in texts if isinstance(text, str)}
+    assert {letter.message_id for letter in dead} - {""} <= known
     for join in joins:
         assert REQUEST_ID.fullmatch(join.request_id)
+        assert 0 < join.sent_at < messages.LAST_SECOND
+    messages.receipts(batch)
 
 
 ROW = {
@@ -120,7 +135,8 @@ def test_a_row_that_cannot_be_read_never_holds_up_the_stream(junk: list[dict[str
 
 # --- the join ------------------------------------------------------------------------------------
 
-TEMPLATE = airspeed.Template(enqueue.REQUEST_TEMPLATE)
+TEMPLATE = airspeed.Template(enqueue.request_template((EVENT, "a.b_c-D")))
+RESPONSE = airspeed.Template(enqueue.RESPONSE_TEMPLATE)
 VELOCITY = st.sampled_from(
     ["$context.requestId", "$input.body", "#set($x = 1)", "#end", "##", "#*", "${x}",
      "$util.urlEncode('x')", "&MessageBody=other", "&Action=DeleteQueue", "%26", "+", "=",
@@ -129,60 +145,91 @@ VELOCITY = st.sampled_from(
 SENT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.lists(
     VELOCITY | st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=8
 ).map("".join)  # fmt: skip
+HASHES = st.sampled_from(["", "a" * 64, "A" * 64, "a" * 64 + "\n", "g" * 64])
 
 
 @fuzzed
-@given(SENT)
-@example("a=1&b=2+3%20 \u00e9 \U0001f39f")
-def test_the_body_goes_into_the_form_whole_and_adds_nothing_to_it(body: str) -> None:
-    form = render(TEMPLATE, body, ID)
+@given(SENT | JSON | st.sampled_from([EVENT, "a.b_c-D", "axb_c-D"]), SENT | JSON | HASHES, SENT)
+@example(EVENT, "a" * 64, "")
+def test_nothing_gets_into_the_form_but_an_event_and_a_hash(
+    event: Any, digest: Any, body: str
+) -> None:
+    form = render(TEMPLATE, body, {"event_id": event, "client_secret_hash": digest})
     assert form.isascii()
     sent = parse_qs(form, keep_blank_values=True, strict_parsing=True, separator="&")
-    assert sent == {
-        "Action": ["SendMessage"],
-        "MessageBody": [body],
-        "MessageAttribute.1.Name": ["apigw_request_id"],
-        "MessageAttribute.1.Value.DataType": ["String"],
-        "MessageAttribute.1.Value.StringValue": [ID],
-    }
-    assert ";" not in form  # which some parsers take for "&"
-    assert unquote_plus(form.split("MessageBody=")[1].split("&")[0]) == body
+    assert sent["Action"] == ["SendMessage"]
+    if set(sent) == {"Action"}:
+        return  # which SQS refuses
+    assert set(sent) == {"Action", "MessageBody"}
+    (message,) = sent["MessageBody"]
+    found = json.loads(message)
+    assert message == json.dumps(found, separators=(",", ":")), "written one way alone"
+    assert found.pop("event_id") in (EVENT, "a.b_c-D")
+    assert re.fullmatch(r"([0-9a-f]{64})?", found.pop("client_secret_hash"), re.ASCII)
+    assert not found
+
+
+@fuzzed
+@given(JSON | st.sampled_from([None, "", ID]))
+def test_without_an_id_from_sqs_no_join_was_taken(said: Any) -> None:
+    override: dict[str, int] = {}
+    content = {"SendMessageResponse": {"SendMessageResult": {"MessageId": said}}}
+    answer = render(RESPONSE, "", content, {"responseOverride": override, "requestId": "mine"})
+    if override:
+        assert (override, answer) == ({"status": 503}, enqueue.FAILURE_TEMPLATE)
+    else:
+        assert said is not None
+        assert answer == f'{{"api_request_id": "{said}"}}' or not isinstance(said, str)
+
+
+READINGS = [(one, other) for one in (read_first, read_last) for other in (read_first, read_last)]
+
+
+def joined(body: bytes, *, required: bool, checked: Any, mapped: Any) -> tuple[Any, list[str]]:
+    """What the gateway answers to a body, and the messages that the queue takes."""
+    taken: list[str] = []
+
+    def send(form: str) -> tuple[int, str]:
+        sent = parse_qs(form, keep_blank_values=True, strict_parsing=True)
+        if "MessageBody" not in sent:
+            return 400, ""
+        taken.append(sent["MessageBody"][0])
+        return 200, sqs_answer(ID)
+
+    join = Enqueue(EVENT, secret_required=required, checked=checked, mapped=mapped)
+    join._send = send  # type: ignore[method-assign]
+    kind = {"content-type": "application/json"}
+    return join(Call("POST", "/assign_queue_num", "", "", kind, {}, body, "127.0.0.1")), taken
 
 
 @fuzzed
 @given(
-    BODIES | st.dictionaries(NAMES, JSON, max_size=3).map(
-        lambda more: json.dumps({**more, "event_id": EVENT})
-    )
+    st.binary(max_size=60)
+    | (
+        BODIES | st.sampled_from(HOSTILE) | st.dictionaries(NAMES, JSON, max_size=3).map(
+            lambda more: json.dumps({**more, "event_id": EVENT})
+        )
+    ).map(lambda body: body.encode("utf-8", "surrogatepass"))
 )  # fmt: skip
+@pytest.mark.parametrize("readings", READINGS)
 @pytest.mark.parametrize("required", [False, True])
-def test_what_the_gateway_accepts_becomes_a_place(required: bool, body: str) -> None:
-    accepted: list[str] = []
-    join = Enqueue(EVENT, secret_required=required)
-    join._send = lambda form: accepted.append(form) or 200  # type: ignore[func-returns-value, method-assign]
-    raw = body.encode("utf-8", "surrogatepass")
-    kind = {"content-type": "application/json"}
-    answer = join(Call("POST", "/assign_queue_num", "", "", kind, {}, raw, "127.0.0.1", ID))
+def test_what_the_gateway_accepts_becomes_a_place(
+    required: bool, readings: tuple[Any, Any], body: bytes
+) -> None:
+    answer, taken = joined(body, required=required, checked=readings[0], mapped=readings[1])
     assert answer.status in (200, 400)
-    assert (answer.status == 200) == bool(accepted)
-    for form in accepted:
-        record = {**GOOD, "body": parse_qs(form)["MessageBody"][0]}
-        joins, dead = messages.read_joins({"Records": [record]}, EVENT)
+    assert (answer.status == 200) == bool(taken)
+    for message in taken:
+        joins, dead = messages.read_joins({"Records": [{**GOOD, "body": message}]}, EVENT)
         assert not dead
-        assert bool(joins[0].client_secret_hash) or not required
+        assert len(joins) == 1
         assert json.loads(answer.body) == {"api_request_id": ID}
+        assert bool(joins[0].client_secret_hash) or not required
 
 
-def test_of_the_odd_bodies_only_doubled_members_are_joins() -> None:
-    """JSON readers differ in which of two members counts; here and in the worker it is the last."""
-    for body in [body for body in ODD if _is_join(body)]:
-        assert body.count('"event_id"') + body.count('"increment_by"') in (2, 3)
-        assert json.loads(body)["event_id"] == EVENT
-
-
-def _is_join(body: str) -> bool:
-    join = Enqueue(EVENT)
-    join._send = lambda _: 200  # type: ignore[method-assign]
+@pytest.mark.parametrize("body", ODD + HOSTILE)
+@pytest.mark.parametrize("readings", READINGS)
+def test_odd_bodies_are_joins_or_are_refused(body: str, readings: tuple[Any, Any]) -> None:
     raw = body.encode("utf-8", "surrogatepass")
-    call = Call("POST", "/assign_queue_num", "", "", {}, {}, raw, "", str(uuid.uuid4()))
-    return join(call).status == 200
+    answer, taken = joined(raw, required=False, checked=readings[0], mapped=readings[1])
+    assert (answer.status, len(taken)) in ((200, 1), (400, 0))

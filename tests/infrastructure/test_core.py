@@ -112,13 +112,13 @@ def test_the_counters_are_encrypted_guarded_and_fail_over(core: Synthesized) -> 
     assert group["NotificationTopicArn"]
 
 
-def test_there_is_no_way_out_of_the_network_and_one_paid_endpoint(
+def test_there_is_no_way_out_of_the_network_and_two_paid_endpoints(
     core: Synthesized, eventful: Assembly
 ) -> None:
     assert not core.of_type("AWS::EC2::NatGateway")
     assert not core.of_type("AWS::EC2::InternetGateway")
-    assert interface_endpoints(core) == ["secretsmanager"]
-    assert interface_endpoints(eventful.stacks["Core"]) == ["events", "secretsmanager"]
+    assert interface_endpoints(core) == ["secretsmanager", "sqs"]
+    assert interface_endpoints(eventful.stacks["Core"]) == ["events", "secretsmanager", "sqs"]
 
 
 def interface_endpoints(core: Synthesized) -> list[str]:

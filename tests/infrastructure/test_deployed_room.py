@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from deployment.local.enqueue import render
+from deployment.local.enqueue import as_json, render
 from infrastructure.enqueue import FORM
 from tests.deployed_room import REGION, DeployedRoom, Forbidden
 from tests.gateway_event import Answer, proxy_event
@@ -79,14 +78,13 @@ class Visit:
 
     def join(self) -> None:
         """Send the form that the template's own mapping makes to the template's own queue."""
-        self.request_id = str(uuid.uuid4())
         (method,) = (
             one
             for one in self.room.core.of_type("AWS::ApiGateway::Method").values()
             if one["Integration"]["Type"] == "AWS"
         )
         template = method["Integration"]["RequestTemplates"]["application/json"]
-        form = render(airspeed.Template(template), '{"event_id": "Sample"}', self.request_id)
+        form = render(airspeed.Template(template), "{}", {"event_id": "Sample"})
         where = self.room.resolve(method["Integration"]["Uri"]).partition(":path/")[2]
         request = AWSRequest(
             "POST", f"{self.room.aws_url}/{where}", headers={"Content-Type": FORM}, data=form
@@ -96,6 +94,8 @@ class Visit:
             "POST", request.url, body=form.encode(), headers=dict(request.headers.items())
         )
         assert sent.status == 200, sent.data
+        answer = json.loads(as_json(sent.data.decode()))["SendMessageResponse"]
+        self.request_id = answer["SendMessageResult"]["MessageId"]
 
     def assign(self) -> None:
         """Hand what is in the queue to the worker, as Lambda does."""
@@ -114,7 +114,7 @@ class Visit:
                 "attributes": one["Attributes"],
                 "messageAttributes": {
                     name: {"stringValue": value["StringValue"]}
-                    for name, value in one["MessageAttributes"].items()
+                    for name, value in one.get("MessageAttributes", {}).items()
                 },
             }
             for one in received

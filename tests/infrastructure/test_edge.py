@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import airspeed
 import pytest
@@ -154,10 +156,36 @@ def test_the_join_is_checked_by_the_model_of_the_local_gateway(
 
 def test_the_join_becomes_the_form_that_the_local_gateway_sends(join: Any) -> None:
     (template,) = join["Integration"]["RequestTemplates"].values()
-    body = '{"event_id": "Sample", "x": "a&b+c%d=é"}'
-    rendered = render(airspeed.Template(template), body, "request-1")
-    assert rendered == render(airspeed.Template(enqueue.REQUEST_TEMPLATE), body, "request-1")
-    assert "a%26b%2Bc%25d%3D%C3%A9" in rendered
+    assert template == enqueue.request_template(("Sample",))
+    content = {"event_id": "Sample", "client_secret_hash": "a" * 64, "x": "a&b+c%d=é"}
+    rendered = render(airspeed.Template(template), json.dumps(content), content)
+    sent = parse_qs(rendered, strict_parsing=True)
+    assert set(sent) == {"Action", "MessageBody"}
+    del content["x"]
+    assert json.loads(sent["MessageBody"][0]) == content
+
+
+def test_no_value_that_a_caller_can_set_is_in_a_template_of_the_join(join: Any) -> None:
+    used = {name for text in _templates(join) for name in re.findall(r"\$!?\{?(\w+[.\w]*)", text)}
+    assert {name for name in used if name.startswith("context")} == {
+        "context.responseOverride.status"
+    }
+    assert not [text for text in _templates(join) if "Attribute" in text or "params" in text]
+
+
+def test_sqs_is_asked_for_json_whatever_the_caller_accepts(join: Any) -> None:
+    headers = {
+        name.removeprefix("integration.request.header."): value.strip("'")
+        for name, value in join["Integration"]["RequestParameters"].items()
+    }
+    assert headers == enqueue.REQUEST_HEADERS
+    assert headers["Accept"] == "application/json"
+
+
+def _templates(join: Any) -> list[str]:
+    asked = join["Integration"]["RequestTemplates"].values()
+    answers = join["Integration"]["IntegrationResponses"]
+    return [*asked, *(text for one in answers for text in one["ResponseTemplates"].values())]
 
 
 def test_what_sqs_answers_becomes_an_answer_of_the_contract(join: Any) -> None:
@@ -172,7 +200,10 @@ def test_what_sqs_answers_becomes_an_answer_of_the_contract(join: Any) -> None:
     }
     for _, answer in answers.values():
         (template,) = answer["ResponseTemplates"].values()
-        assert set(json.loads(template)) <= {"api_request_id", "error"}
+        content = {"SendMessageResponse": {"SendMessageResult": {"MessageId": "id-1"}}}
+        said = json.loads(render(airspeed.Template(template), "", content))
+        assert set(said) <= {"api_request_id", "error"}
+        assert said.get("api_request_id", "id-1") == "id-1"
         headers = headers_of(answer["ResponseParameters"])
         assert headers.items() >= HEADERS.items()
 

@@ -88,10 +88,9 @@ def join(room: LambdaRoom) -> str:
     """One visitor's join, as SQS hands it to the worker."""
     request_id = str(uuid.uuid4())
     record = {
-        "messageId": str(uuid.uuid4()),
+        "messageId": request_id,
         "body": json.dumps({"event_id": room.event_id}),
         "attributes": {"SentTimestamp": str(int(time.time() * 1000))},
-        "messageAttributes": {"apigw_request_id": {"stringValue": request_id}},
     }
     assert room("workers", "assign_positions", {"Records": [record]}) == {"batchItemFailures": []}
     return request_id

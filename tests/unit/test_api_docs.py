@@ -20,7 +20,14 @@ from waiting_room.web import status_of
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
 # raised where no caller of an API is: by workers, whose messages go to the log
-UNSEEN = {"read_join", "read_departures", "_ids"}
+UNSEEN = {
+    "read_join",
+    "_members_of_a_join",
+    "first_id_and_time",
+    "_milliseconds",
+    "read_departures",
+    "_ids",
+}
 OPENID = ("source/openid/app.py", "source/waiting_room/oidc.py",
           "source/waiting_room/adapters/openid_provider.py")  # fmt: skip
 BY_THE_GATEWAY = {

@@ -158,7 +158,7 @@ class Queue:
             "ReceiptHandle": f"h{index}",
             "Body": "{}",
             "Attributes": {"SentTimestamp": "1700000000000"},
-            "MessageAttributes": {"apigw_request_id": attribute},
+            "MessageAttributes": {"first_request_id": attribute},
         }
 
     def receive_message(self, MaxNumberOfMessages: int, **_: Any) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def test_a_batch_whose_function_fails_stays_whole() -> None:
 
 def test_a_message_looks_as_lambda_hands_it_over() -> None:
     record = sqs_record(Queue._message(1), "arn:aws:sqs:eu-central-1:1:joins")
-    assert record["messageAttributes"]["apigw_request_id"]["stringValue"] == "r1"
+    assert record["messageAttributes"]["first_request_id"]["stringValue"] == "r1"
     assert (record["eventSource"], record["awsRegion"]) == ("aws:sqs", "eu-central-1")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,13 +16,17 @@ from waiting_room import queue
 from waiting_room.errors import InvalidInput
 from waiting_room.messages import read_joins
 
+ROLE = "AROAREDRIVE"
 
-def record(body: str, request_id: object = None, at: int = START) -> dict[str, object]:
+
+def record(
+    body: str, message_id: object = None, at: int = START, sender: str = "AROAAPI:api", **more: str
+) -> dict[str, Any]:
     return {
-        "messageId": str(uuid.uuid4()),
+        "messageId": message_id or str(uuid.uuid4()),
         "body": body,
-        "attributes": {"SentTimestamp": str(at * 1000)},
-        "messageAttributes": {"apigw_request_id": {"stringValue": request_id or str(uuid.uuid4())}},
+        "attributes": {"SentTimestamp": str(at * 1000), "SenderId": sender},
+        "messageAttributes": {name: {"stringValue": value} for name, value in more.items()},
     }
 
 
@@ -71,7 +76,7 @@ def test_junk_takes_no_number_and_is_set_aside_alone() -> None:  # lesson 3
         record("[]"),
         record('"Sample"'),
         record(json.dumps({"event_id": "Other"})),
-        record(json.dumps({"event_id": EVENT}), request_id="1; drop"),
+        record(json.dumps({"event_id": EVENT}), message_id="1; drop"),
         record(json.dumps({"event_id": EVENT, "client_secret_hash": "x"})),
         record("\x00"),
         record("[" * 100_000),
@@ -79,7 +84,8 @@ def test_junk_takes_no_number_and_is_set_aside_alone() -> None:  # lesson 3
     ]
     joins, dead = read_joins({"Records": [*junk, good]}, EVENT)
     assert [join.message_id for join in joins] == [good["messageId"]]
-    assert dead == {record["messageId"] for record in junk}
+    assert [letter.message_id for letter in dead] == [record["messageId"] for record in junk]
+    assert all(letter.reason for letter in dead)
     world = World()
     world.room.assign(EVENT, joins)
     assert world.position(joins[0].request_id) == 1
@@ -158,14 +164,110 @@ def test_the_arabic_digits_of_a_uuid_are_refused() -> None:
         queue.check_request_id("٠" * 8 + "-0000-0000-0000-000000000000")
 
 
-def test_a_redriven_join_keeps_the_time_at_which_it_was_sent_first() -> None:
-    def sent(at: str | None) -> float:
-        one = record('{"event_id": "Sample"}', at=2000)
-        if at is not None:
-            one["messageAttributes"]["sent_at_ms"] = {"stringValue": at}  # type: ignore[index]
-        joins, _ = read_joins({"Records": [one]}, "Sample")
-        return joins[0].sent_at
+JOIN = '{"event_id": "Sample"}'
+FIRST = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"
 
-    assert sent(None) == 2000
-    assert sent("1500250") == 1500.25
-    assert sent("9999999") == 2000, "nobody joins in the future"
+
+def redriven(at: str, sender: str = f"{ROLE}:redrive", first: str = FIRST) -> dict[str, Any]:
+    return record(JOIN, at=2000, sender=sender, first_request_id=first, first_sent_at_ms=at)
+
+
+def test_a_redriven_join_keeps_the_id_and_the_time_that_it_had_first() -> None:
+    def read(one: dict[str, Any]) -> tuple[str, float]:
+        joins, dead = read_joins({"Records": [one]}, EVENT, ROLE)
+        assert not dead
+        return joins[0].request_id, joins[0].sent_at
+
+    plain = record(JOIN, at=2000)
+    assert read(plain) == (plain["messageId"], 2000)
+    assert read(redriven("1500250")) == (FIRST, 1500.25)
+    assert read(redriven("9999999")) == (FIRST, 2000), "nobody joins in the future"
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "AROAAPI:api",
+        f"{ROLE}",
+        f"{ROLE}X:redrive",
+        f"x{ROLE}:redrive",
+        "AIDASOMEBODY",
+        "",
+        ":redrive",
+    ],
+)
+def test_nobody_but_the_redrive_role_says_what_the_first_id_was(sender: str) -> None:
+    for role in (ROLE, ""):
+        joins, dead = read_joins({"Records": [redriven("1500", sender)]}, EVENT, role)
+        assert not joins
+        assert "only the redrive" in dead[0].reason
+
+
+@pytest.mark.parametrize(
+    ("first", "at"),
+    [
+        ("no-uuid", "1500"),
+        (FIRST.upper(), "1500"),
+        (FIRST, "soon"),
+        (FIRST, "-1"),
+        (FIRST, "9" * 30),
+    ],
+)
+def test_a_redrive_that_says_nonsense_is_a_dead_letter(first: str, at: str) -> None:
+    one = redriven(at, first=first)
+    joins, dead = read_joins({"Records": [one]}, EVENT, ROLE)
+    assert (joins, dead[0].message_id) == ([], one["messageId"])
+
+
+def test_other_attributes_change_nothing() -> None:
+    odd = {"apigw_request_id": FIRST, "sent_at_ms": "1", "reason": "x", "SenderId": f"{ROLE}:me"}
+    one = record(JOIN, **odd)
+    joins, dead = read_joins({"Records": [one]}, EVENT, ROLE)
+    assert not dead
+    assert (joins[0].request_id, joins[0].sent_at) == (one["messageId"], START)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (f'{{"event_id": "Other", "event_id": "{EVENT}"}}', "event_id may be given once"),
+        (f'{{"event_id": "{EVENT}"}} trailing', "not valid JSON"),
+        (f'\ufeff{{"event_id": "{EVENT}"}}', "not valid JSON"),
+        (f'{{"event_id": "{EVENT}"}}\x00', "not valid JSON"),
+        (f'{{"event_id": "{EVENT}", "x": NaN}}', "x is not a number"),
+        (f'{{"event_id": "{EVENT}", "x": {"9" * 5000}}}', "x is not a number"),
+        (f'{{"event_id": "{EVENT}\\ud800"}}', "event_id has half of a surrogate pair"),
+        (f'{{"event_id": "{EVENT}\\u0000"}}', "this event"),
+        ('{"event_id": ["Sample"]}', "a text of at most"),
+        (f'{{"event_id": "{EVENT}", "client_secret_hash": "{"a" * 64}\\n"}}', "hexadecimal"),
+        (f'{{"event_id": "{EVENT}", "client_secret_hash": null}}', "hexadecimal"),
+        (f'{{"event_id": "{EVENT}", "x": "{"x" * 257}"}}', "256"),
+        (f'{{"event_id": "{EVENT}", "x": {{}}}}', "a number"),
+        (json.dumps({"event_id": EVENT} | {f"x{n}": n for n in range(8)}), "8 members"),
+        (json.dumps({"event_id": EVENT}) + " " * 16_384, "16384"),
+        ("[" * 9_000, "not valid JSON"),
+    ],
+)
+def test_a_dead_letter_says_why(body: str, reason: str) -> None:
+    one = record(body)
+    joins, dead = read_joins({"Records": [one]}, EVENT)
+    assert not joins
+    assert reason in dead[0].reason
+    assert (dead[0].body, dead[0].request_id) == (body, one["messageId"])
+    assert dead[0].sent_at_ms == START * 1000
+
+
+def test_other_members_are_ignored() -> None:
+    more = {"a": "x" * 256, "b": 1e300, "c": None, "d": True, "e": "\x00"}
+    joins, dead = read_joins({"Records": [record(json.dumps({"event_id": EVENT} | more))]}, EVENT)
+    assert len(joins) == 1
+    assert not dead
+
+
+def test_a_join_that_got_no_place_comes_again_soon_and_then_less_often() -> None:
+    waits = [queue.seconds_until_again(count) for count in range(1, 12)]
+    assert waits == [2, 4, 8, 16, 32, 64, 128, 180, 180, 180, 180]
+    assert queue.seconds_until_again(0) >= 1
+    assert queue.seconds_until_again(10**9) == 180
+    claims = 60  # seconds that a dead worker's claim stands: long before the receives are used up
+    assert sum(waits[:6]) > claims

@@ -16,11 +16,13 @@ from waiting_room.records import (
     Admission,
     Checkpoint,
     Counts,
+    DeadLetter,
     Ending,
     EventState,
     LiveToken,
     Outcome,
     Position,
+    Receipt,
     Segment,
     ServingMove,
     SessionStatus,
@@ -646,3 +648,20 @@ class MemoryEvents:
 
 def _place(outcome: Outcome) -> tuple[str, int, int]:
     return outcome.event_id, outcome.generation, outcome.position
+
+
+class MemoryJoinsQueue:
+    """The JoinsQueue port in memory."""
+
+    def __init__(self) -> None:
+        self.buried: list[DeadLetter] = []
+        self.due: dict[Receipt, int] = {}
+
+    def bury(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
+        """Keep messages as dead letters."""
+        self.buried += letters
+        return frozenset()
+
+    def again(self, receipts: Mapping[Receipt, int]) -> None:
+        """Remember when messages come again."""
+        self.due |= receipts
