@@ -115,6 +115,11 @@ class Valkey:
         assert self._process
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not killed since."""
+        return self._process is not None
+
     def kill(self) -> None:
         """End it at once, as a crash does."""
         if self._process:
