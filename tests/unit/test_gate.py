@@ -260,6 +260,8 @@ def test_the_entrance_takes_a_small_form_by_post_and_nothing_else() -> None:
             gate.enter(Visit("POST", enter, "", {**form, "content-type": kind}), good).status == 400
         )
     assert gate.enter(Visit("POST", enter, "", form), b"a" * (MAX_FORM + 1)).status == 413
+    longest = good + b"&x=".ljust(MAX_FORM - len(good), b"x")
+    assert gate.enter(Visit("POST", enter, "", form), longest).status == 303
     assert gate.enter(Visit("POST", enter, "", form), b"\xff").status == 400
     assert gate.enter(Visit("POST", enter, "", form), b"a=1&" * 50).status == 400
     assert gate.enter(Visit("POST", enter, "", form), good).status == 303

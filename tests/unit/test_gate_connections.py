@@ -292,6 +292,42 @@ def test_the_wait_follows_a_clock_that_is_set(monkeypatch: pytest.MonkeyPatch) -
     assert clock.now == 230.0
 
 
+# --- WSGI ----------------------------------------------------------------------------------------
+
+SOCKETS: list[dict[str, Any]] = [
+    {"HTTP_UPGRADE": "websocket"}, {"HTTP_UPGRADE": "h2c, WebSocket"},
+    {"HTTP_SEC_WEBSOCKET_KEY": "x"}, {"wsgi.websocket": object()},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", SOCKETS)
+def test_a_wsgi_site_gets_a_websocket_on_an_open_path_only(asked: dict[str, Any]) -> None:
+    made, said = Site(), list[str]()
+    gate: Any = WsgiGate(made.wsgi, made.gate)
+    common = {"REQUEST_METHOD": "GET", "HTTP_AUTHORIZATION": token(), **asked}
+    for path in ("/live", "/static/live"):
+        gate({**common, "PATH_INFO": path}, lambda status, *_: said.append(status[:3]))
+    assert said == ["403", "200"]
+    assert made.reached == [("GET", "/static/live")]
+
+
+def test_a_form_without_a_length_is_not_waited_for() -> None:
+    class Endless:
+        def read(self, *_size: int) -> bytes:
+            raise AssertionError("a server would wait here for ever")
+
+    environ = {
+        "REQUEST_METHOD": "POST", "PATH_INFO": "/waiting-room/enter", "wsgi.input": Endless(),
+        "HTTP_ORIGIN": "https://room.example", "CONTENT_TYPE": "application/x-www-form-urlencoded",
+    }  # fmt: skip
+    for length, status in ((None, "403"), ("", "403"), ("0", "403"), ("x", "400"), ("-1", "400")):
+        said: list[str] = []
+        sent = environ if length is None else {**environ, "CONTENT_LENGTH": length}
+        gate: Any = WsgiGate(Site().wsgi, Site().gate)
+        gate(sent, lambda line, *_, said=said: said.append(line[:3]))
+        assert said == [status]
+
+
 # --- event streams -------------------------------------------------------------------------------
 
 TYPES = {
