@@ -47,8 +47,8 @@ install: .venv/dev .venv/dynamodb-local/ready ## install everything into .venv
 run: .venv/local ## start the whole room on this machine and print its addresses
 	@$(BIN)/python -m deployment.local
 
-invoke: .venv/local ## call a worker of the running room by hand: make invoke FUNCTION=rotate_keys
-	@$(BIN)/python -m deployment.local.invoke $(FUNCTION)
+invoke: .venv/local ## call a worker of the running room by hand: make invoke FUNCTION=rotate_keys PAYLOAD='{}'
+	@$(BIN)/python -m deployment.local.invoke $(FUNCTION) '$(PAYLOAD)'
 
 test: install ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)

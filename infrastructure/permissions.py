@@ -58,7 +58,10 @@ def _dynamodb(calls: tuple[str, ...]) -> tuple[str, ...]:
 
 PASSWORD = Grant(Part.COUNTERS, ("secretsmanager:GetSecretValue",))
 READ_KEYS = Grant(Part.SIGNING_KEYS, ("secretsmanager:GetSecretValue",))
-WRITE_KEYS = Grant(Part.SIGNING_KEYS, ("secretsmanager:PutSecretValue",))
+WRITE_KEYS = Grant(
+    Part.SIGNING_KEYS,
+    ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"),
+)
 PUBLISH = Grant(Part.BUS, ("events:PutEvents",))
 ENDED = Grant(Part.TOKENS, ("dynamodb:Query",), index="Ended")
 BY_POSITION = Grant(Part.POSITIONS, ("dynamodb:Query",), index="ByPosition")
@@ -127,7 +130,7 @@ WORKERS = {
         PUBLISH,
     ),
     "report_metrics": (*COUNTERS, PUBLISH),
-    "rotate_keys": (READ_KEYS, WRITE_KEYS, serving_log("PutItem")),
+    "rotate_keys": (READ_KEYS, WRITE_KEYS, serving_log("GetItem", "PutItem")),
     "set_up": (*COUNTERS, READ_KEYS, WRITE_KEYS, serving_log("PutItem")),
 }
 READ_CLIENT = Grant(Part.CLIENT, ("secretsmanager:GetSecretValue",))

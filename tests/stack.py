@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests import servers
-from tests.world import START, Breaks, one_jwk, settings
+from tests.world import Breaks, in_use, one_key, settings
 from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb_positions import DynamoPositions
-from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys, DynamoServingLog
+from waiting_room.adapters.dynamodb_public_keys import DynamoPublicKeys
+from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
 from waiting_room.adapters.memory import MemoryEvents, MemoryKeys
 from waiting_room.adapters.redis_counters import RedisCounters, connect
 from waiting_room.records import Join
 from waiting_room.room import Room, Stores
-from waiting_room.signing import KeySet
+from waiting_room.settings import KEY_CACHE
 
 
 @dataclass
@@ -40,10 +41,17 @@ class RealRoom:
         self.single = self._client(attempts=1)
         if not self.names:
             self.names = servers.create_tables(self.dynamodb, f"wr-{uuid.uuid4().hex[:8]}")
-        self.requests.clear()
-        self.keys = Breaks(MemoryKeys(KeySet(()).rotated(one_jwk(), START, 0)))
+        self.keys = Breaks(MemoryKeys(one_key()))
         self.events = Breaks(MemoryEvents())
+        self._publish()
+        self.requests.clear()
         self.room = self.new_room()
+
+    def _publish(self) -> None:
+        """Publish the key of this run, as a set-up would."""
+        published = self.public_keys()
+        if not (stands := published.refresh()).keys:
+            published.save(in_use(self.keys.load()), stands)
 
     def _client(self, attempts: int) -> Any:
         client = servers.aws_client("dynamodb", self.dynamodb_url, attempts)
@@ -68,6 +76,11 @@ class RealRoom:
         client.execute_command = count  # type: ignore[method-assign]
         return RedisCounters(client)
 
+    def public_keys(self, keep: float = KEY_CACHE) -> DynamoPublicKeys:
+        """The published keys with a copy of their own, as a process has."""
+        log = self.names["SERVING_LOG_TABLE"]
+        return DynamoPublicKeys(self.dynamodb, log, time.monotonic, keep)
+
     def new_room(self) -> Room:
         """Another process on the same servers."""
         positions, tokens, log = (
@@ -86,7 +99,7 @@ class RealRoom:
                 self.outcomes,
                 self.log,
                 self.keys,
-                DynamoPublicKeys(self.dynamodb, log),
+                self.public_keys(chosen.signing_key_cache),
                 self.events,
             ),
             self.clock,

@@ -19,6 +19,7 @@ from waiting_room.adapters.memory import (
     MemoryServingLog,
 )
 from waiting_room.errors import Unavailable
+from waiting_room.publication import Publication, PublishedKey
 from waiting_room.records import Join
 from waiting_room.room import Room, Stores
 from waiting_room.settings import Settings
@@ -35,6 +36,17 @@ def one_jwk() -> dict[str, str]:
     if not _JWK:
         _JWK.update(new_jwk())
     return dict(_JWK)
+
+
+def one_key() -> KeySet:
+    """A secret with the key that is made once a run; it signs since ever."""
+    return KeySet(()).added(one_jwk(), 0)
+
+
+def in_use(keys: KeySet) -> Publication:
+    """The publication of keys that sign."""
+    found = tuple(PublishedKey(key.public, key.signs_from) for key in keys.keys)
+    return Publication(found, version=1)
 
 
 def settings(**env: Any) -> Settings:
@@ -101,8 +113,9 @@ class World:
         self.memory = MemoryCounters()
         self.counters, self.log = Breaks(self.memory), Breaks(log)
         self.positions, self.outcomes = Breaks(MemoryPositions(log)), Breaks(MemoryOutcomes())
-        self.keys = Breaks(MemoryKeys(KeySet(()).rotated(one_jwk(), START, 0)))
-        self.public_keys, self.events = MemoryPublicKeys(), Breaks(MemoryEvents())
+        self.keys = Breaks(MemoryKeys(one_key()))
+        self.public_keys = Breaks(MemoryPublicKeys(in_use(one_key())))
+        self.events = Breaks(MemoryEvents())
         self.joins_queue = Breaks(MemoryJoinsQueue())
         self.room = self.new_room()
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Call a worker function of the running room by hand: ``python -m deployment.local.invoke NAME``.
+"""Call a worker function of the running room by hand.
 
-On AWS: ``aws lambda invoke``. For example ``rotate_keys``, ``sweep_positions``.
+``python -m deployment.local.invoke NAME [PAYLOAD]``; the payload is JSON. For example
+``rotate_keys``, ``sweep_positions``. On AWS: ``aws lambda invoke``.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from deployment.local.stack import HANDLERS, ROOT
 from infrastructure.resources import WORKERS
 
 
-def main(name: str) -> int:
-    """Call it, print its answer; the exit status."""
+def main(name: str, payload: str = "") -> int:
+    """Call it, print its answer; the exit status: 1 when the answer is an error."""
     names = [function.name for function in WORKERS]
     if name not in names:
         print(f"The functions are: {', '.join(names)}.", file=sys.stderr)
+        return 2
+    try:
+        event = json.loads(payload or "{}")
+    except (ValueError, RecursionError):
+        print("The payload is not JSON.", file=sys.stderr)
         return 2
     folder = config.read(os.environ, ROOT).folder
     try:
@@ -29,9 +35,10 @@ def main(name: str) -> int:
         return 1
     from workers import app
 
-    print(json.dumps(getattr(app, name)({}, None)))
-    return 0
+    answer = getattr(app, name)(event, None)
+    print(json.dumps(answer))
+    return int("error" in answer)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2] or [""]))
+    sys.exit(main(*sys.argv[1:3] or [""]))

@@ -45,13 +45,14 @@ def provider() -> Provider:
     from waiting_room.adapters.room_http import HttpRoom
     from waiting_room.adapters.secrets_client import SecretsClient
     from waiting_room.adapters.secrets_keys import SecretsKeys
+    from waiting_room.settings import KEY_CACHE
 
     chosen = OpenIdSettings.from_env(os.environ)
     store = client("secretsmanager")
     return Provider(
         chosen,
-        secrets=SecretsClient(store, chosen.client_secret_id, time.monotonic).load,
-        keys=SecretsKeys(store, chosen.signing_secret, time.monotonic),
+        secrets=SecretsClient(store, chosen.client_secret_id, time.monotonic, KEY_CACHE).load,
+        keys=SecretsKeys(store, chosen.signing_secret, time.monotonic, KEY_CACHE),
         codes=DynamoCodes(client("dynamodb"), chosen.codes_table),
         room=HttpRoom(chosen.public_api, chosen.event_id),
         clock=time.time,

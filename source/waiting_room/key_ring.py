@@ -1,85 +1,193 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The signing keys in use: the secret half signs, the public half is published before it does."""
+"""The signing keys in use: the secret half signs, the public half is published before it does.
+
+How a change of the keys is safe stands in ``publication.py``.
+"""
 
 from __future__ import annotations
 
-from waiting_room.errors import NoKeysYet, TokenExpired, Unavailable
-from waiting_room.ports import Clock, KeyStore, PublicKeys
-from waiting_room.records import Outcome
-from waiting_room.signing import KeySet, SigningKey, new_jwk
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-PUBLISH_TRIES = 12  # rotations that meet are few
+from waiting_room.errors import Conflict, InvalidInput, TokenExpired, Unavailable
+from waiting_room.ports import Clock, KeyStore, PublicKeys
+from waiting_room.publication import Publication
+from waiting_room.reading import NAME
+from waiting_room.records import Outcome
+from waiting_room.signing import KeySet, SigningKey
+
+CHANGE_TIME = 90  # seconds until a change is given up: longer than rotate_keys and set_up may run
+MOST_KEYS = 16  # published at once: verifiers take 32; thirty days apart there are two
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDelays:
+    """Seconds between the publication of a key and its first signature.
+
+    ``activation`` while another key signs; ``at_once`` when none may, which is as long as an edge
+    keeps the public keys.
+    """
+
+    activation: int
+    at_once: int
 
 
 class KeyRing:
     """The keys of the deployment, in the secret store and published."""
 
     def __init__(
-        self, keys: KeyStore, public_keys: PublicKeys, clock: Clock, activation_delay: int
+        self,
+        keys: KeyStore,
+        public_keys: PublicKeys,
+        clock: Clock,
+        delays: KeyDelays,
+        make_key: Callable[[], dict[str, str]],
     ) -> None:
         self._keys, self._public_keys = keys, public_keys
-        self._clock, self._activation_delay = clock, activation_delay
+        self._clock, self._delays, self._make_key = clock, delays, make_key
 
     def current(self, now: int) -> SigningKey:
-        """The key that signs now."""
-        return self._keys.load().current(now)
+        """The key that signs now: the youngest one whose publication this function has read.
+
+        Raises NoKeysYet, and Unavailable while no published key may sign.
+        """
+        key = self._public_keys.load().signer(self._keys.load(), now)
+        return key or self._looked_up(now)
 
     def of(self, outcome: Outcome) -> SigningKey:
         """The key that a token is signed with; raises TokenExpired once it is retired."""
-        key = self._keys.load().by_id(outcome.key_id) or self._keys.refresh().by_id(outcome.key_id)
+        key_id = outcome.key_id
+        published = self._public_keys.load().holds(key_id)
+        if not published and not self._public_keys.refresh().holds(key_id):
+            raise _retired()
+        key = self._keys.load().by_id(key_id) or self._keys.refresh().by_id(key_id)
         if key is None:
-            raise TokenExpired("the key of this token has been retired; join again")
+            raise _retired()
         return key
 
     def public_key(self) -> dict[str, str]:
         """The public JWK that verifies tokens signed now: the last key published that signs."""
-        keys = self._public_keys.load()["keys"]
-        if not keys:
-            raise NoKeysYet
-        now = self._now()
-        ready = [key for key in keys if int(key.get("signs_from", 0)) <= now]
-        chosen = (ready or keys)[-1]
-        return {name: chosen[name] for name in ("kty", "alg", "kid", "n", "e")}
+        return self._public_keys.refresh().public_key(self._now())
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """Every public key that may verify a living token."""
-        keys = self._public_keys.load()["keys"]
-        return {
-            "keys": [
-                {name: text for name, text in key.items() if name != "signs_from"} for key in keys
-            ]
-        }
+        return self._public_keys.refresh().jwks()
 
     def set_up(self) -> None:
-        """Make the first key where there is none, and publish what there is."""
-        try:
-            self._keys.refresh()
-        except NoKeysYet:
-            self._keys.save(KeySet(()).rotated(new_jwk(), self._now(), 0))
-        self._publish_what_stands()
+        """Make the first key where there is none, and publish what there is. Withdraws no key.
 
-    def rotate(self) -> KeySet:
-        """Add a key that signs after the activation delay; publish it before it is used."""
-        keys = self._keys.refresh().rotated(new_jwk(), self._now(), self._activation_delay)
-        self._publish(keys)
-        self._keys.save(keys)
-        return self._publish_what_stands()
+        Raises Unavailable when a change of the keys is under way that the room has to wait for.
+        """
+        published, keys = self._public_keys.refresh(), self._keys.refresh()
+        if keys.keys and published.covers(keys):
+            return
+        now = self._now()
+        if published.is_changing(now) and published.signer(keys, now):
+            return  # the room can sign; whoever changes the keys also confirms them
+        self._change(published, keys, None if keys.keys else self._make_key(), None)
+
+    def rotate(self, revoke: str | None = None) -> KeySet:
+        """Add a key that signs after its delay; it is published before it is used.
+
+        ``revoke`` is the ``kid`` of a key that leaves secret and publication: its tokens are void.
+        Raises InvalidInput when the room has no such key, Unavailable during another change.
+        """
+        published, keys = self._public_keys.refresh(), self._keys.refresh()
+        if revoke is None and len(published.keys) >= MOST_KEYS:
+            raise Unavailable(f"{MOST_KEYS} keys are published: wait until old ones leave", 3600)
+        if revoke is not None and not published.holds(revoke) and not keys.by_id(revoke):
+            raise InvalidInput("revoke must be the kid of a signing key of this room")
+        self._refuse_second(published)
+        return self._change(published, keys, self._make_key(), revoke)
 
     def _now(self) -> int:
         return int(self._clock())
 
-    def _publish_what_stands(self) -> KeySet:
-        """Publish the keys of the secret until it holds what was published: another rotation, or a
-        set-up, may come between. So whoever publishes last has seen that both are the same."""
-        for _ in range(PUBLISH_TRIES):
+    def _looked_up(self, now: int) -> SigningKey:
+        """The key that signs now, after a second look at what is kept of both halves."""
+        published, keys = self._public_keys.refresh(), self._keys.load()
+        unknown = any(key.signs(now) and not keys.by_id(key.key_id) for key in published.keys)
+        if unknown and not published.signer(keys, now):
             keys = self._keys.refresh()
-            self._publish(keys)
-            if self._keys.refresh() == keys:
-                return keys
-        raise Unavailable("the keys are being rotated", 1)
+        key = published.signer(keys, now)
+        if key is None:
+            starts = published.starts(now)
+            raise Unavailable("no published key signs now", 5 if starts is None else starts - now)
+        return key
 
-    def _publish(self, keys: KeySet) -> None:
-        published = [
-            {**key.public, "use": "sig", "signs_from": str(key.signs_from)} for key in keys.keys
-        ]
-        self._public_keys.save({"keys": published})
+    def _refuse_second(self, published: Publication) -> None:
+        now = self._now()
+        if published.is_changing(now):
+            raise Unavailable("the keys are being changed by another call", published.until - now)
+
+    def _change(
+        self,
+        published: Publication,
+        keys: KeySet,
+        added: Mapping[str, str] | None,
+        revoke: str | None,
+    ) -> KeySet:
+        """Announce, save, confirm. Ended anywhere, no key signs that is not published."""
+        self._refuse_second(published)
+        now = self._now()
+        starts = self._starts(published, keys, revoke, now)
+        wanted = keys.without(revoke)
+        if added:
+            wanted = wanted.added(added, starts)
+        announced = published.announced(
+            wanted, now, starts=starts, ticket=uuid.uuid4().hex, until=now + CHANGE_TIME
+        )
+        self._publish(announced, published)
+        wanted = wanted.those(announced.holds)
+        if wanted != keys:
+            self._save(wanted, keys)
+        self._publish(announced.confirmed(wanted, self._now(), revoke), announced)
+        return wanted
+
+    def _starts(self, published: Publication, keys: KeySet, revoke: str | None, now: int) -> int:
+        """When a key signs that is published now (epoch s)."""
+        if not published.keys:
+            return 0
+        waits = revoke is None and published.signer(keys, now) is not None
+        return now + (self._delays.activation if waits else self._delays.at_once)
+
+    def _publish(self, after: Publication, before: Publication) -> None:
+        try:
+            self._public_keys.save(after, before)
+        except Conflict:  # or the answer to this very write was lost, and it was sent again
+            if self._public_keys.refresh() != after:
+                raise _another() from None
+
+    def _save(self, after: KeySet, before: KeySet) -> None:
+        try:
+            self._keys.save(after, before)
+        except Conflict:
+            raise _another() from None
+
+
+def revoked_key(event: object) -> str | None:
+    """The key to revoke that a call of ``rotate_keys`` names, None when it names none.
+
+    The schedule's event names none. Raises InvalidInput for a payload that cannot be meant.
+    """
+    if not isinstance(event, Mapping):
+        raise InvalidInput("the payload must be a JSON object")
+    if "detail-type" in event:
+        return None
+    for name in event:
+        if name != "revoke":
+            shown = name if NAME.fullmatch(str(name)) else "a member"
+            raise InvalidInput(f"{shown} is not expected; revoke is")
+    revoke = event.get("revoke")
+    if "revoke" in event and not (isinstance(revoke, str) and 0 < len(revoke) <= 128):
+        raise InvalidInput("revoke must be the kid of a signing key: a text of 1 to 128 characters")
+    return revoke
+
+
+def _retired() -> TokenExpired:
+    return TokenExpired("the key of this token has been retired; join again")
+
+
+def _another() -> Unavailable:
+    return Unavailable("the keys were changed by another call meanwhile", CHANGE_TIME)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Protocol
 
+from waiting_room.publication import Publication
 from waiting_room.records import (
     Admission,
     Checkpoint,
@@ -285,23 +286,29 @@ class KeyStore(Protocol):
     """The signing keys, kept secret."""
 
     def load(self) -> KeySet:
-        """The keys; kept by the adapter for a minute or so. Raises NoKeysYet without any."""
+        """The keys, kept by the adapter for a minute or so. Raises NoKeysYet without any.
+
+        The last good ones serve on while they cannot be read, for LONGEST_OUTAGE at most.
+        """
 
     def refresh(self) -> KeySet:
-        """The keys as they stand now."""
+        """The keys as they stand now; an empty set before the first."""
 
-    def save(self, keys: KeySet) -> None:
-        """Replace the keys."""
+    def save(self, keys: KeySet, before: KeySet) -> None:
+        """Replace the keys ``before``, as they were read; raises Conflict when others stand."""
 
 
 class PublicKeys(Protocol):
     """The public half of the signing keys, readable without access to the private half."""
 
-    def load(self) -> Mapping[str, list[dict[str, str]]]:
-        """The key set as JWKS; empty list of keys before the first set-up."""
+    def load(self) -> Publication:
+        """The published keys, kept by the adapter as the KeyStore keeps the private ones."""
 
-    def save(self, jwks: Mapping[str, list[dict[str, str]]]) -> None:
-        """Publish a key set."""
+    def refresh(self) -> Publication:
+        """The published keys as they stand now; no key before the first set-up."""
+
+    def save(self, publication: Publication, before: Publication) -> None:
+        """Publish; raises Conflict when ``before`` is no longer what stands."""
 
 
 class Events(Protocol):

@@ -15,7 +15,7 @@ from waiting_room.announcements import Announcements
 from waiting_room.assigner import Assigner
 from waiting_room.controls import Controls
 from waiting_room.figures import for_page, for_panel
-from waiting_room.key_ring import KeyRing
+from waiting_room.key_ring import KeyDelays, KeyRing
 from waiting_room.ledger import Ledger
 from waiting_room.minute_worker import MinuteWorker
 from waiting_room.places import Places
@@ -33,7 +33,7 @@ from waiting_room.queue import Assignment
 from waiting_room.records import Counts, EventState, Join, Outcome, Position
 from waiting_room.recovery import Recovery
 from waiting_room.settings import Settings
-from waiting_room.signing import KeySet
+from waiting_room.signing import KeySet, new_jwk
 from waiting_room.turns import Turns
 from waiting_room.visits import Visits
 
@@ -67,9 +67,8 @@ class Room:
         self._recovery = Recovery(counters, log, outcomes, pause)
         self._ledger = ledger = Ledger(counters, log, self._recovery, clock, pause)
         self._announcements = Announcements(settings, stores.events)
-        self._key_ring = KeyRing(
-            stores.keys, stores.public_keys, clock, settings.key_activation_delay
-        )
+        delays = KeyDelays(settings.key_activation_delay, settings.public_key_max_age)
+        self._key_ring = KeyRing(stores.keys, stores.public_keys, clock, delays, new_jwk)
         self._places = Places(settings, positions, counters, ledger, clock)
         self._turns = Turns(settings, self._places, outcomes, ledger, self._key_ring)
         self._visits = Visits(settings, positions, outcomes, log, ledger, self._places)
@@ -265,6 +264,10 @@ class Room:
         for event in self._settings.events:
             self._recovery.rebuild(event.event_id)
 
-    def rotate_keys(self) -> KeySet:
-        """Add a key that signs after the activation delay; publish it before it is used."""
-        return self._key_ring.rotate()
+    def rotate_keys(self, revoke: str | None = None) -> KeySet:
+        """Add a key that signs after the activation delay; publish it before it is used.
+
+        ``revoke`` is the ``kid`` of a key that leaves at once: every token of it is void then.
+        Raises InvalidInput when the room has no such key, Unavailable during another change.
+        """
+        return self._key_ring.rotate(revoke)

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing keys: which one signs now, which ones verify, and how they rotate.
 
-A new key is published ``activation_delay`` before it signs, so every cache of the key set knows
-it when its first token appears. An old key stays until the last token it signed has died.
+A new key is published before it signs, so every cache of the key set knows it when its first token
+appears. An old key stays until the last token it signed has died (``publication.py``).
 """
 
 from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from waiting_room.errors import InvalidInput
 from waiting_room.reading import UNREADABLE, is_whole, json_object
 from waiting_room.records import Outcome
-from waiting_room.settings import MAX_VALIDITY
 from waiting_room.tokens import TOKEN_USES, claims
 
 if TYPE_CHECKING:
@@ -47,9 +46,13 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The keys of a deployment, oldest first."""
+    """The keys of a deployment, oldest first.
+
+    ``version`` names what the secret store held when they were read; another save changes it.
+    """
 
     keys: tuple[SigningKey, ...]
+    version: str = field(default="", compare=False)
 
     def current(self, now: int) -> SigningKey:
         """The key that signs now: the youngest whose time has come."""
@@ -64,18 +67,17 @@ class KeySet:
         """The public key set, as ``/.well-known/jwks.json`` serves it."""
         return {"keys": [{**key.public, "use": "sig"} for key in self.keys]}
 
-    def rotated(self, jwk: Mapping[str, str], now: int, activation_delay: int) -> KeySet:
-        """The set with a new key that signs after the delay; keys whose tokens all died leave.
+    def added(self, jwk: Mapping[str, str], signs_from: int) -> KeySet:
+        """The set with a younger key."""
+        return replace(self, keys=(*self.keys, SigningKey(jwk, signs_from)))
 
-        A key stops signing when its successor starts, so its last token dies a day later.
-        """
-        added = [*self.keys, SigningKey(jwk, now + activation_delay if self.keys else 0)]
-        kept = [
-            key
-            for key, successor in zip(added, [*added[1:], None], strict=True)
-            if successor is None or successor.signs_from + MAX_VALIDITY > now
-        ]
-        return KeySet(tuple(kept))
+    def without(self, key_id: str | None) -> KeySet:
+        """The set without a key."""
+        return self.those(lambda held: held != key_id)
+
+    def those(self, wanted: Callable[[str], bool]) -> KeySet:
+        """The set with only the keys whose ``kid`` is ``wanted``."""
+        return replace(self, keys=tuple(key for key in self.keys if wanted(key.key_id)))
 
     def to_json(self) -> str:
         """The set with its private parts, for the secret store only."""

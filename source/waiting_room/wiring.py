@@ -112,9 +112,11 @@ def _keys(chosen: Settings) -> Any:
 
 def _public_keys(chosen: Settings) -> Any:
     from waiting_room.adapters.aws import client
-    from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys
+    from waiting_room.adapters.dynamodb_public_keys import DynamoPublicKeys
 
-    return DynamoPublicKeys(client("dynamodb"), chosen.serving_log_table)
+    return DynamoPublicKeys(
+        client("dynamodb"), chosen.serving_log_table, time.monotonic, chosen.signing_key_cache
+    )
 
 
 def _events(chosen: Settings) -> Any:

@@ -40,14 +40,16 @@ FIRST_TOKEN = """
 import json, sys
 from waiting_room.adapters.memory import *
 from waiting_room.records import Join
+from waiting_room.publication import Publication, PublishedKey
 from waiting_room.room import Room, Stores
 from waiting_room.settings import Settings
 from waiting_room.signing import KeySet
 jwk = json.loads(sys.stdin.read())
 log = MemoryServingLog()
-keys = MemoryKeys(KeySet(()).rotated(jwk, 1000, 0))
+keys = MemoryKeys(KeySet(()).added(jwk, 0))
+published = Publication((PublishedKey(keys.load().keys[0].public),), 1)
 stores = Stores(MemoryCounters(), MemoryPositions(log), MemoryOutcomes(), log, keys,
-                MemoryPublicKeys(), MemoryEvents())
+                MemoryPublicKeys(published), MemoryEvents())
 room = Room(Settings.from_env({"EVENT_ID": "E"}), stores, lambda: 2000.0)
 room.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
 room.increment_serving_counter("E", 1)

@@ -22,14 +22,16 @@ from tests.stack import RealRoom
 from tests.world import settings
 from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb_positions import DynamoPositions
-from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys, DynamoServingLog
+from waiting_room.adapters.dynamodb_public_keys import DynamoPublicKeys
+from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
 from waiting_room.adapters.redis_counters import RedisCounters, connect
 from waiting_room.room import Room, Stores
-from waiting_room.settings import AWS_ATTEMPTS
+from waiting_room.settings import AWS_ATTEMPTS, KEY_CACHE
 
 OPERATIONS = (
     "get_item", "put_item", "update_item", "query", "batch_get_item", "batch_execute_statement",
     "put_events", "get_secret_value", "put_secret_value",
+    "update_secret_version_stage",
 )  # fmt: skip
 
 
@@ -224,7 +226,7 @@ def faulty_room(real: RealRoom, faults: Faults) -> Room:
             DynamoOutcomes(client, tokens),
             DynamoServingLog(client, single, log),
             FaultyPort(real.keys, faults),  # type: ignore[arg-type]
-            DynamoPublicKeys(client, log),
+            DynamoPublicKeys(client, log, time.monotonic, KEY_CACHE),
             FaultyPort(real.events, faults),  # type: ignore[arg-type]
         ),
         real.clock,

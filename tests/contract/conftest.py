@@ -12,16 +12,15 @@ import pytest
 from tests import servers
 from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb_positions import DynamoPositions
-from waiting_room.adapters.dynamodb_serving_log import DynamoPublicKeys, DynamoServingLog
+from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
 from waiting_room.adapters.memory import (
     MemoryCounters,
     MemoryOutcomes,
     MemoryPositions,
-    MemoryPublicKeys,
     MemoryServingLog,
 )
 from waiting_room.adapters.redis_counters import RedisCounters
-from waiting_room.ports import Counters, Outcomes, Positions, PublicKeys, ServingLog
+from waiting_room.ports import Counters, Outcomes, Positions, ServingLog
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Tables:
     positions: Positions
     outcomes: Outcomes
     log: ServingLog
-    public_keys: PublicKeys
 
 
 @pytest.fixture
@@ -65,7 +63,7 @@ def tables(request: pytest.FixtureRequest) -> Tables:
     """The stores on each kind of table."""
     if request.param == "memory":
         log = MemoryServingLog()
-        return Tables(MemoryPositions(log), MemoryOutcomes(), log, MemoryPublicKeys())
+        return Tables(MemoryPositions(log), MemoryOutcomes(), log)
     tables: Tables = request.getfixturevalue(f"{request.param}_tables")
     return tables
 
@@ -82,5 +80,4 @@ def on_server(url: str) -> Tables:
         DynamoPositions(client, positions, log),
         DynamoOutcomes(client, tokens),
         DynamoServingLog(client, single, log),
-        DynamoPublicKeys(client, log),
     )

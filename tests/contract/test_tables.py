@@ -398,11 +398,6 @@ def test_the_message_stands_beside_other_writes(tables: Tables, event_id: str) -
         tables.log.set_message(event_id, 2, "x", NOW)
 
 
-def test_the_public_keys_come_back(tables: Tables) -> None:
-    tables.public_keys.save({"keys": [{"kid": "a", "n": "x"}]})
-    assert tables.public_keys.load() == {"keys": [{"kid": "a", "n": "x"}]}
-
-
 def test_tokens_are_read_without_the_rest_of_their_rows(tables: Tables, event_id: str) -> None:
     rows = [place(event_id, position) for position in range(1, 41)]
     for row in rows[:30]:

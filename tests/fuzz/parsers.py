@@ -43,7 +43,9 @@ from waiting_room.authorizer_settings import AuthorizerSettings
 from waiting_room.errors import InvalidInput, RoomError, Unavailable
 from waiting_room.inlet_control import InletControl
 from waiting_room.inlet_settings import InletSettings, check_targets
+from waiting_room.key_ring import revoked_key
 from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
+from waiting_room.publication import Publication
 from waiting_room.settings import Settings, SettingsError
 from waiting_room.signing import KeySet
 
@@ -307,6 +309,10 @@ PARSERS = (
            lambda text: store._count("exp", text), (InvalidInput,)),
     Parser("secret of the client", ("oidc_settings",), ClientSecrets.from_json, (SettingsError,)),
     Parser("secret of the keys", ("signing",), KeySet.from_json, (ValueError,)),
+    Parser("published keys", ("publication",),
+           lambda text: Publication.from_json(text, 1, "", 0), (ValueError,)),
+    Parser("payload of a rotation", ("key_ring",), lambda text: revoked_key(parsed(text)),
+           (InvalidInput,)),
     Parser("departures", ("inlet",), inlet.read_departures, (InvalidInput,)),
     Parser("SNS records", ("inlet_runs",), notice),
     Parser("figures", ("inlet",), lambda text: inlet.Figures.from_metrics(

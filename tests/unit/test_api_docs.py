@@ -19,7 +19,7 @@ from waiting_room import errors
 from waiting_room.web import status_of
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
-# raised where no caller of an API is: by workers, whose messages go to the log
+# raised where no caller of an API is: by workers, whose messages go to the log or to the operator
 UNSEEN = {
     "read_join",
     "_members_of_a_join",
@@ -27,6 +27,8 @@ UNSEEN = {
     "_milliseconds",
     "read_departures",
     "_ids",
+    "revoked_key",
+    "rotate",
 }
 OPENID = ("source/openid/app.py", "source/waiting_room/oidc.py",
           "source/waiting_room/adapters/openid_provider.py")  # fmt: skip

@@ -445,7 +445,7 @@ def rotate_under_load(room: RoomOverHttp, delay: int) -> tuple[int, list[str]]:
     rotations = {100: doors.jwks_of_the_run()[1], 500: doors.jwks_of_the_run()[2]}
     for second in range(0, 900, 10):
         if second in rotations:
-            published = published.rotated(rotations[second], int(clock.now), delay)
+            published = published.added(rotations[second], int(clock.now) + delay)
         clock.now = START + second + order.random()
         before = list(done)
         while any(now <= then for now, then in zip(done, before, strict=True)):

@@ -131,7 +131,7 @@ class Store:
 
 def test_the_client_secret_is_read_once_a_minute_and_a_rotated_one_is_taken_up() -> None:
     store, now = Store(), [0.0]
-    secrets = SecretsClient(store, "id", lambda: now[0])
+    secrets = SecretsClient(store, "id", lambda: now[0], 60)
     for _ in range(10):
         assert secrets.load().client_secret == "first-secret-0123"
     assert store.reads == 1
@@ -142,7 +142,7 @@ def test_the_client_secret_is_read_once_a_minute_and_a_rotated_one_is_taken_up()
 
 def test_the_last_good_secret_serves_on_while_the_store_is_down() -> None:
     store, now = Store(), [0.0]
-    secrets = SecretsClient(store, "id", lambda: now[0])
+    secrets = SecretsClient(store, "id", lambda: now[0], 60)
     store.down = True
     with pytest.raises(Unavailable):
         secrets.load()
@@ -156,4 +156,4 @@ def test_a_secret_that_cannot_be_meant_is_said_so() -> None:
     store = Store()
     store.text = "not json"
     with pytest.raises(SettingsError, match="OPENID_CLIENT_SECRET_ID"):
-        SecretsClient(store, "id", lambda: 0.0).load()
+        SecretsClient(store, "id", lambda: 0.0, 60).load()

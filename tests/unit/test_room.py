@@ -483,31 +483,6 @@ def test_the_state_remembers_only_so_many_holes(world: World) -> None:
     assert world.waiting() == 0
 
 
-@pytest.mark.parametrize("other", ["rotate_keys", "set_up"])
-@pytest.mark.parametrize(("store", "at"), [("keys", 1), ("public_keys", 1), ("public_keys", 2)])
-def test_rotations_at_once_leave_no_key_that_signs_and_is_not_published(
-    world: World, other: str, store: str, at: int
-) -> None:
-    world.room.set_up()
-    target = world.keys.store if store == "keys" else world.public_keys
-    real, calls = target.save, []
-
-    def another_comes_between(content):  # type: ignore[no-untyped-def]
-        calls.append(1)
-        if len(calls) == at:
-            target.save = real
-            getattr(world.new_room(), other)()
-        real(content)
-
-    target.save = another_comes_between
-    world.room.rotate_keys()
-    assert len(calls) == at
-    world.clock.now += 301
-    signs = world.keys.load().current(int(world.clock.now)).key_id
-    assert signs in {key["kid"] for key in world.room.jwks()["keys"]}
-    assert world.room.public_key(EVENT)["kid"] == signs
-
-
 def test_a_set_up_never_replaces_keys_that_it_could_not_read(world: World) -> None:
     before = world.keys.store.load()
     world.keys.fail("refresh", "before")

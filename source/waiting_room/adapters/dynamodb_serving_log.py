@@ -9,7 +9,7 @@ that moves the counter is a single conditional one.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from waiting_room import serving
@@ -262,34 +262,6 @@ class DynamoServingLog:
             except self._client.exceptions.ConditionalCheckFailedException:
                 raise Conflict from None
         return answer["Attributes"]
-
-
-class DynamoPublicKeys:
-    """The PublicKeys port: one row of the serving log, read without access to private keys."""
-
-    def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
-        self._key = to_item({"event_id": "#keys", "entry": "jwks"})
-
-    def load(self) -> Mapping[str, list[dict[str, str]]]:
-        """The published key set."""
-        import json
-
-        with answering(WHAT):
-            answer = self._client.get_item(TableName=self._table, Key=self._key)
-        if "Item" not in answer:
-            return {"keys": []}
-        keys: dict[str, list[dict[str, str]]] = json.loads(text(answer["Item"], "jwks"))
-        return keys
-
-    def save(self, jwks: Mapping[str, list[dict[str, str]]]) -> None:
-        """Publish a key set."""
-        import json
-
-        with answering(WHAT):
-            self._client.put_item(
-                TableName=self._table, Item={**self._key, "jwks": {"S": json.dumps(jwks)}}
-            )
 
 
 def _key(event_id: str) -> Item:

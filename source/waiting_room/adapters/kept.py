@@ -9,11 +9,10 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from waiting_room.errors import Unavailable
-from waiting_room.settings import MAX_VALIDITY
+from waiting_room.settings import LONGEST_OUTAGE
 
 RETRY_AFTER = 5.0  # seconds between tries while the last good value serves: most calls stay quick
 FIRST_RETRY_AFTER = 1.0  # seconds between tries while there is none: nobody can be let in
-LONGEST_OUTAGE = MAX_VALIDITY  # seconds; every token that a value could speak of is dead by then
 
 logger = logging.getLogger("waiting_room")
 T = TypeVar("T")
@@ -55,6 +54,16 @@ class Kept(Generic[T]):
             if self._value is not None and wanted(self._value[0]):
                 self._try()
 
+    def refresh(self) -> T:
+        """Read now; raises what ``load`` raises, and the value that stands is kept then."""
+        with self._lock:
+            return self._hold(self._load())
+
+    def hold(self, value: T) -> None:
+        """Keep a value that the caller has just written."""
+        with self._lock:
+            self._hold(value)
+
     @property
     def reachable(self) -> bool:
         """Whether the last try was answered."""
@@ -69,11 +78,15 @@ class Kept(Generic[T]):
 
     def _try(self) -> None:
         try:
-            self._value = (self._load(),)
-            self._read_at, self._failed_at = self._monotonic(), None
+            self._hold(self._load())
         except Unavailable as error:
             self._failed_at = self._monotonic()
             logger.warning("%s could not be read: %s", self._what, error)
+
+    def _hold(self, value: T) -> T:
+        self._value = (value,)
+        self._read_at, self._failed_at = self._monotonic(), None
+        return value
 
     def _standing(self) -> T:
         value = self._value

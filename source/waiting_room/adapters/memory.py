@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from waiting_room import account, serving
 from waiting_room.errors import Conflict, CountersLost, NoKeysYet, Unavailable
 from waiting_room.ports import ENDED_SHARDS, Claim, Rebuild
+from waiting_room.publication import Publication
 from waiting_room.records import (
     Admission,
     Checkpoint,
@@ -602,37 +603,49 @@ class MemoryServingLog:
 
 
 class MemoryKeys:
-    """The KeyStore port in memory."""
+    """The KeyStore port in memory; nothing is kept apart from what stands."""
 
     def __init__(self, keys: KeySet | None = None) -> None:
-        self._keys = keys
+        self._keys = keys or KeySet(())
+        self._lock = threading.Lock()
 
     def load(self) -> KeySet:
         """The keys."""
-        if self._keys is None:
+        if not self._keys.keys:
             raise NoKeysYet
         return self._keys
 
-    refresh = load
+    def refresh(self) -> KeySet:
+        """The keys; an empty set before the first."""
+        return self._keys
 
-    def save(self, keys: KeySet) -> None:
+    def save(self, keys: KeySet, before: KeySet) -> None:
         """Replace the keys."""
-        self._keys = keys
+        with self._lock:
+            if self._keys.version != before.version:
+                raise Conflict
+            self._keys = replace(keys, version=f"{int(before.version or 0) + 1}")
 
 
 class MemoryPublicKeys:
-    """The PublicKeys port in memory."""
+    """The PublicKeys port in memory; nothing is kept apart from what stands."""
 
-    def __init__(self) -> None:
-        self._jwks: Mapping[str, list[dict[str, str]]] = {"keys": []}
+    def __init__(self, publication: Publication | None = None) -> None:
+        self._publication = publication or Publication()
+        self._lock = threading.Lock()
 
-    def load(self) -> Mapping[str, list[dict[str, str]]]:
-        """The published key set."""
-        return self._jwks
+    def refresh(self) -> Publication:
+        """The published keys."""
+        return self._publication
 
-    def save(self, jwks: Mapping[str, list[dict[str, str]]]) -> None:
-        """Publish a key set."""
-        self._jwks = jwks
+    load = refresh
+
+    def save(self, publication: Publication, before: Publication) -> None:
+        """Publish."""
+        with self._lock:
+            if self._publication.version != before.version:
+                raise Conflict
+            self._publication = publication
 
 
 class MemoryEvents:

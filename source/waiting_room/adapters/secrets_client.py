@@ -9,20 +9,22 @@ from typing import Any
 from waiting_room.adapters.secrets_keys import secret_text
 from waiting_room.errors import Unavailable
 from waiting_room.oidc_settings import ClientSecrets
-from waiting_room.settings import KEY_CACHE
 
 
 class SecretsClient:
-    """Reads the secret again after KEY_CACHE seconds, so that a rotated one is taken up."""
+    """Reads the secret again after ``keep`` seconds, so that a rotated one is taken up."""
 
-    def __init__(self, client: Any, secret_id: str, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, client: Any, secret_id: str, monotonic: Callable[[], float], keep: float
+    ) -> None:
         self._client, self._secret_id, self._monotonic = client, secret_id, monotonic
+        self._keep = keep
         self._secrets: ClientSecrets | None = None
         self._read_at = 0.0
 
     def load(self) -> ClientSecrets:
         """The secrets; the last good ones serve on while the store cannot be read."""
-        if self._secrets is None or self._monotonic() - self._read_at >= KEY_CACHE:
+        if self._secrets is None or self._monotonic() - self._read_at >= self._keep:
             try:
                 self._secrets = ClientSecrets.from_json(secret_text(self._client, self._secret_id))
             except Unavailable:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from waiting_room.adapters.aws import answering
-from waiting_room.errors import NoKeysYet, Unavailable
-from waiting_room.settings import KEY_CACHE
+from waiting_room.adapters.kept import Kept
+from waiting_room.errors import Conflict, NoKeysYet
 from waiting_room.signing import KeySet
 
 WHAT = "the secret store"
+CURRENT, PROPOSED = "AWSCURRENT", "PROPOSED"  # staging labels: what is read, what shall be
 
 
 def secret_text(client: Any, secret_id: str) -> str:
@@ -25,43 +28,56 @@ class SecretsKeys:
     """The KeyStore port. The last good keys serve on while the secret store cannot be read."""
 
     def __init__(
-        self,
-        client: Any,
-        secret_id: str,
-        monotonic: Callable[[], float],
-        keep: float = KEY_CACHE,
+        self, client: Any, secret_id: str, monotonic: Callable[[], float], keep: float
     ) -> None:
-        self._client, self._secret_id, self._monotonic = client, secret_id, monotonic
-        self._keep = keep
-        self._keys: KeySet | None = None
-        self._read_at = 0.0
+        self._client, self._secret_id = client, secret_id
+        self._kept = Kept(self._read, keep, monotonic, "the signing keys")
 
     def load(self) -> KeySet:
         """The keys, read again after ``keep`` seconds."""
-        if self._keys is None or self._monotonic() - self._read_at >= self._keep:
-            try:
-                return self.refresh()
-            except Unavailable:
-                if self._keys is None:
-                    raise
-                self._read_at = self._monotonic()
-        return self._keys
-
-    def refresh(self) -> KeySet:
-        """The keys as they stand now; raises Unavailable when none were made yet."""
-        try:
-            keys = KeySet.from_json(secret_text(self._client, self._secret_id))
-        except (ValueError, KeyError, TypeError):
-            raise NoKeysYet from None
-        except self._client.exceptions.ResourceNotFoundException:
-            raise NoKeysYet from None
-        if not keys.keys:
+        keys = self._kept.get()
+        if not keys.keys and not (keys := self.refresh()).keys:
             raise NoKeysYet
-        self._keys, self._read_at = keys, self._monotonic()
         return keys
 
-    def save(self, keys: KeySet) -> None:
-        """Replace the keys."""
+    def refresh(self) -> KeySet:
+        """The keys as they stand now; an empty set before the first."""
+        return self._kept.refresh()
+
+    def save(self, keys: KeySet, before: KeySet) -> None:
+        """Replace the keys ``before``: the label moves only from the version that held them."""
         with answering(WHAT):
-            self._client.put_secret_value(SecretId=self._secret_id, SecretString=keys.to_json())
-        self._keys, self._read_at = keys, self._monotonic()
+            made = self._client.put_secret_value(
+                SecretId=self._secret_id, SecretString=keys.to_json(), VersionStages=[PROPOSED]
+            )["VersionId"]
+            if before.version:
+                self._move(made, before.version)
+        if self._read().version != made:
+            raise Conflict
+        self._kept.hold(replace(keys, version=made))
+
+    def _move(self, made: str, standing: str) -> None:
+        """Make a version the current one. Nothing moves when another version stands by now."""
+        refused = self._client.exceptions
+        # ``save`` looks at what stands: also this very call may have been sent twice
+        with suppress(refused.InvalidParameterException, refused.InvalidRequestException):
+            self._client.update_secret_version_stage(
+                SecretId=self._secret_id,
+                VersionStage=CURRENT,
+                MoveToVersionId=made,
+                RemoveFromVersionId=standing,
+            )
+
+    def _read(self) -> KeySet:
+        try:
+            with answering(WHAT):
+                answer = self._client.get_secret_value(
+                    SecretId=self._secret_id, VersionStage=CURRENT
+                )
+        except self._client.exceptions.ResourceNotFoundException:
+            return KeySet(())
+        try:
+            keys = KeySet.from_json(str(answer["SecretString"]))
+        except (ValueError, KeyError, TypeError):
+            keys = KeySet(())  # a secret is made with a random text
+        return replace(keys, version=str(answer["VersionId"]))
