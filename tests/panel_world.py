@@ -80,6 +80,7 @@ class PanelWorld:
         """Another room behind the same addresses, in which nothing happened yet."""
         self.world = World(options, RunningClock())  # type: ignore[arg-type]
         self.world.room.set_up()
+        self.world.room.minute(EVENT)
         self.inlets = MemoryInlet()
         self.calls.clear()
         self.down = self.busy = False

@@ -7,6 +7,11 @@ from typing import Any
 
 from waiting_room import serving
 from waiting_room.records import Counts
+from waiting_room.settings import STALE_AFTER
+
+# the figures that are wrong when the minute worker's parts fail
+OF_THE_SWEEP = ("positions_expired", "waiting_num")
+OF_THE_AUDIT = ("holes", "waiting_num")
 
 
 def for_page(event_id: str, counts: Counts, now: int) -> dict[str, Any]:
@@ -34,4 +39,28 @@ def for_panel(event_id: str, counts: Counts, now: int) -> dict[str, Any]:
         "abandoned_sessions": counts.abandoned,
         "holes": counts.holes,
         "generation": counts.generation,
+        **freshness(counts, now),
     }
+
+
+def freshness(counts: Counts, now: int) -> dict[str, Any]:
+    """How long ago, in seconds, what keeps the figures right last succeeded (None: not known since
+    the counters were rebuilt), when the counter last rose, and which figures are ``stale``."""
+    sweep = _age(counts.swept_at, now)
+    reconciliation = _age(counts.reconciled_at, now)
+    stale = {
+        name
+        for age, names in ((sweep, OF_THE_SWEEP), (reconciliation, OF_THE_AUDIT))
+        for name in names
+        if age is None or age > STALE_AFTER
+    }
+    return {
+        "sweep_age": sweep,
+        "reconciliation_age": reconciliation,
+        "admission_age": _age(counts.admitted_at, now),
+        "stale": sorted(stale),
+    }
+
+
+def _age(at: int, now: int) -> int | None:
+    return max(0, now - at) if at else None

@@ -7,6 +7,8 @@ taken for past that is not past by both, so one that steps ahead closes nothing 
 
 from __future__ import annotations
 
+import logging
+
 from waiting_room import changes, expiry, recovery, serving
 from waiting_room.actors import scheduled
 from waiting_room.announcements import Announcements
@@ -17,6 +19,7 @@ from waiting_room.records import EventState
 from waiting_room.recovery import Recovery
 from waiting_room.settings import Settings
 
+logger = logging.getLogger("waiting_room")
 SWEEPER = scheduled("sweep_positions")
 SWEEP_STEP = 2_000  # positions swept at once; bounds memory and the size of one jump
 SWEEP_STEPS = 50  # steps of one run; the rest waits for the next minute
@@ -41,8 +44,32 @@ class MinuteWorker:
         self._log, self._counters = log, counters
         self._ledger, self._recovery, self._announcements = ledger, recovery, announcements
 
+    def minute(self, event_id: str, tick: float | None) -> EventState:
+        """Audit, sweep, and note in the counters which of them succeeded.
+
+        Each is done also where the other fails; what failed first is raised at the end.
+        """
+        done: dict[str, EventState] = {}
+        failed: list[Exception] = []
+        for task, step in (("audit", self._reconcile), ("sweep", self.sweep)):
+            try:
+                done[task] = step(event_id, tick)
+            except Exception as error:
+                logger.error("the minute's %s failed: %s", task, type(error).__name__)
+                failed.append(error)
+        for state in list(done.values())[-1:]:
+            self._tidy(state, tick, reconciled="audit" in done, swept="sweep" in done)
+        if failed:
+            raise failed[0]
+        return done["sweep"]
+
     def audit(self, event_id: str, tick: float | None) -> EventState:
         """Find holes, settle what can no longer change, and hold the counters to the tables."""
+        state = self._reconcile(event_id, tick)
+        self._tidy(state, tick, reconciled=True, swept=False)
+        return state
+
+    def _reconcile(self, event_id: str, tick: float | None) -> EventState:
         state = self._log.read(event_id)
         now, latest = self._by_both(tick)
         if recovery.audit_is_due(state, self._settings.settle_after, now):
@@ -59,11 +86,26 @@ class MinuteWorker:
         if state.lowering > state.version:  # announced by a writer that is dead or at it: overtake
             state = self._ledger.try_write(state, serving.move(state, 0, now, "audit"))
         self._ledger.apply(state)
-        self._ledger.best_effort(
-            event_id,
-            lambda: self._recovery.keep(state, self._counters.trim(event_id, now), now),
-        )
         return state
+
+    def _tidy(
+        self, state: EventState, tick: float | None, *, reconciled: bool, swept: bool
+    ) -> None:
+        """Trim the counters, and keep what a rebuild needs."""
+        now, noted = self._by_both(tick)[0], self._ledger.now()
+        self._ledger.best_effort(
+            state.event_id,
+            lambda: self._recovery.keep(
+                state,
+                self._counters.trim(
+                    state.event_id,
+                    now,
+                    reconciled_at=noted * reconciled,
+                    swept_at=noted * swept,
+                ),
+                now,
+            ),
+        )
 
     def sweep(self, event_id: str, tick: float | None) -> EventState:
         """Expire the positions whose time is past; one step per write, each whole by itself."""

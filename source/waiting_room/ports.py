@@ -129,8 +129,12 @@ class Counters(Protocol):
     ) -> None:
         """Count what the copy missed of these rows; the mark of unverified rows goes down."""
 
-    def trim(self, event_id: str, now: int) -> Upkeep:
-        """Forget what no answer needs any more: expiry figures of dead tokens, old moves."""
+    def trim(self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0) -> Upkeep:
+        """Forget what no answer needs any more: expiry figures of dead tokens, old moves.
+
+        Notes when the audit and when the sweep succeeded, if they did (0: not). The copy alone has
+        these times: a reset keeps them, a rebuild loses them.
+        """
 
 
 class Positions(Protocol):

@@ -153,7 +153,9 @@ class EventState:
 class Counts:
     """All figures of an event at one moment, from one round trip.
 
-    ``version`` and ``lowering`` are the copy's, as in ``EventState``.
+    ``version`` and ``lowering`` are the copy's, as in ``EventState``. ``reconciled_at`` and
+    ``swept_at`` are when the audit and the sweep last succeeded, ``admitted_at`` when the counter
+    last rose; 0 when the copy does not know.
     """
 
     generation: int
@@ -170,6 +172,9 @@ class Counts:
     message: str = ""
     version: int = 0
     lowering: int = 0
+    reconciled_at: int = 0
+    swept_at: int = 0
+    admitted_at: int = 0
 
     @property
     def waiting(self) -> int:

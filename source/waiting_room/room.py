@@ -241,6 +241,10 @@ class Room:
         """
         return self._minute_worker.sweep(event_id, tick)
 
+    def minute(self, event_id: str, tick: float | None = None) -> EventState:
+        """``audit``, then ``sweep``, each also where the other fails; raises what failed first."""
+        return self._minute_worker.minute(event_id, tick)
+
     def report(self, event_id: str) -> Counts:
         """Read the figures and put them on the bus when events are on."""
         counts = self.counts(event_id)

@@ -27,6 +27,7 @@ AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT, AWS_ATTEMPTS = 1.0, 2.0, 3  # 9 s at most
 MAX_KNOWN_HOLES = 1_000  # more are left to the audit: the state's row stays small and cheap
 CLOCK_STEP = 600  # seconds by which the clock of a function may be believed to be wrong
 LONGEST_OUTAGE = MAX_VALIDITY  # seconds that a copy serves on which cannot be read again
+STALE_AFTER = 180  # s without a success of the minute worker that make its figures stale
 KEY_CACHE = 60  # seconds a function keeps the signing keys
 PUBLIC_KEY_MAX_AGE = 60  # seconds the edge keeps the public keys
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

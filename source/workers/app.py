@@ -81,8 +81,7 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
 
     tick, swept = read_tick(event), 0
     for one in settings().events:
-        room().audit(one.event_id, tick)
-        swept = room().sweep(one.event_id, tick).swept
+        swept = room().minute(one.event_id, tick).swept
     return {"swept": swept}
 
 

@@ -19,7 +19,7 @@ from deployment.local.proxy_events import Call
 from infrastructure.enqueue import request_model
 from tests.gateway_event import Answer, call
 from tests.openid_world import CALLBACK, OpenId, install
-from tests.world import EVENT, World
+from tests.world import EVENT, World, settings
 from waiting_room import queue
 from waiting_room.messages import read_joins
 
@@ -34,6 +34,7 @@ SENT = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": st
 def install_room(monkeypatch: pytest.MonkeyPatch, world: World) -> World:
     for module in (public_api.app, private_api.app):
         monkeypatch.setattr(module, "room", lambda: world.room)
+    monkeypatch.setattr(private_api.app, "settings", settings)
     return world
 
 

@@ -17,6 +17,7 @@ from tests.benchmarks.sampling import NAMES, shares
 from tests.benchmarks.tables import number_setting, percentile, room_on, servers_of_a_room, table
 from tests.gateway_event import proxy_event
 from tests.stack import RealRoom
+from tests.world import settings
 from waiting_room.signing import Signer, private_key
 from waiting_room.tokens import TOKEN_USES, issue
 
@@ -31,6 +32,7 @@ def main() -> None:
         real = room_on(valkey, url)
         for module in (public_api.app, private_api.app):
             module.room = lambda: real.room  # type: ignore[assignment]
+        private_api.app.settings = settings  # type: ignore[assignment]
         calls = calls_of(real)
         times, split = [], []
         for route, call in calls.items():

@@ -239,6 +239,29 @@ def test_a_slow_rebuild_counts_although_its_turn_was_over(
     assert not counters.restore(Snapshot(EventState(event_id, queue=6), (), ()), "quick")
 
 
+def test_the_copy_knows_when_it_was_kept_up_and_a_reset_keeps_that(
+    counters: Counters, event_id: str
+) -> None:
+    first = whole(counters, event_id)
+
+    def noted() -> tuple[int, int, int]:
+        counts = counters.look(event_id, NOW)
+        return counts.reconciled_at, counts.swept_at, counts.admitted_at
+
+    assert noted() == (0, 0, 0)
+    counters.trim(event_id, NOW, reconciled_at=NOW)
+    counters.trim(event_id, NOW + 60, swept_at=NOW + 60)
+    assert noted() == (NOW, NOW + 60, 0)
+    counters.trim(event_id, NOW, reconciled_at=NOW - 5, swept_at=NOW - 5)  # another clock
+    assert noted() == (NOW, NOW + 60, 0)
+    one = serving.move(first, 40, NOW - 100, "operator")
+    counters.apply(one)
+    counters.apply(serving.move(one, 5, NOW - 7, "operator"))
+    assert noted() == (NOW, NOW + 60, NOW - 7)
+    counters.apply(EventState(event_id, generation=2))
+    assert noted() == (NOW, NOW + 60, 0)
+
+
 def test_a_checkpoint_and_what_came_after_it_make_the_same_copy(
     counters: Counters, event_id: str
 ) -> None:

@@ -269,6 +269,29 @@ def test_the_figures_are_those_of_the_room(room: PanelWorld, page: Page) -> None
     expect(page.locator("[data-note=serving]")).to_contain_text("950 beyond the queue")
 
 
+def test_figures_that_are_not_kept_up_are_marked_with_their_age(
+    room: PanelWorld, page: Page
+) -> None:
+    room.let_in(3)
+    sign_in(page)
+    expect(figure(page, "queue")).to_have_text("3")
+    expect(page.locator("#not-kept-up")).to_be_hidden()
+    expect(page.locator("#upkeep")).to_contain_text("Sweep: ")
+    assert page.locator("[data-stale]").count() == 0
+    room.world.clock.now += 480
+    page.get_by_role("button", name="Refresh").click()
+    words = page.locator("#not-kept-up")
+    expect(words).to_contain_text("Not up to date: Waiting, Places open, Expired positions.")
+    expect(words).to_contain_text("Last sweep: 8 min")
+    marked = {one.get_attribute("data-figure") for one in page.locator("[data-stale]").all()}
+    assert marked == {"waiting", "placesOpen", "positionsExpired"}
+    assert accessibility(page) == []
+    room.world.room.minute(EVENT)
+    page.get_by_role("button", name="Refresh").click()
+    expect(words).to_be_hidden()
+    assert page.locator("[data-stale]").count() == 0
+
+
 def test_each_refresh_is_one_call_and_a_hidden_page_makes_none(
     room: PanelWorld, browser: Browser
 ) -> None:
@@ -573,6 +596,23 @@ def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, desk: Page) -> No
     expect(figure(desk, "queue")).to_have_text("0")
     expect(logged(desk)).to_contain_text("Reset the waiting room.")
     expect(desk.locator("#visitor")).to_be_hidden()  # that place was one of the line before
+
+
+def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelWorld, page: Page) -> None:
+    room.let_in(3)
+    sign_in(page)
+    expect(figure(page, "queue")).to_have_text("3")
+    page.get_by_role("button", name="Reset…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("This is line 1.")
+    room.world.room.reset_initial_state(EVENT)  # by another operator, who was quicker
+    room.world.visitors(4)
+    dialog.get_by_label(f"Type {EVENT} to go on").fill(EVENT)
+    dialog.get_by_role("button", name="Reset everything").click()
+    expect(answer(page, "reset")).to_contain_text("Another generation of the waiting room stands")
+    page.get_by_role("button", name="Refresh").click()
+    expect(figure(page, "queue")).to_have_text("4")
+    assert room.world.room.counts(EVENT).generation == 2
 
 
 def test_the_inlet_is_shown_retargeted_and_paused(room: PanelWorld, page: Page) -> None:

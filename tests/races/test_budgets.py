@@ -58,6 +58,9 @@ def test_an_idle_minute_costs_next_to_nothing(real: RealRoom) -> None:
 
     minute()
     assert dict(real.counted(minute)) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
+    whole = real.counted(lambda: real.room.minute(real.event_id))
+    assert dict(whole) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
+    assert real.room.figures(real.event_id)["stale"] == []
 
 
 def test_a_reset_of_many_rows_is_two_writes(real: RealRoom) -> None:

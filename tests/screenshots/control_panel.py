@@ -102,6 +102,7 @@ def live(tab: Page, room: PanelWorld) -> None:
                     room.world.room.update_session(EVENT, visitor, 1 if index % 8 == 1 else -1)
             called = now
         room.world.clock.now += STEP - 1
+        room.world.room.minute(EVENT)
         tab.clock.fast_forward(STEP * 1000)
         followed(tab, room)
     tab.locator("[data-by='10']").click()
@@ -161,6 +162,16 @@ def stale(tab: Page, room: PanelWorld) -> None:
     expect(tab.locator("#stale")).to_be_visible()
 
 
+def not_kept_up(tab: Page, room: PanelWorld) -> None:
+    """The minute worker has not succeeded for eight minutes."""
+    room.let_in(12)
+    room.world.visitors(40)
+    room.world.clock.now += 480
+    room.world.serve(5)
+    inside(tab, room)
+    expect(tab.locator("#not-kept-up")).to_be_visible()
+
+
 def keys_expired(tab: Page, room: PanelWorld) -> None:
     """Temporary keys ran out during the event."""
     beyond(tab, room)
@@ -197,6 +208,7 @@ STATES = (
     state("move-back", back),
     state("reset", resetting),
     state("stale", stale),
+    state("not-kept-up", not_kept_up),
     state("keys-expired", keys_expired),
     state("expired-tokens", expired),
 )

@@ -35,6 +35,7 @@ HARMLESS = {
     "self._thread.name": "a function (one machine)",
     "self._what": "what was to be read: a constant",
     "detail_type": "the kind of a bus event: a constant",
+    "task": "audit or sweep: a constant",
     "decision.reason": "a text of Refused or Malformed, held below",
     "opening.reason": "a text of the inlet about its own figures",
     "opening.increment": "a number of positions",

@@ -71,8 +71,9 @@ export class PrivateApi {
     return this.#post('/inlet', change);
   }
 
-  reset() {
-    return this.#post('/reset_initial_state', {});
+  /** Reset the line whose generation the operator saw; another one is refused. */
+  reset(generation) {
+    return this.#post('/reset_initial_state', { generation });
   }
 
   #get(path, query = {}) {

@@ -41,7 +41,29 @@ export function readFigures(answer) {
     holes: answer.holes,
     generation: answer.generation,
     message: typeof answer.message === 'string' ? answer.message : '',
+    stale: staleFigures(answer.stale),
+    sweepAge: age(answer.sweep_age),
+    reconciliationAge: age(answer.reconciliation_age),
+    admissionAge: age(answer.admission_age),
   });
+}
+
+// A figure of the API → the figures of this page that follow from it.
+const FOLLOW = {
+  waiting_num: ['waiting'],
+  positions_expired: ['positionsExpired', 'placesOpen'],
+  holes: ['placesOpen'],
+};
+
+/** The figures of this page that the API does not vouch for, by name. */
+function staleFigures(names) {
+  const found = Array.isArray(names) ? names.flatMap((name) => FOLLOW[name] ?? []) : [];
+  return Object.freeze([...new Set(found)]);
+}
+
+/** Seconds, or null when they are not known. */
+function age(value) {
+  return Number.isFinite(value) ? value : null;
 }
 
 /** What a move of the serving position by `by` will do: where it goes, whose turn comes or is taken back. */

@@ -12,10 +12,42 @@ export function showFigures(point) {
   for (const place of document.querySelectorAll('[data-figure]')) {
     const name = place.dataset.figure;
     write(place, RATES.has(name) ? rate(point[name]) : count(point[name]));
+    place.toggleAttribute('data-stale', point.stale.includes(name));
   }
+  showUpkeep(point);
   for (const place of document.querySelectorAll('[data-note]')) {
     write(place, NOTES[place.dataset.note](point));
   }
+}
+
+let told = ''; // what was said last of figures that are not kept up
+
+/** What keeps the figures right, when it last succeeded, and which figures are wrong without it. */
+function showUpkeep(point) {
+  write(byId('upkeep'), [
+    `Sweep: ${ago(point.sweepAge)}`,
+    `reconciliation: ${ago(point.reconciliationAge)}`,
+    `last admission: ${point.admissionAge === null ? 'none lately' : ago(point.admissionAge)}`,
+  ].join(' · '));
+  const words = staleWords(point);
+  byId('not-kept-up').hidden = words === '';
+  write(byId('not-kept-up'), words);
+  if (words && !told) announce(words);
+  told = words;
+}
+
+const LABELS = { waiting: 'Waiting', placesOpen: 'Places open', positionsExpired: 'Expired positions' };
+
+/** What is wrong, in words; empty while the figures are kept up. */
+export function staleWords({ stale, sweepAge, reconciliationAge }) {
+  if (stale.length === 0) return '';
+  const names = Object.keys(LABELS).filter((name) => stale.includes(name)).map((name) => LABELS[name]);
+  return `Not up to date: ${names.join(', ')}. Last sweep: ${ago(sweepAge)}. `
+    + `Last reconciliation: ${ago(reconciliationAge)}. See the log of the worker sweep_positions.`;
+}
+
+function ago(age) {
+  return age === null ? 'not known' : `${span(age)} ago`;
 }
 
 /** Lines under the large figures; empty where there is nothing to add. */

@@ -24,11 +24,11 @@ export class ResetCard {
     if (api === null) return;
     const agreed = await confirmed({
       title: 'Reset the waiting room?',
-      words: `${some(figures.waiting, 'visitor')} in line will lose their place, and all figures start from zero. There is no way back.`,
+      words: `This is line ${figures.generation}. ${some(figures.waiting, 'visitor')} in line will lose their place, and all figures start from zero. There is no way back.`,
       action: 'Reset everything',
       typed: api.eventId,
     });
     if (!agreed) return;
-    await this.#desk.act(this.#card, 'Reset the waiting room', (now) => now.reset(), (answer) => answer.message);
+    await this.#desk.act(this.#card, 'Reset the waiting room', (now) => now.reset(figures.generation), (answer) => answer.message);
   }
 }

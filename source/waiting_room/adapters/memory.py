@@ -52,6 +52,8 @@ class _Copy:
     holes: set[int] = field(default_factory=set)
     unverified: int = 0
     dumped: tuple[int, ...] = ()
+    reconciled_at: int = 0
+    swept_at: int = 0
 
     def figures(self) -> tuple[int, ...]:
         """What a checkpoint has to have."""
@@ -101,6 +103,9 @@ class MemoryCounters:
                 message=state.message,
                 version=state.version,
                 lowering=state.lowering,
+                reconciled_at=copy.reconciled_at,
+                swept_at=copy.swept_at,
+                admitted_at=copy.served[-1].at if copy.served else 0,
             )
 
     def admission(self, event_id: str, position: int) -> Admission:
@@ -142,7 +147,9 @@ class MemoryCounters:
                 return
             if state.generation > had.generation:
                 self._writes()
+                noted = copy.reconciled_at, copy.swept_at
                 copy = self._new(EventState(state.event_id, state.generation))
+                copy.reconciled_at, copy.swept_at = noted
                 had = copy.state
             if state.version > had.version:
                 if not moves and state.version > had.version + 1:
@@ -311,10 +318,14 @@ class MemoryCounters:
                 self._writes()
                 copy.unverified = unverified
 
-    def trim(self, event_id: str, now: int) -> Upkeep:
+    def trim(self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0) -> Upkeep:
         """Forget dead tokens' figures."""
         with self._lock:
             copy = self._copy(event_id)
+            if reconciled_at > copy.reconciled_at or swept_at > copy.swept_at:
+                self._writes()
+            copy.reconciled_at = max(copy.reconciled_at, reconciled_at)
+            copy.swept_at = max(copy.swept_at, swept_at)
             for at in [at for at in copy.live if at <= now - 600]:
                 self._writes()
                 del copy.live[at]

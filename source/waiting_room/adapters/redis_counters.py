@@ -99,9 +99,10 @@ class RedisCounters:
     def look(self, event_id: str, now: int) -> Counts:
         """All figures."""
         answer = self._run("look", event_id, [now, RATE_WINDOW])
-        *figures, message, version, lowering = answer
-        named = {"message": message.decode(), "version": version, "lowering": lowering}
-        return Counts(*map(int, figures), **named)  # type: ignore[arg-type]
+        *figures, message, version, lowering, reconciled_at, swept_at, admitted_at = answer
+        named: dict[str, Any] = {"version": version, "lowering": lowering}
+        named |= {"reconciled_at": reconciled_at, "swept_at": swept_at, "admitted_at": admitted_at}
+        return Counts(*map(int, figures), message=message.decode(), **named)  # type: ignore[misc, arg-type]
 
     def admission(self, event_id: str, position: int) -> Admission:
         """What is known about one position."""
@@ -248,9 +249,10 @@ class RedisCounters:
             arguments += (row.position, row.expires_at, ended)
         self._run("recount", event_id, arguments)
 
-    def trim(self, event_id: str, now: int) -> Upkeep:
+    def trim(self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0) -> Upkeep:
         """Forget what no answer needs any more."""
-        changed, unverified = self._run("trim", event_id, [now - DEAD_BUCKETS, now - RATE_WINDOW])
+        arguments = [now - DEAD_BUCKETS, now - RATE_WINDOW, reconciled_at, swept_at]
+        changed, unverified = self._run("trim", event_id, arguments)
         return Upkeep(bool(changed), unverified)
 
     def _key(self, event_id: str, name: str) -> str:

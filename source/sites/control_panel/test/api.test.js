@@ -26,7 +26,7 @@ test('each method is one call with the event in it', async () => {
     [(room) => room.setMessage(''), 'POST', '/update_message', { message: '' }],
     [(room) => room.endSession('id', -1), 'POST', '/update_session', { request_id: 'id', status: -1 }],
     [(room) => room.changeInlet({ paused: true }), 'POST', '/inlet', { paused: true }],
-    [(room) => room.reset(), 'POST', '/reset_initial_state', {}],
+    [(room) => room.reset(4), 'POST', '/reset_initial_state', { generation: 4 }],
     [(room) => room.lookUp('a&b'), 'GET', '/request_status', { request_id: 'a&b' }],
     [(room) => room.expiredTokens(50, 'm='), 'GET', '/expired_tokens', { limit: '50', next_token: 'm=' }],
     [(room) => room.expiredTokens(50), 'GET', '/expired_tokens', { limit: '50' }],

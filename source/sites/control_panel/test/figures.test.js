@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { minutesToEmpty, outlook, readFigures } from '../figures.js';
+import { staleWords } from '../overview.js';
 
 const QUIET = {
   serving_counter: 0, queue_counter: 0, waiting_num: 0, active_tokens: 0, total_tokens: 0,
@@ -30,6 +31,22 @@ test('places open are never negative after a move back', () => {
   const seen = figures({ serving_counter: 10, queue_counter: 80, total_tokens: 30, waiting_num: 50 });
   assert.equal(seen.placesOpen, 0);
   assert.equal(seen.inLine, 50);
+});
+
+test('figures that the API does not vouch for are named, with those that follow from them', () => {
+  const seen = figures({ stale: ['holes', 'positions_expired', 'waiting_num'], sweep_age: 240, reconciliation_age: null, admission_age: 3 });
+  assert.deepEqual([...seen.stale].sort(), ['placesOpen', 'positionsExpired', 'waiting']);
+  assert.equal(seen.sweepAge, 240);
+  assert.equal(seen.reconciliationAge, null);
+  const words = staleWords(seen);
+  assert.match(words, /^Not up to date: Waiting, Places open, Expired positions\. Last sweep: 4 min ago\./);
+  assert.match(words, /Last reconciliation: not known\./);
+});
+
+test('an API that tells no ages marks nothing', () => {
+  const seen = figures({});
+  assert.deepEqual(seen.stale, []);
+  assert.equal(staleWords(seen), '');
 });
 
 test('expired tokens are those neither active nor ended', () => {

@@ -10,8 +10,9 @@ local generation, version = tonumber(ARGV[1]), tonumber(ARGV[2])
 local had = number('generation')
 if generation < had then return 0 end
 if generation > had then
+  local noted = {'reconciled_at', number('reconciled_at'), 'swept_at', number('swept_at')}
   redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT)
-  redis.call('HSET', STATE, 'run', RUN, 'generation', generation)
+  redis.call('HSET', STATE, 'run', RUN, 'generation', generation, unpack(noted))
 end
 local segments = tonumber(ARGV[14])
 if version > number('version') then

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- trim: forget what no answer needs any more.
 -- ARGV 1 tokens that died up to here (s) leave the live figures   2 segments older than this may go
+--      3 when the audit, 4 when the sweep succeeded (s; 0: it did not)
 -- result: changed (1: there is something that no checkpoint has), unverified position
 if not alive() then return LOST end
 for _, expires_at in ipairs(redis.call('ZRANGEBYSCORE', LIVE, '-inf', ARGV[1])) do
@@ -12,6 +13,11 @@ end
 for _, segment in ipairs(redis.call('ZRANGEBYSCORE', SERVED, '-inf', number('swept'))) do
   local at = string.match(segment, ':(%d+)$')
   if tonumber(at) < tonumber(ARGV[2]) then redis.call('ZREM', SERVED, segment) end
+end
+for index, field in ipairs({'reconciled_at', 'swept_at'}) do
+  if tonumber(ARGV[index + 2]) > number(field) then
+    redis.call('HSET', STATE, field, ARGV[index + 2])
+  end
 end
 local changed = redis.call('HGET', STATE, 'dumped') ~= figures()
 return {changed and 1 or 0, number('unverified')}
