@@ -12,7 +12,9 @@ from typing import Protocol
 
 from waiting_room.publication import Publication
 from waiting_room.records import (
+    NO_ATTEMPT,
     Admission,
+    Attempt,
     Checkpoint,
     Counts,
     DeadLetter,
@@ -22,6 +24,7 @@ from waiting_room.records import (
     Outcome,
     Position,
     Receipt,
+    Reservation,
     ServingMove,
     SessionStatus,
     Snapshot,
@@ -70,6 +73,9 @@ class Counters(Protocol):
 
     def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
         """Note that this worker has these joins; answers one Claim each."""
+
+    def unclaim(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
+        """Let the next worker have these joins: its claims answer CHECK."""
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
         """Bring the copy up to ``state`` and never behind; a later generation empties it first.
@@ -232,11 +238,14 @@ class ServingLog(Protocol):
     def read(self, event_id: str) -> EventState:
         """The state; a consistent read; an event never seen starts in generation 1."""
 
-    def reserve(self, event_id: str, count: int, known: EventState) -> EventState:
+    def reserve(
+        self, event_id: str, count: int, known: EventState, attempt: Attempt = NO_ATTEMPT
+    ) -> Reservation:
         """Take the next ``count`` positions; answers the state after it.
 
-        Raises Conflict when generation or reset differ from ``known``. Never retried by itself: a
-        reservation whose answer was lost is a hole, not a place given twice.
+        Raises Conflict when generation or reset differ from ``known``. Never repeated by itself: a
+        reservation whose answer was lost is unused, not a place given twice. A later ``attempt``
+        is told of it.
         """
 
     def write(self, before: EventState, after: EventState) -> None:

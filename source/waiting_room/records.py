@@ -150,6 +150,42 @@ class EventState:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to reserve positions, so that a later one can tell what became of it.
+
+    The event's record remembers the latest ``token`` of each of SLOTS slots; a worker has one slot.
+    ``lost`` is the token of the worker's last attempt without an answer, for ``lost_count``
+    positions.
+    """
+
+    slot: int = 0
+    token: str = ""
+    lost: str = ""
+    lost_count: int = 0
+
+    def unused(self, before: str, end: int) -> range:
+        """What the lost attempt took, when it was the slot's last before this one, up to ``end``.
+
+        Nobody uses these positions: who reserved them never learned of it.
+        """
+        if not self.lost or before != self.lost:
+            return range(0)
+        return range(end - self.lost_count + 1, end + 1)
+
+
+SLOTS = 8  # of attempts; two workers in one slot only hide a lost attempt from each other
+NO_ATTEMPT = Attempt()
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The event as a reservation left it, and positions that an attempt before took in vain."""
+
+    state: EventState
+    unused: range = range(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """All figures of an event at one moment, from one round trip.
 

@@ -196,6 +196,18 @@ def test_a_join_is_claimed_by_one_worker_until_the_claim_is_old(
     assert counters.claim(event_id, ["a"], NOW + 62) == [Claim.BUSY]
 
 
+def test_a_join_whose_worker_gave_it_up_is_had_by_the_next(
+    counters: Counters, event_id: str
+) -> None:
+    whole(counters, event_id)
+    counters.claim(event_id, ["a", "b"], NOW)
+    counters.unclaim(event_id, ["a", "c"], NOW)
+    assert counters.claim(event_id, ["a", "b", "c"], NOW + 1) == [
+        Claim.CHECK, Claim.BUSY, Claim.CHECK,
+    ]  # fmt: skip
+    assert counters.claim(event_id, ["a"], NOW + 2) == [Claim.BUSY]
+
+
 def test_one_caller_rebuilds_while_others_wait(counters: Counters, event_id: str) -> None:
     assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
     assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE

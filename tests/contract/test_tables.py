@@ -21,8 +21,10 @@ from waiting_room.adapters.memory import MemoryOutcomes, MemoryServingLog
 from waiting_room.errors import Conflict
 from waiting_room.ports import ENDED_SHARDS
 from waiting_room.records import (
+    Attempt,
     Checkpoint,
     Ending,
+    EventState,
     LiveToken,
     Outcome,
     OutcomeKind,
@@ -216,6 +218,35 @@ def end_many(tables: Tables, event_id: str, count: int) -> list[str]:
     return [row.request_id for row in rows]
 
 
+def test_a_reservation_without_an_answer_is_found_by_the_next_of_its_worker(
+    tables: Tables, event_id: str
+) -> None:
+    state = tables.log.read(event_id)
+    tables.log.reserve(event_id, 4, state, Attempt(3, "earlier"))
+    tables.log.reserve(event_id, 5, state, Attempt(3, "lost"))  # 5 to 9; nobody is told
+    tables.log.reserve(event_id, 2, state, Attempt(4, "other"))
+    found = tables.log.reserve(event_id, 3, state, Attempt(3, "next", "lost", 5))
+    assert (found.state.queue, found.unused) == (14, range(5, 10))
+    again = tables.log.reserve(event_id, 1, state, Attempt(3, "last", "lost", 5))
+    assert not again.unused, "found once"
+
+
+def test_a_reservation_that_was_never_made_is_not_found(tables: Tables, event_id: str) -> None:
+    state = tables.log.read(event_id)
+    for slot, lost in ((3, "never"), (4, "never"), (3, "")):
+        assert not tables.log.reserve(event_id, 2, state, Attempt(slot, "t", lost, 9)).unused
+    assert tables.log.reserve(event_id, 1, state).state.queue == 7
+
+
+def test_a_reset_forgets_reservations_without_an_answer(tables: Tables, event_id: str) -> None:
+    state = tables.log.read(event_id)
+    tables.log.reserve(event_id, 5, state, Attempt(3, "lost"))
+    after = EventState(event_id, 2, reset_at=5.0)
+    tables.log.reset(tables.log.read(event_id), after)
+    found = tables.log.reserve(event_id, 3, after, Attempt(3, "next", "lost", 5))
+    assert (found.state.queue, found.unused) == (3, range(0))
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 7, 19, 20, 21])
 def test_every_ended_session_is_in_one_page(tables: Tables, event_id: str, limit: int) -> None:
     ids = end_many(tables, event_id, 20)
@@ -282,8 +313,8 @@ def test_a_page_of_ended_sessions_makes_a_few_queries_however_many_there_are(
 
 def test_ranges_are_exclusive_and_follow_one_another(tables: Tables, event_id: str) -> None:
     state = tables.log.read(event_id)
-    assert tables.log.reserve(event_id, 5, state).queue == 5
-    assert tables.log.reserve(event_id, 3, state).queue == 8
+    assert tables.log.reserve(event_id, 5, state).state.queue == 5
+    assert tables.log.reserve(event_id, 3, state).state.queue == 8
     assert tables.log.read(event_id).queue == 8
 
 
@@ -294,7 +325,7 @@ def test_a_reservation_of_a_line_that_was_reset_is_refused(tables: Tables, event
         tables.log.reserve(event_id, 1, old)
     fresh = tables.log.read(event_id)
     assert (fresh.generation, fresh.queue, fresh.reset_at) == (2, 0, NOW + 0.25)
-    assert tables.log.reserve(event_id, 1, fresh).queue == 1
+    assert tables.log.reserve(event_id, 1, fresh).state.queue == 1
     with pytest.raises(Conflict):
         tables.log.reset(old, reset.reset(old, NOW + 1))
 
@@ -489,7 +520,7 @@ def test_no_other_writer_takes_an_announcement_back(tables: Tables, event_id: st
     tables.log.write(before, replace(before, lowering=1))
     tables.log.write(before, replace(before, watch_queue=1, watch_at=NOW))  # read before it
     assert tables.log.read(event_id).lowering == 1
-    assert tables.log.reserve(event_id, 2, before).lowering == 1
+    assert tables.log.reserve(event_id, 2, before).state.lowering == 1
     state = tables.log.read(event_id)
     tables.log.write(state, serving.move(state, 2, NOW, "operator"))
     assert tables.log.read(event_id).lowering == 1

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.world import EVENT, START, World, outcome_of
 from waiting_room import queue
-from waiting_room.errors import InvalidInput
+from waiting_room.errors import InvalidInput, Unavailable
 from waiting_room.messages import read_joins
 
 ROLE = "AROAREDRIVE"
@@ -136,6 +137,88 @@ def test_a_join_that_another_worker_may_hold_comes_again_later() -> None:
     assert world.room.assign(EVENT, [join]).retry == {join.message_id}
     world.clock.now += 180
     assert world.room.assign(EVENT, [join]).assigned == 1
+
+
+def test_a_reservation_without_an_answer_is_made_again_and_its_range_is_unused() -> None:
+    world = World()
+    for when, first in (("after", 5), ("before", 9)):
+        joins = [world.join() for _ in range(4)]
+        world.log.fail("reserve", when)
+        world.clock.now += 1
+        assert world.room.assign(EVENT, joins).assigned == 4
+        places = sorted(world.position(join.request_id) for join in joins)
+        assert places == list(range(first, first + 4))
+    assert world.waiting() == 8, "no number without a visitor waits, not for a minute either"
+    assert world.log.read(EVENT).known_holes == (1, 2, 3, 4)
+
+
+def test_joins_of_a_failed_batch_get_their_places_two_seconds_later() -> None:
+    for method, fails in (("reserve", 2), ("insert", 1)):
+        for when in ("before", "after"):
+            world = World()
+            joins = [world.join() for _ in range(3)]
+            for _ in range(fails):
+                getattr(world, {"reserve": "log", "insert": "positions"}[method]).fail(method, when)
+            assert outcome_of(lambda w=world, j=joins: w.room.assign(EVENT, j)) == "Unavailable"
+            world.clock.now += queue.seconds_until_again(1)
+            assert not world.room.assign(EVENT, joins).retry, (method, when)
+            places = sorted(world.position(join.request_id) for join in joins)
+            assert places == list(range(places[0], places[0] + 3))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_number_whose_row_had_no_answer_waits_no_longer_than_its_visitor(when: str) -> None:
+    world = World()
+    joins = [world.join() for _ in range(3)]
+    world.positions.fail("insert", when)
+    assert outcome_of(lambda: world.room.assign(EVENT, joins)) == "Unavailable"
+    world.clock.now += 2
+    world.room.assign(EVENT, joins)
+    assert world.waiting() == 3
+    state = world.log.read(EVENT)
+    assert state.known_holes == ((1, 2, 3) if when == "before" else ())
+    world.minute()
+    world.minute(180)
+    assert world.waiting() == 3, "the audit counts none of them twice"
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["reserve", "insert", "claim", "unclaim", "note_holes", "apply"]),
+            st.sampled_from(["before", "after"]),
+            st.integers(1, 4),
+        ),
+        max_size=12,
+    )
+)
+def test_whatever_has_no_answer_nobody_has_two_places_and_none_is_counted_twice(
+    plan: list[tuple[str, str, int]],
+) -> None:
+    world, workers = World(), 2
+    rooms = [world.new_room() for _ in range(workers)]
+    waiting: list[queue.Join] = []
+    everybody: list[queue.Join] = []
+    for step, (method, when, joins) in enumerate([*plan, *[("", "", 1)] * 8]):
+        new = [world.join() for _ in range(joins)] if method else []
+        everybody += new
+        waiting += new
+        store = {"reserve": world.log, "note_holes": world.log, "insert": world.positions}
+        if method:
+            store.get(method, world.counters).fail(method, when)
+        with suppress(Unavailable):
+            again = rooms[step % workers].assign(EVENT, waiting).retry
+            waiting = [join for join in waiting if join.message_id in again]
+        world.clock.now += 61
+    assert not waiting
+    places = [world.position(join.request_id) for join in everybody]
+    assert len(set(places)) == len(everybody)
+    for store in (world.log, world.positions, world.counters):
+        store.plan.clear()
+    for _ in range(3):
+        world.minute(180)
+    assert world.waiting() == len(everybody)
 
 
 @given(st.text())

@@ -88,11 +88,11 @@ class DynamoPositions:
         """Write rows whose request has none; answers what stands now."""
         taken, failed = insert_new(self._client, self._table, [_item(row) for row in rows], WHAT)
         stands: dict[str, Position | None] = {row.request_id: row for row in rows}
-        if taken:
-            older = self.get_many(rows[0].event_id, [rows[index].request_id for index in taken])
-            stands.update(older)
         for index in failed:
             stands[rows[index].request_id] = None
+        if doubted := [rows[index].request_id for index in (*taken, *failed)]:
+            # an error of the server's says nothing about the write: the table does
+            stands.update(self.get_many(rows[0].event_id, doubted))
         return stands
 
     def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:

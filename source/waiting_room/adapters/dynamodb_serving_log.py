@@ -16,7 +16,14 @@ from waiting_room import serving
 from waiting_room.adapters.aws import answering
 from waiting_room.adapters.dynamodb_items import Item, number, query_all, text, to_item
 from waiting_room.errors import Conflict, Unavailable
-from waiting_room.records import Checkpoint, EventState, ServingMove
+from waiting_room.records import (
+    NO_ATTEMPT,
+    Attempt,
+    Checkpoint,
+    EventState,
+    Reservation,
+    ServingMove,
+)
 from waiting_room.settings import MAX_KNOWN_HOLES, ROW_LIFE
 
 WHAT = "the serving log"
@@ -61,33 +68,47 @@ class DynamoServingLog:
             self._create(EventState(event_id))
         raise Unavailable(f"{WHAT} has no record of the event")
 
-    def reserve(self, event_id: str, count: int, known: EventState) -> EventState:
+    def reserve(
+        self, event_id: str, count: int, known: EventState, attempt: Attempt = NO_ATTEMPT
+    ) -> Reservation:
         """Take the next ``count`` positions."""
-        for attempt in range(RESERVE_TRIES):
+        for round_ in range(RESERVE_TRIES):
             with answering(WHAT):
                 try:
-                    return self._reserve(event_id, count, known)
+                    return self._reserve(event_id, count, known, attempt)
                 except self._single.exceptions.ClientError as error:
                     if error.response["Error"]["Code"] not in THROTTLED:
                         raise
-            time.sleep(0.05 * 2**attempt)
+            time.sleep(0.05 * 2**round_)
         raise Unavailable(f"{WHAT} is busy: throttled")
 
-    def _reserve(self, event_id: str, count: int, known: EventState) -> EventState:
+    def _reserve(
+        self, event_id: str, count: int, known: EventState, attempt: Attempt
+    ) -> Reservation:
         try:
             answer = self._single.update_item(
                 TableName=self._table,
                 Key=_key(event_id),
-                UpdateExpression="ADD #queue :count",
+                UpdateExpression=(
+                    "SET #was = if_not_exists(#mine, :none), #was_end = if_not_exists(#end, :zero),"
+                    " #mine = :token, #end = #queue + :count ADD #queue :count"
+                ),
                 ConditionExpression="#generation = :generation AND #reset_at = :reset_at",
                 ExpressionAttributeNames={
                     "#queue": "queue",
                     "#generation": "generation",
                     "#reset_at": "reset_at",
+                    "#mine": f"try_{attempt.slot}",
+                    "#end": f"try_{attempt.slot}_end",
+                    "#was": "tried",
+                    "#was_end": "tried_end",
                 },
                 ExpressionAttributeValues=to_item(
                     {
                         ":count": count,
+                        ":token": attempt.token,
+                        ":none": "",
+                        ":zero": 0,
                         ":generation": known.generation,
                         ":reset_at": float(known.reset_at),
                     }
@@ -96,7 +117,10 @@ class DynamoServingLog:
             )
         except self._single.exceptions.ConditionalCheckFailedException:
             raise Conflict from None
-        return _state(answer["Attributes"])
+        item = answer["Attributes"]
+        return Reservation(
+            _state(item), attempt.unused(text(item, "tried"), number(item, "tried_end"))
+        )
 
     def write(self, before: EventState, after: EventState) -> None:
         """Change everything but the queue, if ``before`` still stands."""

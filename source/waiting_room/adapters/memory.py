@@ -14,7 +14,9 @@ from waiting_room.errors import Conflict, CountersLost, NoKeysYet, Unavailable
 from waiting_room.ports import ENDED_SHARDS, Claim, Rebuild
 from waiting_room.publication import Publication
 from waiting_room.records import (
+    NO_ATTEMPT,
     Admission,
+    Attempt,
     Checkpoint,
     Counts,
     DeadLetter,
@@ -24,6 +26,7 @@ from waiting_room.records import (
     Outcome,
     Position,
     Receipt,
+    Reservation,
     Segment,
     ServingMove,
     SessionStatus,
@@ -137,6 +140,13 @@ class MemoryCounters:
                 if answers[-1] is not Claim.BUSY:
                     self._claims[event_id, request_id] = now
             return answers
+
+    def unclaim(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
+        """Let the next worker have these joins."""
+        del now  # claims are not kept by the hour here
+        with self._lock:
+            self._copy(event_id)
+            self._claims.update({(event_id, request_id): 0 for request_id in request_ids})
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
         """Bring the copy up to ``state``."""
@@ -515,6 +525,7 @@ class MemoryServingLog:
         self._states: dict[str, EventState] = {}
         self._moves: dict[tuple[str, int], list[ServingMove]] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
+        self._tries: dict[tuple[str, int, int], tuple[str, int]] = {}
         self._lock = threading.Lock()
 
     def read(self, event_id: str) -> EventState:
@@ -522,13 +533,19 @@ class MemoryServingLog:
         with self._lock:
             return self._states.setdefault(event_id, EventState(event_id))
 
-    def reserve(self, event_id: str, count: int, known: EventState) -> EventState:
+    def reserve(
+        self, event_id: str, count: int, known: EventState, attempt: Attempt = NO_ATTEMPT
+    ) -> Reservation:
         """Take the next ``count`` positions."""
         with self._lock:
             state = self._states[event_id]
             if (state.generation, state.reset_at) != (known.generation, known.reset_at):
                 raise Conflict
-            return self._put(replace(state, queue=state.queue + count))
+            state = self._put(replace(state, queue=state.queue + count))
+            key = event_id, state.generation, attempt.slot
+            token, end = self._tries.get(key, ("", 0))
+            self._tries[key] = attempt.token, state.queue
+            return Reservation(state, attempt.unused(token, end))
 
     def write(self, before: EventState, after: EventState) -> None:
         """Change everything but the queue."""

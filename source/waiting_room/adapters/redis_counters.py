@@ -118,6 +118,10 @@ class RedisCounters:
         arguments = [now, CLAIM_LIFE, uuid.uuid4().hex, *request_ids]
         return [Claim(answer) for answer in self._run("claim", event_id, arguments, extra)]
 
+    def unclaim(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
+        """Let the next worker have these joins."""
+        self._run("unclaim", event_id, request_ids, [self._key(event_id, f"seen:{now // 3600}")])
+
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
         """Bring the copy up to ``state``."""
         step = state.move
