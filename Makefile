@@ -68,7 +68,7 @@ fuzz: install ## generated requests against every API, 10,000 and more; FUZZ_SEE
 security: .venv/dev ## look for holes: code, secrets, pins, advisories of what is installed
 	$(BIN)/python -m deployment.security
 
-chaos: install ## attack a room on real servers, for minutes; write docs/reliability.md (CHAOS_SEED repeats a run)
+chaos: install ## attack a room on real servers, for minutes, with three fresh seeds; write docs/reliability.md (CHAOS_SEEDS=5; CHAOS_SEED repeats one)
 	$(BIN)/python -m tests.chaos
 
 soak: install ## load a fresh room of this machine for 20 minutes, with disturbances: make soak MINUTES=20 RATE=10 SEED=1

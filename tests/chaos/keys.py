@@ -136,10 +136,11 @@ def run(
     check(real, ledger, found)
     found.cases = cases
     found.wrong += changes.wrong
+    busy = sum(said.startswith("generate_token") for _, said in ledger.refusals)
     found.notes = (
         f"{changes.made} changes, {changes.refused} refused, {changes.ended} ended halfway, "
         f"{len(rotation.room().jwks()['keys'])} keys in the end, "
-        f"{len(ledger.refusals)} answers 503, "
+        f"{busy} answers 503 to visitors, "
         f"{seconds:.0f} s without secret"
     )
     return found

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass
@@ -21,6 +21,7 @@ class Result:
     recovery: float | None = None
     seed: int = 0
     notes: str = ""
+    seeds: int = 1  # of so many runs with a seed each it is the worst
 
     @property
     def clean(self) -> bool:
@@ -35,7 +36,15 @@ class Result:
         )
 
 
-COLUMNS = ("attack", "cases run", "lost", "duplicated", "wrong", "recovery", "seed")
+def worst(results: Sequence[Result]) -> Result:
+    """The run that broke most, of those the slowest to recover; it knows how many there were."""
+    chosen = max(
+        results, key=lambda one: (one.lost + one.duplicated + len(one.wrong), one.recovery or 0.0)
+    )
+    return replace(chosen, seeds=len(results))
+
+
+COLUMNS = ("attack", "cases run", "lost", "duplicated", "wrong", "recovery", "seeds", "worst seed")
 
 
 def rows(results: Iterable[Result]) -> list[tuple[str, ...]]:
@@ -48,6 +57,7 @@ def rows(results: Iterable[Result]) -> list[tuple[str, ...]]:
             str(found.duplicated),
             str(len(found.wrong)),
             "" if found.recovery is None else f"{found.recovery:.2f} s",
+            str(found.seeds),
             str(found.seed),
         )
         for found in results
