@@ -15,6 +15,7 @@ import yaml
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
+from tests.fuzz import tally
 from tests.servers import ROOT
 
 DOCUMENTS = ROOT / "docs" / "api"
@@ -126,6 +127,8 @@ def explore(
             found.wrong[f"{event.label} error"] = f"{event.label}: {event.value!r}"
         elif isinstance(event, events.FatalError):
             raise event.exception
+    for (_, status), times in found.statuses.items():
+        tally.note(status, times)
     return found
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.world import EVENT
 
-SEED = int(os.environ.get("FUZZ_SEED", "0")) or 20_261_124
+SEED = int(os.environ.get("FUZZ_SEED", "0")) or 20_261_124  # always the same in CI
 RUNS = int(os.environ.get("FUZZ_EXAMPLES", "0")) * 5  # of each fuzzer in `make fuzz`
 Test = TypeVar("Test", bound=Callable[..., object])
 

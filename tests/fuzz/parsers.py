@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
@@ -16,6 +17,7 @@ from chalice.app import MultiDict
 
 from deployment.load_test.target import is_loopback
 from deployment.local import config
+from deployment.local.signatures import Signatures
 from infrastructure.companions import (
     AuthorizerArn,
     AuthorizerConfig,
@@ -192,6 +194,20 @@ def basic(text: str) -> None:
     assert provider.user_info(f"Bearer {text}").status == 401
 
 
+def signature(text: str) -> None:
+    """A signed call whose headers, path and query are the text, one after the other."""
+    key, region, day = "FUZZ", "eu-central-1", "20261124"
+    said = (
+        f"AWS4-HMAC-SHA256 Credential={key}/{day}/{region}/execute-api/aws4_request,"
+        f" SignedHeaders=host, Signature={'0' * 64}"
+    )
+    known = {"host": "room", "x-amz-date": f"{day}T100000Z", "authorization": said}
+    checker, now = Signatures(key, "secret", region), datetime(2026, 11, 24, 10, tzinfo=UTC)
+    for name in known:
+        assert checker.refusal("GET", "/api/inlet", "", {**known, name: text}, b"", now)
+    assert checker.refusal("GET", text, text, known, raw(text), now)
+
+
 def message(text: str) -> None:
     from tests.world import World
 
@@ -304,6 +320,7 @@ PARSERS = (
         dict.fromkeys(("sub", "queue_position", "iat", "exp"), parsed(text))),
         (oidc.InvalidToken,)),
     Parser("row of a code", ("adapters.dynamodb_codes",), row),
+    Parser("signature", ("deployment",), signature),
     Parser("token", ("authorizer",), token, (oidc.InvalidToken,)),
     Parser("claim that the gateway passes on", ("sample_store",),
            lambda text: store._count("exp", text), (InvalidInput,)),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -22,8 +23,20 @@ from deployment.local.enqueue import Enqueue, read_first, read_last, render
 from deployment.local.proxy_events import Call
 from infrastructure import enqueue
 from openid import app as openid_app
+from tests.fuzz import tally
 from tests.fuzz.apis import Apis, apis, sqs_answer
-from tests.fuzz.inputs import BODIES, HOSTILE, ID, JSON, NAMES, ODD, TEXT, fuzzed, proxy_events
+from tests.fuzz.inputs import (
+    BODIES,
+    HOSTILE,
+    ID,
+    JSON,
+    LEAVES,
+    NAMES,
+    ODD,
+    TEXT,
+    fuzzed,
+    proxy_events,
+)
 from tests.world import EVENT, START
 from waiting_room import messages
 from waiting_room.queue import REQUEST_ID
@@ -46,11 +59,23 @@ def served() -> Iterator[Apis]:
 @pytest.mark.parametrize(
     ("module", "method", "path"), ROUTES, ids=[f"{m.app.app_name}{p}-{v}" for m, v, p in ROUTES]
 )
-def test_any_event_gets_a_clear_answer(module: Any, method: str, path: str) -> None:
+def test_any_event_gets_a_clear_answer(
+    module: Any, method: str, path: str, served: Apis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that is refused changes nothing, and none leaves a visitor's secret in the log."""
+    caplog.set_level(logging.DEBUG)
+    secrets = (*served.ids, ID, *served.transactions, *served.codes[:-1], served.token)
+
     @given(proxy_events(method, path))
     def holds(event: dict[str, Any]) -> None:
+        before = state(served)
+        caplog.clear()
         answer = module.app(event, None)
+        tally.note(answer["statusCode"])
         assert answer["statusCode"] < 500, answer["body"]
+        if answer["statusCode"] >= 400:
+            assert state(served) == before
+        assert not [secret for secret in secrets if secret in caplog.text]
         if answer["statusCode"] in (302, 303):
             return
         content = json.loads(answer["body"])
@@ -61,6 +86,82 @@ def test_any_event_gets_a_clear_answer(module: Any, method: str, path: str) -> N
 
     holds.__name__ = f"{module.app.app_name} {method} {path}"  # each route gets events of its own
     fuzzed(holds)()
+
+
+def state(made: Apis) -> str:
+    """Everything that a request could change."""
+    world = made.world
+    stores = (
+        world.memory, world.log.store, world.positions.store, world.outcomes.store,
+        world.keys.store, world.public_keys, made.openid.codes, made.inlet.store,
+    )  # fmt: skip
+    kept = [
+        {name: value for name, value in vars(store).items() if name not in ("_lock", "_log")}
+        for store in stores
+    ]
+    return repr((kept, len(world.published), made.inlet.room.increments, made.inlet.room.sessions))
+
+
+# a route, a body that it takes, and the members of it that are checked
+BODIES_OF: tuple[tuple[Any, str, dict[str, Any], tuple[str, ...]], ...] = (
+    (public_api.app, "/generate_token", {"event_id": EVENT, "request_id": ID},
+     ("event_id", "request_id", "client_secret")),
+    (private_api.app, "/increment_serving_counter", {"event_id": EVENT, "increment_by": 1},
+     ("event_id", "increment_by")),
+    (private_api.app, "/generate_token", {"event_id": EVENT, "request_id": ID},
+     ("event_id", "request_id", "issuer", "validity_period")),
+    (private_api.app, "/update_session", {"event_id": EVENT, "request_id": ID, "status": 1},
+     ("event_id", "request_id", "status")),
+    (private_api.app, "/update_message", {"event_id": EVENT, "message": "Soon"},
+     ("event_id", "message")),
+    (private_api.app, "/inlet", {"event_id": EVENT, "paused": False},
+     ("event_id", "paused", "targets")),
+    (private_api.app, "/reset_initial_state", {"event_id": "x"}, ("event_id",)),
+    (inlet.app, "/health", {"event_id": EVENT, "health": 0.5}, ("event_id", "health")),
+)  # fmt: skip
+MEMBERS = [
+    pytest.param(module, path, body, member, id=f"{module.app.app_name}{path}-{member}")
+    for module, path, body, members in BODIES_OF
+    for member in members
+]
+WRONG = LEAVES | st.lists(LEAVES, max_size=3)
+
+
+@pytest.mark.parametrize(("module", "path", "body", "member"), MEMBERS)
+def test_a_body_that_is_refused_is_told_which_member_is_wrong(
+    module: Any, path: str, body: dict[str, Any], member: str, served: Apis
+) -> None:
+    @given(WRONG)
+    def holds(value: object) -> None:
+        texts = [json.dumps({**body, member: value})]
+        texts.append(texts[0][:-1] + f', "{member}": 1, "{member}": 2}}')
+        for text in texts:
+            before = state(served)
+            answer = module.app(event(path, text), None)
+            tally.note(answer["statusCode"])
+            said = json.loads(answer["body"])
+            wanted = text is texts[1] or answer["statusCode"] == 400
+            if wanted:
+                assert (answer["statusCode"], state(served)) == (400, before)
+                assert member in said["error"], said
+            if text is texts[1]:
+                assert said["error"] in (
+                    f"{member} may be given once only",
+                    f"{member} is not a number that JSON can hold",
+                    f"{member} has half of a surrogate pair",
+                )
+
+    holds.__name__ = f"{path} {member}"
+    fuzzed(holds)()
+
+
+def event(path: str, body: str) -> dict[str, Any]:
+    """A POST with this body."""
+    return {
+        "requestContext": {"resourcePath": path, "httpMethod": "POST", "identity": {}},
+        "headers": {}, "multiValueQueryStringParameters": None, "pathParameters": None,
+        "stageVariables": None, "body": body, "isBase64Encoded": False,
+    }  # fmt: skip
 
 
 # --- queue and stream ----------------------------------------------------------------------------
