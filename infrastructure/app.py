@@ -47,7 +47,9 @@ def build(app: App) -> dict[str, Stack]:
     context = app.node.get_all_context()
     refuse_unknown(context, CoreConfig, *PARAMETERS)
     config, names = CoreConfig.from_context(context), StacksConfig.from_context(context).names
-    limits = Limits(rate=config.api_rate, burst=config.api_burst)
+    limits = Limits(rate=config.other_api_rate, burst=config.other_api_burst)
+    with_an_api = {SAMPLE, *((OPENID, INLET) if CORE in names else ())}
+    config.check_api_quota(len(with_an_api.intersection(names)))
     stacks: dict[str, Stack] = {}
     core = CoreStack(app, "Core", config=config) if CORE in names else None
     if core:

@@ -161,15 +161,75 @@ class CoreConfig(Parameters):
         low=2,
         high=1000,
     )
+    worker_reserved_concurrency: int = number(
+        "WorkerReservedConcurrency",
+        "concurrency that Lambda keeps for the worker of joins; 0 for none",
+        default=0,
+        low=0,
+        high=100_000,
+    )
+    operators_reserved_concurrency: int = number(
+        "OperatorsReservedConcurrency",
+        "concurrency that Lambda keeps for each function of the operators' API; 0 for none",
+        default=0,
+        low=0,
+        high=1_000,
+    )
     api_rate: int = number(
         "ApiRate",
-        "requests per second that the APIs let through",
-        default=10_000,
+        "requests per second that the visitors' API lets through",
+        default=7_500,
         low=1,
         high=10**6,
     )
     api_burst: int = number(
-        "ApiBurst", "requests at once that the APIs let through", default=5_000, low=1, high=10**6
+        "ApiBurst",
+        "requests at once that the visitors' API lets through",
+        default=3_750,
+        low=1,
+        high=10**6,
+    )
+    private_api_rate: int = number(
+        "PrivateApiRate",
+        "requests per second that the operators' API lets through",
+        default=1_000,
+        low=1,
+        high=10**6,
+    )
+    private_api_burst: int = number(
+        "PrivateApiBurst",
+        "requests at once that the operators' API lets through",
+        default=500,
+        low=1,
+        high=10**6,
+    )
+    other_api_rate: int = number(
+        "OtherApiRate",
+        "requests per second that the API of each other stack lets through",
+        default=500,
+        low=1,
+        high=10**6,
+    )
+    other_api_burst: int = number(
+        "OtherApiBurst",
+        "requests at once that the API of each other stack lets through",
+        default=250,
+        low=1,
+        high=10**6,
+    )
+    account_api_rate: int = number(
+        "AccountApiRate",
+        "requests per second that API Gateway lets through for the account: its quota",
+        default=10_000,
+        low=1,
+        high=10**6,
+    )
+    account_api_burst: int = number(
+        "AccountApiBurst",
+        "requests at once that API Gateway lets through for the account: its quota",
+        default=5_000,
+        low=1,
+        high=10**6,
     )
     edge_key: int = number(
         "EdgeKey",
@@ -208,6 +268,13 @@ class CoreConfig(Parameters):
         low=10,
         high=2_000_000_000,
     )
+    requests_per_address: int = number(
+        "RequestsPerAddress",
+        "requests that one address may send within five minutes, beside what the edge answers",
+        default=6_000,
+        low=10,
+        high=2_000_000_000,
+    )
     challenge_on_join: bool = flag(
         "ChallengeOnJoin",
         "let AWS WAF challenge those who join; pages must load its script",
@@ -224,6 +291,37 @@ class CoreConfig(Parameters):
             raise ParameterError("The parameter SubnetIds must name subnets in two zones.")
         if self.challenge_on_join and not self.enable_waf:
             raise ParameterError("The parameter ChallengeOnJoin needs EnableWaf.")
+        if 0 < self.worker_reserved_concurrency < self.assign_concurrency:
+            raise ParameterError(
+                "The parameter AssignConcurrency must not be above WorkerReservedConcurrency: the "
+                "queue would have its messages refused."
+            )
+        if self.requests_per_address < self.joins_per_address:
+            raise ParameterError(
+                "The parameter RequestsPerAddress must not be below JoinsPerAddress: a join is a "
+                "request too."
+            )
+
+    def check_api_quota(self, others: int) -> None:
+        """Raise ParameterError unless the APIs of core and of ``others`` fit into the quota.
+
+        API Gateway has one bucket for an account in a region. What the visitors' API lets through
+        must leave the operators' its share, or a crowd locks the operators out.
+        """
+        for what, parts, quota in (
+            ("Rate", (self.api_rate, self.private_api_rate, self.other_api_rate),
+             self.account_api_rate),
+            ("Burst", (self.api_burst, self.private_api_burst, self.other_api_burst),
+             self.account_api_burst),
+        ):  # fmt: skip
+            visitors, operators, other = parts
+            total = visitors + operators + others * other
+            if total > quota:
+                raise ParameterError(
+                    f"The parameters Api{what} ({visitors}), PrivateApi{what} ({operators}) and "
+                    f"{others} times OtherApi{what} ({other}) must not be above AccountApi{what} "
+                    f"({quota}) together."
+                )
 
     @property
     def cheap(self) -> bool:

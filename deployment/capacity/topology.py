@@ -48,7 +48,7 @@ STANDARD = Topology(
     secrets=3,
     keys=0,
     acls=1,
-    rules=3,
+    rules=5,
     functions_each_minute=2,
 )
 CHEAP = replace(

@@ -10,6 +10,7 @@ only where the shortest time is above 0: elsewhere CloudFront does not promise i
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import re
 import time
@@ -131,7 +132,11 @@ class Edge:
             for pair in call.headers.get("cookie", "").split(";")
             if pair.partition("=")[0].strip() in cookies
         ]
-        own = {"host": ORIGIN_HOST, "x-api-key": self._api_key}
+        own = {
+            "host": ORIGIN_HOST,
+            "x-api-key": self._api_key,
+            "x-client-address": network(call.source_ip),
+        }
         if found:
             own["cookie"] = "; ".join(found)
         many |= {name: [value] for name, value in own.items()}
@@ -219,6 +224,20 @@ def _ages(answer: Answer) -> dict[str, int]:
 def _forbidden(answer: Answer) -> bool:
     said = answer.header("cache-control").lower()
     return any(word in said for word in _NEVER)
+
+
+def network(ip: str) -> str:
+    """Whom a request counts for: an IPv4 address, or an IPv6 /64, as the function at the edge."""
+    try:
+        address = ipaddress.ip_address(ip.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    words = address.exploded.split(":")[:4]
+    return ":".join(f"{int(word, 16):x}" for word in words) + "::/64"
 
 
 def _marked(answer: Answer, how: str, age: int | None = None) -> Answer:

@@ -19,7 +19,7 @@ KEY_LENGTH = 40  # API Gateway takes 20 to 128 characters
 
 
 class PublicApi(Construct):
-    """What visitors call, by way of the edge: it alone knows ``key``.
+    """What visitors call, by way of the edge: it alone knows ``keys``, the current one first.
 
     ``issuer`` is what tokens name; it is the address of the stage.
     """
@@ -55,7 +55,7 @@ class PublicApi(Construct):
             routes_of(load_app("public_api")), targets=self.functions.targets, queries=QUERIES
         )
         joins.add_route(self.served, event_id=event_id, secret_required=secret_required)
-        self.key = _key(self, self.served.api, key_number)
+        self.keys = _keys(self, self.served.api, key_number)
 
 
 class PrivateApi(Construct):
@@ -70,6 +70,7 @@ class PrivateApi(Construct):
         issuer: str,
         limits: Limits,
         inlet_role: str,
+        reserved_concurrency: int,
     ) -> None:
         super().__init__(scope, name)
         self.served = RoomApi(
@@ -88,7 +89,7 @@ class PrivateApi(Construct):
         for route in routes:
             if "POST" in route.methods:  # it changes something, and logs who did it
                 told.setdefault(route.view, {})["INLET_ROLE"] = inlet_role
-        self.functions.add_views(PRIVATE, environment=told)
+        self.functions.add_views(PRIVATE, environment=told, reserved=reserved_concurrency)
         self.served.add_routes(routes, targets=self.functions.targets)
 
 
@@ -96,23 +97,32 @@ def _issuer(views: dict[str, tuple[Grant, ...]], issuer: str) -> dict[str, dict[
     return {view: {"TOKEN_ISSUER": issuer} for view in views if view in SIGNS}
 
 
-def _key(scope: Construct, api: aws_apigateway.RestApi, number: int) -> str:
-    """Make the API key that the edge sends; answers a reference to its secret, not the key.
+def _keys(scope: Construct, api: aws_apigateway.RestApi, number: int) -> tuple[str, ...]:
+    """Make the API key that the edge sends; answers references to secrets, not keys.
 
     Another ``number`` is another key: CloudFormation deletes the one before when the edge has it.
+    The secret of the one before stays one number longer, for rules that must know both while the
+    edge changes from one to the other; the API takes the current one alone.
     """
-    rank = "" if number == 1 else str(number)
+    values = [_secret(scope, one) for one in (number, number - 1) if one > 0]
+    key = aws_apigateway.ApiKey(scope, f"ApiKey{_rank(number)}", value=values[0])
+    plan = aws_apigateway.UsagePlan(scope, "UsagePlan", description="Waiting room: the edge")
+    plan.add_api_stage(stage=api.deployment_stage)
+    plan.add_api_key(key)
+    return tuple(values)
+
+
+def _secret(scope: Construct, number: int) -> str:
     secret = aws_secretsmanager.Secret(
         scope,
-        f"Key{rank}",
+        f"Key{_rank(number)}",
         description="API key that the waiting room's edge sends to its public API",
         generate_secret_string=aws_secretsmanager.SecretStringGenerator(
             password_length=KEY_LENGTH, exclude_punctuation=True
         ),
     )
-    value = str(secret.secret_value.unsafe_unwrap())
-    key = aws_apigateway.ApiKey(scope, f"ApiKey{rank}", value=value)
-    plan = aws_apigateway.UsagePlan(scope, "UsagePlan", description="Waiting room: the edge")
-    plan.add_api_stage(stage=api.deployment_stage)
-    plan.add_api_key(key)
-    return value
+    return str(secret.secret_value.unsafe_unwrap())
+
+
+def _rank(number: int) -> str:
+    return "" if number == 1 else str(number)

@@ -32,6 +32,7 @@ class AppFunctions(Construct):
         environment: Mapping[str, str] | None = None,
         timeout: int = API_TIMEOUT,
         memory: int = 1024,
+        reserved: int = 0,
     ) -> RoomFunction:
         """A function. Its handler is ``name`` unless said otherwise."""
         self.by_name[name] = RoomFunction(
@@ -46,6 +47,7 @@ class AppFunctions(Construct):
             place=self._around.place_of(grants),
             timeout=timeout,
             memory=memory,
+            reserved=reserved,
         )
         return self.by_name[name]
 
@@ -54,11 +56,15 @@ class AppFunctions(Construct):
         grants: Mapping[str, Sequence[Grant]],
         *,
         environment: Mapping[str, Mapping[str, str]] | None = None,
+        reserved: int = 0,
     ) -> None:
-        """A function for each view of an HTTP app; ``environment`` adds to that of a view."""
+        """A function for each view of an HTTP app; ``environment`` adds to that of a view.
+
+        ``reserved`` is the concurrency that Lambda keeps for each of them.
+        """
         for view, allowed in grants.items():
             more = (environment or {}).get(view)
-            self.add(view, grants=allowed, handler="app", environment=more)
+            self.add(view, grants=allowed, handler="app", environment=more, reserved=reserved)
 
     @property
     def targets(self) -> dict[str, aws_lambda.IFunction]:

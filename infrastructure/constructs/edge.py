@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """CloudFront in front of the public API: it keeps what the answers let it keep, no longer.
 
-It adds the API key, so nobody else reaches the API, and tells the API the caller's address.
+It adds the API key, so nobody else reaches the API, and tells AWS WAF there whom a request counts
+for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from aws_cdk import Duration, Fn, aws_cloudfront, aws_cloudfront_origins
 from constructs import Construct
@@ -20,11 +22,9 @@ from infrastructure.resources import (
     CacheRule,
 )
 
-ADDRESS_HEADER = "x-client-address"  # set at the edge, so no caller can choose it
-SET_ADDRESS = f"""function handler(event) {{
-  event.request.headers['{ADDRESS_HEADER}'] = {{ value: event.viewer.ip }};
-  return event.request;
-}}"""
+# Set at the edge by SET_ADDRESS, so no caller can choose it: an IPv4 address, or an IPv6 /64.
+ADDRESS_HEADER = "x-client-address"
+SET_ADDRESS = Path(__file__).with_name("set_address.js")
 YEAR = 365
 
 
@@ -46,6 +46,11 @@ class Edge(Construct):
         super().__init__(scope, name)
         self._policies: dict[tuple[object, ...], aws_cloudfront.CachePolicy] = {}
         self._headers = _security_headers(self)
+        self._address = _address(self)
+        self._set_address = aws_cloudfront.FunctionAssociation(
+            function=_set_address(self),
+            event_type=aws_cloudfront.FunctionEventType.VIEWER_REQUEST,
+        )
         origin = aws_cloudfront_origins.HttpOrigin(
             Fn.select(2, Fn.split("/", stage_address)),
             origin_path=f"/{STAGE}",
@@ -73,14 +78,6 @@ class Edge(Construct):
         return f"https://{self.distribution.distribution_domain_name}"
 
     def _passing(self, origin: aws_cloudfront.IOrigin) -> aws_cloudfront.BehaviorOptions:
-        function = aws_cloudfront.Function(
-            self,
-            "SetAddress",
-            function_name=account_wide_name(self, "SetAddress", longest=64),
-            comment="Tells the API the caller's address",
-            code=aws_cloudfront.FunctionCode.from_inline(SET_ADDRESS),
-            runtime=aws_cloudfront.FunctionRuntime.JS_2_0,
-        )
         return aws_cloudfront.BehaviorOptions(
             origin=origin,
             viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
@@ -88,11 +85,7 @@ class Edge(Construct):
             cache_policy=aws_cloudfront.CachePolicy.CACHING_DISABLED,
             origin_request_policy=_forwarded(self),
             response_headers_policy=self._headers,
-            function_associations=[
-                aws_cloudfront.FunctionAssociation(
-                    function=function, event_type=aws_cloudfront.FunctionEventType.VIEWER_REQUEST
-                )
-            ],
+            function_associations=[self._set_address],
             compress=False,
         )
 
@@ -104,7 +97,9 @@ class Edge(Construct):
             viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
             allowed_methods=aws_cloudfront.AllowedMethods.ALLOW_GET_HEAD_OPTIONS,
             cache_policy=self._policy(rule),
+            origin_request_policy=self._address,
             response_headers_policy=self._headers,
+            function_associations=[self._set_address],
             compress=False,  # answers are smaller than what CloudFront compresses
         )
 
@@ -133,6 +128,30 @@ def _cache_policy(scope: Construct, name: str, rule: CacheRule) -> aws_cloudfron
         cookie_behavior=aws_cloudfront.CacheCookieBehavior.none(),
         enable_accept_encoding_gzip=False,
         enable_accept_encoding_brotli=False,
+    )
+
+
+def _set_address(scope: Construct) -> aws_cloudfront.Function:
+    return aws_cloudfront.Function(
+        scope,
+        "SetAddress",
+        function_name=account_wide_name(scope, "SetAddress", longest=64),
+        comment="Tells the API whom a request counts for",
+        code=aws_cloudfront.FunctionCode.from_inline(SET_ADDRESS.read_text(encoding="utf-8")),
+        runtime=aws_cloudfront.FunctionRuntime.JS_2_0,
+    )
+
+
+def _address(scope: Construct) -> aws_cloudfront.OriginRequestPolicy:
+    """What a path that is kept passes on beside its cache key: whom a miss counts for."""
+    return aws_cloudfront.OriginRequestPolicy(
+        scope,
+        "Address",
+        origin_request_policy_name=account_wide_name(scope, "Address"),
+        comment="Waiting room: whom a request counts for",
+        header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(ADDRESS_HEADER),
+        cookie_behavior=aws_cloudfront.OriginRequestCookieBehavior.none(),
+        query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.none(),
     )
 
 

@@ -59,7 +59,8 @@ class RoomFunction(Construct):
     """One function of an app. ``target`` is what callers invoke: the function, or its live alias.
 
     ``handler`` is the name in ``source/<app>/app.py``. ``statements`` is all that its role may do,
-    beside writing its log, tracing and, with a ``place``, holding network interfaces.
+    beside writing its log, tracing and, with a ``place``, holding network interfaces. ``reserved``
+    is the concurrency that Lambda keeps for it, and its limit; 0 for none.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class RoomFunction(Construct):
         timeout: int = API_TIMEOUT,
         memory: int = 1024,
         role_name: str | None = None,
+        reserved: int = 0,
     ) -> None:
         super().__init__(scope, name)
         logs = aws_logs.LogGroup(
@@ -98,6 +100,7 @@ class RoomFunction(Construct):
             log_group=logs,
             timeout=Duration.seconds(timeout),
             memory_size=memory,
+            reserved_concurrent_executions=reserved or None,
             tracing=aws_lambda.Tracing.ACTIVE,
             snap_start=aws_lambda.SnapStartConf.ON_PUBLISHED_VERSIONS
             if habits.snap_start

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS WAF in front of the public API: joins per address are limited, known attacks are counted.
+"""AWS WAF in front of the public API: requests per address are limited, known attacks are counted.
 
-It stands at the API's stage, in the stack's own region, and sees what CloudFront does not answer
-from its cache. The caller's address is the one that the edge wrote, which no caller can choose.
+It stands at the API's stage, in the stack's own region, and sees every request that CloudFront does
+not answer from its cache. A request that carries the edge's own key counts for the address that
+the edge wrote, which no caller can choose: an IPv4 address, or the /64 of an IPv6 address. Every
+other request counts for the address that it comes from, whatever its headers say; the API refuses
+it for lack of the key.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import aws_apigateway, aws_wafv2
@@ -14,17 +19,30 @@ from constructs import Construct
 
 from infrastructure.constructs.edge import ADDRESS_HEADER
 from infrastructure.enqueue import PATH as JOIN
+from waiting_room.web import CORS, NO_STORE
 
-WINDOW = 300  # seconds over which joins of an address are counted
+WINDOW = 300  # seconds over which requests of an address are counted
+KEY_HEADER = "x-api-key"
 MANAGED = ("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet")
-TOO_MANY = "TooManyJoins"
-BLOCKED = '{"error": "too many joins from this address; try again in a few minutes"}'
+AROUND, JOINS, REQUESTS = "AroundTheEdge", "TooManyJoins", "TooManyRequests"
+BLOCKED = {
+    JOINS: '{"error": "too many joins from this address; try again in a few minutes"}',
+    REQUESTS: '{"error": "too many requests from this address; try again in a few minutes"}',
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerAddress:
+    """Joins, and requests of any kind, that one address may send within WINDOW seconds."""
+
+    joins: int
+    requests: int
 
 
 class Protection(Construct):
     """``web_acl`` guards ``stage``; its metrics are named after its rules.
 
-    An address that sends more than ``joins_per_address`` joins within WINDOW seconds gets 429.
+    An address that sends more than it may gets 429. ``keys`` are those that the edge may have now.
     ``challenge`` lets WAF ask browsers that join for a proof; AWS's managed rules only count.
     """
 
@@ -34,11 +52,17 @@ class Protection(Construct):
         name: str,
         *,
         stage: aws_apigateway.Stage,
-        joins_per_address: int,
+        keys: Sequence[str],
+        per_address: PerAddress,
         challenge: bool,
     ) -> None:
         super().__init__(scope, name)
-        rules = [_joins_per_address(joins_per_address)]
+        edge = _any([_header(key) for key in keys])
+        rules = [
+            _limit(AROUND, REQUESTS, per_address.requests, {"notStatement": {"statement": edge}}),
+            _limit(JOINS, JOINS, per_address.joins, _all([edge, _is_join()]), BY_HEADER),
+            _limit(REQUESTS, REQUESTS, per_address.requests, edge, BY_HEADER),
+        ]
         if challenge:
             rules.append(_rule("ChallengeJoins", action={"challenge": {}}, statement=_is_join()))
         rules += [_managed(group) for group in MANAGED]
@@ -50,7 +74,8 @@ class Protection(Construct):
             default_action={"allow": {}},
             visibility_config=_metrics("WaitingRoom"),
             custom_response_bodies={
-                TOO_MANY: {"content": BLOCKED, "contentType": "APPLICATION_JSON"}
+                name: {"content": said, "contentType": "APPLICATION_JSON"}
+                for name, said in BLOCKED.items()
             },
             rules=[{**rule, "priority": place} for place, rule in enumerate(rules)],
         )
@@ -59,18 +84,39 @@ class Protection(Construct):
         )
 
 
-def _joins_per_address(limit: int) -> dict[str, Any]:
+BY_SOURCE: dict[str, Any] = {"aggregateKeyType": "IP"}
+BY_HEADER: dict[str, Any] = {
+    "aggregateKeyType": "CUSTOM_KEYS",
+    "customKeys": [
+        {
+            "header": {
+                "name": ADDRESS_HEADER,
+                "textTransformations": [{"priority": 0, "type": "NONE"}],
+            }
+        }
+    ],
+}
+
+
+def _limit(
+    name: str, body: str, limit: int, counted: dict[str, Any], by: dict[str, Any] = BY_SOURCE
+) -> dict[str, Any]:
+    """A limit of requests that ``counted`` is true for, by the source address or by the header."""
+    headers = {
+        "Retry-After": str(WINDOW),
+        "Cache-Control": NO_STORE,
+        "Access-Control-Allow-Origin": CORS["Access-Control-Allow-Origin"],
+        "Access-Control-Expose-Headers": CORS["Access-Control-Expose-Headers"],
+    }
     return _rule(
-        TOO_MANY,
+        name,
         action={
             "block": {
                 "customResponse": {
                     "responseCode": 429,
-                    "customResponseBodyKey": TOO_MANY,
+                    "customResponseBodyKey": body,
                     "responseHeaders": [
-                        {"name": "Retry-After", "value": str(WINDOW)},
-                        {"name": "Cache-Control", "value": "no-store"},
-                        {"name": "Access-Control-Allow-Origin", "value": "*"},
+                        {"name": header, "value": value} for header, value in headers.items()
                     ],
                 }
             }
@@ -79,9 +125,8 @@ def _joins_per_address(limit: int) -> dict[str, Any]:
             "rateBasedStatement": {
                 "limit": limit,
                 "evaluationWindowSec": WINDOW,
-                "aggregateKeyType": "FORWARDED_IP",
-                "forwardedIpConfig": {"headerName": ADDRESS_HEADER, "fallbackBehavior": "MATCH"},
-                "scopeDownStatement": _is_join(),
+                **by,
+                "scopeDownStatement": counted,
             }
         },
     )
@@ -89,19 +134,36 @@ def _joins_per_address(limit: int) -> dict[str, Any]:
 
 def _is_join() -> dict[str, Any]:
     """A POST to the join's path, however the path is written; preflights are none."""
-    statements = [_part("method", "EXACTLY", "POST"), _part("uriPath", "CONTAINS", JOIN)]
+    return _all(
+        [_match({"method": {}}, "EXACTLY", "POST"), _match({"uriPath": {}}, "CONTAINS", JOIN)]
+    )
+
+
+def _header(key: str) -> dict[str, Any]:
+    # CDK passes what is in "singleHeader" on as it is; CloudFormation wants a capital
+    return _match({"singleHeader": {"Name": KEY_HEADER}}, "EXACTLY", key, "NONE")
+
+
+def _match(
+    field: dict[str, Any], how: str, text: str, transformation: str = "URL_DECODE"
+) -> dict[str, Any]:
+    return {
+        "byteMatchStatement": {
+            "fieldToMatch": field,
+            "positionalConstraint": how,
+            "searchString": text,
+            "textTransformations": [{"priority": 0, "type": transformation}],
+        }
+    }
+
+
+def _all(statements: list[dict[str, Any]]) -> dict[str, Any]:
     return {"andStatement": {"statements": statements}}
 
 
-def _part(part: str, how: str, text: str) -> dict[str, Any]:
-    return {
-        "byteMatchStatement": {
-            "fieldToMatch": {part: {}},
-            "positionalConstraint": how,
-            "searchString": text,
-            "textTransformations": [{"priority": 0, "type": "URL_DECODE"}],
-        }
-    }
+def _any(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    """WAF wants two statements or more of an "or"."""
+    return statements[0] if len(statements) == 1 else {"orStatement": {"statements": statements}}
 
 
 def _managed(group: str) -> dict[str, Any]:

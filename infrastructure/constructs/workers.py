@@ -42,6 +42,7 @@ class Workers(Construct):
         joins: Joins,
         tokens: aws_dynamodb.Table,
         assign_concurrency: int,
+        reserved_concurrency: int,
         first: Sequence[IDependable],
     ) -> None:
         super().__init__(scope, name)
@@ -54,6 +55,7 @@ class Workers(Construct):
                 timeout=worker.timeout,
                 memory=worker.memory,
                 environment=told.get(worker.name),
+                reserved=reserved_concurrency if worker is ASSIGN else 0,
             )
             if worker.schedule:
                 self._schedule(worker.name, worker.schedule, made.target)

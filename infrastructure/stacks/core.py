@@ -19,7 +19,7 @@ from infrastructure.constructs.names import inlet_role_name
 from infrastructure.constructs.network import Network
 from infrastructure.constructs.operations import Operations
 from infrastructure.constructs.operators import Operators
-from infrastructure.constructs.protection import Protection
+from infrastructure.constructs.protection import PerAddress, Protection
 from infrastructure.constructs.rest_api import Limits
 from infrastructure.constructs.surroundings import Located, Surroundings
 from infrastructure.constructs.tables import Tables
@@ -55,7 +55,6 @@ class CoreStack(Stack):
         )
         self.config = config
         removal = RemovalPolicy.RETAIN if config.keep_data else RemovalPolicy.DESTROY
-        limits = Limits(rate=config.api_rate, burst=config.api_burst)
         self.habits = Habits.of(
             log_days=config.log_days, keep=config.keep_data, snap_start=config.snap_start
         )
@@ -110,7 +109,7 @@ class CoreStack(Stack):
             joins=self.joins,
             event_id=config.event_id,
             secret_required=config.require_client_secret,
-            limits=limits,
+            limits=Limits(rate=config.api_rate, burst=config.api_burst),
             key_number=config.edge_key,
         )
         private = PrivateApi(
@@ -118,7 +117,8 @@ class CoreStack(Stack):
             "Private",
             surroundings=surroundings,
             issuer=public.issuer,
-            limits=limits,
+            limits=Limits(rate=config.private_api_rate, burst=config.private_api_burst),
+            reserved_concurrency=config.operators_reserved_concurrency,
             inlet_role=inlet_role_name(config.stack_name, self.region),
         )
         workers = Workers(
@@ -128,19 +128,25 @@ class CoreStack(Stack):
             joins=self.joins,
             tokens=self.tables.by_name[TOKENS.name],
             assign_concurrency=config.assign_concurrency,
+            reserved_concurrency=config.worker_reserved_concurrency,
             first=[self.counters, *network.ready],
         )
         edge = Edge(
-            self, "Edge", stage_address=public.issuer, api_key=public.key, rules=CACHE_RULES
+            self, "Edge", stage_address=public.issuer, api_key=public.keys[0], rules=CACHE_RULES
         )
         if config.enable_waf:
-            Protection(
+            protection = Protection(
                 self,
                 "Protection",
                 stage=public.served.api.deployment_stage,
-                joins_per_address=config.joins_per_address,
+                keys=public.keys,
+                per_address=PerAddress(
+                    joins=config.joins_per_address, requests=config.requests_per_address
+                ),
                 challenge=config.challenge_on_join,
             )
+            # WAF knows a new key before the edge sends it; it knows the old one all the while.
+            edge.distribution.node.add_dependency(protection.web_acl)
         operators = Operators(
             self,
             "Operators",

@@ -60,6 +60,14 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
             {"ChallengeOnJoin": "true", "EnableWaf": "false"},
             "The parameter ChallengeOnJoin needs EnableWaf",
         ),
+        (
+            {"WorkerReservedConcurrency": "50"},
+            "The parameter AssignConcurrency must not be above WorkerReservedConcurrency",
+        ),
+        (
+            {"JoinsPerAddress": "10000"},
+            "The parameter RequestsPerAddress must not be below JoinsPerAddress",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused_with_its_name(
@@ -90,3 +98,28 @@ def test_the_functions_read_back_what_was_configured() -> None:
     assert (event.validity_period, event.position_expiry_period) == (60, 61)
     assert (event.position_expiry_enabled, event.increment_on_expiry) == (False, True)
     assert (event.events_enabled, event.client_secret_required) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("context", "others", "sentence"),
+    [
+        ({"ApiRate": "10000"}, 1, r"ApiRate \(10000\), PrivateApiRate .* AccountApiRate \(10000\)"),
+        ({"PrivateApiBurst": "2000"}, 1, r"PrivateApiBurst \(2000\) .* AccountApiBurst \(5000\)"),
+        ({"OtherApiRate": "2000"}, 3, r"3 times OtherApiRate \(2000\)"),
+        ({"AccountApiRate": "1000"}, 0, r"must not be above AccountApiRate \(1000\)"),
+    ],
+)
+def test_the_apis_fit_into_the_accounts_quota_together(
+    context: dict[str, Any], others: int, sentence: str
+) -> None:
+    with pytest.raises(ParameterError, match=sentence):
+        CoreConfig.from_context(context).check_api_quota(others)
+
+
+def test_by_default_every_stack_fits_into_the_quota_of_a_new_account() -> None:
+    CoreConfig.from_context({}).check_api_quota(3)
+
+
+def test_a_raised_quota_lets_more_through() -> None:
+    raised = {"ApiRate": "20000", "AccountApiRate": "25000"}
+    CoreConfig.from_context(raised).check_api_quota(3)

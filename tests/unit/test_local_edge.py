@@ -155,6 +155,7 @@ def test_only_the_listed_headers_and_cookies_reach_the_origin() -> None:
         "x-amzn-requestid": "chosen-by-the-caller",
         "x-api-key": "forged",
         "x-anything": "1",
+        "x-client-address": "203.0.113.9",
         "authorization": "Bearer x",
         "host": "elsewhere.example",
         "cookie": "session=secret; aws-waf-token=proof; x-aws-waf-token",
@@ -165,6 +166,7 @@ def test_only_the_listed_headers_and_cookies_reach_the_origin() -> None:
         "accept": "*/*",
         "x-api-key": "the-key",
         "host": "origin",
+        "x-client-address": "127.0.0.1",
         "cookie": "aws-waf-token=proof",
     }
     world = World()
@@ -173,7 +175,9 @@ def test_only_the_listed_headers_and_cookies_reach_the_origin() -> None:
     posted, asked = world.asked
     assert posted.headers == wanted
     assert posted.many_headers == {name: [value] for name, value in wanted.items()}
-    assert set(asked.headers) == {"host", "x-api-key"}, "only the cache's key, as CloudFront does"
+    assert set(asked.headers) == {"host", "x-api-key", "x-client-address"}, (
+        "only the cache's key, as CloudFront does"
+    )
 
 
 def test_what_is_the_same_for_every_caller_is_asked_for_once() -> None:
