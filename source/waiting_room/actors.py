@@ -24,7 +24,6 @@ class ActorKind(StrEnum):
     PERSON = "person"
     INLET = "inlet"
     SCHEDULE = "schedule"
-    DEPLOYMENT = "deployment"
     UNKNOWN = "unknown"  # no server said who it was
 
 
@@ -59,6 +58,14 @@ UNKNOWN = Actor(ActorKind.UNKNOWN, "unknown")
 def scheduled(function: str) -> Actor:
     """One of the room's own functions, started by a schedule."""
     return Actor(ActorKind.SCHEDULE, function)
+
+
+def invoker(function: str) -> Actor:
+    """Who started one of the functions that a schedule, a deployment and administrators invoke.
+
+    Lambda tells a function nothing of that, and an event is the invoker's own word.
+    """
+    return Actor(ActorKind.UNKNOWN, f"whoever invoked {function}: CloudTrail has the caller")
 
 
 def caller(identity: Mapping[str, Any] | None, inlet_role: str = "") -> Actor:

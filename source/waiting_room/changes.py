@@ -12,7 +12,7 @@ import logging
 from waiting_room.actors import Actor
 from waiting_room.records import ServingMove
 
-Value = str | int | bool | None | dict[str, int]
+Value = str | int | bool | None | dict[str, int] | list[str]
 
 logger = logging.getLogger("waiting_room.changes")
 logger.setLevel(logging.INFO)  # Lambda's root logger would drop it

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from waiting_room import changes
+from waiting_room.actors import invoker
 from waiting_room.errors import Conflict, InvalidInput, TokenExpired, Unavailable
 from waiting_room.ports import Clock, KeyStore, PublicKeys
 from waiting_room.publication import Publication
@@ -31,6 +33,9 @@ class KeyDelays:
 
     activation: int
     at_once: int
+
+
+INVOKER = invoker("rotate_keys or set_up")
 
 
 class KeyRing:
@@ -143,6 +148,7 @@ class KeyRing:
         if wanted != keys:
             self._save(wanted, keys)
         self._publish(announced.confirmed(wanted, self._now(), revoke), announced)
+        changes.log("", "signing_keys", INVOKER, _ids(keys), _ids(wanted))
         return wanted
 
     def _starts(self, published: Publication, keys: KeySet, revoke: str | None, now: int) -> int:
@@ -164,6 +170,11 @@ class KeyRing:
             self._keys.save(after, before)
         except Conflict:
             raise _another() from None
+
+
+def _ids(keys: KeySet) -> list[str]:
+    """The public ids of keys."""
+    return [key.key_id for key in keys.keys]
 
 
 def revoked_key(event: object) -> str | None:

@@ -152,6 +152,24 @@ def test_what_the_sweep_raises_is_a_schedules(world: World, logged: Logged) -> N
     assert state.move.actor == "schedule sweep_positions"
 
 
+def test_a_rotation_is_logged_with_the_ids_of_the_keys_and_nothing_else(
+    world: World, logged: Logged
+) -> None:
+    before = [key.key_id for key in world.keys.store.load().keys]
+    logged()
+    world.clock.now += 40 * 86_400
+    after = workers.app.rotate_keys({}, None)["key_ids"]
+    (line,) = logged()
+    assert line["change"] == "signing_keys"
+    assert (line["before"], line["after"]) == (before, after)
+    assert before != after
+    assert line["kind"] == "unknown"
+    forged = {"detail-type": "Scheduled Event", "source": "aws.events"}
+    world.clock.now += 40 * 86_400
+    workers.app.rotate_keys(forged, None)
+    assert [line["kind"] for line in logged()] == ["unknown"]
+
+
 # --- a call that is made again -----------------------------------------------------------------
 
 

@@ -74,7 +74,7 @@ def test_who_signed_is_one_short_line() -> None:
     made = caller({"userArn": f"arn:aws:iam::1:user/{'y' * 2000}\nname"})
     assert len(made.who) == LONGEST_WHO
     assert made.who.endswith("y?name")
-    assert len(made.short) <= LONGEST_SHORT + len("deployment ")
+    assert len(made.short) <= LONGEST_SHORT + len("schedule ")
 
 
 def test_a_mark_is_of_one_actor_and_one_call() -> None:

@@ -48,6 +48,7 @@ HARMLESS = {
 # Exceptions whose texts are ours: the calls that make them are read too.
 OWN_TEXTS = {"Unavailable", "InvalidInput", "InvalidToken", "InletError"}
 IN_TEXTS = {
+    "MOST_KEYS": "a constant",
     "type(error).__name__": "a class",
     "error.code": "an HTTP status",
     "error.claim": "the name of a claim",
