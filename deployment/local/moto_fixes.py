@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where moto's DynamoDB differs from AWS's in what the room relies on, corrected in its process.
+"""Where moto differs from AWS in what the room relies on, corrected in its process.
 
 moto 5.2 does not read ``?`` parameters in ``BatchExecuteStatement``, and its ``INSERT`` overwrites
 an existing key; AWS answers ``DuplicateItem`` for that statement alone (seen on DynamoDB Local).
 Its server runs each request in a thread without a lock, so two conditional writes could both
-succeed. ``tests/unit/test_local_moto_fixes.py`` fails once moto itself is mended: then this goes.
+succeed, and two moves of one label of a secret. A secret whose label ``AWSCURRENT`` was moved is
+still read at its former version. ``tests/unit/test_local_moto_fixes.py`` fails once moto itself is
+mended: then this goes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from moto.dynamodb.exceptions import ConditionalCheckFailed, MockValidationExcep
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.responses import DynamoHandler
 from moto.dynamodbstreams.responses import DynamoDBStreamsHandler
+from moto.secretsmanager.models import SecretsManagerBackend
+from moto.secretsmanager.responses import SecretsManagerResponse
 
 Statement = dict[str, Any]
 _INSERT = re.compile(
@@ -40,8 +44,22 @@ def apply() -> None:
         return [_insert(self, one) or moto_batch(self, [one])[0] for one in statements]
 
     DynamoDBBackend.batch_execute_statement = batch_execute_statement
-    for handler in (DynamoHandler, DynamoDBStreamsHandler):
+    for handler in (DynamoHandler, DynamoDBStreamsHandler, SecretsManagerResponse):
         _one_at_a_time(handler)
+    _read_the_current_version()
+
+
+def _read_the_current_version() -> None:
+    move = SecretsManagerBackend.update_secret_version_stage
+
+    def update_secret_version_stage(self: Any, **asked: str) -> Any:
+        answer = move(self, **asked)
+        if asked["version_stage"] == "AWSCURRENT" and asked["move_to_version_id"]:
+            secret = self.secrets[asked["secret_id"]]
+            secret.set_default_version_id(asked["move_to_version_id"])
+        return answer
+
+    SecretsManagerBackend.update_secret_version_stage = update_secret_version_stage
 
 
 def _one_at_a_time(handler: Any) -> None:

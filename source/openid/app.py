@@ -9,7 +9,7 @@ Environment: ``EVENT_ID`` (= client_id), ``PUBLIC_API_ENDPOINT`` (the room, behi
 ``OPENID_CLIENT_SECRET_ID`` (a secret with ``{"client_secret": …, "transaction_key": …}``, 16
 characters or more each; the second may be left out). Optional: ``OPENID_RESTART_URL``, where the
 site starts a login, for those who waited ``OPENID_RESTART_AFTER`` (150) seconds or longer, which
-is more than their client remembers them.
+is more than their client remembers them; ``SIGNING_KEY_CACHE``, how long both secrets are kept.
 """
 
 from __future__ import annotations
@@ -45,14 +45,13 @@ def provider() -> Provider:
     from waiting_room.adapters.room_http import HttpRoom
     from waiting_room.adapters.secrets_client import SecretsClient
     from waiting_room.adapters.secrets_keys import SecretsKeys
-    from waiting_room.settings import KEY_CACHE
 
     chosen = OpenIdSettings.from_env(os.environ)
-    store = client("secretsmanager")
+    store, kept = client("secretsmanager"), chosen.signing_key_cache
     return Provider(
         chosen,
-        secrets=SecretsClient(store, chosen.client_secret_id, time.monotonic, KEY_CACHE).load,
-        keys=SecretsKeys(store, chosen.signing_secret, time.monotonic, KEY_CACHE),
+        secrets=SecretsClient(store, chosen.client_secret_id, time.monotonic, kept).load,
+        keys=SecretsKeys(store, chosen.signing_secret, time.monotonic, kept),
         codes=DynamoCodes(client("dynamodb"), chosen.codes_table),
         room=HttpRoom(chosen.public_api, chosen.event_id),
         clock=time.time,

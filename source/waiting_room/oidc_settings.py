@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from waiting_room.errors import InvalidInput
 from waiting_room.oidc import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.reading import json_object
-from waiting_room.settings import SettingsError, _event_id, _number, _text, check_address
+from waiting_room.settings import (
+    KEY_CACHE,
+    SettingsError,
+    _event_id,
+    _number,
+    _text,
+    check_address,
+)
 
 RESTART_AFTER = 150  # s; shorter than any client's memory known here: WordPress has 3 minutes
 REQUIRED = (
@@ -44,6 +51,7 @@ class OpenIdSettings:
     token_issuer: str
     restart_url: str = ""
     restart_after: int = RESTART_AFTER
+    signing_key_cache: int = KEY_CACHE
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> OpenIdSettings:
@@ -65,6 +73,7 @@ class OpenIdSettings:
                 _addresses("OPENID_RESTART_URL", env.get("OPENID_RESTART_URL", ""))[:1]
             ),
             restart_after=_number(env, "OPENID_RESTART_AFTER", RESTART_AFTER, 60, TRANSACTION_LIFE),
+            signing_key_cache=_number(env, "SIGNING_KEY_CACHE", KEY_CACHE, 1, 300),
         )
 
 

@@ -222,7 +222,8 @@ def _log_in(journey: Journey, request_id: str) -> None:
 def private_parts(journey: Journey, aws_url: str) -> set[str]:
     """The signing keys' private members, as Secrets Manager holds them."""
     store = aws_client("secretsmanager", aws_url)
-    text = store.get_secret_value(SecretId=journey.env["SIGNING_KEYS_SECRET"])["SecretString"]
+    name = journey.env["SIGNING_KEYS_SECRET"]
+    text = store.get_secret_value(SecretId=name, VersionStage="AWSCURRENT")["SecretString"]
     found = [part.split('"')[0] for name in "dpq" for part in text.split(f'"{name}": "')[1:]]
     assert len(found) >= 3
     return set(found)

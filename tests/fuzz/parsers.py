@@ -360,7 +360,8 @@ PARSERS = (
                (*INLET_ENV, "INCREMENT_BY", "TICKS_PER_MINUTE", "NO_SHOW_AFTER", "START_TIME",
                 "INLET_STRATEGY", "ON_INSUFFICIENT_DATA")), (SettingsError,)),
     Parser("settings of the provider", ("oidc_settings",),
-           env(OpenIdSettings, ENV, (*ENV, "OPENID_RESTART_AFTER", "OPENID_RESTART_URL")),
+           env(OpenIdSettings, ENV, (
+               *ENV, "OPENID_RESTART_AFTER", "OPENID_RESTART_URL", "SIGNING_KEY_CACHE")),
            (SettingsError,)),
     Parser("parameters", ("infrastructure",), context(CoreConfig, {}), (ParameterError,)),
     Parser("parameters of an inlet", ("infrastructure",), context(InletConfig, {}),

@@ -212,7 +212,7 @@ def test_claims_that_lack_something_are_no_access_token() -> None:
 
 def test_every_setting_is_in_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "openid.md").read_text()
-    for name in (*REQUIRED, "OPENID_RESTART_URL", "OPENID_RESTART_AFTER"):
+    for name in (*REQUIRED, "OPENID_RESTART_URL", "OPENID_RESTART_AFTER", "SIGNING_KEY_CACHE"):
         assert f"`{name}`" in page
 
 
@@ -255,6 +255,7 @@ def test_a_restart_is_off_by_default_and_its_limits_are_checked() -> None:
     for bad in ("59", "86401", "x", "-1", "٣٠٠"):
         with pytest.raises(SettingsError, match="OPENID_RESTART_AFTER"):
             OpenIdSettings.from_env({**GOOD, "OPENID_RESTART_AFTER": bad})
+    assert OpenIdSettings.from_env({**GOOD, "SIGNING_KEY_CACHE": "1"}).signing_key_cache == 1
     with pytest.raises(SettingsError, match="OPENID_RESTART_URL"):
         OpenIdSettings.from_env({**GOOD, "OPENID_RESTART_URL": "http://shop.example/"})
 
