@@ -10,7 +10,14 @@ import sys
 from tests.benchmarks.document import fill
 from tests.benchmarks.plots import draw
 
-BENCHMARKS = ("calls_per_visitor", "handler_time", "cold_start", "worker_throughput", "growth")
+BENCHMARKS = (
+    "calls_per_visitor",
+    "handler_time",
+    "cold_start",
+    "worker_throughput",
+    "junk_beside_joins",
+    "growth",
+)
 
 
 def main() -> int:

@@ -94,3 +94,42 @@ def test_only_functions_that_read_the_counters_are_inside_the_vpc(core: Synthesi
     for name, function in core.of_type("AWS::Lambda::Function").items():
         told = function.get("Environment", {}).get("Variables", {})
         assert ("VpcConfig" in function) == ("REDIS_HOST" in told), name
+
+
+def test_nobody_but_the_api_and_the_redrive_may_write_joins(core: Synthesized) -> None:
+    (queue,) = (name for name in core.of_type("AWS::SQS::Queue") if name.startswith("JoinsQueue"))
+    denied = [
+        one
+        for policy in core.of_type("AWS::SQS::QueuePolicy").values()
+        for one in policy["PolicyDocument"]["Statement"]
+        if one["Effect"] == "Deny" and one["Action"] == "sqs:SendMessage"
+    ]
+    (statement,) = denied
+    assert statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
+    assert statement["Principal"] == {"AWS": "*"}
+    allowed = statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+    roles = {one["Fn::GetAtt"][0][:9] for one in allowed}
+    assert roles == {"JoinsApiR", "JoinsRedr"}
+    senders = {
+        name
+        for name, one in statements(core)
+        if "sqs:SendMessage" in one["Action"] and queue in str(one["Resource"])
+    }
+    assert {name[:9] for name in senders} == {"JoinsApiR", "JoinsRedr"}
+
+
+def test_the_worker_believes_the_redrive_role_of_its_stack(core: Synthesized) -> None:
+    (role,) = (
+        name for name in core.of_type("AWS::IAM::Role") if name.startswith("JoinsRedriveRole")
+    )
+    told = {
+        name
+        for name, one in core.of_type("AWS::Lambda::Function").items()
+        if one.get("Environment", {}).get("Variables", {}).get("REDRIVE_ROLE_ID")
+        == {"Fn::GetAtt": [role, "RoleId"]}
+    }
+    assert [name[:30] for name in told] == ["WorkersFunctionsAssignPosition"]
+    taken = [str(one) for _, one in statements(core) if one["Action"] == "sts:AssumeRole"]
+    assert any(role in one and "AssumeRole" in one for one in taken)
+    moves = [one for _, one in statements(core) if "MoveTask" in str(one["Action"])]
+    assert not moves, "SQS's own redrive gives a join another id"
