@@ -70,7 +70,7 @@ class Filled:
 
     def ended(self) -> None:
         """What a call for the ended sessions reads."""
-        self._outcomes.ended(EVENT, GENERATION, self._now)
+        self._outcomes.ended_page(EVENT, GENERATION, self._now, 1_000, None)
 
     def token(self) -> None:
         """The table calls of a token: the row, the outcome that stands."""

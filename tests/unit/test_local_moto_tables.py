@@ -157,7 +157,7 @@ def pages(client: Any, name: str, asked: dict[str, Any]) -> list[Any]:
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     phases=(Phase.generate,),
