@@ -11,7 +11,7 @@ VISITORS ?= 1000000
 USERS ?= 2000
 export PYTHONPATH := source:.
 
-.PHONY: help run invoke sites install test lint types check fuzz security chaos soak bench synth bootstrap deploy diff destroy bundles load-test capacity capacity-check redrive many-pages mutants screenshots openapi lock clean
+.PHONY: help run invoke sites install test lint types check fuzz security chaos attack soak bench synth bootstrap deploy diff destroy bundles load-test capacity capacity-check redrive many-pages mutants screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,9 @@ chaos: install ## attack a room on real servers, for minutes, with three fresh s
 
 soak: install ## load a fresh room of this machine for 20 minutes, with disturbances: make soak MINUTES=20 RATE=10 SEED=1
 	MINUTES="$(MINUTES)" RATE="$(RATE)" SEED="$(SEED)" $(BIN)/python -m tests.soak
+
+attack: install ## attack a running room of its own, 3 to 5 minutes (docs/security.md; ATTACK_SEED repeats a run)
+	$(BIN)/python -m tests.attack
 
 redrive: .venv/local ## send dead joins again: make redrive (this machine) or REDRIVE="--stack WaitingRoom"
 	@$(BIN)/python -m deployment.redrive $(REDRIVE)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``make attack``: every attack, bounded, on a room of its own; 1 when one of them succeeded.
 
+It takes three to five minutes.
+
 ``ATTACK_SEED`` repeats the choices of a run, ``ATTACK_ONLY=junk,gate`` makes some of the attacks.
 Everything listens on the loopback address, on free ports, and is ended by its process id.
 """

@@ -15,10 +15,10 @@ from tests.attack.report import Attempt
 from tests.attack.target import Target
 
 FAULT = "isolation"
-ORIGINS = 60
+ORIGINS = 40
 CALLERS = 30  # of /ended_sessions at once
-ENDED = 40  # sessions that ended
-SAMPLES = 25  # token calls whose time is compared
+ENDED = 25  # sessions that ended
+SAMPLES = 15  # token calls whose time is compared
 SLOWER, SLOW = 8.0, 0.5  # times and seconds; less is what two busy cores do to each other
 AWAY, WELL_AGAIN = 6, 4  # seconds
 PATHS = ("/status", "/serving_num", "/waiting_num")

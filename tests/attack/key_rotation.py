@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from unittest.mock import patch
 
 from tests import servers
 from tests.attack.report import Attempt
@@ -13,7 +14,7 @@ from tests.chaos.places import counter_servers, tables
 
 FAULT = "keys"
 SEEDS = 2
-ROTATIONS, SECONDS = 3, 4
+ROTATIONS, SECONDS, VISITORS = 2, 2, 300
 
 
 def run(seed: int) -> list[Attempt]:
@@ -23,7 +24,12 @@ def run(seed: int) -> list[Attempt]:
 
 def _attempts(seed: int) -> Iterator[Attempt]:
     logging.getLogger("waiting_room").setLevel(logging.ERROR)
-    with tables() as tables_url, servers.moto_server() as aws_url, counter_servers() as server:
+    with (
+        tables() as tables_url,
+        servers.moto_server() as aws_url,
+        counter_servers() as server,
+        patch.object(keys, "VISITORS", VISITORS),
+    ):
         for one in range(seed, seed + SEEDS):
             found = keys.run(
                 tables_url, aws_url, server, rotations=ROTATIONS, seconds=SECONDS, seed=one

@@ -14,7 +14,7 @@ from tests.attack.report import Attempt
 from tests.attack.target import Target
 
 FAULT = "parsers"
-EACH = 25  # requests of each route
+EACH = 12  # requests of each route
 PUBLIC = {
     "GET": ("/queue_num", "/serving_num", "/waiting_num", "/status", "/queue_pos_expiry",
             "/public_key", "/.well-known/jwks.json", "/ended_sessions", "/nowhere"),

@@ -17,7 +17,7 @@ HEADERS = (
 )  # fmt: skip
 MEMBERS = ("request_id", "api_request_id", "requestId", "apigw_request_id", "first_request_id")
 ATTRIBUTES = (("apigw_request_id", "sent_at_ms"), ("first_request_id", "first_sent_at_ms"))
-SAMPLE = 12  # joins whose ids are compared
+SAMPLE = 8  # joins whose ids are compared
 Way = tuple[str, Callable[[str], str]]
 
 

@@ -17,7 +17,11 @@ import redis
 from botocore.session import Session
 
 from deployment.local import config
+from tests import servers
 from tests.running import RunningRoom
+from waiting_room.adapters.dynamodb_positions import DynamoPositions
+from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
+from waiting_room.records import EventState
 
 ANSWER_SECONDS = 20  # for one answer; the slowest that the room promises is 9
 PLACE_SECONDS = 30  # for a join that waits in a queue full of junk
@@ -99,6 +103,22 @@ class Target:
         found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         return sum(int(value) for key, value in found.items() if "NumberOfMessages" in key)
 
+    def state(self) -> EventState:
+        """What the tables say of the event, whatever the counters say."""
+        client = self._dynamodb()
+        return DynamoServingLog(client, client, _table("SERVING_LOG_TABLE")).read(
+            self.room.event_id
+        )
+
+    def row(self, request_id: str) -> tuple[int, int]:
+        """A visitor's position and generation, by the tables; zeros without one."""
+        tables = (_table("QUEUE_POSITIONS_TABLE"), _table("SERVING_LOG_TABLE"))
+        row = DynamoPositions(self._dynamodb(), *tables).get(self.room.event_id, request_id)
+        return (row.position, row.generation) if row else (0, 0)
+
+    def _dynamodb(self) -> Any:
+        return servers.aws_client("dynamodb", self.room.endpoints["aws_endpoint_url"])
+
     def valkey(self) -> redis.Redis:
         """The counter server, as somebody inside the network reaches it."""
         return redis.Redis.from_url(self.room.endpoints["redis_url"], socket_timeout=5)
@@ -111,3 +131,7 @@ class Target:
                 return False
             time.sleep(0.2)
         return True
+
+
+def _table(setting: str) -> str:
+    return config.DEFAULTS[setting]
