@@ -295,7 +295,6 @@ def test_a_function_that_does_what_its_role_does_not_allow_is_noticed(room: Depl
 RACES = {
     ("WorkersFunctionsSweepPositions", "dynamodb:GetItem", "TablesTokens"),
     ("PrivateFunctionsResetInitialState", "dynamodb:Query", "TablesTokens"),
-    ("PrivateFunctionsResetInitialState", "dynamodb:Query", "TablesServingLog"),
 }
 
 
