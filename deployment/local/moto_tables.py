@@ -10,6 +10,7 @@ it makes of each row: a request holds ``moto_fixes.LOCK`` until its response is 
 from __future__ import annotations
 
 import copy
+import json
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +18,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import RESULT_SIZE_LIMIT, Table
-from moto.dynamodb.responses import DynamoHandler
+from moto.dynamodb.responses import DynamoHandler, DynamoResult
 
 from deployment.local import moto_fixes
 
@@ -29,7 +31,9 @@ TTL_OLDEST = 5 * 365 * 86_400  # s; AWS leaves rows whose time is longer past th
 TTL_STEP = 100  # rows of a table that one request deletes
 SERVICE = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}  # who deletes by TTL
 Key = tuple[Any, ...]
+PLAIN = ("S", "N", "SS", "NS", "BOOL")  # types whose values are in a response as they are kept
 _moto_query = Table.query
+_moto_response = DynamoResult.execute_result
 
 
 @dataclass
@@ -154,6 +158,7 @@ def apply() -> None:
 
     Table.put_item, Table.delete_item = put_item, delete_item
     DynamoDBBackend.update_item = update_item
+    DynamoResult.execute_result = response
     _expire_at_each_request()
 
 
@@ -212,6 +217,21 @@ def query(
     if projection_expressions:
         found = _picked(found, projection_expressions)
     return found, looked_at, last
+
+
+def response(self: DynamoResult, context: Any) -> Any:
+    """Status, headers, body: moto's, which looks up each member of each value in its model.
+
+    Rows of plain values are put into the body of the response without rows.
+    """
+    result = self.result
+    rows = result.get("Items") if isinstance(result, dict) else None
+    if not rows or any(
+        kind not in PLAIN for row in rows for value in row.values() for kind in value
+    ):
+        return _moto_response(self, context)
+    status, headers, body = ActionResult({**result, "Items": []}).execute_result(context)
+    return status, headers, json.dumps({**json.loads(body), "Items": rows})
 
 
 def expire(table: Table, now: float, most: int = TTL_STEP) -> int:

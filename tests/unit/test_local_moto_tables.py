@@ -15,7 +15,7 @@ from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
-from moto.dynamodb.responses import DynamoHandler
+from moto.dynamodb.responses import DynamoHandler, DynamoResult
 
 from deployment.local import moto_tables
 from deployment.local.resources import table_request
@@ -34,6 +34,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         (Table, ("query", "put_item", "delete_item")),
         (DynamoDBBackend, ("update_item",)),
         (DynamoHandler, ("call_action",)),
+        (DynamoResult, ("execute_result",)),
     ):
         for name in names:
             monkeypatch.setattr(kind, name, getattr(kind, name))
@@ -176,11 +177,10 @@ def test_every_query_answers_what_moto_answers_by_looking_at_every_row(
         change(client, name, *one)
     for request in [*asked, *WHOLE]:
         ours = pages(client, name, request)
-        quick, Table.query = Table.query, moto_tables._moto_query
-        try:
+        with pytest.MonkeyPatch.context() as plain:
+            plain.setattr(Table, "query", moto_tables._moto_query)
+            plain.setattr(DynamoResult, "execute_result", moto_tables._moto_response)
             assert ours == pages(client, name, request)
-        finally:
-            Table.query = quick
     client.delete_table(TableName=name)
 
 
@@ -239,6 +239,34 @@ def test_a_transaction_that_is_undone_leaves_the_orders_as_they_were(client: Any
             ]
         )
     assert pages(client, "undone", WHOLE[0]) == before
+
+
+def test_values_of_every_type_come_back_as_they_were_put(client: Any) -> None:
+    create_table(client, TOKENS, "types")
+    plain = {
+        "ns": {"NS": ["1", "2.5"]},
+        "ss": {"SS": ["a", "\u00e4"]},
+        "yes": {"BOOL": True},
+        "no": {"BOOL": False},
+        "text": {"S": '"\n\u2028'},
+    }
+    other = {
+        "bytes": {"B": b"\x00\xff"},
+        "sets": {"BS": [b"a"]},
+        "list": {"L": [{"S": "a"}, {"M": {"b": {"NULL": True}}}]},
+    }
+    for position, more in (("1", plain), ("2", plain | other)):
+        row = token(LINES[0], position) | more
+        client.put_item(TableName="types", Item=row)
+        asked = {
+            **WHOLE[0],
+            "KeyConditionExpression": "#line = :line AND #position = :position",
+            "ExpressionAttributeNames": {"#line": "line", "#position": "position"},
+            "ExpressionAttributeValues": {":line": {"S": LINES[0]}, ":position": {"N": position}},
+        }
+        assert pages(client, "types", asked)[0]["Items"] == [row]
+    found = client.scan(TableName="types")["Items"]
+    assert sorted(found, key=len)[1] == token(LINES[0], "2") | plain | other
 
 
 def on(client: Any, name: str) -> None:
