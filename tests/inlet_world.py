@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from waiting_room.inlet_runs import Inlet
 from waiting_room.inlet_settings import InletSettings
 
 FOREVER = 1e9
+NUMBERS = itertools.count()  # of messages: each has an id of its own
 
 
 @dataclass
@@ -126,7 +128,7 @@ def sns(*messages: object, ids: Sequence[str] | None = None) -> dict[str, Any]:
             {
                 "EventSource": "aws:sns",
                 "Sns": {
-                    "MessageId": ids[index] if ids else f"message-{index}-{id(message)}",
+                    "MessageId": ids[index] if ids else f"message-{next(NUMBERS)}",
                     "Message": message if isinstance(message, str) else json.dumps(message),
                 },
             }
