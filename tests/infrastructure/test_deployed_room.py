@@ -249,8 +249,9 @@ def test_every_other_function_does_its_work_within_its_permissions(
         for name in ("SetUp", "SweepPositions", "ReportMetrics", "RotateKeys"):
             before()
             visit.worker(name)
-    twice = [proxy_event("GET", "/queue_num", query=visit.who)] * 2
-    assert room.call("PublicFunctionsQueueNum", *twice)["statusCode"] == 200
+    # the first call of a cold function may outlast what it remembers; the third follows a warm one
+    again = [proxy_event("GET", "/queue_num", query=visit.who)] * 3
+    assert room.call("PublicFunctionsQueueNum", *again)["statusCode"] == 200
 
 
 def test_positions_expire_and_a_reset_starts_again_within_the_permissions(
