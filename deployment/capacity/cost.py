@@ -20,9 +20,11 @@ Bill = dict[str, float]
 def event_bill(usage: Usage, topology: Topology, prices: Prices) -> Bill:
     """What comes on top of the idle cost because of an event; rows are kept for a month."""
     return {
-        "CloudFront": usage.edge_requests
+        "CloudFront": usage.edge_requests / MILLION * prices["cloudfront_million_requests"]
+        + usage.edge_requests
+        * topology.edge_functions
         / MILLION
-        * (prices["cloudfront_million_requests"] + prices["cloudfront_function_million"])
+        * prices["cloudfront_function_million"]
         + usage.gb * prices["cloudfront_gb"],
         "WAF": bool(topology.acls) * usage.api_requests / MILLION * prices["waf_million_requests"],
         "API Gateway": usage.api_requests / MILLION * prices["api_million_requests"],

@@ -34,6 +34,7 @@ class Topology:
     keys: int
     acls: int
     rules: int
+    edge_functions: int  # that run at each request of the edge
     functions_each_minute: int
 
 
@@ -49,6 +50,7 @@ STANDARD = Topology(
     keys=0,
     acls=1,
     rules=5,
+    edge_functions=1,
     functions_each_minute=2,
 )
 CHEAP = replace(
@@ -66,6 +68,7 @@ PREDECESSOR = Topology(
     keys=0,
     acls=0,
     rules=0,
+    edge_functions=0,
     functions_each_minute=2,  # the sweep and the metrics
 )
 
@@ -98,5 +101,6 @@ def of_template(name: str, template: Mapping[str, Any]) -> Topology:
         keys=kinds["AWS::KMS::Key"],
         acls=kinds["AWS::WAFv2::WebACL"],
         rules=rules,
+        edge_functions=kinds["AWS::CloudFront::Function"],
         functions_each_minute=each_minute,
     )
