@@ -208,6 +208,44 @@ def test_a_join_whose_worker_gave_it_up_is_had_by_the_next(
     assert counters.claim(event_id, ["a"], NOW + 2) == [Claim.BUSY]
 
 
+def test_a_request_twice_in_one_batch_is_this_workers_both_times(
+    counters: Counters, event_id: str
+) -> None:
+    whole(counters, event_id)
+    assert counters.claim(event_id, ["a", "a"], NOW) == [Claim.FRESH, Claim.FRESH]
+    assert counters.claim(event_id, ["a", "a"], NOW + 61) == [Claim.CHECK, Claim.CHECK]
+
+
+def test_a_claim_is_forgotten_after_the_hour_that_follows_its_own(
+    counters: Counters, event_id: str
+) -> None:
+    whole(counters, event_id)
+    hour = NOW // 3600 * 3600
+    counters.claim(event_id, ["a"], hour + 3599)
+    assert counters.claim(event_id, ["a"], hour + 7199) == [Claim.CHECK]
+    assert counters.claim(event_id, ["a"], hour + 4 * 3600) == [Claim.FRESH]
+
+
+def test_lost_counters_forget_no_claim_in_silence(counters: Counters, event_id: str) -> None:
+    """Whoever had a join is unknown then: the caller must ask the rows."""
+    with pytest.raises(CountersLost):
+        counters.claim(event_id, ["a"], NOW)
+
+
+def test_old_moves_that_only_swept_positions_need_are_forgotten(
+    counters: Counters, event_id: str
+) -> None:
+    state = whole(counters, event_id, queue=30)
+    for by, at in ((10, NOW - 900), (10, NOW - 600), (5, NOW)):
+        state = serving.move(state, by, at, "operator")
+        counters.apply(state)
+    counters.apply(replace(state, swept=10, expired=10))
+    assert counters.look(event_id, NOW).admitting_since == NOW - 900
+    counters.trim(event_id, NOW)
+    assert counters.look(event_id, NOW).admitting_since == NOW - 600
+    assert counters.admission(event_id, 11).served_at == NOW - 600
+
+
 def test_one_caller_rebuilds_while_others_wait(counters: Counters, event_id: str) -> None:
     assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
     assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE

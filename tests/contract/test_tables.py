@@ -526,3 +526,17 @@ def test_no_other_writer_takes_an_announcement_back(tables: Tables, event_id: st
     assert tables.log.read(event_id).lowering == 1
     tables.log.reset(tables.log.read(event_id), reset.reset(tables.log.read(event_id), NOW))
     assert tables.log.read(event_id).lowering == 0
+
+
+def test_nothing_is_written_for_an_event_without_a_record(tables: Tables, event_id: str) -> None:
+    known = EventState(event_id)
+    for write in (
+        lambda: tables.log.reserve(event_id, 1, known),
+        lambda: tables.log.write(known, serving.move(known, 1, NOW, "operator")),
+        lambda: tables.log.reset(known, reset.reset(known, NOW)),
+        lambda: tables.log.note_holes(event_id, 1, [1]),
+        lambda: tables.log.set_message(event_id, 1, "hello", 1.0),
+    ):
+        with pytest.raises(Conflict):
+            write()
+    assert tables.log.read(event_id) == known

@@ -34,7 +34,7 @@ from waiting_room.records import (
     TokenAccount,
     Upkeep,
 )
-from waiting_room.settings import MAX_KNOWN_HOLES
+from waiting_room.settings import MAX_KNOWN_HOLES, RATE_WINDOW
 from waiting_room.signing import KeySet
 
 CLAIM_LIFE = 60  # as in redis_counters
@@ -73,7 +73,7 @@ class MemoryCounters:
     def __init__(self) -> None:
         self.refuses_writes = False
         self._copies: dict[str, _Copy] = {}
-        self._claims: dict[tuple[str, str], int] = {}
+        self._claims: dict[tuple[str, str], tuple[int, int]] = {}  # at (s), hour
         self._turns: dict[str, str] = {}
         self._tickets: dict[str, set[str]] = {}
         self._lock = threading.RLock()
@@ -130,23 +130,24 @@ class MemoryCounters:
         with self._lock:
             self._copy(event_id)
             self._writes()
+            before = dict(self._claims)
             answers = []
             for request_id in request_ids:
-                at = self._claims.get((event_id, request_id))
-                if at is None:
+                at, hour = before.get((event_id, request_id), (0, -1))
+                if hour < now // 3600 - 1:  # kept for its hour and the next
                     answers.append(Claim.FRESH)
                 else:
                     answers.append(Claim.CHECK if now - at > CLAIM_LIFE else Claim.BUSY)
                 if answers[-1] is not Claim.BUSY:
-                    self._claims[event_id, request_id] = now
+                    self._claims[event_id, request_id] = (now, now // 3600)
             return answers
 
     def unclaim(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
         """Let the next worker have these joins."""
-        del now  # claims are not kept by the hour here
         with self._lock:
-            self._copy(event_id)
-            self._claims.update({(event_id, request_id): 0 for request_id in request_ids})
+            self._writes()
+            given_up = (0, now // 3600)
+            self._claims.update({(event_id, request_id): given_up for request_id in request_ids})
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
         """Bring the copy up to ``state``."""
@@ -339,6 +340,14 @@ class MemoryCounters:
             for at in [at for at in copy.live if at <= now - 600]:
                 self._writes()
                 del copy.live[at]
+            old = [
+                part
+                for part in copy.served
+                if part.last <= copy.state.swept and part.at < now - RATE_WINDOW
+            ]
+            if old:
+                self._writes()
+                copy.served = [part for part in copy.served if part not in old]
             return Upkeep(copy.dumped != copy.figures(), copy.unverified)
 
     def _writes(self) -> None:
@@ -538,8 +547,8 @@ class MemoryServingLog:
     ) -> Reservation:
         """Take the next ``count`` positions."""
         with self._lock:
-            state = self._states[event_id]
-            if (state.generation, state.reset_at) != (known.generation, known.reset_at):
+            state = self._of(event_id, known.generation)
+            if state.reset_at != known.reset_at:
                 raise Conflict
             state = self._put(replace(state, queue=state.queue + count))
             key = event_id, state.generation, attempt.slot
@@ -613,8 +622,8 @@ class MemoryServingLog:
         return found[::-1]
 
     def _of(self, event_id: str, generation: int) -> EventState:
-        state = self._states[event_id]
-        if state.generation != generation:
+        state = self._states.get(event_id)
+        if state is None or state.generation != generation:
             raise Conflict
         return state
 
