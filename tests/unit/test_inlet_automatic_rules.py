@@ -282,6 +282,15 @@ def test_an_own_move_is_noted_and_those_let_in_are_on_their_way() -> None:
     assert (after.flow.reached, after.flow.credit, after.flow.at) == (9, 0.0, 100.0)
 
 
+def test_a_group_that_late_figures_do_not_know_yet_is_as_likely_to_come_as_at_its_start() -> None:
+    before = flow(at=90.0, reached=100, groups=(Group(85.0, 100.0),), moves=(Move(101, 80.0),),
+                  **HALF)  # fmt: skip
+    told = tick(before, Figures(serving=100, queue=100, active=100), Targets(100, 60), now=100.0)
+    assert told.flow.lag == 20
+    assert told.opening.reason == "100 of 100 active, 50 on their way"
+    assert flow().lag == 0
+
+
 def test_a_tick_that_opens_nothing_notes_no_move() -> None:
     after = tick(flow(), Figures(queue=11, active=10), Targets(10, 60))
     assert (after.opening.increment, after.flow.moves, after.flow.groups) == (0, (), ())
