@@ -15,7 +15,16 @@ from schemathesis.python import asgi
 from deployment.local.apps import load
 from infrastructure.enqueue import PATH, request_model
 from tests.fuzz.apis import EDGE_KEY, Apis, SignV4, apis, real_world
-from tests.fuzz.documents import ADDRESS, DOCUMENTS, NAMES, Findings, document, explore, narrowed
+from tests.fuzz.documents import (
+    ADDRESS,
+    DOCUMENTS,
+    NAMES,
+    REJECTED,
+    Findings,
+    document,
+    explore,
+    narrowed,
+)
 from tests.fuzz.inputs import SEED
 from tests.openid_world import CALLBACK, CLIENT_SECRET
 from tests.servers import Valkey
@@ -150,7 +159,7 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
         without = ["unsupported_method"]
         special = [
             {"include-name": f"{method} /authorize",  # tells the client of errors by a redirect
-             "checks": {"negative_data_rejection": {"expected-statuses": ["302", "400"]}}}
+             "checks": {"negative_data_rejection": {"expected-statuses": ["302", *REJECTED]}}}
             for method in ("GET", "POST")
         ] + [
             {"include-name": "POST /token",  # a code works once
