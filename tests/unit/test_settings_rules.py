@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The limits and defaults of every setting, each at its edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from waiting_room.errors import InvalidInput
+from waiting_room.reading import LARGEST
+from waiting_room.settings import (
+    ROW_LIFE,
+    SHOWN,
+    EventSettings,
+    Settings,
+    SettingsError,
+    check_address,
+)
+
+LEAST = {"EVENT_ID": "Sample"}
+NUMBERS = [
+    ("VALIDITY_PERIOD", 1, 86_400),
+    ("QUEUE_POSITION_EXPIRY_PERIOD", 1, 86_400),
+    ("REDIS_PORT", 1, 65_535),
+    ("SETTLE_AFTER", 1, 3_600),
+    ("KEY_ACTIVATION_DELAY", 0, 86_400),
+    ("SIGNING_KEY_CACHE", 1, 300),
+    ("PUBLIC_KEY_MAX_AGE", 1, 300),
+]
+FLAGS = [
+    ("ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled"),
+    ("INCR_SVC_ON_QUEUE_POSITION_EXPIRY", "increment_on_expiry"),
+    ("ENABLE_EVENTS_GENERATION", "events_enabled"),
+    ("REQUIRE_CLIENT_SECRET", "client_secret_required"),
+]
+
+
+def read(**more: str) -> Settings:
+    return Settings.from_env({**LEAST, **more})
+
+
+def value_of(made: Settings, name: str) -> Any:
+    """The number that a setting of the environment became."""
+    event = made.events[0]
+    return {
+        "VALIDITY_PERIOD": event.validity_period,
+        "QUEUE_POSITION_EXPIRY_PERIOD": event.position_expiry_period,
+        "REDIS_PORT": made.redis_port,
+        "SETTLE_AFTER": made.settle_after,
+        "KEY_ACTIVATION_DELAY": made.key_activation_delay,
+        "SIGNING_KEY_CACHE": made.signing_key_cache,
+        "PUBLIC_KEY_MAX_AGE": made.public_key_max_age,
+    }[name]
+
+
+def test_an_empty_environment_has_the_defaults_of_the_code() -> None:
+    made = read()
+    assert made.events == (EventSettings("Sample"),)
+    bare = Settings(
+        events=(EventSettings("Sample"),),
+        issuer="",
+        redis_host="",
+        redis_port=1785,
+        redis_tls=True,
+        redis_secret="",
+        positions_table="",
+        tokens_table="",
+        serving_log_table="",
+        event_bus="",
+        signing_secret="",
+    )
+    assert made == bare
+    assert bare.events[0] == EventSettings("Sample", 3600, True, 900, False, False, False)
+
+
+@pytest.mark.parametrize(("name", "low", "high"), NUMBERS)
+def test_a_number_is_taken_from_its_lowest_to_its_highest(name: str, low: int, high: int) -> None:
+    for value in (low, high):
+        assert value_of(read(**{name: f" {value} "}), name) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(SettingsError, match=f"{name} must be between {low} and {high}"):
+            read(**{name: str(value)})
+
+
+@pytest.mark.parametrize("value", [str(LARGEST), str(-LARGEST)])
+def test_a_number_of_any_readable_size_is_told_its_limits(value: str) -> None:
+    with pytest.raises(SettingsError, match="between"):
+        read(VALIDITY_PERIOD=value)
+
+
+@pytest.mark.parametrize(("name", "member"), FLAGS)
+@pytest.mark.parametrize(("text", "meant"), [(" TRUE ", True), ("False", False), ("true", True)])
+def test_a_flag_is_true_or_false_in_any_case(
+    name: str, member: str, text: str, meant: bool
+) -> None:
+    assert getattr(read(**{name: text}).events[0], member) is meant
+
+
+def test_redis_is_asked_over_tls_unless_the_setting_says_false() -> None:
+    assert read().redis_tls is True
+    assert read(REDIS_TLS="false").redis_tls is False
+
+
+@pytest.mark.parametrize("name", ["TOKEN_ISSUER", "REDIS_HOST", "EVENT_BUS_NAME"])
+def test_a_name_is_printable_ascii_without_spaces(name: str) -> None:
+    assert read(**{name: " !~ "})
+    for sign in (" ", "\x1f", "\x7f", "é", "\n"):
+        with pytest.raises(SettingsError, match=f"{name} must be printable"):
+            read(**{name: f"a{sign}b"})
+
+
+def test_an_event_id_has_64_characters_at_most() -> None:
+    assert Settings.from_env({"EVENT_ID": "e" * 64}).events[0].event_id == "e" * 64
+    for wrong in ("e" * 65, "a/b", "a#b"):
+        with pytest.raises(SettingsError, match="1 to 64"):
+            Settings.from_env({"EVENT_ID": wrong})
+
+
+def test_a_wrong_value_is_repeated_up_to_a_limit() -> None:
+    wrong = "x" * (SHOWN + 1)
+    for name in ("EVENT_ID", "VALIDITY_PERIOD", "REDIS_TLS"):
+        value = f"/{wrong}" if name == "EVENT_ID" else wrong
+        with pytest.raises(SettingsError) as told:
+            read(**{name: value * 2})
+        assert repr((value * 2)[:SHOWN]) in str(told.value)
+        assert (value * 2)[: SHOWN + 1] not in str(told.value)
+
+
+def test_only_the_events_of_the_deployment_are_known() -> None:
+    made = read()
+    assert made.event("Sample") == made.events[0]
+    for other in ("sample", "", "Sampl", "Z"):
+        with pytest.raises(InvalidInput, match="event_id"):
+            made.event(other)
+
+
+def test_a_row_lives_for_a_month() -> None:
+    assert ROW_LIFE == 2_592_000
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("https://room.example", "https://room.example"),
+        ("https://room.example/api/", "https://room.example/api"),
+        ("https://room.example:8443/a", "https://room.example:8443/a"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+        ("http://127.0.0.1/x", "http://127.0.0.1/x"),
+        ("http://[::1]:1/", "http://[::1]:1"),
+    ],
+)
+def test_an_address_is_https_or_of_this_machine(address: str, kept: str) -> None:
+    assert check_address(address, "ISSUER") == kept
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "https://", "https:///path", "http://room.example", "ftp://localhost", "//room.example",
+        "https://room.example?q", "https://room.example#f", "https://room.example:0",
+        "https://room.example:x", "https://[::1", "https://room.example/a b",
+        "https://room.example/\x7f", "https://room.example/é", "http://localhost:0",
+        "https://room.example:65536",
+    ],
+)  # fmt: skip
+def test_any_other_address_is_refused_by_the_name_of_its_setting(address: str) -> None:
+    with pytest.raises(SettingsError, match="The setting ISSUER must be an https address"):
+        check_address(address, "ISSUER")
