@@ -13,6 +13,7 @@ import os
 import random
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from tests.attack import (
     logs,
     parsers,
     request_ids,
+    templates,
 )
 from tests.attack.report import Attempt, status, summary, table
 from tests.attack.target import Target
@@ -78,6 +80,8 @@ def main() -> int:
             tempfile.TemporaryDirectory(prefix="attack-") as folder,
             running_room(Path(folder), **SETTINGS) as room,
         ):
+            if {"insiders", "logs"} & set(on_the_room):
+                threading.Thread(target=templates.stacks).start()  # Node works meanwhile
             target = Target(room, random.Random(seed))
             for name, run in on_the_room.items():
                 attack(name, lambda run=run: run(target))  # type: ignore[misc]

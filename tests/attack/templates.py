@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 
 from tests.synthesized import Synthesized, everything
 
+_one_at_a_time = threading.Lock()
+
+
+def stacks() -> dict[str, Synthesized]:
+    """Every stack, with all that it may ever do; whoever comes second waits for the first."""
+    with _one_at_a_time:
+        return _synthesized()
+
 
 @cache
-def stacks() -> dict[str, Synthesized]:
-    """Every stack, with all that it may ever do."""
+def _synthesized() -> dict[str, Synthesized]:
     return everything(eventful=True).stacks
