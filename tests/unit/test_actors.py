@@ -103,3 +103,26 @@ def test_a_move_of_before_actors_were_noted_is_read() -> None:
     assert _move("7:3:9:1800000000:mark:operator") == ServingMove(
         7, 3, 9, 1_800_000_000, "operator", "mark", ""
     )
+
+
+def test_only_an_arn_is_shortened_and_a_long_name_keeps_its_end() -> None:
+    arn = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/" + "x" * LONGEST_SHORT)
+    assert arn.short == f"person {'x' * LONGEST_SHORT}"
+    for who in ("a:b:c:d:e:f", "arn:aws:iam::1", "sweep_positions"):
+        assert Actor(ActorKind.SCHEDULE, who).short == f"schedule {who}"
+
+
+def test_a_mark_has_128_bits() -> None:
+    for call_id in ("", "call"):
+        assert len(Actor(ActorKind.PERSON, ALICE).mark(call_id)) == 32
+
+
+def test_an_arn_of_fewer_parts_is_no_assumed_role() -> None:
+    for arn in (
+        "arn:aws:sts",
+        f"a:b:sts:c:assumed-role/{ROLE}/x",
+        f"a:b:c:d:e:assumed-role/{ROLE}",
+    ):
+        assert caller({"userArn": arn}, ROLE).kind is ActorKind.PERSON
+    assert caller({"userArn": f"a:b:sts:d:e:assumed-role/{ROLE}"}, ROLE).kind is ActorKind.INLET
+    assert check_call_id("x" * 64) == "x" * 64
