@@ -21,6 +21,7 @@ from typing import Any
 from botocore.session import Session
 
 from deployment.local import config
+from waiting_room.adapters.sqs_joins import COUNT
 from waiting_room.errors import InvalidInput
 from waiting_room.messages import FIRST_ID, FIRST_SENT, REASON, first_id_and_time
 from waiting_room.queue import read_join
@@ -73,7 +74,7 @@ def redrive(
         sent = good if dry_run else _send(queues, good)
         done.sent += len(sent)
         done.failed += len(good) - len(sent)
-        done.junk += len(junk)
+        done.junk += sum(map(letters_in, junk))
         if not dry_run:
             gone = [join.message for join in sent] + (junk if drop_junk else [])
             _delete(queues.sqs, queues.dead, gone)
@@ -100,6 +101,12 @@ def dead_join(message: dict[str, Any], role_id: str, event_id: str = "") -> Dead
     except (InvalidInput, *UNREADABLE):
         return None
     return DeadJoin(message, request_id, sent_at)
+
+
+def letters_in(message: dict[str, Any]) -> int:
+    """How many invalid messages a dead letter stands for: a flood of them goes together."""
+    count = message.get("MessageAttributes", {}).get(COUNT, {}).get("StringValue", "1")
+    return int(count) if count.isascii() and count.isdigit() and len(count) < 7 else 1
 
 
 def _batches(sqs: Any, dead: str) -> Iterator[list[dict[str, Any]]]:

@@ -12,7 +12,7 @@ import pytest
 from botocore.session import Session
 
 from deployment.local.pollers import sqs_record
-from deployment.redrive import Queues, Redriven, as_role, redrive
+from deployment.redrive import Queues, Redriven, as_role, letters_in, redrive
 from tests import servers
 from waiting_room.adapters.sqs_joins import SqsJoins
 from waiting_room.errors import Unavailable
@@ -70,26 +70,50 @@ def line(url: str) -> Line:
 def test_dead_letters_keep_body_reason_id_and_time(line: Line) -> None:
     letters = [
         DeadLetter(f"id-{number}", f"junk {number}", "x" * 300, f"id-{number}", 1000 + number)
-        for number in range(23)
+        for number in range(9)
     ]
-    letters.append(DeadLetter("id-23", "", "no body", "id-23", 0))
+    letters.append(DeadLetter("id-9", "", "no body", "id-9", 0))
     assert line.worker.bury(letters) == frozenset()
     found = {one["MessageAttributes"]["first_request_id"]["StringValue"]: one
              for one in line.messages(line.dead)}  # fmt: skip
-    assert len(found) == 24
+    assert len(found) == 10
     told = {
         name: value["StringValue"] for name, value in found["id-7"]["MessageAttributes"].items()
     }
     assert (found["id-7"]["Body"], told) == (
         "junk 7", {"reason": "x" * 256, "first_request_id": "id-7", "first_sent_at_ms": "1007"},
     )  # fmt: skip
-    assert "first_sent_at_ms" not in found["id-23"]["MessageAttributes"]
+    assert "first_sent_at_ms" not in found["id-9"]["MessageAttributes"]
 
 
 def test_large_dead_letters_go_in_smaller_requests(line: Line) -> None:
     letters = [DeadLetter(f"id-{number}", "x" * 90_000, "too long") for number in range(7)]
     assert line.worker.bury(letters) == frozenset()
     assert len(line.messages(line.dead)) == 7
+
+
+def test_many_dead_letters_go_together_and_each_keeps_what_it_is(line: Line) -> None:
+    bodies = ["junk", "", "\ud800 and \0", "x" * 300_000, "\x01" * 100_000]
+    letters = [
+        DeadLetter(f"id-{number}", bodies[number % 5], f"why {number}", f"id-{number}", number)
+        for number in range(500)
+    ]
+    few = [letter for letter in letters if len(letter.body) < 1000] + letters[3:5]
+    assert line.worker.bury(few) == frozenset()
+    found = line.messages(line.dead)
+    told = [
+        json.loads(one)
+        for message in found if "letters" in message["MessageAttributes"]
+        for one in message["Body"].splitlines()
+    ]  # fmt: skip
+    assert [one["first_request_id"] for one in told] == [
+        letter.message_id for letter in few[:-2]
+    ], "the two that fill a message are alone"
+    assert told[8] == {
+        "reason": "why 12", "first_request_id": "id-12", "first_sent_at_ms": 12, "body": " and \0"
+    }  # fmt: skip
+    assert len(found) == 3
+    assert sum(map(letters_in, found)) == len(few)
 
 
 def test_dead_letters_that_are_not_taken_are_named(line: Line, url: str) -> None:

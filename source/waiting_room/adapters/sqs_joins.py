@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from waiting_room.adapters.aws import answering
@@ -17,6 +19,8 @@ BATCH = 10  # entries of one request, SQS's limit
 MOST_BYTES = 200_000  # of the bodies of one request; SQS takes 262,144 with the attributes
 MOST_REASON = 256  # characters
 NO_BODY = "(no body)"  # SQS takes no empty message
+FEW = 10  # letters of a batch that go as a message each; more go together (decision 0081)
+COUNT = "letters"  # how many invalid messages a message of the dead letters holds
 
 
 class SqsJoins:
@@ -28,19 +32,20 @@ class SqsJoins:
     def bury(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
         """Send messages to the dead letters; answers the ids of those that were not taken."""
         away = threading.Event()  # when it does not answer once, the others need not wait as well
-        left = wide(lambda batch: self._bury(batch, away), list(_batches(letters)))
+        parcels = [*map(_single, letters)] if len(letters) <= FEW else list(_parcels(letters))
+        left = wide(lambda batch: self._bury(batch, away), list(_batches(parcels)))
         return frozenset(message_id for ids in left for message_id in ids)
 
-    def _bury(self, letters: Sequence[DeadLetter], away: threading.Event) -> list[str]:
+    def _bury(self, parcels: Sequence[_Parcel], away: threading.Event) -> list[str]:
         if away.is_set():
-            return [letter.message_id for letter in letters]
+            return [one for parcel in parcels for one in parcel.message_ids]
         entries = [
             {
                 "Id": str(index),
-                "MessageBody": letter.body or NO_BODY,
-                "MessageAttributes": _attributes(letter),
+                "MessageBody": parcel.body,
+                "MessageAttributes": parcel.attributes,
             }
-            for index, letter in enumerate(letters)
+            for index, parcel in enumerate(parcels)
         ]
         try:
             with answering("the dead letters"):
@@ -49,10 +54,13 @@ class SqsJoins:
                 )
         except (Unavailable, self._client.exceptions.ClientError):
             away.set()
-            return [letter.message_id for letter in letters]
+            return [one for parcel in parcels for one in parcel.message_ids]
         taken = {one["Id"] for one in answer.get("Successful", [])}
         return [
-            letter.message_id for index, letter in enumerate(letters) if str(index) not in taken
+            one
+            for index, parcel in enumerate(parcels)
+            if str(index) not in taken
+            for one in parcel.message_ids
         ]
 
     def again(self, receipts: Mapping[Receipt, int]) -> None:
@@ -73,15 +81,73 @@ class SqsJoins:
                 raise Unavailable(f"the queue of joins refused: {code}") from None
 
 
-def _batches(letters: Sequence[DeadLetter]) -> Iterator[list[DeadLetter]]:
-    batch: list[DeadLetter] = []
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """One message of the dead letters, and the ids of the messages that it stands for."""
+
+    message_ids: tuple[str, ...]
+    body: str
+    attributes: dict[str, dict[str, str]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self.body.encode("utf-8", "surrogatepass"))
+
+
+def _single(letter: DeadLetter) -> _Parcel:
+    return _Parcel((letter.message_id,), _cut(letter.body) or NO_BODY, _attributes(letter))
+
+
+def _parcels(letters: Sequence[DeadLetter]) -> Iterator[_Parcel]:
+    """Letters that go together: a message of many costs what a message of one costs."""
+    ids: list[str] = []
+    lines: list[str] = []
     size = 0
     for letter in letters:
-        more = len(letter.body.encode("utf-8", "surrogatepass"))
+        line = json.dumps(
+            {
+                REASON: letter.reason[:MOST_REASON],
+                FIRST_ID: letter.request_id,
+                FIRST_SENT: letter.sent_at_ms,
+                "body": _cut(letter.body),
+            }
+        )
+        if len(line) > MOST_BYTES:  # of signs that JSON writes at length
+            yield _single(letter)
+            continue
+        if lines and size + len(line) > MOST_BYTES:
+            yield _together(ids, lines)
+            ids, lines, size = [], [], 0
+        ids.append(letter.message_id)
+        lines.append(line)
+        size += len(line) + 1
+    if lines:
+        yield _together(ids, lines)
+
+
+def _together(ids: Sequence[str], lines: Sequence[str]) -> _Parcel:
+    told = {
+        REASON: {"DataType": "String", "StringValue": "several messages, each with its reason"},
+        COUNT: {"DataType": "Number", "StringValue": str(len(lines))},
+    }
+    return _Parcel(tuple(ids), "\n".join(lines), told)
+
+
+def _cut(body: str) -> str:
+    """What of a body fits beside attributes; nobody needs more of what is no join."""
+    return body.encode("utf-8", "surrogatepass")[:MOST_BYTES].decode("utf-8", "ignore")
+
+
+def _batches(parcels: Sequence[_Parcel]) -> Iterator[list[_Parcel]]:
+    batch: list[_Parcel] = []
+    size = 0
+    for parcel in parcels:
+        more = parcel.size
         if batch and (len(batch) == BATCH or size + more > MOST_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(letter)
+        batch.append(parcel)
         size += more
     if batch:
         yield batch
