@@ -16,18 +16,36 @@ SUITES = ("tests/unit", "tests/contract", "tests/apps")
 
 
 def measure(kept: Path) -> None:
-    """Run the suites and keep what each test covers in ``kept``."""
+    """Run the suites and keep what each test covers in ``kept``, and beside it which tests fail.
+
+    A test that fails without a mutant notices none.
+    """
     kept.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
+    run = subprocess.Popen(
         [
             sys.executable, "-m", "pytest", *SUITES, "-q", "-n", "2", "--dist", "loadfile",
             "-p", "no:cacheprovider", "--cov=source/waiting_room", "--cov-context=test",
-            "--cov-report=",
+            "--cov-report=", "--color=no",
         ],
         cwd=ROOT,
         env={**os.environ, "COVERAGE_FILE": str(kept)},
-        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )  # fmt: skip
+    failed = []
+    for line in run.stdout or ():
+        print(line, end="", flush=True)
+        if line.startswith(("FAILED ", "ERROR ")):
+            failed.append(line.strip().partition(" ")[2].partition(" - ")[0])
+    if run.wait() not in (0, 1):
+        raise RuntimeError("the suites could not be run")
+    if not kept.exists():
+        raise RuntimeError("the suites measured nothing")
+    _failed(kept).write_text("".join(f"{name}\n" for name in failed), encoding="utf-8")
+
+
+def _failed(kept: Path) -> Path:
+    return kept.with_suffix(".failed")
 
 
 class Cover:
@@ -38,6 +56,8 @@ class Cover:
 
         self._data = CoverageData(basename=str(kept))
         self._data.read()
+        failed = _failed(kept)
+        self._failed = set(failed.read_text("utf-8").splitlines()) if failed.exists() else set()
 
     def tests(self, mutant: Mutant) -> list[str]:
         """The tests that run the mutant's statement; what only an import runs, all of its module's.
@@ -49,7 +69,7 @@ class Cover:
         names = {name for line in range(first, last + 1) for name in by_line.get(line, []) if name}
         if not names and any("" in by_line.get(line, []) for line in range(first, last + 1)):
             names = {name for found in by_line.values() for name in found if name}
-        found = {name.rpartition("|")[0] for name in names}
+        found = {name.rpartition("|")[0] for name in names} - self._failed
         return sorted(found, key=lambda name: (SUITES.index("/".join(name.split("/")[:2])), name))
 
 

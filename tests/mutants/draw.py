@@ -65,7 +65,7 @@ def draw(seed: str, count: int) -> list[Mutant]:
         if len(drawn) == count:
             break
         mutant = chance.choice(places[place])
-        if _compiles(mutated(mutant)):
+        if _is_program(mutant):
             drawn.append(mutant)
     return drawn
 
@@ -75,11 +75,12 @@ def _family(operator: str) -> str:
     return operator.removeprefix("core/").partition("_")[0]
 
 
-def _compiles(text: str) -> bool:
-    """Cosmic Ray takes the star between parameters for a product: such a change is no program."""
+def _is_program(mutant: Mutant) -> bool:
+    """Cosmic Ray takes the star between parameters for a product, which makes no program, and
+    cannot replace the starred part of a tuple of exceptions."""
     try:
-        compile(text, "mutant", "exec")
-    except SyntaxError:
+        compile(mutated(mutant), "mutant", "exec")
+    except (SyntaxError, AttributeError):
         return False
     return True
 
