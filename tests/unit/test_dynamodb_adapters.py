@@ -370,7 +370,9 @@ def log(client: Client, single: Client | None = None) -> DynamoServingLog:
 
 def test_the_state_is_read_consistently_and_made_when_it_is_not_there() -> None:
     client = Client({}, {}, {"Item": to_item({"event_id": EVENT, "generation": 1})})
-    assert log(client).read(EVENT).generation == 1
+    found = log(client).read(EVENT)
+    assert (found.generation, found.reset_at, found.message_at) == (1, 0.0, 0.0)
+    assert (found.move, found.known_holes) == (None, ())
     assert [name for name, _ in client.asked] == ["get_item", "put_item", "get_item"]
     assert client.asked[0][1]["ConsistentRead"] is True
 
@@ -452,8 +454,10 @@ def test_moves_are_read_consistently_from_the_latest_back() -> None:
     latest = ServingMove(5, 40, 50, NOW, "increment", "mark", "")
     state = EventState(EVENT, version=5, serving=50, move=latest)
     texts = ["4:30:40:9:m:increment|person a", "3:20:30:8:m:reset"]
-    client = Client({"Items": [to_item({"move": one}) for one in texts]})
+    page = {"Items": [to_item({"move": one}) for one in texts], "LastEvaluatedKey": "more"}
+    client = Client(page)
     found = log(client).moves(state, 2)
+    assert len(client.asked) == 1  # older moves are not read
     assert [move.version for move in found] == [3, 4, 5]
     assert (found[1].actor, found[0].actor) == ("person a", "")
     request = client.asked[0][1]
