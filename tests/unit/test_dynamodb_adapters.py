@@ -12,13 +12,14 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 
 from waiting_room.adapters import aws, dynamodb_checkpoints, dynamodb_items, dynamodb_serving_log
 from waiting_room.adapters.dynamodb_codes import DynamoCodes
-from waiting_room.adapters.dynamodb_items import INSERT_BATCH, ROUNDS, to_item
+from waiting_room.adapters.dynamodb_items import INSERT_BATCH, ROUNDS, SHARDS, to_item
 from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb_positions import READ_BATCH, DynamoPositions
 from waiting_room.adapters.dynamodb_public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb_serving_log import RESERVE_TRIES, DynamoServingLog
 from waiting_room.errors import Conflict, Unavailable
 from waiting_room.oidc import Code
+from waiting_room.ports import ENDED_SHARDS
 from waiting_room.publication import Publication
 from waiting_room.records import (
     EventState,
@@ -531,3 +532,90 @@ def test_a_row_without_readable_keys_is_unavailable_for_a_minute() -> None:
     with pytest.raises(Unavailable, match="no readable keys") as told:
         keys.refresh()
     assert told.value.retry_after == 60
+
+
+# --- pages of ended sessions and of expired tokens ------------------------------------------------
+
+
+def ended(client: Client, limit: int, after: tuple[int, int] | None = None) -> Any:
+    return DynamoOutcomes(client, "t").ended_page(EVENT, 1, NOW, limit, after)
+
+
+def sessions(count: int, last: Any = None) -> dict[str, Any]:
+    page: dict[str, Any] = {"Items": [to_item({"request_id": f"r{n}"}) for n in range(count)]}
+    return {**page, "LastEvaluatedKey": last} if last else page
+
+
+def test_ended_sessions_are_read_shard_by_shard_up_to_the_limit() -> None:
+    client = Client(sessions(2), sessions(0))
+    assert ended(client, 5) == (["r0", "r1"], None)
+    assert len(client.asked) == ENDED_SHARDS
+    assert [request["Limit"] for _, request in client.asked] == [5] + [3] * (ENDED_SHARDS - 1)
+    lines = [request["ExpressionAttributeValues"][":line"]["S"] for _, request in client.asked]
+    assert lines == [f"{EVENT}#1#{shard}" for shard in range(ENDED_SHARDS)]
+    assert all("ExclusiveStartKey" not in request for _, request in client.asked)
+
+
+def test_a_full_page_of_ended_sessions_goes_on_in_the_next_shard_if_there_is_one() -> None:
+    assert ended(Client(sessions(5)), 5)[1] == (0, 1)
+    last = ENDED_SHARDS - 1
+    client = Client(sessions(5))
+    assert ended(client, 5, (0, last - 1))[1] == (0, last)
+    assert len(client.asked) == 1
+    assert ended(Client(sessions(5)), 5, (0, last)) == ([f"r{n}" for n in range(5)], None)
+
+
+def test_a_shard_with_more_ended_sessions_goes_on_behind_the_last() -> None:
+    more = to_item({"expires_at": NOW + 9, "position": ENDED_SHARDS + 2})
+    page, mark = ended(Client(sessions(5, more)), 5, (0, 2))
+    assert (len(page), mark) == (5, (NOW + 9, ENDED_SHARDS + 2))
+    client = Client(sessions(0))
+    assert ended(client, 5, mark) == ([], None)
+    start = client.asked[0][1]["ExclusiveStartKey"]
+    assert start["expires_at"] == {"N": str(NOW + 9)}
+    assert start["position"] == {"N": str(ENDED_SHARDS + 2)}
+    assert len(client.asked) == ENDED_SHARDS - 2
+    assert all("ExclusiveStartKey" not in request for _, request in client.asked[1:])
+
+
+@pytest.mark.parametrize(("ends", "starts"), [(NOW - 1, False), (NOW, False), (NOW + 1, True)])
+def test_a_mark_that_is_over_by_now_is_no_start(ends: int, starts: bool) -> None:
+    client = Client(sessions(0))
+    ended(client, 5, (ends, 3))
+    assert ("ExclusiveStartKey" in client.asked[0][1]) is starts
+
+
+def expired(client: Client, limit: int, after: tuple[int, int] | None = None) -> Any:
+    found, mark = DynamoOutcomes(client, "t").expired_page(EVENT, 1, NOW, limit, after)
+    return [one.position for one in found], mark
+
+
+def rows(*positions: int, last: int = 0) -> dict[str, Any]:
+    page: dict[str, Any] = {"Items": [row(position) for position in positions]}
+    return {**page, "LastEvaluatedKey": to_item({"position": last})} if last else page
+
+
+def test_expired_tokens_are_read_from_every_shard_behind_the_mark() -> None:
+    client = Client(rows(7), rows())
+    assert expired(client, 5) == ([7], None)
+    asked = [request["ExpressionAttributeValues"] for _, request in client.asked]
+    assert [one[":line"]["S"] for one in asked] == [f"{EVENT}#1#{n}" for n in range(SHARDS)]
+    assert {one[":after"]["N"] for one in asked} == {"0"}
+    client = Client(rows())
+    assert expired(client, 5, (SHARDS - 2, 40)) == ([], None)
+    asked = [request["ExpressionAttributeValues"] for _, request in client.asked]
+    assert [one[":after"]["N"] for one in asked] == ["40", "0"]
+
+
+def test_a_page_of_expired_tokens_ends_at_its_limit() -> None:
+    assert expired(Client(rows(1, 17, 33)), 2) == ([1, 17], (0, 17))
+    assert expired(Client(rows(1, 17)), 2) == ([1, 17], (1, 0))
+    assert expired(Client(rows(1, 17, last=60)), 2) == ([1, 17], (0, 60))
+    assert expired(Client(rows(15, 31)), 2, (SHARDS - 1, 0)) == ([15, 31], None)
+    assert expired(Client(rows(1, last=9), rows(17, 33)), 2) == ([1, 17], (0, 17))
+
+
+def test_a_page_of_expired_tokens_looks_at_so_many_rows_and_ends_without_one() -> None:
+    client = Client(rows(last=99))
+    assert expired(client, 5) == ([], (0, 99))
+    assert len(client.asked) == 2 * SHARDS

@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from waiting_room.authorizer import Accepted, Expected
+from waiting_room.authorizer import Accepted, Expected, Malformed, Refused
 from waiting_room.gate import GateSettings, answers, cookie, origins, paths
 from waiting_room.gate.answers import Answer
 from waiting_room.gate.entry import MAX_FORM, Gate, Pass, Visit, _is_own_address
@@ -378,3 +378,58 @@ def test_a_form_has_the_type_of_a_form_and_ten_fields_at_most() -> None:
     assert status(b"", f"text/plain;{kind}") == 400
     assert status(b"a" * MAX_FORM) == 403
     assert status(b"a" * (MAX_FORM + 1)) == 413
+
+
+# --- the way back, and what is logged -------------------------------------------------------------
+
+ENTER, RETURN = "/waiting-room/enter", "__Host-waiting-room_return-Sample"
+
+
+def test_who_comes_back_is_sent_to_the_page_that_was_wanted_and_it_is_forgotten() -> None:
+    sent = {"cookie": f"{RETURN}=%2Fa%3Fb"}
+    gate = Gate(settings())
+    for method in ("GET", "HEAD"):
+        answer = gate.enter(Visit(method, ENTER, "back", sent), b"")
+        assert (answer.status, said(answer)["Location"]) == (303, "/a?b")
+        assert f"{RETURN}=; Max-Age=0;" in said(answer)["Set-Cookie"]
+    script = gate.enter(Visit("GET", ENTER, "back", {**sent, "sec-fetch-mode": "cors"}), b"")
+    assert said(script)["Location"] == "/a?b"
+    assert "Set-Cookie" not in said(script)
+    assert gate.enter(Visit("GET", ENTER, "other", sent), b"").status == 405
+    assert gate.enter(Visit("PUT", ENTER, "back", sent), b"").status == 405
+    assert gate.enter(Visit("POST", ENTER, "back", sent), b"").status == 403
+
+
+def test_the_page_that_was_wanted_is_kept_for_a_day_in_the_own_browser() -> None:
+    verifier = SimpleNamespace(expected=EXPECTED, ended=None, check=lambda _: Malformed("no token"))
+    gate = Gate(settings(), verifier, lambda: NOW)  # type: ignore[arg-type]
+
+    def kept(method: str, path: str, query: str = "") -> list[str]:
+        answer = gate.check(Visit(method, path, query, {"accept": "text/html"}))
+        assert isinstance(answer, Answer)
+        return [value for name, value in answer.headers if name == "Set-Cookie"]
+
+    assert kept("GET", "/a", "b=c")[0].startswith(f"{RETURN}=%2Fa%3Fb%3Dc; Max-Age=86400;")
+    assert kept("GET", "/é")[0].startswith(f"{RETURN}=%2F%25C3%25A9; Max-Age=86400;")
+    assert kept("GET", "/" + "x" * 2_000)[0].startswith(f"{RETURN}=; Max-Age=0;")
+    assert kept("POST", "/a") == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "level"), [(Malformed("junk"), "INFO"), (Refused("forged"), "WARNING")]
+)
+def test_a_token_that_can_be_read_and_is_refused_is_worth_a_warning(
+    decision: Any, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    verifier = SimpleNamespace(expected=EXPECTED, ended=None, check=lambda _: decision)
+    gate = Gate(settings(), verifier, lambda: NOW)  # type: ignore[arg-type]
+    for accept, status in (("text/html", 302), ("application/json", 403)):
+        answer = gate.check(Visit("GET", "/", "", {"accept": accept}))
+        assert isinstance(answer, Answer)
+        assert answer.status == status
+    script = {"accept": "text/html", "sec-fetch-mode": "cors"}
+    page = gate.check(Visit("GET", "/", "", script))
+    assert isinstance(page, Answer)
+    assert page.status == 403
+    assert {record.levelname for record in caplog.records} == {level}
