@@ -63,6 +63,14 @@ def test_the_verifier_gets_what_the_site_decided() -> None:
     assert (made.revocation_check, made.key_cache, made.revocation_cache) == (True, 9, 8)
 
 
+def test_a_waiting_page_of_the_site_may_have_any_path_outside_the_gate() -> None:
+    for page in ("/zzz", "/a", "/wait?x=/checkout", "/w%61it"):
+        assert settings(waiting_room_url=page, include=("/checkout",))
+    for page in ("/checkout", "/checkout/wait#x", "/waiting-room/enter"):
+        with pytest.raises(SettingsError, match="behind the gate"):
+            settings(waiting_room_url=page, include=("/checkout",))
+
+
 def test_a_secret_has_32_bytes_whatever_its_signs() -> None:
     assert settings(secret="é" * 16, old_secrets=["x" * 32])
     for name, value in (

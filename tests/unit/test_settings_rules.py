@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from waiting_room.authorizer import Expected
+from waiting_room.authorizer_settings import AuthorizerSettings
 from waiting_room.errors import InvalidInput
+from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
 from waiting_room.reading import LARGEST
 from waiting_room.settings import (
     ROW_LIFE,
@@ -167,3 +171,71 @@ def test_an_address_is_https_or_of_this_machine(address: str, kept: str) -> None
 def test_any_other_address_is_refused_by_the_name_of_its_setting(address: str) -> None:
     with pytest.raises(SettingsError, match="The setting ISSUER must be an https address"):
         check_address(address, "ISSUER")
+
+
+OPENID = {
+    "EVENT_ID": "Sample", "PUBLIC_API_ENDPOINT": "https://room.example/api/",
+    "OPENID_ISSUER": "https://openid.example/", "WAITING_ROOM_URL": "https://wait.example/",
+    "OPENID_CLIENT_SECRET_ID": "client", "OPENID_REDIRECT_URIS": "https://a.example/cb",
+    "OPENID_CODES_TABLE": "codes", "SIGNING_KEYS_SECRET": "keys", "TOKEN_ISSUER": "i",
+}  # fmt: skip
+DOOR = {
+    "WAITING_ROOM_EVENT_ID": "Sample", "ISSUER": "i", "PUBLIC_API_ENDPOINT": "https://r.example/",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("read_from", "env", "name", "member", "low", "high"),
+    [
+        (OpenIdSettings, OPENID, "OPENID_RESTART_AFTER", "restart_after", 60, 86_400),
+        (OpenIdSettings, OPENID, "SIGNING_KEY_CACHE", "signing_key_cache", 1, 300),
+        (AuthorizerSettings, DOOR, "KEY_CACHE_SECONDS", "key_cache", 1, 180),
+        (AuthorizerSettings, DOOR, "REVOCATION_CACHE_SECONDS", "revocation_cache", 1, 60),
+    ],
+)  # fmt: skip
+def test_a_number_of_the_provider_and_of_a_door_keeps_its_limits(
+    read_from: Any, env: dict[str, str], name: str, member: str, low: int, high: int
+) -> None:
+    for value in (low, high):
+        assert getattr(read_from.from_env({**env, name: str(value)}), member) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(SettingsError, match=name):
+            read_from.from_env({**env, name: str(value)})
+
+
+def test_a_provider_and_a_door_have_the_defaults_of_the_code() -> None:
+    provider = OpenIdSettings.from_env(OPENID)
+    assert provider == OpenIdSettings(
+        "Sample", "https://room.example/api", "https://openid.example", "https://wait.example/",
+        "client", ("https://a.example/cb",), "codes", "keys", "i",
+    )  # fmt: skip
+    assert (provider.restart_url, provider.restart_after) == ("", 150)
+    door = AuthorizerSettings.from_env(DOOR)
+    assert door == AuthorizerSettings(Expected("Sample", "i"), "https://r.example")
+    assert AuthorizerSettings.from_env({**DOOR, "REVOCATION_CHECK": "true"}).revocation_check
+
+
+def test_of_several_restart_addresses_the_first_counts() -> None:
+    two = "https://a.example/login https://b.example/login"
+    assert OpenIdSettings.from_env({**OPENID, "OPENID_RESTART_URL": two}).restart_url == (
+        "https://a.example/login"
+    )
+    for wrong in ("", " "):
+        with pytest.raises(SettingsError, match="OPENID_REDIRECT_URIS is missing"):
+            OpenIdSettings.from_env({**OPENID, "OPENID_REDIRECT_URIS": wrong})
+
+
+def test_each_secret_of_a_client_has_16_characters() -> None:
+    def kept(secret: Any, key: Any) -> ClientSecrets:
+        return ClientSecrets.from_json(
+            json.dumps({"client_secret": secret, "transaction_key": key})
+        )
+
+    assert kept("s" * 16, "k" * 16) == ClientSecrets("s" * 16, "k" * 16)
+    assert kept("s" * 16, None).transaction_key == kept("s" * 16, "").transaction_key == "s" * 16
+    for secret, key in (("s" * 15, "k" * 16), ("s" * 16, "k" * 15), (5, "k" * 16), ("s" * 16, 5)):
+        with pytest.raises(SettingsError, match="16 characters or more"):
+            kept(secret, key)
+    made = repr(kept("s" * 16, "k" * 16))
+    assert "sss" not in made
+    assert "kkk" not in made
