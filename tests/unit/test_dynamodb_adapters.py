@@ -233,6 +233,9 @@ def test_what_decides_about_a_position_is_read_consistently() -> None:
     assert list(outcomes.between(EVENT, 1, 1, 99)) == []
     assert list(outcomes.tokens(EVENT, 1, 1, 99)) == []
     assert all(request["ConsistentRead"] is True for _, request in client.asked)
+    client.script = [{"Items": [row(7)]}]
+    assert [one.position for one in outcomes.between(EVENT, 1, 7, 7)] == [7]
+    assert [one.position for one in outcomes.tokens(EVENT, 1, 7, 7)] == [7]
 
 
 def test_the_outcome_that_stands_is_answered_instead_of_the_new_one() -> None:

@@ -98,6 +98,14 @@ def test_any_other_address_may_not(uri: str) -> None:
         oidc.check_redirect_uris(["https://good.example/", uri])
 
 
+@pytest.mark.parametrize("uri", ["http://" + "x" * 100, "https://a/ " + "x" * 100])
+def test_of_a_wrong_address_80_signs_are_shown(uri: str) -> None:
+    with pytest.raises(ValueError, match="address") as told:
+        oidc.check_redirect_uris([uri])
+    assert repr(uri[:80]) in str(told.value)
+    assert uri[:81] not in str(told.value)
+
+
 def test_parts_that_are_not_supported_have_their_errors() -> None:
     assert oidc.unsupported({"request": "x"}) is not None
     for given, error in (

@@ -4,19 +4,31 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.servers import free_port
+from waiting_room.adapters import aws, https_json, private_api, redis_counters
 from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
 from waiting_room.adapters.dynamodb_inlet import DynamoInlet
 from waiting_room.adapters.eventbridge_events import EventBridgeEvents
+from waiting_room.adapters.room_http import LONGEST_ANSWER, HttpRoom
 from waiting_room.adapters.secrets_client import SecretsClient
 from waiting_room.adapters.secrets_keys import SecretsKeys
 from waiting_room.adapters.sqs_joins import BATCH, MOST_BYTES, MOST_REASON, NO_BODY, SqsJoins
-from waiting_room.errors import Conflict, NoKeysYet, Unavailable
+from waiting_room.errors import (
+    Conflict,
+    Gone,
+    NoKeysYet,
+    NotServedYet,
+    RoomWasReset,
+    SessionEnded,
+    Unavailable,
+)
 from waiting_room.inlet import Alarm
 from waiting_room.records import DeadLetter, Receipt
 from waiting_room.signing import PUBLIC_MEMBERS, RSA_MEMBERS, KeySet, SigningKey
@@ -80,13 +92,29 @@ def took_all(request: dict[str, Any]) -> dict[str, Any]:
     return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]]}
 
 
-def test_ten_dead_letters_go_in_one_request_and_the_next_in_another() -> None:
+def test_ten_dead_letters_go_as_a_message_each_and_more_go_together() -> None:
+    for count, bodies in ((BATCH, BATCH), (BATCH + 1, 1)):
+        client = Client(send_message_batch=took_all)
+        letters = [letter(number) for number in range(count)]
+        assert SqsJoins(client, "joins", "dead").bury(letters) == frozenset()
+        (request,) = client.of("send_message_batch")
+        assert len(request["Entries"]) == bodies
+        lines = [line for one in request["Entries"] for line in one["MessageBody"].split("\n")]
+        assert len(lines) == count
+    assert SqsJoins(Client(), "joins", "dead").bury([]) == frozenset()
+
+
+def test_letters_that_go_together_fit_into_their_message_and_are_counted() -> None:
     client = Client(send_message_batch=took_all)
-    queue = SqsJoins(client, "joins", "dead")
-    assert queue.bury([letter(number) for number in range(BATCH + 1)]) == frozenset()
-    sizes = [len(request["Entries"]) for request in client.of("send_message_batch")]
-    assert sorted(sizes) == [1, BATCH]
-    assert queue.bury([]) == frozenset()
+    letters = [letter(number, "x" * (MOST_BYTES // 3)) for number in range(BATCH + 1)]
+    SqsJoins(client, "joins", "dead").bury(letters)
+    entries = [one for request in client.of("send_message_batch") for one in request["Entries"]]
+    assert all(len(one["MessageBody"]) <= MOST_BYTES for one in entries)
+    counts = [int(one["MessageAttributes"]["letters"]["StringValue"]) for one in entries]
+    assert sorted(counts) == [1, 2, 2, 2, 2, 2]
+    told = [json.loads(line) for one in entries for line in one["MessageBody"].split("\n")]
+    assert {one["first_request_id"] for one in told} == {one.request_id for one in letters}
+    assert {len(one["body"]) for one in told} == {MOST_BYTES // 3}
 
 
 @pytest.mark.parametrize(("more", "requests"), [(0, 1), (1, 2)])
@@ -289,3 +317,80 @@ def test_a_record_has_the_defaults_of_what_was_not_noted_yet() -> None:
     )
     assert found is not None
     assert found.health == 0.5
+
+
+# --- clients --------------------------------------------------------------------------------------
+
+
+def test_a_client_of_aws_gives_up_in_time_and_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    made = aws.client.__wrapped__("sqs", 2)
+    chosen = made.meta.config
+    assert (chosen.connect_timeout, chosen.read_timeout, chosen.tcp_keepalive) == (1.0, 2.0, True)
+    assert chosen.retries["total_max_attempts"] == 2
+    assert chosen.retries["mode"] == "standard"
+    assert chosen.max_pool_connections >= 50
+    assert aws.session() is aws.session()
+    assert private_api._session() is private_api._session()
+    assert https_json._opener() is https_json._opener()
+    assert redis_counters._source("look") is redis_counters._source("look")
+
+
+def test_the_libraries_below_log_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"authlib": logging.INFO, "botocore": logging.INFO, "urllib3": logging.ERROR}
+    for name in names:
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
+    aws.hush()
+    assert {name: logging.getLogger(name).level for name in names} == names
+
+
+def test_the_room_is_asked_twice_at_most_and_followed_nowhere() -> None:
+    room = HttpRoom(f"http://127.0.0.1:{free_port()}", EVENT)
+    with pytest.raises(Unavailable, match="did not answer"):
+        room.access_token("r", None)
+    kept = room._pool.connection_pool_kw
+    assert (kept["timeout"].connect_timeout, kept["timeout"].read_timeout) == (2.0, 8.0)
+    assert (kept["retries"].total, kept["retries"].redirect) == (1, 0)
+    assert kept["retries"].allowed_methods is None
+    assert kept["maxsize"] == 64
+    room._pool.clear()
+
+
+class Room:
+    """A pool that answers one thing and counts connections that come back."""
+
+    def __init__(self, status: int, content: Any) -> None:
+        self.status, self.content, self.back = status, content, 0
+        self.asked: dict[str, Any] = {}
+
+    def request(self, _method: str, _address: str, **more: Any) -> Any:
+        self.asked = more
+        return self
+
+    def read(self, longest: int, *, decode_content: bool) -> bytes:
+        assert (longest, decode_content) == (LONGEST_ANSWER, True)
+        return json.dumps(self.content).encode()
+
+    def release_conn(self) -> None:
+        self.back += 1
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "error"),
+    [
+        (410, {"reason": "reset"}, RoomWasReset), (410, {"reason": "other"}, Gone),
+        (410, {"reason": 5}, Gone), (410, {}, Gone),
+        (410, {"reason": "session_ended"}, SessionEnded),
+        (202, {"reason": "reset"}, NotServedYet), (201, {"access_token": "t"}, Unavailable),
+        (200, {"access_token": None}, Unavailable), (200, [], Unavailable),
+    ],
+)  # fmt: skip
+def test_a_refusal_of_the_room_is_told_for_what_it_is(
+    status: int, content: Any, error: type[Exception]
+) -> None:
+    pool = Room(status, content)
+    with pytest.raises(error) as raised:
+        HttpRoom("https://r", EVENT, pool).access_token("r", None)
+    assert type(raised.value) is error
+    assert pool.asked["preload_content"] is False
+    assert pool.back == 1
