@@ -19,6 +19,7 @@ from tests.doors import VISITOR, FakeEnded, FakeKeys, signed
 from tests.openid_world import Reply, serving
 from tests.world import EVENT, ISSUER, START, Clock, World
 from waiting_room import messages, oidc, queue, web
+from waiting_room.adapters.https_json import get_json
 from waiting_room.adapters.https_jwks import HttpsEndedSessions, read_keys
 from waiting_room.adapters.kept import Kept
 from waiting_room.adapters.private_api import PrivateApi
@@ -62,8 +63,9 @@ def test_the_given_clock_alone_decides_when_a_token_is_over() -> None:
     for now, good in ((LONG_AGO, True), (LONG_AGO + 99, True), (LONG_AGO + 100, False)):
         decision = Verifier(EXPECTED, FakeKeys(), Clock(now)).check(made)
         assert isinstance(decision, Accepted) is good, now
-    later = signed({"iat": START + 10**9, "nbf": START, "exp": START + 100})
-    assert isinstance(Verifier(EXPECTED, FakeKeys(), Clock(START)).check(later), Accepted)
+    far = 4_000_000_000  # the real clock is far before it
+    later = signed({"iat": far + 10**9, "nbf": far, "exp": far + 100})
+    assert isinstance(Verifier(EXPECTED, FakeKeys(), Clock(far)).check(later), Accepted)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +166,15 @@ def test_a_published_key_is_used_if_it_is_an_rs256_key_that_signs(
     found = read_keys({"keys": [{**bare, **changes}, second]})
     assert (first["kid"] in found) is used
     assert second["kid"] in found
+
+
+@pytest.mark.parametrize("address", ["http://[bad/", "http://127.0.0.1:port/", "//["])
+def test_a_redirect_to_no_address_is_no_answer(address: str) -> None:
+    with (
+        serving(lambda *_: Reply(302, {"Location": address}, "")) as url,
+        pytest.raises(Unavailable),
+    ):
+        get_json(f"{url}/jwks", 100)
 
 
 @pytest.mark.parametrize(("count", "good"), [(32, True), (33, False)])
@@ -670,6 +681,10 @@ def test_a_protected_place_opens_to_its_secret_alone() -> None:
         queue.check_client_secret(bare, "mine", required=True)
 
 
+def test_a_message_that_says_not_how_often_it_came_comes_again_after_a_second() -> None:
+    assert [queue.seconds_until_again(count) for count in (-1, 0, 1)] == [1, 1, 2]
+
+
 def test_joins_of_before_a_reset_stay_before_it() -> None:
     world = World()
     joins = [world.join(at) for at in (9.0, 10.0, 10.5)]
@@ -687,6 +702,12 @@ def test_a_transaction_is_good_by_the_given_clock_alone() -> None:
     for now in (LONG_AGO, START + 10**9):
         sealed = oidc.seal_transaction(REQUEST, KEY, PROVIDER, now)
         assert oidc.open_transaction(sealed, KEY, PROVIDER, now) == oidc.Transaction(REQUEST, now)
+
+
+def test_what_is_shown_of_a_code_is_neither_its_token_nor_the_sealed_one() -> None:
+    said = oidc.AccessToken("r", 7, START, START + 60)
+    row = oidc.make_code("the-code", REQUEST, "the-token", said, START)
+    assert row.sealed not in repr(row)
 
 
 @pytest.mark.parametrize(("waited", "stale"), [(149, False), (150, True), (151, True)])

@@ -178,6 +178,12 @@ def test_a_move_that_is_missing_keeps_out_nobody_above_the_swept_mark() -> None:
     assert known == [Segment(1, 3, 10), Segment(4, 9, 30)]
 
 
+def test_moves_with_high_versions_follow_one_another_too() -> None:
+    moves = [a_move(1001, 0, 3, 10), a_move(1002, 3, 5, 20)]
+    parts = serving.segments(moves, swept=0, version=1000)
+    assert parts == [Segment(1, 3, 10), Segment(4, 5, 20)]
+
+
 def test_the_rate_counts_the_positions_of_the_last_five_minutes() -> None:
     parts = [Segment(1, 4, NOW - RATE_WINDOW), Segment(5, 9, NOW - RATE_WINDOW + 1)]
     assert serving.admitted_recently(parts, NOW) == 5
