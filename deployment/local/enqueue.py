@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
-from xml.etree.ElementTree import Element, fromstring
 
 import airspeed
 import urllib3
+import xmltodict
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.session import Session
@@ -159,16 +159,7 @@ class Enqueue:
 
 def as_json(said: str) -> str:
     """SQS's XML answer as the JSON that it gives to who accepts that; moto knows XML alone."""
-
-    def content(element: Element) -> Any:
-        return {_name(one): content(one) for one in element} if len(element) else element.text
-
-    root = fromstring(said)
-    return json.dumps({_name(root): content(root)})
-
-
-def _name(element: Element) -> str:
-    return element.tag.rpartition("}")[2]
+    return json.dumps(xmltodict.parse(said, xml_attribs=False))
 
 
 def _json_or_nothing(said: str) -> Any:

@@ -246,15 +246,15 @@ def test_nothing_is_printed() -> None:
 
 
 def test_the_trail_of_an_error_has_its_places_and_none_of_its_texts() -> None:
-    secret = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"
+    request_id = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"
     try:
         try:
-            {}[secret]
+            {}[request_id]
         except KeyError:
-            int(secret)
+            int(request_id)
     except ValueError as error:
         said = trail(error)
-    assert secret not in said
+    assert request_id not in said
     assert "ValueError\n  unit/test_log_fields.py:" in said
     assert "from KeyError\n  unit/test_log_fields.py:" in said
 
