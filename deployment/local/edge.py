@@ -165,7 +165,8 @@ class Edge:
         else:
             seconds = self._seconds(answer, rule)
             until, stale = asked_at + seconds, _ages(answer).get("stale-if-error", STALE)
-            kept = Kept(answer, asked_at, until, until + (stale if answer.status < 400 else 0))
+            was_kept = seconds > 0 and answer.status < 400  # else there is nothing to serve stale
+            kept = Kept(answer, asked_at, until, until + (stale if was_kept else 0))
         if kept.stale_until > now:
             self._kept[key] = kept
             self._kept.move_to_end(key)

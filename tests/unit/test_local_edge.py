@@ -242,6 +242,15 @@ def test_of_many_answers_those_that_are_no_more_use_are_forgotten() -> None:
     assert len(world.edge._kept) < 150  # 50 of them are of use
 
 
+@pytest.mark.parametrize("path", ["/queue_num", "/made-up"])
+def test_an_answer_that_is_never_fresh_is_not_kept_to_be_served_stale(path: str) -> None:
+    world = World("no-store", status=202)
+    world.ask(path=path)
+    assert not world.edge._kept
+    world.status = 503
+    assert world.ask(path=path).status == 503
+
+
 def test_no_more_than_so_many_answers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge, "MOST_KEPT", 10)
     world = World()
