@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from tests import servers
 from tests.stack import RealRoom
 
+SAVES = 100  # tries to write a snapshot, a tenth of a second apart
 NO_PORT = 1  # nobody listens there
 _tables_at: dict[str, dict[str, str]] = {}  # made once on each server: making tables takes long
 
@@ -106,8 +109,13 @@ class CounterServers:
         self.primary.start()
 
     def keep_snapshot(self) -> None:
-        """Write a snapshot to come back from later."""
-        self.client().save()
+        """Write a snapshot to come back from later, once no replica's copy is being written."""
+        for _ in range(SAVES):
+            try:
+                self.client().save()
+                break
+            except ResponseError:
+                time.sleep(0.1)
         shutil.copy(self.primary.folder / "dump.rdb", self.primary.folder / "old.rdb")
 
     def restart_old(self, outage: float) -> None:

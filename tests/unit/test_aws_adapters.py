@@ -450,13 +450,13 @@ def letters(*sizes: int) -> list[DeadLetter]:
         ([], []),
         ([1], [1]),
         ([1] * 10, [10]),
-        ([1] * 11, [10, 1]),
+        ([1] * 11, [1]),  # together in one message
         ([100_000, 100_000, 1], [2, 1]),
         ([200_000, 1], [1, 1]),
         ([250_000], [1]),
     ],
 )
-def test_dead_letters_go_ten_at_a_time_and_no_more_than_a_request_takes(
+def test_dead_letters_go_in_as_few_requests_as_take_them(
     sizes: list[int], batches: list[int]
 ) -> None:
     def taken(Entries: list[Any], **_: Any) -> dict[str, Any]:
