@@ -44,6 +44,7 @@ from waiting_room.errors import (
 from waiting_room.gate import answers, cookie
 from waiting_room.gate.answers import wants_html
 from waiting_room.gate.origins import is_navigation, origin_of
+from waiting_room.gate.paths import is_protected
 from waiting_room.records import Position, SessionStatus
 from waiting_room.settings import LONGEST_OUTAGE
 
@@ -346,6 +347,12 @@ def test_a_cookie_longer_than_browsers_keep_is_no_pass_and_the_first_four_are_lo
 )  # fmt: skip
 def test_a_page_is_for_who_names_html_and_likes_json_no_better(accept: str, html: bool) -> None:
     assert wants_html(accept) is html
+
+
+@pytest.mark.parametrize("segment", ["-a", "!a", "+", "a", "~", ".a"])
+def test_a_step_back_takes_one_segment_whatever_it_begins_with(segment: str) -> None:
+    assert not is_protected(f"/static/{segment}/../y", ("/",), ("/static",))
+    assert is_protected(f"/static/{segment}/../../y", ("/",), ("/static",))
 
 
 def test_each_refusal_of_the_gate_has_its_status() -> None:
