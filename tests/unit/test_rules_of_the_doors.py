@@ -748,6 +748,12 @@ def test_what_the_provider_does_not_have_is_named(
     assert (found[0] if found else None) == error
 
 
+def test_the_provider_says_that_it_takes_no_request_objects_and_no_claims_parameter() -> None:
+    said = oidc.configuration(PROVIDER)
+    for name in ("request", "request_uri", "claims"):
+        assert said[f"{name}_parameter_supported"] is False
+
+
 @pytest.mark.parametrize(
     ("uri", "good"),
     [
