@@ -104,7 +104,7 @@ def test_the_private_api_is_asked_over_as_many_connections_as_there_are_callers(
     api = PrivateApi(
         f"http://127.0.0.1:{server.server_port}", "eu-central-1", lambda: Credentials("a", "b")
     )
-    assert discarded(caplog, server, CALLERS, lambda: api.increment("Sample", 1)) == []
+    assert discarded(caplog, server, CALLERS, lambda: api.increment("Sample", 1, "call")) == []
 
 
 def test_a_process_with_many_threads_has_clients_with_as_many_connections(

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.world import EVENT, World, outcome_of
 from waiting_room import recovery
 from waiting_room.ports import Rebuild
+from waiting_room.records import Counts
 
 
 @pytest.fixture
@@ -29,6 +32,11 @@ def lively(world: World) -> list[str]:
     return visitors
 
 
+def not_audited(counts: Counts) -> Counts:
+    """The figures as a rebuild knows them: not when they were last compared with the tables."""
+    return replace(counts, reconciled_at=0)
+
+
 def test_a_rebuild_reads_the_checkpoint_and_the_rows_near_the_front(world: World) -> None:
     visitors = lively(world)
     more = world.visitors(4)
@@ -46,7 +54,7 @@ def test_a_rebuild_reads_the_checkpoint_and_the_rows_near_the_front(world: World
 
     world.outcomes.store.tokens = tokens
     world.memory.lose()
-    assert world.new_room().counts(EVENT) == before
+    assert world.new_room().counts(EVENT) == not_audited(before)
     assert ranges == [(45, 64)]
 
 
@@ -74,7 +82,7 @@ def test_a_token_counts_once_before_and_after_it_was_compared(world: World) -> N
     before = world.room.counts(EVENT)
     world.memory.lose()
     world.token(visitors[3])
-    assert world.room.counts(EVENT) == before
+    assert world.room.counts(EVENT) == not_audited(before)
     world.room.audit(EVENT)
     assert world.room.counts(EVENT) == before
 
