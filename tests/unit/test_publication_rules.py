@@ -289,6 +289,7 @@ def test_while_no_key_signs_the_caller_learns_when_one_does() -> None:
     with pytest.raises(Unavailable, match="no published key signs") as told:
         room.function.current(NOW + 10)
     assert told.value.retry_after == 50
+    assert room.kept_keys.refreshed == 0  # another secret would sign no earlier
     room.keys.save(KeySet(()), room.keys.refresh())
     room.now += 100
     with pytest.raises(Unavailable) as told:

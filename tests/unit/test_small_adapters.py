@@ -117,6 +117,19 @@ def test_letters_that_go_together_fit_into_their_message_and_are_counted() -> No
     assert {len(one["body"]) for one in told} == {MOST_BYTES // 3}
 
 
+def test_a_letter_that_json_writes_at_length_goes_alone_and_keeps_none_from_going() -> None:
+    client = Client(send_message_batch=took_all)
+    letters = [letter(number) for number in range(BATCH + 1)]
+    letters[3] = letter(3, "\x01" * (MOST_BYTES // 2))
+    assert SqsJoins(client, "joins", "dead").bury(letters) == frozenset()
+    bodies = [
+        one["MessageBody"]
+        for request in client.of("send_message_batch")
+        for one in request["Entries"]
+    ]
+    assert sorted(body.count("first_request_id") for body in bodies) == [0, BATCH]
+
+
 @pytest.mark.parametrize(("more", "requests"), [(0, 1), (1, 2)])
 def test_the_bodies_of_a_request_fit_into_it(more: int, requests: int) -> None:
     client = Client(send_message_batch=took_all)
