@@ -127,7 +127,8 @@ def work(real: RealRoom, queues: Queues, dice: random.Random, twice: float = 0.0
     batch = {"Records": [sqs_record(one, ARN) for one in given]}
     joins, dead = read_joins(batch, real.event_id, queues.redriver.role_id)
     retry = real.room.assign(real.event_id, joins).retry if joins else frozenset()
-    retry |= queues.worker.bury(dead)
+    for letter in dead:  # a message each: they are counted in the end
+        retry |= queues.worker.bury([letter])
     buried = {letter.message_id for letter in dead}
     undeleted = {one["MessageId"] for one in messages if dice.random() < twice} - buried
     queues.delete([one for one in messages if one["MessageId"] not in retry | undeleted])

@@ -55,8 +55,10 @@ def enter(tab: Page) -> int:
 
 def place(tab: Page) -> int:
     number = tab.locator("[data-view=waiting] [data-value=number]")
-    expect(number).to_have_text(re.compile(r"\d"))
-    return int(number.inner_text().replace(",", ""))
+    while True:  # a number that was shown may give way to the dash of the next join
+        expect(number).to_have_text(re.compile(r"\d"))
+        if (shown := number.inner_text()) != "–":
+            return int(shown.replace(",", ""))
 
 
 def buy(tab: Page) -> str:
