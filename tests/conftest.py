@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,3 +70,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRoom]:
     """A room as `make run` starts it. Tests share its line: they bring visitors of their own."""
     with running_room(tmp_path_factory.mktemp("running"), **FAST) as started:
         yield started
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the ten files whose tests took longest, with their seconds."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    terminalreporter.section("ten slowest files")
+    for file, took in seconds.most_common(10):
+        terminalreporter.write_line(f"{took:7.1f} s  {file}")
