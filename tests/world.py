@@ -27,6 +27,22 @@ from waiting_room.signing import KeySet, new_jwk
 
 EVENT = "Sample"
 START = 1_800_000_000
+COMPLETE = {  # an environment that every part starts with
+    "EVENT_ID": "Sample",
+    "WAITING_ROOM_EVENT_ID": "Sample",
+    "ISSUER": "https://room.example",
+    "TOKEN_ISSUER": "https://room.example",
+    "PUBLIC_API_ENDPOINT": "https://room.example/api",
+    "PRIVATE_API_ENDPOINT": "https://private.example/api",
+    "AWS_REGION": "eu-central-1",
+    "SERVING_LOG_TABLE": "log",
+    "OPENID_ISSUER": "https://openid.example",
+    "WAITING_ROOM_URL": "https://wait.example",
+    "OPENID_CLIENT_SECRET_ID": "secret",
+    "OPENID_REDIRECT_URIS": "https://site.example/callback",
+    "OPENID_CODES_TABLE": "codes",
+    "SIGNING_KEYS_SECRET": "keys",
+}
 ISSUER = "https://room.example/api"
 _JWK: dict[str, str] = {}
 

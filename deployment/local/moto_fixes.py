@@ -5,8 +5,8 @@ moto 5.2 does not read ``?`` parameters in ``BatchExecuteStatement``, and its ``
 an existing key; AWS answers ``DuplicateItem`` for that statement alone (seen on DynamoDB Local).
 Its server runs each request in a thread without a lock, so two conditional writes could both
 succeed, and two moves of one label of a secret. A secret whose label ``AWSCURRENT`` was moved is
-still read at its former version. ``tests/unit/test_local_moto_fixes.py`` fails once moto itself is
-mended: then this goes.
+still read at its former version. ``tests/unit/test_local_moto_fixes.py`` fails when a later moto
+no longer has these faults; this module can be deleted then.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from infrastructure.resources import EVENT_SOURCE, JOINS, TABLES, Table
 
 
 def make(env: MutableMapping[str, str]) -> str:
-    """Make what the deployment would; what is there stays. Answers the topic for departures.
+    """Create the resources of a deployment that do not exist yet; returns the departures topic.
 
     Adds to ``env`` what AWS named: the queues of joins and the id of the role for redrives.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.world import EVENT, ISSUER
+from tests.world import COMPLETE, EVENT, ISSUER
 from waiting_room.authorizer_settings import AuthorizerSettings
 from waiting_room.gate import GateSettings
 from waiting_room.inlet import Strategy
@@ -15,22 +15,6 @@ from waiting_room.inlet_settings import InletSettings
 from waiting_room.oidc_settings import OpenIdSettings
 from waiting_room.settings import Settings, SettingsError, check_address
 
-COMPLETE = {
-    "EVENT_ID": "Sample",
-    "WAITING_ROOM_EVENT_ID": "Sample",
-    "ISSUER": "https://room.example",
-    "TOKEN_ISSUER": "https://room.example",
-    "PUBLIC_API_ENDPOINT": "https://room.example/api",
-    "PRIVATE_API_ENDPOINT": "https://private.example/api",
-    "AWS_REGION": "eu-central-1",
-    "SERVING_LOG_TABLE": "log",
-    "OPENID_ISSUER": "https://openid.example",
-    "WAITING_ROOM_URL": "https://wait.example",
-    "OPENID_CLIENT_SECRET_ID": "secret",
-    "OPENID_REDIRECT_URIS": "https://site.example/callback",
-    "OPENID_CODES_TABLE": "codes",
-    "SIGNING_KEYS_SECRET": "keys",
-}
 NUMBERS: list[tuple[Any, str, str, int, int, int]] = [
     (Settings, "VALIDITY_PERIOD", "validity_period", 3600, 1, 86_400),
     (Settings, "QUEUE_POSITION_EXPIRY_PERIOD", "position_expiry_period", 900, 1, 86_400),

@@ -11,28 +11,13 @@ import pytest
 
 from deployment.local import config
 from tests.servers import ROOT
+from tests.world import COMPLETE
 from waiting_room.authorizer_settings import AuthorizerSettings
 from waiting_room.inlet_settings import InletSettings
 from waiting_room.oidc_settings import OpenIdSettings
 from waiting_room.settings import Settings, SettingsError
 
 PAGE = (ROOT / "docs" / "settings.md").read_text()
-COMPLETE = {
-    "EVENT_ID": "Sample",
-    "WAITING_ROOM_EVENT_ID": "Sample",
-    "ISSUER": "https://room.example",
-    "TOKEN_ISSUER": "https://room.example",
-    "PUBLIC_API_ENDPOINT": "https://room.example/api",
-    "PRIVATE_API_ENDPOINT": "https://private.example/api",
-    "AWS_REGION": "eu-central-1",
-    "SERVING_LOG_TABLE": "log",
-    "OPENID_ISSUER": "https://openid.example",
-    "WAITING_ROOM_URL": "https://wait.example",
-    "OPENID_CLIENT_SECRET_ID": "secret",
-    "OPENID_REDIRECT_URIS": "https://site.example/callback",
-    "OPENID_CODES_TABLE": "codes",
-    "SIGNING_KEYS_SECRET": "keys",
-}
 
 
 class Watched(dict[str, str]):

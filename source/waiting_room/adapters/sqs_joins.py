@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ class SqsJoins:
 
     def _bury(self, parcels: Sequence[_Parcel], away: threading.Event) -> list[str]:
         if away.is_set():
-            return [one for parcel in parcels for one in parcel.message_ids]
+            return _ids(parcels)
         entries = [
             {
                 "Id": str(index),
@@ -54,14 +54,9 @@ class SqsJoins:
                 )
         except (Unavailable, self._client.exceptions.ClientError):
             away.set()
-            return [one for parcel in parcels for one in parcel.message_ids]
+            return _ids(parcels)
         taken = {one["Id"] for one in answer.get("Successful", [])}
-        return [
-            one
-            for index, parcel in enumerate(parcels)
-            if str(index) not in taken
-            for one in parcel.message_ids
-        ]
+        return _ids(parcel for index, parcel in enumerate(parcels) if str(index) not in taken)
 
     def again(self, receipts: Mapping[Receipt, int]) -> None:
         """Let messages come again after so many seconds; what fails comes when it would have."""
@@ -93,6 +88,10 @@ class _Parcel:
     def size(self) -> int:
         """Bytes of the body."""
         return len(self.body.encode("utf-8", "surrogatepass"))
+
+
+def _ids(parcels: Iterable[_Parcel]) -> list[str]:
+    return [message_id for parcel in parcels for message_id in parcel.message_ids]
 
 
 def _single(letter: DeadLetter) -> _Parcel:
