@@ -82,11 +82,6 @@ REVIEWED = (
         " permissions.txt shows every statement.",
     ),
     Reviewed(
-        r"AwsSolutions-IAM5\[Resource::arn:.*:execute-api:.*\]",
-        r"Core/Operators/Policy/Resource",
-        "Operators may call every route of the private API, which is what it is for.",
-    ),
-    Reviewed(
         r"AwsSolutions-(IAM4|IAM5|L1).*",
         FILES_COPIER,
         "CDK's own function that copies the pages into their bucket at a deployment.",

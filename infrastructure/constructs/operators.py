@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may operate the room: managed policies, each with a group that has it.
 
-Three of them: *operators* may call everything (the AWS solution's one group), *steering* may watch
-and steer, *administrators* may also reset the line and rotate keys.
+Three of them: *operators* may do what the AWS solution's one group could, *steering* may watch and
+steer, *administrators* may also reset the line and rotate keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack, aws_apigateway, aws_iam, aws_lambda, aws_sqs
+from aws_cdk import Stack, aws_apigateway, aws_iam, aws_sqs
 from constructs import Construct
 
-from infrastructure.permissions import ADMINISTRATORS, STEERING
+from infrastructure.permissions import ADMINISTRATORS, OPERATORS, STEERING
 
 
 class Role(Construct):
@@ -36,8 +36,7 @@ class Role(Construct):
 class Operators(Construct):
     """Put people into ``group``, or give roles ``policy``: the private API, and redrives.
 
-    ``steering`` and ``administrators`` are narrower, and name each route that they may call.
-    ``key_functions`` change the signing keys.
+    Each names the routes that it may call: ``steering`` has fewer, ``administrators`` have all.
     A redrive is made as ``redrive_role``; nobody here writes to the queue of joins.
     """
 
@@ -47,21 +46,16 @@ class Operators(Construct):
         name: str,
         *,
         private_api: aws_apigateway.RestApi,
-        key_functions: Sequence[aws_lambda.IFunction],
         dead_letters: aws_sqs.IQueue,
         redrive_role: aws_iam.IRole,
     ) -> None:
         super().__init__(scope, name)
-        stage = private_api.deployment_stage.stage_name
         self.policy = aws_iam.ManagedPolicy(
             self,
             "Policy",
             description="Operate the waiting room: call its private API, redrive dead letters",
             statements=[
-                aws_iam.PolicyStatement(
-                    actions=["execute-api:Invoke"],
-                    resources=[private_api.arn_for_execute_api("*", "/*", stage)],
-                ),
+                _routes(private_api, OPERATORS),
                 aws_iam.PolicyStatement(
                     actions=["sqs:GetQueueAttributes"], resources=[dead_letters.queue_arn]
                 ),
@@ -77,20 +71,14 @@ class Operators(Construct):
         self.steering = Role(
             self,
             "Steering",
-            description="Watch and steer the waiting room: all of its private API but the reset",
+            description="Watch and steer the waiting room: its private API but reset and keys",
             statements=[_routes(private_api, STEERING)],
         )
         self.administrators = Role(
             self,
             "Administrators",
             description="Watch, steer and reset the waiting room, and rotate its signing keys",
-            statements=[
-                _routes(private_api, (*STEERING, *ADMINISTRATORS)),
-                aws_iam.PolicyStatement(
-                    actions=["lambda:InvokeFunction"],
-                    resources=[function.function_arn for function in key_functions],
-                ),
-            ],
+            statements=[_routes(private_api, ADMINISTRATORS)],
         )
 
 

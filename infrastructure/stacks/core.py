@@ -29,9 +29,7 @@ from infrastructure.permissions import Part
 from infrastructure.resources import (
     CACHE_RULES,
     POSITIONS,
-    ROTATE,
     SERVING_LOG,
-    SET_UP,
     TABLES,
     TOKENS,
 )
@@ -151,9 +149,6 @@ class CoreStack(Stack):
             self,
             "Operators",
             private_api=private.served.api,
-            key_functions=[
-                workers.functions.by_name[worker.name].function for worker in (ROTATE, SET_UP)
-            ],
             dead_letters=self.joins.dead_letters,
             redrive_role=self.joins.redrive_role,
         )
@@ -191,7 +186,6 @@ class CoreStack(Stack):
             "SteeringPolicy": operators.steering.policy.managed_policy_arn,
             "AdministratorsGroup": operators.administrators.group.group_name,
             "AdministratorsPolicy": operators.administrators.policy.managed_policy_arn,
-            "RotateKeysFunction": workers.functions.by_name[ROTATE.name].function.function_name,
             "EventBus": self.bus.event_bus_name,
             "JoinsQueue": self.joins.queue.queue_url,
             "DeadLetters": self.joins.dead_letters.queue_url,

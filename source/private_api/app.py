@@ -9,6 +9,7 @@ from chalice import Chalice, IAMAuthorizer, Response
 
 from waiting_room.actors import Actor, caller, check_call_id
 from waiting_room.adapters.snapshot import load_before_snapshot
+from waiting_room.key_ring import check_revoke
 from waiting_room.serving import check_increment
 from waiting_room.tokens import check_issuer, check_validity
 from waiting_room.web import (
@@ -136,6 +137,14 @@ def reset_initial_state() -> dict[str, str]:
         _event(content), content.get("generation"), actor=_actor()
     )
     return {"message": f"The waiting room was reset; line {generation} starts now."}
+
+
+@app.route("/rotate_keys", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def rotate_keys() -> dict[str, list[str]]:
+    revoke = check_revoke(body(app.current_request).get("revoke"))
+    keys = room().rotate_keys(revoke, actor=_actor()).keys
+    return {"key_ids": [key.key_id for key in keys]}
 
 
 def _actor() -> Actor:

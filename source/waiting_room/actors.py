@@ -24,6 +24,7 @@ class ActorKind(StrEnum):
     PERSON = "person"
     INLET = "inlet"
     SCHEDULE = "schedule"
+    DEPLOYMENT = "deployment"
     UNKNOWN = "unknown"  # no server said who it was
 
 
@@ -60,12 +61,9 @@ def scheduled(function: str) -> Actor:
     return Actor(ActorKind.SCHEDULE, function)
 
 
-def invoker(function: str) -> Actor:
-    """Who started one of the functions that a schedule, a deployment and administrators invoke.
-
-    Lambda tells a function nothing of that, and an event is the invoker's own word.
-    """
-    return Actor(ActorKind.UNKNOWN, f"whoever invoked {function}: CloudTrail has the caller")
+def deployment(function: str) -> Actor:
+    """One of the room's own functions, which the stack runs when it is deployed."""
+    return Actor(ActorKind.DEPLOYMENT, function)
 
 
 def caller(identity: Mapping[str, Any] | None, inlet_role: str = "") -> Actor:

@@ -15,7 +15,8 @@ RoomError
 │   ├── SessionEnded       the session was completed or abandoned
 │   └── TokenExpired       the token's time is over
 └── Unavailable            a store did not answer in time; carries ``retry_after`` (seconds)
-    └── NoKeysYet          the set-up has not run
+    ├── NoKeysYet          the set-up has not run
+    └── KeysBusy           another change of the signing keys is under way
 
 CountersLost and Conflict are signals between the use cases and the stores; no caller sees them.
 """
@@ -131,6 +132,10 @@ class NoKeysYet(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("no signing key has been made yet: run the set-up", 5)
+
+
+class KeysBusy(Unavailable):
+    """The signing keys cannot be changed now: another change runs, or too many are published."""
 
 
 class CountersLost(Exception):

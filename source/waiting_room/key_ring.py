@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from waiting_room import changes
-from waiting_room.actors import invoker
-from waiting_room.errors import Conflict, InvalidInput, TokenExpired, Unavailable
+from waiting_room.actors import UNKNOWN, Actor, deployment
+from waiting_room.errors import Conflict, InvalidInput, KeysBusy, TokenExpired, Unavailable
 from waiting_room.ports import Clock, KeyStore, PublicKeys
 from waiting_room.publication import Publication
-from waiting_room.reading import NAME
 from waiting_room.records import Outcome
 from waiting_room.signing import KeySet, SigningKey
 
@@ -35,7 +34,8 @@ class KeyDelays:
     at_once: int
 
 
-INVOKER = invoker("rotate_keys or set_up")
+LONGEST_KEY_ID = 128  # characters
+SET_UP = deployment("set_up")
 
 
 class KeyRing:
@@ -82,7 +82,7 @@ class KeyRing:
     def set_up(self) -> None:
         """Make the first key where there is none, and publish what there is. Withdraws no key.
 
-        Raises Unavailable when a change of the keys is under way that the room has to wait for.
+        Raises KeysBusy when a change of the keys is under way that the room has to wait for.
         """
         published, keys = self._public_keys.refresh(), self._keys.refresh()
         if keys.keys and published.covers(keys):
@@ -90,21 +90,21 @@ class KeyRing:
         now = self._now()
         if published.is_changing(now) and published.signer(keys, now):
             return  # the room can sign; whoever changes the keys also confirms them
-        self._change(published, keys, None if keys.keys else self._make_key(), None)
+        self._change(published, keys, None if keys.keys else self._make_key(), None, SET_UP)
 
-    def rotate(self, revoke: str | None = None) -> KeySet:
+    def rotate(self, revoke: str | None = None, actor: Actor = UNKNOWN) -> KeySet:
         """Add a key that signs after its delay; it is published before it is used.
 
         ``revoke`` is the ``kid`` of a key that leaves secret and publication: its tokens are void.
-        Raises InvalidInput when the room has no such key, Unavailable during another change.
+        Raises InvalidInput when the room has no such key, KeysBusy during another change.
         """
         published, keys = self._public_keys.refresh(), self._keys.refresh()
         if revoke is None and len(published.keys) >= MOST_KEYS:
-            raise Unavailable(f"{MOST_KEYS} keys are published: wait until old ones leave", 3600)
+            raise KeysBusy(f"{MOST_KEYS} keys are published: wait until old ones leave", 3600)
         if revoke is not None and not published.holds(revoke) and not keys.by_id(revoke):
             raise InvalidInput("revoke must be the kid of a signing key of this room")
         self._refuse_second(published)
-        return self._change(published, keys, self._make_key(), revoke)
+        return self._change(published, keys, self._make_key(), revoke, actor)
 
     def _now(self) -> int:
         return int(self._clock())
@@ -124,7 +124,7 @@ class KeyRing:
     def _refuse_second(self, published: Publication) -> None:
         now = self._now()
         if published.is_changing(now):
-            raise Unavailable("the keys are being changed by another call", published.until - now)
+            raise KeysBusy("the keys are being changed by another call", published.until - now)
 
     def _change(
         self,
@@ -132,6 +132,7 @@ class KeyRing:
         keys: KeySet,
         added: Mapping[str, str] | None,
         revoke: str | None,
+        actor: Actor,
     ) -> KeySet:
         """Announce, save, confirm. Ended anywhere, no key signs that is not published."""
         self._refuse_second(published)
@@ -148,7 +149,7 @@ class KeyRing:
         if wanted != keys:
             self._save(wanted, keys)
         self._publish(announced.confirmed(wanted, self._now(), revoke), announced)
-        changes.log("", "signing_keys", INVOKER, _ids(keys), _ids(wanted))
+        changes.log("", "signing_keys", actor, _ids(keys), _ids(wanted))
         return wanted
 
     def _starts(self, published: Publication, keys: KeySet, revoke: str | None, now: int) -> int:
@@ -177,28 +178,20 @@ def _ids(keys: KeySet) -> list[str]:
     return [key.key_id for key in keys.keys]
 
 
-def revoked_key(event: object) -> str | None:
-    """The key to revoke that a call of ``rotate_keys`` names, None when it names none.
-
-    The schedule's event names none. Raises InvalidInput for a payload that cannot be meant.
-    """
-    if not isinstance(event, Mapping):
-        raise InvalidInput("the payload must be a JSON object")
-    if "detail-type" in event:
+def check_revoke(value: object) -> str | None:
+    """The ``kid`` of the key to revoke, None when the call names none; raises InvalidInput."""
+    if value is None:
         return None
-    for name in event:
-        if name != "revoke":
-            shown = name if NAME.fullmatch(str(name)) else "a member"
-            raise InvalidInput(f"{shown} is not expected; revoke is")
-    revoke = event.get("revoke")
-    if "revoke" in event and not (isinstance(revoke, str) and 0 < len(revoke) <= 128):
-        raise InvalidInput("revoke must be the kid of a signing key: a text of 1 to 128 characters")
-    return revoke
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_KEY_ID:
+        return value
+    raise InvalidInput(
+        f"revoke must be the kid of a signing key: a text of 1 to {LONGEST_KEY_ID} characters"
+    )
 
 
 def _retired() -> TokenExpired:
     return TokenExpired("the key of this token has been retired; join again")
 
 
-def _another() -> Unavailable:
-    return Unavailable("the keys were changed by another call meanwhile", CHANGE_TIME)
+def _another() -> KeysBusy:
+    return KeysBusy("the keys were changed by another call meanwhile", CHANGE_TIME)

@@ -268,10 +268,10 @@ class Room:
         for event in self._settings.events:
             self._recovery.rebuild(event.event_id)
 
-    def rotate_keys(self, revoke: str | None = None) -> KeySet:
+    def rotate_keys(self, revoke: str | None = None, *, actor: Actor = UNKNOWN) -> KeySet:
         """Add a key that signs after the activation delay; publish it before it is used.
 
         ``revoke`` is the ``kid`` of a key that leaves at once: every token of it is void then.
-        Raises InvalidInput when the room has no such key, Unavailable during another change.
+        Raises InvalidInput when the room has no such key, KeysBusy during another change.
         """
-        return self._key_ring.rotate(revoke)
+        return self._key_ring.rotate(revoke, actor)

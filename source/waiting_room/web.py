@@ -16,6 +16,7 @@ from chalice import Response
 from waiting_room.errors import (
     Gone,
     InvalidInput,
+    KeysBusy,
     NoLiveSession,
     NotAssignedYet,
     NotServedYet,
@@ -34,6 +35,7 @@ STATUS: tuple[tuple[type[RoomError], int], ...] = (
     (UnknownRequest, 404),
     (NoLiveSession, 404),
     (OtherGeneration, 409),
+    (KeysBusy, 409),
     (NotAssignedYet, 202),
     (NotServedYet, 202),
     (Gone, 410),
@@ -106,6 +108,9 @@ def answers(view: View) -> View:
         try:
             result = view(*args, **kwargs)
             return result if isinstance(result, Response) else reply(result)
+        except KeysBusy as error:
+            wait = {"Retry-After": str(error.retry_after)}
+            return reply({"error": str(error)}, status_of(error), headers=wait)
         except Unavailable as error:
             logger.warning("%s: unavailable: %s", view.__name__, error)
             wait = {"Retry-After": str(error.retry_after)}

@@ -98,18 +98,11 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
 
 
 @app.lambda_function(name="rotate_keys")
-def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """On a schedule or by hand: a new signing key, published before it signs.
+def rotate_keys(_event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """On a schedule: a new signing key, published before it signs."""
+    from waiting_room.actors import scheduled
 
-    ``{"revoke": kid}`` also withdraws a key that was stolen. ``{"error": …}`` changed nothing.
-    """
-    from waiting_room.errors import InvalidInput
-    from waiting_room.key_ring import revoked_key
-
-    try:
-        keys = room().rotate_keys(revoked_key(event)).keys
-    except InvalidInput as error:
-        return {"error": str(error)}
+    keys = room().rotate_keys(actor=scheduled("rotate_keys")).keys
     return {"key_ids": [key.key_id for key in keys]}
 
 

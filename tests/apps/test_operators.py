@@ -18,6 +18,8 @@ from waiting_room import errors
 from waiting_room.adapters.memory_inlet import MemoryInlet
 from waiting_room.inlet import InletRecord, Strategy
 from waiting_room.inlet_control import InletControl
+from waiting_room.publication import Publication
+from waiting_room.signing import KeySet
 
 ROLE = "WaitingRoom-inlet-eu-central-1"
 ALICE = "arn:aws:iam::123456789012:user/alice"
@@ -89,6 +91,7 @@ def test_each_change_is_logged_with_who_made_it_and_from_and_to(
         "/reset_initial_state": ({}, "reset", 1, 2),
     }
     posts = {path for path, methods in private_api.app.app.routes.items() if "POST" in methods}
+    posts.remove("/rotate_keys")  # of no event: below
     assert set(changes) == posts, "a route that changes something needs its line here"
     logged()
     for path, (body, change, before, after) in changes.items():
@@ -152,22 +155,72 @@ def test_what_the_sweep_raises_is_a_schedules(world: World, logged: Logged) -> N
     assert state.move.actor == "schedule sweep_positions"
 
 
-def test_a_rotation_is_logged_with_the_ids_of_the_keys_and_nothing_else(
+def key_ids(world: World) -> list[str]:
+    return [key.key_id for key in world.keys.store.load().keys]
+
+
+def test_a_rotation_is_logged_with_who_made_it_and_the_ids_of_the_keys(
     world: World, logged: Logged
 ) -> None:
-    before = [key.key_id for key in world.keys.store.load().keys]
     logged()
-    world.clock.now += 40 * 86_400
-    after = workers.app.rotate_keys({}, None)["key_ids"]
-    (line,) = logged()
-    assert line["change"] == "signing_keys"
-    assert (line["before"], line["after"]) == (before, after)
-    assert before != after
-    assert line["kind"] == "unknown"
-    forged = {"detail-type": "Scheduled Event", "source": "aws.events"}
-    world.clock.now += 40 * 86_400
-    workers.app.rotate_keys(forged, None)
-    assert [line["kind"] for line in logged()] == ["unknown"]
+    for rotate, kind, who in (
+        (lambda: tell("/rotate_keys", {}), "person", ALICE),
+        (lambda: workers.app.rotate_keys({}, None), "schedule", "rotate_keys"),
+    ):
+        before = key_ids(world)
+        world.clock.now += 40 * 86_400
+        rotate()
+        (line,) = logged()
+        assert (line["change"], line["kind"], line["who"]) == ("signing_keys", kind, who)
+        assert (line["before"], line["after"]) == (before, key_ids(world))
+        assert before != key_ids(world)
+
+
+def test_the_first_key_is_the_deployments(world: World, logged: Logged) -> None:
+    world.keys.store._keys = KeySet(())
+    world.public_keys.store._publication = Publication()
+    logged()
+    world.room.set_up()
+    lines = [line for line in logged() if line["change"] == "signing_keys"]
+    assert [(line["kind"], line["who"]) for line in lines] == [("deployment", "set_up")]
+
+
+def test_an_operator_adds_a_key_and_revokes_a_stolen_one(world: World) -> None:
+    (stolen,) = key_ids(world)
+    added = tell("/rotate_keys", {})
+    assert (added.status, added.json) == (200, {"key_ids": key_ids(world)})
+    assert stolen in key_ids(world)
+    revoked = tell("/rotate_keys", {"revoke": stolen})
+    assert (revoked.status, revoked.json) == (200, {"key_ids": key_ids(world)})
+    assert stolen not in key_ids(world)
+
+
+@pytest.mark.parametrize("revoke", ["", 7, ["x"], {}, True, "x" * 129, "of no key"])
+def test_a_key_that_cannot_be_meant_is_refused_by_name_and_nothing_changes(
+    world: World, revoke: object
+) -> None:
+    before = world.keys.load(), world.public_keys.load()
+    refused = tell("/rotate_keys", {"revoke": revoke})
+    assert refused.status == 400
+    assert "revoke" in refused.json["error"]
+    assert (world.keys.load(), world.public_keys.load()) == before
+
+
+def test_a_second_change_of_the_keys_is_told_when_to_come_again(world: World) -> None:
+    published = world.public_keys.load()
+    now = int(world.clock.now)
+    other = published.announced(world.keys.load(), now, starts=now, ticket="other", until=now + 90)
+    world.public_keys.store.save(other, published)
+    busy = tell("/rotate_keys", {})
+    assert (busy.status, busy.headers["retry-after"]) == (409, "90")
+    assert "being changed by another call" in busy.json["error"]
+
+
+def test_too_many_published_keys_are_a_409(world: World) -> None:
+    answers = [tell("/rotate_keys", {}) for _ in range(20)]
+    assert {one.status for one in answers} == {200, 409}
+    assert answers[-1].status == 409
+    assert "wait until old ones leave" in answers[-1].json["error"]
 
 
 # --- a call that is made again -----------------------------------------------------------------

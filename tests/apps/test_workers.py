@@ -163,29 +163,8 @@ def test_set_up_makes_the_first_key(world: World) -> None:
 SCHEDULED = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
-@pytest.mark.parametrize("event", [{}, SCHEDULED])
-def test_a_rotation_adds_a_key(world: World, event: dict[str, Any]) -> None:
-    assert len(workers.app.rotate_keys(event, None)["key_ids"]) == 2
-
-
-def test_a_stolen_key_is_named_to_the_rotation(world: World) -> None:
-    stolen = world.keys.load().keys[0].key_id
-    assert stolen not in workers.app.rotate_keys({"revoke": stolen}, None)["key_ids"]
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        [], None, "revoke", {"revok": "x"}, {"revoke": None}, {"revoke": ""}, {"revoke": 7},
-        {"revoke": ["x"]}, {"revoke": "x" * 129}, {"revoke": "of no key"}, {"revoke": "x", "a": 1},
-    ],
-)  # fmt: skip
-def test_a_payload_that_cannot_be_meant_changes_no_key(world: World, event: Any) -> None:
-    before = world.keys.load(), world.public_keys.load()
-    answer = workers.app.rotate_keys(event, None)
-    assert list(answer) == ["error"]
-    assert "revoke" in answer["error"] or "payload" in answer["error"]
-    assert (world.keys.load(), world.public_keys.load()) == before
+def test_a_rotation_adds_a_key(world: World) -> None:
+    assert len(workers.app.rotate_keys(SCHEDULED, None)["key_ids"]) == 2
 
 
 def test_the_sweep_answers_how_far_it_is(world: World) -> None:

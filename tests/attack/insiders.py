@@ -19,7 +19,8 @@ FORBIDDEN = {
     "write joins into the queue": ("sqs:SendMessage", "Joins"),
     "read the signing keys": ("secretsmanager:GetSecretValue", "SigningKeys"),
     "replace the signing keys": ("secretsmanager:PutSecretValue", "SigningKeys"),
-    "rotate the signing keys": ("lambda:InvokeFunction", "RotateKeys"),
+    "rotate the signing keys": ("execute-api:Invoke", "/POST/rotate_keys"),
+    "invoke a function by hand": ("lambda:InvokeFunction", "RotateKeys"),
     "write the tables": ("dynamodb:PutItem", "Table"),
 }
 
@@ -90,6 +91,7 @@ def _trace(target: Target) -> Iterator[Attempt]:
         "a new message": (
             "message", lambda: room.private("POST", "/update_message", {"message": "hello"})
         ),
+        "a new key": ("signing_keys", lambda: room.private("POST", "/rotate_keys")),
         "a reset": ("reset", lambda: room.private("POST", "/reset_initial_state")),
     }  # fmt: skip
     for what, (name, change) in changes.items():

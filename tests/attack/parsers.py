@@ -23,7 +23,7 @@ PUBLIC = {
 PRIVATE = {
     "GET": ("/num_active_tokens", "/expired_tokens", "/request_status", "/metrics", "/inlet"),
     "POST": ("/increment_serving_counter", "/generate_token", "/update_session", "/update_message",
-             "/inlet"),
+             "/inlet", "/rotate_keys"),
 }  # fmt: skip
 OPENID = {
     "GET": ("/authorize", "/userInfo", "/.well-known/openid-configuration"),
@@ -36,7 +36,7 @@ NAMES = (
 )  # fmt: skip
 MEMBERS = (
     "event_id", "request_id", "increment_by", "status", "message", "issuer", "validity_period",
-    "client_secret", "call_id", "generation", "targets", "paused", "health",
+    "client_secret", "call_id", "generation", "targets", "paused", "health", "revoke",
 )  # fmt: skip
 SURROGATES = b"%ed%a0%80"
 VALUES = (

@@ -45,7 +45,7 @@ from waiting_room.authorizer_settings import AuthorizerSettings
 from waiting_room.errors import InvalidInput, RoomError, Unavailable
 from waiting_room.inlet_control import InletControl
 from waiting_room.inlet_settings import InletSettings, check_targets
-from waiting_room.key_ring import revoked_key
+from waiting_room.key_ring import check_revoke
 from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
 from waiting_room.publication import Publication
 from waiting_room.settings import Settings, SettingsError
@@ -328,7 +328,7 @@ PARSERS = (
     Parser("secret of the keys", ("signing",), KeySet.from_json, (ValueError,)),
     Parser("published keys", ("publication",),
            lambda text: Publication.from_json(text, 1, "", 0), (ValueError,)),
-    Parser("payload of a rotation", ("key_ring",), lambda text: revoked_key(parsed(text)),
+    Parser("key to revoke", ("key_ring",), lambda text: check_revoke(parsed(text)),
            (InvalidInput,)),
     Parser("departures", ("inlet",), inlet.read_departures, (InvalidInput,)),
     Parser("SNS records", ("inlet_runs",), notice),

@@ -117,6 +117,7 @@ BODIES_OF: tuple[tuple[Any, str, dict[str, Any], tuple[str, ...]], ...] = (
     (private_api.app, "/inlet", {"event_id": EVENT, "paused": False},
      ("event_id", "paused", "targets")),
     (private_api.app, "/reset_initial_state", {"event_id": "x"}, ("event_id",)),
+    (private_api.app, "/rotate_keys", {"revoke": None}, ("revoke",)),
     (inlet.app, "/health", {"event_id": EVENT, "health": 0.5}, ("event_id", "health")),
 )  # fmt: skip
 MEMBERS = [

@@ -243,6 +243,7 @@ def test_every_other_function_does_its_work_within_its_permissions(
             ("ChangeInlet", "/inlet", {"paused": True}),
             ("IncrementServingCounter", "/increment_serving_counter", {"increment_by": 1}),
             ("GenerateToken", "/generate_token", {"request_id": visit.request_id}),
+            ("RotateKeys", "/rotate_keys", {}),
         ):
             before()
             assert visit.private(view, path, body={**event, **more}).status == 200, view

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from infrastructure.inlet_resources import PRIVATE_ROUTES
-from infrastructure.permissions import ADMINISTRATORS, STEERING
+from infrastructure.permissions import ADMINISTRATORS, KEYS, OPERATORS, STEERING
 from infrastructure.routes import load_app, routes_of
 from tests.servers import ROOT
 
@@ -17,9 +17,10 @@ def private_routes() -> set[str]:
 
 
 def test_every_private_route_has_its_role() -> None:
-    assert set(STEERING) | set(ADMINISTRATORS) == private_routes()
-    assert not set(STEERING) & set(ADMINISTRATORS)
-    assert len(set(STEERING)) == len(STEERING)
+    assert set(ADMINISTRATORS) == private_routes()
+    assert len(set(ADMINISTRATORS)) == len(ADMINISTRATORS)
+    assert set(STEERING) < set(OPERATORS) < set(ADMINISTRATORS)
+    assert set(ADMINISTRATORS) - set(OPERATORS) == set(KEYS)
 
 
 def test_every_private_route_needs_a_signature() -> None:
@@ -32,8 +33,10 @@ def test_an_inlet_may_do_nothing_that_steering_may_not() -> None:
 
 def test_the_security_page_says_who_may_call_what() -> None:
     page = (ROOT / "docs" / "security.md").read_text()
-    rows = re.findall(r"^\| `((?:GET|POST) /[a-z_]+)` \| (yes|no) \| (yes|no) \|", page, re.M)
-    assert {route: (steers, resets) for route, steers, resets in rows} == {
-        **dict.fromkeys(STEERING, ("yes", "yes")),
-        **dict.fromkeys(ADMINISTRATORS, ("no", "yes")),
+    cells = r" \| (yes|no)" * 3
+    rows = re.findall(rf"^\| `((?:GET|POST) /[a-z_]+)`{cells} \|", page, re.M)
+    lists = (STEERING, OPERATORS, ADMINISTRATORS)
+    assert {route: tuple(may) for route, *may in rows} == {
+        route: tuple("yes" if route in allowed else "no" for allowed in lists)
+        for route in ADMINISTRATORS
     }
