@@ -135,7 +135,7 @@ def panel_world(built: Path) -> Iterator[PanelWorld]:
         for module in (private_api.app, public_api.app):
             patch.setattr(module, "room", lambda: panel.world.room)
         patch.setattr(private_api.app, "settings", room_settings)
-        patch.setattr(private_api.app, "_inlet", lambda: InletControl(panel.inlets))
+        patch.setattr(private_api.app, "_inlet", lambda: InletControl(panel.inlets, time.time))
         panel.private, panel.public = f"{private_address}/api", f"{public_address}/api"
         settings = control_panel_config(
             event_id=EVENT, region=REGION, public_api=panel.public, private_api=panel.private

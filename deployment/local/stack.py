@@ -23,6 +23,7 @@ from waiting_room.reading import UNREADABLE
 
 START_SECONDS = 60  # for one part; a loaded machine takes long to import things
 KEPT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+ARENAS = "2"  # of the C library in each part: its one for each thread hold freed memory for ever
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENDPOINTS, HANDLERS = "endpoints.json", "handlers.json"
 Say = Callable[[str], None]
@@ -213,7 +214,11 @@ class Stack:
     def _python(
         self, name: str, module: str, *words: str, sockets: list[int] | None = None
     ) -> Child:
-        env = {**self._config.env, "PYTHONPATH": f"{ROOT / 'source'}{os.pathsep}{ROOT}"}
+        env = {
+            "MALLOC_ARENA_MAX": ARENAS,
+            **self._config.env,
+            "PYTHONPATH": f"{ROOT / 'source'}{os.pathsep}{ROOT}",
+        }
         command = [sys.executable, "-m", module, *words]
         child = Child(name, command, self._log(name), env, sockets or [])
         self._children.append(child)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from chalice import Chalice, IAMAuthorizer, Response
@@ -157,7 +158,7 @@ def _inlet() -> InletControl:
     from waiting_room.adapters.dynamodb_inlet import DynamoInlet
     from waiting_room.inlet_control import InletControl
 
-    return InletControl(DynamoInlet(client("dynamodb"), settings().serving_log_table))
+    return InletControl(DynamoInlet(client("dynamodb"), settings().serving_log_table), time.time)
 
 
 def _known(event_id: str) -> str:

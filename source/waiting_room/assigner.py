@@ -10,9 +10,10 @@ from contextlib import suppress
 
 from waiting_room import queue
 from waiting_room.errors import Conflict, CountersLost, Unavailable
-from waiting_room.ledger import WRITE_TRIES, Ledger
+from waiting_room.ledger import Ledger
 from waiting_room.ports import Claim, Counters, Positions, ServingLog
 from waiting_room.records import SLOTS, Attempt, EventState, Join, Position, Reservation
+from waiting_room.tries import WRITE_TRIES
 
 logger = logging.getLogger("waiting_room")
 MOST_UNSURE = 10_000  # rows without an answer that a worker remembers; the audit finds the others

@@ -8,10 +8,11 @@ from dataclasses import replace
 from waiting_room import changes, reset, serving
 from waiting_room.actors import Actor
 from waiting_room.errors import Conflict, InvalidInput, OtherGeneration, Unavailable
-from waiting_room.ledger import WRITE_TRIES, Ledger
+from waiting_room.ledger import Ledger
 from waiting_room.ports import Clock, ServingLog
 from waiting_room.records import EventState
 from waiting_room.settings import MAX_MESSAGE, Settings
+from waiting_room.tries import tries
 
 LOOK_BACK = 50  # moves among which a repeated call finds its own
 
@@ -72,7 +73,7 @@ class Controls:
             raise InvalidInput(f"message must be a text of at most {MAX_MESSAGE} characters")
         if any(not (sign.isprintable() or sign == "\n") for sign in message):
             raise InvalidInput("message must be plain text without control characters")
-        for _ in range(WRITE_TRIES):
+        for _ in tries(self._clock):
             state = self._log.read(event_id)
             try:
                 at = max(self._clock(), state.message_at + 1e-6)  # the later one stands, always
@@ -95,7 +96,7 @@ class Controls:
         self._settings.event(event_id)
         chosen = reset.check_generation(generation)
         before = self._log.read(event_id)
-        for _ in range(WRITE_TRIES):
+        for _ in tries(self._clock):
             try:
                 reset.check_stands(before, chosen)
             except OtherGeneration:

@@ -11,15 +11,15 @@ from waiting_room.errors import Conflict, InvalidInput, Unavailable, UnknownRequ
 from waiting_room.inlet import InletRecord
 from waiting_room.inlet_ports import InletStore
 from waiting_room.inlet_settings import check_targets
-
-TRIES = 5
+from waiting_room.ports import Clock
+from waiting_room.tries import tries
 
 
 class InletControl:
     """The inlet of an event, for the private API."""
 
-    def __init__(self, store: InletStore) -> None:
-        self._store = store
+    def __init__(self, store: InletStore, clock: Clock) -> None:
+        self._store, self._clock = store, clock
 
     def show(self, event_id: str) -> dict[str, Any]:
         """``{"strategy", "paused", "targets", "last": {"at", "increment", "reason"} or null}``.
@@ -40,7 +40,7 @@ class InletControl:
         if paused is None and targets is None:
             raise InvalidInput("paused or targets is needed")
         first: InletRecord | None = None
-        for _ in range(TRIES):
+        for _ in tries(self._clock):
             record = self._read(event_id)
             first = first or record
             wanted = check_targets(

@@ -19,11 +19,11 @@ from waiting_room.errors import Conflict, CountersLost, Unavailable
 from waiting_room.ports import Clock, Counters, ServingLog
 from waiting_room.records import Admission, Counts, EventState, Outcome, SessionStatus
 from waiting_room.recovery import Recovery
+from waiting_room.tries import tries
 
 logger = logging.getLogger("waiting_room")
 Answer = TypeVar("Answer")
 Reading = TypeVar("Reading", Counts, Admission)
-WRITE_TRIES = 12  # conflicting writers of one event's record are few: operators, sweep, audit
 
 
 class Ledger:
@@ -107,7 +107,7 @@ class Ledger:
 
         Raises Unavailable, before anything has moved, when a move back cannot be announced.
         """
-        for attempt in range(WRITE_TRIES):
+        for attempt in tries(self._clock):
             before = self._log.read(event_id)
             after = decide(before)
             try:
@@ -150,7 +150,7 @@ class Ledger:
         """
         announced = replace(before, lowering=before.version + 1)
         self._log.write(before, announced)
-        for _ in range(WRITE_TRIES):
+        for _ in tries(self._clock):
             try:
                 return self._bring(announced)
             except CountersLost:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ class Context:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InletWorld:
     made = InletWorld({"TICKS_PER_MINUTE": 2})
-    control = InletControl(made.store)
+    control = InletControl(made.store, time.time)
     monkeypatch.setattr(inlet.app, "inlet", lambda: made.inlet)
     monkeypatch.setattr(inlet.app, "settings", lambda: inlet_settings(**made.env))
     monkeypatch.setattr(private_api.app, "_inlet", lambda: control)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,7 +38,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     chosen = settings(INLET_ROLE=ROLE)
     monkeypatch.setattr(private_api.app, "room", lambda: made.room)
     monkeypatch.setattr(private_api.app, "settings", lambda: chosen)
-    monkeypatch.setattr(private_api.app, "_inlet", lambda: InletControl(store))
+    monkeypatch.setattr(private_api.app, "_inlet", lambda: InletControl(store, time.time))
     monkeypatch.setattr(workers.app, "room", lambda: made.room)
     monkeypatch.setattr(workers.app, "settings", lambda: chosen)
     return made

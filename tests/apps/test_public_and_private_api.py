@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     for module in (public_api.app, private_api.app):
         monkeypatch.setattr(module, "room", lambda: made.room)
     monkeypatch.setattr(private_api.app, "settings", settings)
-    monkeypatch.setattr(private_api.app, "_inlet", lambda: InletControl(MemoryInlet()))
+    monkeypatch.setattr(private_api.app, "_inlet", lambda: InletControl(MemoryInlet(), time.time))
     return made
 
 

@@ -121,6 +121,8 @@ def main() -> int:
             show(found)
             clean = clean and all(result.clean for result in found)
             kept[name] = [vars(result) for result in found]
+            if not os.environ.get("CHAOS_SEED"):
+                keep(kept)
     if not os.environ.get("CHAOS_SEED"):
         write(kept)
     return int(not clean)
@@ -135,10 +137,14 @@ def show(found: list[Result]) -> list[Result]:
     return found
 
 
-def write(kept: dict[str, list[dict[str, Any]]]) -> None:
-    """Keep the results; put the table where the page has its markers, when no attack is missing."""
+def keep(kept: dict[str, list[dict[str, Any]]]) -> None:
+    """Keep the results so far: a run that was ended goes on with ``CHAOS_ONLY``."""
     KEPT.parent.mkdir(exist_ok=True)
     KEPT.write_text(json.dumps(kept, indent=1))
+
+
+def write(kept: dict[str, list[dict[str, Any]]]) -> None:
+    """Put the table where the page has its markers, when the result of no attack is missing."""
     missing = [name for name in ORDER if name not in kept]
     if missing:
         print(f"{PAGE.name} stays as it is: no result of {', '.join(missing)}.")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -137,7 +138,7 @@ def apis(world: World | None = None) -> Iterator[Apis]:
     join._send = made.joined  # type: ignore[method-assign]
     keys = made.openid.provider._verifier.keys
     verifier = Verifier(Expected(EVENT, ISSUER), keys, made.world.clock)
-    control = InletControl(made.inlet.store)
+    control = InletControl(made.inlet.store, time.time)
     chosen = settings(**made.world.options)
     with ExitStack() as stack:
         for module, name, value in (

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -273,7 +274,7 @@ def values(text: str) -> None:
     for check in (
         serving.check_increment, tokens.check_validity, tokens.check_issuer, sessions.check_status,
         queue.check_request_id, INLET.inlet.report_health,
-        lambda one: InletControl(INLET.store).change(EVENT, one, None),
+        lambda one: InletControl(INLET.store, time.time).change(EVENT, one, None),
         lambda one: check_targets(INLET.inlet._settings.strategy, {}, one),
         lambda one: web.text({"x": one}, "x", longest=36),
         lambda one: web.client_secret({"client_secret": one}, 256),

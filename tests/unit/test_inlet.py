@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from typing import Any
 
@@ -421,7 +422,7 @@ def test_a_wrong_setting_is_named_in_one_sentence(env: dict[str, object], senten
 
 def test_an_operator_pauses_and_resumes() -> None:
     world = InletWorld()
-    control = InletControl(world.store)
+    control = InletControl(world.store, time.time)
     with pytest.raises(UnknownRequest):
         control.show(EVENT)
     world.periodic()
@@ -450,18 +451,18 @@ def test_an_operator_who_mistypes_is_told(paused: object, targets: object) -> No
     world = InletWorld()
     world.periodic()
     with pytest.raises(InvalidInput):
-        InletControl(world.store).change(EVENT, paused, targets)
+        InletControl(world.store, time.time).change(EVENT, paused, targets)
     assert world.periodic() == [10]
 
 
 def test_a_new_deployment_sets_the_targets_anew_and_keeps_the_pause() -> None:
     world = InletWorld()
     world.periodic()
-    InletControl(world.store).change(EVENT, True, {"increment_by": 3})
+    InletControl(world.store, time.time).change(EVENT, True, {"increment_by": 3})
     world.periodic()
-    assert InletControl(world.store).show(EVENT)["targets"] == {"increment_by": 3}
+    assert InletControl(world.store, time.time).show(EVENT)["targets"] == {"increment_by": 3}
     world.another(INCREMENT_BY=20).run_periodic({}, lambda: 100)
-    shown = InletControl(world.store).show(EVENT)
+    shown = InletControl(world.store, time.time).show(EVENT)
     assert (shown["targets"], shown["paused"]) == ({"increment_by": 20}, True)
 
 
@@ -469,5 +470,5 @@ def test_another_strategy_starts_with_its_own_targets() -> None:
     world = InletWorld()
     world.periodic()
     world.another(INLET_STRATEGY="MaxSize").run_max_size({})
-    shown = InletControl(world.store).show(EVENT)
+    shown = InletControl(world.store, time.time).show(EVENT)
     assert (shown["strategy"], shown["targets"]) == ("MaxSize", {"max_size": 100})

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -291,7 +292,7 @@ def test_an_operator_pauses_the_loop_and_changes_its_targets() -> None:
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
         room=CountingRoom(Figures(queue=100_000)),
     )
-    control = InletControl(world.store)
+    control = InletControl(world.store, time.time)
     world.inlet.run_automatic({}, lambda: 100.0)
     control.change(EVENT, True, None)
     world.clock.now += 60

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -338,7 +339,7 @@ def test_a_paused_inlet_replaces_nobody(paused: bool) -> None:
     world.inlet.run_max_size({})
     world.room.figures_now = Figures(serving=50, queue=90, tokens=50, active=50)
     world.clock.now += 60
-    InletControl(world.store).change(EVENT, paused, None)
+    InletControl(world.store, time.time).change(EVENT, paused, None)
     assert world.inlet.run_max_size(sns({"exited": 3})).increment == (0 if paused else 3)
 
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock, Semaphore
+
 import pytest
 
 from waiting_room.adapters.kept import FIRST_RETRY_AFTER, RETRY_AFTER, Kept
@@ -114,3 +117,70 @@ def test_a_value_that_was_written_counts_as_read() -> None:
         source.kept.refresh()
     assert source.kept.reachable
     assert source.kept.get() == 1
+
+
+class Door:
+    """A lock that says how many have come to it."""
+
+    def __init__(self) -> None:
+        self._lock, self.came = Lock(), Semaphore(0)
+
+    def __enter__(self) -> None:
+        self.came.release()
+        assert self._lock.acquire(timeout=10)
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class Gated:
+    """A source whose reads wait until the test lets each of them end."""
+
+    def __init__(self) -> None:
+        self.began, self.ends = Semaphore(0), Semaphore(0)
+        self.reads, self.down = 0, False
+        self.kept = Kept(self._load, KEEP, lambda: 0.0, "the source")
+        self.door = self.kept._lock = Door()  # type: ignore[assignment]
+
+    def _load(self) -> int:
+        self.reads += 1
+        mine = self.reads
+        self.began.release()
+        assert self.ends.acquire(timeout=10)
+        if self.down:
+            raise Unavailable("away")
+        return mine
+
+    def refreshes(self, pool: ThreadPoolExecutor, calls: int) -> list[Future[int]]:
+        """So many callers of ``refresh``, all of them at the lock."""
+        asked = [pool.submit(self.kept.refresh) for _ in range(calls)]
+        for _ in asked:
+            assert self.door.came.acquire(timeout=10)
+        return asked
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_callers_of_refresh_at_the_same_time_share_a_read(down: bool) -> None:
+    source = Gated()
+    with ThreadPoolExecutor(9) as pool:
+        (first,) = source.refreshes(pool, 1)
+        assert source.began.acquire(timeout=10)
+        others = source.refreshes(pool, 8)
+        source.down = down
+        source.ends.release(9)
+        if down:
+            assert all(isinstance(one.exception(10), Unavailable) for one in (first, *others))
+        else:
+            assert first.result(10) == 1
+            assert {one.result(10) for one in others} == {2}
+    assert source.reads == 2
+
+
+def test_no_caller_gets_a_read_that_began_before_its_call() -> None:
+    source = Gated()
+    with ThreadPoolExecutor(2) as pool:
+        (first,) = source.refreshes(pool, 1)
+        assert source.began.acquire(timeout=10)
+        (later,) = source.refreshes(pool, 1)
+        source.ends.release(2)
+        assert (first.result(10), later.result(10)) == (1, 2)

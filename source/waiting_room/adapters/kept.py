@@ -21,7 +21,8 @@ T = TypeVar("T")
 class Kept(Generic[T]):
     """Reads with ``load`` (raises Unavailable) and keeps what it gave for ``keep`` seconds.
 
-    Safe for threads. One of them reads again while the others go on with the value there is.
+    Safe for threads. One of them reads again while the others go on with the value there is;
+    callers of ``refresh`` at the same time share a read that began after each of them had called.
     """
 
     def __init__(
@@ -30,6 +31,8 @@ class Kept(Generic[T]):
         self._load, self._keep, self._monotonic, self._what = load, keep, monotonic, what
         self._lock = threading.Lock()
         self._value: tuple[T] | None = None
+        self._begun = 0  # reads
+        self._failure: Unavailable | None = None  # of the last read
         self._read_at = 0.0
         self._failed_at: float | None = None
 
@@ -56,8 +59,13 @@ class Kept(Generic[T]):
 
     def refresh(self) -> T:
         """Read now; raises what ``load`` raises, and the value that stands is kept then."""
+        called = self._begun
         with self._lock:
-            return self._hold(self._load())
+            if self._begun == called:  # nobody else's read began after this call
+                return self._read()
+            if self._failure:
+                raise self._failure
+            return self._standing()
 
     def hold(self, value: T) -> None:
         """Keep a value that the caller has just written."""
@@ -78,14 +86,22 @@ class Kept(Generic[T]):
 
     def _try(self) -> None:
         try:
-            self._hold(self._load())
+            self._read()
         except Unavailable as error:
             self._failed_at = self._monotonic()
             logger.warning("%s could not be read: %s", self._what, error)
 
+    def _read(self) -> T:
+        self._begun += 1
+        try:
+            return self._hold(self._load())
+        except Unavailable as error:
+            self._failure = error
+            raise
+
     def _hold(self, value: T) -> T:
         self._value = (value,)
-        self._read_at, self._failed_at = self._monotonic(), None
+        self._read_at, self._failed_at, self._failure = self._monotonic(), None, None
         return value
 
     def _standing(self) -> T:

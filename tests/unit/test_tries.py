@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A write that meets other writers is given up in time for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.world import EVENT, World
+from waiting_room.adapters.memory_inlet import MemoryInlet
+from waiting_room.errors import Conflict, Unavailable
+from waiting_room.inlet import InletRecord, Strategy
+from waiting_room.inlet_control import InletControl
+from waiting_room.tries import WRITE_SECONDS, WRITE_TRIES, tries
+
+
+def test_quick_tries_are_bounded_in_number() -> None:
+    assert list(tries(lambda: 5.0)) == list(range(WRITE_TRIES))
+    assert list(tries(lambda: 5.0, 2)) == [0, 1]
+
+
+@pytest.mark.parametrize(("each", "made"), [(WRITE_SECONDS + 0.1, 1), (WRITE_SECONDS / 2, 3)])
+def test_slow_tries_are_bounded_in_time(each: float, made: int) -> None:
+    now = [0.0]
+    for _ in tries(lambda: now[0]):
+        now[0] += each
+    assert now[0] == pytest.approx(made * each)
+
+
+def test_the_first_try_is_made_in_any_case() -> None:
+    times = iter([0.0, 100.0])
+    assert list(tries(lambda: next(times))) == [0]
+
+
+def increment(world: World) -> None:
+    world.room.increment_serving_counter(EVENT, 1)
+
+
+def message(world: World) -> None:
+    world.room.set_message(EVENT, "hello")
+
+
+def reset(world: World) -> None:
+    world.room.reset_initial_state(EVENT)
+
+
+@pytest.mark.parametrize(
+    ("change", "write"), [(increment, "write"), (message, "set_message"), (reset, "reset")]
+)
+def test_a_change_that_slow_tables_and_others_hold_up_is_given_up(
+    change: Callable[[World], None], write: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, writes = World(), 0
+
+    def refused(*_: Any) -> None:
+        nonlocal writes
+        writes += 1
+        world.clock.now += 2
+        raise Conflict
+
+    monkeypatch.setattr(world.log, write, refused)
+    with pytest.raises(Unavailable, match="too many changes at once"):
+        change(world)
+    assert writes == 2
+
+
+def test_a_change_of_the_inlet_is_given_up_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, now = MemoryInlet(), [0.0]
+    targets = {"increment_by": 10}
+    store.write(None, InletRecord(EVENT, Strategy.PERIODIC, targets, targets, version=1))
+
+    def refused(*_: Any, **__: Any) -> None:
+        now[0] += 2
+        raise Conflict
+
+    monkeypatch.setattr(store, "change", refused)
+    with pytest.raises(Unavailable, match="too many changes at once"):
+        InletControl(store, lambda: now[0]).change(EVENT, True, None)
+    assert now[0] == 4
