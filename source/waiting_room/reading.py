@@ -49,13 +49,7 @@ def json_value(source: str | bytes, what: str) -> Any:
     """
     try:
         text = source.decode("utf-8") if isinstance(source, bytes) else source
-        content = json.loads(
-            text,
-            object_pairs_hook=_members,
-            parse_int=_whole,
-            parse_float=_number,
-            parse_constant=lambda _: _NO_NUMBER,
-        )
+        content = _DECODER.decode(text)
         _check(content, what)
     except UNREADABLE:
         raise InvalidInput(f"{what} is not valid JSON") from None
@@ -111,3 +105,12 @@ def _number(text: str) -> float | _NoNumber:
     if not math.isfinite(value):
         return _NO_NUMBER
     return int(value) if value.is_integer() and abs(value) <= MAX_EXACT else value
+
+
+# One for all texts: `json.loads` would make a decoder for each, which takes longer than a short text.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members,
+    parse_int=_whole,
+    parse_float=_number,
+    parse_constant=lambda _: _NO_NUMBER,
+)
