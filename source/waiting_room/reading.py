@@ -107,7 +107,7 @@ def _number(text: str) -> float | _NoNumber:
     return int(value) if value.is_integer() and abs(value) <= MAX_EXACT else value
 
 
-# One for all texts: `json.loads` would make a decoder for each, which takes longer than a short text.
+# One for all texts: `json.loads` would make one for each, which takes longer than a short text.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_members,
     parse_int=_whole,
