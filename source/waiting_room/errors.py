@@ -52,7 +52,7 @@ class UnknownRequest(RoomError):
 class NoLiveSession(RoomError):
     """There is no token whose session could be ended.
 
-    ``status`` is the one that is set already, as callers write it; None without a living token.
+    ``status`` is the one that is set already, as callers write it; None without a token.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:

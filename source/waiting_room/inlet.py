@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from waiting_room.errors import InvalidInput
 from waiting_room.queue import REQUEST_ID
-from waiting_room.reading import is_whole, json_object
+from waiting_room.reading import is_whole, json_object, read_whole
+
+MOST_EXITED = 1_000_000  # in one message: a place in the line is not opened for more at once
 
 
 class Strategy(StrEnum):
@@ -26,15 +27,25 @@ class Strategy(StrEnum):
 
 
 class Alarm(StrEnum):
-    """How the watched alarm stands; NONE means that no alarm was named."""
+    """How the watched alarm stands.
+
+    NONE: no alarm was named. MISSING: no alarm has the name. UNREADABLE: CloudWatch does not say.
+    """
 
     NONE = "NONE"
     OK = "OK"
     ALARM = "ALARM"
     INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
     MISSING = "MISSING"
+    UNREADABLE = "UNREADABLE"
 
 
+# What says nothing of the site: the deployment decides what it means. As in the AWS solution, an
+# alarm that does not exist brakes nothing by default.
+NO_DATA = {
+    Alarm.MISSING: "the alarm does not exist",
+    Alarm.INSUFFICIENT_DATA: "the alarm has insufficient data",
+}
 METRICS = {
     "generation": "generation", "serving": "serving_counter", "queue": "queue_counter",
     "holes": "holes", "tokens": "total_tokens", "expired": "positions_expired",
@@ -73,11 +84,16 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Departures:
-    """Who left the site, as a message tells it."""
+    """Who left the site, as a message tells it.
+
+    ``exited`` is how many left in all, those included whom the lists name. ``faults`` says what of
+    the message was left out, a sentence each, without a value of it.
+    """
 
     exited: int = 0
     completed: tuple[str, ...] = ()
     abandoned: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +124,18 @@ def braked(alarm: Alarm, go_on_insufficient_data: bool) -> str:
     """Why the alarm holds the inlet, as a sentence; empty when it does not."""
     if alarm is Alarm.ALARM:
         return "the alarm is in ALARM"
-    if alarm is Alarm.MISSING:
-        return "the alarm does not exist or cannot be read"
-    if alarm is Alarm.INSUFFICIENT_DATA and not go_on_insufficient_data:
-        return "the alarm has insufficient data"
+    if alarm is Alarm.UNREADABLE:
+        return "the alarm cannot be read"
+    if alarm in NO_DATA and not go_on_insufficient_data:
+        return NO_DATA[alarm]
     return ""
+
+
+def noted(opening: Opening, alarm: Alarm) -> Opening:
+    """The opening; its reason also says that the alarm does not exist, where that is so."""
+    if alarm is not Alarm.MISSING:
+        return opening
+    return Opening(opening.increment, f"{opening.reason}; {NO_DATA[alarm]}")
 
 
 def share(total: int, tick: int, ticks: int) -> int:
@@ -141,24 +164,41 @@ def max_size(size: int, figures: Figures, left: int, exited: int, *, fill: bool)
 
 
 def read_departures(message: str) -> Departures:
-    """Read ``{"exited": n?, "completed": [id…]?, "abandoned": [id…]?}``; raises InvalidInput.
+    """Read ``{"exited": n?, "completed": [id…]?, "abandoned": [id…]?}``.
 
-    An id that cannot be one, or that is named twice, is left out.
+    A number may be a text. A member that cannot be meant is left out, and an id that can be none;
+    the others count. Raises InvalidInput when the message is no JSON object.
     """
     content = json_object(message, "the message")
-    exited = content.get("exited", 0)
-    if not is_whole(exited) or not 0 <= exited <= 1_000_000:
-        raise InvalidInput("exited must be a whole number from 0 to 1000000")
-    completed = _ids(content, "completed")
-    abandoned = tuple(one for one in _ids(content, "abandoned") if one not in set(completed))
-    return Departures(exited, completed, abandoned)
+    faults: list[str] = []
+    exited = _exited(content.get("exited"), faults)
+    completed = _ids(content, "completed", faults)
+    named = set(completed)
+    abandoned = tuple(one for one in _ids(content, "abandoned", faults) if one not in named)
+    return Departures(exited, completed, abandoned, tuple(faults))
 
 
-def _ids(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    values = content.get(name, [])
+def _exited(value: object, faults: list[str]) -> int:
+    if isinstance(value, str):
+        value = read_whole(value.strip(), 0, MOST_EXITED)
+    elif value is None:
+        return 0
+    if is_whole(value) and 0 <= value <= MOST_EXITED:
+        return value
+    faults.append(f"exited must be a whole number from 0 to {MOST_EXITED}")
+    return 0
+
+
+def _ids(content: Mapping[str, Any], name: str, faults: list[str]) -> tuple[str, ...]:
+    values = content.get(name)
+    if values is None:
+        return ()
     if not isinstance(values, list):
-        raise InvalidInput(f"{name} must be a list of request ids")
-    valid = (one for one in values if isinstance(one, str) and REQUEST_ID.fullmatch(one))
+        faults.append(f"{name} must be a list of request ids")
+        return ()
+    valid = [one.lower() for one in values if isinstance(one, str) and REQUEST_ID.fullmatch(one)]
+    if len(valid) < len(values):
+        faults.append(f"{len(values) - len(valid)} of {name} are no request ids")
     return tuple(dict.fromkeys(valid))
 
 

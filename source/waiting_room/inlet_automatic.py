@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from waiting_room.inlet import Alarm, Figures, Opening, braked
+from waiting_room.inlet import NO_DATA, Alarm, Figures, Opening, braked
 
 MINUTE = 60.0
 ANSWER_COUNTS = 60.0  # s that an own move outweighs figures which do not show it yet
@@ -130,7 +130,7 @@ def signal(
     """One signal from an alarm and from what the site reported ``age`` seconds ago; worst wins."""
     silent = alarm is Alarm.NONE and reported is None
     health, ceiling = Health.ABSENT if silent else Health.GOOD, 1.0
-    if alarm is Alarm.INSUFFICIENT_DATA:
+    if alarm in NO_DATA:
         health = Health.GOOD if go_on_insufficient_data else Health.UNKNOWN
     elif braked(alarm, go_on_insufficient_data):
         health = Health.POOR

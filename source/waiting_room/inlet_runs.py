@@ -26,6 +26,7 @@ from waiting_room.inlet import (
     Opening,
     braked,
     max_size,
+    noted,
     periodic,
     read_departures,
 )
@@ -55,11 +56,11 @@ class _Unanswered(Unavailable):
 
 @dataclass(frozen=True)
 class _Left:
-    """How many visitors left by one message, ``exited`` of them without a session that ended."""
+    """How many visitors left by one message, ``unnamed`` of them without a session that ended."""
 
     message_id: str
     left: int
-    exited: int
+    unnamed: int
 
 
 class Inlet:
@@ -82,13 +83,13 @@ class Inlet:
         ticks = self._settings.ticks_per_minute
 
         def tick(index: int, mark: Sequence[str]) -> Opening:
-            return self._step(
-                lambda record, _: (
-                    self._held(record) or periodic(record.targets["increment_by"], index, ticks),
-                    {},
-                ),
-                seen=mark,
-            )
+            def decision(record: InletRecord, _: Fresh) -> tuple[Opening, Mapping[str, Any]]:
+                held, alarm = self._held(record)
+                return held or noted(
+                    periodic(record.targets["increment_by"], index, ticks), alarm
+                ), {}
+
+            return self._step(decision, seen=mark)
 
         return self._minute(event, left, tick)
 
@@ -109,7 +110,7 @@ class Inlet:
         def fill(record: InletRecord, fresh: Fresh) -> tuple[Opening, Mapping[str, Any]]:
             new = [one for one in left if one.message_id in fresh]
             gone = sum(one.left for one in new)
-            return self._fill(record, gone, sum(one.exited for one in new), fill=False)
+            return self._fill(record, gone, sum(one.unnamed for one in new), fill=False)
 
         return self._step(fill, seen=[one.message_id for one in left])
 
@@ -230,33 +231,38 @@ class Inlet:
         kept = (*before.seen, *(one for one in seen if one not in before.seen))
         return replace(before, version=before.version + 1, seen=kept[-SEEN:])
 
-    def _held(self, record: InletRecord) -> Opening | None:
-        """Why nothing may be opened now; None when something may."""
+    def _held(self, record: InletRecord) -> tuple[Opening | None, Alarm]:
+        """Why nothing may be opened now, None when something may; and how the alarm stands."""
         reason = "paused by an operator" if record.paused else ""
         reason = reason or self._settings.window.closed(self._clock())
-        reason = reason or braked(self._read_alarm(), self._settings.go_on_insufficient_data)
-        return Opening(0, reason) if reason else None
+        alarm = Alarm.NONE if reason else self._read_alarm()
+        reason = reason or braked(alarm, self._settings.go_on_insufficient_data)
+        return Opening(0, reason) if reason else None, alarm
 
     def _read_alarm(self) -> Alarm:
         if not self._settings.alarm:
             return Alarm.NONE
         try:
-            return self._alarm()
+            alarm = self._alarm()
         except Unavailable as error:
             logger.warning("the alarm cannot be read, so it holds: %s", error)
-            return Alarm.MISSING
+            return Alarm.UNREADABLE
+        if alarm is Alarm.MISSING:
+            logger.error("no alarm has the name that CLOUDWATCH_ALARM_NAME gives")
+        return alarm
 
     def _decide(self, record: InletRecord, _: Fresh) -> tuple[Opening, Mapping[str, Any]]:
         now = self._clock()
         reason = "paused by an operator" if record.paused else self._settings.window.closed(now)
         if reason:
             return Opening(0, reason), record.memory
+        alarm = self._read_alarm()
         decision = decide(
             Flow.from_json(record.memory),
             self._room.figures(record.event_id),
             Targets(**record.targets),
             signal(
-                self._read_alarm(),
+                alarm,
                 self._settings.go_on_insufficient_data,
                 record.health,
                 now - record.health_at,
@@ -265,17 +271,19 @@ class Inlet:
             tick=MINUTE / self._settings.ticks_per_minute,
             no_show_after=self._settings.no_show_after,
         )
-        return decision.opening, decision.flow.to_json()
+        return noted(decision.opening, alarm), decision.flow.to_json()
 
     def _fill(
         self, record: InletRecord, left: int, exited: int, *, fill: bool
     ) -> tuple[Opening, Mapping[str, Any]]:
-        held = self._held(record)
+        held, alarm = self._held(record)
         if held:
             return held, record.memory
         now = self._clock()
         figures = self._with_own_move(self._room.figures(record.event_id), record.memory, now)
-        opening = max_size(record.targets["max_size"], figures, left, exited, fill=fill)
+        opening = noted(
+            max_size(record.targets["max_size"], figures, left, exited, fill=fill), alarm
+        )
         if not opening.increment:
             return opening, record.memory
         return opening, {
@@ -310,10 +318,13 @@ class Inlet:
             if message_id in seen or message_id in found:
                 continue
             try:
-                found[message_id] = read_departures(message)
+                told = read_departures(message)
             except InvalidInput as error:
                 logger.warning("a message about departures was left out: %s", error)
-                found[message_id] = Departures()
+                told = Departures()
+            for fault in told.faults:
+                logger.warning("a part of a message about departures was left out: %s", fault)
+            found[message_id] = told
         return found
 
     def _end_sessions(self, told: Mapping[str, Departures]) -> list[_Left]:
@@ -333,5 +344,5 @@ class Inlet:
                     ended += self._room.end_sessions(
                         self._settings.event_id, new, status, message_id
                     )
-            left.append(_Left(message_id, ended + part.exited, part.exited))
+            left.append(_Left(message_id, max(ended, part.exited), max(0, part.exited - ended)))
         return left

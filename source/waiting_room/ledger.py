@@ -78,11 +78,11 @@ class Ledger:
         return self.current(event_id, lambda: self._counters.look(event_id, self.now()))
 
     def count(self, outcome: Outcome) -> bool:
-        """Count a token, and its session if that has ended; once, however often it is called.
+        """Count a token, and its session if that ended in time; once, however often it is called.
 
         False when the counters know that its line was reset.
         """
-        if outcome.status is SessionStatus.OPEN:
+        if outcome.counted_status is SessionStatus.OPEN:
             counted = self.best_effort(
                 outcome.event_id,
                 lambda: self._counters.count_token(

@@ -139,4 +139,5 @@ def outcome_from_item(item: dict[str, Any]) -> Outcome:
         issuer=item.get("issuer", {"S": ""})["S"],
         key_id=item.get("key_id", {"S": ""})["S"],
         status=SessionStatus(item["session_status"]["S"]),
+        ended_at=int(item.get("ended_at", {"N": "0"})["N"]),
     )

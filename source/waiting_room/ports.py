@@ -202,7 +202,7 @@ class Outcomes(Protocol):
         now: int,
         mark: str,
     ) -> Ending:
-        """Set the status of an open session whose token lives; answers what stands then.
+        """Set the status of an open session, also of a token that died; answers what stands then.
 
         ``mark`` is the call's own: a call that is made again with it finds that it was done.
         """

@@ -77,6 +77,7 @@ class Outcome:
     issuer: str = ""
     key_id: str = ""
     status: SessionStatus = SessionStatus.OPEN
+    ended_at: int = 0
 
     def is_active(self, now: int) -> bool:
         """A token that is neither expired, completed nor abandoned."""
@@ -86,6 +87,20 @@ class Outcome:
     def is_token(self) -> bool:
         """Whether the position took a token."""
         return self.kind is OutcomeKind.TOKEN
+
+    @property
+    def counted_status(self) -> SessionStatus:
+        """The status that the figures count."""
+        return counted_status(self.status, self.ended_at, self.expires_at)
+
+
+def counted_status(status: SessionStatus, ended_at: int, expires_at: int) -> SessionStatus:
+    """The status of a session that the figures count.
+
+    A session that ended after its token died is open to them: its visitor left the figures with
+    the token, and leaves them once.
+    """
+    return status if ended_at < expires_at else SessionStatus.OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +252,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """A token row as the counters need it."""
+    """A token row as the counters need it; ``status`` is the one that the figures count."""
 
     position: int
     expires_at: int

@@ -152,7 +152,7 @@ def settle(state: EventState, tokens: Iterable[LiveToken], upto: int, now: int) 
     """Move the settled mark over swept positions whose tokens are all dead.
 
     ``tokens`` are those above the mark up to ``upto``, which is not above the swept mark.
-    A dead token can no longer be ended, so the figures below the mark are final.
+    A session that ends after its token died is not counted: the figures below the mark are final.
     """
     rows = sorted(tokens, key=lambda row: row.position)
     alive = next((row for row in rows if now < row.expires_at), None)

@@ -187,7 +187,7 @@ class Room:
         actor: Actor = UNKNOWN,
         call_id: str = "",
     ) -> None:
-        """End the session of a token that lives.
+        """End the session of a token, once, also after the token expired.
 
         A call that ``actor`` repeats with the same ``call_id`` succeeds again.
         Raises NoLiveSession, RoomWasReset, InvalidInput.
@@ -246,7 +246,7 @@ class Room:
         return self._minute_worker.minute(event_id, tick)
 
     def report(self, event_id: str) -> Counts:
-        """Read the figures and put them on the bus when events are on."""
+        """Read the figures, and put them on the bus where the settings ask for it."""
         counts = self.counts(event_id)
         self._announcements.figures(event_id, counts)
         return counts

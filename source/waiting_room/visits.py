@@ -35,9 +35,12 @@ class Visits:
     def end(
         self, event_id: str, request_id: str, status: object, actor: Actor, call_id: str
     ) -> None:
-        """End the session of a token that lives, and count it.
+        """End the session of a token, and count it where the token lives.
 
-        Raises RoomWasReset for a line that was reset, also between the read and the write.
+        A token that died took its visitor out of the figures already; its session can still be
+        ended, once, as operators do with the list of expired tokens.
+        Raises NoLiveSession, and RoomWasReset for a line that was reset, also between the read and
+        the write.
         """
         self._settings.event(event_id)
         chosen = sessions.check_status(status)
@@ -45,7 +48,7 @@ class Visits:
             event_id, queue.check_request_id(request_id), known_generation=None, consistent=True
         )
         if row is None:
-            raise NoLiveSession("this request has no living token")
+            raise NoLiveSession("this request has no token")
         if row.generation < generation:
             raise RoomWasReset("the waiting room was reset since; join again")
         mark = actor.mark(call_id)
@@ -103,7 +106,7 @@ class Visits:
             now=now,
         )
         answer: dict[str, Any] = {
-            "request_id": request_id,
+            "request_id": row.request_id,
             "queue_number": row.position,
             "entry_time": row.entry_time,
             "state": state.value,

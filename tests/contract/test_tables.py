@@ -118,7 +118,7 @@ def test_expiries_leave_tokens_alone_and_may_be_repeated(tables: Tables, event_i
     assert len(kinds) == 39
 
 
-def test_only_an_open_session_of_a_living_token_ends(tables: Tables, event_id: str) -> None:
+def test_only_an_open_session_of_a_token_ends(tables: Tables, event_id: str) -> None:
     for position in (1, 2, 3):
         tables.outcomes.decide(token(place(event_id, position)))
     tables.outcomes.decide(expiry(place(event_id, 4)))
@@ -133,7 +133,14 @@ def test_only_an_open_session_of_a_living_token_ends(tables: Tables, event_id: s
         False, first.outcome
     )
     late = end(event_id, 1, 2, SessionStatus.ABANDONED, NOW + 60, "third")
-    assert late == Ending(False, tables.outcomes.get(event_id, 1, 2))
+    assert late == Ending(True, tables.outcomes.get(event_id, 1, 2))
+    assert late.outcome
+    assert (late.outcome.status, late.outcome.ended_at) == (SessionStatus.ABANDONED, NOW + 60)
+    assert end(event_id, 1, 2, SessionStatus.ABANDONED, NOW + 61, "again") == Ending(
+        False, late.outcome
+    )
+    counted = {row.position: row.status for row in tables.outcomes.tokens(event_id, 1, 1, 4)}
+    assert counted == {1: SessionStatus.COMPLETED, 2: SessionStatus.OPEN, 3: SessionStatus.OPEN}
     unused = end(event_id, 1, 4, SessionStatus.ABANDONED, NOW, "fourth")
     assert unused == Ending(False, tables.outcomes.get(event_id, 1, 4))
     assert end(event_id, 1, 9, SessionStatus.ABANDONED, NOW, "fifth") == Ending(False)

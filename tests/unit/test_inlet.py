@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import uuid
@@ -14,7 +15,16 @@ from hypothesis import strategies as st
 
 from tests.inlet_world import EVENT, START, CountingRoom, InletWorld, inlet_settings, sns
 from waiting_room.errors import InvalidInput, Unavailable, UnknownRequest
-from waiting_room.inlet import Alarm, Figures, InletRecord, Window, max_size, read_departures, share
+from waiting_room.inlet import (
+    Alarm,
+    Departures,
+    Figures,
+    InletRecord,
+    Window,
+    max_size,
+    read_departures,
+    share,
+)
 from waiting_room.inlet_control import InletControl
 from waiting_room.settings import SettingsError
 
@@ -85,7 +95,9 @@ def test_ticks_stay_within_the_time_of_the_function() -> None:
     [
         (Alarm.OK, "hold", True),
         (Alarm.ALARM, "go", False),
-        (Alarm.MISSING, "go", False),
+        (Alarm.MISSING, "go", True),
+        (Alarm.MISSING, "hold", False),
+        (Alarm.UNREADABLE, "go", False),
         (Alarm.INSUFFICIENT_DATA, "go", True),
         (Alarm.INSUFFICIENT_DATA, "hold", False),
     ],
@@ -105,7 +117,26 @@ def test_an_alarm_that_cannot_be_read_holds() -> None:
 
     world = InletWorld({"CLOUDWATCH_ALARM_NAME": "Slow"}, alarm=unreadable)
     assert world.periodic() == [0]
-    assert world.last == (0, "the alarm does not exist or cannot be read")
+    assert world.last == (0, "the alarm cannot be read")
+
+
+@pytest.mark.parametrize("strategy", ["Periodic", "MaxSize", "Automatic"])
+def test_an_alarm_that_does_not_exist_is_told(
+    strategy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = InletWorld(
+        {"INLET_STRATEGY": strategy, "CLOUDWATCH_ALARM_NAME": "Gone", "TICKS_PER_MINUTE": 1},
+        alarm=lambda: Alarm.MISSING,
+    )
+    if strategy == "Periodic":
+        world.periodic()
+    elif strategy == "MaxSize":
+        world.inlet.run_max_size({})
+    else:
+        world.inlet.run_automatic({}, lambda: 60.0)
+    assert sum(world.room.increments) > 0
+    assert world.last[1].endswith("; the alarm does not exist")
+    assert "no alarm has the name that CLOUDWATCH_ALARM_NAME gives" in caplog.text
 
 
 def test_without_an_alarm_nobody_asks_for_one() -> None:
@@ -347,8 +378,8 @@ def test_an_id_sent_again_in_another_message_is_not_counted() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "", "{", "[]", "3", '"x"', '{"exited": -1}', '{"exited": true}', '{"exited": 1.5}',
-        '{"exited": 10000000}', '{"completed": "x"}', "[" * 100_000, '{"exited": NaN}',
+        "", "{", "[]", "3", '"x"', "null", "[" * 100_000, '{"exited": NaN}',
+        '{"exited": 1, "exited": 2}',
     ],
 )  # fmt: skip
 def test_a_bad_message_is_left_out_and_the_others_count(message: str) -> None:
@@ -358,11 +389,63 @@ def test_a_bad_message_is_left_out_and_the_others_count(message: str) -> None:
     assert world.inlet.run_max_size(sns(message, {"exited": 2})).increment == 2
 
 
+@pytest.mark.parametrize(
+    ("exited", "counted"),
+    [
+        ("3", 3), ("3.0", 3), ('"3"', 3), ('" 3 "', 3), ("null", 0), ("0", 0), ('"1000000"', 10**6),
+    ],
+)  # fmt: skip
+def test_a_number_may_be_a_text(exited: str, counted: int) -> None:
+    assert read_departures(f'{{"exited": {exited}}}') == Departures(counted)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("exited", value, "exited must be a whole number from 0 to 1000000")
+        for value in ("-1", "true", "1.5", "10000000", '"ten"', '"-1"', '"1.5"', "[]", "{}", '""')
+    ]
+    + [
+        (name, value, f"{name} must be a list of request ids")
+        for name in ("completed", "abandoned")
+        for value in ('"secret-id"', "3", "{}", "true")
+    ],
+)
+def test_a_member_that_cannot_be_meant_leaves_itself_out_alone(
+    name: str, value: str, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = ids(2)
+    good: dict[str, object] = {"exited": 2, "completed": left[:1], "abandoned": left[1:]}
+    del good[name]
+    message = json.dumps(good)[:-1] + f', "{name}": {value}}}'
+    assert read_departures(message).faults == (fault,)
+    world = max_size_world(serving=100, queue=300, tokens=100, active=100)
+    world.room.sessions = set(left)
+    opened = world.inlet.run_max_size(sns(message)).increment
+    assert opened == (2 if name == "exited" else 1)
+    assert fault in caplog.text
+    assert "secret-id" not in caplog.text
+
+
+def test_who_is_named_is_among_those_who_exited() -> None:
+    left = ids(3)
+    world = max_size_world(serving=50, queue=300, tokens=50, active=50)
+    world.room.sessions = set(left)
+    assert world.inlet.run_max_size(sns({"exited": 5, "completed": left})).increment == 5
+    world.clock.now += 61
+    more = ids(2)
+    world.room.sessions = set(more)
+    assert world.inlet.run_max_size(sns({"exited": 1, "abandoned": more})).increment == 2
+
+
 def test_ids_that_cannot_be_are_left_out() -> None:
     good = ids(2)
     sent = '{"completed": ["%s", 7, null, "../x", "%s"], "abandoned": ["%s", "%s"]}'
     found = read_departures(sent % (good[0], good[0], good[0], good[1]))
     assert (found.completed, found.abandoned) == ((good[0],), (good[1],))
+    assert found.faults == ("3 of completed are no request ids",)
+    upper = read_departures(f'{{"completed": ["{good[0].upper()}", "{good[0]}"]}}')
+    assert upper == Departures(completed=(good[0],))
 
 
 @given(st.integers(1, 10_000), counts, counts, counts, counts, counts, st.booleans())

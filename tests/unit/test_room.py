@@ -7,7 +7,14 @@ import pytest
 
 from tests.world import EVENT, World, outcome_of
 from waiting_room import recovery, serving
-from waiting_room.errors import Conflict, CountersLost, InvalidInput, NoLiveSession, RoomWasReset
+from waiting_room.errors import (
+    Conflict,
+    CountersLost,
+    InvalidInput,
+    NoLiveSession,
+    RoomWasReset,
+    SessionEnded,
+)
 
 
 @pytest.fixture
@@ -119,6 +126,50 @@ def test_expired_tokens_are_those_nobody_ended(world: World) -> None:
     rest, end = world.room.expired_tokens(EVENT, 3, mark)
     assert page + rest == visitors[1:5]
     assert end is None
+
+
+def test_the_session_of_an_expired_token_ends_once_and_changes_no_figure(world: World) -> None:
+    visitors = world.visitors(4)
+    world.serve(4)
+    for visitor in visitors:
+        world.token(visitor)
+    world.room.update_session(EVENT, visitors[3], 1)
+    world.clock.now += 3600
+    assert world.room.expired_tokens(EVENT, 10, None) == (visitors[:3], None)
+    before = world.room.counts(EVENT)
+    assert (before.tokens, before.active, before.completed, before.abandoned) == (4, 0, 1, 0)
+    for visitor, status in zip(visitors[:2], (-1, 1), strict=True):
+        world.room.update_session(EVENT, visitor, status)
+        with pytest.raises(NoLiveSession) as told:
+            world.room.update_session(EVENT, visitor, -1)
+        assert told.value.members == {"reason": "already_set", "status": status}
+        with pytest.raises(SessionEnded):
+            world.token(visitor)
+    assert world.room.expired_tokens(EVENT, 10, None) == (visitors[2:3], None)
+    assert world.room.ended_sessions(EVENT) == ([], None)
+    rows = [world.outcomes.get(EVENT, 1, position) for position in (1, 2, 3, 4)]
+    world.room.publish_outcomes(rows)
+    ended = [detail for kind, detail in world.published if kind == "session_updated"]
+    assert [(one["request_id"], one["status"]) for one in ended] == [
+        (visitors[0], "abandoned"), (visitors[1], "completed"), (visitors[3], "completed"),
+    ]  # fmt: skip
+    assert world.room.counts(EVENT) == before
+    world.memory.lose()
+    assert world.room.counts(EVENT) == before
+
+
+def test_an_ending_behind_the_settled_mark_changes_no_figure(world: World) -> None:
+    visitor = world.visitors(1)[0]
+    world.serve(1)
+    world.token(visitor)
+    for seconds in (91, 91, 3600, 60):
+        world.minute(seconds)
+    assert world.log.read(EVENT).settled == 1
+    world.room.update_session(EVENT, visitor, -1)
+    for _ in range(2):
+        counts = world.room.counts(EVENT)
+        assert (counts.tokens, counts.active, counts.completed, counts.abandoned) == (1, 0, 0, 0)
+        world.memory.lose()
 
 
 def test_a_reset_starts_a_new_line_and_tells_the_old_one(world: World) -> None:  # lesson 20

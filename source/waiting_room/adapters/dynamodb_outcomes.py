@@ -23,7 +23,14 @@ from waiting_room.adapters.dynamodb_items import (
 from waiting_room.errors import Unavailable
 from waiting_room.messages import outcome_from_item
 from waiting_room.ports import ENDED_SHARDS
-from waiting_room.records import Ending, LiveToken, Outcome, OutcomeKind, SessionStatus
+from waiting_room.records import (
+    Ending,
+    LiveToken,
+    Outcome,
+    OutcomeKind,
+    SessionStatus,
+    counted_status,
+)
 from waiting_room.settings import ROW_LIFE
 
 WHAT = "the token table"
@@ -98,10 +105,8 @@ class DynamoOutcomes:
                         "SET #status = :status, ended_at = :now, ended_line = :line, "
                         "ended_by = :mark"
                     ),
-                    ConditionExpression=(
-                        "#kind = :token AND #status = :open AND #expires_at > :now"
-                    ),
-                    ExpressionAttributeNames=_NAMES,
+                    ConditionExpression="#kind = :token AND #status = :open",
+                    ExpressionAttributeNames={"#kind": "kind", "#status": "session_status"},
                     ExpressionAttributeValues={
                         **_values(now),
                         ":line": {"S": _ended_line(event_id, generation, position)},
@@ -143,13 +148,14 @@ class DynamoOutcomes:
             values={":token": {"S": OutcomeKind.TOKEN.value}},
             TableName=self._table,
             FilterExpression="#kind = :token",
-            ProjectionExpression="#position, #expires_at, #status",
+            ProjectionExpression="#position, #expires_at, #status, ended_at",
             ConsistentRead=True,
         ):
+            expires_at = number(item, "expires_at")
+            ended_at = number(item, "ended_at") if "ended_at" in item else 0
+            status = SessionStatus(text(item, "session_status"))
             yield LiveToken(
-                number(item, "position"),
-                number(item, "expires_at"),
-                SessionStatus(text(item, "session_status")),
+                number(item, "position"), expires_at, counted_status(status, ended_at, expires_at)
             )
 
     def ended_page(

@@ -466,10 +466,11 @@ class MemoryOutcomes:
         with self._lock:
             place = (event_id, generation, position)
             row = self._rows.get(place)
-            if row is None or not row.is_active(now):
+            if row is None or not row.is_token or row.status is not SessionStatus.OPEN:
                 return Ending(self._ended_by.get(place) == mark, row)
-            self._rows[place], self._ended_by[place] = replace(row, status=status), mark
-            return Ending(True, self._rows[place])
+            ended = replace(row, status=status, ended_at=now)
+            self._rows[place], self._ended_by[place] = ended, mark
+            return Ending(True, ended)
 
     def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range."""
@@ -483,7 +484,7 @@ class MemoryOutcomes:
     def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
         """The tokens of a range."""
         return [
-            LiveToken(row.position, row.expires_at, row.status)
+            LiveToken(row.position, row.expires_at, row.counted_status)
             for row in self.between(event_id, generation, first, last)
             if row.is_token
         ]
