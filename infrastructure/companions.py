@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infrastructure.config import EVENT_ID
+from infrastructure.config import AN_EVENT
 from infrastructure.inlet_resources import INLETS
 from infrastructure.parameters import ParameterError, Parameters, choice, number, text, texts
 from waiting_room.inlet_settings import MAX_EPOCH, MAX_TICKS
 from waiting_room.oidc import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.oidc_settings import RESTART_AFTER
-from waiting_room.settings import MAX_INCREMENT
+from waiting_room.settings import EVENT_ID, MAX_INCREMENT
 
 CORE, AUTHORIZER, SAMPLE, OPENID, INLET = "core", "authorizer", "sample", "openid", "inlet"
 STACKS = (CORE, AUTHORIZER, SAMPLE, OPENID, INLET)
 GETTING_STARTED = f"{CORE},{AUTHORIZER},{SAMPLE}"
 ADDRESS = r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?"
 AN_ADDRESS = "an https address without a query"
-AN_EVENT = "1 to 64 letters, digits, dashes or underscores"
 REDIRECT = r"(https?://[^\s,*]+)"
 
 
@@ -64,7 +63,11 @@ class AuthorizerConfig(Parameters):
         "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, means=AN_ADDRESS
     )
     event_id: str = text(
-        "WaitingRoomEventID", "core's EventId", pattern=EVENT_ID, means=AN_EVENT, default="Sample"
+        "WaitingRoomEventID",
+        "core's EventId",
+        pattern=EVENT_ID.pattern,
+        means=AN_EVENT,
+        default="Sample",
     )
     issuer: str = text("IssuerURI", "core's PublicTokenIssuer", pattern=ADDRESS, means=AN_ADDRESS)
 
@@ -86,7 +89,11 @@ class SampleConfig(Parameters):
         means="a region like eu-central-1",
     )
     event_id: str = text(
-        "EventID", "core's EventId", pattern=EVENT_ID, means=AN_EVENT, default="Sample"
+        "EventID",
+        "core's EventId",
+        pattern=EVENT_ID.pattern,
+        means=AN_EVENT,
+        default="Sample",
     )
 
 

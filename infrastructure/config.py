@@ -18,8 +18,8 @@ from infrastructure.parameters import (
     text,
     texts,
 )
-from infrastructure.resources import ASSIGN
-from waiting_room.settings import MAX_VALIDITY, MIN_VALIDITY
+from infrastructure.resources import ASSIGN, MAX_ROTATION_DAYS
+from waiting_room.settings import EVENT_ID, MAX_VALIDITY, MIN_VALIDITY
 
 # CloudWatch's periods in days, by CDK's name for each
 LOG_PERIODS = {
@@ -35,7 +35,7 @@ LOG_PERIODS = {
     1827: "FIVE_YEARS",
     3653: "TEN_YEARS",
 }
-EVENT_ID = r"[A-Za-z0-9_-]{1,64}"
+AN_EVENT = "1 to 64 letters, digits, dashes, dots or underscores"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +60,8 @@ class CoreConfig(Parameters):
         "EventId",
         "name of the event; clients send it",
         default="Sample",
-        pattern=EVENT_ID,
-        means="1 to 64 letters, digits, dashes or underscores",
+        pattern=EVENT_ID.pattern,
+        means=AN_EVENT,
     )
     validity_period: int = number(
         "ValidityPeriod",
@@ -72,7 +72,7 @@ class CoreConfig(Parameters):
     )
     enable_events_generation: bool = flag(
         "EnableEventsGeneration",
-        "put events on the bus; adds an interface endpoint for EventBridge",
+        "put the figures on the bus each minute; the other events are always there",
         default=False,
     )
     redis_port: int = number(
@@ -130,7 +130,7 @@ class CoreConfig(Parameters):
     )
     vpc_id: str = text(
         "VpcId",
-        "an existing VPC; it must reach DynamoDB, Secrets Manager (and EventBridge) by itself",
+        "an existing VPC; it must reach DynamoDB, Secrets Manager, SQS and EventBridge by itself",
         default="",
         pattern=r"vpc-[0-9a-f]{8,17}",
         means="a VPC id like vpc-0123456789abcdef0",
@@ -230,6 +230,13 @@ class CoreConfig(Parameters):
         default=5_000,
         low=1,
         high=10**6,
+    )
+    key_rotation_days: int = number(
+        "KeyRotationDays",
+        "days between two signing keys; 0 for never: authorizers that keep one key need that",
+        default=0,
+        low=0,
+        high=MAX_ROTATION_DAYS,
     )
     edge_key: int = number(
         "EdgeKey",

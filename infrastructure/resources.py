@@ -70,9 +70,17 @@ ASSIGN = Function(
 PUBLISH = Function("publish_events", 30, 512, batch_size=100, batch_window=1)
 SWEEP = Function("sweep_positions", 55, 1024, schedule="rate(1 minute)")
 REPORT = Function("report_metrics", 20, 512, schedule="rate(1 minute)")
-ROTATE = Function("rotate_keys", 30, 512, schedule="rate(30 days)")
+ROTATE = Function("rotate_keys", 30, 512)  # its schedule is a choice: rotation
 SET_UP = Function("set_up", 60, 512)
 WORKERS = (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE, SET_UP)
+MAX_ROTATION_DAYS = 365
+
+
+def rotation(days: int) -> str:
+    """The schedule of ROTATE for a new key every so many days; empty for 0, which is never."""
+    if not days:
+        return ""
+    return "rate(1 day)" if days == 1 else f"rate({days} days)"
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ REVIEWED = (
     Reviewed(
         r"AwsSolutions-SMG4",
         r"Core/SigningKeys/Resource",
-        "The room rotates its keys itself on a schedule, publishing each before it signs.",
+        "The room changes its keys itself; each is published before it signs.",
     ),
     Reviewed(
         r"AwsSolutions-SMG4",

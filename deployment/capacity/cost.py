@@ -34,6 +34,7 @@ def event_bill(usage: Usage, topology: Topology, prices: Prices) -> Bill:
         "DynamoDB": usage.writes / MILLION * prices["dynamodb_million_writes"]
         + usage.reads / MILLION * prices["dynamodb_million_reads"]
         + usage.stored_gb * prices["dynamodb_gb_month"],
+        "EventBridge": usage.bus_events / MILLION * prices["eventbridge_million_events"],
         "Logs and traces": usage.log_gb * prices["logs_gb"]
         + usage.function_calls * TRACED / MILLION * prices["trace_million"],
     }

@@ -42,7 +42,7 @@ STANDARD = Topology(
     "this room",
     nodes={"redis cache.t4g.small": 2},
     nat_gateways=0,
-    endpoints=4,  # Secrets Manager and SQS in two zones
+    endpoints=6,  # Secrets Manager, SQS and EventBridge in two zones
     alarms=20,
     dashboards=1,
     metrics=METRICS,
@@ -54,7 +54,7 @@ STANDARD = Topology(
     functions_each_minute=2,
 )
 CHEAP = replace(
-    STANDARD, name="its cheap profile", nodes={"valkey cache.t4g.micro": 1}, endpoints=2
+    STANDARD, name="its cheap profile", nodes={"valkey cache.t4g.micro": 1}, endpoints=3
 )
 PREDECESSOR = Topology(
     "AWS solution v1.1.15",

@@ -25,7 +25,10 @@ ROW_BYTES = 400.0  # of a position or a token, with its share of the index
 
 @dataclass(frozen=True)
 class Usage:
-    """Counts for a whole event; ``gb`` is data from the edge to browsers."""
+    """Counts for a whole event; ``gb`` is data from the edge to browsers.
+
+    ``bus_events`` are the tokens; who ends sessions has an event more for each.
+    """
 
     edge_requests: float = 0.0
     gb: float = 0.0
@@ -38,6 +41,7 @@ class Usage:
     stored_gb: float = 0.0
     redis_commands: float = 0.0
     log_gb: float = 0.0
+    bus_events: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ def usage_of(outcome: Outcome, operations: Operations, assumed: Assumptions) -> 
         stored_gb=2 * visitors * ROW_BYTES / 1e9,
         redis_commands=sum(count * op.redis for count, op, _ in everything),
         log_gb=calls * assumed.log_bytes / 1e9,
+        bus_events=visitors,
     )
 
 
@@ -139,6 +144,7 @@ def their_usage(outcome: Outcome, operations: Operations, assumed: Assumptions) 
         stored_gb=2 * visitors * ROW_BYTES / 1e9,
         redis_commands=visitors + 2.5 * origin,
         log_gb=calls * assumed.log_bytes / 1e9,
+        bus_events=visitors,
     )
 
 

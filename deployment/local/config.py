@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from infrastructure.openid_resources import CODES
-from infrastructure.resources import TABLES
+from infrastructure.resources import MAX_ROTATION_DAYS, TABLES
 from waiting_room.authorizer_settings import AuthorizerSettings
 from waiting_room.errors import InvalidInput
 from waiting_room.inlet_settings import InletSettings
@@ -60,6 +60,7 @@ DEFAULTS = {
     "OPENID_REDIRECT_URIS": "http://127.0.0.1:8080/callback http://localhost:8080/callback",
     "AWS_REGION": "eu-central-1",
     "POWERTOOLS_SERVICE_NAME": "waiting-room",
+    "KEY_ROTATION_DAYS": "0",
     "MINUTE_SECONDS": "60",  # of the schedules; tests do not wait that long
     "ASSIGN_WORKERS": "1",  # one keeps joins of the same second in order, several are faster
     "BRAND": "{}",  # of the waiting page, JSON
@@ -196,6 +197,10 @@ def _check_settings(env: Mapping[str, str]) -> None:
         raise ConfigError(
             "MINUTE_SECONDS must be a number of seconds"
             f" from {SHORTEST_MINUTE} to {LONGEST_MINUTE}."
+        )
+    if read_whole(env["KEY_ROTATION_DAYS"], 0, MAX_ROTATION_DAYS) is None:
+        raise ConfigError(
+            f"KEY_ROTATION_DAYS must be a whole number from 0 to {MAX_ROTATION_DAYS}."
         )
     if read_whole(env["ASSIGN_WORKERS"], 1, MOST_WORKERS) is None:
         raise ConfigError(f"ASSIGN_WORKERS must be a whole number from 1 to {MOST_WORKERS}.")

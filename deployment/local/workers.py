@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from deployment.local import config
 from deployment.local.pollers import Poller, QueueBatches, StreamBatches, sns_event
 from deployment.local.schedules import Schedule
 from infrastructure.inlet_resources import INLETS, MAX_SIZE
-from infrastructure.resources import ASSIGN, PUBLISH, TOKENS, WORKERS, Function
+from infrastructure.resources import ASSIGN, PUBLISH, ROTATE, TOKENS, WORKERS, Function, rotation
 from waiting_room.adapters.aws import share_clients
 from waiting_room.adapters.dynamodb_items import WIDE
 
@@ -95,8 +96,11 @@ def schedules(workers: Any, minute: float) -> list[Schedule]:
     found = [
         Schedule(function, getattr(workers, function.name), minute)
         for function in WORKERS
-        if function.schedule and "minute" in function.schedule
+        if function.schedule
     ]
+    keys = replace(ROTATE, schedule=rotation(int(os.environ["KEY_ROTATION_DAYS"])))
+    if keys.schedule:
+        found.append(Schedule(keys, workers.rotate_keys, minute))
     strategy = os.environ.get("INLET_STRATEGY", "")
     if strategy:
         function = INLETS[strategy]

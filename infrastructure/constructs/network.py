@@ -3,8 +3,8 @@
 
 No internet, no NAT gateway. DynamoDB is reached through a gateway endpoint, which costs nothing.
 The only interface endpoints are for Secrets Manager (the counters' password, the signing keys), SQS
-(what the worker gives back, and its dead letters) and, when events are on, EventBridge. Queue and
-stream are polled by Lambda itself, from outside.
+(what the worker gives back, and its dead letters) and EventBridge (the bus). Queue and stream are
+polled by Lambda itself, from outside.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SUBNETS = aws_ec2.SubnetType.PRIVATE_ISOLATED
 class Network(Construct):
     """``place`` is where functions run, ``ready`` what must be there before they answer.
 
-    ``zones`` of the network's own have an interface endpoint each; ``events`` adds EventBridge's.
+    ``endpoint_zones`` is in how many of its own zones each interface endpoint stands.
     With ``vpc_id`` and ``subnet_ids`` it makes security groups alone: that VPC has its own ways.
     """
 
@@ -34,7 +34,6 @@ class Network(Construct):
         name: str,
         *,
         habits: Habits,
-        events: bool,
         endpoint_zones: int = 2,
         vpc_id: str = "",
         subnet_ids: Sequence[str] = (),
@@ -50,7 +49,7 @@ class Network(Construct):
         group.add_egress_rule(aws_ec2.Peer.any_ipv4(), aws_ec2.Port.tcp(HTTPS), "AWS's endpoints")
         self.place = Place(vpc=self.vpc, subnets=subnets, group=group)
         if not vpc_id:
-            self._add_endpoints(events, endpoint_zones)
+            self._add_endpoints(endpoint_zones)
 
     def open_counters(self, port: int) -> None:
         """Let functions, and nobody else, reach the counters."""
@@ -73,15 +72,14 @@ class Network(Construct):
             allow_all_outbound=False,
         )
 
-    def _add_endpoints(self, events: bool, zones: int) -> None:
+    def _add_endpoints(self, zones: int) -> None:
         dynamodb = aws_ec2.GatewayVpcEndpointAwsService.DYNAMODB
         self.ready.append(self.vpc.add_gateway_endpoint("DynamoDb", service=dynamodb))
         services = {
             "SecretsManager": aws_ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
             "Sqs": aws_ec2.InterfaceVpcEndpointAwsService.SQS,
+            "EventBridge": aws_ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
         }
-        if events:
-            services["EventBridge"] = aws_ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE
         group = self._group("EndpointsGroup", "interface endpoints")
         group.add_ingress_rule(self.place.group, aws_ec2.Port.tcp(HTTPS), "functions")
         for name, service in services.items():

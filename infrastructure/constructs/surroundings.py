@@ -25,8 +25,7 @@ class Surroundings:
     """Turns grants into statements, settings and a place.
 
     ``settings`` go to every function, ``redis`` to those that read the counters; these run in
-    ``place``, the others outside of any VPC. A grant to a part that is not there (the bus, when
-    events are off) is left out.
+    ``place``, the others outside of any VPC. ``parts`` has every part that a grant names.
     """
 
     habits: Habits
@@ -38,7 +37,7 @@ class Surroundings:
     def statements(self, grants: Iterable[Grant]) -> list[aws_iam.PolicyStatement]:
         """One statement for each part and index, each with the ARN it holds for."""
         allowed: dict[tuple[Part, str], dict[str, None]] = {}
-        for grant in self._here(grants):
+        for grant in grants:
             calls = allowed.setdefault((grant.part, grant.index), {})
             calls.update(dict.fromkeys(grant.actions))
         return [
@@ -46,18 +45,14 @@ class Surroundings:
             for (part, index), calls in allowed.items()
         ]
 
-    def environment(self, grants: Iterable[Grant]) -> dict[str, str]:
+    def environment(self, grants: Sequence[Grant]) -> dict[str, str]:
         """The settings of a function with these grants."""
-        here = self._here(grants)
-        told = {grant.part.value: self.parts[grant.part].told for grant in here}
-        return {**self.settings, **(self.redis if _uses_redis(here) else {}), **told}
+        told = {grant.part.value: self.parts[grant.part].told for grant in grants}
+        return {**self.settings, **(self.redis if _uses_redis(grants) else {}), **told}
 
-    def place_of(self, grants: Iterable[Grant]) -> Place | None:
+    def place_of(self, grants: Sequence[Grant]) -> Place | None:
         """Where a function with these grants runs; None is outside of any VPC."""
-        return self.place if _uses_redis(self._here(grants)) else None
-
-    def _here(self, grants: Iterable[Grant]) -> list[Grant]:
-        return [grant for grant in grants if grant.part in self.parts]
+        return self.place if _uses_redis(grants) else None
 
     def _arn(self, part: Part, index: str) -> str:
         arn = self.parts[part].arn

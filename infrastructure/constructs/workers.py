@@ -21,7 +21,7 @@ from infrastructure.constructs.app_functions import AppFunctions
 from infrastructure.constructs.joins import Joins
 from infrastructure.constructs.surroundings import Surroundings
 from infrastructure.permissions import WORKERS as GRANTS
-from infrastructure.resources import ASSIGN, PUBLISH, SET_UP, WORKERS
+from infrastructure.resources import ASSIGN, PUBLISH, ROTATE, SET_UP, WORKERS, rotation
 
 EVERY_MINUTE = "rate(1 minute)"
 OLDEST_CHANGE = 6 * 3600  # seconds that the publisher tries to tell the bus of a change
@@ -30,6 +30,7 @@ OLDEST_CHANGE = 6 * 3600  # seconds that the publisher tries to tell the bus of 
 class Workers(Construct):
     """The functions of ``workers/app.py`` with what starts them.
 
+    ``rotation_days`` are those between two signing keys, 0 for never.
     ``unpublished`` takes stream batches that could not be told within OLDEST_CHANGE.
     """
 
@@ -43,6 +44,7 @@ class Workers(Construct):
         tokens: aws_dynamodb.Table,
         assign_concurrency: int,
         reserved_concurrency: int,
+        rotation_days: int,
         first: Sequence[IDependable],
     ) -> None:
         super().__init__(scope, name)
@@ -57,8 +59,9 @@ class Workers(Construct):
                 environment=told.get(worker.name),
                 reserved=reserved_concurrency if worker is ASSIGN else 0,
             )
-            if worker.schedule:
-                self._schedule(worker.name, worker.schedule, made.target)
+            schedule = rotation(rotation_days) if worker is ROTATE else worker.schedule
+            if schedule:
+                self._schedule(worker.name, schedule, made.target)
         self.unpublished = aws_sqs.Queue(
             self,
             "Unpublished",

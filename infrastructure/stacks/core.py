@@ -61,7 +61,6 @@ class CoreStack(Stack):
             self,
             "Network",
             habits=self.habits,
-            events=config.enable_events_generation,
             endpoint_zones=1 if config.cheap else 2,
             vpc_id=config.vpc_id,
             subnet_ids=config.subnet_ids,
@@ -127,6 +126,7 @@ class CoreStack(Stack):
             tokens=self.tables.by_name[TOKENS.name],
             assign_concurrency=config.assign_concurrency,
             reserved_concurrency=config.worker_reserved_concurrency,
+            rotation_days=config.key_rotation_days,
             first=[self.counters, *network.ready],
         )
         edge = Edge(
@@ -210,6 +210,5 @@ class CoreStack(Stack):
             Part.SIGNING_KEYS: self.keys,
         }.items():
             parts[part] = Located(told=secret.secret_arn, arn=secret.secret_arn)
-        if self.config.enable_events_generation:
-            parts[Part.BUS] = Located(told=self.bus.event_bus_name, arn=self.bus.event_bus_arn)
+        parts[Part.BUS] = Located(told=self.bus.event_bus_name, arn=self.bus.event_bus_arn)
         return parts

@@ -17,7 +17,7 @@ logger = logging.getLogger("waiting_room")
 
 
 class Announcements:
-    """Tells the bus of the events whose settings ask for it.
+    """Tells the bus. Only the figures of the minute are a choice of the deployment.
 
     All but ``outcomes`` come after the fact: a bus that does not answer never fails what happened.
     """
@@ -36,29 +36,28 @@ class Announcements:
             "current": step.current,
             "reason": step.reason,
         }
-        self._announce("serving_counter_changed", detail, state.event_id)
+        self._announce("serving_counter_changed", detail)
         if step.reason == "expiry":
             detail = {
                 "previous_serving_counter_position": step.previous,
                 "increment_by": step.current - step.previous,
                 "current_serving_counter_position": step.current,
             }
-            self._announce("automatic_serving_counter_incr", detail, state.event_id)
+            self._announce("automatic_serving_counter_incr", detail)
 
     def reset(self, state: EventState) -> None:
         """The generation that starts."""
         detail = {"event_id": state.event_id, "generation": state.generation}
-        self._announce("room_reset", detail, state.event_id)
+        self._announce("room_reset", detail)
 
     def figures(self, event_id: str, counts: Counts) -> None:
-        """The figures of the minute."""
-        self._announce("waiting_room_metrics", metrics.event_detail(event_id, counts), event_id)
+        """The figures of the minute, where the settings ask for them."""
+        if self._settings.event(event_id).minute_figures:
+            self._announce("waiting_room_metrics", metrics.event_detail(event_id, counts))
 
     def outcomes(self, changed: Sequence[Outcome]) -> None:
         """New tokens and ended sessions; raises Unavailable when the bus did not take them."""
         for event_id in {outcome.event_id for outcome in changed}:
-            if not self._settings.event(event_id).events_enabled:
-                continue
             mine = [outcome for outcome in changed if outcome.event_id == event_id]
             issued = [row for row in mine if row.is_token and row.status is SessionStatus.OPEN]
             ended = [row for row in mine if row.is_token and row.status is not SessionStatus.OPEN]
@@ -80,9 +79,7 @@ class Announcements:
                     ],
                 )
 
-    def _announce(self, detail_type: str, detail: dict[str, Any], event_id: str) -> None:
-        if not self._settings.event(event_id).events_enabled:
-            return
+    def _announce(self, detail_type: str, detail: dict[str, Any]) -> None:
         try:
             self._events.publish(detail_type, [detail])
         except Unavailable:

@@ -50,7 +50,7 @@ class EventSettings:
     position_expiry_enabled: bool = True
     position_expiry_period: int = 900
     increment_on_expiry: bool = False
-    events_enabled: bool = False
+    minute_figures: bool = False  # whether the bus gets the figures each minute
     client_secret_required: bool = False
 
 
@@ -99,7 +99,7 @@ class Settings:
                 env, "QUEUE_POSITION_EXPIRY_PERIOD", 900, 1, MAX_VALIDITY
             ),
             increment_on_expiry=_flag(env, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY", False),
-            events_enabled=_flag(env, "ENABLE_EVENTS_GENERATION", False),
+            minute_figures=_flag(env, "ENABLE_EVENTS_GENERATION", False),
             client_secret_required=_flag(env, "REQUIRE_CLIENT_SECRET", False),
         )
         return cls(

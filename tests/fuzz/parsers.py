@@ -258,7 +258,8 @@ def context(kind: type[Parameters], known: Mapping[str, str]) -> Callable[[str],
 def local(text: str) -> None:
     refused = None
     for name in (*config.DOORS.values(), "REDIS_URL", "AWS_ENDPOINT_URL", "INLET", "BRAND",
-                 "MINUTE_SECONDS", "ASSIGN_WORKERS", "OPENID_REDIRECT_URIS"):  # fmt: skip
+                 "MINUTE_SECONDS", "ASSIGN_WORKERS", "KEY_ROTATION_DAYS",
+                 "OPENID_REDIRECT_URIS"):  # fmt: skip
         try:
             config.read({name: text}, ROOT)
         except config.ConfigError as error:

@@ -98,6 +98,18 @@ def test_the_workers_are_started_as_their_definitions_say(core: Synthesized) -> 
         one["ScheduleExpression"] for one in core.of_type("AWS::Events::Rule").values()
     )
     assert schedules == sorted(worker.schedule for worker in WORKERS if worker.schedule)
+    assert schedules == ["rate(1 minute)"] * 2  # and none that changes the keys
+
+
+@pytest.mark.parametrize(("days", "schedule"), [("1", "rate(1 day)"), ("30", "rate(30 days)")])
+def test_keys_rotate_by_a_schedule_where_a_deployment_asks_for_it(days: str, schedule: str) -> None:
+    made = Assembly({"Stacks": "core", "KeyRotationDays": days}).stacks["Core"]
+    (rule,) = (
+        one for one in made.of_type("AWS::Events::Rule").values()
+        if one["ScheduleExpression"] != "rate(1 minute)"
+    )  # fmt: skip
+    assert rule["ScheduleExpression"] == schedule
+    assert "RotateKeys" in str(rule["Targets"])
 
 
 def test_the_counters_are_encrypted_guarded_and_fail_over(core: Synthesized) -> None:
@@ -112,13 +124,21 @@ def test_the_counters_are_encrypted_guarded_and_fail_over(core: Synthesized) -> 
     assert group["NotificationTopicArn"]
 
 
-def test_there_is_no_way_out_of_the_network_and_two_paid_endpoints(
-    core: Synthesized, eventful: Assembly
-) -> None:
+def test_there_is_no_way_out_of_the_network_and_three_paid_endpoints(core: Synthesized) -> None:
     assert not core.of_type("AWS::EC2::NatGateway")
     assert not core.of_type("AWS::EC2::InternetGateway")
-    assert interface_endpoints(core) == ["secretsmanager", "sqs"]
-    assert interface_endpoints(eventful.stacks["Core"]) == ["events", "secretsmanager", "sqs"]
+    assert interface_endpoints(core) == ["events", "secretsmanager", "sqs"]
+
+
+def test_the_bus_is_told_whether_or_not_the_minutes_figures_are(core: Synthesized) -> None:
+    functions = core.of_type("AWS::Lambda::Function")
+    told = {
+        name for name, made in functions.items()
+        if "EVENT_BUS_NAME" in made.get("Environment", {}).get("Variables", {})
+    }  # fmt: skip
+    assert {one.split("Functions")[1][:12] for one in told} == {
+        "IncrementSer", "ResetInitial", "PublishEvent", "SweepPositio", "ReportMetric",
+    }  # fmt: skip
 
 
 def interface_endpoints(core: Synthesized) -> list[str]:

@@ -29,10 +29,10 @@ def test_the_contracts_parameters_have_the_contracts_defaults() -> None:
 
 def test_values_are_read_as_the_command_line_gives_them() -> None:
     config = CoreConfig.from_context(
-        {"EventId": "Sale-1", "RedisPort": "6379", "EnableEventsGeneration": "true"}
+        {"EventId": "Sale-1.b", "RedisPort": "6379", "EnableEventsGeneration": "true"}
     )
     assert (config.event_id, config.redis_port, config.enable_events_generation) == (
-        "Sale-1",
+        "Sale-1.b",
         6379,
         True,
     )
@@ -47,6 +47,7 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
         ({"EnableQueuePositionExpiry": "yes"}, "EnableQueuePositionExpiry must be true or false"),
         ({"RedisEngine": "memcached"}, "The parameter RedisEngine must be one of redis, valkey"),
         ({"RedisNodeType": "r6g"}, "The parameter RedisNodeType must be an ElastiCache node type"),
+        ({"KeyRotationDays": "366"}, "The parameter KeyRotationDays must be between 0 and 365"),
         ({"LogDays": "8"}, "The parameter LogDays must be one of 1, 3,"),
         ({"VpcId": "vpc-01234567"}, "VpcId and SubnetIds belong together"),
         (
@@ -97,7 +98,7 @@ def test_the_functions_read_back_what_was_configured() -> None:
     event = Settings.from_env(config.settings).event("Sale")
     assert (event.validity_period, event.position_expiry_period) == (60, 61)
     assert (event.position_expiry_enabled, event.increment_on_expiry) == (False, True)
-    assert (event.events_enabled, event.client_secret_required) == (True, True)
+    assert (event.minute_figures, event.client_secret_required) == (True, True)
 
 
 @pytest.mark.parametrize(

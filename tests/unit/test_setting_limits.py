@@ -33,7 +33,7 @@ NUMBERS: list[tuple[Any, str, str, int, int, int]] = [
 FLAGS: list[tuple[Any, str, str, bool]] = [
     (Settings, "ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled", True),
     (Settings, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY", "increment_on_expiry", False),
-    (Settings, "ENABLE_EVENTS_GENERATION", "events_enabled", False),
+    (Settings, "ENABLE_EVENTS_GENERATION", "minute_figures", False),
     (Settings, "REQUIRE_CLIENT_SECRET", "client_secret_required", False),
     (Settings, "REDIS_TLS", "redis_tls", True),
     (AuthorizerSettings, "REVOCATION_CHECK", "revocation_check", False),

@@ -35,7 +35,7 @@ NUMBERS = [
 FLAGS = [
     ("ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled"),
     ("INCR_SVC_ON_QUEUE_POSITION_EXPIRY", "increment_on_expiry"),
-    ("ENABLE_EVENTS_GENERATION", "events_enabled"),
+    ("ENABLE_EVENTS_GENERATION", "minute_figures"),
     ("REQUIRE_CLIENT_SECRET", "client_secret_required"),
 ]
 

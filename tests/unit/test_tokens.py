@@ -132,14 +132,25 @@ def test_one_token_is_one_event(world: World) -> None:
     assert told == [{"event_id": EVENT, "request_id": visitor}]
 
 
-def test_nothing_is_on_the_bus_when_events_are_off(world: World) -> None:
-    visitor = world.visitors(1)[0]
-    world.serve(1)
+@pytest.mark.parametrize("figures", ["false", "true"])
+def test_the_setting_is_about_the_figures_of_the_minute_alone(figures: str) -> None:
+    options = {"ENABLE_EVENTS_GENERATION": figures, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"}
+    world = World(options)
+    visitor = world.visitors(3)[0]
+    world.serve(2)
     world.token(visitor)
     world.room.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
+    world.room.update_session(EVENT, visitor, -1)
+    world.room.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
+    for seconds in (91, 91, 901):
+        world.minute(seconds)
     world.room.report(EVENT)
     world.room.reset_initial_state(EVENT)
-    assert world.published == []
+    assert [kind for kind, _ in world.published] == [
+        "serving_counter_changed", "token_generated", "session_updated",
+        "serving_counter_changed", "automatic_serving_counter_incr",
+        *(["waiting_room_metrics"] if figures == "true" else []), "room_reset",
+    ]  # fmt: skip
 
 
 def test_an_override_holds_for_its_call_only(world: World) -> None:  # lesson 13
