@@ -33,12 +33,12 @@ class Places:
         Raises NotAssignedYet, RoomWasReset, InvalidInput.
         """
         self._settings.event(event_id)
-        queue.check_request_id(request_id)
+        known = queue.check_request_id(request_id)
         generation, read_at = self._generations.get(event_id, (None, 0.0))
         moment = self._clock()
         fresh = generation is not None and 0 <= moment - read_at < GENERATION_CACHE
         current, row = self._positions.get_with_generation(
-            event_id, request_id, known_generation=generation if fresh else None
+            event_id, known, known_generation=generation if fresh else None
         )
         if not fresh:
             self._generations[event_id] = (current, moment)

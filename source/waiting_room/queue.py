@@ -19,7 +19,7 @@ from waiting_room.errors import InvalidInput, WrongClientSecret
 from waiting_room.reading import json_object
 from waiting_room.records import EventState, Join, Position
 
-REQUEST_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+REQUEST_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 SECRET_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 MAX_CLIENT_SECRET = 256
 # Of a join's body, at the gateway and here: characters in all, members, characters of a value.
@@ -28,10 +28,10 @@ MAX_JOIN, MAX_MEMBERS, MAX_VALUE, MAX_EVENT_ID = 16_384, 8, 256, 64
 
 
 def check_request_id(value: object) -> str:
-    """The request id when it is a lower-case UUID as a whole; raises InvalidInput otherwise."""
+    """The request id in lower case, if it is a UUID as a whole; raises InvalidInput otherwise."""
     if isinstance(value, str) and REQUEST_ID.fullmatch(value):
-        return value
-    raise InvalidInput("request_id must be the id that the join returned (a lower-case UUID)")
+        return value.lower()
+    raise InvalidInput("request_id must be the id that the join returned (a UUID)")
 
 
 def read_join(

@@ -497,14 +497,14 @@ def sent(raw: bytes, kind: str | None = "application/json") -> Any:
 
 
 def test_a_body_is_a_json_object_of_16_kib_at_most() -> None:
-    for kind in ("application/json", "Application/JSON; charset=utf-8", "", None):
+    for kind in ("application/json", "text/plain;charset=UTF-8", "z/z", "", None):
         assert web.body(sent(b'{"a": 1}', kind)) == {"a": 1}
     whole = b'{"a": "' + b"x" * (16_384 - 9) + b'"}'
     assert len(whole) == 16_384
     assert web.body(sent(whole))
     for raw, kind in (
         (whole + b" ", "application/json"), (b"[]", "application/json"), (b"", None),
-        (b'{"a": 1}', "text/plain"), (b'{"a": 1}', "z/z"), (b"\xff", None),
+        (b"a=1", "application/x-www-form-urlencoded"), (b"\xff", None),
     ):  # fmt: skip
         with pytest.raises(InvalidInput, match="the body"):
             web.body(sent(raw, kind))
