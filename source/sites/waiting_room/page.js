@@ -124,7 +124,7 @@ function fail(word) {
 }
 
 function tick() {
-  const left = shown === "turn" && state.expiresAt ? (state.expiresAt - Date.now()) / 1000 : null;
+  const left = shown === "turn" && state.expiresAt ? (state.expiresAt - room.now()) / 1000 : null;
   $("held").hidden = left === null;
   if (left === null) return;
   const text = fill(words.held, { time: form.clock(left) });

@@ -28,6 +28,7 @@ export function formats(language) {
       if (low === high) return form.format(high);
       return form.formatRange?.(low, high) ?? `${number.format(low)}–${form.format(high)}`;
     },
+    hours: (count) => unit("hour").format(count),
     clock(seconds) {
       const whole = Math.max(0, Math.ceil(seconds));
       const parts = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, "0"));
@@ -41,10 +42,12 @@ export function formats(language) {
   };
 }
 
-export function waitText({ wait, rate }, words, form) {
-  if (rate === 0) return words.stopped;
-  if (!wait) return words.wait_unknown;
-  return wait.to <= 1 ? words.wait_soon : form.time(wait);
+export function waitText({ wait }, words, form) {
+  const { kind, from } = wait ?? {};
+  if (kind === "paused") return words.stopped;
+  if (kind === "soon") return words.wait_soon;
+  if (kind === "long") return fill(words.wait_long, { time: form.hours(from / 60) });
+  return kind === "range" ? form.time(wait) : words.wait_unknown;
 }
 
 export function titleOf(state, words, form, name) {
@@ -67,12 +70,12 @@ export function announcer() {
   return (state, words, form) => {
     const { phase, ahead = 0, message = "", reason } = state;
     const trouble = state.trouble?.kind;
-    const stopped = phase === "waiting" && state.rate === 0;
+    const kind = phase === "waiting" ? state.wait?.kind : undefined;
     const said = [];
     if (trouble !== last.trouble) said.push(troubleText(state, words) ?? words.back);
     const near = phase === last.phase ? last.near : Infinity;
     const news = phase !== last.phase || reason !== last.reason;
-    if (phase === "waiting" && (news || ahead <= near / 2 || stopped !== last.stopped)) {
+    if (phase === "waiting" && (news || ahead <= near / 2 || kind !== last.kind)) {
       said.push(
         `${words.place}: ${form.number(state.number)}.`,
         `${words.ahead}: ${form.number(ahead - 1)}.`,
@@ -83,7 +86,7 @@ export function announcer() {
     else if (news && phase === "over") said.push(...words[reason]);
     else if (news && words[phase]) said.push(words[phase]);
     if (message && message !== last.message) said.push(`${words.message}: ${message}`);
-    last = { ...last, phase, reason, trouble, stopped, message };
+    last = { ...last, phase, reason, trouble, kind, message };
     return said.join(" ");
   };
 }

@@ -11,13 +11,20 @@ const quickCrypto = {
 };
 
 export class Clock {
-  now = 1_800_000_000_000;
+  now = 1_800_000_000_000; // of timers and of the steady clock
+  slept = 0; // ms in which both stood still
+  skew = 0; // ms by which the device's wall clock is wrong
   timers = new Map();
   next = 1;
 
   set(work, ms) {
     this.timers.set(this.next, { at: this.now + ms, work });
     return this.next++;
+  }
+
+  /** The true time, in ms. */
+  get real() {
+    return this.now + this.slept;
   }
 
   /** Let seconds pass, and everything that happens in them happen in order. */
@@ -39,6 +46,7 @@ export class Clock {
 /** One profile of a browser: what its tabs share. */
 export class Profile {
   stored = new Map();
+  written = []; // everything that ever was
   tabs = [];
   queue = Promise.resolve();
   locks = {
@@ -59,13 +67,15 @@ export class Profile {
         getItem: (key) => this.stored.get(key) ?? null,
         setItem: (key, text) => {
           this.stored.set(key, text);
+          this.written.push(text);
           for (const other of this.tabs) if (other !== tab) other.fire("storage", { key });
         },
       },
       crypto,
       locks: this.locks,
       random,
-      now: () => clock.now,
+      now: () => clock.real + clock.skew,
+      clock: () => clock.now,
       setTimeout: (work, ms) => clock.set(work, ms),
       clearTimeout: (id) => clock.timers.delete(id),
       hidden: () => tab.isHidden,
@@ -95,7 +105,9 @@ export class Server {
   message = "";
   withoutNumber = false;
   expiresIn = null; // null: positions do not expire
-  fault = () => null; // (path) => "down", "hang", or an answer
+  fault = () => null; // (path, body) => "down", "hang", an answer, or { after: seconds }
+  moves = []; // seconds since 1970 at which the counter rose, if /status tells them
+  every = null;
   tokens = { access_token: "secret.access.token", token_type: "Bearer", expires_in: 3600 };
 
   constructor(clock) {
@@ -115,13 +127,32 @@ export class Server {
     if (fault === "down") throw new TypeError("Failed to fetch");
     if (fault === "hang")
       return new Promise((_, fail) =>
-        options.signal.addEventListener("abort", () => fail(new Error("aborted"))),
+        options.signal?.addEventListener("abort", () => fail(new Error("aborted"))),
       );
-    const [status, content, headers] = fault || this.answer(path, url.searchParams, body);
+    let reply = Array.isArray(fault) ? fault : null;
+    reply = reply ?? this.answer(path, url.searchParams, body);
+    if (fault?.after)
+      await new Promise((done, fail) => {
+        this.clock.set(done, fault.after * 1000);
+        options.signal?.addEventListener("abort", () => fail(new Error("aborted")));
+      });
+    const [status, content, headers] = reply;
     return {
       status,
       headers: new Headers(headers),
       json: async () => content,
+    };
+  }
+
+  /** What only rooms of today say in /status. */
+  told() {
+    if (this.old) return {};
+    return {
+      now: this.clock.real / 1000,
+      optimistic_rate_per_minute: this.rate,
+      moved_at: this.moves.at(-1) ?? null,
+      first_moved_at: this.moves[0] ?? null,
+      every: this.every,
     };
   }
 
@@ -137,6 +168,8 @@ export class Server {
     }
     if (path === "/status")
       return [200, {
+        event_id: "Sample",
+        ...this.told(),
         serving_counter: this.serving,
         waiting_num: this.line - this.serving,
         queue_counter: this.line,
@@ -148,12 +181,12 @@ export class Server {
     if (path === "/waiting_num") return [200, { waiting_num: this.line - this.serving }];
     if (path === "/queue_num") {
       if (!place || this.withoutNumber) return [202, { error: "not yet" }];
-      return gone ? [410, { error: "reset" }] : [200, { queue_number: place.number }];
+      return gone ? this.ended("reset") : [200, { queue_number: place.number, event_id: "Sample" }];
     }
-    if (gone) return [410, { error: "reset" }];
+    if (gone) return this.ended("reset");
     if (path === "/queue_pos_expiry") {
       if (this.expiresIn === null) return [202, { error: "no expiry" }];
-      if (this.expiresIn < 0) return [410, { error: "expired" }];
+      if (this.expiresIn < 0) return this.ended("position_expired");
       return [200, { expires_in: this.expiresIn }];
     }
     if (path === "/generate_token") {
@@ -162,6 +195,11 @@ export class Server {
       return [200, this.tokens];
     }
     return [404, {}];
+  }
+
+  /** A 410; a room of the AWS solution gives no reason. */
+  ended(reason) {
+    return [410, this.plain ? { error: "gone" } : { error: "gone", reason }];
   }
 
   reset() {

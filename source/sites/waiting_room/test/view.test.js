@@ -9,7 +9,7 @@ const words = {};
 for (const language in LANGUAGES) words[language] = (await import(`../words/${language}.js`)).default;
 const { en } = words;
 const form = formats("en");
-const waiting = { phase: "waiting", number: 1284, ahead: 84, rate: 10, wait: { from: 7, to: 11 } };
+const waiting = { phase: "waiting", number: 1284, ahead: 84, rate: 10, wait: { kind: "range", from: 7, to: 11 } };
 
 for (const language in LANGUAGES)
   test(`every word of the page is there in ${LANGUAGES[language]}`, () => {
@@ -32,17 +32,21 @@ test("the language is the first of the visitor's that there is", () => {
 });
 
 test("a wait is said as a range in the visitor's language", () => {
-  const said = (wait, rate = 1, language = "en") => waitText({ wait, rate }, words[language], formats(language));
+  const said = (wait, language = "en") =>
+    waitText({ wait: { kind: "range", ...wait } }, words[language], formats(language));
   assert.equal(said({ from: 5, to: 15 }), "5–15 minutes");
-  assert.equal(said({ from: 1, to: 1 }), "Less than a minute");
+  assert.equal(said({ kind: "soon" }), "Less than a minute");
+  assert.equal(said({ kind: "long", from: 720 }), "More than 12 hours");
+  assert.equal(said({ kind: "long", from: 720 }, "de"), "Mehr als 12 Stunden");
   assert.match(said({ from: 150, to: 270 }), /^2\.5\s?–\s?4\.5 hours$/);
-  assert.match(said({ from: 5, to: 15 }, 1, "de"), /^5–15 Minuten$/);
-  assert.match(said({ from: 5, to: 15 }, 1, "ko"), /5.*15.*분/);
+  assert.match(said({ from: 5, to: 15 }, "de"), /^5–15 Minuten$/);
+  assert.match(said({ from: 5, to: 15 }, "ko"), /5.*15.*분/);
 });
 
 test("a line that does not move is said not to move, and what is not known not to be known", () => {
-  assert.equal(waitText({ wait: null, rate: 0 }, en, form), en.stopped);
-  assert.equal(waitText({ wait: null, rate: undefined }, en, form), en.wait_unknown);
+  assert.equal(waitText({ wait: { kind: "paused" } }, en, form), en.stopped);
+  assert.equal(waitText({ wait: { kind: "unknown" } }, en, form), en.wait_unknown);
+  assert.equal(waitText({}, en, form), en.wait_unknown);
 });
 
 test("a countdown is read as a clock", () => {
@@ -70,8 +74,8 @@ test("a screen reader hears of each change that matters", () => {
   assert.match(say(waiting, en, form), /Your place in line: 1,284.*Ahead of you: 83.*7–11 minutes/);
   assert.equal(say(waiting, en, form), "");
   assert.match(say({ ...waiting, message: "Doors at 8" }, en, form), /organiser: Doors at 8/);
-  assert.match(say({ ...waiting, rate: 0, message: "Doors at 8" }, en, form), /Not moving/);
-  const down = { ...waiting, rate: 0, message: "Doors at 8", held: true, trouble: { kind: "busy" } };
+  assert.match(say({ ...waiting, wait: { kind: "paused" }, message: "Doors at 8" }, en, form), /Not moving/);
+  const down = { ...waiting, wait: { kind: "paused" }, message: "Doors at 8", held: true, trouble: { kind: "busy" } };
   assert.equal(say(down, en, form), `${en.unreachable} ${en.safe}`);
   assert.equal(say(down, en, form), "");
   assert.equal(say({ ...down, trouble: null }, en, form), en.back);

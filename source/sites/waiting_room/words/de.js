@@ -12,6 +12,7 @@ export default {
   wait: "Geschätzte Wartezeit",
   wait_unknown: "Noch nicht bekannt",
   wait_soon: "Weniger als eine Minute",
+  wait_long: "Mehr als {time}",
   stopped: "Es geht gerade nicht voran",
   not_kept: "Dieser Browser kann Ihren Platz nicht behalten. Bitte lassen Sie diese Seite offen.",
   message: "Nachricht des Veranstalters",

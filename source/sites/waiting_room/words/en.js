@@ -12,6 +12,7 @@ export default {
   wait: "Estimated wait",
   wait_unknown: "Not known yet",
   wait_soon: "Less than a minute",
+  wait_long: "More than {time}",
   stopped: "Not moving at the moment",
   not_kept: "This browser cannot keep your place. Please leave this page open.",
   message: "Message from the organiser",

@@ -12,6 +12,7 @@ export default {
   wait: "Espera estimada",
   wait_unknown: "Aún no se sabe",
   wait_soon: "Menos de un minuto",
+  wait_long: "Más de {time}",
   stopped: "La fila no avanza en este momento",
   not_kept: "Este navegador no puede guardar su lugar. Deje esta página abierta.",
   message: "Mensaje del organizador",

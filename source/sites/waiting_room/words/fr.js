@@ -12,6 +12,7 @@ export default {
   wait: "Attente estimée",
   wait_unknown: "Pas encore connue",
   wait_soon: "Moins d’une minute",
+  wait_long: "Plus de {time}",
   stopped: "La file n’avance pas pour le moment",
   not_kept: "Ce navigateur ne peut pas garder votre place. Veuillez laisser cette page ouverte.",
   message: "Message de l’organisateur",

@@ -12,6 +12,7 @@ export default {
   wait: "待ち時間の目安",
   wait_unknown: "まだわかりません",
   wait_soon: "1分未満",
+  wait_long: "{time}以上",
   stopped: "ただいま列は動いていません",
   not_kept: "このブラウザは順番を保存できません。ページを開いたままにしてください。",
   message: "主催者からのお知らせ",

@@ -12,6 +12,7 @@ export default {
   wait: "예상 대기 시간",
   wait_unknown: "아직 알 수 없음",
   wait_soon: "1분 미만",
+  wait_long: "{time} 이상",
   stopped: "지금은 줄이 움직이지 않습니다",
   not_kept: "이 브라우저는 순번을 기억할 수 없습니다. 페이지를 열어 두세요.",
   message: "운영자 메시지",

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { due, estimator, range } from "../estimate.js";
+import { line, seeded, servedAt, statusAt } from "./line.js";
+
+/** The figures as the page keeps them. */
+const figures = (status) => ({
+  rate: status.admission_rate_per_minute,
+  optimistic: status.optimistic_rate_per_minute,
+  movedAt: status.moved_at ?? undefined,
+  firstMovedAt: status.first_moved_at ?? undefined,
+  every: status.every ?? undefined,
+  now: status.now,
+});
+
+const steady = (rate) => ({ rate });
+
+test("the wait is a range that grows coarser with its length", () => {
+  const said = (ahead, rate) => estimator()(ahead, steady(rate), 0);
+  assert.deepEqual(said(3, 10), { kind: "soon" });
+  assert.deepEqual(said(50, 10), { kind: "range", from: 4, to: 6 });
+  assert.deepEqual(said(300, 10), { kind: "range", from: 25, to: 40 });
+  assert.deepEqual(said(2000, 10), { kind: "range", from: 120, to: 240 });
+  assert.deepEqual(said(50, undefined), { kind: "unknown" });
+  assert.deepEqual(said(50, 0), { kind: "paused" });
+});
+
+test("no wait is told in more than a day's hours", () => {
+  for (const [ahead, rate] of [[1e9, 1], [10_000, 10], [50_000, 0.1]]) {
+    assert.deepEqual(estimator()(ahead, steady(rate), 0), { kind: "long", from: 720 });
+  }
+  for (let ahead = 1; ahead < 1e7; ahead *= 1.3) {
+    const { kind, to = 0 } = estimator()(Math.round(ahead), steady(7), 0);
+    assert.ok(kind === "long" || to <= 1440, `${ahead}: ${to}`);
+  }
+});
+
+test("one move tells no pace, and none tells that the line stands", () => {
+  const one = { rate: 100, optimistic: 100, movedAt: 50, firstMovedAt: 50, now: 52 };
+  assert.deepEqual(estimator()(500, one, 0), { kind: "unknown" });
+  assert.deepEqual(estimator()(500, { rate: 0, optimistic: 0, now: 52 }, 0), { kind: "paused" });
+});
+
+/** A line that may change its pace or pause, and a visitor who comes at `comes`. */
+function drawn(random) {
+  const every = [5, 10, 10, 30, 60, 60][Math.floor(random() * 6)];
+  const usual = 10 ** (1.3 + 3 * random()); // 20 to 20,000 a minute
+  const comes = random() < 0.5 ? 600 * random() : 7200 * random();
+  const wait = 60 * 10 ** (1.8 * random()); // 1 to 63 minutes, if the pace stays
+  const [change, changes] = [random() < 0.1 ? [2, 0.5][Math.floor(random() * 2)] : 1, comes + (random() - 0.3) * wait];
+  const [pause, pauses] = [random() < 0.1 ? 180 * random() : 0, comes + (random() - 0.3) * wait];
+  const perMinute = (at) =>
+    at >= pauses && at < pauses + pause ? 0 : at >= changes ? usual * change : usual;
+  const moves = line({ perMinute, every, until: comes + 4 * wait + 600, random });
+  const number = statusAt(moves, comes).serving_counter + Math.ceil((usual * wait) / 60);
+  return { moves, comes, number, plain: change === 1 && pause === 0 };
+}
+
+test("the first range holds the true wait for nine visitors in ten", () => {
+  const random = seeded(20261128);
+  const held = { all: 0, plain: 0 };
+  const runs = { all: 0, plain: 0 };
+  let widest = 0;
+  for (let run = 0; run < 3000; run += 1) {
+    const { moves, comes, number, plain } = drawn(random);
+    const estimate = estimator();
+    for (let at = comes; ; at += 5) {
+      const status = statusAt(moves, at - 2 * random()); // an edge keeps it for a while
+      const ahead = number - status.serving_counter;
+      const said = ahead > 0 ? estimate(ahead, figures(status), at) : null;
+      if (!said) break;
+      if (said.kind === "unknown" || said.kind === "paused") continue;
+      const wait = (servedAt(moves, number) - at) / 60;
+      const { from, to } = said.kind === "soon" ? { from: 0, to: 1 } : said;
+      for (const group of plain ? ["all", "plain"] : ["all"]) {
+        runs[group] += 1;
+        held[group] += wait >= from && wait <= to ? 1 : 0;
+      }
+      if (to >= 10) widest += to / from / 3000;
+      break;
+    }
+  }
+  const share = (group) => held[group] / runs[group];
+  const said = JSON.stringify({ all: share("all"), plain: share("plain"), runs, widest });
+  if (process.env.SHOW) console.log(said);
+  assert.ok(runs.all > 2900, said);
+  assert.ok(share("all") >= 0.9 && share("plain") >= 0.95, said);
+});
+
+test("at a steady pace an estimate grows at most once in five minutes", () => {
+  const random = seeded(7);
+  let grown = 0;
+  for (let run = 0; run < 200; run += 1) {
+    const every = [5, 10, 30, 60][run % 4];
+    const usual = 10 ** (1.3 + 3 * random());
+    const moves = line({ perMinute: () => usual, every, until: 4000, random });
+    const comes = 10 + 600 * random();
+    const number = statusAt(moves, comes).serving_counter + Math.ceil(usual * 45);
+    const estimate = estimator();
+    const times = [];
+    let before = null;
+    for (let at = comes; at < comes + 2400; at += 3 + 40 * random()) {
+      const status = statusAt(moves, at - 5 * random());
+      const said = estimate(number - status.serving_counter, figures(status), at);
+      assert.notEqual(said.kind, "paused", `run ${run} at ${at}`);
+      if (said.kind !== "range") continue;
+      if (before && (said.from > before.from || said.to > before.to)) times.push(at);
+      before = said;
+    }
+    grown += times.length;
+    for (const [index, at] of times.entries()) assert.ok(!(at < times[index - 1] + 300), String(times));
+  }
+  if (process.env.SHOW) console.log({ grown });
+});
+
+test("a missed move is told within a minute, and not before it is missed", () => {
+  const random = seeded(3);
+  for (const every of [5, 10, 30, 60, 120]) {
+    assert.ok(due(every) - every >= 15 && due(every) - every <= 40);
+    const moves = line({ perMinute: () => 600, every, until: 1200, random });
+    const stopped = moves[moves.length - 1].at + every; // the move that does not come
+    const said = (at) => estimator()(500, figures(statusAt(moves, at)), at).kind;
+    assert.equal(said(stopped + 5), "range");
+    assert.equal(said(stopped + 41), "paused");
+  }
+});
+
+test("what slows down for long is told, though only once", () => {
+  const random = seeded(5);
+  const moves = line({ perMinute: (at) => (at < 900 ? 600 : 150), every: 10, until: 8000, random });
+  const number = statusAt(moves, 600).serving_counter + 6000; // 10 minutes at the first pace
+  const estimate = estimator();
+  let said;
+  for (let at = 600; at < 1500; at += 10) {
+    const status = statusAt(moves, at);
+    said = estimate(number - status.serving_counter, figures(status), at);
+  }
+  const wait = (servedAt(moves, number) - 1490) / 60;
+  assert.ok(said.to >= wait * 0.8, JSON.stringify({ said, wait }));
+});
+
+test("a range is never turned round", () => {
+  for (let ahead = 1; ahead < 1e6; ahead *= 1.7) {
+    const { from, to } = range(ahead, steady(13));
+    assert.ok(from <= to && from >= 1 && Number.isInteger(from) && Number.isInteger(to));
+  }
+});

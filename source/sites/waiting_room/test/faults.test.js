@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+// What lies between a visitor and the room, and what a browser refuses, costs nobody the place.
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { waitingRoom } from "../waiting-room.js";
+import { Clock, Profile, Server } from "./fakes.js";
+
+const KEY = "waiting-room:Sample";
+const JOIN = "/assign_queue_num";
+let clock, server, profile;
+
+beforeEach(() => {
+  mock.restoreAll();
+  clock = new Clock();
+  server = new Server(clock);
+  profile = new Profile(clock, server);
+});
+
+function open(options, change = {}) {
+  const browser = Object.assign(profile.tab(options), change);
+  const room = waitingRoom({ eventId: "Sample", publicApi: "https://room.example/api", browser });
+  const page = { browser, room, states: [], stop: null };
+  page.stop = room.watch((state) => page.states.push(state));
+  Object.defineProperty(page, "state", { get: () => page.states.at(-1) });
+  return page;
+}
+
+async function joined(others = 0, options = undefined, change = {}) {
+  server.line = others;
+  const page = open(options, change);
+  await clock.pass(1);
+  page.room.join();
+  await clock.pass(1.5);
+  assert.equal(page.state.phase, "waiting");
+  return page;
+}
+
+const stored = () => JSON.parse(profile.stored.get(KEY) ?? "null");
+const times = (path) => server.calls.filter((call) => call.path === path).map(({ at }) => at);
+
+// --- answers that are not the room's
+
+const HTML = null; // a body that is no JSON: a portal, a proxy, half an answer
+const STRANGE = [
+  [200, HTML], [200, {}], [200, []], [200, "OK"], [200, { hello: 1 }], [202, HTML], [202, {}], [204, HTML],
+  ...[400, 401, 402, 403, 404, 405, 407, 408, 410, 415, 421, 425, 451, 500, 502, 504, 511].flatMap((status) => [
+    [status, { message: "Not Found" }], [status, { error: "refused by policy" }], [status, HTML],
+  ]),
+  [410, { error: "gone", reason: "toString" }], [410, { reason: "reset" }],
+  [410, { error: "gone", reason: "reset", event_id: "Other" }],
+];
+const ROUTES = ["/queue_num", "/queue_pos_expiry", "/generate_token", "/status"];
+const OURS = { "/queue_num": [202], "/queue_pos_expiry": [202], "/generate_token": [202] };
+const isOurs = (path, [status, content]) => OURS[path]?.includes(status) && content?.error;
+
+for (const path of ROUTES)
+  test(`no answer of a stranger at ${path} ends a place or changes its number`, async () => {
+    for (const strange of STRANGE.filter((one) => !isOurs(path, one))) {
+      clock = new Clock();
+      server = new Server(clock);
+      profile = new Profile(clock, server);
+      const page = await joined(5);
+      const before = stored();
+      if (path !== "/status") server.serving = 6;
+      server.fault = (asked) => (asked === path ? strange : null);
+      page.browser.fire("pageshow", { persisted: true }); // it has to ask for the number again
+      const got = path === "/generate_token" ? page.room.token() : null;
+      await clock.pass(90);
+      const said = JSON.stringify([path, strange]);
+      assert.ok(["waiting", "turn"].includes(page.state.phase), said);
+      assert.ok(page.state.trouble, said);
+      server.fault = () => null;
+      await clock.pass(90);
+      assert.equal(page.state.trouble, null, said);
+      assert.equal((await got)?.access_token, got ? server.tokens.access_token : undefined, said);
+      const { request_id, number, client_secret } = stored();
+      assert.deepEqual([request_id, number, client_secret], [before.request_id, 6, before.client_secret], said);
+      assert.equal(server.count(JOIN), 1, said);
+      page.stop();
+    }
+  });
+
+test("a place ends when the room has said so twice, not once", async () => {
+  const page = await joined(5);
+  let times_ = 0;
+  server.fault = (path) => (path === "/queue_num" && (times_ += 1) === 1 ? server.ended("reset") : null);
+  page.browser.fire("pageshow", { persisted: true });
+  await clock.pass(10);
+  assert.equal(page.state.phase, "waiting");
+  assert.equal(times_, 2);
+  server.fault = (path) => (path === "/queue_num" ? server.ended("reset") : null);
+  page.browser.fire("pageshow", { persisted: true });
+  await clock.pass(5);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
+});
+
+test("a strange answer to a join neither takes a place nor gives one up", async () => {
+  for (const strange of [[200, HTML], [200, {}], [200, { api_request_id: "no id" }], [404, { message: "Not Found" }]]) {
+    profile = new Profile(clock, server);
+    const page = open();
+    let asked = 0;
+    server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? strange : null);
+    page.room.join();
+    await clock.pass(30);
+    assert.equal(page.state.phase, "waiting", JSON.stringify(strange));
+    assert.equal(asked, 2);
+    page.stop();
+  }
+});
+
+test("without the network a page that is loaded again shows the place that it has", async () => {
+  const first = await joined(5);
+  server.serving = 2;
+  await clock.pass(10);
+  first.stop();
+  server.fault = () => [511, HTML];
+  const page = open();
+  await clock.pass(5);
+  const { phase, number, ahead, trouble, held } = page.state;
+  assert.deepEqual([phase, number, ahead, trouble.kind, held], ["waiting", 6, 4, "unreachable", true]);
+});
+
+// --- slow answers
+
+test("an answer to a join that takes 25 seconds costs no second join", async () => {
+  server.fault = (path) => (path === JOIN ? { after: 25 } : null);
+  const page = open();
+  page.room.join();
+  await clock.pass(40);
+  assert.deepEqual([page.state.phase, page.state.number], ["waiting", 1]);
+  assert.equal(server.count(JOIN), 1);
+});
+
+test("an answer that comes when it was counted lost is still the place", async () => {
+  server.fault = (path) => (path === JOIN ? { after: 33 } : null);
+  const page = open();
+  page.room.join();
+  await clock.pass(60);
+  assert.deepEqual([page.state.phase, page.state.number], ["waiting", 1]);
+  assert.equal(server.count(JOIN), 1);
+});
+
+test("of several places the smallest number counts, and every one is kept", async () => {
+  let asked = 0;
+  server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? { after: 50 } : null);
+  const page = open();
+  page.room.join();
+  await clock.pass(48);
+  assert.equal(server.count(JOIN), 2); // the first one seemed lost
+  assert.equal(page.state.number, 2);
+  await clock.pass(20);
+  assert.deepEqual([page.state.phase, page.state.number], ["waiting", 1]);
+  const { request_id, others } = stored();
+  assert.equal(server.places.get(request_id).number, 1);
+  assert.deepEqual(others.map(({ number }) => number), [2]);
+  page.stop();
+  const again = open();
+  await clock.pass(2);
+  assert.equal(again.state.number, 1);
+  server.serving = 1;
+  const got = again.room.token();
+  await clock.pass(3);
+  assert.ok(await got);
+  const { body } = server.calls.find(({ path }) => path === "/generate_token");
+  assert.deepEqual([body.request_id, body.client_secret], [request_id, stored().client_secret]);
+});
+
+test("joins that are never answered grow rarer and end; the visitor may try again", async () => {
+  server.fault = (path) => (path === JOIN ? "hang" : null);
+  const page = open();
+  let failed = 0;
+  const join = () => page.room.join().catch(() => (failed += 1));
+  join();
+  for (let minute = 0; minute < 60; minute += 1) {
+    await clock.pass(60);
+    for (const name of ["online", "pageshow", "visibilitychange"]) page.browser.fire(name, { persisted: true });
+    page.room.retry();
+  }
+  assert.equal(failed, 1);
+  const gaps = times(JOIN).slice(1).map((at, index) => (at - times(JOIN)[index]) / 1000);
+  assert.equal(gaps.length, 7);
+  assert.ok(gaps.every((gap, index) => gap > 31 && (index < 2 || gap > gaps[index - 1])), String(gaps));
+  assert.equal(page.state.phase, "outside");
+  server.fault = () => null;
+  join();
+  await clock.pass(400);
+  assert.deepEqual([page.state.phase, page.state.held], ["waiting", true]);
+});
+
+test("an outage costs one join, however long it is", async () => {
+  const page = open();
+  server.fault = () => "down";
+  page.room.join();
+  await clock.pass(3600);
+  assert.equal(server.count(JOIN), 1);
+  server.fault = () => null;
+  await clock.pass(75);
+  assert.equal(page.state.phase, "waiting");
+  assert.equal(server.count(JOIN), 2);
+});
+
+// --- Retry-After
+
+const impatient = async (page, seconds) => {
+  for (let second = 0; second < seconds; second += 1) {
+    page.browser.fire("online");
+    page.browser.fire("pageshow", { persisted: true });
+    page.browser.hide(second % 2 === 0);
+    page.browser.hide(false);
+    page.room.retry();
+    await clock.pass(1);
+  }
+};
+const busy = (seconds) => [429, { error: "busy" }, { "Retry-After": String(seconds) }];
+
+test("no event, no press and no reload asks again before Retry-After says so", async () => {
+  for (const [path, start] of [
+    [JOIN, (page) => page.room.join()],
+    ["/status", () => {}],
+    ["/generate_token", (page) => page.room.token()],
+    ["/queue_num", () => {}],
+    ["/queue_pos_expiry", () => {}],
+  ]) {
+    clock = new Clock();
+    server = new Server(clock);
+    profile = new Profile(clock, server);
+    let page = path === JOIN ? open() : await joined(0);
+    if (path !== JOIN && path !== "/queue_num") server.serving = 1;
+    await clock.pass(1);
+    const before = server.count(path);
+    server.fault = (asked) => (asked === path ? busy(300) : null);
+    if (path !== "/status") page.browser.fire("pageshow", { persisted: true });
+    start(page);
+    await impatient(page, 60);
+    assert.equal(server.count(path), before + 1, path);
+    assert.equal(page.state.trouble?.kind, "busy", path);
+    assert.ok(page.state.trouble.retryAt > page.room.now() + 100_000, path);
+    page.stop();
+    page = open(); // a reload, and a second tab
+    start(page);
+    await impatient(page, 200);
+    assert.equal(server.count(path), before + 1, path);
+    server.fault = () => null;
+    await clock.pass(150);
+    assert.equal(server.count(path) > before + 1, true, path);
+    page.stop();
+  }
+});
+
+test("a join that has to wait does not keep the page from showing what it can", async () => {
+  const page = open();
+  server.fault = (path) => (path === JOIN ? busy(300) : null);
+  page.room.join();
+  await clock.pass(20);
+  server.message = "Doors open at eight";
+  await clock.pass(20);
+  assert.equal(page.state.message, "Doors open at eight");
+  assert.equal(page.state.trouble.kind, "busy");
+});
+
+test("a date in Retry-After is read by the server's clock, not by the device's", async () => {
+  const page = await joined(5);
+  clock.skew = 7 * 86_400_000;
+  const date = new Date(clock.real + 120_000).toUTCString();
+  let asked = 0;
+  server.fault = (path) => (path === "/status" && (asked += 1) ? [503, {}, { "Retry-After": date }] : null);
+  await clock.pass(110);
+  assert.equal(asked, 1);
+  assert.ok(page.state.trouble);
+});
+
+// --- clocks
+
+test("a clock that jumps changes nothing", async () => {
+  for (const days of [-400, -1, 1, 400]) {
+    clock = new Clock();
+    server = new Server(clock);
+    profile = new Profile(clock, server);
+    server.withoutNumber = true;
+    const page = open();
+    page.room.join();
+    await clock.pass(30);
+    clock.skew = days * 86_400_000;
+    await clock.pass(60);
+    assert.equal(page.state.phase, "placing", String(days));
+    server.withoutNumber = false;
+    await clock.pass(30);
+    Object.assign(server, { serving: 1, expiresIn: 600 });
+    await clock.pass(60);
+    assert.equal(page.state.phase, "turn");
+    const left = (page.state.expiresAt - page.room.now()) / 1000;
+    assert.ok(left > 500 && left <= 600, String(left));
+    page.stop();
+    const again = open();
+    await clock.pass(5);
+    assert.equal(again.state.phase, "turn");
+    assert.equal(server.count(JOIN), 1);
+    again.stop();
+  }
+});
+
+test("a join whose device was a year ahead is not lost when its clock is set right", async () => {
+  clock.skew = -400 * 86_400_000;
+  server.withoutNumber = true;
+  const page = open();
+  page.room.join();
+  await clock.pass(60);
+  clock.skew = 0;
+  page.stop();
+  const again = open();
+  await clock.pass(60);
+  assert.equal(again.state.phase, "placing");
+});
+
+test("after an hour of sleep the page asks within 15 seconds, and only for what it has", async () => {
+  server.pollAfter = 120;
+  const page = await joined(99);
+  await clock.pass(30);
+  const asked = server.count("/status");
+  clock.slept += 3_600_000;
+  server.serving = 100;
+  await clock.pass(15.1);
+  assert.ok(server.count("/status") > asked);
+  assert.equal(page.state.phase, "turn");
+  assert.equal(server.count(JOIN), 1);
+});
+
+test("Back from the browser's cache and a second tab keep the place and add no join", async () => {
+  const page = await joined(5);
+  page.browser.fire("pageshow", { persisted: true });
+  const twin = open();
+  await clock.pass(5);
+  for (const one of [page, twin]) {
+    one.room.join();
+    await clock.pass(3);
+    assert.equal(one.state.number, 6);
+  }
+  assert.equal(server.count(JOIN), 1);
+});
+
+// --- old answers
+
+const figures = (change) => [200, { event_id: "Sample", waiting_num: 1, queue_counter: 6, ...change }];
+
+test("figures that are older than those before are not shown", async () => {
+  const page = await joined(5);
+  const at = clock.real / 1000;
+  let answers = [figures({ serving_counter: 6, now: at + 5 }), figures({ serving_counter: 2, now: at + 1 })];
+  server.fault = (path) => (path === "/status" ? answers.shift() ?? figures({ serving_counter: 6, now: clock.real / 1000 }) : null);
+  page.room.retry();
+  await clock.pass(0.1);
+  assert.equal(page.state.phase, "turn");
+  const from = page.states.length;
+  page.room.retry();
+  await clock.pass(60);
+  assert.deepEqual(new Set(page.states.slice(from).map(({ phase }) => phase)), new Set(["turn"]));
+  assert.deepEqual(answers, []);
+});
+
+test("a turn does not flicker where /status tells no time, and is taken back when it is meant", async () => {
+  const page = await joined(5);
+  let serving = [6, 2, 6];
+  server.fault = (path) => (path === "/status" ? figures({ serving_counter: serving.length > 1 ? serving.shift() : serving[0] }) : null);
+  page.room.retry();
+  await clock.pass(0.1);
+  const from = page.states.length;
+  page.room.retry();
+  await clock.pass(60);
+  assert.deepEqual(new Set(page.states.slice(from).map(({ phase }) => phase)), new Set(["turn"]));
+  serving = [2];
+  await clock.pass(60);
+  assert.deepEqual([page.state.phase, page.state.ahead], ["waiting", 4]);
+});
+
+test("a server whose clock went back is believed after a minute", async () => {
+  const page = await joined(5);
+  const behind = () => figures({ serving_counter: 3, now: clock.real / 1000 - 3600 });
+  server.fault = (path) => (path === "/status" ? behind() : null);
+  await clock.pass(75);
+  assert.equal(page.state.ahead, 3);
+});
+
+// --- what a browser refuses
+
+const refuse = () => {
+  throw new DOMException("not here", "SecurityError");
+};
+const REFUSALS = {
+  "no storage": { storage: undefined },
+  "storage that throws": { storage: { getItem: refuse, setItem: refuse } },
+  "storage that is full": { storage: { getItem: () => null, setItem: refuse } },
+  "storage with junk": { storage: { getItem: () => '[{"request_id": 7}]', setItem: () => {} } },
+  "no locks": { locks: undefined },
+  "locks that throw": { locks: { request: refuse } },
+  "locks that reject": { locks: { request: async () => refuse() } },
+  "locks that never come": { locks: { request: () => new Promise(() => {}) } },
+  "no crypto": { crypto: undefined },
+  "crypto that throws": { crypto: { getRandomValues: refuse, subtle: { digest: refuse } } },
+  "crypto that rejects": { crypto: { getRandomValues: (into) => into, subtle: { digest: async () => refuse() } } },
+};
+
+for (const [name, change] of Object.entries(REFUSALS))
+  test(`a browser with ${name} stops nobody`, async () => {
+    const page = open({}, change);
+    page.room.join();
+    await clock.pass(50);
+    assert.equal(page.state.phase, "waiting");
+    assert.equal(server.count(JOIN), 1);
+    server.serving = 1;
+    const got = page.room.token();
+    await clock.pass(5);
+    assert.equal((await got).access_token, server.tokens.access_token);
+  });
+
+test("this browser's own way of refusing stops nobody", async () => {
+  const refused = { localStorage: refuse, crypto: refuse };
+  const saved = Object.keys(refused).map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)]);
+  for (const name in refused) Object.defineProperty(globalThis, name, { get: refuse, configurable: true });
+  Object.assign(globalThis, { window: new EventTarget(), document: new EventTarget() });
+  try {
+    mock.method(globalThis, "fetch", async () => new Response(JSON.stringify({ serving_counter: 3 })));
+    const room = waitingRoom({ eventId: "Sample", publicApi: "https://room.example/api" });
+    const phases = [];
+    const stop = room.watch(({ phase, serving }) => phases.push([phase, serving]));
+    for (let turns = 0; turns < 20; turns += 1) await new Promise((done) => setImmediate(done));
+    stop();
+    assert.deepEqual(phases.at(-1), ["outside", 3]);
+  } finally {
+    for (const [name, found] of saved)
+      if (found) Object.defineProperty(globalThis, name, found);
+      else delete globalThis[name];
+    delete globalThis.window;
+    delete globalThis.document;
+  }
+});
+
+test("tabs that cannot lock and join at once end with one place, the smaller number", async () => {
+  const [first, second] = [open({}, { locks: undefined }), open({}, { locks: undefined })];
+  server.fault = (path) => (path === JOIN ? { after: 1 } : null);
+  await clock.pass(1);
+  first.room.join();
+  second.room.join();
+  await clock.pass(20);
+  assert.deepEqual([first.state.number, second.state.number], [1, 1]);
+});
+
+test("a tab that waits to try again keeps no other tab from it", async () => {
+  const [first, second] = [open(), open()];
+  let asked = 0;
+  server.fault = (path) => (path === JOIN && (asked += 1) < 3 ? [503, { error: "busy" }] : null);
+  await clock.pass(1);
+  first.room.join();
+  await clock.pass(0.1);
+  let free = false;
+  profile.locks.request(KEY, async () => (free = true));
+  await clock.pass(0.1);
+  assert.ok(free);
+  second.room.join();
+  await clock.pass(20);
+  assert.deepEqual([first.state.phase, second.state.number], ["waiting", first.state.number]);
+});
+
+test("a listener that throws is no fault of the network and stops nothing", async () => {
+  const errors = mock.method(console, "error", () => {});
+  const page = open();
+  const boom = new Error("of the page");
+  const stop = page.room.watch(() => {
+    throw boom;
+  });
+  page.room.join();
+  await clock.pass(5);
+  assert.equal(page.state.phase, "waiting");
+  assert.deepEqual(page.states.filter(({ trouble }) => trouble), []);
+  assert.ok(errors.mock.calls.every((call) => call.arguments[0] === boom));
+  server.serving = 1;
+  const got = page.room.token();
+  await clock.pass(5);
+  assert.ok(await got);
+  stop();
+  const before = errors.mock.callCount();
+  await clock.pass(60);
+  assert.equal(errors.mock.callCount(), before);
+});

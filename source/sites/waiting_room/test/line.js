@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// A line that moves in steps, and what /status tells of it. Times in seconds.
+
+/** Numbers from 0 to 1, the same for the same seed. */
+export function seeded(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Moves up to `until`: `perMinute(at)` places a minute, every `every` seconds, each ± 20 %. */
+export function line({ perMinute, every, until, random, from = 0 }) {
+  const moves = [];
+  let serving = 0;
+  for (let at = from; at <= until; at += every) {
+    const size = Math.round(((perMinute(at) * every) / 60) * (0.8 + 0.4 * random()));
+    if (size > 0) moves.push({ at, size, serving: (serving += size) });
+  }
+  return moves;
+}
+
+/** The index of the last move at or before `at`; -1 when there is none. */
+function last(moves, at) {
+  let [low, high] = [0, moves.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (moves[middle].at <= at) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** What the room's /status says at `now`. */
+export function statusAt(moves, now) {
+  const newest = last(moves, now);
+  const since = (seconds) => moves[newest].serving - (moves[last(moves, now - seconds)]?.serving ?? 0);
+  const status = { serving_counter: moves[newest]?.serving ?? 0, now, moved_at: null, first_moved_at: null, every: null };
+  if (newest < 0) return { ...status, admission_rate_per_minute: 0, optimistic_rate_per_minute: 0 };
+  const rate = (since(300) * 60) / Math.max(60, Math.min(300, now - moves[0].at));
+  const latest = moves.slice(Math.max(0, newest - 4), newest + 1);
+  const gaps = latest.slice(1).map((move, index) => move.at - latest[index].at).sort((a, b) => a - b);
+  const span = Math.max(5, latest[latest.length - 1].at - latest[0].at);
+  const own = latest.length > 1 ? ((latest[latest.length - 1].serving - latest[0].serving) * 60) / span : 0;
+  return {
+    ...status,
+    admission_rate_per_minute: rate,
+    optimistic_rate_per_minute: Math.max(since(60), rate, own),
+    moved_at: moves[newest].at,
+    first_moved_at: moves[0].at,
+    every: gaps.length ? gaps[(gaps.length - 1) >> 1] : null,
+  };
+}
+
+/** When a number is served; undefined when it is not. */
+export const servedAt = (moves, number) => moves.find((move) => move.serving >= number)?.at;
