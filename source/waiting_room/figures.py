@@ -14,8 +14,9 @@ OF_THE_SWEEP = ("positions_expired", "waiting_num")
 OF_THE_AUDIT = ("holes", "waiting_num")
 
 
-def for_page(event_id: str, counts: Counts, now: int) -> dict[str, Any]:
-    """All that a waiting page polls; the rate is positions per minute."""
+def for_page(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
+    """All that a waiting page polls, at ``moment`` (epoch s); rates are positions per minute."""
+    now = int(moment)
     rate = serving.rate_per_minute(counts.admitted_recently, counts.admitting_since, now)
     return {
         "event_id": event_id,
@@ -25,13 +26,18 @@ def for_page(event_id: str, counts: Counts, now: int) -> dict[str, Any]:
         "admission_rate_per_minute": round(rate, 2),
         "poll_after_seconds": serving.poll_after(counts.waiting, rate),
         "message": counts.message,
+        "now": round(moment, 2),
+        "optimistic_rate_per_minute": round(serving.optimistic_rate(counts), 2),
+        "moved_at": counts.admitted_at or None,
+        "first_moved_at": counts.first_moved_at or None,
+        "every": serving.usual_gap(counts.latest),
     }
 
 
-def for_panel(event_id: str, counts: Counts, now: int) -> dict[str, Any]:
-    """All that a control panel shows; everything is a count but the rate."""
+def for_panel(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
+    """All that a control panel shows, at ``moment`` (epoch s)."""
     return {
-        **for_page(event_id, counts, now),
+        **for_page(event_id, counts, moment),
         "active_tokens": counts.active,
         "total_tokens": counts.tokens,
         "positions_expired": counts.expired,
@@ -39,7 +45,7 @@ def for_panel(event_id: str, counts: Counts, now: int) -> dict[str, Any]:
         "abandoned_sessions": counts.abandoned,
         "holes": counts.holes,
         "generation": counts.generation,
-        **freshness(counts, now),
+        **freshness(counts, int(moment)),
     }
 
 

@@ -44,6 +44,10 @@ class Ledger:
         """The second that it is."""
         return int(self._clock())
 
+    def moment(self) -> float:
+        """The time in epoch s, with fraction."""
+        return self._clock()
+
     def ask(self, event_id: str, ask: Callable[[], Answer]) -> Answer:
         """What the counters answer, rebuilt before if they were lost; raises Unavailable."""
         return self._recovery.run(event_id, ask)

@@ -206,7 +206,9 @@ class Counts:
 
     ``version`` and ``lowering`` are the copy's, as in ``EventState``. ``reconciled_at`` and
     ``swept_at`` are when the audit and the sweep last succeeded, ``admitted_at`` when the counter
-    last rose; 0 when the copy does not know.
+    last rose, ``first_moved_at`` when it first rose; 0 when the copy does not know.
+    ``admitted_shortly`` counts the last minute. ``latest`` are the latest moves up that stand, at
+    most LATEST_MOVES, oldest first.
     """
 
     generation: int
@@ -226,6 +228,9 @@ class Counts:
     reconciled_at: int = 0
     swept_at: int = 0
     admitted_at: int = 0
+    admitted_shortly: int = 0
+    first_moved_at: int = 0
+    latest: tuple[Segment, ...] = ()
 
     @property
     def waiting(self) -> int:

@@ -96,12 +96,12 @@ class Room:
         return self._ledger.counts(event_id)
 
     def figures(self, event_id: str) -> dict[str, Any]:
-        """All that a control panel shows, in one answer; everything is a count but the rate."""
-        return for_panel(event_id, self.counts(event_id), self._ledger.now())
+        """All that a control panel shows, in one answer."""
+        return for_panel(event_id, self.counts(event_id), self._ledger.moment())
 
     def status(self, event_id: str) -> dict[str, Any]:
-        """All that a waiting page polls; the rate is positions per minute."""
-        return for_page(event_id, self.counts(event_id), self._ledger.now())
+        """All that a waiting page polls; rates are positions per minute."""
+        return for_page(event_id, self.counts(event_id), self._ledger.moment())
 
     def time_to_expiry(self, event_id: str, request_id: str) -> int:
         """Seconds until the position expires.

@@ -6,10 +6,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from waiting_room.errors import InvalidInput
-from waiting_room.records import EventState, Segment, ServingMove, Snapshot
+from waiting_room.records import Counts, EventState, Segment, ServingMove, Snapshot
 from waiting_room.settings import CLOCK_STEP, MAX_INCREMENT, RATE_WINDOW, SHORTEST_RATE
+
+SHORTEST_SPAN = 5  # s; five moves that one caller makes at once say nothing about the next
 
 
 def check_increment(value: object) -> int:
@@ -101,9 +104,13 @@ def served_at(parts: Sequence[Segment], position: int) -> int | None:
     return None
 
 
-def admitted_recently(parts: Iterable[Segment], now: int) -> int:
-    """How many positions the counter has reached within the rate window."""
-    return sum(part.last - part.first + 1 for part in parts if part.at > now - RATE_WINDOW)
+def admitted_recently(parts: Iterable[Segment], now: int, window: int = RATE_WINDOW) -> int:
+    """How many positions the counter has reached within the rate window, or another (s)."""
+    return sum(_size(part) for part in parts if part.at > now - window)
+
+
+def _size(part: Segment) -> int:
+    return part.last - part.first + 1
 
 
 def rate_per_minute(admitted: int, since: int, now: int) -> float:
@@ -113,6 +120,34 @@ def rate_per_minute(admitted: int, since: int, now: int) -> float:
     least, as one move says nothing about the next.
     """
     return admitted * 60 / max(SHORTEST_RATE, min(RATE_WINDOW, now - since))
+
+
+def optimistic_rate(counts: Counts) -> float:
+    """Positions per minute that a page expects so as not to come late; 0 before anything moved.
+
+    The largest rate of the last minute, of the rate window, and of the latest moves over their own
+    time: neither a pause nor a fresh opening lowers it.
+    """
+    shortly = counts.admitted_shortly * 60 / SHORTEST_RATE
+    return max(shortly, counts.admitted_recently * 60 / RATE_WINDOW, _own_rate(counts.latest))
+
+
+def _own_rate(latest: Sequence[Segment]) -> float:
+    """Positions per minute of moves, oldest first, since the first of them."""
+    if len(latest) < 2:
+        return 0.0
+    span = max(SHORTEST_SPAN, latest[-1].at - latest[0].at)
+    return sum(map(_size, latest[1:])) * 60 / span
+
+
+def usual_gap(latest: Sequence[Segment]) -> int | None:
+    """Seconds that usually lie between two moves, oldest first; None while it is not known.
+
+    The middle of the gaps, so that a pause or a move by hand counts as one among others.
+    """
+    times = sorted({part.at for part in latest})
+    gaps = sorted(later - earlier for earlier, later in pairwise(times))
+    return gaps[(len(gaps) - 1) // 2] if gaps else None
 
 
 def poll_after(waiting: int, rate_per_minute: float) -> int:

@@ -20,6 +20,7 @@ MAX_MESSAGE = 500  # api-contract: characters of the operators' message
 ROW_LIFE = 30 * 86_400  # rows leave by TTL a month after they were written
 RATE_WINDOW = 300  # admission rate is measured over the last five minutes
 SHORTEST_RATE = 60  # or since the room opened, but over this many seconds at least
+LATEST_MOVES = 6  # moves that are never forgotten: five gaps, for pages after a long pause
 SETTLE_AFTER = 90  # a reserved position is written by its worker within the worker's 30 s, or never
 GENERATION_CACHE = 2.0  # with 3 s at the edge, answers from before a reset are gone in 5 s
 REDIS_TIMEOUT = 1.0  # seconds to connect or to answer; three tries still fit into API Gateway's 29

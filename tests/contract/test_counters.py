@@ -13,7 +13,14 @@ from waiting_room import serving
 from waiting_room.adapters.memory import MemoryCounters
 from waiting_room.errors import CountersLost, Unavailable
 from waiting_room.ports import Claim, Counters, Rebuild
-from waiting_room.records import EventState, LiveToken, ServingMove, SessionStatus, Snapshot
+from waiting_room.records import (
+    EventState,
+    LiveToken,
+    Segment,
+    ServingMove,
+    SessionStatus,
+    Snapshot,
+)
 
 NOW = 1_800_000_000
 
@@ -236,7 +243,7 @@ def test_old_moves_that_only_swept_positions_need_are_forgotten(
     counters: Counters, event_id: str
 ) -> None:
     state = whole(counters, event_id, queue=30)
-    for by, at in ((10, NOW - 900), (10, NOW - 600), (5, NOW)):
+    for by, at in ((10, NOW - 900), (10, NOW - 600), *((1, NOW - 5 + age) for age in range(6))):
         state = serving.move(state, by, at, "operator")
         counters.apply(state)
     counters.apply(replace(state, swept=10, expired=10))
@@ -244,6 +251,54 @@ def test_old_moves_that_only_swept_positions_need_are_forgotten(
     counters.trim(event_id, NOW)
     assert counters.look(event_id, NOW).admitting_since == NOW - 600
     assert counters.admission(event_id, 11).served_at == NOW - 600
+
+
+def test_the_latest_moves_stay_and_so_does_the_time_of_the_first(
+    counters: Counters, event_id: str
+) -> None:
+    state = whole(counters, event_id, queue=99)
+    assert counters.look(event_id, NOW).latest == ()
+    assert counters.look(event_id, NOW).first_moved_at == 0
+    for number in range(1, 9):
+        state = serving.move(state, 10, NOW - 1_000 + 50 * number, "operator")
+        counters.apply(state)
+    counters.apply(replace(state, swept=80, expired=80))
+    latest = tuple(
+        Segment(10 * number - 9, 10 * number, NOW - 1_000 + 50 * number) for number in range(3, 9)
+    )
+    for _ in range(2):
+        counters.trim(event_id, NOW)
+        counts = counters.look(event_id, NOW)
+        assert (counts.admitting_since, counts.first_moved_at) == (latest[0].at, NOW - 950)
+        assert (counts.latest, counts.admitted_at) == (latest, NOW - 600)
+    counters.apply(serving.move(state, -25, NOW, "operator"))
+    counts = counters.look(event_id, NOW)
+    assert counts.latest == (*latest[:3], Segment(51, 55, NOW - 700))
+    assert counts.first_moved_at == NOW - 950
+    counters.apply(EventState(event_id, generation=2))
+    assert counters.look(event_id, NOW).first_moved_at == 0
+
+
+def test_the_last_minute_is_counted_beside_the_rate_window(
+    counters: Counters, event_id: str
+) -> None:
+    state = whole(counters, event_id, queue=99)
+    for by, at in ((1, NOW - 300), (2, NOW - 60), (4, NOW - 59), (8, NOW)):
+        state = serving.move(state, by, at, "operator")
+        counters.apply(state)
+    counts = counters.look(event_id, NOW)
+    assert (counts.admitted_recently, counts.admitted_shortly) == (14, 12)
+
+
+def test_a_restored_copy_has_the_moves_that_the_tables_have(
+    counters: Counters, event_id: str
+) -> None:
+    moves = (ServingMove(1, 0, 10, NOW - 90, "operator"), ServingMove(2, 10, 15, NOW, "sweep"))
+    state = EventState(event_id, queue=50, serving=15, version=2, move=moves[1])
+    assert rebuilt(counters, Snapshot(state, moves, ()))
+    counts = counters.look(event_id, NOW)
+    assert counts.latest == (Segment(1, 10, NOW - 90), Segment(11, 15, NOW))
+    assert (counts.first_moved_at, counts.admitted_shortly) == (NOW - 90, 5)
 
 
 def test_one_caller_rebuilds_while_others_wait(counters: Counters, event_id: str) -> None:

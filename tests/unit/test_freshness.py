@@ -105,4 +105,4 @@ def test_the_last_admission_has_its_age(world: World) -> None:
 
 def test_what_a_waiting_page_polls_does_not_grow(world: World) -> None:
     assert "stale" not in world.room.status(EVENT)
-    assert len(world.room.status(EVENT)) == 7
+    assert len(world.room.status(EVENT)) == 12

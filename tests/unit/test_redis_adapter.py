@@ -17,6 +17,7 @@ from waiting_room.ports import Claim, Rebuild
 from waiting_room.records import (
     EventState,
     LiveToken,
+    Segment,
     ServingMove,
     SessionStatus,
     Snapshot,
@@ -120,12 +121,14 @@ def test_a_position_is_served_since_a_time_or_not_yet(at: int, served_at: int | 
 
 
 def test_figures_are_read_in_their_order() -> None:
-    made, server = counters([*range(1, 12), b"hi", 12, 13, 14, 15, 16])
+    made, server = counters([*range(1, 12), b"hi", *range(12, 19), [b"4:9:70", b"1:3:60"]])
     found = made.look(EVENT, NOW)
     assert (found.generation, found.queue, found.admitting_since) == (1, 2, 11)
     assert (found.message, found.version, found.lowering) == ("hi", 12, 13)
     assert (found.reconciled_at, found.swept_at, found.admitted_at) == (14, 15, 16)
-    assert arguments(server) == [NOW, 300]
+    assert (found.admitted_shortly, found.first_moved_at) == (17, 18)
+    assert found.latest == (Segment(1, 3, 60), Segment(4, 9, 70))
+    assert arguments(server) == [NOW, 300, 60, 6]
 
 
 def test_a_claim_names_this_hour_and_the_one_before() -> None:
@@ -194,10 +197,10 @@ def test_rows_are_recounted_with_their_end() -> None:
 def test_what_no_answer_needs_any_more_is_forgotten() -> None:
     made, server = counters([1, 5])
     assert made.trim(EVENT, NOW) == Upkeep(True, 5)
-    assert arguments(server) == [NOW - 600, NOW - 300, 0, 0]
+    assert arguments(server) == [NOW - 600, NOW - 300, 0, 0, 6]
     made, server = counters([0, 0])
     assert made.trim(EVENT, NOW, reconciled_at=7, swept_at=8) == Upkeep(False, 0)
-    assert arguments(server)[2:] == [7, 8]
+    assert arguments(server)[2:4] == [7, 8]
 
 
 def test_a_checkpoint_is_read_in_its_order() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import EVENT, World, outcome_of
+from tests.world import EVENT, START, World, outcome_of
 from waiting_room import recovery, serving
 from waiting_room.errors import (
     Conflict,
@@ -52,7 +52,8 @@ def test_the_status_is_all_a_page_needs(world: World) -> None:
     assert world.room.status(EVENT) == {
         "event_id": EVENT, "serving_counter": 50, "waiting_num": 100, "queue_counter": 100,
         "admission_rate_per_minute": 50.0, "poll_after_seconds": 2,
-        "message": "Doors open at ten",
+        "message": "Doors open at ten", "now": START + 1, "optimistic_rate_per_minute": 50.0,
+        "moved_at": START + 1, "first_moved_at": START + 1, "every": None,
     }  # fmt: skip
     assert world.room.set_message(EVENT, "") == ""
     assert world.room.status(EVENT)["message"] == ""
@@ -70,6 +71,38 @@ def test_the_rate_of_a_room_that_has_just_opened_is_not_spread_over_the_time_bef
     assert rates[5:] == [600.0] * 7
     world.clock.now += 400
     assert world.room.status(EVENT)["admission_rate_per_minute"] == 0.0
+
+
+def test_a_page_learns_when_the_line_moved_and_when_it_will(world: World) -> None:
+    def told() -> tuple[object, ...]:
+        status = world.room.status(EVENT)
+        names = ("optimistic_rate_per_minute", "moved_at", "first_moved_at", "every", "now")
+        return tuple(status[name] for name in names)
+
+    world.visitors(1_000)
+    world.clock.now = START + 0.126
+    assert told() == (0.0, None, None, None, START + 0.13)
+    for _ in range(4):
+        world.clock.now += 20
+        world.serve(100)
+    assert told() == (300.0, START + 80, START + 20, 20, START + 80.13)
+    world.clock.now += 4_000  # a pause changes nothing but the time
+    assert told() == (300.0, START + 80, START + 20, 20, START + 4_080.13)
+    world.room.reset_initial_state(EVENT)
+    assert told()[:4] == (0.0, None, None, None)
+
+
+def test_what_the_sweep_lets_in_counts_as_moves() -> None:
+    world = World({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
+    world.room.set_up()
+    world.visitors(20)
+    world.serve(4)
+    for seconds in (91, 91, 901):
+        world.minute(seconds)
+    status = world.room.status(EVENT)
+    assert (status["serving_counter"], status["moved_at"]) == (8, START + 1 + 1083)
+    assert (status["first_moved_at"], status["every"]) == (START + 1, 1083)
+    assert status["optimistic_rate_per_minute"] == 4.0
 
 
 @pytest.mark.parametrize("message", [None, 5, "x" * 501, "a\x00b", "\x1b[31m"])

@@ -66,7 +66,8 @@ def test_what_a_record_does_not_say_is_nothing() -> None:
     assert list(Reservation(EventState(EVENT)).unused) == []
     counts = Counts(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     told = counts.version, counts.lowering, counts.reconciled_at, counts.swept_at
-    assert (*told, counts.admitted_at) == (0,) * 5
+    told = *told, counts.admitted_at, counts.admitted_shortly, counts.first_moved_at
+    assert (told, counts.latest) == ((0,) * 7, ())
     attempt = Attempt()
     assert (attempt.slot, attempt.token, attempt.lost, attempt.lost_count) == (0, "", "", 0)
 
@@ -198,6 +199,63 @@ def test_a_young_room_is_measured_since_it_opened_but_over_a_minute(
     since: int, rate: float
 ) -> None:
     assert serving.rate_per_minute(50, since, NOW) == rate
+
+
+def counts_of(*moves: tuple[int, int], ago: int = 0) -> Counts:
+    """Counts after moves by so many positions at so many seconds after NOW - 1000."""
+    parts, first = [], 1
+    for by, at in moves:
+        parts.append(Segment(first, first + by - 1, NOW - 1000 + at))
+        first += by
+    now = NOW - 1000 + moves[-1][1] + ago
+    return Counts(
+        1, 0, 0, 0, 0, 0, 0, 0, 0, serving.admitted_recently(parts, now), 0,
+        admitted_shortly=serving.admitted_recently(parts, now, 60),
+        first_moved_at=parts[0].at, latest=tuple(parts[-6:]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("moves", "ago", "rate"),
+    [
+        ([(100, 0)], 0, 100),  # one move says nothing about the next
+        ([(100, 0)], 200, 20),
+        ([(100, 0)], 400, 0),
+        ([(999, 0), (100, 10)], 400, 600),  # the first move's own size says nothing
+        ([(100, 10 * step) for step in range(9)], 0, 600),  # a room that has just opened
+        ([(100, 10 * step) for step in range(9)], 900, 600),  # a pause
+        ([(100, 60 * step) for step in range(9)], 59, 100),
+        ([*((100, 60 * step) for step in range(5)), (900, 241)], 0, 1_000),  # by hand: last minute
+        ([(5, step) for step in range(6)], 3_600, 300),
+        ([(1, 0)] * 6, 3_600, 60),  # one caller's five at once
+    ],
+)
+def test_the_optimistic_rate_is_lowered_neither_by_a_pause_nor_by_the_opening(
+    moves: list[tuple[int, int]], ago: int, rate: float
+) -> None:
+    counts = counts_of(*moves, ago=ago)
+    assert serving.optimistic_rate(counts) == pytest.approx(rate)
+
+
+def test_the_optimistic_rate_knows_a_steady_line_whose_latest_moves_are_small() -> None:
+    counts = counts_of((6_000, 0), *((1, 250 + 9 * step) for step in range(6)))
+    assert serving.optimistic_rate(counts) == pytest.approx(6_006 * 60 / 300)
+
+
+@pytest.mark.parametrize(
+    ("times", "gap"),
+    [
+        ([], None),
+        ([5], None),
+        ([5, 5], None),
+        ([5, 5, 8], 3),
+        ([0, 10, 320], 10),
+        ([0, 10, 320, 330], 10),
+        ([0, 60, 80, 120, 140, 180], 40),  # of an inlet and of a sweep
+    ],
+)
+def test_the_usual_gap_of_moves_is_the_middle_one(times: list[int], gap: int | None) -> None:
+    assert serving.usual_gap([Segment(at, at, at) for at in times]) == gap
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from waiting_room.records import (
     TokenAccount,
     Upkeep,
 )
-from waiting_room.settings import MAX_KNOWN_HOLES, RATE_WINDOW
+from waiting_room.settings import LATEST_MOVES, MAX_KNOWN_HOLES, RATE_WINDOW, SHORTEST_RATE
 from waiting_room.signing import KeySet
 
 CLAIM_LIFE = 60  # as in redis_counters
@@ -57,10 +57,16 @@ class _Copy:
     dumped: tuple[int, ...] = ()
     reconciled_at: int = 0
     swept_at: int = 0
+    first_moved_at: int = 0
 
     def figures(self) -> tuple[int, ...]:
         """What a checkpoint has to have."""
         return self.state.version, self.tokens, *self.ended.values()
+
+    def note_first_move(self) -> None:
+        """Remember when the oldest move was made, which ``trim`` may forget."""
+        if self.served and not self.first_moved_at:
+            self.first_moved_at = self.served[0].at
 
 
 class MemoryCounters:
@@ -109,6 +115,9 @@ class MemoryCounters:
                 reconciled_at=copy.reconciled_at,
                 swept_at=copy.swept_at,
                 admitted_at=copy.served[-1].at if copy.served else 0,
+                admitted_shortly=serving.admitted_recently(copy.served, now, SHORTEST_RATE),
+                first_moved_at=copy.first_moved_at,
+                latest=tuple(copy.served[-LATEST_MOVES:]),
             )
 
     def admission(self, event_id: str, position: int) -> Admission:
@@ -172,6 +181,7 @@ class MemoryCounters:
                     if moves
                     else serving.segments(step, swept=0, version=had.version, start=copy.served)
                 )
+                copy.note_first_move()
                 had = replace(had, version=state.version, serving=state.serving, move=state.move)
             had = replace(
                 had,
@@ -278,6 +288,7 @@ class MemoryCounters:
             copy = self._new(state)
             copy.settled, copy.unverified = tally.base, snapshot.unverified
             copy.served = serving.of_snapshot(snapshot)
+            copy.note_first_move()
             copy.tokens = tally.tokens
             copy.taken = account.positions_in(tally.taken)
             copy.closed = account.positions_in(tally.ended)
@@ -342,7 +353,7 @@ class MemoryCounters:
                 del copy.live[at]
             old = [
                 part
-                for part in copy.served
+                for part in copy.served[:-LATEST_MOVES]
                 if part.last <= copy.state.swept and part.at < now - RATE_WINDOW
             ]
             if old:

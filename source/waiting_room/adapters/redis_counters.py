@@ -44,7 +44,7 @@ from waiting_room.records import (
     TokenAccount,
     Upkeep,
 )
-from waiting_room.settings import RATE_WINDOW, REDIS_TIMEOUT
+from waiting_room.settings import LATEST_MOVES, RATE_WINDOW, REDIS_TIMEOUT, SHORTEST_RATE
 
 CLAIM_LIFE = 60  # seconds; a worker is dead after its 30 s, so a claim this old is nobody's
 DEAD_BUCKETS = 600  # seconds the figures of dead tokens stay, so that skewed clocks still agree
@@ -52,6 +52,7 @@ REBUILD_LIFE = 3_000  # ms after which another caller takes over from one that d
 # What a server answers that is out of memory, cannot write its snapshot, lacks its replicas …
 NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
 NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
+MESSAGE = 11  # its place among the figures of ``look``, which are in the order of ``Counts``
 KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count")
 
 
@@ -98,11 +99,10 @@ class RedisCounters:
 
     def look(self, event_id: str, now: int) -> Counts:
         """All figures."""
-        answer = self._run("look", event_id, [now, RATE_WINDOW])
-        *figures, message, version, lowering, reconciled_at, swept_at, admitted_at = answer
-        named: dict[str, Any] = {"version": version, "lowering": lowering}
-        named |= {"reconciled_at": reconciled_at, "swept_at": swept_at, "admitted_at": admitted_at}
-        return Counts(*map(int, figures), message=message.decode(), **named)  # type: ignore[misc, arg-type]
+        answer = self._run("look", event_id, [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES])
+        *figures, latest = answer
+        figures[MESSAGE] = figures[MESSAGE].decode()
+        return Counts(*[*figures, tuple(map(_segment, reversed(latest)))])
 
     def admission(self, event_id: str, position: int) -> Admission:
         """What is known about one position."""
@@ -206,7 +206,10 @@ class RedisCounters:
             "completed": tally.completed,
             "abandoned": tally.abandoned,
         }
-        parts = _lines(serving.of_snapshot(snapshot))
+        segments = serving.of_snapshot(snapshot)
+        if segments:
+            fields["first_moved_at"] = segments[0].at
+        parts = _lines(segments)
         arguments = [
             ticket,
             tally.taken,
@@ -231,7 +234,7 @@ class RedisCounters:
             generation,
             version,
             now,
-            tuple(Segment(*map(int, part.split(b":"))) for part in parts),
+            tuple(map(_segment, parts)),
             TokenAccount(
                 base=base,
                 taken=taken,
@@ -255,7 +258,8 @@ class RedisCounters:
 
     def trim(self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0) -> Upkeep:
         """Forget what no answer needs any more."""
-        arguments = [now - DEAD_BUCKETS, now - RATE_WINDOW, reconciled_at, swept_at]
+        old = [now - DEAD_BUCKETS, now - RATE_WINDOW]
+        arguments = [*old, reconciled_at, swept_at, LATEST_MOVES]
         changed, unverified = self._run("trim", event_id, arguments)
         return Upkeep(bool(changed), unverified)
 
@@ -300,6 +304,10 @@ class RedisCounters:
         import hashlib
 
         return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+def _segment(line: bytes) -> Segment:
+    return Segment(*map(int, line.split(b":")))
 
 
 def _lines(parts: Iterable[Segment]) -> list[str]:

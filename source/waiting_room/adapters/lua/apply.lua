@@ -39,6 +39,8 @@ if version > number('version') then
     end
   end
   redis.call('HSET', STATE, 'version', version, 'serving', ARGV[4])
+  local oldest = redis.call('ZRANGE', SERVED, 0, 0)[1]
+  if oldest then redis.call('HSETNX', STATE, 'first_moved_at', string.match(oldest, ':(%d+)$')) end
 end
 if tonumber(ARGV[13]) > number('lowering') then redis.call('HSET', STATE, 'lowering', ARGV[13]) end
 if tonumber(ARGV[3]) > number('queue') then redis.call('HSET', STATE, 'queue', ARGV[3]) end

@@ -1,30 +1,41 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- look: all figures of an event.
--- ARGV 1 now (s)   2 rate window (s)
+-- ARGV 1 now (s)   2 rate window (s)   3 short rate window (s)   4 number of latest segments
 -- result: generation queue serving holes tokens expired active completed abandoned admitted
 --         admitting_since (s) message version lowering reconciled_at (s) swept_at (s)
---         admitted_at (s); 0: not known
+--         admitted_at (s) admitted_shortly first_moved_at (s); 0: not known
+--         latest segments "first:last:at", the latest first
 if not alive() then return LOST end
-local now, since = tonumber(ARGV[1]), tonumber(ARGV[1]) - tonumber(ARGV[2])
+local now = tonumber(ARGV[1])
+local since, shortly = now - tonumber(ARGV[2]), now - tonumber(ARGV[3])
 local dead = 0
 local over = redis.call('ZRANGEBYSCORE', LIVE, '-inf', now)
 for _, expires_at in ipairs(over) do
   dead = dead + (tonumber(redis.call('HGET', LIVE_COUNT, expires_at)) or 0)
 end
-local admitted = 0
-for _, segment in ipairs(redis.call('ZREVRANGE', SERVED, 0, 999)) do
+local admitted, admitted_shortly = 0, 0
+local segments = redis.call('ZREVRANGE', SERVED, 0, 999)
+for _, segment in ipairs(segments) do
   local first, last, at = string.match(segment, '(%d+):(%d+):(%d+)')
-  if tonumber(at) <= since then break end
-  admitted = admitted + tonumber(last) - tonumber(first) + 1
+  at = tonumber(at)
+  if at <= since then break end
+  local size = tonumber(last) - tonumber(first) + 1
+  admitted = admitted + size
+  if at > shortly then admitted_shortly = admitted_shortly + size end
 end
 local oldest = redis.call('ZRANGE', SERVED, 0, 0)[1]
 local admitting_since = oldest and tonumber(string.match(oldest, ':(%d+)$')) or 0
-local latest = redis.call('ZREVRANGE', SERVED, 0, 0)[1]
-local admitted_at = latest and tonumber(string.match(latest, ':(%d+)$')) or 0
+local admitted_at = segments[1] and tonumber(string.match(segments[1], ':(%d+)$')) or 0
+local latest = {}
+for index = 1, math.min(#segments, tonumber(ARGV[4])) do latest[index] = segments[index] end
+local kept = redis.call('HMGET', STATE, 'generation', 'queue', 'serving', 'holes', 'tokens',
+  'expired', 'live', 'completed', 'abandoned', 'message', 'version', 'lowering', 'reconciled_at',
+  'swept_at', 'first_moved_at')
+local function of(index) return tonumber(kept[index]) or 0 end
+local first_moved_at = of(15)
+if first_moved_at == 0 then first_moved_at = admitting_since end
 return {
-  number('generation'), number('queue'), number('serving'), holes(), number('tokens'),
-  number('expired'), number('live') - dead, number('completed'), number('abandoned'), admitted,
-  admitting_since,
-  redis.call('HGET', STATE, 'message') or '', number('version'), number('lowering'),
-  number('reconciled_at'), number('swept_at'), admitted_at,
+  of(1), of(2), of(3), of(4) + redis.call('ZCARD', HOLES), of(5), of(6), of(7) - dead, of(8), of(9),
+  admitted, admitting_since, kept[10] or '', of(11), of(12), of(13), of(14), admitted_at,
+  admitted_shortly, first_moved_at, latest,
 }

@@ -2,6 +2,7 @@
 -- trim: forget what no answer needs any more.
 -- ARGV 1 tokens that died up to here (s) leave the live figures   2 segments older than this may go
 --      3 when the audit, 4 when the sweep succeeded (s; 0: it did not)
+--      5 number of latest segments that stay
 -- result: changed (1: there is something that no checkpoint has), unverified position
 if not alive() then return LOST end
 for _, expires_at in ipairs(redis.call('ZRANGEBYSCORE', LIVE, '-inf', ARGV[1])) do
@@ -10,7 +11,9 @@ for _, expires_at in ipairs(redis.call('ZRANGEBYSCORE', LIVE, '-inf', ARGV[1])) 
   redis.call('HDEL', LIVE_COUNT, expires_at)
   redis.call('ZREM', LIVE, expires_at)
 end
-for _, segment in ipairs(redis.call('ZRANGEBYSCORE', SERVED, '-inf', number('swept'))) do
+local swept = redis.call('ZRANGEBYSCORE', SERVED, '-inf', number('swept'))
+for index = 1, math.min(#swept, redis.call('ZCARD', SERVED) - tonumber(ARGV[5])) do
+  local segment = swept[index]
   local at = string.match(segment, ':(%d+)$')
   if tonumber(at) < tonumber(ARGV[2]) then redis.call('ZREM', SERVED, segment) end
 end
