@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the waiting page asks, for the capacity model and the load test. Times in seconds.
 
-The same rules as in ``source/sites/waiting_room/waiting-room.js``; a test holds both together.
+The same rules as in ``source/sites/waiting_room/waiting-room.js`` and ``policy.js`` there; a test
+holds them together.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
 
 FIRST_ASK = (
     1.2  # after the join: a worker gathers joins for a second, so nobody has a number before
@@ -32,6 +37,65 @@ def status_after(server_says: float, ahead: int, waiting: int) -> float:
     seconds = min(LONGEST_POLL, max(SHORTEST_POLL, server_says))
     share = min(1.0, ahead / max(1, waiting))
     return max(min(NEAR, seconds), seconds * share)
+
+
+# --- the policy of policy.js, for answers of /status that tell when the line moves
+
+SHARE = 3  # a page sleeps for this part of its wait
+SHORTEST = 2.0
+NEAR_TURN, NEAR_SLEEP = 600.0, 60.0  # a turn so near lets nobody sleep longer
+FAR_SHARE, FAR_LEAST, FAR_MOST = 8, 300.0, 1_200.0
+IDLE = 10.0  # nothing has moved yet
+AFTER_STEP, STEP_SPREAD = 1.0, 2.0
+GROWTH = 1.5
+
+
+def next_poll(
+    ahead: int, status: Mapping[str, Any], chance: float, asked: float = math.inf
+) -> float:
+    """The wait before the next poll of ``/status``, whose latest answer is ``status``.
+
+    ``ahead`` are the places up to one's own, that one included; ``chance`` is anywhere between 0
+    and 1; ``asked`` is how many polls in a row found that nothing has moved yet.
+    """
+    if "optimistic_rate_per_minute" not in status:
+        said = status_after(status["poll_after_seconds"], ahead, status["waiting_num"])
+        return spread(said, chance)
+    rate = float(status["optimistic_rate_per_minute"])
+    wait = max(0, ahead) * 60 / rate if rate > 0 else math.inf
+    if status["moved_at"] is None:
+        growing = float(SHORTEST * GROWTH ** min(asked, 99.0))
+        pause = min(IDLE, growing) * (0.9 + 0.2 * chance)
+    else:
+        pause = _after_moves(wait, status, chance)
+    return max(SHORTEST, min(pause, longest_sleep(wait)))
+
+
+def longest_sleep(wait: float) -> float:
+    """How long a page may sleep whose turn is ``wait`` away."""
+    if wait <= NEAR_TURN:
+        return NEAR_SLEEP
+    far = max(FAR_LEAST, min(wait / FAR_SHARE, FAR_MOST))
+    return min(far, wait - NEAR_TURN + NEAR_SLEEP)
+
+
+def _after_moves(wait: float, status: Mapping[str, Any], chance: float) -> float:
+    every = float(status["every"] or 0)
+    if every and wait / SHARE <= every:
+        return _to_next_step(status, chance)
+    observed = max(0.0, float(status["now"] - status["first_moved_at"])) / SHARE
+    observed *= 0.8 + 0.2 * chance
+    if wait == math.inf:
+        return min(observed, NEAR_SLEEP)
+    return min(wait / SHARE * (0.9 + 0.2 * chance), observed)
+
+
+def _to_next_step(status: Mapping[str, Any], chance: float) -> float:
+    left = float(status["every"]) - max(0.0, float(status["now"] - status["moved_at"]))
+    if left > 0:
+        return left + AFTER_STEP + STEP_SPREAD * chance
+    late = max(0.0, -left - AFTER_STEP - STEP_SPREAD)
+    return (SHORTEST + late * (GROWTH - 1)) * (0.9 + 0.2 * chance)
 
 
 def spread(wait: float, chance: float, by: float = SPREAD) -> float:

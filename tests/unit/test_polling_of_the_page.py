@@ -4,16 +4,26 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from deployment.polling import RETRY_SPREAD, ask_after, retry_after, spread, status_after
+from deployment.polling import (
+    RETRY_SPREAD,
+    ask_after,
+    next_poll,
+    retry_after,
+    spread,
+    status_after,
+)
 from tests.servers import ROOT
 
 MODULE = ROOT / "source" / "sites" / "waiting_room" / "waiting-room.js"
+POLICY = MODULE.with_name("policy.js")
 NODE = Path(sys.executable).with_name("node")
 STATUSES = [
     (says, ahead, waiting)
@@ -30,6 +40,46 @@ console.log(JSON.stringify({
     given.map(([pollAfter, ahead, waiting]) => pollDelay({ pollAfter, ahead, waiting }, r))),
 }));
 """
+POLLS = """
+const { nextPoll } = await import(process.argv[1]);
+let text = "";
+for await (const part of process.stdin) text += part;
+console.log(JSON.stringify(JSON.parse(text).map((given) => nextPoll(given))));
+"""
+
+
+def a_poll(chance: random.Random) -> dict[str, Any]:
+    """A visitor anywhere in a line that moves anyhow."""
+    now = 1_800_000_000 + round(chance.random() * 10_000, 2)
+    first = None if chance.random() < 0.2 else int(now - 10 ** (4 * chance.random()))
+    status = {
+        "now": now,
+        "waiting_num": chance.randrange(100_000),
+        "poll_after_seconds": chance.randrange(2, 31),
+        "optimistic_rate_per_minute": chance.choice([0, 7.5, 60, 1_000, 10_000]),
+        "first_moved_at": first,
+        "moved_at": first and int(first + chance.random() * (now - first)),
+        "every": chance.choice([None, 1, 10, 60, 400]),
+    }
+    if chance.random() < 0.1:
+        status = {name: status[name] for name in ("waiting_num", "poll_after_seconds")}
+    ahead = int(10 ** (6 * chance.random()))
+    return {
+        "ahead": ahead, "status": status, "random": chance.random(), "asked": chance.randrange(9),
+    }  # fmt: skip
+
+
+def test_the_page_and_the_model_poll_by_one_policy() -> None:
+    chance = random.Random(5)
+    given = [a_poll(chance) for _ in range(3_000)]
+    done = subprocess.run(
+        [str(NODE), "--input-type=module", "-e", POLLS, str(POLICY)], input=json.dumps(given),
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    order = ("ahead", "status", "random", "asked")
+    expected = [next_poll(*(one[name] for name in order)) for one in given]
+    assert json.loads(done.stdout) == pytest.approx(expected)
+    assert len({round(pause) for pause in expected}) > 100
 
 
 def test_the_page_and_the_model_wait_equally_long() -> None:
