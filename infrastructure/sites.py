@@ -15,6 +15,15 @@ SITES = ("waiting_room", "control_panel")
 CONFIG = "config.json"
 
 
+# Every site may import the waiting page's modules; there is nothing secret in its files.
+READABLE = {"Access-Control-Allow-Origin": "*"}
+
+
+def headers_of(site: str, addresses: Iterable[str], forms: Iterable[str] = ()) -> dict[str, str]:
+    """The headers of every file of ``site``: those of security, and who else may read it."""
+    return {**security_headers(addresses, forms), **(READABLE if site == SITES[0] else {})}
+
+
 def security_headers(addresses: Iterable[str], forms: Iterable[str] = ()) -> dict[str, str]:
     """The headers of every file of a site that may call ``addresses`` and nothing else.
 

@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 
-from infrastructure.sites import origin, security_headers, waiting_room_config
+from infrastructure.sites import headers_of, origin, waiting_room_config
 from public_api import app as public_app
 from sample_store import app as store_app
 from tests.gateway_event import call
@@ -155,7 +155,7 @@ def page(
             openid=openid, brand=brand or {"name": "Night of Lights"},
         )  # fmt: skip
         forms = ["http://127.0.0.1:*"] if openid else []
-        headers = security_headers([api, shop], forms)
+        headers = headers_of("waiting_room", [api, shop], forms)
 
         def file(_: str, path: str, *__: Any) -> Reply:
             if path == "/config.json":

@@ -150,9 +150,13 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
     logins = [env["OPENID_ISSUER"], *env["OPENID_REDIRECT_URIS"].split()]
     return {
         "waiting_room": Site(
-            folder / "waiting_room", waiting, [public, store], {origin(one) for one in logins}
+            folder / "waiting_room",
+            "waiting_room",
+            waiting,
+            [public, store],
+            {origin(one) for one in logins},
         ),
-        "control_panel": Site(folder / "control_panel", panel, [public, private]),
+        "control_panel": Site(folder / "control_panel", "control_panel", panel, [public, private]),
     }
 
 

@@ -12,22 +12,23 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from infrastructure.sites import CONFIG, security_headers
+from infrastructure.sites import CONFIG, headers_of
 
 
 class Site:
-    """Serves a folder; its pages may call ``addresses`` and send forms to ``forms``."""
+    """Serves a site's folder; its pages may call ``addresses`` and send forms to ``forms``."""
 
     def __init__(
         self,
         folder: Path,
+        site: str,
         settings: Mapping[str, Any],
         addresses: list[str],
         forms: Iterable[str] = (),
     ) -> None:
         self._files = StaticFiles(directory=folder, html=True, check_dir=False)
         self._settings = json.dumps(settings).encode()
-        self._headers = {**security_headers(addresses, forms), "Cache-Control": "no-cache"}
+        self._headers = {**headers_of(site, addresses, forms), "Cache-Control": "no-cache"}
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """Serve an ASGI connection."""

@@ -24,13 +24,13 @@ from infrastructure.constructs.code import PLAIN
 from infrastructure.constructs.edge import YEAR
 from infrastructure.constructs.function import Habits
 from infrastructure.constructs.names import account_wide_name
-from infrastructure.sites import CONFIG, security_headers
+from infrastructure.sites import CONFIG, READABLE, headers_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BROWSERS_KEEP = 60  # seconds; whoever opens the page later sees what was changed
 # Headers that CloudFront knows by name; it takes the others as they are.
 POLICY, FRAMES, REFERRER = "Content-Security-Policy", "X-Frame-Options", "Referrer-Policy"
-KNOWN = (POLICY, FRAMES, REFERRER, "X-Content-Type-Options")
+KNOWN = (POLICY, FRAMES, REFERRER, "X-Content-Type-Options", *READABLE)
 
 
 class Site(Construct):
@@ -72,7 +72,7 @@ class Site(Construct):
                 origin=origins.with_origin_access_control(bucket),
                 viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
                 cache_policy=aws_cloudfront.CachePolicy.CACHING_OPTIMIZED,
-                response_headers_policy=_headers(self, headers_for(calls, forms)),
+                response_headers_policy=_headers(self, headers_for(site, calls, forms)),
             ),
         )
         keep = f"public, max-age={BROWSERS_KEEP}"
@@ -94,14 +94,14 @@ class Site(Construct):
         self.address = f"https://{distribution.distribution_domain_name}/"
 
 
-def headers_for(calls: Sequence[str], forms: Iterable[str] = ()) -> dict[str, str]:
-    """``security_headers`` for https addresses that may be known at deployment only.
+def headers_for(site: str, calls: Sequence[str], forms: Iterable[str] = ()) -> dict[str, str]:
+    """``headers_of`` a site for https addresses that may be known at deployment only.
 
     Those cannot be taken apart now, so stand-ins go through and then give way to the origins.
     """
     origins = {f"https://call-{index}.invalid": origin_of(one) for index, one in enumerate(calls)}
     aims = {f"https://form-{index}.invalid": one for index, one in enumerate(forms)}
-    headers = security_headers(origins, aims)
+    headers = headers_of(site, origins, aims)
     for stand_in, origin in {**origins, **aims}.items():
         headers = {name: text.replace(stand_in, origin) for name, text in headers.items()}
     return headers
@@ -140,7 +140,19 @@ def _headers(scope: Construct, headers: Mapping[str, str]) -> aws_cloudfront.Res
         response_headers_policy_name=account_wide_name(scope, "Headers"),
         comment="Waiting room: pages",
         security_headers_behavior=security,
+        cors_behavior=_readable() if READABLE.items() <= headers.items() else None,
         custom_headers_behavior=aws_cloudfront.ResponseCustomHeadersBehavior(custom_headers=others),
+    )
+
+
+def _readable() -> aws_cloudfront.ResponseHeadersCorsBehavior:
+    """CloudFront takes these headers as a setting of their own only."""
+    return aws_cloudfront.ResponseHeadersCorsBehavior(
+        access_control_allow_credentials=False,
+        access_control_allow_headers=["*"],
+        access_control_allow_methods=["GET", "HEAD"],
+        access_control_allow_origins=list(READABLE.values()),
+        origin_override=True,
     )
 
 

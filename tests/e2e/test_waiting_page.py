@@ -281,6 +281,25 @@ def test_a_brand_comes_from_the_configuration(context: BrowserContext) -> None:
         assert tab.locator("#logo").evaluate("one => one.naturalWidth") == 96
 
 
+def test_another_site_imports_the_library_from_where_it_is_served(context: BrowserContext) -> None:
+    blank = Reply(200, {"Content-Type": "text/html"}, "<!doctype html><title>Shop</title>")
+    with opened(context) as (_, served), listening(lambda *_: blank) as shop:
+        tab = context.new_page()
+        tab.goto(shop)
+        state = tab.evaluate(
+            """async ([address, eventId, publicApi]) => {
+              const { waitingRoom } = await import(address);
+              const room = waitingRoom({ eventId, publicApi });
+              return new Promise((done) => {
+                room.watch((state) => state.phase === "waiting" && done(state));
+                room.join();
+              });
+            }""",
+            [f"{served.url}waiting-room.js", served.config["event_id"], served.config["public_api"]],
+        )
+        assert (state["number"], state["ahead"], state["kept"]) == (10, 10, True)
+
+
 def test_a_shop_that_fails_once_is_asked_again(context: BrowserContext) -> None:
     with opened(context) as (tab, served):
         called(tab, served)

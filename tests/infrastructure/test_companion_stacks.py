@@ -12,6 +12,7 @@ from infrastructure.gateway_answers import STAGE
 from infrastructure.inlet_resources import INLETS, PRIVATE_ROUTES
 from infrastructure.routes import load_app, routes_of
 from infrastructure.sites import control_panel_config, security_headers, waiting_room_config
+from infrastructure.sites import headers_of as site_headers
 from infrastructure.stacks.core import CoreStack
 from tests.intrinsics import Values
 from tests.synthesized import EVERYTHING, Assembly, Synthesized
@@ -91,7 +92,9 @@ def headers_of(stack: Synthesized, values: Values, site: str) -> dict[str, str]:
     )
     security = policy["SecurityHeadersConfig"]
     assert security["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
+    shared = policy.get("CorsConfig", {}).get("AccessControlAllowOrigins", {}).get("Items")
     return {
+        **({"Access-Control-Allow-Origin": shared[0]} if shared else {}),
         "Content-Security-Policy": security["ContentSecurityPolicy"]["ContentSecurityPolicy"],
         "X-Content-Type-Options": "nosniff" if security["ContentTypeOptions"] else "",
         "X-Frame-Options": security["FrameOptions"]["FrameOption"],
@@ -220,10 +223,12 @@ def test_the_pages_headers_are_those_of_one_machine(assembly: Assembly, values: 
     store = values.output(sample, "StoreApiInvokeURL")
     private = values.output(core, "PrivateApiInvokeURL")
     found = headers_of(sample, values, "WaitingRoom")
-    wanted = security_headers([public, store])
+    wanted = site_headers("waiting_room", [public, store])
     assert {**found, "Content-Security-Policy": ""} == {**wanted, "Content-Security-Policy": ""}
     assert parsed(found) == parsed(wanted)
     panel = headers_of(sample, values, "ControlPanel")
+    assert "Access-Control-Allow-Origin" in found
+    assert "Access-Control-Allow-Origin" not in panel
     assert parsed(panel) == parsed(security_headers([public, private]))
 
 

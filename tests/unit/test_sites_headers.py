@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from infrastructure.sites import security_headers
+from infrastructure.sites import headers_of, security_headers
 
 ROOM, STORE = "https://room.example/api", "https://store.example/api"
 
@@ -25,3 +25,8 @@ def test_forms_leave_only_for_where_an_openid_login_needs_them() -> None:
     assert policy(ROOM)["form-action"] == "'self'"
     found = policy(ROOM, forms=("https://shop.example", "https://openid.example"))
     assert found["form-action"] == "'self' https://openid.example https://shop.example"
+
+
+def test_other_sites_may_read_the_waiting_page_s_modules_and_nothing_of_the_panel() -> None:
+    assert headers_of("waiting_room", [ROOM])["Access-Control-Allow-Origin"] == "*"
+    assert headers_of("control_panel", [ROOM]) == security_headers([ROOM])

@@ -507,6 +507,20 @@ test("every part of the state is explained in the docs, and nothing else", async
   assert.deepEqual([...given].sort(), named.sort());
 });
 
+test("the types name what there is, and nothing else", async () => {
+  const page = await joined(5);
+  server.reset();
+  await clock.pass(60);
+  const types = await readFile(new URL("../waiting-room.d.ts", import.meta.url), "utf8");
+  const names = (part, shape) => {
+    const body = types.split(`export interface ${part} {`)[1].split("\n}")[0];
+    return [...body.matchAll(shape)].map(([, name]) => name).sort();
+  };
+  const given = [...new Set(page.states.flatMap((state) => Object.keys(state)))].sort();
+  assert.deepEqual(names("State", /^ {2}readonly (\w+)\??:/gm), given);
+  assert.deepEqual(names("Room", /^ {2}(\w+)\(/gm), Object.keys(page.room).sort());
+});
+
 test("a page that is left asks nothing more", async () => {
   const page = await joined(5);
   page.stop();
