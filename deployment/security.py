@@ -23,7 +23,11 @@ ROOT = secrets_scan.ROOT
 BIN = Path(sys.executable).parent
 CODE = ("source", "infrastructure", "deployment")
 PYTHON_LOCKS = ("requirements/local.txt", "requirements/dev.txt")
-NODE_LOCKS = ("package-lock.json", "source/sites/package-lock.json")
+NODE_LOCKS = (
+    "package-lock.json",
+    "source/sites/package-lock.json",
+    "tests/sites_lint/package-lock.json",
+)
 SECONDS = 180  # that a service may take
 
 

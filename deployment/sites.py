@@ -55,7 +55,14 @@ def build(root: Path, target: Path) -> dict[str, Path]:
 
 def install(root: Path) -> None:
     """Fetch the locked npm modules where they are missing or older than the lock file."""
-    workspace = root / WORKSPACE
+    fetch_modules(root / WORKSPACE)
+
+
+def fetch_modules(workspace: Path) -> None:
+    """Fetch the npm modules that the lock file in ``workspace`` pins, where it is newer than they.
+
+    Raises SitesError.
+    """
     lock, done = workspace / "package-lock.json", workspace / "node_modules" / ".package-lock.json"
     if done.exists() and done.stat().st_mtime >= lock.stat().st_mtime:
         return

@@ -34,9 +34,9 @@ def test_a_visitor_of_apaches_page_waits_on_the_waiting_page_and_is_let_in(tmp_p
         page = browser.new_context(locale="en-GB").new_page()
         page.goto(shop)
         assert page.url.startswith(room.endpoints["waiting_room_url"])
-        expect(page.get_by_text("Your place in line", exact=True)).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("Your number", exact=True)).to_be_visible(timeout=20_000)
         page.reload()  # the place survives
-        expect(page.get_by_text("Your place in line", exact=True)).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("Your number", exact=True)).to_be_visible(timeout=20_000)
         room.serve(1)
         expect(page.get_by_role("heading", name="The shop")).to_be_visible(timeout=60_000)
         assert page.url == shop

@@ -59,6 +59,13 @@ def enter(tab: Page) -> None:
     view(tab, "waiting")
 
 
+def has_number(tab: Page, number: int) -> None:
+    """Wait until the visitor's number is seen."""
+    shown = tab.locator("[data-view=waiting] [data-value=number]")
+    expect(shown).to_have_text(str(number))
+    expect(shown).to_be_visible()
+
+
 def called(tab: Page, served: Served) -> None:
     enter(tab)
     served.room.serve(10)
@@ -109,8 +116,9 @@ def test_a_visitor_waits_is_called_checks_out_and_buys(context: BrowserContext) 
         said: list[str] = []
         tab.on("console", lambda message: said.append(message.text))
         enter(tab)
-        expect(tab.get_by_role("heading")).to_have_text("Your place in line 10")
-        expect(tab).to_have_title("10 · Your place in line 10 – Night of Lights")
+        has_number(tab, 10)
+        expect(tab.get_by_role("heading")).to_have_text("People ahead of you 9")
+        expect(tab).to_have_title("9 · People ahead of you – Night of Lights")
         served.room.serve(10)
         view(tab, "turn")
         tab.get_by_role("button", name="Check out now").click()
@@ -147,7 +155,7 @@ def test_a_place_survives_a_reload_a_closed_tab_and_a_second_tab(context: Browse
         second.close()
         third = context.new_page()
         third.goto(served.url)
-        expect(third.get_by_role("heading")).to_have_text("Your place in line 10")
+        has_number(third, 10)
         assert served.room.calls["POST /assign_queue_num"] == 1
 
 
@@ -159,7 +167,7 @@ def test_two_tabs_that_enter_at_the_same_time_share_one_place(context: BrowserCo
         tab.evaluate("document.getElementById('enter').click()")
         second.evaluate("document.getElementById('enter')?.click()")
         for one in (tab, second):
-            expect(one.get_by_role("heading")).to_have_text("Your place in line 10")
+            has_number(one, 10)
         assert served.room.calls["POST /assign_queue_num"] == 1
 
 
@@ -175,7 +183,7 @@ def test_the_room_can_be_down_for_twenty_seconds(context: BrowserContext) -> Non
             tab.wait_for_timeout(50)
         expect(tab.locator("main").get_by_text("The waiting room does not answer")).to_be_visible()
         expect(tab.locator("main").get_by_text("Your place is safe")).to_be_visible()
-        expect(tab.get_by_role("heading")).to_have_text("Your place in line 10")
+        has_number(tab, 10)
         served.room.fault = ""
         served.room.serve(10)
         for _ in range(25):
@@ -192,7 +200,7 @@ def test_a_turn_counts_down_and_passes_and_one_can_join_again(context: BrowserCo
         tab.goto(served.url)
         called(tab, served)
         held = tab.get_by_role("timer")
-        expect(held).to_have_text(re.compile(r"Held for you for 00:(60|5\d)|01:00"))
+        expect(held).to_have_text(re.compile(r"Continue within (0:5\d|1:00)"))
         before = held.inner_text()
         tab.clock.run_for(3000)
         assert held.inner_text() < before
@@ -203,9 +211,9 @@ def test_a_turn_counts_down_and_passes_and_one_can_join_again(context: BrowserCo
             if tab.get_by_role("heading").inner_text() == "Your turn has passed":
                 break
         view(tab, "over")
-        expect(tab.locator("main").get_by_text("not used in time")).to_be_visible()
+        expect(tab.locator("main").get_by_text("You did not continue in time")).to_be_visible()
         tab.get_by_role("button", name="Join the line again").click()
-        expect(tab.get_by_role("heading")).to_have_text("Your place in line 11")
+        has_number(tab, 11)
 
 
 def test_the_keyboard_is_enough_and_focus_follows_what_happens(context: BrowserContext) -> None:
@@ -240,7 +248,7 @@ def test_a_poll_without_news_is_not_read_out(context: BrowserContext) -> None:
         tab.wait_for_timeout(4000)
         assert served.room.calls["GET /status"] >= polls + 2
         told = tab.evaluate("told")
-        assert len([one for one in told if "Your place in line: 10" in one]) == 1
+        assert len([one for one in told if "Your number: 10" in one]) == 1
         assert len(told) <= 3, told
 
 
@@ -248,7 +256,7 @@ def test_the_language_is_the_visitors_and_their_choice_is_remembered(browser: Br
     context = browser.new_context(locale="ko-KR")
     with opened(context) as (tab, _):
         expect(tab.locator("html")).to_have_attribute("lang", "ko")
-        expect(tab.get_by_role("button", name="대기실 입장")).to_be_visible()
+        expect(tab.get_by_role("button", name="대기열에 참여하기")).to_be_visible()
         tab.get_by_role("combobox").select_option("fr")
         expect(tab.get_by_role("button", name="Entrer dans la salle d’attente")).to_be_visible()
         tab.reload()

@@ -84,7 +84,7 @@ def test_two_visitors_and_an_operator(browser: Browser, line: RunningRoom) -> No
     expect(other.locator("[data-value=serving]")).to_have_text("1")
     line.serve(1)
     expect(other.get_by_role("timer")).to_have_text(
-        re.compile("Held for you for 14:"), timeout=2 * SECONDS
+        re.compile("Continue within 14:"), timeout=2 * SECONDS
     )
     assert buy(other) != order
     line.private("POST", "/update_message", {"message": ""})
@@ -119,7 +119,7 @@ def test_a_reset_during_the_wait(visitor: BrowserContext, line: RunningRoom) -> 
     enter(tab)
     line.private("POST", "/reset_initial_state")
     expect(tab.get_by_role("heading")).to_have_text(
-        "The line has started again", timeout=3 * SECONDS
+        "The line has been restarted", timeout=3 * SECONDS
     )
     tab.get_by_role("button", name="Join the line again").click()
     assert place(tab) == 1

@@ -5,7 +5,7 @@ const ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 const REASONS = new Map([
   ["reset", "reset"],
   ["position_expired", "expired"],
-  ["token_expired", "ended"],
+  ["token_expired", "session_expired"],
   ["session_ended", "ended"],
 ]);
 const count = (value) => Number.isSafeInteger(value) && value >= 0;

@@ -1,40 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shows what waiting-room.js knows, and does what the visitor asks.
 import { backOff, waitingRoom } from "./waiting-room.js";
+import { extras } from "./extras.js";
 import {
-  LANGUAGES, announcer, fill, formats, pickLanguage, titleOf, troubleText, variables, waitText,
+  LANGUAGES, aheadText, announcer, fill, formats, pickLanguage, reference, titleOf, troubleText,
+  variables, waitText, withOwn,
 } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 const CHOICE = "waiting-room:language";
+const SHORTEST_SESSION = 5; // s between two questions whether a session is over
+const LONG_HIDDEN = 60_000; // ms after which a session is asked for again
+const COPIED = 2; // s that a button says so
+const TURN_ICON =
+  "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>" +
+  "<rect width='32' height='32' rx='9' fill='%230a7d33'/>" +
+  "<path d='M8 17l6 6 11-13' stroke='white' stroke-width='4' fill='none'/></svg>";
 const transaction = new URLSearchParams(location.search).get("transaction");
 const announce = announcer();
+const more = extras();
+const icon = $("icon").href;
 let config, words, form, room, stop;
 let state = { phase: "loading" };
 let tokens = null; // in memory only
+let sessionLeft = null; // () → seconds
 let receipt = null;
 let shown = ""; // the section that is seen
 let leaving = false;
-let audio = null;
+let resuming = false; // asks for the token of a visitor who had one before the reload
+let resumed = false;
+let hiddenAt = null;
+
+/** The time that waiting-room.js measures by, in ms. */
+const now = () => (room ? room.now() : Date.now());
+
+/** A name in the browser's storage; another event of this host has others. */
+const keyOf = (name) => `waiting-room:${config.event_id}:${name}`;
 
 // --- words and brand
 
 function chosen() {
-  let kept = null;
-  try {
-    kept = localStorage.getItem(CHOICE);
-  } catch {
-    // blocked
-  }
-  return LANGUAGES[kept] ? kept : pickLanguage(navigator.languages ?? [navigator.language]);
+  const kept = more.kept(CHOICE);
+  if (LANGUAGES.includes(kept)) return kept;
+  return pickLanguage(navigator.languages || [navigator.language]);
 }
 
 async function load(work) {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work(tries);
-    } catch {
+    } catch (error) {
       if (words) $("trouble-text").textContent = words.unreachable;
       $("trouble").hidden = !words;
       await pause(backOff(tries));
@@ -46,24 +62,35 @@ async function speak(language) {
   const { default: found } = await load((tries) =>
     import(`./words/${language}.js${tries > 1 ? `?${tries}` : ""}`),
   );
-  const own = config?.brand?.texts ?? {};
-  words = { ...found, ...own["*"], ...own[language] };
+  const own = (config && config.brand && config.brand.texts) || {};
+  words = withOwn(found, own["*"], own[language]);
   form = formats(language);
-  document.documentElement.lang = language;
+  const root = document.documentElement;
+  root.lang = language;
+  root.setAttribute("data-started", ""); // start.js has nothing more to do
+  $("retry").disabled = $("card").hidden = false;
   $("language").value = language;
   for (const part of document.querySelectorAll("[data-word]"))
     part.textContent = words[part.dataset.word];
   render();
 }
 
+const brand = () => (config && config.brand) || {};
+
 function paint() {
-  const { name, logo, colors, colors_dark } = config.brand ?? {};
+  const { name, logo, colors, colors_dark } = brand();
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const { style } = document.documentElement;
   style.cssText = "";
-  const set = variables(dark ? (colors_dark ?? { accent: colors?.accent }) : colors);
-  for (const [part, colour] of set) style.setProperty(`--${part}`, colour);
-  $("name").textContent = name ?? "";
+  const seen = getComputedStyle(document.documentElement);
+  const own = {};
+  for (const part of ["background", "card", "text", "muted"])
+    own[part] = seen.getPropertyValue(`--${part}`).trim();
+  const wanted = dark ? colors_dark || { accent: colors && colors.accent } : colors;
+  for (const [part, colour] of variables(wanted, own)) style.setProperty(`--${part}`, colour);
+  for (const part of document.querySelectorAll("meta[name=theme-color]"))
+    part.content = seen.getPropertyValue("--background").trim();
+  $("name").textContent = name || "";
   $("logo").hidden = !logo;
   if (logo) $("logo").src = logo;
 }
@@ -73,44 +100,61 @@ function paint() {
 const view = () =>
   receipt ? "receipt"
   : tokens && !leaving ? "inside"
+  : resuming ? "loading"
   : state.phase === "joining" ? "placing"
   : state.phase;
 
+function write(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
 function render() {
   if (!words) return;
-  const now = view();
-  const before = now === "waiting" ? Math.max(0, state.ahead - 1) : undefined;
+  const current = view();
+  const [label, before] = aheadText(state.ahead || 0, words, form);
   for (const part of document.querySelectorAll("[data-value]")) {
-    const text = form.number(part.dataset.value === "before" ? before : state[part.dataset.value]);
+    const { value } = part.dataset;
+    const text = value === "before" ? before : form.number(state[value]);
     if (part.textContent !== text) part.textContent = text;
     part.classList.toggle("long", text.length > 6);
   }
-  $("placing").textContent = words[state.phase === "joining" ? "loading" : "placing"];
-  $("wait").textContent = waitText(state, words, form);
-  $("progress").value = state.progress ?? 0;
+  write("ahead-label", label);
+  $("ahead").classList.toggle("next", before === "");
+  write("placing", words[state.phase === "joining" ? "loading" : "placing"]);
+  write("wait", waitText(state, words, form));
+  $("progress").value = state.progress || 0;
   $("progress").setAttribute("aria-label", words.place);
   $("not-kept").hidden = state.kept !== false;
   $("checkout").hidden = goesBack();
   $("leaving").hidden = !goesBack();
-  [$("over-title").textContent, $("over-text").textContent] = words[state.reason] ?? ["", ""];
+  const over = current === "over" ? words[state.reason] || words.ended : ["", ""];
+  write("over-title", over[0]);
+  write("over-text", over[1]);
+  const { request_id } = room ? room.proof() : {};
+  $("reference").hidden = !request_id;
+  if (request_id) write("reference-code", reference(request_id, state.number));
   $("message").hidden = !state.message;
-  $("message-text").textContent = state.message ?? "";
+  write("message-text", state.message || "");
   $("trouble").hidden = !state.trouble;
-  $("trouble-text").textContent = troubleText(state, words);
-  document.title = titleOf({ ...state, phase: now }, words, form, config?.brand?.name || "…");
-  say(announce({ ...state, phase: now }, words, form));
+  document.title = titleOf({ ...state, phase: current }, words, form, brand().name);
+  if (current !== shown) show(current);
   tick();
-  if (now !== shown) show(now);
+  say(announce({ ...state, phase: current }, words, form, now()));
+  const notes = $("notes");
+  if (notes.scrollHeight > notes.clientHeight + 1) notes.tabIndex = 0; // the keyboard scrolls it
+  else notes.removeAttribute("tabindex");
 }
 
-function show(now) {
-  const busy = document.activeElement;
+function show(current) {
+  const busy = document.activeElement || document.body;
   const lost = busy === document.body || busy.closest("section");
-  for (const part of document.querySelectorAll("section")) part.hidden = part.dataset.view !== now;
+  for (const part of document.querySelectorAll("section")) part.hidden = part.dataset.view !== current;
   if (shown && shown !== "loading" && lost) document.querySelector("section:not([hidden]) h1").focus();
-  shown = now;
+  if ((current === "turn") !== (shown === "turn"))
+    $("icon").href = current === "turn" ? TURN_ICON : icon;
+  shown = current;
   fail("");
-  if (now === "turn") call();
+  if (current === "turn") call();
 }
 
 function say(text) {
@@ -119,73 +163,68 @@ function say(text) {
 
 function fail(word) {
   $("failure").hidden = !word;
-  $("failure").textContent = word && words[word];
+  $("failure").textContent = word ? words[word] : "";
   if (word) say(words[word]);
 }
 
+/** What changes with the time alone. */
 function tick() {
-  const left = shown === "turn" && state.expiresAt ? (state.expiresAt - room.now()) / 1000 : null;
-  $("held").hidden = left === null;
-  if (left === null) return;
-  const text = fill(words.held, { time: form.clock(left) });
-  $("held").textContent = text;
-  if ([300, 60].includes(Math.ceil(left))) say(text);
+  if (!words) return;
+  write("trouble-text", troubleText(state, words, form, now()));
+  const held = shown === "turn" && state.expiresAt ? (state.expiresAt - now()) / 1000 : null;
+  const left = shown === "inside" && sessionLeft ? sessionLeft() : null;
+  count("held", words.held, held);
+  count("session", words.session, left);
+  if (left !== null && left <= 0) restart(); // the room knows what it is now
+}
+
+function count(id, text, left) {
+  const said = left === null ? "" : fill(text, { time: form.clock(left) });
+  write(id, said);
+  if (said && [300, 60].includes(Math.ceil(left))) say(said);
+}
+
+/** Counts seconds down; a clock that was moved or slept ends it early, and then the room is asked. */
+function countdown(seconds) {
+  const wall = Date.now();
+  const run = performance.now();
+  return () => seconds - Math.max(Date.now() - wall, performance.now() - run) / 1000;
 }
 
 // --- the turn
 
-function chime() {
-  [523, 659, 784].forEach((pitch, step) => {
-    const at = audio.currentTime + step / 5;
-    const note = audio.createOscillator();
-    const gain = audio.createGain();
-    note.frequency.value = pitch;
-    gain.gain.setValueAtTime(0.2, at);
-    gain.gain.exponentialRampToValueAtTime(0.001, at + 0.6);
-    note.connect(gain).connect(audio.destination);
-    note.start(at);
-    note.stop(at + 0.6);
-  });
-}
-
-function notify(body) {
-  try {
-    new Notification(config.brand?.name || document.title, { body, tag: CHOICE });
-  } catch {
-    // none here: the sound has to do
-  }
-}
-
 function call() {
-  if ($("alert").checked) {
-    chime();
-    if (document.hidden) notify(words.turn_title);
-  }
   if (goesBack()) goBack();
+  if (!$("alert").checked || (tokens && !leaving)) return;
+  more.chime();
+  more.vibrate();
+  if (document.hidden) more.notify(brand().name || words.title, words.turn_title, keyOf("turn"));
 }
 
 /** Whether an OpenID client takes the visitor in. */
-const goesBack = () => Boolean(transaction && config?.openid);
+const goesBack = () => Boolean(transaction && config && config.openid);
 
 async function goBack() {
   if (leaving || document.hidden || view() !== "turn") return;
   leaving = true;
-  try {
-    const last = JSON.parse(sessionStorage.getItem("back") ?? "[0,0]");
-    const tries = Date.now() - last[0] < 120_000 ? last[1] : 0;
-    sessionStorage.setItem("back", JSON.stringify([Date.now(), tries + 1]));
-    if (tries) await pause(backOff(tries)); // it is busy
-  } catch {
-    await pause(2);
-  }
+  const [last, done] = (more.kept(keyOf("back"), "sessionStorage") || "0 0").split(" ").map(Number);
+  const tries = Date.now() - last < 120_000 ? done : 0;
+  const kept = more.keep(keyOf("back"), `${Date.now()} ${tries + 1}`, "sessionStorage");
+  if (!kept) await pause(2);
+  else if (tries) await pause(backOff(tries)); // it is busy
   if (!(await room.token())) {
     leaving = false;
     return;
   }
+  send(`${config.openid}/authorize/continue`, { transaction, ...room.proof() });
+}
+
+/** Go to an address with a form, so that nothing of it is in the address. */
+function send(action, fields) {
   const leave = document.createElement("form");
   leave.method = "post";
-  leave.action = `${config.openid}/authorize/continue`;
-  for (const [name, value] of Object.entries({ transaction, ...room.proof() })) {
+  leave.action = action;
+  for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;
     leave.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
   }
@@ -203,7 +242,7 @@ function onClick(id, work) {
     button.textContent = words.loading;
     try {
       await work();
-    } catch {
+    } catch (error) {
       fail("failed");
     }
     button.removeAttribute("aria-disabled");
@@ -213,8 +252,29 @@ function onClick(id, work) {
 }
 
 async function checkOut() {
-  tokens = await room.token();
-  if (tokens) stop?.();
+  resumed = true;
+  const found = await room.token();
+  if (!found) return;
+  tokens = found;
+  sessionLeft =
+    found.expires_in > 0 ? countdown(Math.max(SHORTEST_SESSION, found.expires_in)) : null;
+  if (stop) stop();
+}
+
+/** After a reload: somebody who has a token is in, or it is over. Asked once. */
+async function resume() {
+  if (resumed || tokens || receipt || goesBack()) return;
+  resumed = resuming = true;
+  await checkOut().catch(() => fail("failed"));
+  resuming = false;
+  render();
+}
+
+/** The token is no longer good, as far as this page knows: ask the room. */
+function restart() {
+  tokens = sessionLeft = null;
+  resumed = false;
+  start();
 }
 
 async function purchase() {
@@ -222,13 +282,15 @@ async function purchase() {
     const answer = await fetch(`${config.store_api}/checkout`, {
       headers: { Authorization: tokens.access_token },
     }).catch(() => null);
-    if (answer?.ok) {
+    if (answer && answer.ok) {
       receipt = await answer.json();
+      const { request_id } = room.proof();
+      more.keep(keyOf("receipt"), JSON.stringify({ request_id, receipt }), "sessionStorage");
       return showReceipt();
     }
-    const refused = [401, 403].includes(answer?.status);
+    const refused = answer && [401, 403].includes(answer.status);
     if (refused) {
-      tokens = null; // its time is over: back to the turn, which knows more
+      tokens = sessionLeft = null; // its time is over: back to the turn, which knows more
       start();
     }
     if (refused || tries === 3) return fail("failed");
@@ -237,68 +299,121 @@ async function purchase() {
 }
 
 function showReceipt() {
-  const { currency } = config.brand ?? {};
+  const { currency } = brand();
   const lines = [
     [words.order, receipt.order_id],
-    ...(receipt.items ?? []).map((item) => [item.name, form.money(item.price_cents, currency)]),
+    ...(receipt.items || []).map((item) => [item.name, form.money(item.price_cents, currency)]),
     [words.total, form.money(receipt.total_cents, currency)],
   ];
-  $("items").replaceChildren(
-    ...lines.map((line) => {
-      const row = document.createElement("div");
-      for (const [at, text] of line.entries())
-        row.append(Object.assign(document.createElement(at ? "dd" : "dt"), { textContent: text }));
-      return row;
-    }),
-  );
+  $("items").textContent = "";
+  for (const line of lines) {
+    const row = document.createElement("div");
+    for (const [at, text] of line.entries())
+      row.append(Object.assign(document.createElement(at ? "dd" : "dt"), { textContent: text }));
+    $("items").append(row);
+  }
+}
+
+/** The receipt of this visit, if it was shown in this tab before. */
+function findReceipt() {
+  const { request_id } = room.proof();
+  try {
+    const kept = JSON.parse(more.kept(keyOf("receipt"), "sessionStorage"));
+    if (!request_id || kept.request_id !== request_id) return;
+    receipt = kept.receipt;
+    showReceipt();
+  } catch (error) {
+    receipt = null; // none, or not ours
+  }
+}
+
+// --- the alert
+
+function alertNote() {
+  const allowed = more.permission();
+  const note =
+    !$("alert").checked || allowed === "granted" ? ""
+    : !more.canSound() ? "alert_none"
+    : allowed === "denied" ? "alert_denied"
+    : "alert_sound";
+  write("alert-note", note && words[note]);
+}
+
+function setAlert(on) {
+  $("alert").checked = on;
+  more.stayAwake(on && !document.hidden);
+  alertNote();
+}
+
+async function chooseAlert(on) {
+  setAlert(on);
+  more.keep(keyOf("alert"), on ? "on" : null);
+  if (!on) return;
+  more.chime(); // so that the visitor knows it
+  await more.ask();
+  alertNote();
 }
 
 // --- start
 
 function start() {
-  stop = room.watch((now) => {
-    state = now;
+  stop = room.watch((found) => {
+    state = found;
+    const { phase, taken, trouble } = found;
+    if (goesBack() && phase === "outside" && !trouble) room.join().catch(() => fail("failed"));
+    if (phase !== "loading" && !receipt && !resumed) findReceipt();
+    if (phase === "turn" && taken) resume();
     render();
-    if (goesBack() && now.phase === "outside" && !state.trouble) room.join().catch(() => fail("failed"));
   });
 }
 
-for (const language in LANGUAGES)
-  $("language").append(Object.assign(new Option(LANGUAGES[language], language), { lang: language }));
-$("language").addEventListener("change", async ({ target }) => {
-  try {
-    localStorage.setItem(CHOICE, target.value);
-  } catch {
-    // for this visit
-  }
-  await speak(target.value);
-  if (receipt) showReceipt();
-});
-onClick("enter", () => room.join());
-onClick("again", () => room.join());
-onClick("checkout", checkOut);
-onClick("purchase", purchase);
-$("retry").addEventListener("click", () => room?.retry());
-$("alert").addEventListener("change", ({ target }) => {
-  room.watchHidden(target.checked);
-  if (!target.checked) return;
-  audio ??= new AudioContext();
-  chime();
-  window.Notification?.requestPermission();
-});
-document.addEventListener("visibilitychange", () => goesBack() && goBack());
-addEventListener("pageshow", () => leaving && location.reload()); // they came back
-setInterval(tick, 1000);
+function onHidden() {
+  if (document.hidden) hiddenAt = performance.now();
+  else if (tokens && !receipt && hiddenAt !== null && performance.now() > hiddenAt + LONG_HIDDEN) restart();
+  if (room) more.stayAwake($("alert").checked && !document.hidden);
+  if (goesBack()) goBack();
+}
 
-await speak(chosen());
-config = await load(async () => {
-  const answer = await fetch("config.json", { cache: "no-cache" });
-  if (!answer.ok) throw answer;
-  return answer.json();
-});
-$("trouble").hidden = true;
-paint();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-if (config.brand?.texts) await speak(chosen());
-room = waitingRoom({ eventId: config.event_id, publicApi: config.public_api });
-start();
+async function begin() {
+  $("language").addEventListener("change", async ({ target }) => {
+    more.keep(CHOICE, target.value);
+    await speak(target.value);
+    alertNote();
+    if (receipt) showReceipt();
+  });
+  await speak(chosen());
+  config = await load(async () => {
+    const answer = await fetch("config.json", { cache: "no-cache" });
+    if (!answer.ok) throw answer;
+    return answer.json();
+  });
+  $("trouble").hidden = true;
+  paint();
+  if (brand().texts) await speak(chosen());
+  room = waitingRoom({ eventId: config.event_id, publicApi: config.public_api });
+  start();
+  onClick("enter", () => room.join());
+  onClick("again", () => room.join());
+  onClick("checkout", checkOut);
+  onClick("purchase", purchase);
+  $("retry").addEventListener("click", () => room.retry());
+  $("copy").addEventListener("click", async () => {
+    const copied = await more.copy($("reference-code").textContent, $("reference-code"));
+    if (!copied) return;
+    $("copy").textContent = words.copied;
+    say(words.copied);
+    await pause(COPIED);
+    $("copy").textContent = words.copy;
+  });
+  // what a browser restored in the box is no choice; what was kept is one
+  setAlert(more.kept(keyOf("alert")) === "on");
+  $("alert").addEventListener("change", ({ target }) => chooseAlert(target.checked));
+  for (const touch of ["pointerdown", "keydown"])
+    addEventListener(touch, () => $("alert").checked && more.unlock());
+  document.addEventListener("visibilitychange", onHidden);
+  addEventListener("pageshow", () => leaving && location.reload()); // they came back
+  setInterval(tick, 1000);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+}
+
+begin();

@@ -16,7 +16,7 @@ export interface Trouble {
 export interface State {
   readonly phase: "loading" | "outside" | "joining" | "placing" | "waiting" | "turn" | "over";
   /** Why it is over. */
-  readonly reason?: "expired" | "reset" | "ended" | "refused";
+  readonly reason?: "expired" | "session_expired" | "reset" | "ended" | "refused";
   readonly number?: number;
   /** Places still to be served up to the visitor's own, which is counted. */
   readonly ahead?: number;

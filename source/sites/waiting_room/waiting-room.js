@@ -271,7 +271,8 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     gone.add(id);
     read();
     const rest = places().filter((found) => !gone.has(found.request_id));
-    const last = place.request_id === id && (reason === "ended" || !rest.length);
+    const visited = ["ended", "session_expired"].includes(reason);
+    const last = place.request_id === id && (visited || !rest.length);
     if (last) end(reason);
     else if (has(id)) write(arrange(rest, place));
   }

@@ -1,28 +1,81 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
 import {
-  LANGUAGES, announcer, fill, formats, pickLanguage, titleOf, variables, waitText,
+  LANGUAGES, aheadText, announcer, contrast, fill, formats, pickLanguage, reference, titleOf,
+  troubleText, variables, waitText, withOwn,
 } from "../view.js";
 
 const words = {};
-for (const language in LANGUAGES) words[language] = (await import(`../words/${language}.js`)).default;
+for (const language of LANGUAGES) words[language] = (await import(`../words/${language}.js`)).default;
 const { en } = words;
 const form = formats("en");
 const waiting = { phase: "waiting", number: 1284, ahead: 84, rate: 10, wait: { kind: "range", from: 7, to: 11 } };
+const NOW = 1_800_000_000_000;
+const PAGE = readFileSync(new URL("../index.html", import.meta.url), "utf8");
+const SCRIPT = readFileSync(new URL("../page.js", import.meta.url), "utf8");
+const texts = (one) => (typeof one === "string" ? [one] : Object.values(one));
 
-for (const language in LANGUAGES)
-  test(`every word of the page is there in ${LANGUAGES[language]}`, () => {
+for (const language of LANGUAGES)
+  test(`every word of the page is there in ${language}`, () => {
     const found = words[language];
     assert.deepEqual(Object.keys(found), Object.keys(en));
+    const places = (one) => [...new Set(texts(one).join(" ").match(/{\w+}/g) || [])].sort();
     for (const [key, text] of Object.entries(found)) {
       assert.equal(typeof text, typeof en[key], key);
-      assert.ok(String(text).trim(), key);
-      const places = (one) => String(one).match(/{\w+}/g);
+      assert.equal(Array.isArray(text), Array.isArray(en[key]), key);
+      for (const one of texts(text)) assert.ok(one.trim() === one && one, key);
       assert.deepEqual(places(text), places(en[key]), key);
-      if (language !== "en" && !["total"].includes(key)) assert.notDeepEqual(text, en[key], key);
+      if (language !== "en" && !["total", "range", "minutes"].includes(key)) assert.notDeepEqual(text, en[key], key);
+    }
+    for (const unit of ["minutes", "hours"]) {
+      const { other, one = other } = found[unit];
+      assert.ok(other && one, unit);
+      const kinds = new Intl.PluralRules(language).resolvedOptions().pluralCategories;
+      assert.equal("one" in found[unit], kinds.includes("one"), unit);
     }
   });
+
+test("one thing has one name in a language, and visitors are addressed formally", () => {
+  const never = {
+    en: /anew|place in line:|\bserved\b/i,
+    ko: /줄|대기실/,
+    es: /caja|justo|\btú\b|\btu\b/i,
+    de: /(?<!Warte)schlange|\bdu\b|\bdein/i,
+    fr: /équitable|recommencé|\btu\b|(?<!\u00a0)[:;!?]/i,
+    ja: /待合室|あなた/,
+  };
+  for (const language of LANGUAGES)
+    for (const [key, text] of Object.entries(words[language]))
+      for (const one of texts(text)) {
+        assert.doesNotMatch(one, never[language], `${language} ${key}`);
+        assert.doesNotMatch(one, /\.\.\.|'| {2}/, `${language} ${key}`);
+      }
+});
+
+test("each language is a choice of the page, and has a file", () => {
+  const choices = [...PAGE.matchAll(/<option value="(\w+)" lang="(\w+)">/g)];
+  assert.deepEqual(choices.map(([, value]) => value), LANGUAGES);
+  assert.deepEqual(choices.map(([, , lang]) => lang), LANGUAGES);
+  const files = readdirSync(new URL("../words", import.meta.url));
+  assert.deepEqual(files.sort(), LANGUAGES.map((one) => `${one}.js`).sort());
+  const start = readFileSync(new URL("../start.js", import.meta.url), "utf8");
+  for (const one of LANGUAGES) assert.match(start, new RegExp(`\\n    ${one}: \\["`));
+});
+
+test("every word is used, and no other is asked for", () => {
+  const named = [...PAGE.matchAll(/data-word="(\w+)"/g)].map(([, word]) => word);
+  for (const word of named) assert.ok(word in en, word);
+  const code = SCRIPT + readFileSync(new URL("../view.js", import.meta.url), "utf8");
+  const spoken = [...code.matchAll(/words\.(\w+)/g)].map(([, word]) => word);
+  for (const word of spoken) assert.ok(word in en, word);
+  const states = ["expired", "session_expired", "reset", "ended", "refused", "offline", "busy", "failed"];
+  const alerts = [...SCRIPT.matchAll(/"(alert_\w+)"/g)].map(([, word]) => word);
+  const used = new Set([...named, ...spoken, ...states, ...alerts, "placing", "loading"]);
+  assert.deepEqual(Object.keys(en).filter((word) => !used.has(word)), []);
+});
 
 test("the language is the first of the visitor's that there is", () => {
   assert.equal(pickLanguage(["pt-BR", "ko-KR", "en"]), "ko");
@@ -36,9 +89,11 @@ test("a wait is said as a range in the visitor's language", () => {
     waitText({ wait: { kind: "range", ...wait } }, words[language], formats(language));
   assert.equal(said({ from: 5, to: 15 }), "5–15 minutes");
   assert.equal(said({ kind: "soon" }), "Less than a minute");
-  assert.equal(said({ kind: "long", from: 720 }), "More than 12 hours");
-  assert.equal(said({ kind: "long", from: 720 }, "de"), "Mehr als 12 Stunden");
-  assert.match(said({ from: 150, to: 270 }), /^2\.5\s?–\s?4\.5 hours$/);
+  assert.equal(said({ from: 150, to: 270 }), "2.5–4.5 hours");
+  assert.equal(said({ from: 60, to: 91 }), "1–1.5 hours");
+  assert.equal(said({ from: 60, to: 91 }, "fr"), "1–1,5 heure");
+  assert.equal(said({ from: 60, to: 91 }, "de"), "1–1,5 Stunden");
+  assert.equal(said({ from: 5, to: 15 }, "ja"), "5～15分");
   assert.match(said({ from: 5, to: 15 }, "de"), /^5–15 Minuten$/);
   assert.match(said({ from: 5, to: 15 }, "ko"), /5.*15.*분/);
 });
@@ -49,12 +104,55 @@ test("a line that does not move is said not to move, and what is not known not t
   assert.equal(waitText({}, en, form), en.wait_unknown);
 });
 
+test("no wait makes a text that is longer than a line", () => {
+  for (const language of LANGUAGES) {
+    const said = (wait) => waitText({ wait }, words[language], formats(language));
+    for (const from of [1, 90, 700, 719.5]) {
+      const text = said({ kind: "range", from, to: Math.min(1440, from * 2) });
+      assert.ok(text.length <= 20, text);
+    }
+    assert.ok(said({ kind: "long", from: 720 }).includes("12"));
+    assert.ok(said({ kind: "long", from: 720 }).length <= 24);
+  }
+  assert.equal(waitText({ wait: { kind: "long", from: 720 } }, en, form), "More than 12 hours");
+});
+
+test("who has nobody ahead is next", () => {
+  assert.deepEqual(aheadText(84, en, form), ["People ahead of you", "83"]);
+  assert.deepEqual(aheadText(1, en, form), ["You are next", ""]);
+  assert.deepEqual(aheadText(0, en, form), ["You are next", ""]);
+});
+
+test("a reference is the number and four digits of the request id's CRC-32", () => {
+  const id = "0A1b2c3d-0000-4000-8000-00000000abCD";
+  const check = crc32(id.toLowerCase()).toString(16).padStart(8, "0").toUpperCase();
+  assert.equal(reference(id, 1234), `1234-${check.slice(4)}`);
+  assert.equal(reference(id.toUpperCase(), undefined), `${check.slice(0, 4)}-${check.slice(4)}`);
+  assert.equal(reference("123456789", 7), "7-3926"); // the check value of this CRC is cbf43926
+  for (let at = 0; at < 200; at += 1) assert.match(reference(String(at), at || undefined), /^(\d+|[\dA-F]{4})-[\dA-F]{4}$/);
+});
+
+test("what is busy is said to be busy, with the time of the next try, in every language", () => {
+  for (const language of LANGUAGES)
+    for (const kind of ["busy", "offline", "unreachable", "something new"]) {
+      const own = words[language];
+      const trouble = { kind, retryAt: NOW + 119_500 };
+      const said = troubleText({ trouble, held: true }, own, formats(language), NOW);
+      assert.ok(said.startsWith(own[kind] || own.unreachable), said);
+      assert.ok(said.includes("2:00"), said);
+      assert.ok(said.endsWith(own.safe), said);
+    }
+  assert.equal(troubleText({ trouble: { kind: "busy", retryAt: NOW } }, en, form, NOW), en.busy);
+  assert.equal(troubleText({ trouble: { kind: "busy" } }, en, form, NOW), en.busy);
+  assert.equal(troubleText({ trouble: null }, en, form, NOW), "");
+});
+
 test("a countdown is read as a clock", () => {
-  assert.equal(form.clock(0), "00:00");
-  assert.equal(form.clock(59.2), "01:00");
+  assert.equal(form.clock(0), "0:00");
+  assert.equal(form.clock(59.2), "1:00");
   assert.equal(form.clock(899), "14:59");
   assert.equal(form.clock(3661), "1:01:01");
-  assert.equal(form.clock(-5), "00:00");
+  assert.equal(form.clock(-5), "0:00");
 });
 
 test("money is written with the shop's currency, or without one", () => {
@@ -63,31 +161,42 @@ test("money is written with the shop's currency, or without one", () => {
 });
 
 test("the title shows the place, so that a tab far away tells it", () => {
-  assert.equal(titleOf(waiting, en, form, "Lights"), "84 · Your place in line 1,284 – Lights");
+  assert.equal(titleOf(waiting, en, form, "Lights"), "83 · People ahead of you – Lights");
+  assert.equal(titleOf({ ...waiting, ahead: 1 }, en, form, "Lights"), "You are next – Lights");
   assert.match(titleOf({ phase: "turn" }, en, form, "Lights"), /It is your turn – Lights/);
-  assert.match(titleOf({ phase: "over", reason: "reset" }, en, form, ""), /started again/);
+  assert.match(titleOf({ phase: "over", reason: "reset" }, en, form, ""), /restarted – Waiting room/);
+  for (const phase of ["loading", "outside", "placing", "inside", "receipt", "over", "turn"])
+    for (const language of LANGUAGES) {
+      const said = titleOf({ phase, reason: "new" }, words[language], formats(language), undefined);
+      assert.ok(said.endsWith(words[language].title) && !/undefined|^…/.test(said), said);
+    }
 });
 
-test("a screen reader hears of each change that matters", () => {
+test("a screen reader hears of each change that matters, in the words of the screen", () => {
   const say = announcer();
-  assert.match(say({ phase: "placing" }, en, form), /Your number comes/);
-  assert.match(say(waiting, en, form), /Your place in line: 1,284.*Ahead of you: 83.*7–11 minutes/);
-  assert.equal(say(waiting, en, form), "");
-  assert.match(say({ ...waiting, message: "Doors at 8" }, en, form), /organiser: Doors at 8/);
-  assert.match(say({ ...waiting, wait: { kind: "paused" }, message: "Doors at 8" }, en, form), /Not moving/);
-  const down = { ...waiting, wait: { kind: "paused" }, message: "Doors at 8", held: true, trouble: { kind: "busy" } };
-  assert.equal(say(down, en, form), `${en.unreachable} ${en.safe}`);
-  assert.equal(say(down, en, form), "");
-  assert.equal(say({ ...down, trouble: null }, en, form), en.back);
-  assert.equal(say({ phase: "turn" }, en, form), en.turn_title);
-  assert.match(say({ phase: "over", reason: "expired" }, en, form), /Your turn has passed/);
+  assert.match(say({ phase: "placing" }, en, form, NOW), /your number in a few seconds/);
+  assert.equal(
+    say(waiting, en, form, NOW),
+    "People ahead of you: 83. Estimated wait: 7–11 minutes. Your number: 1,284.",
+  );
+  assert.equal(say(waiting, en, form, NOW), "");
+  assert.match(say({ ...waiting, message: "Doors at 8" }, en, form, NOW), /organiser: Doors at 8/);
+  const stopped = { ...waiting, wait: { kind: "paused" }, message: "Doors at 8" };
+  assert.ok(say(stopped, en, form, NOW).includes(waitText(stopped, en, form)));
+  const down = { ...stopped, held: true, trouble: { kind: "busy", retryAt: NOW + 5000 } };
+  assert.equal(say(down, en, form, NOW), troubleText(down, en, form, NOW));
+  assert.equal(say(down, en, form, NOW), "");
+  assert.equal(say({ ...down, trouble: null }, en, form, NOW), en.back);
+  assert.equal(say({ phase: "turn" }, en, form, NOW), en.turn_title);
+  assert.equal(say({ phase: "inside" }, en, form, NOW), en.inside_title);
+  assert.match(say({ phase: "over", reason: "expired" }, en, form, NOW), /Your turn has passed/);
 });
 
 test("a line of a thousand steps is told in a dozen sentences", () => {
   const say = announcer();
   let told = 0;
   for (let ahead = 1000; ahead > 0; ahead -= 1)
-    if (say({ ...waiting, ahead, number: 1000 }, en, form)) told += 1;
+    if (say({ ...waiting, ahead, number: 1000 }, en, form, NOW)) told += 1;
   assert.ok(told >= 8 && told <= 12, String(told));
 });
 
@@ -100,20 +209,33 @@ test("a brand's colours become variables; what is no colour does not", () => {
 });
 
 test("text on a brand's accent has a contrast of 4.5 or more, whatever the accent", () => {
-  const channel = (hex) => {
-    const part = parseInt(hex, 16) / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  };
-  const light = (hex) =>
-    0.2126 * channel(hex.slice(1, 3)) + 0.7152 * channel(hex.slice(3, 5)) + 0.0722 * channel(hex.slice(5, 7));
   for (let step = 0; step < 4096; step += 7) {
     const accent = `#${[step >> 8, (step >> 4) & 15, step & 15].map((part) => part.toString(16).repeat(2)).join("")}`;
     const on = Object.fromEntries(variables({ accent }))["on-accent"];
-    const [low, high] = [light(accent), on === "#fff" ? 1 : 0].sort((one, other) => one - other);
-    assert.ok((high + 0.05) / (low + 0.05) >= 4.5, `${on} on ${accent}`);
+    assert.ok(contrast(accent, on === "#fff" ? "#ffffff" : "#000000") >= 4.5, `${on} on ${accent}`);
   }
+  assert.equal(contrast("#000000", "#ffffff"), 21);
+});
+
+test("a brand's colours that would hide a text are left out", () => {
+  const own = { background: "#f1f3f8", card: "#ffffff", text: "#161a23", muted: "#535b6d" };
+  const names = (colours) => variables(colours, own).map(([name]) => name);
+  assert.deepEqual(names({ text: "#999999", accent: "#b3245b" }), ["accent", "on-accent"]);
+  assert.deepEqual(names({ background: "#222222" }), []); // the muted text on it
+  assert.deepEqual(names({ card: "#000000", background: "#222222" }), []);
+  const dark = { card: "#000000", background: "#222222", text: "#ffffff", muted: "#cccccc" };
+  assert.deepEqual(names(dark), ["card", "background", "text", "muted"]);
+  assert.deepEqual(names({ background: "#faf3f0", accent: "#b3245b" }), ["background", "accent", "on-accent"]);
+});
+
+test("a brand's words replace the page's where they have their form", () => {
+  const own = { enter: "Come in", expired: ["Too late", "Sorry"], minutes: { one: "{time} m", other: "{time} m" } };
+  const found = withOwn(en, { enter: "Hello" }, own);
+  assert.deepEqual([found.enter, found.expired, found.minutes], [own.enter, own.expired, own.minutes]);
+  const odd = { reset: "text", ended: null, minutes: "text", enter: 5, unknown: "text" };
+  assert.deepEqual(withOwn(en, undefined, odd), en);
 });
 
 test("words are filled in, and nothing else is", () => {
-  assert.equal(fill("Held for {time}", { time: "01:00" }), "Held for 01:00");
+  assert.equal(fill("Within {time}", { time: "1:00" }), "Within 1:00");
 });

@@ -403,6 +403,18 @@ test("a visit that ended is told as such, not as expired", async () => {
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "ended"]);
 });
 
+test("a session whose token has expired is told to have expired", async () => {
+  const page = await joined();
+  server.serving = 1;
+  page.room.token();
+  await clock.pass(2);
+  server.fault = (path) => (path === "/generate_token" ? server.ended("token_expired") : null);
+  const again = page.room.token();
+  await clock.pass(5);
+  assert.equal(await again, null);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "session_expired"]);
+});
+
 test("a place of another browser is told as such", async () => {
   const page = await joined();
   server.serving = 1;
