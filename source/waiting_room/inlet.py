@@ -151,11 +151,12 @@ def periodic(increment_by: int, tick: int, ticks: int) -> Opening:
 def max_size(size: int, figures: Figures, left: int, exited: int, *, fill: bool) -> Opening:
     """What to open when ``left`` visitors left, ``exited`` of them without an ended session.
 
+    Who exited is among the active, unless the token expired: then the place is free by the figures.
     Never negative and never above ``size`` − active; nor above what is free when everybody who was
     let in and has not come yet does come. An empty site, or a run on schedule (``fill``), is
     filled up to ``size``.
     """
-    free = size - figures.active - figures.outstanding + exited
+    free = size - figures.active - figures.outstanding + min(exited, figures.active)
     empty = figures.active == 0 and figures.outstanding == 0
     wanted = free if fill or empty else min(left, free)
     increment = max(0, min(wanted, size - figures.active))

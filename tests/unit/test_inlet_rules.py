@@ -104,6 +104,8 @@ def test_the_parts_of_a_minute_differ_by_one(tick: int, opened: int) -> None:
         ((80, 70, 70), 0, 0, False, 0),
         ((80, 70, 70), 25, 4, False, 24),  # who exited is still active by the figures
         ((80, 70, 70), 40, 15, False, 30),  # and yet no more than are not active
+        ((160, 92, 2), 40, 40, False, 32),  # more exited than are active: some tokens had expired
+        ((100, 0, 0), 3, 3, False, 0),
         ((0, 0, 0), 0, 0, False, 100),  # an empty site
         ((10, 0, 0), 0, 0, False, 0),  # nobody active, but ten on their way
         ((50, 50, 0), 0, 0, False, 100),

@@ -22,7 +22,7 @@ from tests.world import EVENT, World
 from waiting_room import serving
 from waiting_room.errors import CountersLost, NotAssignedYet, RoomError
 from waiting_room.expiry import is_expired
-from waiting_room.records import EventState, Join, OutcomeKind, Position
+from waiting_room.records import EventState, Join, OutcomeKind, Position, SessionStatus
 
 PERIOD = 300
 VALIDITY = 600
@@ -239,6 +239,9 @@ class RoomMachine(TurnMachine):
         assert counts.queue - counts.holes == len(held)
         assert counts.tokens == len(tokens)
         assert counts.active == sum(row.is_active(now) for row in tokens)
+        for status in (SessionStatus.COMPLETED, SessionStatus.ABANDONED):
+            ended = sum(row.counted_status is status for row in tokens)
+            assert getattr(counts, status.value) == ended
         assert counts.serving == state.serving
         swept = sum(row.position <= state.swept for row in held)
         swept_tokens = sum(row.position <= state.swept for row in tokens)
