@@ -93,7 +93,7 @@ PRIVATE = {
         serving_log("BatchGetItem"),
         tokens("UpdateItem"),
     ),
-    "request_status": (*COUNTERS, positions("GetItem"), tokens("GetItem")),
+    "request_status": (*COUNTERS, positions("GetItem"), BY_POSITION, tokens("GetItem")),
     "update_message": (*COUNTERS, serving_log("UpdateItem")),
     "show_inlet": (serving_log("GetItem"),),
     "change_inlet": (serving_log("GetItem", "UpdateItem"),),

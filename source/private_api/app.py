@@ -11,6 +11,7 @@ from chalice import Chalice, IAMAuthorizer, Response
 from waiting_room.actors import Actor, caller, check_call_id
 from waiting_room.adapters.snapshot import load_before_snapshot
 from waiting_room.key_ring import check_revoke
+from waiting_room.lookup import read_sought
 from waiting_room.serving import check_increment
 from waiting_room.tokens import check_issuer, check_validity
 from waiting_room.web import (
@@ -105,7 +106,10 @@ def update_session() -> dict[str, str]:
 @answers
 def request_status() -> dict[str, Any]:
     request = app.current_request
-    return room().request_status(query(request, "event_id"), query(request, "request_id"))
+    event_id = query(request, "event_id")
+    request_id = optional_query(request, "request_id")
+    number, reference = (optional_query(request, one) for one in ("queue_number", "reference"))
+    return room().request_status(event_id, read_sought(request_id, number, reference))
 
 
 @app.route("/update_message", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)

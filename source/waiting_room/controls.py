@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from waiting_room import changes, reset, serving
 from waiting_room.actors import Actor
-from waiting_room.errors import Conflict, InvalidInput, OtherGeneration, Unavailable
+from waiting_room.errors import Conflict, OtherGeneration, Unavailable
 from waiting_room.ledger import Ledger
+from waiting_room.plain_text import check_message
 from waiting_room.ports import Clock, ServingLog
 from waiting_room.records import EventState
-from waiting_room.settings import MAX_MESSAGE, Settings
+from waiting_room.settings import Settings
 from waiting_room.tries import tries
 
 LOOK_BACK = 50  # moves among which a repeated call finds its own
@@ -67,25 +68,22 @@ class Controls:
         return any(move.mark == mark for move in latest)
 
     def set_message(self, event_id: str, message: object, actor: Actor) -> str:
-        """Set the message, of two that come at once the later one."""
+        """Set the message, of two that come at once the later one; answers it as it is kept."""
         self._settings.event(event_id)
-        if not isinstance(message, str) or len(message) > MAX_MESSAGE:
-            raise InvalidInput(f"message must be a text of at most {MAX_MESSAGE} characters")
-        if any(not (sign.isprintable() or sign == "\n") for sign in message):
-            raise InvalidInput("message must be plain text without control characters")
+        words = check_message(message)
         for _ in tries(self._clock):
             state = self._log.read(event_id)
             try:
                 at = max(self._clock(), state.message_at + 1e-6)  # the later one stands, always
-                self._log.set_message(event_id, state.generation, message, at)
+                self._log.set_message(event_id, state.generation, words, at)
                 break
             except Conflict:
                 continue
         else:
             raise Unavailable("too many changes at once", 1)
         self._ledger.apply(self._log.read(event_id))
-        changes.log(event_id, "message", actor, state.message, message)
-        return message
+        changes.log(event_id, "message", actor, state.message, words)
+        return words
 
     def start_over(self, event_id: str, generation: object, actor: Actor) -> EventState:
         """Write the next generation, or find the one that another reset wrote at the same time.

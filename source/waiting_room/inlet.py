@@ -210,6 +210,8 @@ class InletRecord:
     ``deployed`` are the targets of the deployment, ``targets`` those that hold. ``memory`` is the
     strategy's own and JSON-like. ``seen`` are ids of events handled lately. ``health`` is what the
     site last reported, 0 (down) to 1 (well), at ``health_at``. ``last_at`` is 0 before any run.
+    ``alarm`` is the name of the watched alarm, empty for none, ``alarm_state`` how the last run
+    found it (None: it did not look), ``alarm_brakes`` whether that holds or slows the inlet.
     """
 
     event_id: str
@@ -225,3 +227,6 @@ class InletRecord:
     last_at: int = 0
     last_increment: int = 0
     last_reason: str = ""
+    alarm: str = ""
+    alarm_state: Alarm | None = None
+    alarm_brakes: bool = False

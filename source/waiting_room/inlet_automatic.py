@@ -172,8 +172,9 @@ def decide(
         (figures.queue + math.ceil(head) - serving, "nobody waits: straight through"),
         (
             math.floor(min(credit, _left_of_minute(flow, opened, now, tick))),
-            f"pace {flow.pace:.0f} a minute, {flow.share:.0%} of the served come"
-            + (", the site is unwell" if health.health is Health.POOR else ""),
+            f"slowed to {flow.pace:.0f}/min: the site is unwell"
+            if health.health is Health.POOR
+            else f"{flow.pace:.0f}/min, {flow.share:.0%} of those called arrive",
         ),
     )
     increment, reason = min(limits, key=lambda limit: limit[0])

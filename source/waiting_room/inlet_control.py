@@ -8,7 +8,7 @@ from typing import Any
 from waiting_room import changes
 from waiting_room.actors import UNKNOWN, Actor
 from waiting_room.errors import Conflict, InvalidInput, Unavailable, UnknownRequest
-from waiting_room.inlet import InletRecord
+from waiting_room.inlet import InletRecord, Strategy
 from waiting_room.inlet_ports import InletStore
 from waiting_room.inlet_settings import check_targets
 from waiting_room.ports import Clock
@@ -22,7 +22,9 @@ class InletControl:
         self._store, self._clock = store, clock
 
     def show(self, event_id: str) -> dict[str, Any]:
-        """``{"strategy", "paused", "targets", "last": {"at", "increment", "reason"} or null}``.
+        """``{"strategy", "paused", "targets", "last": {"at", "increment", "reason"} or null,
+        "alarm": {"name", "state", "brakes"} or null, "pace_per_minute": number or null,
+        "health": {"value", "at"} or null}``.
 
         ``at`` is in epoch seconds. Raises UnknownRequest when no inlet has run for the event.
         """
@@ -75,9 +77,20 @@ def _shown(record: InletRecord) -> dict[str, Any]:
         "increment": record.last_increment,
         "reason": record.last_reason,
     }
+    alarm = {
+        "name": record.alarm,
+        "state": record.alarm_state.value if record.alarm_state else None,
+        "brakes": record.alarm_brakes,
+    }
+    pace = record.memory.get("pace") if record.strategy is Strategy.AUTOMATIC else None
     return {
         "strategy": record.strategy.value,
         "paused": record.paused,
         "targets": dict(record.targets),
         "last": last if record.last_at else None,
+        "alarm": alarm if record.alarm else None,
+        "pace_per_minute": None if pace is None else round(pace, 1),
+        "health": None
+        if record.health is None
+        else {"value": record.health, "at": record.health_at},
     }

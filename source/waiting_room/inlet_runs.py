@@ -182,7 +182,7 @@ class Inlet:
             fresh = [one for one in seen if one not in done]
             if seen and not fresh:
                 return DONE
-            record = self._next(before, seen)
+            record = self._watching(self._next(before, seen))
             opening, memory = decision(record, fresh)
             after = replace(
                 record,
@@ -231,12 +231,24 @@ class Inlet:
         kept = (*before.seen, *(one for one in seen if one not in before.seen))
         return replace(before, version=before.version + 1, seen=kept[-SEEN:])
 
+    def _stopped(self, record: InletRecord) -> str:
+        """Why the inlet does not work at all now; empty when it does."""
+        return (
+            "paused by an operator"
+            if record.paused
+            else self._settings.window.closed(self._clock())
+        )
+
+    def _watching(self, record: InletRecord) -> InletRecord:
+        """The record with the alarm as it stands; nobody looks at it while the inlet is stopped."""
+        alarm = None if self._stopped(record) else self._read_alarm()
+        brakes = bool(alarm and braked(alarm, self._settings.go_on_insufficient_data))
+        return replace(record, alarm=self._settings.alarm, alarm_state=alarm, alarm_brakes=brakes)
+
     def _held(self, record: InletRecord) -> tuple[Opening | None, Alarm]:
         """Why nothing may be opened now, None when something may; and how the alarm stands."""
-        reason = "paused by an operator" if record.paused else ""
-        reason = reason or self._settings.window.closed(self._clock())
-        alarm = Alarm.NONE if reason else self._read_alarm()
-        reason = reason or braked(alarm, self._settings.go_on_insufficient_data)
+        alarm = record.alarm_state or Alarm.NONE
+        reason = self._stopped(record) or braked(alarm, self._settings.go_on_insufficient_data)
         return Opening(0, reason) if reason else None, alarm
 
     def _read_alarm(self) -> Alarm:
@@ -253,10 +265,9 @@ class Inlet:
 
     def _decide(self, record: InletRecord, _: Fresh) -> tuple[Opening, Mapping[str, Any]]:
         now = self._clock()
-        reason = "paused by an operator" if record.paused else self._settings.window.closed(now)
-        if reason:
+        if reason := self._stopped(record):
             return Opening(0, reason), record.memory
-        alarm = self._read_alarm()
+        alarm = record.alarm_state or Alarm.NONE
         decision = decide(
             Flow.from_json(record.memory),
             self._room.figures(record.event_id),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from waiting_room import queue
 from waiting_room.errors import NotAssignedYet, RoomWasReset, UnknownRequest
 from waiting_room.ledger import Ledger
+from waiting_room.lookup import Sought, check_of
 from waiting_room.ports import Clock, Counters, Positions
 from waiting_room.records import Admission, Position
 from waiting_room.settings import GENERATION_CACHE, Settings
@@ -79,3 +80,24 @@ class Places:
         """The row of a request and what the counters know about it."""
         row = self.row(event_id, request_id)
         return row, self.admission(row)
+
+    def place_of(self, event_id: str, sought: Sought) -> tuple[Position, Admission]:
+        """The row of whom an operator seeks, and what the counters know about it.
+
+        A number is one of the line that stands, by one query; the index may be a moment behind.
+        Raises UnknownRequest.
+        """
+        if not sought.number:
+            return self.place(event_id, sought.request_id)
+        self._settings.event(event_id)
+        number = sought.number
+        admission = self._ledger.current(
+            event_id, lambda: self._counters.admission(event_id, number)
+        )
+        found = self._positions.between(event_id, admission.generation, number, number)
+        row = next(iter(found), None)
+        if sought.check and (row is None or check_of(row.request_id) != sought.check):
+            raise UnknownRequest("no visitor in this line has this reference")
+        if row is None:
+            raise UnknownRequest("no visitor in this line has this queue number")
+        return row, admission

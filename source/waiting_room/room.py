@@ -17,6 +17,7 @@ from waiting_room.controls import Controls
 from waiting_room.figures import for_page, for_panel
 from waiting_room.key_ring import KeyDelays, KeyRing
 from waiting_room.ledger import Ledger
+from waiting_room.lookup import Sought
 from waiting_room.minute_worker import MinuteWorker
 from waiting_room.places import Places
 from waiting_room.ports import (
@@ -194,9 +195,13 @@ class Room:
         """
         self._visits.end(event_id, request_id, status, actor, call_id)
 
-    def request_status(self, event_id: str, request_id: str) -> dict[str, Any]:
-        """Everything an operator asks about one visitor. Raises UnknownRequest."""
-        return self._visits.show(event_id, request_id)
+    def request_status(self, event_id: str, sought: Sought | str) -> dict[str, Any]:
+        """Everything an operator asks about one visitor, sought by request id, queue number or
+        reference. Raises UnknownRequest.
+        """
+        if isinstance(sought, str):
+            sought = Sought(request_id=sought)
+        return self._visits.show(event_id, sought)
 
     def expired_tokens(
         self, event_id: str, limit: int, after: tuple[int, int] | None

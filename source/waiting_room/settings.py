@@ -16,7 +16,7 @@ from waiting_room.reading import LARGEST, read_whole
 
 MAX_INCREMENT = 1_000_000  # api-contract: beyond it an operator mistyped
 MIN_VALIDITY, MAX_VALIDITY = 1, 86_400  # api-contract: one second to one day
-MAX_MESSAGE = 500  # api-contract: characters of the operators' message
+MAX_MESSAGE = 500  # api-contract: characters (code points) of the operators' message
 ROW_LIFE = 30 * 86_400  # rows leave by TTL a month after they were written
 RATE_WINDOW = 300  # admission rate is measured over the last five minutes
 SHORTEST_RATE = 60  # or since the room opened, but over this many seconds at least

@@ -9,6 +9,7 @@ from waiting_room import changes, expiry, queue, sessions
 from waiting_room.actors import Actor
 from waiting_room.errors import NoLiveSession, RoomWasReset
 from waiting_room.ledger import Ledger
+from waiting_room.lookup import Sought, reference_of
 from waiting_room.places import Places
 from waiting_room.ports import Outcomes, Positions, ServingLog
 from waiting_room.records import Admission, Position
@@ -91,10 +92,10 @@ class Visits:
         )
         return [row.request_id for row in rows], mark
 
-    def show(self, event_id: str, request_id: str) -> dict[str, Any]:
+    def show(self, event_id: str, sought: Sought) -> dict[str, Any]:
         """Everything an operator asks about one visitor."""
         self._settings.event(event_id)
-        row, admission = self._places.place(event_id, request_id)
+        row, admission = self._places.place_of(event_id, sought)
         outcome = self._outcomes.get(event_id, row.generation, row.position)
         now = self._ledger.now()
         left = self._time_left(row, admission, now)
@@ -108,6 +109,7 @@ class Visits:
         answer: dict[str, Any] = {
             "request_id": row.request_id,
             "queue_number": row.position,
+            "reference": reference_of(row.position, row.request_id),
             "entry_time": row.entry_time,
             "state": state.value,
         }

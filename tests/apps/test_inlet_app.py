@@ -93,6 +93,9 @@ def test_operators_see_the_inlet_and_change_it(world: InletWorld) -> None:
         "paused": False,
         "targets": {"increment_by": 10},
         "last": {"at": START + 30, "increment": 5, "reason": "10 a minute"},
+        "alarm": None,
+        "pace_per_minute": None,
+        "health": None,
     }
     answer = change({"event_id": EVENT, "paused": True, "targets": {"increment_by": 4}})
     assert (answer.status, answer.json["paused"]) == (200, True)

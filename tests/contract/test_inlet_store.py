@@ -15,7 +15,7 @@ from waiting_room.adapters.dynamodb_inlet import DynamoInlet
 from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
 from waiting_room.adapters.memory_inlet import MemoryInlet
 from waiting_room.errors import Conflict
-from waiting_room.inlet import InletRecord, Strategy
+from waiting_room.inlet import Alarm, InletRecord, Strategy
 from waiting_room.inlet_ports import InletStore
 from waiting_room.records import EventState
 
@@ -62,6 +62,7 @@ def test_a_record_comes_back_as_it_was_written(store: InletStore, event_id: str)
     row = record(
         event_id, memory={"groups": [{"at": 1.5}], "pace": 2.25}, seen=("a", "b"), paused=True,
         last_at=7, last_increment=-3, last_reason="why: “so”",
+        alarm="Site errors", alarm_state=Alarm.MISSING, alarm_brakes=True,
     )  # fmt: skip
     store.write(None, row)
     assert store.read(event_id) == row

@@ -47,6 +47,7 @@ from waiting_room.errors import InvalidInput, RoomError, Unavailable
 from waiting_room.inlet_control import InletControl
 from waiting_room.inlet_settings import InletSettings, check_targets
 from waiting_room.key_ring import check_revoke
+from waiting_room.lookup import read_sought
 from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
 from waiting_room.publication import Publication
 from waiting_room.settings import Settings, SettingsError
@@ -215,6 +216,18 @@ def message(text: str) -> None:
     World().room.set_message(EVENT, text)
 
 
+def looked_up(text: str) -> None:
+    """The text as each of the three parameters, one after the other; all are tried."""
+    refused = None
+    for given in ((text, None, None), (None, text, None), (None, None, text)):
+        try:
+            read_sought(*given)
+        except InvalidInput as error:
+            refused = error
+    if refused:
+        raise refused
+
+
 def named(error: Exception, name: str) -> Exception:
     """The error, which must name what it refuses."""
     if name not in str(error):
@@ -300,7 +313,8 @@ PARSERS = (
            (InvalidInput,)),
     Parser("page mark", ("web",), web.page_mark, (InvalidInput,)),
     Parser("members of bodies", ("web",), values, (InvalidInput,)),
-    Parser("operators' message", ("web",), message, (InvalidInput,)),
+    Parser("operators' message", ("web", "plain_text"), message, (InvalidInput,)),
+    Parser("look-up", ("lookup",), looked_up, (InvalidInput,)),
     Parser("JSON", ("reading",), lambda text: reading.json_value(text, "it"), (InvalidInput,)),
     Parser("JSON in bytes", ("reading",), lambda text: reading.json_value(raw(text), "it"),
            (InvalidInput,)),

@@ -165,6 +165,15 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
             {"include-name": "POST /token",  # a code works once
              "checks": {"positive_data_acceptance": {"expected-statuses": ["200", "400", "401"]}}}
         ]  # fmt: skip
+    if name == "private":
+        special = [
+            {"include-name": "GET /request_status",  # exactly one of three parameters
+             "checks": {"positive_data_acceptance": {
+                 "expected-statuses": ["200", "400", "403", "404", "410"]}}},
+            {"include-name": "POST /rotate_keys",  # revoke is the id of a key of this room
+             "checks": {"positive_data_acceptance": {
+                 "expected-statuses": ["200", "400", "403", "409"]}}},
+        ]  # fmt: skip
     headers = {"public": {"x-api-key": EDGE_KEY}, "store": {"Authorization": made.token}}.get(name)
     return explore(
         deployed(made, name), made.apps[name],

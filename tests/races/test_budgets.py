@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 
 import pytest
 
 from tests.stack import RealRoom
+from waiting_room.lookup import Sought
 
 
 @pytest.mark.parametrize("size", [1, 25, 26, 200])
@@ -49,6 +51,14 @@ def test_a_first_token_and_the_same_again(real: RealRoom) -> None:
     again = real.counted(call)
     assert dict(again) == {"redis": 1, "dynamodb": 2, "GetItem": 2}
     assert real.events.calls == []
+
+
+def test_a_look_up_costs_one_round_trip_and_two_reads_whatever_it_is_by(real: RealRoom) -> None:
+    joins = real.joins(2)
+    real.room.assign(real.event_id, joins)
+    for sought, first in ((Sought(joins[0].request_id), "GetItem"), (Sought(number=2), "Query")):
+        cost = real.counted(lambda sought=sought: real.room.request_status(real.event_id, sought))
+        assert cost == Counter(["redis", "dynamodb", "dynamodb", first, "GetItem"])
 
 
 def test_an_idle_minute_costs_next_to_nothing(real: RealRoom) -> None:

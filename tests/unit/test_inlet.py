@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.inlet_world import EVENT, START, CountingRoom, InletWorld, inlet_settings, sns
+from tests.inlet_world import (
+    EVENT,
+    FOREVER,
+    START,
+    CountingRoom,
+    InletWorld,
+    inlet_settings,
+    sns,
+)
 from waiting_room.errors import InvalidInput, Unavailable, UnknownRequest
 from waiting_room.inlet import (
     Alarm,
@@ -514,12 +522,57 @@ def test_an_operator_pauses_and_resumes() -> None:
         "paused": False,
         "targets": {"increment_by": 10},
         "last": {"at": START, "increment": 10, "reason": "10 a minute"},
+        "alarm": None,
+        "pace_per_minute": None,
+        "health": None,
     }
     assert control.change(EVENT, True, None)["paused"] is True
     assert world.periodic() == [0]
     assert world.last == (0, "paused by an operator")
     control.change(EVENT, False, {"increment_by": 3})
     assert world.periodic() == [3]
+
+
+@pytest.mark.parametrize(
+    ("alarm", "insufficient", "brakes"),
+    [
+        (Alarm.OK, "hold", False),
+        (Alarm.ALARM, "go", True),
+        (Alarm.MISSING, "go", False),
+        (Alarm.MISSING, "hold", True),
+        (Alarm.UNREADABLE, "go", True),
+        (Alarm.INSUFFICIENT_DATA, "go", False),
+        (Alarm.INSUFFICIENT_DATA, "hold", True),
+    ],
+)
+def test_an_operator_sees_how_the_last_run_found_the_alarm(
+    alarm: Alarm, insufficient: str, brakes: bool
+) -> None:
+    env = {"CLOUDWATCH_ALARM_NAME": "SiteErrors", "ON_INSUFFICIENT_DATA": insufficient}
+    world = InletWorld(env, alarm=lambda: alarm)
+    control = InletControl(world.store, world.clock)
+    world.periodic()
+    seen = {"name": "SiteErrors", "state": alarm.value, "brakes": brakes}
+    assert control.show(EVENT)["alarm"] == seen
+    control.change(EVENT, True, None)
+    world.periodic()
+    assert control.show(EVENT)["alarm"] == {**seen, "state": None, "brakes": False}
+
+
+def test_an_operator_sees_the_pace_of_an_automatic_inlet_and_what_the_site_reported() -> None:
+    env = {"INLET_STRATEGY": "Automatic", "CLOUDWATCH_ALARM_NAME": "SiteErrors"}
+    world = InletWorld({**env, "TARGET_ACTIVE": 400, "TARGET_PER_MINUTE": 60, "MIN_PER_MINUTE": 5})
+    control = InletControl(world.store, world.clock)
+    world.inlet.run_automatic({}, lambda: FOREVER)
+    assert control.show(EVENT)["pace_per_minute"] == 60
+    world.inlet.report_health(0.5)
+    shown = control.show(EVENT)
+    assert shown["health"] == {"value": 0.5, "at": int(world.clock.now)}
+    world.alarm = lambda: Alarm.ALARM
+    for _ in range(10):
+        world.another().run_automatic({}, lambda: FOREVER)
+    shown = control.show(EVENT)
+    assert (shown["pace_per_minute"], shown["alarm"]["brakes"]) == (5, True)
 
 
 @pytest.mark.parametrize(

@@ -391,13 +391,13 @@ def test_no_pace_opens_nothing_and_forgets_its_credit() -> None:
 def test_more_places_are_opened_where_fewer_come() -> None:
     half = tick(flow(pace=60.0, **HALF), Figures(queue=500), Targets(1000, 60))
     assert half.opening.increment == 20
-    assert half.opening.reason == "pace 60 a minute, 50% of the served come"
+    assert half.opening.reason == "60/min, 50% of those called arrive"
 
 
 def test_the_reason_says_that_the_site_is_unwell() -> None:
     poor = Signal(Health.POOR)
     told = tick(flow(pace=60.0), Figures(queue=500), Targets(1000, 60, 60), poor).opening
-    assert told.reason == "pace 60 a minute, 100% of the served come, the site is unwell"
+    assert told.reason == "slowed to 60/min: the site is unwell"
 
 
 @pytest.mark.parametrize(

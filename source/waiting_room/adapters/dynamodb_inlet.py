@@ -13,7 +13,7 @@ from typing import Any
 from waiting_room.adapters.aws import answering
 from waiting_room.adapters.dynamodb_items import Item, number, text, to_item
 from waiting_room.errors import Conflict
-from waiting_room.inlet import InletRecord, Strategy
+from waiting_room.inlet import Alarm, InletRecord, Strategy
 
 WHAT = "the inlet's record"
 ENTRY = "inlet"
@@ -44,6 +44,9 @@ class DynamoInlet:
             "last_at": after.last_at,
             "last_increment": after.last_increment,
             "last_reason": after.last_reason,
+            "alarm": after.alarm,
+            "alarm_state": after.alarm_state.value if after.alarm_state else "",
+            "alarm_brakes": int(after.alarm_brakes),
         }
         if before is None or dict(before.deployed) != dict(after.deployed):
             values["targets"] = _json(after.targets)
@@ -121,4 +124,7 @@ def _record(item: Item) -> InletRecord:
         last_at=number(item, "last_at"),
         last_increment=number(item, "last_increment"),
         last_reason=text(item, "last_reason"),
+        alarm=text(item, "alarm"),
+        alarm_state=Alarm(state) if (state := text(item, "alarm_state")) else None,
+        alarm_brakes=number(item, "alarm_brakes") == 1,
     )
