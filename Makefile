@@ -137,4 +137,4 @@ lock: .venv/uv ## pin every dependency again
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/mutants.in -o requirements/mutants.txt
 
 clean: ## remove what the other targets made
-	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules tests/sites_lint/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules tests/sites_lint/node_modules tests/clients/node_modules .pytest_cache .mypy_cache .ruff_cache

@@ -26,6 +26,7 @@ PYTHON_LOCKS = ("requirements/local.txt", "requirements/dev.txt")
 NODE_LOCKS = (
     "package-lock.json",
     "source/sites/package-lock.json",
+    "tests/clients/package-lock.json",
     "tests/sites_lint/package-lock.json",
 )
 SECONDS = 180  # that a service may take

@@ -284,7 +284,7 @@ class CoreConfig(Parameters):
     )
     challenge_on_join: bool = flag(
         "ChallengeOnJoin",
-        "let AWS WAF challenge those who join; pages must load its script",
+        "must be false: pages on another host cannot answer a challenge of AWS WAF",
         default=False,
     )
 
@@ -296,8 +296,11 @@ class CoreConfig(Parameters):
             raise ParameterError("The parameters VpcId and SubnetIds belong together.")
         if self.vpc_id and len(self.subnet_ids) < (1 if self.cheap else 2):
             raise ParameterError("The parameter SubnetIds must name subnets in two zones.")
-        if self.challenge_on_join and not self.enable_waf:
-            raise ParameterError("The parameter ChallengeOnJoin needs EnableWaf.")
+        if self.challenge_on_join:
+            raise ParameterError(
+                "The parameter ChallengeOnJoin must be false: a join would need a token of AWS "
+                "WAF, which the waiting page cannot get for the API's host, so nobody could join."
+            )
         if 0 < self.worker_reserved_concurrency < self.assign_concurrency:
             raise ParameterError(
                 "The parameter AssignConcurrency must not be above WorkerReservedConcurrency: the "

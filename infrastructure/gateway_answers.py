@@ -8,7 +8,8 @@ sample store stands for somebody's own API and keeps API Gateway's answers as th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from waiting_room.web import CORS, NO_STORE
 
@@ -20,16 +21,22 @@ NOT_A_JOIN = (
     "client_secret_hash, 64 lower-case hexadecimal digits; at most 8 members, 256 characters each"
 )
 NOT_JSON_TYPE = "the body must be sent as application/json"
+REFUSED = '{"error": $context.error.messageString, "message": $context.error.messageString}'
+THROTTLED = {"Retry-After": "5"}  # s; a stage's throttle looks at one second
 NO_ANSWER = "the waiting room could not answer; try again shortly"
 
 
 @dataclass(frozen=True)
 class GatewayAnswer:
-    """A gateway response: its type, its template, and its status where another one is due."""
+    """A gateway response: its type, its template, and its status where another one is due.
+
+    ``more`` are headers beside those of every answer.
+    """
 
     kind: str
     template: str
     status: int | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 PLAIN_ANSWERS = tuple(
@@ -37,10 +44,8 @@ PLAIN_ANSWERS = tuple(
     for kind in ("DEFAULT_4XX", "DEFAULT_5XX")
 )  # API Gateway's own words, but for any origin
 ANSWERS = (
-    GatewayAnswer(
-        "DEFAULT_4XX",
-        '{"error": $context.error.messageString, "message": $context.error.messageString}',
-    ),
+    GatewayAnswer("DEFAULT_4XX", REFUSED),
+    GatewayAnswer("THROTTLED", REFUSED, more=THROTTLED),
     # what went wrong inside is nobody's business, and some of these have no message
     GatewayAnswer("DEFAULT_5XX", f'{{"error": "{NO_ANSWER}"}}'),
     GatewayAnswer("BAD_REQUEST_BODY", f'{{"error": "{NOT_A_JOIN}"}}'),

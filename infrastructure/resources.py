@@ -106,11 +106,14 @@ EVENT_SOURCE = "custom.waitingroom"
 # with it a caller sets API Gateway's request id. CloudFront takes at most ten of each.
 FORWARDED_HEADERS = (
     "Accept",
+    "Access-Control-Request-Headers",  # a preflight's: its answer allows them
     "Content-Type",
     "User-Agent",  # rules of AWS WAF read it
     "x-aws-waf-token",
     "x-client-address",
 )
+# the same of a path whose answers the edge keeps; none of them changes an answer that it keeps
+KEPT_PATHS_HEADERS = ("Access-Control-Request-Headers", "x-client-address")
 FORWARDED_COOKIES = ("aws-waf-token",)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 SITES = ("waiting_room", "control_panel")
 CONFIG = "config.json"
+LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*")
 
 
 # Every site may import the waiting page's modules; there is nothing secret in its files.
@@ -27,8 +28,8 @@ def headers_of(site: str, addresses: Iterable[str], forms: Iterable[str] = ()) -
 def security_headers(addresses: Iterable[str], forms: Iterable[str] = ()) -> dict[str, str]:
     """The headers of every file of a site that may call ``addresses`` and nothing else.
 
-    ``forms`` are CSP sources that its forms may be sent to: browsers hold the redirect that
-    answers a form to them too, so an OpenID login needs its clients' origins here.
+    ``forms`` are CSP sources that its forms may be sent to: Chrome and Safari hold every redirect
+    that follows to them too (``login_forms``).
     """
     origins = sorted({origin(one) for one in addresses if one})
     policy = (
@@ -57,6 +58,17 @@ def origin(address: str) -> str:
     """Scheme, host and port of an address."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def login_forms(addresses: Iterable[str]) -> list[str]:
+    """The form sources of a page that hands visitors over to OpenID clients at ``addresses``.
+
+    The callback is not the end: Cognito's sends the browser on to the application's, and that to
+    the page which was wanted first, on hosts that nobody knows here. So any https address is
+    allowed; a client on this machine (http) may go on at any port of this machine.
+    """
+    local = any(urlsplit(one).scheme == "http" for one in addresses)
+    return ["https:", *(LOOPBACK if local else ())]
 
 
 def waiting_room_config(

@@ -132,6 +132,14 @@ def everything(*, eventful: bool = False) -> Assembly:
     return Assembly(EVENTFUL if eventful else EVERYTHING, more_inlets=["Periodic", "Automatic"])
 
 
+def headers_of(parameters: dict[str, str]) -> dict[str, str]:
+    """Header names and values of a template's response parameters."""
+    return {
+        name.rpartition("response.header.")[2]: value.strip("'")
+        for name, value in parameters.items()
+    }
+
+
 def statements_text(stacks: Mapping[str, Synthesized]) -> str:
     """What each role may do, for a reader: role, then one line of actions and resource each."""
     lines = []

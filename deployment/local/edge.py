@@ -28,6 +28,7 @@ from infrastructure.resources import (
     ERROR_TTLS,
     FORWARDED_COOKIES,
     FORWARDED_HEADERS,
+    KEPT_PATHS_HEADERS,
     CacheRule,
 )
 from waiting_room.web import CORS, NO_STORE
@@ -98,7 +99,12 @@ class Edge:
         """The answer to a call, with ``x-cache`` and ``Age``."""
         rule = self._rules.get(call.path)
         counts = self.counts[call.path if call.path in self.counts else OTHER]
-        passed = self._forwarded(call, FORWARDED_HEADERS, FORWARDED_COOKIES)
+        # CloudFront's policy for a path, whatever the method
+        passed = (
+            self._forwarded(call, KEPT_PATHS_HEADERS)
+            if rule
+            else self._forwarded(call, FORWARDED_HEADERS, FORWARDED_COOKIES)
+        )
         if call.method not in ("GET", "HEAD"):
             counts["passed"] += 1
             return _marked(await self._origin(passed), "Miss from edge")
@@ -117,7 +123,7 @@ class Edge:
             counts["passed"] += 1
             return _marked((await self._ask(key, None, passed)).answer, "Miss from edge")
         counts["misses"] += 1
-        asked = replace(self._forwarded(call), method="GET", query=urlencode(pairs))
+        asked = replace(passed, method="GET", query=urlencode(pairs))
         return _marked((await self._fetch(key, rule, asked, counts)).answer, "Miss from edge")
 
     def _forwarded(

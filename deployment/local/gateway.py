@@ -23,11 +23,11 @@ from deployment.local import apps, config
 from deployment.local.authorizers import TokenAuthorizer
 from deployment.local.edge import Edge
 from deployment.local.enqueue import Enqueue
-from deployment.local.rest_api import RestApi
+from deployment.local.rest_api import RestApi, document
 from deployment.local.signatures import ACCOUNT, Signatures
 from deployment.local.site import Site
-from infrastructure import enqueue
-from infrastructure.sites import control_panel_config, origin, waiting_room_config
+from infrastructure import discovery, enqueue
+from infrastructure.sites import control_panel_config, login_forms, waiting_room_config
 from waiting_room.adapters.aws import share_clients
 from waiting_room.adapters.dynamodb_items import WIDE
 from waiting_room.settings import Settings
@@ -96,12 +96,20 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
     from token_authorizer.app import token_authorizer
 
     arn = f"arn:aws:execute-api:{env['AWS_REGION']}:123456789012:store"
+    found = document(
+        discovery.document(env["TOKEN_ISSUER"], env["PUBLIC_API_ENDPOINT"]), discovery.HEADERS
+    )
     public = RestApi(
         "public",
         apps.load("public_api"),
         threads=THREADS,
         api_key=key,
-        integrations={("POST", enqueue.PATH): _join(env)},
+        integrations={
+            ("POST", enqueue.PATH): _join(env),
+            ("GET", discovery.PATH): found,
+            ("HEAD", discovery.PATH): found,
+        },
+        keyless=[discovery.PATH],
     )
     parts: dict[str, Any] = {
         "public_api": Edge(public.answer, key),
@@ -154,7 +162,7 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
             "waiting_room",
             waiting,
             [public, store],
-            {origin(one) for one in logins},
+            login_forms(logins),
         ),
         "control_panel": Site(folder / "control_panel", "control_panel", panel, [public, private]),
     }

@@ -7,7 +7,7 @@ import asyncio
 import hmac
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +18,7 @@ from deployment.local.authorizers import Refused, TokenAuthorizer
 from deployment.local.proxy_events import Answer, Call, TooLong, from_lambda, proxy_event, read
 from deployment.local.proxy_events import write as write_answer
 from deployment.local.signatures import Signatures
+from infrastructure import preflight
 from infrastructure.gateway_answers import NO_ANSWER
 from waiting_room.failures import trail
 from waiting_room.web import CORS, NO_STORE
@@ -29,7 +30,8 @@ Integration = Callable[[Call], Answer]
 class RestApi:
     """Routes from the app's own table, beside integrations without a function by (method, path).
 
-    ``plain`` leaves what API Gateway answers by itself as it is.
+    ``plain`` leaves what API Gateway answers by itself as it is. ``keyless`` are the paths that are
+    served without ``api_key``.
 
     Each route has threads of its own, as it has its own function on AWS: a crowd that asks for its
     numbers, or a slow API, leaves the other routes alone.
@@ -47,9 +49,10 @@ class RestApi:
         signatures: Signatures | None = None,
         authorizer: TokenAuthorizer | None = None,
         integrations: Mapping[tuple[str, str], Integration] | None = None,
+        keyless: Collection[str] = (),
     ) -> None:
         self._name, self._app, self._cors, self._api_key = name, app, cors, api_key
-        self._plain = plain
+        self._plain, self._keyless = plain, frozenset(keyless)
         self._signatures, self._authorizer = signatures, authorizer
         self._integrations = integrations or {}
         self._routes = {
@@ -74,12 +77,13 @@ class RestApi:
     async def answer(self, call: Call) -> Answer:
         """The answer to a call."""
         if call.method == "OPTIONS" and self._cors and call.path in self._paths:
-            return Answer(200, (("Content-Type", "application/json"), *CORS.items()), b"")
+            return _preflight(call)
         route = (call.method, call.path)
         if route not in self._routes and route not in self._integrations:
             return self._message(403, "Missing Authentication Token")
         given = call.headers.get("x-api-key", "")
-        if self._api_key and not hmac.compare_digest(given.encode(), self._api_key.encode()):
+        asked = self._api_key if call.path not in self._keyless else ""
+        if asked and not hmac.compare_digest(given.encode(), asked.encode()):
             return self._message(403, "Forbidden")
         threads = self._threads[call.path]
         return await asyncio.get_running_loop().run_in_executor(threads, self._run, call)
@@ -140,3 +144,19 @@ class RestApi:
             refused = message and status < 500
             body = {"error": message, **body} if refused else {"error": NO_ANSWER}
         return Answer(status, tuple(headers.items()), json.dumps(body).encode())
+
+
+def document(body: str, headers: Mapping[str, str]) -> Integration:
+    """An integration that answers with a document."""
+    answer = Answer(200, (("Content-Type", "application/json"), *headers.items()), body.encode())
+    return lambda _: answer
+
+
+def _preflight(call: Call) -> Answer:
+    names = call.headers.get(preflight.REQUESTED.lower(), "")
+    headers = {
+        "Content-Type": "application/json",
+        **CORS,
+        preflight.ALLOWED: preflight.allowed(names),
+    }
+    return Answer(200, tuple(headers.items()), b"")

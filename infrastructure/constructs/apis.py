@@ -6,6 +6,7 @@ from __future__ import annotations
 from aws_cdk import Stack, aws_apigateway, aws_secretsmanager
 from constructs import Construct
 
+from infrastructure import discovery
 from infrastructure.constructs.app_functions import AppFunctions
 from infrastructure.constructs.joins import Joins
 from infrastructure.constructs.rest_api import Limits, RoomApi
@@ -45,6 +46,7 @@ class PublicApi(Construct):
             habits=surroundings.habits,
             limits=limits,
             key_required=True,
+            documents={discovery.PATH: Limits(rate=discovery.RATE, burst=discovery.BURST)},
         )
         self.issuer = self.served.stage_address
         self.functions = AppFunctions(
@@ -56,6 +58,11 @@ class PublicApi(Construct):
         )
         joins.add_route(self.served, event_id=event_id, secret_required=secret_required)
         self.keys = _keys(self, self.served.api, key_number)
+
+    def add_discovery(self, edge_address: str) -> None:
+        """Tell verifiers who look at ``issuer`` that the keys are at the edge."""
+        content = discovery.document(self.issuer, edge_address)
+        self.served.add_document(discovery.PATH, content, discovery.HEADERS)
 
 
 class PrivateApi(Construct):

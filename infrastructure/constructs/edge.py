@@ -19,6 +19,7 @@ from infrastructure.resources import (
     ERROR_TTLS,
     FORWARDED_COOKIES,
     FORWARDED_HEADERS,
+    KEPT_PATHS_HEADERS,
     CacheRule,
 )
 
@@ -143,13 +144,16 @@ def _set_address(scope: Construct) -> aws_cloudfront.Function:
 
 
 def _address(scope: Construct) -> aws_cloudfront.OriginRequestPolicy:
-    """What a path that is kept passes on beside its cache key: whom a miss counts for."""
+    """What a path that is kept passes on beside its cache key.
+
+    Whom a miss counts for, and what a preflight asks for.
+    """
     return aws_cloudfront.OriginRequestPolicy(
         scope,
         "Address",
         origin_request_policy_name=account_wide_name(scope, "Address"),
-        comment="Waiting room: whom a request counts for",
-        header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(ADDRESS_HEADER),
+        comment="Waiting room: whom a request counts for, what a preflight asks for",
+        header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(*KEPT_PATHS_HEADERS),
         cookie_behavior=aws_cloudfront.OriginRequestCookieBehavior.none(),
         query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.none(),
     )

@@ -43,7 +43,7 @@ class Protection(Construct):
     """``web_acl`` guards ``stage``; its metrics are named after its rules.
 
     An address that sends more than it may gets 429. ``keys`` are those that the edge may have now.
-    ``challenge`` lets WAF ask browsers that join for a proof; AWS's managed rules only count.
+    AWS's managed rules only count.
     """
 
     def __init__(
@@ -54,7 +54,6 @@ class Protection(Construct):
         stage: aws_apigateway.Stage,
         keys: Sequence[str],
         per_address: PerAddress,
-        challenge: bool,
     ) -> None:
         super().__init__(scope, name)
         edge = _any([_header(key) for key in keys])
@@ -63,8 +62,6 @@ class Protection(Construct):
             _limit(JOINS, JOINS, per_address.joins, _all([edge, _is_join()]), BY_HEADER),
             _limit(REQUESTS, REQUESTS, per_address.requests, edge, BY_HEADER),
         ]
-        if challenge:
-            rules.append(_rule("ChallengeJoins", action={"challenge": {}}, statement=_is_join()))
         rules += [_managed(group) for group in MANAGED]
         self.web_acl = aws_wafv2.CfnWebACL(
             self,

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from aws_cdk import Duration, Stack, aws_apigateway, aws_lambda, aws_logs
+from aws_cdk import Stack, aws_apigateway, aws_lambda, aws_logs
 from constructs import Construct
 
+from infrastructure import preflight
 from infrastructure.constructs.function import Habits
 from infrastructure.gateway_answers import ANSWERS, HEADERS, STAGE, UNKEPT, GatewayAnswer
 from infrastructure.routes import Route
@@ -29,6 +31,8 @@ ACCESS_LOG = {
     "caller": aws_apigateway.AccessLogField.context_identity_user_arn(),
 }
 
+DOCUMENT_METHODS = ("GET", "HEAD")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -43,7 +47,8 @@ class RoomApi(Construct):
 
     ``key_required`` asks for an API key on every route. ``authorizer`` guards the routes that the
     app marks with a token authorizer; IAM guards those that it marks so. ``answers`` are what API
-    Gateway says by itself. ``cors`` is for APIs that scripts of other sites call.
+    Gateway says by itself. ``cors`` is for APIs that scripts of other sites call. ``documents`` are
+    the limits of the paths that ``add_document`` will serve.
     """
 
     def __init__(
@@ -59,9 +64,11 @@ class RoomApi(Construct):
         key_required: bool = False,
         authorizer: aws_apigateway.IAuthorizer | None = None,
         cors: bool = True,
+        documents: Mapping[str, Limits] | None = None,
     ) -> None:
         super().__init__(scope, name)
-        self._key_required, self._authorizer = key_required, authorizer
+        self._key_required, self._authorizer, self._cors = key_required, authorizer, cors
+        self._preflights: set[str] = set()  # paths that answer them
         self.api = aws_apigateway.RestApi(
             self,
             "Api",
@@ -69,8 +76,7 @@ class RoomApi(Construct):
             description=description,
             endpoint_types=[aws_apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,  # the account's: made once, in ApiLogRole
-            default_cors_preflight_options=_cors() if cors else None,
-            deploy_options=_stage(self, habits, limits),
+            deploy_options=_stage(self, habits, limits, documents or {}),
         )
         self.api.node.try_remove_child(
             "Endpoint"
@@ -79,7 +85,7 @@ class RoomApi(Construct):
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
         for answer in answers:
-            _add_answer(self.api, answer, HEADERS if cors else UNKEPT)
+            _add_answer(self.api, answer, {**(HEADERS if cors else UNKEPT), **answer.more})
 
     @property
     def stage_address(self) -> str:
@@ -112,7 +118,7 @@ class RoomApi(Construct):
         responses: Sequence[aws_apigateway.MethodResponse],
     ) -> aws_apigateway.Method:
         """A route that API Gateway serves without a function; bodies must fit ``model``."""
-        return self.api.root.resource_for_path(path).add_method(
+        return self._resource(path).add_method(
             method,
             integration,
             api_key_required=self._key_required,
@@ -121,9 +127,15 @@ class RoomApi(Construct):
             method_responses=list(responses),
         )
 
+    def add_document(self, path: str, body: str, headers: Mapping[str, str]) -> None:
+        """A document that API Gateway answers with by itself, to everybody, without a key."""
+        named = {f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()}
+        for method in DOCUMENT_METHODS:
+            _add_mock(self._resource(path), method, named, body)
+
     def _add(self, route: Route, target: aws_lambda.IFunction, query: Sequence[str]) -> None:
         integration = aws_apigateway.LambdaIntegration(target, allow_test_invoke=False)
-        resource = self.api.root.resource_for_path(route.path)
+        resource = self._resource(route.path)
         for method in route.methods:
             resource.add_method(
                 method,
@@ -135,8 +147,18 @@ class RoomApi(Construct):
                 request_parameters={f"method.request.querystring.{one}": True for one in query},
             )
 
+    def _resource(self, path: str) -> aws_apigateway.Resource:
+        """The resource of a path; a new one answers preflights where scripts may call the API."""
+        resource = self.api.root.resource_for_path(path)
+        if self._cors and path not in self._preflights:
+            self._preflights.add(path)
+            _add_preflight(resource)
+        return resource
 
-def _stage(scope: Construct, habits: Habits, limits: Limits) -> aws_apigateway.StageOptions:
+
+def _stage(
+    scope: Construct, habits: Habits, limits: Limits, documents: Mapping[str, Limits]
+) -> aws_apigateway.StageOptions:
     logs = aws_logs.LogGroup(
         scope, "AccessLogs", retention=habits.retention, removal_policy=habits.removal
     )
@@ -144,13 +166,25 @@ def _stage(scope: Construct, habits: Habits, limits: Limits) -> aws_apigateway.S
         stage_name=STAGE,
         access_log_destination=aws_apigateway.LogGroupLogDestination(logs),
         access_log_format=aws_apigateway.AccessLogFormat.custom(_access_log()),
-        logging_level=aws_apigateway.MethodLoggingLevel.ERROR,
-        data_trace_enabled=False,  # it would write bodies, and tokens with them, to the log
-        metrics_enabled=True,
         tracing_enabled=False,  # a stage's segments hold the URL, its query and the address
-        throttling_rate_limit=limits.rate,
-        throttling_burst_limit=limits.burst,
+        method_options={
+            f"{path}/{method}": aws_apigateway.MethodDeploymentOptions(**_method(one))
+            for path, one in documents.items()
+            for method in DOCUMENT_METHODS
+        },
+        **_method(limits),
     )
+
+
+def _method(limits: Limits) -> dict[str, Any]:
+    """What a stage does with a method."""
+    return {
+        "logging_level": aws_apigateway.MethodLoggingLevel.ERROR,
+        "data_trace_enabled": False,  # it would write bodies, and tokens with them, to the log
+        "metrics_enabled": True,
+        "throttling_rate_limit": limits.rate,
+        "throttling_burst_limit": limits.burst,
+    }
 
 
 def _access_log() -> str:
@@ -158,15 +192,34 @@ def _access_log() -> str:
     return f"{{{parts}}}"
 
 
-def _cors() -> aws_apigateway.CorsOptions:
-    """Preflights answer what the apps' own answers carry."""
-    return aws_apigateway.CorsOptions(
-        allow_origins=[CORS["Access-Control-Allow-Origin"]],
-        allow_methods=CORS["Access-Control-Allow-Methods"].split(","),
-        allow_headers=CORS["Access-Control-Allow-Headers"].split(","),
-        expose_headers=CORS["Access-Control-Expose-Headers"].split(","),
-        max_age=Duration.seconds(int(CORS["Access-Control-Max-Age"])),
-        status_code=200,
+def _add_preflight(resource: aws_apigateway.IResource) -> None:
+    """Preflights carry the headers of the apps' own answers, and allow what is asked for."""
+    headers = {f"method.response.header.{name}": f"'{value}'" for name, value in CORS.items()}
+    _add_mock(resource, "OPTIONS", headers, preflight.RESPONSE_TEMPLATE)
+
+
+def _add_mock(
+    resource: aws_apigateway.IResource, method: str, headers: Mapping[str, str], template: str
+) -> None:
+    """A method that API Gateway answers by itself, for everybody."""
+    resource.add_method(
+        method,
+        aws_apigateway.MockIntegration(
+            request_templates={"application/json": '{"statusCode": 200}'},
+            integration_responses=[
+                aws_apigateway.IntegrationResponse(
+                    status_code="200",
+                    response_parameters=headers,
+                    response_templates={"application/json": template},
+                )
+            ],
+        ),
+        authorization_type=aws_apigateway.AuthorizationType.NONE,
+        method_responses=[
+            aws_apigateway.MethodResponse(
+                status_code="200", response_parameters=dict.fromkeys(headers, True)
+            )
+        ],
     )
 
 

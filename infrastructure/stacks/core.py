@@ -132,6 +132,7 @@ class CoreStack(Stack):
         edge = Edge(
             self, "Edge", stage_address=public.issuer, api_key=public.keys[0], rules=CACHE_RULES
         )
+        public.add_discovery(edge.address)
         if config.enable_waf:
             protection = Protection(
                 self,
@@ -141,7 +142,6 @@ class CoreStack(Stack):
                 per_address=PerAddress(
                     joins=config.joins_per_address, requests=config.requests_per_address
                 ),
-                challenge=config.challenge_on_join,
             )
             # WAF knows a new key before the edge sends it; it knows the old one all the while.
             edge.distribution.node.add_dependency(protection.web_acl)

@@ -19,6 +19,7 @@ from deployment.local.rest_api import RestApi
 from infrastructure.enqueue import REFUSAL_TEMPLATE
 from infrastructure.gateway_answers import ANSWERS, NO_ANSWER, NOT_A_JOIN
 from tests.world import EVENT, World
+from waiting_room.web import CORS
 
 KEY = "the-edge-alone-knows"
 
@@ -100,6 +101,36 @@ def test_a_browser_may_ask_first_on_every_route(origin: RestApi) -> None:
         answer = ask(origin, "OPTIONS", path, key="")
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
     assert ask(origin, "OPTIONS", "/nothing", key="").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/status", "/assign_queue_num", "/generate_token"])
+@pytest.mark.parametrize("by_the_edge", [False, True])
+def test_a_browser_may_send_the_headers_that_it_asks_for(
+    origin: RestApi, path: str, by_the_edge: bool
+) -> None:
+    app = Edge(origin.answer, KEY) if by_the_edge else origin
+    tracing = "traceparent,x-amz-content-sha256,x-amz-user-agent,x-requested-with"
+    for asked, allowed in (
+        (tracing, tracing), ("", CORS["Access-Control-Allow-Headers"]),
+        ("a b", CORS["Access-Control-Allow-Headers"]),
+    ):  # fmt: skip
+        headers = {"access-control-request-headers": asked, "origin": "https://shop.example"}
+        answer = ask(app, "OPTIONS", path, headers=headers)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-headers"] == allowed
+        assert answer.headers["access-control-max-age"] == "600"
+
+
+def test_what_a_preflight_asks_for_changes_no_answer_that_the_edge_keeps(origin: RestApi) -> None:
+    edge = Edge(origin.answer, KEY)
+    headers = {"access-control-request-headers": "x-evil"}
+    first = ask(edge, "GET", f"/status?event_id={EVENT}", headers=headers)
+    again = ask(edge, "GET", f"/status?event_id={EVENT}")
+    for answer in (first, again):
+        assert (
+            answer.headers["access-control-allow-headers"] == CORS["Access-Control-Allow-Headers"]
+        )
+    assert again.headers["x-cache"] == "Hit from edge"
 
 
 @pytest.mark.parametrize("body", [

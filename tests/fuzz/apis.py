@@ -25,9 +25,9 @@ import token_authorizer.app
 from deployment.local.apps import load
 from deployment.local.authorizers import TokenAuthorizer
 from deployment.local.enqueue import Enqueue
-from deployment.local.rest_api import RestApi
+from deployment.local.rest_api import RestApi, document
 from deployment.local.signatures import SERVICE, Signatures
-from infrastructure import enqueue
+from infrastructure import discovery, enqueue
 from openid import app as openid_app
 from tests.inlet_world import InletWorld
 from tests.openid_world import OpenId
@@ -157,11 +157,16 @@ def apis(world: World | None = None) -> Iterator[Apis]:
         turns = [made.openid.resume(made.transactions[0], visitor) for visitor in inside]
         made.codes = [*(turn.sent["code"] for turn in turns), "unknown"]
         arn = f"arn:aws:execute-api:{REGION}:123456789012:store"
+        found = document(discovery.document(ISSUER, ISSUER), discovery.HEADERS)
         door = TokenAuthorizer(token_authorizer.app.token_authorizer, arn)
         made.apps = {
             "public": RestApi(
                 "public", load("public_api"), threads=1, api_key=EDGE_KEY,
-                integrations={("POST", enqueue.PATH): join},
+                integrations={
+                    ("POST", enqueue.PATH): join,
+                    ("GET", discovery.PATH): found, ("HEAD", discovery.PATH): found,
+                },
+                keyless=[discovery.PATH],
             ),
             "private": RestApi("private", load("private_api"), threads=1, signatures=signatures),
             "openid": RestApi("openid", load("openid"), threads=1, cors=False),

@@ -9,13 +9,13 @@ import re
 import pytest
 
 from deployment.local.resources import table_request
-from infrastructure import enqueue, permissions
+from infrastructure import discovery, enqueue, permissions
 from infrastructure.constructs.names import inlet_role_name
 from infrastructure.parameter_table import PAGE
 from infrastructure.permissions import ADMINISTRATORS, OPERATORS, STEERING
 from infrastructure.resources import ASSIGN, JOINS, TABLES, WORKERS
 from infrastructure.routes import load_app, routes_of
-from tests.synthesized import Assembly, Synthesized
+from tests.synthesized import Assembly, Synthesized, headers_of
 
 
 def routes(core: Synthesized, api: str) -> set[tuple[str, str]]:
@@ -39,8 +39,12 @@ def of_app(name: str) -> set[tuple[str, str]]:
     return {(method, one.path) for one in routes_of(load_app(name)) for method in one.methods}
 
 
-def test_the_public_api_has_the_routes_of_its_app_and_the_join(core: Synthesized) -> None:
-    assert routes(core, "Public") == of_app("public_api") | {("POST", enqueue.PATH)}
+def test_the_public_api_has_the_routes_of_its_app_the_join_and_discovery(
+    core: Synthesized,
+) -> None:
+    assert routes(core, "Public") == of_app("public_api") | {
+        ("POST", enqueue.PATH), ("GET", discovery.PATH), ("HEAD", discovery.PATH),
+    }  # fmt: skip
 
 
 def test_the_private_api_has_the_routes_of_its_app(core: Synthesized) -> None:
@@ -202,6 +206,50 @@ def test_the_issuer_is_the_stage_of_the_public_api(core: Synthesized) -> None:
         if "TOKEN_ISSUER" in one.get("Environment", {}).get("Variables", {})
     ]
     assert signers == [issuer, issuer]
+
+
+def test_verifiers_find_at_the_issuer_that_the_keys_are_at_the_edge(core: Synthesized) -> None:
+    outputs = core.template["Outputs"]
+    found = [
+        one
+        for one in core.of_type("AWS::ApiGateway::Method").values()
+        if one["Integration"]["Type"] == "MOCK" and one["HttpMethod"] != "OPTIONS"
+    ]
+    assert {one["HttpMethod"] for one in found} == {"GET", "HEAD"}
+    for one in found:
+        assert not one.get("ApiKeyRequired"), "the issuer is not the edge, which adds the key"
+        assert one["AuthorizationType"] == "NONE"
+        (answer,) = one["Integration"]["IntegrationResponses"]
+        headers = headers_of(answer["ResponseParameters"])
+        assert headers == discovery.HEADERS
+        ((_, parts),) = answer["ResponseTemplates"]["application/json"].values()
+        document = json.loads("".join(_text(part) for part in parts))
+        issuer, edge = (
+            "".join(_text(part) for part in outputs[name]["Value"]["Fn::Join"][1])
+            for name in ("PublicTokenIssuer", "PublicApiInvokeURL")
+        )
+        assert document == json.loads(discovery.document(issuer, edge))
+
+
+def _text(part: object) -> str:
+    """A part of a text; references as text."""
+    return part if isinstance(part, str) else json.dumps(part).replace('"', "")
+
+
+def test_who_floods_the_document_leaves_the_room_its_requests(core: Synthesized) -> None:
+    settings = {
+        (one["ResourcePath"], one["HttpMethod"]): one
+        for stage in core.of_type("AWS::ApiGateway::Stage").values()
+        if stage["RestApiId"]["Ref"].startswith("Public")
+        for one in stage["MethodSettings"]
+    }
+    room = settings["/*", "*"]
+    for method in ("GET", "HEAD"):
+        narrow = settings["/" + discovery.PATH.replace("/", "~1"), method]
+        assert narrow["ThrottlingRateLimit"] == discovery.RATE < room["ThrottlingRateLimit"]
+        assert narrow["ThrottlingBurstLimit"] == discovery.BURST
+        for name in ("LoggingLevel", "DataTraceEnabled", "MetricsEnabled"):
+            assert narrow[name] == room[name]
 
 
 def test_the_groups_may_call_what_their_lists_say(core: Synthesized) -> None:

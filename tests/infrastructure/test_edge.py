@@ -14,15 +14,16 @@ import pytest
 
 from deployment.local.edge import Edge as LocalEdge
 from deployment.local.enqueue import render
-from infrastructure import enqueue
+from infrastructure import enqueue, preflight
 from infrastructure.gateway_answers import ANSWERS, HEADERS
 from infrastructure.resources import (
     CACHE_RULES,
     FORWARDED_COOKIES,
     FORWARDED_HEADERS,
+    KEPT_PATHS_HEADERS,
     CacheRule,
 )
-from tests.synthesized import Synthesized
+from tests.synthesized import Synthesized, headers_of
 from waiting_room.web import CORS
 
 
@@ -95,7 +96,8 @@ def test_the_edge_sends_the_key_that_the_api_asks_for(core: Synthesized, distrib
     public = [
         method
         for method in core.of_type("AWS::ApiGateway::Method").values()
-        if method["RestApiId"]["Ref"].startswith("Public") and method["HttpMethod"] != "OPTIONS"
+        if method["RestApiId"]["Ref"].startswith("Public")
+        and method["Integration"]["Type"] != "MOCK"  # preflights, discovery
     ]
     assert public
     assert all(method["ApiKeyRequired"] for method in public)
@@ -118,11 +120,12 @@ def test_the_edge_passes_on_a_list_of_headers_and_cookies(
     }
     names = {name.lower() for name in FORWARDED_HEADERS}
     assert {"content-type", "x-client-address", "x-aws-waf-token"} <= names
+    assert "access-control-request-headers" in names, "or no preflight is answered with them"
     assert not names & {"host", "x-api-key", "x-amzn-requestid", "cookie"}
     assert len(names) <= 10
     for behavior in distribution["CacheBehaviors"]:
         other = policies[behavior["OriginRequestPolicyId"]["Ref"]]["OriginRequestPolicyConfig"]
-        assert other["HeadersConfig"]["Headers"] == ["x-client-address"], "beside the cache's key"
+        assert other["HeadersConfig"]["Headers"] == list(KEPT_PATHS_HEADERS), "beside the key"
 
 
 def test_the_private_api_asks_for_a_signature(core: Synthesized) -> None:
@@ -209,23 +212,86 @@ def test_what_sqs_answers_becomes_an_answer_of_the_contract(join: Any) -> None:
         assert headers.items() >= HEADERS.items()
 
 
-def headers_of(parameters: dict[str, str]) -> dict[str, str]:
-    """Header names and values of a template's response parameters."""
-    return {
-        name.rpartition("response.header.")[2]: value.strip("'")
-        for name, value in parameters.items()
-    }
-
-
-def test_every_path_answers_preflights_with_the_apps_own_headers(core: Synthesized) -> None:
+@pytest.fixture(scope="module")
+def preflights(core: Synthesized) -> list[Any]:
     methods = core.of_type("AWS::ApiGateway::Method").values()
-    preflights = [one for one in methods if one["HttpMethod"] == "OPTIONS"]
+    found = [one for one in methods if one["HttpMethod"] == "OPTIONS"]
     paths = {json.dumps(one["ResourceId"]) for one in methods}
-    assert {json.dumps(one["ResourceId"]) for one in preflights} == paths
+    assert {json.dumps(one["ResourceId"]) for one in found} == paths
+    return found
+
+
+def test_every_path_answers_preflights_with_the_apps_own_headers(preflights: list[Any]) -> None:
     for one in preflights:
         (answer,) = one["Integration"]["IntegrationResponses"]
         assert headers_of(answer["ResponseParameters"]) == CORS
+        assert set(one["MethodResponses"][0]["ResponseParameters"]) == set(
+            answer["ResponseParameters"]
+        )
         assert answer["StatusCode"] == "200"
+        assert not one.get("ApiKeyRequired")
+        assert one["AuthorizationType"] == "NONE"
+
+
+USUAL = CORS["Access-Control-Allow-Headers"]
+ASKED = [
+    # as browsers send it: of tracing, of AWS's signing clients, of AWS WAF, of a page's own fetch
+    ("traceparent,tracestate,baggage", True), ("x-amz-content-sha256,x-amz-user-agent", True),
+    ("x-aws-waf-token", True), ("authorization, content-type , x-requested-with", True),
+    ("X-Custom_1.2!%&*+^|~", True), ("*", True), ("a" * 64, True), (",".join("a" * 64), True),
+    (",".join(["a" * 30] * 64), True),
+    ("", False), (" ", False), ("a,,b", False), (",a", False), ("a,", False), ("a b", False),
+    ("a" * 65, False), (",".join("a" * 65), False), (",".join(["a" * 31] * 64), False),
+    ("a\r\nSet-Cookie: x=y", False), ("a\n", False), ("a\tb", False), ("a:b", False),
+    ("é", False), ("a;b", False), ("\"a\"", False), ("a$b", False), ("a#b", False), ("a'b", False),
+    ("$context.identity", False), ("<script>", False), ("ſ", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "granted"), ASKED)
+def test_a_preflight_allows_what_is_asked_for_and_is_a_list_of_names(
+    preflights: list[Any], asked: str, granted: bool
+) -> None:
+    assert preflight.allowed(asked) == (asked if granted else USUAL)
+    for name in ("access-control-request-headers", "Access-Control-Request-Headers"):
+        sent = {"accept": "*/*", name: asked, "x-access-control-request-headers": "no"}
+        assert overridden(preflights, sent) == (asked if granted else None)
+
+
+def test_a_preflight_without_a_list_allows_the_usual_headers(preflights: list[Any]) -> None:
+    assert overridden(preflights, {}) is None
+    assert overridden(preflights, {"accept": "x-a"}) is None
+
+
+def overridden(preflights: list[Any], headers: dict[str, str]) -> str | None:
+    """The header that the template of every preflight sets in place of the usual ones."""
+    templates = {
+        json.dumps(one["Integration"]["IntegrationResponses"][0]["ResponseTemplates"])
+        for one in preflights
+    }
+    (template,) = json.loads(templates.pop()).values()
+    assert not templates
+    # airspeed knows no hyphen in a name
+    template = template.replace("header.Access-Control-Allow-Headers", "header.allowed")
+    override: dict[str, str] = {}
+    given = {"input": _Params(headers), "context": {"responseOverride": {"header": override}}}
+    assert airspeed.Template(template).merge(given) == ""
+    return override.get("allowed")
+
+
+class _Headers(dict[str, str]):
+    def keySet(self) -> list[str]:
+        return list(self)
+
+
+class _Params:
+    """``$input`` of API Gateway, as far as the template uses it."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = _Headers(headers)
+
+    def params(self) -> dict[str, Any]:
+        return {"header": self._headers}
 
 
 def test_what_api_gateway_says_by_itself_is_json_with_cors_and_not_kept(core: Synthesized) -> None:
@@ -240,4 +306,17 @@ def test_what_api_gateway_says_by_itself_is_json_with_cors_and_not_kept(core: Sy
             made = found[one.kind]
             assert made["ResponseTemplates"] == {"application/json": one.template}
             assert made.get("StatusCode") == (str(one.status) if one.status else None)
-            assert headers_of(made["ResponseParameters"]) == HEADERS
+            assert headers_of(made["ResponseParameters"]) == {**HEADERS, **one.more}
+
+
+def test_api_gateways_own_429_says_when_to_come_back(core: Synthesized) -> None:
+    throttled = [
+        one
+        for one in core.of_type("AWS::ApiGateway::GatewayResponse").values()
+        if one["ResponseType"] == "THROTTLED"
+    ]
+    assert len(throttled) == 2
+    for one in throttled:
+        headers = headers_of(one["ResponseParameters"])
+        assert int(headers["Retry-After"]) >= 1
+        assert "Retry-After" in headers["Access-Control-Expose-Headers"]

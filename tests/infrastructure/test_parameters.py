@@ -58,8 +58,8 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
         ({"StackName": "1st"}, "The parameter StackName must be 1 to 100 letters"),
         ({"AlarmEmail": "me"}, "The parameter AlarmEmail must be an e-mail address"),
         (
-            {"ChallengeOnJoin": "true", "EnableWaf": "false"},
-            "The parameter ChallengeOnJoin needs EnableWaf",
+            {"ChallengeOnJoin": "true"},
+            "The parameter ChallengeOnJoin must be false: a join would need a token of AWS WAF,",
         ),
         (
             {"WorkerReservedConcurrency": "50"},

@@ -26,7 +26,7 @@ from deployment.local.edge import network
 from infrastructure.constructs.edge import ADDRESS_HEADER, SET_ADDRESS
 from infrastructure.constructs.protection import BLOCKED, WINDOW
 from infrastructure.enqueue import PATH as JOIN
-from infrastructure.resources import CACHE_RULES, FORWARDED_HEADERS
+from infrastructure.resources import CACHE_RULES, FORWARDED_HEADERS, KEPT_PATHS_HEADERS
 from tests.synthesized import Assembly, Synthesized
 from waiting_room.web import CORS
 
@@ -211,7 +211,7 @@ def test_every_path_of_the_edge_sends_the_address(core: Synthesized) -> None:
     kept = [policies[one["OriginRequestPolicyId"]["Ref"]] for one in edge["CacheBehaviors"]]
     for policy in kept:
         found = policy["OriginRequestPolicyConfig"]
-        assert found["HeadersConfig"]["Headers"] == [ADDRESS_HEADER]
+        assert found["HeadersConfig"]["Headers"] == list(KEPT_PATHS_HEADERS)
         assert found["QueryStringsConfig"] == {"QueryStringBehavior": "none"}
         assert found["CookiesConfig"] == {"CookieBehavior": "none"}
 

@@ -46,7 +46,6 @@ def test_cfn_lint_finds_nothing_in_a_cheap_room_in_another_vpc_with_a_long_name(
         "VpcId": "vpc-0123456789abcdef0",
         "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
         "SnapStart": "true",
-        "ChallengeOnJoin": "true",
         "AlarmEmail": "operators@shop.example",
         "KeepData": "true",
         "DeletionProtection": "true",

@@ -11,7 +11,7 @@ import pytest
 
 import public_api.app
 from deployment.local import signatures
-from infrastructure import enqueue, gateway_answers
+from infrastructure import discovery, enqueue, gateway_answers
 from tests.gateway_event import call
 from tests.servers import ROOT
 from tests.world import EVENT, World
@@ -153,7 +153,7 @@ def test_the_caching_rules_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch
         path: call(public_api.app.app, "GET", path, query=query).headers["cache-control"]
         for path, methods in public_api.app.app.routes.items()
         if "GET" in methods
-    }
+    } | {discovery.PATH: discovery.HEADERS["Cache-Control"]}
 
 
 def test_every_test_that_a_page_names_is_there() -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from infrastructure.sites import headers_of, security_headers
+from infrastructure.sites import headers_of, login_forms, security_headers
 
 ROOM, STORE = "https://room.example/api", "https://store.example/api"
 
@@ -30,3 +30,9 @@ def test_forms_leave_only_for_where_an_openid_login_needs_them() -> None:
 def test_other_sites_may_read_the_waiting_page_s_modules_and_nothing_of_the_panel() -> None:
     assert headers_of("waiting_room", [ROOM])["Access-Control-Allow-Origin"] == "*"
     assert headers_of("control_panel", [ROOM]) == security_headers([ROOM])
+
+
+def test_a_login_may_go_on_where_the_clients_callback_sends_it() -> None:
+    assert login_forms(["https://shop.example/callback", ""]) == ["https:"]
+    local = ["https://shop.example/callback", "http://127.0.0.1:8080/callback"]
+    assert login_forms(local) == ["https:", "http://127.0.0.1:*", "http://localhost:*"]
