@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from infrastructure.config import AN_EVENT
 from infrastructure.inlet_resources import INLETS
-from infrastructure.parameters import ParameterError, Parameters, choice, number, text, texts
+from infrastructure.parameters import ParameterError, Parameters, choice, flag, number, text, texts
 from waiting_room.inlet_settings import MAX_EPOCH, MAX_TICKS
 from waiting_room.oidc import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.oidc_settings import RESTART_AFTER
@@ -140,10 +140,20 @@ class OpenIdConfig(Parameters):
         pattern=ADDRESS,
         means=AN_ADDRESS,
     )
+    request_id_codes: bool = flag(
+        "OpenIdRequestIdCodes",
+        "let the AWS solution's waiting page work, whose code is the request id; weak",
+        default=False,
+    )
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:
             raise ParameterError("The parameter OpenIdRedirectUris is missing.")
+        if self.request_id_codes and not self.waiting_room_url:
+            raise ParameterError(
+                "The parameter OpenIdRequestIdCodes is for a waiting page of your own: it needs "
+                "OpenIdWaitingRoomUrl."
+            )
         try:
             check_redirect_uris([*self.redirect_uris, *filter(None, [self.restart_url])])
         except ValueError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack, aws_secretsmanager
+from aws_cdk import Annotations, CfnOutput, Stack, aws_secretsmanager
 from constructs import Construct
 
 from infrastructure.companions import OpenIdConfig
@@ -13,15 +13,19 @@ from infrastructure.constructs import figures
 from infrastructure.constructs.alarms import Alarms
 from infrastructure.constructs.app_functions import AppFunctions
 from infrastructure.constructs.rest_api import Limits, RoomApi
-from infrastructure.constructs.site import Site, origin_of
+from infrastructure.constructs.site import Site
 from infrastructure.constructs.surroundings import Located, Surroundings
 from infrastructure.constructs.tables import Tables
 from infrastructure.openid_resources import CODES
 from infrastructure.permissions import OPENID, Part
 from infrastructure.routes import load_app, routes_of
-from infrastructure.sites import origin, waiting_room_config
+from infrastructure.sites import login_forms, waiting_room_config
 from infrastructure.stacks.core import CoreStack
 
+WEAK_CODES = (
+    "OpenIdRequestIdCodes is on: a visitor's request id is a code of the OpenID client, which "
+    "works as often as anybody shows it while the token is valid."
+)
 SECRET_LENGTH = 43  # letters and digits; as hard to guess as 256 bits
 
 
@@ -85,6 +89,8 @@ class OpenIdStack(Stack):
             says="More than 1 % of what OpenID clients and visitors ask is answered with 5xx.",
         )
         provider.add_routes(routes_of(load_app("openid")), targets=views.targets)
+        if config.request_id_codes:
+            Annotations.of(self).add_warning_v2("waiting-room:OpenIdRequestIdCodes", WEAK_CODES)
         for output, value in {
             "Issuer": issuer,
             "AuthorizationEndpoint": f"{issuer}/authorize",
@@ -101,7 +107,6 @@ class OpenIdStack(Stack):
     def _waiting_room(self, issuer: str) -> str:
         """The page's address. Its form goes to the provider, whose answer goes to a client."""
         core, config = self._core, self._config
-        clients = [origin(one) for one in (*config.redirect_uris, config.restart_url) if one]
         return Site(
             self,
             "WaitingRoom",
@@ -113,7 +118,7 @@ class OpenIdStack(Stack):
                 openid=issuer,
             ),
             calls=[core.public_address],
-            forms=list(dict.fromkeys([origin_of(issuer), *clients])),
+            forms=login_forms((*config.redirect_uris, config.restart_url)),
             habits=core.habits,
         ).address
 
@@ -132,5 +137,6 @@ class OpenIdStack(Stack):
             "WAITING_ROOM_URL": page,
             "OPENID_REDIRECT_URIS": " ".join(config.redirect_uris),
             **(restart if config.restart_url else {}),
+            **({"OPENID_REQUEST_ID_CODES": "true"} if config.request_id_codes else {}),
             **{part.value: located.told for part, located in parts.items()},
         }

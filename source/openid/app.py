@@ -9,7 +9,8 @@ Environment: ``EVENT_ID`` (= client_id), ``PUBLIC_API_ENDPOINT`` (the room, behi
 ``OPENID_CLIENT_SECRET_ID`` (a secret with ``{"client_secret": …, "transaction_key": …}``, 16
 characters or more each; the second may be left out). Optional: ``OPENID_RESTART_URL``, where the
 site starts a login, for those who waited ``OPENID_RESTART_AFTER`` (150) seconds or longer, which
-is more than their client remembers them; ``SIGNING_KEY_CACHE``, how long both secrets are kept.
+is more than their client remembers them; ``SIGNING_KEY_CACHE``, how long both secrets are kept;
+``OPENID_REQUEST_ID_CODES``, with true: the waiting page of the AWS solution works.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ from waiting_room.oidc_settings import OpenIdSettings
 app = Chalice(app_name="waiting-room-openid", configure_logs=False)
 logger = logging.getLogger("waiting_room")
 ANY = ["*/*"]  # content types are checked here, so that a wrong one gets an RFC 6749 error
+REQUEST_ID_CODES = (
+    "openid: OPENID_REQUEST_ID_CODES is on: a visitor's request id is a code of the client, which "
+    "works as often as anybody shows it while the token is valid. Whoever sees the address that a "
+    "visitor comes back with has the visitor's place."
+)
 
 
 @cache
@@ -47,6 +53,8 @@ def provider() -> Provider:
     from waiting_room.adapters.secrets_keys import SecretsKeys
 
     chosen = OpenIdSettings.from_env(os.environ)
+    if chosen.request_id_codes:
+        logger.warning(REQUEST_ID_CODES)
     store, kept = client("secretsmanager"), chosen.signing_key_cache
     return Provider(
         chosen,

@@ -14,7 +14,7 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from waiting_room.errors import InvalidInput
 from waiting_room.reading import UNREADABLE, is_whole
@@ -236,11 +236,30 @@ def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transacti
     return found
 
 
-def waiting_address(waiting_room_url: str, transaction: str) -> str:
-    """Where the visitor waits."""
+def waiting_address(waiting_room_url: str, sent: Mapping[str, str]) -> str:
+    """Where the visitor waits, with what the page needs to know.
+
+    Every reserved character is encoded: the AWS solution's page splits at ``=`` and reads no ``+``.
+    """
     parts = urlsplit(waiting_room_url)
-    query = "&".join(filter(None, [parts.query, urlencode({"transaction": transaction})]))
+    query = "&".join(filter(None, [parts.query, urlencode(sent, quote_via=quote, safe="")]))
     return urlunsplit(parts._replace(query=query))
+
+
+def shown_to_the_solutions_page(request: AuthorizationRequest) -> dict[str, str]:
+    """What the waiting page of the AWS solution reads: it goes back to the client by itself.
+
+    Nothing with PKCE: the page's code is the request id, which no challenge can be bound to.
+    """
+    if request.code_challenge:
+        return {}
+    return {
+        "client_id": request.client_id,
+        "redirect_uri": request.redirect_uri,
+        "response_type": "code",
+        "state": request.state,
+        "scope": request.scope,
+    }
 
 
 # --- codes ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from waiting_room.settings import (
     KEY_CACHE,
     SettingsError,
     _event_id,
+    _flag,
     _number,
     _text,
     check_address,
@@ -37,7 +38,8 @@ class OpenIdSettings:
     """Names and addresses. ``issuer`` is the provider's, ``token_issuer`` the room's.
 
     Who waited ``restart_after`` seconds or longer is sent to ``restart_url``, where the site starts
-    the login again; an empty one leaves that out.
+    the login again; an empty one leaves that out. ``request_id_codes``: the waiting page of the AWS
+    solution works, whose code is the visitor's request id; it works as often as anybody shows it.
     """
 
     event_id: str
@@ -52,6 +54,7 @@ class OpenIdSettings:
     restart_url: str = ""
     restart_after: int = RESTART_AFTER
     signing_key_cache: int = KEY_CACHE
+    request_id_codes: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> OpenIdSettings:
@@ -74,6 +77,7 @@ class OpenIdSettings:
             ),
             restart_after=_number(env, "OPENID_RESTART_AFTER", RESTART_AFTER, 60, TRANSACTION_LIFE),
             signing_key_cache=_number(env, "SIGNING_KEY_CACHE", KEY_CACHE, 1, 300),
+            request_id_codes=_flag(env, "OPENID_REQUEST_ID_CODES", False),
         )
 
 

@@ -377,7 +377,8 @@ PARSERS = (
                 "INLET_STRATEGY", "ON_INSUFFICIENT_DATA")), (SettingsError,)),
     Parser("settings of the provider", ("oidc_settings",),
            env(OpenIdSettings, ENV, (
-               *ENV, "OPENID_RESTART_AFTER", "OPENID_RESTART_URL", "SIGNING_KEY_CACHE")),
+               *ENV, "OPENID_RESTART_AFTER", "OPENID_RESTART_URL", "SIGNING_KEY_CACHE",
+               "OPENID_REQUEST_ID_CODES")),
            (SettingsError,)),
     Parser("parameters", ("infrastructure",), context(CoreConfig, {}), (ParameterError,)),
     Parser("parameters of an inlet", ("infrastructure",), context(InletConfig, {}),

@@ -315,12 +315,7 @@ def test_the_providers_waiting_page_sends_its_form_to_it_and_on_to_clients(
     assert config == waiting_room_config(
         event_id="Sample", public_api=public, store_api="", openid=issuer
     )
-    forms = [
-        issuer.removesuffix(f"/{STAGE}"),
-        "https://shop.example",
-        "http://127.0.0.1:8080",
-        "https://tickets.example",
-    ]
+    forms = ["https:", "http://127.0.0.1:*", "http://localhost:*"]  # a callback is on this machine
     found = parsed(headers_of(stack, values, "WaitingRoom"))
     assert found == parsed(security_headers([public], forms))
 

@@ -76,6 +76,11 @@ def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
             {"OpenIdRedirectUris": "https://a.example/", "OpenIdRestartUrl": "http://a.example/"},
             "https is needed",
         ),
+        (
+            OpenIdConfig,
+            {"OpenIdRedirectUris": "https://a.example/", "OpenIdRequestIdCodes": "true"},
+            "OpenIdRequestIdCodes is for a waiting page of your own: it needs OpenIdWaitingRoomUrl",
+        ),
         (InletConfig, {"InletStrategy": "Random"}, "InletStrategy must be one of Periodic, MaxSi"),
         (InletConfig, {"IncrementBy": "0"}, "IncrementBy must be between 1 and 1000000"),
         (InletConfig, {"StartTime": "9", "EndTime": "8"}, "EndTime must be 0 or after StartTime"),

@@ -34,7 +34,11 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 NOT_HERE = {"APIRegion", "PrivateCoreApiEndpoint", "CoreApiRegion"}  # taken by reference
-NEW = {("core", "KeyRotationDays"), ("openid", "OpenIdRedirectUris")}  # that migrating is about
+NEW = {
+    ("core", "KeyRotationDays"),
+    ("openid", "OpenIdRedirectUris"),
+    ("openid", "OpenIdRequestIdCodes"),
+}  # that migrating is about
 KINDS = ("same", "better: ", "different: ")
 APIS = {
     "Routes of the public API": ("public",),

@@ -100,7 +100,7 @@ def test_a_transaction_is_kept_apart_from_other_uses_of_the_same_secret() -> Non
 
 
 def test_the_waiting_page_keeps_its_own_parameters() -> None:
-    address = oidc.waiting_address("https://wait.example/room?lang=de", "a.b&c")
+    address = oidc.waiting_address("https://wait.example/room?lang=de", {"transaction": "a.b&c"})
     assert address == "https://wait.example/room?lang=de&transaction=a.b%26c"
 
 
@@ -212,7 +212,8 @@ def test_claims_that_lack_something_are_no_access_token() -> None:
 
 def test_every_setting_is_in_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "openid.md").read_text()
-    for name in (*REQUIRED, "OPENID_RESTART_URL", "OPENID_RESTART_AFTER", "SIGNING_KEY_CACHE"):
+    for name in (*REQUIRED, "OPENID_RESTART_URL", "OPENID_RESTART_AFTER", "OPENID_REQUEST_ID_CODES",
+                 "SIGNING_KEY_CACHE"):  # fmt: skip
         assert f"`{name}`" in page
 
 
@@ -244,6 +245,14 @@ def test_the_room_is_asked_over_a_safe_line_only() -> None:
 def test_a_bad_redirect_address_is_named() -> None:
     with pytest.raises(SettingsError, match="http://shop"):
         OpenIdSettings.from_env({**GOOD, "OPENID_REDIRECT_URIS": "http://shop.example/"})
+
+
+def test_request_ids_are_no_codes_by_default() -> None:
+    assert not OpenIdSettings.from_env(GOOD).request_id_codes
+    read = OpenIdSettings.from_env({**GOOD, "OPENID_REQUEST_ID_CODES": "true"})
+    assert read.request_id_codes
+    with pytest.raises(SettingsError, match="OPENID_REQUEST_ID_CODES must be true or false"):
+        OpenIdSettings.from_env({**GOOD, "OPENID_REQUEST_ID_CODES": "yes"})
 
 
 def test_a_restart_is_off_by_default_and_its_limits_are_checked() -> None:

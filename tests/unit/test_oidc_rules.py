@@ -154,7 +154,10 @@ def test_a_signed_transaction_of_other_content_is_none(changes: dict[str, Any]) 
 
 
 def test_the_waiting_page_may_have_no_query_of_its_own() -> None:
-    assert oidc.waiting_address("https://w.example/", "t") == "https://w.example/?transaction=t"
+    assert (
+        oidc.waiting_address("https://w.example/", {"transaction": "t"})
+        == "https://w.example/?transaction=t"
+    )
 
 
 def test_a_code_is_bound_to_its_request_and_hides_its_token() -> None:

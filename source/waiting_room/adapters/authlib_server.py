@@ -25,6 +25,7 @@ from authlib.oidc.core import OpenIDCode
 
 from waiting_room import oidc
 from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
+from waiting_room.queue import REQUEST_ID
 
 NO_STORE = {
     "Cache-Control": "no-store",
@@ -58,6 +59,9 @@ class Holder(Protocol):
     @property
     def signing_key(self) -> Mapping[str, str]:
         """The private JWK that signs now."""
+
+    def admitted(self, request_id: str) -> tuple[oidc.AccessToken, str] | None:
+        """What the token of an admitted visitor says, and the token; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,8 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     def query_authorization_code(self, code: str, client: Any) -> _StoredCode | None:
         """Redeem the code at once: whatever is wrong with the rest, it never works again."""
         provider: Holder = self.server.provider
+        if provider.settings.request_id_codes and REQUEST_ID.fullmatch(code):
+            return self._of_request_id(code, client)
         found = provider.codes.redeem(oidc.hash_of(code), client.get_client_id(), provider.now)
         if found is None:
             logger.warning("openid: a code was refused: unknown, expired or used before")
@@ -156,6 +162,24 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         except oidc.InvalidToken as error:
             logger.error("openid: the row of a code is damaged: %s", error)
             return None
+
+    def _of_request_id(self, request_id: str, client: Any) -> _StoredCode | None:
+        """The request id as a code, as the AWS solution's waiting page sends it.
+
+        Nothing was stored when the visitor left, so it is bound to no more than a registered
+        address. A client that uses PKCE does not get in this way.
+        """
+        provider: Holder = self.server.provider
+        asked = self.request.payload.data
+        address = asked.get("redirect_uri")
+        if "code_verifier" in asked or not client.check_redirect_uri(address):
+            return None
+        found = provider.admitted(request_id)
+        if found is None:
+            return None
+        said, token = found
+        request = oidc.AuthorizationRequest(client.get_client_id(), address)
+        return _StoredCode(oidc.make_code(request_id, request, token, said, provider.now), token)
 
     def delete_authorization_code(self, authorization_code: Any) -> None:
         """Nothing: it was redeemed when it was read."""

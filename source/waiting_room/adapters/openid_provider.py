@@ -117,7 +117,7 @@ class Provider:
             return self._refused(error)
         request, key = oidc.AuthorizationRequest.of(asked), self.secrets().transaction_key
         transaction = oidc.seal_transaction(request, key, self.settings.issuer, self.now)
-        return redirect(self._waiting_page(transaction))
+        return redirect(self._waiting_page(transaction, request))
 
     def resume(self, pairs: Pairs) -> Answer:
         """The visitor's turn: send them back to the client with a code, if the room agrees.
@@ -147,7 +147,7 @@ class Provider:
             )
         except (NotServedYet, Unavailable) as reason:
             logger.info("openid: not let in yet: %s", type(reason).__name__)
-            return redirect(self._waiting_page(sent["transaction"]), 303)
+            return redirect(self._waiting_page(sent["transaction"], request), 303)
         except RoomError as reason:
             logger.info("openid: the room refused: %s", type(reason).__name__)
             return self._refuse(asked, "access_denied", "the waiting room did not let them in", 303)
@@ -219,12 +219,29 @@ class Provider:
             raise oidc.InvalidToken(decision.reason)
         return oidc.said_by(decision.claims)
 
+    def admitted(self, request_id: str) -> tuple[oidc.AccessToken, str] | None:
+        """What the token of an admitted visitor says, and the token; None when the room gives none.
+
+        Raises Unavailable.
+        """
+        try:
+            token = self._room.access_token(request_id, None)
+            return self._said(token), token
+        except Unavailable:
+            raise
+        except (RoomError, oidc.InvalidToken) as reason:
+            logger.info("openid: the room gave no token: %s", type(reason).__name__)
+            return None
+
     def _transaction(self, text: str) -> oidc.Transaction:
         key = self.secrets().transaction_key
         return oidc.open_transaction(text, key, self.settings.issuer, self.now)
 
-    def _waiting_page(self, transaction: str) -> str:
-        return oidc.waiting_address(self.settings.waiting_room_url, transaction)
+    def _waiting_page(self, transaction: str, request: oidc.AuthorizationRequest) -> str:
+        sent = {"transaction": transaction}
+        if self.settings.request_id_codes:
+            sent |= oidc.shown_to_the_solutions_page(request)
+        return oidc.waiting_address(self.settings.waiting_room_url, sent)
 
     def _is_forgotten(self, transaction: oidc.Transaction) -> bool:
         chosen = self.settings
