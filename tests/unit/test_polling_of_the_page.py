@@ -31,13 +31,15 @@ STATUSES = [
     for ahead, waiting in ((0, 0), (0, 9), (1, 1_000), (500, 1_000), (1_000, 1_000), (3, 2))
 ]
 SCRIPT = """
-const { askDelay, backOff, pollDelay } = await import(process.argv[1]);
+const { askDelay, backOff } = await import(process.argv[1]);
+const { nextPoll } = await import(process.argv[1].replace("waiting-room.js", "policy.js"));
 const given = JSON.parse(process.argv[2]);
 console.log(JSON.stringify({
   ask: [0, 1, 2, 3, 9, 30].map((asked) => askDelay(asked)),
   retry: [0, 0.5, 1].map((r) => [1, 2, 3, 7, 40].map((failures) => backOff(failures, 0, r))),
   status: [0, 0.5, 1].map((r) =>
-    given.map(([pollAfter, ahead, waiting]) => pollDelay({ pollAfter, ahead, waiting }, r))),
+    given.map(([poll_after_seconds, ahead, waiting_num]) =>
+      nextPoll({ ahead, status: { poll_after_seconds, waiting_num }, random: r }))),
 }));
 """
 POLLS = """

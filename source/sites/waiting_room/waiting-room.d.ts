@@ -61,8 +61,6 @@ export interface Room {
   now(): number;
   /** Asks now, unless the server said when. */
   retry(): void;
-  /** @deprecated Hidden pages ask anyway. */
-  watchHidden(on: boolean): void;
 }
 
 export interface Options {

@@ -12,6 +12,7 @@
  */
 import { ending, isId, isOfTheRoom, secondsAsked } from "./answers.js";
 import { due, estimator } from "./estimate.js";
+import { aheadAt, nextPoll } from "./policy.js";
 
 const JOIN = "/assign_queue_num";
 const TIMEOUT = 10_000; // ms
@@ -28,19 +29,14 @@ const TRY_STATUS = 300_000; // ms in which a room without /status is not asked f
 const NAP = 15_000; // ms between two looks whether the device slept
 const JUMP = 20_000; // ms that the wall clock is then ahead
 const LOCK_PATIENCE = 45_000; // ms; more than a join takes
+const COUNT = 1000; // ms between two looks at the numbers between polls
+const NEAR = 56; // s; an answer can be some seconds old, and a minute is promised
 const HIDDEN = 50; // s; browsers wake hidden pages once a minute, and a longer pause misses one
 
 /** Seconds to the next try: doubles, and is never less than the server asks. */
 export function backOff(failures, retryAfter = 0, random = Math.random()) {
   const pause = Math.min(LONGEST_PAUSE, 2 ** Math.min(failures - 1, 6)) * (0.75 + random / 2);
   return Math.max(pause, Math.min(retryAfter, LONGEST_ASKED) * (1 + random / 4));
-}
-
-/** Seconds to the next poll: the server's, less near the front, ± 20 %. */
-export function pollDelay({ pollAfter = 5, ahead = 1, waiting = 1 }, random = Math.random()) {
-  const share = Math.min(1, ahead / Math.max(1, waiting));
-  const seconds = Math.min(120, Math.max(1, pollAfter));
-  return spread(Math.max(Math.min(2, seconds), seconds * share), random);
 }
 
 /** Seconds to the next question for the number; first 1.2, as workers gather joins for one. */
@@ -110,6 +106,8 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   let estimate = estimator();
   let checkedAt = -Infinity;
   let foundAt = 0;
+  let still = 0; // polls in a row that found that nothing has moved yet
+  let counting; // down, between polls
   let askAt = 0;
   let misses = 0;
   let demoted = false;
@@ -436,6 +434,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     const doubtful = line < least && tick() > checkedAt + CHECK_AGAIN;
     seen = {
       ...next,
+      before: seen.serving,
       status: found,
       now: found.now,
       version: found.version,
@@ -444,9 +443,11 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       firstMovedAt: found.first_moved_at ?? undefined,
       every: found.every ?? undefined,
     };
+    still = found.moved_at === null ? still + 1 : 0;
     acceptedAt = tick();
     store(seenKey, next);
-    set(next);
+    const { serving, ...others } = next; // while waiting it goes with the places ahead
+    set(state.phase === "waiting" ? others : next);
     return doubtful;
   }
 
@@ -457,7 +458,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     if (!place) {
       if (!joining) set({ phase: "outside" });
       await look();
-      return pollDelay({ pollAfter: seen.status?.poll_after_seconds }, random());
+      return poll();
     }
     if (over) return end(over.reason);
     if (!(place.number && sure.has(place.request_id)) || othersDue()) {
@@ -515,32 +516,53 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   const isLost = () =>
     (serverNow() !== null && place.since ? serverNow() - place.since : (tick() - foundAt) / 1000) > FORGOTTEN;
 
+  const poll = (ahead) => nextPoll({ ahead, status: seen.status, random: random(), asked: still - 1 });
+
+  const share = (number, serving, start) =>
+    Math.min(1, Math.max(0, (serving - start) / (number - start || 1))) || 0;
+
   function queue(ahead) {
-    const { number, start } = place;
-    set({
-      phase: "waiting",
-      number,
-      ahead,
-      wait: estimate(ahead, seen, tick() / 1000),
-      progress: Math.min(1, Math.max(0, (seen.serving - start) / (number - start || 1))),
-      expiresAt: null,
-    });
-    const { poll_after_seconds: pollAfter } = seen.status;
-    return soonEnough(pollDelay({ pollAfter, ahead, waiting: seen.waiting }, random()), ahead);
+    const { number } = place;
+    const before = state.phase === "waiting" && state.number === number ? state.ahead : undefined;
+    const wait = estimate(ahead, seen, tick() / 1000);
+    // what was counted down too far waits for the line, unless that is far behind or stands
+    const close = ahead > before && ahead - before <= Math.max(3, ahead / 20);
+    const back = seen.serving < seen.before || wait.kind === "paused";
+    set({ phase: "waiting", number, wait, expiresAt: null, ...shown(close && !back ? before : ahead) });
+    browser.clearTimeout(counting);
+    counting = browser.setTimeout(countDown, COUNT);
+    return soonEnough(poll(ahead), ahead);
   }
 
-  /** A visitor near the front sees soon that a move is missed. */
+  /** What changes with the places ahead. */
+  function shown(ahead) {
+    const { number, start } = place;
+    return { ahead, serving: number - ahead, progress: share(number, number - ahead, start) };
+  }
+
+  /** Between two polls the numbers follow the rate; without a network they stand still. */
+  function countDown() {
+    const { phase, number, ahead } = state;
+    if (phase !== "waiting" || number !== place?.number || troubles.poll || browser.hidden()) return;
+    if (listeners.size === 0) return;
+    const secondsSince = (tick() - acceptedAt) / 1000;
+    const left = aheadAt({ ahead: number - seen.serving, status: seen.status, secondsSince });
+    if (left < ahead) set({ wait: estimate(left, seen, tick() / 1000), ...shown(left) });
+    counting = browser.setTimeout(countDown, COUNT);
+  }
+
+  /** A visitor whose turn is within ten minutes sees within one that a move is missed. */
   function soonEnough(pause, ahead) {
-    const { every, movedAt, rate } = seen;
+    const { every, movedAt, rate, optimistic } = seen;
+    if (!(every > 0) || !(ahead / Math.max(rate, optimistic) <= 10)) return pause;
     const overdue = serverNow() - movedAt - every;
-    if (!(every > 0) || !(overdue > 0) || !(ahead / rate < 10)) return pause;
-    const missed = due(every) - every - overdue;
-    return missed > 0 ? Math.min(pause, missed + 0.5 + random()) : pause;
+    const missed = overdue > 0 ? due(every) - every - overdue : 0;
+    return Math.min(pause, NEAR, missed > 0 ? missed + 0.5 + random() : NEAR);
   }
 
   async function turn() {
     const { request_id: id } = place;
-    set({ phase: "turn", number: place.number, ahead: 0, wait: null, progress: 1 });
+    set({ phase: "turn", number: place.number, serving: seen.serving, ahead: 0, wait: null, progress: 1 });
     if (place.taken) {
       set({ expiresAt: null });
       return 60;
@@ -582,7 +604,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
         phase: "waiting", number, serving, waiting, queue: line, expiresAt: null,
         ahead: ahead > 0 ? ahead : undefined,
         wait: { kind: "unknown" },
-        progress: ahead > 0 ? Math.min(1, Math.max(0, (serving - start) / (number - start || 1))) : 0,
+        progress: share(number, serving, start),
       });
   }
 
@@ -751,8 +773,6 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     proof: () => ({ request_id: place?.request_id, client_secret: place?.client_secret }),
     /** The time of `expiresAt` and `retryAt`: ms since 1970, by a clock that does not jump. */
     now: time,
-    /** Hidden pages ask anyway; kept for pages that say so. */
-    watchHidden: () => {},
     /** Ask now, unless the server said when. */
     retry: wake,
   };
