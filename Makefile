@@ -11,7 +11,7 @@ VISITORS ?= 1000000
 USERS ?= 2000
 export PYTHONPATH := source:.
 
-.PHONY: help run invoke sites install test lint types check fuzz security chaos attack soak bench synth bootstrap deploy diff destroy bundles load-test capacity capacity-check redrive many-pages mutants screenshots openapi lock clean
+.PHONY: help run invoke sites install test lint types check fuzz security chaos attack soak bench synth bootstrap deploy diff destroy wheel bundles load-test capacity capacity-check redrive many-pages mutants screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ broken: .venv/dev ## break each rule on purpose and show the test that notices
 
 sites: .venv/local ## build the two static sites into build/sites
 	@$(BIN)/python -m deployment.sites
+
+wheel: .venv/local ## build the Python package of the gate and the authorizer into build/wheel
+	@$(BIN)/python -m deployment.wheel
 
 bundles: .venv/local ## build the Lambda bundles (BUNDLE_COMPILER=python3.14 adds bytecode)
 	@$(BIN)/python -m deployment.bundle

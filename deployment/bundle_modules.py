@@ -27,9 +27,17 @@ class Reached:
 
 def reached(app: str) -> Reached:
     """What ``source/<app>/app.py`` reaches through the shared package."""
-    files: set[Path] = set()
+    return _reached([SOURCE / app / "app.py"], set())
+
+
+def reached_from(*modules: str) -> Reached:
+    """What modules of the shared package reach, and themselves."""
+    files = {path for name in modules for path in _files_of(name)}
+    return _reached(list(files), files)
+
+
+def _reached(to_read: list[Path], files: set[Path]) -> Reached:
     others: set[str] = set()
-    to_read = [SOURCE / app / "app.py"]
     while to_read:
         for name in imports(to_read.pop().read_text(encoding="utf-8")):
             if name.partition(".")[0] != PACKAGE:

@@ -25,6 +25,7 @@ from infrastructure.companions import (
     AuthorizerConfig,
     InletConfig,
     OpenIdConfig,
+    PageConfig,
     SampleConfig,
     StacksConfig,
 )
@@ -71,6 +72,7 @@ def build(app: App) -> dict[str, Stack]:
             habits=_habits(config),
             limits=limits,
             log_role=config.create_api_log_role and not core,
+            page=PageConfig.from_context(context),
             **_sample(core, context),
         )
     if core and OPENID in names:

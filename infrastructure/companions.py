@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from infrastructure.config import AN_EVENT
 from infrastructure.inlet_resources import INLETS
 from infrastructure.parameters import ParameterError, Parameters, choice, flag, number, text, texts
+from infrastructure.sites import origin
 from waiting_room.inlet_settings import MAX_EPOCH, MAX_TICKS
 from waiting_room.oidc import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.oidc_settings import RESTART_AFTER
@@ -20,6 +21,8 @@ from waiting_room.settings import EVENT_ID, MAX_INCREMENT
 CORE, AUTHORIZER, SAMPLE, OPENID, INLET = "core", "authorizer", "sample", "openid", "inlet"
 STACKS = (CORE, AUTHORIZER, SAMPLE, OPENID, INLET)
 GETTING_STARTED = f"{CORE},{AUTHORIZER},{SAMPLE}"
+ENTRANCE = r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/%-]+"
+ORIGIN = r"https://[a-z0-9.-]+(:[0-9]{1,5})?"
 ADDRESS = r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?"
 AN_ADDRESS = "an https address without a query"
 REDIRECT = r"(https?://[^\s,*]+)"
@@ -95,6 +98,37 @@ class SampleConfig(Parameters):
         means=AN_EVENT,
         default="Sample",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageConfig(Parameters):
+    """The sample's waiting page in front of a site with the Python gate."""
+
+    entrance: str = text(
+        "SiteEntrance",
+        "where the gate of your site takes the token, such as"
+        " `https://shop.example/waiting-room/enter`; the page sends its visitors there",
+        default="",
+        pattern=ENTRANCE,
+        means="an https address with a path and without a query",
+    )
+    redirects: tuple[str, ...] = texts(
+        "SiteRedirectOrigins",
+        "origins that your site redirects to right after the entrance, with commas between",
+        pattern=ORIGIN,
+        means="origins such as https://www.shop.example, with commas between",
+    )
+
+    def __post_init__(self) -> None:
+        if self.redirects and not self.entrance:
+            raise ParameterError("The parameter SiteRedirectOrigins needs SiteEntrance.")
+
+    @property
+    def forms(self) -> list[str]:
+        """The CSP sources of the page's form: the entrance and what it redirects to."""
+        return list(
+            dict.fromkeys([origin(self.entrance), *self.redirects] if self.entrance else ())
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +293,7 @@ PARAMETERS = (
     StacksConfig,
     AuthorizerConfig,
     SampleConfig,
+    PageConfig,
     AuthorizerArn,
     OpenIdConfig,
     InletConfig,

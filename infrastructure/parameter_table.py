@@ -12,6 +12,7 @@ from infrastructure.companions import (
     AuthorizerConfig,
     InletConfig,
     OpenIdConfig,
+    PageConfig,
     SampleConfig,
     StacksConfig,
 )
@@ -21,7 +22,7 @@ from infrastructure.parameters import Parameters
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "deploy.md"
 TABLES: dict[str, tuple[type[Parameters], ...]] = {
     "core": (StacksConfig, CoreConfig),
-    "companions": (AuthorizerConfig, SampleConfig, AuthorizerArn),
+    "companions": (AuthorizerConfig, SampleConfig, AuthorizerArn, PageConfig),
     "openid": (OpenIdConfig,),
     "inlet": (InletConfig,),
 }

@@ -18,18 +18,21 @@ LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*")
 
 # Every site may import the waiting page's modules; there is nothing secret in its files.
 READABLE = {"Access-Control-Allow-Origin": "*"}
+# A site's gate takes a token from the waiting page's origin only, so the page's forms tell it.
+WITH_ORIGIN = {"Referrer-Policy": "strict-origin"}
 
 
 def headers_of(site: str, addresses: Iterable[str], forms: Iterable[str] = ()) -> dict[str, str]:
     """The headers of every file of ``site``: those of security, and who else may read it."""
-    return {**security_headers(addresses, forms), **(READABLE if site == SITES[0] else {})}
+    own = {**READABLE, **WITH_ORIGIN} if site == SITES[0] else {}
+    return {**security_headers(addresses, forms), **own}
 
 
 def security_headers(addresses: Iterable[str], forms: Iterable[str] = ()) -> dict[str, str]:
     """The headers of every file of a site that may call ``addresses`` and nothing else.
 
     ``forms`` are CSP sources that its forms may be sent to: Chrome and Safari hold every redirect
-    that follows to them too (``login_forms``).
+    that follows to them too (``login_forms``), also those of a site behind a gate's entrance.
     """
     origins = sorted({origin(one) for one in addresses if one})
     policy = (
@@ -77,18 +80,21 @@ def waiting_room_config(
     public_api: str,
     store_api: str,
     openid: str = "",
+    entrance: str = "",
     brand: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """``config.json`` of the waiting page.
 
     ``openid`` is the issuer of the OpenID provider that sends visitors here, if there is one;
-    ``brand`` holds name, logo, colours and texts (``docs/pages.md``).
+    ``entrance`` the address where the gate of a site takes the token, if there is one; ``brand``
+    holds name, logo, colours and texts (``docs/pages.md``).
     """
     return {
         "event_id": event_id,
         "public_api": public_api,
         "store_api": store_api,
         "openid": openid,
+        "entrance": entrance,
         "brand": dict(brand or {}),
     }
 

@@ -138,7 +138,10 @@ class Served:
 
 @contextmanager
 def page(
-    room: Room | None = None, openid: str = "", brand: dict[str, Any] | None = None
+    room: Room | None = None,
+    openid: str = "",
+    brand: dict[str, Any] | None = None,
+    entrance: str = "",
 ) -> Iterator[Served]:
     """The waiting page on a port of its own."""
     chosen = room or Room()
@@ -152,9 +155,9 @@ def page(
         )
         config = waiting_room_config(
             event_id=EVENT, public_api=f"{api}/api", store_api=f"{shop}/api",
-            openid=openid, brand=brand or {"name": "Night of Lights"},
+            openid=openid, entrance=entrance, brand=brand or {"name": "Night of Lights"},
         )  # fmt: skip
-        forms = ["http://127.0.0.1:*"] if openid else []
+        forms = ["http://127.0.0.1:*"] if openid else [origin(entrance)] if entrance else []
         headers = headers_of("waiting_room", [api, shop], forms)
 
         def file(_: str, path: str, *__: Any) -> Reply:

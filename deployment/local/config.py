@@ -17,7 +17,7 @@ from waiting_room.errors import InvalidInput
 from waiting_room.inlet_settings import InletSettings
 from waiting_room.oidc_settings import OpenIdSettings
 from waiting_room.reading import json_object, read_whole
-from waiting_room.settings import Settings, SettingsError
+from waiting_room.settings import Settings, SettingsError, check_address
 
 STAGE = "api"
 PREFIX = "waiting-room"  # of the names of tables, queues and so on
@@ -64,6 +64,7 @@ DEFAULTS = {
     "MINUTE_SECONDS": "60",  # of the schedules; tests do not wait that long
     "ASSIGN_WORKERS": "1",  # one keeps joins of the same second in order, several are faster
     "BRAND": "{}",  # of the waiting page, JSON
+    "SITE_ENTRANCE": "",  # where the gate of a site takes the token
     **{table.setting: f"{PREFIX}-{table.name}" for table in (*TABLES, CODES)},
 }
 SHORTEST_MINUTE, LONGEST_MINUTE = 0.1, 3600  # seconds
@@ -189,6 +190,13 @@ def _check_settings(env: Mapping[str, str]) -> None:
         json_object(env["BRAND"], "BRAND")
     except InvalidInput:
         raise ConfigError("BRAND must be a JSON object.") from None
+    if entrance := env["SITE_ENTRANCE"]:
+        try:
+            path = urlsplit(check_address(entrance, "SITE_ENTRANCE")).path
+        except SettingsError as error:
+            raise ConfigError(str(error)) from None
+        if not path:
+            raise ConfigError("SITE_ENTRANCE must have the path of the gate's entrance.")
     try:
         minute = float(env["MINUTE_SECONDS"])
     except ValueError:

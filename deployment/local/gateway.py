@@ -150,12 +150,15 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
         public_api=public,
         store_api=store,
         openid=env["OPENID_ISSUER"],
+        entrance=env["SITE_ENTRANCE"],
         brand=json.loads(env["BRAND"]),
     )
     panel = control_panel_config(
         event_id=event_id, region=env["AWS_REGION"], public_api=public, private_api=private
     )
-    logins = [env["OPENID_ISSUER"], *env["OPENID_REDIRECT_URIS"].split()]
+    logins = [
+        env["OPENID_ISSUER"], *env["OPENID_REDIRECT_URIS"].split(), *env["SITE_ENTRANCE"].split()
+    ]  # fmt: skip
     return {
         "waiting_room": Site(
             folder / "waiting_room",

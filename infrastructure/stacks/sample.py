@@ -8,6 +8,7 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
+from infrastructure.companions import PageConfig
 from infrastructure.constructs.api_log_role import ApiLogRole
 from infrastructure.constructs.app_functions import AppFunctions
 from infrastructure.constructs.function import Habits
@@ -25,6 +26,7 @@ class SampleStack(Stack):
 
     Addresses have no slash at the end; ``api_region`` is the region of the private API. With
     ``log_role`` the stack gives an account without one the role that API Gateway logs with.
+    ``page`` says where the waiting page sends its visitors.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class SampleStack(Stack):
         habits: Habits,
         limits: Limits,
         log_role: bool,
+        page: PageConfig,
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: sample store and pages"
@@ -69,9 +72,13 @@ class SampleStack(Stack):
             "WaitingRoom",
             site="waiting_room",
             config=waiting_room_config(
-                event_id=event_id, public_api=public_api, store_api=store.stage_address
+                event_id=event_id,
+                public_api=public_api,
+                store_api=store.stage_address,
+                entrance=page.entrance,
             ),
             calls=[public_api, store.stage_address],
+            forms=page.forms,
             habits=habits,
         )
         control_panel = Site(

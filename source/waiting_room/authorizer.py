@@ -25,6 +25,7 @@ CLOCK_SKEW = 2  # seconds a clock here may be behind the room's before a fresh t
 COMPACT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)  # RFC 7515, 7.1: no padding
 REQUIRED = ("exp", "nbf", "aud", "iss", "sub", "token_use")
 TIMES = ("exp", "nbf", "iat")
+EXPIRED, ENDED = "the token is expired", "the session was ended"  # reasons that callers tell apart
 PASSED_ON = ("aud", "sub", "queue_position", "token_use", "iat", "nbf", "exp", "iss")
 
 
@@ -124,7 +125,7 @@ class Verifier:
             return Refused("the token is signed with an unknown key")
         decision = verify(token, key, self.expected, self.now())
         if isinstance(decision, Accepted) and self.ended and self.ended.has(decision.request_id):
-            return Refused("the session was ended")
+            return Refused(ENDED)
         return decision
 
 
@@ -184,7 +185,7 @@ def judge(claims: Mapping[str, Any], expected: Expected, now: float) -> Accepted
     if not ("nbf" in claims and claims["nbf"] <= now + expected.clock_skew):
         return Refused("the token is not valid yet")
     if not ("exp" in claims and now < claims["exp"]):
-        return Refused("the token is expired")
+        return Refused(EXPIRED)
     return Accepted({name: claims[name] for name in PASSED_ON if _is_flat(claims.get(name))})
 
 

@@ -179,6 +179,7 @@ def check_address(address: str, setting: str) -> str:
         parts = urlsplit(address)
         plain = parts.scheme == "http" and parts.hostname in LOOPBACK
         known = bool(parts.hostname) and (parts.scheme == "https" or plain) and parts.port != 0
+        known = known and parts.username is None and "\\" not in address
     except ValueError:  # a bracket that is not closed, a port that is none
         known = False
     if (

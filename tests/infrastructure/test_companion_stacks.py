@@ -40,6 +40,8 @@ def elsewhere() -> Assembly:
         "IssuerURI": "https://a2.execute-api.eu-central-1.amazonaws.com/api",
         "WaitingRoomEventID": "Sale",
         "EventID": "Sale",
+        "SiteEntrance": "https://shop.example/waiting-room/enter",
+        "SiteRedirectOrigins": "https://www.shop.example,https://shop.example",
     }
     return Assembly({"Stacks": "authorizer,sample", **room})
 
@@ -230,6 +232,7 @@ def test_the_pages_headers_are_those_of_one_machine(assembly: Assembly, values: 
     assert "Access-Control-Allow-Origin" in found
     assert "Access-Control-Allow-Origin" not in panel
     assert parsed(panel) == parsed(security_headers([public, private]))
+    assert (found["Referrer-Policy"], panel["Referrer-Policy"]) == ("strict-origin", "no-referrer")
 
 
 def parsed(headers: dict[str, str]) -> dict[str, set[str]]:
@@ -252,6 +255,15 @@ def test_the_pages_settings_are_written_at_deployment(assembly: Assembly, values
         public_api=public,
         private_api=values.output(core, "PrivateApiInvokeURL"),
     )
+
+
+def test_the_waiting_page_hands_over_to_the_gate_of_a_site(elsewhere: Assembly) -> None:
+    values, sample = Values(elsewhere.stacks), elsewhere.stacks["Sample"]
+    config = config_of(sample, values, "WaitingRoom", elsewhere)
+    assert config["entrance"] == "https://shop.example/waiting-room/enter"
+    forms = {"'self'", "https://shop.example", "https://www.shop.example"}
+    assert parsed(headers_of(sample, values, "WaitingRoom"))["form-action"] == forms
+    assert parsed(headers_of(sample, values, "ControlPanel"))["form-action"] == {"'self'"}
 
 
 def test_the_addresses_of_the_pages_are_put_out(assembly: Assembly, values: Values) -> None:

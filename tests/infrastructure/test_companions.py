@@ -19,6 +19,7 @@ from infrastructure.companions import (
     AuthorizerConfig,
     InletConfig,
     OpenIdConfig,
+    PageConfig,
     SampleConfig,
     StacksConfig,
 )
@@ -87,6 +88,19 @@ def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
         (InletConfig, {"MinPerMinute": "61"}, "MinPerMinute must not be above TargetPerMinute"),
         (SampleConfig, {**ROOM, "PublicAPIEndpoint": "http://x"}, "must be an https address"),
         (SampleConfig, {**ROOM, "APIGatewayRegion": "Frankfurt"}, "must be a region like"),
+        (
+            PageConfig,
+            {"SiteEntrance": "http://shop.example/enter"},
+            "SiteEntrance must be an https",
+        ),
+        (PageConfig, {"SiteEntrance": "https://shop.example"}, "an https address with a path"),
+        (PageConfig, {"SiteEntrance": "https://shop.example/a?b"}, "without a query"),
+        (
+            PageConfig,
+            {"SiteEntrance": "https://a.example/b", "SiteRedirectOrigins": "https://x.example/a"},
+            "SiteRedirectOrigins must be origins",
+        ),
+        (PageConfig, {"SiteRedirectOrigins": "https://x.example"}, "needs SiteEntrance"),
         (AuthorizerArn, {"AuthorizerARN": "token_authorizer"}, "must be the ARN of a Lambda"),
     ],
 )

@@ -6,9 +6,9 @@ from __future__ import annotations
 import http.cookies
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import jwt
 import pytest
@@ -19,9 +19,10 @@ from tests import doors
 from tests.doors import VISITOR, FakeEnded, FakeKeys, signed, token
 from tests.world import EVENT, ISSUER, START, Clock
 from waiting_room.authorizer import Expected, Verifier
-from waiting_room.gate import Gate, GateSettings
+from waiting_room.gate import Gate, GateSettings, paths
 from waiting_room.gate.answers import Answer, wants_html
 from waiting_room.gate.entry import FORM, MAX_FORM, Pass, Visit
+from waiting_room.gate.origins import origin_of
 from waiting_room.settings import SettingsError
 
 SECRET, OLD_SECRET = "s" * 32, "o" * 32
@@ -59,7 +60,8 @@ class Site:
         """What the gate answers when the browser follows the entrance's redirect."""
         entered = self.post_token(token())
         path, _, query = header(entered, "Location").partition("?")
-        visit = Visit("GET", path, query, {"cookie": cookie})
+        session = cookies(entered)[COOKIE].value
+        visit = Visit("GET", path, query, {"cookie": f"{COOKIE}={session}; {cookie}"})
         assert self.gate.is_entrance(visit)
         return self.gate.enter(visit, b"")
 
@@ -164,7 +166,7 @@ BAD_TOKENS: dict[str, Callable[[], str]] = {
     "a refresh token": lambda: token(use="refresh"),
     "an id token": lambda: token(use="id"),
     "an expired one": lambda: token(at=START - 4000),
-    "one not yet valid": lambda: token(at=START + 60),
+    "one not yet valid": lambda: token(at=START + 100),
     "another event's": lambda: signed({"aud": "Other"}),
     "another issuer's": lambda: signed({"iss": "https://evil.example"}),
     "a stranger's": lambda: token(doors.keys(2).keys[1]),
@@ -181,8 +183,11 @@ def test_a_bad_token_is_turned_away_with_the_reason_in_the_log_only(
     answer = Site().get("/api", authorization=bad, accept="application/json")
     assert isinstance(answer, Answer)
     assert answer.status == 403
+    over = kind == "an expired one"
     assert json.loads(answer.body) == {
-        "error": "a valid waiting room token is needed", "waiting_room_url": WAITING,
+        "error": "a valid waiting room token is needed", "event_id": EVENT, "retry_after": None,
+        "reason": "session_over" if over else "no_session",
+        "waiting_room": WAITING, "waiting_room_url": WAITING,
     }  # fmt: skip
     assert header(answer, "Cache-Control") == "no-store"
     assert caplog.messages[-1].startswith("refused: ")
@@ -204,9 +209,40 @@ def test_a_browser_without_a_token_is_sent_to_wait_and_comes_back_where_it_wante
     assert isinstance(site.get(cookie=f"{COOKIE}={session}"), Pass)
 
 
-def test_a_form_that_needs_the_line_first_is_answered_with_a_get() -> None:
-    answer = Site().get("/buy", "POST", accept=HTML)
-    assert (answer.status, cookies(answer)) == (303, {})
+FORM_PAGE = {"host": "shop.example", "accept": HTML, "origin": "https://shop.example"}
+
+
+@pytest.mark.parametrize("cookie_of", ["none", "expired", "ended"])
+def test_a_form_without_a_session_is_not_lost_without_a_word(cookie_of: str) -> None:
+    ended = FakeEnded()
+    site = Site(ended)
+    sent = {**FORM_PAGE, "referer": "https://shop.example/cart%2Fa?seat=12"}
+    if cookie_of != "none":
+        sent["cookie"] = cookie_pair(site.get(authorization=token()))
+        if cookie_of == "expired":
+            site.clock.now = START + 3600
+        else:
+            ended.ids.add(VISITOR)
+    answer = site.gate.check(Visit("POST", "/cart", "", sent))
+    assert isinstance(answer, Answer)
+    assert answer.status == 403
+    assert b"was not received" in answer.body
+    assert WAITING.encode() in answer.body
+    site.clock.now = START + 5
+    ended.ids.clear()
+    back = site.come_back(f"{RETURN}={cookies(answer)[RETURN].value}")
+    assert header(back, "Location") == "/cart%2Fa?seat=12"
+
+
+@pytest.mark.parametrize(
+    "referer", ["", "https://other.example/x", "https://room.example/", "https://shop.example\\@x/"]
+)
+def test_a_form_of_an_unknown_page_comes_back_to_its_own_address(referer: str) -> None:
+    site = Site()
+    answer = site.gate.check(Visit("POST", "/cart", "x=1", {**FORM_PAGE, "referer": referer}))
+    assert isinstance(answer, Answer)
+    back = site.come_back(f"{RETURN}={cookies(answer)[RETURN].value}")
+    assert header(back, "Location") == "/cart"
 
 
 @pytest.mark.parametrize(
@@ -425,10 +461,9 @@ def test_only_the_waiting_page_and_the_site_hand_over_a_token(
     assert answer.status == status
     assert (COOKIE in cookies(answer)) is (status == 303)
     if status == 403:
-        assert json.loads(answer.body) == {
-            "error": "the header Origin must be that of the waiting page",
-            "waiting_room_url": WAITING,
-        }
+        said = json.loads(answer.body)
+        assert said["error"] == "the header Origin must be that of the waiting page"
+        assert (said["reason"], said["waiting_room"]) == ("no_session", WAITING)
 
 
 def test_a_page_that_the_owner_names_hands_over_a_token_too() -> None:
@@ -471,13 +506,18 @@ def test_on_plain_http_the_sites_own_page_may_hand_over_a_token() -> None:
         ({}, True), ({"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}, True),
         ({"sec-fetch-mode": "navigate", "sec-fetch-dest": "document",
           "sec-fetch-site": "cross-site"}, True),
+        ({"x-requested-with": "com.example.app"}, True),
         ({"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, False),
+        ({"sec-fetch-mode": "navigate", "sec-fetch-dest": "object"}, False),
         ({"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}, False),
         ({"sec-fetch-mode": "no-cors", "sec-fetch-dest": "script"}, False),
         ({"sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}, False),
+        ({"sec-fetch-mode": "same-origin", "sec-fetch-dest": "serviceworker"}, False),
         ({"sec-purpose": "prefetch"}, False), ({"sec-purpose": "prefetch;prerender"}, False),
+        ({"sec-purpose": "prefetch;anonymous-client-ip", "sec-fetch-mode": "navigate",
+          "sec-fetch-dest": "document"}, False),
         ({"purpose": "prefetch"}, False), ({"x-moz": "prefetch"}, False),
-        ({"x-requested-with": "XMLHttpRequest"}, False),
+        ({"x-requested-with": "XMLHttpRequest"}, False), ({"x-requested-with": ""}, False),
     ],
 )  # fmt: skip
 def test_only_a_page_in_a_tab_is_sent_to_wait_and_remembered(
@@ -486,16 +526,138 @@ def test_only_a_page_in_a_tab_is_sent_to_wait_and_remembered(
     answer = Site().gate.check(Visit("GET", "/a", "", {"accept": HTML, **sent}))
     assert answer.status == (302 if navigation else 403)
     assert (RETURN in cookies(answer)) is navigation
+    posted = Site().gate.check(Visit("POST", "/a", "", {"accept": HTML, **sent}))
+    assert (RETURN in cookies(posted)) is navigation
 
 
-def test_an_address_that_is_too_long_forgets_an_older_one() -> None:
-    answer = Site().get("/a", query="x" * 2000, accept=HTML)
-    assert cookies(answer)[RETURN]["max-age"] == "0"
+NO_VISITS: list[dict[str, str]] = [
+    {"sec-fetch-mode": "cors", "sec-fetch-dest": "empty", "accept": HTML},
+    {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "script", "accept": "*/*"},
+    {"sec-purpose": "prefetch;prerender", "sec-fetch-mode": "navigate",
+     "sec-fetch-dest": "document", "accept": HTML},
+    {"purpose": "prefetch", "accept": HTML}, {"x-requested-with": "XMLHttpRequest", "accept": HTML},
+    {"accept": "application/json"}, {},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+@pytest.mark.parametrize("sent", NO_VISITS)
+def test_what_is_no_visit_reads_the_refusal_and_changes_nothing(
+    sent: dict[str, str], method: str
+) -> None:
+    site = Site(cors_origins=SHOP)
+    answer = site.gate.check(Visit(method, "/a", "", {**sent, "origin": SHOP[0]}))
+    assert isinstance(answer, Answer)
+    assert answer.status == 403
+    assert header(answer, "Content-Type") == "application/json"
+    assert header(answer, "Access-Control-Allow-Origin") == SHOP[0]
+    assert header(answer, "Cache-Control") == "no-store"
+    said = json.loads(answer.body)
+    assert said.pop("error")
+    assert said == {
+        "reason": "no_session", "event_id": EVENT, "waiting_room": WAITING,
+        "waiting_room_url": WAITING, "retry_after": None,
+    }  # fmt: skip
+    assert cookies(answer) == {}
+    closed = Site(cors_origins=SHOP)
+    closed.keys.empty = True
+    unknown = closed.gate.check(Visit(method, "/a", "", {**sent, "authorization": token()}))
+    assert isinstance(unknown, Answer)
+    told = json.loads(unknown.body)
+    assert (unknown.status, told["reason"], told["retry_after"]) == (503, "unavailable", 5)
+
+
+def test_a_frame_gets_a_page_whose_link_leaves_the_frame() -> None:
+    frame = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe", "accept": HTML}
+    answer = Site().gate.check(Visit("GET", "/a", "", frame))
+    assert isinstance(answer, Answer)
+    assert answer.status == 403
+    assert header(answer, "Content-Type").startswith("text/html")
+    assert b'target="_top"' in answer.body
+    assert cookies(answer) == {}
+
+
+def test_a_refusal_tells_why() -> None:
+    ended = FakeEnded()
+    site = Site(ended)
+
+    def reason(**headers: str) -> str:
+        return str(json.loads(site.get(**headers).body)["reason"])
+
+    pair = cookie_pair(site.get(authorization=token()))
+    assert reason() == reason(authorization="junk") == "no_session"
+    assert reason(cookie=f"{COOKIE}=junk") == "no_session"
+    ended.ids.add(VISITOR)
+    assert reason(cookie=pair) == reason(authorization=token()) == "session_ended"
+    ended.ids.clear()
+    site.clock.now = START + 3600
+    assert reason(cookie=pair) == reason(authorization=token()) == "session_over"
+    assert reason(cookie=pair, authorization="junk") == "session_over"
+
+
+def returned(path: str, query: str = "", raw: str = "") -> str:
+    """Where a visitor of an address comes back to, who wanted another one before."""
+    site = Site()
+    old = cookies(site.get("/old", accept=HTML))[RETURN]
+    answer = site.gate.check(Visit("GET", path, query, {"accept": HTML}, raw=raw))
+    assert isinstance(answer, Answer)
+    jar = {RETURN: old.value, **{name: one.value for name, one in cookies(answer).items()}}
+    for name, one in cookies(answer).items():
+        assert len(name) + len(one.value) <= 4_096  # what a browser keeps
+    return header(site.come_back(f"{RETURN}={jar[RETURN]}"), "Location")
+
+
+def test_the_address_first_requested_comes_back_complete() -> None:
+    assert returned("/buy", "seat=12") == "/buy?seat=12"
+    assert returned("/a/b", "x=%2F&y=%25", raw="/a%2Fb") == "/a%2Fb?x=%2F&y=%25"
+    for sign in ("x", "&", "%", "=", ",", ";", '"', "'", "~"):
+        query = sign * (1_500 - len("/a?"))
+        assert returned("/a", query) == f"/a?{query}"
+
+
+def test_of_an_address_that_is_too_long_the_path_comes_back_and_never_an_older_one() -> None:
+    assert returned("/a", "x" * 1_498) == "/a"
+    assert returned("/a/b", "x" * 2_000, raw="/a%2Fb") == "/a%2Fb"
+    assert returned("/" + "x" * 1_500) == "/"
+    assert returned("//evil.example/x") == "/"
+
+
+def test_a_gate_reads_the_address_that_one_before_it_kept() -> None:
+    assert header(Site().come_back(f"{RETURN}=%2Fa%3Fb%3Dc"), "Location") == "/a?b=c"
+
+
+def test_a_browser_that_keeps_no_session_is_told_so_and_not_sent_around(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    site = Site()
+    kept = cookies(site.get("/a", accept=HTML))[RETURN].value
+    sent = {"cookie": f"{RETURN}={kept}", "accept": HTML}
+    answer = site.gate.enter(Visit("GET", "/waiting-room/enter", "back", sent), b"")
+    assert (answer.status, cookies(answer)) == (403, {})
+    assert b"needs a cookie" in answer.body
+    assert "secure_cookie" in caplog.text
+    site.keys.out_of_reach = True
+    assert site.gate.enter(Visit("GET", "/waiting-room/enter", "back", sent), b"").status == 403
+    site = Site(fail_open=True)
+    site.keys.out_of_reach = True
+    answer = site.gate.enter(Visit("GET", "/waiting-room/enter", "back", sent), b"")
+    assert (answer.status, header(answer, "Location")) == (303, "/a")
+
+
+def test_a_visitor_who_opens_the_entrance_comes_to_the_first_page_of_the_site() -> None:
+    for mount, home in (("", "/"), ("/shop", "/shop/"), ("//evil.example", "/")):
+        visit = Visit("GET", f"{mount}/waiting-room/enter", "", {"accept": HTML}, mount)
+        answer = Site().gate.enter(visit, b"")
+        assert (answer.status, header(answer, "Location")) == (303, home)
+        session = cookies(Site().post_token(token()))[COOKIE].value
+        back = replace(visit, query="back", headers={"cookie": f"{COOKIE}={session}"})
+        assert header(Site().gate.enter(back, b""), "Location") == home
 
 
 def test_only_a_page_in_a_tab_forgets_where_the_visitor_wanted_to_go() -> None:
-    gate = Site().gate
-    enter = Visit("GET", "/waiting-room/enter", "back", {})
+    site = Site()
+    gate, session = site.gate, cookies(site.post_token(token()))[COOKIE].value
+    enter = Visit("GET", "/waiting-room/enter", "back", {"cookie": f"{COOKIE}={session}"})
     assert cookies(gate.enter(enter, b""))[RETURN]["max-age"] == "0"
     image = replace(enter, headers={"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"})
     assert cookies(gate.enter(image, b"")) == {}
@@ -548,6 +710,16 @@ def test_a_waiting_page_behind_the_gate_makes_no_circle(caplog: pytest.LogCaptur
 def test_pages_are_for_those_who_ask_for_them(accept: str, html: bool) -> None:
     assert wants_html(accept) is html
     assert Site().get(accept=accept).status == (302 if html else 403)
+
+
+def test_the_waiting_page_of_the_site_makes_no_circle_on_either_scheme(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for address in ("http://127.0.0.1:8000/wait", "https://127.0.0.1:8000/wait"):
+        site = Site(waiting_room_url=address)
+        assert site.get("/wait", accept=HTML, host="127.0.0.1:8000").status == 403
+        assert "exclude its path" in caplog.text
+        caplog.clear()
 
 
 # --- when the room is away ---------------------------------------------------------------------
@@ -625,15 +797,31 @@ def test_paths_that_are_not_behind_the_gate_are_let_through_unchecked() -> None:
         ("include", ("/a;b",)), ("include", ("/a?b",)), ("include", ("/a\\b",)), ("include", (5,)),
         ("include", ("/a\0",)), ("include", ("",)), ("include", ("https://shop.example/a",)),
         ("exclude", ("static",)), ("exclude", "/static"), ("exclude", ("/a/.",)),
-        ("include", ("/checkout/*",)),
+        ("include", ("/checkout/*",)), ("include", ("/shop", "/user/{id}")),
+        ("include", ("/user/<int:id>",)), ("exclude", ("/user/:id",)), ("exclude", ("/a$",)),
+        ("include", ("/a[0-9]",)), ("include", ("/(a|b)",)), ("include", ("/^a",)),
+        ("include", ("/checkout ",)), ("exclude", ("/a\t",)), ("include", ("/a#b",)),
+        ("exclude", ("/a?b=c",)), ("exclude", ("/static/**",)), ("include", ("/a", "")),
         ("entrance", "enter"), ("entrance", "/"), ("entrance", ""), ("entrance", None),
-        ("entrance", "/a/../b"), ("entrance", "/a?b"),
+        ("entrance", "/a/../b"), ("entrance", "/a?b"), ("entrance", "/a#b"), ("entrance", "/a/*"),
+        ("entrance", "https://shop.example/enter"), ("entrance", "/" + "a" * 256), ("entrance", 5),
         ("header", "a b"), ("header", ""), ("header", None), ("header", "Cookie"),
         ("entrance_origins", "https://a.example"), ("entrance_origins", ("https://a.example/",)),
         ("entrance_origins", ("null",)), ("entrance_origins", ("*",)),
         ("cors_origins", ("*",)), ("cors_origins", ("https://*.example",)),
         ("cors_origins", ("null",)), ("cors_origins", ("https://A.example",)),
         ("cors_origins", ("https://a.example:443",)), ("cors_origins", ("a.example",)),
+        ("header", "Sec-Fetch-Mode"), ("header", "Access-Control-Request-Headers"),
+        ("header", "X-Requested-With"), ("header", "Purpose"),
+        ("event_id", "x" * 65), ("waiting_room_url", "https://room.example/" + "x" * 2_048),
+        ("waiting_room_url", "https://room..example/"), ("waiting_room_url", "https://-room/"),
+        ("waiting_room_url", "https://room.example:0/"), ("waiting_room_url", "https://[::g]/"),
+        ("waiting_room_url", "http://room.example/"), ("waiting_room_url", "room.example"),
+        ("public_api", "https://me:secret@room.example/api"), ("public_api", "https://room\\x"),
+        ("public_api", "https://room.example/api?x=1"), ("public_api", "https://room.example/#x"),
+        ("entrance_origins", ("http://shop.example",)), ("entrance_origins", ("https://a..b",)),
+        ("site_origin", "shop.example"), ("site_origin", "https://shop.example/"),
+        ("site_origin", "https://*.example"), ("site_origin", None), ("site_origin", 5),
         ("fail_open", "false"), ("fail_open", 0), ("secure_cookie", "no"),
         ("revocation_check", None),
         ("clock_skew", -1), ("clock_skew", 61), ("clock_skew", True), ("clock_skew", "10"),
@@ -645,6 +833,92 @@ def test_a_setting_that_cannot_work_is_named(name: str, value: Any) -> None:
     with pytest.raises(SettingsError, match=rf"^The setting {name} ") as raised:
         settings(**{name: value})
     assert str(raised.value).count(".") <= 2
+
+
+def test_a_site_says_its_origin_to_have_more_checked() -> None:
+    with pytest.raises(SettingsError, match=r"^The setting secure_cookie .* site_origin"):
+        settings(site_origin="http://127.0.0.1:8000")
+    assert settings(site_origin="http://127.0.0.1:8000", secure_cookie=False)
+    own: dict[str, Any] = {"site_origin": "https://shop.example", "exclude": ("/open",)}
+    for page in ("", "/", "/wait", "/wait?x", "/waiting-room/enter", "/Open", "/open/../wait"):
+        with pytest.raises(SettingsError, match=r"^The setting waiting_room_url is a path"):
+            settings(waiting_room_url="https://shop.example" + page, **own)
+    for page in ("https://shop.example/open", "https://shop.example:8443/", "https://x.example/"):
+        assert settings(waiting_room_url=page, **own)
+    behind_a_proxy = {"origin": "https://shop.example", "host": "10.0.0.1:8000"}
+    assert Site().post_token(token(), **behind_a_proxy).status == 403
+    assert (
+        Site(site_origin="https://shop.example").post_token(token(), **behind_a_proxy).status == 303
+    )
+
+
+def test_a_configuration_with_an_unknown_or_a_missing_member_is_refused() -> None:
+    members: dict[str, Any] = {
+        "event_id": EVENT, "issuer": ISSUER, "public_api": "https://room.example/api",
+        "waiting_room_url": WAITING, "secret": SECRET, "exclude": ["/static"],
+    }  # fmt: skip
+    made = GateSettings.from_mapping(members)
+    assert made == settings(exclude=("/static",))
+    with pytest.raises(SettingsError, match=r"'exlude'\. Did you mean exclude\?$"):
+        GateSettings.from_mapping({**members, "exlude": []})
+    for name in ("event_id", "secret"):
+        with pytest.raises(SettingsError, match=f"^The setting {name} is missing"):
+            GateSettings.from_mapping({key: members[key] for key in members if key != name})
+
+
+def test_a_list_that_changes_later_changes_no_gate() -> None:
+    include = ["/checkout"]
+    made = settings(include=include)
+    include.clear()
+    assert made.include == ("/checkout",)
+
+
+TEXTS = st.text(max_size=12) | st.sampled_from(
+    [
+        "/", "/a", "/a/*", "/a?b", "/a#b", "//a", "/a/../b", "/a%2Fb", "/wait", "/{id}", "", " ",
+        "https://shop.example", "https://shop.example/", "http://shop.example", "http://127.0.0.1:1",
+        "https://[::1]", "https://[", "https://a:x", "https://a@b", "javascript:x", "s" * 32, "X-A",
+    ]
+)  # fmt: skip
+VALUES: st.SearchStrategy[Any] = (
+    TEXTS
+    | st.lists(TEXTS, max_size=3).map(tuple)
+    | st.none()
+    | st.booleans()
+    | st.integers(-1, 200)
+    | st.binary(max_size=3)
+    | st.floats()
+)
+NAMES = [one.name for one in fields(GateSettings)]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), VALUES, max_size=4))
+def test_settings_work_or_are_refused_by_a_sentence_that_names_one(changes: dict[str, Any]) -> None:
+    base = {
+        "event_id": EVENT, "issuer": ISSUER, "public_api": "https://room.example/api",
+        "waiting_room_url": WAITING, "secret": SECRET,
+    }  # fmt: skip
+    made, said = None, ""
+    try:
+        made = GateSettings.from_mapping({**base, **changes})
+    except SettingsError as error:
+        said = str(error)
+    if made is None:
+        assert [name for name in changes if name in said or repr(name[:40]) in said]
+        assert SECRET not in said
+        return
+    assert set(changes) <= set(NAMES)
+    for rule in made.include:  # protects what it names, and the waiting page is reachable
+        assert paths.is_protected(rule, made.include, ())
+    gate = Gate(made, Verifier(doors.EXPECTED, FakeKeys(), Clock(START + 5)))
+    page = urlsplit(made.waiting_room_url)
+    if not page.netloc or origin_of(made.waiting_room_url) == made.site_origin:
+        assert not gate.is_protected(Visit("GET", unquote(page.path), "", {}))
+    answer = gate.check(Visit("GET", made.include[0], "", {"accept": HTML, "host": "shop.example"}))
+    assert isinstance(answer, Answer)
+    for jar in cookies(answer).values():
+        assert jar["secure"] or not made.secure_cookie
+        assert jar.key.startswith("__Host-") is made.secure_cookie
 
 
 def test_a_waiting_page_of_the_site_itself_must_be_outside_the_gate() -> None:
@@ -680,11 +954,11 @@ def test_an_older_pyjwt_that_takes_no_key_object_verifies_too(
 
 def test_a_site_clock_that_is_some_seconds_behind_turns_nobody_away() -> None:
     made = settings().authorizer.expected
-    assert made.clock_skew == 10
-    clock = Clock(START - 10)
+    assert made.clock_skew == 60
+    clock = Clock(START - 60)
     gate = Gate(settings(), Verifier(made, FakeKeys(), clock), clock)
     assert isinstance(gate.check(Visit("GET", "/", "", {"authorization": token()})), Pass)
-    clock.now = START - 11
+    clock.now = START - 61
     assert isinstance(gate.check(Visit("GET", "/", "", {"authorization": token()})), Answer)
     clock.now = START + 3600  # the end of a token has no leeway
     assert isinstance(gate.check(Visit("GET", "/", "", {"authorization": token()})), Answer)

@@ -10,9 +10,9 @@ from typing import Any
 import jwt
 import pytest
 
-from waiting_room.authorizer import Accepted, Expected, Malformed, Refused
+from waiting_room.authorizer import EXPIRED, Accepted, Expected, Malformed, Refused
 from waiting_room.gate import GateSettings, answers, cookie, origins, paths
-from waiting_room.gate.answers import Answer
+from waiting_room.gate.answers import Answer, Refusal
 from waiting_room.gate.entry import MAX_FORM, Gate, Pass, Visit, _is_own_address
 from waiting_room.gate.settings import _check_pyjwt
 from waiting_room.settings import SettingsError
@@ -39,7 +39,7 @@ def test_a_gate_protects_everything_and_stays_closed_unless_told_otherwise() -> 
     assert (made.entrance_origins, made.cors_origins) == ((), ())
     assert (made.fail_open, made.revocation_check, made.secure_cookie) == (False, False, True)
     assert (made.header, made.entrance) == ("Authorization", "/waiting-room/enter")
-    assert (made.clock_skew, made.key_cache, made.revocation_cache) == (10, 120, 5)
+    assert (made.clock_skew, made.key_cache, made.revocation_cache) == (60, 120, 5)
     assert SECRET not in repr(settings(old_secrets=(OTHER,)))
     assert OTHER not in repr(settings(old_secrets=(OTHER,)))
 
@@ -124,7 +124,9 @@ def test_a_cookie_has_the_name_of_its_event_and_the_prefix_of_https() -> None:
         ("https://", None), ("https://me@shop.example", None), ("https://@shop.example", None),
         ("https://shop.example:x", None), ("https://shop.example:65536", None),
         ("https://[::1", None), ("https://é.example", None), ("https://a b.example", None),
-        ("https://shop.example/é", None), ("null", None),
+        ("https://shop.example/é", None), ("null", None), ("https://a..b/", None),
+        ("https://-a/", None), ("https://a-/", None), ("https://a.:8/", "https://a.:8"),
+        ("https://a:0/", None), ("https://[::g]/", None), ("https://[0:0::1]/", "https://[::1]"),
     ],
 )  # fmt: skip
 def test_an_address_has_the_origin_that_a_browser_writes(address: str, origin: str | None) -> None:
@@ -168,6 +170,7 @@ def test_a_form_comes_from_the_site_or_the_waiting_page(
         ({"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}, True),
         ({"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, False),
         ({"sec-fetch-dest": "image"}, False), ({"x-requested-with": "XMLHttpRequest"}, False),
+        ({"x-requested-with": "com.example.app"}, True), ({"x-requested-with": "fetch"}, False),
         ({"sec-purpose": "prefetch;prerender"}, False), ({"purpose": "Prefetch"}, False),
         ({"x-moz": "prefetch"}, False), ({"sec-purpose": "preview"}, False),
         ({"purpose": "other"}, True),
@@ -260,10 +263,10 @@ def said(answer: Answer) -> dict[str, str]:
 
 @pytest.mark.parametrize(("as_html", "kind"), [(True, "text/html"), (False, "application/json")])
 def test_every_refusal_is_whole_not_stored_and_not_guessed(as_html: bool, kind: str) -> None:
-    url = "https://room.example/?a&b"
+    why = Refusal("Sample", "https://room.example/?a&b")
     for answer, status in (
-        (answers.refusal(as_html, url), 403), (answers.cannot_tell(as_html, url), 503),
-        (answers.not_from_the_page(as_html, url), 403),
+        (answers.refusal(as_html, why), 403), (answers.cannot_tell(as_html, why), 503),
+        (answers.not_from_the_page(as_html, why), 403), (answers.no_cookie(as_html, why), 403),
     ):  # fmt: skip
         assert answer.status == status
         assert said(answer)["Content-Type"].startswith(kind)
@@ -290,7 +293,7 @@ def test_a_browser_is_sent_on_by_the_status_of_its_method() -> None:
 
 
 def test_an_answer_that_a_script_may_read_names_its_origin_alone() -> None:
-    before = answers.refusal(False, "https://r/")
+    before = answers.refusal(False, Refusal("Sample", "https://r/"))
     after = answers.readable_by(before, "https://shop.example")
     assert (after.status, after.body) == (before.status, before.body)
     assert after.headers[: len(before.headers)] == before.headers
@@ -347,6 +350,24 @@ def test_a_cookie_has_as_many_signs_as_browsers_keep() -> None:
     assert cookie.unseal(longer, EXPECTED, [SECRET], NOW) is None
 
 
+def test_an_address_of_any_signs_fits_into_a_cookie_and_comes_back() -> None:
+    for address in ("/", "/a?b=c", "/é", "/" + '",;\\ %' * 250):
+        value = cookie.pack(address)
+        assert value.isascii()
+        assert not set(value) & set('",;\\ =%')
+        assert cookie.unpack(value) == address
+    for junk in ("", "a", "é", "____", "%", "%zz", "L"):
+        assert not cookie.unpack(junk).startswith("/")
+
+
+def test_a_session_whose_time_is_over_is_told_from_none() -> None:
+    claims: Any = {"sub": "r", "queue_position": 7, "exp": NOW + 60}
+    value = cookie.seal(claims, EXPECTED, SECRET)
+    assert isinstance(cookie.look(value, EXPECTED, [OTHER, SECRET], NOW), Accepted)
+    assert cookie.look(value, EXPECTED, [OTHER, SECRET], NOW + 60) == Refused(EXPIRED)
+    assert cookie.look(value, EXPECTED, [OTHER], NOW + 60) is None
+
+
 def test_the_first_four_cookies_of_a_name_are_looked_at() -> None:
     header = 'x=0; a=1;a="2" ; b=9; a=3=3;a=4; a=5; ab=6; a'
     assert list(cookie.values(header, "a")) == ["1", "2", "3=3", "4"]
@@ -394,8 +415,11 @@ ENTER, RETURN = "/waiting-room/enter", "__Host-waiting-room_return-Sample"
 
 
 def test_who_comes_back_is_sent_to_the_page_that_was_wanted_and_it_is_forgotten() -> None:
-    sent = {"cookie": f"{RETURN}=%2Fa%3Fb"}
-    gate = Gate(settings())
+    claims: Any = {"sub": "r", "queue_position": 7, "exp": NOW + 60}
+    session = cookie.seal(claims, EXPECTED, SECRET)
+    sent = {"cookie": f"{RETURN}=%2Fa%3Fb; __Host-waiting-room-Sample={session}"}
+    verifier = SimpleNamespace(expected=EXPECTED, keys=None)
+    gate = Gate(settings(), verifier, lambda: NOW)  # type: ignore[arg-type]
     for method in ("GET", "HEAD"):
         answer = gate.enter(Visit(method, ENTER, "back", sent), b"")
         assert (answer.status, said(answer)["Location"]) == (303, "/a?b")
@@ -417,10 +441,15 @@ def test_the_page_that_was_wanted_is_kept_for_a_day_in_the_own_browser() -> None
         assert isinstance(answer, Answer)
         return [value for name, value in answer.headers if name == "Set-Cookie"]
 
-    assert kept("GET", "/a", "b=c")[0].startswith(f"{RETURN}=%2Fa%3Fb%3Dc; Max-Age=86400;")
-    assert kept("GET", "/é")[0].startswith(f"{RETURN}=%2F%25C3%25A9; Max-Age=86400;")
+    def of(address: str) -> str:
+        return f"{RETURN}={cookie.pack(address)}; Max-Age=86400;"
+
+    assert kept("GET", "/a", "b=c")[0].startswith(of("/a?b=c"))
+    assert kept("GET", "/é")[0].startswith(of("/%C3%A9"))
+    assert kept("GET", "/a", "x" * 2_000)[0].startswith(of("/a"))
     assert kept("GET", "/" + "x" * 2_000)[0].startswith(f"{RETURN}=; Max-Age=0;")
-    assert kept("POST", "/a") == []
+    assert kept("POST", "/a")[0].startswith(of("/a"))
+    assert kept("HEAD", "/a") == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -25,9 +26,10 @@ from tests.gate_sites import (
     wsgi_server,
 )
 from tests.world import START
-from waiting_room.gate import AsgiGate, WsgiGate
+from waiting_room.gate import AsgiGate, WsgiGate, cookie
 from waiting_room.gate.asgi import read_visit
 from waiting_room.gate.entry import FORM
+from waiting_room.gate.wsgi import read_visit as read_environ
 
 ENTER = "/waiting-room/enter"
 FORM_BODY = urlencode({"token": token()}).encode()
@@ -215,7 +217,7 @@ def test_a_server_behind_a_proxy_that_cuts_the_prefix_off() -> None:
         assert status(ask(port, "GET", "/static/a", {})) == 200
         html = {"Accept": "text/html"}
         kept = ask(port, "GET", "/a%2Fb?c=%2F", html)
-        assert b"=%2Fshop%2Fa%252Fb%3Fc%3D%252F;" in kept
+        assert f"={cookie.pack('/shop/a%2Fb?c=%2F')};".encode() in kept
 
 
 def test_servers_that_leave_the_prefix_out_of_the_path() -> None:
@@ -226,3 +228,42 @@ def test_servers_that_leave_the_prefix_out_of_the_path() -> None:
     ):  # fmt: skip
         visit = read_visit({**scope, "path": path, "root_path": root, "raw_path": raw})
         assert (visit.path, visit.mount, visit.raw) == ("/shop/a/b", "/shop", "/shop/a%2Fb")
+
+
+def test_a_wsgi_server_behind_a_proxy_that_cuts_the_prefix_off() -> None:
+    environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "/shop", "PATH_INFO": "/a/b"}
+    for sent in ("/a%2Fb", "/shop/a%2Fb"):
+        visit = read_environ({**environ, "RAW_URI": sent})
+        assert (visit.path, visit.mount, visit.raw) == ("/shop/a/b", "/shop", "/shop/a%2Fb")
+    assert read_environ({**environ, "RAW_URI": "/other"}).raw == ""
+
+
+def test_a_body_that_the_server_ends_is_read_without_a_length_or_a_coding() -> None:
+    site = Site()
+    answers: list[str] = []
+    app: Any = WsgiGate(site.wsgi, site.gate)
+    environ = {
+        "REQUEST_METHOD": "POST", "PATH_INFO": ENTER, "CONTENT_TYPE": FORM,
+        "HTTP_ORIGIN": PAGE, "wsgi.input": io.BytesIO(FORM_BODY), "wsgi.input_terminated": True,
+    }  # fmt: skip
+    app(environ, lambda said, headers: answers.append(said))
+    assert answers == ["303 See Other"]
+
+
+def test_on_a_loop_that_is_not_asyncios_the_gate_says_so() -> None:
+    site = Site()
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    gate = AsgiGate(site.asgi, site.gate)
+    for kind in ("lifespan", "http"):
+        with pytest.raises(RuntimeError, match="needs asyncio"):
+            gate({"type": kind}, receive, send).send(None)  # type: ignore[attr-defined]
+    assert [one["type"] for one in sent] == ["lifespan.startup.failed"]
+    assert "asyncio" in sent[0]["message"]
+    assert site.reached == []

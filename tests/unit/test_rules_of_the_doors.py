@@ -358,9 +358,10 @@ def test_a_step_back_takes_one_segment_whatever_it_begins_with(segment: str) -> 
 def test_each_refusal_of_the_gate_has_its_status() -> None:
     url = "https://room.example/"
     for as_html in (True, False):
-        assert answers.refusal(as_html, url).status == 403
-        assert answers.not_from_the_page(as_html, url).status == 403
-        told = answers.cannot_tell(as_html, url)
+        why = answers.Refusal(EVENT, url)
+        assert answers.refusal(as_html, why).status == 403
+        assert answers.not_from_the_page(as_html, why).status == 403
+        told = answers.cannot_tell(as_html, why)
         assert (told.status, dict(told.headers)["Retry-After"]) == (503, "5")
     assert answers.no_upgrade().status == answers.no_preflight().status == 403
     assert answers.preflight(()).status == 204

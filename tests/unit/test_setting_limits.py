@@ -131,7 +131,7 @@ def test_a_window_of_the_inlet_is_in_seconds_and_in_order() -> None:
 
 @pytest.mark.parametrize(
     ("name", "low", "high", "default"),
-    [("clock_skew", 0, 60, 10), ("key_cache", 1, 180, 120), ("revocation_cache", 1, 60, 5)],
+    [("clock_skew", 0, 60, 60), ("key_cache", 1, 180, 120), ("revocation_cache", 1, 60, 5)],
 )
 def test_a_number_of_the_gate_has_limits(name: str, low: int, high: int, default: int) -> None:
     assert getattr(gate_settings(), name) == default

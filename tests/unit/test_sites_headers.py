@@ -36,3 +36,8 @@ def test_a_login_may_go_on_where_the_clients_callback_sends_it() -> None:
     assert login_forms(["https://shop.example/callback", ""]) == ["https:"]
     local = ["https://shop.example/callback", "http://127.0.0.1:8080/callback"]
     assert login_forms(local) == ["https:", "http://127.0.0.1:*", "http://localhost:*"]
+
+
+def test_the_waiting_page_tells_a_gate_its_origin_and_the_panel_tells_nothing() -> None:
+    assert headers_of("waiting_room", [ROOM])["Referrer-Policy"] == "strict-origin"
+    assert headers_of("control_panel", [ROOM])["Referrer-Policy"] == "no-referrer"

@@ -259,6 +259,13 @@ async function checkOut() {
   sessionLeft =
     found.expires_in > 0 ? countdown(Math.max(SHORTEST_SESSION, found.expires_in)) : null;
   if (stop) stop();
+  if (config.entrance && !resuming) handOver();
+}
+
+/** The site takes the token by a form; browsers keep the fragment that was first requested. */
+function handOver() {
+  leaving = true;
+  send(config.entrance + location.hash, { token: tokens.access_token });
 }
 
 /** After a reload: somebody who has a token is in, or it is over. Asked once. */
@@ -278,6 +285,7 @@ function restart() {
 }
 
 async function purchase() {
+  if (config.entrance) return handOver();
   for (let tries = 1; ; tries += 1) {
     const answer = await fetch(`${config.store_api}/checkout`, {
       headers: { Authorization: tokens.access_token },
@@ -389,6 +397,10 @@ async function begin() {
   });
   $("trouble").hidden = true;
   paint();
+  if (config.entrance) {
+    $("purchase").dataset.word = "checkout"; // the site sells
+    $("purchase").textContent = words.checkout;
+  }
   if (brand().texts) await speak(chosen());
   room = waitingRoom({ eventId: config.event_id, publicApi: config.public_api });
   start();

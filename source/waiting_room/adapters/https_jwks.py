@@ -101,7 +101,7 @@ class HttpsEndedSessions:
 
     def has(self, request_id: str) -> bool:
         """Whether this visitor's session was ended; raises Unavailable when that is unknown."""
-        return request_id in self._kept.get()
+        return request_id.lower() in self._kept.get()
 
     def _load(self) -> frozenset[str]:
         """All pages; raises Unavailable when there are too many, or they take too long."""
@@ -110,7 +110,7 @@ class HttpsEndedSessions:
         for _ in range(MOST_ENDED_PAGES):
             content = self._get(address, LONGEST_ENDED_PAGE)
             ids, token = _ended_page(content)
-            found.update(ids)
+            found.update(one.lower() for one in ids)
             if token is None:
                 return frozenset(found)
             if self._monotonic() > end:

@@ -6,9 +6,15 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-RETRY_AFTER = "5"  # seconds
+RETRY_AFTER = 5  # seconds
+SENTENCES = {
+    "no_session": "This site needs a valid pass from the waiting room.",
+    "session_over": "The time of your pass is over.",
+    "session_ended": "Your visit was ended.",
+}
 QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", re.ASCII)  # RFC 9110, 12.4.2
 
 
@@ -42,29 +48,68 @@ def redirect(status: int, url: str, *cookies: str) -> Answer:
     return _answer(status, "text/plain; charset=utf-8", b"", *headers)
 
 
-def refusal(as_html: bool, url: str) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a visitor does not come in: the event, the way to its waiting page, and a reason.
+
+    ``reason`` is one of no_session, session_over, session_ended, unavailable.
+    """
+
+    event_id: str
+    waiting_room: str
+    reason: str = "no_session"
+
+    def content(self, sentence: str, retry_after: int | None = None) -> dict[str, str | int | None]:
+        """What programs read; ``retry_after`` in seconds, None where waiting alone helps nobody."""
+        return {
+            "error": sentence,
+            "reason": self.reason,
+            "event_id": self.event_id,
+            "waiting_room": self.waiting_room,
+            "waiting_room_url": self.waiting_room,
+            "retry_after": retry_after,
+        }
+
+
+def refusal(as_html: bool, why: Refusal) -> Answer:
     """403: wait your turn first. A page has a link, so that nobody is sent around in a circle."""
     if as_html:
-        return _page(403, "This pass is not valid here, or not any more.", url)
-    return _json(403, {"error": "a valid waiting room token is needed", "waiting_room_url": url})
+        return _page(403, SENTENCES[why.reason], why.waiting_room)
+    return _json(403, why.content("a valid waiting room token is needed"))
 
 
-def cannot_tell(as_html: bool, url: str) -> Answer:
-    """503: the token may be good, and the room cannot be asked."""
-    retry = ("Retry-After", RETRY_AFTER)
+def lost_form(why: Refusal, *cookies: str) -> Answer:
+    """403 for a form that came without a session: it is never dropped without a word."""
+    sentence = (
+        "What you sent was not received: this site needs a pass from the waiting room, and yours"
+        " is missing or over. Go back to find what you typed, or continue to the waiting room."
+    )
+    return _page(403, sentence, why.waiting_room, *(("Set-Cookie", one) for one in cookies))
+
+
+def no_cookie(as_html: bool, why: Refusal) -> Answer:
+    """403: the browser did not keep the session, and would be sent around in a circle."""
     if as_html:
-        return _page(
-            503, "Your pass cannot be checked right now. Please try again soon.", url, retry
-        )
-    return _json(503, {"error": "the token cannot be checked right now; try again"}, retry)
+        sentence = "This site needs a cookie, and your browser did not keep it. Please allow it."
+        return _page(403, sentence, why.waiting_room)
+    return _json(403, why.content("the session's cookie was not sent"))
 
 
-def not_from_the_page(as_html: bool, url: str) -> Answer:
+def cannot_tell(as_html: bool, why: Refusal) -> Answer:
+    """503: the token may be good, and the room cannot be asked."""
+    retry = ("Retry-After", str(RETRY_AFTER))
+    if as_html:
+        sentence = "Your pass cannot be checked right now. Please try again soon."
+        return _page(503, sentence, why.waiting_room, retry)
+    sentence = "the token cannot be checked right now; try again"
+    return _json(503, why.content(sentence, RETRY_AFTER), retry)
+
+
+def not_from_the_page(as_html: bool, why: Refusal) -> Answer:
     """403: a page that is not the waiting page sent a token."""
     if as_html:
-        return _page(403, "This pass did not come from the waiting room.", url)
-    sentence = "the header Origin must be that of the waiting page"
-    return _json(403, {"error": sentence, "waiting_room_url": url})
+        return _page(403, "This pass did not come from the waiting room.", why.waiting_room)
+    return _json(403, why.content("the header Origin must be that of the waiting page"))
 
 
 def preflight(granted: tuple[tuple[str, str], ...]) -> Answer:
@@ -99,15 +144,19 @@ def bad_request(status: int, sentence: str, *headers: tuple[str, str]) -> Answer
 
 
 def _page(status: int, sentence: str, url: str, *headers: tuple[str, str]) -> Answer:
-    link = f'<p><a href="{html.escape(url)}">To the waiting room</a></p>'
+    link = f'<p><a href="{html.escape(url)}" target="_top">To the waiting room</a></p>'
     text = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Waiting room</title>'
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="robots" content="noindex">'
+        '<meta name="viewport" content="width=device-width"><title>Waiting room</title>'
         f"<p>{html.escape(sentence)}</p>{link}</html>"
     )
     return _answer(status, "text/html; charset=utf-8", text.encode(), *headers)
 
 
-def _json(status: int, content: dict[str, str], *headers: tuple[str, str]) -> Answer:
+def _json(
+    status: int, content: Mapping[str, str | int | None], *headers: tuple[str, str]
+) -> Answer:
     return _answer(status, "application/json", json.dumps(content).encode(), *headers)
 
 

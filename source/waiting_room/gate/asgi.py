@@ -23,6 +23,7 @@ from waiting_room.gate.entry import MAX_FORM, Gate, Visit
 from waiting_room.gate.settings import GateSettings
 
 CLAIMS = "waiting_room.claims"  # in the scope: the visitor's claims, None where not checked
+NEEDS_ASYNCIO = "The ASGI gate needs asyncio: run the site on an asyncio server, not on Trio."
 UNCACHED = (b"cache-control", b"expires")
 
 
@@ -41,6 +42,8 @@ class AsgiGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
+        if not _is_asyncio():
+            await _cannot_start(kind, receive, send)
         if kind == "lifespan":  # start and stop of the site: nobody sends that
             await self._app(scope, receive, send)
             return
@@ -92,6 +95,22 @@ def read_visit(scope: Scope) -> Visit:
         mount=mount,
         raw=next((sent for sent in (raw, mount + raw) if unquote(sent) == path), ""),
     )
+
+
+def _is_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def _cannot_start(kind: str, receive: Receive, send: Send) -> None:
+    """Raises RuntimeError; a server that starts the site is told why it must not."""
+    if kind == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": NEEDS_ASYNCIO})
+    raise RuntimeError(NEEDS_ASYNCIO)
 
 
 async def _body(receive: Receive) -> bytes:

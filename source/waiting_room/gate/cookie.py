@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
 import jwt
 
-from waiting_room.authorizer import Accepted, Expected
+from waiting_room.authorizer import EXPIRED, Accepted, Expected, Refused
 from waiting_room.tokens import Claims
 
 ALGORITHM = "HS256"
@@ -26,6 +28,14 @@ def seal(claims: Claims, expected: Expected, secret: str) -> str:
 
 def unseal(value: str, expected: Expected, secrets: Iterable[str], now: float) -> Accepted | None:
     """What ``seal`` made with one of ``secrets``, while it holds; None for anything else."""
+    found = look(value, expected, secrets, now)
+    return found if isinstance(found, Accepted) else None
+
+
+def look(
+    value: str, expected: Expected, secrets: Iterable[str], now: float
+) -> Accepted | Refused | None:
+    """As ``unseal``; Refused for a cookie of ours whose time is over."""
     if len(value) > MAX_COOKIE:
         return None
     for secret in secrets:
@@ -45,12 +55,8 @@ def unseal(value: str, expected: Expected, secrets: Iterable[str], now: float) -
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             continue
-        if (
-            claims["token_use"] == USE
-            and isinstance(claims["sub"], str)
-            and _is_before(now, claims["exp"])
-        ):
-            return Accepted(claims)
+        if _is_session(claims, expected):
+            return Accepted(claims) if now < claims["exp"] else Refused(EXPIRED)
     return None
 
 
@@ -71,5 +77,26 @@ def set_cookie(name: str, value: str, max_age: int, *, secure: bool) -> str:
     )
 
 
-def _is_before(now: float, end: object) -> bool:
-    return type(end) is int and now < end
+def pack(address: str) -> str:
+    """An address as a cookie's value: a third longer, whatever signs are in it."""
+    return urlsafe_b64encode(address.encode()).decode().rstrip("=")
+
+
+def unpack(value: str) -> str:
+    """What ``pack`` made, or the percent-encoded address of a gate before it; else empty."""
+    if value.startswith("%2F"):
+        return unquote(value)
+    try:
+        return urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode()
+    except ValueError:
+        return ""
+
+
+def _is_session(claims: Claims, expected: Expected) -> bool:
+    """Whether a signed content is what ``seal`` makes: PyJWT before 2.8 takes a list as ``aud``."""
+    return (
+        claims["token_use"] == USE
+        and claims["aud"] == expected.event_id
+        and isinstance(claims["sub"], str)
+        and type(claims["exp"]) is int
+    )

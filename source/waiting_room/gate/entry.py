@@ -7,14 +7,23 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from waiting_room.adapters.https_jwks import https_verifier
-from waiting_room.authorizer import Accepted, Clock, Malformed, Refused, Verifier
+from waiting_room.authorizer import (
+    ENDED,
+    EXPIRED,
+    Accepted,
+    Clock,
+    Malformed,
+    Refused,
+    Verifier,
+)
 from waiting_room.errors import Unavailable
 from waiting_room.gate import answers, cookie
-from waiting_room.gate.answers import Answer
+from waiting_room.gate.answers import Answer, Refusal
 from waiting_room.gate.origins import (
+    is_frame,
     is_navigation,
     is_preflight,
     is_sent_by,
@@ -33,6 +42,7 @@ UNCHECKED_FOR = 60  # seconds a connection may last that is open because the roo
 BACK = "back"  # the query of the entrance's own redirect
 FORM = "application/x-www-form-urlencoded"
 PATH_SIGNS = "/!$&'()*+,;=:@-._~"
+REASONS = {EXPIRED: "session_over", ENDED: "session_ended"}  # others: no_session
 
 logger = logging.getLogger("waiting_room.gate")
 
@@ -110,14 +120,16 @@ class Gate:
         session into a visitor's browser. A POST of another site brings no SameSite cookie, so the
         browser is sent here once more by GET, which brings the page that it wanted.
         """
-        if visit.method in ("GET", "HEAD") and visit.query == BACK:
-            forget = [self._return_cookie("", 0)] if is_navigation(visit.headers) else []
-            return answers.redirect(303, self._wanted(visit) or "/", *forget)
+        if visit.method in ("GET", "HEAD"):
+            if visit.query == BACK:
+                return self._back(visit)
+            if self._shows_page(visit):
+                return answers.redirect(303, self._home(visit))
         if visit.method != "POST":
             return answers.bad_request(405, "only POST is answered here", ("Allow", "POST"))
         if not is_sent_by(visit.headers, self._own(visit), self._pages):
             logger.warning("refused: the form is not the waiting page's")
-            return answers.not_from_the_page(self._html(visit), self.settings.waiting_room_url)
+            return answers.not_from_the_page(self._html(visit), self._why())
         if visit.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
             return answers.bad_request(400, f"the body must be sent as {FORM}")
         if len(body) > MAX_FORM:
@@ -135,7 +147,7 @@ class Gate:
             )
         if not isinstance(decision, Accepted):
             self._note(decision)
-            return answers.refusal(self._html(visit), self.settings.waiting_room_url)
+            return answers.refusal(self._html(visit), self._why(decision))
         return answers.redirect(303, self._way_back(visit), self._seal(decision))
 
     def _preflight(self, visit: Visit) -> Answer:
@@ -147,27 +159,47 @@ class Gate:
             return answers.bad_request(400, sentence)
         return answers.preflight(granted)
 
+    def _back(self, visit: Visit) -> Answer:
+        """The entrance's own redirect: on to the page that the browser wanted first."""
+        wanted = self._wanted(visit) or self._home(visit)
+        if not is_navigation(visit.headers):
+            return answers.redirect(303, wanted)
+        unchecked = self.settings.fail_open and not self._verifier.keys.reachable()
+        if not isinstance(self._session(visit), Accepted) and not unchecked:
+            logger.error("the browser kept no session: does secure_cookie suit the site's scheme?")
+            return answers.no_cookie(self._html(visit), self._why())
+        return answers.redirect(303, wanted, self._return_cookie("", 0))
+
     def _decide(self, visit: Visit) -> Pass | Answer:
         try:
-            known = self._known(visit)
-            if known is not None:
-                return Pass(known.claims, until=float(known.claims["exp"]))
+            session = self._known(visit)
+            if isinstance(session, Accepted):
+                return Pass(session.claims, until=float(session.claims["exp"]))
             decision = self._verifier.check(visit.headers.get(self.settings.header.lower()))
         except Unavailable:
             return self._cannot_tell(visit)
         if isinstance(decision, Accepted):
             return Pass(decision.claims, self._seal(decision), float(decision.claims["exp"]))
-        return self._refuse(visit, decision)
+        shown = session if session and isinstance(decision, Malformed) else decision
+        return self._refuse(visit, decision, self._why(shown))
 
-    def _known(self, visit: Visit) -> Accepted | None:
-        sent = visit.headers.get("cookie", "")
+    def _known(self, visit: Visit) -> Accepted | Refused | None:
+        """As ``_session``; Refused also for a session that was ended."""
+        found, ended = self._session(visit), self._verifier.ended
+        if isinstance(found, Accepted) and ended and ended.has(found.request_id):
+            return Refused(ENDED)
+        return found
+
+    def _session(self, visit: Visit) -> Accepted | Refused | None:
+        """What the cookies say: a session, Refused where its time is over, None without one."""
+        sent, expected = visit.headers.get("cookie", ""), self._verifier.expected
+        over: Refused | None = None
         for value in cookie.values(sent, self.settings.cookie_name):
-            expected = self._verifier.expected
-            known = cookie.unseal(value, expected, self._secrets, self.now())
-            if known is not None:
-                ended = self._verifier.ended
-                return None if ended and ended.has(known.request_id) else known
-        return None
+            found = cookie.look(value, expected, self._secrets, self.now())
+            if isinstance(found, Accepted):
+                return found
+            over = over or found
+        return over
 
     def _seal(self, accepted: Accepted) -> str:
         value = cookie.seal(accepted.claims, self._verifier.expected, self.settings.secret)
@@ -175,18 +207,25 @@ class Gate:
         name = self.settings.cookie_name
         return cookie.set_cookie(name, value, left, secure=self.settings.secure_cookie)
 
-    def _refuse(self, visit: Visit, decision: Malformed | Refused) -> Pass | Answer:
+    def _refuse(self, visit: Visit, decision: Malformed | Refused, why: Refusal) -> Pass | Answer:
         if self.settings.fail_open and not self._verifier.keys.reachable():
             return self._unchecked()
         self._note(decision)
-        url = self.settings.waiting_room_url
-        html = self._html(visit)
-        if not html or not is_navigation(visit.headers):
-            return answers.refusal(html, url)
+        page = self._html(visit)
+        if not page or not is_navigation(visit.headers):
+            return answers.refusal(page and is_frame(visit.headers), why)
         if self._is_waiting_page(visit):
             logger.error("the waiting page is behind the gate: exclude its path")
-            return answers.refusal(html, url)
-        return answers.to_waiting_room(visit.method, url, *self._remember(visit))
+            return answers.refusal(page, why)
+        if visit.method in ("GET", "HEAD"):
+            url = self.settings.waiting_room_url
+            return answers.to_waiting_room(visit.method, url, *self._remember(visit))
+        return answers.lost_form(why, *self._remember(visit))
+
+    def _why(self, decision: Malformed | Refused | None = None, reason: str = "") -> Refusal:
+        known = REASONS.get(decision.reason, "") if decision else ""
+        url = self.settings.waiting_room_url
+        return Refusal(self.settings.event_id, url, reason or known or "no_session")
 
     def _cannot_tell(self, visit: Visit) -> Pass | Answer:
         return self._unchecked() if self.settings.fail_open else self._closed(visit)
@@ -197,7 +236,8 @@ class Gate:
 
     def _closed(self, visit: Visit) -> Answer:
         logger.warning("turned away: the room cannot be reached")
-        return answers.cannot_tell(self._html(visit), self.settings.waiting_room_url)
+        page = self._html(visit) and (is_navigation(visit.headers) or is_frame(visit.headers))
+        return answers.cannot_tell(page, self._why(reason="unavailable"))
 
     def _note(self, decision: Malformed | Refused) -> None:
         level = logging.INFO if isinstance(decision, Malformed) else logging.WARNING
@@ -206,12 +246,19 @@ class Gate:
     def _html(self, visit: Visit) -> bool:
         return answers.wants_html(visit.headers.get("accept", ""))
 
+    def _shows_page(self, visit: Visit) -> bool:
+        return self._html(visit) and is_navigation(visit.headers)
+
     def _own(self, visit: Visit) -> frozenset[str]:
-        return own_origins(visit.headers, secure=self.settings.secure_cookie)
+        """The origins of the site: of the address that was asked, and what the settings say."""
+        found = own_origins(visit.headers, secure=self.settings.secure_cookie)
+        site = self.settings.site_origin
+        return found | {site} if site else found
 
     def _is_waiting_page(self, visit: Visit) -> bool:
         url = self.settings.waiting_room_url
-        return origin_of(url) in self._own(visit) and (urlsplit(url).path or "/") == visit.path
+        own = self._own(visit) | own_origins(visit.headers, secure=False)
+        return origin_of(url) in own and (urlsplit(url).path or "/") == visit.path
 
     def _return_cookie(self, value: str, seconds: int) -> str:
         name, secure = self.settings.return_cookie_name, self.settings.secure_cookie
@@ -220,25 +267,39 @@ class Gate:
     def _remember(self, visit: Visit) -> list[str]:
         """The page a visitor wanted, kept in the own browser: no other site learns of it.
 
-        A page whose address cannot be kept forgets an older one.
+        Of an address that is too long the path is kept. One that cannot be kept at all forgets an
+        older one.
         """
-        if visit.method != "GET":
+        if visit.method == "HEAD":
             return []
         path = visit.raw or quote(visit.path, safe=PATH_SIGNS, errors="replace")
-        address = path + (f"?{visit.query}" if visit.query else "")
-        if not _is_own_address(address):
-            return [self._return_cookie("", 0)]
-        return [self._return_cookie(quote(address, safe=""), RETURN_FOR)]
+        whole = path + (f"?{visit.query}" if visit.query else "")
+        candidates = [whole, path] if visit.method == "GET" else [self._page_of_form(visit), path]
+        kept = next((one for one in candidates if _is_own_address(one)), "")
+        return [self._return_cookie(cookie.pack(kept), RETURN_FOR if kept else 0)]
+
+    def _page_of_form(self, visit: Visit) -> str:
+        """The address of the page of this site that sent a form; empty where it is not known."""
+        sender = visit.headers.get("referer", "")
+        if origin_of(sender) not in self._own(visit):
+            return ""
+        parts = urlsplit(sender)
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    def _home(self, visit: Visit) -> str:
+        """The first page of the site, below the prefix that it is served under."""
+        home = f"{quote(visit.mount, safe=PATH_SIGNS, errors='replace')}/"
+        return home if _is_own_address(home) else "/"
 
     def _way_back(self, visit: Visit) -> str:
         address = f"{quote(visit.path, safe=PATH_SIGNS, errors='replace')}?{BACK}"
-        return address if _is_own_address(address) else "/"
+        return address if _is_own_address(address) else self._home(visit)
 
     def _wanted(self, visit: Visit) -> str | None:
         sent = visit.headers.get("cookie", "")
         for value in cookie.values(sent, self.settings.return_cookie_name):
-            if _is_own_address(unquote(value)):
-                return unquote(value)
+            if _is_own_address(wanted := cookie.unpack(value)):
+                return wanted
         return None
 
 

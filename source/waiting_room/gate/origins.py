@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -10,7 +11,10 @@ from urllib.parse import urlsplit
 TCHAR = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # of RFC 9110, 5.6.2
 METHOD = re.compile(f"{TCHAR}{{1,32}}", re.ASCII)
 HEADER_NAMES = re.compile(rf"(?:{TCHAR}{{1,64}}[ \t]*(?:,[ \t]*|\Z)){{0,64}}", re.ASCII)
+LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"  # browsers take an underscore
+HOST = re.compile(rf"{LABEL}(?:\.{LABEL})*\.?", re.ASCII)
 PREFETCH = ("prefetch", "prerender", "preview")
+FRAMES = ("iframe", "frame", "embed", "object", "fencedframe")
 
 
 def origin_of(address: str) -> str | None:
@@ -22,9 +26,9 @@ def origin_of(address: str) -> str | None:
         return None
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
         return None
-    if not address.isascii() or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
+    shown = _host(host) if address.isascii() and address.isprintable() and port != 0 else None
+    if shown is None:
         return None
-    shown = f"[{host}]" if ":" in host else host
     usual = port in (None, {"http": 80, "https": 443}[parts.scheme])
     return f"{parts.scheme}://{shown}" if usual else f"{parts.scheme}://{shown}:{port}"
 
@@ -57,15 +61,36 @@ def is_sent_by(headers: Mapping[str, str], own: frozenset[str], others: frozense
     return origin_of(headers.get("referer", "")) in own | others
 
 
+def _host(host: str) -> str | None:
+    """A host as browsers write it; None where it can be none."""
+    if ":" not in host:
+        return host if HOST.fullmatch(host) else None
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        return None
+
+
 def is_navigation(headers: Mapping[str, str]) -> bool:
-    """Whether a request shows a page in a tab: no script, frame, image, prefetch or prerender."""
+    """Whether a request shows a page in a tab: no script, frame, image, prefetch or prerender.
+
+    A browser that sends no ``Sec-Fetch-*`` (Safari before 16.4) is taken at its word. Apps that
+    show pages of their own send their name (``com.example.app``) as ``X-Requested-With``; scripts
+    send a word without a dot.
+    """
     purposes = (headers.get(name, "").lower() for name in ("sec-purpose", "purpose", "x-moz"))
     if any(word in purpose for purpose in purposes for word in PREFETCH):
         return False
-    if "x-requested-with" in headers:
+    sender = headers.get("x-requested-with")
+    if sender is not None and "." not in sender:
         return False
     mode = headers.get("sec-fetch-mode", "navigate")
     return mode == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+
+
+def is_frame(headers: Mapping[str, str]) -> bool:
+    """Whether a request fills a part of a page that people read."""
+    return headers.get("sec-fetch-dest", "") in FRAMES
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:

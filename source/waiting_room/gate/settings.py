@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from urllib.parse import quote, unquote
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Self
+from urllib.parse import quote, unquote, urlsplit
 
 import jwt
 
@@ -20,16 +23,21 @@ from waiting_room.authorizer_settings import (
 )
 from waiting_room.gate.origins import is_origin, origin_of
 from waiting_room.gate.paths import is_plain, is_protected
-from waiting_room.settings import SettingsError
+from waiting_room.settings import LOOPBACK, SHOWN, SettingsError
 
 MIN_SECRET = 32  # bytes: as long as the hash of HS256 (RFC 7518, 3.2)
-CLOCK_SKEW, LONGEST_CLOCK_SKEW = 10, 60  # seconds that the site's clock may be behind the room's
+CLOCK_SKEW, LONGEST_CLOCK_SKEW = 60, 60  # seconds that the site's clock may be behind the room's
+MAX_EVENT_ID = 64  # characters; the names of the cookies contain it
+MAX_ENTRANCE, MAX_ADDRESS = 256, 2_048  # characters
 OLDEST_PYJWT = (2, 4)
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 OTHER_USE = frozenset({
     "accept", "connection", "content-length", "content-type", "cookie", "host", "origin",
-    "referer", "transfer-encoding", "upgrade",
+    "purpose", "referer", "te", "trailer", "transfer-encoding", "upgrade", "x-moz",
+    "x-requested-with",
 })  # fmt: skip
+OTHER_USES = ("access-control-", "sec-")  # beginnings of names of headers
+PATTERN = re.compile(r"[*\[\]{}<>|^]|/:|[$\s]\Z", re.ASCII)  # signs of patterns, not of paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +48,8 @@ class GateSettings:
     path decides, and ``include`` wins a tie. ``fail_open`` lets everyone in while the room cannot
     be reached; otherwise nobody new gets in then. ``old_secrets`` still verify, but never sign.
     Pages of ``entrance_origins`` may hand over a token beside the waiting page's own; scripts of
-    ``cors_origins`` may call the site from another origin. Times are in seconds.
+    ``cors_origins`` may call the site from another origin. ``site_origin`` is the site's own
+    origin, for checks that need it. Times are in seconds.
     """
 
     event_id: str
@@ -53,6 +62,7 @@ class GateSettings:
     exclude: tuple[str, ...] = ()
     entrance_origins: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    site_origin: str = ""
     fail_open: bool = False
     revocation_check: bool = False
     header: str = "Authorization"
@@ -66,6 +76,10 @@ class GateSettings:
         _check_pyjwt(jwt.__version__)
         for name in ("event_id", "issuer", "public_api", "waiting_room_url"):
             _check_text(name, getattr(self, name))
+        if len(self.event_id) > MAX_EVENT_ID:
+            raise SettingsError(
+                f"The setting event_id must have at most {MAX_EVENT_ID} characters."
+            )
         for name in ("fail_open", "revocation_check", "secure_cookie"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"The setting {name} must be True or False.")
@@ -85,39 +99,83 @@ class GateSettings:
                 isinstance(value, str) for value in values
             ):
                 raise SettingsError(f"The setting {name} must be a list of texts.")
+            object.__setattr__(self, name, tuple(values))  # nobody changes it after the checks
         _check_public_api(self.public_api)
         _check_secret("secret", self.secret)
         for secret in self.old_secrets:
             _check_secret("old_secrets", secret)
+        self._check_origins()
         self._check_paths()
+        if not isinstance(self.header, str) or not HEADER_NAME.fullmatch(self.header):
+            raise SettingsError("The setting header must be the name of a header.")
+        if self.header.lower() in OTHER_USE or self.header.lower().startswith(OTHER_USES):
+            raise SettingsError("The setting header names a header that has another use.")
+
+    @classmethod
+    def from_mapping(cls, members: Mapping[str, Any]) -> Self:
+        """The settings of a configuration file. Raises SettingsError, for unknown members too."""
+        known = {member.name: member for member in fields(cls)}
+        for name in members:
+            if name not in known:
+                near = get_close_matches(str(name), known, 1)
+                hint = f" Did you mean {near[0]}?" if near else ""
+                raise SettingsError(f"There is no setting {str(name)[:SHOWN]!r}.{hint}")
+        for name, member in known.items():
+            if member.default is MISSING and name not in members:
+                raise SettingsError(f"The setting {name} is missing.")
+        return cls(**members)
+
+    def _check_origins(self) -> None:
         for name in ("entrance_origins", "cors_origins"):
             if not all(is_origin(value) for value in getattr(self, name)):
                 raise SettingsError(
                     f"The setting {name} must be origins such as https://shop.example."
                 )
-        if not isinstance(self.header, str) or not HEADER_NAME.fullmatch(self.header):
-            raise SettingsError("The setting header must be the name of a header.")
-        if self.header.lower() in OTHER_USE:
-            raise SettingsError("The setting header names a header that has another use.")
+        site = self.site_origin
+        if site != "" and not (isinstance(site, str) and is_origin(site)):
+            raise SettingsError(
+                "The setting site_origin must be an origin such as https://shop.example."
+            )
+        if site.startswith("http:") and self.secure_cookie:
+            raise SettingsError(
+                "The setting secure_cookie must be False: browsers keep no such cookie of an"
+                " http address, and site_origin is one."
+            )
+        for name, addresses in (
+            ("waiting_room_url", (self.waiting_room_url,)),
+            ("entrance_origins", self.entrance_origins),
+        ):
+            if self.secure_cookie and any(_is_open_line(address) for address in addresses):
+                raise SettingsError(
+                    f"The setting {name} must be https: over http, tokens can be read on the way."
+                )
 
     def _check_paths(self) -> None:
         if not self.include:
             raise SettingsError("The setting include must name at least one path.")
         for name in ("include", "exclude"):
-            if not all(is_plain(rule) and "*" not in rule for rule in getattr(self, name)):
+            if not all(_is_rule(rule) for rule in getattr(self, name)):
                 raise SettingsError(
                     f"The setting {name} must be paths that start with a slash, decoded, in their "
-                    "shortest spelling, without a wildcard."
+                    "shortest spelling, without a wildcard, a pattern, a query or a fragment."
                 )
         entrance = self.entrance
-        if not isinstance(entrance, str) or not is_plain(entrance) or len(entrance) == 1:
-            raise SettingsError("The setting entrance must be a path that starts with a slash.")
+        if not isinstance(entrance, str) or len(entrance) == 1 or not _is_rule(entrance):
+            raise SettingsError(
+                "The setting entrance must be a path that starts with a slash, without a query."
+            )
+        if len(entrance) > MAX_ENTRANCE:
+            raise SettingsError(
+                f"The setting entrance must have at most {MAX_ENTRANCE} characters."
+            )
         address = self.waiting_room_url
         own = address.startswith("/") and not address.startswith("//")
-        if "\\" in address or not (own or origin_of(address)):
+        if "\\" in address or len(address) > MAX_ADDRESS or not (own or origin_of(address)):
             raise SettingsError("The setting waiting_room_url must be an address.")
-        page = unquote(re.split("[?#]", address, maxsplit=1)[0])
-        if own and (is_protected(page, self.include, self.exclude) or page == entrance):
+        page = unquote(urlsplit(address).path if not own else re.split("[?#]", address)[0]) or "/"
+        if (own or origin_of(address) == self.site_origin) and (
+            is_protected(page, self.include, self.exclude) or page == entrance
+        ):
             raise SettingsError(
                 "The setting waiting_room_url is a path behind the gate: exclude that path."
             )
@@ -154,6 +212,17 @@ def _check_text(name: str, value: object) -> None:
     plain = value.isprintable() and value == value.strip()
     if not plain or (name not in ("event_id", "issuer") and not value.isascii()):
         raise SettingsError(f"The setting {name} has signs that cannot be in it.")
+
+
+def _is_rule(path: str) -> bool:
+    """Whether a text is one path and means itself."""
+    return is_plain(path) and not PATTERN.search(path)
+
+
+def _is_open_line(address: str) -> bool:
+    """Whether an address is http and not of this machine."""
+    origin = origin_of(address) or ""
+    return origin.startswith("http:") and urlsplit(origin).hostname not in LOOPBACK
 
 
 def _check_secret(name: str, secret: object) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from waiting_room.gate import answers
 from waiting_room.gate.answers import Answer
@@ -106,7 +106,8 @@ def read_visit(environ: WSGIEnvironment) -> Visit:
         if name.startswith("HTTP_")
     }
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
-    sent = (environ.get(name, "").partition("?")[0] for name in ("RAW_URI", "REQUEST_URI"))
+    told = (environ.get(name, "").partition("?")[0] for name in ("RAW_URI", "REQUEST_URI"))
+    sent = [raw for one in told if one for raw in (one, quote(mount) + one)]
     return Visit(
         method=environ["REQUEST_METHOD"],
         path=path,
@@ -133,10 +134,10 @@ def _body(environ: WSGIEnvironment) -> bytes | Answer:
     if length and not (length.isascii() and length.isdigit() and len(length) < 10):
         return answers.bad_request(400, "the header Content-Length is no number of bytes")
     if environ.get("HTTP_TRANSFER_ENCODING"):
-        if not environ.get("wsgi.input_terminated"):
-            return answers.bad_request(411, "the header Content-Length is missing")
         length = ""
-    elif not length:
+    if not length and not environ.get("wsgi.input_terminated"):
+        if environ.get("HTTP_TRANSFER_ENCODING"):
+            return answers.bad_request(411, "the header Content-Length is missing")
         return b""
     left = min(int(length), MAX_FORM + 1) if length else MAX_FORM + 1
     body = b""
