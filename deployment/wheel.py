@@ -21,7 +21,7 @@ from deployment.bundle_modules import SOURCE, reached_from
 
 ROOT = SOURCE.parent
 BUILD = ROOT / "build" / "wheel"
-MODULES = ("waiting_room.gate", "waiting_room.lambda_authorizer")
+MODULES = ("waiting_room.gate", "waiting_room.adapters.lambda_authorizer")
 EPOCH = "315532800"  # 1980, the oldest time that a zip file can tell
 BACKEND = "import sys, setuptools.build_meta as made; print(made.build_wheel(sys.argv[1]))"
 SECONDS = 120

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalice import Chalice
 
-from waiting_room.lambda_authorizer import (
+from waiting_room.adapters.lambda_authorizer import (
     Unauthorized,
     answer,
     authorize,

@@ -52,7 +52,7 @@ VISITS = """
 import asyncio, importlib.metadata, json, os, sys
 import jwt, waiting_room
 from site_of_the_test import asgi, wsgi
-from waiting_room.lambda_authorizer import Unauthorized, handler
+from waiting_room.adapters.lambda_authorizer import Unauthorized, handler
 
 def by_wsgi(sent):
     answers = []
