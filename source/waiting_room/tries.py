@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from waiting_room.ports import Clock
 
 WRITE_TRIES = 12  # conflicting writers of one event's record are few: operators, sweep, audit
-# Seconds after which no further try begins. A try is up to four calls of a table, each 6.5 s at
-# most when it is slow, and API Gateway gives up on a call after 29 s.
-WRITE_SECONDS = 3.0
+WRITE_SECONDS = 20.0  # in which the last try should have ended: API Gateway gives up after 29 s
 
 
 def tries(clock: Clock, most: int = WRITE_TRIES) -> Iterator[int]:
-    """Count the tries from 0, until there were ``most`` or the time is over."""
-    began = clock()
+    """Count the tries from 0, until there were ``most``, or one more could end too late.
+
+    A try is taken to last as long as the longest one before it.
+    """
+    began = at = clock()
+    longest = 0.0
     for number in range(most):
-        if number and clock() - began > WRITE_SECONDS:
-            return
         yield number
+        longest, at = max(longest, clock() - at), clock()
+        if at - began + longest > WRITE_SECONDS:
+            return

@@ -305,7 +305,11 @@ def test_another_site_imports_the_library_from_where_it_is_served(context: Brows
                 room.join();
               });
             }""",
-            [f"{served.url}waiting-room.js", served.config["event_id"], served.config["public_api"]],
+            [
+                f"{served.url}waiting-room.js",
+                served.config["event_id"],
+                served.config["public_api"],
+            ],
         )
         assert (state["number"], state["ahead"], state["kept"]) == (10, 10, True)
 

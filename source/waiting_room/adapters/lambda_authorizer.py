@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API Gateway TOKEN authorizer as a Lambda handler, ``waiting_room.adapters.lambda_authorizer.handler``.
+"""The API Gateway TOKEN authorizer as a Lambda handler, ``lambda_authorizer.handler``.
 
 It needs PyJWT and cryptography alone. Its settings are environment variables
 (``docs/protect-your-api.md``).
