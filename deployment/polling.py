@@ -46,7 +46,7 @@ SHORTEST = 2.0
 NEAR_TURN, NEAR_SLEEP = 600.0, 60.0  # a turn so near lets nobody sleep longer
 FAR_SHARE, FAR_LEAST, FAR_MOST = 8, 300.0, 1_200.0
 IDLE = 10.0  # nothing has moved yet
-AFTER_STEP, STEP_SPREAD = 1.0, 2.0
+AFTER_STEP, STEP_SPREAD, ANSWER_AGE = 1.0, 2.0, 0.5
 GROWTH = 1.5
 
 
@@ -64,11 +64,12 @@ def next_poll(
     rate = float(status["optimistic_rate_per_minute"])
     wait = max(0, ahead) * 60 / rate if rate > 0 else math.inf
     if status["moved_at"] is None:
-        growing = float(SHORTEST * GROWTH ** min(asked, 99.0))
-        pause = min(IDLE, growing) * (0.9 + 0.2 * chance)
-    else:
-        pause = _after_moves(wait, status, chance)
-    return max(SHORTEST, min(pause, longest_sleep(wait)))
+        pause = min(IDLE, SHORTEST * math.pow(2, min(asked, 99))) * (0.9 + 0.2 * chance)
+        return max(SHORTEST, min(pause, longest_sleep(wait)))
+    under_way = min(
+        max(0.0, float(status["now"] - status["moved_at"])), float(status["every"] or 0)
+    )
+    return max(SHORTEST, min(_after_moves(wait, status, chance), longest_sleep(wait - under_way)))
 
 
 def longest_sleep(wait: float) -> float:
@@ -84,14 +85,14 @@ def _after_moves(wait: float, status: Mapping[str, Any], chance: float) -> float
     if every and wait / SHARE <= every:
         return _to_next_step(status, chance)
     observed = max(0.0, float(status["now"] - status["first_moved_at"])) / SHARE
-    observed *= 0.8 + 0.2 * chance
     if wait == math.inf:
         return min(observed, NEAR_SLEEP)
     return min(wait / SHARE * (0.9 + 0.2 * chance), observed)
 
 
 def _to_next_step(status: Mapping[str, Any], chance: float) -> float:
-    left = float(status["every"]) - max(0.0, float(status["now"] - status["moved_at"]))
+    passed = max(0.0, float(status["now"] - status["moved_at"])) + ANSWER_AGE
+    left = float(status["every"]) - passed
     if left > 0:
         return left + AFTER_STEP + STEP_SPREAD * chance
     late = max(0.0, -left - AFTER_STEP - STEP_SPREAD)

@@ -17,7 +17,7 @@ from locust.exception import StopUser
 from deployment.load_test.record import Record, Visit
 from deployment.load_test.record import Request as Made
 from deployment.load_test.target import Target
-from deployment.polling import RETRY_SPREAD, ask_after, retry_after, spread, status_after
+from deployment.polling import RETRY_SPREAD, ask_after, next_poll, retry_after, spread
 
 MOST_TRIES = 40  # of one request that fails; then the visitor goes home
 JSON = {"Content-Type": "application/json"}
@@ -114,6 +114,7 @@ class Visitor(FastHttpUser):
             asked += 1
 
     def _wait_for(self, number: int) -> None:
+        idle = 0
         while True:
             answer = self._ask("status", "GET", f"/status?event_id={self.crowd.target.event_id}")
             if answer.status_code != 200:
@@ -122,7 +123,9 @@ class Visitor(FastHttpUser):
             ahead = number - said["serving_counter"]
             if ahead <= 0:
                 return
-            self._pause(status_after(said["poll_after_seconds"], ahead, said["waiting_num"]))
+            chance = random.random()  # nosec B311 - a simulated choice
+            gevent.sleep(next_poll(ahead, said, chance, idle))
+            idle = idle + 1 if said.get("moved_at") is None else 0
 
     def _token(self, request_id: str) -> str:
         """The access token; empty when the turn has not come after all."""

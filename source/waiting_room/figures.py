@@ -27,7 +27,7 @@ def for_page(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
         "poll_after_seconds": serving.poll_after(counts.waiting, rate),
         "message": counts.message,
         "now": round(moment, 2),
-        "optimistic_rate_per_minute": round(serving.optimistic_rate(counts), 2),
+        "optimistic_rate_per_minute": round(serving.optimistic_rate(counts, now), 2),
         "moved_at": counts.admitted_at or None,
         "first_moved_at": counts.first_moved_at or None,
         "every": serving.usual_gap(counts.latest),

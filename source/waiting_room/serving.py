@@ -13,6 +13,7 @@ from waiting_room.records import Counts, EventState, Segment, ServingMove, Snaps
 from waiting_room.settings import CLOCK_STEP, MAX_INCREMENT, RATE_WINDOW, SHORTEST_RATE
 
 SHORTEST_SPAN = 5  # s; five moves that one caller makes at once say nothing about the next
+PAUSE = 3  # usual gaps; a longer one was a pause, and counts as a usual one
 
 
 def check_increment(value: object) -> int:
@@ -122,22 +123,26 @@ def rate_per_minute(admitted: int, since: int, now: int) -> float:
     return admitted * 60 / max(SHORTEST_RATE, min(RATE_WINDOW, now - since))
 
 
-def optimistic_rate(counts: Counts) -> float:
+def optimistic_rate(counts: Counts, now: int) -> float:
     """Positions per minute that a page expects so as not to come late; 0 before anything moved.
 
     The largest rate of the last minute, of the rate window, and of the latest moves over their own
-    time: neither a pause nor a fresh opening lowers it.
+    time without a pause: neither a pause nor a fresh opening lowers it.
     """
-    shortly = counts.admitted_shortly * 60 / SHORTEST_RATE
+    lately = [part for part in counts.latest if part.at > now - SHORTEST_RATE]
+    steady = len(lately) * (usual_gap(counts.latest) or 0)  # the time that these moves stand for
+    shortly = counts.admitted_shortly * 60 / max(SHORTEST_RATE, steady)
     return max(shortly, counts.admitted_recently * 60 / RATE_WINDOW, _own_rate(counts.latest))
 
 
 def _own_rate(latest: Sequence[Segment]) -> float:
     """Positions per minute of moves, oldest first, since the first of them."""
+    usual = usual_gap(latest)
     if len(latest) < 2:
         return 0.0
-    span = max(SHORTEST_SPAN, latest[-1].at - latest[0].at)
-    return sum(map(_size, latest[1:])) * 60 / span
+    gaps = [later.at - earlier.at for earlier, later in pairwise(latest)]
+    span = sum(gap if usual is None or gap <= PAUSE * usual else usual for gap in gaps)
+    return sum(map(_size, latest[1:])) * 60 / max(SHORTEST_SPAN, span)
 
 
 def usual_gap(latest: Sequence[Segment]) -> int | None:

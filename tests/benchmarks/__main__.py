@@ -17,6 +17,7 @@ BENCHMARKS = (
     "worker_throughput",
     "junk_beside_joins",
     "growth",
+    "poll_policy",
 )
 
 

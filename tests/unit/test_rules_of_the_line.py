@@ -224,8 +224,16 @@ def counts_of(*moves: tuple[int, int], ago: int = 0) -> Counts:
         ([(999, 0), (100, 10)], 400, 600),  # the first move's own size says nothing
         ([(100, 10 * step) for step in range(9)], 0, 600),  # a room that has just opened
         ([(100, 10 * step) for step in range(9)], 900, 600),  # a pause
+        ([*((100, 10 * step) for step in range(9)), (100, 400)], 0, 600),  # and after it
+        ([*((100, 10 * step) for step in range(9)), (100, 110)], 0, 500 * 60 / 70),  # no pause
         ([(100, 60 * step) for step in range(9)], 59, 100),
-        ([*((100, 60 * step) for step in range(5)), (900, 241)], 0, 1_000),  # by hand: last minute
+        (
+            [*((100, 60 * step) for step in range(4)), (100, 239)],
+            0,
+            400 * 60 / 239,
+        ),  # a second early
+        ([*((100, 60 * step) for step in range(5)), (900, 241)], 0, 500),  # by hand
+        ([*((100, 10 * step) for step in range(9)), (900, 81)], 0, 1_300 * 60 / 41),
         ([(5, step) for step in range(6)], 3_600, 300),
         ([(1, 0)] * 6, 3_600, 60),  # one caller's five at once
     ],
@@ -234,12 +242,13 @@ def test_the_optimistic_rate_is_lowered_neither_by_a_pause_nor_by_the_opening(
     moves: list[tuple[int, int]], ago: int, rate: float
 ) -> None:
     counts = counts_of(*moves, ago=ago)
-    assert serving.optimistic_rate(counts) == pytest.approx(rate)
+    now = NOW - 1000 + moves[-1][1] + ago
+    assert serving.optimistic_rate(counts, now) == pytest.approx(rate)
 
 
 def test_the_optimistic_rate_knows_a_steady_line_whose_latest_moves_are_small() -> None:
     counts = counts_of((6_000, 0), *((1, 250 + 9 * step) for step in range(6)))
-    assert serving.optimistic_rate(counts) == pytest.approx(6_006 * 60 / 300)
+    assert serving.optimistic_rate(counts, NOW - 705) == pytest.approx(6_006 * 60 / 300)
 
 
 @pytest.mark.parametrize(

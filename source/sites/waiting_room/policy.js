@@ -15,6 +15,7 @@ const FAR_LEAST = 300; // or this, if it is more
 const FAR_MOST = 1200;
 const IDLE = 10; // nothing has moved yet
 const AFTER_STEP = 1; // the edge's answer is up to a second old
+const ANSWER_AGE = 0.5; // so is the one that is at hand: half of it on average
 const STEP_SPREAD = 2; // spreads the visitors of one step
 const GROWTH = 1.5; // from one poll for a late step to the next
 const STOPPED = 2.5; // usual gaps without a move, after which the numbers stand still
@@ -29,6 +30,12 @@ function expected(ahead, status) {
   return rate > 0 ? (Math.max(0, ahead) * 60) / rate : Infinity;
 }
 
+/** Of the usual gap, the part that has passed: the line's next step is so much nearer. */
+const stepUnderWay = (status) =>
+  isNumber(status.moved_at)
+    ? within(0, status.now - status.moved_at, known(status.every, 0))
+    : 0;
+
 /** The longest sleep of a page whose turn is `wait` away. */
 function longest(wait) {
   if (wait <= NEAR) return NEAR_SLEEP;
@@ -38,7 +45,7 @@ function longest(wait) {
 
 /** Until the next step is visible at the edge; once it is late, each pause is longer. */
 function toNextStep(status, chance) {
-  const sinceMove = Math.max(0, status.now - status.moved_at);
+  const sinceMove = Math.max(0, status.now - status.moved_at) + ANSWER_AGE;
   const left = status.every - sinceMove;
   if (left > 0) return left + AFTER_STEP + STEP_SPREAD * chance;
   // pauses of 2, 3, 4.5 … s: each is 2 s and half of those before it
@@ -47,13 +54,12 @@ function toNextStep(status, chance) {
 }
 
 const around = (chance) => 0.9 + 0.2 * chance; // ± 10 %
-const below = (chance) => 0.8 + 0.2 * chance;
 
 /** Nothing has moved: up to the opening if there is one, else by the number of polls before. */
 function untilOpening(status, chance, asked) {
   const wait = known(status.opens_at, 0) - status.now;
   if (wait > 0) return Math.min(wait + AFTER_STEP + STEP_SPREAD * chance, longest(wait));
-  return Math.min(IDLE, SHORTEST * Math.pow(GROWTH, asked)) * around(chance);
+  return Math.min(IDLE, SHORTEST * 2 ** asked) * around(chance);
 }
 
 /** The rule of a server that sends no more: its own interval, less near the front. */
@@ -77,7 +83,7 @@ export function nextPoll({ ahead, status, random = Math.random, asked = Infinity
   if (!isNumber(status.now) || !isNumber(status.optimistic_rate_per_minute))
     return byServer(places, status, chance);
   const wait = expected(places, status);
-  const most = outside ? NEAR_SLEEP : longest(wait);
+  const most = outside ? NEAR_SLEEP : longest(wait - stepUnderWay(status));
   const pause = isNumber(status.moved_at)
     ? afterMoves(wait, status, chance)
     : untilOpening(status, chance, asked);
@@ -90,8 +96,8 @@ function afterMoves(wait, status, chance) {
   if (stepKnown && wait / SHARE <= status.every) return toNextStep(status, chance);
   const first = known(status.first_moved_at, status.moved_at);
   const observed = Math.max(0, status.now - first) / SHARE;
-  if (wait === Infinity) return Math.min(observed * below(chance), NEAR_SLEEP); // it came to rest
-  return Math.min((wait / SHARE) * around(chance), observed * below(chance));
+  if (wait === Infinity) return Math.min(observed, NEAR_SLEEP); // it came to rest
+  return Math.min((wait / SHARE) * around(chance), observed);
 }
 
 /**
