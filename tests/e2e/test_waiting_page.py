@@ -382,6 +382,29 @@ def test_a_busy_openid_provider_is_not_hammered_and_gets_no_secret_by_url(
         assert not any(stored["client_secret"] in url for url in asked)
 
 
+def test_a_refused_join_of_an_openid_login_is_not_repeated_by_itself(
+    context: BrowserContext,
+) -> None:
+    joins: list[str] = []
+
+    def refuse(route: Any) -> None:
+        headers = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
+        if route.request.method == "POST":
+            joins.append(route.request.url)
+        route.fulfill(status=400, headers=headers, json={"error": "not an event of this room"})
+
+    with opened(context, openid="http://127.0.0.1:9/api") as (tab, served):
+        tab.clock.install()
+        tab.route("**/assign_queue_num", refuse)
+        tab.goto(f"{served.url}?transaction=sealed")
+        for _ in range(30):
+            tab.clock.run_for(1000)
+            tab.wait_for_timeout(40)
+        view(tab, "outside")
+        expect(tab.locator("main").get_by_text("That did not work")).to_be_visible()
+        assert len(joins) == 4  # twice with a client secret's hash, twice without
+
+
 def test_the_alert_is_off_until_the_visitor_wants_it(context: BrowserContext) -> None:
     context.grant_permissions(["notifications"])
     with opened(context) as (tab, served):

@@ -2,6 +2,8 @@
 // How long a visitor still waits, from the answers of /status. It has no clock of its own.
 const WINDOW = 300; // s; the server's rate is of so long
 const SHORTEST = 60; // s; and of no less
+const [FASTER, SLOWER] = [1.12, 1.25]; // no line keeps its pace better
+const OLD = 0.1; // minutes; an answer may be so old
 const REVISION = 300; // s between two estimates that are longer than the one before
 const LONGEST = 720; // minutes; a longer wait is not told in numbers
 
@@ -15,31 +17,43 @@ export function stands({ rate, movedAt, every }, now) {
 export const due = (every) => every + Math.min(40, Math.max(15, every / 4));
 
 /**
- * Places a minute, as the lowest and the highest that the figures allow; null when not known.
- * Moves come in steps: k of them tell the pace of k steps, and not of the time since the first.
+ * Places a minute, as the lowest and the highest that the figures allow, and how unsure both are;
+ * null when not known. Moves come in steps: the pace is that of the steps in the server's window,
+ * not of its length. An optimistic rate beyond what the edges of a minute explain is that of a line
+ * which has become faster, or goes on after a pause.
  */
 export function paces({ rate, optimistic, movedAt, firstMovedAt, every, now }) {
   if (!(rate > 0)) return null;
   const timed = [movedAt, firstMovedAt, now].every(Number.isFinite);
-  if (!timed) return { low: rate, high: Math.max(rate, optimistic || 0), unsure: 1 };
+  if (!timed) return { low: rate, high: Math.max(rate, optimistic || 0), unsure: 1.1 };
   if (!(every > 0)) return null; // one move tells no pace
   const since = now - firstMovedAt;
   const counted = (rate * Math.min(WINDOW, Math.max(SHORTEST, since))) / 60;
-  const covered = since < WINDOW ? movedAt - firstMovedAt + every : WINDOW;
-  const usual = (counted * 60) / covered;
-  const steps = covered / every; // few steps: one more or less at the edge of the window counts
-  return { low: usual, high: Math.max(usual, Math.min(optimistic || 0, 3 * usual)), unsure: 1 + 0.6 / steps };
+  const window = Math.min(movedAt - firstMovedAt, WINDOW - (now - movedAt));
+  const steps = Math.max(1, Math.floor(window / every) + 1);
+  const usual = (counted / steps) * (60 / every);
+  const edges = (Math.ceil(SHORTEST / every) * every) / SHORTEST;
+  const faster = (optimistic || 0) / usual / edges;
+  const high = faster > 1.3 ? usual * Math.min(3, faster) : usual;
+  return { low: usual, high, unsure: 1 + 0.25 / Math.sqrt(steps) };
+}
+
+/** Minutes until the move that serves the last of `ahead` places, at so many places a minute. */
+function until(ahead, pace, { movedAt, every, now }) {
+  if (!(every > 0)) return ahead / pace;
+  const moves = Math.ceil(ahead / ((pace * every) / 60));
+  return (Math.max(0, movedAt + every - now) + (moves - 1) * every) / 60;
 }
 
 /** A range in whole minutes in which the turn comes, and the likely wait; null when not known. */
 export function range(ahead, status) {
   const found = ahead > 0 ? paces(status) : null;
   if (!found) return null;
-  const gap = (status.every || 0) / 60;
-  const shortest = (ahead / found.high / found.unsure) * 0.85;
-  const longest = (ahead / found.low) * found.unsure * 1.2 + gap;
-  const likely = ahead / Math.sqrt(found.low * found.high);
-  const step = likely < 10 ? 1 : likely < 60 ? 5 : likely < 180 ? 15 : 60;
+  const { low, high, unsure } = found;
+  const shortest = Math.max(0, until(ahead, high * unsure * FASTER, status) - OLD);
+  const longest = until(ahead, low / unsure / SLOWER, status) + OLD;
+  const likely = until(ahead, Math.sqrt(low * high), status);
+  const step = longest > 90 ? 30 : likely < 15 ? 1 : 5; // a page tells more in half hours
   const from = Math.max(1, Math.floor(shortest / step) * step);
   return { from, to: Math.max(from, Math.ceil(longest / step) * step), likely };
 }

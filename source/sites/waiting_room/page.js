@@ -28,6 +28,7 @@ let sessionLeft = null; // () → seconds
 let receipt = null;
 let shown = ""; // the section that is seen
 let leaving = false;
+let entered = false; // by itself, for an OpenID client
 let resuming = false; // asks for the token of a visitor who had one before the reload
 let resumed = false;
 let hiddenAt = null;
@@ -368,7 +369,10 @@ function start() {
   stop = room.watch((found) => {
     state = found;
     const { phase, taken, trouble } = found;
-    if (goesBack() && phase === "outside" && !trouble) room.join().catch(() => fail("failed"));
+    if (goesBack() && phase === "outside" && !trouble && !entered) {
+      entered = true; // once; when the room refuses, the visitor has the button
+      room.join().catch(() => fail("failed"));
+    }
     if (phase !== "loading" && !receipt && !resumed) findReceipt();
     if (phase === "turn" && taken) resume();
     render();

@@ -74,7 +74,7 @@ test("the state says what the operator says and whether the line moves", async (
   assert.deepEqual([page.state.rate, page.state.wait], [0, { kind: "paused" }]);
   Object.assign(server, { rate: 10, message: "Doors open at eight" });
   await clock.pass(10);
-  assert.deepEqual(page.state.wait, { kind: "range", from: 5, to: 15 });
+  assert.deepEqual(page.state.wait, { kind: "range", from: 8, to: 14 });
   assert.equal(page.state.message, "Doors open at eight");
 });
 
