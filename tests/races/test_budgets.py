@@ -41,11 +41,13 @@ def test_a_first_token_and_the_same_again(real: RealRoom) -> None:
     joins = real.joins(1)
     real.room.assign(real.event_id, joins)
     real.room.increment_serving_counter(real.event_id, 1)
+    assert real.events.calls == ["publish"]  # a move tells the bus, once
 
     def call() -> object:
         return real.room.generate_token(real.event_id, joins[0].request_id)
 
     real.keys.calls.clear()
+    real.events.calls.clear()
     first = real.counted(call)
     assert dict(first) == {"redis": 2, "dynamodb": 2, "GetItem": 1, "PutItem": 1}
     again = real.counted(call)
