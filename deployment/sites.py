@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the two static sites together: their own files, and the few modules they take from npm.
+"""Puts the two static sites together.
 
-There is no bundler: what lies in ``source/sites`` is what a browser gets. ``config.json`` is not
-made here; whoever serves the sites writes it (``infrastructure/sites.py``).
+A browser gets the files of the waiting page as they lie in ``source/sites``. Those of the control
+panel are bundled by esbuild, with the modules that they take from npm: one script, one style sheet,
+and a source map of each. ``config.json`` is not made here; whoever serves the sites writes it
+(``infrastructure/sites.py``).
 
     python -m deployment.sites [folder]    # build/sites without one
 """
@@ -12,22 +14,21 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from infrastructure.sites import SITES
 
 WORKSPACE = Path("source") / "sites"
 NOT_SERVED = ("package.json", "test", "node_modules", "*.test.js")
-# site → files of npm modules, copied flat into the site's folder `vendor`
-VENDOR = {
+# site → its files that are bundled, each with all that it imports; its other scripts are not served
+BUNDLED: dict[str, tuple[str, ...]] = {
     "waiting_room": (),
-    "control_panel": (
-        "aws4fetch/dist/aws4fetch.esm.js",
-        "uplot/dist/uPlot.esm.js",
-        "uplot/dist/uPlot.min.css",
-    ),
+    "control_panel": ("panel.js", "panel.css"),
 }
-NPM_SECONDS = 300  # a slow line loads a few hundred kilobytes
+BUNDLED_KINDS = ("*.js", "*.css")
+NPM_SECONDS = 300  # a slow line loads ten megabytes, most of them the bundler
+BUNDLE_SECONDS = 60  # a busy machine bundles in less than one
 
 
 class SitesError(Exception):
@@ -40,15 +41,14 @@ def build(root: Path, target: Path) -> dict[str, Path]:
     Whatever was in those folders before is gone. Raises SitesError.
     """
     install(root)
-    modules = root / WORKSPACE / "node_modules"
     built = {}
     for site in SITES:
         folder = target / site
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(root / WORKSPACE / site, folder, ignore=shutil.ignore_patterns(*NOT_SERVED))
-        for file in VENDOR[site]:
-            (folder / "vendor").mkdir(exist_ok=True)
-            shutil.copyfile(modules / file, folder / "vendor" / Path(file).name)
+        left_out = (*NOT_SERVED, *(BUNDLED_KINDS if BUNDLED[site] else ()))
+        shutil.copytree(root / WORKSPACE / site, folder, ignore=shutil.ignore_patterns(*left_out))
+        if BUNDLED[site]:
+            _bundle(root / WORKSPACE, site, folder)
         built[site] = folder
     return built
 
@@ -66,26 +66,48 @@ def fetch_modules(workspace: Path) -> None:
     lock, done = workspace / "package-lock.json", workspace / "node_modules" / ".package-lock.json"
     if done.exists() and done.stat().st_mtime >= lock.stat().st_mtime:
         return
-    npm = Path(sys.executable).with_name("npm")  # of the nodejs wheel, beside this Python
+    modules = workspace / "node_modules"
+    if modules.is_symlink():  # npm would empty the folder that it leads to, which others use
+        modules.unlink()
+    npm = ("npm", "ci", "--ignore-scripts", "--loglevel=error")
+    _run(npm, workspace, NPM_SECONDS, "fetch the sites' modules")
+    done.touch()
+
+
+def _bundle(workspace: Path, site: str, folder: Path) -> None:
+    """Bundle the files of a site into ``folder``. Raises SitesError."""
+    esbuild = workspace / "node_modules" / "esbuild" / "bin" / "esbuild"
+    command = (
+        "node", str(esbuild), *BUNDLED[site], "--bundle", "--format=esm", "--minify",
+        "--sourcemap", "--legal-comments=inline", "--charset=utf8", "--log-level=error",
+        f"--outdir={folder}",
+    )  # fmt: skip
+    _run(command, workspace / site, BUNDLE_SECONDS, f"bundle the site {site}")
+
+
+def _run(command: Sequence[str], folder: Path, seconds: float, what: str) -> None:
+    """Run a program of the nodejs wheel in ``folder``. Raises SitesError."""
+    program = Path(sys.executable).with_name(command[0])  # beside this Python
     try:
         subprocess.run(
-            [str(npm), "ci", "--ignore-scripts", "--loglevel=error"],
-            cwd=workspace,
+            [str(program), *command[1:]],
+            cwd=folder,
             check=True,
-            timeout=NPM_SECONDS,
+            timeout=seconds,
             capture_output=True,
             text=True,
         )
     except FileNotFoundError:
-        raise SitesError(f"The sites need npm, and {npm} is missing: run `make install`.") from None
+        raise SitesError(
+            f"The sites need {command[0]}, and {program} is missing: run `make install`."
+        ) from None
     except subprocess.TimeoutExpired:
-        raise SitesError(f"npm did not fetch the sites' modules in {NPM_SECONDS} s.") from None
+        raise SitesError(f"{command[0]} did not {what} in {seconds:.0f} s.") from None
     except subprocess.CalledProcessError as error:
         said = (error.stderr or error.stdout).strip().splitlines()
         raise SitesError(
-            f"npm could not fetch the sites' modules: {said[0] if said else error.returncode}"
+            f"{command[0]} could not {what}: {said[0] if said else error.returncode}"
         ) from None
-    done.touch()
 
 
 def main() -> None:

@@ -140,7 +140,9 @@ def panel_world(built: Path) -> Iterator[PanelWorld]:
         settings = control_panel_config(
             event_id=EVENT, region=REGION, public_api=panel.public, private_api=panel.private
         )
-        with served(Site(built, settings, [panel.public, panel.private])) as panel.panel:
+        with served(
+            Site(built, "control_panel", settings, [panel.public, panel.private])
+        ) as panel.panel:
             yield panel
     private.close()
     public.close()

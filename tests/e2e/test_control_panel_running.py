@@ -48,7 +48,7 @@ def test_an_operator_lets_a_visitor_in_and_ends_the_visit(running: RunningRoom, 
     expect(page.locator("#panel")).to_be_visible()
     visitor = running.join()
     place = running.place(visitor)
-    page.get_by_role("button", name="Refresh").click()
+    page.get_by_role("button", name="Refresh", exact=True).click()
     expect(page.locator("[data-figure=queue]")).to_have_text(f"{place:,}")
     if place > (standing := number(page, "serving")):
         assert running.token(visitor).status_code == 202
@@ -57,16 +57,16 @@ def test_an_operator_lets_a_visitor_in_and_ends_the_visit(running: RunningRoom, 
         expect(page.locator("[data-figure=serving]")).to_have_text(f"{place:,}")
     active = number(page, "active")
     assert running.token(visitor).status_code == 200
-    page.get_by_role("button", name="Refresh").click()
+    page.get_by_role("button", name="Refresh", exact=True).click()
     expect(page.locator("[data-figure=active]")).to_have_text(f"{active + 1:,}")
-    page.get_by_label("Request ID").first.fill(visitor)
+    page.get_by_label("Reference, queue number or request ID").fill(visitor)
     page.get_by_role("button", name="Look up", exact=True).click()
-    expect(page.locator("#visitor")).to_contain_text("holds a valid token")
+    expect(page.locator("#visitor")).to_contain_text("has a valid token")
     page.get_by_role("button", name="Mark completed…").click()
     page.get_by_role("dialog").get_by_role("button", name="Mark completed").click()
     expect(page.locator("#visitor")).to_contain_text("Completed")
     assert running.token(visitor).status_code == 410
-    expect(page.locator("#inlet-none")).to_contain_text("No inlet runs")
+    expect(page.locator("#inlet-none")).to_contain_text("No inlet is running")
     assert accessibility(page) == []
 
 
@@ -74,16 +74,16 @@ def test_the_message_reaches_visitors_through_the_edge(running: RunningRoom, pag
     sign_in(page, running)
     words = f"Doors open at {time.time():.0f}"
     page.get_by_label("Shown on the waiting page").fill(words)
-    page.get_by_role("button", name="Show message").click()
-    expect(page.locator("[data-answer=message]")).to_contain_text(words)
+    page.get_by_role("button", name="Publish message").click()
+    expect(page.locator("#message-now")).to_contain_text(words)
     end = time.monotonic() + 10  # the edge keeps an answer for a moment
     while running.ask("/status").json()["message"] != words:
         assert time.monotonic() < end
         time.sleep(0.2)
-    page.get_by_role("button", name="Check what visitors get").click()
+    page.get_by_role("button", name="Check the visitors’ view").click()
     expect(page.locator("[data-answer=message]")).to_contain_text(f"the message “{words}”")
-    page.get_by_role("button", name="Clear").click()
-    expect(page.locator("[data-answer=message]")).to_contain_text("no message now")
+    page.get_by_role("button", name="Remove message").click()
+    expect(page.locator("[data-answer=message]")).to_contain_text("Message removed")
 
 
 def test_wrong_keys_and_a_wrong_clock_are_told_apart(running: RunningRoom, page: Page) -> None:
@@ -93,5 +93,5 @@ def test_wrong_keys_and_a_wrong_clock_are_told_apart(running: RunningRoom, page:
     page.clock.install(time=time.time() + 3_600)
     sign_in(page, running)
     expect(error).to_contain_text(re.compile("(1 h|59 min .*) ahead of the API’s"))
-    page.get_by_role("button", name="Go on with the API’s time").click()
+    page.get_by_role("button", name="Use the API’s time").click()
     expect(page.locator("#panel")).to_be_visible()

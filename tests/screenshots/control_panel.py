@@ -110,7 +110,7 @@ def live(tab: Page, room: PanelWorld) -> None:
     tab.locator("#message").fill(MESSAGE)
     tab.locator("#message-form [type=submit]").click()
     expect(tab.locator("#log li")).to_have_count(3)
-    tab.locator("#request-id").fill(line[37])
+    tab.locator("#sought").fill(line[37])
     tab.locator("#visitor-form button").click()
     expect(tab.locator("#visitor")).to_be_visible()
     tab.locator("#admit-by").fill("250")

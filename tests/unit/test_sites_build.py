@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -25,10 +26,50 @@ def test_each_site_has_its_page_and_no_configuration_of_anybody(built: dict[str,
         assert not names & {"config.json", "package.json", "test", "node_modules"}
 
 
-def test_the_control_panel_brings_its_npm_modules_along(built: dict[str, Path]) -> None:
-    names = {file.name for file in (built["control_panel"] / "vendor").iterdir()}
-    assert names == {"aws4fetch.esm.js", "uPlot.esm.js", "uPlot.min.css"}
-    assert not (built["waiting_room"] / "vendor").exists()
+def test_the_control_panel_is_one_script_and_one_style_sheet(built: dict[str, Path]) -> None:
+    names = {
+        str(file.relative_to(built["control_panel"])) for file in built["control_panel"].rglob("*")
+    }
+    assert names == {
+        "index.html",
+        "icon.svg",
+        "panel.js",
+        "panel.js.map",
+        "panel.css",
+        "panel.css.map",
+    }
+    script = (built["control_panel"] / "panel.js").read_text()
+    assert not re.search(r"""\bimport\s*[("'{*]|\bfrom\s*["']""", script.split("//# source")[0])
+    assert "@import" not in (built["control_panel"] / "panel.css").read_text()
+
+
+def test_the_source_map_has_the_panel_s_own_files_whole(built: dict[str, Path]) -> None:
+    found = json.loads((built["control_panel"] / "panel.js.map").read_text())
+    sources = {Path(name).name: text for name, text in
+               zip(found["sources"], found["sourcesContent"], strict=True)}  # fmt: skip
+    folder = ROOT / sites.WORKSPACE / "control_panel"
+    for file in folder.glob("*.js"):
+        assert sources[file.name] == file.read_text()
+    assert {"aws4fetch.esm.mjs", "uPlot.esm.js"} <= set(sources)
+
+
+def test_a_folder_of_modules_that_others_share_is_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, shared = tmp_path / sites.WORKSPACE, tmp_path / "shared"
+    workspace.mkdir(parents=True)
+    shared.mkdir()
+    (shared / "kept.js").write_text("")
+    (workspace / "package-lock.json").write_text("{}")
+    (workspace / "node_modules").symlink_to(shared)
+
+    def npm(*_: object, **__: object) -> None:
+        (workspace / "node_modules").mkdir()  # fails where the link is still there
+
+    monkeypatch.setattr(sites.subprocess, "run", npm)
+    sites.install(tmp_path)
+    assert (shared / "kept.js").exists()
+    assert (workspace / "node_modules" / ".package-lock.json").exists()
 
 
 def test_a_build_leaves_nothing_of_the_build_before(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The private API as the panel calls it: one method for each thing, one call for each method. */
 
+import { EXPIRED, INLET, MESSAGE, MOVED, RESET, VISITOR, fits } from './answers.js';
 import { CallError, explain, explainSilence } from './errors.js';
 import { readFigures } from './figures.js';
 
-const ELSE = 'Something else answers at this address. Check the address of the private API.';
+const ELSE = 'The answer did not come from the private API. Check its address. On a public network, sign in to the network first.';
 const TIMEOUT = 10; // seconds; the API itself gives up before
 
 /**
@@ -30,50 +31,61 @@ export class PrivateApi {
     return this.#eventId;
   }
 
-  /** All figures, in one call. */
+  /** All figures, in one call; with `toldAt`, the API's own time in epoch ms, or null. */
   async figures() {
-    const answer = await this.#get('/metrics');
+    const { body, toldAt } = await this.#get('/metrics');
     try {
-      return readFigures(answer);
+      const now = Number.isFinite(body.now) ? body.now * 1000 : toldAt;
+      return Object.freeze({ ...readFigures(body), toldAt: now });
     } catch {
       throw new CallError('address', ELSE, { status: 200 });
     }
   }
 
-  increment(by) {
-    return this.#post('/increment_serving_counter', { increment_by: by });
+  /** Move the serving position; a call that is repeated with its `callId` moves it once. */
+  increment(by, callId) {
+    return this.#change('/increment_serving_counter', { increment_by: by, call_id: callId }, MOVED);
   }
 
   setMessage(message) {
-    return this.#post('/update_message', { message });
+    return this.#change('/update_message', { message }, MESSAGE);
   }
 
-  lookUp(requestId) {
-    return this.#get('/request_status', { request_id: requestId });
+  /** `sought`: `{request_id}`, `{queue_number}` or `{reference}`. */
+  lookUp(sought) {
+    return this.#look('/request_status', sought, VISITOR);
   }
 
-  /** `status`: 1 completed, -1 abandoned. */
-  endSession(requestId, status) {
-    return this.#post('/update_session', { request_id: requestId, status });
+  /** `status`: 1 completed, -1 abandoned; repeated with its `callId`, it ends the session once. */
+  endSession(requestId, status, callId) {
+    return this.#change('/update_session', { request_id: requestId, status, call_id: callId }, {});
   }
 
   /** A page of expired tokens; `mark` is the one that the page before gave. */
   expiredTokens(limit, mark = null) {
-    return this.#get('/expired_tokens', { limit, ...(mark ? { next_token: mark } : {}) });
+    return this.#look('/expired_tokens', { limit, ...(mark ? { next_token: mark } : {}) }, EXPIRED);
   }
 
   inlet() {
-    return this.#get('/inlet');
+    return this.#look('/inlet', {}, INLET);
   }
 
   /** `change`: `{paused}` or `{targets}`. */
   changeInlet(change) {
-    return this.#post('/inlet', change);
+    return this.#change('/inlet', change, INLET);
   }
 
   /** Reset the line whose generation the operator saw; another one is refused. */
   reset(generation) {
-    return this.#post('/reset_initial_state', { generation });
+    return this.#change('/reset_initial_state', { generation }, RESET);
+  }
+
+  async #look(path, query, shape) {
+    return checked((await this.#get(path, query)).body, shape, false);
+  }
+
+  async #change(path, content, shape) {
+    return checked((await this.#post(path, content)).body, shape, true);
   }
 
   #get(path, query = {}) {
@@ -107,12 +119,13 @@ export class PrivateApi {
       throw explainSilence({ error, online, blocked: await this.#blocked(url), changes, timeout: TIMEOUT });
     }
     const body = parsed(text);
+    const serverTime = Date.parse(answer.headers.get('Date') ?? '');
     if (!answer.ok || answer.status === 202) {
       throw explain({
         status: answer.status,
         body,
         changes,
-        serverTime: Date.parse(answer.headers.get('Date') ?? ''),
+        serverTime,
         localTime: this.#clock(),
         retryAfter: Number(answer.headers.get('Retry-After')) || 0,
       });
@@ -120,8 +133,14 @@ export class PrivateApi {
     if (body === null) {
       throw new CallError('address', ELSE, { status: answer.status, unsure: changes });
     }
-    return body;
+    return { body, toldAt: Number.isFinite(serverTime) ? serverTime : null };
   }
+}
+
+/** An answer as it must be; an empty or strange one is not the API's, whatever its status. */
+function checked(body, shape, changes) {
+  if (!fits(body, shape)) throw new CallError('address', ELSE, { status: 200, unsure: changes });
+  return body;
 }
 
 function parsed(text) {

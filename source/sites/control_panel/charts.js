@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The figures over time: three small charts on one time axis, and the same as a table. */
 
+import uPlot from 'uplot';
 import { byId, make, write } from './dom.js';
 import { count, rate, span, time } from './format.js';
 import { columns, sampled } from './history.js';
-import uPlot from './vendor/uPlot.esm.js';
 
 const HEIGHT = 150;
 const SHORTEST = 120; // seconds that are shown at least
@@ -47,6 +47,10 @@ export class Charts {
 
   /** Show the history as it stands. */
   show() {
+    const [begin] = this.#history.points;
+    write(byId('charts-since'), begin
+      ? `Recorded by this page since ${time(begin.at * 1000)}. Earlier figures are not available.`
+      : '');
     const { from, to, points } = this.#span();
     for (const chart of this.#charts) {
       const names = chart.lines.map((line) => line.name);
@@ -55,11 +59,6 @@ export class Charts {
       this.#say(chart, points);
     }
     if (byId('figures-table').open) this.#fillTable(points);
-  }
-
-  /** The points that are shown now. */
-  get points() {
-    return this.#span().points;
   }
 
   #span() {
@@ -156,10 +155,10 @@ export function summary(lines, points) {
   const over = span(points.at(-1).at - points[0].at);
   return lines.map(({ name, label, say }) => {
     const values = points.map((point) => point[name]).filter((value) => value !== null);
-    if (values.length === 0) return `${label} not known yet`;
+    if (values.length === 0) return `${label} unknown so far`;
     const [low, high] = [Math.min(...values), Math.max(...values)];
     return `${label} now ${say(values.at(-1))}, between ${say(low)} and ${say(high)} in the last ${over}`;
-  }).join('; ') + '. The table below has the values.';
+  }).join('; ') + '. The table below shows the values.';
 }
 
 function short(number) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The one dialog that asks before something that cannot be taken back. */
+/** The one dialog that asks before something that cannot be taken back, or is probably a mistake. */
 
 import { byId, markWrong, write } from './dom.js';
+
+const THINK = 400; // milliseconds before the dialog can be agreed to: a second click is no answer
 
 /**
  * Ask; promises whether the operator agreed. With `typed` they have to type exactly that.
@@ -9,22 +11,27 @@ import { byId, markWrong, write } from './dom.js';
  */
 export function confirmed({ title, words, action, typed = '', danger = true }) {
   const dialog = byId('confirm');
+  if (dialog.open) return Promise.resolve(false);
   const form = dialog.querySelector('form');
   const input = byId('confirm-typed');
+  const yes = byId('confirm-yes');
   write(byId('confirm-title'), title);
   write(byId('confirm-words'), words);
-  write(byId('confirm-yes'), action);
-  byId('confirm-yes').classList.toggle('danger', danger);
+  write(yes, action);
+  yes.classList.toggle('danger', danger);
   byId('confirm-typing').hidden = !typed;
-  write(byId('confirm-label'), `Type ${typed} to go on`);
+  write(byId('confirm-label'), `Type ${typed} to confirm`);
   write(byId('confirm-wrong'), '');
   markWrong(input, false);
   input.value = '';
+  yes.disabled = !typed; // typing takes longer than a second click
+  const ready = setTimeout(() => { yes.disabled = false; }, THINK);
 
   return new Promise((resolve) => {
     let agreed = false;
     form.onsubmit = (event) => {
       event.preventDefault();
+      if (yes.disabled) return;
       if (typed && input.value !== typed) {
         markWrong(input, true);
         write(byId('confirm-wrong'), `That is not ${typed}.`);
@@ -36,6 +43,7 @@ export function confirmed({ title, words, action, typed = '', danger = true }) {
     };
     byId('confirm-no').onclick = () => dialog.close();
     dialog.onclose = () => {
+      clearTimeout(ready);
       input.value = '';
       resolve(agreed);
     };

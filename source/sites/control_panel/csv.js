@@ -1,18 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Comma-separated values by RFC 4180 that a spreadsheet cannot take for formulas. */
+/**
+ * Tables as text that a spreadsheet opens as it is: RFC 4180, but with the separator and the decimal
+ * sign of the operator's language; no text in them can be taken for a formula.
+ */
 
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/u;
-const QUOTED = /[",\r\n]/;
+const QUOTED = /[",;\t\r\n]/;
+
+/** How spreadsheets in a language write tables: where the comma is a decimal sign, `;` separates. */
+export function formOf(language) {
+  const parts = new Intl.NumberFormat(language).formatToParts(1.5);
+  const comma = parts.find((part) => part.type === 'decimal')?.value === ',';
+  return comma ? { separator: ';', decimal: ',' } : { separator: ',', decimal: '.' };
+}
+
+/** The form for the language of this browser. */
+export function formHere() {
+  return formOf(globalThis.navigator?.language);
+}
 
 /** One table: a row of names, then the rows; lines end with CRLF. */
-export function toCsv(names, rows) {
-  return [names, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
+export function toCsv(names, rows, form = formHere()) {
+  const line = (row) => row.map((value) => cell(value, form)).join(form.separator);
+  return `${[names, ...rows].map(line).join('\r\n')}\r\n`;
 }
 
 /** A text that begins like a formula gets an apostrophe before it; numbers stay numbers. */
-function cell(value) {
+function cell(value, { decimal }) {
   if (value === null || value === undefined) return '';
-  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : '';
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value).replace('.', decimal) : '';
   let text = String(value);
   if (FORMULA.test(text.trimStart()) || FORMULA.test(text)) text = `'${text}`;
   return QUOTED.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
@@ -35,23 +51,25 @@ export const FIGURES = [
 ];
 
 /** The points of a history, one a row. */
-export function figuresCsv(points) {
+export function figuresCsv(points, form = formHere()) {
   return toCsv(
     FIGURES.map(([name]) => name),
     points.map((point) => FIGURES.map(([, value]) => value(point))),
+    form,
   );
 }
 
 /** A page of expired tokens. */
-export function expiredCsv(eventId, requestIds) {
-  return toCsv(['event_id', 'request_id'], requestIds.map((id) => [eventId, id]));
+export function expiredCsv(eventId, requestIds, form = formHere()) {
+  return toCsv(['event_id', 'request_id'], requestIds.map((id) => [eventId, id]), form);
 }
 
-/** The log of what was done here, oldest first. */
-export function logCsv(entries) {
+/** The log of this session, oldest first. */
+export function logCsv(entries, form = formHere()) {
   return toCsv(
     ['time', 'action', 'outcome', 'answer'],
     entries.map((entry) => [new Date(entry.at).toISOString(), entry.action, entry.outcome, entry.said]),
+    form,
   );
 }
 

@@ -10,8 +10,9 @@ export class CallError extends Error {
   /**
    * `unsure`: it may have been done all the same. `ahead`: seconds that this device's clock is
    * ahead of the API's (negative: behind), when that is why. `retryAfter`: seconds, when told.
+   * `own`: the room itself said so, and nothing between here and there.
    */
-  constructor(kind, text, { status = 0, unsure = false, ahead = null, retryAfter = 0 } = {}) {
+  constructor(kind, text, { status = 0, unsure = false, ahead = null, retryAfter = 0, own = false } = {}) {
     super(text);
     this.name = 'CallError';
     this.kind = kind;
@@ -19,6 +20,7 @@ export class CallError extends Error {
     this.unsure = unsure;
     this.ahead = ahead;
     this.retryAfter = retryAfter;
+    this.own = own;
   }
 }
 
@@ -30,33 +32,36 @@ const REFUSALS = [
   [/security token included in the request is invalid|unrecognizedclient/i, 'keys',
     'AWS does not know this access key. Check the access key ID. Temporary keys also need their session token.'],
   [/credential should be scoped to a valid region/i, 'region',
-    'The region is not the one of this API. Check the region.'],
+    'This API is in another region. Check the region.'],
   [/signature we calculated does not match/i, 'keys',
-    'The secret access key does not belong to this access key ID, or the region is not the one of this API.'],
+    'The secret access key does not belong to this access key ID, or this API is in another region.'],
   [/not authorized|explicit deny|accessdenied/i, 'rights',
-    'The keys are good, but they may not do this. They need the right execute-api:Invoke on this API: ask to be added to the operators’ group.'],
+    'These keys are valid, but not allowed to do this. They need execute-api:Invoke on this API: ask to be added to an operators’ group.'],
   [/missing authentication token/i, 'address',
-    'The API does not know this address. Check the endpoint: it ends with the name of its stage.'],
+    'The API does not know this address. Check the address of the private API: it ends with the name of its stage.'],
 ];
 
 /** The error of an answer that is not a success. `body` is what was parsed of it, or null. */
 export function explain({ status, body, serverTime, localTime, retryAfter = 0, changes = false }) {
   const said = sentence(body);
-  const more = { status, retryAfter, unsure: changes && status >= 500 };
+  const own = typeof body?.error === 'string';
+  const more = { status, retryAfter, own, unsure: changes && status >= 500 && status !== 511 };
+  if (status === 407) return new CallError('proxy', 'A proxy on this network asks for a sign-in first.', more);
+  if (status === 511) return new CallError('portal', 'This network asks for a sign-in first. Open any web page to sign in to it.', more);
   if (status === 401 || status === 403) {
     const [, kind, words] = REFUSALS.find(([pattern]) => pattern.test(said)) ?? [
-      null, 'forbidden', 'The API refused the call. A resource policy or a firewall may stand in front of it.',
+      null, 'forbidden', 'The API refused the call. A resource policy or a firewall may be the reason.',
     ];
     if (kind !== 'clock') return new CallError(kind, words, more);
     const ahead = clockAhead(said, serverTime, localTime);
     return new CallError('clock', clockWords(ahead), { ...more, ahead });
   }
-  if (status === 429) return new CallError('busy', 'The API takes no more calls for a moment.', more);
+  if (status === 429) return new CallError('busy', `The API is busy and takes no more calls for ${retryAfter ? span(retryAfter) : 'a moment'}.`, more);
   if (status >= 500) {
     return new CallError('down', `The API failed with status ${status}${said ? `: ${said}` : ''}.`, more);
   }
   if (status === 404 && !said) {
-    return new CallError('address', 'Nothing answers at this address. Check the endpoint.', more);
+    return new CallError('address', 'There is no private API at this address. Check the address.', more);
   }
   return new CallError('refused', said ? asSentence(said) : `The API answered with status ${status}.`, more);
 }
@@ -71,10 +76,10 @@ export function explainSilence({ error, online = true, blocked = false, changes 
     return new CallError('offline', 'This device is offline.', { unsure: changes });
   }
   if (error?.name === 'TimeoutError' || error?.name === 'AbortError') {
-    return new CallError('silent', `No answer came within ${timeout} s.`, { unsure: changes });
+    return new CallError('silent', `No answer within ${timeout} s.`, { unsure: changes });
   }
   return new CallError('unreachable',
-    'The API cannot be reached. It may be down, the address may be wrong, or a network may stand between.',
+    'The API cannot be reached. It may be down, its address may be wrong, or this network may block it.',
     { unsure: changes });
 }
 
@@ -91,9 +96,9 @@ export function clockAhead(said, serverTime, localTime) {
 function clockWords(ahead) {
   const rule = 'AWS refuses calls whose time is more than 5 minutes off.';
   if (ahead === null) return `This device’s clock is wrong. ${rule} Set the clock.`;
-  if (Math.abs(ahead) < 60) return `The API found the call’s time out of range, though the clocks agree. Try again.`;
+  if (Math.abs(ahead) < 60) return `The API refused the time of the call, although the clocks agree. Try again.`;
   const off = `${span(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} the API’s`;
-  return `This device’s clock is ${off}. ${rule} Set the clock, or go on with the API’s time.`;
+  return `This device’s clock is ${off}. ${rule} Set the clock, or use the API’s time.`;
 }
 
 function sentence(body) {

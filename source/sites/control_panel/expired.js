@@ -40,11 +40,11 @@ export class ExpiredCard {
 
   async #load(marks) {
     const page = marks.length;
-    const answer = await this.#desk.act(
+    const answer = await this.#desk.look(
       this.#card,
       `List expired tokens, page ${count(page)}`,
       (api) => api.expiredTokens(PAGE, marks.at(-1)),
-      ({ request_ids: ids }) => (ids.length ? `${some(ids.length, 'expired token')} on this page.` : 'No expired tokens here.'),
+      ({ request_ids: ids }) => (ids.length ? `${some(ids.length, 'expired token')} on this page.` : 'No expired tokens.'),
     );
     if (answer === null) return;
     this.#marks = marks;
@@ -56,12 +56,12 @@ export class ExpiredCard {
   #show() {
     const ids = this.#ids ?? [];
     const list = byId('expired-list');
-    write(byId('expired-load'), this.#ids === null ? 'List' : 'List anew');
+    write(byId('expired-load'), this.#ids === null ? 'Show list' : 'Refresh list');
     byId('expired-before').disabled = this.#marks.length < 2;
     byId('expired-next').disabled = !this.#next;
     byId('expired-csv').disabled = ids.length === 0;
     byId('expired-where').hidden = this.#ids === null;
-    write(byId('expired-where'), `Page ${count(this.#marks.length)}${this.#next ? '' : ', the last'}.`);
+    write(byId('expired-where'), `Page ${count(this.#marks.length)}${this.#next ? '' : ' (last page)'}`);
     list.hidden = ids.length === 0;
     list.setAttribute('start', (this.#marks.length - 1) * PAGE + 1);
     list.replaceChildren(...ids.map((id) => {

@@ -11,11 +11,12 @@ const NEEDED = [
  *
  * `called`: positions whose turn has come; the serving position may be ahead of the queue.
  * `placesOpen`: of these, those that neither took a token, nor expired, nor are empty; never negative.
- * `ahead`: how many who join next go straight through.
+ * `ahead`: how many who join next go straight through. `serverRate`: admissions a minute as the room
+ * itself measures them, or null.
  */
 export function readFigures(answer) {
   for (const name of NEEDED) {
-    if (!Number.isFinite(answer?.[name])) throw new TypeError(`the answer has no ${name}`);
+    if (!Number.isFinite(answer?.[name]) || answer[name] < 0) throw new TypeError(`the answer has no ${name}`);
   }
   const serving = answer.serving_counter;
   const queue = answer.queue_counter;
@@ -40,11 +41,12 @@ export function readFigures(answer) {
     positionsExpired: answer.positions_expired,
     holes: answer.holes,
     generation: answer.generation,
+    serverRate: known(answer.admission_rate_per_minute),
     message: typeof answer.message === 'string' ? answer.message : '',
     stale: staleFigures(answer.stale),
-    sweepAge: age(answer.sweep_age),
-    reconciliationAge: age(answer.reconciliation_age),
-    admissionAge: age(answer.admission_age),
+    sweepAge: known(answer.sweep_age),
+    reconciliationAge: known(answer.reconciliation_age),
+    admissionAge: known(answer.admission_age),
   });
 }
 
@@ -61,9 +63,20 @@ function staleFigures(names) {
   return Object.freeze([...new Set(found)]);
 }
 
-/** Seconds, or null when they are not known. */
-function age(value) {
-  return Number.isFinite(value) ? value : null;
+/** A number from 0, or null when it is not known. */
+function known(value) {
+  return Number.isFinite(value) && value >= 0 ? value : null;
+}
+
+/**
+ * Whether figures are newer than those that are shown. Answers are ordered by the line and by the
+ * API's own time; one without a time is older than any that has one.
+ */
+export function isNewer(figures, shown) {
+  if (shown === null) return true;
+  if (figures.generation !== shown.generation) return figures.generation > shown.generation;
+  if (shown.toldAt === null) return true;
+  return figures.toldAt !== null && figures.toldAt >= shown.toldAt;
 }
 
 /** What a move of the serving position by `by` will do: where it goes, whose turn comes or is taken back. */

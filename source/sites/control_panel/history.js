@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The figures of this sitting, in memory, and the rates that follow from successive answers. */
+/** The figures since the sign-in, in memory, and the rates that follow from successive answers. */
 
 export const RATE_SPAN = 60; // seconds that a rate is taken over
 export const GAP = 30; // seconds without an answer after which a chart's line is broken
@@ -21,7 +21,8 @@ export class History {
 
   /**
    * Add the figures of a moment (epoch seconds); answers the point: the figures with `at`,
-   * `joinRate` and `admissionRate` (per minute; null when not known yet) and `gap`.
+   * `joinRate` and `admissionRate` (per minute; null when not known yet) and `gap`. Admissions are
+   * as the room measures them, where it does.
    *
    * Another generation begins a new line: no rate reaches across a reset.
    */
@@ -34,6 +35,7 @@ export class History {
       at,
       gap: Boolean(before) && (!sameLine || at - before.at > GAP),
       ...(sameLine ? this.#rates(at, figures) : { joinRate: null, admissionRate: null }),
+      ...(Number.isFinite(figures.serverRate) ? { admissionRate: figures.serverRate } : {}),
     };
     this.#points.push(point);
     this.#thin(at);

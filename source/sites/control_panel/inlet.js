@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The inlet: which strategy lets visitors in by itself, its targets, and pausing it. */
+/** The inlet: which strategy lets visitors in by itself, how it stands, its targets, and pausing it. */
 
 import { cardOf } from './desk.js';
 import { byId, make, write } from './dom.js';
-import { count, some, time } from './format.js';
+import { count, rate, some, span, time } from './format.js';
 
-export const EVERY = 30; // seconds between looks at the inlet, apart from the figures
+export const EVERY = 30; // seconds between looks for an inlet while there is none
+export const SILENT = 180; // seconds without a run after which an inlet counts as stopped
+const REPORT_LIFE = 120; // seconds that a site's own report holds
 
 export const STRATEGIES = {
-  Periodic: 'lets a fixed number of visitors in each minute',
-  MaxSize: 'keeps the site full: whoever leaves makes room for the next',
-  Automatic: 'keeps as many visitors inside as the target says, as fast as the site allows',
+  Periodic: 'lets in a fixed number of visitors each minute',
+  MaxSize: 'keeps the site full: each visitor who leaves makes room for the next',
+  Automatic: 'fills the site up to the target, as fast as the site allows',
 };
 export const TARGETS = {
-  increment_by: ['Visitors per minute', 'let in each minute'],
-  max_size: ['Visitors inside, at most', 'active tokens and open places'],
-  active: ['Visitors inside, aimed at', 'active tokens'],
+  increment_by: ['Visitors per minute', ''],
+  max_size: ['Visitors on the site, at most', 'active tokens and open turns'],
+  active: ['Visitors on the site, target', 'active tokens'],
   per_minute: ['New visitors per minute, at most', ''],
-  min_per_minute: ['New visitors per minute, at least', 'also while the site reports trouble'],
+  min_per_minute: ['New visitors per minute, at least', 'even when the site reports problems'],
 };
 
 export class InletCard {
   #desk;
   #card = cardOf(byId('inlet-form'));
   #shown = null;
-  #timer = null;
+  #lookedAt = -Infinity;
 
   constructor(desk) {
     this.#desk = desk;
@@ -32,45 +34,41 @@ export class InletCard {
       event.preventDefault();
       this.#saveTargets();
     });
-    byId('inlet-pause').addEventListener('click', () => this.#pause(!this.#shown.paused));
+    byId('inlet-pause').addEventListener('click', () => this.#shown && this.#pause(!this.#shown.paused));
     byId('inlet-reload').addEventListener('click', () => this.look(true));
   }
 
-  /** Look now, and every half minute while the page is seen and not paused. */
-  start(goesOn) {
-    this.stop();
-    this.look();
-    this.#timer = setInterval(() => goesOn() && this.look(), EVERY * 1000);
-  }
-
-  stop() {
-    clearInterval(this.#timer);
-    this.#timer = null;
+  /** Look with each refresh of the figures; now and then where there is no inlet. */
+  follow() {
+    if (this.#shown !== null || performance.now() - this.#lookedAt >= EVERY * 1000) this.look();
   }
 
   clear() {
     this.#shown = null;
+    this.#lookedAt = -Infinity;
     this.#desk.tell(this.#card, 'done', '');
-    this.#none('Looking for an inlet…');
+    this.#none('Checking for an inlet…');
   }
 
   /** Ask which inlet runs. `aloud`: the operator asked, so answer in any case. */
   async look(aloud = false) {
     const { api } = this.#desk;
     if (api === null || this.#card.dataset.busy) return;
+    this.#lookedAt = performance.now();
     try {
       const answer = await api.inlet();
       if (api !== this.#desk.api || this.#card.dataset.busy) return;
       this.#show(answer);
-      if (aloud) this.#desk.tell(this.#card, 'done', `As of ${time(Date.now())}.`);
+      if (aloud) this.#desk.tell(this.#card, 'done', 'Up to date.');
     } catch (error) {
       if (api !== this.#desk.api) return;
-      if (error.status === 404) {
+      if (error.status === 404 && error.own) {
         this.#shown = null;
-        this.#none('No inlet runs for this event: the serving position moves by hand.');
-      } else if (this.#shown === null || aloud) {
-        if (this.#shown === null) this.#none('Not known.');
-        this.#desk.tell(this.#card, 'refused', error.message);
+        this.#none('No inlet is running for this event. The serving position is moved by hand.');
+      } else {
+        if (this.#shown === null) this.#none('Unknown.');
+        else this.#stand({ state: 'stale', words: 'Unknown' });
+        if (this.#shown === null || aloud) this.#desk.tell(this.#card, 'refused', error.message);
       }
     }
   }
@@ -78,7 +76,7 @@ export class InletCard {
   async #pause(paused) {
     const answer = await this.#desk.act(this.#card, paused ? 'Pause the inlet' : 'Resume the inlet',
       (api) => api.changeInlet({ paused }),
-      (now) => (now.paused ? 'The inlet is paused: it lets nobody in.' : 'The inlet runs again.'));
+      (now) => (now.paused ? 'The inlet is paused and lets no one in.' : 'The inlet is running again.'));
     if (answer) this.#show(answer);
   }
 
@@ -91,7 +89,7 @@ export class InletCard {
     }
     const answer = await this.#desk.act(this.#card, 'Change the inlet’s targets',
       (api) => api.changeInlet({ targets }),
-      (now) => `The targets are now: ${targetWords(now.targets)}.`);
+      (now) => `New targets: ${targetWords(now.targets)}.`);
     if (answer) this.#show(answer, true);
   }
 
@@ -102,15 +100,24 @@ export class InletCard {
     write(byId('inlet-none'), words);
   }
 
+  #stand({ state, words }) {
+    byId('inlet-state').hidden = false;
+    byId('inlet-state').dataset.state = state;
+    write(byId('inlet-state'), words);
+  }
+
   #show(inlet, saved = false) {
     const before = this.#shown;
+    const now = (this.#desk.figures?.toldAt ?? Date.now()) / 1000;
     this.#shown = inlet;
     byId('inlet-none').hidden = true;
     byId('inlet-body').hidden = false;
-    byId('inlet-state').hidden = false;
-    byId('inlet-state').dataset.state = inlet.paused ? 'paused' : 'live';
-    write(byId('inlet-state'), inlet.paused ? 'Paused' : 'Running');
-    write(byId('inlet-what'), `${inlet.strategy}: ${STRATEGIES[inlet.strategy] ?? 'a strategy this page does not know'}.`);
+    this.#stand(standing(inlet, now));
+    write(byId('inlet-what'), `${inlet.strategy}: ${STRATEGIES[inlet.strategy] ?? 'unknown to this page'}.`);
+    const brakes = brakeWords(inlet, now);
+    byId('inlet-brake').hidden = brakes === '';
+    byId('inlet-brake').dataset.state = inlet.alarm?.brakes || inlet.alarm?.state === 'MISSING' ? 'warn' : '';
+    write(byId('inlet-brake'), brakes);
     write(byId('inlet-last'), lastWords(inlet.last));
     write(byId('inlet-pause'), inlet.paused ? 'Resume inlet' : 'Pause inlet');
     this.#fields(before?.targets ?? {}, inlet.targets, saved);
@@ -152,9 +159,55 @@ export function targetWords(targets) {
     .join('; ');
 }
 
+/** How an inlet stands, as the state of its chip and in words. `now` is in epoch seconds. */
+export function standing(inlet, now) {
+  const { alarm, last, paused, strategy } = inlet;
+  if (paused) return { state: 'paused', words: 'Paused' };
+  if (!last) return { state: 'paused', words: 'Not started' };
+  if (/start time has not come/.test(last.reason)) return { state: 'paused', words: 'Scheduled' };
+  if (/end time has passed/.test(last.reason)) return { state: 'paused', words: 'Ended' };
+  if (strategy !== 'MaxSize' && now - last.at > SILENT) {
+    return { state: 'stale', words: `No run for ${span(now - last.at)}` };
+  }
+  if (alarm?.state === 'MISSING') return { state: 'stale', words: 'Alarm missing' };
+  if (alarm?.brakes) {
+    return strategy === 'Automatic' ? { state: 'paused', words: 'Slowed' } : { state: 'stale', words: 'Held by alarm' };
+  }
+  if (strategy === 'Automatic' && isUnwell(inlet.health, now)) return { state: 'paused', words: 'Slowed' };
+  return { state: 'live', words: 'Running' };
+}
+
+const ALARM_STATES = {
+  OK: 'OK',
+  ALARM: 'in ALARM',
+  INSUFFICIENT_DATA: 'has insufficient data',
+  MISSING: 'does not exist',
+  UNREADABLE: 'cannot be read',
+};
+
+/** What slows or holds the inlet, and how its alarm stands; empty where there is no alarm. */
+export function brakeWords({ alarm, paused, pace_per_minute: pace, health, strategy }, now) {
+  const slowed = Number.isFinite(pace) ? `Slowed to ${rate(pace)}/min` : 'Slowed';
+  if (!alarm) {
+    if (strategy !== 'Automatic' || paused || !isUnwell(health, now)) return '';
+    return now - health.at > REPORT_LIFE
+      ? `${slowed}: no report from the site for ${span(now - health.at)}.`
+      : `${slowed}: the site reports a health of ${Math.round(health.value * 100)}%.`;
+  }
+  const state = ALARM_STATES[alarm.state];
+  if (!state) return `Alarm ${alarm.name}: not checked while the inlet is stopped.`;
+  if (!alarm.brakes) return alarm.state === 'OK' ? `Alarm ${alarm.name}: OK.` : `Alarm ${alarm.name} ${state}; the inlet continues.`;
+  const why = alarm.state === 'ALARM' ? `alarm ${alarm.name}` : `alarm ${alarm.name} ${state}`;
+  return strategy === 'Automatic' ? `${slowed}: ${why}.` : `No one is let in: ${why}${alarm.state === 'ALARM' ? ' is in ALARM' : ''}.`;
+}
+
+function isUnwell(health, now) {
+  return Boolean(health) && (health.value < 1 || now - health.at > REPORT_LIFE);
+}
+
 /** The inlet's last decision in words. */
 export function lastWords(last) {
-  if (!last) return 'It has decided nothing yet.';
-  const did = last.increment > 0 ? `let ${some(last.increment, 'visitor')} in` : 'let nobody in';
-  return `At ${time(last.at * 1000)} it ${did}${last.reason ? `: ${last.reason}` : ''}.`;
+  if (!last) return 'No run yet.';
+  const did = last.increment > 0 ? `let in ${some(last.increment, 'visitor')}` : 'let no one in';
+  return `Last run ${time(last.at * 1000)}: ${did}${last.reason ? ` (${last.reason})` : ''}.`;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What was done in this sitting and what the API answered, newest first. */
+/** What was done since the sign-in and what the API answered, newest first. */
 
 import { fileName, logCsv } from './csv.js';
 import { byId, download, make } from './dom.js';
 import { time } from './format.js';
 
 const KEPT = 500;
-const OUTCOMES = { done: 'Done', refused: 'Refused', unsure: 'Not sure' };
+const OUTCOMES = { done: 'Done', refused: 'Failed', unsure: 'Unconfirmed', seen: 'Noted' };
 
 export class ActionLog {
   #entries = [];
@@ -18,7 +18,7 @@ export class ActionLog {
     });
   }
 
-  /** `outcome`: "done", "refused" or "unsure"; screen readers hear the entry. */
+  /** `outcome`: "done", "refused", "unsure", or "seen" of what others did; screen readers hear it. */
   add(action, outcome, said) {
     const entry = { at: Date.now(), action, outcome, said };
     this.#entries.push(entry);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The operator's message, and what visitors get from the public side. */
 
+import { STATUS, fits } from './answers.js';
 import { cardOf } from './desk.js';
 import { byId, markWrong, write } from './dom.js';
 import { count } from './format.js';
 
-export const LONGEST = 500; // characters, as the API counts them
+export const LONGEST = 500; // characters, as the API counts them: code points
 
 export class MessageCard {
   #desk;
   #card = cardOf(byId('message-form'));
-  #shown = '';
+  #shown = null; // the message that stands; null before any figures
   #edited = false;
 
   constructor(desk) {
@@ -21,46 +22,54 @@ export class MessageCard {
     });
     byId('message-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#send(byId('message').value.trim());
+      this.#send(byId('message').value);
     });
     byId('message-clear').addEventListener('click', () => this.#send(''));
     byId('check-public').addEventListener('click', () => this.#check());
   }
 
-  /** Follow what stands, unless the operator is writing. */
-  show(figures) {
-    if (figures.message === this.#shown && this.#edited) return;
-    this.#shown = figures.message;
-    if (!this.#edited && byId('message').value !== figures.message) byId('message').value = figures.message;
-    this.#left();
+  /** Follow what stands; what the operator is writing stays. */
+  show({ message }) {
+    if (this.#shown !== null && message !== this.#shown) {
+      this.#desk.log.add('Message changed elsewhere', 'seen', standsWords(message));
+    }
+    this.#stands(message);
   }
 
   clear() {
-    this.#shown = '';
+    this.#shown = null;
     this.#edited = false;
     byId('message').value = '';
+    write(byId('message-now'), '');
     this.#desk.tell(this.#card, 'done', '');
     byId('check-public').hidden = !this.#desk.publicApi;
     this.#left();
   }
 
+  #stands(message) {
+    this.#shown = message;
+    write(byId('message-now'), standsWords(message));
+    if (!this.#edited && byId('message').value !== message) byId('message').value = message;
+    this.#left();
+  }
+
   async #send(text) {
-    if ([...text].length > LONGEST) {
+    if (lengthOf(text) > LONGEST) {
       this.#desk.tell(this.#card, 'refused', `The message is longer than ${LONGEST} characters.`);
       return;
     }
-    const answer = await this.#desk.act(
+    await this.#desk.act(
       this.#card,
-      text ? 'Show message' : 'Clear message',
+      text.trim() ? 'Publish message' : 'Remove message',
       (api) => api.setMessage(text),
-      ({ message }) => (message ? `Visitors read now: “${message}”` : 'Visitors read no message now.'),
+      ({ message }) => (message ? 'Message published.' : 'Message removed.'),
+      {
+        then: ({ message }) => {
+          this.#edited = false;
+          this.#stands(message);
+        },
+      },
     );
-    if (answer !== null) {
-      this.#edited = false;
-      this.#shown = answer.message;
-      byId('message').value = answer.message;
-      this.#left();
-    }
   }
 
   /** One call as a waiting page makes it: through the edge, without keys. */
@@ -78,24 +87,40 @@ export class MessageCard {
       });
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const status = await answer.json();
-      words = `Visitors get serving position ${count(status.serving_counter)}, ${count(status.waiting_num)} waiting and ${
+      if (!fits(status, STATUS)) throw new Error('an unexpected answer');
+      words = `Visitors see serving position ${count(status.serving_counter)}, ${count(status.waiting_num)} waiting, and ${
         status.message ? `the message “${status.message}”` : 'no message'
-      }. The public API answered in ${count(performance.now() - began)} ms.`;
+      }. Answered in ${count(performance.now() - began)} ms.`;
     } catch (error) {
       outcome = 'refused';
-      words = `The public API did not answer as it should (${error.message}).`;
+      words = `The public API did not answer as expected (${error.message}).`;
     }
     if (api === this.#desk.api) {
       this.#desk.tell(this.#card, outcome, words);
-      this.#desk.log.add('Check what visitors get', outcome, words);
+      this.#desk.log.add('Check the visitors’ view', outcome, words);
     }
   }
 
   #left() {
-    const left = LONGEST - [...byId('message').value].length;
+    const left = LONGEST - lengthOf(byId('message').value);
     markWrong(byId('message'), left < 0);
-    write(byId('message-left'), left < 0
-      ? `${count(-left)} characters too many.`
-      : left <= 100 ? `${count(left)} characters left.` : 'Plain text, up to 500 characters.');
+    write(byId('message-left'), leftWords(left));
   }
+}
+
+/** How many characters a message has for the API, which removes the blanks around it. */
+export function lengthOf(text) {
+  return [...text.trim()].length;
+}
+
+/** How much more may be written, in words. */
+export function leftWords(left) {
+  if (left < 0) return `${count(-left)} ${left === -1 ? 'character' : 'characters'} too many.`;
+  if (left <= 100) return `${count(left)} ${left === 1 ? 'character' : 'characters'} left.`;
+  return `Plain text, up to ${LONGEST} characters.`;
+}
+
+/** The message that stands, in words. */
+export function standsWords(message) {
+  return message ? `Visitors see: “${message}”` : 'Visitors see no message.';
 }

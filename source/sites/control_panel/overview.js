@@ -26,8 +26,8 @@ let told = ''; // what was said last of figures that are not kept up
 function showUpkeep(point) {
   write(byId('upkeep'), [
     `Sweep: ${ago(point.sweepAge)}`,
-    `reconciliation: ${ago(point.reconciliationAge)}`,
-    `last admission: ${point.admissionAge === null ? 'none lately' : ago(point.admissionAge)}`,
+    `Reconciliation: ${ago(point.reconciliationAge)}`,
+    `Last admission: ${point.admissionAge === null ? 'none recently' : ago(point.admissionAge)}`,
   ].join(' · '));
   const words = staleWords(point);
   byId('not-kept-up').hidden = words === '';
@@ -36,37 +36,37 @@ function showUpkeep(point) {
   told = words;
 }
 
-const LABELS = { waiting: 'Waiting', placesOpen: 'Places open', positionsExpired: 'Expired positions' };
+const LABELS = { waiting: 'Waiting', placesOpen: 'Open turns', positionsExpired: 'Expired turns' };
 
 /** What is wrong, in words; empty while the figures are kept up. */
 export function staleWords({ stale, sweepAge, reconciliationAge }) {
   if (stale.length === 0) return '';
   const names = Object.keys(LABELS).filter((name) => stale.includes(name)).map((name) => LABELS[name]);
   return `Not up to date: ${names.join(', ')}. Last sweep: ${ago(sweepAge)}. `
-    + `Last reconciliation: ${ago(reconciliationAge)}. See the log of the worker sweep_positions.`;
+    + `Last reconciliation: ${ago(reconciliationAge)}. See the log of the function sweep_positions.`;
 }
 
 function ago(age) {
-  return age === null ? 'not known' : `${span(age)} ago`;
+  return age === null ? 'unknown' : `${span(age)} ago`;
 }
 
 /** Lines under the large figures; empty where there is nothing to add. */
 export const NOTES = {
   serving: (point) => {
-    if (point.ahead > 0) return `${count(point.ahead)} beyond the queue: who joins goes straight through`;
-    if (point.queue === 0) return 'nobody has joined yet';
+    if (point.ahead > 0) return `${count(point.ahead)} past the end of the queue: new visitors go straight in`;
+    if (point.queue === 0) return 'No one has joined yet';
     const left = point.queue - point.serving;
-    return left === 0 ? 'at the end of the queue' : `${count(left)} to the end of the queue`;
+    return left === 0 ? 'At the end of the queue' : `${count(left)} to the end of the queue`;
   },
   waiting: (point) => {
-    if (point.waiting === 0) return 'nobody';
-    if (point.inLine === 0) return 'all of them may enter';
+    if (point.waiting === 0) return 'No one is waiting';
+    if (point.inLine === 0) return 'All of them may enter';
     const minutes = minutesToEmpty(point, point.admissionRate);
-    if (minutes === null) return 'not moving at the moment';
-    return `the last is called in about ${minutes < 1 ? 'a minute' : span(Math.round(minutes) * 60)}`;
+    if (minutes === null) return 'The queue is not moving';
+    return `Last visitor’s turn in about ${minutes < 1 ? '1 min' : span(Math.round(minutes) * 60)}`;
   },
-  placesOpen: (point) => (point.placesOpen > 0 ? 'served, no token taken yet' : 'none served and not taken'),
-  active: (point) => (point.tokens > 0 ? `of ${some(point.tokens, 'token')} taken` : 'no token taken yet'),
+  placesOpen: (point) => (point.placesOpen > 0 ? 'Called, no token yet' : 'No open turns'),
+  active: (point) => (point.tokens > 0 ? `Of ${some(point.tokens, 'token')} issued` : 'No tokens issued yet'),
 };
 
 /** Where the page stands: live, paused, or stale and why. Announces changes, never each second. */
@@ -80,14 +80,14 @@ export class FreshnessBar {
     write(byId('state-words'), {
       live: age < 2 ? 'Live' : `Live · ${span(age)} ago`,
       paused: `Paused · ${span(age)} ago`,
-      stale: `Stale · ${span(age)} ago`,
+      stale: `Out of date · ${span(age)} ago`,
     }[state]);
     if (state !== 'stale' && byId('stale').contains(document.activeElement)) byId('refresh').focus();
     byId('stale').hidden = state !== 'stale';
     if (state === 'stale') {
-      write(byId('stale-age'), `These figures are ${span(age)} old.`);
-      const again = reason && !needsKeys(reason) && nextIn >= 1 ? ` Trying again in ${span(nextIn)}.` : '';
-      write(byId('stale-words'), `${reason?.message ?? 'No newer ones have come.'}${again}`);
+      write(byId('stale-age'), `The figures are ${span(age)} old.`);
+      const again = reason && !needsKeys(reason) && nextIn >= 1 ? ` Retrying in ${span(nextIn)}.` : '';
+      write(byId('stale-words'), `${reason?.message ?? 'No newer figures have arrived.'}${again}`);
       byId('try-now').hidden = needsKeys(reason);
       byId('sign-in-again').hidden = !needsKeys(reason);
       byId('go-on-with-api-time').hidden = !offersApiTime(reason);
@@ -100,8 +100,8 @@ export class FreshnessBar {
     if (saying === this.#said) return;
     const first = this.#said === '';
     this.#said = saying;
-    if (state === 'stale') announce(`The figures are no longer fresh. ${reason?.message ?? ''}`);
-    else if (!first) announce(state === 'live' ? 'The figures are live.' : 'Updates are paused.');
+    if (state === 'stale') announce(`The figures are out of date. ${reason?.message ?? ''}`);
+    else if (!first) announce(state === 'live' ? 'The figures are live again.' : 'Updates are paused.');
   }
 }
 

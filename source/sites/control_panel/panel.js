@@ -6,13 +6,17 @@ import { Charts } from './charts.js';
 import { figuresCsv, fileName } from './csv.js';
 import { Desk } from './desk.js';
 import { announce, byId, download, write } from './dom.js';
+import { Elsewhere } from './elsewhere.js';
+import { CallError } from './errors.js';
 import { ExpiredCard } from './expired.js';
+import { isNewer } from './figures.js';
 import { History } from './history.js';
 import { InletCard } from './inlet.js';
 import { ActionLog } from './log.js';
 import { MessageCard } from './message.js';
 import { FreshnessBar, offersApiTime, showFigures } from './overview.js';
 import { freshness, Poller } from './poller.js';
+import { stopRepetitions } from './presses.js';
 import { ResetCard } from './reset.js';
 import { signIn } from './session.js';
 import { complain, forgetKeys, prefill, readForm } from './sign-in.js';
@@ -24,8 +28,10 @@ const freshnessBar = new FreshnessBar();
 const desk = new Desk({
   log: new ActionLog(() => desk.api?.eventId ?? 'event'),
   refresh: () => poller.refresh(),
+  changed: () => poller.outdate(),
 });
-const admit = new AdmitCard(desk);
+const elsewhere = new Elsewhere();
+const admit = new AdmitCard(desk, elsewhere);
 const message = new MessageCard(desk);
 const inlet = new InletCard(desk);
 const visitor = new VisitorCard(desk);
@@ -35,6 +41,7 @@ const reset = new ResetCard(desk);
 let room = ''; // which room and event the history belongs to
 let answeredAt = 0;
 let failure = null;
+let old = null; // why the latest answer was not shown: it was older than the figures that are
 let renew = null; // signs in again with the same keys and another time
 let ahead = 0; // seconds that this device's clock is ahead of the API's, when it was told
 
@@ -48,16 +55,27 @@ const poller = new Poller({
 });
 
 function take(figures) {
+  if (!isNewer(figures, desk.figures)) {
+    old = new CallError('old', figures.toldAt === null
+      ? 'The latest answer has no time, so it may be older than these figures.'
+      : 'The latest answer is older than these figures: something between this page and the API keeps answers.');
+    failure = null;
+    showFreshness();
+    return;
+  }
   if (desk.figures && desk.figures.generation !== figures.generation) {
     for (const card of [visitor, expired]) card.clear(); // they show the line that was reset
   }
   answeredAt = Date.now();
   failure = null;
+  old = null;
+  elsewhere.seen(figures, answeredAt);
   desk.figures = figures;
   showFigures(history.add(answeredAt / 1000, figures));
   charts.show();
   message.show(figures);
-  admit.show();
+  admit.follow(figures);
+  inlet.follow();
   showFreshness();
 }
 
@@ -70,11 +88,11 @@ function showFreshness() {
     paused: poller.paused,
     asking: poller.asking,
   });
-  freshnessBar.show(fresh, failure, poller.nextIn);
+  freshnessBar.show(fresh, failure ?? old, poller.nextIn);
 }
 
 async function enter(said) {
-  const button = byId('sign-in').querySelector('[type=submit]');
+  const button = byId('sign-in-go');
   if (button.getAttribute('aria-disabled')) return;
   button.setAttribute('aria-disabled', 'true');
   write(button, 'Signing in…');
@@ -87,7 +105,7 @@ async function enter(said) {
       ahead = error.ahead;
       return enter(said);
     };
-    complain(error.message, [], offersApiTime(error));
+    complain(error.message, [], { apiTime: offersApiTime(error) });
   } finally {
     button.removeAttribute('aria-disabled');
     write(button, 'Sign in');
@@ -114,7 +132,6 @@ function open(api, said, figures) {
   take(figures);
   desk.log.add('Sign in', 'done', `Signed in to ${said.eventId}.`);
   poller.start();
-  inlet.start(() => !poller.paused && document.visibilityState === 'visible' && failure === null);
   byId('main').focus();
 }
 
@@ -122,8 +139,6 @@ function leave(keepRoom) {
   desk.api = null;
   renew = null;
   poller.stop();
-  inlet.stop();
-  write(byId('pause'), 'Pause');
   byId('pause').setAttribute('aria-pressed', 'false');
   if (!keepRoom) forgetRoom();
   document.title = 'Control panel';
@@ -135,8 +150,10 @@ function leave(keepRoom) {
 function forgetRoom() {
   room = '';
   failure = null;
+  old = null;
   desk.figures = null;
   history.clear();
+  elsewhere.clear();
   desk.log.clear();
   for (const card of [admit, message, inlet, visitor, expired, reset]) card.clear();
 }
@@ -161,7 +178,7 @@ byId('use-api-time').addEventListener('click', () => renew?.());
 byId('go-on-with-api-time').addEventListener('click', () => renew?.(failure));
 byId('sign-out').addEventListener('click', () => {
   leave(false);
-  announce('Signed out. The keys are forgotten.');
+  announce('Signed out. The keys are deleted from this page.');
   byId('access-key').focus();
 });
 byId('sign-in-again').addEventListener('click', () => {
@@ -178,9 +195,25 @@ byId('pause').addEventListener('click', () => {
 byId('figures-csv').addEventListener('click', () => {
   download(fileName(desk.api.eventId, 'figures', Date.now()), figuresCsv(history.points));
 });
+byId('read-settings').addEventListener('click', readSettings);
 document.addEventListener('visibilitychange', () => poller.hide(document.visibilityState === 'hidden'));
 window.addEventListener('pagehide', () => leave(false)); // a page kept for "back" keeps no keys
+window.addEventListener('beforeunload', (event) => {
+  if (desk.api !== null) event.preventDefault(); // the browser asks: keys, charts and log would be lost
+});
 poller.hide(document.visibilityState === 'hidden');
 setInterval(showFreshness, 1000);
 
-prefill().catch(() => complain('This page’s settings (config.json) could not be read. Type the addresses yourself.'));
+async function readSettings() {
+  complain('');
+  try {
+    await prefill();
+  } catch {
+    complain('This page’s settings (config.json) could not be read. Try again, or enter the addresses yourself.', [], { settings: true });
+  }
+}
+
+stopRepetitions(document);
+byId('starting').hidden = true;
+byId('sign-in').hidden = false;
+readSettings();

@@ -13,6 +13,7 @@ export class Poller {
   #run = 0;
   #asking = false;
   #again = false;
+  #outdated = false;
   #failures = 0;
   #started = false;
   #paused = false;
@@ -58,6 +59,7 @@ export class Poller {
     this.#started = false;
     this.#paused = false;
     this.#again = false;
+    this.#outdated = false;
     this.#asking = false;
     this.#run += 1;
     this.#cancel();
@@ -78,6 +80,12 @@ export class Poller {
     else if (!this.#paused) this.refresh();
   }
 
+  /** Something was changed: ask now, and drop the answer that was asked for before. */
+  outdate() {
+    this.#outdated = this.#asking;
+    this.refresh();
+  }
+
   /** Ask now, also while paused; once more when a call is under way already. */
   async refresh() {
     if (!this.#started) return;
@@ -93,7 +101,7 @@ export class Poller {
       const answer = await this.#ask();
       if (run !== this.#run) return;
       this.#failures = 0;
-      this.#answered(answer);
+      if (!this.#outdated) this.#answered(answer);
     } catch (error) {
       if (run !== this.#run) return;
       this.#failures += 1;
@@ -102,6 +110,7 @@ export class Poller {
     }
     if (run !== this.#run) return; // stopped by who was told
     this.#asking = false;
+    this.#outdated = false;
     if (this.#again) {
       this.#again = false;
       await this.refresh();

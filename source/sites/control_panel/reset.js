@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Starting the room anew. */
+/** Resetting the room. */
 
 import { confirmed } from './confirm.js';
 import { cardOf } from './desk.js';
@@ -21,10 +21,10 @@ export class ResetCard {
 
   async #reset() {
     const { api, figures } = this.#desk;
-    if (api === null) return;
+    if (api === null || figures === null || this.#card.dataset.busy) return;
     const agreed = await confirmed({
       title: 'Reset the waiting room?',
-      words: `This is line ${figures.generation}. ${some(figures.waiting, 'visitor')} in line will lose their place, and all figures start from zero. There is no way back.`,
+      words: `${some(figures.waiting, 'visitor')} in line will lose their place, and all figures restart at zero. This cannot be undone. This is line ${figures.generation}.`,
       action: 'Reset everything',
       typed: api.eventId,
     });

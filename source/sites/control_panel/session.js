@@ -4,8 +4,8 @@
  * the browser, not in a name that anything else can reach. Signing out or reloading ends them.
  */
 
+import { AwsClient } from 'aws4fetch';
 import { PrivateApi } from './api.js';
-import { AwsClient } from './vendor/aws4fetch.esm.js';
 
 const SERVICE = 'execute-api';
 

@@ -3,6 +3,9 @@
 
 import { byId, markWrong, write } from './dom.js';
 
+const PREFILLED = [
+  ['event-id', 'event_id'], ['region', 'region'], ['private-api', 'private_api'], ['public-api', 'public_api'],
+];
 const SECRETS = ['access-key', 'secret-key', 'session-token'];
 
 /** Fill in what the deployment wrote beside this page; fields stay editable. */
@@ -10,10 +13,11 @@ export async function prefill() {
   const answer = await fetch('config.json', { cache: 'no-store', credentials: 'omit' });
   if (!answer.ok) throw new Error(`config.json: status ${answer.status}`);
   const config = await answer.json();
-  byId('event-id').value = config.event_id ?? '';
-  byId('region').value = config.region ?? '';
-  byId('private-api').value = config.private_api ?? '';
-  byId('public-api').value = config.public_api ?? '';
+  for (const [id, name] of PREFILLED) {
+    const value = config[name] ?? '';
+    if (typeof value !== 'string') throw new TypeError(`config.json: ${name}`);
+    if (byId(id).value === '') byId(id).value = value; // what the operator typed stays
+  }
 }
 
 /** What the form says; `wrong` is a list of [field, sentence]. */
@@ -34,30 +38,34 @@ export function readForm() {
 /** What no call is needed to see, as [field, sentence] in the order of the form. */
 export function mistakes(said, secure) {
   const found = [];
-  if (!secure) found.push(['private-api', 'Open this page over https: browsers sign nothing on a plain http page.']);
-  if (!said.accessKeyId) found.push(['access-key', 'Type the access key ID.']);
+  if (!secure) found.push(['private-api', 'Open this page over https: browsers cannot sign calls on a plain http page.']);
+  if (!said.accessKeyId) found.push(['access-key', 'Enter the access key ID.']);
   else if (!/^\w{16,128}$/.test(said.accessKeyId)) {
-    found.push(['access-key', 'That is no access key ID: it has 16 to 128 letters and digits.']);
+    found.push(['access-key', 'This is not an access key ID: those have 16 to 128 letters and digits.']);
   }
-  if (!said.secretAccessKey) found.push(['secret-key', 'Type the secret access key.']);
+  if (!said.secretAccessKey) found.push(['secret-key', 'Enter the secret access key.']);
   if (said.accessKeyId.startsWith('ASIA') && !said.sessionToken) {
-    found.push(['session-token', 'Keys that begin with ASIA are temporary and need their session token.']);
+    found.push(['session-token', 'Access keys that begin with ASIA are temporary and need their session token.']);
   }
-  if (!said.eventId) found.push(['event-id', 'Type the event.']);
-  if (!/^[a-z]+(-[a-z]+)+-\d+$/.test(said.region)) found.push(['region', 'Type the region, as in eu-central-1.']);
-  if (!isAddress(said.endpoint)) found.push(['private-api', 'Type the address of the private API; it begins with https://.']);
+  if (!said.eventId) found.push(['event-id', 'Enter the event.']);
+  if (!/^[a-z]+(-[a-z]+)+-\d+$/.test(said.region)) found.push(['region', 'Enter the region, for example eu-central-1.']);
+  if (!isAddress(said.endpoint)) found.push(['private-api', 'Enter the address of the private API. It begins with https://.']);
   if (said.publicApi && !isAddress(said.publicApi)) {
-    found.push(['public-api', 'Type the address of the public API, or leave it empty.']);
+    found.push(['public-api', 'Enter the address of the public API, or leave the field empty.']);
   }
   return found;
 }
 
-/** Show why the form was not enough, at the field if one is named. */
-export function complain(words, fields = [], offerApiTime = false) {
+/**
+ * Show why the form was not enough, at the field if one is named. `apiTime` offers to go on with the
+ * API's time, `settings` to read the page's settings again.
+ */
+export function complain(words, fields = [], { apiTime = false, settings = false } = {}) {
   for (const input of byId('sign-in').querySelectorAll('input')) markWrong(input, fields.includes(input.id));
   write(byId('sign-in-words'), words);
   byId('sign-in-error').hidden = words === '';
-  byId('use-api-time').hidden = !offerApiTime;
+  byId('use-api-time').hidden = !apiTime;
+  byId('read-settings').hidden = !settings;
   if (words) byId(fields[0] ?? 'sign-in-error').focus();
 }
 

@@ -2,59 +2,62 @@
 /** One visitor: where they stand, and ending their session. */
 
 import { confirmed } from './confirm.js';
-import { cardOf } from './desk.js';
-import { byId, make } from './dom.js';
+import { cardOf, newCallId } from './desk.js';
+import { byId, make, markWrong } from './dom.js';
 import { count, dateTime, some, span } from './format.js';
+import { readSought } from './sought.js';
 
 export const STATES = {
-  waiting: 'Waiting: the turn has not come',
-  eligible: 'May enter: the turn has come, no token taken yet',
-  token_issued: 'Inside: holds a valid token',
+  waiting: 'Waiting',
+  eligible: 'Turn has come, no token yet',
+  token_issued: 'On the site: has a valid token',
   completed: 'Completed',
   abandoned: 'Abandoned',
-  position_expired: 'Position expired: the turn was not taken in time',
+  position_expired: 'Turn expired',
   token_expired: 'Token expired',
 };
 
 export class VisitorCard {
   #desk;
   #card = cardOf(byId('visitor-form'));
-  #requestId = '';
+  #found = null;
 
   constructor(desk) {
     this.#desk = desk;
     byId('visitor-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      this.lookUp(byId('request-id').value);
+      this.lookUp(byId('sought').value);
     });
     byId('mark-completed').addEventListener('click', () => this.#end(1, 'completed'));
     byId('mark-abandoned').addEventListener('click', () => this.#end(-1, 'abandoned'));
   }
 
-  /** Look a request id up and show what the API knows. */
+  /** Find a visitor by reference, queue number or request id, and show what the API knows. */
   async lookUp(text) {
     this.#card.scrollIntoView({ block: 'nearest' });
-    const requestId = text.trim().toLowerCase();
-    byId('request-id').value = requestId;
-    if (!requestId) {
-      this.#desk.tell(this.#card, 'refused', 'Type or paste a request ID.');
-      byId('request-id').focus();
+    const { wrong, ...sought } = readSought(text);
+    this.#show(null);
+    markWrong(byId('sought'), Boolean(wrong));
+    if (wrong) {
+      this.#desk.tell(this.#card, 'refused', wrong);
+      byId('sought').focus();
       return;
     }
-    this.#show(null);
-    const found = await this.#desk.act(this.#card, `Look up ${requestId}`, (api) => api.lookUp(requestId),
-      (answer) => `Position ${count(answer.queue_number)}. ${stateWords(answer.state)}.`);
+    byId('sought').value = Object.values(sought)[0];
+    const found = await this.#desk.look(this.#card, 'Look up a visitor', (api) => api.lookUp(sought),
+      (answer) => `Visitor ${nameOf(answer)}: ${lowered(stateWords(answer.state))}.`);
     if (found) this.#show(found);
   }
 
   clear() {
-    byId('request-id').value = '';
+    byId('sought').value = '';
+    markWrong(byId('sought'), false);
     this.#show(null);
     this.#desk.tell(this.#card, 'done', '');
   }
 
   #show(found) {
-    this.#requestId = found?.request_id ?? '';
+    this.#found = found;
     byId('visitor').hidden = found === null;
     byId('visitor-session').hidden = found?.state !== 'token_issued';
     byId('visitor').replaceChildren(...(found ? factsOf(found, this.#desk.figures) : []).flatMap(
@@ -63,22 +66,26 @@ export class VisitorCard {
   }
 
   async #end(status, word) {
-    const requestId = this.#requestId;
+    const found = this.#found;
+    if (found === null || this.#card.dataset.busy) return;
     const agreed = await confirmed({
-      title: `Mark the session ${word}?`,
-      words: `Visitor ${requestId} gets no token again, and this cannot be undone. An API that checks only the token’s signature lets it through until it expires.`,
+      title: `Mark the session as ${word}?`,
+      words: `Visitor ${nameOf(found)} gets no more tokens. This cannot be undone. An API that only verifies the token’s signature accepts it until it expires.`,
       action: `Mark ${word}`,
     });
-    if (!agreed) return;
-    const done = await this.#desk.act(this.#card, `Mark ${requestId} ${word}`,
-      (api) => api.endSession(requestId, status), () => `The session is marked ${word}.`);
-    if (done !== null) {
-      byId('visitor-session').hidden = true;
-      byId('request-id').focus();
-      const { api } = this.#desk;
-      const found = await api.lookUp(requestId).catch(() => null);
-      if (api === this.#desk.api) this.#show(found);
-    }
+    if (!agreed || found !== this.#found) return;
+    const callId = newCallId();
+    await this.#desk.act(this.#card, `Mark visitor ${nameOf(found)} ${word}`,
+      (api) => api.endSession(found.request_id, status, callId), () => `The session is marked ${word}.`,
+      { once: true, then: () => this.#ended(found.request_id) });
+  }
+
+  async #ended(requestId) {
+    byId('visitor-session').hidden = true;
+    byId('sought').focus();
+    const { api } = this.#desk;
+    const found = await api.lookUp({ request_id: requestId }).catch(() => null);
+    if (api === this.#desk.api) this.#show(found);
   }
 }
 
@@ -86,18 +93,28 @@ export class VisitorCard {
 export function factsOf(found, figures) {
   const facts = [
     ['State', stateWords(found.state)],
-    ['Position', count(found.queue_number)],
+    ['Queue number', count(found.queue_number)],
   ];
+  if (found.reference) facts.push(['Reference', found.reference]);
   const before = figures ? found.queue_number - figures.serving : 0;
-  if (found.state === 'waiting' && before > 0) facts.push(['Comes after', `${some(before, 'more place')}`]);
+  if (found.state === 'waiting' && before > 0) facts.push(['Turn comes in', some(before, 'place')]);
   facts.push(['Joined', dateTime(found.entry_time * 1000)]);
   if (Number.isFinite(found.expires_in)) {
-    facts.push([found.state === 'token_issued' ? 'Token valid for' : 'Turn lasts', span(found.expires_in)]);
+    facts.push([found.state === 'token_issued' ? 'Token valid for' : 'Turn ends in', span(found.expires_in)]);
   }
   facts.push(['Request ID', found.request_id]);
   return facts;
 }
 
+/** A visitor's name in the log: nobody can take a token with it. */
+function nameOf(found) {
+  return found.reference ?? count(found.queue_number);
+}
+
 function stateWords(state) {
   return STATES[state] ?? String(state);
+}
+
+function lowered(text) {
+  return text[0].toLowerCase() + text.slice(1);
 }

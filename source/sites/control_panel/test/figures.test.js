@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { minutesToEmpty, outlook, readFigures } from '../figures.js';
+import { isNewer, minutesToEmpty, outlook, readFigures } from '../figures.js';
 import { staleWords } from '../overview.js';
 
 const QUIET = {
@@ -39,8 +39,8 @@ test('figures that the API does not vouch for are named, with those that follow 
   assert.equal(seen.sweepAge, 240);
   assert.equal(seen.reconciliationAge, null);
   const words = staleWords(seen);
-  assert.match(words, /^Not up to date: Waiting, Places open, Expired positions\. Last sweep: 4 min ago\./);
-  assert.match(words, /Last reconciliation: not known\./);
+  assert.match(words, /^Not up to date: Waiting, Open turns, Expired turns\. Last sweep: 4 min ago\./);
+  assert.match(words, /Last reconciliation: unknown\./);
 });
 
 test('an API that tells no ages marks nothing', () => {
@@ -73,4 +73,23 @@ test('the time until the last is called needs a line that moves', () => {
   assert.equal(minutesToEmpty(seen, 0), null);
   assert.equal(minutesToEmpty(seen, null), null);
   assert.equal(minutesToEmpty(figures({}), null), 0);
+});
+
+test('an older answer, or one without a time, is not newer than what is shown', () => {
+  const told = (toldAt, generation = 1) => ({ toldAt, generation });
+  assert.equal(isNewer(told(null), null), true);
+  assert.equal(isNewer(told(null), told(null)), true);
+  assert.equal(isNewer(told(5), told(null)), true);
+  assert.equal(isNewer(told(5), told(5)), true);
+  assert.equal(isNewer(told(6), told(5)), true);
+  assert.equal(isNewer(told(4), told(5)), false);
+  assert.equal(isNewer(told(null), told(5)), false);
+  assert.equal(isNewer(told(9, 1), told(5, 2)), false); // of the line before a reset
+  assert.equal(isNewer(told(null, 3), told(5, 2)), true);
+});
+
+test('the rate of admissions is the room’s own where it tells one', () => {
+  assert.equal(figures({ admission_rate_per_minute: 60 }).serverRate, 60);
+  assert.equal(figures({}).serverRate, null);
+  assert.equal(figures({ admission_rate_per_minute: -1 }).serverRate, null);
 });

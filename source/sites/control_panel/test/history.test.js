@@ -86,3 +86,10 @@ test('a sample keeps the first and the latest', () => {
   assert.deepEqual([some[0], some.at(-1)], [0, 99]);
   assert.deepEqual(sampled([1, 2], 13), [1, 2]);
 });
+
+test('admissions are as the room measures them, from the first answer on', () => {
+  const history = new History();
+  assert.equal(history.add(1000, { ...figures(10, 0), serverRate: 60 }).admissionRate, 60);
+  assert.equal(history.add(1005, { ...figures(10, 0), serverRate: 60 }).admissionRate, 60);
+  assert.equal(history.add(1010, { ...figures(10, 1), serverRate: null }).admissionRate, 6);
+});

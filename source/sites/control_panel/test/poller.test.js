@@ -155,3 +155,21 @@ test('figures are stale when a call failed or none came for long', () => {
   assert.equal(freshness({ ...at, answeredAt: 0, asking: true, failing: true }).state, 'stale');
   assert.equal(freshness({ ...at, answeredAt: 101_000 }).age, 0);
 });
+
+test('after a change, no answer that was asked for before is shown', async () => {
+  const waiting = [];
+  const { made, told } = poller(() => new Promise((resolve) => waiting.push(resolve)));
+  made.start();
+  made.refresh();
+  made.outdate();
+  waiting[0]('before');
+  await settled();
+  assert.deepEqual([told.asked, told.answers], [2, []]);
+  waiting[1]('after');
+  await settled();
+  assert.deepEqual([told.asked, told.answers], [2, ['after']]);
+  made.outdate(); // none is under way: the next one is shown
+  waiting[2]('next');
+  await settled();
+  assert.deepEqual(told.answers, ['after', 'next']);
+});

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { backWords, outlookWords, wholeNumber } from '../admit.js';
+import { backWords, canUndo, outlookWords, questionOf, wholeNumber } from '../admit.js';
 import { count, rate, some, span } from '../format.js';
 import { lastWords, targetWords } from '../inlet.js';
 import { NOTES, needsKeys, offersApiTime } from '../overview.js';
+import { leftWords, lengthOf } from '../message.js';
 import { mistakes } from '../sign-in.js';
 import { factsOf } from '../visitor.js';
 
@@ -26,15 +27,15 @@ test('a step is a whole number from 1 to a million, however it is typed', () => 
 });
 
 test('an outlook is told in words', () => {
-  assert.equal(outlookWords({ from: 70, to: 71, called: 1, ahead: 0 }), '70 → 71: the turn of 1 more visitor comes.');
-  assert.match(outlookWords({ from: 70, to: 95, called: 10, ahead: 15 }), /next 15 visitors to join go straight/);
-  assert.match(outlookWords({ from: 90, to: 95, called: 0, ahead: 15 }), /nobody waits/);
+  assert.equal(outlookWords({ from: 70, to: 71, called: 1, ahead: 0 }), '70 → 71: 1 more visitor may enter.');
+  assert.match(outlookWords({ from: 70, to: 95, called: 10, ahead: 15 }), /next 15 visitors to join go straight in/);
+  assert.match(outlookWords({ from: 90, to: 95, called: 0, ahead: 15 }), /no one is waiting/);
 });
 
 test('a move back is told by the positions that wait again', () => {
   const said = backWords({ from: 40, to: 25, called: -10 }, { called: 35 });
-  assert.match(said, /^From 40 to 25\. Whoever holds a position from 26 to 35 /);
-  assert.match(backWords({ from: 90, to: 80, called: 0 }, { called: 35 }), /Nobody in the queue/);
+  assert.match(said, /^Back: 40 → 25\. Visitors 26 to 35 without a token wait again/);
+  assert.match(backWords({ from: 90, to: 80, called: 0 }, { called: 35 }), /No visitor is affected/);
 });
 
 test('what is wrong with the form is told before any call', () => {
@@ -66,34 +67,65 @@ test('new keys help against some errors, the API’s time against one', () => {
 
 test('the waiting note is honest about a line that stands', () => {
   const point = { waiting: 10, inLine: 10, admissionRate: 0 };
-  assert.equal(NOTES.waiting(point), 'not moving at the moment');
-  assert.equal(NOTES.waiting({ ...point, admissionRate: 5 }), 'the last is called in about 2 min');
-  assert.equal(NOTES.waiting({ ...point, inLine: 0 }), 'all of them may enter');
-  assert.equal(NOTES.waiting({ ...point, waiting: 0, inLine: 0 }), 'nobody');
+  assert.equal(NOTES.waiting(point), 'The queue is not moving');
+  assert.equal(NOTES.waiting({ ...point, admissionRate: 5 }), 'Last visitor’s turn in about 2 min');
+  assert.equal(NOTES.waiting({ ...point, inLine: 0 }), 'All of them may enter');
+  assert.equal(NOTES.waiting({ ...point, waiting: 0, inLine: 0 }), 'No one is waiting');
 });
 
 test('the serving note tells how far the queue goes on, or how many may still join', () => {
   const note = (serving, queue) => NOTES.serving({ serving, queue, ahead: Math.max(0, serving - queue) });
   assert.deepEqual([note(0, 0), note(5, 5), note(5, 1205)], [
-    'nobody has joined yet', 'at the end of the queue', '1,200 to the end of the queue',
+    'No one has joined yet', 'At the end of the queue', '1,200 to the end of the queue',
   ]);
-  assert.match(note(10, 0), /^10 beyond the queue/);
+  assert.match(note(10, 0), /^10 past the end of the queue/);
 });
 
 test('the inlet’s targets and last decision are told in words; unknown targets by their name', () => {
-  assert.equal(targetWords({ max_size: 1500, speed: 3 }), 'visitors inside, at most 1,500; speed 3');
-  assert.match(targetWords({ min_per_minute: 1, per_minute: 9, active: 5 }), /aimed at 5; .*at most 9; .*at least 1$/);
-  assert.equal(lastWords(null), 'It has decided nothing yet.');
-  assert.match(lastWords({ at: 0, increment: 0, reason: 'the alarm is in ALARM' }), /let nobody in: the alarm is in ALARM\.$/);
-  assert.match(lastWords({ at: 0, increment: 1, reason: '' }), /let 1 visitor in\.$/);
+  assert.equal(targetWords({ max_size: 1500, speed: 3 }), 'visitors on the site, at most 1,500; speed 3');
+  assert.match(targetWords({ min_per_minute: 1, per_minute: 9, active: 5 }), /target 5; .*at most 9; .*at least 1$/);
+  assert.equal(lastWords(null), 'No run yet.');
+  assert.match(lastWords({ at: 0, increment: 0, reason: 'the alarm is in ALARM' }), /let no one in \(the alarm is in ALARM\)\.$/);
+  assert.match(lastWords({ at: 0, increment: 1, reason: '' }), /let in 1 visitor\.$/);
 });
 
 test('what is known of a visitor fits the state', () => {
   const found = { request_id: 'id', queue_number: 30, entry_time: 0, state: 'waiting' };
   const names = (more, figures) => factsOf({ ...found, ...more }, figures).map(([name]) => name);
-  assert.ok(names({}, { serving: 10 }).includes('Comes after'));
-  assert.deepEqual(factsOf(found, { serving: 10 }).find(([name]) => name === 'Comes after'), ['Comes after', '20 more places']);
-  assert.ok(!names({ state: 'eligible' }, { serving: 40 }).includes('Comes after'));
-  assert.ok(names({ state: 'eligible', expires_in: 9 }).includes('Turn lasts'));
+  assert.ok(names({}, { serving: 10 }).includes('Turn comes in'));
+  assert.deepEqual(factsOf(found, { serving: 10 }).find(([name]) => name === 'Turn comes in'), ['Turn comes in', '20 places']);
+  assert.ok(!names({ state: 'eligible' }, { serving: 40 }).includes('Turn comes in'));
+  assert.ok(names({ state: 'eligible', expires_in: 9 }).includes('Turn ends in'));
   assert.ok(names({ state: 'token_issued', expires_in: 9 }).includes('Token valid for'));
+});
+
+test('a move far beyond those who wait, a very large one and one back ask first', () => {
+  const seen = (queue, serving = 0) => ({ serving, queue, called: Math.min(serving, queue), inLine: Math.max(0, queue - serving) });
+  assert.equal(questionOf(1, seen(0)), null);
+  assert.equal(questionOf(10, seen(0)), null);
+  assert.equal(questionOf(100, seen(100)), null);
+  assert.equal(questionOf(150, seen(100)), null);
+  assert.equal(questionOf(10_000, seen(20_000)), null);
+  assert.match(questionOf(1_000, seen(110)).words, /^Only 110 visitors are waiting\. 0 → 1,000: 110 more visitors may enter; the next 890/);
+  assert.match(questionOf(100, seen(0)).words, /^Only 0 visitors are waiting/);
+  assert.match(questionOf(100, seen(50, 50)).title, /Let in 100\?/);
+  assert.equal(questionOf(10_001, seen(20_000)).words, '0 → 10,001: 10,001 more visitors may enter.');
+  assert.match(questionOf(-5, seen(20, 10)).words, /^Back: 10 → 5\. Visitors 6 to 10 /);
+});
+
+test('a move is undone only while nothing else has moved', () => {
+  const made = { by: 10, serving: 50, generation: 1 };
+  assert.equal(canUndo(made, { serving: 50, generation: 1 }), true);
+  assert.equal(canUndo(made, { serving: 51, generation: 1 }), false);
+  assert.equal(canUndo(made, { serving: 50, generation: 2 }), false);
+  assert.equal(canUndo(null, { serving: 50, generation: 1 }), false);
+  assert.equal(canUndo(made, null), false);
+});
+
+test('the message’s length is counted in characters, without the blanks around it', () => {
+  assert.equal(lengthOf('  👍👍 \n'), 2);
+  assert.equal(lengthOf('x'.repeat(500)), 500);
+  assert.deepEqual([leftWords(-1), leftWords(-2), leftWords(1), leftWords(500)], [
+    '1 character too many.', '2 characters too many.', '1 character left.', 'Plain text, up to 500 characters.',
+  ]);
 });

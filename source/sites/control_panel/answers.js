@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the answers of the private API look like; another answer is not the API's. */
+
+export const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
+export const isText = (value) => typeof value === 'string';
+export const isFlag = (value) => typeof value === 'boolean';
+export const isTexts = (value) => Array.isArray(value) && value.every(isText);
+export const isCounts = (value) => value !== null && typeof value === 'object' && Object.values(value).every(isCount);
+export const orNull = (check) => (value) => value === null || value === undefined || check(value);
+
+const isMoment = (value) => Number.isFinite(value) && value >= 0;
+const isLast = (value) => isMoment(value?.at) && Number.isSafeInteger(value?.increment) && isText(value?.reason);
+
+export const MOVED = { serving_num: isCount };
+export const MESSAGE = { message: isText };
+export const RESET = { message: isText };
+export const VISITOR = { request_id: isText, queue_number: isCount, entry_time: isMoment, state: isText };
+export const EXPIRED = { request_ids: isTexts, next_token: orNull(isText) };
+export const INLET = { strategy: isText, paused: isFlag, targets: isCounts, last: orNull(isLast) };
+export const STATUS = { serving_counter: isCount, waiting_num: isCount, message: orNull(isText) };
+
+/** Whether an answer has these members, each as it must be. */
+export function fits(answer, shape) {
+  return Object.entries(shape).every(([name, check]) => check(answer?.[name]));
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { brakeWords, SILENT, standing } from '../inlet.js';
+
+const NOW = 1_800_000_000;
+const inlet = (changes = {}) => ({
+  strategy: 'Automatic', paused: false, targets: {}, last: { at: NOW - 5, increment: 3, reason: '60/min' },
+  alarm: null, pace_per_minute: 60, health: null, ...changes,
+});
+const alarm = (state, brakes) => ({ name: 'SiteErrors', state, brakes });
+const words = (changes) => standing(inlet(changes), NOW).words;
+
+test('an inlet is running only while nothing holds or slows it', () => {
+  assert.deepEqual(standing(inlet(), NOW), { state: 'live', words: 'Running' });
+  assert.equal(words({ alarm: alarm('OK', false) }), 'Running');
+  assert.equal(words({ alarm: alarm('INSUFFICIENT_DATA', false) }), 'Running');
+  const held = [
+    [{ paused: true, alarm: alarm(null, false) }, 'Paused'],
+    [{ last: null }, 'Not started'],
+    [{ last: { at: NOW, increment: 0, reason: 'the start time has not come' } }, 'Scheduled'],
+    [{ last: { at: NOW, increment: 0, reason: 'the end time has passed' } }, 'Ended'],
+    [{ alarm: alarm('ALARM', true) }, 'Slowed'],
+    [{ strategy: 'Periodic', alarm: alarm('ALARM', true) }, 'Held by alarm'],
+    [{ strategy: 'MaxSize', alarm: alarm('UNREADABLE', true) }, 'Held by alarm'],
+    [{ strategy: 'Periodic', alarm: alarm('MISSING', false) }, 'Alarm missing'],
+    [{ strategy: 'Periodic', alarm: alarm('MISSING', true) }, 'Alarm missing'],
+    [{ health: { value: 0.4, at: NOW - 10 } }, 'Slowed'],
+    [{ health: { value: 1, at: NOW - 500 } }, 'Slowed'],
+    [{ last: { at: NOW - SILENT - 1, increment: 0, reason: '' } }, 'No run for 3 min 1 s'],
+  ];
+  for (const [changes, said] of held) {
+    const seen = standing(inlet(changes), NOW);
+    assert.equal(seen.words, said);
+    assert.notEqual(seen.state, 'live', said);
+  }
+  assert.equal(words({ strategy: 'MaxSize', last: { at: NOW - 9_999, increment: 1, reason: '' } }), 'Running');
+});
+
+test('what brakes is told with its name and the pace that is left', () => {
+  const said = (changes) => brakeWords(inlet(changes), NOW);
+  assert.equal(said({}), '');
+  assert.equal(said({ alarm: alarm('OK', false) }), 'Alarm SiteErrors: OK.');
+  assert.equal(said({ alarm: alarm('ALARM', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors.');
+  assert.equal(said({ alarm: alarm('UNREADABLE', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors cannot be read.');
+  assert.equal(said({ strategy: 'Periodic', alarm: alarm('ALARM', true), pace_per_minute: null }), 'No one is let in: alarm SiteErrors is in ALARM.');
+  assert.equal(said({ alarm: alarm('MISSING', false) }), 'Alarm SiteErrors does not exist; the inlet continues.');
+  assert.equal(said({ paused: true, alarm: alarm(null, false) }), 'Alarm SiteErrors: not checked while the inlet is stopped.');
+  assert.equal(said({ health: { value: 0.4, at: NOW - 5 }, pace_per_minute: 7.5 }), 'Slowed to 7.5/min: the site reports a health of 40%.');
+  assert.equal(said({ health: { value: 1, at: NOW - 300 }, pace_per_minute: 5 }), 'Slowed to 5/min: no report from the site for 5 min.');
+});
