@@ -164,7 +164,7 @@ def test_a_form_after_the_session_is_not_lost_without_a_word(visitor: BrowserCon
         tab.click("button")
         tab.get_by_role("link").click()
         expect(tab).to_have_url(made.waiting)
-        tab.locator("#checkout").click(timeout=SECONDS)
+        tab.get_by_role("button", name="Check out now").click(timeout=SECONDS)
         expect(tab).to_have_url(made.url + "/cart?seat=12", timeout=SECONDS)
         tab.click("button")
         expect(tab.locator("body")).to_contain_text("paid 1")

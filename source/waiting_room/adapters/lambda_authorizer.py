@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API Gateway TOKEN authorizer as a Lambda handler, ``lambda_authorizer.handler``.
+"""The API Gateway TOKEN authorizer as a Lambda handler.
 
-It needs PyJWT and cryptography alone. Its settings are environment variables
-(``docs/protect-your-api.md``).
+Name ``waiting_room.adapters.lambda_authorizer.handler`` as the function's handler. It needs PyJWT
+and cryptography alone. Its settings are environment variables (``docs/protect-your-api.md``).
 """
 
 from __future__ import annotations
