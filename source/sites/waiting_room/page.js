@@ -9,7 +9,7 @@ import {
 
 const $ = (id) => document.getElementById(id);
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
-const CHOICE = "waiting-room:language";
+const CHOICE = "waiting-room::language"; // of all events; none is called ":language"
 const SHORTEST_SESSION = 5; // s between two questions whether a session is over
 const LONG_HIDDEN = 60_000; // ms after which a session is asked for again
 const COPIED = 2; // s that a button says so
