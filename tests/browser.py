@@ -54,3 +54,24 @@ def accessibility(page: Page) -> list[str]:
         if one["impact"] in SERIOUS
         for node in one["nodes"]
     ]
+
+
+def cut_off(page: Page) -> list[str]:
+    """What does not fit the width of the page as it stands; elements, or ``page``."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const wide = document.documentElement.clientWidth;
+          const named = (one) => one.id || one.outerHTML.slice(0, 80);
+          const seen = [...document.querySelectorAll("main *, header *")].filter(
+            (one) => one.getBoundingClientRect().width > 1 && !one.closest(".unseen"));
+          const outside = seen.filter((one) => {
+            const { left, right } = one.getBoundingClientRect();
+            return left < -0.5 || right > wide + 0.5;
+          });
+          const full = seen.filter((one) => one.matches(".big, dd, button, p, h1")
+            && getComputedStyle(one).display !== "inline" && one.scrollWidth > one.clientWidth + 1);
+          const page = document.documentElement.scrollWidth > wide ? ["page"] : [];
+          return [...page, ...new Set([...outside, ...full].map(named))];
+        }"""
+    )
+    return found

@@ -52,6 +52,7 @@ class Room:
 
     options: dict[str, Any] = field(default_factory=dict)
     fault: str = ""  # down: no answer; busy: 503; slow: joins get no number; legacy: no /status
+    retry_after: int = 1  # seconds that a busy room asks for
     status: dict[str, Any] = field(default_factory=dict)  # replaces what /status says
     calls: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -77,7 +78,7 @@ class Room:
         if self.fault == "down":
             return None
         if self.fault == "busy" and method != "OPTIONS":
-            headers = {**JSON, **CORS, "Retry-After": "1"}
+            headers = {**JSON, **CORS, "Retry-After": str(self.retry_after)}
             return Reply(503, headers, '{"error": "busy"}')
         if method == "OPTIONS":
             return Reply(200, CORS, "")
@@ -165,7 +166,8 @@ def page(
                 return Reply(200, {**headers, **JSON}, json.dumps(config))
             found = FILES / (path.strip("/") or "index.html")
             if not found.is_file():
-                return Reply(404, headers, "")
+                html = {"Content-Type": "text/html; charset=utf-8"}
+                return Reply(404, {**headers, **html}, (FILES / "404.html").read_text())
             kind = mimetypes.guess_type(found.name)[0] or "text/plain"
             more = {"Content-Type": f"{kind}; charset=utf-8", "Cache-Control": "no-cache"}
             return Reply(200, {**headers, **more}, found.read_text())

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser import accessibility, chromium
+from tests.browser import accessibility, chromium, cut_off
 from tests.openid_world import Reply
 from tests.screenshots import State
 from tests.screenshots.waiting_room import BRAND, STATES
@@ -77,6 +77,14 @@ def called(tab: Page, served: Served) -> None:
 LIKE_ANOTHER = {
     "waiting-stopped",
     "waiting-offline",
+    "waiting-next",
+    "waiting-busy",
+    "waiting-spanish",
+    "waiting-french",
+    "waiting-japanese",
+    "waiting-korean",
+    "inside-after-reload",
+    "over-session-expired",
     "over-ended",
     "over-refused",
     "outside-french",
@@ -86,7 +94,7 @@ DIFFERENT = [state for state in STATES if state.name not in LIKE_ANOTHER]
 
 @pytest.mark.parametrize("state", DIFFERENT, ids=lambda state: state.name)
 def test_nothing_keeps_anybody_from_using_a_state(browser: Browser, state: State) -> None:
-    """axe-core in light and dark, and no scrolling sideways at 320 px."""
+    """axe-core in light and dark, 320 px, and text of twice the size at 360 px (WCAG 1.4.4)."""
     options = {"locale": "en-GB", "reduced_motion": "reduce", **state.context}
     context = browser.new_context(**options)
     with state.open(context) as tab:
@@ -95,8 +103,7 @@ def test_nothing_keeps_anybody_from_using_a_state(browser: Browser, state: State
             expect(tab.get_by_role("combobox")).to_have_count(0)
             return
         tab.set_viewport_size({"width": 320, "height": 568})
-        width = tab.evaluate("document.documentElement.scrollWidth")
-        assert width == 320
+        assert cut_off(tab) == []
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme=scheme)
             tab.wait_for_timeout(150)  # the page hears of it with the next frame
@@ -106,6 +113,9 @@ def test_nothing_keeps_anybody_from_using_a_state(browser: Browser, state: State
             " one.offsetParent && one.getBoundingClientRect().height < 44).map(one => one.id)"
         )
         assert small == []
+        tab.set_viewport_size({"width": 360, "height": 740})
+        tab.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert cut_off(tab) == []
     context.close()
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photographs each state of each page: phone, small phone and desktop, light and dark."""
+"""Photographs each state of each page, at three widths: light, dark, right to left, forced colours.
+
+python -m tests.screenshots [site [state …]]
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import importlib.util
 import shutil
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from playwright.sync_api import Page
 
@@ -16,37 +19,45 @@ from tests.browser import chromium
 from tests.servers import ROOT
 
 SITES = ("waiting_room", "control_panel")
-SIZES = {"phone": (360, 740), "small": (320, 568), "desktop": (1280, 800)}
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WIDTHS = {360: 740, 768: 1024, 1280: 800}  # and heights, in CSS pixels
+MEDIA: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "forced_colors": "none"},
+    "dark": {"color_scheme": "dark", "forced_colors": "none"},
+    "rtl": {"color_scheme": "light", "forced_colors": "none"},
+    "forced": {"color_scheme": "dark", "forced_colors": "active"},
+}
 
 
 def photograph(page: Page, name: Path) -> None:
-    """One picture for each size and scheme."""
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        for size, (width, height) in SIZES.items():
+    """One picture for each width and look."""
+    for look, media in MEDIA.items():
+        page.emulate_media(**media)
+        direction = "rtl" if look == "rtl" else ""
+        page.evaluate("(given) => { document.documentElement.dir = given }", direction)
+        for width, height in WIDTHS.items():
             page.set_viewport_size({"width": width, "height": height})
-            page.screenshot(path=f"{name}-{size}-{scheme}.png", full_page=True)
+            page.screenshot(path=f"{name}-{width}-{look}.png", full_page=True)
 
 
 def main() -> None:
-    """Write ``build/screenshots/<site>/<state>-<size>-<scheme>.png``."""
-    sites = sys.argv[1:] or [
-        site for site in SITES if importlib.util.find_spec(f"{__package__}.{site}")
-    ]
+    """Write ``build/screenshots/<site>/<state>-<width>-<look>.png``."""
+    wanted, only = sys.argv[1:2], sys.argv[2:]
+    sites = wanted or [site for site in SITES if importlib.util.find_spec(f"{__package__}.{site}")]
     with chromium() as browser:
         for site in sites:
             folder = ROOT / "build" / "screenshots" / site
-            shutil.rmtree(folder, ignore_errors=True)
+            if not only:
+                shutil.rmtree(folder, ignore_errors=True)
             states = importlib.import_module(f"{__package__}.{site}").STATES
-            for state in states:
+            chosen = [state for state in states if not only or state.name in only]
+            for state in chosen:
                 context = browser.new_context(
                     **{"reduced_motion": "reduce", "locale": "en-GB", **state.context}
                 )
                 with state.open(context) as page:
                     photograph(page, folder / state.name)
                 context.close()
-            print(f"{site}: {len(states) * len(SIZES) * len(SCHEMES)} pictures in {folder}")
+            print(f"{site}: {len(chosen) * len(WIDTHS) * len(MEDIA)} pictures in {folder}")
 
 
 if __name__ == "__main__":

@@ -146,7 +146,6 @@ def ended(tab: Page, served: Served) -> None:
     inside(tab, served)
     served.room.world.room.update_session("Sample", served.room.request_id(), 1)
     tab.reload()
-    tab.locator("#checkout").click()
 
 
 def refused(tab: Page, served: Served) -> None:
@@ -197,6 +196,96 @@ def loading(tab: Page, served: Served) -> None:
     expect(tab.locator("#trouble")).to_be_visible()
 
 
+def next_one(tab: Page, served: Served) -> None:
+    """Wait with nobody ahead."""
+    wait(tab, served)
+    served.room.serve(43)
+    tab.reload()
+    expect(tab.locator("main").get_by_text("You are next")).to_be_visible()
+
+
+def wait_far(tab: Page, served: Served) -> None:
+    """Wait behind more than a million."""
+    served.room.status.update(serving_counter=40, queue_counter=2_300_000, waiting_num=2_299_960)
+    number = {"queue_number": 1_234_567, "entry_time": 1, "event_id": "Sample", "status": 1}
+    tab.route(
+        "**/queue_num?*",
+        lambda route: route.fulfill(json=number, headers={"Access-Control-Allow-Origin": "*"}),
+    )
+    enter(tab, served)
+    shown(tab, "waiting")
+
+
+def long_message(tab: Page, served: Served) -> None:
+    """Wait, with all that an operator may say, and no space in it."""
+    served.room.status["message"] = "https://example.org/" + "very-long-path/" * 12 + "مرحبا " * 50
+    wait(tab, served)
+
+
+def busy_join(tab: Page, served: Served) -> None:
+    """Join a room that asks to wait two minutes."""
+    shown(tab, "outside")
+    served.room.fault = "busy"
+    served.room.retry_after = 120
+    tab.locator("#enter").click()
+    expect(tab.locator("main").get_by_text("The waiting room is very busy.")).to_be_visible()
+
+
+def busy(tab: Page, served: Served) -> None:
+    """Wait, and the room asks to be left alone for two minutes."""
+    wait(tab, served)
+    served.room.fault = "busy"
+    served.room.retry_after = 120
+    tab.reload()
+    expect(tab.locator("main").get_by_text("The waiting room is very busy.")).to_be_visible()
+
+
+def back_inside(tab: Page, served: Served) -> None:
+    """Take the token, and load the page again."""
+    inside(tab, served)
+    tab.reload()
+
+
+def session_expired(tab: Page, served: Served) -> None:
+    """Come back after the token expired."""
+    inside(tab, served)
+    served.room.clock.ahead += 4000
+    tab.reload()
+    expect(tab.locator("main").get_by_text("Your session has expired")).to_be_visible()
+
+
+def denied(tab: Page, served: Served) -> None:
+    """Want an alert where notifications are blocked."""
+    tab.add_init_script("Object.defineProperty(Notification, 'permission', {value: 'denied'})")
+    tab.reload()
+    wait(tab, served)
+    tab.locator("#alert").check()
+    expect(tab.locator("main").get_by_text("Notifications are blocked")).to_be_visible()
+
+
+def lost(tab: Page, _: Served) -> None:
+    """Get half of the page."""
+    tab.route("**/view.js", lambda route: route.abort())
+    tab.reload()
+    expect(tab.locator("#trouble")).to_be_visible()
+
+
+def too_old(tab: Page, _: Served) -> None:
+    """Open the page in a browser that cannot read its modules."""
+    tab.add_init_script("delete String.prototype.replaceAll")
+    tab.route(
+        "**/page.js",
+        lambda route: route.fulfill(content_type="text/javascript", body="let a = 1 ?.?. 2;"),
+    )
+    tab.reload()
+    expect(tab.locator("main").get_by_text("too old")).to_be_visible()
+
+
+def not_there(tab: Page, served: Served) -> None:
+    """Open an address that does not exist."""
+    tab.goto(f"{served.url}nowhere")
+
+
 def nothing(tab: Page, served: Served) -> None:
     """Look."""
 
@@ -206,21 +295,36 @@ STATES = [
     state("outside", "outside", nothing),
     state("outside-branded", "outside", nothing, brand=BRAND),
     state("placing", "placing", placing),
+    state("placing-busy", "placing", busy_join),
     state("waiting", "waiting", wait),
     state("waiting-message", "waiting", told, brand=BRAND),
     state("waiting-stopped", "waiting", stopped),
     state("waiting-german", "waiting", stopped, locale="de-DE"),
+    state("waiting-next", "waiting", next_one),
+    state("waiting-many", "waiting", wait_far),
+    state("waiting-long-message", "waiting", long_message),
+    state("waiting-busy", "waiting", busy),
+    state("waiting-denied", "waiting", denied),
+    state("waiting-japanese", "waiting", told, locale="ja-JP"),
+    state("waiting-korean", "waiting", told, locale="ko-KR"),
+    state("waiting-spanish", "waiting", told, locale="es-ES"),
+    state("waiting-french", "waiting", told, locale="fr-FR"),
     state("outside-french", "outside", nothing, locale="fr-FR"),
     state("waiting-not-kept", "waiting", not_kept),
     state("waiting-unreachable", "waiting", down),
     state("waiting-offline", "waiting", offline),
     state("turn", "turn", called),
     state("inside", "inside", inside),
+    state("inside-after-reload", "inside", back_inside),
     state("inside-shop-down", "inside", shop_down),
     state("receipt", "receipt", bought, brand={**BRAND, "currency": "EUR"}),
     state("over-expired", "over", expired),
+    state("over-session-expired", "over", session_expired),
     state("over-reset", "over", reset),
     state("over-ended", "over", ended),
     state("over-refused", "over", refused),
+    state("did-not-load", "", lost),
+    state("too-old", "", too_old),
+    state("not-found", "", not_there),
     state("no-script", "", nothing, java_script_enabled=False),
 ]

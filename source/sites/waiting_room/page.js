@@ -141,8 +141,13 @@ function render() {
   if (current !== shown) show(current);
   tick();
   say(announce({ ...state, phase: current }, words, form, now()));
+  reach();
+}
+
+/** The keyboard can scroll the notes where they do not fit. */
+function reach() {
   const notes = $("notes");
-  if (notes.scrollHeight > notes.clientHeight + 1) notes.tabIndex = 0; // the keyboard scrolls it
+  if (notes.scrollHeight > notes.clientHeight + 1) notes.tabIndex = 0;
   else notes.removeAttribute("tabindex");
 }
 
@@ -428,6 +433,7 @@ async function begin() {
     addEventListener(touch, () => $("alert").checked && more.unlock());
   document.addEventListener("visibilitychange", onHidden);
   addEventListener("pageshow", () => leaving && location.reload()); // they came back
+  addEventListener("resize", reach);
   setInterval(tick, 1000);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 }
