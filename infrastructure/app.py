@@ -23,6 +23,7 @@ from infrastructure.companions import (
     SAMPLE,
     AuthorizerArn,
     AuthorizerConfig,
+    BrandConfig,
     InletConfig,
     OpenIdConfig,
     PageConfig,
@@ -73,6 +74,7 @@ def build(app: App) -> dict[str, Stack]:
             limits=limits,
             log_role=config.create_api_log_role and not core,
             page=PageConfig.from_context(context),
+            brand=BrandConfig.from_context(context).brand,
             **_sample(core, context),
         )
     if core and OPENID in names:
@@ -82,6 +84,7 @@ def build(app: App) -> dict[str, Stack]:
             stack_name=f"{config.stack_name}-OpenId",
             core=core,
             config=OpenIdConfig.from_context(context),
+            brand=BrandConfig.from_context(context).brand,
             limits=limits,
         )
     if core and INLET in names:

@@ -8,10 +8,21 @@ Authorizer and sample can also go elsewhere: then they need the values that are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from infrastructure.brand import checked_brand
 from infrastructure.config import AN_EVENT
 from infrastructure.inlet_resources import INLETS
-from infrastructure.parameters import ParameterError, Parameters, choice, flag, number, text, texts
+from infrastructure.parameters import (
+    ParameterError,
+    Parameters,
+    choice,
+    content,
+    flag,
+    number,
+    text,
+    texts,
+)
 from infrastructure.sites import origin
 from waiting_room.inlet_settings import MAX_EPOCH, MAX_TICKS
 from waiting_room.oidc import TRANSACTION_LIFE, check_redirect_uris
@@ -97,6 +108,18 @@ class SampleConfig(Parameters):
         pattern=EVENT_ID.pattern,
         means=AN_EVENT,
         default="Sample",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrandConfig(Parameters):
+    """How the waiting pages look."""
+
+    brand: dict[str, Any] | None = content(  # noqa: RUF009 - it is a field
+        "PageBrand",
+        "name, logo, colours and texts of the waiting page, as JSON (`docs/pages.md`)",
+        check=checked_brand,
+        means="a JSON object",
     )
 
 
@@ -294,6 +317,7 @@ PARAMETERS = (
     AuthorizerConfig,
     SampleConfig,
     PageConfig,
+    BrandConfig,
     AuthorizerArn,
     OpenIdConfig,
     InletConfig,

@@ -10,6 +10,7 @@ from typing import Any
 from infrastructure.companions import (
     AuthorizerArn,
     AuthorizerConfig,
+    BrandConfig,
     InletConfig,
     OpenIdConfig,
     PageConfig,
@@ -22,7 +23,7 @@ from infrastructure.parameters import Parameters
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "deploy.md"
 TABLES: dict[str, tuple[type[Parameters], ...]] = {
     "core": (StacksConfig, CoreConfig),
-    "companions": (AuthorizerConfig, SampleConfig, AuthorizerArn, PageConfig),
+    "companions": (AuthorizerConfig, SampleConfig, AuthorizerArn, PageConfig, BrandConfig),
     "openid": (OpenIdConfig,),
     "inlet": (InletConfig,),
 }
@@ -54,7 +55,7 @@ def _default(value: Any) -> str:
         return "(needed)"
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value in ("", ()) else f"{value}"
+    return "" if value in ("", (), None) else f"{value}"
 
 
 if __name__ == "__main__":

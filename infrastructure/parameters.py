@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deploy-time parameters: how a frozen dataclass of them is read from the CDK context, checked.
 
-A parameter is a field made with ``text``, ``number``, ``flag`` or ``choice``. Its name in the
-context is the contract's (``EventId``), its name in code is a plain one (``event_id``).
+A parameter is a field made with ``text``, ``number``, ``flag``, ``choice`` or ``content``. Its name
+in the context is the contract's (``EventId``), its name in code is a plain one (``event_id``).
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -54,6 +55,29 @@ def texts(name: str, about: str, *, pattern: str, means: str) -> Any:
         return found
 
     return _field(Parameter(name, about, read), ())
+
+
+def content(
+    name: str, about: str, *, check: Callable[[Mapping[str, Any]], dict[str, Any]], means: str
+) -> Any:
+    """A JSON object, as text or as it stands in cdk.json; None by default.
+
+    ``check`` answers it as it is used, and raises ValueError with a sentence about a member.
+    """
+
+    def read(name: str, value: Any) -> dict[str, Any]:
+        try:
+            found = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            found = None
+        if not isinstance(found, Mapping):
+            raise ParameterError(f"The parameter {name} must be {means}, not {_shown(value)}.")
+        try:
+            return check(found)
+        except ValueError as error:
+            raise ParameterError(f"The parameter {name}: {error}.") from None
+
+    return field(default=None, metadata={"parameter": Parameter(name, about, read)})
 
 
 def number(name: str, about: str, *, default: int, low: int, high: int) -> Any:

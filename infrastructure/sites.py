@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 SITES = ("waiting_room", "control_panel")
 CONFIG = "config.json"
+NOT_FOUND = "404.html"
 LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*")
 
 
@@ -22,24 +23,29 @@ READABLE = {"Access-Control-Allow-Origin": "*"}
 WITH_ORIGIN = {"Referrer-Policy": "strict-origin"}
 
 
-def headers_of(site: str, addresses: Iterable[str], forms: Iterable[str] = ()) -> dict[str, str]:
+def headers_of(
+    site: str, addresses: Iterable[str], forms: Iterable[str] = (), images: Iterable[str] = ()
+) -> dict[str, str]:
     """The headers of every file of ``site``: those of security, and who else may read it."""
     own = {**READABLE, **WITH_ORIGIN} if site == SITES[0] else {}
-    return {**security_headers(addresses, forms), **own}
+    return {**security_headers(addresses, forms, images), **own}
 
 
-def security_headers(addresses: Iterable[str], forms: Iterable[str] = ()) -> dict[str, str]:
+def security_headers(
+    addresses: Iterable[str], forms: Iterable[str] = (), images: Iterable[str] = ()
+) -> dict[str, str]:
     """The headers of every file of a site that may call ``addresses`` and nothing else.
 
     ``forms`` are CSP sources that its forms may be sent to: Chrome and Safari hold every redirect
     that follows to them too (``login_forms``), also those of a site behind a gate's entrance.
+    ``images`` are origins of pictures; empty ones do not count.
     """
     origins = sorted({origin(one) for one in addresses if one})
     policy = (
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data:",
+        " ".join(("img-src 'self' data:", *sorted(set(filter(None, images))))),
         "media-src 'self' data:",
         "manifest-src 'self'",
         " ".join(("connect-src 'self'", *origins)),

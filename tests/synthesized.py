@@ -50,6 +50,7 @@ EVERYTHING = {
     "OpenIdRestartUrl": "https://tickets.example/login",
     "InletStrategy": "MaxSize",
     "CloudWatchAlarmName": "site-is-slow",
+    "PageBrand": {"name": "Night of Lights", "logo": "https://pictures.example/logo.svg"},
 }
 
 

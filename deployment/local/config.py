@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from infrastructure.brand import BrandError, checked_brand
 from infrastructure.openid_resources import CODES
 from infrastructure.resources import MAX_ROTATION_DAYS, TABLES
 from waiting_room.authorizer_settings import AuthorizerSettings
@@ -187,9 +188,11 @@ def _check_settings(env: Mapping[str, str]) -> None:
     except SettingsError as error:
         raise ConfigError(str(error)) from None
     try:
-        json_object(env["BRAND"], "BRAND")
+        checked_brand(json_object(env["BRAND"], "BRAND"))
     except InvalidInput:
         raise ConfigError("BRAND must be a JSON object.") from None
+    except BrandError as error:
+        raise ConfigError(f"BRAND: {error}.") from None
     if entrance := env["SITE_ENTRANCE"]:
         try:
             path = urlsplit(check_address(entrance, "SITE_ENTRANCE")).path

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from infrastructure.brand import logo_source
 from infrastructure.sites import CONFIG, headers_of
 
 
@@ -28,7 +29,9 @@ class Site:
     ) -> None:
         self._files = StaticFiles(directory=folder, html=True, check_dir=False)
         self._settings = json.dumps(settings).encode()
-        self._headers = {**headers_of(site, addresses, forms), "Cache-Control": "no-cache"}
+        images = [logo_source(settings.get("brand") or {})]
+        headers = headers_of(site, addresses, forms, images)
+        self._headers = {**headers, "Cache-Control": "no-cache"}
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """Serve an ASGI connection."""

@@ -20,11 +20,12 @@ from aws_cdk import (
 )
 from constructs import Construct
 
+from infrastructure.brand import logo_source
 from infrastructure.constructs.code import PLAIN
 from infrastructure.constructs.edge import YEAR
 from infrastructure.constructs.function import Habits
 from infrastructure.constructs.names import account_wide_name
-from infrastructure.sites import CONFIG, READABLE, headers_of
+from infrastructure.sites import CONFIG, NOT_FOUND, READABLE, headers_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BROWSERS_KEEP = 60  # seconds; whoever opens the page later sees what was changed
@@ -72,8 +73,20 @@ class Site(Construct):
                 origin=origins.with_origin_access_control(bucket),
                 viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
                 cache_policy=aws_cloudfront.CachePolicy.CACHING_OPTIMIZED,
-                response_headers_policy=_headers(self, headers_for(site, calls, forms)),
+                response_headers_policy=_headers(
+                    self, headers_for(site, calls, forms, [logo_source(config.get("brand") or {})])
+                ),
             ),
+            # S3 says 403 of what is not there, to those who may not list the bucket
+            error_responses=[
+                aws_cloudfront.ErrorResponse(
+                    http_status=status,
+                    response_http_status=404,
+                    response_page_path=f"/{NOT_FOUND}",
+                    ttl=Duration.seconds(BROWSERS_KEEP),
+                )
+                for status in (403, 404)
+            ],
         )
         keep = f"public, max-age={BROWSERS_KEEP}"
         aws_s3_deployment.BucketDeployment(
@@ -94,14 +107,16 @@ class Site(Construct):
         self.address = f"https://{distribution.distribution_domain_name}/"
 
 
-def headers_for(site: str, calls: Sequence[str], forms: Iterable[str] = ()) -> dict[str, str]:
+def headers_for(
+    site: str, calls: Sequence[str], forms: Iterable[str] = (), images: Iterable[str] = ()
+) -> dict[str, str]:
     """``headers_of`` a site for https addresses that may be known at deployment only.
 
     Those cannot be taken apart now, so stand-ins go through and then give way to the origins.
     """
     origins = {f"https://call-{index}.invalid": origin_of(one) for index, one in enumerate(calls)}
     aims = {f"https://form-{index}.invalid": one for index, one in enumerate(forms)}
-    headers = headers_of(site, origins, aims)
+    headers = headers_of(site, origins, aims, images)
     for stand_in, origin in {**origins, **aims}.items():
         headers = {name: text.replace(stand_in, origin) for name, text in headers.items()}
     return headers

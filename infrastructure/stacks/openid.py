@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import Annotations, CfnOutput, Stack, aws_secretsmanager
@@ -41,12 +42,13 @@ class OpenIdStack(Stack):
         *,
         core: CoreStack,
         config: OpenIdConfig,
+        brand: Mapping[str, Any] | None,
         limits: Limits,
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: OpenID provider"
         super().__init__(scope, name, description=description, **options)
-        self._core, self._config = core, config
+        self._core, self._config, self._brand = core, config, brand
         tables = Tables(self, "Tables", tables=(CODES,), removal=core.habits.removal)
         secret = aws_secretsmanager.Secret(
             self,
@@ -116,6 +118,7 @@ class OpenIdStack(Stack):
                 public_api=core.public_address,
                 store_api="",
                 openid=issuer,
+                brand=self._brand,
             ),
             calls=[core.public_address],
             forms=login_forms((*config.redirect_uris, config.restart_url)),

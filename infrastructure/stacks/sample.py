@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -26,7 +27,7 @@ class SampleStack(Stack):
 
     Addresses have no slash at the end; ``api_region`` is the region of the private API. With
     ``log_role`` the stack gives an account without one the role that API Gateway logs with.
-    ``page`` says where the waiting page sends its visitors.
+    ``page`` says where the waiting page sends its visitors, ``brand`` how it looks.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class SampleStack(Stack):
         limits: Limits,
         log_role: bool,
         page: PageConfig,
+        brand: Mapping[str, Any] | None,
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: sample store and pages"
@@ -76,6 +78,7 @@ class SampleStack(Stack):
                 public_api=public_api,
                 store_api=store.stage_address,
                 entrance=page.entrance,
+                brand=brand,
             ),
             calls=[public_api, store.stage_address],
             forms=page.forms,

@@ -22,6 +22,7 @@ from waiting_room.oidc_settings import OpenIdSettings
 FUNCTION, METHOD = "AWS::Lambda::Function", "AWS::ApiGateway::Method"
 HEADERS = "AWS::CloudFront::ResponseHeadersPolicy"
 COPIER = "Custom::CDKBucketDeployment"
+PICTURES = "https://pictures.example"  # where the brand's logo is
 
 
 @pytest.fixture(scope="session")
@@ -216,6 +217,10 @@ def test_files_are_read_by_cloudfront_alone(
         (origin,) = settings["Origins"]
         assert "OriginAccessControlId" in origin
         assert settings["DefaultRootObject"] == "index.html"
+        missing = {one["ErrorCode"]: one for one in settings["CustomErrorResponses"]}
+        assert missing.keys() == {403, 404}
+        for one in missing.values():
+            assert (one["ResponseCode"], one["ResponsePagePath"]) == (404, "/404.html")
         assert settings["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https"
 
 
@@ -225,7 +230,7 @@ def test_the_pages_headers_are_those_of_one_machine(assembly: Assembly, values: 
     store = values.output(sample, "StoreApiInvokeURL")
     private = values.output(core, "PrivateApiInvokeURL")
     found = headers_of(sample, values, "WaitingRoom")
-    wanted = site_headers("waiting_room", [public, store])
+    wanted = site_headers("waiting_room", [public, store], images=[PICTURES])
     assert {**found, "Content-Security-Policy": ""} == {**wanted, "Content-Security-Policy": ""}
     assert parsed(found) == parsed(wanted)
     panel = headers_of(sample, values, "ControlPanel")
@@ -248,6 +253,7 @@ def test_the_pages_settings_are_written_at_deployment(assembly: Assembly, values
         event_id="Sample",
         public_api=public,
         store_api=values.output(sample, "StoreApiInvokeURL"),
+        brand=EVERYTHING["PageBrand"],
     )
     assert config_of(sample, values, "ControlPanel", assembly) == control_panel_config(
         event_id="Sample",
@@ -325,11 +331,12 @@ def test_the_providers_waiting_page_sends_its_form_to_it_and_on_to_clients(
     public = values.output(core, "PublicApiInvokeURL")
     config = config_of(stack, values, "WaitingRoom", assembly)
     assert config == waiting_room_config(
-        event_id="Sample", public_api=public, store_api="", openid=issuer
-    )
+        event_id="Sample", public_api=public, store_api="", openid=issuer,
+        brand=EVERYTHING["PageBrand"],
+    )  # fmt: skip
     forms = ["https:", "http://127.0.0.1:*", "http://localhost:*"]  # a callback is on this machine
     found = parsed(headers_of(stack, values, "WaitingRoom"))
-    assert found == parsed(security_headers([public], forms))
+    assert found == parsed(security_headers([public], forms, [PICTURES]))
 
 
 def test_the_clients_secret_is_made_by_aws_and_in_no_template(assembly: Assembly) -> None:
