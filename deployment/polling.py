@@ -64,7 +64,7 @@ def next_poll(
     rate = float(status["optimistic_rate_per_minute"])
     wait = max(0, ahead) * 60 / rate if rate > 0 else math.inf
     if status["moved_at"] is None:
-        pause = min(IDLE, SHORTEST * math.pow(2, min(asked, 99))) * (0.9 + 0.2 * chance)
+        pause = min(IDLE, SHORTEST * math.pow(GROWTH, min(asked, 99))) * (0.9 + 0.2 * chance)
         return max(SHORTEST, min(pause, longest_sleep(wait)))
     under_way = min(
         max(0.0, float(status["now"] - status["moved_at"])), float(status["every"] or 0)

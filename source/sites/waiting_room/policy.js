@@ -59,7 +59,7 @@ const around = (chance) => 0.9 + 0.2 * chance; // ± 10 %
 function untilOpening(status, chance, asked) {
   const wait = known(status.opens_at, 0) - status.now;
   if (wait > 0) return Math.min(wait + AFTER_STEP + STEP_SPREAD * chance, longest(wait));
-  return Math.min(IDLE, SHORTEST * 2 ** asked) * around(chance);
+  return Math.min(IDLE, SHORTEST * Math.pow(GROWTH, asked)) * around(chance);
 }
 
 /** The rule of a server that sends no more: its own interval, less near the front. */

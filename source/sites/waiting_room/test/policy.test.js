@@ -105,7 +105,7 @@ test("before anything has moved the pauses grow to ten seconds", () => {
   const closed = { optimistic_rate_per_minute: 0, moved_at: null, first_moved_at: null, every: null };
   const at = (asked, random = 0.5) =>
     nextPoll({ ahead: 500, status: steady(closed), random, asked });
-  [2, 4, 8, 10, 10, 10].forEach((seconds, asked) => near(at(asked), seconds));
+  [2, 3, 4.5, 6.75, 10, 10].forEach((seconds, asked) => near(at(asked), seconds));
   near(nextPoll({ ahead: 500, status: steady(closed), random: 0.5 }), 10);
   near(at(1000, 1), 11);
 });
