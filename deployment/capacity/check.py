@@ -23,6 +23,7 @@ from deployment.capacity.plan import Limits, Plan, unlimited
 from deployment.capacity.report import fill, table
 from deployment.capacity.simulation import Simulation
 from deployment.capacity.usage import flow_of
+from deployment.load_test.operator import BETWEEN
 from deployment.local.config import DEFAULTS
 
 FOUND = ROOT / "build" / "load-test" / "latest.json"
@@ -32,7 +33,10 @@ RECEIVED = 10  # messages of one request of a poller
 def compare(found: Mapping[str, Any]) -> list[tuple[str, float, float]]:
     """What was measured beside what the model says, by name."""
     asked, requests = found["asked"], found["requests"]
-    plan = Plan(asked["users"], asked["curve"], asked["seconds"], asked["admission_per_minute"])
+    plan = Plan(
+        asked["users"], asked["curve"], asked["seconds"], asked["admission_per_minute"],
+        admission_every=BETWEEN,
+    )  # fmt: skip
     outcome, latency = _simulated(plan, requests)
     visitors = plan.visitors
     flow = flow_of(outcome, quotas.load()[2])
@@ -43,7 +47,7 @@ def compare(found: Mapping[str, Any]) -> list[tuple[str, float, float]]:
         ("questions for the number, per visitor", _each(requests, "queue_num", visitors),
          float(outcome.series["ask"].sum()) / visitors),
         ("polls of the status, per visitor", _each(requests, "status", visitors),
-         float(flow.polls.sum()) / visitors + 1),
+         float(flow.polls.sum()) / visitors),
         ("status calls at the origin, per second", status.get("origin_calls", 0) / found["seconds"],
          float(np.minimum(flow.polls, 1.0).mean())),
         ("tokens, per visitor", _each(requests, "token", visitors), 1.0),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from deployment.arrivals import CURVES, peak_per_second
 from deployment.capacity.quotas import Assumptions, Quotas
+from infrastructure.config import CoreConfig
 from infrastructure.resources import ASSIGN
 from waiting_room.adapters.dynamodb_items import SHARDS
 
@@ -19,7 +20,8 @@ HEADROOM = 1.25  # what is raised is raised to this much more than the peak
 class Plan:
     """An event: how many come, how, in how many seconds; how fast they are let in, and since when.
 
-    ``admission_after`` is in seconds from the first arrival.
+    ``admission_after`` is in seconds from the first arrival, ``admission_every`` the seconds
+    between two steps of the serving counter.
     """
 
     visitors: int
@@ -27,10 +29,12 @@ class Plan:
     seconds: float = 600.0
     admission_per_minute: float = 10_000.0
     admission_after: float = 0.0
+    admission_every: float = 10.0
 
     def __post_init__(self) -> None:
-        if self.visitors < 1 or self.seconds <= 0 or self.admission_per_minute <= 0:
-            raise ValueError("visitors, seconds and the admission rate must be above 0")
+        least = min(self.seconds, self.admission_per_minute, self.admission_every)
+        if self.visitors < 1 or least <= 0:
+            raise ValueError("visitors, seconds, the admission rate and its steps must be above 0")
         if self.curve not in CURVES:
             raise ValueError(f"curve must be one of {', '.join(CURVES)}, not {self.curve!r}")
 
@@ -62,8 +66,8 @@ class Limits:
     def of(cls, quotas: Quotas) -> Limits:
         """A fresh deployment in an account with default quotas."""
         return cls(
-            api_rate=quotas.api_requests_per_second,
-            api_burst=quotas.api_burst,
+            api_rate=min(CoreConfig.api_rate, quotas.api_requests_per_second),
+            api_burst=min(CoreConfig.api_burst, quotas.api_burst),
             lambda_concurrency=quotas.lambda_concurrency,
             lambda_ramp=quotas.lambda_ramp_per_10_seconds,
             warm=0,

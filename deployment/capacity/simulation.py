@@ -2,13 +2,16 @@
 """A crowd, simulated visitor by visitor: join, ask for one's number, take a token at one's turn.
 
 Requests that API Gateway or Lambda refuse come again as the waiting page sends them. Pages that
-poll ``/status`` are counted, not followed: the edge answers them (``edge_polls``).
+poll ``/status`` load nothing but the edge; some are followed afterwards (``edge_polls``).
 """
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +21,22 @@ from deployment.capacity.parts import TICK, Bucket, Calendar, Environments, Ids,
 from deployment.capacity.plan import Limits, Plan
 from deployment.capacity.quotas import Assumptions
 from deployment.capacity.workers import Workers
-from deployment.polling import NEAR, RETRY_SPREAD, SPREAD, ask_after, retry_after, status_after
-from waiting_room.serving import poll_after, rate_per_minute
-from waiting_room.settings import RATE_WINDOW
+from deployment.polling import (
+    AFTER_STEP,
+    RETRY_SPREAD,
+    SPREAD,
+    STEP_SPREAD,
+    ask_after,
+    next_poll,
+    retry_after,
+)
+from waiting_room.settings import SHORTEST_RATE
 
 API_MEMORY = 1024  # MB of each function of the public API
 EDGE_SECONDS = 1.0  # an answer of /status may be this old
 CALLS_PER_CONCURRENCY = 10  # Lambda's requests/s quota of a function, per unit of concurrency
 NEVER = np.inf
+FOLLOWED = 1_000  # visitors whose polls stand for everybody's
 MOST_TRIES = 40  # the waits of this many tries are prepared
 GIVE_UP = 24 * 3600.0  # seconds after which the simulation stops whatever is left
 Act = Callable[[Ids, Times], None]
@@ -199,10 +210,12 @@ class Simulation:
         self._due["ask"].add(others, at[~known] + self._spread(waits))
 
     def _turn(self, ids: Ids) -> Times:
-        """When a page notices that its turn has come: at its next poll of a cached answer."""
+        """When a page notices that its turn has come: it polls just after the step."""
         plan = self._plan
-        turn = plan.admission_after + self._workers.position[ids] * 60 / plan.admission_per_minute
-        delay = self._random.random(len(ids)) * NEAR + self._random.random(len(ids)) * EDGE_SECONDS
+        size = plan.admission_per_minute * plan.admission_every / 60
+        steps = np.ceil(self._workers.position[ids] / size - 1e-9)
+        turn = plan.admission_after + steps * plan.admission_every
+        delay = AFTER_STEP + self._random.random(len(ids)) * STEP_SPREAD
         noticed: Times = np.maximum(self._learned[ids], turn) + delay
         return noticed
 
@@ -228,34 +241,42 @@ class Simulation:
 
 
 def edge_polls(outcome: Outcome) -> Times:
-    """Polls of ``/status`` at the edge, per second, until the last token."""
-    plan = outcome.plan
-    last = int(np.max(outcome.admitted[np.isfinite(outcome.admitted)], initial=0)) + 1
-    learned = np.bincount(outcome.learned.astype(np.int64), minlength=last + 1)[: last + 1]
-    admitted = np.bincount(outcome.admitted.astype(np.int64), minlength=last + 1)[: last + 1]
-    waiting = np.cumsum(learned) - np.cumsum(admitted)
-    known: dict[tuple[int, float], float] = {}
+    """Polls of ``/status`` at the edge, per second, until the last token: a sample is followed."""
+    plan, there = outcome.plan, np.flatnonzero(np.isfinite(outcome.admitted))
+    last = int(np.max(outcome.admitted[there], initial=0)) + 1
     polls = np.zeros(last + 1)
-    for second, crowd in enumerate(waiting.tolist()):
-        rate = _rate_seen(plan, second)
-        step = max(1, crowd // 200)
-        key = (crowd // step * step, round(rate, 1))
-        if key not in known:
-            known[key] = _polls_of_one(*key)
-        polls[second] = crowd * known[key]
+    if not len(there):
+        return polls
+    chance = random.Random(len(there))  # nosec B311 - a simulated choice
+    by_place = there[np.argsort(outcome.position[there])]
+    followed = by_place[:: max(1, len(by_place) // FOLLOWED)]
+    weight = len(there) / len(followed)
+    for visitor in followed.tolist():
+        position, at = int(outcome.position[visitor]), float(outcome.learned[visitor])
+        idle = 0
+        while True:
+            polls[min(last, int(at))] += weight
+            status = status_of(plan, at - EDGE_SECONDS * chance.random())
+            ahead = position - status["serving_counter"]
+            if ahead <= 0:
+                break
+            at += next_poll(ahead, status, chance.random(), idle)
+            idle = idle + 1 if status["moved_at"] is None else 0
     return polls
 
 
-def _rate_seen(plan: Plan, second: int) -> float:
-    """The rate that ``/status`` tells: low in the first minute, its shortest measure."""
-    open_for = min(max(0, int(second - plan.admission_after)), RATE_WINDOW)
-    return rate_per_minute(int(plan.admission_per_minute * open_for / 60), 0, open_for)
-
-
-def _polls_of_one(crowd: int, rate: float, points: int = 24) -> float:
-    """Polls per second of a visitor anywhere in a line of ``crowd``, on average."""
-    if crowd <= 0:
-        return 0.0
-    said = poll_after(crowd, rate)
-    waits = (status_after(said, int(crowd * (i + 0.5) / points), crowd) for i in range(points))
-    return sum(1 / wait for wait in waits) / points
+def status_of(plan: Plan, now: float) -> dict[str, Any]:
+    """What ``/status`` tells a page, as far as it polls by it: steps of equal size."""
+    steps = max(0, math.floor((now - plan.admission_after) / plan.admission_every))
+    size = plan.admission_per_minute * plan.admission_every / 60
+    moved_at = plan.admission_after + steps * plan.admission_every
+    # one move is counted over a minute, as it says nothing about the next
+    rates = (0.0, size * 60 / SHORTEST_RATE, plan.admission_per_minute)
+    return {
+        "serving_counter": math.floor(steps * size + 1e-6),
+        "now": now,
+        "optimistic_rate_per_minute": rates[min(steps, 2)],
+        "moved_at": moved_at if steps else None,
+        "first_moved_at": plan.admission_after + plan.admission_every if steps else None,
+        "every": plan.admission_every if steps > 1 else None,
+    }

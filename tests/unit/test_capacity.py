@@ -21,7 +21,7 @@ from deployment.capacity.cost import event_bill, idle_bill, total
 from deployment.capacity.findings import Finding, find
 from deployment.capacity.parts import TICK, Bucket, Calendar, Environments, Line, Writes
 from deployment.capacity.plan import Limits, Plan, raised, scenarios, unlimited
-from deployment.capacity.simulation import Outcome, Simulation, edge_polls
+from deployment.capacity.simulation import Outcome, Simulation, edge_polls, status_of
 from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, of_template
 from deployment.capacity.usage import flow_of, their_usage, usage_of
 
@@ -230,6 +230,29 @@ def test_polls_at_the_edge_end_with_the_last_token_and_grow_with_the_crowd() -> 
     assert few[-1] == 0
     assert many.sum() > few.sum()
     assert len(many) >= len(few)
+    assert 3 < few.sum() / 5_000 < many.sum() / 20_000 < 25  # a longer wait, few more polls
+
+
+def test_the_pages_of_the_model_see_the_line_as_the_room_tells_it() -> None:
+    plan = Plan(1_000, admission_per_minute=600, admission_after=5, admission_every=10)
+    told = ("serving_counter", "optimistic_rate_per_minute", "moved_at", "first_moved_at", "every")
+    assert [
+        tuple(status_of(plan, now)[name] for name in told) for now in (-3, 14.9, 15, 24, 25, 95)
+    ] == [
+        (0, 0, None, None, None),
+        (0, 0, None, None, None),
+        (100, 100, 15, 15, None),
+        (100, 100, 15, 15, None),
+        (200, 600, 25, 15, 10),
+        (900, 600, 95, 15, 10),
+    ]
+
+
+def test_a_fresh_deployment_takes_what_its_own_stage_lets_through() -> None:
+    assert LIMITS.api_rate == 7_500 < QUOTAS.api_requests_per_second
+    assert LIMITS.api_burst == 3_750 < QUOTAS.api_burst
+    low = replace(QUOTAS, api_requests_per_second=2_500, api_burst=1_250)
+    assert (Limits.of(low).api_rate, Limits.of(low).api_burst) == (2_500, 1_250)
 
 
 # --- quotas ------------------------------------------------------------------------------------
@@ -262,9 +285,9 @@ def test_the_api_quota_is_met_only_when_the_burst_is_used_up() -> None:
 @settings(max_examples=4, deadline=None)
 def test_needs_grow_with_the_crowd(visitors: int) -> None:
     fewer, more = findings(visitors), findings(visitors * 2)
-    # tokens come at the rate of the admission, whoever waits; only chance spreads them
+    # tokens come just after the steps of the admission, whoever waits; only chance spreads them
     assert all(more[quota].needed >= 0.9 * fewer[quota].needed for quota in fewer)
-    grows = "API Gateway requests/s"
+    grows = "DynamoDB QueuePositions writes/s"
     assert more[grows].needed > 1.3 * fewer[grows].needed
 
 
