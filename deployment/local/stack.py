@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from deployment.local import config, resources
 from deployment.local.config import Config
 from deployment.local.processes import Child
+from waiting_room.oidc_settings import WEAK_CODES, OpenIdSettings
 from waiting_room.reading import UNREADABLE
 
 START_SECONDS = 60  # for one part; a loaded machine takes long to import things
@@ -78,6 +79,8 @@ class Stack:
         doors = config.addresses(ports)
         redis_url, aws_url = self._stores()
         config.complete(env, doors, redis_url, aws_url)
+        if OpenIdSettings.from_env(env).request_id_codes:
+            self._say(WEAK_CODES)
         self._say("making tables, queues, bus and keys")
         topic, client_secret = self._make_resources(env, aws_url)
         self._say("starting the workers")

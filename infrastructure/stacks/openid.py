@@ -22,11 +22,8 @@ from infrastructure.permissions import OPENID, Part
 from infrastructure.routes import load_app, routes_of
 from infrastructure.sites import login_forms, waiting_room_config
 from infrastructure.stacks.core import CoreStack
+from waiting_room.oidc_settings import WEAK_CODES
 
-WEAK_CODES = (
-    "OpenIdRequestIdCodes is on: a visitor's request id is a code of the OpenID client, which "
-    "works as often as anybody shows it while the token is valid."
-)
 SECRET_LENGTH = 43  # letters and digits; as hard to guess as 256 bits
 
 

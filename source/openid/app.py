@@ -31,16 +31,11 @@ from waiting_room.adapters.openid_provider import Provider, error_answer
 from waiting_room.errors import InvalidInput, Unavailable
 from waiting_room.failures import trail
 from waiting_room.oidc import form_pairs
-from waiting_room.oidc_settings import OpenIdSettings
+from waiting_room.oidc_settings import WEAK_CODES, OpenIdSettings
 
 app = Chalice(app_name="waiting-room-openid", configure_logs=False)
 logger = logging.getLogger("waiting_room")
 ANY = ["*/*"]  # content types are checked here, so that a wrong one gets an RFC 6749 error
-REQUEST_ID_CODES = (
-    "openid: OPENID_REQUEST_ID_CODES is on: a visitor's request id is a code of the client, which "
-    "works as often as anybody shows it while the token is valid. Whoever sees the address that a "
-    "visitor comes back with has the visitor's place."
-)
 
 
 @cache
@@ -54,7 +49,7 @@ def provider() -> Provider:
 
     chosen = OpenIdSettings.from_env(os.environ)
     if chosen.request_id_codes:
-        logger.warning(REQUEST_ID_CODES)
+        logger.warning("openid: %s", WEAK_CODES)
     store, kept = client("secretsmanager"), chosen.signing_key_cache
     return Provider(
         chosen,

@@ -20,6 +20,11 @@ from waiting_room.settings import (
 )
 
 RESTART_AFTER = 150  # s; shorter than any client's memory known here: WordPress has 3 minutes
+WEAK_CODES = (
+    "OPENID_REQUEST_ID_CODES is on: a visitor's request id is a code of the OpenID client, which "
+    "works as often as anybody shows it while the token is valid. Whoever sees the address that a "
+    "visitor comes back with has the visitor's place."
+)
 REQUIRED = (
     "EVENT_ID",
     "PUBLIC_API_ENDPOINT",

@@ -13,6 +13,7 @@ from openid import app as openid_app
 from tests.openid_world import CALLBACK, CLIENT_SECRET, ENV, PROVIDER, OpenId, install
 from tests.world import EVENT, ISSUER
 from waiting_room.adapters.memory_codes import MemoryCodes
+from waiting_room.oidc_settings import WEAK_CODES
 
 ON = {"OPENID_REQUEST_ID_CODES": "true", "WAITING_ROOM_URL": "https://wait.example/login.html"}
 CHALLENGE = {
@@ -169,5 +170,5 @@ def test_the_weakness_is_in_the_log_when_the_function_starts(
     with caplog.at_level(logging.WARNING):
         openid_app.provider()
     openid_app.provider.cache_clear()
-    assert (openid_app.REQUEST_ID_CODES in caplog.messages) is (switch == "true")
+    assert (f"openid: {WEAK_CODES}" in caplog.messages) is (switch == "true")
     assert CLIENT_SECRET not in caplog.text

@@ -15,7 +15,7 @@ def throttles(stack: Synthesized) -> dict[str, tuple[int, int]]:
     """Rate and burst of each stage, by the construct that its API is in."""
     found = {}
     for made in stack.of_type("AWS::ApiGateway::Stage").values():
-        (settings,) = made["MethodSettings"]
+        (settings,) = (one for one in made["MethodSettings"] if one["ResourcePath"] == "/*")
         api = made["RestApiId"]["Ref"]
         found[api] = (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"])
     return found
