@@ -19,8 +19,8 @@ export const due = (every) => every + Math.min(40, Math.max(15, every / 4));
 /**
  * Places a minute, as the lowest and the highest that the figures allow, and how unsure both are;
  * null when not known. Moves come in steps: the pace is that of the steps in the server's window,
- * not of its length. An optimistic rate beyond what the edges of a minute explain is that of a line
- * which has become faster, or goes on after a pause.
+ * not of its length. An optimistic rate that is much higher is that of a line which has become faster,
+ * or goes on after a pause.
  */
 export function paces({ rate, optimistic, movedAt, firstMovedAt, every, now }) {
   if (!(rate > 0)) return null;
@@ -32,8 +32,7 @@ export function paces({ rate, optimistic, movedAt, firstMovedAt, every, now }) {
   const window = Math.min(movedAt - firstMovedAt, WINDOW - (now - movedAt));
   const steps = Math.max(1, Math.floor(window / every) + 1);
   const usual = (counted / steps) * (60 / every);
-  const edges = (Math.ceil(SHORTEST / every) * every) / SHORTEST;
-  const faster = (optimistic || 0) / usual / edges;
+  const faster = (optimistic || 0) / usual;
   const high = faster > 1.3 ? usual * Math.min(3, faster) : usual;
   return { low: usual, high, unsure: 1 + 0.25 / Math.sqrt(steps) };
 }

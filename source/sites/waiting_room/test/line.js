@@ -42,16 +42,18 @@ export function statusAt(moves, now) {
   if (newest < 0) return { ...status, admission_rate_per_minute: 0, optimistic_rate_per_minute: 0 };
   const rate = (since(300) * 60) / Math.max(60, Math.min(300, now - moves[0].at));
   const latest = moves.slice(Math.max(0, newest - 4), newest + 1);
-  const gaps = latest.slice(1).map((move, index) => move.at - latest[index].at).sort((a, b) => a - b);
-  const span = Math.max(5, latest[latest.length - 1].at - latest[0].at);
-  const own = latest.length > 1 ? ((latest[latest.length - 1].serving - latest[0].serving) * 60) / span : 0;
+  const gaps = latest.slice(1).map((move, index) => move.at - latest[index].at);
+  const every = gaps.length ? [...gaps].sort((a, b) => a - b)[(gaps.length - 1) >> 1] : null;
+  const span = gaps.reduce((sum, gap) => sum + (gap <= 3 * every ? gap : every), 0);
+  const own = ((latest[latest.length - 1].serving - latest[0].serving) * 60) / Math.max(5, span);
+  const shortly = (since(60) * 60) / Math.max(60, latest.filter(({ at }) => at > now - 60).length * every);
   return {
     ...status,
     admission_rate_per_minute: rate,
-    optimistic_rate_per_minute: Math.max(since(60), rate, own),
+    optimistic_rate_per_minute: Math.max(shortly, since(300) / 5, own),
     moved_at: moves[newest].at,
     first_moved_at: moves[0].at,
-    every: gaps.length ? gaps[(gaps.length - 1) >> 1] : null,
+    every,
   };
 }
 

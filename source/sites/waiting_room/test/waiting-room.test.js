@@ -74,7 +74,8 @@ test("the state says what the operator says and whether the line moves", async (
   assert.deepEqual([page.state.rate, page.state.wait], [0, { kind: "paused" }]);
   Object.assign(server, { rate: 10, message: "Doors open at eight" });
   await clock.pass(10);
-  assert.deepEqual(page.state.wait, { kind: "range", from: 8, to: 14 });
+  const { kind, from, to } = page.state.wait;
+  assert.ok(kind === "range" && from >= 7 && from < 10 && to > 10 && to <= 14, `${from} ${to}`);
   assert.equal(page.state.message, "Doors open at eight");
 });
 
