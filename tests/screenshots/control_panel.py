@@ -17,7 +17,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.panel_world import KEY, SECRET, PanelWorld, build, panel_world
 from tests.screenshots import State
 from tests.world import EVENT
-from waiting_room.inlet import Strategy
+from waiting_room.inlet import Alarm, Strategy
+from waiting_room.lookup import reference_of
 
 MESSAGE = "Doors are open. Everybody who is in line by noon will get in."
 STEPS, STEP = 52, 10  # an event of nearly nine minutes; clocks may be off by five either way
@@ -198,14 +199,100 @@ def expired(tab: Page, room: PanelWorld) -> None:
     tab.locator("summary").click()
 
 
+def not_started(tab: Page, room: PanelWorld) -> None:
+    """The network's own page came in place of the script."""
+    tab.route(
+        "**/panel.js", lambda route: route.fulfill(content_type="text/html", body="<h1>Wi-Fi</h1>")
+    )
+    tab.goto(room.panel)
+    expect(tab.locator("#starting")).to_be_visible(timeout=15_000)
+
+
+def no_settings(tab: Page, room: PanelWorld) -> None:
+    """The page's settings cannot be read."""
+    tab.route("**/config.json", lambda route: route.fulfill(status=503))
+    tab.goto(room.panel)
+    expect(tab.locator("#read-settings")).to_be_visible()
+
+
+def far(tab: Page, room: PanelWorld) -> None:
+    """Asked whether to let in many more than wait."""
+    room.world.visitors(110)
+    inside(tab, room)
+    tab.locator("[data-by='1000']").click()
+    expect(tab.locator("#confirm")).to_be_visible()
+
+
+def undoable(tab: Page, room: PanelWorld) -> None:
+    """Moved, with the way back; the number typed shows both ways."""
+    room.world.visitors(300)
+    inside(tab, room)
+    tab.locator("[data-by='100']").click()
+    expect(tab.locator("#undo-move")).to_be_visible()
+    tab.locator("#admit-by").fill("150")
+
+
+def unconfirmed(tab: Page, room: PanelWorld) -> None:
+    """A move got no answer, and may be sent again."""
+    room.world.visitors(30)
+    inside(tab, room)
+    tab.route("**/increment_serving_counter", lambda route: route.abort())
+    tab.locator("[data-by='10']").click()
+    expect(tab.locator("[data-again]").first).to_be_visible()
+
+
+def inlet_state(**more: object) -> Steps:
+    """An inlet that stands so, and a visitor found by reference."""
+
+    def steps(tab: Page, room: PanelWorld) -> None:
+        targets = {"active": 400, "per_minute": 60, "min_per_minute": 5}
+        strategy = Strategy.AUTOMATIC if "memory" in more else Strategy.PERIODIC
+        chosen = targets if strategy is Strategy.AUTOMATIC else {"increment_by": 10}
+        now = int(time.time())
+        room.run_inlet(strategy, chosen, last_at=now, last_reason="10 a minute", **more)
+        line = room.world.visitors(40)
+        room.world.serve(12)
+        inside(tab, room)
+        tab.locator("#sought").fill(reference_of(40, line[39]))
+        tab.locator("#visitor-form button").click()
+        expect(tab.locator("#visitor")).to_be_visible()
+
+    return steps
+
+
+def message(text: str) -> Steps:
+    """A message that another operator wrote."""
+
+    def steps(tab: Page, room: PanelWorld) -> None:
+        inside(tab, room)
+        room.world.room.set_message(EVENT, text)
+        tab.locator("#refresh").click()
+        expect(tab.locator("#log li")).to_have_count(2)
+
+    return steps
+
+
+SLOWED = {"alarm": "SiteErrors", "alarm_state": Alarm.ALARM, "alarm_brakes": True}
+ARABIC = "تُفتح الأبواب عند الساعة 10:00. تبقّى 250 تذكرة — شكراً لصبركم!"
 STATES = (
     state("sign-in", form),
+    state("not-started", not_started),
+    state("no-settings", no_settings),
     state("wrong-keys", wrong_keys),
     state("wrong-clock", wrong_clock),
     state("quiet", inside),
     state("live", live),
     state("beyond", beyond),
     state("move-back", back),
+    state("far", far),
+    state("undo", undoable),
+    state("unconfirmed", unconfirmed),
+    state("inlet-slowed", inlet_state(memory={"pace": 5.0}, **SLOWED)),
+    state("inlet-held", inlet_state(**SLOWED)),
+    state("inlet-no-alarm", inlet_state(alarm="SiteErors", alarm_state=Alarm.MISSING)),
+    state("inlet-paused", inlet_state(paused=True, alarm="SiteErrors")),
+    state("message-rtl", message(ARABIC)),
+    state("message-long", message("Taumatawhakatangihangakoauau" * 17)),
     state("reset", resetting),
     state("stale", stale),
     state("not-kept-up", not_kept_up),
