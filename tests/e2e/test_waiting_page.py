@@ -203,6 +203,40 @@ def test_the_room_can_be_down_for_twenty_seconds(context: BrowserContext) -> Non
         expect(tab.locator("main").get_by_text("The waiting room does not answer")).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [
+        (200, "text/html", "<html><title>Sign in to the hotel's network</title></html>"),
+        (404, "application/json", '{"message": "Not Found"}'),
+    ],
+    ids=["portal", "404"],
+)
+def test_a_page_that_is_loaded_behind_a_portal_shows_the_place_and_keeps_it(
+    context: BrowserContext, status: int, kind: str, body: str
+) -> None:
+    with opened(context) as (tab, served):
+        enter(tab)
+        place = tab.evaluate("localStorage['waiting-room:Sample']")
+        headers = {"Access-Control-Allow-Origin": "*"}
+        address = f"{served.config['public_api']}/**"
+        tab.route(
+            address,
+            lambda route: route.fulfill(
+                status=status, headers=headers, content_type=kind, body=body
+            ),
+        )
+        tab.reload()
+        view(tab, "waiting")
+        expect(tab.locator("#trouble")).to_be_visible()
+        expect(tab.locator("[data-value=number]").first).to_have_text("10")
+        tab.unroute(address)
+        tab.get_by_role("button", name="Try now").click()
+        expect(tab.locator("#trouble")).to_be_hidden()
+        view(tab, "waiting")
+        assert tab.evaluate("localStorage['waiting-room:Sample']") == place
+        assert served.room.calls["POST /assign_queue_num"] == 1
+
+
 def test_a_turn_counts_down_and_passes_and_one_can_join_again(context: BrowserContext) -> None:
     room = Room(options={"QUEUE_POSITION_EXPIRY_PERIOD": 60})
     with opened(context, room) as (tab, served):
