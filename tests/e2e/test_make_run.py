@@ -86,6 +86,8 @@ def test_what_was_there_is_there_again_with_keep(tmp_path: Path) -> None:
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be an address with redis or rediss"),
         ({"VALIDITY_PERIOD": "-5"}, "The setting VALIDITY_PERIOD must be between 1 and 86400"),
         ({"BRAND": "{"}, "BRAND must be a JSON object"),
+        ({"SITE_ENTRANCE": "http://shop.example/a"}, "The setting SITE_ENTRANCE must be an https"),
+        ({"SITE_ENTRANCE": "https://shop.example"}, "SITE_ENTRANCE must have the path"),
         ({"KEY_ROTATION_DAYS": "-1"}, "KEY_ROTATION_DAYS must be a whole number from 0 to 365"),
         ({"MINUTE_SECONDS": "soon"}, "MINUTE_SECONDS must be a number of seconds"),
     ],

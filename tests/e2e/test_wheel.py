@@ -205,6 +205,25 @@ def test_the_oldest_and_the_newest_dependencies_check_tokens(
     assert found[newest.folder] != found[tmp_path]
 
 
+def test_the_package_is_typed(newest: Installed) -> None:
+    code = newest.folder / "typed.py"
+    code.write_text(
+        "from waiting_room.gate import AsgiGate, GateSettings, WsgiGate\n"
+        'made = GateSettings(event_id=5, issuer="i", public_api="p", waiting_room_url="w",'
+        ' secret="s")\n'
+        "reveal_type(WsgiGate)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable",
+         str(newest.python), "--cache-dir", str(newest.folder / "cache"), code.name],
+        capture_output=True, text=True, timeout=120, cwd=newest.folder,
+    )  # fmt: skip
+    found = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert len(found) == 1, done.stdout
+    assert 'Argument "event_id" to "GateSettings" has incompatible type "int"' in found[0]
+    assert "waiting_room.gate.wsgi.WsgiGate" in done.stdout
+
+
 @contextmanager
 def served(where: Installed, room: RoomOverHttp, *command: str) -> Iterator[int]:
     """The site on a server of that environment; gives the port."""

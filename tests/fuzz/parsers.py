@@ -8,7 +8,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
@@ -24,6 +24,7 @@ from infrastructure.companions import (
     AuthorizerConfig,
     InletConfig,
     OpenIdConfig,
+    PageConfig,
     SampleConfig,
     StacksConfig,
 )
@@ -44,6 +45,7 @@ from waiting_room.adapters.room_http import HttpRoom
 from waiting_room.authorizer import Accepted
 from waiting_room.authorizer_settings import AuthorizerSettings
 from waiting_room.errors import InvalidInput, RoomError, Unavailable
+from waiting_room.gate import GateSettings, cookie
 from waiting_room.inlet_control import InletControl
 from waiting_room.inlet_settings import InletSettings, check_targets
 from waiting_room.key_ring import check_revoke
@@ -272,11 +274,30 @@ def local(text: str) -> None:
     refused = None
     for name in (*config.DOORS.values(), "REDIS_URL", "AWS_ENDPOINT_URL", "INLET", "BRAND",
                  "MINUTE_SECONDS", "ASSIGN_WORKERS", "KEY_ROTATION_DAYS",
-                 "OPENID_REDIRECT_URIS"):  # fmt: skip
+                 "OPENID_REDIRECT_URIS", "SITE_ENTRANCE"):  # fmt: skip
         try:
             config.read({name: text}, ROOT)
         except config.ConfigError as error:
             refused = named(error, name)
+    if refused:
+        raise refused
+
+
+GATE = {
+    "event_id": EVENT, "issuer": "i", "public_api": "https://room.example/api",
+    "waiting_room_url": "https://room.example/", "secret": "s" * 32,
+}  # fmt: skip
+
+
+def gate(text: str) -> None:
+    """Each member of a gate's settings in turn has the text, a list of it, or the JSON in it."""
+    refused = None
+    for member in fields(GateSettings):
+        for value in (text, [text], parsed(text)):
+            try:
+                GateSettings.from_mapping({**GATE, member.name: value})
+            except SettingsError as error:
+                refused = named(error, member.name)
     if refused:
         raise refused
 
@@ -389,6 +410,10 @@ PARSERS = (
            context(OpenIdConfig, {"OpenIdRedirectUris": "https://a.example/"}), (ParameterError,)),
     Parser("parameters of the authorizer", ("infrastructure",),
            context(AuthorizerConfig, ROOM_OF_THE_STORE), (ParameterError,)),
+    Parser("parameters of the page", ("infrastructure",),
+           context(PageConfig, {"SiteEntrance": "https://a.example/b"}), (ParameterError,)),
+    Parser("settings of a gate", ("gate",), gate, (SettingsError,)),
+    Parser("address to come back to", ("gate",), cookie.unpack),
     Parser("ARN", ("infrastructure",),
            context(AuthorizerArn, {}), (ParameterError,)),
     Parser("stacks", ("infrastructure",), context(StacksConfig, {}), (ParameterError,)),

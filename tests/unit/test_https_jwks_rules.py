@@ -143,6 +143,7 @@ def test_pages_are_read_until_one_names_no_next() -> None:
     room = Room(page("t/1", "a"), page("x" * LONGEST_MARK, "b"), {"request_ids": ["c"]})
     ended = room.ended()
     assert [ended.has(name) for name in ("a", "b", "c", "d")] == [True, True, True, False]
+    assert ended.has("A"), "an id is the same in either case"
     first, second, third = room.asked
     assert first == ("https://r/api/ended_sessions?event_id=a%20b%2Fc", LONGEST_ENDED_PAGE)
     assert second[0] == f"{first[0]}&next_token=t%2F1"
