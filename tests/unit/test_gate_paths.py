@@ -34,6 +34,7 @@ CHECKOUT = ("/checkout", "/checkout/terms/secret"), ("/checkout/terms",)
         ("/;x/checkout", True), ("/a;x/..;y/checkout", True), ("/a/..%5ccheckout", True),
         ("/a//../checkout", True), ("/a/..//..//checkout", True), ("//shop.example/checkout", True),
         ("/checkout?x", True), ("/checkout#x", True), ("/checkout%3Fx", True),
+        ("/search%3Fx", False), ("/search%23x", False),
         ("/checkout%00", True),
         ("/checkout\0.css", True), ("/chec\u212aout", True), ("/checkout/terms;/../pay", True),
         ("/checkout/terms%2f..%2fpay", True), ("/checkout/terms/%252e%252e/pay", True),

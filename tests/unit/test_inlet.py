@@ -22,12 +22,14 @@ from tests.inlet_world import (
     inlet_settings,
     sns,
 )
+from waiting_room.adapters.memory_inlet import MemoryInlet
 from waiting_room.errors import InvalidInput, Unavailable, UnknownRequest
 from waiting_room.inlet import (
     Alarm,
     Departures,
     Figures,
     InletRecord,
+    Strategy,
     Window,
     max_size,
     read_departures,
@@ -608,3 +610,10 @@ def test_another_strategy_starts_with_its_own_targets() -> None:
     world.another(INLET_STRATEGY="MaxSize").run_max_size({})
     shown = InletControl(world.store, time.time).show(EVENT)
     assert (shown["strategy"], shown["targets"]) == ("MaxSize", {"max_size": 100})
+
+
+def test_an_inlet_that_has_not_run_yet_has_no_last_decision() -> None:
+    store = MemoryInlet()
+    targets = {"increment_by": 10}
+    store.write(None, InletRecord(EVENT, Strategy.PERIODIC, targets, targets, version=1))
+    assert InletControl(store, time.time).show(EVENT)["last"] is None

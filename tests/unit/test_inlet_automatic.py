@@ -209,6 +209,12 @@ def test_a_reset_starts_a_new_line_and_keeps_what_was_learnt() -> None:
     assert fresh.opening.increment > 0
 
 
+def test_figures_of_the_line_before_a_reset_do_not_continue_the_new_one() -> None:
+    flow = once(None, Figures(serving=90, queue=500, generation=2), Targets(50, 600)).flow
+    old = once(flow, Figures(serving=40, queue=50, generation=1), Targets(50, 600), 10.0)
+    assert (old.flow.generation, old.flow.reached) == (1, 40 + old.opening.increment)
+
+
 def test_a_counter_moved_back_by_an_operator_does_not_confuse_it() -> None:
     targets = Targets(500, 60_000)
     flow = once(None, Figures(queue=5000), targets).flow

@@ -132,6 +132,21 @@ def test_ending_the_rebuilds_under_way_is_enough_of_an_announcement() -> None:
     assert ended == [EVENT]
 
 
+def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
+    world = World()
+    world.serve(3)
+    ledger, _ = ledger_of(world)
+
+    def lost(*_: Any) -> None:
+        raise CountersLost
+
+    world.counters.store.apply = lost
+    world.counters.store.end_rebuilds = lambda _: False
+    with pytest.raises(Unavailable, match="lost again and again") as raised:
+        ledger.announce_lowering(world.log.read(EVENT))
+    assert raised.value.retry_after == 1
+
+
 # --- operators --------------------------------------------------------------------------------
 
 

@@ -107,7 +107,6 @@ class WebSocket:
     async def _close(self) -> None:
         self._over.set()
         if not self._closed:
-            self._closed = True
             # The visitor, or the server, may have closed the line already.
             with contextlib.suppress(OSError, RuntimeError):
                 await self._send(
