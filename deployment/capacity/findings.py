@@ -57,7 +57,8 @@ def find(
         _finding("CloudFront requests/s", quotas.cloudfront_requests_per_second, flow.edge,
                  "ask AWS for a higher rate of the distribution"),
         _bucket("API Gateway requests/s", limits, flow.api,
-                "Service Quotas: throttle rate; then `AccountApiRate`, `ApiRate` and `ApiBurst`"),
+                "`ApiRate` and `ApiBurst` of the stack; above the account's rate Service Quotas "
+                "first, then `AccountApiRate` and `AccountApiBurst`"),
         _finding("Lambda calls under way", limits.lambda_concurrency, under_way,
                  "Service Quotas: concurrent executions"),
         _finding("Lambda calls/s of one function",

@@ -54,7 +54,7 @@ class Scenario:
 
     ``pause`` is when it stands still, from and to; ``doubled`` from when on it is twice as fast;
     ``jump`` when somebody lets in so many at once. ``old``: a server that tells no more than
-    ``poll_after_seconds``.
+    ``poll_after_seconds``. ``visitors`` come within ``within`` seconds.
     """
 
     name: str
@@ -64,6 +64,8 @@ class Scenario:
     doubled: float = float("inf")
     jump: tuple[float, int] = (float("inf"), 0)
     old: bool = False
+    visitors: int = VISITORS
+    within: float = ARRIVE_WITHIN
 
 
 SURPRISES: dict[str, Any] = {
@@ -78,6 +80,9 @@ SCENARIOS = (
     Scenario("10,000 a minute, 10 s: all three", 10_000, 10, **SURPRISES),
     Scenario("1,000 a minute, steps of 10 s", 1_000, 10),
     Scenario("1,000 a minute, steps of 60 s", 1_000, 60),
+    Scenario(
+        "300 visitors within 60 s, 200 a minute, steps of 1 s", 200, 1, visitors=300, within=60
+    ),
     Scenario("10,000 a minute, 10 s: polls by `poll_after_seconds`", 10_000, 10, old=True),
     Scenario("1,000 a minute, 10 s: polls by `poll_after_seconds`", 1_000, 10, old=True),
 )
@@ -107,7 +112,7 @@ def steps_of(scenario: Scenario, chance: random.Random) -> list[tuple[float, int
     """When the counter moves, and where it stands then, until everybody is served."""
     found, stands, tick = [], 0, (chance.random() - 1) * scenario.every
     jumped = False
-    while stands < VISITORS:
+    while stands < scenario.visitors:
         tick += scenario.every
         if scenario.pause[0] <= tick < scenario.pause[1]:
             continue
@@ -143,10 +148,10 @@ def answers_of(
 
         counts = Counts(
             generation=1,
-            queue=VISITORS,
+            queue=scenario.visitors,
             serving=ends[made - 1] if made else 0,
             holes=0,
-            tokens=min(VISITORS, ends[made - 1]) if made else 0,
+            tokens=min(scenario.visitors, ends[made - 1]) if made else 0,
             expired=0,
             active=0,
             completed=0,
@@ -164,19 +169,19 @@ def answers_of(
 
 def simulate(scenarios: Sequence[Scenario], followed: int, seed: int) -> list[Found]:
     """Follow so many visitors through each line; the same seed gives the same answer."""
-    arrivals = arrival_times(CURVES["flash"], followed, ARRIVE_WITHIN)
     given = []
     for number, scenario in enumerate(scenarios):
         chance = random.Random(f"{seed} {scenario.name}")
         steps = steps_of(scenario, chance)
         began = -chance.random()
         answers = list(answers_of(scenario, steps, began))
+        share = min(followed, scenario.visitors)
         visitors = [
             {
-                "number": int((index + 0.5) / followed * VISITORS),
+                "number": 1 + int((index + 0.5) / share * scenario.visitors),
                 "learned": arrived + 1.2 + chance.random(),
             }
-            for index, arrived in enumerate(arrivals)
+            for index, arrived in enumerate(arrival_times(CURVES["flash"], share, scenario.within))
         ]
         columns = {name: [one[name] for one in answers] for name in answers[0]}
         columns.setdefault("now", [START + began + index for index in range(len(answers))])
