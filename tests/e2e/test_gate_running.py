@@ -17,6 +17,7 @@ from tests.browser import chromium
 from tests.doors import token
 from tests.gate_sites import Site
 from tests.world import START
+from waiting_room.gate.entry import Visit
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 POLICIES = ("strict-origin", "no-referrer", "same-origin")
@@ -119,6 +120,40 @@ def test_scripts_frames_images_and_prefetches_do_not_change_where_one_comes_back
 ) -> None:
     page.goto(world.shop + "/buy")
     page.goto(world.other + "/parts", wait_until="networkidle")
+    page.goto(world.waiting)
+    page.click("button")
+    assert page.url == world.shop + "/buy"
+
+
+def test_prefetches_and_prerenders_do_not_change_where_one_comes_back(
+    page: Page, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: dict[str, tuple[str, Any]] = {}
+    check = world.site.gate.check
+
+    def noted(visit: Visit) -> Any:
+        answer = check(visit)
+        answered[visit.path] = (visit.headers.get("sec-purpose", ""), answer)
+        return answer
+
+    monkeypatch.setattr(world.site.gate, "check", noted)
+    page.goto(world.shop + "/buy")
+    page.goto(world.shop + "/static/page")
+    rules = """{"prefetch": [{"source": "list", "urls": ["/fetched"], "eagerness": "immediate"}],
+        "prerender": [{"source": "list", "urls": ["/rendered"], "eagerness": "immediate"}]}"""
+    page.evaluate(
+        """(rules) => document.body.append(Object.assign(document.createElement("script"),
+            {type: "speculationrules", textContent: rules}))""",
+        rules,
+    )
+    for _ in range(200):
+        if {"/fetched", "/rendered"} <= answered.keys():
+            break
+        page.wait_for_timeout(50)
+    for path in ("/fetched", "/rendered"):
+        purpose, answer = answered[path]
+        assert "prefetch" in purpose
+        assert (answer.status, dict(answer.headers)["Content-Type"]) == (403, "application/json")
     page.goto(world.waiting)
     page.click("button")
     assert page.url == world.shop + "/buy"
