@@ -159,6 +159,22 @@ def test_prefetches_and_prerenders_do_not_change_where_one_comes_back(
     assert page.url == world.shop + "/buy"
 
 
+def test_two_events_on_one_host_do_not_affect_each_other(page: Page, world: World) -> None:
+    second = Site(event_id="Other", waiting_room_url=world.other + "/", secure_cookie=False)
+    with second.on("uvicorn") as port:  # cookies belong to a host, whatever the port
+        shop = f"http://127.0.0.1:{port}"
+        page.goto(world.shop + "/buy")
+        page.goto(shop + "/elsewhere")
+        page.goto(world.waiting)
+        page.click("button")
+        assert page.url == world.shop + "/buy"
+        page.goto(shop + "/elsewhere")
+        assert page.url == world.other + "/"
+        page.goto(world.shop + "/more")
+        assert page.text_content("body") == "site"
+    assert second.reached == []
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_another_page_cannot_put_a_session_into_the_browser(
     page: Page, world: World, policy: str

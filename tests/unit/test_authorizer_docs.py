@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ from typing import Any
 import jwt
 import pytest
 
+from deployment import sites
 from tests import doors
 from tests.doors import VISITOR, room_over_http, token
+from tests.servers import ROOT
 from tests.world import EVENT, ISSUER
 from waiting_room import authorizer, authorizer_settings
 from waiting_room.adapters import https_json, kept
@@ -23,6 +28,7 @@ from waiting_room.gate import GateSettings
 from waiting_room.settings import KEY_ACTIVATION_DELAY
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protect-your-api.md").read_text("utf-8")
+CLIENTS = ROOT / "tests" / "clients"
 PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -75,3 +81,31 @@ def test_the_example_for_other_languages_makes_the_five_checks() -> None:
         ):
             with pytest.raises(jwt.PyJWTError):
                 check(bad)
+
+
+@pytest.mark.server
+def test_the_example_in_javascript_makes_the_five_checks(tmp_path: Path) -> None:
+    sites.fetch_modules(CLIENTS)
+    (tmp_path / "node_modules").symlink_to(CLIENTS / "node_modules")
+    (code,) = re.findall(r"```js\n(.*?)```", PAGE, re.DOTALL)
+    now = int(time.time())
+    times = {"iat": now - 5, "nbf": now - 5, "exp": now + 60}
+    sent = [
+        token(at=now - 5), token(doors.keys(2).keys[1], at=now - 5), token(at=now - 4000),
+        token(at=now + 60), doors.signed({**times, "aud": "Other"}),
+        doors.signed({**times, "iss": "https://other.example"}), token(at=now - 5, use="refresh"),
+        doors.signed(times, without="nbf"),
+    ]  # fmt: skip
+    with room_over_http() as room:
+        room.publish(doors.keys())
+        known = {"PUBLIC_API": room.url, "EVENT_ID": EVENT, "ISSUER": ISSUER, "SENT": sent}
+        told = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in known.items())
+        ask = "await Promise.all(SENT.map((one) => claimsOf(one).then((to) => to.sub, () => null)))"
+        file = tmp_path / "door.mjs"
+        file.write_text(f"{told}{code}\nconsole.log(JSON.stringify({ask}));\n")
+        done = subprocess.run(
+            [Path(sys.executable).with_name("node"), file], capture_output=True, text=True,
+            timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [VISITOR, *[None] * (len(sent) - 1)]
