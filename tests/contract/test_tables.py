@@ -96,6 +96,18 @@ def test_a_range_of_positions_is_read_of_one_generation_only(tables: Tables, eve
     assert tables.positions.count(event_id, 1, 5, 4) == 0
 
 
+def test_one_number_of_one_line_is_one_row(tables: Tables, event_id: str) -> None:
+    """What a look-up by queue number reads, from the one shard of the index that has the number."""
+    rows = [place(event_id, number) for number in (1, 999, 1_000, 1_001, 123_456)]
+    tables.positions.insert([*rows, replace(place(event_id, 7), generation=2)])
+    for row in rows:
+        (found,) = tables.positions.between(event_id, 1, row.position, row.position)
+        assert (found.request_id, found.position) == (row.request_id, row.position)
+        assert found.client_secret_hash == ""
+    for number in (2, 7, 998, 10**15 - 1):
+        assert list(tables.positions.between(event_id, 1, number, number)) == []
+
+
 def test_the_first_outcome_of_a_position_stands(tables: Tables, event_id: str) -> None:
     row = place(event_id, 4)
     first = token(row)

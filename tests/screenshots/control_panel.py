@@ -85,7 +85,7 @@ def live(tab: Page, room: PanelWorld) -> None:
     """An event under way, let in by an inlet, and an operator at work."""
     targets = {"active": 400, "per_minute": 120, "min_per_minute": 10}
     reason = "312 of 400 active, 60 a minute"
-    at = int(time.time())
+    at = int(time.time()) + STEPS * STEP  # the room's clock is turned forward below
     room.run_inlet(Strategy.AUTOMATIC, targets, last_at=at, last_increment=9, last_reason=reason)
     inside(tab, room)
     line: list[str] = []

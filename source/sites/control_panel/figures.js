@@ -68,6 +68,8 @@ function known(value) {
   return Number.isFinite(value) && value >= 0 ? value : null;
 }
 
+const SLACK = 1_000; // milliseconds: times are in whole seconds, of servers whose clocks differ a little
+
 /**
  * Whether figures are newer than those that are shown. Answers are ordered by the line and by the
  * API's own time; one without a time is older than any that has one.
@@ -76,7 +78,7 @@ export function isNewer(figures, shown) {
   if (shown === null) return true;
   if (figures.generation !== shown.generation) return figures.generation > shown.generation;
   if (shown.toldAt === null) return true;
-  return figures.toldAt !== null && figures.toldAt >= shown.toldAt;
+  return figures.toldAt !== null && figures.toldAt >= shown.toldAt - SLACK;
 }
 
 /** What a move of the serving position by `by` will do: where it goes, whose turn comes or is taken back. */

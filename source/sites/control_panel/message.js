@@ -89,7 +89,7 @@ export class MessageCard {
       const status = await answer.json();
       if (!fits(status, STATUS)) throw new Error('an unexpected answer');
       words = `Visitors see serving position ${count(status.serving_counter)}, ${count(status.waiting_num)} waiting, and ${
-        status.message ? `the message “${status.message}”` : 'no message'
+        status.message ? `the message ${quoted(status.message)}` : 'no message'
       }. Answered in ${count(performance.now() - began)} ms.`;
     } catch (error) {
       outcome = 'refused';
@@ -122,5 +122,10 @@ export function leftWords(left) {
 
 /** The message that stands, in words. */
 export function standsWords(message) {
-  return message ? `Visitors see: “${message}”` : 'Visitors see no message.';
+  return message ? `Visitors see: ${quoted(message)}` : 'Visitors see no message.';
+}
+
+/** A message between quotes, in its own direction: each of its lines is isolated. */
+export function quoted(message) {
+  return `“${message.split('\n').map((line) => `\u2068${line}\u2069`).join('\n')}”`;
 }

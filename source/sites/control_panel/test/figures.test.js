@@ -76,13 +76,14 @@ test('the time until the last is called needs a line that moves', () => {
 });
 
 test('an older answer, or one without a time, is not newer than what is shown', () => {
-  const told = (toldAt, generation = 1) => ({ toldAt, generation });
+  const told = (at, generation = 1) => ({ toldAt: at === null ? null : at * 1000, generation });
   assert.equal(isNewer(told(null), null), true);
   assert.equal(isNewer(told(null), told(null)), true);
   assert.equal(isNewer(told(5), told(null)), true);
   assert.equal(isNewer(told(5), told(5)), true);
   assert.equal(isNewer(told(6), told(5)), true);
-  assert.equal(isNewer(told(4), told(5)), false);
+  assert.equal(isNewer(told(4), told(5)), true); // the clocks of two servers, in whole seconds
+  assert.equal(isNewer(told(3), told(5)), false);
   assert.equal(isNewer(told(null), told(5)), false);
   assert.equal(isNewer(told(9, 1), told(5, 2)), false); // of the line before a reset
   assert.equal(isNewer(told(null, 3), told(5, 2)), true);

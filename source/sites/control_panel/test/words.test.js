@@ -5,7 +5,7 @@ import { backWords, canUndo, outlookWords, questionOf, wholeNumber } from '../ad
 import { count, rate, some, span } from '../format.js';
 import { lastWords, targetWords } from '../inlet.js';
 import { NOTES, needsKeys, offersApiTime } from '../overview.js';
-import { leftWords, lengthOf } from '../message.js';
+import { leftWords, lengthOf, quoted, standsWords } from '../message.js';
 import { mistakes } from '../sign-in.js';
 import { factsOf } from '../visitor.js';
 
@@ -128,4 +128,9 @@ test('the message’s length is counted in characters, without the blanks around
   assert.deepEqual([leftWords(-1), leftWords(-2), leftWords(1), leftWords(500)], [
     '1 character too many.', '2 characters too many.', '1 character left.', 'Plain text, up to 500 characters.',
   ]);
+});
+
+test('a message is quoted in its own direction, line by line', () => {
+  assert.equal(quoted('a\nb'), '“\u2068a\u2069\n\u2068b\u2069”');
+  assert.equal(standsWords(''), 'Visitors see no message.');
 });
