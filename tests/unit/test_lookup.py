@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import uuid
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,10 +16,12 @@ from hypothesis import strategies as st
 
 import private_api.app
 from tests.gateway_event import Answer, call
+from tests.servers import ROOT
 from tests.world import EVENT, World
 from waiting_room.errors import InvalidInput, UnknownRequest
 from waiting_room.lookup import Sought, check_of, read_sought, reference_of
 
+SITES = ROOT / "source" / "sites"
 ID = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"  # its CRC-32 is ACCCA4CC
 
 
@@ -127,3 +134,26 @@ def test_the_room_takes_what_the_api_takes() -> None:
         world.room.request_status(EVENT, Sought(number=1, check="0000" + check_of(visitor)))
     with pytest.raises(InvalidInput):
         world.room.request_status("Other", Sought(number=1))
+
+
+def test_the_page_shows_the_reference_that_the_api_reads() -> None:
+    """The page computes it by itself, in JavaScript."""
+    ids = [str(uuid.UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128, version=4))
+           for number in range(1, 101)]  # fmt: skip
+    script = f"""
+        import {{ reference }} from {json.dumps((SITES / "waiting_room" / "view.js").as_uri())};
+        const ids = {json.dumps(ids)};
+        const both = (id, at) => [reference(id, at + 1), reference(id, null)];
+        console.log(JSON.stringify(ids.map(both)));
+    """
+    node = Path(sys.executable).with_name("node")
+    done = subprocess.run(
+        [str(node), "--input-type=module", "-e", script],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    for at, (request_id, (with_number, without)) in enumerate(
+        zip(ids, json.loads(done.stdout), strict=True)
+    ):
+        assert with_number == reference_of(at + 1, request_id)
+        whole = f"{zlib.crc32(request_id.encode()):08X}"
+        assert without == f"{whole[:4]}-{whole[4:]}"
