@@ -93,7 +93,7 @@ def state(made: Apis) -> str:
     world = made.world
     stores = (
         world.memory, world.log.store, world.positions.store, world.outcomes.store,
-        world.keys.store, world.public_keys, made.openid.codes, made.inlet.store,
+        world.keys.store, world.public_keys.store, made.openid.codes, made.inlet.store,
     )  # fmt: skip
     kept = [
         {name: value for name, value in vars(store).items() if name not in ("_lock", "_log")}
