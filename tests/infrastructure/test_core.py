@@ -51,6 +51,18 @@ def test_the_private_api_has_the_routes_of_its_app(core: Synthesized) -> None:
     assert routes(core, "Private") == of_app("private_api")
 
 
+def test_every_body_but_a_joins_reaches_its_function_as_it_came(core: Synthesized) -> None:
+    assert not [one for one in core.of_type("AWS::ApiGateway::RestApi").values()
+                if one.get("BinaryMediaTypes")]  # fmt: skip
+    methods = core.of_type("AWS::ApiGateway::Method")
+    (join,) = (name for name, one in methods.items() if one.get("RequestModels"))
+    assert "assignqueuenum" in join.lower()
+    for name, one in methods.items():
+        if one["HttpMethod"] != "OPTIONS" and name != join:
+            assert one["Integration"]["Type"] in ("AWS_PROXY", "MOCK"), name
+            assert one["Integration"].get("PassthroughBehavior") != "NEVER", name
+
+
 def test_every_view_and_worker_has_its_grants() -> None:
     assert {one.view for one in routes_of(load_app("public_api"))} == set(permissions.PUBLIC)
     assert {one.view for one in routes_of(load_app("private_api"))} == set(permissions.PRIVATE)
