@@ -170,14 +170,17 @@ def test_only_the_listed_headers_and_cookies_reach_the_origin() -> None:
         "cookie": "aws-waf-token=proof",
     }
     world = World()
-    world.ask(method="POST", headers=sent, many_headers=many)
+    asks = "access-control-request-headers"
+    world.ask(method="POST", path="/generate_token", headers=sent, many_headers=many)
     world.ask(path="/status", headers=sent, many_headers=many)
-    posted, asked = world.asked
+    world.ask(method="OPTIONS", path="/status", headers={**sent, asks: "x-a"}, many_headers=many)
+    posted, asked, preflight = world.asked
     assert posted.headers == wanted
     assert posted.many_headers == {name: [value] for name, value in wanted.items()}
     assert set(asked.headers) == {"host", "x-api-key", "x-client-address"}, (
         "only the cache's key, as CloudFront does"
     )
+    assert set(preflight.headers) == {*asked.headers, asks}, "what its answer depends on"
 
 
 def test_what_is_the_same_for_every_caller_is_asked_for_once() -> None:
