@@ -103,7 +103,9 @@ def test_nothing_keeps_anybody_from_using_a_state(browser: Browser, state: State
             expect(tab.get_by_role("combobox")).to_have_count(0)
             return
         tab.set_viewport_size({"width": 320, "height": 568})
-        assert cut_off(tab) == []
+        for direction in ("rtl", ""):
+            tab.evaluate("(given) => { document.documentElement.dir = given }", direction)
+            assert cut_off(tab) == [], direction
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme=scheme)
             tab.wait_for_timeout(150)  # the page hears of it with the next frame

@@ -32,6 +32,7 @@ def test_the_control_panel_is_one_script_and_one_style_sheet(built: dict[str, Pa
     }
     assert names == {
         "index.html",
+        "404.html",
         "icon.svg",
         "panel.js",
         "panel.js.map",
