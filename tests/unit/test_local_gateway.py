@@ -12,6 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from deployment.local import workers
 from deployment.local.authorizers import Refused, TokenAuthorizer, allows
 from deployment.local.pollers import QueueBatches, sns_event, sqs_record
 from deployment.local.proxy_events import Call, from_lambda, proxy_event
@@ -216,6 +217,28 @@ def test_a_message_of_a_topic_starts_the_function_as_the_topic_would() -> None:
 )
 def test_a_schedule_has_its_period(expression: str, seconds: int) -> None:
     assert period(expression) == seconds
+
+
+@pytest.mark.parametrize(
+    ("days", "schedule"), [("0", None), ("1", "rate(1 day)"), ("30", "rate(30 days)")]
+)
+def test_keys_rotate_by_a_schedule_where_the_setting_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch, days: str, schedule: str | None
+) -> None:
+    from workers import app
+
+    made: dict[str, str] = {}
+
+    def note(function: Function, handler: Any, minute: float) -> None:
+        assert handler is getattr(app, function.name)
+        made[function.name] = function.schedule
+
+    monkeypatch.setattr(workers, "Schedule", note)
+    monkeypatch.setenv("KEY_ROTATION_DAYS", days)
+    monkeypatch.delenv("INLET_STRATEGY", raising=False)
+    workers.schedules(app, 60.0)
+    assert made.pop("rotate_keys", None) == schedule
+    assert made == {"sweep_positions": "rate(1 minute)", "report_metrics": "rate(1 minute)"}
 
 
 def test_a_schedule_that_is_none_is_refused() -> None:
