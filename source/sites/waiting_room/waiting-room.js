@@ -281,15 +281,15 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     const stored = load(pausesKey)?.[route];
     if (stored && stored.until !== pauses[route]?.until) {
       const left = Math.min(stored.until - wall(), stored.seconds * 1000);
-      if (left > -VISIT) pauses[route] = { ...stored, ends: tick() + left, kept: true };
-    } else if (!stored && pauses[route]?.kept) delete pauses[route];
+      if (left > -VISIT) pauses[route] = { ...stored, ends: tick() + left };
+    }
     return pauses[route];
   }
 
   function hold(route, seconds, status, tries = 0) {
     const pause = { until: Math.round(wall() + seconds * 1000), seconds, status, tries };
-    const kept = store(pausesKey, { ...load(pausesKey), [route]: pause });
-    pauses[route] = { ...pause, ends: tick() + seconds * 1000, kept };
+    pauses[route] = { ...pause, ends: tick() + seconds * 1000 };
+    store(pausesKey, { ...load(pausesKey), [route]: pause });
   }
 
   function release(route) {
@@ -362,9 +362,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     const first = await work();
     if (!ends(first)) return first;
     await rest(1.5 + random());
-    const second = await work();
-    if (ends(second) && ends(second) !== ends(first)) throw new Trouble(second.status);
-    return second;
+    return work();
   }
 
   /** Try until there is an answer. */
@@ -505,10 +503,8 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     misses += 1;
     if (place.number) return 0;
     set({ phase: "placing", number: undefined });
-    if (misses > 5 && place.since === undefined) {
-      await look(); // for the server's time
-      if (seen.now) write({ ...place, since: seen.now });
-    }
+    if (misses > 5 && serverNow() === null) await look(); // for the server's time
+    if (seen.now && place.since === undefined) write({ ...place, since: serverNow() });
     return spread(askDelay(misses), random());
   }
 

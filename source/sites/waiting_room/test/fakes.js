@@ -123,7 +123,7 @@ export class Server {
     const path = url.pathname.replace("/api", "");
     const body = options.body && JSON.parse(options.body);
     this.calls.push({ path, url: address, body, at: this.clock.now });
-    const fault = this.fault(path, body);
+    const fault = this.fault(path, body, address);
     if (fault === "down") throw new TypeError("Failed to fetch");
     if (fault === "hang")
       return new Promise((_, fail) =>

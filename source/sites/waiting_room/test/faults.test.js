@@ -481,3 +481,181 @@ test("a listener that throws is no fault of the network and stops nothing", asyn
   await clock.pass(60);
   assert.equal(errors.mock.callCount(), before);
 });
+
+// --- more of the same, from the other side
+
+test("a room without /status is asked for it again after five minutes", async () => {
+  let missing = true;
+  server.fault = (path) => (path === "/status" && missing ? [404, {}] : null);
+  const page = await joined(5);
+  assert.equal(page.state.rate, undefined);
+  missing = false;
+  server.rate = 60;
+  await clock.pass(330);
+  assert.equal(page.state.rate, 60);
+});
+
+test("a smaller version of the figures is older, whatever its time", async () => {
+  const page = await joined(5);
+  const answers = [figures({ serving_counter: 3, version: 9 }), figures({ serving_counter: 1, version: 8 })];
+  server.fault = (path) => (path === "/status" ? (answers.shift() ?? figures({ serving_counter: 3, version: 9 })) : null);
+  page.room.retry();
+  await clock.pass(0.1);
+  assert.equal(page.state.ahead, 3);
+  const from = page.states.length;
+  page.room.retry();
+  await clock.pass(20);
+  assert.equal(answers.length, 0);
+  assert.ok(page.states.slice(from).every(({ ahead }) => ahead === 3));
+});
+
+test("a second place whose number comes late is asked for soon, not at the next poll", async () => {
+  let asked = 0;
+  let first = null;
+  server.fault = (path, body, url) => {
+    if (path === JOIN) return (asked += 1) === 1 ? { after: 50 } : null;
+    first = first ?? [...server.places.keys()][0];
+    return path === "/queue_num" && clock.now < 1_800_000_000_000 + 70_000 && url.includes(first) ? [202, { error: "not yet" }] : null;
+  };
+  server.pollAfter = 120;
+  server.old = true;
+  server.line = 100_000;
+  const page = open();
+  page.room.join();
+  await clock.pass(60);
+  assert.equal(page.state.number, 100_002);
+  await clock.pass(25);
+  assert.equal(page.state.number, 100_001);
+});
+
+test("a place whose token was taken stays, when an earlier number comes", async () => {
+  let asked = 0;
+  server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? { after: 55 } : null);
+  const page = open();
+  page.room.join();
+  await clock.pass(45);
+  assert.equal(page.state.number, 2);
+  server.serving = 2;
+  const got = page.room.token();
+  await clock.pass(3);
+  assert.ok(await got);
+  await clock.pass(60);
+  assert.deepEqual([page.state.phase, page.state.number, page.state.taken], ["turn", 2, true]);
+  assert.equal(stored().others[0].number, 1);
+});
+
+test("what a route asked for is forgotten with its next answer", async () => {
+  const page = await joined(5);
+  server.fault = (path) => (path === "/status" ? busy(10) : null);
+  page.room.retry();
+  await clock.pass(5);
+  const pauses = () => JSON.parse(profile.stored.get(`${KEY}:pauses`) ?? "{}");
+  assert.equal(pauses()["/status"].status, 429);
+  server.fault = () => null;
+  await clock.pass(20);
+  assert.deepEqual(pauses(), {});
+});
+
+test("a reload after the device's clock went back waits no longer than it was asked to", async () => {
+  const page = await joined(5);
+  server.fault = (path) => (path === "/status" ? busy(60) : null);
+  page.room.retry();
+  await clock.pass(1);
+  page.stop();
+  clock.skew = -86_400_000;
+  server.fault = () => null;
+  const again = open();
+  await clock.pass(70);
+  assert.deepEqual([again.state.phase, again.state.trouble], ["waiting", null]);
+});
+
+test("joins that failed an hour ago no longer count", async () => {
+  server.fault = (path) => (path === JOIN ? "hang" : null);
+  const page = open();
+  const failed = page.room.join().catch(() => "failed");
+  await clock.pass(1800);
+  assert.equal(await failed, "failed");
+  page.stop();
+  await clock.pass(7200);
+  let asked = 0;
+  server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? "hang" : null);
+  const again = open();
+  again.room.join();
+  await clock.pass(60);
+  assert.equal(again.state.phase, "waiting");
+});
+
+test("a join that could not leave the device is made as soon as there is a network", async () => {
+  const page = open();
+  server.fault = () => "down";
+  page.browser.isOnline = false;
+  page.room.join();
+  await clock.pass(120);
+  assert.equal(page.state.trouble.kind, "offline");
+  server.fault = () => null;
+  page.browser.isOnline = true;
+  page.browser.fire("online");
+  await clock.pass(2);
+  assert.equal(page.state.phase, "waiting");
+});
+
+test("a page whose device slept makes sure that its place still stands", async () => {
+  const page = await joined(5);
+  clock.slept += 3_600_000;
+  server.reset();
+  server.line = 5000; // the new line is longer than the old one was
+  await clock.pass(20);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
+});
+
+test("a room that is busy at the first call is not taken for one without /status", async () => {
+  server.fault = (path) => (path === "/status" ? busy(30) : null);
+  open();
+  await clock.pass(20);
+  assert.equal(server.count("/serving_num"), 0);
+});
+
+test("a turn is shown without a network, too, when the page is loaded again", async () => {
+  const first = await joined(0);
+  server.serving = 1;
+  await clock.pass(10);
+  assert.equal(first.state.phase, "turn");
+  first.stop();
+  server.fault = () => "down";
+  const page = open();
+  await clock.pass(5);
+  assert.deepEqual([page.state.phase, page.state.number, page.state.trouble.kind], ["turn", 1, "unreachable"]);
+});
+
+test("a few places that an operator moves back are shown", async () => {
+  const page = await joined(50);
+  server.serving = 40;
+  server.rate = 1;
+  await clock.pass(20);
+  server.serving = 38;
+  await clock.pass(12);
+  assert.equal(page.state.ahead, 13);
+});
+
+test("a number that the room no longer finds is not asked for at every poll", async () => {
+  const page = await joined(5);
+  server.withoutNumber = true;
+  page.browser.fire("pageshow", { persisted: true });
+  const before = server.count("/queue_num");
+  await clock.pass(120);
+  assert.equal(page.state.number, 6);
+  assert.ok(server.count("/queue_num") - before <= 2);
+});
+
+test("a lost join is known as such after a day, however often the page is loaded", async () => {
+  server.withoutNumber = true;
+  let page = open();
+  page.room.join();
+  for (let hour = 0; hour < 25; hour += 1) {
+    await clock.pass(3600);
+    page.stop();
+    page = open();
+  }
+  await clock.pass(60);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
+});
