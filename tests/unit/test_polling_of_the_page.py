@@ -21,6 +21,7 @@ from deployment.polling import (
     status_after,
 )
 from tests.servers import ROOT
+from tests.world import EVENT, World
 
 MODULE = ROOT / "source" / "sites" / "waiting_room" / "waiting-room.js"
 POLICY = MODULE.with_name("policy.js")
@@ -82,6 +83,28 @@ def test_the_page_and_the_model_poll_by_one_policy() -> None:
     expected = [next_poll(*(one[name] for name in order)) for one in given]
     assert json.loads(done.stdout) == pytest.approx(expected)
     assert len({round(pause) for pause in expected}) > 100
+
+
+def test_a_page_that_knows_only_poll_after_seconds_learns_of_its_turn_as_before() -> None:
+    chance = random.Random(2)
+    world = World()
+    world.room.set_up()
+    number = world.position(world.visitors(300)[249])
+    opened, polls = world.clock.now, 0
+    due, ahead = opened, number
+    while ahead > 0:
+        while world.clock.now < due:
+            world.clock.now += 1
+            if (world.clock.now - opened) % 10 == 0:
+                world.serve(10)
+        told = world.room.status(EVENT)
+        assert 2 <= told["poll_after_seconds"] <= 30
+        polls += 1
+        ahead = number - told["serving_counter"]
+        wait = status_after(told["poll_after_seconds"], ahead, told["waiting_num"])
+        due = world.clock.now + spread(wait, chance.random())
+    assert world.clock.now - opened <= 250 + 3  # the step that brings the turn, and one poll
+    assert 30 < polls < 120
 
 
 def test_the_page_and_the_model_wait_equally_long() -> None:
