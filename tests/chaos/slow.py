@@ -110,7 +110,7 @@ def wired(tables_url: str, aws_url: str, redis_port: int) -> Iterator[None]:
         **servers.create_tables(client, f"slow-{suffix}"),
         "EVENT_ID": EVENT, "TOKEN_ISSUER": ISSUER, "REDIS_HOST": "127.0.0.1",
         "REDIS_PORT": str(redis_port), "REDIS_TLS": "false",
-        "SIGNING_KEYS_SECRET": f"keys-{suffix}", "EVENT_BUS_NAME": "none",
+        "SIGNING_KEYS_SECRET": f"keys-{suffix}", "EVENT_BUS_NAME": "default",
         "AWS_ENDPOINT_URL": aws_url, "AWS_ENDPOINT_URL_DYNAMODB": tables_url,
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-central-1",

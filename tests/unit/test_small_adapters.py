@@ -197,6 +197,15 @@ def test_events_go_ten_a_request_and_one_that_was_not_taken_is_told() -> None:
         EventBridgeEvents(client, "bus").publish("kind", [{}])
 
 
+@pytest.mark.parametrize(
+    "code", ["ResourceNotFoundException", "AccessDeniedException", "ThrottlingException"]
+)
+def test_a_bus_that_refuses_is_unavailable_and_no_fault_of_the_call(code: str) -> None:
+    client = Client(put_events=failed(code))
+    with pytest.raises(Unavailable, match=code):
+        EventBridgeEvents(client, "bus").publish("kind", [{}])
+
+
 @pytest.mark.parametrize("state", ["OK", "ALARM", "INSUFFICIENT_DATA"])
 def test_an_alarm_of_either_kind_has_its_state(state: str) -> None:
     for kind in ("MetricAlarms", "CompositeAlarms"):

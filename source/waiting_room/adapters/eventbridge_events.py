@@ -21,7 +21,13 @@ class EventBridgeEvents:
         self._client, self._bus = client, bus
 
     def publish(self, detail_type: str, details: Sequence[Mapping[str, object]]) -> None:
-        """Put events on the bus; raises Unavailable when one was not taken."""
+        """Put events on the bus; raises Unavailable when one was not taken, for any reason.
+
+        A bus that is gone or forbids the call is no other fault to a caller: what the events tell of
+        has happened.
+        """
+        from botocore.exceptions import ClientError
+
         entries = [
             {
                 "Source": SOURCE,
@@ -32,7 +38,11 @@ class EventBridgeEvents:
             for detail in details
         ]
         for start in range(0, len(entries), BATCH):
-            with answering("the event bus"):
-                answer = self._client.put_events(Entries=entries[start : start + BATCH])
+            try:
+                with answering("the event bus"):
+                    answer = self._client.put_events(Entries=entries[start : start + BATCH])
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                raise Unavailable(f"the event bus refused: {code}") from None
             if answer.get("FailedEntryCount"):
                 raise Unavailable("the event bus did not take every event")
