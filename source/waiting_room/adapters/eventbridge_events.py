@@ -23,7 +23,7 @@ class EventBridgeEvents:
     def publish(self, detail_type: str, details: Sequence[Mapping[str, object]]) -> None:
         """Put events on the bus; raises Unavailable when one was not taken, for any reason.
 
-        A bus that is gone or forbids the call is no other fault to a caller: what the events tell of
+        A bus that is gone or forbids the call is no fault of the caller: what the events tell of
         has happened.
         """
         from botocore.exceptions import ClientError
