@@ -208,3 +208,22 @@ def test_the_bar_is_seen_in_forced_colours(context: BrowserContext) -> None:
             return bar.screenshot()
 
         assert picture(0) != picture(1)
+
+
+def test_what_a_browser_translated_stays_translated_until_it_changes(
+    context: BrowserContext,
+) -> None:
+    with opened(context) as (tab, served):
+        enter(tab)
+        tab.evaluate(
+            "for (const part of document.querySelectorAll('#ahead-label, dt'))"
+            " part.innerHTML = '<font>vertaald</font>'"
+        )
+        served.room.serve(5)
+        tab.clock.run_for(10_000)
+        expect(tab.locator("[data-value=before]")).to_have_text("4")
+        for part in tab.locator("#ahead-label, [data-view=waiting] dt").all():
+            expect(part).to_have_text("vertaald")
+        served.room.serve(4)
+        tab.clock.run_for(10_000)
+        expect(tab.locator("#ahead-label")).to_have_text("You are next")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.screenshots import State
 from tests.waiting_page import Room, Served, page
 
-BUSY = {"waiting_num": 5321, "queue_counter": 6605, "admission_rate_per_minute": 12.4}
+BUSY = {
+    "waiting_num": 5321,
+    "queue_counter": 6605,
+    "admission_rate_per_minute": 12.4,
+    "optimistic_rate_per_minute": 12.4,
+}
 MESSAGE = "We are letting in 12 people a minute. Tickets are left for everyone in line."
 LOGO = (
     "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='96' height='96' "
@@ -49,7 +55,9 @@ def state(
 
     @contextmanager
     def open_(given: BrowserContext) -> Iterator[Page]:
-        room = Room(options=options or {}, status=dict(BUSY))
+        now = time.time()
+        moves = {"first_moved_at": now - 3600, "moved_at": now, "every": 60}
+        room = Room(options=options or {}, status={**BUSY, **moves})
         room.fill(others)
         room.serve(serve)
         with page(room, brand=brand) as served:

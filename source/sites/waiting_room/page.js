@@ -19,6 +19,7 @@ const TURN_ICON =
   "<path d='M8 17l6 6 11-13' stroke='white' stroke-width='4' fill='none'/></svg>";
 const transaction = new URLSearchParams(location.search).get("transaction");
 const announce = announcer();
+const written = new Map(); // element → text
 const more = extras();
 const icon = $("icon").href;
 let config, words, form, room, stop;
@@ -52,7 +53,7 @@ async function load(work) {
     try {
       return await work(tries);
     } catch (error) {
-      if (words) $("trouble-text").textContent = words.unreachable;
+      if (words) write($("trouble-text"), words.unreachable);
       $("trouble").hidden = !words;
       await pause(backOff(tries));
     }
@@ -71,8 +72,7 @@ async function speak(language) {
   root.setAttribute("data-started", ""); // start.js has nothing more to do
   $("retry").disabled = $("card").hidden = false;
   $("language").value = language;
-  for (const part of document.querySelectorAll("[data-word]"))
-    part.textContent = words[part.dataset.word];
+  for (const part of document.querySelectorAll("[data-word]")) write(part, words[part.dataset.word]);
   render();
 }
 
@@ -105,8 +105,11 @@ const view = () =>
   : state.phase === "joining" ? "placing"
   : state.phase;
 
-function write(id, text) {
-  if ($(id).textContent !== text) $(id).textContent = text;
+/** Write a text where it is another one than before: what a browser translated stays translated. */
+function write(part, text) {
+  if (written.get(part) === text) return;
+  written.set(part, text);
+  part.textContent = text;
 }
 
 function render() {
@@ -116,26 +119,26 @@ function render() {
   for (const part of document.querySelectorAll("[data-value]")) {
     const { value } = part.dataset;
     const text = value === "before" ? before : form.number(state[value]);
-    if (part.textContent !== text) part.textContent = text;
+    write(part, text);
     part.classList.toggle("long", text.length > 6);
   }
-  write("ahead-label", label);
+  write($("ahead-label"), label);
   $("ahead").classList.toggle("next", before === "");
-  write("placing", words[state.phase === "joining" ? "loading" : "placing"]);
-  write("wait", waitText(state, words, form));
+  write($("placing"), words[state.phase === "joining" ? "loading" : "placing"]);
+  write($("wait"), waitText(state, words, form));
   $("progress").value = state.progress || 0;
   $("progress").setAttribute("aria-label", words.place);
   $("not-kept").hidden = state.kept !== false;
   $("checkout").hidden = goesBack();
   $("leaving").hidden = !goesBack();
   const over = current === "over" ? words[state.reason] || words.ended : ["", ""];
-  write("over-title", over[0]);
-  write("over-text", over[1]);
+  write($("over-title"), over[0]);
+  write($("over-text"), over[1]);
   const { request_id } = room ? room.proof() : {};
   $("reference").hidden = !request_id;
-  if (request_id) write("reference-code", reference(request_id, state.number));
+  if (request_id) write($("reference-code"), reference(request_id, state.number));
   $("message").hidden = !state.message;
-  write("message-text", state.message || "");
+  write($("message-text"), state.message || "");
   $("trouble").hidden = !state.trouble;
   document.title = titleOf({ ...state, phase: current }, words, form, brand().name);
   if (current !== shown) show(current);
@@ -176,7 +179,7 @@ function fail(word) {
 /** What changes with the time alone. */
 function tick() {
   if (!words) return;
-  write("trouble-text", troubleText(state, words, form, now()));
+  write($("trouble-text"), troubleText(state, words, form, now()));
   const held = shown === "turn" && state.expiresAt ? (state.expiresAt - now()) / 1000 : null;
   const left = shown === "inside" && sessionLeft ? sessionLeft() : null;
   count("held", words.held, held);
@@ -186,7 +189,7 @@ function tick() {
 
 function count(id, text, left) {
   const said = left === null ? "" : fill(text, { time: form.clock(left) });
-  write(id, said);
+  write($(id), said);
   if (said && [300, 60].includes(Math.ceil(left))) say(said);
 }
 
@@ -350,7 +353,7 @@ function alertNote() {
     : !more.canSound() ? "alert_none"
     : allowed === "denied" ? "alert_denied"
     : "alert_sound";
-  write("alert-note", note && words[note]);
+  write($("alert-note"), note && words[note]);
 }
 
 function setAlert(on) {

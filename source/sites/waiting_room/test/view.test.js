@@ -239,3 +239,11 @@ test("a brand's words replace the page's where they have their form", () => {
 test("words are filled in, and nothing else is", () => {
   assert.equal(fill("Within {time}", { time: "1:00" }), "Within 1:00");
 });
+
+test("what stands in the page without its modules is said in every language", () => {
+  const notFound = readFileSync(new URL("../404.html", import.meta.url), "utf8");
+  const [, noscript] = PAGE.split("<noscript>").slice(1);
+  for (const part of [noscript.split("</noscript>")[0], PAGE.split('id="late"')[1], notFound])
+    for (const language of LANGUAGES)
+      assert.match(part, new RegExp(`<(p|a)[^>]* lang="${language}">`), language);
+});

@@ -26,7 +26,7 @@ export default {
   alert_sound: "Dieser Browser zeigt für diese Seite keine Mitteilungen an. Sie hören nur einen Ton.",
   alert_none: "Dieser Browser lässt weder Ton noch Mitteilungen zu. Bitte behalten Sie diese Seite im Blick.",
   turn_title: "Sie sind an der Reihe",
-  held: "Bitte fahren Sie innerhalb von {time} fort",
+  held: "Sie haben noch {time} Zeit, um fortzufahren",
   checkout: "Jetzt zur Kasse",
   inside_title: "Sie haben jetzt Zugang",
   session: "Verbleibende Zeit: {time}",

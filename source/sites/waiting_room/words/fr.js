@@ -27,7 +27,7 @@ export default {
   alert_none: "Ce navigateur n’autorise ni le son ni les notifications. Veuillez surveiller cette page.",
   turn_title: "C’est votre tour",
   held: "Il vous reste {time} pour continuer",
-  checkout: "Passer à l’achat",
+  checkout: "Poursuivre l’achat",
   inside_title: "Votre accès est ouvert",
   session: "Temps restant : {time}",
   purchase: "Acheter maintenant",

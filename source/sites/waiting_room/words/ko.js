@@ -28,7 +28,7 @@ export default {
   turn_title: "고객님 차례입니다",
   held: "{time} 안에 진행해 주세요",
   checkout: "구매 진행하기",
-  inside_title: "입장하셨습니다",
+  inside_title: "입장이 완료되었습니다",
   session: "남은 시간: {time}",
   purchase: "지금 구매하기",
   leaving: "원래 사이트로 이동하고 있습니다…",
