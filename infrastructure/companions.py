@@ -24,6 +24,7 @@ from infrastructure.parameters import (
     texts,
 )
 from infrastructure.sites import origin
+from waiting_room.gate.origins import is_origin, origin_of
 from waiting_room.inlet_settings import MAX_EPOCH, MAX_TICKS
 from waiting_room.oidc import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.oidc_settings import RESTART_AFTER
@@ -145,6 +146,10 @@ class PageConfig(Parameters):
     def __post_init__(self) -> None:
         if self.redirects and not self.entrance:
             raise ParameterError("The parameter SiteRedirectOrigins needs SiteEntrance.")
+        if self.entrance and origin_of(self.entrance) is None:
+            raise ParameterError("The parameter SiteEntrance has no host, or no port, that can be.")
+        if not all(is_origin(one) for one in self.redirects):
+            raise ParameterError("The parameter SiteRedirectOrigins must be origins of sites.")
 
     @property
     def forms(self) -> list[str]:

@@ -101,6 +101,13 @@ def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
             "SiteRedirectOrigins must be origins",
         ),
         (PageConfig, {"SiteRedirectOrigins": "https://x.example"}, "needs SiteEntrance"),
+        (PageConfig, {"SiteEntrance": "https://a..b/c"}, "SiteEntrance has no host"),
+        (PageConfig, {"SiteEntrance": "https://a.example:99999/c"}, "SiteEntrance has no host"),
+        (
+            PageConfig,
+            {"SiteEntrance": "https://a.example/b", "SiteRedirectOrigins": "https://x.example:443"},
+            "SiteRedirectOrigins must be origins",
+        ),
         (AuthorizerArn, {"AuthorizerARN": "token_authorizer"}, "must be the ARN of a Lambda"),
     ],
 )

@@ -818,6 +818,7 @@ def test_paths_that_are_not_behind_the_gate_are_let_through_unchecked() -> None:
         ("waiting_room_url", "https://room.example:0/"), ("waiting_room_url", "https://[::g]/"),
         ("waiting_room_url", "http://room.example/"), ("waiting_room_url", "room.example"),
         ("public_api", "https://me:secret@room.example/api"), ("public_api", "https://room\\x"),
+        ("public_api", "https://room..example/api"), ("public_api", "https://-room/api"),
         ("public_api", "https://room.example/api?x=1"), ("public_api", "https://room.example/#x"),
         ("entrance_origins", ("http://shop.example",)), ("entrance_origins", ("https://a..b",)),
         ("site_origin", "shop.example"), ("site_origin", "https://shop.example/"),

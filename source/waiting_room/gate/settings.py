@@ -239,6 +239,8 @@ def _check_public_api(address: str) -> None:
         check_public_api(address, "public_api")
     except ValueError as error:  # a host or a port that cannot be one
         raise SettingsError("The setting public_api must be an https address.") from error
+    if origin_of(address) is None:
+        raise SettingsError("The setting public_api must be an https address.")
 
 
 def _check_pyjwt(version: str) -> None:
