@@ -6,6 +6,7 @@ RoomError
 ├── NotAssignedYet         a join is known to nobody yet: ask again
 ├── NotServedYet           the line has not come to this position: ask again
 ├── UnknownRequest         no position belongs to this request id
+├── UnknownKey             no signing key has this id
 ├── NoLiveSession          no token, or its status is already set
 ├── OtherGeneration        the generation that the caller names is not the one that stands
 ├── WrongClientSecret      the join was protected and the secret does not fit
@@ -47,6 +48,10 @@ class NotServedYet(RoomError):
 
 class UnknownRequest(RoomError):
     """No position belongs to this request id."""
+
+
+class UnknownKey(RoomError):
+    """No signing key of this room has the id that the caller names."""
 
 
 class NoLiveSession(RoomError):

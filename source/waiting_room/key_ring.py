@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from waiting_room import changes
 from waiting_room.actors import UNKNOWN, Actor, deployment
-from waiting_room.errors import Conflict, InvalidInput, KeysBusy, TokenExpired, Unavailable
+from waiting_room.errors import (
+    Conflict,
+    InvalidInput,
+    KeysBusy,
+    TokenExpired,
+    Unavailable,
+    UnknownKey,
+)
 from waiting_room.ports import Clock, KeyStore, PublicKeys
 from waiting_room.publication import Publication
 from waiting_room.records import Outcome
@@ -96,13 +103,13 @@ class KeyRing:
         """Add a key that signs after its delay; it is published before it is used.
 
         ``revoke`` is the ``kid`` of a key that leaves secret and publication: its tokens are void.
-        Raises InvalidInput when the room has no such key, KeysBusy during another change.
+        Raises UnknownKey when the room has no such key, KeysBusy during another change.
         """
         published, keys = self._public_keys.refresh(), self._keys.refresh()
         if revoke is None and len(published.keys) >= MOST_KEYS:
             raise KeysBusy(f"{MOST_KEYS} keys are published: wait until old ones leave", 3600)
         if revoke is not None and not published.holds(revoke) and not keys.by_id(revoke):
-            raise InvalidInput("revoke must be the kid of a signing key of this room")
+            raise UnknownKey("revoke is not the kid of a signing key of this room")
         self._refuse_second(published)
         return self._change(published, keys, self._make_key(), revoke, actor)
 

@@ -277,6 +277,6 @@ class Room:
         """Add a key that signs after the activation delay; publish it before it is used.
 
         ``revoke`` is the ``kid`` of a key that leaves at once: every token of it is void then.
-        Raises InvalidInput when the room has no such key, KeysBusy during another change.
+        Raises UnknownKey when the room has no such key, KeysBusy during another change.
         """
         return self._key_ring.rotate(revoke, actor)

@@ -23,6 +23,7 @@ from waiting_room.errors import (
     OtherGeneration,
     RoomError,
     Unavailable,
+    UnknownKey,
     UnknownRequest,
     WrongClientSecret,
 )
@@ -33,6 +34,7 @@ STATUS: tuple[tuple[type[RoomError], int], ...] = (
     (InvalidInput, 400),
     (WrongClientSecret, 403),
     (UnknownRequest, 404),
+    (UnknownKey, 404),
     (NoLiveSession, 404),
     (OtherGeneration, 409),
     (KeysBusy, 409),

@@ -160,10 +160,6 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
     if name == "public":  # the one route without a key: API Gateway's 403 cannot be for its lack
         special = [{"include-name": f"GET {discovery.PATH}",
                     "checks": {"unsupported_method": {"enabled": False}}}]  # fmt: skip
-    if name == "private":  # a key to revoke must be one of the room's, which no schema can say
-        special = [{"include-name": "POST /rotate_keys",
-                    "checks": {"positive_data_acceptance": {"expected-statuses": [
-                        "200", "400", "409"]}}}]  # fmt: skip
     if name == "openid":
         without = ["unsupported_method"]
         special = [
@@ -179,9 +175,6 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
             {"include-name": "GET /request_status",  # exactly one of three parameters
              "checks": {"positive_data_acceptance": {
                  "expected-statuses": ["200", "400", "403", "404", "410"]}}},
-            {"include-name": "POST /rotate_keys",  # revoke is the id of a key of this room
-             "checks": {"positive_data_acceptance": {
-                 "expected-statuses": ["200", "400", "403", "409"]}}},
         ]  # fmt: skip
     headers = {"public": {"x-api-key": EDGE_KEY}, "store": {"Authorization": made.token}}.get(name)
     return explore(

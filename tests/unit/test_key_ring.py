@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from waiting_room.adapters.kept import Kept
 from waiting_room.adapters.memory import MemoryKeys, MemoryPublicKeys
-from waiting_room.errors import Conflict, InvalidInput, KeysBusy, NoKeysYet, Unavailable
+from waiting_room.errors import Conflict, KeysBusy, NoKeysYet, Unavailable, UnknownKey
 from waiting_room.key_ring import CHANGE_TIME, MOST_KEYS, KeyDelays, KeyRing
 from waiting_room.publication import KEPT_AFTER, Publication
 from waiting_room.settings import CLOCK_STEP, KEY_CACHE, LONGEST_OUTAGE, MAX_VALIDITY
@@ -249,7 +249,7 @@ class Rotations(RuleBasedStateMachine):
 
     def _forget(self, one: Operation) -> None:
         if one.over:
-            expected = (Unavailable, InvalidInput, Crash, KeySet, type(None))
+            expected = (Unavailable, UnknownKey, Crash, KeySet, type(None))
             assert isinstance(one.answer, expected), repr(one.answer)
             self.running.remove(one)
 
@@ -429,7 +429,7 @@ def test_revoking_ended_between_two_writes_is_repeated(room: Deployment) -> None
 
 def test_a_key_that_is_not_the_rooms_is_not_revoked(room: Deployment) -> None:
     before = room.public.refresh()
-    with pytest.raises(InvalidInput, match="revoke"):
+    with pytest.raises(UnknownKey, match="revoke"):
         room.ring().rotate("unknown")
     assert room.public.refresh() == before
 

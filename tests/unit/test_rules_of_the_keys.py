@@ -14,7 +14,14 @@ from tests.world import EVENT, START, World, one_jwk, outcome_of
 from waiting_room import actors, reset, sessions, tokens
 from waiting_room.actors import Actor, ActorKind, caller, check_call_id
 from waiting_room.adapters.memory import MemoryKeys, MemoryPublicKeys
-from waiting_room.errors import InvalidInput, NoKeysYet, NoLiveSession, OtherGeneration, Unavailable
+from waiting_room.errors import (
+    InvalidInput,
+    NoKeysYet,
+    NoLiveSession,
+    OtherGeneration,
+    Unavailable,
+    UnknownKey,
+)
 from waiting_room.key_ring import CHANGE_TIME, KeyDelays, KeyRing, check_revoke
 from waiting_room.publication import KEPT_AFTER, Publication, PublishedKey
 from waiting_room.records import (
@@ -247,7 +254,7 @@ def test_a_key_to_revoke_is_one_of_the_rooms() -> None:
         Room(held("a", "b"), Publication((published("a"),), 1)),
         Room(held("a"), Publication((published("a"), published("b")), 1)),
     ):
-        with pytest.raises(InvalidInput, match="revoke"):
+        with pytest.raises(UnknownKey, match="revoke"):
             room.ring().rotate("c")
         room.ring().rotate("b")
         assert "b" not in room.starts()
