@@ -114,6 +114,22 @@ test("at a steady pace an estimate grows at most once in five minutes", () => {
   if (process.env.SHOW) console.log({ grown });
 });
 
+test("where the pace falls without end, the estimate grows every five minutes at most", () => {
+  const random = seeded(8);
+  const moves = line({ perMinute: (at) => 6000 * 0.9 ** (at / 60), every: 10, until: 2400, random });
+  const estimate = estimator();
+  const times = [];
+  let before = null;
+  for (let at = 100; at < 2300; at += 10) {
+    const status = statusAt(moves, at);
+    const said = estimate(150_000 - status.serving_counter, figures(status), at);
+    if (before && (said.from > before.from || said.to > before.to)) times.push(at);
+    before = said;
+  }
+  assert.ok(times.length >= 3, String(times));
+  assert.ok(times.every((at, index) => !index || at >= times[index - 1] + 300), String(times));
+});
+
 test("a missed move is told within a minute, and not before it is missed", () => {
   const random = seeded(3);
   for (const every of [5, 10, 30, 60, 120]) {

@@ -42,7 +42,8 @@ const times = (path) => server.calls.filter((call) => call.path === path).map(({
 
 const HTML = null; // a body that is no JSON: a portal, a proxy, half an answer
 const STRANGE = [
-  [200, HTML], [200, {}], [200, []], [200, "OK"], [200, { hello: 1 }], [202, HTML], [202, {}], [204, HTML],
+  [200, HTML], [200, {}], [200, []], [200, "OK"], [200, { hello: 1 }],
+  [200, { queue_number: 0, serving_counter: -1, expires_in: "9", access_token: "" }], [202, HTML], [202, {}], [204, HTML],
   ...[400, 401, 402, 403, 404, 405, 407, 408, 410, 415, 421, 425, 451, 500, 502, 504, 511].flatMap((status) => [
     [status, { message: "Not Found" }], [status, { error: "refused by policy" }], [status, HTML],
   ]),
@@ -590,7 +591,7 @@ test("a join that could not leave the device is made as soon as there is a netwo
   server.fault = () => "down";
   page.browser.isOnline = false;
   page.room.join();
-  await clock.pass(120);
+  await clock.pass(0.5);
   assert.equal(page.state.trouble.kind, "offline");
   server.fault = () => null;
   page.browser.isOnline = true;
@@ -658,4 +659,18 @@ test("a lost join is known as such after a day, however often the page is loaded
   }
   await clock.pass(60);
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
+});
+
+test("a visit that ended is over, though a slow answer had brought a second place", async () => {
+  let asked = 0;
+  server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? { after: 50 } : null);
+  const page = open();
+  page.room.join();
+  await clock.pass(70);
+  assert.equal(stored().others.length, 1);
+  server.serving = 1;
+  server.fault = (path) => (path === "/generate_token" ? server.ended("session_ended") : null);
+  page.room.token();
+  await clock.pass(5);
+  assert.deepEqual([page.state.phase, page.state.reason], ["over", "ended"]);
 });

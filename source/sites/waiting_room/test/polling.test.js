@@ -119,6 +119,9 @@ test("a hidden page near its turn sees it within 75 seconds", async () => {
   for (const [every, wait] of [[10, 400], [60, 900], [10, 3000]]) {
     const page = await visit({ perMinute: 500, every, wait, random });
     page.browser.hide(true);
+    const before = page.states.length;
+    await page.clock.pass(120);
+    assert.ok(page.states.length < before + 15, "a hidden page counts nothing down");
     const due = servedAt(page.moves, page.number);
     await page.clock.pass(due - page.clock.real / 1000 + 75);
     assert.equal(page.state.phase, "turn");
