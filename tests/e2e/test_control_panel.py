@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Dialog, Page, Route, expect
 
 from tests.browser import accessibility, chromium
 from tests.panel_world import KEY, SECRET, PanelWorld, build, panel_world
@@ -773,6 +773,40 @@ def test_what_another_operator_does_is_seen_within_one_refresh(
     expect(page.locator("#inlet-state")).to_have_text("Paused")
     expect(page.get_by_label("Visitors per minute")).to_have_value("7")
     expect(page.get_by_label("Shown on the waiting page")).to_have_value("half a sent")
+
+
+def test_a_reset_by_another_operator_is_noted(room: PanelWorld, desk: Page) -> None:
+    room.world.visitors(3)
+    room.world.room.reset_initial_state(EVENT)
+    desk.get_by_role("button", name="Refresh", exact=True).click()
+    expect(logged(desk)).to_contain_text("Reset elsewhere. Line 2 stands now.")
+
+
+def test_an_answer_about_the_inlet_from_before_a_change_is_not_shown(
+    room: PanelWorld, page: Page
+) -> None:
+    room.run_inlet(Strategy.PERIODIC, {"increment_by": 10}, last_at=int(time.time()))
+    sign_in(page)
+    expect(page.locator("#inlet-state")).to_have_text("Running")
+    page.get_by_role("button", name="Pause updates").click()
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "GET" and not held:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/inlet**", hold)
+    page.get_by_role("button", name="Refresh inlet").click()
+    waited(lambda: bool(held), page)
+    page.get_by_role("button", name="Pause inlet").click()
+    expect(page.locator("#inlet-state")).to_have_text("Paused")
+    route, response = held[0]
+    with page.expect_response(lambda one: one.url == response.url and one.request.method == "GET"):
+        route.fulfill(response=response)
+    page.evaluate("new Promise((done) => setTimeout(done))")
+    expect(page.locator("#inlet-state")).to_have_text("Paused")
 
 
 def test_the_alarm_that_holds_an_inlet_is_shown(room: PanelWorld, page: Page) -> None:

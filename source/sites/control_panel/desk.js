@@ -14,6 +14,8 @@ export class Desk {
   figures = null;
   /** The public API's address; may be empty. */
   publicApi = '';
+  /** Whether this page has reset the line whose figures are shown. */
+  wasReset = false;
 
   #again = new Map(); // card → what sends its last call again
   #refresh;

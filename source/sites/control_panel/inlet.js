@@ -27,6 +27,7 @@ export class InletCard {
   #card = cardOf(byId('inlet-form'));
   #shown = null;
   #lookedAt = -Infinity;
+  #turn = 0; // counts looks and changes: an answer to an earlier one is out of date
 
   constructor(desk) {
     this.#desk = desk;
@@ -55,13 +56,15 @@ export class InletCard {
     const { api } = this.#desk;
     if (api === null || this.#card.dataset.busy) return;
     this.#lookedAt = performance.now();
+    this.#turn += 1;
+    const turn = this.#turn;
     try {
       const answer = await api.inlet();
-      if (api !== this.#desk.api || this.#card.dataset.busy) return;
+      if (api !== this.#desk.api || turn !== this.#turn) return;
       this.#show(answer);
       if (aloud) this.#desk.tell(this.#card, 'done', 'Up to date.');
     } catch (error) {
-      if (api !== this.#desk.api) return;
+      if (api !== this.#desk.api || turn !== this.#turn) return;
       if (error.status === 404 && error.own) {
         this.#shown = null;
         this.#none('No inlet is running for this event. The serving position is moved by hand.');
@@ -74,10 +77,11 @@ export class InletCard {
   }
 
   async #pause(paused) {
-    const answer = await this.#desk.act(this.#card, paused ? 'Pause the inlet' : 'Resume the inlet',
+    this.#turn += 1;
+    await this.#desk.act(this.#card, paused ? 'Pause the inlet' : 'Resume the inlet',
       (api) => api.changeInlet({ paused }),
-      (now) => (now.paused ? 'The inlet is paused and lets no one in.' : 'The inlet is running again.'));
-    if (answer) this.#show(answer);
+      (now) => (now.paused ? 'The inlet is paused and lets no one in.' : 'The inlet is running again.'),
+      { then: (now) => this.#show(now) });
   }
 
   async #saveTargets() {
@@ -87,10 +91,11 @@ export class InletCard {
       const text = input.value.trim();
       targets[input.name] = /^-?\d{1,15}$/.test(text) ? Number(text) : text;
     }
-    const answer = await this.#desk.act(this.#card, 'Change the inlet’s targets',
+    this.#turn += 1;
+    await this.#desk.act(this.#card, 'Change the inlet’s targets',
       (api) => api.changeInlet({ targets }),
-      (now) => `New targets: ${targetWords(now.targets)}.`);
-    if (answer) this.#show(answer, true);
+      (now) => `New targets: ${targetWords(now.targets)}.`,
+      { then: (now) => this.#show(now, true) });
   }
 
   #none(words) {

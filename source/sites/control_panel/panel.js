@@ -65,6 +65,8 @@ function take(figures) {
   }
   if (desk.figures && desk.figures.generation !== figures.generation) {
     for (const card of [visitor, expired]) card.clear(); // they show the line that was reset
+    if (!desk.wasReset) desk.log.add('Reset elsewhere', 'seen', `Line ${figures.generation} stands now.`);
+    desk.wasReset = false;
   }
   answeredAt = Date.now();
   failure = null;
@@ -153,6 +155,7 @@ function forgetRoom() {
   old = null;
   desk.figures = null;
   history.clear();
+  desk.wasReset = false;
   elsewhere.clear();
   desk.log.clear();
   for (const card of [admit, message, inlet, visitor, expired, reset]) card.clear();

@@ -29,6 +29,7 @@ export class ResetCard {
       typed: api.eventId,
     });
     if (!agreed) return;
-    await this.#desk.act(this.#card, 'Reset the waiting room', (now) => now.reset(figures.generation), (answer) => answer.message);
+    await this.#desk.act(this.#card, 'Reset the waiting room', (now) => now.reset(figures.generation), (answer) => answer.message,
+      { then: () => { this.#desk.wasReset = true; } });
   }
 }

@@ -21,6 +21,7 @@ export class VisitorCard {
   #desk;
   #card = cardOf(byId('visitor-form'));
   #found = null;
+  #turn = 0; // counts look-ups: an answer to an earlier one is out of date
 
   constructor(desk) {
     this.#desk = desk;
@@ -36,6 +37,8 @@ export class VisitorCard {
   async lookUp(text) {
     this.#card.scrollIntoView({ block: 'nearest' });
     const { wrong, ...sought } = readSought(text);
+    if (this.#card.dataset.busy) return;
+    this.#turn += 1;
     this.#show(null);
     markWrong(byId('sought'), Boolean(wrong));
     if (wrong) {
@@ -50,6 +53,7 @@ export class VisitorCard {
   }
 
   clear() {
+    this.#turn += 1;
     byId('sought').value = '';
     markWrong(byId('sought'), false);
     this.#show(null);
@@ -84,8 +88,10 @@ export class VisitorCard {
     byId('visitor-session').hidden = true;
     byId('sought').focus();
     const { api } = this.#desk;
+    this.#turn += 1;
+    const turn = this.#turn;
     const found = await api.lookUp({ request_id: requestId }).catch(() => null);
-    if (api === this.#desk.api) this.#show(found);
+    if (api === this.#desk.api && turn === this.#turn) this.#show(found);
   }
 }
 
