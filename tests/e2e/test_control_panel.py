@@ -24,6 +24,11 @@ from waiting_room.lookup import reference_of
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 EXPIRED = "The security token included in the request is expired"
+FRAMES = """new Promise((done) => {
+    let left = 20;
+    const next = () => (left-- ? requestAnimationFrame(next) : done());
+    next();
+})"""
 STRANGER = "00000000-0000-4000-8000-000000000000"
 
 
@@ -802,10 +807,12 @@ def test_an_answer_about_the_inlet_from_before_a_change_is_not_shown(
     waited(lambda: bool(held), page)
     page.get_by_role("button", name="Pause inlet").click()
     expect(page.locator("#inlet-state")).to_have_text("Paused")
+    waited(lambda: room.calls.count("GET /inlet") == 3, page)  # one more, after the change
+    page.evaluate(FRAMES)
     route, response = held[0]
-    with page.expect_response(lambda one: one.url == response.url and one.request.method == "GET"):
+    with page.expect_event("requestfinished", lambda one: one == route.request):
         route.fulfill(response=response)
-    page.evaluate("new Promise((done) => setTimeout(done))")
+    page.evaluate(FRAMES)  # the page has read it by then
     expect(page.locator("#inlet-state")).to_have_text("Paused")
 
 
@@ -861,9 +868,9 @@ def test_an_older_answer_is_never_shown_after_a_newer_one(room: PanelWorld, desk
     refresh.click()
     expect(figure(desk, "queue")).to_have_text("10")
     desk.route("**/metrics*", keep)
-    with desk.expect_response("**/metrics*"):
+    with desk.expect_event("requestfinished", lambda one: one.method == "GET"):
         refresh.click()
-    desk.evaluate("new Promise((done) => setTimeout(done))")
+    desk.evaluate(FRAMES)
     expect(figure(desk, "queue")).to_have_text("10")
 
 
