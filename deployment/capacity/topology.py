@@ -49,7 +49,7 @@ STANDARD = Topology(
     secrets=3,
     keys=0,
     acls=1,
-    rules=5,
+    rules=6,
     edge_functions=1,
     functions_each_minute=2,
 )

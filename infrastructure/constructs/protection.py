@@ -10,7 +10,7 @@ it for lack of the key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ WINDOW = 300  # seconds over which requests of an address are counted
 KEY_HEADER = "x-api-key"
 MANAGED = ("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet")
 AROUND, JOINS, REQUESTS = "AroundTheEdge", "TooManyJoins", "TooManyRequests"
+PREFLIGHTS = "TooManyPreflights"
 BLOCKED = {
     JOINS: '{"error": "too many joins from this address; try again in a few minutes"}',
     REQUESTS: '{"error": "too many requests from this address; try again in a few minutes"}',
@@ -58,9 +59,22 @@ class Protection(Construct):
         super().__init__(scope, name)
         edge = _any([_header(key) for key in keys])
         rules = [
-            _limit(AROUND, REQUESTS, per_address.requests, {"notStatement": {"statement": edge}}),
-            _limit(JOINS, JOINS, per_address.joins, _all([edge, _is_join()]), BY_HEADER),
-            _limit(REQUESTS, REQUESTS, per_address.requests, edge, BY_HEADER),
+            _limit(AROUND, _busy(REQUESTS), per_address.requests, _not(edge)),
+            _limit(JOINS, _busy(JOINS), per_address.joins, _all([edge, _is_join()]), BY_HEADER),
+            _limit(
+                REQUESTS,
+                _busy(REQUESTS),
+                per_address.requests,
+                _all([edge, _not(_is_preflight())]),
+                BY_HEADER,
+            ),
+            _limit(
+                PREFLIGHTS,
+                _granted(),
+                per_address.requests,
+                _all([edge, _is_preflight()]),
+                BY_HEADER,
+            ),
         ]
         rules += [_managed(group) for group in MANAGED]
         self.web_acl = aws_wafv2.CfnWebACL(
@@ -95,29 +109,42 @@ BY_HEADER: dict[str, Any] = {
 }
 
 
-def _limit(
-    name: str, body: str, limit: int, counted: dict[str, Any], by: dict[str, Any] = BY_SOURCE
-) -> dict[str, Any]:
-    """A limit of requests that ``counted`` is true for, by the source address or by the header."""
+def _busy(body: str) -> dict[str, Any]:
+    """429 with one of the bodies, which a page of any origin can read."""
     headers = {
         "Retry-After": str(WINDOW),
         "Cache-Control": NO_STORE,
         "Access-Control-Allow-Origin": CORS["Access-Control-Allow-Origin"],
         "Access-Control-Expose-Headers": CORS["Access-Control-Expose-Headers"],
     }
+    return {"responseCode": 429, "customResponseBodyKey": body, "responseHeaders": _named(headers)}
+
+
+def _granted() -> dict[str, Any]:
+    """What a preflight wants. A browser whose preflight is refused tells its page no more than
+    that the network failed; so the request itself comes next, and its 429 is one to read.
+    """
+    return {"responseCode": 200, "responseHeaders": _named({**CORS, "Cache-Control": NO_STORE})}
+
+
+def _named(headers: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in headers.items()]
+
+
+def _limit(
+    name: str,
+    answer: dict[str, Any],
+    limit: int,
+    counted: dict[str, Any],
+    by: dict[str, Any] = BY_SOURCE,
+) -> dict[str, Any]:
+    """A limit of requests that ``counted`` is true for, by the source address or by the header.
+
+    Beyond it AWS WAF gives ``answer``, and the API sees nothing.
+    """
     return _rule(
         name,
-        action={
-            "block": {
-                "customResponse": {
-                    "responseCode": 429,
-                    "customResponseBodyKey": body,
-                    "responseHeaders": [
-                        {"name": header, "value": value} for header, value in headers.items()
-                    ],
-                }
-            }
-        },
+        action={"block": {"customResponse": answer}},
         statement={
             "rateBasedStatement": {
                 "limit": limit,
@@ -134,6 +161,10 @@ def _is_join() -> dict[str, Any]:
     return _all(
         [_match({"method": {}}, "EXACTLY", "POST"), _match({"uriPath": {}}, "CONTAINS", JOIN)]
     )
+
+
+def _is_preflight() -> dict[str, Any]:
+    return _match({"method": {}}, "EXACTLY", "OPTIONS")
 
 
 def _header(key: str) -> dict[str, Any]:
@@ -156,6 +187,10 @@ def _match(
 
 def _all(statements: list[dict[str, Any]]) -> dict[str, Any]:
     return {"andStatement": {"statements": statements}}
+
+
+def _not(statement: dict[str, Any]) -> dict[str, Any]:
+    return {"notStatement": {"statement": statement}}
 
 
 def _any(statements: list[dict[str, Any]]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_a_request_through_the_edge_counts_for_the_address_that_the_edge_wrote(
 ) -> None:
     asked = Request(method, f"/api{path}", "cloudfront", {
         "x-api-key": key, ADDRESS_HEADER: VISITOR, "x-forwarded-for": "203.0.113.1"})  # fmt: skip
-    wanted = {"TooManyRequests": VISITOR}
+    wanted = {"TooManyPreflights" if method == "OPTIONS" else "TooManyRequests": VISITOR}
     if (method, path) == ("POST", JOIN):
         wanted["TooManyJoins"] = VISITOR
     assert counted(acl, asked) == wanted
@@ -141,10 +141,12 @@ def test_the_rules_of_aws_count_alone(acl: Any) -> None:
 
 def test_who_is_limited_can_read_when_to_come_back(acl: Any) -> None:
     limits = [one for one in acl["Rules"] if "RateBasedStatement" in one["Statement"]]
-    assert [one["Name"] for one in limits] == ["AroundTheEdge", "TooManyJoins", "TooManyRequests"]
+    assert [one["Name"] for one in limits] == [
+        "AroundTheEdge", "TooManyJoins", "TooManyRequests", "TooManyPreflights",
+    ]  # fmt: skip
     bodies = {name: one["Content"] for name, one in acl["CustomResponseBodies"].items()}
     assert bodies == BLOCKED
-    for one in limits:
+    for one in limits[:3]:
         answer = one["Action"]["Block"]["CustomResponse"]
         headers = {each["Name"]: each["Value"] for each in answer["ResponseHeaders"]}
         assert answer["ResponseCode"] == 429
@@ -156,6 +158,16 @@ def test_who_is_limited_can_read_when_to_come_back(acl: Any) -> None:
         assert set(json.loads(bodies[answer["CustomResponseBodyKey"]])) == {"error"}
 
 
+def test_a_limit_never_keeps_a_page_from_reading_the_limit(acl: Any) -> None:
+    """A browser whose preflight is not granted tells its page of a broken network."""
+    (rule,) = (one for one in acl["Rules"] if one["Name"] == "TooManyPreflights")
+    answer = rule["Action"]["Block"]["CustomResponse"]
+    assert answer["ResponseCode"] == 200
+    assert "CustomResponseBodyKey" not in answer
+    headers = {each["Name"]: each["Value"] for each in answer["ResponseHeaders"]}
+    assert headers == {**CORS, "Cache-Control": "no-store"}
+
+
 def test_the_limits_are_those_of_the_parameters() -> None:
     stack = Assembly({"Stacks": "core", "JoinsPerAddress": 50, "RequestsPerAddress": 70})
     acl = stack.stacks["Core"].only("AWS::WAFv2::WebACL")
@@ -164,7 +176,9 @@ def test_the_limits_are_those_of_the_parameters() -> None:
         for one in acl["Rules"]
         if "RateBasedStatement" in one["Statement"]
     }
-    assert limits == {"AroundTheEdge": 70, "TooManyJoins": 50, "TooManyRequests": 70}
+    assert limits == {
+        "AroundTheEdge": 70, "TooManyJoins": 50, "TooManyRequests": 70, "TooManyPreflights": 70,
+    }  # fmt: skip
 
 
 def test_while_the_edges_key_changes_both_keys_count_as_the_edge() -> None:
