@@ -290,6 +290,17 @@ def test_the_last_minute_is_counted_beside_the_rate_window(
     assert (counts.admitted_recently, counts.admitted_shortly) == (14, 12)
 
 
+@pytest.mark.parametrize("count", [1, 999, 1_000, 1_001])
+def test_the_oldest_of_many_moves_is_known(counters: Counters, event_id: str, count: int) -> None:
+    moves = [ServingMove(n, n - 1, n, NOW - 2_000 + n, "operator") for n in range(1, count + 1)]
+    state = EventState(event_id, queue=count, serving=count, version=count, move=moves[-1])
+    assert rebuilt(counters, Snapshot(state, tuple(moves), ()))
+    counts = counters.look(event_id, NOW)
+    assert (counts.admitting_since, counts.first_moved_at) == (NOW - 1_999, NOW - 1_999)
+    assert counts.admitted_at == NOW - 2_000 + count
+    assert [part.last for part in counts.latest] == list(range(1, count + 1))[-6:]
+
+
 def test_a_restored_copy_has_the_moves_that_the_tables_have(
     counters: Counters, event_id: str
 ) -> None:

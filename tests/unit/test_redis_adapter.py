@@ -121,7 +121,7 @@ def test_a_position_is_served_since_a_time_or_not_yet(at: int, served_at: int | 
 
 
 def test_figures_are_read_in_their_order() -> None:
-    made, server = counters([*range(1, 12), b"hi", *range(12, 19), [b"4:9:70", b"1:3:60"]])
+    made, server = counters([*range(1, 12), b"hi", *range(12, 19), b"4:9:70 1:3:60"])
     found = made.look(EVENT, NOW)
     assert (found.generation, found.queue, found.admitting_since) == (1, 2, 11)
     assert (found.message, found.version, found.lowering) == ("hi", 12, 13)

@@ -102,7 +102,7 @@ class RedisCounters:
         answer = self._run("look", event_id, [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES])
         *figures, latest = answer
         figures[MESSAGE] = figures[MESSAGE].decode()
-        return Counts(*[*figures, tuple(map(_segment, reversed(latest)))])
+        return Counts(*[*figures, tuple(map(_segment, reversed(latest.split())))])
 
     def admission(self, event_id: str, position: int) -> Admission:
         """What is known about one position."""

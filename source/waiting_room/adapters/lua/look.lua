@@ -4,7 +4,7 @@
 -- result: generation queue serving holes tokens expired active completed abandoned admitted
 --         admitting_since (s) message version lowering reconciled_at (s) swept_at (s)
 --         admitted_at (s) admitted_shortly first_moved_at (s); 0: not known
---         latest segments "first:last:at", the latest first
+--         latest segments "first:last:at", the latest first, with spaces between
 if not alive() then return LOST end
 local now = tonumber(ARGV[1])
 local since, shortly = now - tonumber(ARGV[2]), now - tonumber(ARGV[3])
@@ -23,11 +23,11 @@ for _, segment in ipairs(segments) do
   admitted = admitted + size
   if at > shortly then admitted_shortly = admitted_shortly + size end
 end
-local oldest = redis.call('ZRANGE', SERVED, 0, 0)[1]
+local oldest = segments[#segments]
+if #segments == 1000 then oldest = redis.call('ZRANGE', SERVED, 0, 0)[1] end
 local admitting_since = oldest and tonumber(string.match(oldest, ':(%d+)$')) or 0
 local admitted_at = segments[1] and tonumber(string.match(segments[1], ':(%d+)$')) or 0
-local latest = {}
-for index = 1, math.min(#segments, tonumber(ARGV[4])) do latest[index] = segments[index] end
+local latest = table.concat(segments, ' ', 1, math.min(#segments, tonumber(ARGV[4])))
 local kept = redis.call('HMGET', STATE, 'generation', 'queue', 'serving', 'holes', 'tokens',
   'expired', 'live', 'completed', 'abandoned', 'message', 'version', 'lowering', 'reconciled_at',
   'swept_at', 'first_moved_at')
