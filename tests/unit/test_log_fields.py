@@ -39,6 +39,7 @@ HARMLESS = {
     "decision.reason": "a text of Refused or Malformed, held below",
     "opening.reason": "a text of the inlet about its own figures",
     "opening.increment": "a number of positions",
+    "fault": "a sentence of Departures about a member: its name and limits, never its value",
     "lost.by": "a number of positions",
     "serving": "the serving counter",
     "index + 1": "a tick",
