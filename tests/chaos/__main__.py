@@ -99,13 +99,13 @@ def chosen_seeds(env: Mapping[str, str], fresh: Callable[[], int]) -> list[int]:
 
 def main() -> int:
     """Run, print, write; 1 when a rule was broken."""
-    logging.disable(logging.WARNING)
     seeds = chosen_seeds(os.environ, lambda: secrets.randbelow(10**9) + 1)
     only = [name for name in os.environ.get("CHAOS_ONLY", "").split(",") if name]
     unknown = set(only) - set(ORDER)
     if unknown:
         print(f"CHAOS_ONLY knows {', '.join(ORDER)}, not {', '.join(sorted(unknown))}.")
         return 2
+    logging.disable(logging.WARNING)
     print(f"seeds: {', '.join(map(str, seeds))}", flush=True)
     kept = json.loads(KEPT.read_text()) if only and KEPT.exists() else {}
     clean = True
