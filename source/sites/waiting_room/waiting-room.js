@@ -743,6 +743,8 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
           await persist(() => locked(() => take(visit)));
         } finally {
           joining = null;
+          if (!place) set({ phase: "outside" }); // before the caller hears why
+          else if (over) end(over.reason);
           wake();
         }
       };
