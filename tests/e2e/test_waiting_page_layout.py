@@ -46,6 +46,11 @@ def still(tab: Page, when: str) -> None:
     assert sum(value for value, _ in found) <= MOST, f"{when}: {found}"
 
 
+def ask(tab: Page) -> None:
+    """The page asks the room now, as it does when a network is there again."""
+    tab.evaluate("dispatchEvent(new Event('online'))")
+
+
 def late(route: Route) -> None:
     """An answer that comes after the first picture."""
     time.sleep(0.3)
@@ -71,22 +76,27 @@ def test_nothing_that_is_read_moves_when_something_comes_late(context: BrowserCo
         message = tab.locator("#message")
         for text in ("Doors at 8", "All that an operator may say. " * 16, ""):
             room.status["message"] = text
-            expect(message).to_be_visible(visible=bool(text), timeout=10_000)
+            ask(tab)
+            expect(message).to_be_visible(visible=bool(text), timeout=20_000)
             if text:
                 expect(message).to_contain_text(text.strip())
             still(tab, f"message {text[:10]}")
         room.status["admission_rate_per_minute"] = 0
-        expect(tab.locator("#wait")).to_contain_text("paused", timeout=10_000)
+        ask(tab)
+        expect(tab.locator("#wait")).to_contain_text("paused", timeout=20_000)
         still(tab, "pause")
         trouble = tab.locator("#trouble")
         room.fault = "down"
-        expect(trouble).to_be_visible(timeout=10_000)
+        ask(tab)
+        expect(trouble).to_be_visible(timeout=20_000)
         still(tab, "trouble")
         room.fault = ""
-        expect(trouble).to_be_hidden(timeout=10_000)
+        ask(tab)
+        expect(trouble).to_be_hidden(timeout=20_000)
         still(tab, "recovery")
         room.serve(30)
-        expect(tab.locator("#checkout")).to_be_visible(timeout=10_000)
-        expect(tab.locator("#held")).to_contain_text("Continue within", timeout=10_000)
+        ask(tab)
+        expect(tab.locator("#checkout")).to_be_visible(timeout=20_000)
+        expect(tab.locator("#held")).to_contain_text("Continue within", timeout=20_000)
         still(tab, "turn")
         tab.close()
