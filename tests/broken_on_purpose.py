@@ -23,6 +23,8 @@ GATE = f"{ROOM}/gate"
 PANEL, PANEL_TESTS = "source/sites/control_panel", "tests/e2e/test_control_panel.py"
 PAGE = "source/sites/waiting_room/waiting-room.js"
 ANSWERS = "source/sites/waiting_room/answers.js"
+VIEW, EXTRAS = "source/sites/waiting_room/view.js", "source/sites/waiting_room/extras.js"
+SCREEN, START = "source/sites/waiting_room/page.js", "source/sites/waiting_room/start.js"
 
 
 @dataclass(frozen=True)
@@ -379,6 +381,20 @@ BREAKS = (
           PAGE, "    obey(route);", "", f"{UNIT}/test_sites_modules.py"),
     Break("page: joins go on without end",
           PAGE, "sent && tries + 1 >= MOST_JOINS", "false", f"{UNIT}/test_sites_modules.py"),
+    Break("page: a colour hides a text",
+          VIEW, "contrast(all[text], all[under]) < READ", "false",
+          f"{UNIT}/test_sites_modules.py"),
+    Break("page: a reference has no check",
+          VIEW, "${number}-${check.slice(4)}", "${number}", f"{UNIT}/test_sites_modules.py"),
+    Break("page: a refused promise is nobody's",
+          EXTRAS, ".catch(() => otherwise)", "", f"{UNIT}/test_sites_modules.py"),
+    Break("page: newer syntax than its browsers know",
+          SCREEN, "begin();\n", "await begin();\n", f"{UNIT}/test_sites_lint.py"),
+    Break("page: the first script knows modules only",
+          START, "  var failing = false;", "  let failing = false;", f"{UNIT}/test_sites_lint.py"),
+    Break("page: a brand's colours are not looked at",
+          "infrastructure/brand.py", "if found < READABLE:", "if False:",
+          f"{UNIT}/test_brand.py"),
     Break("12 isolated: shared answers do not collapse",
           "infrastructure/resources.py", "SHARED = 1 ", "SHARED = 0 ",
           f"{UNIT}/test_local_edge.py"),
