@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Visitors who poll as the page does: `node poll_policy.mjs <policy.js>`, scenarios on stdin.
+// Visitors who poll as the page does: `node poll_policy.mjs <folder of the page>`, scenarios on stdin.
 // A scenario has the answers that the edge holds (one column for each member), the steps of the
 // line, and visitors with the second at which they know their number. Times in seconds.
-const { nextPoll } = await import(process.argv[2]);
+const { nextPoll } = await import(`${process.argv[2]}/policy.js`);
+const { soonEnough } = await import(`${process.argv[2]}/estimate.js`);
 
 /** The same numbers in every run (mulberry32). */
 function seeded(seed) {
@@ -48,7 +49,14 @@ function visit(scenario, { learned, number }, random) {
     const ahead = number - status.serving_counter;
     at += scenario.latency;
     if (ahead <= 0) return { polls, late: at - Math.max(turn, learned), longest };
-    const sleep = nextPoll({ ahead, status, random: random(), asked: idle });
+    const sleep = soonEnough(nextPoll({ ahead, status, random: random(), asked: idle }), {
+      ahead,
+      rate: status.admission_rate_per_minute,
+      optimistic: status.optimistic_rate_per_minute,
+      every: status.every,
+      overdue: status.now - status.moved_at - status.every,
+      random: random(),
+    });
     idle = status.moved_at === null ? idle + 1 : 0;
     if (turn - at <= 600) longest = Math.max(longest, sleep);
     at += sleep;

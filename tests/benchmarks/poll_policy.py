@@ -2,7 +2,8 @@
 """How often a waiting page asks, and how late it notices the turn: a simulated crowd.
 
 The answers of ``/status`` are the room's own figures, second by second; the visitors run the
-page's ``policy.js`` under node. Writes its table and plot into ``docs/pages.md``. Times in seconds.
+page's ``policy.js`` and ``estimate.js`` under node. Writes its table and plot into
+``docs/pages.md``. Times in seconds.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from waiting_room.records import Counts, Segment
 from waiting_room.settings import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
 
 SCRIPT = Path(__file__).with_suffix(".mjs")
-POLICY = ROOT / "source" / "sites" / "waiting_room" / "policy.js"
+FOLDER = ROOT / "source" / "sites" / "waiting_room"
 NODE = Path(sys.executable).with_name("node")
 PAGE = ROOT / "docs" / "pages.md"
 START = 1_800_000_000
@@ -40,6 +41,7 @@ LATENCY = 0.15  # from the poll to its answer
 TOLD_BEFORE = ("serving_counter", "waiting_num", "poll_after_seconds")
 TOLD = (
     *TOLD_BEFORE,
+    "admission_rate_per_minute",
     "now",
     "optimistic_rate_per_minute",
     "moved_at",
@@ -190,7 +192,7 @@ def simulate(scenarios: Sequence[Scenario], followed: int, seed: int) -> list[Fo
             "latency": LATENCY, "visitors": visitors, "seed": seed + number,
         })  # fmt: skip
     done = subprocess.run(
-        [str(NODE), str(SCRIPT), str(POLICY)], input=json.dumps(given), capture_output=True,
+        [str(NODE), str(SCRIPT), str(FOLDER)], input=json.dumps(given), capture_output=True,
         text=True, timeout=300, check=True,
     )  # fmt: skip
     return [

@@ -6,6 +6,8 @@ const [FASTER, SLOWER] = [1.12, 1.25]; // no line keeps its pace better
 const OLD = 0.1; // minutes; an answer may be so old
 const REVISION = 300; // s between two estimates that are longer than the one before
 const LONGEST = 720; // minutes; a longer wait is not told in numbers
+const STEP_SEEN = 3; // s after which all pages have asked for a step
+const NEAR = 58; // s; an answer can be a second old, and a minute is promised
 
 /** Whether the line stands still at `now`, by the clock of the server that gave `status`. */
 export function stands({ rate, movedAt, every }, now) {
@@ -15,6 +17,19 @@ export function stands({ rate, movedAt, every }, now) {
 
 /** Seconds after a move by which the next one is missed: its usual time and 15 to 40 s. */
 export const due = (every) => every + Math.min(40, Math.max(15, every / 4));
+
+/**
+ * A pause before the next poll, cut short where the turn is within ten minutes, so that a missed
+ * move is seen within a minute. `overdue`: seconds since the next move was expected.
+ */
+export function soonEnough(pause, { ahead, rate, optimistic, every, overdue, random }) {
+  if (!(every > 0) || !(ahead / Math.max(rate, optimistic) <= 10)) return pause;
+  const toStep = Math.min(60, STEP_SEEN - overdue); // before its step, nothing can be missed
+  const most = Math.min(pause, Math.max(NEAR, toStep));
+  const left = due(every) - every - overdue; // until it counts as missed
+  const late = overdue > 0 && overdue + most > 60;
+  return late && left > 0 ? Math.min(most, left + 0.5 + random) : most;
+}
 
 /**
  * Places a minute, as the lowest and the highest that the figures allow, and how unsure both are;

@@ -11,7 +11,7 @@
  * What else is in it: docs/pages.md. Types: waiting-room.d.ts.
  */
 import { ending, isId, isOfTheRoom, secondsAsked } from "./answers.js";
-import { due, estimator } from "./estimate.js";
+import { estimator, soonEnough } from "./estimate.js";
 import { aheadAt, nextPoll } from "./policy.js";
 
 const JOIN = "/assign_queue_num";
@@ -30,7 +30,6 @@ const NAP = 15_000; // ms between two looks whether the device slept
 const JUMP = 20_000; // ms that the wall clock is then ahead
 const LOCK_PATIENCE = 45_000; // ms; more than a join takes
 const COUNT = 1000; // ms between two looks at the numbers between polls
-const NEAR = 56; // s; an answer can be some seconds old, and a minute is promised
 const HIDDEN = 50; // s; browsers wake hidden pages once a minute, and a longer pause misses one
 
 /** Seconds to the next try: doubles, and is never less than the server asks. */
@@ -527,7 +526,8 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     set({ phase: "waiting", number, wait, expiresAt: null, ...shown(close && !back ? before : ahead) });
     browser.clearTimeout(counting);
     counting = browser.setTimeout(countDown, COUNT);
-    return soonEnough(poll(ahead), ahead);
+    const overdue = serverNow() - seen.movedAt - seen.every;
+    return soonEnough(poll(ahead), { ...seen, ahead, overdue, random: random() });
   }
 
   /** What changes with the places ahead. */
@@ -545,15 +545,6 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     const left = aheadAt({ ahead: number - seen.serving, status: seen.status, secondsSince });
     if (left < ahead) set({ wait: estimate(left, seen, tick() / 1000), ...shown(left) });
     counting = browser.setTimeout(countDown, COUNT);
-  }
-
-  /** A visitor whose turn is within ten minutes sees within one that a move is missed. */
-  function soonEnough(pause, ahead) {
-    const { every, movedAt, rate, optimistic } = seen;
-    if (!(every > 0) || !(ahead / Math.max(rate, optimistic) <= 10)) return pause;
-    const overdue = serverNow() - movedAt - every;
-    const missed = overdue > 0 ? due(every) - every - overdue : 0;
-    return Math.min(pause, NEAR, missed > 0 ? missed + 0.5 + random() : NEAR);
   }
 
   async function turn() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { due, estimator, range } from "../estimate.js";
+import { due, estimator, range, soonEnough } from "../estimate.js";
 import { line, seeded, servedAt, statusAt } from "./line.js";
 
 /** The figures as the page keeps them. */
@@ -161,4 +161,21 @@ test("a range is never turned round", () => {
     const { from, to } = range(ahead, steady(13));
     assert.ok(from <= to && from >= 1 && Number.isInteger(from) && Number.isInteger(to));
   }
+});
+
+test("a pause is cut short only where a missed move would be seen too late", () => {
+  const at = (change) =>
+    soonEnough(60, {
+      ahead: 900, rate: 100, optimistic: 100, every: 10, overdue: -4, random: 0.5, ...change,
+    });
+  assert.equal(at({}), 58);
+  assert.equal(at({ overdue: 2 }), 58); // seen 60 s after the move was expected
+  assert.equal(at({ overdue: 5 }), 11); // else after 63
+  assert.equal(at({ overdue: 16 }), 58); // missed already, and told
+  assert.equal(at({ every: 60, overdue: -56.5 }), 59.5); // not before the step
+  assert.equal(at({ every: 90, overdue: -80 }), 60);
+  assert.equal(at({ ahead: 1100 }), 60); // eleven minutes
+  assert.equal(at({ ahead: 1100, optimistic: 200 }), 58);
+  assert.equal(at({ every: null, overdue: NaN }), 60);
+  assert.equal(soonEnough(7, { ahead: 9, rate: 1, optimistic: 1, every: 10, overdue: 5, random: 0 }), 7);
 });
