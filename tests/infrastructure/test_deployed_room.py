@@ -68,6 +68,10 @@ class Visit:
         event = proxy_event(method, path, **request)
         return Answer(self.room.call(f"PublicFunctions{view}", event))
 
+    def _look_up_by_number(self) -> None:
+        query = {"event_id": self.who["event_id"], "queue_number": "1"}
+        self._expect(200, self.private("RequestStatus", "/request_status", query=query))
+
     def private(self, view: str, path: str, **request: Any) -> Answer:
         method = "POST" if "body" in request else "GET"
         event = proxy_event(method, path, **request)
@@ -150,6 +154,7 @@ class Visit:
             lambda: self._expect(
                 200, self.private("RequestStatus", "/request_status", query=self.who)
             ),
+            self._look_up_by_number,
             lambda: self.worker("PublishEvents", self.changes()),
             lambda: self._expect(
                 200,
