@@ -42,6 +42,7 @@ def status_after(server_says: float, ahead: int, waiting: int) -> float:
 # --- the policy of policy.js, for answers of /status that tell when the line moves
 
 SHARE = 3  # a page sleeps for this part of its wait
+OBSERVED = 2  # and at most for this part of the time since the line began to move
 SHORTEST = 2.0
 NEAR_TURN, NEAR_SLEEP = 600.0, 60.0  # a turn so near lets nobody sleep longer
 FAR_SHARE, FAR_LEAST, FAR_MOST = 8, 300.0, 1_200.0
@@ -84,10 +85,10 @@ def _after_moves(wait: float, status: Mapping[str, Any], chance: float) -> float
     every = float(status["every"] or 0)
     if every and wait / SHARE <= every:
         return _to_next_step(status, chance)
-    observed = max(0.0, float(status["now"] - status["first_moved_at"])) / SHARE
+    observed = max(0.0, float(status["now"] - status["first_moved_at"]))
     if wait == math.inf:
-        return min(observed, NEAR_SLEEP)
-    return min(wait / SHARE * (0.9 + 0.2 * chance), observed)
+        return min(observed / SHARE, NEAR_SLEEP)
+    return min(wait / SHARE * (0.9 + 0.2 * chance), observed / OBSERVED)
 
 
 def _to_next_step(status: Mapping[str, Any], chance: float) -> float:

@@ -72,6 +72,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRoom]:
         yield started
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse ids that differ from process to process: tests could not be shared out."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"an id holds an address of the memory: {item.nodeid}")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the ten files whose tests took longest, with their seconds."""
     seconds: Counter[str] = Counter()

@@ -301,7 +301,11 @@ def test_junk_in_a_body_is_refused_and_changes_nothing(
 @pytest.mark.parametrize("kind", [
     "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data", "x", "",
 ])  # fmt: skip
-@pytest.mark.parametrize(("app", "path"), [*POSTS, (inlet.app.app, "/health")], ids=str)
+@pytest.mark.parametrize(
+    ("app", "path"),
+    [*POSTS, (inlet.app.app, "/health")],
+    ids=lambda value: value if isinstance(value, str) else value.app_name,
+)
 def test_a_body_means_the_same_under_any_type(
     world: World, app: Any, path: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

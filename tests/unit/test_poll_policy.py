@@ -35,7 +35,7 @@ def test_a_visitor_polls_seldom_and_learns_of_the_turn_in_time(name: str) -> Non
 def test_whose_turn_is_near_sleeps_no_longer_than_a_minute(name: str) -> None:
     """Ten minutes as they turned out; steps that vary make a wait seem longer than it is."""
     assert percentile(found()[name].longest_near, 0.95) <= 60
-    assert max(found()[name].longest_near) <= 120
+    assert max(found()[name].longest_near) <= 130
 
 
 def test_a_server_that_tells_no_more_is_polled_as_before() -> None:

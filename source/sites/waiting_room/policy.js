@@ -7,6 +7,7 @@
  * included. The rules and their limits: docs/pages.md.
  */
 const SHARE = 3; // a page sleeps for this part of its wait
+const OBSERVED = 2; // and at most for this part of the time since the line began to move
 const SHORTEST = 2;
 const NEAR = 600; // a turn that is so near
 const NEAR_SLEEP = 60; // lets nobody sleep longer
@@ -95,9 +96,9 @@ function afterMoves(wait, status, chance) {
   const stepKnown = known(status.every, 0) > 0;
   if (stepKnown && wait / SHARE <= status.every) return toNextStep(status, chance);
   const first = known(status.first_moved_at, status.moved_at);
-  const observed = Math.max(0, status.now - first) / SHARE;
-  if (wait === Infinity) return Math.min(observed, NEAR_SLEEP); // it came to rest
-  return Math.min((wait / SHARE) * around(chance), observed);
+  const observed = Math.max(0, status.now - first);
+  if (wait === Infinity) return Math.min(observed / SHARE, NEAR_SLEEP); // it came to rest
+  return Math.min((wait / SHARE) * around(chance), observed / OBSERVED);
 }
 
 /**
