@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.benchmarks.document import MARKED, PAGE, fill
 
 BENCHMARKS = PAGE.parents[1] / "tests" / "benchmarks"
+PAGES = (PAGE, PAGE.with_name("pages.md"))  # the policy of polls stands with the page that polls
 KEPT_ELSEWHERE = {"operation_costs.py"}  # of the capacity model
 
 
@@ -21,7 +22,8 @@ def test_each_table_of_a_benchmark_has_its_place_and_each_place_a_table() -> Non
         for name in re.findall(r'name=f?"([a-z{}-]+)"', path.read_text())
     ]
     made = [part for name in made for part in expanded(name)]
-    assert sorted(made) == sorted(found[2] for found in MARKED.finditer(PAGE.read_text()))
+    places = [found[2] for page in PAGES for found in MARKED.finditer(page.read_text())]
+    assert sorted(made) == sorted(places)
 
 
 def expanded(name: str) -> list[str]:
