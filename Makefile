@@ -47,7 +47,7 @@ install: .venv/dev .venv/dynamodb-local/ready ## install everything into .venv
 run: .venv/local ## start the whole room on this machine and print its addresses
 	@$(BIN)/python -m deployment.local
 
-invoke: .venv/local ## call a worker of the running room by hand: make invoke FUNCTION=rotate_keys PAYLOAD='{}'
+invoke: .venv/local ## call a worker of the running room by hand: make invoke FUNCTION=sweep_positions
 	@$(BIN)/python -m deployment.local.invoke $(FUNCTION) '$(PAYLOAD)'
 
 test: install ## run all tests

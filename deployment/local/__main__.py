@@ -47,7 +47,11 @@ def main() -> int:
     except AlreadyRunning as other:
         if not other.endpoints:
             return _fail("Another `make run` is starting or ending here: wait a moment.")
-        print(f"The room is running already (process {other.endpoints['pid']}):\n")
+        pid = other.endpoints["pid"]
+        print(
+            f"The room is running already (process {pid}), with the settings that it was started"
+            f" with. To start it with others, end it first: kill {pid}\n"
+        )
         show(other.endpoints)
         return 0
     except StackError as error:

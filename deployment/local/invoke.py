@@ -2,7 +2,7 @@
 """Call a worker function of the running room by hand.
 
 ``python -m deployment.local.invoke NAME [PAYLOAD]``; the payload is JSON. For example
-``rotate_keys``, ``sweep_positions``. On AWS: ``aws lambda invoke``.
+``sweep_positions``. On AWS: ``aws lambda invoke``.
 """
 
 from __future__ import annotations

@@ -94,6 +94,7 @@ class Stack:
             "event_id": env["EVENT_ID"],
             "region": env["AWS_REGION"],
             "public_api": doors["public_api"],
+            "issuer": env["TOKEN_ISSUER"],
             "private_api": doors["private_api"],
             "store_api": doors["store_api"],
             "openid_issuer": env["OPENID_ISSUER"],

@@ -10,7 +10,7 @@ from chalice import Chalice, IAMAuthorizer, Response
 
 from waiting_room.actors import Actor, caller, check_call_id
 from waiting_room.adapters.snapshot import load_before_snapshot
-from waiting_room.key_ring import check_revoke
+from waiting_room.key_ring import check_rotation
 from waiting_room.lookup import read_sought
 from waiting_room.serving import check_increment
 from waiting_room.tokens import check_issuer, check_validity
@@ -147,7 +147,7 @@ def reset_initial_state() -> dict[str, str]:
 @app.route("/rotate_keys", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @answers
 def rotate_keys() -> dict[str, list[str]]:
-    revoke = check_revoke(body(app.current_request).get("revoke"))
+    revoke = check_rotation(body(app.current_request))
     keys = room().rotate_keys(revoke, actor=_actor()).keys
     return {"key_ids": [key.key_id for key in keys]}
 

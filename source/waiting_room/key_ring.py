@@ -22,6 +22,7 @@ from waiting_room.errors import (
 )
 from waiting_room.ports import Clock, KeyStore, PublicKeys
 from waiting_room.publication import Publication
+from waiting_room.reading import NAME
 from waiting_room.records import Outcome
 from waiting_room.signing import KeySet, SigningKey
 
@@ -185,8 +186,16 @@ def _ids(keys: KeySet) -> list[str]:
     return [key.key_id for key in keys.keys]
 
 
-def check_revoke(value: object) -> str | None:
-    """The ``kid`` of the key to revoke, None when the call names none; raises InvalidInput."""
+def check_rotation(content: Mapping[str, object]) -> str | None:
+    """The ``kid`` of the key that a call revokes, None when it names none; raises InvalidInput.
+
+    A member that is not known is refused: who misspells ``revoke`` must not take a key for revoked.
+    """
+    for name in content:
+        if name not in ("revoke", "event_id"):
+            shown = name if NAME.fullmatch(name) else "a member"
+            raise InvalidInput(f"{shown} is not expected; revoke is")
+    value = content.get("revoke")
     if value is None:
         return None
     if isinstance(value, str) and 0 < len(value) <= LONGEST_KEY_ID:

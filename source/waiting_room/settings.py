@@ -188,5 +188,8 @@ def check_address(address: str, setting: str) -> str:
         or parts.fragment
         or not all("!" <= sign <= "~" for sign in address)
     ):
-        raise SettingsError(f"The setting {setting} must be an https address.")
+        raise SettingsError(
+            f"The setting {setting} must be an https address, or an http address of this machine, "
+            "with a port up to 65535."
+        )
     return address.rstrip("/")

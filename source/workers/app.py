@@ -98,10 +98,15 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
 
 
 @app.lambda_function(name="rotate_keys")
-def rotate_keys(_event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """On a schedule: a new signing key, published before it signs."""
+def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """On a schedule: a new signing key, published before it signs.
+
+    It revokes none. A payload that is not the schedule's may mean to: it changes nothing.
+    """
     from waiting_room.actors import scheduled
 
+    if event != {} and not (isinstance(event, dict) and "detail-type" in event):
+        return {"error": "rotate_keys takes no payload; to revoke a key, call POST /rotate_keys"}
     keys = room().rotate_keys(actor=scheduled("rotate_keys")).keys
     return {"key_ids": [key.key_id for key in keys]}
 

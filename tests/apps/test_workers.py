@@ -163,8 +163,20 @@ def test_set_up_makes_the_first_key(world: World) -> None:
 SCHEDULED = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
-def test_a_rotation_adds_a_key(world: World) -> None:
-    assert len(workers.app.rotate_keys(SCHEDULED, None)["key_ids"]) == 2
+@pytest.mark.parametrize("event", [{}, SCHEDULED])
+def test_a_rotation_adds_a_key(world: World, event: dict[str, Any]) -> None:
+    assert len(workers.app.rotate_keys(event, None)["key_ids"]) == 2
+
+
+@pytest.mark.parametrize("event", [{"revoke": "k"}, {"revok": "k"}, [], None, "revoke", {"a": 1}])
+def test_a_rotation_with_a_payload_changes_no_key_and_says_what_does(
+    world: World, event: Any
+) -> None:
+    before = world.keys.load(), world.public_keys.load()
+    answer = workers.app.rotate_keys(event, None)
+    assert list(answer) == ["error"]
+    assert "POST /rotate_keys" in answer["error"]
+    assert (world.keys.load(), world.public_keys.load()) == before
 
 
 def test_the_sweep_answers_how_far_it_is(world: World) -> None:

@@ -48,7 +48,7 @@ from waiting_room.errors import InvalidInput, RoomError, Unavailable
 from waiting_room.gate import GateSettings, cookie
 from waiting_room.inlet_control import InletControl
 from waiting_room.inlet_settings import InletSettings, check_targets
-from waiting_room.key_ring import check_revoke
+from waiting_room.key_ring import check_rotation
 from waiting_room.lookup import read_sought
 from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
 from waiting_room.publication import Publication
@@ -365,7 +365,7 @@ PARSERS = (
     Parser("secret of the keys", ("signing",), KeySet.from_json, (ValueError,)),
     Parser("published keys", ("publication",),
            lambda text: Publication.from_json(text, 1, "", 0), (ValueError,)),
-    Parser("key to revoke", ("key_ring",), lambda text: check_revoke(parsed(text)),
+    Parser("key to revoke", ("key_ring",), lambda text: check_rotation({"revoke": parsed(text)}),
            (InvalidInput,)),
     Parser("departures", ("inlet",), inlet.read_departures, (InvalidInput,)),
     Parser("SNS records", ("inlet_runs",), notice),

@@ -11,7 +11,7 @@ import pytest
 from tests.world import one_jwk
 from waiting_room.adapters.memory import MemoryKeys, MemoryPublicKeys
 from waiting_room.errors import InvalidInput, NoKeysYet, TokenExpired, Unavailable
-from waiting_room.key_ring import CHANGE_TIME, KeyDelays, KeyRing, check_revoke
+from waiting_room.key_ring import CHANGE_TIME, KeyDelays, KeyRing, check_rotation
 from waiting_room.publication import KEPT_AFTER, Publication, PublishedKey
 from waiting_room.reading import LARGEST
 from waiting_room.records import Outcome, OutcomeKind
@@ -330,4 +330,4 @@ def test_a_second_change_is_told_how_long_the_first_may_take() -> None:
 @pytest.mark.parametrize("revoke", ["", "k" * 129, 5, True, [], {}, ["k"]])
 def test_what_cannot_be_a_key_to_revoke_is_refused_by_name(revoke: object) -> None:
     with pytest.raises(InvalidInput, match="revoke must be the kid"):
-        check_revoke(revoke)
+        check_rotation({"revoke": revoke})

@@ -22,7 +22,7 @@ from waiting_room.errors import (
     Unavailable,
     UnknownKey,
 )
-from waiting_room.key_ring import CHANGE_TIME, KeyDelays, KeyRing, check_revoke
+from waiting_room.key_ring import CHANGE_TIME, KeyDelays, KeyRing, check_rotation
 from waiting_room.publication import KEPT_AFTER, Publication, PublishedKey
 from waiting_room.records import (
     Ending,
@@ -274,7 +274,14 @@ def test_who_cannot_sign_yet_says_when() -> None:
 
 @pytest.mark.parametrize("key", [None, "a", "k" * 128])
 def test_a_rotation_names_the_key_to_revoke_or_none(key: str | None) -> None:
-    assert check_revoke(key) == key
+    assert check_rotation({"revoke": key, "event_id": "Sample"}) == key
+    assert check_rotation({}) is None
+
+
+@pytest.mark.parametrize(("name", "shown"), [("revok", "revok"), ("é", "a member")])
+def test_a_misspelt_member_of_a_rotation_is_refused(name: str, shown: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^{shown} is not expected; revoke is$"):
+        check_rotation({name: "k"})
 
 
 def test_a_key_set_is_the_youngest_ready_key_and_is_read_as_it_was_written() -> None:

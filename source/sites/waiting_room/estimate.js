@@ -11,7 +11,7 @@ const NEAR = 58; // s; an answer can be a second old, and a minute is promised
 
 /** Whether the line stands still at `now`, by the clock of the server that gave `status`. */
 export function stands({ rate, movedAt, every }, now) {
-  if (rate === 0) return true;
+  if (rate === 0) return movedAt !== null; // null: it has not begun to move
   return Number.isFinite(movedAt) && every > 0 && now > movedAt + due(every);
 }
 

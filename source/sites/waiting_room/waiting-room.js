@@ -436,7 +436,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       now: found.now,
       version: found.version,
       optimistic: found.optimistic_rate_per_minute,
-      movedAt: found.moved_at ?? undefined,
+      movedAt: found.moved_at,
       firstMovedAt: found.first_moved_at ?? undefined,
       every: found.every ?? undefined,
     };

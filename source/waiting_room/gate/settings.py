@@ -235,12 +235,16 @@ def _check_secret(name: str, secret: object) -> None:
 
 
 def _check_public_api(address: str) -> None:
+    unfit = SettingsError(
+        "The setting public_api must be an https address, or an http address of this machine, with "
+        "a port up to 65535."
+    )
     try:
         check_public_api(address, "public_api")
     except ValueError as error:  # a host or a port that cannot be one
-        raise SettingsError("The setting public_api must be an https address.") from error
+        raise unfit from error
     if origin_of(address) is None:
-        raise SettingsError("The setting public_api must be an https address.")
+        raise unfit
 
 
 def _check_pyjwt(version: str) -> None:

@@ -71,7 +71,7 @@ test("a visitor enters, waits, is called and gets a token", async () => {
 
 test("the state says what the operator says and whether the line moves", async () => {
   const page = await joined(99);
-  assert.deepEqual([page.state.rate, page.state.wait], [0, { kind: "paused" }]);
+  assert.deepEqual([page.state.rate, page.state.wait], [0, { kind: "unknown" }]);
   Object.assign(server, { rate: 10, message: "Doors open at eight" });
   await clock.pass(10);
   const { kind, from, to } = page.state.wait;
