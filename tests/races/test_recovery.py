@@ -53,9 +53,9 @@ def test_counters_of_an_emptied_server_are_rebuilt(
     real.room.set_up()
     real.room.assign(real.event_id, real.joins(7))
     real.room.increment_serving_counter(real.event_id, 3)
-    before = real.room.status(real.event_id)
+    before = {**real.room.status(real.event_id), "now": None}
     for lose in (own_valkey.client().flushall, own_valkey.kill):
         lose()
         if lose == own_valkey.kill:
             own_valkey.start()
-        assert real.room.status(real.event_id) == before
+        assert {**real.room.status(real.event_id), "now": None} == before
