@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import django.conf
+import django.http
+import django.urls
 import fastapi
 import flask
 import jwt
 import pytest
+from django.core.wsgi import get_wsgi_application
+from django.test import override_settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import chromium
@@ -91,11 +96,23 @@ def fastapi_app() -> Any:
 
 
 @contextmanager
+def django_app() -> Iterator[Any]:
+    if not django.conf.settings.configured:
+        django.conf.settings.configure(
+            ROOT_URLCONF=type("urls", (), {}), ALLOWED_HOSTS=["*"], SECRET_KEY="x" * 50
+        )
+    every = django.urls.re_path("", lambda _request: django.http.HttpResponse("site"))
+    with override_settings(ROOT_URLCONF=type("urls", (), {"urlpatterns": [every]})):
+        yield get_wsgi_application()
+
+
+@contextmanager
 def shop(kind: str) -> Iterator[Shop]:
     """The site on 127.0.0.1 behind its gate, the shipped page on localhost, a room that serves."""
     late = Late()
-    server = wsgi_server("werkzeug", late.wsgi) if kind == "wsgi" else asgi_server(late)
-    with server as port:
+    server = asgi_server(late) if kind == "asgi" else wsgi_server("werkzeug", late.wsgi)
+    apps = {"wsgi": lambda: nullcontext(flask_app()), "asgi": lambda: nullcontext(fastapi_app())}
+    with server as port, apps.get(kind, django_app)() as made:
         site = f"http://127.0.0.1:{port}"
         with page(entrance=site + ENTRANCE) as served:
             served.room.serve(100)
@@ -105,8 +122,7 @@ def shop(kind: str) -> Iterator[Shop]:
                 event_id=EVENT, issuer=ISSUER, public_api=served.config["public_api"],
                 waiting_room_url=waiting, secret="s" * 32, secure_cookie=False, site_origin=site,
             )  # fmt: skip
-            made = flask_app() if kind == "wsgi" else fastapi_app()
-            late.app = WsgiGate(made, settings) if kind == "wsgi" else AsgiGate(made, settings)
+            late.app = AsgiGate(made, settings) if kind == "asgi" else WsgiGate(made, settings)
             yield Shop(site, waiting, late)
 
 
@@ -131,9 +147,10 @@ LONGEST = "/buy?x=" + "&" * (1_500 - len("/buy?x="))
     [
         ("wsgi", "/a%2Fb/%C3%A9?seat=12&to=%2Fc&q=a+b#row-7", None),
         ("asgi", "/a%2Fb/%C3%A9?seat=12&to=%2Fc&q=a+b#row-7", None),
+        ("django", "/a?seat=12&q=a+b#row-7", None),
         ("wsgi", LONGEST, None), ("asgi", LONGEST + "x", "/buy"),
     ],
-    ids=["wsgi", "asgi", "longest", "too-long"],
+    ids=["wsgi", "asgi", "django", "longest", "too-long"],
 )  # fmt: skip
 def test_a_visitor_comes_back_to_the_address_first_requested(
     visitor: BrowserContext, kind: str, address: str, back: str | None
