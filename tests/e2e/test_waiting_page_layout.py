@@ -81,7 +81,7 @@ def test_nothing_that_is_read_moves_when_something_comes_late(context: BrowserCo
             if text:
                 expect(message).to_contain_text(text.strip())
             still(tab, f"message {text[:10]}")
-        room.status["admission_rate_per_minute"] = 0
+        room.status |= {"admission_rate_per_minute": 0, "moved_at": 1}  # it moved, long ago
         ask(tab)
         expect(tab.locator("#wait")).to_contain_text("paused", timeout=20_000)
         still(tab, "pause")
