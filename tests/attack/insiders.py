@@ -95,10 +95,12 @@ def _trace(target: Target) -> Iterator[Attempt]:
         "a reset": ("reset", lambda: room.private("POST", "/reset_initial_state")),
     }  # fmt: skip
     for what, (name, change) in changes.items():
-        before = len(_changes(room.logs(), name))
+        before = _changes(room.logs(), name)
         change()
-        target.until(lambda name=name, n=before: len(_changes(room.logs(), name)) > n, 5)  # type: ignore[misc]
-        lines = _changes(room.logs(), name)[before:]
+        known = len(before)
+        target.until(lambda name=name, n=known: len(_changes(room.logs(), name)) > n, 5)  # type: ignore[misc]
+        # the logs of several processes stand one after the other: new lines are not the last ones
+        lines = [one for one in _changes(room.logs(), name) if one not in before]
         whole = [
             one
             for one in lines
