@@ -44,7 +44,7 @@ def status_after(server_says: float, ahead: int, waiting: int) -> float:
 SHARE = 3  # a page sleeps for this part of its wait
 OBSERVED = 2  # and at most for this part of the time since the line began to move
 SHORTEST = 2.0
-NEAR_TURN, NEAR_SLEEP = 600.0, 60.0  # a turn so near lets nobody sleep longer
+NEAR_TURN, NEAR_SLEEP = 600.0, 60.0  # the longest sleep of a page whose turn is so near
 FAR_SHARE, FAR_LEAST, FAR_MOST = 8, 300.0, 1_200.0
 IDLE = 10.0  # nothing has moved yet
 AFTER_STEP, STEP_SPREAD, ANSWER_AGE = 1.0, 2.0, 0.5

@@ -9,8 +9,8 @@
 const SHARE = 3; // a page sleeps for this part of its wait
 const OBSERVED = 2; // and at most for this part of the time since the line began to move
 const SHORTEST = 2;
-const NEAR = 600; // a turn that is so near
-const NEAR_SLEEP = 60; // lets nobody sleep longer
+const NEAR = 600; // a turn is near from here on
+const NEAR_SLEEP = 60; // the longest sleep of a page whose turn is near
 const FAR_SHARE = 8; // a turn that is farther away: an eighth of the wait
 const FAR_LEAST = 300; // or this, if it is more
 const FAR_MOST = 1200;

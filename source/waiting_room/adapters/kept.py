@@ -61,7 +61,7 @@ class Kept(Generic[T]):
         """Read now; raises what ``load`` raises, and the value that stands is kept then."""
         called = self._begun
         with self._lock:
-            if self._begun == called:  # nobody else's read began after this call
+            if self._begun == called:  # no other read began after this call
                 return self._read()
             if self._failure:
                 raise self._failure
