@@ -21,6 +21,7 @@ from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
+from playwright.sync_api import Page, expect
 
 from infrastructure.sites import headers_of, origin, waiting_room_config
 from public_api import app as public_app
@@ -221,3 +222,14 @@ def listening(answer: Callable[..., Reply | None]) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+def view(tab: Page, name: str) -> None:
+    """Wait until the page shows a state."""
+    expect(tab.locator(f'[data-view="{name}"]')).to_be_visible(timeout=15_000)
+
+
+def enter(tab: Page) -> None:
+    """Join, and wait for the number."""
+    tab.get_by_role("button", name="Enter").click()
+    view(tab, "waiting")

@@ -17,7 +17,7 @@ from tests.browser import accessibility, chromium, cut_off
 from tests.openid_world import Reply
 from tests.screenshots import State
 from tests.screenshots.waiting_room import BRAND, STATES
-from tests.waiting_page import Room, Served, listening, page
+from tests.waiting_page import Room, Served, enter, listening, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 
@@ -48,15 +48,6 @@ def opened(
         tab.goto(served.url)
         yield tab, served
         tab.close()
-
-
-def view(tab: Page, name: str) -> None:
-    expect(tab.locator(f'[data-view="{name}"]')).to_be_visible(timeout=15_000)
-
-
-def enter(tab: Page) -> None:
-    tab.get_by_role("button", name="Enter").click()
-    view(tab, "waiting")
 
 
 def has_number(tab: Page, number: int) -> None:

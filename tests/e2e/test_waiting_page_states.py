@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import chromium
-from tests.waiting_page import Room, Served, page
+from tests.waiting_page import Room, Served, enter, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 AWAY = """
@@ -54,15 +54,6 @@ def opened(context: BrowserContext, script: str = "") -> Iterator[tuple[Page, Se
         tab.goto(served.url)
         yield tab, served
         tab.close()
-
-
-def view(tab: Page, name: str) -> None:
-    expect(tab.locator(f'[data-view="{name}"]')).to_be_visible(timeout=15_000)
-
-
-def enter(tab: Page) -> None:
-    tab.get_by_role("button", name="Enter").click()
-    view(tab, "waiting")
 
 
 def inside(tab: Page, served: Served) -> None:
