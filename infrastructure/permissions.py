@@ -64,7 +64,7 @@ WRITE_KEYS = Grant(
 )
 CHANGE_KEYS = (READ_KEYS, WRITE_KEYS, serving_log("GetItem", "PutItem"))
 PUBLISH = Grant(Part.BUS, ("events:PutEvents",))
-ENDED = Grant(Part.TOKENS, ("dynamodb:Query",), index="Ended")
+ENDED = Grant(Part.TOKENS, ("dynamodb:Query",), index="EndedSessions")
 BY_POSITION = Grant(Part.POSITIONS, ("dynamodb:Query",), index="ByPosition")
 # Whoever reads the counters can bring them back from the tables when they are lost.
 COUNTERS = (PASSWORD, serving_log("GetItem", "Query"), tokens("Query"))

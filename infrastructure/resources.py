@@ -29,22 +29,22 @@ class Table:
     sort_key: tuple[str, str] | None = None
     index: Index | None = None
     stream: bool = False
-    ttl: str = "leaves_at"
+    ttl: str = "ttl"
 
 
 POSITIONS = Table(
     "QueuePositions",
     "QUEUE_POSITIONS_TABLE",
     ("id", "S"),
-    index=Index("ByPosition", "line", "position", ("entry_time",)),
+    index=Index("ByPosition", "shard", "position", ("entry_time",)),
 )
 # The index is sparse: a row enters it when its session ends.
 TOKENS = Table(
     "Tokens",
     "TOKENS_TABLE",
-    ("line", "S"),
+    ("shard", "S"),
     ("position", "N"),
-    index=Index("Ended", "ended_line", "expires_at", ("request_id",)),
+    index=Index("EndedSessions", "ended_shard", "expires_at", ("request_id",)),
     stream=True,
 )
 SERVING_LOG = Table("ServingLog", "SERVING_LOG_TABLE", ("event_id", "S"), ("entry", "S"))

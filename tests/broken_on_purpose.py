@@ -67,8 +67,8 @@ BREAKS = (
           f"{UNIT}/test_expiry.py"),
     Break("5 idempotent: the later token wins",
           f"{TABLES}/dynamodb_outcomes.py",
-          'ConditionExpression="attribute_not_exists(#line)",',
-          'ConditionExpression="attribute_not_exists(#line) OR #line > :zero",\n'
+          'ConditionExpression="attribute_not_exists(#shard)",',
+          'ConditionExpression="attribute_not_exists(#shard) OR #shard > :zero",\n'
           '                    ExpressionAttributeValues={":zero": {"S": "!"}},',
           "tests/contract/test_tables.py"),
     Break("5 idempotent: counted at each call (Redis)",

@@ -28,12 +28,12 @@ def count_rows(target: Target, generation: int) -> Rows:
 
 
 def _count(client: Any, table: str, event_id: str, generation: int, kind: str = "") -> int:
-    names = {"#generation": "generation", "#line": "line"}
+    names = {"#generation": "generation", "#shard": "shard"}
     values: dict[str, Any] = {
         ":generation": {"N": str(generation)},
-        ":line": {"S": f"{event_id}#"},
+        ":shard": {"S": f"{event_id}#"},
     }
-    condition = "#generation = :generation AND begins_with(#line, :line)"
+    condition = "#generation = :generation AND begins_with(#shard, :shard)"
     if kind:
         names["#kind"], values[":kind"] = "kind", {"S": kind}
         condition += " AND #kind = :kind"

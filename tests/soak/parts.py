@@ -68,7 +68,7 @@ class Stored:
         results = [
             Result(
                 item.get("request_id", {}).get("S", ""),
-                int(item["line"]["S"].split("#")[-2]),
+                int(item["shard"]["S"].split("#")[-2]),
                 int(item["position"]["N"]),
                 item["kind"]["S"],
                 item.get("session_status", {}).get("S", ""),

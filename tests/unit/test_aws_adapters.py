@@ -154,7 +154,7 @@ def test_a_range_asks_each_shard_that_it_touches_once(
     client = Client()
     list(query_line(client, "table", f"{EVENT}#2", first, last, TableName="t"))
     asked = [one["ExpressionAttributeValues"] for one in client.requests("query")]
-    assert sorted(one[":line"]["S"] for one in asked) == sorted(
+    assert sorted(one[":shard"]["S"] for one in asked) == sorted(
         f"{EVENT}#2#{one}" for one in shards
     )
     assert all(one[":first"] == {"N": str(first)} for one in asked)
@@ -278,9 +278,9 @@ def test_an_expiry_carries_no_token_facts_and_rows_leave_after_a_month() -> None
     outcomes.decide(Outcome(EVENT, 1, 17, "r", OutcomeKind.EXPIRED, NOW, 5, "issuer", "key"))
     outcomes.decide(Outcome(EVENT, 1, 17, "r", OutcomeKind.TOKEN, NOW, 5, "issuer", "key"))
     expiry, token = (one["Item"] for one in client.requests("put_item"))
-    assert expiry["leaves_at"] == token["leaves_at"] == {"N": str(NOW + ROW_LIFE)}
+    assert expiry["ttl"] == token["ttl"] == {"N": str(NOW + ROW_LIFE)}
     assert token.keys() - expiry.keys() == {"expires_at", "issuer", "key_id"}
-    assert token["line"] == {"S": f"{EVENT}#1#1"}
+    assert token["shard"] == {"S": f"{EVENT}#1#1"}
 
 
 def test_a_tomb_stays_out_of_the_index_and_an_open_place_has_no_hash() -> None:
@@ -290,9 +290,9 @@ def test_a_tomb_stays_out_of_the_index_and_an_open_place_has_no_hash() -> None:
     tomb, row = (
         one["Statements"][0]["Statement"] for one in client.requests("batch_execute_statement")
     )
-    assert "line" not in tomb
+    assert "shard" not in tomb
     assert "client_secret_hash" not in tomb
-    assert "line" in row
+    assert "shard" in row
     assert "client_secret_hash" in row
 
 
@@ -369,7 +369,7 @@ def test_the_move_before_is_put_beside_before_the_next_one_replaces_it() -> None
     assert [name for name, _ in client.asked] == ["put_item", "update_item"]
     put = client.requests("put_item")[0]["Item"]
     assert put["entry"] == {"S": "move#0000000001#000000000009"}
-    assert put["leaves_at"] == {"N": str(NOW + ROW_LIFE)}
+    assert put["ttl"] == {"N": str(NOW + ROW_LIFE)}
     client.asked.clear()
     log.write(MOVED, MOVED)
     assert [name for name, _ in client.asked] == ["update_item"]
@@ -398,7 +398,7 @@ def test_checkpoints_take_turns_and_are_cut_into_rows(monkeypatch: pytest.Monkey
         assert len(latest) > 2
         assert {row["pieces"]["N"] for row in latest} == {str(len(latest))}
         assert {row["entry"]["S"].split("#")[1] for row in latest} == {str(index % 2)}
-        assert {row["leaves_at"]["N"] for row in latest} == {str(NOW + ROW_LIFE)}
+        assert {row["ttl"]["N"] for row in latest} == {str(NOW + ROW_LIFE)}
         assert all(len(row["content"]["B"]) <= 60 for row in latest)
     assert dynamodb_checkpoints.load(client, "l", EVENT, 2) is None
     del rows["checkpoint#1#000"]  # the writer of the latest died at its work

@@ -60,7 +60,7 @@ def test_the_latest_is_read_as_it_was_written_and_replaces_the_one_before_the_la
         save(table, checkpoint(version))
         assert load(table) == checkpoint(version)
         assert len(table.rows) == min(version, 2)
-    assert {row["leaves_at"]["N"] for row in table.rows.values()} == {str(NOW + ROW_LIFE)}
+    assert {row["ttl"]["N"] for row in table.rows.values()} == {str(NOW + ROW_LIFE)}
 
 
 def test_one_that_is_larger_than_a_row_is_cut_into_rows(

@@ -215,7 +215,7 @@ def test_a_range_is_read_from_the_shards_that_it_has(
     client = Client({"Items": [], "Count": 2})
     list(dynamodb_items.query_line(client, "rows", "line", first, last))
     asked = [request["ExpressionAttributeValues"] for _, request in client.asked]
-    assert {one[":line"]["S"] for one in asked} == {f"line#{shard}" for shard in shards}
+    assert {one[":shard"]["S"] for one in asked} == {f"line#{shard}" for shard in shards}
     assert {one[":first"]["N"] for one in asked} == {str(first)}
     assert {one[":last"]["N"] for one in asked} == {str(last)}
     assert dynamodb_items.count_line(client, "rows", "line", first, last) == 2 * len(shards)
@@ -252,7 +252,7 @@ def test_an_outcome_leaves_after_its_life_and_an_expiry_has_no_token_facts() -> 
     outcomes.decide(outcome())
     outcomes.decide(outcome(kind=OutcomeKind.EXPIRED))
     token, expiry = (request["Item"] for _, request in client.asked)
-    assert token["leaves_at"] == {"N": str(NOW + ROW_LIFE)} == expiry["leaves_at"]
+    assert token["ttl"] == {"N": str(NOW + ROW_LIFE)} == expiry["ttl"]
     assert {"expires_at", "issuer", "key_id"} == set(token) - set(expiry)
 
 
@@ -428,7 +428,7 @@ def test_a_move_that_left_the_state_is_put_beside_it_before_the_next_is_written(
     assert [name for name, _ in client.asked] == ["put_item", "update_item"]
     put = client.asked[0][1]["Item"]
     assert put["entry"] == {"S": "move#0000000001#000000000001"}
-    assert put["leaves_at"] == {"N": str(NOW + ROW_LIFE)}
+    assert put["ttl"] == {"N": str(NOW + ROW_LIFE)}
     client.asked.clear()
     log(client).write(before, before)
     log(client).write(EventState(EVENT), after)
@@ -493,7 +493,7 @@ def code() -> Code:
 def test_a_code_is_kept_an_hour_longer_than_it_is_good() -> None:
     client = Client({})
     DynamoCodes(client, "t").save(code())
-    assert client.asked[0][1]["Item"]["leaves_at"] == {"N": "3605"}
+    assert client.asked[0][1]["Item"]["ttl"] == {"N": "3605"}
     with pytest.raises(Conflict):
         DynamoCodes(Client(refused()), "t").save(code())
 
@@ -554,7 +554,7 @@ def test_ended_sessions_are_read_shard_by_shard_up_to_the_limit() -> None:
     assert ended(client, 5) == (["r0", "r1"], None)
     assert len(client.asked) == ENDED_SHARDS
     assert [request["Limit"] for _, request in client.asked] == [5] + [3] * (ENDED_SHARDS - 1)
-    lines = [request["ExpressionAttributeValues"][":line"]["S"] for _, request in client.asked]
+    lines = [request["ExpressionAttributeValues"][":shard"]["S"] for _, request in client.asked]
     assert lines == [f"{EVENT}#1#{shard}" for shard in range(ENDED_SHARDS)]
     assert all("ExclusiveStartKey" not in request for _, request in client.asked)
 
@@ -602,7 +602,7 @@ def test_expired_tokens_are_read_from_every_shard_behind_the_mark() -> None:
     client = Client(rows(7), rows())
     assert expired(client, 5) == ([7], None)
     asked = [request["ExpressionAttributeValues"] for _, request in client.asked]
-    assert [one[":line"]["S"] for one in asked] == [f"{EVENT}#1#{n}" for n in range(SHARDS)]
+    assert [one[":shard"]["S"] for one in asked] == [f"{EVENT}#1#{n}" for n in range(SHARDS)]
     assert {one[":after"]["N"] for one in asked} == {"0"}
     client = Client(rows())
     assert expired(client, 5, (SHARDS - 2, 40)) == ([], None)

@@ -58,7 +58,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
 def write(client: Any, count: int, first: int = 0) -> None:
     for number in range(first, first + count):
-        row = {"line": {"S": "a"}, "position": {"N": str(number)}}
+        row = {"shard": {"S": "a"}, "position": {"N": str(number)}}
         client.put_item(TableName="t", Item=row)
 
 
@@ -77,9 +77,9 @@ def test_no_object_of_a_model_is_remembered_for_its_own_sake(make: Make) -> None
     write(client, 10)
     client.query(
         TableName="t",
-        KeyConditionExpression="#line = :line",
-        ExpressionAttributeNames={"#line": "line"},
-        ExpressionAttributeValues={":line": {"S": "a"}},
+        KeyConditionExpression="#shard = :shard",
+        ExpressionAttributeNames={"#shard": "shard"},
+        ExpressionAttributeValues={":shard": {"S": "a"}},
     )
     assert len(Item.instances_tracked) == before  # type: ignore[attr-defined]
 

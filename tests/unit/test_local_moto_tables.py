@@ -53,7 +53,7 @@ def table_of(name: str) -> Table:
 
 def token(line: str, position: str, **more: str) -> dict[str, dict[str, str]]:
     """A row of the token table; words of ``more`` are numbers where they look like one."""
-    row = {"line": {"S": line}, "position": {"N": position}}
+    row = {"shard": {"S": line}, "position": {"N": position}}
     return row | {
         name: {"N": value} if value.lstrip("-").replace(".", "").isdigit() else {"S": value}
         for name, value in more.items()
@@ -66,7 +66,7 @@ def changes(draw: st.DrawFn) -> list[tuple[str, str, str, dict[str, str]]]:
     more = st.fixed_dictionaries(
         {"request_id": st.sampled_from(("a", "b", "c")), "kind": st.sampled_from(("x", "y"))},
         optional={
-            "ended_line": st.sampled_from(LINES),
+            "ended_shard": st.sampled_from(LINES),
             "expires_at": st.sampled_from(NUMBERS),
         },
     )
@@ -82,7 +82,7 @@ def changes(draw: st.DrawFn) -> list[tuple[str, str, str, dict[str, str]]]:
 def change(client: Any, name: str, what: str, line: str, position: str, more: Any) -> None:
     """Make one of ``changes``."""
     row = token(line, position, **more)
-    key = {"line": row["line"], "position": row["position"]}
+    key = {"shard": row["shard"], "position": row["position"]}
     if what == "put":
         client.put_item(TableName=name, Item=row)
     elif what == "delete":
@@ -91,21 +91,21 @@ def change(client: Any, name: str, what: str, line: str, position: str, more: An
         client.update_item(
             TableName=name,
             Key=key,
-            UpdateExpression="SET ended_line = :line, expires_at = :at",
-            ExpressionAttributeValues={":line": {"S": LINES[0]}, ":at": {"N": position}},
+            UpdateExpression="SET ended_shard = :shard, expires_at = :at",
+            ExpressionAttributeValues={":shard": {"S": LINES[0]}, ":at": {"N": position}},
         )
     else:
-        client.update_item(TableName=name, Key=key, UpdateExpression="REMOVE ended_line")
+        client.update_item(TableName=name, Key=key, UpdateExpression="REMOVE ended_shard")
 
 
 @st.composite
 def queries(draw: st.DrawFn) -> dict[str, Any]:
     """Queries of the token table and of its index."""
     indexed = draw(st.booleans())
-    line, number = ("ended_line", "expires_at") if indexed else ("line", "position")
-    asked: dict[str, Any] = {"IndexName": "Ended"} if indexed else {}
-    names, values = {"#line": line}, {":line": {"S": draw(st.sampled_from(LINES))}}
-    condition = "#line = :line"
+    line, number = ("ended_shard", "expires_at") if indexed else ("shard", "position")
+    asked: dict[str, Any] = {"IndexName": "EndedSessions"} if indexed else {}
+    names, values = {"#shard": line}, {":shard": {"S": draw(st.sampled_from(LINES))}}
+    condition = "#shard = :shard"
     comparison = draw(st.sampled_from(("", "=", "<", "<=", ">", ">=", "BETWEEN")))
     if comparison:
         names["#number"] = number
@@ -134,13 +134,13 @@ def queries(draw: st.DrawFn) -> dict[str, Any]:
 
 WHOLE: tuple[dict[str, Any], ...] = tuple(
     {
-        "KeyConditionExpression": "#line = :line",
-        "ExpressionAttributeNames": {"#line": "ended_line" if index else "line"},
-        "ExpressionAttributeValues": {":line": {"S": line}},
+        "KeyConditionExpression": "#shard = :shard",
+        "ExpressionAttributeNames": {"#shard": "ended_shard" if index else "shard"},
+        "ExpressionAttributeValues": {":shard": {"S": line}},
         **index,
     }
     for line in LINES
-    for index in ({}, {"IndexName": "Ended"})
+    for index in ({}, {"IndexName": "EndedSessions"})
 )
 
 
@@ -194,16 +194,16 @@ def test_a_query_looks_at_the_rows_that_it_returns(
             TableName="many",
             Item={
                 "id": {"S": f"Sample#{number}"},
-                "line": {"S": f"Sample#1#{number % 16}"},
+                "shard": {"S": f"Sample#1#{number % 16}"},
                 "position": {"N": str(number)},
             },
         )
     asked = {
         "IndexName": "ByPosition",
-        "KeyConditionExpression": "#line = :line AND #position BETWEEN :first AND :last",
-        "ExpressionAttributeNames": {"#line": "line", "#position": "position"},
+        "KeyConditionExpression": "#shard = :shard AND #position BETWEEN :first AND :last",
+        "ExpressionAttributeNames": {"#shard": "shard", "#position": "position"},
         "ExpressionAttributeValues": {
-            ":line": {"S": "Sample#1#3"},
+            ":shard": {"S": "Sample#1#3"},
             ":first": {"N": "100"},
             ":last": {"N": "150"},
         },
@@ -230,7 +230,7 @@ def test_a_transaction_that_is_undone_leaves_the_orders_as_they_were(client: Any
     create_table(client, TOKENS, "undone")
     client.put_item(TableName="undone", Item=token(LINES[0], "1"))
     before = pages(client, "undone", WHOLE[0])
-    missing = {"Key": {"line": {"S": LINES[0]}, "position": {"N": "7"}}, "TableName": "undone"}
+    missing = {"Key": {"shard": {"S": LINES[0]}, "position": {"N": "7"}}, "TableName": "undone"}
     with pytest.raises(client.exceptions.TransactionCanceledException):
         client.transact_write_items(
             TransactItems=[
@@ -260,9 +260,9 @@ def test_values_of_every_type_come_back_as_they_were_put(client: Any) -> None:
         client.put_item(TableName="types", Item=row)
         asked = {
             **WHOLE[0],
-            "KeyConditionExpression": "#line = :line AND #position = :position",
-            "ExpressionAttributeNames": {"#line": "line", "#position": "position"},
-            "ExpressionAttributeValues": {":line": {"S": LINES[0]}, ":position": {"N": position}},
+            "KeyConditionExpression": "#shard = :shard AND #position = :position",
+            "ExpressionAttributeNames": {"#shard": "shard", "#position": "position"},
+            "ExpressionAttributeValues": {":shard": {"S": LINES[0]}, ":position": {"N": position}},
         }
         assert pages(client, "types", asked)[0]["Items"] == [row]
     found = client.scan(TableName="types")["Items"]
@@ -287,16 +287,16 @@ def test_rows_past_their_ttl_leave_late_and_a_few_at_a_time(client: Any) -> None
     now = 1_800_000_000
     late, kept = str(now - moto_tables.TTL_DELAY - 1), str(now - moto_tables.TTL_DELAY)
     for number in range(3):
-        client.put_item(TableName="ttl", Item=token(LINES[0], str(number), leaves_at=late))
-    client.put_item(TableName="ttl", Item=token(LINES[0], "3", leaves_at=kept))
-    client.put_item(TableName="ttl", Item=token(LINES[0], "4", leaves_at=str(now + 60)))
-    client.put_item(TableName="ttl", Item=token(LINES[0], "5", leaves_at="soon"))
-    client.put_item(TableName="ttl", Item=token(LINES[0], "6", leaves_at="1"))  # 1970: stays
+        client.put_item(TableName="ttl", Item=token(LINES[0], str(number), ttl=late))
+    client.put_item(TableName="ttl", Item=token(LINES[0], "3", ttl=kept))
+    client.put_item(TableName="ttl", Item=token(LINES[0], "4", ttl=str(now + 60)))
+    client.put_item(TableName="ttl", Item=token(LINES[0], "5", ttl="soon"))
+    client.put_item(TableName="ttl", Item=token(LINES[0], "6", ttl="1"))  # 1970: stays
     client.put_item(TableName="ttl", Item=token(LINES[0], "7"))
     assert moto_tables.expire(table_of("ttl"), now) == 0, "TTL is off"
     on(client, "ttl")
     # the row's time moves on while it waits
-    client.put_item(TableName="ttl", Item=token(LINES[0], "1", leaves_at=str(now)))
+    client.put_item(TableName="ttl", Item=token(LINES[0], "1", ttl=str(now)))
     assert moto_tables.expire(table_of("ttl"), now, most=1) == 1
     assert moto_tables.expire(table_of("ttl"), now) == 1
     assert moto_tables.expire(table_of("ttl"), now) == 0
@@ -310,7 +310,7 @@ def test_each_request_lets_rows_leave(client: Any) -> None:
     create_table(client, TOKENS, "leaving")
     on(client, "leaving")
     long_ago = str(int(time.time()) - 3600)
-    client.put_item(TableName="leaving", Item=token(LINES[0], "1", leaves_at=long_ago))
+    client.put_item(TableName="leaving", Item=token(LINES[0], "1", ttl=long_ago))
     assert positions(client, "leaving") == []
 
 

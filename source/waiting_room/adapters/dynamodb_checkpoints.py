@@ -38,7 +38,7 @@ def save(client: Any, table: str, event_id: str, checkpoint: Checkpoint) -> None
                     "generation": checkpoint.generation,
                     "stamp": stamp,
                     "pieces": len(pieces),
-                    "leaves_at": checkpoint.at + ROW_LIFE,
+                    "ttl": checkpoint.at + ROW_LIFE,
                 }
             ),
             "content": {"B": piece},

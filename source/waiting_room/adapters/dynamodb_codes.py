@@ -28,7 +28,7 @@ class DynamoCodes:
     def save(self, code: Code) -> None:
         """Keep a code; raises Conflict when its hash is taken."""
         values = {part.name: getattr(code, part.name) for part in fields(code)}
-        row = {"code": values.pop("hash"), **values, "leaves_at": code.expires_at + LEAVES_AFTER}
+        row = {"code": values.pop("hash"), **values, "ttl": code.expires_at + LEAVES_AFTER}
         try:
             with answering(WHAT):
                 self._client.put_item(

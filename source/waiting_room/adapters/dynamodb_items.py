@@ -171,10 +171,10 @@ def _range_requests(
     shards = {position % SHARDS for position in range(first, min(last, first + SHARDS - 1) + 1)}
     return [
         {
-            "KeyConditionExpression": "#line = :line AND #position BETWEEN :first AND :last",
-            "ExpressionAttributeNames": {"#line": "line", "#position": "position", **names},
+            "KeyConditionExpression": "#shard = :shard AND #position BETWEEN :first AND :last",
+            "ExpressionAttributeNames": {"#shard": "shard", "#position": "position", **names},
             "ExpressionAttributeValues": {
-                **to_item({":line": f"{line}#{shard}", ":first": first, ":last": last}),
+                **to_item({":shard": f"{line}#{shard}", ":first": first, ":last": last}),
                 **values,
             },
             **request,
@@ -183,6 +183,6 @@ def _range_requests(
     ]
 
 
-def line_of(event_id: str, generation: int, position: int) -> str:
+def shard_of(event_id: str, generation: int, position: int) -> str:
     """The partition key of a position in its line."""
     return f"{event_id}#{generation}#{position % SHARDS}"

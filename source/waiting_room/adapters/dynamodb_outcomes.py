@@ -14,9 +14,9 @@ from waiting_room.adapters.dynamodb_items import (
     SHARDS,
     Item,
     insert_new,
-    line_of,
     number,
     query_line,
+    shard_of,
     text,
     to_item,
 )
@@ -34,7 +34,7 @@ from waiting_room.records import (
 from waiting_room.settings import ROW_LIFE
 
 WHAT = "the token table"
-ENDED = "Ended"  # the index of ended sessions
+ENDED = "EndedSessions"  # the index of ended sessions
 PAGE_ROWS = 1_000  # rows looked at by one query for expired tokens
 PAGE_READS = 2 * SHARDS  # queries of one page of expired tokens: a small event takes one page
 EXPIRED = "#kind = :token AND #status = :open AND #expires_at <= :now"
@@ -63,8 +63,8 @@ class DynamoOutcomes:
                 self._client.put_item(
                     TableName=self._table,
                     Item=_item(outcome),
-                    ConditionExpression="attribute_not_exists(#line)",
-                    ExpressionAttributeNames={"#line": "line"},
+                    ConditionExpression="attribute_not_exists(#shard)",
+                    ExpressionAttributeNames={"#shard": "shard"},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except self._client.exceptions.ConditionalCheckFailedException as error:
@@ -102,14 +102,14 @@ class DynamoOutcomes:
                     TableName=self._table,
                     Key=_key(event_id, generation, position),
                     UpdateExpression=(
-                        "SET #status = :status, ended_at = :now, ended_line = :line, "
+                        "SET #status = :status, ended_at = :now, ended_shard = :shard, "
                         "ended_by = :mark"
                     ),
                     ConditionExpression="#kind = :token AND #status = :open",
                     ExpressionAttributeNames={"#kind": "kind", "#status": "session_status"},
                     ExpressionAttributeValues={
                         **_values(now),
-                        ":line": {"S": _ended_line(event_id, generation, position)},
+                        ":shard": {"S": _ended_shard(event_id, generation, position)},
                         ":status": {"S": status.value},
                         ":mark": {"S": mark},
                     },
@@ -167,9 +167,9 @@ class DynamoOutcomes:
         for shard in range(position % ENDED_SHARDS, ENDED_SHARDS):
             key = to_item(
                 {
-                    "ended_line": _ended_line(event_id, generation, position),
+                    "ended_shard": _ended_shard(event_id, generation, position),
                     "expires_at": ends,
-                    "line": line_of(event_id, generation, position),
+                    "shard": shard_of(event_id, generation, position),
                     "position": position,
                 }
             )
@@ -177,10 +177,10 @@ class DynamoOutcomes:
                 page = self._client.query(
                     TableName=self._table,
                     IndexName=ENDED,
-                    KeyConditionExpression="ended_line = :line AND #expires_at > :now",
+                    KeyConditionExpression="ended_shard = :shard AND #expires_at > :now",
                     ExpressionAttributeNames={"#expires_at": "expires_at"},
                     ExpressionAttributeValues=to_item(
-                        {":line": _ended_line(event_id, generation, shard), ":now": now}
+                        {":shard": _ended_shard(event_id, generation, shard), ":now": now}
                     ),
                     Limit=limit - len(found),
                     # DynamoDB refuses to start outside of what is asked for
@@ -205,16 +205,16 @@ class DynamoOutcomes:
             with answering(WHAT):
                 page = self._client.query(
                     TableName=self._table,
-                    KeyConditionExpression="#line = :line AND #position > :after",
+                    KeyConditionExpression="#shard = :shard AND #position > :after",
                     FilterExpression=EXPIRED,
                     ExpressionAttributeNames={
                         **_NAMES,
-                        "#line": "line",
+                        "#shard": "shard",
                         "#position": "position",
                     },
                     ExpressionAttributeValues={
                         **_values(now),
-                        ":line": {"S": f"{event_id}#{generation}#{shard}"},
+                        ":shard": {"S": f"{event_id}#{generation}#{shard}"},
                         ":after": {"N": str(position)},
                     },
                     Limit=PAGE_ROWS,
@@ -235,7 +235,7 @@ class DynamoOutcomes:
 _NAMES = {"#kind": "kind", "#status": "session_status", "#expires_at": "expires_at"}
 
 
-def _ended_line(event_id: str, generation: int, position: int) -> str:
+def _ended_shard(event_id: str, generation: int, position: int) -> str:
     return f"{event_id}#{generation}#{position % ENDED_SHARDS}"
 
 
@@ -246,13 +246,13 @@ def _values(now: int) -> Item:
 
 
 def _key(event_id: str, generation: int, position: int) -> Item:
-    return to_item({"line": line_of(event_id, generation, position), "position": position})
+    return to_item({"shard": shard_of(event_id, generation, position), "position": position})
 
 
 def _item(outcome: Outcome) -> Item:
     """An item; markers of expiries carry no token facts, and leave with the line's other rows."""
     values: dict[str, Any] = {
-        "line": line_of(outcome.event_id, outcome.generation, outcome.position),
+        "shard": shard_of(outcome.event_id, outcome.generation, outcome.position),
         "position": outcome.position,
         "event_id": outcome.event_id,
         "generation": outcome.generation,
@@ -260,7 +260,7 @@ def _item(outcome: Outcome) -> Item:
         "kind": outcome.kind.value,
         "at": outcome.at,
         "session_status": outcome.status.value,
-        "leaves_at": outcome.at + ROW_LIFE,
+        "ttl": outcome.at + ROW_LIFE,
     }
     if outcome.is_token:
         values |= {

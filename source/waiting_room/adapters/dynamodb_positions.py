@@ -12,10 +12,10 @@ from waiting_room.adapters.dynamodb_items import (
     Item,
     count_line,
     insert_new,
-    line_of,
     number,
     pause_before,
     query_line,
+    shard_of,
     text,
     to_item,
 )
@@ -146,10 +146,10 @@ def _item(row: Position) -> Item:
         "generation": row.generation,
         "position": row.position,
         "entry_time": row.entry_time,
-        "leaves_at": row.entry_time + ROW_LIFE,
+        "ttl": row.entry_time + ROW_LIFE,
     }
     if row.position:
-        values["line"] = line_of(row.event_id, row.generation, row.position)
+        values["shard"] = shard_of(row.event_id, row.generation, row.position)
     if row.client_secret_hash:
         values["client_secret_hash"] = row.client_secret_hash
     return to_item(values)

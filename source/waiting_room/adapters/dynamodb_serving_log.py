@@ -264,7 +264,7 @@ class DynamoServingLog:
                         "event_id": event_id,
                         "entry": f"move#{generation:010d}#{move.version:012d}",
                         "move": _move_text(move),
-                        "leaves_at": move.at + ROW_LIFE,
+                        "ttl": move.at + ROW_LIFE,
                     }
                 ),
             )
