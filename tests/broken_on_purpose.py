@@ -337,7 +337,7 @@ BREAKS = (
           f"{UNIT}/test_room.py"),
     Break("keys: two rotations at once",
           f"{ROOM}/publication.py",
-          "return bool(self.ticket) and now < self.until", "return False",
+          "return bool(self.lease_id) and now < self.lease_until", "return False",
           f"{UNIT}/test_key_ring.py"),
     Break("keys: a publication is replaced unread",
           f"{TABLES}/dynamodb_public_keys.py",

@@ -18,7 +18,7 @@ def of_snapshot(snapshot: Snapshot) -> TokenAccount:
     """The account as the tables tell it: the checkpoint's, if there is one, and the rows read."""
     state = snapshot.state
     start = (
-        snapshot.checkpoint.account
+        snapshot.checkpoint.tally
         if snapshot.checkpoint
         else TokenAccount(
             base=state.settled,

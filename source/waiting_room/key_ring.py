@@ -132,7 +132,9 @@ class KeyRing:
     def _refuse_second(self, published: Publication) -> None:
         now = self._now()
         if published.is_changing(now):
-            raise KeysBusy("the keys are being changed by another call", published.until - now)
+            raise KeysBusy(
+                "the keys are being changed by another call", published.lease_until - now
+            )
 
     def _change(
         self,
@@ -150,7 +152,7 @@ class KeyRing:
         if added:
             wanted = wanted.added(added, starts)
         announced = published.announced(
-            wanted, now, starts=starts, ticket=uuid.uuid4().hex, until=now + CHANGE_TIME
+            wanted, now, starts=starts, lease_id=uuid.uuid4().hex, lease_until=now + CHANGE_TIME
         )
         self._publish(announced, published)
         wanted = wanted.those(announced.holds)

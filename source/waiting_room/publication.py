@@ -52,19 +52,19 @@ class PublishedKey:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """The published keys, oldest first. ``ticket`` marks a change that is under way.
+    """The published keys, oldest first. ``lease_id`` marks a change that is under way.
 
-    After ``until`` (epoch s) the change is given up, and another one may start.
+    After ``lease_until`` (epoch s) the change is given up, and another one may start.
     """
 
     keys: tuple[PublishedKey, ...] = ()
     version: int = 0
-    ticket: str = ""
-    until: int = 0
+    lease_id: str = ""
+    lease_until: int = 0
 
     def is_changing(self, now: int) -> bool:
         """Whether a change is under way."""
-        return bool(self.ticket) and now < self.until
+        return bool(self.lease_id) and now < self.lease_until
 
     def holds(self, key_id: str) -> bool:
         """Whether a key with this ``kid`` is published."""
@@ -99,7 +99,7 @@ class Publication:
         return {"keys": [{**key.jwk, "use": "sig"} for key in self.keys]}
 
     def announced(
-        self, keys: KeySet, now: int, *, starts: int, ticket: str, until: int
+        self, keys: KeySet, now: int, *, starts: int, lease_id: str, lease_until: int
     ) -> Publication:
         """The first write of a change to ``keys``: what is new is added, what is dead leaves.
 
@@ -113,7 +113,7 @@ class Publication:
             for key in keys.keys
             if key.key_id not in known
         ]
-        return Publication((*kept, *added), self.version + 1, ticket, until)
+        return Publication((*kept, *added), self.version + 1, lease_id, lease_until)
 
     def confirmed(self, keys: KeySet, now: int, without: str | None) -> Publication:
         """The last write of a change: the secret holds ``keys``; the key ``without`` leaves."""
@@ -145,13 +145,13 @@ class Publication:
         )
 
     @classmethod
-    def from_json(cls, text: str, version: int, ticket: str, until: int) -> Publication:
+    def from_json(cls, text: str, version: int, lease_id: str, lease_until: int) -> Publication:
         """Read what ``to_json`` wrote, and what stands beside it; raises ValueError otherwise."""
         try:
             keys = tuple(_read(entry) for entry in json_object(text, "the row")["keys"])
         except (InvalidInput, *UNREADABLE):
             raise ValueError("the row holds no published keys") from None
-        return cls(keys, version, ticket, until)
+        return cls(keys, version, lease_id, lease_until)
 
 
 def _read(entry: dict[str, str]) -> PublishedKey:

@@ -298,7 +298,7 @@ class Checkpoint:
     version: int
     at: int
     segments: tuple[Segment, ...]
-    account: TokenAccount
+    tally: TokenAccount
 
 
 @dataclass(frozen=True, slots=True)

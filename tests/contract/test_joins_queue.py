@@ -103,7 +103,7 @@ def test_many_dead_letters_go_together_and_each_keeps_what_it_is(line: Line) -> 
     found = line.messages(line.dead)
     told = [
         json.loads(one)
-        for message in found if "letters" in message["MessageAttributes"]
+        for message in found if "message_count" in message["MessageAttributes"]
         for one in message["Body"].splitlines()
     ]  # fmt: skip
     assert [one["first_request_id"] for one in told] == [

@@ -126,10 +126,10 @@ def test_what_is_published_comes_back(published: Callable[[], PublicKeys]) -> No
         PublishedKey(PUBLIC, 1_800_000_000, confirmed=False),
         PublishedKey({**PUBLIC, "kid": "b"}),
     )
-    made = Publication(keys, 1, "a ticket", 1_800_000_090)
+    made = Publication(keys, 1, "a lease", 1_800_000_090)
     published().save(made, nothing)
     assert published().refresh() == published().load() == made
-    after = replace(made, version=2, ticket="", until=0)
+    after = replace(made, version=2, lease_id="", lease_until=0)
     published().save(after, made)
     assert published().refresh() == after
 

@@ -394,9 +394,9 @@ def test_checkpoints_take_turns_and_are_cut_into_rows(monkeypatch: pytest.Monkey
     for index, checkpoint in enumerate(made, 1):
         dynamodb_checkpoints.save(client, "l", EVENT, checkpoint)
         assert dynamodb_checkpoints.load(client, "l", EVENT, 1) == checkpoint
-        latest = [row for row in rows.values() if row["stamp"] == {"N": str(index)}]
+        latest = [row for row in rows.values() if row["sequence"] == {"N": str(index)}]
         assert len(latest) > 2
-        assert {row["pieces"]["N"] for row in latest} == {str(len(latest))}
+        assert {row["parts"]["N"] for row in latest} == {str(len(latest))}
         assert {row["entry"]["S"].split("#")[1] for row in latest} == {str(index % 2)}
         assert {row["ttl"]["N"] for row in latest} == {str(NOW + ROW_LIFE)}
         assert all(len(row["content"]["B"]) <= 60 for row in latest)

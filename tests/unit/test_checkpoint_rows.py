@@ -83,7 +83,7 @@ def test_of_one_whose_writer_died_the_other_place_is_read(
     lost = max(entry for entry in table.rows if entry.startswith("checkpoint#0"))
     kept = table.rows.pop(lost)
     assert load(table) == checkpoint(1, size=500)
-    table.rows[lost] = {**kept, **to_item({"stamp": 99})}  # of another writing
+    table.rows[lost] = {**kept, **to_item({"sequence": 99})}  # of another writing
     assert load(table) == checkpoint(1, size=500)
 
 

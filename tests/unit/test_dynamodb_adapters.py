@@ -475,14 +475,14 @@ def test_moves_are_read_consistently_from_the_latest_back() -> None:
 # --- checkpoints, codes, published keys ---------------------------------------------------------
 
 
-def test_checkpoints_are_read_consistently_without_content_where_only_the_stamp_counts() -> None:
+def test_checkpoints_are_read_consistently_without_content_where_only_the_sequence_counts() -> None:
     client = Client({"Items": []})
     assert dynamodb_checkpoints.load(client, "t", EVENT, 1) is None
     dynamodb_checkpoints.query(client, "t", EVENT)
     whole, stamps = (request for _, request in client.asked)
     assert whole["ConsistentRead"] is stamps["ConsistentRead"] is True
     assert "ProjectionExpression" not in whole
-    assert stamps["ProjectionExpression"] == "#stamp"
+    assert stamps["ProjectionExpression"] == "#sequence"
 
 
 def code() -> Code:

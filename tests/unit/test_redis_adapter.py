@@ -144,7 +144,7 @@ def test_a_claim_names_this_hour_and_the_one_before() -> None:
         assert len(worker) == 32
         made, server = counters(None)
         made.unclaim(EVENT, ["a"], now)
-        assert server.asked[0][1][KEYS:] == [f"waiting_room:{{{EVENT}}}:seen:{hour}"]
+        assert server.asked[0][1][KEYS:] == [f"waiting_room:{{{EVENT}}}:join_leases:{hour}"]
 
 
 @pytest.mark.parametrize("force", [True, False])
@@ -209,7 +209,7 @@ def test_a_checkpoint_is_read_in_its_order() -> None:
     found = made.checkpoint(EVENT, NOW)
     assert (found.generation, found.version, found.at) == (1, 2, NOW)
     assert [(one.first, one.last, one.at) for one in found.segments] == [(1, 4, 9), (5, 6, 10)]
-    tally = found.account
+    tally = found.tally
     assert (tally.base, tally.tokens, tally.completed, tally.abandoned) == (3, 4, 5, 6)
     assert (tally.taken, tally.ended, tally.live) == (b"t", b"e", ((10, 1), (20, 2)))
 

@@ -62,16 +62,17 @@ def test_a_published_key_signs_from_its_time_on_once_it_is_confirmed() -> None:
     assert not published("a", NOW + 1).signs(NOW)
     assert not published("a", NOW, confirmed=False).signs(NOW)
     assert (PublishedKey(jwk("a")).signs_from, Publication().version) == (0, 0)
-    assert (Publication().until, PublishedKey(jwk("a")).confirmed) == (0, True)
+    assert (Publication().lease_until, PublishedKey(jwk("a")).confirmed) == (0, True)
 
 
 @pytest.mark.parametrize(
-    ("ticket", "until", "changing"), [("t", NOW + 1, True), ("t", NOW, False), ("", NOW + 1, False)]
+    ("lease_id", "lease_until", "changing"),
+    [("t", NOW + 1, True), ("t", NOW, False), ("", NOW + 1, False)],
 )
 def test_a_change_is_under_way_until_it_is_given_up(
-    ticket: str, until: int, changing: bool
+    lease_id: str, lease_until: int, changing: bool
 ) -> None:
-    assert Publication((), 1, ticket, until).is_changing(NOW) is changing
+    assert Publication((), 1, lease_id, lease_until).is_changing(NOW) is changing
 
 
 def test_the_youngest_key_that_may_sign_signs() -> None:
@@ -104,11 +105,13 @@ def test_where_no_key_signs_yet_the_youngest_confirmed_one_is_shown() -> None:
 
 def test_the_first_write_of_a_change_adds_what_is_new_unconfirmed() -> None:
     before = Publication((published("a"), published("lost", confirmed=False)), 4)
-    after = before.announced(held("a", "b"), NOW, starts=NOW + 300, ticket="t", until=NOW + 90)
+    after = before.announced(
+        held("a", "b"), NOW, starts=NOW + 300, lease_id="t", lease_until=NOW + 90
+    )
     assert after.keys == (published("a"), published("b", NOW + 300, confirmed=False))
-    assert (after.version, after.ticket, after.until) == (5, "t", NOW + 90)
+    assert (after.version, after.lease_id, after.lease_until) == (5, "t", NOW + 90)
     late = before.announced(
-        held("a", "b", signs_from=NOW + 500), NOW, starts=NOW + 300, ticket="t", until=0
+        held("a", "b", signs_from=NOW + 500), NOW, starts=NOW + 300, lease_id="t", lease_until=0
     )
     assert late.keys[1].signs_from == NOW + 500
 
@@ -127,7 +130,7 @@ def test_a_key_leaves_once_no_living_token_of_it_can_exist(
 ) -> None:
     before = Publication((published("old"), published("young", started, confirmed)))
     keys = held("old", *(["young"] if in_secret else []))
-    after = before.announced(keys, NOW, starts=NOW, ticket="t", until=NOW)
+    after = before.announced(keys, NOW, starts=NOW, lease_id="t", lease_until=NOW)
     assert ("old" in names(after)) is not leaves
     assert ("young" in names(after)) is (confirmed or in_secret), "the youngest stays"
 
@@ -141,7 +144,7 @@ def test_the_last_write_confirms_what_the_secret_holds_and_lets_the_revoked_key_
     assert after.keys == (
         published("a", 5), published("b", NOW), published("c", NOW + 9), published("d", 7, False)
     )  # fmt: skip
-    assert (after.version, after.ticket, after.until) == (9, "", 0)
+    assert (after.version, after.lease_id, after.lease_until) == (9, "", 0)
 
 
 def test_the_first_keys_of_a_room_sign_at_once() -> None:

@@ -709,7 +709,7 @@ def test_an_account_starts_from_the_settled_figures_or_from_the_checkpoint() -> 
     rows = (token(9, NOW), token(11, NOW))
     found = account.of_snapshot(Snapshot(state, (), rows))
     assert (found.base, found.tokens, found.completed, found.abandoned) == (10, 9, 3, 2)
-    kept = replace(CHECKPOINT, account=TokenAccount(base=5, tokens=4))
+    kept = replace(CHECKPOINT, tally=TokenAccount(base=5, tokens=4))
     found = account.of_snapshot(Snapshot(state, (), rows, kept))
     assert (found.base, found.tokens) == (5, 6)
 

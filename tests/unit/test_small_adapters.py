@@ -110,7 +110,7 @@ def test_letters_that_go_together_fit_into_their_message_and_are_counted() -> No
     SqsJoins(client, "joins", "dead").bury(letters)
     entries = [one for request in client.of("send_message_batch") for one in request["Entries"]]
     assert all(len(one["MessageBody"]) <= MOST_BYTES for one in entries)
-    counts = [int(one["MessageAttributes"]["letters"]["StringValue"]) for one in entries]
+    counts = [int(one["MessageAttributes"]["message_count"]["StringValue"]) for one in entries]
     assert sorted(counts) == [1, 2, 2, 2, 2, 2]
     told = [json.loads(line) for one in entries for line in one["MessageBody"].split("\n")]
     assert {one["first_request_id"] for one in told} == {one.request_id for one in letters}
@@ -325,8 +325,9 @@ def test_health_is_noted_only_where_a_record_is() -> None:
 
 def test_a_record_has_the_defaults_of_what_was_not_noted_yet() -> None:
     item = {
-        "event_id": {"S": EVENT}, "strategy": {"S": "Periodic"}, "deployed": {"S": "{}"},
-        "targets": {"S": "{}"}, "memory": {"S": "{}"}, "seen": {"S": '["a"]'},
+        "event_id": {"S": EVENT}, "strategy": {"S": "Periodic"}, "deployed_targets": {"S": "{}"},
+        "targets": {"S": "{}"}, "controller_state": {"S": "{}"},
+        "handled_message_ids": {"S": '["a"]'},
     }  # fmt: skip
     for paused, meant in (("0", False), ("1", True), ("2", False)):
         client = Client(get_item={"Item": {**item, "paused": {"N": paused}}})

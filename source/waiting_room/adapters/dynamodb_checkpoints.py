@@ -28,16 +28,16 @@ def save(client: Any, table: str, event_id: str, checkpoint: Checkpoint) -> None
     content = zlib.compress(_written(checkpoint))
     pieces = [content[start : start + PIECE] for start in range(0, len(content), PIECE)]
     found = query(client, table, event_id)
-    stamp = max((number(item, "stamp") for item in found), default=0) + 1
+    sequence = max((number(item, "sequence") for item in found), default=0) + 1
     for index, piece in enumerate(pieces):
         row: Item = {
             **to_item(
                 {
                     "event_id": event_id,
-                    "entry": f"checkpoint#{stamp % PLACES}#{index:03d}",
+                    "entry": f"checkpoint#{sequence % PLACES}#{index:03d}",
                     "generation": checkpoint.generation,
-                    "stamp": stamp,
-                    "pieces": len(pieces),
+                    "sequence": sequence,
+                    "parts": len(pieces),
                     "ttl": checkpoint.at + ROW_LIFE,
                 }
             ),
@@ -52,9 +52,9 @@ def load(client: Any, table: str, event_id: str, generation: int) -> Checkpoint 
     places: dict[int, list[Item]] = {}
     for item in query(client, table, event_id, content=True):
         if number(item, "generation") == generation:
-            places.setdefault(number(item, "stamp"), []).append(item)
+            places.setdefault(number(item, "sequence"), []).append(item)
     for _, rows in sorted(places.items(), reverse=True):
-        if len(rows) == number(rows[0], "pieces"):
+        if len(rows) == number(rows[0], "parts"):
             return _read(zlib.decompress(b"".join(row["content"]["B"] for row in rows)))
     return None
 
@@ -64,8 +64,8 @@ def query(client: Any, table: str, event_id: str, *, content: bool = False) -> l
     names = {"#event": "event_id", "#entry": "entry"}
     request: dict[str, Any] = {}
     if not content:
-        names["#stamp"] = "stamp"
-        request["ProjectionExpression"] = "#stamp"
+        names["#sequence"] = "sequence"
+        request["ProjectionExpression"] = "#sequence"
     return list(
         query_all(
             client,
@@ -84,15 +84,15 @@ def _written(checkpoint: Checkpoint) -> bytes:
     content = asdict(checkpoint)
     content["segments"] = [[part.first, part.last, part.at] for part in checkpoint.segments]
     for name in ("taken", "ended"):
-        content["account"][name] = b64encode(content["account"][name]).decode()
+        content["tally"][name] = b64encode(content["tally"][name]).decode()
     return json.dumps(content).encode()
 
 
 def _read(text: bytes) -> Checkpoint:
     content = json.loads(text)
-    tally = content.pop("account")
+    tally = content.pop("tally")
     for name in ("taken", "ended"):
         tally[name] = b64decode(tally[name])
     tally["live"] = tuple((at, count) for at, count in tally["live"])
     content["segments"] = tuple(Segment(*part) for part in content["segments"])
-    return Checkpoint(account=TokenAccount(**tally), **content)
+    return Checkpoint(tally=TokenAccount(**tally), **content)

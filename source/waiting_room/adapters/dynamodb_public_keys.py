@@ -38,8 +38,8 @@ class DynamoPublicKeys:
         item = {
             "jwks": publication.to_json(),
             "version": publication.version,
-            "ticket": publication.ticket,
-            "until": publication.until,
+            "lease_id": publication.lease_id,
+            "lease_until": publication.lease_until,
         }
         condition = "#version = :version" if before.version else "attribute_not_exists(#version)"
         guard = {"ExpressionAttributeValues": to_item({":version": before.version})}
@@ -64,7 +64,7 @@ class DynamoPublicKeys:
         if "Item" not in answer:
             return Publication()
         item = answer["Item"]
-        beside = number(item, "version"), text(item, "ticket"), number(item, "until")
+        beside = number(item, "version"), text(item, "lease_id"), number(item, "lease_until")
         try:
             return Publication.from_json(text(item, "jwks"), *beside)
         except ValueError:

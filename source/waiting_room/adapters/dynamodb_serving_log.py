@@ -98,10 +98,10 @@ class DynamoServingLog:
                     "#queue": "queue",
                     "#generation": "generation",
                     "#reset_at": "reset_at",
-                    "#mine": f"try_{attempt.slot}",
-                    "#end": f"try_{attempt.slot}_end",
-                    "#was": "tried",
-                    "#was_end": "tried_end",
+                    "#mine": f"attempt_{attempt.slot}",
+                    "#end": f"attempt_{attempt.slot}_end",
+                    "#was": "previous_attempt",
+                    "#was_end": "previous_attempt_end",
                 },
                 ExpressionAttributeValues=to_item(
                     {
@@ -119,7 +119,8 @@ class DynamoServingLog:
             raise Conflict from None
         item = answer["Attributes"]
         return Reservation(
-            _state(item), attempt.unused(text(item, "tried"), number(item, "tried_end"))
+            _state(item),
+            attempt.unused(text(item, "previous_attempt"), number(item, "previous_attempt_end")),
         )
 
     def write(self, before: EventState, after: EventState) -> None:

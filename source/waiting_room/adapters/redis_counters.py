@@ -114,13 +114,18 @@ class RedisCounters:
     def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
         """Note that this worker has these joins."""
         hour = now // 3600
-        extra = [self._key(event_id, f"seen:{hour}"), self._key(event_id, f"seen:{hour - 1}")]
+        extra = [
+            self._key(event_id, f"join_leases:{hour}"),
+            self._key(event_id, f"join_leases:{hour - 1}"),
+        ]
         arguments = [now, CLAIM_LIFE, uuid.uuid4().hex, *request_ids]
         return [Claim(answer) for answer in self._run("claim", event_id, arguments, extra)]
 
     def unclaim(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
         """Let the next worker have these joins."""
-        self._run("unclaim", event_id, request_ids, [self._key(event_id, f"seen:{now // 3600}")])
+        self._run(
+            "unclaim", event_id, request_ids, [self._key(event_id, f"join_leases:{now // 3600}")]
+        )
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
         """Bring the copy up to ``state``."""
@@ -267,7 +272,7 @@ class RedisCounters:
         return f"waiting_room:{{{event_id}}}:{name}"
 
     def _rebuild_keys(self, event_id: str) -> list[str]:
-        return [self._key(event_id, "rebuild"), self._key(event_id, "rebuild_tickets")]
+        return [self._key(event_id, "rebuild_lease"), self._key(event_id, "rebuild_lease_ids")]
 
     def _run(
         self, name: str, event_id: str, arguments: Sequence[Any], extra: Sequence[str] = ()

@@ -20,7 +20,7 @@ MOST_BYTES = 200_000  # of the bodies of one request; SQS takes 262,144 with the
 MOST_REASON = 256  # characters
 NO_BODY = "(no body)"  # SQS takes no empty message
 FEW = 10  # letters of a batch that go as a message each; more go together (decision 0081)
-COUNT = "letters"  # how many invalid messages a message of the dead letters holds
+COUNT = "message_count"  # how many invalid messages a message of the dead letters holds
 
 
 class SqsJoins:

@@ -3,7 +3,7 @@
 -- result: generation version settled tokens completed abandoned taken ended
 --         segments "first:last:at"   expires_at, count, …
 if not alive() then return LOST end
-redis.call('HSET', STATE, 'dumped', figures())
+redis.call('HSET', STATE, 'checkpointed', figures())
 return {
   number('generation'), number('version'), number('settled'), number('tokens'),
   number('completed'), number('abandoned'), redis.call('GET', TAKEN) or '',

@@ -22,5 +22,5 @@ for index, field in ipairs({'reconciled_at', 'swept_at'}) do
     redis.call('HSET', STATE, field, ARGV[index + 2])
   end
 end
-local changed = redis.call('HGET', STATE, 'dumped') ~= figures()
+local changed = redis.call('HGET', STATE, 'checkpointed') ~= figures()
 return {changed and 1 or 0, number('unverified')}
