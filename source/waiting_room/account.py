@@ -21,7 +21,7 @@ def of_snapshot(snapshot: Snapshot) -> TokenAccount:
         snapshot.checkpoint.tally
         if snapshot.checkpoint
         else TokenAccount(
-            base=state.settled,
+            base=state.settled_through,
             tokens=state.settled_tokens,
             completed=state.settled_completed,
             abandoned=state.settled_abandoned,

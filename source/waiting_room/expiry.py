@@ -48,15 +48,15 @@ def sweep(
 ) -> Sweep:
     """Walk from the last expired mark over positions whose time is past.
 
-    ``rows`` are the held positions above ``state.swept`` up to ``upto``; a position without a row
-    is a hole (the audit has passed it) and never stops the walk. It stops at the first position
-    that neither took a token nor is expired by time.
+    ``rows`` are the held positions above ``state.expired_through`` up to ``upto``; a position
+    without a row is a hole (the audit has passed it) and never stops the walk. It stops at the
+    first position that neither took a token nor is expired by time.
     """
     held = {row.position: row for row in rows}
     expire: list[Outcome] = []
     expired = tokens = 0
-    reached = state.swept
-    for position in range(state.swept + 1, upto + 1):
+    reached = state.expired_through
+    for position in range(state.expired_through + 1, upto + 1):
         row, outcome = held.get(position), outcomes.get(position)
         at = served_at(served, position) if row else None
         if row is not None and outcome is not None and outcome.is_token:
@@ -85,8 +85,8 @@ def after_sweep(
 
     With ``increment`` the counter rises by the positions of the range that took no token.
     """
-    swept = replace(state, swept=done.upto, expired=state.expired + done.expired)
-    unused = done.upto - state.swept - done.tokens
+    swept = replace(state, expired_through=done.upto, expired=state.expired + done.expired)
+    unused = done.upto - state.expired_through - done.tokens
     if increment and unused > 0:
         return move(swept, min(unused, MAX_AUTO_INCREMENT), now, "expiry", actor=actor)
     return swept

@@ -74,14 +74,19 @@ class MinuteWorker:
         now, latest = self._by_both(tick)
         if recovery.audit_is_due(state, self._settings.settle_after, now):
             held = self._positions.count(
-                event_id, state.generation, state.audited + 1, state.watch_queue
+                event_id, state.generation, state.reconciled_through + 1, state.pending_through
             )
             state = self._ledger.try_write(state, recovery.audit(state, held, latest))
-        elif state.watch_queue == state.audited and state.queue > state.watch_queue:
+        elif (
+            state.pending_through == state.reconciled_through
+            and state.queue > state.pending_through
+        ):
             state = self._ledger.try_write(state, recovery.audit(state, 0, latest))
-        if state.swept > state.settled:
-            upto = min(state.swept, state.settled + recovery.SETTLE_STEP)
-            rows = self._outcomes.tokens(event_id, state.generation, state.settled + 1, upto)
+        if state.expired_through > state.settled_through:
+            upto = min(state.expired_through, state.settled_through + recovery.SETTLE_STEP)
+            rows = self._outcomes.tokens(
+                event_id, state.generation, state.settled_through + 1, upto
+            )
             state = self._ledger.try_write(state, recovery.settle(state, rows, upto, now))
         if state.lowering > state.version:  # announced by a writer that is dead or at it: overtake
             state = self._ledger.try_write(state, serving.move(state, 0, now, "audit"))
@@ -134,12 +139,12 @@ class MinuteWorker:
 
     def _due(self, state: EventState, period: int, now: int) -> expiry.Sweep | None:
         """The next positions whose time is past, and what becomes of each; None without any."""
-        upto = min(state.serving, state.audited, state.swept + SWEEP_STEP)
-        served = serving.segments(self._log.moves(state), swept=state.swept)
-        first = serving.served_at(served, state.swept + 1)
-        if upto <= state.swept or first is None or first + period >= now:
+        upto = min(state.serving, state.reconciled_through, state.expired_through + SWEEP_STEP)
+        served = serving.segments(self._log.moves(state), expired_through=state.expired_through)
+        first = serving.served_at(served, state.expired_through + 1)
+        if upto <= state.expired_through or first is None or first + period >= now:
             return None
-        span = (state.event_id, state.generation, state.swept + 1, upto)
+        span = (state.event_id, state.generation, state.expired_through + 1, upto)
         rows = list(self._positions.between(*span))
         outcomes = {row.position: row for row in self._outcomes.between(*span)}
         found = expiry.sweep(
@@ -151,7 +156,7 @@ class MinuteWorker:
             period=period,
             now=now,
         )
-        return None if found.upto == state.swept else found
+        return None if found.upto == state.expired_through else found
 
     def _written(self, before: EventState, after: EventState) -> EventState:
         try:

@@ -278,7 +278,7 @@ class ServingLog(Protocol):
     def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
         """The logged moves after a version up to the state's own, oldest first.
 
-        Moves that only concern positions up to ``state.swept`` may be missing.
+        Moves that only concern positions up to ``state.expired_through`` may be missing.
         """
 
 

@@ -132,11 +132,12 @@ class ServingMove:
 class EventState:
     """The record an event's counters are rebuilt from; one row, changed by conditional writes.
 
-    ``queue`` is the highest position reserved. Up to ``audited`` every reserved position is known
-    to be held or to be one of ``holes``; ``known_holes`` were found above it. ``watch_queue`` is
-    what the audit saw at ``watch_at`` and closes next. Up to ``swept`` every position has an
-    outcome, ``expired`` of them without a token. Up to ``settled`` nothing can change any more: the
-    ``settled_*`` figures are final there. ``move`` is the latest move of the serving counter.
+    ``queue`` is the highest position reserved. Up to ``reconciled_through`` every reserved position
+    is known to be held or to be one of ``holes``; ``known_holes`` were found above it. Positions up
+    to ``pending_through`` were reserved by ``pending_since``; the next reconciliation closes them.
+    Up to ``expired_through`` every position has an outcome, ``expired`` of them without a
+    token. Up to ``settled_through`` nothing can change any more: the ``settled_*`` counts are final
+    there. ``move`` is the latest move of the serving counter.
     ``lowering`` is the version of a write that takes turns back (a move back, a reset) and was
     announced; while it is above ``version``, that write may be under way.
     """
@@ -145,16 +146,16 @@ class EventState:
     generation: int = 1
     reset_at: float = 0.0
     queue: int = 0
-    audited: int = 0
+    reconciled_through: int = 0
     holes: int = 0
-    watch_queue: int = 0
-    watch_at: int = 0
+    pending_through: int = 0
+    pending_since: int = 0
     serving: int = 0
     version: int = 0
     move: ServingMove | None = None
-    swept: int = 0
+    expired_through: int = 0
     expired: int = 0
-    settled: int = 0
+    settled_through: int = 0
     settled_tokens: int = 0
     settled_completed: int = 0
     settled_abandoned: int = 0
@@ -248,7 +249,7 @@ class Admission:
 
     generation: int
     serving: int
-    swept: int
+    expired_through: int
     served_at: int | None
     counted: bool
     version: int = 0

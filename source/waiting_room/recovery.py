@@ -46,7 +46,7 @@ def snapshot(
 ) -> Snapshot:
     """Read everything the counters hold; ``still`` is called every second or so meanwhile."""
     state = log.read(event_id)
-    first, start = state.settled + 1, None
+    first, start = state.settled_through + 1, None
     if needs_checkpoint(state):
         start = log.checkpoint(event_id, state.generation)
     if start is not None:
@@ -57,13 +57,13 @@ def snapshot(
         still()
         last = min(step + READ_STEP - 1, state.queue)
         tokens += outcomes.tokens(event_id, state.generation, step, last)
-    unverified = first - 1 if start and first > state.settled + 1 else 0
+    unverified = first - 1 if start and first > state.settled_through + 1 else 0
     return Snapshot(state, moves, tuple(tokens), start, unverified)
 
 
 def needs_checkpoint(state: EventState) -> bool:
     """Whether there is more to read than a caller can wait for."""
-    return state.queue - state.settled > READ_AT_ONCE or state.version > MANY_MOVES
+    return state.queue - state.settled_through > READ_AT_ONCE or state.version > MANY_MOVES
 
 
 class Recovery:
@@ -130,7 +130,7 @@ class Recovery:
 
     def keep(self, state: EventState, asked: Upkeep, now: int) -> None:
         """The minute's part: compare rows that a rebuild left out, and make a checkpoint."""
-        if asked.unverified > state.settled:
+        if asked.unverified > state.settled_through:
             self._verify(state, asked.unverified)
         if asked.changed and needs_checkpoint(state):
             self._log.save_checkpoint(
@@ -140,9 +140,9 @@ class Recovery:
     def _verify(self, state: EventState, unverified: int) -> None:
         last = unverified
         for _ in range(VERIFY_STEPS):
-            first = max(state.settled + 1, last - VERIFY_STEP + 1)
+            first = max(state.settled_through + 1, last - VERIFY_STEP + 1)
             rows = list(self._outcomes.tokens(state.event_id, state.generation, first, last))
-            last = first - 1 if first > state.settled + 1 else 0
+            last = first - 1 if first > state.settled_through + 1 else 0
             self._counters.recount(state.event_id, state.generation, rows, last)
             if not last:
                 return
@@ -160,7 +160,7 @@ def settle(state: EventState, tokens: Iterable[LiveToken], upto: int, now: int) 
     done = [row for row in rows if row.position <= reach]
     return replace(
         state,
-        settled=max(state.settled, reach),
+        settled_through=max(state.settled_through, reach),
         settled_tokens=state.settled_tokens + len(done),
         settled_completed=state.settled_completed
         + sum(row.status is SessionStatus.COMPLETED for row in done),
@@ -171,17 +171,20 @@ def settle(state: EventState, tokens: Iterable[LiveToken], upto: int, now: int) 
 
 def audit(state: EventState, held: int, now: int) -> EventState:
     """Close the watched range, ``held`` of whose positions have a row; then watch the next one."""
-    missing = state.watch_queue - state.audited - held
+    missing = state.pending_through - state.reconciled_through - held
     return replace(
         state,
-        audited=state.watch_queue,
+        reconciled_through=state.pending_through,
         holes=state.holes + max(0, missing),
-        known_holes=tuple(hole for hole in state.known_holes if hole > state.watch_queue),
-        watch_queue=state.queue,
-        watch_at=now,
+        known_holes=tuple(hole for hole in state.known_holes if hole > state.pending_through),
+        pending_through=state.queue,
+        pending_since=now,
     )
 
 
 def audit_is_due(state: EventState, settle_after: int, now: int) -> bool:
     """Whether the watched range has been reserved for long enough."""
-    return state.watch_queue > state.audited and now - state.watch_at > settle_after
+    return (
+        state.pending_through > state.reconciled_through
+        and now - state.pending_since > settle_after
+    )

@@ -49,19 +49,24 @@ def move(
 
 
 def segments(
-    moves: Iterable[ServingMove], *, swept: int, version: int = 0, start: Iterable[Segment] = ()
+    moves: Iterable[ServingMove],
+    *,
+    expired_through: int,
+    version: int = 0,
+    start: Iterable[Segment] = (),
 ) -> list[Segment]:
     """Replay moves in order of version: who has been served since when, lowest positions first.
 
     ``start`` is how it stood at ``version``. A move that is not there keeps nobody out: positions
-    above ``swept`` that it may have reached are taken as reached by the next move that is there.
+    above ``expired_through`` that it may have reached are taken as reached by the
+    next move that is there.
     """
     served = list(start)
     for step in sorted(moves, key=lambda step: step.version):
         if step.version != version + 1:
-            served = _up_to(served, min(swept, step.previous))
-            if step.previous > swept:
-                served.append(Segment(swept + 1, step.previous, step.at))
+            served = _up_to(served, min(expired_through, step.previous))
+            if step.previous > expired_through:
+                served.append(Segment(expired_through + 1, step.previous, step.at))
         if step.current > step.previous:
             served.append(Segment(step.previous + 1, step.current, step.at))
         else:
@@ -78,10 +83,12 @@ def _up_to(parts: Iterable[Segment], position: int) -> list[Segment]:
 
 def of_snapshot(snapshot: Snapshot) -> list[Segment]:
     """The segments as the tables tell them."""
-    start, swept = snapshot.checkpoint, snapshot.state.swept
+    start, expired_through = snapshot.checkpoint, snapshot.state.expired_through
     if start is None:
-        return segments(snapshot.moves, swept=swept)
-    return segments(snapshot.moves, swept=swept, version=start.version, start=start.segments)
+        return segments(snapshot.moves, expired_through=expired_through)
+    return segments(
+        snapshot.moves, expired_through=expired_through, version=start.version, start=start.segments
+    )
 
 
 def reaches_back(state: EventState, oldest: ServingMove, after_version: int) -> bool:
@@ -91,7 +98,7 @@ def reaches_back(state: EventState, oldest: ServingMove, after_version: int) -> 
     """
     if oldest.version <= after_version + 1 or state.move is None:
         return True
-    return oldest.previous <= state.swept and oldest.at < state.move.at - RATE_WINDOW
+    return oldest.previous <= state.expired_through and oldest.at < state.move.at - RATE_WINDOW
 
 
 def served_at(parts: Sequence[Segment], position: int) -> int | None:

@@ -38,7 +38,7 @@ class Turns:
         row, admission = self._places.place(event_id, request_id)
         if not event.position_expiry_enabled:
             raise NotServedYet("queue positions do not expire in this waiting room")
-        if admission.swept >= row.position:
+        if admission.expired_through >= row.position:
             raise PositionExpired("the turn was not taken in time: this position has expired")
         if admission.served_at is None:
             raise NotServedYet("this position is not being served yet")
@@ -115,7 +115,7 @@ class Turns:
 
     def _check_turn(self, row: Position, admission: Admission) -> None:
         event = self._settings.event(row.event_id)
-        if row.position <= admission.swept:
+        if row.position <= admission.expired_through:
             raise PositionExpired("the turn was not taken in time: this position has expired")
         if row.position > admission.serving or admission.served_at is None:
             raise NotServedYet("this position is not being served yet")

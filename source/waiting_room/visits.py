@@ -99,7 +99,7 @@ class Visits:
         outcome = self._outcomes.get(event_id, row.generation, row.position)
         now = self._ledger.now()
         left = self._time_left(row, admission, now)
-        expired = admission.swept >= row.position or (left is not None and left < 0)
+        expired = admission.expired_through >= row.position or (left is not None and left < 0)
         state = sessions.state_of(
             outcome,
             served=row.position <= admission.serving,

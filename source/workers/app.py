@@ -81,7 +81,7 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
 
     tick, swept = read_tick(event), 0
     for one in settings().events:
-        swept = room().minute(one.event_id, tick).swept
+        swept = room().minute(one.event_id, tick).expired_through
     return {"swept": swept}
 
 

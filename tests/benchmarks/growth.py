@@ -156,10 +156,10 @@ def move_counter(real: RealRoom, visitors: int, now: int) -> None:
         version=version,
         serving=top.current,
         move=replace(top, version=version),
-        swept=max(before.swept, (last - UNSWEPT) * VISITORS_A_MOVE),
-        audited=before.queue,
-        watch_queue=before.queue,
-        watch_at=now,
+        expired_through=max(before.expired_through, (last - UNSWEPT) * VISITORS_A_MOVE),
+        reconciled_through=before.queue,
+        pending_through=before.queue,
+        pending_since=now,
     )
     real.log.write(before, after)
     write(real, real.names["SERVING_LOG_TABLE"], items)  # over the move that it put there

@@ -83,7 +83,7 @@ def run(tables_url: str, valkey: Any, *, seed: int, minutes: int = MINUTES) -> R
         state = sweeper.room.sweep(real.event_id, true())
         served.update((place, true()) for place in range(before.serving + 1, state.serving + 1))
         most = max(most, state.serving - before.serving)
-        _check_sweep(before.swept, state.swept, served, true(), found)
+        _check_sweep(before.expired_through, state.expired_through, served, true(), found)
         true.step += 60
     ledger.doubtful = real.log.read(real.event_id).serving
     found.wrong += _early(served, real)

@@ -133,8 +133,8 @@ def _check_figures(
     counts = real.new_room().counts(real.event_id)
     mine = [row for row in rows if row.generation == state.generation]
     tokens = [row for row in outcomes if row.is_token]
-    expired = sum(row.position <= state.swept for row in mine) - sum(
-        row.position <= state.swept for row in tokens
+    expired = sum(row.position <= state.expired_through for row in mine) - sum(
+        row.position <= state.expired_through for row in tokens
     )
     expected = {
         "generation": state.generation,

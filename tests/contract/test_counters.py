@@ -54,9 +54,10 @@ def test_counters_never_seen_are_lost(counters: Counters, event_id: str) -> None
 
 def test_a_restored_copy_says_what_the_tables_said(counters: Counters, event_id: str) -> None:
     state = EventState(
-        event_id, generation=3, queue=50, audited=20, holes=2, known_holes=(10, 30), serving=15,
-        version=2, move=ServingMove(2, 10, 15, NOW, "operator"), swept=5, expired=1, settled=2,
-        settled_tokens=2, settled_completed=1, message="soon", message_at=5.0,
+        event_id, generation=3, queue=50, reconciled_through=20, holes=2, known_holes=(10, 30),
+        serving=15, version=2, move=ServingMove(2, 10, 15, NOW, "operator"), expired_through=5,
+        expired=1, settled_through=2, settled_tokens=2, settled_completed=1,
+        message="soon", message_at=5.0,
     )  # fmt: skip
     moves = (ServingMove(1, 0, 10, NOW - 1000, "operator"), state.move)
     tokens = (
@@ -72,7 +73,7 @@ def test_a_restored_copy_says_what_the_tables_said(counters: Counters, event_id:
     assert counts.waiting == 50 - 3 - 5 - 1
     assert counts.admitted_recently == 5
     place = counters.admission(event_id, 12)
-    assert (place.generation, place.serving, place.swept) == (3, 15, 5)
+    assert (place.generation, place.serving, place.expired_through) == (3, 15, 5)
     assert (place.served_at, place.counted) == (NOW, False)
     assert counters.admission(event_id, 9).counted
     assert counters.admission(event_id, 1).counted
@@ -109,7 +110,7 @@ def test_an_ended_session_counts_once_with_its_token(counters: Counters, event_i
 
 
 def test_figures_below_the_settled_mark_never_change(counters: Counters, event_id: str) -> None:
-    whole(counters, event_id, queue=9, settled=3, settled_tokens=3)
+    whole(counters, event_id, queue=9, settled_through=3, settled_tokens=3)
     counters.count_token(event_id, 1, 3, NOW + 10)
     counters.count_session(event_id, 1, 2, NOW + 10, SessionStatus.COMPLETED)
     counts = counters.look(event_id, NOW)
@@ -120,8 +121,8 @@ def test_the_copy_follows_and_never_falls_behind(counters: Counters, event_id: s
     first = whole(counters, event_id)
     older = replace(first, queue=10, known_holes=(4, 9))
     newer = replace(
-        serving.move(older, 6, NOW, "operator"), queue=20, audited=5, holes=1, swept=2, expired=1,
-        message="hello", message_at=2.0,
+        serving.move(older, 6, NOW, "operator"), queue=20, reconciled_through=5, holes=1,
+        expired_through=2, expired=1, message="hello", message_at=2.0,
     )  # fmt: skip
     for state in (older, newer, older):
         counters.apply(state)
@@ -160,7 +161,7 @@ def test_a_move_back_ends_the_service_of_those_above(counters: Counters, event_i
 def test_a_later_generation_empties_the_copy_and_an_older_one_does_nothing(
     counters: Counters, event_id: str
 ) -> None:
-    state = whole(counters, event_id, queue=30, serving=4, version=1, holes=3, audited=9)
+    state = whole(counters, event_id, queue=30, serving=4, version=1, holes=3, reconciled_through=9)
     counters.count_token(event_id, 1, 1, NOW + 9)
     counters.count_session(event_id, 1, 1, NOW + 9, SessionStatus.COMPLETED)
     counters.apply(EventState(event_id, generation=2))
@@ -246,7 +247,7 @@ def test_old_moves_that_only_swept_positions_need_are_forgotten(
     for by, at in ((10, NOW - 900), (10, NOW - 600), *((1, NOW - 5 + age) for age in range(6))):
         state = serving.move(state, by, at, "operator")
         counters.apply(state)
-    counters.apply(replace(state, swept=10, expired=10))
+    counters.apply(replace(state, expired_through=10, expired=10))
     assert counters.look(event_id, NOW).admitting_since == NOW - 900
     counters.trim(event_id, NOW)
     assert counters.look(event_id, NOW).admitting_since == NOW - 600
@@ -262,7 +263,7 @@ def test_the_latest_moves_stay_and_so_does_the_time_of_the_first(
     for number in range(1, 9):
         state = serving.move(state, 10, NOW - 1_000 + 50 * number, "operator")
         counters.apply(state)
-    counters.apply(replace(state, swept=80, expired=80))
+    counters.apply(replace(state, expired_through=80, expired=80))
     latest = tuple(
         Segment(10 * number - 9, 10 * number, NOW - 1_000 + 50 * number) for number in range(3, 9)
     )
@@ -381,7 +382,9 @@ def test_the_copy_knows_when_it_was_kept_up_and_a_reset_keeps_that(
 def test_a_checkpoint_and_what_came_after_it_make_the_same_copy(
     counters: Counters, event_id: str
 ) -> None:
-    first = whole(counters, event_id, queue=90, settled=2, settled_tokens=2, settled_completed=1)
+    first = whole(
+        counters, event_id, queue=90, settled_through=2, settled_tokens=2, settled_completed=1
+    )
     one = serving.move(first, 40, NOW - 400, "operator")
     counters.apply(one)
     for position in range(3, 20):
@@ -491,7 +494,7 @@ def refusing(counters: Counters) -> Iterator[None]:
 def test_a_server_that_refuses_writes_answers_what_it_holds_and_changes_nothing(
     counters: Counters, event_id: str
 ) -> None:
-    state = whole(counters, event_id, queue=9, settled=2, known_holes=(5,))
+    state = whole(counters, event_id, queue=9, settled_through=2, known_holes=(5,))
     counters.count_token(event_id, 1, 3, NOW + 10)
     held = counters.look(event_id, NOW)
     moved = serving.move(state, 3, NOW, "operator")

@@ -355,13 +355,17 @@ def test_a_write_needs_what_it_was_decided_on_and_leaves_the_queue_alone(
     before = tables.log.read(event_id)
     tables.log.reserve(event_id, 9, before)
     after = replace(
-        serving.move(before, 4, NOW, "operator"), swept=1, expired=1, audited=2, holes=1
+        serving.move(before, 4, NOW, "operator"),
+        expired_through=1,
+        expired=1,
+        reconciled_through=2,
+        holes=1,
     )
     tables.log.write(before, after)
     assert tables.log.read(event_id) == replace(after, queue=9)
     with pytest.raises(Conflict):
         tables.log.write(before, serving.move(before, 1, NOW, "operator"))
-    sweep_only = replace(after, swept=3)
+    sweep_only = replace(after, expired_through=3)
     tables.log.write(after, sweep_only)
     with pytest.raises(Conflict):
         tables.log.write(after, serving.move(after, 1, NOW, "operator"))
@@ -407,7 +411,7 @@ def test_moves_that_only_swept_positions_need_are_left_out(tables: Tables, event
         tables.log.write(state, after)
         state = after
     for swept, after_version, first in ((0, 0, 1), (4, 0, 2), (9, 0, 3), (9, 3, 4), (20, 0, 3)):
-        found = tables.log.moves(replace(state, swept=swept), after_version)
+        found = tables.log.moves(replace(state, expired_through=swept), after_version)
         assert [move.version for move in found] == list(range(first, 6)), (swept, after_version)
 
 
@@ -430,10 +434,10 @@ def test_noted_holes_stay_until_the_audit_passes_them(tables: Tables, event_id: 
     assert tables.log.note_holes(event_id, 1, [3]).known_holes == (3,)
     noted = tables.log.note_holes(event_id, 1, [8, 3])
     assert noted.known_holes == (3, 8)
-    watched = recovery.audit(replace(noted, watch_queue=5), 4, NOW)
-    tables.log.write(replace(noted, watch_queue=5), watched)
+    watched = recovery.audit(replace(noted, pending_through=5), 4, NOW)
+    tables.log.write(replace(noted, pending_through=5), watched)
     after = tables.log.read(event_id)
-    assert (after.known_holes, after.holes, after.audited) == ((8,), 1, 5)
+    assert (after.known_holes, after.holes, after.reconciled_through) == ((8,), 1, 5)
     with pytest.raises(Conflict):
         tables.log.note_holes(event_id, 9, [1])
 
@@ -537,7 +541,9 @@ def test_a_reset_is_of_what_stands(tables: Tables, event_id: str) -> None:
 def test_no_other_writer_takes_an_announcement_back(tables: Tables, event_id: str) -> None:
     before = tables.log.read(event_id)
     tables.log.write(before, replace(before, lowering=1))
-    tables.log.write(before, replace(before, watch_queue=1, watch_at=NOW))  # read before it
+    tables.log.write(
+        before, replace(before, pending_through=1, pending_since=NOW)
+    )  # read before it
     assert tables.log.read(event_id).lowering == 1
     assert tables.log.reserve(event_id, 2, before).state.lowering == 1
     state = tables.log.read(event_id)

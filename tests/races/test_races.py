@@ -95,7 +95,7 @@ def test_sweeps_at_once_raise_the_counter_once(tables_url: str, valkey: Any) -> 
     rooms = [real.new_room() for _ in range(4)]
     at_once(4, lambda i: rooms[i].sweep(real.event_id))
     state = real.log.read(real.event_id)
-    assert (state.swept, state.expired, state.serving) == (100, 100, 200)
+    assert (state.expired_through, state.expired, state.serving) == (100, 100, 200)
     counts = real.room.counts(real.event_id)
     assert (counts.serving, counts.waiting) == (200, 200)
 

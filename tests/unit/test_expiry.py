@@ -60,7 +60,12 @@ def test_the_sweep_passes_holes_and_a_counter_beyond_the_line() -> None:  # less
     world.serve(1000)
     pass_expiry(world)
     state = world.log.read(EVENT)
-    assert (state.swept, state.expired, state.holes, state.audited) == (9, 5, 4, 9)
+    assert (state.expired_through, state.expired, state.holes, state.reconciled_through) == (
+        9,
+        5,
+        4,
+        9,
+    )
     assert world.waiting() == 0
 
 
@@ -86,7 +91,7 @@ def test_a_missing_log_row_does_not_stop_the_sweep() -> None:  # lesson 9
     world.log.store._moves.clear()
     pass_expiry(world)
     state = world.log.read(EVENT)
-    assert (state.swept, state.expired) == (6, 6)
+    assert (state.expired_through, state.expired) == (6, 6)
     assert world.waiting() == 0
 
 
@@ -124,11 +129,11 @@ def test_whoever_is_served_has_a_turn_and_loses_none_of_it_to_missing_rows(
     left = [move for move in moves if move.version not in missing or move is moves[-1]]
     turns = true_turns(moves)
     assert sorted(turns) == list(range(1, state.serving + 1))
-    whole = serving.segments(moves, swept=0)
+    whole = serving.segments(moves, expired_through=0)
     assert [serving.served_at(whole, position) for position in sorted(turns)] == [
         turns[position] for position in sorted(turns)
     ]
-    found = serving.segments(left, swept=swept)
+    found = serving.segments(left, expired_through=swept)
     for position in range(swept + 1, state.serving + 1):
         at = serving.served_at(found, position)
         assert at is not None, "kept out"
@@ -150,8 +155,8 @@ def test_mark_and_counter_of_a_sweep_move_together(when: str) -> None:  # lesson
     assert outcome_of(lambda: world.room.sweep(EVENT)) == "Unavailable"
     world.minute(1)
     state = world.log.read(EVENT)
-    assert state.expired == state.swept == 5
-    assert state.serving == 5 + state.swept
+    assert state.expired == state.expired_through == 5
+    assert state.serving == 5 + state.expired_through
     assert world.room.counts(EVENT).serving == state.serving
 
 
@@ -175,7 +180,7 @@ def test_a_token_taken_while_the_sweep_looks_is_kept() -> None:
     world.clock.now += 901
     world.room.sweep(EVENT)
     state = world.log.read(EVENT)
-    assert (state.swept, state.expired, state.serving) == (3, 2, 5)
+    assert (state.expired_through, state.expired, state.serving) == (3, 2, 5)
     assert world.waiting() == 0
 
 
@@ -217,7 +222,7 @@ def test_what_is_settled_is_not_read_again_by_a_rebuild() -> None:
     for _ in range(4):
         world.minute(1200)
     state = world.log.read(EVENT)
-    assert (state.swept, state.settled, state.settled_tokens) == (20, 20, 10)
+    assert (state.expired_through, state.settled_through, state.settled_tokens) == (20, 20, 10)
     assert (state.settled_completed, state.settled_abandoned) == (1, 1)
     world.memory.lose()
     after = world.room.counts(EVENT)

@@ -83,7 +83,9 @@ class TurnMachine(RuleBasedStateMachine):
     def check_turn(self, row: Position, state: EventState) -> None:
         """By the tables, whatever copy was read."""
         assert row.position <= state.serving, "a token above the serving counter"
-        parts = serving.segments(self.world.log.store.moves(state), swept=state.swept)
+        parts = serving.segments(
+            self.world.log.store.moves(state), expired_through=state.expired_through
+        )
         at = serving.served_at(parts, row.position)
         assert at is not None
         now = int(self.world.clock.now)
@@ -198,7 +200,7 @@ class RoomMachine(TurnMachine):
         mine = [row for row in outcomes if row.generation == state.generation]
         expired = {row.position for row in mine if not row.is_token}
         assert state.expired <= len(expired)
-        assert state.swept <= state.audited <= state.queue
+        assert state.expired_through <= state.reconciled_through <= state.queue
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
@@ -243,8 +245,8 @@ class RoomMachine(TurnMachine):
             ended = sum(row.counted_status is status for row in tokens)
             assert getattr(counts, status.value) == ended
         assert counts.serving == state.serving
-        swept = sum(row.position <= state.swept for row in held)
-        swept_tokens = sum(row.position <= state.swept for row in tokens)
+        swept = sum(row.position <= state.expired_through for row in held)
+        swept_tokens = sum(row.position <= state.expired_through for row in tokens)
         assert counts.expired == swept - swept_tokens
         assert counts.waiting == len(held) - len(tokens) - counts.expired
 

@@ -116,7 +116,12 @@ def test_all_keys_of_an_event_are_in_one_slot() -> None:
 def test_a_position_is_served_since_a_time_or_not_yet(at: int, served_at: int | None) -> None:
     made, _ = counters([2, 9, 3, at, 1, 7, 8])
     found = made.admission(EVENT, 5)
-    assert (found.generation, found.serving, found.swept, found.served_at) == (2, 9, 3, served_at)
+    assert (found.generation, found.serving, found.expired_through, found.served_at) == (
+        2,
+        9,
+        3,
+        served_at,
+    )
     assert (found.counted, found.version, found.lowering) == (True, 7, 8)
 
 
@@ -174,14 +179,21 @@ def test_a_state_is_told_with_its_moves() -> None:
 
 def test_a_snapshot_is_told_whole() -> None:
     rows = (LiveToken(3, NOW, SessionStatus.OPEN), LiveToken(4, NOW, SessionStatus.COMPLETED))
-    state = EventState(EVENT, queue=9, settled=2, settled_tokens=1, audited=5, known_holes=(5, 6))
+    state = EventState(
+        EVENT,
+        queue=9,
+        settled_through=2,
+        settled_tokens=1,
+        reconciled_through=5,
+        known_holes=(5, 6),
+    )
     made, server = counters(1)
     assert made.restore(Snapshot(state, (), rows, None, 77), "ticket") is True
     ticket, _taken, _ended, fields, parts, live, *rest = arguments(server)
     named = dict(zip(rest[: 2 * fields : 2], rest[1 : 2 * fields : 2], strict=True))
     assert (ticket, fields, parts, live) == ("ticket", len(named), 0, 1)
     assert (named["tokens"], named["live"], named["completed"], named["abandoned"]) == (3, 1, 1, 0)
-    assert (named["settled"], named["unverified"]) == (2, 77)
+    assert (named["settled_through"], named["unverified"]) == (2, 77)
     assert rest[2 * fields :] == [NOW, 1, 6], "5 is passed by the audit"
     made, _ = counters(0)
     assert made.restore(Snapshot(state, (), ()), "ticket") is False

@@ -197,7 +197,7 @@ def test_an_ending_behind_the_settled_mark_changes_no_figure(world: World) -> No
     world.token(visitor)
     for seconds in (91, 91, 3600, 60):
         world.minute(seconds)
-    assert world.log.read(EVENT).settled == 1
+    assert world.log.read(EVENT).settled_through == 1
     world.room.update_session(EVENT, visitor, -1)
     for _ in range(2):
         counts = world.room.counts(EVENT)
@@ -522,12 +522,12 @@ def test_the_minute_worker_believes_no_clock_that_runs_ahead_of_the_schedule(
         world.room.audit(EVENT, start + 60)
         world.room.sweep(EVENT, start + 60)
     assert world.log.read(EVENT).holes == 0
-    assert world.log.read(EVENT).swept == 0
+    assert world.log.read(EVENT).expired_through == 0
     for minutes in (2, 4):
         world.room.audit(EVENT, start + 60 * minutes)
     world.room.sweep(EVENT, start + 902)
     assert world.log.read(EVENT).holes == 5
-    assert world.log.read(EVENT).swept == 10
+    assert world.log.read(EVENT).expired_through == 10
 
 
 def test_a_minute_worker_whose_clock_was_behind_closes_nothing_early(world: World) -> None:
@@ -551,7 +551,7 @@ def test_counters_that_do_not_answer_do_not_keep_the_minute_worker_from_expiring
     for _ in range(20):
         world.counters.fail("*", "before")
     world.minute(901)
-    assert world.log.read(EVENT).swept == 5
+    assert world.log.read(EVENT).expired_through == 5
 
 
 def test_the_state_remembers_only_so_many_holes(world: World) -> None:

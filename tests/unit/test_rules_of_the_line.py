@@ -48,9 +48,9 @@ def test_a_new_event_begins_with_its_first_generation_and_nothing_in_it() -> Non
     state = EventState(EVENT)
     assert (state.generation, state.move, state.known_holes, state.message) == (1, None, (), "")
     for name in (
-        "reset_at", "queue", "audited", "holes", "watch_queue", "watch_at", "serving", "version",
-        "swept", "expired", "settled", "settled_tokens", "settled_completed", "settled_abandoned",
-        "message_at", "lowering",
+        "reset_at", "queue", "reconciled_through", "holes", "pending_through", "pending_since",
+        "serving", "version", "expired_through", "expired", "settled_through", "settled_tokens",
+        "settled_completed", "settled_abandoned", "message_at", "lowering",
     ):  # fmt: skip
         assert getattr(state, name) == 0, name
 
@@ -157,13 +157,13 @@ def a_move(version: int, previous: int, current: int, at: int = NOW) -> ServingM
 def test_moves_are_read_until_older_ones_concern_nobody(
     version: int, previous: int, at: int, after: int, enough: bool
 ) -> None:
-    state = EventState(EVENT, swept=50, move=a_move(9, 100, 110))
+    state = EventState(EVENT, expired_through=50, move=a_move(9, 100, 110))
     assert serving.reaches_back(state, a_move(version, previous, 95, at), after) is enough
     assert serving.reaches_back(EventState(EVENT), a_move(version, previous, 95, at), after)
 
 
 def test_a_position_is_served_since_the_move_that_reached_it() -> None:
-    parts = serving.segments([a_move(1, 0, 3, 10), a_move(2, 3, 5, 20)], swept=0)
+    parts = serving.segments([a_move(1, 0, 3, 10), a_move(2, 3, 5, 20)], expired_through=0)
     found = [serving.served_at(parts, position) for position in range(1, 7)]
     assert found == [10, 10, 10, 20, 20, None]
     gap = [Segment(1, 2, 10), Segment(5, 6, 20)]
@@ -171,17 +171,19 @@ def test_a_position_is_served_since_the_move_that_reached_it() -> None:
 
 
 def test_a_move_that_is_missing_keeps_out_nobody_above_the_swept_mark() -> None:
-    parts = serving.segments([a_move(1, 0, 3, 10), a_move(3, 6, 8, 30)], swept=2)
+    parts = serving.segments([a_move(1, 0, 3, 10), a_move(3, 6, 8, 30)], expired_through=2)
     assert parts == [Segment(1, 2, 10), Segment(3, 6, 30), Segment(7, 8, 30)]
-    assert serving.segments([a_move(3, 2, 8, 30)], swept=2) == [Segment(3, 8, 30)]
-    assert serving.segments([a_move(3, 6, 4, 30)], swept=2) == [Segment(3, 4, 30)]
-    known = serving.segments([a_move(8, 3, 9, 30)], swept=0, version=7, start=[Segment(1, 3, 10)])
+    assert serving.segments([a_move(3, 2, 8, 30)], expired_through=2) == [Segment(3, 8, 30)]
+    assert serving.segments([a_move(3, 6, 4, 30)], expired_through=2) == [Segment(3, 4, 30)]
+    known = serving.segments(
+        [a_move(8, 3, 9, 30)], expired_through=0, version=7, start=[Segment(1, 3, 10)]
+    )
     assert known == [Segment(1, 3, 10), Segment(4, 9, 30)]
 
 
 def test_moves_with_high_versions_follow_one_another_too() -> None:
     moves = [a_move(1001, 0, 3, 10), a_move(1002, 3, 5, 20)]
-    parts = serving.segments(moves, swept=0, version=1000)
+    parts = serving.segments(moves, expired_through=0, version=1000)
     assert parts == [Segment(1, 3, 10), Segment(4, 5, 20)]
 
 
@@ -314,7 +316,7 @@ def swept_world() -> tuple[World, list[str]]:
     for _ in range(2):
         world.minute(91)
     world.minute(901)
-    assert world.log.read(EVENT).swept == 2
+    assert world.log.read(EVENT).expired_through == 2
     world.clock.now = served + 5
     return world, visitors
 
@@ -381,7 +383,8 @@ def swept(
     before: int = 2,
 ) -> expiry.Sweep:
     return expiry.sweep(
-        state=EventState(EVENT, swept=before), upto=upto, rows=[held(one) for one in positions],
+        state=EventState(EVENT, expired_through=before), upto=upto,
+        rows=[held(one) for one in positions],
         outcomes={one.position: one for one in outcomes}, served=served, period=100, now=NOW,
     )  # fmt: skip
 
@@ -426,10 +429,10 @@ def test_a_sweep_looks_at_no_position_outside_its_range() -> None:
 def test_a_swept_place_is_given_on_unless_it_took_a_token(
     upto: int, tokens: int, increment: bool, serving_after: int
 ) -> None:
-    state = EventState(EVENT, serving=100, version=3, swept=10, expired=7)
+    state = EventState(EVENT, serving=100, version=3, expired_through=10, expired=7)
     done = expiry.Sweep(upto, (), 5, tokens)
     after = expiry.after_sweep(state, done, increment=increment, now=NOW, actor="sweep")
-    assert (after.swept, after.expired, after.serving) == (upto, 12, serving_after)
+    assert (after.expired_through, after.expired, after.serving) == (upto, 12, serving_after)
     assert after.version == (3 if serving_after == 100 else 4)
     if after.move:
         assert (after.move.reason, after.move.actor, after.move.at) == ("expiry", "sweep", NOW)
@@ -443,29 +446,29 @@ def token(position: int, dies: int, status: SessionStatus = OPEN) -> LiveToken:
 
 
 def test_what_is_settled_ends_before_the_first_token_that_lives() -> None:
-    state = EventState(EVENT, settled=10, settled_tokens=5, settled_completed=2,
+    state = EventState(EVENT, settled_through=10, settled_tokens=5, settled_completed=2,
                        settled_abandoned=1)  # fmt: skip
     rows = [token(15, NOW + 1), token(11, NOW, COMPLETED), token(13, NOW - 9, ABANDONED),
             token(14, NOW, ABANDONED), token(18, NOW - 5, COMPLETED)]  # fmt: skip
     after = recovery.settle(state, rows, 20, NOW)
-    assert (after.settled, after.settled_tokens) == (14, 8)
+    assert (after.settled_through, after.settled_tokens) == (14, 8)
     assert (after.settled_completed, after.settled_abandoned) == (3, 3)
     dead = recovery.settle(state, rows[1:], 20, NOW)
-    assert (dead.settled, dead.settled_tokens, dead.settled_completed) == (20, 9, 4)
+    assert (dead.settled_through, dead.settled_tokens, dead.settled_completed) == (20, 9, 4)
     alive = recovery.settle(state, [token(11, NOW + 1)], 20, NOW)
-    assert (alive.settled, alive.settled_tokens) == (10, 5)
-    assert recovery.settle(state, [], 20, NOW).settled == 20
+    assert (alive.settled_through, alive.settled_tokens) == (10, 5)
+    assert recovery.settle(state, [], 20, NOW).settled_through == 20
 
 
 @pytest.mark.parametrize(("rows", "holes"), [(10, 3), (7, 6), (12, 3)])
 def test_an_audit_takes_what_has_no_row_for_a_hole_and_watches_the_next_range(
     rows: int, holes: int
 ) -> None:
-    state = EventState(EVENT, queue=50, audited=20, holes=3, watch_queue=30, watch_at=NOW - 99,
-                       known_holes=(29, 30, 31, 40))  # fmt: skip
+    state = EventState(EVENT, queue=50, reconciled_through=20, holes=3, pending_through=30,
+                       pending_since=NOW - 99, known_holes=(29, 30, 31, 40))  # fmt: skip
     after = recovery.audit(state, rows, NOW)
-    assert (after.audited, after.holes, after.known_holes) == (30, holes, (31, 40))
-    assert (after.watch_queue, after.watch_at) == (50, NOW)
+    assert (after.reconciled_through, after.holes, after.known_holes) == (30, holes, (31, 40))
+    assert (after.pending_through, after.pending_since) == (50, NOW)
 
 
 @pytest.mark.parametrize(
@@ -475,7 +478,7 @@ def test_an_audit_takes_what_has_no_row_for_a_hole_and_watches_the_next_range(
 def test_an_audit_is_due_once_a_range_was_watched_for_longer_than_the_time(
     watched: int, since: int, due: bool
 ) -> None:
-    state = EventState(EVENT, audited=20, watch_queue=watched, watch_at=since)
+    state = EventState(EVENT, reconciled_through=20, pending_through=watched, pending_since=since)
     assert recovery.audit_is_due(state, 90, NOW) is due
 
 
@@ -491,7 +494,7 @@ def test_an_audit_is_due_once_a_range_was_watched_for_longer_than_the_time(
 def test_a_checkpoint_is_needed_where_a_caller_cannot_wait_for_the_rows(
     queue: int, version: int, needed: bool
 ) -> None:
-    state = EventState(EVENT, queue=queue, settled=10, version=version)
+    state = EventState(EVENT, queue=queue, settled_through=10, version=version)
     assert recovery.needs_checkpoint(state) is needed
 
 
@@ -524,19 +527,19 @@ CHECKPOINT = Checkpoint(1, 40, NOW, (), TokenAccount())
 @pytest.mark.parametrize(
     ("state", "kept", "ranges", "unverified"),
     [
-        (EventState(EVENT, queue=50, settled=10), None, [(11, 50)], 0),
-        (EventState(EVENT, queue=50, settled=50), None, [], 0),
-        (EventState(EVENT, queue=50, settled=10), CHECKPOINT, [(11, 50)], 0),
+        (EventState(EVENT, queue=50, settled_through=10), None, [(11, 50)], 0),
+        (EventState(EVENT, queue=50, settled_through=50), None, [], 0),
+        (EventState(EVENT, queue=50, settled_through=10), CHECKPOINT, [(11, 50)], 0),
         (EventState(EVENT, queue=25_000), None, [(1, 10_000), (10_001, 20_000), (20_001, 25_000)],
          0),
         (EventState(EVENT, queue=25_000, serving=15_000), CHECKPOINT,
          [(5_001, 15_000), (15_001, 25_000)], 5_000),
         (EventState(EVENT, queue=25_000, serving=90_000), CHECKPOINT, [(15_001, 25_000)], 15_000),
-        (EventState(EVENT, queue=25_000, serving=15_000, settled=5_000), CHECKPOINT,
+        (EventState(EVENT, queue=25_000, serving=15_000, settled_through=5_000), CHECKPOINT,
          [(5_001, 15_000), (15_001, 25_000)], 0),
-        (EventState(EVENT, queue=25_000, serving=15_000, settled=4_999), CHECKPOINT,
+        (EventState(EVENT, queue=25_000, serving=15_000, settled_through=4_999), CHECKPOINT,
          [(5_001, 15_000), (15_001, 25_000)], 5_000),
-        (EventState(EVENT, queue=25_000, serving=15_000, settled=6_000), CHECKPOINT,
+        (EventState(EVENT, queue=25_000, serving=15_000, settled_through=6_000), CHECKPOINT,
          [(6_001, 16_000), (16_001, 25_000)], 0),
     ],
 )  # fmt: skip
@@ -638,7 +641,7 @@ def test_an_answer_is_asked_for_again_after_each_rebuild_and_only_the_first_is_n
 
 
 @pytest.mark.parametrize(
-    ("settled", "unverified", "compared"),
+    ("settled_through", "unverified", "compared"),
     [
         (0, 0, []),
         (5_000, 5_000, []),
@@ -649,9 +652,9 @@ def test_an_answer_is_asked_for_again_after_each_rebuild_and_only_the_first_is_n
     ],
 )
 def test_the_minute_worker_compares_what_a_rebuild_left_out_from_the_front_backwards(
-    settled: int, unverified: int, compared: list[tuple[int, int, int]]
+    settled_through: int, unverified: int, compared: list[tuple[int, int, int]]
 ) -> None:
-    state = EventState(EVENT, queue=9_000, settled=settled)
+    state = EventState(EVENT, queue=9_000, settled_through=settled_through)
     tables, copy = Tables(state), Copy()
     recovering(copy, tables)[0].keep(state, Upkeep(False, unverified), NOW)
     assert tables.ranges == [(first, last) for first, last, _ in compared]
@@ -704,7 +707,7 @@ def test_a_bit_stands_where_redis_puts_it(position: int, byte: int, value: int) 
 
 
 def test_an_account_starts_from_the_settled_figures_or_from_the_checkpoint() -> None:
-    state = EventState(EVENT, settled=10, settled_tokens=8, settled_completed=3,
+    state = EventState(EVENT, settled_through=10, settled_tokens=8, settled_completed=3,
                        settled_abandoned=2)  # fmt: skip
     rows = (token(9, NOW), token(11, NOW))
     found = account.of_snapshot(Snapshot(state, (), rows))

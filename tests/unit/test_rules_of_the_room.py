@@ -267,23 +267,23 @@ def ready(count: int) -> World:
 
 def test_a_turn_is_swept_in_the_second_after_its_last_one() -> None:
     world = ready(3)
-    assert world.room.sweep(EVENT).swept == 0
+    assert world.room.sweep(EVENT).expired_through == 0
     world.clock.now += 1
-    assert world.room.sweep(EVENT).swept == 3
+    assert world.room.sweep(EVENT).expired_through == 3
 
 
-@pytest.mark.parametrize(("steps", "swept"), [(1, 3), (2, 6), (50, 7)])
+@pytest.mark.parametrize(("steps", "expired_through"), [(1, 3), (2, 6), (50, 7)])
 def test_a_sweep_goes_step_by_step_and_leaves_the_rest_to_the_next_minute(
-    monkeypatch: pytest.MonkeyPatch, steps: int, swept: int
+    monkeypatch: pytest.MonkeyPatch, steps: int, expired_through: int
 ) -> None:
     monkeypatch.setattr(minute_worker, "SWEEP_STEP", 3)
     monkeypatch.setattr(minute_worker, "SWEEP_STEPS", steps)
     world = ready(7)
     world.clock.now += 1
     before = world.log.read(EVENT)
-    assert world.room.sweep(EVENT).swept == swept
+    assert world.room.sweep(EVENT).expired_through == expired_through
     after = world.log.read(EVENT)
-    assert (after.swept, after.expired) == (swept, swept)
+    assert (after.expired_through, after.expired) == (expired_through, expired_through)
     assert after.version == before.version, "it moves nothing"
 
 
@@ -292,11 +292,11 @@ def test_a_sweep_stays_below_what_the_audit_passed_and_what_is_served() -> None:
     world.visitors(3)
     world.serve(2)
     world.clock.now += 2000
-    assert world.room.sweep(EVENT).swept == 4, "the audit has not passed 5"
+    assert world.room.sweep(EVENT).expired_through == 4, "the audit has not passed 5"
     for _ in range(2):
         world.clock.now += 91
         world.room.audit(EVENT)
-    assert world.room.sweep(EVENT).swept == 6, "7 is not served"
+    assert world.room.sweep(EVENT).expired_through == 6, "7 is not served"
 
 
 def test_a_sweep_that_is_overtaken_goes_on_from_what_stands() -> None:
@@ -311,7 +311,7 @@ def test_a_sweep_that_is_overtaken_goes_on_from_what_stands() -> None:
 
     world.log.store.write = overtaken
     state = world.room.sweep(EVENT)
-    assert (state.swept, state.serving) == (4, 5)
+    assert (state.expired_through, state.serving) == (4, 5)
 
 
 def test_an_announced_write_whose_writer_died_is_overtaken_once() -> None:
@@ -329,14 +329,18 @@ def test_an_announced_write_whose_writer_died_is_overtaken_once() -> None:
 
 def test_the_audit_watches_a_range_once_there_is_one_and_closes_it_later() -> None:
     world = World()
-    assert world.room.audit(EVENT).watch_at == 0, "nothing to watch"
+    assert world.room.audit(EVENT).pending_since == 0, "nothing to watch"
     world.visitors(3)
     first = world.room.audit(EVENT)
-    assert (first.watch_queue, first.audited, first.watch_at) == (3, 0, int(world.clock.now))
+    assert (first.pending_through, first.reconciled_through, first.pending_since) == (
+        3,
+        0,
+        int(world.clock.now),
+    )
     world.clock.now += 90
-    assert world.room.audit(EVENT).audited == 0
+    assert world.room.audit(EVENT).reconciled_through == 0
     world.clock.now += 1
-    assert world.room.audit(EVENT).audited == 3
+    assert world.room.audit(EVENT).reconciled_through == 3
 
 
 # --- the worker of joins ----------------------------------------------------------------------

@@ -32,22 +32,29 @@ THROTTLED = {"ProvisionedThroughputExceededException", "ThrottlingException"}
 NUMBERS = (
     "generation",
     "queue",
-    "audited",
+    "reconciled_through",
     "holes",
-    "watch_queue",
-    "watch_at",
+    "pending_through",
+    "pending_since",
     "serving",
     "version",
-    "swept",
+    "expired_through",
     "expired",
-    "settled",
+    "settled_through",
     "settled_tokens",
     "settled_completed",
     "settled_abandoned",
     "lowering",
 )
 WRITTEN = tuple(name for name in NUMBERS if name not in ("generation", "queue", "lowering"))
-GUARDS = ("generation", "version", "swept", "audited", "watch_at", "settled")
+GUARDS = (
+    "generation",
+    "version",
+    "expired_through",
+    "reconciled_through",
+    "pending_since",
+    "settled_through",
+)
 
 
 class DynamoServingLog:

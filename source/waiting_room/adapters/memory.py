@@ -46,7 +46,7 @@ class _Copy:
 
     state: EventState
     served: list[Segment]
-    settled: int
+    settled_through: int
     tokens: int
     live: Counter[int]
     ended: dict[SessionStatus, int]
@@ -127,9 +127,9 @@ class MemoryCounters:
             return Admission(
                 copy.state.generation,
                 copy.state.serving,
-                copy.state.swept,
+                copy.state.expired_through,
                 serving.served_at(copy.served, position),
-                position in copy.taken or position <= copy.settled,
+                position in copy.taken or position <= copy.settled_through,
                 copy.state.version,
                 copy.state.lowering,
             )
@@ -177,9 +177,11 @@ class MemoryCounters:
                 self._writes()
                 step = [state.move] if state.move else []
                 copy.served = (
-                    serving.segments(moves, swept=state.swept)
+                    serving.segments(moves, expired_through=state.expired_through)
                     if moves
-                    else serving.segments(step, swept=0, version=had.version, start=copy.served)
+                    else serving.segments(
+                        step, expired_through=0, version=had.version, start=copy.served
+                    )
                 )
                 copy.note_first_move()
                 had = replace(had, version=state.version, serving=state.serving, move=state.move)
@@ -188,14 +190,20 @@ class MemoryCounters:
                 queue=max(had.queue, state.queue),
                 lowering=max(had.lowering, state.lowering),
             )
-            if state.swept > had.swept:
-                had = replace(had, swept=state.swept, expired=state.expired)
-            if state.audited > had.audited:
-                had = replace(had, audited=state.audited, holes=state.holes)
+            if state.expired_through > had.expired_through:
+                had = replace(had, expired_through=state.expired_through, expired=state.expired)
+            if state.reconciled_through > had.reconciled_through:
+                had = replace(had, reconciled_through=state.reconciled_through, holes=state.holes)
             if state.message_at > had.message_at:
                 had = replace(had, message=state.message, message_at=state.message_at)
-            holes = {hole for hole in copy.holes | set(state.known_holes) if hole > had.audited}
-            if had != copy.state or any(hole > had.audited for hole in state.known_holes):
+            holes = {
+                hole
+                for hole in copy.holes | set(state.known_holes)
+                if hole > had.reconciled_through
+            }
+            if had != copy.state or any(
+                hole > had.reconciled_through for hole in state.known_holes
+            ):
                 self._writes()
             copy.state, copy.holes = had, holes
 
@@ -205,7 +213,7 @@ class MemoryCounters:
             copy = self._current(event_id, generation)
             if copy is None:
                 return False
-            if position <= copy.settled:
+            if position <= copy.settled_through:
                 return True
             self._writes()
             if position not in copy.taken:
@@ -228,7 +236,7 @@ class MemoryCounters:
             copy = self._current(event_id, generation)
             if copy is None:
                 return False
-            if position > copy.settled and position not in copy.closed:
+            if position > copy.settled_through and position not in copy.closed:
                 copy.closed.add(position)
                 copy.ended[status] += 1
                 if expires_at in copy.live:
@@ -286,7 +294,7 @@ class MemoryCounters:
             self._turns.pop(state.event_id, None)
             del self._tickets[state.event_id]
             copy = self._new(state)
-            copy.settled, copy.unverified = tally.base, snapshot.unverified
+            copy.settled_through, copy.unverified = tally.base, snapshot.unverified
             copy.served = serving.of_snapshot(snapshot)
             copy.note_first_move()
             copy.tokens = tally.tokens
@@ -297,7 +305,7 @@ class MemoryCounters:
                 SessionStatus.COMPLETED: tally.completed,
                 SessionStatus.ABANDONED: tally.abandoned,
             }
-            copy.holes = {hole for hole in state.known_holes if hole > state.audited}
+            copy.holes = {hole for hole in state.known_holes if hole > state.reconciled_through}
             return True
 
     def checkpoint(self, event_id: str, now: int) -> Checkpoint:
@@ -311,7 +319,7 @@ class MemoryCounters:
                 for position in positions:
                     account.set_bit(bits, position)
             tally = TokenAccount(
-                base=copy.settled,
+                base=copy.settled_through,
                 taken=bytes(taken),
                 ended=bytes(ended),
                 live=tuple(sorted(copy.live.items())),
@@ -354,7 +362,7 @@ class MemoryCounters:
             old = [
                 part
                 for part in copy.served[:-LATEST_MOVES]
-                if part.last <= copy.state.swept and part.at < now - RATE_WINDOW
+                if part.last <= copy.state.expired_through and part.at < now - RATE_WINDOW
             ]
             if old:
                 self._writes()
@@ -641,7 +649,13 @@ class MemoryServingLog:
 
     def _standing(self, before: EventState) -> EventState:
         state = self._of(before.event_id, before.generation)
-        for name in ("version", "swept", "audited", "watch_at", "settled"):
+        for name in (
+            "version",
+            "expired_through",
+            "reconciled_through",
+            "pending_since",
+            "settled_through",
+        ):
             if getattr(state, name) != getattr(before, name):
                 raise Conflict
         return state

@@ -107,9 +107,11 @@ class RedisCounters:
     def admission(self, event_id: str, position: int) -> Admission:
         """What is known about one position."""
         answer = self._run("admission", event_id, [position])
-        generation, stands, swept, at, counted, version, lowering = answer
+        generation, stands, expired_through, at, counted, version, lowering = answer
         served_at = None if at < 0 else at
-        return Admission(generation, stands, swept, served_at, bool(counted), version, lowering)
+        return Admission(
+            generation, stands, expired_through, served_at, bool(counted), version, lowering
+        )
 
     def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
         """Note that this worker has these joins."""
@@ -130,7 +132,7 @@ class RedisCounters:
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
         """Bring the copy up to ``state``."""
         step = state.move
-        parts = _lines(serving.segments(moves, swept=state.swept))
+        parts = _lines(serving.segments(moves, expired_through=state.expired_through))
         self._run(
             "apply",
             state.event_id,
@@ -139,9 +141,9 @@ class RedisCounters:
                 state.version,
                 state.queue,
                 state.serving,
-                state.swept,
+                state.expired_through,
                 state.expired,
-                state.audited,
+                state.reconciled_through,
                 state.holes,
                 state.message,
                 repr(state.message_at),
@@ -197,11 +199,11 @@ class RedisCounters:
             "version": state.version,
             "queue": state.queue,
             "serving": state.serving,
-            "swept": state.swept,
+            "expired_through": state.expired_through,
             "expired": state.expired,
-            "audited": state.audited,
+            "reconciled_through": state.reconciled_through,
             "holes": state.holes,
-            "settled": tally.base,
+            "settled_through": tally.base,
             "unverified": snapshot.unverified,
             "lowering": state.lowering,
             "message": state.message,
@@ -225,7 +227,7 @@ class RedisCounters:
             *chain.from_iterable(fields.items()),
             *parts,
             *chain.from_iterable(tally.live),
-            *(hole for hole in state.known_holes if hole > state.audited),
+            *(hole for hole in state.known_holes if hole > state.reconciled_through),
         ]
         keys = self._rebuild_keys(state.event_id)
         return bool(self._run("restore", state.event_id, arguments, keys))

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- admission: what is known about one position.
 -- ARGV 1 position
--- result: generation serving swept served_at (-1: not served) counted (0 or 1) version lowering
+-- result: generation serving expired_through served_at (-1: not served) counted (0 or 1) version
+--         lowering
 if not alive() then return LOST end
 local position, at = tonumber(ARGV[1]), -1
 local segment = redis.call('ZRANGEBYSCORE', SERVED, position, '+inf', 'LIMIT', 0, 1)[1]
@@ -10,8 +11,8 @@ if segment then
   if tonumber(first) <= position then at = tonumber(reached) end
 end
 local counted = redis.call('GETBIT', TAKEN, position)
-if position <= number('settled') then counted = 1 end
+if position <= number('settled_through') then counted = 1 end
 return {
-  number('generation'), number('serving'), number('swept'), at, counted, number('version'),
-  number('lowering'),
+  number('generation'), number('serving'), number('expired_through'), at, counted,
+  number('version'), number('lowering'),
 }

@@ -16,7 +16,8 @@ end
 local function number(field) return tonumber(redis.call('HGET', STATE, field)) or 0 end
 local function holes() return number('holes') + redis.call('ZCARD', HOLES) end
 local function count_token(position, expires_at)
-  if position <= number('settled') or redis.call('SETBIT', TAKEN, position, 1) == 1 then return end
+  if position <= number('settled_through') then return end
+  if redis.call('SETBIT', TAKEN, position, 1) == 1 then return end
   redis.call('HINCRBY', STATE, 'tokens', 1)
   redis.call('HINCRBY', STATE, 'live', 1)
   redis.call('HINCRBY', LIVE_COUNT, expires_at, 1)
@@ -24,7 +25,8 @@ local function count_token(position, expires_at)
 end
 local function count_session(position, expires_at, field)
   count_token(position, expires_at)
-  if position <= number('settled') or redis.call('SETBIT', ENDED, position, 1) == 1 then return end
+  if position <= number('settled_through') then return end
+  if redis.call('SETBIT', ENDED, position, 1) == 1 then return end
   redis.call('HINCRBY', STATE, field, 1)
   if redis.call('HEXISTS', LIVE_COUNT, expires_at) == 1 then
     redis.call('HINCRBY', LIVE_COUNT, expires_at, -1)

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- apply: bring the copy up to a state of the event, never behind it.
--- ARGV 1 generation   2 version   3 queue   4 serving   5 swept   6 expired   7 audited   8 holes
---      9 message   10 message_at   11 move "previous:current:at" or ""   12 replace segments (0 or 1)
+-- ARGV 1 generation   2 version   3 queue   4 serving   5 expired_through   6 expired
+--      7 reconciled_through   8 holes   9 message   10 message_at
+--      11 move "previous:current:at" or ""   12 replace segments (0 or 1)
 --      13 version of an announced write that takes turns back
 --      14 number of segments   then segments "first:last:at"   then known holes
 -- result: 1 applied, 0 of an older generation; LOST when moves before this one are missing
@@ -44,19 +45,21 @@ if version > number('version') then
 end
 if tonumber(ARGV[13]) > number('lowering') then redis.call('HSET', STATE, 'lowering', ARGV[13]) end
 if tonumber(ARGV[3]) > number('queue') then redis.call('HSET', STATE, 'queue', ARGV[3]) end
-if tonumber(ARGV[5]) > number('swept') then
-  redis.call('HSET', STATE, 'swept', ARGV[5], 'expired', ARGV[6])
+if tonumber(ARGV[5]) > number('expired_through') then
+  redis.call('HSET', STATE, 'expired_through', ARGV[5], 'expired', ARGV[6])
 end
-if tonumber(ARGV[7]) > number('audited') then
-  redis.call('HSET', STATE, 'audited', ARGV[7], 'holes', ARGV[8])
+if tonumber(ARGV[7]) > number('reconciled_through') then
+  redis.call('HSET', STATE, 'reconciled_through', ARGV[7], 'holes', ARGV[8])
   redis.call('ZREMRANGEBYSCORE', HOLES, '-inf', ARGV[7])
 end
 local told = tonumber(redis.call('HGET', STATE, 'message_at')) or 0
 if tonumber(ARGV[10]) > told then
   redis.call('HSET', STATE, 'message', ARGV[9], 'message_at', ARGV[10])
 end
-local audited = number('audited')
+local reconciled_through = number('reconciled_through')
 for index = 15 + segments, #ARGV do
-  if tonumber(ARGV[index]) > audited then redis.call('ZADD', HOLES, ARGV[index], ARGV[index]) end
+  if tonumber(ARGV[index]) > reconciled_through then
+    redis.call('ZADD', HOLES, ARGV[index], ARGV[index])
+  end
 end
 return 1

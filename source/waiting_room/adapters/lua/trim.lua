@@ -11,9 +11,9 @@ for _, expires_at in ipairs(redis.call('ZRANGEBYSCORE', LIVE, '-inf', ARGV[1])) 
   redis.call('HDEL', LIVE_COUNT, expires_at)
   redis.call('ZREM', LIVE, expires_at)
 end
-local swept = redis.call('ZRANGEBYSCORE', SERVED, '-inf', number('swept'))
-for index = 1, math.min(#swept, redis.call('ZCARD', SERVED) - tonumber(ARGV[5])) do
-  local segment = swept[index]
+local segments = redis.call('ZRANGEBYSCORE', SERVED, '-inf', number('expired_through'))
+for index = 1, math.min(#segments, redis.call('ZCARD', SERVED) - tonumber(ARGV[5])) do
+  local segment = segments[index]
   local at = string.match(segment, ':(%d+)$')
   if tonumber(at) < tonumber(ARGV[2]) then redis.call('ZREM', SERVED, segment) end
 end
