@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from tests import servers
 from tests.stack import RealRoom
 
-SAVES = 100  # tries to write a snapshot, a tenth of a second apart
+PATIENCE = 30.0  # seconds until a server that does not do what it was told counts as broken
 NO_PORT = 1  # nobody listens there
 _tables_at: dict[str, dict[str, str]] = {}  # made once on each server: making tables takes long
 
@@ -61,6 +61,15 @@ def deliver_stream(real: RealRoom) -> None:
     real.new_room().publish_outcomes(list(real.outcomes.between(*span)))
 
 
+def wait_for_link(replica: Any) -> None:
+    """Wait until the client's server is in step with its primary; RuntimeError when it never is."""
+    deadline = time.monotonic() + PATIENCE
+    while replica.info("replication").get("master_link_status") != "up":
+        if time.monotonic() > deadline:
+            raise RuntimeError("the replica does not follow")
+        time.sleep(0.02)
+
+
 class CounterServers:
     """A primary on one port for good, and a replica; ``fail_over`` puts the replica there."""
 
@@ -87,15 +96,12 @@ class CounterServers:
         """Let the replica copy the primary; wait until it has."""
         replica = self.replica.client()
         replica.replicaof("127.0.0.1", self.primary.port)
-        deadline = time.monotonic() + 20
-        while replica.info("replication").get("master_link_status") != "up":
-            if time.monotonic() > deadline:
-                raise RuntimeError("the replica does not follow")
-            time.sleep(0.02)
+        wait_for_link(replica)
 
     def wait_for_copy(self) -> None:
-        """Wait until the replica has everything."""
-        self.client().execute_command("WAIT", 1, 5_000)
+        """Wait until the replica has everything; RuntimeError when it has not in four seconds."""
+        if self.client().execute_command("WAIT", 1, 4_000) < 1:  # the client waits for five
+            raise RuntimeError("the replica has no copy")
 
     def flush(self) -> None:
         """Empty it."""
@@ -109,13 +115,20 @@ class CounterServers:
         self.primary.start()
 
     def keep_snapshot(self) -> None:
-        """Write a snapshot to come back from later, once no replica's copy is being written."""
-        for _ in range(SAVES):
+        """Write a snapshot to come back from later, as soon as no other save runs.
+
+        The server refuses ``SAVE`` while a child process writes, for a replica or a ``BGSAVE``.
+        """
+        client = self.client()
+        deadline = time.monotonic() + PATIENCE
+        while True:
             try:
-                self.client().save()
+                client.save()
                 break
-            except ResponseError:
-                time.sleep(0.1)
+            except ResponseError as error:
+                if "in progress" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
         shutil.copy(self.primary.folder / "dump.rdb", self.primary.folder / "old.rdb")
 
     def restart_old(self, outage: float) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from tests import servers
 from tests.chaos import (
@@ -24,7 +25,7 @@ from tests.chaos import (
 )
 from tests.chaos.crowd import quick_claims
 from tests.chaos.faults import Faults, faulty_room
-from tests.chaos.places import CounterServers, counter_servers, room_at
+from tests.chaos.places import CounterServers, counter_servers, room_at, wait_for_link
 from tests.chaos.report import Result
 from waiting_room.errors import Unavailable
 from waiting_room.records import SessionStatus
@@ -105,6 +106,27 @@ def test_rotations_under_load_with_old_copies_of_the_keys(
     held(keys.run(tables_url, moto_url, valkey, rotations=1, seconds=1, seed=SEED, keep=60))
 
 
+def test_a_snapshot_is_kept_although_another_save_runs(counters: CounterServers) -> None:
+    client = counters.client()
+    for number in range(30):
+        client.set(f"key-{number}", 1)
+    counters.wait_for_copy()
+    client.config_set("rdb-key-save-delay", 20_000)  # microseconds that the child waits at each key
+    client.bgsave()
+    client.config_set("rdb-key-save-delay", 0)
+    client.set("written-during-the-save", 1)
+    assert client.info("persistence")["rdb_bgsave_in_progress"] == 1
+    counters.keep_snapshot()
+    counters.restart_old(0)
+    assert counters.client().exists("written-during-the-save") == 1
+
+
+def test_a_snapshot_that_cannot_be_written_is_an_error(counters: CounterServers) -> None:
+    (counters.primary.folder / "dump.rdb").mkdir()
+    with pytest.raises(ResponseError):
+        counters.keep_snapshot()
+
+
 # --- what the attacks broke ------------------------------------------------------------------
 
 
@@ -121,8 +143,7 @@ def test_a_primary_that_was_demoted_and_promoted_again_is_not_trusted(
     assert real.room.counts(real.event_id).serving == 4
     second.replicaof("NO", "ONE")  # with the first's run id in its copy, and serving 0
     first.replicaof("127.0.0.1", counters.replica.port)
-    while first.info("replication").get("master_link_status") != "up":
-        time.sleep(0.02)
+    wait_for_link(first)
     first.replicaof("NO", "ONE")
     assert real.new_room().counts(real.event_id).serving == 4
 
