@@ -2,8 +2,8 @@
 """Reading text that others wrote: strict JSON, whole numbers, and what an unreadable text raises.
 
 JSON is I-JSON (RFC 7493): UTF-8 without a byte order mark; each member once; texts without lone
-surrogates; numbers that a double can hold. Readers differ in the rest, and two that differ about
-one text are two rules.
+surrogates; numbers that a double can hold. No value is nested deeper than MAX_DEPTH. Readers differ
+in the rest, and two that differ about one text are two rules.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ UNREADABLE = (
 )  # fmt: skip
 MAX_EXACT = 2**53  # up to here every whole number is a float of its own
 MAX_DIGITS = 308  # of a whole number in JSON; the largest double has one more
+MAX_DEPTH = 500  # of objects and lists in each other; Python's own limit differs by its version
 LARGEST_DIGITS = 15  # of a whole number in a setting, a query or a header
 LARGEST = 10**LARGEST_DIGITS - 1
+# A bracket, or a text in quotes with all that is in it; one that does not end goes on to the end.
+BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)  # a name that may be repeated: no id looks like it
 
 
@@ -49,6 +52,8 @@ def json_value(source: str | bytes, what: str) -> Any:
     """
     try:
         text = source.decode("utf-8") if isinstance(source, bytes) else source
+        if _is_too_deep(text):
+            raise InvalidInput(f"{what} is not valid JSON")
         content = _DECODER.decode(text)
         _check(content, what)
     except UNREADABLE:
@@ -68,6 +73,21 @@ def read_whole(text: str, low: int, high: int) -> int | None:
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether a parsed value is a whole number; ``true`` is none."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_too_deep(text: str) -> bool:
+    """Whether brackets outside quotes open more than MAX_DEPTH levels; the rest is not judged."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for found in BRACKET.finditer(text):
+        if found[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif found[0] in "]}":
+            depth -= 1
+    return False
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

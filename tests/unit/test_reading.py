@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waiting_room.errors import InvalidInput
-from waiting_room.reading import MAX_DIGITS, json_object, json_value, read_whole
+from waiting_room.reading import MAX_DEPTH, MAX_DIGITS, json_object, json_value, read_whole
 
 VISITOR = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"
 
@@ -55,6 +55,24 @@ def test_what_is_refused_is_named(text: str, says: str) -> None:
 )  # fmt: skip
 def test_what_is_no_json_is_refused(text: str | bytes) -> None:
     assert refusal(text) == "the body is not valid JSON"
+
+
+@pytest.mark.parametrize(("opens", "closes"), [('{"a":', "}"), ("[", "]")])
+def test_a_text_is_nested_as_deeply_as_is_said(opens: str, closes: str) -> None:
+    """The limit does not depend on the version of Python, nor on how much stack is left."""
+
+    def nested(levels: int) -> str:
+        return '{"a":' + opens * (levels - 1) + "1" + closes * (levels - 1) + "}"
+
+    assert json_object(nested(MAX_DEPTH), "the body").keys() == {"a"}
+    assert refusal(nested(MAX_DEPTH + 1)) == "the body is not valid JSON"
+
+
+def test_brackets_in_texts_and_side_by_side_are_not_nested() -> None:
+    many = MAX_DEPTH + 1
+    quoted = {"a": "[" * many, "b": '\\"{' * many, "[" * many: "\\" * many + "["}
+    assert json_object(json.dumps(quoted), "the body") == quoted
+    assert json_object('{"a":[' + "{}," * many + "[]]}", "the body")["a"] == [*[{}] * many, []]
 
 
 def test_whole_numbers_may_be_spelled_as_fractions() -> None:
