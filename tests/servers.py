@@ -25,23 +25,36 @@ from infrastructure.resources import TABLES, Table
 
 ROOT = Path(__file__).resolve().parent.parent
 DYNAMODB_LOCAL = ROOT / ".venv" / "dynamodb-local" / "package" / "emulator"
+WORKERS = 16  # that do not share a port
+_given: set[int] = set()
 FAKE_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on.
+    """A loopback port that nobody listens on, given to nobody else in this run of the tests.
 
     Below those that the system hands to outgoing connections: one of them would take the port
-    before a slow server has started.
+    before a slow server has started. Each worker of the run has its own ports.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
     while True:
-        port = random.SystemRandom().randrange(10_000, 32_000)
+        port = random.SystemRandom().randrange(10_000 + worker, 32_000, WORKERS)
         with socket.socket() as sock:
             try:
                 sock.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        if port not in _given:
+            _given.add(port)
             return port
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A loopback port that refuses connections, and that nobody else can listen on meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # a socket that is bound and does not listen refuses
+        yield int(held.getsockname()[1])
 
 
 @contextmanager
@@ -98,9 +111,11 @@ class Valkey:
         while True:
             try:
                 client.ping()
+                if client.info("server")["process_id"] != self.pid:
+                    raise RuntimeError(f"another server has port {self.port}")
                 break
             except redis.RedisError:
-                if time.monotonic() > deadline:
+                if self._process.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
         client.close()

@@ -127,9 +127,10 @@ def test_a_used_row_keeps_no_token_and_leaves_by_itself(
 
 
 def test_a_table_that_does_not_answer_is_unavailable() -> None:
-    client = servers.aws_client("dynamodb", f"http://127.0.0.1:{servers.free_port()}", attempts=1)
-    store = DynamoCodes(client, "codes")
-    with pytest.raises(Unavailable):
-        store.save(a_code())
-    with pytest.raises(Unavailable):
-        store.redeem("x", "Sample", NOW)
+    with servers.closed_port() as port:
+        client = servers.aws_client("dynamodb", f"http://127.0.0.1:{port}", attempts=1)
+        store = DynamoCodes(client, "codes")
+        with pytest.raises(Unavailable):
+            store.save(a_code())
+        with pytest.raises(Unavailable):
+            store.redeem("x", "Sample", NOW)

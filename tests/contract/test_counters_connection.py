@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Valkey, free_port
+from tests.servers import Valkey
 from waiting_room.adapters.redis_counters import RedisCounters, connect
 from waiting_room.errors import CountersLost, Unavailable
 
@@ -51,7 +51,7 @@ def test_a_wrong_password_is_unavailable_and_nothing_of_it_is_told(tmp_path: Pat
 
 def test_a_server_that_takes_connections_and_says_nothing_is_given_up() -> None:
     silent = socket.socket()
-    silent.bind(("127.0.0.1", free_port()))
+    silent.bind(("127.0.0.1", 0))
     silent.listen()
     kept: list[socket.socket] = []
 

@@ -121,8 +121,9 @@ def test_dead_letters_that_are_not_taken_are_named(line: Line, url: str) -> None
     everything = frozenset(letter.message_id for letter in letters)
     nowhere = SqsJoins(line.sqs, line.joins, line.dead + "-gone")
     assert nowhere.bury(letters) == everything
-    away = servers.aws_client("sqs", f"http://127.0.0.1:{servers.free_port()}", attempts=1)
-    assert SqsJoins(away, line.joins, line.dead).bury(letters) == everything
+    with servers.closed_port() as port:
+        away = servers.aws_client("sqs", f"http://127.0.0.1:{port}", attempts=1)
+        assert SqsJoins(away, line.joins, line.dead).bury(letters) == everything
 
 
 def test_messages_come_again_after_the_seconds_that_they_are_told(line: Line) -> None:

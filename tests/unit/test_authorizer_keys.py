@@ -15,6 +15,7 @@ import pytest
 
 from tests import doors
 from tests.doors import RoomOverHttp, room_over_http, token
+from tests.servers import closed_port
 from tests.world import EVENT, START, Clock
 from waiting_room.adapters import https_json, https_jwks, kept
 from waiting_room.adapters.https_json import NotServed, get_json
@@ -219,11 +220,8 @@ def test_only_http_is_spoken(address: str) -> None:
 
 
 def test_nobody_listening_is_unavailable() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}/"
-    with pytest.raises(Unavailable):
-        get_json(address, 1000)
+    with closed_port() as port, pytest.raises(Unavailable):
+        get_json(f"http://127.0.0.1:{port}/", 1000)
 
 
 def test_what_the_room_refuses_is_told_apart_from_silence(room: RoomOverHttp) -> None:

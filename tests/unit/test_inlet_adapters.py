@@ -155,9 +155,12 @@ def test_tries_have_an_end(server: Server, api: PrivateApi) -> None:
 
 def test_no_connection_is_tried_again_even_for_an_increment() -> None:
     waits: list[float] = []
-    with urllib3.PoolManager(retries=False, timeout=0.3) as pool:
+    with (
+        servers.closed_port() as port,
+        urllib3.PoolManager(retries=False, timeout=0.3) as pool,
+    ):
         api = PrivateApi(
-            f"http://127.0.0.1:{servers.free_port()}/api", "eu-central-1", lambda: CREDENTIALS,
+            f"http://127.0.0.1:{port}/api", "eu-central-1", lambda: CREDENTIALS,
             pool, waits.append,
         )  # fmt: skip
         with pytest.raises(Unavailable, match="no connection"):
@@ -245,6 +248,7 @@ def test_the_alarm_is_read_from_cloudwatch(moto_url: str) -> None:
 
 
 def test_a_cloudwatch_that_does_not_answer_is_unavailable() -> None:
-    client = servers.aws_client("cloudwatch", f"http://127.0.0.1:{servers.free_port()}", 1)
-    with pytest.raises(Unavailable):
-        CloudWatchAlarm(client, "Slow")()
+    with servers.closed_port() as port:
+        client = servers.aws_client("cloudwatch", f"http://127.0.0.1:{port}", 1)
+        with pytest.raises(Unavailable):
+            CloudWatchAlarm(client, "Slow")()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.openid_world import Reply, serving
-from tests.servers import free_port
+from tests.servers import closed_port
 from waiting_room.adapters.room_http import LONGEST_ANSWER, HttpRoom
 from waiting_room.adapters.secrets_client import SecretsClient
 from waiting_room.errors import (
@@ -108,8 +108,8 @@ def test_a_lost_answer_is_asked_for_once_more() -> None:
 
 
 def test_a_room_that_is_not_there_is_unavailable() -> None:
-    with pytest.raises(Unavailable):
-        HttpRoom(f"http://127.0.0.1:{free_port()}", "Sample").access_token("req", None)
+    with closed_port() as port, pytest.raises(Unavailable):
+        HttpRoom(f"http://127.0.0.1:{port}", "Sample").access_token("req", None)
 
 
 class Store:

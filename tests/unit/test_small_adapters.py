@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.servers import free_port
+from tests.servers import closed_port
 from waiting_room.adapters import aws, https_json, private_api, redis_counters
 from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
 from waiting_room.adapters.dynamodb_inlet import DynamoInlet
@@ -368,9 +368,10 @@ def test_the_libraries_below_log_no_request(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_room_is_asked_twice_at_most_and_followed_nowhere() -> None:
-    room = HttpRoom(f"http://127.0.0.1:{free_port()}", EVENT)
-    with pytest.raises(Unavailable, match="did not answer"):
-        room.access_token("r", None)
+    with closed_port() as port:
+        room = HttpRoom(f"http://127.0.0.1:{port}", EVENT)
+        with pytest.raises(Unavailable, match="did not answer"):
+            room.access_token("r", None)
     kept = room._pool.connection_pool_kw
     assert (kept["timeout"].connect_timeout, kept["timeout"].read_timeout) == (2.0, 8.0)
     assert (kept["retries"].total, kept["retries"].redirect) == (1, 0)
