@@ -254,6 +254,18 @@ def test_a_failed_reset_is_repeated_without_harm(world: World) -> None:
     assert world.position(world.visitors(1)[0]) == 1
 
 
+def test_another_process_sees_a_reset_at_once_with_the_first_place_after_it(world: World) -> None:
+    before = world.visitors(1)[0]
+    other = world.new_room()
+    assert other.queue_number(EVENT, before).position == 1
+    world.room.reset_initial_state(EVENT)
+    world.clock.now += 0.1  # the other process still remembers the generation
+    after = world.visitors(1)[0]
+    assert other.queue_number(EVENT, after).position == 1
+    with pytest.raises(RoomWasReset):
+        other.queue_number(EVENT, before)
+
+
 def test_another_process_sees_a_reset_within_two_seconds(world: World) -> None:
     visitor = world.visitors(1)[0]
     other = world.new_room()
@@ -299,6 +311,12 @@ def test_events_tell_every_change_of_the_counter(world: World) -> None:
         ("serving_counter_changed",
          {"event_id": EVENT, "previous": 5, "current": 3, "reason": "operator"}),
     ]  # fmt: skip
+
+
+def test_a_call_that_does_not_move_the_counter_is_not_announced(world: World) -> None:
+    world.serve(-5)
+    assert world.log.read(EVENT).serving == 0
+    assert world.published == []
 
 
 def test_the_minute_report_carries_the_contracts_fields(world: World) -> None:
