@@ -11,7 +11,7 @@ VISITORS ?= 1000000
 USERS ?= 2000
 export PYTHONPATH := source:.
 
-.PHONY: help run invoke sites install test lint types check fuzz security chaos attack soak bench synth bootstrap deploy diff destroy wheel bundles load-test capacity capacity-check redrive many-pages mutants screenshots openapi lock clean
+.PHONY: help run broken invoke sites install test lint types check fuzz security chaos attack soak bench synth bootstrap deploy diff destroy wheel bundles load-test capacity capacity-check redrive many-pages mutants screenshots openapi lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,8 +80,8 @@ attack: install ## attack a running room of its own, 3 to 5 minutes (docs/securi
 redrive: .venv/local ## send dead joins again: make redrive (this machine) or REDRIVE="--stack WaitingRoom"
 	@$(BIN)/python -m deployment.redrive $(REDRIVE)
 
-broken: .venv/dev ## break each rule on purpose and show the test that notices
-	$(BIN)/python -m tests.broken_on_purpose
+broken: .venv/dev ## mutation tests: break each rule on purpose and check that a test fails
+	$(BIN)/python -m tests.mutations
 
 sites: .venv/local ## build the two static sites into build/sites
 	@$(BIN)/python -m deployment.sites

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +21,7 @@ from queue import Queue
 
 from tests.mutants.cover import Cover, measure
 from tests.mutants.draw import ROOT, Mutant, changed_lines, draw, mutated
+from tests.mutations.project import copy_project, run_tests
 
 BUILD = ROOT / "build" / "mutants"
 EQUIVALENT = Path(__file__).parent / "equivalent.toml"
@@ -75,7 +74,7 @@ def _run(left: list[Mutant], cover: Cover, book: Path) -> dict[str, Result]:
     folders: Queue[Path] = Queue()
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(AT_ONCE) as pool:
         for index in range(AT_ONCE):
-            folders.put(_copy(Path(name) / str(index)))
+            folders.put(copy_project(Path(name) / str(index)))
 
         def one(mutant: Mutant) -> Result:
             folder = folders.get()
@@ -95,18 +94,6 @@ def _run(left: list[Mutant], cover: Cover, book: Path) -> dict[str, Result]:
     return done
 
 
-def _copy(folder: Path) -> Path:
-    """The files of the project, without what git does not know."""
-    for file in _git("ls-files").splitlines():
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / file).exists():
-            shutil.copy2(ROOT / file, folder / file)
-    for name in (".venv", "node_modules"):
-        if (ROOT / name).exists():
-            (folder / name).symlink_to((ROOT / name).resolve())
-    return folder
-
-
 def _try(mutant: Mutant, tests: list[str], folder: Path) -> Result:
     old, new = changed_lines(mutant)
     start = time.monotonic()
@@ -122,28 +109,12 @@ def _try(mutant: Mutant, tests: list[str], folder: Path) -> Result:
     path.write_text(mutated(mutant), encoding="utf-8")
     (folder / "wanted.txt").write_text("\n".join(tests), encoding="utf-8")
     try:
-        # a group of its own, so that the servers of an endless test end with it
-        run = subprocess.Popen(
-            [
-                sys.executable, "-B", "-m", "pytest", "-x", "-q", "--tb=no",
-                "-p", "no:cacheprovider", "-p", "no:xdist", "@wanted.txt",
-            ],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": "source:."},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            said, _ = run.communicate(timeout=LONGEST)
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.communicate()
-            return ended(TIMED_OUT)
+        status, said = run_tests(folder, ("--tb=no", "@wanted.txt"), LONGEST)
     finally:
         path.write_text(whole, encoding="utf-8")
-    if run.returncode == 0:
+    if status is None:
+        return ended(TIMED_OUT)
+    if status == 0:
         return ended(SURVIVED)
     failed = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
     return ended(CAUGHT, failed[0].split(" ")[1] if failed else said[-300:])

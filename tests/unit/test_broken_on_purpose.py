@@ -3,14 +3,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from tests.broken_on_purpose import BREAKS, ROOT, Break
+from tests.mutations.breaks import Break
+from tests.mutations.catalogue import BREAKS
+from tests.mutations.project import ROOT
+from tests.mutations.targets import Project, TargetError
+
+PROJECT = Project(ROOT)
 
 
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.rule)
-def test_a_break_fits_its_file_and_names_tests_that_there_are(broken: Break) -> None:
-    assert broken.old in (ROOT / broken.file).read_text(encoding="utf-8")
+def test_a_break_finds_its_symbol_its_text_and_its_tests(broken: Break) -> None:
     assert broken.old != broken.new
-    for path in broken.tests.split():
-        assert (ROOT / path.partition("::")[0]).exists()
+    wrong = ""
+    try:
+        PROJECT.broken(broken.target, broken.old, broken.new)
+        PROJECT.tests(broken.tests)
+    except TargetError as error:
+        wrong = f"edit the entry {broken.rule!r} in tests/mutations/catalogue: {error}"
+    if wrong:
+        pytest.fail(wrong, pytrace=False)
+
+
+def test_each_rule_names_one_break() -> None:
+    assert [rule for rule, count in Counter(one.rule for one in BREAKS).items() if count > 1] == []

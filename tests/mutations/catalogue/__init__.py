@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The catalogue of deliberate breaks, by area."""
+
+from __future__ import annotations
+
+from tests.mutations.catalogue import admission, gate, line, operation, security, sites
+
+BREAKS = (
+    *line.BREAKS,
+    *admission.BREAKS,
+    *security.BREAKS,
+    *operation.BREAKS,
+    *sites.BREAKS,
+    *gate.BREAKS,
+)

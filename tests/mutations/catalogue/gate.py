@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Breaks of the gate."""
+
+from __future__ import annotations
+
+from tests.mutations.breaks import Break
+
+BREAKS = (
+    Break("gate: a preflight passes unchecked",
+          "Gate.check", "self._preflight(visit)\n", "Pass()\n", "unit/test_gate"),
+    Break("gate: any page hands over a token",
+          "Gate.enter", "if not is_sent_by(", "if False and not is_sent_by(", "unit/test_gate"),
+    Break("gate: a form without any header that tells its page",
+          "is_sent_by", 'origin_of(headers.get("referer", "")) in own | others', "True",
+          "unit/test_gate"),
+    Break("gate: a WebSocket outlives its session",
+          "WebSocket.run", "self._wait(self._until))", "asyncio.Event().wait())",
+          "test_gate_connections"),
+    Break("gate: the site reads on after the session",
+          "WebSocket._is_over", "if self._now() >= self._until:", "if False:",
+          "test_gate_connections"),
+    Break("gate: an excluded path in one reading only",
+          "is_protected", "if all(_fits(reading, rule) for reading in found)",
+          "if any(_fits(reading, rule) for reading in found)", "test_gate_paths"),
+    Break("gate: parameters of a path hide it",
+          "paths:STEPS", "    _without_parameters,\n", "", "test_gate_paths"),
+    Break("gate: an image of another site replaces the address to come back to",
+          "Gate._refuse", "if not page or not is_navigation(visit.headers):", "if not page:",
+          "unit/test_gate"),
+    Break("gate: a form without a session is dropped silently",
+          "Gate._refuse", 'if visit.method in ("GET", "HEAD"):\n            url =',
+          "if True:\n            url =", "unit/test_gate"),
+    Break("gate: an address that is too long leaves an older one",
+          "Gate._remember", "RETURN_FOR if kept else 0)]", "RETURN_FOR)] if kept else []",
+          "unit/test_gate"),
+    Break("gate: a browser that keeps no cookie is redirected without end",
+          "Gate._back", "if not isinstance(self._session(visit), Accepted) and not",
+          "if False and not", "unit/test_gate"),
+    Break("gate: a rule with a pattern opens the site",
+          "_is_rule", "is_plain(path) and not PATTERN.search(path)", "is_plain(path)",
+          "unit/test_gate"),
+    Break("gate: the waiting page does not tell its origin",
+          "sites:headers_of", "{**READABLE, **WITH_ORIGIN}", "READABLE", "test_sites_headers"),
+)  # fmt: skip
