@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks for things that must not be in a repository: ``python -m deployment.secrets_scan``.
 
-Every file that git tracks is read, but for lock files, which are full of hashes.
+Every file that `.gitignore` does not name is read, but for lock files, which are full of hashes.
+git itself is not needed: a copy of the project without its history is checked alike.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import re
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,23 +75,42 @@ def _is_name(value: str) -> bool:
     return all(re.fullmatch(r"[a-z]*|[A-Z]*|[A-Z][a-z]+|\d{1,10}", word) for word in words)
 
 
-def tracked() -> list[str]:
-    """The paths that git tracks."""
-    command = ["git", "ls-files", "-z"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)  # nosec B603
-    return [path for path in listed.stdout.decode().split("\0") if path]
+def ignored(root: Path) -> list[str]:
+    """The patterns of file and folder names in ``.gitignore``; ValueError for any other pattern."""
+    lines = (root / ".gitignore").read_text().splitlines()
+    patterns = [line.removesuffix("/") for line in lines if line and not line.startswith("#")]
+    for pattern in patterns:
+        if "/" in pattern or pattern.startswith("!"):
+            raise ValueError(f".gitignore: {pattern} is no pattern of a name")
+    return [".git", *patterns]
 
 
-def scan() -> list[Finding]:
-    """The findings in all tracked files."""
+def files(root: Path = ROOT) -> list[str]:
+    """The paths below ``root`` that git may track, sorted."""
+    patterns = ignored(root)
+
+    def kept(names: list[str]) -> list[str]:
+        return [name for name in names if not any(fnmatch(name, one) for one in patterns)]
+
+    found: list[str] = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = kept(folders)
+        found += [str((Path(folder) / name).relative_to(root)) for name in kept(names)]
+    return sorted(found)
+
+
+def scan(root: Path = ROOT) -> list[Finding]:
+    """The findings in all files."""
     found: list[Finding] = []
-    for path in tracked():
-        file = ROOT / path
-        if path.endswith(LOCKS) or not file.is_file():
+    for path in files(root):
+        if path.endswith(LOCKS):
             continue
         try:
-            found += look(path, file.read_text())
-        except UnicodeDecodeError:  # an image
+            found += look(path, (root / path).read_text())
+        except (
+            UnicodeDecodeError,
+            FileNotFoundError,
+        ):  # an image; a file removed meanwhile
             continue
     return found
 
@@ -99,7 +120,7 @@ def main() -> int:
     found = scan()
     for finding in found:
         print(finding)
-    print(f"secrets: {len(found)} found in {len(tracked())} tracked files")
+    print(f"secrets: {len(found)} found in {len(files())} files")
     return int(bool(found))
 
 

@@ -53,9 +53,9 @@ def code() -> Result:
 
 
 def secrets() -> Result:
-    """Secrets in what git tracks."""
+    """Secrets in the files of the project."""
     found = [str(one) for one in secrets_scan.scan()]
-    return Result("secrets", f"{len(found)} in {len(secrets_scan.tracked())} tracked files", found)
+    return Result("secrets", f"{len(found)} in {len(secrets_scan.files())} files", found)
 
 
 def pins() -> Result:

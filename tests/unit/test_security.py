@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from deployment import security
-from deployment.secrets_scan import ROOT, look, scan
+from deployment.secrets_scan import ROOT, files, look, scan
 from deployment.security import Result, node_result, pins, python_result, verdict
 
 UPPER = string.ascii_uppercase + string.digits
@@ -66,10 +66,26 @@ def test_what_only_sounds_like_a_secret_is_left_alone(line: str) -> None:
     assert not list(look("file", line))
 
 
-def test_no_secret_is_in_what_git_tracks() -> None:
-    if not (ROOT / ".git").exists():
-        pytest.skip("this copy of the project is no git checkout")
+def test_no_secret_is_in_the_files_of_the_project() -> None:
     assert [str(finding) for finding in scan()] == []
+    assert {"README.md", ".ci/run", "deployment/secrets_scan.py"} <= set(files())
+
+
+def test_all_files_are_read_but_those_that_git_ignores(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("# made by tools\nbuild/\n*.pyc\n")
+    key = "AK" + "IA" + "Q7" * 8
+    for path in ("a.txt", ".hidden", "deep/er/b.py", "build/c", "deep/build/d", "e.pyc", ".git/f"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(key)
+    (tmp_path / "image.png").write_bytes(b"\xff\xfe")
+    assert [one.path for one in scan(tmp_path)] == [".hidden", "a.txt", "deep/er/b.py"]
+
+
+@pytest.mark.parametrize("pattern", ["/build", "docs/*.tmp", "!kept"])
+def test_a_pattern_that_is_not_understood_is_an_error(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / ".gitignore").write_text(f"{pattern}\n")
+    with pytest.raises(ValueError, match="no pattern of a name"):
+        files(tmp_path)
 
 
 def test_every_dependency_is_pinned_with_a_hash() -> None:
