@@ -13,8 +13,8 @@ class Break:
     ``target`` names a class, function or constant of Python without its module, as in
     ``PositionAssigner.assign``; where the name is not unique, ``stem:name`` with the stem of the
     file. A script is named by its file: ``alive.lua``. ``tests`` names test files without folder
-    and suffix, with a blank between, each with an optional ``::test_name``. Where a file name is
-    not unique, any folder above the file comes before it: ``unit/test_recovery``.
+    and suffix, with a blank between, each with an optional ``::test_name``. Where the name of a
+    file is not unique, any folder above it comes before: ``unit/test_recovery``.
     """
 
     rule: str

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -39,12 +40,19 @@ class Project:
     def find(self, name: str) -> Target:
         """Find ``Class.method``, ``function``, ``CONSTANT``, ``stem:name`` or ``script.js``.
 
+        A folder before a stem or a script, ``workers/app:place``, is any above the file.
+
         Errors: ``TargetError`` unless there is exactly one.
         """
         if name.endswith(SCRIPTS):
             return Target(self._file(name, SHIPPED), slice(None))
-        stem, _, symbol = name.rpartition(":")
-        found = [one for one in self._symbols.get(symbol, []) if stem in ("", one.path.stem)]
+        hint, _, symbol = name.rpartition(":")
+        *folders, stem = hint.split("/")
+        found = [
+            one
+            for one in self._symbols.get(symbol, [])
+            if stem in ("", one.path.stem) and self._is_below(one.path, folders)
+        ]
         if not found:
             raise TargetError(
                 f"no Python file defines {name}: after a rename, give the new name in the entry"
@@ -53,7 +61,8 @@ class Project:
         if len(found) > 1:
             raise TargetError(
                 f"{name} is defined more than once: {self._list(one.path for one in found)}."
-                f" Name the file in the entry, as in {found[0].path.stem}:{symbol}"
+                f" Name the file in the entry, as in {found[0].path.stem}:{symbol}, and if need be"
+                " a folder above it"
             )
         return found[0]
 
@@ -63,7 +72,7 @@ class Project:
         Errors: ``TargetError`` unless ``old`` occurs exactly once in the target.
         """
         target = self.find(name)
-        lines = target.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = lines_of(target.path)
         text = "".join(lines[target.lines])
         if text.count(old) != 1:
             where = f"{name} ({target.path.relative_to(self._root)})"
@@ -85,8 +94,8 @@ class Project:
             file, colons, node = name.partition("::")
             path = self._file(f"{file}.py", TESTS)
             found.append(f"{path.relative_to(self._root).as_posix()}{colons}{node}")
-            text = path.read_text(encoding="utf-8")
-            if node and f"def {node.partition('[')[0]}(" not in text:
+            function = node.partition("[")[0].rpartition("::")[2]
+            if node and f"def {function}(" not in path.read_text(encoding="utf-8"):
                 raise TargetError(f"{file}.py has no test {node}: give its new name in the entry")
         return found
 
@@ -116,7 +125,7 @@ class Project:
             for path in self._files
             if path.name == last
             and path.relative_to(self._root).parts[0] in top
-            and set(folders) <= set(path.relative_to(self._root).parts)
+            and self._is_below(path, folders)
         ]
         if not found:
             raise TargetError(f"there is no file {name}: after a rename, give the new name")
@@ -127,8 +136,16 @@ class Project:
             )
         return found[0]
 
+    def _is_below(self, path: Path, folders: Iterable[str]) -> bool:
+        return set(folders) <= set(path.relative_to(self._root).parts[:-1])
+
     def _list(self, paths: Iterable[Path]) -> str:
         return ", ".join(path.relative_to(self._root).as_posix() for path in paths)
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the lines as Python counts them: they end at a line feed only, and keep it."""
+    return io.StringIO(path.read_text(encoding="utf-8")).readlines()
 
 
 def symbols(text: str) -> Iterator[tuple[str, slice]]:

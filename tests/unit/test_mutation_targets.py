@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutations.targets import Project, TargetError
+from tests.mutations.targets import Project, TargetError, lines_of
 
 QUEUE = """
 import functools
 
 LIMIT = 10
+PAGES = "a\x0cb\u2028c"
 NAMES: dict[str, int] = {
     "a": LIMIT,
 }
@@ -69,8 +70,7 @@ def project(tmp_path: Path) -> Project:
 
 def found(project: Project, name: str) -> str:
     target = project.find(name)
-    lines = target.path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return "".join(lines[target.lines])
+    return "".join(lines_of(target.path)[target.lines])
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,7 @@ def found(project: Project, name: str) -> str:
         ("Assigner.assign.decide", "        def decide():", "            return limit"),
         ("assign", "async def assign():", "    return 5 + 5"),
         ("other:size", "def size():", "    return 1"),
+        ("store/twin:size", "def size():", "    return 2"),
         ("MemoryLog", "class MemoryLog:", "    pass"),
         ("alive.lua", "return 1 == 1", "return 1 == 1"),
         ("two/view.js", "show(2);", "show(2);"),
@@ -109,6 +110,7 @@ def test_a_name_is_found_with_its_lines(project: Project, name: str, first: str,
         ("Assigner.place", "no Python file defines Assigner.place: after a rename, give the new"),
         ("assign.limit", "no Python file defines"),  # a local name is no symbol
         ("test_join", "no Python file defines"),  # tests are no target
+        ("room/twin:size", "no Python file defines room/twin:size"),
         ("queue:size", "no Python file defines queue:size"),
         ("size", r"more than once: source/room/other.py, source/store/twin.py.* other:size"),
         ("gone.lua", "no file gone.lua: after a rename, give the new name"),
