@@ -164,7 +164,12 @@ def running_room(folder: Path, **settings: str) -> Iterator[RunningRoom]:
         yield RunningRoom(endpoints_of(folder, process), folder, process)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
 
 
 def endpoints_of(folder: Path, process: subprocess.Popen[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ from infrastructure.resources import TABLES, Table
 
 ROOT = Path(__file__).resolve().parent.parent
 DYNAMODB_LOCAL = ROOT / ".venv" / "dynamodb-local" / "package" / "emulator"
+START_SECONDS = 60  # for one server; a loaded machine takes long to import things
 WORKERS = 16  # that do not share a port
 _given: set[int] = set()
 FAKE_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -59,14 +60,14 @@ def closed_port() -> Iterator[int]:
 
 @contextmanager
 def process(
-    *command: str, port: int, cwd: Path | None = None, seconds: float = 30
+    *command: str, port: int, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[Any]:
     """Start a server, wait until it listens, end it."""
     started = subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 0.5).close()
@@ -107,7 +108,7 @@ class Valkey:
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
         client = self.client()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 client.ping()

@@ -23,7 +23,7 @@ from deployment import wheel
 from tests import doors
 from tests.doors import RoomOverHttp, room_over_http, token
 from tests.gate_sites import ask, status
-from tests.servers import ROOT, free_port
+from tests.servers import ROOT, free_port, process
 from tests.world import EVENT, ISSUER
 from waiting_room.gate.entry import FORM
 
@@ -229,22 +229,9 @@ def served(where: Installed, room: RoomOverHttp, *command: str) -> Iterator[int]
     """The site on a server of that environment; gives the port."""
     port = free_port()
     chosen = [text.replace("PORT", str(port)) for text in command]
-    server = subprocess.Popen(
-        [str(where.python), "-m", *chosen], env=where.env(room), cwd=where.folder,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        for _ in range(200):
-            try:
-                ask(port, "GET", "/", {})
-                break
-            except OSError:
-                assert server.poll() is None
-                time.sleep(0.05)
+    words = (str(where.python), "-m", *chosen)
+    with process(*words, port=port, cwd=where.folder, env=where.env(room)):
         yield port
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 @pytest.mark.parametrize(
