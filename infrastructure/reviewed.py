@@ -98,13 +98,13 @@ REVIEWED = (
     ),
     Reviewed(
         r"AwsSolutions-SMG4",
-        r"Core/(Counters/Password|Public/Key)/Resource|OpenId/Client/Resource",
+        r"Core/(Counters/Password|Public/Key)/Resource|OpenId/OpenIdClientSecret/Resource",
         "Its other end (ElastiCache, CloudFront, the OpenID client) must change with it:"
         " docs/deploy.md says how.",
     ),
     Reviewed(
         r"AwsSolutions-SQS3",
-        r"Core/Workers/Unpublished/Resource|Inlet/Departures/Undelivered/Resource",
+        r"Core/Workers/EventDeadLetters/Resource|Inlet/ExitTopic/DeadLetters/Resource",
         "It is the end of the way for messages that were not delivered, with an alarm.",
     ),
 )

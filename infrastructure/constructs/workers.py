@@ -64,7 +64,7 @@ class Workers(Construct):
                 self._schedule(worker.name, schedule, made.target)
         self.unpublished = aws_sqs.Queue(
             self,
-            "Unpublished",
+            "EventDeadLetters",
             retention_period=Duration.days(14),
             encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,

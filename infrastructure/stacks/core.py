@@ -90,7 +90,7 @@ class CoreStack(Stack):
         self.bus = aws_events.EventBus(
             self, "Bus", event_bus_name=f"{config.stack_name}-WaitingRoomEventBus"
         )
-        self.joins = Joins(self, "Joins")
+        self.joins = Joins(self, "JoinQueue")
         surroundings = Surroundings(
             parts=self._parts(),
             settings=config.settings,

@@ -81,7 +81,7 @@ class InletStack(Stack):
             says="The inlet fails; its log says why. Nobody is let in by it meanwhile.",
         )
         if config.strategy == Strategy.MAX_SIZE:
-            departures = Departures(self, "Departures", inlet=inlet.target, alarms=alarms)
+            departures = Departures(self, "ExitTopic", inlet=inlet.target, alarms=alarms)
             CfnOutput(self, "InletTopicARN", value=departures.topic.topic_arn)
         if config.strategy == Strategy.AUTOMATIC:
             CfnOutput(self, "HealthURL", value=self._health(around, limits))

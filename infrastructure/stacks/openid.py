@@ -49,7 +49,7 @@ class OpenIdStack(Stack):
         tables = Tables(self, "Tables", tables=(CODES,), removal=core.habits.removal)
         secret = aws_secretsmanager.Secret(
             self,
-            "Client",
+            "OpenIdClientSecret",
             description="Secret of the waiting room's OpenID client",
             removal_policy=core.habits.removal,
             generate_secret_string=aws_secretsmanager.SecretStringGenerator(

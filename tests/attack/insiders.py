@@ -16,7 +16,7 @@ FAULT = "insiders"
 RESET = "/POST/reset_initial_state"
 FORBIDDEN = {
     "reset the line": ("execute-api:Invoke", RESET),
-    "write joins into the queue": ("sqs:SendMessage", "Joins"),
+    "write joins into the queue": ("sqs:SendMessage", "JoinQueue"),
     "read the signing keys": ("secretsmanager:GetSecretValue", "SigningKeys"),
     "replace the signing keys": ("secretsmanager:PutSecretValue", "SigningKeys"),
     "rotate the signing keys": ("execute-api:Invoke", "/POST/rotate_keys"),

@@ -15,7 +15,7 @@ from infrastructure.parameter_table import PAGE
 from infrastructure.permissions import ADMINISTRATORS, OPERATORS, STEERING
 from infrastructure.resources import ASSIGN, JOINS, TABLES, WORKERS
 from infrastructure.routes import load_app, routes_of
-from tests.synthesized import Assembly, Synthesized, headers_of
+from tests.synthesized import JOIN_QUEUE, Assembly, Synthesized, headers_of
 
 
 def routes(core: Synthesized, api: str) -> set[tuple[str, str]]:
@@ -71,8 +71,8 @@ def test_every_view_and_worker_has_its_grants() -> None:
 
 def test_the_queue_is_the_one_that_one_machine_makes(core: Synthesized) -> None:
     queues = core.of_type("AWS::SQS::Queue")
-    (joins,) = (one for name, one in queues.items() if name.startswith("JoinsQueue"))
-    (dead,) = (one for name, one in queues.items() if name.startswith("JoinsDeadLetters"))
+    (joins,) = (one for name, one in queues.items() if re.fullmatch(JOIN_QUEUE, name))
+    (dead,) = (one for name, one in queues.items() if name.startswith("JoinQueueDeadLetters"))
     assert joins["VisibilityTimeout"] == JOINS.visibility_timeout >= 6 * ASSIGN.timeout
     assert joins["MessageRetentionPeriod"] == JOINS.retention
     assert joins["RedrivePolicy"]["maxReceiveCount"] == JOINS.max_receive_count

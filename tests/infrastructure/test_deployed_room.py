@@ -104,7 +104,7 @@ class Visit:
     def assign(self) -> None:
         """Hand what is in the queue to the worker, as Lambda does."""
         sqs = aws_client("sqs", self.room.aws_url)
-        url = self.room.made[self.room.logical("AWS::SQS::Queue", "JoinsQueue")]["Ref"]
+        url = self.room.made[self.room.logical("AWS::SQS::Queue", "JoinQueue")]["Ref"]
         received = sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=10,

@@ -201,7 +201,7 @@ def test_departures_are_marked_by_the_max_size_inlet(room: LambdaRoom) -> None:
 
 
 def test_openid_logs_an_admitted_visitor_in(room: LambdaRoom) -> None:
-    secret = json.loads(room.deployment.secret("OpenId", "Client"))["client_secret"]
+    secret = json.loads(room.deployment.secret("OpenId", "OpenIdClientSecret"))["client_secret"]
     asked = {
         "client_id": room.event_id, "redirect_uri": CALLBACK, "response_type": "code",
         "scope": "openid", "state": "s", "nonce": "n",

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from infrastructure.reviewed import REVIEWED
-from tests.synthesized import Assembly, Reviewed, Synthesized, statements_text
+from tests.synthesized import JOIN_QUEUE, Assembly, Reviewed, Synthesized, statements_text
 
 SNAPSHOT = Path(__file__).with_name("permissions.txt")
 
@@ -97,7 +98,7 @@ def test_only_functions_that_read_the_counters_are_inside_the_vpc(core: Synthesi
 
 
 def test_nobody_but_the_api_and_the_redrive_may_write_joins(core: Synthesized) -> None:
-    (queue,) = (name for name in core.of_type("AWS::SQS::Queue") if name.startswith("JoinsQueue"))
+    (queue,) = (name for name in core.of_type("AWS::SQS::Queue") if re.fullmatch(JOIN_QUEUE, name))
     denied = [
         one
         for policy in core.of_type("AWS::SQS::QueuePolicy").values()
@@ -108,19 +109,19 @@ def test_nobody_but_the_api_and_the_redrive_may_write_joins(core: Synthesized) -
     assert statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
     assert statement["Principal"] == {"AWS": "*"}
     allowed = statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
-    roles = {one["Fn::GetAtt"][0][:9] for one in allowed}
-    assert roles == {"JoinsApiR", "JoinsRedr"}
+    roles = {one["Fn::GetAtt"][0][:13] for one in allowed}
+    assert roles == {"JoinQueueApiR", "JoinQueueRedr"}
     senders = {
         name
         for name, one in statements(core)
         if "sqs:SendMessage" in one["Action"] and queue in str(one["Resource"])
     }
-    assert {name[:9] for name in senders} == {"JoinsApiR", "JoinsRedr"}
+    assert {name[:13] for name in senders} == {"JoinQueueApiR", "JoinQueueRedr"}
 
 
 def test_the_worker_believes_the_redrive_role_of_its_stack(core: Synthesized) -> None:
     (role,) = (
-        name for name in core.of_type("AWS::IAM::Role") if name.startswith("JoinsRedriveRole")
+        name for name in core.of_type("AWS::IAM::Role") if name.startswith("JoinQueueRedriveRole")
     )
     told = {
         name
