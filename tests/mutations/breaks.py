@@ -14,7 +14,7 @@ class Break:
     ``PositionAssigner.assign``; where the name is not unique, ``stem:name`` with the stem of the
     file. A script is named by its file: ``alive.lua``. ``tests`` names test files without folder
     and suffix, with a blank between, each with an optional ``::test_name``. Where the name of a
-    file is not unique, any folder above it comes before: ``unit/test_recovery``.
+    file is not unique, the test name tells which, or any folder above: ``unit/test_recovery``.
     """
 
     rule: str

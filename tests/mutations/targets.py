@@ -87,16 +87,14 @@ class Project:
     def tests(self, names: str) -> list[str]:
         """Return pytest's arguments for ``test_room test_queue::test_name``, relative to the root.
 
-        Errors: ``TargetError`` unless each file exists exactly once below ``tests``.
+        Of several files of one name, the one with the named test is meant. Errors:
+        ``TargetError`` unless each file exists exactly once below ``tests``.
         """
         found = []
         for name in names.split():
             file, colons, node = name.partition("::")
-            path = self._file(f"{file}.py", TESTS)
+            path = self._file(f"{file}.py", TESTS, node.partition("[")[0].rpartition("::")[2])
             found.append(f"{path.relative_to(self._root).as_posix()}{colons}{node}")
-            function = node.partition("[")[0].rpartition("::")[2]
-            if node and f"def {function}(" not in path.read_text(encoding="utf-8"):
-                raise TargetError(f"{file}.py has no test {node}: give its new name in the entry")
         return found
 
     @cached_property
@@ -117,8 +115,11 @@ class Project:
                     found[name].append(Target(path, lines))
         return found
 
-    def _file(self, name: str, top: tuple[str, ...]) -> Path:
-        """Find a file by its name; a folder before it, ``unit/test_room.py``, is any above it."""
+    def _file(self, name: str, top: tuple[str, ...], function: str = "") -> Path:
+        """Find a file by its name; a folder before it, ``unit/test_room.py``, is any above it.
+
+        With ``function``, it is a Python file that defines this function.
+        """
         *folders, last = name.split("/")
         found = [
             path
@@ -129,6 +130,10 @@ class Project:
         ]
         if not found:
             raise TargetError(f"there is no file {name}: after a rename, give the new name")
+        if function:
+            found = [path for path in found if f"def {function}(" in path.read_text("utf-8")]
+        if not found:
+            raise TargetError(f"{name} has no test {function}: give its new name in the entry")
         if len(found) > 1:
             raise TargetError(
                 f"there is more than one {name}: {self._list(found)}."

@@ -157,10 +157,10 @@ def test_a_text_that_does_not_occur_once_is_an_error_that_tells_what_to_edit(
 
 
 def test_tests_are_found_by_file_name_in_any_folder(project: Project) -> None:
-    names = "unit/test_room::test_place races/test_room test_queue"
+    names = "test_room::test_place[1] races/test_room test_queue"
 
     assert project.tests(names) == [
-        "tests/unit/deep/test_room.py::test_place",
+        "tests/unit/deep/test_room.py::test_place[1]",
         "tests/races/test_room.py",
         "tests/unit/test_queue.py",
     ]
