@@ -38,11 +38,16 @@ help: ## this list
 	@mkdir -p $(@D) && cd $(@D) && $(CURDIR)/$(BIN)/npm pack --silent amplify-dynamodb-simulator@2.9.30 >/dev/null && tar xzf *.tgz && rm *.tgz
 	@cd $(@D) && echo "$(DYNAMODB_LOCAL_SHA256)  package/emulator/DynamoDBLocal.jar" | sha256sum --check --quiet && touch ready
 
+.venv/wheels/ready: .venv/dev requirements/wheel-oldest.txt requirements/wheel-newest.txt
+	@echo "· fetching what the wheel is tested with"
+	@rm -rf $(@D) && for age in oldest newest; do $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --dest $(@D)/$$age -r requirements/wheel-$$age.txt || exit 1; done
+	@touch $@
+
 node_modules/ready: .venv/dev package-lock.json
 	@echo "· fetching the CDK's command line"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent && touch $@
 
-install: .venv/dev .venv/dynamodb-local/ready ## install everything into .venv
+install: .venv/dev .venv/dynamodb-local/ready .venv/wheels/ready ## install everything into .venv
 
 run: .venv/local ## start the whole room on this machine and print its addresses
 	@$(BIN)/python -m deployment.local
@@ -138,6 +143,8 @@ lock: .venv/uv ## pin every dependency again
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/local.in -o requirements/local.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/mutants.in -o requirements/mutants.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/wheel-oldest.in -o requirements/wheel-oldest.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/wheel-newest.in -o requirements/wheel-newest.txt
 
 clean: ## remove what the other targets made
 	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules tests/sites_lint/node_modules tests/clients/node_modules .pytest_cache .mypy_cache .ruff_cache

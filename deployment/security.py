@@ -22,7 +22,12 @@ from deployment import secrets_scan
 ROOT = secrets_scan.ROOT
 BIN = Path(sys.executable).parent
 CODE = ("source", "infrastructure", "deployment")
-PYTHON_LOCKS = ("requirements/local.txt", "requirements/dev.txt")
+PYTHON_LOCKS = (
+    "requirements/local.txt",
+    "requirements/dev.txt",
+    "requirements/wheel-oldest.txt",
+    "requirements/wheel-newest.txt",
+)
 NODE_LOCKS = (
     "package-lock.json",
     "source/sites/package-lock.json",

@@ -23,7 +23,7 @@ from deployment import wheel
 from tests import doors
 from tests.doors import RoomOverHttp, room_over_http, token
 from tests.gate_sites import ask, status
-from tests.servers import ROOT, free_port, process
+from tests.servers import ROOT, free_port, in_ci, process
 from tests.world import EVENT, ISSUER
 from waiting_room.gate.entry import FORM
 
@@ -112,8 +112,14 @@ class Installed:
         return self.folder / "env" / "bin" / "python"
 
 
-def install(folder: Path, built: Path, *requirements: str) -> Installed:
-    """Install the wheel with its extras and more."""
+def install(folder: Path, built: Path, age: str, *requirements: str) -> Installed:
+    """Install the wheel with its extras and more, from the oldest or the newest kept wheels."""
+    kept = ROOT / ".venv" / "wheels" / age
+    if not kept.exists():
+        missing = "the wheels that this is tested with are not here: run `make install`"
+        if in_ci():
+            pytest.fail(missing)
+        pytest.skip(missing)
 
     def run(*command: str) -> None:
         done = subprocess.run(
@@ -123,7 +129,8 @@ def install(folder: Path, built: Path, *requirements: str) -> Installed:
 
     run("venv", "--quiet", "--python", sys.executable, "env")
     extras = f"virtual-waiting-room[gate,authorizer] @ {built.as_uri()}"
-    run("pip", "install", "--quiet", "--python", "env/bin/python", extras, *requirements)
+    offline = ("--offline", "--no-index", "--find-links", str(kept))
+    run("pip", "install", "--quiet", *offline, "--python", "env/bin/python", extras, *requirements)
     (folder / "site_of_the_test.py").write_text(SITE)
     return Installed(folder)
 
@@ -135,7 +142,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def newest(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return install(tmp_path_factory.mktemp("newest"), built, "gunicorn", "uvicorn")
+    return install(tmp_path_factory.mktemp("newest"), built, "newest", "gunicorn", "uvicorn")
 
 
 def names(built: Path) -> set[str]:
@@ -188,7 +195,7 @@ def test_the_oldest_and_the_newest_dependencies_check_tokens(
         "forged": [403, 403, "Deny"],
     }  # fmt: skip
     found = {}
-    for where in (install(tmp_path, built, *OLDEST), newest):
+    for where in (install(tmp_path, built, "oldest", *OLDEST), newest):
         with room_over_http() as room:
             room.publish(doors.keys())
             done = subprocess.run(
