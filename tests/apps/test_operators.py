@@ -213,7 +213,9 @@ def test_a_key_that_cannot_be_meant_is_refused_by_name_and_nothing_changes(
 def test_a_second_change_of_the_keys_is_told_when_to_come_again(world: World) -> None:
     published = world.public_keys.load()
     now = int(world.clock.now)
-    other = published.announced(world.keys.load(), now, starts=now, ticket="other", until=now + 90)
+    other = published.announced(
+        world.keys.load(), now, starts=now, lease_id="other", lease_until=now + 90
+    )
     world.public_keys.store.save(other, published)
     busy = tell("/rotate_keys", {})
     assert (busy.status, busy.headers["retry-after"]) == (409, "90")
