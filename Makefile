@@ -59,7 +59,7 @@ test: install ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 inlet-plots: .venv/dev ## play the automatic inlet, write the table and plots of docs/inlets.md
-	$(BIN)/python -m deployment.inlet_plots
+	$(BIN)/python -m deployment.inlet_simulation.plots
 
 lint: .venv/dev ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -71,7 +71,7 @@ fuzz: install ## generated requests and texts against every API and parser, five
 	$(BIN)/python -m tests.fuzz
 
 security: .venv/dev ## look for holes: code, secrets, pins, advisories of what is installed
-	$(BIN)/python -m deployment.security
+	$(BIN)/python -m deployment.checks.security
 
 chaos: install ## attack a room on real servers, for minutes, with three fresh seeds; write docs/reliability.md (CHAOS_SEEDS=5; CHAOS_SEED repeats one)
 	$(BIN)/python -m tests.chaos
@@ -89,13 +89,13 @@ broken: .venv/dev ## mutation tests: break each rule on purpose and check that a
 	$(BIN)/python -m tests.mutations
 
 sites: .venv/local ## build the two static sites into build/sites
-	@$(BIN)/python -m deployment.sites
+	@$(BIN)/python -m infrastructure.assets.sites
 
 wheel: .venv/local ## build the Python package of the gate and the authorizer into build/wheel
-	@$(BIN)/python -m deployment.wheel
+	@$(BIN)/python -m deployment.release.wheel
 
 bundles: .venv/local ## build the Lambda bundles (BUNDLE_COMPILER=python3.14 adds bytecode)
-	@$(BIN)/python -m deployment.bundle
+	@$(BIN)/python -m infrastructure.assets.bundle
 
 synth: node_modules/ready ## write the CloudFormation templates to cdk.out (CDK_ARGS="-c EventId=Sale" sets parameters)
 	$(CDK) synth --quiet $(CDK_ARGS)

@@ -21,11 +21,11 @@ from typing import Any
 from botocore.session import Session
 
 from deployment.local import config
-from waiting_room.adapters.sqs_joins import COUNT
-from waiting_room.errors import InvalidInput
-from waiting_room.messages import FIRST_ID, FIRST_SENT, REASON, first_id_and_time
-from waiting_room.queue import read_join
-from waiting_room.reading import UNREADABLE
+from waiting_room.adapters.join_queue import COUNT
+from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.joins import read_join
+from waiting_room.domain.parsing import UNREADABLE
+from waiting_room.runtime.lambda_events import FIRST_ID, FIRST_SENT, REASON, first_id_and_time
 
 BATCH = 10  # messages of one request, SQS's limit
 HELD = 60  # seconds that a message which was looked at stays out of the others' sight

@@ -12,9 +12,12 @@ from typing import Any
 
 from aws_cdk import App, Aws, Stack
 
-from deployment.bundle import BundleError
-from deployment.sites import SitesError
-from infrastructure.companions import (
+from infrastructure.assets.bundle import BundleError
+from infrastructure.assets.sites import SitesError
+from infrastructure.constructs.api.rest_api import Limits
+from infrastructure.constructs.compute.function import Habits
+from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.optional_stacks import (
     AUTHORIZER,
     CORE,
     INLET,
@@ -30,10 +33,7 @@ from infrastructure.companions import (
     SampleConfig,
     StacksConfig,
 )
-from infrastructure.config import CoreConfig
-from infrastructure.constructs.function import Habits
-from infrastructure.constructs.rest_api import Limits
-from infrastructure.parameters import ParameterError, refuse_unknown
+from infrastructure.parameters.parameter import ParameterError, refuse_unknown
 from infrastructure.stacks.authorizer import AuthorizerStack
 from infrastructure.stacks.core import CoreStack
 from infrastructure.stacks.inlet import InletStack

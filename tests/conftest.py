@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
-from tests import servers
-from tests.running import FAST, RunningRoom, running_room
+from tests.support import servers
+from tests.support.local_stack import FAST, RunningRoom, running_room
 
 # How long an example takes says how busy the machine is, not whether the rule holds.
 # In CI every property draws the same examples, so that a run fails because of a change alone.

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deployment.arrivals import CURVES
 from deployment.capacity import plots, report
 from deployment.capacity.plan import Plan
 from deployment.capacity.study import as_json, study
+from deployment.visitor_model.arrivals import CURVES
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "capacity"

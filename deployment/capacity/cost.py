@@ -9,7 +9,7 @@ from deployment.capacity.quotas import Assumptions, Quotas
 from deployment.capacity.simulation import API_MEMORY
 from deployment.capacity.topology import Topology
 from deployment.capacity.usage import Usage
-from infrastructure.resources import REPORT, SWEEP
+from infrastructure.blueprint.resources import REPORT, SWEEP
 
 MILLION = 1e6
 LONG_POLLS_PER_HOUR = 180  # of one poller of an empty queue: twenty seconds each

@@ -13,7 +13,7 @@ from deployment.capacity.plan import Limits
 from deployment.capacity.quotas import Assumptions, Quotas
 from deployment.capacity.simulation import API_MEMORY, CALLS_PER_CONCURRENCY, Outcome
 from deployment.capacity.usage import flow_of, tokens_per_second
-from waiting_room.adapters.dynamodb_items import SHARDS
+from waiting_room.adapters.dynamodb.items import SHARDS
 
 FIRST_SECONDS = 2
 

@@ -2,7 +2,7 @@
 """What an operation costs: counts and units as measured, durations as they would be on AWS.
 
 The counts come from ``operations.json``, which ``tests/benchmarks/operation_costs.py`` writes and
-``tests/races/test_operation_costs.py`` holds to the code. Times are in milliseconds.
+``tests/integration/test_operation_costs.py`` holds to the code. Times are in milliseconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployment.capacity.quotas import Assumptions
-from waiting_room.adapters.dynamodb_items import INSERT_BATCH, WIDE
+from waiting_room.adapters.dynamodb.items import INSERT_BATCH, WIDE
 
 FILE = Path(__file__).with_name("operations.json")
 FULL_CORE = 1769  # MB at which Lambda gives a function one whole processor

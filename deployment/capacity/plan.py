@@ -6,11 +6,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from deployment.arrivals import CURVES, peak_per_second
 from deployment.capacity.quotas import Assumptions, Quotas
-from infrastructure.config import CoreConfig
-from infrastructure.resources import ASSIGN
-from waiting_room.adapters.dynamodb_items import SHARDS
+from deployment.visitor_model.arrivals import CURVES, peak_per_second
+from infrastructure.blueprint.resources import ASSIGN
+from infrastructure.parameters.core import CoreConfig
+from waiting_room.adapters.dynamodb.items import SHARDS
 
 REQUESTS_PER_JOIN = 2.5  # API requests at the peak: the join, one to two questions for the number
 HEADROOM = 1.25  # what is raised is raised to this much more than the peak

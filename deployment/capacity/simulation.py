@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from deployment.arrivals import CURVES, arrival_times
 from deployment.capacity.operations import Operations
 from deployment.capacity.parts import TICK, Bucket, Calendar, Environments, Ids, Line, Times
 from deployment.capacity.plan import Limits, Plan
 from deployment.capacity.quotas import Assumptions
 from deployment.capacity.workers import Workers
-from deployment.polling import (
+from deployment.visitor_model.arrivals import CURVES, arrival_times
+from deployment.visitor_model.polling import (
     AFTER_STEP,
     RETRY_SPREAD,
     SPREAD,
@@ -30,7 +30,7 @@ from deployment.polling import (
     next_poll,
     retry_after,
 )
-from waiting_room.settings import SHORTEST_RATE
+from waiting_room.domain.room_settings import SHORTEST_RATE
 
 API_MEMORY = 1024  # MB of each function of the public API
 EDGE_SECONDS = 1.0  # an answer of /status may be this old

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from waiting_room.metrics import gauges
-from waiting_room.records import Counts
+from waiting_room.domain.bus_metrics import gauges
+from waiting_room.domain.records import Counts
 
 METRICS = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # the report function's own metrics
 

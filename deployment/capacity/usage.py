@@ -12,7 +12,7 @@ from deployment.capacity.operations import Operation, Operations
 from deployment.capacity.parts import Times
 from deployment.capacity.quotas import Assumptions
 from deployment.capacity.simulation import API_MEMORY, EDGE_SECONDS, Outcome, edge_polls
-from infrastructure.resources import PUBLISH, REPORT, SWEEP
+from infrastructure.blueprint.resources import PUBLISH, REPORT, SWEEP
 
 THEIR_POLL = 5.0  # seconds between the polls of a page of the AWS solution
 THEIR_POLL_REQUESTS = 2  # serving_num and waiting_num

@@ -11,7 +11,7 @@ from deployment.capacity.operations import Operations
 from deployment.capacity.parts import TICK, Line, Times, Writes
 from deployment.capacity.plan import Limits
 from deployment.capacity.quotas import Assumptions
-from infrastructure.resources import ASSIGN, JOINS
+from infrastructure.blueprint.resources import ASSIGN, JOINS
 
 READ = 10  # messages of one read of the queue
 

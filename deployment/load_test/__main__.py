@@ -16,7 +16,6 @@ from pathlib import Path
 
 from locust import __version__ as locust_version  # before all that opens sockets: it patches them
 
-from deployment.arrivals import CURVES
 from deployment.capacity.report import fill
 from deployment.load_test import engine, report
 from deployment.load_test.checks import check
@@ -24,6 +23,7 @@ from deployment.load_test.operator import Operator
 from deployment.load_test.record import Asked, Done
 from deployment.load_test.tables import count_rows
 from deployment.load_test.target import Target, TargetError, of_options, of_this_machine
+from deployment.visitor_model.arrivals import CURVES
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "load-test"

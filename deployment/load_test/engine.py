@@ -13,12 +13,12 @@ import gevent
 from locust import LoadTestShape
 from locust.env import Environment
 
-from deployment.arrivals import CURVES, arrival_times
 from deployment.load_test.operator import Admission, Operator
 from deployment.load_test.processor import seconds_by_part
 from deployment.load_test.record import Asked, Done, percentile
 from deployment.load_test.target import Target
 from deployment.load_test.visitor import Crowd, Visitor
+from deployment.visitor_model.arrivals import CURVES, arrival_times
 
 PROGRESS = 2.0  # seconds between two lines of progress
 

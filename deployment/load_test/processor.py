@@ -10,8 +10,12 @@ import os
 from pathlib import Path
 
 PROC = Path("/proc")
-PARTS = {"deployment.local.aws": "AWS emulator", "deployment.local.gateway": "gateway and edge",
-         "deployment.local.workers": "workers", "valkey": "Valkey"}  # fmt: skip
+PARTS = {
+    "deployment.local.moto.server": "AWS emulator",
+    "deployment.local.gateway.server": "gateway and edge",
+    "deployment.local.workers.runner": "workers",
+    "valkey": "Valkey",
+}
 
 
 def seconds_by_part(parent: int) -> dict[str, float]:

@@ -10,8 +10,8 @@ from botocore.session import Session
 from deployment.load_test.checks import Rows
 from deployment.load_test.target import Target
 from deployment.local.config import PREFIX
-from infrastructure.resources import POSITIONS, TOKENS
-from waiting_room.records import OutcomeKind
+from infrastructure.blueprint.resources import POSITIONS, TOKENS
+from waiting_room.domain.records import OutcomeKind
 
 
 def count_rows(target: Target, generation: int) -> Rows:

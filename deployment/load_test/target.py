@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from waiting_room.reading import UNREADABLE
+from waiting_room.domain.parsing import UNREADABLE
 
 NAMES = ("public_api", "private_api", "store_api", "event_id", "region", "aws_endpoint_url")
 

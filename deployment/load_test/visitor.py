@@ -17,7 +17,7 @@ from locust.exception import StopUser
 from deployment.load_test.record import Record, Visit
 from deployment.load_test.record import Request as Made
 from deployment.load_test.target import Target
-from deployment.polling import RETRY_SPREAD, ask_after, next_poll, retry_after, spread
+from deployment.visitor_model.polling import RETRY_SPREAD, ask_after, next_poll, retry_after, spread
 
 MOST_TRIES = 40  # of one request that fails; then the visitor goes home
 JSON = {"Content-Type": "application/json"}

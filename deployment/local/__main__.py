@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from deployment.local import config
-from deployment.local.stack import ROOT, AlreadyRunning, Stack, StackError
+from deployment.local.room import ROOT, AlreadyRunning, Stack, StackError
 
 LABELS = (
     ("Waiting page", "waiting_room_url"),

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from infrastructure.brand import BrandError, checked_brand
-from infrastructure.openid_resources import CODES
-from infrastructure.resources import MAX_ROTATION_DAYS, TABLES
-from waiting_room.authorizer_settings import AuthorizerSettings
-from waiting_room.errors import InvalidInput
-from waiting_room.inlet_settings import InletSettings
-from waiting_room.oidc_settings import OpenIdSettings
-from waiting_room.reading import json_object, read_whole
-from waiting_room.settings import Settings, SettingsError, check_address
+from infrastructure.blueprint.brand import BrandError, checked_brand
+from infrastructure.blueprint.openid_resources import CODES
+from infrastructure.blueprint.resources import MAX_ROTATION_DAYS, TABLES
+from waiting_room.authorizer.settings import AuthorizerSettings
+from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.parsing import json_object, read_whole
+from waiting_room.domain.room_settings import Settings, SettingsError, check_address
+from waiting_room.inlet.settings import InletSettings
+from waiting_room.openid.settings import OpenIdSettings
 
 STAGE = "api"
 PREFIX = "waiting-room"  # of the names of tables, queues and so on

@@ -12,8 +12,8 @@ import os
 import sys
 
 from deployment.local import config
-from deployment.local.stack import HANDLERS, ROOT
-from infrastructure.resources import WORKERS
+from deployment.local.room import HANDLERS, ROOT
+from infrastructure.blueprint.resources import WORKERS
 
 
 def main(name: str, payload: str = "") -> int:
@@ -33,7 +33,7 @@ def main(name: str, payload: str = "") -> int:
     except OSError:
         print("No room is running here: start one with `make run`.", file=sys.stderr)
         return 1
-    from workers import app
+    from apps.workers import app
 
     answer = getattr(app, name)(event, None)
     print(json.dumps(answer))

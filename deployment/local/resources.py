@@ -11,8 +11,8 @@ from typing import Any
 from botocore.session import Session
 
 from deployment.local import config
-from infrastructure.openid_resources import CODES
-from infrastructure.resources import EVENT_SOURCE, JOINS, TABLES, Table
+from infrastructure.blueprint.openid_resources import CODES
+from infrastructure.blueprint.resources import EVENT_SOURCE, JOINS, TABLES, Table
 
 
 def make(env: MutableMapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from infrastructure.constructs.function import Habits, RoomFunction
+from infrastructure.constructs.compute.function import Habits, RoomFunction
 
 TIMEOUT, MEMORY = 15, 512  # it asks the edge twice at most, five seconds each
 

@@ -8,31 +8,25 @@ from typing import Any
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_secretsmanager
 from constructs import Construct
 
-from infrastructure.config import CoreConfig
-from infrastructure.constructs.api_log_role import ApiLogRole
-from infrastructure.constructs.apis import PrivateApi, PublicApi
-from infrastructure.constructs.counters import Counters
-from infrastructure.constructs.edge import Edge
-from infrastructure.constructs.function import Habits
-from infrastructure.constructs.joins import Joins
+from infrastructure.blueprint.permissions import Part
+from infrastructure.blueprint.resources import CACHE_RULES, POSITIONS, SERVING_LOG, TABLES, TOKENS
+from infrastructure.constructs.api.api_log_role import ApiLogRole
+from infrastructure.constructs.api.apis import PrivateApi, PublicApi
+from infrastructure.constructs.api.join_queue import Joins
+from infrastructure.constructs.api.operator_access import Operators
+from infrastructure.constructs.api.rest_api import Limits
+from infrastructure.constructs.compute.function import Habits
+from infrastructure.constructs.compute.function_context import Located, Surroundings
+from infrastructure.constructs.compute.workers import Workers
+from infrastructure.constructs.data.counters import Counters
+from infrastructure.constructs.data.network import Network
+from infrastructure.constructs.data.tables import Tables
+from infrastructure.constructs.edge.distribution import Edge
+from infrastructure.constructs.edge.waf import PerAddress, Protection
+from infrastructure.constructs.monitoring.monitored_resources import Watched
+from infrastructure.constructs.monitoring.room_alarms import Operations
 from infrastructure.constructs.names import inlet_role_name
-from infrastructure.constructs.network import Network
-from infrastructure.constructs.operations import Operations
-from infrastructure.constructs.operators import Operators
-from infrastructure.constructs.protection import PerAddress, Protection
-from infrastructure.constructs.rest_api import Limits
-from infrastructure.constructs.surroundings import Located, Surroundings
-from infrastructure.constructs.tables import Tables
-from infrastructure.constructs.watched import Watched
-from infrastructure.constructs.workers import Workers
-from infrastructure.permissions import Part
-from infrastructure.resources import (
-    CACHE_RULES,
-    POSITIONS,
-    SERVING_LOG,
-    TABLES,
-    TOKENS,
-)
+from infrastructure.parameters.core import CoreConfig
 
 
 class CoreStack(Stack):

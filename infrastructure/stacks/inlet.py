@@ -8,21 +8,21 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack, aws_events, aws_events_targets, aws_iam
 from constructs import Construct
 
-from infrastructure.companions import InletConfig
-from infrastructure.constructs import figures
-from infrastructure.constructs.alarms import Alarms
-from infrastructure.constructs.app_functions import AppFunctions
-from infrastructure.constructs.departures import Departures
-from infrastructure.constructs.function import RoomFunction
+from infrastructure.blueprint.inlet_resources import INLETS, PRIVATE_ROUTES
+from infrastructure.blueprint.permissions import HEALTH, INLET, Part
+from infrastructure.blueprint.resources import SERVING_LOG
+from infrastructure.blueprint.routes import load_app, routes_of
+from infrastructure.constructs.api.rest_api import Limits, RoomApi
+from infrastructure.constructs.compute.app_functions import AppFunctions
+from infrastructure.constructs.compute.exit_topic import Departures
+from infrastructure.constructs.compute.function import RoomFunction
+from infrastructure.constructs.compute.function_context import Located, Surroundings
+from infrastructure.constructs.monitoring import metrics
+from infrastructure.constructs.monitoring.alarms import Alarms
 from infrastructure.constructs.names import inlet_role_name
-from infrastructure.constructs.rest_api import Limits, RoomApi
-from infrastructure.constructs.surroundings import Located, Surroundings
-from infrastructure.inlet_resources import INLETS, PRIVATE_ROUTES
-from infrastructure.permissions import HEALTH, INLET, Part
-from infrastructure.resources import SERVING_LOG
-from infrastructure.routes import load_app, routes_of
+from infrastructure.parameters.optional_stacks import InletConfig
 from infrastructure.stacks.core import CoreStack
-from waiting_room.inlet import Strategy
+from waiting_room.inlet.strategies import Strategy
 
 
 class InletStack(Stack):
@@ -74,7 +74,7 @@ class InletStack(Stack):
         alarms = Alarms(self, "Alarms", topic=core.alarm_topic)
         alarms.add(
             "Errors",
-            inlet.target.metric_errors(period=figures.MINUTE, statistic="Sum"),
+            inlet.target.metric_errors(period=metrics.MINUTE, statistic="Sum"),
             above=0,
             minutes=3,
             within=5,

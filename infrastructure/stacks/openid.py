@@ -9,20 +9,20 @@ from typing import Any
 from aws_cdk import Annotations, CfnOutput, Stack, aws_secretsmanager
 from constructs import Construct
 
-from infrastructure.companions import OpenIdConfig
-from infrastructure.constructs import figures
-from infrastructure.constructs.alarms import Alarms
-from infrastructure.constructs.app_functions import AppFunctions
-from infrastructure.constructs.rest_api import Limits, RoomApi
-from infrastructure.constructs.site import Site
-from infrastructure.constructs.surroundings import Located, Surroundings
-from infrastructure.constructs.tables import Tables
-from infrastructure.openid_resources import CODES
-from infrastructure.permissions import OPENID, Part
-from infrastructure.routes import load_app, routes_of
-from infrastructure.sites import login_forms, waiting_room_config
+from infrastructure.blueprint.openid_resources import CODES
+from infrastructure.blueprint.permissions import OPENID, Part
+from infrastructure.blueprint.routes import load_app, routes_of
+from infrastructure.blueprint.site_config import login_forms, waiting_room_config
+from infrastructure.constructs.api.rest_api import Limits, RoomApi
+from infrastructure.constructs.compute.app_functions import AppFunctions
+from infrastructure.constructs.compute.function_context import Located, Surroundings
+from infrastructure.constructs.data.tables import Tables
+from infrastructure.constructs.edge.site import Site
+from infrastructure.constructs.monitoring import metrics
+from infrastructure.constructs.monitoring.alarms import Alarms
+from infrastructure.parameters.optional_stacks import OpenIdConfig
 from infrastructure.stacks.core import CoreStack
-from waiting_room.oidc_settings import WEAK_CODES
+from waiting_room.openid.settings import WEAK_CODES
 
 SECRET_LENGTH = 43  # letters and digits; as hard to guess as 256 bits
 
@@ -83,7 +83,7 @@ class OpenIdStack(Stack):
         views.add_views(OPENID)
         Alarms(self, "Alarms", topic=core.alarm_topic).add(
             "Errors",
-            figures.server_errors(provider.api),
+            metrics.server_errors(provider.api),
             above=1,
             says="More than 1 % of what OpenID clients and visitors ask is answered with 5xx.",
         )

@@ -9,17 +9,17 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from infrastructure.companions import PageConfig
-from infrastructure.constructs.api_log_role import ApiLogRole
-from infrastructure.constructs.app_functions import AppFunctions
-from infrastructure.constructs.function import Habits
-from infrastructure.constructs.rest_api import Limits, RoomApi
-from infrastructure.constructs.site import Site
-from infrastructure.constructs.surroundings import Surroundings
-from infrastructure.constructs.token_door import TokenDoor
-from infrastructure.gateway_answers import PLAIN_ANSWERS
-from infrastructure.routes import load_app, routes_of
-from infrastructure.sites import control_panel_config, waiting_room_config
+from infrastructure.blueprint.gateway_responses import PLAIN_ANSWERS
+from infrastructure.blueprint.routes import load_app, routes_of
+from infrastructure.blueprint.site_config import control_panel_config, waiting_room_config
+from infrastructure.constructs.api.api_log_role import ApiLogRole
+from infrastructure.constructs.api.rest_api import Limits, RoomApi
+from infrastructure.constructs.api.token_authorizer import TokenDoor
+from infrastructure.constructs.compute.app_functions import AppFunctions
+from infrastructure.constructs.compute.function import Habits
+from infrastructure.constructs.compute.function_context import Surroundings
+from infrastructure.constructs.edge.site import Site
+from infrastructure.parameters.optional_stacks import PageConfig
 
 
 class SampleStack(Stack):

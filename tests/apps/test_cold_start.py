@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world import EVENT, one_jwk
+from tests.support.in_memory_room import EVENT, one_jwk
 
 SOURCE = Path(__file__).resolve().parents[2] / "source"
 REQUEST = "00000000-0000-4000-8000-000000000000"
@@ -24,8 +24,8 @@ TABLES, COUNTERS, TOKENS = {"botocore"}, {"redis"}, {"jwt"}
 
 FIRST_ANSWER = """
 import json, sys
-from tests.gateway_event import proxy_event
-import public_api.app as loaded
+from tests.support.lambda_proxy_events import proxy_event
+import apps.public_api.app as loaded
 method, path, given = json.loads(sys.stdin.read())
 if method == "GET":
     event = proxy_event(method, path, query=given)
@@ -38,12 +38,12 @@ print(json.dumps([answer["statusCode"], sorted({name.partition(".")[0] for name 
 # The whole way to a token on stores in memory; the real ones are in the test before it.
 FIRST_TOKEN = """
 import json, sys
-from waiting_room.adapters.memory import *
-from waiting_room.records import Join
-from waiting_room.publication import Publication, PublishedKey
-from waiting_room.room import Room, Stores
-from waiting_room.settings import Settings
-from waiting_room.signing import KeySet
+from tests.support.fakes.stores import *
+from waiting_room.domain.records import Join
+from waiting_room.domain.published_keys import Publication, PublishedKey
+from waiting_room.use_cases.room import Room, Stores
+from waiting_room.domain.room_settings import Settings
+from waiting_room.domain.signing_keys import KeySet
 jwk = json.loads(sys.stdin.read())
 log = MemoryServingLog()
 keys = MemoryKeys(KeySet(()).added(jwk, 0))
@@ -116,7 +116,7 @@ def test_a_token_is_signed_without_the_key_generator() -> None:
 
 BEFORE_SNAPSHOT = """
 import json, sys
-import APP.app
+import apps.APP.app
 from snapshot_restore_py import get_before_snapshot
 early = len({"botocore", "redis", "jwt"} & set(sys.modules))
 [(hook, given, named)] = get_before_snapshot()

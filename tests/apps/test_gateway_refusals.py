@@ -10,16 +10,16 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-import public_api.app
-from deployment.local.apps import load
-from deployment.local.edge import Edge
-from deployment.local.enqueue import Enqueue
-from deployment.local.proxy_events import MAX_BODY, MAX_HEAD, Call
-from deployment.local.rest_api import RestApi
-from infrastructure.enqueue import REFUSAL_TEMPLATE
-from infrastructure.gateway_answers import ANSWERS, NO_ANSWER, NOT_A_JOIN
-from tests.world import EVENT, World
-from waiting_room.web import CORS
+import apps.public_api.app
+from deployment.local.gateway.chalice_apps import load
+from deployment.local.gateway.edge_cache import Edge
+from deployment.local.gateway.join_integration import Enqueue
+from deployment.local.gateway.proxy_events import MAX_BODY, MAX_HEAD, Call
+from deployment.local.gateway.rest_api import RestApi
+from infrastructure.blueprint.gateway_responses import ANSWERS, NO_ANSWER, NOT_A_JOIN
+from infrastructure.blueprint.join_integration import REFUSAL_TEMPLATE
+from tests.support.in_memory_room import EVENT, World
+from waiting_room.runtime.http_api import CORS
 
 KEY = "the-edge-alone-knows"
 
@@ -27,7 +27,7 @@ KEY = "the-edge-alone-knows"
 @pytest.fixture
 def origin(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestApi]:
     world = World()
-    monkeypatch.setattr(public_api.app, "room", lambda: world.room)
+    monkeypatch.setattr(apps.public_api.app, "room", lambda: world.room)
     join = Enqueue(EVENT)
     monkeypatch.setattr(join, "_send", lambda form: (0 if "MessageBody" in form else 400, ""))
     api = RestApi(
@@ -97,7 +97,7 @@ def test_too_much_of_anything_is_refused_before_a_function_sees_it(
 
 
 def test_a_browser_may_ask_first_on_every_route(origin: RestApi) -> None:
-    for path in (*public_api.app.app.routes, "/assign_queue_num"):
+    for path in (*apps.public_api.app.app.routes, "/assign_queue_num"):
         answer = ask(origin, "OPTIONS", path, key="")
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
     assert ask(origin, "OPTIONS", "/nothing", key="").status_code == 403

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-import inlet.app
-import private_api.app
-from tests.gateway_event import Answer, call
-from tests.inlet_world import EVENT, START, CountingRoom, InletWorld, inlet_settings, sns
-from tests.world import settings
-from waiting_room.inlet import Figures
-from waiting_room.inlet_control import InletControl
+import apps.inlet.app
+import apps.private_api.app
+from tests.support.in_memory_room import settings
+from tests.support.inlet_room import EVENT, START, CountingRoom, InletWorld, inlet_settings, sns
+from tests.support.lambda_proxy_events import Answer, call
+from waiting_room.inlet.control import InletControl
+from waiting_room.inlet.strategies import Figures
 
 
 class Context:
@@ -32,49 +32,49 @@ class Context:
 def world(monkeypatch: pytest.MonkeyPatch) -> InletWorld:
     made = InletWorld({"TICKS_PER_MINUTE": 2})
     control = InletControl(made.store, time.time)
-    monkeypatch.setattr(inlet.app, "inlet", lambda: made.inlet)
-    monkeypatch.setattr(inlet.app, "settings", lambda: inlet_settings(**made.env))
-    monkeypatch.setattr(private_api.app, "_inlet", lambda: control)
-    monkeypatch.setattr(private_api.app, "settings", settings)
+    monkeypatch.setattr(apps.inlet.app, "inlet", lambda: made.inlet)
+    monkeypatch.setattr(apps.inlet.app, "settings", lambda: inlet_settings(**made.env))
+    monkeypatch.setattr(apps.private_api.app, "_inlet", lambda: control)
+    monkeypatch.setattr(apps.private_api.app, "settings", settings)
     return made
 
 
 def show(event_id: str = EVENT) -> Answer:
-    return call(private_api.app.app, "GET", "/inlet", query={"event_id": event_id})
+    return call(apps.private_api.app.app, "GET", "/inlet", query={"event_id": event_id})
 
 
 def change(body: object) -> Answer:
-    return call(private_api.app.app, "POST", "/inlet", body=body)
+    return call(apps.private_api.app.app, "POST", "/inlet", body=body)
 
 
 def test_the_periodic_function_runs_a_minute(world: InletWorld) -> None:
-    assert inlet.app.periodic_inlet({"id": "one"}, Context(70_000)) == {"opened": 10}
+    assert apps.inlet.app.periodic_inlet({"id": "one"}, Context(70_000)) == {"opened": 10}
     assert world.room.increments == [5, 5]
 
 
 def test_a_function_with_little_time_does_what_it_can(world: InletWorld) -> None:
-    assert inlet.app.periodic_inlet({"id": "one"}, Context(20_000)) == {"opened": 5}
+    assert apps.inlet.app.periodic_inlet({"id": "one"}, Context(20_000)) == {"opened": 5}
 
 
 def test_the_max_size_function_takes_sns_and_schedules(world: InletWorld) -> None:
     world.inlet = world.another(INLET_STRATEGY="MaxSize")
-    assert inlet.app.max_size_inlet({"source": "aws.events"}, None) == {"opened": 100}
+    assert apps.inlet.app.max_size_inlet({"source": "aws.events"}, None) == {"opened": 100}
     world.room.figures_now = Figures(serving=100, tokens=100, active=100, queue=200)
-    assert inlet.app.max_size_inlet(sns("junk", {"exited": 5}), None) == {"opened": 0}
+    assert apps.inlet.app.max_size_inlet(sns("junk", {"exited": 5}), None) == {"opened": 0}
 
 
 def test_the_automatic_function_runs_a_minute(world: InletWorld) -> None:
     world.room = CountingRoom(Figures(queue=500))
     world.inlet = world.another(INLET_STRATEGY="Automatic", TICKS_PER_MINUTE=6)
-    assert inlet.app.automatic_inlet({}, Context(70_000)) == {"opened": 60}
+    assert apps.inlet.app.automatic_inlet({}, Context(70_000)) == {"opened": 60}
 
 
 def test_the_site_reports_its_health(world: InletWorld) -> None:
     def report(body: object) -> Answer:
-        return call(inlet.app.app, "POST", "/health", body=body)
+        return call(apps.inlet.app.app, "POST", "/health", body=body)
 
     assert report({"event_id": EVENT, "health": 1}).status == 404
-    inlet.app.periodic_inlet({}, None)
+    apps.inlet.app.periodic_inlet({}, None)
     assert report({"event_id": EVENT, "health": 0.5}).status == 200
     record = world.store.read(EVENT)
     assert record
@@ -87,7 +87,7 @@ def test_the_site_reports_its_health(world: InletWorld) -> None:
 def test_operators_see_the_inlet_and_change_it(world: InletWorld) -> None:
     assert (show().status, set(show().json)) == (404, {"error"})
     assert change({"event_id": EVENT, "paused": True}).status == 404
-    inlet.app.periodic_inlet({}, None)
+    apps.inlet.app.periodic_inlet({}, None)
     assert show().json == {
         "strategy": "Periodic",
         "paused": False,
@@ -100,7 +100,7 @@ def test_operators_see_the_inlet_and_change_it(world: InletWorld) -> None:
     answer = change({"event_id": EVENT, "paused": True, "targets": {"increment_by": 4}})
     assert (answer.status, answer.json["paused"]) == (200, True)
     assert answer.json["targets"] == {"increment_by": 4}
-    assert inlet.app.periodic_inlet({}, None) == {"opened": 0}
+    assert apps.inlet.app.periodic_inlet({}, None) == {"opened": 0}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_operators_see_the_inlet_and_change_it(world: InletWorld) -> None:
     ],
 )  # fmt: skip
 def test_junk_from_an_operator_is_a_clear_400(world: InletWorld, body: object) -> None:
-    inlet.app.periodic_inlet({}, None)
+    apps.inlet.app.periodic_inlet({}, None)
     answer = change(body)
     assert (answer.status, set(answer.json)) == (400, {"error"})
 
@@ -122,7 +122,7 @@ def test_an_unknown_event_is_a_400(world: InletWorld) -> None:
 
 
 def test_every_route_asks_for_iam() -> None:
-    for app in (private_api.app.app, inlet.app.app):
+    for app in (apps.private_api.app.app, apps.inlet.app.app):
         for path, methods in app.routes.items():
             if path in ("/inlet", "/health"):
                 assert all(route.authorizer.name for route in methods.values())
@@ -137,6 +137,6 @@ def test_ids_of_visitors_are_not_logged(
     world.inlet = world.another(INLET_STRATEGY="MaxSize")
     request_id = "00000000-0000-4000-8000-000000000001"
     event: dict[str, Any] = sns({"completed": [request_id]}, f'{{"completed": "{request_id}"}}')
-    inlet.app.max_size_inlet(event, None)
+    apps.inlet.app.max_size_inlet(event, None)
     assert "left out" in caplog.text
     assert request_id not in caplog.text

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from deployment.local.apps import load
 from deployment.local.config import QUEUE
-from deployment.local.edge import Edge
-from deployment.local.enqueue import Enqueue
-from deployment.local.pollers import sqs_record
-from deployment.local.proxy_events import Answer
-from deployment.local.rest_api import RestApi
-from infrastructure import enqueue
-from tests.servers import aws_client, moto_server
-from tests.world import EVENT
-from waiting_room.messages import read_joins
+from deployment.local.gateway.chalice_apps import load
+from deployment.local.gateway.edge_cache import Edge
+from deployment.local.gateway.join_integration import Enqueue
+from deployment.local.gateway.proxy_events import Answer
+from deployment.local.gateway.rest_api import RestApi
+from deployment.local.workers.event_sources import sqs_record
+from infrastructure.blueprint import join_integration
+from tests.support.in_memory_room import EVENT
+from tests.support.servers import aws_client, moto_server
+from waiting_room.runtime.lambda_events import read_joins
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:joins"
 CHOSEN = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"
@@ -43,7 +43,7 @@ def api(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[RestApi]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     made = RestApi(
         "public", load("public_api"), threads=1, api_key="key",
-        integrations={("POST", enqueue.PATH): Enqueue(EVENT)},
+        integrations={("POST", join_integration.PATH): Enqueue(EVENT)},
     )  # fmt: skip
     yield made
     made.close()
@@ -58,7 +58,8 @@ def post(app: Any, body: bytes, headers: dict[str, str]) -> Answer:
     """What an ASGI application answers to a join."""
     sent: list[dict[str, Any]] = []
     scope = {
-        "type": "http", "method": "POST", "path": f"/api{enqueue.PATH}", "query_string": b"",
+        "type": "http", "method": "POST", "path": f"/api{join_integration.PATH}",
+        "query_string": b"",
         "headers": [(name.lower().encode(), text.encode()) for name, text in headers.items()],
     }  # fmt: skip
 

@@ -13,21 +13,21 @@ from typing import Any
 
 import pytest
 
-import inlet.app
-import private_api.app
-import public_api.app
-import sample_store.app
-import token_authorizer.app
-import workers.app
-from infrastructure.openid_resources import CODES
-from openid import app as openid_app
+import apps.inlet.app
+import apps.private_api.app
+import apps.public_api.app
+import apps.sample_store.app
+import apps.token_authorizer.app
+import apps.workers.app
+from apps.openid import app as openid_app
+from infrastructure.blueprint.openid_resources import CODES
 from tests.fuzz.apis import SignV4
-from tests.gateway_event import call, proxy_event
-from tests.lambda_process import ENV
-from tests.openid_world import CLIENT_SECRET, Reply, invoke, serving
-from tests.servers import Valkey, aws_client, create_table, create_tables
-from waiting_room import wiring
+from tests.support.lambda_proxy_events import call, proxy_event
+from tests.support.openid_room import CLIENT_SECRET, Reply, invoke, serving
+from tests.support.servers import Valkey, aws_client, create_table, create_tables
+from tests.support.templates.lambda_process import ENV
 from waiting_room.adapters import aws
+from waiting_room.runtime import wiring
 
 pytestmark = pytest.mark.server
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:abc/api/GET/checkout"
@@ -35,7 +35,7 @@ MINE = "what-only-this-browser-knows"
 ADDRESS = "203.0.113.77"
 CACHES = (
     wiring.room, wiring.settings, aws.client, aws.session, openid_app.provider,
-    token_authorizer.app.verifier, inlet.app.inlet, inlet.app.settings,
+    apps.token_authorizer.app.verifier, apps.inlet.app.inlet, apps.inlet.app.settings,
 )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ class Journey:
         """The public and private APIs behind a port, for the parts that call them."""
         self.headers.append(headers.get("authorization", ""))
         _, name, route = path.split("/", 2)
-        app = {"public": public_api.app.app, "private": private_api.app.app}[name]
+        app = {"public": apps.public_api.app.app, "private": apps.private_api.app.app}[name]
         return invoke(app, method, f"/{route}", query, headers, body)
 
     def who(self, request_id: str) -> dict[str, str]:
@@ -111,19 +111,19 @@ def travel(journey: Journey) -> None:
     signed = {"Authorization": journey.signature, "X-Amz-Date": "20261124T100000Z", "Cookie": "a=b",
               "X-Forwarded-For": ADDRESS, "X-Client-Address": ADDRESS}  # fmt: skip
     journey.secrets.add(ADDRESS)
-    workers.app.set_up({}, None)
+    apps.workers.app.set_up({}, None)
     ids = [str(uuid.uuid4()) for _ in range(3)]
     journey.secrets.update(ids)  # whoever reads a log must not be able to take a place
     hashed = hashlib.sha256(MINE.encode()).hexdigest()
     bodies = [{"event_id": journey.event_id, "client_secret_hash": hashed}] * 2 + [{"junk": MINE}]
-    workers.app.assign_positions(
+    apps.workers.app.assign_positions(
         {"Records": [_message(rid, body) for rid, body in zip(ids, bodies, strict=True)]}, None
     )
-    public, private = public_api.app.app, private_api.app.app
+    public, private = apps.public_api.app.app, apps.private_api.app.app
     for path in public.routes:
         call(public, "GET" if path != "/generate_token" else "POST", path,
              query=journey.who(ids[0]), headers=signed)  # fmt: skip
-    inlet.app.periodic_inlet({"id": "one"}, None)
+    apps.inlet.app.periodic_inlet({"id": "one"}, None)
     up = {"event_id": journey.event_id, "increment_by": 5}
     assert journey.post(private, "/increment_serving_counter", up, signed).status == 200
     asked = {**journey.who(ids[0]), "client_secret": "wrong-" + MINE}
@@ -137,19 +137,19 @@ def travel(journey: Journey) -> None:
     _log_in(journey, ids[1])
     image = _image(journey, ids[0])
     change = {"eventName": "INSERT", "dynamodb": {"NewImage": image}}
-    workers.app.publish_events({"Records": [change, {"eventName": "INSERT"}]}, None)
+    apps.workers.app.publish_events({"Records": [change, {"eventName": "INSERT"}]}, None)
     done = {**journey.who(ids[0]), "status": 1}
     assert journey.post(private, "/update_session", done, signed).status == 200
     assert journey.post(public, "/generate_token", asked, signed).status == 410
     for name in ("sweep_positions", "report_metrics", "rotate_keys"):
-        getattr(workers.app, name)({}, None)
-    public_api.app.room().counts = _broken
+        getattr(apps.workers.app, name)({}, None)
+    apps.public_api.app.room().counts = _broken
     try:
         assert (
             call(public, "GET", "/status", query=journey.who(ids[0]), headers=signed).status == 500
         )
     finally:
-        del public_api.app.room().counts
+        del apps.public_api.app.room().counts
     assert journey.post(private, "/reset_initial_state", done, signed).status == 200
 
 
@@ -183,12 +183,12 @@ def _image(journey: Journey, request_id: str) -> dict[str, Any]:
 def _enter(header: str) -> None:
     event = {"type": "TOKEN", "methodArn": ARN, "authorizationToken": header}
     try:
-        policy = token_authorizer.app.token_authorizer(event, None)
-    except token_authorizer.app.Unauthorized:
+        policy = apps.token_authorizer.app.token_authorizer(event, None)
+    except apps.token_authorizer.app.Unauthorized:
         return
     if policy["context"]:
         event = proxy_event("GET", "/checkout", authorizer=policy["context"])
-        assert sample_store.app.app(event, None)["statusCode"] == 200
+        assert apps.sample_store.app.app(event, None)["statusCode"] == 200
 
 
 def _log_in(journey: Journey, request_id: str) -> None:

@@ -13,8 +13,9 @@ import jwt
 import pytest
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from openid import app as openid_app
-from tests.openid_world import (
+from apps.openid import app as openid_app
+from tests.support.in_memory_room import EVENT, ISSUER, START, one_jwk
+from tests.support.openid_room import (
     CALLBACK,
     CLIENT_SECRET,
     PROVIDER,
@@ -23,9 +24,8 @@ from tests.openid_world import (
     install,
     invoke,
 )
-from tests.world import EVENT, ISSUER, START, one_jwk
-from waiting_room import queue
-from waiting_room.signing import KeySet, SigningKey, new_jwk
+from waiting_room.domain import joins
+from waiting_room.domain.signing_keys import KeySet, SigningKey, new_jwk
 
 VERIFIER = "v" * 64
 CHALLENGE = (
@@ -669,7 +669,7 @@ def test_the_longest_request_still_fits_into_an_address_and_a_form(openid: OpenI
 
 
 def test_the_visitors_secret_may_be_as_long_as_the_room_takes(openid: OpenId) -> None:
-    secret = "s" * queue.MAX_CLIENT_SECRET
+    secret = "s" * joins.MAX_CLIENT_SECRET
     join = openid.world.join(secret_hash=hashlib.sha256(secret.encode()).hexdigest())
     openid.world.room.assign(EVENT, [join])
     openid.world.serve(1)

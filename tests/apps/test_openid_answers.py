@@ -9,14 +9,14 @@ import dataclasses
 import jwt
 import pytest
 
-from tests.openid_world import CALLBACK, CLIENT_SECRET, OpenId, install
-from tests.world import EVENT
-from waiting_room import oidc, queue
-from waiting_room.adapters import openid_provider
-from waiting_room.adapters.authlib_server import _Client, _StoredCode
-from waiting_room.adapters.openid_provider import error_answer, json_answer, redirect
-from waiting_room.errors import Gone, InvalidInput, NotServedYet, Unavailable
-from waiting_room.oidc_settings import ClientSecrets
+from tests.support.in_memory_room import EVENT
+from tests.support.openid_room import CALLBACK, CLIENT_SECRET, OpenId, install
+from waiting_room.domain import joins
+from waiting_room.domain.errors import Gone, InvalidInput, NotServedYet, Unavailable
+from waiting_room.openid import protocol, provider
+from waiting_room.openid.authlib_server import _Client, _StoredCode
+from waiting_room.openid.provider import error_answer, json_answer, redirect
+from waiting_room.openid.settings import ClientSecrets
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
 
@@ -86,7 +86,7 @@ def test_a_token_that_is_not_good_here_is_a_fault_of_the_server_by_303(openid: O
 
 def test_a_visitors_secret_has_its_longest_length(openid: OpenId) -> None:
     transaction, visitor = openid.authorize().sent["transaction"], openid.admitted()
-    longest = queue.MAX_CLIENT_SECRET
+    longest = joins.MAX_CLIENT_SECRET
     assert longest < 512
     refused = openid.resume(transaction, visitor, client_secret="x" * (longest + 1))
     assert (refused.status, refused.json["error"]) == (400, "invalid_request")
@@ -121,9 +121,9 @@ def test_a_token_answer_counts_down_and_never_below_zero(openid: OpenId) -> None
     access = jwt.decode(answer["access_token"], options={"verify_signature": False})
     assert answer["expires_in"] == access["exp"] - int(openid.world.clock.now)
     assert (answer["token_type"], answer["scope"]) == ("Bearer", "openid")
-    request = oidc.AuthorizationRequest(EVENT, CALLBACK)
-    over = oidc.AccessToken("r", 7, 0, openid.provider.now - 5)
-    stored = _StoredCode(oidc.make_code("c", request, "t", over, 0), "t")
+    request = protocol.AuthorizationRequest(EVENT, CALLBACK)
+    over = protocol.AccessToken("r", 7, 0, openid.provider.now - 5)
+    stored = _StoredCode(protocol.make_code("c", request, "t", over, 0), "t")
     assert openid.provider._server._tokens(user=stored, scope="openid")["expires_in"] == 0
 
 
@@ -178,11 +178,11 @@ def test_a_bad_token_is_told_as_one(openid: OpenId) -> None:
     ],
 )  # fmt: skip
 def test_a_header_that_cannot_be_decoded_is_none(header: str, readable: bool) -> None:
-    assert openid_provider._readable(header) is readable
+    assert provider._readable(header) is readable
 
 
 def test_the_rooms_keys_are_found_by_their_name_alone(openid: OpenId) -> None:
-    found = openid_provider._RoomKeys(openid.world.keys)
+    found = provider._RoomKeys(openid.world.keys)
     known = openid.world.keys.load().keys[0].key_id
     key = found.find(known)
     assert key is not None

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from infrastructure.openid_resources import CODES
-from tests import servers
-from tests.openid_world import CALLBACK, CLIENT_SECRET, OpenId, install
-from tests.world import EVENT
-from waiting_room.adapters.dynamodb_codes import DynamoCodes
-from waiting_room.adapters.memory_codes import MemoryCodes
+from infrastructure.blueprint.openid_resources import CODES
+from tests.support import servers
+from tests.support.fakes.openid_codes import MemoryCodes
+from tests.support.in_memory_room import EVENT
+from tests.support.openid_room import CALLBACK, CLIENT_SECRET, OpenId, install
+from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
 
 FORM = {
     "grant_type": "authorization_code",

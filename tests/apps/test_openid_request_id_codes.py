@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import jwt
 import pytest
 
-from openid import app as openid_app
-from tests.openid_world import CALLBACK, CLIENT_SECRET, ENV, PROVIDER, OpenId, install
-from tests.world import EVENT, ISSUER
-from waiting_room.adapters.memory_codes import MemoryCodes
-from waiting_room.oidc_settings import WEAK_CODES
+from apps.openid import app as openid_app
+from tests.support.fakes.openid_codes import MemoryCodes
+from tests.support.in_memory_room import EVENT, ISSUER
+from tests.support.openid_room import CALLBACK, CLIENT_SECRET, ENV, PROVIDER, OpenId, install
+from waiting_room.openid.settings import WEAK_CODES
 
 ON = {"OPENID_REQUEST_ID_CODES": "true", "WAITING_ROOM_URL": "https://wait.example/login.html"}
 CHALLENGE = {

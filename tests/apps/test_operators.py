@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-import private_api.app
-import workers.app
-from tests.gateway_event import Answer, proxy_event
-from tests.servers import ROOT
-from tests.world import EVENT, World, settings
-from waiting_room import errors
-from waiting_room.adapters.memory_inlet import MemoryInlet
-from waiting_room.inlet import InletRecord, Strategy
-from waiting_room.inlet_control import InletControl
-from waiting_room.publication import Publication
-from waiting_room.signing import KeySet
+import apps.private_api.app
+import apps.workers.app
+from tests.support.fakes.inlet import MemoryInlet
+from tests.support.in_memory_room import EVENT, World, settings
+from tests.support.lambda_proxy_events import Answer, proxy_event
+from tests.support.servers import ROOT
+from waiting_room.domain import errors
+from waiting_room.domain.published_keys import Publication
+from waiting_room.domain.signing_keys import KeySet
+from waiting_room.inlet.control import InletControl
+from waiting_room.inlet.strategies import InletRecord, Strategy
 
 ROLE = "WaitingRoom-inlet-eu-central-1"
 ALICE = "arn:aws:iam::123456789012:user/alice"
@@ -36,11 +36,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     store = MemoryInlet()
     store.write(None, InletRecord(EVENT, Strategy.PERIODIC, TARGETS, TARGETS, version=1))
     chosen = settings(INLET_ROLE=ROLE)
-    monkeypatch.setattr(private_api.app, "room", lambda: made.room)
-    monkeypatch.setattr(private_api.app, "settings", lambda: chosen)
-    monkeypatch.setattr(private_api.app, "_inlet", lambda: InletControl(store, time.time))
-    monkeypatch.setattr(workers.app, "room", lambda: made.room)
-    monkeypatch.setattr(workers.app, "settings", lambda: chosen)
+    monkeypatch.setattr(apps.private_api.app, "room", lambda: made.room)
+    monkeypatch.setattr(apps.private_api.app, "settings", lambda: chosen)
+    monkeypatch.setattr(apps.private_api.app, "_inlet", lambda: InletControl(store, time.time))
+    monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
+    monkeypatch.setattr(apps.workers.app, "settings", lambda: chosen)
     return made
 
 
@@ -63,7 +63,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Logged:
 def tell(path: str, body: Mapping[str, Any], arn: str = ALICE, **headers: str) -> Answer:
     event = proxy_event("POST", path, body={"event_id": EVENT, **body}, headers=headers)
     event["requestContext"]["identity"]["userArn"] = arn
-    return Answer(private_api.app.app(event, None))
+    return Answer(apps.private_api.app.app(event, None))
 
 
 def admitted(world: World) -> str:
@@ -91,7 +91,7 @@ def test_each_change_is_logged_with_who_made_it_and_from_and_to(
         ),
         "/reset_initial_state": ({}, "reset", 1, 2),
     }
-    posts = {path for path, methods in private_api.app.app.routes.items() if "POST" in methods}
+    posts = {path for path, methods in apps.private_api.app.app.routes.items() if "POST" in methods}
     posts.remove("/rotate_keys")  # of no event: below
     assert set(changes) == posts, "a route that changes something needs its line here"
     logged()
@@ -148,7 +148,7 @@ def test_what_the_sweep_raises_is_a_schedules(world: World, logged: Logged) -> N
     logged()
     for seconds in (200, 200, 800):
         world.clock.now += seconds
-        workers.app.sweep_positions({}, None)
+        apps.workers.app.sweep_positions({}, None)
     (line,) = logged()
     assert (line["kind"], line["who"], line["reason"]) == ("schedule", "sweep_positions", "expiry")
     state = world.log.read(EVENT)
@@ -166,7 +166,7 @@ def test_a_rotation_is_logged_with_who_made_it_and_the_ids_of_the_keys(
     logged()
     for rotate, kind, who in (
         (lambda: tell("/rotate_keys", {}), "person", ALICE),
-        (lambda: workers.app.rotate_keys({}, None), "schedule", "rotate_keys"),
+        (lambda: apps.workers.app.rotate_keys({}, None), "schedule", "rotate_keys"),
     ):
         before = key_ids(world)
         world.clock.now += 40 * 86_400

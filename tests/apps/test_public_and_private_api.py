@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-import inlet.app
-import private_api.app
-import public_api.app
-from tests.gateway_event import Answer, call
-from tests.inlet_world import inlet_settings
-from tests.world import EVENT, World, settings
-from waiting_room import visits
-from waiting_room.adapters.memory_inlet import MemoryInlet
-from waiting_room.inlet_control import InletControl
+import apps.inlet.app
+import apps.private_api.app
+import apps.public_api.app
+from tests.support.fakes.inlet import MemoryInlet
+from tests.support.in_memory_room import EVENT, World, settings
+from tests.support.inlet_room import inlet_settings
+from tests.support.lambda_proxy_events import Answer, call
+from waiting_room.inlet.control import InletControl
+from waiting_room.use_cases import visitor_sessions
 
 STRANGER = "00000000-0000-4000-8000-000000000000"
 
@@ -27,27 +27,29 @@ STRANGER = "00000000-0000-4000-8000-000000000000"
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
     made.room.set_up()
-    for module in (public_api.app, private_api.app):
+    for module in (apps.public_api.app, apps.private_api.app):
         monkeypatch.setattr(module, "room", lambda: made.room)
-    monkeypatch.setattr(private_api.app, "settings", settings)
-    monkeypatch.setattr(private_api.app, "_inlet", lambda: InletControl(MemoryInlet(), time.time))
+    monkeypatch.setattr(apps.private_api.app, "settings", settings)
+    monkeypatch.setattr(
+        apps.private_api.app, "_inlet", lambda: InletControl(MemoryInlet(), time.time)
+    )
     return made
 
 
 def get(path: str, **query: Any) -> Answer:
-    return call(public_api.app.app, "GET", path, query=query)
+    return call(apps.public_api.app.app, "GET", path, query=query)
 
 
 def post(path: str, body: object) -> Answer:
-    return call(public_api.app.app, "POST", path, body=body)
+    return call(apps.public_api.app.app, "POST", path, body=body)
 
 
 def ask(path: str, **query: Any) -> Answer:
-    return call(private_api.app.app, "GET", path, query=query)
+    return call(apps.private_api.app.app, "GET", path, query=query)
 
 
 def tell(path: str, body: object) -> Answer:
-    return call(private_api.app.app, "POST", path, body=body)
+    return call(apps.private_api.app.app, "POST", path, body=body)
 
 
 def visit(request_id: str) -> dict[str, str]:
@@ -100,7 +102,7 @@ def test_strangers_and_unknown_places(world: World) -> None:
 
 
 def test_ended_sessions_come_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visits, "ENDED_PAGE", 2)
+    monkeypatch.setattr(visitor_sessions, "ENDED_PAGE", 2)
     visitors = world.visitors(5)
     world.serve(5)
     for visitor in visitors:
@@ -237,13 +239,15 @@ def routes(app: Any, method: str) -> list[str]:
 
 GETS = [
     (app.app, method, path)
-    for app in (public_api.app, private_api.app)
+    for app in (apps.public_api.app, apps.private_api.app)
     for method in ("GET", "HEAD")
     for path in routes(app.app, method)
     if path != "/.well-known/jwks.json"
 ]
 POSTS = [
-    (app.app, path) for app in (public_api.app, private_api.app) for path in routes(app.app, "POST")
+    (app.app, path)
+    for app in (apps.public_api.app, apps.private_api.app)
+    for path in routes(app.app, "POST")
 ]
 
 
@@ -303,13 +307,13 @@ def test_junk_in_a_body_is_refused_and_changes_nothing(
 ])  # fmt: skip
 @pytest.mark.parametrize(
     ("app", "path"),
-    [*POSTS, (inlet.app.app, "/health")],
+    [*POSTS, (apps.inlet.app.app, "/health")],
     ids=lambda value: value if isinstance(value, str) else value.app_name,
 )
 def test_a_body_means_the_same_under_any_type(
     world: World, app: Any, path: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inlet.app, "settings", inlet_settings)
+    monkeypatch.setattr(apps.inlet.app, "settings", inlet_settings)
     body = {"event_id": "Other", "revoke": "", "request_id": STRANGER, "increment_by": 1}
     known = call(app, "POST", path, body=body)
     assert is_clear_refusal(known)
@@ -351,9 +355,9 @@ def test_a_store_that_does_not_answer_is_a_503_that_says_when_to_come_again(worl
 
 
 def test_a_head_request_is_answered_like_a_get(world: World) -> None:
-    for path in routes(public_api.app.app, "GET"):
-        assert "HEAD" in public_api.app.app.routes[path], path
-    answer = call(public_api.app.app, "HEAD", "/status", query={"event_id": EVENT})
+    for path in routes(apps.public_api.app.app, "GET"):
+        assert "HEAD" in apps.public_api.app.app.routes[path], path
+    answer = call(apps.public_api.app.app, "HEAD", "/status", query={"event_id": EVENT})
     assert answer.status == 200
 
 

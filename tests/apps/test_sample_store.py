@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from chalice import CustomAuthorizer
 
-import sample_store.app as store
-from tests.doors import VISITOR
-from tests.gateway_event import Answer, call
+import apps.sample_store.app as store
+from tests.support.lambda_proxy_events import Answer, call
+from tests.support.tokens import VISITOR
 
 # API Gateway hands the authorizer's context on as texts
 CLAIMS = {

@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 from jsonschema import Draft4Validator
 
-import private_api.app
-import public_api.app
-from deployment.local import gateway
-from deployment.local.proxy_events import Call
-from infrastructure.enqueue import request_model
-from tests.gateway_event import Answer, call
-from tests.openid_world import CALLBACK, OpenId, install
-from tests.world import EVENT, World, settings
-from waiting_room import queue
-from waiting_room.messages import read_joins
+import apps.private_api.app
+import apps.public_api.app
+from deployment.local.gateway import server
+from deployment.local.gateway.proxy_events import Call
+from infrastructure.blueprint.join_integration import request_model
+from tests.support.in_memory_room import EVENT, World, settings
+from tests.support.lambda_proxy_events import Answer, call
+from tests.support.openid_room import CALLBACK, OpenId, install
+from waiting_room.runtime.lambda_events import read_joins
 
 SECRET = "kept-by-the-browser"
 HASH = hashlib.sha256(SECRET.encode()).hexdigest()
@@ -32,9 +31,9 @@ SENT = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": st
 
 
 def install_room(monkeypatch: pytest.MonkeyPatch, world: World) -> World:
-    for module in (public_api.app, private_api.app):
+    for module in (apps.public_api.app, apps.private_api.app):
         monkeypatch.setattr(module, "room", lambda: world.room)
-    monkeypatch.setattr(private_api.app, "settings", settings)
+    monkeypatch.setattr(apps.private_api.app, "settings", settings)
     return world
 
 
@@ -59,7 +58,7 @@ def join(world: World, content: dict[str, Any]) -> str:
 
 def ask_token(request_id: str, **more: object) -> Answer:
     asked = {"event_id": EVENT, "request_id": request_id, **more}
-    return call(public_api.app.app, "POST", "/generate_token", body=asked)
+    return call(apps.public_api.app.app, "POST", "/generate_token", body=asked)
 
 
 def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(world: World) -> None:
@@ -102,8 +101,8 @@ def test_no_answer_shows_a_hash(world: World, path: str) -> None:
     world.serve(1)
     ask_token(mine, client_secret=SECRET)
     query = {"event_id": EVENT, "request_id": mine}
-    assert HASH not in call(public_api.app.app, "GET", path, query=query).text
-    shown = call(private_api.app.app, "GET", "/request_status", query=query).text
+    assert HASH not in call(apps.public_api.app.app, "GET", path, query=query).text
+    shown = call(apps.private_api.app.app, "GET", "/request_status", query=query).text
     assert HASH not in shown
 
 
@@ -118,7 +117,7 @@ def test_an_operator_needs_no_secret_of_the_visitor(world: World) -> None:
     mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
     world.serve(1)
     asked = {"event_id": EVENT, "request_id": mine}
-    assert call(private_api.app.app, "POST", "/generate_token", body=asked).status == 200
+    assert call(apps.private_api.app.app, "POST", "/generate_token", body=asked).status == 200
 
 
 def test_where_secrets_are_compulsory_every_token_needs_one(
@@ -147,7 +146,7 @@ def test_the_setting_reaches_the_join_on_one_machine() -> None:
     body = json.dumps({"event_id": EVENT}).encode()
     call_ = Call("POST", "/assign_queue_num", "", "", {}, {}, body, "127.0.0.1")
     for setting, status in (("false", 200), ("true", 400)):
-        join = gateway._join({"EVENT_ID": EVENT, "REQUIRE_CLIENT_SECRET": setting})
+        join = server._join({"EVENT_ID": EVENT, "REQUIRE_CLIENT_SECRET": setting})
         join._send = lambda _: (200, SENT)  # type: ignore[method-assign]
         assert join(call_).status == status
 
@@ -157,9 +156,7 @@ def test_secrets_are_compared_in_constant_time(
 ) -> None:
     compared: list[tuple[str, str]] = []
     real = hmac.compare_digest
-    monkeypatch.setattr(
-        queue.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or real(a, b)
-    )
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((a, b)) or real(a, b))
     mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
     ask_token(mine, client_secret="x")
     assert compared == [(hashlib.sha256(b"x").hexdigest(), HASH)]

@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
-import token_authorizer.app as authorizer
-from tests import doors
-from tests.doors import VISITOR, RoomOverHttp, room_over_http, signed, token
-from tests.world import EVENT, ISSUER
-from waiting_room.authorizer import Verifier
-from waiting_room.errors import Unavailable
+import apps.token_authorizer.app as authorizer
+from tests.support import tokens
+from tests.support.in_memory_room import EVENT, ISSUER
+from tests.support.tokens import VISITOR, RoomOverHttp, room_over_http, signed, token
+from waiting_room.authorizer.verifier import Verifier
+from waiting_room.domain.errors import Unavailable
 
 ARN = "arn:aws:execute-api:eu-central-1:111122223333:a1b2c3d4e5/prod/GET/checkout"
 STAGE = "arn:aws:execute-api:eu-central-1:111122223333:a1b2c3d4e5/prod/*"
@@ -38,7 +38,7 @@ DENY = {
 
 @pytest.fixture
 def door(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = doors.verifier()
+    made = tokens.verifier()
     monkeypatch.setattr(authorizer, "verifier", lambda: made)
 
 
@@ -103,7 +103,7 @@ def test_the_reason_for_a_401_is_in_the_log_too(caplog: pytest.LogCaptureFixture
 def test_the_room_out_of_reach_at_a_cold_start_is_neither_401_nor_a_cached_deny(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cold = Verifier(doors.EXPECTED, doors.FakeKeys(empty=True), lambda: 0)
+    cold = Verifier(tokens.EXPECTED, tokens.FakeKeys(empty=True), lambda: 0)
     monkeypatch.setattr(authorizer, "verifier", lambda: cold)
     with pytest.raises(Unavailable):
         call(token())
@@ -148,7 +148,7 @@ def test_junk_is_unauthorized_or_denied_and_nothing_else(header: object) -> None
 @pytest.fixture
 def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[RoomOverHttp]:
     with room_over_http() as running:
-        running.publish(doors.keys())
+        running.publish(tokens.keys())
         monkeypatch.setenv("WAITING_ROOM_EVENT_ID", EVENT)
         monkeypatch.setenv("PUBLIC_API_ENDPOINT", running.url)
         monkeypatch.setenv("ISSUER", ISSUER)
@@ -196,12 +196,13 @@ def test_an_ended_session_is_denied_where_the_setting_says_so(  # 16
 
 def test_a_cold_start_loads_neither_boto_nor_redis() -> None:
     code = (
-        "import sys, token_authorizer.app\n"
+        "import sys, apps.token_authorizer.app\n"
         "heavy = ('boto3', 'botocore', 'redis', 'urllib3', 'jwcrypto',"
-        " 'waiting_room.room', 'waiting_room.records', 'aws_lambda_powertools', 'asyncio')\n"
+        " 'waiting_room.use_cases.room', 'waiting_room.domain.records',"
+        " 'aws_lambda_powertools', 'asyncio')\n"
         "sys.exit(', '.join(name for name in heavy if name in sys.modules) or 0)"
     )
-    source = Path(authorizer.__file__).parents[1]
+    source = Path(authorizer.__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=source,

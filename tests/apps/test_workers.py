@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-import workers.app
-from tests.world import EVENT, World, outcome_of, settings
-from waiting_room.publication import Publication
-from waiting_room.signing import KeySet
+import apps.workers.app
+from tests.support.in_memory_room import EVENT, World, outcome_of, settings
+from waiting_room.domain.published_keys import Publication
+from waiting_room.domain.signing_keys import KeySet
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World({"ENABLE_EVENTS_GENERATION": "true"})
-    monkeypatch.setattr(workers.app, "room", lambda: made.room)
-    monkeypatch.setattr(workers.app, "settings", settings)
-    monkeypatch.setattr(workers.app, "joins_queue", lambda: made.joins_queue)
+    monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
+    monkeypatch.setattr(apps.workers.app, "settings", settings)
+    monkeypatch.setattr(apps.workers.app, "joins_queue", lambda: made.joins_queue)
     return made
 
 
@@ -42,7 +42,7 @@ def message(world: World, body: str, received: int = 1) -> dict[str, Any]:
 
 def assign(*records: Any) -> set[str]:
     """The ids of the messages that must come again."""
-    answer = workers.app.assign_positions({"Records": list(records)}, None)
+    answer = apps.workers.app.assign_positions({"Records": list(records)}, None)
     return {one["itemIdentifier"] for one in answer["batchItemFailures"]}
 
 
@@ -119,7 +119,7 @@ def test_the_stream_becomes_events(world: World) -> None:
         stream_record("MODIFY", session_status={"S": "abandoned"}),
         {"eventName": "REMOVE", "dynamodb": {}},
     ]
-    assert workers.app.publish_events({"Records": records}, None) == {"batchItemFailures": []}
+    assert apps.workers.app.publish_events({"Records": records}, None) == {"batchItemFailures": []}
     assert world.published == [
         ("token_generated", {"event_id": EVENT, "request_id": "r"}),
         ("session_updated", {"event_id": EVENT, "request_id": "r", "status": "abandoned"}),
@@ -130,8 +130,8 @@ def test_the_stream_becomes_events(world: World) -> None:
 def test_a_bus_that_does_not_take_events_gets_them_again(world: World) -> None:
     world.events.fail("publish", "before")
     records = {"Records": [stream_record("INSERT")]}
-    assert outcome_of(lambda: workers.app.publish_events(records, None)) == "Unavailable"
-    workers.app.publish_events(records, None)
+    assert outcome_of(lambda: apps.workers.app.publish_events(records, None)) == "Unavailable"
+    apps.workers.app.publish_events(records, None)
     assert len(world.published) == 1
 
 
@@ -139,7 +139,7 @@ def test_the_minute_reports_as_an_embedded_metric(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.visitors(3)
-    workers.app.report_metrics({}, None)
+    apps.workers.app.report_metrics({}, None)
     metric = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert metric["Waiting"] == [3.0]
     assert metric["EventId"] == EVENT
@@ -149,14 +149,14 @@ def test_the_minute_reports_as_an_embedded_metric(
 def test_set_up_may_run_again_and_keeps_the_key(world: World) -> None:
     key = world.keys.load().keys[0].key_id
     for _ in range(2):
-        assert workers.app.set_up({}, None) == {"status": "ready"}
+        assert apps.workers.app.set_up({}, None) == {"status": "ready"}
     assert world.room.public_key(EVENT)["kid"] == key
 
 
 def test_set_up_makes_the_first_key(world: World) -> None:
     world.keys.store._keys = KeySet(())
     world.public_keys.store._publication = Publication()
-    workers.app.set_up({}, None)
+    apps.workers.app.set_up({}, None)
     assert len(world.keys.load().keys) == 1
 
 
@@ -165,7 +165,7 @@ SCHEDULED = {"version": "0", "source": "aws.events", "detail-type": "Scheduled E
 
 @pytest.mark.parametrize("event", [{}, SCHEDULED])
 def test_a_rotation_adds_a_key(world: World, event: dict[str, Any]) -> None:
-    assert len(workers.app.rotate_keys(event, None)["key_ids"]) == 2
+    assert len(apps.workers.app.rotate_keys(event, None)["key_ids"]) == 2
 
 
 @pytest.mark.parametrize("event", [{"revoke": "k"}, {"revok": "k"}, [], None, "revoke", {"a": 1}])
@@ -173,11 +173,11 @@ def test_a_rotation_with_a_payload_changes_no_key_and_says_what_does(
     world: World, event: Any
 ) -> None:
     before = world.keys.load(), world.public_keys.load()
-    answer = workers.app.rotate_keys(event, None)
+    answer = apps.workers.app.rotate_keys(event, None)
     assert list(answer) == ["error"]
     assert "POST /rotate_keys" in answer["error"]
     assert (world.keys.load(), world.public_keys.load()) == before
 
 
 def test_the_sweep_answers_how_far_it_is(world: World) -> None:
-    assert workers.app.sweep_positions({}, None) == {"swept": 0}
+    assert apps.workers.app.sweep_positions({}, None) == {"swept": 0}

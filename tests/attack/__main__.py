@@ -23,8 +23,8 @@ from tests.attack import (
     early_token,
     gate,
     insiders,
+    invalid_input,
     isolation,
-    junk,
     key_rotation,
     logs,
     parsers,
@@ -33,11 +33,11 @@ from tests.attack import (
 )
 from tests.attack.report import Attempt, status, summary, table
 from tests.attack.target import Target
-from tests.running import FAST, running_room
+from tests.support.local_stack import FAST, running_room
 
 ON_THE_ROOM: dict[str, Callable[[Target], list[Attempt]]] = {
     "request_ids": request_ids.run,
-    "junk": junk.run,
+    "junk": invalid_input.run,
     "parsers": parsers.run,
     "isolation": isolation.run,
     "early_token": early_token.run,

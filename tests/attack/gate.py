@@ -18,10 +18,10 @@ from urllib.parse import unquote, urlencode
 import websocket
 
 from tests.attack.report import Attempt
-from tests.doors import token
-from tests.gate_sites import KINDS, PAGE, SECONDS, Site, ask, status
-from tests.world import START
-from waiting_room.gate.entry import FORM
+from tests.support.gate_sites import KINDS, PAGE, SECONDS, Site, ask, status
+from tests.support.in_memory_room import START
+from tests.support.tokens import token
+from waiting_room.gate.decision import FORM
 
 FAULT = "gate"
 SPELLINGS = 150  # for each server and rule

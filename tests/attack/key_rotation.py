@@ -7,10 +7,10 @@ import logging
 from collections.abc import Iterator
 from unittest.mock import patch
 
-from tests import servers
 from tests.attack.report import Attempt
 from tests.chaos import keys
-from tests.chaos.places import counter_servers, tables
+from tests.chaos.servers import counter_servers, tables
+from tests.support import servers
 
 FAULT = "keys"
 SEEDS = 2

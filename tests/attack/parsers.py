@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from tests.attack.junk import bodies
+from tests.attack.invalid_input import bodies
 from tests.attack.report import Attempt
 from tests.attack.target import Target
 

@@ -17,11 +17,11 @@ import redis
 from botocore.session import Session
 
 from deployment.local import config
-from tests import servers
-from tests.running import RunningRoom
-from waiting_room.adapters.dynamodb_positions import DynamoPositions
-from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
-from waiting_room.records import EventState
+from tests.support import servers
+from tests.support.local_stack import RunningRoom
+from waiting_room.adapters.dynamodb.positions import DynamoPositions
+from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.domain.records import EventState
 
 ANSWER_SECONDS = 20  # for one answer; the slowest that the room promises is 9
 PLACE_SECONDS = 30  # for a join that waits in a queue full of junk

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from functools import cache
 
-from tests.synthesized import Synthesized, everything
+from tests.support.templates.synthesized import Synthesized, everything
 
 _one_at_a_time = threading.Lock()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.benchmarks.tables import number_setting, room_on, servers_of_a_room, table
-from tests.stack import RealRoom
+from tests.support.real_stores import RealRoom
 
 BATCH = number_setting("BATCH", 250)  # joins that one worker call took; what a busy queue hands out
 SECONDS = 600  # a wait of ten minutes

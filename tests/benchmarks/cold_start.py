@@ -23,10 +23,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests import servers
 from tests.benchmarks.tables import ROOT, number_setting, room_on, servers_of_a_room, table
-from tests.gateway_event import proxy_event
-from tests.stack import RealRoom
+from tests.support import servers
+from tests.support.lambda_proxy_events import proxy_event
+from tests.support.real_stores import RealRoom
 
 STARTS = number_setting("STARTS", 7)
 REFERENCE = """
@@ -41,14 +41,14 @@ assert answer["statusCode"] == 200, answer
 """
 AUTHORIZE = """
 import json, sys
-import token_authorizer.app as loaded
+import apps.token_authorizer.app as loaded
 answer = loaded.token_authorizer(json.loads(sys.stdin.read()), None)
 assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow", answer
 """
 RESTORED = """
 import json, sys, time
-import public_api.app as loaded
-from waiting_room.adapters.snapshot import load
+import apps.public_api.app as loaded
+from waiting_room.adapters.snapstart import load
 event = json.loads(sys.stdin.read())
 load()  # what is done before the snapshot
 wall, cpu = time.perf_counter(), time.process_time()

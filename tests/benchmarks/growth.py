@@ -23,10 +23,11 @@ from tests.benchmarks.tables import (
     servers_of_a_room,
     table,
 )
-from tests.stack import RealRoom
-from waiting_room.adapters import dynamodb_outcomes, dynamodb_positions, dynamodb_serving_log
-from waiting_room.records import Position, ServingMove
-from waiting_room.tokens import issue
+from tests.support.real_stores import RealRoom
+from waiting_room.adapters.dynamodb import outcomes, serving_log
+from waiting_room.adapters.dynamodb.positions import _item
+from waiting_room.domain.records import Position, ServingMove
+from waiting_room.domain.tokens import issue
 
 SIZES = numbers_setting("SIZES", (1_000, 10_000, 100_000))
 CALLS = number_setting("CALLS", 20)
@@ -97,9 +98,9 @@ def fill(real: RealRoom, given: int, wanted: int) -> int:
         rows = [
             Position(event, 1, str(uuid.uuid4()), given + index + 1, now) for index in range(count)
         ]
-        write(real, positions, [dynamodb_positions._item(row) for row in rows])
+        write(real, positions, [_item(row) for row in rows])
         issued = [issue(row, key_id="k", issuer="i", validity=7200, now=now) for row in rows[::4]]
-        write(real, tokens, [dynamodb_outcomes._item(outcome) for outcome in issued])
+        write(real, tokens, [outcomes._item(outcome) for outcome in issued])
         if not given:
             first_ended = rows[0].request_id
         given += count
@@ -139,11 +140,11 @@ def move_counter(real: RealRoom, visitors: int, now: int) -> None:
         for version in range(1, last + 1)
     ]
     items = [
-        dynamodb_serving_log.to_item(
+        serving_log.to_item(
             {
                 "event_id": real.event_id,
                 "entry": f"move#{before.generation:010d}#{move.version:012d}",
-                "move": dynamodb_serving_log._move_text(move),
+                "move": serving_log._move_text(move),
             }
         )
         for move in moves

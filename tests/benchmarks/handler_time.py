@@ -11,15 +11,15 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
-import private_api.app
-import public_api.app
+import apps.private_api.app
+import apps.public_api.app
 from tests.benchmarks.sampling import NAMES, shares
 from tests.benchmarks.tables import number_setting, percentile, room_on, servers_of_a_room, table
-from tests.gateway_event import proxy_event
-from tests.stack import RealRoom
-from tests.world import settings
-from waiting_room.signing import Signer, private_key
-from waiting_room.tokens import TOKEN_USES, issue
+from tests.support.in_memory_room import settings
+from tests.support.lambda_proxy_events import proxy_event
+from tests.support.real_stores import RealRoom
+from waiting_room.domain.signing_keys import Signer, private_key
+from waiting_room.domain.tokens import TOKEN_USES, issue
 
 ROUNDS = number_setting("ROUNDS", 300)
 SAMPLED = 1.5  # s of each route under the sampler
@@ -30,9 +30,9 @@ def main() -> None:
     """Print the table of times, the table of shares, and the floor of signing."""
     with servers_of_a_room() as (valkey, url, name):
         real = room_on(valkey, url)
-        for module in (public_api.app, private_api.app):
+        for module in (apps.public_api.app, apps.private_api.app):
             module.room = lambda: real.room  # type: ignore[assignment]
-        private_api.app.settings = settings  # type: ignore[assignment]
+        apps.private_api.app.settings = settings  # type: ignore[assignment]
         calls = calls_of(real)
         times, split = [], []
         for route, call in calls.items():
@@ -80,7 +80,7 @@ def calls_of(real: RealRoom) -> dict[str, Call]:
     def post(app: Any, path: str, body: Callable[[], object]) -> Call:
         return lambda: app(proxy_event("POST", path, body=body()), None)
 
-    public, private = public_api.app.app, private_api.app.app
+    public, private = apps.public_api.app.app, apps.private_api.app.app
     return {
         "GET /status": get(public, "/status", one),
         "GET /queue_num": get(public, "/queue_num", both),

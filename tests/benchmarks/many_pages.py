@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.running import RunningRoom, running_room
-from tests.servers import ROOT
+from tests.support.local_stack import RunningRoom, running_room
+from tests.support.servers import ROOT
 
 SCRIPT = ROOT / "tests" / "benchmarks" / "many_pages.mjs"
 NODE = Path(sys.executable).with_name("node")

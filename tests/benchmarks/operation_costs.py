@@ -17,15 +17,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-import public_api.app
-import workers.app
+import apps.public_api.app
+import apps.workers.app
 from deployment.capacity.operations import FILE
 from tests.benchmarks.tables import percentile, room_on, servers_of_a_room, table
-from tests.gateway_event import proxy_event
-from tests.stack import RealRoom
-from tests.world import settings
-from waiting_room.adapters.dynamodb_positions import _item
-from waiting_room.records import OutcomeKind, Position
+from tests.support.in_memory_room import settings
+from tests.support.lambda_proxy_events import proxy_event
+from tests.support.real_stores import RealRoom
+from waiting_room.adapters.dynamodb.positions import _item
+from waiting_room.domain.records import OutcomeKind, Position
 
 BATCHES = (100, 1_000)
 ROUNDS = 60
@@ -91,10 +91,10 @@ def _ask_for_units(params: dict[str, Any], model: Any, **_: Any) -> None:
 def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
     """The cost of each operation, by name."""
     room, event = real.room, real.event_id
-    for module in (public_api.app, workers.app):
+    for module in (apps.public_api.app, apps.workers.app):
         module.room = lambda: room  # type: ignore[assignment]
     chosen = settings(EVENT_ID=event, **real.options)
-    workers.app.settings = lambda: chosen  # type: ignore[assignment]
+    apps.workers.app.settings = lambda: chosen  # type: ignore[assignment]
     meter = Meter(real)
     room.assign(event, real.joins(2))
     found = {
@@ -149,7 +149,7 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
 
 
 def _answered(event: dict[str, Any], status: int) -> None:
-    answer = public_api.app.app(event, None)
+    answer = apps.public_api.app.app(event, None)
     assert answer["statusCode"] == status, answer["body"]
 
 
@@ -164,7 +164,7 @@ def _assign(real: RealRoom, size: int) -> None:
         }
         for _ in range(size)
     ]
-    answer = workers.app.assign_positions({"Records": records}, None)
+    answer = apps.workers.app.assign_positions({"Records": records}, None)
     assert answer == {"batchItemFailures": []}
 
 

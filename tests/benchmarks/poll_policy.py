@@ -20,12 +20,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from deployment.arrivals import CURVES, arrival_times
+from deployment.visitor_model.arrivals import CURVES, arrival_times
 from tests.benchmarks.document import fill
 from tests.benchmarks.tables import ROOT, number_setting, percentile, table
-from waiting_room import figures
-from waiting_room.records import Counts, Segment
-from waiting_room.settings import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
+from waiting_room.domain import metrics
+from waiting_room.domain.records import Counts, Segment
+from waiting_room.domain.room_settings import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
 
 SCRIPT = Path(__file__).with_suffix(".mjs")
 FOLDER = ROOT / "source" / "sites" / "waiting_room"
@@ -165,7 +165,7 @@ def answers_of(
             first_moved_at=seconds[0] if made else 0,
             latest=tuple(moves[max(0, made - LATEST_MOVES) : made]),
         )
-        told = figures.for_page("Sample", counts, START + moment)
+        told = metrics.for_page("Sample", counts, START + moment)
         yield {name: told[name] for name in (TOLD_BEFORE if scenario.old else TOLD)}
 
 

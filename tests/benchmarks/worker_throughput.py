@@ -8,7 +8,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from infrastructure.resources import ASSIGN
+from infrastructure.blueprint.resources import ASSIGN
 from tests.benchmarks.tables import (
     number_setting,
     numbers_setting,
@@ -17,7 +17,7 @@ from tests.benchmarks.tables import (
     servers_of_a_room,
     table,
 )
-from tests.stack import RealRoom
+from tests.support.real_stores import RealRoom
 
 BATCHES = numbers_setting("BATCHES", (10, 100, 1_000, 10_000))
 WORKERS = numbers_setting("WORKERS", (1, 2, 4, 8))

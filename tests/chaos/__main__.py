@@ -19,21 +19,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests import servers
 from tests.chaos import (
-    bad_tables,
     clocks,
     crashes,
+    dynamodb_faults,
     joins_queue,
     keys,
     lost_counters,
     rebuilds,
     resets,
-    slow,
+    slow_dependencies,
 )
-from tests.chaos.crowd import quick_claims
-from tests.chaos.places import counter_servers, tables
 from tests.chaos.report import COLUMNS, Result, markdown, rows, worst
+from tests.chaos.servers import counter_servers, tables
+from tests.chaos.traffic import quick_claims
+from tests.support import servers
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
@@ -69,10 +69,10 @@ def attacks(tables_url: str, aws_url: str, server: Any, seed: int) -> dict[str, 
             joins_queue.big_batch(tables_url, server, joins=10_000, seed=seed),
         ],
         "tables": lambda: [
-            bad_tables.run(tables_url, server, joins=500, seed=seed, kind=kind)
-            for kind in bad_tables.KINDS
+            dynamodb_faults.run(tables_url, server, joins=500, seed=seed, kind=kind)
+            for kind in dynamodb_faults.KINDS
         ],
-        "slow": lambda: [slow.run(aws_url, server, seed=seed)],
+        "slow": lambda: [slow_dependencies.run(aws_url, server, seed=seed)],
         "clocks": lambda: [clocks.run(tables_url, server, seed=seed)],
         "resets": lambda: [
             resets.run(tables_url, server, joins=2_500, resets=25, pause=0.6, seed=seed)

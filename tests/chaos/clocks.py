@@ -9,14 +9,14 @@ from typing import Any
 
 import jwt
 
-from tests.chaos.ledger import Ledger, check
-from tests.chaos.places import MovedClock, room_at, settle
+from tests.chaos.observations import Ledger, check
 from tests.chaos.report import Result
-from tests.stack import RealRoom
-from tests.world import ISSUER
-from waiting_room.authorizer import Accepted, Expected, verify
-from waiting_room.errors import RoomError
-from waiting_room.room import Room
+from tests.chaos.servers import MovedClock, room_at, settle
+from tests.support.in_memory_room import ISSUER
+from tests.support.real_stores import RealRoom
+from waiting_room.authorizer.verifier import Accepted, Expected, verify
+from waiting_room.domain.errors import RoomError
+from waiting_room.use_cases.room import Room
 
 SKEW = 300  # seconds
 PERIOD = 900  # of a turn

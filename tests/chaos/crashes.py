@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.faults import Crash, Faults, faulty_room
-from tests.chaos.ledger import Ledger, check
-from tests.chaos.places import MovedClock, deliver_stream, room_at, settle
+from tests.chaos.observations import Ledger, check
 from tests.chaos.report import Result
-from tests.stack import RealRoom
-from waiting_room.records import Join
-from waiting_room.room import Room
+from tests.chaos.servers import MovedClock, deliver_stream, room_at, settle
+from tests.support.real_stores import RealRoom
+from waiting_room.domain.records import Join
+from waiting_room.use_cases.room import Room
 
 LATER = 200  # seconds until a message comes again: its visibility timeout is 180
 EXPIRY = 1000
@@ -94,7 +94,7 @@ def token_after_a_loss(scene: Scene, room: Room) -> None:
 
 def session(scene: Scene, room: Room) -> None:
     """The end of a session; done before the crash, it is answered 404 when it is asked again."""
-    from waiting_room.errors import NoLiveSession
+    from waiting_room.domain.errors import NoLiveSession
 
     try:
         room.update_session(scene.real.event_id, scene.joins[3].request_id, 1)

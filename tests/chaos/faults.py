@@ -17,16 +17,16 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from tests import servers
-from tests.stack import RealRoom
-from tests.world import settings
-from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
-from waiting_room.adapters.dynamodb_positions import DynamoPositions
-from waiting_room.adapters.dynamodb_public_keys import DynamoPublicKeys
-from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
-from waiting_room.adapters.redis_counters import RedisCounters, connect
-from waiting_room.room import Room, Stores
-from waiting_room.settings import AWS_ATTEMPTS, KEY_CACHE
+from tests.support import servers
+from tests.support.in_memory_room import settings
+from tests.support.real_stores import RealRoom
+from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
+from waiting_room.adapters.dynamodb.positions import DynamoPositions
+from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
+from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.redis.counters import RedisCounters, connect
+from waiting_room.domain.room_settings import AWS_ATTEMPTS, KEY_CACHE
+from waiting_room.use_cases.room import Room, Stores
 
 OPERATIONS = (
     "get_item", "put_item", "update_item", "query", "batch_get_item", "batch_execute_statement",

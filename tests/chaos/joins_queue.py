@@ -13,18 +13,18 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from deployment.local.pollers import sqs_record
+from deployment.local.workers.event_sources import sqs_record
 from deployment.redrive import Redriven, as_role, redrive
-from infrastructure.resources import JOINS
-from tests import servers
-from tests.chaos.crowd import quick_claims
-from tests.chaos.ledger import Ledger, check
-from tests.chaos.places import room_at, settle
+from infrastructure.blueprint.resources import JOINS
+from tests.chaos.observations import Ledger, check
 from tests.chaos.report import Result
-from tests.stack import RealRoom
-from waiting_room.adapters.sqs_joins import SqsJoins
-from waiting_room.messages import read_joins
-from waiting_room.records import Join
+from tests.chaos.servers import room_at, settle
+from tests.chaos.traffic import quick_claims
+from tests.support import servers
+from tests.support.real_stores import RealRoom
+from waiting_room.adapters.join_queue import SqsJoins
+from waiting_room.domain.records import Join
+from waiting_room.runtime.lambda_events import read_joins
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:joins"
 POISON = (

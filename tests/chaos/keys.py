@@ -17,18 +17,18 @@ from typing import Any
 
 import jwt
 
-from tests import servers
 from tests.chaos.faults import Crash, Faults, FaultyClient, FaultyPort
-from tests.chaos.ledger import Ledger, check
-from tests.chaos.places import MovedClock, settle
+from tests.chaos.observations import Ledger, check
 from tests.chaos.report import Result
-from tests.stack import RealRoom
-from tests.world import ISSUER
-from waiting_room.adapters.secrets_keys import SecretsKeys
-from waiting_room.authorizer import Accepted, Expected, verify
-from waiting_room.errors import Unavailable
-from waiting_room.key_ring import CHANGE_TIME
-from waiting_room.room import Room
+from tests.chaos.servers import MovedClock, settle
+from tests.support import servers
+from tests.support.in_memory_room import ISSUER
+from tests.support.real_stores import RealRoom
+from waiting_room.adapters.secrets_manager import SecretsKeys
+from waiting_room.authorizer.verifier import Accepted, Expected, verify
+from waiting_room.domain.errors import Unavailable
+from waiting_room.use_cases.key_rotation import CHANGE_TIME
+from waiting_room.use_cases.room import Room
 
 ACTIVATION, EDGE = 2, 1  # seconds
 VISITORS = 2_000

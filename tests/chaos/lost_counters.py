@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.chaos.crowd import Crowd
-from tests.chaos.ledger import check
-from tests.chaos.places import CounterServers, room_at, settle
+from tests.chaos.observations import check
 from tests.chaos.report import Result
-from waiting_room import recovery
+from tests.chaos.servers import CounterServers, room_at, settle
+from tests.chaos.traffic import Crowd
+from waiting_room.use_cases import counter_recovery
 
 OUTAGE = 0.4  # seconds that a server is away when it restarts or fails over
 GRACE = 1.0  # seconds after an outage in which a visitor may still get a 503
@@ -21,12 +21,12 @@ GRACE = 1.0  # seconds after an outage in which a visitor may still get a 503
 @contextmanager
 def small_steps(step: int) -> Iterator[None]:
     """Let rebuilds start from checkpoints although the room is small."""
-    before = recovery.READ_AT_ONCE, recovery.VERIFY_STEP
-    recovery.READ_AT_ONCE, recovery.VERIFY_STEP = step, step
+    before = counter_recovery.READ_AT_ONCE, counter_recovery.VERIFY_STEP
+    counter_recovery.READ_AT_ONCE, counter_recovery.VERIFY_STEP = step, step
     try:
         yield
     finally:
-        recovery.READ_AT_ONCE, recovery.VERIFY_STEP = before
+        counter_recovery.READ_AT_ONCE, counter_recovery.VERIFY_STEP = before
 
 
 def losses(server: CounterServers) -> list[tuple[str, Callable[[], float]]]:

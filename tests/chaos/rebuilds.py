@@ -12,14 +12,14 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from tests.chaos.places import room_at
 from tests.chaos.report import Result
-from tests.stack import RealRoom
-from waiting_room import recovery
-from waiting_room.adapters.dynamodb_items import insert_new
-from waiting_room.adapters.dynamodb_outcomes import _item
-from waiting_room.records import LiveToken, Position, SessionStatus
-from waiting_room.tokens import issue
+from tests.chaos.servers import room_at
+from tests.support.real_stores import RealRoom
+from waiting_room.adapters.dynamodb.items import insert_new
+from waiting_room.adapters.dynamodb.outcomes import _item
+from waiting_room.domain.records import LiveToken, Position, SessionStatus
+from waiting_room.domain.tokens import issue
+from waiting_room.use_cases import counter_recovery
 
 STEP = 5_000
 MOVE = 500  # positions of one increment
@@ -36,7 +36,7 @@ def run(tables_url: str, valkey: Any, *, sizes: Iterable[int], seed: int = 0) ->
             found[-1].seed = seed
             continue
         rows = fill(real, rows, size)
-        if recovery.needs_checkpoint(real.log.read(real.event_id)):
+        if counter_recovery.needs_checkpoint(real.log.read(real.event_id)):
             found.append(lose(real, size, "read whole: no checkpoint yet"))
             real.new_room().audit(real.event_id)
             more(real, rows)
@@ -52,7 +52,7 @@ def run(tables_url: str, valkey: Any, *, sizes: Iterable[int], seed: int = 0) ->
 def huge(tables_url: str, valkey: Any, size: int) -> RealRoom:
     """An event of which the tables hold the last rows only."""
     real = room_at(tables_url, valkey, ENABLE_QUEUE_POSITION_EXPIRY=False)
-    last = size - recovery.READ_AT_ONCE
+    last = size - counter_recovery.READ_AT_ONCE
     real.log.reserve(real.event_id, last, real.log.read(real.event_id))
     real.room.increment_serving_counter(real.event_id, last)
     fill(real, last, size)

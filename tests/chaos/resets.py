@@ -9,11 +9,11 @@ import threading
 import time
 from typing import Any
 
-from tests.chaos.bad_tables import FaultyCrowd
+from tests.chaos.dynamodb_faults import FaultyCrowd
 from tests.chaos.faults import Faults
-from tests.chaos.ledger import check
-from tests.chaos.places import deliver_stream, room_at, settle
+from tests.chaos.observations import check
 from tests.chaos.report import Result
+from tests.chaos.servers import deliver_stream, room_at, settle
 
 TOGETHER = 0.3  # share of the resets that two operators make at once
 TRIES = 20  # of an operator who is answered 503

@@ -12,23 +12,23 @@ from typing import Any
 import pytest
 from redis.exceptions import ResponseError
 
-from tests import servers
 from tests.chaos import (
-    bad_tables,
     clocks,
     crashes,
+    dynamodb_faults,
     joins_queue,
     keys,
     lost_counters,
     resets,
-    slow,
+    slow_dependencies,
 )
-from tests.chaos.crowd import quick_claims
 from tests.chaos.faults import Faults, faulty_room
-from tests.chaos.places import CounterServers, counter_servers, room_at, wait_for_link
 from tests.chaos.report import Result
-from waiting_room.errors import Unavailable
-from waiting_room.records import SessionStatus
+from tests.chaos.servers import CounterServers, counter_servers, room_at, wait_for_link
+from tests.chaos.traffic import quick_claims
+from tests.support import servers
+from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.records import SessionStatus
 
 pytestmark = pytest.mark.server
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or 20_261_128  # fixed: CI fails by a change only
@@ -75,17 +75,19 @@ def test_a_large_batch(tables_url: str, valkey: Any) -> None:
     held(joins_queue.big_batch(tables_url, valkey, joins=500, seed=SEED))
 
 
-@pytest.mark.parametrize("kind", bad_tables.KINDS)
+@pytest.mark.parametrize("kind", dynamodb_faults.KINDS)
 def test_tables_that_fail(tables_url: str, valkey: Any, kind: str) -> None:
-    held(bad_tables.run(tables_url, valkey, joins=60, seed=SEED, kind=kind))
+    held(dynamodb_faults.run(tables_url, valkey, joins=60, seed=SEED, kind=kind))
 
 
 def test_a_dependency_that_hangs(moto_url: str, valkey: Any) -> None:
-    held(slow.run(moto_url, valkey, seed=SEED, modes=("hang",), routes=("GET /status",)))
+    held(
+        slow_dependencies.run(moto_url, valkey, seed=SEED, modes=("hang",), routes=("GET /status",))
+    )
 
 
 def test_a_dependency_that_refuses(moto_url: str, valkey: Any) -> None:
-    held(slow.run(moto_url, valkey, seed=SEED, modes=("refuse",)))
+    held(slow_dependencies.run(moto_url, valkey, seed=SEED, modes=("refuse",)))
 
 
 def test_clocks_that_differ(tables_url: str, valkey: Any) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests import servers
-from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
-from waiting_room.adapters.dynamodb_positions import DynamoPositions
-from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
-from waiting_room.adapters.memory import (
+from tests.support import servers
+from tests.support.fakes.stores import (
     MemoryCounters,
     MemoryOutcomes,
     MemoryPositions,
     MemoryServingLog,
 )
-from waiting_room.adapters.redis_counters import RedisCounters
-from waiting_room.ports import Counters, Outcomes, Positions, ServingLog
+from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
+from waiting_room.adapters.dynamodb.positions import DynamoPositions
+from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.redis.counters import RedisCounters
+from waiting_room.domain.ports import Counters, Outcomes, Positions, ServingLog
 
 
 @dataclass(frozen=True)

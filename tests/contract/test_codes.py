@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from infrastructure.openid_resources import CODES
-from tests import servers
-from waiting_room.adapters.dynamodb_codes import LEAVES_AFTER, DynamoCodes
-from waiting_room.adapters.memory_codes import MemoryCodes
-from waiting_room.errors import Conflict, Unavailable
-from waiting_room.oidc import Code, Codes
+from infrastructure.blueprint.openid_resources import CODES
+from tests.support import servers
+from tests.support.fakes.openid_codes import MemoryCodes
+from waiting_room.adapters.dynamodb.openid_codes import LEAVES_AFTER, DynamoCodes
+from waiting_room.domain.errors import Conflict, Unavailable
+from waiting_room.openid.protocol import Code, Codes
 
 NOW = 1_800_000_000
 

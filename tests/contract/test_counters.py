@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from waiting_room import serving
-from waiting_room.adapters.memory import MemoryCounters
-from waiting_room.errors import CountersLost, Unavailable
-from waiting_room.ports import Claim, Counters, Rebuild
-from waiting_room.records import (
+from tests.support.fakes.stores import MemoryCounters
+from waiting_room.domain import serving_counter
+from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.ports import Claim, Counters, Rebuild
+from waiting_room.domain.records import (
     EventState,
     LiveToken,
     Segment,
@@ -121,7 +121,7 @@ def test_the_copy_follows_and_never_falls_behind(counters: Counters, event_id: s
     first = whole(counters, event_id)
     older = replace(first, queue=10, known_holes=(4, 9))
     newer = replace(
-        serving.move(older, 6, NOW, "operator"), queue=20, reconciled_through=5, holes=1,
+        serving_counter.move(older, 6, NOW, "operator"), queue=20, reconciled_through=5, holes=1,
         expired_through=2, expired=1, message="hello", message_at=2.0,
     )  # fmt: skip
     for state in (older, newer, older):
@@ -136,8 +136,8 @@ def test_a_missing_move_is_noticed_and_the_log_fills_it_in(
     counters: Counters, event_id: str
 ) -> None:
     state = whole(counters, event_id, queue=30)
-    one = serving.move(state, 5, NOW - 50, "operator")
-    two = serving.move(one, 5, NOW, "operator")
+    one = serving_counter.move(state, 5, NOW - 50, "operator")
+    two = serving_counter.move(one, 5, NOW, "operator")
     with pytest.raises(CountersLost):
         counters.apply(two)
     assert one.move
@@ -150,7 +150,7 @@ def test_a_missing_move_is_noticed_and_the_log_fills_it_in(
 def test_a_move_back_ends_the_service_of_those_above(counters: Counters, event_id: str) -> None:
     state = whole(counters, event_id, queue=30)
     for by, at in ((10, NOW - 90), (10, NOW - 60), (-15, NOW - 30), (3, NOW)):
-        state = serving.move(state, by, at, "operator")
+        state = serving_counter.move(state, by, at, "operator")
         counters.apply(state)
     assert counters.look(event_id, NOW).serving == 8
     assert counters.admission(event_id, 5).served_at == NOW - 90
@@ -175,7 +175,7 @@ def test_the_rate_counts_the_last_five_minutes(counters: Counters, event_id: str
     state = whole(counters, event_id, queue=500)
     assert counters.look(event_id, NOW).admitting_since == 0
     for by, at in ((100, NOW - 301), (20, NOW - 299), (30, NOW), (-10, NOW)):
-        state = serving.move(state, by, at, "operator")
+        state = serving_counter.move(state, by, at, "operator")
         counters.apply(state)
     counts = counters.look(event_id, NOW)
     assert (counts.admitted_recently, counts.admitting_since) == (40, NOW - 301)
@@ -245,7 +245,7 @@ def test_old_moves_that_only_swept_positions_need_are_forgotten(
 ) -> None:
     state = whole(counters, event_id, queue=30)
     for by, at in ((10, NOW - 900), (10, NOW - 600), *((1, NOW - 5 + age) for age in range(6))):
-        state = serving.move(state, by, at, "operator")
+        state = serving_counter.move(state, by, at, "operator")
         counters.apply(state)
     counters.apply(replace(state, expired_through=10, expired=10))
     assert counters.look(event_id, NOW).admitting_since == NOW - 900
@@ -261,7 +261,7 @@ def test_the_latest_moves_stay_and_so_does_the_time_of_the_first(
     assert counters.look(event_id, NOW).latest == ()
     assert counters.look(event_id, NOW).first_moved_at == 0
     for number in range(1, 9):
-        state = serving.move(state, 10, NOW - 1_000 + 50 * number, "operator")
+        state = serving_counter.move(state, 10, NOW - 1_000 + 50 * number, "operator")
         counters.apply(state)
     counters.apply(replace(state, expired_through=80, expired=80))
     latest = tuple(
@@ -272,7 +272,7 @@ def test_the_latest_moves_stay_and_so_does_the_time_of_the_first(
         counts = counters.look(event_id, NOW)
         assert (counts.admitting_since, counts.first_moved_at) == (latest[0].at, NOW - 950)
         assert (counts.latest, counts.admitted_at) == (latest, NOW - 600)
-    counters.apply(serving.move(state, -25, NOW, "operator"))
+    counters.apply(serving_counter.move(state, -25, NOW, "operator"))
     counts = counters.look(event_id, NOW)
     assert counts.latest == (*latest[:3], Segment(51, 55, NOW - 700))
     assert counts.first_moved_at == NOW - 950
@@ -285,7 +285,7 @@ def test_the_last_minute_is_counted_beside_the_rate_window(
 ) -> None:
     state = whole(counters, event_id, queue=99)
     for by, at in ((1, NOW - 300), (2, NOW - 60), (4, NOW - 59), (8, NOW)):
-        state = serving.move(state, by, at, "operator")
+        state = serving_counter.move(state, by, at, "operator")
         counters.apply(state)
     counts = counters.look(event_id, NOW)
     assert (counts.admitted_recently, counts.admitted_shortly) == (14, 12)
@@ -371,9 +371,9 @@ def test_the_copy_knows_when_it_was_kept_up_and_a_reset_keeps_that(
     assert noted() == (NOW, NOW + 60, 0)
     counters.trim(event_id, NOW, reconciled_at=NOW - 5, swept_at=NOW - 5)  # another clock
     assert noted() == (NOW, NOW + 60, 0)
-    one = serving.move(first, 40, NOW - 100, "operator")
+    one = serving_counter.move(first, 40, NOW - 100, "operator")
     counters.apply(one)
-    counters.apply(serving.move(one, 5, NOW - 7, "operator"))
+    counters.apply(serving_counter.move(one, 5, NOW - 7, "operator"))
     assert noted() == (NOW, NOW + 60, NOW - 7)
     counters.apply(EventState(event_id, generation=2))
     assert noted() == (NOW, NOW + 60, 0)
@@ -385,7 +385,7 @@ def test_a_checkpoint_and_what_came_after_it_make_the_same_copy(
     first = whole(
         counters, event_id, queue=90, settled_through=2, settled_tokens=2, settled_completed=1
     )
-    one = serving.move(first, 40, NOW - 400, "operator")
+    one = serving_counter.move(first, 40, NOW - 400, "operator")
     counters.apply(one)
     for position in range(3, 20):
         counters.count_token(event_id, 1, position, NOW + position)
@@ -393,7 +393,7 @@ def test_a_checkpoint_and_what_came_after_it_make_the_same_copy(
     assert counters.trim(event_id, NOW).changed
     kept = counters.checkpoint(event_id, NOW)
     assert not counters.trim(event_id, NOW).changed
-    two = serving.move(one, 10, NOW, "operator")
+    two = serving_counter.move(one, 10, NOW, "operator")
     counters.apply(two)
     counters.count_token(event_id, 1, 30, NOW + 60)
     counters.count_session(event_id, 1, 5, NOW + 5, SessionStatus.COMPLETED)
@@ -448,7 +448,7 @@ def test_an_announced_write_is_remembered_until_the_copy_has_it(
     counters.apply(state)  # a writer that read before the announcement
     for read in (counters.look(event_id, NOW), counters.admission(event_id, 1)):
         assert (read.generation, read.version, read.lowering) == (1, 0, 1)
-    counters.apply(serving.move(state, 3, NOW, "operator"))
+    counters.apply(serving_counter.move(state, 3, NOW, "operator"))
     for read in (counters.look(event_id, NOW), counters.admission(event_id, 1)):
         assert (read.version, read.lowering) == (1, 1)
     counters.apply(EventState(event_id, generation=2))
@@ -497,7 +497,7 @@ def test_a_server_that_refuses_writes_answers_what_it_holds_and_changes_nothing(
     state = whole(counters, event_id, queue=9, settled_through=2, known_holes=(5,))
     counters.count_token(event_id, 1, 3, NOW + 10)
     held = counters.look(event_id, NOW)
-    moved = serving.move(state, 3, NOW, "operator")
+    moved = serving_counter.move(state, 3, NOW, "operator")
     row = LiveToken(4, NOW + 10, SessionStatus.OPEN)
     with refusing(counters):
         for answered in (

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Valkey
-from waiting_room.adapters.redis_counters import RedisCounters, connect
-from waiting_room.errors import CountersLost, Unavailable
+from tests.support.servers import Valkey
+from waiting_room.adapters.redis.counters import RedisCounters, connect
+from waiting_room.domain.errors import CountersLost, Unavailable
 
 pytestmark = pytest.mark.server
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests import servers
-from waiting_room.adapters.dynamodb_inlet import DynamoInlet
-from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
-from waiting_room.adapters.memory_inlet import MemoryInlet
-from waiting_room.errors import Conflict
-from waiting_room.inlet import Alarm, InletRecord, Strategy
-from waiting_room.inlet_ports import InletStore
-from waiting_room.records import EventState
+from tests.support import servers
+from tests.support.fakes.inlet import MemoryInlet
+from waiting_room.adapters.dynamodb.inlet import DynamoInlet
+from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.domain.errors import Conflict
+from waiting_room.domain.records import EventState
+from waiting_room.inlet.ports import InletStore
+from waiting_room.inlet.strategies import Alarm, InletRecord, Strategy
 
 TARGETS = {"active": 100, "per_minute": 60, "min_per_minute": 0}
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from deployment.local.pollers import sqs_record
+from deployment.local.workers.event_sources import sqs_record
 from deployment.redrive import Queues, Redriven, as_role, letters_in, redrive
-from tests import servers
-from waiting_room.adapters.sqs_joins import SqsJoins
-from waiting_room.errors import Unavailable
-from waiting_room.messages import read_joins
-from waiting_room.records import DeadLetter, Receipt
+from tests.support import servers
+from waiting_room.adapters.join_queue import SqsJoins
+from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.records import DeadLetter, Receipt
+from waiting_room.runtime.lambda_events import read_joins
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:joins"
 JOIN = json.dumps({"event_id": "Sample"})

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from tests import servers
-from tests.world import Clock, one_jwk
-from waiting_room.adapters.dynamodb_public_keys import DynamoPublicKeys
-from waiting_room.adapters.memory import MemoryKeys, MemoryPublicKeys
-from waiting_room.adapters.secrets_keys import SecretsKeys
-from waiting_room.errors import Conflict, NoKeysYet
-from waiting_room.ports import KeyStore, PublicKeys
-from waiting_room.publication import Publication, PublishedKey
-from waiting_room.signing import KeySet
+from tests.support import servers
+from tests.support.fakes.stores import MemoryKeys, MemoryPublicKeys
+from tests.support.in_memory_room import Clock, one_jwk
+from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
+from waiting_room.adapters.secrets_manager import SecretsKeys
+from waiting_room.domain.errors import Conflict, NoKeysYet
+from waiting_room.domain.ports import KeyStore, PublicKeys
+from waiting_room.domain.published_keys import Publication, PublishedKey
+from waiting_room.domain.signing_keys import KeySet
 
 KEEP = 60
 PUBLIC = {"kty": "RSA", "alg": "RS256", "kid": "a", "n": "x", "e": "AQAB"}

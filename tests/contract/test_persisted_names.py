@@ -22,25 +22,23 @@ from typing import Any
 import pytest
 
 from deployment.redrive import Redriven, redrive
-from infrastructure.openid_resources import CODES
-from infrastructure.resources import TABLES
-from tests import servers
+from infrastructure.blueprint.openid_resources import CODES
+from infrastructure.blueprint.resources import TABLES
 from tests.contract.test_codes import a_code
 from tests.contract.test_joins_queue import JOIN, Line
-from tests.world import in_use, one_key
-from waiting_room import serving
-from waiting_room.adapters.dynamodb_codes import DynamoCodes
-from waiting_room.adapters.dynamodb_inlet import DynamoInlet
-from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
-from waiting_room.adapters.dynamodb_positions import DynamoPositions
-from waiting_room.adapters.dynamodb_public_keys import DynamoPublicKeys
-from waiting_room.adapters.dynamodb_serving_log import DynamoServingLog
-from waiting_room.adapters.redis_counters import RedisCounters
-from waiting_room.adapters.secrets_keys import SecretsKeys
-from waiting_room.inlet import InletRecord, Strategy
-from waiting_room.oidc_settings import ClientSecrets
-from waiting_room.publication import Publication
-from waiting_room.records import (
+from tests.support import servers
+from tests.support.in_memory_room import in_use, one_key
+from waiting_room.adapters.dynamodb.inlet import DynamoInlet
+from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
+from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
+from waiting_room.adapters.dynamodb.positions import DynamoPositions
+from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
+from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.redis.counters import RedisCounters
+from waiting_room.adapters.secrets_manager import SecretsKeys
+from waiting_room.domain import serving_counter
+from waiting_room.domain.published_keys import Publication
+from waiting_room.domain.records import (
     Attempt,
     Checkpoint,
     DeadLetter,
@@ -53,7 +51,9 @@ from waiting_room.records import (
     Snapshot,
     TokenAccount,
 )
-from waiting_room.signing import KeySet
+from waiting_room.domain.signing_keys import KeySet
+from waiting_room.inlet.strategies import InletRecord, Strategy
+from waiting_room.openid.settings import ClientSecrets
 
 FROZEN = Path(__file__).with_name("persisted_names.txt")
 NOW = 1_800_000_000
@@ -116,7 +116,7 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
     log.set_message(event_id, 1, "soon", NOW + 0.5)
     for current in (2, 4):
         state = log.note_holes(event_id, 1, [5])
-        moved = serving.move(state, current, NOW, "operator", mark=ID, actor="me")
+        moved = serving_counter.move(state, current, NOW, "operator", mark=ID, actor="me")
         log.write(state, replace(moved, lowering=1))
     tally = TokenAccount(1, b"\x01", b"\x01", ((NOW, 1),), 1, 1, 0)
     log.save_checkpoint(event_id, Checkpoint(1, 2, NOW, (Segment(1, 2, NOW),), tally))
@@ -196,7 +196,7 @@ def redis_names(valkey: servers.Valkey) -> Iterator[str]:
     counters.begin_rebuild(event_id, lease)
     yield from _redis_keys(client, event_id)
     state = EventState(event_id, queue=9, known_holes=(3,), reconciled_through=2)
-    state = serving.move(state, 4, NOW, "operator")
+    state = serving_counter.move(state, 4, NOW, "operator")
     tally = TokenAccount(0, b"\x80", b"\x80", ((NOW + 60, 1),), 1, 1, 0)
     checkpoint = Checkpoint(1, 1, NOW, (Segment(1, 4, NOW),), tally)
     assert counters.restore(Snapshot(state, (), (), checkpoint, unverified=1), lease)

@@ -10,17 +10,13 @@ from typing import Any
 import pytest
 
 from tests.contract.conftest import Tables
-from waiting_room import recovery, reset, serving
-from waiting_room.adapters import (
-    dynamodb_checkpoints,
-    dynamodb_outcomes,
-    dynamodb_serving_log,
-    memory,
-)
-from waiting_room.adapters.memory import MemoryOutcomes, MemoryServingLog
-from waiting_room.errors import Conflict
-from waiting_room.ports import ENDED_SHARDS
-from waiting_room.records import (
+from tests.support.fakes import stores
+from tests.support.fakes.stores import MemoryOutcomes, MemoryServingLog
+from waiting_room.adapters.dynamodb import checkpoints, outcomes, serving_log
+from waiting_room.domain import reset, serving_counter
+from waiting_room.domain.errors import Conflict
+from waiting_room.domain.ports import ENDED_SHARDS
+from waiting_room.domain.records import (
     Attempt,
     Checkpoint,
     Ending,
@@ -33,6 +29,7 @@ from waiting_room.records import (
     SessionStatus,
     TokenAccount,
 )
+from waiting_room.use_cases import counter_recovery
 
 NOW = 1_800_000_000
 
@@ -181,8 +178,8 @@ def test_a_page_of_expired_tokens_looks_at_a_bounded_number_of_rows(
 ) -> None:
     if isinstance(tables.outcomes, MemoryOutcomes):
         pytest.skip("memory reads no pages")
-    monkeypatch.setattr(dynamodb_outcomes, "PAGE_ROWS", 1)
-    monkeypatch.setattr(dynamodb_outcomes, "PAGE_READS", 3)
+    monkeypatch.setattr(outcomes, "PAGE_ROWS", 1)
+    monkeypatch.setattr(outcomes, "PAGE_READS", 3)
     tables.outcomes.expire([expiry(place(event_id, position)) for position in range(16, 176, 16)])
     tables.outcomes.decide(token(place(event_id, 176), NOW))
     page, mark = tables.outcomes.expired_page(event_id, 1, NOW, 5, None)
@@ -355,7 +352,7 @@ def test_a_write_needs_what_it_was_decided_on_and_leaves_the_queue_alone(
     before = tables.log.read(event_id)
     tables.log.reserve(event_id, 9, before)
     after = replace(
-        serving.move(before, 4, NOW, "operator"),
+        serving_counter.move(before, 4, NOW, "operator"),
         expired_through=1,
         expired=1,
         reconciled_through=2,
@@ -364,11 +361,11 @@ def test_a_write_needs_what_it_was_decided_on_and_leaves_the_queue_alone(
     tables.log.write(before, after)
     assert tables.log.read(event_id) == replace(after, queue=9)
     with pytest.raises(Conflict):
-        tables.log.write(before, serving.move(before, 1, NOW, "operator"))
+        tables.log.write(before, serving_counter.move(before, 1, NOW, "operator"))
     sweep_only = replace(after, expired_through=3)
     tables.log.write(after, sweep_only)
     with pytest.raises(Conflict):
-        tables.log.write(after, serving.move(after, 1, NOW, "operator"))
+        tables.log.write(after, serving_counter.move(after, 1, NOW, "operator"))
 
 
 def test_every_move_is_in_the_log_in_order(tables: Tables, event_id: str) -> None:
@@ -376,7 +373,7 @@ def test_every_move_is_in_the_log_in_order(tables: Tables, event_id: str) -> Non
     assert tables.log.moves(state) == []
     moves = []
     for index in range(6):
-        after = serving.move(state, 2, NOW + index, "operator")
+        after = serving_counter.move(state, 2, NOW + index, "operator")
         tables.log.write(state, after)
         moves.append(after.move)
         state = after
@@ -386,7 +383,7 @@ def test_every_move_is_in_the_log_in_order(tables: Tables, event_id: str) -> Non
 
 def test_nothing_came_after_the_version_that_stands(tables: Tables, event_id: str) -> None:
     before = tables.log.read(event_id)
-    after = serving.move(before, 2, NOW, "operator")
+    after = serving_counter.move(before, 2, NOW, "operator")
     tables.log.write(before, after)
     assert tables.log.moves(after, 1) == tables.log.moves(after, 7) == []
 
@@ -394,20 +391,20 @@ def test_nothing_came_after_the_version_that_stands(tables: Tables, event_id: st
 def test_the_latest_move_is_the_states_own(tables: Tables, event_id: str) -> None:
     """It needs no row of its own, so a state that was read before another writer stays whole."""
     before = tables.log.read(event_id)
-    one = serving.move(before, 2, NOW, "operator")
+    one = serving_counter.move(before, 2, NOW, "operator")
     assert tables.log.moves(one) == [one.move]
     tables.log.write(before, one)
-    two = serving.move(one, 3, NOW, "operator")
+    two = serving_counter.move(one, 3, NOW, "operator")
     tables.log.write(one, two)
     assert tables.log.moves(one) == [one.move]
-    mine = serving.move(one, 9, NOW, "operator")
+    mine = serving_counter.move(one, 9, NOW, "operator")
     assert tables.log.moves(mine) == [one.move, mine.move]
 
 
 def test_moves_that_only_swept_positions_need_are_left_out(tables: Tables, event_id: str) -> None:
     state = tables.log.read(event_id)
     for by, at in ((4, NOW), (4, NOW + 9), (4, NOW + 400), (4, NOW + 800), (4, NOW + 801)):
-        after = serving.move(state, by, at, "operator")
+        after = serving_counter.move(state, by, at, "operator")
         tables.log.write(state, after)
         state = after
     for swept, after_version, first in ((0, 0, 1), (4, 0, 2), (9, 0, 3), (9, 3, 4), (20, 0, 3)):
@@ -418,12 +415,12 @@ def test_moves_that_only_swept_positions_need_are_left_out(tables: Tables, event
 def test_moves_of_another_generation_are_not_seen(tables: Tables, event_id: str) -> None:
     state = tables.log.read(event_id)
     for index in range(3):
-        after = serving.move(state, 2, NOW + index, "operator")
+        after = serving_counter.move(state, 2, NOW + index, "operator")
         tables.log.write(state, after)
         state = after
     tables.log.reset(state, reset.reset(state, NOW))
     state = tables.log.read(event_id)
-    after = serving.move(state, 1, NOW, "operator")
+    after = serving_counter.move(state, 1, NOW, "operator")
     tables.log.write(state, after)
     assert tables.log.moves(after) == [after.move]
 
@@ -434,7 +431,7 @@ def test_noted_holes_stay_until_the_audit_passes_them(tables: Tables, event_id: 
     assert tables.log.note_holes(event_id, 1, [3]).known_holes == (3,)
     noted = tables.log.note_holes(event_id, 1, [8, 3])
     assert noted.known_holes == (3, 8)
-    watched = recovery.audit(replace(noted, pending_through=5), 4, NOW)
+    watched = counter_recovery.audit(replace(noted, pending_through=5), 4, NOW)
     tables.log.write(replace(noted, pending_through=5), watched)
     after = tables.log.read(event_id)
     assert (after.known_holes, after.holes, after.reconciled_through) == ((8,), 1, 5)
@@ -445,7 +442,7 @@ def test_noted_holes_stay_until_the_audit_passes_them(tables: Tables, event_id: 
 def test_the_message_stands_beside_other_writes(tables: Tables, event_id: str) -> None:
     state = tables.log.read(event_id)
     tables.log.set_message(event_id, 1, "Grüße 🎟", NOW + 0.5)
-    tables.log.write(state, serving.move(state, 1, NOW, "operator"))
+    tables.log.write(state, serving_counter.move(state, 1, NOW, "operator"))
     after = tables.log.read(event_id)
     assert (after.message, after.message_at, after.serving) == ("Grüße 🎟", NOW + 0.5, 1)
     with pytest.raises(Conflict):
@@ -472,7 +469,7 @@ def test_tokens_are_read_without_the_rest_of_their_rows(tables: Tables, event_id
 def test_the_latest_whole_checkpoint_comes_back(
     tables: Tables, event_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dynamodb_checkpoints, "PIECE", 100)
+    monkeypatch.setattr(checkpoints, "PIECE", 100)
     assert tables.log.checkpoint(event_id, 1) is None
     kept = [
         Checkpoint(
@@ -494,7 +491,7 @@ def test_a_checkpoint_whose_writer_died_is_passed_over(
 ) -> None:
     if isinstance(tables.log, MemoryServingLog):
         pytest.skip("memory writes a checkpoint whole")
-    monkeypatch.setattr(dynamodb_checkpoints, "PIECE", 100)
+    monkeypatch.setattr(checkpoints, "PIECE", 100)
     rows = bytes(uuid.uuid4().bytes[0] for _ in range(600))
     first, second, third = (
         Checkpoint(1, version, NOW, (), TokenAccount(taken=rows)) for version in (1, 2, 3)
@@ -518,7 +515,7 @@ def test_a_checkpoint_whose_writer_died_is_passed_over(
 def test_only_so_many_holes_are_remembered(
     tables: Tables, event_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for adapter in (memory, dynamodb_serving_log):
+    for adapter in (stores, serving_log):
         monkeypatch.setattr(adapter, "MAX_KNOWN_HOLES", 5)
     tables.log.read(event_id)
     assert tables.log.note_holes(event_id, 1, [1, 2, 3]).known_holes == (1, 2, 3)
@@ -529,7 +526,7 @@ def test_only_so_many_holes_are_remembered(
 
 def test_a_reset_is_of_what_stands(tables: Tables, event_id: str) -> None:
     before = tables.log.read(event_id)
-    tables.log.write(before, serving.move(before, 1, NOW, "operator"))
+    tables.log.write(before, serving_counter.move(before, 1, NOW, "operator"))
     with pytest.raises(Conflict):
         tables.log.reset(before, reset.reset(before, NOW))
     stands = tables.log.read(event_id)
@@ -547,7 +544,7 @@ def test_no_other_writer_takes_an_announcement_back(tables: Tables, event_id: st
     assert tables.log.read(event_id).lowering == 1
     assert tables.log.reserve(event_id, 2, before).state.lowering == 1
     state = tables.log.read(event_id)
-    tables.log.write(state, serving.move(state, 2, NOW, "operator"))
+    tables.log.write(state, serving_counter.move(state, 2, NOW, "operator"))
     assert tables.log.read(event_id).lowering == 1
     tables.log.reset(tables.log.read(event_id), reset.reset(tables.log.read(event_id), NOW))
     assert tables.log.read(event_id).lowering == 0
@@ -557,7 +554,7 @@ def test_nothing_is_written_for_an_event_without_a_record(tables: Tables, event_
     known = EventState(event_id)
     for write in (
         lambda: tables.log.reserve(event_id, 1, known),
-        lambda: tables.log.write(known, serving.move(known, 1, NOW, "operator")),
+        lambda: tables.log.write(known, serving_counter.move(known, 1, NOW, "operator")),
         lambda: tables.log.reset(known, reset.reset(known, NOW)),
         lambda: tables.log.note_holes(event_id, 1, [1]),
         lambda: tables.log.set_message(event_id, 1, "hello", 1.0),

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import APIResponse, Browser, Dialog, Page, Route, expect
 
-from tests.browser import accessibility, chromium
-from tests.panel_world import KEY, SECRET, PanelWorld, build, panel_world
-from tests.world import EVENT
-from waiting_room.inlet import Alarm, Strategy
-from waiting_room.lookup import reference_of
+from tests.support.browser import accessibility, chromium
+from tests.support.in_memory_room import EVENT
+from tests.support.pages.control_panel import KEY, SECRET, PanelWorld, build, panel_world
+from waiting_room.domain.visitor_lookup import reference_of
+from waiting_room.inlet.strategies import Alarm, Strategy
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 EXPIRED = "The security token included in the request is expired"

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import accessibility, chromium
-from tests.running import RunningRoom
+from tests.support.browser import accessibility, chromium
+from tests.support.local_stack import RunningRoom
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

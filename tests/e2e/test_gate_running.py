@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import chromium
-from tests.doors import token
-from tests.gate_sites import Site
-from tests.world import START
-from waiting_room.gate.entry import Visit
+from tests.support.browser import chromium
+from tests.support.gate_sites import Site
+from tests.support.in_memory_room import START
+from tests.support.tokens import token
+from waiting_room.gate.decision import Visit
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 POLICIES = ("strict-origin", "no-referrer", "same-origin")

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import FAST, RunningRoom, running_room
-from tests.servers import aws_client
+from tests.support.local_stack import FAST, RunningRoom, running_room
+from tests.support.servers import aws_client
 
 pytestmark = pytest.mark.server
 

@@ -13,7 +13,7 @@ from botocore.session import Session
 
 from deployment.local.config import DEAD_LETTERS, QUEUE
 from deployment.redrive import Queues, queues_here, redrive
-from tests.running import FAST, RunningRoom, running_room
+from tests.support.local_stack import FAST, RunningRoom, running_room
 
 pytestmark = pytest.mark.server
 SECONDS = 30  # for what takes one

@@ -14,8 +14,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.running import RunningRoom
-from tests.servers import ROOT
+from tests.support.local_stack import RunningRoom
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.server
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deployment.capacity.check import compare
-from tests.running import paths, running_room
-from tests.servers import ROOT
+from tests.support.local_stack import paths, running_room
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.server
 WORDS = ("--users", "40", "--seconds", "4", "--admission", "1200", "--limit", "120")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import FAST, endpoints_of, paths, running_room, start
-from tests.servers import ROOT
+from tests.support.local_stack import FAST, endpoints_of, paths, running_room, start
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.server
 
@@ -127,7 +127,7 @@ def test_a_part_that_dies_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
     victim = next(
         pid
         for pid in alive(folder)
-        if b"deployment.local.workers" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"deployment.local.workers.runner" in Path(f"/proc/{pid}/cmdline").read_bytes()
     )
     os.kill(victim, signal.SIGKILL)
     assert process.wait(40) == 1

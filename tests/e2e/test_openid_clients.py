@@ -16,10 +16,10 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from requests_oauthlib import OAuth2Session as OauthlibSession
 
-from tests.openid_servers import Live, apache, live, missing_for_apache
-from tests.openid_world import CLIENT_SECRET
-from tests.servers import free_port, in_ci
-from tests.world import EVENT
+from tests.support.in_memory_room import EVENT
+from tests.support.openid_room import CLIENT_SECRET
+from tests.support.openid_servers import Live, apache, live, missing_for_apache
+from tests.support.servers import free_port, in_ci
 
 pytestmark = pytest.mark.server
 CALLBACK = "https://shop.example/callback"

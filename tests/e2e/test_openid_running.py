@@ -13,11 +13,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import chromium
-from tests.openid_servers import apache, missing_for_apache
-from tests.openid_world import Reply, serving
-from tests.running import FAST, RunningRoom, running_room
-from tests.servers import free_port, in_ci
+from tests.support.browser import chromium
+from tests.support.local_stack import FAST, RunningRoom, running_room
+from tests.support.openid_room import Reply, serving
+from tests.support.openid_servers import apache, missing_for_apache
+from tests.support.servers import free_port, in_ci
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

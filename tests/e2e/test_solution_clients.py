@@ -10,8 +10,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.running import RunningRoom
-from tests.solution_clients import Sent, asked_first, calls, one_of, send
+from tests.support.local_stack import RunningRoom
+from tests.support.solution_clients import Sent, asked_first, calls, one_of, send
 
 pytestmark = pytest.mark.server
 TYPES = (

@@ -14,9 +14,9 @@ import httpx
 import jwt
 import pytest
 
-from deployment import sites
-from tests.running import RunningRoom
-from tests.servers import ROOT
+from infrastructure.assets import sites
+from tests.support.local_stack import RunningRoom
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.server
 CLIENTS = ROOT / "tests" / "clients"

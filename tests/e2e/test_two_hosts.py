@@ -25,12 +25,12 @@ from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser import chromium
-from tests.gate_sites import asgi_server, wsgi_server
-from tests.openid_world import Reply
-from tests.running import RunningRoom
-from tests.waiting_page import listening, page
-from tests.world import EVENT, ISSUER
+from tests.support.browser import chromium
+from tests.support.gate_sites import asgi_server, wsgi_server
+from tests.support.in_memory_room import EVENT, ISSUER
+from tests.support.local_stack import RunningRoom
+from tests.support.openid_room import Reply
+from tests.support.pages.waiting_page import listening, page
 from waiting_room.gate import AsgiGate, GateSettings, WsgiGate
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]

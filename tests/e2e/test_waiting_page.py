@@ -13,11 +13,11 @@ from urllib.parse import parse_qs
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser import accessibility, chromium, cut_off
-from tests.openid_world import Reply
 from tests.screenshots import State
 from tests.screenshots.waiting_room import BRAND, STATES
-from tests.waiting_page import Room, Served, enter, listening, page, view
+from tests.support.browser import accessibility, chromium, cut_off
+from tests.support.openid_room import Reply
+from tests.support.pages.waiting_page import Room, Served, enter, listening, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser import chromium
-from tests.openid_world import Reply
-from tests.waiting_page import Room, listening, page
+from tests.support.browser import chromium
+from tests.support.openid_room import Reply
+from tests.support.pages.waiting_page import Room, listening, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 OLD = "This browser is too old for the waiting room."

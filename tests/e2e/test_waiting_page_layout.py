@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser import chromium
 from tests.screenshots.waiting_room import BRAND
-from tests.waiting_page import Room, page
+from tests.support.browser import chromium
+from tests.support.pages.waiting_page import Room, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 MOST = 0.05  # of a layout shift, and of all from one state to the next

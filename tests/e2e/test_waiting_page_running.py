@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.benchmarks.many_pages import run
-from tests.browser import chromium
-from tests.running import RunningRoom
+from tests.support.browser import chromium
+from tests.support.local_stack import RunningRoom
 
 pytestmark = pytest.mark.server
 CALLBACK = "http://127.0.0.1:8080/callback"  # registered by default; nobody listens there

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser import chromium
-from tests.waiting_page import Room, Served, enter, page, view
+from tests.support.browser import chromium
+from tests.support.pages.waiting_page import Room, Served, enter, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 AWAY = """

@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 
-from deployment import wheel
-from tests import doors
-from tests.doors import RoomOverHttp, room_over_http, token
-from tests.gate_sites import ask, status
-from tests.servers import ROOT, free_port, in_ci, process
-from tests.world import EVENT, ISSUER
-from waiting_room.gate.entry import FORM
+from deployment.release import wheel
+from tests.support import tokens
+from tests.support.gate_sites import ask, status
+from tests.support.in_memory_room import EVENT, ISSUER
+from tests.support.servers import ROOT, free_port, in_ci, process
+from tests.support.tokens import RoomOverHttp, room_over_http, token
+from waiting_room.gate.decision import FORM
 
 pytestmark = pytest.mark.server
 UV = Path(sys.executable).with_name("uv")
@@ -52,7 +52,7 @@ VISITS = """
 import asyncio, importlib.metadata, json, os, sys
 import jwt, waiting_room
 from site_of_the_test import asgi, wsgi
-from waiting_room.adapters.lambda_authorizer import Unauthorized, handler
+from waiting_room.runtime.lambda_authorizer import Unauthorized, handler
 
 def by_wsgi(sent):
     answers = []
@@ -187,7 +187,7 @@ def test_the_oldest_and_the_newest_dependencies_check_tokens(
     sent = {
         "good": token(at=now - 5), "ahead": token(at=now + 50), "expired": token(at=now - 4000),
         "refresh": token(at=now - 5, use="refresh"), "none": "",
-        "forged": token(doors.keys(2).keys[1], at=now - 5),
+        "forged": token(tokens.keys(2).keys[1], at=now - 5),
     }  # fmt: skip
     want = {
         "good": [200, 200, "Allow"], "ahead": [200, 200, "Deny"], "expired": [403, 403, "Deny"],
@@ -197,7 +197,7 @@ def test_the_oldest_and_the_newest_dependencies_check_tokens(
     found = {}
     for where in (install(tmp_path, built, "oldest", *OLDEST), newest):
         with room_over_http() as room:
-            room.publish(doors.keys())
+            room.publish(tokens.keys())
             done = subprocess.run(
                 [str(where.python), "-c", VISITS], input=json.dumps(sent), capture_output=True,
                 text=True, timeout=60, env=where.env(room), cwd=where.folder,
@@ -253,7 +253,7 @@ def test_a_form_in_chunks_is_taken(newest: Installed, command: tuple[str, ...]) 
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in (form[:half], form[half:]))
     page: dict[str, Any] = {"Origin": "http://localhost:1", "Content-Type": FORM}
     with room_over_http() as room:
-        room.publish(doors.keys())
+        room.publish(tokens.keys())
         with served(newest, room, *command) as port:
             enter = "/waiting-room/enter"
             sent = {**page, "Transfer-Encoding": "chunked"}

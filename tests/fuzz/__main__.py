@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 SEEDS, EXAMPLES = 5, 40
 MOST = 10**9

@@ -18,24 +18,24 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-import inlet.app
-import private_api.app
-import public_api.app
-import token_authorizer.app
-from deployment.local.apps import load
-from deployment.local.authorizers import TokenAuthorizer
-from deployment.local.enqueue import Enqueue
-from deployment.local.rest_api import RestApi, document
-from deployment.local.signatures import SERVICE, Signatures
-from infrastructure import discovery, enqueue
-from openid import app as openid_app
-from tests.inlet_world import InletWorld
-from tests.openid_world import OpenId
-from tests.stack import RealRoom
-from tests.world import EVENT, ISSUER, World, settings
-from waiting_room.authorizer import Expected, Verifier
-from waiting_room.inlet_control import InletControl
-from waiting_room.messages import read_joins
+import apps.inlet.app
+import apps.private_api.app
+import apps.public_api.app
+import apps.token_authorizer.app
+from apps.openid import app as openid_app
+from deployment.local.gateway.chalice_apps import load
+from deployment.local.gateway.join_integration import Enqueue
+from deployment.local.gateway.rest_api import RestApi, document
+from deployment.local.gateway.sigv4 import SERVICE, Signatures
+from deployment.local.gateway.token_authorizer import TokenAuthorizer
+from infrastructure.blueprint import discovery, join_integration
+from tests.support.in_memory_room import EVENT, ISSUER, World, settings
+from tests.support.inlet_room import InletWorld
+from tests.support.openid_room import OpenId
+from tests.support.real_stores import RealRoom
+from waiting_room.authorizer.verifier import Expected, Verifier
+from waiting_room.inlet.control import InletControl
+from waiting_room.runtime.lambda_events import read_joins
 
 REGION, KEY_ID, SECRET = "eu-central-1", "FUZZ", "fuzz-secret"
 EDGE_KEY = "the-edge-alone-knows"
@@ -142,14 +142,14 @@ def apis(world: World | None = None) -> Iterator[Apis]:
     chosen = settings(**made.world.options)
     with ExitStack() as stack:
         for module, name, value in (
-            (public_api.app, "room", lambda: made.world.room),
-            (private_api.app, "room", lambda: made.world.room),
-            (private_api.app, "settings", lambda: chosen),
-            (private_api.app, "_inlet", lambda: control),
+            (apps.public_api.app, "room", lambda: made.world.room),
+            (apps.private_api.app, "room", lambda: made.world.room),
+            (apps.private_api.app, "settings", lambda: chosen),
+            (apps.private_api.app, "_inlet", lambda: control),
             (openid_app, "provider", lambda: made.openid.provider),
-            (inlet.app, "settings", lambda: mock.Mock(event_id=EVENT)),
-            (inlet.app, "inlet", lambda: made.inlet.inlet),
-            (token_authorizer.app, "verifier", lambda: verifier),
+            (apps.inlet.app, "settings", lambda: mock.Mock(event_id=EVENT)),
+            (apps.inlet.app, "inlet", lambda: made.inlet.inlet),
+            (apps.token_authorizer.app, "verifier", lambda: verifier),
         ):
             stack.enter_context(mock.patch.object(module, name, value))
         made.transactions = [made.openid.authorize().sent["transaction"]]
@@ -158,12 +158,12 @@ def apis(world: World | None = None) -> Iterator[Apis]:
         made.codes = [*(turn.sent["code"] for turn in turns), "unknown"]
         arn = f"arn:aws:execute-api:{REGION}:123456789012:store"
         found = document(discovery.document(ISSUER, ISSUER), discovery.HEADERS)
-        door = TokenAuthorizer(token_authorizer.app.token_authorizer, arn)
+        door = TokenAuthorizer(apps.token_authorizer.app.token_authorizer, arn)
         made.apps = {
             "public": RestApi(
                 "public", load("public_api"), threads=1, api_key=EDGE_KEY,
                 integrations={
-                    ("POST", enqueue.PATH): join,
+                    ("POST", join_integration.PATH): join,
                     ("GET", discovery.PATH): found, ("HEAD", discovery.PATH): found,
                 },
                 keyless=[discovery.PATH],

@@ -16,7 +16,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
 from tests.fuzz import tally
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 DOCUMENTS = ROOT / "docs" / "api"
 NAMES = ("public", "private", "openid", "store", "inlet")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 
-from tests.world import EVENT
+from tests.support.in_memory_room import EVENT
 
 SEED = int(os.environ.get("FUZZ_SEED", "0")) or 20_261_124  # always the same in CI
 RUNS = int(os.environ.get("FUZZ_EXAMPLES", "0")) * 5  # of each fuzzer in `make fuzz`

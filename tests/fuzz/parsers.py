@@ -16,10 +16,12 @@ from unittest import mock
 import jwt
 from chalice.app import MultiDict
 
+from apps.sample_store import app as store
 from deployment.load_test.target import is_loopback
 from deployment.local import config
-from deployment.local.signatures import Signatures
-from infrastructure.companions import (
+from deployment.local.gateway.sigv4 import Signatures
+from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.optional_stacks import (
     AuthorizerArn,
     AuthorizerConfig,
     InletConfig,
@@ -28,37 +30,38 @@ from infrastructure.companions import (
     SampleConfig,
     StacksConfig,
 )
-from infrastructure.config import CoreConfig
-from infrastructure.parameters import ParameterError, Parameters
-from sample_store import app as store
-from tests import doors
-from tests.inlet_world import InletWorld
-from tests.openid_world import ENV, PROVIDER, OpenId
-from tests.servers import ROOT
-from tests.world import EVENT, START
-from waiting_room import inlet, messages, oidc, queue, reading, serving, sessions, tokens, web
-from waiting_room.adapters import https_json
-from waiting_room.adapters.dynamodb_codes import DynamoCodes
-from waiting_room.adapters.https_jwks import HttpsEndedSessions, read_keys
-from waiting_room.adapters.private_api import PrivateApi
-from waiting_room.adapters.room_http import HttpRoom
-from waiting_room.authorizer import Accepted
-from waiting_room.authorizer_settings import AuthorizerSettings
-from waiting_room.errors import InvalidInput, RoomError, Unavailable
+from infrastructure.parameters.parameter import ParameterError, Parameters
+from tests.support.in_memory_room import EVENT, START
+from tests.support.inlet_room import InletWorld
+from tests.support.openid_room import ENV, PROVIDER, OpenId
+from tests.support.servers import ROOT
+from tests.support.tokens import keys, verifier
+from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
+from waiting_room.adapters.http import json_get
+from waiting_room.adapters.http.private_api import PrivateApi
+from waiting_room.adapters.http.public_api import HttpRoom
+from waiting_room.adapters.http.room_keys import HttpsEndedSessions, read_keys
+from waiting_room.authorizer.settings import AuthorizerSettings
+from waiting_room.authorizer.verifier import Accepted
+from waiting_room.domain import joins, parsing, serving_counter, sessions, tokens
+from waiting_room.domain.errors import InvalidInput, RoomError, Unavailable
+from waiting_room.domain.published_keys import Publication
+from waiting_room.domain.room_settings import Settings, SettingsError
+from waiting_room.domain.signing_keys import KeySet
+from waiting_room.domain.visitor_lookup import read_sought
 from waiting_room.gate import GateSettings, cookie
-from waiting_room.inlet_control import InletControl
-from waiting_room.inlet_settings import InletSettings, check_targets
-from waiting_room.key_ring import check_rotation
-from waiting_room.lookup import read_sought
-from waiting_room.oidc_settings import ClientSecrets, OpenIdSettings
-from waiting_room.publication import Publication
-from waiting_room.settings import Settings, SettingsError
-from waiting_room.signing import KeySet
+from waiting_room.inlet import strategies
+from waiting_room.inlet.control import InletControl
+from waiting_room.inlet.settings import InletSettings, check_targets
+from waiting_room.openid import protocol
+from waiting_room.openid.settings import ClientSecrets, OpenIdSettings
+from waiting_room.runtime import http_api, lambda_events
+from waiting_room.use_cases.key_rotation import check_rotation
 
 KEY = "transaction-key-0123456789"
 INLET = InletWorld()
 INLET.inlet.run_periodic({"id": "first"}, lambda: 70.0)
-DOOR = doors.verifier()
+DOOR = verifier()
 INLET_ENV = {
     "EVENT_ID": EVENT, "PRIVATE_API_ENDPOINT": "https://p.example", "AWS_REGION": "r",
     "SERVING_LOG_TABLE": "t",
@@ -108,7 +111,7 @@ def request(text: str) -> Any:
 
 def signed(content: bytes, header: Mapping[str, Any] | None = None) -> str:
     """A transaction with a good signature over any bytes: the client may know the secret."""
-    key = oidc._derived(KEY, b"transaction")
+    key = protocol._derived(KEY, b"transaction")
     return jwt.PyJWS().encode(content, key, "HS256", headers=dict(header or {}))
 
 
@@ -117,24 +120,24 @@ def transaction(text: str) -> object:
     for content in (text, *({**whole, name: parsed(text)} for name in whole)):
         sealed = signed(raw(content if isinstance(content, str) else json.dumps(content)))
         try:
-            oidc.open_transaction(sealed, KEY, PROVIDER, START)
+            protocol.open_transaction(sealed, KEY, PROVIDER, START)
         except InvalidInput:
             continue
-    return oidc.open_transaction(text, KEY, PROVIDER, START)
+    return protocol.open_transaction(text, KEY, PROVIDER, START)
 
 
 def token(text: str) -> None:
     """A header of any text, and a token of the room's own key over any content."""
     DOOR.check(text)
     DOOR.check(f"Bearer {text}")
-    key = doors.keys().keys[0]
-    from waiting_room.signing import private_key
+    key = keys().keys[0]
+    from waiting_room.domain.signing_keys import private_key
 
     header = {"kid": key.key_id}
     made = jwt.PyJWS().encode(raw(text), private_key(key.jwk), "RS256", headers=header)
     decision = DOOR.check(made)
     if isinstance(decision, Accepted):
-        oidc.said_by(decision.claims)
+        protocol.said_by(decision.claims)
 
 
 class Pool:
@@ -151,8 +154,8 @@ def answer(text: str) -> None:
     opener = mock.Mock()
     opener.open.return_value.__enter__ = lambda _: mock.Mock(read1=io.BytesIO(raw(text)).read)
     opener.open.return_value.__exit__ = lambda *_: None
-    with mock.patch.object(https_json, "_opener", return_value=opener):
-        https_json.get_json("https://room.example/", 10**9)
+    with mock.patch.object(json_get, "_opener", return_value=opener):
+        json_get.get_json("https://room.example/", 10**9)
 
 
 def private(call: Callable[[PrivateApi], object]) -> Callable[[str], object]:
@@ -185,7 +188,7 @@ def stream(text: str) -> None:
     image = {"event_id": {"S": EVENT}, "generation": {"N": text}, "at": value}
     for record in (value, {"eventName": value}, {"eventName": "INSERT", "dynamodb": value},
                    {"eventName": "INSERT", "dynamodb": {"NewImage": image}}):  # fmt: skip
-        messages.read_outcomes({"Records": [record]})
+        lambda_events.read_outcomes({"Records": [record]})
 
 
 def basic(text: str) -> None:
@@ -213,7 +216,7 @@ def signature(text: str) -> None:
 
 
 def message(text: str) -> None:
-    from tests.world import World
+    from tests.support.in_memory_room import World
 
     World().room.set_message(EVENT, text)
 
@@ -307,12 +310,13 @@ def values(text: str) -> None:
     value = parsed(text)
     refused = None
     for check in (
-        serving.check_increment, tokens.check_validity, tokens.check_issuer, sessions.check_status,
-        queue.check_request_id, INLET.inlet.report_health,
+        serving_counter.check_increment, tokens.check_validity, tokens.check_issuer,
+        sessions.check_status,
+        joins.check_request_id, INLET.inlet.report_health,
         lambda one: InletControl(INLET.store, time.time).change(EVENT, one, None),
         lambda one: check_targets(INLET.inlet._settings.strategy, {}, one),
-        lambda one: web.text({"x": one}, "x", longest=36),
-        lambda one: web.client_secret({"client_secret": one}, 256),
+        lambda one: http_api.text({"x": one}, "x", longest=36),
+        lambda one: http_api.client_secret({"client_secret": one}, 256),
     ):  # fmt: skip
         try:
             check(value)
@@ -328,75 +332,85 @@ ROOM = (
     "SIGNING_KEY_CACHE", "PUBLIC_KEY_MAX_AGE", "TOKENS_TABLE", "REQUIRE_CLIENT_SECRET",
 )  # fmt: skip
 PARSERS = (
-    Parser("body", ("web", "reading"), lambda text: web.body(request(text)), (InvalidInput,)),
-    Parser("query", ("web",), lambda text: web.query(request(text), "x"), (InvalidInput,)),
-    Parser("number in a query", ("web",), lambda text: web.whole_number(text, "x", 1, 9),
+    Parser("body", ("runtime.http_api", "domain.parsing"),
+           lambda text: http_api.body(request(text)), (InvalidInput,)),
+    Parser("query", ("runtime.http_api",),
+           lambda text: http_api.query(request(text), "x"), (InvalidInput,)),
+    Parser("number in a query", ("runtime.http_api",),
+           lambda text: http_api.whole_number(text, "x", 1, 9),
            (InvalidInput,)),
-    Parser("page mark", ("web",), web.page_mark, (InvalidInput,)),
-    Parser("members of bodies", ("web",), values, (InvalidInput,)),
-    Parser("operators' message", ("web", "plain_text"), message, (InvalidInput,)),
-    Parser("look-up", ("lookup",), looked_up, (InvalidInput,)),
-    Parser("JSON", ("reading",), lambda text: reading.json_value(text, "it"), (InvalidInput,)),
-    Parser("JSON in bytes", ("reading",), lambda text: reading.json_value(raw(text), "it"),
+    Parser("page mark", ("runtime.http_api",), http_api.page_mark, (InvalidInput,)),
+    Parser("members of bodies", ("runtime.http_api",), values, (InvalidInput,)),
+    Parser("operators' message", ("runtime.http_api", "domain.operator_message"),
+           message, (InvalidInput,)),
+    Parser("look-up", ("domain.visitor_lookup",), looked_up, (InvalidInput,)),
+    Parser("JSON", ("domain.parsing",),
+           lambda text: parsing.json_value(text, "it"), (InvalidInput,)),
+    Parser("JSON in bytes", ("domain.parsing",), lambda text: parsing.json_value(raw(text), "it"),
            (InvalidInput,)),
-    Parser("whole number", ("reading",), lambda text: reading.read_whole(text, -10, 10)),
-    Parser("form", ("oidc",), lambda text: oidc.single_values(
-        oidc.form_pairs(raw(text), "application/x-www-form-urlencoded"), ("a", text)),
+    Parser("whole number", ("domain.parsing",), lambda text: parsing.read_whole(text, -10, 10)),
+    Parser("form", ("openid.protocol",), lambda text: protocol.single_values(
+        protocol.form_pairs(raw(text), "application/x-www-form-urlencoded"), ("a", text)),
         (InvalidInput,)),
-    Parser("content type of a form", ("oidc",), lambda text: oidc.form_pairs(b"", text),
+    Parser("content type of a form", ("openid.protocol",),
+           lambda text: protocol.form_pairs(b"", text),
            (InvalidInput,)),
-    Parser("values of a form", ("oidc",), lambda text: oidc.single_values(
+    Parser("values of a form", ("openid.protocol",), lambda text: protocol.single_values(
         [("state", text), ("code", text), (text, text)], ("state", "code")), (InvalidInput,)),
-    Parser("transaction", ("oidc",), transaction, (InvalidInput,)),
-    Parser("code", ("oidc", "adapters.openid_provider", "adapters.authlib_server"), basic),
-    Parser("sealed token", ("oidc",), lambda text: oidc.unseal("code", text),
-           (oidc.InvalidToken,)),
-    Parser("address of a client", ("oidc",), lambda text: oidc.check_redirect_uris([text]),
+    Parser("transaction", ("openid.protocol",), transaction, (InvalidInput,)),
+    Parser("code", ("openid.protocol", "openid.provider", "openid.authlib_server"), basic),
+    Parser("sealed token", ("openid.protocol",), lambda text: protocol.unseal("code", text),
+           (protocol.InvalidToken,)),
+    Parser("address of a client", ("openid.protocol",),
+           lambda text: protocol.check_redirect_uris([text]),
            (ValueError,)),
-    Parser("claims", ("oidc",), lambda text: oidc.said_by(
+    Parser("claims", ("openid.protocol",), lambda text: protocol.said_by(
         dict.fromkeys(("sub", "queue_position", "iat", "exp"), parsed(text))),
-        (oidc.InvalidToken,)),
-    Parser("row of a code", ("adapters.dynamodb_codes",), row),
+        (protocol.InvalidToken,)),
+    Parser("row of a code", ("adapters.dynamodb.openid_codes",), row),
     Parser("signature", ("deployment",), signature),
-    Parser("token", ("authorizer",), token, (oidc.InvalidToken,)),
-    Parser("claim that the gateway passes on", ("sample_store",),
+    Parser("token", ("authorizer.verifier",), token, (protocol.InvalidToken,)),
+    Parser("claim that the gateway passes on", ("apps.sample_store",),
            lambda text: store._count("exp", text), (InvalidInput,)),
-    Parser("secret of the client", ("oidc_settings",), ClientSecrets.from_json, (SettingsError,)),
-    Parser("secret of the keys", ("signing",), KeySet.from_json, (ValueError,)),
-    Parser("published keys", ("publication",),
+    Parser("secret of the client", ("openid.settings",), ClientSecrets.from_json, (SettingsError,)),
+    Parser("secret of the keys", ("domain.signing_keys",), KeySet.from_json, (ValueError,)),
+    Parser("published keys", ("domain.published_keys",),
            lambda text: Publication.from_json(text, 1, "", 0), (ValueError,)),
-    Parser("key to revoke", ("key_ring",), lambda text: check_rotation({"revoke": parsed(text)}),
+    Parser("key to revoke", ("use_cases.key_rotation",),
+           lambda text: check_rotation({"revoke": parsed(text)}),
            (InvalidInput,)),
-    Parser("departures", ("inlet",), inlet.read_departures, (InvalidInput,)),
-    Parser("SNS records", ("inlet_runs",), notice),
-    Parser("figures", ("inlet",), lambda text: inlet.Figures.from_metrics(
-        dict.fromkeys(inlet.METRICS.values(), parsed(text))), (ValueError,)),
-    Parser("tick", ("messages",), lambda text: messages.read_tick({"time": parsed(text)})),
-    Parser("stream records", ("messages",), stream),
-    Parser("answer over HTTPS", ("adapters.https_json",), answer, (Unavailable,)),
-    Parser("key set", ("adapters.https_jwks",), lambda text: read_keys(parsed(text)),
+    Parser("departures", ("inlet.strategies",), strategies.read_departures, (InvalidInput,)),
+    Parser("SNS records", ("inlet.runner",), notice),
+    Parser("figures", ("inlet.strategies",), lambda text: strategies.Figures.from_metrics(
+        dict.fromkeys(strategies.METRICS.values(), parsed(text))), (ValueError,)),
+    Parser("tick", ("runtime.lambda_events",),
+           lambda text: lambda_events.read_tick({"time": parsed(text)})),
+    Parser("stream records", ("runtime.lambda_events",), stream),
+    Parser("answer over HTTPS", ("adapters.http.json_get",), answer, (Unavailable,)),
+    Parser("key set", ("adapters.http.room_keys",), lambda text: read_keys(parsed(text)),
            (Unavailable,)),
-    Parser("key", ("adapters.https_jwks",), lambda text: read_keys(
+    Parser("key", ("adapters.http.room_keys",), lambda text: read_keys(
         {"kty": "RSA", "kid": text, "n": parsed(text), "e": text}), (Unavailable,)),
-    Parser("ended sessions", ("adapters.https_jwks",), lambda text: HttpsEndedSessions(
+    Parser("ended sessions", ("adapters.http.room_keys",), lambda text: HttpsEndedSessions(
         "https://r.example", EVENT, 5.0, get=lambda *_: parsed(text)).has("x"), (Unavailable,)),
-    Parser("token of the room", ("adapters.room_http",), lambda text: HttpRoom(
+    Parser("token of the room", ("adapters.http.public_api",), lambda text: HttpRoom(
         "https://r.example", EVENT, Pool(text)).access_token("x", None), (RoomError,)),
-    Parser("figures of the private API", ("adapters.private_api",),
+    Parser("figures of the private API", ("adapters.http.private_api",),
            private(lambda api: api.figures(EVENT)), (RoomError, SettingsError)),
-    Parser("counter of the private API", ("adapters.private_api",),
+    Parser("counter of the private API", ("adapters.http.private_api",),
            private(lambda api: api.increment(EVENT, 1, "a")), (RoomError, SettingsError)),
-    Parser("settings of the room", ("settings",), env(Settings, {"EVENT_ID": EVENT}, ROOM),
+    Parser("settings of the room", ("domain.room_settings",),
+           env(Settings, {"EVENT_ID": EVENT}, ROOM),
            (SettingsError,)),
-    Parser("settings of a door", ("authorizer_settings",),
+    Parser("settings of a door", ("authorizer.settings",),
            env(AuthorizerSettings, DOOR_ENV,
                (*DOOR_ENV, "KEY_CACHE_SECONDS", "REVOCATION_CHECK", "REVOCATION_CACHE_SECONDS")),
            (SettingsError,)),
-    Parser("settings of an inlet", ("inlet_settings",),
+    Parser("settings of an inlet", ("inlet.settings",),
            env(InletSettings, INLET_ENV,
                (*INLET_ENV, "INCREMENT_BY", "TICKS_PER_MINUTE", "NO_SHOW_AFTER", "START_TIME",
                 "INLET_STRATEGY", "ON_INSUFFICIENT_DATA")), (SettingsError,)),
-    Parser("settings of the provider", ("oidc_settings",),
+    Parser("settings of the provider", ("openid.settings",),
            env(OpenIdSettings, ENV, (
                *ENV, "OPENID_RESTART_AFTER", "OPENID_RESTART_URL", "SIGNING_KEY_CACHE",
                "OPENID_REQUEST_ID_CODES")),
@@ -424,10 +438,10 @@ BY_NAME = {parser.name: parser for parser in PARSERS}
 
 # modules that call one of the functions below, and whose texts are in no parser above
 OWN = {
-    "queue": "join messages: tests/fuzz/test_events.py",
-    "adapters.dynamodb_inlet": "a row that this project alone writes",
-    "adapters.dynamodb_serving_log": "rows that this project alone writes",
-    "adapters.dynamodb_checkpoints": "rows that this project alone writes",
+    "domain.joins": "join messages: tests/fuzz/test_events.py",
+    "adapters.dynamodb.inlet": "a row that this project alone writes",
+    "adapters.dynamodb.serving_log": "rows that this project alone writes",
+    "adapters.dynamodb.checkpoints": "rows that this project alone writes",
 }
 CALLS = {
     "loads", "b64decode", "urlsafe_b64decode", "parse_qs", "parse_qsl", "urlsplit", "unquote",

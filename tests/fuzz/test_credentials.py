@@ -13,22 +13,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import token_authorizer.app as authorizer
-from deployment.local.signatures import Signatures
-from tests import doors
-from tests.doors import EXPECTED, VISITOR, signed, token
+import apps.token_authorizer.app as authorizer
+from deployment.local.gateway.sigv4 import Signatures
 from tests.fuzz.apis import KEY_ID, REGION, SECRET, SignV4
 from tests.fuzz.inputs import JSON, TEXT, fuzzed
-from tests.openid_world import CALLBACK, PROVIDER
-from tests.world import EVENT, ISSUER, START
-from waiting_room import oidc, web
-from waiting_room.authorizer import Accepted, Malformed, Refused
-from waiting_room.errors import InvalidInput
+from tests.support import tokens
+from tests.support.in_memory_room import EVENT, ISSUER, START
+from tests.support.openid_room import CALLBACK, PROVIDER
+from tests.support.tokens import EXPECTED, VISITOR, signed, token
+from waiting_room.authorizer.verifier import Accepted, Malformed, Refused
+from waiting_room.domain.errors import InvalidInput
 from waiting_room.gate import cookie
+from waiting_room.openid import protocol
+from waiting_room.runtime import http_api
 
 ARN = "arn:aws:execute-api:eu-central-1:111122223333:a1b2c3d4e5/prod/GET/checkout"
 COOKIE_SECRET = "0123456789abcdef0123456789abcdef"
-decide = doors.verifier().check
+decide = tokens.verifier().check
 
 
 def part(content: object) -> str:
@@ -49,7 +50,7 @@ CLAIMS = st.fixed_dictionaries(
 HEADERS = st.fixed_dictionaries(
     {"alg": JSON | st.sampled_from(["RS256", "none", "HS256", "RS512", "rs256", "PS256", "ES256"])},
     optional={
-        "kid": JSON | st.just(doors.keys().keys[0].key_id), "typ": JSON, "crit": JSON, "b64": JSON,
+        "kid": JSON | st.just(tokens.keys().keys[0].key_id), "typ": JSON, "crit": JSON, "b64": JSON,
         "jku": st.just("https://evil.example/jwks.json"), "jwk": JSON, "x5u": TEXT, "zip": TEXT,
     },
 )  # fmt: skip
@@ -100,7 +101,7 @@ def test_of_tokens_with_a_good_signature_only_those_that_fit_are_accepted(
 
 
 def test_a_public_key_is_no_secret_to_sign_with() -> None:
-    public = jwt.PyJWK(doors.keys().keys[0].public, algorithm="RS256").key
+    public = jwt.PyJWK(tokens.keys().keys[0].public, algorithm="RS256").key
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -108,7 +109,7 @@ def test_a_public_key_is_no_secret_to_sign_with() -> None:
     import hashlib
     import hmac
 
-    kid = doors.keys().keys[0].key_id
+    kid = tokens.keys().keys[0].key_id
     for header in ({"alg": "HS256", "kid": kid}, {"alg": "HS256"}):
         unsigned = f"{part(header)}.{part(good)}"
         mac = hmac.new(pem, unsigned.encode(), hashlib.sha256).digest()
@@ -118,7 +119,7 @@ def test_a_public_key_is_no_secret_to_sign_with() -> None:
 
 @pytest.fixture
 def door(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = doors.verifier()
+    made = tokens.verifier()
     monkeypatch.setattr(authorizer, "verifier", lambda: made)
 
 
@@ -169,7 +170,7 @@ def test_any_cookie_header_is_read(header: str, name: str) -> None:
 # --- the provider in front -----------------------------------------------------------------------
 
 KEY = "transaction-key-0123456789"
-ASKED = oidc.AuthorizationRequest("Sample", CALLBACK)
+ASKED = protocol.AuthorizationRequest("Sample", CALLBACK)
 
 
 @fuzzed
@@ -177,7 +178,7 @@ ASKED = oidc.AuthorizationRequest("Sample", CALLBACK)
        | st.sampled_from([f"{part(deep)}.{part(deep)}.x" for deep in DEPTHS]))  # fmt: skip
 def test_no_transaction_is_opened_that_was_not_sealed(text: str) -> None:
     with pytest.raises(InvalidInput):
-        oidc.open_transaction(text, KEY, PROVIDER, START)
+        protocol.open_transaction(text, KEY, PROVIDER, START)
 
 
 @fuzzed
@@ -185,7 +186,7 @@ def test_no_transaction_is_opened_that_was_not_sealed(text: str) -> None:
 def test_values_of_a_form_are_read_once_each_or_refused(pairs: list[tuple[str, str]]) -> None:
     names = ("state", "nonce", "scope", "code")
     try:
-        found = oidc.single_values(pairs, names)
+        found = protocol.single_values(pairs, names)
     except InvalidInput:
         return
     assert set(found) <= set(names)
@@ -202,7 +203,7 @@ def test_values_of_a_form_are_read_once_each_or_refused(pairs: list[tuple[str, s
 @given(TEXT | st.binary(max_size=20).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 def test_any_page_mark_is_read_or_refused(mark: str) -> None:
     try:
-        minute, position = web.page_mark(mark) or (0, 0)
+        minute, position = http_api.page_mark(mark) or (0, 0)
     except InvalidInput:
         return
     assert 0 <= minute < 10_000
@@ -213,26 +214,26 @@ def test_any_page_mark_is_read_or_refused(mark: str) -> None:
 @given(TEXT | st.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 def test_any_mark_of_ended_sessions_is_read_or_refused(mark: str) -> None:
     try:
-        found = web.ended_mark(mark)
+        found = http_api.ended_mark(mark)
     except InvalidInput:
         return
     assert found is not None
-    assert web.page_token(found) == mark
+    assert http_api.page_token(found) == mark
 
 
 @fuzzed
 @given(st.integers(0, 10**9 - 1), st.integers(0, 10**12 - 1), st.integers(0, 10**15 - 1))
 def test_a_mark_of_ended_sessions_comes_back(generation: int, ends: int, position: int) -> None:
     mark = (generation, ends, position)
-    assert web.ended_mark(web.page_token(mark)) == mark
+    assert http_api.ended_mark(http_api.page_token(mark)) == mark
     with pytest.raises(InvalidInput, match="next_token"):
-        web.page_mark(web.page_token(mark))
+        http_api.page_mark(http_api.page_token(mark))
 
 
 @fuzzed
 @given(st.integers(0, 9999), st.integers(0, 10**15 - 1))
 def test_a_page_mark_comes_back(minute: int, position: int) -> None:
-    assert web.page_mark(web.page_token((minute, position))) == (minute, position)
+    assert http_api.page_mark(http_api.page_token((minute, position))) == (minute, position)
 
 
 SIGNATURES = Signatures(KEY_ID, SECRET, REGION)

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from schemathesis.python import asgi
 
-from deployment.local.apps import load
-from infrastructure import discovery
-from infrastructure.enqueue import PATH, request_model
+from deployment.local.gateway.chalice_apps import load
+from infrastructure.blueprint import discovery
+from infrastructure.blueprint.join_integration import PATH, request_model
 from tests.fuzz.apis import EDGE_KEY, Apis, SignV4, apis, real_world
 from tests.fuzz.documents import (
     ADDRESS,
@@ -27,11 +27,11 @@ from tests.fuzz.documents import (
     narrowed,
 )
 from tests.fuzz.inputs import SEED
-from tests.openid_world import CALLBACK, CLIENT_SECRET
-from tests.servers import Valkey
-from tests.stack import RealRoom
-from tests.world import EVENT
-from waiting_room.web import STATUS, page_token
+from tests.support.in_memory_room import EVENT
+from tests.support.openid_room import CALLBACK, CLIENT_SECRET
+from tests.support.real_stores import RealRoom
+from tests.support.servers import Valkey
+from waiting_room.runtime.http_api import STATUS, page_token
 
 APPS = {"public": "public_api", "private": "private_api", "openid": "openid",
         "store": "sample_store", "inlet": "inlet"}  # fmt: skip

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import inlet.app
-import private_api.app
-import public_api.app
-import sample_store.app
-from deployment.local.enqueue import Enqueue, read_first, read_last, render
-from deployment.local.proxy_events import Call
-from infrastructure import enqueue
-from openid import app as openid_app
+import apps.inlet.app
+import apps.private_api.app
+import apps.public_api.app
+import apps.sample_store.app
+from apps.openid import app as openid_app
+from deployment.local.gateway.join_integration import Enqueue, read_first, read_last, render
+from deployment.local.gateway.proxy_events import Call
+from infrastructure.blueprint import join_integration
 from tests.fuzz import tally
 from tests.fuzz.apis import Apis, apis, sqs_answer
 from tests.fuzz.inputs import (
@@ -37,11 +37,17 @@ from tests.fuzz.inputs import (
     fuzzed,
     proxy_events,
 )
-from tests.world import EVENT, START
-from waiting_room import messages
-from waiting_room.queue import REQUEST_ID
+from tests.support.in_memory_room import EVENT, START
+from waiting_room.domain.joins import REQUEST_ID
+from waiting_room.runtime import lambda_events
 
-APPS = (public_api.app, private_api.app, sample_store.app, openid_app, inlet.app)
+APPS = (
+    apps.public_api.app,
+    apps.private_api.app,
+    apps.sample_store.app,
+    openid_app,
+    apps.inlet.app,
+)
 ROUTES = [
     (module, method, path)
     for module in APPS
@@ -104,21 +110,21 @@ def state(made: Apis) -> str:
 
 # a route, a body that it takes, and the members of it that are checked
 BODIES_OF: tuple[tuple[Any, str, dict[str, Any], tuple[str, ...]], ...] = (
-    (public_api.app, "/generate_token", {"event_id": EVENT, "request_id": ID},
+    (apps.public_api.app, "/generate_token", {"event_id": EVENT, "request_id": ID},
      ("event_id", "request_id", "client_secret")),
-    (private_api.app, "/increment_serving_counter", {"event_id": EVENT, "increment_by": 1},
+    (apps.private_api.app, "/increment_serving_counter", {"event_id": EVENT, "increment_by": 1},
      ("event_id", "increment_by")),
-    (private_api.app, "/generate_token", {"event_id": EVENT, "request_id": ID},
+    (apps.private_api.app, "/generate_token", {"event_id": EVENT, "request_id": ID},
      ("event_id", "request_id", "issuer", "validity_period")),
-    (private_api.app, "/update_session", {"event_id": EVENT, "request_id": ID, "status": 1},
+    (apps.private_api.app, "/update_session", {"event_id": EVENT, "request_id": ID, "status": 1},
      ("event_id", "request_id", "status")),
-    (private_api.app, "/update_message", {"event_id": EVENT, "message": "Soon"},
+    (apps.private_api.app, "/update_message", {"event_id": EVENT, "message": "Soon"},
      ("event_id", "message")),
-    (private_api.app, "/inlet", {"event_id": EVENT, "paused": False},
+    (apps.private_api.app, "/inlet", {"event_id": EVENT, "paused": False},
      ("event_id", "paused", "targets")),
-    (private_api.app, "/reset_initial_state", {"event_id": "x"}, ("event_id",)),
-    (private_api.app, "/rotate_keys", {"revoke": None}, ("revoke",)),
-    (inlet.app, "/health", {"event_id": EVENT, "health": 0.5}, ("event_id", "health")),
+    (apps.private_api.app, "/reset_initial_state", {"event_id": "x"}, ("event_id",)),
+    (apps.private_api.app, "/rotate_keys", {"revoke": None}, ("revoke",)),
+    (apps.inlet.app, "/health", {"event_id": EVENT, "health": 0.5}, ("event_id", "health")),
 )  # fmt: skip
 MEMBERS = [
     pytest.param(module, path, body, member, id=f"{module.app.app_name}{path}-{member}")
@@ -201,7 +207,7 @@ GOOD = {
 @given(st.lists(MESSAGES, max_size=4))
 def test_junk_in_the_queue_never_spoils_the_batch(junk: list[Any]) -> None:
     batch = {"Records": [*junk, GOOD]}
-    joins, dead = messages.read_joins(batch, EVENT, ROLE)
+    joins, dead = lambda_events.read_joins(batch, EVENT, ROLE)
     assert joins[-1].message_id == ID
     assert all(letter.reason for letter in dead)
     texts = [one["messageId"] for one in junk if isinstance(one, dict) and "messageId" in one]
@@ -209,8 +215,8 @@ def test_junk_in_the_queue_never_spoils_the_batch(junk: list[Any]) -> None:
     assert {letter.message_id for letter in dead} - {""} <= known
     for join in joins:
         assert REQUEST_ID.fullmatch(join.request_id)
-        assert 0 < join.sent_at < messages.LAST_SECOND
-    messages.receipts(batch)
+        assert 0 < join.sent_at < lambda_events.LAST_SECOND
+    lambda_events.receipts(batch)
 
 
 ROW = {
@@ -231,14 +237,14 @@ CHANGES = st.fixed_dictionaries(
 @given(st.lists(CHANGES, max_size=4))
 def test_a_row_that_cannot_be_read_never_holds_up_the_stream(junk: list[dict[str, Any]]) -> None:
     good = {"eventName": "INSERT", "dynamodb": {"NewImage": ROW}}
-    found = messages.read_outcomes({"Records": [*junk, good]})
-    assert found[-1] == messages.outcome_from_item(ROW)
+    found = lambda_events.read_outcomes({"Records": [*junk, good]})
+    assert found[-1] == lambda_events.outcome_from_item(ROW)
 
 
 # --- the join ------------------------------------------------------------------------------------
 
-TEMPLATE = airspeed.Template(enqueue.request_template((EVENT, "a.b_c-D")))
-RESPONSE = airspeed.Template(enqueue.RESPONSE_TEMPLATE)
+TEMPLATE = airspeed.Template(join_integration.request_template((EVENT, "a.b_c-D")))
+RESPONSE = airspeed.Template(join_integration.RESPONSE_TEMPLATE)
 VELOCITY = st.sampled_from(
     ["$context.requestId", "$input.body", "#set($x = 1)", "#end", "##", "#*", "${x}",
      "$util.urlEncode('x')", "&MessageBody=other", "&Action=DeleteQueue", "%26", "+", "=",
@@ -278,7 +284,7 @@ def test_without_an_id_from_sqs_no_join_was_taken(said: Any) -> None:
     content = {"SendMessageResponse": {"SendMessageResult": {"MessageId": said}}}
     answer = render(RESPONSE, "", content, {"responseOverride": override, "requestId": "mine"})
     if override:
-        assert (override, answer) == ({"status": 503}, enqueue.FAILURE_TEMPLATE)
+        assert (override, answer) == ({"status": 503}, join_integration.FAILURE_TEMPLATE)
     else:
         assert said is not None
         assert answer == f'{{"api_request_id": "{said}"}}' or not isinstance(said, str)
@@ -322,7 +328,7 @@ def test_what_the_gateway_accepts_becomes_a_place(
     assert answer.status in (200, 400)
     assert (answer.status == 200) == bool(taken)
     for message in taken:
-        joins, dead = messages.read_joins({"Records": [{**GOOD, "body": message}]}, EVENT)
+        joins, dead = lambda_events.read_joins({"Records": [{**GOOD, "body": message}]}, EVENT)
         assert not dead
         assert len(joins) == 1
         assert json.loads(answer.body) == {"api_request_id": ID}

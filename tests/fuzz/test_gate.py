@@ -11,11 +11,11 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.doors import token
 from tests.fuzz.inputs import fuzzed
-from tests.gate_sites import PAGE, Site
+from tests.support.gate_sites import PAGE, Site
+from tests.support.tokens import token
 from waiting_room.gate import AsgiGate, WsgiGate
-from waiting_room.gate.entry import FORM
+from waiting_room.gate.decision import FORM
 
 ENTER = "/waiting-room/enter"
 BYTES = st.binary(max_size=40).map(lambda raw: raw.replace(b"\n", b"").replace(b"\r", b""))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from deployment.bundle import APPS, bundle
-from tests.lambda_process import LambdaProcess, Start, sdk
-from tests.synthesized import Assembly, Reviewed, Synthesized, everything
+from infrastructure.assets.bundle import APPS, bundle
+from tests.support.templates.lambda_process import LambdaProcess, Start, sdk
+from tests.support.templates.synthesized import Assembly, Reviewed, Synthesized, everything
 
 WITH_SDK = ("public_api", "private_api", "workers", "openid", "inlet")
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from deployment import bundle as recipe
-from deployment.bundle import (
+from infrastructure.assets import bundle as recipe
+from infrastructure.assets.bundle import (
     APPS,
     PYTHON,
     BundleError,
@@ -31,12 +31,12 @@ from deployment.bundle import (
     pack,
     requirements,
 )
-from deployment.bundle_modules import SOURCE, imports, reached
-from infrastructure.inlet_resources import INLETS
-from infrastructure.resources import WORKERS
-from tests.gateway_event import proxy_event
-from tests.lambda_process import ENV, SDK, LambdaProcess, Raised, Start
-from tests.servers import in_ci
+from infrastructure.assets.module_closure import SOURCE, imports, reached
+from infrastructure.blueprint.inlet_resources import INLETS
+from infrastructure.blueprint.resources import WORKERS
+from tests.support.lambda_proxy_events import proxy_event
+from tests.support.servers import in_ci
+from tests.support.templates.lambda_process import ENV, SDK, LambdaProcess, Raised, Start
 
 HERE = platform.machine()
 THIS_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -56,7 +56,7 @@ def function(start: Start) -> Callable[[str], LambdaProcess]:
 
 
 def routes(app: str) -> list[tuple[str, str]]:
-    chalice_app = __import__(f"{app}.app", fromlist=["app"]).app
+    chalice_app = __import__(f"apps.{app}.app", fromlist=["app"]).app
     return [(method, path) for path, entries in chalice_app.routes.items() for method in entries]
 
 
@@ -167,7 +167,7 @@ def test_a_bundle_holds_nothing_that_does_not_run(bundles: dict[str, Path]) -> N
         assert not tops & {*SDK, "pip", "setuptools", "bin", "share"}, app
         for name in names:
             assert not re.search(r"__pycache__|\.pyc$|\.pyi$|(^|/)tests?(/|\.py$)", name), name
-            assert not name.startswith(("waiting_room/gate/", "waiting_room/adapters/memory")), name
+            assert not name.startswith("waiting_room/gate/"), name
         assert all(path.stat().st_mode & 0o777 == 0o644 for path in files(folder))
 
 
@@ -250,8 +250,11 @@ def test_the_modules_an_app_reaches_are_found_wherever_they_are_imported() -> No
     }  # fmt: skip
     names = {path.relative_to(SOURCE).as_posix() for path in reached("sample_store").files}
     assert names == {
-        "waiting_room/__init__.py", "waiting_room/errors.py", "waiting_room/failures.py",
-        "waiting_room/reading.py", "waiting_room/web.py",
+        "waiting_room/__init__.py",
+        "waiting_room/domain/__init__.py", "waiting_room/domain/errors.py",
+        "waiting_room/domain/parsing.py",
+        "waiting_room/runtime/__init__.py", "waiting_room/runtime/http_api.py",
+        "waiting_room/runtime/safe_traceback.py",
     }  # fmt: skip
 
 

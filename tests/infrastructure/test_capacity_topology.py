@@ -8,9 +8,9 @@ from pathlib import Path
 
 from deployment.capacity import findings, prices
 from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, of_template
-from infrastructure.config import CoreConfig
-from infrastructure.resources import ASSIGN
-from tests.synthesized import Assembly, Synthesized
+from infrastructure.blueprint.resources import ASSIGN
+from infrastructure.parameters.core import CoreConfig
+from tests.support.templates.synthesized import Assembly, Synthesized
 
 
 def test_the_standard_topology_is_the_core_stack(core: Synthesized) -> None:

@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 
-from infrastructure.gateway_answers import STAGE
-from infrastructure.inlet_resources import INLETS, PRIVATE_ROUTES
-from infrastructure.routes import load_app, routes_of
-from infrastructure.sites import control_panel_config, security_headers, waiting_room_config
-from infrastructure.sites import headers_of as site_headers
+from infrastructure.blueprint.gateway_responses import STAGE
+from infrastructure.blueprint.inlet_resources import INLETS, PRIVATE_ROUTES
+from infrastructure.blueprint.routes import load_app, routes_of
+from infrastructure.blueprint.site_config import (
+    control_panel_config,
+    security_headers,
+    waiting_room_config,
+)
+from infrastructure.blueprint.site_config import headers_of as site_headers
 from infrastructure.stacks.core import CoreStack
-from tests.intrinsics import Values
-from tests.synthesized import EVERYTHING, Assembly, Synthesized
-from waiting_room.authorizer_settings import AuthorizerSettings
-from waiting_room.oidc_settings import OpenIdSettings
+from tests.support.templates.intrinsics import Values
+from tests.support.templates.synthesized import EVERYTHING, Assembly, Synthesized
+from waiting_room.authorizer.settings import AuthorizerSettings
+from waiting_room.openid.settings import OpenIdSettings
 
 FUNCTION, METHOD = "AWS::Lambda::Function", "AWS::ApiGateway::Method"
 HEADERS = "AWS::CloudFront::ResponseHeadersPolicy"

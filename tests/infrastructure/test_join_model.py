@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from infrastructure import enqueue
-from tests.synthesized import Assembly, Synthesized
+from infrastructure.blueprint import join_integration
+from tests.support.templates.synthesized import Assembly, Synthesized
 
 
 def model(core: Synthesized) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def model(core: Synthesized) -> dict[str, Any]:
 
 def test_the_model_is_the_one_that_is_checked_here(core: Synthesized) -> None:
     event_id = model(core)["properties"]["event_id"]["enum"][0]
-    wanted = enqueue.request_model((event_id,))
+    wanted = join_integration.request_model((event_id,))
     assert model(core) == wanted | {"type": "object"}
 
 
@@ -35,7 +35,7 @@ def test_a_join_that_was_not_taken_says_when_to_try_again(
     (answers,) = (
         made["Integration"]["IntegrationResponses"]
         for made in core.of_type("AWS::ApiGateway::Method").values()
-        if enqueue.FORM in str(made["Integration"].get("RequestParameters", ""))
+        if join_integration.FORM in str(made["Integration"].get("RequestParameters", ""))
     )
     (answer,) = (one for one in answers if one["StatusCode"] == status)
     assert ("method.response.header.Retry-After" in answer["ResponseParameters"]) is wait

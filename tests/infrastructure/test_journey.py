@@ -19,13 +19,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from infrastructure.permissions import OPENID
-from tests.deployed import INLETS
-from tests.lambda_process import Raised, Start
-from tests.lambda_room import LambdaRoom
-from tests.referee import wanted
-from tests.servers import Valkey, aws_client, moto_server
-from tests.synthesized import EVERYTHING, Assembly
+from infrastructure.blueprint.permissions import OPENID
+from tests.support.servers import Valkey, aws_client, moto_server
+from tests.support.templates.deployed import INLETS
+from tests.support.templates.iam_proxy import wanted
+from tests.support.templates.lambda_process import Raised, Start
+from tests.support.templates.lambda_room import LambdaRoom
+from tests.support.templates.synthesized import EVERYTHING, Assembly
 
 pytestmark = pytest.mark.server
 METHOD = "arn:aws:execute-api:eu-central-1:123456789012:abc/api/GET/checkout"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.synthesized import Assembly
+from tests.support.templates.synthesized import Assembly
 
 # What an access log may say, with the reason why it is harmless.
 ALLOWED = {

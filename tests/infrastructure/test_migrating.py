@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 import yaml
 
-from infrastructure.parameter_table import TABLES
-from tests import solution_clients
-from tests.servers import ROOT
-from tests.synthesized import Assembly
-from tests.world import EVENT, World
+from infrastructure.parameters.docs_table import TABLES
+from tests.support import solution_clients
+from tests.support.in_memory_room import EVENT, World
+from tests.support.servers import ROOT
+from tests.support.templates.synthesized import Assembly
 
 PAGE = (ROOT / "docs" / "migrating.md").read_text(encoding="utf-8")
 # by stack, as the AWS solution v1.1.15 has them
@@ -111,7 +111,7 @@ def test_every_output_that_clients_of_the_solution_read_has_an_entry(assembly: A
 
 def sent_events() -> Iterator[str]:
     """The name of every bus event of the code."""
-    tree = ast.parse((ROOT / "source/waiting_room/announcements.py").read_text())
+    tree = ast.parse((ROOT / "source/waiting_room/use_cases/event_publishing.py").read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in (
             "_announce",

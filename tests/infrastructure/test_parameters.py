@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from infrastructure.config import CoreConfig
-from infrastructure.parameters import ParameterError, refuse_unknown
-from waiting_room.settings import Settings
+from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.parameter import ParameterError, refuse_unknown
+from waiting_room.domain.room_settings import Settings
 
 CONTRACT = {
     "ValidityPeriod": 3600,

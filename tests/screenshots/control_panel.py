@@ -14,11 +14,11 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.panel_world import KEY, SECRET, PanelWorld, build, panel_world
 from tests.screenshots import State
-from tests.world import EVENT
-from waiting_room.inlet import Alarm, Strategy
-from waiting_room.lookup import reference_of
+from tests.support.in_memory_room import EVENT
+from tests.support.pages.control_panel import KEY, SECRET, PanelWorld, build, panel_world
+from waiting_room.domain.visitor_lookup import reference_of
+from waiting_room.inlet.strategies import Alarm, Strategy
 
 MESSAGE = "Doors are open. Everybody who is in line by noon will get in."
 STEPS, STEP = 52, 10  # an event of nearly nine minutes; clocks may be off by five either way

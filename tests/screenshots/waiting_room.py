@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.screenshots import State
-from tests.waiting_page import Room, Served, page
+from tests.support.pages.waiting_page import Room, Served, page
 
 BUSY = {
     "waiting_num": 5321,

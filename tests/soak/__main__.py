@@ -24,14 +24,14 @@ from typing import Any
 import aiohttp
 import httpx
 
-from tests.running import RunningRoom, running_room
-from tests.servers import ROOT, Valkey
 from tests.soak import report
-from tests.soak.books import Check, compare
 from tests.soak.disturbances import Disturber
+from tests.soak.observations import Check, compare
 from tests.soak.parts import Stored, processes, size
 from tests.soak.samples import judge
-from tests.soak.visits import CONNECTIONS, TIMEOUT, Crowd
+from tests.soak.visitors import CONNECTIONS, TIMEOUT, Crowd
+from tests.support.local_stack import RunningRoom, running_room
+from tests.support.servers import ROOT, Valkey
 
 FOLDER = ROOT / "build" / "soak"
 EVERY = 240.0  # s between two disturbances

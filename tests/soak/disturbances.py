@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.servers import Valkey
+from tests.support.servers import Valkey
 
 Name, Act = str, Callable[[], Awaitable[None]]
 

@@ -15,10 +15,10 @@ from botocore.session import Session
 
 from deployment.load_test.processor import PARTS
 from deployment.local.config import DEAD_LETTERS, PREFIX, QUEUE
-from infrastructure.resources import POSITIONS, TOKENS
-from tests.running import RunningRoom
-from tests.soak.books import Result, Row, Tables, Told
+from infrastructure.blueprint.resources import POSITIONS, TOKENS
+from tests.soak.observations import Result, Row, Tables, Told
 from tests.soak.samples import Size
+from tests.support.local_stack import RunningRoom
 
 PROC = Path("/proc")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from deployment.capacity.report import table
 from deployment.load_test.record import percentile
-from tests.soak.books import Check
+from tests.soak.observations import Check
 from tests.soak.samples import Samples
 
 SHARES = (0.5, 0.95, 0.99)

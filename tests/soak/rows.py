@@ -14,19 +14,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.servers import ROOT, aws_client, create_tables, free_port, process
-from waiting_room.adapters.dynamodb_outcomes import DynamoOutcomes
-from waiting_room.adapters.dynamodb_positions import DynamoPositions
-from waiting_room.records import Outcome, OutcomeKind, Position
+from tests.support.servers import ROOT, aws_client, create_tables, free_port, process
+from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
+from waiting_room.adapters.dynamodb.positions import DynamoPositions
+from waiting_room.domain.records import Outcome, OutcomeKind, Position
 
 EVENT, GENERATION = "Sample", 1
 SPAN = 2_000  # positions of a sweep's step
 TURNS = 5
 PLAIN = """
 import sys
-from deployment.local import aws, moto_memory, moto_tables
-moto_memory.apply = moto_tables.apply = lambda: None
-aws.main(int(sys.argv[1]), None)
+from deployment.local.moto import memory, server, tables
+memory.apply = tables.apply = lambda: None
+server.main(int(sys.argv[1]), None)
 """
 
 
@@ -34,7 +34,7 @@ aws.main(int(sys.argv[1]), None)
 def emulator(*, corrected: bool) -> Iterator[str]:
     """The address of an AWS emulator."""
     port = free_port()
-    words = ("-m", "deployment.local.aws") if corrected else ("-c", PLAIN)
+    words = ("-m", "deployment.local.moto.server") if corrected else ("-c", PLAIN)
     with process(sys.executable, *words, str(port), port=port, cwd=ROOT):
         yield f"http://127.0.0.1:{port}"
 

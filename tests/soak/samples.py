@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployment.load_test.record import percentile
-from tests.soak.books import Check
+from tests.soak.observations import Check
 
 RECOVERY = 20.0  # s after a disturbance that count as part of it
 SLOWER = 2.0  # how many times the p95 of the first minutes a later one may be

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from waiting_room.errors import Unavailable
-from waiting_room.settings import AWS_ATTEMPTS, AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT
+from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.room_settings import AWS_ATTEMPTS, AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT
 
 # Answers that say: not now. Everything else that AWS refuses is a fault of ours, and stays one.
 BUSY_CODES = {

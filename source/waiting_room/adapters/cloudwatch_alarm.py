@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from waiting_room.adapters.aws import answering
-from waiting_room.inlet import Alarm
+from waiting_room.inlet.strategies import Alarm
 
 
 class CloudWatchAlarm:

@@ -17,7 +17,7 @@ otherwise. ``entry.py`` decides, ``wsgi.py`` and ``asgi.py`` translate.
 """
 
 from waiting_room.gate.asgi import AsgiGate
-from waiting_room.gate.entry import Gate
+from waiting_room.gate.decision import Gate
 from waiting_room.gate.settings import GateSettings
 from waiting_room.gate.wsgi import WsgiGate
 

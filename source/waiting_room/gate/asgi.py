@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import unquote
 
-from waiting_room.gate.answers import Answer
 from waiting_room.gate.connections import (
     POLICY_VIOLATION,
     Application,
@@ -19,7 +18,8 @@ from waiting_room.gate.connections import (
     run_http,
     sleep_until,
 )
-from waiting_room.gate.entry import MAX_FORM, Gate, Visit
+from waiting_room.gate.decision import MAX_FORM, Gate, Visit
+from waiting_room.gate.responses import Answer
 from waiting_room.gate.settings import GateSettings
 
 CLAIMS = "waiting_room.claims"  # in the scope: the visitor's claims, None where not checked

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from waiting_room.authorizer import Clock
+from waiting_room.authorizer.verifier import Clock
 
 POLICY_VIOLATION = 1008  # RFC 6455; before the handshake, servers answer 403
 REASON = "the session is over"

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 import jwt
 
-from waiting_room.authorizer import EXPIRED, Accepted, Expected, Refused
-from waiting_room.tokens import Claims
+from waiting_room.authorizer.verifier import EXPIRED, Accepted, Expected, Refused
+from waiting_room.domain.tokens import Claims
 
 ALGORITHM = "HS256"
 USE = "gate"

@@ -12,8 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import jwt
 
-from waiting_room.authorizer import Expected
-from waiting_room.authorizer_settings import (
+from waiting_room.authorizer.settings import (
     KEY_CACHE_SECONDS,
     LONGEST_KEY_CACHE,
     LONGEST_REVOCATION_CACHE,
@@ -21,9 +20,10 @@ from waiting_room.authorizer_settings import (
     AuthorizerSettings,
     check_public_api,
 )
+from waiting_room.authorizer.verifier import Expected
+from waiting_room.domain.room_settings import LOOPBACK, SHOWN, SettingsError
 from waiting_room.gate.origins import is_origin, origin_of
-from waiting_room.gate.paths import is_plain, is_protected
-from waiting_room.settings import LOOPBACK, SHOWN, SettingsError
+from waiting_room.gate.path_rules import is_plain, is_protected
 
 MIN_SECRET = 32  # bytes: as long as the hash of HS256 (RFC 7518, 3.2)
 CLOCK_SKEW, LONGEST_CLOCK_SKEW = 60, 60  # seconds that the site's clock may be behind the room's

@@ -8,9 +8,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from waiting_room.gate import answers
-from waiting_room.gate.answers import Answer
-from waiting_room.gate.entry import MAX_FORM, Gate, Visit
+from waiting_room.gate import responses
+from waiting_room.gate.decision import MAX_FORM, Gate, Visit
+from waiting_room.gate.responses import Answer
 from waiting_room.gate.settings import GateSettings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class WsgiGate:
         if decision.until is None:
             return self._app(environ, start_response)
         if _is_websocket(environ):  # the site would take the line, and nobody could end it
-            return _say(answers.no_upgrade(), visit, start_response)
+            return _say(responses.no_upgrade(), visit, start_response)
         for name in UPGRADES:
             environ.pop(name, None)
         gate, until = self._gate, decision.until
@@ -132,12 +132,12 @@ def _body(environ: WSGIEnvironment) -> bytes | Answer:
     """The body, or enough of it to see that it is too large, or why it cannot be read."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length and not (length.isascii() and length.isdigit() and len(length) < 10):
-        return answers.bad_request(400, "the header Content-Length is no number of bytes")
+        return responses.bad_request(400, "the header Content-Length is no number of bytes")
     if environ.get("HTTP_TRANSFER_ENCODING"):
         length = ""
     if not length and not environ.get("wsgi.input_terminated"):
         if environ.get("HTTP_TRANSFER_ENCODING"):
-            return answers.bad_request(411, "the header Content-Length is missing")
+            return responses.bad_request(411, "the header Content-Length is missing")
         return b""
     left = min(int(length), MAX_FORM + 1) if length else MAX_FORM + 1
     body = b""
@@ -145,7 +145,7 @@ def _body(environ: WSGIEnvironment) -> bytes | Answer:
         while left and (chunk := environ["wsgi.input"].read(left)):
             body, left = body + chunk, left - len(chunk)
     except (OSError, ValueError, EOFError):  # the visitor left, or sent no such chunks
-        return answers.bad_request(400, "the body cannot be read")
+        return responses.bad_request(400, "the body cannot be read")
     return body
 
 

@@ -23,7 +23,7 @@ BREAKS = (
           "is_protected", "if all(_fits(reading, rule) for reading in found)",
           "if any(_fits(reading, rule) for reading in found)", "test_gate_paths"),
     Break("gate: parameters of a path hide it",
-          "paths:STEPS", "    _without_parameters,\n", "", "test_gate_paths"),
+          "path_rules:STEPS", "    _without_parameters,\n", "", "test_gate_paths"),
     Break("gate: an image of another site replaces the address to come back to",
           "Gate._refuse", "if not page or not is_navigation(visit.headers):", "if not page:",
           "unit/test_gate"),
@@ -40,5 +40,6 @@ BREAKS = (
           "_is_rule", "is_plain(path) and not PATTERN.search(path)", "is_plain(path)",
           "unit/test_gate"),
     Break("gate: the waiting page does not tell its origin",
-          "sites:headers_of", "{**READABLE, **WITH_ORIGIN}", "READABLE", "test_sites_headers"),
+          "site_config:headers_of", "{**READABLE, **WITH_ORIGIN}", "READABLE",
+          "test_sites_headers"),
 )  # fmt: skip

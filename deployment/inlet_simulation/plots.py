@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``make inlet-plots``: runs of the automatic inlet, drawn into ``docs/images`` and as a table.
+
+The table goes between the markers in ``docs/inlets.md``. Every run is the simulation of
+``deployment/inlet_simulation/simulation.py``, which drives the real rule; seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployment.inlet_simulation.simulation import Run, Scenario, simulate
+from waiting_room.inlet.automatic import Targets
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE, IMAGES = ROOT / "docs" / "inlets.md", ROOT / "docs" / "images"
+SETTLED = 600  # seconds after which averages are taken
+TARGET = Targets(active=1000, per_minute=600)
+MARKED = re.compile(r"(<!-- runs -->\n).*?(<!-- /runs -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A scenario with the words that stand above its plot."""
+
+    name: str
+    title: str
+    scenario: Scenario
+
+
+def crowd(_: float) -> float:
+    """More than the site can take, all the time."""
+    return 20.0
+
+
+def burst(now: float) -> float:
+    """A quiet day with two minutes of a crowd."""
+    return 120.0 if 600 <= now < 720 else 2.0
+
+
+def slow_site(now: float) -> float:
+    """How many active users the site bears: it loses half of it for ten minutes."""
+    return 500.0 if 900 <= now < 1500 else 1200.0
+
+
+def always(value: float) -> Callable[[float], float]:
+    """The same at any time."""
+    return lambda _: value
+
+
+RUNS = (
+    *(
+        Shown(
+            f"no-shows-{share}",
+            f"{share} % no-shows",
+            Scenario(crowd, TARGET, no_shows=always(share / 100)),
+        )
+        for share in (0, 20, 40, 60)
+    ),
+    Shown("burst", "a burst after a quiet time", Scenario(burst, TARGET, length=2400)),
+    Shown(
+        "slow-site",
+        "a site that slows down, with an alarm",
+        Scenario(crowd, TARGET, length=2700, site=slow_site),
+    ),
+    Shown(
+        "late-figures",
+        "figures that are 30 s late, 40 % no-shows",
+        Scenario(crowd, TARGET, figures_delay=30, no_shows=always(0.4)),
+    ),
+    Shown(
+        "rate",
+        "300 new users a minute, 40 % no-shows",
+        Scenario(crowd, Targets(100_000, 300), no_shows=always(0.4)),
+    ),
+)
+
+
+def main() -> int:
+    """Run, draw, write; answers the exit status."""
+    done = {shown.name: simulate(shown.scenario) for shown in RUNS}
+    IMAGES.mkdir(exist_ok=True)
+    draw(done, IMAGES / "inlet-runs.png")
+    text = PAGE.read_text()
+    PAGE.write_text(MARKED.sub(lambda found: found[1] + table(done) + found[2], text))
+    sys.stdout.write(table(done))
+    return 0
+
+
+def table(done: Mapping[str, Run]) -> str:
+    """The figures of all runs as Markdown."""
+    lines = [
+        "| run | targets: active, new a minute | most active | mean active after 10 min | "
+        "most new users in a minute | mean after 10 min | learnt to come |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for shown in RUNS:
+        run = done[shown.name]
+        minute, targets = run.per_minute(), shown.scenario.targets
+        lines.append(
+            f"| {shown.title} | {targets.active:,}, {targets.per_minute:,} | "
+            f"{max(run.active):,} | {_mean(run.active[SETTLED:]):,.0f} | "
+            f"{max(minute):,} | {_mean(minute[SETTLED:]):,.0f} | {run.share[-1]:.0%} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def draw(done: Mapping[str, Run], file: Path) -> None:
+    """One small plot a run: active users and new users a minute, against their targets."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, plots = pyplot.subplots(4, 2, figsize=(10, 12), layout="constrained")
+    for plot, shown in zip(plots.flat, RUNS, strict=True):
+        _plot(plot, shown, done[shown.name])
+    handles, labels = plots.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.savefig(file, dpi=80, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+def _plot(plot: Any, shown: Shown, run: Run) -> None:
+    minutes = [second / 60 for second in range(len(run.active))]
+    targets = shown.scenario.targets
+    plot.plot(minutes, run.active, color="#0b6e99", label="active users")
+    plot.plot(minutes, run.per_minute(), color="#c2571a", label="new users in the last minute")
+    if targets.active <= 5000:
+        plot.axhline(targets.active, color="#0b6e99", linestyle=":", label="target: active")
+    plot.axhline(targets.per_minute, color="#c2571a", linestyle=":", label="target: new a minute")
+    if shown.scenario.site is not None:
+        bears = [shown.scenario.site(second) for second in range(len(run.active))]
+        plot.plot(minutes, bears, color="#777777", linewidth=1)
+        plot.annotate("what the site bears", (0.5, 1210), fontsize=8, color="#555555")
+    plot.set_title(shown.title, fontsize=10)
+    plot.set_xlabel("minutes", fontsize=8)
+    plot.set_ylim(bottom=0)
+    plot.tick_params(labelsize=8)
+    plot.spines[["top", "right"]].set_visible(False)
+
+
+def _mean(values: list[int]) -> float:
+    return sum(values) / len(values)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A day in the life of the automatic inlet, in memory: visitors, a room, a site, delayed figures.
+
+It drives the real rule, ``waiting_room.inlet.automatic.decide``. Tests hold the loop to its
+promises by it; ``make inlet-plots`` draws its runs into ``docs/images``. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from waiting_room.inlet.automatic import Flow, Targets, decide, signal
+from waiting_room.inlet.strategies import Alarm, Figures
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens. ``arrivals`` answers visitors a second at a time; ``no_shows`` is a share.
+
+    ``site`` answers how many active users the site bears; with one, an alarm that needs
+    ``alarm_delay`` s of trouble brakes the inlet.
+    """
+
+    arrivals: Callable[[float], float]
+    targets: Targets
+    length: int = 1800
+    no_shows: Callable[[float], float] = lambda _: 0.0
+    figures_delay: float = 0.0
+    show_up: float = 10.0
+    session: float = 240.0
+    tick: float = 10.0
+    no_show_after: float = 90.0
+    site: Callable[[float], float] | None = None
+    alarm_delay: float = 60.0
+    seed: int = 1
+
+
+@dataclass
+class Run:
+    """What came of it: one value a second. ``waits`` are the seconds each served visitor waited."""
+
+    scenario: Scenario
+    active: list[int] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+    serving: list[int] = field(default_factory=list)
+    queue: list[int] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    share: list[float] = field(default_factory=list)
+    pace: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+    def per_minute(self) -> list[int]:
+        """New people in the minute before each second."""
+        return [
+            now - (self.tokens[at - 60] if at >= 60 else 0) for at, now in enumerate(self.tokens)
+        ]
+
+
+def simulate(scenario: Scenario) -> Run:
+    """Play a scenario, second by second."""
+    world, run = _World(scenario), Run(scenario)
+    flow: Flow | None = None
+    trouble = 0.0
+    for now in range(scenario.length):
+        world.second(float(now), run)
+        in_trouble = scenario.site is not None and world.active > scenario.site(now)
+        trouble = trouble + 1 if in_trouble else 0.0
+        if now % scenario.tick == 0:
+            alarm = Alarm.NONE
+            if scenario.site is not None:
+                alarm = Alarm.ALARM if trouble >= scenario.alarm_delay else Alarm.OK
+            decision = decide(
+                flow,
+                world.figures_seen(now),
+                scenario.targets,
+                signal(alarm, True, None, 0.0),
+                float(now),
+                tick=scenario.tick,
+                no_show_after=scenario.no_show_after,
+            )
+            flow = Flow.from_json(decision.flow.to_json())  # as it travels through its row
+            assert flow is not None
+            world.open(decision.opening.increment, float(now), run)
+        run.active.append(world.active)
+        run.waiting.append(len(world.line))
+        run.serving.append(world.serving)
+        run.queue.append(world.queue)
+        run.tokens.append(world.tokens)
+        run.share.append(flow.share if flow else 1.0)
+        run.pace.append(flow.pace if flow else 0.0)
+    return run
+
+
+class _World:
+    """Visitors in front of, on their way into, and on the site."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._chance = random.Random(scenario.seed)  # nosec B311 - a simulation
+        self.line: deque[float] = deque()  # when each waiting visitor joined
+        self.queue = self.serving = self.tokens = self.active = 0
+        self._due: list[tuple[float, str]] = []
+        self._history: deque[tuple[float, Figures]] = deque()
+        self._part = 0.0
+
+    def second(self, now: float, run: Run) -> None:
+        """Arrivals, and what was due."""
+        while self._due and self._due[0][0] <= now:
+            at, what = heappop(self._due)
+            if what == "comes":
+                self.tokens += 1
+                self.active += 1
+                stay = self._chance.expovariate(1 / self._scenario.session)
+                heappush(self._due, (at + stay, "leaves"))
+            else:
+                self.active -= 1
+        for _ in range(self._arriving(self._scenario.arrivals(now))):
+            self.queue += 1
+            self.line.append(now)
+        self._serve(now, run)
+        self._history.append(
+            (now, Figures(1, self.serving, self.queue, 0, self.tokens, 0, self.active))
+        )
+
+    def _arriving(self, rate: float) -> int:
+        """A Poisson number, by exponential gaps."""
+        count, at = 0, self._chance.expovariate(1) if rate > 0 else 1.0
+        while rate > 0 and at < rate:
+            count, at = count + 1, at + self._chance.expovariate(1)
+        return count
+
+    def open(self, places: int, now: float, run: Run) -> None:
+        """The serving counter rises."""
+        self.serving += places
+        self._serve(now, run)
+
+    def _serve(self, now: float, run: Run) -> None:
+        while self.line and self.queue - len(self.line) < self.serving:
+            run.waits.append(now - self.line.popleft())
+            if self._chance.random() >= self._scenario.no_shows(now):
+                delay = self._chance.expovariate(1 / self._scenario.show_up)
+                heappush(self._due, (now + delay, "comes"))
+
+    def figures_seen(self, now: float) -> Figures:
+        """The figures as an inlet sees them, so many seconds late."""
+        wanted = now - self._scenario.figures_delay
+        while len(self._history) > 1 and self._history[1][0] <= wanted:
+            self._history.popleft()
+        return self._history[0][1]

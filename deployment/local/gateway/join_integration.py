@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``POST /assign_queue_num`` as API Gateway does it: model, mapping template, SQS. No function."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus, urlsplit
+
+import airspeed
+import urllib3
+import xmltodict
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.session import Session
+from jsonschema import Draft4Validator
+
+from deployment.local.config import QUEUE
+from deployment.local.gateway.proxy_events import Answer, Call
+from infrastructure.blueprint import join_integration
+from infrastructure.blueprint.gateway_responses import NOT_A_JOIN, NOT_JSON_TYPE
+from waiting_room.runtime.http_api import CORS, NO_STORE
+
+TIMEOUT = urllib3.Timeout(connect=1.0, read=5.0)
+SECONDS_WITHOUT_RETRY = urllib3.Retry(total=0, connect=2)  # a sent join is never sent again
+
+
+# Java's String.matches is of the whole text and answers a truth value; airspeed's is neither.
+airspeed.__additional_methods__[str]["matches"] = lambda text, pattern: (
+    re.fullmatch(pattern, text) is not None
+)
+Reading = Callable[[str], Any]
+
+
+class _Util:
+    """``$util`` of API Gateway, as far as the templates use it."""
+
+    @staticmethod
+    def urlEncode(text: str) -> str:
+        return quote_plus(text, errors="replace")
+
+
+@dataclass(frozen=True)
+class _Input:
+    """``$input`` of API Gateway, as far as the templates use it."""
+
+    body: str
+    content: Any
+
+    def path(self, expression: str) -> Any:
+        """The value at a path of names; None where there is none."""
+        found = self.content
+        for name in expression.removeprefix("$.").split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+
+def read_last(body: str) -> Any:
+    """The first JSON value of a text, as leniently as a reader may be; the last member counts.
+
+    What API Gateway's own readers refuse is not documented. So text behind the value, a byte order
+    mark, control characters, NaN and numbers of any length pass here. Raises ValueError.
+    """
+    return _read(body, dict)
+
+
+def read_first(body: str) -> Any:
+    """The same, where the first of two members of one name counts."""
+    return _read(body, lambda pairs: dict(reversed(pairs)))
+
+
+def _read(body: str, members: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> Any:
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=members, parse_int=float)
+    try:
+        return decoder.raw_decode(body.lstrip("\ufeff \t\r\n"))[0]
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def render(template: airspeed.Template, body: str, content: Any = None, context: Any = None) -> str:
+    """A mapping template with a body, and with its content as the template's reader found it."""
+    given = {"util": _Util(), "input": _Input(body, content), "context": context or {}}
+    rendered: str = template.merge(given)
+    return rendered
+
+
+class Enqueue:
+    """Checks a join and writes it to the queue.
+
+    ``checked`` is how the request model reads a body, ``mapped`` how the mapping template does:
+    two readers of API Gateway, which need not agree.
+    """
+
+    def __init__(
+        self,
+        event_id: str,
+        attempts: int = 50,
+        secret_required: bool = False,
+        checked: Reading = read_last,
+        mapped: Reading = read_last,
+    ) -> None:
+        self._model = Draft4Validator(join_integration.request_model((event_id,), secret_required))
+        self._checked, self._mapped = checked, mapped
+        template = join_integration.request_template((event_id,), secret_required)
+        self._request = airspeed.Template(template)
+        self._response = airspeed.Template(join_integration.RESPONSE_TEMPLATE)
+        self._session: Any = Session()
+        self._pool = urllib3.PoolManager(
+            maxsize=attempts, timeout=TIMEOUT, retries=SECONDS_WITHOUT_RETRY
+        )
+        self._url = ""
+        self._signer: SigV4Auth | None = None
+
+    def __call__(self, call: Call) -> Answer:
+        """The answer to a join."""
+        kind = call.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        if kind != "application/json":
+            return _answer(400, _error(NOT_JSON_TYPE))
+        body = call.body.decode("utf-8", "replace")
+        try:
+            accepted = self._model.is_valid(self._checked(body))
+            content = self._mapped(body)
+        except ValueError:
+            accepted = False
+        if not accepted:
+            return _answer(400, _error(NOT_A_JOIN))
+        override: dict[str, int] = {}
+        context = {"requestId": call.request_id, "responseOverride": override}
+        status, said = self._send(render(self._request, body, content, context))
+        if 400 <= status < 500:
+            return _answer(400, join_integration.REFUSAL_TEMPLATE)
+        if status != 200:
+            return _answer(503, join_integration.FAILURE_TEMPLATE, join_integration.FAILURE_HEADERS)
+        answer = render(self._response, said, _json_or_nothing(said), context)
+        return _answer(override.get("status", 200), answer)
+
+    def _send(self, form: str) -> tuple[int, str]:
+        """Post the form to the queue; status and body, 0 without an answer."""
+        if self._signer is None:
+            sqs = self._session.create_client("sqs")
+            found = urlsplit(sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"])
+            self._url = sqs.meta.endpoint_url.rstrip("/") + found.path
+            self._signer = SigV4Auth(self._session.get_credentials(), "sqs", sqs.meta.region_name)
+        request = AWSRequest("POST", self._url, headers=join_integration.REQUEST_HEADERS, data=form)
+        self._signer.add_auth(request)
+        try:
+            answer = self._pool.request(
+                "POST", self._url, body=form.encode(), headers=dict(request.headers.items())
+            )
+        except urllib3.exceptions.HTTPError:
+            return 0, ""
+        said = answer.data.decode("utf-8", "replace")
+        wanted = join_integration.REQUEST_HEADERS.get("Accept") == "application/json"
+        return int(answer.status), as_json(said) if wanted and answer.status == 200 else said
+
+
+def as_json(said: str) -> str:
+    """SQS's XML answer as the JSON that it gives to who accepts that; moto knows XML alone."""
+    return json.dumps(xmltodict.parse(said, xml_attribs=False))
+
+
+def _json_or_nothing(said: str) -> Any:
+    try:
+        return json.loads(said)
+    except ValueError:
+        return None
+
+
+def _error(sentence: str) -> str:
+    return json.dumps({"error": sentence})
+
+
+def _answer(status: int, body: str, more: Mapping[str, str] | None = None) -> Answer:
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": NO_STORE,
+        **CORS,
+        **(more or {}),
+    }
+    return Answer(status, tuple(headers.items()), body.encode())

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Edge, API Gateway and sites: ``python -m deployment.local.gateway.server TELL_FD DOORS``.
+
+``DOORS`` is JSON: name of a door → (file descriptor of its listening socket, its port). One
+process and one event loop serve them all; handlers run in threads.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from deployment.local import config
+from deployment.local.gateway import chalice_apps
+from deployment.local.gateway.edge_cache import Edge
+from deployment.local.gateway.join_integration import Enqueue
+from deployment.local.gateway.rest_api import RestApi, document
+from deployment.local.gateway.sigv4 import ACCOUNT, Signatures
+from deployment.local.gateway.static_site import Site
+from deployment.local.gateway.token_authorizer import TokenAuthorizer
+from infrastructure.blueprint import discovery, join_integration
+from infrastructure.blueprint.site_config import (
+    control_panel_config,
+    login_forms,
+    waiting_room_config,
+)
+from waiting_room.adapters.aws import share_clients
+from waiting_room.adapters.dynamodb.items import WIDE
+from waiting_room.domain.room_settings import Settings
+
+THREADS = 20  # of each route; a handler that waits for a hanging store holds one for seconds
+DRAIN = 3  # seconds that connections have to end
+
+
+class Doors:
+    """Tells by the port of a connection which part it is for."""
+
+    def __init__(self, parts: Mapping[int, Any]) -> None:
+        self._parts = parts
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        """Serve an ASGI connection."""
+        if scope["type"] == "http":
+            await self._parts[scope["server"][1]](scope, receive, send)
+
+
+class Told(uvicorn.Server):
+    """Says on a pipe that it listens."""
+
+    tell: int
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then tell."""
+        await super().startup(sockets)
+        with os.fdopen(self.tell, "w") as pipe:
+            pipe.write("ready\n")
+
+
+def main(tell: int, doors: Mapping[str, tuple[int, int]]) -> None:
+    """Serve until SIGTERM."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    parts = build(os.environ)
+    server = Told(
+        uvicorn.Config(
+            Doors({port: parts[name] for name, (_, port) in doors.items() if name in parts}),
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            date_header=True,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=DRAIN,
+            backlog=2048,
+        )
+    )
+    server.tell = tell
+    server.run(sockets=[socket.socket(fileno=number) for number, _ in doors.values()])
+    for part in parts.values():
+        if isinstance(part, RestApi):
+            part.close()
+
+
+def build(env: Mapping[str, str]) -> dict[str, Any]:
+    """What stands behind each door."""
+    key = secrets.token_hex(20)  # the edge's own, made anew at each start
+    signatures = Signatures(
+        env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"]
+    )
+    role = f"arn:aws:sts::{ACCOUNT}:assumed-role/{env['INLET_ROLE']}/inlet"
+    signatures.add(env[config.INLET_KEY_ID], env[config.INLET_SECRET], role)
+    from apps.token_authorizer.app import token_authorizer
+
+    arn = f"arn:aws:execute-api:{env['AWS_REGION']}:123456789012:store"
+    found = document(
+        discovery.document(env["TOKEN_ISSUER"], env["PUBLIC_API_ENDPOINT"]), discovery.HEADERS
+    )
+    public = RestApi(
+        "public",
+        chalice_apps.load("public_api"),
+        threads=THREADS,
+        api_key=key,
+        integrations={
+            ("POST", join_integration.PATH): _join(env),
+            ("GET", discovery.PATH): found,
+            ("HEAD", discovery.PATH): found,
+        },
+        keyless=[discovery.PATH],
+    )
+    parts: dict[str, Any] = {
+        "public_api": Edge(public.answer, key),
+        "origin": public,
+        "private_api": RestApi(
+            "private", chalice_apps.load("private_api"), threads=THREADS, signatures=signatures
+        ),
+        "store_api": RestApi(
+            "store",
+            chalice_apps.load("sample_store"),
+            threads=THREADS,
+            plain=True,
+            authorizer=TokenAuthorizer(token_authorizer, arn),
+        ),
+        "openid": RestApi("openid", chalice_apps.load("openid"), threads=THREADS, cors=False),
+    }
+    if env.get("INLET_STRATEGY"):
+        parts["inlet_api"] = RestApi(
+            "inlet", chalice_apps.load("inlet"), threads=4, cors=False, signatures=signatures
+        )
+    share_clients(WIDE * sum(one.callers for one in parts.values() if isinstance(one, RestApi)))
+    return parts | sites(env)
+
+
+def _join(env: Mapping[str, str]) -> Enqueue:
+    event = Settings.from_env(env).events[0]
+    return Enqueue(event.event_id, secret_required=event.client_secret_required)
+
+
+def sites(env: Mapping[str, str]) -> dict[str, Site]:
+    """The two pages, where they were built."""
+    folder, event_id = Path(env["SITES_DIR"]), env["EVENT_ID"]
+    public, store, private = (
+        env[name] for name in ("PUBLIC_API_ENDPOINT", "STORE_API_ENDPOINT", "PRIVATE_API_ENDPOINT")
+    )
+    waiting = waiting_room_config(
+        event_id=event_id,
+        public_api=public,
+        store_api=store,
+        openid=env["OPENID_ISSUER"],
+        entrance=env["SITE_ENTRANCE"],
+        brand=json.loads(env["BRAND"]),
+    )
+    panel = control_panel_config(
+        event_id=event_id, region=env["AWS_REGION"], public_api=public, private_api=private
+    )
+    logins = [
+        env["OPENID_ISSUER"], *env["OPENID_REDIRECT_URIS"].split(), *env["SITE_ENTRANCE"].split()
+    ]  # fmt: skip
+    return {
+        "waiting_room": Site(
+            folder / "waiting_room",
+            "waiting_room",
+            waiting,
+            [public, store],
+            login_forms(logins),
+        ),
+        "control_panel": Site(folder / "control_panel", "control_panel", panel, [public, private]),
+    }
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), json.loads(sys.argv[2]))

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SigV4 check of the private API, by recomputing the signature with botocore's own signer."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest, HeadersDict
+from botocore.credentials import Credentials
+
+from waiting_room.domain.parsing import UNREADABLE
+
+SERVICE = "execute-api"
+ACCOUNT = "123456789012"
+OPERATOR = f"arn:aws:iam::{ACCOUNT}:user/local-operator"
+CLOCK_SKEW = 300  # seconds that a signature's date may be off, as on AWS
+MISSING = "Missing Authentication Token"
+UNKNOWN_KEY = "The security token included in the request is invalid."
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. "
+    "Check your AWS Secret Access Key and signing method."
+)
+EXPIRED = "Signature expired or not yet current."
+_HEADER = re.compile(
+    r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[^/,\s]+)/(?P<day>\d{8})/(?P<region>[^/,\s]+)"
+    r"/(?P<service>[^/,\s]+)/aws4_request\s*,\s*SignedHeaders=(?P<headers>[^,\s]+)\s*,"
+    r"\s*Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+class _Named(SigV4Auth):
+    """Signs exactly the headers that the caller says it signed."""
+
+    def headers_to_sign(self, request: AWSRequest) -> Any:
+        return request.headers
+
+
+class Signatures:
+    """Knows access keys, and whose each is: one of an operator, and those that are added."""
+
+    def __init__(self, access_key_id: str, secret_access_key: str, region: str) -> None:
+        self._region = region
+        self._signers: dict[str, tuple[_Named, str]] = {}
+        self.add(access_key_id, secret_access_key, OPERATOR)
+
+    def add(self, access_key_id: str, secret_access_key: str, arn: str) -> None:
+        """Let the key of ``arn`` sign too."""
+        credentials = Credentials(access_key_id, secret_access_key)
+        self._signers[access_key_id] = (_Named(credentials, SERVICE, self._region), arn)
+
+    def identity(self, headers: Mapping[str, str]) -> dict[str, str | None]:
+        """What API Gateway says of the signer of a request that was not refused."""
+        said = _HEADER.fullmatch(headers.get("authorization", "").strip())
+        if said is None or said["key"] not in self._signers:
+            return {}
+        _, arn = self._signers[said["key"]]
+        return {
+            "accessKey": said["key"],
+            "accountId": ACCOUNT,
+            "caller": said["key"],
+            "user": said["key"],
+            "userArn": arn,
+            "cognitoAuthenticationProvider": None,
+            "cognitoIdentityId": None,
+        }
+
+    def refusal(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        now: datetime | None = None,
+    ) -> str:
+        """Why a request is refused, as API Gateway puts it; empty when its signature is good.
+
+        ``path`` and ``query`` as they were sent, header names in lower case.
+        """
+        said = _HEADER.fullmatch(headers.get("authorization", "").strip())
+        if said is None:
+            return MISSING
+        if said["key"] not in self._signers:
+            return UNKNOWN_KEY
+        if (said["region"], said["service"]) != (self._region, SERVICE):
+            return MISMATCH
+        date = headers.get("x-amz-date", "")
+        if not _current(date, said["day"], now or datetime.now(UTC)):
+            return EXPIRED
+        names = said["headers"].split(";")
+        digest = headers.get("x-amz-content-sha256")
+        if digest not in (None, "UNSIGNED-PAYLOAD", hashlib.sha256(body).hexdigest()):
+            return MISMATCH
+        if "host" not in names or any(name not in headers for name in names):
+            return MISMATCH
+        signer, _ = self._signers[said["key"]]
+        signed = {name: headers[name] for name in names}
+        try:
+            wanted = self._signature(signer, method, path, query, signed, body, date)
+        except UNREADABLE:  # a host that is none, text that UTF-8 cannot hold
+            return MISMATCH
+        return "" if hmac.compare_digest(wanted, said["signature"]) else MISMATCH
+
+    @staticmethod
+    def _signature(
+        signer: _Named,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        date: str,
+    ) -> str:
+        pairs = parse_qsl(query, keep_blank_values=True)
+        encoded = "&".join(
+            f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in pairs
+        )
+        url = f"http://{headers['host']}{path}" + (f"?{encoded}" if encoded else "")
+        request = AWSRequest(method=method, url=url, data=body, headers=HeadersDict(headers))
+        request.context["timestamp"] = date
+        canonical = signer.canonical_request(request)
+        return str(signer.signature(signer.string_to_sign(request, canonical), request))
+
+
+def _current(date: str, day: str, now: datetime) -> bool:
+    try:
+        at = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return date.startswith(day) and abs((now - at).total_seconds()) <= CLOCK_SKEW

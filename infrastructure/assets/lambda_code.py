@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The code of a function: the bundle of its app, or for quick tests the plain sources."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from aws_cdk import aws_lambda
+from constructs import Construct
+
+from infrastructure.assets.module_closure import APPS_FOLDER
+
+PLAIN = "plainCode"  # the context key that asks for plain sources; they have no dependencies
+
+
+def code_for(scope: Construct, *, app: str) -> aws_lambda.Code:
+    """The code asset of ``source/apps/<app>``; its handlers are named ``app.<name>``."""
+    if scope.node.try_get_context(PLAIN):
+        return aws_lambda.Code.from_asset(str(APPS_FOLDER / app), exclude=["__pycache__"])
+    return aws_lambda.Code.from_asset(str(_bundle(app)))
+
+
+@cache
+def _bundle(app: str) -> Path:
+    from infrastructure.assets.bundle import bundle
+
+    return Path(bundle(app))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which modules an app reaches by its import statements, wherever they stand in its code.
+
+Imports for type checkers alone do not count: nothing runs them.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2] / "source"
+APPS_FOLDER = SOURCE / "apps"
+PACKAGE = "waiting_room"
+# Files that a module reads, beside it; a test looks for files that nobody claims.
+DATA = {"waiting_room/adapters/redis/counters.py": "lua/*.lua"}
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Files of the shared package, and names of every other top-level module."""
+
+    files: frozenset[Path]
+    others: frozenset[str]
+
+
+def reached(app: str) -> Reached:
+    """What ``source/apps/<app>/app.py`` reaches through the shared package."""
+    return _reached([APPS_FOLDER / app / "app.py"], set())
+
+
+def reached_from(*modules: str) -> Reached:
+    """What modules of the shared package reach, and themselves."""
+    files = {path for name in modules for path in _files_of(name)}
+    return _reached(list(files), files)
+
+
+def _reached(to_read: list[Path], files: set[Path]) -> Reached:
+    others: set[str] = set()
+    while to_read:
+        for name in imports(to_read.pop().read_text(encoding="utf-8")):
+            if name.partition(".")[0] != PACKAGE:
+                others.add(name.partition(".")[0])
+                continue
+            new = set(_files_of(name)) - files
+            files |= new
+            to_read += new
+    files |= {data for path in files for data in _data_of(path)}
+    return Reached(frozenset(files), frozenset(others))
+
+
+def imports(code: str) -> Iterator[str]:
+    """The dotted names that a module's statements import; also names that may be submodules."""
+    to_visit: list[ast.AST] = [ast.parse(code)]
+    while to_visit:
+        node = to_visit.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and _for_type_checkers(node.test):
+            to_visit += node.orelse
+        else:
+            to_visit += ast.iter_child_nodes(node)
+
+
+def _for_type_checkers(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
+
+
+def _files_of(name: str) -> Iterator[Path]:
+    """The files that importing ``name`` runs: its packages and itself, if it is a module."""
+    folder = SOURCE
+    for part in name.split("."):
+        if (folder / f"{part}.py").is_file():
+            yield folder / f"{part}.py"
+        folder = folder / part
+        if (folder / "__init__.py").is_file():
+            yield folder / "__init__.py"
+
+
+def _data_of(path: Path) -> Iterator[Path]:
+    pattern = DATA.get(path.relative_to(SOURCE).as_posix())
+    return path.parent.glob(pattern) if pattern else iter(())

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the two static sites together.
+
+A browser gets the files of the waiting page as they lie in ``source/sites``. Those of the control
+panel are bundled by esbuild, with the modules that they take from npm: one script, one style sheet,
+and a source map of each. ``config.json`` is not made here; whoever serves the sites writes it
+(``infrastructure/blueprint/site_config.py``).
+
+    python -m infrastructure.assets.sites [folder]    # build/sites without one
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from infrastructure.blueprint.site_config import SITES
+
+WORKSPACE = Path("source") / "sites"
+NOT_SERVED = ("package.json", "test", "node_modules", "*.test.js")
+# site → its files that are bundled, each with all that it imports; its other scripts are not served
+BUNDLED: dict[str, tuple[str, ...]] = {
+    "waiting_room": (),
+    "control_panel": ("panel.js", "panel.css"),
+}
+BUNDLED_KINDS = ("*.js", "*.css")
+NPM_SECONDS = 300  # a slow line loads ten megabytes, most of them the bundler
+BUNDLE_SECONDS = 60  # a busy machine bundles in less than one
+
+
+class SitesError(Exception):
+    """The sites cannot be built; one sentence says why."""
+
+
+def build(root: Path, target: Path) -> dict[str, Path]:
+    """Build the sites of the checkout at ``root`` into ``target/<site>``; answers their folders.
+
+    Whatever was in those folders before is gone. Raises SitesError.
+    """
+    install(root)
+    built = {}
+    for site in SITES:
+        folder = target / site
+        shutil.rmtree(folder, ignore_errors=True)
+        left_out = (*NOT_SERVED, *(BUNDLED_KINDS if BUNDLED[site] else ()))
+        shutil.copytree(root / WORKSPACE / site, folder, ignore=shutil.ignore_patterns(*left_out))
+        if BUNDLED[site]:
+            _bundle(root / WORKSPACE, site, folder)
+        built[site] = folder
+    return built
+
+
+def install(root: Path) -> None:
+    """Fetch the locked npm modules where they are missing or older than the lock file."""
+    fetch_modules(root / WORKSPACE)
+
+
+def fetch_modules(workspace: Path) -> None:
+    """Fetch the npm modules that the lock file in ``workspace`` pins, where it is newer than they.
+
+    Raises SitesError.
+    """
+    lock, done = workspace / "package-lock.json", workspace / "node_modules" / ".package-lock.json"
+    if done.exists() and done.stat().st_mtime >= lock.stat().st_mtime:
+        return
+    modules = workspace / "node_modules"
+    if modules.is_symlink():  # npm would empty the folder that it leads to, which others use
+        modules.unlink()
+    npm = ("npm", "ci", "--ignore-scripts", "--loglevel=error")
+    _run(npm, workspace, NPM_SECONDS, "fetch the sites' modules")
+    done.touch()
+
+
+def _bundle(workspace: Path, site: str, folder: Path) -> None:
+    """Bundle the files of a site into ``folder``. Raises SitesError."""
+    esbuild = workspace / "node_modules" / "esbuild" / "bin" / "esbuild"
+    command = (
+        "node", str(esbuild), *BUNDLED[site], "--bundle", "--format=esm", "--minify",
+        "--sourcemap", "--legal-comments=inline", "--charset=utf8", "--log-level=error",
+        f"--outdir={folder}",
+    )  # fmt: skip
+    _run(command, workspace / site, BUNDLE_SECONDS, f"bundle the site {site}")
+
+
+def _run(command: Sequence[str], folder: Path, seconds: float, what: str) -> None:
+    """Run a program of the nodejs wheel in ``folder``. Raises SitesError."""
+    program = Path(sys.executable).with_name(command[0])  # beside this Python
+    try:
+        subprocess.run(
+            [str(program), *command[1:]],
+            cwd=folder,
+            check=True,
+            timeout=seconds,
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError:
+        raise SitesError(
+            f"The sites need {command[0]}, and {program} is missing: run `make install`."
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise SitesError(f"{command[0]} did not {what} in {seconds:.0f} s.") from None
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or error.stdout).strip().splitlines()
+        raise SitesError(
+            f"{command[0]} could not {what}: {said[0] if said else error.returncode}"
+        ) from None
+
+
+def main() -> None:
+    """Build into the folder named on the command line."""
+    root = Path(__file__).resolve().parents[2]
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "build" / "sites"
+    try:
+        for site, folder in build(root, target).items():
+            print(f"{site}: {folder}")
+    except SitesError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

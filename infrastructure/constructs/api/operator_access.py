@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may operate the room: managed policies, each with a group that has it.
+
+Three of them: *operators* may do what the AWS solution's one group could, *steering* may watch and
+steer, *administrators* may also reset the line and rotate keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Stack, aws_apigateway, aws_iam, aws_sqs
+from constructs import Construct
+
+from infrastructure.blueprint.permissions import ADMINISTRATORS, OPERATORS, STEERING
+
+
+class Role(Construct):
+    """A ``policy`` for roles and a ``group`` for people that has it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        description: str,
+        statements: Sequence[aws_iam.PolicyStatement],
+    ) -> None:
+        super().__init__(scope, name)
+        self.policy = aws_iam.ManagedPolicy(
+            self, "Policy", description=description, statements=list(statements)
+        )
+        self.group = aws_iam.Group(self, "Group", managed_policies=[self.policy])
+
+
+class Operators(Construct):
+    """Put people into ``group``, or give roles ``policy``: the private API, and redrives.
+
+    Each names the routes that it may call: ``steering`` has fewer, ``administrators`` have all.
+    A redrive is made as ``redrive_role``; nobody here writes to the queue of joins.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        private_api: aws_apigateway.RestApi,
+        dead_letters: aws_sqs.IQueue,
+        redrive_role: aws_iam.IRole,
+    ) -> None:
+        super().__init__(scope, name)
+        self.policy = aws_iam.ManagedPolicy(
+            self,
+            "Policy",
+            description="Operate the waiting room: call its private API, redrive dead letters",
+            statements=[
+                _routes(private_api, OPERATORS),
+                aws_iam.PolicyStatement(
+                    actions=["sqs:GetQueueAttributes"], resources=[dead_letters.queue_arn]
+                ),
+                aws_iam.PolicyStatement(
+                    actions=["sts:AssumeRole"], resources=[redrive_role.role_arn]
+                ),
+                aws_iam.PolicyStatement(
+                    actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]
+                ),
+            ],
+        )
+        self.group = aws_iam.Group(self, "Group", managed_policies=[self.policy])
+        self.steering = Role(
+            self,
+            "Steering",
+            description="Watch and steer the waiting room: its private API but reset and keys",
+            statements=[_routes(private_api, STEERING)],
+        )
+        self.administrators = Role(
+            self,
+            "Administrators",
+            description="Watch, steer and reset the waiting room, and rotate its signing keys",
+            statements=[_routes(private_api, ADMINISTRATORS)],
+        )
+
+
+def _routes(api: aws_apigateway.RestApi, routes: Sequence[str]) -> aws_iam.PolicyStatement:
+    """Calls of routes, each given as "METHOD /path"."""
+    stage = api.deployment_stage.stage_name
+    arns = [api.arn_for_execute_api(*route.split(" "), stage) for route in routes]
+    return aws_iam.PolicyStatement(actions=["execute-api:Invoke"], resources=arns)

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A REST API made from a Chalice app's own routes, one function behind each view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Stack, aws_apigateway, aws_lambda, aws_logs
+from constructs import Construct
+
+from infrastructure.blueprint import preflight
+from infrastructure.blueprint.gateway_responses import (
+    ANSWERS,
+    HEADERS,
+    STAGE,
+    UNKEPT,
+    GatewayAnswer,
+)
+from infrastructure.blueprint.routes import Route
+from infrastructure.constructs.compute.function import Habits
+from waiting_room.runtime.http_api import CORS
+
+# What an access log line says: no query, no header, no address, no id that a caller can choose.
+# `path` is the route's. AWS makes the extended request id; a client's header sets the plain one.
+ACCESS_LOG = {
+    "requestId": aws_apigateway.AccessLogField.context_extended_request_id(),
+    "method": aws_apigateway.AccessLogField.context_http_method(),
+    "path": aws_apigateway.AccessLogField.context_resource_path(),
+    "status": aws_apigateway.AccessLogField.context_status(),
+    "latency": aws_apigateway.AccessLogField.context_response_latency(),
+    "errorType": aws_apigateway.AccessLogField.context_error_response_type(),
+    "integrationError": aws_apigateway.AccessLogField.context_integration_error_message(),
+    "time": aws_apigateway.AccessLogField.context_request_time_epoch(),
+    # who signed: an operator's or a helper's ARN, "-" for visitors
+    "caller": aws_apigateway.AccessLogField.context_identity_user_arn(),
+}
+
+DOCUMENT_METHODS = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Requests a second, and at once, that a stage lets through."""
+
+    rate: int
+    burst: int
+
+
+class RoomApi(Construct):
+    """A regional REST API with one stage, ``api``.
+
+    ``key_required`` asks for an API key on every route. ``authorizer`` guards the routes that the
+    app marks with a token authorizer; IAM guards those that it marks so. ``answers`` are what API
+    Gateway says by itself. ``cors`` is for APIs that scripts of other sites call. ``documents`` are
+    the limits of the paths that ``add_document`` will serve.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        api_name: str,
+        description: str,
+        habits: Habits,
+        limits: Limits,
+        answers: Sequence[GatewayAnswer] = ANSWERS,
+        key_required: bool = False,
+        authorizer: aws_apigateway.IAuthorizer | None = None,
+        cors: bool = True,
+        documents: Mapping[str, Limits] | None = None,
+    ) -> None:
+        super().__init__(scope, name)
+        self._key_required, self._authorizer, self._cors = key_required, authorizer, cors
+        self._preflights: set[str] = set()  # paths that answer them
+        self.api = aws_apigateway.RestApi(
+            self,
+            "Api",
+            rest_api_name=api_name,
+            description=description,
+            endpoint_types=[aws_apigateway.EndpointType.REGIONAL],
+            cloud_watch_role=False,  # the account's: made once, in ApiLogRole
+            deploy_options=_stage(self, habits, limits, documents or {}),
+        )
+        self.api.node.try_remove_child(
+            "Endpoint"
+        )  # an output of CDK's own; stacks have better ones
+        self.validator = self.api.add_request_validator(
+            "Validator", validate_request_body=True, validate_request_parameters=True
+        )
+        for answer in answers:
+            _add_answer(self.api, answer, {**(HEADERS if cors else UNKEPT), **answer.more})
+
+    @property
+    def stage_address(self) -> str:
+        """The address of the stage, without a slash at the end; refers to the API alone."""
+        stack = Stack.of(self)
+        domain = f"{self.api.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
+        return f"https://{domain}/{STAGE}"
+
+    def add_routes(
+        self,
+        routes: Sequence[Route],
+        *,
+        targets: Mapping[str, aws_lambda.IFunction],
+        queries: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Serve ``routes``; ``targets`` holds the function of each view.
+
+        ``queries`` are the query parameters that a path cannot do without.
+        """
+        for route in routes:
+            self._add(route, targets[route.view], (queries or {}).get(route.path, ()))
+
+    def add_integration(
+        self,
+        *,
+        path: str,
+        method: str,
+        integration: aws_apigateway.Integration,
+        model: aws_apigateway.IModel,
+        responses: Sequence[aws_apigateway.MethodResponse],
+    ) -> aws_apigateway.Method:
+        """A route that API Gateway serves without a function; bodies must fit ``model``."""
+        return self._resource(path).add_method(
+            method,
+            integration,
+            api_key_required=self._key_required,
+            request_validator=self.validator,
+            request_models={"application/json": model},
+            method_responses=list(responses),
+        )
+
+    def add_document(self, path: str, body: str, headers: Mapping[str, str]) -> None:
+        """A document that API Gateway answers with by itself, to everybody, without a key."""
+        named = {f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()}
+        for method in DOCUMENT_METHODS:
+            _add_mock(self._resource(path), method, named, body)
+
+    def _add(self, route: Route, target: aws_lambda.IFunction, query: Sequence[str]) -> None:
+        integration = aws_apigateway.LambdaIntegration(target, allow_test_invoke=False)
+        resource = self._resource(route.path)
+        for method in route.methods:
+            resource.add_method(
+                method,
+                integration,
+                api_key_required=self._key_required,
+                authorization_type=aws_apigateway.AuthorizationType.IAM if route.iam else None,
+                authorizer=self._authorizer if route.token else None,
+                request_validator=self.validator if query else None,
+                request_parameters={f"method.request.querystring.{one}": True for one in query},
+            )
+
+    def _resource(self, path: str) -> aws_apigateway.Resource:
+        """The resource of a path; a new one answers preflights where scripts may call the API."""
+        resource = self.api.root.resource_for_path(path)
+        if self._cors and path not in self._preflights:
+            self._preflights.add(path)
+            _add_preflight(resource)
+        return resource
+
+
+def _stage(
+    scope: Construct, habits: Habits, limits: Limits, documents: Mapping[str, Limits]
+) -> aws_apigateway.StageOptions:
+    logs = aws_logs.LogGroup(
+        scope, "AccessLogs", retention=habits.retention, removal_policy=habits.removal
+    )
+    return aws_apigateway.StageOptions(
+        stage_name=STAGE,
+        access_log_destination=aws_apigateway.LogGroupLogDestination(logs),
+        access_log_format=aws_apigateway.AccessLogFormat.custom(_access_log()),
+        tracing_enabled=False,  # a stage's segments hold the URL, its query and the address
+        method_options={
+            f"{path}/{method}": aws_apigateway.MethodDeploymentOptions(**_method(one))
+            for path, one in documents.items()
+            for method in DOCUMENT_METHODS
+        },
+        **_method(limits),
+    )
+
+
+def _method(limits: Limits) -> dict[str, Any]:
+    """What a stage does with a method."""
+    return {
+        "logging_level": aws_apigateway.MethodLoggingLevel.ERROR,
+        "data_trace_enabled": False,  # it would write bodies, and tokens with them, to the log
+        "metrics_enabled": True,
+        "throttling_rate_limit": limits.rate,
+        "throttling_burst_limit": limits.burst,
+    }
+
+
+def _access_log() -> str:
+    parts = ", ".join(f'"{name}": "{value}"' for name, value in ACCESS_LOG.items())
+    return f"{{{parts}}}"
+
+
+def _add_preflight(resource: aws_apigateway.IResource) -> None:
+    """Preflights carry the headers of the apps' own answers, and allow what is asked for."""
+    headers = {f"method.response.header.{name}": f"'{value}'" for name, value in CORS.items()}
+    _add_mock(resource, "OPTIONS", headers, preflight.RESPONSE_TEMPLATE)
+
+
+def _add_mock(
+    resource: aws_apigateway.IResource, method: str, headers: Mapping[str, str], template: str
+) -> None:
+    """A method that API Gateway answers by itself, for everybody."""
+    resource.add_method(
+        method,
+        aws_apigateway.MockIntegration(
+            request_templates={"application/json": '{"statusCode": 200}'},
+            integration_responses=[
+                aws_apigateway.IntegrationResponse(
+                    status_code="200",
+                    response_parameters=headers,
+                    response_templates={"application/json": template},
+                )
+            ],
+        ),
+        authorization_type=aws_apigateway.AuthorizationType.NONE,
+        method_responses=[
+            aws_apigateway.MethodResponse(
+                status_code="200", response_parameters=dict.fromkeys(headers, True)
+            )
+        ],
+    )
+
+
+def _add_answer(
+    api: aws_apigateway.RestApi, answer: GatewayAnswer, headers: Mapping[str, str]
+) -> None:
+    api.add_gateway_response(
+        answer.kind.title().replace("_", ""),
+        type=aws_apigateway.ResponseType.of(answer.kind),
+        status_code=str(answer.status) if answer.status else None,
+        response_headers={name: f"'{value}'" for name, value in headers.items()},
+        templates={"application/json": answer.template},
+    )

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functions of an app: one for each name, each with its own grants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import aws_lambda
+from constructs import Construct
+
+from infrastructure.blueprint.permissions import Grant
+from infrastructure.constructs.compute.function import API_TIMEOUT, RoomFunction
+from infrastructure.constructs.compute.function_context import Surroundings
+
+
+class AppFunctions(Construct):
+    """``by_name`` holds the functions that were added."""
+
+    def __init__(
+        self, scope: Construct, name: str, *, app: str, surroundings: Surroundings
+    ) -> None:
+        super().__init__(scope, name)
+        self._app, self._around = app, surroundings
+        self.by_name: dict[str, RoomFunction] = {}
+
+    def add(
+        self,
+        name: str,
+        *,
+        grants: Sequence[Grant],
+        handler: str = "",
+        environment: Mapping[str, str] | None = None,
+        timeout: int = API_TIMEOUT,
+        memory: int = 1024,
+        reserved: int = 0,
+    ) -> RoomFunction:
+        """A function. Its handler is ``name`` unless said otherwise."""
+        self.by_name[name] = RoomFunction(
+            self,
+            name.title().replace("_", ""),
+            app=self._app,
+            handler=handler or name,
+            description=f"Waiting room: {name.replace('_', ' ')}",
+            environment={**self._around.environment(grants), **(environment or {})},
+            statements=self._around.statements(grants),
+            habits=self._around.habits,
+            place=self._around.place_of(grants),
+            timeout=timeout,
+            memory=memory,
+            reserved=reserved,
+        )
+        return self.by_name[name]
+
+    def add_views(
+        self,
+        grants: Mapping[str, Sequence[Grant]],
+        *,
+        environment: Mapping[str, Mapping[str, str]] | None = None,
+        reserved: int = 0,
+    ) -> None:
+        """A function for each view of an HTTP app; ``environment`` adds to that of a view.
+
+        ``reserved`` is the concurrency that Lambda keeps for each of them.
+        """
+        for view, allowed in grants.items():
+            more = (environment or {}).get(view)
+            self.add(view, grants=allowed, handler="app", environment=more, reserved=reserved)
+
+    @property
+    def targets(self) -> dict[str, aws_lambda.IFunction]:
+        """What callers invoke, by name."""
+        return {name: made.target for name, made in self.by_name.items()}

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Lambda function with a role and a log group of its own, and only what it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aws_cdk import Duration, RemovalPolicy, aws_ec2, aws_iam, aws_lambda, aws_logs
+from constructs import Construct
+
+from infrastructure.assets.lambda_code import code_for
+from infrastructure.parameters.core import LOG_PERIODS
+
+RUNTIME = aws_lambda.Runtime.PYTHON_3_14
+ARCHITECTURE = aws_lambda.Architecture.ARM_64
+API_TIMEOUT = 29  # seconds; API Gateway gives up then
+LIVE = "live"  # the alias that callers use with SnapStart
+# What Lambda does with a network interface; EC2 knows no narrower resource for these.
+INTERFACES = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Habits:
+    """What all functions of a stack have in common."""
+
+    retention: aws_logs.RetentionDays = aws_logs.RetentionDays.ONE_MONTH
+    removal: RemovalPolicy = RemovalPolicy.DESTROY
+    snap_start: bool = False
+
+    @classmethod
+    def of(cls, *, log_days: int, keep: bool, snap_start: bool) -> Self:
+        """``log_days`` is one of ``config.LOG_PERIODS``; ``keep`` leaves logs behind."""
+        return cls(
+            retention=aws_logs.RetentionDays[LOG_PERIODS[log_days]],
+            removal=RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY,
+            snap_start=snap_start,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where in a VPC a function runs."""
+
+    vpc: aws_ec2.IVpc
+    subnets: aws_ec2.SubnetSelection
+    group: aws_ec2.ISecurityGroup
+
+
+class RoomFunction(Construct):
+    """One function of an app. ``target`` is what callers invoke: the function, or its live alias.
+
+    ``handler`` is the name in ``source/apps/<app>/app.py``. ``statements`` is all that its role may
+    do, beside writing its log, tracing and, with a ``place``, holding network interfaces.
+    ``reserved`` is the concurrency that Lambda keeps for it, and its limit; 0 for none.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        app: str,
+        handler: str,
+        description: str,
+        environment: Mapping[str, str],
+        statements: Sequence[aws_iam.PolicyStatement],
+        habits: Habits,
+        place: Place | None = None,
+        timeout: int = API_TIMEOUT,
+        memory: int = 1024,
+        role_name: str | None = None,
+        reserved: int = 0,
+    ) -> None:
+        super().__init__(scope, name)
+        logs = aws_logs.LogGroup(
+            self, "Logs", retention=habits.retention, removal_policy=habits.removal
+        )
+        role = _role(
+            self, logs=logs, statements=statements, in_vpc=place is not None, name=role_name
+        )
+        self.function = aws_lambda.Function(
+            self,
+            "Function",
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            code=code_for(self, app=app),
+            handler=f"app.{handler}",
+            description=description,
+            environment=dict(environment),
+            role=role,
+            log_group=logs,
+            timeout=Duration.seconds(timeout),
+            memory_size=memory,
+            reserved_concurrent_executions=reserved or None,
+            tracing=aws_lambda.Tracing.ACTIVE,
+            snap_start=aws_lambda.SnapStartConf.ON_PUBLISHED_VERSIONS
+            if habits.snap_start
+            else None,
+            **_in_vpc(place),
+        )
+        self.target: aws_lambda.IFunction = (
+            aws_lambda.Alias(self, "Live", alias_name=LIVE, version=self.function.current_version)
+            if habits.snap_start
+            else self.function
+        )
+
+
+def _role(
+    scope: Construct,
+    *,
+    logs: aws_logs.ILogGroup,
+    statements: Sequence[aws_iam.PolicyStatement],
+    in_vpc: bool,
+    name: str | None = None,
+) -> aws_iam.Role:
+    role = aws_iam.Role(
+        scope,
+        "Role",
+        role_name=name,
+        assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"),
+    )
+    logs.grant_write(role)
+    if in_vpc:
+        role.add_to_policy(aws_iam.PolicyStatement(actions=list(INTERFACES), resources=["*"]))
+    for statement in statements:
+        role.add_to_policy(statement)
+    return role
+
+
+def _in_vpc(place: Place | None) -> dict[str, Any]:
+    if place is None:
+        return {}
+    return {"vpc": place.vpc, "vpc_subnets": place.subnets, "security_groups": [place.group]}

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workers and what starts each: the queue, the stream, schedules, the deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import (
+    Duration,
+    aws_dynamodb,
+    aws_events,
+    aws_events_targets,
+    aws_lambda,
+    aws_lambda_event_sources,
+    aws_sqs,
+    triggers,
+)
+from constructs import Construct, IDependable
+
+from infrastructure.blueprint.permissions import WORKERS as GRANTS
+from infrastructure.blueprint.resources import ASSIGN, PUBLISH, ROTATE, SET_UP, WORKERS, rotation
+from infrastructure.constructs.api.join_queue import Joins
+from infrastructure.constructs.compute.app_functions import AppFunctions
+from infrastructure.constructs.compute.function_context import Surroundings
+
+EVERY_MINUTE = "rate(1 minute)"
+OLDEST_CHANGE = 6 * 3600  # seconds that the publisher tries to tell the bus of a change
+
+
+class Workers(Construct):
+    """The functions of ``apps/workers/app.py`` with what starts them.
+
+    ``rotation_days`` are those between two signing keys, 0 for never.
+    ``unpublished`` takes stream batches that could not be told within OLDEST_CHANGE.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        surroundings: Surroundings,
+        joins: Joins,
+        tokens: aws_dynamodb.Table,
+        assign_concurrency: int,
+        reserved_concurrency: int,
+        rotation_days: int,
+        first: Sequence[IDependable],
+    ) -> None:
+        super().__init__(scope, name)
+        self.functions = AppFunctions(self, "Functions", app="workers", surroundings=surroundings)
+        told = {ASSIGN.name: {"REDRIVE_ROLE_ID": joins.redrive_role.role_id}}
+        for worker in WORKERS:
+            made = self.functions.add(
+                worker.name,
+                grants=GRANTS[worker.name],
+                timeout=worker.timeout,
+                memory=worker.memory,
+                environment=told.get(worker.name),
+                reserved=reserved_concurrency if worker is ASSIGN else 0,
+            )
+            schedule = rotation(rotation_days) if worker is ROTATE else worker.schedule
+            if schedule:
+                self._schedule(worker.name, schedule, made.target)
+        self.unpublished = aws_sqs.Queue(
+            self,
+            "EventDeadLetters",
+            retention_period=Duration.days(14),
+            encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+        )
+        self._take_joins(self.functions.targets[ASSIGN.name], joins.queue, assign_concurrency)
+        self._take_changes(self.functions.targets[PUBLISH.name], tokens)
+        triggers.Trigger(
+            self,
+            "SetUp",
+            handler=self.functions.by_name[SET_UP.name].function,
+            timeout=Duration.seconds(SET_UP.timeout),
+            execute_after=list(first),
+        )
+
+    def _schedule(self, name: str, expression: str, target: aws_lambda.IFunction) -> None:
+        """Run a worker on a schedule. What runs each minute is not repeated: the next one comes."""
+        retries = 0 if expression == EVERY_MINUTE else 2
+        aws_events.Rule(
+            self,
+            f"{name.title().replace('_', '')}Schedule",
+            description=f"Waiting room: {name.replace('_', ' ')}",
+            schedule=aws_events.Schedule.expression(expression),
+            targets=[aws_events_targets.LambdaFunction(target, retry_attempts=retries)],
+        )
+
+    def _take_joins(
+        self, target: aws_lambda.IFunction, joins: aws_sqs.Queue, concurrency: int
+    ) -> None:
+        target.add_event_source(
+            aws_lambda_event_sources.SqsEventSource(
+                joins,
+                batch_size=ASSIGN.batch_size,
+                max_batching_window=Duration.seconds(ASSIGN.batch_window),
+                max_concurrency=concurrency,
+                report_batch_item_failures=True,
+            )
+        )
+
+    def _take_changes(self, target: aws_lambda.IFunction, tokens: aws_dynamodb.Table) -> None:
+        target.add_event_source(
+            aws_lambda_event_sources.DynamoEventSource(
+                tokens,
+                starting_position=aws_lambda.StartingPosition.TRIM_HORIZON,
+                batch_size=PUBLISH.batch_size,
+                max_batching_window=Duration.seconds(PUBLISH.batch_window),
+                bisect_batch_on_error=True,
+                report_batch_item_failures=True,
+                max_record_age=Duration.seconds(OLDEST_CHANGE),
+                on_failure=aws_lambda_event_sources.SqsDlq(self.unpublished),
+            )
+        )

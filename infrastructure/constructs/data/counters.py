@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The counters' server: an ElastiCache replication group that speaks the Redis protocol.
+
+TLS and a password always. What it holds is a copy: DynamoDB rebuilds it, so a snapshot only saves
+the rebuild.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import RemovalPolicy, SecretValue, aws_elasticache, aws_secretsmanager, aws_sns
+from constructs import Construct
+
+from infrastructure.constructs.data.network import Network
+from infrastructure.parameters.core import CountersSize
+
+ENGINES = {"redis": "7.1", "valkey": "8.1"}
+PASSWORD_LENGTH = 64  # ElastiCache takes 16 to 128 characters
+
+
+class Counters(Construct):
+    """The server, ``settings`` to reach it, and the secret with its ``password``."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        network: Network,
+        port: int,
+        size: CountersSize,
+        removal: RemovalPolicy = RemovalPolicy.DESTROY,
+    ) -> None:
+        super().__init__(scope, name)
+        self.port = port
+        self.password = aws_secretsmanager.Secret(
+            self,
+            "Password",
+            description="Password of the waiting room's counters",
+            removal_policy=removal,
+            generate_secret_string=aws_secretsmanager.SecretStringGenerator(
+                password_length=PASSWORD_LENGTH, exclude_punctuation=True
+            ),
+        )
+        subnets = aws_elasticache.CfnSubnetGroup(
+            self,
+            "Subnets",
+            description="Private subnets of the waiting room's counters",
+            subnet_ids=network.subnet_ids,
+        )
+        several = size.nodes > 1
+        self.group = aws_elasticache.CfnReplicationGroup(
+            self,
+            "Group",
+            replication_group_description="Counters of the waiting room",
+            engine=size.engine,
+            engine_version=ENGINES[size.engine],
+            cache_node_type=size.node_type,
+            num_cache_clusters=size.nodes,
+            automatic_failover_enabled=several,
+            multi_az_enabled=several,
+            port=port,
+            transit_encryption_enabled=True,
+            at_rest_encryption_enabled=True,
+            auth_token=SecretValue.secrets_manager(self.password.secret_arn).unsafe_unwrap(),
+            snapshot_retention_limit=size.snapshot_days,
+            auto_minor_version_upgrade=True,
+            cache_subnet_group_name=subnets.ref,
+            security_group_ids=[network.counters_group.security_group_id],
+        )
+        network.open_counters(port)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Where functions find the server; the primary's address stays through a failover."""
+        return {
+            "REDIS_HOST": self.group.attr_primary_end_point_address,
+            "REDIS_PORT": str(self.port),
+            "REDIS_TLS": "true",
+        }
+
+    def notify(self, topic: aws_sns.ITopic) -> None:
+        """Tell ``topic`` of failovers and other events of the server."""
+        self.group.notification_topic_arn = topic.topic_arn

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The private network of the counters and of the functions that read them.
+
+No internet, no NAT gateway. DynamoDB is reached through a gateway endpoint, which costs nothing.
+The only interface endpoints are for Secrets Manager (the counters' password, the signing keys), SQS
+(what the worker gives back, and its dead letters) and EventBridge (the bus). Queue and stream are
+polled by Lambda itself, from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Fn, aws_ec2, aws_logs
+from constructs import Construct, IDependable
+
+from infrastructure.constructs.compute.function import Habits, Place
+
+HTTPS = 443
+CIDR_BITS = 24
+SUBNETS = aws_ec2.SubnetType.PRIVATE_ISOLATED
+
+
+class Network(Construct):
+    """``place`` is where functions run, ``ready`` what must be there before they answer.
+
+    ``endpoint_zones`` is in how many of its own zones each interface endpoint stands.
+    With ``vpc_id`` and ``subnet_ids`` it makes security groups alone: that VPC has its own ways.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        habits: Habits,
+        endpoint_zones: int = 2,
+        vpc_id: str = "",
+        subnet_ids: Sequence[str] = (),
+    ) -> None:
+        super().__init__(scope, name)
+        self.ready: list[IDependable] = []
+        if vpc_id:
+            self.vpc, subnets = _existing(self, vpc_id, subnet_ids)
+        else:
+            self.vpc, subnets = _own(self, habits), aws_ec2.SubnetSelection(subnet_type=SUBNETS)
+        self.counters_group = self._group("CountersGroup", "the counters")
+        group = self._group("FunctionsGroup", "functions that read the counters")
+        group.add_egress_rule(aws_ec2.Peer.any_ipv4(), aws_ec2.Port.tcp(HTTPS), "AWS's endpoints")
+        self.place = Place(vpc=self.vpc, subnets=subnets, group=group)
+        if not vpc_id:
+            self._add_endpoints(endpoint_zones)
+
+    def open_counters(self, port: int) -> None:
+        """Let functions, and nobody else, reach the counters."""
+        self.counters_group.add_ingress_rule(self.place.group, aws_ec2.Port.tcp(port), "functions")
+        self.place.group.add_egress_rule(
+            self.counters_group, aws_ec2.Port.tcp(port), "the counters"
+        )
+
+    @property
+    def subnet_ids(self) -> list[str]:
+        """The ids of the private subnets."""
+        return list(self.vpc.select_subnets(subnets=self.place.subnets.subnets).subnet_ids)
+
+    def _group(self, name: str, whose: str) -> aws_ec2.SecurityGroup:
+        return aws_ec2.SecurityGroup(
+            self,
+            name,
+            vpc=self.vpc,
+            description=f"Waiting room: {whose}",
+            allow_all_outbound=False,
+        )
+
+    def _add_endpoints(self, zones: int) -> None:
+        dynamodb = aws_ec2.GatewayVpcEndpointAwsService.DYNAMODB
+        self.ready.append(self.vpc.add_gateway_endpoint("DynamoDb", service=dynamodb))
+        services = {
+            "SecretsManager": aws_ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+            "Sqs": aws_ec2.InterfaceVpcEndpointAwsService.SQS,
+            "EventBridge": aws_ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
+        }
+        group = self._group("EndpointsGroup", "interface endpoints")
+        group.add_ingress_rule(self.place.group, aws_ec2.Port.tcp(HTTPS), "functions")
+        for name, service in services.items():
+            self.ready.append(
+                self.vpc.add_interface_endpoint(
+                    name,
+                    service=service,
+                    open=False,
+                    security_groups=[group],
+                    subnets=aws_ec2.SubnetSelection(subnets=self.vpc.isolated_subnets[:zones]),
+                )
+            )
+
+
+def _own(scope: Construct, habits: Habits) -> aws_ec2.Vpc:
+    vpc = aws_ec2.Vpc(
+        scope,
+        "Vpc",
+        max_azs=2,
+        nat_gateways=0,
+        restrict_default_security_group=False,  # it takes a custom resource; nothing uses the group
+        subnet_configuration=[
+            aws_ec2.SubnetConfiguration(name="Private", subnet_type=SUBNETS, cidr_mask=CIDR_BITS)
+        ],
+    )
+    logs = aws_logs.LogGroup(
+        scope, "RefusedLogs", retention=habits.retention, removal_policy=habits.removal
+    )
+    vpc.add_flow_log(
+        "Refused",
+        destination=aws_ec2.FlowLogDestination.to_cloud_watch_logs(logs),
+        traffic_type=aws_ec2.FlowLogTrafficType.REJECT,
+    )
+    return vpc
+
+
+def _existing(
+    scope: Construct, vpc_id: str, subnet_ids: Sequence[str]
+) -> tuple[aws_ec2.IVpc, aws_ec2.SubnetSelection]:
+    zones = [Fn.select(index, Fn.get_azs()) for index in range(len(subnet_ids))]
+    vpc = aws_ec2.Vpc.from_vpc_attributes(
+        scope,
+        "Vpc",
+        vpc_id=vpc_id,
+        availability_zones=zones,
+        isolated_subnet_ids=list(subnet_ids),
+    )
+    return vpc, aws_ec2.SubnetSelection(subnet_type=SUBNETS)

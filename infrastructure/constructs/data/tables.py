@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of the room, from the definitions that the one-machine stack makes its own from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import RemovalPolicy, aws_dynamodb
+from constructs import Construct
+
+from infrastructure.blueprint.resources import Index, Table
+
+KINDS = {"S": aws_dynamodb.AttributeType.STRING, "N": aws_dynamodb.AttributeType.NUMBER}
+COLD_READS, COLD_WRITES = 12_000, 4_000  # a second; what AWS gives a table on demand at first
+
+
+class Tables(Construct):
+    """Tables on demand, encrypted, with point-in-time recovery and TTL; ``by_name`` holds them.
+
+    ``warm_writes`` a second are taken at once when it is above what AWS gives by itself.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        tables: Sequence[Table],
+        removal: RemovalPolicy = RemovalPolicy.DESTROY,
+        deletion_protection: bool = False,
+        warm_writes: int = 0,
+    ) -> None:
+        super().__init__(scope, name)
+        self.by_name = {
+            table.name: _table(self, table, removal, deletion_protection, _warm(table, warm_writes))
+            for table in tables
+        }
+
+
+def _table(
+    scope: Construct,
+    table: Table,
+    removal: RemovalPolicy,
+    protected: bool,
+    warm: aws_dynamodb.WarmThroughput | None,
+) -> aws_dynamodb.Table:
+    made = aws_dynamodb.Table(
+        scope,
+        table.name,
+        partition_key=_key(table.partition_key),
+        sort_key=_key(table.sort_key) if table.sort_key else None,
+        billing_mode=aws_dynamodb.BillingMode.PAY_PER_REQUEST,
+        encryption=aws_dynamodb.TableEncryption.DEFAULT,
+        point_in_time_recovery_specification=aws_dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        time_to_live_attribute=table.ttl,
+        stream=aws_dynamodb.StreamViewType.NEW_IMAGE if table.stream else None,
+        deletion_protection=protected,
+        removal_policy=removal,
+        warm_throughput=warm,
+    )
+    if table.index:
+        _add_index(made, table.index, warm)
+    return made
+
+
+def _add_index(
+    table: aws_dynamodb.Table, index: Index, warm: aws_dynamodb.WarmThroughput | None
+) -> None:
+    table.add_global_secondary_index(
+        index_name=index.name,
+        partition_key=_key((index.partition_key, "S")),
+        sort_key=_key((index.sort_key, "N")),
+        projection_type=aws_dynamodb.ProjectionType.INCLUDE,
+        non_key_attributes=list(index.projected),
+        warm_throughput=warm,
+    )
+
+
+def _warm(table: Table, writes: int) -> aws_dynamodb.WarmThroughput | None:
+    """The serving log takes a few writes a second at most; the others one per visitor."""
+    if writes <= COLD_WRITES or table.sort_key == ("entry", "S"):
+        return None
+    return aws_dynamodb.WarmThroughput(
+        read_units_per_second=COLD_READS, write_units_per_second=writes
+    )
+
+
+def _key(key: tuple[str, str]) -> aws_dynamodb.Attribute:
+    name, kind = key
+    return aws_dynamodb.Attribute(name=name, type=KINDS[kind])

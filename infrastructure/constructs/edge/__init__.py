@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CloudFront, WAF and static sites."""

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A static site: files in a bucket that CloudFront alone can read, ``config.json`` beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import (
+    Duration,
+    Fn,
+    RemovalPolicy,
+    aws_cloudfront,
+    aws_cloudfront_origins,
+    aws_logs,
+    aws_s3,
+    aws_s3_deployment,
+)
+from constructs import Construct
+
+from infrastructure.assets.lambda_code import PLAIN
+from infrastructure.blueprint.brand import logo_source
+from infrastructure.blueprint.site_config import CONFIG, NOT_FOUND, READABLE, headers_of
+from infrastructure.constructs.compute.function import Habits
+from infrastructure.constructs.edge.distribution import YEAR
+from infrastructure.constructs.names import account_wide_name
+
+ROOT = Path(__file__).resolve().parents[3]
+BROWSERS_KEEP = 60  # seconds; whoever opens the page later sees what was changed
+# Headers that CloudFront knows by name; it takes the others as they are.
+POLICY, FRAMES, REFERRER = "Content-Security-Policy", "X-Frame-Options", "Referrer-Policy"
+KNOWN = (POLICY, FRAMES, REFERRER, "X-Content-Type-Options", *READABLE)
+
+
+class Site(Construct):
+    """One of the two sites. ``address`` is what browsers open, with a slash at the end.
+
+    ``calls`` are the addresses that its pages may call, ``forms`` the CSP sources that its forms
+    may be sent to.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        site: str,
+        config: Mapping[str, Any],
+        calls: Sequence[str],
+        habits: Habits,
+        forms: Sequence[str] = (),
+    ) -> None:
+        super().__init__(scope, name)
+        bucket = aws_s3.Bucket(
+            self,
+            "Files",
+            block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=aws_s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            removal_policy=RemovalPolicy.DESTROY,  # everything in it comes from the sources
+            auto_delete_objects=True,
+        )
+        origins = aws_cloudfront_origins.S3BucketOrigin
+        distribution = aws_cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment=f"Waiting room: {site.replace('_', ' ')}",
+            default_root_object="index.html",
+            http_version=aws_cloudfront.HttpVersion.HTTP2_AND_3,
+            default_behavior=aws_cloudfront.BehaviorOptions(
+                origin=origins.with_origin_access_control(bucket),
+                viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+                cache_policy=aws_cloudfront.CachePolicy.CACHING_OPTIMIZED,
+                response_headers_policy=_headers(
+                    self, headers_for(site, calls, forms, [logo_source(config.get("brand") or {})])
+                ),
+            ),
+            # S3 says 403 of what is not there, to those who may not list the bucket
+            error_responses=[
+                aws_cloudfront.ErrorResponse(
+                    http_status=status,
+                    response_http_status=404,
+                    response_page_path=f"/{NOT_FOUND}",
+                    ttl=Duration.seconds(BROWSERS_KEEP),
+                )
+                for status in (403, 404)
+            ],
+        )
+        keep = f"public, max-age={BROWSERS_KEEP}"
+        aws_s3_deployment.BucketDeployment(
+            self,
+            "Deployment",
+            sources=[
+                aws_s3_deployment.Source.asset(str(_folder(self, site))),
+                aws_s3_deployment.Source.json_data(CONFIG, dict(config)),
+            ],
+            destination_bucket=bucket,
+            distribution=distribution,
+            distribution_paths=["/*"],
+            cache_control=[aws_s3_deployment.CacheControl.from_string(keep)],
+            log_group=aws_logs.LogGroup(
+                self, "Logs", retention=habits.retention, removal_policy=habits.removal
+            ),
+        )
+        self.address = f"https://{distribution.distribution_domain_name}/"
+
+
+def headers_for(
+    site: str, calls: Sequence[str], forms: Iterable[str] = (), images: Iterable[str] = ()
+) -> dict[str, str]:
+    """``headers_of`` a site for https addresses that may be known at deployment only.
+
+    Those cannot be taken apart now, so stand-ins go through and then give way to the origins.
+    """
+    origins = {f"https://call-{index}.invalid": origin_of(one) for index, one in enumerate(calls)}
+    aims = {f"https://form-{index}.invalid": one for index, one in enumerate(forms)}
+    headers = headers_of(site, origins, aims, images)
+    for stand_in, origin in {**origins, **aims}.items():
+        headers = {name: text.replace(stand_in, origin) for name, text in headers.items()}
+    return headers
+
+
+def origin_of(address: str) -> str:
+    """Scheme and host of an https address, or a reference that becomes them."""
+    return f"https://{Fn.select(2, Fn.split('/', address))}"
+
+
+def _headers(scope: Construct, headers: Mapping[str, str]) -> aws_cloudfront.ResponseHeadersPolicy:
+    referrer = headers[REFERRER].upper().replace("-", "_")
+    security = aws_cloudfront.ResponseSecurityHeadersBehavior(
+        content_security_policy=aws_cloudfront.ResponseHeadersContentSecurityPolicy(
+            content_security_policy=headers[POLICY], override=True
+        ),
+        content_type_options=aws_cloudfront.ResponseHeadersContentTypeOptions(override=True),
+        frame_options=aws_cloudfront.ResponseHeadersFrameOptions(
+            frame_option=aws_cloudfront.HeadersFrameOption[headers[FRAMES]], override=True
+        ),
+        referrer_policy=aws_cloudfront.ResponseHeadersReferrerPolicy(
+            referrer_policy=aws_cloudfront.HeadersReferrerPolicy[referrer], override=True
+        ),
+        strict_transport_security=aws_cloudfront.ResponseHeadersStrictTransportSecurity(
+            access_control_max_age=Duration.days(YEAR), include_subdomains=True, override=True
+        ),
+    )
+    others = [
+        aws_cloudfront.ResponseCustomHeader(header=name, value=value, override=True)
+        for name, value in headers.items()
+        if name not in KNOWN
+    ]
+    return aws_cloudfront.ResponseHeadersPolicy(
+        scope,
+        "Headers",
+        response_headers_policy_name=account_wide_name(scope, "Headers"),
+        comment="Waiting room: pages",
+        security_headers_behavior=security,
+        cors_behavior=_readable() if READABLE.items() <= headers.items() else None,
+        custom_headers_behavior=aws_cloudfront.ResponseCustomHeadersBehavior(custom_headers=others),
+    )
+
+
+def _readable() -> aws_cloudfront.ResponseHeadersCorsBehavior:
+    """CloudFront takes these headers as a setting of their own only."""
+    return aws_cloudfront.ResponseHeadersCorsBehavior(
+        access_control_allow_credentials=False,
+        access_control_allow_headers=["*"],
+        access_control_allow_methods=["GET", "HEAD"],
+        access_control_allow_origins=list(READABLE.values()),
+        origin_override=True,
+    )
+
+
+def _folder(scope: Construct, site: str) -> Path:
+    if scope.node.try_get_context(PLAIN):
+        return ROOT / "source" / "sites" / site
+    return _built()[site]
+
+
+@cache
+def _built() -> dict[str, Path]:
+    from infrastructure.assets.sites import build
+
+    return build(ROOT, ROOT / "build" / "sites")

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AWS WAF in front of the public API: requests per address are limited, known attacks are counted.
+
+It stands at the API's stage, in the stack's own region, and sees every request that CloudFront does
+not answer from its cache. A request that carries the edge's own key counts for the address that
+the edge wrote, which no caller can choose: an IPv4 address, or the /64 of an IPv6 address. Every
+other request counts for the address that it comes from, whatever its headers say; the API refuses
+it for lack of the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import aws_apigateway, aws_wafv2
+from constructs import Construct
+
+from infrastructure.blueprint.join_integration import PATH as JOIN
+from infrastructure.constructs.edge.distribution import ADDRESS_HEADER
+from waiting_room.runtime.http_api import CORS, NO_STORE
+
+WINDOW = 300  # seconds over which requests of an address are counted
+KEY_HEADER = "x-api-key"
+MANAGED = ("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet")
+AROUND, JOINS, REQUESTS = "AroundTheEdge", "TooManyJoins", "TooManyRequests"
+PREFLIGHTS = "TooManyPreflights"
+BLOCKED = {
+    JOINS: '{"error": "too many joins from this address; try again in a few minutes"}',
+    REQUESTS: '{"error": "too many requests from this address; try again in a few minutes"}',
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerAddress:
+    """Joins, and requests of any kind, that one address may send within WINDOW seconds."""
+
+    joins: int
+    requests: int
+
+
+class Protection(Construct):
+    """``web_acl`` guards ``stage``; its metrics are named after its rules.
+
+    An address that sends more than it may gets 429. ``keys`` are those that the edge may have now.
+    AWS's managed rules only count.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        stage: aws_apigateway.Stage,
+        keys: Sequence[str],
+        per_address: PerAddress,
+    ) -> None:
+        super().__init__(scope, name)
+        edge = _any([_header(key) for key in keys])
+        rules = [
+            _limit(AROUND, _busy(REQUESTS), per_address.requests, _not(edge)),
+            _limit(JOINS, _busy(JOINS), per_address.joins, _all([edge, _is_join()]), BY_HEADER),
+            _limit(
+                REQUESTS,
+                _busy(REQUESTS),
+                per_address.requests,
+                _all([edge, _not(_is_preflight())]),
+                BY_HEADER,
+            ),
+            _limit(
+                PREFLIGHTS,
+                _granted(),
+                per_address.requests,
+                _all([edge, _is_preflight()]),
+                BY_HEADER,
+            ),
+        ]
+        rules += [_managed(group) for group in MANAGED]
+        self.web_acl = aws_wafv2.CfnWebACL(
+            self,
+            "WebAcl",
+            scope="REGIONAL",
+            description="Waiting room: public API",
+            default_action={"allow": {}},
+            visibility_config=_metrics("WaitingRoom"),
+            custom_response_bodies={
+                name: {"content": said, "contentType": "APPLICATION_JSON"}
+                for name, said in BLOCKED.items()
+            },
+            rules=[{**rule, "priority": place} for place, rule in enumerate(rules)],
+        )
+        aws_wafv2.CfnWebACLAssociation(
+            self, "Association", resource_arn=stage.stage_arn, web_acl_arn=self.web_acl.attr_arn
+        )
+
+
+BY_SOURCE: dict[str, Any] = {"aggregateKeyType": "IP"}
+BY_HEADER: dict[str, Any] = {
+    "aggregateKeyType": "CUSTOM_KEYS",
+    "customKeys": [
+        {
+            "header": {
+                "name": ADDRESS_HEADER,
+                "textTransformations": [{"priority": 0, "type": "NONE"}],
+            }
+        }
+    ],
+}
+
+
+def _busy(body: str) -> dict[str, Any]:
+    """429 with one of the bodies, which a page of any origin can read."""
+    headers = {
+        "Retry-After": str(WINDOW),
+        "Cache-Control": NO_STORE,
+        "Access-Control-Allow-Origin": CORS["Access-Control-Allow-Origin"],
+        "Access-Control-Expose-Headers": CORS["Access-Control-Expose-Headers"],
+    }
+    return {"responseCode": 429, "customResponseBodyKey": body, "responseHeaders": _named(headers)}
+
+
+def _granted() -> dict[str, Any]:
+    """What a preflight wants. A browser whose preflight is refused tells its page no more than
+    that the network failed; so the request itself comes next, and its 429 is one to read.
+    """
+    return {"responseCode": 200, "responseHeaders": _named({**CORS, "Cache-Control": NO_STORE})}
+
+
+def _named(headers: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in headers.items()]
+
+
+def _limit(
+    name: str,
+    answer: dict[str, Any],
+    limit: int,
+    counted: dict[str, Any],
+    by: dict[str, Any] = BY_SOURCE,
+) -> dict[str, Any]:
+    """A limit of requests that ``counted`` is true for, by the source address or by the header.
+
+    Beyond it AWS WAF gives ``answer``, and the API sees nothing.
+    """
+    return _rule(
+        name,
+        action={"block": {"customResponse": answer}},
+        statement={
+            "rateBasedStatement": {
+                "limit": limit,
+                "evaluationWindowSec": WINDOW,
+                **by,
+                "scopeDownStatement": counted,
+            }
+        },
+    )
+
+
+def _is_join() -> dict[str, Any]:
+    """A POST to the join's path, however the path is written; preflights are none."""
+    return _all(
+        [_match({"method": {}}, "EXACTLY", "POST"), _match({"uriPath": {}}, "CONTAINS", JOIN)]
+    )
+
+
+def _is_preflight() -> dict[str, Any]:
+    return _match({"method": {}}, "EXACTLY", "OPTIONS")
+
+
+def _header(key: str) -> dict[str, Any]:
+    # CDK passes what is in "singleHeader" on as it is; CloudFormation wants a capital
+    return _match({"singleHeader": {"Name": KEY_HEADER}}, "EXACTLY", key, "NONE")
+
+
+def _match(
+    field: dict[str, Any], how: str, text: str, transformation: str = "URL_DECODE"
+) -> dict[str, Any]:
+    return {
+        "byteMatchStatement": {
+            "fieldToMatch": field,
+            "positionalConstraint": how,
+            "searchString": text,
+            "textTransformations": [{"priority": 0, "type": transformation}],
+        }
+    }
+
+
+def _all(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"andStatement": {"statements": statements}}
+
+
+def _not(statement: dict[str, Any]) -> dict[str, Any]:
+    return {"notStatement": {"statement": statement}}
+
+
+def _any(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    """WAF wants two statements or more of an "or"."""
+    return statements[0] if len(statements) == 1 else {"orStatement": {"statements": statements}}
+
+
+def _managed(group: str) -> dict[str, Any]:
+    """A rule group of AWS that counts what it would block: its metrics say what it would do."""
+    return {
+        "name": group,
+        "overrideAction": {"count": {}},
+        "statement": {"managedRuleGroupStatement": {"vendorName": "AWS", "name": group}},
+        "visibilityConfig": _metrics(group),
+    }
+
+
+def _rule(name: str, *, action: dict[str, Any], statement: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "action": action,
+        "statement": statement,
+        "visibilityConfig": _metrics(name),
+    }
+
+
+def _metrics(name: str) -> dict[str, Any]:
+    return {
+        "cloudWatchMetricsEnabled": True,
+        "metricName": name,
+        "sampledRequestsEnabled": False,  # samples hold headers, and tokens with them
+    }

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One dashboard: the line, its speed, its losses, and what drives the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, aws_cloudwatch
+from constructs import Construct
+
+from infrastructure.constructs.monitoring import metrics
+from infrastructure.constructs.monitoring.monitored_resources import Watched
+
+
+class Dashboard(Construct):
+    """``dashboard`` shows the last three hours of a room, a minute a point."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        watched: Watched,
+        alarms: Sequence[aws_cloudwatch.Alarm],
+    ) -> None:
+        super().__init__(scope, name)
+        self.dashboard = aws_cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            default_interval=Duration.hours(3),
+            widgets=_rows(watched, alarms),
+        )
+
+
+def _rows(
+    watched: Watched, alarms: Sequence[aws_cloudwatch.Alarm]
+) -> list[list[aws_cloudwatch.IWidget]]:
+    api, edge = watched.public.served.api, watched.edge.distribution.distribution_id
+    joins, workers = watched.joins, watched.workers.functions
+    minute, gauge = {"period": metrics.MINUTE}, metrics.gauge
+
+    def line(title: str, *left: object) -> aws_cloudwatch.GraphWidget:
+        return aws_cloudwatch.GraphWidget(title=title, left=list(left), width=8, height=6)
+
+    def gauges(title: str, *names: str) -> aws_cloudwatch.GraphWidget:
+        return line(title, *(gauge(name, watched.event_id) for name in names))
+
+    return [
+        [aws_cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=24, height=3)],
+        [
+            gauges("The line", "QueuePositions", "ServingCounter", "Waiting"),
+            gauges("Tokens", "TokensIssued", "ActiveTokens", "SessionsCompleted"),
+            gauges("Losses", "PositionsExpired", "SessionsAbandoned", "Holes"),
+        ],
+        [
+            line(
+                "Joins a minute",
+                joins.queue.metric_number_of_messages_sent(**minute),
+                joins.queue.metric_number_of_messages_deleted(**minute),
+                joins.dead_letters.metric_approximate_number_of_messages_visible(**minute),
+            ),
+            line(
+                "Seconds to a position",
+                joins.queue.metric_approximate_age_of_oldest_message(**minute),
+            ),
+            line(
+                "Latency of the public API (ms)",
+                *(api.metric_latency(statistic=one, **minute) for one in ("p50", "p95", "p99")),
+            ),
+        ],
+        [
+            line("Requests", metrics.edge_requests(edge), api.metric_count(**minute)),
+            line("Answered at the edge (%)", metrics.edge_hit_rate(edge, api)),
+            line("Errors", api.metric_client_error(**minute), api.metric_server_error(**minute)),
+        ],
+        [
+            line(
+                "Counters' server (%)",
+                *(
+                    metrics.redis(watched.counters, name, nodes=watched.nodes)
+                    for name in ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
+                ),
+            ),
+            line(
+                "Table units",
+                *(
+                    metrics.consumed(table, kind)
+                    for table in watched.tables.by_name.values()
+                    for kind in ("Read", "Write")
+                ),
+            ),
+            line(
+                "Function calls",
+                *(
+                    target.metric_invocations(**minute)
+                    for functions in (watched.public.functions, workers)
+                    for target in functions.targets.values()
+                ),
+            ),
+        ],
+    ]

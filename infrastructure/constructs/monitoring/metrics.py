@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The metrics of a room by name: what alarms watch and the dashboard shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aws_cdk import Duration, aws_apigateway, aws_cloudwatch, aws_dynamodb, aws_lambda
+
+from infrastructure.constructs.data.counters import Counters
+from waiting_room.adapters.embedded_metrics import NAMESPACE
+
+MINUTE = Duration.minutes(1)
+CLOUDFRONT_REGION = "us-east-1"  # where CloudFront writes its metrics, wherever the stack is
+
+
+def gauge(name: str, event_id: str) -> aws_cloudwatch.Metric:
+    """A figure that ``report_metrics`` writes each minute."""
+    return aws_cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={"EventId": event_id},
+        statistic="Maximum",
+        period=MINUTE,
+        label=name,
+    )
+
+
+def server_errors(api: aws_apigateway.RestApi) -> aws_cloudwatch.MathExpression:
+    """Percent of an API's answers that are 5xx, in five minutes; 0 below 100 requests."""
+    five = Duration.minutes(5)
+    return aws_cloudwatch.MathExpression(
+        expression="IF(requests >= 100, 100 * errors / requests, 0)",
+        using_metrics={
+            "errors": api.metric_server_error(period=five, statistic="Sum"),
+            "requests": api.metric_count(period=five, statistic="Sum"),
+        },
+        period=five,
+        label="5xx %",
+    )
+
+
+def total(parts: Iterable[Any], label: str) -> aws_cloudwatch.MathExpression:
+    """The sum of up to ten metrics, which is what an alarm can add up."""
+    using = {f"m{index}": part for index, part in enumerate(parts)}
+    return aws_cloudwatch.MathExpression(
+        expression=f"SUM([{','.join(using)}])", using_metrics=using, period=MINUTE, label=label
+    )
+
+
+def throttled_functions(functions: Sequence[aws_lambda.IFunction]) -> Any:
+    """Calls that Lambda turned away, in a minute."""
+    return total(
+        (one.metric_throttles(period=MINUTE, statistic="Sum") for one in functions), "throttled"
+    )
+
+
+def throttled_tables(tables: Mapping[str, aws_dynamodb.Table], indexes: Mapping[str, str]) -> Any:
+    """Reads and writes that DynamoDB turned away, in a minute; ``indexes`` by table."""
+    parts = [
+        _dynamodb(kind, {"TableName": table.table_name})
+        for table in tables.values()
+        for kind in ("ReadThrottleEvents", "WriteThrottleEvents")
+    ]
+    parts += [
+        _dynamodb(
+            "WriteThrottleEvents",
+            {"TableName": tables[table].table_name, "GlobalSecondaryIndexName": index},
+        )
+        for table, index in indexes.items()
+    ]
+    return total(parts, "throttled")
+
+
+def consumed(table: aws_dynamodb.Table, kind: str) -> aws_cloudwatch.Metric:
+    """Capacity units that a table used, in a minute; ``kind`` is Read or Write."""
+    return _dynamodb(f"Consumed{kind}CapacityUnits", {"TableName": table.table_name})
+
+
+def redis(counters: Counters, name: str, *, nodes: int) -> Any:
+    """The highest value of a metric among the nodes of the counters' server."""
+    using = {
+        f"{name[0].lower()}{name[1:]}{number}": aws_cloudwatch.Metric(
+            namespace="AWS/ElastiCache",
+            metric_name=name,
+            dimensions_map={"CacheClusterId": f"{counters.group.ref}-{number:03d}"},
+            statistic="Maximum",
+            period=MINUTE,
+        )
+        for number in range(1, nodes + 1)
+    }
+    return aws_cloudwatch.MathExpression(
+        expression=f"MAX([{','.join(using)}])", using_metrics=using, period=MINUTE, label=name
+    )
+
+
+def edge_requests(distribution_id: str) -> aws_cloudwatch.Metric:
+    """Requests that the edge took, in a minute."""
+    return aws_cloudwatch.Metric(
+        namespace="AWS/CloudFront",
+        metric_name="Requests",
+        dimensions_map={"DistributionId": distribution_id, "Region": "Global"},
+        statistic="Sum",
+        period=MINUTE,
+        region=CLOUDFRONT_REGION,
+        label="edge requests",
+    )
+
+
+def edge_hit_rate(
+    distribution_id: str, api: aws_apigateway.RestApi
+) -> aws_cloudwatch.MathExpression:
+    """Percent of requests that the edge answered without asking the API."""
+    return aws_cloudwatch.MathExpression(
+        expression="100 * (1 - asked / taken)",
+        using_metrics={
+            "asked": api.metric_count(period=MINUTE, statistic="Sum"),
+            "taken": edge_requests(distribution_id),
+        },
+        period=MINUTE,
+        label="answered at the edge %",
+    )
+
+
+def _dynamodb(name: str, dimensions: dict[str, str]) -> aws_cloudwatch.Metric:
+    return aws_cloudwatch.Metric(
+        namespace="AWS/DynamoDB",
+        metric_name=name,
+        dimensions_map=dimensions,
+        statistic="Sum",
+        period=MINUTE,
+    )

@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of the stacks. Names and defaults of the first seven are the original solution's.
+
+Give them to CDK as context: ``cdk deploy -c EventId=Sale -c ValidityPeriod=900``, or in the
+``context`` of ``cdk.json``. ``docs/deploy.md`` lists them; a test holds it to this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infrastructure.blueprint.resources import ASSIGN, MAX_ROTATION_DAYS
+from infrastructure.parameters.parameter import (
+    ParameterError,
+    Parameters,
+    choice,
+    flag,
+    number,
+    text,
+    texts,
+)
+from waiting_room.domain.room_settings import EVENT_ID, MAX_VALIDITY, MIN_VALIDITY
+
+# CloudWatch's periods in days, by CDK's name for each
+LOG_PERIODS = {
+    1: "ONE_DAY",
+    3: "THREE_DAYS",
+    7: "ONE_WEEK",
+    14: "TWO_WEEKS",
+    30: "ONE_MONTH",
+    90: "THREE_MONTHS",
+    180: "SIX_MONTHS",
+    365: "ONE_YEAR",
+    731: "TWO_YEARS",
+    1827: "FIVE_YEARS",
+    3653: "TEN_YEARS",
+}
+AN_EVENT = "1 to 64 letters, digits, dashes, dots or underscores"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountersSize:
+    """How big the counters' server is. With more than one node it spans zones and fails over."""
+
+    engine: str
+    node_type: str
+    nodes: int
+    snapshot_days: int
+
+
+CHEAP = CountersSize(engine="valkey", node_type="cache.t4g.micro", nodes=1, snapshot_days=0)
+NODES = 2  # of the standard profile: a primary and its replica in another zone
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreConfig(Parameters):
+    """What the core stack can be told. Periods are in seconds unless the name says otherwise."""
+
+    event_id: str = text(
+        "EventId",
+        "name of the event; clients send it",
+        default="Sample",
+        pattern=EVENT_ID.pattern,
+        means=AN_EVENT,
+    )
+    validity_period: int = number(
+        "ValidityPeriod",
+        "seconds that a token is valid",
+        default=3600,
+        low=MIN_VALIDITY,
+        high=MAX_VALIDITY,
+    )
+    enable_events_generation: bool = flag(
+        "EnableEventsGeneration",
+        "put the figures on the bus each minute; the other events are always there",
+        default=False,
+    )
+    redis_port: int = number(
+        "RedisPort", "port of the counters' server", default=1785, low=1024, high=65_535
+    )
+    queue_position_expiry_period: int = number(
+        "QueuePositionExpiryPeriod",
+        "seconds that a served position waits for its visitor",
+        default=900,
+        low=1,
+        high=MAX_VALIDITY,
+    )
+    enable_queue_position_expiry: bool = flag(
+        "EnableQueuePositionExpiry", "let served positions expire", default=True
+    )
+    incr_svc_on_queue_position_expiry: bool = flag(
+        "IncrSvcOnQueuePositionExpiry",
+        "raise the serving counter by the positions that expired unused",
+        default=False,
+    )
+    require_client_secret: bool = flag(
+        "RequireClientSecret",
+        "tokens only for those who joined with the hash of a secret that they keep",
+        default=False,
+    )
+    stack_name: str = text(
+        "StackName",
+        "name of the core stack; other stacks and the bus carry it in theirs",
+        default="WaitingRoom",
+        pattern=r"[A-Za-z][A-Za-z0-9-]{0,99}",
+        means="1 to 100 letters, digits or dashes, the first a letter",
+    )
+    profile: str = choice(
+        "Profile",
+        "`cheap`: one small Valkey node without failover, an endpoint in one zone",
+        default="standard",
+        among=("standard", "cheap"),
+    )
+    redis_engine: str = choice(
+        "RedisEngine", "`redis` or `valkey`", default="redis", among=("redis", "valkey")
+    )
+    redis_node_type: str = text(
+        "RedisNodeType",
+        "ElastiCache node type of the standard profile",
+        default="cache.t4g.small",
+        pattern=r"cache\.[a-z0-9]+\.[a-z0-9]+",
+        means="an ElastiCache node type like cache.t4g.small",
+    )
+    snapshot_days: int = number(
+        "SnapshotDays",
+        "days that daily snapshots of the counters are kept; 0 for none",
+        default=1,
+        low=0,
+        high=35,
+    )
+    vpc_id: str = text(
+        "VpcId",
+        "an existing VPC; it must reach DynamoDB, Secrets Manager, SQS and EventBridge by itself",
+        default="",
+        pattern=r"vpc-[0-9a-f]{8,17}",
+        means="a VPC id like vpc-0123456789abcdef0",
+    )
+    subnet_ids: tuple[str, ...] = texts(
+        "SubnetIds",
+        "its private subnets in two zones, with commas between",
+        pattern=r"subnet-[0-9a-f]{8,17}",
+        means="subnet ids with commas between",
+    )
+    warm_writes: int = number(
+        "WarmWrites",
+        "writes per second that the tables take at once, without warming up; 0 for AWS's own",
+        default=0,
+        low=0,
+        high=1_000_000,
+    )
+    deletion_protection: bool = flag(
+        "DeletionProtection", "refuse to delete the tables", default=False
+    )
+    keep_data: bool = flag(
+        "KeepData", "leave tables, secrets and logs when the stack is removed", default=False
+    )
+    assign_concurrency: int = number(
+        "AssignConcurrency",
+        "workers that give out positions at the same time",
+        default=ASSIGN.max_concurrency,
+        low=2,
+        high=1000,
+    )
+    worker_reserved_concurrency: int = number(
+        "WorkerReservedConcurrency",
+        "concurrency that Lambda keeps for the worker of joins; 0 for none",
+        default=0,
+        low=0,
+        high=100_000,
+    )
+    operators_reserved_concurrency: int = number(
+        "OperatorsReservedConcurrency",
+        "concurrency that Lambda keeps for each function of the operators' API; 0 for none",
+        default=0,
+        low=0,
+        high=1_000,
+    )
+    api_rate: int = number(
+        "ApiRate",
+        "requests per second that the visitors' API lets through",
+        default=7_500,
+        low=1,
+        high=10**6,
+    )
+    api_burst: int = number(
+        "ApiBurst",
+        "requests at once that the visitors' API lets through",
+        default=3_750,
+        low=1,
+        high=10**6,
+    )
+    private_api_rate: int = number(
+        "PrivateApiRate",
+        "requests per second that the operators' API lets through",
+        default=1_000,
+        low=1,
+        high=10**6,
+    )
+    private_api_burst: int = number(
+        "PrivateApiBurst",
+        "requests at once that the operators' API lets through",
+        default=500,
+        low=1,
+        high=10**6,
+    )
+    other_api_rate: int = number(
+        "OtherApiRate",
+        "requests per second that the API of each other stack lets through",
+        default=500,
+        low=1,
+        high=10**6,
+    )
+    other_api_burst: int = number(
+        "OtherApiBurst",
+        "requests at once that the API of each other stack lets through",
+        default=250,
+        low=1,
+        high=10**6,
+    )
+    account_api_rate: int = number(
+        "AccountApiRate",
+        "requests per second that API Gateway lets through for the account: its quota",
+        default=10_000,
+        low=1,
+        high=10**6,
+    )
+    account_api_burst: int = number(
+        "AccountApiBurst",
+        "requests at once that API Gateway lets through for the account: its quota",
+        default=5_000,
+        low=1,
+        high=10**6,
+    )
+    key_rotation_days: int = number(
+        "KeyRotationDays",
+        "days between two signing keys; 0 for never: authorizers that keep one key need that",
+        default=0,
+        low=0,
+        high=MAX_ROTATION_DAYS,
+    )
+    edge_key: int = number(
+        "EdgeKey",
+        "number of the API key that the edge sends; raise it to have another one",
+        default=1,
+        low=1,
+        high=10_000,
+    )
+    snap_start: bool = flag(
+        "SnapStart", "start functions from a snapshot; Lambda charges for it", default=False
+    )
+    log_days: int = number(
+        "LogDays",
+        "days that logs are kept; one of CloudWatch's periods",
+        default=30,
+        low=1,
+        high=3653,
+    )
+    create_api_log_role: bool = flag(
+        "CreateApiLogRole",
+        "make API Gateway's CloudWatch role, which is the account's; false if yours has one",
+        default=True,
+    )
+    alarm_email: str = text(
+        "AlarmEmail",
+        "an address that alarms are sent to",
+        default="",
+        pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+",
+        means="an e-mail address",
+    )
+    enable_waf: bool = flag("EnableWaf", "put AWS WAF in front of the public API", default=True)
+    joins_per_address: int = number(
+        "JoinsPerAddress",
+        "joins that one address may send within five minutes",
+        default=300,
+        low=10,
+        high=2_000_000_000,
+    )
+    requests_per_address: int = number(
+        "RequestsPerAddress",
+        "requests that one address may send within five minutes, beside what the edge answers",
+        default=6_000,
+        low=10,
+        high=2_000_000_000,
+    )
+    challenge_on_join: bool = flag(
+        "ChallengeOnJoin",
+        "must be false: pages on another host cannot answer a challenge of AWS WAF",
+        default=False,
+    )
+
+    def __post_init__(self) -> None:
+        if self.log_days not in LOG_PERIODS:
+            days = ", ".join(str(day) for day in LOG_PERIODS)
+            raise ParameterError(f"The parameter LogDays must be one of {days}.")
+        if bool(self.vpc_id) != bool(self.subnet_ids):
+            raise ParameterError("The parameters VpcId and SubnetIds belong together.")
+        if self.vpc_id and len(self.subnet_ids) < (1 if self.cheap else 2):
+            raise ParameterError("The parameter SubnetIds must name subnets in two zones.")
+        if self.challenge_on_join:
+            raise ParameterError(
+                "The parameter ChallengeOnJoin must be false: a join would need a token of AWS "
+                "WAF, which the waiting page cannot get for the API's host, so nobody could join."
+            )
+        if 0 < self.worker_reserved_concurrency < self.assign_concurrency:
+            raise ParameterError(
+                "The parameter AssignConcurrency must not be above WorkerReservedConcurrency: the "
+                "queue would have its messages refused."
+            )
+        if self.requests_per_address < self.joins_per_address:
+            raise ParameterError(
+                "The parameter RequestsPerAddress must not be below JoinsPerAddress: a join is a "
+                "request too."
+            )
+
+    def check_api_quota(self, others: int) -> None:
+        """Raise ParameterError unless the APIs of core and of ``others`` fit into the quota.
+
+        API Gateway has one bucket for an account in a region. What the visitors' API lets through
+        must leave the operators' its share, or a crowd locks the operators out.
+        """
+        for what, parts, quota in (
+            ("Rate", (self.api_rate, self.private_api_rate, self.other_api_rate),
+             self.account_api_rate),
+            ("Burst", (self.api_burst, self.private_api_burst, self.other_api_burst),
+             self.account_api_burst),
+        ):  # fmt: skip
+            visitors, operators, other = parts
+            total = visitors + operators + others * other
+            if total > quota:
+                raise ParameterError(
+                    f"The parameters Api{what} ({visitors}), PrivateApi{what} ({operators}) and "
+                    f"{others} times OtherApi{what} ({other}) must not be above AccountApi{what} "
+                    f"({quota}) together."
+                )
+
+    @property
+    def cheap(self) -> bool:
+        """Whether one of everything is enough."""
+        return self.profile == "cheap"
+
+    @property
+    def counters_size(self) -> CountersSize:
+        """What the counters run on."""
+        return (
+            CHEAP
+            if self.cheap
+            else CountersSize(
+                engine=self.redis_engine,
+                node_type=self.redis_node_type,
+                nodes=NODES,
+                snapshot_days=self.snapshot_days,
+            )
+        )
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What every function is told, as ``waiting_room.domain.room_settings`` reads it."""
+        flags = {
+            "ENABLE_EVENTS_GENERATION": self.enable_events_generation,
+            "ENABLE_QUEUE_POSITION_EXPIRY": self.enable_queue_position_expiry,
+            "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": self.incr_svc_on_queue_position_expiry,
+            "REQUIRE_CLIENT_SECRET": self.require_client_secret,
+        }
+        return {
+            "EVENT_ID": self.event_id,
+            "VALIDITY_PERIOD": str(self.validity_period),
+            "QUEUE_POSITION_EXPIRY_PERIOD": str(self.queue_position_expiry_period),
+            **{name: str(value).lower() for name, value in flags.items()},
+        }

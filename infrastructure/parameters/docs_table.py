@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of parameters in ``docs/deploy.md``: run this module to write it again."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any
+
+from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.optional_stacks import (
+    AuthorizerArn,
+    AuthorizerConfig,
+    BrandConfig,
+    InletConfig,
+    OpenIdConfig,
+    PageConfig,
+    SampleConfig,
+    StacksConfig,
+)
+from infrastructure.parameters.parameter import Parameters
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
+TABLES: dict[str, tuple[type[Parameters], ...]] = {
+    "core": (StacksConfig, CoreConfig),
+    "companions": (AuthorizerConfig, SampleConfig, AuthorizerArn, PageConfig, BrandConfig),
+    "openid": (OpenIdConfig,),
+    "inlet": (InletConfig,),
+}
+
+
+def table(name: str) -> str:
+    """One of the page's tables, a line for each parameter."""
+    rows = {
+        known.name: f"| `{known.name}` | {_default(part.default)} | {known.about} |"
+        for kind in TABLES[name]
+        for part, known in kind.known()
+    }
+    return "\n".join(["| parameter | default | what it is |", "|---|---|---|", *rows.values()])
+
+
+def written(page: str) -> str:
+    """The page with its tables as they should be."""
+    for name in TABLES:
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, found, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if found and closed:
+            page = f"{before}{begin}\n{table(name)}\n{end}{after}"
+    return page
+
+
+def _default(value: Any) -> str:
+    if value is MISSING:
+        return "(needed)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value in ("", (), None) else f"{value}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

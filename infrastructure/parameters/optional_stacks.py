@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of the stacks beside core, and which stacks there are. Names as in the original.
+
+Where core is deployed by the same command, its addresses and names come to the others by reference.
+Authorizer and sample can also go elsewhere: then they need the values that are marked so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from infrastructure.blueprint.brand import checked_brand
+from infrastructure.blueprint.inlet_resources import INLETS
+from infrastructure.blueprint.site_config import origin
+from infrastructure.parameters.core import AN_EVENT
+from infrastructure.parameters.parameter import (
+    ParameterError,
+    Parameters,
+    choice,
+    content,
+    flag,
+    number,
+    text,
+    texts,
+)
+from waiting_room.domain.room_settings import EVENT_ID, MAX_INCREMENT
+from waiting_room.gate.origins import is_origin, origin_of
+from waiting_room.inlet.settings import MAX_EPOCH, MAX_TICKS
+from waiting_room.openid.protocol import TRANSACTION_LIFE, check_redirect_uris
+from waiting_room.openid.settings import RESTART_AFTER
+
+CORE, AUTHORIZER, SAMPLE, OPENID, INLET = "core", "authorizer", "sample", "openid", "inlet"
+STACKS = (CORE, AUTHORIZER, SAMPLE, OPENID, INLET)
+GETTING_STARTED = f"{CORE},{AUTHORIZER},{SAMPLE}"
+ENTRANCE = r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/%-]+"
+ORIGIN = r"https://[a-z0-9.-]+(:[0-9]{1,5})?"
+ADDRESS = r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?"
+AN_ADDRESS = "an https address without a query"
+REDIRECT = r"(https?://[^\s,*]+)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StacksConfig(Parameters):
+    """Which stacks a command deploys."""
+
+    chosen: str = text(
+        "Stacks",
+        f"stacks, with commas between: {', '.join(STACKS)}",
+        default=GETTING_STARTED,
+        pattern=r"[a-z, ]+",
+        means=f"some of {', '.join(STACKS)}, with commas between",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.names or self.names - set(STACKS):
+            raise ParameterError(
+                f"The parameter Stacks must be some of {', '.join(STACKS)},"
+                f" not {self.chosen[:40]!r}."
+            )
+        for beside in (OPENID, INLET):
+            if beside in self.names and CORE not in self.names:
+                raise ParameterError(
+                    f"The stack {beside} stands beside core: the parameter Stacks must name both."
+                )
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the stacks."""
+        return frozenset(name.strip() for name in self.chosen.split(",") if name.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizerConfig(Parameters):
+    """The authorizer where core is not deployed with it."""
+
+    public_api: str = text(
+        "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, means=AN_ADDRESS
+    )
+    event_id: str = text(
+        "WaitingRoomEventID",
+        "core's EventId",
+        pattern=EVENT_ID.pattern,
+        means=AN_EVENT,
+        default="Sample",
+    )
+    issuer: str = text("IssuerURI", "core's PublicTokenIssuer", pattern=ADDRESS, means=AN_ADDRESS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(Parameters):
+    """The sample where core is not deployed with it."""
+
+    public_api: str = text(
+        "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, means=AN_ADDRESS
+    )
+    private_api: str = text(
+        "PrivateAPIEndpoint", "core's PrivateApiInvokeURL", pattern=ADDRESS, means=AN_ADDRESS
+    )
+    region: str = text(
+        "APIGatewayRegion",
+        "core's region",
+        pattern=r"[a-z]{2}(-[a-z]+)+-[0-9]",
+        means="a region like eu-central-1",
+    )
+    event_id: str = text(
+        "EventID",
+        "core's EventId",
+        pattern=EVENT_ID.pattern,
+        means=AN_EVENT,
+        default="Sample",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrandConfig(Parameters):
+    """How the waiting pages look."""
+
+    brand: dict[str, Any] | None = content(  # noqa: RUF009 - it is a field
+        "PageBrand",
+        "name, logo, colours and texts of the waiting page, as JSON (`docs/pages.md`)",
+        check=checked_brand,
+        means="a JSON object",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageConfig(Parameters):
+    """The sample's waiting page in front of a site with the Python gate."""
+
+    entrance: str = text(
+        "SiteEntrance",
+        "where the gate of your site takes the token, such as"
+        " `https://shop.example/waiting-room/enter`; the page sends its visitors there",
+        default="",
+        pattern=ENTRANCE,
+        means="an https address with a path and without a query",
+    )
+    redirects: tuple[str, ...] = texts(
+        "SiteRedirectOrigins",
+        "origins that your site redirects to right after the entrance, with commas between",
+        pattern=ORIGIN,
+        means="origins such as https://www.shop.example, with commas between",
+    )
+
+    def __post_init__(self) -> None:
+        if self.redirects and not self.entrance:
+            raise ParameterError("The parameter SiteRedirectOrigins needs SiteEntrance.")
+        if self.entrance and origin_of(self.entrance) is None:
+            raise ParameterError("The parameter SiteEntrance has no host, or no port, that can be.")
+        if not all(is_origin(one) for one in self.redirects):
+            raise ParameterError("The parameter SiteRedirectOrigins must be origins of sites.")
+
+    @property
+    def forms(self) -> list[str]:
+        """The CSP sources of the page's form: the entrance and what it redirects to."""
+        return list(
+            dict.fromkeys([origin(self.entrance), *self.redirects] if self.entrance else ())
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizerArn(Parameters):
+    """The sample where the authorizer is not deployed with it."""
+
+    arn: str = text(
+        "AuthorizerARN",
+        "the authorizer's function, as its stack puts it out",
+        pattern=r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?",
+        means="the ARN of a Lambda function",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenIdConfig(Parameters):
+    """The OpenID provider."""
+
+    redirect_uris: tuple[str, ...] = texts(
+        "OpenIdRedirectUris",
+        "addresses that visitors may be sent back to, with commas between; the stack needs one",
+        pattern=REDIRECT,
+        means="addresses with commas between",
+    )
+    restart_url: str = text(
+        "OpenIdRestartUrl",
+        "where the site starts a login, for those who waited longer than their client remembers",
+        default="",
+        pattern=REDIRECT,
+        means="an address",
+    )
+    restart_after: int = number(
+        "OpenIdRestartAfter",
+        "seconds after which they are sent there",
+        default=RESTART_AFTER,
+        low=60,
+        high=TRANSACTION_LIFE,
+    )
+    waiting_room_url: str = text(
+        "OpenIdWaitingRoomUrl",
+        "a waiting page of your own; without it the stack has one",
+        default="",
+        pattern=ADDRESS,
+        means=AN_ADDRESS,
+    )
+    request_id_codes: bool = flag(
+        "OpenIdRequestIdCodes",
+        "let the AWS solution's waiting page work, whose code is the request id; weak",
+        default=False,
+    )
+
+    def __post_init__(self) -> None:
+        if not self.redirect_uris:
+            raise ParameterError("The parameter OpenIdRedirectUris is missing.")
+        if self.request_id_codes and not self.waiting_room_url:
+            raise ParameterError(
+                "The parameter OpenIdRequestIdCodes is for a waiting page of your own: it needs "
+                "OpenIdWaitingRoomUrl."
+            )
+        try:
+            check_redirect_uris([*self.redirect_uris, *filter(None, [self.restart_url])])
+        except ValueError as error:
+            raise ParameterError(f"OpenIdRedirectUris or OpenIdRestartUrl: {error}.") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InletConfig(Parameters):
+    """The inlet. Each number belongs to one strategy; the others do not look at it."""
+
+    strategy: str = choice("InletStrategy", "how it opens", default="Periodic", among=INLETS)
+    increment_by: int = number(
+        "IncrementBy", "Periodic: visitors a minute", default=10, low=1, high=MAX_INCREMENT
+    )
+    max_size: int = number(
+        "MaxSize",
+        "MaxSize: visitors on the site at once",
+        default=100,
+        low=1,
+        high=MAX_INCREMENT,
+    )
+    target_active: int = number(
+        "TargetActive",
+        "Automatic: visitors on the site at once",
+        default=100,
+        low=1,
+        high=MAX_INCREMENT,
+    )
+    target_per_minute: int = number(
+        "TargetPerMinute",
+        "Automatic: visitors a minute at most",
+        default=60,
+        low=1,
+        high=MAX_INCREMENT,
+    )
+    min_per_minute: int = number(
+        "MinPerMinute",
+        "Automatic: visitors a minute when the site is unwell",
+        default=0,
+        low=0,
+        high=MAX_INCREMENT,
+    )
+    start_time: int = number(
+        "StartTime", "when it begins, in seconds since 1970", default=0, low=0, high=MAX_EPOCH
+    )
+    end_time: int = number("EndTime", "when it ends; 0 for never", default=0, low=0, high=MAX_EPOCH)
+    alarm: str = text(
+        "CloudWatchAlarmName",
+        "an alarm that holds it while it rings",
+        default="",
+        pattern=r"[^\x00-\x1f]{1,255}",
+        means="the name of an alarm",
+    )
+    on_insufficient_data: str = choice(
+        "OnInsufficientData",
+        "what it does while the alarm has no data",
+        default="go",
+        among=("go", "hold"),
+    )
+    ticks_per_minute: int = number(
+        "TicksPerMinute",
+        "openings a minute; 0 for the strategy's own (1; Automatic 6)",
+        default=0,
+        low=0,
+        high=MAX_TICKS,
+    )
+    no_show_after: int = number(
+        "NoShowAfter",
+        "seconds after which a place that nobody took counts as free",
+        default=90,
+        low=10,
+        high=3600,
+    )
+
+    def __post_init__(self) -> None:
+        if self.end_time and self.end_time <= self.start_time:
+            raise ParameterError("The parameter EndTime must be 0 or after StartTime.")
+        if self.min_per_minute > self.target_per_minute:
+            raise ParameterError("The parameter MinPerMinute must not be above TargetPerMinute.")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the functions are told, as ``waiting_room.inlet.settings`` reads it."""
+        ticks = {"TICKS_PER_MINUTE": self.ticks_per_minute} if self.ticks_per_minute else {}
+        values = {
+            "INLET_STRATEGY": self.strategy,
+            "INCREMENT_BY": self.increment_by,
+            "MAX_SIZE": self.max_size,
+            "TARGET_ACTIVE": self.target_active,
+            "TARGET_PER_MINUTE": self.target_per_minute,
+            "MIN_PER_MINUTE": self.min_per_minute,
+            "START_TIME": self.start_time,
+            "END_TIME": self.end_time,
+            "CLOUDWATCH_ALARM_NAME": self.alarm,
+            "ON_INSUFFICIENT_DATA": self.on_insufficient_data,
+            "NO_SHOW_AFTER": self.no_show_after,
+            **ticks,
+        }
+        return {name: str(value) for name, value in values.items() if value != ""}
+
+
+PARAMETERS = (
+    StacksConfig,
+    AuthorizerConfig,
+    SampleConfig,
+    PageConfig,
+    BrandConfig,
+    AuthorizerArn,
+    OpenIdConfig,
+    InletConfig,
+)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deploy-time parameters: how a frozen dataclass of them is read from the CDK context, checked.
+
+A parameter is a field made with ``text``, ``number``, ``flag``, ``choice`` or ``content``. Its name
+in the context is the contract's (``EventId``), its name in code is a plain one (``event_id``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Self
+
+from waiting_room.domain.parsing import LARGEST, read_whole
+
+SHOWN = 40  # characters of a wrong value that its sentence repeats
+
+
+class ParameterError(Exception):
+    """A parameter is missing, unknown or cannot be meant; the sentence names it."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What is known about a parameter beside its default: ``about`` is one line for the docs."""
+
+    name: str
+    about: str
+    read: Callable[[str, Any], Any]
+
+
+def text(name: str, about: str, *, default: str | None = None, pattern: str, means: str) -> Any:
+    """A text that matches ``pattern`` whole; ``means`` says in words what it must be."""
+
+    def read(name: str, value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+            raise ParameterError(f"The parameter {name} must be {means}, not {_shown(value)}.")
+        return value
+
+    return _field(Parameter(name, about, read), default)
+
+
+def texts(name: str, about: str, *, pattern: str, means: str) -> Any:
+    """Any number of texts, given with commas between; none by default."""
+
+    def read(name: str, value: Any) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        known = isinstance(parts, list | tuple)
+        found = tuple(str(part).strip() for part in parts if str(part).strip()) if known else ()
+        if not known or not all(re.fullmatch(pattern, part, re.ASCII) for part in found):
+            raise ParameterError(f"The parameter {name} must be {means}, not {_shown(value)}.")
+        return found
+
+    return _field(Parameter(name, about, read), ())
+
+
+def content(
+    name: str, about: str, *, check: Callable[[Mapping[str, Any]], dict[str, Any]], means: str
+) -> Any:
+    """A JSON object, as text or as it stands in cdk.json; None by default.
+
+    ``check`` answers it as it is used, and raises ValueError with a sentence about a member.
+    """
+
+    def read(name: str, value: Any) -> dict[str, Any]:
+        try:
+            found = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            found = None
+        if not isinstance(found, Mapping):
+            raise ParameterError(f"The parameter {name} must be {means}, not {_shown(value)}.")
+        try:
+            return check(found)
+        except ValueError as error:
+            raise ParameterError(f"The parameter {name}: {error}.") from None
+
+    return field(default=None, metadata={"parameter": Parameter(name, about, read)})
+
+
+def number(name: str, about: str, *, default: int, low: int, high: int) -> Any:
+    """A whole number within limits."""
+
+    def read(name: str, value: Any) -> int:
+        spelled = value if isinstance(value, str) else repr(value)
+        found = read_whole(spelled, -LARGEST, LARGEST)
+        if found is None:
+            raise ParameterError(
+                f"The parameter {name} must be a whole number, not {_shown(value)}."
+            )
+        if not low <= found <= high:
+            raise ParameterError(
+                f"The parameter {name} must be between {low} and {high}, not {found}."
+            )
+        return found
+
+    return _field(Parameter(name, about, read), default)
+
+
+def flag(name: str, about: str, *, default: bool) -> Any:
+    """``true`` or ``false``."""
+
+    def read(name: str, value: Any) -> bool:
+        found = str(value).strip().lower()
+        if found not in ("true", "false"):
+            raise ParameterError(
+                f"The parameter {name} must be true or false, not {_shown(value)}."
+            )
+        return found == "true"
+
+    return _field(Parameter(name, about, read), default)
+
+
+def choice(name: str, about: str, *, default: str, among: Iterable[str]) -> Any:
+    """One of a few words."""
+    words = tuple(among)
+
+    def read(name: str, value: Any) -> str:
+        if value not in words:
+            raise ParameterError(
+                f"The parameter {name} must be one of {', '.join(words)}, not {_shown(value)}."
+            )
+        return str(value)
+
+    return _field(Parameter(name, about, read), default)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """Base of a stack's parameters."""
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> Self:
+        """Read and check what the context gives; what it does not give keeps its default.
+
+        Raises ParameterError with one sentence that names the parameter.
+        """
+        values: dict[str, Any] = {}
+        for part, known in cls.known():
+            given = context.get(known.name)
+            if given not in (None, ""):
+                values[part.name] = known.read(known.name, given)
+            elif part.default is MISSING:
+                raise ParameterError(f"The parameter {known.name} is missing.")
+        return cls(**values)
+
+    @classmethod
+    def known(cls) -> list[tuple[Field[Any], Parameter]]:
+        """Every field with what is known about its parameter."""
+        return [(part, part.metadata["parameter"]) for part in fields(cls)]
+
+
+def refuse_unknown(context: Iterable[str], *kinds: type[Parameters]) -> None:
+    """Raise ParameterError for a context name that looks like a parameter and is none.
+
+    CDK's own names start with a small letter or with ``@``; parameters start with a capital.
+    """
+    names = [known.name for kind in kinds for _, known in kind.known()]
+    for given in context:
+        if given[:1].isupper() and given not in names:
+            near = get_close_matches(given, names, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ParameterError(f"There is no parameter {given}.{hint}")
+
+
+def _shown(value: object) -> str:
+    """The beginning of a wrong value; JSON in the context may be of any length."""
+    return repr(value if isinstance(value, str) else str(value)[:SHOWN])[: SHOWN + 2]
+
+
+def _field(parameter: Parameter, default: Any) -> Any:
+    metadata = {"parameter": parameter}
+    return (
+        field(metadata=metadata) if default is None else field(default=default, metadata=metadata)
+    )

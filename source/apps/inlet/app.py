@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The inlets: they open places in the room, each in its own way. Deploy one for an event.
+
+Functions, by the name that the deployment gives them; each takes a Lambda event:
+
+- ``periodic_inlet``, ``automatic_inlet``: once a minute, by a schedule. One run ticks
+  TICKS_PER_MINUTE times and sleeps in between, so its timeout should be 75 s.
+- ``max_size_inlet``: by the SNS topic of departures, and once a minute by a schedule, which opens
+  an empty room and gives on the places of those who never came.
+
+``POST /health`` (IAM) is optional: the site reports how it is, for the automatic inlet.
+
+Environment: EVENT_ID, PRIVATE_API_ENDPOINT, AWS_REGION, SERVING_LOG_TABLE,
+INLET_STRATEGY Periodic | MaxSize | Automatic (Periodic), START_TIME and END_TIME in epoch seconds
+(0: for ever), CLOUDWATCH_ALARM_NAME, ON_INSUFFICIENT_DATA go | hold (go), TICKS_PER_MINUTE
+(1; Automatic 6), INCREMENT_BY (10), MAX_SIZE (100), TARGET_ACTIVE (100), TARGET_PER_MINUTE (60),
+MIN_PER_MINUTE (0), NO_SHOW_AFTER in seconds (90). Credentials as every AWS client finds them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from chalice import Chalice, IAMAuthorizer
+
+from waiting_room.domain.errors import Conflict, InvalidInput, UnknownRequest
+from waiting_room.inlet.runner import Inlet
+from waiting_room.inlet.settings import InletSettings
+from waiting_room.runtime.http_api import ANY_TYPE, MAX_EVENT_ID, answers, body, text
+from waiting_room.runtime.worker_errors import without_texts
+
+app = Chalice(app_name="waiting-room-inlet", configure_logs=False)
+app.register_middleware(without_texts, "pure_lambda")
+
+
+@app.lambda_function(name="periodic_inlet")
+def periodic_inlet(event: dict[str, Any], context: object) -> dict[str, int]:
+    """A minute of even ticks, unless the alarm holds."""
+    return {"opened": sum(one.increment for one in inlet().run_periodic(event, left(context)))}
+
+
+@app.lambda_function(name="max_size_inlet")
+def max_size_inlet(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Messages about departures (SNS), or the minute's look at what is free (schedule)."""
+    return {"opened": inlet().run_max_size(event).increment}
+
+
+@app.lambda_function(name="automatic_inlet")
+def automatic_inlet(event: dict[str, Any], context: object) -> dict[str, int]:
+    """A minute of ticks of the closed loop."""
+    return {"opened": sum(one.increment for one in inlet().run_automatic(event, left(context)))}
+
+
+@app.route("/health", methods=["POST"], content_types=ANY_TYPE, authorizer=IAMAuthorizer())
+@answers
+def health() -> dict[str, Any]:
+    """The site reports how it is: ``{"event_id", "health": 0 (down) to 1 (well)}``."""
+    content = body(app.current_request)
+    if text(content, "event_id", longest=MAX_EVENT_ID) != settings().event_id:
+        raise InvalidInput("event_id is not the event of this inlet")
+    try:
+        inlet().report_health(content.get("health"))
+    except Conflict:
+        raise UnknownRequest("the inlet has not run yet") from None
+    return {}
+
+
+@cache
+def settings() -> InletSettings:
+    """The settings of this function, read once from its environment."""
+    return InletSettings.from_env(os.environ)
+
+
+@cache
+def inlet() -> Inlet:
+    """The inlet of this function; adapters are made on first use."""
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
+    from waiting_room.adapters.dynamodb.inlet import DynamoInlet
+    from waiting_room.adapters.http.private_api import PrivateApi, credentials
+
+    chosen = settings()
+    return Inlet(
+        chosen,
+        DynamoInlet(client("dynamodb"), chosen.table),
+        PrivateApi(chosen.private_api, chosen.region, credentials),
+        lambda: CloudWatchAlarm(client("cloudwatch"), chosen.alarm)(),
+        time.time,
+        time.sleep,
+    )
+
+
+def left(context: Any) -> Callable[[], float]:
+    """How many seconds this call still has; a minute and more where nobody says."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    if remaining is None:
+        end = time.monotonic() + 75
+        return lambda: end - time.monotonic()
+    return lambda: remaining() / 1000

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OpenID provider in front of the room, for load balancers, Cognito, web servers, CMSs.
+
+Environment: ``EVENT_ID`` (= client_id), ``PUBLIC_API_ENDPOINT`` (the room, behind its edge),
+``OPENID_ISSUER`` (address of this API, stage included), ``WAITING_ROOM_URL`` (the waiting page),
+``OPENID_REDIRECT_URIS`` (registered addresses, space separated), ``OPENID_CODES_TABLE``
+(``infrastructure.blueprint.openid_resources.CODES``), ``SIGNING_KEYS_SECRET`` (the room's signing
+keys), ``TOKEN_ISSUER`` (the room's, as the public API has it), and
+``OPENID_CLIENT_SECRET_ID`` (a secret with ``{"client_secret": …, "transaction_key": …}``, 16
+characters or more each; the second may be left out). Optional: ``OPENID_RESTART_URL``, where the
+site starts a login, for those who waited ``OPENID_RESTART_AFTER`` (150) seconds or longer, which
+is more than their client remembers them; ``SIGNING_KEY_CACHE``, how long both secrets are kept;
+``OPENID_REQUEST_ID_CODES``, with true: the waiting page of the AWS solution works.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from chalice import Chalice, Response
+
+from waiting_room.domain.errors import InvalidInput, Unavailable
+from waiting_room.openid.authlib_server import Answer
+from waiting_room.openid.protocol import form_pairs
+from waiting_room.openid.provider import Provider, error_answer
+from waiting_room.openid.settings import WEAK_CODES, OpenIdSettings
+from waiting_room.runtime.safe_traceback import trail
+
+app = Chalice(app_name="waiting-room-openid", configure_logs=False)
+logger = logging.getLogger("waiting_room")
+ANY = ["*/*"]  # content types are checked here, so that a wrong one gets an RFC 6749 error
+
+
+@cache
+def provider() -> Provider:
+    """The provider of this function, built on first use."""
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
+    from waiting_room.adapters.http.public_api import HttpRoom
+    from waiting_room.adapters.openid_client_secret import SecretsClient
+    from waiting_room.adapters.secrets_manager import SecretsKeys
+
+    chosen = OpenIdSettings.from_env(os.environ)
+    if chosen.request_id_codes:
+        logger.warning("openid: %s", WEAK_CODES)
+    store, kept = client("secretsmanager"), chosen.signing_key_cache
+    return Provider(
+        chosen,
+        secrets=SecretsClient(store, chosen.client_secret_id, time.monotonic, kept).load,
+        keys=SecretsKeys(store, chosen.signing_secret, time.monotonic, kept),
+        codes=DynamoCodes(client("dynamodb"), chosen.codes_table),
+        room=HttpRoom(chosen.public_api, chosen.event_id),
+        clock=time.time,
+        new_code=lambda: secrets.token_urlsafe(32),
+    )
+
+
+def answers(view: Callable[[], Answer]) -> Callable[[], Response]:
+    """Decorate a view: whatever happens, the answer is JSON or a redirect, never a traceback."""
+
+    @functools.wraps(view)
+    def answered() -> Response:
+        try:
+            answer = view()
+        except InvalidInput as error:
+            answer = error_answer("invalid_request", str(error))
+        except Unavailable as error:
+            logger.warning("%s: unavailable: %s", view.__name__, error)
+            wait = {"Retry-After": str(error.retry_after)}
+            answer = error_answer("temporarily_unavailable", "try again shortly", 503, **wait)
+        except Exception as error:
+            logger.error("%s: unexpected %s", view.__name__, trail(error))
+            answer = error_answer("server_error", "internal error", 500)
+        return Response(answer.body, dict(answer.headers), answer.status)
+
+    return answered
+
+
+@app.route("/authorize", methods=["GET", "POST"], content_types=ANY)
+@answers
+def authorize() -> Answer:
+    return provider().authorize(_query() if app.current_request.method == "GET" else _form())
+
+
+@app.route("/authorize/continue", methods=["POST"], content_types=ANY)
+@answers
+def resume() -> Answer:
+    return provider().resume(_form())
+
+
+@app.route("/token", methods=["POST"], content_types=ANY)
+@answers
+def token() -> Answer:
+    return provider().token(_form(), _header("authorization"))
+
+
+@app.route("/userInfo", methods=["GET", "POST"], content_types=ANY)
+@answers
+def user_info() -> Answer:
+    return provider().user_info(_header("authorization"))
+
+
+@app.route("/.well-known/openid-configuration", methods=["GET"], content_types=ANY)
+@answers
+def configuration() -> Answer:
+    return provider().configuration()
+
+
+@app.route("/.well-known/jwks.json", methods=["GET"], content_types=ANY)
+@answers
+def jwks() -> Answer:
+    return provider().jwks()
+
+
+def _query() -> list[tuple[str, str]]:
+    found = app.current_request.query_params
+    return [(name, value) for name in found or () for value in found.getlist(name)]
+
+
+def _form() -> list[tuple[str, str]]:
+    request: Any = app.current_request
+    try:
+        raw = request.raw_body or b""
+    except ValueError:  # not UTF-8, or not the base64 that it says it is
+        raise InvalidInput("the body is not a form") from None
+    return form_pairs(raw, _header("content-type"))
+
+
+def _header(name: str) -> str:
+    return str(app.current_request.headers.get(name) or "")

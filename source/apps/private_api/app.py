@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The private API, behind IAM: what operators and the room's own helpers may do."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from chalice import Chalice, IAMAuthorizer, Response
+
+from waiting_room.adapters.snapstart import load_before_snapshot
+from waiting_room.domain.actors import Actor, caller, check_call_id
+from waiting_room.domain.serving_counter import check_increment
+from waiting_room.domain.tokens import check_issuer, check_validity
+from waiting_room.domain.visitor_lookup import read_sought
+from waiting_room.runtime.http_api import (
+    ANY_TYPE,
+    MAX_EVENT_ID,
+    answers,
+    body,
+    optional_query,
+    page_mark,
+    page_token,
+    query,
+    reply,
+    text,
+    whole_number,
+)
+from waiting_room.runtime.wiring import room, settings
+from waiting_room.use_cases.key_rotation import check_rotation
+
+if TYPE_CHECKING:
+    from waiting_room.inlet.control import InletControl
+
+app = Chalice(app_name="waiting-room-private-api", configure_logs=False)
+load_before_snapshot()
+iam = IAMAuthorizer()
+PAGE = 1000  # request ids in one page of expired tokens, at most
+
+
+@app.route("/increment_serving_counter", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def increment_serving_counter() -> dict[str, int]:
+    content = body(app.current_request)
+    by = check_increment(content.get("increment_by"))
+    call_id = check_call_id(content.get("call_id"))
+    serving = room().increment_serving_counter(_event(content), by, actor=_actor(), call_id=call_id)
+    return {"serving_num": serving}
+
+
+@app.route("/num_active_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def num_active_tokens() -> dict[str, int]:
+    return {"active_tokens": room().counts(query(app.current_request, "event_id")).active}
+
+
+@app.route("/metrics", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def metrics() -> dict[str, Any]:
+    return room().figures(query(app.current_request, "event_id"))
+
+
+@app.route("/expired_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def expired_tokens() -> Response:
+    request = app.current_request
+    event_id = query(request, "event_id")
+    limit = whole_number(optional_query(request, "limit"), "limit", 1, PAGE)
+    after = optional_query(request, "next_token")
+    if limit is None and after is None:
+        ids, mark = room().expired_tokens(event_id, 10 * PAGE, None)
+        return reply(ids, headers={"X-Next-Token": page_token(mark)} if mark else None)
+    ids, mark = room().expired_tokens(event_id, limit or PAGE, page_mark(after))
+    return reply({"request_ids": ids, "next_token": page_token(mark) if mark else None})
+
+
+@app.route("/generate_token", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def generate_token() -> dict[str, Any]:
+    content = body(app.current_request)
+    issuer, validity = content.get("issuer"), content.get("validity_period")
+    return room().generate_token_for_operator(
+        _event(content),
+        _request(content),
+        issuer=None if issuer is None else check_issuer(issuer),
+        validity=None if validity is None else check_validity(validity),
+        actor=_actor(),
+    )
+
+
+@app.route("/update_session", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def update_session() -> dict[str, str]:
+    content = body(app.current_request)
+    room().update_session(
+        _event(content),
+        _request(content),
+        content.get("status"),
+        actor=_actor(),
+        call_id=check_call_id(content.get("call_id")),
+    )
+    return {}
+
+
+@app.route("/request_status", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def request_status() -> dict[str, Any]:
+    request = app.current_request
+    event_id = query(request, "event_id")
+    request_id = optional_query(request, "request_id")
+    number, reference = (optional_query(request, one) for one in ("queue_number", "reference"))
+    return room().request_status(event_id, read_sought(request_id, number, reference))
+
+
+@app.route("/update_message", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def update_message() -> dict[str, str]:
+    content = body(app.current_request)
+    message = room().set_message(_event(content), content.get("message"), actor=_actor())
+    return {"message": message}
+
+
+@app.route("/inlet", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def show_inlet() -> dict[str, Any]:
+    return _inlet().show(_known(query(app.current_request, "event_id")))
+
+
+@app.route("/inlet", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def change_inlet() -> dict[str, Any]:
+    content = body(app.current_request)
+    event_id = _known(_event(content))
+    return _inlet().change(event_id, content.get("paused"), content.get("targets"), actor=_actor())
+
+
+@app.route("/reset_initial_state", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def reset_initial_state() -> dict[str, str]:
+    content = body(app.current_request)
+    generation = room().reset_initial_state(
+        _event(content), content.get("generation"), actor=_actor()
+    )
+    return {"message": f"The waiting room was reset; line {generation} starts now."}
+
+
+@app.route("/rotate_keys", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@answers
+def rotate_keys() -> dict[str, list[str]]:
+    revoke = check_rotation(body(app.current_request))
+    keys = room().rotate_keys(revoke, actor=_actor()).keys
+    return {"key_ids": [key.key_id for key in keys]}
+
+
+def _actor() -> Actor:
+    """Who signed this call, by what API Gateway says."""
+    return caller(app.current_request.context.get("identity"), settings().inlet_role)
+
+
+def _inlet() -> InletControl:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.inlet import DynamoInlet
+    from waiting_room.inlet.control import InletControl
+
+    return InletControl(DynamoInlet(client("dynamodb"), settings().serving_log_table), time.time)
+
+
+def _known(event_id: str) -> str:
+    return settings().event(event_id).event_id
+
+
+def _event(content: dict[str, Any]) -> str:
+    return text(content, "event_id", longest=MAX_EVENT_ID)
+
+
+def _request(content: dict[str, Any]) -> str:
+    return text(content, "request_id", longest=36)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public API. ``POST /assign_queue_num`` is not here: API Gateway writes it to SQS directly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice import Chalice, Response
+
+from waiting_room.adapters.snapstart import load_before_snapshot
+from waiting_room.domain.joins import MAX_CLIENT_SECRET
+from waiting_room.runtime.http_api import (
+    ANY_TYPE,
+    MAX_EVENT_ID,
+    answers,
+    body,
+    cached,
+    client_secret,
+    ended_mark,
+    optional_query,
+    page_token,
+    query,
+    reply,
+    text,
+)
+from waiting_room.runtime.wiring import room
+
+app = Chalice(app_name="waiting-room-public-api", configure_logs=False)
+load_before_snapshot()
+
+
+@app.route("/queue_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
+@answers
+def queue_num() -> Response:
+    row = room().queue_number(_query("event_id"), _query("request_id"))
+    return reply(
+        {
+            "queue_number": row.position,
+            "entry_time": row.entry_time,
+            "event_id": row.event_id,
+            "status": 1,
+        },
+        cache=cached(3),
+    )
+
+
+@app.route("/serving_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
+@answers
+def serving_num() -> Response:
+    return reply({"serving_counter": room().counts(_query("event_id")).serving}, cache=cached(1))
+
+
+@app.route("/waiting_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
+@answers
+def waiting_num() -> Response:
+    return reply({"waiting_num": room().counts(_query("event_id")).waiting}, cache=cached(1))
+
+
+@app.route("/status", methods=["GET", "HEAD"], content_types=ANY_TYPE)
+@answers
+def status() -> Response:
+    return reply(room().status(_query("event_id")), cache=cached(1))
+
+
+@app.route("/queue_pos_expiry", methods=["GET", "HEAD"], content_types=ANY_TYPE)
+@answers
+def queue_pos_expiry() -> Response:
+    left = room().time_to_expiry(_query("event_id"), _query("request_id"))
+    return reply({"expires_in": left}, cache=cached(2))
+
+
+@app.route("/generate_token", methods=["POST"], content_types=ANY_TYPE)
+@answers
+def generate_token() -> dict[str, Any]:
+    content = body(app.current_request)
+    return room().generate_token(
+        text(content, "event_id", longest=MAX_EVENT_ID),
+        text(content, "request_id", longest=36),
+        client_secret=client_secret(content, MAX_CLIENT_SECRET),
+    )
+
+
+@app.route("/public_key", methods=["GET", "HEAD"], content_types=ANY_TYPE)
+@answers
+def public_key() -> Response:
+    return reply(room().public_key(_query("event_id")), cache=_keys_kept())
+
+
+@app.route("/.well-known/jwks.json", methods=["GET", "HEAD"], content_types=ANY_TYPE)
+@answers
+def jwks() -> Response:
+    return reply(room().jwks(), cache=_keys_kept())
+
+
+@app.route("/ended_sessions", methods=["GET", "HEAD"], content_types=ANY_TYPE)
+@answers
+def ended_sessions() -> Response:
+    after = ended_mark(optional_query(app.current_request, "next_token"))
+    ids, mark = room().ended_sessions(_query("event_id"), after)
+    more = {"next_token": page_token(mark)} if mark else {}
+    return reply({"request_ids": ids, **more}, cache=cached(5))
+
+
+def _keys_kept() -> str:
+    return cached(room().public_key_max_age)
+
+
+def _query(name: str) -> str:
+    return query(app.current_request, name)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small store whose every route stands behind the token authorizer."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from chalice import Chalice, CustomAuthorizer, Response
+
+from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.parsing import LARGEST, read_whole
+from waiting_room.runtime.http_api import ANY_TYPE, answers, optional_query, reply
+
+app = Chalice(app_name="waiting-room-sample-store", configure_logs=False)
+# The deployment puts the function's own address here; Chalice only needs the name and the header.
+authorizer = CustomAuthorizer(
+    "WaitingRoomAuthorizer", header="Authorization", authorizer_uri="set-at-deployment"
+)
+
+CATALOGUE = (
+    {"item_id": "concert-standing", "name": "Concert ticket, standing", "price_cents": 5900},
+    {"item_id": "concert-seated", "name": "Concert ticket, seated", "price_cents": 8900},
+    {"item_id": "tour-shirt", "name": "Tour shirt", "price_cents": 2500},
+    {"item_id": "poster", "name": "Poster, signed", "price_cents": 1500},
+)
+MAX_WORDS = 100  # characters of a search
+DEPOSIT_PERCENT = 20
+
+
+@app.route("/search", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
+@answers
+def search() -> Response:
+    """The items whose name holds the text ``q``; all of them without it."""
+    words = optional_query(app.current_request, "q") or ""
+    if len(words) > MAX_WORDS:
+        raise InvalidInput(f"q may have at most {MAX_WORDS} characters")
+    items = [item for item in CATALOGUE if words.lower() in str(item["name"]).lower()]
+    return reply({"visitor": visitor(), "items": items, "found": len(items)})
+
+
+@app.route("/checkout", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
+@answers
+def checkout() -> Response:
+    """An order for one item; the same visitor who asks again gets the same order."""
+    item = chosen()
+    return reply(
+        {
+            "visitor": visitor(),
+            "order_id": reference("order", item),
+            "status": "confirmed",
+            "items": [item],
+            "total_cents": item["price_cents"],
+        }
+    )
+
+
+@app.route("/layaway", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
+@answers
+def layaway() -> Response:
+    """An item set aside against a deposit."""
+    item = chosen()
+    price = int(item["price_cents"])
+    deposit = price * DEPOSIT_PERCENT // 100
+    return reply(
+        {
+            "visitor": visitor(),
+            "layaway_id": reference("layaway", item),
+            "status": "reserved",
+            "items": [item],
+            "deposit_cents": deposit,
+            "remaining_cents": price - deposit,
+        }
+    )
+
+
+def claims() -> dict[str, Any]:
+    """What the authorizer found in the visitor's token; API Gateway passes it on as texts."""
+    return dict(app.current_request.context["authorizer"])
+
+
+def visitor() -> dict[str, Any]:
+    """Who is asking."""
+    found = claims()
+    place = found.get("queue_position")
+    return {
+        "request_id": found["sub"],
+        "queue_position": None if place is None else _count("queue_position", place),
+        "admitted_until": _count("exp", found["exp"]),
+    }
+
+
+def _count(name: str, value: object) -> int:
+    """A number of the token, which API Gateway passes on as a text; raises InvalidInput."""
+    found = read_whole(str(value), 0, LARGEST)
+    if found is None:
+        raise InvalidInput(f"{name} of the token is not a whole number")
+    return found
+
+
+def chosen() -> dict[str, Any]:
+    """The item named by ``item_id``, the first one of the catalogue without it."""
+    wanted = optional_query(app.current_request, "item_id")
+    for item in CATALOGUE:
+        if wanted in (None, item["item_id"]):
+            return dict(item)
+    raise InvalidInput("item_id is not an item of this store")
+
+
+def reference(kind: str, item: dict[str, Any]) -> str:
+    """A number for the visitor's papers; it does not tell the request id."""
+    seed = f"{kind}/{claims()['sub']}/{item['item_id']}"
+    return f"{kind}-{hashlib.sha256(seed.encode()).hexdigest()[:12]}"

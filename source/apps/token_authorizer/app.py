@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The token authorizer: attach it to any API Gateway REST API to let in only who has waited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice import Chalice
+
+from waiting_room.runtime.lambda_authorizer import (
+    Unauthorized,
+    answer,
+    authorize,
+    verifier,
+    whole_stage,
+)
+
+__all__ = ["Unauthorized", "answer", "app", "token_authorizer", "verifier", "whole_stage"]
+app = Chalice(app_name="waiting-room-token-authorizer", configure_logs=False)
+
+
+@app.lambda_function(name="token_authorizer")
+def token_authorizer(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer a TOKEN authorizer event with a policy for the called API and stage.
+
+    Raises Unauthorized without a token, and Unavailable (a 500 that API Gateway does not cache)
+    when the room's keys cannot be known.
+    """
+    return authorize(verifier(), event)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workers: they give out positions, sweep, audit, report, publish, and make the first keys."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from chalice import Chalice
+
+from waiting_room.domain.errors import Unavailable
+from waiting_room.runtime.wiring import joins_queue, room, settings
+from waiting_room.runtime.worker_errors import without_texts
+
+if TYPE_CHECKING:
+    from waiting_room.domain.records import Join
+
+app = Chalice(app_name="waiting-room-workers", configure_logs=False)
+app.register_middleware(without_texts, "pure_lambda")
+logger = logging.getLogger("waiting_room")
+
+# The functions by the name that the deployment gives them; each takes a Lambda event.
+# Queue and stream answers list what must come again (ReportBatchItemFailures).
+
+
+@app.lambda_function(name="assign_positions")
+def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """SQS batch: give each join its place; then what can be no join goes to the dead letters."""
+    from waiting_room.runtime.lambda_events import read_joins
+
+    event_id = settings().events[0].event_id
+    joins, dead = read_joins(event, event_id, settings().redrive_role_id)
+    retry = _place(event_id, joins)
+    if retry:
+        _come_again(event, retry)
+    left: frozenset[str] = frozenset()
+    if dead:
+        left = joins_queue().bury(dead)
+        logger.warning("%d messages can be no joins: dead letters now", len(dead) - len(left))
+    failed = sorted(retry | left)
+    return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
+
+
+def _place(event_id: str, joins: list[Join]) -> frozenset[str]:
+    """Give joins their places; answers the ids of messages that must come again."""
+    if not joins:
+        return frozenset()
+    try:
+        return room().assign(event_id, joins).retry
+    except Unavailable as error:
+        logger.error("%d joins come again: %s", len(joins), error)
+        return frozenset(join.message_id for join in joins)
+
+
+def _come_again(event: dict[str, Any], retry: frozenset[str]) -> None:
+    """Shorten the time until messages come again; without an answer it is the queue's own."""
+    from waiting_room.domain.joins import seconds_until_again
+    from waiting_room.runtime.lambda_events import receipts
+
+    found = receipts(event)
+    due = {found[one]: seconds_until_again(found[one].count) for one in retry if one in found}
+    try:
+        joins_queue().again(due)
+    except Unavailable as error:
+        logger.warning("joins come again as late as the queue says: %s", error)
+
+
+@app.lambda_function(name="publish_events")
+def publish_events(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Stream batch of the token table: put what happened on the bus."""
+    from waiting_room.runtime.lambda_events import read_outcomes
+
+    room().publish_outcomes(read_outcomes(event))
+    return {"batchItemFailures": []}
+
+
+@app.lambda_function(name="sweep_positions")
+def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Every minute: audit what was reserved, then expire positions whose time is past."""
+    from waiting_room.runtime.lambda_events import read_tick
+
+    tick, swept = read_tick(event), 0
+    for one in settings().events:
+        swept = room().minute(one.event_id, tick).expired_through
+    return {"swept": swept}
+
+
+@app.lambda_function(name="report_metrics")
+def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Every minute: the figures to the bus and to the dashboard."""
+    from waiting_room.adapters.embedded_metrics import emit
+    from waiting_room.domain.bus_metrics import gauges
+
+    for event in settings().events:
+        figures = gauges(room().report(event.event_id))
+        emit(event.event_id, figures)
+    return figures
+
+
+@app.lambda_function(name="rotate_keys")
+def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """On a schedule: a new signing key, published before it signs.
+
+    It revokes none. A payload that is not the schedule's may mean to: it changes nothing.
+    """
+    from waiting_room.domain.actors import scheduled
+
+    if event != {} and not (isinstance(event, dict) and "detail-type" in event):
+        return {"error": "rotate_keys takes no payload; to revoke a key, call POST /rotate_keys"}
+    keys = room().rotate_keys(actor=scheduled("rotate_keys")).keys
+    return {"key_ids": [key.key_id for key in keys]}
+
+
+@app.lambda_function(name="set_up")
+def set_up(_event: dict[str, Any], _context: object) -> dict[str, str]:
+    """At deployment: the first key, the events' records, the counters. Safe to repeat."""
+    room().set_up()
+    return {"status": "ready"}

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outcomes in DynamoDB: one row for each position that took a token or expired without.
+
+The key is the position, so "token" and "expired" exclude each other by one conditional write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from waiting_room.adapters.aws import answering
+from waiting_room.adapters.dynamodb.items import (
+    SHARDS,
+    Item,
+    insert_new,
+    number,
+    query_line,
+    shard_of,
+    text,
+    to_item,
+)
+from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.ports import ENDED_SHARDS
+from waiting_room.domain.records import (
+    Ending,
+    LiveToken,
+    Outcome,
+    OutcomeKind,
+    SessionStatus,
+    counted_status,
+)
+from waiting_room.domain.room_settings import ROW_LIFE
+from waiting_room.runtime.lambda_events import outcome_from_item
+
+WHAT = "the token table"
+ENDED = "EndedSessions"  # the index of ended sessions
+PAGE_ROWS = 1_000  # rows looked at by one query for expired tokens
+PAGE_READS = 2 * SHARDS  # queries of one page of expired tokens: a small event takes one page
+EXPIRED = "#kind = :token AND #status = :open AND #expires_at <= :now"
+
+
+class DynamoOutcomes:
+    """The Outcomes port on DynamoDB."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
+        """The outcome of a position; a consistent read."""
+        with answering(WHAT):
+            answer = self._client.get_item(
+                TableName=self._table,
+                Key=_key(event_id, generation, position),
+                ConsistentRead=True,
+            )
+        return outcome_from_item(answer["Item"]) if "Item" in answer else None
+
+    def decide(self, outcome: Outcome) -> Outcome:
+        """Write an outcome if there is none; answers the one that stands."""
+        with answering(WHAT):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=_item(outcome),
+                    ConditionExpression="attribute_not_exists(#shard)",
+                    ExpressionAttributeNames={"#shard": "shard"},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                return outcome_from_item(error.response["Item"])
+        return outcome
+
+    def expire(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Decide many expiries; answers the tokens that stand in the way."""
+        items = [_item(outcome) for outcome in outcomes]
+        taken, failed = insert_new(self._client, self._table, items, WHAT)
+        if failed:
+            raise Unavailable(f"{WHAT} is busy: {len(failed)} expiries wait")
+        stands = [
+            self.get(outcomes[i].event_id, outcomes[i].generation, outcomes[i].position)
+            for i in taken
+        ]
+        return [outcome for outcome in stands if outcome and outcome.is_token]
+
+    def end_session(
+        self,
+        event_id: str,
+        generation: int,
+        position: int,
+        status: SessionStatus,
+        now: int,
+        mark: str,
+    ) -> Ending:
+        """Set the status of an open session.
+
+        Who repeats it, botocore or the caller, meets the write as a refusal: the mark tells it.
+        """
+        with answering(WHAT):
+            try:
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(event_id, generation, position),
+                    UpdateExpression=(
+                        "SET #status = :status, ended_at = :now, ended_shard = :shard, "
+                        "ended_by = :mark"
+                    ),
+                    ConditionExpression="#kind = :token AND #status = :open",
+                    ExpressionAttributeNames={"#kind": "kind", "#status": "session_status"},
+                    ExpressionAttributeValues={
+                        **_values(now),
+                        ":shard": {"S": _ended_shard(event_id, generation, position)},
+                        ":status": {"S": status.value},
+                        ":mark": {"S": mark},
+                    },
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                stands = error.response.get("Item")
+                if not stands:
+                    return Ending(done=False)
+                return Ending(text(stands, "ended_by") == mark, outcome_from_item(stands))
+        return Ending(True, outcome_from_item(answer["Attributes"]))
+
+    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
+        """The outcomes of a range of positions; consistent reads."""
+        for item in query_line(
+            self._client,
+            WHAT,
+            f"{event_id}#{generation}",
+            first,
+            last,
+            TableName=self._table,
+            ConsistentRead=True,
+        ):
+            yield outcome_from_item(item)
+
+    def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
+        """The tokens of a range of positions: only what the counters need crosses the network."""
+        for item in query_line(
+            self._client,
+            WHAT,
+            f"{event_id}#{generation}",
+            first,
+            last,
+            names=_NAMES,
+            values={":token": {"S": OutcomeKind.TOKEN.value}},
+            TableName=self._table,
+            FilterExpression="#kind = :token",
+            ProjectionExpression="#position, #expires_at, #status, ended_at",
+            ConsistentRead=True,
+        ):
+            expires_at = number(item, "expires_at")
+            ended_at = number(item, "ended_at") if "ended_at" in item else 0
+            status = SessionStatus(text(item, "session_status"))
+            yield LiveToken(
+                number(item, "position"), expires_at, counted_status(status, ended_at, expires_at)
+            )
+
+    def ended_page(
+        self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
+    ) -> tuple[list[str], tuple[int, int] | None]:
+        """Request ids of ended sessions whose token lives, from the index that has only those."""
+        ends, position = after or (0, 0)
+        found: list[str] = []
+        for shard in range(position % ENDED_SHARDS, ENDED_SHARDS):
+            key = to_item(
+                {
+                    "ended_shard": _ended_shard(event_id, generation, position),
+                    "expires_at": ends,
+                    "shard": shard_of(event_id, generation, position),
+                    "position": position,
+                }
+            )
+            with answering(WHAT):
+                page = self._client.query(
+                    TableName=self._table,
+                    IndexName=ENDED,
+                    KeyConditionExpression="ended_shard = :shard AND #expires_at > :now",
+                    ExpressionAttributeNames={"#expires_at": "expires_at"},
+                    ExpressionAttributeValues=to_item(
+                        {":shard": _ended_shard(event_id, generation, shard), ":now": now}
+                    ),
+                    Limit=limit - len(found),
+                    # DynamoDB refuses to start outside of what is asked for
+                    **({"ExclusiveStartKey": key} if ends > now else {}),
+                )
+            found.extend(text(item, "request_id") for item in page["Items"])
+            last = page.get("LastEvaluatedKey")
+            if last:
+                return found, (number(last, "expires_at"), number(last, "position"))
+            ends = 0
+            if len(found) == limit and shard + 1 < ENDED_SHARDS:
+                return found, (0, shard + 1)
+        return found, None
+
+    def expired_page(
+        self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
+    ) -> tuple[list[Outcome], tuple[int, int] | None]:
+        """Open sessions whose token's time is over, shard after shard."""
+        shard, position = after or (0, 0)
+        found: list[Outcome] = []
+        for _ in range(PAGE_READS):
+            with answering(WHAT):
+                page = self._client.query(
+                    TableName=self._table,
+                    KeyConditionExpression="#shard = :shard AND #position > :after",
+                    FilterExpression=EXPIRED,
+                    ExpressionAttributeNames={
+                        **_NAMES,
+                        "#shard": "shard",
+                        "#position": "position",
+                    },
+                    ExpressionAttributeValues={
+                        **_values(now),
+                        ":shard": {"S": f"{event_id}#{generation}#{shard}"},
+                        ":after": {"N": str(position)},
+                    },
+                    Limit=PAGE_ROWS,
+                )
+            fitting = page["Items"][: limit - len(found)]
+            found.extend(outcome_from_item(item) for item in fitting)
+            if len(fitting) < len(page["Items"]):
+                return found, (shard, found[-1].position)
+            last = page.get("LastEvaluatedKey")
+            shard, position = (shard, int(last["position"]["N"])) if last else (shard + 1, 0)
+            if shard >= SHARDS:
+                return found, None
+            if len(found) >= limit:
+                break
+        return found, (shard, position)
+
+
+_NAMES = {"#kind": "kind", "#status": "session_status", "#expires_at": "expires_at"}
+
+
+def _ended_shard(event_id: str, generation: int, position: int) -> str:
+    return f"{event_id}#{generation}#{position % ENDED_SHARDS}"
+
+
+def _values(now: int) -> Item:
+    return to_item(
+        {":token": OutcomeKind.TOKEN.value, ":open": SessionStatus.OPEN.value, ":now": now}
+    )
+
+
+def _key(event_id: str, generation: int, position: int) -> Item:
+    return to_item({"shard": shard_of(event_id, generation, position), "position": position})
+
+
+def _item(outcome: Outcome) -> Item:
+    """An item; markers of expiries carry no token facts, and leave with the line's other rows."""
+    values: dict[str, Any] = {
+        "shard": shard_of(outcome.event_id, outcome.generation, outcome.position),
+        "position": outcome.position,
+        "event_id": outcome.event_id,
+        "generation": outcome.generation,
+        "request_id": outcome.request_id,
+        "kind": outcome.kind.value,
+        "at": outcome.at,
+        "session_status": outcome.status.value,
+        "ttl": outcome.at + ROW_LIFE,
+    }
+    if outcome.is_token:
+        values |= {
+            "expires_at": outcome.expires_at,
+            "issuer": outcome.issuer,
+            "key_id": outcome.key_id,
+        }
+    return to_item(values)

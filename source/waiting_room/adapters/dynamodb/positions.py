@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of the line in DynamoDB: by request id, and by position through an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from waiting_room.adapters.aws import answering
+from waiting_room.adapters.dynamodb.items import (
+    ROUNDS,
+    Item,
+    count_line,
+    insert_new,
+    number,
+    pause_before,
+    query_line,
+    shard_of,
+    text,
+    to_item,
+)
+from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.records import Position
+from waiting_room.domain.room_settings import ROW_LIFE
+
+INDEX = "ByPosition"
+READ_BATCH = 100  # keys of one BatchGetItem, DynamoDB's limit
+WHAT = "the positions table"
+
+
+class DynamoPositions:
+    """The Positions port on DynamoDB."""
+
+    def __init__(self, client: Any, table: str, serving_log_table: str) -> None:
+        self._client, self._table, self._log = client, table, serving_log_table
+
+    def get(self, event_id: str, request_id: str) -> Position | None:
+        """The row of a request; a consistent read."""
+        with answering(WHAT):
+            answer = self._client.get_item(
+                TableName=self._table, Key=_key(event_id, request_id), ConsistentRead=True
+            )
+        return _position(answer["Item"]) if "Item" in answer else None
+
+    def get_with_generation(
+        self,
+        event_id: str,
+        request_id: str,
+        *,
+        known_generation: int | None,
+        consistent: bool = False,
+    ) -> tuple[int, Position | None]:
+        """The generation and the row, in one request."""
+        key = _key(event_id, request_id)
+        if known_generation is not None:
+            with answering(WHAT):
+                answer = self._client.get_item(
+                    TableName=self._table, Key=key, ConsistentRead=consistent
+                )
+            return known_generation, _position(answer["Item"]) if "Item" in answer else None
+        found = self._read(
+            {
+                self._table: {"Keys": [key], "ConsistentRead": consistent},
+                self._log: {
+                    "Keys": [to_item({"event_id": event_id, "entry": "state"})],
+                    "ProjectionExpression": "generation",
+                    "ConsistentRead": consistent,
+                },
+            }
+        )
+        states, rows = found.get(self._log, []), found.get(self._table, [])
+        generation = number(states[0], "generation") if states else 1
+        return generation, _position(rows[0]) if rows else None
+
+    def get_many(self, event_id: str, request_ids: Sequence[str]) -> dict[str, Position]:
+        """The rows of several requests; consistent reads."""
+        rows: dict[str, Position] = {}
+        ids = list(dict.fromkeys(request_ids))
+        for start in range(0, len(ids), READ_BATCH):
+            keys = [_key(event_id, request_id) for request_id in ids[start : start + READ_BATCH]]
+            found = self._read({self._table: {"Keys": keys, "ConsistentRead": True}})
+            for item in found.get(self._table, []):
+                row = _position(item)
+                rows[row.request_id] = row
+        return rows
+
+    def insert(self, rows: Sequence[Position]) -> dict[str, Position | None]:
+        """Write rows whose request has none; answers what stands now."""
+        taken, failed = insert_new(self._client, self._table, [_item(row) for row in rows], WHAT)
+        stands: dict[str, Position | None] = {row.request_id: row for row in rows}
+        for index in failed:
+            stands[rows[index].request_id] = None
+        if doubted := [rows[index].request_id for index in (*taken, *failed)]:
+            # an error of the server's says nothing about the write: the table does
+            stands.update(self.get_many(rows[0].event_id, doubted))
+        return stands
+
+    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
+        """The rows of a range of positions, without their secrets; eventually consistent."""
+        for item in query_line(
+            self._client,
+            WHAT,
+            f"{event_id}#{generation}",
+            first,
+            last,
+            TableName=self._table,
+            IndexName=INDEX,
+        ):
+            yield Position(
+                event_id,
+                generation,
+                text(item, "id").rpartition("#")[2],
+                number(item, "position"),
+                number(item, "entry_time"),
+            )
+
+    def count(self, event_id: str, generation: int, first: int, last: int) -> int:
+        """How many rows there are in a range of positions."""
+        line = f"{event_id}#{generation}"
+        return count_line(
+            self._client, WHAT, line, first, last, TableName=self._table, IndexName=INDEX
+        )
+
+    def _read(self, request: dict[str, Any]) -> dict[str, list[Item]]:
+        found: dict[str, list[Item]] = {}
+        for attempt in range(ROUNDS):
+            pause_before(attempt)
+            with answering(WHAT):
+                answer = self._client.batch_get_item(RequestItems=request)
+            for table, items in answer["Responses"].items():
+                found.setdefault(table, []).extend(items)
+            request = answer.get("UnprocessedKeys") or {}
+            if not request:
+                return found
+        raise Unavailable(f"{WHAT} is busy: unprocessed keys")
+
+
+def _key(event_id: str, request_id: str) -> Item:
+    return to_item({"id": f"{event_id}#{request_id}"})
+
+
+def _item(row: Position) -> Item:
+    """An item; a row of a line that was reset (position 0) stays out of the index."""
+    values: dict[str, Any] = {
+        "id": f"{row.event_id}#{row.request_id}",
+        "generation": row.generation,
+        "position": row.position,
+        "entry_time": row.entry_time,
+        "ttl": row.entry_time + ROW_LIFE,
+    }
+    if row.position:
+        values["shard"] = shard_of(row.event_id, row.generation, row.position)
+    if row.client_secret_hash:
+        values["client_secret_hash"] = row.client_secret_hash
+    return to_item(values)
+
+
+def _position(item: Item) -> Position:
+    event_id, _, request_id = text(item, "id").rpartition("#")
+    return Position(
+        event_id,
+        number(item, "generation"),
+        request_id,
+        number(item, "position"),
+        number(item, "entry_time"),
+        text(item, "client_secret_hash"),
+    )

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state of an event and its serving log in DynamoDB.
+
+Per event: one row ``state``, and one row for each serving move. The latest move travels inside the
+state and is put beside it before the next one is written, so a move is never lost and the write
+that moves the counter is a single conditional one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from waiting_room.adapters.aws import answering
+from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, to_item
+from waiting_room.domain import serving_counter
+from waiting_room.domain.errors import Conflict, Unavailable
+from waiting_room.domain.records import (
+    NO_ATTEMPT,
+    Attempt,
+    Checkpoint,
+    EventState,
+    Reservation,
+    ServingMove,
+)
+from waiting_room.domain.room_settings import MAX_KNOWN_HOLES, ROW_LIFE
+
+WHAT = "the serving log"
+RESERVE_TRIES = 4  # a throttled reservation was surely not made; an unanswered one is not repeated
+THROTTLED = {"ProvisionedThroughputExceededException", "ThrottlingException"}
+NUMBERS = (
+    "generation",
+    "queue",
+    "reconciled_through",
+    "holes",
+    "pending_through",
+    "pending_since",
+    "serving",
+    "version",
+    "expired_through",
+    "expired",
+    "settled_through",
+    "settled_tokens",
+    "settled_completed",
+    "settled_abandoned",
+    "lowering",
+)
+WRITTEN = tuple(name for name in NUMBERS if name not in ("generation", "queue", "lowering"))
+GUARDS = (
+    "generation",
+    "version",
+    "expired_through",
+    "reconciled_through",
+    "pending_since",
+    "settled_through",
+)
+
+
+class DynamoServingLog:
+    """The ServingLog port on DynamoDB. ``single`` is a client that never retries by itself."""
+
+    def __init__(self, client: Any, single: Any, table: str) -> None:
+        self._client, self._single, self._table = client, single, table
+
+    def read(self, event_id: str) -> EventState:
+        """The state; a consistent read; made when it is not there."""
+        for _ in range(2):
+            with answering(WHAT):
+                answer = self._client.get_item(
+                    TableName=self._table, Key=_key(event_id), ConsistentRead=True
+                )
+            if "Item" in answer:
+                return _state(answer["Item"])
+            self._create(EventState(event_id))
+        raise Unavailable(f"{WHAT} has no record of the event")
+
+    def reserve(
+        self, event_id: str, count: int, known: EventState, attempt: Attempt = NO_ATTEMPT
+    ) -> Reservation:
+        """Take the next ``count`` positions."""
+        for round_ in range(RESERVE_TRIES):
+            with answering(WHAT):
+                try:
+                    return self._reserve(event_id, count, known, attempt)
+                except self._single.exceptions.ClientError as error:
+                    if error.response["Error"]["Code"] not in THROTTLED:
+                        raise
+            time.sleep(0.05 * 2**round_)
+        raise Unavailable(f"{WHAT} is busy: throttled")
+
+    def _reserve(
+        self, event_id: str, count: int, known: EventState, attempt: Attempt
+    ) -> Reservation:
+        try:
+            answer = self._single.update_item(
+                TableName=self._table,
+                Key=_key(event_id),
+                UpdateExpression=(
+                    "SET #was = if_not_exists(#mine, :none), #was_end = if_not_exists(#end, :zero),"
+                    " #mine = :token, #end = #queue + :count ADD #queue :count"
+                ),
+                ConditionExpression="#generation = :generation AND #reset_at = :reset_at",
+                ExpressionAttributeNames={
+                    "#queue": "queue",
+                    "#generation": "generation",
+                    "#reset_at": "reset_at",
+                    "#mine": f"attempt_{attempt.slot}",
+                    "#end": f"attempt_{attempt.slot}_end",
+                    "#was": "previous_attempt",
+                    "#was_end": "previous_attempt_end",
+                },
+                ExpressionAttributeValues=to_item(
+                    {
+                        ":count": count,
+                        ":token": attempt.token,
+                        ":none": "",
+                        ":zero": 0,
+                        ":generation": known.generation,
+                        ":reset_at": float(known.reset_at),
+                    }
+                ),
+                ReturnValues="ALL_NEW",
+            )
+        except self._single.exceptions.ConditionalCheckFailedException:
+            raise Conflict from None
+        item = answer["Attributes"]
+        return Reservation(
+            _state(item),
+            attempt.unused(text(item, "previous_attempt"), number(item, "previous_attempt_end")),
+        )
+
+    def write(self, before: EventState, after: EventState) -> None:
+        """Change everything but the queue, if ``before`` still stands."""
+        if after.version > before.version and before.move:
+            self._put_move(before.event_id, before.generation, before.move)
+        values = {name: getattr(after, name) for name in WRITTEN}
+        if after.lowering != before.lowering:
+            values["lowering"] = after.lowering
+        sets = [f"#{name} = :{name}" for name in values]
+        removes = []
+        extra: dict[str, Any] = {}
+        if after.move:
+            sets.append("#move = :move")
+            extra[":move"] = {"S": _move_text(after.move)}
+        gone = set(before.known_holes) - set(after.known_holes)
+        names = {f"#{name}": name for name in (*values, *GUARDS)} | {"#move": "move"}
+        expression = "SET " + ", ".join(sets)
+        if gone:
+            removes.append("#known_holes :gone")
+            names["#known_holes"] = "known_holes"
+            extra[":gone"] = {"NS": [str(hole) for hole in sorted(gone)]}
+            expression += " DELETE " + ", ".join(removes)
+        if not after.move:
+            names.pop("#move")
+        guards = {f":was_{name}": getattr(before, name) for name in GUARDS}
+        self._conditional(
+            before.event_id,
+            expression,
+            " AND ".join(f"#{name} = :was_{name}" for name in GUARDS),
+            names,
+            {**to_item({f":{name}": value for name, value in values.items()}), **to_item(guards)}
+            | extra,
+        )
+
+    def reset(self, before: EventState, after: EventState) -> None:
+        """Put the next generation, if ``before`` still stands."""
+        with answering(WHAT):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=_item(after),
+                    ConditionExpression="#generation = :generation AND #version = :version",
+                    ExpressionAttributeNames={"#generation": "generation", "#version": "version"},
+                    ExpressionAttributeValues=to_item(
+                        {":generation": before.generation, ":version": before.version}
+                    ),
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                raise Conflict from None
+
+    def note_holes(self, event_id: str, generation: int, positions: Sequence[int]) -> EventState:
+        """Remember positions that will never be held."""
+        answer = self._conditional(
+            event_id,
+            "ADD #known_holes :holes",
+            "#generation = :generation AND "
+            "(attribute_not_exists(#known_holes) OR size(#known_holes) < :most)",
+            {"#known_holes": "known_holes", "#generation": "generation"},
+            to_item(
+                {
+                    ":generation": generation,
+                    ":holes": list(positions)[:MAX_KNOWN_HOLES],
+                    ":most": MAX_KNOWN_HOLES,
+                }
+            ),
+        )
+        return _state(answer)
+
+    def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
+        """Set the operators' message."""
+        self._conditional(
+            event_id,
+            "SET #message = :message, #message_at = :at",
+            "#generation = :generation",
+            {"#message": "message", "#message_at": "message_at", "#generation": "generation"},
+            to_item({":message": message, ":at": float(at), ":generation": generation}),
+        )
+
+    def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
+        """The latest whole checkpoint of a generation."""
+        from waiting_room.adapters.dynamodb import checkpoints
+
+        return checkpoints.load(self._client, self._table, event_id, generation)
+
+    def save_checkpoint(self, event_id: str, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint."""
+        from waiting_room.adapters.dynamodb import checkpoints
+
+        checkpoints.save(self._client, self._table, event_id, checkpoint)
+
+    def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
+        """The logged moves, read from the latest back to where older ones no longer matter."""
+        if state.move is None or state.version <= after_version:
+            return []
+        found = [state.move]
+        if serving_counter.reaches_back(state, state.move, after_version):
+            return found
+        prefix = f"move#{state.generation:010d}#"
+        for item in query_all(
+            self._client,
+            WHAT,
+            TableName=self._table,
+            KeyConditionExpression="#event = :event AND #entry BETWEEN :first AND :last",
+            ExpressionAttributeNames={"#event": "event_id", "#entry": "entry"},
+            ExpressionAttributeValues=to_item(
+                {
+                    ":event": state.event_id,
+                    ":first": f"{prefix}{after_version + 1:012d}",
+                    ":last": f"{prefix}{max(state.version - 1, after_version + 1):012d}",
+                }
+            ),
+            ConsistentRead=True,
+            ScanIndexForward=False,
+        ):
+            move = _move(text(item, "move"))
+            if move.version < state.version:
+                found.append(move)
+            if serving_counter.reaches_back(state, move, after_version):
+                break
+        return found[::-1]
+
+    def _create(self, state: EventState) -> None:
+        with answering(WHAT):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=_item(state),
+                    ConditionExpression="attribute_not_exists(#event)",
+                    ExpressionAttributeNames={"#event": "event_id"},
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return
+
+    def _put_move(self, event_id: str, generation: int, move: ServingMove) -> None:
+        """Idempotent: a move never changes once it is in the state."""
+        with answering(WHAT):
+            self._client.put_item(
+                TableName=self._table,
+                Item=to_item(
+                    {
+                        "event_id": event_id,
+                        "entry": f"move#{generation:010d}#{move.version:012d}",
+                        "move": _move_text(move),
+                        "ttl": move.at + ROW_LIFE,
+                    }
+                ),
+            )
+
+    def _conditional(
+        self, event_id: str, update: str, condition: str, names: dict[str, str], values: Item
+    ) -> Item:
+        with answering(WHAT):
+            try:
+                answer: dict[str, Item] = self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(event_id),
+                    UpdateExpression=update,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_NEW",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                raise Conflict from None
+        return answer["Attributes"]
+
+
+def _key(event_id: str) -> Item:
+    return to_item({"event_id": event_id, "entry": "state"})
+
+
+def _item(state: EventState) -> Item:
+    values: dict[str, Any] = {name: getattr(state, name) for name in NUMBERS}
+    values |= {
+        "event_id": state.event_id,
+        "entry": "state",
+        "reset_at": float(state.reset_at),
+        "message": state.message,
+        "message_at": float(state.message_at),
+    }
+    return to_item(values)
+
+
+def _state(item: Item) -> EventState:
+    return EventState(
+        event_id=text(item, "event_id"),
+        **{name: number(item, name) for name in NUMBERS},
+        reset_at=_fraction(item, "reset_at"),
+        message_at=_fraction(item, "message_at"),
+        move=_move(text(item, "move")) if "move" in item else None,
+        known_holes=tuple(sorted(int(hole) for hole in item["known_holes"]["NS"]))
+        if "known_holes" in item
+        else (),
+        message=text(item, "message"),
+    )
+
+
+def _fraction(item: Item, name: str) -> float:
+    return float(item[name]["N"]) if name in item else 0.0
+
+
+def _move_text(move: ServingMove) -> str:
+    text = f"{move.version}:{move.previous}:{move.current}:{move.at}:{move.mark}:{move.reason}"
+    return f"{text}|{move.actor}" if move.actor else text
+
+
+def _move(written: str) -> ServingMove:
+    version, previous, current, at, mark, rest = written.split(":", 5)
+    reason, _, actor = rest.partition("|")
+    return ServingMove(int(version), int(previous), int(current), int(at), reason, mark, actor)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading JSON from the room with nothing but the standard library, within limits."""
+
+from __future__ import annotations
+
+import http.client
+import time
+import urllib.error
+import urllib.request
+from functools import cache
+from typing import Any
+
+from waiting_room.domain.errors import InvalidInput, Unavailable
+from waiting_room.domain.parsing import json_value
+
+TIMEOUT = 2.0  # seconds to connect, and to wait for each part of an answer
+DEADLINE = 5.0  # seconds for the whole answer: a visitor is waiting
+CHUNK = 65_536  # bytes
+
+
+class NotServed(Unavailable):
+    """The room does not have this address; ``status`` says how it put it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the room answered {status}")
+        self.status = status
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect may lead to another host, or out of TLS: it is an error here."""
+
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        return None
+
+
+def get_json(url: str, longest: int) -> Any:
+    """What ``url`` (http or https) answers with 200, parsed; at most ``longest`` bytes.
+
+    Raises NotServed for 403 and 404, Unavailable for everything else that is no JSON.
+    """
+    request = urllib.request.Request(url, headers={"Accept": "application/json"})
+    try:
+        with _opener().open(request, timeout=TIMEOUT) as answer:
+            return json_value(_read(answer, longest), "the answer")
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in (403, 404):
+            raise NotServed(error.code) from None
+        raise Unavailable(f"the room answered {error.code}") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
+    except InvalidInput as error:
+        raise Unavailable(f"the room answered something that is not JSON: {error}") from None
+    except ValueError as error:  # of the transport: a redirect that is no address, for one
+        raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
+
+
+@cache
+def _opener() -> urllib.request.OpenerDirector:
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+        _NoRedirect,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
+def _read(answer: Any, longest: int) -> bytes:
+    end, parts, size = time.monotonic() + DEADLINE, [], 0
+    while part := answer.read1(CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > longest:
+            raise Unavailable("the room's answer is too large")
+        if time.monotonic() > end:
+            raise Unavailable("the room's answer takes too long")
+    return b"".join(parts)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The room as its public API shows it, for parts that stand in front of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from waiting_room.domain.errors import (
+    Gone,
+    InvalidInput,
+    NotServedYet,
+    PositionExpired,
+    RoomError,
+    RoomWasReset,
+    SessionEnded,
+    TokenExpired,
+    Unavailable,
+    UnknownRequest,
+    WrongClientSecret,
+)
+from waiting_room.domain.parsing import json_object
+
+CONNECT_TIMEOUT = 2.0  # s; the edge is near
+READ_TIMEOUT = 8.0  # s; a cold function answers in less; two tries fit into API Gateway's 29 s
+ATTEMPTS = 2  # generate_token is idempotent, so a lost answer may be asked for again
+LONGEST_ANSWER = 65_536  # bytes
+CONNECTIONS = 64  # kept; a pool opens them only when that many callers ask at once
+REFUSALS: dict[int, type[RoomError]] = {
+    202: NotServedYet,
+    400: InvalidInput,
+    403: WrongClientSecret,
+    404: UnknownRequest,
+    410: Gone,
+}
+REASONS = {one.reason: one for one in (RoomWasReset, PositionExpired, SessionEnded, TokenExpired)}
+
+
+class HttpRoom:
+    """Asks the room for tokens; the room decides whose turn it is."""
+
+    def __init__(self, public_api: str, event_id: str, pool: Any = None) -> None:
+        self._address = f"{public_api}/generate_token"
+        self._event_id, self._pool = event_id, pool
+
+    def access_token(self, request_id: str, client_secret: str | None) -> str:
+        """The access token of an admitted visitor.
+
+        Raises NotServedYet, a RoomError of the room's refusal, or Unavailable.
+        """
+        asked = {"event_id": self._event_id, "request_id": request_id}
+        if client_secret is not None:
+            asked["client_secret"] = client_secret
+        status, content = self._post(asked)
+        if status in REFUSALS:
+            raise _refusal(status, content)("the room gives no token for this request")
+        token = content.get("access_token")
+        if status != 200 or not isinstance(token, str):
+            raise Unavailable(f"the room answered {status}")
+        return token
+
+    def _post(self, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        import urllib3
+
+        if self._pool is None:
+            self._pool = urllib3.PoolManager(
+                maxsize=CONNECTIONS,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+                retries=urllib3.Retry(
+                    total=ATTEMPTS - 1, redirect=0, allowed_methods=None, backoff_factor=0.1
+                ),
+            )
+        try:
+            answer = self._pool.request(
+                "POST",
+                self._address,
+                body=json.dumps(asked),
+                headers={"Content-Type": "application/json"},
+                preload_content=False,
+            )
+            try:
+                text = answer.read(LONGEST_ANSWER, decode_content=True)
+                return int(answer.status), json_object(text, "the answer")
+            finally:
+                answer.release_conn()
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
+        except InvalidInput as error:
+            raise Unavailable(f"the room answered something that is not JSON: {error}") from None
+
+
+def _refusal(status: int, content: dict[str, Any]) -> type[RoomError]:
+    """The error that the room's refusal stands for; a 410 says which by its ``reason``."""
+    reason = content.get("reason")
+    if status == 410 and isinstance(reason, str):
+        return REASONS.get(reason, Gone)
+    return REFUSALS[status]

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The counters on a server that speaks the Redis protocol: one script, one round trip a method.
+
+All keys of an event share one hash slot. The scripts lie in ``lua/``, each with its own header.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib import resources
+from itertools import chain
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from waiting_room.domain import counter_snapshot, serving_counter
+from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.ports import Claim, Rebuild
+from waiting_room.domain.records import (
+    Admission,
+    Checkpoint,
+    Counts,
+    EventState,
+    LiveToken,
+    Segment,
+    ServingMove,
+    SessionStatus,
+    Snapshot,
+    TokenAccount,
+    Upkeep,
+)
+from waiting_room.domain.room_settings import (
+    LATEST_MOVES,
+    RATE_WINDOW,
+    REDIS_TIMEOUT,
+    SHORTEST_RATE,
+)
+
+CLAIM_LIFE = 60  # seconds; a worker is dead after its 30 s, so a claim this old is nobody's
+DEAD_BUCKETS = 600  # seconds the figures of dead tokens stay, so that skewed clocks still agree
+REBUILD_LIFE = 3_000  # ms after which another caller takes over from one that died
+# What a server answers that is out of memory, cannot write its snapshot, lacks its replicas …
+NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
+NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
+MESSAGE = 11  # its place among the figures of ``look``, which are in the order of ``Counts``
+KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count")
+
+
+def connect(
+    host: str, port: int, *, tls: bool = False, password: Callable[[], str] | None = None
+) -> redis.Redis:
+    """A client that gives up in time; ``password`` is asked at each new connection (rotation)."""
+    return redis.Redis(
+        host=host,
+        port=port,
+        ssl=tls,
+        credential_provider=_Password(password) if password else None,
+        socket_timeout=REDIS_TIMEOUT,
+        socket_connect_timeout=REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=0,
+        driver_info=None,
+        protocol=2,
+    )
+
+
+class _Password(redis.CredentialProvider):
+    """Asks for the password at every new connection."""
+
+    def __init__(self, password: Callable[[], str]) -> None:
+        self._password = password
+
+    def get_credentials(self) -> tuple[str]:
+        return (self._password(),)
+
+
+@cache
+def _source(name: str) -> str:
+    folder = resources.files("waiting_room.adapters.redis") / "lua"
+    return (folder / "alive.lua").read_text() + (folder / f"{name}.lua").read_text()
+
+
+class RedisCounters:
+    """The Counters port on Redis or Valkey."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._hashes: dict[str, str] = {}
+
+    def look(self, event_id: str, now: int) -> Counts:
+        """All figures."""
+        answer = self._run("look", event_id, [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES])
+        *figures, latest = answer
+        figures[MESSAGE] = figures[MESSAGE].decode()
+        return Counts(*[*figures, tuple(map(_segment, reversed(latest.split())))])
+
+    def admission(self, event_id: str, position: int) -> Admission:
+        """What is known about one position."""
+        answer = self._run("admission", event_id, [position])
+        generation, stands, expired_through, at, counted, version, lowering = answer
+        served_at = None if at < 0 else at
+        return Admission(
+            generation, stands, expired_through, served_at, bool(counted), version, lowering
+        )
+
+    def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
+        """Note that this worker has these joins."""
+        hour = now // 3600
+        extra = [
+            self._key(event_id, f"join_leases:{hour}"),
+            self._key(event_id, f"join_leases:{hour - 1}"),
+        ]
+        arguments = [now, CLAIM_LIFE, uuid.uuid4().hex, *request_ids]
+        return [Claim(answer) for answer in self._run("claim", event_id, arguments, extra)]
+
+    def unclaim(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
+        """Let the next worker have these joins."""
+        self._run(
+            "unclaim", event_id, request_ids, [self._key(event_id, f"join_leases:{now // 3600}")]
+        )
+
+    def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
+        """Bring the copy up to ``state``."""
+        step = state.move
+        parts = _lines(serving_counter.segments(moves, expired_through=state.expired_through))
+        self._run(
+            "apply",
+            state.event_id,
+            [
+                state.generation,
+                state.version,
+                state.queue,
+                state.serving,
+                state.expired_through,
+                state.expired,
+                state.reconciled_through,
+                state.holes,
+                state.message,
+                repr(state.message_at),
+                f"{step.previous}:{step.current}:{step.at}" if step else "",
+                int(bool(moves)),
+                state.lowering,
+                len(parts),
+                *parts,
+                *state.known_holes,
+            ],
+        )
+
+    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
+        """Count a token once."""
+        return bool(self._run("count_token", event_id, [generation, position, expires_at]))
+
+    def count_session(
+        self,
+        event_id: str,
+        generation: int,
+        position: int,
+        expires_at: int,
+        status: SessionStatus,
+    ) -> bool:
+        """Count an ended session once."""
+        told = [generation, position, expires_at, status.value]
+        return bool(self._run("count_session", event_id, told))
+
+    def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
+        """Ask to be the one who rebuilds."""
+        arguments = [ticket, REBUILD_LIFE, int(force)]
+        answer = self._run("begin_rebuild", event_id, arguments, self._rebuild_keys(event_id))
+        return Rebuild(answer)
+
+    def prolong_rebuild(self, event_id: str, ticket: str) -> None:
+        """Say that the caller is still reading."""
+        arguments = [ticket, REBUILD_LIFE]
+        self._run("prolong_rebuild", event_id, arguments, self._rebuild_keys(event_id))
+
+    def end_rebuild(self, event_id: str, ticket: str) -> None:
+        """Let the next caller try."""
+        self._run("end_rebuild", event_id, [ticket], self._rebuild_keys(event_id))
+
+    def end_rebuilds(self, event_id: str) -> bool:
+        """Let every rebuild that is under way read again."""
+        return bool(self._run("end_rebuilds", event_id, [], self._rebuild_keys(event_id)))
+
+    def restore(self, snapshot: Snapshot, ticket: str) -> bool:
+        """Replace the copy in one step."""
+        state, tally = snapshot.state, counter_snapshot.of_snapshot(snapshot)
+        fields: dict[str, Any] = {
+            "generation": state.generation,
+            "version": state.version,
+            "queue": state.queue,
+            "serving": state.serving,
+            "expired_through": state.expired_through,
+            "expired": state.expired,
+            "reconciled_through": state.reconciled_through,
+            "holes": state.holes,
+            "settled_through": tally.base,
+            "unverified": snapshot.unverified,
+            "lowering": state.lowering,
+            "message": state.message,
+            "message_at": repr(state.message_at),
+            "tokens": tally.tokens,
+            "live": sum(count for _, count in tally.live),
+            "completed": tally.completed,
+            "abandoned": tally.abandoned,
+        }
+        segments = serving_counter.of_snapshot(snapshot)
+        if segments:
+            fields["first_moved_at"] = segments[0].at
+        parts = _lines(segments)
+        arguments = [
+            ticket,
+            tally.taken,
+            tally.ended,
+            len(fields),
+            len(parts),
+            len(tally.live),
+            *chain.from_iterable(fields.items()),
+            *parts,
+            *chain.from_iterable(tally.live),
+            *(hole for hole in state.known_holes if hole > state.reconciled_through),
+        ]
+        keys = self._rebuild_keys(state.event_id)
+        return bool(self._run("restore", state.event_id, arguments, keys))
+
+    def checkpoint(self, event_id: str, now: int) -> Checkpoint:
+        """What a rebuild could start from."""
+        answer = self._run("checkpoint", event_id, [])
+        generation, version, base, tokens, completed, abandoned, taken, ended, parts, live = answer
+        counts = [int(number) for number in live]
+        return Checkpoint(
+            generation,
+            version,
+            now,
+            tuple(map(_segment, parts)),
+            TokenAccount(
+                base=base,
+                taken=taken,
+                ended=ended,
+                live=tuple(sorted(zip(counts[::2], counts[1::2], strict=True))),
+                tokens=tokens,
+                completed=completed,
+                abandoned=abandoned,
+            ),
+        )
+
+    def recount(
+        self, event_id: str, generation: int, rows: Sequence[LiveToken], unverified: int
+    ) -> None:
+        """Count what the copy missed of these rows."""
+        arguments: list[Any] = [generation, unverified]
+        for row in rows:
+            ended = "" if row.status is SessionStatus.OPEN else row.status.value
+            arguments += (row.position, row.expires_at, ended)
+        self._run("recount", event_id, arguments)
+
+    def trim(self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0) -> Upkeep:
+        """Forget what no answer needs any more."""
+        old = [now - DEAD_BUCKETS, now - RATE_WINDOW]
+        arguments = [*old, reconciled_at, swept_at, LATEST_MOVES]
+        changed, unverified = self._run("trim", event_id, arguments)
+        return Upkeep(bool(changed), unverified)
+
+    def _key(self, event_id: str, name: str) -> str:
+        return f"waiting_room:{{{event_id}}}:{name}"
+
+    def _rebuild_keys(self, event_id: str) -> list[str]:
+        return [self._key(event_id, "rebuild_lease"), self._key(event_id, "rebuild_lease_ids")]
+
+    def _run(
+        self, name: str, event_id: str, arguments: Sequence[Any], extra: Sequence[str] = ()
+    ) -> Any:
+        keys = [*(self._key(event_id, key) for key in KEYS), *extra]
+        try:
+            return self._evaluate(name, keys, arguments)
+        except (ReadOnlyError, BusyLoadingError) as error:
+            self._client.connection_pool.disconnect()
+            raise Unavailable(f"the counters are moving: {type(error).__name__}") from None
+        except ResponseError as error:
+            if str(error).startswith("LOST"):
+                raise CountersLost(name) from None
+            if isinstance(error, NOT_NOW) or str(error).startswith(NOT_NOW_CODES):
+                raise Unavailable(f"the counters are busy: {type(error).__name__}") from None
+            raise
+        except RedisError as error:
+            raise Unavailable(f"the counters did not answer: {type(error).__name__}") from None
+
+    def _evaluate(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        known = self._hashes.get(name)
+        if known:
+            try:
+                return self._client.evalsha(known, len(keys), *keys, *arguments)
+            except NoScriptError:
+                pass
+        source = _source(name)
+        answer = self._client.eval(source, len(keys), *keys, *arguments)
+        self._hashes[name] = self._hash(source)
+        return answer
+
+    @staticmethod
+    def _hash(source: str) -> str:
+        import hashlib
+
+        return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+def _segment(line: bytes) -> Segment:
+    return Segment(*map(int, line.split(b":")))
+
+
+def _lines(parts: Iterable[Segment]) -> list[str]:
+    return [f"{part.first}:{part.last}:{part.at}" for part in parts]

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The signing keys in Secrets Manager, kept by a warm function for a limited time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from waiting_room.adapters.aws import answering
+from waiting_room.adapters.refreshing_value import Kept
+from waiting_room.domain.errors import Conflict, NoKeysYet
+from waiting_room.domain.signing_keys import KeySet
+
+WHAT = "the secret store"
+CURRENT, PROPOSED = "AWSCURRENT", "PROPOSED"  # staging labels: what is read, what shall be
+
+
+def secret_text(client: Any, secret_id: str) -> str:
+    """The text of a secret as it stands now."""
+    with answering(WHAT):
+        answer = client.get_secret_value(SecretId=secret_id)
+    return str(answer["SecretString"])
+
+
+class SecretsKeys:
+    """The KeyStore port. The last good keys serve on while the secret store cannot be read."""
+
+    def __init__(
+        self, client: Any, secret_id: str, monotonic: Callable[[], float], keep: float
+    ) -> None:
+        self._client, self._secret_id = client, secret_id
+        self._kept = Kept(self._read, keep, monotonic, "the signing keys")
+
+    def load(self) -> KeySet:
+        """The keys, read again after ``keep`` seconds."""
+        keys = self._kept.get()
+        if not keys.keys and not (keys := self.refresh()).keys:
+            raise NoKeysYet
+        return keys
+
+    def refresh(self) -> KeySet:
+        """The keys as they stand now; an empty set before the first."""
+        return self._kept.refresh()
+
+    def save(self, keys: KeySet, before: KeySet) -> None:
+        """Replace the keys ``before``: the label moves only from the version that held them."""
+        with answering(WHAT):
+            made = self._client.put_secret_value(
+                SecretId=self._secret_id, SecretString=keys.to_json(), VersionStages=[PROPOSED]
+            )["VersionId"]
+            if before.version:
+                self._move(made, before.version)
+        if self._read().version != made:
+            raise Conflict
+        self._kept.hold(replace(keys, version=made))
+
+    def _move(self, made: str, standing: str) -> None:
+        """Make a version the current one. Nothing moves when another version stands by now."""
+        refused = self._client.exceptions
+        # ``save`` looks at what stands: also this very call may have been sent twice
+        with suppress(refused.InvalidParameterException, refused.InvalidRequestException):
+            self._client.update_secret_version_stage(
+                SecretId=self._secret_id,
+                VersionStage=CURRENT,
+                MoveToVersionId=made,
+                RemoveFromVersionId=standing,
+            )
+
+    def _read(self) -> KeySet:
+        try:
+            with answering(WHAT):
+                answer = self._client.get_secret_value(
+                    SecretId=self._secret_id, VersionStage=CURRENT
+                )
+        except self._client.exceptions.ResourceNotFoundException:
+            return KeySet(())
+        try:
+            keys = KeySet.from_json(str(answer["SecretString"]))
+        except (ValueError, KeyError, TypeError):
+            keys = KeySet(())  # a secret is made with a random text
+        return replace(keys, version=str(answer["VersionId"]))

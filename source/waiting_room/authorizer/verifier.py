@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may enter: a header in, a decision with its reason out.
+
+A decision is one of three. ``Accepted`` carries the claims; ``Refused`` is a token that can be
+read and is not good here; ``Malformed`` is no token at all. The reason is for the log only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import jwt
+
+from waiting_room.domain.parsing import UNREADABLE, is_whole
+
+if TYPE_CHECKING:
+    from waiting_room.domain.tokens import Claims
+
+ALGORITHM = "RS256"
+MAX_TOKEN = 8_192  # characters; the room's tokens have about 700, API Gateway passes 10,240 bytes
+CLOCK_SKEW = 2  # seconds a clock here may be behind the room's before a fresh token looks too young
+COMPACT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)  # RFC 7515, 7.1: no padding
+REQUIRED = ("exp", "nbf", "aud", "iss", "sub", "token_use")
+TIMES = ("exp", "nbf", "iat")
+EXPIRED, ENDED = "the token is expired", "the session was ended"  # reasons that callers tell apart
+PASSED_ON = ("aud", "sub", "queue_position", "token_use", "iat", "nbf", "exp", "iss")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The token is good. ``claims`` is flat: texts and whole numbers."""
+
+    claims: Claims
+
+    @property
+    def request_id(self) -> str:
+        """The visitor: the token's ``sub``."""
+        return str(self.claims["sub"])
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The token can be read, and it does not open this door."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """There is no token, or nothing that could be one."""
+
+    reason: str
+
+
+Decision = Accepted | Refused | Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a token must say: its event (``aud``) and its issuer (``iss``)."""
+
+    event_id: str
+    issuer: str
+    clock_skew: int = CLOCK_SKEW
+
+
+class Clock(Protocol):
+    """The time as seconds since the epoch, with fraction."""
+
+    def __call__(self) -> float: ...
+
+
+class VerificationKeys(Protocol):
+    """The room's public keys."""
+
+    def find(self, key_id: str | None) -> jwt.PyJWK | None:
+        """The RS256 key with this ``kid``; without a ``kid`` the only key there is; else None.
+
+        Raises Unavailable when no keys are known and the room cannot be asked.
+        """
+
+    def reachable(self) -> bool:
+        """Whether the room answered when it was asked last."""
+
+
+class EndedSessions(Protocol):
+    """The sessions that were completed or abandoned while their token lives on."""
+
+    def has(self, request_id: str) -> bool:
+        """Whether this visitor's session was ended; raises Unavailable when that is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Checks what callers send. Give ``ended`` to refuse ended sessions too."""
+
+    expected: Expected
+    keys: VerificationKeys
+    now: Clock
+    ended: EndedSessions | None = None
+
+    def check(self, header: object) -> Decision:
+        """Decide on the value of an ``Authorization`` header: a raw token or ``Bearer <token>``.
+
+        Raises Unavailable when the keys, or the ended sessions, cannot be known.
+        """
+        token = token_in(header)
+        if token is None:
+            return Malformed("the header holds no token")
+        if len(token) > MAX_TOKEN:
+            return Malformed("the token is too long")
+        if not COMPACT.fullmatch(token):
+            return Malformed("the token is no signed JWT")
+        try:
+            parts = jwt.get_unverified_header(token)
+        except (jwt.PyJWTError, *UNREADABLE):
+            return Malformed("the token cannot be read")
+        if parts.get("alg") != ALGORITHM:
+            return Refused("the token is not signed with RS256")
+        key = self.keys.find(parts.get("kid"))
+        if key is None:
+            return Refused("the token is signed with an unknown key")
+        decision = verify(token, key, self.expected, self.now())
+        if isinstance(decision, Accepted) and self.ended and self.ended.has(decision.request_id):
+            return Refused(ENDED)
+        return decision
+
+
+def token_in(header: object) -> str | None:
+    """The token in a header's value, None when there is none. The scheme is in any case."""
+    if not isinstance(header, str) or not header.isascii():
+        return None
+    scheme, _, rest = header.strip().partition(" ")
+    token = rest.strip() if scheme.lower() == "bearer" else header.strip()
+    return token if token and " " not in token else None
+
+
+def verify(token: str, key: jwt.PyJWK, expected: Expected, now: float) -> Accepted | Refused:
+    """Check the signature, then the claims; every claim that is checked must be there."""
+    try:
+        claims = jwt.decode(
+            token,
+            key.key,  # PyJWT before 2.9 takes no PyJWK
+            algorithms=[ALGORITHM],
+            audience=expected.event_id,
+            issuer=expected.issuer,
+            options={
+                "require": list(REQUIRED),
+                "strict_aud": True,
+                "enforce_minimum_key_length": True,
+                # `judge` checks the times, against the clock that it is given
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except jwt.InvalidSignatureError:
+        return Refused("the signature is wrong")
+    except jwt.InvalidAudienceError:
+        return Refused("the token is for another event")
+    except jwt.InvalidIssuerError:
+        return Refused("the token is from another issuer")
+    except jwt.MissingRequiredClaimError as error:
+        return Refused(f"the token lacks {error.claim}")
+    except (jwt.PyJWTError, *UNREADABLE) as error:
+        return Refused(f"the token does not verify: {type(error).__name__}")
+    return judge(claims, expected, now)
+
+
+def judge(claims: Mapping[str, Any], expected: Expected, now: float) -> Accepted | Refused:
+    """Decide on the claims of a token whose signature is good. ``now`` in epoch seconds."""
+    if claims.get("aud") != expected.event_id:
+        return Refused("the token is for another event")
+    if claims.get("iss") != expected.issuer:
+        return Refused("the token is from another issuer")
+    if claims.get("token_use") != "access":
+        return Refused("the token is not an access token")
+    if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+        return Refused("the token names no visitor")
+    if not all(is_whole(claims[name]) for name in TIMES if name in claims):
+        return Refused("a time of the token is not a whole number")
+    if not ("nbf" in claims and claims["nbf"] <= now + expected.clock_skew):
+        return Refused("the token is not valid yet")
+    if not ("exp" in claims and now < claims["exp"]):
+        return Refused(EXPIRED)
+    return Accepted({name: claims[name] for name in PASSED_ON if _is_flat(claims.get(name))})
+
+
+def _is_flat(value: object) -> bool:
+    return isinstance(value, str) or is_whole(value)

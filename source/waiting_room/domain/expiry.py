@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Position expiry: one definition, used by the token call, the expiry call and the sweep.
+
+A position expires ``period`` seconds after the later of its entry and the moment the serving
+counter reached it: it is expired when ``elapsed > period``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from waiting_room.domain.records import EventState, Outcome, OutcomeKind, Position, Segment
+from waiting_room.domain.serving_counter import move, served_at
+
+MAX_AUTO_INCREMENT = 1_000_000
+
+
+def time_left(entry_time: int, reached_at: int, period: int, now: int) -> int:
+    """Seconds until the position expires; negative when it is expired."""
+    return max(entry_time, reached_at) + period - now
+
+
+def is_expired(entry_time: int, reached_at: int, period: int, now: int) -> bool:
+    """Whether ``elapsed > period``."""
+    return time_left(entry_time, reached_at, period, now) < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a sweep found: how far it got, the expiries to write, and the counts of that range."""
+
+    upto: int
+    expire: tuple[Outcome, ...]
+    expired: int
+    tokens: int
+
+
+def sweep(
+    *,
+    state: EventState,
+    upto: int,
+    rows: Sequence[Position],
+    outcomes: Mapping[int, Outcome],
+    served: Sequence[Segment],
+    period: int,
+    now: int,
+) -> Sweep:
+    """Walk from the last expired mark over positions whose time is past.
+
+    ``rows`` are the held positions above ``state.expired_through`` up to ``upto``; a position
+    without a row is a hole (the audit has passed it) and never stops the walk. It stops at the
+    first position that neither took a token nor is expired by time.
+    """
+    held = {row.position: row for row in rows}
+    expire: list[Outcome] = []
+    expired = tokens = 0
+    reached = state.expired_through
+    for position in range(state.expired_through + 1, upto + 1):
+        row, outcome = held.get(position), outcomes.get(position)
+        at = served_at(served, position) if row else None
+        if row is not None and outcome is not None and outcome.is_token:
+            if at is None or not is_expired(row.entry_time, at, period, now):
+                break
+            tokens += 1
+        elif row is not None and outcome is not None:
+            expired += 1
+        elif row is not None:
+            if at is None or not is_expired(row.entry_time, at, period, now):
+                break
+            expired += 1
+            expire.append(
+                Outcome(
+                    row.event_id, row.generation, position, row.request_id, OutcomeKind.EXPIRED, now
+                )
+            )
+        reached = position
+    return Sweep(reached, tuple(expire), expired, tokens)
+
+
+def after_sweep(
+    state: EventState, done: Sweep, *, increment: bool, now: int, actor: str = ""
+) -> EventState:
+    """The event after a sweep: the mark, the count and the serving counter move in one write.
+
+    With ``increment`` the counter rises by the positions of the range that took no token.
+    """
+    swept = replace(state, expired_through=done.upto, expired=state.expired + done.expired)
+    unused = done.upto - state.expired_through - done.tokens
+    if increment and unused > 0:
+        return move(swept, min(unused, MAX_AUTO_INCREMENT), now, "expiry", actor=actor)
+    return swept

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joins and positions: what a join is, and who gets which number.
+
+Positions are reserved as one exclusive range per batch, so a number is never handed to two
+workers; the rows are written under a condition on the request id, so a request never gets two
+numbers. A number that was reserved and never written is a *hole*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from waiting_room.domain.errors import InvalidInput, WrongClientSecret
+from waiting_room.domain.parsing import json_object
+from waiting_room.domain.records import EventState, Join, Position
+
+REQUEST_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
+SECRET_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+MAX_CLIENT_SECRET = 256
+# Of a join's body, at the gateway and here: characters in all, members, characters of a value.
+FIRST_AGAIN, LAST_AGAIN = 2, 180  # seconds until a join that got no place comes again
+MAX_JOIN, MAX_MEMBERS, MAX_VALUE, MAX_EVENT_ID = 16_384, 8, 256, 64
+
+
+def check_request_id(value: object) -> str:
+    """The request id in lower case, if it is a UUID as a whole; raises InvalidInput otherwise."""
+    if isinstance(value, str) and REQUEST_ID.fullmatch(value):
+        return value.lower()
+    raise InvalidInput("request_id must be the id that the join returned (a UUID)")
+
+
+def read_join(
+    body: object, request_id: object, sent_at: float, message_id: str, event_id: str
+) -> Join:
+    """A join message as the gateway writes it. Raises InvalidInput when it can become no place.
+
+    The gateway lets no such message through; one that is here came another way.
+    """
+    content = _members_of_a_join(body)
+    if content.get("event_id") != event_id:
+        raise InvalidInput("event_id is not this event")
+    secret_hash = content.get("client_secret_hash", "")
+    if secret_hash != "" and not (
+        isinstance(secret_hash, str) and SECRET_HASH.fullmatch(secret_hash)
+    ):
+        raise InvalidInput("client_secret_hash must be 64 lower-case hexadecimal digits (SHA-256)")
+    return Join(check_request_id(request_id), sent_at, message_id, secret_hash)
+
+
+def _members_of_a_join(body: object) -> dict[str, Any]:
+    """The members of a join's body, all bounded. Raises InvalidInput."""
+    if not isinstance(body, str) or len(body) > MAX_JOIN:
+        raise InvalidInput(f"the join must be a text of at most {MAX_JOIN} characters")
+    content = json_object(body, "the join")
+    if len(content) > MAX_MEMBERS:
+        raise InvalidInput(f"the join must have at most {MAX_MEMBERS} members")
+    for value in content.values():
+        if isinstance(value, dict | list) or (isinstance(value, str) and len(value) > MAX_VALUE):
+            raise InvalidInput(
+                f"a member of the join must be a text of at most {MAX_VALUE} characters, "
+                "a number, a truth value or null"
+            )
+    return content
+
+
+def seconds_until_again(received: int) -> int:
+    """How long a join that got no place waits before it comes again, after ``received`` receives.
+
+    Short at first: what failed was most often one write. Then longer, so that an outage of hours
+    does not use up the receives that the queue gives a message.
+    """
+    return int(min(FIRST_AGAIN * 2 ** min(received - 1, 10), LAST_AGAIN)) if received > 0 else 1
+
+
+def in_order_of_arrival(joins: Iterable[Join]) -> list[Join]:
+    """One join per request, the earliest first; equal times keep one order everywhere."""
+    first: dict[str, Join] = {}
+    for join in sorted(joins, key=lambda join: (join.sent_at, join.message_id, join.request_id)):
+        first.setdefault(join.request_id, join)
+    return list(first.values())
+
+
+def split_at_reset(joins: Sequence[Join], reset_at: float) -> tuple[list[Join], list[Join]]:
+    """Joins of the line that was reset, and joins of the line that stands now."""
+    before = [join for join in joins if join.sent_at <= reset_at]
+    return before, [join for join in joins if join.sent_at > reset_at]
+
+
+def give_positions(joins: Sequence[Join], state: EventState, now: int) -> list[Position]:
+    """The last ``len(joins)`` positions of the reserved range, in the order of the joins.
+
+    ``state`` is the event as the reservation left it: its ``queue`` is the end of the range.
+    """
+    start = state.queue - len(joins) + 1
+    return [
+        Position(
+            event_id=state.event_id,
+            generation=state.generation,
+            request_id=join.request_id,
+            position=start + index,
+            entry_time=now,
+            client_secret_hash=join.client_secret_hash,
+        )
+        for index, join in enumerate(joins)
+    ]
+
+
+def check_client_secret(position: Position, secret: str | None, required: bool) -> None:
+    """Raise WrongClientSecret when the place is protected and ``secret`` does not open it.
+
+    A place joined without a hash is open to whoever knows its request id, unless ``required``.
+    """
+    if not position.client_secret_hash:
+        if required:
+            raise WrongClientSecret(
+                "this waiting room needs a client secret, and this place was taken without one"
+            )
+        return
+    given = hashlib.sha256((secret or "").encode("utf-8", "surrogatepass")).hexdigest()
+    if not hmac.compare_digest(given, position.client_secret_hash):
+        raise WrongClientSecret("client_secret does not belong to this request")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What became of a batch: ids of the messages to deliver again, and how many got a place."""
+
+    assigned: int = 0
+    retry: frozenset[str] = field(default_factory=frozenset)
+    holes: int = 0

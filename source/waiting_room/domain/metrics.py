@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures that pages and panels show, from one reading of the counters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waiting_room.domain import serving_counter
+from waiting_room.domain.records import Counts
+from waiting_room.domain.room_settings import STALE_AFTER
+
+# the figures that are wrong when the minute worker's parts fail
+OF_THE_SWEEP = ("positions_expired", "waiting_num")
+OF_THE_AUDIT = ("holes", "waiting_num")
+
+
+def for_page(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
+    """All that a waiting page polls, at ``moment`` (epoch s); rates are positions per minute."""
+    now = int(moment)
+    rate = serving_counter.rate_per_minute(counts.admitted_recently, counts.admitting_since, now)
+    return {
+        "event_id": event_id,
+        "serving_counter": counts.serving,
+        "waiting_num": counts.waiting,
+        "queue_counter": counts.queue,
+        "admission_rate_per_minute": round(rate, 2),
+        "poll_after_seconds": serving_counter.poll_after(counts.waiting, rate),
+        "message": counts.message,
+        "now": round(moment, 2),
+        "optimistic_rate_per_minute": round(serving_counter.optimistic_rate(counts, now), 2),
+        "moved_at": counts.admitted_at or None,
+        "first_moved_at": counts.first_moved_at or None,
+        "every": serving_counter.usual_gap(counts.latest),
+    }
+
+
+def for_panel(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
+    """All that a control panel shows, at ``moment`` (epoch s)."""
+    return {
+        **for_page(event_id, counts, moment),
+        "active_tokens": counts.active,
+        "total_tokens": counts.tokens,
+        "positions_expired": counts.expired,
+        "completed_sessions": counts.completed,
+        "abandoned_sessions": counts.abandoned,
+        "holes": counts.holes,
+        "generation": counts.generation,
+        **freshness(counts, int(moment)),
+    }
+
+
+def freshness(counts: Counts, now: int) -> dict[str, Any]:
+    """How long ago, in seconds, what keeps the figures right last succeeded (None: not known since
+    the counters were rebuilt), when the counter last rose, and which figures are ``stale``."""
+    sweep = _age(counts.swept_at, now)
+    reconciliation = _age(counts.reconciled_at, now)
+    stale = {
+        name
+        for age, names in ((sweep, OF_THE_SWEEP), (reconciliation, OF_THE_AUDIT))
+        for name in names
+        if age is None or age > STALE_AFTER
+    }
+    return {
+        "sweep_age": sweep,
+        "reconciliation_age": reconciliation,
+        "admission_age": _age(counts.admitted_at, now),
+        "stale": sorted(stale),
+    }
+
+
+def _age(at: int, now: int) -> int | None:
+    return max(0, now - at) if at else None

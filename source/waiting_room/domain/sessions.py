@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions: how a visitor's visit stands, and how it ends."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from waiting_room.domain.errors import InvalidInput, NoLiveSession
+from waiting_room.domain.records import Ending, Outcome, SessionStatus
+
+BY_NUMBER = {1: SessionStatus.COMPLETED, -1: SessionStatus.ABANDONED}
+TO_NUMBER = {status: number for number, status in BY_NUMBER.items()}
+
+
+class VisitorState(StrEnum):
+    """Everything an operator can be told about one visitor."""
+
+    WAITING = "waiting"
+    ELIGIBLE = "eligible"
+    TOKEN_ISSUED = "token_issued"  # noqa: S105
+    COMPLETED = "completed"
+    ABANDONED = "abandoned"
+    POSITION_EXPIRED = "position_expired"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105
+
+
+def check_status(value: object) -> SessionStatus:
+    """1 is completed, -1 is abandoned; raises InvalidInput for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or value not in BY_NUMBER:
+        raise InvalidInput("status must be 1 (completed) or -1 (abandoned)")
+    return BY_NUMBER[value]
+
+
+def check_ended(ending: Ending) -> Outcome:
+    """The row of a session that this call ended; raises NoLiveSession, which says what stands."""
+    stands = ending.outcome
+    if ending.done and stands:
+        return stands
+    if stands is not None and stands.status in TO_NUMBER:
+        raise NoLiveSession("the status of this session is already set", TO_NUMBER[stands.status])
+    raise NoLiveSession("this request has no token")
+
+
+def state_of(
+    outcome: Outcome | None, *, served: bool, position_expired: bool, now: int
+) -> VisitorState:
+    """The state of a visitor who holds a position."""
+    if outcome is not None and outcome.is_token:
+        if outcome.status is not SessionStatus.OPEN:
+            return VisitorState(outcome.status.value)
+        return VisitorState.TOKEN_ISSUED if now < outcome.expires_at else VisitorState.TOKEN_EXPIRED
+    if outcome is not None or position_expired:
+        return VisitorState.POSITION_EXPIRED
+    return VisitorState.ELIGIBLE if served else VisitorState.WAITING

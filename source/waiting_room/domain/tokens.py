@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens: what they claim, how long they hold. The same row always gives the same token set."""
+
+from __future__ import annotations
+
+from waiting_room.domain.errors import InvalidInput, PositionExpired, SessionEnded, TokenExpired
+from waiting_room.domain.records import Outcome, OutcomeKind, Position, SessionStatus
+from waiting_room.domain.room_settings import MAX_VALIDITY, MIN_VALIDITY
+
+TOKEN_USES = ("access", "refresh", "id")
+MAX_ISSUER = 2048
+
+Claims = dict[str, str | int]
+
+
+def check_validity(value: object) -> int:
+    """A validity period in seconds; raises InvalidInput when it is not between 1 s and a day."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInput("validity_period must be a whole number of seconds")
+    if not MIN_VALIDITY <= value <= MAX_VALIDITY:
+        raise InvalidInput(f"validity_period must be from {MIN_VALIDITY} to {MAX_VALIDITY} seconds")
+    return value
+
+
+def check_issuer(value: object) -> str:
+    """An issuer to name in a token; raises InvalidInput when it is not a short text."""
+    if isinstance(value, str) and 0 < len(value) <= MAX_ISSUER and value.isprintable():
+        return value
+    raise InvalidInput(f"issuer must be a text of 1 to {MAX_ISSUER} printable characters")
+
+
+def issue(position: Position, *, key_id: str, issuer: str, validity: int, now: int) -> Outcome:
+    """The row of a new token for ``position``, valid from ``now`` for ``validity`` seconds."""
+    return Outcome(
+        event_id=position.event_id,
+        generation=position.generation,
+        position=position.position,
+        request_id=position.request_id,
+        kind=OutcomeKind.TOKEN,
+        at=now,
+        expires_at=now + validity,
+        issuer=issuer,
+        key_id=key_id,
+    )
+
+
+def check_usable(outcome: Outcome, now: int) -> None:
+    """Raise the Gone error that says why this outcome gives no token (any more)."""
+    if not outcome.is_token:
+        raise PositionExpired("the turn was not taken in time: this position has expired")
+    if outcome.status is not SessionStatus.OPEN:
+        raise SessionEnded("the session of this request has ended")
+    if now >= outcome.expires_at:
+        raise TokenExpired("the token of this request has expired")
+
+
+def claims(outcome: Outcome, token_use: str) -> Claims:
+    """The claims of one of the three tokens of a row."""
+    return {
+        "aud": outcome.event_id,
+        "sub": outcome.request_id,
+        "queue_position": outcome.position,
+        "token_use": token_use,
+        "iat": outcome.at,
+        "nbf": outcome.at,
+        "exp": outcome.expires_at,
+        "iss": outcome.issuer,
+    }

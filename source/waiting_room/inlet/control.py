@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators see of the inlet and may change while it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waiting_room.domain.actors import UNKNOWN, Actor
+from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable, UnknownRequest
+from waiting_room.domain.ports import Clock
+from waiting_room.inlet.ports import InletStore
+from waiting_room.inlet.settings import check_targets
+from waiting_room.inlet.strategies import InletRecord, Strategy
+from waiting_room.use_cases import change_log
+from waiting_room.use_cases.retry import tries
+
+
+class InletControl:
+    """The inlet of an event, for the private API."""
+
+    def __init__(self, store: InletStore, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    def show(self, event_id: str) -> dict[str, Any]:
+        """``{"strategy", "paused", "targets", "last": {"at", "increment", "reason"} or null,
+        "alarm": {"name", "state", "brakes"} or null, "pace_per_minute": number or null,
+        "health": {"value", "at"} or null}``.
+
+        ``at`` is in epoch seconds. Raises UnknownRequest when no inlet has run for the event.
+        """
+        return _shown(self._read(event_id))
+
+    def change(
+        self, event_id: str, paused: object, targets: object, *, actor: Actor = UNKNOWN
+    ) -> dict[str, Any]:
+        """Pause or resume, and change some targets; None leaves as it is. Answers as ``show``.
+
+        Raises InvalidInput, and UnknownRequest when no inlet has run for the event.
+        """
+        if paused is not None and not isinstance(paused, bool):
+            raise InvalidInput("paused must be true or false")
+        if paused is None and targets is None:
+            raise InvalidInput("paused or targets is needed")
+        first: InletRecord | None = None
+        for _ in tries(self._clock):
+            record = self._read(event_id)
+            first = first or record
+            wanted = check_targets(
+                record.strategy, record.targets, {} if targets is None else targets
+            )
+            hold = record.paused if paused is None else paused
+            try:
+                after = self._store.change(record, paused=hold, targets=wanted)
+            except Conflict:
+                continue
+            # a record that has it all already is this call's own write, whose answer was lost
+            before = first if _steering(record) == _steering(after) else record
+            change_log.log(event_id, "inlet", actor, _steering(before), _steering(after))
+            return _shown(after)
+        raise Unavailable("too many changes at once", 1)
+
+    def _read(self, event_id: str) -> InletRecord:
+        record = self._store.read(event_id)
+        if record is None:
+            raise UnknownRequest("no inlet is deployed for this event")
+        return record
+
+
+def _steering(record: InletRecord) -> dict[str, int]:
+    """What operators may change; ``paused`` is true or false."""
+    return {"paused": record.paused, **record.targets}
+
+
+def _shown(record: InletRecord) -> dict[str, Any]:
+    last = {
+        "at": record.last_at,
+        "increment": record.last_increment,
+        "reason": record.last_reason,
+    }
+    alarm = {
+        "name": record.alarm,
+        "state": record.alarm_state.value if record.alarm_state else None,
+        "brakes": record.alarm_brakes,
+    }
+    pace = record.memory.get("pace") if record.strategy is Strategy.AUTOMATIC else None
+    return {
+        "strategy": record.strategy.value,
+        "paused": record.paused,
+        "targets": dict(record.targets),
+        "last": last if record.last_at else None,
+        "alarm": alarm if record.alarm else None,
+        "pace_per_minute": None if pace is None else round(pace, 1),
+        "health": None
+        if record.health is None
+        else {"value": record.health, "at": record.health_at},
+    }

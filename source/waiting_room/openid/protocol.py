@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the OpenID provider in front of the room promises: requests, waits, codes, claims.
+
+Event id = ``client_id`` = ``aud``; request id = ``sub``. While a visitor waits nothing is stored:
+the authorization request travels with them, signed. Rules of OpenID Connect Core 1.0 (OIDC),
+RFC 6749 and RFC 7636 that the protocol library keeps are not repeated here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.parsing import UNREADABLE, is_whole
+
+SCOPE = "openid"
+ALGORITHM = "RS256"
+CHALLENGE_METHOD = "S256"
+CLIENT_AUTHENTICATION = ("client_secret_basic", "client_secret_post")
+TRANSACTION_LIFE = 86_400  # s; as long as anybody waits: the longest validity of a token
+CODE_LIFE = 60  # s; a client redeems at once, RFC 6749 4.1.2 allows ten minutes at most
+MAX_FORM = 16_384  # bytes; a transaction with the longest values takes half of it
+LONGEST = {"state": 2048, "nonce": 512, "redirect_uri": 1024, "transaction": 8192}
+LONGEST_OTHER = 512
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class InvalidToken(Exception):
+    """An access token that opens nothing; the sentence, for the log, does not repeat it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """An authorization request found good: what comes back to the client at the visitor's turn."""
+
+    client_id: str
+    redirect_uri: str
+    scope: str = SCOPE
+    state: str = ""
+    nonce: str = ""
+    code_challenge: str = ""
+
+    def parameters(self) -> dict[str, str]:
+        """The parameters of ``/authorize`` that mean this request."""
+        named = {name: text for name, text in asdict(self).items() if text}
+        if self.code_challenge:
+            named["code_challenge_method"] = CHALLENGE_METHOD
+        return {**named, "response_type": "code"}
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> AuthorizationRequest:
+        """The request in these parameters, its scope narrowed to what this provider knows."""
+        known = {part.name: parameters.get(part.name, "") for part in fields(cls)}
+        return cls(**{**known, "scope": SCOPE})
+
+
+REQUEST_MEMBERS = tuple(part.name for part in fields(AuthorizationRequest))
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An authorization request and when it was made (epoch s)."""
+
+    request: AuthorizationRequest
+    asked_at: int
+
+    def is_stale(self, now: int, restart_after: int) -> bool:
+        """Whether the client has given up on it by now: then it must ask again, at no wait.
+
+        Clients remember for minutes that they sent somebody away (WordPress 3, Cognito 5, a load
+        balancer of AWS 15), a waiting room keeps people longer.
+        """
+        return now - self.asked_at >= restart_after
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What a verified access token of the room says. Times in epoch s."""
+
+    request_id: str
+    position: int
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An authorization code as it is stored: its hash, what it is bound to, what it gives.
+
+    ``sealed`` is the access token, readable with the code alone, which is not stored.
+    """
+
+    hash: str
+    client_id: str
+    redirect_uri: str
+    nonce: str
+    code_challenge: str
+    request_id: str
+    position: int
+    auth_time: int
+    token_expires_at: int
+    expires_at: int
+    sealed: str = field(repr=False)
+
+
+class Codes(Protocol):
+    """The store of codes: each is redeemed once, by one conditional write."""
+
+    def save(self, code: Code) -> None:
+        """Keep a code until it expires; raises Conflict when its hash is taken."""
+
+    def redeem(self, code_hash: str, client_id: str, now: int) -> Code | None:
+        """Take the code of this client; None when unknown, expired, another's or taken before."""
+
+
+# --- requests ---------------------------------------------------------------------------------
+
+
+def single_values(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> dict[str, str]:
+    """The named parameters, each at most once and of sane characters and length; others ignored.
+
+    An empty value is as good as none, a repeated one an error (RFC 6749 3.1, appendix A).
+    Raises InvalidInput.
+    """
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in names or not value:
+            continue
+        if name in found:
+            raise InvalidInput(f"{name} may be given once only")
+        if len(value) > LONGEST.get(name, LONGEST_OTHER):
+            raise InvalidInput(f"{name} is too long")
+        forbidden = "" if name in ("state", "nonce", "client_secret") else '"\\'
+        if not all(" " <= sign <= "~" and sign not in forbidden for sign in value):
+            raise InvalidInput(f"{name} has characters that it must not have")
+        found[name] = value
+    return found
+
+
+def form_pairs(body: bytes, content_type: str) -> list[tuple[str, str]]:
+    """The pairs of a form; raises InvalidInput when the body is no form."""
+    if content_type.split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise InvalidInput("the body must be sent as application/x-www-form-urlencoded")
+    if len(body) > MAX_FORM:
+        raise InvalidInput("the body is too large")
+    try:
+        return parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
+        )
+    except ValueError:
+        raise InvalidInput("the body is not a form") from None
+
+
+def narrowed_scope(scope: str | None) -> str | None:
+    """``openid`` when it is among the scopes asked for, whatever else is; None otherwise."""
+    return SCOPE if SCOPE in (scope or "").split(" ") else None
+
+
+def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:
+    """Addresses that visitors may be sent to; raises ValueError for another.
+
+    https, or http on this machine; absolute; no fragment (RFC 6749 3.1.2).
+    """
+    for uri in uris:
+        parts, longest = urlsplit(uri), LONGEST["redirect_uri"]
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        if not safe or not parts.hostname or "#" in uri or "*" in uri:
+            raise ValueError(f"{uri[:80]!r} is no good address: https is needed, and no fragment")
+        if parts.port == 0 or len(uri) > longest or not all("!" <= sign <= "~" for sign in uri):
+            raise ValueError(f"{uri[:80]!r} is no good address: at most {longest} ASCII characters")
+    return tuple(uris)
+
+
+def unsupported(parameters: Mapping[str, str]) -> tuple[str, str] | None:
+    """The error and its description for a part of OIDC that this provider does not have."""
+    if "request" in parameters:
+        return "request_not_supported", "request objects are not supported"
+    if "request_uri" in parameters:
+        return "request_uri_not_supported", "request objects are not supported"
+    if parameters.get("response_mode", "query") != "query":
+        return "invalid_request", "the only response_mode is query"
+    return None
+
+
+# --- the wait ---------------------------------------------------------------------------------
+
+
+def seal_transaction(request: AuthorizationRequest, secret: str, issuer: str, now: int) -> str:
+    """The request as a text that can travel through a browser and not be changed there."""
+    import jwt
+
+    return jwt.encode(
+        {"aud": issuer, "iat": now, "exp": now + TRANSACTION_LIFE, "request": asdict(request)},
+        _derived(secret, b"transaction"),
+        algorithm="HS256",
+        headers={"typ": "transaction+jwt"},
+    )
+
+
+def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transaction:
+    """What ``seal_transaction`` sealed; raises InvalidInput when it was changed or is too old.
+
+    The client may know the secret too, so a good signature does not make the content good.
+    """
+    import jwt
+
+    try:
+        content = jwt.decode(
+            text,
+            _derived(secret, b"transaction"),
+            algorithms=["HS256"],
+            audience=issuer,
+            options={
+                "require": ["exp", "iat", "aud"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
+        )
+        request = single_values(content["request"].items(), REQUEST_MEMBERS)
+        found = Transaction(AuthorizationRequest(**request), content["iat"])
+        expires_at = content["exp"]
+        readable = is_whole(found.asked_at) and is_whole(expires_at)
+    except (jwt.PyJWTError, InvalidInput, *UNREADABLE):
+        readable = False
+    if not readable:
+        raise InvalidInput("this is no transaction of this provider; start again")
+    if now >= expires_at:
+        raise InvalidInput("the transaction is too old; start again")
+    return found
+
+
+def waiting_address(waiting_room_url: str, sent: Mapping[str, str]) -> str:
+    """Where the visitor waits, with what the page needs to know.
+
+    Every reserved character is encoded: the AWS solution's page splits at ``=`` and reads no ``+``.
+    """
+    parts = urlsplit(waiting_room_url)
+    query = "&".join(filter(None, [parts.query, urlencode(sent, quote_via=quote, safe="")]))
+    return urlunsplit(parts._replace(query=query))
+
+
+def shown_to_the_solutions_page(request: AuthorizationRequest) -> dict[str, str]:
+    """What the waiting page of the AWS solution reads: it goes back to the client by itself.
+
+    Nothing with PKCE: the page's code is the request id, which no challenge can be bound to.
+    """
+    if request.code_challenge:
+        return {}
+    return {
+        "client_id": request.client_id,
+        "redirect_uri": request.redirect_uri,
+        "response_type": "code",
+        "state": request.state,
+        "scope": request.scope,
+    }
+
+
+# --- codes ------------------------------------------------------------------------------------
+
+
+def hash_of(code: str) -> str:
+    """The key that a code is stored under. A code has 256 random bits: one hash is enough."""
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def make_code(
+    code: str, request: AuthorizationRequest, token: str, said: AccessToken, now: int
+) -> Code:
+    """The row of a new code that gives ``token`` once, within CODE_LIFE seconds."""
+    return Code(
+        hash=hash_of(code),
+        client_id=request.client_id,
+        redirect_uri=request.redirect_uri,
+        nonce=request.nonce,
+        code_challenge=request.code_challenge,
+        request_id=said.request_id,
+        position=said.position,
+        auth_time=said.issued_at,
+        token_expires_at=said.expires_at,
+        expires_at=now + CODE_LIFE,
+        sealed=_seal(code, token),
+    )
+
+
+def _seal(code: str, token: str) -> str:
+    # a key is used for one message only, so that the nonce may be constant
+    return base64.b64encode(_cipher(code).encrypt(bytes(12), token.encode(), None)).decode()
+
+
+def unseal(code: str, sealed: str) -> str:
+    """The access token that was sealed with this code; raises InvalidToken for another text."""
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        opened: bytes = _cipher(code).decrypt(bytes(12), base64.b64decode(sealed), None)
+        return opened.decode()
+    except (InvalidTag, *UNREADABLE):
+        raise InvalidToken("the sealed token cannot be read") from None
+
+
+def _cipher(code: str) -> Any:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(_derived(code, b"access token"))
+
+
+def _derived(secret: str, purpose: bytes) -> bytes:
+    """A key of 32 bytes for one purpose, from a secret that is random enough."""
+    return hmac.new(secret.encode(), purpose, hashlib.sha256).digest()
+
+
+# --- claims -----------------------------------------------------------------------------------
+
+
+def id_token_claims(code: Code, issuer: str, now: int) -> dict[str, Any]:
+    """The claims of the id token (OIDC Core 2). It lives as long as the access token.
+
+    ``token_use`` keeps the room's authorizer from taking it for an access token.
+    """
+    claims = {
+        "iss": issuer,
+        "aud": code.client_id,
+        "sub": code.request_id,
+        "iat": now,
+        "exp": code.token_expires_at,
+        "auth_time": code.auth_time,
+        "queue_position": code.position,
+        "token_use": "id",
+    }
+    return {**claims, "nonce": code.nonce} if code.nonce else claims
+
+
+def user_claims(token: AccessToken) -> dict[str, Any]:
+    """What ``/userInfo`` tells about the visitor."""
+    return {"sub": token.request_id, "queue_position": token.position}
+
+
+def said_by(claims: Mapping[str, Any]) -> AccessToken:
+    """What the claims of a verified access token say; raises InvalidToken when one is missing."""
+    try:
+        return AccessToken(
+            request_id=str(claims["sub"]),
+            position=int(claims["queue_position"]),
+            issued_at=int(claims["iat"]),
+            expires_at=int(claims["exp"]),
+        )
+    except KeyError as missing:
+        raise InvalidToken(f"the token lacks {missing}") from None
+    except UNREADABLE:
+        raise InvalidToken("a claim of the token is no whole number") from None
+
+
+# --- discovery --------------------------------------------------------------------------------
+
+
+def configuration(issuer: str) -> dict[str, Any]:
+    """The discovery document: what works here, and no more (OIDC Discovery 3)."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userInfo",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "scopes_supported": [SCOPE],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [ALGORITHM],
+        "token_endpoint_auth_methods_supported": list(CLIENT_AUTHENTICATION),
+        "code_challenge_methods_supported": [CHALLENGE_METHOD],
+        "claims_supported": [
+            "iss", "aud", "sub", "iat", "exp", "auth_time", "nonce", "at_hash", "queue_position",
+        ],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }  # fmt: skip

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP: reading parameters, mapping errors to statuses, headers. The one table of statuses."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from chalice import Response
+
+from waiting_room.domain.errors import (
+    Gone,
+    InvalidInput,
+    KeysBusy,
+    NoLiveSession,
+    NotAssignedYet,
+    NotServedYet,
+    OtherGeneration,
+    RoomError,
+    Unavailable,
+    UnknownKey,
+    UnknownRequest,
+    WrongClientSecret,
+)
+from waiting_room.domain.parsing import json_object, read_whole
+from waiting_room.runtime.safe_traceback import trail
+
+STATUS: tuple[tuple[type[RoomError], int], ...] = (
+    (InvalidInput, 400),
+    (WrongClientSecret, 403),
+    (UnknownRequest, 404),
+    (UnknownKey, 404),
+    (NoLiveSession, 404),
+    (OtherGeneration, 409),
+    (KeysBusy, 409),
+    (NotAssignedYet, 202),
+    (NotServedYet, 202),
+    (Gone, 410),
+    (Unavailable, 503),
+)
+
+MAX_BODY = 16_384  # bytes; the largest body the contract can mean is far below
+MAX_EVENT_ID = 64
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "Content-Type,Authorization,X-Amz-Date,X-Amz-Security-Token,"
+    "X-Api-Key",
+    "Access-Control-Allow-Methods": "GET,HEAD,POST,OPTIONS",
+    # Date: a browser that signs its calls learns how far its clock is off
+    "Access-Control-Expose-Headers": "Retry-After,X-Next-Token,Date",
+    "Access-Control-Max-Age": "600",
+}
+NO_STORE = "no-store"
+LONGEST_STALE = 5  # s; no answer of before a reset is served longer, also while the room is away
+# of every route: clients of the AWS solution send JSON as `text/plain`, as a form, or without a
+# type, and a GET has none that matters; Chalice would answer with a 415 of its own
+ANY_TYPE = ["*/*"]
+
+logger = logging.getLogger("waiting_room")
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def cached(seconds: int) -> str:
+    """The ``Cache-Control`` that browser and edge obey for ``seconds``.
+
+    Without ``stale-if-error`` an edge serves an expired answer for as long as the origin fails.
+    """
+    return f"public, max-age={seconds}, stale-if-error={max(0, LONGEST_STALE - seconds)}"
+
+
+def reply(
+    body: Mapping[str, Any] | list[Any],
+    status: int = 200,
+    cache: str = NO_STORE,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A JSON answer with CORS and its caching rule."""
+    return Response(
+        body=json.dumps(body),
+        status_code=status,
+        headers={
+            "Content-Type": "application/json",
+            "Cache-Control": cache,
+            **CORS,
+            **(headers or {}),
+        },
+    )
+
+
+def status_of(error: RoomError) -> int:
+    """The HTTP status of a domain error."""
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+
+
+def answers(view: View) -> View:
+    """Decorate a Chalice view: domain errors become their status, unknown ones a bare 500.
+
+    Chalice turns a view's exception into a 500 before any middleware sees it, so this stands on
+    the view itself. Nothing of the request goes into the log but the route.
+    """
+
+    @functools.wraps(view)
+    def answered(*args: Any, **kwargs: Any) -> Response:
+        try:
+            result = view(*args, **kwargs)
+            return result if isinstance(result, Response) else reply(result)
+        except KeysBusy as error:
+            wait = {"Retry-After": str(error.retry_after)}
+            return reply({"error": str(error)}, status_of(error), headers=wait)
+        except Unavailable as error:
+            logger.warning("%s: unavailable: %s", view.__name__, error)
+            wait = {"Retry-After": str(error.retry_after)}
+            return reply(
+                {"error": "the waiting room is busy; try again shortly"}, 503, headers=wait
+            )
+        except RoomError as error:
+            return reply({"error": str(error), **error.members}, status_of(error))
+        except Exception as error:
+            logger.error("%s: unexpected %s", view.__name__, trail(error))
+            return reply({"error": "internal error"}, 500)
+
+    return answered  # type: ignore[return-value]
+
+
+def query(request: Any, name: str) -> str:
+    """A required query parameter; raises InvalidInput when missing or given more than once."""
+    values = _query_values(request, name)
+    if len(values) != 1 or not values[0]:
+        raise InvalidInput(f"{name} is needed once in the query string")
+    return values[0]
+
+
+def optional_query(request: Any, name: str) -> str | None:
+    """An optional query parameter; raises InvalidInput when given more than once."""
+    values = _query_values(request, name)
+    if len(values) > 1:
+        raise InvalidInput(f"{name} may be given once only")
+    return values[0] if values else None
+
+
+def _query_values(request: Any, name: str) -> list[str]:
+    params = request.query_params
+    return list(params.getlist(name)) if params and name in params else []
+
+
+def body(request: Any) -> dict[str, Any]:
+    """The JSON object in the request's body, whatever its content type says.
+
+    Raises InvalidInput for anything else.
+    """
+    try:
+        raw: bytes = request.raw_body or b""
+    except ValueError:  # not UTF-8, or not the base64 that it says it is
+        raise InvalidInput("the body is not valid JSON") from None
+    if len(raw) > MAX_BODY:
+        raise InvalidInput(f"the body is longer than {MAX_BODY} bytes")
+    return json_object(raw, "the body")
+
+
+def text(content: Mapping[str, Any], name: str, *, longest: int) -> str:
+    """A required text member of a body; raises InvalidInput."""
+    value = content.get(name)
+    if not isinstance(value, str) or len(value) > longest:
+        raise InvalidInput(f"{name} is needed, a text of at most {longest} characters")
+    return value
+
+
+def whole_number(text_value: str | None, name: str, low: int, high: int) -> int | None:
+    """A whole number from a query string within limits; raises InvalidInput."""
+    if text_value is None:
+        return None
+    value = read_whole(text_value, low, high)
+    if value is None:
+        raise InvalidInput(f"{name} must be a whole number from {low} to {high}")
+    return value
+
+
+def client_secret(content: Mapping[str, Any], longest: int) -> str | None:
+    """The optional client secret of a token call; raises InvalidInput when it cannot be one."""
+    if content.get("client_secret") is None:
+        return None
+    return text(content, "client_secret", longest=longest)
+
+
+def page_token(mark: Sequence[int]) -> str:
+    """A page mark, of whole numbers from 0, as an opaque text for the caller."""
+    return base64.urlsafe_b64encode(".".join(map(str, mark)).encode()).decode().rstrip("=")
+
+
+def page_mark(token: str | None) -> tuple[int, int] | None:
+    """A mark of ``expired_tokens`` that ``page_token`` made, read again; raises InvalidInput."""
+    if token is None:
+        return None
+    shard, position = _mark(token, (4, 15))
+    return shard, position
+
+
+def ended_mark(token: str | None) -> tuple[int, int, int] | None:
+    """A mark of ``ended_sessions`` that ``page_token`` made, read again; raises InvalidInput."""
+    if token is None:
+        return None
+    generation, expires_at, position = _mark(token, (9, 12, 15))
+    return generation, expires_at, position
+
+
+def _mark(token: str, digits: Sequence[int]) -> tuple[int, ...]:
+    """What ``page_token`` made of numbers with so many digits; raises InvalidInput for others.
+
+    The decoder skips signs that are none of its own, so the mark is spelled again and compared.
+    """
+    pattern = r"\.".join(rf"(\d{{1,{most}}})" for most in digits)
+    try:
+        decoded = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4)).decode()
+        found = re.fullmatch(pattern, decoded, re.ASCII)
+    except ValueError:  # binascii's and Unicode's errors are kinds of it
+        found = None
+    mark = tuple(map(int, found.groups())) if found else ()
+    if not mark or page_token(mark) != token:
+        raise InvalidInput("next_token must be the one that the page before gave")
+    return mark

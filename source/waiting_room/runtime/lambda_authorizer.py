@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API Gateway TOKEN authorizer as a Lambda handler.
+
+Name ``waiting_room.runtime.lambda_authorizer.handler`` as the function's handler. It needs PyJWT
+and cryptography alone. Its settings are environment variables (``docs/protect-your-api.md``).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from waiting_room.adapters.http.room_keys import https_verifier
+from waiting_room.authorizer.settings import AuthorizerSettings
+from waiting_room.authorizer.verifier import Accepted, Decision, Malformed, Verifier
+
+logger = logging.getLogger("waiting_room")
+STRANGER = "stranger"  # the principal of a refusal: a claim of a refused token proves nothing
+
+
+class Unauthorized(Exception):
+    """API Gateway answers 401 to exactly this word, and 500 to any other error."""
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized")
+
+
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Answer a TOKEN authorizer event; raises as ``authorize``."""
+    return authorize(verifier(), event)
+
+
+@cache
+def verifier() -> Verifier:
+    """The verifier of this function, with its cached keys."""
+    return https_verifier(AuthorizerSettings.from_env(os.environ))
+
+
+def authorize(verifier: Verifier, event: Mapping[str, Any]) -> dict[str, Any]:
+    """A policy for the called API and stage.
+
+    Raises Unauthorized without a token, and Unavailable (a 500 that API Gateway does not cache)
+    when the room's keys cannot be known.
+    """
+    decision = verifier.check(event.get("authorizationToken"))
+    if not isinstance(decision, Accepted):
+        logger.warning("refused: %s", decision.reason)
+    if isinstance(decision, Malformed):
+        raise Unauthorized
+    return answer(decision, whole_stage(str(event.get("methodArn", ""))))
+
+
+def answer(decision: Decision, resource: str) -> dict[str, Any]:
+    """The authorizer's answer. API Gateway keeps it per token, so it speaks of the whole stage."""
+    allowed = isinstance(decision, Accepted)
+    statement = {
+        "Action": "execute-api:Invoke",
+        "Effect": "Allow" if allowed else "Deny",
+        "Resource": [resource],
+    }
+    return {
+        "principalId": decision.request_id if isinstance(decision, Accepted) else STRANGER,
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": dict(decision.claims) if isinstance(decision, Accepted) else {},
+    }
+
+
+def whole_stage(method_arn: str) -> str:
+    """``arn:…:{api}/{stage}/GET/path`` as every method and path of the same API and stage.
+
+    Raises ValueError for anything else: no policy could be right.
+    """
+    arn = method_arn.split(":", 5)
+    api, stage, method = [*arn[-1].split("/", 3), "", "", ""][:3]
+    if len(arn) != 6 or arn[2] != "execute-api" or not (api and stage and method):
+        raise ValueError("the event names no method of an API")
+    if "*" in api + stage or "?" in api + stage:
+        raise ValueError("the event names more than one API or stage")
+    return ":".join([*arn[:5], f"{api}/{stage}/*"])

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Lambda hands to the workers, as records of the domain."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.joins import check_request_id, read_join
+from waiting_room.domain.parsing import UNREADABLE
+from waiting_room.domain.records import (
+    DeadLetter,
+    Join,
+    Outcome,
+    OutcomeKind,
+    Receipt,
+    SessionStatus,
+)
+
+logger = logging.getLogger("waiting_room")
+# Of a redriven join: the id and the time (ms since the epoch) that SQS gave it at first.
+FIRST_ID, FIRST_SENT = "first_request_id", "first_sent_at_ms"
+REASON = "reason"  # of a dead letter: why it can never become a join
+LAST_SECOND = 100_000_000_000  # of the clock; what lies behind is no time
+
+
+def read_joins(
+    event: dict[str, Any], event_id: str, redrive_role_id: str = ""
+) -> tuple[list[Join], list[DeadLetter]]:
+    """The joins of an SQS batch, and the messages that can never become one, each once."""
+    joins: list[Join] = []
+    dead: dict[str, DeadLetter] = {}
+    for record in event["Records"]:
+        try:
+            joins.append(_read_join(record, event_id, redrive_role_id))
+        except (InvalidInput, *UNREADABLE) as error:
+            letter = _dead_letter(record, error)
+            dead[letter.message_id] = letter
+    return joins, list(dead.values())
+
+
+def first_id_and_time(
+    message_id: object,
+    attributes: Mapping[str, Any],
+    more: Mapping[str, Any],
+    redrive_role_id: str,
+) -> tuple[str, int]:
+    """A join's request id, and when SQS took it first (ms since the epoch).
+
+    ``attributes`` are SQS's own, ``more`` the sender's values by name. Raises InvalidInput when
+    they say what only a redrive may say, and another one sent them: a join that was redriven by
+    somebody else would get an id that its visitor does not know.
+    """
+    taken = _milliseconds(attributes["SentTimestamp"])
+    if FIRST_ID not in more and FIRST_SENT not in more:
+        return check_request_id(message_id), taken
+    if not redrive_role_id or not str(attributes["SenderId"]).startswith(f"{redrive_role_id}:"):
+        raise InvalidInput("only the redrive may say what the first id and time were")
+    return check_request_id(more[FIRST_ID]), min(taken, _milliseconds(more[FIRST_SENT]))
+
+
+def _read_join(record: dict[str, Any], event_id: str, redrive_role_id: str) -> Join:
+    message_id = check_request_id(record["messageId"])
+    more = {
+        name: value["stringValue"]
+        for name, value in (record.get("messageAttributes") or {}).items()
+        if name in (FIRST_ID, FIRST_SENT)
+    }
+    request_id, sent_at = first_id_and_time(message_id, record["attributes"], more, redrive_role_id)
+    return read_join(record["body"], request_id, sent_at / 1000, message_id, event_id)
+
+
+def _milliseconds(value: object) -> int:
+    found = int(value) if isinstance(value, str) and len(value) < 20 else 0
+    if not 0 < found < LAST_SECOND * 1000:
+        raise InvalidInput("the time at which the message was sent is none")
+    return found
+
+
+def _dead_letter(record: Any, error: Exception) -> DeadLetter:
+    """A dead letter of a record, however odd it is."""
+    reason = str(error) if isinstance(error, InvalidInput) else "the message cannot be read"
+    if not isinstance(record, dict):
+        return DeadLetter("", "", reason)
+    message_id, body = record.get("messageId"), record.get("body")
+    try:
+        sent_at = _milliseconds(record["attributes"]["SentTimestamp"])
+    except (InvalidInput, *UNREADABLE):
+        sent_at = 0
+    known = message_id if isinstance(message_id, str) else ""
+    return DeadLetter(known, body if isinstance(body, str) else "", reason, known, sent_at)
+
+
+def receipts(event: dict[str, Any]) -> dict[str, Receipt]:
+    """What gives a batch's messages back, by message id; odd records have nothing to give."""
+    found: dict[str, Receipt] = {}
+    for record in event["Records"]:
+        try:
+            count = str(record["attributes"].get("ApproximateReceiveCount", "1"))
+            handle = str(record["receiptHandle"])
+            found[str(record["messageId"])] = Receipt(handle, int(count[:9]))
+        except UNREADABLE:
+            continue
+    return found
+
+
+def read_tick(event: dict[str, Any]) -> float | None:
+    """The time (epoch s) at which EventBridge started a schedule; None when it does not say."""
+    try:
+        at = datetime.fromisoformat(event["time"])
+        return at.timestamp() if at.tzinfo else None
+    except (OSError, *UNREADABLE):
+        return None
+
+
+def read_outcomes(event: dict[str, Any]) -> list[Outcome]:
+    """The outcomes that a stream batch of the token table tells of, in order.
+
+    A row that is no outcome is left out, with an error in the log: the stream would deliver it
+    again until it is a day old, and everything behind it would wait.
+    """
+    found: list[Outcome] = []
+    for record in event["Records"]:
+        try:
+            if record["eventName"] not in ("INSERT", "MODIFY"):
+                continue
+            found.append(outcome_from_item(record["dynamodb"]["NewImage"]))
+        except UNREADABLE as error:
+            logger.error("a row of the token table is no outcome: %s", type(error).__name__)
+    return found
+
+
+def outcome_from_item(item: dict[str, Any]) -> Outcome:
+    """An item of the token table as a record."""
+    return Outcome(
+        event_id=item["event_id"]["S"],
+        generation=int(item["generation"]["N"]),
+        position=int(item["position"]["N"]),
+        request_id=item["request_id"]["S"],
+        kind=OutcomeKind(item["kind"]["S"]),
+        at=int(item["at"]["N"]),
+        expires_at=int(item.get("expires_at", {"N": "0"})["N"]),
+        issuer=item.get("issuer", {"S": ""})["S"],
+        key_id=item.get("key_id", {"S": ""})["S"],
+        status=SessionStatus(item["session_status"]["S"]),
+        ended_at=int(item.get("ended_at", {"N": "0"})["N"]),
+    )

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log of changes: one line of JSON for each, with who made it, what, from and to.
+
+No request id and no address is in it: a visitor is named by position and generation.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from waiting_room.domain.actors import Actor
+from waiting_room.domain.records import ServingMove
+
+Value = str | int | bool | None | dict[str, int] | list[str]
+
+logger = logging.getLogger("waiting_room.changes")
+logger.setLevel(logging.INFO)  # Lambda's root logger would drop it
+
+
+def log(
+    event_id: str, change: str, actor: Actor, before: Value, after: Value, **where: int | str
+) -> None:
+    """Log a change that was made. ``where`` says which of several things changed."""
+    line = {
+        "change": change,
+        "event_id": event_id,
+        "kind": actor.kind.value,
+        "who": actor.who,
+        "before": before,
+        "after": after,
+        **where,
+    }
+    logger.info("%s", json.dumps(line))
+
+
+def moved(event_id: str, actor: Actor, generation: int, move: ServingMove) -> None:
+    """Log a move of the serving counter."""
+    log(
+        event_id, "serving_counter", actor, move.previous, move.current,
+        generation=generation, reason=move.reason,
+    )  # fmt: skip

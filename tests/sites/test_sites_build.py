@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a build of the two sites puts beside a page, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from infrastructure.assets import sites
+from tests.support.servers import ROOT
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return sites.build(ROOT, tmp_path_factory.mktemp("sites"))
+
+
+def test_each_site_has_its_page_and_no_configuration_of_anybody(built: dict[str, Path]) -> None:
+    for site in ("waiting_room", "control_panel"):
+        names = {file.name for file in built[site].rglob("*")}
+        assert "index.html" in names
+        assert not names & {"config.json", "package.json", "test", "node_modules"}
+
+
+def test_the_control_panel_is_one_script_and_one_style_sheet(built: dict[str, Path]) -> None:
+    names = {
+        str(file.relative_to(built["control_panel"])) for file in built["control_panel"].rglob("*")
+    }
+    assert names == {
+        "index.html",
+        "404.html",
+        "icon.svg",
+        "panel.js",
+        "panel.js.map",
+        "panel.css",
+        "panel.css.map",
+    }
+    script = (built["control_panel"] / "panel.js").read_text()
+    assert not re.search(r"""\bimport\s*[("'{*]|\bfrom\s*["']""", script.split("//# source")[0])
+    assert "@import" not in (built["control_panel"] / "panel.css").read_text()
+
+
+def test_the_source_map_has_the_panel_s_own_files_whole(built: dict[str, Path]) -> None:
+    found = json.loads((built["control_panel"] / "panel.js.map").read_text())
+    sources = {Path(name).name: text for name, text in
+               zip(found["sources"], found["sourcesContent"], strict=True)}  # fmt: skip
+    folder = ROOT / sites.WORKSPACE / "control_panel"
+    for file in folder.glob("*.js"):
+        assert sources[file.name] == file.read_text()
+    assert {"aws4fetch.esm.mjs", "uPlot.esm.js"} <= set(sources)
+
+
+def test_a_folder_of_modules_that_others_share_is_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, shared = tmp_path / sites.WORKSPACE, tmp_path / "shared"
+    workspace.mkdir(parents=True)
+    shared.mkdir()
+    (shared / "kept.js").write_text("")
+    (workspace / "package-lock.json").write_text("{}")
+    (workspace / "node_modules").symlink_to(shared)
+
+    def npm(*_: object, **__: object) -> None:
+        (workspace / "node_modules").mkdir()  # fails where the link is still there
+
+    monkeypatch.setattr(sites.subprocess, "run", npm)
+    sites.install(tmp_path)
+    assert (shared / "kept.js").exists()
+    assert (workspace / "node_modules" / ".package-lock.json").exists()
+
+
+def test_a_build_leaves_nothing_of_the_build_before(tmp_path: Path) -> None:
+    left = sites.build(ROOT, tmp_path)["waiting_room"] / "old.js"
+    left.write_text("")
+    sites.build(ROOT, tmp_path)
+    assert not left.exists()
+
+
+def test_the_lock_file_pins_every_module_and_names_no_address() -> None:
+    text = (ROOT / sites.WORKSPACE / "package-lock.json").read_text()
+    assert "://" not in text
+    packages = json.loads(text)["packages"]
+    modules = {name: package for name, package in packages.items() if "/" in name}
+    assert all("integrity" in package or package.get("link") for package in modules.values())
+
+
+def test_a_failed_fetch_is_told_in_one_sentence(tmp_path: Path) -> None:
+    workspace = tmp_path / sites.WORKSPACE
+    shutil.copytree(
+        ROOT / sites.WORKSPACE, workspace, ignore=shutil.ignore_patterns("node_modules"),
+        dirs_exist_ok=True,
+    )  # fmt: skip
+    (workspace / "package-lock.json").write_text("{}")
+    with pytest.raises(sites.SitesError) as said:
+        sites.build(tmp_path, tmp_path / "out")
+    assert len(str(said.value).splitlines()) == 1

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real browser for tests: the system's Chromium, driven by Playwright, and axe-core in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.servers import ROOT, in_ci
+
+ARGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+)  # fmt: skip
+AXE = ROOT / "source" / "sites" / "node_modules" / "axe-core" / "axe.min.js"
+SERIOUS = ("serious", "critical")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser; skips with a sentence where there is none, but not in CI.
+
+    While it is open its event loop occupies this thread: keep it to one module's tests.
+    """
+    path = shutil.which("chromium")
+    if path is None:
+        if in_ci():
+            pytest.fail("the browser tests need Debian's package chromium")
+        pytest.skip("there is no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def accessibility(page: Page) -> list[str]:
+    """What axe-core finds serious or critical on the page as it stands; one line each."""
+    if page.evaluate("typeof axe") == "undefined":
+        # evaluated by the test, so the page's own policy does not stop it
+        page.evaluate(AXE.read_text())
+    found: list[dict[str, Any]] = page.evaluate(
+        "axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)"
+    )
+    return [
+        f"{one['id']} ({one['impact']}): {node['target']} {node['failureSummary']}"
+        for one in found
+        if one["impact"] in SERIOUS
+        for node in one["nodes"]
+    ]
+
+
+def cut_off(page: Page) -> list[str]:
+    """What does not fit the width of the page as it stands; elements, or ``page``."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const wide = document.documentElement.clientWidth;
+          const named = (one) => one.id || one.outerHTML.slice(0, 80);
+          const seen = [...document.querySelectorAll("main *, header *")].filter(
+            (one) => one.getBoundingClientRect().width > 1 && !one.closest(".unseen"));
+          const outside = seen.filter((one) => {
+            const { left, right } = one.getBoundingClientRect();
+            return left < -0.5 || right > wide + 0.5;
+          });
+          const full = seen.filter((one) => one.matches(".big, dd, button, p, h1")
+            && getComputedStyle(one).display !== "inline" && one.scrollWidth > one.clientWidth + 1);
+          const page = document.documentElement.scrollWidth > wide ? ["page"] : [];
+          return [...page, ...new Set([...outside, ...full].map(named))];
+        }"""
+    )
+    return found

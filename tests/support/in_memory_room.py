@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A room in memory with a clock that tests turn, and stores that fail when told to."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.fakes.stores import (
+    MemoryCounters,
+    MemoryEvents,
+    MemoryJoinsQueue,
+    MemoryKeys,
+    MemoryOutcomes,
+    MemoryPositions,
+    MemoryPublicKeys,
+    MemoryServingLog,
+)
+from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.published_keys import Publication, PublishedKey
+from waiting_room.domain.records import Join
+from waiting_room.domain.room_settings import Settings
+from waiting_room.domain.signing_keys import KeySet, new_jwk
+from waiting_room.use_cases.room import Room, Stores
+
+EVENT = "Sample"
+START = 1_800_000_000
+COMPLETE = {  # an environment that every part starts with
+    "EVENT_ID": "Sample",
+    "WAITING_ROOM_EVENT_ID": "Sample",
+    "ISSUER": "https://room.example",
+    "TOKEN_ISSUER": "https://room.example",
+    "PUBLIC_API_ENDPOINT": "https://room.example/api",
+    "PRIVATE_API_ENDPOINT": "https://private.example/api",
+    "AWS_REGION": "eu-central-1",
+    "SERVING_LOG_TABLE": "log",
+    "OPENID_ISSUER": "https://openid.example",
+    "WAITING_ROOM_URL": "https://wait.example",
+    "OPENID_CLIENT_SECRET_ID": "secret",
+    "OPENID_REDIRECT_URIS": "https://site.example/callback",
+    "OPENID_CODES_TABLE": "codes",
+    "SIGNING_KEYS_SECRET": "keys",
+}
+ISSUER = "https://room.example/api"
+_JWK: dict[str, str] = {}
+
+
+def one_jwk() -> dict[str, str]:
+    """A key made once a run: making one takes long."""
+    if not _JWK:
+        _JWK.update(new_jwk())
+    return dict(_JWK)
+
+
+def one_key() -> KeySet:
+    """A secret with the key that is made once a run; it signs since ever."""
+    return KeySet(()).added(one_jwk(), 0)
+
+
+def in_use(keys: KeySet) -> Publication:
+    """The publication of keys that sign."""
+    found = tuple(PublishedKey(key.public, key.signs_from) for key in keys.keys)
+    return Publication(found, version=1)
+
+
+def settings(**env: Any) -> Settings:
+    """Settings as a deployment would give them."""
+    return Settings.from_env(
+        {
+            "EVENT_ID": EVENT,
+            "TOKEN_ISSUER": ISSUER,
+            **{key: str(value) for key, value in env.items()},
+        }
+    )
+
+
+@dataclass
+class Clock:
+    """Time that passes when told to."""
+
+    now: float = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Breaks:
+    """Stands before a store; the next call of a method fails before or after its effect."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self.plan: dict[str, list[str]] = {}
+        self.calls: list[str] = []
+
+    def fail(self, method: str, when: str) -> None:
+        """Let the next call of ``method`` raise Unavailable, ``before`` or ``after`` its effect."""
+        self.plan.setdefault(method, []).append(when)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.store, name)
+        if not callable(method):
+            return method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(name)
+            planned = self.plan.get(name) or self.plan.get("*") or []
+            when = planned.pop(0) if planned else ""
+            if when == "before":
+                raise Unavailable(f"{name} fails before its effect")
+            answer = method(*args, **kwargs)
+            if when == "after":
+                raise Unavailable(f"{name} fails after its effect")
+            return answer
+
+        return call
+
+
+@dataclass
+class World:
+    """A room, its stores and its clock."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        log = MemoryServingLog()
+        self.memory = MemoryCounters()
+        self.counters, self.log = Breaks(self.memory), Breaks(log)
+        self.positions, self.outcomes = Breaks(MemoryPositions(log)), Breaks(MemoryOutcomes())
+        self.keys = Breaks(MemoryKeys(one_key()))
+        self.public_keys = Breaks(MemoryPublicKeys(in_use(one_key())))
+        self.events = Breaks(MemoryEvents())
+        self.joins_queue = Breaks(MemoryJoinsQueue())
+        self.room = self.new_room()
+
+    def new_room(self) -> Room:
+        """Another process on the same stores."""
+        return Room(
+            settings(**self.options),
+            Stores(
+                self.counters, self.positions, self.outcomes, self.log, self.keys,
+                self.public_keys, self.events,
+            ),
+            self.clock,
+        )  # fmt: skip
+
+    @property
+    def published(self) -> list[tuple[str, Mapping[str, object]]]:
+        """What is on the bus."""
+        found: list[tuple[str, Mapping[str, object]]] = self.events.store.published
+        return found
+
+    def join(self, sent_at: float | None = None, secret_hash: str = "") -> Join:
+        """An accepted join that waits in the queue."""
+        at = self.clock.now if sent_at is None else sent_at
+        return Join(str(uuid.uuid4()), at, str(uuid.uuid4()), secret_hash)
+
+    def visitors(self, count: int) -> list[str]:
+        """Request ids of visitors who got the next places."""
+        joins = [self.join(self.clock.now + index / 1000) for index in range(count)]
+        self.clock.now += 1
+        assert not self.room.assign(EVENT, joins).retry
+        return [join.request_id for join in joins]
+
+    def position(self, request_id: str) -> int:
+        """A visitor's place."""
+        return self.new_room().queue_number(EVENT, request_id).position
+
+    def serve(self, by: int) -> int:
+        """Raise the serving counter."""
+        return self.room.increment_serving_counter(EVENT, by)
+
+    def token(self, request_id: str, **options: Any) -> dict[str, Any]:
+        """The visitor's token set."""
+        return self.room.generate_token(EVENT, request_id, **options)
+
+    def waiting(self) -> int:
+        """The waiting number."""
+        return self.room.counts(EVENT).waiting
+
+    def minute(self, seconds: int = 60) -> None:
+        """Let a minute pass and the minute workers run."""
+        self.clock.now += seconds
+        self.room.audit(EVENT)
+        self.room.sweep(EVENT)
+
+
+def outcome_of(call: Callable[[], Any]) -> str:
+    """The name of the error that a call raises, "ok" when it answers."""
+    try:
+        call()
+    except Exception as error:
+        return type(error).__name__
+    return "ok"

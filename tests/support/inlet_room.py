@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An inlet in memory, in front of a room that counts what it is told."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.support.fakes.inlet import MemoryInlet
+from tests.support.in_memory_room import EVENT, START, Clock
+from waiting_room.domain.errors import Unavailable
+from waiting_room.inlet.runner import Inlet
+from waiting_room.inlet.settings import InletSettings
+from waiting_room.inlet.strategies import Alarm, Figures
+
+FOREVER = 1e9
+NUMBERS = itertools.count()  # of messages: each has an id of its own
+
+
+@dataclass
+class CountingRoom:
+    """The RoomApi port: figures that tests set; ``fail`` lets increments get no answer.
+
+    ``plan`` says of the next increments: "lost" (made, no answer), "failed" (not made) or "".
+    """
+
+    figures_now: Figures = field(default_factory=Figures)
+    increments: list[int] = field(default_factory=list)
+    sessions: set[str] = field(default_factory=set)
+    fail: bool = False
+    plan: list[str] = field(default_factory=list)
+    calls: set[str] = field(default_factory=set)
+    ended_by: dict[str, str] = field(default_factory=dict)
+    all_come: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def figures(self, event_id: str) -> Figures:
+        """What the tests set, and what the inlet did."""
+        return self.figures_now
+
+    def increment(self, event_id: str, by: int, call_id: str) -> int:
+        """Raise the counter, once for a call."""
+        planned = self.plan.pop(0) if self.plan else ""
+        if self.fail or planned == "failed":
+            raise Unavailable("no answer")
+        with self.lock:
+            if call_id not in self.calls:
+                self.calls.add(call_id)
+                self.increments.append(by)
+                serving = self.figures_now.serving + by
+                tokens = serving if self.all_come else self.figures_now.tokens
+                self.figures_now = replace(self.figures_now, serving=serving, tokens=tokens)
+            if planned == "lost":
+                raise Unavailable("no answer")
+            return self.figures_now.serving
+
+    def end_sessions(
+        self, event_id: str, request_ids: Sequence[str], status: int, call_id: str
+    ) -> int:
+        """End sessions that live; those that this call ended count again."""
+        with self.lock:
+            living = self.sessions.intersection(request_ids)
+            self.sessions -= living
+            self.ended_by.update(dict.fromkeys(living, call_id))
+            active = self.figures_now.active - len(living)
+            self.figures_now = replace(self.figures_now, active=active)
+            return sum(self.ended_by.get(one) == call_id for one in request_ids)
+
+
+@dataclass
+class InletWorld:
+    """An inlet, its room, its row, its alarm, and a clock that its pauses turn."""
+
+    env: dict[str, Any] = field(default_factory=dict)
+    store: MemoryInlet = field(default_factory=MemoryInlet)
+    room: CountingRoom = field(default_factory=CountingRoom)
+    clock: Clock = field(default_factory=Clock)
+    alarm: Callable[[], Alarm] = lambda: Alarm.OK
+
+    def __post_init__(self) -> None:
+        self.opened_at: list[tuple[float, int]] = []
+        self.inlet = self.another()
+
+    def another(self, **env: Any) -> Inlet:
+        """Another run on the same room and row."""
+        chosen = inlet_settings(**{**self.env, **env})
+        return Inlet(chosen, self.store, self.room, self.alarm, self.clock, self.pause)
+
+    def pause(self, seconds: float) -> None:
+        """Time passes."""
+        self.clock.now += seconds
+
+    def periodic(self, event: dict[str, Any] | None = None, left: float = FOREVER) -> list[int]:
+        """A scheduled minute; answers what each tick opened."""
+        end = self.clock.now + left
+        done = self.inlet.run_periodic(event or {}, lambda: end - self.clock.now)
+        return [one.increment for one in done]
+
+    @property
+    def last(self) -> tuple[int, str]:
+        """What the row says of the last run."""
+        record = self.store.read(EVENT)
+        assert record
+        return record.last_increment, record.last_reason
+
+
+def inlet_settings(**env: Any) -> InletSettings:
+    """Settings as a deployment would give them."""
+    return InletSettings.from_env(
+        {
+            "EVENT_ID": EVENT,
+            "PRIVATE_API_ENDPOINT": "https://private.example/api",
+            "AWS_REGION": "eu-central-1",
+            "SERVING_LOG_TABLE": "ServingLog",
+            **{key: str(value) for key, value in env.items()},
+        }
+    )
+
+
+def sns(*messages: object, ids: Sequence[str] | None = None) -> dict[str, Any]:
+    """A Lambda event of SNS; a message that is no text is sent as JSON."""
+    return {
+        "Records": [
+            {
+                "EventSource": "aws:sns",
+                "Sns": {
+                    "MessageId": ids[index] if ids else f"message-{next(NUMBERS)}",
+                    "Message": message if isinstance(message, str) else json.dumps(message),
+                },
+            }
+            for index, message in enumerate(messages)
+        ]
+    }
+
+
+__all__ = ["EVENT", "FOREVER", "START", "CountingRoom", "InletWorld", "inlet_settings", "sns"]

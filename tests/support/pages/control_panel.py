@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control panel and its private API on loopback ports, over a room in memory.
+
+The API is the project's own handlers behind the local gateway, so signatures, statuses and words
+are the real ones; only the stores are in memory, and time can be turned.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.responses import JSONResponse
+
+import apps.private_api.app
+import apps.public_api.app
+from deployment.local.gateway.rest_api import RestApi
+from deployment.local.gateway.sigv4 import Signatures
+from deployment.local.gateway.static_site import Site
+from infrastructure.assets import sites
+from infrastructure.blueprint.site_config import control_panel_config
+from tests.support.fakes.inlet import MemoryInlet
+from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import settings as room_settings
+from tests.support.servers import ROOT
+from waiting_room.inlet.control import InletControl
+from waiting_room.inlet.strategies import InletRecord, Strategy
+from waiting_room.runtime.http_api import CORS
+
+KEY, SECRET, REGION = (
+    "AKIAPANELTESTKEY0001",
+    "s3cret/of+the=operator/0123456789abcdef",
+    "eu-central-1",
+)
+
+
+class RunningClock:
+    """Time that passes by itself; tests may turn it forward."""
+
+    def __init__(self) -> None:
+        self._turned = 0.0
+
+    @property
+    def now(self) -> float:
+        return time.time() + self._turned
+
+    @now.setter
+    def now(self, moment: float) -> None:
+        self._turned = moment - time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class PanelWorld:
+    """The addresses, the room behind them, and what was called."""
+
+    panel: str = ""
+    private: str = ""
+    public: str = ""
+    world: World = field(init=False)
+    inlets: MemoryInlet = field(init=False)
+    calls: list[str] = field(default_factory=list)
+    down: bool = False
+    busy: bool = False
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self, **options: Any) -> None:
+        """Another room behind the same addresses, in which nothing happened yet."""
+        self.world = World(options, RunningClock())  # type: ignore[arg-type]
+        self.world.room.set_up()
+        self.world.room.minute(EVENT)
+        self.inlets = MemoryInlet()
+        self.calls.clear()
+        self.down = self.busy = False
+
+    def let_in(self, count: int) -> list[str]:
+        """Visitors who joined, were called, and took their tokens; request ids."""
+        joined = self.world.visitors(count)
+        behind = self.world.position(joined[-1]) - self.world.room.counts(EVENT).serving
+        if behind > 0:
+            self.world.serve(behind)
+        for request_id in joined:
+            self.world.token(request_id)
+        return joined
+
+    def run_inlet(self, strategy: Strategy, targets: Mapping[str, int], **more: Any) -> None:
+        """An inlet has run."""
+        record = InletRecord(EVENT, strategy, dict(targets), dict(targets), **more)
+        self.inlets.write(None, record)
+
+
+class Doorkeeper:
+    """Counts calls; answers nothing while the API is down, and 503 while it is busy."""
+
+    def __init__(self, panel: PanelWorld, api: RestApi) -> None:
+        self._panel, self._api = panel, api
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        if self._panel.down:
+            raise ConnectionResetError("down")  # uvicorn closes the connection with a 500
+        if scope["method"] != "OPTIONS":
+            self._panel.calls.append(f"{scope['method']} {scope['path'].removeprefix('/api')}")
+            if self._panel.busy:
+                said = {"error": "the waiting room is busy; try again shortly"}
+                await JSONResponse(said, 503, CORS)(scope, receive, send)
+                return
+        await self._api(scope, receive, send)
+
+
+@contextmanager
+def panel_world(built: Path) -> Iterator[PanelWorld]:
+    """Everything, listening; ``built`` is the folder that ``build`` filled."""
+    panel = PanelWorld()
+    private = RestApi(
+        "private", apps.private_api.app.app, threads=4, signatures=Signatures(KEY, SECRET, REGION)
+    )
+    public = RestApi("public", apps.public_api.app.app, threads=2)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        served(Doorkeeper(panel, private)) as private_address,
+        served(public) as public_address,
+    ):
+        for module in (apps.private_api.app, apps.public_api.app):
+            patch.setattr(module, "room", lambda: panel.world.room)
+        patch.setattr(apps.private_api.app, "settings", room_settings)
+        patch.setattr(apps.private_api.app, "_inlet", lambda: InletControl(panel.inlets, time.time))
+        panel.private, panel.public = f"{private_address}/api", f"{public_address}/api"
+        settings = control_panel_config(
+            event_id=EVENT, region=REGION, public_api=panel.public, private_api=panel.private
+        )
+        with served(
+            Site(built, "control_panel", settings, [panel.public, panel.private])
+        ) as panel.panel:
+            yield panel
+    private.close()
+    public.close()
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """An ASGI application in a thread; its address."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(100)  # who comes before the thread runs waits
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off")
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        thread.join(10)
+        listening.close()
+
+
+def build(folder: Path) -> Path:
+    """The control panel as it is served."""
+    return sites.build(ROOT, folder)["control_panel"]

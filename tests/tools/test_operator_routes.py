@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every route of the private API is placed: operators who steer, or administrators alone."""
+
+from __future__ import annotations
+
+import re
+
+from infrastructure.blueprint.inlet_resources import PRIVATE_ROUTES
+from infrastructure.blueprint.permissions import ADMINISTRATORS, KEYS, OPERATORS, STEERING
+from infrastructure.blueprint.routes import load_app, routes_of
+from tests.support.servers import ROOT
+
+
+def private_routes() -> set[str]:
+    routes = routes_of(load_app("private_api"))
+    return {f"{method} {route.path}" for route in routes for method in route.methods}
+
+
+def test_every_private_route_has_its_role() -> None:
+    assert set(ADMINISTRATORS) == private_routes()
+    assert len(set(ADMINISTRATORS)) == len(ADMINISTRATORS)
+    assert set(STEERING) < set(OPERATORS) < set(ADMINISTRATORS)
+    assert set(ADMINISTRATORS) - set(OPERATORS) == set(KEYS)
+
+
+def test_every_private_route_needs_a_signature() -> None:
+    assert all(route.iam for route in routes_of(load_app("private_api")))
+
+
+def test_an_inlet_may_do_nothing_that_steering_may_not() -> None:
+    assert {route for routes in PRIVATE_ROUTES.values() for route in routes} <= set(STEERING)
+
+
+def test_the_security_page_says_who_may_call_what() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    cells = r" \| (yes|no)" * 3
+    rows = re.findall(rf"^\| `((?:GET|POST) /[a-z_]+)`{cells} \|", page, re.M)
+    lists = (STEERING, OPERATORS, ADMINISTRATORS)
+    assert {route: tuple(may) for route, *may in rows} == {
+        route: tuple("yes" if route in allowed else "no" for allowed in lists)
+        for route in ADMINISTRATORS
+    }

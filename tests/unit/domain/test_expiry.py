@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Position expiry, the sweep and the audit; the lessons under *Expiry*."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.support.in_memory_room import EVENT, World, outcome_of
+from waiting_room.domain import expiry, serving_counter
+from waiting_room.domain.errors import NotServedYet, PositionExpired
+from waiting_room.domain.records import EventState, ServingMove
+
+
+def settled(**options: object) -> World:
+    world = World(options)
+    world.room.set_up()
+    return world
+
+
+def pass_expiry(world: World) -> None:
+    for _ in range(2):
+        world.minute(91)
+    world.minute(901)
+
+
+@example(0, 5, 10, 15)
+@example(0, 5, 10, 16)
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**4), st.integers(0, 10**6))
+def test_expired_is_elapsed_longer_than_the_period(
+    entry: int, reached: int, period: int, now: int
+) -> None:
+    elapsed = now - max(entry, reached)
+    assert expiry.is_expired(entry, reached, period, now) == (elapsed > period)
+    assert (expiry.time_left(entry, reached, period, now) < 0) == (elapsed > period)
+
+
+@pytest.mark.parametrize("increment", ["true", "false"])
+def test_expired_visitors_are_never_counted_as_waiting(increment: str) -> None:  # lesson 7
+    world = settled(INCR_SVC_ON_QUEUE_POSITION_EXPIRY=increment)
+    visitors = world.visitors(10)
+    world.serve(4)
+    world.token(visitors[0])
+    pass_expiry(world)
+    assert world.waiting() == 6
+    assert world.room.counts(EVENT).serving == (7 if increment == "true" else 4)
+    with pytest.raises(PositionExpired):
+        world.token(visitors[1])
+    assert outcome_of(lambda: world.token(visitors[0])) == "ok"
+
+
+def test_the_sweep_passes_holes_and_a_counter_beyond_the_line() -> None:  # lesson 8
+    world = settled()
+    world.visitors(3)
+    world.log.reserve(EVENT, 4, world.log.read(EVENT))  # a worker died: 4 to 7 are holes
+    world.visitors(2)
+    world.serve(1000)
+    pass_expiry(world)
+    state = world.log.read(EVENT)
+    assert (state.expired_through, state.expired, state.holes, state.reconciled_through) == (
+        9,
+        5,
+        4,
+        9,
+    )
+    assert world.waiting() == 0
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_missing_log_row_keeps_nobody_out(missing: int) -> None:  # lesson 9
+    world = settled()
+    visitors = world.visitors(8)
+    for _ in range(4):
+        world.serve(2)
+        world.clock.now += 100
+    line = world.log.store._moves[EVENT, 1]
+    line[:] = [move for move in line if move.version != missing]
+    world.memory.lose()
+    assert all(world.room.time_to_expiry(EVENT, visitor) >= 0 for visitor in visitors)
+    assert [outcome_of(lambda v=v: world.token(v)) for v in visitors] == ["ok"] * 8
+
+
+def test_a_missing_log_row_does_not_stop_the_sweep() -> None:  # lesson 9
+    world = settled()
+    world.visitors(6)
+    for _ in range(3):
+        world.serve(2)
+    world.log.store._moves.clear()
+    pass_expiry(world)
+    state = world.log.read(EVENT)
+    assert (state.expired_through, state.expired) == (6, 6)
+    assert world.waiting() == 0
+
+
+def test_an_increment_by_zero_overwrites_nothing() -> None:  # lesson 9
+    world = settled()
+    world.visitors(2)
+    world.serve(1)
+    before = world.log.read(EVENT)
+    assert outcome_of(lambda: world.room.increment_serving_counter(EVENT, 0)) == "InvalidInput"
+    assert world.log.read(EVENT) == before
+    assert [move.current for move in world.log.moves(before)] == [1]
+
+
+def true_turns(moves: list[ServingMove]) -> dict[int, int]:
+    """Since when each served position is served: one position and one move after the other."""
+    since: dict[int, int] = {}
+    for move in moves:
+        since = {position: at for position, at in since.items() if position <= move.current}
+        since |= dict.fromkeys(range(move.previous + 1, move.current + 1), move.at)
+    return since
+
+
+@given(
+    st.lists(st.sampled_from([1, 2, 5, -1, -3, 0]), min_size=1, max_size=12),
+    st.sets(st.integers(1, 11)),
+    st.integers(0, 6),
+)
+def test_whoever_is_served_has_a_turn_and_loses_none_of_it_to_missing_rows(
+    steps: list[int], missing: set[int], swept: int
+) -> None:
+    state, moves = EventState(EVENT), []
+    for index, by in enumerate(steps):
+        state = serving_counter.move(state, by, 100 * (index + 1), "operator")
+        moves += [state.move] if state.move else []
+    left = [move for move in moves if move.version not in missing or move is moves[-1]]
+    turns = true_turns(moves)
+    assert sorted(turns) == list(range(1, state.serving + 1))
+    whole = serving_counter.segments(moves, expired_through=0)
+    assert [serving_counter.served_at(whole, position) for position in sorted(turns)] == [
+        turns[position] for position in sorted(turns)
+    ]
+    found = serving_counter.segments(left, expired_through=swept)
+    for position in range(swept + 1, state.serving + 1):
+        at = serving_counter.served_at(found, position)
+        assert at is not None, "kept out"
+        assert at >= turns[position], "a shorter turn"
+    for position in range(state.serving + 1, state.serving + 9):
+        assert serving_counter.served_at(found, position) is None, "let in early"
+    assert all(a.last < b.first for a, b in pairwise(found))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_mark_and_counter_of_a_sweep_move_together(when: str) -> None:  # lesson 10
+    world = settled(INCR_SVC_ON_QUEUE_POSITION_EXPIRY="true")
+    world.visitors(10)
+    world.serve(5)
+    for _ in range(2):
+        world.minute(91)
+    world.clock.now += 900
+    world.log.fail("write", when)
+    assert outcome_of(lambda: world.room.sweep(EVENT)) == "Unavailable"
+    world.minute(1)
+    state = world.log.read(EVENT)
+    assert state.expired == state.expired_through == 5
+    assert state.serving == 5 + state.expired_through
+    assert world.room.counts(EVENT).serving == state.serving
+
+
+def test_a_token_taken_while_the_sweep_looks_is_kept() -> None:
+    world = settled(INCR_SVC_ON_QUEUE_POSITION_EXPIRY="true")
+    visitors = world.visitors(3)
+    world.serve(3)
+    for _ in range(2):
+        world.minute(91)
+    world.clock.now = world.clock.now + 700
+    real = world.outcomes.store.expire
+
+    def token_comes_first(outcomes):  # type: ignore[no-untyped-def]
+        world.outcomes.store.expire = real
+        back, world.clock.now = world.clock.now, world.clock.now - 1000
+        world.token(visitors[1])
+        world.clock.now = back
+        return real(outcomes)
+
+    world.outcomes.store.expire = token_comes_first
+    world.clock.now += 901
+    world.room.sweep(EVENT)
+    state = world.log.read(EVENT)
+    assert (state.expired_through, state.expired, state.serving) == (3, 2, 5)
+    assert world.waiting() == 0
+
+
+def test_the_expiry_call_says_202_while_expiry_is_off_or_the_turn_has_not_come() -> None:
+    off = settled(ENABLE_QUEUE_POSITION_EXPIRY="false")
+    visitor = off.visitors(1)[0]
+    off.serve(1)
+    off.clock.now += 5000
+    with pytest.raises(NotServedYet):
+        off.room.time_to_expiry(EVENT, visitor)
+    assert outcome_of(lambda: off.token(visitor)) == "ok"
+    on = settled()
+    visitor = on.visitors(1)[0]
+    with pytest.raises(NotServedYet):
+        on.room.time_to_expiry(EVENT, visitor)
+
+
+def test_a_sweep_of_nothing_reads_no_rows() -> None:
+    world = settled()
+    world.visitors(5)
+    world.serve(5)
+    for _ in range(3):
+        world.minute(91)
+    world.positions.calls.clear()
+    world.minute()
+    assert world.positions.calls == []
+
+
+def test_what_is_settled_is_not_read_again_by_a_rebuild() -> None:
+    world = settled()
+    visitors = world.visitors(30)
+    world.serve(20)
+    for visitor in visitors[:10]:
+        world.token(visitor)
+    world.room.update_session(EVENT, visitors[0], 1)
+    world.room.update_session(EVENT, visitors[1], -1)
+    pass_expiry(world)
+    before = world.room.counts(EVENT)
+    for _ in range(4):
+        world.minute(1200)
+    state = world.log.read(EVENT)
+    assert (state.expired_through, state.settled_through, state.settled_tokens) == (20, 20, 10)
+    assert (state.settled_completed, state.settled_abandoned) == (1, 1)
+    world.memory.lose()
+    after = world.room.counts(EVENT)
+    assert (after.waiting, after.tokens, after.completed, after.abandoned) == (
+        before.waiting, before.tokens, 1, 1,
+    )  # fmt: skip
+    assert after.active == 0

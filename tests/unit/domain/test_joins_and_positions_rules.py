@@ -1,0 +1,756 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each rule of the line by itself: moves, turns, the sweep, the audit, the account, rebuilds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.in_memory_room import EVENT, World, outcome_of
+from waiting_room.domain import counter_snapshot, expiry, metrics, serving_counter
+from waiting_room.domain.errors import CountersLost, PositionExpired, Unavailable
+from waiting_room.domain.ports import Rebuild
+from waiting_room.domain.records import (
+    Attempt,
+    Checkpoint,
+    Counts,
+    DeadLetter,
+    EventState,
+    Join,
+    LiveToken,
+    Outcome,
+    OutcomeKind,
+    Position,
+    Receipt,
+    Reservation,
+    Segment,
+    ServingMove,
+    SessionStatus,
+    Snapshot,
+    TokenAccount,
+    Upkeep,
+)
+from waiting_room.domain.room_settings import CLOCK_STEP, RATE_WINDOW, STALE_AFTER
+from waiting_room.use_cases import counter_recovery
+from waiting_room.use_cases.counter_recovery import Recovery
+
+OPEN, COMPLETED, ABANDONED = SessionStatus.OPEN, SessionStatus.COMPLETED, SessionStatus.ABANDONED
+NOW = 1_800_000_000
+
+
+# --- records ----------------------------------------------------------------------------------
+
+
+def test_a_new_event_begins_with_its_first_generation_and_nothing_in_it() -> None:
+    state = EventState(EVENT)
+    assert (state.generation, state.move, state.known_holes, state.message) == (1, None, (), "")
+    for name in (
+        "reset_at", "queue", "reconciled_through", "holes", "pending_through", "pending_since",
+        "serving", "version", "expired_through", "expired", "settled_through", "settled_tokens",
+        "settled_completed", "settled_abandoned", "message_at", "lowering",
+    ):  # fmt: skip
+        assert getattr(state, name) == 0, name
+
+
+def test_what_a_record_does_not_say_is_nothing() -> None:
+    assert Receipt("handle").count == 1
+    assert DeadLetter("m", "b", "r").sent_at_ms == 0
+    row = Outcome(EVENT, 1, 1, "r", OutcomeKind.EXPIRED, NOW)
+    assert (row.expires_at, row.status, row.is_token) == (0, OPEN, False)
+    empty = TokenAccount()
+    assert (empty.base, empty.tokens, empty.completed, empty.abandoned) == (0, 0, 0, 0)
+    assert Snapshot(EventState(EVENT), (), ()).unverified == 0
+    assert list(Reservation(EventState(EVENT)).unused) == []
+    counts = Counts(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    told = counts.version, counts.lowering, counts.reconciled_at, counts.swept_at
+    told = *told, counts.admitted_at, counts.admitted_shortly, counts.first_moved_at
+    assert (told, counts.latest) == ((0,) * 7, ())
+    attempt = Attempt()
+    assert (attempt.slot, attempt.token, attempt.lost, attempt.lost_count) == (0, "", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "now", "active"),
+    [
+        (OPEN, OutcomeKind.TOKEN, NOW - 1, True),
+        (OPEN, OutcomeKind.TOKEN, NOW, False),
+        (COMPLETED, OutcomeKind.TOKEN, NOW - 1, False),
+        (OPEN, OutcomeKind.EXPIRED, NOW - 1, False),
+    ],
+)
+def test_an_active_token_is_one_that_lives_and_was_not_ended(
+    status: SessionStatus, kind: OutcomeKind, now: int, active: bool
+) -> None:
+    row = Outcome(EVENT, 1, 1, "r", kind, 0, expires_at=NOW, status=status)
+    assert row.is_active(now) is active
+
+
+def test_a_lost_attempt_took_the_end_of_the_range_before_the_next_one() -> None:
+    attempt = Attempt(lost="mine", lost_count=3)
+    assert list(attempt.unused("mine", 10)) == [8, 9, 10]
+    assert list(attempt.unused("another", 10)) == []
+    assert list(Attempt(lost="", lost_count=3).unused("", 10)) == []
+
+
+def test_nobody_waits_below_zero() -> None:
+    counts = Counts(1, queue=9, serving=0, holes=1, tokens=2, expired=3, active=0, completed=0,
+                    abandoned=0, admitted_recently=0, admitting_since=0)  # fmt: skip
+    assert counts.waiting == 3
+    assert replace(counts, queue=5).waiting == 0
+
+
+# --- the serving counter ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "at"),
+    [
+        (NOW, NOW + 5, NOW + 5),
+        (NOW, NOW, NOW),
+        (NOW, NOW - 1, NOW),  # a clock that is a little behind takes no time away
+        (NOW, NOW - CLOCK_STEP, NOW),
+        (NOW, NOW - CLOCK_STEP - 1, NOW - CLOCK_STEP - 1),  # that last move was in the future
+    ],
+)
+def test_a_move_is_not_earlier_than_the_one_before_it(last: int, now: int, at: int) -> None:
+    first = serving_counter.move(EventState(EVENT, serving=4, version=6), 3, last, "operator")
+    assert first.move == ServingMove(7, 4, 7, last, "operator")
+    second = serving_counter.move(first, 2, now, "inlet", "mark", "actor")
+    assert second.move == ServingMove(8, 7, 9, at, "inlet", "mark", "actor")
+    assert (second.serving, second.version) == (9, 8)
+
+
+def test_a_counter_moved_below_zero_stands_at_zero() -> None:
+    back = serving_counter.move(EventState(EVENT, serving=4), -9, NOW, "operator")
+    assert (back.serving, back.move.current if back.move else None) == (0, 0)
+
+
+@pytest.mark.parametrize("by", [1, -1, 1_000_000, -1_000_000])
+def test_an_increment_within_the_limits_is_taken(by: int) -> None:
+    assert serving_counter.check_increment(by) == by
+
+
+@pytest.mark.parametrize("by", [0, 1_000_001, -1_000_001, True, False, 1.0, "1", None])
+def test_an_increment_beyond_the_limits_is_refused(by: object) -> None:
+    assert outcome_of(lambda: serving_counter.check_increment(by)) == "InvalidInput"
+
+
+def a_move(version: int, previous: int, current: int, at: int = NOW) -> ServingMove:
+    return ServingMove(version, previous, current, at, "operator")
+
+
+@pytest.mark.parametrize(
+    ("version", "previous", "at", "after", "enough"),
+    [
+        (5, 90, NOW, 4, True),  # the next one
+        (5, 90, NOW, 5, True),
+        (5, 90, NOW, 3, False),  # one is missing, and positions above the swept mark were served
+        (5, 50, NOW - RATE_WINDOW - 1, 0, True),
+        (5, 51, NOW - RATE_WINDOW - 1, 0, False),  # concerns a position that is not swept
+        (5, 50, NOW - RATE_WINDOW, 0, False),  # concerns the rate
+        (5, 90, NOW - RATE_WINDOW - 1, 0, False),
+    ],
+)
+def test_moves_are_read_until_older_ones_concern_nobody(
+    version: int, previous: int, at: int, after: int, enough: bool
+) -> None:
+    state = EventState(EVENT, expired_through=50, move=a_move(9, 100, 110))
+    assert serving_counter.reaches_back(state, a_move(version, previous, 95, at), after) is enough
+    assert serving_counter.reaches_back(EventState(EVENT), a_move(version, previous, 95, at), after)
+
+
+def test_a_position_is_served_since_the_move_that_reached_it() -> None:
+    parts = serving_counter.segments([a_move(1, 0, 3, 10), a_move(2, 3, 5, 20)], expired_through=0)
+    found = [serving_counter.served_at(parts, position) for position in range(1, 7)]
+    assert found == [10, 10, 10, 20, 20, None]
+    gap = [Segment(1, 2, 10), Segment(5, 6, 20)]
+    assert [serving_counter.served_at(gap, position) for position in (2, 3, 4, 5)] == [
+        10,
+        None,
+        None,
+        20,
+    ]
+
+
+def test_a_move_that_is_missing_keeps_out_nobody_above_the_swept_mark() -> None:
+    parts = serving_counter.segments([a_move(1, 0, 3, 10), a_move(3, 6, 8, 30)], expired_through=2)
+    assert parts == [Segment(1, 2, 10), Segment(3, 6, 30), Segment(7, 8, 30)]
+    assert serving_counter.segments([a_move(3, 2, 8, 30)], expired_through=2) == [Segment(3, 8, 30)]
+    assert serving_counter.segments([a_move(3, 6, 4, 30)], expired_through=2) == [Segment(3, 4, 30)]
+    known = serving_counter.segments(
+        [a_move(8, 3, 9, 30)], expired_through=0, version=7, start=[Segment(1, 3, 10)]
+    )
+    assert known == [Segment(1, 3, 10), Segment(4, 9, 30)]
+
+
+def test_moves_with_high_versions_follow_one_another_too() -> None:
+    moves = [a_move(1001, 0, 3, 10), a_move(1002, 3, 5, 20)]
+    parts = serving_counter.segments(moves, expired_through=0, version=1000)
+    assert parts == [Segment(1, 3, 10), Segment(4, 5, 20)]
+
+
+def test_the_rate_counts_the_positions_of_the_last_five_minutes() -> None:
+    parts = [Segment(1, 4, NOW - RATE_WINDOW), Segment(5, 9, NOW - RATE_WINDOW + 1)]
+    assert serving_counter.admitted_recently(parts, NOW) == 5
+    assert serving_counter.admitted_recently([*parts, Segment(10, 10, NOW)], NOW) == 6
+
+
+@pytest.mark.parametrize(
+    ("since", "rate"),
+    [(NOW, 50.0), (NOW - 60, 50.0), (NOW - 100, 30.0), (NOW - 300, 10.0), (NOW - 9999, 10.0)],
+)
+def test_a_young_room_is_measured_since_it_opened_but_over_a_minute(
+    since: int, rate: float
+) -> None:
+    assert serving_counter.rate_per_minute(50, since, NOW) == rate
+
+
+def counts_of(*moves: tuple[int, int], ago: int = 0) -> Counts:
+    """Counts after moves by so many positions at so many seconds after NOW - 1000."""
+    parts, first = [], 1
+    for by, at in moves:
+        parts.append(Segment(first, first + by - 1, NOW - 1000 + at))
+        first += by
+    now = NOW - 1000 + moves[-1][1] + ago
+    return Counts(
+        1, 0, 0, 0, 0, 0, 0, 0, 0, serving_counter.admitted_recently(parts, now), 0,
+        admitted_shortly=serving_counter.admitted_recently(parts, now, 60),
+        first_moved_at=parts[0].at, latest=tuple(parts[-6:]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("moves", "ago", "rate"),
+    [
+        ([(100, 0)], 0, 100),  # one move says nothing about the next
+        ([(100, 0)], 200, 20),
+        ([(100, 0)], 400, 0),
+        ([(999, 0), (100, 10)], 400, 600),  # the first move's own size says nothing
+        ([(100, 10 * step) for step in range(9)], 0, 600),  # a room that has just opened
+        ([(100, 10 * step) for step in range(9)], 900, 600),  # a pause
+        ([*((100, 10 * step) for step in range(9)), (100, 400)], 0, 600),  # and after it
+        ([*((100, 10 * step) for step in range(9)), (100, 110)], 0, 500 * 60 / 70),  # no pause
+        ([(100, 60 * step) for step in range(9)], 59, 100),
+        (
+            [*((100, 60 * step) for step in range(4)), (100, 239)],
+            0,
+            400 * 60 / 239,
+        ),  # a second early
+        ([*((100, 60 * step) for step in range(5)), (900, 241)], 0, 500),  # by hand
+        ([*((100, 10 * step) for step in range(9)), (900, 81)], 0, 1_300 * 60 / 41),
+        ([(5, step) for step in range(6)], 3_600, 300),
+        ([(1, 0)] * 6, 3_600, 60),  # one caller's five at once
+    ],
+)
+def test_the_optimistic_rate_is_lowered_neither_by_a_pause_nor_by_the_opening(
+    moves: list[tuple[int, int]], ago: int, rate: float
+) -> None:
+    counts = counts_of(*moves, ago=ago)
+    now = NOW - 1000 + moves[-1][1] + ago
+    assert serving_counter.optimistic_rate(counts, now) == pytest.approx(rate)
+
+
+def test_the_optimistic_rate_knows_a_steady_line_whose_latest_moves_are_small() -> None:
+    counts = counts_of((6_000, 0), *((1, 250 + 9 * step) for step in range(6)))
+    assert serving_counter.optimistic_rate(counts, NOW - 705) == pytest.approx(6_006 * 60 / 300)
+
+
+@pytest.mark.parametrize(
+    ("times", "gap"),
+    [
+        ([], None),
+        ([5], None),
+        ([5, 5], None),
+        ([5, 5, 8], 3),
+        ([0, 10, 320], 10),
+        ([0, 10, 320, 330], 10),
+        ([0, 60, 80, 120, 140, 180], 40),  # of an inlet and of a sweep
+    ],
+)
+def test_the_usual_gap_of_moves_is_the_middle_one(times: list[int], gap: int | None) -> None:
+    assert serving_counter.usual_gap([Segment(at, at, at) for at in times]) == gap
+
+
+@pytest.mark.parametrize(
+    ("waiting", "rate", "seconds"),
+    [
+        (0, 0.0, 2),
+        (0, 100.0, 2),
+        (1, 0.0, 12),  # nobody is let in: as if the end were ten minutes away
+        (100, 10.0, 12),
+        (5, 1.0, 6),
+        (5, 0.5, 12),
+        (10, 1000.0, 2),
+        (20, 10.0, 2),
+        (25, 10.0, 3),
+        (250, 10.0, 30),
+        (1_000_000, 10.0, 30),
+    ],
+)
+def test_a_page_asks_again_after_a_fiftieth_of_its_wait_within_limits(
+    waiting: int, rate: float, seconds: int
+) -> None:
+    assert serving_counter.poll_after(waiting, rate) == seconds
+
+
+def test_a_move_that_leads_nowhere_is_no_news() -> None:
+    world = World({"ENABLE_EVENTS_GENERATION": "true"})
+    world.visitors(3)
+    world.serve(2)
+    told = len(world.published)
+    assert told > 0
+    world.serve(-2)
+    assert len(world.published) == told + 1
+    world.serve(-1)  # it stands at 0
+    assert len(world.published) == told + 1
+
+
+# --- turns ------------------------------------------------------------------------------------
+
+
+def swept_world() -> tuple[World, list[str]]:
+    """Two visitors whose turn was over and swept; the clock stands where it was not over yet."""
+    world = World()
+    world.room.set_up()
+    visitors = world.visitors(2)
+    world.serve(2)
+    served = world.clock.now
+    for _ in range(2):
+        world.minute(91)
+    world.minute(901)
+    assert world.log.read(EVENT).expired_through == 2
+    world.clock.now = served + 5
+    return world, visitors
+
+
+def test_what_the_sweep_closed_stays_closed_for_a_clock_that_is_behind() -> None:
+    world, visitors = swept_world()
+    with pytest.raises(PositionExpired):
+        world.room.time_to_expiry(EVENT, visitors[1])
+    with pytest.raises(PositionExpired):
+        world.token(visitors[1])
+    assert world.room.request_status(EVENT, visitors[1])["state"] == "position_expired"
+
+
+def test_a_turn_lasts_for_its_period_and_its_last_second_counts() -> None:
+    world = World({"QUEUE_POSITION_EXPIRY_PERIOD": 100})
+    world.room.set_up()
+    visitor = world.visitors(1)[0]
+    world.serve(1)
+    period = world.room.time_to_expiry(EVENT, visitor)
+    world.clock.now += period
+    assert world.room.time_to_expiry(EVENT, visitor) == 0
+    assert world.room.request_status(EVENT, visitor)["state"] == "eligible"
+    assert world.room.request_status(EVENT, visitor)["expires_in"] == 0
+    world.clock.now += 1
+    assert outcome_of(lambda: world.room.time_to_expiry(EVENT, visitor)) == "PositionExpired"
+    assert world.room.request_status(EVENT, visitor)["state"] == "position_expired"
+
+
+def test_the_generation_is_remembered_for_two_seconds_and_by_no_clock_that_went_back() -> None:
+    world = World()
+    visitor = world.visitors(1)[0]
+    asked: list[int | None] = []
+    real = world.positions.store.get_with_generation
+
+    def spied(event_id: str, request_id: str, **options: Any) -> Any:
+        asked.append(options["known_generation"])
+        return real(event_id, request_id, **options)
+
+    world.positions.store.get_with_generation = spied
+    begun = world.clock.now
+    for now in (begun, begun, begun + 1.9, begun + 2, begun + 2.5, begun + 1.9, begun + 2):
+        world.clock.now = now
+        world.room.queue_number(EVENT, visitor)
+    assert asked == [None, 1, 1, None, 1, None, 1]
+
+
+# --- the sweep --------------------------------------------------------------------------------
+
+
+def held(position: int, entry: int = NOW - 1000) -> Position:
+    return Position(EVENT, 1, f"visitor-{position}", position, entry)
+
+
+def outcome(position: int, kind: OutcomeKind = OutcomeKind.TOKEN) -> Outcome:
+    return Outcome(EVENT, 1, position, f"visitor-{position}", kind, NOW - 500, NOW + 500)
+
+
+def swept(
+    positions: list[int],
+    outcomes: list[Outcome],
+    *,
+    upto: int = 6,
+    served: tuple[Segment, ...] = (Segment(1, 9, NOW - 101),),
+    before: int = 2,
+) -> expiry.Sweep:
+    return expiry.sweep(
+        state=EventState(EVENT, expired_through=before), upto=upto,
+        rows=[held(one) for one in positions],
+        outcomes={one.position: one for one in outcomes}, served=served, period=100, now=NOW,
+    )  # fmt: skip
+
+
+def test_a_sweep_expires_who_took_nothing_and_counts_the_others() -> None:
+    gone = outcome(5, OutcomeKind.EXPIRED)
+    found = swept([3, 4, 5], [outcome(3), gone])
+    assert (found.upto, found.expired, found.tokens) == (6, 2, 1)
+    assert [(one.position, one.request_id, one.kind, one.at) for one in found.expire] == [
+        (4, "visitor-4", OutcomeKind.EXPIRED, NOW)
+    ]
+    assert (found.expire[0].event_id, found.expire[0].generation) == (EVENT, 1)
+
+
+@pytest.mark.parametrize("tokens", [[], [4]])
+def test_a_sweep_stops_at_the_first_whose_time_is_not_over(tokens: list[int]) -> None:
+    young = (Segment(1, 3, NOW - 101), Segment(4, 9, NOW - 100))
+    found = swept([3, 4, 5], [outcome(one) for one in tokens], served=young)
+    assert (found.upto, found.expired, found.tokens) == (3, 1, 0)
+    unserved = swept([3, 4], [outcome(one) for one in tokens], served=young[:1])
+    assert (unserved.upto, unserved.expired) == (3, 1)
+
+
+def test_a_sweep_looks_at_no_position_outside_its_range() -> None:
+    found = swept([2, 3, 4], [outcome(1), outcome(2)], upto=3)
+    assert (found.upto, found.expired, found.tokens) == (3, 1, 0)
+    nothing = swept([3], [], upto=2)
+    assert (nothing.upto, nothing.expired, nothing.expire) == (2, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("upto", "tokens", "increment", "serving_after"),
+    [
+        (30, 4, True, 116),
+        (30, 4, False, 100),
+        (30, 20, True, 100),
+        (30, 19, True, 101),
+        (1_000_010, 0, True, 1_000_100),
+        (3_000_000, 4, True, 1_000_100),  # one jump is a million at most
+    ],
+)
+def test_a_swept_place_is_given_on_unless_it_took_a_token(
+    upto: int, tokens: int, increment: bool, serving_after: int
+) -> None:
+    state = EventState(EVENT, serving=100, version=3, expired_through=10, expired=7)
+    done = expiry.Sweep(upto, (), 5, tokens)
+    after = expiry.after_sweep(state, done, increment=increment, now=NOW, actor="sweep")
+    assert (after.expired_through, after.expired, after.serving) == (upto, 12, serving_after)
+    assert after.version == (3 if serving_after == 100 else 4)
+    if after.move:
+        assert (after.move.reason, after.move.actor, after.move.at) == ("expiry", "sweep", NOW)
+
+
+# --- settling and the audit -------------------------------------------------------------------
+
+
+def token(position: int, dies: int, status: SessionStatus = OPEN) -> LiveToken:
+    return LiveToken(position, dies, status)
+
+
+def test_what_is_settled_ends_before_the_first_token_that_lives() -> None:
+    state = EventState(EVENT, settled_through=10, settled_tokens=5, settled_completed=2,
+                       settled_abandoned=1)  # fmt: skip
+    rows = [token(15, NOW + 1), token(11, NOW, COMPLETED), token(13, NOW - 9, ABANDONED),
+            token(14, NOW, ABANDONED), token(18, NOW - 5, COMPLETED)]  # fmt: skip
+    after = counter_recovery.settle(state, rows, 20, NOW)
+    assert (after.settled_through, after.settled_tokens) == (14, 8)
+    assert (after.settled_completed, after.settled_abandoned) == (3, 3)
+    dead = counter_recovery.settle(state, rows[1:], 20, NOW)
+    assert (dead.settled_through, dead.settled_tokens, dead.settled_completed) == (20, 9, 4)
+    alive = counter_recovery.settle(state, [token(11, NOW + 1)], 20, NOW)
+    assert (alive.settled_through, alive.settled_tokens) == (10, 5)
+    assert counter_recovery.settle(state, [], 20, NOW).settled_through == 20
+
+
+@pytest.mark.parametrize(("rows", "holes"), [(10, 3), (7, 6), (12, 3)])
+def test_an_audit_takes_what_has_no_row_for_a_hole_and_watches_the_next_range(
+    rows: int, holes: int
+) -> None:
+    state = EventState(EVENT, queue=50, reconciled_through=20, holes=3, pending_through=30,
+                       pending_since=NOW - 99, known_holes=(29, 30, 31, 40))  # fmt: skip
+    after = counter_recovery.audit(state, rows, NOW)
+    assert (after.reconciled_through, after.holes, after.known_holes) == (30, holes, (31, 40))
+    assert (after.pending_through, after.pending_since) == (50, NOW)
+
+
+@pytest.mark.parametrize(
+    ("watched", "since", "due"),
+    [(30, NOW - 91, True), (30, NOW - 90, False), (20, NOW - 91, False), (21, NOW - 91, True)],
+)
+def test_an_audit_is_due_once_a_range_was_watched_for_longer_than_the_time(
+    watched: int, since: int, due: bool
+) -> None:
+    state = EventState(EVENT, reconciled_through=20, pending_through=watched, pending_since=since)
+    assert counter_recovery.audit_is_due(state, 90, NOW) is due
+
+
+@pytest.mark.parametrize(
+    ("queue", "version", "needed"),
+    [
+        (10_010, 1, False),
+        (10_011, 1, True),
+        (10, 2_000, False),
+        (10, 2_001, True),
+    ],
+)
+def test_a_checkpoint_is_needed_where_a_caller_cannot_wait_for_the_rows(
+    queue: int, version: int, needed: bool
+) -> None:
+    state = EventState(EVENT, queue=queue, settled_through=10, version=version)
+    assert counter_recovery.needs_checkpoint(state) is needed
+
+
+class Tables:
+    """The tables as a rebuild reads them: what it asks for is noted."""
+
+    def __init__(self, state: EventState, checkpoint: Checkpoint | None = None) -> None:
+        self.state, self.kept = state, checkpoint
+        self.ranges: list[tuple[int, int]] = []
+        self.since: list[int] = []
+
+    def read(self, event_id: str) -> EventState:
+        return self.state
+
+    def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
+        return self.kept
+
+    def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
+        self.since.append(after_version)
+        return []
+
+    def tokens(self, event_id: str, generation: int, first: int, last: int) -> list[LiveToken]:
+        self.ranges.append((first, last))
+        return [token(last, NOW)]
+
+
+CHECKPOINT = Checkpoint(1, 40, NOW, (), TokenAccount())
+
+
+@pytest.mark.parametrize(
+    ("state", "kept", "ranges", "unverified"),
+    [
+        (EventState(EVENT, queue=50, settled_through=10), None, [(11, 50)], 0),
+        (EventState(EVENT, queue=50, settled_through=50), None, [], 0),
+        (EventState(EVENT, queue=50, settled_through=10), CHECKPOINT, [(11, 50)], 0),
+        (EventState(EVENT, queue=25_000), None, [(1, 10_000), (10_001, 20_000), (20_001, 25_000)],
+         0),
+        (EventState(EVENT, queue=25_000, serving=15_000), CHECKPOINT,
+         [(5_001, 15_000), (15_001, 25_000)], 5_000),
+        (EventState(EVENT, queue=25_000, serving=90_000), CHECKPOINT, [(15_001, 25_000)], 15_000),
+        (EventState(EVENT, queue=25_000, serving=15_000, settled_through=5_000), CHECKPOINT,
+         [(5_001, 15_000), (15_001, 25_000)], 0),
+        (EventState(EVENT, queue=25_000, serving=15_000, settled_through=4_999), CHECKPOINT,
+         [(5_001, 15_000), (15_001, 25_000)], 5_000),
+        (EventState(EVENT, queue=25_000, serving=15_000, settled_through=6_000), CHECKPOINT,
+         [(6_001, 16_000), (16_001, 25_000)], 0),
+    ],
+)  # fmt: skip
+def test_a_rebuild_reads_the_rows_near_the_front_and_says_which_it_left_out(
+    state: EventState,
+    kept: Checkpoint | None,
+    ranges: list[tuple[int, int]],
+    unverified: int,
+) -> None:
+    tables, signs = Tables(state, kept), []
+    found = counter_recovery.snapshot(EVENT, tables, tables, lambda: signs.append(1))  # type: ignore[arg-type]
+    assert tables.ranges == ranges
+    assert found.unverified == unverified
+    used = kept if counter_recovery.needs_checkpoint(state) else None
+    assert (found.checkpoint, tables.since) == (used, [used.version if used else 0])
+    assert [row.position for row in found.tokens] == [last for _, last in ranges]
+    assert len(signs) == len(ranges)
+
+
+class Copy:
+    """The counters as a rebuild meets them: whose turn it is comes from a plan."""
+
+    def __init__(self, *turns: Rebuild, lost: int = 0) -> None:
+        self.turns, self.lost = list(turns), lost
+        self.forced: list[bool] = []
+        self.recounted: list[tuple[list[int], int]] = []
+        self.restored = 0
+
+    def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
+        self.forced.append(force)
+        return self.turns.pop(0) if self.turns else Rebuild.WHOLE
+
+    def prolong_rebuild(self, event_id: str, ticket: str) -> None:
+        pass
+
+    def restore(self, found: Snapshot, ticket: str) -> None:
+        self.restored += 1
+        if self.lost:
+            self.lost -= 1
+            raise CountersLost
+
+    def recount(self, event_id: str, generation: int, rows: list[LiveToken], last: int) -> None:
+        self.recounted.append(([row.position for row in rows], last))
+
+    def checkpoint(self, event_id: str, now: int) -> Checkpoint:
+        return CHECKPOINT
+
+
+def recovering(copy: Copy, tables: Tables | None = None) -> tuple[Recovery, list[float]]:
+    waited: list[float] = []
+    tables = tables or Tables(EventState(EVENT))
+    return Recovery(copy, tables, tables, waited.append), waited  # type: ignore[arg-type]
+
+
+def test_a_rebuild_is_forced_once_and_then_waits_for_whoever_rebuilds() -> None:
+    copy = Copy(Rebuild.OTHERS, Rebuild.OTHERS, Rebuild.WHOLE)
+    found, waited = recovering(copy)
+    found.rebuild(EVENT, force=True)
+    assert copy.forced == [True, False, False]
+    assert waited == [0.1, 0.1]
+    assert copy.restored == 0
+
+
+def test_counters_lost_during_a_rebuild_are_rebuilt_again_at_once() -> None:
+    copy = Copy(Rebuild.MINE, Rebuild.MINE, lost=1)
+    found, waited = recovering(copy)
+    found.rebuild(EVENT)
+    assert (copy.restored, copy.forced, waited) == (2, [False, False], [])
+
+
+def test_a_rebuild_that_others_do_not_end_is_given_up_after_five_seconds() -> None:
+    found, waited = recovering(Copy(*[Rebuild.OTHERS] * 60))
+    with pytest.raises(Unavailable) as raised:
+        found.rebuild(EVENT)
+    assert sum(waited) == pytest.approx(5)
+    assert raised.value.retry_after == 1
+
+
+@pytest.mark.parametrize(("lost", "answers"), [(0, True), (1, True), (3, True), (4, False)])
+def test_an_answer_is_asked_for_again_after_each_rebuild_and_only_the_first_is_not_forced(
+    lost: int, answers: bool
+) -> None:
+    copy, left = Copy(), [lost]
+
+    def ask() -> str:
+        if left[0]:
+            left[0] -= 1
+            raise CountersLost
+        return "answer"
+
+    found, _ = recovering(copy)
+    if answers:
+        assert found.run(EVENT, ask) == "answer"
+    else:
+        with pytest.raises(Unavailable) as raised:
+            found.run(EVENT, ask)
+        assert raised.value.retry_after == 1
+    assert copy.forced == [False, True, True][:lost]
+
+
+@pytest.mark.parametrize(
+    ("settled_through", "unverified", "compared"),
+    [
+        (0, 0, []),
+        (5_000, 5_000, []),
+        (5_000, 5_001, [(5_001, 5_001, 0)]),
+        (0, 7_000, [(2_001, 7_000, 2_000), (1, 2_000, 0)]),
+        (2_000, 7_000, [(2_001, 7_000, 0)]),
+        (1_999, 7_000, [(2_001, 7_000, 2_000), (2_000, 2_000, 0)]),
+    ],
+)
+def test_the_minute_worker_compares_what_a_rebuild_left_out_from_the_front_backwards(
+    settled_through: int, unverified: int, compared: list[tuple[int, int, int]]
+) -> None:
+    state = EventState(EVENT, queue=9_000, settled_through=settled_through)
+    tables, copy = Tables(state), Copy()
+    recovering(copy, tables)[0].keep(state, Upkeep(False, unverified), NOW)
+    assert tables.ranges == [(first, last) for first, last, _ in compared]
+    assert copy.recounted == [([last], left) for _, last, left in compared]
+
+
+def test_one_minute_compares_a_hundred_thousand_positions_at_most() -> None:
+    state = EventState(EVENT, queue=300_000)
+    tables, copy = Tables(state), Copy()
+    recovering(copy, tables)[0].keep(state, Upkeep(False, 300_000), NOW)
+    assert len(copy.recounted) == 20
+    assert copy.recounted[-1][1] == 200_000
+
+
+# --- the account of tokens --------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 4), st.sampled_from(SessionStatus))))
+def test_the_account_counts_each_position_once_whatever_comes_twice(
+    rows: list[tuple[int, int, SessionStatus]],
+) -> None:
+    base = 10
+    start = TokenAccount(base=base, tokens=3, completed=2, abandoned=1)
+    found = counter_snapshot.with_rows(start, [
+        token(position, position % 5, status) for position, _, status in rows
+    ])  # fmt: skip
+    above = [(position, status) for position, _, status in rows if position > base]
+    taken = {position for position, _ in above}
+    ended: dict[int, SessionStatus] = {}
+    for position, status in above:
+        if status is not OPEN:
+            ended.setdefault(position, status)
+    assert found.tokens == 3 + len(taken)
+    assert found.completed == 2 + sum(one is COMPLETED for one in ended.values())
+    assert found.abandoned == 1 + sum(one is ABANDONED for one in ended.values())
+    assert counter_snapshot.positions_in(found.taken) == taken
+    assert counter_snapshot.positions_in(found.ended) == set(ended)
+    living = [position % 5 for position in taken - set(ended)]
+    assert dict(found.live) == {at: living.count(at) for at in set(living)}
+
+
+@pytest.mark.parametrize(("position", "byte", "value"), [(0, 0, 0x80), (7, 0, 1), (8, 1, 0x80)])
+def test_a_bit_stands_where_redis_puts_it(position: int, byte: int, value: int) -> None:
+    bits = bytearray()
+    assert counter_snapshot.set_bit(bits, position)
+    assert bits[byte] == value
+    assert len(bits) == byte + 1 + counter_snapshot.SPARE
+    assert sum(bits) == value
+    assert not counter_snapshot.set_bit(bits, position)
+    assert counter_snapshot.positions_in(bytes(bits)) == {position}
+
+
+def test_an_account_starts_from_the_settled_figures_or_from_the_checkpoint() -> None:
+    state = EventState(EVENT, settled_through=10, settled_tokens=8, settled_completed=3,
+                       settled_abandoned=2)  # fmt: skip
+    rows = (token(9, NOW), token(11, NOW))
+    found = counter_snapshot.of_snapshot(Snapshot(state, (), rows))
+    assert (found.base, found.tokens, found.completed, found.abandoned) == (10, 9, 3, 2)
+    kept = replace(CHECKPOINT, tally=TokenAccount(base=5, tokens=4))
+    found = counter_snapshot.of_snapshot(Snapshot(state, (), rows, kept))
+    assert (found.base, found.tokens) == (5, 6)
+
+
+# --- the figures ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("swept_ago", "reconciled_ago", "stale"),
+    [
+        (0, 0, []),
+        (STALE_AFTER, STALE_AFTER, []),
+        (STALE_AFTER + 1, 0, ["positions_expired", "waiting_num"]),
+        (0, STALE_AFTER + 1, ["holes", "waiting_num"]),
+    ],
+)
+def test_a_figure_is_stale_once_its_keeper_is_late(
+    swept_ago: int, reconciled_ago: int, stale: list[str]
+) -> None:
+    counts = Counts(
+        1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, swept_at=NOW - swept_ago,
+        reconciled_at=NOW - reconciled_ago, admitted_at=NOW - 7,
+    )  # fmt: skip
+    told = metrics.freshness(counts, NOW)
+    assert told == {
+        "sweep_age": swept_ago,
+        "reconciliation_age": reconciled_ago,
+        "admission_age": 7,
+        "stale": stale,
+    }
+
+
+def test_a_join_without_a_secret_has_an_open_place() -> None:
+    assert Join("r", 1.0, "m").client_secret_hash == ""

@@ -1,0 +1,438 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each rule of the inlets and of their runs by itself."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.inlet_room import EVENT, START, CountingRoom, InletWorld, sns
+from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
+from waiting_room.inlet.control import InletControl
+from waiting_room.inlet.runner import DONE, HELD, SEEN
+from waiting_room.inlet.settings import check_order, check_targets
+from waiting_room.inlet.strategies import (
+    METRICS,
+    Alarm,
+    Departures,
+    Figures,
+    InletRecord,
+    Opening,
+    Strategy,
+    Window,
+    braked,
+    max_size,
+    periodic,
+    read_departures,
+)
+
+SHOWN = dict.fromkeys(METRICS.values(), 0)
+ID = "00000000-0000-4000-8000-{:012d}".format
+
+
+# --- the rules --------------------------------------------------------------------------------
+
+
+def test_figures_of_a_room_that_begins_are_counts() -> None:
+    assert Figures.from_metrics(SHOWN) == Figures(generation=0)
+    assert Figures() == Figures(1, 0, 0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+@pytest.mark.parametrize("value", [-1, 1.5, True, "3", None])
+def test_a_figure_that_is_no_count_is_named(shown: str, value: object) -> None:
+    with pytest.raises(ValueError, match=shown):
+        Figures.from_metrics({**SHOWN, shown: value})
+
+
+def test_places_open_are_those_served_that_are_neither_used_nor_lost() -> None:
+    assert Figures(serving=20, tokens=5, expired=3, holes=2).outstanding == 10
+    assert Figures(serving=20, tokens=5, expired=13, holes=2).outstanding == 0
+    assert Figures(serving=20, tokens=5, expired=14, holes=2).outstanding == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "now", "closed"),
+    [
+        (10, 20, 9.5, "the start time has not come"),
+        (10, 20, 10, ""),
+        (10, 20, 19.5, ""),
+        (10, 20, 20, "the end time has passed"),
+        (10, 0, 10, ""),
+        (0, 1, 1, "the end time has passed"),
+    ],
+)
+def test_a_window_is_open_from_its_start_until_before_its_end(
+    start: int, end: int, now: float, closed: str
+) -> None:
+    assert Window(start, end).closed(now) == closed
+    assert Window() == Window(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("alarm", "go", "hold"),
+    [
+        (Alarm.NONE, "", ""),
+        (Alarm.OK, "", ""),
+        (Alarm.ALARM, "the alarm is in ALARM", "the alarm is in ALARM"),
+        (Alarm.MISSING, "", "the alarm does not exist"),
+        (Alarm.UNREADABLE, *["the alarm cannot be read"] * 2),
+        (Alarm.INSUFFICIENT_DATA, "", "the alarm has insufficient data"),
+    ],
+)
+def test_the_alarm_says_why_it_holds(alarm: Alarm, go: str, hold: str) -> None:
+    assert (braked(alarm, True), braked(alarm, False)) == (go, hold)
+
+
+@pytest.mark.parametrize(("tick", "opened"), [(0, 3), (1, 3), (2, 4)])
+def test_the_parts_of_a_minute_differ_by_one(tick: int, opened: int) -> None:
+    assert periodic(10, tick, 3) == Opening(opened, "10 a minute")
+
+
+@pytest.mark.parametrize(
+    ("figures", "left", "exited", "fill", "opened"),
+    [
+        # 70 active, 10 places open: 20 are free
+        ((80, 70, 70), 5, 0, False, 5),
+        ((80, 70, 70), 25, 0, False, 20),
+        ((80, 70, 70), 0, 0, True, 20),
+        ((80, 70, 70), 0, 0, False, 0),
+        ((80, 70, 70), 25, 4, False, 24),  # who exited is still active by the figures
+        ((80, 70, 70), 40, 15, False, 30),  # and yet no more than are not active
+        ((160, 92, 2), 40, 40, False, 32),  # more exited than are active: some tokens had expired
+        ((100, 0, 0), 3, 3, False, 0),
+        ((0, 0, 0), 0, 0, False, 100),  # an empty site
+        ((10, 0, 0), 0, 0, False, 0),  # nobody active, but ten on their way
+        ((50, 50, 0), 0, 0, False, 100),
+        ((51, 50, 0), 0, 0, False, 0),
+        ((51, 50, 1), 0, 0, False, 0),
+        ((110, 100, 110), 50, 50, False, 0),  # more active than the size
+        ((120, 60, 60), 9, 0, True, 0),  # everything free is spoken for
+    ],
+)
+def test_max_size_replaces_who_left_and_fills_what_is_empty(
+    figures: tuple[int, int, int], left: int, exited: int, fill: bool, opened: int
+) -> None:
+    serving, tokens, active = figures
+    room = Figures(serving=serving, tokens=tokens, active=active)
+    told = max_size(100, room, left, exited, fill=fill)
+    assert told.increment == opened
+    coming = f"{active} of 100 active, {serving - tokens} places open"
+    assert told.reason == (f"{left} left; {coming}" if left else coming)
+
+
+@pytest.mark.parametrize(("exited", "good"), [(0, True), (1_000_000, True), (1_000_001, False)])
+def test_a_message_tells_of_a_million_departures_at_most(exited: int, good: bool) -> None:
+    if good:
+        assert read_departures(f'{{"exited": {exited}}}') == Departures(exited)
+        return
+    told = read_departures(f'{{"exited": {exited}}}')
+    assert (told.exited, len(told.faults)) == (0, 1)
+
+
+def test_a_message_that_tells_nothing_tells_of_nobody() -> None:
+    assert read_departures("{}") == Departures(0, (), ())
+    assert Departures() == Departures(0, (), ())
+
+
+def test_a_record_before_any_run() -> None:
+    record = InletRecord(EVENT, Strategy.PERIODIC, {}, {})
+    assert (record.paused, record.version, record.health, record.health_at) == (False, 0, None, 0)
+    assert (record.last_at, record.last_increment, record.seen) == (0, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("strategy", "name", "low"),
+    [
+        (Strategy.PERIODIC, "increment_by", 1),
+        (Strategy.MAX_SIZE, "max_size", 1),
+        (Strategy.AUTOMATIC, "active", 1),
+        (Strategy.AUTOMATIC, "per_minute", 1),
+        (Strategy.AUTOMATIC, "min_per_minute", 0),
+    ],
+)
+def test_a_target_has_limits(strategy: Strategy, name: str, low: int) -> None:
+    was = {"min_per_minute": 0, "per_minute": 1_000_000}
+    for value in (low, 1_000_000):
+        assert check_targets(strategy, was, {name: value})[name] == value
+    for wrong in (low - 1, 1_000_001, True, "5", 5.0, None):
+        with pytest.raises(InvalidInput, match=name):
+            check_targets(strategy, was, {name: wrong})
+
+
+def test_the_lowest_pace_may_be_the_highest_one_but_not_above_it() -> None:
+    check_order({"min_per_minute": 5, "per_minute": 5})
+    check_order({})
+    check_order({"per_minute": 1})
+    with pytest.raises(InvalidInput):
+        check_order({"min_per_minute": 6, "per_minute": 5})
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+def test_a_tick_whose_time_is_over_is_missed_and_one_that_is_late_is_made() -> None:
+    """Ticks come every ten seconds; one that would start when the next is due is missed."""
+    for late, made in ((9.5, 6), (20.0, 5), (20.5, 5), (30.0, 4)):
+        world = InletWorld({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
+        told: list[int] = []
+        real = world.room.increment
+
+        def slow(event_id: str, by: int, call_id: str, late: float = late) -> int:
+            world.clock.now += 0 if told else late  # noqa: B023
+            told.append(by)  # noqa: B023
+            return real(event_id, by, call_id)  # noqa: B023
+
+        world.room.increment = slow  # type: ignore[method-assign]
+        assert len(world.periodic()) == made, late
+
+
+@pytest.mark.parametrize(
+    ("left", "ticks"), [(0.0, 1), (21.9, 1), (22.0, 2), (31.9, 2), (32.0, 3), (61.9, 5), (62.0, 6)]
+)
+def test_a_tick_is_begun_only_with_twelve_seconds_left_for_it_and_the_first_one_always(
+    left: float, ticks: int
+) -> None:
+    world = InletWorld({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
+    assert len(world.periodic(left=left)) == ticks
+    assert world.clock.now == START + 10 * (ticks - 1)
+
+
+def test_an_event_that_names_no_id_is_done_each_time() -> None:
+    world = InletWorld()
+    for event in ({}, {"id": ""}, {"id": None}):
+        assert world.periodic(event) == [10]
+    record = world.store.read(EVENT)
+    assert record
+    assert record.seen == ()
+
+
+def test_ticks_are_marked_one_by_one_and_the_oldest_marks_leave() -> None:
+    world = InletWorld({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 20})
+    for minute in range(7):
+        world.periodic({"id": f"minute-{minute}"})
+        world.clock.now += 3
+    record = world.store.read(EVENT)
+    assert record
+    assert len(record.seen) == SEEN
+    assert record.seen[0] == "minute-1#0"
+    assert record.seen[-1] == "minute-6#19"
+    assert world.periodic({"id": "minute-6"}) == []
+
+
+def test_a_lost_increment_is_repeated_with_its_own_id_and_number() -> None:
+    world = InletWorld({"INCREMENT_BY": 61, "TICKS_PER_MINUTE": 6})
+    world.room.plan = ["lost"]
+    calls: list[tuple[int, str]] = []
+    real = world.room.increment
+
+    def noted(event_id: str, by: int, call_id: str) -> int:
+        calls.append((by, call_id))
+        return real(event_id, by, call_id)
+
+    world.room.increment = noted  # type: ignore[method-assign]
+    world.periodic({"id": "m"})
+    assert calls[0] == calls[1]
+    assert len({call_id for _, call_id in calls}) == len(calls) - 1 == 6
+    assert sum(world.room.increments) == 61
+
+
+class Contended:
+    """A row that another run writes first, so many times."""
+
+    def __init__(self, world: InletWorld, conflicts: int) -> None:
+        self.left = conflicts
+        self._write = world.store.write
+        world.store.write = self.write  # type: ignore[method-assign]
+
+    def write(self, before: InletRecord | None, after: InletRecord) -> None:
+        if self.left:
+            self.left -= 1
+            raise Conflict
+        self._write(before, after)
+
+
+@pytest.mark.parametrize(("conflicts", "opened"), [(0, 10), (7, 10), (8, 0)])
+def test_a_step_that_others_overtake_is_decided_again_eight_times(
+    conflicts: int, opened: int
+) -> None:
+    world = InletWorld()
+    Contended(world, conflicts)
+    assert world.periodic() == [opened]
+    assert sum(world.room.increments) == opened
+
+
+def test_the_loop_that_is_overtaken_leaves_the_tick_to_the_other() -> None:
+    world = InletWorld(
+        {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
+        room=CountingRoom(Figures(queue=1000)),
+    )
+    Contended(world, 1)
+    assert world.inlet.run_automatic({}, lambda: 100.0) == [HELD]
+    assert HELD.increment == DONE.increment == 0
+
+
+def test_what_a_run_did_is_in_the_row() -> None:
+    world = InletWorld()
+    world.periodic({"id": "m"})
+    record = world.store.read(EVENT)
+    assert record
+    assert (record.version, record.last_at, record.last_increment) == (1, START, 10)
+    assert (record.last_reason, record.seen) == ("10 a minute", ("m#0",))
+
+
+def test_an_unanswered_increment_is_noted_and_another_run_may_write_first(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = InletWorld()
+    world.room.fail = True
+    writes = world.store.write
+
+    def conflict_at_the_second(before: InletRecord | None, after: InletRecord) -> None:
+        if after.version > 1:
+            raise Conflict
+        writes(before, after)
+
+    world.store.write = conflict_at_the_second  # type: ignore[method-assign]
+    with caplog.at_level(logging.WARNING), pytest.raises(Unavailable):
+        world.periodic()
+    assert "another run wrote first" in caplog.text
+    assert world.last == (10, "10 a minute")
+
+
+# --- MaxSize runs -----------------------------------------------------------------------------
+
+
+def size_world(**figures: int) -> InletWorld:
+    return InletWorld({"INLET_STRATEGY": "MaxSize"}, room=CountingRoom(Figures(**figures)))
+
+
+@pytest.mark.parametrize(("later", "opened"), [(0, 0), (59, 0), (60, 10)])
+def test_a_move_that_the_figures_do_not_show_counts_for_a_minute(later: int, opened: int) -> None:
+    before = Figures(serving=90, queue=300, tokens=90, active=90)
+    world = size_world(serving=90, queue=300, tokens=90, active=90)
+    assert world.inlet.run_max_size({}).increment == 10
+    world.room.figures_now = before  # late figures
+    world.clock.now += later
+    assert world.inlet.run_max_size({}).increment == opened
+
+
+def test_a_move_of_the_line_before_a_reset_does_not_count() -> None:
+    world = size_world(serving=90, queue=300, tokens=90, active=90)
+    assert world.inlet.run_max_size({}).increment == 10
+    world.room.figures_now = Figures(generation=2)
+    assert world.inlet.run_max_size({}).increment == 100
+
+
+def test_figures_that_are_ahead_of_the_own_move_are_taken_as_they_are() -> None:
+    world = size_world(serving=90, queue=300, tokens=90, active=90)
+    world.inlet.run_max_size({})
+    world.room.figures_now = Figures(serving=140, queue=300, tokens=90, active=40)
+    assert world.inlet.run_max_size({}).increment == 10  # 50 places are open
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_paused_inlet_replaces_nobody(paused: bool) -> None:
+    world = size_world(serving=50, queue=90, tokens=50, active=50)
+    world.inlet.run_max_size({})
+    world.room.figures_now = Figures(serving=50, queue=90, tokens=50, active=50)
+    world.clock.now += 60
+    InletControl(world.store, time.time).change(EVENT, paused, None)
+    assert world.inlet.run_max_size(sns({"exited": 3})).increment == (0 if paused else 3)
+
+
+def test_a_visitor_of_two_messages_leaves_once_and_a_completed_one_is_not_abandoned() -> None:
+    world = size_world(serving=100, queue=300, tokens=100, active=100)
+    world.room.sessions = {ID(1), ID(2), ID(3)}
+    calls: list[tuple[tuple[str, ...], int]] = []
+    real = world.room.end_sessions
+
+    def noted(event_id: str, request_ids: Any, status: int, call_id: str) -> int:
+        calls.append((tuple(request_ids), status))
+        return real(event_id, request_ids, status, call_id)
+
+    world.room.end_sessions = noted  # type: ignore[method-assign]
+    told = world.inlet.run_max_size(
+        sns({"abandoned": [ID(1), ID(2)]}, {"completed": [ID(1), ID(3)]}, {"completed": [ID(3)]})
+    )
+    assert told.increment == 3
+    assert calls == [((ID(2),), -1), ((ID(1), ID(3)), 1)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None, [], "x", {}, {"Sns": None}, {"Sns": []}, {"Sns": {}}, {"Sns": {"MessageId": "m"}},
+        {"Sns": {"MessageId": 5, "Message": '{"exited": 9}'}},
+        {"Sns": {"MessageId": "m", "Message": {"exited": 9}}},
+        {"Sns": {"MessageId": "m", "Message": None}},
+    ],
+)  # fmt: skip
+def test_a_record_that_is_no_message_is_left_out_and_the_others_count(
+    record: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = size_world(serving=50, queue=90, tokens=50, active=50)
+    event = sns({"exited": 2})
+    event["Records"].insert(0, record)
+    with caplog.at_level(logging.WARNING):
+        assert world.inlet.run_max_size(event).increment == 2
+    assert "a record is no SNS message" in caplog.text
+
+
+def test_messages_without_an_id_are_all_counted_and_one_named_twice_counts_once() -> None:
+    world = size_world(serving=50, queue=90, tokens=50, active=50)
+    assert world.inlet.run_max_size(sns({"exited": 1}, {"exited": 2}, ids=["", ""])).increment == 3
+    again = sns({"exited": 4}, {"exited": 4}, {"exited": 1}, ids=["a", "a", "b"])
+    world.clock.now += 61
+    assert world.inlet.run_max_size(again).increment == 5
+
+
+# --- health -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("health", [0, 0.0, 0.5, 1, 1.0])
+def test_a_report_from_down_to_well_is_kept_with_its_time(health: float) -> None:
+    world = InletWorld({"INLET_STRATEGY": "Automatic"})
+    world.inlet.run_automatic({}, lambda: 1.0)
+    world.clock.now = START + 33.7
+    world.inlet.report_health(health)
+    record = world.store.read(EVENT)
+    assert record
+    assert (record.health, record.health_at) == (float(health), START + 33)
+
+
+@given(st.sampled_from([True, False]), st.sampled_from(["hold", "go"]))
+def test_the_loop_reads_the_alarm_only_where_one_is_named(named: bool, on: str) -> None:
+    asked: list[int] = []
+
+    def alarm() -> Alarm:
+        asked.append(1)
+        return Alarm.INSUFFICIENT_DATA
+
+    world = InletWorld(
+        {
+            "INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1, "MIN_PER_MINUTE": 7,
+            "ON_INSUFFICIENT_DATA": on, **({"CLOUDWATCH_ALARM_NAME": "Slow"} if named else {}),
+        },
+        room=CountingRoom(Figures(queue=1000)), alarm=alarm,
+    )  # fmt: skip
+    assert world.inlet.run_automatic({}, lambda: 100.0)[0].increment == 60
+    assert len(asked) == named
+
+
+@pytest.mark.parametrize(("after", "well"), [(120, True), (121, False)])
+def test_the_loop_believes_a_report_for_two_minutes(after: int, well: bool) -> None:
+    world = InletWorld(
+        {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1, "TARGET_ACTIVE": 10_000},
+        room=CountingRoom(Figures(queue=1000), all_come=True),
+    )
+    world.inlet.run_automatic({}, lambda: 100.0)
+    world.inlet.report_health(1)
+    world.clock.now += after
+    reason = world.inlet.run_automatic({}, lambda: 100.0)[0].reason
+    assert ("unwell" in reason) is not well

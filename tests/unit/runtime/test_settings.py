@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings: every one is documented, and one that cannot be meant is named in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from deployment.local import config
+from tests.support.in_memory_room import COMPLETE
+from tests.support.servers import ROOT
+from waiting_room.authorizer.settings import AuthorizerSettings
+from waiting_room.domain.room_settings import Settings, SettingsError
+from waiting_room.inlet.settings import InletSettings
+from waiting_room.openid.settings import OpenIdSettings
+
+PAGE = (ROOT / "docs" / "settings.md").read_text()
+
+
+class Watched(dict[str, str]):
+    """An environment that notes what is read from it."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self.read: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> str:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+def read_by(*readers: Callable[[Mapping[str, str]], object], **more: str) -> set[str]:
+    """The settings that these read."""
+    env = Watched({**COMPLETE, **more})
+    for reader in readers:
+        reader(env)
+    return env.read
+
+
+def every_setting() -> set[str]:
+    """What any function of the project, or `make run`, reads."""
+    names = read_by(Settings.from_env, AuthorizerSettings.from_env, OpenIdSettings.from_env)
+    for strategy in ("Periodic", "MaxSize", "Automatic"):
+        names |= read_by(InletSettings.from_env, INLET_STRATEGY=strategy)
+    names |= set(config.DOORS.values()) | set(config.DEFAULTS)
+    local = Watched({})
+    config.read(local, ROOT)
+    return names | local.read - {"NO_PROXY", "no_proxy"}
+
+
+def documented() -> set[str]:
+    """The names in the first column of the page's tables."""
+    cells = re.findall(r"^\| (`[A-Z_`, ]+`) \|", PAGE, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`([A-Z_]+)`", cell)}
+
+
+def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
+    known_elsewhere = {"POWERTOOLS_SERVICE_NAME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    also_local = {"STORE_API_ENDPOINT"}
+    assert every_setting() - known_elsewhere - documented() == set()
+    assert documented() - every_setting() - also_local == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("VALIDITY_PERIOD", Settings.from_env(COMPLETE).events[0].validity_period),
+        (
+            "QUEUE_POSITION_EXPIRY_PERIOD",
+            Settings.from_env(COMPLETE).events[0].position_expiry_period,
+        ),
+        ("KEY_ACTIVATION_DELAY", Settings.from_env(COMPLETE).key_activation_delay),
+        ("SIGNING_KEY_CACHE", Settings.from_env(COMPLETE).signing_key_cache),
+        ("PUBLIC_KEY_MAX_AGE", Settings.from_env(COMPLETE).public_key_max_age),
+        ("SETTLE_AFTER", Settings.from_env(COMPLETE).settle_after),
+        ("KEY_CACHE_SECONDS", AuthorizerSettings.from_env(COMPLETE).key_cache),
+        ("NO_SHOW_AFTER", InletSettings.from_env(COMPLETE).no_show_after),
+    ],
+)
+def test_the_documented_default_is_the_real_one(name: str, default: int) -> None:
+    row = re.search(rf"^\| `{name}` \| (\d+)", PAGE, re.MULTILINE)
+    assert row
+    assert int(row[1]) == default
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("EVENT_ID", "", "EVENT_ID is missing"),
+        ("VALIDITY_PERIOD", "0", "VALIDITY_PERIOD must be between 1 and 86400, not 0"),
+        ("VALIDITY_PERIOD", "an hour", "VALIDITY_PERIOD must be a whole number, not 'an hour'"),
+        ("ENABLE_QUEUE_POSITION_EXPIRY", "yes", "must be true or false, not 'yes'"),
+        ("REDIS_PORT", "70000", "REDIS_PORT must be between 1 and 65535"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_named(name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        Settings.from_env({**COMPLETE, name: value})

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A write that meets other writers is given up in time for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.fakes.inlet import MemoryInlet
+from tests.support.in_memory_room import EVENT, World
+from waiting_room.domain.errors import Conflict, Unavailable
+from waiting_room.inlet.control import InletControl
+from waiting_room.inlet.strategies import InletRecord, Strategy
+from waiting_room.use_cases.retry import WRITE_SECONDS, WRITE_TRIES, tries
+
+
+def test_quick_tries_are_bounded_in_number() -> None:
+    assert list(tries(lambda: 5.0)) == list(range(WRITE_TRIES))
+    assert list(tries(lambda: 5.0, 2)) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("lasts", "made"),
+    [
+        ([30.0] * 20, 1),
+        ([10.0] * 20, 2),
+        ([10.5] * 20, 1),
+        ([0.5] * 20, WRITE_TRIES),
+        ([6.0] * 20, 3),
+        ([1.0, 9.0, 1.0, 1.0, 1.0], 4),
+    ],
+)
+def test_no_try_begins_that_could_end_too_late(lasts: list[float], made: int) -> None:
+    now, ended = [0.0], 0
+    for number in tries(lambda: now[0]):
+        now[0] += lasts[number]
+        ended += 1
+    assert ended == made
+    assert now[0] <= WRITE_SECONDS or made == 1
+
+
+def increment(world: World) -> None:
+    world.room.increment_serving_counter(EVENT, 1)
+
+
+def message(world: World) -> None:
+    world.room.set_message(EVENT, "hello")
+
+
+def reset(world: World) -> None:
+    world.room.reset_initial_state(EVENT)
+
+
+@pytest.mark.parametrize(
+    ("change", "write"), [(increment, "write"), (message, "set_message"), (reset, "reset")]
+)
+def test_a_change_that_slow_tables_and_others_hold_up_is_given_up(
+    change: Callable[[World], None], write: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, writes = World(), 0
+
+    def refused(*_: Any) -> None:
+        nonlocal writes
+        writes += 1
+        world.clock.now += 6
+        raise Conflict
+
+    monkeypatch.setattr(world.log, write, refused)
+    with pytest.raises(Unavailable, match="too many changes at once"):
+        change(world)
+    assert writes == 3
+
+
+def test_a_change_of_the_inlet_is_given_up_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, now = MemoryInlet(), [0.0]
+    targets = {"increment_by": 10}
+    store.write(None, InletRecord(EVENT, Strategy.PERIODIC, targets, targets, version=1))
+
+    def refused(*_: Any, **__: Any) -> None:
+        now[0] += 6
+        raise Conflict
+
+    monkeypatch.setattr(store, "change", refused)
+    with pytest.raises(Unavailable, match="too many changes at once"):
+        InletControl(store, lambda: now[0]).change(EVENT, True, None)
+    assert now[0] == 18

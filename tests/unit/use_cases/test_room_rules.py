@@ -1,0 +1,488 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules of the room's parts that need its stores: who writes, who waits, what is asked again."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.in_memory_room import EVENT, World, outcome_of
+from waiting_room.domain.errors import Conflict, CountersLost, InvalidInput, Unavailable
+from waiting_room.domain.records import EventState, Outcome, OutcomeKind, ServingMove, SessionStatus
+from waiting_room.gate import asgi, wsgi
+from waiting_room.gate.decision import MAX_FORM
+from waiting_room.gate.responses import Answer
+from waiting_room.use_cases import event_control, minute_worker, position_assignment
+from waiting_room.use_cases.counter_recovery import Recovery
+from waiting_room.use_cases.event_state import Ledger
+
+
+def ledger_of(world: World) -> tuple[Ledger, list[float]]:
+    """A ledger on the world's stores, and the seconds that it waits."""
+    waited: list[float] = []
+    counters, log = world.counters, world.log
+    recovery = Recovery(counters, log, world.outcomes, lambda _: None)
+    return Ledger(counters, log, recovery, world.clock, waited.append), waited
+
+
+def moved(state: EventState) -> EventState:
+    version = state.version + 1
+    move = ServingMove(version, state.serving, state.serving + 1, 5, "operator")
+    return replace(state, serving=state.serving + 1, version=version, move=move)
+
+
+# --- writers ----------------------------------------------------------------------------------
+
+
+def test_colliding_writers_part_by_a_wait_that_grows_to_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    ledger, waited = ledger_of(world)
+    monkeypatch.setattr(secrets, "randbelow", lambda most: most // 2)
+    writes: list[int] = []
+
+    def others_first(before: EventState, after: EventState) -> None:
+        writes.append(1)
+        raise Conflict
+
+    world.log.store.write = others_first
+    with pytest.raises(Unavailable) as raised:
+        ledger.change(EVENT, moved)
+    assert raised.value.retry_after == 1
+    assert len(writes) == 12
+    assert waited == pytest.approx([0.005 * 2 ** min(attempt, 6) for attempt in range(12)])
+
+
+def test_a_writer_that_meets_its_own_write_is_done() -> None:
+    world = World()
+    ledger, waited = ledger_of(world)
+    real = world.log.store.write
+
+    def made_and_lost(before: EventState, after: EventState) -> None:
+        real(before, after)
+        raise Conflict
+
+    world.log.store.write = made_and_lost
+    assert ledger.change(EVENT, moved).serving == 1
+    assert waited == []
+    assert world.room.counts(EVENT).serving == 1
+
+
+def test_what_another_writer_overtook_is_left_to_the_next_minute() -> None:
+    world = World()
+    ledger, _ = ledger_of(world)
+    before = world.log.read(EVENT)
+    stands = moved(before)
+    assert ledger.try_write(before, stands) == stands
+    assert ledger.try_write(before, replace(before, holes=9)) == world.log.read(EVENT) == stands
+
+
+def test_a_copy_that_is_not_behind_is_believed_without_a_look_at_the_table() -> None:
+    world = World()
+    world.visitors(2)
+    world.serve(1)
+    ledger, _ = ledger_of(world)
+    world.log.calls.clear()
+    assert ledger.counts(EVENT).serving == 1
+    ledger.current(EVENT, lambda: world.counters.look(EVENT, 0), generation=1)
+    assert world.log.calls == []
+    world.log.store.read = lambda _: EventState(EVENT, generation=2)
+    world.counters.store.apply = lambda *_: None
+    with pytest.raises(Unavailable) as raised:
+        ledger.current(EVENT, lambda: world.counters.look(EVENT, 0), generation=2)
+    assert raised.value.retry_after == 1
+
+
+@pytest.mark.parametrize(("losses", "answer"), [(11, "ok"), (12, "Unavailable")])
+def test_an_announcement_meets_lost_counters_twelve_times_at_most(losses: int, answer: str) -> None:
+    world = World()
+    world.serve(3)
+    ledger, _ = ledger_of(world)
+    asked: list[int] = []
+
+    def lost(*_: Any) -> None:
+        asked.append(1)
+        if len(asked) <= 2 * losses:  # each try asks twice: without moves, then with them
+            raise CountersLost
+
+    world.counters.store.apply = lost
+    world.counters.store.end_rebuilds = lambda _: False
+    before = world.log.read(EVENT)
+    assert outcome_of(lambda: ledger.announce_lowering(before)) == answer
+    assert world.log.read(EVENT).lowering == before.version + 1
+
+
+def test_ending_the_rebuilds_under_way_is_enough_of_an_announcement() -> None:
+    world = World()
+    world.serve(3)
+    ledger, _ = ledger_of(world)
+
+    def lost(*_: Any) -> None:
+        raise CountersLost
+
+    ended: list[str] = []
+    world.counters.store.apply = lost
+    world.counters.store.end_rebuilds = lambda event: not ended.append(event)  # type: ignore[func-returns-value]
+    ledger.announce_lowering(world.log.read(EVENT))
+    assert ended == [EVENT]
+
+
+def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
+    world = World()
+    world.serve(3)
+    ledger, _ = ledger_of(world)
+
+    def lost(*_: Any) -> None:
+        raise CountersLost
+
+    world.counters.store.apply = lost
+    world.counters.store.end_rebuilds = lambda _: False
+    with pytest.raises(Unavailable, match="lost again and again") as raised:
+        ledger.announce_lowering(world.log.read(EVENT))
+    assert raised.value.retry_after == 1
+
+
+# --- operators --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("later", "again"), [(49, 3), (50, 6)])
+def test_a_repeated_call_is_known_among_the_last_fifty_moves(later: int, again: int) -> None:
+    world = World()
+
+    def call(call_id: str) -> int:
+        return world.room.increment_serving_counter(EVENT, 3, call_id=call_id)
+
+    call("mine")
+    for number in range(later):
+        call(f"other-{number}")
+    stands = 3 * (later + 1)
+    assert call("mine") == stands + again - 3
+    assert event_control.LOOK_BACK == 50
+
+
+def test_a_call_without_an_id_is_made_each_time() -> None:
+    world = World()
+    assert [world.serve(2), world.serve(2)] == [2, 4]
+
+
+def test_a_message_is_plain_text_of_500_characters_and_the_later_one_stands() -> None:
+    world = World()
+    for message in ("", "x" * 500, "two\nlines", "é"):
+        assert world.room.set_message(EVENT, message) == message
+    for wrong in ("x" * 501, "a\vb", "\x00", 5, None):
+        with pytest.raises(InvalidInput, match="message"):
+            world.room.set_message(EVENT, wrong)
+    world.clock.now -= 100  # a clock that is behind
+    before = world.log.read(EVENT).message_at
+    world.room.set_message(EVENT, "later")
+    assert world.room.counts(EVENT).message == "later"
+    assert world.log.read(EVENT).message_at > before
+
+
+def test_a_reset_that_others_overtake_is_tried_twelve_times() -> None:
+    world = World()
+    tries: list[int] = []
+
+    def others_first(before: EventState, after: EventState) -> None:
+        tries.append(1)
+        raise Conflict
+
+    world.log.store.reset = others_first
+    with pytest.raises(Unavailable) as raised:
+        world.room.reset_initial_state(EVENT)
+    assert (len(tries), raised.value.retry_after) == (12, 1)
+
+
+def test_only_tokens_of_the_stream_are_counted() -> None:
+    world = World()
+    world.visitors(3)
+    rows = [
+        Outcome(EVENT, 1, 1, "a", OutcomeKind.TOKEN, 5, int(world.clock.now) + 60),
+        Outcome(EVENT, 1, 2, "b", OutcomeKind.EXPIRED, 5),
+        Outcome(EVENT, 1, 3, "c", OutcomeKind.TOKEN, 5, int(world.clock.now) + 60,
+                status=SessionStatus.COMPLETED),
+    ]  # fmt: skip
+    for _ in range(2):
+        world.room.publish_outcomes(rows)
+        counts = world.room.counts(EVENT)
+        assert (counts.tokens, counts.active, counts.completed) == (2, 1, 1)
+
+
+def test_the_bus_is_told_of_tokens_and_of_ends_and_of_nothing_else() -> None:
+    world = World({"ENABLE_EVENTS_GENERATION": "true"})
+    rows = [
+        Outcome(EVENT, 1, 1, "a", OutcomeKind.TOKEN, 5, 60),
+        Outcome(EVENT, 1, 2, "b", OutcomeKind.EXPIRED, 5),
+        Outcome(EVENT, 1, 3, "c", OutcomeKind.TOKEN, 5, 60, status=SessionStatus.ABANDONED),
+    ]
+    told = len(world.published)
+    world.room.publish_outcomes(rows)
+    assert world.published[told:] == [
+        ("token_generated", {"event_id": EVENT, "request_id": "a"}),
+        ("session_updated", {"event_id": EVENT, "request_id": "c", "status": "abandoned"}),
+    ]
+    told = len(world.published)
+    world.room.publish_outcomes(rows[1:2])
+    assert len(world.published) == told
+    world.room._announcements.move(EventState(EVENT))
+    assert len(world.published) == told
+
+
+def test_the_bus_is_told_what_the_sweep_gave_on() -> None:
+    world = World({"ENABLE_EVENTS_GENERATION": "true", "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
+    world.visitors(9)
+    world.serve(4)
+    told = len(world.published)
+    for seconds in (91, 91, 901):
+        world.minute(seconds)
+    assert [kind for kind, _ in world.published[told:]] == [
+        "serving_counter_changed", "automatic_serving_counter_incr"
+    ]  # fmt: skip
+    assert world.published[-1][1] == {
+        "previous_serving_counter_position": 4, "increment_by": 4,
+        "current_serving_counter_position": 8,
+    }  # fmt: skip
+
+
+# --- the minute worker ------------------------------------------------------------------------
+
+
+def ready(count: int) -> World:
+    """So many visitors are served and audited, and their time is over in the next second."""
+    world = World()
+    world.visitors(count)
+    world.serve(count)
+    served = world.clock.now
+    for _ in range(2):
+        world.clock.now += 91
+        world.room.audit(EVENT)
+    world.clock.now = served + 900
+    return world
+
+
+def test_a_turn_is_swept_in_the_second_after_its_last_one() -> None:
+    world = ready(3)
+    assert world.room.sweep(EVENT).expired_through == 0
+    world.clock.now += 1
+    assert world.room.sweep(EVENT).expired_through == 3
+
+
+@pytest.mark.parametrize(("steps", "expired_through"), [(1, 3), (2, 6), (50, 7)])
+def test_a_sweep_goes_step_by_step_and_leaves_the_rest_to_the_next_minute(
+    monkeypatch: pytest.MonkeyPatch, steps: int, expired_through: int
+) -> None:
+    monkeypatch.setattr(minute_worker, "SWEEP_STEP", 3)
+    monkeypatch.setattr(minute_worker, "SWEEP_STEPS", steps)
+    world = ready(7)
+    world.clock.now += 1
+    before = world.log.read(EVENT)
+    assert world.room.sweep(EVENT).expired_through == expired_through
+    after = world.log.read(EVENT)
+    assert (after.expired_through, after.expired) == (expired_through, expired_through)
+    assert after.version == before.version, "it moves nothing"
+
+
+def test_a_sweep_stays_below_what_the_audit_passed_and_what_is_served() -> None:
+    world = ready(4)
+    world.visitors(3)
+    world.serve(2)
+    world.clock.now += 2000
+    assert world.room.sweep(EVENT).expired_through == 4, "the audit has not passed 5"
+    for _ in range(2):
+        world.clock.now += 91
+        world.room.audit(EVENT)
+    assert world.room.sweep(EVENT).expired_through == 6, "7 is not served"
+
+
+def test_a_sweep_that_is_overtaken_goes_on_from_what_stands() -> None:
+    world = ready(4)
+    world.clock.now += 1
+    real = world.log.store.write
+
+    def overtaken(before: EventState, after: EventState) -> None:
+        world.log.store.write = real
+        real(before, moved(before))
+        raise Conflict
+
+    world.log.store.write = overtaken
+    state = world.room.sweep(EVENT)
+    assert (state.expired_through, state.serving) == (4, 5)
+
+
+def test_an_announced_write_whose_writer_died_is_overtaken_once() -> None:
+    world = World()
+    world.serve(3)
+    ledger, _ = ledger_of(world)
+    before = world.log.read(EVENT)
+    ledger.announce_lowering(before)
+    state = world.room.audit(EVENT)
+    assert (state.version, state.serving) == (before.version + 1, 3)
+    assert state.move is not None
+    assert state.move.reason == "audit"
+    assert world.room.audit(EVENT).version == before.version + 1
+
+
+def test_the_audit_watches_a_range_once_there_is_one_and_closes_it_later() -> None:
+    world = World()
+    assert world.room.audit(EVENT).pending_since == 0, "nothing to watch"
+    world.visitors(3)
+    first = world.room.audit(EVENT)
+    assert (first.pending_through, first.reconciled_through, first.pending_since) == (
+        3,
+        0,
+        int(world.clock.now),
+    )
+    world.clock.now += 90
+    assert world.room.audit(EVENT).reconciled_through == 0
+    world.clock.now += 1
+    assert world.room.audit(EVENT).reconciled_through == 3
+
+
+# --- the worker of joins ----------------------------------------------------------------------
+
+
+def test_a_reservation_that_resets_overtake_is_tried_twelve_times() -> None:
+    world = World()
+    tries: list[int] = []
+
+    def reset_meanwhile(*_: Any) -> None:
+        tries.append(1)
+        raise Conflict
+
+    world.log.store.reserve = reset_meanwhile
+    with pytest.raises(Unavailable) as raised:
+        world.room.assign(EVENT, [world.join()])
+    assert (len(tries), raised.value.retry_after) == (12, 1)
+
+
+def test_a_join_of_before_a_reset_gets_a_row_that_says_so_and_no_place() -> None:
+    world = World()
+    late = world.join()
+    world.clock.now += 1
+    world.room.reset_initial_state(EVENT)
+    world.log.calls.clear()
+    given = world.room.assign(EVENT, [late])
+    assert (given.assigned, given.holes, given.retry) == (0, 0, frozenset())
+    assert "reserve" not in world.log.calls
+    row = world.positions.store.get(EVENT, late.request_id)
+    assert (row.position, row.generation, row.entry_time) == (0, 1, int(world.clock.now))
+
+
+def test_no_joins_ask_for_nothing() -> None:
+    world = World()
+    assert world.room.assign(EVENT, []).assigned == 0
+    assert "claim" not in world.counters.calls
+    assert world.positions.calls == []
+
+
+def test_rows_without_an_answer_are_remembered_up_to_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(position_assignment, "MOST_UNSURE", 2)
+    world = World()
+    joins = [world.join(world.clock.now + number / 10) for number in range(3)]
+    world.positions.fail("insert", "before")
+    assert outcome_of(lambda: world.room.assign(EVENT, joins)) == "Unavailable"
+    world.clock.now += 2
+    assert world.room.assign(EVENT, joins).assigned == 3
+    assert world.log.read(EVENT).known_holes == (2, 3), "the audit finds the first"
+
+
+# --- requests as servers hand them over -------------------------------------------------------
+
+
+def scope(**changes: Any) -> dict[str, Any]:
+    return {"type": "http", "method": "PUT", "path": "/a", "headers": [], **changes}
+
+
+def test_an_asgi_request_is_read_as_it_was_sent() -> None:
+    headers = [(b"A", b"1"), (b"a", b"2"), (b"Cookie", b"x=1"), (b"cookie", b"y=2")]
+    visit = asgi.read_visit(scope(headers=headers, query_string=b"q=1", raw_path=b"/%61"))
+    assert visit.headers == {"a": "1,2", "cookie": "x=1; y=2"}
+    assert (visit.method, visit.path, visit.query) == ("PUT", "/a", "q=1")
+    assert (visit.mount, visit.raw) == ("", "/%61")
+    socket = asgi.read_visit({"type": "websocket", "path": "/a", "headers": []})
+    assert (socket.method, socket.query, socket.raw) == ("GET", "", "")
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "raw", "read", "sent"),
+    [
+        ("/m", "/m/a", b"/m/%61", "/m/a", "/m/%61"), ("/m/", "/m", b"", "/m", "/m"),
+        ("/m", "/a", b"/%61", "/m/a", "/m/%61"), ("/m", "/mx", b"", "/m/mx", ""),
+        ("", "/a", b"/b", "/a", ""), (None, "/a", None, "/a", ""),
+    ],
+)  # fmt: skip
+def test_the_prefix_of_an_asgi_server_is_a_part_of_the_path(
+    root: str | None, path: str, raw: bytes | None, read: str, sent: str
+) -> None:
+    visit = asgi.read_visit(scope(root_path=root, path=path, raw_path=raw))
+    assert (visit.path, visit.raw) == (read, sent)
+
+
+def environ(body: bytes = b"", **changes: Any) -> dict[str, Any]:
+    return {"REQUEST_METHOD": "POST", "wsgi.input": io.BytesIO(body), **changes}
+
+
+def test_a_wsgi_request_is_read_as_it_was_sent() -> None:
+    visit = wsgi.read_visit(environ(
+        SCRIPT_NAME="/m/", PATH_INFO="/\xc3\xa9", QUERY_STRING="q", CONTENT_TYPE="t",
+        HTTP_X_A="1", RAW_URI="/m/%C3%A9?x", REQUEST_URI="/other",
+    ))  # fmt: skip
+    assert (visit.path, visit.mount, visit.query) == ("/m/é", "/m", "q")
+    assert visit.raw == "/m/%C3%A9"
+    assert (visit.headers["x-a"], visit.headers["content-type"]) == ("1", "t")
+    bare = wsgi.read_visit(environ())
+    assert (bare.path, bare.raw, bare.headers) == ("/", "", {"content-type": ""})
+
+
+@pytest.mark.parametrize(
+    ("body", "changes", "found"),
+    [
+        (b"abc", {"CONTENT_LENGTH": "2"}, b"ab"), (b"abc", {"CONTENT_LENGTH": "9"}, b"abc"),
+        (b"abc", {}, b""), (b"abc", {"CONTENT_LENGTH": ""}, b""),
+        (b"abc", {"CONTENT_LENGTH": "123456789"}, b"abc"), (b"abc", {"CONTENT_LENGTH": "0"}, b""),
+        (b"abc", {"CONTENT_LENGTH": "1234567890"}, 400), (b"abc", {"CONTENT_LENGTH": "-1"}, 400),
+        (b"abc", {"CONTENT_LENGTH": "\xb2"}, 400), (b"abc", {"HTTP_TRANSFER_ENCODING": "c"}, 411),
+        (b"abc", {"HTTP_TRANSFER_ENCODING": "c", "wsgi.input_terminated": True}, b"abc"),
+        (b"x" * 20_000, {"CONTENT_LENGTH": "20000"}, b"x" * (MAX_FORM + 1)),
+        (b"x" * 20_000, {"HTTP_TRANSFER_ENCODING": "c", "wsgi.input_terminated": True},
+         b"x" * (MAX_FORM + 1)),
+    ],
+)  # fmt: skip
+def test_a_wsgi_form_is_read_up_to_what_shows_that_it_is_too_large(
+    body: bytes, changes: dict[str, Any], found: bytes | int
+) -> None:
+    read = wsgi._body(environ(body, **changes))
+    assert (read.status if isinstance(read, Answer) else read) == found
+
+
+class Broken:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def read(self, _: int) -> bytes:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError(), ValueError(), EOFError()])
+def test_a_form_that_breaks_off_is_refused(error: Exception) -> None:
+    read = wsgi._body({**environ(CONTENT_LENGTH="5"), "wsgi.input": Broken(error)})
+    assert isinstance(read, Answer)
+    assert read.status == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "asks"),
+    [
+        ({}, False), ({"HTTP_UPGRADE": "h2c"}, False), ({"HTTP_UPGRADE": "WebSocket"}, True),
+        ({"HTTP_SEC_WEBSOCKET_KEY": ""}, True), ({"wsgi.websocket": None}, True),
+    ],
+)  # fmt: skip
+def test_each_sign_of_a_websocket_is_one(changes: dict[str, Any], asks: bool) -> None:
+    assert wsgi._is_websocket(environ(**changes)) is asks
