@@ -107,6 +107,13 @@ class Valkey:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        try:
+            self._wait_until_it_answers()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_until_it_answers(self) -> None:
         client = self.client()
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -116,6 +123,7 @@ class Valkey:
                     raise RuntimeError(f"another server has port {self.port}")
                 break
             except redis.RedisError:
+                assert self._process
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
