@@ -23,7 +23,7 @@ from botocore.session import Session
 from deployment.local import config
 from waiting_room.adapters.join_queue import COUNT
 from waiting_room.domain.errors import InvalidInput
-from waiting_room.domain.joins import read_join
+from waiting_room.domain.joins import parse_join
 from waiting_room.domain.parsing import UNREADABLE
 from waiting_room.runtime.lambda_events import FIRST_ID, FIRST_SENT, REASON, first_id_and_time
 
@@ -97,7 +97,7 @@ def dead_join(message: dict[str, Any], role_id: str, event_id: str = "") -> Dead
             message["MessageId"], message["Attributes"], more, role_id
         )
         named = event_id or json.loads(message["Body"])["event_id"]
-        read_join(message["Body"], request_id, sent_at / 1000, "", named)
+        parse_join(message["Body"], request_id, sent_at / 1000, "", named)
     except (InvalidInput, *UNREADABLE):
         return None
     return DeadJoin(message, request_id, sent_at)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployment.capacity.quotas import Assumptions
-from waiting_room.adapters.dynamodb.items import INSERT_BATCH, WIDE
+from waiting_room.adapters.dynamodb.items import INSERT_BATCH, MAX_CONCURRENT_REQUESTS
 
 FILE = Path(__file__).with_name("operations.json")
 FULL_CORE = 1769  # MB at which Lambda gives a function one whole processor
@@ -35,7 +35,7 @@ class Operation:
 
     def wide_duration_ms(self, memory: int, assumed: Assumptions) -> float:
         """The same for a batch of joins, whose inserts go out several at once."""
-        rounds = math.ceil(self.dynamodb / WIDE)
+        rounds = math.ceil(self.dynamodb / MAX_CONCURRENT_REQUESTS)
         return self._work(memory, assumed) + self._waits(rounds, assumed)
 
     def _work(self, memory: int, assumed: Assumptions) -> float:

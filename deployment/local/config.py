@@ -16,7 +16,7 @@ from infrastructure.blueprint.resources import MAX_ROTATION_DAYS, TABLES
 from waiting_room.authorizer.settings import AuthorizerSettings
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.parsing import json_object, read_whole
-from waiting_room.domain.room_settings import Settings, SettingsError, check_address
+from waiting_room.domain.room_settings import RoomSettings, SettingsError, check_address
 from waiting_room.inlet.settings import InletSettings
 from waiting_room.openid.settings import OpenIdSettings
 
@@ -183,7 +183,7 @@ def _check_settings(env: Mapping[str, str]) -> None:
     whole = {**later, "WAITING_ROOM_EVENT_ID": env["EVENT_ID"]}
     whole.update({name: value for name, value in env.items() if value})
     try:
-        for kind in (Settings, AuthorizerSettings, InletSettings, OpenIdSettings):
+        for kind in (RoomSettings, AuthorizerSettings, InletSettings, OpenIdSettings):
             kind.from_env(whole)
     except SettingsError as error:
         raise ConfigError(str(error)) from None

@@ -18,7 +18,7 @@ from deployment.local.gateway.proxy_events import MAX_BODY, MAX_HEAD, Call
 from deployment.local.gateway.rest_api import RestApi
 from infrastructure.blueprint.gateway_responses import ANSWERS, NO_ANSWER, NOT_A_JOIN
 from infrastructure.blueprint.join_integration import REFUSAL_TEMPLATE
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from waiting_room.runtime.http_api import CORS
 
 KEY = "the-edge-alone-knows"
@@ -26,7 +26,7 @@ KEY = "the-edge-alone-knows"
 
 @pytest.fixture
 def origin(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestApi]:
-    world = World()
+    world = InMemoryRoom()
     monkeypatch.setattr(apps.public_api.app, "room", lambda: world.room)
     join = Enqueue(EVENT)
     monkeypatch.setattr(join, "_send", lambda form: (0 if "MessageBody" in form else 400, ""))

@@ -13,7 +13,7 @@ import pytest
 import apps.private_api.app
 import apps.workers.app
 from tests.support.fakes.inlet import MemoryInlet
-from tests.support.in_memory_room import EVENT, World, settings
+from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
 from tests.support.lambda_proxy_events import Answer, proxy_event
 from tests.support.servers import ROOT
 from waiting_room.domain import errors
@@ -30,8 +30,8 @@ Logged = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
+def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+    made = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
     made.room.set_up()
     store = MemoryInlet()
     store.write(None, InletRecord(EVENT, Strategy.PERIODIC, TARGETS, TARGETS, version=1))
@@ -66,7 +66,7 @@ def tell(path: str, body: Mapping[str, Any], arn: str = ALICE, **headers: str) -
     return Answer(apps.private_api.app.app(event, None))
 
 
-def admitted(world: World) -> str:
+def admitted(world: InMemoryRoom) -> str:
     """A visitor at position 1 whose turn has come."""
     visitor = world.visitors(1)[0]
     world.serve(1)
@@ -74,7 +74,7 @@ def admitted(world: World) -> str:
 
 
 def test_each_change_is_logged_with_who_made_it_and_from_and_to(
-    world: World, logged: Logged
+    world: InMemoryRoom, logged: Logged
 ) -> None:
     visitor = admitted(world)
     visit = {"request_id": visitor}
@@ -106,7 +106,7 @@ def test_each_change_is_logged_with_who_made_it_and_from_and_to(
             assert (line["generation"], line["position"]) == (1, 1)
 
 
-def test_what_is_not_changed_is_not_logged(world: World, logged: Logged) -> None:
+def test_what_is_not_changed_is_not_logged(world: InMemoryRoom, logged: Logged) -> None:
     visitor = admitted(world)
     tell("/generate_token", {"request_id": visitor})
     logged()
@@ -121,7 +121,9 @@ def test_what_is_not_changed_is_not_logged(world: World, logged: Logged) -> None
         assert logged() == []
 
 
-def test_no_member_and_no_header_makes_a_person_an_inlet(world: World, logged: Logged) -> None:
+def test_no_member_and_no_header_makes_a_person_an_inlet(
+    world: InMemoryRoom, logged: Logged
+) -> None:
     forged = {"kind": "inlet", "who": INLET, "actor": "inlet", "userArn": INLET}
     logged()
     tell("/increment_serving_counter", {"increment_by": 1, **forged}, **{"X-User-Arn": INLET})
@@ -132,7 +134,7 @@ def test_no_member_and_no_header_makes_a_person_an_inlet(world: World, logged: L
     ]
 
 
-def test_the_row_of_the_counter_names_who_moved_it(world: World) -> None:
+def test_the_row_of_the_counter_names_who_moved_it(world: InMemoryRoom) -> None:
     tell("/increment_serving_counter", {"increment_by": 4})
     tell("/increment_serving_counter", {"increment_by": 4}, arn=INLET)
     moves = world.log.moves(world.log.read(EVENT))
@@ -142,7 +144,7 @@ def test_the_row_of_the_counter_names_who_moved_it(world: World) -> None:
     ]
 
 
-def test_what_the_sweep_raises_is_a_schedules(world: World, logged: Logged) -> None:
+def test_what_the_sweep_raises_is_a_schedules(world: InMemoryRoom, logged: Logged) -> None:
     world.visitors(3)
     world.serve(2)
     logged()
@@ -156,12 +158,12 @@ def test_what_the_sweep_raises_is_a_schedules(world: World, logged: Logged) -> N
     assert state.move.actor == "schedule sweep_positions"
 
 
-def key_ids(world: World) -> list[str]:
+def key_ids(world: InMemoryRoom) -> list[str]:
     return [key.key_id for key in world.keys.store.load().keys]
 
 
 def test_a_rotation_is_logged_with_who_made_it_and_the_ids_of_the_keys(
-    world: World, logged: Logged
+    world: InMemoryRoom, logged: Logged
 ) -> None:
     logged()
     for rotate, kind, who in (
@@ -177,7 +179,7 @@ def test_a_rotation_is_logged_with_who_made_it_and_the_ids_of_the_keys(
         assert before != key_ids(world)
 
 
-def test_the_first_key_is_the_deployments(world: World, logged: Logged) -> None:
+def test_the_first_key_is_the_deployments(world: InMemoryRoom, logged: Logged) -> None:
     world.keys.store._keys = KeySet(())
     world.public_keys.store._publication = Publication()
     logged()
@@ -186,7 +188,7 @@ def test_the_first_key_is_the_deployments(world: World, logged: Logged) -> None:
     assert [(line["kind"], line["who"]) for line in lines] == [("deployment", "set_up")]
 
 
-def test_an_operator_adds_a_key_and_revokes_a_stolen_one(world: World) -> None:
+def test_an_operator_adds_a_key_and_revokes_a_stolen_one(world: InMemoryRoom) -> None:
     (stolen,) = key_ids(world)
     added = tell("/rotate_keys", {})
     assert (added.status, added.json) == (200, {"key_ids": key_ids(world)})
@@ -201,7 +203,7 @@ def test_an_operator_adds_a_key_and_revokes_a_stolen_one(world: World) -> None:
     [("", 400), (7, 400), (["x"], 400), ({}, 400), (True, 400), ("x" * 129, 400), ("of none", 404)],
 )
 def test_a_key_that_cannot_be_meant_is_refused_by_name_and_nothing_changes(
-    world: World, revoke: object, status: int
+    world: InMemoryRoom, revoke: object, status: int
 ) -> None:
     before = world.keys.load(), world.public_keys.load()
     refused = tell("/rotate_keys", {"revoke": revoke})
@@ -210,7 +212,7 @@ def test_a_key_that_cannot_be_meant_is_refused_by_name_and_nothing_changes(
     assert (world.keys.load(), world.public_keys.load()) == before
 
 
-def test_a_second_change_of_the_keys_is_told_when_to_come_again(world: World) -> None:
+def test_a_second_change_of_the_keys_is_told_when_to_come_again(world: InMemoryRoom) -> None:
     published = world.public_keys.load()
     now = int(world.clock.now)
     other = published.announced(
@@ -222,7 +224,7 @@ def test_a_second_change_of_the_keys_is_told_when_to_come_again(world: World) ->
     assert "being changed by another call" in busy.json["error"]
 
 
-def test_too_many_published_keys_are_a_409(world: World) -> None:
+def test_too_many_published_keys_are_a_409(world: InMemoryRoom) -> None:
     answers = [tell("/rotate_keys", {}) for _ in range(20)]
     assert {one.status for one in answers} == {200, 409}
     assert answers[-1].status == 409
@@ -232,7 +234,7 @@ def test_too_many_published_keys_are_a_409(world: World) -> None:
 # --- a call that is made again -----------------------------------------------------------------
 
 
-def test_a_session_that_is_set_says_so_with_its_status(world: World) -> None:
+def test_a_session_that_is_set_says_so_with_its_status(world: InMemoryRoom) -> None:
     visitor = admitted(world)
     end = {"request_id": visitor, "status": -1}
     none = tell("/update_session", end)
@@ -255,7 +257,7 @@ def test_a_session_that_is_set_says_so_with_its_status(world: World) -> None:
 
 
 @pytest.mark.parametrize("method", ["end_session", "count_session"])
-def test_a_session_whose_answer_was_lost_is_ended_once(world: World, method: str) -> None:
+def test_a_session_whose_answer_was_lost_is_ended_once(world: InMemoryRoom, method: str) -> None:
     visitor = admitted(world)
     world.token(visitor)
     store = world.outcomes if method == "end_session" else world.counters
@@ -267,7 +269,7 @@ def test_a_session_whose_answer_was_lost_is_ended_once(world: World, method: str
     assert (counts.completed, counts.active) == (1, 0)
 
 
-def test_an_increment_whose_answer_was_lost_is_made_once(world: World) -> None:
+def test_an_increment_whose_answer_was_lost_is_made_once(world: InMemoryRoom) -> None:
     world.log.fail("write", "after")
     by = {"increment_by": 5, "call_id": "one"}
     assert tell("/increment_serving_counter", by).status == 503
@@ -281,7 +283,7 @@ def test_an_increment_whose_answer_was_lost_is_made_once(world: World) -> None:
 # --- reset -------------------------------------------------------------------------------------
 
 
-def test_a_reset_of_another_generation_is_a_conflict_that_names_it(world: World) -> None:
+def test_a_reset_of_another_generation_is_a_conflict_that_names_it(world: InMemoryRoom) -> None:
     assert tell("/reset_initial_state", {"generation": 1}).status == 200
     for generation in (1, 3):
         other = tell("/reset_initial_state", {"generation": generation})
@@ -293,14 +295,14 @@ def test_a_reset_of_another_generation_is_a_conflict_that_names_it(world: World)
 
 
 @pytest.mark.parametrize("generation", [0, -1, 1.5, "1", True, [1], {}, 2**70])
-def test_a_generation_that_cannot_be_is_named(world: World, generation: object) -> None:
+def test_a_generation_that_cannot_be_is_named(world: InMemoryRoom, generation: object) -> None:
     answer = tell("/reset_initial_state", {"generation": generation})
     assert (answer.status, "generation" in answer.json["error"]) == (400, True)
     assert world.room.counts(EVENT).generation == 1
 
 
 def test_who_repeats_an_unanswered_reset_learns_that_it_was_made(
-    world: World, logged: Logged
+    world: InMemoryRoom, logged: Logged
 ) -> None:
     logged()
     world.counters.fail("apply", "")  # the announcement of the reset
@@ -308,12 +310,12 @@ def test_who_repeats_an_unanswered_reset_learns_that_it_was_made(
     assert tell("/reset_initial_state", {"generation": 1}).status == 503
     again = tell("/reset_initial_state", {"generation": 1})
     assert (again.status, again.json["generation"]) == (409, 2)
-    assert world.memory.look(EVENT, 0).generation == 2, "the repeat tells the counters"
+    assert world.memory.counts(EVENT, 0).generation == 2, "the repeat tells the counters"
     assert [line["change"] for line in logged()] == ["reset"]
 
 
 @pytest.mark.parametrize("status", [1, -1])
-def test_tokens_of_a_line_that_was_reset_cannot_be_ended(world: World, status: int) -> None:
+def test_tokens_of_a_line_that_was_reset_cannot_be_ended(world: InMemoryRoom, status: int) -> None:
     visitor = admitted(world)
     world.token(visitor)
     world.room.reset_initial_state(EVENT)
@@ -327,10 +329,13 @@ def test_tokens_of_a_line_that_was_reset_cannot_be_ended(world: World, status: i
 
 @pytest.mark.parametrize(
     ("path", "store", "method"),
-    [("/update_session", "outcomes", "end_session"), ("/generate_token", "outcomes", "decide")],
+    [
+        ("/update_session", "outcomes", "end_session"),
+        ("/generate_token", "outcomes", "put_if_absent"),
+    ],
 )
 def test_a_reset_between_read_and_write_is_told(
-    world: World, monkeypatch: pytest.MonkeyPatch, path: str, store: str, method: str
+    world: InMemoryRoom, monkeypatch: pytest.MonkeyPatch, path: str, store: str, method: str
 ) -> None:
     visitor = admitted(world)
     if path == "/update_session":

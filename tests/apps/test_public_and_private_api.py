@@ -14,7 +14,7 @@ import apps.inlet.app
 import apps.private_api.app
 import apps.public_api.app
 from tests.support.fakes.inlet import MemoryInlet
-from tests.support.in_memory_room import EVENT, World, settings
+from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
 from tests.support.inlet_room import inlet_settings
 from tests.support.lambda_proxy_events import Answer, call
 from waiting_room.inlet.control import InletControl
@@ -24,8 +24,8 @@ STRANGER = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World()
+def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+    made = InMemoryRoom()
     made.room.set_up()
     for module in (apps.public_api.app, apps.private_api.app):
         monkeypatch.setattr(module, "room", lambda: made.room)
@@ -56,7 +56,7 @@ def visit(request_id: str) -> dict[str, str]:
     return {"event_id": EVENT, "request_id": request_id}
 
 
-def test_a_whole_visit(world: World) -> None:
+def test_a_whole_visit(world: InMemoryRoom) -> None:
     visitor = world.visitors(1)[0]
     place = get("/queue_num", **visit(visitor))
     assert place.json == {
@@ -92,7 +92,7 @@ def test_a_whole_visit(world: World) -> None:
     assert post("/generate_token", visit(visitor)).status == 410
 
 
-def test_strangers_and_unknown_places(world: World) -> None:
+def test_strangers_and_unknown_places(world: InMemoryRoom) -> None:
     assert get("/queue_num", **visit(STRANGER)).status == 202
     assert get("/queue_pos_expiry", **visit(STRANGER)).status == 404
     assert post("/generate_token", visit(STRANGER)).status == 404
@@ -101,7 +101,7 @@ def test_strangers_and_unknown_places(world: World) -> None:
     assert tell("/update_session", {**visit(STRANGER), "status": -1}).status == 404
 
 
-def test_ended_sessions_come_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ended_sessions_come_in_pages(world: InMemoryRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visitor_sessions, "ENDED_PAGE", 2)
     visitors = world.visitors(5)
     world.serve(5)
@@ -126,7 +126,7 @@ def test_ended_sessions_come_in_pages(world: World, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "token", ["", "x", "MS4y", "MS4wLjA=", "MS4wLjA.", "\ud800", "MS4wLjA" * 9, "LTEuMC4w"]
 )
-def test_a_mark_that_no_page_gave_is_refused_by_name(world: World, token: str) -> None:
+def test_a_mark_that_no_page_gave_is_refused_by_name(world: InMemoryRoom, token: str) -> None:
     answer = get("/ended_sessions", event_id=EVENT, next_token=token)
     assert (answer.status, answer.headers["cache-control"]) == (400, "no-store")
     assert "next_token" in answer.json["error"]
@@ -134,7 +134,7 @@ def test_a_mark_that_no_page_gave_is_refused_by_name(world: World, token: str) -
     assert (twice.status, "next_token" in twice.json["error"]) == (400, True)
 
 
-def test_answers_say_how_long_they_may_be_cached(world: World) -> None:
+def test_answers_say_how_long_they_may_be_cached(world: InMemoryRoom) -> None:
     visitor = world.visitors(1)[0]
 
     def seconds(answer: Answer) -> int:
@@ -155,7 +155,7 @@ def test_answers_say_how_long_they_may_be_cached(world: World) -> None:
     assert seconds(ask("/num_active_tokens", event_id=EVENT)) == 0
 
 
-def test_every_answer_lets_other_origins_read_it(world: World) -> None:
+def test_every_answer_lets_other_origins_read_it(world: InMemoryRoom) -> None:
     for answer in (
         get("/status", event_id=EVENT),
         get("/queue_num"),
@@ -165,13 +165,13 @@ def test_every_answer_lets_other_origins_read_it(world: World) -> None:
         assert answer.headers["access-control-allow-origin"] == "*"
 
 
-def test_the_public_key_is_five_members_and_the_set_has_it(world: World) -> None:
+def test_the_public_key_is_five_members_and_the_set_has_it(world: InMemoryRoom) -> None:
     key = get("/public_key", event_id=EVENT).json
     assert set(key) == {"kty", "alg", "kid", "n", "e"}
     assert get("/.well-known/jwks.json").json == {"keys": [{**key, "use": "sig"}]}
 
 
-def test_expired_tokens_are_a_list_or_a_page(world: World) -> None:
+def test_expired_tokens_are_a_list_or_a_page(world: InMemoryRoom) -> None:
     visitors = world.visitors(5)
     world.serve(5)
     for visitor in visitors:
@@ -189,7 +189,7 @@ def test_expired_tokens_are_a_list_or_a_page(world: World) -> None:
         assert ask("/expired_tokens", event_id=EVENT, limit=limit).status == 400
 
 
-def test_the_operators_message_reaches_the_status(world: World) -> None:
+def test_the_operators_message_reaches_the_status(world: InMemoryRoom) -> None:
     assert tell("/update_message", {"event_id": EVENT, "message": "Hi"}).json == {"message": "Hi"}
     assert get("/status", event_id=EVENT).json["message"] == "Hi"
     assert ask("/metrics", event_id=EVENT).json["message"] == "Hi"
@@ -264,7 +264,7 @@ def is_clear_refusal(answer: Answer) -> bool:
 @pytest.mark.parametrize(
     ("app", "method", "path"), GETS, ids=[f"{path}-{method}" for _, method, path in GETS]
 )
-def test_junk_in_a_query_is_refused(world: World, app: Any, method: str, path: str) -> None:
+def test_junk_in_a_query_is_refused(world: InMemoryRoom, app: Any, method: str, path: str) -> None:
     good = visit(world.visitors(1)[0])
     assert is_clear_refusal(call(app, method, path))
     for name in ("event_id", "request_id"):
@@ -278,7 +278,7 @@ def test_junk_in_a_query_is_refused(world: World, app: Any, method: str, path: s
 
 @pytest.mark.parametrize(("app", "path"), POSTS, ids=[path for _, path in POSTS])
 def test_junk_in_a_body_is_refused_and_changes_nothing(
-    world: World, app: Any, path: str, caplog: pytest.LogCaptureFixture
+    world: InMemoryRoom, app: Any, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     visitor = world.visitors(1)[0]
     world.serve(1)
@@ -311,7 +311,7 @@ def test_junk_in_a_body_is_refused_and_changes_nothing(
     ids=lambda value: value if isinstance(value, str) else value.app_name,
 )
 def test_a_body_means_the_same_under_any_type(
-    world: World, app: Any, path: str, kind: str, monkeypatch: pytest.MonkeyPatch
+    world: InMemoryRoom, app: Any, path: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apps.inlet.app, "settings", inlet_settings)
     body = {"event_id": "Other", "revoke": "", "request_id": STRANGER, "increment_by": 1}
@@ -322,7 +322,7 @@ def test_a_body_means_the_same_under_any_type(
 
 
 @pytest.mark.parametrize("name", ["issuer", "validity_period"])
-def test_junk_in_an_override_is_refused(world: World, name: str) -> None:
+def test_junk_in_an_override_is_refused(world: InMemoryRoom, name: str) -> None:
     visitor = world.visitors(1)[0]
     world.serve(1)
     for junk in (-100, 0, 86_401, 1.5, "60", [], {}, True, "", "x" * 3000, "a\nb", 10**400):
@@ -334,7 +334,7 @@ def test_junk_in_an_override_is_refused(world: World, name: str) -> None:
 
 
 def test_an_unknown_error_is_a_bare_500_with_its_trace_in_the_log(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: InMemoryRoom, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
@@ -346,21 +346,23 @@ def test_an_unknown_error_is_a_bare_500_with_its_trace_in_the_log(
     assert "RuntimeError" in caplog.text
 
 
-def test_a_store_that_does_not_answer_is_a_503_that_says_when_to_come_again(world: World) -> None:
-    world.counters.fail("look", "before")
+def test_a_store_that_does_not_answer_is_a_503_that_says_when_to_come_again(
+    world: InMemoryRoom,
+) -> None:
+    world.counters.fail("counts", "before")
     answer = get("/status", event_id=EVENT)
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert answer.headers["cache-control"] == "no-store"
     assert get("/status", event_id=EVENT).status == 200
 
 
-def test_a_head_request_is_answered_like_a_get(world: World) -> None:
+def test_a_head_request_is_answered_like_a_get(world: InMemoryRoom) -> None:
     for path in routes(apps.public_api.app.app, "GET"):
         assert "HEAD" in apps.public_api.app.app.routes[path], path
     answer = call(apps.public_api.app.app, "HEAD", "/status", query={"event_id": EVENT})
     assert answer.status == 200
 
 
-def test_the_same_fields_as_the_aws_solution(world: World) -> None:
+def test_the_same_fields_as_the_aws_solution(world: InMemoryRoom) -> None:
     """A client of the AWS solution reads these names, and finds them."""
     assert json.loads(get("/serving_num", event_id=EVENT).text)["serving_counter"] == 0

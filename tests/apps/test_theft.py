@@ -17,7 +17,7 @@ import apps.public_api.app
 from deployment.local.gateway import server
 from deployment.local.gateway.proxy_events import Call
 from infrastructure.blueprint.join_integration import request_model
-from tests.support.in_memory_room import EVENT, World, settings
+from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
 from tests.support.lambda_proxy_events import Answer, call
 from tests.support.openid_room import CALLBACK, OpenId, install
 from waiting_room.runtime.lambda_events import read_joins
@@ -30,7 +30,7 @@ WRONG: list[object] = [None, "", "x", HASH, SECRET + " ", SECRET.upper(), "s" * 
 SENT = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": str(uuid.uuid4())}}})
 
 
-def install_room(monkeypatch: pytest.MonkeyPatch, world: World) -> World:
+def install_room(monkeypatch: pytest.MonkeyPatch, world: InMemoryRoom) -> InMemoryRoom:
     for module in (apps.public_api.app, apps.private_api.app):
         monkeypatch.setattr(module, "room", lambda: world.room)
     monkeypatch.setattr(apps.private_api.app, "settings", settings)
@@ -38,11 +38,11 @@ def install_room(monkeypatch: pytest.MonkeyPatch, world: World) -> World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    return install_room(monkeypatch, World())
+def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+    return install_room(monkeypatch, InMemoryRoom())
 
 
-def join(world: World, content: dict[str, Any]) -> str:
+def join(world: InMemoryRoom, content: dict[str, Any]) -> str:
     """A join as the queue hands it to the worker; answers its request id."""
     request_id = str(uuid.uuid4())
     message = {
@@ -61,7 +61,9 @@ def ask_token(request_id: str, **more: object) -> Answer:
     return call(apps.public_api.app.app, "POST", "/generate_token", body=asked)
 
 
-def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(world: World) -> None:
+def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(
+    world: InMemoryRoom,
+) -> None:
     mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
     world.serve(1)
     before = world.room.figures(EVENT), world.log.read(EVENT), dict(world.outcomes.store._rows)
@@ -84,7 +86,7 @@ def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(world
     assert ask_token(mine, client_secret=SECRET).json == token.json
 
 
-def test_a_thief_learns_nothing_of_the_turn(world: World) -> None:
+def test_a_thief_learns_nothing_of_the_turn(world: InMemoryRoom) -> None:
     mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
     early = ask_token(mine, client_secret="x").text
     world.serve(1)
@@ -96,7 +98,7 @@ def test_a_thief_learns_nothing_of_the_turn(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["/queue_num", "/queue_pos_expiry", "/status", "/ended_sessions"])
-def test_no_answer_shows_a_hash(world: World, path: str) -> None:
+def test_no_answer_shows_a_hash(world: InMemoryRoom, path: str) -> None:
     mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
     world.serve(1)
     ask_token(mine, client_secret=SECRET)
@@ -106,14 +108,14 @@ def test_no_answer_shows_a_hash(world: World, path: str) -> None:
     assert HASH not in shown
 
 
-def test_clients_that_know_nothing_of_secrets_work_as_before(world: World) -> None:
+def test_clients_that_know_nothing_of_secrets_work_as_before(world: InMemoryRoom) -> None:
     mine = join(world, {"event_id": EVENT})
     world.serve(1)
     assert ask_token(mine).status == 200
     assert ask_token(mine, client_secret="never asked for").status == 200
 
 
-def test_an_operator_needs_no_secret_of_the_visitor(world: World) -> None:
+def test_an_operator_needs_no_secret_of_the_visitor(world: InMemoryRoom) -> None:
     mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
     world.serve(1)
     asked = {"event_id": EVENT, "request_id": mine}
@@ -123,7 +125,7 @@ def test_an_operator_needs_no_secret_of_the_visitor(world: World) -> None:
 def test_where_secrets_are_compulsory_every_token_needs_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = install_room(monkeypatch, World({"REQUIRE_CLIENT_SECRET": "true"}))
+    world = install_room(monkeypatch, InMemoryRoom({"REQUIRE_CLIENT_SECRET": "true"}))
     bare = join(world, {"event_id": EVENT})  # one that came before the setting did
     mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
     world.serve(2)
@@ -152,7 +154,7 @@ def test_the_setting_reaches_the_join_on_one_machine() -> None:
 
 
 def test_secrets_are_compared_in_constant_time(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: InMemoryRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[tuple[str, str]] = []
     real = hmac.compare_digest

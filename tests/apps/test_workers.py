@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 import apps.workers.app
-from tests.support.in_memory_room import EVENT, World, outcome_of, settings
+from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of, settings
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.signing_keys import KeySet
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World({"ENABLE_EVENTS_GENERATION": "true"})
+def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+    made = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
     monkeypatch.setattr(apps.workers.app, "settings", settings)
     monkeypatch.setattr(apps.workers.app, "joins_queue", lambda: made.joins_queue)
@@ -27,7 +27,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 JOIN = json.dumps({"event_id": EVENT})
 
 
-def message(world: World, body: str, received: int = 1) -> dict[str, Any]:
+def message(world: InMemoryRoom, body: str, received: int = 1) -> dict[str, Any]:
     return {
         "messageId": str(uuid.uuid4()),
         "receiptHandle": f"handle-{uuid.uuid4()}",
@@ -46,7 +46,7 @@ def assign(*records: Any) -> set[str]:
     return {one["itemIdentifier"] for one in answer["batchItemFailures"]}
 
 
-def test_a_message_that_can_be_no_join_is_received_once_and_no_more(world: World) -> None:
+def test_a_message_that_can_be_no_join_is_received_once_and_no_more(world: InMemoryRoom) -> None:
     good, bad = message(world, JOIN), message(world, "junk")
     assert assign(bad, good) == set()
     assert world.position(good["messageId"]) == 1
@@ -56,27 +56,31 @@ def test_a_message_that_can_be_no_join_is_received_once_and_no_more(world: World
     assert world.joins_queue.store.due == {}
 
 
-def test_a_dead_letter_that_was_not_taken_comes_again(world: World) -> None:
+def test_a_dead_letter_that_was_not_taken_comes_again(world: InMemoryRoom) -> None:
     good, bad = message(world, JOIN), message(world, "junk")
-    world.joins_queue.store.bury = lambda letters: frozenset(one.message_id for one in letters)
+    world.joins_queue.store.send_to_dead_letters = lambda letters: frozenset(
+        one.message_id for one in letters
+    )
     assert assign(bad, good) == {bad["messageId"]}
     assert world.position(good["messageId"]) == 1
 
 
-def test_joins_get_their_places_before_junk_goes_to_the_dead_letters(world: World) -> None:
+def test_joins_get_their_places_before_junk_goes_to_the_dead_letters(world: InMemoryRoom) -> None:
     good, bad = message(world, JOIN), message(world, "junk")
     seen: list[int] = []
-    world.joins_queue.store.bury = lambda _: seen.append(world.log.read(EVENT).queue) or frozenset()
+    world.joins_queue.store.send_to_dead_letters = lambda _: (
+        seen.append(world.log.read(EVENT).queue) or frozenset()
+    )
     assign(bad, good)
     assert seen == [1]
 
 
-def test_a_batch_of_junk_alone_reserves_nothing(world: World) -> None:
+def test_a_batch_of_junk_alone_reserves_nothing(world: InMemoryRoom) -> None:
     assert assign(message(world, "{}"), message(world, "[]")) == set()
     assert world.log.read(EVENT).queue == 0
 
 
-def test_joins_that_got_no_place_come_again_within_seconds(world: World) -> None:
+def test_joins_that_got_no_place_come_again_within_seconds(world: InMemoryRoom) -> None:
     first, second = message(world, JOIN), message(world, JOIN, received=3)
     junk = message(world, "junk")
     world.positions.fail("insert", "before")
@@ -86,15 +90,17 @@ def test_joins_that_got_no_place_come_again_within_seconds(world: World) -> None
     assert [one.message_id for one in world.joins_queue.store.buried] == [junk["messageId"]]
 
 
-def test_without_an_answer_of_the_queue_joins_come_again_when_it_says(world: World) -> None:
+def test_without_an_answer_of_the_queue_joins_come_again_when_it_says(world: InMemoryRoom) -> None:
     one = message(world, JOIN)
     world.positions.fail("insert", "before")
-    world.joins_queue.fail("again", "before")
+    world.joins_queue.fail("deliver_again_after", "before")
     assert assign(one) == {one["messageId"]}
 
 
 @pytest.mark.parametrize("count", [None, "", "many", 5, "9" * 5000, {}])
-def test_an_odd_count_of_receives_keeps_nothing_from_coming_again(world: World, count: Any) -> None:
+def test_an_odd_count_of_receives_keeps_nothing_from_coming_again(
+    world: InMemoryRoom, count: Any
+) -> None:
     one, other = message(world, JOIN), message(world, JOIN)
     one["attributes"]["ApproximateReceiveCount"] = count
     del other["receiptHandle"]
@@ -111,7 +117,7 @@ def stream_record(name: str, **changed: Any) -> dict[str, Any]:
     return {"eventName": name, "dynamodb": {"NewImage": image}}
 
 
-def test_the_stream_becomes_events(world: World) -> None:
+def test_the_stream_becomes_events(world: InMemoryRoom) -> None:
     world.room.set_up()
     records = [
         stream_record("INSERT"),
@@ -127,7 +133,7 @@ def test_the_stream_becomes_events(world: World) -> None:
     assert world.room.counts(EVENT).tokens == 1
 
 
-def test_a_bus_that_does_not_take_events_gets_them_again(world: World) -> None:
+def test_a_bus_that_does_not_take_events_gets_them_again(world: InMemoryRoom) -> None:
     world.events.fail("publish", "before")
     records = {"Records": [stream_record("INSERT")]}
     assert outcome_of(lambda: apps.workers.app.publish_events(records, None)) == "Unavailable"
@@ -136,7 +142,7 @@ def test_a_bus_that_does_not_take_events_gets_them_again(world: World) -> None:
 
 
 def test_the_minute_reports_as_an_embedded_metric(
-    world: World, capsys: pytest.CaptureFixture[str]
+    world: InMemoryRoom, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.visitors(3)
     apps.workers.app.report_metrics({}, None)
@@ -146,14 +152,14 @@ def test_the_minute_reports_as_an_embedded_metric(
     assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "WaitingRoom"
 
 
-def test_set_up_may_run_again_and_keeps_the_key(world: World) -> None:
+def test_set_up_may_run_again_and_keeps_the_key(world: InMemoryRoom) -> None:
     key = world.keys.load().keys[0].key_id
     for _ in range(2):
         assert apps.workers.app.set_up({}, None) == {"status": "ready"}
     assert world.room.public_key(EVENT)["kid"] == key
 
 
-def test_set_up_makes_the_first_key(world: World) -> None:
+def test_set_up_makes_the_first_key(world: InMemoryRoom) -> None:
     world.keys.store._keys = KeySet(())
     world.public_keys.store._publication = Publication()
     apps.workers.app.set_up({}, None)
@@ -164,13 +170,13 @@ SCHEDULED = {"version": "0", "source": "aws.events", "detail-type": "Scheduled E
 
 
 @pytest.mark.parametrize("event", [{}, SCHEDULED])
-def test_a_rotation_adds_a_key(world: World, event: dict[str, Any]) -> None:
+def test_a_rotation_adds_a_key(world: InMemoryRoom, event: dict[str, Any]) -> None:
     assert len(apps.workers.app.rotate_keys(event, None)["key_ids"]) == 2
 
 
 @pytest.mark.parametrize("event", [{"revoke": "k"}, {"revok": "k"}, [], None, "revoke", {"a": 1}])
 def test_a_rotation_with_a_payload_changes_no_key_and_says_what_does(
-    world: World, event: Any
+    world: InMemoryRoom, event: Any
 ) -> None:
     before = world.keys.load(), world.public_keys.load()
     answer = apps.workers.app.rotate_keys(event, None)
@@ -179,5 +185,5 @@ def test_a_rotation_with_a_payload_changes_no_key_and_says_what_does(
     assert (world.keys.load(), world.public_keys.load()) == before
 
 
-def test_the_sweep_answers_how_far_it_is(world: World) -> None:
+def test_the_sweep_answers_how_far_it_is(world: InMemoryRoom) -> None:
     assert apps.workers.app.sweep_positions({}, None) == {"swept": 0}

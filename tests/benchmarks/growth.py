@@ -168,7 +168,7 @@ def move_counter(real: RealRoom, visitors: int, now: int) -> None:
 
 def end_sessions(real: RealRoom) -> None:
     """A hundred visits are over."""
-    rows = list(real.outcomes.between(real.event_id, 1, 1, ENDED * 4))
+    rows = list(real.outcomes.in_range(real.event_id, 1, 1, ENDED * 4))
     for outcome in [row for row in rows if row.is_token][:ENDED]:
         real.room.update_session(real.event_id, outcome.request_id, 1)
 

@@ -28,7 +28,7 @@ from tests.benchmarks.tables import (
 from tests.support.in_memory_room import settings
 from tests.support.real_stores import RealRoom
 from tests.support.servers import aws_client, moto_server
-from waiting_room.adapters.join_queue import SqsJoins
+from waiting_room.adapters.join_queue import SqsJoinQueue
 
 RATE = number_setting("RATE", 50)  # valid joins a second of the steady load
 SECONDS = number_setting("SECONDS", 15)  # of each of its four legs
@@ -49,7 +49,10 @@ class Line:
         self.joins = self.sqs.create_queue(QueueName="joins")["QueueUrl"]
         self.dead = self.sqs.create_queue(QueueName="dead")["QueueUrl"]
         self.join = json.dumps({"event_id": real.event_id})
-        chosen, queue = settings(EVENT_ID=real.event_id), SqsJoins(self.sqs, self.joins, self.dead)
+        chosen, queue = (
+            settings(EVENT_ID=real.event_id),
+            SqsJoinQueue(self.sqs, self.joins, self.dead),
+        )
         self.placed: dict[str, float] = {}
 
         class Room:

@@ -135,7 +135,7 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
     token(lambda: known)()
     found["token"] = meter.cost(token(lambda: next(ids)), rounds)
     found["token_again"] = meter.cost(token(lambda: known), rounds)
-    rows = [row for row in real.outcomes.between(event, 1, 1, 10_000) if row.is_token]
+    rows = [row for row in real.outcomes.in_range(event, 1, 1, 10_000) if row.is_token]
     found["publish_five"] = meter.cost(lambda: room.publish_outcomes(rows[:5]), 3)
     completed = iter([row.request_id for row in rows])
     found["session"] = meter.cost(

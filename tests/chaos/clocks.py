@@ -110,7 +110,7 @@ def _check_sweep(
 def _early(served: dict[int, float], real: RealRoom) -> list[str]:
     """Nobody took a token before their turn."""
     state = real.log.read(real.event_id)
-    rows = real.outcomes.between(real.event_id, state.generation, 1, state.queue)
+    rows = real.outcomes.in_range(real.event_id, state.generation, 1, state.queue)
     return [
         f"place {row.position} has a token and was never served"
         for row in rows

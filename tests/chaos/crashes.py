@@ -127,7 +127,7 @@ def sweep(scene: Scene, room: Room) -> None:
 
 def publish(scene: Scene, room: Room) -> None:
     """The stream's batch."""
-    room.publish_outcomes(list(scene.real.outcomes.between(scene.real.event_id, 1, 1, 60)))
+    room.publish_outcomes(list(scene.real.outcomes.in_range(scene.real.event_id, 1, 1, 60)))
 
 
 def reset(scene: Scene, room: Room) -> None:

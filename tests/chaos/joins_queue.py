@@ -22,7 +22,7 @@ from tests.chaos.servers import room_at, settle
 from tests.chaos.traffic import quick_claims
 from tests.support import servers
 from tests.support.real_stores import RealRoom
-from waiting_room.adapters.join_queue import SqsJoins
+from waiting_room.adapters.join_queue import SqsJoinQueue
 from waiting_room.domain.records import Join
 from waiting_room.runtime.lambda_events import read_joins
 
@@ -49,7 +49,7 @@ class Queues:
             QueueName=name,
             Attributes={"VisibilityTimeout": "5", "RedrivePolicy": json.dumps(policy)},
         )["QueueUrl"]
-        self.worker = SqsJoins(self.sqs, self.joins, self.dead)
+        self.worker = SqsJoinQueue(self.sqs, self.joins, self.dead)
         where = {"endpoint_url": url, "region_name": "eu-central-1"}
         keys = servers.FAKE_CREDENTIALS
         iam = servers.aws_client("iam", url)
@@ -128,7 +128,7 @@ def work(real: RealRoom, queues: Queues, dice: random.Random, twice: float = 0.0
     joins, dead = read_joins(batch, real.event_id, queues.redriver.role_id)
     retry = real.room.assign(real.event_id, joins).retry if joins else frozenset()
     for letter in dead:  # a message each: they are counted in the end
-        retry |= queues.worker.bury([letter])
+        retry |= queues.worker.send_to_dead_letters([letter])
     buried = {letter.message_id for letter in dead}
     undeleted = {one["MessageId"] for one in messages if dice.random() < twice} - buried
     queues.delete([one for one in messages if one["MessageId"] not in retry | undeleted])

@@ -24,7 +24,7 @@ from tests.chaos.servers import MovedClock, settle
 from tests.support import servers
 from tests.support.in_memory_room import ISSUER
 from tests.support.real_stores import RealRoom
-from waiting_room.adapters.secrets_manager import SecretsKeys
+from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.authorizer.verifier import Accepted, Expected, verify
 from waiting_room.domain.errors import Unavailable
 from waiting_room.use_cases.key_rotation import CHANGE_TIME
@@ -54,7 +54,7 @@ class Rotation:
     def room(self, ends: Faults | None = None) -> Room:
         """A function, which has its own copy of the keys; ``ends`` says at which call it ends."""
         client = FaultyClient(self.client, self.faults)
-        keys: Any = SecretsKeys(client, self.secret, time.monotonic, self.keep)
+        keys: Any = SecretsManagerKeys(client, self.secret, time.monotonic, self.keep)
         self.real.keys = FaultyPort(keys, ends) if ends else keys
         return self.real.new_room()
 

@@ -102,7 +102,7 @@ def check(real: RealRoom, ledger: Ledger, found: Result) -> None:
         row = by_request.get(request_id)
         if row is None or (row.generation, row.position) != place:
             ledger.blame(f"{request_id} saw {place}, the table has {row}")
-    outcomes = list(real.outcomes.between(event, state.generation, 1, state.queue))
+    outcomes = list(real.outcomes.in_range(event, state.generation, 1, state.queue))
     _check_tokens(ledger, by_request, outcomes, state.generation)
     _check_figures(real, ledger, rows, outcomes)
     found.wrong += ledger.wrong

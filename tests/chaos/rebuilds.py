@@ -15,7 +15,7 @@ from typing import Any
 from tests.chaos.report import Result
 from tests.chaos.servers import room_at
 from tests.support.real_stores import RealRoom
-from waiting_room.adapters.dynamodb.items import insert_new
+from waiting_room.adapters.dynamodb.items import insert_if_absent
 from waiting_room.adapters.dynamodb.outcomes import _item
 from waiting_room.domain.records import LiveToken, Position, SessionStatus
 from waiting_room.domain.tokens import issue
@@ -81,7 +81,7 @@ def fill(real: RealRoom, given: int, wanted: int) -> int:
         tokens = [
             issue(row, key_id="k" * 43, issuer="i" * 70, validity=36_000, now=now) for row in rows
         ]
-        taken, failed = insert_new(
+        taken, failed = insert_if_absent(
             real.dynamodb, real.names["TOKENS_TABLE"], [_item(row) for row in tokens], "tokens"
         )
         assert not taken
@@ -97,7 +97,7 @@ def more(real: RealRoom, given: int) -> None:
     """One more token after the checkpoint."""
     fill_one = [Position(real.event_id, 1, str(uuid.uuid4()), given + 1, int(real.clock()))]
     real.log.reserve(real.event_id, 1, real.log.read(real.event_id))
-    real.outcomes.decide(
+    real.outcomes.put_if_absent(
         issue(fill_one[0], key_id="k", issuer="i", validity=3600, now=int(real.clock()))
     )
     real.room.increment_serving_counter(real.event_id, 1)

@@ -58,7 +58,7 @@ def deliver_stream(real: RealRoom) -> None:
     """What the stream of the token table tells the publisher in any case."""
     state = real.log.read(real.event_id)
     span = (state.event_id, state.generation, 1, max(state.queue, 1))
-    real.new_room().publish_outcomes(list(real.outcomes.between(*span)))
+    real.new_room().publish_outcomes(list(real.outcomes.in_range(*span)))
 
 
 def wait_for_link(replica: Any) -> None:

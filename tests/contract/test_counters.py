@@ -12,7 +12,7 @@ import pytest
 from tests.support.fakes.stores import MemoryCounters
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.ports import Claim, Counters, Rebuild
+from waiting_room.domain.ports import Counters, JoinLease, RebuildLease
 from waiting_room.domain.records import (
     EventState,
     LiveToken,
@@ -34,16 +34,16 @@ def whole(counters: Counters, event_id: str, **state: int) -> EventState:
 def rebuilt(
     counters: Counters, snapshot: Snapshot, *, force: bool = False, turn: str = "t"
 ) -> bool:
-    answer = counters.begin_rebuild(snapshot.state.event_id, turn, force=force)
-    assert answer is not Rebuild.OTHERS
-    return answer is Rebuild.MINE and counters.restore(snapshot, turn)
+    answer = counters.acquire_rebuild_lease(snapshot.state.event_id, turn, force=force)
+    assert answer is not RebuildLease.HELD
+    return answer is RebuildLease.ACQUIRED and counters.restore(snapshot, turn)
 
 
 def test_counters_never_seen_are_lost(counters: Counters, event_id: str) -> None:
     with pytest.raises(CountersLost):
-        counters.look(event_id, NOW)
+        counters.counts(event_id, NOW)
     with pytest.raises(CountersLost):
-        counters.admission(event_id, 1)
+        counters.position_status(event_id, 1)
     with pytest.raises(CountersLost):
         counters.count_token(event_id, 1, 1, NOW)
     with pytest.raises(CountersLost):
@@ -66,26 +66,26 @@ def test_a_restored_copy_says_what_the_tables_said(counters: Counters, event_id:
         LiveToken(9, NOW, SessionStatus.OPEN),
     )
     assert rebuilt(counters, Snapshot(state, moves, tokens))  # type: ignore[arg-type]
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert (counts.generation, counts.queue, counts.serving, counts.message) == (3, 50, 15, "soon")
     assert (counts.holes, counts.tokens, counts.expired) == (3, 5, 1)
     assert (counts.active, counts.completed, counts.abandoned) == (1, 1, 1)
     assert counts.waiting == 50 - 3 - 5 - 1
     assert counts.admitted_recently == 5
-    place = counters.admission(event_id, 12)
+    place = counters.position_status(event_id, 12)
     assert (place.generation, place.serving, place.expired_through) == (3, 15, 5)
     assert (place.served_at, place.counted) == (NOW, False)
-    assert counters.admission(event_id, 9).counted
-    assert counters.admission(event_id, 1).counted
-    assert counters.admission(event_id, 16).served_at is None
+    assert counters.position_status(event_id, 9).counted
+    assert counters.position_status(event_id, 1).counted
+    assert counters.position_status(event_id, 16).served_at is None
 
 
 def test_a_second_rebuild_changes_nothing_unless_forced(counters: Counters, event_id: str) -> None:
     whole(counters, event_id, queue=5)
     assert not rebuilt(counters, Snapshot(EventState(event_id, queue=9), (), ()))
-    assert counters.look(event_id, NOW).queue == 5
+    assert counters.counts(event_id, NOW).queue == 5
     assert rebuilt(counters, Snapshot(EventState(event_id, queue=9), (), ()), force=True)
-    assert counters.look(event_id, NOW).queue == 9
+    assert counters.counts(event_id, NOW).queue == 9
 
 
 def test_a_token_counts_once_and_only_in_its_generation(counters: Counters, event_id: str) -> None:
@@ -93,8 +93,8 @@ def test_a_token_counts_once_and_only_in_its_generation(counters: Counters, even
     for _ in range(3):
         counters.count_token(event_id, 2, 4, NOW + 10)
         counters.count_token(event_id, 1, 5, NOW + 10)
-    assert (counters.look(event_id, NOW).tokens, counters.look(event_id, NOW).active) == (1, 1)
-    assert counters.look(event_id, NOW + 10).active == 0
+    assert (counters.counts(event_id, NOW).tokens, counters.counts(event_id, NOW).active) == (1, 1)
+    assert counters.counts(event_id, NOW + 10).active == 0
     with pytest.raises(CountersLost):
         counters.count_token(event_id, 3, 4, NOW + 10)
 
@@ -105,7 +105,7 @@ def test_an_ended_session_counts_once_with_its_token(counters: Counters, event_i
     for _ in range(2):
         counters.count_session(event_id, 1, 1, NOW + 10, SessionStatus.COMPLETED)
         counters.count_session(event_id, 1, 2, NOW + 10, SessionStatus.ABANDONED)
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert (counts.tokens, counts.active, counts.completed, counts.abandoned) == (2, 0, 1, 1)
 
 
@@ -113,7 +113,7 @@ def test_figures_below_the_settled_mark_never_change(counters: Counters, event_i
     whole(counters, event_id, queue=9, settled_through=3, settled_tokens=3)
     counters.count_token(event_id, 1, 3, NOW + 10)
     counters.count_session(event_id, 1, 2, NOW + 10, SessionStatus.COMPLETED)
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert (counts.tokens, counts.completed, counts.active) == (3, 0, 0)
 
 
@@ -126,10 +126,10 @@ def test_the_copy_follows_and_never_falls_behind(counters: Counters, event_id: s
     )  # fmt: skip
     for state in (older, newer, older):
         counters.apply(state)
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert (counts.queue, counts.serving, counts.expired, counts.message) == (20, 6, 1, "hello")
     assert counts.holes == 2
-    assert counters.admission(event_id, 6).served_at == NOW
+    assert counters.position_status(event_id, 6).served_at == NOW
 
 
 def test_a_missing_move_is_noticed_and_the_log_fills_it_in(
@@ -143,8 +143,8 @@ def test_a_missing_move_is_noticed_and_the_log_fills_it_in(
     assert one.move
     assert two.move
     counters.apply(two, [one.move, two.move])
-    assert counters.admission(event_id, 5).served_at == NOW - 50
-    assert counters.admission(event_id, 6).served_at == NOW
+    assert counters.position_status(event_id, 5).served_at == NOW - 50
+    assert counters.position_status(event_id, 6).served_at == NOW
 
 
 def test_a_move_back_ends_the_service_of_those_above(counters: Counters, event_id: str) -> None:
@@ -152,10 +152,10 @@ def test_a_move_back_ends_the_service_of_those_above(counters: Counters, event_i
     for by, at in ((10, NOW - 90), (10, NOW - 60), (-15, NOW - 30), (3, NOW)):
         state = serving_counter.move(state, by, at, "operator")
         counters.apply(state)
-    assert counters.look(event_id, NOW).serving == 8
-    assert counters.admission(event_id, 5).served_at == NOW - 90
-    assert counters.admission(event_id, 6).served_at == NOW
-    assert counters.admission(event_id, 9).served_at is None
+    assert counters.counts(event_id, NOW).serving == 8
+    assert counters.position_status(event_id, 5).served_at == NOW - 90
+    assert counters.position_status(event_id, 6).served_at == NOW
+    assert counters.position_status(event_id, 9).served_at is None
 
 
 def test_a_later_generation_empties_the_copy_and_an_older_one_does_nothing(
@@ -166,18 +166,18 @@ def test_a_later_generation_empties_the_copy_and_an_older_one_does_nothing(
     counters.count_session(event_id, 1, 1, NOW + 9, SessionStatus.COMPLETED)
     counters.apply(EventState(event_id, generation=2))
     counters.apply(replace(state, queue=99))
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert (counts.generation, counts.queue, counts.serving, counts.tokens) == (2, 0, 0, 0)
     assert (counts.holes, counts.active, counts.completed, counts.waiting) == (0, 0, 0, 0)
 
 
 def test_the_rate_counts_the_last_five_minutes(counters: Counters, event_id: str) -> None:
     state = whole(counters, event_id, queue=500)
-    assert counters.look(event_id, NOW).admitting_since == 0
+    assert counters.counts(event_id, NOW).admitting_since == 0
     for by, at in ((100, NOW - 301), (20, NOW - 299), (30, NOW), (-10, NOW)):
         state = serving_counter.move(state, by, at, "operator")
         counters.apply(state)
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert (counts.admitted_recently, counts.admitting_since) == (40, NOW - 301)
 
 
@@ -187,10 +187,10 @@ def test_dead_tokens_leave_the_live_figures_without_changing_them(
     whole(counters, event_id, queue=9)
     counters.count_token(event_id, 1, 1, NOW)
     counters.count_token(event_id, 1, 2, NOW + 5000)
-    before = counters.look(event_id, NOW + 4000)
+    before = counters.counts(event_id, NOW + 4000)
     counters.trim(event_id, NOW + 4000)
     counters.count_session(event_id, 1, 1, NOW, SessionStatus.COMPLETED)
-    after = counters.look(event_id, NOW + 4000)
+    after = counters.counts(event_id, NOW + 4000)
     assert (before.active, after.active, after.tokens) == (1, 1, 2)
 
 
@@ -198,30 +198,36 @@ def test_a_join_is_claimed_by_one_worker_until_the_claim_is_old(
     counters: Counters, event_id: str
 ) -> None:
     whole(counters, event_id)
-    assert counters.claim(event_id, ["a", "b"], NOW) == [Claim.FRESH, Claim.FRESH]
-    assert counters.claim(event_id, ["b", "c"], NOW + 60) == [Claim.BUSY, Claim.FRESH]
-    assert counters.claim(event_id, ["a"], NOW + 61) == [Claim.CHECK]
-    assert counters.claim(event_id, ["a"], NOW + 62) == [Claim.BUSY]
+    assert counters.acquire_join_leases(event_id, ["a", "b"], NOW) == [JoinLease.NEW, JoinLease.NEW]
+    assert counters.acquire_join_leases(event_id, ["b", "c"], NOW + 60) == [
+        JoinLease.HELD,
+        JoinLease.NEW,
+    ]
+    assert counters.acquire_join_leases(event_id, ["a"], NOW + 61) == [JoinLease.STALE]
+    assert counters.acquire_join_leases(event_id, ["a"], NOW + 62) == [JoinLease.HELD]
 
 
 def test_a_join_whose_worker_gave_it_up_is_had_by_the_next(
     counters: Counters, event_id: str
 ) -> None:
     whole(counters, event_id)
-    counters.claim(event_id, ["a", "b"], NOW)
-    counters.unclaim(event_id, ["a", "c"], NOW)
-    assert counters.claim(event_id, ["a", "b", "c"], NOW + 1) == [
-        Claim.CHECK, Claim.BUSY, Claim.CHECK,
+    counters.acquire_join_leases(event_id, ["a", "b"], NOW)
+    counters.release_join_leases(event_id, ["a", "c"], NOW)
+    assert counters.acquire_join_leases(event_id, ["a", "b", "c"], NOW + 1) == [
+        JoinLease.STALE, JoinLease.HELD, JoinLease.STALE,
     ]  # fmt: skip
-    assert counters.claim(event_id, ["a"], NOW + 2) == [Claim.BUSY]
+    assert counters.acquire_join_leases(event_id, ["a"], NOW + 2) == [JoinLease.HELD]
 
 
 def test_a_request_twice_in_one_batch_is_this_workers_both_times(
     counters: Counters, event_id: str
 ) -> None:
     whole(counters, event_id)
-    assert counters.claim(event_id, ["a", "a"], NOW) == [Claim.FRESH, Claim.FRESH]
-    assert counters.claim(event_id, ["a", "a"], NOW + 61) == [Claim.CHECK, Claim.CHECK]
+    assert counters.acquire_join_leases(event_id, ["a", "a"], NOW) == [JoinLease.NEW, JoinLease.NEW]
+    assert counters.acquire_join_leases(event_id, ["a", "a"], NOW + 61) == [
+        JoinLease.STALE,
+        JoinLease.STALE,
+    ]
 
 
 def test_a_claim_is_forgotten_after_the_hour_that_follows_its_own(
@@ -229,15 +235,15 @@ def test_a_claim_is_forgotten_after_the_hour_that_follows_its_own(
 ) -> None:
     whole(counters, event_id)
     hour = NOW // 3600 * 3600
-    counters.claim(event_id, ["a"], hour + 3599)
-    assert counters.claim(event_id, ["a"], hour + 7199) == [Claim.CHECK]
-    assert counters.claim(event_id, ["a"], hour + 4 * 3600) == [Claim.FRESH]
+    counters.acquire_join_leases(event_id, ["a"], hour + 3599)
+    assert counters.acquire_join_leases(event_id, ["a"], hour + 7199) == [JoinLease.STALE]
+    assert counters.acquire_join_leases(event_id, ["a"], hour + 4 * 3600) == [JoinLease.NEW]
 
 
 def test_lost_counters_forget_no_claim_in_silence(counters: Counters, event_id: str) -> None:
     """Whoever had a join is unknown then: the caller must ask the rows."""
     with pytest.raises(CountersLost):
-        counters.claim(event_id, ["a"], NOW)
+        counters.acquire_join_leases(event_id, ["a"], NOW)
 
 
 def test_old_moves_that_only_swept_positions_need_are_forgotten(
@@ -248,18 +254,18 @@ def test_old_moves_that_only_swept_positions_need_are_forgotten(
         state = serving_counter.move(state, by, at, "operator")
         counters.apply(state)
     counters.apply(replace(state, expired_through=10, expired=10))
-    assert counters.look(event_id, NOW).admitting_since == NOW - 900
+    assert counters.counts(event_id, NOW).admitting_since == NOW - 900
     counters.trim(event_id, NOW)
-    assert counters.look(event_id, NOW).admitting_since == NOW - 600
-    assert counters.admission(event_id, 11).served_at == NOW - 600
+    assert counters.counts(event_id, NOW).admitting_since == NOW - 600
+    assert counters.position_status(event_id, 11).served_at == NOW - 600
 
 
 def test_the_latest_moves_stay_and_so_does_the_time_of_the_first(
     counters: Counters, event_id: str
 ) -> None:
     state = whole(counters, event_id, queue=99)
-    assert counters.look(event_id, NOW).latest == ()
-    assert counters.look(event_id, NOW).first_moved_at == 0
+    assert counters.counts(event_id, NOW).latest == ()
+    assert counters.counts(event_id, NOW).first_moved_at == 0
     for number in range(1, 9):
         state = serving_counter.move(state, 10, NOW - 1_000 + 50 * number, "operator")
         counters.apply(state)
@@ -269,15 +275,15 @@ def test_the_latest_moves_stay_and_so_does_the_time_of_the_first(
     )
     for _ in range(2):
         counters.trim(event_id, NOW)
-        counts = counters.look(event_id, NOW)
+        counts = counters.counts(event_id, NOW)
         assert (counts.admitting_since, counts.first_moved_at) == (latest[0].at, NOW - 950)
         assert (counts.latest, counts.admitted_at) == (latest, NOW - 600)
     counters.apply(serving_counter.move(state, -25, NOW, "operator"))
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert counts.latest == (*latest[:3], Segment(51, 55, NOW - 700))
     assert counts.first_moved_at == NOW - 950
     counters.apply(EventState(event_id, generation=2))
-    assert counters.look(event_id, NOW).first_moved_at == 0
+    assert counters.counts(event_id, NOW).first_moved_at == 0
 
 
 def test_the_last_minute_is_counted_beside_the_rate_window(
@@ -287,7 +293,7 @@ def test_the_last_minute_is_counted_beside_the_rate_window(
     for by, at in ((1, NOW - 300), (2, NOW - 60), (4, NOW - 59), (8, NOW)):
         state = serving_counter.move(state, by, at, "operator")
         counters.apply(state)
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert (counts.admitted_recently, counts.admitted_shortly) == (14, 12)
 
 
@@ -296,7 +302,7 @@ def test_the_oldest_of_many_moves_is_known(counters: Counters, event_id: str, co
     moves = [ServingMove(n, n - 1, n, NOW - 2_000 + n, "operator") for n in range(1, count + 1)]
     state = EventState(event_id, queue=count, serving=count, version=count, move=moves[-1])
     assert rebuilt(counters, Snapshot(state, tuple(moves), ()))
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert (counts.admitting_since, counts.first_moved_at) == (NOW - 1_999, NOW - 1_999)
     assert counts.admitted_at == NOW - 2_000 + count
     assert [part.last for part in counts.latest] == list(range(1, count + 1))[-6:]
@@ -308,51 +314,53 @@ def test_a_restored_copy_has_the_moves_that_the_tables_have(
     moves = (ServingMove(1, 0, 10, NOW - 90, "operator"), ServingMove(2, 10, 15, NOW, "sweep"))
     state = EventState(event_id, queue=50, serving=15, version=2, move=moves[1])
     assert rebuilt(counters, Snapshot(state, moves, ()))
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert counts.latest == (Segment(1, 10, NOW - 90), Segment(11, 15, NOW))
     assert (counts.first_moved_at, counts.admitted_shortly) == (NOW - 90, 5)
 
 
 def test_one_caller_rebuilds_while_others_wait(counters: Counters, event_id: str) -> None:
-    assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
-    assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
-    assert counters.begin_rebuild(event_id, "two") is Rebuild.OTHERS
-    counters.end_rebuild(event_id, "two")
-    assert counters.begin_rebuild(event_id, "two") is Rebuild.OTHERS
-    counters.end_rebuild(event_id, "one")
-    assert counters.begin_rebuild(event_id, "two") is Rebuild.MINE
+    assert counters.acquire_rebuild_lease(event_id, "one") is RebuildLease.ACQUIRED
+    assert counters.acquire_rebuild_lease(event_id, "one") is RebuildLease.ACQUIRED
+    assert counters.acquire_rebuild_lease(event_id, "two") is RebuildLease.HELD
+    counters.release_rebuild_lease(event_id, "two")
+    assert counters.acquire_rebuild_lease(event_id, "two") is RebuildLease.HELD
+    counters.release_rebuild_lease(event_id, "one")
+    assert counters.acquire_rebuild_lease(event_id, "two") is RebuildLease.ACQUIRED
     assert counters.restore(Snapshot(EventState(event_id, queue=3), (), ()), "two")
-    assert counters.begin_rebuild(event_id, "one") is Rebuild.WHOLE
+    assert counters.acquire_rebuild_lease(event_id, "one") is RebuildLease.NOT_NEEDED
 
 
 def test_what_was_read_before_the_latest_loss_is_not_restored(
     counters: Counters, event_id: str
 ) -> None:
-    assert counters.begin_rebuild(event_id, "slow") is Rebuild.MINE
+    assert counters.acquire_rebuild_lease(event_id, "slow") is RebuildLease.ACQUIRED
     old = Snapshot(EventState(event_id), (), ())
     assert rebuilt(counters, Snapshot(EventState(event_id), (), ()), turn="slow")
     counters.count_token(event_id, 1, 1, NOW + 60)
-    assert counters.begin_rebuild(event_id, "quick", force=True) is Rebuild.MINE  # lost again
-    for call in (counters.prolong_rebuild, lambda *_: counters.restore(old, "slow")):
+    assert (
+        counters.acquire_rebuild_lease(event_id, "quick", force=True) is RebuildLease.ACQUIRED
+    )  # lost again
+    for call in (counters.renew_rebuild_lease, lambda *_: counters.restore(old, "slow")):
         with pytest.raises(CountersLost):
             call(event_id, "slow")
-    counters.prolong_rebuild(event_id, "quick")
+    counters.renew_rebuild_lease(event_id, "quick")
     assert counters.restore(Snapshot(EventState(event_id, queue=7), (), ()), "quick")
     assert not counters.restore(old, "slow")
-    assert counters.look(event_id, NOW).queue == 7
+    assert counters.counts(event_id, NOW).queue == 7
 
 
 def test_a_slow_rebuild_counts_although_its_turn_was_over(
     counters: Counters, event_id: str
 ) -> None:
-    assert counters.begin_rebuild(event_id, "slow") is Rebuild.MINE
-    counters.end_rebuild(event_id, "slow")  # as its time does
-    assert counters.begin_rebuild(event_id, "quick") is Rebuild.MINE
-    assert counters.begin_rebuild(event_id, "slow") is Rebuild.OTHERS
-    counters.prolong_rebuild(event_id, "slow")
+    assert counters.acquire_rebuild_lease(event_id, "slow") is RebuildLease.ACQUIRED
+    counters.release_rebuild_lease(event_id, "slow")  # as its time does
+    assert counters.acquire_rebuild_lease(event_id, "quick") is RebuildLease.ACQUIRED
+    assert counters.acquire_rebuild_lease(event_id, "slow") is RebuildLease.HELD
+    counters.renew_rebuild_lease(event_id, "slow")
     assert counters.restore(Snapshot(EventState(event_id, queue=7), (), ()), "slow")
     with pytest.raises(CountersLost):
-        counters.prolong_rebuild(event_id, "quick")
+        counters.renew_rebuild_lease(event_id, "quick")
     assert not counters.restore(Snapshot(EventState(event_id, queue=6), (), ()), "quick")
 
 
@@ -362,7 +370,7 @@ def test_the_copy_knows_when_it_was_kept_up_and_a_reset_keeps_that(
     first = whole(counters, event_id)
 
     def noted() -> tuple[int, int, int]:
-        counts = counters.look(event_id, NOW)
+        counts = counters.counts(event_id, NOW)
         return counts.reconciled_at, counts.swept_at, counts.admitted_at
 
     assert noted() == (0, 0, 0)
@@ -398,7 +406,7 @@ def test_a_checkpoint_and_what_came_after_it_make_the_same_copy(
     counters.count_token(event_id, 1, 30, NOW + 60)
     counters.count_session(event_id, 1, 5, NOW + 5, SessionStatus.COMPLETED)
     assert counters.trim(event_id, NOW).changed
-    before = [counters.look(event_id, NOW), counters.admission(event_id, 30)]
+    before = [counters.counts(event_id, NOW), counters.position_status(event_id, 30)]
     assert two.move
     rows = (
         LiveToken(2, NOW + 9, SessionStatus.OPEN),  # settled: in the figures for good
@@ -409,9 +417,9 @@ def test_a_checkpoint_and_what_came_after_it_make_the_same_copy(
     )
     state = replace(two, settled_tokens=2)
     assert rebuilt(counters, Snapshot(state, (two.move,), rows, kept), force=True)
-    assert [counters.look(event_id, NOW), counters.admission(event_id, 30)] == before
+    assert [counters.counts(event_id, NOW), counters.position_status(event_id, 30)] == before
     for second in range(3, 70):
-        assert counters.look(event_id, NOW + second).active == still_active(second)
+        assert counters.counts(event_id, NOW + second).active == still_active(second)
 
 
 def still_active(second: int) -> int:
@@ -433,7 +441,7 @@ def test_rows_left_out_by_a_rebuild_are_counted_later_and_once(
     for _ in range(2):
         counters.recount(event_id, 1, rows, 40)
         counters.recount(event_id, 0, rows, 30)
-    counts = counters.look(event_id, NOW)
+    counts = counters.counts(event_id, NOW)
     assert (counts.tokens, counts.active, counts.completed) == (3, 2, 1)
     assert counters.trim(event_id, NOW).unverified == 40
     counters.recount(event_id, 1, [], 0)
@@ -446,33 +454,33 @@ def test_an_announced_write_is_remembered_until_the_copy_has_it(
     state = whole(counters, event_id, queue=9)
     counters.apply(replace(state, lowering=1))
     counters.apply(state)  # a writer that read before the announcement
-    for read in (counters.look(event_id, NOW), counters.admission(event_id, 1)):
+    for read in (counters.counts(event_id, NOW), counters.position_status(event_id, 1)):
         assert (read.generation, read.version, read.lowering) == (1, 0, 1)
     counters.apply(serving_counter.move(state, 3, NOW, "operator"))
-    for read in (counters.look(event_id, NOW), counters.admission(event_id, 1)):
+    for read in (counters.counts(event_id, NOW), counters.position_status(event_id, 1)):
         assert (read.version, read.lowering) == (1, 1)
     counters.apply(EventState(event_id, generation=2))
-    for read in (counters.look(event_id, NOW), counters.admission(event_id, 1)):
+    for read in (counters.counts(event_id, NOW), counters.position_status(event_id, 1)):
         assert (read.generation, read.version, read.lowering) == (2, 0, 0)
 
 
 def test_a_restored_copy_knows_the_announcement(counters: Counters, event_id: str) -> None:
     whole(counters, event_id, lowering=4, version=3)
-    assert counters.look(event_id, NOW).lowering == 4
-    assert counters.admission(event_id, 1).lowering == 4
+    assert counters.counts(event_id, NOW).lowering == 4
+    assert counters.position_status(event_id, 1).lowering == 4
 
 
 def test_rebuilds_under_way_are_ended_and_read_again(counters: Counters, event_id: str) -> None:
-    assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
-    assert counters.end_rebuilds(event_id)
+    assert counters.acquire_rebuild_lease(event_id, "one") is RebuildLease.ACQUIRED
+    assert counters.revoke_rebuild_leases(event_id)
     with pytest.raises(CountersLost):
-        counters.prolong_rebuild(event_id, "one")
+        counters.renew_rebuild_lease(event_id, "one")
     with pytest.raises(CountersLost):
         counters.restore(Snapshot(EventState(event_id), (), ()), "one")
-    assert counters.begin_rebuild(event_id, "two") is Rebuild.MINE
+    assert counters.acquire_rebuild_lease(event_id, "two") is RebuildLease.ACQUIRED
     assert counters.restore(Snapshot(EventState(event_id, queue=3), (), ()), "two")
-    assert not counters.end_rebuilds(event_id)
-    assert counters.look(event_id, NOW).queue == 3
+    assert not counters.revoke_rebuild_leases(event_id)
+    assert counters.counts(event_id, NOW).queue == 3
 
 
 @contextmanager
@@ -496,18 +504,18 @@ def test_a_server_that_refuses_writes_answers_what_it_holds_and_changes_nothing(
 ) -> None:
     state = whole(counters, event_id, queue=9, settled_through=2, known_holes=(5,))
     counters.count_token(event_id, 1, 3, NOW + 10)
-    held = counters.look(event_id, NOW)
+    held = counters.counts(event_id, NOW)
     moved = serving_counter.move(state, 3, NOW, "operator")
     row = LiveToken(4, NOW + 10, SessionStatus.OPEN)
     with refusing(counters):
         for answered in (
-            lambda: counters.look(event_id, NOW),
-            lambda: counters.admission(event_id, 1),
+            lambda: counters.counts(event_id, NOW),
+            lambda: counters.position_status(event_id, 1),
             lambda: counters.apply(replace(state, known_holes=())),  # nothing new in it
             lambda: counters.count_token(event_id, 1, 2, NOW),  # settled
-            lambda: counters.begin_rebuild(event_id, "t"),
-            lambda: counters.end_rebuild(event_id, "t"),
-            lambda: counters.end_rebuilds(event_id),
+            lambda: counters.acquire_rebuild_lease(event_id, "t"),
+            lambda: counters.release_rebuild_lease(event_id, "t"),
+            lambda: counters.revoke_rebuild_leases(event_id),
             lambda: counters.recount(event_id, 1, [], 0),
             lambda: counters.trim(event_id, NOW),
         ):
@@ -522,33 +530,33 @@ def test_a_server_that_refuses_writes_answers_what_it_holds_and_changes_nothing(
             lambda: counters.count_token(event_id, 1, 3, NOW + 10),
             lambda: counters.count_session(event_id, 1, 3, NOW, SessionStatus.COMPLETED),
             lambda: counters.recount(event_id, 1, [row], 0),
-            lambda: counters.claim(event_id, ["a"], NOW),
+            lambda: counters.acquire_join_leases(event_id, ["a"], NOW),
             lambda: counters.checkpoint(event_id, NOW),
-            lambda: counters.begin_rebuild(event_id, "t", force=True),
+            lambda: counters.acquire_rebuild_lease(event_id, "t", force=True),
         ):
             with pytest.raises(Unavailable):
                 refused()
-        assert counters.look(event_id, NOW) == held
+        assert counters.counts(event_id, NOW) == held
     counters.apply(moved)
-    assert counters.look(event_id, NOW).serving == 3
+    assert counters.counts(event_id, NOW).serving == 3
 
 
 def test_lost_counters_are_not_rebuilt_while_writes_are_refused(
     counters: Counters, event_id: str
 ) -> None:
     snapshot = Snapshot(EventState(event_id), (), ())
-    assert counters.begin_rebuild(event_id, "one") is Rebuild.MINE
+    assert counters.acquire_rebuild_lease(event_id, "one") is RebuildLease.ACQUIRED
     with refusing(counters):
-        assert counters.begin_rebuild(event_id, "two") is Rebuild.OTHERS
+        assert counters.acquire_rebuild_lease(event_id, "two") is RebuildLease.HELD
         for refused in (
-            lambda: counters.begin_rebuild(event_id, "one"),
-            lambda: counters.prolong_rebuild(event_id, "one"),
+            lambda: counters.acquire_rebuild_lease(event_id, "one"),
+            lambda: counters.renew_rebuild_lease(event_id, "one"),
             lambda: counters.restore(snapshot, "one"),
-            lambda: counters.end_rebuilds(event_id),
-            lambda: counters.end_rebuild(event_id, "one"),
+            lambda: counters.revoke_rebuild_leases(event_id),
+            lambda: counters.release_rebuild_lease(event_id, "one"),
         ):
             with pytest.raises(Unavailable):
                 refused()
         with pytest.raises(CountersLost):
-            counters.look(event_id, NOW)
+            counters.counts(event_id, NOW)
     assert counters.restore(snapshot, "one")

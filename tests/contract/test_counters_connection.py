@@ -25,14 +25,14 @@ def test_a_rotated_password_is_taken_up_by_a_warm_function(tmp_path: Path) -> No
         operator.config_set("requirepass", current[0])
         counters = RedisCounters(connect("127.0.0.1", server.port, password=lambda: current[0]))
         with pytest.raises(CountersLost):  # it may speak to the server, which knows nothing yet
-            counters.look("Sample", 0)
+            counters.counts("Sample", 0)
         current[0] = "second-password"
         operator.execute_command("AUTH", "first-password")
         operator.config_set("requirepass", current[0])
         operator.execute_command("AUTH", current[0])
         operator.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         with pytest.raises(CountersLost):
-            counters.look("Sample", 0)
+            counters.counts("Sample", 0)
     finally:
         server.kill()
 
@@ -43,7 +43,7 @@ def test_a_wrong_password_is_unavailable_and_nothing_of_it_is_told(tmp_path: Pat
         server.client().config_set("requirepass", "the-right-one")
         counters = RedisCounters(connect("127.0.0.1", server.port, password=lambda: "a-wrong-one"))
         with pytest.raises(Unavailable) as refused:
-            counters.look("Sample", 0)
+            counters.counts("Sample", 0)
         assert "a-wrong-one" not in str(refused.value)
     finally:
         server.kill()
@@ -66,7 +66,7 @@ def test_a_server_that_takes_connections_and_says_nothing_is_given_up() -> None:
     counters = RedisCounters(connect("127.0.0.1", silent.getsockname()[1]))
     began = time.monotonic()
     with pytest.raises(Unavailable):
-        counters.look("Sample", 0)
+        counters.counts("Sample", 0)
     assert time.monotonic() - began < 20  # API Gateway gives up after 29 s
     silent.close()
     for connection in kept:

@@ -14,7 +14,7 @@ from botocore.session import Session
 from deployment.local.workers.event_sources import sqs_record
 from deployment.redrive import Queues, Redriven, as_role, letters_in, redrive
 from tests.support import servers
-from waiting_room.adapters.join_queue import SqsJoins
+from waiting_room.adapters.join_queue import SqsJoinQueue
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.records import DeadLetter, Receipt
 from waiting_room.runtime.lambda_events import read_joins
@@ -31,7 +31,7 @@ class Line:
         name = f"joins-{uuid.uuid4().hex[:8]}"
         self.dead = self.sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
         self.joins = self.sqs.create_queue(QueueName=name)["QueueUrl"]
-        self.worker = SqsJoins(self.sqs, self.joins, self.dead)
+        self.worker = SqsJoinQueue(self.sqs, self.joins, self.dead)
         iam = servers.aws_client("iam", url)
         role = iam.create_role(RoleName=f"{name}-redrive", AssumeRolePolicyDocument="{}")["Role"]
         self.role_id: str = role["RoleId"]
@@ -73,7 +73,7 @@ def test_dead_letters_keep_body_reason_id_and_time(line: Line) -> None:
         for number in range(9)
     ]
     letters.append(DeadLetter("id-9", "", "no body", "id-9", 0))
-    assert line.worker.bury(letters) == frozenset()
+    assert line.worker.send_to_dead_letters(letters) == frozenset()
     found = {one["MessageAttributes"]["first_request_id"]["StringValue"]: one
              for one in line.messages(line.dead)}  # fmt: skip
     assert len(found) == 10
@@ -88,7 +88,7 @@ def test_dead_letters_keep_body_reason_id_and_time(line: Line) -> None:
 
 def test_large_dead_letters_go_in_smaller_requests(line: Line) -> None:
     letters = [DeadLetter(f"id-{number}", "x" * 90_000, "too long") for number in range(7)]
-    assert line.worker.bury(letters) == frozenset()
+    assert line.worker.send_to_dead_letters(letters) == frozenset()
     assert len(line.messages(line.dead)) == 7
 
 
@@ -99,7 +99,7 @@ def test_many_dead_letters_go_together_and_each_keeps_what_it_is(line: Line) -> 
         for number in range(500)
     ]
     few = [letter for letter in letters if len(letter.body) < 1000] + letters[3:5]
-    assert line.worker.bury(few) == frozenset()
+    assert line.worker.send_to_dead_letters(few) == frozenset()
     found = line.messages(line.dead)
     told = [
         json.loads(one)
@@ -119,11 +119,11 @@ def test_many_dead_letters_go_together_and_each_keeps_what_it_is(line: Line) -> 
 def test_dead_letters_that_are_not_taken_are_named(line: Line, url: str) -> None:
     letters = [DeadLetter(f"id-{number}", "junk", "why") for number in range(250)]
     everything = frozenset(letter.message_id for letter in letters)
-    nowhere = SqsJoins(line.sqs, line.joins, line.dead + "-gone")
-    assert nowhere.bury(letters) == everything
+    nowhere = SqsJoinQueue(line.sqs, line.joins, line.dead + "-gone")
+    assert nowhere.send_to_dead_letters(letters) == everything
     with servers.closed_port() as port:
         away = servers.aws_client("sqs", f"http://127.0.0.1:{port}", attempts=1)
-        assert SqsJoins(away, line.joins, line.dead).bury(letters) == everything
+        assert SqsJoinQueue(away, line.joins, line.dead).send_to_dead_letters(letters) == everything
 
 
 def test_messages_come_again_after_the_seconds_that_they_are_told(line: Line) -> None:
@@ -133,11 +133,11 @@ def test_messages_come_again_after_the_seconds_that_they_are_told(line: Line) ->
     now, later = held[:11], held[11:]
     due = {Receipt(one["ReceiptHandle"]): 0 for one in now}
     due |= {Receipt(one["ReceiptHandle"]): 60 for one in later}
-    line.worker.again(due)
+    line.worker.deliver_again_after(due)
     again = line.messages(line.joins)
     assert {one["MessageId"] for one in again} == {one["MessageId"] for one in now}
     with pytest.raises(Unavailable):
-        SqsJoins(line.sqs, line.joins + "-gone", line.dead).again(due)
+        SqsJoinQueue(line.sqs, line.joins + "-gone", line.dead).deliver_again_after(due)
 
 
 def test_a_redriven_join_keeps_its_id_and_nobody_else_can_say_so(line: Line) -> None:
@@ -176,7 +176,7 @@ def test_a_join_that_is_redriven_twice_keeps_its_first_id(line: Line) -> None:
 
 
 def test_a_redrive_leaves_what_the_worker_refused(line: Line) -> None:
-    line.worker.bury([DeadLetter("id-1", JOIN, "why", "id-1", 5)])
+    line.worker.send_to_dead_letters([DeadLetter("id-1", JOIN, "why", "id-1", 5)])
     line.sqs.send_message(QueueUrl=line.dead, MessageBody="junk")
     assert redrive(line.redriver, dry_run=True) == Redriven(junk=2)
     assert line.records() == []

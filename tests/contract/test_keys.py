@@ -16,7 +16,7 @@ from tests.support import servers
 from tests.support.fakes.stores import MemoryKeys, MemoryPublicKeys
 from tests.support.in_memory_room import Clock, one_jwk
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
-from waiting_room.adapters.secrets_manager import SecretsKeys
+from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain.errors import Conflict, NoKeysYet
 from waiting_room.domain.ports import KeyStore, PublicKeys
 from waiting_room.domain.published_keys import Publication, PublishedKey
@@ -39,7 +39,7 @@ def secret(request: pytest.FixtureRequest, clock: Clock) -> Callable[[], KeyStor
         return lambda: store
     client, name = secrets_of(request), f"keys-{uuid.uuid4().hex[:8]}"
     client.create_secret(Name=name, SecretString="made by the deployment")
-    return lambda: SecretsKeys(client, name, clock, KEEP)
+    return lambda: SecretsManagerKeys(client, name, clock, KEEP)
 
 
 @pytest.fixture(params=["memory", "moto", "dynamodb_local"])
@@ -186,9 +186,9 @@ def test_a_save_that_was_sent_twice_is_made_once(request: pytest.FixtureRequest)
 
     client, name = secrets_of(request), f"keys-{uuid.uuid4().hex[:8]}"
     client.create_secret(Name=name, SecretString="{}")
-    keys = SecretsKeys(Repeats(client), name, Clock(0.0), KEEP)
+    keys = SecretsManagerKeys(Repeats(client), name, Clock(0.0), KEEP)
     keys.save(KeySet(()).added(one_jwk(), 1), keys.refresh())
-    assert len(SecretsKeys(client, name, Clock(0.0), KEEP).load().keys) == 1
+    assert len(SecretsManagerKeys(client, name, Clock(0.0), KEEP).load().keys) == 1
 
 
 def test_a_copy_is_kept_for_its_time(request: pytest.FixtureRequest, clock: Clock) -> None:

@@ -35,7 +35,7 @@ from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.redis.counters import RedisCounters
-from waiting_room.adapters.secrets_manager import SecretsKeys
+from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain import serving_counter
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
@@ -49,7 +49,7 @@ from waiting_room.domain.records import (
     Segment,
     SessionStatus,
     Snapshot,
-    TokenAccount,
+    TokenTally,
 )
 from waiting_room.domain.signing_keys import KeySet
 from waiting_room.inlet.strategies import InletRecord, Strategy
@@ -107,18 +107,18 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
     log = DynamoServingLog(client, client, log_table)
     positions.insert([Position(event_id, 1, ID, 1, NOW, "ab" * 32)])
     token = Outcome(event_id, 1, 1, ID, OutcomeKind.TOKEN, NOW, NOW + 60, "issuer", "key")
-    outcomes.decide(token)
+    outcomes.put_if_absent(token)
     ended = outcomes.end_session(event_id, 1, 1, SessionStatus.COMPLETED, NOW + 1, "mark")
     assert ended.done
-    outcomes.expire([Outcome(event_id, 1, 2, ID, OutcomeKind.EXPIRED, NOW)])
+    outcomes.put_expired([Outcome(event_id, 1, 2, ID, OutcomeKind.EXPIRED, NOW)])
     for _ in range(2):
         state = log.reserve(event_id, 5, log.read(event_id), Attempt(3, ID)).state
     log.set_message(event_id, 1, "soon", NOW + 0.5)
     for current in (2, 4):
-        state = log.note_holes(event_id, 1, [5])
+        state = log.add_unused_positions(event_id, 1, [5])
         moved = serving_counter.move(state, current, NOW, "operator", mark=ID, actor="me")
         log.write(state, replace(moved, lowering=1))
-    tally = TokenAccount(1, b"\x01", b"\x01", ((NOW, 1),), 1, 1, 0)
+    tally = TokenTally(1, b"\x01", b"\x01", ((NOW, 1),), 1, 1, 0)
     log.save_checkpoint(event_id, Checkpoint(1, 2, NOW, (Segment(1, 2, NOW),), tally))
     keys = in_use(one_key())
     DynamoPublicKeys(client, log_table, time.monotonic, 60).save(
@@ -193,14 +193,14 @@ def redis_names(valkey: servers.Valkey) -> Iterator[str]:
     client, event_id = valkey.client(), f"Event-{uuid.uuid4().hex[:8]}"
     counters = RedisCounters(client)
     lease = uuid.uuid4().hex
-    counters.begin_rebuild(event_id, lease)
+    counters.acquire_rebuild_lease(event_id, lease)
     yield from _redis_keys(client, event_id)
     state = EventState(event_id, queue=9, known_holes=(3,), reconciled_through=2)
     state = serving_counter.move(state, 4, NOW, "operator")
-    tally = TokenAccount(0, b"\x80", b"\x80", ((NOW + 60, 1),), 1, 1, 0)
+    tally = TokenTally(0, b"\x80", b"\x80", ((NOW + 60, 1),), 1, 1, 0)
     checkpoint = Checkpoint(1, 1, NOW, (Segment(1, 4, NOW),), tally)
     assert counters.restore(Snapshot(state, (), (), checkpoint, unverified=1), lease)
-    counters.claim(event_id, [str(uuid.uuid4())], NOW)
+    counters.acquire_join_leases(event_id, [str(uuid.uuid4())], NOW)
     counters.count_token(event_id, 1, 3, NOW + 60)
     counters.count_session(event_id, 1, 4, NOW + 60, SessionStatus.ABANDONED)
     counters.checkpoint(event_id, NOW)
@@ -230,7 +230,7 @@ def test_names_in_redis_are_frozen(valkey: servers.Valkey) -> None:
 def secret_names(moto_url: str) -> Iterator[str]:
     client, name = servers.aws_client("secretsmanager", moto_url), f"keys-{uuid.uuid4().hex[:8]}"
     client.create_secret(Name=name, SecretString="made by the deployment")
-    keys = SecretsKeys(client, name, time.monotonic, 60)
+    keys = SecretsManagerKeys(client, name, time.monotonic, 60)
     before: KeySet = keys.refresh()
     keys.save(one_key(), before)
     text = client.get_secret_value(SecretId=name)["SecretString"]
@@ -258,7 +258,7 @@ def message_names(moto_url: str) -> Iterator[str]:
     for name, value in redriven["MessageAttributes"].items():
         yield f"redriven join: attribute {name} {value['DataType']}"
     for count in (1, 20):
-        line.worker.bury(
+        line.worker.send_to_dead_letters(
             [DeadLetter(f"id-{n}", "x", "no join", f"id-{n}", NOW * 1000) for n in range(count)]
         )
     for message in line.messages(line.dead):

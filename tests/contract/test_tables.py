@@ -27,7 +27,7 @@ from waiting_room.domain.records import (
     Position,
     Segment,
     SessionStatus,
-    TokenAccount,
+    TokenTally,
 )
 from waiting_room.use_cases import counter_recovery
 
@@ -86,9 +86,9 @@ def test_the_generation_comes_with_the_row(tables: Tables, event_id: str) -> Non
 def test_a_range_of_positions_is_read_of_one_generation_only(tables: Tables, event_id: str) -> None:
     rows = [place(event_id, position) for position in range(1, 41)]
     tables.positions.insert([*rows, place(event_id, 7, generation=2), place(event_id, 0)])
-    found = sorted(tables.positions.between(event_id, 1, 5, 37), key=lambda row: row.position)
+    found = sorted(tables.positions.in_range(event_id, 1, 5, 37), key=lambda row: row.position)
     assert found == rows[4:37]
-    assert list(tables.positions.between(event_id, 1, 5, 4)) == []
+    assert list(tables.positions.in_range(event_id, 1, 5, 4)) == []
     assert tables.positions.count(event_id, 1, 5, 37) == len(found)
     assert tables.positions.count(event_id, 1, 5, 4) == 0
 
@@ -98,30 +98,32 @@ def test_one_number_of_one_line_is_one_row(tables: Tables, event_id: str) -> Non
     rows = [place(event_id, number) for number in (1, 999, 1_000, 1_001, 123_456)]
     tables.positions.insert([*rows, replace(place(event_id, 7), generation=2)])
     for row in rows:
-        (found,) = tables.positions.between(event_id, 1, row.position, row.position)
+        (found,) = tables.positions.in_range(event_id, 1, row.position, row.position)
         assert (found.request_id, found.position) == (row.request_id, row.position)
         assert found.client_secret_hash == ""
     for number in (2, 7, 998, 10**15 - 1):
-        assert list(tables.positions.between(event_id, 1, number, number)) == []
+        assert list(tables.positions.in_range(event_id, 1, number, number)) == []
 
 
 def test_the_first_outcome_of_a_position_stands(tables: Tables, event_id: str) -> None:
     row = place(event_id, 4)
     first = token(row)
     assert tables.outcomes.get(event_id, 1, 4) is None
-    assert tables.outcomes.decide(first) == first
-    assert tables.outcomes.decide(replace(first, expires_at=NOW + 999, key_id="other")) == first
-    assert tables.outcomes.decide(expiry(row)) == first
+    assert tables.outcomes.put_if_absent(first) == first
+    assert (
+        tables.outcomes.put_if_absent(replace(first, expires_at=NOW + 999, key_id="other")) == first
+    )
+    assert tables.outcomes.put_if_absent(expiry(row)) == first
     assert tables.outcomes.get(event_id, 1, 4) == first
 
 
 def test_expiries_leave_tokens_alone_and_may_be_repeated(tables: Tables, event_id: str) -> None:
     rows = [place(event_id, position) for position in range(1, 41)]
-    stands = tables.outcomes.decide(token(rows[4]))
-    assert tables.outcomes.expire([expiry(row) for row in rows]) == [stands]
-    assert tables.outcomes.expire([expiry(row) for row in rows[:2]]) == []
-    assert tables.outcomes.decide(token(rows[0])) == expiry(rows[0])
-    kinds = {row.position: row.kind for row in tables.outcomes.between(event_id, 1, 1, 40)}
+    stands = tables.outcomes.put_if_absent(token(rows[4]))
+    assert tables.outcomes.put_expired([expiry(row) for row in rows]) == [stands]
+    assert tables.outcomes.put_expired([expiry(row) for row in rows[:2]]) == []
+    assert tables.outcomes.put_if_absent(token(rows[0])) == expiry(rows[0])
+    kinds = {row.position: row.kind for row in tables.outcomes.in_range(event_id, 1, 1, 40)}
     assert kinds.pop(5) is OutcomeKind.TOKEN
     assert set(kinds.values()) == {OutcomeKind.EXPIRED}
     assert len(kinds) == 39
@@ -129,8 +131,8 @@ def test_expiries_leave_tokens_alone_and_may_be_repeated(tables: Tables, event_i
 
 def test_only_an_open_session_of_a_token_ends(tables: Tables, event_id: str) -> None:
     for position in (1, 2, 3):
-        tables.outcomes.decide(token(place(event_id, position)))
-    tables.outcomes.decide(expiry(place(event_id, 4)))
+        tables.outcomes.put_if_absent(token(place(event_id, position)))
+    tables.outcomes.put_if_absent(expiry(place(event_id, 4)))
     end = tables.outcomes.end_session
     first = end(event_id, 1, 1, SessionStatus.COMPLETED, NOW, "first")
     assert first.done
@@ -158,9 +160,9 @@ def test_only_an_open_session_of_a_token_ends(tables: Tables, event_id: str) -> 
 def test_expired_tokens_are_paged_and_each_comes_once(tables: Tables, event_id: str) -> None:
     rows = [place(event_id, position) for position in range(1, 51)]
     for row in rows[:40]:
-        tables.outcomes.decide(token(row, NOW + row.position))
+        tables.outcomes.put_if_absent(token(row, NOW + row.position))
     for row in rows[40:]:
-        tables.outcomes.decide(expiry(row))
+        tables.outcomes.put_if_absent(expiry(row))
     tables.outcomes.end_session(event_id, 1, 2, SessionStatus.COMPLETED, NOW, "mark")
     found: list[str] = []
     mark = None
@@ -180,8 +182,10 @@ def test_a_page_of_expired_tokens_looks_at_a_bounded_number_of_rows(
         pytest.skip("memory reads no pages")
     monkeypatch.setattr(outcomes, "PAGE_ROWS", 1)
     monkeypatch.setattr(outcomes, "PAGE_READS", 3)
-    tables.outcomes.expire([expiry(place(event_id, position)) for position in range(16, 176, 16)])
-    tables.outcomes.decide(token(place(event_id, 176), NOW))
+    tables.outcomes.put_expired(
+        [expiry(place(event_id, position)) for position in range(16, 176, 16)]
+    )
+    tables.outcomes.put_if_absent(token(place(event_id, 176), NOW))
     page, mark = tables.outcomes.expired_page(event_id, 1, NOW, 5, None)
     assert (page, mark) == ([], (0, 48))
     pages = 1
@@ -197,8 +201,8 @@ def test_a_page_of_expired_tokens_looks_at_a_bounded_number_of_rows(
 def test_ended_sessions_are_known_until_their_token_dies(tables: Tables, event_id: str) -> None:
     rows = [place(event_id, position) for position in range(1, 25)]
     for row in rows:
-        tables.outcomes.decide(token(row, NOW + 100 + row.position))
-    tables.outcomes.decide(expiry(place(event_id, 25)))
+        tables.outcomes.put_if_absent(token(row, NOW + 100 + row.position))
+    tables.outcomes.put_if_absent(expiry(place(event_id, 25)))
     for row in rows[:20]:
         status = SessionStatus.ABANDONED if row.position % 2 else SessionStatus.COMPLETED
         tables.outcomes.end_session(event_id, 1, row.position, status, NOW, "mark")
@@ -229,7 +233,7 @@ def end_many(tables: Tables, event_id: str, count: int) -> list[str]:
     """Sessions that ended: two of three tokens end in the same second; answers request ids."""
     rows = [place(event_id, position) for position in range(1, count + 1)]
     for row in rows:
-        tables.outcomes.decide(token(row, NOW + 100 + row.position % 3 // 2))
+        tables.outcomes.put_if_absent(token(row, NOW + 100 + row.position % 3 // 2))
         tables.outcomes.end_session(event_id, 1, row.position, SessionStatus.COMPLETED, NOW, "m")
     return [row.request_id for row in rows]
 
@@ -276,7 +280,7 @@ def test_sessions_that_end_between_two_pages_are_in_the_later_ones(
     ids = end_many(tables, event_id, 8)
     first, mark = tables.outcomes.ended_page(event_id, 1, NOW, 3, None)
     late = place(event_id, 11)  # the last shard
-    tables.outcomes.decide(token(late, NOW + 500))
+    tables.outcomes.put_if_absent(token(late, NOW + 500))
     tables.outcomes.end_session(event_id, 1, 11, SessionStatus.COMPLETED, NOW, "m")
     found = list(first)
     while mark:
@@ -428,15 +432,15 @@ def test_moves_of_another_generation_are_not_seen(tables: Tables, event_id: str)
 def test_noted_holes_stay_until_the_audit_passes_them(tables: Tables, event_id: str) -> None:
     state = tables.log.read(event_id)
     tables.log.reserve(event_id, 10, state)
-    assert tables.log.note_holes(event_id, 1, [3]).known_holes == (3,)
-    noted = tables.log.note_holes(event_id, 1, [8, 3])
+    assert tables.log.add_unused_positions(event_id, 1, [3]).known_holes == (3,)
+    noted = tables.log.add_unused_positions(event_id, 1, [8, 3])
     assert noted.known_holes == (3, 8)
     watched = counter_recovery.audit(replace(noted, pending_through=5), 4, NOW)
     tables.log.write(replace(noted, pending_through=5), watched)
     after = tables.log.read(event_id)
     assert (after.known_holes, after.holes, after.reconciled_through) == ((8,), 1, 5)
     with pytest.raises(Conflict):
-        tables.log.note_holes(event_id, 9, [1])
+        tables.log.add_unused_positions(event_id, 9, [1])
 
 
 def test_the_message_stands_beside_other_writes(tables: Tables, event_id: str) -> None:
@@ -452,8 +456,8 @@ def test_the_message_stands_beside_other_writes(tables: Tables, event_id: str) -
 def test_tokens_are_read_without_the_rest_of_their_rows(tables: Tables, event_id: str) -> None:
     rows = [place(event_id, position) for position in range(1, 41)]
     for row in rows[:30]:
-        tables.outcomes.decide(token(row, NOW + row.position))
-    tables.outcomes.expire([expiry(row) for row in rows[30:]])
+        tables.outcomes.put_if_absent(token(row, NOW + row.position))
+    tables.outcomes.put_expired([expiry(row) for row in rows[30:]])
     tables.outcomes.end_session(event_id, 1, 7, SessionStatus.ABANDONED, NOW, "mark")
     found = sorted(tables.outcomes.tokens(event_id, 1, 3, 35), key=lambda row: row.position)
     assert found == [
@@ -474,7 +478,7 @@ def test_the_latest_whole_checkpoint_comes_back(
     kept = [
         Checkpoint(
             1, version, NOW + version, (Segment(1, version, NOW), Segment(version + 1, 50, NOW)),
-            TokenAccount(
+            TokenTally(
                 3, bytes(range(256)) * 4, b"\x01", ((NOW, version), (NOW + 5, 1)), 9, 2, version
             ),
         )
@@ -494,7 +498,7 @@ def test_a_checkpoint_whose_writer_died_is_passed_over(
     monkeypatch.setattr(checkpoints, "PIECE", 100)
     rows = bytes(uuid.uuid4().bytes[0] for _ in range(600))
     first, second, third = (
-        Checkpoint(1, version, NOW, (), TokenAccount(taken=rows)) for version in (1, 2, 3)
+        Checkpoint(1, version, NOW, (), TokenTally(taken=rows)) for version in (1, 2, 3)
     )
     for checkpoint in (first, second):
         tables.log.save_checkpoint(event_id, checkpoint)
@@ -518,10 +522,10 @@ def test_only_so_many_holes_are_remembered(
     for adapter in (stores, serving_log):
         monkeypatch.setattr(adapter, "MAX_KNOWN_HOLES", 5)
     tables.log.read(event_id)
-    assert tables.log.note_holes(event_id, 1, [1, 2, 3]).known_holes == (1, 2, 3)
-    assert len(tables.log.note_holes(event_id, 1, range(4, 20)).known_holes) == 8
+    assert tables.log.add_unused_positions(event_id, 1, [1, 2, 3]).known_holes == (1, 2, 3)
+    assert len(tables.log.add_unused_positions(event_id, 1, range(4, 20)).known_holes) == 8
     with pytest.raises(Conflict):
-        tables.log.note_holes(event_id, 1, [30])
+        tables.log.add_unused_positions(event_id, 1, [30])
 
 
 def test_a_reset_is_of_what_stands(tables: Tables, event_id: str) -> None:
@@ -556,7 +560,7 @@ def test_nothing_is_written_for_an_event_without_a_record(tables: Tables, event_
         lambda: tables.log.reserve(event_id, 1, known),
         lambda: tables.log.write(known, serving_counter.move(known, 1, NOW, "operator")),
         lambda: tables.log.reset(known, reset.reset(known, NOW)),
-        lambda: tables.log.note_holes(event_id, 1, [1]),
+        lambda: tables.log.add_unused_positions(event_id, 1, [1]),
         lambda: tables.log.set_message(event_id, 1, "hello", 1.0),
     ):
         with pytest.raises(Conflict):

@@ -12,7 +12,7 @@ import pytest
 import apps.public_api.app
 from deployment.local.gateway import sigv4
 from infrastructure.blueprint import discovery, gateway_responses, join_integration
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.lambda_proxy_events import call
 from tests.support.servers import ROOT
 from waiting_room.domain import errors
@@ -21,7 +21,7 @@ from waiting_room.runtime.http_api import status_of
 PAGE = (ROOT / "docs" / "api.md").read_text()
 # raised where no caller of an API is: by workers, whose messages go to the log or to the operator
 UNSEEN = {
-    "read_join",
+    "parse_join",
     "_members_of_a_join",
     "first_id_and_time",
     "_milliseconds",
@@ -142,7 +142,7 @@ def test_no_error_is_hard_to_read() -> None:
 
 
 def test_the_caching_rules_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+    world = InMemoryRoom()
     world.room.set_up()
     visitor = world.visitors(1)[0]
     world.serve(1)

@@ -52,7 +52,7 @@ def test_the_figures_on_the_page_are_those_of_the_code() -> None:
         f"the function ({settings.LONGEST_KEY_CACHE} s at most)",
     ):
         assert sentence in PAGE
-    assert refreshing_value.LONGEST_OUTAGE == 86_400
+    assert refreshing_value.MAX_STALE_SECONDS == 86_400
 
 
 def test_the_example_for_a_python_site_runs(monkeypatch: pytest.MonkeyPatch) -> None:

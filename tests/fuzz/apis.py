@@ -29,7 +29,7 @@ from deployment.local.gateway.rest_api import RestApi, document
 from deployment.local.gateway.sigv4 import SERVICE, Signatures
 from deployment.local.gateway.token_authorizer import TokenAuthorizer
 from infrastructure.blueprint import discovery, join_integration
-from tests.support.in_memory_room import EVENT, ISSUER, World, settings
+from tests.support.in_memory_room import EVENT, ISSUER, InMemoryRoom, settings
 from tests.support.inlet_room import InletWorld
 from tests.support.openid_room import OpenId
 from tests.support.real_stores import RealRoom
@@ -64,7 +64,7 @@ class SignV4(requests.auth.AuthBase):
 class Apis:
     """The APIs by the name of their document, over one room whose visitors stand everywhere."""
 
-    world: World = field(default_factory=World)
+    world: InMemoryRoom = field(default_factory=InMemoryRoom)
 
     def __post_init__(self) -> None:
         self.world.room.set_up()
@@ -91,7 +91,7 @@ class Apis:
 
     def _token(self) -> str:
         """An access token of a room of its own, for the store."""
-        room = World(clock=self.world.clock)
+        room = InMemoryRoom(clock=self.world.clock)
         room.keys = self.world.keys
         room.room = room.new_room()
         visitor = room.visitors(1)[0]
@@ -120,9 +120,9 @@ def sqs_answer(message_id: object) -> str:
     return json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": message_id}}})
 
 
-def real_world(real: RealRoom) -> World:
+def real_world(real: RealRoom) -> InMemoryRoom:
     """A world whose stores are real ones; its clock is still the tests'."""
-    made = World()
+    made = InMemoryRoom()
     made.counters, made.log = real.counters(), real.log
     made.positions, made.outcomes = real.positions, real.outcomes
     made.room = made.new_room()
@@ -130,9 +130,9 @@ def real_world(real: RealRoom) -> World:
 
 
 @contextmanager
-def apis(world: World | None = None) -> Iterator[Apis]:
+def apis(world: InMemoryRoom | None = None) -> Iterator[Apis]:
     """The APIs, served while the context lasts."""
-    made = Apis(world or World())
+    made = Apis(world or InMemoryRoom())
     signatures = Signatures(KEY_ID, SECRET, REGION)
     join = Enqueue(EVENT)
     join._send = made.joined  # type: ignore[method-assign]

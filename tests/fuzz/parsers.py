@@ -46,9 +46,9 @@ from waiting_room.authorizer.verifier import Accepted
 from waiting_room.domain import joins, parsing, serving_counter, sessions, tokens
 from waiting_room.domain.errors import InvalidInput, RoomError, Unavailable
 from waiting_room.domain.published_keys import Publication
-from waiting_room.domain.room_settings import Settings, SettingsError
+from waiting_room.domain.room_settings import RoomSettings, SettingsError
 from waiting_room.domain.signing_keys import KeySet
-from waiting_room.domain.visitor_lookup import read_sought
+from waiting_room.domain.visitor_lookup import parse_visitor_query
 from waiting_room.gate import GateSettings, cookie
 from waiting_room.inlet import strategies
 from waiting_room.inlet.control import InletControl
@@ -216,9 +216,9 @@ def signature(text: str) -> None:
 
 
 def message(text: str) -> None:
-    from tests.support.in_memory_room import World
+    from tests.support.in_memory_room import InMemoryRoom
 
-    World().room.set_message(EVENT, text)
+    InMemoryRoom().room.set_message(EVENT, text)
 
 
 def looked_up(text: str) -> None:
@@ -226,7 +226,7 @@ def looked_up(text: str) -> None:
     refused = None
     for given in ((text, None, None), (None, text, None), (None, None, text)):
         try:
-            read_sought(*given)
+            parse_visitor_query(*given)
         except InvalidInput as error:
             refused = error
     if refused:
@@ -339,7 +339,7 @@ PARSERS = (
     Parser("number in a query", ("runtime.http_api",),
            lambda text: http_api.whole_number(text, "x", 1, 9),
            (InvalidInput,)),
-    Parser("page mark", ("runtime.http_api",), http_api.page_mark, (InvalidInput,)),
+    Parser("page mark", ("runtime.http_api",), http_api.decode_page_token, (InvalidInput,)),
     Parser("members of bodies", ("runtime.http_api",), values, (InvalidInput,)),
     Parser("operators' message", ("runtime.http_api", "domain.operator_message"),
            message, (InvalidInput,)),
@@ -400,7 +400,7 @@ PARSERS = (
     Parser("counter of the private API", ("adapters.http.private_api",),
            private(lambda api: api.increment(EVENT, 1, "a")), (RoomError, SettingsError)),
     Parser("settings of the room", ("domain.room_settings",),
-           env(Settings, {"EVENT_ID": EVENT}, ROOM),
+           env(RoomSettings, {"EVENT_ID": EVENT}, ROOM),
            (SettingsError,)),
     Parser("settings of a door", ("authorizer.settings",),
            env(AuthorizerSettings, DOOR_ENV,

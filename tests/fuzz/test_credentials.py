@@ -203,7 +203,7 @@ def test_values_of_a_form_are_read_once_each_or_refused(pairs: list[tuple[str, s
 @given(TEXT | st.binary(max_size=20).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 def test_any_page_mark_is_read_or_refused(mark: str) -> None:
     try:
-        minute, position = http_api.page_mark(mark) or (0, 0)
+        minute, position = http_api.decode_page_token(mark) or (0, 0)
     except InvalidInput:
         return
     assert 0 <= minute < 10_000
@@ -214,26 +214,29 @@ def test_any_page_mark_is_read_or_refused(mark: str) -> None:
 @given(TEXT | st.binary(max_size=40).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 def test_any_mark_of_ended_sessions_is_read_or_refused(mark: str) -> None:
     try:
-        found = http_api.ended_mark(mark)
+        found = http_api.decode_ended_page_token(mark)
     except InvalidInput:
         return
     assert found is not None
-    assert http_api.page_token(found) == mark
+    assert http_api.encode_page_token(found) == mark
 
 
 @fuzzed
 @given(st.integers(0, 10**9 - 1), st.integers(0, 10**12 - 1), st.integers(0, 10**15 - 1))
 def test_a_mark_of_ended_sessions_comes_back(generation: int, ends: int, position: int) -> None:
     mark = (generation, ends, position)
-    assert http_api.ended_mark(http_api.page_token(mark)) == mark
+    assert http_api.decode_ended_page_token(http_api.encode_page_token(mark)) == mark
     with pytest.raises(InvalidInput, match="next_token"):
-        http_api.page_mark(http_api.page_token(mark))
+        http_api.decode_page_token(http_api.encode_page_token(mark))
 
 
 @fuzzed
 @given(st.integers(0, 9999), st.integers(0, 10**15 - 1))
 def test_a_page_mark_comes_back(minute: int, position: int) -> None:
-    assert http_api.page_mark(http_api.page_token((minute, position))) == (minute, position)
+    assert http_api.decode_page_token(http_api.encode_page_token((minute, position))) == (
+        minute,
+        position,
+    )
 
 
 SIGNATURES = Signatures(KEY_ID, SECRET, REGION)

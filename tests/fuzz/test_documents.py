@@ -31,7 +31,7 @@ from tests.support.in_memory_room import EVENT
 from tests.support.openid_room import CALLBACK, CLIENT_SECRET
 from tests.support.real_stores import RealRoom
 from tests.support.servers import Valkey
-from waiting_room.runtime.http_api import STATUS, page_token
+from waiting_room.runtime.http_api import STATUS, encode_page_token
 
 APPS = {"public": "public_api", "private": "private_api", "openid": "openid",
         "store": "sample_store", "inlet": "inlet"}  # fmt: skip
@@ -137,8 +137,10 @@ def deployed(made: Apis, name: str) -> dict[str, Any]:
     known: dict[str, list[Any]] = {
         "EventId": [EVENT], "RequestId": made.ids, "ClientId": [EVENT], "RedirectUri": [CALLBACK],
         "ClientSecret": [CLIENT_SECRET], "Transaction": made.transactions, "Code": made.codes,
-        "EndedMark": [page_token(mark) for mark in ((1, 0, 0), (1, 10**10, 7), (9, 2, 10**9))],
-        "NextToken": [page_token(mark) for mark in ((0, 0), (1, 2), (63, 10**9))],
+        "EndedMark": [
+            encode_page_token(mark) for mark in ((1, 0, 0), (1, 10**10, 7), (9, 2, 10**9))
+        ],
+        "NextToken": [encode_page_token(mark) for mark in ((0, 0), (1, 2), (63, 10**9))],
     }  # fmt: skip
     schemas = document(name)["components"]["schemas"]
     sent = {schema: values for schema, values in known.items() if schema in schemas}

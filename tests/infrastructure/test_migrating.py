@@ -12,7 +12,7 @@ import yaml
 
 from infrastructure.parameters.docs_table import TABLES
 from tests.support import solution_clients
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.servers import ROOT
 from tests.support.templates.synthesized import Assembly
 
@@ -125,7 +125,9 @@ def sent_events() -> Iterator[str]:
 def test_every_bus_event_has_an_entry_with_its_members() -> None:
     told = {names(row[0])[0]: set(names(row[1])) for row in rows("Events on the bus")}
     assert set(told) == set(sent_events())
-    world = World({"ENABLE_EVENTS_GENERATION": "true", "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
+    world = InMemoryRoom(
+        {"ENABLE_EVENTS_GENERATION": "true", "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"}
+    )
     visitor = world.visitors(3)[0]
     world.serve(2)
     world.token(visitor)

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.support.real_stores import RealRoom
-from waiting_room.domain.visitor_lookup import Sought
+from waiting_room.domain.visitor_lookup import VisitorQuery
 
 
 @pytest.mark.parametrize("size", [1, 25, 26, 200])
@@ -58,7 +58,10 @@ def test_a_first_token_and_the_same_again(real: RealRoom) -> None:
 def test_a_look_up_costs_one_round_trip_and_two_reads_whatever_it_is_by(real: RealRoom) -> None:
     joins = real.joins(2)
     real.room.assign(real.event_id, joins)
-    for sought, first in ((Sought(joins[0].request_id), "GetItem"), (Sought(number=2), "Query")):
+    for sought, first in (
+        (VisitorQuery(joins[0].request_id), "GetItem"),
+        (VisitorQuery(number=2), "Query"),
+    ):
         cost = real.counted(lambda sought=sought: real.room.request_status(real.event_id, sought))
         assert cost == Counter(["redis", "dynamodb", "dynamodb", first, "GetItem"])
 

@@ -79,7 +79,7 @@ def joined(real: RealRoom) -> str:
 def test_a_server_that_refuses_writes_still_reads(lone: RealRoom) -> None:
     with refused(lone):
         assert lone.room.counts(lone.event_id).serving == 2
-        assert outcome_of(lambda: lone.counters().look(lone.event_id, 0)) == "ok"
+        assert outcome_of(lambda: lone.counters().counts(lone.event_id, 0)) == "ok"
         telling = outcome_of(lambda: lone.counters().count_token(lone.event_id, 1, 1, 9))
         assert telling == "Unavailable"
 
@@ -142,7 +142,7 @@ def test_joins_places_and_turns_go_on_while_writes_are_refused(lone: RealRoom) -
         visitor = joined(lone)
         assert lone.room.queue_number(lone.event_id, visitor).position == 4
         assert token(lone, visitor) == "NotServedYet"
-        first = lone.positions.between(lone.event_id, 1, 1, 1)
+        first = lone.positions.in_range(lone.event_id, 1, 1, 1)
         assert [token(lone, row.request_id) for row in first] == ["ok"]
     assert lone.room.counts(lone.event_id).queue == 3
     lone.room.audit(lone.event_id)

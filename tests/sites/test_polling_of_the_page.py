@@ -20,7 +20,7 @@ from deployment.visitor_model.polling import (
     spread,
     status_after,
 )
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.servers import ROOT
 
 MODULE = ROOT / "source" / "sites" / "waiting_room" / "waiting-room.js"
@@ -87,7 +87,7 @@ def test_the_page_and_the_model_poll_by_one_policy() -> None:
 
 def test_a_page_that_knows_only_poll_after_seconds_learns_of_its_turn_as_before() -> None:
     chance = random.Random(2)
-    world = World()
+    world = InMemoryRoom()
     world.room.set_up()
     number = world.position(world.visitors(300)[249])
     opened, polls = world.clock.now, 0

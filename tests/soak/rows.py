@@ -55,7 +55,7 @@ class Filled:
             self._positions.insert(
                 [Position(EVENT, GENERATION, f"r{place}", place, self._now) for place in span]
             )
-            self._outcomes.expire([self._token(place) for place in span])  # in batches
+            self._outcomes.put_expired([self._token(place) for place in span])  # in batches
 
     def _token(self, place: int) -> Outcome:
         kind, until = OutcomeKind.TOKEN, self._now + 3600
@@ -64,8 +64,8 @@ class Filled:
     def sweep(self) -> None:
         """What a sweep reads of the last places, and the audit's count."""
         first = max(1, self._rows - SPAN + 1)
-        assert len(list(self._positions.between(EVENT, GENERATION, first, self._rows))) > 0
-        assert len(list(self._outcomes.between(EVENT, GENERATION, first, self._rows))) > 0
+        assert len(list(self._positions.in_range(EVENT, GENERATION, first, self._rows))) > 0
+        assert len(list(self._outcomes.in_range(EVENT, GENERATION, first, self._rows))) > 0
         self._positions.count(EVENT, GENERATION, first, self._rows)
 
     def ended(self) -> None:
@@ -76,7 +76,7 @@ class Filled:
         """The table calls of a token: the row, the outcome that stands."""
         place = self._rows // 2
         assert self._positions.get(EVENT, f"r{place}")
-        self._outcomes.decide(self._token(place))
+        self._outcomes.put_if_absent(self._token(place))
 
 
 def fastest(call: Callable[[], Any]) -> float:

@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.support.fakes.stores import (
     MemoryCounters,
-    MemoryEvents,
-    MemoryJoinsQueue,
+    MemoryEventBus,
+    MemoryJoinQueue,
     MemoryKeys,
     MemoryOutcomes,
     MemoryPositions,
@@ -21,7 +21,7 @@ from tests.support.fakes.stores import (
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.published_keys import Publication, PublishedKey
 from waiting_room.domain.records import Join
-from waiting_room.domain.room_settings import Settings
+from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import KeySet, new_jwk
 from waiting_room.use_cases.room import Room, Stores
 
@@ -65,9 +65,9 @@ def in_use(keys: KeySet) -> Publication:
     return Publication(found, version=1)
 
 
-def settings(**env: Any) -> Settings:
+def settings(**env: Any) -> RoomSettings:
     """Settings as a deployment would give them."""
-    return Settings.from_env(
+    return RoomSettings.from_env(
         {
             "EVENT_ID": EVENT,
             "TOKEN_ISSUER": ISSUER,
@@ -86,7 +86,7 @@ class Clock:
         return self.now
 
 
-class Breaks:
+class FaultInjector:
     """Stands before a store; the next call of a method fails before or after its effect."""
 
     def __init__(self, store: Any) -> None:
@@ -118,7 +118,7 @@ class Breaks:
 
 
 @dataclass
-class World:
+class InMemoryRoom:
     """A room, its stores and its clock."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -127,12 +127,15 @@ class World:
     def __post_init__(self) -> None:
         log = MemoryServingLog()
         self.memory = MemoryCounters()
-        self.counters, self.log = Breaks(self.memory), Breaks(log)
-        self.positions, self.outcomes = Breaks(MemoryPositions(log)), Breaks(MemoryOutcomes())
-        self.keys = Breaks(MemoryKeys(one_key()))
-        self.public_keys = Breaks(MemoryPublicKeys(in_use(one_key())))
-        self.events = Breaks(MemoryEvents())
-        self.joins_queue = Breaks(MemoryJoinsQueue())
+        self.counters, self.log = FaultInjector(self.memory), FaultInjector(log)
+        self.positions, self.outcomes = (
+            FaultInjector(MemoryPositions(log)),
+            FaultInjector(MemoryOutcomes()),
+        )
+        self.keys = FaultInjector(MemoryKeys(one_key()))
+        self.public_keys = FaultInjector(MemoryPublicKeys(in_use(one_key())))
+        self.events = FaultInjector(MemoryEventBus())
+        self.joins_queue = FaultInjector(MemoryJoinQueue())
         self.room = self.new_room()
 
     def new_room(self) -> Room:

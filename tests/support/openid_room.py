@@ -17,7 +17,7 @@ import pytest
 
 from apps.openid import app as openid_app
 from tests.support.fakes.openid_codes import MemoryCodes
-from tests.support.in_memory_room import EVENT, ISSUER, Clock, World
+from tests.support.in_memory_room import EVENT, ISSUER, Clock, InMemoryRoom
 from waiting_room.domain.errors import Unavailable
 from waiting_room.openid.provider import Provider
 from waiting_room.openid.settings import ClientSecrets, OpenIdSettings
@@ -94,7 +94,7 @@ def invoke(
 class InProcessRoom:
     """The provider's way to the room, without a network."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: InMemoryRoom) -> None:
         self._world = world
         self.down = False
 
@@ -111,7 +111,7 @@ class OpenId:
     """A provider, its room, and a browser's and a client's ways to call it."""
 
     env: Mapping[str, str] = field(default_factory=dict)
-    world: World = field(default_factory=World)
+    world: InMemoryRoom = field(default_factory=InMemoryRoom)
     codes: Any = field(default_factory=MemoryCodes)
 
     def __post_init__(self) -> None:
@@ -236,7 +236,7 @@ def serving(handle: Callable[..., Reply], port: int = 0) -> Iterator[str]:
         thread.join(5)
 
 
-def real_time() -> World:
+def real_time() -> InMemoryRoom:
     """A room whose clock is the machine's: clients that we did not write look at theirs."""
 
     @dataclass
@@ -244,4 +244,4 @@ def real_time() -> World:
         def __call__(self) -> float:
             return time.time()
 
-    return World(clock=RealClock())
+    return InMemoryRoom(clock=RealClock())

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support import servers
-from tests.support.fakes.stores import MemoryEvents, MemoryKeys
-from tests.support.in_memory_room import Breaks, in_use, one_key, settings
+from tests.support.fakes.stores import MemoryEventBus, MemoryKeys
+from tests.support.in_memory_room import FaultInjector, in_use, one_key, settings
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
@@ -41,8 +41,8 @@ class RealRoom:
         self.single = self._client(attempts=1)
         if not self.names:
             self.names = servers.create_tables(self.dynamodb, f"wr-{uuid.uuid4().hex[:8]}")
-        self.keys = Breaks(MemoryKeys(one_key()))
-        self.events = Breaks(MemoryEvents())
+        self.keys = FaultInjector(MemoryKeys(one_key()))
+        self.events = FaultInjector(MemoryEventBus())
         self._publish()
         self.requests.clear()
         self.room = self.new_room()

@@ -28,7 +28,7 @@ from deployment.local.gateway.token_authorizer import Refused, TokenAuthorizer
 from infrastructure.blueprint import preflight
 from infrastructure.blueprint.gateway_responses import NO_ANSWER
 from waiting_room.runtime.http_api import CORS, NO_STORE
-from waiting_room.runtime.safe_traceback import trail
+from waiting_room.runtime.safe_traceback import safe_traceback
 
 logger = logging.getLogger(__name__)
 Integration = Callable[[Call], Answer]
@@ -123,7 +123,7 @@ class RestApi:
         try:
             return from_lambda(self._app(event, LambdaContext(entry.view_name)))
         except Exception as error:
-            logger.error("%s failed: %s", entry.view_name, trail(error))
+            logger.error("%s failed: %s", entry.view_name, safe_traceback(error))
             return self._message(502, "Internal server error")
 
     def _authorize(self, wanted: Any, call: Call) -> Mapping[str, Any] | None:

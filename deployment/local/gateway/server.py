@@ -34,8 +34,8 @@ from infrastructure.blueprint.site_config import (
     waiting_room_config,
 )
 from waiting_room.adapters.aws import share_clients
-from waiting_room.adapters.dynamodb.items import WIDE
-from waiting_room.domain.room_settings import Settings
+from waiting_room.adapters.dynamodb.items import MAX_CONCURRENT_REQUESTS
+from waiting_room.domain.room_settings import RoomSettings
 
 THREADS = 20  # of each route; a handler that waits for a hanging store holds one for seconds
 DRAIN = 3  # seconds that connections have to end
@@ -135,12 +135,15 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
         parts["inlet_api"] = RestApi(
             "inlet", chalice_apps.load("inlet"), threads=4, cors=False, signatures=signatures
         )
-    share_clients(WIDE * sum(one.callers for one in parts.values() if isinstance(one, RestApi)))
+    share_clients(
+        MAX_CONCURRENT_REQUESTS
+        * sum(one.callers for one in parts.values() if isinstance(one, RestApi))
+    )
     return parts | sites(env)
 
 
 def _join(env: Mapping[str, str]) -> Enqueue:
-    event = Settings.from_env(env).events[0]
+    event = RoomSettings.from_env(env).events[0]
     return Enqueue(event.event_id, secret_required=event.client_secret_required)
 
 

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.local.gateway.chalice_apps import LambdaContext
 from infrastructure.blueprint.resources import Function
-from waiting_room.runtime.safe_traceback import trail
+from waiting_room.runtime.safe_traceback import safe_traceback
 
 RECEIVE_MOST = 10  # messages of one ReceiveMessage or DeleteMessageBatch
 IDLE = 0.05  # seconds between looks at a queue or stream that is empty
@@ -46,7 +46,7 @@ class Poller:
             except Exception as error:
                 if self._stop.is_set():
                     return
-                logger.warning("%s: %s", self._thread.name, trail(error))
+                logger.warning("%s: %s", self._thread.name, safe_traceback(error))
                 self._stop.wait(AFTER_TROUBLE)
 
 

@@ -34,7 +34,7 @@ from infrastructure.blueprint.resources import (
     rotation,
 )
 from waiting_room.adapters.aws import share_clients
-from waiting_room.adapters.dynamodb.items import WIDE
+from waiting_room.adapters.dynamodb.items import MAX_CONCURRENT_REQUESTS
 
 BUS_EVENTS = Function("bus_events", 10, 0, batch_size=10)
 OTHERS = 8  # pollers and schedules beside those that assign positions
@@ -49,7 +49,7 @@ def main(tell: int) -> None:
         signal.signal(number, lambda *_: stop.set())
     from apps.workers import app as workers
 
-    share_clients(WIDE * (int(os.environ["ASSIGN_WORKERS"]) + OTHERS))
+    share_clients(MAX_CONCURRENT_REQUESTS * (int(os.environ["ASSIGN_WORKERS"]) + OTHERS))
     workers.set_up({}, None)
     minute = float(os.environ["MINUTE_SECONDS"])
     running: list[Poller | Schedule] = [*pollers(workers), *schedules(workers, minute)]

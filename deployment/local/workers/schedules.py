@@ -14,7 +14,7 @@ from typing import Any
 
 from deployment.local.gateway.chalice_apps import LambdaContext
 from infrastructure.blueprint.resources import Function
-from waiting_room.runtime.safe_traceback import trail
+from waiting_room.runtime.safe_traceback import safe_traceback
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 FIRST_START = 1.0  # seconds until the first start: a rule on AWS does not wait a period either
@@ -59,4 +59,4 @@ class Schedule:
             try:
                 self._handler(event, LambdaContext(self._function.name, self._function.timeout))
             except Exception as error:
-                logger.warning("%s failed: %s", self._function.name, trail(error))
+                logger.warning("%s failed: %s", self._function.name, safe_traceback(error))

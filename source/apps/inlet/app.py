@@ -30,11 +30,11 @@ from chalice import Chalice, IAMAuthorizer
 from waiting_room.domain.errors import Conflict, InvalidInput, UnknownRequest
 from waiting_room.inlet.runner import Inlet
 from waiting_room.inlet.settings import InletSettings
-from waiting_room.runtime.http_api import ANY_TYPE, MAX_EVENT_ID, answers, body, text
-from waiting_room.runtime.worker_errors import without_texts
+from waiting_room.runtime.http_api import ANY_TYPE, MAX_EVENT_ID, body, json_handler, text
+from waiting_room.runtime.worker_errors import hide_error_texts
 
 app = Chalice(app_name="waiting-room-inlet", configure_logs=False)
-app.register_middleware(without_texts, "pure_lambda")
+app.register_middleware(hide_error_texts, "pure_lambda")
 
 
 @app.lambda_function(name="periodic_inlet")
@@ -56,7 +56,7 @@ def automatic_inlet(event: dict[str, Any], context: object) -> dict[str, int]:
 
 
 @app.route("/health", methods=["POST"], content_types=ANY_TYPE, authorizer=IAMAuthorizer())
-@answers
+@json_handler
 def health() -> dict[str, Any]:
     """The site reports how it is: ``{"event_id", "health": 0 (down) to 1 (well)}``."""
     content = body(app.current_request)

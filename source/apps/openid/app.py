@@ -31,7 +31,7 @@ from waiting_room.openid.authlib_server import Answer
 from waiting_room.openid.protocol import form_pairs
 from waiting_room.openid.provider import Provider, error_answer
 from waiting_room.openid.settings import WEAK_CODES, OpenIdSettings
-from waiting_room.runtime.safe_traceback import trail
+from waiting_room.runtime.safe_traceback import safe_traceback
 
 app = Chalice(app_name="waiting-room-openid", configure_logs=False)
 logger = logging.getLogger("waiting_room")
@@ -45,7 +45,7 @@ def provider() -> Provider:
     from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
     from waiting_room.adapters.http.public_api import HttpRoom
     from waiting_room.adapters.openid_client_secret import SecretsClient
-    from waiting_room.adapters.secrets_manager import SecretsKeys
+    from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 
     chosen = OpenIdSettings.from_env(os.environ)
     if chosen.request_id_codes:
@@ -54,7 +54,7 @@ def provider() -> Provider:
     return Provider(
         chosen,
         secrets=SecretsClient(store, chosen.client_secret_id, time.monotonic, kept).load,
-        keys=SecretsKeys(store, chosen.signing_secret, time.monotonic, kept),
+        keys=SecretsManagerKeys(store, chosen.signing_secret, time.monotonic, kept),
         codes=DynamoCodes(client("dynamodb"), chosen.codes_table),
         room=HttpRoom(chosen.public_api, chosen.event_id),
         clock=time.time,
@@ -76,7 +76,7 @@ def answers(view: Callable[[], Answer]) -> Callable[[], Response]:
             wait = {"Retry-After": str(error.retry_after)}
             answer = error_answer("temporarily_unavailable", "try again shortly", 503, **wait)
         except Exception as error:
-            logger.error("%s: unexpected %s", view.__name__, trail(error))
+            logger.error("%s: unexpected %s", view.__name__, safe_traceback(error))
             answer = error_answer("server_error", "internal error", 500)
         return Response(answer.body, dict(answer.headers), answer.status)
 

@@ -12,17 +12,17 @@ from waiting_room.adapters.snapstart import load_before_snapshot
 from waiting_room.domain.actors import Actor, caller, check_call_id
 from waiting_room.domain.serving_counter import check_increment
 from waiting_room.domain.tokens import check_issuer, check_validity
-from waiting_room.domain.visitor_lookup import read_sought
+from waiting_room.domain.visitor_lookup import parse_visitor_query
 from waiting_room.runtime.http_api import (
     ANY_TYPE,
     MAX_EVENT_ID,
-    answers,
     body,
+    decode_page_token,
+    encode_page_token,
+    json_handler,
+    json_response,
     optional_query,
-    page_mark,
-    page_token,
     query,
-    reply,
     text,
     whole_number,
 )
@@ -39,7 +39,7 @@ PAGE = 1000  # request ids in one page of expired tokens, at most
 
 
 @app.route("/increment_serving_counter", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def increment_serving_counter() -> dict[str, int]:
     content = body(app.current_request)
     by = check_increment(content.get("increment_by"))
@@ -49,19 +49,19 @@ def increment_serving_counter() -> dict[str, int]:
 
 
 @app.route("/num_active_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def num_active_tokens() -> dict[str, int]:
     return {"active_tokens": room().counts(query(app.current_request, "event_id")).active}
 
 
 @app.route("/metrics", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def metrics() -> dict[str, Any]:
     return room().figures(query(app.current_request, "event_id"))
 
 
 @app.route("/expired_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def expired_tokens() -> Response:
     request = app.current_request
     event_id = query(request, "event_id")
@@ -69,13 +69,17 @@ def expired_tokens() -> Response:
     after = optional_query(request, "next_token")
     if limit is None and after is None:
         ids, mark = room().expired_tokens(event_id, 10 * PAGE, None)
-        return reply(ids, headers={"X-Next-Token": page_token(mark)} if mark else None)
-    ids, mark = room().expired_tokens(event_id, limit or PAGE, page_mark(after))
-    return reply({"request_ids": ids, "next_token": page_token(mark) if mark else None})
+        return json_response(
+            ids, headers={"X-Next-Token": encode_page_token(mark)} if mark else None
+        )
+    ids, mark = room().expired_tokens(event_id, limit or PAGE, decode_page_token(after))
+    return json_response(
+        {"request_ids": ids, "next_token": encode_page_token(mark) if mark else None}
+    )
 
 
 @app.route("/generate_token", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def generate_token() -> dict[str, Any]:
     content = body(app.current_request)
     issuer, validity = content.get("issuer"), content.get("validity_period")
@@ -89,7 +93,7 @@ def generate_token() -> dict[str, Any]:
 
 
 @app.route("/update_session", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def update_session() -> dict[str, str]:
     content = body(app.current_request)
     room().update_session(
@@ -103,17 +107,17 @@ def update_session() -> dict[str, str]:
 
 
 @app.route("/request_status", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def request_status() -> dict[str, Any]:
     request = app.current_request
     event_id = query(request, "event_id")
     request_id = optional_query(request, "request_id")
     number, reference = (optional_query(request, one) for one in ("queue_number", "reference"))
-    return room().request_status(event_id, read_sought(request_id, number, reference))
+    return room().request_status(event_id, parse_visitor_query(request_id, number, reference))
 
 
 @app.route("/update_message", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def update_message() -> dict[str, str]:
     content = body(app.current_request)
     message = room().set_message(_event(content), content.get("message"), actor=_actor())
@@ -121,13 +125,13 @@ def update_message() -> dict[str, str]:
 
 
 @app.route("/inlet", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def show_inlet() -> dict[str, Any]:
     return _inlet().show(_known(query(app.current_request, "event_id")))
 
 
 @app.route("/inlet", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def change_inlet() -> dict[str, Any]:
     content = body(app.current_request)
     event_id = _known(_event(content))
@@ -135,7 +139,7 @@ def change_inlet() -> dict[str, Any]:
 
 
 @app.route("/reset_initial_state", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def reset_initial_state() -> dict[str, str]:
     content = body(app.current_request)
     generation = room().reset_initial_state(
@@ -145,7 +149,7 @@ def reset_initial_state() -> dict[str, str]:
 
 
 @app.route("/rotate_keys", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
-@answers
+@json_handler
 def rotate_keys() -> dict[str, list[str]]:
     revoke = check_rotation(body(app.current_request))
     keys = room().rotate_keys(revoke, actor=_actor()).keys

@@ -12,15 +12,15 @@ from waiting_room.domain.joins import MAX_CLIENT_SECRET
 from waiting_room.runtime.http_api import (
     ANY_TYPE,
     MAX_EVENT_ID,
-    answers,
     body,
     cached,
     client_secret,
-    ended_mark,
+    decode_ended_page_token,
+    encode_page_token,
+    json_handler,
+    json_response,
     optional_query,
-    page_token,
     query,
-    reply,
     text,
 )
 from waiting_room.runtime.wiring import room
@@ -30,10 +30,10 @@ load_before_snapshot()
 
 
 @app.route("/queue_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
-@answers
+@json_handler
 def queue_num() -> Response:
     row = room().queue_number(_query("event_id"), _query("request_id"))
-    return reply(
+    return json_response(
         {
             "queue_number": row.position,
             "entry_time": row.entry_time,
@@ -45,32 +45,36 @@ def queue_num() -> Response:
 
 
 @app.route("/serving_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
-@answers
+@json_handler
 def serving_num() -> Response:
-    return reply({"serving_counter": room().counts(_query("event_id")).serving}, cache=cached(1))
+    return json_response(
+        {"serving_counter": room().counts(_query("event_id")).serving}, cache=cached(1)
+    )
 
 
 @app.route("/waiting_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
-@answers
+@json_handler
 def waiting_num() -> Response:
-    return reply({"waiting_num": room().counts(_query("event_id")).waiting}, cache=cached(1))
+    return json_response(
+        {"waiting_num": room().counts(_query("event_id")).waiting}, cache=cached(1)
+    )
 
 
 @app.route("/status", methods=["GET", "HEAD"], content_types=ANY_TYPE)
-@answers
+@json_handler
 def status() -> Response:
-    return reply(room().status(_query("event_id")), cache=cached(1))
+    return json_response(room().status(_query("event_id")), cache=cached(1))
 
 
 @app.route("/queue_pos_expiry", methods=["GET", "HEAD"], content_types=ANY_TYPE)
-@answers
+@json_handler
 def queue_pos_expiry() -> Response:
     left = room().time_to_expiry(_query("event_id"), _query("request_id"))
-    return reply({"expires_in": left}, cache=cached(2))
+    return json_response({"expires_in": left}, cache=cached(2))
 
 
 @app.route("/generate_token", methods=["POST"], content_types=ANY_TYPE)
-@answers
+@json_handler
 def generate_token() -> dict[str, Any]:
     content = body(app.current_request)
     return room().generate_token(
@@ -81,24 +85,24 @@ def generate_token() -> dict[str, Any]:
 
 
 @app.route("/public_key", methods=["GET", "HEAD"], content_types=ANY_TYPE)
-@answers
+@json_handler
 def public_key() -> Response:
-    return reply(room().public_key(_query("event_id")), cache=_keys_kept())
+    return json_response(room().public_key(_query("event_id")), cache=_keys_kept())
 
 
 @app.route("/.well-known/jwks.json", methods=["GET", "HEAD"], content_types=ANY_TYPE)
-@answers
+@json_handler
 def jwks() -> Response:
-    return reply(room().jwks(), cache=_keys_kept())
+    return json_response(room().jwks(), cache=_keys_kept())
 
 
 @app.route("/ended_sessions", methods=["GET", "HEAD"], content_types=ANY_TYPE)
-@answers
+@json_handler
 def ended_sessions() -> Response:
-    after = ended_mark(optional_query(app.current_request, "next_token"))
+    after = decode_ended_page_token(optional_query(app.current_request, "next_token"))
     ids, mark = room().ended_sessions(_query("event_id"), after)
-    more = {"next_token": page_token(mark)} if mark else {}
-    return reply({"request_ids": ids, **more}, cache=cached(5))
+    more = {"next_token": encode_page_token(mark)} if mark else {}
+    return json_response({"request_ids": ids, **more}, cache=cached(5))
 
 
 def _keys_kept() -> str:

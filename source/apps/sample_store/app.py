@@ -10,7 +10,7 @@ from chalice import Chalice, CustomAuthorizer, Response
 
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.parsing import LARGEST, read_whole
-from waiting_room.runtime.http_api import ANY_TYPE, answers, optional_query, reply
+from waiting_room.runtime.http_api import ANY_TYPE, json_handler, json_response, optional_query
 
 app = Chalice(app_name="waiting-room-sample-store", configure_logs=False)
 # The deployment puts the function's own address here; Chalice only needs the name and the header.
@@ -29,22 +29,22 @@ DEPOSIT_PERCENT = 20
 
 
 @app.route("/search", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
-@answers
+@json_handler
 def search() -> Response:
     """The items whose name holds the text ``q``; all of them without it."""
     words = optional_query(app.current_request, "q") or ""
     if len(words) > MAX_WORDS:
         raise InvalidInput(f"q may have at most {MAX_WORDS} characters")
     items = [item for item in CATALOGUE if words.lower() in str(item["name"]).lower()]
-    return reply({"visitor": visitor(), "items": items, "found": len(items)})
+    return json_response({"visitor": visitor(), "items": items, "found": len(items)})
 
 
 @app.route("/checkout", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
-@answers
+@json_handler
 def checkout() -> Response:
     """An order for one item; the same visitor who asks again gets the same order."""
     item = chosen()
-    return reply(
+    return json_response(
         {
             "visitor": visitor(),
             "order_id": reference("order", item),
@@ -56,13 +56,13 @@ def checkout() -> Response:
 
 
 @app.route("/layaway", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
-@answers
+@json_handler
 def layaway() -> Response:
     """An item set aside against a deposit."""
     item = chosen()
     price = int(item["price_cents"])
     deposit = price * DEPOSIT_PERCENT // 100
-    return reply(
+    return json_response(
         {
             "visitor": visitor(),
             "layaway_id": reference("layaway", item),

@@ -10,13 +10,13 @@ from chalice import Chalice
 
 from waiting_room.domain.errors import Unavailable
 from waiting_room.runtime.wiring import joins_queue, room, settings
-from waiting_room.runtime.worker_errors import without_texts
+from waiting_room.runtime.worker_errors import hide_error_texts
 
 if TYPE_CHECKING:
     from waiting_room.domain.records import Join
 
 app = Chalice(app_name="waiting-room-workers", configure_logs=False)
-app.register_middleware(without_texts, "pure_lambda")
+app.register_middleware(hide_error_texts, "pure_lambda")
 logger = logging.getLogger("waiting_room")
 
 # The functions by the name that the deployment gives them; each takes a Lambda event.
@@ -35,7 +35,7 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
         _come_again(event, retry)
     left: frozenset[str] = frozenset()
     if dead:
-        left = joins_queue().bury(dead)
+        left = joins_queue().send_to_dead_letters(dead)
         logger.warning("%d messages can be no joins: dead letters now", len(dead) - len(left))
     failed = sorted(retry | left)
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
@@ -60,7 +60,7 @@ def _come_again(event: dict[str, Any], retry: frozenset[str]) -> None:
     found = receipts(event)
     due = {found[one]: seconds_until_again(found[one].count) for one in retry if one in found}
     try:
-        joins_queue().again(due)
+        joins_queue().deliver_again_after(due)
     except Unavailable as error:
         logger.warning("joins come again as late as the queue says: %s", error)
 

@@ -70,11 +70,11 @@ def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
 def session() -> Any:
     from botocore.session import Session
 
-    hush()
+    silence_library_logs()
     return Session()
 
 
-def hush() -> None:
+def silence_library_logs() -> None:
     """Keep libraries from logging requests and answers: keys, signatures and tokens are in them.
 
     Whatever level an operator gives to the root logger. urllib3 warns with the URL and its query.
@@ -86,7 +86,7 @@ def hush() -> None:
 
 
 @contextmanager
-def answering(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Turn timeouts, lost connections and throttling of AWS into Unavailable."""
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
@@ -102,7 +102,7 @@ def answering(what: str) -> Iterator[None]:
         raise
 
 
-def refused(error: Exception) -> bool:
+def is_conditional_check_failure(error: Exception) -> bool:
     """Whether a conditional write was refused by its condition."""
     response = getattr(error, "response", {})
     return bool(response.get("Error", {}).get("Code") == "ConditionalCheckFailedException")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from waiting_room.adapters.aws import answering
+from waiting_room.adapters.aws import translate_errors
 from waiting_room.inlet.strategies import Alarm
 
 
@@ -17,7 +17,7 @@ class CloudWatchAlarm:
 
     def __call__(self) -> Alarm:
         """The state as it stands now; MISSING when no alarm has the name."""
-        with answering("CloudWatch"):
+        with translate_errors("CloudWatch"):
             answer = self._client.describe_alarms(
                 AlarmNames=[self._name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
             )

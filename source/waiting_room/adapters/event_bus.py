@@ -7,14 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from waiting_room.adapters.aws import answering
+from waiting_room.adapters.aws import translate_errors
 from waiting_room.domain.errors import Unavailable
 
 SOURCE = "custom.waitingroom"
 BATCH = 10  # entries of one PutEvents, EventBridge's limit
 
 
-class EventBridgeEvents:
+class EventBridgeBus:
     """The Events port on EventBridge."""
 
     def __init__(self, client: Any, bus: str) -> None:
@@ -39,7 +39,7 @@ class EventBridgeEvents:
         ]
         for start in range(0, len(entries), BATCH):
             try:
-                with answering("the event bus"):
+                with translate_errors("the event bus"):
                     answer = self._client.put_events(Entries=entries[start : start + BATCH])
             except ClientError as error:
                 code = error.response["Error"]["Code"]

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waiting_room.adapters.aws import answering
-from waiting_room.adapters.dynamodb.items import wide
+from waiting_room.adapters.aws import translate_errors
+from waiting_room.adapters.dynamodb.items import map_concurrently
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.records import DeadLetter, Receipt
 from waiting_room.runtime.lambda_events import FIRST_ID, FIRST_SENT, REASON
@@ -23,20 +23,20 @@ FEW = 10  # letters of a batch that go as a message each; more go together (deci
 COUNT = "message_count"  # how many invalid messages a message of the dead letters holds
 
 
-class SqsJoins:
+class SqsJoinQueue:
     """The JoinsQueue port on SQS."""
 
     def __init__(self, client: Any, joins: str, dead_letters: str) -> None:
         self._client, self._joins, self._dead_letters = client, joins, dead_letters
 
-    def bury(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
+    def send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
         """Send messages to the dead letters; answers the ids of those that were not taken."""
         away = threading.Event()  # when it does not answer once, the others need not wait as well
         parcels = [*map(_single, letters)] if len(letters) <= FEW else list(_parcels(letters))
-        left = wide(lambda batch: self._bury(batch, away), list(_batches(parcels)))
+        left = map_concurrently(lambda batch: self._send(batch, away), list(_batches(parcels)))
         return frozenset(message_id for ids in left for message_id in ids)
 
-    def _bury(self, parcels: Sequence[_Parcel], away: threading.Event) -> list[str]:
+    def _send(self, parcels: Sequence[_Batch], away: threading.Event) -> list[str]:
         if away.is_set():
             return _ids(parcels)
         entries = [
@@ -48,7 +48,7 @@ class SqsJoins:
             for index, parcel in enumerate(parcels)
         ]
         try:
-            with answering("the dead letters"):
+            with translate_errors("the dead letters"):
                 answer = self._client.send_message_batch(
                     QueueUrl=self._dead_letters, Entries=entries
                 )
@@ -58,7 +58,7 @@ class SqsJoins:
         taken = {one["Id"] for one in answer.get("Successful", [])}
         return _ids(parcel for index, parcel in enumerate(parcels) if str(index) not in taken)
 
-    def again(self, receipts: Mapping[Receipt, int]) -> None:
+    def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
         """Let messages come again after so many seconds; what fails comes when it would have."""
         due = list(receipts.items())
         for start in range(0, len(due), BATCH):
@@ -67,7 +67,7 @@ class SqsJoins:
                 for index, (receipt, seconds) in enumerate(due[start : start + BATCH])
             ]
             try:
-                with answering("the queue of joins"):
+                with translate_errors("the queue of joins"):
                     self._client.change_message_visibility_batch(
                         QueueUrl=self._joins, Entries=entries
                     )
@@ -77,7 +77,7 @@ class SqsJoins:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parcel:
+class _Batch:
     """One message of the dead letters, and the ids of the messages that it stands for."""
 
     message_ids: tuple[str, ...]
@@ -90,15 +90,15 @@ class _Parcel:
         return len(self.body.encode("utf-8", "surrogatepass"))
 
 
-def _ids(parcels: Iterable[_Parcel]) -> list[str]:
+def _ids(parcels: Iterable[_Batch]) -> list[str]:
     return [message_id for parcel in parcels for message_id in parcel.message_ids]
 
 
-def _single(letter: DeadLetter) -> _Parcel:
-    return _Parcel((letter.message_id,), _cut(letter.body) or NO_BODY, _attributes(letter))
+def _single(letter: DeadLetter) -> _Batch:
+    return _Batch((letter.message_id,), _cut(letter.body) or NO_BODY, _attributes(letter))
 
 
-def _parcels(letters: Sequence[DeadLetter]) -> Iterator[_Parcel]:
+def _parcels(letters: Sequence[DeadLetter]) -> Iterator[_Batch]:
     """Letters that go together: a message of many costs what a message of one costs."""
     ids: list[str] = []
     lines: list[str] = []
@@ -125,12 +125,12 @@ def _parcels(letters: Sequence[DeadLetter]) -> Iterator[_Parcel]:
         yield _together(ids, lines)
 
 
-def _together(ids: Sequence[str], lines: Sequence[str]) -> _Parcel:
+def _together(ids: Sequence[str], lines: Sequence[str]) -> _Batch:
     told = {
         REASON: {"DataType": "String", "StringValue": "several messages, each with its reason"},
         COUNT: {"DataType": "Number", "StringValue": str(len(lines))},
     }
-    return _Parcel(tuple(ids), "\n".join(lines), told)
+    return _Batch(tuple(ids), "\n".join(lines), told)
 
 
 def _cut(body: str) -> str:
@@ -138,8 +138,8 @@ def _cut(body: str) -> str:
     return body.encode("utf-8", "surrogatepass")[:MOST_BYTES].decode("utf-8", "ignore")
 
 
-def _batches(parcels: Sequence[_Parcel]) -> Iterator[list[_Parcel]]:
-    batch: list[_Parcel] = []
+def _batches(parcels: Sequence[_Batch]) -> Iterator[list[_Batch]]:
+    batch: list[_Batch] = []
     size = 0
     for parcel in parcels:
         more = parcel.size

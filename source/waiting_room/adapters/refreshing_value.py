@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.room_settings import LONGEST_OUTAGE
+from waiting_room.domain.room_settings import MAX_STALE_SECONDS
 
 RETRY_AFTER = 5.0  # seconds between tries while the last good value serves: most calls stay quick
 FIRST_RETRY_AFTER = 1.0  # seconds between tries while there is none: nobody can be let in
@@ -18,7 +18,7 @@ logger = logging.getLogger("waiting_room")
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class RefreshingValue(Generic[T]):
     """Reads with ``load`` (raises Unavailable) and keeps what it gave for ``keep`` seconds.
 
     Safe for threads. One of them reads again while the others go on with the value there is;
@@ -39,7 +39,7 @@ class Kept(Generic[T]):
     def get(self) -> T:
         """The value, at most ``keep`` seconds old while the source can be read.
 
-        Raises Unavailable when nothing was ever read, or nothing within LONGEST_OUTAGE.
+        Raises Unavailable when nothing was ever read, or nothing within MAX_STALE_SECONDS.
         """
         # Only at the very start is there something to wait for: a value, or that there is none.
         first = self._value is None and self._failed_at is None
@@ -106,6 +106,6 @@ class Kept(Generic[T]):
 
     def _standing(self) -> T:
         value = self._value
-        if value is None or self._monotonic() - self._read_at > LONGEST_OUTAGE:
+        if value is None or self._monotonic() - self._read_at > MAX_STALE_SECONDS:
             raise Unavailable(f"{self._what} cannot be known")
         return value[0]

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from waiting_room.adapters.aws import answering
-from waiting_room.adapters.refreshing_value import Kept
+from waiting_room.adapters.aws import translate_errors
+from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.domain.errors import Conflict, NoKeysYet
 from waiting_room.domain.signing_keys import KeySet
 
@@ -19,19 +19,19 @@ CURRENT, PROPOSED = "AWSCURRENT", "PROPOSED"  # staging labels: what is read, wh
 
 def secret_text(client: Any, secret_id: str) -> str:
     """The text of a secret as it stands now."""
-    with answering(WHAT):
+    with translate_errors(WHAT):
         answer = client.get_secret_value(SecretId=secret_id)
     return str(answer["SecretString"])
 
 
-class SecretsKeys:
+class SecretsManagerKeys:
     """The KeyStore port. The last good keys serve on while the secret store cannot be read."""
 
     def __init__(
         self, client: Any, secret_id: str, monotonic: Callable[[], float], keep: float
     ) -> None:
         self._client, self._secret_id = client, secret_id
-        self._kept = Kept(self._read, keep, monotonic, "the signing keys")
+        self._kept = RefreshingValue(self._read, keep, monotonic, "the signing keys")
 
     def load(self) -> KeySet:
         """The keys, read again after ``keep`` seconds."""
@@ -46,7 +46,7 @@ class SecretsKeys:
 
     def save(self, keys: KeySet, before: KeySet) -> None:
         """Replace the keys ``before``: the label moves only from the version that held them."""
-        with answering(WHAT):
+        with translate_errors(WHAT):
             made = self._client.put_secret_value(
                 SecretId=self._secret_id, SecretString=keys.to_json(), VersionStages=[PROPOSED]
             )["VersionId"]
@@ -70,7 +70,7 @@ class SecretsKeys:
 
     def _read(self) -> KeySet:
         try:
-            with answering(WHAT):
+            with translate_errors(WHAT):
                 answer = self._client.get_secret_value(
                     SecretId=self._secret_id, VersionStage=CURRENT
                 )

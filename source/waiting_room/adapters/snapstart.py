@@ -15,10 +15,10 @@ SERVICES = ("dynamodb", "secretsmanager")
 
 def load_before_snapshot() -> None:
     """Have ``load`` called before a snapshot; Lambda calls nothing while SnapStart is off."""
-    register_before_snapshot(load)
+    register_before_snapshot(load_libraries)
 
 
-def load() -> None:
+def load_libraries() -> None:
     """Import the libraries, and let the session read what it knows about the services."""
     import botocore.client  # noqa: F401
     import jwt  # noqa: F401

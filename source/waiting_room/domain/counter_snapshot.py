@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from waiting_room.domain.records import LiveToken, SessionStatus, Snapshot, TokenAccount
+from waiting_room.domain.records import LiveToken, SessionStatus, Snapshot, TokenTally
 
 SPARE = 1024  # bytes by which a bitmap grows at once
 
 
-def of_snapshot(snapshot: Snapshot) -> TokenAccount:
+def of_snapshot(snapshot: Snapshot) -> TokenTally:
     """The account as the tables tell it: the checkpoint's, if there is one, and the rows read."""
     state = snapshot.state
     start = (
         snapshot.checkpoint.tally
         if snapshot.checkpoint
-        else TokenAccount(
+        else TokenTally(
             base=state.settled_through,
             tokens=state.settled_tokens,
             completed=state.settled_completed,
@@ -30,7 +30,7 @@ def of_snapshot(snapshot: Snapshot) -> TokenAccount:
     return with_rows(start, snapshot.tokens)
 
 
-def with_rows(account: TokenAccount, rows: Iterable[LiveToken]) -> TokenAccount:
+def with_rows(account: TokenTally, rows: Iterable[LiveToken]) -> TokenTally:
     """The account after these rows; those that it knows change nothing."""
     taken, ended = bytearray(account.taken), bytearray(account.ended)
     live = Counter(dict(account.live))
@@ -46,7 +46,7 @@ def with_rows(account: TokenAccount, rows: Iterable[LiveToken]) -> TokenAccount:
             closed[row.status] += 1
             if row.expires_at in live:
                 live[row.expires_at] -= 1
-    return TokenAccount(
+    return TokenTally(
         base=account.base,
         taken=bytes(taken),
         ended=bytes(ended),

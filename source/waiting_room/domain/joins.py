@@ -34,7 +34,7 @@ def check_request_id(value: object) -> str:
     raise InvalidInput("request_id must be the id that the join returned (a UUID)")
 
 
-def read_join(
+def parse_join(
     body: object, request_id: object, sent_at: float, message_id: str, event_id: str
 ) -> Join:
     """A join message as the gateway writes it. Raises InvalidInput when it can become no place.
@@ -77,7 +77,7 @@ def seconds_until_again(received: int) -> int:
     return int(min(FIRST_AGAIN * 2 ** min(received - 1, 10), LAST_AGAIN)) if received > 0 else 1
 
 
-def in_order_of_arrival(joins: Iterable[Join]) -> list[Join]:
+def order_by_arrival(joins: Iterable[Join]) -> list[Join]:
     """One join per request, the earliest first; equal times keep one order everywhere."""
     first: dict[str, Join] = {}
     for join in sorted(joins, key=lambda join: (join.sent_at, join.message_id, join.request_id)):
@@ -91,7 +91,7 @@ def split_at_reset(joins: Sequence[Join], reset_at: float) -> tuple[list[Join], 
     return before, [join for join in joins if join.sent_at > reset_at]
 
 
-def give_positions(joins: Sequence[Join], state: EventState, now: int) -> list[Position]:
+def assign_positions(joins: Sequence[Join], state: EventState, now: int) -> list[Position]:
     """The last ``len(joins)`` positions of the reserved range, in the order of the joins.
 
     ``state`` is the event as the reservation left it: its ``queue`` is the end of the range.

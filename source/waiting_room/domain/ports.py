@@ -13,9 +13,9 @@ from typing import Protocol
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
     NO_ATTEMPT,
-    Admission,
     Attempt,
     Checkpoint,
+    CounterUpkeepRequest,
     Counts,
     DeadLetter,
     Ending,
@@ -23,12 +23,12 @@ from waiting_room.domain.records import (
     LiveToken,
     Outcome,
     Position,
+    PositionStatus,
     Receipt,
     Reservation,
     ServingMove,
     SessionStatus,
     Snapshot,
-    Upkeep,
 )
 from waiting_room.domain.signing_keys import KeySet
 
@@ -43,20 +43,20 @@ class Clock(Protocol):
     def __call__(self) -> float: ...
 
 
-class Claim(IntEnum):
+class JoinLease(IntEnum):
     """What a worker may do with a join it received."""
 
-    FRESH = 0  # nobody has seen it: give it a place
-    CHECK = 1  # a worker had it and must be dead by now: give it a place if it has none
-    BUSY = 2  # a worker may be at it: if it has no place yet, let the queue deliver it again
+    NEW = 0  # nobody has seen it: give it a place
+    STALE = 1  # a worker had it and must be dead by now: give it a place if it has none
+    HELD = 2  # a worker may be at it: if it has no place yet, let the queue deliver it again
 
 
-class Rebuild(IntEnum):
+class RebuildLease(IntEnum):
     """Who brings lost counters back."""
 
-    WHOLE = 0  # nobody needs to
-    MINE = 1  # the caller, who must read the tables after this answer
-    OTHERS = 2  # somebody is at it: ask again shortly
+    NOT_NEEDED = 0  # nobody needs to
+    ACQUIRED = 1  # the caller, who must read the tables after this answer
+    HELD = 2  # somebody is at it: ask again shortly
 
 
 class Counters(Protocol):
@@ -65,16 +65,18 @@ class Counters(Protocol):
     Raises CountersLost when the copy is missing or older than what it is asked about.
     """
 
-    def look(self, event_id: str, now: int) -> Counts:
+    def counts(self, event_id: str, now: int) -> Counts:
         """All figures."""
 
-    def admission(self, event_id: str, position: int) -> Admission:
+    def position_status(self, event_id: str, position: int) -> PositionStatus:
         """What is known about one position."""
 
-    def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
+    def acquire_join_leases(
+        self, event_id: str, request_ids: Sequence[str], now: int
+    ) -> list[JoinLease]:
         """Note that this worker has these joins; answers one Claim each."""
 
-    def unclaim(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
+    def release_join_leases(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
         """Let the next worker have these joins: its claims answer CHECK."""
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
@@ -101,29 +103,32 @@ class Counters(Protocol):
         False, and no count, of an older line.
         """
 
-    def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
+    def acquire_rebuild_lease(
+        self, event_id: str, lease_id: str, *, force: bool = False
+    ) -> RebuildLease:
         """Ask to be the one who rebuilds; ``force`` first gives up the copy that stands.
 
         A turn lasts some seconds; ``end_rebuild`` gives it away.
         """
 
-    def prolong_rebuild(self, event_id: str, ticket: str) -> None:
+    def renew_rebuild_lease(self, event_id: str, lease_id: str) -> None:
         """Say that the caller is still reading.
 
         Raises CountersLost when that is in vain: another caller was quicker, or the counters were
-        lost after ``ticket`` was taken.
+        lost after ``lease_id`` was taken.
         """
 
-    def end_rebuild(self, event_id: str, ticket: str) -> None:
+    def release_rebuild_lease(self, event_id: str, lease_id: str) -> None:
         """Let the next caller try."""
 
-    def end_rebuilds(self, event_id: str) -> bool:
+    def revoke_rebuild_leases(self, event_id: str) -> bool:
         """Let every rebuild that is under way read again; False when the copy is whole by now."""
 
-    def restore(self, snapshot: Snapshot, ticket: str) -> bool:
+    def restore(self, snapshot: Snapshot, lease_id: str) -> bool:
         """Replace the copy, unless it is whole; True when it was replaced.
 
-        Raises CountersLost when the counters were lost after ``ticket`` was taken: the snapshot may
+        Raises CountersLost when the counters were lost after ``lease_id`` was taken: the snapshot
+        may
         be older than what was counted since.
         """
 
@@ -135,7 +140,9 @@ class Counters(Protocol):
     ) -> None:
         """Count what the copy missed of these rows; the mark of unverified rows goes down."""
 
-    def trim(self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0) -> Upkeep:
+    def trim(
+        self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
+    ) -> CounterUpkeepRequest:
         """Forget what no answer needs any more: expiry figures of dead tokens, old moves.
 
         Notes when the audit and when the sweep succeeded, if they did (0: not). The copy alone has
@@ -171,7 +178,7 @@ class Positions(Protocol):
         That is the row itself, the older row that kept its place, or None where writing failed.
         """
 
-    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
+    def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
         """The rows of a range of positions, in any order; eventually consistent."""
 
     def count(self, event_id: str, generation: int, first: int, last: int) -> int:
@@ -184,10 +191,10 @@ class Outcomes(Protocol):
     def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
         """The outcome of a position; a consistent read."""
 
-    def decide(self, outcome: Outcome) -> Outcome:
+    def put_if_absent(self, outcome: Outcome) -> Outcome:
         """Write an outcome if the position has none; answers the one that stands."""
 
-    def expire(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def put_expired(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Decide many expiries, 25 a request; answers those that stand in the way (tokens).
 
         Raises Unavailable when any of them could not be decided.
@@ -207,7 +214,7 @@ class Outcomes(Protocol):
         ``mark`` is the call's own: a call that is made again with it finds that it was done.
         """
 
-    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
+    def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range of positions, in any order; consistent reads."""
 
     def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
@@ -259,7 +266,9 @@ class ServingLog(Protocol):
     def reset(self, before: EventState, after: EventState) -> None:
         """Start the next generation; raises Conflict when ``before`` was reset or moved since."""
 
-    def note_holes(self, event_id: str, generation: int, positions: Sequence[int]) -> EventState:
+    def add_unused_positions(
+        self, event_id: str, generation: int, positions: Sequence[int]
+    ) -> EventState:
         """Remember positions that will never be held.
 
         Raises Conflict after a reset, and when MAX_KNOWN_HOLES are remembered: the audit finds the
@@ -282,16 +291,16 @@ class ServingLog(Protocol):
         """
 
 
-class JoinsQueue(Protocol):
+class JoinQueue(Protocol):
     """The queue that the joins come from, and its dead letters."""
 
-    def bury(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
+    def send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
         """Send messages to the dead letters; answers the ids of those that were not taken.
 
         Raises nothing when the queue does not answer: nothing was taken then.
         """
 
-    def again(self, receipts: Mapping[Receipt, int]) -> None:
+    def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
         """Let received messages come again after so many seconds, instead of the queue's own."""
 
 
@@ -301,7 +310,7 @@ class KeyStore(Protocol):
     def load(self) -> KeySet:
         """The keys, kept by the adapter for a minute or so. Raises NoKeysYet without any.
 
-        The last good ones serve on while they cannot be read, for LONGEST_OUTAGE at most.
+        The last good ones serve on while they cannot be read, for MAX_STALE_SECONDS at most.
         """
 
     def refresh(self) -> KeySet:
@@ -324,7 +333,7 @@ class PublicKeys(Protocol):
         """Publish; raises Conflict when ``before`` is no longer what stands."""
 
 
-class Events(Protocol):
+class EventBus(Protocol):
     """The event bus."""
 
     def publish(self, detail_type: str, details: Sequence[Mapping[str, object]]) -> None:

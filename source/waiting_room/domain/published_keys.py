@@ -12,7 +12,7 @@ change that ends between two writes leaves a key that nobody signs with.
 
 A key stays published for ``KEPT_AFTER`` seconds after a younger one started. That is the sum of:
 
-- ``LONGEST_OUTAGE``: a function that cannot read the keys signs on with its copy for so long;
+- ``MAX_STALE_SECONDS``: a function that cannot read the keys signs on with its copy for so long;
 - ``MAX_VALIDITY``: the last token of that function is valid for so long;
 - three times ``CLOCK_STEP``: the clocks of the function that signs, of the one that confirms the
   younger key, and of the one that lets the older one go may each be wrong by so much.
@@ -26,10 +26,10 @@ from dataclasses import dataclass, replace
 
 from waiting_room.domain.errors import InvalidInput, NoKeysYet
 from waiting_room.domain.parsing import LARGEST, UNREADABLE, json_object, read_whole
-from waiting_room.domain.room_settings import CLOCK_STEP, LONGEST_OUTAGE, MAX_VALIDITY
+from waiting_room.domain.room_settings import CLOCK_STEP, MAX_STALE_SECONDS, MAX_VALIDITY
 from waiting_room.domain.signing_keys import PUBLIC_MEMBERS, KeySet, SigningKey
 
-KEPT_AFTER = LONGEST_OUTAGE + MAX_VALIDITY + 3 * CLOCK_STEP  # seconds; see above
+KEEP_AFTER_SUCCESSOR = MAX_STALE_SECONDS + MAX_VALIDITY + 3 * CLOCK_STEP  # seconds; see above
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,6 @@ def _dead(younger: Collection[PublishedKey], keys: KeySet, now: int) -> bool:
     A younger key that the secret lacks has not taken over.
     """
     return any(
-        one.confirmed and keys.by_id(one.key_id) and one.signs_from + KEPT_AFTER <= now
+        one.confirmed and keys.by_id(one.key_id) and one.signs_from + KEEP_AFTER_SUCCESSOR <= now
         for one in younger
     )

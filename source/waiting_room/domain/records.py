@@ -240,7 +240,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class PositionStatus:
     """What the counters know about one position.
 
     ``served_at`` is when the serving counter last reached it, None when it has not. ``version``
@@ -275,7 +275,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenAccount:
+class TokenTally:
     """Who took a token and how it stands; one bit a position, as Redis's SETBIT lays them.
 
     Positions up to ``base`` have no bits: they are in the figures for good. ``live`` counts the
@@ -299,11 +299,11 @@ class Checkpoint:
     version: int
     at: int
     segments: tuple[Segment, ...]
-    tally: TokenAccount
+    tally: TokenTally
 
 
 @dataclass(frozen=True, slots=True)
-class Upkeep:
+class CounterUpkeepRequest:
     """What the counters ask of the minute worker.
 
     ``changed``: there is something that no checkpoint has. Token rows of positions up to

@@ -27,7 +27,7 @@ REDIS_TIMEOUT = 1.0  # seconds to connect or to answer; three tries still fit in
 AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT, AWS_ATTEMPTS = 1.0, 2.0, 3  # 9 s at most, with pauses
 MAX_KNOWN_HOLES = 1_000  # more are left to the audit: the state's row stays small and cheap
 CLOCK_STEP = 600  # seconds by which the clock of a function may be believed to be wrong
-LONGEST_OUTAGE = MAX_VALIDITY  # seconds that a copy serves on which cannot be read again
+MAX_STALE_SECONDS = MAX_VALIDITY  # seconds that a copy serves on which cannot be read again
 STALE_AFTER = 180  # s without a success of the minute worker that make its figures stale
 KEY_CACHE = 60  # seconds a function keeps the signing keys
 PUBLIC_KEY_MAX_AGE = 60  # seconds the edge keeps the public keys
@@ -56,7 +56,7 @@ class EventSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RoomSettings:
     """Names and addresses of the deployment's parts, and the settings of its events."""
 
     events: tuple[EventSettings, ...]
@@ -73,7 +73,7 @@ class Settings:
     joins_queue: str = ""
     dead_letters: str = ""
     redrive_role_id: str = ""
-    settle_after: int = SETTLE_AFTER
+    unused_position_timeout: int = SETTLE_AFTER
     key_activation_delay: int = KEY_ACTIVATION_DELAY
     signing_key_cache: int = KEY_CACHE
     public_key_max_age: int = PUBLIC_KEY_MAX_AGE
@@ -90,7 +90,7 @@ class Settings:
         raise InvalidInput("event_id is not an event of this waiting room")
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> Settings:
+    def from_env(cls, env: Mapping[str, str]) -> RoomSettings:
         """Read the settings; raises SettingsError with one sentence naming what is wrong."""
         event = EventSettings(
             event_id=_event_id(env, "EVENT_ID"),
@@ -118,7 +118,7 @@ class Settings:
             joins_queue=_plain(env, "JOINS_QUEUE_URL"),
             dead_letters=_plain(env, "DEAD_LETTERS_URL"),
             redrive_role_id=_plain(env, "REDRIVE_ROLE_ID"),
-            settle_after=_number(env, "SETTLE_AFTER", SETTLE_AFTER, 1, 3600),
+            unused_position_timeout=_number(env, "SETTLE_AFTER", SETTLE_AFTER, 1, 3600),
             key_activation_delay=_number(
                 env, "KEY_ACTIVATION_DELAY", KEY_ACTIVATION_DELAY, 0, MAX_VALIDITY
             ),

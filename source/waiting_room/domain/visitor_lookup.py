@@ -19,7 +19,7 @@ REFERENCE = re.compile(r"([1-9][0-9]{0,14})-([0-9A-Fa-f]{4})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class VisitorQuery:
     """One visitor: either ``request_id``, or a ``number`` of the line that stands now.
 
     ``check`` is that of a reference, upper-case; empty when only the number is known.
@@ -40,20 +40,22 @@ def reference_of(number: int, request_id: str) -> str:
     return f"{number}-{check_of(request_id)}"
 
 
-def read_sought(request_id: str | None, number: str | None, reference: str | None) -> Sought:
+def parse_visitor_query(
+    request_id: str | None, number: str | None, reference: str | None
+) -> VisitorQuery:
     """Whom the parameters of a look-up mean, exactly one of which is given; raises InvalidInput."""
     if [request_id, number, reference].count(None) != 2:
         raise InvalidInput("exactly one of request_id, queue_number and reference is needed")
     if request_id is not None:
-        return Sought(request_id=check_request_id(request_id))
+        return VisitorQuery(request_id=check_request_id(request_id))
     if number is not None:
         value = read_whole(number, 1, LARGEST)
         if value is None:
             raise InvalidInput(f"queue_number must be a whole number from 1 to {LARGEST}")
-        return Sought(number=value)
+        return VisitorQuery(number=value)
     found = REFERENCE.fullmatch(reference or "")
     if not found:
         raise InvalidInput(
             "reference must be a queue number, a hyphen and 4 hexadecimal digits, as in 1234-9F3C"
         )
-    return Sought(number=int(found[1]), check=found[2].upper())
+    return VisitorQuery(number=int(found[1]), check=found[2].upper())

@@ -55,7 +55,7 @@ class InletControl:
                 continue
             # a record that has it all already is this call's own write, whose answer was lost
             before = first if _steering(record) == _steering(after) else record
-            change_log.log(event_id, "inlet", actor, _steering(before), _steering(after))
+            change_log.record(event_id, "inlet", actor, _steering(before), _steering(after))
             return _shown(after)
         raise Unavailable("too many changes at once", 1)
 

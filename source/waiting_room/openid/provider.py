@@ -16,7 +16,7 @@ import jwt
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.util import extract_basic_authorization
 
-from waiting_room.adapters.aws import hush
+from waiting_room.adapters.aws import silence_library_logs
 from waiting_room.authorizer.verifier import Accepted, Expected, Verifier
 from waiting_room.domain import joins
 from waiting_room.domain.errors import InvalidInput, NotServedYet, RoomError, Unavailable
@@ -95,7 +95,7 @@ class Provider:
         self._verifier = Verifier(
             Expected(settings.event_id, settings.token_issuer), _RoomKeys(keys), clock
         )
-        hush()
+        silence_library_logs()
 
     # --- the browser's endpoints ---------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from waiting_room.domain.errors import (
     WrongClientSecret,
 )
 from waiting_room.domain.parsing import json_object, read_whole
-from waiting_room.runtime.safe_traceback import trail
+from waiting_room.runtime.safe_traceback import safe_traceback
 
 STATUS: tuple[tuple[type[RoomError], int], ...] = (
     (InvalidInput, 400),
@@ -74,7 +74,7 @@ def cached(seconds: int) -> str:
     return f"public, max-age={seconds}, stale-if-error={max(0, LONGEST_STALE - seconds)}"
 
 
-def reply(
+def json_response(
     body: Mapping[str, Any] | list[Any],
     status: int = 200,
     cache: str = NO_STORE,
@@ -98,7 +98,7 @@ def status_of(error: RoomError) -> int:
     return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
 
 
-def answers(view: View) -> View:
+def json_handler(view: View) -> View:
     """Decorate a Chalice view: domain errors become their status, unknown ones a bare 500.
 
     Chalice turns a view's exception into a 500 before any middleware sees it, so this stands on
@@ -109,21 +109,21 @@ def answers(view: View) -> View:
     def answered(*args: Any, **kwargs: Any) -> Response:
         try:
             result = view(*args, **kwargs)
-            return result if isinstance(result, Response) else reply(result)
+            return result if isinstance(result, Response) else json_response(result)
         except KeysBusy as error:
             wait = {"Retry-After": str(error.retry_after)}
-            return reply({"error": str(error)}, status_of(error), headers=wait)
+            return json_response({"error": str(error)}, status_of(error), headers=wait)
         except Unavailable as error:
             logger.warning("%s: unavailable: %s", view.__name__, error)
             wait = {"Retry-After": str(error.retry_after)}
-            return reply(
+            return json_response(
                 {"error": "the waiting room is busy; try again shortly"}, 503, headers=wait
             )
         except RoomError as error:
-            return reply({"error": str(error), **error.members}, status_of(error))
+            return json_response({"error": str(error), **error.members}, status_of(error))
         except Exception as error:
-            logger.error("%s: unexpected %s", view.__name__, trail(error))
-            return reply({"error": "internal error"}, 500)
+            logger.error("%s: unexpected %s", view.__name__, safe_traceback(error))
+            return json_response({"error": "internal error"}, 500)
 
     return answered  # type: ignore[return-value]
 
@@ -188,12 +188,12 @@ def client_secret(content: Mapping[str, Any], longest: int) -> str | None:
     return text(content, "client_secret", longest=longest)
 
 
-def page_token(mark: Sequence[int]) -> str:
+def encode_page_token(mark: Sequence[int]) -> str:
     """A page mark, of whole numbers from 0, as an opaque text for the caller."""
     return base64.urlsafe_b64encode(".".join(map(str, mark)).encode()).decode().rstrip("=")
 
 
-def page_mark(token: str | None) -> tuple[int, int] | None:
+def decode_page_token(token: str | None) -> tuple[int, int] | None:
     """A mark of ``expired_tokens`` that ``page_token`` made, read again; raises InvalidInput."""
     if token is None:
         return None
@@ -201,7 +201,7 @@ def page_mark(token: str | None) -> tuple[int, int] | None:
     return shard, position
 
 
-def ended_mark(token: str | None) -> tuple[int, int, int] | None:
+def decode_ended_page_token(token: str | None) -> tuple[int, int, int] | None:
     """A mark of ``ended_sessions`` that ``page_token`` made, read again; raises InvalidInput."""
     if token is None:
         return None
@@ -221,6 +221,6 @@ def _mark(token: str, digits: Sequence[int]) -> tuple[int, ...]:
     except ValueError:  # binascii's and Unicode's errors are kinds of it
         found = None
     mark = tuple(map(int, found.groups())) if found else ()
-    if not mark or page_token(mark) != token:
+    if not mark or encode_page_token(mark) != token:
         raise InvalidInput("next_token must be the one that the page before gave")
     return mark

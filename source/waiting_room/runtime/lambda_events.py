@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from waiting_room.domain.errors import InvalidInput
-from waiting_room.domain.joins import check_request_id, read_join
+from waiting_room.domain.joins import check_request_id, parse_join
 from waiting_room.domain.parsing import UNREADABLE
 from waiting_room.domain.records import (
     DeadLetter,
@@ -70,7 +70,7 @@ def _read_join(record: dict[str, Any], event_id: str, redrive_role_id: str) -> J
         if name in (FIRST_ID, FIRST_SENT)
     }
     request_id, sent_at = first_id_and_time(message_id, record["attributes"], more, redrive_role_id)
-    return read_join(record["body"], request_id, sent_at / 1000, message_id, event_id)
+    return parse_join(record["body"], request_id, sent_at / 1000, message_id, event_id)
 
 
 def _milliseconds(value: object) -> int:

@@ -10,7 +10,7 @@ MOST_CAUSES = 5  # of one error
 MOST_PLACES = 20  # of one cause, the innermost
 
 
-def trail(error: BaseException) -> str:
+def safe_traceback(error: BaseException) -> str:
     """An error and what it came from, a line for each place in the code, the innermost last.
 
     The text of an error is left out: ``KeyError`` says which key, and a library says which value

@@ -12,14 +12,14 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from waiting_room.domain.room_settings import Settings
+from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases.room import Room, Stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class OnFirstUse:
+class LazyAdapter:
     """Stands for an adapter until one of its methods is asked for."""
 
     def __init__(self, build: Callable[[], Any]) -> None:
@@ -32,9 +32,9 @@ class OnFirstUse:
 
 
 @cache
-def settings() -> Settings:
+def settings() -> RoomSettings:
     """The settings of this function, read once from its environment."""
-    return Settings.from_env(os.environ)
+    return RoomSettings.from_env(os.environ)
 
 
 @cache
@@ -43,16 +43,16 @@ def room() -> Room:
     return Room(settings(), stores(settings()), time.time, time.sleep)
 
 
-def stores(chosen: Settings) -> Stores:
+def stores(chosen: RoomSettings) -> Stores:
     """The real adapters, each built when first used."""
     return Stores(
-        counters=OnFirstUse(lambda: _counters(chosen)),
-        positions=OnFirstUse(lambda: _positions(chosen)),
-        outcomes=OnFirstUse(lambda: _outcomes(chosen)),
-        log=OnFirstUse(lambda: _serving_log(chosen)),
-        keys=OnFirstUse(lambda: _keys(chosen)),
-        public_keys=OnFirstUse(lambda: _public_keys(chosen)),
-        events=OnFirstUse(lambda: _events(chosen)),
+        counters=LazyAdapter(lambda: _counters(chosen)),
+        positions=LazyAdapter(lambda: _positions(chosen)),
+        outcomes=LazyAdapter(lambda: _outcomes(chosen)),
+        log=LazyAdapter(lambda: _serving_log(chosen)),
+        keys=LazyAdapter(lambda: _keys(chosen)),
+        public_keys=LazyAdapter(lambda: _public_keys(chosen)),
+        event_bus=LazyAdapter(lambda: _events(chosen)),
     )
 
 
@@ -60,12 +60,12 @@ def stores(chosen: Settings) -> Stores:
 def joins_queue() -> Any:
     """The queue of joins, as its worker uses it."""
     from waiting_room.adapters.aws import client
-    from waiting_room.adapters.join_queue import SqsJoins
+    from waiting_room.adapters.join_queue import SqsJoinQueue
 
-    return SqsJoins(client("sqs"), settings().joins_queue, settings().dead_letters)
+    return SqsJoinQueue(client("sqs"), settings().joins_queue, settings().dead_letters)
 
 
-def _counters(chosen: Settings) -> Any:
+def _counters(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.redis.counters import RedisCounters, connect
 
     password = None
@@ -79,38 +79,38 @@ def _counters(chosen: Settings) -> Any:
     )
 
 
-def _positions(chosen: Settings) -> Any:
+def _positions(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.positions import DynamoPositions
 
     return DynamoPositions(client("dynamodb"), chosen.positions_table, chosen.serving_log_table)
 
 
-def _outcomes(chosen: Settings) -> Any:
+def _outcomes(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 
     return DynamoOutcomes(client("dynamodb"), chosen.tokens_table)
 
 
-def _serving_log(chosen: Settings) -> Any:
+def _serving_log(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 
-    single = OnFirstUse(lambda: client("dynamodb", attempts=1))  # only the worker reserves
+    single = LazyAdapter(lambda: client("dynamodb", attempts=1))  # only the worker reserves
     return DynamoServingLog(client("dynamodb"), single, chosen.serving_log_table)
 
 
-def _keys(chosen: Settings) -> Any:
+def _keys(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.aws import client
-    from waiting_room.adapters.secrets_manager import SecretsKeys
+    from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 
-    return SecretsKeys(
+    return SecretsManagerKeys(
         client("secretsmanager"), chosen.signing_secret, time.monotonic, chosen.signing_key_cache
     )
 
 
-def _public_keys(chosen: Settings) -> Any:
+def _public_keys(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 
@@ -119,8 +119,8 @@ def _public_keys(chosen: Settings) -> Any:
     )
 
 
-def _events(chosen: Settings) -> Any:
+def _events(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.aws import client
-    from waiting_room.adapters.event_bus import EventBridgeEvents
+    from waiting_room.adapters.event_bus import EventBridgeBus
 
-    return EventBridgeEvents(client("events"), chosen.event_bus)
+    return EventBridgeBus(client("events"), chosen.event_bus)

@@ -9,7 +9,7 @@ from typing import Any
 
 from waiting_room.domain.errors import RoomError
 from waiting_room.domain.room_settings import SettingsError
-from waiting_room.runtime.safe_traceback import trail
+from waiting_room.runtime.safe_traceback import safe_traceback
 
 logger = logging.getLogger("waiting_room")
 
@@ -18,7 +18,7 @@ class Failed(Exception):
     """An unexpected error, by its class alone."""
 
 
-def without_texts(event: Any, get_response: Callable[[Any], Any]) -> Any:
+def hide_error_texts(event: Any, get_response: Callable[[Any], Any]) -> Any:
     """Middleware of functions without an API: Lambda logs what they raise, text and all.
 
     Raises the room's own errors as they are, and Failed for every other one.
@@ -28,5 +28,5 @@ def without_texts(event: Any, get_response: Callable[[Any], Any]) -> Any:
     except (RoomError, SettingsError):
         raise
     except Exception as error:
-        logger.error("unexpected %s", trail(error))
+        logger.error("unexpected %s", safe_traceback(error))
         raise Failed(type(error).__name__) from None

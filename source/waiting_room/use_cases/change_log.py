@@ -18,7 +18,7 @@ logger = logging.getLogger("waiting_room.changes")
 logger.setLevel(logging.INFO)  # Lambda's root logger would drop it
 
 
-def log(
+def record(
     event_id: str, change: str, actor: Actor, before: Value, after: Value, **where: int | str
 ) -> None:
     """Log a change that was made. ``where`` says which of several things changed."""
@@ -34,9 +34,9 @@ def log(
     logger.info("%s", json.dumps(line))
 
 
-def moved(event_id: str, actor: Actor, generation: int, move: ServingMove) -> None:
+def record_move(event_id: str, actor: Actor, generation: int, move: ServingMove) -> None:
     """Log a move of the serving counter."""
-    log(
+    record(
         event_id, "serving_counter", actor, move.previous, move.current,
         generation=generation, reason=move.reason,
     )  # fmt: skip

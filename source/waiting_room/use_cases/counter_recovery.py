@@ -19,8 +19,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.ports import Counters, Outcomes, Rebuild, ServingLog
-from waiting_room.domain.records import EventState, LiveToken, SessionStatus, Snapshot, Upkeep
+from waiting_room.domain.ports import Counters, Outcomes, RebuildLease, ServingLog
+from waiting_room.domain.records import (
+    CounterUpkeepRequest,
+    EventState,
+    LiveToken,
+    SessionStatus,
+    Snapshot,
+)
 
 Answer = TypeVar("Answer")
 SETTLE_STEP = 5_000  # positions settled at once; bounds what the minute worker reads
@@ -80,11 +86,11 @@ class Recovery:
         """
         ticket = secrets.token_hex(8)
         for _ in range(WAITS):
-            turn = self._counters.begin_rebuild(event_id, ticket, force=force)
-            if turn is Rebuild.WHOLE:
+            turn = self._counters.acquire_rebuild_lease(event_id, ticket, force=force)
+            if turn is RebuildLease.NOT_NEEDED:
                 return None
             force = False
-            if turn is Rebuild.MINE:
+            if turn is RebuildLease.ACQUIRED:
                 try:
                     return self._rebuild(event_id, ticket)
                 except CountersLost:  # again, in the meantime
@@ -98,10 +104,10 @@ class Recovery:
                 event_id,
                 self._log,
                 self._outcomes,
-                lambda: self._counters.prolong_rebuild(event_id, ticket),
+                lambda: self._counters.renew_rebuild_lease(event_id, ticket),
             )
         except BaseException:
-            self._counters.end_rebuild(event_id, ticket)
+            self._counters.release_rebuild_lease(event_id, ticket)
             raise
         self._counters.restore(found, ticket)
 
@@ -122,7 +128,7 @@ class Recovery:
         except CountersLost:
             raise Unavailable("the counters are lost again and again", 1) from None
 
-    def keep(self, state: EventState, asked: Upkeep, now: int) -> None:
+    def run_upkeep(self, state: EventState, asked: CounterUpkeepRequest, now: int) -> None:
         """The minute's part: compare rows that a rebuild left out, and make a checkpoint."""
         if asked.unverified > state.settled_through:
             self._verify(state, asked.unverified)

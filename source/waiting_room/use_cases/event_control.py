@@ -11,9 +11,9 @@ from waiting_room.domain.errors import Conflict, OtherGeneration, Unavailable
 from waiting_room.domain.operator_message import check_message
 from waiting_room.domain.ports import Clock, ServingLog
 from waiting_room.domain.records import EventState
-from waiting_room.domain.room_settings import Settings
+from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases import change_log
-from waiting_room.use_cases.event_state import Ledger
+from waiting_room.use_cases.event_state import EventStates
 from waiting_room.use_cases.retry import tries
 
 LOOK_BACK = 50  # moves among which a repeated call finds its own
@@ -27,10 +27,12 @@ class _Repeated(Exception):
         self.state = state
 
 
-class Controls:
+class EventControl:
     """The changes that operators and inlets make to an event's record."""
 
-    def __init__(self, settings: Settings, log: ServingLog, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, settings: RoomSettings, log: ServingLog, ledger: EventStates, clock: Clock
+    ) -> None:
         self._settings, self._log = settings, log
         self._ledger, self._clock = ledger, clock
 
@@ -60,7 +62,7 @@ class Controls:
             return repeated.state, None
         move = made[-1].move
         if move:
-            change_log.moved(event_id, actor, stands.generation, move)
+            change_log.record_move(event_id, actor, stands.generation, move)
         return stands, replace(stands, move=move)
 
     def _has(self, state: EventState, mark: str) -> bool:
@@ -83,10 +85,10 @@ class Controls:
         else:
             raise Unavailable("too many changes at once", 1)
         self._ledger.apply(self._log.read(event_id))
-        change_log.log(event_id, "message", actor, state.message, words)
+        change_log.record(event_id, "message", actor, state.message, words)
         return words
 
-    def start_over(self, event_id: str, generation: object, actor: Actor) -> EventState:
+    def reset(self, event_id: str, generation: object, actor: Actor) -> EventState:
         """Write the next generation, or find the one that another reset wrote at the same time.
 
         Raises OtherGeneration when ``generation`` is given and is not the one that stands. Raises
@@ -111,6 +113,6 @@ class Controls:
                     before = after
                     continue
             if after.reset_at == mine.reset_at:
-                change_log.log(event_id, "reset", actor, before.generation, mine.generation)
+                change_log.record(event_id, "reset", actor, before.generation, mine.generation)
             return after
         raise Unavailable("too many changes at once", 1)

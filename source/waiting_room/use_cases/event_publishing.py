@@ -9,23 +9,23 @@ from typing import Any
 
 from waiting_room.domain import bus_metrics
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.ports import Events
+from waiting_room.domain.ports import EventBus
 from waiting_room.domain.records import Counts, EventState, Outcome, SessionStatus
-from waiting_room.domain.room_settings import Settings
+from waiting_room.domain.room_settings import RoomSettings
 
 logger = logging.getLogger("waiting_room")
 
 
-class Announcements:
+class EventPublisher:
     """Tells the bus. Only the figures of the minute are a choice of the deployment.
 
     All but ``outcomes`` come after the fact: a bus that does not answer never fails what happened.
     """
 
-    def __init__(self, settings: Settings, events: Events) -> None:
+    def __init__(self, settings: RoomSettings, events: EventBus) -> None:
         self._settings, self._events = settings, events
 
-    def move(self, state: EventState) -> None:
+    def serving_counter_changed(self, state: EventState) -> None:
         """The serving counter's latest move, if it led anywhere."""
         step = state.move
         if step is None or step.current == step.previous:
@@ -36,26 +36,26 @@ class Announcements:
             "current": step.current,
             "reason": step.reason,
         }
-        self._announce("serving_counter_changed", detail)
+        self._publish("serving_counter_changed", detail)
         if step.reason == "expiry":
             detail = {
                 "previous_serving_counter_position": step.previous,
                 "increment_by": step.current - step.previous,
                 "current_serving_counter_position": step.current,
             }
-            self._announce("automatic_serving_counter_incr", detail)
+            self._publish("automatic_serving_counter_incr", detail)
 
     def reset(self, state: EventState) -> None:
         """The generation that starts."""
         detail = {"event_id": state.event_id, "generation": state.generation}
-        self._announce("room_reset", detail)
+        self._publish("room_reset", detail)
 
-    def figures(self, event_id: str, counts: Counts) -> None:
+    def metrics(self, event_id: str, counts: Counts) -> None:
         """The figures of the minute, where the settings ask for them."""
         if self._settings.event(event_id).minute_figures:
-            self._announce("waiting_room_metrics", bus_metrics.event_detail(event_id, counts))
+            self._publish("waiting_room_metrics", bus_metrics.event_detail(event_id, counts))
 
-    def outcomes(self, changed: Sequence[Outcome]) -> None:
+    def token_outcomes(self, changed: Sequence[Outcome]) -> None:
         """New tokens and ended sessions; raises Unavailable when the bus did not take them."""
         for event_id in {outcome.event_id for outcome in changed}:
             mine = [outcome for outcome in changed if outcome.event_id == event_id]
@@ -79,7 +79,7 @@ class Announcements:
                     ],
                 )
 
-    def _announce(self, detail_type: str, detail: dict[str, Any]) -> None:
+    def _publish(self, detail_type: str, detail: dict[str, Any]) -> None:
         try:
             self._events.publish(detail_type, [detail])
         except Unavailable:

@@ -17,16 +17,16 @@ from typing import TypeVar
 
 from waiting_room.domain.errors import Conflict, CountersLost, Unavailable
 from waiting_room.domain.ports import Clock, Counters, ServingLog
-from waiting_room.domain.records import Admission, Counts, EventState, Outcome, SessionStatus
+from waiting_room.domain.records import Counts, EventState, Outcome, PositionStatus, SessionStatus
 from waiting_room.use_cases.counter_recovery import Recovery
 from waiting_room.use_cases.retry import tries
 
 logger = logging.getLogger("waiting_room")
 Answer = TypeVar("Answer")
-Reading = TypeVar("Reading", Counts, Admission)
+Reading = TypeVar("Reading", Counts, PositionStatus)
 
 
-class Ledger:
+class EventStates:
     """The account of each event: its record in the serving log, and the counters after it."""
 
     def __init__(
@@ -79,7 +79,7 @@ class Ledger:
 
     def counts(self, event_id: str) -> Counts:
         """All figures of an event, from one round trip."""
-        return self.current(event_id, lambda: self._counters.look(event_id, self.now()))
+        return self.current(event_id, lambda: self._counters.counts(event_id, self.now()))
 
     def count(self, outcome: Outcome) -> bool:
         """Count a token, and its session if that ended in time; once, however often it is called.
@@ -158,7 +158,7 @@ class Ledger:
             try:
                 return self._bring(announced)
             except CountersLost:
-                if self._counters.end_rebuilds(before.event_id):
+                if self._counters.revoke_rebuild_leases(before.event_id):
                     return None
         raise Unavailable("the counters are lost again and again", 1)
 
@@ -177,5 +177,5 @@ class Ledger:
             self._counters.apply(state, self._log.moves(state))
 
 
-def _is_behind(answer: Counts | Admission, state: EventState) -> bool:
+def _is_behind(answer: Counts | PositionStatus, state: EventState) -> bool:
     return (answer.generation, answer.version) < (state.generation, state.version)

@@ -46,7 +46,7 @@ LONGEST_KEY_ID = 128  # characters
 SET_UP = deployment("set_up")
 
 
-class KeyRing:
+class SigningKeys:
     """The keys of the deployment, in the secret store and published."""
 
     def __init__(
@@ -68,7 +68,7 @@ class KeyRing:
         key = self._public_keys.load().signer(self._keys.load(), now)
         return key or self._looked_up(now)
 
-    def of(self, outcome: Outcome) -> SigningKey:
+    def key_for(self, outcome: Outcome) -> SigningKey:
         """The key that a token is signed with; raises TokenExpired once it is retired."""
         key_id = outcome.key_id
         published = self._public_keys.load().holds(key_id)
@@ -159,7 +159,7 @@ class KeyRing:
         if wanted != keys:
             self._save(wanted, keys)
         self._publish(announced.confirmed(wanted, self._now(), revoke), announced)
-        change_log.log("", "signing_keys", actor, _ids(keys), _ids(wanted))
+        change_log.record("", "signing_keys", actor, _ids(keys), _ids(wanted))
         return wanted
 
     def _starts(self, published: Publication, keys: KeySet, revoke: str | None, now: int) -> int:

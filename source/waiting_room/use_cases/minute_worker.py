@@ -14,11 +14,11 @@ from waiting_room.domain.actors import scheduled
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.ports import Counters, Outcomes, Positions, ServingLog
 from waiting_room.domain.records import EventState
-from waiting_room.domain.room_settings import Settings
+from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases import change_log, counter_recovery
 from waiting_room.use_cases.counter_recovery import Recovery
-from waiting_room.use_cases.event_publishing import Announcements
-from waiting_room.use_cases.event_state import Ledger
+from waiting_room.use_cases.event_publishing import EventPublisher
+from waiting_room.use_cases.event_state import EventStates
 
 logger = logging.getLogger("waiting_room")
 SWEEPER = scheduled("sweep_positions")
@@ -31,14 +31,14 @@ class MinuteWorker:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RoomSettings,
         positions: Positions,
         outcomes: Outcomes,
         log: ServingLog,
         counters: Counters,
-        ledger: Ledger,
+        ledger: EventStates,
         recovery: Recovery,
-        announcements: Announcements,
+        announcements: EventPublisher,
     ) -> None:
         self._settings = settings
         self._positions, self._outcomes = positions, outcomes
@@ -73,7 +73,7 @@ class MinuteWorker:
     def _reconcile(self, event_id: str, tick: float | None) -> EventState:
         state = self._log.read(event_id)
         now, latest = self._by_both(tick)
-        if counter_recovery.audit_is_due(state, self._settings.settle_after, now):
+        if counter_recovery.audit_is_due(state, self._settings.unused_position_timeout, now):
             held = self._positions.count(
                 event_id, state.generation, state.reconciled_through + 1, state.pending_through
             )
@@ -101,7 +101,7 @@ class MinuteWorker:
         now, noted = self._by_both(tick)[0], self._ledger.now()
         self._ledger.best_effort(
             state.event_id,
-            lambda: self._recovery.keep(
+            lambda: self._recovery.run_upkeep(
                 state,
                 self._counters.trim(
                     state.event_id,
@@ -124,7 +124,7 @@ class MinuteWorker:
             found = self._due(state, event.position_expiry_period, now)
             if found is None:
                 break
-            if self._outcomes.expire(found.expire):
+            if self._outcomes.put_expired(found.expire):
                 continue  # a token came first: look again
             after = expiry.after_sweep(
                 state, found, increment=event.increment_on_expiry, now=now, actor=SWEEPER.short
@@ -148,8 +148,8 @@ class MinuteWorker:
         if upto <= state.expired_through or first is None or first + period >= now:
             return None
         span = (state.event_id, state.generation, state.expired_through + 1, upto)
-        rows = list(self._positions.between(*span))
-        outcomes = {row.position: row for row in self._outcomes.between(*span)}
+        rows = list(self._positions.in_range(*span))
+        outcomes = {row.position: row for row in self._outcomes.in_range(*span)}
         found = expiry.sweep(
             state=state,
             upto=upto,
@@ -170,6 +170,6 @@ class MinuteWorker:
             return after
         self._ledger.apply(after)
         if after.version > before.version and after.move:
-            change_log.moved(after.event_id, SWEEPER, after.generation, after.move)
-            self._announcements.move(after)
+            change_log.record_move(after.event_id, SWEEPER, after.generation, after.move)
+            self._announcements.serving_counter_changed(after)
         return after

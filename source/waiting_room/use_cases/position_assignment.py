@@ -11,24 +11,24 @@ from contextlib import suppress
 from waiting_room.domain.errors import Conflict, CountersLost, Unavailable
 from waiting_room.domain.joins import (
     Assignment,
-    give_positions,
-    in_order_of_arrival,
+    assign_positions,
+    order_by_arrival,
     split_at_reset,
 )
-from waiting_room.domain.ports import Claim, Counters, Positions, ServingLog
+from waiting_room.domain.ports import Counters, JoinLease, Positions, ServingLog
 from waiting_room.domain.records import SLOTS, Attempt, EventState, Join, Position, Reservation
-from waiting_room.use_cases.event_state import Ledger
+from waiting_room.use_cases.event_state import EventStates
 from waiting_room.use_cases.retry import WRITE_TRIES
 
 logger = logging.getLogger("waiting_room")
 MOST_UNSURE = 10_000  # rows without an answer that a worker remembers; the audit finds the others
 
 
-class Assigner:
+class PositionAssigner:
     """The worker at the end of the queue of joins."""
 
     def __init__(
-        self, counters: Counters, positions: Positions, log: ServingLog, ledger: Ledger
+        self, counters: Counters, positions: Positions, log: ServingLog, ledger: EventStates
     ) -> None:
         self._counters, self._positions, self._log = counters, positions, log
         self._ledger = ledger
@@ -39,7 +39,7 @@ class Assigner:
 
     def assign(self, event_id: str, joins: Sequence[Join]) -> Assignment:
         """Give each join its place; a number whose row was not written stays a hole."""
-        ordered = in_order_of_arrival(joins)
+        ordered = order_by_arrival(joins)
         fresh, held, busy = self._claim(event_id, ordered)
         try:
             return self._place(event_id, joins, fresh, held, busy)
@@ -56,10 +56,10 @@ class Assigner:
         busy: set[str],
     ) -> Assignment:
         state, buried, placed, unused = self._reserve(event_id, fresh)
-        rows = give_positions(placed, state, self._ledger.now()) if placed else []
+        rows = assign_positions(placed, state, self._ledger.now()) if placed else []
         if unused:
-            state = self._noted(state, unused)
-        tombs = [self._tomb(state, join) for join in buried]
+            state = self._record_unused(state, unused)
+        tombs = [self._rejected_by_reset(state, join) for join in buried]
         stands = self._insert([*rows, *tombs])
         failed = {request_id for request_id, row in stands.items() if row is None}
         holes = [row.position for row in rows if stands[row.request_id] != row]
@@ -67,7 +67,7 @@ class Assigner:
         holes += self._never_held(state, {**held, **stands})
         if holes:
             logger.warning("%d reserved positions stay without a visitor", len(holes))
-            state = self._noted(state, holes)
+            state = self._record_unused(state, holes)
         if rows or holes or unused or held:  # who placed those may have died before it told
             self._ledger.apply(state)
         self._unclaim(event_id, sorted(failed))
@@ -104,7 +104,7 @@ class Assigner:
         if request_ids:
             now = self._ledger.now()
             with suppress(Unavailable, CountersLost):
-                self._counters.unclaim(event_id, request_ids, now)
+                self._counters.release_join_leases(event_id, request_ids, now)
 
     def forget(self, event_id: str) -> None:
         """Read the event's record again: it is of another generation now."""
@@ -119,16 +119,20 @@ class Assigner:
             return [], {}, set()
         now = self._ledger.now()
         try:
-            claims = self._counters.claim(event_id, ids, now)
+            claims = self._counters.acquire_join_leases(event_id, ids, now)
         except (Unavailable, CountersLost):  # who had them is forgotten: ask the rows
-            self._ledger.best_effort(event_id, lambda: self._counters.claim(event_id, ids, now))
-            claims = [Claim.CHECK] * len(ids)
-        doubted = [rid for rid, claim in zip(ids, claims, strict=True) if claim is not Claim.FRESH]
+            self._ledger.best_effort(
+                event_id, lambda: self._counters.acquire_join_leases(event_id, ids, now)
+            )
+            claims = [JoinLease.STALE] * len(ids)
+        doubted = [
+            rid for rid, claim in zip(ids, claims, strict=True) if claim is not JoinLease.NEW
+        ]
         held = self._positions.get_many(event_id, doubted) if doubted else {}
         busy = {
             rid
             for rid, claim in zip(ids, claims, strict=True)
-            if claim is Claim.BUSY and rid not in held
+            if claim is JoinLease.HELD and rid not in held
         }
         left = [j for j in joins if j.request_id not in held and j.request_id not in busy]
         return left, held, busy
@@ -177,14 +181,14 @@ class Assigner:
             del self._lost[event_id]
         return reserved
 
-    def _tomb(self, state: EventState, join: Join) -> Position:
+    def _rejected_by_reset(self, state: EventState, join: Join) -> Position:
         """A row in the line that was reset: the visitor is told, instead of waiting for ever."""
         return Position(
             state.event_id, state.generation - 1, join.request_id, 0, self._ledger.now()
         )
 
-    def _noted(self, state: EventState, holes: Sequence[int]) -> EventState:
+    def _record_unused(self, state: EventState, holes: Sequence[int]) -> EventState:
         try:
-            return self._log.note_holes(state.event_id, state.generation, holes)
+            return self._log.add_unused_positions(state.event_id, state.generation, holes)
         except (Conflict, Unavailable):
             return state  # the audit finds them

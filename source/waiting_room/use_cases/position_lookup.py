@@ -6,21 +6,21 @@ from __future__ import annotations
 from waiting_room.domain import joins
 from waiting_room.domain.errors import NotAssignedYet, RoomWasReset, UnknownRequest
 from waiting_room.domain.ports import Clock, Counters, Positions
-from waiting_room.domain.records import Admission, Position
-from waiting_room.domain.room_settings import GENERATION_CACHE, Settings
-from waiting_room.domain.visitor_lookup import Sought, check_of
-from waiting_room.use_cases.event_state import Ledger
+from waiting_room.domain.records import Position, PositionStatus
+from waiting_room.domain.room_settings import GENERATION_CACHE, RoomSettings
+from waiting_room.domain.visitor_lookup import VisitorQuery, check_of
+from waiting_room.use_cases.event_state import EventStates
 
 
-class Places:
+class PositionLookup:
     """The places of an event's line, read by request id."""
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RoomSettings,
         positions: Positions,
         counters: Counters,
-        ledger: Ledger,
+        ledger: EventStates,
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -62,26 +62,26 @@ class Places:
             raise UnknownRequest("no position belongs to this request id")
         return row
 
-    def admission(self, row: Position) -> Admission:
+    def admission(self, row: Position) -> PositionStatus:
         """What the counters know about a position.
 
         Raises RoomWasReset for one of an older line, Unavailable when the copy stays behind.
         """
         admission = self._ledger.current(
             row.event_id,
-            lambda: self._counters.admission(row.event_id, row.position),
+            lambda: self._counters.position_status(row.event_id, row.position),
             row.generation,
         )
         if row.generation < admission.generation:
             raise RoomWasReset("the waiting room was reset since; join again")
         return admission
 
-    def place(self, event_id: str, request_id: str) -> tuple[Position, Admission]:
+    def place(self, event_id: str, request_id: str) -> tuple[Position, PositionStatus]:
         """The row of a request and what the counters know about it."""
         row = self.row(event_id, request_id)
         return row, self.admission(row)
 
-    def place_of(self, event_id: str, sought: Sought) -> tuple[Position, Admission]:
+    def place_of(self, event_id: str, sought: VisitorQuery) -> tuple[Position, PositionStatus]:
         """The row of whom an operator seeks, and what the counters know about it.
 
         A number is one of the line that stands, by one query; the index may be a moment behind.
@@ -92,9 +92,9 @@ class Places:
         self._settings.event(event_id)
         number = sought.number
         admission = self._ledger.current(
-            event_id, lambda: self._counters.admission(event_id, number)
+            event_id, lambda: self._counters.position_status(event_id, number)
         )
-        found = self._positions.between(event_id, admission.generation, number, number)
+        found = self._positions.in_range(event_id, admission.generation, number, number)
         row = next(iter(found), None)
         if sought.check and (row is None or check_of(row.request_id) != sought.check):
             raise UnknownRequest("no visitor in this line has this reference")

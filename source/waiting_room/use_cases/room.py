@@ -16,7 +16,7 @@ from waiting_room.domain.metrics import for_page, for_panel
 from waiting_room.domain.ports import (
     Clock,
     Counters,
-    Events,
+    EventBus,
     KeyStore,
     Outcomes,
     Positions,
@@ -24,19 +24,19 @@ from waiting_room.domain.ports import (
     ServingLog,
 )
 from waiting_room.domain.records import Counts, EventState, Join, Outcome, Position
-from waiting_room.domain.room_settings import Settings
+from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import KeySet, new_jwk
-from waiting_room.domain.visitor_lookup import Sought
+from waiting_room.domain.visitor_lookup import VisitorQuery
 from waiting_room.use_cases.counter_recovery import Recovery
-from waiting_room.use_cases.event_control import Controls
-from waiting_room.use_cases.event_publishing import Announcements
-from waiting_room.use_cases.event_state import Ledger
-from waiting_room.use_cases.key_rotation import KeyDelays, KeyRing
+from waiting_room.use_cases.event_control import EventControl
+from waiting_room.use_cases.event_publishing import EventPublisher
+from waiting_room.use_cases.event_state import EventStates
+from waiting_room.use_cases.key_rotation import KeyDelays, SigningKeys
 from waiting_room.use_cases.minute_worker import MinuteWorker
-from waiting_room.use_cases.position_assignment import Assigner
-from waiting_room.use_cases.position_lookup import Places
-from waiting_room.use_cases.token_issuing import Turns
-from waiting_room.use_cases.visitor_sessions import Visits
+from waiting_room.use_cases.position_assignment import PositionAssigner
+from waiting_room.use_cases.position_lookup import PositionLookup
+from waiting_room.use_cases.token_issuing import TokenIssuer
+from waiting_room.use_cases.visitor_sessions import VisitorSessions
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Stores:
     log: ServingLog
     keys: KeyStore
     public_keys: PublicKeys
-    events: Events
+    event_bus: EventBus
 
 
 class Room:
@@ -57,7 +57,7 @@ class Room:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RoomSettings,
         stores: Stores,
         clock: Clock,
         pause: Callable[[float], None] = lambda _: None,
@@ -66,15 +66,15 @@ class Room:
         positions, outcomes = stores.positions, stores.outcomes
         self._settings = settings
         self._recovery = Recovery(counters, log, outcomes, pause)
-        self._ledger = ledger = Ledger(counters, log, self._recovery, clock, pause)
-        self._announcements = Announcements(settings, stores.events)
+        self._ledger = ledger = EventStates(counters, log, self._recovery, clock, pause)
+        self._announcements = EventPublisher(settings, stores.event_bus)
         delays = KeyDelays(settings.key_activation_delay, settings.public_key_max_age)
-        self._key_ring = KeyRing(stores.keys, stores.public_keys, clock, delays, new_jwk)
-        self._places = Places(settings, positions, counters, ledger, clock)
-        self._turns = Turns(settings, self._places, outcomes, ledger, self._key_ring)
-        self._visits = Visits(settings, positions, outcomes, log, ledger, self._places)
-        self._controls = Controls(settings, log, ledger, clock)
-        self._assigner = Assigner(counters, positions, log, ledger)
+        self._key_ring = SigningKeys(stores.keys, stores.public_keys, clock, delays, new_jwk)
+        self._places = PositionLookup(settings, positions, counters, ledger, clock)
+        self._turns = TokenIssuer(settings, self._places, outcomes, ledger, self._key_ring)
+        self._visits = VisitorSessions(settings, positions, outcomes, log, ledger, self._places)
+        self._controls = EventControl(settings, log, ledger, clock)
+        self._assigner = PositionAssigner(counters, positions, log, ledger)
         self._minute_worker = MinuteWorker(
             settings, positions, outcomes, log, counters, ledger,
             self._recovery, self._announcements,
@@ -109,7 +109,7 @@ class Room:
 
         Raises NotServedYet (also when expiry is off), UnknownRequest, PositionExpired.
         """
-        return self._turns.time_left(event_id, request_id)
+        return self._turns.time_to_expiry(event_id, request_id)
 
     def generate_token(
         self,
@@ -172,7 +172,7 @@ class Room:
         """
         after, moved = self._controls.increment(event_id, by, reason, actor, call_id)
         if moved:
-            self._announcements.move(moved)
+            self._announcements.serving_counter_changed(moved)
         return after.serving
 
     def set_message(self, event_id: str, message: object, *, actor: Actor = UNKNOWN) -> str:
@@ -195,13 +195,13 @@ class Room:
         """
         self._visits.end(event_id, request_id, status, actor, call_id)
 
-    def request_status(self, event_id: str, sought: Sought | str) -> dict[str, Any]:
+    def request_status(self, event_id: str, sought: VisitorQuery | str) -> dict[str, Any]:
         """Everything an operator asks about one visitor, sought by request id, queue number or
         reference. Raises UnknownRequest.
         """
         if isinstance(sought, str):
-            sought = Sought(request_id=sought)
-        return self._visits.show(event_id, sought)
+            sought = VisitorQuery(request_id=sought)
+        return self._visits.request_status(event_id, sought)
 
     def expired_tokens(
         self, event_id: str, limit: int, after: tuple[int, int] | None
@@ -218,7 +218,7 @@ class Room:
         Raises Unavailable when the counters could not be told: the new line stands in the tables,
         but its figures are not answered before the next minute, or the next reset.
         """
-        after = self._controls.start_over(event_id, generation, actor)
+        after = self._controls.reset(event_id, generation, actor)
         self._places.forget(event_id)
         self._assigner.forget(event_id)
         self._ledger.apply_now(after)
@@ -253,7 +253,7 @@ class Room:
     def report(self, event_id: str) -> Counts:
         """Read the figures, and put them on the bus where the settings ask for it."""
         counts = self.counts(event_id)
-        self._announcements.figures(event_id, counts)
+        self._announcements.metrics(event_id, counts)
         return counts
 
     def publish_outcomes(self, changed: Sequence[Outcome]) -> None:
@@ -265,7 +265,7 @@ class Room:
         for outcome in changed:
             if outcome.is_token:
                 self._ledger.count(outcome)
-        self._announcements.outcomes(changed)
+        self._announcements.token_outcomes(changed)
 
     def set_up(self) -> None:
         """Make what a new deployment needs: a first key, the events' records, the counters."""

@@ -9,31 +9,31 @@ from waiting_room.domain import expiry, joins, tokens
 from waiting_room.domain.actors import Actor
 from waiting_room.domain.errors import NotServedYet, PositionExpired, RoomWasReset
 from waiting_room.domain.ports import Outcomes
-from waiting_room.domain.records import Admission, Outcome, Position
-from waiting_room.domain.room_settings import Settings
+from waiting_room.domain.records import Outcome, Position, PositionStatus
+from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import Signer
 from waiting_room.use_cases import change_log
-from waiting_room.use_cases.event_state import Ledger
-from waiting_room.use_cases.key_rotation import KeyRing
-from waiting_room.use_cases.position_lookup import Places
+from waiting_room.use_cases.event_state import EventStates
+from waiting_room.use_cases.key_rotation import SigningKeys
+from waiting_room.use_cases.position_lookup import PositionLookup
 
 
-class Turns:
+class TokenIssuer:
     """The turns of served positions."""
 
     def __init__(
         self,
-        settings: Settings,
-        places: Places,
+        settings: RoomSettings,
+        places: PositionLookup,
         outcomes: Outcomes,
-        ledger: Ledger,
-        key_ring: KeyRing,
+        ledger: EventStates,
+        key_ring: SigningKeys,
     ) -> None:
         self._settings, self._places, self._outcomes = settings, places, outcomes
         self._ledger, self._key_ring = ledger, key_ring
         self._signer = Signer()
 
-    def time_left(self, event_id: str, request_id: str) -> int:
+    def time_to_expiry(self, event_id: str, request_id: str) -> int:
         """Seconds until the position expires."""
         event = self._settings.event(event_id)
         row, admission = self._places.place(event_id, request_id)
@@ -78,9 +78,9 @@ class Turns:
         self, row: Position, issuer: str, validity: int, operator: Actor | None = None
     ) -> dict[str, Any]:
         admission = self._places.admission(row)
-        outcome, issued = self._decided(row, admission, issuer, validity)
+        outcome, issued = self._outcome(row, admission, issuer, validity)
         if issued and operator:
-            change_log.log(
+            change_log.record(
                 row.event_id, "token", operator, None, "issued",
                 generation=row.generation, position=row.position,
             )  # fmt: skip
@@ -89,8 +89,8 @@ class Turns:
         tokens.check_usable(outcome, self._ledger.now())
         return self._token_set(outcome)
 
-    def _decided(
-        self, row: Position, admission: Admission, issuer: str, validity: int
+    def _outcome(
+        self, row: Position, admission: PositionStatus, issuer: str, validity: int
     ) -> tuple[Outcome, bool]:
         """What became of the position; a token from now on, if its turn has come; whether by this.
 
@@ -111,10 +111,10 @@ class Turns:
         now = self._ledger.now()
         key_id = self._key_ring.current(now).key_id
         mine = tokens.issue(row, key_id=key_id, issuer=issuer, validity=validity, now=now)
-        stands = self._outcomes.decide(mine)
+        stands = self._outcomes.put_if_absent(mine)
         return stands, stands == mine
 
-    def _check_turn(self, row: Position, admission: Admission) -> None:
+    def _check_turn(self, row: Position, admission: PositionStatus) -> None:
         event = self._settings.event(row.event_id)
         if row.position <= admission.expired_through:
             raise PositionExpired("the turn was not taken in time: this position has expired")
@@ -127,7 +127,7 @@ class Turns:
 
     def _token_set(self, outcome: Outcome) -> dict[str, Any]:
         return {
-            **self._signer.sign(outcome, self._key_ring.of(outcome)),
+            **self._signer.sign(outcome, self._key_ring.key_for(outcome)),
             "token_type": "Bearer",
             "expires_in": outcome.expires_at - self._ledger.now(),
         }

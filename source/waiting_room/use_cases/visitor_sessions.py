@@ -9,27 +9,27 @@ from waiting_room.domain import expiry, joins, sessions
 from waiting_room.domain.actors import Actor
 from waiting_room.domain.errors import NoLiveSession, RoomWasReset
 from waiting_room.domain.ports import Outcomes, Positions, ServingLog
-from waiting_room.domain.records import Admission, Position
-from waiting_room.domain.room_settings import Settings
-from waiting_room.domain.visitor_lookup import Sought, reference_of
+from waiting_room.domain.records import Position, PositionStatus
+from waiting_room.domain.room_settings import RoomSettings
+from waiting_room.domain.visitor_lookup import VisitorQuery, reference_of
 from waiting_room.use_cases import change_log
-from waiting_room.use_cases.event_state import Ledger
-from waiting_room.use_cases.position_lookup import Places
+from waiting_room.use_cases.event_state import EventStates
+from waiting_room.use_cases.position_lookup import PositionLookup
 
 ENDED_PAGE = 1_000  # request ids of one answer: 40 KB
 
 
-class Visits:
+class VisitorSessions:
     """The visits of an event, by request id."""
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RoomSettings,
         positions: Positions,
         outcomes: Outcomes,
         log: ServingLog,
-        ledger: Ledger,
-        places: Places,
+        ledger: EventStates,
+        places: PositionLookup,
     ) -> None:
         self._settings, self._ledger, self._places = settings, ledger, places
         self._positions, self._outcomes, self._log = positions, outcomes, log
@@ -61,7 +61,7 @@ class Visits:
         )
         if not self._ledger.count(ended):
             raise RoomWasReset("the waiting room was reset since; join again")
-        change_log.log(
+        change_log.record(
             event_id, "session", actor, "open", ended.status.value,
             generation=row.generation, position=row.position,
         )  # fmt: skip
@@ -93,7 +93,7 @@ class Visits:
         )
         return [row.request_id for row in rows], mark
 
-    def show(self, event_id: str, sought: Sought) -> dict[str, Any]:
+    def request_status(self, event_id: str, sought: VisitorQuery) -> dict[str, Any]:
         """Everything an operator asks about one visitor."""
         self._settings.event(event_id)
         row, admission = self._places.place_of(event_id, sought)
@@ -120,7 +120,7 @@ class Visits:
             answer["expires_in"] = outcome.expires_at - now
         return answer
 
-    def _time_left(self, row: Position, admission: Admission, now: int) -> int | None:
+    def _time_left(self, row: Position, admission: PositionStatus, now: int) -> int | None:
         """Seconds that the turn lasts, where turns end and this one has come."""
         event = self._settings.event(row.event_id)
         if not event.position_expiry_enabled or admission.served_at is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Breaks of the gate."""
+"""FaultInjector of the gate."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Breaks of operators, inlets, clients of the API and long runs (rule 16)."""
+"""FaultInjector of operators, inlets, clients of the API and long runs (rule 16)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BREAKS = (
           '        raise InvalidInput("the body must be sent as application/json")\n'
           '    return json_object(raw, "the body")', "test_public_and_private_api"),
     Break("clients: the bus is told of tokens only where figures are asked for",
-          "Announcements.outcomes", "            if issued:",
+          "EventPublisher.token_outcomes", "            if issued:",
           "            if issued and self._settings.event(event_id).minute_figures:",
           "test_tokens"),
     Break("clients: the session of an expired token cannot be ended",
@@ -40,7 +40,7 @@ BREAKS = (
           "poll_after", "min(30, round(minutes * 60 / 50))", "round(minutes * 60 / 50)",
           "test_joins_and_positions_rules"),
     Break("clients: a move that changes nothing is announced",
-          "Announcements.move", " or step.current == step.previous", "", "test_room"),
+          "EventPublisher.serving_counter_changed", " or step.current == step.previous", "", "test_room"),
     Break("long runs: a signer remembers every key of every rotation",
           "Signer.sign", "while len(self._loaded) >= MOST_LOADED:", "while False:",
           "test_signing_keys"),
@@ -69,25 +69,25 @@ BREAKS = (
     Break("operators, 16 attributed: a session that is called like the inlet's role is the inlet",
           "caller", "_assumed_role(arn) == inlet_role", "inlet_role in arn", "test_actors"),
     Break("operators, 16 attributed: a change is not logged",
-          "Controls.set_message",
-          'change_log.log(event_id, "message", actor, state.message, words)',
+          "EventControl.set_message",
+          'change_log.record(event_id, "message", actor, state.message, words)',
           "pass", "apps/test_operators"),
     Break("operators, 16 attributed: the row does not name who moved the counter",
-          "Controls.increment.decide", "reason, mark, actor.short)", "reason, mark)",
+          "EventControl.increment.decide", "reason, mark, actor.short)", "reason, mark)",
           "apps/test_operators"),
     Break("operators: another generation is reset",
           "check_stands", "if generation is not None and state.generation != generation:",
           "if False:", "apps/test_operators"),
     Break("operators: sessions of a line that was reset are ended",
-          "Visits.end", "if row.generation < generation:", "if False:", "apps/test_operators"),
+          "VisitorSessions.end", "if row.generation < generation:", "if False:", "apps/test_operators"),
     Break("operators: a reset between read and write is not told",
-          "Visits.end", "if not self._ledger.count(ended):",
+          "VisitorSessions.end", "if not self._ledger.count(ended):",
           "self._ledger.count(ended)\n        if False:", "apps/test_operators"),
     Break("operators: a token of a line that was reset meanwhile is given",
-          "Turns._issue", "and not self._ledger.count(outcome):",
+          "TokenIssuer._issue", "and not self._ledger.count(outcome):",
           "and not [self._ledger.count(outcome)]:", "apps/test_operators"),
     Break("operators: a repeated increment is made again",
-          "Controls.increment.decide", "if call_id and self._has(state, mark):", "if False:",
+          "EventControl.increment.decide", "if call_id and self._has(state, mark):", "if False:",
           "apps/test_operators"),
     Break("operators: who repeats another's call id gets their success",
           "Actor.mark", 'f"{self.kind}\\n{self.who}\\n{call_id}"', "call_id", "test_actors"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Breaks of secrets, keys, input, isolated clients and OpenID (rules 9 and 12)."""
+"""FaultInjector of secrets, keys, input, isolated clients and OpenID (rules 9 and 12)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from tests.mutations.breaks import Break
 
 BREAKS = (
     Break("9 no secret: the error's text is answered",
-          "http_api:answers.answered", '{"error": "internal error"}', '{"error": str(error)}',
+          "json_handler.answered", '{"error": "internal error"}', '{"error": str(error)}',
           "test_public_and_private_api"),
     Break("9 no secret: the text of a key object holds the key",
           "SigningKey.jwk", "field(repr=False)", "field(repr=True)", "test_tokens"),
     Break("9 no secret: libraries log requests and answers",
-          "hush", '"botocore": logging.INFO', '"botocore": logging.NOTSET', "test_logs"),
+          "silence_library_logs", '"botocore": logging.INFO', '"botocore": logging.NOTSET', "test_logs"),
     Break("9 no secret in a browser store: the page keeps the tokens",
           "waiting-room.js", "change(request_id, { taken: true });",
           "change(request_id, { taken: true }); store(seenKey, found.content);",
           "test_sites_modules"),
     Break("9 no id in a log: the text of an unexpected error",
-          "http_api:answers.answered", "view.__name__, trail(error))", "view.__name__, error)",
+          "json_handler.answered", "view.__name__, safe_traceback(error))", "view.__name__, error)",
           "test_log_fields"),
     Break("9 no id in a log: the request id that a caller sets",
           "ACCESS_LOG", "context_extended_request_id()", "context_request_id()", "test_logging"),
@@ -67,18 +67,18 @@ BREAKS = (
           'ConditionExpression="attribute_exists(#version) OR attribute_not_exists(#version)"',
           "test_keys"),
     Break("keys: a secret is replaced unread",
-          "SecretsKeys.save", "VersionStages=[PROPOSED]", "VersionStages=[CURRENT]", "test_keys"),
+          "SecretsManagerKeys.save", "VersionStages=[PROPOSED]", "VersionStages=[CURRENT]", "test_keys"),
     Break("keys: a published key leaves while a copy of it may sign",
-          "KEPT_AFTER", "KEPT_AFTER = LONGEST_OUTAGE + MAX_VALIDITY", "KEPT_AFTER = MAX_VALIDITY",
+          "KEEP_AFTER_SUCCESSOR", "KEEP_AFTER_SUCCESSOR = MAX_STALE_SECONDS + MAX_VALIDITY", "KEEP_AFTER_SUCCESSOR = MAX_VALIDITY",
           "test_key_rotation"),
     Break("keys: a key signs before its publication is confirmed",
           "PublishedKey.signs", "return self.confirmed and self.signs_from <= now",
           "return self.signs_from <= now", "test_key_rotation"),
     Break("keys: a copy that cannot be read again signs for ever",
-          "Kept._standing", " or self._monotonic() - self._read_at > LONGEST_OUTAGE", "",
+          "RefreshingValue._standing", " or self._monotonic() - self._read_at > MAX_STALE_SECONDS", "",
           "test_tokens"),
     Break("keys: an error of the secret store counts as a missing key",
-          "SecretsKeys._read", "except self._client.exceptions.ResourceNotFoundException:",
+          "SecretsManagerKeys._read", "except self._client.exceptions.ResourceNotFoundException:",
           "except Exception:", "test_tokens"),
     Break("preflights: what is no header name is allowed too",
           "allowed", "if len(names) <= LONGEST and re.fullmatch(NAMES, names):", "if names:",

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from waiting_room.domain import counter_snapshot, serving_counter
 from waiting_room.domain.errors import Conflict, CountersLost, NoKeysYet, Unavailable
-from waiting_room.domain.ports import ENDED_SHARDS, Claim, Rebuild
+from waiting_room.domain.ports import ENDED_SHARDS, JoinLease, RebuildLease
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
     NO_ATTEMPT,
-    Admission,
     Attempt,
     Checkpoint,
+    CounterUpkeepRequest,
     Counts,
     DeadLetter,
     Ending,
@@ -25,14 +25,14 @@ from waiting_room.domain.records import (
     LiveToken,
     Outcome,
     Position,
+    PositionStatus,
     Receipt,
     Reservation,
     Segment,
     ServingMove,
     SessionStatus,
     Snapshot,
-    TokenAccount,
-    Upkeep,
+    TokenTally,
 )
 from waiting_room.domain.room_settings import (
     LATEST_MOVES,
@@ -97,7 +97,7 @@ class MemoryCounters:
             self._turns.clear()
             self._tickets.clear()
 
-    def look(self, event_id: str, now: int) -> Counts:
+    def counts(self, event_id: str, now: int) -> Counts:
         """All figures."""
         with self._lock:
             copy = self._copy(event_id)
@@ -125,11 +125,11 @@ class MemoryCounters:
                 latest=tuple(copy.served[-LATEST_MOVES:]),
             )
 
-    def admission(self, event_id: str, position: int) -> Admission:
+    def position_status(self, event_id: str, position: int) -> PositionStatus:
         """What is known about one position."""
         with self._lock:
             copy = self._copy(event_id)
-            return Admission(
+            return PositionStatus(
                 copy.state.generation,
                 copy.state.serving,
                 copy.state.expired_through,
@@ -139,7 +139,9 @@ class MemoryCounters:
                 copy.state.lowering,
             )
 
-    def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
+    def acquire_join_leases(
+        self, event_id: str, request_ids: Sequence[str], now: int
+    ) -> list[JoinLease]:
         """Note that this worker has these joins."""
         with self._lock:
             self._copy(event_id)
@@ -149,14 +151,14 @@ class MemoryCounters:
             for request_id in request_ids:
                 at, hour = before.get((event_id, request_id), (0, -1))
                 if hour < now // 3600 - 1:  # kept for its hour and the next
-                    answers.append(Claim.FRESH)
+                    answers.append(JoinLease.NEW)
                 else:
-                    answers.append(Claim.CHECK if now - at > CLAIM_LIFE else Claim.BUSY)
-                if answers[-1] is not Claim.BUSY:
+                    answers.append(JoinLease.STALE if now - at > CLAIM_LIFE else JoinLease.HELD)
+                if answers[-1] is not JoinLease.HELD:
                     self._claims[event_id, request_id] = (now, now // 3600)
             return answers
 
-    def unclaim(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
+    def release_join_leases(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
         """Let the next worker have these joins."""
         with self._lock:
             self._writes()
@@ -248,36 +250,38 @@ class MemoryCounters:
                     copy.live[expires_at] -= 1
             return True
 
-    def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
+    def acquire_rebuild_lease(
+        self, event_id: str, lease_id: str, *, force: bool = False
+    ) -> RebuildLease:
         """Ask to be the one who rebuilds."""
         with self._lock:
             if event_id in self._copies and not force:
-                return Rebuild.WHOLE
-            if event_id in self._copies or self._turns.get(event_id, ticket) == ticket:
+                return RebuildLease.NOT_NEEDED
+            if event_id in self._copies or self._turns.get(event_id, lease_id) == lease_id:
                 self._writes()
             if self._copies.pop(event_id, None):
                 self._turns.pop(event_id, None)
                 self._tickets.pop(event_id, None)
-            if self._turns.setdefault(event_id, ticket) != ticket:
-                return Rebuild.OTHERS
-            self._tickets.setdefault(event_id, set()).add(ticket)
-            return Rebuild.MINE
+            if self._turns.setdefault(event_id, lease_id) != lease_id:
+                return RebuildLease.HELD
+            self._tickets.setdefault(event_id, set()).add(lease_id)
+            return RebuildLease.ACQUIRED
 
-    def prolong_rebuild(self, event_id: str, ticket: str) -> None:
+    def renew_rebuild_lease(self, event_id: str, lease_id: str) -> None:
         """Say that the caller is still reading."""
         with self._lock:
-            if event_id in self._copies or ticket not in self._tickets.get(event_id, ()):
+            if event_id in self._copies or lease_id not in self._tickets.get(event_id, ()):
                 raise CountersLost("read again")
             self._writes()
 
-    def end_rebuild(self, event_id: str, ticket: str) -> None:
+    def release_rebuild_lease(self, event_id: str, lease_id: str) -> None:
         """Let the next caller try."""
         with self._lock:
-            if self._turns.get(event_id) == ticket:
+            if self._turns.get(event_id) == lease_id:
                 self._writes()
                 del self._turns[event_id]
 
-    def end_rebuilds(self, event_id: str) -> bool:
+    def revoke_rebuild_leases(self, event_id: str) -> bool:
         """Let every rebuild that is under way read again."""
         with self._lock:
             if event_id in self._copies:
@@ -287,13 +291,13 @@ class MemoryCounters:
             self._tickets.pop(event_id, None)
             return True
 
-    def restore(self, snapshot: Snapshot, ticket: str) -> bool:
+    def restore(self, snapshot: Snapshot, lease_id: str) -> bool:
         """Replace the copy."""
         with self._lock:
             state, tally = snapshot.state, counter_snapshot.of_snapshot(snapshot)
             if state.event_id in self._copies:
                 return False
-            if ticket not in self._tickets.get(state.event_id, ()):
+            if lease_id not in self._tickets.get(state.event_id, ()):
                 raise CountersLost("the counters were lost again")
             self._writes()
             self._turns.pop(state.event_id, None)
@@ -323,7 +327,7 @@ class MemoryCounters:
             for bits, positions in ((taken, copy.taken), (ended, copy.closed)):
                 for position in positions:
                     counter_snapshot.set_bit(bits, position)
-            tally = TokenAccount(
+            tally = TokenTally(
                 base=copy.settled_through,
                 taken=bytes(taken),
                 ended=bytes(ended),
@@ -353,7 +357,9 @@ class MemoryCounters:
                 self._writes()
                 copy.unverified = unverified
 
-    def trim(self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0) -> Upkeep:
+    def trim(
+        self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
+    ) -> CounterUpkeepRequest:
         """Forget dead tokens' figures."""
         with self._lock:
             copy = self._copy(event_id)
@@ -372,7 +378,7 @@ class MemoryCounters:
             if old:
                 self._writes()
                 copy.served = [part for part in copy.served if part not in old]
-            return Upkeep(copy.dumped != copy.figures(), copy.unverified)
+            return CounterUpkeepRequest(copy.dumped != copy.figures(), copy.unverified)
 
     def _writes(self) -> None:
         if self.refuses_writes:
@@ -441,7 +447,7 @@ class MemoryPositions:
                 for row in rows
             }
 
-    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
+    def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
         """The rows of a range, without their secrets."""
         return [
             replace(row, client_secret_hash="")
@@ -453,7 +459,7 @@ class MemoryPositions:
 
     def count(self, event_id: str, generation: int, first: int, last: int) -> int:
         """How many rows there are in a range."""
-        return len(list(self.between(event_id, generation, first, last)))
+        return len(list(self.in_range(event_id, generation, first, last)))
 
 
 class MemoryOutcomes:
@@ -468,14 +474,14 @@ class MemoryOutcomes:
         """The outcome of a position."""
         return self._rows.get((event_id, generation, position))
 
-    def decide(self, outcome: Outcome) -> Outcome:
+    def put_if_absent(self, outcome: Outcome) -> Outcome:
         """Write an outcome if there is none."""
         with self._lock:
             return self._rows.setdefault(_place(outcome), outcome)
 
-    def expire(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def put_expired(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Decide many expiries."""
-        return [stands for one in outcomes if (stands := self.decide(one)).is_token]
+        return [stands for one in outcomes if (stands := self.put_if_absent(one)).is_token]
 
     def end_session(
         self,
@@ -496,7 +502,7 @@ class MemoryOutcomes:
             self._rows[place], self._ended_by[place] = ended, mark
             return Ending(True, ended)
 
-    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
+    def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range."""
         return [
             row
@@ -509,7 +515,7 @@ class MemoryOutcomes:
         """The tokens of a range."""
         return [
             LiveToken(row.position, row.expires_at, row.counted_status)
-            for row in self.between(event_id, generation, first, last)
+            for row in self.in_range(event_id, generation, first, last)
             if row.is_token
         ]
 
@@ -522,7 +528,7 @@ class MemoryOutcomes:
             ends, position = 0, position % ENDED_SHARDS - ENDED_SHARDS  # before the shard's first
         found = sorted(
             (row.position % ENDED_SHARDS, row.expires_at, row.position, row.request_id)
-            for row in self.between(event_id, generation, 1, 2**53)
+            for row in self.in_range(event_id, generation, 1, 2**53)
             if row.is_token
             and row.status is not SessionStatus.OPEN
             and now < row.expires_at
@@ -540,7 +546,7 @@ class MemoryOutcomes:
         found = sorted(
             (
                 row
-                for row in self.between(event_id, generation, 1, 2**53)
+                for row in self.in_range(event_id, generation, 1, 2**53)
                 if row.is_token
                 and row.status is SessionStatus.OPEN
                 and row.expires_at <= now
@@ -609,7 +615,9 @@ class MemoryServingLog:
                 raise Conflict
             self._put(after)
 
-    def note_holes(self, event_id: str, generation: int, positions: Sequence[int]) -> EventState:
+    def add_unused_positions(
+        self, event_id: str, generation: int, positions: Sequence[int]
+    ) -> EventState:
         """Remember positions that will never be held."""
         with self._lock:
             state = self._of(event_id, generation)
@@ -716,7 +724,7 @@ class MemoryPublicKeys:
             self._publication = publication
 
 
-class MemoryEvents:
+class MemoryEventBus:
     """The Events port in memory: ``published`` lists (detail type, detail)."""
 
     def __init__(self) -> None:
@@ -731,18 +739,18 @@ def _place(outcome: Outcome) -> tuple[str, int, int]:
     return outcome.event_id, outcome.generation, outcome.position
 
 
-class MemoryJoinsQueue:
+class MemoryJoinQueue:
     """The JoinsQueue port in memory."""
 
     def __init__(self) -> None:
         self.buried: list[DeadLetter] = []
         self.due: dict[Receipt, int] = {}
 
-    def bury(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
+    def send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
         """Keep messages as dead letters."""
         self.buried += letters
         return frozenset()
 
-    def again(self, receipts: Mapping[Receipt, int]) -> None:
+    def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
         """Remember when messages come again."""
         self.due |= receipts

@@ -28,7 +28,7 @@ from deployment.local.gateway.static_site import Site
 from infrastructure.assets import sites
 from infrastructure.blueprint.site_config import control_panel_config
 from tests.support.fakes.inlet import MemoryInlet
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.in_memory_room import settings as room_settings
 from tests.support.servers import ROOT
 from waiting_room.inlet.control import InletControl
@@ -67,7 +67,7 @@ class PanelWorld:
     panel: str = ""
     private: str = ""
     public: str = ""
-    world: World = field(init=False)
+    world: InMemoryRoom = field(init=False)
     inlets: MemoryInlet = field(init=False)
     calls: list[str] = field(default_factory=list)
     down: bool = False
@@ -78,7 +78,7 @@ class PanelWorld:
 
     def begin(self, **options: Any) -> None:
         """Another room behind the same addresses, in which nothing happened yet."""
-        self.world = World(options, RunningClock())  # type: ignore[arg-type]
+        self.world = InMemoryRoom(options, RunningClock())  # type: ignore[arg-type]
         self.world.room.set_up()
         self.world.room.minute(EVENT)
         self.inlets = MemoryInlet()

@@ -26,7 +26,7 @@ from playwright.sync_api import Page, expect
 from apps.public_api import app as public_app
 from apps.sample_store import app as store_app
 from infrastructure.blueprint.site_config import headers_of, origin, waiting_room_config
-from tests.support.in_memory_room import EVENT, Clock, World
+from tests.support.in_memory_room import EVENT, Clock, InMemoryRoom
 from tests.support.lambda_proxy_events import call
 from tests.support.openid_room import Reply, invoke
 from tests.support.servers import ROOT
@@ -60,7 +60,7 @@ class Room:
 
     def __post_init__(self) -> None:
         self.clock = Moving()
-        self.world = World(self.options, self.clock)
+        self.world = InMemoryRoom(self.options, self.clock)
         self.waiting_to_join: list[Join] = []
 
     def fill(self, count: int) -> None:

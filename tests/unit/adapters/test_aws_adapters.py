@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from waiting_room.adapters.aws import BUSY_CODES, answering, refused
+from waiting_room.adapters.aws import BUSY_CODES, is_conditional_check_failure, translate_errors
 from waiting_room.adapters.dynamodb import checkpoints
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.dynamodb.items import (
     count_line,
-    insert_new,
+    insert_if_absent,
     number,
     query_all,
     query_line,
@@ -28,7 +28,7 @@ from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
-from waiting_room.adapters.join_queue import SqsJoins
+from waiting_room.adapters.join_queue import SqsJoinQueue
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.records import (
     Checkpoint,
@@ -40,7 +40,7 @@ from waiting_room.domain.records import (
     Receipt,
     ServingMove,
     SessionStatus,
-    TokenAccount,
+    TokenTally,
 )
 from waiting_room.domain.room_settings import ROW_LIFE
 
@@ -101,7 +101,7 @@ READS: dict[str, Callable[[Client], Any]] = {
     "a row": lambda c: DynamoPositions(c, "p", "l").get(EVENT, "r"),
     "rows": lambda c: DynamoPositions(c, "p", "l").get_many(EVENT, ["r"]),
     "an outcome": lambda c: DynamoOutcomes(c, "t").get(EVENT, 1, 1),
-    "outcomes": lambda c: list(DynamoOutcomes(c, "t").between(EVENT, 1, 1, 9)),
+    "outcomes": lambda c: list(DynamoOutcomes(c, "t").in_range(EVENT, 1, 1, 9)),
     "tokens": lambda c: list(DynamoOutcomes(c, "t").tokens(EVENT, 1, 1, 9)),
     "the state": lambda c: DynamoServingLog(c, c, "l").read(EVENT),
     "moves": lambda c: DynamoServingLog(c, c, "l").moves(MOVED),
@@ -223,7 +223,7 @@ def statements(*codes: str) -> Callable[..., dict[str, Any]]:
 def test_rows_are_inserted_25_at_a_time() -> None:
     client = Client(batch_execute_statement=statements())
     items = [to_item({"id": str(one)}) for one in range(51)]
-    assert insert_new(client, "t", items, "table") == ([], [])
+    assert insert_if_absent(client, "t", items, "table") == ([], [])
     sizes = [len(one["Statements"]) for one in client.requests("batch_execute_statement")]
     assert sorted(sizes) == [1, 25, 25]
 
@@ -233,7 +233,7 @@ def test_a_row_whose_key_is_taken_is_told_apart_from_one_that_was_throttled(
 ) -> None:
     client = Client(batch_execute_statement=statements("", "DuplicateItem", "ThrottlingError", ""))
     items = [to_item({"id": str(one)}) for one in range(4)]
-    assert insert_new(client, "t", items, "table") == ([1], [])
+    assert insert_if_absent(client, "t", items, "table") == ([1], [])
     second = client.requests("batch_execute_statement")[1]["Statements"]
     assert [one["Parameters"] for one in second] == [[{"S": "2"}]]
     assert waits == [0.05]
@@ -242,20 +242,22 @@ def test_a_row_whose_key_is_taken_is_told_apart_from_one_that_was_throttled(
 
 def test_rows_that_stay_throttled_are_named_after_six_rounds(waits: list[float]) -> None:
     client = Client(batch_execute_statement=statements(*["ThrottlingError"] * 99))
-    assert insert_new(client, "t", [to_item({"id": "0"})], "table") == ([], [0])
+    assert insert_if_absent(client, "t", [to_item({"id": "0"})], "table") == ([], [0])
     assert waits == [0.05, 0.1, 0.2, 0.4, 0.8]
 
 
 def test_a_row_that_is_refused_for_another_reason_is_a_fault() -> None:
     client = Client(batch_execute_statement=statements("ValidationError"))
     with pytest.raises(RuntimeError, match="ValidationError"):
-        insert_new(client, "t", [to_item({"id": "0"})], "table")
+        insert_if_absent(client, "t", [to_item({"id": "0"})], "table")
 
 
 def test_expiries_that_could_not_be_written_are_unavailable(waits: list[float]) -> None:
     client = Client(batch_execute_statement=statements(*["ThrottlingError"] * 99))
     with pytest.raises(Unavailable, match="1 expiries"):
-        DynamoOutcomes(client, "t").expire([Outcome(EVENT, 1, 4, "r", OutcomeKind.EXPIRED, NOW)])
+        DynamoOutcomes(client, "t").put_expired(
+            [Outcome(EVENT, 1, 4, "r", OutcomeKind.EXPIRED, NOW)]
+        )
 
 
 def test_rows_that_may_stand_are_looked_up(waits: list[float]) -> None:
@@ -283,8 +285,8 @@ def test_a_value_is_stored_by_its_kind(value: Any, stored: dict[str, Any]) -> No
 def test_an_expiry_carries_no_token_facts_and_rows_leave_after_a_month() -> None:
     client = Client()
     outcomes = DynamoOutcomes(client, "t")
-    outcomes.decide(Outcome(EVENT, 1, 17, "r", OutcomeKind.EXPIRED, NOW, 5, "issuer", "key"))
-    outcomes.decide(Outcome(EVENT, 1, 17, "r", OutcomeKind.TOKEN, NOW, 5, "issuer", "key"))
+    outcomes.put_if_absent(Outcome(EVENT, 1, 17, "r", OutcomeKind.EXPIRED, NOW, 5, "issuer", "key"))
+    outcomes.put_if_absent(Outcome(EVENT, 1, 17, "r", OutcomeKind.TOKEN, NOW, 5, "issuer", "key"))
     expiry, token = (one["Item"] for one in client.requests("put_item"))
     assert expiry["ttl"] == token["ttl"] == {"N": str(NOW + ROW_LIFE)}
     assert token.keys() - expiry.keys() == {"expires_at", "issuer", "key_id"}
@@ -396,7 +398,7 @@ def test_checkpoints_take_turns_and_are_cut_into_rows(monkeypatch: pytest.Monkey
 
     client = Client(put_item=put, query=lambda **_: {"Items": list(rows.values())})
     made = [
-        Checkpoint(1, version, NOW, (), TokenAccount(base=version, taken=bytes(range(90))))
+        Checkpoint(1, version, NOW, (), TokenTally(base=version, taken=bytes(range(90))))
         for version in (1, 2, 3)
     ]
     for index, checkpoint in enumerate(made, 1):
@@ -427,22 +429,22 @@ def test_checkpoints_take_turns_and_are_cut_into_rows(monkeypatch: pytest.Monkey
     ],
 )
 def test_an_answer_that_says_not_now_is_unavailable(error: Exception) -> None:
-    with pytest.raises(Unavailable), answering("table"):
+    with pytest.raises(Unavailable), translate_errors("table"):
         raise error
 
 
 @pytest.mark.parametrize("error", [failure("AccessDenied"), failure("Odd", 499), KeyError("x")])
 def test_every_other_failure_stays_what_it_is(error: Exception) -> None:
-    with pytest.raises(type(error)), answering("table"):
+    with pytest.raises(type(error)), translate_errors("table"):
         raise error
 
 
 def test_a_failure_without_a_status_is_read_by_its_code() -> None:
-    with pytest.raises(ClientError), answering("table"):
+    with pytest.raises(ClientError), translate_errors("table"):
         raise ClientError({"Error": {"Code": "Odd"}}, "call")
-    assert refused(failure("ConditionalCheckFailedException"))
-    assert not refused(failure("Throttling"))
-    assert not refused(KeyError("x"))
+    assert is_conditional_check_failure(failure("ConditionalCheckFailedException"))
+    assert not is_conditional_check_failure(failure("Throttling"))
+    assert not is_conditional_check_failure(KeyError("x"))
 
 
 # --- the queue of joins -----------------------------------------------------------------------
@@ -471,26 +473,31 @@ def test_dead_letters_go_in_as_few_requests_as_take_them(
         return {"Successful": [{"Id": one["Id"]} for one in Entries]}
 
     client = Client(send_message_batch=taken)
-    assert SqsJoins(client, "joins", "dead").bury(letters(*sizes)) == frozenset()
+    assert (
+        SqsJoinQueue(client, "joins", "dead").send_to_dead_letters(letters(*sizes)) == frozenset()
+    )
     sent = [len(one["Entries"]) for one in client.requests("send_message_batch")]
     assert sorted(sent) == sorted(batches)
 
 
 def test_letters_that_were_not_taken_are_named_and_an_outage_is_met_once() -> None:
     part = Client(send_message_batch={"Successful": [{"Id": "1"}], "Failed": [{"Id": "0"}]})
-    assert SqsJoins(part, "joins", "dead").bury(letters(1, 1, 1)) == {"m0", "m2"}
+    assert SqsJoinQueue(part, "joins", "dead").send_to_dead_letters(letters(1, 1, 1)) == {
+        "m0",
+        "m2",
+    }
     for error in (failure("AccessDenied"), failure("Throttling"), failure("Odd", 503)):
         away = Client(send_message_batch=error)
-        queue = SqsJoins(away, "joins", "dead")
-        assert queue.bury(letters(1)) == {"m0"}
-        assert queue.bury(letters(1)) == {"m0"}, "asked again by the next call"
+        queue = SqsJoinQueue(away, "joins", "dead")
+        assert queue.send_to_dead_letters(letters(1)) == {"m0"}
+        assert queue.send_to_dead_letters(letters(1)) == {"m0"}, "asked again by the next call"
         assert len(away.asked) == 2
 
 
 def test_a_dead_letter_carries_what_is_known_of_it() -> None:
     client = Client(send_message_batch={"Successful": []})
-    queue = SqsJoins(client, "joins", "dead")
-    queue.bury([DeadLetter("m", "", "r" * 300), DeadLetter("n", "b", "r", "id", 5)])
+    queue = SqsJoinQueue(client, "joins", "dead")
+    queue.send_to_dead_letters([DeadLetter("m", "", "r" * 300), DeadLetter("n", "b", "r", "id", 5)])
     bare, known = client.requests("send_message_batch")[0]["Entries"]
     assert bare["MessageBody"] == "(no body)"
     assert {name: one["StringValue"] for name, one in bare["MessageAttributes"].items()} == {
@@ -503,8 +510,8 @@ def test_a_dead_letter_carries_what_is_known_of_it() -> None:
 
 def test_messages_come_again_ten_at_a_time_after_their_own_seconds() -> None:
     client = Client()
-    queue = SqsJoins(client, "joins", "dead")
-    queue.again({Receipt(f"h{one}"): one for one in range(11)})
+    queue = SqsJoinQueue(client, "joins", "dead")
+    queue.deliver_again_after({Receipt(f"h{one}"): one for one in range(11)})
     sent = [one["Entries"] for one in client.requests("change_message_visibility_batch")]
     assert [len(one) for one in sent] == [10, 1]
     assert [(one["ReceiptHandle"], one["VisibilityTimeout"]) for part in sent for one in part] == [
@@ -512,6 +519,6 @@ def test_messages_come_again_ten_at_a_time_after_their_own_seconds() -> None:
     ]
     for error in (failure("AccessDenied"), failure("Throttling")):
         with pytest.raises(Unavailable):
-            SqsJoins(Client(change_message_visibility_batch=error), "j", "d").again(
-                {Receipt("h"): 1}
-            )
+            SqsJoinQueue(
+                Client(change_message_visibility_batch=error), "j", "d"
+            ).deliver_again_after({Receipt("h"): 1})

@@ -11,7 +11,7 @@ import pytest
 
 from waiting_room.adapters.dynamodb import checkpoints
 from waiting_room.adapters.dynamodb.items import to_item
-from waiting_room.domain.records import Checkpoint, Segment, TokenAccount
+from waiting_room.domain.records import Checkpoint, Segment, TokenTally
 from waiting_room.domain.room_settings import ROW_LIFE
 
 EVENT, NOW = "Sample", 1_800_000_000
@@ -32,7 +32,7 @@ class Table:
 
 def checkpoint(version: int, generation: int = 1, size: int = 10) -> Checkpoint:
     chance = random.Random(version)
-    account = TokenAccount(
+    account = TokenTally(
         base=10, taken=chance.randbytes(size), ended=b"e", live=((NOW, 3), (NOW + 1, 4)),
         tokens=7, completed=1, abandoned=2,
     )  # fmt: skip

@@ -99,19 +99,22 @@ def row(position: int = 7, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("code", sorted(aws.BUSY_CODES))
 def test_throttling_is_unavailable(code: str) -> None:
-    with pytest.raises(Unavailable, match=f"a store is busy: {code}"), aws.answering("a store"):
+    with (
+        pytest.raises(Unavailable, match=f"a store is busy: {code}"),
+        aws.translate_errors("a store"),
+    ):
         raise failed(code)
 
 
 @pytest.mark.parametrize("status", [500, 503, 599])
 def test_a_fault_of_the_server_is_unavailable(status: int) -> None:
-    with pytest.raises(Unavailable), aws.answering("a store"):
+    with pytest.raises(Unavailable), aws.translate_errors("a store"):
         raise failed("Odd", status)
 
 
 def test_a_fault_of_ours_stays_one() -> None:
     for error in (failed("ValidationException", 499), ClientError({"Error": {"Code": "X"}}, "C")):
-        with pytest.raises(ClientError), aws.answering("a store"):
+        with pytest.raises(ClientError), aws.translate_errors("a store"):
             raise error
 
 
@@ -120,14 +123,14 @@ def test_a_fault_of_ours_stays_one() -> None:
     [EndpointConnectionError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")],
 )
 def test_a_lost_connection_is_unavailable(error: Exception) -> None:
-    with pytest.raises(Unavailable, match="did not answer"), aws.answering("a store"):
+    with pytest.raises(Unavailable, match="did not answer"), aws.translate_errors("a store"):
         raise error
 
 
 def test_only_a_condition_refuses_a_write() -> None:
-    assert aws.refused(refused())
-    assert not aws.refused(failed("Throttling"))
-    assert not aws.refused(ValueError())
+    assert aws.is_conditional_check_failure(refused())
+    assert not aws.is_conditional_check_failure(failed("Throttling"))
+    assert not aws.is_conditional_check_failure(ValueError())
 
 
 def test_clients_keep_a_connection_for_each_caller_and_never_fewer(
@@ -180,7 +183,7 @@ def test_a_batch_is_inserted_25_rows_a_request_and_busy_rows_are_sent_again() ->
 
     client = Client(answer)
     rows = [to_item({"position": number}) for number in range(INSERT_BATCH + 1)]
-    assert items.insert_new(client, "t", rows, "rows") == ([3], [5])
+    assert items.insert_if_absent(client, "t", rows, "rows") == ([3], [5])
     assert sorted(len(asked["Statements"]) for _, asked in client.asked[:2]) == [1, INSERT_BATCH]
     assert (tries["0"], tries["3"], tries["5"], tries["6"]) == (1, 1, ROUNDS, ROUNDS)
 
@@ -188,12 +191,12 @@ def test_a_batch_is_inserted_25_rows_a_request_and_busy_rows_are_sent_again() ->
 def test_a_row_that_is_refused_for_another_reason_is_a_fault() -> None:
     client = Client({"Responses": [{"Error": {"Code": "ValidationError"}}]})
     with pytest.raises(RuntimeError, match="rows refused a row: ValidationError"):
-        items.insert_new(client, "t", [to_item({"a": 1})], "rows")
+        items.insert_if_absent(client, "t", [to_item({"a": 1})], "rows")
 
 
 def test_no_row_needs_no_request() -> None:
     client = Client({})
-    assert items.insert_new(client, "t", [], "rows") == ([], [])
+    assert items.insert_if_absent(client, "t", [], "rows") == ([], [])
     assert client.asked == []
 
 
@@ -229,27 +232,27 @@ def test_what_decides_about_a_position_is_read_consistently() -> None:
     assert outcomes.get(EVENT, 1, 7) is None
     assert client.asked[0][1]["ConsistentRead"] is True
     client.script = [{"Items": []}]
-    assert list(outcomes.between(EVENT, 1, 1, 99)) == []
+    assert list(outcomes.in_range(EVENT, 1, 1, 99)) == []
     assert list(outcomes.tokens(EVENT, 1, 1, 99)) == []
     assert all(request["ConsistentRead"] is True for _, request in client.asked)
     client.script = [{"Items": [row(7)]}]
-    assert [one.position for one in outcomes.between(EVENT, 1, 7, 7)] == [7]
+    assert [one.position for one in outcomes.in_range(EVENT, 1, 7, 7)] == [7]
     assert [one.position for one in outcomes.tokens(EVENT, 1, 7, 7)] == [7]
 
 
 def test_the_outcome_that_stands_is_answered_instead_of_the_new_one() -> None:
     client = Client(refused(Item=row(expires_at=5)))
-    stands = DynamoOutcomes(client, "t").decide(outcome())
+    stands = DynamoOutcomes(client, "t").put_if_absent(outcome())
     assert stands.expires_at == 5
     client.script = [{}]
-    assert DynamoOutcomes(client, "t").decide(outcome()) == outcome()
+    assert DynamoOutcomes(client, "t").put_if_absent(outcome()) == outcome()
 
 
 def test_an_outcome_leaves_after_its_life_and_an_expiry_has_no_token_facts() -> None:
     client = Client({})
     outcomes = DynamoOutcomes(client, "t")
-    outcomes.decide(outcome())
-    outcomes.decide(outcome(kind=OutcomeKind.EXPIRED))
+    outcomes.put_if_absent(outcome())
+    outcomes.put_if_absent(outcome(kind=OutcomeKind.EXPIRED))
     token, expiry = (request["Item"] for _, request in client.asked)
     assert token["ttl"] == {"N": str(NOW + ROW_LIFE)} == expiry["ttl"]
     assert {"expires_at", "issuer", "key_id"} == set(token) - set(expiry)
@@ -258,14 +261,14 @@ def test_an_outcome_leaves_after_its_life_and_an_expiry_has_no_token_facts() -> 
 def test_expiries_that_could_not_be_written_wait() -> None:
     client = Client({"Responses": [{"Error": {"Code": "ThrottlingError"}}]})
     with pytest.raises(Unavailable, match="1 expiries wait"):
-        DynamoOutcomes(client, "t").expire([outcome(kind=OutcomeKind.EXPIRED)])
+        DynamoOutcomes(client, "t").put_expired([outcome(kind=OutcomeKind.EXPIRED)])
 
 
 def test_an_expiry_that_a_token_stands_against_answers_the_token() -> None:
     taken = {"Responses": [{"Error": {"Code": "DuplicateItem"}}] * 3}
     client = Client(taken, {"Item": row(1)}, {"Item": row(2, kind="expired")}, {})
     many = [outcome(position, OutcomeKind.EXPIRED) for position in (1, 2, 3)]
-    assert [one.position for one in DynamoOutcomes(client, "t").expire(many)] == [1]
+    assert [one.position for one in DynamoOutcomes(client, "t").put_expired(many)] == [1]
 
 
 def test_who_ends_a_session_again_is_known_by_the_mark() -> None:
@@ -447,7 +450,7 @@ def test_lowering_is_written_only_where_it_changes() -> None:
 
 def test_holes_are_noted_up_to_a_limit() -> None:
     client = Client({"Attributes": to_item({"generation": 1})})
-    log(client).note_holes(EVENT, 1, range(1, MAX_KNOWN_HOLES + 5))
+    log(client).add_unused_positions(EVENT, 1, range(1, MAX_KNOWN_HOLES + 5))
     values = client.asked[0][1]["ExpressionAttributeValues"]
     assert len(values[":holes"]["NS"]) == MAX_KNOWN_HOLES
     assert values[":most"] == {"N": str(MAX_KNOWN_HOLES)}

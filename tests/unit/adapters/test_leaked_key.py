@@ -6,7 +6,7 @@ from __future__ import annotations
 import jwt
 import pytest
 
-from tests.support.in_memory_room import EVENT, ISSUER, World
+from tests.support.in_memory_room import EVENT, ISSUER, InMemoryRoom
 from waiting_room.adapters.http.room_keys import read_keys
 from waiting_room.authorizer.verifier import Accepted, Expected, Refused, Verifier
 from waiting_room.domain.errors import Gone, Unavailable
@@ -15,7 +15,7 @@ from waiting_room.domain.errors import Gone, Unavailable
 class Published:
     """The keys as a verifier finds them at the room."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: InMemoryRoom) -> None:
         self._world = world
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
@@ -26,7 +26,7 @@ class Published:
 
 
 def test_a_leaked_key_can_be_taken_out() -> None:
-    world = World()
+    world = InMemoryRoom()
     world.room.set_up()
     first, second = world.visitors(2)
     world.serve(2)

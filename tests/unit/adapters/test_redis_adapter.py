@@ -13,15 +13,15 @@ from redis import exceptions
 from tests.support.in_memory_room import EVENT
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.ports import Claim, Rebuild
+from waiting_room.domain.ports import JoinLease, RebuildLease
 from waiting_room.domain.records import (
+    CounterUpkeepRequest,
     EventState,
     LiveToken,
     Segment,
     ServingMove,
     SessionStatus,
     Snapshot,
-    Upkeep,
 )
 
 NOW = 1_800_000_000
@@ -90,7 +90,7 @@ def test_each_failure_of_the_server_is_told_for_what_it_is(
 ) -> None:
     made, server = counters(error)
     with pytest.raises(raised) as found:
-        made.admission(EVENT, 1)
+        made.position_status(EVENT, 1)
     assert type(found.value) is raised
     assert server.dropped == dropped, "a new connection finds the server that leads now"
 
@@ -99,13 +99,13 @@ def test_a_script_is_sent_once_and_again_to_a_server_that_lost_it() -> None:
     answer = [1, 0, 0, -1, 0, 0, 0]
     made, server = counters(answer, answer, exceptions.NoScriptError(), answer, answer)
     for _ in range(4):
-        made.admission(EVENT, 1)
+        made.position_status(EVENT, 1)
     assert [kind for kind, *_ in server.asked] == ["eval", "evalsha", "evalsha", "eval", "evalsha"]
 
 
 def test_all_keys_of_an_event_are_in_one_slot() -> None:
     made, server = counters([1, 0, 0, -1, 0, 0, 0])
-    made.admission(EVENT, 5)
+    made.position_status(EVENT, 5)
     keys = server.asked[0][1]
     assert len(keys) == len(set(keys)) == KEYS
     assert all(key.startswith(f"waiting_room:{{{EVENT}}}:") for key in keys)
@@ -115,7 +115,7 @@ def test_all_keys_of_an_event_are_in_one_slot() -> None:
 @pytest.mark.parametrize(("at", "served_at"), [(-1, None), (0, 0), (NOW, NOW)])
 def test_a_position_is_served_since_a_time_or_not_yet(at: int, served_at: int | None) -> None:
     made, _ = counters([2, 9, 3, at, 1, 7, 8])
-    found = made.admission(EVENT, 5)
+    found = made.position_status(EVENT, 5)
     assert (found.generation, found.serving, found.expired_through, found.served_at) == (
         2,
         9,
@@ -127,7 +127,7 @@ def test_a_position_is_served_since_a_time_or_not_yet(at: int, served_at: int | 
 
 def test_figures_are_read_in_their_order() -> None:
     made, server = counters([*range(1, 12), b"hi", *range(12, 19), b"4:9:70 1:3:60"])
-    found = made.look(EVENT, NOW)
+    found = made.counts(EVENT, NOW)
     assert (found.generation, found.queue, found.admitting_since) == (1, 2, 11)
     assert (found.message, found.version, found.lowering) == ("hi", 12, 13)
     assert (found.reconciled_at, found.swept_at, found.admitted_at) == (14, 15, 16)
@@ -139,8 +139,8 @@ def test_figures_are_read_in_their_order() -> None:
 def test_a_claim_names_this_hour_and_the_one_before() -> None:
     for now, hour in ((7199, 1), (7200, 2)):
         made, server = counters([0, 1, 2])
-        found = made.claim(EVENT, ["a", "b", "c"], now)
-        assert found == [Claim(0), Claim(1), Claim(2)]
+        found = made.acquire_join_leases(EVENT, ["a", "b", "c"], now)
+        assert found == [JoinLease(0), JoinLease(1), JoinLease(2)]
         assert [key.rpartition(":")[2] for key in server.asked[0][1][KEYS:]] == [
             str(hour), str(hour - 1)
         ]  # fmt: skip
@@ -148,18 +148,18 @@ def test_a_claim_names_this_hour_and_the_one_before() -> None:
         assert (moment, life, ids) == (now, 60, ["a", "b", "c"])
         assert len(worker) == 32
         made, server = counters(None)
-        made.unclaim(EVENT, ["a"], now)
+        made.release_join_leases(EVENT, ["a"], now)
         assert server.asked[0][1][KEYS:] == [f"waiting_room:{{{EVENT}}}:join_leases:{hour}"]
 
 
 @pytest.mark.parametrize("force", [True, False])
 def test_a_rebuild_is_asked_for_by_ticket(force: bool) -> None:
     made, server = counters(2)
-    assert made.begin_rebuild(EVENT, "t", force=force) is Rebuild.OTHERS
+    assert made.acquire_rebuild_lease(EVENT, "t", force=force) is RebuildLease.HELD
     assert arguments(server) == ["t", 3000, int(force)]
     assert len(server.asked[0][1]) == KEYS + 2
     made, server = counters(1)
-    assert made.begin_rebuild(EVENT, "t") is Rebuild.MINE
+    assert made.acquire_rebuild_lease(EVENT, "t") is RebuildLease.ACQUIRED
     assert arguments(server)[2] == 0
 
 
@@ -208,10 +208,10 @@ def test_rows_are_recounted_with_their_end() -> None:
 
 def test_what_no_answer_needs_any_more_is_forgotten() -> None:
     made, server = counters([1, 5])
-    assert made.trim(EVENT, NOW) == Upkeep(True, 5)
+    assert made.trim(EVENT, NOW) == CounterUpkeepRequest(True, 5)
     assert arguments(server) == [NOW - 600, NOW - 300, 0, 0, 6]
     made, server = counters([0, 0])
-    assert made.trim(EVENT, NOW, reconciled_at=7, swept_at=8) == Upkeep(False, 0)
+    assert made.trim(EVENT, NOW, reconciled_at=7, swept_at=8) == CounterUpkeepRequest(False, 0)
     assert arguments(server)[2:4] == [7, 8]
 
 
@@ -233,7 +233,7 @@ def test_what_was_counted_is_told(answer: int) -> None:
     assert arguments(server) == [1, 2, 3]
     assert made.count_session(EVENT, 1, 2, 3, SessionStatus.COMPLETED) is bool(answer)
     assert arguments(server) == [1, 2, 3, "completed"]
-    assert made.end_rebuilds(EVENT) is bool(answer)
+    assert made.revoke_rebuild_leases(EVENT) is bool(answer)
 
 
 def test_a_connection_gives_up_in_time_and_asks_for_the_password_each_time() -> None:

@@ -8,9 +8,9 @@ from threading import Lock, Semaphore
 
 import pytest
 
-from waiting_room.adapters.refreshing_value import FIRST_RETRY_AFTER, RETRY_AFTER, Kept
+from waiting_room.adapters.refreshing_value import FIRST_RETRY_AFTER, RETRY_AFTER, RefreshingValue
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.room_settings import LONGEST_OUTAGE
+from waiting_room.domain.room_settings import MAX_STALE_SECONDS
 
 KEEP = 60.0
 
@@ -20,7 +20,7 @@ class Source:
 
     def __init__(self) -> None:
         self.now, self.reads, self.down = 1_000.0, 0, False
-        self.kept = Kept(self._load, KEEP, lambda: self.now, "the source")
+        self.kept = RefreshingValue(self._load, KEEP, lambda: self.now, "the source")
 
     def _load(self) -> int:
         self.reads += 1
@@ -72,7 +72,7 @@ def test_a_value_serves_as_long_as_the_longest_outage_and_no_second_longer() -> 
     source = Source()
     source.kept.get()
     source.down = True
-    assert source.get_after(LONGEST_OUTAGE) == 1
+    assert source.get_after(MAX_STALE_SECONDS) == 1
     with pytest.raises(Unavailable):
         source.get_after(0.001)
 
@@ -85,7 +85,7 @@ def test_while_one_caller_reads_the_others_go_on_with_the_value_there_is() -> No
             seen.append(kept.get())
         return len(seen)
 
-    kept = Kept(load, KEEP, lambda: now[0], "the source")
+    kept = RefreshingValue(load, KEEP, lambda: now[0], "the source")
     seen.append(kept.refresh())
     now[0] = KEEP
     assert kept.get() == 2
@@ -139,7 +139,7 @@ class Gated:
     def __init__(self) -> None:
         self.began, self.ends = Semaphore(0), Semaphore(0)
         self.reads, self.down = 0, False
-        self.kept = Kept(self._load, KEEP, lambda: 0.0, "the source")
+        self.kept = RefreshingValue(self._load, KEEP, lambda: 0.0, "the source")
         self.door = self.kept._lock = Door()  # type: ignore[assignment]
 
     def _load(self) -> int:

@@ -15,13 +15,13 @@ from tests.support.servers import closed_port
 from waiting_room.adapters import aws
 from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
-from waiting_room.adapters.event_bus import EventBridgeEvents
+from waiting_room.adapters.event_bus import EventBridgeBus
 from waiting_room.adapters.http import json_get, private_api
 from waiting_room.adapters.http.public_api import LONGEST_ANSWER, HttpRoom
-from waiting_room.adapters.join_queue import BATCH, MOST_BYTES, MOST_REASON, NO_BODY, SqsJoins
+from waiting_room.adapters.join_queue import BATCH, MOST_BYTES, MOST_REASON, NO_BODY, SqsJoinQueue
 from waiting_room.adapters.openid_client_secret import SecretsClient
 from waiting_room.adapters.redis import counters
-from waiting_room.adapters.secrets_manager import SecretsKeys
+from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain.errors import (
     Conflict,
     Gone,
@@ -98,18 +98,18 @@ def test_ten_dead_letters_go_as_a_message_each_and_more_go_together() -> None:
     for count, bodies in ((BATCH, BATCH), (BATCH + 1, 1)):
         client = Client(send_message_batch=took_all)
         letters = [letter(number) for number in range(count)]
-        assert SqsJoins(client, "joins", "dead").bury(letters) == frozenset()
+        assert SqsJoinQueue(client, "joins", "dead").send_to_dead_letters(letters) == frozenset()
         (request,) = client.of("send_message_batch")
         assert len(request["Entries"]) == bodies
         lines = [line for one in request["Entries"] for line in one["MessageBody"].split("\n")]
         assert len(lines) == count
-    assert SqsJoins(Client(), "joins", "dead").bury([]) == frozenset()
+    assert SqsJoinQueue(Client(), "joins", "dead").send_to_dead_letters([]) == frozenset()
 
 
 def test_letters_that_go_together_fit_into_their_message_and_are_counted() -> None:
     client = Client(send_message_batch=took_all)
     letters = [letter(number, "x" * (MOST_BYTES // 3)) for number in range(BATCH + 1)]
-    SqsJoins(client, "joins", "dead").bury(letters)
+    SqsJoinQueue(client, "joins", "dead").send_to_dead_letters(letters)
     entries = [one for request in client.of("send_message_batch") for one in request["Entries"]]
     assert all(len(one["MessageBody"]) <= MOST_BYTES for one in entries)
     counts = [int(one["MessageAttributes"]["message_count"]["StringValue"]) for one in entries]
@@ -123,7 +123,7 @@ def test_a_letter_that_json_writes_at_length_goes_alone_and_keeps_none_from_goin
     client = Client(send_message_batch=took_all)
     letters = [letter(number) for number in range(BATCH + 1)]
     letters[3] = letter(3, "\x01" * (MOST_BYTES // 2))
-    assert SqsJoins(client, "joins", "dead").bury(letters) == frozenset()
+    assert SqsJoinQueue(client, "joins", "dead").send_to_dead_letters(letters) == frozenset()
     bodies = [
         one["MessageBody"]
         for request in client.of("send_message_batch")
@@ -137,19 +137,21 @@ def test_the_bodies_of_a_request_fit_into_it(more: int, requests: int) -> None:
     client = Client(send_message_batch=took_all)
     half = MOST_BYTES // 4
     letters = [letter(1, "é" * half), letter(2, "x" * (MOST_BYTES - 2 * half + more))]
-    SqsJoins(client, "joins", "dead").bury(letters)
+    SqsJoinQueue(client, "joins", "dead").send_to_dead_letters(letters)
     assert len(client.of("send_message_batch")) == requests
 
 
 def test_a_letter_larger_than_a_request_still_goes_alone() -> None:
     client = Client(send_message_batch=took_all)
-    assert not SqsJoins(client, "joins", "dead").bury([letter(1, "x" * (MOST_BYTES + 1))])
+    assert not SqsJoinQueue(client, "joins", "dead").send_to_dead_letters(
+        [letter(1, "x" * (MOST_BYTES + 1))]
+    )
 
 
 def test_a_dead_letter_keeps_its_reason_and_only_what_is_known() -> None:
     client = Client(send_message_batch=took_all)
     bare = DeadLetter("m", "", "r" * (MOST_REASON + 1), "", 0)
-    SqsJoins(client, "joins", "dead").bury([bare, letter()])
+    SqsJoinQueue(client, "joins", "dead").send_to_dead_letters([bare, letter()])
     first, second = client.of("send_message_batch")[0]["Entries"]
     assert first["MessageBody"] == NO_BODY
     assert set(first["MessageAttributes"]) == {"reason"}
@@ -161,7 +163,9 @@ def test_a_dead_letter_keeps_its_reason_and_only_what_is_known() -> None:
 
 def test_letters_that_were_not_taken_are_named() -> None:
     client = Client(send_message_batch={"Successful": [{"Id": "1"}]})
-    left = SqsJoins(client, "joins", "dead").bury([letter(1), letter(2), letter(3)])
+    left = SqsJoinQueue(client, "joins", "dead").send_to_dead_letters(
+        [letter(1), letter(2), letter(3)]
+    )
     assert left == {"m1", "m3"}
 
 
@@ -169,20 +173,22 @@ def test_letters_that_were_not_taken_are_named() -> None:
 def test_after_a_failure_no_further_letter_waits_for_the_queue(code: str) -> None:
     client = Client(send_message_batch=failed(code))
     letters = [letter(number) for number in range(20 * BATCH)]
-    left = SqsJoins(client, "joins", "dead").bury(letters)
+    left = SqsJoinQueue(client, "joins", "dead").send_to_dead_letters(letters)
     assert len(left) == 20 * BATCH
     assert len(client.of("send_message_batch")) <= 8  # those that were under way at once
 
 
 def test_messages_come_again_ten_a_request() -> None:
     client = Client()
-    SqsJoins(client, "joins", "dead").again({Receipt(f"h{n}"): n for n in range(BATCH + 1)})
+    SqsJoinQueue(client, "joins", "dead").deliver_again_after(
+        {Receipt(f"h{n}"): n for n in range(BATCH + 1)}
+    )
     first, second = client.of("change_message_visibility_batch")
     assert [entry["VisibilityTimeout"] for entry in first["Entries"]] == list(range(BATCH))
     assert second["Entries"] == [{"Id": "0", "ReceiptHandle": "h10", "VisibilityTimeout": 10}]
     client = Client(change_message_visibility_batch=failed("AccessDenied"))
     with pytest.raises(Unavailable, match="AccessDenied"):
-        SqsJoins(client, "joins", "dead").again({Receipt("h"): 1})
+        SqsJoinQueue(client, "joins", "dead").deliver_again_after({Receipt("h"): 1})
 
 
 # --- the event bus, the alarm ---------------------------------------------------------------------
@@ -190,13 +196,13 @@ def test_messages_come_again_ten_a_request() -> None:
 
 def test_events_go_ten_a_request_and_one_that_was_not_taken_is_told() -> None:
     client = Client(put_events={"FailedEntryCount": 0})
-    EventBridgeEvents(client, "bus").publish("kind", [{"n": n} for n in range(11)])
+    EventBridgeBus(client, "bus").publish("kind", [{"n": n} for n in range(11)])
     entries = [request["Entries"] for request in client.of("put_events")]
     assert [len(one) for one in entries] == [10, 1]
     assert [json.loads(one["Detail"])["n"] for part in entries for one in part] == list(range(11))
     client = Client(put_events={"FailedEntryCount": 1})
     with pytest.raises(Unavailable):
-        EventBridgeEvents(client, "bus").publish("kind", [{}])
+        EventBridgeBus(client, "bus").publish("kind", [{}])
 
 
 @pytest.mark.parametrize(
@@ -205,7 +211,7 @@ def test_events_go_ten_a_request_and_one_that_was_not_taken_is_told() -> None:
 def test_a_bus_that_refuses_is_unavailable_and_no_fault_of_the_call(code: str) -> None:
     client = Client(put_events=failed(code))
     with pytest.raises(Unavailable, match=code):
-        EventBridgeEvents(client, "bus").publish("kind", [{}])
+        EventBridgeBus(client, "bus").publish("kind", [{}])
 
 
 @pytest.mark.parametrize("state", ["OK", "ALARM", "INSUFFICIENT_DATA"])
@@ -233,9 +239,9 @@ def stands(keys: KeySet, version: str) -> dict[str, str]:
     return {"SecretString": keys.to_json(), "VersionId": version}
 
 
-def secret(**answers: Any) -> tuple[SecretsKeys, Client]:
+def secret(**answers: Any) -> tuple[SecretsManagerKeys, Client]:
     client = Client(**answers)
-    return SecretsKeys(client, "id", lambda: 0.0, 60), client
+    return SecretsManagerKeys(client, "id", lambda: 0.0, 60), client
 
 
 def test_a_secret_without_keys_has_none_and_nobody_signs() -> None:
@@ -358,14 +364,14 @@ def test_a_client_of_aws_gives_up_in_time_and_is_made_once(monkeypatch: pytest.M
     assert aws.session() is aws.session()
     assert private_api._session() is private_api._session()
     assert json_get._opener() is json_get._opener()
-    assert counters._source("look") is counters._source("look")
+    assert counters._source("counts") is counters._source("counts")
 
 
 def test_the_libraries_below_log_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"authlib": logging.INFO, "botocore": logging.INFO, "urllib3": logging.ERROR}
     for name in names:
         monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
-    aws.hush()
+    aws.silence_library_logs()
     assert {name: logging.getLogger(name).level for name in names} == names
 
 

@@ -135,7 +135,7 @@ def test_keys_from_before_a_day_of_silence_are_not_used(room: RoomOverHttp) -> N
     keys = keys_of(room, clock)
     assert keys.find(FIRST)
     down(room)
-    clock.now += refreshing_value.LONGEST_OUTAGE
+    clock.now += refreshing_value.MAX_STALE_SECONDS
     assert keys.find(FIRST)
     clock.now += 1
     with pytest.raises(Unavailable):
@@ -364,7 +364,7 @@ def test_while_one_thread_asks_again_the_others_do_not_wait() -> None:
             raise Unavailable("away")
         return found()
 
-    value = refreshing_value.Kept(load, 10, clock, "a value")
+    value = refreshing_value.RefreshingValue(load, 10, clock, "a value")
     assert value.get() == "old"
     clock.now += 10
     assert value.get() == "old"
@@ -389,7 +389,7 @@ def test_after_a_failed_start_nobody_waits_for_another_threads_try() -> None:
             answer.wait(10)
         raise Unavailable("away")
 
-    value = refreshing_value.Kept(load, 10, clock, "a value")
+    value = refreshing_value.RefreshingValue(load, 10, clock, "a value")
     with pytest.raises(Unavailable):
         value.get()
     clock.now += refreshing_value.FIRST_RETRY_AFTER

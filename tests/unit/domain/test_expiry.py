@@ -9,19 +9,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.in_memory_room import EVENT, World, outcome_of
+from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of
 from waiting_room.domain import expiry, serving_counter
 from waiting_room.domain.errors import NotServedYet, PositionExpired
 from waiting_room.domain.records import EventState, ServingMove
 
 
-def settled(**options: object) -> World:
-    world = World(options)
+def settled(**options: object) -> InMemoryRoom:
+    world = InMemoryRoom(options)
     world.room.set_up()
     return world
 
 
-def pass_expiry(world: World) -> None:
+def pass_expiry(world: InMemoryRoom) -> None:
     for _ in range(2):
         world.minute(91)
     world.minute(901)
@@ -167,16 +167,16 @@ def test_a_token_taken_while_the_sweep_looks_is_kept() -> None:
     for _ in range(2):
         world.minute(91)
     world.clock.now = world.clock.now + 700
-    real = world.outcomes.store.expire
+    real = world.outcomes.store.put_expired
 
     def token_comes_first(outcomes):  # type: ignore[no-untyped-def]
-        world.outcomes.store.expire = real
+        world.outcomes.store.put_expired = real
         back, world.clock.now = world.clock.now, world.clock.now - 1000
         world.token(visitors[1])
         world.clock.now = back
         return real(outcomes)
 
-    world.outcomes.store.expire = token_comes_first
+    world.outcomes.store.put_expired = token_comes_first
     world.clock.now += 901
     world.room.sweep(EVENT)
     state = world.log.read(EVENT)

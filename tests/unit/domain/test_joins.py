@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.in_memory_room import EVENT, START, World, outcome_of
+from tests.support.in_memory_room import EVENT, START, InMemoryRoom, outcome_of
 from waiting_room.domain.errors import InvalidInput, Unavailable
 from waiting_room.domain.joins import Assignment, Join, check_request_id, seconds_until_again
 from waiting_room.runtime.lambda_events import read_joins
@@ -32,14 +32,14 @@ def record(
 
 
 def test_earlier_joins_get_smaller_numbers_whatever_the_order_of_delivery() -> None:
-    world = World()
+    world = InMemoryRoom()
     joins = [world.join(START + index) for index in range(20)]
     world.room.assign(EVENT, joins[::-1])
     assert [world.position(join.request_id) for join in joins] == list(range(1, 21))
 
 
 def test_a_redelivered_message_keeps_its_place_and_takes_no_other() -> None:  # lessons 1, 2
-    world = World()
+    world = InMemoryRoom()
     join = world.join()
     world.room.assign(EVENT, [join])
     for seconds in (1, 100, 4000):
@@ -50,7 +50,7 @@ def test_a_redelivered_message_keeps_its_place_and_takes_no_other() -> None:  # 
 
 
 def test_a_message_that_comes_again_after_days_leaves_a_hole_and_no_second_place() -> None:
-    world = World()
+    world = InMemoryRoom()
     join = world.join()
     world.room.assign(EVENT, [join])
     world.memory.lose()
@@ -60,7 +60,7 @@ def test_a_message_that_comes_again_after_days_leaves_a_hole_and_no_second_place
 
 
 def test_the_next_visitor_never_gets_the_place_of_a_message_that_could_not_be_deleted() -> None:
-    world = World()  # lesson 1: the row is written, the batch fails, others come first
+    world = InMemoryRoom()  # lesson 1: the row is written, the batch fails, others come first
     first, second = world.join(), world.join()
     world.positions.fail("insert", "after")
     assert outcome_of(lambda: world.room.assign(EVENT, [first])) == "Unavailable"
@@ -87,13 +87,13 @@ def test_junk_takes_no_number_and_is_set_aside_alone() -> None:  # lesson 3
     assert [join.message_id for join in joins] == [good["messageId"]]
     assert [letter.message_id for letter in dead] == [record["messageId"] for record in junk]
     assert all(letter.reason for letter in dead)
-    world = World()
+    world = InMemoryRoom()
     world.room.assign(EVENT, joins)
     assert world.position(joins[0].request_id) == 1
 
 
 def test_only_what_failed_comes_again() -> None:  # lesson 5
-    world = World()
+    world = InMemoryRoom()
     joins = [world.join(START + index) for index in range(3)]
     real = world.positions.store.insert
 
@@ -111,7 +111,7 @@ def test_only_what_failed_comes_again() -> None:  # lesson 5
 
 
 def test_one_request_twice_in_a_batch_is_one_place() -> None:
-    world = World()
+    world = InMemoryRoom()
     join = world.join()
     again = Join(join.request_id, join.sent_at + 1, "other-message")
     assert world.room.assign(EVENT, [again, join]).assigned == 1
@@ -119,7 +119,7 @@ def test_one_request_twice_in_a_batch_is_one_place() -> None:
 
 
 def test_joins_go_on_while_the_counters_are_away() -> None:
-    world = World()
+    world = InMemoryRoom()
     for _ in range(4):
         world.counters.fail("*", "before")
     joins = [world.join(), world.join()]
@@ -130,17 +130,17 @@ def test_joins_go_on_while_the_counters_are_away() -> None:
 
 
 def test_a_join_that_another_worker_may_hold_comes_again_later() -> None:
-    world = World()
+    world = InMemoryRoom()
     join = world.join()
     world.visitors(1)
-    world.counters.claim(EVENT, [join.request_id], int(world.clock.now))
+    world.counters.acquire_join_leases(EVENT, [join.request_id], int(world.clock.now))
     assert world.room.assign(EVENT, [join]).retry == {join.message_id}
     world.clock.now += 180
     assert world.room.assign(EVENT, [join]).assigned == 1
 
 
 def test_a_reservation_without_an_answer_is_made_again_and_its_range_is_unused() -> None:
-    world = World()
+    world = InMemoryRoom()
     for when, first in (("after", 5), ("before", 9)):
         joins = [world.join() for _ in range(4)]
         world.log.fail("reserve", when)
@@ -155,7 +155,7 @@ def test_a_reservation_without_an_answer_is_made_again_and_its_range_is_unused()
 def test_joins_of_a_failed_batch_get_their_places_two_seconds_later() -> None:
     for method, fails in (("reserve", 2), ("insert", 1)):
         for when in ("before", "after"):
-            world = World()
+            world = InMemoryRoom()
             joins = [world.join() for _ in range(3)]
             for _ in range(fails):
                 getattr(world, {"reserve": "log", "insert": "positions"}[method]).fail(method, when)
@@ -168,7 +168,7 @@ def test_joins_of_a_failed_batch_get_their_places_two_seconds_later() -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_number_whose_row_had_no_answer_waits_no_longer_than_its_visitor(when: str) -> None:
-    world = World()
+    world = InMemoryRoom()
     joins = [world.join() for _ in range(3)]
     world.positions.fail("insert", when)
     assert outcome_of(lambda: world.room.assign(EVENT, joins)) == "Unavailable"
@@ -186,7 +186,16 @@ def test_a_number_whose_row_had_no_answer_waits_no_longer_than_its_visitor(when:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["reserve", "insert", "claim", "unclaim", "note_holes", "apply"]),
+            st.sampled_from(
+                [
+                    "reserve",
+                    "insert",
+                    "acquire_join_leases",
+                    "release_join_leases",
+                    "add_unused_positions",
+                    "apply",
+                ]
+            ),
             st.sampled_from(["before", "after"]),
             st.integers(1, 4),
         ),
@@ -196,7 +205,7 @@ def test_a_number_whose_row_had_no_answer_waits_no_longer_than_its_visitor(when:
 def test_whatever_has_no_answer_nobody_has_two_places_and_none_is_counted_twice(
     plan: list[tuple[str, str, int]],
 ) -> None:
-    world, workers = World(), 2
+    world, workers = InMemoryRoom(), 2
     rooms = [world.new_room() for _ in range(workers)]
     waiting: list[Join] = []
     everybody: list[Join] = []
@@ -204,7 +213,7 @@ def test_whatever_has_no_answer_nobody_has_two_places_and_none_is_counted_twice(
         new = [world.join() for _ in range(joins)] if method else []
         everybody += new
         waiting += new
-        store = {"reserve": world.log, "note_holes": world.log, "insert": world.positions}
+        store = {"reserve": world.log, "add_unused_positions": world.log, "insert": world.positions}
         if method:
             store.get(method, world.counters).fail(method, when)
         with suppress(Unavailable):

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.in_memory_room import EVENT, World, outcome_of
+from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of
 from waiting_room.domain import counter_snapshot, expiry, metrics, serving_counter
 from waiting_room.domain.errors import CountersLost, PositionExpired, Unavailable
-from waiting_room.domain.ports import Rebuild
+from waiting_room.domain.ports import RebuildLease
 from waiting_room.domain.records import (
     Attempt,
     Checkpoint,
+    CounterUpkeepRequest,
     Counts,
     DeadLetter,
     EventState,
@@ -31,8 +32,7 @@ from waiting_room.domain.records import (
     ServingMove,
     SessionStatus,
     Snapshot,
-    TokenAccount,
-    Upkeep,
+    TokenTally,
 )
 from waiting_room.domain.room_settings import CLOCK_STEP, RATE_WINDOW, STALE_AFTER
 from waiting_room.use_cases import counter_recovery
@@ -61,7 +61,7 @@ def test_what_a_record_does_not_say_is_nothing() -> None:
     assert DeadLetter("m", "b", "r").sent_at_ms == 0
     row = Outcome(EVENT, 1, 1, "r", OutcomeKind.EXPIRED, NOW)
     assert (row.expires_at, row.status, row.is_token) == (0, OPEN, False)
-    empty = TokenAccount()
+    empty = TokenTally()
     assert (empty.base, empty.tokens, empty.completed, empty.abandoned) == (0, 0, 0, 0)
     assert Snapshot(EventState(EVENT), (), ()).unverified == 0
     assert list(Reservation(EventState(EVENT)).unused) == []
@@ -298,7 +298,7 @@ def test_a_page_asks_again_after_a_fiftieth_of_its_wait_within_limits(
 
 
 def test_a_move_that_leads_nowhere_is_no_news() -> None:
-    world = World({"ENABLE_EVENTS_GENERATION": "true"})
+    world = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     world.visitors(3)
     world.serve(2)
     told = len(world.published)
@@ -312,9 +312,9 @@ def test_a_move_that_leads_nowhere_is_no_news() -> None:
 # --- turns ------------------------------------------------------------------------------------
 
 
-def swept_world() -> tuple[World, list[str]]:
+def swept_world() -> tuple[InMemoryRoom, list[str]]:
     """Two visitors whose turn was over and swept; the clock stands where it was not over yet."""
-    world = World()
+    world = InMemoryRoom()
     world.room.set_up()
     visitors = world.visitors(2)
     world.serve(2)
@@ -337,7 +337,7 @@ def test_what_the_sweep_closed_stays_closed_for_a_clock_that_is_behind() -> None
 
 
 def test_a_turn_lasts_for_its_period_and_its_last_second_counts() -> None:
-    world = World({"QUEUE_POSITION_EXPIRY_PERIOD": 100})
+    world = InMemoryRoom({"QUEUE_POSITION_EXPIRY_PERIOD": 100})
     world.room.set_up()
     visitor = world.visitors(1)[0]
     world.serve(1)
@@ -352,7 +352,7 @@ def test_a_turn_lasts_for_its_period_and_its_last_second_counts() -> None:
 
 
 def test_the_generation_is_remembered_for_two_seconds_and_by_no_clock_that_went_back() -> None:
-    world = World()
+    world = InMemoryRoom()
     visitor = world.visitors(1)[0]
     asked: list[int | None] = []
     real = world.positions.store.get_with_generation
@@ -527,7 +527,7 @@ class Tables:
         return [token(last, NOW)]
 
 
-CHECKPOINT = Checkpoint(1, 40, NOW, (), TokenAccount())
+CHECKPOINT = Checkpoint(1, 40, NOW, (), TokenTally())
 
 
 @pytest.mark.parametrize(
@@ -568,20 +568,22 @@ def test_a_rebuild_reads_the_rows_near_the_front_and_says_which_it_left_out(
 class Copy:
     """The counters as a rebuild meets them: whose turn it is comes from a plan."""
 
-    def __init__(self, *turns: Rebuild, lost: int = 0) -> None:
+    def __init__(self, *turns: RebuildLease, lost: int = 0) -> None:
         self.turns, self.lost = list(turns), lost
         self.forced: list[bool] = []
         self.recounted: list[tuple[list[int], int]] = []
         self.restored = 0
 
-    def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
+    def acquire_rebuild_lease(
+        self, event_id: str, lease_id: str, *, force: bool = False
+    ) -> RebuildLease:
         self.forced.append(force)
-        return self.turns.pop(0) if self.turns else Rebuild.WHOLE
+        return self.turns.pop(0) if self.turns else RebuildLease.NOT_NEEDED
 
-    def prolong_rebuild(self, event_id: str, ticket: str) -> None:
+    def renew_rebuild_lease(self, event_id: str, lease_id: str) -> None:
         pass
 
-    def restore(self, found: Snapshot, ticket: str) -> None:
+    def restore(self, found: Snapshot, lease_id: str) -> None:
         self.restored += 1
         if self.lost:
             self.lost -= 1
@@ -601,7 +603,7 @@ def recovering(copy: Copy, tables: Tables | None = None) -> tuple[Recovery, list
 
 
 def test_a_rebuild_is_forced_once_and_then_waits_for_whoever_rebuilds() -> None:
-    copy = Copy(Rebuild.OTHERS, Rebuild.OTHERS, Rebuild.WHOLE)
+    copy = Copy(RebuildLease.HELD, RebuildLease.HELD, RebuildLease.NOT_NEEDED)
     found, waited = recovering(copy)
     found.rebuild(EVENT, force=True)
     assert copy.forced == [True, False, False]
@@ -610,14 +612,14 @@ def test_a_rebuild_is_forced_once_and_then_waits_for_whoever_rebuilds() -> None:
 
 
 def test_counters_lost_during_a_rebuild_are_rebuilt_again_at_once() -> None:
-    copy = Copy(Rebuild.MINE, Rebuild.MINE, lost=1)
+    copy = Copy(RebuildLease.ACQUIRED, RebuildLease.ACQUIRED, lost=1)
     found, waited = recovering(copy)
     found.rebuild(EVENT)
     assert (copy.restored, copy.forced, waited) == (2, [False, False], [])
 
 
 def test_a_rebuild_that_others_do_not_end_is_given_up_after_five_seconds() -> None:
-    found, waited = recovering(Copy(*[Rebuild.OTHERS] * 60))
+    found, waited = recovering(Copy(*[RebuildLease.HELD] * 60))
     with pytest.raises(Unavailable) as raised:
         found.rebuild(EVENT)
     assert sum(waited) == pytest.approx(5)
@@ -662,7 +664,7 @@ def test_the_minute_worker_compares_what_a_rebuild_left_out_from_the_front_backw
 ) -> None:
     state = EventState(EVENT, queue=9_000, settled_through=settled_through)
     tables, copy = Tables(state), Copy()
-    recovering(copy, tables)[0].keep(state, Upkeep(False, unverified), NOW)
+    recovering(copy, tables)[0].run_upkeep(state, CounterUpkeepRequest(False, unverified), NOW)
     assert tables.ranges == [(first, last) for first, last, _ in compared]
     assert copy.recounted == [([last], left) for _, last, left in compared]
 
@@ -670,7 +672,7 @@ def test_the_minute_worker_compares_what_a_rebuild_left_out_from_the_front_backw
 def test_one_minute_compares_a_hundred_thousand_positions_at_most() -> None:
     state = EventState(EVENT, queue=300_000)
     tables, copy = Tables(state), Copy()
-    recovering(copy, tables)[0].keep(state, Upkeep(False, 300_000), NOW)
+    recovering(copy, tables)[0].run_upkeep(state, CounterUpkeepRequest(False, 300_000), NOW)
     assert len(copy.recounted) == 20
     assert copy.recounted[-1][1] == 200_000
 
@@ -683,7 +685,7 @@ def test_the_account_counts_each_position_once_whatever_comes_twice(
     rows: list[tuple[int, int, SessionStatus]],
 ) -> None:
     base = 10
-    start = TokenAccount(base=base, tokens=3, completed=2, abandoned=1)
+    start = TokenTally(base=base, tokens=3, completed=2, abandoned=1)
     found = counter_snapshot.with_rows(start, [
         token(position, position % 5, status) for position, _, status in rows
     ])  # fmt: skip
@@ -719,7 +721,7 @@ def test_an_account_starts_from_the_settled_figures_or_from_the_checkpoint() -> 
     rows = (token(9, NOW), token(11, NOW))
     found = counter_snapshot.of_snapshot(Snapshot(state, (), rows))
     assert (found.base, found.tokens, found.completed, found.abandoned) == (10, 9, 3, 2)
-    kept = replace(CHECKPOINT, tally=TokenAccount(base=5, tokens=4))
+    kept = replace(CHECKPOINT, tally=TokenTally(base=5, tokens=4))
     found = counter_snapshot.of_snapshot(Snapshot(state, (), rows, kept))
     assert (found.base, found.tokens) == (5, 6)
 

@@ -6,20 +6,20 @@ from __future__ import annotations
 import pytest
 
 import apps.workers.app
-from tests.support.in_memory_room import EVENT, World, settings
+from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
 from waiting_room.domain.errors import Unavailable
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World()
+def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+    made = InMemoryRoom()
     made.room.set_up()
     monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
     monkeypatch.setattr(apps.workers.app, "settings", settings)
     return made
 
 
-def minute(world: World) -> bool:
+def minute(world: InMemoryRoom) -> bool:
     """A minute passes, and the worker runs; whether it succeeded."""
     world.clock.now += 60
     try:
@@ -29,12 +29,12 @@ def minute(world: World) -> bool:
     return True
 
 
-def ages(world: World) -> tuple[int | None, int | None]:
+def ages(world: InMemoryRoom) -> tuple[int | None, int | None]:
     figures = world.room.figures(EVENT)
     return figures["sweep_age"], figures["reconciliation_age"]
 
 
-def test_what_is_not_known_is_not_vouched_for(world: World) -> None:
+def test_what_is_not_known_is_not_vouched_for(world: InMemoryRoom) -> None:
     assert ages(world) == (None, None)
     assert world.room.figures(EVENT)["stale"] == ["holes", "positions_expired", "waiting_num"]
     assert minute(world)
@@ -49,7 +49,7 @@ def test_what_is_not_known_is_not_vouched_for(world: World) -> None:
     [("swept", ["positions_expired", "waiting_num"], 1), ("audited", ["holes", "waiting_num"], 0)],
 )
 def test_figures_are_stale_three_minutes_after_their_part_last_succeeded(
-    world: World, monkeypatch: pytest.MonkeyPatch, method: str, stale: list[str], fresh: int
+    world: InMemoryRoom, monkeypatch: pytest.MonkeyPatch, method: str, stale: list[str], fresh: int
 ) -> None:
     minute(world)
 
@@ -70,7 +70,7 @@ def test_figures_are_stale_three_minutes_after_their_part_last_succeeded(
     assert world.room.figures(EVENT)["stale"] == []
 
 
-def test_a_minute_that_fails_whole_leaves_everything_stale(world: World) -> None:
+def test_a_minute_that_fails_whole_leaves_everything_stale(world: InMemoryRoom) -> None:
     minute(world)
     for _ in range(4):
         world.log.fail("read", "before")
@@ -80,20 +80,22 @@ def test_a_minute_that_fails_whole_leaves_everything_stale(world: World) -> None
     assert ages(world) == (240, 240)
 
 
-def test_a_worker_that_cannot_reach_the_counters_does_not_vouch_for_them(world: World) -> None:
+def test_a_worker_that_cannot_reach_the_counters_does_not_vouch_for_them(
+    world: InMemoryRoom,
+) -> None:
     minute(world)
     world.counters.fail("trim", "before")
     assert minute(world), "the tables were kept up"
     assert ages(world) == (60, 60)
 
 
-def test_a_clock_behind_the_workers_tells_no_negative_age(world: World) -> None:
+def test_a_clock_behind_the_workers_tells_no_negative_age(world: InMemoryRoom) -> None:
     minute(world)
     world.clock.now -= 30
     assert ages(world) == (0, 0)
 
 
-def test_the_last_admission_has_its_age(world: World) -> None:
+def test_the_last_admission_has_its_age(world: InMemoryRoom) -> None:
     assert world.room.figures(EVENT)["admission_age"] is None
     world.visitors(3)
     world.serve(2)
@@ -103,6 +105,6 @@ def test_the_last_admission_has_its_age(world: World) -> None:
     assert world.room.figures(EVENT)["admission_age"] is None
 
 
-def test_what_a_waiting_page_polls_does_not_grow(world: World) -> None:
+def test_what_a_waiting_page_polls_does_not_grow(world: InMemoryRoom) -> None:
     assert "stale" not in world.room.status(EVENT)
     assert len(world.room.status(EVENT)) == 12

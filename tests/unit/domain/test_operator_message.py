@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.operator_message import check_message
 
@@ -36,7 +36,7 @@ LANGUAGES = {
 
 @pytest.mark.parametrize("message", LANGUAGES.values(), ids=LANGUAGES.keys())
 def test_every_language_stays_as_it_was_written(message: str) -> None:
-    assert World().room.set_message(EVENT, message) == message
+    assert InMemoryRoom().room.set_message(EVENT, message) == message
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_every_language_stays_as_it_was_written(message: str) -> None:
     ],
 )
 def test_blanks_around_a_message_are_removed(message: str, kept: str) -> None:
-    world = World()
+    world = InMemoryRoom()
     assert world.room.set_message(EVENT, message) == kept
     assert world.room.status(EVENT)["message"] == kept
 
@@ -68,7 +68,7 @@ HARMS = [*map(chr, (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0xD800, 0
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("around", ["{}", "Doors {} open"])
 def test_what_harms_is_refused_by_name(harm: str, around: str) -> None:
-    world = World()
+    world = InMemoryRoom()
     world.room.set_message(EVENT, "stands")
     with pytest.raises(InvalidInput, match=r"^message must") as refused:
         world.room.set_message(EVENT, around.format(harm))

@@ -12,7 +12,7 @@ from tests.support.fakes.stores import MemoryKeys, MemoryPublicKeys
 from tests.support.in_memory_room import one_jwk
 from waiting_room.domain.errors import InvalidInput, NoKeysYet, TokenExpired, Unavailable
 from waiting_room.domain.parsing import LARGEST
-from waiting_room.domain.published_keys import KEPT_AFTER, Publication, PublishedKey
+from waiting_room.domain.published_keys import KEEP_AFTER_SUCCESSOR, Publication, PublishedKey
 from waiting_room.domain.records import Outcome, OutcomeKind
 from waiting_room.domain.signing_keys import (
     PUBLIC_MEMBERS,
@@ -22,7 +22,7 @@ from waiting_room.domain.signing_keys import (
     SigningKey,
     new_jwk,
 )
-from waiting_room.use_cases.key_rotation import CHANGE_TIME, KeyDelays, KeyRing, check_rotation
+from waiting_room.use_cases.key_rotation import CHANGE_TIME, KeyDelays, SigningKeys, check_rotation
 
 NOW = 1_800_000_000
 
@@ -118,10 +118,10 @@ def test_an_unconfirmed_key_that_the_secret_lacks_leaves_with_the_next_change() 
 @pytest.mark.parametrize(
     ("younger", "leaves"),
     [
-        (public("b", NOW - KEPT_AFTER), True),
-        (public("b", NOW - KEPT_AFTER + 1), False),
-        (public("b", NOW - KEPT_AFTER, confirmed=False), False),
-        (public("gone", NOW - KEPT_AFTER), False),
+        (public("b", NOW - KEEP_AFTER_SUCCESSOR), True),
+        (public("b", NOW - KEEP_AFTER_SUCCESSOR + 1), False),
+        (public("b", NOW - KEEP_AFTER_SUCCESSOR, confirmed=False), False),
+        (public("gone", NOW - KEEP_AFTER_SUCCESSOR), False),
     ],
 )
 def test_an_old_key_leaves_when_a_younger_one_has_signed_for_long_enough(
@@ -257,8 +257,8 @@ class Ring:
         self.kept_keys, self.kept_public = Watched(self.keys), Watched(self.public)
         self.function = self.over(self.kept_keys, self.kept_public)
 
-    def over(self, keys: Any, public: Any) -> KeyRing:
-        return KeyRing(keys, public, lambda: self.now + 0.9, KeyDelays(300, 60), self.make)
+    def over(self, keys: Any, public: Any) -> SigningKeys:
+        return SigningKeys(keys, public, lambda: self.now + 0.9, KeyDelays(300, 60), self.make)
 
     def outcome(self, key_id: str) -> Outcome:
         return Outcome(
@@ -268,25 +268,25 @@ class Ring:
 
 def test_a_token_is_signed_with_the_key_of_its_row_from_the_copies_while_they_have_it() -> None:
     room = Ring()
-    assert room.function.of(room.outcome("a")).key_id == "a"
+    assert room.function.key_for(room.outcome("a")).key_id == "a"
     assert (room.kept_keys.refreshed, room.kept_public.refreshed) == (0, 0)
 
 
 def test_a_key_that_the_copies_lack_is_looked_up_in_both_stores() -> None:
     room = Ring()
     room.ring.rotate()
-    assert room.function.of(room.outcome("b")).key_id == "b"
+    assert room.function.key_for(room.outcome("b")).key_id == "b"
     assert (room.kept_keys.refreshed, room.kept_public.refreshed) == (1, 1)
 
 
 def test_a_key_that_one_of_both_stores_lacks_is_retired() -> None:
     room = Ring()
     with pytest.raises(TokenExpired, match="retired"):
-        room.function.of(room.outcome("x"))
+        room.function.key_for(room.outcome("x"))
     room.keys.save(KeySet(()), room.keys.refresh())
     room.kept_keys.refresh()
     with pytest.raises(TokenExpired, match="retired"):
-        room.function.of(room.outcome("a"))
+        room.function.key_for(room.outcome("a"))
 
 
 def test_while_no_key_signs_the_caller_learns_when_one_does() -> None:

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from tests.support.in_memory_room import EVENT, ISSUER, World, outcome_of
+from tests.support.in_memory_room import EVENT, ISSUER, InMemoryRoom, outcome_of
 from waiting_room.domain.errors import (
     NotServedYet,
     PositionExpired,
@@ -24,7 +24,7 @@ from waiting_room.domain.errors import (
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
-def read(world: World, token: str) -> dict[str, object]:
+def read(world: InMemoryRoom, token: str) -> dict[str, object]:
     key = jwt.PyJWK(world.room.public_key(EVENT), algorithm="RS256").key
     options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
     claims: dict[str, object] = jwt.decode(
@@ -34,13 +34,13 @@ def read(world: World, token: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def world() -> World:
-    made = World()
+def world() -> InMemoryRoom:
+    made = InMemoryRoom()
     made.room.set_up()
     return made
 
 
-def test_a_token_set_says_what_the_contract_says(world: World) -> None:
+def test_a_token_set_says_what_the_contract_says(world: InMemoryRoom) -> None:
     visitor = world.visitors(3)[1]
     world.serve(2)
     answer = world.token(visitor)
@@ -58,7 +58,7 @@ def test_a_token_set_says_what_the_contract_says(world: World) -> None:
         }  # fmt: skip
 
 
-def test_the_same_request_gets_the_same_set_until_it_expires(world: World) -> None:  # 12, 14
+def test_the_same_request_gets_the_same_set_until_it_expires(world: InMemoryRoom) -> None:  # 12, 14
     visitor = world.visitors(1)[0]
     world.serve(1)
     first = world.token(visitor)
@@ -70,7 +70,7 @@ def test_the_same_request_gets_the_same_set_until_it_expires(world: World) -> No
         world.token(visitor)
 
 
-def test_two_first_calls_count_once(world: World) -> None:  # lesson 11
+def test_two_first_calls_count_once(world: InMemoryRoom) -> None:  # lesson 11
     visitor, other = world.visitors(2)
     world.serve(2)
     world.outcomes.fail("get", "")
@@ -86,7 +86,7 @@ def test_two_first_calls_count_once(world: World) -> None:  # lesson 11
 
 
 def test_a_token_is_counted_by_a_later_call_when_the_counters_did_not_answer(
-    world: World,
+    world: InMemoryRoom,
 ) -> None:
     visitor = world.visitors(1)[0]
     world.serve(1)
@@ -97,22 +97,24 @@ def test_a_token_is_counted_by_a_later_call_when_the_counters_did_not_answer(
     assert world.waiting() == 0
 
 
-def test_a_token_that_was_not_counted_stands_whatever_became_of_its_turn(world: World) -> None:
+def test_a_token_that_was_not_counted_stands_whatever_became_of_its_turn(
+    world: InMemoryRoom,
+) -> None:
     back, late = world.visitors(2)
     world.serve(2)
     tokens = {}
     for visitor in (back, late):
         world.counters.fail("count_token", "before")
         tokens[visitor] = world.token(visitor)["access_token"]
-    assert world.memory.look(EVENT, int(world.clock.now)).tokens == 0
+    assert world.memory.counts(EVENT, int(world.clock.now)).tokens == 0
     world.serve(-1)
     assert world.token(late)["access_token"] == tokens[late]
     world.clock.now += 901  # longer than a position stays open
     assert world.token(back)["access_token"] == tokens[back]
 
 
-def test_the_bus_is_not_on_the_visitors_path(world: World) -> None:  # lesson 11
-    on = World({"ENABLE_EVENTS_GENERATION": "true"})
+def test_the_bus_is_not_on_the_visitors_path(world: InMemoryRoom) -> None:  # lesson 11
+    on = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     visitor = on.visitors(1)[0]
     on.serve(1)
     on.events.plan["*"] = ["before"] * 9
@@ -120,8 +122,8 @@ def test_the_bus_is_not_on_the_visitors_path(world: World) -> None:  # lesson 11
     assert on.waiting() == 0
 
 
-def test_one_token_is_one_event(world: World) -> None:
-    on = World({"ENABLE_EVENTS_GENERATION": "true"})
+def test_one_token_is_one_event(world: InMemoryRoom) -> None:
+    on = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     visitor = on.visitors(1)[0]
     on.serve(1)
     on.token(visitor)
@@ -135,7 +137,7 @@ def test_one_token_is_one_event(world: World) -> None:
 @pytest.mark.parametrize("figures", ["false", "true"])
 def test_the_setting_is_about_the_figures_of_the_minute_alone(figures: str) -> None:
     options = {"ENABLE_EVENTS_GENERATION": figures, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"}
-    world = World(options)
+    world = InMemoryRoom(options)
     visitor = world.visitors(3)[0]
     world.serve(2)
     world.token(visitor)
@@ -153,7 +155,7 @@ def test_the_setting_is_about_the_figures_of_the_minute_alone(figures: str) -> N
     ]  # fmt: skip
 
 
-def test_an_override_holds_for_its_call_only(world: World) -> None:  # lesson 13
+def test_an_override_holds_for_its_call_only(world: InMemoryRoom) -> None:  # lesson 13
     one, two = world.visitors(2)
     world.serve(2)
     short = world.room.generate_token_for_operator(EVENT, one, issuer="https://x", validity=60)
@@ -162,7 +164,7 @@ def test_an_override_holds_for_its_call_only(world: World) -> None:  # lesson 13
     assert world.token(one) == short
 
 
-def test_no_token_before_the_turn_and_none_for_strangers(world: World) -> None:
+def test_no_token_before_the_turn_and_none_for_strangers(world: InMemoryRoom) -> None:
     first, second = world.visitors(2)
     world.serve(1)
     with pytest.raises(NotServedYet):
@@ -177,7 +179,7 @@ def test_no_token_before_the_turn_and_none_for_strangers(world: World) -> None:
     assert world.token(second)
 
 
-def test_an_ended_session_gives_no_token(world: World) -> None:  # lesson 16
+def test_an_ended_session_gives_no_token(world: InMemoryRoom) -> None:  # lesson 16
     visitor = world.visitors(1)[0]
     world.serve(1)
     world.token(visitor)
@@ -190,8 +192,8 @@ def test_an_ended_session_gives_no_token(world: World) -> None:  # lesson 16
     assert outcome_of(lambda: world.room.update_session(EVENT, visitor, 1)) == "NoLiveSession"
 
 
-def test_the_secret_store_is_not_read_again_by_a_warm_function(world: World) -> None:  # 15
-    from waiting_room.adapters.secrets_manager import SecretsKeys
+def test_the_secret_store_is_not_read_again_by_a_warm_function(world: InMemoryRoom) -> None:  # 15
+    from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 
     class Secrets:
         reads = 0
@@ -201,7 +203,7 @@ def test_the_secret_store_is_not_read_again_by_a_warm_function(world: World) -> 
             return {"SecretString": world.keys.load().to_json(), "VersionId": "1"}
 
     secrets, ticks = Secrets(), [0.0]
-    store = SecretsKeys(secrets, "keys", lambda: ticks[0], 60)
+    store = SecretsManagerKeys(secrets, "keys", lambda: ticks[0], 60)
     for _ in range(5):
         store.load()
     assert secrets.reads == 1
@@ -211,9 +213,9 @@ def test_the_secret_store_is_not_read_again_by_a_warm_function(world: World) -> 
 
 
 def test_the_last_good_keys_sign_on_while_the_secret_store_is_away_for_minutes(
-    world: World,
+    world: InMemoryRoom,
 ) -> None:
-    from waiting_room.adapters.secrets_manager import SecretsKeys
+    from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 
     good, ticks, away = world.keys.load(), [0.0], [False]
 
@@ -225,13 +227,13 @@ def test_the_last_good_keys_sign_on_while_the_secret_store_is_away_for_minutes(
                 raise EndpointConnectionError(endpoint_url="https://secrets.example")
             return {"SecretString": good.to_json(), "VersionId": "1"}
 
-    store = SecretsKeys(Secrets(), "keys", lambda: ticks[0], 60)
+    store = SecretsManagerKeys(Secrets(), "keys", lambda: ticks[0], 60)
     assert store.load() == good
     away[0] = True
     for ticks[0] in range(0, 600, 30):
         assert store.load() == good
     with pytest.raises(Unavailable):
-        SecretsKeys(Secrets(), "keys", lambda: ticks[0], 60).load()
+        SecretsManagerKeys(Secrets(), "keys", lambda: ticks[0], 60).load()
     ticks[0] = 86_400 + 1  # a published key is kept as long as a copy may serve
     with pytest.raises(Unavailable):
         store.load()
@@ -240,7 +242,7 @@ def test_the_last_good_keys_sign_on_while_the_secret_store_is_away_for_minutes(
     assert store.load() == good
 
 
-def test_only_who_joined_with_a_secret_takes_the_token(world: World) -> None:
+def test_only_who_joined_with_a_secret_takes_the_token(world: InMemoryRoom) -> None:
     join = world.join(secret_hash=hashlib.sha256(b"mine").hexdigest())
     world.room.assign(EVENT, [join])
     world.serve(1)
@@ -251,14 +253,14 @@ def test_only_who_joined_with_a_secret_takes_the_token(world: World) -> None:
 
 
 def test_a_room_may_insist_on_the_secret() -> None:
-    world = World({"REQUIRE_CLIENT_SECRET": "true"})
+    world = InMemoryRoom({"REQUIRE_CLIENT_SECRET": "true"})
     visitor = world.visitors(1)[0]
     world.serve(1)
     with pytest.raises(WrongClientSecret):
         world.token(visitor, client_secret="any")
 
 
-def test_a_position_expires_a_period_after_its_turn(world: World) -> None:
+def test_a_position_expires_a_period_after_its_turn(world: InMemoryRoom) -> None:
     visitor = world.visitors(1)[0]
     world.clock.now += 5000
     world.serve(1)
@@ -272,7 +274,7 @@ def test_a_position_expires_a_period_after_its_turn(world: World) -> None:
 
 
 def test_rotation_keeps_every_living_token_verifiable() -> None:
-    world = World()
+    world = InMemoryRoom()
     world.room.set_up()
     visitor = world.visitors(1)[0]
     world.serve(1)
@@ -295,7 +297,7 @@ def test_rotation_keeps_every_living_token_verifiable() -> None:
 
 
 def test_a_key_set_does_not_show_its_secrets() -> None:
-    world = World()
+    world = InMemoryRoom()
     keys = world.keys.load()
     assert keys.keys[0].jwk["d"] not in repr(keys)
     assert set(keys.jwks()["keys"][0]) == {"kty", "alg", "kid", "n", "e", "use"}

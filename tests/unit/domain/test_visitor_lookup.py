@@ -15,19 +15,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import apps.private_api.app
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.lambda_proxy_events import Answer, call
 from tests.support.servers import ROOT
 from waiting_room.domain.errors import InvalidInput, UnknownRequest
-from waiting_room.domain.visitor_lookup import Sought, check_of, read_sought, reference_of
+from waiting_room.domain.visitor_lookup import (
+    VisitorQuery,
+    check_of,
+    parse_visitor_query,
+    reference_of,
+)
 
 SITES = ROOT / "source" / "sites"
 ID = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"  # its CRC-32 is ACCCA4CC
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World()
+def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+    made = InMemoryRoom()
     made.room.set_up()
     monkeypatch.setattr(apps.private_api.app, "room", lambda: made.room)
     return made
@@ -47,9 +52,9 @@ def test_a_reference_is_the_number_and_the_end_of_a_check_sum() -> None:
 @given(st.uuids(version=4), st.integers(1, 10**15 - 1))
 def test_every_reference_is_read_as_it_was_made(request_id: object, number: int) -> None:
     reference = reference_of(number, str(request_id))
-    sought = Sought(number=number, check=check_of(str(request_id)))
-    assert read_sought(None, None, reference) == sought
-    assert read_sought(None, None, reference.lower()) == sought
+    sought = VisitorQuery(number=number, check=check_of(str(request_id)))
+    assert parse_visitor_query(None, None, reference) == sought
+    assert parse_visitor_query(None, None, reference.lower()) == sought
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,9 @@ def test_every_reference_is_read_as_it_was_made(request_id: object, number: int)
         *(("request_id", one) for one in ("", "1042", ID[:-1], ID + " ", ID.replace("-", ""))),
     ],
 )  # fmt: skip
-def test_what_can_mean_nobody_is_refused_by_name(world: World, name: str, value: str) -> None:
+def test_what_can_mean_nobody_is_refused_by_name(
+    world: InMemoryRoom, name: str, value: str
+) -> None:
     answer = find(**{name: value})
     assert (answer.status, answer.json["error"].split()[0]) == (400, name)
     assert value not in answer.json["error"] or len(value) < 5
@@ -82,14 +89,14 @@ def test_what_can_mean_nobody_is_refused_by_name(world: World, name: str, value:
         {"request_id": ID, "reference": "1-A4CC", "queue_number": "1"},
     ],
 )
-def test_exactly_one_is_given(world: World, query: dict[str, str]) -> None:
+def test_exactly_one_is_given(world: InMemoryRoom, query: dict[str, str]) -> None:
     answer = find(**query)
     assert answer.status == 400
     assert "exactly one of request_id, queue_number and reference" in answer.json["error"]
     assert find(queue_number=["1", "1"]).status == 400
 
 
-def test_the_three_ways_find_the_same_visitor(world: World) -> None:
+def test_the_three_ways_find_the_same_visitor(world: InMemoryRoom) -> None:
     visitors = world.visitors(30)
     world.serve(9)
     for number in (1, 9, 10, 30):
@@ -103,7 +110,7 @@ def test_the_three_ways_find_the_same_visitor(world: World) -> None:
         assert find(reference=by_id.json["reference"].lower()).json == by_id.json
 
 
-def test_a_number_that_nobody_has_and_a_wrong_check_are_404(world: World) -> None:
+def test_a_number_that_nobody_has_and_a_wrong_check_are_404(world: InMemoryRoom) -> None:
     (visitor,) = world.visitors(1)
     world.serve(100)
     right = check_of(visitor)
@@ -117,7 +124,7 @@ def test_a_number_that_nobody_has_and_a_wrong_check_are_404(world: World) -> Non
     assert one == other  # who guesses learns nothing of who has the number
 
 
-def test_a_number_is_of_the_line_that_stands(world: World) -> None:
+def test_a_number_is_of_the_line_that_stands(world: InMemoryRoom) -> None:
     before = world.visitors(3)
     world.room.reset_initial_state(EVENT)
     assert find(queue_number="2").status == 404
@@ -129,13 +136,13 @@ def test_a_number_is_of_the_line_that_stands(world: World) -> None:
 
 
 def test_the_room_takes_what_the_api_takes() -> None:
-    world = World()
+    world = InMemoryRoom()
     (visitor,) = world.visitors(1)
-    assert world.room.request_status(EVENT, Sought(number=1))["request_id"] == visitor
+    assert world.room.request_status(EVENT, VisitorQuery(number=1))["request_id"] == visitor
     with pytest.raises(UnknownRequest):
-        world.room.request_status(EVENT, Sought(number=1, check="0000" + check_of(visitor)))
+        world.room.request_status(EVENT, VisitorQuery(number=1, check="0000" + check_of(visitor)))
     with pytest.raises(InvalidInput):
-        world.room.request_status("Other", Sought(number=1))
+        world.room.request_status("Other", VisitorQuery(number=1))
 
 
 def test_the_page_shows_the_reference_that_the_api_reads() -> None:

@@ -15,14 +15,14 @@ import urllib3
 from botocore.credentials import Credentials
 
 from tests.support import tokens
-from tests.support.in_memory_room import EVENT, ISSUER, START, Clock, World
+from tests.support.in_memory_room import EVENT, ISSUER, START, Clock, InMemoryRoom
 from tests.support.openid_room import Reply, serving
 from tests.support.tokens import VISITOR, FakeEnded, FakeKeys, signed
 from waiting_room.adapters.http.json_get import get_json
 from waiting_room.adapters.http.private_api import PrivateApi
 from waiting_room.adapters.http.public_api import HttpRoom
 from waiting_room.adapters.http.room_keys import HttpsEndedSessions, read_keys
-from waiting_room.adapters.refreshing_value import Kept
+from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.authorizer.verifier import (
     PASSED_ON,
     Accepted,
@@ -42,12 +42,12 @@ from waiting_room.domain.errors import (
 )
 from waiting_room.domain.joins import (
     check_client_secret,
-    read_join,
+    parse_join,
     seconds_until_again,
     split_at_reset,
 )
 from waiting_room.domain.records import Position, SessionStatus
-from waiting_room.domain.room_settings import LONGEST_OUTAGE
+from waiting_room.domain.room_settings import MAX_STALE_SECONDS
 from waiting_room.gate import cookie, responses
 from waiting_room.gate.origins import is_navigation, origin_of
 from waiting_room.gate.path_rules import is_protected
@@ -244,7 +244,7 @@ class Source:
     def __init__(self) -> None:
         self.now, self.value, self.asked = 100.0, 1, 0
         self.down = False
-        self.kept = Kept(self.load, 60, lambda: self.now, "the thing")
+        self.kept = RefreshingValue(self.load, 60, lambda: self.now, "the thing")
 
     def load(self) -> int:
         self.asked += 1
@@ -283,7 +283,7 @@ def test_a_source_that_is_down_is_tried_again_after_a_second_and_with_a_value_af
 def test_the_last_good_value_serves_for_the_longest_outage_and_not_longer() -> None:
     source = Source()
     source.kept.get()
-    source.down, source.now = True, 100.0 + LONGEST_OUTAGE
+    source.down, source.now = True, 100.0 + MAX_STALE_SECONDS
     assert source.kept.get() == 1
     source.now += 0.5
     with pytest.raises(Unavailable):
@@ -544,22 +544,22 @@ def test_a_text_member_and_a_number_of_a_query_have_limits() -> None:
 
 def test_a_page_mark_is_read_as_it_was_given_and_no_other_spelling_is() -> None:
     for mark in ((0, 0), (9999, 10**15 - 1), (15, 7)):
-        assert http_api.page_mark(http_api.page_token(mark)) == mark
+        assert http_api.decode_page_token(http_api.encode_page_token(mark)) == mark
     for end in ((0, 0, 0), (10**9 - 1, 10**12 - 1, 10**15 - 1)):
-        assert http_api.ended_mark(http_api.page_token(end)) == end
-    assert http_api.page_mark(None) is None
-    assert http_api.ended_mark(None) is None
-    good = http_api.page_token((15, 7))
+        assert http_api.decode_ended_page_token(http_api.encode_page_token(end)) == end
+    assert http_api.decode_page_token(None) is None
+    assert http_api.decode_ended_page_token(None) is None
+    good = http_api.encode_page_token((15, 7))
     for token in (
-        "", "x", good + "=", good + "!", good[:-1], http_api.page_token((10_000, 1)),
-        http_api.page_token((1, 10**15)), http_api.page_token((1, 2, 3)),
-        http_api.page_token((1,)), "é",
+        "", "x", good + "=", good + "!", good[:-1], http_api.encode_page_token((10_000, 1)),
+        http_api.encode_page_token((1, 10**15)), http_api.encode_page_token((1, 2, 3)),
+        http_api.encode_page_token((1,)), "é",
     ):  # fmt: skip
         with pytest.raises(InvalidInput, match="next_token"):
-            http_api.page_mark(token)
+            http_api.decode_page_token(token)
     for other in ((10**9, 1, 1), (1, 10**12, 1), (1, 1, 10**15), (1, 2)):
         with pytest.raises(InvalidInput, match="next_token"):
-            http_api.ended_mark(http_api.page_token(other))
+            http_api.decode_ended_page_token(http_api.encode_page_token(other))
 
 
 @pytest.mark.parametrize(("seconds", "stale"), [(0, 5), (1, 4), (5, 0), (60, 0)])
@@ -571,7 +571,7 @@ def test_a_view_answers_with_the_status_of_its_error_and_logs_no_text_of_an_unkn
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def view(error: Exception | None) -> Any:
-        @http_api.answers
+        @http_api.json_handler
         def look_up() -> Any:
             if error:
                 raise error
@@ -672,7 +672,7 @@ def test_a_stream_tells_of_new_and_changed_rows_and_odd_ones_stop_nobody() -> No
 
 def test_the_limits_of_a_join_are_within_it() -> None:
     def read(body: str) -> Any:
-        return read_join(body, VISITOR, 1.0, "m", EVENT)
+        return parse_join(body, VISITOR, 1.0, "m", EVENT)
 
     exactly = json.dumps({"event_id": EVENT})
     assert read(exactly + " " * (16_384 - len(exactly))).request_id == VISITOR
@@ -708,7 +708,7 @@ def test_a_message_that_says_not_how_often_it_came_comes_again_after_a_second() 
 
 
 def test_joins_of_before_a_reset_stay_before_it() -> None:
-    world = World()
+    world = InMemoryRoom()
     joins = [world.join(at) for at in (9.0, 10.0, 10.5)]
     before, after = split_at_reset(joins, 10.0)
     assert (before, after) == (joins[:2], joins[2:])

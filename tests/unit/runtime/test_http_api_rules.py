@@ -106,38 +106,45 @@ def test_a_whole_number_keeps_its_limits() -> None:
 
 @given(st.integers(0, 9_999), st.integers(0, 10**15 - 1))
 def test_a_mark_of_expired_tokens_is_read_as_it_was_written(shard: int, position: int) -> None:
-    assert http_api.page_mark(http_api.page_token((shard, position))) == (shard, position)
+    assert http_api.decode_page_token(http_api.encode_page_token((shard, position))) == (
+        shard,
+        position,
+    )
 
 
 @given(st.integers(0, 10**9 - 1), st.integers(0, 10**12 - 1), st.integers(0, 10**15 - 1))
 def test_a_mark_of_ended_sessions_is_read_as_it_was_written(one: int, two: int, three: int) -> None:
-    assert http_api.ended_mark(http_api.page_token((one, two, three))) == (one, two, three)
+    assert http_api.decode_ended_page_token(http_api.encode_page_token((one, two, three))) == (
+        one,
+        two,
+        three,
+    )
 
 
 @pytest.mark.parametrize("mark", [(10_000, 1), (1, 10**15), (1,), (1, 2, 3), (-1, 2)])
 def test_a_mark_of_other_numbers_is_none_of_expired_tokens(mark: tuple[int, ...]) -> None:
     with pytest.raises(InvalidInput, match="next_token"):
-        http_api.page_mark(http_api.page_token(mark))
+        http_api.decode_page_token(http_api.encode_page_token(mark))
 
 
 @pytest.mark.parametrize("mark", [(10**9, 1, 1), (1, 10**12, 1), (1, 1, 10**15), (1, 2)])
 def test_a_mark_of_other_numbers_is_none_of_ended_sessions(mark: tuple[int, ...]) -> None:
     with pytest.raises(InvalidInput, match="next_token"):
-        http_api.ended_mark(http_api.page_token(mark))
+        http_api.decode_ended_page_token(http_api.encode_page_token(mark))
 
 
 def test_without_a_mark_the_first_page_is_meant() -> None:
-    assert http_api.page_mark(None) is None
-    assert http_api.ended_mark(None) is None
+    assert http_api.decode_page_token(None) is None
+    assert http_api.decode_ended_page_token(None) is None
 
 
 @pytest.mark.parametrize("text", ["01.2", "1.2 ", "1.2\n", "１.2"])
 def test_a_mark_has_one_spelling(text: str) -> None:
     token = urlsafe_b64encode(text.encode()).decode().rstrip("=")
     with pytest.raises(InvalidInput, match="next_token"):
-        http_api.page_mark(token)
+        http_api.decode_page_token(token)
     with pytest.raises(InvalidInput, match="next_token"):
-        http_api.page_mark(http_api.page_token((1, 2)) + "=")
+        http_api.decode_page_token(http_api.encode_page_token((1, 2)) + "=")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +170,7 @@ def test_no_answer_is_served_longer_than_five_seconds_while_the_room_is_away(
 
 
 def test_an_answer_is_json_not_stored_and_readable_by_every_origin() -> None:
-    made = http_api.reply({"a": 1}, headers={"Retry-After": "3"})
+    made = http_api.json_response({"a": 1}, headers={"Retry-After": "3"})
     assert made.status_code == 200
     assert json.loads(made.body) == {"a": 1}
     assert made.headers["Cache-Control"] == "no-store"
@@ -173,7 +180,7 @@ def test_an_answer_is_json_not_stored_and_readable_by_every_origin() -> None:
 
 def test_a_view_answers_its_value_its_response_or_the_status_of_its_error() -> None:
     def call(outcome: Any) -> Any:
-        @http_api.answers
+        @http_api.json_handler
         def a_view() -> Any:
             if isinstance(outcome, Exception):
                 raise outcome
@@ -182,7 +189,7 @@ def test_a_view_answers_its_value_its_response_or_the_status_of_its_error() -> N
         assert a_view.__name__ == "a_view"
         return a_view()
 
-    made = http_api.reply({}, 201)
+    made = http_api.json_response({}, 201)
     assert call(made) is made
     assert json.loads(call({"b": 2}).body) == {"b": 2}
     busy = call(errors.Unavailable("away", 7))

@@ -9,20 +9,20 @@ import pytest
 
 from tests.support.in_memory_room import COMPLETE, EVENT, ISSUER
 from waiting_room.authorizer.settings import AuthorizerSettings
-from waiting_room.domain.room_settings import Settings, SettingsError, check_address
+from waiting_room.domain.room_settings import RoomSettings, SettingsError, check_address
 from waiting_room.gate import GateSettings
 from waiting_room.inlet.settings import InletSettings
 from waiting_room.inlet.strategies import Strategy
 from waiting_room.openid.settings import OpenIdSettings
 
 NUMBERS: list[tuple[Any, str, str, int, int, int]] = [
-    (Settings, "VALIDITY_PERIOD", "validity_period", 3600, 1, 86_400),
-    (Settings, "QUEUE_POSITION_EXPIRY_PERIOD", "position_expiry_period", 900, 1, 86_400),
-    (Settings, "REDIS_PORT", "redis_port", 1785, 1, 65_535),
-    (Settings, "SETTLE_AFTER", "settle_after", 90, 1, 3600),
-    (Settings, "KEY_ACTIVATION_DELAY", "key_activation_delay", 300, 0, 86_400),
-    (Settings, "SIGNING_KEY_CACHE", "signing_key_cache", 60, 1, 300),
-    (Settings, "PUBLIC_KEY_MAX_AGE", "public_key_max_age", 60, 1, 300),
+    (RoomSettings, "VALIDITY_PERIOD", "validity_period", 3600, 1, 86_400),
+    (RoomSettings, "QUEUE_POSITION_EXPIRY_PERIOD", "position_expiry_period", 900, 1, 86_400),
+    (RoomSettings, "REDIS_PORT", "redis_port", 1785, 1, 65_535),
+    (RoomSettings, "SETTLE_AFTER", "unused_position_timeout", 90, 1, 3600),
+    (RoomSettings, "KEY_ACTIVATION_DELAY", "key_activation_delay", 300, 0, 86_400),
+    (RoomSettings, "SIGNING_KEY_CACHE", "signing_key_cache", 60, 1, 300),
+    (RoomSettings, "PUBLIC_KEY_MAX_AGE", "public_key_max_age", 60, 1, 300),
     (AuthorizerSettings, "KEY_CACHE_SECONDS", "key_cache", 120, 1, 180),
     (AuthorizerSettings, "REVOCATION_CACHE_SECONDS", "revocation_cache", 5, 1, 60),
     (OpenIdSettings, "OPENID_RESTART_AFTER", "restart_after", 150, 60, 86_400),
@@ -31,11 +31,11 @@ NUMBERS: list[tuple[Any, str, str, int, int, int]] = [
     (InletSettings, "NO_SHOW_AFTER", "no_show_after", 90, 10, 3600),
 ]
 FLAGS: list[tuple[Any, str, str, bool]] = [
-    (Settings, "ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled", True),
-    (Settings, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY", "increment_on_expiry", False),
-    (Settings, "ENABLE_EVENTS_GENERATION", "minute_figures", False),
-    (Settings, "REQUIRE_CLIENT_SECRET", "client_secret_required", False),
-    (Settings, "REDIS_TLS", "redis_tls", True),
+    (RoomSettings, "ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled", True),
+    (RoomSettings, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY", "increment_on_expiry", False),
+    (RoomSettings, "ENABLE_EVENTS_GENERATION", "minute_figures", False),
+    (RoomSettings, "REQUIRE_CLIENT_SECRET", "client_secret_required", False),
+    (RoomSettings, "REDIS_TLS", "redis_tls", True),
     (AuthorizerSettings, "REVOCATION_CHECK", "revocation_check", False),
 ]
 
@@ -83,7 +83,7 @@ def test_a_flag_has_a_default_and_is_true_or_false(
 def test_the_defaults_of_an_event_are_those_of_a_deployment_that_sets_nothing() -> None:
     from waiting_room.domain.room_settings import EventSettings
 
-    assert Settings.from_env(COMPLETE).events == (EventSettings("Sample"),)
+    assert RoomSettings.from_env(COMPLETE).events == (EventSettings("Sample"),)
 
 
 @pytest.mark.parametrize(
@@ -206,14 +206,14 @@ def test_an_address_is_https_or_on_this_machine(address: str, good: bool) -> Non
 )  # fmt: skip
 def test_the_name_of_an_event_is_short_and_plain(name: str, good: bool) -> None:
     if good:
-        assert Settings.from_env({**COMPLETE, "EVENT_ID": name}).event(name).event_id == name
+        assert RoomSettings.from_env({**COMPLETE, "EVENT_ID": name}).event(name).event_id == name
         return
     with pytest.raises(SettingsError, match="EVENT_ID"):
-        Settings.from_env({**COMPLETE, "EVENT_ID": name})
+        RoomSettings.from_env({**COMPLETE, "EVENT_ID": name})
 
 
 @pytest.mark.parametrize("value", ["a b", "a\x7fb", "é", "a\tb"])
 def test_a_name_of_a_part_is_printable_ascii(value: str) -> None:
-    assert Settings.from_env({**COMPLETE, "EVENT_BUS_NAME": "!~"}).event_bus == "!~"
+    assert RoomSettings.from_env({**COMPLETE, "EVENT_BUS_NAME": "!~"}).event_bus == "!~"
     with pytest.raises(SettingsError, match="EVENT_BUS_NAME must be printable ASCII"):
-        Settings.from_env({**COMPLETE, "EVENT_BUS_NAME": value})
+        RoomSettings.from_env({**COMPLETE, "EVENT_BUS_NAME": value})

@@ -13,7 +13,7 @@ from deployment.local import config
 from tests.support.in_memory_room import COMPLETE
 from tests.support.servers import ROOT
 from waiting_room.authorizer.settings import AuthorizerSettings
-from waiting_room.domain.room_settings import Settings, SettingsError
+from waiting_room.domain.room_settings import RoomSettings, SettingsError
 from waiting_room.inlet.settings import InletSettings
 from waiting_room.openid.settings import OpenIdSettings
 
@@ -46,7 +46,7 @@ def read_by(*readers: Callable[[Mapping[str, str]], object], **more: str) -> set
 
 def every_setting() -> set[str]:
     """What any function of the project, or `make run`, reads."""
-    names = read_by(Settings.from_env, AuthorizerSettings.from_env, OpenIdSettings.from_env)
+    names = read_by(RoomSettings.from_env, AuthorizerSettings.from_env, OpenIdSettings.from_env)
     for strategy in ("Periodic", "MaxSize", "Automatic"):
         names |= read_by(InletSettings.from_env, INLET_STRATEGY=strategy)
     names |= set(config.DOORS.values()) | set(config.DEFAULTS)
@@ -71,15 +71,15 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
 @pytest.mark.parametrize(
     ("name", "default"),
     [
-        ("VALIDITY_PERIOD", Settings.from_env(COMPLETE).events[0].validity_period),
+        ("VALIDITY_PERIOD", RoomSettings.from_env(COMPLETE).events[0].validity_period),
         (
             "QUEUE_POSITION_EXPIRY_PERIOD",
-            Settings.from_env(COMPLETE).events[0].position_expiry_period,
+            RoomSettings.from_env(COMPLETE).events[0].position_expiry_period,
         ),
-        ("KEY_ACTIVATION_DELAY", Settings.from_env(COMPLETE).key_activation_delay),
-        ("SIGNING_KEY_CACHE", Settings.from_env(COMPLETE).signing_key_cache),
-        ("PUBLIC_KEY_MAX_AGE", Settings.from_env(COMPLETE).public_key_max_age),
-        ("SETTLE_AFTER", Settings.from_env(COMPLETE).settle_after),
+        ("KEY_ACTIVATION_DELAY", RoomSettings.from_env(COMPLETE).key_activation_delay),
+        ("SIGNING_KEY_CACHE", RoomSettings.from_env(COMPLETE).signing_key_cache),
+        ("PUBLIC_KEY_MAX_AGE", RoomSettings.from_env(COMPLETE).public_key_max_age),
+        ("SETTLE_AFTER", RoomSettings.from_env(COMPLETE).unused_position_timeout),
         ("KEY_CACHE_SECONDS", AuthorizerSettings.from_env(COMPLETE).key_cache),
         ("NO_SHOW_AFTER", InletSettings.from_env(COMPLETE).no_show_after),
     ],
@@ -102,4 +102,4 @@ def test_the_documented_default_is_the_real_one(name: str, default: int) -> None
 )
 def test_a_setting_that_cannot_be_meant_is_named(name: str, value: str, says: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(says)):
-        Settings.from_env({**COMPLETE, name: value})
+        RoomSettings.from_env({**COMPLETE, name: value})

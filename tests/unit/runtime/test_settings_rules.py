@@ -16,7 +16,7 @@ from waiting_room.domain.room_settings import (
     ROW_LIFE,
     SHOWN,
     EventSettings,
-    Settings,
+    RoomSettings,
     SettingsError,
     check_address,
 )
@@ -40,18 +40,18 @@ FLAGS = [
 ]
 
 
-def read(**more: str) -> Settings:
-    return Settings.from_env({**LEAST, **more})
+def read(**more: str) -> RoomSettings:
+    return RoomSettings.from_env({**LEAST, **more})
 
 
-def value_of(made: Settings, name: str) -> Any:
+def value_of(made: RoomSettings, name: str) -> Any:
     """The number that a setting of the environment became."""
     event = made.events[0]
     return {
         "VALIDITY_PERIOD": event.validity_period,
         "QUEUE_POSITION_EXPIRY_PERIOD": event.position_expiry_period,
         "REDIS_PORT": made.redis_port,
-        "SETTLE_AFTER": made.settle_after,
+        "SETTLE_AFTER": made.unused_position_timeout,
         "KEY_ACTIVATION_DELAY": made.key_activation_delay,
         "SIGNING_KEY_CACHE": made.signing_key_cache,
         "PUBLIC_KEY_MAX_AGE": made.public_key_max_age,
@@ -61,7 +61,7 @@ def value_of(made: Settings, name: str) -> Any:
 def test_an_empty_environment_has_the_defaults_of_the_code() -> None:
     made = read()
     assert made.events == (EventSettings("Sample"),)
-    bare = Settings(
+    bare = RoomSettings(
         events=(EventSettings("Sample"),),
         issuer="",
         redis_host="",
@@ -115,10 +115,10 @@ def test_a_name_is_printable_ascii_without_spaces(name: str) -> None:
 
 
 def test_an_event_id_has_64_characters_at_most() -> None:
-    assert Settings.from_env({"EVENT_ID": "e" * 64}).events[0].event_id == "e" * 64
+    assert RoomSettings.from_env({"EVENT_ID": "e" * 64}).events[0].event_id == "e" * 64
     for wrong in ("e" * 65, "a/b", "a#b"):
         with pytest.raises(SettingsError, match="1 to 64"):
-            Settings.from_env({"EVENT_ID": wrong})
+            RoomSettings.from_env({"EVENT_ID": wrong})
 
 
 def test_a_wrong_value_is_repeated_up_to_a_limit() -> None:

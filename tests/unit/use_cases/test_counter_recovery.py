@@ -7,21 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.in_memory_room import EVENT, World, outcome_of
-from waiting_room.domain.ports import Rebuild
+from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of
+from waiting_room.domain.ports import RebuildLease
 from waiting_room.domain.records import Counts
 from waiting_room.use_cases import counter_recovery
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
+def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     """A room of which rebuilds read twenty rows, and the minute worker compares ten at once."""
     monkeypatch.setattr(counter_recovery, "READ_AT_ONCE", 20)
     monkeypatch.setattr(counter_recovery, "VERIFY_STEP", 10)
-    return World()
+    return InMemoryRoom()
 
 
-def lively(world: World) -> list[str]:
+def lively(world: InMemoryRoom) -> list[str]:
     """Sixty visitors with tokens, and a checkpoint of them."""
     visitors = world.visitors(60)
     world.serve(60)
@@ -37,7 +37,7 @@ def not_audited(counts: Counts) -> Counts:
     return replace(counts, reconciled_at=0)
 
 
-def test_a_rebuild_reads_the_checkpoint_and_the_rows_near_the_front(world: World) -> None:
+def test_a_rebuild_reads_the_checkpoint_and_the_rows_near_the_front(world: InMemoryRoom) -> None:
     visitors = lively(world)
     more = world.visitors(4)
     world.serve(4)
@@ -59,7 +59,7 @@ def test_a_rebuild_reads_the_checkpoint_and_the_rows_near_the_front(world: World
 
 
 def test_what_happened_far_behind_since_the_checkpoint_is_found_within_minutes(
-    world: World,
+    world: InMemoryRoom,
 ) -> None:
     visitors = lively(world)
     world.token(visitors[3])
@@ -76,7 +76,7 @@ def test_what_happened_far_behind_since_the_checkpoint_is_found_within_minutes(
     assert "tokens" not in world.outcomes.calls[calls:], "compared once is enough"
 
 
-def test_a_token_counts_once_before_and_after_it_was_compared(world: World) -> None:
+def test_a_token_counts_once_before_and_after_it_was_compared(world: InMemoryRoom) -> None:
     visitors = lively(world)
     world.token(visitors[3])
     before = world.room.counts(EVENT)
@@ -87,7 +87,7 @@ def test_a_token_counts_once_before_and_after_it_was_compared(world: World) -> N
     assert world.room.counts(EVENT) == before
 
 
-def test_a_checkpoint_of_a_line_that_was_reset_is_not_used(world: World) -> None:
+def test_a_checkpoint_of_a_line_that_was_reset_is_not_used(world: InMemoryRoom) -> None:
     lively(world)
     world.clock.now += 1
     world.room.reset_initial_state(EVENT)
@@ -99,7 +99,7 @@ def test_a_checkpoint_of_a_line_that_was_reset_is_not_used(world: World) -> None
     assert (counts.queue, counts.serving, counts.tokens) == (30, 5, 0)
 
 
-def test_a_quiet_minute_writes_no_checkpoint(world: World) -> None:
+def test_a_quiet_minute_writes_no_checkpoint(world: InMemoryRoom) -> None:
     lively(world)
     calls = len(world.log.calls)
     world.room.audit(EVENT)
@@ -107,17 +107,17 @@ def test_a_quiet_minute_writes_no_checkpoint(world: World) -> None:
 
 
 def test_a_caller_waits_for_the_one_that_rebuilds_and_then_says_when_to_come_again(
-    world: World,
+    world: InMemoryRoom,
 ) -> None:
     world.visitors(3)
     world.memory.lose()
-    assert world.memory.begin_rebuild(EVENT, "other") is Rebuild.MINE
+    assert world.memory.acquire_rebuild_lease(EVENT, "other") is RebuildLease.ACQUIRED
     assert outcome_of(lambda: world.room.counts(EVENT)) == "Unavailable"
-    world.memory.end_rebuild(EVENT, "other")
+    world.memory.release_rebuild_lease(EVENT, "other")
     assert world.room.counts(EVENT).queue == 3
 
 
-def test_a_rebuild_that_fails_lets_the_next_caller_try_at_once(world: World) -> None:
+def test_a_rebuild_that_fails_lets_the_next_caller_try_at_once(world: InMemoryRoom) -> None:
     world.visitors(3)
     world.memory.lose()
     world.log.fail("read", "before")
@@ -125,7 +125,7 @@ def test_a_rebuild_that_fails_lets_the_next_caller_try_at_once(world: World) -> 
     assert world.room.counts(EVENT).queue == 3
 
 
-def test_counters_that_are_lost_again_during_a_rebuild_are_read_again(world: World) -> None:
+def test_counters_that_are_lost_again_during_a_rebuild_are_read_again(world: InMemoryRoom) -> None:
     visitors = world.visitors(3)
     world.serve(3)
     read = world.log.store.read

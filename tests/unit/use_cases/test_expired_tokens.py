@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.inlet_room import InletWorld, sns
 from waiting_room.domain.errors import NoLiveSession
 from waiting_room.inlet.strategies import Figures
@@ -18,7 +18,7 @@ SIZE = 3
 class RoomOf:
     """The RoomApi port on a room in memory."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: InMemoryRoom) -> None:
         self.room = world.room
 
     def figures(self, event_id: str) -> Figures:
@@ -47,7 +47,7 @@ class Site:
     """A room with an inlet that is full of visitors whose tokens have expired."""
 
     def __init__(self) -> None:
-        self.world = World()
+        self.world = InMemoryRoom()
         self.world.room.set_up()
         self.visitors = self.world.visitors(5 * SIZE)
         self.inlet = InletWorld(

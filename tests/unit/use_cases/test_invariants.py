@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import CountersLost, NotAssignedYet, RoomError
 from waiting_room.domain.expiry import is_expired
@@ -27,7 +27,17 @@ from waiting_room.domain.records import EventState, Join, OutcomeKind, Position,
 PERIOD = 300
 VALIDITY = 600
 STORES = st.sampled_from(["counters", "positions", "outcomes", "log", "events"])
-METHODS = ("*", "insert", "reserve", "write", "decide", "count_token", "apply", "expire", "claim")
+METHODS = (
+    "*",
+    "insert",
+    "reserve",
+    "write",
+    "put_if_absent",
+    "count_token",
+    "apply",
+    "put_expired",
+    "acquire_join_leases",
+)
 
 
 class TurnMachine(RuleBasedStateMachine):
@@ -35,7 +45,7 @@ class TurnMachine(RuleBasedStateMachine):
 
     @initialize(increment=st.booleans())
     def start(self, increment: bool) -> None:
-        self.world = World(
+        self.world = InMemoryRoom(
             {
                 "QUEUE_POSITION_EXPIRY_PERIOD": PERIOD,
                 "VALIDITY_PERIOD": VALIDITY,
@@ -100,7 +110,7 @@ class TurnMachine(RuleBasedStateMachine):
         """The counters answer what they hold and take nothing, as without their replicas."""
         self.world.memory.refuses_writes = refused
 
-    @rule(after=st.integers(0, 3), method=st.sampled_from(["apply", "look", "admission"]))
+    @rule(after=st.integers(0, 3), method=st.sampled_from(["apply", "counts", "position_status"]))
     def break_the_counters_later(self, after: int, method: str) -> None:
         """A later call of a method fails, so that a change is told to them in part."""
         self.world.counters.plan[method] = [""] * after + ["before"]

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.support.fakes.stores import MemoryKeys, MemoryPublicKeys
-from waiting_room.adapters.refreshing_value import Kept
+from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.domain.errors import Conflict, KeysBusy, NoKeysYet, Unavailable, UnknownKey
-from waiting_room.domain.published_keys import KEPT_AFTER, Publication
-from waiting_room.domain.room_settings import CLOCK_STEP, KEY_CACHE, LONGEST_OUTAGE, MAX_VALIDITY
+from waiting_room.domain.published_keys import KEEP_AFTER_SUCCESSOR, Publication
+from waiting_room.domain.room_settings import CLOCK_STEP, KEY_CACHE, MAX_STALE_SECONDS, MAX_VALIDITY
 from waiting_room.domain.signing_keys import KeySet
-from waiting_room.use_cases.key_rotation import CHANGE_TIME, MOST_KEYS, KeyDelays, KeyRing
+from waiting_room.use_cases.key_rotation import CHANGE_TIME, MOST_KEYS, KeyDelays, SigningKeys
 
 START = 1_800_000_000
 DELAYS = KeyDelays(activation=300, at_once=60)
@@ -101,7 +101,9 @@ class Copy:
     """What a warm function keeps of a store, as the adapters keep it."""
 
     def __init__(self, store: Any, monotonic: Callable[[], float]) -> None:
-        self._kept: Kept[Any] = Kept(store.refresh, KEY_CACHE, monotonic, "a store")
+        self._kept: RefreshingValue[Any] = RefreshingValue(
+            store.refresh, KEY_CACHE, monotonic, "a store"
+        )
         self.load, self.refresh = self._kept.get, self._kept.refresh
 
 
@@ -118,9 +120,9 @@ class Deployment:
         name = f"k{next(self._names)}"
         return {"kid": name, "kty": "RSA", "alg": "RS256", "n": name, "e": "AQAB"}
 
-    def ring(self, gate: Callable[[], None] = lambda: None, skew: float = 0) -> KeyRing:
+    def ring(self, gate: Callable[[], None] = lambda: None, skew: float = 0) -> SigningKeys:
         """A worker, whose clock may be wrong by ``skew`` seconds."""
-        return KeyRing(
+        return SigningKeys(
             Stepwise(self.keys, gate),
             Stepwise(self.public, gate),
             lambda: self.now + skew,
@@ -134,12 +136,12 @@ class Deployment:
             return Operation(lambda gate: self.ring(gate, skew).set_up())
         return Operation(lambda gate: self.ring(gate, skew).rotate(revoke))
 
-    def function(self, skew: float = 0, away: Callable[[], bool] = lambda: False) -> KeyRing:
+    def function(self, skew: float = 0, away: Callable[[], bool] = lambda: False) -> SigningKeys:
         """A function that signs; it keeps its own copies, and cannot read while it is ``away``."""
         stores = (Stepwise(store, lambda: None, away) for store in (self.keys, self.public))
         keys, public = (Copy(store, lambda: self.now) for store in stores)
         clock: Callable[[], float] = lambda: self.now + skew  # noqa: E731
-        return KeyRing(keys, public, clock, DELAYS, self.make_key)  # type: ignore[arg-type]
+        return SigningKeys(keys, public, clock, DELAYS, self.make_key)  # type: ignore[arg-type]
 
     def published(self) -> set[str]:
         """The names of the published keys."""
@@ -147,7 +149,7 @@ class Deployment:
 
 
 SKEWS = st.sampled_from([0, -CLOCK_STEP, CLOCK_STEP])
-TIMES = st.sampled_from([1, 61, CHANGE_TIME, 301, MAX_VALIDITY // 2, LONGEST_OUTAGE - 1])
+TIMES = st.sampled_from([1, 61, CHANGE_TIME, 301, MAX_VALIDITY // 2, MAX_STALE_SECONDS - 1])
 PICK = st.integers(0, 59)
 
 
@@ -335,19 +337,19 @@ def test_a_key_stays_published_as_long_as_a_copy_may_sign_and_its_token_lives(
 ) -> None:
     room.ring().rotate()
     started = room.now + DELAYS.activation
-    room.now = started + KEPT_AFTER - 1
+    room.now = started + KEEP_AFTER_SUCCESSOR - 1
     assert {key.key_id for key in room.ring().rotate().keys} == {"k1", "k2", "k3"}
     room.now += 1
     assert {key.key_id for key in room.ring().rotate().keys} == {"k2", "k3", "k4"}
     assert room.published() == {"k2", "k3", "k4"}
-    assert KEPT_AFTER >= LONGEST_OUTAGE + MAX_VALIDITY + 2 * CLOCK_STEP
+    assert KEEP_AFTER_SUCCESSOR >= MAX_STALE_SECONDS + MAX_VALIDITY + 2 * CLOCK_STEP
 
 
 def test_a_younger_key_that_the_secret_lost_lets_no_older_one_leave(room: Deployment) -> None:
     before = room.keys.load()
     room.ring().rotate()
     room.keys.save(KeySet(before.keys), room.keys.load())  # an operator put the old secret back
-    room.now += KEPT_AFTER + 10_000
+    room.now += KEEP_AFTER_SUCCESSOR + 10_000
     assert room.function().current(int(room.now)).key_id == "k1"
     room.ring().rotate()
     assert "k1" in room.published()
@@ -359,7 +361,7 @@ def test_a_key_that_is_confirmed_late_starts_late(room: Deployment) -> None:
     for _ in range(4):
         ended.step()
     ended.crash()
-    room.now += KEPT_AFTER + 1_000
+    room.now += KEEP_AFTER_SUCCESSOR + 1_000
     assert room.function().current(int(room.now)).key_id == "k1"
     room.ring().set_up()
     room.ring().rotate()

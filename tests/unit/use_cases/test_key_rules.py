@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.fakes.stores import MemoryKeys, MemoryPublicKeys
-from tests.support.in_memory_room import EVENT, START, World, one_jwk, outcome_of
+from tests.support.in_memory_room import EVENT, START, InMemoryRoom, one_jwk, outcome_of
 from waiting_room.domain import actors, reset, sessions, tokens
 from waiting_room.domain.actors import Actor, ActorKind, caller, check_call_id
 from waiting_room.domain.errors import (
@@ -22,7 +22,7 @@ from waiting_room.domain.errors import (
     Unavailable,
     UnknownKey,
 )
-from waiting_room.domain.published_keys import KEPT_AFTER, Publication, PublishedKey
+from waiting_room.domain.published_keys import KEEP_AFTER_SUCCESSOR, Publication, PublishedKey
 from waiting_room.domain.records import (
     Ending,
     EventState,
@@ -33,7 +33,7 @@ from waiting_room.domain.records import (
 )
 from waiting_room.domain.sessions import VisitorState
 from waiting_room.domain.signing_keys import KeySet, SigningKey
-from waiting_room.use_cases.key_rotation import CHANGE_TIME, KeyDelays, KeyRing, check_rotation
+from waiting_room.use_cases.key_rotation import CHANGE_TIME, KeyDelays, SigningKeys, check_rotation
 
 NOW = START
 
@@ -119,10 +119,10 @@ def test_the_first_write_of_a_change_adds_what_is_new_unconfirmed() -> None:
 @pytest.mark.parametrize(
     ("started", "confirmed", "in_secret", "leaves"),
     [
-        (NOW - KEPT_AFTER, True, True, True),
-        (NOW - KEPT_AFTER + 1, True, True, False),
-        (NOW - KEPT_AFTER, False, True, False),
-        (NOW - KEPT_AFTER, True, False, False),
+        (NOW - KEEP_AFTER_SUCCESSOR, True, True, True),
+        (NOW - KEEP_AFTER_SUCCESSOR + 1, True, True, False),
+        (NOW - KEEP_AFTER_SUCCESSOR, False, True, False),
+        (NOW - KEEP_AFTER_SUCCESSOR, True, False, False),
     ],
 )
 def test_a_key_leaves_once_no_living_token_of_it_can_exist(
@@ -180,8 +180,8 @@ class Room:
             public or Publication()
         )  # fmt: skip
 
-    def ring(self) -> KeyRing:
-        return KeyRing(
+    def ring(self) -> SigningKeys:
+        return SigningKeys(
             self.keys, self.public, lambda: self.now, KeyDelays(300, 60), self.make
         )  # fmt: skip
 
@@ -463,7 +463,7 @@ def test_a_reset_names_a_generation_that_can_be_and_that_stands() -> None:
 def test_of_two_resets_at_once_only_the_one_that_was_made_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    world = World()
+    world = InMemoryRoom()
     before = world.log.read(EVENT)
     caplog.set_level("INFO")
     world.room.reset_initial_state(EVENT)

@@ -19,8 +19,8 @@ import apps.inlet.app
 import apps.workers.app
 from waiting_room.domain.errors import Unavailable
 from waiting_room.runtime import http_api
-from waiting_room.runtime.safe_traceback import trail
-from waiting_room.runtime.worker_errors import Failed, without_texts
+from waiting_room.runtime.safe_traceback import safe_traceback
+from waiting_room.runtime.worker_errors import Failed, hide_error_texts
 
 ROOT = Path(__file__).resolve().parents[3]
 LEVELS = {"debug", "info", "warning", "error", "critical"}
@@ -28,7 +28,7 @@ HARMLESS = {
     # names of our own code, and counts
     "type(error).__name__": "a class",
     "type(reason).__name__": "a class",
-    "trail(error)": "classes and places in the code, no text",
+    "safe_traceback(error)": "classes and places in the code, no text",
     "view.__name__": "a function",
     "entry.view_name": "a function (one machine)",
     "self._function.name": "a function (one machine)",
@@ -136,7 +136,7 @@ def faults(text: str) -> list[str]:
         assert isinstance(call.func, ast.Attribute)
         words = call.args[1:] if call.func.attr == "log" else call.args
         if call.func.attr == "exception":
-            found.append(f"a traceback has the error's text; log trail(error): {said}")
+            found.append(f"a traceback has the error's text; log safe_traceback(error): {said}")
         if call.keywords:
             found.append(f"exc_info, stack_info and extra are not read here: {said}")
         if not words or not isinstance(words[0], ast.Constant):
@@ -257,7 +257,7 @@ def test_the_trail_of_an_error_has_its_places_and_none_of_its_texts() -> None:
         except KeyError:
             int(request_id)
     except ValueError as error:
-        said = trail(error)
+        said = safe_traceback(error)
     assert request_id not in said
     assert "ValueError\n  use_cases/test_log_fields.py:" in said
     assert "from KeyError\n  use_cases/test_log_fields.py:" in said
@@ -268,11 +268,11 @@ def test_an_error_without_end_is_cut() -> None:
     for _ in range(1000):
         error.__cause__ = ValueError()
         error = error.__cause__
-    assert trail(first).count("\n") < 200
+    assert safe_traceback(first).count("\n") < 200
 
 
 def test_a_500_logs_no_text_of_the_error(caplog: pytest.LogCaptureFixture) -> None:
-    @http_api.answers
+    @http_api.json_handler
     def view() -> None:
         raise KeyError("the-request-id")
 
@@ -291,14 +291,14 @@ def test_a_function_without_an_api_raises_no_text_that_is_not_ours(
         raise Unavailable("the token table is busy")
 
     with pytest.raises(Failed, match=r"^KeyError$") as raised:
-        without_texts({}, broken)
+        hide_error_texts({}, broken)
     said = "".join(traceback.format_exception(raised.value))
     assert "the-request-id" not in said + caplog.text
     assert "unexpected KeyError\n" in caplog.text
     with pytest.raises(Unavailable, match="token table"):
-        without_texts({}, busy)
+        hide_error_texts({}, busy)
 
 
 def test_every_function_without_an_api_has_the_middleware() -> None:
     for module in (apps.workers.app, apps.inlet.app):
-        assert (without_texts, "pure_lambda") in module.app.middleware_handlers
+        assert (hide_error_texts, "pure_lambda") in module.app.middleware_handlers

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.fakes.inlet import MemoryInlet
-from tests.support.in_memory_room import EVENT, World
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import InletRecord, Strategy
@@ -41,15 +41,15 @@ def test_no_try_begins_that_could_end_too_late(lasts: list[float], made: int) ->
     assert now[0] <= WRITE_SECONDS or made == 1
 
 
-def increment(world: World) -> None:
+def increment(world: InMemoryRoom) -> None:
     world.room.increment_serving_counter(EVENT, 1)
 
 
-def message(world: World) -> None:
+def message(world: InMemoryRoom) -> None:
     world.room.set_message(EVENT, "hello")
 
 
-def reset(world: World) -> None:
+def reset(world: InMemoryRoom) -> None:
     world.room.reset_initial_state(EVENT)
 
 
@@ -57,9 +57,9 @@ def reset(world: World) -> None:
     ("change", "write"), [(increment, "write"), (message, "set_message"), (reset, "reset")]
 )
 def test_a_change_that_slow_tables_and_others_hold_up_is_given_up(
-    change: Callable[[World], None], write: str, monkeypatch: pytest.MonkeyPatch
+    change: Callable[[InMemoryRoom], None], write: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, writes = World(), 0
+    world, writes = InMemoryRoom(), 0
 
     def refused(*_: Any) -> None:
         nonlocal writes

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.in_memory_room import EVENT, START, World, outcome_of
+from tests.support.in_memory_room import EVENT, START, InMemoryRoom, outcome_of
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import (
     Conflict,
@@ -19,25 +19,25 @@ from waiting_room.use_cases import counter_recovery
 
 
 @pytest.fixture
-def world() -> World:
-    made = World({"ENABLE_EVENTS_GENERATION": "true"})
+def world() -> InMemoryRoom:
+    made = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     made.room.set_up()
     return made
 
 
-def test_the_serving_counter_never_falls_below_zero(world: World) -> None:
+def test_the_serving_counter_never_falls_below_zero(world: InMemoryRoom) -> None:
     assert world.serve(5) == 5
     assert world.serve(-7) == 0
 
 
 @pytest.mark.parametrize("by", [0, 1.0, "1", None, True, 1_000_001, -1_000_001, [1]])
-def test_an_increment_that_nobody_can_mean_is_refused(world: World, by: object) -> None:
+def test_an_increment_that_nobody_can_mean_is_refused(world: InMemoryRoom, by: object) -> None:
     with pytest.raises(InvalidInput):
         world.room.increment_serving_counter(EVENT, by)  # type: ignore[arg-type]
     assert world.room.counts(EVENT).serving == 0
 
 
-def test_the_waiting_number_counts_those_who_wait(world: World) -> None:
+def test_the_waiting_number_counts_those_who_wait(world: InMemoryRoom) -> None:
     visitors = world.visitors(5)
     assert world.waiting() == 5
     world.serve(2)
@@ -46,7 +46,7 @@ def test_the_waiting_number_counts_those_who_wait(world: World) -> None:
     assert world.waiting() == 4
 
 
-def test_the_status_is_all_a_page_needs(world: World) -> None:
+def test_the_status_is_all_a_page_needs(world: InMemoryRoom) -> None:
     world.visitors(100)
     world.serve(50)
     world.room.set_message(EVENT, "Doors open at ten")
@@ -61,7 +61,7 @@ def test_the_status_is_all_a_page_needs(world: World) -> None:
 
 
 def test_the_rate_of_a_room_that_has_just_opened_is_not_spread_over_the_time_before(
-    world: World,
+    world: InMemoryRoom,
 ) -> None:
     world.visitors(1_000)
     rates = []
@@ -74,7 +74,7 @@ def test_the_rate_of_a_room_that_has_just_opened_is_not_spread_over_the_time_bef
     assert world.room.status(EVENT)["admission_rate_per_minute"] == 0.0
 
 
-def test_a_page_learns_when_the_line_moved_and_when_it_will(world: World) -> None:
+def test_a_page_learns_when_the_line_moved_and_when_it_will(world: InMemoryRoom) -> None:
     def told() -> tuple[object, ...]:
         status = world.room.status(EVENT)
         names = ("optimistic_rate_per_minute", "moved_at", "first_moved_at", "every", "now")
@@ -94,7 +94,7 @@ def test_a_page_learns_when_the_line_moved_and_when_it_will(world: World) -> Non
 
 
 def test_what_the_sweep_lets_in_counts_as_moves() -> None:
-    world = World({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
+    world = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
     world.room.set_up()
     world.visitors(20)
     world.serve(4)
@@ -107,12 +107,12 @@ def test_what_the_sweep_lets_in_counts_as_moves() -> None:
 
 
 @pytest.mark.parametrize("message", [None, 5, "x" * 501, "a\x00b", "\x1b[31m"])
-def test_a_message_is_short_plain_text(world: World, message: object) -> None:
+def test_a_message_is_short_plain_text(world: InMemoryRoom, message: object) -> None:
     with pytest.raises(InvalidInput):
         world.room.set_message(EVENT, message)
 
 
-def test_a_session_ends_once(world: World) -> None:
+def test_a_session_ends_once(world: InMemoryRoom) -> None:
     visitor, other = world.visitors(2)
     world.serve(2)
     for status in (0, 2, "1", True, None):
@@ -129,7 +129,7 @@ def test_a_session_ends_once(world: World) -> None:
     assert (counts.active, counts.tokens, counts.abandoned, counts.completed) == (1, 2, 1, 0)
 
 
-def test_the_look_up_tells_each_state(world: World) -> None:
+def test_the_look_up_tells_each_state(world: InMemoryRoom) -> None:
     one, two, three, four, five = world.visitors(5)
     world.serve(4)
     for visitor in (one, two):
@@ -148,7 +148,7 @@ def test_the_look_up_tells_each_state(world: World) -> None:
     assert [state(v) for v in (two, four)] == ["token_expired", "position_expired"]
 
 
-def test_expired_tokens_are_those_nobody_ended(world: World) -> None:
+def test_expired_tokens_are_those_nobody_ended(world: InMemoryRoom) -> None:
     visitors = world.visitors(6)
     world.serve(6)
     for visitor in visitors[:5]:
@@ -162,7 +162,9 @@ def test_expired_tokens_are_those_nobody_ended(world: World) -> None:
     assert end is None
 
 
-def test_the_session_of_an_expired_token_ends_once_and_changes_no_figure(world: World) -> None:
+def test_the_session_of_an_expired_token_ends_once_and_changes_no_figure(
+    world: InMemoryRoom,
+) -> None:
     visitors = world.visitors(4)
     world.serve(4)
     for visitor in visitors:
@@ -192,7 +194,7 @@ def test_the_session_of_an_expired_token_ends_once_and_changes_no_figure(world: 
     assert world.room.counts(EVENT) == before
 
 
-def test_an_ending_behind_the_settled_mark_changes_no_figure(world: World) -> None:
+def test_an_ending_behind_the_settled_mark_changes_no_figure(world: InMemoryRoom) -> None:
     visitor = world.visitors(1)[0]
     world.serve(1)
     world.token(visitor)
@@ -206,7 +208,7 @@ def test_an_ending_behind_the_settled_mark_changes_no_figure(world: World) -> No
         world.memory.lose()
 
 
-def test_a_reset_starts_a_new_line_and_tells_the_old_one(world: World) -> None:  # lesson 20
+def test_a_reset_starts_a_new_line_and_tells_the_old_one(world: InMemoryRoom) -> None:  # lesson 20
     visitors = world.visitors(5)
     world.serve(3)
     world.token(visitors[0])
@@ -230,7 +232,7 @@ def test_a_reset_starts_a_new_line_and_tells_the_old_one(world: World) -> None: 
     assert ("room_reset", {"event_id": EVENT, "generation": 2}) in world.published
 
 
-def test_two_resets_at_once_are_one(world: World) -> None:
+def test_two_resets_at_once_are_one(world: InMemoryRoom) -> None:
     before = world.log.read(EVENT)
     world.room.reset_initial_state(EVENT)
     world.log.store.read = lambda _: before
@@ -244,7 +246,7 @@ def test_two_resets_at_once_are_one(world: World) -> None:
     assert world.room.reset_initial_state(EVENT) == 2
 
 
-def test_a_failed_reset_is_repeated_without_harm(world: World) -> None:
+def test_a_failed_reset_is_repeated_without_harm(world: InMemoryRoom) -> None:
     world.visitors(2)
     for when in ("before", "after"):
         world.log.fail("reset", when)
@@ -255,7 +257,9 @@ def test_a_failed_reset_is_repeated_without_harm(world: World) -> None:
     assert world.position(world.visitors(1)[0]) == 1
 
 
-def test_another_process_sees_a_reset_at_once_with_the_first_place_after_it(world: World) -> None:
+def test_another_process_sees_a_reset_at_once_with_the_first_place_after_it(
+    world: InMemoryRoom,
+) -> None:
     before = world.visitors(1)[0]
     other = world.new_room()
     assert other.queue_number(EVENT, before).position == 1
@@ -267,7 +271,7 @@ def test_another_process_sees_a_reset_at_once_with_the_first_place_after_it(worl
         other.queue_number(EVENT, before)
 
 
-def test_another_process_sees_a_reset_within_two_seconds(world: World) -> None:
+def test_another_process_sees_a_reset_within_two_seconds(world: InMemoryRoom) -> None:
     visitor = world.visitors(1)[0]
     other = world.new_room()
     assert other.queue_number(EVENT, visitor).position == 1
@@ -277,7 +281,7 @@ def test_another_process_sees_a_reset_within_two_seconds(world: World) -> None:
         other.queue_number(EVENT, visitor)
 
 
-def test_lost_counters_come_back_before_the_next_answer(world: World) -> None:  # lesson 6
+def test_lost_counters_come_back_before_the_next_answer(world: InMemoryRoom) -> None:  # lesson 6
     visitors = world.visitors(20)
     world.serve(10)
     for visitor in visitors[:4]:
@@ -303,7 +307,7 @@ def test_lost_counters_come_back_before_the_next_answer(world: World) -> None:  
     assert (after.active, after.completed, after.message) == (3, 2, "hi")
 
 
-def test_events_tell_every_change_of_the_counter(world: World) -> None:
+def test_events_tell_every_change_of_the_counter(world: InMemoryRoom) -> None:
     world.serve(5)
     world.serve(-2)
     assert world.published == [
@@ -314,13 +318,13 @@ def test_events_tell_every_change_of_the_counter(world: World) -> None:
     ]  # fmt: skip
 
 
-def test_a_call_that_does_not_move_the_counter_is_not_announced(world: World) -> None:
+def test_a_call_that_does_not_move_the_counter_is_not_announced(world: InMemoryRoom) -> None:
     world.serve(-5)
     assert world.log.read(EVENT).serving == 0
     assert world.published == []
 
 
-def test_the_minute_report_carries_the_contracts_fields(world: World) -> None:
+def test_the_minute_report_carries_the_contracts_fields(world: InMemoryRoom) -> None:
     visitors = world.visitors(3)
     world.serve(2)
     world.token(visitors[0])
@@ -335,7 +339,7 @@ def test_the_minute_report_carries_the_contracts_fields(world: World) -> None:
 
 
 @pytest.mark.parametrize("event_id", ["", "sample", "Other", "Sample ", "\x00"])
-def test_an_unknown_event_is_refused_everywhere(world: World, event_id: str) -> None:
+def test_an_unknown_event_is_refused_everywhere(world: InMemoryRoom, event_id: str) -> None:
     request = "00000000-0000-4000-8000-000000000000"
     room = world.room
     for call in (
@@ -356,7 +360,7 @@ def test_an_unknown_event_is_refused_everywhere(world: World, event_id: str) -> 
         assert outcome_of(call) == "InvalidInput"
 
 
-def test_writers_that_collide_try_again(world: World) -> None:
+def test_writers_that_collide_try_again(world: InMemoryRoom) -> None:
     real, tries = world.log.store.write, []
 
     def others_first(before, after):  # type: ignore[no-untyped-def]
@@ -370,7 +374,7 @@ def test_writers_that_collide_try_again(world: World) -> None:
     assert len(tries) == 4
 
 
-def test_a_write_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
+def test_a_write_whose_answer_was_lost_is_not_made_twice(world: InMemoryRoom) -> None:
     real = world.log.store.write
 
     def answer_lost(before, after):  # type: ignore[no-untyped-def]
@@ -383,7 +387,7 @@ def test_a_write_whose_answer_was_lost_is_not_made_twice(world: World) -> None:
     assert world.log.read(EVENT).serving == 5
 
 
-def test_a_reset_is_not_answered_before_the_counters_know_it(world: World) -> None:
+def test_a_reset_is_not_answered_before_the_counters_know_it(world: InMemoryRoom) -> None:
     old = world.visitors(3)[0]
     world.serve(3)
     tell_once_then_fail(world)
@@ -396,7 +400,7 @@ def test_a_reset_is_not_answered_before_the_counters_know_it(world: World) -> No
     assert world.waiting() == 0
 
 
-def test_a_reset_that_cannot_be_announced_is_not_made(world: World) -> None:
+def test_a_reset_that_cannot_be_announced_is_not_made(world: InMemoryRoom) -> None:
     visitor = world.visitors(1)[0]
     world.serve(1)
     world.counters.fail("apply", "before")
@@ -405,12 +409,12 @@ def test_a_reset_that_cannot_be_announced_is_not_made(world: World) -> None:
     assert outcome_of(lambda: world.token(visitor)) == "ok"
 
 
-def tell_once_then_fail(world: World) -> None:
+def tell_once_then_fail(world: InMemoryRoom) -> None:
     """The next announcement is taken, what follows it is not."""
     world.counters.plan["apply"] = ["", "before"]
 
 
-def test_the_figures_are_never_those_of_a_line_that_was_reset(world: World) -> None:
+def test_the_figures_are_never_those_of_a_line_that_was_reset(world: InMemoryRoom) -> None:
     world.visitors(3)
     world.serve(3)
     tell_once_then_fail(world)
@@ -420,7 +424,7 @@ def test_the_figures_are_never_those_of_a_line_that_was_reset(world: World) -> N
     assert world.room.status(EVENT)["serving_counter"] == 0
 
 
-def test_expired_tokens_are_those_of_the_line_that_stands(world: World) -> None:
+def test_expired_tokens_are_those_of_the_line_that_stands(world: InMemoryRoom) -> None:
     visitor = world.visitors(1)[0]
     world.serve(1)
     world.token(visitor)
@@ -430,7 +434,7 @@ def test_expired_tokens_are_those_of_the_line_that_stands(world: World) -> None:
     assert world.room.expired_tokens(EVENT, 10, None) == ([], None)
 
 
-def test_a_reset_beside_a_move_is_announced_again(world: World) -> None:
+def test_a_reset_beside_a_move_is_announced_again(world: InMemoryRoom) -> None:
     """What the move took away from the announcement, the reset says once more."""
     world.visitors(3)
     real = world.log.store.reset
@@ -446,7 +450,7 @@ def test_a_reset_beside_a_move_is_announced_again(world: World) -> None:
 
 
 def test_a_move_back_that_the_counters_did_not_follow_lets_nobody_in_above_it(
-    world: World,
+    world: InMemoryRoom,
 ) -> None:
     visitor = world.visitors(5)[4]
     world.serve(5)
@@ -458,7 +462,9 @@ def test_a_move_back_that_the_counters_did_not_follow_lets_nobody_in_above_it(
     assert outcome_of(lambda: world.token(visitor)) == "NotServedYet"
 
 
-def test_a_copy_rebuilt_between_announcement_and_move_back_asks_the_tables(world: World) -> None:
+def test_a_copy_rebuilt_between_announcement_and_move_back_asks_the_tables(
+    world: InMemoryRoom,
+) -> None:
     visitor = world.visitors(5)[4]
     world.serve(5)
     real = world.log.store.write
@@ -475,12 +481,12 @@ def test_a_copy_rebuilt_between_announcement_and_move_back_asks_the_tables(world
     assert outcome_of(lambda: world.token(visitor)) == "NotServedYet"
 
 
-def test_a_rebuild_that_read_before_the_announcement_is_not_restored(world: World) -> None:
+def test_a_rebuild_that_read_before_the_announcement_is_not_restored(world: InMemoryRoom) -> None:
     """Lost counters need no rebuild before a move back; those under way must read again."""
     visitor = world.visitors(5)[4]
     world.serve(5)
     world.memory.lose()
-    world.memory.begin_rebuild(EVENT, "slow")
+    world.memory.acquire_rebuild_lease(EVENT, "slow")
     old = counter_recovery.snapshot(EVENT, world.log.store, world.outcomes.store)
     world.counters.plan["apply"] = ["", "", "before"]
     assert world.serve(-3) == 2
@@ -489,7 +495,7 @@ def test_a_rebuild_that_read_before_the_announcement_is_not_restored(world: Worl
     assert outcome_of(lambda: world.token(visitor)) == "NotServedYet"
 
 
-def test_a_move_back_whose_writer_died_stops_nobody_and_is_overtaken(world: World) -> None:
+def test_a_move_back_whose_writer_died_stops_nobody_and_is_overtaken(world: InMemoryRoom) -> None:
     visitors = world.visitors(3)
     world.serve(2)
     before = world.log.read(EVENT)
@@ -506,7 +512,7 @@ def test_a_move_back_whose_writer_died_stops_nobody_and_is_overtaken(world: Worl
         world.log.write(before, serving_counter.move(before, -1, int(world.clock()), "operator"))
 
 
-def test_a_move_back_is_not_made_while_the_counters_do_not_answer(world: World) -> None:
+def test_a_move_back_is_not_made_while_the_counters_do_not_answer(world: InMemoryRoom) -> None:
     visitor = world.visitors(5)[4]
     world.serve(5)
     world.counters.fail("apply", "before")
@@ -516,7 +522,9 @@ def test_a_move_back_is_not_made_while_the_counters_do_not_answer(world: World) 
     assert outcome_of(lambda: world.token(visitor)) == "NotServedYet"
 
 
-def test_a_clock_that_steps_back_takes_no_time_from_those_who_are_served(world: World) -> None:
+def test_a_clock_that_steps_back_takes_no_time_from_those_who_are_served(
+    world: InMemoryRoom,
+) -> None:
     visitors = world.visitors(20)
     world.clock.now += 1000
     world.serve(10)
@@ -528,7 +536,7 @@ def test_a_clock_that_steps_back_takes_no_time_from_those_who_are_served(world: 
 
 
 def test_the_minute_worker_believes_no_clock_that_runs_ahead_of_the_schedule(
-    world: World,
+    world: InMemoryRoom,
 ) -> None:
     world.visitors(10)
     world.serve(10)
@@ -549,7 +557,7 @@ def test_the_minute_worker_believes_no_clock_that_runs_ahead_of_the_schedule(
     assert world.log.read(EVENT).expired_through == 10
 
 
-def test_a_minute_worker_whose_clock_was_behind_closes_nothing_early(world: World) -> None:
+def test_a_minute_worker_whose_clock_was_behind_closes_nothing_early(world: InMemoryRoom) -> None:
     world.visitors(2)
     start = world.clock.now
     world.log.reserve(EVENT, 5, world.log.read(EVENT))
@@ -561,7 +569,7 @@ def test_a_minute_worker_whose_clock_was_behind_closes_nothing_early(world: Worl
 
 
 def test_counters_that_do_not_answer_do_not_keep_the_minute_worker_from_expiring(
-    world: World,
+    world: InMemoryRoom,
 ) -> None:
     world.visitors(5)
     world.serve(5)
@@ -573,7 +581,7 @@ def test_counters_that_do_not_answer_do_not_keep_the_minute_worker_from_expiring
     assert world.log.read(EVENT).expired_through == 5
 
 
-def test_the_state_remembers_only_so_many_holes(world: World) -> None:
+def test_the_state_remembers_only_so_many_holes(world: InMemoryRoom) -> None:
     for _ in range(3):
         world.positions.store.insert = lambda rows: dict.fromkeys(row.request_id for row in rows)
         joins = [world.join(world.clock.now + index / 1e4) for index in range(900)]
@@ -586,7 +594,7 @@ def test_the_state_remembers_only_so_many_holes(world: World) -> None:
     assert world.waiting() == 0
 
 
-def test_a_set_up_never_replaces_keys_that_it_could_not_read(world: World) -> None:
+def test_a_set_up_never_replaces_keys_that_it_could_not_read(world: InMemoryRoom) -> None:
     before = world.keys.store.load()
     world.keys.fail("refresh", "before")
     assert outcome_of(world.room.set_up) == "Unavailable"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.in_memory_room import EVENT, World, outcome_of
+from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of
 from waiting_room.domain.errors import Conflict, CountersLost, InvalidInput, Unavailable
 from waiting_room.domain.records import EventState, Outcome, OutcomeKind, ServingMove, SessionStatus
 from waiting_room.gate import asgi, wsgi
@@ -18,15 +18,15 @@ from waiting_room.gate.decision import MAX_FORM
 from waiting_room.gate.responses import Answer
 from waiting_room.use_cases import event_control, minute_worker, position_assignment
 from waiting_room.use_cases.counter_recovery import Recovery
-from waiting_room.use_cases.event_state import Ledger
+from waiting_room.use_cases.event_state import EventStates
 
 
-def ledger_of(world: World) -> tuple[Ledger, list[float]]:
+def ledger_of(world: InMemoryRoom) -> tuple[EventStates, list[float]]:
     """A ledger on the world's stores, and the seconds that it waits."""
     waited: list[float] = []
     counters, log = world.counters, world.log
     recovery = Recovery(counters, log, world.outcomes, lambda _: None)
-    return Ledger(counters, log, recovery, world.clock, waited.append), waited
+    return EventStates(counters, log, recovery, world.clock, waited.append), waited
 
 
 def moved(state: EventState) -> EventState:
@@ -41,7 +41,7 @@ def moved(state: EventState) -> EventState:
 def test_colliding_writers_part_by_a_wait_that_grows_to_a_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = World()
+    world = InMemoryRoom()
     ledger, waited = ledger_of(world)
     monkeypatch.setattr(secrets, "randbelow", lambda most: most // 2)
     writes: list[int] = []
@@ -59,7 +59,7 @@ def test_colliding_writers_part_by_a_wait_that_grows_to_a_bound(
 
 
 def test_a_writer_that_meets_its_own_write_is_done() -> None:
-    world = World()
+    world = InMemoryRoom()
     ledger, waited = ledger_of(world)
     real = world.log.store.write
 
@@ -74,7 +74,7 @@ def test_a_writer_that_meets_its_own_write_is_done() -> None:
 
 
 def test_what_another_writer_overtook_is_left_to_the_next_minute() -> None:
-    world = World()
+    world = InMemoryRoom()
     ledger, _ = ledger_of(world)
     before = world.log.read(EVENT)
     stands = moved(before)
@@ -83,24 +83,24 @@ def test_what_another_writer_overtook_is_left_to_the_next_minute() -> None:
 
 
 def test_a_copy_that_is_not_behind_is_believed_without_a_look_at_the_table() -> None:
-    world = World()
+    world = InMemoryRoom()
     world.visitors(2)
     world.serve(1)
     ledger, _ = ledger_of(world)
     world.log.calls.clear()
     assert ledger.counts(EVENT).serving == 1
-    ledger.current(EVENT, lambda: world.counters.look(EVENT, 0), generation=1)
+    ledger.current(EVENT, lambda: world.counters.counts(EVENT, 0), generation=1)
     assert world.log.calls == []
     world.log.store.read = lambda _: EventState(EVENT, generation=2)
     world.counters.store.apply = lambda *_: None
     with pytest.raises(Unavailable) as raised:
-        ledger.current(EVENT, lambda: world.counters.look(EVENT, 0), generation=2)
+        ledger.current(EVENT, lambda: world.counters.counts(EVENT, 0), generation=2)
     assert raised.value.retry_after == 1
 
 
 @pytest.mark.parametrize(("losses", "answer"), [(11, "ok"), (12, "Unavailable")])
 def test_an_announcement_meets_lost_counters_twelve_times_at_most(losses: int, answer: str) -> None:
-    world = World()
+    world = InMemoryRoom()
     world.serve(3)
     ledger, _ = ledger_of(world)
     asked: list[int] = []
@@ -111,14 +111,14 @@ def test_an_announcement_meets_lost_counters_twelve_times_at_most(losses: int, a
             raise CountersLost
 
     world.counters.store.apply = lost
-    world.counters.store.end_rebuilds = lambda _: False
+    world.counters.store.revoke_rebuild_leases = lambda _: False
     before = world.log.read(EVENT)
     assert outcome_of(lambda: ledger.announce_lowering(before)) == answer
     assert world.log.read(EVENT).lowering == before.version + 1
 
 
 def test_ending_the_rebuilds_under_way_is_enough_of_an_announcement() -> None:
-    world = World()
+    world = InMemoryRoom()
     world.serve(3)
     ledger, _ = ledger_of(world)
 
@@ -127,13 +127,13 @@ def test_ending_the_rebuilds_under_way_is_enough_of_an_announcement() -> None:
 
     ended: list[str] = []
     world.counters.store.apply = lost
-    world.counters.store.end_rebuilds = lambda event: not ended.append(event)  # type: ignore[func-returns-value]
+    world.counters.store.revoke_rebuild_leases = lambda event: not ended.append(event)  # type: ignore[func-returns-value]
     ledger.announce_lowering(world.log.read(EVENT))
     assert ended == [EVENT]
 
 
 def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
-    world = World()
+    world = InMemoryRoom()
     world.serve(3)
     ledger, _ = ledger_of(world)
 
@@ -141,7 +141,7 @@ def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
         raise CountersLost
 
     world.counters.store.apply = lost
-    world.counters.store.end_rebuilds = lambda _: False
+    world.counters.store.revoke_rebuild_leases = lambda _: False
     with pytest.raises(Unavailable, match="lost again and again") as raised:
         ledger.announce_lowering(world.log.read(EVENT))
     assert raised.value.retry_after == 1
@@ -152,7 +152,7 @@ def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
 
 @pytest.mark.parametrize(("later", "again"), [(49, 3), (50, 6)])
 def test_a_repeated_call_is_known_among_the_last_fifty_moves(later: int, again: int) -> None:
-    world = World()
+    world = InMemoryRoom()
 
     def call(call_id: str) -> int:
         return world.room.increment_serving_counter(EVENT, 3, call_id=call_id)
@@ -166,12 +166,12 @@ def test_a_repeated_call_is_known_among_the_last_fifty_moves(later: int, again: 
 
 
 def test_a_call_without_an_id_is_made_each_time() -> None:
-    world = World()
+    world = InMemoryRoom()
     assert [world.serve(2), world.serve(2)] == [2, 4]
 
 
 def test_a_message_is_plain_text_of_500_characters_and_the_later_one_stands() -> None:
-    world = World()
+    world = InMemoryRoom()
     for message in ("", "x" * 500, "two\nlines", "é"):
         assert world.room.set_message(EVENT, message) == message
     for wrong in ("x" * 501, "a\vb", "\x00", 5, None):
@@ -185,7 +185,7 @@ def test_a_message_is_plain_text_of_500_characters_and_the_later_one_stands() ->
 
 
 def test_a_reset_that_others_overtake_is_tried_twelve_times() -> None:
-    world = World()
+    world = InMemoryRoom()
     tries: list[int] = []
 
     def others_first(before: EventState, after: EventState) -> None:
@@ -199,7 +199,7 @@ def test_a_reset_that_others_overtake_is_tried_twelve_times() -> None:
 
 
 def test_only_tokens_of_the_stream_are_counted() -> None:
-    world = World()
+    world = InMemoryRoom()
     world.visitors(3)
     rows = [
         Outcome(EVENT, 1, 1, "a", OutcomeKind.TOKEN, 5, int(world.clock.now) + 60),
@@ -214,7 +214,7 @@ def test_only_tokens_of_the_stream_are_counted() -> None:
 
 
 def test_the_bus_is_told_of_tokens_and_of_ends_and_of_nothing_else() -> None:
-    world = World({"ENABLE_EVENTS_GENERATION": "true"})
+    world = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     rows = [
         Outcome(EVENT, 1, 1, "a", OutcomeKind.TOKEN, 5, 60),
         Outcome(EVENT, 1, 2, "b", OutcomeKind.EXPIRED, 5),
@@ -229,12 +229,14 @@ def test_the_bus_is_told_of_tokens_and_of_ends_and_of_nothing_else() -> None:
     told = len(world.published)
     world.room.publish_outcomes(rows[1:2])
     assert len(world.published) == told
-    world.room._announcements.move(EventState(EVENT))
+    world.room._announcements.serving_counter_changed(EventState(EVENT))
     assert len(world.published) == told
 
 
 def test_the_bus_is_told_what_the_sweep_gave_on() -> None:
-    world = World({"ENABLE_EVENTS_GENERATION": "true", "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
+    world = InMemoryRoom(
+        {"ENABLE_EVENTS_GENERATION": "true", "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"}
+    )
     world.visitors(9)
     world.serve(4)
     told = len(world.published)
@@ -252,9 +254,9 @@ def test_the_bus_is_told_what_the_sweep_gave_on() -> None:
 # --- the minute worker ------------------------------------------------------------------------
 
 
-def ready(count: int) -> World:
+def ready(count: int) -> InMemoryRoom:
     """So many visitors are served and audited, and their time is over in the next second."""
-    world = World()
+    world = InMemoryRoom()
     world.visitors(count)
     world.serve(count)
     served = world.clock.now
@@ -315,7 +317,7 @@ def test_a_sweep_that_is_overtaken_goes_on_from_what_stands() -> None:
 
 
 def test_an_announced_write_whose_writer_died_is_overtaken_once() -> None:
-    world = World()
+    world = InMemoryRoom()
     world.serve(3)
     ledger, _ = ledger_of(world)
     before = world.log.read(EVENT)
@@ -328,7 +330,7 @@ def test_an_announced_write_whose_writer_died_is_overtaken_once() -> None:
 
 
 def test_the_audit_watches_a_range_once_there_is_one_and_closes_it_later() -> None:
-    world = World()
+    world = InMemoryRoom()
     assert world.room.audit(EVENT).pending_since == 0, "nothing to watch"
     world.visitors(3)
     first = world.room.audit(EVENT)
@@ -347,7 +349,7 @@ def test_the_audit_watches_a_range_once_there_is_one_and_closes_it_later() -> No
 
 
 def test_a_reservation_that_resets_overtake_is_tried_twelve_times() -> None:
-    world = World()
+    world = InMemoryRoom()
     tries: list[int] = []
 
     def reset_meanwhile(*_: Any) -> None:
@@ -361,7 +363,7 @@ def test_a_reservation_that_resets_overtake_is_tried_twelve_times() -> None:
 
 
 def test_a_join_of_before_a_reset_gets_a_row_that_says_so_and_no_place() -> None:
-    world = World()
+    world = InMemoryRoom()
     late = world.join()
     world.clock.now += 1
     world.room.reset_initial_state(EVENT)
@@ -374,9 +376,9 @@ def test_a_join_of_before_a_reset_gets_a_row_that_says_so_and_no_place() -> None
 
 
 def test_no_joins_ask_for_nothing() -> None:
-    world = World()
+    world = InMemoryRoom()
     assert world.room.assign(EVENT, []).assigned == 0
-    assert "claim" not in world.counters.calls
+    assert "acquire_join_leases" not in world.counters.calls
     assert world.positions.calls == []
 
 
@@ -384,7 +386,7 @@ def test_rows_without_an_answer_are_remembered_up_to_a_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(position_assignment, "MOST_UNSURE", 2)
-    world = World()
+    world = InMemoryRoom()
     joins = [world.join(world.clock.now + number / 10) for number in range(3)]
     world.positions.fail("insert", "before")
     assert outcome_of(lambda: world.room.assign(EVENT, joins)) == "Unavailable"

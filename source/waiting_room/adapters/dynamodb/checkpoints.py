@@ -13,9 +13,9 @@ from base64 import b64decode, b64encode
 from dataclasses import asdict
 from typing import Any
 
-from waiting_room.adapters.aws import answering
+from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, query_all, to_item
-from waiting_room.domain.records import Checkpoint, Segment, TokenAccount
+from waiting_room.domain.records import Checkpoint, Segment, TokenTally
 from waiting_room.domain.room_settings import ROW_LIFE
 
 WHAT = "the serving log"
@@ -43,7 +43,7 @@ def save(client: Any, table: str, event_id: str, checkpoint: Checkpoint) -> None
             ),
             "content": {"B": piece},
         }
-        with answering(WHAT):
+        with translate_errors(WHAT):
             client.put_item(TableName=table, Item=row)
 
 
@@ -95,4 +95,4 @@ def _read(text: bytes) -> Checkpoint:
         tally[name] = b64decode(tally[name])
     tally["live"] = tuple((at, count) for at, count in tally["live"])
     content["segments"] = tuple(Segment(*part) for part in content["segments"])
-    return Checkpoint(tally=TokenAccount(**tally), **content)
+    return Checkpoint(tally=TokenTally(**tally), **content)

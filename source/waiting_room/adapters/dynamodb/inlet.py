@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from waiting_room.adapters.aws import answering
+from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, text, to_item
 from waiting_room.domain.errors import Conflict
 from waiting_room.inlet.strategies import Alarm, InletRecord, Strategy
@@ -27,7 +27,7 @@ class DynamoInlet:
 
     def read(self, event_id: str) -> InletRecord | None:
         """The row; a consistent read."""
-        with answering(WHAT):
+        with translate_errors(WHAT):
             answer = self._client.get_item(
                 TableName=self._table, Key=_key(event_id), ConsistentRead=True
             )
@@ -83,7 +83,7 @@ class DynamoInlet:
         self, event_id: str, values: Mapping[str, Any], condition: str, guards: Mapping[str, Any]
     ) -> Item:
         names = {*values, *(name for name in ("version", "strategy") if f"#{name}" in condition)}
-        with answering(WHAT):
+        with translate_errors(WHAT):
             try:
                 answer: dict[str, Item] = self._client.update_item(
                     TableName=self._table,

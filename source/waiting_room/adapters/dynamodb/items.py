@@ -11,7 +11,7 @@ from functools import cache
 from itertools import chain
 from typing import Any, TypeVar
 
-from waiting_room.adapters.aws import BUSY_CODES, answering
+from waiting_room.adapters.aws import BUSY_CODES, translate_errors
 
 Item = dict[str, dict[str, Any]]
 Part = TypeVar("Part")
@@ -20,7 +20,7 @@ SHARDS = 16  # partitions of a line: 16 × 1,000 writes/s, and a range is read 1
 INSERT_BATCH = 25  # statements of one BatchExecuteStatement, DynamoDB's limit
 ROUNDS = 6  # times that throttled parts of a batch are sent again within one call: about 2 s
 FIRST_PAUSE = 0.05  # s before the second round, twice as long before each next one
-WIDE = 8  # requests of one call under way at once
+MAX_CONCURRENT_REQUESTS = 8  # requests of one call under way at once
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
@@ -48,7 +48,7 @@ def text(item: Item, name: str) -> str:
     return str(item[name]["S"]) if name in item else ""
 
 
-def insert_new(
+def insert_if_absent(
     client: Any, table: str, items: Sequence[Item], what: str
 ) -> tuple[list[int], list[int]]:
     """Insert items whose key is free: one request for 25, at the price of plain puts.
@@ -63,7 +63,7 @@ def insert_new(
         batches = [
             left[start : start + INSERT_BATCH] for start in range(0, len(left), INSERT_BATCH)
         ]
-        codes = wide(
+        codes = map_concurrently(
             lambda indexes: _insert_batch(client, table, [items[i] for i in indexes], what), batches
         )
         left = []
@@ -89,16 +89,16 @@ def pause_before(attempt: int) -> None:
         time.sleep(FIRST_PAUSE * 2 ** (attempt - 1) * share)
 
 
-def wide(call: Callable[[Part], Answer], parts: Sequence[Part]) -> list[Answer]:
+def map_concurrently(call: Callable[[Part], Answer], parts: Sequence[Part]) -> list[Answer]:
     """What ``call`` answers to each part, several under way at once: the network is the wait."""
     if len(parts) == 1:
         return [call(parts[0])]
-    with ThreadPoolExecutor(max_workers=WIDE) as pool:
+    with ThreadPoolExecutor(max_workers=MAX_CONCURRENT_REQUESTS) as pool:
         return list(pool.map(call, parts))
 
 
 def _insert_batch(client: Any, table: str, items: Sequence[Item], what: str) -> list[str]:
-    with answering(what):
+    with translate_errors(what):
         answer = client.batch_execute_statement(
             Statements=[
                 {"Statement": _insert_statement(table, tuple(item)), "Parameters": [*item.values()]}
@@ -123,7 +123,7 @@ def query_all(client: Any, what: str, **request: Any) -> Iterator[Item]:
 def query_pages(client: Any, what: str, **request: Any) -> Iterator[dict[str, Any]]:
     """The pages of a query."""
     while True:
-        with answering(what):
+        with translate_errors(what):
             page = client.query(**request)
         yield page
         if "LastEvaluatedKey" not in page:
@@ -147,7 +147,7 @@ def query_line(
     ``names`` and ``values`` are what further expressions of the request use.
     """
     wanted = _range_requests(line, first, last, names or {}, values or {}, request)
-    for items in wide(lambda one: list(query_all(client, what, **one)), wanted):
+    for items in map_concurrently(lambda one: list(query_all(client, what, **one)), wanted):
         yield from items
 
 
@@ -157,7 +157,7 @@ def count_line(client: Any, what: str, line: str, first: int, last: int, **reque
     def count(one: dict[str, Any]) -> int:
         return sum(int(page["Count"]) for page in query_pages(client, what, **one, Select="COUNT"))
 
-    return sum(wide(count, _range_requests(line, first, last, {}, {}, request)))
+    return sum(map_concurrently(count, _range_requests(line, first, last, {}, {}, request)))
 
 
 def _range_requests(

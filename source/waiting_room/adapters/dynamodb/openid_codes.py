@@ -7,7 +7,7 @@ import logging
 from dataclasses import fields
 from typing import Any
 
-from waiting_room.adapters.aws import answering, refused
+from waiting_room.adapters.aws import is_conditional_check_failure, translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, text, to_item
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.parsing import UNREADABLE
@@ -30,7 +30,7 @@ class DynamoCodes:
         values = {part.name: getattr(code, part.name) for part in fields(code)}
         row = {"code": values.pop("hash"), **values, "ttl": code.expires_at + LEAVES_AFTER}
         try:
-            with answering(WHAT):
+            with translate_errors(WHAT):
                 self._client.put_item(
                     TableName=self._table,
                     Item=to_item(row),
@@ -42,7 +42,7 @@ class DynamoCodes:
     def redeem(self, code_hash: str, client_id: str, now: int) -> Code | None:
         """Take the code once; the sealed token leaves the row with the same write."""
         try:
-            with answering(WHAT):
+            with translate_errors(WHAT):
                 answer = self._client.update_item(
                     TableName=self._table,
                     Key=to_item({"code": code_hash}),
@@ -53,7 +53,7 @@ class DynamoCodes:
                     ReturnValues="ALL_OLD",
                 )
         except Exception as error:
-            if refused(error):
+            if is_conditional_check_failure(error):
                 return None
             raise
         try:

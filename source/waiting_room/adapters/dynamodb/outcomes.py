@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from waiting_room.adapters.aws import answering
+from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import (
     SHARDS,
     Item,
-    insert_new,
+    insert_if_absent,
     number,
     query_line,
     shard_of,
@@ -48,7 +48,7 @@ class DynamoOutcomes:
 
     def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
         """The outcome of a position; a consistent read."""
-        with answering(WHAT):
+        with translate_errors(WHAT):
             answer = self._client.get_item(
                 TableName=self._table,
                 Key=_key(event_id, generation, position),
@@ -56,9 +56,9 @@ class DynamoOutcomes:
             )
         return outcome_from_item(answer["Item"]) if "Item" in answer else None
 
-    def decide(self, outcome: Outcome) -> Outcome:
+    def put_if_absent(self, outcome: Outcome) -> Outcome:
         """Write an outcome if there is none; answers the one that stands."""
-        with answering(WHAT):
+        with translate_errors(WHAT):
             try:
                 self._client.put_item(
                     TableName=self._table,
@@ -71,10 +71,10 @@ class DynamoOutcomes:
                 return outcome_from_item(error.response["Item"])
         return outcome
 
-    def expire(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def put_expired(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Decide many expiries; answers the tokens that stand in the way."""
         items = [_item(outcome) for outcome in outcomes]
-        taken, failed = insert_new(self._client, self._table, items, WHAT)
+        taken, failed = insert_if_absent(self._client, self._table, items, WHAT)
         if failed:
             raise Unavailable(f"{WHAT} is busy: {len(failed)} expiries wait")
         stands = [
@@ -96,7 +96,7 @@ class DynamoOutcomes:
 
         Who repeats it, botocore or the caller, meets the write as a refusal: the mark tells it.
         """
-        with answering(WHAT):
+        with translate_errors(WHAT):
             try:
                 answer = self._client.update_item(
                     TableName=self._table,
@@ -123,7 +123,7 @@ class DynamoOutcomes:
                 return Ending(text(stands, "ended_by") == mark, outcome_from_item(stands))
         return Ending(True, outcome_from_item(answer["Attributes"]))
 
-    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
+    def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range of positions; consistent reads."""
         for item in query_line(
             self._client,
@@ -173,7 +173,7 @@ class DynamoOutcomes:
                     "position": position,
                 }
             )
-            with answering(WHAT):
+            with translate_errors(WHAT):
                 page = self._client.query(
                     TableName=self._table,
                     IndexName=ENDED,
@@ -202,7 +202,7 @@ class DynamoOutcomes:
         shard, position = after or (0, 0)
         found: list[Outcome] = []
         for _ in range(PAGE_READS):
-            with answering(WHAT):
+            with translate_errors(WHAT):
                 page = self._client.query(
                     TableName=self._table,
                     KeyConditionExpression="#shard = :shard AND #position > :after",

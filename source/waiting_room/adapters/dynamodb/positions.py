@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from waiting_room.adapters.aws import answering
+from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import (
     ROUNDS,
     Item,
     count_line,
-    insert_new,
+    insert_if_absent,
     number,
     pause_before,
     query_line,
@@ -36,7 +36,7 @@ class DynamoPositions:
 
     def get(self, event_id: str, request_id: str) -> Position | None:
         """The row of a request; a consistent read."""
-        with answering(WHAT):
+        with translate_errors(WHAT):
             answer = self._client.get_item(
                 TableName=self._table, Key=_key(event_id, request_id), ConsistentRead=True
             )
@@ -53,7 +53,7 @@ class DynamoPositions:
         """The generation and the row, in one request."""
         key = _key(event_id, request_id)
         if known_generation is not None:
-            with answering(WHAT):
+            with translate_errors(WHAT):
                 answer = self._client.get_item(
                     TableName=self._table, Key=key, ConsistentRead=consistent
                 )
@@ -86,7 +86,9 @@ class DynamoPositions:
 
     def insert(self, rows: Sequence[Position]) -> dict[str, Position | None]:
         """Write rows whose request has none; answers what stands now."""
-        taken, failed = insert_new(self._client, self._table, [_item(row) for row in rows], WHAT)
+        taken, failed = insert_if_absent(
+            self._client, self._table, [_item(row) for row in rows], WHAT
+        )
         stands: dict[str, Position | None] = {row.request_id: row for row in rows}
         for index in failed:
             stands[rows[index].request_id] = None
@@ -95,7 +97,7 @@ class DynamoPositions:
             stands.update(self.get_many(rows[0].event_id, doubted))
         return stands
 
-    def between(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
+    def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
         """The rows of a range of positions, without their secrets; eventually consistent."""
         for item in query_line(
             self._client,
@@ -125,7 +127,7 @@ class DynamoPositions:
         found: dict[str, list[Item]] = {}
         for attempt in range(ROUNDS):
             pause_before(attempt)
-            with answering(WHAT):
+            with translate_errors(WHAT):
                 answer = self._client.batch_get_item(RequestItems=request)
             for table, items in answer["Responses"].items():
                 found.setdefault(table, []).extend(items)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from waiting_room.adapters.aws import answering
+from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import number, text, to_item
-from waiting_room.adapters.refreshing_value import Kept
+from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.published_keys import Publication
 
@@ -23,7 +23,7 @@ class DynamoPublicKeys:
     ) -> None:
         self._client, self._table = client, table
         self._key = to_item({"event_id": "#keys", "entry": "jwks"})
-        self._kept = Kept(self._read, keep, monotonic, "the published keys")
+        self._kept = RefreshingValue(self._read, keep, monotonic, "the published keys")
 
     def load(self) -> Publication:
         """The published keys, read again after ``keep`` seconds."""
@@ -43,7 +43,7 @@ class DynamoPublicKeys:
         }
         condition = "#version = :version" if before.version else "attribute_not_exists(#version)"
         guard = {"ExpressionAttributeValues": to_item({":version": before.version})}
-        with answering(WHAT):
+        with translate_errors(WHAT):
             try:
                 self._client.put_item(
                     TableName=self._table,
@@ -57,7 +57,7 @@ class DynamoPublicKeys:
         self._kept.hold(publication)
 
     def _read(self) -> Publication:
-        with answering(WHAT):
+        with translate_errors(WHAT):
             answer = self._client.get_item(
                 TableName=self._table, Key=self._key, ConsistentRead=True
             )

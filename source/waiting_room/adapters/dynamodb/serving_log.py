@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from waiting_room.adapters.aws import answering
+from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, to_item
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import Conflict, Unavailable
@@ -66,7 +66,7 @@ class DynamoServingLog:
     def read(self, event_id: str) -> EventState:
         """The state; a consistent read; made when it is not there."""
         for _ in range(2):
-            with answering(WHAT):
+            with translate_errors(WHAT):
                 answer = self._client.get_item(
                     TableName=self._table, Key=_key(event_id), ConsistentRead=True
                 )
@@ -80,7 +80,7 @@ class DynamoServingLog:
     ) -> Reservation:
         """Take the next ``count`` positions."""
         for round_ in range(RESERVE_TRIES):
-            with answering(WHAT):
+            with translate_errors(WHAT):
                 try:
                     return self._reserve(event_id, count, known, attempt)
                 except self._single.exceptions.ClientError as error:
@@ -165,7 +165,7 @@ class DynamoServingLog:
 
     def reset(self, before: EventState, after: EventState) -> None:
         """Put the next generation, if ``before`` still stands."""
-        with answering(WHAT):
+        with translate_errors(WHAT):
             try:
                 self._client.put_item(
                     TableName=self._table,
@@ -179,7 +179,9 @@ class DynamoServingLog:
             except self._client.exceptions.ConditionalCheckFailedException:
                 raise Conflict from None
 
-    def note_holes(self, event_id: str, generation: int, positions: Sequence[int]) -> EventState:
+    def add_unused_positions(
+        self, event_id: str, generation: int, positions: Sequence[int]
+    ) -> EventState:
         """Remember positions that will never be held."""
         answer = self._conditional(
             event_id,
@@ -251,7 +253,7 @@ class DynamoServingLog:
         return found[::-1]
 
     def _create(self, state: EventState) -> None:
-        with answering(WHAT):
+        with translate_errors(WHAT):
             try:
                 self._client.put_item(
                     TableName=self._table,
@@ -264,7 +266,7 @@ class DynamoServingLog:
 
     def _put_move(self, event_id: str, generation: int, move: ServingMove) -> None:
         """Idempotent: a move never changes once it is in the state."""
-        with answering(WHAT):
+        with translate_errors(WHAT):
             self._client.put_item(
                 TableName=self._table,
                 Item=to_item(
@@ -280,7 +282,7 @@ class DynamoServingLog:
     def _conditional(
         self, event_id: str, update: str, condition: str, names: dict[str, str], values: Item
     ) -> Item:
-        with answering(WHAT):
+        with translate_errors(WHAT):
             try:
                 answer: dict[str, Item] = self._client.update_item(
                     TableName=self._table,

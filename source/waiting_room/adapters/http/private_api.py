@@ -24,7 +24,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.session import Session
 
-from waiting_room.adapters.aws import hush
+from waiting_room.adapters.aws import silence_library_logs
 from waiting_room.domain.errors import InvalidInput, RoomError, Unavailable
 from waiting_room.domain.parsing import UNREADABLE, is_whole, json_value
 from waiting_room.domain.room_settings import SettingsError
@@ -74,7 +74,7 @@ class PrivateApi:
     ) -> None:
         self._endpoint, self._region = endpoint.rstrip("/"), region
         self._credentials, self._pause = credentials, pause
-        hush()
+        silence_library_logs()
         self._pool = pool or urllib3.PoolManager(
             maxsize=CONNECTIONS,
             retries=False,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import jwt
 
 from waiting_room.adapters.http.json_get import NotServed, get_json
-from waiting_room.adapters.refreshing_value import Kept
+from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.authorizer.settings import AuthorizerSettings
 from waiting_room.authorizer.verifier import ALGORITHM, Verifier
 from waiting_room.domain.errors import Unavailable
@@ -48,7 +48,7 @@ class HttpsKeys:
         self._jwks = f"{public_api}/.well-known/jwks.json"
         self._public_key = f"{public_api}/public_key?event_id={quote(event_id, safe='')}"
         self._get, self._monotonic = get, monotonic
-        self._kept = Kept(self._load, keep, monotonic, "the room's keys")
+        self._kept = RefreshingValue(self._load, keep, monotonic, "the room's keys")
         self._renewed_at: float | None = None
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
@@ -97,7 +97,7 @@ class HttpsEndedSessions:
     ) -> None:
         self._address = f"{public_api}/ended_sessions?event_id={quote(event_id, safe='')}"
         self._get, self._monotonic = get, monotonic
-        self._kept = Kept(self._load, keep, monotonic, "the ended sessions")
+        self._kept = RefreshingValue(self._load, keep, monotonic, "the ended sessions")
 
     def has(self, request_id: str) -> bool:
         """Whether this visitor's session was ended; raises Unavailable when that is unknown."""

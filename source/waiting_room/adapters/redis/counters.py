@@ -30,19 +30,19 @@ from redis.retry import Retry
 
 from waiting_room.domain import counter_snapshot, serving_counter
 from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.ports import Claim, Rebuild
+from waiting_room.domain.ports import JoinLease, RebuildLease
 from waiting_room.domain.records import (
-    Admission,
     Checkpoint,
+    CounterUpkeepRequest,
     Counts,
     EventState,
     LiveToken,
+    PositionStatus,
     Segment,
     ServingMove,
     SessionStatus,
     Snapshot,
-    TokenAccount,
-    Upkeep,
+    TokenTally,
 )
 from waiting_room.domain.room_settings import (
     LATEST_MOVES,
@@ -102,23 +102,25 @@ class RedisCounters:
         self._client = client
         self._hashes: dict[str, str] = {}
 
-    def look(self, event_id: str, now: int) -> Counts:
+    def counts(self, event_id: str, now: int) -> Counts:
         """All figures."""
-        answer = self._run("look", event_id, [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES])
+        answer = self._run("counts", event_id, [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES])
         *figures, latest = answer
         figures[MESSAGE] = figures[MESSAGE].decode()
         return Counts(*[*figures, tuple(map(_segment, reversed(latest.split())))])
 
-    def admission(self, event_id: str, position: int) -> Admission:
+    def position_status(self, event_id: str, position: int) -> PositionStatus:
         """What is known about one position."""
-        answer = self._run("admission", event_id, [position])
+        answer = self._run("position_status", event_id, [position])
         generation, stands, expired_through, at, counted, version, lowering = answer
         served_at = None if at < 0 else at
-        return Admission(
+        return PositionStatus(
             generation, stands, expired_through, served_at, bool(counted), version, lowering
         )
 
-    def claim(self, event_id: str, request_ids: Sequence[str], now: int) -> list[Claim]:
+    def acquire_join_leases(
+        self, event_id: str, request_ids: Sequence[str], now: int
+    ) -> list[JoinLease]:
         """Note that this worker has these joins."""
         hour = now // 3600
         extra = [
@@ -126,12 +128,18 @@ class RedisCounters:
             self._key(event_id, f"join_leases:{hour - 1}"),
         ]
         arguments = [now, CLAIM_LIFE, uuid.uuid4().hex, *request_ids]
-        return [Claim(answer) for answer in self._run("claim", event_id, arguments, extra)]
+        return [
+            JoinLease(answer)
+            for answer in self._run("acquire_join_leases", event_id, arguments, extra)
+        ]
 
-    def unclaim(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
+    def release_join_leases(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
         """Let the next worker have these joins."""
         self._run(
-            "unclaim", event_id, request_ids, [self._key(event_id, f"join_leases:{now // 3600}")]
+            "release_join_leases",
+            event_id,
+            request_ids,
+            [self._key(event_id, f"join_leases:{now // 3600}")],
         )
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
@@ -177,26 +185,30 @@ class RedisCounters:
         told = [generation, position, expires_at, status.value]
         return bool(self._run("count_session", event_id, told))
 
-    def begin_rebuild(self, event_id: str, ticket: str, *, force: bool = False) -> Rebuild:
+    def acquire_rebuild_lease(
+        self, event_id: str, lease_id: str, *, force: bool = False
+    ) -> RebuildLease:
         """Ask to be the one who rebuilds."""
-        arguments = [ticket, REBUILD_LIFE, int(force)]
-        answer = self._run("begin_rebuild", event_id, arguments, self._rebuild_keys(event_id))
-        return Rebuild(answer)
+        arguments = [lease_id, REBUILD_LIFE, int(force)]
+        answer = self._run(
+            "acquire_rebuild_lease", event_id, arguments, self._rebuild_keys(event_id)
+        )
+        return RebuildLease(answer)
 
-    def prolong_rebuild(self, event_id: str, ticket: str) -> None:
+    def renew_rebuild_lease(self, event_id: str, lease_id: str) -> None:
         """Say that the caller is still reading."""
-        arguments = [ticket, REBUILD_LIFE]
-        self._run("prolong_rebuild", event_id, arguments, self._rebuild_keys(event_id))
+        arguments = [lease_id, REBUILD_LIFE]
+        self._run("renew_rebuild_lease", event_id, arguments, self._rebuild_keys(event_id))
 
-    def end_rebuild(self, event_id: str, ticket: str) -> None:
+    def release_rebuild_lease(self, event_id: str, lease_id: str) -> None:
         """Let the next caller try."""
-        self._run("end_rebuild", event_id, [ticket], self._rebuild_keys(event_id))
+        self._run("release_rebuild_lease", event_id, [lease_id], self._rebuild_keys(event_id))
 
-    def end_rebuilds(self, event_id: str) -> bool:
+    def revoke_rebuild_leases(self, event_id: str) -> bool:
         """Let every rebuild that is under way read again."""
-        return bool(self._run("end_rebuilds", event_id, [], self._rebuild_keys(event_id)))
+        return bool(self._run("revoke_rebuild_leases", event_id, [], self._rebuild_keys(event_id)))
 
-    def restore(self, snapshot: Snapshot, ticket: str) -> bool:
+    def restore(self, snapshot: Snapshot, lease_id: str) -> bool:
         """Replace the copy in one step."""
         state, tally = snapshot.state, counter_snapshot.of_snapshot(snapshot)
         fields: dict[str, Any] = {
@@ -223,7 +235,7 @@ class RedisCounters:
             fields["first_moved_at"] = segments[0].at
         parts = _lines(segments)
         arguments = [
-            ticket,
+            lease_id,
             tally.taken,
             tally.ended,
             len(fields),
@@ -247,7 +259,7 @@ class RedisCounters:
             version,
             now,
             tuple(map(_segment, parts)),
-            TokenAccount(
+            TokenTally(
                 base=base,
                 taken=taken,
                 ended=ended,
@@ -268,12 +280,14 @@ class RedisCounters:
             arguments += (row.position, row.expires_at, ended)
         self._run("recount", event_id, arguments)
 
-    def trim(self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0) -> Upkeep:
+    def trim(
+        self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
+    ) -> CounterUpkeepRequest:
         """Forget what no answer needs any more."""
         old = [now - DEAD_BUCKETS, now - RATE_WINDOW]
         arguments = [*old, reconciled_at, swept_at, LATEST_MOVES]
         changed, unverified = self._run("trim", event_id, arguments)
-        return Upkeep(bool(changed), unverified)
+        return CounterUpkeepRequest(bool(changed), unverified)
 
     def _key(self, event_id: str, name: str) -> str:
         return f"waiting_room:{{{event_id}}}:{name}"
