@@ -9,6 +9,7 @@ operators' routes can write to the serving log.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -151,3 +152,20 @@ INLET = (serving_log("GetItem", "UpdateItem"),)
 HEALTH = {"health": (serving_log("UpdateItem"),)}
 SIGNS = frozenset({"generate_token"})  # views that name the issuer of a token
 REDIS = Part.COUNTERS  # whoever holds its password talks to it, from inside the VPC
+
+
+class MissingGrant(Exception):
+    """A function without grants, or grants without a function; the text names what to change."""
+
+
+def check_grants(table: str, functions: Iterable[str]) -> None:
+    """Raise MissingGrant unless a table of this module has one entry for each function.
+
+    ``table`` is the name of the table, such as "PUBLIC"; its keys are names of functions.
+    """
+    needed, granted = set(functions), set(globals()[table])
+    here = f"{table} in infrastructure/blueprint/permissions.py"
+    changes = [f"Add `{one}` to {here}, with the calls it makes" for one in needed - granted]
+    changes += [f"Remove `{one}` from {here}: no function has it" for one in granted - needed]
+    if changes:
+        raise MissingGrant(". ".join(sorted(changes)))

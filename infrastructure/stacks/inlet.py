@@ -9,7 +9,7 @@ from aws_cdk import CfnOutput, Stack, aws_events, aws_events_targets, aws_iam
 from constructs import Construct
 
 from infrastructure.blueprint.inlet_resources import INLETS, PRIVATE_ROUTES
-from infrastructure.blueprint.permissions import HEALTH, INLET, Part
+from infrastructure.blueprint.permissions import HEALTH, INLET, Part, check_grants
 from infrastructure.blueprint.resources import SERVING_LOG
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
@@ -98,8 +98,10 @@ class InletStack(Stack):
             cors=False,
         )
         views = AppFunctions(self, "Views", app="inlet", surroundings=around)
+        routes = routes_of(load_app("inlet"))
+        check_grants("HEALTH", {route.view for route in routes})
         views.add_views(HEALTH)
-        api.add_routes(routes_of(load_app("inlet")), targets=views.targets)
+        api.add_routes(routes, targets=views.targets)
         return f"{api.stage_address}/health"
 
 

@@ -10,7 +10,7 @@ from aws_cdk import Annotations, CfnOutput, Stack, aws_secretsmanager
 from constructs import Construct
 
 from infrastructure.blueprint.openid_resources import CODES
-from infrastructure.blueprint.permissions import OPENID, Part
+from infrastructure.blueprint.permissions import OPENID, Part, check_grants
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.blueprint.site_config import login_forms, waiting_room_config
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
@@ -80,6 +80,8 @@ class OpenIdStack(Stack):
             parts=parts, settings=self._settings(parts, issuer, page), habits=core.habits
         )
         views = AppFunctions(self, "Views", app="openid", surroundings=around)
+        routes = routes_of(load_app("openid"))
+        check_grants("OPENID", {route.view for route in routes})
         views.add_views(OPENID)
         Alarms(self, "Alarms", topic=core.alarm_topic).add(
             "Errors",
@@ -87,7 +89,7 @@ class OpenIdStack(Stack):
             above=1,
             says="More than 1 % of what OpenID clients and visitors ask is answered with 5xx.",
         )
-        provider.add_routes(routes_of(load_app("openid")), targets=views.targets)
+        provider.add_routes(routes, targets=views.targets)
         if config.request_id_codes:
             Annotations.of(self).add_warning_v2("waiting-room:OpenIdRequestIdCodes", WEAK_CODES)
         for output, value in {

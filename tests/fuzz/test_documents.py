@@ -55,10 +55,18 @@ def test_the_document_has_the_routes_of_the_app_and_no_other(name: str) -> None:
     }
     served = {route for route in routes if route[1] != "HEAD"}
     by_the_gateway = {(PATH, "POST"), (discovery.PATH, "GET")}
-    assert documented == served | (by_the_gateway if name == "public" else set())
+    expected = served | (by_the_gateway if name == "public" else set())
+    assert not expected - documented, f"Add {texts(expected - documented)} to docs/api/{name}.yaml"
+    assert not documented - expected, (
+        f"Remove {texts(documented - expected)} from docs/api/{name}.yaml: no app serves it"
+    )
     heads = {path for path, method in routes if method == "HEAD"}
     gets = {path for path, method in served if method == "GET"}
     assert heads == (gets if name == "public" else set())
+
+
+def texts(routes: set[tuple[str, str]]) -> str:
+    return ", ".join(sorted(f"`{method} {path}`" for path, method in routes))
 
 
 def operations(name: str) -> list[tuple[str, dict[str, Any]]]:

@@ -55,6 +55,13 @@ def rows(title: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[1:]]
 
 
+def same_entries(entries: set[str], wanted: set[str], title: str) -> None:
+    """Fail with the entries to add to, or remove from, the table under a title of the page."""
+    here = f'the table "{title}" of docs/migrating.md'
+    assert not wanted - entries, f"Add {sorted(wanted - entries)} to {here}"
+    assert not entries - wanted, f"Remove {sorted(entries - wanted)} from {here}"
+
+
 def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
@@ -74,7 +81,8 @@ def documented(api: str) -> set[str]:
 def test_every_route_has_an_entry(title: str) -> None:
     told = [route for row in rows(title) for route in names(row[0])]
     assert sorted(told) == sorted(set(told))
-    assert set(told) == set().union(*(documented(api) for api in APIS[title]))
+    wanted = set().union(*(documented(api) for api in APIS[title]))
+    same_entries(set(told), wanted, title)
 
 
 def test_every_parameter_of_the_solution_has_an_entry_and_what_is_said_of_it_is_true() -> None:
@@ -124,7 +132,7 @@ def sent_events() -> Iterator[str]:
 
 def test_every_bus_event_has_an_entry_with_its_members() -> None:
     told = {names(row[0])[0]: set(names(row[1])) for row in rows("Events on the bus")}
-    assert set(told) == set(sent_events())
+    same_entries(set(told), set(sent_events()), "Events on the bus")
     world = InMemoryRoom(
         {"ENABLE_EVENTS_GENERATION": "true", "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"}
     )
@@ -139,7 +147,9 @@ def test_every_bus_event_has_an_entry_with_its_members() -> None:
     world.room.report(EVENT)
     world.room.reset_initial_state(EVENT)
     sent = {kind: set(detail) for kind, detail in world.published}
-    assert {kind: told[kind] - {"completed", "abandoned"} for kind in sent} == sent
+    for kind, members in sent.items():
+        entry = told[kind] - {"completed", "abandoned"}
+        assert entry == members, f"`{kind}` in docs/migrating.md has {entry}, sent is {members}"
     assert set(sent) == set(told)
 
 

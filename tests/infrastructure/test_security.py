@@ -36,7 +36,10 @@ def test_every_review_is_still_of_something_found(reviewed: Reviewed) -> None:
 
 def test_each_function_may_do_what_the_snapshot_says(eventful: Assembly) -> None:
     """``python -m tests.support.templates.synthesized`` writes it again; read the difference."""
-    assert statements_text(eventful.stacks) == SNAPSHOT.read_text(encoding="utf-8")
+    assert statements_text(eventful.stacks) == SNAPSHOT.read_text(encoding="utf-8"), (
+        "Run `python -m tests.support.templates.synthesized`, which writes"
+        " tests/infrastructure/permissions.txt, and read the difference"
+    )
 
 
 def statements(stack: Synthesized) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,10 @@ def private_routes() -> set[str]:
 
 
 def test_every_private_route_has_its_role() -> None:
-    assert set(ADMINISTRATORS) == private_routes()
+    placed, served = set(ADMINISTRATORS), private_routes()
+    here = "STEERING, RESET or KEYS in infrastructure/blueprint/permissions.py"
+    assert not served - placed, f"Add {sorted(served - placed)} to {here}"
+    assert not placed - served, f"Remove {sorted(placed - served)} from {here}: no such route"
     assert len(set(ADMINISTRATORS)) == len(ADMINISTRATORS)
     assert set(STEERING) < set(OPERATORS) < set(ADMINISTRATORS)
     assert set(ADMINISTRATORS) - set(OPERATORS) == set(KEYS)

@@ -7,7 +7,7 @@ from aws_cdk import Stack, aws_apigateway, aws_secretsmanager
 from constructs import Construct
 
 from infrastructure.blueprint import discovery
-from infrastructure.blueprint.permissions import PRIVATE, PUBLIC, SIGNS, Grant
+from infrastructure.blueprint.permissions import PRIVATE, PUBLIC, SIGNS, Grant, check_grants
 from infrastructure.blueprint.resources import CACHE_RULES
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.constructs.api.join_queue import Joins
@@ -52,10 +52,10 @@ class PublicApi(Construct):
         self.functions = AppFunctions(
             self, "Functions", app="public_api", surroundings=surroundings
         )
+        routes = routes_of(load_app("public_api"))
+        check_grants("PUBLIC", {route.view for route in routes})
         self.functions.add_views(PUBLIC, environment=_issuer(PUBLIC, self.issuer))
-        self.served.add_routes(
-            routes_of(load_app("public_api")), targets=self.functions.targets, queries=QUERIES
-        )
+        self.served.add_routes(routes, targets=self.functions.targets, queries=QUERIES)
         joins.add_route(self.served, event_id=event_id, secret_required=secret_required)
         self.keys = _keys(self, self.served.api, key_number)
 
@@ -92,6 +92,7 @@ class PrivateApi(Construct):
             self, "Functions", app="private_api", surroundings=surroundings
         )
         routes = routes_of(load_app("private_api"))
+        check_grants("PRIVATE", {route.view for route in routes})
         told = _issuer(PRIVATE, issuer)
         for route in routes:
             if "POST" in route.methods:  # it changes something, and logs who did it

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aws_cdk import aws_iam
 
-from infrastructure.blueprint.permissions import REDIS, Grant, Part
+from infrastructure.blueprint.permissions import REDIS, Grant, MissingGrant, Part
 from infrastructure.constructs.compute.function import Habits, Place
 
 
@@ -47,7 +47,7 @@ class Surroundings:
 
     def environment(self, grants: Sequence[Grant]) -> dict[str, str]:
         """The settings of a function with these grants."""
-        told = {grant.part.value: self.parts[grant.part].told for grant in grants}
+        told = {grant.part.value: self._part(grant.part).told for grant in grants}
         return {**self.settings, **(self.redis if _uses_redis(grants) else {}), **told}
 
     def place_of(self, grants: Sequence[Grant]) -> Place | None:
@@ -55,8 +55,17 @@ class Surroundings:
         return self.place if _uses_redis(grants) else None
 
     def _arn(self, part: Part, index: str) -> str:
-        arn = self.parts[part].arn
+        arn = self._part(part).arn
         return f"{arn}/index/{index}" if index else arn
+
+    def _part(self, part: Part) -> Located:
+        """Return what the stack says of a part; raise MissingGrant when it has no such part."""
+        if part not in self.parts:
+            raise MissingGrant(
+                f"A grant names Part.{part.name}: add it to the parts of the stack"
+                " (infrastructure/stacks) that has the function"
+            )
+        return self.parts[part]
 
 
 def _uses_redis(grants: Sequence[Grant]) -> bool:

@@ -18,6 +18,7 @@ from aws_cdk import (
 from constructs import Construct, IDependable
 
 from infrastructure.blueprint.permissions import WORKERS as GRANTS
+from infrastructure.blueprint.permissions import check_grants
 from infrastructure.blueprint.resources import ASSIGN, PUBLISH, ROTATE, SET_UP, WORKERS, rotation
 from infrastructure.constructs.api.join_queue import Joins
 from infrastructure.constructs.compute.app_functions import AppFunctions
@@ -50,6 +51,7 @@ class Workers(Construct):
         super().__init__(scope, name)
         self.functions = AppFunctions(self, "Functions", app="workers", surroundings=surroundings)
         told = {ASSIGN.name: {"REDRIVE_ROLE_ID": joins.redrive_role.role_id}}
+        check_grants("WORKERS", {worker.name for worker in WORKERS})
         for worker in WORKERS:
             made = self.functions.add(
                 worker.name,
