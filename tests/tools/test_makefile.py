@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each make target is phony, has help text, and is listed in its group by `make help`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from deployment.checks import prose
+from tests.support.servers import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+FILES = {".venv/uv", ".venv/local", ".venv/dev"}  # some of the targets that are files
+GROUPS = ["Run", "Check", "Deploy", "Operate", "Measure"]
+
+
+def targets() -> list[str]:
+    """Return the targets that are not files, in order."""
+    return re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.M)
+
+
+def help_texts() -> dict[str, str]:
+    return dict(re.findall(r"^([a-z][a-z-]*):.*## (.+)$", MAKEFILE, re.M))
+
+
+def test_each_target_is_phony() -> None:
+    phony = " ".join(re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.M)).split()
+    assert sorted(phony) == sorted(targets()), "Add each target to a .PHONY line of the Makefile"
+    assert set(re.findall(r"^([\w./-]+):", MAKEFILE, re.M)) - set(phony) >= FILES
+
+
+def test_each_target_has_help_text_in_the_words_of_the_glossary() -> None:
+    texts = help_texts()
+    assert sorted(texts) == sorted(targets()), "Add `## text` to the target in the Makefile"
+    for target, text in texts.items():
+        assert prose.in_text(text, ("everywhere", "names")) == [], target
+
+
+def test_the_groups_are_in_the_order_of_use() -> None:
+    assert re.findall(r"^##@ (.+)$", MAKEFILE, re.M) == GROUPS
+
+
+def test_make_help_lists_each_target_below_its_group() -> None:
+    if not shutil.which("make") or not shutil.which("awk"):
+        pytest.skip("make or awk is not installed")
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    listed = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert listed == targets()
+    assert [line for line in lines if line and not line.startswith("  ")] == GROUPS
