@@ -78,7 +78,7 @@ EXCEPTIONS = {  # a module, and what it may import against the tables, with the 
     f"{COMPUTE}.workers": {f"{API}.join_queue"},
     f"{ADAPTERS}.dynamodb.outcomes": {f"{RUNTIME}.lambda_events"},
     f"{ADAPTERS}.join_queue": {f"{RUNTIME}.lambda_events"},
-    f"{INLET}.control": {f"{USE_CASES}.change_log", f"{USE_CASES}.retry"},
+    f"{INLET}.control": {f"{USE_CASES}.change_log"},
     f"{OPENID}.provider": {f"{ADAPTERS}.aws"},
 }
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from waiting_room.domain.actors import UNKNOWN, Actor
-from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable, UnknownRequest
+from waiting_room.domain.errors import InvalidInput, UnknownRequest
 from waiting_room.domain.ports import Clock
+from waiting_room.domain.retry import retry_on_conflict
 from waiting_room.inlet.ports import InletStore
 from waiting_room.inlet.settings import check_targets
 from waiting_room.inlet.strategies import InletRecord, Strategy
 from waiting_room.use_cases import change_log
-from waiting_room.use_cases.retry import tries
 
 
 class InletControl:
@@ -42,22 +42,22 @@ class InletControl:
         if paused is None and targets is None:
             raise InvalidInput("paused or targets is needed")
         first: InletRecord | None = None
-        for _ in tries(self._clock):
+
+        def change() -> dict[str, Any]:
+            nonlocal first
             record = self._read(event_id)
             first = first or record
             wanted = check_targets(
                 record.strategy, record.targets, {} if targets is None else targets
             )
             hold = record.paused if paused is None else paused
-            try:
-                after = self._store.change(record, paused=hold, targets=wanted)
-            except Conflict:
-                continue
-            # a record that has it all already is this call's own write, whose answer was lost
+            after = self._store.change(record, paused=hold, targets=wanted)
+            # a record that has all of it already was written by this call, its response was lost
             before = first if _steering(record) == _steering(after) else record
             change_log.record(event_id, "inlet", actor, _steering(before), _steering(after))
             return _shown(after)
-        raise Unavailable("too many changes at once", 1)
+
+        return retry_on_conflict(change, self._clock)
 
     def _read(self, event_id: str) -> InletRecord:
         record = self._store.read(event_id)

@@ -19,6 +19,7 @@ from typing import Any
 
 from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
 from waiting_room.domain.parsing import UNREADABLE
+from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.inlet.automatic import ANSWER_COUNTS, Flow, Targets, decide, signal
 from waiting_room.inlet.ports import AlarmReader, InletStore, RoomApi
 from waiting_room.inlet.settings import InletSettings
@@ -176,7 +177,8 @@ class Inlet:
         self, decision: Decide, *, seen: Sequence[str] = (), tries: int = WRITE_TRIES
     ) -> Opening:
         """Decide, write it down, do it; nothing where all of ``seen`` was handled before."""
-        for _ in range(tries):
+
+        def attempt() -> Opening:
             before = self._store.read(self._settings.event_id)
             done = before.seen if before else ()
             fresh = [one for one in seen if one not in done]
@@ -191,14 +193,15 @@ class Inlet:
                 last_increment=opening.increment,
                 last_reason=opening.reason,
             )
-            try:
-                self._store.write(before, after)
-            except Conflict:
-                continue
+            self._store.write(before, after)
             if opening.increment:
                 self._open(opening, after)
             return opening
-        return HELD
+
+        try:
+            return retry_on_conflict(attempt, self._clock, most=tries)
+        except TooManyConflicts:
+            return HELD
 
     def _open(self, opening: Opening, record: InletRecord) -> None:
         call_id = uuid.uuid4().hex

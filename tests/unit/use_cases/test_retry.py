@@ -13,32 +13,6 @@ from tests.support.in_memory_room import EVENT, InMemoryRoom
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import InletRecord, Strategy
-from waiting_room.use_cases.retry import WRITE_SECONDS, WRITE_TRIES, tries
-
-
-def test_quick_tries_are_bounded_in_number() -> None:
-    assert list(tries(lambda: 5.0)) == list(range(WRITE_TRIES))
-    assert list(tries(lambda: 5.0, 2)) == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("lasts", "made"),
-    [
-        ([30.0] * 20, 1),
-        ([10.0] * 20, 2),
-        ([10.5] * 20, 1),
-        ([0.5] * 20, WRITE_TRIES),
-        ([6.0] * 20, 3),
-        ([1.0, 9.0, 1.0, 1.0, 1.0], 4),
-    ],
-)
-def test_no_try_begins_that_could_end_too_late(lasts: list[float], made: int) -> None:
-    now, ended = [0.0], 0
-    for number in tries(lambda: now[0]):
-        now[0] += lasts[number]
-        ended += 1
-    assert ended == made
-    assert now[0] <= WRITE_SECONDS or made == 1
 
 
 def increment(world: InMemoryRoom) -> None:
@@ -83,6 +57,6 @@ def test_a_change_of_the_inlet_is_given_up_as_well(monkeypatch: pytest.MonkeyPat
         raise Conflict
 
     monkeypatch.setattr(store, "change", refused)
-    with pytest.raises(Unavailable, match="too many changes at once"):
+    with pytest.raises(Unavailable, match="too many concurrent changes"):
         InletControl(store, lambda: now[0]).change(EVENT, True, None)
     assert now[0] == 18
