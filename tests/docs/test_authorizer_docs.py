@@ -47,7 +47,7 @@ def test_the_figures_on_the_page_are_those_of_the_code() -> None:
         f"1 to {settings.LONGEST_KEY_CACHE} | {settings.KEY_CACHE_SECONDS} |",
         f"1 to {settings.LONGEST_REVOCATION_CACHE} | {settings.REVOCATION_CACHE_SECONDS} |",
         f"{json_get.TIMEOUT:.0f} s for each step on the network",
-        f"{json_get.DEADLINE:.0f} s for the answer",
+        f"{json_get.DEADLINE:.0f} s for the whole response",
         f"published {KEY_ACTIVATION_DELAY} s before it signs",
         f"the function ({settings.LONGEST_KEY_CACHE} s at most)",
     ):
