@@ -122,7 +122,7 @@ def sent_events() -> Iterator[str]:
     tree = ast.parse((ROOT / "source/waiting_room/use_cases/event_publishing.py").read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in (
-            "_announce",
+            "_publish",
             "publish",
         ):
             first = node.args[0]
