@@ -15,7 +15,7 @@ export PYTHONPATH := source:.
 
 .PHONY: help
 .PHONY: install run invoke sites clean
-.PHONY: check test test-changed lint types security fuzz chaos attack soak broken mutants screenshots lock
+.PHONY: check test test-changed pre-commit lint types security fuzz chaos attack soak broken mutants screenshots lock
 .PHONY: bootstrap synth diff deploy destroy bundles wheel
 .PHONY: redrive capacity
 .PHONY: bench load-test capacity-check many-pages inlet-plots
@@ -83,6 +83,9 @@ test: install ## run all tests (about 10 minutes on 2 cores)
 
 test-changed: install ## run the tests that cover the changed files: make test-changed BASE=main
 	@$(BIN)/python -m deployment.checks.changed_tests $(BASE) $(PYTEST_ARGS)
+
+pre-commit: .venv/dev ## install the git hook that checks each commit: style, types, secrets, words
+	$(BIN)/pre-commit install
 
 lint: .venv/dev ## check style
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

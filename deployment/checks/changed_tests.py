@@ -63,6 +63,9 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("tests/mutants/*", ("tests/tools",), "make mutants"),
     ("tests/benchmarks/*", ("tests/tools", "tests/docs"), "make bench"),
     ("tests/screenshots/*", NONE, "make screenshots"),
+    (".pre-commit-config.yaml", ("tests/tools",), ""),
+    ("LICENSE", ("tests/tools", "tests/e2e/test_wheel.py"), ""),
+    ("NOTICE", ("tests/e2e/test_wheel.py",), ""),
     ("Makefile", ("tests/tools", "tests/docs", "tests/infrastructure/test_*docs.py"), ""),
 )  # fmt: skip
 # Each change of Python code can break the dependency rule or use a package that is not pinned.

@@ -55,7 +55,7 @@ def build(into: Path = BUILD) -> Path:
 
 def stage(folder: Path) -> None:
     """Copy what the wheel is built from: its modules, the licence, the project's description."""
-    for name in ("pyproject.toml", "LICENSE"):
+    for name in ("pyproject.toml", "LICENSE", "NOTICE"):
         shutil.copyfile(ROOT / name, folder / name)
     for path in files():
         target = folder / path.relative_to(ROOT)

@@ -156,7 +156,8 @@ def test_the_wheel_has_the_gate_and_the_authorizer_and_what_they_import(built: P
     assert modules == {path.relative_to(source).as_posix() for path in wheel.files()}
     assert {"waiting_room/py.typed", "waiting_room/gate/asgi.py"} <= modules
     assert not {name for name in modules if re.search("aws|redis|dynamodb|chalice|room_http", name)}
-    assert any(name.endswith("licenses/LICENSE") for name in names(built))
+    for text in ("LICENSE", "NOTICE"):
+        assert any(name.endswith(f"licenses/{text}") for name in names(built))
 
 
 def test_the_wheel_says_what_it_needs(built: Path) -> None:
