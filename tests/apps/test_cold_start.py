@@ -38,7 +38,12 @@ print(json.dumps([answer["statusCode"], sorted({name.partition(".")[0] for name 
 # The whole way to a token on stores in memory; the real ones are in the test before it.
 FIRST_TOKEN = """
 import json, sys
-from tests.support.fakes.stores import *
+from tests.support.fakes.counters import MemoryCounters
+from tests.support.fakes.event_bus import MemoryEventBus
+from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
+from tests.support.fakes.outcomes import MemoryOutcomes
+from tests.support.fakes.positions import MemoryPositions
+from tests.support.fakes.serving_log import MemoryServingLog
 from waiting_room.domain.records import Join
 from waiting_room.domain.published_keys import Publication, PublishedKey
 from waiting_room.use_cases.room import Room, Stores

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from tests.support import servers
-from tests.support.fakes.stores import (
-    MemoryCounters,
-    MemoryOutcomes,
-    MemoryPositions,
-    MemoryServingLog,
-)
+from tests.support.fakes.counters import MemoryCounters
+from tests.support.fakes.outcomes import MemoryOutcomes
+from tests.support.fakes.positions import MemoryPositions
+from tests.support.fakes.serving_log import MemoryServingLog
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog

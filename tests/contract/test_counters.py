@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.fakes.stores import MemoryCounters
+from tests.support.fakes.counters import MemoryCounters
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import CountersLost, Unavailable
 from waiting_room.domain.ports import Counters, JoinLease, RebuildLease

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support import servers
-from tests.support.fakes.stores import MemoryKeys, MemoryPublicKeys
+from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.in_memory_room import Clock, one_jwk
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.secrets_manager import SecretsManagerKeys

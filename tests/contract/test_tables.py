@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.contract.conftest import Tables
-from tests.support.fakes import stores
-from tests.support.fakes.stores import MemoryOutcomes, MemoryServingLog
+from tests.support.fakes import serving_log as memory_log
+from tests.support.fakes.outcomes import MemoryOutcomes
+from tests.support.fakes.serving_log import MemoryServingLog
 from waiting_room.adapters.dynamodb import checkpoints, outcomes, serving_log
 from waiting_room.domain import reset, serving_counter
 from waiting_room.domain.errors import Conflict
@@ -519,7 +520,7 @@ def test_a_checkpoint_whose_writer_died_is_passed_over(
 def test_only_so_many_holes_are_remembered(
     tables: Tables, event_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for adapter in (stores, serving_log):
+    for adapter in (memory_log, serving_log):
         monkeypatch.setattr(adapter, "MAX_KNOWN_HOLES", 5)
     tables.log.read(event_id)
     assert tables.log.add_unused_positions(event_id, 1, [1, 2, 3]).known_holes == (1, 2, 3)

@@ -8,16 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.fakes.stores import (
-    MemoryCounters,
-    MemoryEventBus,
-    MemoryJoinQueue,
-    MemoryKeys,
-    MemoryOutcomes,
-    MemoryPositions,
-    MemoryPublicKeys,
-    MemoryServingLog,
-)
+from tests.support.fakes.counters import MemoryCounters
+from tests.support.fakes.event_bus import MemoryEventBus
+from tests.support.fakes.join_queue import MemoryJoinQueue
+from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
+from tests.support.fakes.outcomes import MemoryOutcomes
+from tests.support.fakes.positions import MemoryPositions
+from tests.support.fakes.serving_log import MemoryServingLog
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.published_keys import Publication, PublishedKey
 from waiting_room.domain.records import Join

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support import servers
-from tests.support.fakes.stores import MemoryEventBus, MemoryKeys
+from tests.support.fakes.event_bus import MemoryEventBus
+from tests.support.fakes.keys import MemoryKeys
 from tests.support.in_memory_room import FaultInjector, in_use, one_key, settings
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FaultInjector of admission: never ahead of the counter, recovery, resets and expiry (rules 6 to 8)."""
+"""Breaks of admission: never ahead of the counter, recovery, resets and expiry (rules 6 to 8)."""
 
 from __future__ import annotations
 

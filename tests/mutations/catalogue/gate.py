@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FaultInjector of the gate."""
+"""Breaks of the gate."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FaultInjector of the place in line: unique, stable, fair, counted, not lost (rules 1 to 5, 10, 11)."""
+"""Breaks of the place in line: unique, stable, fair, counted, not lost (rules 1 to 5, 10, 11)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FaultInjector of operators, inlets, clients of the API and long runs (rule 16)."""
+"""Breaks of operators, inlets, clients of the API and long runs (rule 16)."""
 
 from __future__ import annotations
 

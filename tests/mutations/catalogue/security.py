@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FaultInjector of secrets, keys, input, isolated clients and OpenID (rules 9 and 12)."""
+"""Breaks of secrets, keys, input, isolated clients and OpenID (rules 9 and 12)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FaultInjector of the waiting page and the control panel."""
+"""Breaks of the waiting page and the control panel."""
 
 from __future__ import annotations
 

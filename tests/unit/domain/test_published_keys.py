@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fakes.stores import MemoryKeys, MemoryPublicKeys
+from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.in_memory_room import one_jwk
 from waiting_room.domain.errors import InvalidInput, NoKeysYet, TokenExpired, Unavailable
 from waiting_room.domain.parsing import LARGEST

@@ -16,7 +16,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.support.fakes.stores import MemoryKeys, MemoryPublicKeys
+from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.domain.errors import Conflict, KeysBusy, NoKeysYet, Unavailable, UnknownKey
 from waiting_room.domain.published_keys import KEEP_AFTER_SUCCESSOR, Publication

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fakes.stores import MemoryKeys, MemoryPublicKeys
+from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.in_memory_room import EVENT, START, InMemoryRoom, one_jwk, outcome_of
 from waiting_room.domain import actors, reset, sessions, tokens
 from waiting_room.domain.actors import Actor, ActorKind, caller, check_call_id

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The JoinsQueue port in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from waiting_room.domain.records import (
+    DeadLetter,
+    Receipt,
+)
+
+
+class MemoryJoinQueue:
+    """The JoinsQueue port in memory."""
+
+    def __init__(self) -> None:
+        self.buried: list[DeadLetter] = []
+        self.due: dict[Receipt, int] = {}
+
+    def send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
+        """Keep messages as dead letters."""
+        self.buried += letters
+        return frozenset()
+
+    def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
+        """Remember when messages come again."""
+        self.due |= receipts

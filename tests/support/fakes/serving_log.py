@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ServingLog port in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+from waiting_room.domain import serving_counter
+from waiting_room.domain.errors import Conflict
+from waiting_room.domain.records import (
+    NO_ATTEMPT,
+    Attempt,
+    Checkpoint,
+    EventState,
+    Reservation,
+    ServingMove,
+)
+from waiting_room.domain.room_settings import (
+    MAX_KNOWN_HOLES,
+)
+
+
+class MemoryServingLog:
+    """The ServingLog port in memory."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, EventState] = {}
+        self._moves: dict[tuple[str, int], list[ServingMove]] = {}
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self._tries: dict[tuple[str, int, int], tuple[str, int]] = {}
+        self._lock = threading.Lock()
+
+    def read(self, event_id: str) -> EventState:
+        """The state."""
+        with self._lock:
+            return self._states.setdefault(event_id, EventState(event_id))
+
+    def reserve(
+        self, event_id: str, count: int, known: EventState, attempt: Attempt = NO_ATTEMPT
+    ) -> Reservation:
+        """Take the next ``count`` positions."""
+        with self._lock:
+            state = self._of(event_id, known.generation)
+            if state.reset_at != known.reset_at:
+                raise Conflict
+            state = self._put(replace(state, queue=state.queue + count))
+            key = event_id, state.generation, attempt.slot
+            token, end = self._tries.get(key, ("", 0))
+            self._tries[key] = attempt.token, state.queue
+            return Reservation(state, attempt.unused(token, end))
+
+    def write(self, before: EventState, after: EventState) -> None:
+        """Change everything but the queue."""
+        with self._lock:
+            state = self._standing(before)
+            if after.version > before.version and before.move:
+                line = self._moves.setdefault((before.event_id, before.generation), [])
+                line.append(before.move)
+            holes = set(state.known_holes) - (set(before.known_holes) - set(after.known_holes))
+            self._put(
+                replace(
+                    after,
+                    queue=state.queue,
+                    known_holes=tuple(sorted(holes)),
+                    message=state.message,
+                    message_at=state.message_at,
+                    lowering=state.lowering
+                    if after.lowering == before.lowering
+                    else after.lowering,
+                )
+            )
+
+    def reset(self, before: EventState, after: EventState) -> None:
+        """Start the next generation."""
+        with self._lock:
+            if self._of(before.event_id, before.generation).version != before.version:
+                raise Conflict
+            self._put(after)
+
+    def add_unused_positions(
+        self, event_id: str, generation: int, positions: Sequence[int]
+    ) -> EventState:
+        """Remember positions that will never be held."""
+        with self._lock:
+            state = self._of(event_id, generation)
+            if len(state.known_holes) >= MAX_KNOWN_HOLES:
+                raise Conflict
+            noted = list(positions)[:MAX_KNOWN_HOLES]
+            holes = tuple(sorted({*state.known_holes, *noted}))
+            return self._put(replace(state, known_holes=holes))
+
+    def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
+        """Set the operators' message."""
+        with self._lock:
+            self._put(replace(self._of(event_id, generation), message=message, message_at=at))
+
+    def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
+        """The latest checkpoint."""
+        found = self._checkpoints.get(event_id)
+        return found if found and found.generation == generation else None
+
+    def save_checkpoint(self, event_id: str, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint."""
+        self._checkpoints[event_id] = checkpoint
+
+    def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
+        """The logged moves; the latest is the state's own until the next one is written."""
+        if state.move is None or state.version <= after_version:
+            return []
+        found = [state.move]
+        line = self._moves.get((state.event_id, state.generation), [])
+        for move in sorted(line, key=lambda move: -move.version):
+            if serving_counter.reaches_back(state, found[-1], after_version):
+                break
+            if move.version < state.version:
+                found.append(move)
+        return found[::-1]
+
+    def _of(self, event_id: str, generation: int) -> EventState:
+        state = self._states.get(event_id)
+        if state is None or state.generation != generation:
+            raise Conflict
+        return state
+
+    def _standing(self, before: EventState) -> EventState:
+        state = self._of(before.event_id, before.generation)
+        for name in (
+            "version",
+            "expired_through",
+            "reconciled_through",
+            "pending_since",
+            "settled_through",
+        ):
+            if getattr(state, name) != getattr(before, name):
+                raise Conflict
+        return state
+
+    def _put(self, state: EventState) -> EventState:
+        self._states[state.event_id] = state
+        return state
