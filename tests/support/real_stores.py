@@ -68,7 +68,7 @@ class RealRoom:
     def counters(self) -> RedisCounters:
         """Counters with a connection of their own, as a process has."""
         client = connect("127.0.0.1", self.valkey.port)
-        real = client.execute_command
+        real: Callable[..., Any] = client.execute_command
 
         def count(*args: Any, **options: Any) -> Any:
             self.requests["redis"] += 1

@@ -28,7 +28,7 @@ DYNAMODB_LOCAL = ROOT / ".venv" / "dynamodb-local" / "package" / "emulator"
 START_SECONDS = 60  # for one server; a loaded machine takes long to import things
 WORKERS = 16  # that do not share a port
 _given: set[int] = set()
-FAKE_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+FAKE_CREDENTIALS: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
 def free_port() -> int:

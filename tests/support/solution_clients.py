@@ -46,9 +46,8 @@ class Sent:
 def calls(client: str = "") -> list[Sent]:
     """The table's rows in order; those of one client where it is named."""
     rows = tomllib.loads(DATA.read_text(encoding="utf-8"))["call"]
-    lists = ("reads", "signed")
     made = [
-        Sent(**{name: tuple(value) if name in lists else value for name, value in row.items()})
+        Sent(**(row | {"reads": tuple(row["reads"]), "signed": tuple(row.get("signed", ()))}))
         for row in rows
     ]
     return [one for one in made if client in ("", one.client)]

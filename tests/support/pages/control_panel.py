@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +107,7 @@ class Doorkeeper:
     def __init__(self, panel: PanelWorld, api: RestApi) -> None:
         self._panel, self._api = panel, api
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if self._panel.down:
             raise ConnectionResetError("down")  # uvicorn closes the connection with a 500
         if scope["method"] != "OPTIONS":

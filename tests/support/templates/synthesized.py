@@ -81,7 +81,7 @@ class Assembly:
             InletStack(
                 self.app,
                 f"{strategy}Inlet",
-                core=self.built["core"],  # type: ignore[arg-type]
+                core=self.built["core"],
                 config=InletConfig(strategy=strategy),
                 limits=Limits(rate=10, burst=10),
             )
@@ -178,7 +178,8 @@ def _resource(value: Any) -> str:
         return value
     ((function, argument),) = value.items()
     if function == "Fn::Join":
-        return argument[0].join(_resource(part) for part in argument[1])
+        separator: str = argument[0]
+        return separator.join(_resource(part) for part in argument[1])
     if function == "Fn::GetAtt":
         return _plain(argument[0]) + ("" if argument[1] == "Arn" else f".{argument[1]}")
     return _plain(argument) if isinstance(argument, str) else json.dumps(argument)
