@@ -9,47 +9,45 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from deployment.load_test.record import Record
 from deployment.load_test.target import Target
+from waiting_room.adapters.http.signed_client import NoResponse, SignedClient, TimeLimits
 
-TIMEOUT = urllib3.Timeout(connect=2, read=30)
+LIMITS = TimeLimits(connect=2, read=30)
 BETWEEN = 1.0  # seconds between two raises
 
 
 class OperatorError(Exception):
-    """The private API did not do what it was asked; the sentence says what it answered."""
+    """A call of the private API failed; the text names the path and the status."""
 
 
 class Operator:
-    """Knows the operator's keys."""
+    """Calls the private API of the tested room with the operator's AWS keys."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._credentials = Credentials(target.access_key_id, target.secret_access_key)
-        self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
+        keys = Credentials(target.access_key_id, target.secret_access_key)
+        self._client = SignedClient("execute-api", target.region, lambda: keys, LIMITS)
 
     def call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
-        """The content of an answer; raises OperatorError when it is not 200."""
-        url, data = f"{self._target.private_api}{path}", b""
+        """Return the content of a 200; raises OperatorError for everything else."""
+        url, body = f"{self._target.private_api}{path}", b""
         given = {"event_id": self._target.event_id, **(content or {})}
         headers = {}
         if method == "GET":
             url += "?" + urlencode(given)
         else:
-            data, headers = json.dumps(given).encode(), {"Content-Type": "application/json"}
-        request = AWSRequest(method, url, headers=headers, data=data)
-        SigV4Auth(self._credentials, "execute-api", self._target.region).add_auth(request)
-        signed = dict(request.headers.items())
-        answer = self._pool.request(method, url, body=data or None, headers=signed)
-        if answer.status != 200:
-            said = answer.data[:200].decode(errors="replace")
-            raise OperatorError(f"{path} answered {answer.status}: {said}")
-        return json.loads(answer.data)
+            body, headers = json.dumps(given).encode(), {"Content-Type": "application/json"}
+        try:
+            response = self._client.send(method, url, body, headers)
+        except NoResponse as error:
+            raise OperatorError(f"{path} failed: {error}") from None
+        if response.status != 200:
+            start = response.body[:200].decode(errors="replace")
+            raise OperatorError(f"{path} returned status {response.status}: {start}")
+        return json.loads(response.body)
 
     def figures(self) -> dict[str, Any]:
         """All figures of the event."""
@@ -102,5 +100,5 @@ class Admission:
         self.let_in += by
         try:
             self._operator.raise_counter(by)
-        except (OperatorError, urllib3.exceptions.HTTPError):
+        except OperatorError:
             self.troubles += 1

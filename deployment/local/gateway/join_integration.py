@@ -11,10 +11,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
 import airspeed
-import urllib3
 import xmltodict
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.session import Session
 from jsonschema import Draft4Validator
 
@@ -22,10 +19,10 @@ from deployment.local.config import QUEUE
 from deployment.local.gateway.proxy_events import Answer, Call
 from infrastructure.blueprint import join_integration
 from infrastructure.blueprint.gateway_responses import NOT_A_JOIN, NOT_JSON_TYPE
+from waiting_room.adapters.http.signed_client import NoResponse, SignedClient, TimeLimits
 from waiting_room.runtime.http_api import CORS, NO_STORE
 
-TIMEOUT = urllib3.Timeout(connect=1.0, read=5.0)
-SECONDS_WITHOUT_RETRY = urllib3.Retry(total=0, connect=2)  # a sent join is never sent again
+LIMITS = TimeLimits(connect=1.0, read=5.0)
 
 
 # Java's String.matches is of the whole text and answers a truth value; airspeed's is neither.
@@ -97,7 +94,7 @@ class Enqueue:
     def __init__(
         self,
         event_id: str,
-        attempts: int = 50,
+        connections: int = 50,
         secret_required: bool = False,
         checked: Reading = read_last,
         mapped: Reading = read_last,
@@ -108,11 +105,9 @@ class Enqueue:
         self._request = airspeed.Template(template)
         self._response = airspeed.Template(join_integration.RESPONSE_TEMPLATE)
         self._session: Any = Session()
-        self._pool = urllib3.PoolManager(
-            maxsize=attempts, timeout=TIMEOUT, retries=SECONDS_WITHOUT_RETRY
-        )
+        self._connections = connections
         self._url = ""
-        self._signer: SigV4Auth | None = None
+        self._client: SignedClient | None = None
 
     def __call__(self, call: Call) -> Answer:
         """The answer to a join."""
@@ -138,23 +133,23 @@ class Enqueue:
         return _answer(override.get("status", 200), answer)
 
     def _send(self, form: str) -> tuple[int, str]:
-        """Post the form to the queue; status and body, 0 without an answer."""
-        if self._signer is None:
+        """Post the form to the queue, once; return status and body, 0 without a response."""
+        if self._client is None:
             sqs = self._session.create_client("sqs")
             found = urlsplit(sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"])
             self._url = sqs.meta.endpoint_url.rstrip("/") + found.path
-            self._signer = SigV4Auth(self._session.get_credentials(), "sqs", sqs.meta.region_name)
-        request = AWSRequest("POST", self._url, headers=join_integration.REQUEST_HEADERS, data=form)
-        self._signer.add_auth(request)
+            self._client = SignedClient(
+                "sqs", sqs.meta.region_name, self._session.get_credentials, LIMITS,
+                connections=self._connections,
+            )  # fmt: skip
+        headers = join_integration.REQUEST_HEADERS
         try:
-            answer = self._pool.request(
-                "POST", self._url, body=form.encode(), headers=dict(request.headers.items())
-            )
-        except urllib3.exceptions.HTTPError:
+            response = self._client.send("POST", self._url, form.encode(), headers)
+        except NoResponse:
             return 0, ""
-        said = answer.data.decode("utf-8", "replace")
-        wanted = join_integration.REQUEST_HEADERS.get("Accept") == "application/json"
-        return int(answer.status), as_json(said) if wanted and answer.status == 200 else said
+        text = response.body.decode("utf-8", "replace")
+        wanted = headers.get("Accept") == "application/json"
+        return response.status, as_json(text) if wanted and response.status == 200 else text
 
 
 def as_json(said: str) -> str:

@@ -121,10 +121,10 @@ def inlet_app() -> Any:
     from botocore.credentials import Credentials
 
     from apps.inlet import app
-    from waiting_room.adapters.http import private_api
+    from waiting_room.adapters.http import signed_client
 
     keys = Credentials(os.environ[config.INLET_KEY_ID], os.environ[config.INLET_SECRET])
-    private_api.credentials = lambda: keys
+    signed_client.credentials = lambda: keys
     return app
 
 

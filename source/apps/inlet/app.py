@@ -81,7 +81,8 @@ def inlet() -> Inlet:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
     from waiting_room.adapters.dynamodb.inlet import DynamoInlet
-    from waiting_room.adapters.http.private_api import PrivateApi, credentials
+    from waiting_room.adapters.http.private_api import PrivateApi
+    from waiting_room.adapters.http.signed_client import credentials
 
     chosen = settings()
     return Inlet(

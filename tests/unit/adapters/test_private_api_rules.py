@@ -11,8 +11,9 @@ import pytest
 import urllib3
 from botocore.credentials import Credentials
 
-from waiting_room.adapters.http import private_api
-from waiting_room.adapters.http.private_api import LONGEST_ANSWER, PrivateApi
+from waiting_room.adapters.http import signed_client
+from waiting_room.adapters.http.private_api import PrivateApi
+from waiting_room.adapters.http.signed_client import MAX_RESPONSE_BYTES
 from waiting_room.domain.errors import RoomError, Unavailable
 from waiting_room.domain.room_settings import SettingsError
 
@@ -57,7 +58,7 @@ class Api:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *script: Any) -> None:
         self.pool, self.pauses = Pool(*script), list[float]()
         self.shares: list[tuple[float, float]] = []
-        monkeypatch.setattr(private_api.random, "uniform", self._chance)
+        monkeypatch.setattr(signed_client.random, "uniform", self._chance)
         self.made = PrivateApi(
             "https://api.example/prod/", "eu-central-1", lambda: CREDENTIALS, self.pool,
             self.pauses.append,
@@ -89,7 +90,7 @@ def test_after_the_third_try_the_caller_is_told_without_a_pause(
     told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = Api(monkeypatch, told, told, told)
-    with pytest.raises(Unavailable, match="the private API did not do /metrics: ") as raised:
+    with pytest.raises(Unavailable, match="the private API call /metrics failed: ") as raised:
         api.made.figures("Sample")
     assert len(api.pauses) == 2
     assert "Sample" not in str(raised.value)
@@ -119,7 +120,7 @@ def test_a_refusal_is_an_error_of_the_deployment_at_once(
     status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = Api(monkeypatch, (status, {"error": "x"}))
-    with pytest.raises(RoomError, match=f"answered {status}") as raised:
+    with pytest.raises(RoomError, match=f"returned status {status}") as raised:
         api.made.figures("Sample")
     assert type(raised.value) is RoomError
 
@@ -136,7 +137,7 @@ def test_a_call_without_permission_names_the_role(
 def test_an_increment_that_answers_no_number_perhaps_moved(
     number: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Unavailable, match="perhaps it moved"):
+    with pytest.raises(Unavailable, match="may have been raised"):
         Api(monkeypatch, (200, {"serving_num": number})).made.increment("Sample", 5, "call")
 
 
@@ -171,13 +172,13 @@ def test_no_answer_is_followed_or_read_beyond_its_limit_and_connections_go_back(
         assert more["preload_content"] is False
         assert (more["body"] is None) is (method == "GET")
         assert ("Content-Type" in more["headers"]) is (method == "POST")
-    assert api.pool.reads == [(LONGEST_ANSWER, True)] * 2
+    assert api.pool.reads == [(MAX_RESPONSE_BYTES, True)] * 2
     assert api.pool.given_back == 2
 
 
 def test_the_pool_of_its_own_gives_up_in_time_and_repeats_nothing() -> None:
     made = PrivateApi("https://api.example", "eu-central-1", lambda: CREDENTIALS)
-    kept = made._pool.connection_pool_kw
+    kept = made._client._pool.connection_pool_kw
     assert kept["retries"].total is False
     assert kept["maxsize"] == 32
     assert (kept["timeout"].connect_timeout, kept["timeout"].read_timeout) == (1.0, 5.0)

@@ -16,7 +16,7 @@ from waiting_room.adapters import aws
 from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.event_bus import EventBridgeBus
-from waiting_room.adapters.http import json_get, private_api
+from waiting_room.adapters.http import json_get
 from waiting_room.adapters.http.public_api import LONGEST_ANSWER, HttpRoom
 from waiting_room.adapters.join_queue import BATCH, MOST_BYTES, MOST_REASON, NO_BODY, SqsJoinQueue
 from waiting_room.adapters.openid_client_secret import SecretsClient
@@ -362,7 +362,6 @@ def test_a_client_of_aws_gives_up_in_time_and_is_made_once(monkeypatch: pytest.M
     assert chosen.retries["mode"] == "standard"
     assert chosen.max_pool_connections >= 50
     assert aws.session() is aws.session()
-    assert private_api._session() is private_api._session()
     assert json_get._opener() is json_get._opener()
     assert counters._source("counts") is counters._source("counts")
 
