@@ -63,7 +63,7 @@ Names of stored data differ from tests/contract/persisted_names.txt.
 Code that expects another name does not find the data of a deployed room: positions, tokens, keys
 and counters are lost to it, and old and new functions disagree during a deployment.
 Undo the change. If it is a deliberate decision, follow the two steps of
-docs/decisions/0114-persisted-names-are-frozen.md, then edit persisted_names.txt.
+docs/decisions/0114-freeze-persisted-names.md, then edit persisted_names.txt.
 """
 
 

@@ -43,7 +43,7 @@ A changed logical id or physical name replaces the resource at the next deployme
 lost (tables, queues, secrets, logs) or its address changes (APIs, distributions, topics, outputs).
 A move of a construct, a new construct id and a new stack name change logical ids.
 Undo the change. If it is a deliberate decision, or the resource is new, edit frozen_ids.txt and
-follow docs/decisions/0114-persisted-names-are-frozen.md.
+follow docs/decisions/0114-freeze-persisted-names.md.
 """
 
 
