@@ -63,6 +63,8 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("tests/mutants/*", ("tests/tools",), "make mutants"),
     ("tests/benchmarks/*", ("tests/tools", "tests/docs"), "make bench"),
     ("tests/screenshots/*", NONE, "make screenshots"),
+    (".github/*", ("tests/tools",), ""),
+    (".ci/*", ("tests/tools",), ""),
     (".pre-commit-config.yaml", ("tests/tools",), ""),
     ("LICENSE", ("tests/tools", "tests/e2e/test_wheel.py"), ""),
     ("NOTICE", ("tests/e2e/test_wheel.py",), ""),
