@@ -15,7 +15,7 @@ export PYTHONPATH := source:.
 
 .PHONY: help
 .PHONY: install run invoke sites clean
-.PHONY: check test test-changed pre-commit lint types security fuzz chaos attack soak broken mutants screenshots lock
+.PHONY: check test test-changed pre-commit lint types hops security fuzz chaos attack soak broken mutants screenshots lock
 .PHONY: bootstrap synth diff deploy destroy bundles wheel
 .PHONY: redrive capacity
 .PHONY: bench load-test capacity-check many-pages inlet-plots
@@ -92,6 +92,9 @@ lint: .venv/dev ## check style
 
 types: .venv/dev ## check types
 	$(BIN)/mypy
+
+hops: .venv/dev ## print the calls between each API view and its rule, its write and the counters
+	@$(BIN)/python -m tests.tools.hops
 
 security: .venv/dev ## scan code, secrets, pinned versions and known advisories
 	$(BIN)/python -m deployment.checks.security
