@@ -6,7 +6,7 @@ from __future__ import annotations
 from tests.mutations.breaks import Break
 
 BREAKS = (
-    Break("gate: a preflight passes unchecked",
+    Break("13 closed, gate: a preflight passes unchecked",
           "Gate.check", "self._preflight(visit)\n", "Pass()\n", "unit/test_gate"),
     Break("gate: any page hands over a token",
           "Gate.enter", "if not is_sent_by(", "if False and not is_sent_by(", "unit/test_gate"),
@@ -19,7 +19,7 @@ BREAKS = (
     Break("gate: the site reads on after the session",
           "WebSocket._is_over", "if self._now() >= self._until:", "if False:",
           "test_gate_connections"),
-    Break("gate: an excluded path in one reading only",
+    Break("13 closed, gate: an excluded path in one reading only",
           "is_protected", "if all(_fits(reading, rule) for reading in found)",
           "if any(_fits(reading, rule) for reading in found)", "test_gate_paths"),
     Break("gate: parameters of a path hide it",
@@ -36,7 +36,7 @@ BREAKS = (
     Break("gate: a browser that keeps no cookie is redirected without end",
           "Gate._back", "if not isinstance(self._session(visit), Accepted) and not",
           "if False and not", "unit/test_gate"),
-    Break("gate: a rule with a pattern opens the site",
+    Break("13 closed, gate: a rule with a pattern opens the site",
           "_is_rule", "is_plain(path) and not PATTERN.search(path)", "is_plain(path)",
           "unit/test_gate"),
     Break("gate: the waiting page does not tell its origin",
