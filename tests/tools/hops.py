@@ -24,12 +24,10 @@ from unittest.mock import patch
 import apps.private_api.app
 import apps.public_api.app
 import apps.workers.app
-from tests.support.fakes.stores import (
-    MemoryCounters,
-    MemoryOutcomes,
-    MemoryPositions,
-    MemoryServingLog,
-)
+from tests.support.fakes.counters import MemoryCounters
+from tests.support.fakes.outcomes import MemoryOutcomes
+from tests.support.fakes.positions import MemoryPositions
+from tests.support.fakes.serving_log import MemoryServingLog
 from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
 from tests.support.lambda_proxy_events import call
 from waiting_room.domain import expiry, joins, reset, serving_counter
