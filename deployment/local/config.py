@@ -11,8 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from infrastructure.blueprint.brand import BrandError, checked_brand
-from infrastructure.blueprint.openid_resources import CODES
-from infrastructure.blueprint.resources import MAX_ROTATION_DAYS, TABLES
+from infrastructure.blueprint.resources import CODES, MAX_ROTATION_DAYS, TABLES
 from waiting_room.authorizer.settings import AuthorizerSettings
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.parsing import json_object, read_whole

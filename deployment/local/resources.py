@@ -11,8 +11,7 @@ from typing import Any
 from botocore.session import Session
 
 from deployment.local import config
-from infrastructure.blueprint.openid_resources import CODES
-from infrastructure.blueprint.resources import EVENT_SOURCE, JOINS, TABLES, Table
+from infrastructure.blueprint.resources import CODES, EVENT_SOURCE, JOINS, TABLES, Table
 
 
 def make(env: MutableMapping[str, str]) -> str:

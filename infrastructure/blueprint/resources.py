@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables, queue, schedules and functions of the room: one definition for CDK and one machine.
+"""Tables, queues, functions and cache rules of all stacks, for CDK and the local stack alike.
 
 Plain data, no CDK import, so that the local stack starts without it. Times are in seconds.
 """
@@ -49,6 +49,7 @@ TOKENS = Table(
 )
 SERVING_LOG = Table("ServingLog", "SERVING_LOG_TABLE", ("event_id", "S"), ("entry", "S"))
 TABLES = (POSITIONS, TOKENS, SERVING_LOG)
+CODES = Table("OpenIdCodes", "OPENID_CODES_TABLE", ("code", "S"))  # of the OpenID stack
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,21 @@ def rotation(days: int) -> str:
     if not days:
         return ""
     return "rate(1 day)" if days == 1 else f"rate({days} days)"
+
+
+# The inlet stack deploys the function of its strategy. All run each minute and sleep between
+# their steps, hence the timeout above 60 s. The SNS exit topic starts the MaxSize inlet too.
+PERIODIC_INLET = Function("periodic_inlet", 75, 256, schedule="rate(1 minute)")
+MAX_SIZE_INLET = Function("max_size_inlet", 75, 256, schedule="rate(1 minute)")
+AUTOMATIC_INLET = Function("automatic_inlet", 75, 256, schedule="rate(1 minute)")
+INLETS = {"Periodic": PERIODIC_INLET, "MaxSize": MAX_SIZE_INLET, "Automatic": AUTOMATIC_INLET}
+# The routes of the private API that an inlet may call. It may also read and update one row of the
+# serving log and call cloudwatch:DescribeAlarms, which accepts no narrower resource than *.
+PRIVATE_ROUTES = {
+    "Periodic": ("POST /increment_serving_counter",),
+    "MaxSize": ("POST /increment_serving_counter", "POST /update_session", "GET /metrics"),
+    "Automatic": ("POST /increment_serving_counter", "GET /metrics"),
+}
 
 
 @dataclass(frozen=True)

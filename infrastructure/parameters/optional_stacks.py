@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infrastructure.blueprint.brand import checked_brand
-from infrastructure.blueprint.inlet_resources import INLETS
+from infrastructure.blueprint.resources import INLETS
 from infrastructure.blueprint.site_config import origin
 from infrastructure.parameters.core import AN_EVENT
 from infrastructure.parameters.parameter import (

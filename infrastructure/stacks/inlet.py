@@ -8,9 +8,8 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack, aws_events, aws_events_targets, aws_iam
 from constructs import Construct
 
-from infrastructure.blueprint.inlet_resources import INLETS, PRIVATE_ROUTES
 from infrastructure.blueprint.permissions import HEALTH, INLET, Part, check_grants
-from infrastructure.blueprint.resources import SERVING_LOG
+from infrastructure.blueprint.resources import INLETS, PRIVATE_ROUTES, SERVING_LOG
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.compute.app_functions import AppFunctions
@@ -81,7 +80,15 @@ class InletStack(Stack):
             says="The inlet fails; its log says why. Nobody is let in by it meanwhile.",
         )
         if config.strategy == Strategy.MAX_SIZE:
-            departures = Departures(self, "ExitTopic", inlet=inlet.target, alarms=alarms)
+            departures = Departures(self, "ExitTopic", inlet=inlet.target)
+            alarms.add(
+                "Undelivered",
+                departures.undelivered.metric_approximate_number_of_messages_visible(
+                    period=metrics.MINUTE, statistic="Maximum"
+                ),
+                above=0,
+                says="The inlet could not take messages about departures; they wait in a queue.",
+            )
             CfnOutput(self, "InletTopicARN", value=departures.topic.topic_arn)
         if config.strategy == Strategy.AUTOMATIC:
             CfnOutput(self, "HealthURL", value=self._health(around, limits))

@@ -9,8 +9,8 @@ from typing import Any
 from aws_cdk import Annotations, CfnOutput, Stack, aws_secretsmanager
 from constructs import Construct
 
-from infrastructure.blueprint.openid_resources import CODES
 from infrastructure.blueprint.permissions import OPENID, Part, check_grants
+from infrastructure.blueprint.resources import CODES
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.blueprint.site_config import login_forms, waiting_room_config
 from infrastructure.constructs.api.rest_api import Limits, RoomApi

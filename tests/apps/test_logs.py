@@ -20,7 +20,7 @@ import apps.sample_store.app
 import apps.token_authorizer.app
 import apps.workers.app
 from apps.openid import app as openid_app
-from infrastructure.blueprint.openid_resources import CODES
+from infrastructure.blueprint.resources import CODES
 from tests.fuzz.apis import SignV4
 from tests.support.lambda_proxy_events import call, proxy_event
 from tests.support.openid_room import CLIENT_SECRET, Reply, invoke, serving

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infrastructure.blueprint.openid_resources import CODES
+from infrastructure.blueprint.resources import CODES
 from tests.support import servers
 from tests.support.fakes.openid_codes import MemoryCodes
 from waiting_room.adapters.dynamodb.openid_codes import LEAVES_AFTER, DynamoCodes

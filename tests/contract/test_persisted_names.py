@@ -22,8 +22,7 @@ from typing import Any
 import pytest
 
 from deployment.redrive import Redriven, redrive
-from infrastructure.blueprint.openid_resources import CODES
-from infrastructure.blueprint.resources import TABLES
+from infrastructure.blueprint.resources import CODES, TABLES
 from tests.contract.test_codes import a_code
 from tests.contract.test_joins_queue import JOIN, Line
 from tests.support import servers

@@ -32,8 +32,7 @@ from infrastructure.assets.bundle import (
     requirements,
 )
 from infrastructure.assets.module_closure import SOURCE, imports, reached
-from infrastructure.blueprint.inlet_resources import INLETS
-from infrastructure.blueprint.resources import WORKERS
+from infrastructure.blueprint.resources import INLETS, WORKERS
 from tests.support.lambda_proxy_events import proxy_event
 from tests.support.servers import in_ci
 from tests.support.templates.lambda_process import ENV, SDK, LambdaProcess, Raised, Start

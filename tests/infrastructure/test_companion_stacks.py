@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infrastructure.blueprint.gateway_responses import STAGE
-from infrastructure.blueprint.inlet_resources import INLETS, PRIVATE_ROUTES
+from infrastructure.blueprint.resources import INLETS, PRIVATE_ROUTES
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.blueprint.site_config import (
     control_panel_config,

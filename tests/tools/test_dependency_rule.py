@@ -74,8 +74,6 @@ MUST_NOT: dict[str, set[str]] = {
 EXCEPTIONS = {  # a module, and what it may import against the tables, with the reason
     f"{ASSETS}.lambda_code": {"aws_cdk"},  # turns a bundle into an asset
     # to be moved next
-    f"{COMPUTE}.exit_topic": {f"{MONITORING}.alarms", f"{MONITORING}.metrics"},
-    f"{COMPUTE}.workers": {f"{API}.join_queue"},
     f"{ADAPTERS}.dynamodb.outcomes": {f"{RUNTIME}.lambda_events"},
     f"{ADAPTERS}.join_queue": {f"{RUNTIME}.lambda_events"},
     f"{INLET}.control": {f"{USE_CASES}.change_log"},

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-from infrastructure.blueprint.inlet_resources import PRIVATE_ROUTES
 from infrastructure.blueprint.permissions import ADMINISTRATORS, KEYS, OPERATORS, STEERING
+from infrastructure.blueprint.resources import PRIVATE_ROUTES
 from infrastructure.blueprint.routes import load_app, routes_of
 from tests.support.servers import ROOT
 

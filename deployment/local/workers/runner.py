@@ -23,9 +23,10 @@ from botocore.session import Session
 from deployment.local import config
 from deployment.local.workers.event_sources import Poller, QueueBatches, StreamBatches, sns_event
 from deployment.local.workers.schedules import Schedule
-from infrastructure.blueprint.inlet_resources import INLETS, MAX_SIZE
 from infrastructure.blueprint.resources import (
     ASSIGN,
+    INLETS,
+    MAX_SIZE_INLET,
     PUBLISH,
     ROTATE,
     TOKENS,
@@ -38,7 +39,7 @@ from waiting_room.adapters.dynamodb.items import MAX_CONCURRENT_REQUESTS
 
 BUS_EVENTS = Function("bus_events", 10, 0, batch_size=10)
 OTHERS = 8  # pollers and schedules beside those that assign positions
-DEPARTURES = Function("max_size_inlet", MAX_SIZE.timeout, 0, batch_size=10)
+DEPARTURES = Function("max_size_inlet", MAX_SIZE_INLET.timeout, 0, batch_size=10)
 
 
 def main(tell: int) -> None:

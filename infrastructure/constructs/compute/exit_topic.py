@@ -13,18 +13,13 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-from infrastructure.constructs.monitoring import metrics
-from infrastructure.constructs.monitoring.alarms import Alarms
-
 KEPT = 14  # days that messages which no try could work off are kept; SQS keeps none longer
 
 
 class Departures(Construct):
     """``topic`` starts the inlet; ``undelivered`` has the messages that it failed on."""
 
-    def __init__(
-        self, scope: Construct, name: str, *, inlet: aws_lambda.IFunction, alarms: Alarms
-    ) -> None:
+    def __init__(self, scope: Construct, name: str, *, inlet: aws_lambda.IFunction) -> None:
         super().__init__(scope, name)
         self.topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
         self.undelivered = aws_sqs.Queue(
@@ -39,12 +34,4 @@ class Departures(Construct):
         )
         inlet.configure_async_invoke(
             on_failure=aws_lambda_destinations.SqsDestination(self.undelivered), retry_attempts=2
-        )
-        alarms.add(
-            "Undelivered",
-            self.undelivered.metric_approximate_number_of_messages_visible(
-                period=metrics.MINUTE, statistic="Maximum"
-            ),
-            above=0,
-            says="The inlet could not take messages about departures; they wait in a queue.",
         )

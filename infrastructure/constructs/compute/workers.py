@@ -20,7 +20,6 @@ from constructs import Construct, IDependable
 from infrastructure.blueprint.permissions import WORKERS as GRANTS
 from infrastructure.blueprint.permissions import check_grants
 from infrastructure.blueprint.resources import ASSIGN, PUBLISH, ROTATE, SET_UP, WORKERS, rotation
-from infrastructure.constructs.api.join_queue import Joins
 from infrastructure.constructs.compute.app_functions import AppFunctions
 from infrastructure.constructs.compute.function_context import Surroundings
 
@@ -31,6 +30,7 @@ OLDEST_CHANGE = 6 * 3600  # seconds that the publisher tries to tell the bus of 
 class Workers(Construct):
     """The functions of ``apps/workers/app.py`` with what starts them.
 
+    ``joins`` is the join queue. The role of ``redrive_role_id`` may send a dead join to it again.
     ``rotation_days`` are those between two signing keys, 0 for never.
     ``unpublished`` takes stream batches that could not be told within OLDEST_CHANGE.
     """
@@ -41,7 +41,8 @@ class Workers(Construct):
         name: str,
         *,
         surroundings: Surroundings,
-        joins: Joins,
+        joins: aws_sqs.IQueue,
+        redrive_role_id: str,
         tokens: aws_dynamodb.Table,
         assign_concurrency: int,
         reserved_concurrency: int,
@@ -50,7 +51,7 @@ class Workers(Construct):
     ) -> None:
         super().__init__(scope, name)
         self.functions = AppFunctions(self, "Functions", app="workers", surroundings=surroundings)
-        told = {ASSIGN.name: {"REDRIVE_ROLE_ID": joins.redrive_role.role_id}}
+        told = {ASSIGN.name: {"REDRIVE_ROLE_ID": redrive_role_id}}
         check_grants("WORKERS", {worker.name for worker in WORKERS})
         for worker in WORKERS:
             made = self.functions.add(
@@ -71,7 +72,7 @@ class Workers(Construct):
             encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
         )
-        self._take_joins(self.functions.targets[ASSIGN.name], joins.queue, assign_concurrency)
+        self._take_joins(self.functions.targets[ASSIGN.name], joins, assign_concurrency)
         self._take_changes(self.functions.targets[PUBLISH.name], tokens)
         triggers.Trigger(
             self,
@@ -93,7 +94,7 @@ class Workers(Construct):
         )
 
     def _take_joins(
-        self, target: aws_lambda.IFunction, joins: aws_sqs.Queue, concurrency: int
+        self, target: aws_lambda.IFunction, joins: aws_sqs.IQueue, concurrency: int
     ) -> None:
         target.add_event_source(
             aws_lambda_event_sources.SqsEventSource(

@@ -4,7 +4,7 @@
 Environment: ``EVENT_ID`` (= client_id), ``PUBLIC_API_ENDPOINT`` (the room, behind its edge),
 ``OPENID_ISSUER`` (address of this API, stage included), ``WAITING_ROOM_URL`` (the waiting page),
 ``OPENID_REDIRECT_URIS`` (registered addresses, space separated), ``OPENID_CODES_TABLE``
-(``infrastructure.blueprint.openid_resources.CODES``), ``SIGNING_KEYS_SECRET`` (the room's signing
+(``infrastructure.blueprint.resources.CODES``), ``SIGNING_KEYS_SECRET`` (the room's signing
 keys), ``TOKEN_ISSUER`` (the room's, as the public API has it), and
 ``OPENID_CLIENT_SECRET_ID`` (a secret with ``{"client_secret": …, "transaction_key": …}``, 16
 characters or more each; the second may be left out). Optional: ``OPENID_RESTART_URL``, where the
