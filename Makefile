@@ -15,7 +15,7 @@ export PYTHONPATH := source:.
 
 .PHONY: help
 .PHONY: install run invoke sites clean
-.PHONY: check test test-changed pre-commit lint types hops security fuzz chaos attack soak broken mutants screenshots lock
+.PHONY: check test test-changed pre-commit lint types hops security fuzz chaos attack soak broken mutants screenshots docs lock
 .PHONY: bootstrap synth diff deploy destroy bundles wheel
 .PHONY: redrive capacity
 .PHONY: bench load-test capacity-check many-pages inlet-plots
@@ -119,6 +119,9 @@ mutants: install .venv/mutants ## make 100 random small changes to the code and 
 
 screenshots: install ## write a screenshot of each state of both pages to build/screenshots
 	$(BIN)/python -m tests.screenshots
+
+docs: .venv/dev ## build the documentation site into build/docs; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 lock: .venv/uv ## pin every dependency again, with hashes
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/dev.in -o requirements/dev.txt

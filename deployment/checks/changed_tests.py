@@ -65,6 +65,7 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("tests/screenshots/*", NONE, "make screenshots"),
     (".github/*", ("tests/tools",), ""),
     (".ci/*", ("tests/tools",), ""),
+    ("mkdocs.yml", ("tests/docs",), "make docs"),
     (".pre-commit-config.yaml", ("tests/tools",), ""),
     ("LICENSE", ("tests/tools", "tests/e2e/test_wheel.py"), ""),
     ("NOTICE", ("tests/e2e/test_wheel.py",), ""),
