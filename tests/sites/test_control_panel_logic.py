@@ -17,7 +17,7 @@ FILES = sorted(FOLDER.glob("*.test.js"))
 
 
 def test_there_are_files_to_run() -> None:
-    assert {"figures.test.js", "errors.test.js", "csv.test.js"} <= {file.name for file in FILES}
+    assert {"metrics.test.js", "errors.test.js", "csv.test.js"} <= {file.name for file in FILES}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -2,9 +2,9 @@
 /** Moving the serving position. */
 
 import { confirmed } from './confirm.js';
-import { cardOf, newCallId } from './desk.js';
+import { cardOf, newCallId } from './panel-context.js';
 import { byId, markWrong, write } from './dom.js';
-import { outlook } from './figures.js';
+import { outlook } from './metrics.js';
 import { count, some, time } from './format.js';
 
 export const MOST = 1_000_000; // what the API takes in one move

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The private API as the panel calls it: one method for each thing, one call for each method. */
 
-import { EXPIRED, INLET, MESSAGE, MOVED, RESET, VISITOR, fits } from './answers.js';
+import { EXPIRED, INLET, MESSAGE, MOVED, RESET, VISITOR, fits } from './responses.js';
 import { CallError, explain, explainSilence } from './errors.js';
-import { readFigures } from './figures.js';
+import { readFigures } from './metrics.js';
 
 const ELSE = 'The answer did not come from the private API. Check its address. On a public network, sign in to the network first.';
 const TIMEOUT = 10; // seconds; the API itself gives up before

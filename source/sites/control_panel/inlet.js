@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The inlet: which strategy lets visitors in by itself, how it stands, its targets, and pausing it. */
 
-import { cardOf } from './desk.js';
+import { cardOf } from './panel-context.js';
 import { byId, make, write } from './dom.js';
 import { count, rate, some, span, time } from './format.js';
 

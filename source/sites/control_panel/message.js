@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The operator's message, and what visitors get from the public side. */
 
-import { STATUS, fits } from './answers.js';
-import { cardOf } from './desk.js';
+import { STATUS, fits } from './responses.js';
+import { cardOf } from './panel-context.js';
 import { byId, markWrong, write } from './dom.js';
 import { count } from './format.js';
 

@@ -2,7 +2,7 @@
 /** Resetting the room. */
 
 import { confirmed } from './confirm.js';
-import { cardOf } from './desk.js';
+import { cardOf } from './panel-context.js';
 import { byId } from './dom.js';
 import { some } from './format.js';
 

@@ -2,10 +2,10 @@
 /** One visitor: where they stand, and ending their session. */
 
 import { confirmed } from './confirm.js';
-import { cardOf, newCallId } from './desk.js';
+import { cardOf, newCallId } from './panel-context.js';
 import { byId, make, markWrong } from './dom.js';
 import { count, dateTime, some, span } from './format.js';
-import { readSought } from './sought.js';
+import { readSought } from './visitor-query.js';
 
 export const STATES = {
   waiting: 'Waiting',

@@ -10,7 +10,7 @@
  * The state's phase is loading, outside, joining, placing (no number yet), waiting, turn or over.
  * What else is in it: docs/pages.md. Types: waiting-room.d.ts.
  */
-import { ending, isId, isOfTheRoom, secondsAsked } from "./answers.js";
+import { ending, isId, isOfTheRoom, secondsAsked } from "./responses.js";
 import { estimator, soonEnough } from "./estimate.js";
 import { aheadAt, nextPoll } from "./policy.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { due, estimator, range, soonEnough } from "../estimate.js";
-import { line, seeded, servedAt, statusAt } from "./line.js";
+import { line, seeded, servedAt, statusAt } from "./simulated-queue.js";
 
 /** The figures as the page keeps them. */
 const figures = (status) => ({

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { waitingRoom } from "../waiting-room.js";
 import { Clock, Profile, Server } from "./fakes.js";
-import { line, seeded, servedAt, statusAt } from "./line.js";
+import { line, seeded, servedAt, statusAt } from "./simulated-queue.js";
 
 const START = 1_800_000_000;
 

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { beforeEach, test } from "node:test";
 import { backOff, waitingRoom } from "../waiting-room.js";
 import { Clock, Profile, Server } from "./fakes.js";
-import { seeded } from "./line.js";
+import { seeded } from "./simulated-queue.js";
 
 const KEY = "waiting-room:Sample";
 let clock, server, profile;

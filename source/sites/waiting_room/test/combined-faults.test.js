@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { waitingRoom } from "../waiting-room.js";
 import { Clock, Profile, Server } from "./fakes.js";
-import { seeded } from "./line.js";
+import { seeded } from "./simulated-queue.js";
 
 const JOIN = "/assign_queue_num";
 const STRANGE = [

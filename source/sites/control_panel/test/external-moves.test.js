@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { elsewhereWords } from '../admit.js';
-import { Elsewhere } from '../elsewhere.js';
+import { Elsewhere } from '../external-moves.js';
 
 const at = (serving, generation = 1) => ({ serving, generation });
 

@@ -3,7 +3,7 @@
 
 import { byId, write } from './dom.js';
 import { time } from './format.js';
-import { REST } from './presses.js';
+import { REST } from './repeated-input.js';
 
 const SLOW = 500; // milliseconds without an answer after which a card says that it waits
 

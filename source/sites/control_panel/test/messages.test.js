@@ -4,7 +4,7 @@ import test from 'node:test';
 import { backWords, canUndo, outlookWords, questionOf, wholeNumber } from '../admit.js';
 import { count, rate, some, span } from '../format.js';
 import { lastWords, targetWords } from '../inlet.js';
-import { NOTES, needsKeys, offersApiTime } from '../overview.js';
+import { NOTES, needsKeys, offersApiTime } from '../metrics-view.js';
 import { leftWords, lengthOf, quoted, standsWords } from '../message.js';
 import { mistakes } from '../sign-in.js';
 import { factsOf } from '../visitor.js';

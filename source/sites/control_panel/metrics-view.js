@@ -2,7 +2,7 @@
 /** The figures at the top, and how fresh they are. */
 
 import { announce, byId, write } from './dom.js';
-import { minutesToEmpty } from './figures.js';
+import { minutesToEmpty } from './metrics.js';
 import { count, rate, some, span } from './format.js';
 
 const RATES = new Set(['joinRate', 'admissionRate']);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isNewer, minutesToEmpty, outlook, readFigures } from '../figures.js';
-import { staleWords } from '../overview.js';
+import { isNewer, minutesToEmpty, outlook, readFigures } from '../metrics.js';
+import { staleWords } from '../metrics-view.js';
 
 const QUIET = {
   serving_counter: 0, queue_counter: 0, waiting_num: 0, active_tokens: 0, total_tokens: 0,
