@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each member of GET /status and GET /metrics is in docs/api.md and in the OpenAPI documents."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.servers import ROOT
+from waiting_room.domain.metrics import for_page, for_panel
+from waiting_room.domain.records import Counts
+
+NOTHING = Counts(
+    generation=1, queue=0, serving=0, holes=0, tokens=0, expired=0, active=0, completed=0,
+    abandoned=0, admitted_recently=0, admitting_since=0,
+)  # fmt: skip
+MEMBERS = {
+    "/status": for_page("Sample", NOTHING, 0.0),
+    "/metrics": for_panel("Sample", NOTHING, 0.0),
+}
+DOCUMENTS = {"/status": "docs/api/public.yaml", "/metrics": "docs/api/private.yaml"}
+
+
+def documented() -> dict[str, set[str]]:
+    """The members in the table of docs/api.md, by route."""
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("\n### Metrics\n")
+    found = re.findall(r"^\| `(\w+)` \| (yes)? ?\|", section.partition("\n### ")[0], re.MULTILINE)
+    return {
+        "/metrics": {name for name, _ in found},
+        "/status": {name for name, yes in found if yes},
+    }
+
+
+def schema_and_example(route: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The schema of a route's 200 and its first example."""
+    document = yaml.safe_load((ROOT / DOCUMENTS[route]).read_text(encoding="utf-8"))
+    content = document["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]
+    example = next(iter(content["examples"].values()))["value"]
+    schema = content["schema"]
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema, example
+
+
+def compare(place: str, found: set[str], route: str) -> None:
+    """Fail with the members to add to ``place``, or to remove from it."""
+    missing, unknown = MEMBERS[route].keys() - found, found - MEMBERS[route].keys()
+    problems = [f"add {name} of GET {route} to {place}" for name in sorted(missing)]
+    problems += [f"remove {name} from {place}: GET {route} has no {name}" for name in unknown]
+    if problems:
+        pytest.fail("\n".join(problems), pytrace=False)
+
+
+@pytest.mark.parametrize("route", MEMBERS)
+def test_the_page_has_each_member(route: str) -> None:
+    compare("the table 'Metrics' of docs/api.md", documented()[route], route)
+
+
+@pytest.mark.parametrize("route", MEMBERS)
+def test_the_openapi_document_has_each_member(route: str) -> None:
+    schema, example = schema_and_example(route)
+    compare(f"'properties' of the schema in {DOCUMENTS[route]}", set(schema["properties"]), route)
+    compare(f"'required' of the schema in {DOCUMENTS[route]}", set(schema["required"]), route)
+    compare(f"the example in {DOCUMENTS[route]}", set(example), route)
