@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents for contributors name files, commands and imports that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.tools.suite_times import FOLDERS
+from tests.tools.test_dependency_rule import MAY_IMPORT
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("CONTRIBUTING.md", "SECURITY.md", "docs/first-change.md")
+NEW = {
+    "docs/decisions/NNNN-title.md",
+    "tests/unit/domain/test_oldest_waiting_position.py",
+}  # files that a reader creates
+TESTS = ROOT / "tests"
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table after a heading, without its head."""
+    _, _, rest = page.partition(f"## {heading}\n")
+    table = re.search(r"(?:^\|.*\n)+", rest, re.MULTILINE)
+    assert table, f"no table after {heading}"
+    lines = table[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_file_of_the_page_exists(page: str) -> None:
+    named = re.findall(
+        r"`((?:source|infrastructure|deployment|tests|docs|requirements)/[\w./*-]+)`", text(page)
+    )
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text(page))
+    missing = [name for name in named if name not in NEW and not list(ROOT.glob(name))]
+    missing += [link for link in links if not ((ROOT / page).parent / link).exists()]
+    if missing:
+        pytest.fail(f"{page} names files that do not exist: {', '.join(missing)}", pytrace=False)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_command_of_the_page_exists(page: str) -> None:
+    targets = set(re.findall(r"^([\w-]+):", text("Makefile"), re.MULTILINE))
+    used = set(re.findall(r"\bmake ([a-z][\w-]*)", "\n".join(quoted_or_block(text(page)))))
+    missing = sorted(used - targets)
+    if missing:
+        pytest.fail(f"{page} names make targets that do not exist: {missing}", pytrace=False)
+
+
+def quoted_or_block(page: str) -> list[str]:
+    """The code of a page: blocks, and text in backquotes."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    return [*blocks, *re.findall(r"`([^`\n]+)`", page)]
+
+
+def test_the_test_map_has_each_folder_of_tests() -> None:
+    listed = {name for row in rows(text("CONTRIBUTING.md"), "Test map") for name in quoted(row[0])}
+    folders = {path.relative_to(TESTS).parts[0] for path in modules_below(TESTS)}
+    with_tests = {f"tests/{folder}" for folder in folders}
+    assert with_tests - listed == set()
+    assert with_tests == {f"tests/{folder}" for folder in FOLDERS}
+
+
+def modules_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("test_*.py") if path.parent != folder]
+
+
+def test_the_dependency_table_is_the_one_that_is_enforced() -> None:
+    """Names of ``source/waiting_room`` have no prefix in the table."""
+    for folder, allowed in rows(text("CONTRIBUTING.md"), "Dependency rule"):
+        (name,) = quoted(folder)
+        key = name if name in MAY_IMPORT else f"waiting_room.{name}"
+        enforced = {one.removeprefix("waiting_room.") for one in MAY_IMPORT[key]}
+        assert set(quoted(allowed)) == enforced, f"CONTRIBUTING.md, dependency rule, row {name}"
