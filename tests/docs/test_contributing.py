@@ -83,3 +83,25 @@ def test_the_dependency_table_is_the_one_that_is_enforced() -> None:
         key = name if name in MAY_IMPORT else f"waiting_room.{name}"
         enforced = {one.removeprefix("waiting_room.") for one in MAY_IMPORT[key]}
         assert set(quoted(allowed)) == enforced, f"CONTRIBUTING.md, dependency rule, row {name}"
+
+
+# What docs/first-change.md tells the reader to edit: a file, and a text in it.
+EDITED = [
+    ("source/waiting_room/domain/metrics.py", "def for_panel("),
+    ("source/waiting_room/domain/metrics.py", '"generation": counts.generation,'),
+    ("source/waiting_room/domain/records.py", "class Counts:"),
+    ("source/sites/control_panel/metrics.js", "readFigures("),
+    ("source/sites/control_panel/test/metrics.test.js", "const figures = (changes) =>"),
+    ("source/sites/control_panel/index.html", 'dd data-figure="queue"'),
+    ("tests/mutations/catalogue/operation.py", "Break("),
+]
+
+
+@pytest.mark.parametrize(("file", "edited"), EDITED)
+def test_what_the_first_change_edits_is_there(file: str, edited: str) -> None:
+    assert f"`{file}`" in text("docs/first-change.md")
+    if edited not in text(file):
+        pytest.fail(
+            f"{file} has no {edited!r} any more: change docs/first-change.md, and EDITED here",
+            pytrace=False,
+        )
