@@ -16,7 +16,7 @@ export PYTHONPATH := source:.
 .PHONY: help
 .PHONY: install run invoke sites clean
 .PHONY: check test test-changed pre-commit lint types hops security fuzz chaos attack soak broken mutants screenshots docs lock
-.PHONY: bootstrap synth diff deploy destroy bundles wheel
+.PHONY: bootstrap synth diff deploy destroy bundles wheel release
 .PHONY: redrive capacity
 .PHONY: bench load-test capacity-check many-pages inlet-plots
 
@@ -152,6 +152,9 @@ bundles: .venv/local ## build the Lambda bundles (BUNDLE_COMPILER=python3.14 add
 
 wheel: .venv/local ## build the Python package of the gate and the authorizer into build/wheel
 	@$(BIN)/python -m deployment.release.wheel
+
+release: node_modules/ready ## check the tree and build bundles, templates, wheel and their SHA-256 sums
+	@$(BIN)/python -m deployment.release
 
 ##@ Operate
 
