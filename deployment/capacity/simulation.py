@@ -30,7 +30,7 @@ from deployment.visitor_model.polling import (
     next_poll,
     retry_after,
 )
-from waiting_room.domain.room_settings import SHORTEST_RATE
+from waiting_room.domain.limits import SHORTEST_RATE
 
 API_MEMORY = 1024  # MB of each function of the public API
 EDGE_SECONDS = 1.0  # an answer of /status may be this old

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from waiting_room.domain.bus_metrics import gauges
+from waiting_room.domain.metrics import gauges
 from waiting_room.domain.records import Counts
 
 METRICS = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # the report function's own metrics

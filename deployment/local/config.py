@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from infrastructure.blueprint.brand import BrandError, checked_brand
 from infrastructure.blueprint.resources import CODES, MAX_ROTATION_DAYS, TABLES
-from waiting_room.authorizer.settings import AuthorizerSettings
-from waiting_room.domain.errors import InvalidInput
-from waiting_room.domain.parsing import json_object, read_whole
-from waiting_room.domain.room_settings import RoomSettings, SettingsError, check_address
-from waiting_room.inlet.settings import InletSettings
-from waiting_room.openid.settings import OpenIdSettings
+from waiting_room.domain.errors import InvalidInput, SettingsError
+from waiting_room.domain.parsing import check_address, json_object, read_whole
+from waiting_room.runtime.settings.authorizer import read_authorizer_settings
+from waiting_room.runtime.settings.inlet import read_inlet_settings
+from waiting_room.runtime.settings.openid import read_openid_settings
+from waiting_room.runtime.settings.room import read_room_settings
 
 STAGE = "api"
 PREFIX = "waiting-room"  # of the names of tables, queues and so on
@@ -182,8 +182,10 @@ def _check_settings(env: Mapping[str, str]) -> None:
     whole = {**later, "WAITING_ROOM_EVENT_ID": env["EVENT_ID"]}
     whole.update({name: value for name, value in env.items() if value})
     try:
-        for kind in (RoomSettings, AuthorizerSettings, InletSettings, OpenIdSettings):
-            kind.from_env(whole)
+        read_room_settings(whole)
+        read_authorizer_settings(whole)
+        read_inlet_settings(whole)
+        read_openid_settings(whole)
     except SettingsError as error:
         raise ConfigError(str(error)) from None
     try:

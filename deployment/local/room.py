@@ -21,7 +21,8 @@ from deployment.local import config, resources
 from deployment.local.config import Config
 from deployment.local.processes import Child
 from waiting_room.domain.parsing import UNREADABLE
-from waiting_room.openid.settings import WEAK_CODES, OpenIdSettings
+from waiting_room.openid.settings import WEAK_CODES
+from waiting_room.runtime.settings.openid import read_openid_settings
 
 START_SECONDS = 60  # for one part; a loaded machine takes long to import things
 KEPT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -80,7 +81,7 @@ class Stack:
         doors = config.addresses(ports)
         redis_url, aws_url = self._stores()
         config.complete(env, doors, redis_url, aws_url)
-        if OpenIdSettings.from_env(env).request_id_codes:
+        if read_openid_settings(env).request_id_codes:
             self._say(WEAK_CODES)
         self._say("making tables, queues, bus and keys")
         topic, client_secret = self._make_resources(env, aws_url)

@@ -19,7 +19,7 @@ from infrastructure.parameters.parameter import (
     text,
     texts,
 )
-from waiting_room.domain.room_settings import EVENT_ID, MAX_VALIDITY, MIN_VALIDITY
+from waiting_room.domain.limits import EVENT_ID, MAX_VALIDITY, MIN_VALIDITY
 
 # CloudWatch's periods in days, by CDK's name for each
 LOG_PERIODS = {
@@ -354,7 +354,7 @@ class CoreConfig(Parameters):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What every function is told, as ``waiting_room.domain.room_settings`` reads it."""
+        """What every function is told, as ``waiting_room.runtime.settings.room`` reads it."""
         flags = {
             "ENABLE_EVENTS_GENERATION": self.enable_events_generation,
             "ENABLE_QUEUE_POSITION_EXPIRY": self.enable_queue_position_expiry,

@@ -24,7 +24,7 @@ from infrastructure.parameters.parameter import (
     text,
     texts,
 )
-from waiting_room.domain.room_settings import EVENT_ID, MAX_INCREMENT
+from waiting_room.domain.limits import EVENT_ID, MAX_INCREMENT
 from waiting_room.gate.origins import is_origin, origin_of
 from waiting_room.inlet.settings import MAX_EPOCH, MAX_TICKS
 from waiting_room.openid.protocol import TRANSACTION_LIFE, check_redirect_uris
@@ -298,7 +298,7 @@ class InletConfig(Parameters):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the functions are told, as ``waiting_room.inlet.settings`` reads it."""
+        """What the functions are told, as ``waiting_room.runtime.settings.inlet`` reads it."""
         ticks = {"TICKS_PER_MINUTE": self.ticks_per_minute} if self.ticks_per_minute else {}
         values = {
             "INLET_STRATEGY": self.strategy,

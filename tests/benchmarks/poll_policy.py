@@ -24,8 +24,8 @@ from deployment.visitor_model.arrivals import CURVES, arrival_times
 from tests.benchmarks.document import fill
 from tests.benchmarks.tables import ROOT, number_setting, percentile, table
 from waiting_room.domain import metrics
+from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
 from waiting_room.domain.records import Counts, Segment
-from waiting_room.domain.room_settings import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
 
 SCRIPT = Path(__file__).with_suffix(".mjs")
 FOLDER = ROOT / "source" / "sites" / "waiting_room"

@@ -20,12 +20,13 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from tests.support import servers
 from tests.support.in_memory_room import settings
 from tests.support.real_stores import RealRoom
+from waiting_room.adapters.aws import AWS_ATTEMPTS
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.redis.counters import RedisCounters, connect
-from waiting_room.domain.room_settings import AWS_ATTEMPTS, KEY_CACHE
+from waiting_room.domain.room_settings import KEY_CACHE
 from waiting_room.use_cases.room import Room, Stores
 
 OPERATIONS = (

@@ -24,9 +24,9 @@ from tests.support.tokens import VISITOR, room_over_http, token
 from waiting_room.adapters import refreshing_value
 from waiting_room.adapters.http import json_get
 from waiting_room.authorizer import settings, verifier
-from waiting_room.authorizer.settings import AuthorizerSettings
 from waiting_room.domain.room_settings import KEY_ACTIVATION_DELAY
 from waiting_room.gate import GateSettings
+from waiting_room.runtime.settings.authorizer import read_authorizer_settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protect-your-api.md").read_text("utf-8")
 CLIENTS = ROOT / "tests" / "clients"
@@ -34,7 +34,7 @@ PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_every_setting_is_on_the_page() -> None:
-    read = inspect.getsource(AuthorizerSettings.from_env)
+    read = inspect.getsource(read_authorizer_settings)
     names = set(re.findall(r'"([A-Z_]{5,})"', read))
     assert len(names) == 6
     names |= {field.name for field in dataclasses.fields(GateSettings)}

@@ -41,21 +41,23 @@ from waiting_room.adapters.http import json_get
 from waiting_room.adapters.http.private_api import PrivateApi
 from waiting_room.adapters.http.public_api import HttpRoom
 from waiting_room.adapters.http.room_keys import HttpsEndedSessions, read_keys
-from waiting_room.authorizer.settings import AuthorizerSettings
 from waiting_room.authorizer.verifier import Accepted
 from waiting_room.domain import joins, parsing, serving_counter, sessions, tokens
-from waiting_room.domain.errors import InvalidInput, RoomError, Unavailable
+from waiting_room.domain.errors import InvalidInput, RoomError, SettingsError, Unavailable
 from waiting_room.domain.published_keys import Publication
-from waiting_room.domain.room_settings import RoomSettings, SettingsError
 from waiting_room.domain.signing_keys import KeySet
 from waiting_room.domain.visitor_lookup import parse_visitor_query
 from waiting_room.gate import GateSettings, cookie
 from waiting_room.inlet import strategies
 from waiting_room.inlet.control import InletControl
-from waiting_room.inlet.settings import InletSettings, check_targets
+from waiting_room.inlet.settings import check_targets
 from waiting_room.openid import protocol
-from waiting_room.openid.settings import ClientSecrets, OpenIdSettings
+from waiting_room.openid.settings import ClientSecrets
 from waiting_room.runtime import http_api, lambda_events
+from waiting_room.runtime.settings.authorizer import read_authorizer_settings
+from waiting_room.runtime.settings.inlet import read_inlet_settings
+from waiting_room.runtime.settings.openid import read_openid_settings
+from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.key_rotation import check_rotation
 
 KEY = "transaction-key-0123456789"
@@ -240,14 +242,14 @@ def named(error: Exception, name: str) -> Exception:
     return error
 
 
-def env(kind: Any, known: Mapping[str, str], names: tuple[str, ...]) -> Callable[[str], object]:
+def env(reader: Any, known: Mapping[str, str], names: tuple[str, ...]) -> Callable[[str], object]:
     """Each setting in turn has the text as its value; whichever is refused, all are tried."""
 
     def read(text: str) -> None:
         refused = None
         for name in names:
             try:
-                kind.from_env({**known, name: text})
+                reader({**known, name: text})
             except SettingsError as error:
                 refused = named(error, name)
         if refused:
@@ -399,19 +401,19 @@ PARSERS = (
            private(lambda api: api.figures(EVENT)), (RoomError, SettingsError)),
     Parser("counter of the private API", ("adapters.http.private_api",),
            private(lambda api: api.increment(EVENT, 1, "a")), (RoomError, SettingsError)),
-    Parser("settings of the room", ("domain.room_settings",),
-           env(RoomSettings, {"EVENT_ID": EVENT}, ROOM),
+    Parser("settings of the room", ("runtime.settings.room",),
+           env(read_room_settings, {"EVENT_ID": EVENT}, ROOM),
            (SettingsError,)),
-    Parser("settings of a door", ("authorizer.settings",),
-           env(AuthorizerSettings, DOOR_ENV,
+    Parser("settings of a door", ("runtime.settings.authorizer",),
+           env(read_authorizer_settings, DOOR_ENV,
                (*DOOR_ENV, "KEY_CACHE_SECONDS", "REVOCATION_CHECK", "REVOCATION_CACHE_SECONDS")),
            (SettingsError,)),
-    Parser("settings of an inlet", ("inlet.settings",),
-           env(InletSettings, INLET_ENV,
+    Parser("settings of an inlet", ("runtime.settings.inlet",),
+           env(read_inlet_settings, INLET_ENV,
                (*INLET_ENV, "INCREMENT_BY", "TICKS_PER_MINUTE", "NO_SHOW_AFTER", "START_TIME",
                 "INLET_STRATEGY", "ON_INSUFFICIENT_DATA")), (SettingsError,)),
-    Parser("settings of the provider", ("openid.settings",),
-           env(OpenIdSettings, ENV, (
+    Parser("settings of the provider", ("runtime.settings.openid",),
+           env(read_openid_settings, ENV, (
                *ENV, "OPENID_RESTART_AFTER", "OPENID_RESTART_URL", "SIGNING_KEY_CACHE",
                "OPENID_REQUEST_ID_CODES")),
            (SettingsError,)),

@@ -20,8 +20,8 @@ from infrastructure.blueprint.site_config import headers_of as site_headers
 from infrastructure.stacks.core import CoreStack
 from tests.support.templates.intrinsics import Values
 from tests.support.templates.synthesized import EVERYTHING, Assembly, Synthesized
-from waiting_room.authorizer.settings import AuthorizerSettings
-from waiting_room.openid.settings import OpenIdSettings
+from waiting_room.runtime.settings.authorizer import read_authorizer_settings
+from waiting_room.runtime.settings.openid import read_openid_settings
 
 FUNCTION, METHOD = "AWS::Lambda::Function", "AWS::ApiGateway::Method"
 HEADERS = "AWS::CloudFront::ResponseHeadersPolicy"
@@ -115,7 +115,7 @@ def headers_of(stack: Synthesized, values: Values, site: str) -> dict[str, str]:
 
 def test_the_authorizer_knows_the_room_by_reference(assembly: Assembly, values: Values) -> None:
     stack, core = assembly.stacks["Authorizer"], assembly.stacks["Core"]
-    told = AuthorizerSettings.from_env(environment(stack, values, "app.token_authorizer"))
+    told = read_authorizer_settings(environment(stack, values, "app.token_authorizer"))
     assert told.public_api == values.output(core, "PublicApiInvokeURL")
     assert told.expected.issuer == values.output(core, "PublicTokenIssuer")
     assert told.expected.event_id == "Sample"
@@ -300,7 +300,7 @@ def test_every_openid_function_reads_its_settings(assembly: Assembly, values: Va
     issuer = values.output(stack, "Issuer")
     for view in {route.view for route in routes_of(load_app("openid"))}:
         name = "Views" + view.title().replace("_", "") + "Function"
-        told = OpenIdSettings.from_env(environment(stack, values, "app.app", name))
+        told = read_openid_settings(environment(stack, values, "app.app", name))
         assert told.issuer == issuer
         assert told.public_api == values.output(core, "PublicApiInvokeURL")
         assert told.token_issuer == values.output(core, "PublicTokenIssuer")

@@ -24,7 +24,7 @@ from infrastructure.parameters.optional_stacks import (
     StacksConfig,
 )
 from infrastructure.parameters.parameter import ParameterError, Parameters
-from waiting_room.inlet.settings import InletSettings
+from waiting_room.runtime.settings.inlet import read_inlet_settings
 
 REQUIRED = object()
 ROOM = {
@@ -132,7 +132,7 @@ def test_the_inlet_reads_back_what_was_configured(strategy: str) -> None:
         "EVENT_ID": "Sample", "PRIVATE_API_ENDPOINT": "https://private.example/api",
         "AWS_REGION": "eu-central-1", "SERVING_LOG_TABLE": "log",
     }  # fmt: skip
-    read = InletSettings.from_env({**where, **told})
+    read = read_inlet_settings({**where, **told})
     targets = {
         "Periodic": {"increment_by": 7},
         "MaxSize": {"max_size": 70},
@@ -144,7 +144,7 @@ def test_the_inlet_reads_back_what_was_configured(strategy: str) -> None:
     assert (read.go_on_insufficient_data, read.ticks_per_minute) == (False, 12)
     assert read.no_show_after == 60
     defaults = InletConfig(strategy=strategy).settings
-    assert InletSettings.from_env({**where, **defaults, "INLET_STRATEGY": strategy}).alarm == ""
+    assert read_inlet_settings({**where, **defaults, "INLET_STRATEGY": strategy}).alarm == ""
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.parameter import ParameterError, refuse_unknown
-from waiting_room.domain.room_settings import RoomSettings
+from waiting_room.runtime.settings.room import read_room_settings
 
 CONTRACT = {
     "ValidityPeriod": 3600,
@@ -95,7 +95,7 @@ def test_the_functions_read_back_what_was_configured() -> None:
             "RequireClientSecret": "true",
         }
     )
-    event = RoomSettings.from_env(config.settings).event("Sale")
+    event = read_room_settings(config.settings).event("Sale")
     assert (event.validity_period, event.position_expiry_period) == (60, 61)
     assert (event.position_expiry_enabled, event.increment_on_expiry) == (False, True)
     assert (event.minute_figures, event.client_secret_required) == (True, True)

@@ -20,6 +20,7 @@ from waiting_room.domain.published_keys import Publication, PublishedKey
 from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import KeySet, new_jwk
+from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.room import Room, Stores
 
 EVENT = "Sample"
@@ -64,7 +65,7 @@ def in_use(keys: KeySet) -> Publication:
 
 def settings(**env: Any) -> RoomSettings:
     """Settings as a deployment would give them."""
-    return RoomSettings.from_env(
+    return read_room_settings(
         {
             "EVENT_ID": EVENT,
             "TOKEN_ISSUER": ISSUER,

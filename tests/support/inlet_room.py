@@ -16,6 +16,7 @@ from waiting_room.domain.errors import Unavailable
 from waiting_room.inlet.runner import Inlet
 from waiting_room.inlet.settings import InletSettings
 from waiting_room.inlet.strategies import Alarm, Figures
+from waiting_room.runtime.settings.inlet import read_inlet_settings
 
 FOREVER = 1e9
 NUMBERS = itertools.count()  # of messages: each has an id of its own
@@ -110,7 +111,7 @@ class InletWorld:
 
 def inlet_settings(**env: Any) -> InletSettings:
     """Settings as a deployment would give them."""
-    return InletSettings.from_env(
+    return read_inlet_settings(
         {
             "EVENT_ID": EVENT,
             "PRIVATE_API_ENDPOINT": "https://private.example/api",

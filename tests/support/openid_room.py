@@ -20,7 +20,8 @@ from tests.support.fakes.openid_codes import MemoryCodes
 from tests.support.in_memory_room import EVENT, ISSUER, Clock, InMemoryRoom
 from waiting_room.domain.errors import Unavailable
 from waiting_room.openid.provider import Provider
-from waiting_room.openid.settings import ClientSecrets, OpenIdSettings
+from waiting_room.openid.settings import ClientSecrets
+from waiting_room.runtime.settings.openid import read_openid_settings
 
 CALLBACK = "https://shop.example/callback"
 CLIENT_SECRET = "client-secret-0123456789"
@@ -117,7 +118,7 @@ class OpenId:
     def __post_init__(self) -> None:
         self.room = InProcessRoom(self.world)
         self.secrets = ClientSecrets(CLIENT_SECRET, "transaction-key-0123456789")
-        self.settings = OpenIdSettings.from_env({**ENV, **self.env})
+        self.settings = read_openid_settings({**ENV, **self.env})
         self.issued: list[str] = []
         self.provider = Provider(
             self.settings,

@@ -35,7 +35,7 @@ from infrastructure.blueprint.site_config import (
 )
 from waiting_room.adapters.aws import share_clients
 from waiting_room.adapters.dynamodb.items import MAX_CONCURRENT_REQUESTS
-from waiting_room.domain.room_settings import RoomSettings
+from waiting_room.runtime.settings.room import read_room_settings
 
 THREADS = 20  # of each route; a handler that waits for a hanging store holds one for seconds
 DRAIN = 3  # seconds that connections have to end
@@ -143,7 +143,7 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _join(env: Mapping[str, str]) -> Enqueue:
-    event = RoomSettings.from_env(env).events[0]
+    event = read_room_settings(env).events[0]
     return Enqueue(event.event_id, secret_required=event.client_secret_required)
 
 

@@ -31,6 +31,7 @@ from waiting_room.domain.errors import Conflict, InvalidInput, UnknownRequest
 from waiting_room.inlet.runner import Inlet
 from waiting_room.inlet.settings import InletSettings
 from waiting_room.runtime.http_api import ANY_TYPE, MAX_EVENT_ID, body, json_handler, text
+from waiting_room.runtime.settings.inlet import read_inlet_settings
 from waiting_room.runtime.worker_errors import hide_error_texts
 
 app = Chalice(app_name="waiting-room-inlet", configure_logs=False)
@@ -72,7 +73,7 @@ def health() -> dict[str, Any]:
 @cache
 def settings() -> InletSettings:
     """The settings of this function, read once from its environment."""
-    return InletSettings.from_env(os.environ)
+    return read_inlet_settings(os.environ)
 
 
 @cache

@@ -30,8 +30,9 @@ from waiting_room.domain.errors import InvalidInput, Unavailable
 from waiting_room.openid.authlib_server import Answer
 from waiting_room.openid.protocol import form_pairs
 from waiting_room.openid.provider import Provider, error_answer
-from waiting_room.openid.settings import WEAK_CODES, OpenIdSettings
+from waiting_room.openid.settings import WEAK_CODES
 from waiting_room.runtime.safe_traceback import safe_traceback
+from waiting_room.runtime.settings.openid import read_openid_settings
 
 app = Chalice(app_name="waiting-room-openid", configure_logs=False)
 logger = logging.getLogger("waiting_room")
@@ -47,7 +48,7 @@ def provider() -> Provider:
     from waiting_room.adapters.openid_client_secret import SecretsClient
     from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 
-    chosen = OpenIdSettings.from_env(os.environ)
+    chosen = read_openid_settings(os.environ)
     if chosen.request_id_codes:
         logger.warning("openid: %s", WEAK_CODES)
     store, kept = client("secretsmanager"), chosen.signing_key_cache

@@ -89,7 +89,7 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
 def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
     """Every minute: the figures to the bus and to the dashboard."""
     from waiting_room.adapters.embedded_metrics import emit
-    from waiting_room.domain.bus_metrics import gauges
+    from waiting_room.domain.metrics import gauges
 
     for event in settings().events:
         figures = gauges(room().report(event.event_id))

@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any
 
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.room_settings import AWS_ATTEMPTS, AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT
 
 # Answers that say: not now. Everything else that AWS refuses is a fault of ours, and stays one.
+AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT, AWS_ATTEMPTS = 1.0, 2.0, 3  # 9 s at most, with pauses
 BUSY_CODES = {
     "InternalServerError",
     "InternalFailure",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.room_settings import MAX_STALE_SECONDS
+from waiting_room.domain.limits import MAX_STALE_SECONDS
 
 RETRY_AFTER = 5.0  # seconds between tries while the last good value serves: most calls stay quick
 FIRST_RETRY_AFTER = 1.0  # seconds between tries while there is none: nobody can be let in

@@ -20,6 +20,7 @@ RoomError
     └── KeysBusy           another change of the signing keys is under way
 
 CountersLost and Conflict are signals between the use cases and the stores; no caller sees them.
+SettingsError stops a function at its start; no request causes it.
 """
 
 from typing import ClassVar
@@ -149,3 +150,7 @@ class CountersLost(Exception):
 
 class Conflict(Exception):
     """Another writer changed the event first: read it again, then decide again."""
+
+
+class SettingsError(Exception):
+    """A setting is missing or invalid; the message names the setting and the rule."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures that pages and panels show, from one reading of the counters."""
+"""Metrics of pages, the control panel, the event bus and the dashboard, from one ``Counts``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from waiting_room.domain import serving_counter
 from waiting_room.domain.records import Counts
-from waiting_room.domain.room_settings import STALE_AFTER
 
-# the figures that are wrong when the minute worker's parts fail
+STALE_AFTER = 180  # s without a successful minute job after which its metrics are stale
+# the metrics that are stale then, by job
 OF_THE_SWEEP = ("positions_expired", "waiting_num")
 OF_THE_AUDIT = ("holes", "waiting_num")
 
@@ -70,3 +70,31 @@ def freshness(counts: Counts, now: int) -> dict[str, Any]:
 
 def _age(at: int, now: int) -> int | None:
     return max(0, now - at) if at else None
+
+
+def event_detail(event_id: str, counts: Counts) -> dict[str, str | int]:
+    """The detail of ``waiting_room_metrics``; field names are the contract's."""
+    return {
+        "event_id": event_id,
+        "num_active_tokens": counts.active,
+        "total_num_tokens": counts.tokens,
+        "queue_counter": counts.queue,
+        "serving_number": counts.serving,
+        "completed_sessions": counts.completed,
+        "abandoned_sessions": counts.abandoned,
+    }
+
+
+def gauges(counts: Counts) -> dict[str, int]:
+    """The gauges of the dashboard, by metric name; all are counts."""
+    return {
+        "QueuePositions": counts.queue,
+        "Waiting": counts.waiting,
+        "ServingCounter": counts.serving,
+        "ActiveTokens": counts.active,
+        "TokensIssued": counts.tokens,
+        "PositionsExpired": counts.expired,
+        "SessionsCompleted": counts.completed,
+        "SessionsAbandoned": counts.abandoned,
+        "Holes": counts.holes,
+    }

@@ -12,7 +12,7 @@ import re
 import unicodedata
 
 from waiting_room.domain.errors import InvalidInput
-from waiting_room.domain.room_settings import MAX_MESSAGE
+from waiting_room.domain.limits import MAX_MESSAGE
 
 BLANKS_WITHOUT_WIDTH = "\u200b\u2060\ufeff"  # not joiners, nor marks of direction
 FILLERS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs without a shape

@@ -12,8 +12,9 @@ import json
 import math
 import re
 from typing import Any, TypeGuard
+from urllib.parse import urlsplit
 
-from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.errors import InvalidInput, SettingsError
 
 # Every error that looking into a parsed text of unknown shape can raise. UnicodeError, binascii's
 # error and JSONDecodeError are kinds of ValueError, KeyError and IndexError of LookupError.
@@ -27,6 +28,7 @@ LARGEST_DIGITS = 15  # of a whole number in a setting, a query or a header
 LARGEST = 10**LARGEST_DIGITS - 1
 # A bracket, or a text in quotes with all that is in it; one that does not end goes on to the end.
 BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+LOOPBACK = ("localhost", "127.0.0.1", "::1")  # where plain HTTP is safe
 NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)  # a name that may be repeated: no id looks like it
 
 
@@ -134,3 +136,30 @@ _DECODER = json.JSONDecoder(
     parse_float=_number,
     parse_constant=lambda _: _NO_NUMBER,
 )
+
+
+def check_address(address: str, setting: str) -> str:
+    """Return the address without a slash at the end.
+
+    Raises SettingsError, which names ``setting``, unless it is an https address, or an http
+    address of the local machine, without a query, a fragment and credentials. Keys that were
+    fetched over plain HTTP from another machine cannot be trusted.
+    """
+    try:
+        parts = urlsplit(address)
+        plain = parts.scheme == "http" and parts.hostname in LOOPBACK
+        known = bool(parts.hostname) and (parts.scheme == "https" or plain) and parts.port != 0
+        known = known and parts.username is None and "\\" not in address
+    except ValueError:  # an unclosed bracket, or an invalid port
+        known = False
+    if (
+        not known
+        or parts.query
+        or parts.fragment
+        or not all("!" <= sign <= "~" for sign in address)
+    ):
+        raise SettingsError(
+            f"The setting {setting} must be an https address, or an http address of this machine, "
+            "with a port up to 65535."
+        )
+    return address.rstrip("/")

@@ -25,8 +25,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from waiting_room.domain.errors import InvalidInput, NoKeysYet
+from waiting_room.domain.limits import CLOCK_STEP, MAX_STALE_SECONDS, MAX_VALIDITY
 from waiting_room.domain.parsing import LARGEST, UNREADABLE, json_object, read_whole
-from waiting_room.domain.room_settings import CLOCK_STEP, MAX_STALE_SECONDS, MAX_VALIDITY
 from waiting_room.domain.signing_keys import PUBLIC_MEMBERS, KeySet, SigningKey
 
 KEEP_AFTER_SUCCESSOR = MAX_STALE_SECONDS + MAX_VALIDITY + 3 * CLOCK_STEP  # seconds; see above

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from waiting_room.domain.errors import Conflict, Unavailable
-from waiting_room.domain.ports import Clock
+
+if TYPE_CHECKING:  # the ports need libraries that not every app has
+    from waiting_room.domain.ports import Clock
 
 Result = TypeVar("Result")
 

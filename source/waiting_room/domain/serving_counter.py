@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.limits import CLOCK_STEP, MAX_INCREMENT, RATE_WINDOW, SHORTEST_RATE
 from waiting_room.domain.records import Counts, EventState, Segment, ServingMove, Snapshot
-from waiting_room.domain.room_settings import CLOCK_STEP, MAX_INCREMENT, RATE_WINDOW, SHORTEST_RATE
 
 SHORTEST_SPAN = 5  # s; five moves that one caller makes at once say nothing about the next
 PAUSE = 3  # usual gaps; a longer one was a pause, and counts as a usual one

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from waiting_room.domain.errors import InvalidInput, PositionExpired, SessionEnded, TokenExpired
+from waiting_room.domain.limits import MAX_VALIDITY, MIN_VALIDITY
 from waiting_room.domain.records import Outcome, OutcomeKind, Position, SessionStatus
-from waiting_room.domain.room_settings import MAX_VALIDITY, MIN_VALIDITY
 
 TOKEN_USES = ("access", "refresh", "id")
 MAX_ISSUER = 2048

@@ -18,10 +18,11 @@ from waiting_room.authorizer.settings import (
     LONGEST_REVOCATION_CACHE,
     REVOCATION_CACHE_SECONDS,
     AuthorizerSettings,
-    check_public_api,
 )
 from waiting_room.authorizer.verifier import Expected
-from waiting_room.domain.room_settings import LOOPBACK, SHOWN, SettingsError
+from waiting_room.domain.errors import SettingsError
+from waiting_room.domain.limits import SHOWN
+from waiting_room.domain.parsing import LOOPBACK, check_address
 from waiting_room.gate.origins import is_origin, origin_of
 from waiting_room.gate.path_rules import is_plain, is_protected
 
@@ -240,7 +241,7 @@ def _check_public_api(address: str) -> None:
         "a port up to 65535."
     )
     try:
-        check_public_api(address, "public_api")
+        check_address(address, "public_api")
     except ValueError as error:  # a host or a port that cannot be one
         raise unfit from error
     if origin_of(address) is None:

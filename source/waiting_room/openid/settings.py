@@ -3,21 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.errors import InvalidInput, SettingsError
 from waiting_room.domain.parsing import json_object
-from waiting_room.domain.room_settings import (
-    KEY_CACHE,
-    SettingsError,
-    _event_id,
-    _flag,
-    _number,
-    _text,
-    check_address,
-)
-from waiting_room.openid.protocol import TRANSACTION_LIFE, check_redirect_uris
+from waiting_room.domain.room_settings import KEY_CACHE
 
 RESTART_AFTER = 150  # s; shorter than any client's memory known here: WordPress has 3 minutes
 WEAK_CODES = (
@@ -60,41 +50,6 @@ class OpenIdSettings:
     restart_after: int = RESTART_AFTER
     signing_key_cache: int = KEY_CACHE
     request_id_codes: bool = False
-
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> OpenIdSettings:
-        """Read the settings; raises SettingsError with one sentence naming what is wrong."""
-        uris = env.get("OPENID_REDIRECT_URIS", "").strip()
-        if not uris:
-            raise SettingsError("The setting OPENID_REDIRECT_URIS is missing.")
-        return cls(
-            event_id=_event_id(env, "EVENT_ID"),
-            public_api=_address(env, "PUBLIC_API_ENDPOINT"),
-            issuer=_address(env, "OPENID_ISSUER"),
-            waiting_room_url=_text(env, "WAITING_ROOM_URL"),
-            client_secret_id=_text(env, "OPENID_CLIENT_SECRET_ID"),
-            redirect_uris=_addresses("OPENID_REDIRECT_URIS", uris),
-            codes_table=_text(env, "OPENID_CODES_TABLE"),
-            signing_secret=_text(env, "SIGNING_KEYS_SECRET"),
-            token_issuer=_text(env, "TOKEN_ISSUER"),
-            restart_url="".join(
-                _addresses("OPENID_RESTART_URL", env.get("OPENID_RESTART_URL", ""))[:1]
-            ),
-            restart_after=_number(env, "OPENID_RESTART_AFTER", RESTART_AFTER, 60, TRANSACTION_LIFE),
-            signing_key_cache=_number(env, "SIGNING_KEY_CACHE", KEY_CACHE, 1, 300),
-            request_id_codes=_flag(env, "OPENID_REQUEST_ID_CODES", False),
-        )
-
-
-def _address(env: Mapping[str, str], name: str) -> str:
-    return check_address(_text(env, name), name)
-
-
-def _addresses(setting: str, text: str) -> tuple[str, ...]:
-    try:
-        return check_redirect_uris(text.split())
-    except ValueError as error:
-        raise SettingsError(f"The setting {setting}: {error}.") from None
 
 
 @dataclass(frozen=True, slots=True)

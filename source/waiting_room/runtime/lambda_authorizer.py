@@ -14,8 +14,8 @@ from functools import cache
 from typing import Any
 
 from waiting_room.adapters.http.room_keys import https_verifier
-from waiting_room.authorizer.settings import AuthorizerSettings
 from waiting_room.authorizer.verifier import Accepted, Decision, Malformed, Verifier
+from waiting_room.runtime.settings.authorizer import read_authorizer_settings
 
 logger = logging.getLogger("waiting_room")
 STRANGER = "stranger"  # the principal of a refusal: a claim of a refused token proves nothing
@@ -36,7 +36,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 @cache
 def verifier() -> Verifier:
     """The verifier of this function, with its cached keys."""
-    return https_verifier(AuthorizerSettings.from_env(os.environ))
+    return https_verifier(read_authorizer_settings(os.environ))
 
 
 def authorize(verifier: Verifier, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain.room_settings import RoomSettings
+from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.room import Room, Stores
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class LazyAdapter:
 @cache
 def settings() -> RoomSettings:
     """The settings of this function, read once from its environment."""
-    return RoomSettings.from_env(os.environ)
+    return read_room_settings(os.environ)
 
 
 @cache

@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from waiting_room.domain.errors import RoomError
-from waiting_room.domain.room_settings import SettingsError
+from waiting_room.domain.errors import RoomError, SettingsError
 from waiting_room.runtime.safe_traceback import safe_traceback
 
 logger = logging.getLogger("waiting_room")

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from waiting_room.domain import bus_metrics
 from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.metrics import event_detail
 from waiting_room.domain.ports import EventBus
 from waiting_room.domain.records import Counts, EventState, Outcome, SessionStatus
 from waiting_room.domain.room_settings import RoomSettings
@@ -53,7 +53,7 @@ class EventPublisher:
     def metrics(self, event_id: str, counts: Counts) -> None:
         """The figures of the minute, where the settings ask for them."""
         if self._settings.event(event_id).minute_figures:
-            self._publish("waiting_room_metrics", bus_metrics.event_detail(event_id, counts))
+            self._publish("waiting_room_metrics", event_detail(event_id, counts))
 
     def token_outcomes(self, changed: Sequence[Outcome]) -> None:
         """New tokens and ended sessions; raises Unavailable when the bus did not take them."""

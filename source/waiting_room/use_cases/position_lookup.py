@@ -7,9 +7,11 @@ from waiting_room.domain import joins
 from waiting_room.domain.errors import NotAssignedYet, RoomWasReset, UnknownRequest
 from waiting_room.domain.ports import Clock, Counters, Positions
 from waiting_room.domain.records import Position, PositionStatus
-from waiting_room.domain.room_settings import GENERATION_CACHE, RoomSettings
+from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.visitor_lookup import VisitorQuery, check_of
 from waiting_room.use_cases.event_state import EventStates
+
+GENERATION_CACHE = 2.0  # with 3 s at the edge, answers from before a reset are gone in 5 s
 
 
 class PositionLookup:

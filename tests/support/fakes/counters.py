@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from waiting_room.domain import counter_snapshot, serving_counter
 from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
 from waiting_room.domain.ports import JoinLease, RebuildLease
 from waiting_room.domain.records import (
     Checkpoint,
@@ -23,11 +24,6 @@ from waiting_room.domain.records import (
     SessionStatus,
     Snapshot,
     TokenTally,
-)
-from waiting_room.domain.room_settings import (
-    LATEST_MOVES,
-    RATE_WINDOW,
-    SHORTEST_RATE,
 )
 
 CLAIM_LIFE = 60  # as in the Redis adapter

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import Conflict
+from waiting_room.domain.limits import MAX_KNOWN_HOLES
 from waiting_room.domain.records import (
     NO_ATTEMPT,
     Attempt,
@@ -16,9 +17,6 @@ from waiting_room.domain.records import (
     EventState,
     Reservation,
     ServingMove,
-)
-from waiting_room.domain.room_settings import (
-    MAX_KNOWN_HOLES,
 )
 
 

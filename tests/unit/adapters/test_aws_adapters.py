@@ -30,6 +30,7 @@ from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.join_queue import SqsJoinQueue
 from waiting_room.domain.errors import Conflict, Unavailable
+from waiting_room.domain.limits import ROW_LIFE
 from waiting_room.domain.records import (
     Checkpoint,
     DeadLetter,
@@ -42,7 +43,6 @@ from waiting_room.domain.records import (
     SessionStatus,
     TokenTally,
 )
-from waiting_room.domain.room_settings import ROW_LIFE
 
 EVENT, NOW = "Sample", 1_800_000_000
 STATE = to_item({"event_id": EVENT, "entry": "state", "generation": 3})

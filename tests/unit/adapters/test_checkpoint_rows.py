@@ -11,8 +11,8 @@ import pytest
 
 from waiting_room.adapters.dynamodb import checkpoints
 from waiting_room.adapters.dynamodb.items import to_item
+from waiting_room.domain.limits import ROW_LIFE
 from waiting_room.domain.records import Checkpoint, Segment, TokenTally
-from waiting_room.domain.room_settings import ROW_LIFE
 
 EVENT, NOW = "Sample", 1_800_000_000
 

@@ -19,6 +19,7 @@ from waiting_room.adapters.dynamodb.positions import READ_BATCH, DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import RESERVE_TRIES, DynamoServingLog
 from waiting_room.domain.errors import Conflict, Unavailable
+from waiting_room.domain.limits import MAX_KNOWN_HOLES, ROW_LIFE
 from waiting_room.domain.ports import ENDED_SHARDS
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
@@ -29,7 +30,6 @@ from waiting_room.domain.records import (
     ServingMove,
     SessionStatus,
 )
-from waiting_room.domain.room_settings import MAX_KNOWN_HOLES, ROW_LIFE
 from waiting_room.openid.protocol import Code
 
 EVENT, NOW = "Sample", 1_800_000_000

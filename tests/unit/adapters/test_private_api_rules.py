@@ -14,8 +14,7 @@ from botocore.credentials import Credentials
 from waiting_room.adapters.http import signed_client
 from waiting_room.adapters.http.private_api import PrivateApi
 from waiting_room.adapters.http.signed_client import MAX_RESPONSE_BYTES
-from waiting_room.domain.errors import RoomError, Unavailable
-from waiting_room.domain.room_settings import SettingsError
+from waiting_room.domain.errors import RoomError, SettingsError, Unavailable
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "not-a-secret")
 LOST = urllib3.exceptions.ProtocolError("lost")

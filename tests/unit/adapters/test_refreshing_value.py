@@ -10,7 +10,7 @@ import pytest
 
 from waiting_room.adapters.refreshing_value import FIRST_RETRY_AFTER, RETRY_AFTER, RefreshingValue
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.room_settings import MAX_STALE_SECONDS
+from waiting_room.domain.limits import MAX_STALE_SECONDS
 
 KEEP = 60.0
 

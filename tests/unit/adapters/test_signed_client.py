@@ -19,7 +19,7 @@ from waiting_room.adapters.http.signed_client import (
     SignedClient,
     TimeLimits,
 )
-from waiting_room.domain.room_settings import SettingsError
+from waiting_room.domain.errors import SettingsError
 
 URL = "https://api.example/prod/metrics?event_id=a"
 LIMITS = TimeLimits(connect=1.5, read=2.5)

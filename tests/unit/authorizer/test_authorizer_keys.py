@@ -24,12 +24,12 @@ from waiting_room.adapters.http.room_keys import HttpsEndedSessions, HttpsKeys, 
 from waiting_room.authorizer.settings import (
     KEY_CACHE_SECONDS,
     LONGEST_KEY_CACHE,
-    AuthorizerSettings,
 )
 from waiting_room.authorizer.verifier import Accepted, Verifier
-from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.room_settings import KEY_ACTIVATION_DELAY, SettingsError
+from waiting_room.domain.errors import SettingsError, Unavailable
+from waiting_room.domain.room_settings import KEY_ACTIVATION_DELAY
 from waiting_room.domain.signing_keys import KeySet
+from waiting_room.runtime.settings.authorizer import read_authorizer_settings
 
 JWKS = "/.well-known/jwks.json"
 PUBLIC_KEY = f"/public_key?event_id={EVENT}"
@@ -480,11 +480,11 @@ ENV = {
 
 
 def test_settings_come_from_the_environment() -> None:
-    read = AuthorizerSettings.from_env(ENV)
+    read = read_authorizer_settings(ENV)
     assert (read.expected.event_id, read.expected.issuer) == (EVENT, ENV["ISSUER"])
     assert (read.public_api, read.revocation_check) == ("https://room.example/api", False)
     assert (read.key_cache, read.revocation_cache) == (120, 5)
-    changed = AuthorizerSettings.from_env(
+    changed = read_authorizer_settings(
         {**ENV, "REVOCATION_CHECK": "True", "KEY_CACHE_SECONDS": "30"}
     )
     assert (changed.revocation_check, changed.key_cache) == (True, 30)
@@ -502,9 +502,9 @@ def test_settings_come_from_the_environment() -> None:
 )  # fmt: skip
 def test_a_setting_that_cannot_be_meant_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        AuthorizerSettings.from_env({**ENV, name: value})
+        read_authorizer_settings({**ENV, name: value})
 
 
 def test_a_room_on_this_machine_may_speak_plain_http() -> None:
-    read = AuthorizerSettings.from_env({**ENV, "PUBLIC_API_ENDPOINT": "http://127.0.0.1:9/api"})
+    read = read_authorizer_settings({**ENV, "PUBLIC_API_ENDPOINT": "http://127.0.0.1:9/api"})
     assert read.public_api == "http://127.0.0.1:9/api"

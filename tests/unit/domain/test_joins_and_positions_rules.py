@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of
 from waiting_room.domain import counter_snapshot, expiry, metrics, serving_counter
 from waiting_room.domain.errors import CountersLost, PositionExpired, Unavailable
+from waiting_room.domain.limits import CLOCK_STEP, RATE_WINDOW
+from waiting_room.domain.metrics import STALE_AFTER
 from waiting_room.domain.ports import RebuildLease
 from waiting_room.domain.records import (
     Attempt,
@@ -34,7 +36,6 @@ from waiting_room.domain.records import (
     Snapshot,
     TokenTally,
 )
-from waiting_room.domain.room_settings import CLOCK_STEP, RATE_WINDOW, STALE_AFTER
 from waiting_room.use_cases import counter_recovery
 from waiting_room.use_cases.counter_recovery import Recovery
 

@@ -19,7 +19,7 @@ from tests.support import tokens
 from tests.support.in_memory_room import EVENT, ISSUER, START, Clock
 from tests.support.tokens import VISITOR, FakeEnded, FakeKeys, signed, token
 from waiting_room.authorizer.verifier import Expected, Verifier
-from waiting_room.domain.room_settings import SettingsError
+from waiting_room.domain.errors import SettingsError
 from waiting_room.gate import Gate, GateSettings, path_rules
 from waiting_room.gate.decision import FORM, MAX_FORM, Pass, Visit
 from waiting_room.gate.origins import origin_of

@@ -46,8 +46,8 @@ from waiting_room.domain.joins import (
     seconds_until_again,
     split_at_reset,
 )
+from waiting_room.domain.limits import MAX_STALE_SECONDS
 from waiting_room.domain.records import Position, SessionStatus
-from waiting_room.domain.room_settings import MAX_STALE_SECONDS
 from waiting_room.gate import cookie, responses
 from waiting_room.gate.origins import is_navigation, origin_of
 from waiting_room.gate.path_rules import is_protected

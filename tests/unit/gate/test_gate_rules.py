@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from waiting_room.authorizer.verifier import EXPIRED, Accepted, Expected, Malformed, Refused
-from waiting_room.domain.room_settings import SettingsError
+from waiting_room.domain.errors import SettingsError
 from waiting_room.gate import GateSettings, cookie, origins, path_rules, responses
 from waiting_room.gate.decision import MAX_FORM, Gate, Pass, Visit, _is_own_address
 from waiting_room.gate.responses import Answer, Refusal

@@ -23,8 +23,7 @@ from tests.support.inlet_room import (
     inlet_settings,
     sns,
 )
-from waiting_room.domain.errors import InvalidInput, Unavailable, UnknownRequest
-from waiting_room.domain.room_settings import SettingsError
+from waiting_room.domain.errors import InvalidInput, SettingsError, Unavailable, UnknownRequest
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import (
     Alarm,

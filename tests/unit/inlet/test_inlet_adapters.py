@@ -20,8 +20,7 @@ from botocore.credentials import Credentials
 from tests.support import servers
 from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
 from waiting_room.adapters.http.private_api import PrivateApi
-from waiting_room.domain.errors import RoomError, Unavailable
-from waiting_room.domain.room_settings import SettingsError
+from waiting_room.domain.errors import RoomError, SettingsError, Unavailable
 from waiting_room.inlet.strategies import Alarm, Figures
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "not-a-secret", "session-token")

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.in_memory_room import EVENT, START
-from waiting_room.domain.errors import InvalidInput
-from waiting_room.domain.room_settings import SettingsError
+from waiting_room.domain.errors import InvalidInput, SettingsError
 from waiting_room.openid import protocol
-from waiting_room.openid.settings import REQUIRED, ClientSecrets, OpenIdSettings
+from waiting_room.openid.settings import REQUIRED, ClientSecrets
+from waiting_room.runtime.settings.openid import read_openid_settings
 
 KEY = "a secret of the provider"
 PROVIDER = "https://openid.example"
@@ -228,7 +228,7 @@ GOOD = {
 
 
 def test_settings_are_read_from_the_environment() -> None:
-    read = OpenIdSettings.from_env(GOOD)
+    read = read_openid_settings(GOOD)
     assert read.issuer == "https://openid.example"
     assert read.redirect_uris == ("https://a.example/cb", "http://localhost:8080/cb")
 
@@ -236,39 +236,39 @@ def test_settings_are_read_from_the_environment() -> None:
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_setting_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        OpenIdSettings.from_env({**GOOD, name: " "})
+        read_openid_settings({**GOOD, name: " "})
 
 
 def test_the_room_is_asked_over_a_safe_line_only() -> None:
     with pytest.raises(SettingsError, match="PUBLIC_API_ENDPOINT"):
-        OpenIdSettings.from_env({**GOOD, "PUBLIC_API_ENDPOINT": "http://room.example/"})
+        read_openid_settings({**GOOD, "PUBLIC_API_ENDPOINT": "http://room.example/"})
 
 
 def test_a_bad_redirect_address_is_named() -> None:
     with pytest.raises(SettingsError, match="http://shop"):
-        OpenIdSettings.from_env({**GOOD, "OPENID_REDIRECT_URIS": "http://shop.example/"})
+        read_openid_settings({**GOOD, "OPENID_REDIRECT_URIS": "http://shop.example/"})
 
 
 def test_request_ids_are_no_codes_by_default() -> None:
-    assert not OpenIdSettings.from_env(GOOD).request_id_codes
-    read = OpenIdSettings.from_env({**GOOD, "OPENID_REQUEST_ID_CODES": "true"})
+    assert not read_openid_settings(GOOD).request_id_codes
+    read = read_openid_settings({**GOOD, "OPENID_REQUEST_ID_CODES": "true"})
     assert read.request_id_codes
     with pytest.raises(SettingsError, match="OPENID_REQUEST_ID_CODES must be true or false"):
-        OpenIdSettings.from_env({**GOOD, "OPENID_REQUEST_ID_CODES": "yes"})
+        read_openid_settings({**GOOD, "OPENID_REQUEST_ID_CODES": "yes"})
 
 
 def test_a_restart_is_off_by_default_and_its_limits_are_checked() -> None:
-    assert OpenIdSettings.from_env(GOOD).restart_url == ""
-    read = OpenIdSettings.from_env(
+    assert read_openid_settings(GOOD).restart_url == ""
+    read = read_openid_settings(
         {**GOOD, "OPENID_RESTART_URL": "https://shop.example/", "OPENID_RESTART_AFTER": "600"}
     )
     assert (read.restart_url, read.restart_after) == ("https://shop.example/", 600)
     for bad in ("59", "86401", "x", "-1", "٣٠٠"):
         with pytest.raises(SettingsError, match="OPENID_RESTART_AFTER"):
-            OpenIdSettings.from_env({**GOOD, "OPENID_RESTART_AFTER": bad})
-    assert OpenIdSettings.from_env({**GOOD, "SIGNING_KEY_CACHE": "1"}).signing_key_cache == 1
+            read_openid_settings({**GOOD, "OPENID_RESTART_AFTER": bad})
+    assert read_openid_settings({**GOOD, "SIGNING_KEY_CACHE": "1"}).signing_key_cache == 1
     with pytest.raises(SettingsError, match="OPENID_RESTART_URL"):
-        OpenIdSettings.from_env({**GOOD, "OPENID_RESTART_URL": "http://shop.example/"})
+        read_openid_settings({**GOOD, "OPENID_RESTART_URL": "http://shop.example/"})
 
 
 def test_secrets_of_either_shape_are_read_and_never_shown() -> None:

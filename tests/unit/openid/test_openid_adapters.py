@@ -19,11 +19,11 @@ from waiting_room.domain.errors import (
     InvalidInput,
     NotServedYet,
     RoomError,
+    SettingsError,
     Unavailable,
     UnknownRequest,
     WrongClientSecret,
 )
-from waiting_room.domain.room_settings import SettingsError
 
 GOOD = json.dumps({"access_token": "the-token"})
 

@@ -8,35 +8,37 @@ from typing import Any
 import pytest
 
 from tests.support.in_memory_room import COMPLETE, EVENT, ISSUER
-from waiting_room.authorizer.settings import AuthorizerSettings
-from waiting_room.domain.room_settings import RoomSettings, SettingsError, check_address
+from waiting_room.domain.errors import SettingsError
+from waiting_room.domain.parsing import check_address
 from waiting_room.gate import GateSettings
-from waiting_room.inlet.settings import InletSettings
 from waiting_room.inlet.strategies import Strategy
-from waiting_room.openid.settings import OpenIdSettings
+from waiting_room.runtime.settings.authorizer import read_authorizer_settings
+from waiting_room.runtime.settings.inlet import read_inlet_settings
+from waiting_room.runtime.settings.openid import read_openid_settings
+from waiting_room.runtime.settings.room import read_room_settings
 
 NUMBERS: list[tuple[Any, str, str, int, int, int]] = [
-    (RoomSettings, "VALIDITY_PERIOD", "validity_period", 3600, 1, 86_400),
-    (RoomSettings, "QUEUE_POSITION_EXPIRY_PERIOD", "position_expiry_period", 900, 1, 86_400),
-    (RoomSettings, "REDIS_PORT", "redis_port", 1785, 1, 65_535),
-    (RoomSettings, "SETTLE_AFTER", "unused_position_timeout", 90, 1, 3600),
-    (RoomSettings, "KEY_ACTIVATION_DELAY", "key_activation_delay", 300, 0, 86_400),
-    (RoomSettings, "SIGNING_KEY_CACHE", "signing_key_cache", 60, 1, 300),
-    (RoomSettings, "PUBLIC_KEY_MAX_AGE", "public_key_max_age", 60, 1, 300),
-    (AuthorizerSettings, "KEY_CACHE_SECONDS", "key_cache", 120, 1, 180),
-    (AuthorizerSettings, "REVOCATION_CACHE_SECONDS", "revocation_cache", 5, 1, 60),
-    (OpenIdSettings, "OPENID_RESTART_AFTER", "restart_after", 150, 60, 86_400),
-    (OpenIdSettings, "SIGNING_KEY_CACHE", "signing_key_cache", 60, 1, 300),
-    (InletSettings, "TICKS_PER_MINUTE", "ticks_per_minute", 1, 1, 20),
-    (InletSettings, "NO_SHOW_AFTER", "no_show_after", 90, 10, 3600),
+    (read_room_settings, "VALIDITY_PERIOD", "validity_period", 3600, 1, 86_400),
+    (read_room_settings, "QUEUE_POSITION_EXPIRY_PERIOD", "position_expiry_period", 900, 1, 86_400),
+    (read_room_settings, "REDIS_PORT", "redis_port", 1785, 1, 65_535),
+    (read_room_settings, "SETTLE_AFTER", "unused_position_timeout", 90, 1, 3600),
+    (read_room_settings, "KEY_ACTIVATION_DELAY", "key_activation_delay", 300, 0, 86_400),
+    (read_room_settings, "SIGNING_KEY_CACHE", "signing_key_cache", 60, 1, 300),
+    (read_room_settings, "PUBLIC_KEY_MAX_AGE", "public_key_max_age", 60, 1, 300),
+    (read_authorizer_settings, "KEY_CACHE_SECONDS", "key_cache", 120, 1, 180),
+    (read_authorizer_settings, "REVOCATION_CACHE_SECONDS", "revocation_cache", 5, 1, 60),
+    (read_openid_settings, "OPENID_RESTART_AFTER", "restart_after", 150, 60, 86_400),
+    (read_openid_settings, "SIGNING_KEY_CACHE", "signing_key_cache", 60, 1, 300),
+    (read_inlet_settings, "TICKS_PER_MINUTE", "ticks_per_minute", 1, 1, 20),
+    (read_inlet_settings, "NO_SHOW_AFTER", "no_show_after", 90, 10, 3600),
 ]
 FLAGS: list[tuple[Any, str, str, bool]] = [
-    (RoomSettings, "ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled", True),
-    (RoomSettings, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY", "increment_on_expiry", False),
-    (RoomSettings, "ENABLE_EVENTS_GENERATION", "minute_figures", False),
-    (RoomSettings, "REQUIRE_CLIENT_SECRET", "client_secret_required", False),
-    (RoomSettings, "REDIS_TLS", "redis_tls", True),
-    (AuthorizerSettings, "REVOCATION_CHECK", "revocation_check", False),
+    (read_room_settings, "ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled", True),
+    (read_room_settings, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY", "increment_on_expiry", False),
+    (read_room_settings, "ENABLE_EVENTS_GENERATION", "minute_figures", False),
+    (read_room_settings, "REQUIRE_CLIENT_SECRET", "client_secret_required", False),
+    (read_room_settings, "REDIS_TLS", "redis_tls", True),
+    (read_authorizer_settings, "REVOCATION_CHECK", "revocation_check", False),
 ]
 
 
@@ -50,7 +52,7 @@ def gate_settings(**changes: Any) -> GateSettings:
 
 def read(reader: Any, name: str, **changes: str) -> Any:
     """A setting as it is read, of the deployment or of its event."""
-    found = reader.from_env({**COMPLETE, **changes})
+    found = reader({**COMPLETE, **changes})
     return getattr(found, name) if hasattr(found, name) else getattr(found.events[0], name)
 
 
@@ -83,7 +85,7 @@ def test_a_flag_has_a_default_and_is_true_or_false(
 def test_the_defaults_of_an_event_are_those_of_a_deployment_that_sets_nothing() -> None:
     from waiting_room.domain.room_settings import EventSettings
 
-    assert RoomSettings.from_env(COMPLETE).events == (EventSettings("Sample"),)
+    assert read_room_settings(COMPLETE).events == (EventSettings("Sample"),)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_the_defaults_of_an_event_are_those_of_a_deployment_that_sets_nothing() 
 def test_each_inlet_has_its_own_defaults(
     strategy: Strategy, targets: dict[str, int], ticks: int
 ) -> None:
-    found = InletSettings.from_env({**COMPLETE, "INLET_STRATEGY": strategy.value})
+    found = read_inlet_settings({**COMPLETE, "INLET_STRATEGY": strategy.value})
     assert (found.strategy, found.targets, found.ticks_per_minute) == (strategy, targets, ticks)
     assert (found.window.start, found.window.end, found.no_show_after) == (0, 0, 90)
     assert (found.alarm, found.go_on_insufficient_data) == ("", True)
@@ -108,17 +110,17 @@ def test_each_inlet_has_its_own_defaults(
         low = int(name != "min_per_minute")
         env = {**COMPLETE, "INLET_STRATEGY": strategy.value, "TARGET_PER_MINUTE": "1000000"}
         for value in (low, 1_000_000):
-            read_targets = InletSettings.from_env({**env, setting: str(value)}).targets
+            read_targets = read_inlet_settings({**env, setting: str(value)}).targets
             assert read_targets[name] == value
         for wrong in (low - 1, 1_000_001):
             with pytest.raises(SettingsError, match=setting):
-                InletSettings.from_env({**env, setting: str(wrong)})
+                read_inlet_settings({**env, setting: str(wrong)})
 
 
 def test_a_window_of_the_inlet_is_in_seconds_and_in_order() -> None:
     def window(start: int, end: int) -> Any:
         env = {**COMPLETE, "START_TIME": str(start), "END_TIME": str(end)}
-        return InletSettings.from_env(env).window
+        return read_inlet_settings(env).window
 
     assert (window(5, 6).start, window(5, 6).end) == (5, 6)
     assert window(99_999_999_999, 0).end == 0
@@ -206,14 +208,14 @@ def test_an_address_is_https_or_on_this_machine(address: str, good: bool) -> Non
 )  # fmt: skip
 def test_the_name_of_an_event_is_short_and_plain(name: str, good: bool) -> None:
     if good:
-        assert RoomSettings.from_env({**COMPLETE, "EVENT_ID": name}).event(name).event_id == name
+        assert read_room_settings({**COMPLETE, "EVENT_ID": name}).event(name).event_id == name
         return
     with pytest.raises(SettingsError, match="EVENT_ID"):
-        RoomSettings.from_env({**COMPLETE, "EVENT_ID": name})
+        read_room_settings({**COMPLETE, "EVENT_ID": name})
 
 
 @pytest.mark.parametrize("value", ["a b", "a\x7fb", "é", "a\tb"])
 def test_a_name_of_a_part_is_printable_ascii(value: str) -> None:
-    assert RoomSettings.from_env({**COMPLETE, "EVENT_BUS_NAME": "!~"}).event_bus == "!~"
+    assert read_room_settings({**COMPLETE, "EVENT_BUS_NAME": "!~"}).event_bus == "!~"
     with pytest.raises(SettingsError, match="EVENT_BUS_NAME must be printable ASCII"):
-        RoomSettings.from_env({**COMPLETE, "EVENT_BUS_NAME": value})
+        read_room_settings({**COMPLETE, "EVENT_BUS_NAME": value})

@@ -12,10 +12,11 @@ import pytest
 from deployment.local import config
 from tests.support.in_memory_room import COMPLETE
 from tests.support.servers import ROOT
-from waiting_room.authorizer.settings import AuthorizerSettings
-from waiting_room.domain.room_settings import RoomSettings, SettingsError
-from waiting_room.inlet.settings import InletSettings
-from waiting_room.openid.settings import OpenIdSettings
+from waiting_room.domain.errors import SettingsError
+from waiting_room.runtime.settings.authorizer import read_authorizer_settings
+from waiting_room.runtime.settings.inlet import read_inlet_settings
+from waiting_room.runtime.settings.openid import read_openid_settings
+from waiting_room.runtime.settings.room import read_room_settings
 
 PAGE = (ROOT / "docs" / "settings.md").read_text()
 
@@ -46,9 +47,9 @@ def read_by(*readers: Callable[[Mapping[str, str]], object], **more: str) -> set
 
 def every_setting() -> set[str]:
     """What any function of the project, or `make run`, reads."""
-    names = read_by(RoomSettings.from_env, AuthorizerSettings.from_env, OpenIdSettings.from_env)
+    names = read_by(read_room_settings, read_authorizer_settings, read_openid_settings)
     for strategy in ("Periodic", "MaxSize", "Automatic"):
-        names |= read_by(InletSettings.from_env, INLET_STRATEGY=strategy)
+        names |= read_by(read_inlet_settings, INLET_STRATEGY=strategy)
     names |= set(config.DOORS.values()) | set(config.DEFAULTS)
     local = Watched({})
     config.read(local, ROOT)
@@ -71,17 +72,17 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
 @pytest.mark.parametrize(
     ("name", "default"),
     [
-        ("VALIDITY_PERIOD", RoomSettings.from_env(COMPLETE).events[0].validity_period),
+        ("VALIDITY_PERIOD", read_room_settings(COMPLETE).events[0].validity_period),
         (
             "QUEUE_POSITION_EXPIRY_PERIOD",
-            RoomSettings.from_env(COMPLETE).events[0].position_expiry_period,
+            read_room_settings(COMPLETE).events[0].position_expiry_period,
         ),
-        ("KEY_ACTIVATION_DELAY", RoomSettings.from_env(COMPLETE).key_activation_delay),
-        ("SIGNING_KEY_CACHE", RoomSettings.from_env(COMPLETE).signing_key_cache),
-        ("PUBLIC_KEY_MAX_AGE", RoomSettings.from_env(COMPLETE).public_key_max_age),
-        ("SETTLE_AFTER", RoomSettings.from_env(COMPLETE).unused_position_timeout),
-        ("KEY_CACHE_SECONDS", AuthorizerSettings.from_env(COMPLETE).key_cache),
-        ("NO_SHOW_AFTER", InletSettings.from_env(COMPLETE).no_show_after),
+        ("KEY_ACTIVATION_DELAY", read_room_settings(COMPLETE).key_activation_delay),
+        ("SIGNING_KEY_CACHE", read_room_settings(COMPLETE).signing_key_cache),
+        ("PUBLIC_KEY_MAX_AGE", read_room_settings(COMPLETE).public_key_max_age),
+        ("SETTLE_AFTER", read_room_settings(COMPLETE).unused_position_timeout),
+        ("KEY_CACHE_SECONDS", read_authorizer_settings(COMPLETE).key_cache),
+        ("NO_SHOW_AFTER", read_inlet_settings(COMPLETE).no_show_after),
     ],
 )
 def test_the_documented_default_is_the_real_one(name: str, default: int) -> None:
@@ -102,4 +103,4 @@ def test_the_documented_default_is_the_real_one(name: str, default: int) -> None
 )
 def test_a_setting_that_cannot_be_meant_is_named(name: str, value: str, says: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(says)):
-        RoomSettings.from_env({**COMPLETE, name: value})
+        read_room_settings({**COMPLETE, name: value})

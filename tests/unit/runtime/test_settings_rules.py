@@ -10,17 +10,14 @@ import pytest
 
 from waiting_room.authorizer.settings import AuthorizerSettings
 from waiting_room.authorizer.verifier import Expected
-from waiting_room.domain.errors import InvalidInput
-from waiting_room.domain.parsing import LARGEST
-from waiting_room.domain.room_settings import (
-    ROW_LIFE,
-    SHOWN,
-    EventSettings,
-    RoomSettings,
-    SettingsError,
-    check_address,
-)
+from waiting_room.domain.errors import InvalidInput, SettingsError
+from waiting_room.domain.limits import ROW_LIFE, SHOWN
+from waiting_room.domain.parsing import LARGEST, check_address
+from waiting_room.domain.room_settings import EventSettings, RoomSettings
 from waiting_room.openid.settings import ClientSecrets, OpenIdSettings
+from waiting_room.runtime.settings.authorizer import read_authorizer_settings
+from waiting_room.runtime.settings.openid import read_openid_settings
+from waiting_room.runtime.settings.room import read_room_settings
 
 LEAST = {"EVENT_ID": "Sample"}
 NUMBERS = [
@@ -41,7 +38,7 @@ FLAGS = [
 
 
 def read(**more: str) -> RoomSettings:
-    return RoomSettings.from_env({**LEAST, **more})
+    return read_room_settings({**LEAST, **more})
 
 
 def value_of(made: RoomSettings, name: str) -> Any:
@@ -115,10 +112,10 @@ def test_a_name_is_printable_ascii_without_spaces(name: str) -> None:
 
 
 def test_an_event_id_has_64_characters_at_most() -> None:
-    assert RoomSettings.from_env({"EVENT_ID": "e" * 64}).events[0].event_id == "e" * 64
+    assert read_room_settings({"EVENT_ID": "e" * 64}).events[0].event_id == "e" * 64
     for wrong in ("e" * 65, "a/b", "a#b"):
         with pytest.raises(SettingsError, match="1 to 64"):
-            RoomSettings.from_env({"EVENT_ID": wrong})
+            read_room_settings({"EVENT_ID": wrong})
 
 
 def test_a_wrong_value_is_repeated_up_to_a_limit() -> None:
@@ -187,42 +184,42 @@ DOOR = {
 @pytest.mark.parametrize(
     ("read_from", "env", "name", "member", "low", "high"),
     [
-        (OpenIdSettings, OPENID, "OPENID_RESTART_AFTER", "restart_after", 60, 86_400),
-        (OpenIdSettings, OPENID, "SIGNING_KEY_CACHE", "signing_key_cache", 1, 300),
-        (AuthorizerSettings, DOOR, "KEY_CACHE_SECONDS", "key_cache", 1, 180),
-        (AuthorizerSettings, DOOR, "REVOCATION_CACHE_SECONDS", "revocation_cache", 1, 60),
+        (read_openid_settings, OPENID, "OPENID_RESTART_AFTER", "restart_after", 60, 86_400),
+        (read_openid_settings, OPENID, "SIGNING_KEY_CACHE", "signing_key_cache", 1, 300),
+        (read_authorizer_settings, DOOR, "KEY_CACHE_SECONDS", "key_cache", 1, 180),
+        (read_authorizer_settings, DOOR, "REVOCATION_CACHE_SECONDS", "revocation_cache", 1, 60),
     ],
 )  # fmt: skip
 def test_a_number_of_the_provider_and_of_a_door_keeps_its_limits(
     read_from: Any, env: dict[str, str], name: str, member: str, low: int, high: int
 ) -> None:
     for value in (low, high):
-        assert getattr(read_from.from_env({**env, name: str(value)}), member) == value
+        assert getattr(read_from({**env, name: str(value)}), member) == value
     for value in (low - 1, high + 1):
         with pytest.raises(SettingsError, match=name):
-            read_from.from_env({**env, name: str(value)})
+            read_from({**env, name: str(value)})
 
 
 def test_a_provider_and_a_door_have_the_defaults_of_the_code() -> None:
-    provider = OpenIdSettings.from_env(OPENID)
+    provider = read_openid_settings(OPENID)
     assert provider == OpenIdSettings(
         "Sample", "https://room.example/api", "https://openid.example", "https://wait.example/",
         "client", ("https://a.example/cb",), "codes", "keys", "i",
     )  # fmt: skip
     assert (provider.restart_url, provider.restart_after) == ("", 150)
-    door = AuthorizerSettings.from_env(DOOR)
+    door = read_authorizer_settings(DOOR)
     assert door == AuthorizerSettings(Expected("Sample", "i"), "https://r.example")
-    assert AuthorizerSettings.from_env({**DOOR, "REVOCATION_CHECK": "true"}).revocation_check
+    assert read_authorizer_settings({**DOOR, "REVOCATION_CHECK": "true"}).revocation_check
 
 
 def test_of_several_restart_addresses_the_first_counts() -> None:
     two = "https://a.example/login https://b.example/login"
-    assert OpenIdSettings.from_env({**OPENID, "OPENID_RESTART_URL": two}).restart_url == (
+    assert read_openid_settings({**OPENID, "OPENID_RESTART_URL": two}).restart_url == (
         "https://a.example/login"
     )
     for wrong in ("", " "):
         with pytest.raises(SettingsError, match="OPENID_REDIRECT_URIS is missing"):
-            OpenIdSettings.from_env({**OPENID, "OPENID_REDIRECT_URIS": wrong})
+            read_openid_settings({**OPENID, "OPENID_REDIRECT_URIS": wrong})
 
 
 def test_each_secret_of_a_client_has_16_characters() -> None:

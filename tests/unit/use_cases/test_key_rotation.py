@@ -19,8 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.domain.errors import Conflict, KeysBusy, NoKeysYet, Unavailable, UnknownKey
+from waiting_room.domain.limits import CLOCK_STEP, MAX_STALE_SECONDS, MAX_VALIDITY
 from waiting_room.domain.published_keys import KEEP_AFTER_SUCCESSOR, Publication
-from waiting_room.domain.room_settings import CLOCK_STEP, KEY_CACHE, MAX_STALE_SECONDS, MAX_VALIDITY
+from waiting_room.domain.room_settings import KEY_CACHE
 from waiting_room.domain.signing_keys import KeySet
 from waiting_room.use_cases.key_rotation import CHANGE_TIME, MOST_KEYS, KeyDelays, SigningKeys
 

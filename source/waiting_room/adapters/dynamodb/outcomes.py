@@ -21,6 +21,7 @@ from waiting_room.adapters.dynamodb.items import (
     to_item,
 )
 from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.limits import ROW_LIFE
 from waiting_room.domain.ports import ENDED_SHARDS
 from waiting_room.domain.records import (
     Ending,
@@ -30,7 +31,6 @@ from waiting_room.domain.records import (
     SessionStatus,
     counted_status,
 )
-from waiting_room.domain.room_settings import ROW_LIFE
 from waiting_room.runtime.lambda_events import outcome_from_item
 
 WHAT = "the token table"

@@ -20,8 +20,8 @@ from waiting_room.adapters.dynamodb.items import (
     to_item,
 )
 from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.limits import ROW_LIFE
 from waiting_room.domain.records import Position
-from waiting_room.domain.room_settings import ROW_LIFE
 
 INDEX = "ByPosition"
 READ_BATCH = 100  # keys of one BatchGetItem, DynamoDB's limit

@@ -16,6 +16,7 @@ from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, to_item
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import Conflict, Unavailable
+from waiting_room.domain.limits import MAX_KNOWN_HOLES, ROW_LIFE
 from waiting_room.domain.records import (
     NO_ATTEMPT,
     Attempt,
@@ -24,7 +25,6 @@ from waiting_room.domain.records import (
     Reservation,
     ServingMove,
 )
-from waiting_room.domain.room_settings import MAX_KNOWN_HOLES, ROW_LIFE
 
 WHAT = "the serving log"
 RESERVE_TRIES = 4  # a throttled reservation was surely not made; an unanswered one is not repeated

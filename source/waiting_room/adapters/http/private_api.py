@@ -24,9 +24,8 @@ from waiting_room.adapters.http.signed_client import (
     SignedClient,
     TimeLimits,
 )
-from waiting_room.domain.errors import InvalidInput, RoomError, Unavailable
+from waiting_room.domain.errors import InvalidInput, RoomError, SettingsError, Unavailable
 from waiting_room.domain.parsing import UNREADABLE, is_whole, json_value
-from waiting_room.domain.room_settings import SettingsError
 from waiting_room.inlet.strategies import Figures
 
 SERVICE = "execute-api"

@@ -17,7 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from waiting_room.adapters.aws import session, silence_library_logs
-from waiting_room.domain.room_settings import SettingsError
+from waiting_room.domain.errors import SettingsError
 
 MAX_RESPONSE_BYTES = 65_536
 THROTTLED = 429

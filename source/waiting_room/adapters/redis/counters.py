@@ -30,6 +30,7 @@ from redis.retry import Retry
 
 from waiting_room.domain import counter_snapshot, serving_counter
 from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
 from waiting_room.domain.ports import JoinLease, RebuildLease
 from waiting_room.domain.records import (
     Checkpoint,
@@ -44,13 +45,8 @@ from waiting_room.domain.records import (
     Snapshot,
     TokenTally,
 )
-from waiting_room.domain.room_settings import (
-    LATEST_MOVES,
-    RATE_WINDOW,
-    REDIS_TIMEOUT,
-    SHORTEST_RATE,
-)
 
+REDIS_TIMEOUT = 1.0  # seconds to connect or to answer; three tries fit into API Gateway's 29
 CLAIM_LIFE = 60  # seconds; a worker is dead after its 30 s, so a claim this old is nobody's
 DEAD_BUCKETS = 600  # seconds the figures of dead tokens stay, so that skewed clocks still agree
 REBUILD_LIFE = 3_000  # ms after which another caller takes over from one that died

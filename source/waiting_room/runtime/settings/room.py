@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the room from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from waiting_room.domain.limits import MAX_VALIDITY, MIN_VALIDITY
+from waiting_room.domain.room_settings import (
+    KEY_ACTIVATION_DELAY,
+    KEY_CACHE,
+    PUBLIC_KEY_MAX_AGE,
+    SETTLE_AFTER,
+    EventSettings,
+    RoomSettings,
+)
+from waiting_room.runtime.settings.environment import event_id, flag, number, optional_text
+
+
+def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
+    """Read the settings of the room. Raises SettingsError, which names the wrong setting."""
+    event = EventSettings(
+        event_id=event_id(env, "EVENT_ID"),
+        validity_period=number(env, "VALIDITY_PERIOD", 3600, MIN_VALIDITY, MAX_VALIDITY),
+        position_expiry_enabled=flag(env, "ENABLE_QUEUE_POSITION_EXPIRY", default=True),
+        position_expiry_period=number(env, "QUEUE_POSITION_EXPIRY_PERIOD", 900, 1, MAX_VALIDITY),
+        increment_on_expiry=flag(env, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY"),
+        minute_figures=flag(env, "ENABLE_EVENTS_GENERATION"),
+        client_secret_required=flag(env, "REQUIRE_CLIENT_SECRET"),
+    )
+    return RoomSettings(
+        events=(event,),
+        issuer=optional_text(env, "TOKEN_ISSUER"),
+        redis_host=optional_text(env, "REDIS_HOST"),
+        redis_port=number(env, "REDIS_PORT", 1785, 1, 65_535),
+        redis_tls=flag(env, "REDIS_TLS", default=True),
+        redis_secret=optional_text(env, "REDIS_AUTH_SECRET"),
+        positions_table=optional_text(env, "QUEUE_POSITIONS_TABLE"),
+        tokens_table=optional_text(env, "TOKENS_TABLE"),
+        serving_log_table=optional_text(env, "SERVING_LOG_TABLE"),
+        event_bus=optional_text(env, "EVENT_BUS_NAME"),
+        signing_secret=optional_text(env, "SIGNING_KEYS_SECRET"),
+        joins_queue=optional_text(env, "JOINS_QUEUE_URL"),
+        dead_letters=optional_text(env, "DEAD_LETTERS_URL"),
+        redrive_role_id=optional_text(env, "REDRIVE_ROLE_ID"),
+        unused_position_timeout=number(env, "SETTLE_AFTER", SETTLE_AFTER, 1, 3600),
+        key_activation_delay=number(
+            env, "KEY_ACTIVATION_DELAY", KEY_ACTIVATION_DELAY, 0, MAX_VALIDITY
+        ),
+        signing_key_cache=number(env, "SIGNING_KEY_CACHE", KEY_CACHE, 1, 300),
+        public_key_max_age=number(env, "PUBLIC_KEY_MAX_AGE", PUBLIC_KEY_MAX_AGE, 1, 300),
+        inlet_role=env.get("INLET_ROLE", ""),
+    )
