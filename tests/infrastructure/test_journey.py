@@ -2,7 +2,7 @@
 """The whole journey, run by what AWS would get: the unpacked bundles, by the synthesized templates.
 
 Tables, queues, topic and bus are made by CloudFormation (moto's); each function has its template's
-environment, and a referee refuses every call that its role does not allow.
+environment, and a proxy refuses every call that its role does not allow.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def warm(room: LambdaRoom) -> None:
 @pytest.fixture(autouse=True)
 def nobody_is_refused(room: LambdaRoom) -> Iterator[None]:
     """Every call that a function made in a test was one that its role allows."""
-    room.referee.denied.clear()
+    room.iam_proxy.denied.clear()
     yield
-    assert room.referee.denied == set()
+    assert room.iam_proxy.denied == set()
 
 
 def join(room: LambdaRoom) -> str:
@@ -159,7 +159,7 @@ def test_the_minute_jobs_run(room: LambdaRoom) -> None:
     stream = {"Records": [{"eventName": "INSERT", "dynamodb": {"NewImage": image}}]}
     assert room("workers", "publish_events", stream) == {"batchItemFailures": []}
     assert ("workers.publish_events", "events:PutEvents") in {
-        (function, action) for function, action, _ in room.referee.used
+        (function, action) for function, action, _ in room.iam_proxy.used
     }
 
 
@@ -248,11 +248,11 @@ def test_openid_and_inlets_may_do_nothing_that_they_never_do(room: LambdaRoom) -
     for app, names in views.items():
         for name in names:
             granted = room.deployment.function(app, name).granted()
-            used = {(action, on) for who, action, on in room.referee.used if who == f"{app}.{name}"}
+            used = {(action, on) for who, action, on in room.iam_proxy.used if who == f"{app}.{name}"}
             assert {one for one in granted if not NOT_OURS.match(one[0])} == used, (app, name)
 
 
-def test_the_referee_refuses_what_a_role_does_not_allow(room: LambdaRoom) -> None:
+def test_the_iam_proxy_refuses_what_a_role_does_not_allow(room: LambdaRoom) -> None:
     function = room.deployment.function("public_api", "serving_num")
     table = function.environment["SERVING_LOG_TABLE"]
     body = json.dumps({"TableName": table, "Item": {}}).encode()

@@ -26,7 +26,7 @@ DENIED = {
 May = Callable[[str, str, str], bool]  # function, action, resource
 
 
-class Referee:
+class IamProxy:
     """``address`` is the AWS endpoint of functions; ``denied`` and ``used`` list what they tried.
 
     Each is (function, action, resource).
@@ -36,7 +36,7 @@ class Referee:
         self._aws_url, self._may = aws_url, may
         self.used: set[tuple[str, str, str]] = set()
         self.denied: set[tuple[str, str, str]] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._door())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.address = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -53,18 +53,18 @@ class Referee:
         self._server.shutdown()
         self._server.server_close()
 
-    def _door(self) -> type[BaseHTTPRequestHandler]:
-        referee = self
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
 
-        class Door(BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 function, service = signed_by(self.headers.get("Authorization") or "")
                 calls = list(wanted(service, self.headers.get("X-Amz-Target") or self.path, body))
-                if referee.allows(function, calls):
-                    status, kind, content = referee._pass_on(self.path, self.headers, body)
+                if proxy.allows(function, calls):
+                    status, kind, content = proxy._pass_on(self.path, self.headers, body)
                 else:
                     status, kind = 400, "application/x-amz-json-1.1"
                     content = json.dumps(DENIED).encode()
@@ -77,7 +77,7 @@ class Referee:
             def log_message(self, *_: object) -> None:
                 pass
 
-        return Door
+        return Handler
 
     def _pass_on(self, path: str, headers: Any, body: bytes) -> tuple[int, str, bytes]:
         kept = {name: text for name, text in headers.items() if name.lower() != "connection"}

@@ -21,7 +21,7 @@ import redis
 from tests.support.lambda_proxy_events import proxy_event
 from tests.support.servers import Valkey
 from tests.support.templates.deployed import Deployed, Deployment, view_of
-from tests.support.templates.iam_proxy import Referee, signed_by
+from tests.support.templates.iam_proxy import IamProxy, signed_by
 from tests.support.templates.lambda_process import LambdaProcess, Start
 from tests.support.templates.synthesized import Synthesized
 
@@ -39,11 +39,11 @@ class LambdaRoom:
         self, stacks: Mapping[str, Synthesized], start: Start, aws_url: str, valkey: Valkey
     ) -> None:
         self.deployment = Deployment(stacks, aws_url)
-        self.referee = Referee(aws_url, self._may)
+        self.iam_proxy = IamProxy(aws_url, self._may)
         self._start = start
         self._warm: dict[tuple[str, str], tuple[Deployed, LambdaProcess]] = {}
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._door())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         here = f"http://127.0.0.1:{self._server.server_port}"
         core, values = stacks["Core"], self.deployment.values
         self._private = values.output(core, "PrivateApiInvokeURL")
@@ -86,12 +86,12 @@ class LambdaRoom:
         """Close the ports; functions end with who started them."""
         self._server.shutdown()
         self._server.server_close()
-        self.referee.close()
+        self.iam_proxy.close()
 
     def _env(self, app: str, name: str, deployed: Deployed) -> dict[str, str]:
         told = {key: self._moved.get(value, value) for key, value in deployed.environment.items()}
         moved = self._redis if "REDIS_HOST" in told else {}
-        own = {"AWS_ACCESS_KEY_ID": f"{app}.{name}", "AWS_ENDPOINT_URL": self.referee.address}
+        own = {"AWS_ACCESS_KEY_ID": f"{app}.{name}", "AWS_ENDPOINT_URL": self.iam_proxy.address}
         return {**told, **moved, **LAMBDAS_OWN, **own}
 
     def _may(self, function: str, action: str, resource: str) -> bool:
@@ -104,12 +104,12 @@ class LambdaRoom:
         api, _, stage = self._private.removeprefix("https://").partition("/")
         route = f"{api.partition('.')[0]}/{stage}/{method}{path}"
         resource = f"arn:aws:execute-api:eu-central-1:123456789012:{route}"
-        return self.referee.allows(caller, [("execute-api:Invoke", resource)])
+        return self.iam_proxy.allows(caller, [("execute-api:Invoke", resource)])
 
-    def _door(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
         room = self
 
-        class Door(BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 _, app, rest = parts.path.split("/", 2)
@@ -131,4 +131,4 @@ class LambdaRoom:
             def log_message(self, *_: object) -> None:
                 pass
 
-        return Door
+        return Handler
