@@ -98,6 +98,11 @@ class Deployment:
             ),
         )
 
+    def resource(self, stack: str, kind: str, beginning: str) -> str:
+        """The Ref of the one resource of a type whose logical id begins so, before CDK's hash."""
+        (logical,) = (name for name in self._stacks[stack].of_type(kind) if name[:-8] == beginning)
+        return self._made[self._stacks[stack].name, logical]
+
     def secret(self, stack: str, beginning: str) -> str:
         """The content of the one secret whose logical id begins so."""
         (arn,) = (
@@ -130,7 +135,8 @@ class Deployment:
         assert made["StackStatus"] == "CREATE_COMPLETE"
         for output in made["Outputs"]:
             logical = output["OutputKey"].removeprefix("Arn")
-            self._made[stack.name, logical, "Arn"] = output["OutputValue"]
+            self._made[stack.name, logical, "Arn"] = arn = output["OutputValue"]
+            self._made[stack.name, logical, "QueueName"] = arn.rpartition(":")[2]
         for one in client.list_stack_resources(StackName=name)["StackResourceSummaries"]:
             logical, known = one["LogicalResourceId"], one.get("PhysicalResourceId")
             # moto does not tell a bus's name, which is the one it was given

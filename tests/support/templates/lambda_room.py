@@ -38,17 +38,19 @@ class LambdaRoom:
     def __init__(
         self, stacks: Mapping[str, Synthesized], start: Start, aws_url: str, valkey: Valkey
     ) -> None:
+        self.aws_url, self.core = aws_url, stacks["Core"]
         self.deployment = Deployment(stacks, aws_url)
+        self.clock_ahead = 0.0  # seconds, of every function's clock
         self.iam_proxy = IamProxy(aws_url, self._may)
         self._start = start
         self._warm: dict[tuple[str, str], tuple[Deployed, LambdaProcess]] = {}
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         here = f"http://127.0.0.1:{self._server.server_port}"
-        core, values = stacks["Core"], self.deployment.values
-        self._private = values.output(core, "PrivateApiInvokeURL")
+        values = self.deployment.values
+        self._private = values.output(self.core, "PrivateApiInvokeURL")
         self._moved = {
-            values.output(core, "PublicApiInvokeURL"): f"{here}/public_api",
+            values.output(self.core, "PublicApiInvokeURL"): f"{here}/public_api",
             self._private: f"{here}/private_api",
         }
         self._redis = {
@@ -69,7 +71,7 @@ class LambdaRoom:
                 deployed = self.deployment.function(app, name)
                 self._warm[app, name] = deployed, self._start(app, self._env(app, name, deployed))
             deployed, process = self._warm[app, name]
-            return process(deployed.handler, event)
+            return process(deployed.handler, event, self.clock_ahead)
 
     def answer(self, app: str, method: str, path: str, **request: Any) -> Any:
         """What the function of a route returns."""
@@ -81,6 +83,10 @@ class LambdaRoom:
         if answer["statusCode"] == 500:
             raise AssertionError(self._warm[app, view_of(app, method, path)][1].log)
         return answer["statusCode"], json.loads(answer["body"] or "null")
+
+    def lose_counters(self) -> None:
+        """Empty Redis, so that the next function that reads the counters has to rebuild them."""
+        self.valkey.flushall()
 
     def close(self) -> None:
         """Close the ports; functions end with who started them."""
