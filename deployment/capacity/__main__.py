@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deployment import docs_tables
 from deployment.capacity import plots, report
 from deployment.capacity.plan import Plan
 from deployment.capacity.study import as_json, study
@@ -48,7 +49,7 @@ def main(given: Sequence[str]) -> None:
     page = asked.write_page or plan == Plan(1_000_000)
     images = plots.draw(found, IMAGES if page else RESULTS)
     if page:
-        report.fill(PAGE, "capacity", text)
+        docs_tables.replace(PAGE, "capacity", text)
     kept = [RESULTS / f"{name}.json", *images, *([PAGE] if page else [])]
     print("\nkept: " + ", ".join(str(path.relative_to(ROOT)) for path in kept))
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from deployment import docs_tables
 from deployment.capacity import operations as measured
 from deployment.capacity import quotas
 from deployment.capacity.__main__ import PAGE, ROOT
 from deployment.capacity.plan import Limits, Plan, unlimited
-from deployment.capacity.report import fill, table
+from deployment.capacity.report import table
 from deployment.capacity.simulation import Simulation
 from deployment.capacity.usage import flow_of
 from deployment.load_test.operator import BETWEEN
@@ -110,7 +111,7 @@ def main(given: Sequence[str]) -> int:
     )
     print(text)
     if "--write-page" in given:
-        fill(PAGE, "check", text)
+        docs_tables.replace(PAGE, "check", text)
     return 0
 
 

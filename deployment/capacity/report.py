@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study as Markdown tables, and the page in ``docs/`` that holds them between markers."""
+"""A study as Markdown tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from deployment.capacity.cost import Bill, total
 from deployment.capacity.study import PERCENTILES, Study
-
-
-class MarkersMissing(Exception):
-    """The page does not say where the part begins and ends."""
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -116,14 +111,3 @@ def _bills(bills: dict[str, dict[str, Bill]]) -> str:
         ["**in all**", *(f"**{total(bills[region][name]):,.2f}**" for region, name in region_of)]
     )
     return table(["service", *(f"{name}, {region}" for region, name in region_of)], rows)
-
-
-def fill(page: Path, part: str, text: str) -> None:
-    """Put ``text`` between the page's markers of a part; raises MarkersMissing."""
-    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
-    content = page.read_text()
-    before, found, rest = content.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise MarkersMissing(f"{page.name} has no markers {begin} and {end}")
-    page.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}")

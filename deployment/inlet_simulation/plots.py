@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """``make inlet-plots``: runs of the automatic inlet, drawn into ``docs/images`` and as a table.
 
-The table goes between the markers in ``docs/inlets.md``. Every run is the simulation of
+The table goes into ``docs/inlets.md``. Every run is the simulation of
 ``deployment/inlet_simulation/simulation.py``, which drives the real rule; seeds are fixed.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployment import docs_tables
 from deployment.inlet_simulation.simulation import Run, Scenario, simulate
 from waiting_room.inlet.automatic import Targets
 
@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE, IMAGES = ROOT / "docs" / "inlets.md", ROOT / "docs" / "images"
 SETTLED = 600  # seconds after which averages are taken
 TARGET = Targets(active=1000, per_minute=600)
-MARKED = re.compile(r"(<!-- runs -->\n).*?(<!-- /runs -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,7 @@ def main() -> int:
     done = {shown.name: simulate(shown.scenario) for shown in RUNS}
     IMAGES.mkdir(exist_ok=True)
     draw(done, IMAGES / "inlet-runs.png")
-    text = PAGE.read_text()
-    PAGE.write_text(MARKED.sub(lambda found: found[1] + table(done) + found[2], text))
+    docs_tables.replace(PAGE, "runs", table(done))
     sys.stdout.write(table(done))
     return 0
 

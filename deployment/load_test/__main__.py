@@ -16,7 +16,7 @@ from pathlib import Path
 
 from locust import __version__ as locust_version  # before all that opens sockets: it patches them
 
-from deployment.capacity.report import fill
+from deployment import docs_tables
 from deployment.load_test import engine, report
 from deployment.load_test.checks import check
 from deployment.load_test.operator import Operator
@@ -80,7 +80,7 @@ def main(given: Sequence[str]) -> int:
     _keep(options.results, found, done)
     if options.write_page:
         report.draw(done, IMAGE)
-        fill(PAGE, "load test", text)
+        docs_tables.replace(PAGE, "load-test", text)
     return 0 if all(one.holds for one in checks) and done.in_time else 1
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of parameters in ``docs/deploy.md``: run this module to write it again."""
+"""The tables of parameters in ``docs/deploy.md``; `deployment/docs_tables.py` writes them."""
 
 from __future__ import annotations
 
@@ -39,24 +39,9 @@ def table(name: str) -> str:
     return "\n".join(["| parameter | default | what it is |", "|---|---|---|", *rows.values()])
 
 
-def written(page: str) -> str:
-    """The page with its tables as they should be."""
-    for name in TABLES:
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        before, found, rest = page.partition(begin)
-        _, closed, after = rest.partition(end)
-        if found and closed:
-            page = f"{before}{begin}\n{table(name)}\n{end}{after}"
-    return page
-
-
 def _default(value: Any) -> str:
     if value is MISSING:
         return "(needed)"
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value in ("", (), None) else f"{value}"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

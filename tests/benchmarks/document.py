@@ -1,30 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts what was measured between the markers of ``docs/performance.md``."""
+"""Writes what was measured into the tables of ``docs/performance.md``."""
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from pathlib import Path
 from typing import Any
 
+from deployment import docs_tables
 from tests.benchmarks.tables import RESULTS, ROOT, markdown
 
 PAGE = ROOT / "docs" / "performance.md"
-MARKED = re.compile(r"(<!-- bench: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def fill(page: Path = PAGE, results: Path = RESULTS) -> None:
-    """Replace each marked table that there is a result for; the others stay as they are."""
-
-    def table(found: re.Match[str]) -> str:
-        file = results / f"{found[2]}.json"
-        if not file.exists():
-            return found[0]
-        return f"{found[1]}\n{text_of(json.loads(file.read_text()))}\n\n{found[3]}"
-
-    page.write_text(MARKED.sub(table, page.read_text(encoding="utf-8")), encoding="utf-8")
+    """Replace each table that there is a result for; the others stay as they are."""
+    for name in docs_tables.names(page):
+        file = results / f"{name}.json"
+        if file.exists():
+            docs_tables.replace(page, name, text_of(json.loads(file.read_text())))
 
 
 def text_of(kept: dict[str, Any]) -> str:

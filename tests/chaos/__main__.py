@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from deployment import docs_tables
 from tests.chaos import (
     clocks,
     crashes,
@@ -38,7 +39,6 @@ from tests.support import servers
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 KEPT = ROOT / "build" / "chaos.json"
-FIRST, LAST = "<!-- make chaos: first -->\n", "<!-- make chaos: last -->\n"
 ORDER = (
     "counters", "rebuilds", "crashes", "queue", "tables", "slow", "clocks", "resets", "keys",
 )  # fmt: skip
@@ -149,11 +149,8 @@ def write(kept: dict[str, list[dict[str, Any]]]) -> None:
     if missing:
         print(f"{PAGE.name} stays as it is: no result of {', '.join(missing)}.")
         return
-    page = PAGE.read_text()
-    start, rest = page.split(FIRST)
-    _, end = rest.split(LAST)
     found = [Result(**one) for name in ORDER for one in kept.get(name, [])]
-    PAGE.write_text(f"{start}{FIRST}\n{markdown(COLUMNS, rows(found))}\n{machine()}\n\n{LAST}{end}")
+    docs_tables.replace(PAGE, "chaos", f"{markdown(COLUMNS, rows(found))}\n{machine()}")
 
 
 def machine() -> str:

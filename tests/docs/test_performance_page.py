@@ -7,7 +7,8 @@ import json
 import re
 from pathlib import Path
 
-from tests.benchmarks.document import MARKED, PAGE, fill
+from deployment import docs_tables
+from tests.benchmarks.document import PAGE, fill
 
 BENCHMARKS = PAGE.parents[1] / "tests" / "benchmarks"
 PAGES = (PAGE, PAGE.with_name("pages.md"))  # the policy of polls stands with the page that polls
@@ -22,8 +23,8 @@ def test_each_table_of_a_benchmark_has_its_place_and_each_place_a_table() -> Non
         for name in re.findall(r'name=f?"([a-z{}-]+)"', path.read_text())
     ]
     made = [part for name in made for part in expanded(name)]
-    places = [found[2] for page in PAGES for found in MARKED.finditer(page.read_text())]
-    assert sorted(made) == sorted(places)
+    marked = [name for page in PAGES for name in docs_tables.names(page)]
+    assert sorted(made) == sorted(marked)
 
 
 def expanded(name: str) -> list[str]:
@@ -36,7 +37,8 @@ def expanded(name: str) -> list[str]:
 def test_a_result_goes_into_its_place_and_nowhere_else(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
-        "a\n<!-- bench: one -->\nold\n<!-- end -->\nb\n<!-- bench: two -->\nkept\n<!-- end -->\n"
+        "a\n<!-- table: one -->\nold\n<!-- /table -->\n"
+        "b\n<!-- table: two -->\nkept\n<!-- /table -->\n"
     )
     result = {
         "title": "One", "columns": ["call", "ms"], "rows": [["x", 1.234], ["y", 12345.6]],
@@ -51,4 +53,4 @@ def test_a_result_goes_into_its_place_and_nowhere_else(tmp_path: Path) -> None:
     assert "| y | 12,346 |" in text
     assert "1970-01-01" in text
     assert text.startswith("a\n")
-    assert "\nb\n<!-- bench: two -->\nkept\n<!-- end -->\n" in text
+    assert "\nb\n<!-- table: two -->\nkept\n<!-- /table -->\n" in text

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import re
 
-from infrastructure.parameters.docs_table import PAGE, TABLES, table, written
+from deployment import docs_tables
+from infrastructure.parameters.docs_table import PAGE, TABLES, table
 from tests.support.templates.synthesized import Assembly
 
 
 def test_the_page_has_every_parameter_with_its_default() -> None:
-    """Run ``python -m infrastructure.parameters.docs_table`` to write the tables again."""
+    """Run ``python -m deployment.docs_tables`` to write the tables again."""
     page = PAGE.read_text(encoding="utf-8")
-    assert written(page) == page
+    assert docs_tables.parameters(page) == page
     assert all(table(name) in page for name in TABLES)
 
 

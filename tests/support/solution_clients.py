@@ -17,12 +17,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from deployment import docs_tables
 from tests.support.local_stack import RunningRoom
 from tests.support.servers import ROOT
 
 DATA = Path(__file__).with_name("solution_clients.toml")
 PAGE = ROOT / "docs" / "migrating.md"
-BEGIN, END = "<!-- clients: begin -->", "<!-- clients: end -->"
 ORIGIN = "https://shop.example"  # of the pages, which are never of the API's
 
 
@@ -124,8 +124,7 @@ def table() -> str:
 
 def written(page: str) -> str:
     """The page with the table as it should be."""
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
+    return docs_tables.replaced(page, "clients", table())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -386,16 +385,6 @@ def test_a_plan_that_cannot_be_is_refused() -> None:
         Plan(10, "zigzag")
     with pytest.raises(ValueError, match="above 0"):
         Plan(0)
-
-
-def test_a_part_of_the_page_is_filled_between_its_markers(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb\n")
-    report.fill(page, "x", "new")
-    report.fill(page, "x", "newer")
-    assert page.read_text() == "a\n<!-- x: begin -->\n\nnewer\n\n<!-- x: end -->\nb\n"
-    with pytest.raises(report.MarkersMissing, match="y: begin"):
-        report.fill(page, "y", "new")
 
 
 def test_a_table_puts_numbers_to_the_right() -> None:

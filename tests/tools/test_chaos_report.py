@@ -12,7 +12,7 @@ import pytest
 from tests.chaos import __main__ as chaos
 from tests.chaos.report import COLUMNS, Result, rows, worst
 
-PAGE = f"before\n{chaos.FIRST}old\n{chaos.LAST}after\n"
+PAGE = "before\n<!-- table: chaos -->\nold\n<!-- /table -->\nafter\n"
 
 
 def fresh(env: dict[str, str]) -> list[int]:
