@@ -15,7 +15,7 @@ from aws_cdk import App, Aws, Stack
 from infrastructure.assets.bundle import BundleError
 from infrastructure.assets.sites import SitesError
 from infrastructure.constructs.api.rest_api import Limits
-from infrastructure.constructs.compute.function import Habits
+from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.optional_stacks import (
     AUTHORIZER,
@@ -33,7 +33,7 @@ from infrastructure.parameters.optional_stacks import (
     SampleConfig,
     StacksConfig,
 )
-from infrastructure.parameters.parameter import ParameterError, refuse_unknown
+from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from infrastructure.stacks.authorizer import AuthorizerStack
 from infrastructure.stacks.core import CoreStack
 from infrastructure.stacks.inlet import InletStack
@@ -47,7 +47,7 @@ def build(app: App) -> dict[str, Stack]:
     Raises ParameterError with one sentence that names the parameter.
     """
     context = app.node.get_all_context()
-    refuse_unknown(context, CoreConfig, *PARAMETERS)
+    reject_unknown(context, CoreConfig, *PARAMETERS)
     config, names = CoreConfig.from_context(context), StacksConfig.from_context(context).names
     limits = Limits(rate=config.other_api_rate, burst=config.other_api_burst)
     with_an_api = {SAMPLE, *((OPENID, INLET) if CORE in names else ())}
@@ -61,7 +61,7 @@ def build(app: App) -> dict[str, Stack]:
             app,
             "Authorizer",
             stack_name=f"{config.stack_name}-Authorizer",
-            habits=_habits(config),
+            defaults=_function_defaults(config),
             **_authorizer(core, context),
         )
     if SAMPLE in names:
@@ -70,7 +70,7 @@ def build(app: App) -> dict[str, Stack]:
             "Sample",
             stack_name=f"{config.stack_name}-Sample",
             authorizer_arn=_authorizer_arn(stacks.get(AUTHORIZER), context),
-            habits=_habits(config),
+            defaults=_function_defaults(config),
             limits=limits,
             log_role=config.create_api_log_role and not core,
             page=PageConfig.from_context(context),
@@ -137,8 +137,10 @@ def _authorizer_arn(authorizer: Any, context: Mapping[str, Any]) -> str:
     return str(authorizer.arn if authorizer else AuthorizerArn.from_context(context).arn)
 
 
-def _habits(config: CoreConfig) -> Habits:
-    return Habits.of(log_days=config.log_days, keep=config.keep_data, snap_start=config.snap_start)
+def _function_defaults(config: CoreConfig) -> FunctionDefaults:
+    return FunctionDefaults.of(
+        log_days=config.log_days, keep=config.keep_data, snap_start=config.snap_start
+    )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from waiting_room.runtime.http_api import CORS, NO_STORE
 
 STAGE = "api"
-UNKEPT = {"Cache-Control": NO_STORE}
-HEADERS = {**CORS, **UNKEPT}  # of these answers, and of the join's
+NO_CACHE_HEADERS = {"Cache-Control": NO_STORE}
+HEADERS = {**CORS, **NO_CACHE_HEADERS}  # of these answers, and of the join's
 NOT_A_JOIN = (
     "the body must be JSON with event_id, an event of this waiting room, and where it is needed "
     "client_secret_hash, 64 lower-case hexadecimal digits; at most 8 members, 256 characters each"
@@ -27,7 +27,7 @@ NO_ANSWER = "the waiting room could not answer; try again shortly"
 
 
 @dataclass(frozen=True)
-class GatewayAnswer:
+class GatewayResponse:
     """A gateway response: its type, its template, and its status where another one is due.
 
     ``more`` are headers beside those of every answer.
@@ -39,15 +39,15 @@ class GatewayAnswer:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-PLAIN_ANSWERS = tuple(
-    GatewayAnswer(kind, '{"message": $context.error.messageString}')
+PLAIN_RESPONSES = tuple(
+    GatewayResponse(kind, '{"message": $context.error.messageString}')
     for kind in ("DEFAULT_4XX", "DEFAULT_5XX")
 )  # API Gateway's own words, but for any origin
 ANSWERS = (
-    GatewayAnswer("DEFAULT_4XX", REFUSED),
-    GatewayAnswer("THROTTLED", REFUSED, more=THROTTLED),
+    GatewayResponse("DEFAULT_4XX", REFUSED),
+    GatewayResponse("THROTTLED", REFUSED, more=THROTTLED),
     # what went wrong inside is nobody's business, and some of these have no message
-    GatewayAnswer("DEFAULT_5XX", f'{{"error": "{NO_ANSWER}"}}'),
-    GatewayAnswer("BAD_REQUEST_BODY", f'{{"error": "{NOT_A_JOIN}"}}'),
-    GatewayAnswer("UNSUPPORTED_MEDIA_TYPE", f'{{"error": "{NOT_JSON_TYPE}"}}', 400),
+    GatewayResponse("DEFAULT_5XX", f'{{"error": "{NO_ANSWER}"}}'),
+    GatewayResponse("BAD_REQUEST_BODY", f'{{"error": "{NOT_A_JOIN}"}}'),
+    GatewayResponse("UNSUPPORTED_MEDIA_TYPE", f'{{"error": "{NOT_JSON_TYPE}"}}', 400),
 )

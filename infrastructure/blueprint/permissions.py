@@ -2,7 +2,7 @@
 """What each function may do, and nothing else. Plain data; from it follow its role, its environment
 and whether it runs inside the VPC.
 
-A grant names a part of the room and the calls to it that the function's own code makes. What a
+A grant names a resource of the room and the calls to it that the function's own code makes. What a
 function does not need it cannot do: no function can make or delete a table, and only workers and
 operators' routes can write to the serving log.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Part(StrEnum):
-    """A part of the room, by the setting that tells a function where it is."""
+class Resource(StrEnum):
+    """A resource of the room, by the setting that tells a function where it is."""
 
     POSITIONS = "QUEUE_POSITIONS_TABLE"
     TOKENS = "TOKENS_TABLE"
@@ -31,42 +31,42 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Grant:
-    """Calls to one part; ``index`` are those to a secondary index of a table."""
+    """Calls to one resource; ``index`` are those to a secondary index of a table."""
 
-    part: Part
+    resource: Resource
     actions: tuple[str, ...]
     index: str = ""
 
 
 def positions(*calls: str) -> Grant:
     """Calls to the positions table."""
-    return Grant(Part.POSITIONS, _dynamodb(calls))
+    return Grant(Resource.POSITIONS, _dynamodb(calls))
 
 
 def tokens(*calls: str) -> Grant:
     """Calls to the token table."""
-    return Grant(Part.TOKENS, _dynamodb(calls))
+    return Grant(Resource.TOKENS, _dynamodb(calls))
 
 
 def serving_log(*calls: str) -> Grant:
     """Calls to the serving log."""
-    return Grant(Part.SERVING_LOG, _dynamodb(calls))
+    return Grant(Resource.SERVING_LOG, _dynamodb(calls))
 
 
 def _dynamodb(calls: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"dynamodb:{call}" for call in calls)
 
 
-PASSWORD = Grant(Part.COUNTERS, ("secretsmanager:GetSecretValue",))
-READ_KEYS = Grant(Part.SIGNING_KEYS, ("secretsmanager:GetSecretValue",))
+PASSWORD = Grant(Resource.COUNTERS, ("secretsmanager:GetSecretValue",))
+READ_KEYS = Grant(Resource.SIGNING_KEYS, ("secretsmanager:GetSecretValue",))
 WRITE_KEYS = Grant(
-    Part.SIGNING_KEYS,
+    Resource.SIGNING_KEYS,
     ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"),
 )
 CHANGE_KEYS = (READ_KEYS, WRITE_KEYS, serving_log("GetItem", "PutItem"))
-PUBLISH = Grant(Part.BUS, ("events:PutEvents",))
-ENDED = Grant(Part.TOKENS, ("dynamodb:Query",), index="EndedSessions")
-BY_POSITION = Grant(Part.POSITIONS, ("dynamodb:Query",), index="ByPosition")
+PUBLISH = Grant(Resource.BUS, ("events:PutEvents",))
+ENDED = Grant(Resource.TOKENS, ("dynamodb:Query",), index="EndedSessions")
+BY_POSITION = Grant(Resource.POSITIONS, ("dynamodb:Query",), index="ByPosition")
 # Whoever reads the counters can bring them back from the tables when they are lost.
 COUNTERS = (PASSWORD, serving_log("GetItem", "Query"), tokens("Query"))
 TOKEN = (*COUNTERS, positions("GetItem"), tokens("GetItem", "PutItem"), READ_KEYS)
@@ -124,8 +124,8 @@ WORKERS = {
         *COUNTERS,
         positions("BatchGetItem", "PartiQLInsert"),
         serving_log("UpdateItem"),
-        Grant(Part.JOINS, ("sqs:ChangeMessageVisibility",)),
-        Grant(Part.DEAD_LETTERS, ("sqs:SendMessage",)),
+        Grant(Resource.JOINS, ("sqs:ChangeMessageVisibility",)),
+        Grant(Resource.DEAD_LETTERS, ("sqs:SendMessage",)),
     ),
     "publish_events": (*COUNTERS, PUBLISH),
     "sweep_positions": (
@@ -139,19 +139,19 @@ WORKERS = {
     "rotate_keys": CHANGE_KEYS,
     "set_up": (*COUNTERS, READ_KEYS, WRITE_KEYS, serving_log("PutItem")),
 }
-READ_CLIENT = Grant(Part.CLIENT, ("secretsmanager:GetSecretValue",))
+READ_CLIENT = Grant(Resource.CLIENT, ("secretsmanager:GetSecretValue",))
 OPENID = {
     "authorize": (READ_CLIENT,),
-    "resume": (READ_CLIENT, READ_KEYS, Grant(Part.CODES, _dynamodb(("PutItem",)))),
-    "token": (READ_CLIENT, READ_KEYS, Grant(Part.CODES, _dynamodb(("UpdateItem",)))),
+    "resume": (READ_CLIENT, READ_KEYS, Grant(Resource.CODES, _dynamodb(("PutItem",)))),
+    "token": (READ_CLIENT, READ_KEYS, Grant(Resource.CODES, _dynamodb(("UpdateItem",)))),
     "user_info": (READ_KEYS,),
     "configuration": (),
     "jwks": (READ_KEYS,),
 }
 INLET = (serving_log("GetItem", "UpdateItem"),)
 HEALTH = {"health": (serving_log("UpdateItem"),)}
-SIGNS = frozenset({"generate_token"})  # views that name the issuer of a token
-REDIS = Part.COUNTERS  # whoever holds its password talks to it, from inside the VPC
+TOKEN_ISSUING_VIEWS = frozenset({"generate_token"})  # views that name the issuer of a token
+REDIS = Resource.COUNTERS  # whoever holds its password talks to it, from inside the VPC
 
 
 class MissingGrant(Exception):

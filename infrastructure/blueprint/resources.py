@@ -129,7 +129,7 @@ FORWARDED_HEADERS = (
     "x-client-address",
 )
 # the same of a path whose answers the edge keeps; none of them changes an answer that it keeps
-KEPT_PATHS_HEADERS = ("Access-Control-Request-Headers", "x-client-address")
+CACHED_PATHS_HEADERS = ("Access-Control-Request-Headers", "x-client-address")
 FORWARDED_COOKIES = ("aws-waf-token",)
 
 

@@ -39,7 +39,7 @@ AN_EVENT = "1 to 64 letters, digits, dashes, dots or underscores"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CountersSize:
+class CacheNodeSize:
     """How big the counters' server is. With more than one node it spans zones and fails over."""
 
     engine: str
@@ -48,7 +48,9 @@ class CountersSize:
     snapshot_days: int
 
 
-CHEAP = CountersSize(engine="valkey", node_type="cache.t4g.micro", nodes=1, snapshot_days=0)
+CHEAP_PROFILE = CacheNodeSize(
+    engine="valkey", node_type="cache.t4g.micro", nodes=1, snapshot_days=0
+)
 NODES = 2  # of the standard profile: a primary and its replica in another zone
 
 
@@ -61,7 +63,7 @@ class CoreConfig(Parameters):
         "name of the event; clients send it",
         default="Sample",
         pattern=EVENT_ID.pattern,
-        means=AN_EVENT,
+        constraint=AN_EVENT,
     )
     validity_period: int = number(
         "ValidityPeriod",
@@ -103,7 +105,7 @@ class CoreConfig(Parameters):
         "name of the core stack; other stacks and the bus carry it in theirs",
         default="WaitingRoom",
         pattern=r"[A-Za-z][A-Za-z0-9-]{0,99}",
-        means="1 to 100 letters, digits or dashes, the first a letter",
+        constraint="1 to 100 letters, digits or dashes, the first a letter",
     )
     profile: str = choice(
         "Profile",
@@ -119,7 +121,7 @@ class CoreConfig(Parameters):
         "ElastiCache node type of the standard profile",
         default="cache.t4g.small",
         pattern=r"cache\.[a-z0-9]+\.[a-z0-9]+",
-        means="an ElastiCache node type like cache.t4g.small",
+        constraint="an ElastiCache node type like cache.t4g.small",
     )
     snapshot_days: int = number(
         "SnapshotDays",
@@ -133,13 +135,13 @@ class CoreConfig(Parameters):
         "an existing VPC; it must reach DynamoDB, Secrets Manager, SQS and EventBridge by itself",
         default="",
         pattern=r"vpc-[0-9a-f]{8,17}",
-        means="a VPC id like vpc-0123456789abcdef0",
+        constraint="a VPC id like vpc-0123456789abcdef0",
     )
     subnet_ids: tuple[str, ...] = texts(
         "SubnetIds",
         "its private subnets in two zones, with commas between",
         pattern=r"subnet-[0-9a-f]{8,17}",
-        means="subnet ids with commas between",
+        constraint="subnet ids with commas between",
     )
     warm_writes: int = number(
         "WarmWrites",
@@ -265,7 +267,7 @@ class CoreConfig(Parameters):
         "an address that alarms are sent to",
         default="",
         pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+",
-        means="an e-mail address",
+        constraint="an e-mail address",
     )
     enable_waf: bool = flag("EnableWaf", "put AWS WAF in front of the public API", default=True)
     joins_per_address: int = number(
@@ -339,12 +341,12 @@ class CoreConfig(Parameters):
         return self.profile == "cheap"
 
     @property
-    def counters_size(self) -> CountersSize:
+    def cache_node_size(self) -> CacheNodeSize:
         """What the counters run on."""
         return (
-            CHEAP
+            CHEAP_PROFILE
             if self.cheap
-            else CountersSize(
+            else CacheNodeSize(
                 engine=self.redis_engine,
                 node_type=self.redis_node_type,
                 nodes=NODES,

@@ -32,7 +32,7 @@ TABLES: dict[str, tuple[type[Parameters], ...]] = {
 def table(name: str) -> str:
     """One of the page's tables, a line for each parameter."""
     rows = {
-        known.name: f"| `{known.name}` | {_default(part.default)} | {known.about} |"
+        known.name: f"| `{known.name}` | {_default(part.default)} | {known.description} |"
         for kind in TABLES[name]
         for part, known in kind.known()
     }

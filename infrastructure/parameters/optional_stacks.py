@@ -49,7 +49,7 @@ class StacksConfig(Parameters):
         f"stacks, with commas between: {', '.join(STACKS)}",
         default=GETTING_STARTED,
         pattern=r"[a-z, ]+",
-        means=f"some of {', '.join(STACKS)}, with commas between",
+        constraint=f"some of {', '.join(STACKS)}, with commas between",
     )
 
     def __post_init__(self) -> None:
@@ -75,16 +75,18 @@ class AuthorizerConfig(Parameters):
     """The authorizer where core is not deployed with it."""
 
     public_api: str = text(
-        "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, means=AN_ADDRESS
+        "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, constraint=AN_ADDRESS
     )
     event_id: str = text(
         "WaitingRoomEventID",
         "core's EventId",
         pattern=EVENT_ID.pattern,
-        means=AN_EVENT,
+        constraint=AN_EVENT,
         default="Sample",
     )
-    issuer: str = text("IssuerURI", "core's PublicTokenIssuer", pattern=ADDRESS, means=AN_ADDRESS)
+    issuer: str = text(
+        "IssuerURI", "core's PublicTokenIssuer", pattern=ADDRESS, constraint=AN_ADDRESS
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,22 +94,22 @@ class SampleConfig(Parameters):
     """The sample where core is not deployed with it."""
 
     public_api: str = text(
-        "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, means=AN_ADDRESS
+        "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, constraint=AN_ADDRESS
     )
     private_api: str = text(
-        "PrivateAPIEndpoint", "core's PrivateApiInvokeURL", pattern=ADDRESS, means=AN_ADDRESS
+        "PrivateAPIEndpoint", "core's PrivateApiInvokeURL", pattern=ADDRESS, constraint=AN_ADDRESS
     )
     region: str = text(
         "APIGatewayRegion",
         "core's region",
         pattern=r"[a-z]{2}(-[a-z]+)+-[0-9]",
-        means="a region like eu-central-1",
+        constraint="a region like eu-central-1",
     )
     event_id: str = text(
         "EventID",
         "core's EventId",
         pattern=EVENT_ID.pattern,
-        means=AN_EVENT,
+        constraint=AN_EVENT,
         default="Sample",
     )
 
@@ -120,7 +122,7 @@ class BrandConfig(Parameters):
         "PageBrand",
         "name, logo, colours and texts of the waiting page, as JSON (`docs/pages.md`)",
         check=checked_brand,
-        means="a JSON object",
+        constraint="a JSON object",
     )
 
 
@@ -134,13 +136,13 @@ class PageConfig(Parameters):
         " `https://shop.example/waiting-room/enter`; the page sends its visitors there",
         default="",
         pattern=ENTRANCE,
-        means="an https address with a path and without a query",
+        constraint="an https address with a path and without a query",
     )
     redirects: tuple[str, ...] = texts(
         "SiteRedirectOrigins",
         "origins that your site redirects to right after the entrance, with commas between",
         pattern=ORIGIN,
-        means="origins such as https://www.shop.example, with commas between",
+        constraint="origins such as https://www.shop.example, with commas between",
     )
 
     def __post_init__(self) -> None:
@@ -167,7 +169,7 @@ class AuthorizerArn(Parameters):
         "AuthorizerARN",
         "the authorizer's function, as its stack puts it out",
         pattern=r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?",
-        means="the ARN of a Lambda function",
+        constraint="the ARN of a Lambda function",
     )
 
 
@@ -179,14 +181,14 @@ class OpenIdConfig(Parameters):
         "OpenIdRedirectUris",
         "addresses that visitors may be sent back to, with commas between; the stack needs one",
         pattern=REDIRECT,
-        means="addresses with commas between",
+        constraint="addresses with commas between",
     )
     restart_url: str = text(
         "OpenIdRestartUrl",
         "where the site starts a login, for those who waited longer than their client remembers",
         default="",
         pattern=REDIRECT,
-        means="an address",
+        constraint="an address",
     )
     restart_after: int = number(
         "OpenIdRestartAfter",
@@ -200,7 +202,7 @@ class OpenIdConfig(Parameters):
         "a waiting page of your own; without it the stack has one",
         default="",
         pattern=ADDRESS,
-        means=AN_ADDRESS,
+        constraint=AN_ADDRESS,
     )
     request_id_codes: bool = flag(
         "OpenIdRequestIdCodes",
@@ -267,7 +269,7 @@ class InletConfig(Parameters):
         "an alarm that holds it while it rings",
         default="",
         pattern=r"[^\x00-\x1f]{1,255}",
-        means="the name of an alarm",
+        constraint="the name of an alarm",
     )
     on_insufficient_data: str = choice(
         "OnInsufficientData",

@@ -25,25 +25,27 @@ class ParameterError(Exception):
 
 @dataclass(frozen=True)
 class Parameter:
-    """What is known about a parameter beside its default: ``about`` is one line for the docs."""
+    """Name, description (one line for the docs) and reader of a parameter."""
 
     name: str
-    about: str
+    description: str
     read: Callable[[str, Any], Any]
 
 
-def text(name: str, about: str, *, default: str | None = None, pattern: str, means: str) -> Any:
-    """A text that matches ``pattern`` whole; ``means`` says in words what it must be."""
+def text(
+    name: str, description: str, *, default: str | None = None, pattern: str, constraint: str
+) -> Any:
+    """A text that matches ``pattern`` whole; ``constraint`` says in words what it must be."""
 
     def read(name: str, value: Any) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
-            raise ParameterError(f"The parameter {name} must be {means}, not {_shown(value)}.")
+            raise ParameterError(f"The parameter {name} must be {constraint}, not {_shown(value)}.")
         return value
 
-    return _field(Parameter(name, about, read), default)
+    return _field(Parameter(name, description, read), default)
 
 
-def texts(name: str, about: str, *, pattern: str, means: str) -> Any:
+def texts(name: str, description: str, *, pattern: str, constraint: str) -> Any:
     """Any number of texts, given with commas between; none by default."""
 
     def read(name: str, value: Any) -> tuple[str, ...]:
@@ -51,18 +53,22 @@ def texts(name: str, about: str, *, pattern: str, means: str) -> Any:
         known = isinstance(parts, list | tuple)
         found = tuple(str(part).strip() for part in parts if str(part).strip()) if known else ()
         if not known or not all(re.fullmatch(pattern, part, re.ASCII) for part in found):
-            raise ParameterError(f"The parameter {name} must be {means}, not {_shown(value)}.")
+            raise ParameterError(f"The parameter {name} must be {constraint}, not {_shown(value)}.")
         return found
 
-    return _field(Parameter(name, about, read), ())
+    return _field(Parameter(name, description, read), ())
 
 
 def content(
-    name: str, about: str, *, check: Callable[[Mapping[str, Any]], dict[str, Any]], means: str
+    name: str,
+    description: str,
+    *,
+    check: Callable[[Mapping[str, Any]], dict[str, Any]],
+    constraint: str,
 ) -> Any:
     """A JSON object, as text or as it stands in cdk.json; None by default.
 
-    ``check`` answers it as it is used, and raises ValueError with a sentence about a member.
+    ``check`` answers it as it is used, and raises ValueError with a sentence description a member.
     """
 
     def read(name: str, value: Any) -> dict[str, Any]:
@@ -71,16 +77,16 @@ def content(
         except ValueError:
             found = None
         if not isinstance(found, Mapping):
-            raise ParameterError(f"The parameter {name} must be {means}, not {_shown(value)}.")
+            raise ParameterError(f"The parameter {name} must be {constraint}, not {_shown(value)}.")
         try:
             return check(found)
         except ValueError as error:
             raise ParameterError(f"The parameter {name}: {error}.") from None
 
-    return field(default=None, metadata={"parameter": Parameter(name, about, read)})
+    return field(default=None, metadata={"parameter": Parameter(name, description, read)})
 
 
-def number(name: str, about: str, *, default: int, low: int, high: int) -> Any:
+def number(name: str, description: str, *, default: int, low: int, high: int) -> Any:
     """A whole number within limits."""
 
     def read(name: str, value: Any) -> int:
@@ -96,10 +102,10 @@ def number(name: str, about: str, *, default: int, low: int, high: int) -> Any:
             )
         return found
 
-    return _field(Parameter(name, about, read), default)
+    return _field(Parameter(name, description, read), default)
 
 
-def flag(name: str, about: str, *, default: bool) -> Any:
+def flag(name: str, description: str, *, default: bool) -> Any:
     """``true`` or ``false``."""
 
     def read(name: str, value: Any) -> bool:
@@ -110,10 +116,10 @@ def flag(name: str, about: str, *, default: bool) -> Any:
             )
         return found == "true"
 
-    return _field(Parameter(name, about, read), default)
+    return _field(Parameter(name, description, read), default)
 
 
-def choice(name: str, about: str, *, default: str, among: Iterable[str]) -> Any:
+def choice(name: str, description: str, *, default: str, among: Iterable[str]) -> Any:
     """One of a few words."""
     words = tuple(among)
 
@@ -124,7 +130,7 @@ def choice(name: str, about: str, *, default: str, among: Iterable[str]) -> Any:
             )
         return str(value)
 
-    return _field(Parameter(name, about, read), default)
+    return _field(Parameter(name, description, read), default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,11 +154,11 @@ class Parameters:
 
     @classmethod
     def known(cls) -> list[tuple[Field[Any], Parameter]]:
-        """Every field with what is known about its parameter."""
+        """Every field with what is known description its parameter."""
         return [(part, part.metadata["parameter"]) for part in fields(cls)]
 
 
-def refuse_unknown(context: Iterable[str], *kinds: type[Parameters]) -> None:
+def reject_unknown(context: Iterable[str], *kinds: type[Parameters]) -> None:
     """Raise ParameterError for a context name that looks like a parameter and is none.
 
     CDK's own names start with a small letter or with ``@``; parameters start with a capital.

@@ -8,7 +8,7 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from infrastructure.constructs.compute.function import Habits, RoomFunction
+from infrastructure.constructs.compute.function import FunctionDefaults, RoomFunction
 
 TIMEOUT, MEMORY = 15, 512  # it asks the edge twice at most, five seconds each
 
@@ -24,7 +24,7 @@ class AuthorizerStack(Stack):
         public_api: str,
         event_id: str,
         issuer: str,
-        habits: Habits,
+        defaults: FunctionDefaults,
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: token authorizer"
@@ -41,7 +41,7 @@ class AuthorizerStack(Stack):
                 "ISSUER": issuer,
             },
             statements=[],
-            habits=habits,
+            defaults=defaults,
             timeout=TIMEOUT,
             memory=MEMORY,
         )

@@ -8,23 +8,23 @@ from typing import Any
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_secretsmanager
 from constructs import Construct
 
-from infrastructure.blueprint.permissions import Part
+from infrastructure.blueprint.permissions import Resource
 from infrastructure.blueprint.resources import CACHE_RULES, POSITIONS, SERVING_LOG, TABLES, TOKENS
 from infrastructure.constructs.api.api_log_role import ApiLogRole
 from infrastructure.constructs.api.apis import PrivateApi, PublicApi
-from infrastructure.constructs.api.join_queue import Joins
-from infrastructure.constructs.api.operator_access import Operators
+from infrastructure.constructs.api.join_queue import JoinQueue
+from infrastructure.constructs.api.operator_access import OperatorAccess
 from infrastructure.constructs.api.rest_api import Limits
-from infrastructure.constructs.compute.function import Habits
-from infrastructure.constructs.compute.function_context import Located, Surroundings
+from infrastructure.constructs.compute.function import FunctionDefaults
+from infrastructure.constructs.compute.function_context import FunctionContext, ResourceRef
 from infrastructure.constructs.compute.workers import Workers
 from infrastructure.constructs.data.counters import Counters
 from infrastructure.constructs.data.network import Network
 from infrastructure.constructs.data.tables import Tables
-from infrastructure.constructs.edge.distribution import Edge
-from infrastructure.constructs.edge.waf import PerAddress, Protection
-from infrastructure.constructs.monitoring.monitored_resources import Watched
-from infrastructure.constructs.monitoring.room_alarms import Operations
+from infrastructure.constructs.edge.distribution import ApiDistribution
+from infrastructure.constructs.edge.waf import RateLimits, WebAcl
+from infrastructure.constructs.monitoring.monitored_resources import MonitoredResources
+from infrastructure.constructs.monitoring.room_alarms import Monitoring
 from infrastructure.constructs.names import inlet_role_name
 from infrastructure.parameters.core import CoreConfig
 
@@ -34,7 +34,7 @@ class CoreStack(Stack):
 
     ``public_address`` and ``private_address`` (without a slash at the end), ``issuer`` of its
     tokens, ``private_api`` (a RestApi, to be allowed to call it), ``tables``, ``keys``,
-    ``habits``, ``alarm_topic``.
+    ``defaults``, ``alarm_topic``.
     """
 
     def __init__(self, scope: Construct, name: str, *, config: CoreConfig, **options: Any) -> None:
@@ -47,14 +47,14 @@ class CoreStack(Stack):
         )
         self.config = config
         removal = RemovalPolicy.RETAIN if config.keep_data else RemovalPolicy.DESTROY
-        self.habits = Habits.of(
+        self.defaults = FunctionDefaults.of(
             log_days=config.log_days, keep=config.keep_data, snap_start=config.snap_start
         )
 
         network = Network(
             self,
             "Network",
-            habits=self.habits,
+            defaults=self.defaults,
             endpoint_zones=1 if config.cheap else 2,
             vpc_id=config.vpc_id,
             subnet_ids=config.subnet_ids,
@@ -64,7 +64,7 @@ class CoreStack(Stack):
             "Counters",
             network=network,
             port=config.redis_port,
-            size=config.counters_size,
+            size=config.cache_node_size,
             removal=removal,
         )
         self.tables = Tables(
@@ -84,19 +84,19 @@ class CoreStack(Stack):
         self.bus = aws_events.EventBus(
             self, "Bus", event_bus_name=f"{config.stack_name}-WaitingRoomEventBus"
         )
-        self.joins = Joins(self, "JoinQueue")
-        surroundings = Surroundings(
-            parts=self._parts(),
+        self.joins = JoinQueue(self, "JoinQueue")
+        function_context = FunctionContext(
+            resources=self._resource_refs(),
             settings=config.settings,
             redis=self.counters.settings,
-            habits=self.habits,
-            place=network.place,
+            defaults=self.defaults,
+            placement=network.placement,
         )
 
         public = PublicApi(
             self,
             "Public",
-            surroundings=surroundings,
+            function_context=function_context,
             joins=self.joins,
             event_id=config.event_id,
             secret_required=config.require_client_secret,
@@ -106,7 +106,7 @@ class CoreStack(Stack):
         private = PrivateApi(
             self,
             "Private",
-            surroundings=surroundings,
+            function_context=function_context,
             issuer=public.issuer,
             limits=Limits(rate=config.private_api_rate, burst=config.private_api_burst),
             reserved_concurrency=config.operators_reserved_concurrency,
@@ -115,8 +115,8 @@ class CoreStack(Stack):
         workers = Workers(
             self,
             "Workers",
-            surroundings=surroundings,
-            joins=self.joins.queue,
+            function_context=function_context,
+            join_queue=self.joins.queue,
             redrive_role_id=self.joins.redrive_role.role_id,
             tokens=self.tables.by_name[TOKENS.name],
             assign_concurrency=config.assign_concurrency,
@@ -124,33 +124,33 @@ class CoreStack(Stack):
             rotation_days=config.key_rotation_days,
             first=[self.counters, *network.ready],
         )
-        edge = Edge(
+        edge = ApiDistribution(
             self, "Edge", stage_address=public.issuer, api_key=public.keys[0], rules=CACHE_RULES
         )
         public.add_discovery(edge.address)
         if config.enable_waf:
-            protection = Protection(
+            protection = WebAcl(
                 self,
                 "Protection",
                 stage=public.served.api.deployment_stage,
                 keys=public.keys,
-                per_address=PerAddress(
+                rate_limits=RateLimits(
                     joins=config.joins_per_address, requests=config.requests_per_address
                 ),
             )
             # WAF knows a new key before the edge sends it; it knows the old one all the while.
             edge.distribution.node.add_dependency(protection.web_acl)
-        operators = Operators(
+        operators = OperatorAccess(
             self,
             "Operators",
             private_api=private.served.api,
             dead_letters=self.joins.dead_letters,
             redrive_role=self.joins.redrive_role,
         )
-        operations = Operations(
+        monitoring = Monitoring(
             self,
             "Operations",
-            watched=Watched(
+            monitored=MonitoredResources(
                 event_id=config.event_id,
                 public=public,
                 private=private,
@@ -159,7 +159,7 @@ class CoreStack(Stack):
                 tables=self.tables,
                 counters=self.counters,
                 edge=edge,
-                nodes=config.counters_size.nodes,
+                nodes=config.cache_node_size.nodes,
             ),
             email=config.alarm_email,
         )
@@ -169,7 +169,7 @@ class CoreStack(Stack):
 
         self.public_address, self.private_address = edge.address, private.served.stage_address
         self.issuer, self.private_api = public.issuer, private.served.api
-        self.alarm_topic = operations.alarms.topic
+        self.alarm_topic = monitoring.alarms.topic
         for output, value in {
             "PublicApiInvokeURL": self.public_address,
             "PrivateApiInvokeURL": self.private_address,
@@ -185,25 +185,25 @@ class CoreStack(Stack):
             "JoinsQueue": self.joins.queue.queue_url,
             "DeadLetters": self.joins.dead_letters.queue_url,
             "RedriveRole": self.joins.redrive_role.role_arn,
-            "AlarmTopic": operations.alarms.topic.topic_arn,
-            "Dashboard": operations.dashboard.dashboard.dashboard_name,
+            "AlarmTopic": monitoring.alarms.topic.topic_arn,
+            "Dashboard": monitoring.dashboard.dashboard.dashboard_name,
         }.items():
             CfnOutput(self, output, value=value)
 
-    def _parts(self) -> dict[Part, Located]:
+    def _resource_refs(self) -> dict[Resource, ResourceRef]:
         tables = {
-            Part.POSITIONS: POSITIONS,
-            Part.TOKENS: TOKENS,
-            Part.SERVING_LOG: SERVING_LOG,
+            Resource.POSITIONS: POSITIONS,
+            Resource.TOKENS: TOKENS,
+            Resource.SERVING_LOG: SERVING_LOG,
         }
-        parts = self.joins.parts()
-        for part, table in tables.items():
+        refs = self.joins.resource_refs()
+        for resource, table in tables.items():
             made = self.tables.by_name[table.name]
-            parts[part] = Located(told=made.table_name, arn=made.table_arn)
-        for part, secret in {
-            Part.COUNTERS: self.counters.password,
-            Part.SIGNING_KEYS: self.keys,
+            refs[resource] = ResourceRef(name=made.table_name, arn=made.table_arn)
+        for resource, secret in {
+            Resource.COUNTERS: self.counters.password,
+            Resource.SIGNING_KEYS: self.keys,
         }.items():
-            parts[part] = Located(told=secret.secret_arn, arn=secret.secret_arn)
-        parts[Part.BUS] = Located(told=self.bus.event_bus_name, arn=self.bus.event_bus_arn)
-        return parts
+            refs[resource] = ResourceRef(name=secret.secret_arn, arn=secret.secret_arn)
+        refs[Resource.BUS] = ResourceRef(name=self.bus.event_bus_name, arn=self.bus.event_bus_arn)
+        return refs

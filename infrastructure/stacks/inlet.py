@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inlet stack: a function that opens places in the room, in the way that was chosen."""
+"""The inlet stack: a function that admits visitors by one of three strategies."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack, aws_events, aws_events_targets, aws_iam
 from constructs import Construct
 
-from infrastructure.blueprint.permissions import HEALTH, INLET, Part, check_grants
+from infrastructure.blueprint.permissions import HEALTH, INLET, Resource, check_grants
 from infrastructure.blueprint.resources import INLETS, PRIVATE_ROUTES, SERVING_LOG
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.compute.app_functions import AppFunctions
-from infrastructure.constructs.compute.exit_topic import Departures
+from infrastructure.constructs.compute.exit_topic import ExitTopic
 from infrastructure.constructs.compute.function import RoomFunction
-from infrastructure.constructs.compute.function_context import Located, Surroundings
+from infrastructure.constructs.compute.function_context import FunctionContext, ResourceRef
 from infrastructure.constructs.monitoring import metrics
 from infrastructure.constructs.monitoring.alarms import Alarms
 from infrastructure.constructs.names import inlet_role_name
@@ -25,7 +25,7 @@ from waiting_room.inlet.strategies import Strategy
 
 
 class InletStack(Stack):
-    """Stands beside core: it shares a row of the serving log with the control panel."""
+    """The inlet of a core stack; it shares an item of the serving log with the control panel."""
 
     def __init__(
         self,
@@ -40,14 +40,14 @@ class InletStack(Stack):
         description = f"Virtual waiting room: {config.strategy} inlet"
         super().__init__(scope, name, description=description, **options)
         log = core.tables.by_name[SERVING_LOG.name]
-        around = Surroundings(
-            parts={Part.SERVING_LOG: Located(told=log.table_name, arn=log.table_arn)},
+        function_context = FunctionContext(
+            resources={Resource.SERVING_LOG: ResourceRef(name=log.table_name, arn=log.table_arn)},
             settings={
                 "EVENT_ID": core.config.event_id,
                 "PRIVATE_API_ENDPOINT": core.private_address,
                 **config.settings,
             },
-            habits=core.habits,
+            defaults=core.defaults,
         )
         chosen = INLETS[config.strategy]
         inlet = RoomFunction(
@@ -56,9 +56,9 @@ class InletStack(Stack):
             app="inlet",
             handler=chosen.name,
             description=f"Waiting room: {config.strategy} inlet",
-            environment=around.environment(INLET),
-            statements=[*around.statements(INLET), *_outside(core, config)],
-            habits=core.habits,
+            environment=function_context.environment(INLET),
+            statements=[*function_context.statements(INLET), *_outside(core, config)],
+            defaults=core.defaults,
             timeout=chosen.timeout,
             memory=chosen.memory,
             role_name=inlet_role_name(core.config.stack_name, self.region),
@@ -77,34 +77,34 @@ class InletStack(Stack):
             above=0,
             minutes=3,
             within=5,
-            says="The inlet fails; its log says why. Nobody is let in by it meanwhile.",
+            description="The inlet fails (see its log). It admits nobody until this is fixed.",
         )
         if config.strategy == Strategy.MAX_SIZE:
-            departures = Departures(self, "ExitTopic", inlet=inlet.target)
+            exit_topic = ExitTopic(self, "ExitTopic", inlet=inlet.target)
             alarms.add(
-                "Undelivered",
-                departures.undelivered.metric_approximate_number_of_messages_visible(
+                "InletDeadLetters",
+                exit_topic.dead_letters.metric_approximate_number_of_messages_visible(
                     period=metrics.MINUTE, statistic="Maximum"
                 ),
                 above=0,
-                says="The inlet could not take messages about departures; they wait in a queue.",
+                description="The inlet could not process exit notices: see its dead-letter queue.",
             )
-            CfnOutput(self, "InletTopicARN", value=departures.topic.topic_arn)
+            CfnOutput(self, "InletTopicARN", value=exit_topic.topic.topic_arn)
         if config.strategy == Strategy.AUTOMATIC:
-            CfnOutput(self, "HealthURL", value=self._health(around, limits))
+            CfnOutput(self, "HealthURL", value=self._health(function_context, limits))
 
-    def _health(self, around: Surroundings, limits: Limits) -> str:
-        """Where the site says how it is; it signs with IAM keys."""
+    def _health(self, function_context: FunctionContext, limits: Limits) -> str:
+        """Return the address where the site reports its health; requests are signed with IAM."""
         api = RoomApi(
             self,
             "Health",
             api_name=f"{self.stack_name}-inlet",
-            description="Waiting room: the site says how it is",
-            habits=around.habits,
+            description="Waiting room: health of the site",
+            defaults=function_context.defaults,
             limits=limits,
             cors=False,
         )
-        views = AppFunctions(self, "Views", app="inlet", surroundings=around)
+        views = AppFunctions(self, "Views", app="inlet", function_context=function_context)
         routes = routes_of(load_app("inlet"))
         check_grants("HEALTH", {route.view for route in routes})
         views.add_views(HEALTH)
@@ -113,7 +113,7 @@ class InletStack(Stack):
 
 
 def _outside(core: CoreStack, config: InletConfig) -> list[aws_iam.PolicyStatement]:
-    """What the strategy calls outside of its own row: routes of the private API, the alarm."""
+    """Return permissions beside the inlet's own item: routes of the private API, the alarm."""
     stage = core.private_api.deployment_stage.stage_name
     routes = [route.split(" ") for route in PRIVATE_ROUTES[config.strategy]]
     statements = [

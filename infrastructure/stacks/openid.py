@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenID stack: a provider in front of the room, for sites that speak OpenID Connect."""
+"""The OpenID stack: an OpenID Connect provider that logs admitted visitors in to a site."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from aws_cdk import Annotations, CfnOutput, Stack, aws_secretsmanager
 from constructs import Construct
 
-from infrastructure.blueprint.permissions import OPENID, Part, check_grants
+from infrastructure.blueprint.permissions import OPENID, Resource, check_grants
 from infrastructure.blueprint.resources import CODES
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.blueprint.site_config import login_forms, waiting_room_config
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.compute.app_functions import AppFunctions
-from infrastructure.constructs.compute.function_context import Located, Surroundings
+from infrastructure.constructs.compute.function_context import FunctionContext, ResourceRef
 from infrastructure.constructs.data.tables import Tables
 from infrastructure.constructs.edge.site import Site
 from infrastructure.constructs.monitoring import metrics
@@ -24,12 +24,13 @@ from infrastructure.parameters.optional_stacks import OpenIdConfig
 from infrastructure.stacks.core import CoreStack
 from waiting_room.openid.settings import WEAK_CODES
 
-SECRET_LENGTH = 43  # letters and digits; as hard to guess as 256 bits
+SECRET_LENGTH = 43  # letters and digits: 256 bits of entropy
 
 
 class OpenIdStack(Stack):
-    """Stands beside core: the provider signs with the room's keys. It has a waiting page of its
-    own, because the page must know where to send its visitors back to.
+    """The OpenID provider of a core stack; it signs with the room's keys.
+
+    It has its own waiting page, which contains the addresses that visitors return to.
     """
 
     def __init__(
@@ -46,12 +47,12 @@ class OpenIdStack(Stack):
         description = "Virtual waiting room: OpenID provider"
         super().__init__(scope, name, description=description, **options)
         self._core, self._config, self._brand = core, config, brand
-        tables = Tables(self, "Tables", tables=(CODES,), removal=core.habits.removal)
+        tables = Tables(self, "Tables", tables=(CODES,), removal=core.defaults.removal)
         secret = aws_secretsmanager.Secret(
             self,
             "OpenIdClientSecret",
             description="Secret of the waiting room's OpenID client",
-            removal_policy=core.habits.removal,
+            removal_policy=core.defaults.removal,
             generate_secret_string=aws_secretsmanager.SecretStringGenerator(
                 secret_string_template="{}",
                 generate_string_key="client_secret",
@@ -64,30 +65,30 @@ class OpenIdStack(Stack):
             "Provider",
             api_name=f"{self.stack_name}-openid",
             description="Waiting room: OpenID provider",
-            habits=core.habits,
+            defaults=core.defaults,
             limits=limits,
             cors=False,
         )
         issuer = provider.stage_address
         page = config.waiting_room_url or self._waiting_room(issuer)
         codes = tables.by_name[CODES.name]
-        parts = {
-            Part.CODES: Located(told=codes.table_name, arn=codes.table_arn),
-            Part.CLIENT: Located(told=secret.secret_arn, arn=secret.secret_arn),
-            Part.SIGNING_KEYS: Located(told=core.keys.secret_arn, arn=core.keys.secret_arn),
+        refs = {
+            Resource.CODES: ResourceRef(name=codes.table_name, arn=codes.table_arn),
+            Resource.CLIENT: ResourceRef(name=secret.secret_arn, arn=secret.secret_arn),
+            Resource.SIGNING_KEYS: ResourceRef(name=core.keys.secret_arn, arn=core.keys.secret_arn),
         }
-        around = Surroundings(
-            parts=parts, settings=self._settings(parts, issuer, page), habits=core.habits
+        function_context = FunctionContext(
+            resources=refs, settings=self._settings(refs, issuer, page), defaults=core.defaults
         )
-        views = AppFunctions(self, "Views", app="openid", surroundings=around)
+        views = AppFunctions(self, "Views", app="openid", function_context=function_context)
         routes = routes_of(load_app("openid"))
         check_grants("OPENID", {route.view for route in routes})
         views.add_views(OPENID)
         Alarms(self, "Alarms", topic=core.alarm_topic).add(
             "Errors",
-            metrics.server_errors(provider.api),
+            metrics.error_rate(provider.api),
             above=1,
-            says="More than 1 % of what OpenID clients and visitors ask is answered with 5xx.",
+            description="More than 1 % of the OpenID requests fail with a 5xx status.",
         )
         provider.add_routes(routes, targets=views.targets)
         if config.request_id_codes:
@@ -106,7 +107,10 @@ class OpenIdStack(Stack):
             CfnOutput(self, output, value=value)
 
     def _waiting_room(self, issuer: str) -> str:
-        """The page's address. Its form goes to the provider, whose answer goes to a client."""
+        """Add the waiting page and return its address.
+
+        Its form is sent to the provider, which redirects to a client.
+        """
         core, config = self._core, self._config
         return Site(
             self,
@@ -121,11 +125,13 @@ class OpenIdStack(Stack):
             ),
             calls=[core.public_address],
             forms=login_forms((*config.redirect_uris, config.restart_url)),
-            habits=core.habits,
+            defaults=core.defaults,
         ).address
 
-    def _settings(self, parts: dict[Part, Located], issuer: str, page: str) -> dict[str, str]:
-        """What every function is told; each reads all of it and uses what it may."""
+    def _settings(
+        self, refs: dict[Resource, ResourceRef], issuer: str, page: str
+    ) -> dict[str, str]:
+        """Return the environment variables of every function."""
         config = self._config
         restart = {
             "OPENID_RESTART_URL": config.restart_url,
@@ -140,5 +146,5 @@ class OpenIdStack(Stack):
             "OPENID_REDIRECT_URIS": " ".join(config.redirect_uris),
             **(restart if config.restart_url else {}),
             **({"OPENID_REQUEST_ID_CODES": "true"} if config.request_id_codes else {}),
-            **{part.value: located.told for part, located in parts.items()},
+            **{resource.value: ref.name for resource, ref in refs.items()},
         }

@@ -9,15 +9,15 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from infrastructure.blueprint.gateway_responses import PLAIN_ANSWERS
+from infrastructure.blueprint.gateway_responses import PLAIN_RESPONSES
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.blueprint.site_config import control_panel_config, waiting_room_config
 from infrastructure.constructs.api.api_log_role import ApiLogRole
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
-from infrastructure.constructs.api.token_authorizer import TokenDoor
+from infrastructure.constructs.api.token_authorizer import WaitingRoomAuthorizer
 from infrastructure.constructs.compute.app_functions import AppFunctions
-from infrastructure.constructs.compute.function import Habits
-from infrastructure.constructs.compute.function_context import Surroundings
+from infrastructure.constructs.compute.function import FunctionDefaults
+from infrastructure.constructs.compute.function_context import FunctionContext
 from infrastructure.constructs.edge.site import Site
 from infrastructure.parameters.optional_stacks import PageConfig
 
@@ -40,7 +40,7 @@ class SampleStack(Stack):
         private_api: str,
         api_region: str,
         authorizer_arn: str,
-        habits: Habits,
+        defaults: FunctionDefaults,
         limits: Limits,
         log_role: bool,
         page: PageConfig,
@@ -49,20 +49,20 @@ class SampleStack(Stack):
     ) -> None:
         description = "Virtual waiting room: sample store and pages"
         super().__init__(scope, name, description=description, **options)
-        door = TokenDoor(self, "Door", authorizer_arn=authorizer_arn)
+        door = WaitingRoomAuthorizer(self, "Door", authorizer_arn=authorizer_arn)
         store = RoomApi(
             self,
             "Store",
             api_name=f"{self.stack_name}-store",
             description="Waiting room: sample store",
-            habits=habits,
+            defaults=defaults,
             limits=limits,
-            answers=PLAIN_ANSWERS,
+            answers=PLAIN_RESPONSES,
             authorizer=door.authorizer,
         )
         routes = routes_of(load_app("sample_store"))
         views = AppFunctions(
-            self, "Views", app="sample_store", surroundings=Surroundings(habits=habits)
+            self, "Views", app="sample_store", function_context=FunctionContext(defaults=defaults)
         )
         views.add_views({route.view: () for route in routes})
         store.add_routes(routes, targets=views.targets)
@@ -82,7 +82,7 @@ class SampleStack(Stack):
             ),
             calls=[public_api, store.stage_address],
             forms=page.forms,
-            habits=habits,
+            defaults=defaults,
         )
         control_panel = Site(
             self,
@@ -95,7 +95,7 @@ class SampleStack(Stack):
                 private_api=private_api,
             ),
             calls=[public_api, private_api],
-            habits=habits,
+            defaults=defaults,
         )
         CfnOutput(self, "WaitingRoomURL", value=waiting_room.address)
         CfnOutput(self, "ControlPanelURL", value=control_panel.address)

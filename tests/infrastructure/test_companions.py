@@ -176,4 +176,6 @@ def test_no_two_stacks_mean_different_things_by_one_name() -> None:
     meanings: dict[str, str] = {}
     for kind in PARAMETERS:
         for _, parameter in kind.known():
-            assert meanings.setdefault(parameter.name, parameter.about) == parameter.about
+            assert (
+                meanings.setdefault(parameter.name, parameter.description) == parameter.description
+            )

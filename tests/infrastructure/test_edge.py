@@ -18,9 +18,9 @@ from infrastructure.blueprint import join_integration, preflight
 from infrastructure.blueprint.gateway_responses import ANSWERS, HEADERS
 from infrastructure.blueprint.resources import (
     CACHE_RULES,
+    CACHED_PATHS_HEADERS,
     FORWARDED_COOKIES,
     FORWARDED_HEADERS,
-    KEPT_PATHS_HEADERS,
     CacheRule,
 )
 from tests.support.templates.synthesized import Synthesized, headers_of
@@ -125,7 +125,7 @@ def test_the_edge_passes_on_a_list_of_headers_and_cookies(
     assert len(names) <= 10
     for behavior in distribution["CacheBehaviors"]:
         other = policies[behavior["OriginRequestPolicyId"]["Ref"]]["OriginRequestPolicyConfig"]
-        assert other["HeadersConfig"]["Headers"] == list(KEPT_PATHS_HEADERS), "beside the key"
+        assert other["HeadersConfig"]["Headers"] == list(CACHED_PATHS_HEADERS), "beside the key"
 
 
 def test_the_private_api_asks_for_a_signature(core: Synthesized) -> None:

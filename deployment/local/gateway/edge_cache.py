@@ -25,10 +25,10 @@ from deployment.local.gateway.proxy_events import Answer, Call, TooLong, read, w
 from infrastructure.blueprint.join_integration import PATH as JOIN
 from infrastructure.blueprint.resources import (
     CACHE_RULES,
+    CACHED_PATHS_HEADERS,
     ERROR_TTLS,
     FORWARDED_COOKIES,
     FORWARDED_HEADERS,
-    KEPT_PATHS_HEADERS,
     CacheRule,
 )
 from waiting_room.runtime.http_api import CORS, NO_STORE
@@ -101,7 +101,7 @@ class Edge:
         counts = self.counts[call.path if call.path in self.counts else OTHER]
         # CloudFront's policy for a path, whatever the method
         passed = (
-            self._forwarded(call, KEPT_PATHS_HEADERS)
+            self._forwarded(call, CACHED_PATHS_HEADERS)
             if rule
             else self._forwarded(call, FORWARDED_HEADERS, FORWARDED_COOKIES)
         )

@@ -7,13 +7,19 @@ from aws_cdk import Stack, aws_apigateway, aws_secretsmanager
 from constructs import Construct
 
 from infrastructure.blueprint import discovery
-from infrastructure.blueprint.permissions import PRIVATE, PUBLIC, SIGNS, Grant, check_grants
+from infrastructure.blueprint.permissions import (
+    PRIVATE,
+    PUBLIC,
+    TOKEN_ISSUING_VIEWS,
+    Grant,
+    check_grants,
+)
 from infrastructure.blueprint.resources import CACHE_RULES
 from infrastructure.blueprint.routes import load_app, routes_of
-from infrastructure.constructs.api.join_queue import Joins
+from infrastructure.constructs.api.join_queue import JoinQueue
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.compute.app_functions import AppFunctions
-from infrastructure.constructs.compute.function_context import Surroundings
+from infrastructure.constructs.compute.function_context import FunctionContext
 
 QUERIES = {rule.path: rule.query for rule in CACHE_RULES}
 KEY_LENGTH = 40  # API Gateway takes 20 to 128 characters
@@ -30,8 +36,8 @@ class PublicApi(Construct):
         scope: Construct,
         name: str,
         *,
-        surroundings: Surroundings,
-        joins: Joins,
+        function_context: FunctionContext,
+        joins: JoinQueue,
         event_id: str,
         secret_required: bool,
         limits: Limits,
@@ -43,14 +49,14 @@ class PublicApi(Construct):
             "Rest",
             api_name=f"{Stack.of(self).stack_name}-public",
             description="Waiting room: what visitors call",
-            habits=surroundings.habits,
+            defaults=function_context.defaults,
             limits=limits,
             key_required=True,
             documents={discovery.PATH: Limits(rate=discovery.RATE, burst=discovery.BURST)},
         )
         self.issuer = self.served.stage_address
         self.functions = AppFunctions(
-            self, "Functions", app="public_api", surroundings=surroundings
+            self, "Functions", app="public_api", function_context=function_context
         )
         routes = routes_of(load_app("public_api"))
         check_grants("PUBLIC", {route.view for route in routes})
@@ -73,7 +79,7 @@ class PrivateApi(Construct):
         scope: Construct,
         name: str,
         *,
-        surroundings: Surroundings,
+        function_context: FunctionContext,
         issuer: str,
         limits: Limits,
         inlet_role: str,
@@ -85,24 +91,24 @@ class PrivateApi(Construct):
             "Rest",
             api_name=f"{Stack.of(self).stack_name}-private",
             description="Waiting room: what operators call",
-            habits=surroundings.habits,
+            defaults=function_context.defaults,
             limits=limits,
         )
         self.functions = AppFunctions(
-            self, "Functions", app="private_api", surroundings=surroundings
+            self, "Functions", app="private_api", function_context=function_context
         )
         routes = routes_of(load_app("private_api"))
         check_grants("PRIVATE", {route.view for route in routes})
-        told = _issuer(PRIVATE, issuer)
+        environment = _issuer(PRIVATE, issuer)
         for route in routes:
             if "POST" in route.methods:  # it changes something, and logs who did it
-                told.setdefault(route.view, {})["INLET_ROLE"] = inlet_role
-        self.functions.add_views(PRIVATE, environment=told, reserved=reserved_concurrency)
+                environment.setdefault(route.view, {})["INLET_ROLE"] = inlet_role
+        self.functions.add_views(PRIVATE, environment=environment, reserved=reserved_concurrency)
         self.served.add_routes(routes, targets=self.functions.targets)
 
 
 def _issuer(views: dict[str, tuple[Grant, ...]], issuer: str) -> dict[str, dict[str, str]]:
-    return {view: {"TOKEN_ISSUER": issuer} for view in views if view in SIGNS}
+    return {view: {"TOKEN_ISSUER": issuer} for view in views if view in TOKEN_ISSUING_VIEWS}
 
 
 def _keys(scope: Construct, api: aws_apigateway.RestApi, number: int) -> tuple[str, ...]:

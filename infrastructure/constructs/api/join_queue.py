@@ -11,13 +11,13 @@ from constructs import Construct
 
 from infrastructure.blueprint import join_integration
 from infrastructure.blueprint.gateway_responses import HEADERS
-from infrastructure.blueprint.permissions import Part
+from infrastructure.blueprint.permissions import Resource
 from infrastructure.blueprint.resources import JOINS
 from infrastructure.constructs.api.rest_api import RoomApi
-from infrastructure.constructs.compute.function_context import Located
+from infrastructure.constructs.compute.function_context import ResourceRef
 
 
-class Joins(Construct):
+class JoinQueue(Construct):
     """``queue`` takes the joins; ``dead_letters`` those that could not become a position.
 
     ``redrive_role`` is for whoever sends dead letters again: nobody but it and the API may write
@@ -61,13 +61,13 @@ class Joins(Construct):
                 )
             )
 
-    def parts(self) -> dict[Part, Located]:
+    def resource_refs(self) -> dict[Resource, ResourceRef]:
         """The queues, as functions are told of them."""
         return {
-            part: Located(told=queue.queue_url, arn=queue.queue_arn)
-            for part, queue in (
-                (Part.JOINS, self.queue),
-                (Part.DEAD_LETTERS, self.dead_letters),
+            resource: ResourceRef(name=queue.queue_url, arn=queue.queue_arn)
+            for resource, queue in (
+                (Resource.JOINS, self.queue),
+                (Resource.DEAD_LETTERS, self.dead_letters),
             )
         }
 

@@ -33,7 +33,7 @@ class Role(Construct):
         self.group = aws_iam.Group(self, "Group", managed_policies=[self.policy])
 
 
-class Operators(Construct):
+class OperatorAccess(Construct):
     """Put people into ``group``, or give roles ``policy``: the private API, and redrives.
 
     Each names the routes that it may call: ``steering`` has fewer, ``administrators`` have all.

@@ -14,12 +14,12 @@ from infrastructure.blueprint import preflight
 from infrastructure.blueprint.gateway_responses import (
     ANSWERS,
     HEADERS,
+    NO_CACHE_HEADERS,
     STAGE,
-    UNKEPT,
-    GatewayAnswer,
+    GatewayResponse,
 )
 from infrastructure.blueprint.routes import Route
-from infrastructure.constructs.compute.function import Habits
+from infrastructure.constructs.compute.function import FunctionDefaults
 from waiting_room.runtime.http_api import CORS
 
 # What an access log line says: no query, no header, no address, no id that a caller can choose.
@@ -64,9 +64,9 @@ class RoomApi(Construct):
         *,
         api_name: str,
         description: str,
-        habits: Habits,
+        defaults: FunctionDefaults,
         limits: Limits,
-        answers: Sequence[GatewayAnswer] = ANSWERS,
+        answers: Sequence[GatewayResponse] = ANSWERS,
         key_required: bool = False,
         authorizer: aws_apigateway.IAuthorizer | None = None,
         cors: bool = True,
@@ -82,7 +82,7 @@ class RoomApi(Construct):
             description=description,
             endpoint_types=[aws_apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,  # the account's: made once, in ApiLogRole
-            deploy_options=_stage(self, habits, limits, documents or {}),
+            deploy_options=_stage(self, defaults, limits, documents or {}),
         )
         self.api.node.try_remove_child(
             "Endpoint"
@@ -91,7 +91,9 @@ class RoomApi(Construct):
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
         for answer in answers:
-            _add_answer(self.api, answer, {**(HEADERS if cors else UNKEPT), **answer.more})
+            _add_answer(
+                self.api, answer, {**(HEADERS if cors else NO_CACHE_HEADERS), **answer.more}
+            )
 
     @property
     def stage_address(self) -> str:
@@ -163,10 +165,10 @@ class RoomApi(Construct):
 
 
 def _stage(
-    scope: Construct, habits: Habits, limits: Limits, documents: Mapping[str, Limits]
+    scope: Construct, defaults: FunctionDefaults, limits: Limits, documents: Mapping[str, Limits]
 ) -> aws_apigateway.StageOptions:
     logs = aws_logs.LogGroup(
-        scope, "AccessLogs", retention=habits.retention, removal_policy=habits.removal
+        scope, "AccessLogs", retention=defaults.retention, removal_policy=defaults.removal
     )
     return aws_apigateway.StageOptions(
         stage_name=STAGE,
@@ -230,7 +232,7 @@ def _add_mock(
 
 
 def _add_answer(
-    api: aws_apigateway.RestApi, answer: GatewayAnswer, headers: Mapping[str, str]
+    api: aws_apigateway.RestApi, answer: GatewayResponse, headers: Mapping[str, str]
 ) -> None:
     api.add_gateway_response(
         answer.kind.title().replace("_", ""),

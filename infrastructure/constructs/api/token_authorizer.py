@@ -6,10 +6,10 @@ from __future__ import annotations
 from aws_cdk import Duration, aws_apigateway, aws_iam, aws_lambda
 from constructs import Construct
 
-ANSWER_KEPT = 60  # seconds that API Gateway keeps an answer: so long a token may outlive its end
+RESULT_TTL = 60  # seconds that API Gateway keeps an answer: so long a token may outlive its end
 
 
-class TokenDoor(Construct):
+class WaitingRoomAuthorizer(Construct):
     """``authorizer`` guards the routes of an API in this stack.
 
     API Gateway calls the function with a role of this stack, so that the function's own stack
@@ -29,5 +29,5 @@ class TokenDoor(Construct):
             "Authorizer",
             handler=aws_lambda.Function.from_function_arn(self, "Function", authorizer_arn),
             assume_role=role.without_policy_updates(),  # CDK would add all versions
-            results_cache_ttl=Duration.seconds(ANSWER_KEPT),
+            results_cache_ttl=Duration.seconds(RESULT_TTL),
         )

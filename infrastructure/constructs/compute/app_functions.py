@@ -10,17 +10,17 @@ from constructs import Construct
 
 from infrastructure.blueprint.permissions import Grant
 from infrastructure.constructs.compute.function import API_TIMEOUT, RoomFunction
-from infrastructure.constructs.compute.function_context import Surroundings
+from infrastructure.constructs.compute.function_context import FunctionContext
 
 
 class AppFunctions(Construct):
     """``by_name`` holds the functions that were added."""
 
     def __init__(
-        self, scope: Construct, name: str, *, app: str, surroundings: Surroundings
+        self, scope: Construct, name: str, *, app: str, function_context: FunctionContext
     ) -> None:
         super().__init__(scope, name)
-        self._app, self._around = app, surroundings
+        self._app, self._function_context = app, function_context
         self.by_name: dict[str, RoomFunction] = {}
 
     def add(
@@ -41,10 +41,10 @@ class AppFunctions(Construct):
             app=self._app,
             handler=handler or name,
             description=f"Waiting room: {name.replace('_', ' ')}",
-            environment={**self._around.environment(grants), **(environment or {})},
-            statements=self._around.statements(grants),
-            habits=self._around.habits,
-            place=self._around.place_of(grants),
+            environment={**self._function_context.environment(grants), **(environment or {})},
+            statements=self._function_context.statements(grants),
+            defaults=self._function_context.defaults,
+            placement=self._function_context.placement_for(grants),
             timeout=timeout,
             memory=memory,
             reserved=reserved,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The topic where the site says who has left, for the inlet that keeps its size."""
+"""The SNS topic that receives the site's exit notices, for the MaxSize inlet."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-KEPT = 14  # days that messages which no try could work off are kept; SQS keeps none longer
+RETENTION_DAYS = (
+    14  # days that messages which no try could work off are kept; SQS keeps none longer
+)
 
 
-class Departures(Construct):
-    """``topic`` starts the inlet; ``undelivered`` has the messages that it failed on."""
+class ExitTopic(Construct):
+    """``topic`` invokes the inlet; ``dead_letters`` takes the notices it could not process."""
 
     def __init__(self, scope: Construct, name: str, *, inlet: aws_lambda.IFunction) -> None:
         super().__init__(scope, name)
         self.topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
-        self.undelivered = aws_sqs.Queue(
+        self.dead_letters = aws_sqs.Queue(
             self,
             "DeadLetters",
-            retention_period=Duration.days(KEPT),
+            retention_period=Duration.days(RETENTION_DAYS),
             encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
         )
         self.topic.add_subscription(
-            aws_sns_subscriptions.LambdaSubscription(inlet, dead_letter_queue=self.undelivered)
+            aws_sns_subscriptions.LambdaSubscription(inlet, dead_letter_queue=self.dead_letters)
         )
         inlet.configure_async_invoke(
-            on_failure=aws_lambda_destinations.SqsDestination(self.undelivered), retry_attempts=2
+            on_failure=aws_lambda_destinations.SqsDestination(self.dead_letters), retry_attempts=2
         )

@@ -29,7 +29,7 @@ INTERFACES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Habits:
+class FunctionDefaults:
     """What all functions of a stack have in common."""
 
     retention: aws_logs.RetentionDays = aws_logs.RetentionDays.ONE_MONTH
@@ -47,7 +47,7 @@ class Habits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class VpcPlacement:
     """Where in a VPC a function runs."""
 
     vpc: aws_ec2.IVpc
@@ -59,7 +59,7 @@ class RoomFunction(Construct):
     """One function of an app. ``target`` is what callers invoke: the function, or its live alias.
 
     ``handler`` is the name in ``source/apps/<app>/app.py``. ``statements`` is all that its role may
-    do, beside writing its log, tracing and, with a ``place``, holding network interfaces.
+    do, beside writing its log, tracing and, with a ``placement``, holding network interfaces.
     ``reserved`` is the concurrency that Lambda keeps for it, and its limit; 0 for none.
     """
 
@@ -73,8 +73,8 @@ class RoomFunction(Construct):
         description: str,
         environment: Mapping[str, str],
         statements: Sequence[aws_iam.PolicyStatement],
-        habits: Habits,
-        place: Place | None = None,
+        defaults: FunctionDefaults,
+        placement: VpcPlacement | None = None,
         timeout: int = API_TIMEOUT,
         memory: int = 1024,
         role_name: str | None = None,
@@ -82,10 +82,10 @@ class RoomFunction(Construct):
     ) -> None:
         super().__init__(scope, name)
         logs = aws_logs.LogGroup(
-            self, "Logs", retention=habits.retention, removal_policy=habits.removal
+            self, "Logs", retention=defaults.retention, removal_policy=defaults.removal
         )
         role = _role(
-            self, logs=logs, statements=statements, in_vpc=place is not None, name=role_name
+            self, logs=logs, statements=statements, in_vpc=placement is not None, name=role_name
         )
         self.function = aws_lambda.Function(
             self,
@@ -103,13 +103,13 @@ class RoomFunction(Construct):
             reserved_concurrent_executions=reserved or None,
             tracing=aws_lambda.Tracing.ACTIVE,
             snap_start=aws_lambda.SnapStartConf.ON_PUBLISHED_VERSIONS
-            if habits.snap_start
+            if defaults.snap_start
             else None,
-            **_in_vpc(place),
+            **_in_vpc(placement),
         )
         self.target: aws_lambda.IFunction = (
             aws_lambda.Alias(self, "Live", alias_name=LIVE, version=self.function.current_version)
-            if habits.snap_start
+            if defaults.snap_start
             else self.function
         )
 
@@ -136,7 +136,11 @@ def _role(
     return role
 
 
-def _in_vpc(place: Place | None) -> dict[str, Any]:
-    if place is None:
+def _in_vpc(placement: VpcPlacement | None) -> dict[str, Any]:
+    if placement is None:
         return {}
-    return {"vpc": place.vpc, "vpc_subnets": place.subnets, "security_groups": [place.group]}
+    return {
+        "vpc": placement.vpc,
+        "vpc_subnets": placement.subnets,
+        "security_groups": [placement.group],
+    }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the functions of a room share: its parts, its settings, their habits, their place."""
+"""Context shared by all functions: resources, settings, defaults, VPC placement."""
 
 from __future__ import annotations
 
@@ -8,65 +8,66 @@ from dataclasses import dataclass, field
 
 from aws_cdk import aws_iam
 
-from infrastructure.blueprint.permissions import REDIS, Grant, MissingGrant, Part
-from infrastructure.constructs.compute.function import Habits, Place
+from infrastructure.blueprint.permissions import REDIS, Grant, MissingGrant, Resource
+from infrastructure.constructs.compute.function import FunctionDefaults, VpcPlacement
 
 
 @dataclass(frozen=True, kw_only=True)
-class Located:
-    """A part: what a function is told (a name, an id), and the ARN that its role names."""
+class ResourceRef:
+    """The name or id of a resource for an environment variable, and its ARN for a policy."""
 
-    told: str
+    name: str
     arn: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """Turns grants into statements, settings and a place.
+class FunctionContext:
+    """Turns grants into policy statements, environment variables and a VPC placement.
 
-    ``settings`` go to every function, ``redis`` to those that read the counters; these run in
-    ``place``, the others outside of any VPC. ``parts`` has every part that a grant names.
+    ``settings`` go to every function. ``redis`` settings go to functions that read the counters;
+    those run in ``placement``, all others outside any VPC. ``resources`` has every resource that
+    a grant names.
     """
 
-    habits: Habits
-    parts: Mapping[Part, Located] = field(default_factory=dict)
+    defaults: FunctionDefaults
+    resources: Mapping[Resource, ResourceRef] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     redis: Mapping[str, str] = field(default_factory=dict)
-    place: Place | None = None
+    placement: VpcPlacement | None = None
 
     def statements(self, grants: Iterable[Grant]) -> list[aws_iam.PolicyStatement]:
-        """One statement for each part and index, each with the ARN it holds for."""
-        allowed: dict[tuple[Part, str], dict[str, None]] = {}
+        """Return one statement for each resource and index."""
+        allowed: dict[tuple[Resource, str], dict[str, None]] = {}
         for grant in grants:
-            calls = allowed.setdefault((grant.part, grant.index), {})
+            calls = allowed.setdefault((grant.resource, grant.index), {})
             calls.update(dict.fromkeys(grant.actions))
         return [
-            aws_iam.PolicyStatement(actions=sorted(calls), resources=[self._arn(part, index)])
-            for (part, index), calls in allowed.items()
+            aws_iam.PolicyStatement(actions=sorted(calls), resources=[self._arn(resource, index)])
+            for (resource, index), calls in allowed.items()
         ]
 
     def environment(self, grants: Sequence[Grant]) -> dict[str, str]:
-        """The settings of a function with these grants."""
-        told = {grant.part.value: self._part(grant.part).told for grant in grants}
-        return {**self.settings, **(self.redis if _uses_redis(grants) else {}), **told}
+        """Return the environment variables of a function with these grants."""
+        names = {grant.resource.value: self._ref(grant.resource).name for grant in grants}
+        return {**self.settings, **(self.redis if _uses_redis(grants) else {}), **names}
 
-    def place_of(self, grants: Sequence[Grant]) -> Place | None:
-        """Where a function with these grants runs; None is outside of any VPC."""
-        return self.place if _uses_redis(grants) else None
+    def placement_for(self, grants: Sequence[Grant]) -> VpcPlacement | None:
+        """Return the VPC placement of a function with these grants; None for no VPC."""
+        return self.placement if _uses_redis(grants) else None
 
-    def _arn(self, part: Part, index: str) -> str:
-        arn = self._part(part).arn
+    def _arn(self, resource: Resource, index: str) -> str:
+        arn = self._ref(resource).arn
         return f"{arn}/index/{index}" if index else arn
 
-    def _part(self, part: Part) -> Located:
-        """Return what the stack says of a part; raise MissingGrant when it has no such part."""
-        if part not in self.parts:
+    def _ref(self, resource: Resource) -> ResourceRef:
+        """Return a resource of the stack; raise MissingGrant if the stack does not have it."""
+        if resource not in self.resources:
             raise MissingGrant(
-                f"A grant names Part.{part.name}: add it to the parts of the stack"
+                f"A grant names Resource.{resource.name}: add it to the resources of the stack"
                 " (infrastructure/stacks) that has the function"
             )
-        return self.parts[part]
+        return self.resources[resource]
 
 
 def _uses_redis(grants: Sequence[Grant]) -> bool:
-    return any(grant.part is REDIS for grant in grants)
+    return any(grant.resource is REDIS for grant in grants)

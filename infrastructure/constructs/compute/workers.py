@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workers and what starts each: the queue, the stream, schedules, the deployment."""
+"""The workers and what invokes each: the queue, the stream, schedules, the deployment."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from infrastructure.blueprint.permissions import WORKERS as GRANTS
 from infrastructure.blueprint.permissions import check_grants
 from infrastructure.blueprint.resources import ASSIGN, PUBLISH, ROTATE, SET_UP, WORKERS, rotation
 from infrastructure.constructs.compute.app_functions import AppFunctions
-from infrastructure.constructs.compute.function_context import Surroundings
+from infrastructure.constructs.compute.function_context import FunctionContext
 
 EVERY_MINUTE = "rate(1 minute)"
-OLDEST_CHANGE = 6 * 3600  # seconds that the publisher tries to tell the bus of a change
+MAX_RECORD_AGE = 6 * 3600  # s; the publisher retries a batch for so long
 
 
 class Workers(Construct):
-    """The functions of ``apps/workers/app.py`` with what starts them.
+    """The functions of ``apps/workers/app.py`` and their triggers.
 
-    ``joins`` is the join queue. The role of ``redrive_role_id`` may send a dead join to it again.
-    ``rotation_days`` are those between two signing keys, 0 for never.
-    ``unpublished`` takes stream batches that could not be told within OLDEST_CHANGE.
+    ``join_queue`` takes the joins. The role of ``redrive_role_id`` may send a join to it again.
+    ``rotation_days`` is the period between two signing keys, 0 for no rotation.
+    ``event_dead_letters`` takes batches of the stream that could not be published within
+    MAX_RECORD_AGE.
     """
 
     def __init__(
@@ -40,8 +41,8 @@ class Workers(Construct):
         scope: Construct,
         name: str,
         *,
-        surroundings: Surroundings,
-        joins: aws_sqs.IQueue,
+        function_context: FunctionContext,
+        join_queue: aws_sqs.IQueue,
         redrive_role_id: str,
         tokens: aws_dynamodb.Table,
         assign_concurrency: int,
@@ -50,8 +51,10 @@ class Workers(Construct):
         first: Sequence[IDependable],
     ) -> None:
         super().__init__(scope, name)
-        self.functions = AppFunctions(self, "Functions", app="workers", surroundings=surroundings)
-        told = {ASSIGN.name: {"REDRIVE_ROLE_ID": redrive_role_id}}
+        self.functions = AppFunctions(
+            self, "Functions", app="workers", function_context=function_context
+        )
+        environment = {ASSIGN.name: {"REDRIVE_ROLE_ID": redrive_role_id}}
         check_grants("WORKERS", {worker.name for worker in WORKERS})
         for worker in WORKERS:
             made = self.functions.add(
@@ -59,20 +62,20 @@ class Workers(Construct):
                 grants=GRANTS[worker.name],
                 timeout=worker.timeout,
                 memory=worker.memory,
-                environment=told.get(worker.name),
+                environment=environment.get(worker.name),
                 reserved=reserved_concurrency if worker is ASSIGN else 0,
             )
             schedule = rotation(rotation_days) if worker is ROTATE else worker.schedule
             if schedule:
                 self._schedule(worker.name, schedule, made.target)
-        self.unpublished = aws_sqs.Queue(
+        self.event_dead_letters = aws_sqs.Queue(
             self,
             "EventDeadLetters",
             retention_period=Duration.days(14),
             encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
         )
-        self._take_joins(self.functions.targets[ASSIGN.name], joins, assign_concurrency)
+        self._take_joins(self.functions.targets[ASSIGN.name], join_queue, assign_concurrency)
         self._take_changes(self.functions.targets[PUBLISH.name], tokens)
         triggers.Trigger(
             self,
@@ -115,7 +118,7 @@ class Workers(Construct):
                 max_batching_window=Duration.seconds(PUBLISH.batch_window),
                 bisect_batch_on_error=True,
                 report_batch_item_failures=True,
-                max_record_age=Duration.seconds(OLDEST_CHANGE),
-                on_failure=aws_lambda_event_sources.SqsDlq(self.unpublished),
+                max_record_age=Duration.seconds(MAX_RECORD_AGE),
+                on_failure=aws_lambda_event_sources.SqsDlq(self.event_dead_letters),
             )
         )

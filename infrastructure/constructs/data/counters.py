@@ -11,7 +11,7 @@ from aws_cdk import RemovalPolicy, SecretValue, aws_elasticache, aws_secretsmana
 from constructs import Construct
 
 from infrastructure.constructs.data.network import Network
-from infrastructure.parameters.core import CountersSize
+from infrastructure.parameters.core import CacheNodeSize
 
 ENGINES = {"redis": "7.1", "valkey": "8.1"}
 PASSWORD_LENGTH = 64  # ElastiCache takes 16 to 128 characters
@@ -27,7 +27,7 @@ class Counters(Construct):
         *,
         network: Network,
         port: int,
-        size: CountersSize,
+        size: CacheNodeSize,
         removal: RemovalPolicy = RemovalPolicy.DESTROY,
     ) -> None:
         super().__init__(scope, name)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from aws_cdk import Fn, aws_ec2, aws_logs
 from constructs import Construct, IDependable
 
-from infrastructure.constructs.compute.function import Habits, Place
+from infrastructure.constructs.compute.function import FunctionDefaults, VpcPlacement
 
 HTTPS = 443
 CIDR_BITS = 24
@@ -22,7 +22,7 @@ SUBNETS = aws_ec2.SubnetType.PRIVATE_ISOLATED
 
 
 class Network(Construct):
-    """``place`` is where functions run, ``ready`` what must be there before they answer.
+    """``placement`` is where functions run, ``ready`` what must be there before they answer.
 
     ``endpoint_zones`` is in how many of its own zones each interface endpoint stands.
     With ``vpc_id`` and ``subnet_ids`` it makes security groups alone: that VPC has its own ways.
@@ -33,7 +33,7 @@ class Network(Construct):
         scope: Construct,
         name: str,
         *,
-        habits: Habits,
+        defaults: FunctionDefaults,
         endpoint_zones: int = 2,
         vpc_id: str = "",
         subnet_ids: Sequence[str] = (),
@@ -43,25 +43,27 @@ class Network(Construct):
         if vpc_id:
             self.vpc, subnets = _existing(self, vpc_id, subnet_ids)
         else:
-            self.vpc, subnets = _own(self, habits), aws_ec2.SubnetSelection(subnet_type=SUBNETS)
+            self.vpc, subnets = _own(self, defaults), aws_ec2.SubnetSelection(subnet_type=SUBNETS)
         self.counters_group = self._group("CountersGroup", "the counters")
         group = self._group("FunctionsGroup", "functions that read the counters")
         group.add_egress_rule(aws_ec2.Peer.any_ipv4(), aws_ec2.Port.tcp(HTTPS), "AWS's endpoints")
-        self.place = Place(vpc=self.vpc, subnets=subnets, group=group)
+        self.placement = VpcPlacement(vpc=self.vpc, subnets=subnets, group=group)
         if not vpc_id:
             self._add_endpoints(endpoint_zones)
 
     def open_counters(self, port: int) -> None:
         """Let functions, and nobody else, reach the counters."""
-        self.counters_group.add_ingress_rule(self.place.group, aws_ec2.Port.tcp(port), "functions")
-        self.place.group.add_egress_rule(
+        self.counters_group.add_ingress_rule(
+            self.placement.group, aws_ec2.Port.tcp(port), "functions"
+        )
+        self.placement.group.add_egress_rule(
             self.counters_group, aws_ec2.Port.tcp(port), "the counters"
         )
 
     @property
     def subnet_ids(self) -> list[str]:
         """The ids of the private subnets."""
-        return list(self.vpc.select_subnets(subnets=self.place.subnets.subnets).subnet_ids)
+        return list(self.vpc.select_subnets(subnets=self.placement.subnets.subnets).subnet_ids)
 
     def _group(self, name: str, whose: str) -> aws_ec2.SecurityGroup:
         return aws_ec2.SecurityGroup(
@@ -81,7 +83,7 @@ class Network(Construct):
             "EventBridge": aws_ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
         }
         group = self._group("EndpointsGroup", "interface endpoints")
-        group.add_ingress_rule(self.place.group, aws_ec2.Port.tcp(HTTPS), "functions")
+        group.add_ingress_rule(self.placement.group, aws_ec2.Port.tcp(HTTPS), "functions")
         for name, service in services.items():
             self.ready.append(
                 self.vpc.add_interface_endpoint(
@@ -94,7 +96,7 @@ class Network(Construct):
             )
 
 
-def _own(scope: Construct, habits: Habits) -> aws_ec2.Vpc:
+def _own(scope: Construct, defaults: FunctionDefaults) -> aws_ec2.Vpc:
     vpc = aws_ec2.Vpc(
         scope,
         "Vpc",
@@ -106,7 +108,7 @@ def _own(scope: Construct, habits: Habits) -> aws_ec2.Vpc:
         ],
     )
     logs = aws_logs.LogGroup(
-        scope, "RefusedLogs", retention=habits.retention, removal_policy=habits.removal
+        scope, "RefusedLogs", retention=defaults.retention, removal_policy=defaults.removal
     )
     vpc.add_flow_log(
         "Refused",

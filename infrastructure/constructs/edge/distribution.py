@@ -15,10 +15,10 @@ from constructs import Construct
 
 from infrastructure.blueprint.gateway_responses import STAGE
 from infrastructure.blueprint.resources import (
+    CACHED_PATHS_HEADERS,
     ERROR_TTLS,
     FORWARDED_COOKIES,
     FORWARDED_HEADERS,
-    KEPT_PATHS_HEADERS,
     CacheRule,
 )
 from infrastructure.constructs.names import account_wide_name
@@ -29,7 +29,7 @@ SET_ADDRESS = Path(__file__).with_name("set_address.js")
 YEAR = 365
 
 
-class Edge(Construct):
+class ApiDistribution(Construct):
     """The distribution of a stage; ``address`` is what browsers call.
 
     ``rules`` say what a path is keyed on and the longest it may be kept. Everything else passes.
@@ -153,7 +153,9 @@ def _address(scope: Construct) -> aws_cloudfront.OriginRequestPolicy:
         "Address",
         origin_request_policy_name=account_wide_name(scope, "Address"),
         comment="Waiting room: whom a request counts for, what a preflight asks for",
-        header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(*KEPT_PATHS_HEADERS),
+        header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(
+            *CACHED_PATHS_HEADERS
+        ),
         cookie_behavior=aws_cloudfront.OriginRequestCookieBehavior.none(),
         query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.none(),
     )

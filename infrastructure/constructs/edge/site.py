@@ -23,7 +23,7 @@ from constructs import Construct
 from infrastructure.assets.lambda_code import PLAIN
 from infrastructure.blueprint.brand import logo_source
 from infrastructure.blueprint.site_config import CONFIG, NOT_FOUND, READABLE, headers_of
-from infrastructure.constructs.compute.function import Habits
+from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.constructs.edge.distribution import YEAR
 from infrastructure.constructs.names import account_wide_name
 
@@ -49,7 +49,7 @@ class Site(Construct):
         site: str,
         config: Mapping[str, Any],
         calls: Sequence[str],
-        habits: Habits,
+        defaults: FunctionDefaults,
         forms: Sequence[str] = (),
     ) -> None:
         super().__init__(scope, name)
@@ -101,7 +101,7 @@ class Site(Construct):
             distribution_paths=["/*"],
             cache_control=[aws_s3_deployment.CacheControl.from_string(keep)],
             log_group=aws_logs.LogGroup(
-                self, "Logs", retention=habits.retention, removal_policy=habits.removal
+                self, "Logs", retention=defaults.retention, removal_policy=defaults.removal
             ),
         )
         self.address = f"https://{distribution.distribution_domain_name}/"

@@ -33,14 +33,14 @@ BLOCKED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerAddress:
+class RateLimits:
     """Joins, and requests of any kind, that one address may send within WINDOW seconds."""
 
     joins: int
     requests: int
 
 
-class Protection(Construct):
+class WebAcl(Construct):
     """``web_acl`` guards ``stage``; its metrics are named after its rules.
 
     An address that sends more than it may gets 429. ``keys`` are those that the edge may have now.
@@ -54,24 +54,24 @@ class Protection(Construct):
         *,
         stage: aws_apigateway.Stage,
         keys: Sequence[str],
-        per_address: PerAddress,
+        rate_limits: RateLimits,
     ) -> None:
         super().__init__(scope, name)
         edge = _any([_header(key) for key in keys])
         rules = [
-            _limit(AROUND, _busy(REQUESTS), per_address.requests, _not(edge)),
-            _limit(JOINS, _busy(JOINS), per_address.joins, _all([edge, _is_join()]), BY_HEADER),
+            _limit(AROUND, _busy(REQUESTS), rate_limits.requests, _not(edge)),
+            _limit(JOINS, _busy(JOINS), rate_limits.joins, _all([edge, _is_join()]), BY_HEADER),
             _limit(
                 REQUESTS,
                 _busy(REQUESTS),
-                per_address.requests,
+                rate_limits.requests,
                 _all([edge, _not(_is_preflight())]),
                 BY_HEADER,
             ),
             _limit(
                 PREFLIGHTS,
                 _granted(),
-                per_address.requests,
+                rate_limits.requests,
                 _all([edge, _is_preflight()]),
                 BY_HEADER,
             ),
@@ -88,7 +88,7 @@ class Protection(Construct):
                 name: {"content": said, "contentType": "APPLICATION_JSON"}
                 for name, said in BLOCKED.items()
             },
-            rules=[{**rule, "priority": place} for place, rule in enumerate(rules)],
+            rules=[{**rule, "priority": priority} for priority, rule in enumerate(rules)],
         )
         aws_wafv2.CfnWebACLAssociation(
             self, "Association", resource_arn=stage.stage_arn, web_acl_arn=self.web_acl.attr_arn

@@ -11,8 +11,8 @@ from constructs import Construct
 
 ABOVE = aws_cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 BELOW = aws_cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
-QUIET = aws_cloudwatch.TreatMissingData.NOT_BREACHING
-SILENCE_IS_BAD = aws_cloudwatch.TreatMissingData.BREACHING
+MISSING_IS_OK = aws_cloudwatch.TreatMissingData.NOT_BREACHING
+MISSING_IS_BREACHING = aws_cloudwatch.TreatMissingData.BREACHING
 
 
 class Alarms(Construct):
@@ -50,12 +50,12 @@ class Alarms(Construct):
         name: str,
         metric: Any,
         *,
-        says: str,
+        description: str,
         above: float | None = None,
         below: float | None = None,
         minutes: int = 1,
         within: int = 0,
-        missing: aws_cloudwatch.TreatMissingData = QUIET,
+        missing: aws_cloudwatch.TreatMissingData = MISSING_IS_OK,
     ) -> None:
         """Sound when ``metric`` is ``above`` or ``below`` for ``minutes`` of its periods.
 
@@ -65,7 +65,7 @@ class Alarms(Construct):
             self,
             name,
             metric=metric,
-            alarm_description=says,
+            alarm_description=description,
             threshold=above if above is not None else below or 0,
             comparison_operator=ABOVE if above is not None else BELOW,
             evaluation_periods=within or minutes,

@@ -9,7 +9,7 @@ from aws_cdk import Duration, aws_cloudwatch
 from constructs import Construct
 
 from infrastructure.constructs.monitoring import metrics
-from infrastructure.constructs.monitoring.monitored_resources import Watched
+from infrastructure.constructs.monitoring.monitored_resources import MonitoredResources
 
 
 class Dashboard(Construct):
@@ -20,7 +20,7 @@ class Dashboard(Construct):
         scope: Construct,
         name: str,
         *,
-        watched: Watched,
+        monitored: MonitoredResources,
         alarms: Sequence[aws_cloudwatch.Alarm],
     ) -> None:
         super().__init__(scope, name)
@@ -28,22 +28,22 @@ class Dashboard(Construct):
             self,
             "Dashboard",
             default_interval=Duration.hours(3),
-            widgets=_rows(watched, alarms),
+            widgets=_rows(monitored, alarms),
         )
 
 
 def _rows(
-    watched: Watched, alarms: Sequence[aws_cloudwatch.Alarm]
+    monitored: MonitoredResources, alarms: Sequence[aws_cloudwatch.Alarm]
 ) -> list[list[aws_cloudwatch.IWidget]]:
-    api, edge = watched.public.served.api, watched.edge.distribution.distribution_id
-    joins, workers = watched.joins, watched.workers.functions
+    api, edge = monitored.public.served.api, monitored.edge.distribution.distribution_id
+    joins, workers = monitored.joins, monitored.workers.functions
     minute, gauge = {"period": metrics.MINUTE}, metrics.gauge
 
     def line(title: str, *left: object) -> aws_cloudwatch.GraphWidget:
         return aws_cloudwatch.GraphWidget(title=title, left=list(left), width=8, height=6)
 
     def gauges(title: str, *names: str) -> aws_cloudwatch.GraphWidget:
-        return line(title, *(gauge(name, watched.event_id) for name in names))
+        return line(title, *(gauge(name, monitored.event_id) for name in names))
 
     return [
         [aws_cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=24, height=3)],
@@ -77,7 +77,7 @@ def _rows(
             line(
                 "Counters' server (%)",
                 *(
-                    metrics.redis(watched.counters, name, nodes=watched.nodes)
+                    metrics.redis(monitored.counters, name, nodes=monitored.nodes)
                     for name in ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
                 ),
             ),
@@ -85,7 +85,7 @@ def _rows(
                 "Table units",
                 *(
                     metrics.consumed(table, kind)
-                    for table in watched.tables.by_name.values()
+                    for table in monitored.tables.by_name.values()
                     for kind in ("Read", "Write")
                 ),
             ),
@@ -93,7 +93,7 @@ def _rows(
                 "Function calls",
                 *(
                     target.metric_invocations(**minute)
-                    for functions in (watched.public.functions, workers)
+                    for functions in (monitored.public.functions, workers)
                     for target in functions.targets.values()
                 ),
             ),

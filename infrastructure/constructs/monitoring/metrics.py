@@ -27,7 +27,7 @@ def gauge(name: str, event_id: str) -> aws_cloudwatch.Metric:
     )
 
 
-def server_errors(api: aws_apigateway.RestApi) -> aws_cloudwatch.MathExpression:
+def error_rate(api: aws_apigateway.RestApi) -> aws_cloudwatch.MathExpression:
     """Percent of an API's answers that are 5xx, in five minutes; 0 below 100 requests."""
     five = Duration.minutes(5)
     return aws_cloudwatch.MathExpression(

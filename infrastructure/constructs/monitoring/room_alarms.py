@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators see: alarms and one dashboard."""
+"""The alarms of the core stack, their topic, and the dashboard."""
 
 from __future__ import annotations
 
@@ -7,39 +7,41 @@ from constructs import Construct
 
 from infrastructure.blueprint.resources import ASSIGN, PUBLISH, REPORT, ROTATE, SWEEP, TABLES
 from infrastructure.constructs.monitoring import metrics
-from infrastructure.constructs.monitoring.alarms import SILENCE_IS_BAD, Alarms
+from infrastructure.constructs.monitoring.alarms import MISSING_IS_BREACHING, Alarms
 from infrastructure.constructs.monitoring.dashboard import Dashboard
-from infrastructure.constructs.monitoring.monitored_resources import Watched
+from infrastructure.constructs.monitoring.monitored_resources import MonitoredResources
 
 INDEXES = {table.name: table.index.name for table in TABLES if table.index}
 
 
-class Operations(Construct):
-    """``alarms`` and their topic, and the ``dashboard``."""
+class Monitoring(Construct):
+    """The ``alarms`` with their topic, and the ``dashboard``."""
 
-    def __init__(self, scope: Construct, name: str, *, watched: Watched, email: str) -> None:
+    def __init__(
+        self, scope: Construct, name: str, *, monitored: MonitoredResources, email: str
+    ) -> None:
         super().__init__(scope, name)
         self.alarms = Alarms(self, "Alarms", email=email)
-        _add_api_alarms(self.alarms, watched)
-        _add_worker_alarms(self.alarms, watched)
-        _add_store_alarms(self.alarms, watched)
-        watched.counters.notify(self.alarms.topic)
-        self.dashboard = Dashboard(self, "Dashboard", watched=watched, alarms=self.alarms.all)
+        _add_api_alarms(self.alarms, monitored)
+        _add_worker_alarms(self.alarms, monitored)
+        _add_store_alarms(self.alarms, monitored)
+        monitored.counters.notify(self.alarms.topic)
+        self.dashboard = Dashboard(self, "Dashboard", monitored=monitored, alarms=self.alarms.all)
 
 
-def _add_api_alarms(alarms: Alarms, watched: Watched) -> None:
-    public, private = watched.public.served.api, watched.private.served.api
+def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
+    public, private = monitored.public.served.api, monitored.private.served.api
     alarms.add(
         "PublicErrors",
-        metrics.server_errors(public),
+        metrics.error_rate(public),
         above=1,
-        says="More than 1 % of what visitors ask is answered with 5xx.",
+        description="More than 1 % of visitors' requests fail with a 5xx status.",
     )
     alarms.add(
         "PrivateErrors",
-        metrics.server_errors(private),
+        metrics.error_rate(private),
         above=1,
-        says="More than 1 % of what operators ask is answered with 5xx.",
+        description="More than 1 % of operators' requests fail with a 5xx status.",
     )
     alarms.add(
         "PublicLatency",
@@ -47,21 +49,22 @@ def _add_api_alarms(alarms: Alarms, watched: Watched) -> None:
         above=3000,
         minutes=3,
         within=5,
-        says="One visitor in a hundred waits longer than 3 s (in ms) for an answer.",
+        description="The p99 latency of the public API is above 3 s (threshold in ms).",
     )
     alarms.add(
         "PublicThrottles",
-        metrics.throttled_functions(list(watched.public.functions.targets.values())),
+        metrics.throttled_functions(list(monitored.public.functions.targets.values())),
         above=0,
         minutes=2,
         within=5,
-        says="Lambda turns visitors away: raise the account's concurrency.",
+        description="Lambda throttles visitors' requests: raise the account's concurrency quota.",
     )
 
 
-def _add_worker_alarms(alarms: Alarms, watched: Watched) -> None:
-    targets = watched.workers.functions.targets
-    for worker in (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE):  # the set-up fails its deployment
+def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
+    targets = monitored.workers.functions.targets
+    # SET_UP has no alarm: if it fails, the deployment fails.
+    for worker in (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE):
         often = worker is not ROTATE
         alarms.add(
             f"{worker.name.title().replace('_', '')}Errors",
@@ -69,7 +72,7 @@ def _add_worker_alarms(alarms: Alarms, watched: Watched) -> None:
             above=0,
             minutes=3 if often else 1,
             within=5 if often else 1,
-            says=f"The worker {worker.name} fails; its log says why.",
+            description=f"The worker {worker.name} fails (see its log).",
         )
     alarms.add(
         "WorkerThrottles",
@@ -77,64 +80,82 @@ def _add_worker_alarms(alarms: Alarms, watched: Watched) -> None:
         above=0,
         minutes=3,
         within=5,
-        says="Lambda turns workers away: raise the account's concurrency.",
+        description="Lambda throttles workers: raise the account's concurrency quota.",
     )
     alarms.add(
-        "NoSweep",
+        "MinuteWorkerNotRunning",
         targets[SWEEP.name].metric_invocations(period=metrics.MINUTE, statistic="Sum"),
         below=1,
         minutes=5,
-        missing=SILENCE_IS_BAD,
-        says="The minute worker has not run for 5 minutes: nothing expires, nothing is audited.",
+        missing=MISSING_IS_BREACHING,
+        description="The minute worker has not run for 5 minutes: no expiry and no reconciliation.",
     )
     alarms.add(
         "PublisherLag",
         targets[PUBLISH.name].metric("IteratorAge", period=metrics.MINUTE, statistic="Maximum"),
         above=300_000,
         minutes=3,
-        says="Events reach the bus more than 5 minutes (in ms) late.",
+        description="Bus events are published more than 5 minutes late (threshold in ms).",
     )
 
 
-def _add_store_alarms(alarms: Alarms, watched: Watched) -> None:
+def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
     alarms.add(
-        "JoinsWait",
-        watched.joins.queue.metric_approximate_age_of_oldest_message(
+        "JoinQueueAge",
+        monitored.joins.queue.metric_approximate_age_of_oldest_message(
             period=metrics.MINUTE, statistic="Maximum"
         ),
         above=60,
         minutes=2,
         within=3,
-        says="Visitors have waited longer than 60 s for their number.",
+        description="The oldest join has waited longer than 60 s for its position.",
     )
-    for name, queue, says in (
-        ("DeadLetters", watched.joins.dead_letters, "Joins could not become positions: redrive."),
-        ("Unpublished", watched.workers.unpublished, "Changes could not be told to the bus."),
+    for name, queue, description in (
+        (
+            "DeadLetters",
+            monitored.joins.dead_letters,
+            "Joins are in the dead-letter queue: redrive them.",
+        ),
+        (
+            "EventDeadLetters",
+            monitored.workers.event_dead_letters,
+            "Bus events could not be published; they are in a dead-letter queue.",
+        ),
     ):
         visible = queue.metric_approximate_number_of_messages_visible(
             period=metrics.MINUTE, statistic="Maximum"
         )
-        alarms.add(name, visible, above=0, says=says)
+        alarms.add(name, visible, above=0, description=description)
     alarms.add(
         "TableThrottles",
-        metrics.throttled_tables(watched.tables.by_name, INDEXES),
+        metrics.throttled_tables(monitored.tables.by_name, INDEXES),
         above=0,
         minutes=3,
         within=5,
-        says="DynamoDB turns requests away: a table is too cold for this event (WarmWrites).",
+        description="DynamoDB throttles requests: raise WarmWrites before the next event.",
     )
-    for name, metric, above, says in (
-        ("RedisCpu", "EngineCPUUtilization", 80, "The counters' server is busy above 80 %."),
-        ("RedisMemory", "DatabaseMemoryUsagePercentage", 75, "Its memory is above 75 % full."),
-        ("RedisEvictions", "Evictions", 0, "It forgets keys for want of memory: a larger node."),
+    for name, metric, above, description in (
+        ("RedisCpu", "EngineCPUUtilization", 80, "The CPU of Redis is above 80 %."),
+        (
+            "RedisMemory",
+            "DatabaseMemoryUsagePercentage",
+            75,
+            "The memory of Redis is more than 75 % full.",
+        ),
+        (
+            "RedisEvictions",
+            "Evictions",
+            0,
+            "Redis evicts keys because memory is full: use a larger node type.",
+        ),
     ):
-        worst = metrics.redis(watched.counters, metric, nodes=watched.nodes)
-        alarms.add(name, worst, above=above, minutes=3, within=5, says=says)
+        worst = metrics.redis(monitored.counters, metric, nodes=monitored.nodes)
+        alarms.add(name, worst, above=above, minutes=3, within=5, description=description)
     alarms.add(
-        "RedisSilent",
-        metrics.redis(watched.counters, "EngineCPUUtilization", nodes=watched.nodes),
+        "RedisNoData",
+        metrics.redis(monitored.counters, "EngineCPUUtilization", nodes=monitored.nodes),
         below=0,
         minutes=5,
-        missing=SILENCE_IS_BAD,
-        says="The counters' server has not been heard of for 5 minutes.",
+        missing=MISSING_IS_BREACHING,
+        description="No Redis metrics for 5 minutes.",
     )
