@@ -12,6 +12,7 @@ import pytest
 import apps.public_api.app
 from deployment.local.gateway import sigv4
 from infrastructure.blueprint import discovery, gateway_responses, join_integration
+from tests.docs import markdown
 from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.lambda_proxy_events import call
 from tests.support.servers import ROOT
@@ -87,16 +88,12 @@ def sources() -> list[str]:
 
 def rows(title: str, columns: int) -> set[tuple[str, ...]]:
     """The first columns of the table under a title."""
-    part = PAGE.split(f"### {title}\n")[1].split("\n#")[0]
-    lines = [line for line in part.splitlines() if re.match(r"\| \d{3} \|", line)]
-    return {
-        tuple(cell.strip().strip("`") for cell in line.split(" | ")[:columns]) for line in lines
-    }
+    every = markdown.rows(PAGE, title)
+    return {tuple(cell.strip("`") for cell in row[:columns]) for row in every}
 
 
 def test_every_error_of_the_apis_is_explained_and_no_other() -> None:
-    told = {(int(status.strip("| ")), text)
-            for status, text in rows("Public, private, store and inlet", 2)}  # fmt: skip
+    told = {(int(status), text) for status, text in rows("Public, private, store and inlet", 2)}
     known = BY_THE_GATEWAY.union(*(raised(path) for path in sources()))
     assert told == known
 
@@ -147,10 +144,12 @@ def test_the_caching_rules_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch
     visitor = world.visitors(1)[0]
     world.serve(1)
     monkeypatch.setattr(apps.public_api.app, "room", lambda: world.room)
-    told = dict(
-        re.findall(r"^\| (`/.*) \| `(public, max-age=\d+, stale-if-error=\d)` \|$", PAGE, re.M)
-    )
-    listed = {path: age for paths, age in told.items() for path in re.findall(r"`(/[^`]+)`", paths)}
+    listed = {
+        path: markdown.code(age)[0]
+        for paths, age in markdown.rows(PAGE, "Caching")
+        if age.startswith("`public, ")
+        for path in markdown.code(paths)
+    }
     query = {"event_id": EVENT, "request_id": visitor}
     assert listed == {
         path: call(apps.public_api.app.app, "GET", path, query=query).headers["cache-control"]

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import re
-
+from tests.docs import markdown
 from tests.support.servers import ROOT
 from tests.tools.test_dependency_rule import MAY_IMPORT
 
@@ -19,8 +18,8 @@ def module(path: str) -> str:
 
 
 def test_the_dependency_table_is_that_of_the_test() -> None:
-    part = PAGE.split("### Dependency table\n")[1].split("\n#")[0]
-    rows = re.findall(r"^\| `([^`]+)`[^|]*\|([^|]*)\|[^|]*\|$", part, re.MULTILINE)
-    table = {module(row): {module(one) for one in re.findall(r"`([^`]+)`", cell)}
-             for row, cell in rows}  # fmt: skip
+    table = {
+        module(markdown.code(folder)[0]): {module(one) for one in markdown.code(allowed)}
+        for folder, allowed, *_ in markdown.rows(PAGE, "Dependency table")
+    }
     assert table == MAY_IMPORT, "write MAY_IMPORT into the table of docs/architecture.md"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import markdown
 from tests.tools.suite_times import FOLDERS
 from tests.tools.test_dependency_rule import MAY_IMPORT
 
@@ -22,19 +23,6 @@ TESTS = ROOT / "tests"
 
 def text(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
-
-
-def rows(page: str, heading: str) -> list[list[str]]:
-    """The cells of the first table after a heading, without its head."""
-    _, _, rest = page.partition(f"## {heading}\n")
-    table = re.search(r"(?:^\|.*\n)+", rest, re.MULTILINE)
-    assert table, f"no table after {heading}"
-    lines = table[0].splitlines()[2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
-def quoted(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -65,7 +53,11 @@ def quoted_or_block(page: str) -> list[str]:
 
 
 def test_the_test_map_has_each_folder_of_tests() -> None:
-    listed = {name for row in rows(text("CONTRIBUTING.md"), "Test map") for name in quoted(row[0])}
+    listed = {
+        name
+        for row in markdown.rows(text("CONTRIBUTING.md"), "Test map")
+        for name in markdown.code(row[0])
+    }
     folders = {path.relative_to(TESTS).parts[0] for path in modules_below(TESTS)}
     with_tests = {f"tests/{folder}" for folder in folders}
     assert with_tests - listed == set()
@@ -78,11 +70,13 @@ def modules_below(folder: Path) -> list[Path]:
 
 def test_the_dependency_table_is_the_one_that_is_enforced() -> None:
     """Names of ``source/waiting_room`` have no prefix in the table."""
-    for folder, allowed in rows(text("CONTRIBUTING.md"), "Dependency rule"):
-        (name,) = quoted(folder)
+    for folder, allowed in markdown.rows(text("CONTRIBUTING.md"), "Dependency rule"):
+        (name,) = markdown.code(folder)
         key = name if name in MAY_IMPORT else f"waiting_room.{name}"
         enforced = {one.removeprefix("waiting_room.") for one in MAY_IMPORT[key]}
-        assert set(quoted(allowed)) == enforced, f"CONTRIBUTING.md, dependency rule, row {name}"
+        assert set(markdown.code(allowed)) == enforced, (
+            f"CONTRIBUTING.md, dependency rule, row {name}"
+        )
 
 
 # What docs/first-change.md tells the reader to edit: a file, and a text in it.

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import re
 
+from tests.docs import markdown
 from tests.support.servers import ROOT
 
 LESSONS = 27
-ROW = re.compile(r"^\| (\d+) \| .+ \| (.+) \|$", re.MULTILINE)
 
 
 def rows() -> dict[int, list[str]]:
     """The tests that the page names, by lesson."""
     page = (ROOT / "docs" / "lessons.md").read_text()
-    return {int(number): re.findall(r"`(\w+)`", tests) for number, tests in ROW.findall(page)}
+    return {
+        int(row[0]): re.findall(r"`(\w+)`", row[-1])
+        for table in markdown.tables(page)
+        for row in table.rows
+        if row[0].isdigit()
+    }
 
 
 def test_every_lesson_names_tests_that_exist() -> None:

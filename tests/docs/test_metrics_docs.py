@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.docs import markdown
 from tests.support.servers import ROOT
 from waiting_room.domain.metrics import for_page, for_panel
 from waiting_room.domain.records import Counts
@@ -27,11 +27,10 @@ DOCUMENTS = {"/status": "docs/api/public.yaml", "/metrics": "docs/api/private.ya
 def documented() -> dict[str, set[str]]:
     """The members in the table of docs/api.md, by route."""
     page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
-    _, _, section = page.partition("\n### Metrics\n")
-    found = re.findall(r"^\| `(\w+)` \| (yes)? ?\|", section.partition("\n### ")[0], re.MULTILINE)
+    rows = markdown.rows(page, "Metrics")
     return {
-        "/metrics": {name for name, _ in found},
-        "/status": {name for name, yes in found if yes},
+        "/metrics": {name for row in rows for name in markdown.code(row[0])},
+        "/status": {name for row in rows if row[1] == "yes" for name in markdown.code(row[0])},
     }
 
 

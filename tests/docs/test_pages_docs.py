@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from infrastructure.blueprint.site_config import waiting_room_config
+from tests.docs import markdown
 from tests.support.servers import ROOT
 
 DOCS = (ROOT / "docs" / "pages.md").read_text()
@@ -13,10 +14,10 @@ FILES = ROOT / "source" / "sites" / "waiting_room"
 
 
 def named(heading: str, column: str) -> set[str]:
-    """The words in backticks in the first column of the table whose head is ``column``."""
-    section = DOCS.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    rows = section.split(f"| {column} |")[1].split("\n\n")[0].splitlines()[2:]
-    return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    """The words in backticks in a column of a section's first table that has it."""
+    every = markdown.tables(markdown.section(DOCS, heading))
+    table = next(one for one in every if column in one.head)
+    return {name for cell in table.column(column) for name in markdown.code(cell)}
 
 
 def test_every_key_of_the_configuration_is_explained() -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from infrastructure.parameters.docs_table import TABLES
+from tests.docs import markdown
 from tests.support import solution_clients
 from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.servers import ROOT
@@ -49,10 +50,7 @@ APIS = {
 
 def rows(title: str) -> list[list[str]]:
     """The cells of the table under a title."""
-    (part,) = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
-    lines = [line for line in part.splitlines() if line.startswith("| ")]
-    assert len(lines) > 1, title
-    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[1:]]
+    return [list(row) for row in markdown.rows(PAGE, title)]
 
 
 def same_entries(entries: set[str], wanted: set[str], title: str) -> None:
@@ -63,7 +61,7 @@ def same_entries(entries: set[str], wanted: set[str], title: str) -> None:
 
 
 def names(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
+    return markdown.code(cell)
 
 
 def documented(api: str) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deployment.local import config
+from tests.docs import markdown
 from tests.support.in_memory_room import COMPLETE
 from tests.support.servers import ROOT
 from waiting_room.domain.errors import SettingsError
@@ -19,6 +20,7 @@ from waiting_room.runtime.settings.openid import read_openid_settings
 from waiting_room.runtime.settings.room import read_room_settings
 
 PAGE = (ROOT / "docs" / "settings.md").read_text()
+ROWS = [row for table in markdown.tables(PAGE) for row in table.rows]
 
 
 class Watched(dict[str, str]):
@@ -58,8 +60,7 @@ def every_setting() -> set[str]:
 
 def documented() -> set[str]:
     """The names in the first column of the page's tables."""
-    cells = re.findall(r"^\| (`[A-Z_`, ]+`) \|", PAGE, re.MULTILINE)
-    return {name for cell in cells for name in re.findall(r"`([A-Z_]+)`", cell)}
+    return {name for row in ROWS for name in markdown.code(row[0]) if name.isupper()}
 
 
 def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
@@ -86,9 +87,8 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
     ],
 )
 def test_the_documented_default_is_the_real_one(name: str, default: int) -> None:
-    row = re.search(rf"^\| `{name}` \| (\d+)", PAGE, re.MULTILINE)
-    assert row
-    assert int(row[1]) == default
+    (found,) = (row[1] for row in ROWS if row[0] == f"`{name}`")
+    assert int(found.split()[0]) == default
 
 
 @pytest.mark.parametrize(
