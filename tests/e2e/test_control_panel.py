@@ -73,7 +73,7 @@ def page(browser: Browser, room: PanelWorld) -> Iterator[Page]:
 
 
 @pytest.fixture
-def desk(page: Page) -> Page:
+def panel(page: Page) -> Page:
     """A page that is signed in."""
     sign_in(page)
     return page
@@ -87,12 +87,12 @@ def sign_in(page: Page, key: str = KEY, secret: str = SECRET, inside: bool = Tru
         expect(page.locator("#panel")).to_be_visible()
 
 
-def figure(page: Page, name: str) -> Any:
-    return page.locator(f"[data-figure={name}]")
+def metric(page: Page, name: str) -> Any:
+    return page.locator(f"[data-metric={name}]")
 
 
 def answer(page: Page, card: str) -> Any:
-    return page.locator(f"[data-answer={card}]")
+    return page.locator(f"[data-result={card}]")
 
 
 def logged(page: Page) -> Any:
@@ -128,7 +128,7 @@ def test_the_form_is_prefilled_and_keys_open_the_panel(room: PanelWorld, page: P
     assert accessibility(page) == []
     room.world.visitors(3)
     sign_in(page)
-    expect(figure(page, "queue")).to_have_text("3")
+    expect(metric(page, "queue")).to_have_text("3")
     expect(page).to_have_title(f"{EVENT} · Control panel")
     expect(page.locator("main")).to_be_focused()
     assert accessibility(page) == []
@@ -172,7 +172,7 @@ def test_a_wrong_clock_is_measured_and_can_be_worked_around(
         assert accessibility(page) == []
         banner.get_by_role("button", name="Use the API’s time").click()
         expect(page.locator("#panel")).to_be_visible()
-        page.get_by_role("button", name="Let in 10 more").click()
+        page.get_by_role("button", name="Admit 10 more").click()
         expect(answer(page, "admit")).to_have_text("The serving position is now 10.")
 
 
@@ -197,7 +197,7 @@ def test_keys_are_in_no_store_no_page_and_no_address(room: PanelWorld, page: Pag
     )
     page.get_by_label("Session token").fill("session+token/kept=nowhere")
     sign_in(page)
-    page.get_by_role("button", name="Let in 1 more").click()
+    page.get_by_role("button", name="Admit 1 more").click()
     expect(answer(page, "admit")).to_be_visible()
     kept = page.evaluate(
         """async () => JSON.stringify([
@@ -223,32 +223,32 @@ def test_keys_are_in_no_store_no_page_and_no_address(room: PanelWorld, page: Pag
     expect(page.locator("#panel")).to_be_hidden()
 
 
-def test_a_page_that_is_kept_for_going_back_keeps_no_keys(room: PanelWorld, desk: Page) -> None:
-    desk.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
-    expect(desk.locator("#panel")).to_be_hidden()
+def test_a_page_that_is_kept_for_going_back_keeps_no_keys(room: PanelWorld, panel: Page) -> None:
+    panel.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    expect(panel.locator("#panel")).to_be_hidden()
     before = len(room.calls)
-    desk.evaluate("document.querySelector('[data-by]').click()")
-    desk.wait_for_timeout(200)
+    panel.evaluate("document.querySelector('[data-by]').click()")
+    panel.wait_for_timeout(200)
     assert len(room.calls) == before
 
 
-def test_signing_out_forgets_everything(room: PanelWorld, desk: Page) -> None:
-    desk.get_by_role("button", name="Let in 1 more").click()
-    expect(answer(desk, "admit")).to_be_visible()
-    desk.get_by_role("button", name="Sign out").click()
-    expect(desk.locator("#sign-in-view")).to_be_visible()
-    expect(desk.get_by_label("Access key ID")).to_be_focused()
+def test_signing_out_forgets_everything(room: PanelWorld, panel: Page) -> None:
+    panel.get_by_role("button", name="Admit 1 more").click()
+    expect(answer(panel, "admit")).to_be_visible()
+    panel.get_by_role("button", name="Sign out").click()
+    expect(panel.locator("#sign-in-view")).to_be_visible()
+    expect(panel.get_by_label("Access key ID")).to_be_focused()
     before = len(room.calls)
-    desk.wait_for_timeout(300)
+    panel.wait_for_timeout(300)
     assert len(room.calls) == before
-    sign_in(desk)
-    expect(desk.locator("#log li")).to_have_count(1)
+    sign_in(panel)
+    expect(panel.locator("#log li")).to_have_count(1)
 
 
 # --- watching --------------------------------------------------------------------------------
 
 
-def test_the_figures_are_those_of_the_room(room: PanelWorld, page: Page) -> None:
+def test_the_metrics_are_those_of_the_room(room: PanelWorld, page: Page) -> None:
     inside = room.let_in(20)
     room.world.room.update_session(EVENT, inside[0], 1)
     room.world.room.update_session(EVENT, inside[1], -1)
@@ -256,31 +256,31 @@ def test_the_figures_are_those_of_the_room(room: PanelWorld, page: Page) -> None
     room.world.serve(5)
     sign_in(page)
     shown = {
-        name: figure(page, name).text_content()
+        name: metric(page, name).text_content()
         for name in (
-            "serving", "waiting", "placesOpen", "active", "queue", "completed", "abandoned",
+            "serving", "waiting", "openTurns", "active", "queue", "completed", "abandoned",
             "expiredTokens", "positionsExpired",
         )
     }  # fmt: skip
     assert shown == {
-        "serving": "25", "waiting": "30", "placesOpen": "5", "active": "18", "queue": "50",
+        "serving": "25", "waiting": "30", "openTurns": "5", "active": "18", "queue": "50",
         "completed": "1", "abandoned": "1", "expiredTokens": "0", "positionsExpired": "0",
     }  # fmt: skip
     room.world.clock.now += 601
     room.world.serve(975)
     page.get_by_role("button", name="Refresh", exact=True).click()
-    expect(figure(page, "serving")).to_have_text("1,000")
-    expect(figure(page, "placesOpen")).to_have_text("30")
-    expect(figure(page, "expiredTokens")).to_have_text("18")
+    expect(metric(page, "serving")).to_have_text("1,000")
+    expect(metric(page, "openTurns")).to_have_text("30")
+    expect(metric(page, "expiredTokens")).to_have_text("18")
     expect(page.locator("[data-note=serving]")).to_contain_text("950 past the end of the queue")
 
 
-def test_figures_that_are_not_kept_up_are_marked_with_their_age(
+def test_metrics_that_are_not_kept_up_are_marked_with_their_age(
     room: PanelWorld, page: Page
 ) -> None:
     room.let_in(3)
     sign_in(page)
-    expect(figure(page, "queue")).to_have_text("3")
+    expect(metric(page, "queue")).to_have_text("3")
     expect(page.locator("#not-kept-up")).to_be_hidden()
     expect(page.locator("#upkeep")).to_contain_text("Sweep: ")
     assert page.locator("[data-stale]").count() == 0
@@ -289,8 +289,8 @@ def test_figures_that_are_not_kept_up_are_marked_with_their_age(
     words = page.locator("#not-kept-up")
     expect(words).to_contain_text("Not up to date: Waiting, Open turns, Expired turns.")
     expect(words).to_contain_text("Last sweep: 8 min")
-    marked = {one.get_attribute("data-figure") for one in page.locator("[data-stale]").all()}
-    assert marked == {"waiting", "placesOpen", "positionsExpired"}
+    marked = {one.get_attribute("data-metric") for one in page.locator("[data-stale]").all()}
+    assert marked == {"waiting", "openTurns", "positionsExpired"}
     assert accessibility(page) == []
     room.world.room.minute(EVENT)
     page.get_by_role("button", name="Refresh", exact=True).click()
@@ -321,7 +321,7 @@ def test_each_refresh_is_one_call_and_a_hidden_page_makes_none(
         see(page, "visible")
         waited(lambda: len(room.calls) == 5, page)
         expect(page.locator("#state")).to_contain_text("Live")
-        expect(page.locator("#announce")).to_be_empty()  # nobody was told of stale figures
+        expect(page.locator("#announce")).to_be_empty()  # nobody was told of stale metrics
 
 
 def see(page: Page, state: str) -> None:
@@ -343,83 +343,85 @@ def waited(check: Callable[[], bool], page: Page) -> None:
         page.wait_for_timeout(20)
 
 
-def test_while_the_api_is_down_the_last_figures_stay_and_say_their_age(
-    room: PanelWorld, desk: Page
+def test_while_the_api_is_down_the_last_metrics_stay_and_say_their_age(
+    room: PanelWorld, panel: Page
 ) -> None:
     room.world.visitors(7)
-    desk.get_by_role("button", name="Refresh", exact=True).click()
-    expect(figure(desk, "waiting")).to_have_text("7")
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    expect(metric(panel, "waiting")).to_have_text("7")
     room.down = True
-    desk.get_by_role("button", name="Refresh", exact=True).click()
-    banner = desk.locator("#stale")
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    banner = panel.locator("#stale")
     expect(banner).to_contain_text("The API cannot be reached")
-    expect(banner).to_contain_text(re.compile(r"The figures are \d+ s old"))
+    expect(banner).to_contain_text(re.compile(r"The metrics are \d+ s old"))
     expect(banner).to_contain_text("Retrying in")
-    expect(desk.locator("#state")).to_contain_text("Out of date")
-    expect(figure(desk, "waiting")).to_have_text("7")
-    assert accessibility(desk) == []
-    desk.get_by_role("button", name="Let in 1 more").click()
-    expect(answer(desk, "admit")).to_contain_text("It may have taken effect")
-    expect(logged(desk)).to_contain_text("Unconfirmed")
+    expect(panel.locator("#state")).to_contain_text("Out of date")
+    expect(metric(panel, "waiting")).to_have_text("7")
+    assert accessibility(panel) == []
+    panel.get_by_role("button", name="Admit 1 more").click()
+    expect(answer(panel, "admit")).to_contain_text("It may have taken effect")
+    expect(logged(panel)).to_contain_text("Unconfirmed")
     room.down = False
     banner.get_by_role("button", name="Try now").click()
     expect(banner).to_be_hidden()
     expect(
-        desk.get_by_role("button", name="Refresh", exact=True)
+        panel.get_by_role("button", name="Refresh", exact=True)
     ).to_be_focused()  # not lost with the bar
-    expect(desk.locator("#state")).to_contain_text("Live")
-    assert accessibility(desk) == []
+    expect(panel.locator("#state")).to_contain_text("Live")
+    assert accessibility(panel) == []
 
 
 def test_keys_that_expire_during_the_event_are_renewed_without_losing_the_log(
-    room: PanelWorld, desk: Page
+    room: PanelWorld, panel: Page
 ) -> None:
-    desk.get_by_role("button", name="Let in 10 more").click()
-    expect(answer(desk, "admit")).to_be_visible()
-    refuse(desk, room, EXPIRED)
-    desk.get_by_role("button", name="Refresh", exact=True).click()
-    banner = desk.locator("#stale")
+    panel.get_by_role("button", name="Admit 10 more").click()
+    expect(answer(panel, "admit")).to_be_visible()
+    refuse(panel, room, EXPIRED)
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    banner = panel.locator("#stale")
     expect(banner).to_contain_text("The session token has expired")
-    assert accessibility(desk) == []
+    assert accessibility(panel) == []
     banner.get_by_role("button", name="Sign in again").click()
-    desk.unroute_all()
-    sign_in(desk)
-    expect(desk.locator("#log")).to_contain_text("Let in 10")
+    panel.unroute_all()
+    sign_in(panel)
+    expect(panel.locator("#log")).to_contain_text("Admit 10")
     expect(banner).to_be_hidden()
 
 
-def test_updates_can_be_paused(room: PanelWorld, desk: Page) -> None:
-    desk.get_by_role("button", name="Pause updates").click()
-    expect(desk.locator("#state")).to_contain_text("Paused")
-    assert accessibility(desk) == []
-    desk.get_by_role("button", name="Pause updates").click()
-    expect(desk.locator("#state")).to_contain_text("Live")
+def test_updates_can_be_paused(room: PanelWorld, panel: Page) -> None:
+    panel.get_by_role("button", name="Pause updates").click()
+    expect(panel.locator("#state")).to_contain_text("Paused")
+    assert accessibility(panel) == []
+    panel.get_by_role("button", name="Pause updates").click()
+    expect(panel.locator("#state")).to_contain_text("Live")
 
 
-def test_charts_have_their_values_in_words_and_in_a_table(room: PanelWorld, desk: Page) -> None:
+def test_charts_have_their_values_in_words_and_in_a_table(room: PanelWorld, panel: Page) -> None:
     room.world.visitors(40)
-    desk.get_by_role("button", name="Refresh", exact=True).click()
-    expect(figure(desk, "waiting")).to_have_text("40")
-    waiting = desk.get_by_role("img", name=re.compile("^Waiting: Waiting now 40, between 0 and 40"))
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    expect(metric(panel, "waiting")).to_have_text("40")
+    waiting = panel.get_by_role(
+        "img", name=re.compile("^Waiting: Waiting now 40, between 0 and 40")
+    )
     expect(waiting).to_have_count(1)
-    expect(desk.locator("#charts canvas")).to_have_count(3)
-    desk.get_by_text("Show as a table").click()
-    expect(desk.locator("#figures-rows tr").first).to_contain_text("40")
-    desk.get_by_role("radio", name="12 h").check()
+    expect(panel.locator("#charts canvas")).to_have_count(3)
+    panel.get_by_text("Show as a table").click()
+    expect(panel.locator("#metrics-rows tr").first).to_contain_text("40")
+    panel.get_by_role("radio", name="12 h").check()
     expect(waiting).to_have_count(1)
-    assert accessibility(desk) == []
+    assert accessibility(panel) == []
 
 
-def test_figures_and_log_are_exported(room: PanelWorld, desk: Page) -> None:
+def test_metrics_and_log_are_exported(room: PanelWorld, panel: Page) -> None:
     room.world.visitors(3)
-    desk.get_by_role("button", name="Let in 1 more").click()
-    expect(figure(desk, "queue")).to_have_text("3")
-    name, rows = exported(desk, "Export figures (CSV)")
-    assert re.fullmatch(rf"{EVENT}-figures-[\d-]+T\d+Z\.csv", name)
+    panel.get_by_role("button", name="Admit 1 more").click()
+    expect(metric(panel, "queue")).to_have_text("3")
+    name, rows = exported(panel, "Export metrics (CSV)")
+    assert re.fullmatch(rf"{EVENT}-metrics-[\d-]+T\d+Z\.csv", name)
     assert len(rows) >= 2
     assert (rows[-1]["queue_size"], rows[-1]["serving_position"]) == ("3", "1")
-    _, rows = exported(desk, "Export log (CSV)")
-    assert [row["action"] for row in rows] == ["Sign in", "Let in 1"]
+    _, rows = exported(panel, "Export log (CSV)")
+    assert [row["action"] for row in rows] == ["Sign in", "Admit 1"]
 
 
 def exported(page: Page, button: str) -> tuple[str, list[dict[str, str]]]:
@@ -434,96 +436,96 @@ def exported(page: Page, button: str) -> tuple[str, list[dict[str, str]]]:
 
 
 def test_the_serving_position_moves_by_buttons_and_by_any_number(
-    room: PanelWorld, desk: Page
+    room: PanelWorld, panel: Page
 ) -> None:
     room.world.visitors(200)
-    desk.get_by_role("button", name="Let in 100 more").click()
-    expect(answer(desk, "admit")).to_have_text("The serving position is now 100.")
-    expect(figure(desk, "serving")).to_have_text("100")
-    desk.get_by_label("Any number").fill("250")
-    expect(desk.locator("#admit-outlook")).to_have_text(
+    panel.get_by_role("button", name="Admit 100 more").click()
+    expect(answer(panel, "admit")).to_have_text("The serving position is now 100.")
+    expect(metric(panel, "serving")).to_have_text("100")
+    panel.get_by_label("Any number").fill("250")
+    expect(panel.locator("#move-preview")).to_have_text(
         "100 → 350: 100 more visitors may enter; the next 150 visitors to join go straight in."
     )
-    expect(desk.locator("#back-outlook")).to_have_text(
+    expect(panel.locator("#move-back-preview")).to_have_text(
         "Back: 100 → 0. Visitors 1 to 100 without a token wait again; tokens already issued stay "
         "valid."
     )
-    expect(desk.get_by_role("button", name="Let in", exact=True)).to_be_enabled()
-    desk.get_by_label("Any number").press("Enter")
-    expect(desk.get_by_role("dialog")).to_contain_text("Only 100 visitors are waiting.")
-    desk.get_by_role("dialog").get_by_role("button", name="Let in 250").click()
-    expect(figure(desk, "serving")).to_have_text("350")
-    expect(logged(desk)).to_contain_text("Let in 250. The serving position is now 350.")
-    desk.get_by_label("Any number").fill("1.5")
-    desk.get_by_role("button", name="Let in", exact=True).click()
-    expect(answer(desk, "admit")).to_contain_text("Enter a whole number")
-    expect(desk.get_by_label("Any number")).to_have_attribute("aria-invalid", "true")
+    expect(panel.get_by_role("button", name="Admit", exact=True)).to_be_enabled()
+    panel.get_by_label("Any number").press("Enter")
+    expect(panel.get_by_role("dialog")).to_contain_text("Only 100 visitors are waiting.")
+    panel.get_by_role("dialog").get_by_role("button", name="Admit 250").click()
+    expect(metric(panel, "serving")).to_have_text("350")
+    expect(logged(panel)).to_contain_text("Admit 250. The serving position is now 350.")
+    panel.get_by_label("Any number").fill("1.5")
+    panel.get_by_role("button", name="Admit", exact=True).click()
+    expect(answer(panel, "admit")).to_contain_text("Enter a whole number")
+    expect(panel.get_by_label("Any number")).to_have_attribute("aria-invalid", "true")
     assert room.calls.count("POST /increment_serving_counter") == 2
-    assert accessibility(desk) == []
+    assert accessibility(panel) == []
 
 
-def test_two_clicks_while_a_move_is_under_way_move_once(room: PanelWorld, desk: Page) -> None:
-    desk.evaluate(
+def test_two_clicks_while_a_move_is_under_way_move_once(room: PanelWorld, panel: Page) -> None:
+    panel.evaluate(
         "() => { const b = document.querySelector('[data-by=\"10\"]'); b.click(); b.click(); }"
     )
-    expect(answer(desk, "admit")).to_have_text("The serving position is now 10.")
+    expect(answer(panel, "admit")).to_have_text("The serving position is now 10.")
     assert room.calls.count("POST /increment_serving_counter") == 1
 
 
-def test_a_double_click_and_a_key_that_is_held_move_once(room: PanelWorld, desk: Page) -> None:
-    button = desk.get_by_role("button", name="Let in 10 more")
+def test_a_double_click_and_a_key_that_is_held_move_once(room: PanelWorld, panel: Page) -> None:
+    button = panel.get_by_role("button", name="Admit 10 more")
     box = button.bounding_box()
     assert box
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    desk.mouse.click(*middle)
-    expect(answer(desk, "admit")).to_have_text("The serving position is now 10.")
+    panel.mouse.click(*middle)
+    expect(answer(panel, "admit")).to_have_text("The serving position is now 10.")
     # the buttons have rested: the second click of a double click is no press even then
     expect(button).to_be_enabled()
-    desk.mouse.move(*middle)
-    desk.mouse.down(click_count=2)
-    desk.mouse.up(click_count=2)
+    panel.mouse.move(*middle)
+    panel.mouse.down(click_count=2)
+    panel.mouse.up(click_count=2)
     expect(button).to_be_enabled()
     button.focus()
     for _ in range(30):
-        desk.keyboard.down("Enter")  # from the second one on, the key repeats
-        desk.wait_for_timeout(33)
-    desk.keyboard.up("Enter")
-    expect(figure(desk, "serving")).to_have_text("20")
+        panel.keyboard.down("Enter")  # from the second one on, the key repeats
+        panel.wait_for_timeout(33)
+    panel.keyboard.up("Enter")
+    expect(metric(panel, "serving")).to_have_text("20")
     assert room.calls.count("POST /increment_serving_counter") == 2
     assert room.world.room.counts(EVENT).serving == 20
 
 
 def test_a_move_far_beyond_those_who_wait_is_asked_about_and_undone(
-    room: PanelWorld, desk: Page
+    room: PanelWorld, panel: Page
 ) -> None:
     room.world.visitors(110)
-    desk.get_by_role("button", name="Let in 1,000 more").click()
-    dialog = desk.get_by_role("dialog")
+    panel.get_by_role("button", name="Admit 1,000 more").click()
+    dialog = panel.get_by_role("dialog")
     expect(dialog).to_contain_text("Only 110 visitors are waiting. 0 → 1,000: 110 more visitors")
     assert "POST /increment_serving_counter" not in room.calls
-    dialog.get_by_role("button", name="Let in 1,000").click()
-    expect(answer(desk, "admit")).to_have_text("The serving position is now 1,000.")
-    expect(figure(desk, "serving")).to_have_text("1,000")
-    assert accessibility(desk) == []
-    desk.get_by_role("button", name="Undo: move back by 1,000").click()
-    expect(answer(desk, "admit")).to_have_text("The serving position is now 0.")
-    expect(desk.locator("#undo-move")).to_be_hidden()
+    dialog.get_by_role("button", name="Admit 1,000").click()
+    expect(answer(panel, "admit")).to_have_text("The serving position is now 1,000.")
+    expect(metric(panel, "serving")).to_have_text("1,000")
+    assert accessibility(panel) == []
+    panel.get_by_role("button", name="Undo: move back by 1,000").click()
+    expect(answer(panel, "admit")).to_have_text("The serving position is now 0.")
+    expect(panel.locator("#undo-move")).to_be_hidden()
     assert room.world.room.counts(EVENT).serving == 0
-    desk.get_by_role("button", name="Let in 10 more").click()
-    undo = desk.get_by_role("button", name="Undo: move back by 10")
+    panel.get_by_role("button", name="Admit 10 more").click()
+    undo = panel.get_by_role("button", name="Undo: move back by 10")
     expect(undo).to_be_enabled()
-    expect(figure(desk, "serving")).to_have_text("10")
-    desk.get_by_role("button", name="Pause updates").click()
+    expect(metric(panel, "serving")).to_have_text("10")
+    panel.get_by_role("button", name="Pause updates").click()
     room.world.serve(7)  # by another operator
     undo.click()
-    expect(answer(desk, "admit")).to_have_text(
+    expect(answer(panel, "admit")).to_have_text(
         "Nothing was undone: the serving position has moved since, to 17."
     )
     assert room.world.room.counts(EVENT).serving == 17
 
 
 def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
-    room: PanelWorld, desk: Page
+    room: PanelWorld, panel: Page
 ) -> None:
     sent: list[str] = []
 
@@ -535,22 +537,22 @@ def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
         else:
             route.continue_()
 
-    desk.route("**/increment_serving_counter", lose)
-    desk.get_by_role("button", name="Let in 10 more").click()
-    expect(answer(desk, "admit")).to_contain_text("It may have taken effect.")
-    assert accessibility(desk) == []
-    desk.get_by_role("button", name="Send again").click()
-    expect(answer(desk, "admit")).to_have_text("The serving position is now 10.")
-    expect(desk.get_by_role("button", name="Send again")).to_be_hidden()
+    panel.route("**/increment_serving_counter", lose)
+    panel.get_by_role("button", name="Admit 10 more").click()
+    expect(answer(panel, "admit")).to_contain_text("It may have taken effect.")
+    assert accessibility(panel) == []
+    panel.get_by_role("button", name="Send again").click()
+    expect(answer(panel, "admit")).to_have_text("The serving position is now 10.")
+    expect(panel.get_by_role("button", name="Send again")).to_be_hidden()
     assert room.world.room.counts(EVENT).serving == 10
     assert sent[0] == sent[1]
-    desk.get_by_role("button", name="Let in 10 more").click()
-    expect(answer(desk, "admit")).to_have_text("The serving position is now 20.")
+    panel.get_by_role("button", name="Admit 10 more").click()
+    expect(answer(panel, "admit")).to_have_text("The serving position is now 20.")
     assert json.loads(sent[2])["call_id"] != json.loads(sent[0])["call_id"]
 
 
-def test_an_answer_that_is_not_the_room_s_is_no_number(room: PanelWorld, desk: Page) -> None:
-    desk.route(
+def test_an_answer_that_is_not_the_room_s_is_no_number(room: PanelWorld, panel: Page) -> None:
+    panel.route(
         "**/increment_serving_counter",
         lambda route: (
             route.continue_()
@@ -558,114 +560,114 @@ def test_an_answer_that_is_not_the_room_s_is_no_number(room: PanelWorld, desk: P
             else route.fulfill(body="{}", headers={"Access-Control-Allow-Origin": "*"})
         ),
     )
-    desk.get_by_role("button", name="Let in 10 more").click()
-    expect(answer(desk, "admit")).to_contain_text("did not come from the private API")
-    assert "NaN" not in (desk.locator("body").text_content() or "")
+    panel.get_by_role("button", name="Admit 10 more").click()
+    expect(answer(panel, "admit")).to_contain_text("did not come from the private API")
+    assert "NaN" not in (panel.locator("body").text_content() or "")
 
 
-def test_a_move_that_failed_is_not_sent_again_by_itself(room: PanelWorld, desk: Page) -> None:
+def test_a_move_that_failed_is_not_sent_again_by_itself(room: PanelWorld, panel: Page) -> None:
     room.busy = True
-    desk.get_by_role("button", name="Let in 10 more").click()
-    expect(answer(desk, "admit")).to_contain_text("status 503: the waiting room is busy")
-    expect(answer(desk, "admit")).to_contain_text("It may have taken effect")
-    desk.wait_for_timeout(1_000)
+    panel.get_by_role("button", name="Admit 10 more").click()
+    expect(answer(panel, "admit")).to_contain_text("status 503: the waiting room is busy")
+    expect(answer(panel, "admit")).to_contain_text("It may have taken effect")
+    panel.wait_for_timeout(1_000)
     assert room.calls.count("POST /increment_serving_counter") == 1
 
 
-def test_moving_back_and_large_moves_are_asked_about(room: PanelWorld, desk: Page) -> None:
+def test_moving_back_and_large_moves_are_asked_about(room: PanelWorld, panel: Page) -> None:
     room.world.visitors(50)
     room.world.serve(40)
-    desk.get_by_role("button", name="Refresh", exact=True).click()
-    expect(figure(desk, "serving")).to_have_text("40")
-    field, dialog = desk.get_by_label("Any number"), desk.get_by_role("dialog")
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    expect(metric(panel, "serving")).to_have_text("40")
+    field, dialog = panel.get_by_label("Any number"), panel.get_by_role("dialog")
     field.fill("15")
-    back = desk.get_by_role("button", name="Move back…")
+    back = panel.get_by_role("button", name="Move back…")
     back.click()
     expect(dialog).to_contain_text("Back: 40 → 25. Visitors 26 to 40 without a token wait again")
     expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
-    assert accessibility(desk) == []
-    desk.keyboard.press("Escape")
+    assert accessibility(panel) == []
+    panel.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(back).to_be_focused()
     back.click()
     dialog.get_by_role("button", name="Move back").click()
-    expect(answer(desk, "admit")).to_have_text("The serving position is now 25.")
+    expect(answer(panel, "admit")).to_have_text("The serving position is now 25.")
     field.fill("20000")
-    desk.get_by_role("button", name="Let in", exact=True).click()
-    expect(dialog).to_contain_text("Let in 20,000?")
+    panel.get_by_role("button", name="Admit", exact=True).click()
+    expect(dialog).to_contain_text("Admit 20,000?")
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
     assert room.calls.count("POST /increment_serving_counter") == 1
 
 
-def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelWorld, desk: Page) -> None:
-    field = desk.get_by_label("Shown on the waiting page")
+def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelWorld, panel: Page) -> None:
+    field = panel.get_by_label("Shown on the waiting page")
     field.fill('<img src=x onerror="alert(1)"> =1+1')
-    desk.get_by_role("button", name="Publish").click()
-    expect(answer(desk, "message")).to_contain_text("Message published.")
-    desk.get_by_role("button", name="Check the visitors’ view").click()
-    expect(answer(desk, "message")).to_contain_text("Answered in")
-    expect(answer(desk, "message")).to_contain_text("<img src=x")
-    assert desk.locator("main img").count() == 0
+    panel.get_by_role("button", name="Publish").click()
+    expect(answer(panel, "message")).to_contain_text("Message published.")
+    panel.get_by_role("button", name="Check the visitors’ view").click()
+    expect(answer(panel, "message")).to_contain_text("Response time")
+    expect(answer(panel, "message")).to_contain_text("<img src=x")
+    assert panel.locator("main img").count() == 0
     field.fill("half a sent")
     room.world.room.set_message(EVENT, "another operator wrote this")
-    desk.get_by_role("button", name="Refresh", exact=True).click()
-    waited(lambda: room.calls[-1] == "GET /metrics", desk)
-    desk.wait_for_timeout(200)
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    waited(lambda: room.calls[-1] == "GET /metrics", panel)
+    panel.wait_for_timeout(200)
     expect(field).to_have_value("half a sent")
     field.fill("x" * 501)
-    expect(desk.locator("#message-left")).to_have_text("1 character too many.")
-    desk.get_by_role("button", name="Publish").click()
-    expect(answer(desk, "message")).to_contain_text("longer than 500")
-    desk.get_by_role("button", name="Remove").click()
-    expect(answer(desk, "message")).to_have_text("Message removed.")
+    expect(panel.locator("#message-left")).to_have_text("1 character too many.")
+    panel.get_by_role("button", name="Publish").click()
+    expect(answer(panel, "message")).to_contain_text("longer than 500")
+    panel.get_by_role("button", name="Remove").click()
+    expect(answer(panel, "message")).to_have_text("Message removed.")
     expect(field).to_have_value("")
     assert room.world.room.status(EVENT)["message"] == ""
 
 
-def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelWorld, desk: Page) -> None:
+def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelWorld, panel: Page) -> None:
     inside = room.let_in(2)
     waiting = room.world.visitors(3)
-    desk.get_by_role("button", name="Refresh", exact=True).click()
+    panel.get_by_role("button", name="Refresh", exact=True).click()
     field, facts = (
-        desk.get_by_label("Reference, queue number or request ID"),
-        desk.locator("#visitor"),
+        panel.get_by_label("Reference, queue number or request ID"),
+        panel.locator("#visitor"),
     )
     field.fill(f"  {waiting[2].upper()} ")
     field.press("Enter")
     expect(facts).to_contain_text("Waiting")
-    expect(facts).to_contain_text("3 places")
-    expect(desk.get_by_role("button", name="Mark completed…")).to_be_hidden()
+    expect(facts).to_contain_text("3 positions")
+    expect(panel.get_by_role("button", name="Mark completed…")).to_be_hidden()
     field.fill(inside[0])
-    desk.get_by_role("button", name="Look up", exact=True).click()
+    panel.get_by_role("button", name="Look up", exact=True).click()
     expect(facts).to_contain_text("has a valid token")
-    assert accessibility(desk) == []
-    desk.get_by_role("button", name="Mark completed…").click()
-    desk.get_by_role("dialog").get_by_role("button", name="Mark completed").click()
-    expect(answer(desk, "visitor")).to_have_text("The session is marked completed.")
+    assert accessibility(panel) == []
+    panel.get_by_role("button", name="Mark completed…").click()
+    panel.get_by_role("dialog").get_by_role("button", name="Mark completed").click()
+    expect(answer(panel, "visitor")).to_have_text("The session is marked completed.")
     expect(facts).to_contain_text("Completed")
     field.fill(inside[1])
     field.press("Enter")
     expect(facts).to_contain_text("has a valid token")
-    desk.get_by_role("button", name="Mark abandoned…").click()
-    desk.get_by_role("dialog").get_by_role("button", name="Mark abandoned").click()
-    expect(figure(desk, "abandoned")).to_have_text("1")
+    panel.get_by_role("button", name="Mark abandoned…").click()
+    panel.get_by_role("dialog").get_by_role("button", name="Mark abandoned").click()
+    expect(metric(panel, "abandoned")).to_have_text("1")
     for request_id, words in ((STRANGER, "No position belongs"), ("junk", "Enter a reference")):
         field.fill(request_id)
         field.press("Enter")
-        expect(answer(desk, "visitor")).to_contain_text(words)
+        expect(answer(panel, "visitor")).to_contain_text(words)
         expect(facts).to_be_hidden()
 
 
-def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelWorld, desk: Page) -> None:
+def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelWorld, panel: Page) -> None:
     expired = room.let_in(120)
     room.world.clock.now += 601
-    desk.get_by_role("button", name="Show list").click()
-    ids, where = desk.locator("#expired-list li code"), desk.locator("#expired-where")
+    panel.get_by_role("button", name="Show list").click()
+    ids, where = panel.locator("#expired-list li code"), panel.locator("#expired-where")
     expect(ids).to_have_count(50)
     seen = ids.all_text_contents()
-    assert accessibility(desk) == []
-    forward = desk.get_by_role("button", name="Next")
+    assert accessibility(panel) == []
+    forward = panel.get_by_role("button", name="Next")
     forward.click()
     expect(where).to_have_text("Page 2")
     seen += ids.all_text_contents()
@@ -675,53 +677,53 @@ def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelWorld, d
     seen += ids.all_text_contents()
     assert sorted(seen) == sorted(expired)
     expect(forward).to_be_disabled()
-    _, rows = exported(desk, "Export page (CSV)")
+    _, rows = exported(panel, "Export page (CSV)")
     assert [row["request_id"] for row in rows] == seen[100:]
-    desk.get_by_role("button", name="Previous").click()
+    panel.get_by_role("button", name="Previous").click()
     expect(where).to_have_text("Page 2")
     assert ids.all_text_contents() == seen[50:100]
-    desk.get_by_role("button", name=f"Look up {seen[50]}").click()
-    expect(desk.locator("#visitor")).to_contain_text("Token expired")
+    panel.get_by_role("button", name=f"Look up {seen[50]}").click()
+    expect(panel.locator("#visitor")).to_contain_text("Token expired")
 
 
-def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, desk: Page) -> None:
+def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, panel: Page) -> None:
     inside = room.let_in(3)
     room.world.visitors(5)
-    desk.get_by_label("Reference, queue number or request ID").fill(inside[0])
-    desk.get_by_label("Reference, queue number or request ID").press("Enter")
-    expect(desk.locator("#visitor")).to_be_visible()
-    expect(figure(desk, "queue")).to_have_text("8")
-    desk.get_by_role("button", name="Reset…").click()
-    dialog = desk.get_by_role("dialog")
-    expect(dialog).to_contain_text("5 visitors in line will lose their place")
+    panel.get_by_label("Reference, queue number or request ID").fill(inside[0])
+    panel.get_by_label("Reference, queue number or request ID").press("Enter")
+    expect(panel.locator("#visitor")).to_be_visible()
+    expect(metric(panel, "queue")).to_have_text("8")
+    panel.get_by_role("button", name="Reset…").click()
+    dialog = panel.get_by_role("dialog")
+    expect(dialog).to_contain_text("5 visitors in the queue will lose their position")
     expect(dialog.get_by_label(f"Type {EVENT} to confirm")).to_be_focused()
-    desk.keyboard.type("sample")
-    desk.keyboard.press("Enter")
+    panel.keyboard.type("sample")
+    panel.keyboard.press("Enter")
     expect(dialog.get_by_role("alert")).to_have_text(f"That is not {EVENT}.")
-    assert accessibility(desk) == []
+    assert accessibility(panel) == []
     assert "POST /reset_initial_state" not in room.calls
     dialog.get_by_label(f"Type {EVENT} to confirm").fill(EVENT)
     dialog.get_by_role("button", name="Reset everything").click()
-    expect(answer(desk, "reset")).to_contain_text("The waiting room was reset")
-    expect(figure(desk, "queue")).to_have_text("0")
-    expect(logged(desk)).to_contain_text("Reset the waiting room.")
-    expect(desk.locator("#visitor")).to_be_hidden()  # that place was one of the line before
+    expect(answer(panel, "reset")).to_contain_text("The waiting room was reset")
+    expect(metric(panel, "queue")).to_have_text("0")
+    expect(logged(panel)).to_contain_text("Reset the waiting room.")
+    expect(panel.locator("#visitor")).to_be_hidden()  # that place was one of the line before
 
 
 def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelWorld, page: Page) -> None:
     room.let_in(3)
     sign_in(page)
-    expect(figure(page, "queue")).to_have_text("3")
+    expect(metric(page, "queue")).to_have_text("3")
     page.get_by_role("button", name="Reset…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("This is line 1.")
+    expect(dialog).to_contain_text("This is generation 1.")
     room.world.room.reset_initial_state(EVENT)  # by another operator, who was quicker
     room.world.visitors(4)
     dialog.get_by_label(f"Type {EVENT} to confirm").fill(EVENT)
     dialog.get_by_role("button", name="Reset everything").click()
     expect(answer(page, "reset")).to_contain_text("Another generation of the waiting room stands")
     page.get_by_role("button", name="Refresh", exact=True).click()
-    expect(figure(page, "queue")).to_have_text("4")
+    expect(metric(page, "queue")).to_have_text("4")
     assert room.world.room.counts(EVENT).generation == 2
 
 
@@ -731,7 +733,7 @@ def test_the_inlet_is_shown_retargeted_and_paused(room: PanelWorld, page: Page) 
     room.run_inlet(Strategy.AUTOMATIC, targets, **said)
     sign_in(page)
     expect(page.locator("#inlet-what")).to_contain_text("Automatic")
-    expect(page.locator("#inlet-last")).to_contain_text("let in 9 visitors (312 of 400 active)")
+    expect(page.locator("#inlet-last")).to_contain_text("admitted 9 visitors (312 of 400 active)")
     expect(page.locator("#inlet-state")).to_have_text("Running")
     values = [field.input_value() for field in page.locator("#inlet-targets input").all()]
     assert values == ["400", "120", "10"]
@@ -771,7 +773,7 @@ def test_what_another_operator_does_is_seen_within_one_refresh(
     assert record
     room.inlets.change(record, paused=True, targets={"increment_by": 7})
     page.get_by_role("button", name="Refresh", exact=True).click()
-    expect(figure(page, "serving")).to_have_text("20")
+    expect(metric(page, "serving")).to_have_text("20")
     expect(page.locator("#moved-elsewhere")).to_contain_text("Moved from 0 to 20 by an inlet or")
     expect(page.locator("#message-now")).to_contain_text("تبدأ الجولة عند الظهر")
     expect(page.locator("#log")).to_contain_text("Message changed elsewhere")
@@ -780,11 +782,11 @@ def test_what_another_operator_does_is_seen_within_one_refresh(
     expect(page.get_by_label("Shown on the waiting page")).to_have_value("half a sent")
 
 
-def test_a_reset_by_another_operator_is_noted(room: PanelWorld, desk: Page) -> None:
+def test_a_reset_by_another_operator_is_noted(room: PanelWorld, panel: Page) -> None:
     room.world.visitors(3)
     room.world.room.reset_initial_state(EVENT)
-    desk.get_by_role("button", name="Refresh", exact=True).click()
-    expect(logged(desk)).to_contain_text("Reset elsewhere. Line 2 stands now.")
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    expect(logged(panel)).to_contain_text("Reset elsewhere. Generation 2 has started.")
 
 
 def test_an_answer_about_the_inlet_from_before_a_change_is_not_shown(
@@ -825,7 +827,7 @@ def test_the_alarm_that_holds_an_inlet_is_shown(room: PanelWorld, page: Page) ->
     )
     sign_in(page)
     expect(page.locator("#inlet-state")).to_have_text("Slowed")
-    expect(page.locator("#inlet-brake")).to_have_text("Slowed to 5/min: alarm SiteErrors.")
+    expect(page.locator("#inlet-alarm")).to_have_text("Slowed to 5/min: alarm SiteErrors.")
     assert accessibility(page) == []
 
 
@@ -835,13 +837,13 @@ def test_the_room_s_own_rate_is_shown_from_the_first_answer(room: PanelWorld, pa
         room.world.serve(30)
         room.world.clock.now += 30
     sign_in(page)
-    expect(figure(page, "admissionRate")).not_to_have_text(re.compile("^(0|–)$"))
+    expect(metric(page, "admissionRate")).not_to_have_text(re.compile("^(0|–)$"))
     expect(page.locator("[data-note=waiting]")).to_contain_text("Last visitor’s turn in about")
 
 
-def test_an_older_answer_is_never_shown_after_a_newer_one(room: PanelWorld, desk: Page) -> None:
+def test_an_older_answer_is_never_shown_after_a_newer_one(room: PanelWorld, panel: Page) -> None:
     room.world.visitors(5)
-    old = desk.request.get(f"{room.private}/metrics")  # no figures: not signed
+    old = panel.request.get(f"{room.private}/metrics")  # no metrics: not signed
     assert old.status == 403
     kept: list[dict[str, Any]] = []
 
@@ -859,35 +861,35 @@ def test_an_older_answer_is_never_shown_after_a_newer_one(room: PanelWorld, desk
         body.pop("now", None)
         route.fulfill(status=200, headers=headers, body=json.dumps(body))
 
-    desk.route("**/metrics*", keep)
-    refresh = desk.get_by_role("button", name="Refresh", exact=True)
+    panel.route("**/metrics*", keep)
+    refresh = panel.get_by_role("button", name="Refresh", exact=True)
     refresh.click()
-    expect(figure(desk, "queue")).to_have_text("5")
-    desk.unroute_all()
+    expect(metric(panel, "queue")).to_have_text("5")
+    panel.unroute_all()
     room.world.visitors(5)
     refresh.click()
-    expect(figure(desk, "queue")).to_have_text("10")
-    desk.route("**/metrics*", keep)
-    with desk.expect_event("requestfinished", lambda one: one.method == "GET"):
+    expect(metric(panel, "queue")).to_have_text("10")
+    panel.route("**/metrics*", keep)
+    with panel.expect_event("requestfinished", lambda one: one.method == "GET"):
         refresh.click()
-    desk.evaluate(FRAMES)
-    expect(figure(desk, "queue")).to_have_text("10")
+    panel.evaluate(FRAMES)
+    expect(metric(panel, "queue")).to_have_text("10")
 
 
-def test_a_reload_asks_before_the_keys_are_dropped(room: PanelWorld, desk: Page) -> None:
-    desk.get_by_role("button", name="Pause updates").click()  # the browser asks after a press only
+def test_a_reload_asks_before_the_keys_are_dropped(room: PanelWorld, panel: Page) -> None:
+    panel.get_by_role("button", name="Pause updates").click()  # the browser asks after a press only
     asked: list[str] = []
 
     def stay(dialog: Dialog) -> None:
         asked.append(dialog.type)
         dialog.dismiss()
 
-    desk.once("dialog", stay)
-    desk.evaluate("setTimeout(() => location.reload())")
-    waited(lambda: asked == ["beforeunload"], desk)
-    expect(desk.locator("#panel")).to_be_visible()
-    desk.get_by_role("button", name="Sign out").click()
-    desk.reload()  # signed out, nothing is lost: nobody asks
+    panel.once("dialog", stay)
+    panel.evaluate("setTimeout(() => location.reload())")
+    waited(lambda: asked == ["beforeunload"], panel)
+    expect(panel.locator("#panel")).to_be_visible()
+    panel.get_by_role("button", name="Sign out").click()
+    panel.reload()  # signed out, nothing is lost: nobody asks
     assert asked == ["beforeunload"]
 
 
@@ -989,7 +991,7 @@ def test_it_fits_a_small_phone_in_both_colour_schemes(
         page.get_by_label("Reference, queue number or request ID").fill(inside[0])
         page.get_by_label("Reference, queue number or request ID").press("Enter")
         expect(page.locator("#visitor")).to_be_visible()
-        expect(figure(page, "serving")).to_have_text("2,000,002")
+        expect(metric(page, "serving")).to_have_text("2,000,002")
         page.get_by_text("Show as a table").click()
         assert overflow(page) == 0
         assert accessibility(page) == []
@@ -1024,9 +1026,9 @@ def test_everything_works_from_the_keyboard(room: PanelWorld, page: Page) -> Non
     assert page.evaluate("document.activeElement.dataset.by") == "10"
 
 
-def test_what_changes_every_few_seconds_is_not_read_aloud(room: PanelWorld, desk: Page) -> None:
-    assert desk.locator("#figures [aria-live], #figures [role=status]").count() == 0
-    desk.evaluate(
+def test_what_changes_every_few_seconds_is_not_read_aloud(room: PanelWorld, panel: Page) -> None:
+    assert panel.locator("#metrics [aria-live], #metrics [role=status]").count() == 0
+    panel.evaluate(
         """() => {
             window.said = [];
             const aloud = '[role=status], [role=log], [role=alert], [aria-live]';
@@ -1038,11 +1040,11 @@ def test_what_changes_every_few_seconds_is_not_read_aloud(room: PanelWorld, desk
     )
     for count in (3, 6, 9):
         room.world.visitors(3)
-        desk.get_by_role("button", name="Refresh", exact=True).click()
-        expect(figure(desk, "queue")).to_have_text(str(count))
-    assert desk.evaluate("said") == []
+        panel.get_by_role("button", name="Refresh", exact=True).click()
+        expect(metric(panel, "queue")).to_have_text(str(count))
+    assert panel.evaluate("said") == []
     room.down = True
-    desk.get_by_role("button", name="Refresh", exact=True).click()
-    expect(desk.locator("#announce")).to_contain_text("out of date")
-    desk.wait_for_timeout(2_500)  # the age shown goes on each second
-    assert len(desk.evaluate("said")) == 1
+    panel.get_by_role("button", name="Refresh", exact=True).click()
+    expect(panel.locator("#announce")).to_contain_text("out of date")
+    panel.wait_for_timeout(2_500)  # the age shown goes on each second
+    assert len(panel.evaluate("said")) == 1

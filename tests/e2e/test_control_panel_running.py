@@ -40,7 +40,7 @@ def sign_in(page: Page, running: RunningRoom, secret: str = "") -> None:
 
 
 def number(page: Page, name: str) -> int:
-    return int((page.locator(f"[data-figure={name}]").text_content() or "").replace(",", ""))
+    return int((page.locator(f"[data-metric={name}]").text_content() or "").replace(",", ""))
 
 
 def test_an_operator_lets_a_visitor_in_and_ends_the_visit(running: RunningRoom, page: Page) -> None:
@@ -49,16 +49,16 @@ def test_an_operator_lets_a_visitor_in_and_ends_the_visit(running: RunningRoom, 
     visitor = running.join()
     place = running.place(visitor)
     page.get_by_role("button", name="Refresh", exact=True).click()
-    expect(page.locator("[data-figure=queue]")).to_have_text(f"{place:,}")
+    expect(page.locator("[data-metric=queue]")).to_have_text(f"{place:,}")
     if place > (standing := number(page, "serving")):
         assert running.token(visitor).status_code == 202
         page.get_by_label("Any number").fill(str(place - standing))
-        page.get_by_role("button", name="Let in", exact=True).click()
-        expect(page.locator("[data-figure=serving]")).to_have_text(f"{place:,}")
+        page.get_by_role("button", name="Admit", exact=True).click()
+        expect(page.locator("[data-metric=serving]")).to_have_text(f"{place:,}")
     active = number(page, "active")
     assert running.token(visitor).status_code == 200
     page.get_by_role("button", name="Refresh", exact=True).click()
-    expect(page.locator("[data-figure=active]")).to_have_text(f"{active + 1:,}")
+    expect(page.locator("[data-metric=active]")).to_have_text(f"{active + 1:,}")
     page.get_by_label("Reference, queue number or request ID").fill(visitor)
     page.get_by_role("button", name="Look up", exact=True).click()
     expect(page.locator("#visitor")).to_contain_text("has a valid token")
@@ -81,9 +81,9 @@ def test_the_message_reaches_visitors_through_the_edge(running: RunningRoom, pag
         assert time.monotonic() < end
         time.sleep(0.2)
     page.get_by_role("button", name="Check the visitors’ view").click()
-    expect(page.locator("[data-answer=message]")).to_contain_text(words)
+    expect(page.locator("[data-result=message]")).to_contain_text(words)
     page.get_by_role("button", name="Remove").click()
-    expect(page.locator("[data-answer=message]")).to_contain_text("Message removed")
+    expect(page.locator("[data-result=message]")).to_contain_text("Message removed")
 
 
 def test_wrong_keys_and_a_wrong_clock_are_told_apart(running: RunningRoom, page: Page) -> None:

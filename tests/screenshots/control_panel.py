@@ -111,7 +111,7 @@ def live(tab: Page, room: PanelWorld) -> None:
     tab.locator("#message").fill(MESSAGE)
     tab.locator("#message-form [type=submit]").click()
     expect(tab.locator("#log li")).to_have_count(3)
-    tab.locator("#sought").fill(line[37])
+    tab.locator("#visitor-query").fill(line[37])
     tab.locator("#visitor-form button").click()
     expect(tab.locator("#visitor")).to_be_visible()
     tab.locator("#admit-by").fill("250")
@@ -123,7 +123,7 @@ def followed(tab: Page, room: PanelWorld) -> None:
     """Wait until the page shows the queue as it is; help when its timer was not set yet."""
     queue = f"{room.world.room.counts(EVENT).queue:,}"
     for turn in range(400):
-        if tab.locator("[data-figure=queue]").text_content() == queue:
+        if tab.locator("[data-metric=queue]").text_content() == queue:
             return
         if turn == 100:
             tab.locator("#refresh").click()
@@ -188,7 +188,7 @@ def keys_expired(tab: Page, room: PanelWorld) -> None:
 
 
 def expired(tab: Page, room: PanelWorld) -> None:
-    """A page of expired tokens, and the figures as a table."""
+    """A page of expired tokens, and the metrics as a table."""
     room.let_in(120)
     room.world.clock.now += 901
     inside(tab, room)
@@ -253,7 +253,7 @@ def inlet_state(**more: object) -> Steps:
         line = room.world.visitors(40)
         room.world.serve(12)
         inside(tab, room)
-        tab.locator("#sought").fill(reference_of(40, line[39]))
+        tab.locator("#visitor-query").fill(reference_of(40, line[39]))
         tab.locator("#visitor-form button").click()
         expect(tab.locator("#visitor")).to_be_visible()
 

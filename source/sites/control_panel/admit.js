@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Moving the serving position. */
+/** Card that moves the serving position. */
 
 import { confirmed } from './confirm.js';
 import { cardOf, newCallId } from './panel-context.js';
 import { byId, markWrong, write } from './dom.js';
-import { outlook } from './metrics.js';
+import { previewMove } from './metrics.js';
 import { count, some, time } from './format.js';
 
-export const MOST = 1_000_000; // what the API takes in one move
+export const MAX_MOVE = 1_000_000; // maximum that the API accepts per move
 export const LARGE = 10_000; // a forward move above this asks for confirmation
-export const FAR = 100; // so does one that opens this many turns, and most of its own, for nobody
+export const FAR = 100; // so does a move with this many positions, and most of them, without a waiting visitor
 
 export class AdmitCard {
-  #desk;
-  #elsewhere;
+  #context;
+  #externalMoves;
   #card = cardOf(byId('admit'));
-  #asks = false; // whether the operator is being asked about a move
-  #made = null; // the move that can be undone: {by, serving, generation}
+  #confirming = false; // true while a confirmation is open
+  #lastMove = null; // the move that can be undone: {by, serving, generation}
 
-  /** `elsewhere` knows of the moves that were made elsewhere. */
-  constructor(desk, elsewhere) {
-    this.#desk = desk;
-    this.#elsewhere = elsewhere;
+  /** `externalMoves` detects moves by an inlet or another operator. */
+  constructor(context, externalMoves) {
+    this.#context = context;
+    this.#externalMoves = externalMoves;
     for (const button of this.#card.querySelectorAll('[data-by]')) {
       button.addEventListener('click', () => this.#move(Number(button.dataset.by)));
     }
@@ -34,26 +34,26 @@ export class AdmitCard {
     byId('admit-by').addEventListener('input', () => this.show());
   }
 
-  /** Show what a move by the number typed would do, either way, and what was moved elsewhere. */
+  /** Show the effect of the entered number in both directions, and the latest external move. */
   show() {
     const by = wholeNumber(byId('admit-by').value);
-    const { figures } = this.#desk;
-    write(byId('admit-outlook'), by && figures ? outlookWords(outlook(figures, by)) : '');
-    write(byId('back-outlook'), by && figures ? backWords(outlook(figures, -by), figures) : '');
-    byId('back-outlook').hidden = !by;
-    write(byId('moved-elsewhere'), elsewhereWords(this.#elsewhere.last));
+    const { metrics } = this.#context;
+    write(byId('move-preview'), by && metrics ? moveText(previewMove(metrics, by)) : '');
+    write(byId('move-back-preview'), by && metrics ? moveBackText(previewMove(metrics, -by), metrics) : '');
+    byId('move-back-preview').hidden = !by;
+    write(byId('moved-elsewhere'), externalMoveText(this.#externalMoves.last));
   }
 
-  /** Follow new figures: a move that others have moved on from is undone no more. */
-  follow(figures) {
-    if (!canUndo(this.#made, figures)) this.#forget();
+  /** Apply new metrics; after an external move, the last move cannot be undone. */
+  follow(metrics) {
+    if (!canUndo(this.#lastMove, metrics)) this.#forget();
     this.show();
   }
 
   clear() {
     byId('admit-by').value = '';
     this.#forget();
-    this.#desk.tell(this.#card, 'done', '');
+    this.#context.showResult(this.#card, 'done', '');
     this.show();
   }
 
@@ -62,7 +62,7 @@ export class AdmitCard {
     const by = wholeNumber(input.value);
     markWrong(input, !by);
     if (!by) {
-      this.#desk.tell(this.#card, 'refused', `Enter a whole number from 1 to ${count(MOST)}.`);
+      this.#context.showResult(this.#card, 'refused', `Enter a whole number from 1 to ${count(MAX_MOVE)}.`);
       input.focus();
       return;
     }
@@ -73,116 +73,116 @@ export class AdmitCard {
   }
 
   async #move(by) {
-    const { api, figures } = this.#desk;
-    if (figures === null || this.#card.dataset.busy || this.#asks) return null;
-    this.#asks = true;
+    const { api, metrics } = this.#context;
+    if (metrics === null || this.#card.dataset.busy || this.#confirming) return null;
+    this.#confirming = true;
     try {
-      // figures may be some seconds old: what is asked is asked of new ones, if there are any
-      const question = questionOf(by, figures) && questionOf(by, await api.figures().catch(() => figures));
-      if (api !== this.#desk.api || (question && !(await confirmed(question)))) return null;
+      // the metrics may be some seconds old: read them again before asking for confirmation
+      const question = confirmationFor(by, metrics) && confirmationFor(by, await api.metrics().catch(() => metrics));
+      if (api !== this.#context.api || (question && !(await confirmed(question)))) return null;
     } finally {
-      this.#asks = false;
+      this.#confirming = false;
     }
-    return this.#send(by, by > 0 ? `Let in ${count(by)}` : `Move back by ${count(-by)}`, true);
+    return this.#send(by, by > 0 ? `Admit ${count(by)}` : `Move back by ${count(-by)}`, true);
   }
 
-  /** Move, by one call with an id of its own. */
+  /** Move with one call that has its own `call_id`. */
   #send(by, action, undoable) {
     const callId = newCallId();
-    const { figures } = this.#desk;
+    const { metrics } = this.#context;
     this.#forget();
-    return this.#desk.act(this.#card, action, (api) => api.increment(by, callId),
-      (answer) => `The serving position is now ${count(answer.serving_num)}.`, {
+    return this.#context.runAction(this.#card, action, (api) => api.increment(by, callId),
+      (response) => `The serving position is now ${count(response.serving_num)}.`, {
         once: true,
         then: ({ serving_num: serving }) => {
-          this.#elsewhere.moved(by, serving, Date.now());
+          this.#externalMoves.recordOwn(by, serving, Date.now());
           if (!undoable) return;
-          const moved = by < 0 && serving === 0 ? -figures.serving : by;
-          this.#made = { by: moved, serving, generation: figures.generation };
+          const moved = by < 0 && serving === 0 ? -metrics.serving : by;
+          this.#lastMove = { by: moved, serving, generation: metrics.generation };
           byId('undo-move').hidden = moved === 0;
           write(byId('undo-move'), `Undo: move ${moved > 0 ? 'back' : 'forward'} by ${count(Math.abs(moved))}`);
         },
       });
   }
 
-  /** Move by the same amount the other way, unless the position was moved meanwhile. */
+  /** Move back by the same number, unless the position was moved in the meantime. */
   async #undo() {
-    const { api } = this.#desk;
-    const made = this.#made;
-    if (api === null || made === null || this.#card.dataset.busy) return;
+    const { api } = this.#context;
+    const lastMove = this.#lastMove;
+    if (api === null || lastMove === null || this.#card.dataset.busy) return;
     this.#forget();
     byId('main').focus();
-    let figures;
+    let metrics;
     try {
-      figures = await api.figures();
+      metrics = await api.metrics();
     } catch (error) {
-      if (api === this.#desk.api) this.#desk.tell(this.#card, 'refused', `Nothing was undone. ${error.message}`);
+      if (api === this.#context.api) this.#context.showResult(this.#card, 'refused', `Nothing was undone. ${error.message}`);
       return;
     }
-    if (api !== this.#desk.api) return;
-    if (!canUndo(made, figures)) {
-      this.#desk.tell(this.#card, 'refused', `Nothing was undone: the serving position has moved since, to ${count(figures.serving)}.`);
+    if (api !== this.#context.api) return;
+    if (!canUndo(lastMove, metrics)) {
+      this.#context.showResult(this.#card, 'refused', `Nothing was undone: the serving position has moved since, to ${count(metrics.serving)}.`);
       return;
     }
-    await this.#send(-made.by, `Undo: move ${made.by > 0 ? 'back' : 'forward'} by ${count(Math.abs(made.by))}`, false);
+    await this.#send(-lastMove.by, `Undo: move ${lastMove.by > 0 ? 'back' : 'forward'} by ${count(Math.abs(lastMove.by))}`, false);
   }
 
   #forget() {
-    this.#made = null;
+    this.#lastMove = null;
     const button = byId('undo-move');
     if (button === document.activeElement) byId('main').focus();
     button.hidden = true;
   }
 }
 
-/** A whole number from 1 to the most that one move may be, or null. */
+/** Parse a whole number from 1 to `MAX_MOVE`; null for anything else. */
 export function wholeNumber(text) {
   const digits = text.trim().replace(/^\+/, '').replace(/(\d)[,\u00a0 ](?=\d{3}\b)/g, '$1');
   const number = /^\d{1,7}$/.test(digits) ? Number(digits) : 0;
-  return number >= 1 && number <= MOST ? number : null;
+  return number >= 1 && number <= MAX_MOVE ? number : null;
 }
 
-/** Whether a move can be undone: nothing has moved since, and the queue was not reset. */
-export function canUndo(made, figures) {
-  return made !== null && figures !== null && made.serving === figures.serving && made.generation === figures.generation;
+/** Return whether a move can be undone: no later move, and no reset. */
+export function canUndo(made, metrics) {
+  return made !== null && metrics !== null && made.serving === metrics.serving && made.generation === metrics.generation;
 }
 
-/** What to ask before a move, for `confirmed`; null when it needs no question. */
-export function questionOf(by, figures) {
-  const next = outlook(figures, by);
+/** Options of `confirmed` for a move; null if the move needs no confirmation. */
+export function confirmationFor(by, metrics) {
+  const next = previewMove(metrics, by);
   if (by < 0) {
-    return { title: 'Move the serving position back?', words: backWords(next, figures), action: 'Move back' };
+    return { title: 'Move the serving position back?', words: moveBackText(next, metrics), action: 'Move back' };
   }
-  const forNobody = by - next.called;
-  const far = forNobody >= FAR && forNobody >= next.called;
+  const forNobody = by - next.served;
+  const far = forNobody >= FAR && forNobody >= next.served;
   if (by <= LARGE && !far) return null;
   return {
-    title: `Let in ${count(by)}?`,
+    title: `Admit ${count(by)}?`,
     words: far
-      ? `Only ${some(figures.inLine, 'visitor is', 'visitors are')} waiting. ${outlookWords(next)}`
-      : outlookWords(next),
-    action: `Let in ${count(by)}`,
+      ? `Only ${some(metrics.inQueue, 'visitor is', 'visitors are')} waiting. ${moveText(next)}`
+      : moveText(next),
+    action: `Admit ${count(by)}`,
   };
 }
 
-/** What a move back means, in words. */
-export function backWords({ from, to, called }, figures) {
-  const who = called < 0
-    ? `Visitors ${count(to + 1)} to ${count(figures.called)} without a token wait again; tokens already issued stay valid.`
+/** Describe the effect of a move back. */
+export function moveBackText({ from, to, served }, metrics) {
+  const who = served < 0
+    ? `Visitors ${count(to + 1)} to ${count(metrics.served)} without a token wait again; tokens already issued stay valid.`
     : 'No visitor is affected.';
   return `Back: ${count(from)} → ${count(to)}. ${who}`;
 }
 
-/** An outlook in words. */
-export function outlookWords({ from, to, called, ahead }) {
-  const parts = [called > 0 ? `${some(called, 'more visitor')} may enter` : 'no one is waiting for these places'];
+/** Describe the effect of a move forward. */
+export function moveText({ from, to, served, ahead }) {
+  const parts = [served > 0 ? `${some(served, 'more visitor')} may enter` : 'no one is waiting for these positions'];
   if (ahead > 0) parts.push(`the next ${some(ahead, 'visitor')} to join ${ahead === 1 ? 'goes' : 'go'} straight in`);
   const words = parts.join('; ');
   return `${count(from)} → ${count(to)}: ${words}.`;
 }
 
-/** The latest move that was made elsewhere, in words. */
-export function elsewhereWords(move) {
+/** Describe the latest external move. */
+export function externalMoveText(move) {
   return move
     ? `Moved from ${count(move.from)} to ${count(move.to)} by an inlet or another operator (seen ${time(move.at)}).`
     : '';

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The private API as the panel calls it: one method for each thing, one call for each method. */
+/** Client of the private API: one method per operation, one call per method. */
 
-import { EXPIRED, INLET, MESSAGE, MOVED, RESET, VISITOR, fits } from './responses.js';
-import { CallError, explain, explainSilence } from './errors.js';
-import { readFigures } from './metrics.js';
+import { EXPIRED, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
+import { CallError, explain, explainNoResponse } from './errors.js';
+import { readMetrics } from './metrics.js';
 
-const ELSE = 'The answer did not come from the private API. Check its address. On a public network, sign in to the network first.';
-const TIMEOUT = 10; // seconds; the API itself gives up before
+const NOT_THE_API = 'The response did not come from the private API. Check its address. On a public network, sign in to the network first.';
+const TIMEOUT = 10; // seconds; longer than the API's own timeout
 
 /**
- * `signedFetch(url, init)` signs and sends. `blocked(url)` tells, or promises to tell, whether the
- * page's own policy stopped a call to that address.
+ * `signedFetch(url, init)` signs and sends a request. `blocked(url)` returns, or resolves to, whether
+ * the page's Content-Security-Policy blocked a call to that address.
  */
 export class PrivateApi {
   #endpoint;
@@ -31,18 +31,18 @@ export class PrivateApi {
     return this.#eventId;
   }
 
-  /** All figures, in one call; with `toldAt`, the API's own time in epoch ms, or null. */
-  async figures() {
-    const { body, toldAt } = await this.#get('/metrics');
+  /** Read all metrics, with `serverTime`: the API's own time in epoch ms, or null. */
+  async metrics() {
+    const { body, serverTime } = await this.#get('/metrics');
     try {
-      const now = Number.isFinite(body.now) ? body.now * 1000 : toldAt;
-      return Object.freeze({ ...readFigures(body), toldAt: now });
+      const now = Number.isFinite(body.now) ? body.now * 1000 : serverTime;
+      return Object.freeze({ ...readMetrics(body), serverTime: now });
     } catch {
-      throw new CallError('address', ELSE, { status: 200 });
+      throw new CallError('address', NOT_THE_API, { status: 200 });
     }
   }
 
-  /** Move the serving position; a call that is repeated with its `callId` moves it once. */
+  /** Move the serving position. Idempotent for the same `callId`. */
   increment(by, callId) {
     return this.#change('/increment_serving_counter', { increment_by: by, call_id: callId }, MOVED);
   }
@@ -51,17 +51,17 @@ export class PrivateApi {
     return this.#change('/update_message', { message }, MESSAGE);
   }
 
-  /** `sought`: `{request_id}`, `{queue_number}` or `{reference}`. */
-  lookUp(sought) {
-    return this.#look('/request_status', sought, VISITOR);
+  /** `query`: `{request_id}`, `{queue_number}` or `{reference}`. */
+  lookUp(query) {
+    return this.#look('/request_status', query, VISITOR);
   }
 
-  /** `status`: 1 completed, -1 abandoned; repeated with its `callId`, it ends the session once. */
+  /** `status`: 1 completed, -1 abandoned. Idempotent for the same `callId`. */
   endSession(requestId, status, callId) {
     return this.#change('/update_session', { request_id: requestId, status, call_id: callId }, {});
   }
 
-  /** A page of expired tokens; `mark` is the one that the page before gave. */
+  /** Read a page of expired tokens; `mark` is the `next_token` of the previous page. */
   expiredTokens(limit, mark = null) {
     return this.#look('/expired_tokens', { limit, ...(mark ? { next_token: mark } : {}) }, EXPIRED);
   }
@@ -75,7 +75,7 @@ export class PrivateApi {
     return this.#change('/inlet', change, INLET);
   }
 
-  /** Reset the line whose generation the operator saw; another one is refused. */
+  /** Reset the generation that the operator saw; the API rejects any other. */
   reset(generation) {
     return this.#change('/reset_initial_state', { generation }, RESET);
   }
@@ -103,43 +103,43 @@ export class PrivateApi {
 
   async #call(url, init) {
     const changes = init.method === 'POST';
-    let answer;
+    let response;
     let text;
     try {
-      answer = await this.#fetch(url, {
+      response = await this.#fetch(url, {
         ...init,
         cache: 'no-store',
         credentials: 'omit',
         redirect: 'error',
         signal: AbortSignal.timeout(TIMEOUT * 1000),
       });
-      text = await answer.text();
+      text = await response.text();
     } catch (error) {
       const online = globalThis.navigator?.onLine ?? true;
-      throw explainSilence({ error, online, blocked: await this.#blocked(url), changes, timeout: TIMEOUT });
+      throw explainNoResponse({ error, online, blocked: await this.#blocked(url), changes, timeout: TIMEOUT });
     }
     const body = parsed(text);
-    const serverTime = Date.parse(answer.headers.get('Date') ?? '');
-    if (!answer.ok || answer.status === 202) {
+    const serverTime = Date.parse(response.headers.get('Date') ?? '');
+    if (!response.ok || response.status === 202) {
       throw explain({
-        status: answer.status,
+        status: response.status,
         body,
         changes,
         serverTime,
         localTime: this.#clock(),
-        retryAfter: Number(answer.headers.get('Retry-After')) || 0,
+        retryAfter: Number(response.headers.get('Retry-After')) || 0,
       });
     }
     if (body === null) {
-      throw new CallError('address', ELSE, { status: answer.status, unsure: changes });
+      throw new CallError('address', NOT_THE_API, { status: response.status, unconfirmed: changes });
     }
-    return { body, toldAt: Number.isFinite(serverTime) ? serverTime : null };
+    return { body, serverTime: Number.isFinite(serverTime) ? serverTime : null };
   }
 }
 
-/** An answer as it must be; an empty or strange one is not the API's, whatever its status. */
+/** Validate a response body; an unexpected body did not come from the API, whatever its status. */
 function checked(body, shape, changes) {
-  if (!fits(body, shape)) throw new CallError('address', ELSE, { status: 200, unsure: changes });
+  if (!matches(body, shape)) throw new CallError('address', NOT_THE_API, { status: 200, unconfirmed: changes });
   return body;
 }
 

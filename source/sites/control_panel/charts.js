@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The figures over time: three small charts on one time axis, and the same as a table. */
+/** Metrics over time: three small charts with one time axis, and a table of the same values. */
 
 import uPlot from 'uplot';
 import { byId, make, write } from './dom.js';
@@ -7,13 +7,13 @@ import { count, rate, span, time } from './format.js';
 import { columns, sampled } from './history.js';
 
 const HEIGHT = 150;
-const SHORTEST = 120; // seconds that are shown at least
+const MIN_SPAN = 120; // minimum time axis in seconds
 const ROWS = 13;
 const WHOLE_STEPS = [1, 2, 5].flatMap((n) => [...Array(9).keys()].map((i) => n * 10 ** i)).sort((a, b) => a - b);
 
 const TIME_STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800];
 
-// Lines differ in colour and in dash, so that colour is not all that tells them apart.
+// Lines differ in colour and in dash, so that they are distinguishable without colour.
 const CHARTS = [
   {
     title: 'Per minute',
@@ -40,16 +40,16 @@ export class Charts {
         this.show();
       });
     }
-    byId('figures-table').addEventListener('toggle', () => this.show());
+    byId('metrics-table').addEventListener('toggle', () => this.show());
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#draw());
     new ResizeObserver(() => this.#fit()).observe(byId('charts'));
   }
 
-  /** Show the history as it stands. */
+  /** Draw the current history. */
   show() {
     const [begin] = this.#history.points;
     write(byId('charts-since'), begin
-      ? `Recorded by this page since ${time(begin.at * 1000)}. Earlier figures are not available.`
+      ? `Recorded by this page since ${time(begin.at * 1000)}. Earlier metrics are not available.`
       : '');
     const { from, to, points } = this.#span();
     for (const chart of this.#charts) {
@@ -58,13 +58,13 @@ export class Charts {
       chart.plot?.setScale('x', { min: from, max: to });
       this.#say(chart, points);
     }
-    if (byId('figures-table').open) this.#fillTable(points);
+    if (byId('metrics-table').open) this.#fillTable(points);
   }
 
   #span() {
     const to = this.#history.last?.at ?? Date.now() / 1000;
     const first = this.#history.points[0]?.at ?? to;
-    const from = Math.min(Math.max(to - this.#window, first), to - SHORTEST);
+    const from = Math.min(Math.max(to - this.#window, first), to - MIN_SPAN);
     return { from, to, points: this.#history.since(from) };
   }
 
@@ -75,10 +75,10 @@ export class Charts {
       make('i', { class: line.dash.length ? 'swatch dashed' : 'swatch', 'data-line': line.colour.slice(2), 'aria-hidden': 'true' }),
       ...(lines.length > 1 ? [`${line.label} `] : []), values[i])));
     this.#charts.push({ title, lines, drawing, values, plot: null });
-    return make('figure', {}, make('figcaption', {}, make('h3', {}, title), legend), drawing);
+    return make('metric', {}, make('figcaption', {}, make('h3', {}, title), legend), drawing);
   }
 
-  /** Draw anew, in the colours of the moment. */
+  /** Redraw with the current colours. */
   #draw() {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
@@ -106,7 +106,7 @@ export class Charts {
           fill: chart.lines.length === 1 ? `${colour(line.colour)}22` : undefined,
           width: 2,
           dash: line.dash,
-          points: { show: (plot) => plot.data[0].length < 3, size: 6 }, // a line needs two
+          points: { show: (plot) => plot.data[0].length < 3, size: 6 }, // a line needs two points
         }))],
         hooks: { setCursor: [(plot) => this.#point(chart, plot.cursor.idx)] },
       }, [[], ...chart.lines.map(() => [])], chart.drawing);
@@ -115,7 +115,7 @@ export class Charts {
   }
 
   #fit() {
-    if (byId('charts').clientWidth === 0) return; // not in sight
+    if (byId('charts').clientWidth === 0) return; // not visible
     if (this.#charts[0].plot === null) {
       this.#draw();
       return;
@@ -126,7 +126,7 @@ export class Charts {
     }
   }
 
-  /** Values at the pointer, or the latest. */
+  /** Show the values at the pointer, or the latest. */
   #point(chart, index) {
     const data = chart.plot?.data;
     if (!data) return;
@@ -140,7 +140,7 @@ export class Charts {
   }
 
   #fillTable(points) {
-    byId('figures-rows').replaceChildren(...sampled(points, ROWS).reverse().map((point) => make('tr', {},
+    byId('metrics-rows').replaceChildren(...sampled(points, ROWS).reverse().map((point) => make('tr', {},
       make('th', { scope: 'row' }, time(point.at * 1000)),
       make('td', {}, rate(point.joinRate)),
       make('td', {}, rate(point.admissionRate)),
@@ -149,9 +149,9 @@ export class Charts {
   }
 }
 
-/** Lines in words: the latest, lowest and highest value of each. */
+/** Describe each line: its latest, lowest and highest value. */
 export function summary(lines, points) {
-  if (points.length < 2) return 'not enough figures yet.';
+  if (points.length < 2) return 'not enough data yet.';
   const over = span(points.at(-1).at - points[0].at);
   return lines.map(({ name, label, say }) => {
     const values = points.map((point) => point[name]).filter((value) => value !== null);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The one dialog that asks before something that cannot be taken back, or is probably a mistake. */
+/** Confirmation dialog for actions that cannot be undone or are probably a mistake. */
 
 import { byId, markWrong, write } from './dom.js';
 
-const THINK = 400; // milliseconds before the dialog can be agreed to: a second click is no answer
+const ACCEPT_DELAY = 400; // milliseconds before the button is enabled, so that a double click does not confirm
 
 /**
- * Ask; promises whether the operator agreed. With `typed` they have to type exactly that.
- * The dialog is modal, Escape cancels, and the focus goes back to where it was.
+ * Ask for confirmation; resolves to whether the operator confirmed. With `typed`, the operator must
+ * type exactly this text. The dialog is modal, Escape cancels it, and the focus returns afterwards.
  */
 export function confirmed({ title, words, action, typed = '', danger = true }) {
   const dialog = byId('confirm');
@@ -24,8 +24,8 @@ export function confirmed({ title, words, action, typed = '', danger = true }) {
   write(byId('confirm-wrong'), '');
   markWrong(input, false);
   input.value = '';
-  yes.disabled = !typed; // typing takes longer than a second click
-  const ready = setTimeout(() => { yes.disabled = false; }, THINK);
+  yes.disabled = !typed; // typing takes longer than a double click
+  const ready = setTimeout(() => { yes.disabled = false; }, ACCEPT_DELAY);
 
   return new Promise((resolve) => {
     let agreed = false;

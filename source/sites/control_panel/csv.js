@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Tables as text that a spreadsheet opens as it is: RFC 4180, but with the separator and the decimal
- * sign of the operator's language; no text in them can be taken for a formula.
+ * CSV export (RFC 4180) with the separator and the decimal sign of the operator's language. No text in
+ * a file can be read as a formula.
  */
 
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/u;
 const QUOTED = /[",;\t\r\n]/;
 
-/** How spreadsheets in a language write tables: where the comma is a decimal sign, `;` separates. */
+/** Separator and decimal sign of a language: with a decimal comma, `;` separates. */
 export function formOf(language) {
   const parts = new Intl.NumberFormat(language).formatToParts(1.5);
   const comma = parts.find((part) => part.type === 'decimal')?.value === ',';
   return comma ? { separator: ';', decimal: ',' } : { separator: ',', decimal: '.' };
 }
 
-/** The form for the language of this browser. */
+/** The CSV format for the language of this browser. */
 export function formHere() {
   return formOf(globalThis.navigator?.language);
 }
 
-/** One table: a row of names, then the rows; lines end with CRLF. */
+/** Format a table: a header row, then the rows; lines end with CRLF. */
 export function toCsv(names, rows, form = formHere()) {
   const line = (row) => row.map((value) => cell(value, form)).join(form.separator);
   return `${[names, ...rows].map(line).join('\r\n')}\r\n`;
 }
 
-/** A text that begins like a formula gets an apostrophe before it; numbers stay numbers. */
+/** Format a cell. A text that begins like a formula gets a leading apostrophe. */
 function cell(value, { decimal }) {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number') return Number.isFinite(value) ? String(value).replace('.', decimal) : '';
@@ -34,13 +34,13 @@ function cell(value, { decimal }) {
   return QUOTED.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-export const FIGURES = [
+export const METRICS = [
   ['time', (point) => new Date(point.at * 1000).toISOString()],
-  ['line', (point) => point.generation],
+  ['generation', (point) => point.generation],
   ['serving_position', (point) => point.serving],
   ['queue_size', (point) => point.queue],
   ['waiting', (point) => point.waiting],
-  ['places_open', (point) => point.placesOpen],
+  ['open_turns', (point) => point.openTurns],
   ['active_tokens', (point) => point.active],
   ['expired_tokens', (point) => point.expiredTokens],
   ['completed_sessions', (point) => point.completed],
@@ -50,11 +50,11 @@ export const FIGURES = [
   ['admissions_per_minute', (point) => rounded(point.admissionRate)],
 ];
 
-/** The points of a history, one a row. */
-export function figuresCsv(points, form = formHere()) {
+/** The points of a history, one per row. */
+export function metricsCsv(points, form = formHere()) {
   return toCsv(
-    FIGURES.map(([name]) => name),
-    points.map((point) => FIGURES.map(([, value]) => value(point))),
+    METRICS.map(([name]) => name),
+    points.map((point) => METRICS.map(([, value]) => value(point))),
     form,
   );
 }
@@ -67,13 +67,13 @@ export function expiredCsv(eventId, requestIds, form = formHere()) {
 /** The log of this session, oldest first. */
 export function logCsv(entries, form = formHere()) {
   return toCsv(
-    ['time', 'action', 'outcome', 'answer'],
-    entries.map((entry) => [new Date(entry.at).toISOString(), entry.action, entry.outcome, entry.said]),
+    ['time', 'action', 'outcome', 'result'],
+    entries.map((entry) => [new Date(entry.at).toISOString(), entry.action, entry.outcome, entry.text]),
     form,
   );
 }
 
-/** A file name without anything a file system minds. */
+/** A file name without characters that file systems reject. */
 export function fileName(eventId, what, at) {
   const safe = eventId.replace(/[^\w.-]+/g, '_').slice(0, 64);
   return `${safe}-${what}-${new Date(at).toISOString().slice(0, 19).replaceAll(':', '')}Z.csv`;

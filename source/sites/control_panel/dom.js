@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The few things the panel does to the page. Texts go in as texts, never as markup. */
+/** DOM helpers. Texts are inserted as text nodes, never as markup. */
 
-/** The element with this id. */
+/** Return the element with this id. */
 export function byId(id) {
   return document.getElementById(id);
 }
 
-/** A new element with attributes and children; texts become text nodes. */
+/** Create an element with attributes and children; strings become text nodes. */
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -17,25 +17,25 @@ export function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Set a text, touching the page only when it changed. */
+/** Set a text; changes the document only if the text differs. */
 export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Mark a field as wrong, or as right again. */
+/** Mark a field as invalid or valid. */
 export function markWrong(input, wrong) {
   if (wrong) input.setAttribute('aria-invalid', 'true');
   else input.removeAttribute('aria-invalid');
 }
 
-/** Say something once to those who listen; the page shows it elsewhere. */
+/** Announce a text to screen readers. */
 export function announce(text) {
   byId('announce').textContent = text;
 }
 
-/** Hand a text over as a file. */
+/** Download a text as a file. */
 export function download(name, text) {
-  // the mark at the start tells spreadsheets that this is UTF-8
+  // the byte order mark marks the file as UTF-8 for spreadsheets
   const url = URL.createObjectURL(new Blob(['\ufeff', text], { type: 'text/csv;charset=utf-8' }));
   make('a', { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

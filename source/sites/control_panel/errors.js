@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a refusal means, in words for an operator, and what to do about it. */
+/** Error messages for operators: cause and next step. */
 
 import { span } from './format.js';
 
-export const SKEW_LIMIT = 300; // seconds that a signature's date may be off, on AWS
+export const SKEW_LIMIT = 300; // maximum clock difference in seconds that AWS accepts
 
-/** A call that did not do what was asked. `kind` is one of the words that `explain` gives. */
+/** A failed call. `kind` is one of the kinds that `explain` returns. */
 export class CallError extends Error {
   /**
-   * `unsure`: it may have been done all the same. `ahead`: seconds that this device's clock is
-   * ahead of the API's (negative: behind), when that is why. `retryAfter`: seconds, when told.
-   * `own`: the room itself said so, and nothing between here and there.
+   * `unconfirmed`: the call may have taken effect. `ahead`: seconds by which this device's clock is
+   * ahead of the API's (negative: behind), if that is the cause. `retryAfter`: seconds, if returned.
+   * `own`: the error came from the room itself, not from a gateway or proxy.
    */
-  constructor(kind, text, { status = 0, unsure = false, ahead = null, retryAfter = 0, own = false } = {}) {
+  constructor(kind, text, { status = 0, unconfirmed = false, ahead = null, retryAfter = 0, own = false } = {}) {
     super(text);
     this.name = 'CallError';
     this.kind = kind;
     this.status = status;
-    this.unsure = unsure;
+    this.unconfirmed = unconfirmed;
     this.ahead = ahead;
     this.retryAfter = retryAfter;
     this.own = own;
   }
 }
 
-// What API Gateway says → kind and words; the first that fits.
+// Message of API Gateway → kind and text; the first match counts.
 const REFUSALS = [
   [/signature expired|not yet current|request has expired/i, 'clock', ''],
   [/security token included in the request is expired/i, 'keys-expired',
@@ -41,11 +41,11 @@ const REFUSALS = [
     'The API does not know this address. Check the address of the private API: it ends with the name of its stage.'],
 ];
 
-/** The error of an answer that is not a success. `body` is what was parsed of it, or null. */
+/** Error for an unsuccessful response. `body` is the parsed body, or null. */
 export function explain({ status, body, serverTime, localTime, retryAfter = 0, changes = false }) {
   const said = sentence(body);
   const own = typeof body?.error === 'string';
-  const more = { status, retryAfter, own, unsure: changes && status >= 500 && status !== 511 };
+  const more = { status, retryAfter, own, unconfirmed: changes && status >= 500 && status !== 511 };
   if (status === 407) return new CallError('proxy', 'A proxy on this network asks for a sign-in first.', more);
   if (status === 511) return new CallError('portal', 'This network asks for a sign-in first. Open any web page to sign in to it.', more);
   if (status === 401 || status === 403) {
@@ -54,7 +54,7 @@ export function explain({ status, body, serverTime, localTime, retryAfter = 0, c
     ];
     if (kind !== 'clock') return new CallError(kind, words, more);
     const ahead = clockAhead(said, serverTime, localTime);
-    return new CallError('clock', clockWords(ahead), { ...more, ahead });
+    return new CallError('clock', clockText(ahead), { ...more, ahead });
   }
   if (status === 429) return new CallError('busy', `The API is busy and takes no more calls for ${retryAfter ? span(retryAfter) : 'a moment'}.`, more);
   if (status >= 500) {
@@ -63,27 +63,27 @@ export function explain({ status, body, serverTime, localTime, retryAfter = 0, c
   if (status === 404 && !said) {
     return new CallError('address', 'There is no private API at this address. Check the address.', more);
   }
-  return new CallError('refused', said ? asSentence(said) : `The API answered with status ${status}.`, more);
+  return new CallError('refused', said ? asSentence(said) : `The API returned status ${status}.`, more);
 }
 
-/** The error of a call that got no answer. */
-export function explainSilence({ error, online = true, blocked = false, changes = false, timeout = 10 }) {
+/** Error for a call without a response. */
+export function explainNoResponse({ error, online = true, blocked = false, changes = false, timeout = 10 }) {
   if (blocked) {
     return new CallError('blocked',
       'This page may call only the addresses that its deployment names, and this is none of them.');
   }
   if (!online) {
-    return new CallError('offline', 'This device is offline.', { unsure: changes });
+    return new CallError('offline', 'This device is offline.', { unconfirmed: changes });
   }
   if (error?.name === 'TimeoutError' || error?.name === 'AbortError') {
-    return new CallError('silent', `No answer within ${timeout} s.`, { unsure: changes });
+    return new CallError('silent', `No response within ${timeout} s.`, { unconfirmed: changes });
   }
   return new CallError('unreachable',
     'The API cannot be reached. It may be down, its address may be wrong, or this network may block it.',
-    { unsure: changes });
+    { unconfirmed: changes });
 }
 
-/** Seconds that this clock is ahead of the API's; null when nothing tells. Times in ms. */
+/** Seconds by which this clock is ahead of the API's; null if unknown. Times in ms. */
 export function clockAhead(said, serverTime, localTime) {
   if (Number.isFinite(serverTime)) return Math.round((localTime - serverTime) / 1000);
   // "Signature expired: <ours> is now earlier than <limit> (<theirs> - 5 min.)"
@@ -93,7 +93,7 @@ export function clockAhead(said, serverTime, localTime) {
   return times.length === 3 ? Math.round((times[0] - times[2]) / 1000) : null;
 }
 
-function clockWords(ahead) {
+function clockText(ahead) {
   const rule = 'AWS refuses calls whose time is more than 5 minutes off.';
   if (ahead === null) return `This device’s clock is wrong. ${rule} Set the clock.`;
   if (Math.abs(ahead) < 60) return `The API refused the time of the call, although the clocks agree. Try again.`;
@@ -108,7 +108,7 @@ function sentence(body) {
 }
 
 function asSentence(text) {
-  const name = /^\S*[_.]/.test(text); // the name of a field stays as it is
+  const name = /^\S*[_.]/.test(text); // a field name keeps its case
   const whole = name ? text : text[0].toUpperCase() + text.slice(1);
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The list of expired tokens, page by page. */
+/** Card with the list of expired tokens, page by page. */
 
 import { expiredCsv, fileName } from './csv.js';
 import { cardOf } from './panel-context.js';
@@ -9,22 +9,22 @@ import { count, some } from './format.js';
 export const PAGE = 50;
 
 export class ExpiredCard {
-  #desk;
+  #context;
   #lookUp;
   #card = cardOf(byId('expired-load'));
-  #marks = [null]; // the mark that each page up to the one shown began with
+  #marks = [null]; // start mark of each page up to the current one
   #next = null;
   #ids = null;
 
   /** `lookUp(requestId)` shows one visitor. */
-  constructor(desk, lookUp) {
-    this.#desk = desk;
+  constructor(context, lookUp) {
+    this.#context = context;
     this.#lookUp = lookUp;
     byId('expired-load').addEventListener('click', () => this.#load([null]));
     byId('expired-next').addEventListener('click', () => this.#load([...this.#marks, this.#next]));
     byId('expired-before').addEventListener('click', () => this.#load(this.#marks.slice(0, -1)));
     byId('expired-csv').addEventListener('click', () => {
-      const { eventId } = this.#desk.api;
+      const { eventId } = this.#context.api;
       const name = fileName(eventId, `expired-tokens-${this.#marks.length}`, Date.now());
       download(name, expiredCsv(eventId, this.#ids));
     });
@@ -34,22 +34,22 @@ export class ExpiredCard {
     this.#marks = [null];
     this.#next = null;
     this.#ids = null;
-    this.#desk.tell(this.#card, 'done', '');
+    this.#context.showResult(this.#card, 'done', '');
     this.#show();
   }
 
   async #load(marks) {
     const page = marks.length;
-    const answer = await this.#desk.look(
+    const response = await this.#context.runQuery(
       this.#card,
       `List expired tokens, page ${count(page)}`,
       (api) => api.expiredTokens(PAGE, marks.at(-1)),
       ({ request_ids: ids }) => (ids.length ? `${some(ids.length, 'expired token')} on this page.` : 'No expired tokens.'),
     );
-    if (answer === null) return;
+    if (response === null) return;
     this.#marks = marks;
-    this.#next = answer.next_token;
-    this.#ids = answer.request_ids;
+    this.#next = response.next_token;
+    this.#ids = response.request_ids;
     this.#show();
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Numbers, times and durations as operators read them. */
+/** Formats for numbers, times and durations. */
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
@@ -8,18 +8,18 @@ const dayAndTime = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeS
 
 const UNITS = [['day', 86_400], ['h', 3_600], ['min', 60], ['s', 1]];
 
-/** A count with thousands marked: 1,204. */
+/** Format a count with thousands separators: 1,204. */
 export function count(number) {
   return whole.format(number);
 }
 
-/** A rate; below ten with one decimal, a dash when it is not known yet. */
+/** Format a rate: one decimal below ten, a dash if unknown. */
 export function rate(number) {
   if (number === null || number === undefined) return '–';
   return Math.abs(number) < 10 ? fine.format(number) : whole.format(number);
 }
 
-/** A duration in its two largest units: "45 s", "7 min 12 s", "2 h 5 min", "3 days". */
+/** Format a duration in its two largest units: "45 s", "7 min 12 s", "2 h 5 min", "3 days". */
 export function span(seconds) {
   let left = Math.max(0, Math.round(seconds));
   const parts = [];
@@ -36,17 +36,17 @@ export function span(seconds) {
   return parts.join(' ');
 }
 
-/** The time of day of a moment in epoch milliseconds. */
+/** Format the time of day; `at` in epoch milliseconds. */
 export function time(at) {
   return timeOfDay.format(at);
 }
 
-/** Day and time of a moment in epoch milliseconds. */
+/** Format day and time; `at` in epoch milliseconds. */
 export function dateTime(at) {
   return dayAndTime.format(at);
 }
 
-/** "1 visitor", "2 visitors"; `many` where an s is not enough. */
+/** Format a count with its noun: "1 visitor", "2 visitors"; `many` for irregular plurals. */
 export function some(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }

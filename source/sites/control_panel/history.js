@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The figures since the sign-in, in memory, and the rates that follow from successive answers. */
+/** In-memory history of the metrics since the sign-in, with the rates computed from it. */
 
-export const RATE_SPAN = 60; // seconds that a rate is taken over
-export const GAP = 30; // seconds without an answer after which a chart's line is broken
-export const FINE = 3_600; // seconds that every answer is kept
-export const KEPT = 43_200; // seconds that one answer a minute is kept
+export const RATE_SPAN = 60; // seconds over which a rate is computed
+export const GAP = 30; // seconds without a response after which a chart's line is interrupted
+export const FULL_RESOLUTION = 3_600; // seconds for which every response is kept
+export const MAX_AGE = 43_200; // seconds for which one response per minute is kept
 
 export class History {
   #points = [];
@@ -20,62 +20,60 @@ export class History {
   }
 
   /**
-   * Add the figures of a moment (epoch seconds); answers the point: the figures with `at`,
-   * `joinRate` and `admissionRate` (per minute; null when not known yet) and `gap`. Admissions are
-   * as the room measures them, where it does.
-   *
-   * Another generation begins a new line: no rate reaches across a reset.
+   * Add metrics at a time (epoch seconds). Returns the point: the metrics with `at`, `joinRate` and
+   * `admissionRate` (per minute; null if unknown) and `gap`. The admission rate is the room's own, if
+   * the room returns it. No rate is computed across a reset.
    */
-  add(at, figures) {
-    while (this.last && this.last.at >= at) this.#points.pop(); // the clock was put back
+  add(at, metrics) {
+    while (this.last && this.last.at >= at) this.#points.pop(); // the clock was set back
     const before = this.last;
-    const sameLine = before?.generation === figures.generation;
+    const sameGeneration = before?.generation === metrics.generation;
     const point = {
-      ...figures,
+      ...metrics,
       at,
-      gap: Boolean(before) && (!sameLine || at - before.at > GAP),
-      ...(sameLine ? this.#rates(at, figures) : { joinRate: null, admissionRate: null }),
-      ...(Number.isFinite(figures.serverRate) ? { admissionRate: figures.serverRate } : {}),
+      gap: Boolean(before) && (!sameGeneration || at - before.at > GAP),
+      ...(sameGeneration ? this.#rates(at, metrics) : { joinRate: null, admissionRate: null }),
+      ...(Number.isFinite(metrics.serverRate) ? { admissionRate: metrics.serverRate } : {}),
     };
     this.#points.push(point);
     this.#thin(at);
     return point;
   }
 
-  /** The points since a moment. */
+  /** Return the points since a time. */
   since(from) {
     return this.#points.filter((point) => point.at >= from);
   }
 
-  /** Forget everything. */
+  /** Delete all points. */
   clear() {
     this.#points = [];
   }
 
-  #rates(at, figures) {
+  #rates(at, metrics) {
     const points = this.#points;
     let first = points.length - 1;
     while (
       first > 0 &&
       points[first - 1].at >= at - RATE_SPAN &&
-      points[first - 1].generation === figures.generation
+      points[first - 1].generation === metrics.generation
     ) {
       first -= 1;
     }
-    const steps = [...points.slice(first), figures];
+    const steps = [...points.slice(first), metrics];
     const minutes = (at - points[first].at) / 60;
     return {
       joinRate: climbed(steps, 'queue') / minutes,
-      admissionRate: climbed(steps, 'called') / minutes,
+      admissionRate: climbed(steps, 'served') / minutes,
     };
   }
 
   #thin(now) {
     const kept = [];
     for (const point of this.#points) {
-      if (point.at < now - KEPT) continue;
+      if (point.at < now - MAX_AGE) continue;
       const before = kept.at(-1);
-      const old = point.at < now - FINE;
+      const old = point.at < now - FULL_RESOLUTION;
       if (old && before && Math.floor(before.at / 60) === Math.floor(point.at / 60)) {
         kept.pop();
         kept.push(before.gap ? { ...point, gap: true } : point);
@@ -87,14 +85,14 @@ export class History {
   }
 }
 
-/** How far a figure rose from step to step; steps back do not count. */
+/** Sum of the increases between successive points; decreases do not count. */
 function climbed(steps, name) {
   let sum = 0;
   for (let i = 1; i < steps.length; i += 1) sum += Math.max(0, steps[i][name] - steps[i - 1][name]);
   return sum;
 }
 
-/** Columns for a chart: times and one column for each name, null where the line is broken. */
+/** Columns for a chart: times and one column per name, null where the line is interrupted. */
 export function columns(points, names) {
   const times = [];
   const lines = names.map(() => []);
@@ -109,7 +107,7 @@ export function columns(points, names) {
   return [times, ...lines];
 }
 
-/** At most `rows` points, evenly chosen; the latest is always among them. */
+/** Select at most `rows` points evenly; the latest is always included. */
 export function sampled(points, rows) {
   if (points.length <= rows) return [...points];
   const step = (points.length - 1) / (rows - 1);

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What was done since the sign-in and what the API answered, newest first. */
+/** Log of the operator's actions and their results since the sign-in, newest first. */
 
 import { fileName, logCsv } from './csv.js';
 import { byId, download, make } from './dom.js';
 import { time } from './format.js';
 
-const KEPT = 500;
-const OUTCOMES = { done: 'Done', refused: 'Failed', unsure: 'Unconfirmed', seen: 'Noted' };
+const MAX_ENTRIES = 500;
+const OUTCOMES = { done: 'Done', refused: 'Failed', unconfirmed: 'Unconfirmed', seen: 'Noted' };
 
 export class ActionLog {
   #entries = [];
 
-  /** `eventId()` names the event in exported files. */
+  /** `eventId()` returns the event for the names of exported files. */
   constructor(eventId) {
     byId('log-csv').addEventListener('click', () => {
       download(fileName(eventId(), 'log', Date.now()), logCsv(this.#entries));
     });
   }
 
-  /** `outcome`: "done", "refused", "unsure", or "seen" of what others did; screen readers hear it. */
-  add(action, outcome, said) {
-    const entry = { at: Date.now(), action, outcome, said };
+  /** `outcome`: "done", "refused", "unconfirmed", or "seen" for changes by others. Announced to screen readers. */
+  add(action, outcome, text) {
+    const entry = { at: Date.now(), action, outcome, text };
     this.#entries.push(entry);
-    if (this.#entries.length > KEPT) {
+    if (this.#entries.length > MAX_ENTRIES) {
       this.#entries.shift();
       byId('log').lastElementChild.remove();
     }
@@ -30,7 +30,7 @@ export class ActionLog {
       make('li', { 'data-outcome': outcome },
         make('time', { datetime: new Date(entry.at).toISOString() }, time(entry.at)),
         make('strong', {}, OUTCOMES[outcome]),
-        make('span', {}, `${action}. ${said}`)),
+        make('span', {}, `${action}. ${text}`)),
     );
     this.#show();
   }

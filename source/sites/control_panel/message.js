@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The operator's message, and what visitors get from the public side. */
+/** Card of the message to visitors, with a check of the public API. */
 
-import { STATUS, fits } from './responses.js';
+import { STATUS, matches } from './responses.js';
 import { cardOf } from './panel-context.js';
 import { byId, markWrong, write } from './dom.js';
 import { count } from './format.js';
 
-export const LONGEST = 500; // characters, as the API counts them: code points
+export const MAX_LENGTH = 500; // code points, as the API counts them
 
 export class MessageCard {
-  #desk;
+  #context;
   #card = cardOf(byId('message-form'));
-  #shown = null; // the message that stands; null before any figures
+  #shown = null; // the current message; null before the first metrics
   #edited = false;
 
-  constructor(desk) {
-    this.#desk = desk;
+  constructor(context) {
+    this.#context = context;
     byId('message').addEventListener('input', () => {
       this.#edited = true;
-      this.#left();
+      this.#showRemaining();
     });
     byId('message-form').addEventListener('submit', (event) => {
       event.preventDefault();
@@ -28,12 +28,12 @@ export class MessageCard {
     byId('check-public').addEventListener('click', () => this.#check());
   }
 
-  /** Follow what stands; what the operator is writing stays. */
+  /** Show the current message; unsaved input of the operator stays. */
   show({ message }) {
     if (this.#shown !== null && message !== this.#shown) {
-      this.#desk.log.add('Message changed elsewhere', 'seen', standsWords(message));
+      this.#context.log.add('Message changed elsewhere', 'seen', currentMessageText(message));
     }
-    this.#stands(message);
+    this.#showCurrent(message);
   }
 
   clear() {
@@ -41,24 +41,24 @@ export class MessageCard {
     this.#edited = false;
     byId('message').value = '';
     write(byId('message-now'), '');
-    this.#desk.tell(this.#card, 'done', '');
-    byId('check-public').hidden = !this.#desk.publicApi;
-    this.#left();
+    this.#context.showResult(this.#card, 'done', '');
+    byId('check-public').hidden = !this.#context.publicApi;
+    this.#showRemaining();
   }
 
-  #stands(message) {
+  #showCurrent(message) {
     this.#shown = message;
-    write(byId('message-now'), standsWords(message));
+    write(byId('message-now'), currentMessageText(message));
     if (!this.#edited && byId('message').value !== message) byId('message').value = message;
-    this.#left();
+    this.#showRemaining();
   }
 
   async #send(text) {
-    if (lengthOf(text) > LONGEST) {
-      this.#desk.tell(this.#card, 'refused', `The message is longer than ${LONGEST} characters.`);
+    if (lengthOf(text) > MAX_LENGTH) {
+      this.#context.showResult(this.#card, 'refused', `The message is longer than ${MAX_LENGTH} characters.`);
       return;
     }
-    await this.#desk.act(
+    await this.#context.runAction(
       this.#card,
       text.trim() ? 'Publish message' : 'Remove message',
       (api) => api.setMessage(text),
@@ -66,66 +66,66 @@ export class MessageCard {
       {
         then: ({ message }) => {
           this.#edited = false;
-          this.#stands(message);
+          this.#showCurrent(message);
         },
       },
     );
   }
 
-  /** One call as a waiting page makes it: through the edge, without keys. */
+  /** Call the public API as a waiting page does: through CloudFront, without keys. */
   async #check() {
-    const { publicApi, api } = this.#desk;
+    const { publicApi, api } = this.#context;
     if (!publicApi || api === null) return;
     const began = performance.now();
     let words;
     let outcome = 'done';
     try {
       const search = new URLSearchParams({ event_id: api.eventId });
-      const answer = await fetch(`${publicApi}/status?${search}`, {
+      const response = await fetch(`${publicApi}/status?${search}`, {
         credentials: 'omit',
         signal: AbortSignal.timeout(10_000),
       });
-      if (!answer.ok) throw new Error(`status ${answer.status}`);
-      const status = await answer.json();
-      if (!fits(status, STATUS)) throw new Error('an unexpected answer');
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      const status = await response.json();
+      if (!matches(status, STATUS)) throw new Error('an unexpected response');
       words = `Visitors see serving position ${count(status.serving_counter)}, ${count(status.waiting_num)} waiting, and ${
         status.message ? `the message ${quoted(status.message)}` : 'no message'
-      }. Answered in ${count(performance.now() - began)} ms.`;
+      }. Response time: ${count(performance.now() - began)} ms.`;
     } catch (error) {
       outcome = 'refused';
-      words = `The public API did not answer as expected (${error.message}).`;
+      words = `The public API did not respond as expected (${error.message}).`;
     }
-    if (api === this.#desk.api) {
-      this.#desk.tell(this.#card, outcome, words);
-      this.#desk.log.add('Check the visitors’ view', outcome, words);
+    if (api === this.#context.api) {
+      this.#context.showResult(this.#card, outcome, words);
+      this.#context.log.add('Check the visitors’ view', outcome, words);
     }
   }
 
-  #left() {
-    const left = LONGEST - lengthOf(byId('message').value);
+  #showRemaining() {
+    const left = MAX_LENGTH - lengthOf(byId('message').value);
     markWrong(byId('message'), left < 0);
-    write(byId('message-left'), leftWords(left));
+    write(byId('message-left'), remainingText(left));
   }
 }
 
-/** How many characters a message has for the API, which removes the blanks around it. */
+/** Length of a message in code points, without leading and trailing white space, as in the API. */
 export function lengthOf(text) {
   return [...text.trim()].length;
 }
 
-/** How much more may be written, in words. */
-export function leftWords(left) {
+/** Describe the number of characters left. */
+export function remainingText(left) {
   if (left < 0) return `${count(-left)} ${left === -1 ? 'character' : 'characters'} too many.`;
   if (left <= 100) return `${count(left)} ${left === 1 ? 'character' : 'characters'} left.`;
-  return `Plain text, up to ${LONGEST} characters.`;
+  return `Plain text, up to ${MAX_LENGTH} characters.`;
 }
 
-/** The message that stands, in words. */
-export function standsWords(message) {
+/** Describe the current message. */
+export function currentMessageText(message) {
   return message ? `Visitors see: ${quoted(message)}` : 'Visitors see no message.';
 }
 
-/** A message between quotes, in its own direction: each of its lines is isolated. */
+/** Quote a message; each of its lines is isolated, so that it keeps its own text direction. */
 export function quoted(message) {
   return `“${message.split('\n').map((line) => `\u2068${line}\u2069`).join('\n')}”`;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The figures at the top, and how fresh they are. */
+/** Metrics at the top of the page, and their age. */
 
 import { announce, byId, write } from './dom.js';
 import { minutesToEmpty } from './metrics.js';
@@ -7,10 +7,10 @@ import { count, rate, some, span } from './format.js';
 
 const RATES = new Set(['joinRate', 'admissionRate']);
 
-/** Write the figures of a point of the history. */
-export function showFigures(point) {
-  for (const place of document.querySelectorAll('[data-figure]')) {
-    const name = place.dataset.figure;
+/** Show the metrics of a point of the history. */
+export function showMetrics(point) {
+  for (const place of document.querySelectorAll('[data-metric]')) {
+    const name = place.dataset.metric;
     write(place, RATES.has(name) ? rate(point[name]) : count(point[name]));
     place.toggleAttribute('data-stale', point.stale.includes(name));
   }
@@ -20,26 +20,26 @@ export function showFigures(point) {
   }
 }
 
-let told = ''; // what was said last of figures that are not kept up
+let announced = ''; // the latest announcement about outdated metrics
 
-/** What keeps the figures right, when it last succeeded, and which figures are wrong without it. */
+/** Show the age of the last sweep, reconciliation and admission, and the outdated metrics. */
 function showUpkeep(point) {
   write(byId('upkeep'), [
     `Sweep: ${ago(point.sweepAge)}`,
     `Reconciliation: ${ago(point.reconciliationAge)}`,
     `Last admission: ${point.admissionAge === null ? 'none recently' : ago(point.admissionAge)}`,
   ].join(' · '));
-  const words = staleWords(point);
+  const words = staleText(point);
   byId('not-kept-up').hidden = words === '';
   write(byId('not-kept-up'), words);
-  if (words && !told) announce(words);
-  told = words;
+  if (words && !announced) announce(words);
+  announced = words;
 }
 
-const LABELS = { waiting: 'Waiting', placesOpen: 'Open turns', positionsExpired: 'Expired turns' };
+const LABELS = { waiting: 'Waiting', openTurns: 'Open turns', positionsExpired: 'Expired turns' };
 
-/** What is wrong, in words; empty while the figures are kept up. */
-export function staleWords({ stale, sweepAge, reconciliationAge }) {
+/** Describe the outdated metrics; empty if all are up to date. */
+export function staleText({ stale, sweepAge, reconciliationAge }) {
   if (stale.length === 0) return '';
   const names = Object.keys(LABELS).filter((name) => stale.includes(name)).map((name) => LABELS[name]);
   return `Not up to date: ${names.join(', ')}. Last sweep: ${ago(sweepAge)}. `
@@ -50,7 +50,7 @@ function ago(age) {
   return age === null ? 'unknown' : `${span(age)} ago`;
 }
 
-/** Lines under the large figures; empty where there is nothing to add. */
+/** Notes under the large metrics. */
 export const NOTES = {
   serving: (point) => {
     if (point.ahead > 0) return `${count(point.ahead)} past the end of the queue: new visitors go straight in`;
@@ -60,23 +60,23 @@ export const NOTES = {
   },
   waiting: (point) => {
     if (point.waiting === 0) return 'No one is waiting';
-    if (point.inLine === 0) return 'All of them may enter';
+    if (point.inQueue === 0) return 'All of them may enter';
     const minutes = minutesToEmpty(point, point.admissionRate);
     if (minutes === null) return 'The queue is not moving';
     return `Last visitor’s turn in about ${minutes < 1 ? '1 min' : span(Math.round(minutes) * 60)}`;
   },
-  placesOpen: (point) => (point.placesOpen > 0 ? 'Called, no token yet' : 'No open turns'),
+  openTurns: (point) => (point.openTurns > 0 ? 'Served, no token yet' : 'No open turns'),
   active: (point) => (point.tokens > 0 ? `Of ${some(point.tokens, 'token')} issued` : 'No tokens issued yet'),
 };
 
-/** Where the page stands: live, paused, or stale and why. Announces changes, never each second. */
+/** State of the page: live, paused, or stale with the reason. Announces only changes of the state. */
 export class FreshnessBar {
-  #said = '';
+  #announced = '';
 
-  /** `reason`: the error that keeps the figures from coming, or null; `nextIn`: seconds to the next try. */
+  /** `reason`: the error of the last call, or null; `nextIn`: seconds to the next attempt. */
   show({ state, age }, reason = null, nextIn = 0) {
     byId('state').dataset.state = state;
-    byId('figures').dataset.state = state;
+    byId('metrics').dataset.state = state;
     write(byId('state-words'), {
       live: age < 2 ? 'Live' : `Live · ${span(age)} ago`,
       paused: `Paused · ${span(age)} ago`,
@@ -85,9 +85,9 @@ export class FreshnessBar {
     if (state !== 'stale' && byId('stale').contains(document.activeElement)) byId('refresh').focus();
     byId('stale').hidden = state !== 'stale';
     if (state === 'stale') {
-      write(byId('stale-age'), `The figures are ${span(age)} old.`);
+      write(byId('stale-age'), `The metrics are ${span(age)} old.`);
       const again = reason && !needsKeys(reason) && nextIn >= 1 ? ` Retrying in ${span(nextIn)}.` : '';
-      write(byId('stale-words'), `${reason?.message ?? 'No newer figures have arrived.'}${again}`);
+      write(byId('stale-words'), `${reason?.message ?? 'No newer metrics have arrived.'}${again}`);
       byId('try-now').hidden = needsKeys(reason);
       byId('sign-in-again').hidden = !needsKeys(reason);
       byId('go-on-with-api-time').hidden = !offersApiTime(reason);
@@ -96,21 +96,21 @@ export class FreshnessBar {
   }
 
   #announce(state, reason) {
-    const saying = state === 'stale' ? `stale ${reason?.kind}` : state;
-    if (saying === this.#said) return;
-    const first = this.#said === '';
-    this.#said = saying;
-    if (state === 'stale') announce(`The figures are out of date. ${reason?.message ?? ''}`);
-    else if (!first) announce(state === 'live' ? 'The figures are live again.' : 'Updates are paused.');
+    const current = state === 'stale' ? `stale ${reason?.kind}` : state;
+    if (current === this.#announced) return;
+    const first = this.#announced === '';
+    this.#announced = current;
+    if (state === 'stale') announce(`The metrics are out of date. ${reason?.message ?? ''}`);
+    else if (!first) announce(state === 'live' ? 'The metrics are live again.' : 'Updates are paused.');
   }
 }
 
-/** Whether going on takes other keys. */
+/** Return whether the error requires other keys. */
 export function needsKeys(error) {
   return ['keys', 'keys-expired', 'rights', 'region'].includes(error?.kind);
 }
 
-/** Whether the API's own time would help. */
+/** Return whether using the API's time can fix the error. */
 export function offersApiTime(error) {
   return error?.kind === 'clock' && error.ahead !== null && Math.abs(error.ahead) >= 60;
 }

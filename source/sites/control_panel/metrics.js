@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the answer of GET /metrics means: the figures of an event, and those that follow from them. */
+/** Metrics of an event: those in the response of GET /metrics, and those computed from them. */
 
 const NEEDED = [
   'serving_counter', 'queue_counter', 'waiting_num', 'active_tokens', 'total_tokens',
@@ -7,89 +7,89 @@ const NEEDED = [
 ];
 
 /**
- * The figures of an event. Throws a TypeError when the answer is something else.
+ * Parse the metrics of an event. Throws a TypeError for an invalid response.
  *
- * `called`: positions whose turn has come; the serving position may be ahead of the queue.
- * `placesOpen`: of these, those that neither took a token, nor expired, nor are empty; never negative.
- * `ahead`: how many who join next go straight through. `serverRate`: admissions a minute as the room
- * itself measures them, or null.
+ * `served`: served positions; the serving position may be beyond the end of the queue.
+ * `openTurns`: served positions without a token that are neither expired nor unused; never negative.
+ * `ahead`: number of next visitors who are admitted when they join. `serverRate`: admissions per
+ * minute as measured by the room, or null.
  */
-export function readFigures(answer) {
+export function readMetrics(response) {
   for (const name of NEEDED) {
-    if (!Number.isFinite(answer?.[name]) || answer[name] < 0) throw new TypeError(`the answer has no ${name}`);
+    if (!Number.isFinite(response?.[name]) || response[name] < 0) throw new TypeError(`the response has no ${name}`);
   }
-  const serving = answer.serving_counter;
-  const queue = answer.queue_counter;
-  const waiting = answer.waiting_num;
-  const tokens = answer.total_tokens;
-  const ended = answer.completed_sessions + answer.abandoned_sessions;
-  const called = Math.min(serving, queue);
-  const placesOpen = Math.max(0, called - tokens - answer.positions_expired - answer.holes);
+  const serving = response.serving_counter;
+  const queue = response.queue_counter;
+  const waiting = response.waiting_num;
+  const tokens = response.total_tokens;
+  const ended = response.completed_sessions + response.abandoned_sessions;
+  const served = Math.min(serving, queue);
+  const openTurns = Math.max(0, served - tokens - response.positions_expired - response.holes);
   return Object.freeze({
     serving,
     queue,
     waiting,
-    called,
-    placesOpen,
-    inLine: Math.max(0, waiting - placesOpen),
+    served,
+    openTurns,
+    inQueue: Math.max(0, waiting - openTurns),
     ahead: Math.max(0, serving - queue),
-    active: answer.active_tokens,
+    active: response.active_tokens,
     tokens,
-    expiredTokens: Math.max(0, tokens - answer.active_tokens - ended),
-    completed: answer.completed_sessions,
-    abandoned: answer.abandoned_sessions,
-    positionsExpired: answer.positions_expired,
-    holes: answer.holes,
-    generation: answer.generation,
-    serverRate: known(answer.admission_rate_per_minute),
-    message: typeof answer.message === 'string' ? answer.message : '',
-    stale: staleFigures(answer.stale),
-    sweepAge: known(answer.sweep_age),
-    reconciliationAge: known(answer.reconciliation_age),
-    admissionAge: known(answer.admission_age),
+    expiredTokens: Math.max(0, tokens - response.active_tokens - ended),
+    completed: response.completed_sessions,
+    abandoned: response.abandoned_sessions,
+    positionsExpired: response.positions_expired,
+    holes: response.holes,
+    generation: response.generation,
+    serverRate: known(response.admission_rate_per_minute),
+    message: typeof response.message === 'string' ? response.message : '',
+    stale: staleMetrics(response.stale),
+    sweepAge: known(response.sweep_age),
+    reconciliationAge: known(response.reconciliation_age),
+    admissionAge: known(response.admission_age),
   });
 }
 
-// A figure of the API → the figures of this page that follow from it.
-const FOLLOW = {
+// Metric of the API → metrics of this page that depend on it.
+const DEPENDENT = {
   waiting_num: ['waiting'],
-  positions_expired: ['positionsExpired', 'placesOpen'],
-  holes: ['placesOpen'],
+  positions_expired: ['positionsExpired', 'openTurns'],
+  holes: ['openTurns'],
 };
 
-/** The figures of this page that the API does not vouch for, by name. */
-function staleFigures(names) {
-  const found = Array.isArray(names) ? names.flatMap((name) => FOLLOW[name] ?? []) : [];
+/** Names of the metrics of this page that the API reports as outdated. */
+function staleMetrics(names) {
+  const found = Array.isArray(names) ? names.flatMap((name) => DEPENDENT[name] ?? []) : [];
   return Object.freeze([...new Set(found)]);
 }
 
-/** A number from 0, or null when it is not known. */
+/** Return a non-negative number, or null if unknown. */
 function known(value) {
   return Number.isFinite(value) && value >= 0 ? value : null;
 }
 
-const SLACK = 1_000; // milliseconds: times are in whole seconds, of servers whose clocks differ a little
+const CLOCK_TOLERANCE = 1_000; // milliseconds: times are whole seconds, and the servers' clocks differ slightly
 
 /**
- * Whether figures are newer than those that are shown. Answers are ordered by the line and by the
- * API's own time; one without a time is older than any that has one.
+ * Return whether metrics are newer than those shown. The order is by generation and then by the API's
+ * own time; metrics without a time are older than any with one.
  */
-export function isNewer(figures, shown) {
+export function isNewer(metrics, shown) {
   if (shown === null) return true;
-  if (figures.generation !== shown.generation) return figures.generation > shown.generation;
-  if (shown.toldAt === null) return true;
-  return figures.toldAt !== null && figures.toldAt >= shown.toldAt - SLACK;
+  if (metrics.generation !== shown.generation) return metrics.generation > shown.generation;
+  if (shown.serverTime === null) return true;
+  return metrics.serverTime !== null && metrics.serverTime >= shown.serverTime - CLOCK_TOLERANCE;
 }
 
-/** What a move of the serving position by `by` will do: where it goes, whose turn comes or is taken back. */
-export function outlook(figures, by) {
-  const to = Math.max(0, figures.serving + by);
-  const called = Math.min(to, figures.queue) - figures.called;
-  return { from: figures.serving, to, called, ahead: Math.max(0, to - figures.queue) };
+/** Compute the effect of a move by `by`: the new position, and the positions served or no longer served. */
+export function previewMove(metrics, by) {
+  const to = Math.max(0, metrics.serving + by);
+  const served = Math.min(to, metrics.queue) - metrics.served;
+  return { from: metrics.serving, to, served, ahead: Math.max(0, to - metrics.queue) };
 }
 
-/** Minutes until everybody who waits now has been called; null when nobody moves. */
-export function minutesToEmpty(figures, admissionRate) {
-  if (figures.inLine === 0) return 0;
-  return admissionRate > 0 ? figures.inLine / admissionRate : null;
+/** Minutes until all visitors who wait now are served; null if the queue does not move. */
+export function minutesToEmpty(metrics, admissionRate) {
+  if (metrics.inQueue === 0) return 0;
+  return admissionRate > 0 ? metrics.inQueue / admissionRate : null;
 }

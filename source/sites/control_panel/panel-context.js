@@ -1,100 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the cards of the panel share: the signed-in API, the latest figures, and one way to act. */
+/** Context shared by the cards: the signed-in API, the latest metrics, and the execution of actions. */
 
 import { byId, write } from './dom.js';
 import { time } from './format.js';
-import { REST } from './repeated-input.js';
+import { COOLDOWN } from './repeated-input.js';
 
-const SLOW = 500; // milliseconds without an answer after which a card says that it waits
+const WAIT_NOTICE_DELAY = 500; // milliseconds without a response after which the card shows that it waits
 
-export class Desk {
-  /** The API while somebody is signed in, else null. */
+export class PanelContext {
+  /** The API while an operator is signed in, otherwise null. */
   api = null;
-  /** The latest figures, or null. */
-  figures = null;
+  /** The latest metrics, or null. */
+  metrics = null;
   /** The public API's address; may be empty. */
   publicApi = '';
-  /** Whether this page has reset the line whose figures are shown. */
+  /** True if this page has reset the generation whose metrics are shown. */
   wasReset = false;
 
-  #again = new Map(); // card → what sends its last call again
+  #retries = new Map(); // card → function that repeats its last call
   #refresh;
   #changed;
 
-  /** `refresh()` asks for the figures; `changed()` too, and none asked for earlier are shown. */
+  /** `refresh()` reads the metrics; `changed()` also discards responses to earlier requests. */
   constructor({ log, refresh, changed }) {
     this.log = log;
     this.#refresh = refresh;
     this.#changed = changed;
     for (const button of document.querySelectorAll('[data-again]')) {
-      button.addEventListener('click', () => this.#again.get(cardOf(button))?.());
+      button.addEventListener('click', () => this.#retries.get(cardOf(button))?.());
     }
   }
 
   /**
-   * Change one thing: one call, whose answer is shown on the card and kept in the log.
+   * Run an action: one call, whose result is shown on the card and added to the log.
    *
-   * `call(api)` promises an answer, `said(answer)` puts it in words. Answers what the API
-   * answered, or null when it refused. The card's buttons wait for the answer, and a moment more.
-   * `once`: the call has an id, so it may be sent again when nobody knows whether it was done;
-   * `then(answer)` is told the answer of either.
+   * `call(api)` resolves to a response, `describe(response)` returns its text. Returns the response,
+   * or null after an error. The card's buttons are disabled until the response and the cool-down.
+   * `once`: the call has a `call_id`, so it can be repeated if its effect is unconfirmed;
+   * `then(response)` receives the response of either call.
    */
-  act(card, action, call, said, { once = false, then = () => {} } = {}) {
-    return this.#do(card, action, call, said, { changes: true, once, then });
+  runAction(card, action, call, describe, { once = false, then = () => {} } = {}) {
+    return this.#do(card, action, call, describe, { changes: true, once, then });
   }
 
-  /** Look something up, as `act`; it changes nothing. */
-  look(card, action, call, said) {
-    return this.#do(card, action, call, said, { changes: false, once: false, then: () => {} });
+  /** Run a read-only call; otherwise like `runAction`. */
+  runQuery(card, action, call, describe) {
+    return this.#do(card, action, call, describe, { changes: false, once: false, then: () => {} });
   }
 
-  async #do(card, action, call, said, how) {
+  async #do(card, action, call, describe, options) {
     const { api } = this;
     if (api === null || card.dataset.busy) return null;
     const pressedAt = performance.now();
-    this.#offerAgain(card, null);
-    wait(card, true);
-    const slow = setTimeout(() => this.tell(card, 'busy', 'Waiting for the API…'), SLOW);
+    this.#offerRetry(card, null);
+    setBusy(card, true);
+    const slow = setTimeout(() => this.showResult(card, 'busy', 'Waiting for the API…'), WAIT_NOTICE_DELAY);
     try {
-      const answer = await call(api);
-      if (api !== this.api) return null; // signed out meanwhile
-      how.then(answer);
-      const words = said(answer);
-      this.tell(card, 'done', words);
+      const response = await call(api);
+      if (api !== this.api) return null; // signed out in the meantime
+      options.then(response);
+      const words = describe(response);
+      this.showResult(card, 'done', words);
       this.log.add(action, 'done', words);
-      return answer;
+      return response;
     } catch (error) {
       if (api !== this.api) return null;
-      const outcome = error.unsure ? 'unsure' : 'refused';
-      const words = error.unsure ? `${error.message} ${unsureWords(how.once)}` : error.message;
-      this.tell(card, outcome, words);
+      const outcome = error.unconfirmed ? 'unconfirmed' : 'refused';
+      const words = error.unconfirmed ? `${error.message} ${unconfirmedText(options.once)}` : error.message;
+      this.showResult(card, outcome, words);
       this.log.add(action, outcome, words);
-      if (error.unsure && how.once) {
-        this.#offerAgain(card, () => this.#do(card, `${action}, sent again`, call, said, how));
+      if (error.unconfirmed && options.once) {
+        this.#offerRetry(card, () => this.#do(card, `${action}, sent again`, call, describe, options));
       }
-      if (!error.kind) console.error(error); // a mistake of this page
+      if (!error.kind) console.error(error); // a defect of this page
       return null;
     } finally {
       clearTimeout(slow);
-      wait(card, false);
-      if (how.changes) rest(card, pressedAt + REST);
-      if (how.changes) this.#changed();
+      setBusy(card, false);
+      if (options.changes) coolDown(card, pressedAt + COOLDOWN);
+      if (options.changes) this.#changed();
       else this.#refresh();
     }
   }
 
-  /** Show words on a card, with the time; they go when the card says something else. */
-  tell(card, outcome, words) {
-    const place = card.querySelector('.answer');
+  /** Show a result on a card, with the time, until the next result. */
+  showResult(card, outcome, words) {
+    const place = card.querySelector('.result');
     place.dataset.outcome = outcome;
     place.dataset.at = time(Date.now());
     place.hidden = !words;
     write(place, words);
-    if (!words) this.#offerAgain(card, null);
+    if (!words) this.#offerRetry(card, null);
   }
 
-  #offerAgain(card, send) {
-    this.#again.set(card, send);
+  #offerRetry(card, send) {
+    this.#retries.set(card, send);
     const button = card.querySelector('[data-again]');
     if (button === null) return;
     if (send === null && button === document.activeElement) byId('main').focus();
@@ -102,21 +102,21 @@ export class Desk {
   }
 }
 
-function unsureWords(once) {
+function unconfirmedText(once) {
   return once
-    ? 'It may have taken effect. Check the figures, or send it again: it takes effect once.'
-    : 'It may have taken effect. Check the figures before you try again.';
+    ? 'It may have taken effect. Check the metrics, or send it again: it takes effect once.'
+    : 'It may have taken effect. Check the metrics before you try again.';
 }
 
-function wait(card, waits) {
-  if (waits) card.dataset.busy = 'yes';
+function setBusy(card, busy) {
+  if (busy) card.dataset.busy = 'yes';
   else delete card.dataset.busy;
-  card.setAttribute('aria-busy', String(waits));
-  disable(card.querySelectorAll('button'), waits);
+  card.setAttribute('aria-busy', String(busy));
+  disable(card.querySelectorAll('button'), busy);
 }
 
-/** Let the buttons that change something rest until a moment of `performance.now()`. */
-function rest(card, until) {
+/** Disable the buttons that change something until a time of `performance.now()`. */
+function coolDown(card, until) {
   const buttons = [...card.querySelectorAll('button')].filter((button) => button.closest('[data-once]'));
   disable(buttons, true);
   setTimeout(() => card.dataset.busy || disable(buttons, false), until - performance.now());
@@ -129,12 +129,12 @@ function disable(buttons, disabled) {
   }
 }
 
-/** The card around an element. */
+/** Return the card that contains an element. */
 export function cardOf(node) {
   return node.closest('.card');
 }
 
-/** An id for one press, so that its call takes effect once however often it is sent. */
+/** Create a `call_id` for one press, so that a repeated call takes effect once. */
 export function newCallId() {
   return `panel-${Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The control panel: puts its parts together and decides which of the two views stands. */
+/** Control panel: connects its parts and switches between the two views. */
 
 import { AdmitCard } from './admit.js';
 import { Charts } from './charts.js';
-import { figuresCsv, fileName } from './csv.js';
-import { Desk } from './panel-context.js';
+import { metricsCsv, fileName } from './csv.js';
+import { PanelContext } from './panel-context.js';
 import { announce, byId, download, write } from './dom.js';
-import { Elsewhere } from './external-moves.js';
+import { ExternalMoves } from './external-moves.js';
 import { CallError } from './errors.js';
 import { ExpiredCard } from './expired-tokens.js';
 import { isNewer } from './metrics.js';
@@ -14,150 +14,150 @@ import { History } from './history.js';
 import { InletCard } from './inlet.js';
 import { ActionLog } from './log.js';
 import { MessageCard } from './message.js';
-import { FreshnessBar, offersApiTime, showFigures } from './metrics-view.js';
+import { FreshnessBar, offersApiTime, showMetrics } from './metrics-view.js';
 import { freshness, Poller } from './poller.js';
-import { stopRepetitions } from './repeated-input.js';
+import { blockRepeatedInput } from './repeated-input.js';
 import { ResetCard } from './reset.js';
 import { signIn } from './session.js';
-import { complain, forgetKeys, prefill, readForm } from './sign-in.js';
+import { showFormError, clearKeys, prefill, readForm } from './sign-in.js';
 import { VisitorCard } from './visitor.js';
 
 const history = new History();
 const charts = new Charts(history);
 const freshnessBar = new FreshnessBar();
-const desk = new Desk({
-  log: new ActionLog(() => desk.api?.eventId ?? 'event'),
+const context = new PanelContext({
+  log: new ActionLog(() => context.api?.eventId ?? 'event'),
   refresh: () => poller.refresh(),
   changed: () => poller.outdate(),
 });
-const elsewhere = new Elsewhere();
-const admit = new AdmitCard(desk, elsewhere);
-const message = new MessageCard(desk);
-const inlet = new InletCard(desk);
-const visitor = new VisitorCard(desk);
-const expired = new ExpiredCard(desk, (requestId) => visitor.lookUp(requestId));
-const reset = new ResetCard(desk);
+const externalMoves = new ExternalMoves();
+const admit = new AdmitCard(context, externalMoves);
+const message = new MessageCard(context);
+const inlet = new InletCard(context);
+const visitor = new VisitorCard(context);
+const expired = new ExpiredCard(context, (requestId) => visitor.lookUp(requestId));
+const reset = new ResetCard(context);
 
-let room = ''; // which room and event the history belongs to
-let answeredAt = 0;
+let room = ''; // room and event of the history
+let receivedAt = 0;
 let failure = null;
-let old = null; // why the latest answer was not shown: it was older than the figures that are
-let renew = null; // signs in again with the same keys and another time
-let ahead = 0; // seconds that this device's clock is ahead of the API's, when it was told
+let discarded = null; // why the latest response was discarded: it is older than the metrics shown
+let renew = null; // signs in again with the same keys and the API's time
+let ahead = 0; // seconds by which this device's clock is ahead of the API's, if known
 
 const poller = new Poller({
-  ask: () => desk.api.figures(),
-  answered: take,
+  request: () => context.api.metrics(),
+  received: take,
   failed: (error) => {
     failure = error;
     showFreshness();
   },
 });
 
-function take(figures) {
-  if (!isNewer(figures, desk.figures)) {
-    old = new CallError('old', figures.toldAt === null
-      ? 'The latest answer has no time, so it may be older than these figures.'
-      : 'The latest answer is older than these figures: something between this page and the API keeps answers.');
+function take(metrics) {
+  if (!isNewer(metrics, context.metrics)) {
+    discarded = new CallError('old', metrics.serverTime === null
+      ? 'The latest response has no time, so it may be older than these metrics.'
+      : 'The latest response is older than these metrics: something between this page and the API caches responses.');
     failure = null;
     showFreshness();
     return;
   }
-  if (desk.figures && desk.figures.generation !== figures.generation) {
-    for (const card of [visitor, expired]) card.clear(); // they show the line that was reset
-    if (!desk.wasReset) desk.log.add('Reset elsewhere', 'seen', `Line ${figures.generation} stands now.`);
-    desk.wasReset = false;
+  if (context.metrics && context.metrics.generation !== metrics.generation) {
+    for (const card of [visitor, expired]) card.clear(); // they show the previous generation
+    if (!context.wasReset) context.log.add('Reset elsewhere', 'seen', `Generation ${metrics.generation} has started.`);
+    context.wasReset = false;
   }
-  answeredAt = Date.now();
+  receivedAt = Date.now();
   failure = null;
-  old = null;
-  elsewhere.seen(figures, answeredAt);
-  desk.figures = figures;
-  showFigures(history.add(answeredAt / 1000, figures));
+  discarded = null;
+  externalMoves.observe(metrics, receivedAt);
+  context.metrics = metrics;
+  showMetrics(history.add(receivedAt / 1000, metrics));
   charts.show();
-  message.show(figures);
-  admit.follow(figures);
+  message.show(metrics);
+  admit.follow(metrics);
   inlet.follow();
   showFreshness();
 }
 
 function showFreshness() {
-  if (desk.api === null || document.visibilityState === 'hidden') return;
+  if (context.api === null || document.visibilityState === 'hidden') return;
   const fresh = freshness({
     now: Date.now(),
-    answeredAt,
+    receivedAt,
     failing: failure !== null,
     paused: poller.paused,
-    asking: poller.asking,
+    pending: poller.pending,
   });
-  freshnessBar.show(fresh, failure ?? old, poller.nextIn);
+  freshnessBar.show(fresh, failure ?? discarded, poller.nextIn);
 }
 
-async function enter(said) {
+async function enter(form) {
   const button = byId('sign-in-go');
   if (button.getAttribute('aria-disabled')) return;
   button.setAttribute('aria-disabled', 'true');
   write(button, 'Signing in…');
-  complain('');
+  showFormError('');
   try {
-    const api = signIn({ ...said, ahead });
-    open(api, said, await api.figures());
+    const api = signIn({ ...form, ahead });
+    open(api, form, await api.metrics());
   } catch (error) {
     renew = () => {
       ahead = error.ahead;
-      return enter(said);
+      return enter(form);
     };
-    complain(error.message, [], { apiTime: offersApiTime(error) });
+    showFormError(error.message, [], { apiTime: offersApiTime(error) });
   } finally {
     button.removeAttribute('aria-disabled');
     write(button, 'Sign in');
   }
 }
 
-function open(api, said, figures) {
-  forgetKeys();
-  const newRoom = `${said.endpoint} ${said.eventId}`;
-  if (newRoom !== room) forgetRoom();
+function open(api, form, metrics) {
+  clearKeys();
+  const newRoom = `${form.endpoint} ${form.eventId}`;
+  if (newRoom !== room) clearRoom();
   room = newRoom;
-  desk.api = api;
-  desk.publicApi = said.publicApi;
-  desk.figures = figures;
+  context.api = api;
+  context.publicApi = form.publicApi;
+  context.metrics = metrics;
   renew = (error) => {
     ahead = error.ahead;
-    desk.api = signIn({ ...said, ahead });
+    context.api = signIn({ ...form, ahead });
     poller.refresh();
   };
-  byId('check-public').hidden = !said.publicApi;
-  write(byId('event-name'), said.eventId);
-  document.title = `${said.eventId} · Control panel`;
+  byId('check-public').hidden = !form.publicApi;
+  write(byId('event-name'), form.eventId);
+  document.title = `${form.eventId} · Control panel`;
   showView(true);
-  take(figures);
-  desk.log.add('Sign in', 'done', `Signed in to ${said.eventId}.`);
+  take(metrics);
+  context.log.add('Sign in', 'done', `Signed in to ${form.eventId}.`);
   poller.start();
   byId('main').focus();
 }
 
 function leave(keepRoom) {
-  desk.api = null;
+  context.api = null;
   renew = null;
   poller.stop();
   byId('pause').setAttribute('aria-pressed', 'false');
-  if (!keepRoom) forgetRoom();
+  if (!keepRoom) clearRoom();
   document.title = 'Control panel';
   showView(false);
-  forgetKeys();
-  complain('');
+  clearKeys();
+  showFormError('');
 }
 
-function forgetRoom() {
+function clearRoom() {
   room = '';
   failure = null;
-  old = null;
-  desk.figures = null;
+  discarded = null;
+  context.metrics = null;
   history.clear();
-  desk.wasReset = false;
-  elsewhere.clear();
-  desk.log.clear();
+  context.wasReset = false;
+  externalMoves.clear();
+  context.log.clear();
   for (const card of [admit, message, inlet, visitor, expired, reset]) card.clear();
 }
 
@@ -170,11 +170,11 @@ function showView(inside) {
 
 byId('sign-in').addEventListener('submit', (event) => {
   event.preventDefault();
-  const { said, wrong } = readForm();
-  if (wrong.length) complain(wrong[0][1], wrong.map(([field]) => field));
+  const { form, wrong } = readForm();
+  if (wrong.length) showFormError(wrong[0][1], wrong.map(([field]) => field));
   else {
     ahead = 0;
-    enter(said);
+    enter(form);
   }
 });
 byId('use-api-time').addEventListener('click', () => renew?.());
@@ -195,28 +195,28 @@ byId('pause').addEventListener('click', () => {
   byId('pause').setAttribute('aria-pressed', String(poller.paused));
   showFreshness();
 });
-byId('figures-csv').addEventListener('click', () => {
-  download(fileName(desk.api.eventId, 'figures', Date.now()), figuresCsv(history.points));
+byId('metrics-csv').addEventListener('click', () => {
+  download(fileName(context.api.eventId, 'metrics', Date.now()), metricsCsv(history.points));
 });
 byId('read-settings').addEventListener('click', readSettings);
 document.addEventListener('visibilitychange', () => poller.hide(document.visibilityState === 'hidden'));
-window.addEventListener('pagehide', () => leave(false)); // a page kept for "back" keeps no keys
+window.addEventListener('pagehide', () => leave(false)); // a page in the back-forward cache must not keep keys
 window.addEventListener('beforeunload', (event) => {
-  if (desk.api !== null) event.preventDefault(); // the browser asks: keys, charts and log would be lost
+  if (context.api !== null) event.preventDefault(); // the browser asks for confirmation: keys, charts and log would be lost
 });
 poller.hide(document.visibilityState === 'hidden');
 setInterval(showFreshness, 1000);
 
 async function readSettings() {
-  complain('');
+  showFormError('');
   try {
     await prefill();
   } catch {
-    complain('This page’s settings (config.json) could not be read. Try again, or enter the addresses yourself.', [], { settings: true });
+    showFormError('This page’s settings (config.json) could not be read. Try again, or enter the addresses yourself.', [], { settings: true });
   }
 }
 
-stopRepetitions(document);
+blockRepeatedInput(document);
 byId('starting').hidden = true;
 byId('sign-in').hidden = false;
 readSettings();

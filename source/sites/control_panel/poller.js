@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Asks again and again: at an even pace, slower while it fails, not at all while nobody looks. */
+/** Polls at a fixed interval; slower after errors, not while the page is hidden or paused. */
 
 export const INTERVAL = 5; // seconds
-export const SLOWEST = 30; // seconds between tries while the API does not answer
+export const MAX_INTERVAL = 30; // maximum seconds between attempts while the API fails
 
 export class Poller {
-  #ask;
-  #answered;
+  #request;
+  #received;
   #failed;
   #timers;
   #timer = null;
   #run = 0;
-  #asking = false;
-  #again = false;
+  #pending = false;
+  #retries = false;
   #outdated = false;
   #failures = 0;
   #started = false;
@@ -20,10 +20,10 @@ export class Poller {
   #hidden = false;
   #nextAt = 0;
 
-  /** `ask()` promises an answer; `answered(answer)` and `failed(error)` are told what came. */
-  constructor({ ask, answered, failed, timers = globalThis, clock = Date.now }) {
-    this.#ask = ask;
-    this.#answered = answered;
+  /** `request()` resolves to a response; `received(response)` and `failed(error)` get the result. */
+  constructor({ request, received, failed, timers = globalThis, clock = Date.now }) {
+    this.#request = request;
+    this.#received = received;
     this.#failed = failed;
     this.#timers = timers;
     this.clock = clock;
@@ -33,46 +33,46 @@ export class Poller {
     return this.#paused;
   }
 
-  /** Whether a call is under way. */
-  get asking() {
-    return this.#asking;
+  /** Return whether a call is pending. */
+  get pending() {
+    return this.#pending;
   }
 
   get failures() {
     return this.#failures;
   }
 
-  /** Seconds until the next try; 0 while one is under way or none is planned. */
+  /** Seconds to the next attempt; 0 while a call is pending or none is scheduled. */
   get nextIn() {
     return this.#timer === null ? 0 : Math.max(0, (this.#nextAt - this.clock()) / 1000);
   }
 
-  /** Ask from now on; the first answer is there already. */
+  /** Start polling; the first response is already there. */
   start() {
     this.#started = true;
     this.#failures = 0;
-    this.#plan(INTERVAL);
+    this.#schedule(INTERVAL);
   }
 
-  /** Ask no more; an answer that is under way is dropped. */
+  /** Stop polling; the response of a pending call is discarded. */
   stop() {
     this.#started = false;
     this.#paused = false;
-    this.#again = false;
+    this.#retries = false;
     this.#outdated = false;
-    this.#asking = false;
+    this.#pending = false;
     this.#run += 1;
     this.#cancel();
   }
 
-  /** Hold on, or go on at once. */
+  /** Pause, or continue at once. */
   pause(paused) {
     this.#paused = paused;
     if (paused) this.#cancel();
     else this.refresh();
   }
 
-  /** The page went out of sight, or came back. */
+  /** The page became hidden or visible. */
   hide(hidden) {
     if (hidden === this.#hidden) return;
     this.#hidden = hidden;
@@ -80,46 +80,46 @@ export class Poller {
     else if (!this.#paused) this.refresh();
   }
 
-  /** Something was changed: ask now, and drop the answer that was asked for before. */
+  /** After a change: poll now, and discard the response of a pending call. */
   outdate() {
-    this.#outdated = this.#asking;
+    this.#outdated = this.#pending;
     this.refresh();
   }
 
-  /** Ask now, also while paused; once more when a call is under way already. */
+  /** Poll now, also while paused; if a call is pending, poll once more after it. */
   async refresh() {
     if (!this.#started) return;
-    if (this.#asking) {
-      this.#again = true;
+    if (this.#pending) {
+      this.#retries = true;
       return;
     }
     this.#cancel();
     const run = this.#run;
-    this.#asking = true;
+    this.#pending = true;
     let wait = INTERVAL;
     try {
-      const answer = await this.#ask();
+      const response = await this.#request();
       if (run !== this.#run) return;
       this.#failures = 0;
-      if (!this.#outdated) this.#answered(answer);
+      if (!this.#outdated) this.#received(response);
     } catch (error) {
       if (run !== this.#run) return;
       this.#failures += 1;
-      wait = Math.min(SLOWEST, Math.max(INTERVAL * 2 ** (this.#failures - 1), error.retryAfter || 0));
+      wait = Math.min(MAX_INTERVAL, Math.max(INTERVAL * 2 ** (this.#failures - 1), error.retryAfter || 0));
       this.#failed(error);
     }
-    if (run !== this.#run) return; // stopped by who was told
-    this.#asking = false;
+    if (run !== this.#run) return; // stopped by a callback
+    this.#pending = false;
     this.#outdated = false;
-    if (this.#again) {
-      this.#again = false;
+    if (this.#retries) {
+      this.#retries = false;
       await this.refresh();
     } else {
-      this.#plan(wait);
+      this.#schedule(wait);
     }
   }
 
-  #plan(wait) {
+  #schedule(wait) {
     if (this.#paused || this.#hidden) return;
     this.#cancel();
     this.#nextAt = this.clock() + wait * 1000;
@@ -136,11 +136,11 @@ export class Poller {
 }
 
 /**
- * How fresh the figures are: `state` is "live", "paused" or "stale", `age` is in seconds.
- * Times are in epoch milliseconds. A call under way is waited for: it has a time limit.
+ * Freshness of the metrics: `state` is "live", "paused" or "stale", `age` is in seconds. Times are in
+ * epoch milliseconds. Metrics are not stale while a call is pending: each call has a time limit.
  */
-export function freshness({ now, answeredAt, failing, paused, asking = false }) {
-  const age = Math.max(0, Math.round((now - answeredAt) / 1000));
-  if (failing || (!paused && !asking && age > 3 * INTERVAL)) return { state: 'stale', age };
+export function freshness({ now, receivedAt, failing, paused, pending = false }) {
+  const age = Math.max(0, Math.round((now - receivedAt) / 1000));
+  if (failing || (!paused && !pending && age > 3 * INTERVAL)) return { state: 'stale', age };
   return { state: paused ? 'paused' : 'live', age };
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/** One press, one action: what a browser or a finger repeats by itself is no second press. */
+/** Filter for repeated input: key repeat and double clicks do not trigger a second action. */
 
-export const REST = 600; // milliseconds that the buttons of a card rest after a press
+export const COOLDOWN = 600; // milliseconds for which the buttons of a card stay disabled after a press
 
-/** Whether a key event is the repetition of a key that is held down, and would press something. */
+/** Return whether a key event is a key repeat that would press a button. */
 export function isHeldKey({ repeat, key, target }) {
   return Boolean(repeat) && key === 'Enter' && target?.tagName !== 'TEXTAREA';
 }
 
 /**
- * Whether a click is no press of its own: the second one of a double click, or one on a button that
- * waits (`aria-disabled`). `detail` is 0 for a key or a screen reader.
+ * Return whether a click must be ignored: the second click of a double click, or a click on a disabled
+ * button (`aria-disabled`). `detail` is 0 for a key or a screen reader.
  */
 export function isRepeatedClick({ detail, target }) {
   const button = target?.closest?.('button');
@@ -19,10 +19,10 @@ export function isRepeatedClick({ detail, target }) {
   return detail > 1 && Boolean(button.closest('[data-once]'));
 }
 
-/** Stop repetitions before anything hears of them. */
-export function stopRepetitions(root) {
-  const stop = (isOne) => (event) => {
-    if (!isOne(event)) return;
+/** Stop repeated input before any other listener. */
+export function blockRepeatedInput(root) {
+  const stop = (isRepeated) => (event) => {
+    if (!isRepeated(event)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
   };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Resetting the room. */
+/** Card that resets the event. */
 
 import { confirmed } from './confirm.js';
 import { cardOf } from './panel-context.js';
@@ -7,29 +7,29 @@ import { byId } from './dom.js';
 import { some } from './format.js';
 
 export class ResetCard {
-  #desk;
+  #context;
   #card = cardOf(byId('reset'));
 
-  constructor(desk) {
-    this.#desk = desk;
+  constructor(context) {
+    this.#context = context;
     byId('reset').addEventListener('click', () => this.#reset());
   }
 
   clear() {
-    this.#desk.tell(this.#card, 'done', '');
+    this.#context.showResult(this.#card, 'done', '');
   }
 
   async #reset() {
-    const { api, figures } = this.#desk;
-    if (api === null || figures === null || this.#card.dataset.busy) return;
+    const { api, metrics } = this.#context;
+    if (api === null || metrics === null || this.#card.dataset.busy) return;
     const agreed = await confirmed({
       title: 'Reset the waiting room?',
-      words: `${some(figures.waiting, 'visitor')} in line will lose their place, and all figures restart at zero. This cannot be undone. This is line ${figures.generation}.`,
+      words: `${some(metrics.waiting, 'visitor')} in the queue will lose their position, and all metrics restart at zero. This cannot be undone. This is generation ${metrics.generation}.`,
       action: 'Reset everything',
       typed: api.eventId,
     });
     if (!agreed) return;
-    await this.#desk.act(this.#card, 'Reset the waiting room', (now) => now.reset(figures.generation), (answer) => answer.message,
-      { then: () => { this.#desk.wasReset = true; } });
+    await this.#context.runAction(this.#card, 'Reset the waiting room', (now) => now.reset(metrics.generation), (response) => response.message,
+      { then: () => { this.#context.wasReset = true; } });
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the answers of the private API look like; another answer is not the API's. */
+/** Shapes of the API's responses; a response of another shape did not come from the API. */
 
 export const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 export const isText = (value) => typeof value === 'string';
@@ -19,7 +19,7 @@ export const EXPIRED = { request_ids: isTexts, next_token: orNull(isText) };
 export const INLET = { strategy: isText, paused: isFlag, targets: isCounts, last: orNull(isLast) };
 export const STATUS = { serving_counter: isCount, waiting_num: isCount, message: orNull(isText) };
 
-/** Whether an answer has these members, each as it must be. */
-export function fits(answer, shape) {
-  return Object.entries(shape).every(([name, check]) => check(answer?.[name]));
+/** Return whether a response has these members, each with a valid value. */
+export function matches(response, shape) {
+  return Object.entries(shape).every(([name, check]) => check(response?.[name]));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Signing in. The keys live in one closure and nowhere else: not in the page, not in any store of
- * the browser, not in a name that anything else can reach. Signing out or reloading ends them.
+ * Sign-in. Only one closure holds the keys: not the page, no browser storage, and no name that other
+ * code can reach. Signing out or reloading deletes them.
  */
 
 import { AwsClient } from 'aws4fetch';
@@ -14,7 +14,7 @@ document.addEventListener('securitypolicyviolation', (event) => {
   if (URL.canParse(event.blockedURI)) blockedOrigins.add(new URL(event.blockedURI).origin);
 });
 
-/** An API that signs with these keys. `ahead`: seconds to take off this device's clock. */
+/** Create an API client that signs with these keys. `ahead`: seconds to subtract from this device's clock. */
 export function signIn({ endpoint, region, eventId, accessKeyId, secretAccessKey, sessionToken, ahead }) {
   const client = new AwsClient({
     accessKeyId,
@@ -22,7 +22,7 @@ export function signIn({ endpoint, region, eventId, accessKeyId, secretAccessKey
     sessionToken: sessionToken || undefined,
     service: SERVICE,
     region,
-    retries: 0, // a move that is sent again moves twice
+    retries: 0, // a repeated move would move twice
   });
   return new PrivateApi({
     endpoint,
@@ -32,7 +32,7 @@ export function signIn({ endpoint, region, eventId, accessKeyId, secretAccessKey
   });
 }
 
-/** The browser reports what it stopped a moment after the call failed. */
+/** Return whether the browser blocked a call; it reports this shortly after the call fails. */
 async function blocked(url) {
   await new Promise((resolve) => setTimeout(resolve, 50));
   return blockedOrigins.has(new URL(url).origin);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/** One visitor: where they stand, and ending their session. */
+/** Card that looks up a visitor and ends the visitor's session. */
 
 import { confirmed } from './confirm.js';
 import { cardOf, newCallId } from './panel-context.js';
 import { byId, make, markWrong } from './dom.js';
 import { count, dateTime, some, span } from './format.js';
-import { readSought } from './visitor-query.js';
+import { parseVisitorQuery } from './visitor-query.js';
 
 export const STATES = {
   waiting: 'Waiting',
-  eligible: 'Turn has come, no token yet',
+  eligible: 'Served, no token yet',
   token_issued: 'On the site: has a valid token',
   completed: 'Completed',
   abandoned: 'Abandoned',
@@ -18,53 +18,53 @@ export const STATES = {
 };
 
 export class VisitorCard {
-  #desk;
+  #context;
   #card = cardOf(byId('visitor-form'));
   #found = null;
-  #turn = 0; // counts look-ups: an answer to an earlier one is out of date
+  #sequence = 0; // number of the latest look-up: a response to an earlier one is discarded
 
-  constructor(desk) {
-    this.#desk = desk;
+  constructor(context) {
+    this.#context = context;
     byId('visitor-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      this.lookUp(byId('sought').value);
+      this.lookUp(byId('visitor-query').value);
     });
     byId('mark-completed').addEventListener('click', () => this.#end(1, 'completed'));
     byId('mark-abandoned').addEventListener('click', () => this.#end(-1, 'abandoned'));
   }
 
-  /** Find a visitor by reference, queue number or request id, and show what the API knows. */
+  /** Look up a visitor by reference, queue number or request id, and show the result. */
   async lookUp(text) {
     this.#card.scrollIntoView({ block: 'nearest' });
-    const { wrong, ...sought } = readSought(text);
+    const { wrong, ...query } = parseVisitorQuery(text);
     if (this.#card.dataset.busy) return;
-    this.#turn += 1;
+    this.#sequence += 1;
     this.#show(null);
-    markWrong(byId('sought'), Boolean(wrong));
+    markWrong(byId('visitor-query'), Boolean(wrong));
     if (wrong) {
-      this.#desk.tell(this.#card, 'refused', wrong);
-      byId('sought').focus();
+      this.#context.showResult(this.#card, 'refused', wrong);
+      byId('visitor-query').focus();
       return;
     }
-    byId('sought').value = Object.values(sought)[0];
-    const found = await this.#desk.look(this.#card, 'Look up a visitor', (api) => api.lookUp(sought),
-      (answer) => `Visitor ${nameOf(answer)}: ${lowered(stateWords(answer.state))}.`);
+    byId('visitor-query').value = Object.values(query)[0];
+    const found = await this.#context.runQuery(this.#card, 'Look up a visitor', (api) => api.lookUp(query),
+      (response) => `Visitor ${nameOf(response)}: ${lowered(stateText(response.state))}.`);
     if (found) this.#show(found);
   }
 
   clear() {
-    this.#turn += 1;
-    byId('sought').value = '';
-    markWrong(byId('sought'), false);
+    this.#sequence += 1;
+    byId('visitor-query').value = '';
+    markWrong(byId('visitor-query'), false);
     this.#show(null);
-    this.#desk.tell(this.#card, 'done', '');
+    this.#context.showResult(this.#card, 'done', '');
   }
 
   #show(found) {
     this.#found = found;
     byId('visitor').hidden = found === null;
     byId('visitor-session').hidden = found?.state !== 'token_issued';
-    byId('visitor').replaceChildren(...(found ? factsOf(found, this.#desk.figures) : []).flatMap(
+    byId('visitor').replaceChildren(...(found ? factsOf(found, this.#context.metrics) : []).flatMap(
       ([name, value]) => [make('dt', {}, name), make('dd', {}, value)],
     ));
   }
@@ -79,31 +79,31 @@ export class VisitorCard {
     });
     if (!agreed || found !== this.#found) return;
     const callId = newCallId();
-    await this.#desk.act(this.#card, `Mark visitor ${nameOf(found)} ${word}`,
+    await this.#context.runAction(this.#card, `Mark visitor ${nameOf(found)} ${word}`,
       (api) => api.endSession(found.request_id, status, callId), () => `The session is marked ${word}.`,
       { once: true, then: () => this.#ended(found.request_id) });
   }
 
   async #ended(requestId) {
     byId('visitor-session').hidden = true;
-    byId('sought').focus();
-    const { api } = this.#desk;
-    this.#turn += 1;
-    const turn = this.#turn;
+    byId('visitor-query').focus();
+    const { api } = this.#context;
+    this.#sequence += 1;
+    const sequence = this.#sequence;
     const found = await api.lookUp({ request_id: requestId }).catch(() => null);
-    if (api === this.#desk.api && turn === this.#turn) this.#show(found);
+    if (api === this.#context.api && sequence === this.#sequence) this.#show(found);
   }
 }
 
-/** What the API told about a visitor, as names and values. */
-export function factsOf(found, figures) {
+/** Describe a visitor as pairs of name and value. */
+export function factsOf(found, metrics) {
   const facts = [
-    ['State', stateWords(found.state)],
+    ['State', stateText(found.state)],
     ['Queue number', count(found.queue_number)],
   ];
   if (found.reference) facts.push(['Reference', found.reference]);
-  const before = figures ? found.queue_number - figures.serving : 0;
-  if (found.state === 'waiting' && before > 0) facts.push(['Turn comes in', some(before, 'place')]);
+  const before = metrics ? found.queue_number - metrics.serving : 0;
+  if (found.state === 'waiting' && before > 0) facts.push(['Turn comes in', some(before, 'position')]);
   facts.push(['Joined', dateTime(found.entry_time * 1000)]);
   if (Number.isFinite(found.expires_in)) {
     facts.push([found.state === 'token_issued' ? 'Token valid for' : 'Turn ends in', span(found.expires_in)]);
@@ -112,12 +112,12 @@ export function factsOf(found, figures) {
   return facts;
 }
 
-/** A visitor's name in the log: nobody can take a token with it. */
+/** A visitor's name in the log; it gives no access to a token. */
 function nameOf(found) {
   return found.reference ?? count(found.queue_number);
 }
 
-function stateWords(state) {
+function stateText(state) {
   return STATES[state] ?? String(state);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { expiredCsv, figuresCsv, fileName, formOf, logCsv, toCsv } from '../csv.js';
+import { expiredCsv, metricsCsv, fileName, formOf, logCsv, toCsv } from '../csv.js';
 
 const POINT = formOf('en-GB');
 const COMMA = formOf('de-DE');
@@ -10,20 +10,20 @@ test('cells with commas, quotes and line breaks are quoted by RFC 4180', () => {
   assert.equal(toCsv(['a', 'b'], [['1,2', 'say "hi"'], ['x\ny', '']], POINT), 'a,b\r\n"1,2","say ""hi"""\r\n"x\ny",\r\n');
 });
 
-test('no text can be taken for a formula', () => {
+test('no text can be read as a formula', () => {
   for (const text of ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', ' =1', '=HYPERLINK("x")', '＝1']) {
     const line = toCsv(['a'], [[text]], POINT).split('\r\n').slice(1).join('\r\n');
     assert.match(line, /^"?'/, JSON.stringify(text));
   }
 });
 
-test('numbers stay numbers, also negative ones, and nothing is written for none', () => {
+test('numbers stay numbers, also negative ones, and a missing value is empty', () => {
   assert.equal(toCsv(['a', 'b', 'c', 'd'], [[-5, 0, null, Infinity]], POINT), 'a,b,c,d\r\n-5,0,,\r\n');
 });
 
-test('figures are exported with their time in UTC and rates rounded', () => {
-  const [names, row] = figuresCsv([{
-    at: 1_800_000_000.4, generation: 2, serving: 5, queue: 9, waiting: 4, placesOpen: 1, active: 3, expiredTokens: 0,
+test('metrics are exported with their time in UTC and rates rounded', () => {
+  const [names, row] = metricsCsv([{
+    at: 1_800_000_000.4, generation: 2, serving: 5, queue: 9, waiting: 4, openTurns: 1, active: 3, expiredTokens: 0,
     completed: 1, abandoned: 0, positionsExpired: 0, joinRate: 1 / 3, admissionRate: null,
   }], POINT).split('\r\n');
   assert.equal(names.split(',').length, row.split(',').length);
@@ -32,15 +32,15 @@ test('figures are exported with their time in UTC and rates rounded', () => {
 
 test('lists and the log are exported; an operator’s text in the log is no formula', () => {
   assert.equal(expiredCsv('Sample', ['id-1'], POINT), 'event_id,request_id\r\nSample,id-1\r\n');
-  const [, row] = logCsv([{ at: 0, action: 'Show message', outcome: 'done', said: '=cmd|x' }], POINT).split('\r\n');
+  const [, row] = logCsv([{ at: 0, action: 'Show message', outcome: 'done', text: '=cmd|x' }], POINT).split('\r\n');
   assert.equal(row, "1970-01-01T00:00:00.000Z,Show message,done,'=cmd|x");
 });
 
-test('a file name has nothing in it that leaves the folder', () => {
-  assert.equal(fileName('../a b', 'figures', 0), '.._a_b-figures-1970-01-01T000000Z.csv');
+test('a file name contains no character that leaves the folder', () => {
+  assert.equal(fileName('../a b', 'metrics', 0), '.._a_b-metrics-1970-01-01T000000Z.csv');
 });
 
-test('where the decimal sign is a comma, a semicolon separates', () => {
+test('with a decimal comma, the separator is a semicolon', () => {
   for (const language of ['de-DE', 'fr-FR', 'es-ES', 'pt-BR', 'nl', 'da', 'ru', 'tr', 'vi']) {
     assert.deepEqual(formOf(language), { separator: ';', decimal: ',' }, language);
   }
@@ -50,7 +50,7 @@ test('where the decimal sign is a comma, a semicolon separates', () => {
   assert.equal(toCsv(['a', 'b', 'c'], [[0.33, -5, 'x;y'], [1234.5, null, '=1,5']], COMMA), 'a;b;c\r\n0,33;-5;"x;y"\r\n1234,5;;"\'=1,5"\r\n');
 });
 
-test('no text can be taken for a formula, or split, with either separator', () => {
+test('no text can be read as a formula, or split, with either separator', () => {
   for (const form of [POINT, COMMA]) {
     for (const text of ['=1+1', ' +1', '-1', '@SUM(A1)', '\t=1', '＝1', 'a;=1', 'a,=1', 'a\t=1', 'a\r\n=1']) {
       const line = toCsv(['a', 'b'], [[text, 'end']], form);

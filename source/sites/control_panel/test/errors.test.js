@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { explain, explainSilence } from '../errors.js';
+import { explain, explainNoResponse } from '../errors.js';
 
 const NOW = Date.UTC(2026, 10, 24, 9, 10, 0);
 const refusal = (said, more = {}) => explain({
@@ -25,23 +25,23 @@ for (const [said, kind] of SAYINGS) {
     const error = refusal(said);
     assert.equal(error.kind, kind);
     assert.match(error.message, /^[A-Z].*\.$/s);
-    assert.equal(error.unsure, false);
+    assert.equal(error.unconfirmed, false);
   });
 }
 
-test('a refusal is understood in every shape that gateways give it', () => {
+test('a rejection is parsed in every form that gateways return', () => {
   for (const name of ['error', 'message', 'Message']) {
     const body = { [name]: 'The security token included in the request is invalid.' };
     assert.equal(explain({ status: 403, body, localTime: NOW }).kind, 'keys');
   }
 });
 
-test('no word of an answer that may hold an account or a key is repeated for a refusal', () => {
+test('the message of a rejection repeats no text that may contain an account or a key', () => {
   const error = refusal('User: arn:aws:iam::123456789012:user/eve is not authorized to perform: x');
   assert.doesNotMatch(error.message, /123456789012|eve/);
 });
 
-test('a wrong clock is measured by the Date of the answer', () => {
+test('a wrong clock is measured by the Date of the response', () => {
   const behind = refusal('Signature expired or not yet current.', { serverTime: NOW + 432_000 });
   assert.equal(behind.kind, 'clock');
   assert.equal(behind.ahead, -432);
@@ -50,7 +50,7 @@ test('a wrong clock is measured by the Date of the answer', () => {
   assert.match(ahead.message, /2 h 1 min ahead of/);
 });
 
-test('a wrong clock is measured by the sentence when there is no Date', () => {
+test('a wrong clock is measured by the error message if there is no Date', () => {
   const slow = refusal('Signature expired: 20261124T090000Z is now earlier than 20261124T091500Z (20261124T092000Z - 5 min.)');
   assert.equal(slow.ahead, -1200);
   const fast = refusal('Signature not yet current: 20261124T100000Z is still later than 20261124T092500Z (20261124T092000Z + 5 min.)');
@@ -59,12 +59,12 @@ test('a wrong clock is measured by the sentence when there is no Date', () => {
   assert.equal(refusal('Signature expired').ahead, null);
 });
 
-test('a clock that agrees is not blamed', () => {
+test('a correct clock is not reported as wrong', () => {
   const error = refusal('Signature expired or not yet current.', { serverTime: NOW + 2_000 });
   assert.doesNotMatch(error.message, /clock is/);
 });
 
-test('what the room refuses is told in its own sentence', () => {
+test('a rejection by the room shows the room’s own message', () => {
   const error = explain({ status: 400, body: { error: 'min_per_minute must not be above per_minute' } });
   assert.equal(error.kind, 'refused');
   assert.equal(error.message, 'min_per_minute must not be above per_minute.');
@@ -72,19 +72,19 @@ test('what the room refuses is told in its own sentence', () => {
   assert.equal(other.message, 'No position belongs to this request id.');
 });
 
-test('a change that failed or got no answer may have been done', () => {
-  assert.equal(explain({ status: 503, body: null, changes: true }).unsure, true);
-  assert.equal(explain({ status: 503, body: null, changes: false }).unsure, false);
-  assert.equal(explain({ status: 400, body: { error: 'no' }, changes: true }).unsure, false);
-  assert.equal(explainSilence({ error: { name: 'TimeoutError' }, changes: true }).unsure, true);
-  assert.equal(explainSilence({ error: new TypeError('Failed to fetch'), changes: true }).unsure, true);
-  assert.equal(explainSilence({ error: new TypeError('x'), blocked: true, changes: true }).unsure, false);
+test('a change that failed or got no response is unconfirmed', () => {
+  assert.equal(explain({ status: 503, body: null, changes: true }).unconfirmed, true);
+  assert.equal(explain({ status: 503, body: null, changes: false }).unconfirmed, false);
+  assert.equal(explain({ status: 400, body: { error: 'no' }, changes: true }).unconfirmed, false);
+  assert.equal(explainNoResponse({ error: { name: 'TimeoutError' }, changes: true }).unconfirmed, true);
+  assert.equal(explainNoResponse({ error: new TypeError('Failed to fetch'), changes: true }).unconfirmed, true);
+  assert.equal(explainNoResponse({ error: new TypeError('x'), blocked: true, changes: true }).unconfirmed, false);
 });
 
-test('silence is told apart: policy, network of this device, time limit, out of reach', () => {
+test('calls without a response: policy, offline device, time limit, unreachable', () => {
   const kinds = [
-    explainSilence({ blocked: true }), explainSilence({ online: false }),
-    explainSilence({ error: { name: 'TimeoutError' } }), explainSilence({ error: new TypeError('x') }),
+    explainNoResponse({ blocked: true }), explainNoResponse({ online: false }),
+    explainNoResponse({ error: { name: 'TimeoutError' } }), explainNoResponse({ error: new TypeError('x') }),
   ].map((error) => error.kind);
   assert.deepEqual(kinds, ['blocked', 'offline', 'silent', 'unreachable']);
 });

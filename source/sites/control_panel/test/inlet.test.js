@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { brakeWords, SILENT, standing } from '../inlet.js';
+import { alarmText, MAX_RUN_AGE, inletState } from '../inlet.js';
 
 const NOW = 1_800_000_000;
 const inlet = (changes = {}) => ({
@@ -9,10 +9,10 @@ const inlet = (changes = {}) => ({
   alarm: null, pace_per_minute: 60, health: null, ...changes,
 });
 const alarm = (state, brakes) => ({ name: 'SiteErrors', state, brakes });
-const words = (changes) => standing(inlet(changes), NOW).words;
+const words = (changes) => inletState(inlet(changes), NOW).words;
 
-test('an inlet is running only while nothing holds or slows it', () => {
-  assert.deepEqual(standing(inlet(), NOW), { state: 'live', words: 'Running' });
+test('an inlet is running only while nothing stops or slows it', () => {
+  assert.deepEqual(inletState(inlet(), NOW), { state: 'live', words: 'Running' });
   assert.equal(words({ alarm: alarm('OK', false) }), 'Running');
   assert.equal(words({ alarm: alarm('INSUFFICIENT_DATA', false) }), 'Running');
   const held = [
@@ -27,23 +27,23 @@ test('an inlet is running only while nothing holds or slows it', () => {
     [{ strategy: 'Periodic', alarm: alarm('MISSING', true) }, 'Alarm missing'],
     [{ health: { value: 0.4, at: NOW - 10 } }, 'Slowed'],
     [{ health: { value: 1, at: NOW - 500 } }, 'Slowed'],
-    [{ last: { at: NOW - SILENT - 1, increment: 0, reason: '' } }, 'No run for 3 min 1 s'],
+    [{ last: { at: NOW - MAX_RUN_AGE - 1, increment: 0, reason: '' } }, 'No run for 3 min 1 s'],
   ];
   for (const [changes, said] of held) {
-    const seen = standing(inlet(changes), NOW);
+    const seen = inletState(inlet(changes), NOW);
     assert.equal(seen.words, said);
     assert.notEqual(seen.state, 'live', said);
   }
   assert.equal(words({ strategy: 'MaxSize', last: { at: NOW - 9_999, increment: 1, reason: '' } }), 'Running');
 });
 
-test('what brakes is told with its name and the pace that is left', () => {
-  const said = (changes) => brakeWords(inlet(changes), NOW);
+test('the text of a limiting alarm has its name and the remaining rate', () => {
+  const said = (changes) => alarmText(inlet(changes), NOW);
   assert.equal(said({}), '');
   assert.equal(said({ alarm: alarm('OK', false) }), 'Alarm SiteErrors: OK.');
   assert.equal(said({ alarm: alarm('ALARM', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors.');
   assert.equal(said({ alarm: alarm('UNREADABLE', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors cannot be read.');
-  assert.equal(said({ strategy: 'Periodic', alarm: alarm('ALARM', true), pace_per_minute: null }), 'No one is let in: alarm SiteErrors is in ALARM.');
+  assert.equal(said({ strategy: 'Periodic', alarm: alarm('ALARM', true), pace_per_minute: null }), 'No one is admitted: alarm SiteErrors is in ALARM.');
   assert.equal(said({ alarm: alarm('MISSING', false) }), 'Alarm SiteErrors does not exist; the inlet continues.');
   assert.equal(said({ paused: true, alarm: alarm(null, false) }), 'Alarm SiteErrors: not checked while the inlet is stopped.');
   assert.equal(said({ health: { value: 0.4, at: NOW - 5 }, pace_per_minute: 7.5 }), 'Slowed to 7.5/min: the site reports a health of 40%.');

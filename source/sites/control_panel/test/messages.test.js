@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { backWords, canUndo, outlookWords, questionOf, wholeNumber } from '../admit.js';
+import { moveBackText, canUndo, moveText, confirmationFor, wholeNumber } from '../admit.js';
 import { count, rate, some, span } from '../format.js';
-import { lastWords, targetWords } from '../inlet.js';
+import { lastRunText, targetText } from '../inlet.js';
 import { NOTES, needsKeys, offersApiTime } from '../metrics-view.js';
-import { leftWords, lengthOf, quoted, standsWords } from '../message.js';
-import { mistakes } from '../sign-in.js';
+import { remainingText, lengthOf, quoted, currentMessageText } from '../message.js';
+import { validationErrors } from '../sign-in.js';
 import { factsOf } from '../visitor.js';
 
-test('durations are told in their two largest units', () => {
+test('durations are shown in their two largest units', () => {
   const said = [0, 0.4, 59, 60, 432, 3600, 7_500, 86_400, 180_000].map(span);
   assert.deepEqual(said, ['0 s', '0 s', '59 s', '1 min', '7 min 12 s', '1 h', '2 h 5 min', '1 day', '2 days 2 h']);
 });
@@ -26,24 +26,24 @@ test('a step is a whole number from 1 to a million, however it is typed', () => 
   }
 });
 
-test('an outlook is told in words', () => {
-  assert.equal(outlookWords({ from: 70, to: 71, called: 1, ahead: 0 }), '70 → 71: 1 more visitor may enter.');
-  assert.match(outlookWords({ from: 70, to: 95, called: 10, ahead: 15 }), /next 15 visitors to join go straight in/);
-  assert.match(outlookWords({ from: 90, to: 95, called: 0, ahead: 15 }), /no one is waiting/);
+test('the effect of a move is described', () => {
+  assert.equal(moveText({ from: 70, to: 71, served: 1, ahead: 0 }), '70 → 71: 1 more visitor may enter.');
+  assert.match(moveText({ from: 70, to: 95, served: 10, ahead: 15 }), /next 15 visitors to join go straight in/);
+  assert.match(moveText({ from: 90, to: 95, served: 0, ahead: 15 }), /no one is waiting/);
 });
 
-test('a move back is told by the positions that wait again', () => {
-  const said = backWords({ from: 40, to: 25, called: -10 }, { called: 35 });
+test('the text of a move back names the positions that wait again', () => {
+  const said = moveBackText({ from: 40, to: 25, served: -10 }, { served: 35 });
   assert.match(said, /^Back: 40 → 25\. Visitors 26 to 35 without a token wait again/);
-  assert.match(backWords({ from: 90, to: 80, called: 0 }, { called: 35 }), /No visitor is affected/);
+  assert.match(moveBackText({ from: 90, to: 80, served: 0 }, { served: 35 }), /No visitor is affected/);
 });
 
-test('what is wrong with the form is told before any call', () => {
+test('the form is validated before any call', () => {
   const good = {
     accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'x', sessionToken: '', eventId: 'Sample',
     region: 'eu-central-1', endpoint: 'https://abc.execute-api.eu-central-1.amazonaws.com/api', publicApi: '',
   };
-  const fields = (changes, secure = true) => mistakes({ ...good, ...changes }, secure).map(([field]) => field);
+  const fields = (changes, secure = true) => validationErrors({ ...good, ...changes }, secure).map(([field]) => field);
   assert.deepEqual(fields({}), []);
   assert.deepEqual(fields({ endpoint: 'http://127.0.0.1:8000/api', publicApi: 'http://[::1]/api' }), []);
   assert.deepEqual(fields({ accessKeyId: '' }), ['access-key']);
@@ -56,7 +56,7 @@ test('what is wrong with the form is told before any call', () => {
   for (const region of ['us-gov-west-1', 'ap-southeast-2', 'eusc-de-east-1']) assert.deepEqual(fields({ region }), []);
 });
 
-test('new keys help against some errors, the API’s time against one', () => {
+test('some errors require new keys, one requires the API’s time', () => {
   assert.equal(needsKeys({ kind: 'keys-expired' }), true);
   assert.equal(needsKeys({ kind: 'unreachable' }), false);
   assert.equal(needsKeys(null), false);
@@ -65,15 +65,15 @@ test('new keys help against some errors, the API’s time against one', () => {
   assert.equal(offersApiTime({ kind: 'clock', ahead: 2 }), false);
 });
 
-test('the waiting note is honest about a line that stands', () => {
-  const point = { waiting: 10, inLine: 10, admissionRate: 0 };
+test('the waiting note says that the queue is not moving', () => {
+  const point = { waiting: 10, inQueue: 10, admissionRate: 0 };
   assert.equal(NOTES.waiting(point), 'The queue is not moving');
   assert.equal(NOTES.waiting({ ...point, admissionRate: 5 }), 'Last visitor’s turn in about 2 min');
-  assert.equal(NOTES.waiting({ ...point, inLine: 0 }), 'All of them may enter');
-  assert.equal(NOTES.waiting({ ...point, waiting: 0, inLine: 0 }), 'No one is waiting');
+  assert.equal(NOTES.waiting({ ...point, inQueue: 0 }), 'All of them may enter');
+  assert.equal(NOTES.waiting({ ...point, waiting: 0, inQueue: 0 }), 'No one is waiting');
 });
 
-test('the serving note tells how far the queue goes on, or how many may still join', () => {
+test('the serving note shows the distance to the end of the queue', () => {
   const note = (serving, queue) => NOTES.serving({ serving, queue, ahead: Math.max(0, serving - queue) });
   assert.deepEqual([note(0, 0), note(5, 5), note(5, 1205)], [
     'No one has joined yet', 'At the end of the queue', '1,200 to the end of the queue',
@@ -81,39 +81,39 @@ test('the serving note tells how far the queue goes on, or how many may still jo
   assert.match(note(10, 0), /^10 past the end of the queue/);
 });
 
-test('the inlet’s targets and last decision are told in words; unknown targets by their name', () => {
-  assert.equal(targetWords({ max_size: 1500, speed: 3 }), 'visitors on the site, at most 1,500; speed 3');
-  assert.match(targetWords({ min_per_minute: 1, per_minute: 9, active: 5 }), /target 5; .*at most 9; .*at least 1$/);
-  assert.equal(lastWords(null), 'No run yet.');
-  assert.match(lastWords({ at: 0, increment: 0, reason: 'the alarm is in ALARM' }), /let no one in \(the alarm is in ALARM\)\.$/);
-  assert.match(lastWords({ at: 0, increment: 1, reason: '' }), /let in 1 visitor\.$/);
+test('the inlet’s targets and last decision are described; unknown targets by their name', () => {
+  assert.equal(targetText({ max_size: 1500, speed: 3 }), 'visitors on the site, at most 1,500; speed 3');
+  assert.match(targetText({ min_per_minute: 1, per_minute: 9, active: 5 }), /target 5; .*at most 9; .*at least 1$/);
+  assert.equal(lastRunText(null), 'No run yet.');
+  assert.match(lastRunText({ at: 0, increment: 0, reason: 'the alarm is in ALARM' }), /admitted no one \(the alarm is in ALARM\)\.$/);
+  assert.match(lastRunText({ at: 0, increment: 1, reason: '' }), /admitted 1 visitor\.$/);
 });
 
-test('what is known of a visitor fits the state', () => {
+test('the facts about a visitor depend on the state', () => {
   const found = { request_id: 'id', queue_number: 30, entry_time: 0, state: 'waiting' };
-  const names = (more, figures) => factsOf({ ...found, ...more }, figures).map(([name]) => name);
+  const names = (more, metrics) => factsOf({ ...found, ...more }, metrics).map(([name]) => name);
   assert.ok(names({}, { serving: 10 }).includes('Turn comes in'));
-  assert.deepEqual(factsOf(found, { serving: 10 }).find(([name]) => name === 'Turn comes in'), ['Turn comes in', '20 places']);
+  assert.deepEqual(factsOf(found, { serving: 10 }).find(([name]) => name === 'Turn comes in'), ['Turn comes in', '20 positions']);
   assert.ok(!names({ state: 'eligible' }, { serving: 40 }).includes('Turn comes in'));
   assert.ok(names({ state: 'eligible', expires_in: 9 }).includes('Turn ends in'));
   assert.ok(names({ state: 'token_issued', expires_in: 9 }).includes('Token valid for'));
 });
 
-test('a move far beyond those who wait, a very large one and one back ask first', () => {
-  const seen = (queue, serving = 0) => ({ serving, queue, called: Math.min(serving, queue), inLine: Math.max(0, queue - serving) });
-  assert.equal(questionOf(1, seen(0)), null);
-  assert.equal(questionOf(10, seen(0)), null);
-  assert.equal(questionOf(100, seen(100)), null);
-  assert.equal(questionOf(150, seen(100)), null);
-  assert.equal(questionOf(10_000, seen(20_000)), null);
-  assert.match(questionOf(1_000, seen(110)).words, /^Only 110 visitors are waiting\. 0 → 1,000: 110 more visitors may enter; the next 890/);
-  assert.match(questionOf(100, seen(0)).words, /^Only 0 visitors are waiting/);
-  assert.match(questionOf(100, seen(50, 50)).title, /Let in 100\?/);
-  assert.equal(questionOf(10_001, seen(20_000)).words, '0 → 10,001: 10,001 more visitors may enter.');
-  assert.match(questionOf(-5, seen(20, 10)).words, /^Back: 10 → 5\. Visitors 6 to 10 /);
+test('a move far beyond the waiting visitors, a very large one and a move back need a confirmation', () => {
+  const seen = (queue, serving = 0) => ({ serving, queue, served: Math.min(serving, queue), inQueue: Math.max(0, queue - serving) });
+  assert.equal(confirmationFor(1, seen(0)), null);
+  assert.equal(confirmationFor(10, seen(0)), null);
+  assert.equal(confirmationFor(100, seen(100)), null);
+  assert.equal(confirmationFor(150, seen(100)), null);
+  assert.equal(confirmationFor(10_000, seen(20_000)), null);
+  assert.match(confirmationFor(1_000, seen(110)).words, /^Only 110 visitors are waiting\. 0 → 1,000: 110 more visitors may enter; the next 890/);
+  assert.match(confirmationFor(100, seen(0)).words, /^Only 0 visitors are waiting/);
+  assert.match(confirmationFor(100, seen(50, 50)).title, /Admit 100\?/);
+  assert.equal(confirmationFor(10_001, seen(20_000)).words, '0 → 10,001: 10,001 more visitors may enter.');
+  assert.match(confirmationFor(-5, seen(20, 10)).words, /^Back: 10 → 5\. Visitors 6 to 10 /);
 });
 
-test('a move is undone only while nothing else has moved', () => {
+test('a move can be undone only while nothing else has moved', () => {
   const made = { by: 10, serving: 50, generation: 1 };
   assert.equal(canUndo(made, { serving: 50, generation: 1 }), true);
   assert.equal(canUndo(made, { serving: 51, generation: 1 }), false);
@@ -122,15 +122,15 @@ test('a move is undone only while nothing else has moved', () => {
   assert.equal(canUndo(made, null), false);
 });
 
-test('the message’s length is counted in characters, without the blanks around it', () => {
+test('the message’s length is counted in code points, without surrounding white space', () => {
   assert.equal(lengthOf('  👍👍 \n'), 2);
   assert.equal(lengthOf('x'.repeat(500)), 500);
-  assert.deepEqual([leftWords(-1), leftWords(-2), leftWords(1), leftWords(500)], [
+  assert.deepEqual([remainingText(-1), remainingText(-2), remainingText(1), remainingText(500)], [
     '1 character too many.', '2 characters too many.', '1 character left.', 'Plain text, up to 500 characters.',
   ]);
 });
 
-test('a message is quoted in its own direction, line by line', () => {
+test('a message is quoted in its own text direction, line by line', () => {
   assert.equal(quoted('a\nb'), '“\u2068a\u2069\n\u2068b\u2069”');
-  assert.equal(standsWords(''), 'Visitors see no message.');
+  assert.equal(currentMessageText(''), 'Visitors see no message.');
 });

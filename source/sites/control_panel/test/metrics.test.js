@@ -1,82 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isNewer, minutesToEmpty, outlook, readFigures } from '../metrics.js';
-import { staleWords } from '../metrics-view.js';
+import { isNewer, minutesToEmpty, previewMove, readMetrics } from '../metrics.js';
+import { staleText } from '../metrics-view.js';
 
 const QUIET = {
   serving_counter: 0, queue_counter: 0, waiting_num: 0, active_tokens: 0, total_tokens: 0,
   positions_expired: 0, completed_sessions: 0, abandoned_sessions: 0, holes: 0, generation: 1,
   message: '',
 };
-const figures = (changes) => readFigures({ ...QUIET, ...changes });
+const metrics = (changes) => readMetrics({ ...QUIET, ...changes });
 
-test('places open are those served that nobody took, let expire, or left empty', () => {
-  const seen = figures({
+test('open turns are served positions without a token that are neither expired nor unused', () => {
+  const seen = metrics({
     serving_counter: 50, queue_counter: 80, total_tokens: 30, positions_expired: 5, holes: 2, waiting_num: 43,
   });
-  assert.equal(seen.placesOpen, 13);
-  assert.equal(seen.inLine, 30);
+  assert.equal(seen.openTurns, 13);
+  assert.equal(seen.inQueue, 30);
   assert.equal(seen.ahead, 0);
 });
 
-test('a serving position beyond the queue opens no place that nobody holds', () => {
-  const seen = figures({ serving_counter: 500, queue_counter: 80, total_tokens: 30, waiting_num: 50 });
-  assert.equal(seen.placesOpen, 50);
-  assert.equal(seen.inLine, 0);
+test('a serving position beyond the queue adds no open turns', () => {
+  const seen = metrics({ serving_counter: 500, queue_counter: 80, total_tokens: 30, waiting_num: 50 });
+  assert.equal(seen.openTurns, 50);
+  assert.equal(seen.inQueue, 0);
   assert.equal(seen.ahead, 420);
 });
 
-test('places open are never negative after a move back', () => {
-  const seen = figures({ serving_counter: 10, queue_counter: 80, total_tokens: 30, waiting_num: 50 });
-  assert.equal(seen.placesOpen, 0);
-  assert.equal(seen.inLine, 50);
+test('open turns are never negative after a move back', () => {
+  const seen = metrics({ serving_counter: 10, queue_counter: 80, total_tokens: 30, waiting_num: 50 });
+  assert.equal(seen.openTurns, 0);
+  assert.equal(seen.inQueue, 50);
 });
 
-test('figures that the API does not vouch for are named, with those that follow from them', () => {
-  const seen = figures({ stale: ['holes', 'positions_expired', 'waiting_num'], sweep_age: 240, reconciliation_age: null, admission_age: 3 });
-  assert.deepEqual([...seen.stale].sort(), ['placesOpen', 'positionsExpired', 'waiting']);
+test('outdated metrics are named, with the metrics that depend on them', () => {
+  const seen = metrics({ stale: ['holes', 'positions_expired', 'waiting_num'], sweep_age: 240, reconciliation_age: null, admission_age: 3 });
+  assert.deepEqual([...seen.stale].sort(), ['openTurns', 'positionsExpired', 'waiting']);
   assert.equal(seen.sweepAge, 240);
   assert.equal(seen.reconciliationAge, null);
-  const words = staleWords(seen);
+  const words = staleText(seen);
   assert.match(words, /^Not up to date: Waiting, Open turns, Expired turns\. Last sweep: 4 min ago\./);
   assert.match(words, /Last reconciliation: unknown\./);
 });
 
-test('an API that tells no ages marks nothing', () => {
-  const seen = figures({});
+test('without ages from the API no metric is marked', () => {
+  const seen = metrics({});
   assert.deepEqual(seen.stale, []);
-  assert.equal(staleWords(seen), '');
+  assert.equal(staleText(seen), '');
 });
 
 test('expired tokens are those neither active nor ended', () => {
-  const seen = figures({ total_tokens: 100, active_tokens: 40, completed_sessions: 25, abandoned_sessions: 5 });
+  const seen = metrics({ total_tokens: 100, active_tokens: 40, completed_sessions: 25, abandoned_sessions: 5 });
   assert.equal(seen.expiredTokens, 30);
 });
 
-test('an answer of something else is refused and not shown as zeros', () => {
-  for (const answer of [null, {}, [], { ...QUIET, holes: '3' }, { ...QUIET, queue_counter: undefined }]) {
-    assert.throws(() => readFigures(answer), TypeError);
+test('an invalid response is rejected and not shown as zeros', () => {
+  for (const response of [null, {}, [], { ...QUIET, holes: '3' }, { ...QUIET, queue_counter: undefined }]) {
+    assert.throws(() => readMetrics(response), TypeError);
   }
 });
 
-test('an outlook tells whose turn comes and what waits for who joins next', () => {
-  const seen = figures({ serving_counter: 70, queue_counter: 80, waiting_num: 20 });
-  assert.deepEqual(outlook(seen, 5), { from: 70, to: 75, called: 5, ahead: 0 });
-  assert.deepEqual(outlook(seen, 25), { from: 70, to: 95, called: 10, ahead: 15 });
-  assert.deepEqual(outlook(seen, -100), { from: 70, to: 0, called: -70, ahead: 0 });
+test('a preview has the positions served and those ahead of the queue', () => {
+  const seen = metrics({ serving_counter: 70, queue_counter: 80, waiting_num: 20 });
+  assert.deepEqual(previewMove(seen, 5), { from: 70, to: 75, served: 5, ahead: 0 });
+  assert.deepEqual(previewMove(seen, 25), { from: 70, to: 95, served: 10, ahead: 15 });
+  assert.deepEqual(previewMove(seen, -100), { from: 70, to: 0, served: -70, ahead: 0 });
 });
 
-test('the time until the last is called needs a line that moves', () => {
-  const seen = figures({ serving_counter: 20, queue_counter: 80, total_tokens: 20, waiting_num: 60 });
+test('the time until the last visitor is served requires a moving queue', () => {
+  const seen = metrics({ serving_counter: 20, queue_counter: 80, total_tokens: 20, waiting_num: 60 });
   assert.equal(minutesToEmpty(seen, 30), 2);
   assert.equal(minutesToEmpty(seen, 0), null);
   assert.equal(minutesToEmpty(seen, null), null);
-  assert.equal(minutesToEmpty(figures({}), null), 0);
+  assert.equal(minutesToEmpty(metrics({}), null), 0);
 });
 
-test('an older answer, or one without a time, is not newer than what is shown', () => {
-  const told = (at, generation = 1) => ({ toldAt: at === null ? null : at * 1000, generation });
+test('an older response, or one without a time, is not newer than the one shown', () => {
+  const told = (at, generation = 1) => ({ serverTime: at === null ? null : at * 1000, generation });
   assert.equal(isNewer(told(null), null), true);
   assert.equal(isNewer(told(null), told(null)), true);
   assert.equal(isNewer(told(5), told(null)), true);
@@ -89,8 +89,8 @@ test('an older answer, or one without a time, is not newer than what is shown', 
   assert.equal(isNewer(told(null, 3), told(5, 2)), true);
 });
 
-test('the rate of admissions is the room’s own where it tells one', () => {
-  assert.equal(figures({ admission_rate_per_minute: 60 }).serverRate, 60);
-  assert.equal(figures({}).serverRate, null);
-  assert.equal(figures({ admission_rate_per_minute: -1 }).serverRate, null);
+test('the admission rate is the room’s own if it returns one', () => {
+  assert.equal(metrics({ admission_rate_per_minute: 60 }).serverRate, 60);
+  assert.equal(metrics({}).serverRate, null);
+  assert.equal(metrics({ admission_rate_per_minute: -1 }).serverRate, null);
 });

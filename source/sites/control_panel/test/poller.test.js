@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { INTERVAL, Poller, SLOWEST, freshness } from '../poller.js';
+import { INTERVAL, Poller, MAX_INTERVAL, freshness } from '../poller.js';
 
 /** Time that passes when told to. */
 class Timers {
@@ -37,11 +37,11 @@ function poller(ask) {
   const timers = new Timers();
   const told = { answers: [], errors: [], asked: 0 };
   const made = new Poller({
-    ask: () => {
+    request: () => {
       told.asked += 1;
       return ask(told.asked);
     },
-    answered: (answer) => told.answers.push(answer),
+    received: (response) => told.answers.push(response),
     failed: (error) => told.errors.push(error),
     timers,
     clock: () => timers.now,
@@ -49,14 +49,14 @@ function poller(ask) {
   return { made, timers, told };
 }
 
-test('it asks at an even pace with one call each', async () => {
+test('it polls at a fixed interval with one call each', async () => {
   const { made, timers, told } = poller(async (times) => times);
   made.start();
   await timers.pass(60);
   assert.equal(told.asked, 60 / INTERVAL);
 });
 
-test('it slows down while the API fails, never gives up, and recovers at once', async () => {
+test('it slows down while the API fails, never stops, and recovers at once', async () => {
   let down = true;
   const { made, timers, told } = poller(async () => {
     if (down) throw new Error('down');
@@ -64,17 +64,17 @@ test('it slows down while the API fails, never gives up, and recovers at once', 
   });
   made.start();
   await timers.pass(600);
-  assert.ok(told.errors.length >= 600 / SLOWEST && told.errors.length <= 600 / SLOWEST + 4, `${told.errors.length}`);
-  assert.ok(made.nextIn > 0 && made.nextIn <= SLOWEST);
+  assert.ok(told.errors.length >= 600 / MAX_INTERVAL && told.errors.length <= 600 / MAX_INTERVAL + 4, `${told.errors.length}`);
+  assert.ok(made.nextIn > 0 && made.nextIn <= MAX_INTERVAL);
   down = false;
-  await timers.pass(SLOWEST);
+  await timers.pass(MAX_INTERVAL);
   assert.equal(made.failures, 0);
   const before = told.asked;
   await timers.pass(INTERVAL);
   assert.equal(told.asked, before + 1);
 });
 
-test('it waits as long as the API asks for, up to its slowest', async () => {
+test('it respects Retry-After, up to its maximum interval', async () => {
   const { made, timers, told } = poller(async () => {
     throw Object.assign(new Error('busy'), { retryAfter: 20 });
   });
@@ -85,7 +85,7 @@ test('it waits as long as the API asks for, up to its slowest', async () => {
   assert.equal(told.asked, 2);
 });
 
-test('nobody looks, nobody asks; and at once again when the page comes back', async () => {
+test('a hidden page does not poll, and polls at once when visible again', async () => {
   const { made, timers, told } = poller(async () => 1);
   made.start();
   await timers.pass(INTERVAL);
@@ -97,7 +97,7 @@ test('nobody looks, nobody asks; and at once again when the page comes back', as
   assert.equal(told.asked, 2);
 });
 
-test('paused it asks only when told to', async () => {
+test('a paused page polls only on request', async () => {
   const { made, timers, told } = poller(async () => 1);
   made.start();
   made.pause(true);
@@ -116,7 +116,7 @@ test('paused it asks only when told to', async () => {
   assert.equal(told.asked, 2);
 });
 
-test('told to refresh while a call is under way, it asks once more after it', async () => {
+test('a refresh during a pending call polls once more after it', async () => {
   const waiting = [];
   const { made, told } = poller(() => new Promise((resolve) => waiting.push(resolve)));
   made.start();
@@ -133,30 +133,30 @@ test('told to refresh while a call is under way, it asks once more after it', as
   assert.deepEqual(told.answers, ['old', 'new']);
 });
 
-test('an answer that comes after the end is dropped, and asks no more', async () => {
-  let answer;
-  const { made, timers, told } = poller(() => new Promise((resolve) => { answer = resolve; }));
+test('a response after the stop is discarded, and no poll follows', async () => {
+  let response;
+  const { made, timers, told } = poller(() => new Promise((resolve) => { response = resolve; }));
   made.start();
   made.refresh();
   made.stop();
-  answer('late');
+  response('late');
   await settled();
   await timers.pass(60);
   assert.deepEqual([told.answers, told.asked], [[], 1]);
 });
 
-test('figures are stale when a call failed or none came for long', () => {
+test('metrics are stale after a failed call or a long time without one', () => {
   const at = { now: 100_000, failing: false, paused: false };
-  assert.deepEqual(freshness({ ...at, answeredAt: 98_000 }), { state: 'live', age: 2 });
-  assert.deepEqual(freshness({ ...at, answeredAt: 98_000, failing: true }), { state: 'stale', age: 2 });
-  assert.equal(freshness({ ...at, answeredAt: 100_000 - 16_000 }).state, 'stale');
-  assert.equal(freshness({ ...at, answeredAt: 100_000 - 16_000, paused: true }).state, 'paused');
-  assert.equal(freshness({ ...at, answeredAt: 0, asking: true }).state, 'live');
-  assert.equal(freshness({ ...at, answeredAt: 0, asking: true, failing: true }).state, 'stale');
-  assert.equal(freshness({ ...at, answeredAt: 101_000 }).age, 0);
+  assert.deepEqual(freshness({ ...at, receivedAt: 98_000 }), { state: 'live', age: 2 });
+  assert.deepEqual(freshness({ ...at, receivedAt: 98_000, failing: true }), { state: 'stale', age: 2 });
+  assert.equal(freshness({ ...at, receivedAt: 100_000 - 16_000 }).state, 'stale');
+  assert.equal(freshness({ ...at, receivedAt: 100_000 - 16_000, paused: true }).state, 'paused');
+  assert.equal(freshness({ ...at, receivedAt: 0, pending: true }).state, 'live');
+  assert.equal(freshness({ ...at, receivedAt: 0, pending: true, failing: true }).state, 'stale');
+  assert.equal(freshness({ ...at, receivedAt: 101_000 }).age, 0);
 });
 
-test('after a change, no answer that was asked for before is shown', async () => {
+test('after a change, the response to an earlier call is discarded', async () => {
   const waiting = [];
   const { made, told } = poller(() => new Promise((resolve) => waiting.push(resolve)));
   made.start();

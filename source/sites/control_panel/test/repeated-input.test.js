@@ -12,7 +12,7 @@ function button({ waits = false, once = true } = {}) {
   return made;
 }
 
-test('a key that is held down presses once', () => {
+test('a key that is held down triggers once', () => {
   const target = { tagName: 'BUTTON' };
   assert.equal(isHeldKey({ key: 'Enter', repeat: false, target }), false);
   assert.equal(isHeldKey({ key: 'Enter', repeat: true, target }), true);
@@ -21,7 +21,7 @@ test('a key that is held down presses once', () => {
   assert.equal(isHeldKey({ key: 'ArrowDown', repeat: true, target }), false);
 });
 
-test('the second click of a double click is none, where a press changes something', () => {
+test('the second click of a double click is ignored where a press changes something', () => {
   assert.equal(isRepeatedClick({ detail: 1, target: button() }), false);
   assert.equal(isRepeatedClick({ detail: 0, target: button() }), false); // a key or a screen reader
   assert.equal(isRepeatedClick({ detail: 2, target: button() }), true);
@@ -29,7 +29,7 @@ test('the second click of a double click is none, where a press changes somethin
   assert.equal(isRepeatedClick({ detail: 2, target: button({ once: false }) }), false);
 });
 
-test('a button that waits cannot be pressed, and what is no button is left alone', () => {
+test('a disabled button cannot be pressed, and other elements are not affected', () => {
   assert.equal(isRepeatedClick({ detail: 0, target: button({ waits: true, once: false }) }), true);
   assert.equal(isRepeatedClick({ detail: 2, target: { closest: () => null } }), false);
   assert.equal(isRepeatedClick({ detail: 2, target: {} }), false);
