@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a browser may have or not, or have and refuse. Nothing here throws or has to be waited for.
+// Optional browser features that may be missing or rejected. No function throws or must be awaited.
 
 function attempt(work, otherwise) {
   try {
@@ -9,20 +9,20 @@ function attempt(work, otherwise) {
   }
 }
 
-/** Ends with `otherwise` where the promise fails. */
+/** Resolve to `otherwise` if the promise rejects. */
 const settled = (work, otherwise) =>
   Promise.resolve()
     .then(work)
     .catch(() => otherwise);
 
-/** The extras of `browser`, a window. */
+/** Create the optional features of `browser`, a window. */
 export function extras(browser = window) {
   let audio = null;
   let awake = null;
   const permission = () =>
     attempt(() => (browser.Notification ? browser.Notification.permission : "none"), "none");
 
-  /** The context for sounds, running if the browser lets it; null where there is none. */
+  /** Audio context, running if the browser allows it; null if missing. */
   function sounds() {
     return attempt(() => {
       const Kind = browser.AudioContext || browser.webkitAudioContext;
@@ -33,9 +33,9 @@ export function extras(browser = window) {
   }
 
   return {
-    /** What is kept under a name; null where nothing is, or nothing can be. */
+    /** Read a stored text; null if missing or storage is unavailable. */
     kept: (key, where = "localStorage") => attempt(() => browser[where].getItem(key), null) || null,
-    /** Keep a text, or forget it with null; whether that was possible. */
+    /** Store a text, or delete it with null; returns whether that succeeded. */
     keep: (key, text, where = "localStorage") =>
       attempt(() => {
         if (text === null) browser[where].removeItem(key);
@@ -44,9 +44,9 @@ export function extras(browser = window) {
       }, false),
     permission,
     canSound: () => attempt(() => Boolean(browser.AudioContext || browser.webkitAudioContext), false),
-    /** Make sounds possible; browsers ask for a visitor's action first. */
+    /** Enable sounds; browsers require an action of the visitor first. */
     unlock: () => void sounds(),
-    /** Three notes; whether there is something to play them. */
+    /** Play three notes; returns whether audio is available. */
     chime() {
       const to = sounds();
       return attempt(() => {
@@ -65,7 +65,7 @@ export function extras(browser = window) {
         return true;
       }, false);
     },
-    /** Ask whether notifications are allowed; resolves with granted, denied, default or none. */
+    /** Request permission for notifications; resolves to granted, denied, default or none. */
     ask: () =>
       settled(
         () =>
@@ -75,19 +75,19 @@ export function extras(browser = window) {
           }),
         permission(),
       ),
-    /** Show a notification; whether the browser took it. Some phones allow installed pages only. */
+    /** Show a notification; returns whether it was accepted. Some phones allow installed pages only. */
     notify: (title, body, tag) =>
       permission() === "granted" &&
       attempt(() => Boolean(new browser.Notification(title, { body, tag })), false),
     vibrate: () => attempt(() => browser.navigator.vibrate([300, 150, 300]), false),
-    /** Keep the screen on while the page is seen, or no longer. */
+    /** Keep the screen on while the page is visible, or stop doing so. */
     stayAwake(on) {
       const before = awake;
       awake = null;
       if (before) settled(() => before.then((lock) => lock && lock.release()));
       if (on) awake = settled(() => browser.navigator.wakeLock.request("screen"), null);
     },
-    /** Copy a text; resolves with whether it was. `part` shows the text, for old ways of copying. */
+    /** Copy a text; resolves to whether that succeeded. `part` shows the text, for older browsers. */
     copy: (text, part) =>
       settled(() => browser.navigator.clipboard.writeText(text).then(() => true), false).then(
         (done) =>

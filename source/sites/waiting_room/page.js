@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows what waiting-room.js knows, and does what the visitor asks.
+// Shows the state of waiting-room.js and handles the visitor's input.
 import { backOff, waitingRoom } from "./waiting-room.js";
 import { extras } from "./extras.js";
 import {
@@ -9,10 +9,10 @@ import {
 
 const $ = (id) => document.getElementById(id);
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
-const CHOICE = "waiting-room::language"; // of all events; none is called ":language"
-const SHORTEST_SESSION = 5; // s between two questions whether a session is over
-const LONG_HIDDEN = 60_000; // ms after which a session is asked for again
-const COPIED = 2; // s that a button says so
+const CHOICE = "waiting-room::language"; // shared by all events; no event id is ":language"
+const MIN_SESSION_CHECK = 5; // s between two checks whether a session has ended
+const LONG_HIDDEN = 60_000; // ms after which a session is checked again
+const COPIED = 2; // s for which the button shows it
 const TURN_ICON =
   "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>" +
   "<rect width='32' height='32' rx='9' fill='%230a7d33'/>" +
@@ -27,20 +27,20 @@ let state = { phase: "loading" };
 let tokens = null; // in memory only
 let sessionLeft = null; // () → seconds
 let receipt = null;
-let shown = ""; // the section that is seen
+let shown = ""; // the visible section
 let leaving = false;
-let entered = false; // by itself, for an OpenID client
-let resuming = false; // asks for the token of a visitor who had one before the reload
+let entered = false; // joined automatically, for an OpenID client
+let resuming = false; // requests the token of a visitor who had one before the reload
 let resumed = false;
 let hiddenAt = null;
 
-/** The time that waiting-room.js measures by, in ms. */
+/** Time of the clock of waiting-room.js, in ms. */
 const now = () => (room ? room.now() : Date.now());
 
-/** A name in the browser's storage; another event of this host has others. */
+/** Storage key of this event. */
 const keyOf = (name) => `waiting-room:${config.event_id}:${name}`;
 
-// --- words and brand
+// --- texts and brand
 
 function chosen() {
   const kept = more.kept(CHOICE);
@@ -69,7 +69,7 @@ async function speak(language) {
   form = formats(language);
   const root = document.documentElement;
   root.lang = language;
-  root.setAttribute("data-started", ""); // start.js has nothing more to do
+  root.setAttribute("data-started", ""); // start.js stops watching
   $("retry").disabled = $("card").hidden = false;
   $("language").value = language;
   for (const part of document.querySelectorAll("[data-word]")) write(part, words[part.dataset.word]);
@@ -96,7 +96,7 @@ function paint() {
   if (logo) $("logo").src = logo;
 }
 
-// --- what is seen
+// --- visible state
 
 const view = () =>
   receipt ? "receipt"
@@ -105,7 +105,7 @@ const view = () =>
   : state.phase === "joining" ? "placing"
   : state.phase;
 
-/** Write a text where it is another one than before: what a browser translated stays translated. */
+/** Write a text only if it changed, so that translations of the browser stay. */
 function write(part, text) {
   if (written.get(part) === text) return;
   written.set(part, text);
@@ -147,7 +147,7 @@ function render() {
   reach();
 }
 
-/** The keyboard can scroll the notes where they do not fit. */
+/** Make the notes scrollable by keyboard if they overflow. */
 function reach() {
   const notes = $("notes");
   if (notes.scrollHeight > notes.clientHeight + 1) notes.tabIndex = 0;
@@ -176,7 +176,7 @@ function fail(word) {
   if (word) say(words[word]);
 }
 
-/** What changes with the time alone. */
+/** Update everything that depends only on the time. */
 function tick() {
   if (!words) return;
   write($("trouble-text"), troubleText(state, words, form, now()));
@@ -184,7 +184,7 @@ function tick() {
   const left = shown === "inside" && sessionLeft ? sessionLeft() : null;
   count("held", words.held, held);
   count("session", words.session, left);
-  if (left !== null && left <= 0) restart(); // the room knows what it is now
+  if (left !== null && left <= 0) restart(); // read the new state from the room
 }
 
 function count(id, text, left) {
@@ -193,7 +193,7 @@ function count(id, text, left) {
   if (said && [300, 60].includes(Math.ceil(left))) say(said);
 }
 
-/** Counts seconds down; a clock that was moved or slept ends it early, and then the room is asked. */
+/** Countdown in seconds; a clock jump ends it early, and the page then polls the room. */
 function countdown(seconds) {
   const wall = Date.now();
   const run = performance.now();
@@ -210,7 +210,7 @@ function call() {
   if (document.hidden) more.notify(brand().name || words.title, words.turn_title, keyOf("turn"));
 }
 
-/** Whether an OpenID client takes the visitor in. */
+/** Return whether the visitor came from an OpenID client. */
 const goesBack = () => Boolean(transaction && config && config.openid);
 
 async function goBack() {
@@ -220,7 +220,7 @@ async function goBack() {
   const tries = Date.now() - last < 120_000 ? done : 0;
   const kept = more.keep(keyOf("back"), `${Date.now()} ${tries + 1}`, "sessionStorage");
   if (!kept) await pause(2);
-  else if (tries) await pause(backOff(tries)); // it is busy
+  else if (tries) await pause(backOff(tries)); // the site is busy
   if (!(await room.token())) {
     leaving = false;
     return;
@@ -228,7 +228,7 @@ async function goBack() {
   send(`${config.openid}/authorize/continue`, { transaction, ...room.proof() });
 }
 
-/** Go to an address with a form, so that nothing of it is in the address. */
+/** Submit a form to an address, so that the values are not in the address. */
 function send(action, fields) {
   const leave = document.createElement("form");
   leave.method = "post";
@@ -266,18 +266,18 @@ async function checkOut() {
   if (!found) return;
   tokens = found;
   sessionLeft =
-    found.expires_in > 0 ? countdown(Math.max(SHORTEST_SESSION, found.expires_in)) : null;
+    found.expires_in > 0 ? countdown(Math.max(MIN_SESSION_CHECK, found.expires_in)) : null;
   if (stop) stop();
   if (config.entrance && !resuming) handOver();
 }
 
-/** The site takes the token by a form; browsers keep the fragment that was first requested. */
+/** Post the token to the site; browsers keep the fragment of the address first requested. */
 function handOver() {
   leaving = true;
   send(config.entrance + location.hash, { token: tokens.access_token });
 }
 
-/** After a reload: somebody who has a token is in, or it is over. Asked once. */
+/** After a reload, request the token of a visitor who had one: the session continues or is over. */
 async function resume() {
   if (resumed || tokens || receipt || goesBack()) return;
   resumed = resuming = true;
@@ -286,7 +286,7 @@ async function resume() {
   render();
 }
 
-/** The token is no longer good, as far as this page knows: ask the room. */
+/** The token has probably expired: check with the room. */
 function restart() {
   tokens = sessionLeft = null;
   resumed = false;
@@ -307,7 +307,7 @@ async function purchase() {
     }
     const refused = answer && [401, 403].includes(answer.status);
     if (refused) {
-      tokens = sessionLeft = null; // its time is over: back to the turn, which knows more
+      tokens = sessionLeft = null; // expired: return to the turn, which finds the reason
       start();
     }
     if (refused || tries === 3) return fail("failed");
@@ -331,7 +331,7 @@ function showReceipt() {
   }
 }
 
-/** The receipt of this visit, if it was shown in this tab before. */
+/** Read the receipt of this session, if it was shown in this tab before. */
 function findReceipt() {
   const { request_id } = room.proof();
   try {
@@ -340,7 +340,7 @@ function findReceipt() {
     receipt = kept.receipt;
     showReceipt();
   } catch (error) {
-    receipt = null; // none, or not ours
+    receipt = null; // none, or of another position
   }
 }
 
@@ -366,7 +366,7 @@ async function chooseAlert(on) {
   setAlert(on);
   more.keep(keyOf("alert"), on ? "on" : null);
   if (!on) return;
-  more.chime(); // so that the visitor knows it
+  more.chime(); // as a preview for the visitor
   await more.ask();
   alertNote();
 }
@@ -378,7 +378,7 @@ function start() {
     state = found;
     const { phase, taken, trouble } = found;
     if (goesBack() && phase === "outside" && !trouble && !entered) {
-      entered = true; // once; when the room refuses, the visitor has the button
+      entered = true; // only once; if the room rejects the join, the visitor has the button
       room.join().catch(() => fail("failed"));
     }
     if (phase !== "loading" && !receipt && !resumed) findReceipt();
@@ -410,7 +410,7 @@ async function begin() {
   $("trouble").hidden = true;
   paint();
   if (config.entrance) {
-    $("purchase").dataset.word = "checkout"; // the site sells
+    $("purchase").dataset.word = "checkout"; // the site handles the purchase
     $("purchase").textContent = words.checkout;
   }
   if (brand().texts) await speak(chosen());
@@ -429,13 +429,13 @@ async function begin() {
     await pause(COPIED);
     $("copy").textContent = words.copy;
   });
-  // what a browser restored in the box is no choice; what was kept is one
+  // ignore the value that the browser restored; only the stored value is a choice
   setAlert(more.kept(keyOf("alert")) === "on");
   $("alert").addEventListener("change", ({ target }) => chooseAlert(target.checked));
   for (const touch of ["pointerdown", "keydown"])
     addEventListener(touch, () => $("alert").checked && more.unlock());
   document.addEventListener("visibilitychange", onHidden);
-  addEventListener("pageshow", () => leaving && location.reload()); // they came back
+  addEventListener("pageshow", () => leaving && location.reload()); // the visitor came back
   addEventListener("resize", reach);
   setInterval(tick, 1000);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);

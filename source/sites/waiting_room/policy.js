@@ -1,69 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * When a waiting page asks /status next, and what it shows until then.
+ * Time of the next poll of /status, and the number shown until then.
  *
- * Pure: no page, no clock, no state. Times in seconds, rates in places a minute. `status` is the
- * latest answer of /status, `ahead` the places still to be served up to the visitor's own, that one
- * included. The rules and their limits: docs/pages.md.
+ * Pure functions: no document, no clock, no state. Times in seconds, rates in positions per minute.
+ * `status` is the latest response of /status, `ahead` the number of positions still to be served, up
+ * to and including the visitor's own. docs/pages.md describes the rules and their limits.
  */
-const SHARE = 3; // a page sleeps for this part of its wait
-const OBSERVED = 2; // and at most for this part of the time since the line began to move
+const SHARE = 3; // a page sleeps for this fraction of its wait
+const OBSERVED = 2; // and at most for this fraction of the time since the first move
 const SHORTEST = 2;
-const NEAR = 600; // a turn is near from here on
-const NEAR_SLEEP = 60; // the longest sleep of a page whose turn is near
-const FAR_SHARE = 8; // a turn that is farther away: an eighth of the wait
-const FAR_LEAST = 300; // or this, if it is more
+const NEAR = 600; // s; a shorter wait counts as near
+const NEAR_SLEEP = 60; // maximum sleep while near
+const FAR_SHARE = 8; // maximum sleep while far: an eighth of the wait
+const FAR_LEAST = 300; // but not less than this
 const FAR_MOST = 1200;
-const IDLE = 10; // nothing has moved yet
-const AFTER_STEP = 1; // the edge's answer is up to a second old
-const ANSWER_AGE = 0.5; // so is the one that is at hand: half of it on average
-const STEP_SPREAD = 2; // spreads the visitors of one step
-const GROWTH = 1.5; // from one poll for a late step to the next
-const STOPPED = 2.5; // usual gaps without a move, after which the numbers stand still
+const IDLE = 10; // maximum sleep before the first move
+const AFTER_STEP = 1; // a cached response is up to a second old
+const ANSWER_AGE = 0.5; // average age of the current response
+const STEP_SPREAD = 2; // jitter for the visitors served by one move
+const GROWTH = 1.5; // growth of the pause while a move is late
+const STOPPED = 2.5; // intervals without a move after which the numbers stop
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const known = (value, otherwise) => (isNumber(value) ? value : otherwise);
 const within = (least, value, most) => Math.max(least, Math.min(value, most));
 
-/** Seconds until the turn as an optimist expects it; Infinity while nothing moves. */
+/** Shortest likely wait in seconds; Infinity while nothing moves. */
 function expected(ahead, status) {
   const rate = known(status.optimistic_rate_per_minute, 0);
   return rate > 0 ? (Math.max(0, ahead) * 60) / rate : Infinity;
 }
 
-/** Of the usual gap, the part that has passed: the line's next step is so much nearer. */
+/** Seconds since the last move, at most one usual interval. */
 const stepUnderWay = (status) =>
   isNumber(status.moved_at)
     ? within(0, status.now - status.moved_at, known(status.every, 0))
     : 0;
 
-/** The longest sleep of a page whose turn is `wait` away. */
+/** Maximum sleep for a wait. */
 function longest(wait) {
   if (wait <= NEAR) return NEAR_SLEEP;
   const far = within(FAR_LEAST, wait / FAR_SHARE, FAR_MOST);
-  return Math.min(far, wait - NEAR + NEAR_SLEEP); // not far past the mark
+  return Math.min(far, wait - NEAR + NEAR_SLEEP); // so that the page polls soon after it becomes near
 }
 
-/** Until the next step is visible at the edge; once it is late, each pause is longer. */
+/** Seconds until the next move is visible in the cache; growing pauses once it is late. */
 function toNextStep(status, chance) {
   const sinceMove = Math.max(0, status.now - status.moved_at) + ANSWER_AGE;
   const left = status.every - sinceMove;
   if (left > 0) return left + AFTER_STEP + STEP_SPREAD * chance;
-  // pauses of 2, 3, 4.5 … s: each is 2 s and half of those before it
+  // pauses of 2, 3, 4.5 … s: each is 2 s plus half of the sum of the earlier ones
   const late = Math.max(0, -left - AFTER_STEP - STEP_SPREAD);
   return (SHORTEST + late * (GROWTH - 1)) * around(chance);
 }
 
 const around = (chance) => 0.9 + 0.2 * chance; // ± 10 %
 
-/** Nothing has moved: up to the opening if there is one, else by the number of polls before. */
+/** Sleep before the first move: until `opens_at` if set, otherwise by the number of earlier polls. */
 function untilOpening(status, chance, asked) {
   const wait = known(status.opens_at, 0) - status.now;
   if (wait > 0) return Math.min(wait + AFTER_STEP + STEP_SPREAD * chance, longest(wait));
   return Math.min(IDLE, SHORTEST * Math.pow(GROWTH, asked)) * around(chance);
 }
 
-/** The rule of a server that sends no more: its own interval, less near the front. */
+/** Sleep for a server without times of moves: its own interval, shorter near the front. */
 function byServer(ahead, status, chance) {
   const seconds = within(1, known(status.poll_after_seconds, 5), 120);
   const share = Math.min(1, ahead / Math.max(1, known(status.waiting_num, 1)));
@@ -73,9 +73,9 @@ function byServer(ahead, status, chance) {
 /**
  * Seconds until the next poll of /status.
  *
- * `ahead` may be unknown (a visitor without a place): the whole line counts then, and no sleep is
- * longer than a minute. `random` is a number from 0 to 1, or a function that gives one. `asked` is
- * how many polls in a row found that nothing has moved yet.
+ * `ahead` may be unknown (a visitor without a position): the whole queue counts, and no sleep is longer
+ * than a minute. `random` is a number from 0 to 1, or a function that returns one. `asked` is the
+ * number of successive polls before the first move.
  */
 export function nextPoll({ ahead, status, random = Math.random, asked = Infinity }) {
   const chance = within(0, typeof random === "function" ? random() : random, 1);
@@ -91,21 +91,22 @@ export function nextPoll({ ahead, status, random = Math.random, asked = Infinity
   return Math.max(SHORTEST, Math.min(pause, most));
 }
 
-/** The sleep once the line has moved, before the limits. */
+/** Sleep after the first move, before the limits. */
 function afterMoves(wait, status, chance) {
   const stepKnown = known(status.every, 0) > 0;
   if (stepKnown && wait / SHARE <= status.every) return toNextStep(status, chance);
   const first = known(status.first_moved_at, status.moved_at);
   const observed = Math.max(0, status.now - first);
-  if (wait === Infinity) return Math.min(observed / SHARE, NEAR_SLEEP); // it came to rest
+  if (wait === Infinity) return Math.min(observed / SHARE, NEAR_SLEEP); // the queue has stopped
   return Math.min((wait / SHARE) * around(chance), observed / OBSERVED);
 }
 
 /**
- * The places ahead, own included, to show `secondsSince` seconds after `status` told `ahead`.
+ * Positions ahead, including the visitor's own, to show `secondsSince` seconds after `status` gave
+ * `ahead`.
  *
- * It follows the rate one usual step behind the line, so that the next poll seldom shows more than
- * was shown; it is never below 1, and stands still while the line does.
+ * The number follows the rate one usual move behind the queue, so that the next poll seldom shows a
+ * higher number. It is never below 1, and stops while the queue does.
  */
 export function aheadAt({ ahead, status, secondsSince }) {
   const rate = known(status.admission_rate_per_minute, 0);

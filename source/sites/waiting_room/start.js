@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Says when the page's modules do not start, and tries again. It is no module and has the syntax of
-// 2009, so that browsers that know no modules can read it.
+// Detects that the page's modules do not start, shows a message and retries. It is not a module and
+// uses the syntax of 2009, so that browsers without modules can run it.
 (function () {
   "use strict";
-  var PATIENCE = 15000; // ms until a start counts as lost
-  var CHECK = 10000; // ms that one file may take
-  var LONGEST = 60; // s between two tries
+  var START_TIMEOUT = 15000; // ms until a start counts as failed
+  var FILE_TIMEOUT = 10000; // ms per file
+  var MAX_PAUSE = 60; // s between two attempts
   var KEY = "waiting-room:starts";
   var TEXTS = {
     en: ["This page did not load completely. We keep trying.", "Try now", "This browser is too old for the waiting room. Please use a current version of Chrome, Edge, Firefox or Safari."],
@@ -51,7 +51,7 @@
     if (which === 2) part("card").hidden = true;
   }
 
-  /** How often this tab tried to start within ten minutes, with this time. */
+  /** Count the attempts of this tab to start within ten minutes, including this one. */
   function count() {
     try {
       var kept = (sessionStorage.getItem(KEY) || "0 0").split(" ");
@@ -59,7 +59,7 @@
       sessionStorage.setItem(KEY, tries + " " + new Date().getTime());
       return tries;
     } catch (error) {
-      return 5; // nothing is kept here: slowly
+      return 5; // no storage: retry slowly
     }
   }
 
@@ -72,7 +72,7 @@
       say(0);
       part("retry").addEventListener("click", again);
       var tries = count();
-      wait(Math.min(LONGEST, Math.pow(2, tries)));
+      wait(Math.min(MAX_PAUSE, Math.pow(2, tries)));
     });
   }
 
@@ -82,7 +82,7 @@
     timer = setTimeout(again, seconds * 1000 * (0.75 + Math.random() / 2));
   }
 
-  /** A module that failed stays failed in this document: load the files anew, then the document. */
+  /** A failed module stays failed in this document: reload the files, then the document. */
   function again() {
     if (started()) return;
     clearTimeout(timer);
@@ -95,7 +95,7 @@
       left -= 1;
       if (left > 0 || started()) return;
       if (good) location.reload();
-      else wait(LONGEST / 4);
+      else wait(MAX_PAUSE / 4);
     }
     for (var at = 0; at < files.length; at += 1) check(files[at].href || files[at].src, found);
   }
@@ -103,8 +103,8 @@
   function check(address, found) {
     var request = new XMLHttpRequest();
     request.open("GET", address);
-    request.setRequestHeader("Cache-Control", "no-cache"); // a proxy's answer is not to be kept
-    request.timeout = CHECK;
+    request.setRequestHeader("Cache-Control", "no-cache"); // bypass caches
+    request.timeout = FILE_TIMEOUT;
     request.onloadend = function () {
       var type = request.getResponseHeader("Content-Type") || "";
       found(request.status === 200 && type.indexOf("javascript") >= 0);
@@ -123,6 +123,6 @@
     },
     true
   );
-  if ("noModule" in document.createElement("script")) setTimeout(fail, PATIENCE);
+  if ("noModule" in document.createElement("script")) setTimeout(fail, START_TIMEOUT);
   else fail();
 })();

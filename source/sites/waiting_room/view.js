@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the page says: words, numbers, colours.
+// Texts, numbers and colours of the page.
 
 export const LANGUAGES = ["en", "ko", "es", "de", "fr", "ja"];
 
@@ -9,7 +9,7 @@ export const pickLanguage = (wanted) =>
 
 export const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
 
-/** The words with a brand's own; those of another form than the page's are left out. */
+/** Merge the texts with those of the brand; texts of another form are ignored. */
 export function withOwn(words, ...owns) {
   const form = (text) => (typeof text === "string" ? "text" : Object.keys(text || {}).join());
   const fits = ([key, text]) => key in words && form(text) === form(words[key]);
@@ -24,7 +24,7 @@ export function formats(language) {
   const plural = new Intl.PluralRules(language);
   return {
     number: (value) => (Number.isFinite(value) ? number.format(value) : "–"),
-    /** A range of minutes, in minutes or hours. */
+    /** Format a range of minutes, in minutes or hours. */
     time({ from, to }, words) {
       const [units, by] = to > 90 ? [words.hours, 60] : [words.minutes, 1];
       const [low, high] = [from / by, to / by].map((value) => Math.round(value * 2) / 2);
@@ -54,7 +54,7 @@ export function waitText({ wait }, words, form) {
   return kind === "range" ? form.time(wait, words) : words.wait_unknown;
 }
 
-/** How many are ahead, as the words above the number and the number; without one for the next. */
+/** Text and number of people ahead; no number for the next visitor. */
 export function aheadText(ahead, words, form) {
   const before = Math.max(0, ahead - 1);
   return before === 0 ? [words.next, ""] : [words.ahead, form.number(before)];
@@ -73,7 +73,7 @@ export function titleOf(state, words, form, name) {
   return [said, name || words.title].filter(Boolean).join(" – ");
 }
 
-/** What is wrong, when it is tried again, and whether there is a place that is safe. */
+/** Describe a problem: cause, next attempt, and whether the position is safe. */
 export function troubleText({ trouble, held }, words, form, now) {
   if (!trouble) return "";
   const left = (trouble.retryAt - now) / 1000;
@@ -84,7 +84,7 @@ export function troubleText({ trouble, held }, words, form, now) {
   ].filter(Boolean).join(" ");
 }
 
-/** What a screen reader is told: changes that matter, not each poll. */
+/** Announcement for screen readers: relevant changes, not each poll. */
 export function announcer() {
   let last = { message: "" };
   return (state, words, form, now) => {
@@ -112,9 +112,9 @@ export function announcer() {
   };
 }
 
-/** What a visitor tells the operators: the number and a check of the request id, or the check. */
+/** Reference for operators: queue number and check code of the request id, or the check code. */
 export function reference(requestId, number) {
-  let sum = 0xffffffff; // CRC-32, as zip has it
+  let sum = 0xffffffff; // CRC-32 as in zip files
   for (const letter of requestId.toLowerCase()) {
     sum ^= letter.charCodeAt(0);
     for (let bit = 0; bit < 8; bit += 1) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
@@ -126,7 +126,7 @@ export function reference(requestId, number) {
 // --- colours
 
 const COLOUR = /^(background|card|text|muted|line|accent) #[\da-f]{6}$/i;
-const READ = 4.5; // least contrast of text, WCAG 2.1 AA
+const MIN_CONTRAST = 4.5; // minimum contrast of text, WCAG 2.1 AA
 
 function light(colour) {
   const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255);
@@ -142,17 +142,17 @@ export function contrast(one, other) {
 }
 
 /**
- * A brand's colours as CSS variables; what stands on the accent is black or white, by contrast.
- * With `own`, the page's own colours, those that would hide a text are left out.
+ * Convert a brand's colours to CSS variables; text on the accent is black or white, by contrast. With
+ * `own`, the page's own colours, colours without sufficient contrast are ignored.
  */
 export function variables(colours, own) {
   let found = Object.entries(colours || {}).filter((pair) => COLOUR.test(pair.join(" ")));
   const all = { ...own, ...Object.fromEntries(found) };
   const hidden = ["text", "muted"].some((text) =>
-    ["card", "background"].some((under) => own && contrast(all[text], all[under]) < READ),
+    ["card", "background"].some((under) => own && contrast(all[text], all[under]) < MIN_CONTRAST),
   );
   if (hidden) found = found.filter(([part]) => part === "accent" || part === "line");
   const { accent } = Object.fromEntries(found);
   if (!accent) return found;
-  return [...found, ["on-accent", contrast(accent, "#000000") >= READ ? "#000" : "#fff"]];
+  return [...found, ["on-accent", contrast(accent, "#000000") >= MIN_CONTRAST ? "#000" : "#fff"]];
 }

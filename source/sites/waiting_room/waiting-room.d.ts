@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The types of waiting-room.js. */
+/** Types of waiting-room.js. */
 
 /** `long`: more than `from` minutes; `soon`: less than a minute. */
 export type Wait =
@@ -9,31 +9,31 @@ export type Wait =
 
 export interface Trouble {
   readonly kind: "offline" | "busy" | "unreachable";
-  /** When the next try is made: ms since 1970, by `now()` of the room. */
+  /** Time of the next attempt: ms since 1970, by `now()` of the room. */
   readonly retryAt: number;
 }
 
 export interface State {
   readonly phase: "loading" | "outside" | "joining" | "placing" | "waiting" | "turn" | "over";
-  /** Why it is over. */
+  /** Reason of the phase `over`. */
   readonly reason?: "expired" | "session_expired" | "reset" | "ended" | "refused";
   readonly number?: number;
-  /** Places still to be served up to the visitor's own, which is counted. */
+  /** Number of positions still to be served, up to and including the visitor's own. */
   readonly ahead?: number;
   readonly serving?: number;
   readonly waiting?: number;
   readonly queue?: number;
   readonly message?: string;
-  /** Places a minute; 0 when nothing moved in five minutes. */
+  /** Positions per minute; 0 if nothing moved in five minutes. */
   readonly rate?: number;
-  /** While waiting. */
+  /** Set in the phase `waiting`. */
   readonly wait?: Wait | null;
-  /** 0 to 1. */
+  /** Progress from 0 to 1. */
   readonly progress?: number;
-  /** Until when the turn can be taken: ms since 1970, by `now()` of the room. */
+  /** Expiry of the position: ms since 1970, by `now()` of the room. */
   readonly expiresAt?: number | null;
   readonly trouble: Trouble | null;
-  /** Whether there is a place; whether a token was taken; whether the browser stores the place. */
+  /** True if there is a position; if a token was requested; if the browser stores the position. */
   readonly held?: boolean;
   readonly taken: boolean;
   readonly kept: boolean;
@@ -44,32 +44,32 @@ export interface Tokens {
   readonly refresh_token: string;
   readonly id_token: string;
   readonly token_type: "Bearer";
-  /** Seconds. */
+  /** Validity in seconds. */
   readonly expires_in: number;
 }
 
 export interface Room {
-  /** Calls `listener` now and whenever something changes; answers how to stop. */
+  /** Calls `listener` now and after every change; returns a function that stops the calls. */
   watch(listener: (state: State) => void): () => void;
-  /** Takes a place, unless this browser has one; rejects when the room refuses or never answers. */
+  /** Joins the queue, unless this browser has a position; rejects if the room rejects or never responds. */
   join(): Promise<void>;
-  /** The token set at the visitor's turn; null when it is not. */
+  /** Requests the token set; null while the visitor is not served. */
   token(): Promise<Tokens | null>;
-  /** What an OpenID provider's `/authorize/continue` needs. */
+  /** Credentials for an OpenID provider's `/authorize/continue`. */
   proof(): { readonly request_id?: string; readonly client_secret?: string };
-  /** Ms since 1970, by a clock that does not jump. */
+  /** Current time: ms since 1970, by a clock without jumps. */
   now(): number;
-  /** Asks now, unless the server said when. */
+  /** Polls now, unless the server set a pause. */
   retry(): void;
 }
 
 export interface Options {
   eventId: string;
-  /** The address of the public API, without a slash at the end. */
+  /** Address of the public API, without a trailing slash. */
   publicApi: string;
 }
 
 export function waitingRoom(options: Options): Room;
 
-/** Seconds to the next try after so many failures. */
+/** Seconds to the next attempt after this number of failures. */
 export function backOff(failures: number, retryAfter?: number, random?: number): number;

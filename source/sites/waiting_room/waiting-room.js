@@ -1,49 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A visitor's place in a waiting room. It touches no page and has no dependency:
+ * Client of the public API for one visitor. It does not access the document and has no dependency:
  *
  *   const room = waitingRoom({ eventId: "Sample", publicApi: "https://wait.example/api" });
- *   const stop = room.watch((state) => show(state)); // now, and whenever something changes
- *   await room.join();                               // one place per browser and event
- *   const tokens = await room.token();               // at the turn; null when it is not
+ *   const stop = room.watch((state) => show(state)); // called now and after every change
+ *   await room.join();                               // one position per browser and event
+ *   const tokens = await room.token();               // null while the visitor is not served
  *
  * The state's phase is loading, outside, joining, placing (no number yet), waiting, turn or over.
- * What else is in it: docs/pages.md. Types: waiting-room.d.ts.
+ * docs/pages.md describes all members. Types: waiting-room.d.ts.
  */
-import { ending, isId, isOfTheRoom, secondsAsked } from "./responses.js";
+import { ending, isId, isOfTheRoom, retryAfterSeconds } from "./responses.js";
 import { estimator, soonEnough } from "./estimate.js";
 import { aheadAt, nextPoll } from "./policy.js";
 
 const JOIN = "/assign_queue_num";
 const TIMEOUT = 10_000; // ms
-const JOIN_LOST = 31_000; // ms; API Gateway takes up to 29 s, and its answer may still come later
-const MOST_JOINS = 8; // that may have reached the room, before the visitor is asked
-const LONGEST_JOIN_PAUSE = 300; // s between two of them
-const VISIT = 3_600_000; // ms after which they are forgotten
-const LONGEST_PAUSE = 60; // s between two tries, unless the server asks for more
-const LONGEST_ASKED = 900; // s that the server can ask for
-const FORGOTTEN = 86_400; // s; a join without a number by then is lost
-const CHECK_AGAIN = 10_000; // ms between two doubts
-const STALE = 60_000; // ms; so long an answer that is older than the last one is not believed
-const TRY_STATUS = 300_000; // ms in which a room without /status is not asked for it
-const NAP = 15_000; // ms between two looks whether the device slept
-const JUMP = 20_000; // ms that the wall clock is then ahead
-const LOCK_PATIENCE = 45_000; // ms; more than a join takes
-const COUNT = 1000; // ms between two looks at the numbers between polls
-const HIDDEN = 50; // s; browsers wake hidden pages once a minute, and a longer pause misses one
+const JOIN_TIMEOUT = 31_000; // ms; API Gateway takes up to 29 s, and its response may still arrive later
+const MAX_JOINS = 8; // joins that may have reached the room, before the page asks the visitor
+const MAX_JOIN_PAUSE = 300; // s between two joins
+const PAUSE_LIFETIME = 3_600_000; // ms after which stored pauses are ignored
+const MAX_PAUSE = 60; // s between two attempts, unless the server sets a longer pause
+const MAX_RETRY_AFTER = 900; // s; maximum Retry-After
+const JOIN_LIFETIME = 86_400; // s; a join without a number after this time is lost
+const RECHECK_INTERVAL = 10_000; // ms between two checks of a doubtful position
+const MAX_STALE = 60_000; // ms for which a response that is older than the last one is ignored
+const STATUS_RETRY = 300_000; // ms until /status is tried again in a room without it
+const SLEEP_CHECK = 15_000; // ms between two checks whether the device slept
+const CLOCK_JUMP = 20_000; // ms; a larger jump of the wall clock means that the device slept
+const LOCK_TIMEOUT = 45_000; // ms; longer than a join takes
+const COUNTDOWN_INTERVAL = 1000; // ms between two updates of the numbers between polls
+const HIDDEN_INTERVAL = 50; // s; browsers wake hidden pages once a minute, and a longer pause would miss one
 
-/** Seconds to the next try: doubles, and is never less than the server asks. */
+/** Seconds to the next attempt: doubles, and is never less than `retryAfter`. */
 export function backOff(failures, retryAfter = 0, random = Math.random()) {
-  const pause = Math.min(LONGEST_PAUSE, 2 ** Math.min(failures - 1, 6)) * (0.75 + random / 2);
-  return Math.max(pause, Math.min(retryAfter, LONGEST_ASKED) * (1 + random / 4));
+  const pause = Math.min(MAX_PAUSE, 2 ** Math.min(failures - 1, 6)) * (0.75 + random / 2);
+  return Math.max(pause, Math.min(retryAfter, MAX_RETRY_AFTER) * (1 + random / 4));
 }
 
-/** Seconds to the next question for the number; first 1.2, as workers gather joins for one. */
+/** Seconds to the next poll for the number; first 1.2, because workers batch joins for a second. */
 export const askDelay = (asked) => (asked ? Math.min(10, 1.5 ** asked) : 1.2);
 
 const spread = (seconds, random) => seconds * (0.8 + random * 0.4); // ± 20 %
 
-/** Worth trying again; `held`: nothing was asked, as an earlier answer said when to. */
+/** A retryable error. `held`: no call was made, because an earlier response set a pause. */
 class Trouble extends Error {
   constructor(status = 0, retryAfter = 0, held = false) {
     super(`status ${status}`);
@@ -55,11 +55,11 @@ function attempt(work) {
   try {
     return work();
   } catch {
-    return undefined; // a browser may refuse anything
+    return undefined; // a browser may reject any call
   }
 }
 
-/** What is needed of it; tests bring their own. Storage, crypto and locks may be missing or throw. */
+/** Browser functions in use; tests replace them. Storage, crypto and locks may be missing or throw. */
 function thisBrowser() {
   return {
     storage: attempt(() => localStorage),
@@ -80,8 +80,8 @@ function thisBrowser() {
 
 export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   const { random } = browser;
-  const wall = browser.now; // ms since 1970; may be wrong, and jump
-  const tick = browser.clock ?? browser.now; // ms; never set, but may stand still while a device sleeps
+  const wall = browser.now; // ms since 1970; may be wrong and may jump
+  const tick = browser.clock ?? browser.now; // ms; monotonic, but may stop while the device sleeps
   const origin = wall() - tick();
   const time = () => origin + tick(); // ms since 1970, without jumps
   const key = `waiting-room:${eventId}`;
@@ -90,12 +90,12 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   const event = `event_id=${encodeURIComponent(eventId)}`;
   const listeners = new Set();
   const sleepers = new Set();
-  const sure = new Set(); // request ids that the room has confirmed to this page
-  const gone = new Set(); // and those that it has ended
+  const confirmed = new Set(); // request ids that the room has confirmed
+  const endedIds = new Set(); // request ids that the room has ended
   const troubles = {};
   const pauses = {};
   let state = { phase: "loading", kept: true, taken: false, trouble: null };
-  let place = null; // as it is stored
+  let position = null; // as stored
   let over = null;
   let joining = null;
   let statusWorks; // false: a room of the AWS solution
@@ -105,8 +105,8 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   let estimate = estimator();
   let checkedAt = -Infinity;
   let foundAt = 0;
-  let still = 0; // polls in a row that found that nothing has moved yet
-  let counting; // down, between polls
+  let idlePolls = 0; // successive polls before the first move
+  let counting; // timer of the countdown between polls
   let askAt = 0;
   let misses = 0;
   let demoted = false;
@@ -114,24 +114,24 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   let running = 0;
   let woken = 0;
 
-  function tell(listener) {
+  function notify(listener) {
     try {
       listener(state);
     } catch (error) {
-      console.error(error); // the page's, and nobody else's
+      console.error(error); // an error of the listener affects nothing else
     }
   }
 
   function set(change) {
     const trouble = troubles.call || troubles.poll || null;
-    const held = Boolean(place && !over);
-    state = Object.freeze({ ...state, ...change, held, taken: Boolean(place?.taken), trouble });
-    for (const listener of [...listeners]) tell(listener);
+    const held = Boolean(position && !over);
+    state = Object.freeze({ ...state, ...change, held, taken: Boolean(position?.taken), trouble });
+    for (const listener of [...listeners]) notify(listener);
   }
 
   // --- time
 
-  /** Sleep until then, until something wakes the page, or until the device has slept. */
+  /** Sleep; ends early if something wakes the page or the device has slept. */
   function sleep(seconds) {
     return new Promise((resolve) => {
       const ends = tick() + seconds * 1000;
@@ -144,10 +144,10 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       };
       const nap = () => {
         const left = ends - tick();
-        const slept = wall() - tick() > gap + JUMP;
-        if (slept) sure.clear();
+        const slept = wall() - tick() > gap + CLOCK_JUMP;
+        if (slept) confirmed.clear();
         if (slept || left <= 0) return finish();
-        timer = browser.setTimeout(nap, Math.ceil(Math.min(left, NAP)));
+        timer = browser.setTimeout(nap, Math.ceil(Math.min(left, SLEEP_CHECK)));
       };
       sleepers.add(finish);
       if (seconds < Infinity) nap();
@@ -161,10 +161,10 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     for (const finish of [...sleepers]) finish();
   }
 
-  /** Epoch seconds by the server's clock; null while it has not told them. */
+  /** Epoch seconds by the server's clock; null while unknown. */
   const serverNow = () => (seen.now ? seen.now + (tick() - acceptedAt) / 1000 : null);
 
-  function troubled(which, { status, retryAfter, held }, failures) {
+  function reportTrouble(which, { status, retryAfter, held }, failures) {
     const seconds = held ? retryAfter + random() : backOff(failures, retryAfter, random());
     const busy = status === 429 || status === 503;
     const kind = !browser.online() ? "offline" : busy ? "busy" : "unreachable";
@@ -173,13 +173,13 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     return seconds;
   }
 
-  function eased(which) {
+  function clearTrouble(which) {
     if (!troubles[which]) return;
     troubles[which] = null;
     set({});
   }
 
-  // --- what is stored: never a token
+  // --- storage: never a token
 
   function load(name) {
     const found = attempt(() => JSON.parse(browser.storage.getItem(name)));
@@ -194,11 +194,11 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     request_id, client_secret, number: number > 0 ? number : undefined, taken,
   });
 
-  /** All places that this visitor was given, the one that counts first. */
-  const places = (of = place) =>
+  /** All positions of this visitor; the first one counts. */
+  const positions = (of = position) =>
     [of, ...(Array.isArray(of?.others) ? of.others : [])].filter((found) => isId(found?.request_id));
 
-  /** Of several places the smallest number counts; the rest is kept. */
+  /** Order positions: the lowest number counts; the others stay stored. */
   function arrange(list, { start, since } = {}) {
     const order = ({ number = Infinity, taken }) => (taken ? 0 : number);
     const [first, ...others] = list.map(one).sort((a, b) => order(a) - order(b) || 0);
@@ -208,25 +208,25 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
 
   function read() {
     const stored = load(key);
-    const [first] = places(stored);
-    if (first && first.request_id !== place?.request_id) {
-      const theirs = places(stored).filter((found) => !gone.has(found.request_id));
+    const [first] = positions(stored);
+    if (first && first.request_id !== position?.request_id) {
+      const theirs = positions(stored).filter((found) => !endedIds.has(found.request_id));
       const ids = new Set(theirs.map((found) => found.request_id));
-      const ours = over ? [] : places().filter((found) => !ids.has(found.request_id) && !gone.has(found.request_id));
+      const ours = over ? [] : positions().filter((found) => !ids.has(found.request_id) && !endedIds.has(found.request_id));
       if (theirs.length) {
-        const met = place;
-        place = arrange([...theirs, ...ours], stored);
-        if (place.request_id !== met?.request_id) begin();
-        if (ours.length) write(place);
+        const met = position;
+        position = arrange([...theirs, ...ours], stored);
+        if (position.request_id !== met?.request_id) startPosition();
+        if (ours.length) write(position);
       }
-    } else if (first) place = arrange(places(stored), stored);
-    else if (place) write(place);
-    if (over && over.id !== place?.request_id) over = null;
-    return place;
+    } else if (first) position = arrange(positions(stored), stored);
+    else if (position) write(position);
+    if (over && over.id !== position?.request_id) over = null;
+    return position;
   }
 
-  /** Another place than before. */
-  function begin() {
+  /** Initialise the state for a new position. */
+  function startPosition() {
     misses = 0;
     foundAt = tick();
     seen = { ...seen, queue: undefined };
@@ -234,77 +234,77 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   }
 
   function write(change) {
-    place = change;
-    const kept = store(key, place);
+    position = change;
+    const kept = store(key, position);
     if (kept !== state.kept) set({ kept });
   }
 
-  const has = (id) => places().some((found) => found.request_id === id);
+  const has = (id) => positions().some((found) => found.request_id === id);
 
   function change(id, what) {
     read();
     if (has(id))
-      write(arrange(places().map((found) => (found.request_id === id ? { ...found, ...what } : found)), place));
+      write(arrange(positions().map((found) => (found.request_id === id ? { ...found, ...what } : found)), position));
   }
 
-  /** A place that a join has brought, maybe late. */
+  /** Store a position that a join returned, possibly late. */
   function adopt(found) {
     read();
     if (has(found.request_id)) return;
-    if (place && !over) {
-      write(arrange([...places(), found], place));
+    if (position && !over) {
+      write(arrange([...positions(), found], position));
     } else {
       over = null;
-      begin();
-      askAt = tick() + spread(askDelay(0), random()) * 1000; // nobody can know it before
+      startPosition();
+      askAt = tick() + spread(askDelay(0), random()) * 1000; // the number is not available earlier
       write(arrange([found]));
       set({ phase: "placing", number: undefined });
     }
     wake();
   }
 
-  /** The room has ended a place: another one that it gave counts now, or the visit is over. */
+  /** The room has ended a position: the next one counts, or the visitor's state is over. */
   function drop(id, reason) {
-    gone.add(id);
+    endedIds.add(id);
     read();
-    const rest = places().filter((found) => !gone.has(found.request_id));
+    const rest = positions().filter((found) => !endedIds.has(found.request_id));
     const visited = ["ended", "session_expired"].includes(reason);
-    const last = place.request_id === id && (visited || !rest.length);
-    if (last) end(reason);
-    else if (has(id)) write(arrange(rest, place));
+    const last = position.request_id === id && (visited || !rest.length);
+    if (last) endPosition(reason);
+    else if (has(id)) write(arrange(rest, position));
   }
 
-  // --- pauses: what an answer said about the next question holds for every tab, and after a reload
+  // --- pauses: Retry-After applies to every tab, also after a reload
 
   function pauseOf(route) {
     const stored = load(pausesKey)?.[route];
     if (stored && stored.until !== pauses[route]?.until) {
       const left = Math.min(stored.until - wall(), stored.seconds * 1000);
-      if (left > -VISIT) pauses[route] = { ...stored, ends: tick() + left };
+      if (left > -PAUSE_LIFETIME) pauses[route] = { ...stored, ends: tick() + left };
     }
     return pauses[route];
   }
 
-  function hold(route, seconds, status, tries = 0) {
+  function setPause(route, seconds, status, tries = 0) {
     const pause = { until: Math.round(wall() + seconds * 1000), seconds, status, tries };
     pauses[route] = { ...pause, ends: tick() + seconds * 1000 };
     store(pausesKey, { ...load(pausesKey), [route]: pause });
   }
 
-  function release(route) {
+  function clearPause(route) {
     if (!pauseOf(route)) return;
     delete pauses[route];
     store(pausesKey, { ...load(pausesKey), [route]: undefined });
   }
 
-  /** Nobody asks while an answer forbids it: no timer, no event, no press, no reload. */
-  function obey(route) {
+  /** Throw while a pause of the route lasts: it applies to timers, events, presses and reloads. */
+  function checkPause(route) {
     const pause = pauseOf(route);
     const left = pause ? (pause.ends - tick()) / 1000 : 0;
     if (left > 0) throw new Trouble(pause.status, left, true);
   }
 
-  // --- asking
+  // --- calls
 
   async function send(address, body, signal) {
     const answer = await browser.fetch(publicApi + address, {
@@ -323,11 +323,11 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   const given = (route, found) => isOfTheRoom(route, found, eventId, statusWorks === false);
 
   /**
-   * The room's answer to a GET, or to a POST with a body. Everything else is Trouble. A call that
-   * may come `late` is not broken off, and its answer is handed over whenever it comes.
+   * Call a route: GET, or POST with a body. Throws Trouble for everything that is not a response of
+   * the room. With `late`, a call that times out is not aborted; `late` gets its response.
    */
   async function call(route, { query = "", body, late } = {}) {
-    obey(route);
+    checkPause(route);
     const abort = late ? null : new AbortController();
     const asked = send(route + query, body, abort?.signal);
     let timer;
@@ -336,57 +336,57 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
         abort?.abort();
         if (late) asked.then((found) => given(route, found) && late(found)).catch(() => {});
         fail(new Trouble());
-      }, late ? JOIN_LOST : TIMEOUT);
+      }, late ? JOIN_TIMEOUT : TIMEOUT);
     });
     let found;
     try {
       found = await Promise.race([asked, lost]);
     } catch {
-      asked.catch(() => {}); // it may fail later, too
+      asked.catch(() => {}); // it may still fail later
       throw new Trouble();
     } finally {
       browser.clearTimeout(timer);
     }
     if (given(route, found)) {
-      release(route);
+      clearPause(route);
       return found;
     }
-    const asks = Math.min(LONGEST_ASKED, secondsAsked(found.retryAfter, (serverNow() ?? wall() / 1000) * 1000));
-    if (asks) hold(route, asks, found.status, pauseOf(route)?.tries);
+    const asks = Math.min(MAX_RETRY_AFTER, retryAfterSeconds(found.retryAfter, (serverNow() ?? wall() / 1000) * 1000));
+    if (asks) setPause(route, asks, found.status, pauseOf(route)?.tries);
     throw new Trouble(found.status, asks);
   }
 
-  /** An answer that would end something is asked for again. */
-  async function twice(work, ends) {
+  /** Repeat the call if its response would end something; the second response counts. */
+  async function confirmTwice(work, ends) {
     const first = await work();
     if (!ends(first)) return first;
     await rest(1.5 + random());
     return work();
   }
 
-  /** Try until there is an answer. */
-  async function persist(work) {
+  /** Retry until there is a response. */
+  async function retryUntilDone(work) {
     for (let failures = 1; ; ) {
       try {
         const found = await work();
-        eased("call");
+        clearTrouble("call");
         return found;
       } catch (error) {
         if (!(error instanceof Trouble)) {
-          eased("call");
+          clearTrouble("call");
           throw error;
         }
-        await sleep(troubled("call", error, failures));
+        await sleep(reportTrouble("call", error, failures));
         if (!error.held) failures += 1;
       }
     }
   }
 
-  const about = (route, id) => () => call(route, { query: `?${event}&request_id=${id}` });
+  const visitorCall = (route, id) => () => call(route, { query: `?${event}&request_id=${id}` });
 
-  /** /status, or what the AWS solution has instead. */
-  async function figures() {
-    if (statusWorks === false && tick() > plainAt + TRY_STATUS) statusWorks = undefined;
+  /** Read /status, or the equivalent routes of the AWS solution. */
+  async function readStatus() {
+    if (statusWorks === false && tick() > plainAt + STATUS_RETRY) statusWorks = undefined;
     if (statusWorks !== false) {
       try {
         const { content } = await call("/status", { query: `?${event}` });
@@ -409,15 +409,15 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     }
   }
 
-  /** Whether figures are older than those that are shown; after a minute of them they count. */
+  /** Return whether a response is older than the one shown; after MAX_STALE it counts anyway. */
   function isStale({ now, version }) {
     const older = now < seen.now || version < seen.version;
-    return older && tick() < acceptedAt + STALE;
+    return older && tick() < acceptedAt + MAX_STALE;
   }
 
-  /** Answers whether the place is in doubt. */
-  async function look() {
-    const found = await figures();
+  /** Poll the status; returns whether the position is doubtful. */
+  async function refresh() {
+    const found = await readStatus();
     if (isStale(found)) return false;
     const next = {
       serving: found.serving_counter,
@@ -427,8 +427,8 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       message: typeof found.message === "string" ? found.message : "",
     };
     const line = next.queue ?? next.serving;
-    const least = next.queue === undefined ? seen.serving : Math.max(place?.number, seen.queue ?? 0);
-    const doubtful = line < least && tick() > checkedAt + CHECK_AGAIN;
+    const least = next.queue === undefined ? seen.serving : Math.max(position?.number, seen.queue ?? 0);
+    const doubtful = line < least && tick() > checkedAt + RECHECK_INTERVAL;
     seen = {
       ...next,
       before: seen.serving,
@@ -440,124 +440,124 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       firstMovedAt: found.first_moved_at ?? undefined,
       every: found.every ?? undefined,
     };
-    still = found.moved_at === null ? still + 1 : 0;
+    idlePolls = found.moved_at === null ? idlePolls + 1 : 0;
     acceptedAt = tick();
     store(seenKey, next);
-    const { serving, ...others } = next; // while waiting it goes with the places ahead
+    const { serving, ...others } = next; // while waiting it changes with the positions ahead
     set(state.phase === "waiting" ? others : next);
     return doubtful;
   }
 
-  // --- a step answers the seconds to the next
+  // --- steps: each returns the seconds to the next one
 
   async function step() {
     read();
-    if (!place) {
+    if (!position) {
       if (!joining) set({ phase: "outside" });
-      await look();
+      await refresh();
       return poll();
     }
-    if (over) return end(over.reason);
-    if (!(place.number && sure.has(place.request_id)) || othersDue()) {
-      const pause = await find();
+    if (over) return endPosition(over.reason);
+    if (!(position.number && confirmed.has(position.request_id)) || othersDue()) {
+      const pause = await readNumbers();
       if (pause) return pause;
     }
-    if (await look()) {
-      sure.delete(place.request_id);
-      const pause = await find();
+    if (await refresh()) {
+      confirmed.delete(position.request_id);
+      const pause = await readNumbers();
       if (pause) return pause;
     }
-    if (place.start === undefined || (place.since === undefined && seen.now))
-      write({ ...place, start: place.start ?? Math.min(seen.serving, place.number), since: place.since ?? seen.now });
-    const ahead = place.number - seen.serving;
+    if (position.start === undefined || (position.since === undefined && seen.now))
+      write({ ...position, start: position.start ?? Math.min(seen.serving, position.number), since: position.since ?? seen.now });
+    const ahead = position.number - seen.serving;
     if (ahead > 0 && state.phase === "turn" && !demoted) {
-      demoted = true; // a turn is taken back when two answers say so
+      demoted = true; // a turn ends only after two responses
       return spread(3, random());
     }
     demoted = false;
-    const pause = ahead > 0 ? queue(ahead) : await turn();
+    const pause = ahead > 0 ? showWaiting(ahead) : await showTurn();
     return othersWait() ? Math.min(pause, askDelay(misses)) : pause;
   }
 
-  const isOpen = (found) => !sure.has(found.request_id);
-  const othersWait = () => !over && misses < 15 && places().slice(1).some(isOpen);
+  const isOpen = (found) => !confirmed.has(found.request_id);
+  const othersWait = () => !over && misses < 15 && positions().slice(1).some(isOpen);
   const othersDue = () => othersWait() && tick() > checkedAt + askDelay(misses) * 1000;
 
-  /** Ask for the numbers that are not known; answers 0 when there is one. */
-  async function find() {
+  /** Read the unknown numbers; returns 0 if there is one, otherwise the seconds to the next poll. */
+  async function readNumbers() {
     if (tick() < askAt) return (askAt - tick()) / 1000;
     checkedAt = tick();
-    for (const { request_id: id, number } of places().filter(isOpen)) {
-      const found = await twice(about("/queue_num", id), ending);
+    for (const { request_id: id, number } of positions().filter(isOpen)) {
+      const found = await confirmTwice(visitorCall("/queue_num", id), ending);
       if (!has(id)) return 0.1;
       const reason = ending(found);
       if (reason) drop(id, reason === "unsaid" ? "reset" : reason);
       else if (found.status === 200) {
-        sure.add(id);
+        confirmed.add(id);
         change(id, { number: found.content.queue_number });
       } else if (isLost()) drop(id, "reset");
-      else if (number) sure.add(id);
+      else if (number) confirmed.add(id);
       if (over) return Infinity;
     }
     misses += 1;
-    if (place.number) return 0;
+    if (position.number) return 0;
     set({ phase: "placing", number: undefined });
-    if (misses > 5 && serverNow() === null) await look(); // for the server's time
-    if (seen.now && place.since === undefined) write({ ...place, since: serverNow() });
+    if (misses > 5 && serverNow() === null) await refresh(); // to get the server's time
+    if (seen.now && position.since === undefined) write({ ...position, since: serverNow() });
     return spread(askDelay(misses), random());
   }
 
-  /** Whether a join without a number is older than a day, by the server's clock or a steady one. */
+  /** Return whether a join without a number is older than JOIN_LIFETIME. */
   const isLost = () =>
-    (serverNow() !== null && place.since ? serverNow() - place.since : (tick() - foundAt) / 1000) > FORGOTTEN;
+    (serverNow() !== null && position.since ? serverNow() - position.since : (tick() - foundAt) / 1000) > JOIN_LIFETIME;
 
-  const poll = (ahead) => nextPoll({ ahead, status: seen.status, random: random(), asked: still - 1 });
+  const poll = (ahead) => nextPoll({ ahead, status: seen.status, random: random(), asked: idlePolls - 1 });
 
   const share = (number, serving, start) =>
     Math.min(1, Math.max(0, (serving - start) / (number - start || 1))) || 0;
 
-  function queue(ahead) {
-    const { number } = place;
+  function showWaiting(ahead) {
+    const { number } = position;
     const before = state.phase === "waiting" && state.number === number ? state.ahead : undefined;
     const wait = estimate(ahead, seen, tick() / 1000);
-    // what was counted down too far waits for the line, unless that is far behind or stands
+    // if the countdown is slightly ahead of the queue, keep its number until the queue has caught up
     const close = ahead > before && ahead - before <= Math.max(3, ahead / 20);
     const back = seen.serving < seen.before || wait.kind === "paused";
     set({ phase: "waiting", number, wait, expiresAt: null, ...shown(close && !back ? before : ahead) });
     browser.clearTimeout(counting);
-    counting = browser.setTimeout(countDown, COUNT);
+    counting = browser.setTimeout(countDown, COUNTDOWN_INTERVAL);
     const overdue = serverNow() - seen.movedAt - seen.every;
     return soonEnough(poll(ahead), { ...seen, ahead, overdue, random: random() });
   }
 
-  /** What changes with the places ahead. */
+  /** Members of the state that depend on the positions ahead. */
   function shown(ahead) {
-    const { number, start } = place;
+    const { number, start } = position;
     return { ahead, serving: number - ahead, progress: share(number, number - ahead, start) };
   }
 
-  /** Between two polls the numbers follow the rate; without a network they stand still. */
+  /** Update the numbers by the rate between two polls; they stop without a network. */
   function countDown() {
     const { phase, number, ahead } = state;
-    if (phase !== "waiting" || number !== place?.number || troubles.poll || browser.hidden()) return;
+    if (phase !== "waiting" || number !== position?.number || troubles.poll || browser.hidden()) return;
     if (listeners.size === 0) return;
     const secondsSince = (tick() - acceptedAt) / 1000;
     const left = aheadAt({ ahead: number - seen.serving, status: seen.status, secondsSince });
     if (left < ahead) set({ wait: estimate(left, seen, tick() / 1000), ...shown(left) });
-    counting = browser.setTimeout(countDown, COUNT);
+    counting = browser.setTimeout(countDown, COUNTDOWN_INTERVAL);
   }
 
-  async function turn() {
-    const { request_id: id } = place;
-    set({ phase: "turn", number: place.number, serving: seen.serving, ahead: 0, wait: null, progress: 1 });
-    if (place.taken) {
+  async function showTurn() {
+    const { request_id: id } = position;
+    set({ phase: "turn", number: position.number, serving: seen.serving, ahead: 0, wait: null, progress: 1 });
+    if (position.taken) {
       set({ expiresAt: null });
       return 60;
     }
-    const found = await twice(about("/queue_pos_expiry", id), ending);
-    if (place.taken || !has(id)) return 0;
+    const found = await confirmTwice(visitorCall("/queue_pos_expiry", id), ending);
+    if (position.taken || !has(id)) return 0;
     if (ending(found)) {
-      drop(id, await why(found, id));
+      drop(id, await endReason(found, id));
       return over ? Infinity : 0;
     }
     const left = found.status === 200 ? found.content.expires_in : null;
@@ -565,23 +565,23 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     return Math.min(30, (left ?? 30) + 1.5) * (1 + random() / 5);
   }
 
-  /** Where the room gives no reason, only the number's own answer tells a reset from the rest. */
-  async function why(found, id) {
+  /** Return the reason of an end; without one from the room, /queue_num distinguishes a reset. */
+  async function endReason(found, id) {
     if (ending(found) !== "unsaid") return ending(found);
-    if (ending(await about("/queue_num", id)())) return "reset";
-    return place.taken ? "ended" : "expired";
+    if (ending(await visitorCall("/queue_num", id)())) return "reset";
+    return position.taken ? "ended" : "expired";
   }
 
-  function end(reason) {
-    over = { id: place.request_id, reason };
-    set({ phase: "over", reason, number: place.number, expiresAt: null });
+  function endPosition(reason) {
+    over = { id: position.request_id, reason };
+    set({ phase: "over", reason, number: position.number, expiresAt: null });
     return Infinity;
   }
 
-  /** What was known before a reload, when the room does not answer. */
+  /** Show the stored state after a reload while the room does not respond. */
   function restore() {
     if (!read()) return;
-    const { number, start = 0 } = place;
+    const { number, start = 0 } = position;
     const { serving, waiting, queue: line } = load(seenKey) ?? {};
     const ahead = number - serving;
     if (!number) set({ phase: "placing", number });
@@ -595,10 +595,10 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       });
   }
 
-  /** Hidden pages ask, too, no more than once a minute. */
+  /** Pause of a hidden page: about a minute, or longer. */
   function hiddenPause(pause) {
-    if (!place || over) return Infinity;
-    return pause < HIDDEN * 1.6 ? HIDDEN - 3 + random() * 6 : pause;
+    if (!position || over) return Infinity;
+    return pause < HIDDEN_INTERVAL * 1.6 ? HIDDEN_INTERVAL - 3 + random() * 6 : pause;
   }
 
   async function run(turnOf) {
@@ -608,11 +608,11 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       try {
         pause = await step();
         failures = 0;
-        eased("poll");
+        clearTrouble("poll");
       } catch (error) {
         if (!(error instanceof Trouble)) console.error(error);
         if (!error.held) failures += 1;
-        pause = error instanceof Trouble ? troubled("poll", error, failures) : backOff(failures);
+        pause = error instanceof Trouble ? reportTrouble("poll", error, failures) : backOff(failures);
         if (state.phase === "loading") restore();
       }
       if (browser.hidden()) pause = hiddenPause(pause);
@@ -629,11 +629,11 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       const digest = await browser.crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret));
       return { secret, hash: hex(new Uint8Array(digest)) };
     } catch {
-      return {}; // an insecure address, or a browser that refuses
+      return {}; // an insecure context, or the browser rejects the call
     }
   }
 
-  /** One tab at a time; where locks are missing, refused or stuck: without. */
+  /** Run in one tab at a time; without a lock if locks are missing, rejected or stuck. */
   function locked(work) {
     return new Promise((resolve, reject) => {
       let begun = false;
@@ -645,7 +645,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
         done.then(resolve, reject);
         return done.catch(() => {});
       };
-      const timer = browser.setTimeout(start, LOCK_PATIENCE);
+      const timer = browser.setTimeout(start, LOCK_TIMEOUT);
       try {
         Promise.resolve(browser.locks.request(key, start)).catch(start);
       } catch {
@@ -654,26 +654,26 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     });
   }
 
-  /** One try to take a place: it never waits for the next one here, where it holds the lock. */
-  async function take(visit) {
+  /** Try to join once; it never waits for a retry while it holds the lock. */
+  async function tryJoin(joinState) {
     read();
-    if (place && !over) return; // taken
-    obey(JOIN);
-    if (pauseOf(JOIN)?.tries) await figures(); // an outage costs no joins
+    if (position && !over) return; // another tab has joined
+    checkPause(JOIN);
+    if (pauseOf(JOIN)?.tries) await readStatus(); // during an outage no join is sent
     let { secret, hash } = await newSecret();
     const refused = ({ status }) => status === 400 && "refused";
-    const ask = (body) => () => join(visit, body, secret);
-    let found = await twice(ask({ client_secret_hash: hash }), refused);
+    const ask = (body) => () => join(joinState, body, secret);
+    let found = await confirmTwice(ask({ client_secret_hash: hash }), refused);
     if (refused(found) && hash) {
-      secret = undefined; // a room that knows no such thing
-      found = await twice(ask({}), refused);
+      secret = undefined; // a room without client secrets
+      found = await confirmTwice(ask({}), refused);
     }
     if (refused(found)) throw new Error(found.content.error ?? found.content.message);
     adopt({ request_id: found.content.api_request_id, client_secret: secret });
   }
 
-  /** A join that may have reached the room is not repeated soon, and not without end. */
-  async function join(visit, body, client_secret) {
+  /** Send a join. One that may have reached the room is repeated after growing pauses, a few times. */
+  async function join(joinState, body, client_secret) {
     const tries = pauseOf(JOIN)?.tries ?? 0;
     const late = ({ status, content }) =>
       status === 200 && adopt({ request_id: content.api_request_id, client_secret });
@@ -683,13 +683,13 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       const { status, retryAfter, held } = error;
       if (held || !browser.online()) throw error;
       const sent = status !== 429 && status !== 503;
-      if (!sent) visit.refused += 1;
-      const growing = Math.min(LONGEST_JOIN_PAUSE, 5 * 2 ** tries) * (0.75 + random() / 2);
+      if (!sent) joinState.refused += 1;
+      const growing = Math.min(MAX_JOIN_PAUSE, 5 * 2 ** tries) * (0.75 + random() / 2);
       const pause = sent
         ? Math.max(growing, retryAfter)
-        : backOff(visit.refused, retryAfter, random());
-      hold(JOIN, pause, status, tries + sent);
-      if (sent && tries + 1 >= MOST_JOINS) throw new Error("no answer to the join");
+        : backOff(joinState.refused, retryAfter, random());
+      setPause(JOIN, pause, status, tries + sent);
+      if (sent && tries + 1 >= MAX_JOINS) throw new Error("no response to the join");
       throw new Trouble(status, pause, true);
     }
   }
@@ -698,7 +698,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   browser.on("online", wake);
   browser.on("pageshow", (shown) => {
     if (!shown?.persisted) return;
-    sure.clear(); // Back: the page stood still
+    confirmed.clear(); // the page was in the back-forward cache
     wake();
   });
   browser.on("visibilitychange", () => {
@@ -706,16 +706,16 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
       hiddenAt = hiddenAt ?? tick();
       return;
     }
-    if (hiddenAt !== null && tick() > hiddenAt + 60_000) sure.clear();
+    if (hiddenAt !== null && tick() > hiddenAt + 60_000) confirmed.clear();
     hiddenAt = null;
     wake();
   });
 
   return {
-    /** Call `listener` with the state; answers how to stop. */
+    /** Call `listener` with the state; returns a function that stops the calls. */
     watch(listener) {
       listeners.add(listener);
-      tell(listener);
+      notify(listener);
       if (listeners.size === 1) run((running += 1));
       return () => {
         listeners.delete(listener);
@@ -725,44 +725,44 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
         }
       };
     },
-    /** Take a place, unless this browser has one. */
+    /** Join the queue, unless this browser has a position. */
     join() {
-      const visit = { refused: 0 };
+      const joinState = { refused: 0 };
       const work = async () => {
         if (!read() || over) set({ phase: "joining" });
         try {
-          await persist(() => locked(() => take(visit)));
+          await retryUntilDone(() => locked(() => tryJoin(joinState)));
         } finally {
           joining = null;
-          if (!place) set({ phase: "outside" }); // before the caller hears why
-          else if (over) end(over.reason);
+          if (!position) set({ phase: "outside" }); // before the promise rejects
+          else if (over) endPosition(over.reason);
           wake();
         }
       };
       joining = joining ?? Promise.resolve().then(work);
       return joining;
     },
-    /** The token set as the API answers it; null when it is not the turn. */
+    /** Request the token set; null while the visitor is not served. */
     async token() {
       if (!read()) return null;
-      const { request_id, client_secret } = place;
-      const found = await persist(() =>
-        twice(() => call("/generate_token", { body: { request_id, client_secret } }), ending),
+      const { request_id, client_secret } = position;
+      const found = await retryUntilDone(() =>
+        confirmTwice(() => call("/generate_token", { body: { request_id, client_secret } }), ending),
       );
       if (found.status === 200) {
         change(request_id, { taken: true });
         set({ expiresAt: null });
         return found.content;
       }
-      if (ending(found)) drop(request_id, await persist(() => why(found, request_id)));
+      if (ending(found)) drop(request_id, await retryUntilDone(() => endReason(found, request_id)));
       wake();
       return null;
     },
-    /** For an OpenID provider's /authorize/continue. */
-    proof: () => ({ request_id: place?.request_id, client_secret: place?.client_secret }),
-    /** The time of `expiresAt` and `retryAt`: ms since 1970, by a clock that does not jump. */
+    /** Credentials for an OpenID provider's /authorize/continue. */
+    proof: () => ({ request_id: position?.request_id, client_secret: position?.client_secret }),
+    /** Clock of `expiresAt` and `retryAt`: ms since 1970, without jumps. */
     now: time,
-    /** Ask now, unless the server said when. */
+    /** Poll now, unless the server set a pause. */
     retry: wake,
   };
 }
