@@ -84,9 +84,9 @@ EDITED = [
     ("source/waiting_room/domain/metrics.py", "def for_panel("),
     ("source/waiting_room/domain/metrics.py", '"generation": counts.generation,'),
     ("source/waiting_room/domain/records.py", "class Counts:"),
-    ("source/sites/control_panel/metrics.js", "readFigures("),
-    ("source/sites/control_panel/test/metrics.test.js", "const figures = (changes) =>"),
-    ("source/sites/control_panel/index.html", 'dd data-figure="queue"'),
+    ("source/sites/control_panel/metrics.js", "readMetrics("),
+    ("source/sites/control_panel/test/metrics.test.js", "const metrics = (changes) =>"),
+    ("source/sites/control_panel/index.html", 'dd data-metric="queue"'),
     ("tests/mutations/catalogue/operation.py", "Break("),
 ]
 
