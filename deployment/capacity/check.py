@@ -45,16 +45,16 @@ def compare(found: Mapping[str, Any]) -> list[tuple[str, float, float]]:
     to_position = outcome.to_position + latency
     status = found["edge"].get("/status", {})
     return [
-        ("questions for the number, per visitor", _each(requests, "queue_num", visitors),
+        ("requests for the position, per visitor", _each(requests, "queue_num", visitors),
          float(outcome.series["ask"].sum()) / visitors),
         ("polls of the status, per visitor", _each(requests, "status", visitors),
          float(flow.polls.sum()) / visitors),
         ("status calls at the origin, per second", status.get("origin_calls", 0) / found["seconds"],
          float(np.minimum(flow.polls, 1.0).mean())),
         ("tokens, per visitor", _each(requests, "token", visitors), 1.0),
-        ("seconds to the number, p50", found["seconds_to"]["position"][0],
+        ("seconds to the position, p50", found["seconds_to"]["position"][0],
          float(np.percentile(to_position, 50))),
-        ("seconds to the number, p95", found["seconds_to"]["position"][1],
+        ("seconds to the position, p95", found["seconds_to"]["position"][1],
          float(np.percentile(to_position, 95))),
         ("seconds to the token, p50", found["seconds_to"]["token"][0],
          float(np.percentile(to_token, 50))),
@@ -98,10 +98,11 @@ def main(given: Sequence[str]) -> int:
         [
             f"`make load-test` on {found['measured_on']}, {found['machine']}: {asked['users']:,} "
             f"visitors in {asked['seconds']:,.0f} s, curve `{asked['curve']}`, "
-            f"{asked['admission_per_minute']:,.0f} admitted a minute. The model is told how long "
-            f"answers took: {found['requests']['queue_num']['ms'][0]:,.0f} ms for `queue_num`.",
+            f"{asked['admission_per_minute']:,.0f} admitted per minute. The model gets the "
+            "measured response time: "
+            f"{found['requests']['queue_num']['ms'][0]:,.0f} ms for `queue_num`.",
             table(
-                ["what", "measured", "model", "model / measured"],
+                ["value", "measured", "model", "model / measured"],
                 [
                     [name, f"{here:,.2f}", f"{model:,.2f}", f"{model / here:.2f}" if here else "-"]
                     for name, here, model in compare(found)

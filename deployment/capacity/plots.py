@@ -36,7 +36,7 @@ def _flow(found: Study, path: Path) -> Path:
         waits.plot(np.sort(outcome.to_position)[share], 100 * share / len(arrived), color=colour)
     crowd.set(title="Visitors who know their number", ylabel="visitors")
     crowd.legend(fontsize=7)
-    waits.set(title="Time to the own number", xlabel="Seconds", ylabel="% of visitors")
+    waits.set(title="Time to the position", xlabel="Seconds", ylabel="% of visitors")
     waits.set_xscale("log")
     last = int(found.plan.seconds * 1.5)
     rates.plot(found.flow.edge[:last], color=COLOURS[3], label="edge")

@@ -29,18 +29,18 @@ def tables(found: Study) -> str:
     plan, dates = found.plan, found.dates
     parts = [
         f"Event: {plan.visitors:,} visitors in {plan.seconds:,.0f} s, curve `{plan.curve}` "
-        f"(at the peak {plan.peak:,.0f} joins/s), {plan.admission_per_minute:,.0f} admitted a "
+        f"(at the peak {plan.peak:,.0f} joins/s), {plan.admission_per_minute:,.0f} admitted per "
         f"minute. Prices as known on {dates['prices']}, quotas on {dates['quotas']}, operations "
         f"measured on {dates['operations']}.",
-        "### Quotas, and when the event meets them",
+        "### Quotas and the time when the event reaches them",
         _quotas(found),
-        "### Time until a visitor knows the own number, simulated",
+        "### Time until a visitor has a position, simulated",
         _runs(found),
         "### Requests",
         _requests(found),
-        "### What the event costs, in US dollars",
+        "### Cost of the event, in US dollars",
         _bills(found.events),
-        "### What a month costs in which nobody comes, in US dollars",
+        "### Cost of an idle month, in US dollars",
         _bills(found.idle),
     ]
     return "\n\n".join(parts)
@@ -48,7 +48,7 @@ def tables(found: Study) -> str:
 
 def _quotas(found: Study) -> str:
     return table(
-        ["quota", "there is", "needed", "reached", "what to raise"],
+        ["quota", "limit", "needed", "reached", "what to raise"],
         [
             [
                 one.quota,
@@ -65,7 +65,7 @@ def _quotas(found: Study) -> str:
 def _runs(found: Study) -> str:
     names = [f"p{percent} s" if percent < 100 else "longest s" for percent in PERCENTILES]
     return table(
-        ["raised", *names, "last at s", "refused by the API", "by Lambda", "holes"],
+        ["raised", *names, "last at s", "throttled by the API", "by Lambda", "unused positions"],
         [
             [
                 run.name,
@@ -94,7 +94,7 @@ def _requests(found: Study) -> str:
         ("GB to browsers", used.gb),
     ]
     return table(
-        ["what", "in all", "per visitor"],
+        ["operation", "total", "per visitor"],
         [[name, f"{count:,.0f}", f"{count / visitors:.3g}"] for name, count in rows],
     )
 
@@ -108,6 +108,6 @@ def _bills(bills: dict[str, dict[str, Bill]]) -> str:
         if any(bills[region][name][service] >= 0.005 for region, name in region_of)
     ]
     rows.append(
-        ["**in all**", *(f"**{total(bills[region][name]):,.2f}**" for region, name in region_of)]
+        ["**total**", *(f"**{total(bills[region][name]):,.2f}**" for region, name in region_of)]
     )
     return table(["service", *(f"{name}, {region}" for region, name in region_of)], rows)

@@ -57,9 +57,11 @@ def _visits(record: Record) -> list[Check]:
     ended = sorted({one.ended for one in record.visits if one.ended})
     lost = sum(one.admitted is None for one in joined)
     return [
-        Check("every accepted join became a position", without == 0, f"{without} without a number"),
         Check(
-            "every visitor was let in",
+            "every accepted join became a position", without == 0, f"{without} without a position"
+        ),
+        Check(
+            "every visitor was admitted",
             lost == 0 and not ended,
             f"{lost} of {len(joined)} without a token{': ' if ended else ''}{'; '.join(ended)}",
         ),
@@ -69,12 +71,14 @@ def _visits(record: Record) -> list[Check]:
 def _numbers(record: Record, alone: bool) -> list[Check]:
     numbers = [one.number for one in record.visits if one.number is not None]
     twice = len(numbers) - len(set(numbers))
-    checks = [Check("no two visitors have the same number", twice == 0, f"{twice} given twice")]
+    checks = [
+        Check("no two visitors have the same position", twice == 0, f"{twice} assigned twice")
+    ]
     if alone:
         whole = sorted(numbers) == list(range(1, len(numbers) + 1))
         last = max(numbers, default=0)
         checks.append(
-            Check("the numbers are 1 to n without a gap", whole, f"{len(numbers)} up to {last}")
+            Check("the positions are 1 to n without a gap", whole, f"{len(numbers)} up to {last}")
         )
     return checks
 
@@ -87,7 +91,9 @@ def _nobody_early(record: Record) -> Check:
         and one.number is not None
         and one.number > record.bound_at(one.admitted)
     ]
-    return Check("nobody was let in before the turn", not early, f"{len(early)} too early")
+    return Check(
+        "nobody was admitted before the position was served", not early, f"{len(early)} too early"
+    )
 
 
 def _counters(record: Record, figures: Mapping[str, Any], let_in: int | None) -> list[Check]:
@@ -98,7 +104,7 @@ def _counters(record: Record, figures: Mapping[str, Any], let_in: int | None) ->
         wanted["serving_counter"] = let_in
     wrong = {name: figures[name] for name, value in wanted.items() if figures[name] != value}
     shown = ", ".join(f"{name} {figures[name]}" for name in wanted)
-    return [Check("the counters say what the visitors saw", not wrong, shown)]
+    return [Check("the counters equal what the visitors saw", not wrong, shown)]
 
 
 def _rows(record: Record, rows: Rows, figures: Mapping[str, Any]) -> list[Check]:
@@ -110,7 +116,7 @@ def _rows(record: Record, rows: Rows, figures: Mapping[str, Any]) -> list[Check]
         right = right and (counted, figures["total_tokens"]) == (rows.positions, rows.tokens)
     return [
         Check(
-            "the tables hold one row for each, and the counters agree",
+            "the tables contain one row for each, and the counters agree",
             right,
             f"{rows.positions} positions, {rows.tokens} tokens",
         )

@@ -88,7 +88,7 @@ def progress(crowd: Crowd) -> str:
     numbered = sum(one.number is not None for one in visits)
     admitted = sum(one.admitted is not None for one in visits)
     return (
-        f"{now:5.0f} s  come {len(visits):,}  numbered {numbered:,}  admitted {admitted:,}"
+        f"{now:5.0f} s  arrived {len(visits):,}  assigned {numbered:,}  admitted {admitted:,}"
         f"  gone {crowd.gone:,}  {len(lately) / PROGRESS:,.0f} requests/s"
         f"  p95 {percentile([one.ms for one in lately], 0.95):,.0f} ms"
         f"  failed {sum(one.failed for one in requests):,}"

@@ -31,9 +31,9 @@ def summary(asked: Asked, done: Done, checks: Sequence[Check]) -> dict[str, Any]
         "processor_share_of_the_visitors": round(done.processor_share, 2),
         "operator_troubles": done.troubles,
         "visits": {
-            "come": len(record.visits),
+            "arrived": len(record.visits),
             "joined": sum(one.joined is not None for one in record.visits),
-            "numbered": sum(one.number is not None for one in record.visits),
+            "assigned": sum(one.number is not None for one in record.visits),
             "admitted": sum(one.admitted is not None for one in record.visits),
             "paid": sum(one.paid is not None for one in record.visits),
         },
@@ -79,19 +79,19 @@ def tables(found: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             f"{asked['users']:,} visitors in {asked['seconds']:,.0f} s, curve `{asked['curve']}`, "
-            f"{asked['admission_per_minute']:,.0f} admitted a minute; {found['seconds']:,.0f} s in "
-            f"all, on {found['measured_on']} with {found['machine']}. The visitors themselves took "
-            f"{found['processor_share_of_the_visitors']:.0%} of a core.",
+            f"{asked['admission_per_minute']:,.0f} admitted per minute; {found['seconds']:,.0f} s "
+            f"in total, on {found['measured_on']} with {found['machine']}. The visitors themselves "
+            f"took {found['processor_share_of_the_visitors']:.0%} of a core.",
             table(["visitors", *visits], [["", *(f"{count:,}" for count in visits.values())]]),
             table(
-                ["seconds from the arrival to", *HEADS],
+                ["seconds from arrival to", *HEADS],
                 [
                     [name, *(f"{value:,.2f}" for value in values)]
                     for name, values in found["seconds_to"].items()
                 ],
             ),
             table(
-                ["request", "count", "per s", "most in a s", *(f"{h} ms" for h in HEADS), "failed"],
+                ["request", "count", "per s", "max per s", *(f"{h} ms" for h in HEADS), "failed"],
                 [
                     [
                         name,
@@ -105,9 +105,9 @@ def tables(found: dict[str, Any]) -> str:
                 ],
             ),
             *_edge(found["edge"]),
-            *_parts(found["processor_seconds"], visits["come"], found["requests"]),
+            *_parts(found["processor_seconds"], visits["arrived"], found["requests"]),
             table(
-                ["at the end", "holds", "found"],
+                ["check", "passed", "found"],
                 [
                     [one["sentence"], "yes" if one["holds"] else "**no**", one["found"]]
                     for one in found["checks"]
@@ -124,7 +124,9 @@ def _edge(counted: dict[str, dict[str, int]]) -> list[str]:
         for path, one in sorted(counted.items())
         if sum(one.values())
     ]  # fmt: skip
-    return [table(["edge cache", "asked", "hits", "went to the origin"], rows)] if rows else []
+    return (
+        [table(["edge cache", "requests", "hits", "requests to the origin"], rows)] if rows else []
+    )
 
 
 def _parts(spent: dict[str, float], visitors: int, requests: dict[str, Any]) -> list[str]:
@@ -158,8 +160,8 @@ def draw(done: Done, path: Path) -> Path:
     rates.set_yscale("symlog")
     rates.legend(fontsize=7)
     for label, moments in (
-        ("come", [one.arrived for one in record.visits]),
-        ("numbered", [one.learned for one in record.visits if one.learned is not None]),
+        ("arrived", [one.arrived for one in record.visits]),
+        ("assigned", [one.learned for one in record.visits if one.learned is not None]),
         ("admitted", [one.admitted for one in record.visits if one.admitted is not None]),
     ):
         line.plot(sorted(moments), range(len(moments)), label=label)
@@ -167,8 +169,8 @@ def draw(done: Done, path: Path) -> Path:
     line.legend(fontsize=7)
     values = sorted(waits(record)["position"])
     waited.plot(values, [100 * i / max(1, len(values)) for i in range(len(values))])
-    waited.set(title="Time to the own number", xlabel="seconds", ylabel="% of visitors")
-    slow.set(title="Answers", xlabel="ms", ylabel="% of requests", xscale="log")
+    waited.set(title="Time to the position", xlabel="seconds", ylabel="% of visitors")
+    slow.set(title="Response times", xlabel="ms", ylabel="% of requests", xscale="log")
     for axis in (rates, line, waited, slow):
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()

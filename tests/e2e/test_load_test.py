@@ -32,7 +32,9 @@ def test_a_crowd_is_served_rightly_and_the_report_says_so(tmp_path: Path) -> Non
         )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "latest.json").read_text())
-    assert found["visits"] == dict.fromkeys(("come", "joined", "numbered", "admitted", "paid"), 40)
+    assert found["visits"] == dict.fromkeys(
+        ("arrived", "joined", "assigned", "admitted", "paid"), 40
+    )
     model = {name: (here, said) for name, here, said in compare(found)}
     here, said = model["tokens, per visitor"]
     assert here == said == 1

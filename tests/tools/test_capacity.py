@@ -265,10 +265,10 @@ def test_a_large_event_meets_the_quotas_that_it_exceeds_and_each_has_a_remedy() 
     found = findings(400_000)  # in one minute
     for quota in (
         "API Gateway requests/s",
-        "Lambda calls under way",
+        "Lambda concurrent calls",
         "SQS mapping: batches at once, by its ramp",
         "DynamoDB QueuePositions writes/s",
-        "DynamoDB one shard of a line, writes/s",
+        "DynamoDB one shard of a queue, writes/s",
     ):
         assert found[quota].hit, quota
         assert found[quota].needed > found[quota].limit

@@ -47,40 +47,42 @@ def test_a_number_given_twice_is_wrong() -> None:
     record = good()
     record.visits[1].number = 1
     assert verdict(record) == [
-        "no two visitors have the same number",
-        "the numbers are 1 to n without a gap",
+        "no two visitors have the same position",
+        "the positions are 1 to n without a gap",
     ]
 
 
 def test_a_gap_is_wrong_only_where_nobody_else_joined() -> None:
     record = good()
     record.visits[2].number = 4
-    assert "the numbers are 1 to n without a gap" in verdict(record)
+    assert "the positions are 1 to n without a gap" in verdict(record)
     assert verdict(record, alone=False) == []
 
 
 def test_a_visitor_who_is_let_in_early_is_seen() -> None:
     record = good()
     record.visits[2].admitted = 5.9
-    assert verdict(record) == ["nobody was let in before the turn"]
+    assert verdict(record) == ["nobody was admitted before the position was served"]
 
 
 def test_a_join_without_a_number_and_a_visitor_without_a_token_are_seen() -> None:
     record = good()
     record.visits[2] = Visit(0.0, joined=0.5, ended="the number was answered 410")
     found = verdict(record)
-    assert found[:2] == ["every accepted join became a position", "every visitor was let in"]
+    assert found[:2] == ["every accepted join became a position", "every visitor was admitted"]
 
 
 @pytest.mark.parametrize("name", ["queue_counter", "total_tokens", "serving_counter"])
 def test_a_counter_that_says_something_else_is_wrong(name: str) -> None:
-    assert "the counters say what the visitors saw" in verdict(good(), figures={**FIGURES, name: 9})
+    assert "the counters equal what the visitors saw" in verdict(
+        good(), figures={**FIGURES, name: 9}
+    )
 
 
 @pytest.mark.parametrize("rows", [Rows(4, 3), Rows(3, 2)])
 def test_rows_that_are_not_the_visitors_are_wrong(rows: Rows) -> None:
     assert verdict(good(), rows=rows) == [
-        "the tables hold one row for each, and the counters agree"
+        "the tables contain one row for each, and the counters agree"
     ]
 
 
