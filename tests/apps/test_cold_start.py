@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.in_memory_room import EVENT, one_jwk
+from tests.support.lambda_proxy_events import proxy_event
 
 SOURCE = Path(__file__).resolve().parents[2] / "source"
 REQUEST = "00000000-0000-4000-8000-000000000000"
@@ -24,14 +25,8 @@ TABLES, COUNTERS, TOKENS = {"botocore"}, {"redis"}, {"jwt"}
 
 FIRST_ANSWER = """
 import json, sys
-from tests.support.lambda_proxy_events import proxy_event
 import apps.public_api.app as loaded
-method, path, given = json.loads(sys.stdin.read())
-if method == "GET":
-    event = proxy_event(method, path, query=given)
-else:
-    event = proxy_event(method, path, body=given)
-answer = loaded.app(event, None)
+answer = loaded.app(json.loads(sys.stdin.read()), None)
 print(json.dumps([answer["statusCode"], sorted({name.partition(".")[0] for name in sys.modules})]))
 """
 
@@ -111,8 +106,9 @@ def loaded_by(code: str, given: object) -> tuple[int, set[str]]:
 def test_a_public_route_loads_only_what_reaches_its_store(
     method: str, path: str, given: dict[str, str], expected: set[str]
 ) -> None:
-    request = [method, path, {"event_id": EVENT, **given}]
-    assert loaded_by(FIRST_ANSWER, request) == (503, expected)
+    given = {"event_id": EVENT, **given}
+    request = {"query": given} if method == "GET" else {"body": given}
+    assert loaded_by(FIRST_ANSWER, proxy_event(method, path, **request)) == (503, expected)
 
 
 def test_a_token_is_signed_without_the_key_generator() -> None:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from deployment.local.gateway import proxy_events
 
 
 def proxy_event(
@@ -19,32 +20,30 @@ def proxy_event(
     headers: Mapping[str, str] | None = None,
     authorizer: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A REST API proxy event (payload version 1.0), as API Gateway sends it."""
+    """A REST API proxy event (payload version 1.0) of a call; ``raw`` is a body that is no JSON.
+
+    Query and body get into the event as given: tests also send texts that UTF-8 cannot encode.
+    """
+    sent = {"Content-Type": "application/json", **(headers or {})} if method == "POST" else headers
     many = {
         name: [values] if isinstance(values, str) else list(values)
         for name, values in (query or {}).items()
     }
-    sent = {"Content-Type": "application/json", **(headers or {})} if method == "POST" else headers
+    call = proxy_events.Call(
+        method=method,
+        path=path,
+        raw_path=path,
+        query="",
+        headers=dict(sent or {}),
+        many_headers={name: [value] for name, value in (sent or {}).items()},
+        body=b"",
+        source_ip="127.0.0.1",
+    )
     return {
-        "resource": path,
-        "path": path,
-        "httpMethod": method,
-        "headers": dict(sent or {}),
-        "multiValueHeaders": {name: [value] for name, value in (sent or {}).items()},
+        **proxy_events.proxy_event(call, path, "test", authorizer),
         "queryStringParameters": {name: values[-1] for name, values in many.items()} or None,
         "multiValueQueryStringParameters": many or None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourcePath": path,
-            "httpMethod": method,
-            "requestId": str(uuid.uuid4()),
-            "stage": "api",
-            "identity": {"sourceIp": "127.0.0.1"},
-            **({"authorizer": dict(authorizer)} if authorizer else {}),
-        },
         "body": raw if raw is not None else (None if body is None else json.dumps(body)),
-        "isBase64Encoded": False,
     }
 
 
