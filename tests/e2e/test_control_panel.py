@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import APIResponse, Browser, Dialog, Page, Route, expect
 
-from tests.support.browser import accessibility, chromium
+from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
 from tests.support.pages.control_panel import KEY, SECRET, PanelWorld, build, panel_world
 from waiting_room.domain.visitor_lookup import reference_of
@@ -30,12 +30,6 @@ FRAMES = """new Promise((done) => {
     next();
 })"""
 STRANGER = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

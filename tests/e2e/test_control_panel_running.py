@@ -5,30 +5,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.support.browser import accessibility, chromium
+from tests.support.browser import accessibility
 from tests.support.local_stack import RunningRoom
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def page(browser: Browser, running: RunningRoom) -> Iterator[Page]:
-    context = browser.new_context()
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    yield page
-    context.close()
 
 
 def sign_in(page: Page, running: RunningRoom, secret: str = "") -> None:

@@ -11,9 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from tests.support.browser import chromium
 from tests.support.gate_sites import Site
 from tests.support.in_memory_room import START
 from tests.support.tokens import token
@@ -80,19 +79,6 @@ class World:
     def session(self, page: Page) -> list[str]:
         names = [jar["name"] for jar in page.context.cookies(self.shop)]
         return [name for name in names if name == self.site.gate.settings.cookie_name]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
 
 
 @pytest.fixture

@@ -23,9 +23,8 @@ import jwt
 import pytest
 from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.browser import chromium
 from tests.support.gate_sites import asgi_server, wsgi_server
 from tests.support.in_memory_room import EVENT, ISSUER
 from tests.support.local_stack import RunningRoom
@@ -124,19 +123,6 @@ def shop(kind: str) -> Iterator[Shop]:
             )  # fmt: skip
             late.app = AsgiGate(made, settings) if kind == "asgi" else WsgiGate(made, settings)
             yield Shop(site, waiting, late)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def visitor(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(locale="en-GB")
-    yield made
-    made.close()
 
 
 LONGEST = "/buy?x=" + "&" * (1_500 - len("/buy?x="))

@@ -15,24 +15,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.screenshots import State
 from tests.screenshots.waiting_room import BRAND, STATES
-from tests.support.browser import accessibility, chromium, cut_off
+from tests.support.browser import accessibility, cut_off
 from tests.support.openid_room import Reply
 from tests.support.pages.waiting_page import Room, Served, enter, listening, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(locale="en-GB", reduced_motion="reduce")
-    yield made
-    made.close()
 
 
 @contextmanager

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.support.browser import chromium
 from tests.support.openid_room import Reply
 from tests.support.pages.waiting_page import Room, listening, page
 
@@ -33,19 +31,6 @@ for (const name of ["AudioContext", "webkitAudioContext", "Notification", "local
 for (const name of ["vibrate", "wakeLock", "clipboard"])
   Object.defineProperty(Navigator.prototype, name, { get: refuse });
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(locale="en-GB", reduced_motion="reduce")
-    yield made
-    made.close()
 
 
 def room() -> Room:

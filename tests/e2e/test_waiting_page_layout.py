@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.screenshots.waiting_room import BRAND
-from tests.support.browser import chromium
 from tests.support.pages.waiting_page import Room, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
@@ -25,14 +24,9 @@ new PerformanceObserver((list) => {
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A profile with a phone's screen, that records layout shifts."""
     made = browser.new_context(locale="en-GB", reduced_motion="reduce", viewport=PHONE)
     made.add_init_script(OBSERVE)
     yield made

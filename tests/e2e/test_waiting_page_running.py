@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.benchmarks.many_pages import run
-from tests.support.browser import chromium
 from tests.support.local_stack import RunningRoom
 
 pytestmark = pytest.mark.server
@@ -20,24 +18,11 @@ CALLBACK = "http://127.0.0.1:8080/callback"  # registered by default; nobody lis
 SECONDS = 15_000  # ms that a step may take on a busy machine
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
 @pytest.fixture
 def line(running: RunningRoom) -> RunningRoom:
     """The running room with a new line."""
     assert running.private("POST", "/reset_initial_state").status_code == 200
     return running
-
-
-@pytest.fixture
-def visitor(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(locale="en-GB")
-    yield made
-    made.close()
 
 
 def opened(context: BrowserContext, room: RunningRoom, **query: str) -> Page:

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.browser import chromium
 from tests.support.pages.waiting_page import Room, Served, enter, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
@@ -28,18 +27,11 @@ Object.defineProperty(document, "hidden", { get: () => window.away === true });
 LEAVE = "window.away = true; document.dispatchEvent(new Event('visibilitychange'))"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context(locale="en-GB", reduced_motion="reduce")
-    made.grant_permissions(["clipboard-read", "clipboard-write"])
-    yield made
-    made.close()
+def context(context: BrowserContext) -> BrowserContext:
+    """A profile that may use the clipboard."""
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return context
 
 
 @contextmanager
