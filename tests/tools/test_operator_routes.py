@@ -39,8 +39,17 @@ def test_the_security_page_says_who_may_call_what() -> None:
     page = (ROOT / "docs" / "security.md").read_text()
     rows = [row for table in markdown.tables(page) for row in table.rows]
     lists = (STEERING, OPERATORS, ADMINISTRATORS)
-    listed = {row[0].strip("`"): row[1:4] for row in rows if re.match(r"`(GET|POST) /", row[0])}
-    assert listed == {
+    found = {
+        row[0].strip("`"): tuple(row[1:4]) for row in rows if re.match(r"`(GET|POST) /", row[0])
+    }
+    expected = {
         route: tuple("yes" if route in allowed else "no" for allowed in lists)
         for route in ADMINISTRATORS
     }
+    missing = [
+        f"| `{route}` | {' | '.join(may)} |"
+        for route, may in expected.items()
+        if found.get(route) != may
+    ]
+    assert not missing, "Add to the table of roles in docs/security.md:\n" + "\n".join(missing)
+    assert not found.keys() - expected.keys(), "docs/security.md has routes that do not exist"
