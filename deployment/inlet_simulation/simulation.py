@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from waiting_room.inlet.automatic import Flow, Targets, decide, signal
-from waiting_room.inlet.strategies import Alarm, Figures
+from waiting_room.inlet.automatic import ControllerState, Targets, decide, health_signal
+from waiting_room.inlet.strategies import Alarm, RoomMetrics
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Run:
 def simulate(scenario: Scenario) -> Run:
     """Play a scenario, second by second."""
     world, run = _World(scenario), Run(scenario)
-    flow: Flow | None = None
+    flow: ControllerState | None = None
     trouble = 0.0
     for now in range(scenario.length):
         world.second(float(now), run)
@@ -77,20 +77,22 @@ def simulate(scenario: Scenario) -> Run:
                 flow,
                 world.figures_seen(now),
                 scenario.targets,
-                signal(alarm, True, None, 0.0),
+                health_signal(alarm, True, None, 0.0),
                 float(now),
                 tick=scenario.tick,
                 no_show_after=scenario.no_show_after,
             )
-            flow = Flow.from_json(decision.flow.to_json())  # as it travels through its row
+            flow = ControllerState.from_json(
+                decision.state.to_json()
+            )  # as it travels through its row
             assert flow is not None
-            world.open(decision.opening.increment, float(now), run)
+            world.open(decision.increment.by, float(now), run)
         run.active.append(world.active)
         run.waiting.append(len(world.line))
         run.serving.append(world.serving)
         run.queue.append(world.queue)
         run.tokens.append(world.tokens)
-        run.share.append(flow.share if flow else 1.0)
+        run.share.append(flow.arrival_share if flow else 1.0)
         run.pace.append(flow.pace if flow else 0.0)
     return run
 
@@ -104,7 +106,7 @@ class _World:
         self.line: deque[float] = deque()  # when each waiting visitor joined
         self.queue = self.serving = self.tokens = self.active = 0
         self._due: list[tuple[float, str]] = []
-        self._history: deque[tuple[float, Figures]] = deque()
+        self._history: deque[tuple[float, RoomMetrics]] = deque()
         self._part = 0.0
 
     def second(self, now: float, run: Run) -> None:
@@ -123,7 +125,7 @@ class _World:
             self.line.append(now)
         self._serve(now, run)
         self._history.append(
-            (now, Figures(1, self.serving, self.queue, 0, self.tokens, 0, self.active))
+            (now, RoomMetrics(1, self.serving, self.queue, 0, self.tokens, 0, self.active))
         )
 
     def _arriving(self, rate: float) -> int:
@@ -145,7 +147,7 @@ class _World:
                 delay = self._chance.expovariate(1 / self._scenario.show_up)
                 heappush(self._due, (now + delay, "comes"))
 
-    def figures_seen(self, now: float) -> Figures:
+    def figures_seen(self, now: float) -> RoomMetrics:
         """The figures as an inlet sees them, so many seconds late."""
         wanted = now - self._scenario.figures_delay
         while len(self._history) > 1 and self._history[1][0] <= wanted:

@@ -21,7 +21,7 @@ from deployment.local import config, resources
 from deployment.local.config import Config
 from deployment.local.processes import Child
 from waiting_room.domain.parsing import UNREADABLE
-from waiting_room.openid.settings import WEAK_CODES
+from waiting_room.openid.settings import REQUEST_ID_CODES_WARNING
 from waiting_room.runtime.settings.openid import read_openid_settings
 
 START_SECONDS = 60  # for one part; a loaded machine takes long to import things
@@ -82,7 +82,7 @@ class Stack:
         redis_url, aws_url = self._stores()
         config.complete(env, doors, redis_url, aws_url)
         if read_openid_settings(env).request_id_codes:
-            self._say(WEAK_CODES)
+            self._say(REQUEST_ID_CODES_WARNING)
         self._say("making tables, queues, bus and keys")
         topic, client_secret = self._make_resources(env, aws_url)
         self._say("starting the workers")

@@ -22,7 +22,7 @@ from infrastructure.constructs.monitoring import metrics
 from infrastructure.constructs.monitoring.alarms import Alarms
 from infrastructure.parameters.optional_stacks import OpenIdConfig
 from infrastructure.stacks.core import CoreStack
-from waiting_room.openid.settings import WEAK_CODES
+from waiting_room.openid.settings import REQUEST_ID_CODES_WARNING
 
 SECRET_LENGTH = 43  # letters and digits: 256 bits of entropy
 
@@ -92,7 +92,9 @@ class OpenIdStack(Stack):
         )
         provider.add_routes(routes, targets=views.targets)
         if config.request_id_codes:
-            Annotations.of(self).add_warning_v2("waiting-room:OpenIdRequestIdCodes", WEAK_CODES)
+            Annotations.of(self).add_warning_v2(
+                "waiting-room:OpenIdRequestIdCodes", REQUEST_ID_CODES_WARNING
+            )
         for output, value in {
             "Issuer": issuer,
             "AuthorizationEndpoint": f"{issuer}/authorize",

@@ -15,7 +15,7 @@ from tests.support.in_memory_room import settings
 from tests.support.inlet_room import EVENT, START, CountingRoom, InletWorld, inlet_settings, sns
 from tests.support.lambda_proxy_events import Answer, call
 from waiting_room.inlet.control import InletControl
-from waiting_room.inlet.strategies import Figures
+from waiting_room.inlet.strategies import RoomMetrics
 
 
 class Context:
@@ -59,12 +59,12 @@ def test_a_function_with_little_time_does_what_it_can(world: InletWorld) -> None
 def test_the_max_size_function_takes_sns_and_schedules(world: InletWorld) -> None:
     world.inlet = world.another(INLET_STRATEGY="MaxSize")
     assert apps.inlet.app.max_size_inlet({"source": "aws.events"}, None) == {"opened": 100}
-    world.room.figures_now = Figures(serving=100, tokens=100, active=100, queue=200)
+    world.room.figures_now = RoomMetrics(serving=100, tokens=100, active=100, queue=200)
     assert apps.inlet.app.max_size_inlet(sns("junk", {"exited": 5}), None) == {"opened": 0}
 
 
 def test_the_automatic_function_runs_a_minute(world: InletWorld) -> None:
-    world.room = CountingRoom(Figures(queue=500))
+    world.room = CountingRoom(RoomMetrics(queue=500))
     world.inlet = world.another(INLET_STRATEGY="Automatic", TICKS_PER_MINUTE=6)
     assert apps.inlet.app.automatic_inlet({}, Context(70_000)) == {"opened": 60}
 

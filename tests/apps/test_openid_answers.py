@@ -15,7 +15,7 @@ from waiting_room.domain import joins
 from waiting_room.domain.errors import Gone, InvalidInput, NotServedYet, Unavailable
 from waiting_room.openid import protocol, provider
 from waiting_room.openid.authlib_server import _Client, _StoredCode
-from waiting_room.openid.provider import error_answer, json_answer, redirect
+from waiting_room.openid.provider import error_response, json_response, redirect
 from waiting_room.openid.settings import ClientSecrets
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
@@ -27,10 +27,10 @@ def openid(monkeypatch: pytest.MonkeyPatch) -> OpenId:
 
 
 def test_an_answer_is_200_an_error_400_and_a_redirect_302_unless_told_otherwise() -> None:
-    assert json_answer({}).status == 200
-    assert error_answer("e", "d").status == 400
+    assert json_response({}).status == 200
+    assert error_response("e", "d").status == 400
     assert redirect("https://x/").status == 302
-    assert error_answer("e", "d", 503, **{"Retry-After": "1"}).headers == {
+    assert error_response("e", "d", 503, **{"Retry-After": "1"}).headers == {
         "Content-Type": "application/json", **NO_STORE, "Retry-After": "1",
     }  # fmt: skip
     assert redirect("https://x/").headers == {
@@ -178,11 +178,11 @@ def test_a_bad_token_is_told_as_one(openid: OpenId) -> None:
     ],
 )  # fmt: skip
 def test_a_header_that_cannot_be_decoded_is_none(header: str, readable: bool) -> None:
-    assert provider._readable(header) is readable
+    assert provider._is_decodable(header) is readable
 
 
 def test_the_rooms_keys_are_found_by_their_name_alone(openid: OpenId) -> None:
-    found = provider._RoomKeys(openid.world.keys)
+    found = provider.SigningKeyVerifier(openid.world.keys)
     known = openid.world.keys.load().keys[0].key_id
     key = found.find(known)
     assert key is not None

@@ -13,7 +13,7 @@ from apps.openid import app as openid_app
 from tests.support.fakes.openid_codes import MemoryCodes
 from tests.support.in_memory_room import EVENT, ISSUER
 from tests.support.openid_room import CALLBACK, CLIENT_SECRET, ENV, PROVIDER, OpenId, install
-from waiting_room.openid.settings import WEAK_CODES
+from waiting_room.openid.settings import REQUEST_ID_CODES_WARNING
 
 ON = {"OPENID_REQUEST_ID_CODES": "true", "WAITING_ROOM_URL": "https://wait.example/login.html"}
 CHALLENGE = {
@@ -170,5 +170,5 @@ def test_the_weakness_is_in_the_log_when_the_function_starts(
     with caplog.at_level(logging.WARNING):
         openid_app.provider()
     openid_app.provider.cache_clear()
-    assert (f"openid: {WEAK_CODES}" in caplog.messages) is (switch == "true")
+    assert (f"openid: {REQUEST_ID_CODES_WARNING}" in caplog.messages) is (switch == "true")
     assert CLIENT_SECRET not in caplog.text

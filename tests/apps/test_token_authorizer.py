@@ -27,7 +27,7 @@ from waiting_room.domain.errors import Unavailable
 ARN = "arn:aws:execute-api:eu-central-1:111122223333:a1b2c3d4e5/prod/GET/checkout"
 STAGE = "arn:aws:execute-api:eu-central-1:111122223333:a1b2c3d4e5/prod/*"
 DENY = {
-    "principalId": "stranger",
+    "principalId": "unknown",
     "policyDocument": {
         "Version": "2012-10-17",
         "Statement": [{"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": [STAGE]}],

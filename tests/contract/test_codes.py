@@ -16,7 +16,7 @@ from tests.support import servers
 from tests.support.fakes.openid_codes import MemoryCodes
 from waiting_room.adapters.dynamodb.openid_codes import LEAVES_AFTER, DynamoCodes
 from waiting_room.domain.errors import Conflict, Unavailable
-from waiting_room.openid.protocol import Code, Codes
+from waiting_room.openid.protocol import Code, CodeStore
 
 NOW = 1_800_000_000
 
@@ -56,31 +56,31 @@ def dynamodb_local_codes(dynamodb_local_url: str) -> tuple[Any, str]:
 
 
 @pytest.fixture(params=["memory", "moto", "dynamodb_local"])
-def codes(request: pytest.FixtureRequest) -> Codes:
+def codes(request: pytest.FixtureRequest) -> CodeStore:
     if request.param == "memory":
         return MemoryCodes()
     return DynamoCodes(*request.getfixturevalue(f"{request.param}_codes"))
 
 
-def test_a_code_is_redeemed_once_and_comes_back_whole(codes: Codes) -> None:
+def test_a_code_is_redeemed_once_and_comes_back_whole(codes: CodeStore) -> None:
     code = a_code()
     codes.save(code)
     assert codes.redeem(code.hash, "Sample", NOW) == code
     assert codes.redeem(code.hash, "Sample", NOW) is None
 
 
-def test_an_unknown_code_is_none(codes: Codes) -> None:
+def test_an_unknown_code_is_none(codes: CodeStore) -> None:
     assert codes.redeem("unknown", "Sample", NOW) is None
 
 
-def test_another_clients_code_is_none_and_stays_good(codes: Codes) -> None:
+def test_another_clients_code_is_none_and_stays_good(codes: CodeStore) -> None:
     code = a_code()
     codes.save(code)
     assert codes.redeem(code.hash, "Other", NOW) is None
     assert codes.redeem(code.hash, "Sample", NOW) == code
 
 
-def test_a_code_is_good_to_its_last_second(codes: Codes) -> None:
+def test_a_code_is_good_to_its_last_second(codes: CodeStore) -> None:
     early, late = a_code(), a_code()
     codes.save(early)
     codes.save(late)
@@ -88,7 +88,7 @@ def test_a_code_is_good_to_its_last_second(codes: Codes) -> None:
     assert codes.redeem(late.hash, "Sample", NOW + 60) is None
 
 
-def test_a_code_is_never_overwritten(codes: Codes) -> None:
+def test_a_code_is_never_overwritten(codes: CodeStore) -> None:
     code = a_code()
     codes.save(code)
     with pytest.raises(Conflict):
@@ -98,7 +98,7 @@ def test_a_code_is_never_overwritten(codes: Codes) -> None:
         codes.save(code)
 
 
-def test_of_twenty_who_redeem_at_once_one_wins(codes: Codes) -> None:
+def test_of_twenty_who_redeem_at_once_one_wins(codes: CodeStore) -> None:
     for _ in range(5):
         code = a_code()
         codes.save(code)

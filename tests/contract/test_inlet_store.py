@@ -60,9 +60,9 @@ def written(store: InletStore, event_id: str) -> InletRecord:
 def test_a_record_comes_back_as_it_was_written(store: InletStore, event_id: str) -> None:
     assert store.read(event_id) is None
     row = record(
-        event_id, memory={"groups": [{"at": 1.5}], "pace": 2.25}, seen=("a", "b"), paused=True,
-        last_at=7, last_increment=-3, last_reason="why: “so”",
-        alarm="Site errors", alarm_state=Alarm.MISSING, alarm_brakes=True,
+        event_id, controller_state={"groups": [{"at": 1.5}], "pace": 2.25}, handled_ids=("a", "b"),
+        paused=True, last_at=7, last_increment=-3, last_reason="why: “so”",
+        alarm="Site errors", alarm_state=Alarm.MISSING, alarm_holds=True,
     )  # fmt: skip
     store.write(None, row)
     assert store.read(event_id) == row

@@ -111,13 +111,13 @@ def test_every_error_of_the_openid_provider_is_explained_and_no_other() -> None:
     known.add(("invalid_request", next(iter(raised_in_queue()))))
     for path in OPENID:
         for _, name, texts in calls(path):
-            if name == "error_answer" and "…" not in texts[:2]:
+            if name == "error_response" and "…" not in texts[:2]:
                 known.add((texts[0], texts[1]))
-            if name == "_refuse" and len(texts) > 2:
+            if name == "_reject" and len(texts) > 2:
                 known.add((texts[1], texts[2]))
     tree = ast.parse((ROOT / "source/waiting_room/openid/protocol.py").read_text())
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == "unsupported":
+        if isinstance(node, ast.FunctionDef) and node.name == "unsupported_feature":
             for answer in ast.walk(node):
                 if isinstance(answer, ast.Return) and isinstance(answer.value, ast.Tuple):
                     code, text = (sentence(part) for part in answer.value.elts)

@@ -16,7 +16,7 @@ from playwright.sync_api import Page
 from tests.support.gate_sites import Site
 from tests.support.in_memory_room import START
 from tests.support.tokens import token
-from waiting_room.gate.decision import Visit
+from waiting_room.gate.decision import Request
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 POLICIES = ("strict-origin", "no-referrer", "same-origin")
@@ -117,7 +117,7 @@ def test_prefetches_and_prerenders_do_not_change_where_one_comes_back(
     answered: dict[str, tuple[str, Any]] = {}
     check = world.site.gate.check
 
-    def noted(visit: Visit) -> Any:
+    def noted(visit: Request) -> Any:
         answer = check(visit)
         answered[visit.path] = (visit.headers.get("sec-purpose", ""), answer)
         return answer

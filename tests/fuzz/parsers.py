@@ -39,7 +39,7 @@ from tests.support.tokens import keys, verifier
 from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
 from waiting_room.adapters.http import json_get
 from waiting_room.adapters.http.private_api import PrivateApi
-from waiting_room.adapters.http.public_api import HttpRoom
+from waiting_room.adapters.http.public_api import PublicApi
 from waiting_room.adapters.http.room_keys import HttpsEndedSessions, read_keys
 from waiting_room.authorizer.verifier import Accepted
 from waiting_room.domain import joins, parsing, serving_counter, sessions, tokens
@@ -113,7 +113,7 @@ def request(text: str) -> Any:
 
 def signed(content: bytes, header: Mapping[str, Any] | None = None) -> str:
     """A transaction with a good signature over any bytes: the client may know the secret."""
-    key = protocol._derived(KEY, b"transaction")
+    key = protocol._derive_key(KEY, b"transaction")
     return jwt.PyJWS().encode(content, key, "HS256", headers=dict(header or {}))
 
 
@@ -139,7 +139,7 @@ def token(text: str) -> None:
     made = jwt.PyJWS().encode(raw(text), private_key(key.jwk), "RS256", headers=header)
     decision = DOOR.check(made)
     if isinstance(decision, Accepted):
-        protocol.said_by(decision.claims)
+        protocol.parse_access_token(decision.claims)
 
 
 class Pool:
@@ -182,7 +182,7 @@ def notice(text: str) -> None:
     value = parsed(text)
     sns = {"MessageId": value, "Message": value}
     for record in (value, {"Sns": value}, {"Sns": sns}, {"Sns": {"Message": text}}):
-        INLET.inlet._departures([record], ())
+        INLET.inlet._exit_notices([record], ())
 
 
 def stream(text: str) -> None:
@@ -366,7 +366,7 @@ PARSERS = (
     Parser("address of a client", ("openid.protocol",),
            lambda text: protocol.check_redirect_uris([text]),
            (ValueError,)),
-    Parser("claims", ("openid.protocol",), lambda text: protocol.said_by(
+    Parser("claims", ("openid.protocol",), lambda text: protocol.parse_access_token(
         dict.fromkeys(("sub", "queue_position", "iat", "exp"), parsed(text))),
         (protocol.InvalidToken,)),
     Parser("row of a code", ("adapters.dynamodb.openid_codes",), row),
@@ -381,9 +381,9 @@ PARSERS = (
     Parser("key to revoke", ("use_cases.key_rotation",),
            lambda text: check_rotation({"revoke": parsed(text)}),
            (InvalidInput,)),
-    Parser("departures", ("inlet.strategies",), strategies.read_departures, (InvalidInput,)),
+    Parser("departures", ("inlet.strategies",), strategies.parse_exit_notice, (InvalidInput,)),
     Parser("SNS records", ("inlet.runner",), notice),
-    Parser("figures", ("inlet.strategies",), lambda text: strategies.Figures.from_metrics(
+    Parser("figures", ("inlet.strategies",), lambda text: strategies.RoomMetrics.from_metrics(
         dict.fromkeys(strategies.METRICS.values(), parsed(text))), (ValueError,)),
     Parser("tick", ("runtime.lambda_events",),
            lambda text: lambda_events.read_tick({"time": parsed(text)})),
@@ -395,10 +395,10 @@ PARSERS = (
         {"kty": "RSA", "kid": text, "n": parsed(text), "e": text}), (Unavailable,)),
     Parser("ended sessions", ("adapters.http.room_keys",), lambda text: HttpsEndedSessions(
         "https://r.example", EVENT, 5.0, get=lambda *_: parsed(text)).has("x"), (Unavailable,)),
-    Parser("token of the room", ("adapters.http.public_api",), lambda text: HttpRoom(
+    Parser("token of the room", ("adapters.http.public_api",), lambda text: PublicApi(
         "https://r.example", EVENT, Pool(text)).access_token("x", None), (RoomError,)),
     Parser("figures of the private API", ("adapters.http.private_api",),
-           private(lambda api: api.figures(EVENT)), (RoomError, SettingsError)),
+           private(lambda api: api.metrics(EVENT)), (RoomError, SettingsError)),
     Parser("counter of the private API", ("adapters.http.private_api",),
            private(lambda api: api.increment(EVENT, 1, "a")), (RoomError, SettingsError)),
     Parser("settings of the room", ("runtime.settings.room",),

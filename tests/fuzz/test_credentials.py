@@ -21,7 +21,7 @@ from tests.support import tokens
 from tests.support.in_memory_room import EVENT, ISSUER, START
 from tests.support.openid_room import CALLBACK, PROVIDER
 from tests.support.tokens import EXPECTED, VISITOR, signed, token
-from waiting_room.authorizer.verifier import Accepted, Malformed, Refused
+from waiting_room.authorizer.verifier import Accepted, NoToken, Rejected
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.gate import cookie
 from waiting_room.openid import protocol
@@ -65,7 +65,7 @@ def test_no_token_is_accepted_that_the_room_did_not_sign(
     good = token().split(".")
     unsigned = f"{part(header)}.{part(claims)}"
     for end in (base64.urlsafe_b64encode(signature).decode().rstrip("="), good[2], ""):
-        assert isinstance(decide(f"Bearer {unsigned}.{end}"), Refused | Malformed)
+        assert isinstance(decide(f"Bearer {unsigned}.{end}"), Rejected | NoToken)
 
 
 @fuzzed
@@ -73,7 +73,7 @@ def test_no_token_is_accepted_that_the_room_did_not_sign(
 @example("[" * 5000, "Bearer ")
 def test_no_header_of_a_token_breaks_the_authorizer(header: object, scheme: str) -> None:
     for sent in (f"{part(header)}.{part({})}.x", f"{part(header)}..", part(header)):
-        assert isinstance(decide(scheme + sent), Refused | Malformed)
+        assert isinstance(decide(scheme + sent), Rejected | NoToken)
 
 
 @fuzzed
@@ -86,7 +86,7 @@ def test_of_tokens_with_a_good_signature_only_those_that_fit_are_accepted(
     except (ValueError, UnicodeEncodeError):
         return
     decision = decide(made)
-    assert isinstance(decision, Accepted | Refused | Malformed)
+    assert isinstance(decision, Accepted | Rejected | NoToken)
     said = {"token_use": "access", "nbf": START, "exp": START + 3600, **claims}
     fits = (
         said["aud"] == EVENT and said["iss"] == ISSUER and said["token_use"] == "access"
@@ -114,7 +114,7 @@ def test_a_public_key_is_no_secret_to_sign_with() -> None:
         unsigned = f"{part(header)}.{part(good)}"
         mac = hmac.new(pem, unsigned.encode(), hashlib.sha256).digest()
         forged = f"{unsigned}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
-        assert isinstance(decide(forged), Refused)
+        assert isinstance(decide(forged), Rejected)
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from typing import Any
 from tests.support.fakes.inlet import MemoryInlet
 from tests.support.in_memory_room import EVENT, START, Clock
 from waiting_room.domain.errors import Unavailable
-from waiting_room.inlet.runner import Inlet
+from waiting_room.inlet.runner import InletRunner
 from waiting_room.inlet.settings import InletSettings
-from waiting_room.inlet.strategies import Alarm, Figures
+from waiting_room.inlet.strategies import Alarm, RoomMetrics
 from waiting_room.runtime.settings.inlet import read_inlet_settings
 
 FOREVER = 1e9
@@ -29,7 +29,7 @@ class CountingRoom:
     ``plan`` says of the next increments: "lost" (made, no answer), "failed" (not made) or "".
     """
 
-    figures_now: Figures = field(default_factory=Figures)
+    figures_now: RoomMetrics = field(default_factory=RoomMetrics)
     increments: list[int] = field(default_factory=list)
     sessions: set[str] = field(default_factory=set)
     fail: bool = False
@@ -39,7 +39,7 @@ class CountingRoom:
     all_come: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def figures(self, event_id: str) -> Figures:
+    def metrics(self, event_id: str) -> RoomMetrics:
         """What the tests set, and what the inlet did."""
         return self.figures_now
 
@@ -86,10 +86,10 @@ class InletWorld:
         self.opened_at: list[tuple[float, int]] = []
         self.inlet = self.another()
 
-    def another(self, **env: Any) -> Inlet:
+    def another(self, **env: Any) -> InletRunner:
         """Another run on the same room and row."""
         chosen = inlet_settings(**{**self.env, **env})
-        return Inlet(chosen, self.store, self.room, self.alarm, self.clock, self.pause)
+        return InletRunner(chosen, self.store, self.room, self.alarm, self.clock, self.pause)
 
     def pause(self, seconds: float) -> None:
         """Time passes."""
@@ -99,7 +99,7 @@ class InletWorld:
         """A scheduled minute; answers what each tick opened."""
         end = self.clock.now + left
         done = self.inlet.run_periodic(event or {}, lambda: end - self.clock.now)
-        return [one.increment for one in done]
+        return [one.by for one in done]
 
     @property
     def last(self) -> tuple[int, str]:

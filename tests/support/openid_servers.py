@@ -29,7 +29,7 @@ from tests.support.openid_room import (
     serving,
 )
 from tests.support.servers import free_port
-from waiting_room.adapters.http.public_api import HttpRoom
+from waiting_room.adapters.http.public_api import PublicApi
 
 MODULES = Path("/usr/lib/apache2/modules")
 APACHE = shutil.which("apache2") or shutil.which("apache2", path="/usr/sbin")
@@ -100,7 +100,7 @@ def live(monkeypatch: pytest.MonkeyPatch, *redirect_uris: str) -> Iterator[Live]
             "OPENID_REDIRECT_URIS": " ".join(redirect_uris),
         }
         openid = install(monkeypatch, OpenId(env=env, world=world))
-        openid.provider._room = HttpRoom(f"{public_url}/api", "Sample")
+        openid.provider._room = PublicApi(f"{public_url}/api", "Sample")
         started.enter_context(serving(provider, issuer_port))
         started.enter_context(serving(waiting, page_port))
         yield Live(openid, issuer, visitor)

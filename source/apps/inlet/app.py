@@ -28,7 +28,7 @@ from typing import Any
 from chalice import Chalice, IAMAuthorizer
 
 from waiting_room.domain.errors import Conflict, InvalidInput, UnknownRequest
-from waiting_room.inlet.runner import Inlet
+from waiting_room.inlet.runner import InletRunner
 from waiting_room.inlet.settings import InletSettings
 from waiting_room.runtime.http_api import ANY_TYPE, MAX_EVENT_ID, body, json_handler, text
 from waiting_room.runtime.settings.inlet import read_inlet_settings
@@ -41,19 +41,19 @@ app.register_middleware(hide_error_texts, "pure_lambda")
 @app.lambda_function(name="periodic_inlet")
 def periodic_inlet(event: dict[str, Any], context: object) -> dict[str, int]:
     """A minute of even ticks, unless the alarm holds."""
-    return {"opened": sum(one.increment for one in inlet().run_periodic(event, left(context)))}
+    return {"opened": sum(one.by for one in inlet().run_periodic(event, time_left(context)))}
 
 
 @app.lambda_function(name="max_size_inlet")
 def max_size_inlet(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Messages about departures (SNS), or the minute's look at what is free (schedule)."""
-    return {"opened": inlet().run_max_size(event).increment}
+    return {"opened": inlet().run_max_size(event).by}
 
 
 @app.lambda_function(name="automatic_inlet")
 def automatic_inlet(event: dict[str, Any], context: object) -> dict[str, int]:
     """A minute of ticks of the closed loop."""
-    return {"opened": sum(one.increment for one in inlet().run_automatic(event, left(context)))}
+    return {"opened": sum(one.by for one in inlet().run_automatic(event, time_left(context)))}
 
 
 @app.route("/health", methods=["POST"], content_types=ANY_TYPE, authorizer=IAMAuthorizer())
@@ -77,7 +77,7 @@ def settings() -> InletSettings:
 
 
 @cache
-def inlet() -> Inlet:
+def inlet() -> InletRunner:
     """The inlet of this function; adapters are made on first use."""
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
@@ -86,7 +86,7 @@ def inlet() -> Inlet:
     from waiting_room.adapters.http.signed_client import credentials
 
     chosen = settings()
-    return Inlet(
+    return InletRunner(
         chosen,
         DynamoInlet(client("dynamodb"), chosen.table),
         PrivateApi(chosen.private_api, chosen.region, credentials),
@@ -96,7 +96,7 @@ def inlet() -> Inlet:
     )
 
 
-def left(context: Any) -> Callable[[], float]:
+def time_left(context: Any) -> Callable[[], float]:
     """How many seconds this call still has; a minute and more where nobody says."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     if remaining is None:

@@ -27,10 +27,10 @@ from typing import Any
 from chalice import Chalice, Response
 
 from waiting_room.domain.errors import InvalidInput, Unavailable
-from waiting_room.openid.authlib_server import Answer
+from waiting_room.openid.authlib_server import OpenIdResponse
 from waiting_room.openid.protocol import form_pairs
-from waiting_room.openid.provider import Provider, error_answer
-from waiting_room.openid.settings import WEAK_CODES
+from waiting_room.openid.provider import Provider, error_response
+from waiting_room.openid.settings import REQUEST_ID_CODES_WARNING
 from waiting_room.runtime.safe_traceback import safe_traceback
 from waiting_room.runtime.settings.openid import read_openid_settings
 
@@ -44,26 +44,26 @@ def provider() -> Provider:
     """The provider of this function, built on first use."""
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
-    from waiting_room.adapters.http.public_api import HttpRoom
+    from waiting_room.adapters.http.public_api import PublicApi
     from waiting_room.adapters.openid_client_secret import SecretsClient
     from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 
     chosen = read_openid_settings(os.environ)
     if chosen.request_id_codes:
-        logger.warning("openid: %s", WEAK_CODES)
+        logger.warning("openid: %s", REQUEST_ID_CODES_WARNING)
     store, kept = client("secretsmanager"), chosen.signing_key_cache
     return Provider(
         chosen,
         secrets=SecretsClient(store, chosen.client_secret_id, time.monotonic, kept).load,
         keys=SecretsManagerKeys(store, chosen.signing_secret, time.monotonic, kept),
         codes=DynamoCodes(client("dynamodb"), chosen.codes_table),
-        room=HttpRoom(chosen.public_api, chosen.event_id),
+        room=PublicApi(chosen.public_api, chosen.event_id),
         clock=time.time,
         new_code=lambda: secrets.token_urlsafe(32),
     )
 
 
-def answers(view: Callable[[], Answer]) -> Callable[[], Response]:
+def handle_errors(view: Callable[[], OpenIdResponse]) -> Callable[[], Response]:
     """Decorate a view: whatever happens, the answer is JSON or a redirect, never a traceback."""
 
     @functools.wraps(view)
@@ -71,52 +71,52 @@ def answers(view: Callable[[], Answer]) -> Callable[[], Response]:
         try:
             answer = view()
         except InvalidInput as error:
-            answer = error_answer("invalid_request", str(error))
+            answer = error_response("invalid_request", str(error))
         except Unavailable as error:
             logger.warning("%s: unavailable: %s", view.__name__, error)
             wait = {"Retry-After": str(error.retry_after)}
-            answer = error_answer("temporarily_unavailable", "try again shortly", 503, **wait)
+            answer = error_response("temporarily_unavailable", "try again shortly", 503, **wait)
         except Exception as error:
             logger.error("%s: unexpected %s", view.__name__, safe_traceback(error))
-            answer = error_answer("server_error", "internal error", 500)
+            answer = error_response("server_error", "internal error", 500)
         return Response(answer.body, dict(answer.headers), answer.status)
 
     return answered
 
 
 @app.route("/authorize", methods=["GET", "POST"], content_types=ANY)
-@answers
-def authorize() -> Answer:
+@handle_errors
+def authorize() -> OpenIdResponse:
     return provider().authorize(_query() if app.current_request.method == "GET" else _form())
 
 
 @app.route("/authorize/continue", methods=["POST"], content_types=ANY)
-@answers
-def resume() -> Answer:
+@handle_errors
+def resume() -> OpenIdResponse:
     return provider().resume(_form())
 
 
 @app.route("/token", methods=["POST"], content_types=ANY)
-@answers
-def token() -> Answer:
+@handle_errors
+def token() -> OpenIdResponse:
     return provider().token(_form(), _header("authorization"))
 
 
 @app.route("/userInfo", methods=["GET", "POST"], content_types=ANY)
-@answers
-def user_info() -> Answer:
+@handle_errors
+def user_info() -> OpenIdResponse:
     return provider().user_info(_header("authorization"))
 
 
 @app.route("/.well-known/openid-configuration", methods=["GET"], content_types=ANY)
-@answers
-def configuration() -> Answer:
+@handle_errors
+def configuration() -> OpenIdResponse:
     return provider().configuration()
 
 
 @app.route("/.well-known/jwks.json", methods=["GET"], content_types=ANY)
-@answers
-def jwks() -> Answer:
+@handle_errors
+def jwks() -> OpenIdResponse:
     return provider().jwks()
 
 

@@ -9,13 +9,13 @@ from chalice import Chalice
 
 from waiting_room.runtime.lambda_authorizer import (
     Unauthorized,
-    answer,
     authorize,
+    policy_response,
+    stage_arn,
     verifier,
-    whole_stage,
 )
 
-__all__ = ["Unauthorized", "answer", "app", "token_authorizer", "verifier", "whole_stage"]
+__all__ = ["Unauthorized", "app", "policy_response", "stage_arn", "token_authorizer", "verifier"]
 app = Chalice(app_name="waiting-room-token-authorizer", configure_logs=False)
 
 

@@ -9,8 +9,8 @@ from waiting_room.authorizer.verifier import Expected
 
 # A new key is public 300 s before it signs. Authorizers cache keys for 120 s and the edge for 60 s,
 # so every cache holds the key in time, even while callers send made-up key ids.
-KEY_CACHE_SECONDS, LONGEST_KEY_CACHE = 120, 180
-REVOCATION_CACHE_SECONDS, LONGEST_REVOCATION_CACHE = 5, 60
+KEY_CACHE_SECONDS, MAX_KEY_CACHE_SECONDS = 120, 180
+REVOCATION_CACHE_SECONDS, MAX_REVOCATION_CACHE_SECONDS = 5, 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may enter: a header in, a decision with its reason out.
 
-A decision is one of three. ``Accepted`` carries the claims; ``Refused`` is a token that can be
-read and is not good here; ``Malformed`` is no token at all. The reason is for the log only.
+A decision is one of three. ``Accepted`` carries the claims; ``Rejected`` is a token that can be
+read and is not good here; ``NoToken`` is no token at all. The reason is for the log only.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ ALGORITHM = "RS256"
 MAX_TOKEN = 8_192  # characters; the room's tokens have about 700, API Gateway passes 10,240 bytes
 CLOCK_SKEW = 2  # seconds a clock here may be behind the room's before a fresh token looks too young
 COMPACT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)  # RFC 7515, 7.1: no padding
-REQUIRED = ("exp", "nbf", "aud", "iss", "sub", "token_use")
-TIMES = ("exp", "nbf", "iat")
+REQUIRED_CLAIMS = ("exp", "nbf", "aud", "iss", "sub", "token_use")
+TIME_CLAIMS = ("exp", "nbf", "iat")
 EXPIRED, ENDED = "the token is expired", "the session was ended"  # reasons that callers tell apart
-PASSED_ON = ("aud", "sub", "queue_position", "token_use", "iat", "nbf", "exp", "iss")
+CONTEXT_CLAIMS = ("aud", "sub", "queue_position", "token_use", "iat", "nbf", "exp", "iss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +42,20 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """The token can be read, and it does not open this door."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Malformed:
+class NoToken:
     """There is no token, or nothing that could be one."""
 
     reason: str
 
 
-Decision = Accepted | Refused | Malformed
+Decision = Accepted | Rejected | NoToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +107,29 @@ class Verifier:
 
         Raises Unavailable when the keys, or the ended sessions, cannot be known.
         """
-        token = token_in(header)
+        token = token_from_header(header)
         if token is None:
-            return Malformed("the header holds no token")
+            return NoToken("the header holds no token")
         if len(token) > MAX_TOKEN:
-            return Malformed("the token is too long")
+            return NoToken("the token is too long")
         if not COMPACT.fullmatch(token):
-            return Malformed("the token is no signed JWT")
+            return NoToken("the token is no signed JWT")
         try:
             parts = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, *UNREADABLE):
-            return Malformed("the token cannot be read")
+            return NoToken("the token cannot be read")
         if parts.get("alg") != ALGORITHM:
-            return Refused("the token is not signed with RS256")
+            return Rejected("the token is not signed with RS256")
         key = self.keys.find(parts.get("kid"))
         if key is None:
-            return Refused("the token is signed with an unknown key")
+            return Rejected("the token is signed with an unknown key")
         decision = verify(token, key, self.expected, self.now())
         if isinstance(decision, Accepted) and self.ended and self.ended.has(decision.request_id):
-            return Refused(ENDED)
+            return Rejected(ENDED)
         return decision
 
 
-def token_in(header: object) -> str | None:
+def token_from_header(header: object) -> str | None:
     """The token in a header's value, None when there is none. The scheme is in any case."""
     if not isinstance(header, str) or not header.isascii():
         return None
@@ -138,7 +138,7 @@ def token_in(header: object) -> str | None:
     return token if token and " " not in token else None
 
 
-def verify(token: str, key: jwt.PyJWK, expected: Expected, now: float) -> Accepted | Refused:
+def verify(token: str, key: jwt.PyJWK, expected: Expected, now: float) -> Accepted | Rejected:
     """Check the signature, then the claims; every claim that is checked must be there."""
     try:
         claims = jwt.decode(
@@ -148,45 +148,45 @@ def verify(token: str, key: jwt.PyJWK, expected: Expected, now: float) -> Accept
             audience=expected.event_id,
             issuer=expected.issuer,
             options={
-                "require": list(REQUIRED),
+                "require": list(REQUIRED_CLAIMS),
                 "strict_aud": True,
                 "enforce_minimum_key_length": True,
-                # `judge` checks the times, against the clock that it is given
+                # `check_claims` checks the times, against the clock that it is given
                 "verify_exp": False,
                 "verify_nbf": False,
                 "verify_iat": False,
             },
         )
     except jwt.InvalidSignatureError:
-        return Refused("the signature is wrong")
+        return Rejected("the signature is wrong")
     except jwt.InvalidAudienceError:
-        return Refused("the token is for another event")
+        return Rejected("the token is for another event")
     except jwt.InvalidIssuerError:
-        return Refused("the token is from another issuer")
+        return Rejected("the token is from another issuer")
     except jwt.MissingRequiredClaimError as error:
-        return Refused(f"the token lacks {error.claim}")
+        return Rejected(f"the token lacks {error.claim}")
     except (jwt.PyJWTError, *UNREADABLE) as error:
-        return Refused(f"the token does not verify: {type(error).__name__}")
-    return judge(claims, expected, now)
+        return Rejected(f"the token does not verify: {type(error).__name__}")
+    return check_claims(claims, expected, now)
 
 
-def judge(claims: Mapping[str, Any], expected: Expected, now: float) -> Accepted | Refused:
+def check_claims(claims: Mapping[str, Any], expected: Expected, now: float) -> Accepted | Rejected:
     """Decide on the claims of a token whose signature is good. ``now`` in epoch seconds."""
     if claims.get("aud") != expected.event_id:
-        return Refused("the token is for another event")
+        return Rejected("the token is for another event")
     if claims.get("iss") != expected.issuer:
-        return Refused("the token is from another issuer")
+        return Rejected("the token is from another issuer")
     if claims.get("token_use") != "access":
-        return Refused("the token is not an access token")
+        return Rejected("the token is not an access token")
     if not isinstance(claims.get("sub"), str) or not claims["sub"]:
-        return Refused("the token names no visitor")
-    if not all(is_whole(claims[name]) for name in TIMES if name in claims):
-        return Refused("a time of the token is not a whole number")
+        return Rejected("the token names no visitor")
+    if not all(is_whole(claims[name]) for name in TIME_CLAIMS if name in claims):
+        return Rejected("a time of the token is not a whole number")
     if not ("nbf" in claims and claims["nbf"] <= now + expected.clock_skew):
-        return Refused("the token is not valid yet")
+        return Rejected("the token is not valid yet")
     if not ("exp" in claims and now < claims["exp"]):
-        return Refused(EXPIRED)
-    return Accepted({name: claims[name] for name in PASSED_ON if _is_flat(claims.get(name))})
+        return Rejected(EXPIRED)
+    return Accepted({name: claims[name] for name in CONTEXT_CLAIMS if _is_flat(claims.get(name))})
 
 
 def _is_flat(value: object) -> bool:

@@ -18,8 +18,8 @@ from waiting_room.gate.connections import (
     run_http,
     sleep_until,
 )
-from waiting_room.gate.decision import MAX_FORM, Gate, Visit
-from waiting_room.gate.responses import Answer
+from waiting_room.gate.decision import MAX_FORM, Gate, Request
+from waiting_room.gate.responses import Response
 from waiting_room.gate.settings import GateSettings
 
 CLAIMS = "waiting_room.claims"  # in the scope: the visitor's claims, None where not checked
@@ -49,19 +49,19 @@ class AsgiGate:
             return
         if kind not in ("http", "websocket"):
             raise ValueError("the gate passes http, websocket and lifespan only")
-        visit = read_visit(scope)
-        if kind == "http" and self._gate.is_entrance(visit):
+        request = read_request(scope)
+        if kind == "http" and self._gate.is_entrance(request):
             body = await _body(receive)
-            await _say(await asyncio.to_thread(self._gate.enter, visit, body), visit, send)
+            await _respond(await asyncio.to_thread(self._gate.enter, request, body), request, send)
             return
         # In a thread: once in a while the room is asked, and the other requests go on meanwhile.
-        decision = await asyncio.to_thread(self._gate.check, visit)
-        if isinstance(decision, Answer):
+        decision = await asyncio.to_thread(self._gate.check, request)
+        if isinstance(decision, Response):
             if kind == "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             else:
-                await _say(decision, visit, send)
+                await _respond(decision, request, send)
             return
         scope[CLAIMS] = decision.claims
         if decision.set_cookie is not None:
@@ -75,7 +75,7 @@ class AsgiGate:
             await run_http(self._app, scope, receive, send, until, now)
 
 
-def read_visit(scope: Scope) -> Visit:
+def read_request(scope: Scope) -> Request:
     """The request of an ASGI scope; headers with one name are joined, as WSGI servers do."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
@@ -87,7 +87,7 @@ def read_visit(scope: Scope) -> Visit:
     if mount and not f"{path}/".startswith(f"{mount}/"):
         path = mount + path  # of servers that leave the prefix out
     raw = (scope.get("raw_path") or b"").decode("latin-1")
-    return Visit(
+    return Request(
         method=scope.get("method", "GET"),
         path=path,
         query=scope.get("query_string", b"").decode("latin-1"),
@@ -123,10 +123,10 @@ async def _body(receive: Receive) -> bytes:
     return body
 
 
-async def _say(answer: Answer, visit: Visit, send: Send) -> None:
+async def _respond(answer: Response, request: Request, send: Send) -> None:
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    body = b"" if visit.method == "HEAD" else answer.body
+    body = b"" if request.method == "HEAD" else answer.body
     await send({"type": "http.response.body", "body": body})
 
 

@@ -9,32 +9,32 @@ from urllib.parse import unquote
 
 import jwt
 
-from waiting_room.authorizer.verifier import EXPIRED, Accepted, Expected, Refused
+from waiting_room.authorizer.verifier import EXPIRED, Accepted, Expected, Rejected
 from waiting_room.domain.tokens import Claims
 
 ALGORITHM = "HS256"
 USE = "gate"
 MAX_COOKIE = 4096  # characters; browsers keep no more
 MAX_COOKIES = 4  # of one name; more is somebody trying
-CARRIED = ("sub", "queue_position", "exp")
+SESSION_CLAIMS = ("sub", "queue_position", "exp")
 
 
 def seal(claims: Claims, expected: Expected, secret: str) -> str:
     """A cookie's value for the bearer of ``claims``; it holds until the token's own ``exp``."""
-    content = {name: claims[name] for name in CARRIED if name in claims}
+    content = {name: claims[name] for name in SESSION_CLAIMS if name in claims}
     bound = {"aud": expected.event_id, "iss": expected.issuer, "token_use": USE}
     return jwt.encode({**content, **bound}, secret, algorithm=ALGORITHM)
 
 
 def unseal(value: str, expected: Expected, secrets: Iterable[str], now: float) -> Accepted | None:
     """What ``seal`` made with one of ``secrets``, while it holds; None for anything else."""
-    found = look(value, expected, secrets, now)
+    found = read_session(value, expected, secrets, now)
     return found if isinstance(found, Accepted) else None
 
 
-def look(
+def read_session(
     value: str, expected: Expected, secrets: Iterable[str], now: float
-) -> Accepted | Refused | None:
+) -> Accepted | Rejected | None:
     """As ``unseal``; Refused for a cookie of ours whose time is over."""
     if len(value) > MAX_COOKIE:
         return None
@@ -56,7 +56,7 @@ def look(
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             continue
         if _is_session(claims, expected):
-            return Accepted(claims) if now < claims["exp"] else Refused(EXPIRED)
+            return Accepted(claims) if now < claims["exp"] else Rejected(EXPIRED)
     return None
 
 

@@ -15,8 +15,8 @@ from waiting_room.authorizer.verifier import (
     EXPIRED,
     Accepted,
     Clock,
-    Malformed,
-    Refused,
+    NoToken,
+    Rejected,
     Verifier,
 )
 from waiting_room.domain.errors import Unavailable
@@ -32,14 +32,14 @@ from waiting_room.gate.origins import (
     preflight_grant,
 )
 from waiting_room.gate.path_rules import is_protected
-from waiting_room.gate.responses import Answer, Refusal
+from waiting_room.gate.responses import Rejection, Response
 from waiting_room.gate.settings import GateSettings
 
 MAX_FORM = 16_384  # bytes; a token has about 700
-MAX_RETURN = 1_500  # characters of an address to come back to; it must fit into a cookie
-RETURN_FOR = 86_400  # seconds; nobody waits longer
-UNCHECKED_FOR = 60  # seconds a connection may last that is open because the room is away
-BACK = "back"  # the query of the entrance's own redirect
+MAX_RETURN_ADDRESS = 1_500  # characters of an address to come back to; it must fit into a cookie
+RETURN_SECONDS = 86_400  # seconds; nobody waits longer
+UNCHECKED_SECONDS = 60  # seconds a connection may last that is open because the room is away
+RETURN_QUERY = "back"  # the query of the entrance's own redirect
 FORM = "application/x-www-form-urlencoded"
 PATH_SIGNS = "/!$&'()*+,;=:@-._~"
 REASONS = {EXPIRED: "session_over", ENDED: "session_ended"}  # others: no_session
@@ -48,7 +48,7 @@ logger = logging.getLogger("waiting_room.gate")
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class Request:
     """A request as the gate sees it; ``headers`` by lower-case name, ``path`` decoded.
 
     ``mount`` is the prefix of the path under which a server serves the site, and ``raw`` the path
@@ -64,7 +64,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class Allow:
     """Let the request through; ``claims`` is None where nobody was checked.
 
     ``until`` is when a connection that stays open must end, in epoch seconds.
@@ -89,48 +89,48 @@ class Gate:
         self._pages = frozenset([*settings.entrance_origins, *([page] if page else [])])
         self._scripts = frozenset(settings.cors_origins)
 
-    def is_entrance(self, visit: Visit) -> bool:
+    def is_entrance(self, request: Request) -> bool:
         """Whether the request hands over a token: then call ``enter`` with its body."""
         entrance = self.settings.entrance
-        return visit.path in (entrance, visit.mount + entrance)
+        return request.path in (entrance, request.mount + entrance)
 
-    def is_protected(self, visit: Visit) -> bool:
+    def is_protected(self, request: Request) -> bool:
         """Whether the request needs a session."""
         rules = self.settings.include, self.settings.exclude
-        return is_protected(visit.path, *rules, visit.mount, visit.raw)
+        return is_protected(request.path, *rules, request.mount, request.raw)
 
-    def check(self, visit: Visit) -> Pass | Answer:
+    def check(self, request: Request) -> Allow | Response:
         """Let a request through, or say what to answer instead. No method is exempt."""
-        if not self.is_protected(visit):
-            return Pass()
+        if not self.is_protected(request):
+            return Allow()
         decision = (
-            self._preflight(visit)
-            if is_preflight(visit.method, visit.headers)
-            else self._decide(visit)
+            self._preflight(request)
+            if is_preflight(request.method, request.headers)
+            else self._decide(request)
         )
-        origin = visit.headers.get("origin", "")
-        if isinstance(decision, Answer) and origin in self._scripts:
-            return responses.readable_by(decision, origin)
+        origin = request.headers.get("origin", "")
+        if isinstance(decision, Response) and origin in self._scripts:
+            return responses.with_cors(decision, origin)
         return decision
 
-    def enter(self, visit: Visit, body: bytes) -> Answer:
+    def enter(self, request: Request, body: bytes) -> Response:
         """Take a token from a form, field ``token``: set the cookie, send the browser on.
 
         Only a page of the waiting room, or of the site, may send it: any other could put its own
         session into a visitor's browser. A POST of another site brings no SameSite cookie, so the
         browser is sent here once more by GET, which brings the page that it wanted.
         """
-        if visit.method in ("GET", "HEAD"):
-            if visit.query == BACK:
-                return self._back(visit)
-            if self._shows_page(visit):
-                return responses.redirect(303, self._home(visit))
-        if visit.method != "POST":
+        if request.method in ("GET", "HEAD"):
+            if request.query == RETURN_QUERY:
+                return self._return_to_page(request)
+            if self._shows_page(request):
+                return responses.redirect(303, self._home(request))
+        if request.method != "POST":
             return responses.bad_request(405, "only POST is answered here", ("Allow", "POST"))
-        if not is_sent_by(visit.headers, self._own(visit), self._pages):
+        if not is_sent_by(request.headers, self._own_origins(request), self._pages):
             logger.warning("refused: the form is not the waiting page's")
-            return responses.not_from_the_page(self._html(visit), self._why())
-        if visit.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
+            return responses.forbidden_origin(self._wants_html(request), self._rejection())
+        if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
             return responses.bad_request(400, f"the body must be sent as {FORM}")
         if len(body) > MAX_FORM:
             return responses.bad_request(413, "the body is too large")
@@ -143,59 +143,61 @@ class Gate:
         except Unavailable:
             open_site = self.settings.fail_open
             return (
-                responses.redirect(303, self._way_back(visit)) if open_site else self._closed(visit)
+                responses.redirect(303, self._return_address(request))
+                if open_site
+                else self._unavailable(request)
             )
         if not isinstance(decision, Accepted):
-            self._note(decision)
-            return responses.refusal(self._html(visit), self._why(decision))
-        return responses.redirect(303, self._way_back(visit), self._seal(decision))
+            self._log_rejection(decision)
+            return responses.rejected(self._wants_html(request), self._rejection(decision))
+        return responses.redirect(303, self._return_address(request), self._seal(decision))
 
-    def _preflight(self, visit: Visit) -> Answer:
-        if visit.headers.get("origin", "") not in self._scripts:
-            return responses.no_preflight()
-        granted = preflight_grant(visit.headers)
+    def _preflight(self, request: Request) -> Response:
+        if request.headers.get("origin", "") not in self._scripts:
+            return responses.preflight_rejected()
+        granted = preflight_grant(request.headers)
         if granted is None:
             sentence = "a header Access-Control-Request-… names no request"
             return responses.bad_request(400, sentence)
         return responses.preflight(granted)
 
-    def _back(self, visit: Visit) -> Answer:
+    def _return_to_page(self, request: Request) -> Response:
         """The entrance's own redirect: on to the page that the browser wanted first."""
-        wanted = self._wanted(visit) or self._home(visit)
-        if not is_navigation(visit.headers):
+        wanted = self._return_path(request) or self._home(request)
+        if not is_navigation(request.headers):
             return responses.redirect(303, wanted)
         unchecked = self.settings.fail_open and not self._verifier.keys.reachable()
-        if not isinstance(self._session(visit), Accepted) and not unchecked:
+        if not isinstance(self._session_from_cookies(request), Accepted) and not unchecked:
             logger.error("the browser kept no session: does secure_cookie suit the site's scheme?")
-            return responses.no_cookie(self._html(visit), self._why())
+            return responses.no_cookie(self._wants_html(request), self._rejection())
         return responses.redirect(303, wanted, self._return_cookie("", 0))
 
-    def _decide(self, visit: Visit) -> Pass | Answer:
+    def _decide(self, request: Request) -> Allow | Response:
         try:
-            session = self._known(visit)
+            session = self._active_session(request)
             if isinstance(session, Accepted):
-                return Pass(session.claims, until=float(session.claims["exp"]))
-            decision = self._verifier.check(visit.headers.get(self.settings.header.lower()))
+                return Allow(session.claims, until=float(session.claims["exp"]))
+            decision = self._verifier.check(request.headers.get(self.settings.header.lower()))
         except Unavailable:
-            return self._cannot_tell(visit)
+            return self._on_room_unreachable(request)
         if isinstance(decision, Accepted):
-            return Pass(decision.claims, self._seal(decision), float(decision.claims["exp"]))
-        shown = session if session and isinstance(decision, Malformed) else decision
-        return self._refuse(visit, decision, self._why(shown))
+            return Allow(decision.claims, self._seal(decision), float(decision.claims["exp"]))
+        shown = session if session and isinstance(decision, NoToken) else decision
+        return self._reject(request, decision, self._rejection(shown))
 
-    def _known(self, visit: Visit) -> Accepted | Refused | None:
+    def _active_session(self, request: Request) -> Accepted | Rejected | None:
         """As ``_session``; Refused also for a session that was ended."""
-        found, ended = self._session(visit), self._verifier.ended
+        found, ended = self._session_from_cookies(request), self._verifier.ended
         if isinstance(found, Accepted) and ended and ended.has(found.request_id):
-            return Refused(ENDED)
+            return Rejected(ENDED)
         return found
 
-    def _session(self, visit: Visit) -> Accepted | Refused | None:
+    def _session_from_cookies(self, request: Request) -> Accepted | Rejected | None:
         """What the cookies say: a session, Refused where its time is over, None without one."""
-        sent, expected = visit.headers.get("cookie", ""), self._verifier.expected
-        over: Refused | None = None
+        sent, expected = request.headers.get("cookie", ""), self._verifier.expected
+        over: Rejected | None = None
         for value in cookie.values(sent, self.settings.cookie_name):
-            found = cookie.look(value, expected, self._secrets, self.now())
+            found = cookie.read_session(value, expected, self._secrets, self.now())
             if isinstance(found, Accepted):
                 return found
             over = over or found
@@ -207,96 +209,102 @@ class Gate:
         name = self.settings.cookie_name
         return cookie.set_cookie(name, value, left, secure=self.settings.secure_cookie)
 
-    def _refuse(self, visit: Visit, decision: Malformed | Refused, why: Refusal) -> Pass | Answer:
+    def _reject(
+        self, request: Request, decision: NoToken | Rejected, why: Rejection
+    ) -> Allow | Response:
         if self.settings.fail_open and not self._verifier.keys.reachable():
-            return self._unchecked()
-        self._note(decision)
-        page = self._html(visit)
-        if not page or not is_navigation(visit.headers):
-            return responses.refusal(page and is_frame(visit.headers), why)
-        if self._is_waiting_page(visit):
+            return self._allow_unchecked()
+        self._log_rejection(decision)
+        page = self._wants_html(request)
+        if not page or not is_navigation(request.headers):
+            return responses.rejected(page and is_frame(request.headers), why)
+        if self._is_waiting_page(request):
             logger.error("the waiting page is behind the gate: exclude its path")
-            return responses.refusal(page, why)
-        if visit.method in ("GET", "HEAD"):
+            return responses.rejected(page, why)
+        if request.method in ("GET", "HEAD"):
             url = self.settings.waiting_room_url
-            return responses.to_waiting_room(visit.method, url, *self._remember(visit))
-        return responses.lost_form(why, *self._remember(visit))
+            return responses.to_waiting_room(request.method, url, *self._save_return_path(request))
+        return responses.lost_form(why, *self._save_return_path(request))
 
-    def _why(self, decision: Malformed | Refused | None = None, reason: str = "") -> Refusal:
+    def _rejection(self, decision: NoToken | Rejected | None = None, reason: str = "") -> Rejection:
         known = REASONS.get(decision.reason, "") if decision else ""
         url = self.settings.waiting_room_url
-        return Refusal(self.settings.event_id, url, reason or known or "no_session")
+        return Rejection(self.settings.event_id, url, reason or known or "no_session")
 
-    def _cannot_tell(self, visit: Visit) -> Pass | Answer:
-        return self._unchecked() if self.settings.fail_open else self._closed(visit)
+    def _on_room_unreachable(self, request: Request) -> Allow | Response:
+        return self._allow_unchecked() if self.settings.fail_open else self._unavailable(request)
 
-    def _unchecked(self) -> Pass:
+    def _allow_unchecked(self) -> Allow:
         logger.warning("let in unchecked: the room cannot be reached")
-        return Pass(until=self.now() + UNCHECKED_FOR)
+        return Allow(until=self.now() + UNCHECKED_SECONDS)
 
-    def _closed(self, visit: Visit) -> Answer:
+    def _unavailable(self, request: Request) -> Response:
         logger.warning("turned away: the room cannot be reached")
-        page = self._html(visit) and (is_navigation(visit.headers) or is_frame(visit.headers))
-        return responses.cannot_tell(page, self._why(reason="unavailable"))
+        page = self._wants_html(request) and (
+            is_navigation(request.headers) or is_frame(request.headers)
+        )
+        return responses.service_unavailable(page, self._rejection(reason="unavailable"))
 
-    def _note(self, decision: Malformed | Refused) -> None:
-        level = logging.INFO if isinstance(decision, Malformed) else logging.WARNING
+    def _log_rejection(self, decision: NoToken | Rejected) -> None:
+        level = logging.INFO if isinstance(decision, NoToken) else logging.WARNING
         logger.log(level, "refused: %s", decision.reason)
 
-    def _html(self, visit: Visit) -> bool:
-        return responses.wants_html(visit.headers.get("accept", ""))
+    def _wants_html(self, request: Request) -> bool:
+        return responses.wants_html(request.headers.get("accept", ""))
 
-    def _shows_page(self, visit: Visit) -> bool:
-        return self._html(visit) and is_navigation(visit.headers)
+    def _shows_page(self, request: Request) -> bool:
+        return self._wants_html(request) and is_navigation(request.headers)
 
-    def _own(self, visit: Visit) -> frozenset[str]:
+    def _own_origins(self, request: Request) -> frozenset[str]:
         """The origins of the site: of the address that was asked, and what the settings say."""
-        found = own_origins(visit.headers, secure=self.settings.secure_cookie)
+        found = own_origins(request.headers, secure=self.settings.secure_cookie)
         site = self.settings.site_origin
         return found | {site} if site else found
 
-    def _is_waiting_page(self, visit: Visit) -> bool:
+    def _is_waiting_page(self, request: Request) -> bool:
         url = self.settings.waiting_room_url
-        own = self._own(visit) | own_origins(visit.headers, secure=False)
-        return origin_of(url) in own and (urlsplit(url).path or "/") == visit.path
+        own = self._own_origins(request) | own_origins(request.headers, secure=False)
+        return origin_of(url) in own and (urlsplit(url).path or "/") == request.path
 
     def _return_cookie(self, value: str, seconds: int) -> str:
         name, secure = self.settings.return_cookie_name, self.settings.secure_cookie
         return cookie.set_cookie(name, value, seconds, secure=secure)
 
-    def _remember(self, visit: Visit) -> list[str]:
+    def _save_return_path(self, request: Request) -> list[str]:
         """The page a visitor wanted, kept in the own browser: no other site learns of it.
 
         Of an address that is too long the path is kept. One that cannot be kept at all forgets an
         older one.
         """
-        if visit.method == "HEAD":
+        if request.method == "HEAD":
             return []
-        path = visit.raw or quote(visit.path, safe=PATH_SIGNS, errors="replace")
-        whole = path + (f"?{visit.query}" if visit.query else "")
-        candidates = [whole, path] if visit.method == "GET" else [self._page_of_form(visit), path]
+        path = request.raw or quote(request.path, safe=PATH_SIGNS, errors="replace")
+        whole = path + (f"?{request.query}" if request.query else "")
+        candidates = (
+            [whole, path] if request.method == "GET" else [self._page_of_form(request), path]
+        )
         kept = next((one for one in candidates if _is_own_address(one)), "")
-        return [self._return_cookie(cookie.pack(kept), RETURN_FOR if kept else 0)]
+        return [self._return_cookie(cookie.pack(kept), RETURN_SECONDS if kept else 0)]
 
-    def _page_of_form(self, visit: Visit) -> str:
+    def _page_of_form(self, request: Request) -> str:
         """The address of the page of this site that sent a form; empty where it is not known."""
-        sender = visit.headers.get("referer", "")
-        if origin_of(sender) not in self._own(visit):
+        sender = request.headers.get("referer", "")
+        if origin_of(sender) not in self._own_origins(request):
             return ""
         parts = urlsplit(sender)
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
-    def _home(self, visit: Visit) -> str:
+    def _home(self, request: Request) -> str:
         """The first page of the site, below the prefix that it is served under."""
-        home = f"{quote(visit.mount, safe=PATH_SIGNS, errors='replace')}/"
+        home = f"{quote(request.mount, safe=PATH_SIGNS, errors='replace')}/"
         return home if _is_own_address(home) else "/"
 
-    def _way_back(self, visit: Visit) -> str:
-        address = f"{quote(visit.path, safe=PATH_SIGNS, errors='replace')}?{BACK}"
-        return address if _is_own_address(address) else self._home(visit)
+    def _return_address(self, request: Request) -> str:
+        address = f"{quote(request.path, safe=PATH_SIGNS, errors='replace')}?{RETURN_QUERY}"
+        return address if _is_own_address(address) else self._home(request)
 
-    def _wanted(self, visit: Visit) -> str | None:
-        sent = visit.headers.get("cookie", "")
+    def _return_path(self, request: Request) -> str | None:
+        sent = request.headers.get("cookie", "")
         for value in cookie.values(sent, self.settings.return_cookie_name):
             if _is_own_address(wanted := cookie.unpack(value)):
                 return wanted
@@ -307,4 +315,4 @@ def _is_own_address(address: str) -> bool:
     """A path of this site: nothing that a browser would read as another host."""
     plain = address.isascii() and address.isprintable() and "\\" not in address
     local = address.startswith("/") and not address.startswith("//")
-    return plain and local and " " not in address and len(address) <= MAX_RETURN
+    return plain and local and " " not in address and len(address) <= MAX_RETURN_ADDRESS

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 MAX_PATH = 8_192  # characters; a longer path is always protected
-MAX_READINGS = 96  # of one path; a path with more is always protected
+MAX_INTERPRETATIONS = 96  # of one path; a path with more is always protected
 ODD = re.compile(r"[%\\;?#]|//|/\.\.?(?:/|$)")  # a server may read a path with these in another way
 UNREADABLE = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")  # controls, invalid UTF-8
 
@@ -28,20 +28,20 @@ def is_protected(
     included = excluded = -1
     for start in {0, len(mount)}:
         texts = [text[start:] or "/" for text in (path or "/", raw) if text]
-        found = readings(*texts)
+        found = interpretations(*texts)
         if found is None:
             return bool(include)
         folded = {reading.casefold() for reading in found}
         for rule in include:
-            if any(_fits(reading, rule.casefold()) for reading in folded):
+            if any(_matches(reading, rule.casefold()) for reading in folded):
                 included = max(included, start + len(rule.rstrip("/")))
         for rule in exclude:
-            if all(_fits(reading, rule) for reading in found):
+            if all(_matches(reading, rule) for reading in found):
                 excluded = max(excluded, start + len(rule.rstrip("/")))
     return included >= max(0, excluded)
 
 
-def readings(*paths: str) -> set[str] | None:
+def interpretations(*paths: str) -> set[str] | None:
     """Every way to read a path, whatever a server does to it in whatever order; None for no path.
 
     A path starts with a slash, is valid UTF-8 without control characters, and is not too long.
@@ -49,23 +49,23 @@ def readings(*paths: str) -> set[str] | None:
     found: set[str] = set()
     new = set(paths)
     while new:
-        if not all(map(_is_readable, new)) or len(found) + len(new) > MAX_READINGS:
+        if not all(map(_is_readable, new)) or len(found) + len(new) > MAX_INTERPRETATIONS:
             return None
         found |= new
         new = {step(text) for text in new if ODD.search(text) for step in STEPS} - found
     return found
 
 
-def is_plain(path: str) -> bool:
+def is_normalised(path: str) -> bool:
     """Whether there is one way only to read a path."""
-    return readings(path) == {path}
+    return interpretations(path) == {path}
 
 
 def _is_readable(text: str) -> bool:
     return text.startswith("/") and len(text) <= MAX_PATH and not UNREADABLE.search(text)
 
 
-def _fits(path: str, rule: str) -> bool:
+def _matches(path: str, rule: str) -> bool:
     start = rule.rstrip("/")
     return path == start or path.startswith(start + "/")
 

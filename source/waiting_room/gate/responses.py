@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 RETRY_AFTER = 5  # seconds
-SENTENCES = {
+MESSAGES = {
     "no_session": "This site needs a valid pass from the waiting room.",
     "session_over": "The time of your pass is over.",
     "session_ended": "Your visit was ended.",
@@ -19,7 +19,7 @@ QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", re.ASCII)  # RFC 9110
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A whole HTTP answer, header names as they are sent."""
 
     status: int
@@ -37,19 +37,19 @@ def wants_html(accept: str) -> bool:
     return liked["text/html"] > 0 and liked["text/html"] >= liked["application/json"]
 
 
-def to_waiting_room(method: str, url: str, *cookies: str) -> Answer:
+def to_waiting_room(method: str, url: str, *cookies: str) -> Response:
     """Send a browser to wait."""
     return redirect(302 if method in ("GET", "HEAD") else 303, url, *cookies)
 
 
-def redirect(status: int, url: str, *cookies: str) -> Answer:
+def redirect(status: int, url: str, *cookies: str) -> Response:
     """Send a browser on."""
     headers = (("Location", url), *(("Set-Cookie", cookie) for cookie in cookies))
     return _answer(status, "text/plain; charset=utf-8", b"", *headers)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """Why a visitor does not come in: the event, the way to its waiting page, and a reason.
 
     ``reason`` is one of no_session, session_over, session_ended, unavailable.
@@ -71,14 +71,14 @@ class Refusal:
         }
 
 
-def refusal(as_html: bool, why: Refusal) -> Answer:
+def rejected(as_html: bool, why: Rejection) -> Response:
     """403: wait your turn first. A page has a link, so that nobody is sent around in a circle."""
     if as_html:
-        return _page(403, SENTENCES[why.reason], why.waiting_room)
+        return _page(403, MESSAGES[why.reason], why.waiting_room)
     return _json(403, why.content("a valid waiting room token is needed"))
 
 
-def lost_form(why: Refusal, *cookies: str) -> Answer:
+def lost_form(why: Rejection, *cookies: str) -> Response:
     """403 for a form that came without a session: it is never dropped without a word."""
     sentence = (
         "What you sent was not received: this site needs a pass from the waiting room, and yours"
@@ -87,7 +87,7 @@ def lost_form(why: Refusal, *cookies: str) -> Answer:
     return _page(403, sentence, why.waiting_room, *(("Set-Cookie", one) for one in cookies))
 
 
-def no_cookie(as_html: bool, why: Refusal) -> Answer:
+def no_cookie(as_html: bool, why: Rejection) -> Response:
     """403: the browser did not keep the session, and would be sent around in a circle."""
     if as_html:
         sentence = "This site needs a cookie, and your browser did not keep it. Please allow it."
@@ -95,7 +95,7 @@ def no_cookie(as_html: bool, why: Refusal) -> Answer:
     return _json(403, why.content("the session's cookie was not sent"))
 
 
-def cannot_tell(as_html: bool, why: Refusal) -> Answer:
+def service_unavailable(as_html: bool, why: Rejection) -> Response:
     """503: the token may be good, and the room cannot be asked."""
     retry = ("Retry-After", str(RETRY_AFTER))
     if as_html:
@@ -105,29 +105,29 @@ def cannot_tell(as_html: bool, why: Refusal) -> Answer:
     return _json(503, why.content(sentence, RETRY_AFTER), retry)
 
 
-def not_from_the_page(as_html: bool, why: Refusal) -> Answer:
+def forbidden_origin(as_html: bool, why: Rejection) -> Response:
     """403: a page that is not the waiting page sent a token."""
     if as_html:
         return _page(403, "This pass did not come from the waiting room.", why.waiting_room)
     return _json(403, why.content("the header Origin must be that of the waiting page"))
 
 
-def preflight(granted: tuple[tuple[str, str], ...]) -> Answer:
+def preflight(granted: tuple[tuple[str, str], ...]) -> Response:
     """204: the browser may send the request itself, which is checked as any other."""
-    return Answer(204, (("Cache-Control", "no-store"), *granted))
+    return Response(204, (("Cache-Control", "no-store"), *granted))
 
 
-def no_preflight() -> Answer:
+def preflight_rejected() -> Response:
     """403 without any CORS header: scripts of that origin may not call the site."""
     return _json(403, {"error": "the header Origin is none of cors_origins"})
 
 
-def no_upgrade() -> Answer:
+def no_upgrade() -> Response:
     """403: a connection that nobody could end when the session ends."""
     return _json(403, {"error": "the header Upgrade is not answered here: no WebSocket"})
 
 
-def readable_by(answer: Answer, origin: str) -> Answer:
+def with_cors(answer: Response, origin: str) -> Response:
     """The answer with the headers that let scripts of an origin read it."""
     cors = (
         ("Access-Control-Allow-Origin", origin),
@@ -135,15 +135,15 @@ def readable_by(answer: Answer, origin: str) -> Answer:
         ("Access-Control-Expose-Headers", "Retry-After"),
         ("Vary", "Origin"),
     )
-    return Answer(answer.status, (*answer.headers, *cors), answer.body)
+    return Response(answer.status, (*answer.headers, *cors), answer.body)
 
 
-def bad_request(status: int, sentence: str, *headers: tuple[str, str]) -> Answer:
+def bad_request(status: int, sentence: str, *headers: tuple[str, str]) -> Response:
     """A request to the entrance that cannot be meant."""
     return _json(status, {"error": sentence}, *headers)
 
 
-def _page(status: int, sentence: str, url: str, *headers: tuple[str, str]) -> Answer:
+def _page(status: int, sentence: str, url: str, *headers: tuple[str, str]) -> Response:
     link = f'<p><a href="{html.escape(url)}" target="_top">To the waiting room</a></p>'
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
@@ -156,18 +156,18 @@ def _page(status: int, sentence: str, url: str, *headers: tuple[str, str]) -> An
 
 def _json(
     status: int, content: Mapping[str, str | int | None], *headers: tuple[str, str]
-) -> Answer:
+) -> Response:
     return _answer(status, "application/json", json.dumps(content).encode(), *headers)
 
 
-def _answer(status: int, kind: str, body: bytes, *headers: tuple[str, str]) -> Answer:
+def _answer(status: int, kind: str, body: bytes, *headers: tuple[str, str]) -> Response:
     fixed = (
         ("Content-Type", kind),
         ("Content-Length", str(len(body))),
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
     )
-    return Answer(status, (*fixed, *headers), body)
+    return Response(status, (*fixed, *headers), body)
 
 
 def _quality(options: list[str]) -> float:

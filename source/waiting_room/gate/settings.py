@@ -14,8 +14,8 @@ import jwt
 
 from waiting_room.authorizer.settings import (
     KEY_CACHE_SECONDS,
-    LONGEST_KEY_CACHE,
-    LONGEST_REVOCATION_CACHE,
+    MAX_KEY_CACHE_SECONDS,
+    MAX_REVOCATION_CACHE_SECONDS,
     REVOCATION_CACHE_SECONDS,
     AuthorizerSettings,
 )
@@ -24,20 +24,20 @@ from waiting_room.domain.errors import SettingsError
 from waiting_room.domain.limits import SHOWN
 from waiting_room.domain.parsing import LOOPBACK, check_address
 from waiting_room.gate.origins import is_origin, origin_of
-from waiting_room.gate.path_rules import is_plain, is_protected
+from waiting_room.gate.path_rules import is_normalised, is_protected
 
 MIN_SECRET = 32  # bytes: as long as the hash of HS256 (RFC 7518, 3.2)
 CLOCK_SKEW, LONGEST_CLOCK_SKEW = 60, 60  # seconds that the site's clock may be behind the room's
 MAX_EVENT_ID = 64  # characters; the names of the cookies contain it
 MAX_ENTRANCE, MAX_ADDRESS = 256, 2_048  # characters
-OLDEST_PYJWT = (2, 4)
+MIN_PYJWT = (2, 4)
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
-OTHER_USE = frozenset({
+RESERVED_HEADERS = frozenset({
     "accept", "connection", "content-length", "content-type", "cookie", "host", "origin",
     "purpose", "referer", "te", "trailer", "transfer-encoding", "upgrade", "x-moz",
     "x-requested-with",
 })  # fmt: skip
-OTHER_USES = ("access-control-", "sec-")  # beginnings of names of headers
+RESERVED_PREFIXES = ("access-control-", "sec-")  # beginnings of names of headers
 PATTERN = re.compile(r"[*\[\]{}<>|^]|/:|[$\s]\Z", re.ASCII)  # signs of patterns, not of paths
 
 
@@ -86,8 +86,8 @@ class GateSettings:
                 raise SettingsError(f"The setting {name} must be True or False.")
         for name, least, most in (
             ("clock_skew", 0, LONGEST_CLOCK_SKEW),
-            ("key_cache", 1, LONGEST_KEY_CACHE),
-            ("revocation_cache", 1, LONGEST_REVOCATION_CACHE),
+            ("key_cache", 1, MAX_KEY_CACHE_SECONDS),
+            ("revocation_cache", 1, MAX_REVOCATION_CACHE_SECONDS),
         ):
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
@@ -109,7 +109,9 @@ class GateSettings:
         self._check_paths()
         if not isinstance(self.header, str) or not HEADER_NAME.fullmatch(self.header):
             raise SettingsError("The setting header must be the name of a header.")
-        if self.header.lower() in OTHER_USE or self.header.lower().startswith(OTHER_USES):
+        if self.header.lower() in RESERVED_HEADERS or self.header.lower().startswith(
+            RESERVED_PREFIXES
+        ):
             raise SettingsError("The setting header names a header that has another use.")
 
     @classmethod
@@ -146,7 +148,7 @@ class GateSettings:
             ("waiting_room_url", (self.waiting_room_url,)),
             ("entrance_origins", self.entrance_origins),
         ):
-            if self.secure_cookie and any(_is_open_line(address) for address in addresses):
+            if self.secure_cookie and any(_is_plain_http(address) for address in addresses):
                 raise SettingsError(
                     f"The setting {name} must be https: over http, tokens can be read on the way."
                 )
@@ -217,10 +219,10 @@ def _check_text(name: str, value: object) -> None:
 
 def _is_rule(path: str) -> bool:
     """Whether a text is one path and means itself."""
-    return is_plain(path) and not PATTERN.search(path)
+    return is_normalised(path) and not PATTERN.search(path)
 
 
-def _is_open_line(address: str) -> bool:
+def _is_plain_http(address: str) -> bool:
     """Whether an address is http and not of this machine."""
     origin = origin_of(address) or ""
     return origin.startswith("http:") and urlsplit(origin).hostname not in LOOPBACK
@@ -251,5 +253,5 @@ def _check_public_api(address: str) -> None:
 def _check_pyjwt(version: str) -> None:
     """Raises SettingsError for a PyJWT that lacks what the checks need."""
     numbers = re.match(r"(\d{1,4})\.(\d{1,4})", version)
-    if numbers and tuple(map(int, numbers.groups())) < OLDEST_PYJWT:
+    if numbers and tuple(map(int, numbers.groups())) < MIN_PYJWT:
         raise SettingsError("The gate needs PyJWT 2.4 or newer.")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from waiting_room.gate import responses
-from waiting_room.gate.decision import MAX_FORM, Gate, Visit
-from waiting_room.gate.responses import Answer
+from waiting_room.gate.decision import MAX_FORM, Gate, Request
+from waiting_room.gate.responses import Response
 from waiting_room.gate.settings import GateSettings
 
 if TYPE_CHECKING:
@@ -30,21 +30,21 @@ class WsgiGate:
         self._gate = gate if isinstance(gate, Gate) else Gate(gate)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        visit = read_visit(environ)
-        if self._gate.is_entrance(visit):
+        request = read_request(environ)
+        if self._gate.is_entrance(request):
             body = _body(environ)
-            answer = body if isinstance(body, Answer) else self._gate.enter(visit, body)
-            return _say(answer, visit, start_response)
-        decision = self._gate.check(visit)
-        if isinstance(decision, Answer):
-            return _say(decision, visit, start_response)
+            answer = body if isinstance(body, Response) else self._gate.enter(request, body)
+            return _respond(answer, request, start_response)
+        decision = self._gate.check(request)
+        if isinstance(decision, Response):
+            return _respond(decision, request, start_response)
         environ[CLAIMS] = decision.claims
         if decision.set_cookie is not None:
             start_response = _with_cookie(start_response, decision.set_cookie)
         if decision.until is None:
             return self._app(environ, start_response)
         if _is_websocket(environ):  # the site would take the line, and nobody could end it
-            return _say(responses.no_upgrade(), visit, start_response)
+            return _respond(responses.no_upgrade(), request, start_response)
         for name in UPGRADES:
             environ.pop(name, None)
         gate, until = self._gate, decision.until
@@ -96,7 +96,7 @@ class _Until:
             close()
 
 
-def read_visit(environ: WSGIEnvironment) -> Visit:
+def read_request(environ: WSGIEnvironment) -> Request:
     """The request of a WSGI environ."""
     mount = _text(environ.get("SCRIPT_NAME", "").rstrip("/"))
     path = mount + _text(environ.get("PATH_INFO", "")) or "/"
@@ -108,7 +108,7 @@ def read_visit(environ: WSGIEnvironment) -> Visit:
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
     told = (environ.get(name, "").partition("?")[0] for name in ("RAW_URI", "REQUEST_URI"))
     sent = [raw for one in told if one for raw in (one, quote(mount) + one)]
-    return Visit(
+    return Request(
         method=environ["REQUEST_METHOD"],
         path=path,
         query=environ.get("QUERY_STRING", ""),
@@ -128,7 +128,7 @@ def _is_websocket(environ: WSGIEnvironment) -> bool:
     return asked or "HTTP_SEC_WEBSOCKET_KEY" in environ or "wsgi.websocket" in environ
 
 
-def _body(environ: WSGIEnvironment) -> bytes | Answer:
+def _body(environ: WSGIEnvironment) -> bytes | Response:
     """The body, or enough of it to see that it is too large, or why it cannot be read."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length and not (length.isascii() and length.isdigit() and len(length) < 10):
@@ -149,10 +149,10 @@ def _body(environ: WSGIEnvironment) -> bytes | Answer:
     return body
 
 
-def _say(answer: Answer, visit: Visit, start_response: StartResponse) -> list[bytes]:
+def _respond(answer: Response, request: Request, start_response: StartResponse) -> list[bytes]:
     status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
     start_response(status, list(answer.headers))
-    return [] if visit.method == "HEAD" or not answer.body else [answer.body]
+    return [] if request.method == "HEAD" or not answer.body else [answer.body]
 
 
 def _with_cookie(start_response: StartResponse, cookie: str) -> StartResponse:

@@ -28,7 +28,7 @@ class InletControl:
 
         ``at`` is in epoch seconds. Raises UnknownRequest when no inlet has run for the event.
         """
-        return _shown(self._read(event_id))
+        return _response(self._read(event_id))
 
     def change(
         self, event_id: str, paused: object, targets: object, *, actor: Actor = UNKNOWN
@@ -53,9 +53,11 @@ class InletControl:
             hold = record.paused if paused is None else paused
             after = self._store.change(record, paused=hold, targets=wanted)
             # a record that has all of it already was written by this call, its response was lost
-            before = first if _steering(record) == _steering(after) else record
-            change_log.record(event_id, "inlet", actor, _steering(before), _steering(after))
-            return _shown(after)
+            before = first if _operator_settings(record) == _operator_settings(after) else record
+            change_log.record(
+                event_id, "inlet", actor, _operator_settings(before), _operator_settings(after)
+            )
+            return _response(after)
 
         return retry_on_conflict(change, self._clock)
 
@@ -66,12 +68,12 @@ class InletControl:
         return record
 
 
-def _steering(record: InletRecord) -> dict[str, int]:
+def _operator_settings(record: InletRecord) -> dict[str, int]:
     """What operators may change; ``paused`` is true or false."""
     return {"paused": record.paused, **record.targets}
 
 
-def _shown(record: InletRecord) -> dict[str, Any]:
+def _response(record: InletRecord) -> dict[str, Any]:
     last = {
         "at": record.last_at,
         "increment": record.last_increment,
@@ -80,9 +82,9 @@ def _shown(record: InletRecord) -> dict[str, Any]:
     alarm = {
         "name": record.alarm,
         "state": record.alarm_state.value if record.alarm_state else None,
-        "brakes": record.alarm_brakes,
+        "brakes": record.alarm_holds,
     }
-    pace = record.memory.get("pace") if record.strategy is Strategy.AUTOMATIC else None
+    pace = record.controller_state.get("pace") if record.strategy is Strategy.AUTOMATIC else None
     return {
         "strategy": record.strategy.value,
         "paused": record.paused,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from waiting_room.inlet.strategies import Alarm, Figures, InletRecord
+from waiting_room.inlet.strategies import Alarm, InletRecord, RoomMetrics
 
 
 class InletStore(Protocol):
@@ -34,7 +34,7 @@ class InletStore(Protocol):
 class RoomApi(Protocol):
     """The private API, as an inlet calls it."""
 
-    def figures(self, event_id: str) -> Figures:
+    def metrics(self, event_id: str) -> RoomMetrics:
         """The figures of the room."""
 
     def increment(self, event_id: str, by: int, call_id: str) -> int:

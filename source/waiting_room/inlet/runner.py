@@ -20,34 +20,42 @@ from typing import Any
 from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
 from waiting_room.domain.parsing import UNREADABLE
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
-from waiting_room.inlet.automatic import ANSWER_COUNTS, Flow, Targets, decide, signal
+from waiting_room.inlet.automatic import (
+    OWN_MOVE_SECONDS,
+    ControllerState,
+    Targets,
+    decide,
+    health_signal,
+)
 from waiting_room.inlet.ports import AlarmReader, InletStore, RoomApi
 from waiting_room.inlet.settings import InletSettings
 from waiting_room.inlet.strategies import (
     Alarm,
-    Departures,
-    Figures,
+    ExitNotice,
+    IncrementDecision,
     InletRecord,
-    Opening,
-    braked,
+    RoomMetrics,
+    alarm_hold_reason,
     max_size,
-    noted,
+    parse_exit_notice,
     periodic,
-    read_departures,
+    with_missing_alarm,
 )
 
 logger = logging.getLogger("waiting_room")
 MINUTE = 60.0
-LAST_CALLS = 12.0  # s that one tick may take: the store, CloudWatch, and two calls of the room
+TICK_SECONDS = 12.0  # s that one tick may take: the store, CloudWatch, and two calls of the room
 WRITE_TRIES = 8
-SEEN = 120  # ticks or messages remembered against double delivery: those of six minutes and more
-HELD = Opening(0, "another run was at work")
-DONE = Opening(0, "another run has done it")
-Fresh = Sequence[str]  # of the ids that a step handles, those that no step before it did
-Decide = Callable[[InletRecord, Fresh], tuple[Opening, Mapping[str, Any]]]
+MAX_HANDLED_IDS = (
+    120  # ticks or messages remembered against double delivery: those of six minutes and more
+)
+OTHER_RUN = IncrementDecision(0, "another run was at work")
+ALREADY_DONE = IncrementDecision(0, "another run has done it")
+NewIds = Sequence[str]  # of the ids that a step handles, those that no step before it did
+Decide = Callable[[InletRecord, NewIds], tuple[IncrementDecision, Mapping[str, Any]]]
 
 
-class _Unanswered(Unavailable):
+class _NoResponse(Unavailable):
     """An increment got no answer: perhaps it was made. ``call_id`` repeats it."""
 
     def __init__(self, message: str, by: int, call_id: str) -> None:
@@ -56,7 +64,7 @@ class _Unanswered(Unavailable):
 
 
 @dataclass(frozen=True)
-class _Left:
+class _Exits:
     """How many visitors left by one message, ``unnamed`` of them without a session that ended."""
 
     message_id: str
@@ -64,7 +72,7 @@ class _Left:
     unnamed: int
 
 
-class Inlet:
+class InletRunner:
     """The inlet of one event. ``clock`` gives epoch seconds, ``pause`` waits for seconds."""
 
     def __init__(
@@ -79,41 +87,51 @@ class Inlet:
         self._settings, self._store, self._room, self._alarm = settings, store, room, alarm
         self._clock, self._pause = clock, pause
 
-    def run_periodic(self, event: Mapping[str, Any], left: Callable[[], float]) -> list[Opening]:
+    def run_periodic(
+        self, event: Mapping[str, Any], left: Callable[[], float]
+    ) -> list[IncrementDecision]:
         """A minute of ticks; ``left`` tells how many seconds the function still has."""
         ticks = self._settings.ticks_per_minute
 
-        def tick(index: int, mark: Sequence[str]) -> Opening:
-            def decision(record: InletRecord, _: Fresh) -> tuple[Opening, Mapping[str, Any]]:
-                held, alarm = self._held(record)
-                return held or noted(
+        def tick(index: int, mark: Sequence[str]) -> IncrementDecision:
+            def decision(
+                record: InletRecord, _: NewIds
+            ) -> tuple[IncrementDecision, Mapping[str, Any]]:
+                held, alarm = self._hold(record)
+                return held or with_missing_alarm(
                     periodic(record.targets["increment_by"], index, ticks), alarm
                 ), {}
 
-            return self._step(decision, seen=mark)
+            return self._decide_and_increment(decision, seen=mark)
 
         return self._minute(event, left, tick)
 
-    def run_automatic(self, event: Mapping[str, Any], left: Callable[[], float]) -> list[Opening]:
+    def run_automatic(
+        self, event: Mapping[str, Any], left: Callable[[], float]
+    ) -> list[IncrementDecision]:
         """A minute of ticks of the closed loop."""
         return self._minute(
-            event, left, lambda _, mark: self._step(self._decide, seen=mark, tries=1)
+            event,
+            left,
+            lambda _, mark: self._decide_and_increment(self._decide_automatic, seen=mark, tries=1),
         )
 
-    def run_max_size(self, event: Mapping[str, Any]) -> Opening:
+    def run_max_size(self, event: Mapping[str, Any]) -> IncrementDecision:
         """Messages about departures, or a run on schedule, which fills what is free."""
         if not event.get("Records"):
-            return self._step(lambda record, _: self._fill(record, 0, 0, fill=True))
+            return self._decide_and_increment(
+                lambda record, _: self._decide_max_size(record, 0, 0, fill=True)
+            )
         record = self._store.read(self._settings.event_id)
-        told = self._departures(event["Records"], record.seen if record else ())
+        told = self._exit_notices(event["Records"], record.handled_ids if record else ())
         left = self._end_sessions(told)
 
-        def fill(record: InletRecord, fresh: Fresh) -> tuple[Opening, Mapping[str, Any]]:
+        def fill(record: InletRecord, fresh: NewIds) -> tuple[IncrementDecision, Mapping[str, Any]]:
             new = [one for one in left if one.message_id in fresh]
             gone = sum(one.left for one in new)
-            return self._fill(record, gone, sum(one.unnamed for one in new), fill=False)
+            return self._decide_max_size(record, gone, sum(one.unnamed for one in new), fill=False)
 
-        return self._step(fill, seen=[one.message_id for one in left])
+        return self._decide_and_increment(fill, seen=[one.message_id for one in left])
 
     def report_health(self, health: object) -> None:
         """What the site says of itself. Raises InvalidInput; Conflict when no inlet ran yet."""
@@ -129,8 +147,8 @@ class Inlet:
         self,
         event: Mapping[str, Any],
         left: Callable[[], float],
-        tick: Callable[[int, Sequence[str]], Opening],
-    ) -> list[Opening]:
+        tick: Callable[[int, Sequence[str]], IncrementDecision],
+    ) -> list[IncrementDecision]:
         """Ticks at even distances; one that is missed is not made up for.
 
         One that fails does not stop the others. Raises Unavailable at the end when one was left
@@ -139,15 +157,15 @@ class Inlet:
         ticks, event_id = self._settings.ticks_per_minute, str(event.get("id") or "")
         record = self._store.read(self._settings.event_id) if event_id else None
         start, length = self._clock(), MINUTE / ticks
-        done: list[Opening] = []
-        lost: _Unanswered | None = None
+        done: list[IncrementDecision] = []
+        lost: _NoResponse | None = None
         failed = 0
         for index in range(ticks):
             mark = (f"{event_id}#{index}",) if event_id else ()
-            if record and mark and mark[0] in record.seen:
+            if record and mark and mark[0] in record.handled_ids:
                 continue
             wait = start + index * length - self._clock()
-            if left() < max(0.0, wait) + (LAST_CALLS if index else 0.0):
+            if left() < max(0.0, wait) + (TICK_SECONDS if index else 0.0):
                 logger.warning("the function's time ends before tick %d of %d", index + 1, ticks)
                 break
             if wait <= -length:
@@ -156,10 +174,10 @@ class Inlet:
                 self._pause(wait)
             try:
                 if lost:
-                    self._again(lost)
+                    self._repeat_increment(lost)
                     lost = None
                 done.append(tick(index, mark))
-            except _Unanswered as error:
+            except _NoResponse as error:
                 lost = error
             except Unavailable as error:
                 failed += 1
@@ -168,45 +186,45 @@ class Inlet:
             raise Unavailable(f"{failed + bool(lost)} of {ticks} ticks were not done")
         return done
 
-    def _again(self, lost: _Unanswered) -> None:
+    def _repeat_increment(self, lost: _NoResponse) -> None:
         """Repeat an increment that got no answer: the room makes it once."""
         serving = self._room.increment(self._settings.event_id, lost.by, lost.call_id)
         logger.info("the increment by %d is done, the counter stands at %d", lost.by, serving)
 
-    def _step(
-        self, decision: Decide, *, seen: Sequence[str] = (), tries: int = WRITE_TRIES
-    ) -> Opening:
+    def _decide_and_increment(
+        self, rule: Decide, *, seen: Sequence[str] = (), tries: int = WRITE_TRIES
+    ) -> IncrementDecision:
         """Decide, write it down, do it; nothing where all of ``seen`` was handled before."""
 
-        def attempt() -> Opening:
+        def attempt() -> IncrementDecision:
             before = self._store.read(self._settings.event_id)
-            done = before.seen if before else ()
+            done = before.handled_ids if before else ()
             fresh = [one for one in seen if one not in done]
             if seen and not fresh:
-                return DONE
-            record = self._watching(self._next(before, seen))
-            opening, memory = decision(record, fresh)
+                return ALREADY_DONE
+            record = self._with_alarm(self._next_record(before, seen))
+            decision, state = rule(record, fresh)
             after = replace(
                 record,
-                memory=memory,
+                controller_state=state,
                 last_at=int(self._clock()),
-                last_increment=opening.increment,
-                last_reason=opening.reason,
+                last_increment=decision.by,
+                last_reason=decision.reason,
             )
             self._store.write(before, after)
-            if opening.increment:
-                self._open(opening, after)
-            return opening
+            if decision.by:
+                self._increment(decision, after)
+            return decision
 
         try:
             return retry_on_conflict(attempt, self._clock, most=tries)
         except TooManyConflicts:
-            return HELD
+            return OTHER_RUN
 
-    def _open(self, opening: Opening, record: InletRecord) -> None:
+    def _increment(self, decision: IncrementDecision, record: InletRecord) -> None:
         call_id = uuid.uuid4().hex
         try:
-            serving = self._room.increment(record.event_id, opening.increment, call_id)
+            serving = self._room.increment(record.event_id, decision.by, call_id)
         except Unavailable as error:
             logger.error("the inlet's increment got no answer: %s", error)
             failed = replace(
@@ -219,10 +237,10 @@ class Inlet:
                 self._store.write(record, failed)
             except (Conflict, Unavailable):
                 logger.warning("another run wrote first")
-            raise _Unanswered(str(error), opening.increment, call_id) from None
-        logger.info("opened %d places up to %d: %s", opening.increment, serving, opening.reason)
+            raise _NoResponse(str(error), decision.by, call_id) from None
+        logger.info("opened %d places up to %d: %s", decision.by, serving, decision.reason)
 
-    def _next(self, before: InletRecord | None, seen: Sequence[str]) -> InletRecord:
+    def _next_record(self, before: InletRecord | None, seen: Sequence[str]) -> InletRecord:
         """The record of this run, with the deployment's settings taken up."""
         chosen = self._settings
         if before is None or before.strategy is not chosen.strategy:
@@ -231,28 +249,30 @@ class Inlet:
             before = replace(fresh, version=version, paused=paused)
         if before.deployed != chosen.targets:
             before = replace(before, deployed=chosen.targets, targets=chosen.targets)
-        kept = (*before.seen, *(one for one in seen if one not in before.seen))
-        return replace(before, version=before.version + 1, seen=kept[-SEEN:])
+        kept = (*before.handled_ids, *(one for one in seen if one not in before.handled_ids))
+        return replace(before, version=before.version + 1, handled_ids=kept[-MAX_HANDLED_IDS:])
 
-    def _stopped(self, record: InletRecord) -> str:
+    def _stop_reason(self, record: InletRecord) -> str:
         """Why the inlet does not work at all now; empty when it does."""
         return (
             "paused by an operator"
             if record.paused
-            else self._settings.window.closed(self._clock())
+            else self._settings.window.closed_reason(self._clock())
         )
 
-    def _watching(self, record: InletRecord) -> InletRecord:
+    def _with_alarm(self, record: InletRecord) -> InletRecord:
         """The record with the alarm as it stands; nobody looks at it while the inlet is stopped."""
-        alarm = None if self._stopped(record) else self._read_alarm()
-        brakes = bool(alarm and braked(alarm, self._settings.go_on_insufficient_data))
-        return replace(record, alarm=self._settings.alarm, alarm_state=alarm, alarm_brakes=brakes)
+        alarm = None if self._stop_reason(record) else self._read_alarm()
+        holds = bool(alarm and alarm_hold_reason(alarm, self._settings.go_on_insufficient_data))
+        return replace(record, alarm=self._settings.alarm, alarm_state=alarm, alarm_holds=holds)
 
-    def _held(self, record: InletRecord) -> tuple[Opening | None, Alarm]:
+    def _hold(self, record: InletRecord) -> tuple[IncrementDecision | None, Alarm]:
         """Why nothing may be opened now, None when something may; and how the alarm stands."""
         alarm = record.alarm_state or Alarm.NONE
-        reason = self._stopped(record) or braked(alarm, self._settings.go_on_insufficient_data)
-        return Opening(0, reason) if reason else None, alarm
+        reason = self._stop_reason(record) or alarm_hold_reason(
+            alarm, self._settings.go_on_insufficient_data
+        )
+        return IncrementDecision(0, reason) if reason else None, alarm
 
     def _read_alarm(self) -> Alarm:
         if not self._settings.alarm:
@@ -266,16 +286,18 @@ class Inlet:
             logger.error("no alarm has the name that CLOUDWATCH_ALARM_NAME gives")
         return alarm
 
-    def _decide(self, record: InletRecord, _: Fresh) -> tuple[Opening, Mapping[str, Any]]:
+    def _decide_automatic(
+        self, record: InletRecord, _: NewIds
+    ) -> tuple[IncrementDecision, Mapping[str, Any]]:
         now = self._clock()
-        if reason := self._stopped(record):
-            return Opening(0, reason), record.memory
+        if reason := self._stop_reason(record):
+            return IncrementDecision(0, reason), record.controller_state
         alarm = record.alarm_state or Alarm.NONE
         decision = decide(
-            Flow.from_json(record.memory),
-            self._room.figures(record.event_id),
+            ControllerState.from_json(record.controller_state),
+            self._room.metrics(record.event_id),
             Targets(**record.targets),
-            signal(
+            health_signal(
                 alarm,
                 self._settings.go_on_insufficient_data,
                 record.health,
@@ -285,40 +307,42 @@ class Inlet:
             tick=MINUTE / self._settings.ticks_per_minute,
             no_show_after=self._settings.no_show_after,
         )
-        return noted(decision.opening, alarm), decision.flow.to_json()
+        return with_missing_alarm(decision.increment, alarm), decision.state.to_json()
 
-    def _fill(
+    def _decide_max_size(
         self, record: InletRecord, left: int, exited: int, *, fill: bool
-    ) -> tuple[Opening, Mapping[str, Any]]:
-        held, alarm = self._held(record)
+    ) -> tuple[IncrementDecision, Mapping[str, Any]]:
+        held, alarm = self._hold(record)
         if held:
-            return held, record.memory
+            return held, record.controller_state
         now = self._clock()
-        figures = self._with_own_move(self._room.figures(record.event_id), record.memory, now)
-        opening = noted(
-            max_size(record.targets["max_size"], figures, left, exited, fill=fill), alarm
+        metrics = self._with_own_move(
+            self._room.metrics(record.event_id), record.controller_state, now
         )
-        if not opening.increment:
-            return opening, record.memory
-        return opening, {
-            "generation": figures.generation,
-            "moved_to": figures.serving + opening.increment,
+        decision = with_missing_alarm(
+            max_size(record.targets["max_size"], metrics, left, exited, fill=fill), alarm
+        )
+        if not decision.by:
+            return decision, record.controller_state
+        return decision, {
+            "generation": metrics.generation,
+            "moved_to": metrics.serving + decision.by,
             "moved_at": now,
         }
 
     @staticmethod
-    def _with_own_move(figures: Figures, memory: Mapping[str, Any], now: float) -> Figures:
-        """The figures, where a move decided a moment ago may not show yet."""
-        recent = now - float(memory.get("moved_at", 0.0)) < ANSWER_COUNTS
-        if not recent or memory.get("generation") != figures.generation:
-            return figures
-        return replace(figures, serving=max(figures.serving, int(memory["moved_to"])))
+    def _with_own_move(metrics: RoomMetrics, memory: Mapping[str, Any], now: float) -> RoomMetrics:
+        """The metrics, where a move decided a moment ago may not show yet."""
+        recent = now - float(memory.get("moved_at", 0.0)) < OWN_MOVE_SECONDS
+        if not recent or memory.get("generation") != metrics.generation:
+            return metrics
+        return replace(metrics, serving=max(metrics.serving, int(memory["moved_to"])))
 
-    def _departures(
+    def _exit_notices(
         self, records: Sequence[Mapping[str, Any]], seen: Sequence[str]
-    ) -> dict[str, Departures]:
+    ) -> dict[str, ExitNotice]:
         """The new messages of an event by id; what cannot be meant is logged, and nobody left."""
-        found: dict[str, Departures] = {}
+        found: dict[str, ExitNotice] = {}
         for record in records:
             try:
                 notice = record["Sns"]
@@ -332,16 +356,16 @@ class Inlet:
             if message_id in seen or message_id in found:
                 continue
             try:
-                told = read_departures(message)
+                told = parse_exit_notice(message)
             except InvalidInput as error:
                 logger.warning("a message about departures was left out: %s", error)
-                told = Departures()
+                told = ExitNotice()
             for fault in told.faults:
                 logger.warning("a part of a message about departures was left out: %s", fault)
             found[message_id] = told
         return found
 
-    def _end_sessions(self, told: Mapping[str, Departures]) -> list[_Left]:
+    def _end_sessions(self, told: Mapping[str, ExitNotice]) -> list[_Exits]:
         """End the sessions that messages name. The id of the message is that of the calls, so a
         run that is made again after a failure counts again whom the first one counted."""
         completed = {one for part in told.values() for one in part.completed}
@@ -358,5 +382,5 @@ class Inlet:
                     ended += self._room.end_sessions(
                         self._settings.event_id, new, status, message_id
                     )
-            left.append(_Left(message_id, max(ended, part.exited), max(0, part.exited - ended)))
+            left.append(_Exits(message_id, max(ended, part.exited), max(0, part.exited - ended)))
         return left

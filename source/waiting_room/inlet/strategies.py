@@ -15,7 +15,7 @@ from typing import Any
 from waiting_room.domain.joins import REQUEST_ID
 from waiting_room.domain.parsing import is_whole, json_object, read_whole
 
-MOST_EXITED = 1_000_000  # in one message: a place in the line is not opened for more at once
+MAX_EXITED = 1_000_000  # in one message: a place in the line is not opened for more at once
 
 
 class Strategy(StrEnum):
@@ -54,8 +54,8 @@ METRICS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """The figures of ``GET /metrics`` that inlets decide by; counts, but for the generation."""
+class RoomMetrics:
+    """The metrics of ``GET /metrics`` that inlets decide by; counts, but for the generation."""
 
     generation: int = 1
     serving: int = 0
@@ -66,7 +66,7 @@ class Figures:
     active: int = 0
 
     @classmethod
-    def from_metrics(cls, answer: Mapping[str, Any]) -> Figures:
+    def from_metrics(cls, answer: Mapping[str, Any]) -> RoomMetrics:
         """Read the answer of the private API; raises ValueError when a figure is no count."""
         values: dict[str, int] = {}
         for name, shown in METRICS.items():
@@ -83,7 +83,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Departures:
+class ExitNotice:
     """Who left the site, as a message tells it.
 
     ``exited`` is how many left in all, those included whom the lists name. ``faults`` says what of
@@ -97,10 +97,10 @@ class Departures:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class IncrementDecision:
     """What to do now: raise the serving counter by ``increment`` (0: hold), and why."""
 
-    increment: int
+    by: int
     reason: str
 
 
@@ -111,7 +111,7 @@ class Window:
     start: int = 0
     end: int = 0
 
-    def closed(self, now: float) -> str:
+    def closed_reason(self, now: float) -> str:
         """Why the inlet does not work at ``now``, as a sentence; empty when it does."""
         if now < self.start:
             return "the start time has not come"
@@ -120,7 +120,7 @@ class Window:
         return ""
 
 
-def braked(alarm: Alarm, go_on_insufficient_data: bool) -> str:
+def alarm_hold_reason(alarm: Alarm, go_on_insufficient_data: bool) -> str:
     """Why the alarm holds the inlet, as a sentence; empty when it does not."""
     if alarm is Alarm.ALARM:
         return "the alarm is in ALARM"
@@ -131,40 +131,42 @@ def braked(alarm: Alarm, go_on_insufficient_data: bool) -> str:
     return ""
 
 
-def noted(opening: Opening, alarm: Alarm) -> Opening:
+def with_missing_alarm(opening: IncrementDecision, alarm: Alarm) -> IncrementDecision:
     """The opening; its reason also says that the alarm does not exist, where that is so."""
     if alarm is not Alarm.MISSING:
         return opening
-    return Opening(opening.increment, f"{opening.reason}; {NO_DATA[alarm]}")
+    return IncrementDecision(opening.by, f"{opening.reason}; {NO_DATA[alarm]}")
 
 
-def share(total: int, tick: int, ticks: int) -> int:
+def tick_share(total: int, tick: int, ticks: int) -> int:
     """Part ``tick`` (from 0) of ``total`` split into ``ticks`` parts that differ by 1 at most."""
     return total * (tick + 1) // ticks - total * tick // ticks
 
 
-def periodic(increment_by: int, tick: int, ticks: int) -> Opening:
+def periodic(increment_by: int, tick: int, ticks: int) -> IncrementDecision:
     """What tick ``tick`` of a minute opens of the ``increment_by`` places a minute."""
-    return Opening(share(increment_by, tick, ticks), f"{increment_by} a minute")
+    return IncrementDecision(tick_share(increment_by, tick, ticks), f"{increment_by} a minute")
 
 
-def max_size(size: int, figures: Figures, left: int, exited: int, *, fill: bool) -> Opening:
+def max_size(
+    size: int, metrics: RoomMetrics, left: int, exited: int, *, fill: bool
+) -> IncrementDecision:
     """What to open when ``left`` visitors left, ``exited`` of them without an ended session.
 
-    Who exited is among the active, unless the token expired: then the place is free by the figures.
+    Who exited is among the active, unless the token expired: then the place is free by the metrics.
     Never negative and never above ``size`` − active; nor above what is free when everybody who was
     let in and has not come yet does come. An empty site, or a run on schedule (``fill``), is
     filled up to ``size``.
     """
-    free = size - figures.active - figures.outstanding + min(exited, figures.active)
-    empty = figures.active == 0 and figures.outstanding == 0
+    free = size - metrics.active - metrics.outstanding + min(exited, metrics.active)
+    empty = metrics.active == 0 and metrics.outstanding == 0
     wanted = free if fill or empty else min(left, free)
-    increment = max(0, min(wanted, size - figures.active))
-    coming = f"{figures.active} of {size} active, {figures.outstanding} places open"
-    return Opening(increment, f"{left} left; {coming}" if left else coming)
+    increment = max(0, min(wanted, size - metrics.active))
+    coming = f"{metrics.active} of {size} active, {metrics.outstanding} places open"
+    return IncrementDecision(increment, f"{left} left; {coming}" if left else coming)
 
 
-def read_departures(message: str) -> Departures:
+def parse_exit_notice(message: str) -> ExitNotice:
     """Read ``{"exited": n?, "completed": [id…]?, "abandoned": [id…]?}``.
 
     A number may be a text. A member that cannot be meant is left out, and an id that can be none;
@@ -176,17 +178,17 @@ def read_departures(message: str) -> Departures:
     completed = _ids(content, "completed", faults)
     named = set(completed)
     abandoned = tuple(one for one in _ids(content, "abandoned", faults) if one not in named)
-    return Departures(exited, completed, abandoned, tuple(faults))
+    return ExitNotice(exited, completed, abandoned, tuple(faults))
 
 
 def _exited(value: object, faults: list[str]) -> int:
     if isinstance(value, str):
-        value = read_whole(value.strip(), 0, MOST_EXITED)
+        value = read_whole(value.strip(), 0, MAX_EXITED)
     elif value is None:
         return 0
-    if is_whole(value) and 0 <= value <= MOST_EXITED:
+    if is_whole(value) and 0 <= value <= MAX_EXITED:
         return value
-    faults.append(f"exited must be a whole number from 0 to {MOST_EXITED}")
+    faults.append(f"exited must be a whole number from 0 to {MAX_EXITED}")
     return 0
 
 
@@ -211,7 +213,7 @@ class InletRecord:
     strategy's own and JSON-like. ``seen`` are ids of events handled lately. ``health`` is what the
     site last reported, 0 (down) to 1 (well), at ``health_at``. ``last_at`` is 0 before any run.
     ``alarm`` is the name of the watched alarm, empty for none, ``alarm_state`` how the last run
-    found it (None: it did not look), ``alarm_brakes`` whether that holds or slows the inlet.
+    found it (None: it did not look), ``alarm_holds`` whether that holds or slows the inlet.
     """
 
     event_id: str
@@ -220,8 +222,8 @@ class InletRecord:
     targets: Mapping[str, int]
     paused: bool = False
     version: int = 0
-    memory: Mapping[str, Any] = field(default_factory=dict)
-    seen: tuple[str, ...] = ()
+    controller_state: Mapping[str, Any] = field(default_factory=dict)
+    handled_ids: tuple[str, ...] = ()
     health: float | None = None
     health_at: int = 0
     last_at: int = 0
@@ -229,4 +231,4 @@ class InletRecord:
     last_reason: str = ""
     alarm: str = ""
     alarm_state: Alarm | None = None
-    alarm_brakes: bool = False
+    alarm_holds: bool = False

@@ -36,7 +36,7 @@ logger = logging.getLogger("waiting_room")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OpenIdResponse:
     """An HTTP answer."""
 
     status: int
@@ -44,12 +44,12 @@ class Answer:
     headers: Mapping[str, str]
 
 
-class Holder(Protocol):
+class ProviderContext(Protocol):
     """What the server needs of the provider around it."""
 
     settings: OpenIdSettings
     secrets: Callable[[], ClientSecrets]
-    codes: protocol.Codes
+    codes: protocol.CodeStore
     new_code: Callable[[], str]
 
     @property
@@ -70,7 +70,7 @@ class Visitor:
 
     request: protocol.AuthorizationRequest
     token: str
-    said: protocol.AccessToken
+    access_token: protocol.AccessToken
 
 
 class Request(OAuth2Request):  # type: ignore[misc]
@@ -98,7 +98,7 @@ class _Client(ClientMixin):  # type: ignore[misc]
         return None  # OIDC Core 3.1.2.1: the request must name it
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        return protocol.narrowed_scope(scope)
+        return protocol.granted_scope(scope)
 
     def check_redirect_uri(self, redirect_uri: str | None) -> bool:
         return redirect_uri in self._settings.redirect_uris
@@ -142,18 +142,22 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         return str(self.server.provider.new_code())
 
     def save_authorization_code(self, code: str, request: Any) -> None:
-        provider: Holder = self.server.provider
+        provider: ProviderContext = self.server.provider
         visitor: Visitor = request.user
         provider.codes.save(
-            protocol.make_code(code, visitor.request, visitor.token, visitor.said, provider.now)
+            protocol.make_code(
+                code, visitor.request, visitor.token, visitor.access_token, provider.now
+            )
         )
 
     def query_authorization_code(self, code: str, client: Any) -> _StoredCode | None:
         """Redeem the code at once: whatever is wrong with the rest, it never works again."""
-        provider: Holder = self.server.provider
+        provider: ProviderContext = self.server.provider
         if provider.settings.request_id_codes and REQUEST_ID.fullmatch(code):
             return self._of_request_id(code, client)
-        found = provider.codes.redeem(protocol.hash_of(code), client.get_client_id(), provider.now)
+        found = provider.codes.redeem(
+            protocol.hash_code(code), client.get_client_id(), provider.now
+        )
         if found is None:
             logger.warning("openid: a code was refused: unknown, expired or used before")
             return None
@@ -169,7 +173,7 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         Nothing was stored when the visitor left, so it is bound to no more than a registered
         address. A client that uses PKCE does not get in this way.
         """
-        provider: Holder = self.server.provider
+        provider: ProviderContext = self.server.provider
         asked = self.request.payload.data
         address = asked.get("redirect_uri")
         if "code_verifier" in asked or not client.check_redirect_uri(address):
@@ -205,7 +209,7 @@ class _Challenge(CodeChallenge):  # type: ignore[misc]
 class _IdToken(OpenIDCode):  # type: ignore[misc]
     """The id token: claims from the rules, ``at_hash`` and the signature from Authlib."""
 
-    def __init__(self, provider: Holder) -> None:
+    def __init__(self, provider: ProviderContext) -> None:
         super().__init__(require_nonce=False)
         self._provider = provider
 
@@ -235,7 +239,7 @@ class _IdToken(OpenIDCode):  # type: ignore[misc]
 class Server(AuthorizationServer):  # type: ignore[misc]
     """Authlib's server without a web framework."""
 
-    def __init__(self, provider: Holder) -> None:
+    def __init__(self, provider: ProviderContext) -> None:
         super().__init__()
         self.provider = provider
         self._client = _Client(provider.settings, provider.secrets)
@@ -248,8 +252,12 @@ class Server(AuthorizationServer):  # type: ignore[misc]
     def create_oauth2_request(self, request: Request) -> Request:
         return request
 
-    def handle_response(self, status: int, body: Any, headers: Iterable[tuple[str, str]]) -> Answer:
-        return Answer(status, json.dumps(body) if body else "", {**NO_STORE, **dict(headers)})
+    def handle_response(
+        self, status: int, body: Any, headers: Iterable[tuple[str, str]]
+    ) -> OpenIdResponse:
+        return OpenIdResponse(
+            status, json.dumps(body) if body else "", {**NO_STORE, **dict(headers)}
+        )
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens."""

@@ -26,8 +26,8 @@ CLIENT_AUTHENTICATION = ("client_secret_basic", "client_secret_post")
 TRANSACTION_LIFE = 86_400  # s; as long as anybody waits: the longest validity of a token
 CODE_LIFE = 60  # s; a client redeems at once, RFC 6749 4.1.2 allows ten minutes at most
 MAX_FORM = 16_384  # bytes; a transaction with the longest values takes half of it
-LONGEST = {"state": 2048, "nonce": 512, "redirect_uri": 1024, "transaction": 8192}
-LONGEST_OTHER = 512
+MAX_LENGTHS = {"state": 2048, "nonce": 512, "redirect_uri": 1024, "transaction": 8192}
+MAX_LENGTH = 512
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -109,7 +109,7 @@ class Code:
     sealed: str = field(repr=False)
 
 
-class Codes(Protocol):
+class CodeStore(Protocol):
     """The store of codes: each is redeemed once, by one conditional write."""
 
     def save(self, code: Code) -> None:
@@ -134,7 +134,7 @@ def single_values(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> dic
             continue
         if name in found:
             raise InvalidInput(f"{name} may be given once only")
-        if len(value) > LONGEST.get(name, LONGEST_OTHER):
+        if len(value) > MAX_LENGTHS.get(name, MAX_LENGTH):
             raise InvalidInput(f"{name} is too long")
         forbidden = "" if name in ("state", "nonce", "client_secret") else '"\\'
         if not all(" " <= sign <= "~" and sign not in forbidden for sign in value):
@@ -157,7 +157,7 @@ def form_pairs(body: bytes, content_type: str) -> list[tuple[str, str]]:
         raise InvalidInput("the body is not a form") from None
 
 
-def narrowed_scope(scope: str | None) -> str | None:
+def granted_scope(scope: str | None) -> str | None:
     """``openid`` when it is among the scopes asked for, whatever else is; None otherwise."""
     return SCOPE if SCOPE in (scope or "").split(" ") else None
 
@@ -168,7 +168,7 @@ def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:
     https, or http on this machine; absolute; no fragment (RFC 6749 3.1.2).
     """
     for uri in uris:
-        parts, longest = urlsplit(uri), LONGEST["redirect_uri"]
+        parts, longest = urlsplit(uri), MAX_LENGTHS["redirect_uri"]
         safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
         if not safe or not parts.hostname or "#" in uri or "*" in uri:
             raise ValueError(f"{uri[:80]!r} is no good address: https is needed, and no fragment")
@@ -177,7 +177,7 @@ def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:
     return tuple(uris)
 
 
-def unsupported(parameters: Mapping[str, str]) -> tuple[str, str] | None:
+def unsupported_feature(parameters: Mapping[str, str]) -> tuple[str, str] | None:
     """The error and its description for a part of OIDC that this provider does not have."""
     if "request" in parameters:
         return "request_not_supported", "request objects are not supported"
@@ -197,7 +197,7 @@ def seal_transaction(request: AuthorizationRequest, secret: str, issuer: str, no
 
     return jwt.encode(
         {"aud": issuer, "iat": now, "exp": now + TRANSACTION_LIFE, "request": asdict(request)},
-        _derived(secret, b"transaction"),
+        _derive_key(secret, b"transaction"),
         algorithm="HS256",
         headers={"typ": "transaction+jwt"},
     )
@@ -213,7 +213,7 @@ def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transacti
     try:
         content = jwt.decode(
             text,
-            _derived(secret, b"transaction"),
+            _derive_key(secret, b"transaction"),
             algorithms=["HS256"],
             audience=issuer,
             options={
@@ -236,7 +236,7 @@ def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transacti
     return found
 
 
-def waiting_address(waiting_room_url: str, sent: Mapping[str, str]) -> str:
+def waiting_page_url(waiting_room_url: str, sent: Mapping[str, str]) -> str:
     """Where the visitor waits, with what the page needs to know.
 
     Every reserved character is encoded: the AWS solution's page splits at ``=`` and reads no ``+``.
@@ -246,7 +246,7 @@ def waiting_address(waiting_room_url: str, sent: Mapping[str, str]) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-def shown_to_the_solutions_page(request: AuthorizationRequest) -> dict[str, str]:
+def aws_page_parameters(request: AuthorizationRequest) -> dict[str, str]:
     """What the waiting page of the AWS solution reads: it goes back to the client by itself.
 
     Nothing with PKCE: the page's code is the request id, which no challenge can be bound to.
@@ -265,7 +265,7 @@ def shown_to_the_solutions_page(request: AuthorizationRequest) -> dict[str, str]
 # --- codes ------------------------------------------------------------------------------------
 
 
-def hash_of(code: str) -> str:
+def hash_code(code: str) -> str:
     """The key that a code is stored under. A code has 256 random bits: one hash is enough."""
     return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -275,7 +275,7 @@ def make_code(
 ) -> Code:
     """The row of a new code that gives ``token`` once, within CODE_LIFE seconds."""
     return Code(
-        hash=hash_of(code),
+        hash=hash_code(code),
         client_id=request.client_id,
         redirect_uri=request.redirect_uri,
         nonce=request.nonce,
@@ -308,10 +308,10 @@ def unseal(code: str, sealed: str) -> str:
 def _cipher(code: str) -> Any:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    return AESGCM(_derived(code, b"access token"))
+    return AESGCM(_derive_key(code, b"access token"))
 
 
-def _derived(secret: str, purpose: bytes) -> bytes:
+def _derive_key(secret: str, purpose: bytes) -> bytes:
     """A key of 32 bytes for one purpose, from a secret that is random enough."""
     return hmac.new(secret.encode(), purpose, hashlib.sha256).digest()
 
@@ -342,7 +342,7 @@ def user_claims(token: AccessToken) -> dict[str, Any]:
     return {"sub": token.request_id, "queue_position": token.position}
 
 
-def said_by(claims: Mapping[str, Any]) -> AccessToken:
+def parse_access_token(claims: Mapping[str, Any]) -> AccessToken:
     """What the claims of a verified access token say; raises InvalidToken when one is missing."""
     try:
         return AccessToken(

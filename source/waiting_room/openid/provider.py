@@ -23,18 +23,25 @@ from waiting_room.domain.errors import InvalidInput, NotServedYet, RoomError, Un
 from waiting_room.domain.parsing import UNREADABLE
 from waiting_room.domain.signing_keys import KeySet
 from waiting_room.openid import protocol
-from waiting_room.openid.authlib_server import NO_STORE, Answer, Request, Server, Visitor
+from waiting_room.openid.authlib_server import NO_STORE, OpenIdResponse, Request, Server, Visitor
 from waiting_room.openid.settings import ClientSecrets, OpenIdSettings
 
 logger = logging.getLogger("waiting_room")
-AUTHORIZE = (
+AUTHORIZE_PARAMETERS = (
     "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
     "prompt", "code_challenge", "code_challenge_method", "request", "request_uri",
 )  # fmt: skip
-CONTINUE = ("transaction", "request_id", "client_secret")
-TOKEN = ("grant_type", "code", "redirect_uri", "client_id", "client_secret", "code_verifier")
-KEYS_CACHE = 120  # s; with KEY_CACHE, shorter than a new key is published before it signs
-CONFIGURATION_CACHE = 3600  # s; changes with a deployment only
+CONTINUE_PARAMETERS = ("transaction", "request_id", "client_secret")
+TOKEN_PARAMETERS = (
+    "grant_type",
+    "code",
+    "redirect_uri",
+    "client_id",
+    "client_secret",
+    "code_verifier",
+)
+JWKS_CACHE_SECONDS = 120  # s; with KEY_CACHE, shorter than a new key is published before it signs
+CONFIGURATION_CACHE_SECONDS = 3600  # s; changes with a deployment only
 Pairs = Iterable[tuple[str, str]]
 
 
@@ -55,23 +62,25 @@ class Keys(Protocol):
         """The keys as they stand now."""
 
 
-def json_answer(
+def json_response(
     body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] = NO_STORE
-) -> Answer:
+) -> OpenIdResponse:
     """A JSON answer, not to be stored unless the headers say so."""
-    return Answer(status, json.dumps(body), {"Content-Type": "application/json", **headers})
+    return OpenIdResponse(status, json.dumps(body), {"Content-Type": "application/json", **headers})
 
 
-def error_answer(error: str, description: str, status: int = 400, **headers: str) -> Answer:
+def error_response(
+    error: str, description: str, status: int = 400, **headers: str
+) -> OpenIdResponse:
     """An error as RFC 6749 5.2 shapes it."""
     body = {"error": error, "error_description": description}
-    return json_answer(body, status, {**NO_STORE, **headers})
+    return json_response(body, status, {**NO_STORE, **headers})
 
 
-def redirect(location: str, status: int = 302) -> Answer:
+def redirect(location: str, status: int = 302) -> OpenIdResponse:
     """Send the browser on; the address may carry a code, so no Referer follows it."""
     kept = {"Referrer-Policy": "no-referrer", "Content-Type": "text/plain"}
-    return Answer(status, "", {"Location": location, **NO_STORE, **kept})
+    return OpenIdResponse(status, "", {"Location": location, **NO_STORE, **kept})
 
 
 class Provider:
@@ -83,7 +92,7 @@ class Provider:
         *,
         secrets: Callable[[], ClientSecrets],
         keys: Keys,
-        codes: protocol.Codes,
+        codes: protocol.CodeStore,
         room: Room,
         clock: Callable[[], float],
         new_code: Callable[[], str],
@@ -93,53 +102,53 @@ class Provider:
         self.new_code = new_code
         self._server = Server(self)
         self._verifier = Verifier(
-            Expected(settings.event_id, settings.token_issuer), _RoomKeys(keys), clock
+            Expected(settings.event_id, settings.token_issuer), SigningKeyVerifier(keys), clock
         )
         silence_library_logs()
 
     # --- the browser's endpoints ---------------------------------------------------------------
 
-    def authorize(self, pairs: Pairs) -> Answer:
+    def authorize(self, pairs: Pairs) -> OpenIdResponse:
         """Send a good authorization request to the waiting page.
 
         Errors go back to the client once its address is known to be registered, else a plain 400.
         """
         try:
-            asked = protocol.single_values(pairs, AUTHORIZE)
+            asked = protocol.single_values(pairs, AUTHORIZE_PARAMETERS)
         except InvalidInput as error:
-            return error_answer("invalid_request", str(error))
+            return error_response("invalid_request", str(error))
         if "response_type" not in asked:  # Authlib would call it unsupported
-            return self._refuse(asked, "invalid_request", "response_type is missing")
-        if refusal := protocol.unsupported(asked):
-            return self._refuse(asked, *refusal)
+            return self._reject(asked, "invalid_request", "response_type is missing")
+        if refusal := protocol.unsupported_feature(asked):
+            return self._reject(asked, *refusal)
         try:
             self._server.get_consent_grant(Request("GET", asked, {}))
         except OAuth2Error as error:
-            return self._refused(error)
+            return self._error_response(error)
         request, key = protocol.AuthorizationRequest.of(asked), self.secrets().transaction_key
         transaction = protocol.seal_transaction(request, key, self.settings.issuer, self.now)
         return redirect(self._waiting_page(transaction, request))
 
-    def resume(self, pairs: Pairs) -> Answer:
+    def resume(self, pairs: Pairs) -> OpenIdResponse:
         """The visitor's turn: send them back to the client with a code, if the room agrees.
 
         Not admitted yet, or a room that is too busy: back to the waiting page, place kept. Waited
         for so long that the client has forgotten them: let the client ask again.
         """
         try:
-            sent = protocol.single_values(pairs, CONTINUE)
+            sent = protocol.single_values(pairs, CONTINUE_PARAMETERS)
             transaction = self._transaction(sent.get("transaction", ""))
             request_id = joins.check_request_id(sent.get("request_id"))
             if len(sent.get("client_secret", "")) > joins.MAX_CLIENT_SECRET:
                 raise InvalidInput("client_secret is too long")
         except InvalidInput as error:
-            return error_answer("invalid_request", str(error))
+            return error_response("invalid_request", str(error))
         request = transaction.request
         asked = request.parameters()
         asking = Request("GET", asked, {})
         try:
             token = self._room.access_token(request_id, sent.get("client_secret"))
-            asking.user = Visitor(request, token, self._said(token))
+            asking.user = Visitor(request, token, self._verify_own_token(token))
             if self._is_forgotten(transaction):
                 return redirect(self.settings.restart_url, 303)
             consent = self._server.get_consent_grant(asking, end_user=asking.user)
@@ -151,55 +160,58 @@ class Provider:
             return redirect(self._waiting_page(sent["transaction"], request), 303)
         except RoomError as reason:
             logger.info("openid: the room refused: %s", type(reason).__name__)
-            return self._refuse(asked, "access_denied", "the waiting room did not let them in", 303)
+            return self._reject(asked, "access_denied", "the waiting room did not let them in", 303)
         except protocol.InvalidToken as reason:
             logger.error("openid: the room's own token is not good here: %s", reason)
-            return self._refuse(asked, "server_error", "the waiting room's token is not good", 303)
+            return self._reject(asked, "server_error", "the waiting room's token is not good", 303)
         except OAuth2Error as error:  # the address was registered when they started to wait
-            return self._refused(error, 303)
+            return self._error_response(error, 303)
         return redirect(answer.headers["Location"], 303)
 
     # --- the client's endpoints ----------------------------------------------------------------
 
-    def token(self, pairs: Pairs, authorization: str) -> Answer:
+    def token(self, pairs: Pairs, authorization: str) -> OpenIdResponse:
         """Redeem a code: access token of the room, id token of this provider."""
         try:
-            form = protocol.single_values(pairs, TOKEN)
+            form = protocol.single_values(pairs, TOKEN_PARAMETERS)
         except InvalidInput as error:
-            return error_answer("invalid_request", str(error))
+            return error_response("invalid_request", str(error))
         if "grant_type" not in form:
-            return error_answer("invalid_request", "grant_type is missing")
+            return error_response("invalid_request", "grant_type is missing")
         if authorization and "client_secret" in form:
-            return error_answer("invalid_request", "one way of client authentication is enough")
-        headers = {"Authorization": authorization} if _readable(authorization) else {}
-        answer: Answer = self._server.create_token_response(Request("POST", form, headers))
+            return error_response("invalid_request", "one way of client authentication is enough")
+        headers = {"Authorization": authorization} if _is_decodable(authorization) else {}
+        answer: OpenIdResponse = self._server.create_token_response(Request("POST", form, headers))
         if answer.status == 401:  # RFC 7617: a realm is required
-            return Answer(401, answer.body, {**answer.headers, "WWW-Authenticate": _basic()})
+            return OpenIdResponse(
+                401, answer.body, {**answer.headers, "WWW-Authenticate": _basic()}
+            )
         return answer
 
-    def user_info(self, authorization: str) -> Answer:
+    def user_info(self, authorization: str) -> OpenIdResponse:
         """The claims about the visitor whose access token this is (RFC 6750)."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             challenge = {"WWW-Authenticate": 'Bearer realm="openid"'}
-            return error_answer("invalid_token", "an access token is needed", 401, **challenge)
+            return error_response("invalid_token", "an access token is needed", 401, **challenge)
         try:
             said = self.verify(token.strip())
         except protocol.InvalidToken as error:
             logger.info("openid: an access token was refused: %s", error)
             challenge = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
-            return error_answer("invalid_token", "the access token is not good", 401, **challenge)
-        return json_answer(protocol.user_claims(said))
+            return error_response("invalid_token", "the access token is not good", 401, **challenge)
+        return json_response(protocol.user_claims(said))
 
-    def configuration(self) -> Answer:
+    def configuration(self) -> OpenIdResponse:
         """The discovery document."""
-        return json_answer(
-            protocol.configuration(self.settings.issuer), headers=_cached(CONFIGURATION_CACHE)
+        return json_response(
+            protocol.configuration(self.settings.issuer),
+            headers=_cached(CONFIGURATION_CACHE_SECONDS),
         )
 
-    def jwks(self) -> Answer:
+    def jwks(self) -> OpenIdResponse:
         """The public keys that verify id tokens: the room's."""
-        return json_answer(self._keys.load().jwks(), headers=_cached(KEYS_CACHE))
+        return json_response(self._keys.load().jwks(), headers=_cached(JWKS_CACHE_SECONDS))
 
     # --- what the parts below need -------------------------------------------------------------
 
@@ -218,7 +230,7 @@ class Provider:
         decision = self._verifier.check(token)
         if not isinstance(decision, Accepted):
             raise protocol.InvalidToken(decision.reason)
-        return protocol.said_by(decision.claims)
+        return protocol.parse_access_token(decision.claims)
 
     def admitted(self, request_id: str) -> tuple[protocol.AccessToken, str] | None:
         """What the token of an admitted visitor says, and the token; None when the room gives none.
@@ -227,7 +239,7 @@ class Provider:
         """
         try:
             token = self._room.access_token(request_id, None)
-            return self._said(token), token
+            return self._verify_own_token(token), token
         except Unavailable:
             raise
         except (RoomError, protocol.InvalidToken) as reason:
@@ -241,14 +253,14 @@ class Provider:
     def _waiting_page(self, transaction: str, request: protocol.AuthorizationRequest) -> str:
         sent = {"transaction": transaction}
         if self.settings.request_id_codes:
-            sent |= protocol.shown_to_the_solutions_page(request)
-        return protocol.waiting_address(self.settings.waiting_room_url, sent)
+            sent |= protocol.aws_page_parameters(request)
+        return protocol.waiting_page_url(self.settings.waiting_room_url, sent)
 
     def _is_forgotten(self, transaction: protocol.Transaction) -> bool:
         chosen = self.settings
         return bool(chosen.restart_url) and transaction.is_stale(self.now, chosen.restart_after)
 
-    def _said(self, token: str) -> protocol.AccessToken:
+    def _verify_own_token(self, token: str) -> protocol.AccessToken:
         """What the room's own token says; its key may be younger than the keys kept here."""
         try:
             return self.verify(token)
@@ -256,28 +268,28 @@ class Provider:
             self._keys.refresh()
             return self.verify(token)
 
-    def _refuse(
+    def _reject(
         self, asked: Mapping[str, str], error: str, description: str, status: int = 302
-    ) -> Answer:
+    ) -> OpenIdResponse:
         """An error, sent to the client's address when that is registered."""
         client = self._server.query_client(asked.get("client_id"))
         address = asked.get("redirect_uri")
         if not (client and client.check_redirect_uri(address)):
-            return error_answer("invalid_request", "client_id or redirect_uri is not registered")
+            return error_response("invalid_request", "client_id or redirect_uri is not registered")
         refusal = OAuth2Error(
             error=error, description=description, redirect_uri=address, state=asked.get("state")
         )
-        return self._refused(refusal, status)
+        return self._error_response(refusal, status)
 
-    def _refused(self, error: OAuth2Error, status: int = 302) -> Answer:
+    def _error_response(self, error: OAuth2Error, status: int = 302) -> OpenIdResponse:
         code, body, headers = error()
         location = dict(headers).get("Location")
         if location:
             return redirect(location, status)
-        return error_answer(body["error"], body.get("error_description", ""), code)
+        return error_response(body["error"], body.get("error_description", ""), code)
 
 
-class _RoomKeys:
+class SigningKeyVerifier:
     """The room's keys as the verifier looks for them."""
 
     def __init__(self, keys: Keys) -> None:
@@ -291,7 +303,7 @@ class _RoomKeys:
         return True  # keys that cannot be read are raised as Unavailable
 
 
-def _readable(authorization: str) -> bool:
+def _is_decodable(authorization: str) -> bool:
     """Whether Authlib can decode this header; it lets errors of base64 and UTF-8 escape."""
     try:
         extract_basic_authorization({"Authorization": authorization})

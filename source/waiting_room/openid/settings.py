@@ -10,7 +10,7 @@ from waiting_room.domain.parsing import json_object
 from waiting_room.domain.room_settings import KEY_CACHE
 
 RESTART_AFTER = 150  # s; shorter than any client's memory known here: WordPress has 3 minutes
-WEAK_CODES = (
+REQUEST_ID_CODES_WARNING = (
     "OPENID_REQUEST_ID_CODES is on: a visitor's request id is a code of the OpenID client, which "
     "works as often as anybody shows it while the token is valid. Whoever sees the address that a "
     "visitor comes back with has the visitor's place."

@@ -14,11 +14,11 @@ from functools import cache
 from typing import Any
 
 from waiting_room.adapters.http.room_keys import https_verifier
-from waiting_room.authorizer.verifier import Accepted, Decision, Malformed, Verifier
+from waiting_room.authorizer.verifier import Accepted, Decision, NoToken, Verifier
 from waiting_room.runtime.settings.authorizer import read_authorizer_settings
 
 logger = logging.getLogger("waiting_room")
-STRANGER = "stranger"  # the principal of a refusal: a claim of a refused token proves nothing
+UNKNOWN_PRINCIPAL = "unknown"  # in a Deny policy: the claims of a rejected token prove nothing
 
 
 class Unauthorized(Exception):
@@ -48,12 +48,12 @@ def authorize(verifier: Verifier, event: Mapping[str, Any]) -> dict[str, Any]:
     decision = verifier.check(event.get("authorizationToken"))
     if not isinstance(decision, Accepted):
         logger.warning("refused: %s", decision.reason)
-    if isinstance(decision, Malformed):
+    if isinstance(decision, NoToken):
         raise Unauthorized
-    return answer(decision, whole_stage(str(event.get("methodArn", ""))))
+    return policy_response(decision, stage_arn(str(event.get("methodArn", ""))))
 
 
-def answer(decision: Decision, resource: str) -> dict[str, Any]:
+def policy_response(decision: Decision, resource: str) -> dict[str, Any]:
     """The authorizer's answer. API Gateway keeps it per token, so it speaks of the whole stage."""
     allowed = isinstance(decision, Accepted)
     statement = {
@@ -62,13 +62,13 @@ def answer(decision: Decision, resource: str) -> dict[str, Any]:
         "Resource": [resource],
     }
     return {
-        "principalId": decision.request_id if isinstance(decision, Accepted) else STRANGER,
+        "principalId": decision.request_id if isinstance(decision, Accepted) else UNKNOWN_PRINCIPAL,
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
         "context": dict(decision.claims) if isinstance(decision, Accepted) else {},
     }
 
 
-def whole_stage(method_arn: str) -> str:
+def stage_arn(method_arn: str) -> str:
     """``arn:…:{api}/{stage}/GET/path`` as every method and path of the same API and stage.
 
     Raises ValueError for anything else: no policy could be right.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.in_memory_room import EVENT, ISSUER, InMemoryRoom
 from waiting_room.adapters.http.room_keys import read_keys
-from waiting_room.authorizer.verifier import Accepted, Expected, Refused, Verifier
+from waiting_room.authorizer.verifier import Accepted, Expected, Rejected, Verifier
 from waiting_room.domain.errors import Gone, Unavailable
 
 
@@ -40,7 +40,7 @@ def test_a_leaked_key_can_be_taken_out() -> None:
         world.token(second)
     assert waits.value.retry_after == 60  # what an edge keeps of the public keys is gone then
     world.clock.now += 60
-    assert isinstance(verifier.check(old), Refused)
+    assert isinstance(verifier.check(old), Rejected)
     assert isinstance(verifier.check(world.token(second)["access_token"]), Accepted)
     with pytest.raises(Gone, match="retired; join again"):
         world.token(first)

@@ -17,7 +17,7 @@ from botocore.credentials import Credentials
 from deployment.local.gateway.rest_api import RestApi
 from waiting_room.adapters import aws
 from waiting_room.adapters.http.private_api import PrivateApi
-from waiting_room.adapters.http.public_api import HttpRoom
+from waiting_room.adapters.http.public_api import PublicApi
 
 CALLERS = 20  # threads of a route of the one-machine gateway
 WAIT = 20  # s until a meeting is given up; a test that passes does not wait
@@ -93,7 +93,7 @@ def test_the_room_is_asked_over_as_many_connections_as_there_are_callers(
     caplog: pytest.LogCaptureFixture, server: Server
 ) -> None:
     server.answer = json.dumps({"access_token": "t"}).encode()
-    room = HttpRoom(f"http://127.0.0.1:{server.server_port}", "Sample")
+    room = PublicApi(f"http://127.0.0.1:{server.server_port}", "Sample")
     assert discarded(caplog, server, CALLERS, lambda: room._post({})) == []
 
 

@@ -76,7 +76,7 @@ def test_a_read_is_repeated_twice_with_growing_pauses(
     told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = Api(monkeypatch, told, told, (200, FIGURES))
-    assert api.made.figures("a b").serving == 50
+    assert api.made.metrics("a b").serving == 50
     assert api.pauses == [0.2, 0.4]
     assert api.shares == [(0.5, 1.5)] * 2
     assert {address for _, address, _ in api.pool.asked} == {
@@ -90,7 +90,7 @@ def test_after_the_third_try_the_caller_is_told_without_a_pause(
 ) -> None:
     api = Api(monkeypatch, told, told, told)
     with pytest.raises(Unavailable, match="the private API call /metrics failed: ") as raised:
-        api.made.figures("Sample")
+        api.made.metrics("Sample")
     assert len(api.pauses) == 2
     assert "Sample" not in str(raised.value)
 
@@ -120,7 +120,7 @@ def test_a_refusal_is_an_error_of_the_deployment_at_once(
 ) -> None:
     api = Api(monkeypatch, (status, {"error": "x"}))
     with pytest.raises(RoomError, match=f"returned status {status}") as raised:
-        api.made.figures("Sample")
+        api.made.metrics("Sample")
     assert type(raised.value) is RoomError
 
 
@@ -129,7 +129,7 @@ def test_a_call_without_permission_names_the_role(
     status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SettingsError, match="role and region"):
-        Api(monkeypatch, (status, {})).made.figures("Sample")
+        Api(monkeypatch, (status, {})).made.metrics("Sample")
 
 
 @pytest.mark.parametrize("number", ["5", None, True, 5.5])
@@ -164,7 +164,7 @@ def test_no_answer_is_followed_or_read_beyond_its_limit_and_connections_go_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     api = Api(monkeypatch, (200, FIGURES), (200, {"serving_num": 7}))
-    api.made.figures("Sample")
+    api.made.metrics("Sample")
     api.made.increment("Sample", 7, "call")
     for method, _, more in api.pool.asked:
         assert more["redirect"] is False

@@ -17,7 +17,7 @@ from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.event_bus import EventBridgeBus
 from waiting_room.adapters.http import json_get
-from waiting_room.adapters.http.public_api import LONGEST_ANSWER, HttpRoom
+from waiting_room.adapters.http.public_api import MAX_RESPONSE_BYTES, PublicApi
 from waiting_room.adapters.join_queue import BATCH, MOST_BYTES, MOST_REASON, NO_BODY, SqsJoinQueue
 from waiting_room.adapters.openid_client_secret import SecretsClient
 from waiting_room.adapters.redis import counters
@@ -342,7 +342,7 @@ def test_a_record_has_the_defaults_of_what_was_not_noted_yet() -> None:
         found = DynamoInlet(client, "t").read(EVENT)
         assert found is not None
         assert found.paused is meant
-        assert (found.health, found.health_at, found.seen) == (None, 0, ("a",))
+        assert (found.health, found.health_at, found.handled_ids) == (None, 0, ("a",))
     found = DynamoInlet(Client(get_item={"Item": {**item, "health": {"N": "0.5"}}}), "t").read(
         EVENT
     )
@@ -376,7 +376,7 @@ def test_the_libraries_below_log_no_request(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_room_is_asked_twice_at_most_and_followed_nowhere() -> None:
     with closed_port() as port:
-        room = HttpRoom(f"http://127.0.0.1:{port}", EVENT)
+        room = PublicApi(f"http://127.0.0.1:{port}", EVENT)
         with pytest.raises(Unavailable, match="did not answer"):
             room.access_token("r", None)
     kept = room._pool.connection_pool_kw
@@ -399,7 +399,7 @@ class Room:
         return self
 
     def read(self, longest: int, *, decode_content: bool) -> bytes:
-        assert (longest, decode_content) == (LONGEST_ANSWER, True)
+        assert (longest, decode_content) == (MAX_RESPONSE_BYTES, True)
         return json.dumps(self.content).encode()
 
     def release_conn(self) -> None:
@@ -421,7 +421,7 @@ def test_a_refusal_of_the_room_is_told_for_what_it_is(
 ) -> None:
     pool = Room(status, content)
     with pytest.raises(error) as raised:
-        HttpRoom("https://r", EVENT, pool).access_token("r", None)
+        PublicApi("https://r", EVENT, pool).access_token("r", None)
     assert type(raised.value) is error
     assert pool.asked["preload_content"] is False
     assert pool.back == 1

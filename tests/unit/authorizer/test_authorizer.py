@@ -22,16 +22,16 @@ from waiting_room.adapters.http.room_keys import read_keys
 from waiting_room.authorizer.verifier import (
     MAX_TOKEN,
     Accepted,
-    Malformed,
-    Refused,
-    judge,
-    token_in,
+    NoToken,
+    Rejected,
+    check_claims,
+    token_from_header,
 )
 
 FRESH = START + 5
 
 
-def decide(header: object, now: float = FRESH) -> Accepted | Refused | Malformed:
+def decide(header: object, now: float = FRESH) -> Accepted | Rejected | NoToken:
     return tokens.verifier(clock=Clock(now)).check(header)
 
 
@@ -63,7 +63,7 @@ def test_a_token_is_taken_raw_and_with_bearer(written: str) -> None:  # 17
     ],
 )  # fmt: skip
 def test_what_is_no_token_is_malformed(header: object) -> None:  # 17
-    assert isinstance(decide(header), Malformed)
+    assert isinstance(decide(header), NoToken)
 
 
 def test_a_token_of_100_kb_is_malformed_before_it_is_parsed(
@@ -71,7 +71,7 @@ def test_a_token_of_100_kb_is_malformed_before_it_is_parsed(
 ) -> None:
     monkeypatch.setattr(jwt, "get_unverified_header", lambda _token: pytest.fail("parsed"))
     for long in ("x" * 100_000, f"{'a' * 50_000}.{'b' * 50_000}.c", token() + "A" * MAX_TOKEN):
-        assert decide(long) == Malformed("the token is too long")
+        assert decide(long) == NoToken("the token is too long")
 
 
 def test_a_forged_token_is_refused() -> None:
@@ -80,52 +80,52 @@ def test_a_forged_token_is_refused() -> None:
     claims = jwt.decode(token(), options={"verify_signature": False})
     known = tokens.jwks_of_the_run()[0]["kid"]
     forged = jwt.encode(claims, private, algorithm="RS256", headers={"kid": known})
-    assert decide(forged) == Refused("the signature is wrong")
+    assert decide(forged) == Rejected("the signature is wrong")
 
 
 def test_a_token_whose_claims_were_changed_is_refused() -> None:
     header, body, signature = token().split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     claims["queue_position"] = 1
-    assert decide(f"{header}.{segment(claims)}.{signature}") == Refused("the signature is wrong")
+    assert decide(f"{header}.{segment(claims)}.{signature}") == Rejected("the signature is wrong")
 
 
 def test_a_token_of_an_unknown_key_is_refused() -> None:
-    assert decide(token(tokens.keys(2).keys[1])) == Refused(
+    assert decide(token(tokens.keys(2).keys[1])) == Rejected(
         "the token is signed with an unknown key"
     )
 
 
 def test_a_token_is_good_until_the_second_it_expires() -> None:
     assert isinstance(decide(token(), START + 3599.9), Accepted)
-    assert decide(token(), START + 3600) == Refused("the token is expired")
+    assert decide(token(), START + 3600) == Rejected("the token is expired")
 
 
 def test_a_token_from_the_future_is_refused_but_for_two_seconds_of_clock() -> None:
     assert isinstance(decide(token(at=START + 2), START), Accepted)
-    assert decide(token(at=START + 3), START) == Refused("the token is not valid yet")
+    assert decide(token(at=START + 3), START) == Rejected("the token is not valid yet")
 
 
 def test_a_token_of_another_event_is_refused() -> None:
-    assert decide(signed({"aud": "Other"})) == Refused("the token is for another event")
-    assert isinstance(decide(signed({"aud": [EVENT]})), Refused)
-    assert isinstance(decide(signed({"aud": [EVENT, "Other"]})), Refused)
+    assert decide(signed({"aud": "Other"})) == Rejected("the token is for another event")
+    assert isinstance(decide(signed({"aud": [EVENT]})), Rejected)
+    assert isinstance(decide(signed({"aud": [EVENT, "Other"]})), Rejected)
 
 
 def test_a_token_of_another_issuer_is_refused() -> None:
     for issuer in ("https://evil.example", ISSUER + "/", ISSUER.upper(), [ISSUER], 1):
-        assert decide(signed({"iss": issuer})) == Refused("the token is from another issuer")
+        assert decide(signed({"iss": issuer})) == Rejected("the token is from another issuer")
 
 
 @pytest.mark.parametrize("use", ["refresh", "id"])
 def test_a_refresh_or_id_token_is_refused(use: str) -> None:
-    assert decide(token(use=use)) == Refused("the token is not an access token")
+    assert decide(token(use=use)) == Rejected("the token is not an access token")
 
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "aud", "iss", "sub", "token_use"])
 def test_a_token_that_lacks_a_claim_is_refused(claim: str) -> None:
-    assert decide(signed({}, without=claim)) == Refused(f"the token lacks {claim}")
-    assert decide(signed({claim: None})) == Refused(f"the token lacks {claim}")
+    assert decide(signed({}, without=claim)) == Rejected(f"the token lacks {claim}")
+    assert decide(signed({claim: None})) == Rejected(f"the token lacks {claim}")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_token_that_lacks_a_claim_is_refused(claim: str) -> None:
     ],
 )  # fmt: skip
 def test_a_claim_of_the_wrong_kind_is_refused(changes: dict[str, object]) -> None:
-    assert isinstance(decide(signed(changes)), Refused)
+    assert isinstance(decide(signed(changes)), Rejected)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"7", b"junk", b"[" * 3000, b"\xff", b""])
@@ -154,7 +154,7 @@ def test_another_algorithm_is_refused_and_so_is_none(algorithm: object) -> None:
     kid = tokens.jwks_of_the_run()[0]["kid"]
     changed = segment({"alg": algorithm, "typ": "JWT", "kid": kid})
     for end in ("", signature):
-        assert decide(f"{changed}.{body}.{end}") == Refused("the token is not signed with RS256")
+        assert decide(f"{changed}.{body}.{end}") == Rejected("the token is not signed with RS256")
 
 
 def test_hs256_with_the_public_key_as_its_secret_is_refused() -> None:
@@ -166,7 +166,7 @@ def test_hs256_with_the_public_key_as_its_secret_is_refused() -> None:
     for secret in (pem, pem.strip(), json.dumps(tokens.keys().jwks()).encode()):
         start = f"{segment({'alg': 'HS256', 'typ': 'JWT', 'kid': kid})}.{body}"
         mark = hmac.new(secret, start.encode(), hashlib.sha256).digest()
-        assert decide(f"{start}.{segment(mark)}") == Refused("the token is not signed with RS256")
+        assert decide(f"{start}.{segment(mark)}") == Rejected("the token is not signed with RS256")
 
 
 @pytest.mark.parametrize("headers", [{"crit": ["exp"]}, {"crit": []}, {"b64": False}])
@@ -185,7 +185,7 @@ def test_one_token_has_one_spelling() -> None:
 
 def test_an_ended_session_is_refused_where_the_door_looks() -> None:  # 16
     ended = tokens.FakeEnded({VISITOR})
-    assert tokens.verifier(ended).check(token()) == Refused("the session was ended")
+    assert tokens.verifier(ended).check(token()) == Rejected("the session was ended")
     assert isinstance(tokens.verifier(tokens.FakeEnded()).check(token()), Accepted)
     assert isinstance(tokens.verifier().check(token()), Accepted)
 
@@ -200,14 +200,14 @@ def test_a_reason_never_holds_what_the_caller_sent() -> None:
 
 def test_claims_alone_are_judged_by_the_same_rules() -> None:
     good = {"aud": EVENT, "iss": ISSUER, "sub": "a", "token_use": "access", "nbf": 0, "exp": 10}
-    assert isinstance(judge(good, tokens.EXPECTED, 5), Accepted)
-    assert judge({**good, "aud": "b"}, tokens.EXPECTED, 5) == Refused(
+    assert isinstance(check_claims(good, tokens.EXPECTED, 5), Accepted)
+    assert check_claims({**good, "aud": "b"}, tokens.EXPECTED, 5) == Rejected(
         "the token is for another event"
     )
-    assert judge({**good, "iss": "b"}, tokens.EXPECTED, 5) == Refused(
+    assert check_claims({**good, "iss": "b"}, tokens.EXPECTED, 5) == Rejected(
         "the token is from another issuer"
     )
-    assert isinstance(judge({}, tokens.EXPECTED, 5), Refused)
+    assert isinstance(check_claims({}, tokens.EXPECTED, 5), Rejected)
 
 
 def test_only_flat_claims_that_we_know_are_passed_on() -> None:
@@ -236,7 +236,7 @@ HEADERS = st.fixed_dictionaries(
 
 @given(st.text() | st.binary() | ANY_JSON | st.lists(SEGMENTS | HEADERS, max_size=4).map(".".join))
 def test_junk_never_gets_in_and_never_raises(header: object) -> None:
-    assert isinstance(decide(header), Refused | Malformed)
+    assert isinstance(decide(header), Rejected | NoToken)
 
 
 @given(HEADERS | SEGMENTS, SEGMENTS)
@@ -244,7 +244,7 @@ def test_a_signature_is_good_for_nothing_else(header: str, body: str) -> None:
     mine, claims, signature = token().split(".")
     for made in (f"{header}.{claims}.{signature}", f"{mine}.{body}.{signature}"):
         if made != token():
-            assert isinstance(decide(made), Refused | Malformed)
+            assert isinstance(decide(made), Rejected | NoToken)
 
 
 @given(st.integers(0, 500), st.sampled_from(string.printable))
@@ -252,10 +252,10 @@ def test_a_token_with_one_sign_changed_is_refused(at: int, sign: str) -> None:
     good = token()
     changed = good[:at] + sign + good[at + 1 :]
     if changed.strip() != good:
-        assert isinstance(decide(changed), Refused | Malformed)
+        assert isinstance(decide(changed), Rejected | NoToken)
 
 
 @given(st.text())
 def test_reading_a_header_never_raises(header: str) -> None:
-    found = token_in(header)
+    found = token_from_header(header)
     assert found is None or " " not in found

@@ -19,11 +19,11 @@ from tests.support.servers import closed_port
 from tests.support.tokens import RoomOverHttp, room_over_http, token
 from waiting_room.adapters import refreshing_value
 from waiting_room.adapters.http import json_get, room_keys
-from waiting_room.adapters.http.json_get import NotServed, get_json
+from waiting_room.adapters.http.json_get import NotFound, get_json
 from waiting_room.adapters.http.room_keys import HttpsEndedSessions, HttpsKeys, read_keys
 from waiting_room.authorizer.settings import (
     KEY_CACHE_SECONDS,
-    LONGEST_KEY_CACHE,
+    MAX_KEY_CACHE_SECONDS,
 )
 from waiting_room.authorizer.verifier import Accepted, Verifier
 from waiting_room.domain.errors import SettingsError, Unavailable
@@ -226,7 +226,7 @@ def test_nobody_listening_is_unavailable() -> None:
 
 
 def test_what_the_room_refuses_is_told_apart_from_silence(room: RoomOverHttp) -> None:
-    with pytest.raises(NotServed) as refused:
+    with pytest.raises(NotFound) as refused:
         get_json(f"{room.url}/nothing", 1000)
     assert refused.value.status == 403
 
@@ -298,7 +298,7 @@ def test_every_page_of_ended_sessions_is_read(room: RoomOverHttp) -> None:
 
 
 def test_pages_without_end_are_no_list(room: RoomOverHttp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room_keys, "MOST_ENDED_PAGES", 3)
+    monkeypatch.setattr(room_keys, "MAX_ENDED_PAGES", 3)
     pages(room, 3, endless=True)
     with pytest.raises(Unavailable):
         HttpsEndedSessions(room.url, EVENT, 5, Clock()).has("id-0")
@@ -468,8 +468,8 @@ def test_a_key_that_signs_at_once_would_be_refused_for_a_while(room: RoomOverHtt
 
 
 def test_keys_are_never_kept_so_long_that_one_signs_unseen() -> None:
-    assert KEY_CACHE_SECONDS <= LONGEST_KEY_CACHE
-    assert LONGEST_KEY_CACHE + EDGE < KEY_ACTIVATION_DELAY
+    assert KEY_CACHE_SECONDS <= MAX_KEY_CACHE_SECONDS
+    assert MAX_KEY_CACHE_SECONDS + EDGE < KEY_ACTIVATION_DELAY
 
 
 ENV = {

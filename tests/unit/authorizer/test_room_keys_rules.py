@@ -12,14 +12,14 @@ from jwt.algorithms import RSAAlgorithm
 
 from tests.support import tokens
 from waiting_room.adapters.http import json_get, room_keys
-from waiting_room.adapters.http.json_get import NotServed
+from waiting_room.adapters.http.json_get import NotFound
 from waiting_room.adapters.http.room_keys import (
     ENDED_DEADLINE,
-    LONGEST_ENDED_PAGE,
-    LONGEST_KEY_SET,
-    LONGEST_MARK,
+    MAX_ENDED_PAGE_BYTES,
+    MAX_ENDED_PAGES,
+    MAX_KEY_SET_BYTES,
     MAX_KEYS,
-    MOST_ENDED_PAGES,
+    MAX_PAGE_TOKEN,
     UNKNOWN_KEY_PAUSE,
     HttpsEndedSessions,
     HttpsKeys,
@@ -106,7 +106,7 @@ def test_an_unknown_key_is_asked_for_again_after_a_minute() -> None:
         room.now += passed
         assert keys.find("unknown") is None
         assert len(room.asked) == asked
-    assert room.asked[0] == ("https://r/api/.well-known/jwks.json", LONGEST_KEY_SET)
+    assert room.asked[0] == ("https://r/api/.well-known/jwks.json", MAX_KEY_SET_BYTES)
 
 
 def test_a_known_key_and_no_key_id_ask_for_nothing_more() -> None:
@@ -119,9 +119,9 @@ def test_a_known_key_and_no_key_id_ask_for_nothing_more() -> None:
 
 
 def test_a_room_with_one_public_key_is_asked_by_the_events_name() -> None:
-    room = Room(NotServed(404), GOOD)
+    room = Room(NotFound(404), GOOD)
     assert room.keys().find(KID) is not None
-    assert room.asked[1] == ("https://r/api/public_key?event_id=a%20b%2Fc", LONGEST_KEY_SET)
+    assert room.asked[1] == ("https://r/api/public_key?event_id=a%20b%2Fc", MAX_KEY_SET_BYTES)
 
 
 def test_a_room_is_reachable_when_its_last_answer_came() -> None:
@@ -140,20 +140,20 @@ def page(token: Any = None, *ids: Any) -> dict[str, Any]:
 
 
 def test_pages_are_read_until_one_names_no_next() -> None:
-    room = Room(page("t/1", "a"), page("x" * LONGEST_MARK, "b"), {"request_ids": ["c"]})
+    room = Room(page("t/1", "a"), page("x" * MAX_PAGE_TOKEN, "b"), {"request_ids": ["c"]})
     ended = room.ended()
     assert [ended.has(name) for name in ("a", "b", "c", "d")] == [True, True, True, False]
     assert ended.has("A"), "an id is the same in either case"
     first, second, third = room.asked
-    assert first == ("https://r/api/ended_sessions?event_id=a%20b%2Fc", LONGEST_ENDED_PAGE)
+    assert first == ("https://r/api/ended_sessions?event_id=a%20b%2Fc", MAX_ENDED_PAGE_BYTES)
     assert second[0] == f"{first[0]}&next_token=t%2F1"
-    assert third[0].endswith("x" * LONGEST_MARK)
+    assert third[0].endswith("x" * MAX_PAGE_TOKEN)
 
 
 @pytest.mark.parametrize(
     "content",
     [None, [], {}, {"request_ids": None}, {"request_ids": [5]}, {"request_ids": "abc"}, page(5),
-     page(""), page("x" * (LONGEST_MARK + 1)), page(True), page([])],
+     page(""), page("x" * (MAX_PAGE_TOKEN + 1)), page(True), page([])],
 )  # fmt: skip
 def test_what_is_no_page_is_not_taken_for_one(
     content: Any, caplog: pytest.LogCaptureFixture
@@ -167,11 +167,11 @@ def test_the_last_page_that_is_read_may_be_the_two_hundredth() -> None:
     def made(count: int) -> Room:
         return Room(*[page("t", str(number)) for number in range(count - 1)], page(None, "last"))
 
-    assert made(MOST_ENDED_PAGES).ended().has("last")
-    longer = made(MOST_ENDED_PAGES + 1)
+    assert made(MAX_ENDED_PAGES).ended().has("last")
+    longer = made(MAX_ENDED_PAGES + 1)
     with pytest.raises(Unavailable):
         longer.ended().has("last")
-    assert len(longer.asked) == MOST_ENDED_PAGES == 200
+    assert len(longer.asked) == MAX_ENDED_PAGES == 200
 
 
 @pytest.mark.parametrize(("passed", "known"), [(ENDED_DEADLINE, True), (ENDED_DEADLINE + 1, False)])

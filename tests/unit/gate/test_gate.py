@@ -21,9 +21,9 @@ from tests.support.tokens import VISITOR, FakeEnded, FakeKeys, signed, token
 from waiting_room.authorizer.verifier import Expected, Verifier
 from waiting_room.domain.errors import SettingsError
 from waiting_room.gate import Gate, GateSettings, path_rules
-from waiting_room.gate.decision import FORM, MAX_FORM, Pass, Visit
+from waiting_room.gate.decision import FORM, MAX_FORM, Allow, Request
 from waiting_room.gate.origins import origin_of
-from waiting_room.gate.responses import Answer, wants_html
+from waiting_room.gate.responses import Response, wants_html
 
 SECRET, OLD_SECRET = "s" * 32, "o" * 32
 WAITING = "https://room.example/"
@@ -50,23 +50,23 @@ class Site:
 
     def get(self, path: str = "/", method: str = "GET", query: str = "", **headers: str) -> Any:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.gate.check(Visit(method, path, query, sent))
+        return self.gate.check(Request(method, path, query, sent))
 
-    def post_token(self, value: str, **headers: str) -> Answer:
-        visit = Visit("POST", "/waiting-room/enter", "", {**FROM_PAGE, **headers})
+    def post_token(self, value: str, **headers: str) -> Response:
+        visit = Request("POST", "/waiting-room/enter", "", {**FROM_PAGE, **headers})
         return self.gate.enter(visit, urlencode({"token": value}).encode())
 
-    def come_back(self, cookie: str) -> Answer:
+    def come_back(self, cookie: str) -> Response:
         """What the gate answers when the browser follows the entrance's redirect."""
         entered = self.post_token(token())
         path, _, query = header(entered, "Location").partition("?")
         session = cookies(entered)[COOKIE].value
-        visit = Visit("GET", path, query, {"cookie": f"{COOKIE}={session}; {cookie}"})
+        visit = Request("GET", path, query, {"cookie": f"{COOKIE}={session}; {cookie}"})
         assert self.gate.is_entrance(visit)
         return self.gate.enter(visit, b"")
 
 
-def cookies(answer: Answer) -> dict[str, http.cookies.Morsel[str]]:
+def cookies(answer: Response) -> dict[str, http.cookies.Morsel[str]]:
     jar: http.cookies.SimpleCookie = http.cookies.SimpleCookie()
     for name, value in answer.headers:
         if name == "Set-Cookie":
@@ -74,11 +74,11 @@ def cookies(answer: Answer) -> dict[str, http.cookies.Morsel[str]]:
     return dict(jar)
 
 
-def header(answer: Answer, name: str) -> str:
+def header(answer: Response, name: str) -> str:
     return dict(answer.headers)[name]
 
 
-def cookie_pair(passed: Pass) -> str:
+def cookie_pair(passed: Allow) -> str:
     assert passed.set_cookie is not None
     return passed.set_cookie.partition(";")[0]
 
@@ -86,11 +86,11 @@ def cookie_pair(passed: Pass) -> str:
 def test_a_token_in_the_header_lets_in_and_sets_a_cookie_that_lets_in_again() -> None:
     site = Site()
     first = site.get(authorization=f"Bearer {token()}")
-    assert isinstance(first, Pass)
+    assert isinstance(first, Allow)
     assert first.claims is not None
     assert first.claims["sub"] == VISITOR
     again = site.get(cookie=f"other=1; {cookie_pair(first)}; more=2")
-    assert isinstance(again, Pass)
+    assert isinstance(again, Allow)
     assert again.set_cookie is None
     assert again.claims is not None
     assert (again.claims["sub"], again.claims["queue_position"]) == (VISITOR, 7)
@@ -107,24 +107,24 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_dies_with_the
     assert token() not in made
     pair = made.partition(";")[0]
     site.clock.now = START + 3599
-    assert isinstance(site.get(cookie=pair), Pass)
+    assert isinstance(site.get(cookie=pair), Allow)
     site.clock.now = START + 3600
-    assert isinstance(site.get(cookie=pair), Answer)
+    assert isinstance(site.get(cookie=pair), Response)
 
 
 def test_a_cookie_of_another_event_issuer_or_secret_is_no_pass() -> None:
     pair = cookie_pair(Site().get(authorization=token()))
-    assert isinstance(Site().get(cookie=pair), Pass)
-    assert isinstance(Site(secret="x" * 32).get(cookie=pair), Answer)
+    assert isinstance(Site().get(cookie=pair), Allow)
+    assert isinstance(Site(secret="x" * 32).get(cookie=pair), Response)
     for expected in (Expected("Other", ISSUER), Expected(EVENT, "https://other")):
         clock = Clock(START + 5)
         other = Gate(settings(), Verifier(expected, FakeKeys(), clock), clock)
-        assert isinstance(other.check(Visit("GET", "/", "", {"cookie": pair})), Answer)
+        assert isinstance(other.check(Request("GET", "/", "", {"cookie": pair})), Response)
 
 
 def test_a_new_secret_does_not_turn_out_those_inside() -> None:
     pair = cookie_pair(Site(secret=OLD_SECRET).get(authorization=token()))
-    assert isinstance(Site(old_secrets=(OLD_SECRET,)).get(cookie=pair), Pass)
+    assert isinstance(Site(old_secrets=(OLD_SECRET,)).get(cookie=pair), Allow)
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS512", "none"])
@@ -133,30 +133,30 @@ def test_a_made_up_cookie_is_no_pass(algorithm: str) -> None:
     key = "k" * 64 if algorithm != "none" else ""
     made = jwt.encode(claims, key, algorithm=algorithm)
     for value in (made, made[:-1], "junk", "", "é" * 5, "a" * 5000, "a.b.c", token()):
-        assert isinstance(Site().get(cookie=f"{COOKIE}={value}"), Answer)
+        assert isinstance(Site().get(cookie=f"{COOKIE}={value}"), Response)
 
 
 def test_another_jwt_of_the_site_under_the_same_secret_is_no_pass() -> None:
     claims = {"sub": "a", "aud": EVENT, "iss": ISSUER, "exp": START + 99, "token_use": "access"}
     made = jwt.encode(claims, SECRET, algorithm="HS256")
-    assert isinstance(Site().get(cookie=f"{COOKIE}={made}"), Answer)
+    assert isinstance(Site().get(cookie=f"{COOKIE}={made}"), Response)
 
 
 @pytest.mark.parametrize("end", ["soon", None, [], {}, True, 1e300, START + 99.5, "9" * 500])
 def test_a_cookie_whose_end_is_no_whole_number_is_no_pass(end: Any) -> None:
     claims = {"sub": "a", "aud": EVENT, "iss": ISSUER, "exp": end, "token_use": "gate"}
     made = jwt.PyJWS().encode(json.dumps(claims).encode(), SECRET, algorithm="HS256")
-    assert isinstance(Site().get(cookie=f"{COOKIE}={made}"), Answer)
+    assert isinstance(Site().get(cookie=f"{COOKIE}={made}"), Response)
 
 
 def test_a_good_cookie_behind_a_bad_one_is_found() -> None:
     pair = cookie_pair(Site().get(authorization=token()))
-    assert isinstance(Site().get(cookie=f"{COOKIE}=junk; {pair}"), Pass)
+    assert isinstance(Site().get(cookie=f"{COOKIE}=junk; {pair}"), Allow)
 
 
 def test_the_gate_cookie_is_no_access_token() -> None:
     value = cookie_pair(Site().get(authorization=token())).partition("=")[2]
-    assert isinstance(Site().get(authorization=value), Answer)
+    assert isinstance(Site().get(authorization=value), Response)
 
 
 BAD_TOKENS: dict[str, Callable[[], str]] = {
@@ -181,7 +181,7 @@ def test_a_bad_token_is_turned_away_with_the_reason_in_the_log_only(
     caplog.set_level("INFO")
     bad = BAD_TOKENS[kind]()
     answer = Site().get("/api", authorization=bad, accept="application/json")
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert answer.status == 403
     over = kind == "an expired one"
     assert json.loads(answer.body) == {
@@ -206,7 +206,7 @@ def test_a_browser_without_a_token_is_sent_to_wait_and_comes_back_where_it_wante
     assert (back.status, header(back, "Location")) == (303, "/shop/%C3%A9?item=5&x=%2F")
     assert cookies(back)[RETURN]["max-age"] == "0"
     session = cookies(site.post_token(token()))[COOKIE].value
-    assert isinstance(site.get(cookie=f"{COOKIE}={session}"), Pass)
+    assert isinstance(site.get(cookie=f"{COOKIE}={session}"), Allow)
 
 
 FORM_PAGE = {"host": "shop.example", "accept": HTML, "origin": "https://shop.example"}
@@ -223,8 +223,8 @@ def test_a_form_without_a_session_is_not_lost_without_a_word(cookie_of: str) -> 
             site.clock.now = START + 3600
         else:
             ended.ids.add(VISITOR)
-    answer = site.gate.check(Visit("POST", "/cart", "", sent))
-    assert isinstance(answer, Answer)
+    answer = site.gate.check(Request("POST", "/cart", "", sent))
+    assert isinstance(answer, Response)
     assert answer.status == 403
     assert b"was not received" in answer.body
     assert WAITING.encode() in answer.body
@@ -239,8 +239,8 @@ def test_a_form_without_a_session_is_not_lost_without_a_word(cookie_of: str) -> 
 )
 def test_a_form_of_an_unknown_page_comes_back_to_its_own_address(referer: str) -> None:
     site = Site()
-    answer = site.gate.check(Visit("POST", "/cart", "x=1", {**FORM_PAGE, "referer": referer}))
-    assert isinstance(answer, Answer)
+    answer = site.gate.check(Request("POST", "/cart", "x=1", {**FORM_PAGE, "referer": referer}))
+    assert isinstance(answer, Response)
     back = site.come_back(f"{RETURN}={cookies(answer)[RETURN].value}")
     assert header(back, "Location") == "/cart"
 
@@ -287,30 +287,31 @@ def test_the_entrance_takes_a_small_form_by_post_and_nothing_else() -> None:
     enter = "/waiting-room/enter"
     form = FROM_PAGE
     good = urlencode({"token": token()}).encode()
-    assert gate.is_entrance(Visit("POST", enter, "", {}))
-    assert not gate.is_entrance(Visit("POST", enter + "/x", "", {}))
-    answer = gate.enter(Visit("GET", enter, f"token={token()}", form), b"")
+    assert gate.is_entrance(Request("POST", enter, "", {}))
+    assert not gate.is_entrance(Request("POST", enter + "/x", "", {}))
+    answer = gate.enter(Request("GET", enter, f"token={token()}", form), b"")
     assert (answer.status, header(answer, "Allow")) == (405, "POST")
     for kind in ("", "application/json", "text/plain"):
         assert (
-            gate.enter(Visit("POST", enter, "", {**form, "content-type": kind}), good).status == 400
+            gate.enter(Request("POST", enter, "", {**form, "content-type": kind}), good).status
+            == 400
         )
-    assert gate.enter(Visit("POST", enter, "", form), b"a" * (MAX_FORM + 1)).status == 413
+    assert gate.enter(Request("POST", enter, "", form), b"a" * (MAX_FORM + 1)).status == 413
     longest = good + b"&x=".ljust(MAX_FORM - len(good), b"x")
-    assert gate.enter(Visit("POST", enter, "", form), longest).status == 303
-    assert gate.enter(Visit("POST", enter, "", form), b"\xff").status == 400
-    assert gate.enter(Visit("POST", enter, "", form), b"a=1&" * 50).status == 400
-    assert gate.enter(Visit("POST", enter, "", form), good).status == 303
+    assert gate.enter(Request("POST", enter, "", form), longest).status == 303
+    assert gate.enter(Request("POST", enter, "", form), b"\xff").status == 400
+    assert gate.enter(Request("POST", enter, "", form), b"a=1&" * 50).status == 400
+    assert gate.enter(Request("POST", enter, "", form), good).status == 303
 
 
 def test_a_token_in_an_address_is_not_looked_at() -> None:
-    assert isinstance(Site().get("/", query=f"token={token()}"), Answer)
+    assert isinstance(Site().get("/", query=f"token={token()}"), Response)
 
 
 def test_another_header_may_carry_the_token() -> None:
     site = Site(header="X-Waiting-Room")
-    assert isinstance(site.get(x_waiting_room=token(), authorization="Basic YTpi"), Pass)
-    assert isinstance(site.get(authorization=token()), Answer)
+    assert isinstance(site.get(x_waiting_room=token(), authorization="Basic YTpi"), Allow)
+    assert isinstance(site.get(authorization=token()), Response)
 
 
 def test_a_header_with_another_use_is_not_the_tokens() -> None:
@@ -335,14 +336,14 @@ def test_no_method_passes_without_a_session(verb: str) -> None:
     socket = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x" * 24}
     for site in (Site(), Site(cors_origins=SHOP)):
         for sent in ({}, PREFLIGHT, upgrades, socket, {**PREFLIGHT, **socket}):
-            visit = Visit(verb, "/buy", "", sent)
-            assert isinstance(site.gate.check(visit), Answer)
+            visit = Request(verb, "/buy", "", sent)
+            assert isinstance(site.gate.check(visit), Response)
 
 
 def test_the_gate_answers_a_preflight_itself_and_grants_nothing_by_default() -> None:
     for sent in ({}, {"authorization": token()}):
-        answer = Site().gate.check(Visit("OPTIONS", "/buy", "", {**PREFLIGHT, **sent}))
-        assert isinstance(answer, Answer)
+        answer = Site().gate.check(Request("OPTIONS", "/buy", "", {**PREFLIGHT, **sent}))
+        assert isinstance(answer, Response)
         assert answer.status == 403
         assert json.loads(answer.body) == {"error": "the header Origin is none of cors_origins"}
         assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
@@ -351,7 +352,7 @@ def test_the_gate_answers_a_preflight_itself_and_grants_nothing_by_default() -> 
 def test_the_gate_allows_what_a_configured_origin_asks_for() -> None:
     site = Site(cors_origins=SHOP)
     asked = {**PREFLIGHT, "access-control-request-headers": "authorization, traceparent,X-Amz-Date"}
-    answer = site.gate.check(Visit("OPTIONS", "/buy", "", asked))
+    answer = site.gate.check(Request("OPTIONS", "/buy", "", asked))
     assert (answer.status, answer.body) == (204, b"")
     assert dict(answer.headers) == {
         "Cache-Control": "no-store",
@@ -376,8 +377,8 @@ def test_the_gate_allows_what_a_configured_origin_asks_for() -> None:
 def test_no_other_origin_is_allowed_anything(origin: str) -> None:
     site = Site(cors_origins=SHOP)
     for verb in ("OPTIONS", "GET"):
-        answer = site.gate.check(Visit(verb, "/buy", "", {**PREFLIGHT, "origin": origin}))
-        assert isinstance(answer, Answer)
+        answer = site.gate.check(Request(verb, "/buy", "", {**PREFLIGHT, "origin": origin}))
+        assert isinstance(answer, Response)
         assert answer.status == 403
         assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
 
@@ -395,8 +396,8 @@ def test_a_preflight_that_asks_for_no_request_is_refused(method: str, names: str
         "origin": "https://app.example", "access-control-request-method": method,
         "access-control-request-headers": names,
     }  # fmt: skip
-    answer = Site(cors_origins=SHOP).gate.check(Visit("OPTIONS", "/buy", "", asked))
-    assert isinstance(answer, Answer)
+    answer = Site(cors_origins=SHOP).gate.check(Request("OPTIONS", "/buy", "", asked))
+    assert isinstance(answer, Response)
     assert answer.status == 400
     assert not [name for name, _ in answer.headers if name.startswith("Access-Control-Allow-M")]
 
@@ -414,7 +415,7 @@ def test_scripts_of_a_configured_origin_can_read_why_they_are_refused() -> None:
 
 def test_a_preflight_of_an_open_path_is_the_sites() -> None:
     site = Site(exclude=("/static",))
-    assert site.gate.check(Visit("OPTIONS", "/static/a", "", PREFLIGHT)) == Pass()
+    assert site.gate.check(Request("OPTIONS", "/static/a", "", PREFLIGHT)) == Allow()
 
 
 # --- who may hand over a token -----------------------------------------------------------------
@@ -453,7 +454,7 @@ OWN = "https://shop.example"
 def test_only_the_waiting_page_and_the_site_hand_over_a_token(
     sent: dict[str, str], status: int
 ) -> None:
-    visit = Visit(
+    visit = Request(
         "POST", "/waiting-room/enter", "",
         {"content-type": FORM, "host": "shop.example", **sent},
     )  # fmt: skip
@@ -523,10 +524,10 @@ def test_on_plain_http_the_sites_own_page_may_hand_over_a_token() -> None:
 def test_only_a_page_in_a_tab_is_sent_to_wait_and_remembered(
     sent: dict[str, str], navigation: bool
 ) -> None:
-    answer = Site().gate.check(Visit("GET", "/a", "", {"accept": HTML, **sent}))
+    answer = Site().gate.check(Request("GET", "/a", "", {"accept": HTML, **sent}))
     assert answer.status == (302 if navigation else 403)
     assert (RETURN in cookies(answer)) is navigation
-    posted = Site().gate.check(Visit("POST", "/a", "", {"accept": HTML, **sent}))
+    posted = Site().gate.check(Request("POST", "/a", "", {"accept": HTML, **sent}))
     assert (RETURN in cookies(posted)) is navigation
 
 
@@ -546,8 +547,8 @@ def test_what_is_no_visit_reads_the_refusal_and_changes_nothing(
     sent: dict[str, str], method: str
 ) -> None:
     site = Site(cors_origins=SHOP)
-    answer = site.gate.check(Visit(method, "/a", "", {**sent, "origin": SHOP[0]}))
-    assert isinstance(answer, Answer)
+    answer = site.gate.check(Request(method, "/a", "", {**sent, "origin": SHOP[0]}))
+    assert isinstance(answer, Response)
     assert answer.status == 403
     assert header(answer, "Content-Type") == "application/json"
     assert header(answer, "Access-Control-Allow-Origin") == SHOP[0]
@@ -561,16 +562,16 @@ def test_what_is_no_visit_reads_the_refusal_and_changes_nothing(
     assert cookies(answer) == {}
     closed = Site(cors_origins=SHOP)
     closed.keys.empty = True
-    unknown = closed.gate.check(Visit(method, "/a", "", {**sent, "authorization": token()}))
-    assert isinstance(unknown, Answer)
+    unknown = closed.gate.check(Request(method, "/a", "", {**sent, "authorization": token()}))
+    assert isinstance(unknown, Response)
     told = json.loads(unknown.body)
     assert (unknown.status, told["reason"], told["retry_after"]) == (503, "unavailable", 5)
 
 
 def test_a_frame_gets_a_page_whose_link_leaves_the_frame() -> None:
     frame = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe", "accept": HTML}
-    answer = Site().gate.check(Visit("GET", "/a", "", frame))
-    assert isinstance(answer, Answer)
+    answer = Site().gate.check(Request("GET", "/a", "", frame))
+    assert isinstance(answer, Response)
     assert answer.status == 403
     assert header(answer, "Content-Type").startswith("text/html")
     assert b'target="_top"' in answer.body
@@ -599,8 +600,8 @@ def returned(path: str, query: str = "", raw: str = "") -> str:
     """Where a visitor of an address comes back to, who wanted another one before."""
     site = Site()
     old = cookies(site.get("/old", accept=HTML))[RETURN]
-    answer = site.gate.check(Visit("GET", path, query, {"accept": HTML}, raw=raw))
-    assert isinstance(answer, Answer)
+    answer = site.gate.check(Request("GET", path, query, {"accept": HTML}, raw=raw))
+    assert isinstance(answer, Response)
     jar = {RETURN: old.value, **{name: one.value for name, one in cookies(answer).items()}}
     for name, one in cookies(answer).items():
         assert len(name) + len(one.value) <= 4_096  # what a browser keeps
@@ -632,21 +633,21 @@ def test_a_browser_that_keeps_no_session_is_told_so_and_not_sent_around(
     site = Site()
     kept = cookies(site.get("/a", accept=HTML))[RETURN].value
     sent = {"cookie": f"{RETURN}={kept}", "accept": HTML}
-    answer = site.gate.enter(Visit("GET", "/waiting-room/enter", "back", sent), b"")
+    answer = site.gate.enter(Request("GET", "/waiting-room/enter", "back", sent), b"")
     assert (answer.status, cookies(answer)) == (403, {})
     assert b"needs a cookie" in answer.body
     assert "secure_cookie" in caplog.text
     site.keys.out_of_reach = True
-    assert site.gate.enter(Visit("GET", "/waiting-room/enter", "back", sent), b"").status == 403
+    assert site.gate.enter(Request("GET", "/waiting-room/enter", "back", sent), b"").status == 403
     site = Site(fail_open=True)
     site.keys.out_of_reach = True
-    answer = site.gate.enter(Visit("GET", "/waiting-room/enter", "back", sent), b"")
+    answer = site.gate.enter(Request("GET", "/waiting-room/enter", "back", sent), b"")
     assert (answer.status, header(answer, "Location")) == (303, "/a")
 
 
 def test_a_visitor_who_opens_the_entrance_comes_to_the_first_page_of_the_site() -> None:
     for mount, home in (("", "/"), ("/shop", "/shop/"), ("//evil.example", "/")):
-        visit = Visit("GET", f"{mount}/waiting-room/enter", "", {"accept": HTML}, mount)
+        visit = Request("GET", f"{mount}/waiting-room/enter", "", {"accept": HTML}, mount)
         answer = Site().gate.enter(visit, b"")
         assert (answer.status, header(answer, "Location")) == (303, home)
         session = cookies(Site().post_token(token()))[COOKIE].value
@@ -657,7 +658,7 @@ def test_a_visitor_who_opens_the_entrance_comes_to_the_first_page_of_the_site() 
 def test_only_a_page_in_a_tab_forgets_where_the_visitor_wanted_to_go() -> None:
     site = Site()
     gate, session = site.gate, cookies(site.post_token(token()))[COOKIE].value
-    enter = Visit("GET", "/waiting-room/enter", "back", {"cookie": f"{COOKIE}={session}"})
+    enter = Request("GET", "/waiting-room/enter", "back", {"cookie": f"{COOKIE}={session}"})
     assert cookies(gate.enter(enter, b""))[RETURN]["max-age"] == "0"
     image = replace(enter, headers={"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"})
     assert cookies(gate.enter(image, b"")) == {}
@@ -667,7 +668,7 @@ def test_only_a_page_in_a_tab_forgets_where_the_visitor_wanted_to_go() -> None:
     "mount", ["//evil.example", "/\\evil.example", "/\ud800", "/\r\nX: y", "/é"]
 )
 def test_a_prefix_that_a_caller_chooses_is_no_way_to_another_site(mount: str) -> None:
-    visit = Visit("POST", f"{mount}/waiting-room/enter", "", FROM_PAGE, mount)
+    visit = Request("POST", f"{mount}/waiting-room/enter", "", FROM_PAGE, mount)
     assert Site().gate.is_entrance(visit)
     body = urlencode({"token": token()}).encode()
     location = header(Site().gate.enter(visit, body), "Location")
@@ -677,7 +678,7 @@ def test_a_prefix_that_a_caller_chooses_is_no_way_to_another_site(mount: str) ->
 
 
 def test_a_remembered_path_keeps_its_encoded_slash() -> None:
-    visit = Visit("GET", "/files/a/b", "x=1", {"accept": HTML}, raw="/files/a%2Fb")
+    visit = Request("GET", "/files/a/b", "x=1", {"accept": HTML}, raw="/files/a%2Fb")
     kept = cookies(Site().gate.check(visit))[RETURN]
     back = Site().come_back(f"{RETURN}={kept.coded_value}")
     assert header(back, "Location") == "/files/a%2Fb?x=1"
@@ -737,43 +738,43 @@ def test_closed_by_default_while_nothing_can_be_checked() -> None:
 
 def test_open_if_the_site_says_so_while_the_room_is_away(caplog: pytest.LogCaptureFixture) -> None:
     site = Site(fail_open=True)
-    assert isinstance(site.get(), Answer)
+    assert isinstance(site.get(), Response)
     site.keys.out_of_reach = True
     for sent in ({}, {"authorization": "junk"}, {"authorization": token(at=START - 4000)}):
-        assert site.get(**sent) == Pass(until=site.clock() + 60)
+        assert site.get(**sent) == Allow(until=site.clock() + 60)
     assert "unchecked" in caplog.text
     checked = site.get(authorization=token())
     assert checked.claims is not None
     site.keys.empty = True
-    assert site.get(authorization=token()) == Pass(until=site.clock() + 60)
+    assert site.get(authorization=token()) == Allow(until=site.clock() + 60)
     assert site.post_token(token()).status == 303
     assert cookies(site.post_token(token())) == {}
     site.keys.empty = site.keys.out_of_reach = False
-    assert isinstance(site.get(), Answer)
+    assert isinstance(site.get(), Response)
 
 
 def test_those_inside_stay_inside_while_the_room_is_away() -> None:
     site = Site()
     pair = cookie_pair(site.get(authorization=token()))
     site.keys.empty = site.keys.out_of_reach = True
-    assert isinstance(site.get(cookie=pair), Pass)
+    assert isinstance(site.get(cookie=pair), Allow)
 
 
 def test_an_ended_session_leaves_where_the_site_looks() -> None:  # 16
     ended = FakeEnded()
     site = Site(ended)
     pair = cookie_pair(site.get(authorization=token()))
-    assert isinstance(site.get(cookie=pair), Pass)
+    assert isinstance(site.get(cookie=pair), Allow)
     ended.ids.add(VISITOR)
-    assert isinstance(site.get(cookie=pair), Answer)
-    assert isinstance(site.get(authorization=token()), Answer)
+    assert isinstance(site.get(cookie=pair), Response)
+    assert isinstance(site.get(authorization=token()), Response)
 
 
 # --- settings ----------------------------------------------------------------------------------
 
 
 def test_paths_that_are_not_behind_the_gate_are_let_through_unchecked() -> None:
-    assert Site(exclude=("/static",)).get("/static/a.css") == Pass()
+    assert Site(exclude=("/static",)).get("/static/a.css") == Allow()
 
 
 @pytest.mark.parametrize(
@@ -914,9 +915,11 @@ def test_settings_work_or_are_refused_by_a_sentence_that_names_one(changes: dict
     gate = Gate(made, Verifier(tokens.EXPECTED, FakeKeys(), Clock(START + 5)))
     page = urlsplit(made.waiting_room_url)
     if not page.netloc or origin_of(made.waiting_room_url) == made.site_origin:
-        assert not gate.is_protected(Visit("GET", unquote(page.path), "", {}))
-    answer = gate.check(Visit("GET", made.include[0], "", {"accept": HTML, "host": "shop.example"}))
-    assert isinstance(answer, Answer)
+        assert not gate.is_protected(Request("GET", unquote(page.path), "", {}))
+    answer = gate.check(
+        Request("GET", made.include[0], "", {"accept": HTML, "host": "shop.example"})
+    )
+    assert isinstance(answer, Response)
     for jar in cookies(answer).values():
         assert jar["secure"] or not made.secure_cookie
         assert jar.key.startswith("__Host-") is made.secure_cookie
@@ -950,7 +953,7 @@ def test_an_older_pyjwt_that_takes_no_key_object_verifies_too(
         return decode(token, key, **options)
 
     monkeypatch.setattr(jwt, "decode", older)
-    assert isinstance(Site().get(authorization=token()), Pass)
+    assert isinstance(Site().get(authorization=token()), Allow)
 
 
 def test_a_site_clock_that_is_some_seconds_behind_turns_nobody_away() -> None:
@@ -958,11 +961,11 @@ def test_a_site_clock_that_is_some_seconds_behind_turns_nobody_away() -> None:
     assert made.clock_skew == 60
     clock = Clock(START - 60)
     gate = Gate(settings(), Verifier(made, FakeKeys(), clock), clock)
-    assert isinstance(gate.check(Visit("GET", "/", "", {"authorization": token()})), Pass)
+    assert isinstance(gate.check(Request("GET", "/", "", {"authorization": token()})), Allow)
     clock.now = START - 61
-    assert isinstance(gate.check(Visit("GET", "/", "", {"authorization": token()})), Answer)
+    assert isinstance(gate.check(Request("GET", "/", "", {"authorization": token()})), Response)
     clock.now = START + 3600  # the end of a token has no leeway
-    assert isinstance(gate.check(Visit("GET", "/", "", {"authorization": token()})), Answer)
+    assert isinstance(gate.check(Request("GET", "/", "", {"authorization": token()})), Response)
 
 
 def test_secrets_are_not_in_a_representation() -> None:

@@ -20,18 +20,18 @@ from tests.support.openid_room import Reply, serving
 from tests.support.tokens import VISITOR, FakeEnded, FakeKeys, signed
 from waiting_room.adapters.http.json_get import get_json
 from waiting_room.adapters.http.private_api import PrivateApi
-from waiting_room.adapters.http.public_api import HttpRoom
+from waiting_room.adapters.http.public_api import PublicApi
 from waiting_room.adapters.http.room_keys import HttpsEndedSessions, read_keys
 from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.authorizer.verifier import (
-    PASSED_ON,
+    CONTEXT_CLAIMS,
     Accepted,
     Expected,
-    Malformed,
-    Refused,
+    NoToken,
+    Rejected,
     Verifier,
-    judge,
-    token_in,
+    check_claims,
+    token_from_header,
 )
 from waiting_room.domain.errors import (
     InvalidInput,
@@ -98,20 +98,20 @@ def test_the_given_clock_alone_decides_when_a_token_is_over() -> None:
     ],
 )
 def test_the_claims_of_a_token_are_judged(changes: dict[str, Any], now: float, reason: str) -> None:
-    decision = judge({**CLAIMS, **changes}, EXPECTED, now)
-    assert (decision.reason if isinstance(decision, Refused) else "") == reason
+    decision = check_claims({**CLAIMS, **changes}, EXPECTED, now)
+    assert (decision.reason if isinstance(decision, Rejected) else "") == reason
 
 
 def test_claims_that_lack_a_time_or_a_name_are_refused() -> None:
     for name in ("nbf", "exp", "sub", "aud", "iss", "token_use"):
         left = {key: value for key, value in CLAIMS.items() if key != name}
-        assert isinstance(judge(left, EXPECTED, LONG_AGO), Refused), name
+        assert isinstance(check_claims(left, EXPECTED, LONG_AGO), Rejected), name
 
 
 def test_only_flat_claims_are_passed_on() -> None:
-    decision = judge({**CLAIMS, "queue_position": [7], "extra": "x"}, EXPECTED, LONG_AGO)
+    decision = check_claims({**CLAIMS, "queue_position": [7], "extra": "x"}, EXPECTED, LONG_AGO)
     assert isinstance(decision, Accepted)
-    assert set(decision.claims) == set(PASSED_ON) - {"queue_position"}
+    assert set(decision.claims) == set(CONTEXT_CLAIMS) - {"queue_position"}
     assert decision.request_id == VISITOR
 
 
@@ -126,7 +126,7 @@ def test_only_flat_claims_are_passed_on() -> None:
 def test_a_header_holds_one_token_alone_or_after_its_scheme(
     header: object, token: str | None
 ) -> None:
-    assert token_in(header) == token
+    assert token_from_header(header) == token
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "ES256", "none", "ZZ", "A", None, 5])
@@ -140,16 +140,16 @@ def test_a_token_that_says_another_algorithm_is_refused_before_a_key_is_looked_f
     forged = jwt.utils.base64url_encode(json.dumps(fields).encode()).decode() + "." + rest
     keys = FakeKeys(empty=True)  # asking it would raise
     decision = Verifier(EXPECTED, keys, Clock()).check(forged)
-    assert isinstance(decision, Refused | Malformed)
+    assert isinstance(decision, Rejected | NoToken)
 
 
 def test_only_an_accepted_token_is_asked_about_its_end() -> None:
     ended = FakeEnded({VISITOR})
-    assert Verifier(EXPECTED, FakeKeys(), Clock(), ended).check(signed({})) == Refused(
+    assert Verifier(EXPECTED, FakeKeys(), Clock(), ended).check(signed({})) == Rejected(
         "the session was ended"
     )
     forged = signed({"iss": "another"})
-    assert Verifier(EXPECTED, FakeKeys(), Clock(), ended).check(forged) != Refused(
+    assert Verifier(EXPECTED, FakeKeys(), Clock(), ended).check(forged) != Rejected(
         "the session was ended"
     )
 
@@ -365,12 +365,12 @@ def test_a_step_back_takes_one_segment_whatever_it_begins_with(segment: str) -> 
 def test_each_refusal_of_the_gate_has_its_status() -> None:
     url = "https://room.example/"
     for as_html in (True, False):
-        why = responses.Refusal(EVENT, url)
-        assert responses.refusal(as_html, why).status == 403
-        assert responses.not_from_the_page(as_html, why).status == 403
-        told = responses.cannot_tell(as_html, why)
+        why = responses.Rejection(EVENT, url)
+        assert responses.rejected(as_html, why).status == 403
+        assert responses.forbidden_origin(as_html, why).status == 403
+        told = responses.service_unavailable(as_html, why)
         assert (told.status, dict(told.headers)["Retry-After"]) == (503, "5")
-    assert responses.no_upgrade().status == responses.no_preflight().status == 403
+    assert responses.no_upgrade().status == responses.preflight_rejected().status == 403
     assert responses.preflight(()).status == 204
     for method, status in (("GET", 302), ("HEAD", 302), ("POST", 303), ("DELETE", 303)):
         assert responses.to_waiting_room(method, url).status == status
@@ -420,7 +420,7 @@ def test_a_navigation_shows_a_page_in_a_tab(sent: dict[str, str], shows: bool) -
 def test_only_a_410_says_by_its_reason_why(status: int, reason: object, error: str) -> None:
     body = json.dumps({"error": "x", "reason": reason})
     with serving(lambda *_: Reply(status, {}, body)) as url, pytest.raises(RoomError) as raised:
-        HttpRoom(url, EVENT).access_token("req", None)
+        PublicApi(url, EVENT).access_token("req", None)
     kinds = [kind.__name__ for kind in type(raised.value).__mro__]
     assert error in kinds
     assert ("PositionExpired" in kinds) is (error == "PositionExpired")
@@ -761,7 +761,7 @@ def test_the_parameters_of_a_request_mean_it_again() -> None:
 def test_what_the_provider_does_not_have_is_named(
     parameters: dict[str, str], error: str | None
 ) -> None:
-    found = protocol.unsupported(parameters)
+    found = protocol.unsupported_feature(parameters)
     assert (found[0] if found else None) == error
 
 
@@ -816,7 +816,9 @@ def test_the_claims_of_an_access_token_are_read_or_refused(
 ) -> None:
     said = {**CLAIMS, **claims}
     if good:
-        assert protocol.said_by(said) == protocol.AccessToken(VISITOR, 7, LONG_AGO, LONG_AGO + 100)
+        assert protocol.parse_access_token(said) == protocol.AccessToken(
+            VISITOR, 7, LONG_AGO, LONG_AGO + 100
+        )
         return
     with pytest.raises(protocol.InvalidToken, match="no whole number"):
-        protocol.said_by(said)
+        protocol.parse_access_token(said)

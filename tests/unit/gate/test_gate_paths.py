@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from waiting_room.gate.path_rules import MAX_PATH, is_plain, is_protected, readings
-from waiting_room.gate.wsgi import read_visit
+from waiting_room.gate.path_rules import MAX_PATH, interpretations, is_normalised, is_protected
+from waiting_room.gate.wsgi import read_request
 
 CHECKOUT = ("/checkout", "/checkout/terms/secret"), ("/checkout/terms",)
 
@@ -169,7 +169,7 @@ def test_no_spelling_reaches_a_protected_path(
 def test_what_is_open_is_open_in_every_reading(
     sent: str, include: list[str], exclude: list[str]
 ) -> None:
-    found = readings(sent)
+    found = interpretations(sent)
     if found is None:
         assert is_protected(sent, include, exclude) is bool(include)
     elif not is_protected(sent, include, exclude):
@@ -188,7 +188,7 @@ def test_any_text_is_a_path_that_is_open_or_not(
 @given(st.binary(max_size=30), st.sampled_from(["", "/shop", "shop", "/", "/\xe9"]))
 def test_any_bytes_of_an_environ_are_read(sent: bytes, mount: str) -> None:
     raw = sent.decode("latin-1")
-    visit = read_visit({
+    visit = read_request({
         "REQUEST_METHOD": "GET", "SCRIPT_NAME": mount, "PATH_INFO": raw, "RAW_URI": quote(sent),
         "QUERY_STRING": raw, "HTTP_COOKIE": raw,
     })  # fmt: skip
@@ -197,13 +197,13 @@ def test_any_bytes_of_an_environ_are_read(sent: bytes, mount: str) -> None:
 
 def test_a_plain_path_has_one_reading() -> None:
     for path in ("/", "/a", "/a/", "/.well-known/x", "/a.b/...", "/é", "/a b", "/a&b=c"):
-        assert is_plain(path), path
+        assert is_normalised(path), path
     for path in ("", "a", "/a/.", "/a//", "/%41", "/a;", "/a?", "/a#", "/\\", "/a\n", "/\ud800"):
-        assert not is_plain(path), path
+        assert not is_normalised(path), path
 
 
 def test_the_work_for_one_path_is_bounded() -> None:
     hard = ["/" + "//;%3b" * 1000, "/" + "%25" * 2000 + "41", "/" + "a/../" * 1600, "/;" * 4000]
     for path in hard:
-        found = readings(path)
+        found = interpretations(path)
         assert found is None or len(found) <= 96

@@ -10,11 +10,11 @@ from typing import Any
 import jwt
 import pytest
 
-from waiting_room.authorizer.verifier import EXPIRED, Accepted, Expected, Malformed, Refused
+from waiting_room.authorizer.verifier import EXPIRED, Accepted, Expected, NoToken, Rejected
 from waiting_room.domain.errors import SettingsError
 from waiting_room.gate import GateSettings, cookie, origins, path_rules, responses
-from waiting_room.gate.decision import MAX_FORM, Gate, Pass, Visit, _is_own_address
-from waiting_room.gate.responses import Answer, Refusal
+from waiting_room.gate.decision import MAX_FORM, Allow, Gate, Request, _is_own_address
+from waiting_room.gate.responses import Rejection, Response
 from waiting_room.gate.settings import _check_pyjwt
 
 SECRET, OTHER, NOW = "s" * 32, "o" * 32, 1_800_000_000
@@ -257,16 +257,16 @@ def test_a_caller_that_would_rather_see_a_page_gets_one(accept: str, html: bool)
     assert responses.wants_html(accept) is html
 
 
-def said(answer: Answer) -> dict[str, str]:
+def said(answer: Response) -> dict[str, str]:
     return dict(answer.headers)
 
 
 @pytest.mark.parametrize(("as_html", "kind"), [(True, "text/html"), (False, "application/json")])
 def test_every_refusal_is_whole_not_stored_and_not_guessed(as_html: bool, kind: str) -> None:
-    why = Refusal("Sample", "https://room.example/?a&b")
+    why = Rejection("Sample", "https://room.example/?a&b")
     for answer, status in (
-        (responses.refusal(as_html, why), 403), (responses.cannot_tell(as_html, why), 503),
-        (responses.not_from_the_page(as_html, why), 403), (responses.no_cookie(as_html, why), 403),
+        (responses.rejected(as_html, why), 403), (responses.service_unavailable(as_html, why), 503),
+        (responses.forbidden_origin(as_html, why), 403), (responses.no_cookie(as_html, why), 403),
     ):  # fmt: skip
         assert answer.status == status
         assert said(answer)["Content-Type"].startswith(kind)
@@ -286,15 +286,15 @@ def test_a_browser_is_sent_on_by_the_status_of_its_method() -> None:
         assert answer.status == status
         assert ("Location", "https://r/") in answer.headers
         assert [value for name, value in answer.headers if name == "Set-Cookie"] == ["a=1", "b=2"]
-    assert responses.no_preflight().status == responses.no_upgrade().status == 403
-    assert responses.preflight((("X", "y"),)) == Answer(
+    assert responses.preflight_rejected().status == responses.no_upgrade().status == 403
+    assert responses.preflight((("X", "y"),)) == Response(
         204, (("Cache-Control", "no-store"), ("X", "y"))
     )
 
 
 def test_an_answer_that_a_script_may_read_names_its_origin_alone() -> None:
-    before = responses.refusal(False, Refusal("Sample", "https://r/"))
-    after = responses.readable_by(before, "https://shop.example")
+    before = responses.rejected(False, Rejection("Sample", "https://r/"))
+    after = responses.with_cors(before, "https://shop.example")
     assert (after.status, after.body) == (before.status, before.body)
     assert after.headers[: len(before.headers)] == before.headers
     assert said(after)["Access-Control-Allow-Origin"] == "https://shop.example"
@@ -363,9 +363,9 @@ def test_an_address_of_any_signs_fits_into_a_cookie_and_comes_back() -> None:
 def test_a_session_whose_time_is_over_is_told_from_none() -> None:
     claims: Any = {"sub": "r", "queue_position": 7, "exp": NOW + 60}
     value = cookie.seal(claims, EXPECTED, SECRET)
-    assert isinstance(cookie.look(value, EXPECTED, [OTHER, SECRET], NOW), Accepted)
-    assert cookie.look(value, EXPECTED, [OTHER, SECRET], NOW + 60) == Refused(EXPIRED)
-    assert cookie.look(value, EXPECTED, [OTHER], NOW + 60) is None
+    assert isinstance(cookie.read_session(value, EXPECTED, [OTHER, SECRET], NOW), Accepted)
+    assert cookie.read_session(value, EXPECTED, [OTHER, SECRET], NOW + 60) == Rejected(EXPIRED)
+    assert cookie.read_session(value, EXPECTED, [OTHER], NOW + 60) is None
 
 
 def test_the_first_four_cookies_of_a_name_are_looked_at() -> None:
@@ -384,8 +384,8 @@ def test_a_cookie_is_sent_with_https_only_unless_the_site_has_none() -> None:
 def test_a_cookie_never_lasts_longer_than_its_token(left: int, age: int) -> None:
     made: Any = {"sub": "r", "queue_position": 7, "exp": NOW + left}
     verifier = SimpleNamespace(expected=EXPECTED, ended=None, check=lambda _: Accepted(made))
-    passed = Gate(settings(), verifier, lambda: NOW + 0.9).check(Visit("GET", "/", "", {}))  # type: ignore[arg-type]
-    assert isinstance(passed, Pass)
+    passed = Gate(settings(), verifier, lambda: NOW + 0.9).check(Request("GET", "/", "", {}))  # type: ignore[arg-type]
+    assert isinstance(passed, Allow)
     assert passed.set_cookie is not None
     assert f"; Max-Age={age};" in passed.set_cookie
     assert passed.until == NOW + left
@@ -400,7 +400,7 @@ def test_a_form_has_the_type_of_a_form_and_ten_fields_at_most() -> None:
 
     def status(body: bytes, content_type: str = kind) -> int:
         headers = {"origin": page, "content-type": content_type}
-        return gate.enter(Visit("POST", "/waiting-room/enter", "", headers), body).status
+        return gate.enter(Request("POST", "/waiting-room/enter", "", headers), body).status
 
     assert status(b"&".join([b"a=1"] * 10), f"{kind.upper()} ; charset=utf-8") == 403
     assert status(b"&".join([b"a=1"] * 11)) == 400
@@ -421,24 +421,24 @@ def test_who_comes_back_is_sent_to_the_page_that_was_wanted_and_it_is_forgotten(
     verifier = SimpleNamespace(expected=EXPECTED, keys=None)
     gate = Gate(settings(), verifier, lambda: NOW)  # type: ignore[arg-type]
     for method in ("GET", "HEAD"):
-        answer = gate.enter(Visit(method, ENTER, "back", sent), b"")
+        answer = gate.enter(Request(method, ENTER, "back", sent), b"")
         assert (answer.status, said(answer)["Location"]) == (303, "/a?b")
         assert f"{RETURN}=; Max-Age=0;" in said(answer)["Set-Cookie"]
-    script = gate.enter(Visit("GET", ENTER, "back", {**sent, "sec-fetch-mode": "cors"}), b"")
+    script = gate.enter(Request("GET", ENTER, "back", {**sent, "sec-fetch-mode": "cors"}), b"")
     assert said(script)["Location"] == "/a?b"
     assert "Set-Cookie" not in said(script)
-    assert gate.enter(Visit("GET", ENTER, "other", sent), b"").status == 405
-    assert gate.enter(Visit("PUT", ENTER, "back", sent), b"").status == 405
-    assert gate.enter(Visit("POST", ENTER, "back", sent), b"").status == 403
+    assert gate.enter(Request("GET", ENTER, "other", sent), b"").status == 405
+    assert gate.enter(Request("PUT", ENTER, "back", sent), b"").status == 405
+    assert gate.enter(Request("POST", ENTER, "back", sent), b"").status == 403
 
 
 def test_the_page_that_was_wanted_is_kept_for_a_day_in_the_own_browser() -> None:
-    verifier = SimpleNamespace(expected=EXPECTED, ended=None, check=lambda _: Malformed("no token"))
+    verifier = SimpleNamespace(expected=EXPECTED, ended=None, check=lambda _: NoToken("no token"))
     gate = Gate(settings(), verifier, lambda: NOW)  # type: ignore[arg-type]
 
     def kept(method: str, path: str, query: str = "") -> list[str]:
-        answer = gate.check(Visit(method, path, query, {"accept": "text/html"}))
-        assert isinstance(answer, Answer)
+        answer = gate.check(Request(method, path, query, {"accept": "text/html"}))
+        assert isinstance(answer, Response)
         return [value for name, value in answer.headers if name == "Set-Cookie"]
 
     def of(address: str) -> str:
@@ -453,7 +453,7 @@ def test_the_page_that_was_wanted_is_kept_for_a_day_in_the_own_browser() -> None
 
 
 @pytest.mark.parametrize(
-    ("decision", "level"), [(Malformed("junk"), "INFO"), (Refused("forged"), "WARNING")]
+    ("decision", "level"), [(NoToken("junk"), "INFO"), (Rejected("forged"), "WARNING")]
 )
 def test_a_token_that_can_be_read_and_is_refused_is_worth_a_warning(
     decision: Any, level: str, caplog: pytest.LogCaptureFixture
@@ -462,11 +462,11 @@ def test_a_token_that_can_be_read_and_is_refused_is_worth_a_warning(
     verifier = SimpleNamespace(expected=EXPECTED, ended=None, check=lambda _: decision)
     gate = Gate(settings(), verifier, lambda: NOW)  # type: ignore[arg-type]
     for accept, status in (("text/html", 302), ("application/json", 403)):
-        answer = gate.check(Visit("GET", "/", "", {"accept": accept}))
-        assert isinstance(answer, Answer)
+        answer = gate.check(Request("GET", "/", "", {"accept": accept}))
+        assert isinstance(answer, Response)
         assert answer.status == status
     script = {"accept": "text/html", "sec-fetch-mode": "cors"}
-    page = gate.check(Visit("GET", "/", "", script))
-    assert isinstance(page, Answer)
+    page = gate.check(Request("GET", "/", "", script))
+    assert isinstance(page, Response)
     assert page.status == 403
     assert {record.levelname for record in caplog.records} == {level}

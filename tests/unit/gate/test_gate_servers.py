@@ -27,9 +27,9 @@ from tests.support.gate_sites import (
 from tests.support.in_memory_room import START
 from tests.support.tokens import token
 from waiting_room.gate import AsgiGate, WsgiGate, cookie
-from waiting_room.gate.asgi import read_visit
+from waiting_room.gate.asgi import read_request
 from waiting_room.gate.decision import FORM
-from waiting_room.gate.wsgi import read_visit as read_environ
+from waiting_room.gate.wsgi import read_request as read_environ
 
 ENTER = "/waiting-room/enter"
 FORM_BODY = urlencode({"token": token()}).encode()
@@ -226,7 +226,7 @@ def test_servers_that_leave_the_prefix_out_of_the_path() -> None:
         ("/a/b", "/shop", b"/a%2Fb"), ("/shop/a/b", "/shop", b"/shop/a%2Fb"),
         ("/shop/a/b", "/shop/", b"/a%2Fb"),
     ):  # fmt: skip
-        visit = read_visit({**scope, "path": path, "root_path": root, "raw_path": raw})
+        visit = read_request({**scope, "path": path, "root_path": root, "raw_path": raw})
         assert (visit.path, visit.mount, visit.raw) == ("/shop/a/b", "/shop", "/shop/a%2Fb")
 
 

@@ -27,14 +27,14 @@ from waiting_room.domain.errors import InvalidInput, SettingsError, Unavailable,
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import (
     Alarm,
-    Departures,
-    Figures,
+    ExitNotice,
     InletRecord,
+    RoomMetrics,
     Strategy,
     Window,
     max_size,
-    read_departures,
-    share,
+    parse_exit_notice,
+    tick_share,
 )
 
 counts = st.integers(0, 100_000)
@@ -46,7 +46,7 @@ def ids(count: int) -> list[str]:
 
 def max_size_world(size: int = 100, **figures: int) -> InletWorld:
     return InletWorld(
-        {"INLET_STRATEGY": "MaxSize", "MAX_SIZE": size}, room=CountingRoom(Figures(**figures))
+        {"INLET_STRATEGY": "MaxSize", "MAX_SIZE": size}, room=CountingRoom(RoomMetrics(**figures))
     )
 
 
@@ -62,7 +62,7 @@ def test_the_periodic_inlet_opens_its_number_each_minute() -> None:
 
 @given(st.integers(1, 1_000_000), st.integers(1, 20))
 def test_a_minute_split_into_ticks_is_even_and_loses_nothing(total: int, ticks: int) -> None:
-    parts = [share(total, tick, ticks) for tick in range(ticks)]
+    parts = [tick_share(total, tick, ticks) for tick in range(ticks)]
     assert sum(parts) == total
     assert max(parts) - min(parts) <= 1
 
@@ -174,7 +174,7 @@ def test_the_inlet_works_from_its_start_until_its_end(now: int, works: bool) -> 
 
 
 def test_an_end_of_zero_is_for_ever() -> None:
-    assert Window(0, 0).closed(1e12) == ""
+    assert Window(0, 0).closed_reason(1e12) == ""
 
 
 def test_a_minute_delivered_twice_opens_once() -> None:
@@ -281,43 +281,43 @@ def test_each_departure_makes_room_for_one() -> None:
     world = max_size_world(serving=100, queue=300, tokens=100, active=100)
     world.room.sessions = set(left)
     event = sns({"completed": left[:2]}, {"abandoned": left[2:]})
-    assert world.inlet.run_max_size(event).increment == 3
+    assert world.inlet.run_max_size(event).by == 3
 
 
 def test_every_record_of_an_event_is_handled() -> None:
     world = max_size_world(serving=50, queue=90, tokens=50, active=50)
     event = sns({"exited": 1}, {"exited": 2}, {"exited": 4})
-    assert world.inlet.run_max_size(event).increment == 7
+    assert world.inlet.run_max_size(event).by == 7
 
 
 def test_warm_calls_do_not_add_up() -> None:
     world = max_size_world(serving=50, queue=90, tokens=50, active=50)
-    assert world.inlet.run_max_size(sns({"exited": 3})).increment == 3
-    assert world.inlet.run_max_size(sns({"exited": 1})).increment == 1
+    assert world.inlet.run_max_size(sns({"exited": 3})).by == 3
+    assert world.inlet.run_max_size(sns({"exited": 1})).by == 1
 
 
 def test_over_capacity_nothing_is_sent() -> None:
     world = max_size_world(100, serving=130, queue=200, tokens=130, active=130)
-    assert world.inlet.run_max_size(sns({"exited": 1})).increment == 0
+    assert world.inlet.run_max_size(sns({"exited": 1})).by == 0
     assert world.room.increments == []
 
 
 def test_an_empty_room_opens_by_itself() -> None:
     world = max_size_world(100)
-    assert world.inlet.run_max_size({"source": "aws.events"}).increment == 100
-    assert world.inlet.run_max_size({"source": "aws.events"}).increment == 0
+    assert world.inlet.run_max_size({"source": "aws.events"}).by == 100
+    assert world.inlet.run_max_size({"source": "aws.events"}).by == 0
 
 
 def test_a_room_that_emptied_opens_by_a_message_alone() -> None:
     world = max_size_world(100, serving=40, queue=40, tokens=40, active=0)
-    assert world.inlet.run_max_size(sns({"exited": 0})).increment == 100
+    assert world.inlet.run_max_size(sns({"exited": 0})).by == 100
 
 
 def test_the_schedule_gives_on_the_places_of_those_who_never_came() -> None:
     world = max_size_world(100, serving=100, queue=400, tokens=60, active=60)
-    assert world.inlet.run_max_size({}).increment == 0
-    world.room.figures_now = Figures(serving=100, queue=400, tokens=60, active=60, expired=40)
-    assert world.inlet.run_max_size({}).increment == 40
+    assert world.inlet.run_max_size({}).by == 0
+    world.room.figures_now = RoomMetrics(serving=100, queue=400, tokens=60, active=60, expired=40)
+    assert world.inlet.run_max_size({}).by == 40
 
 
 def test_a_message_delivered_twice_raises_once() -> None:
@@ -325,12 +325,12 @@ def test_a_message_delivered_twice_raises_once() -> None:
     world = max_size_world(serving=100, queue=300, tokens=100, active=100)
     world.room.sessions = set(left)
     event = sns({"completed": left}, ids=["m-1"])
-    assert world.inlet.run_max_size(event).increment == 5
-    assert world.inlet.run_max_size(event).increment == 0
+    assert world.inlet.run_max_size(event).by == 5
+    assert world.inlet.run_max_size(event).by == 0
     exited = sns({"exited": 5}, ids=["m-2"])
-    world.room.figures_now = Figures(serving=105, queue=300, tokens=105, active=95)
-    assert world.inlet.run_max_size(exited).increment == 5
-    assert world.inlet.run_max_size(exited).increment == 0
+    world.room.figures_now = RoomMetrics(serving=105, queue=300, tokens=105, active=95)
+    assert world.inlet.run_max_size(exited).by == 5
+    assert world.inlet.run_max_size(exited).by == 0
 
 
 @pytest.mark.parametrize("failing", [1, 2])
@@ -354,8 +354,8 @@ def test_a_message_whose_run_failed_counts_each_visitor_once_at_its_retry(
     with pytest.raises(Unavailable):
         world.inlet.run_max_size(event)
     assert world.room.increments == []
-    assert world.inlet.run_max_size(event).increment == 6
-    assert world.inlet.run_max_size(event).increment == 0
+    assert world.inlet.run_max_size(event).by == 6
+    assert world.inlet.run_max_size(event).by == 0
     assert world.room.increments == [6]
 
 
@@ -380,8 +380,8 @@ def test_an_id_sent_again_in_another_message_is_not_counted() -> None:
     left = ids(5)
     world = max_size_world(serving=100, queue=300, tokens=100, active=100)
     world.room.sessions = set(left)
-    assert world.inlet.run_max_size(sns({"completed": left}, ids=["m-1"])).increment == 5
-    assert world.inlet.run_max_size(sns({"completed": left}, ids=["m-2"])).increment == 0
+    assert world.inlet.run_max_size(sns({"completed": left}, ids=["m-1"])).by == 5
+    assert world.inlet.run_max_size(sns({"completed": left}, ids=["m-2"])).by == 0
 
 
 @pytest.mark.parametrize(
@@ -394,8 +394,8 @@ def test_an_id_sent_again_in_another_message_is_not_counted() -> None:
 def test_a_bad_message_is_left_out_and_the_others_count(message: str) -> None:
     world = max_size_world(serving=50, queue=90, tokens=50, active=50)
     with pytest.raises(InvalidInput):
-        read_departures(message)
-    assert world.inlet.run_max_size(sns(message, {"exited": 2})).increment == 2
+        parse_exit_notice(message)
+    assert world.inlet.run_max_size(sns(message, {"exited": 2})).by == 2
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,7 @@ def test_a_bad_message_is_left_out_and_the_others_count(message: str) -> None:
     ],
 )  # fmt: skip
 def test_a_number_may_be_a_text(exited: str, counted: int) -> None:
-    assert read_departures(f'{{"exited": {exited}}}') == Departures(counted)
+    assert parse_exit_notice(f'{{"exited": {exited}}}') == ExitNotice(counted)
 
 
 @pytest.mark.parametrize(
@@ -427,10 +427,10 @@ def test_a_member_that_cannot_be_meant_leaves_itself_out_alone(
     good: dict[str, object] = {"exited": 2, "completed": left[:1], "abandoned": left[1:]}
     del good[name]
     message = json.dumps(good)[:-1] + f', "{name}": {value}}}'
-    assert read_departures(message).faults == (fault,)
+    assert parse_exit_notice(message).faults == (fault,)
     world = max_size_world(serving=100, queue=300, tokens=100, active=100)
     world.room.sessions = set(left)
-    opened = world.inlet.run_max_size(sns(message)).increment
+    opened = world.inlet.run_max_size(sns(message)).by
     assert opened == (2 if name == "exited" else 1)
     assert fault in caplog.text
     assert "secret-id" not in caplog.text
@@ -440,29 +440,29 @@ def test_who_is_named_is_among_those_who_exited() -> None:
     left = ids(3)
     world = max_size_world(serving=50, queue=300, tokens=50, active=50)
     world.room.sessions = set(left)
-    assert world.inlet.run_max_size(sns({"exited": 5, "completed": left})).increment == 5
+    assert world.inlet.run_max_size(sns({"exited": 5, "completed": left})).by == 5
     world.clock.now += 61
     more = ids(2)
     world.room.sessions = set(more)
-    assert world.inlet.run_max_size(sns({"exited": 1, "abandoned": more})).increment == 2
+    assert world.inlet.run_max_size(sns({"exited": 1, "abandoned": more})).by == 2
 
 
 def test_ids_that_cannot_be_are_left_out() -> None:
     good = ids(2)
     sent = '{"completed": ["%s", 7, null, "../x", "%s"], "abandoned": ["%s", "%s"]}'
-    found = read_departures(sent % (good[0], good[0], good[0], good[1]))
+    found = parse_exit_notice(sent % (good[0], good[0], good[0], good[1]))
     assert (found.completed, found.abandoned) == ((good[0],), (good[1],))
     assert found.faults == ("3 of completed are no request ids",)
-    upper = read_departures(f'{{"completed": ["{good[0].upper()}", "{good[0]}"]}}')
-    assert upper == Departures(completed=(good[0],))
+    upper = parse_exit_notice(f'{{"completed": ["{good[0].upper()}", "{good[0]}"]}}')
+    assert upper == ExitNotice(completed=(good[0],))
 
 
 @given(st.integers(1, 10_000), counts, counts, counts, counts, counts, st.booleans())
 def test_max_size_never_goes_above_what_is_free(
     size: int, active: int, outstanding: int, exited: int, ended: int, queue: int, fill: bool
 ) -> None:
-    figures = Figures(serving=active + outstanding, tokens=active, active=active, queue=queue)
-    increment = max_size(size, figures, exited + ended, exited, fill=fill).increment
+    figures = RoomMetrics(serving=active + outstanding, tokens=active, active=active, queue=queue)
+    increment = max_size(size, figures, exited + ended, exited, fill=fill).by
     assert 0 <= increment <= max(0, size - active)
     assert increment == 0 or active - exited + outstanding + increment <= size
 

@@ -21,7 +21,7 @@ from tests.support import servers
 from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
 from waiting_room.adapters.http.private_api import PrivateApi
 from waiting_room.domain.errors import RoomError, SettingsError, Unavailable
-from waiting_room.inlet.strategies import Alarm, Figures
+from waiting_room.inlet.strategies import Alarm, RoomMetrics
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "not-a-secret", "session-token")
 FIGURES = {
@@ -102,7 +102,7 @@ def api(server: Server) -> Iterator[PrivateApi]:
 
 def test_the_figures_are_read(server: Server, api: PrivateApi) -> None:
     server.script = [(200, FIGURES)]
-    assert api.figures("Sample") == Figures(3, 50, 90, 1, 40, 2, 30)
+    assert api.metrics("Sample") == RoomMetrics(3, 50, 90, 1, 40, 2, 30)
     assert server.asked[0][1] == "/api/metrics?event_id=Sample"
 
 
@@ -150,7 +150,7 @@ def test_an_increment_that_was_perhaps_done_is_not_sent_again(
 @pytest.mark.parametrize("told", [DROP, (500, {}), (503, {}), (429, {})])
 def test_reading_is_tried_again(server: Server, api: PrivateApi, told: Any) -> None:
     server.script = [told, told, (200, FIGURES)]
-    assert api.figures("Sample").serving == 50
+    assert api.metrics("Sample").serving == 50
 
 
 def test_an_increment_without_an_answer_in_time_is_not_sent_again(server: Server) -> None:
@@ -163,13 +163,13 @@ def test_an_increment_without_an_answer_in_time_is_not_sent_again(server: Server
 def test_reading_without_an_answer_in_time_is_tried_again(server: Server) -> None:
     server.script = [SLOW, SLOW, (200, FIGURES)]
     with api_of(server, 2) as api:
-        assert api.figures("Sample").serving == 50
+        assert api.metrics("Sample").serving == 50
 
 
 def test_tries_have_an_end(server: Server, api: PrivateApi) -> None:
     server.script = [(503, {})] * 9
     with pytest.raises(Unavailable):
-        api.figures("Sample")
+        api.metrics("Sample")
     assert len(server.asked) == 3
 
 
@@ -192,7 +192,7 @@ def test_no_connection_is_tried_again_even_for_an_increment() -> None:
 def test_a_refusal_names_the_role_and_is_not_retried(server: Server, api: PrivateApi) -> None:
     server.script = [(403, {"message": "Forbidden"})]
     with pytest.raises(SettingsError, match="role"):
-        api.figures("Sample")
+        api.metrics("Sample")
     assert len(server.asked) == 1
 
 
@@ -209,7 +209,7 @@ def test_an_answer_that_cannot_be_meant_is_an_error(
 def test_metrics_that_lack_figures_are_no_figures(server: Server, api: PrivateApi) -> None:
     server.script = [(200, {"generation": 1})]
     with pytest.raises(Unavailable):
-        api.figures("Sample")
+        api.metrics("Sample")
 
 
 def test_only_sessions_that_had_not_ended_count(server: Server, api: PrivateApi) -> None:
@@ -235,7 +235,7 @@ def test_a_session_is_ended_again_with_the_same_call_id(
 def test_without_credentials_the_reason_is_told(server: Server) -> None:
     api = PrivateApi(server.url, "eu-central-1", lambda: None)
     with pytest.raises(SettingsError, match="no AWS credentials"):
-        api.figures("Sample")
+        api.metrics("Sample")
 
 
 def test_neither_key_nor_signature_is_logged(
@@ -244,7 +244,7 @@ def test_neither_key_nor_signature_is_logged(
     caplog.set_level(logging.INFO)
     server.script = [(503, {})] * 3
     with pytest.raises(Unavailable) as told:
-        api.figures("Sample")
+        api.metrics("Sample")
     for secret in ("not-a-secret", "session-token", "Signature", "AKIDEXAMPLE"):
         assert secret not in caplog.text + str(told.value)
 

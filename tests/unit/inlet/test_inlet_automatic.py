@@ -14,9 +14,17 @@ from hypothesis import strategies as st
 from deployment.inlet_simulation.simulation import Run, Scenario, simulate
 from tests.support.inlet_room import EVENT, CountingRoom, InletWorld
 from waiting_room.domain.errors import InvalidInput
-from waiting_room.inlet.automatic import Decision, Flow, Health, Signal, Targets, decide, signal
+from waiting_room.inlet.automatic import (
+    ControllerState,
+    Decision,
+    Health,
+    Signal,
+    Targets,
+    decide,
+    health_signal,
+)
 from waiting_room.inlet.control import InletControl
-from waiting_room.inlet.strategies import Alarm, Figures
+from waiting_room.inlet.strategies import Alarm, RoomMetrics
 
 NO_SHOWS = (0.0, 0.2, 0.4, 0.6)
 TEN_MINUTES = 600
@@ -137,7 +145,11 @@ def test_whatever_comes_the_active_stay_near_the_target(
 
 
 def once(
-    flow: Flow | None, figures: Figures, targets: Targets, now: float = 0.0, **options: float
+    flow: ControllerState | None,
+    figures: RoomMetrics,
+    targets: Targets,
+    now: float = 0.0,
+    **options: float,
 ) -> Decision:
     tick = options.get("tick", 10.0)
     return decide(flow, figures, targets, Signal(), now, tick=tick, no_show_after=90.0)
@@ -154,8 +166,8 @@ def once(
 def test_one_decision_never_lets_in_more_than_there_is_room_for(
     queue: int, serving: int, tokens: int, active: int, target: int, pace: int
 ) -> None:
-    figures = Figures(serving=serving, queue=queue, tokens=tokens, active=active)
-    opened = once(None, figures, Targets(target, pace)).opening.increment
+    figures = RoomMetrics(serving=serving, queue=queue, tokens=tokens, active=active)
+    opened = once(None, figures, Targets(target, pace)).increment.by
     assert 0 <= opened <= max(0, target - active)
     assert opened == 0 or serving + opened <= queue + pace / 3 + 2
     assert opened <= pace / 6 + 1
@@ -163,63 +175,65 @@ def test_one_decision_never_lets_in_more_than_there_is_room_for(
 
 def test_a_place_is_given_on_when_nobody_came_for_it() -> None:
     targets = Targets(10, 600)
-    first = once(None, Figures(queue=50), targets)
-    assert first.opening.increment == 10
+    first = once(None, RoomMetrics(queue=50), targets)
+    assert first.increment.by == 10
     later = first
-    served = Figures(serving=10, queue=50)
+    served = RoomMetrics(serving=10, queue=50)
     for now in range(10, 90, 10):
-        later = once(later.flow, served, targets, float(now))
-        assert later.opening.increment == 0
-    assert once(later.flow, served, targets, 95.0).opening.increment > 0
+        later = once(later.state, served, targets, float(now))
+        assert later.increment.by == 0
+    assert once(later.state, served, targets, 95.0).increment.by > 0
 
 
 def test_a_move_that_the_figures_do_not_show_yet_is_not_made_again() -> None:
     targets = Targets(50, 6000)
-    first = once(None, Figures(queue=500), targets)
-    assert first.opening.increment == 50
-    assert once(first.flow, Figures(queue=500), targets, 10.0).opening.increment == 0
+    first = once(None, RoomMetrics(queue=500), targets)
+    assert first.increment.by == 50
+    assert once(first.state, RoomMetrics(queue=500), targets, 10.0).increment.by == 0
 
 
 def test_a_move_that_was_never_made_is_forgotten_after_a_minute() -> None:
     targets = Targets(50, 6000)
-    flow = once(None, Figures(queue=500), targets).flow
-    assert once(flow, Figures(queue=500), targets, 61.0).opening.increment > 0
+    flow = once(None, RoomMetrics(queue=500), targets).state
+    assert once(flow, RoomMetrics(queue=500), targets, 61.0).increment.by > 0
 
 
 def test_missed_ticks_do_not_lump() -> None:
     targets = Targets(100_000, 60)
-    flow = once(None, Figures(queue=5000), targets).flow
-    figures = Figures(serving=10, queue=5000, tokens=10, active=10)
-    assert once(flow, figures, targets, 600.0).opening.increment <= 20
+    flow = once(None, RoomMetrics(queue=5000), targets).state
+    figures = RoomMetrics(serving=10, queue=5000, tokens=10, active=10)
+    assert once(flow, figures, targets, 600.0).increment.by <= 20
 
 
 def test_a_reset_starts_a_new_line_and_keeps_what_was_learnt() -> None:
-    flow = replace(once(None, Figures(queue=500), Targets(50, 600)).flow, came=300.0, due=500.0)
-    fresh = once(flow, Figures(generation=2), Targets(50, 600), 10.0)
-    assert fresh.flow.share == pytest.approx(0.6)
-    assert fresh.flow.reached == 0
-    assert fresh.opening.increment > 0
+    flow = replace(
+        once(None, RoomMetrics(queue=500), Targets(50, 600)).state, arrived=300.0, expected=500.0
+    )
+    fresh = once(flow, RoomMetrics(generation=2), Targets(50, 600), 10.0)
+    assert fresh.state.arrival_share == pytest.approx(0.6)
+    assert fresh.state.reached == 0
+    assert fresh.increment.by > 0
 
 
 def test_figures_of_the_line_before_a_reset_do_not_continue_the_new_one() -> None:
-    flow = once(None, Figures(serving=90, queue=500, generation=2), Targets(50, 600)).flow
-    old = once(flow, Figures(serving=40, queue=50, generation=1), Targets(50, 600), 10.0)
-    assert (old.flow.generation, old.flow.reached) == (1, 40 + old.opening.increment)
+    flow = once(None, RoomMetrics(serving=90, queue=500, generation=2), Targets(50, 600)).state
+    old = once(flow, RoomMetrics(serving=40, queue=50, generation=1), Targets(50, 600), 10.0)
+    assert (old.state.generation, old.state.reached) == (1, 40 + old.increment.by)
 
 
 def test_a_counter_moved_back_by_an_operator_does_not_confuse_it() -> None:
     targets = Targets(500, 60_000)
-    flow = once(None, Figures(queue=5000), targets).flow
-    back = once(flow, Figures(serving=100, queue=5000), targets, 70.0)
-    assert back.flow.reached >= 100
-    assert sum(group.size for group in back.flow.groups) == back.flow.reached
+    flow = once(None, RoomMetrics(queue=5000), targets).state
+    back = once(flow, RoomMetrics(serving=100, queue=5000), targets, 70.0)
+    assert back.state.reached >= 100
+    assert sum(group.size for group in back.state.groups) == back.state.reached
 
 
 def test_what_it_remembers_survives_its_row_and_junk_starts_anew() -> None:
-    flow = once(None, Figures(queue=500), Targets(50, 600)).flow
-    assert Flow.from_json(flow.to_json()) == flow
+    flow = once(None, RoomMetrics(queue=500), Targets(50, 600)).state
+    assert ControllerState.from_json(flow.to_json()) == flow
     for junk in ({}, {"groups": 3}, {"groups": [], "moves": [], "odd": 1}):
-        assert Flow.from_json(junk) is None
+        assert ControllerState.from_json(junk) is None
 
 
 # --- health -----------------------------------------------------------------------------------
@@ -228,23 +242,23 @@ def test_what_it_remembers_survives_its_row_and_junk_starts_anew() -> None:
 @pytest.mark.parametrize(
     ("alarm", "go", "reported", "age", "expected"),
     [
-        (Alarm.NONE, True, None, 0, Signal(Health.ABSENT)),
-        (Alarm.OK, True, None, 0, Signal(Health.GOOD)),
-        (Alarm.ALARM, True, None, 0, Signal(Health.POOR)),
-        (Alarm.MISSING, True, None, 0, Signal(Health.GOOD)),
+        (Alarm.NONE, True, None, 0, Signal(Health.NOT_REPORTED)),
+        (Alarm.OK, True, None, 0, Signal(Health.HEALTHY)),
+        (Alarm.ALARM, True, None, 0, Signal(Health.UNHEALTHY)),
+        (Alarm.MISSING, True, None, 0, Signal(Health.HEALTHY)),
         (Alarm.MISSING, False, None, 0, Signal(Health.UNKNOWN)),
-        (Alarm.UNREADABLE, True, None, 0, Signal(Health.POOR)),
-        (Alarm.INSUFFICIENT_DATA, True, None, 0, Signal(Health.GOOD)),
+        (Alarm.UNREADABLE, True, None, 0, Signal(Health.UNHEALTHY)),
+        (Alarm.INSUFFICIENT_DATA, True, None, 0, Signal(Health.HEALTHY)),
         (Alarm.INSUFFICIENT_DATA, False, None, 0, Signal(Health.UNKNOWN)),
-        (Alarm.NONE, True, 0.5, 10, Signal(Health.GOOD, 0.5)),
-        (Alarm.NONE, True, 1.0, 121, Signal(Health.POOR)),
-        (Alarm.ALARM, True, 1.0, 10, Signal(Health.POOR)),
+        (Alarm.NONE, True, 0.5, 10, Signal(Health.HEALTHY, 0.5)),
+        (Alarm.NONE, True, 1.0, 121, Signal(Health.UNHEALTHY)),
+        (Alarm.ALARM, True, 1.0, 10, Signal(Health.UNHEALTHY)),
     ],
 )
 def test_the_worst_signal_wins(
     alarm: Alarm, go: bool, reported: float | None, age: float, expected: Signal
 ) -> None:
-    assert signal(alarm, go, reported, age) == expected
+    assert health_signal(alarm, go, reported, age) == expected
 
 
 @given(
@@ -259,16 +273,16 @@ def test_the_pace_stays_between_minimum_and_maximum(
     for health, ceiling, wait in signals:
         now += wait
         flow = decide(
-            flow, Figures(), Targets(9, high, low), Signal(health, ceiling), now,
+            flow, RoomMetrics(), Targets(9, high, low), Signal(health, ceiling), now,
             tick=10.0, no_show_after=90.0,
-        ).flow  # fmt: skip
+        ).state  # fmt: skip
         assert low <= flow.pace <= high
 
 
 def test_what_the_site_reports_sets_the_pace_at_once() -> None:
     world = InletWorld(
         {"INLET_STRATEGY": "Automatic", "TARGET_ACTIVE": 10_000, "TARGET_PER_MINUTE": 600},
-        room=CountingRoom(Figures(queue=100_000), all_come=True),
+        room=CountingRoom(RoomMetrics(queue=100_000), all_come=True),
     )
     world.inlet.run_automatic({}, lambda: 100.0)
     before = sum(world.room.increments)
@@ -290,37 +304,37 @@ def test_a_report_that_cannot_be_is_refused(health: object) -> None:
 def test_an_operator_pauses_the_loop_and_changes_its_targets() -> None:
     world = InletWorld(
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
-        room=CountingRoom(Figures(queue=100_000)),
+        room=CountingRoom(RoomMetrics(queue=100_000)),
     )
     control = InletControl(world.store, time.time)
     world.inlet.run_automatic({}, lambda: 100.0)
     control.change(EVENT, True, None)
     world.clock.now += 60
-    assert [one.increment for one in world.inlet.run_automatic({}, lambda: 100.0)] == [0]
+    assert [one.by for one in world.inlet.run_automatic({}, lambda: 100.0)] == [0]
     control.change(EVENT, False, {"active": 500, "per_minute": 6000})
     with pytest.raises(InvalidInput, match="min_per_minute"):
         control.change(EVENT, None, {"min_per_minute": 6001})
     world.clock.now += 60
-    assert world.inlet.run_automatic({}, lambda: 100.0)[0].increment > 100
+    assert world.inlet.run_automatic({}, lambda: 100.0)[0].by > 100
 
 
 def test_two_loops_at_once_act_as_one() -> None:
     world = InletWorld(
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
-        room=CountingRoom(Figures(queue=100_000)),
+        room=CountingRoom(RoomMetrics(queue=100_000)),
     )
-    once_alone = world.inlet.run_automatic({}, lambda: 100.0)[0].increment
+    once_alone = world.inlet.run_automatic({}, lambda: 100.0)[0].by
     other = world.another()
-    real = world.room.figures
+    real = world.room.metrics
 
-    def overtaken(event_id: str) -> Figures:
+    def overtaken(event_id: str) -> RoomMetrics:
         figures = real(event_id)
-        world.room.figures = real  # type: ignore[method-assign]
+        world.room.metrics = real  # type: ignore[method-assign]
         other.run_automatic({}, lambda: 100.0)
         return figures
 
     world.clock.now += 60
-    world.room.figures = overtaken  # type: ignore[method-assign]
-    assert world.inlet.run_automatic({}, lambda: 100.0)[0].increment == 0
+    world.room.metrics = overtaken  # type: ignore[method-assign]
+    assert world.inlet.run_automatic({}, lambda: 100.0)[0].by == 0
     assert len(world.room.increments) == 2
     assert world.room.increments[1] <= once_alone * 1.6

@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 from tests.support.inlet_room import EVENT, START, CountingRoom, InletWorld, sns
 from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
 from waiting_room.inlet.control import InletControl
-from waiting_room.inlet.runner import DONE, HELD, SEEN
+from waiting_room.inlet.runner import ALREADY_DONE, MAX_HANDLED_IDS, OTHER_RUN
 from waiting_room.inlet.settings import check_order, check_targets
 from waiting_room.inlet.strategies import (
     METRICS,
     Alarm,
-    Departures,
-    Figures,
+    ExitNotice,
+    IncrementDecision,
     InletRecord,
-    Opening,
+    RoomMetrics,
     Strategy,
     Window,
-    braked,
+    alarm_hold_reason,
     max_size,
+    parse_exit_notice,
     periodic,
-    read_departures,
 )
 
 SHOWN = dict.fromkeys(METRICS.values(), 0)
@@ -39,21 +39,21 @@ ID = "00000000-0000-4000-8000-{:012d}".format
 
 
 def test_figures_of_a_room_that_begins_are_counts() -> None:
-    assert Figures.from_metrics(SHOWN) == Figures(generation=0)
-    assert Figures() == Figures(1, 0, 0, 0, 0, 0, 0)
+    assert RoomMetrics.from_metrics(SHOWN) == RoomMetrics(generation=0)
+    assert RoomMetrics() == RoomMetrics(1, 0, 0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("shown", SHOWN)
 @pytest.mark.parametrize("value", [-1, 1.5, True, "3", None])
 def test_a_figure_that_is_no_count_is_named(shown: str, value: object) -> None:
     with pytest.raises(ValueError, match=shown):
-        Figures.from_metrics({**SHOWN, shown: value})
+        RoomMetrics.from_metrics({**SHOWN, shown: value})
 
 
 def test_places_open_are_those_served_that_are_neither_used_nor_lost() -> None:
-    assert Figures(serving=20, tokens=5, expired=3, holes=2).outstanding == 10
-    assert Figures(serving=20, tokens=5, expired=13, holes=2).outstanding == 0
-    assert Figures(serving=20, tokens=5, expired=14, holes=2).outstanding == 0
+    assert RoomMetrics(serving=20, tokens=5, expired=3, holes=2).outstanding == 10
+    assert RoomMetrics(serving=20, tokens=5, expired=13, holes=2).outstanding == 0
+    assert RoomMetrics(serving=20, tokens=5, expired=14, holes=2).outstanding == 0
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_places_open_are_those_served_that_are_neither_used_nor_lost() -> None:
 def test_a_window_is_open_from_its_start_until_before_its_end(
     start: int, end: int, now: float, closed: str
 ) -> None:
-    assert Window(start, end).closed(now) == closed
+    assert Window(start, end).closed_reason(now) == closed
     assert Window() == Window(0, 0)
 
 
@@ -86,12 +86,12 @@ def test_a_window_is_open_from_its_start_until_before_its_end(
     ],
 )
 def test_the_alarm_says_why_it_holds(alarm: Alarm, go: str, hold: str) -> None:
-    assert (braked(alarm, True), braked(alarm, False)) == (go, hold)
+    assert (alarm_hold_reason(alarm, True), alarm_hold_reason(alarm, False)) == (go, hold)
 
 
 @pytest.mark.parametrize(("tick", "opened"), [(0, 3), (1, 3), (2, 4)])
 def test_the_parts_of_a_minute_differ_by_one(tick: int, opened: int) -> None:
-    assert periodic(10, tick, 3) == Opening(opened, "10 a minute")
+    assert periodic(10, tick, 3) == IncrementDecision(opened, "10 a minute")
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_max_size_replaces_who_left_and_fills_what_is_empty(
     figures: tuple[int, int, int], left: int, exited: int, fill: bool, opened: int
 ) -> None:
     serving, tokens, active = figures
-    room = Figures(serving=serving, tokens=tokens, active=active)
+    room = RoomMetrics(serving=serving, tokens=tokens, active=active)
     told = max_size(100, room, left, exited, fill=fill)
-    assert told.increment == opened
+    assert told.by == opened
     coming = f"{active} of 100 active, {serving - tokens} places open"
     assert told.reason == (f"{left} left; {coming}" if left else coming)
 
@@ -129,21 +129,21 @@ def test_max_size_replaces_who_left_and_fills_what_is_empty(
 @pytest.mark.parametrize(("exited", "good"), [(0, True), (1_000_000, True), (1_000_001, False)])
 def test_a_message_tells_of_a_million_departures_at_most(exited: int, good: bool) -> None:
     if good:
-        assert read_departures(f'{{"exited": {exited}}}') == Departures(exited)
+        assert parse_exit_notice(f'{{"exited": {exited}}}') == ExitNotice(exited)
         return
-    told = read_departures(f'{{"exited": {exited}}}')
+    told = parse_exit_notice(f'{{"exited": {exited}}}')
     assert (told.exited, len(told.faults)) == (0, 1)
 
 
 def test_a_message_that_tells_nothing_tells_of_nobody() -> None:
-    assert read_departures("{}") == Departures(0, (), ())
-    assert Departures() == Departures(0, (), ())
+    assert parse_exit_notice("{}") == ExitNotice(0, (), ())
+    assert ExitNotice() == ExitNotice(0, (), ())
 
 
 def test_a_record_before_any_run() -> None:
     record = InletRecord(EVENT, Strategy.PERIODIC, {}, {})
     assert (record.paused, record.version, record.health, record.health_at) == (False, 0, None, 0)
-    assert (record.last_at, record.last_increment, record.seen) == (0, 0, ())
+    assert (record.last_at, record.last_increment, record.handled_ids) == (0, 0, ())
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_an_event_that_names_no_id_is_done_each_time() -> None:
         assert world.periodic(event) == [10]
     record = world.store.read(EVENT)
     assert record
-    assert record.seen == ()
+    assert record.handled_ids == ()
 
 
 def test_ticks_are_marked_one_by_one_and_the_oldest_marks_leave() -> None:
@@ -219,9 +219,9 @@ def test_ticks_are_marked_one_by_one_and_the_oldest_marks_leave() -> None:
         world.clock.now += 3
     record = world.store.read(EVENT)
     assert record
-    assert len(record.seen) == SEEN
-    assert record.seen[0] == "minute-1#0"
-    assert record.seen[-1] == "minute-6#19"
+    assert len(record.handled_ids) == MAX_HANDLED_IDS
+    assert record.handled_ids[0] == "minute-1#0"
+    assert record.handled_ids[-1] == "minute-6#19"
     assert world.periodic({"id": "minute-6"}) == []
 
 
@@ -270,11 +270,11 @@ def test_a_step_that_others_overtake_is_decided_again_eight_times(
 def test_the_loop_that_is_overtaken_leaves_the_tick_to_the_other() -> None:
     world = InletWorld(
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
-        room=CountingRoom(Figures(queue=1000)),
+        room=CountingRoom(RoomMetrics(queue=1000)),
     )
     Contended(world, 1)
-    assert world.inlet.run_automatic({}, lambda: 100.0) == [HELD]
-    assert HELD.increment == DONE.increment == 0
+    assert world.inlet.run_automatic({}, lambda: 100.0) == [OTHER_RUN]
+    assert OTHER_RUN.by == ALREADY_DONE.by == 0
 
 
 def test_what_a_run_did_is_in_the_row() -> None:
@@ -283,7 +283,7 @@ def test_what_a_run_did_is_in_the_row() -> None:
     record = world.store.read(EVENT)
     assert record
     assert (record.version, record.last_at, record.last_increment) == (1, START, 10)
-    assert (record.last_reason, record.seen) == ("10 a minute", ("m#0",))
+    assert (record.last_reason, record.handled_ids) == ("10 a minute", ("m#0",))
 
 
 def test_an_unanswered_increment_is_noted_and_another_run_may_write_first(
@@ -309,41 +309,41 @@ def test_an_unanswered_increment_is_noted_and_another_run_may_write_first(
 
 
 def size_world(**figures: int) -> InletWorld:
-    return InletWorld({"INLET_STRATEGY": "MaxSize"}, room=CountingRoom(Figures(**figures)))
+    return InletWorld({"INLET_STRATEGY": "MaxSize"}, room=CountingRoom(RoomMetrics(**figures)))
 
 
 @pytest.mark.parametrize(("later", "opened"), [(0, 0), (59, 0), (60, 10)])
 def test_a_move_that_the_figures_do_not_show_counts_for_a_minute(later: int, opened: int) -> None:
-    before = Figures(serving=90, queue=300, tokens=90, active=90)
+    before = RoomMetrics(serving=90, queue=300, tokens=90, active=90)
     world = size_world(serving=90, queue=300, tokens=90, active=90)
-    assert world.inlet.run_max_size({}).increment == 10
+    assert world.inlet.run_max_size({}).by == 10
     world.room.figures_now = before  # late figures
     world.clock.now += later
-    assert world.inlet.run_max_size({}).increment == opened
+    assert world.inlet.run_max_size({}).by == opened
 
 
 def test_a_move_of_the_line_before_a_reset_does_not_count() -> None:
     world = size_world(serving=90, queue=300, tokens=90, active=90)
-    assert world.inlet.run_max_size({}).increment == 10
-    world.room.figures_now = Figures(generation=2)
-    assert world.inlet.run_max_size({}).increment == 100
+    assert world.inlet.run_max_size({}).by == 10
+    world.room.figures_now = RoomMetrics(generation=2)
+    assert world.inlet.run_max_size({}).by == 100
 
 
 def test_figures_that_are_ahead_of_the_own_move_are_taken_as_they_are() -> None:
     world = size_world(serving=90, queue=300, tokens=90, active=90)
     world.inlet.run_max_size({})
-    world.room.figures_now = Figures(serving=140, queue=300, tokens=90, active=40)
-    assert world.inlet.run_max_size({}).increment == 10  # 50 places are open
+    world.room.figures_now = RoomMetrics(serving=140, queue=300, tokens=90, active=40)
+    assert world.inlet.run_max_size({}).by == 10  # 50 places are open
 
 
 @pytest.mark.parametrize("paused", [True, False])
 def test_a_paused_inlet_replaces_nobody(paused: bool) -> None:
     world = size_world(serving=50, queue=90, tokens=50, active=50)
     world.inlet.run_max_size({})
-    world.room.figures_now = Figures(serving=50, queue=90, tokens=50, active=50)
+    world.room.figures_now = RoomMetrics(serving=50, queue=90, tokens=50, active=50)
     world.clock.now += 60
     InletControl(world.store, time.time).change(EVENT, paused, None)
-    assert world.inlet.run_max_size(sns({"exited": 3})).increment == (0 if paused else 3)
+    assert world.inlet.run_max_size(sns({"exited": 3})).by == (0 if paused else 3)
 
 
 def test_a_visitor_of_two_messages_leaves_once_and_a_completed_one_is_not_abandoned() -> None:
@@ -360,7 +360,7 @@ def test_a_visitor_of_two_messages_leaves_once_and_a_completed_one_is_not_abando
     told = world.inlet.run_max_size(
         sns({"abandoned": [ID(1), ID(2)]}, {"completed": [ID(1), ID(3)]}, {"completed": [ID(3)]})
     )
-    assert told.increment == 3
+    assert told.by == 3
     assert calls == [((ID(2),), -1), ((ID(1), ID(3)), 1)]
 
 
@@ -380,16 +380,16 @@ def test_a_record_that_is_no_message_is_left_out_and_the_others_count(
     event = sns({"exited": 2})
     event["Records"].insert(0, record)
     with caplog.at_level(logging.WARNING):
-        assert world.inlet.run_max_size(event).increment == 2
+        assert world.inlet.run_max_size(event).by == 2
     assert "a record is no SNS message" in caplog.text
 
 
 def test_messages_without_an_id_are_all_counted_and_one_named_twice_counts_once() -> None:
     world = size_world(serving=50, queue=90, tokens=50, active=50)
-    assert world.inlet.run_max_size(sns({"exited": 1}, {"exited": 2}, ids=["", ""])).increment == 3
+    assert world.inlet.run_max_size(sns({"exited": 1}, {"exited": 2}, ids=["", ""])).by == 3
     again = sns({"exited": 4}, {"exited": 4}, {"exited": 1}, ids=["a", "a", "b"])
     world.clock.now += 61
-    assert world.inlet.run_max_size(again).increment == 5
+    assert world.inlet.run_max_size(again).by == 5
 
 
 # --- health -----------------------------------------------------------------------------------
@@ -419,9 +419,9 @@ def test_the_loop_reads_the_alarm_only_where_one_is_named(named: bool, on: str) 
             "INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1, "MIN_PER_MINUTE": 7,
             "ON_INSUFFICIENT_DATA": on, **({"CLOUDWATCH_ALARM_NAME": "Slow"} if named else {}),
         },
-        room=CountingRoom(Figures(queue=1000)), alarm=alarm,
+        room=CountingRoom(RoomMetrics(queue=1000)), alarm=alarm,
     )  # fmt: skip
-    assert world.inlet.run_automatic({}, lambda: 100.0)[0].increment == 60
+    assert world.inlet.run_automatic({}, lambda: 100.0)[0].by == 60
     assert len(asked) == named
 
 
@@ -429,7 +429,7 @@ def test_the_loop_reads_the_alarm_only_where_one_is_named(named: bool, on: str) 
 def test_the_loop_believes_a_report_for_two_minutes(after: int, well: bool) -> None:
     world = InletWorld(
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1, "TARGET_ACTIVE": 10_000},
-        room=CountingRoom(Figures(queue=1000), all_come=True),
+        room=CountingRoom(RoomMetrics(queue=1000), all_come=True),
     )
     world.inlet.run_automatic({}, lambda: 100.0)
     world.inlet.report_health(1)

@@ -100,7 +100,7 @@ def test_a_transaction_is_kept_apart_from_other_uses_of_the_same_secret() -> Non
 
 
 def test_the_waiting_page_keeps_its_own_parameters() -> None:
-    address = protocol.waiting_address(
+    address = protocol.waiting_page_url(
         "https://wait.example/room?lang=de", {"transaction": "a.b&c"}
     )
     assert address == "https://wait.example/room?lang=de&transaction=a.b%26c"
@@ -166,7 +166,7 @@ def test_a_value_too_long_to_travel_is_refused(name: str, longest: int) -> None:
      ("email", None), ("openid2", None), ("", None), (None, None)],
 )  # fmt: skip
 def test_openid_among_other_scopes_is_enough(scope: str | None, narrowed: str | None) -> None:
-    assert protocol.narrowed_scope(scope) == narrowed
+    assert protocol.granted_scope(scope) == narrowed
 
 
 @given(st.binary(max_size=300), st.sampled_from(["application/x-www-form-urlencoded", "text/a"]))
@@ -203,10 +203,10 @@ def test_the_id_token_carries_the_nonce_only_when_there_was_one() -> None:
 
 def test_claims_that_lack_something_are_no_access_token() -> None:
     claims = {"sub": "r", "queue_position": 7, "iat": 1, "exp": 2}
-    assert protocol.said_by(claims) == protocol.AccessToken("r", 7, 1, 2)
+    assert protocol.parse_access_token(claims) == protocol.AccessToken("r", 7, 1, 2)
     for name in claims:
         with pytest.raises(protocol.InvalidToken, match=name):
-            protocol.said_by({key: claims[key] for key in claims if key != name})
+            protocol.parse_access_token({key: claims[key] for key in claims if key != name})
 
 
 # --- settings

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.openid_room import Reply, serving
 from tests.support.servers import closed_port
-from waiting_room.adapters.http.public_api import LONGEST_ANSWER, HttpRoom
+from waiting_room.adapters.http.public_api import MAX_RESPONSE_BYTES, PublicApi
 from waiting_room.adapters.openid_client_secret import SecretsClient
 from waiting_room.domain.errors import (
     Gone,
@@ -43,7 +43,7 @@ class Answers:
 def test_the_room_is_asked_as_a_browser_would_ask_it() -> None:
     answers = Answers(Reply(200, {}, GOOD))
     with serving(answers) as url:
-        room = HttpRoom(f"{url}/api", "Sample")
+        room = PublicApi(f"{url}/api", "Sample")
         assert room.access_token("req", "mine") == "the-token"
         assert room.access_token("req", None) == "the-token"
     method, path, headers, body = answers.asked[0]
@@ -62,15 +62,16 @@ def test_each_refusal_of_the_room_has_its_error(status: int, error: type[RoomErr
     body = '{"error": "secret detail"}'
     with serving(Answers(Reply(status, {"Location": "http://127.0.0.1:9/"}, body))) as url:
         with pytest.raises(error) as raised:
-            HttpRoom(url, "Sample").access_token("req", None)
+            PublicApi(url, "Sample").access_token("req", None)
         assert "secret detail" not in str(raised.value)
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "[]", '{"access_token": 1}', "{}", "null",
-                                  '{"access_token": "%s"}' % ("x" * LONGEST_ANSWER)])  # fmt: skip
+                                  '{"access_token": "%s"}' % ("x" * MAX_RESPONSE_BYTES),
+                                  ])  # fmt: skip
 def test_an_answer_that_is_no_token_is_unavailable(body: str) -> None:
     with serving(Answers(Reply(200, {}, body))) as url, pytest.raises(Unavailable):
-        HttpRoom(url, "Sample").access_token("req", None)
+        PublicApi(url, "Sample").access_token("req", None)
 
 
 def test_a_redirect_is_not_followed_with_the_visitors_secret() -> None:
@@ -78,7 +79,7 @@ def test_a_redirect_is_not_followed_with_the_visitors_secret() -> None:
     with serving(elsewhere) as other:
         sends = Answers(Reply(307, {"Location": f"{other}/generate_token"}, "{}"))
         with serving(sends) as url, pytest.raises(Unavailable):
-            HttpRoom(url, "Sample").access_token("req", "mine")
+            PublicApi(url, "Sample").access_token("req", "mine")
     assert not elsewhere.asked
 
 
@@ -101,7 +102,7 @@ def test_a_lost_answer_is_asked_for_once_more() -> None:
     thread = threading.Thread(target=serve)
     thread.start()
     address = f"http://127.0.0.1:{closed_first.getsockname()[1]}"
-    assert HttpRoom(address, "Sample").access_token("req", None) == "the-token"
+    assert PublicApi(address, "Sample").access_token("req", None) == "the-token"
     thread.join(5)
     closed_first.close()
     assert len(tries) == 2
@@ -109,7 +110,7 @@ def test_a_lost_answer_is_asked_for_once_more() -> None:
 
 def test_a_room_that_is_not_there_is_unavailable() -> None:
     with closed_port() as port, pytest.raises(Unavailable):
-        HttpRoom(f"http://127.0.0.1:{port}", "Sample").access_token("req", None)
+        PublicApi(f"http://127.0.0.1:{port}", "Sample").access_token("req", None)
 
 
 class Store:

@@ -107,17 +107,17 @@ def test_of_a_wrong_address_80_signs_are_shown(uri: str) -> None:
 
 
 def test_parts_that_are_not_supported_have_their_errors() -> None:
-    assert protocol.unsupported({"request": "x"}) is not None
+    assert protocol.unsupported_feature({"request": "x"}) is not None
     for given, error in (
         ({"request": "x", "request_uri": "y"}, "request_not_supported"),
         ({"request_uri": "y"}, "request_uri_not_supported"),
         ({"response_mode": "fragment"}, "invalid_request"),
     ):
-        found = protocol.unsupported(given)
+        found = protocol.unsupported_feature(given)
         assert found is not None
         assert found[0] == error
-    assert protocol.unsupported({"response_mode": "query"}) is None
-    assert protocol.unsupported({}) is None
+    assert protocol.unsupported_feature({"response_mode": "query"}) is None
+    assert protocol.unsupported_feature({}) is None
 
 
 def sealed(**changes: Any) -> str:
@@ -127,7 +127,7 @@ def sealed(**changes: Any) -> str:
         **changes,
     }  # fmt: skip
     kept = {name: value for name, value in content.items() if value is not None}
-    return jwt.encode(kept, protocol._derived(KEY, b"transaction"), "HS256")
+    return jwt.encode(kept, protocol._derive_key(KEY, b"transaction"), "HS256")
 
 
 def test_a_transaction_is_good_before_its_second_and_by_the_given_clock_only() -> None:
@@ -155,7 +155,7 @@ def test_a_signed_transaction_of_other_content_is_none(changes: dict[str, Any]) 
 
 def test_the_waiting_page_may_have_no_query_of_its_own() -> None:
     assert (
-        protocol.waiting_address("https://w.example/", {"transaction": "t"})
+        protocol.waiting_page_url("https://w.example/", {"transaction": "t"})
         == "https://w.example/?transaction=t"
     )
 
@@ -173,7 +173,7 @@ def test_a_code_is_bound_to_its_request_and_hides_its_token() -> None:
             protocol.unseal("the-code", wrong)
     with pytest.raises(protocol.InvalidToken):
         protocol.unseal("another", code.sealed)
-    assert protocol.hash_of("\ud800") != protocol.hash_of("x")
+    assert protocol.hash_code("\ud800") != protocol.hash_code("x")
 
 
 def test_the_id_token_says_when_the_turn_came_and_ends_with_the_access_token() -> None:
@@ -193,10 +193,10 @@ def test_discovery_denies_what_this_provider_does_not_have() -> None:
 
 def test_claims_of_another_kind_are_no_access_token() -> None:
     good = {"sub": "r", "queue_position": 7, "iat": NOW - 5, "exp": NOW + 600}
-    assert protocol.said_by(good) == SAID
+    assert protocol.parse_access_token(good) == SAID
     for name in good:
         with pytest.raises(protocol.InvalidToken, match=name):
-            protocol.said_by({key: value for key, value in good.items() if key != name})
+            protocol.parse_access_token({key: value for key, value in good.items() if key != name})
     for value in (None, "x", [], float("inf")):
         with pytest.raises(protocol.InvalidToken, match="whole number"):
-            protocol.said_by({**good, "exp": value})
+            protocol.parse_access_token({**good, "exp": value})

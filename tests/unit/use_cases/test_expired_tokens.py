@@ -10,7 +10,7 @@ import pytest
 from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.inlet_room import InletWorld, sns
 from waiting_room.domain.errors import NoLiveSession
-from waiting_room.inlet.strategies import Figures
+from waiting_room.inlet.strategies import RoomMetrics
 
 SIZE = 3
 
@@ -21,9 +21,9 @@ class RoomOf:
     def __init__(self, world: InMemoryRoom) -> None:
         self.room = world.room
 
-    def figures(self, event_id: str) -> Figures:
+    def metrics(self, event_id: str) -> RoomMetrics:
         """The figures of the room."""
-        return Figures.from_metrics(self.room.figures(event_id))
+        return RoomMetrics.from_metrics(self.room.figures(event_id))
 
     def increment(self, event_id: str, by: int, call_id: str) -> int:
         """Raise the serving counter."""
@@ -63,11 +63,11 @@ class Site:
 
     def minute(self) -> int:
         """The inlet's run on schedule; how many places it opened."""
-        return self.inlet.inlet.run_max_size({}).increment
+        return self.inlet.inlet.run_max_size({}).by
 
     def told(self, **message: object) -> int:
         """A message to the inlet; how many places it opened."""
-        return self.inlet.inlet.run_max_size(sns(message)).increment
+        return self.inlet.inlet.run_max_size(sns(message)).by
 
     def expired(self) -> list[str]:
         """What the private API lists."""
@@ -75,7 +75,7 @@ class Site:
 
     def coming(self) -> int:
         """Who is on the site, or may still come."""
-        figures = Figures.from_metrics(self.world.room.figures(EVENT))
+        figures = RoomMetrics.from_metrics(self.world.room.figures(EVENT))
         return figures.active + figures.outstanding
 
 

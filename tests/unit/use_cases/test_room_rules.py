@@ -15,7 +15,7 @@ from waiting_room.domain.errors import Conflict, CountersLost, InvalidInput, Una
 from waiting_room.domain.records import EventState, Outcome, OutcomeKind, ServingMove, SessionStatus
 from waiting_room.gate import asgi, wsgi
 from waiting_room.gate.decision import MAX_FORM
-from waiting_room.gate.responses import Answer
+from waiting_room.gate.responses import Response
 from waiting_room.use_cases import event_control, minute_worker, position_assignment
 from waiting_room.use_cases.counter_recovery import Recovery
 from waiting_room.use_cases.event_state import EventStates
@@ -404,11 +404,11 @@ def scope(**changes: Any) -> dict[str, Any]:
 
 def test_an_asgi_request_is_read_as_it_was_sent() -> None:
     headers = [(b"A", b"1"), (b"a", b"2"), (b"Cookie", b"x=1"), (b"cookie", b"y=2")]
-    visit = asgi.read_visit(scope(headers=headers, query_string=b"q=1", raw_path=b"/%61"))
+    visit = asgi.read_request(scope(headers=headers, query_string=b"q=1", raw_path=b"/%61"))
     assert visit.headers == {"a": "1,2", "cookie": "x=1; y=2"}
     assert (visit.method, visit.path, visit.query) == ("PUT", "/a", "q=1")
     assert (visit.mount, visit.raw) == ("", "/%61")
-    socket = asgi.read_visit({"type": "websocket", "path": "/a", "headers": []})
+    socket = asgi.read_request({"type": "websocket", "path": "/a", "headers": []})
     assert (socket.method, socket.query, socket.raw) == ("GET", "", "")
 
 
@@ -423,7 +423,7 @@ def test_an_asgi_request_is_read_as_it_was_sent() -> None:
 def test_the_prefix_of_an_asgi_server_is_a_part_of_the_path(
     root: str | None, path: str, raw: bytes | None, read: str, sent: str
 ) -> None:
-    visit = asgi.read_visit(scope(root_path=root, path=path, raw_path=raw))
+    visit = asgi.read_request(scope(root_path=root, path=path, raw_path=raw))
     assert (visit.path, visit.raw) == (read, sent)
 
 
@@ -432,14 +432,14 @@ def environ(body: bytes = b"", **changes: Any) -> dict[str, Any]:
 
 
 def test_a_wsgi_request_is_read_as_it_was_sent() -> None:
-    visit = wsgi.read_visit(environ(
+    visit = wsgi.read_request(environ(
         SCRIPT_NAME="/m/", PATH_INFO="/\xc3\xa9", QUERY_STRING="q", CONTENT_TYPE="t",
         HTTP_X_A="1", RAW_URI="/m/%C3%A9?x", REQUEST_URI="/other",
     ))  # fmt: skip
     assert (visit.path, visit.mount, visit.query) == ("/m/é", "/m", "q")
     assert visit.raw == "/m/%C3%A9"
     assert (visit.headers["x-a"], visit.headers["content-type"]) == ("1", "t")
-    bare = wsgi.read_visit(environ())
+    bare = wsgi.read_request(environ())
     assert (bare.path, bare.raw, bare.headers) == ("/", "", {"content-type": ""})
 
 
@@ -461,7 +461,7 @@ def test_a_wsgi_form_is_read_up_to_what_shows_that_it_is_too_large(
     body: bytes, changes: dict[str, Any], found: bytes | int
 ) -> None:
     read = wsgi._body(environ(body, **changes))
-    assert (read.status if isinstance(read, Answer) else read) == found
+    assert (read.status if isinstance(read, Response) else read) == found
 
 
 class Broken:
@@ -475,7 +475,7 @@ class Broken:
 @pytest.mark.parametrize("error", [OSError(), ValueError(), EOFError()])
 def test_a_form_that_breaks_off_is_refused(error: Exception) -> None:
     read = wsgi._body({**environ(CONTENT_LENGTH="5"), "wsgi.input": Broken(error)})
-    assert isinstance(read, Answer)
+    assert isinstance(read, Response)
     assert read.status == 400
 
 

@@ -39,14 +39,14 @@ class DynamoInlet:
             "strategy": after.strategy.value,
             "deployed_targets": _json(after.deployed),
             "version": after.version,
-            "controller_state": _json(after.memory),
-            "handled_message_ids": json.dumps(after.seen),
+            "controller_state": _json(after.controller_state),
+            "handled_message_ids": json.dumps(after.handled_ids),
             "last_at": after.last_at,
             "last_increment": after.last_increment,
             "last_reason": after.last_reason,
             "alarm": after.alarm,
             "alarm_state": after.alarm_state.value if after.alarm_state else "",
-            "alarm_holds": int(after.alarm_brakes),
+            "alarm_holds": int(after.alarm_holds),
         }
         if before is None or dict(before.deployed) != dict(after.deployed):
             values["targets"] = _json(after.targets)
@@ -117,8 +117,8 @@ def _record(item: Item) -> InletRecord:
         targets=json.loads(text(item, "targets")),
         paused=number(item, "paused") == 1,
         version=number(item, "version"),
-        memory=json.loads(text(item, "controller_state")),
-        seen=tuple(json.loads(text(item, "handled_message_ids"))),
+        controller_state=json.loads(text(item, "controller_state")),
+        handled_ids=tuple(json.loads(text(item, "handled_message_ids"))),
         health=float(item["health"]["N"]) if "health" in item else None,
         health_at=number(item, "health_at"),
         last_at=number(item, "last_at"),
@@ -126,5 +126,5 @@ def _record(item: Item) -> InletRecord:
         last_reason=text(item, "last_reason"),
         alarm=text(item, "alarm"),
         alarm_state=Alarm(state) if (state := text(item, "alarm_state")) else None,
-        alarm_brakes=number(item, "alarm_holds") == 1,
+        alarm_holds=number(item, "alarm_holds") == 1,
     )

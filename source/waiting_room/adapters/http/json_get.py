@@ -18,7 +18,7 @@ DEADLINE = 5.0  # seconds for the whole answer: a visitor is waiting
 CHUNK = 65_536  # bytes
 
 
-class NotServed(Unavailable):
+class NotFound(Unavailable):
     """The room does not have this address; ``status`` says how it put it."""
 
     def __init__(self, status: int) -> None:
@@ -36,7 +36,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def get_json(url: str, longest: int) -> Any:
     """What ``url`` (http or https) answers with 200, parsed; at most ``longest`` bytes.
 
-    Raises NotServed for 403 and 404, Unavailable for everything else that is no JSON.
+    Raises NotFound for 403 and 404, Unavailable for everything else that is no JSON.
     """
     request = urllib.request.Request(url, headers={"Accept": "application/json"})
     try:
@@ -45,7 +45,7 @@ def get_json(url: str, longest: int) -> Any:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (403, 404):
-            raise NotServed(error.code) from None
+            raise NotFound(error.code) from None
         raise Unavailable(f"the room answered {error.code}") from None
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"the room did not answer: {type(error).__name__}") from None

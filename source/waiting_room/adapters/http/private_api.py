@@ -26,7 +26,7 @@ from waiting_room.adapters.http.signed_client import (
 )
 from waiting_room.domain.errors import InvalidInput, RoomError, SettingsError, Unavailable
 from waiting_room.domain.parsing import UNREADABLE, is_whole, json_value
-from waiting_room.inlet.strategies import Figures
+from waiting_room.inlet.strategies import RoomMetrics
 
 SERVICE = "execute-api"
 # A cold function of the private API responds in two or three seconds.
@@ -53,12 +53,12 @@ class PrivateApi:
             connections=CONNECTIONS, pool=pool, sleep=pause,
         )  # fmt: skip
 
-    def figures(self, event_id: str) -> Figures:
+    def metrics(self, event_id: str) -> RoomMetrics:
         """Return the metrics of an event."""
         query = urlencode({"event_id": event_id})
         metrics = _content(self._call("GET", f"/metrics?{query}", None, repeatable=True))
         try:
-            return Figures.from_metrics(metrics)
+            return RoomMetrics.from_metrics(metrics)
         except UNREADABLE:
             raise Unavailable("the private API returned incomplete metrics") from None
 

@@ -24,7 +24,7 @@ from waiting_room.domain.parsing import json_object
 CONNECT_TIMEOUT = 2.0  # s; the edge is near
 READ_TIMEOUT = 8.0  # s; a cold function answers in less; two tries fit into API Gateway's 29 s
 ATTEMPTS = 2  # generate_token is idempotent, so a lost answer may be asked for again
-LONGEST_ANSWER = 65_536  # bytes
+MAX_RESPONSE_BYTES = 65_536  # bytes
 CONNECTIONS = 64  # kept; a pool opens them only when that many callers ask at once
 REFUSALS: dict[int, type[RoomError]] = {
     202: NotServedYet,
@@ -36,7 +36,7 @@ REFUSALS: dict[int, type[RoomError]] = {
 REASONS = {one.reason: one for one in (RoomWasReset, PositionExpired, SessionEnded, TokenExpired)}
 
 
-class HttpRoom:
+class PublicApi:
     """Asks the room for tokens; the room decides whose turn it is."""
 
     def __init__(self, public_api: str, event_id: str, pool: Any = None) -> None:
@@ -79,7 +79,7 @@ class HttpRoom:
                 preload_content=False,
             )
             try:
-                text = answer.read(LONGEST_ANSWER, decode_content=True)
+                text = answer.read(MAX_RESPONSE_BYTES, decode_content=True)
                 return int(answer.status), json_object(text, "the answer")
             finally:
                 answer.release_conn()

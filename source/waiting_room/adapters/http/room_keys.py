@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import jwt
 
-from waiting_room.adapters.http.json_get import NotServed, get_json
+from waiting_room.adapters.http.json_get import NotFound, get_json
 from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.authorizer.settings import AuthorizerSettings
 from waiting_room.authorizer.verifier import ALGORITHM, Verifier
@@ -19,11 +19,11 @@ from waiting_room.domain.parsing import UNREADABLE
 
 UNKNOWN_KEY_PAUSE = 60.0  # seconds; callers make up key ids, the room must not feel it
 MAX_KEYS = 32  # a day of tokens needs two; more than this is not the room's key set
-LONGEST_KEY_SET = 65_536  # bytes
-LONGEST_ENDED_PAGE = 131_072  # bytes; a page has 1,000 request ids at most, 40 KB
-MOST_ENDED_PAGES = 200  # 200,000 ended sessions whose tokens live; beyond, nobody can be let in
+MAX_KEY_SET_BYTES = 65_536  # bytes
+MAX_ENDED_PAGE_BYTES = 131_072  # bytes; a page has 1,000 request ids at most, 40 KB
+MAX_ENDED_PAGES = 200  # 200,000 ended sessions whose tokens live; beyond, nobody can be let in
 ENDED_DEADLINE = 10.0  # s for all pages: a visitor waits where none was read before
-LONGEST_MARK = 128  # signs of a next_token
+MAX_PAGE_TOKEN = 128  # signs of a next_token
 MIN_KEY_BITS = 2048  # RFC 7518, 3.3
 MAX_KEY_BITS = 8192  # a longer one costs every check of a token more than it gives
 
@@ -79,9 +79,9 @@ class HttpsKeys:
 
     def _load(self) -> dict[str, jwt.PyJWK]:
         try:
-            return read_keys(self._get(self._jwks, LONGEST_KEY_SET))
-        except NotServed:
-            return read_keys(self._get(self._public_key, LONGEST_KEY_SET))
+            return read_keys(self._get(self._jwks, MAX_KEY_SET_BYTES))
+        except NotFound:
+            return read_keys(self._get(self._public_key, MAX_KEY_SET_BYTES))
 
 
 class HttpsEndedSessions:
@@ -107,8 +107,8 @@ class HttpsEndedSessions:
         """All pages; raises Unavailable when there are too many, or they take too long."""
         found: set[str] = set()
         address, end = self._address, self._monotonic() + ENDED_DEADLINE
-        for _ in range(MOST_ENDED_PAGES):
-            content = self._get(address, LONGEST_ENDED_PAGE)
+        for _ in range(MAX_ENDED_PAGES):
+            content = self._get(address, MAX_ENDED_PAGE_BYTES)
             ids, token = _ended_page(content)
             found.update(one.lower() for one in ids)
             if token is None:
@@ -125,7 +125,7 @@ def _ended_page(content: Any) -> tuple[list[str], str | None]:
     if not isinstance(ids, list) or not all(isinstance(entry, str) for entry in ids):
         raise Unavailable("the room answered no list of ended sessions")
     token = content.get("next_token")
-    if token is not None and not (isinstance(token, str) and 0 < len(token) <= LONGEST_MARK):
+    if token is not None and not (isinstance(token, str) and 0 < len(token) <= MAX_PAGE_TOKEN):
         raise Unavailable("the room answered no list of ended sessions")
     return ids, token
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from waiting_room.authorizer.settings import (
     KEY_CACHE_SECONDS,
-    LONGEST_KEY_CACHE,
-    LONGEST_REVOCATION_CACHE,
+    MAX_KEY_CACHE_SECONDS,
+    MAX_REVOCATION_CACHE_SECONDS,
     REVOCATION_CACHE_SECONDS,
     AuthorizerSettings,
 )
@@ -22,8 +22,12 @@ def read_authorizer_settings(env: Mapping[str, str]) -> AuthorizerSettings:
         expected=Expected(event_id(env, "WAITING_ROOM_EVENT_ID"), text(env, "ISSUER")),
         public_api=address(env, "PUBLIC_API_ENDPOINT"),
         revocation_check=flag(env, "REVOCATION_CHECK"),
-        key_cache=number(env, "KEY_CACHE_SECONDS", KEY_CACHE_SECONDS, 1, LONGEST_KEY_CACHE),
+        key_cache=number(env, "KEY_CACHE_SECONDS", KEY_CACHE_SECONDS, 1, MAX_KEY_CACHE_SECONDS),
         revocation_cache=number(
-            env, "REVOCATION_CACHE_SECONDS", REVOCATION_CACHE_SECONDS, 1, LONGEST_REVOCATION_CACHE
+            env,
+            "REVOCATION_CACHE_SECONDS",
+            REVOCATION_CACHE_SECONDS,
+            1,
+            MAX_REVOCATION_CACHE_SECONDS,
         ),
     )
