@@ -164,7 +164,7 @@ def queues_of_stack(stack: str) -> Queues:
     outputs = {
         one["OutputKey"]: one["OutputValue"] for one in found["Stacks"][0].get("Outputs", [])
     }
-    dead, joins = outputs["DeadLetters"], outputs["JoinsQueue"]
+    dead, joins = outputs["JoinDeadLetterQueueUrl"], outputs["JoinQueueUrl"]
     return as_role(session, outputs["RedriveRole"], dead, joins)
 
 

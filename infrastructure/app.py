@@ -139,7 +139,9 @@ def _authorizer_arn(authorizer: Any, context: Mapping[str, Any]) -> str:
 
 def _function_defaults(config: CoreConfig) -> FunctionDefaults:
     return FunctionDefaults.of(
-        log_days=config.log_days, keep=config.keep_data, snap_start=config.snap_start
+        log_retention_days=config.log_retention_days,
+        keep=config.retain_data,
+        snap_start=config.snap_start,
     )
 
 

@@ -22,7 +22,7 @@ from waiting_room.runtime.settings.room import read_room_settings
 STAGE = "api"
 PREFIX = "waiting-room"  # of the names of tables, queues and so on
 QUEUE, DEAD_LETTERS = f"{PREFIX}-joins", f"{PREFIX}-joins-dead"
-DEPARTURES, DEPARTURES_TOPIC = f"{PREFIX}-departures", f"{PREFIX}-departures"
+EXIT_NOTICES, EXIT_TOPIC = f"{PREFIX}-exit-notices", f"{PREFIX}-exit-topic"  # queue, topic
 BUS_EVENTS = f"{PREFIX}-bus-events"  # a queue that takes what comes on the bus, for people to read
 OPENID_SECRET, SIGNING_SECRET = f"{PREFIX}-openid", f"{PREFIX}-signing-keys"
 REDRIVE_ROLE = f"{PREFIX}-redrive"
@@ -53,7 +53,7 @@ DEFAULTS = {
     "ENABLE_QUEUE_POSITION_EXPIRY": "true",
     "QUEUE_POSITION_EXPIRY_PERIOD": "900",
     "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "false",
-    "SETTLE_AFTER": "10",  # seconds; no worker lives here for more than a few
+    "UNUSED_POSITION_TIMEOUT": "10",  # seconds; no worker lives here for more than a few
     "EVENT_BUS_NAME": BUS,
     "SIGNING_KEYS_SECRET": SIGNING_SECRET,
     "OPENID_CLIENT_SECRET_ID": OPENID_SECRET,
@@ -61,7 +61,7 @@ DEFAULTS = {
     "AWS_REGION": "eu-central-1",
     "POWERTOOLS_SERVICE_NAME": "waiting-room",
     "KEY_ROTATION_DAYS": "0",
-    "MINUTE_SECONDS": "60",  # of the schedules; tests do not wait that long
+    "SCHEDULE_MINUTE_SECONDS": "60",  # of the schedules; tests do not wait that long
     "ASSIGN_WORKERS": "1",  # one keeps joins of the same second in order, several are faster
     "BRAND": "{}",  # of the waiting page, JSON
     "SITE_ENTRANCE": "",  # where the gate of a site takes the token
@@ -202,12 +202,12 @@ def _check_settings(env: Mapping[str, str]) -> None:
         if not path:
             raise ConfigError("SITE_ENTRANCE must have the path of the gate's entrance.")
     try:
-        minute = float(env["MINUTE_SECONDS"])
+        minute = float(env["SCHEDULE_MINUTE_SECONDS"])
     except ValueError:
         minute = math.nan
     if not SHORTEST_MINUTE <= minute <= LONGEST_MINUTE:  # also of a number that is none
         raise ConfigError(
-            "MINUTE_SECONDS must be a number of seconds"
+            "SCHEDULE_MINUTE_SECONDS must be a number of seconds"
             f" from {SHORTEST_MINUTE} to {LONGEST_MINUTE}."
         )
     if read_whole(env["KEY_ROTATION_DAYS"], 0, MAX_ROTATION_DAYS) is None:

@@ -15,7 +15,7 @@ from infrastructure.blueprint.resources import CODES, EVENT_SOURCE, JOINS, TABLE
 
 
 def make(env: MutableMapping[str, str]) -> str:
-    """Create the resources of a deployment that do not exist yet; returns the departures topic.
+    """Create the resources of a deployment that do not exist yet; return the ARN of the exit topic.
 
     Adds to ``env`` what AWS named: the queues of joins and the id of the role for redrives.
     """
@@ -123,7 +123,7 @@ def _make_queues(sqs: Any) -> dict[str, str]:
             "RedrivePolicy": json.dumps(redrive),
         },
     )["QueueUrl"]
-    return {"JOINS_QUEUE_URL": joins, "DEAD_LETTERS_URL": dead}
+    return {"JOIN_QUEUE_URL": joins, "JOIN_DEAD_LETTER_QUEUE_URL": dead}
 
 
 def _make_bus(session: Any, bus: str) -> None:
@@ -139,11 +139,11 @@ def _make_bus(session: Any, bus: str) -> None:
 
 
 def _make_topic(session: Any) -> str:
-    """The topic for departures, its ARN; a queue takes them to the max-size inlet here."""
+    """Create the exit topic and return its ARN; a queue delivers its notices to the inlet."""
     sqs, sns = session.create_client("sqs"), session.create_client("sns")
-    url = sqs.create_queue(QueueName=config.DEPARTURES)["QueueUrl"]
+    url = sqs.create_queue(QueueName=config.EXIT_NOTICES)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    topic = sns.create_topic(Name=config.DEPARTURES_TOPIC)["TopicArn"]
+    topic = sns.create_topic(Name=config.EXIT_TOPIC)["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
     return str(topic)
 

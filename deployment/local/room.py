@@ -111,7 +111,8 @@ class Stack:
             "origin": doors["origin"],
             "inlet": env["INLET_STRATEGY"],
             "inlet_api": doors.get("inlet_api", ""),
-            "departures_topic": topic,
+            "exit_topic": topic,
+            "departures_topic": topic,  # deprecated: the name of 0.1 for exit_topic
             "openid_client_id": env["EVENT_ID"],
             "openid_client_secret": client_secret,
             "pid": os.getpid(),
@@ -196,7 +197,7 @@ class Stack:
         self._listening(child, port)
 
     def _make_resources(self, env: dict[str, str], aws_url: str) -> tuple[str, str]:
-        """Answers the topic for departures, and the secret of the OpenID client."""
+        """Return the ARN of the exit topic and the secret of the OpenID client."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         os.environ.update({name: env[name] for name in env if name.startswith("AWS_")})

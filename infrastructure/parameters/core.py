@@ -143,8 +143,8 @@ class CoreConfig(Parameters):
         pattern=r"subnet-[0-9a-f]{8,17}",
         constraint="subnet ids with commas between",
     )
-    warm_writes: int = number(
-        "WarmWrites",
+    warm_write_units: int = number(
+        "WarmWriteUnits",
         "writes per second that the tables take at once, without warming up; 0 for AWS's own",
         default=0,
         low=0,
@@ -153,8 +153,8 @@ class CoreConfig(Parameters):
     deletion_protection: bool = flag(
         "DeletionProtection", "refuse to delete the tables", default=False
     )
-    keep_data: bool = flag(
-        "KeepData", "leave tables, secrets and logs when the stack is removed", default=False
+    retain_data: bool = flag(
+        "RetainData", "leave tables, secrets and logs when the stack is removed", default=False
     )
     assign_concurrency: int = number(
         "AssignConcurrency",
@@ -240,8 +240,8 @@ class CoreConfig(Parameters):
         low=0,
         high=MAX_ROTATION_DAYS,
     )
-    edge_key: int = number(
-        "EdgeKey",
+    edge_api_key_version: int = number(
+        "EdgeApiKeyVersion",
         "number of the API key that the edge sends; raise it to have another one",
         default=1,
         low=1,
@@ -250,8 +250,8 @@ class CoreConfig(Parameters):
     snap_start: bool = flag(
         "SnapStart", "start functions from a snapshot; Lambda charges for it", default=False
     )
-    log_days: int = number(
-        "LogDays",
+    log_retention_days: int = number(
+        "LogRetentionDays",
         "days that logs are kept; one of CloudWatch's periods",
         default=30,
         low=1,
@@ -270,15 +270,15 @@ class CoreConfig(Parameters):
         constraint="an e-mail address",
     )
     enable_waf: bool = flag("EnableWaf", "put AWS WAF in front of the public API", default=True)
-    joins_per_address: int = number(
-        "JoinsPerAddress",
+    join_rate_limit_per_ip: int = number(
+        "JoinRateLimitPerIp",
         "joins that one address may send within five minutes",
         default=300,
         low=10,
         high=2_000_000_000,
     )
-    requests_per_address: int = number(
-        "RequestsPerAddress",
+    request_rate_limit_per_ip: int = number(
+        "RequestRateLimitPerIp",
         "requests that one address may send within five minutes, beside what the edge answers",
         default=6_000,
         low=10,
@@ -291,9 +291,9 @@ class CoreConfig(Parameters):
     )
 
     def __post_init__(self) -> None:
-        if self.log_days not in LOG_PERIODS:
+        if self.log_retention_days not in LOG_PERIODS:
             days = ", ".join(str(day) for day in LOG_PERIODS)
-            raise ParameterError(f"The parameter LogDays must be one of {days}.")
+            raise ParameterError(f"The parameter LogRetentionDays must be one of {days}.")
         if bool(self.vpc_id) != bool(self.subnet_ids):
             raise ParameterError("The parameters VpcId and SubnetIds belong together.")
         if self.vpc_id and len(self.subnet_ids) < (1 if self.cheap else 2):
@@ -308,10 +308,10 @@ class CoreConfig(Parameters):
                 "The parameter AssignConcurrency must not be above WorkerReservedConcurrency: the "
                 "queue would have its messages refused."
             )
-        if self.requests_per_address < self.joins_per_address:
+        if self.request_rate_limit_per_ip < self.join_rate_limit_per_ip:
             raise ParameterError(
-                "The parameter RequestsPerAddress must not be below JoinsPerAddress: a join is a "
-                "request too."
+                "The parameter RequestRateLimitPerIp must not be below JoinRateLimitPerIp: "
+                "a join is a request too."
             )
 
     def check_api_quota(self, others: int) -> None:

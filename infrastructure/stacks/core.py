@@ -46,9 +46,11 @@ class CoreStack(Stack):
             **options,
         )
         self.config = config
-        removal = RemovalPolicy.RETAIN if config.keep_data else RemovalPolicy.DESTROY
+        removal = RemovalPolicy.RETAIN if config.retain_data else RemovalPolicy.DESTROY
         self.defaults = FunctionDefaults.of(
-            log_days=config.log_days, keep=config.keep_data, snap_start=config.snap_start
+            log_retention_days=config.log_retention_days,
+            keep=config.retain_data,
+            snap_start=config.snap_start,
         )
 
         network = Network(
@@ -73,7 +75,7 @@ class CoreStack(Stack):
             tables=TABLES,
             removal=removal,
             deletion_protection=config.deletion_protection,
-            warm_writes=config.warm_writes,
+            warm_write_units=config.warm_write_units,
         )
         self.keys = aws_secretsmanager.Secret(
             self,
@@ -101,7 +103,7 @@ class CoreStack(Stack):
             event_id=config.event_id,
             secret_required=config.require_client_secret,
             limits=Limits(rate=config.api_rate, burst=config.api_burst),
-            key_number=config.edge_key,
+            key_number=config.edge_api_key_version,
         )
         private = PrivateApi(
             self,
@@ -135,7 +137,7 @@ class CoreStack(Stack):
                 stage=public.served.api.deployment_stage,
                 keys=public.keys,
                 rate_limits=RateLimits(
-                    joins=config.joins_per_address, requests=config.requests_per_address
+                    joins=config.join_rate_limit_per_ip, requests=config.request_rate_limit_per_ip
                 ),
             )
             # WAF knows a new key before the edge sends it; it knows the old one all the while.
@@ -182,8 +184,8 @@ class CoreStack(Stack):
             "AdministratorsGroup": operators.administrators.group.group_name,
             "AdministratorsPolicy": operators.administrators.policy.managed_policy_arn,
             "EventBus": self.bus.event_bus_name,
-            "JoinsQueue": self.joins.queue.queue_url,
-            "DeadLetters": self.joins.dead_letters.queue_url,
+            "JoinQueueUrl": self.joins.queue.queue_url,
+            "JoinDeadLetterQueueUrl": self.joins.dead_letters.queue_url,
             "RedriveRole": self.joins.redrive_role.role_arn,
             "AlarmTopic": monitoring.alarms.topic.topic_arn,
             "Dashboard": monitoring.dashboard.dashboard.dashboard_name,

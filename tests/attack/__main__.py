@@ -48,7 +48,7 @@ BY_THEMSELVES: dict[str, Callable[[int], list[Attempt]]] = {
     "gate": gate.run,
     "keys": key_rotation.run,
 }
-SETTINGS = {**FAST, "MINUTE_SECONDS": "60", "SETTLE_AFTER": "10"}
+SETTINGS = {**FAST, "SCHEDULE_MINUTE_SECONDS": "60", "UNUSED_POSITION_TIMEOUT": "10"}
 
 
 def main() -> int:

@@ -42,8 +42,8 @@ class Rotation:
         self.clock, self.faults, self.keep = MovedClock(), Faults(), keep
         options = {
             "KEY_ACTIVATION_DELAY": ACTIVATION,
-            "PUBLIC_KEY_MAX_AGE": EDGE,
-            "SIGNING_KEY_CACHE": keep,
+            "PUBLIC_KEY_CACHE_SECONDS": EDGE,
+            "SIGNING_KEY_CACHE_SECONDS": keep,
             "ENABLE_QUEUE_POSITION_EXPIRY": "false",
         }
         self.real = RealRoom(tables_url, valkey, options, self.clock)

@@ -55,7 +55,7 @@ def test_the_max_size_inlet_fills_the_site_and_gives_on_whose_place_is_free(
         assert room.token(second).status_code == 200
         assert room.token(third).status_code == 202
         message = json.dumps({"completed": [first]})
-        topic = room.endpoints["departures_topic"]
+        topic = room.endpoints["exit_topic"]
         sns = aws_client("sns", room.endpoints["aws_endpoint_url"])
         sns.publish(TopicArn=topic, Message=message)
         soon(lambda: room.token(third).status_code == 200)

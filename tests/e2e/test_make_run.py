@@ -89,7 +89,10 @@ def test_what_was_there_is_there_again_with_keep(tmp_path: Path) -> None:
         ({"SITE_ENTRANCE": "http://shop.example/a"}, "The setting SITE_ENTRANCE must be an https"),
         ({"SITE_ENTRANCE": "https://shop.example"}, "SITE_ENTRANCE must have the path"),
         ({"KEY_ROTATION_DAYS": "-1"}, "KEY_ROTATION_DAYS must be a whole number from 0 to 365"),
-        ({"MINUTE_SECONDS": "soon"}, "MINUTE_SECONDS must be a number of seconds"),
+        (
+            {"SCHEDULE_MINUTE_SECONDS": "soon"},
+            "SCHEDULE_MINUTE_SECONDS must be a number of seconds",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_named(

@@ -278,7 +278,7 @@ def context(kind: type[Parameters], known: Mapping[str, str]) -> Callable[[str],
 def local(text: str) -> None:
     refused = None
     for name in (*config.DOORS.values(), "REDIS_URL", "AWS_ENDPOINT_URL", "INLET", "BRAND",
-                 "MINUTE_SECONDS", "ASSIGN_WORKERS", "KEY_ROTATION_DAYS",
+                 "SCHEDULE_MINUTE_SECONDS", "ASSIGN_WORKERS", "KEY_ROTATION_DAYS",
                  "OPENID_REDIRECT_URIS", "SITE_ENTRANCE"):  # fmt: skip
         try:
             config.read({name: text}, ROOT)
@@ -330,8 +330,9 @@ def values(text: str) -> None:
 
 ROOM = (
     "EVENT_ID", "VALIDITY_PERIOD", "ENABLE_QUEUE_POSITION_EXPIRY", "QUEUE_POSITION_EXPIRY_PERIOD",
-    "REDIS_PORT", "REDIS_TLS", "REDIS_HOST", "TOKEN_ISSUER", "SETTLE_AFTER", "KEY_ACTIVATION_DELAY",
-    "SIGNING_KEY_CACHE", "PUBLIC_KEY_MAX_AGE", "TOKENS_TABLE", "REQUIRE_CLIENT_SECRET",
+    "REDIS_PORT", "REDIS_TLS", "REDIS_HOST", "TOKEN_ISSUER", "UNUSED_POSITION_TIMEOUT",
+    "KEY_ACTIVATION_DELAY", "SIGNING_KEY_CACHE_SECONDS", "PUBLIC_KEY_CACHE_SECONDS",
+    "TOKENS_TABLE", "REQUIRE_CLIENT_SECRET",
 )  # fmt: skip
 PARSERS = (
     Parser("body", ("runtime.http_api", "domain.parsing"),
@@ -414,7 +415,7 @@ PARSERS = (
                 "INLET_STRATEGY", "ON_INSUFFICIENT_DATA")), (SettingsError,)),
     Parser("settings of the provider", ("runtime.settings.openid",),
            env(read_openid_settings, ENV, (
-               *ENV, "OPENID_RESTART_AFTER", "OPENID_RESTART_URL", "SIGNING_KEY_CACHE",
+               *ENV, "OPENID_RESTART_AFTER", "OPENID_RESTART_URL", "SIGNING_KEY_CACHE_SECONDS",
                "OPENID_REQUEST_ID_CODES")),
            (SettingsError,)),
     Parser("parameters", ("infrastructure",), context(CoreConfig, {}), (ParameterError,)),

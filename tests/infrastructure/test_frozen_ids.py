@@ -21,7 +21,7 @@ STATEFUL = {
     "AWS::Events::EventBus",
     "AWS::IAM::Group",  # people are members of it
     "AWS::IAM::ManagedPolicy",  # people attach it
-    "AWS::Logs::LogGroup",  # retained with KeepData
+    "AWS::Logs::LogGroup",  # retained with RetainData
     "AWS::S3::Bucket",
     "AWS::SNS::Topic",  # others subscribe and publish to it
     "AWS::SQS::Queue",
@@ -88,7 +88,7 @@ def test_events_do_not_change_the_identifiers_of_stateful_resources(
 
 
 def test_every_type_that_outlives_its_stack_is_stateful() -> None:
-    kept = Assembly({**EVERYTHING, "KeepData": True})
+    kept = Assembly({**EVERYTHING, "RetainData": True})
     retained = {
         made["Type"]
         for stack in kept.stacks.values()

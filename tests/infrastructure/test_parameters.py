@@ -48,7 +48,7 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
         ({"RedisEngine": "memcached"}, "The parameter RedisEngine must be one of redis, valkey"),
         ({"RedisNodeType": "r6g"}, "The parameter RedisNodeType must be an ElastiCache node type"),
         ({"KeyRotationDays": "366"}, "The parameter KeyRotationDays must be between 0 and 365"),
-        ({"LogDays": "8"}, "The parameter LogDays must be one of 1, 3,"),
+        ({"LogRetentionDays": "8"}, "The parameter LogRetentionDays must be one of 1, 3,"),
         ({"VpcId": "vpc-01234567"}, "VpcId and SubnetIds belong together"),
         (
             {"VpcId": "vpc-01234567", "SubnetIds": "subnet-01234567"},
@@ -66,8 +66,8 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
             "The parameter AssignConcurrency must not be above WorkerReservedConcurrency",
         ),
         (
-            {"JoinsPerAddress": "10000"},
-            "The parameter RequestsPerAddress must not be below JoinsPerAddress",
+            {"JoinRateLimitPerIp": "10000"},
+            "The parameter RequestRateLimitPerIp must not be below JoinRateLimitPerIp",
         ),
     ],
 )

@@ -169,7 +169,7 @@ def test_a_limit_never_keeps_a_page_from_reading_the_limit(acl: Any) -> None:
 
 
 def test_the_limits_are_those_of_the_parameters() -> None:
-    stack = Assembly({"Stacks": "core", "JoinsPerAddress": 50, "RequestsPerAddress": 70})
+    stack = Assembly({"Stacks": "core", "JoinRateLimitPerIp": 50, "RequestRateLimitPerIp": 70})
     acl = stack.stacks["Core"].only("AWS::WAFv2::WebACL")
     limits = {
         one["Name"]: one["Statement"]["RateBasedStatement"]["Limit"]
@@ -184,8 +184,8 @@ def test_the_limits_are_those_of_the_parameters() -> None:
 def test_while_the_edges_key_changes_both_keys_count_as_the_edge() -> None:
     """WAF knows the new key before the edge sends it, and the old one until the next change."""
     first = Assembly({"Stacks": "core"}).stacks["Core"]
-    second = Assembly({"Stacks": "core", "EdgeKey": 2}).stacks["Core"]
-    third = Assembly({"Stacks": "core", "EdgeKey": 3}).stacks["Core"]
+    second = Assembly({"Stacks": "core", "EdgeApiKeyVersion": 2}).stacks["Core"]
+    third = Assembly({"Stacks": "core", "EdgeApiKeyVersion": 3}).stacks["Core"]
     keys = [text_of(one.only("AWS::ApiGateway::ApiKey")["Value"]) for one in (first, second, third)]
     assert len(set(keys)) == 3
 

@@ -47,9 +47,9 @@ def test_cfn_lint_finds_nothing_in_a_cheap_room_in_another_vpc_with_a_long_name(
         "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
         "SnapStart": "true",
         "AlarmEmail": "operators@shop.example",
-        "KeepData": "true",
+        "RetainData": "true",
         "DeletionProtection": "true",
-        "WarmWrites": "50000",
+        "WarmWriteUnits": "50000",
         "CreateApiLogRole": "false",
     }
     core = Assembly(context).stacks["Core"]

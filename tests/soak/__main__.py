@@ -43,7 +43,7 @@ NONSENSE_SHARE = 0.2  # invalid requests for each visit
 ROOM = {
     "EVENT_ID": "Sample",
     "QUEUE_POSITION_EXPIRY_PERIOD": "60",  # no-shows expire while the soak runs
-    "MINUTE_SECONDS": "30",
+    "SCHEDULE_MINUTE_SECONDS": "30",
 }
 
 

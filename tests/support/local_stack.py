@@ -26,9 +26,9 @@ from tests.support.servers import ROOT
 START_SECONDS = 90
 # schedules tick every other second; a key signs after all caches know it, only sooner
 FAST = {
-    "MINUTE_SECONDS": "2",
-    "PUBLIC_KEY_MAX_AGE": "1",
-    "SIGNING_KEY_CACHE": "1",
+    "SCHEDULE_MINUTE_SECONDS": "2",
+    "PUBLIC_KEY_CACHE_SECONDS": "1",
+    "SIGNING_KEY_CACHE_SECONDS": "1",
     "KEY_CACHE_SECONDS": "1",
     "KEY_ACTIVATION_DELAY": "4",
 }

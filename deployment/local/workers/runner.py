@@ -39,7 +39,7 @@ from waiting_room.adapters.dynamodb.items import MAX_CONCURRENT_REQUESTS
 
 BUS_EVENTS = Function("bus_events", 10, 0, batch_size=10)
 OTHERS = 8  # pollers and schedules beside those that assign positions
-DEPARTURES = Function("max_size_inlet", MAX_SIZE_INLET.timeout, 0, batch_size=10)
+EXIT_NOTICES = Function("max_size_inlet", MAX_SIZE_INLET.timeout, 0, batch_size=10)
 
 
 def main(tell: int) -> None:
@@ -52,7 +52,7 @@ def main(tell: int) -> None:
 
     share_clients(MAX_CONCURRENT_REQUESTS * (int(os.environ["ASSIGN_WORKERS"]) + OTHERS))
     workers.set_up({}, None)
-    minute = float(os.environ["MINUTE_SECONDS"])
+    minute = float(os.environ["SCHEDULE_MINUTE_SECONDS"])
     running: list[Poller | Schedule] = [*pollers(workers), *schedules(workers, minute)]
     with os.fdopen(tell, "w") as pipe:
         pipe.write("ready\n")
@@ -96,7 +96,7 @@ def pollers(workers: Any) -> list[Poller]:
         def departed(event: dict[str, Any], context: Any) -> Any:
             return inlet.max_size_inlet(sns_event(event), context)
 
-        found.append(Poller("max_size_inlet", batches(config.DEPARTURES, departed, DEPARTURES)))
+        found.append(Poller("max_size_inlet", batches(config.EXIT_NOTICES, departed, EXIT_NOTICES)))
     return found
 
 

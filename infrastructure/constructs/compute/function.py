@@ -37,10 +37,10 @@ class FunctionDefaults:
     snap_start: bool = False
 
     @classmethod
-    def of(cls, *, log_days: int, keep: bool, snap_start: bool) -> Self:
-        """``log_days`` is one of ``config.LOG_PERIODS``; ``keep`` leaves logs behind."""
+    def of(cls, *, log_retention_days: int, keep: bool, snap_start: bool) -> Self:
+        """``log_retention_days`` is one of ``config.LOG_PERIODS``; ``keep`` leaves logs behind."""
         return cls(
-            retention=aws_logs.RetentionDays[LOG_PERIODS[log_days]],
+            retention=aws_logs.RetentionDays[LOG_PERIODS[log_retention_days]],
             removal=RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY,
             snap_start=snap_start,
         )

@@ -17,7 +17,7 @@ COLD_READS, COLD_WRITES = 12_000, 4_000  # a second; what AWS gives a table on d
 class Tables(Construct):
     """Tables on demand, encrypted, with point-in-time recovery and TTL; ``by_name`` holds them.
 
-    ``warm_writes`` a second are taken at once when it is above what AWS gives by itself.
+    ``warm_write_units`` a second are taken at once when it is above what AWS gives by itself.
     """
 
     def __init__(
@@ -28,11 +28,13 @@ class Tables(Construct):
         tables: Sequence[Table],
         removal: RemovalPolicy = RemovalPolicy.DESTROY,
         deletion_protection: bool = False,
-        warm_writes: int = 0,
+        warm_write_units: int = 0,
     ) -> None:
         super().__init__(scope, name)
         self.by_name = {
-            table.name: _table(self, table, removal, deletion_protection, _warm(table, warm_writes))
+            table.name: _table(
+                self, table, removal, deletion_protection, _warm(table, warm_write_units)
+            )
             for table in tables
         }
 

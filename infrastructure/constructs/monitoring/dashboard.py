@@ -50,7 +50,7 @@ def _rows(
         [
             gauges("The line", "QueuePositions", "ServingCounter", "Waiting"),
             gauges("Tokens", "TokensIssued", "ActiveTokens", "SessionsCompleted"),
-            gauges("Losses", "PositionsExpired", "SessionsAbandoned", "Holes"),
+            gauges("Losses", "PositionsExpired", "SessionsAbandoned", "UnusedPositions"),
         ],
         [
             line(

@@ -132,7 +132,7 @@ def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         above=0,
         minutes=3,
         within=5,
-        description="DynamoDB throttles requests: raise WarmWrites before the next event.",
+        description="DynamoDB throttles requests: raise WarmWriteUnits before the next event.",
     )
     for name, metric, above, description in (
         ("RedisCpu", "EngineCPUUtilization", 80, "The CPU of Redis is above 80 %."),

@@ -9,8 +9,8 @@ keys), ``TOKEN_ISSUER`` (the room's, as the public API has it), and
 ``OPENID_CLIENT_SECRET_ID`` (a secret with ``{"client_secret": …, "transaction_key": …}``, 16
 characters or more each; the second may be left out). Optional: ``OPENID_RESTART_URL``, where the
 site starts a login, for those who waited ``OPENID_RESTART_AFTER`` (150) seconds or longer, which
-is more than their client remembers them; ``SIGNING_KEY_CACHE``, how long both secrets are kept;
-``OPENID_REQUEST_ID_CODES``, with true: the waiting page of the AWS solution works.
+is more than their client remembers them; ``SIGNING_KEY_CACHE_SECONDS``, how long both secrets are
+kept; ``OPENID_REQUEST_ID_CODES``, with true: the waiting page of the AWS solution works.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ COUNT = "message_count"  # how many invalid messages a message of the dead lette
 
 
 class SqsJoinQueue:
-    """The JoinsQueue port on SQS."""
+    """The JoinQueue port on SQS."""
 
     def __init__(self, client: Any, joins: str, dead_letters: str) -> None:
         self._client, self._joins, self._dead_letters = client, joins, dead_letters

@@ -96,5 +96,5 @@ def gauges(counts: Counts) -> dict[str, int]:
         "PositionsExpired": counts.expired,
         "SessionsCompleted": counts.completed,
         "SessionsAbandoned": counts.abandoned,
-        "Holes": counts.holes,
+        "UnusedPositions": counts.holes,
     }

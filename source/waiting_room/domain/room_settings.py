@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from waiting_room.domain.errors import InvalidInput
 
-SETTLE_AFTER = 90  # s; a worker writes a reserved position within its 30 s, or never
+UNUSED_POSITION_TIMEOUT = 90  # s; a worker writes a reserved position within its 30 s, or never
 KEY_ACTIVATION_DELAY = 300  # s; a new key is public this long before it signs: longer than caches
 KEY_CACHE = 60  # seconds for which a function caches the signing keys
-PUBLIC_KEY_MAX_AGE = 60  # seconds for which the edge caches the public keys
+PUBLIC_KEY_CACHE_SECONDS = 60  # seconds for which the edge caches the public keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class RoomSettings:
     joins_queue: str = ""
     dead_letters: str = ""
     redrive_role_id: str = ""
-    unused_position_timeout: int = SETTLE_AFTER
+    unused_position_timeout: int = UNUSED_POSITION_TIMEOUT
     key_activation_delay: int = KEY_ACTIVATION_DELAY
     signing_key_cache: int = KEY_CACHE
-    public_key_max_age: int = PUBLIC_KEY_MAX_AGE
+    public_key_max_age: int = PUBLIC_KEY_CACHE_SECONDS
     inlet_role: str = ""  # name of the role that the inlet calls the private API with
 
     def event(self, event_id: str) -> EventSettings:

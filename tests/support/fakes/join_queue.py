@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The JoinsQueue port in memory."""
+"""The JoinQueue port in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from waiting_room.domain.records import (
 
 
 class MemoryJoinQueue:
-    """The JoinsQueue port in memory."""
+    """The JoinQueue port in memory."""
 
     def __init__(self) -> None:
         self.buried: list[DeadLetter] = []

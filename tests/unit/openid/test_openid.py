@@ -215,7 +215,7 @@ def test_claims_that_lack_something_are_no_access_token() -> None:
 def test_every_setting_is_in_the_docs() -> None:
     page = (Path(__file__).parents[3] / "docs" / "openid.md").read_text()
     for name in (*REQUIRED, "OPENID_RESTART_URL", "OPENID_RESTART_AFTER", "OPENID_REQUEST_ID_CODES",
-                 "SIGNING_KEY_CACHE"):  # fmt: skip
+                 "SIGNING_KEY_CACHE_SECONDS"):  # fmt: skip
         assert f"`{name}`" in page
 
 
@@ -266,7 +266,7 @@ def test_a_restart_is_off_by_default_and_its_limits_are_checked() -> None:
     for bad in ("59", "86401", "x", "-1", "٣٠٠"):
         with pytest.raises(SettingsError, match="OPENID_RESTART_AFTER"):
             read_openid_settings({**GOOD, "OPENID_RESTART_AFTER": bad})
-    assert read_openid_settings({**GOOD, "SIGNING_KEY_CACHE": "1"}).signing_key_cache == 1
+    assert read_openid_settings({**GOOD, "SIGNING_KEY_CACHE_SECONDS": "1"}).signing_key_cache == 1
     with pytest.raises(SettingsError, match="OPENID_RESTART_URL"):
         read_openid_settings({**GOOD, "OPENID_RESTART_URL": "http://shop.example/"})
 

@@ -24,10 +24,10 @@ NUMBERS = [
     ("VALIDITY_PERIOD", 1, 86_400),
     ("QUEUE_POSITION_EXPIRY_PERIOD", 1, 86_400),
     ("REDIS_PORT", 1, 65_535),
-    ("SETTLE_AFTER", 1, 3_600),
+    ("UNUSED_POSITION_TIMEOUT", 1, 3_600),
     ("KEY_ACTIVATION_DELAY", 0, 86_400),
-    ("SIGNING_KEY_CACHE", 1, 300),
-    ("PUBLIC_KEY_MAX_AGE", 1, 300),
+    ("SIGNING_KEY_CACHE_SECONDS", 1, 300),
+    ("PUBLIC_KEY_CACHE_SECONDS", 1, 300),
 ]
 FLAGS = [
     ("ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled"),
@@ -48,10 +48,10 @@ def value_of(made: RoomSettings, name: str) -> Any:
         "VALIDITY_PERIOD": event.validity_period,
         "QUEUE_POSITION_EXPIRY_PERIOD": event.position_expiry_period,
         "REDIS_PORT": made.redis_port,
-        "SETTLE_AFTER": made.unused_position_timeout,
+        "UNUSED_POSITION_TIMEOUT": made.unused_position_timeout,
         "KEY_ACTIVATION_DELAY": made.key_activation_delay,
-        "SIGNING_KEY_CACHE": made.signing_key_cache,
-        "PUBLIC_KEY_MAX_AGE": made.public_key_max_age,
+        "SIGNING_KEY_CACHE_SECONDS": made.signing_key_cache,
+        "PUBLIC_KEY_CACHE_SECONDS": made.public_key_max_age,
     }[name]
 
 
@@ -185,7 +185,7 @@ DOOR = {
     ("read_from", "env", "name", "member", "low", "high"),
     [
         (read_openid_settings, OPENID, "OPENID_RESTART_AFTER", "restart_after", 60, 86_400),
-        (read_openid_settings, OPENID, "SIGNING_KEY_CACHE", "signing_key_cache", 1, 300),
+        (read_openid_settings, OPENID, "SIGNING_KEY_CACHE_SECONDS", "signing_key_cache", 1, 300),
         (read_authorizer_settings, DOOR, "KEY_CACHE_SECONDS", "key_cache", 1, 180),
         (read_authorizer_settings, DOOR, "REVOCATION_CACHE_SECONDS", "revocation_cache", 1, 60),
     ],

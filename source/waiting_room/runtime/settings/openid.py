@@ -35,7 +35,7 @@ def read_openid_settings(env: Mapping[str, str]) -> OpenIdSettings:
         token_issuer=text(env, "TOKEN_ISSUER"),
         restart_url=restart[0] if restart else "",
         restart_after=number(env, "OPENID_RESTART_AFTER", RESTART_AFTER, 60, TRANSACTION_LIFE),
-        signing_key_cache=number(env, "SIGNING_KEY_CACHE", KEY_CACHE, 1, 300),
+        signing_key_cache=number(env, "SIGNING_KEY_CACHE_SECONDS", KEY_CACHE, 1, 300),
         request_id_codes=flag(env, "OPENID_REQUEST_ID_CODES"),
     )
 

@@ -9,8 +9,8 @@ from waiting_room.domain.limits import MAX_VALIDITY, MIN_VALIDITY
 from waiting_room.domain.room_settings import (
     KEY_ACTIVATION_DELAY,
     KEY_CACHE,
-    PUBLIC_KEY_MAX_AGE,
-    SETTLE_AFTER,
+    PUBLIC_KEY_CACHE_SECONDS,
+    UNUSED_POSITION_TIMEOUT,
     EventSettings,
     RoomSettings,
 )
@@ -40,14 +40,18 @@ def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
         serving_log_table=optional_text(env, "SERVING_LOG_TABLE"),
         event_bus=optional_text(env, "EVENT_BUS_NAME"),
         signing_secret=optional_text(env, "SIGNING_KEYS_SECRET"),
-        joins_queue=optional_text(env, "JOINS_QUEUE_URL"),
-        dead_letters=optional_text(env, "DEAD_LETTERS_URL"),
+        joins_queue=optional_text(env, "JOIN_QUEUE_URL"),
+        dead_letters=optional_text(env, "JOIN_DEAD_LETTER_QUEUE_URL"),
         redrive_role_id=optional_text(env, "REDRIVE_ROLE_ID"),
-        unused_position_timeout=number(env, "SETTLE_AFTER", SETTLE_AFTER, 1, 3600),
+        unused_position_timeout=number(
+            env, "UNUSED_POSITION_TIMEOUT", UNUSED_POSITION_TIMEOUT, 1, 3600
+        ),
         key_activation_delay=number(
             env, "KEY_ACTIVATION_DELAY", KEY_ACTIVATION_DELAY, 0, MAX_VALIDITY
         ),
-        signing_key_cache=number(env, "SIGNING_KEY_CACHE", KEY_CACHE, 1, 300),
-        public_key_max_age=number(env, "PUBLIC_KEY_MAX_AGE", PUBLIC_KEY_MAX_AGE, 1, 300),
+        signing_key_cache=number(env, "SIGNING_KEY_CACHE_SECONDS", KEY_CACHE, 1, 300),
+        public_key_max_age=number(
+            env, "PUBLIC_KEY_CACHE_SECONDS", PUBLIC_KEY_CACHE_SECONDS, 1, 300
+        ),
         inlet_role=env.get("INLET_ROLE", ""),
     )
