@@ -136,10 +136,10 @@ def scenarios(limits: Limits, plan: Plan, assumed: Assumptions) -> dict[str, Lim
     )
     warm = replace(quotas, table_writes=every.table_writes, index_writes=every.index_writes)
     return {
-        "nothing: as deployed": limits,
+        "nothing (default parameters)": limits,
         "API and Lambda quotas": quotas,
-        "and tables warmed": warm,
-        "and pollers ready": every,
+        "and pre-warmed tables": warm,
+        "and provisioned pollers": every,
     }
 
 

@@ -16,7 +16,7 @@ DOTS = 80  # per inch
 
 
 def draw(found: Study, folder: Path) -> list[Path]:
-    """Write the plots; answers their files."""
+    """Write the plots and return their files."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -25,17 +25,17 @@ def draw(found: Study, folder: Path) -> list[Path]:
 
 
 def _flow(found: Study, path: Path) -> Path:
-    """Who has come and who has a number; how long that took; requests per second."""
-    figure, (crowd, waits, rates) = _figure(3, "Seconds from the first arrival")
+    """Plot arrivals and positions over time, time to the position, and requests per second."""
+    figure, (visitors, waits, rates) = _figure(3, "Seconds from the first arrival")
     arrived = np.sort(found.demand.arrived)
     share = np.linspace(0, len(arrived) - 1, 400).astype(int)
-    crowd.plot(arrived[share], share, "--", color="#555555", label="have come")
+    visitors.plot(arrived[share], share, "--", color="#555555", label="arrived")
     for colour, (name, outcome) in zip(COLOURS, found.outcomes.items(), strict=False):
         learned = np.sort(outcome.learned)
-        crowd.plot(learned[share], share, color=colour, label=name)
+        visitors.plot(learned[share], share, color=colour, label=name)
         waits.plot(np.sort(outcome.to_position)[share], 100 * share / len(arrived), color=colour)
-    crowd.set(title="Visitors who know their number", ylabel="visitors")
-    crowd.legend(fontsize=7)
+    visitors.set(title="Visitors with a position", ylabel="Visitors")
+    visitors.legend(fontsize=7)
     waits.set(title="Time to the position", xlabel="Seconds", ylabel="% of visitors")
     waits.set_xscale("log")
     last = int(found.plan.seconds * 1.5)
