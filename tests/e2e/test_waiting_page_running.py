@@ -89,7 +89,7 @@ def test_a_place_outlives_reload_tab_and_outage(visitor: BrowserContext, line: R
     api = f"{line.endpoints['public_api']}/**"
     visitor.route(api, lambda route: route.abort())
     second.reload()
-    trouble = second.locator("main").get_by_text("The waiting room does not answer")
+    trouble = second.locator("main").get_by_text("The waiting room is not responding")
     expect(trouble).to_be_visible(timeout=SECONDS)
     second.wait_for_timeout(3000)
     line.serve(1)

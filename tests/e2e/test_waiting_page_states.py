@@ -169,7 +169,7 @@ def test_a_join_that_has_to_wait_says_that_it_is_busy_and_for_how_long(
         view(tab, "placing")
         said = tab.locator("#trouble-text")
         expect(said).to_have_text(
-            re.compile(r"The waiting room is very busy\. Next try in [12]:\d\d\.")
+            re.compile(r"The waiting room is very busy\. Trying again in [12]:\d\d\.")
         )
         before = said.inner_text()
         tab.clock.run_for(3000)

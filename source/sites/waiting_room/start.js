@@ -8,7 +8,7 @@
   var MAX_PAUSE = 60; // s between two attempts
   var KEY = "waiting-room:starts";
   var TEXTS = {
-    en: ["This page did not load completely. We keep trying.", "Try now", "This browser is too old for the waiting room. Please use a current version of Chrome, Edge, Firefox or Safari."],
+    en: ["This page did not load completely. We will keep trying.", "Try now", "This browser is too old for the waiting room. Please use a current version of Chrome, Edge, Firefox or Safari."],
     de: ["Diese Seite wurde nicht vollständig geladen. Wir versuchen es weiter.", "Jetzt versuchen", "Dieser Browser ist zu alt für den Warteraum. Bitte verwenden Sie eine aktuelle Version von Chrome, Edge, Firefox oder Safari."],
     es: ["Esta página no se ha cargado por completo. Seguimos intentándolo.", "Intentar ahora", "Este navegador es demasiado antiguo para la sala de espera. Utilice una versión actual de Chrome, Edge, Firefox o Safari."],
     fr: ["Cette page ne s’est pas chargée entièrement. Nous réessayons automatiquement.", "Réessayer maintenant", "Ce navigateur est trop ancien pour la salle d’attente. Veuillez utiliser une version récente de Chrome, Edge, Firefox ou Safari."],
