@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything at once: bad networks, impatient visitors, tabs, clocks. The place only ever gets better.
+// Combined faults: networks, visitors, tabs and clocks. The position never becomes worse.
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { waitingRoom } from "../waiting-room.js";
@@ -12,8 +12,8 @@ const STRANGE = [
   [407, null], [410, { error: "gone" }], [451, { error: "blocked" }], [500, null], [511, { error: "sign in" }],
 ];
 
-/** Ten minutes of trouble and as many of peace; answers the page's states and the server's joins. */
-async function storm(seed) {
+/** Run ten minutes with faults and ten without; returns the page's states and the server's joins. */
+async function runWithFaults(seed) {
   const random = seeded(seed);
   const any = (list) => list[Math.floor(random() * list.length)];
   const clock = new Clock();
@@ -73,10 +73,10 @@ async function storm(seed) {
   return { states, grown, ends, joins, more: server.places.size - joins, stored: JSON.parse(profile.stored.get("waiting-room:Sample")), server };
 }
 
-test("in any storm the place is kept, the number never grows, and joins are few", async () => {
+test("under combined faults the position is kept, the number never grows, and joins are few", async () => {
   const errors = mock.method(console, "error", () => {});
   for (let seed = 1; seed <= 25; seed += 1) {
-    const { states, grown, ends, joins, more, stored, server } = await storm(seed);
+    const { states, grown, ends, joins, more, stored, server } = await runWithFaults(seed);
     const said = `seed ${seed}`;
     assert.ok(ends.length && ends.every(({ phase }) => phase === "waiting"), `${said}: ${JSON.stringify(ends)}`);
     assert.equal(states.filter(({ phase }) => phase === "over").length, 0, said);

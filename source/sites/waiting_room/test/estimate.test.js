@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { due, estimator, range, soonEnough } from "../estimate.js";
-import { line, seeded, servedAt, statusAt } from "./simulated-queue.js";
+import { simulateMoves, seeded, servedAt, statusAt } from "./simulated-queue.js";
 
-/** The figures as the page keeps them. */
+/** The status as the page stores it. */
 const figures = (status) => ({
   rate: status.admission_rate_per_minute,
   optimistic: status.optimistic_rate_per_minute,
@@ -16,7 +16,7 @@ const figures = (status) => ({
 
 const steady = (rate) => ({ rate });
 
-test("the wait is a range that grows coarser with its length", () => {
+test("the wait is a range with larger steps for longer waits", () => {
   const said = (ahead, rate) => estimator()(ahead, steady(rate), 0);
   assert.deepEqual(said(3, 10), { kind: "soon" });
   assert.deepEqual(said(50, 10), { kind: "range", from: 3, to: 7 });
@@ -26,7 +26,7 @@ test("the wait is a range that grows coarser with its length", () => {
   assert.deepEqual(said(50, 0), { kind: "paused" });
 });
 
-test("no wait is told in more than a day's hours", () => {
+test("a wait of more than 12 hours has no range", () => {
   for (const [ahead, rate] of [[1e9, 1], [10_000, 10], [50_000, 0.1]]) {
     assert.deepEqual(estimator()(ahead, steady(rate), 0), { kind: "long", from: 720 });
   }
@@ -36,13 +36,13 @@ test("no wait is told in more than a day's hours", () => {
   }
 });
 
-test("one move tells no pace, and none tells that the line stands", () => {
+test("one move gives no rate, and no move means that the queue has stopped", () => {
   const one = { rate: 100, optimistic: 100, movedAt: 50, firstMovedAt: 50, now: 52 };
   assert.deepEqual(estimator()(500, one, 0), { kind: "unknown" });
   assert.deepEqual(estimator()(500, { rate: 0, optimistic: 0, now: 52 }, 0), { kind: "paused" });
 });
 
-/** A line that may change its pace or pause, and a visitor who comes at `comes`. */
+/** A queue that may change its rate or pause, and a visitor who joins at `comes`. */
 function drawn(random) {
   const every = [5, 10, 10, 30, 60, 60][Math.floor(random() * 6)];
   const usual = 10 ** (1.3 + 3 * random()); // 20 to 20,000 a minute
@@ -52,12 +52,12 @@ function drawn(random) {
   const [pause, pauses] = [random() < 0.1 ? 180 * random() : 0, comes + (random() - 0.3) * wait];
   const perMinute = (at) =>
     at >= pauses && at < pauses + pause ? 0 : at >= changes ? usual * change : usual;
-  const moves = line({ perMinute, every, until: comes + 4 * wait + 600, random });
+  const moves = simulateMoves({ perMinute, every, until: comes + 4 * wait + 600, random });
   const number = statusAt(moves, comes).serving_counter + Math.ceil((usual * wait) / 60);
   return { moves, comes, number, plain: change === 1 && pause === 0 };
 }
 
-test("the first range holds the true wait for nine visitors in ten", () => {
+test("the first range contains the actual wait of nine visitors in ten", () => {
   const random = seeded(20261128);
   const held = { all: 0, plain: 0 };
   const runs = { all: 0, plain: 0 };
@@ -88,13 +88,13 @@ test("the first range holds the true wait for nine visitors in ten", () => {
   assert.ok(share("all") >= 0.9 && share("plain") >= 0.95, said);
 });
 
-test("at a steady pace an estimate grows at most once in five minutes", () => {
+test("at a steady rate an estimate grows at most once in five minutes", () => {
   const random = seeded(7);
   let grown = 0;
   for (let run = 0; run < 200; run += 1) {
     const every = [5, 10, 30, 60][run % 4];
     const usual = 10 ** (1.3 + 3 * random());
-    const moves = line({ perMinute: () => usual, every, until: 4000, random });
+    const moves = simulateMoves({ perMinute: () => usual, every, until: 4000, random });
     const comes = 10 + 600 * random();
     const number = statusAt(moves, comes).serving_counter + Math.ceil(usual * 45);
     const estimate = estimator();
@@ -114,9 +114,9 @@ test("at a steady pace an estimate grows at most once in five minutes", () => {
   if (process.env.SHOW) console.log({ grown });
 });
 
-test("where the pace falls without end, the estimate grows every five minutes at most", () => {
+test("with a falling rate, the estimate grows at most every five minutes", () => {
   const random = seeded(8);
-  const moves = line({ perMinute: (at) => 6000 * 0.9 ** (at / 60), every: 10, until: 2400, random });
+  const moves = simulateMoves({ perMinute: (at) => 6000 * 0.9 ** (at / 60), every: 10, until: 2400, random });
   const estimate = estimator();
   const times = [];
   let before = null;
@@ -130,11 +130,11 @@ test("where the pace falls without end, the estimate grows every five minutes at
   assert.ok(times.every((at, index) => !index || at >= times[index - 1] + 300), String(times));
 });
 
-test("a missed move is told within a minute, and not before it is missed", () => {
+test("a missed move is shown within a minute, and not before it is missed", () => {
   const random = seeded(3);
   for (const every of [5, 10, 30, 60, 120]) {
     assert.ok(due(every) - every >= 15 && due(every) - every <= 40);
-    const moves = line({ perMinute: () => 600, every, until: 1200, random });
+    const moves = simulateMoves({ perMinute: () => 600, every, until: 1200, random });
     const stopped = moves[moves.length - 1].at + every; // the move that does not come
     const said = (at) => estimator()(9000, figures(statusAt(moves, at)), at).kind;
     assert.equal(said(stopped + 5), "range");
@@ -142,9 +142,9 @@ test("a missed move is told within a minute, and not before it is missed", () =>
   }
 });
 
-test("what slows down for long is told, though only once", () => {
+test("a longer slowdown is shown, though only once", () => {
   const random = seeded(5);
-  const moves = line({ perMinute: (at) => (at < 900 ? 600 : 150), every: 10, until: 8000, random });
+  const moves = simulateMoves({ perMinute: (at) => (at < 900 ? 600 : 150), every: 10, until: 8000, random });
   const number = statusAt(moves, 600).serving_counter + 6000; // 10 minutes at the first pace
   const estimate = estimator();
   let said;
@@ -156,14 +156,14 @@ test("what slows down for long is told, though only once", () => {
   assert.ok(said.to >= wait * 0.8, JSON.stringify({ said, wait }));
 });
 
-test("a range is never turned round", () => {
+test("the lower end of a range is never above its upper end", () => {
   for (let ahead = 1; ahead < 1e6; ahead *= 1.7) {
     const { from, to } = range(ahead, steady(13));
     assert.ok(from <= to && from >= 1 && Number.isInteger(from) && Number.isInteger(to));
   }
 });
 
-test("a pause is cut short only where a missed move would be seen too late", () => {
+test("a pause is shortened only if a missed move would be detected too late", () => {
   const at = (change) =>
     soonEnough(60, {
       ahead: 900, rate: 100, optimistic: 100, every: 10, overdue: -4, random: 0.5, ...change,

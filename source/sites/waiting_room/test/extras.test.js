@@ -7,7 +7,7 @@ const refuse = () => {
   throw new Error("refused");
 };
 
-/** Every extra of `browser`, used once. */
+/** Use every extra of `browser` once. */
 async function everything(browser) {
   const more = extras(browser);
   more.unlock();
@@ -34,18 +34,18 @@ const NOTHING = {
   asked: "none", notified: false, vibrated: false, copied: false,
 };
 
-test("a browser without any of them loses nothing else", async () => {
+test("missing features affect nothing else", async () => {
   assert.deepEqual(await everything({}), NOTHING);
   assert.equal(extras({}).canSound(), false);
 });
 
-test("a browser where each throws as soon as it is looked at loses nothing else", async () => {
+test("features that throw on access affect nothing else", async () => {
   const browser = new Proxy({}, { get: refuse });
   assert.deepEqual(await everything(browser), NOTHING);
   assert.equal(extras(browser).canSound(), false);
 });
 
-test("a browser where each is there and throws when it is used loses nothing else", async () => {
+test("features that throw when used affect nothing else", async () => {
   const storage = { getItem: refuse, setItem: refuse, removeItem: refuse };
   const Notification = Object.assign(refuse, { permission: "granted", requestPermission: refuse });
   const found = await everything({
@@ -56,7 +56,7 @@ test("a browser where each is there and throws when it is used loses nothing els
   assert.deepEqual(found, { ...NOTHING, permission: "granted", asked: "granted" });
 });
 
-test("a browser where each promise is refused loses nothing else", async () => {
+test("features whose promises reject affect nothing else", async () => {
   const later = () => Promise.reject(new Error("refused"));
   class AudioContext {
     state = "suspended";
@@ -74,7 +74,7 @@ test("a browser where each promise is refused loses nothing else", async () => {
   assert.deepEqual(found, { ...NOTHING, permission: "denied", asked: "denied", copied: true });
 });
 
-test("a resume that never ends keeps nobody waiting", () => {
+test("a resume that never settles blocks nothing", () => {
   const started = [];
   class AudioContext {
     state = "suspended";
@@ -87,14 +87,14 @@ test("a resume that never ends keeps nobody waiting", () => {
   assert.equal(started.length, 3);
 });
 
-test("the permission is asked for as Safari 14 wants it, and as others do", async () => {
+test("the permission is requested in the form of Safari 14 and of other browsers", async () => {
   const old = { permission: "default", requestPermission: (done) => void setImmediate(done, "granted") };
   assert.equal(await extras({ Notification: old }).ask(), "granted");
   const other = { permission: "default", requestPermission: async () => "denied" };
   assert.equal(await extras({ Notification: other }).ask(), "denied");
 });
 
-test("the screen is let go again", async () => {
+test("the wake lock is released", async () => {
   let held = 0;
   const request = async () => {
     held += 1;
@@ -108,7 +108,7 @@ test("the screen is let go again", async () => {
   assert.equal(held, 0);
 });
 
-test("what is kept is found again", () => {
+test("a stored text is read again", () => {
   const stored = new Map();
   const localStorage = {
     getItem: (key) => stored.get(key) ?? null,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A browser and a room whose time passes when a test says so.
+// Fake browser and fake room with a test clock.
 import { createHash, webcrypto } from "node:crypto";
 
 const settle = () => new Promise((done) => setImmediate(done));
 
-// without the threads of the real one, whose time does not pass with the clock
+// without the threads of the real one, which do not follow the test clock
 const quickCrypto = {
   getRandomValues: (into) => webcrypto.getRandomValues(into),
   subtle: { digest: async (_, data) => createHash("sha256").update(data).digest() },
@@ -27,7 +27,7 @@ export class Clock {
     return this.now + this.slept;
   }
 
-  /** Let seconds pass, and everything that happens in them happen in order. */
+  /** Advance the clock and run all due timers in order. */
   async pass(seconds) {
     const end = this.now + seconds * 1000;
     for (;;) {
@@ -43,7 +43,7 @@ export class Clock {
   }
 }
 
-/** One profile of a browser: what its tabs share. */
+/** Profile of a browser: everything that its tabs share. */
 export class Profile {
   stored = new Map();
   written = []; // everything that ever was
@@ -93,7 +93,7 @@ export class Profile {
   }
 }
 
-/** A room that keeps to the contract; `faults` say what is wrong with it. */
+/** A room that implements the API; `faults` configure its errors. */
 export class Server {
   calls = [];
   serving = 0;
@@ -144,7 +144,7 @@ export class Server {
     };
   }
 
-  /** What only rooms of today say in /status. */
+  /** Members of /status that older rooms do not return. */
   told() {
     if (this.old) return {};
     return {
@@ -197,7 +197,7 @@ export class Server {
     return [404, {}];
   }
 
-  /** A 410; a room of the AWS solution gives no reason. */
+  /** A 410; a room of the AWS solution returns no reason. */
   ended(reason) {
     return [410, this.plain ? { error: "gone" } : { error: "gone", reason }];
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What lies between a visitor and the room, and what a browser refuses, costs nobody the place.
+// Faults of networks and browsers never end a position.
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { waitingRoom } from "../waiting-room.js";
@@ -38,7 +38,7 @@ async function joined(others = 0, options = undefined, change = {}) {
 const stored = () => JSON.parse(profile.stored.get(KEY) ?? "null");
 const times = (path) => server.calls.filter((call) => call.path === path).map(({ at }) => at);
 
-// --- answers that are not the room's
+// --- responses that are not from the room
 
 const HTML = null; // a body that is no JSON: a portal, a proxy, half an answer
 const STRANGE = [
@@ -81,7 +81,7 @@ for (const path of ROUTES)
     }
   });
 
-test("a place ends when the room has said so twice, not once", async () => {
+test("a position ends after two responses of the room, not after one", async () => {
   const page = await joined(5);
   let times_ = 0;
   server.fault = (path) => (path === "/queue_num" && (times_ += 1) === 1 ? server.ended("reset") : null);
@@ -95,7 +95,7 @@ test("a place ends when the room has said so twice, not once", async () => {
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
 });
 
-test("a strange answer to a join neither takes a place nor gives one up", async () => {
+test("an unexpected response to a join neither sets nor ends a position", async () => {
   for (const strange of [[200, HTML], [200, {}], [200, { api_request_id: "no id" }], [404, { message: "Not Found" }]]) {
     profile = new Profile(clock, server);
     const page = open();
@@ -109,7 +109,7 @@ test("a strange answer to a join neither takes a place nor gives one up", async 
   }
 });
 
-test("without the network a page that is loaded again shows the place that it has", async () => {
+test("without a network a reloaded page shows its stored position", async () => {
   const first = await joined(5);
   server.serving = 2;
   await clock.pass(10);
@@ -121,9 +121,9 @@ test("without the network a page that is loaded again shows the place that it ha
   assert.deepEqual([phase, number, ahead, trouble.kind, held], ["waiting", 6, 4, "unreachable", true]);
 });
 
-// --- slow answers
+// --- slow responses
 
-test("an answer to a join that takes 25 seconds costs no second join", async () => {
+test("a join response after 25 seconds causes no second join", async () => {
   server.fault = (path) => (path === JOIN ? { after: 25 } : null);
   const page = open();
   page.room.join();
@@ -132,7 +132,7 @@ test("an answer to a join that takes 25 seconds costs no second join", async () 
   assert.equal(server.count(JOIN), 1);
 });
 
-test("an answer that comes when it was counted lost is still the place", async () => {
+test("a join response after the timeout still sets the position", async () => {
   server.fault = (path) => (path === JOIN ? { after: 33 } : null);
   const page = open();
   page.room.join();
@@ -141,7 +141,7 @@ test("an answer that comes when it was counted lost is still the place", async (
   assert.equal(server.count(JOIN), 1);
 });
 
-test("of several places the smallest number counts, and every one is kept", async () => {
+test("of several positions the lowest number counts, and all are stored", async () => {
   let asked = 0;
   server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? { after: 50 } : null);
   const page = open();
@@ -166,7 +166,7 @@ test("of several places the smallest number counts, and every one is kept", asyn
   assert.deepEqual([body.request_id, body.client_secret], [request_id, stored().client_secret]);
 });
 
-test("joins that are never answered grow rarer and end; the visitor may try again", async () => {
+test("joins without a response become less frequent and stop; the visitor may try again", async () => {
   server.fault = (path) => (path === JOIN ? "hang" : null);
   const page = open();
   let failed = 0;
@@ -188,7 +188,7 @@ test("joins that are never answered grow rarer and end; the visitor may try agai
   assert.deepEqual([page.state.phase, page.state.held], ["waiting", true]);
 });
 
-test("an outage costs one join, however long it is", async () => {
+test("an outage causes one extra join, whatever its length", async () => {
   const page = open();
   server.fault = () => "down";
   page.room.join();
@@ -214,7 +214,7 @@ const impatient = async (page, seconds) => {
 };
 const busy = (seconds) => [429, { error: "busy" }, { "Retry-After": String(seconds) }];
 
-test("no event, no press and no reload asks again before Retry-After says so", async () => {
+test("no event, press or reload sends a call before Retry-After has passed", async () => {
   for (const [path, start] of [
     [JOIN, (page) => page.room.join()],
     ["/status", () => {}],
@@ -248,7 +248,7 @@ test("no event, no press and no reload asks again before Retry-After says so", a
   }
 });
 
-test("a join that has to wait does not keep the page from showing what it can", async () => {
+test("a pending join does not block the display", async () => {
   const page = open();
   server.fault = (path) => (path === JOIN ? busy(300) : null);
   page.room.join();
@@ -259,7 +259,7 @@ test("a join that has to wait does not keep the page from showing what it can", 
   assert.equal(page.state.trouble.kind, "busy");
 });
 
-test("a date in Retry-After is read by the server's clock, not by the device's", async () => {
+test("a date in Retry-After is compared with the server's clock, not the device's", async () => {
   const page = await joined(5);
   clock.skew = 7 * 86_400_000;
   const date = new Date(clock.real + 120_000).toUTCString();
@@ -272,7 +272,7 @@ test("a date in Retry-After is read by the server's clock, not by the device's",
 
 // --- clocks
 
-test("a clock that jumps changes nothing", async () => {
+test("a clock jump changes nothing", async () => {
   for (const days of [-400, -1, 1, 400]) {
     clock = new Clock();
     server = new Server(clock);
@@ -300,7 +300,7 @@ test("a clock that jumps changes nothing", async () => {
   }
 });
 
-test("a join whose device was a year ahead is not lost when its clock is set right", async () => {
+test("a join of a device whose clock was a year ahead survives the correction of the clock", async () => {
   clock.skew = -400 * 86_400_000;
   server.withoutNumber = true;
   const page = open();
@@ -313,7 +313,7 @@ test("a join whose device was a year ahead is not lost when its clock is set rig
   assert.equal(again.state.phase, "placing");
 });
 
-test("after an hour of sleep the page asks within 15 seconds, and only for what it has", async () => {
+test("after an hour of sleep the page polls within 15 seconds, without a new join", async () => {
   server.pollAfter = 120;
   const page = await joined(99);
   await clock.pass(30);
@@ -326,7 +326,7 @@ test("after an hour of sleep the page asks within 15 seconds, and only for what 
   assert.equal(server.count(JOIN), 1);
 });
 
-test("Back from the browser's cache and a second tab keep the place and add no join", async () => {
+test("the back-forward cache and a second tab keep the position and add no join", async () => {
   const page = await joined(5);
   page.browser.fire("pageshow", { persisted: true });
   const twin = open();
@@ -339,11 +339,11 @@ test("Back from the browser's cache and a second tab keep the place and add no j
   assert.equal(server.count(JOIN), 1);
 });
 
-// --- old answers
+// --- outdated responses
 
 const figures = (change) => [200, { event_id: "Sample", waiting_num: 1, queue_counter: 6, ...change }];
 
-test("figures that are older than those before are not shown", async () => {
+test("a status older than the last one is not shown", async () => {
   const page = await joined(5);
   const at = clock.real / 1000;
   let answers = [figures({ serving_counter: 6, now: at + 5 }), figures({ serving_counter: 2, now: at + 1 })];
@@ -358,7 +358,7 @@ test("figures that are older than those before are not shown", async () => {
   assert.deepEqual(answers, []);
 });
 
-test("a turn does not flicker where /status tells no time, and is taken back when it is meant", async () => {
+test("a turn does not flicker without times in /status, and ends after a real move back", async () => {
   const page = await joined(5);
   let serving = [6, 2, 6];
   server.fault = (path) => (path === "/status" ? figures({ serving_counter: serving.length > 1 ? serving.shift() : serving[0] }) : null);
@@ -373,7 +373,7 @@ test("a turn does not flicker where /status tells no time, and is taken back whe
   assert.deepEqual([page.state.phase, page.state.ahead], ["waiting", 4]);
 });
 
-test("a server whose clock went back is believed after a minute", async () => {
+test("a server whose clock went back is accepted after a minute", async () => {
   const page = await joined(5);
   const behind = () => figures({ serving_counter: 3, now: clock.real / 1000 - 3600 });
   server.fault = (path) => (path === "/status" ? behind() : null);
@@ -381,7 +381,7 @@ test("a server whose clock went back is believed after a minute", async () => {
   assert.equal(page.state.ahead, 3);
 });
 
-// --- what a browser refuses
+// --- features that a browser rejects
 
 const refuse = () => {
   throw new DOMException("not here", "SecurityError");
@@ -413,7 +413,7 @@ for (const [name, change] of Object.entries(REFUSALS))
     assert.equal((await got).access_token, server.tokens.access_token);
   });
 
-test("this browser's own way of refusing stops nobody", async () => {
+test("a browser that rejects features does not stop the join", async () => {
   const refused = { localStorage: refuse, crypto: refuse };
   const saved = Object.keys(refused).map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)]);
   for (const name in refused) Object.defineProperty(globalThis, name, { get: refuse, configurable: true });
@@ -435,7 +435,7 @@ test("this browser's own way of refusing stops nobody", async () => {
   }
 });
 
-test("tabs that cannot lock and join at once end with one place, the smaller number", async () => {
+test("tabs without locks that join at once end with one position, the lower number", async () => {
   const [first, second] = [open({}, { locks: undefined }), open({}, { locks: undefined })];
   server.fault = (path) => (path === JOIN ? { after: 1 } : null);
   await clock.pass(1);
@@ -445,7 +445,7 @@ test("tabs that cannot lock and join at once end with one place, the smaller num
   assert.deepEqual([first.state.number, second.state.number], [1, 1]);
 });
 
-test("a tab that waits to try again keeps no other tab from it", async () => {
+test("a tab that waits for a retry does not block other tabs", async () => {
   const [first, second] = [open(), open()];
   let asked = 0;
   server.fault = (path) => (path === JOIN && (asked += 1) < 3 ? [503, { error: "busy" }] : null);
@@ -461,7 +461,7 @@ test("a tab that waits to try again keeps no other tab from it", async () => {
   assert.deepEqual([first.state.phase, second.state.number], ["waiting", first.state.number]);
 });
 
-test("a listener that throws is no fault of the network and stops nothing", async () => {
+test("a listener that throws is not a network fault and stops nothing", async () => {
   const errors = mock.method(console, "error", () => {});
   const page = open();
   const boom = new Error("of the page");
@@ -483,9 +483,9 @@ test("a listener that throws is no fault of the network and stops nothing", asyn
   assert.equal(errors.mock.callCount(), before);
 });
 
-// --- more of the same, from the other side
+// --- further cases
 
-test("a room without /status is asked for it again after five minutes", async () => {
+test("a room without /status is polled for it again after five minutes", async () => {
   let missing = true;
   server.fault = (path) => (path === "/status" && missing ? [404, {}] : null);
   const page = await joined(5);
@@ -496,7 +496,7 @@ test("a room without /status is asked for it again after five minutes", async ()
   assert.equal(page.state.rate, 60);
 });
 
-test("a smaller version of the figures is older, whatever its time", async () => {
+test("a status with a lower version is older, whatever its time", async () => {
   const page = await joined(5);
   const answers = [figures({ serving_counter: 3, version: 9 }), figures({ serving_counter: 1, version: 8 })];
   server.fault = (path) => (path === "/status" ? (answers.shift() ?? figures({ serving_counter: 3, version: 9 })) : null);
@@ -510,7 +510,7 @@ test("a smaller version of the figures is older, whatever its time", async () =>
   assert.ok(page.states.slice(from).every(({ ahead }) => ahead === 3));
 });
 
-test("a second place whose number comes late is asked for soon, not at the next poll", async () => {
+test("the late number of a second position is read soon, not at the next poll", async () => {
   let asked = 0;
   let first = null;
   server.fault = (path, body, url) => {
@@ -529,7 +529,7 @@ test("a second place whose number comes late is asked for soon, not at the next 
   assert.equal(page.state.number, 100_001);
 });
 
-test("a place whose token was taken stays, when an earlier number comes", async () => {
+test("a position with a token stays when a lower number arrives", async () => {
   let asked = 0;
   server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? { after: 55 } : null);
   const page = open();
@@ -545,7 +545,7 @@ test("a place whose token was taken stays, when an earlier number comes", async 
   assert.equal(stored().others[0].number, 1);
 });
 
-test("what a route asked for is forgotten with its next answer", async () => {
+test("the pause of a route ends with its next response", async () => {
   const page = await joined(5);
   server.fault = (path) => (path === "/status" ? busy(10) : null);
   page.room.retry();
@@ -557,7 +557,7 @@ test("what a route asked for is forgotten with its next answer", async () => {
   assert.deepEqual(pauses(), {});
 });
 
-test("a reload after the device's clock went back waits no longer than it was asked to", async () => {
+test("after the device's clock went back, a reload waits no longer than Retry-After", async () => {
   const page = await joined(5);
   server.fault = (path) => (path === "/status" ? busy(60) : null);
   page.room.retry();
@@ -570,7 +570,7 @@ test("a reload after the device's clock went back waits no longer than it was as
   assert.deepEqual([again.state.phase, again.state.trouble], ["waiting", null]);
 });
 
-test("joins that failed an hour ago no longer count", async () => {
+test("failed joins older than an hour do not count", async () => {
   server.fault = (path) => (path === JOIN ? "hang" : null);
   const page = open();
   const failed = page.room.join().catch(() => "failed");
@@ -586,7 +586,7 @@ test("joins that failed an hour ago no longer count", async () => {
   assert.equal(again.state.phase, "waiting");
 });
 
-test("a join that could not leave the device is made as soon as there is a network", async () => {
+test("a join of an offline device is sent as soon as there is a network", async () => {
   const page = open();
   server.fault = () => "down";
   page.browser.isOnline = false;
@@ -600,7 +600,7 @@ test("a join that could not leave the device is made as soon as there is a netwo
   assert.equal(page.state.phase, "waiting");
 });
 
-test("a page whose device slept makes sure that its place still stands", async () => {
+test("a page whose device slept checks its position", async () => {
   const page = await joined(5);
   clock.slept += 3_600_000;
   server.reset();
@@ -609,14 +609,14 @@ test("a page whose device slept makes sure that its place still stands", async (
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
 });
 
-test("a room that is busy at the first call is not taken for one without /status", async () => {
+test("a room that is busy at the first call does not count as one without /status", async () => {
   server.fault = (path) => (path === "/status" ? busy(30) : null);
   open();
   await clock.pass(20);
   assert.equal(server.count("/serving_num"), 0);
 });
 
-test("a turn is shown without a network, too, when the page is loaded again", async () => {
+test("a reload without a network also shows a turn", async () => {
   const first = await joined(0);
   server.serving = 1;
   await clock.pass(10);
@@ -628,7 +628,7 @@ test("a turn is shown without a network, too, when the page is loaded again", as
   assert.deepEqual([page.state.phase, page.state.number, page.state.trouble.kind], ["turn", 1, "unreachable"]);
 });
 
-test("a few places that an operator moves back are shown", async () => {
+test("a small move back by an operator is shown", async () => {
   const page = await joined(50);
   server.serving = 40;
   server.rate = 1;
@@ -638,7 +638,7 @@ test("a few places that an operator moves back are shown", async () => {
   assert.equal(page.state.ahead, 13);
 });
 
-test("a number that the room no longer finds is not asked for at every poll", async () => {
+test("a number that the room no longer finds is not read at every poll", async () => {
   const page = await joined(5);
   server.withoutNumber = true;
   page.browser.fire("pageshow", { persisted: true });
@@ -648,7 +648,7 @@ test("a number that the room no longer finds is not asked for at every poll", as
   assert.ok(server.count("/queue_num") - before <= 2);
 });
 
-test("a lost join is known as such after a day, however often the page is loaded", async () => {
+test("a lost join is detected after a day, whatever the number of reloads", async () => {
   server.withoutNumber = true;
   let page = open();
   page.room.join();
@@ -661,7 +661,7 @@ test("a lost join is known as such after a day, however often the page is loaded
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
 });
 
-test("a visit that ended is over, though a slow answer had brought a second place", async () => {
+test("an ended session is over although a slow response brought a second position", async () => {
   let asked = 0;
   server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? { after: 50 } : null);
   const page = open();

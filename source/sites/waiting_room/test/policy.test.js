@@ -5,7 +5,7 @@ import { aheadAt, nextPoll } from "../policy.js";
 
 const START = 1_800_000_000;
 
-/** The same numbers in every run. */
+/** Deterministic random numbers. */
 function seeded(seed) {
   let state = seed;
   return () => {
@@ -14,7 +14,7 @@ function seeded(seed) {
   };
 }
 
-/** A line that has moved by steps of ten seconds for an hour, a thousand places a minute. */
+/** A queue that has moved every ten seconds for an hour, a thousand positions per minute. */
 const steady = (change = {}) => ({
   serving_counter: 60_000,
   waiting_num: 50_000,
@@ -33,7 +33,7 @@ const sleeps = (minutes, change) =>
 const near = (found, expected) =>
   assert.ok(Math.abs(found - expected) < 1e-6, `${found}, not ${expected}`);
 
-/** Any line, any visitor. */
+/** A random queue and a random visitor. */
 function anything(random) {
   const size = (digits) => Math.floor(10 ** (random() * digits));
   const now = START + size(5);
@@ -52,7 +52,7 @@ function anything(random) {
   };
 }
 
-test("a page sleeps for a third of its wait, a tenth more or less", () => {
+test("a page sleeps for a third of its wait, ± 10 %", () => {
   const [least, , usual, most] = sleeps(2);
   near(least, 36);
   near(usual, 40);
@@ -65,23 +65,23 @@ test("a page far behind sleeps for an eighth of its wait, five minutes at least,
       near(found, seconds);
 });
 
-test("within ten minutes of the turn no page sleeps longer than a minute", () => {
+test("with a wait of at most ten minutes no page sleeps longer than a minute", () => {
   for (const minutes of [3.5, 5, 9.9, 10]) for (const found of sleeps(minutes)) near(found, 60);
 });
 
-test("no sleep passes the mark of ten minutes by more than one", () => {
+test("a sleep ends at most a minute after the wait falls below ten minutes", () => {
   for (const found of sleeps(11)) near(found, 116); // the step under way is 4 s old
   for (const found of sleeps(10.5)) near(found, 86);
   for (const found of sleeps(10.5, { every: null })) near(found, 90);
 });
 
-test("a page relies on what was observed: it sleeps for half of that at most", () => {
+test("a page sleeps for at most half of the observed time", () => {
   const seen = { first_moved_at: START + 3_604 - 30, moved_at: START + 3_604 - 30, every: null };
   for (const found of sleeps(60, seen)) near(found, 15);
   near(sleeps(60, { ...seen, first_moved_at: START + 3_604 })[0], 2);
 });
 
-test("near the front a page sleeps until the next step and a little longer", () => {
+test("near the front a page sleeps until shortly after the next move", () => {
   const [soonest, , , latest] = sleeps(0.4);
   near(soonest, 10 - 4.5 + 1); // the answer is half a second old
   near(latest, 10 - 4.5 + 3);
@@ -89,7 +89,7 @@ test("near the front a page sleeps until the next step and a little longer", () 
   near(sleeps(0.4, { now: START + 3_599 })[0], 10.5); // another clock
 });
 
-test("for a late step the pauses grow by half", () => {
+test("while a move is late the pauses grow by half", () => {
   let late = 2;
   const pauses = [];
   for (let polls = 0; polls < 6; polls += 1) {
@@ -101,7 +101,7 @@ test("for a late step the pauses grow by half", () => {
   assert.equal(nextPoll({ ahead: 9, status: steady({ now: START + 9_000 }), random: 1 }), 60);
 });
 
-test("before anything has moved the pauses grow to ten seconds", () => {
+test("before the first move the pauses grow to ten seconds", () => {
   const closed = { optimistic_rate_per_minute: 0, moved_at: null, first_moved_at: null, every: null };
   const at = (asked, random = 0.5) =>
     nextPoll({ ahead: 500, status: steady(closed), random, asked });
@@ -110,7 +110,7 @@ test("before anything has moved the pauses grow to ten seconds", () => {
   near(at(1000, 1), 11);
 });
 
-test("with an opening ahead a page sleeps until then, within its limits", () => {
+test("with an opening time a page sleeps until then, within its limits", () => {
   const closed = { optimistic_rate_per_minute: 0, moved_at: null, first_moved_at: null, every: null };
   const until = (seconds) =>
     nextPoll({
@@ -128,20 +128,20 @@ test("with an opening ahead a page sleeps until then, within its limits", () => 
     near(nextPoll({ ahead: 5, status: steady({ ...closed, opens_at }), random: 0.5 }), 10);
 });
 
-test("a line that came to rest is asked at least once a minute", () => {
+test("a stopped queue is polled at least once a minute", () => {
   const rest = { optimistic_rate_per_minute: 0, every: null, moved_at: START, first_moved_at: START };
   near(sleeps(5, { ...rest, now: START + 90 })[0], 30);
   near(sleeps(5, { ...rest, now: START + 9_000 })[0], 60);
 });
 
-test("a visitor without a place sleeps for a minute at most", () => {
+test("a visitor without a position sleeps for a minute at most", () => {
   for (const ahead of [undefined, null, NaN]) {
     const found = nextPoll({ ahead, status: steady(), random: 0.5 });
     near(found, 60);
   }
 });
 
-test("a server that tells no more is polled as it asks, sooner near the front", () => {
+test("a server without times of moves is polled at its own interval, sooner near the front", () => {
   const old = { serving_counter: 0, waiting_num: 1_000, poll_after_seconds: 30 };
   const at = (ahead, random = 0.5) => nextPoll({ ahead, status: old, random });
   near(at(1_000), 30);
@@ -153,13 +153,13 @@ test("a server that tells no more is polled as it asks, sooner near the front", 
   near(nextPoll({ ahead: 9, status: { poll_after_seconds: 1e9 }, random: 0.5 }), 120);
 });
 
-test("a random function does as a random number does", () => {
+test("a random function works like a random number", () => {
   const given = { ahead: 2_000, status: steady() };
   assert.equal(nextPoll({ ...given, random: () => 0.25 }), nextPoll({ ...given, random: 0.25 }));
   assert.ok(nextPoll(given) >= 36);
 });
 
-test("whatever the line does, every sleep is within its limits", () => {
+test("for every state of the queue the sleep is within its limits", () => {
   const random = seeded(7);
   for (let run = 0; run < 20_000; run += 1) {
     const given = anything(random);
@@ -182,7 +182,7 @@ test("whatever the line does, every sleep is within its limits", () => {
   }
 });
 
-test("no answer, however odd, makes a sleep that is none", () => {
+test("no response, however invalid, gives an invalid sleep", () => {
   const random = seeded(11);
   const odd = [undefined, null, NaN, Infinity, -1, 0, "7", {}, [], 1e300, true];
   const pick = () => odd[Math.floor(random() * odd.length)];
@@ -194,7 +194,7 @@ test("no answer, however odd, makes a sleep that is none", () => {
   }
 });
 
-test("between polls the number goes down by the rate, one usual step behind the line", () => {
+test("between polls the number decreases by the rate, one usual move behind the queue", () => {
   const at = (secondsSince, change) => aheadAt({ ahead: 5_000, status: steady(change), secondsSince });
   assert.equal(at(0), 5_000);
   assert.equal(at(6), 5_000); // the next step comes now
@@ -204,7 +204,7 @@ test("between polls the number goes down by the rate, one usual step behind the 
   assert.equal(at(1e6), 1);
 });
 
-test("the number stands still while the line does", () => {
+test("the number stops while the queue does", () => {
   const at = (change) => aheadAt({ ahead: 50, status: steady(change), secondsSince: 60 });
   assert.equal(at({ now: START + 3_640 }), 50);
   assert.equal(at({ admission_rate_per_minute: 0 }), 50);
@@ -214,7 +214,7 @@ test("the number stands still while the line does", () => {
     assert.equal(aheadAt({ ahead, status: steady(), secondsSince: 60 }), ahead);
 });
 
-test("at a steady rate no poll shows more than the page showed before it", () => {
+test("at a steady rate no poll raises the number shown", () => {
   const random = seeded(3);
   for (const every of [10, 60]) {
     for (let visitor = 0; visitor < 200; visitor += 1) {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page in front of a line that moves in steps: how often it asks, and what it shows meanwhile.
+// The page with a simulated queue: its polls, and its numbers between them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { waitingRoom } from "../waiting-room.js";
 import { Clock, Profile, Server } from "./fakes.js";
-import { line, seeded, servedAt, statusAt } from "./simulated-queue.js";
+import { simulateMoves, seeded, servedAt, statusAt } from "./simulated-queue.js";
 
 const START = 1_800_000_000;
 
-/** A page of a visitor who joined with `wait` seconds to go, `comes` seconds after the first move. */
+/** The page of a visitor with a wait of `wait` seconds, who joins `comes` seconds after the first move. */
 async function visit({ perMinute, every, wait, comes = 1200, random, until = 2 * wait + 600, stops = Infinity }) {
   const pace = (at) => (at - START < stops ? perMinute : 0);
-  const moves = line({ perMinute: pace, every, until: START + comes + until, random, from: START });
+  const moves = simulateMoves({ perMinute: pace, every, until: START + comes + until, random, from: START });
   const clock = new Clock();
   clock.now = (START + comes) * 1000;
   const server = new Server(clock);
@@ -35,7 +35,7 @@ async function visit({ perMinute, every, wait, comes = 1200, random, until = 2 *
   return page;
 }
 
-test("a visitor needs few polls, and the turn is noticed at once", async () => {
+test("a visitor needs few polls, and the turn is detected at once", async () => {
   const random = seeded(11);
   const polls = { 10_000: [], 1_000: [] };
   const late = [];
@@ -57,7 +57,7 @@ test("a visitor needs few polls, and the turn is noticed at once", async () => {
   assert.ok(late.sort((a, b) => a - b)[Math.floor(late.length * 0.9)] <= 3.5, said);
 });
 
-test("between polls the numbers fall with the rate, and never rise while the line moves", async () => {
+test("between polls the numbers fall with the rate, and never rise while the queue moves", async () => {
   const random = seeded(12);
   for (const every of [10, 60]) {
     const page = await visit({ perMinute: 1000, every, wait: 2400, random });
@@ -74,7 +74,7 @@ test("between polls the numbers fall with the rate, and never rise while the lin
   }
 });
 
-test("without a network the numbers stand still", async () => {
+test("without a network the numbers stop", async () => {
   const page = await visit({ perMinute: 1000, every: 10, wait: 2400, random: seeded(13) });
   page.server.fault = () => "down";
   await page.clock.pass(400);
@@ -84,7 +84,7 @@ test("without a network the numbers stand still", async () => {
   assert.equal(page.state.ahead, ahead);
 });
 
-test("a stop is told within a minute to whom it concerns within ten", async () => {
+test("a stop is shown within a minute to visitors with a wait of at most ten", async () => {
   const random = seeded(14);
   for (let run = 0; run < 24; run += 1) {
     const every = [10, 30, 60][run % 3];
@@ -114,7 +114,7 @@ test("the estimate that is shown grows at most once in five minutes", async () =
   }
 });
 
-test("a hidden page near its turn sees it within 75 seconds", async () => {
+test("a hidden page near its turn detects it within 75 seconds", async () => {
   const random = seeded(16);
   for (const [every, wait] of [[10, 400], [60, 900], [10, 3000]]) {
     const page = await visit({ perMinute: 500, every, wait, random });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A line that moves in steps, and what /status tells of it. Times in seconds.
+// Simulated queue that moves in steps, and its /status. Times in seconds.
 
-/** Numbers from 0 to 1, the same for the same seed. */
+/** Deterministic random numbers from 0 to 1. */
 export function seeded(seed) {
   let state = seed >>> 0;
   return () => {
@@ -12,8 +12,8 @@ export function seeded(seed) {
   };
 }
 
-/** Moves up to `until`: `perMinute(at)` places a minute, every `every` seconds, each ± 20 %. */
-export function line({ perMinute, every, until, random, from = 0 }) {
+/** Moves up to `until`: `perMinute(at)` positions per minute, every `every` seconds, each ± 20 %. */
+export function simulateMoves({ perMinute, every, until, random, from = 0 }) {
   const moves = [];
   let serving = 0;
   for (let at = from; at <= until; at += every) {
@@ -23,7 +23,7 @@ export function line({ perMinute, every, until, random, from = 0 }) {
   return moves;
 }
 
-/** The index of the last move at or before `at`; -1 when there is none. */
+/** Index of the last move at or before `at`; -1 if there is none. */
 function last(moves, at) {
   let [low, high] = [0, moves.length];
   while (low < high) {
@@ -34,7 +34,7 @@ function last(moves, at) {
   return low - 1;
 }
 
-/** What the room's /status says at `now`. */
+/** The room's /status at `now`. */
 export function statusAt(moves, now) {
   const newest = last(moves, now);
   const since = (seconds) => moves[newest].serving - (moves[last(moves, now - seconds)]?.serving ?? 0);
@@ -57,5 +57,5 @@ export function statusAt(moves, now) {
   };
 }
 
-/** When a number is served; undefined when it is not. */
+/** Time at which a number is served; undefined if it is not. */
 export const servedAt = (moves, number) => moves.find((move) => move.serving >= number)?.at;

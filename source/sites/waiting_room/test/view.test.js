@@ -38,7 +38,7 @@ for (const language of LANGUAGES)
     }
   });
 
-test("one thing has one name in a language, and visitors are addressed formally", () => {
+test("each language has one term per concept and addresses visitors formally", () => {
   const never = {
     en: /anew|place in line:|\bserved\b/i,
     ko: /줄|대기실/,
@@ -55,7 +55,7 @@ test("one thing has one name in a language, and visitors are addressed formally"
       }
 });
 
-test("each language is a choice of the page, and has a file", () => {
+test("each language is in the selector and has a file", () => {
   const choices = [...PAGE.matchAll(/<option value="(\w+)" lang="(\w+)">/g)];
   assert.deepEqual(choices.map(([, value]) => value), LANGUAGES);
   assert.deepEqual(choices.map(([, , lang]) => lang), LANGUAGES);
@@ -65,7 +65,7 @@ test("each language is a choice of the page, and has a file", () => {
   for (const one of LANGUAGES) assert.match(start, new RegExp(`\\n    ${one}: \\["`));
 });
 
-test("every word is used, and no other is asked for", () => {
+test("every text is used, and no unknown text is requested", () => {
   const named = [...PAGE.matchAll(/data-word="(\w+)"/g)].map(([, word]) => word);
   for (const word of named) assert.ok(word in en, word);
   const code = SCRIPT + readFileSync(new URL("../view.js", import.meta.url), "utf8");
@@ -77,14 +77,14 @@ test("every word is used, and no other is asked for", () => {
   assert.deepEqual(Object.keys(en).filter((word) => !used.has(word)), []);
 });
 
-test("the language is the first of the visitor's that there is", () => {
+test("the language is the first supported one of the visitor", () => {
   assert.equal(pickLanguage(["pt-BR", "ko-KR", "en"]), "ko");
   assert.equal(pickLanguage(["FR-ca"]), "fr");
   assert.equal(pickLanguage(["xx", "toString"]), "en");
   assert.equal(pickLanguage([undefined]), "en");
 });
 
-test("a wait is said as a range in the visitor's language", () => {
+test("a wait is a range in the visitor's language", () => {
   const said = (wait, language = "en") =>
     waitText({ wait: { kind: "range", ...wait } }, words[language], formats(language));
   assert.equal(said({ from: 5, to: 15 }), "5–15 minutes");
@@ -98,13 +98,13 @@ test("a wait is said as a range in the visitor's language", () => {
   assert.match(said({ from: 5, to: 15 }, "ko"), /5.*15.*분/);
 });
 
-test("a line that does not move is said not to move, and what is not known not to be known", () => {
+test("a stopped queue and an unknown wait have their own texts", () => {
   assert.equal(waitText({ wait: { kind: "paused" } }, en, form), en.stopped);
   assert.equal(waitText({ wait: { kind: "unknown" } }, en, form), en.wait_unknown);
   assert.equal(waitText({}, en, form), en.wait_unknown);
 });
 
-test("no wait makes a text that is longer than a line", () => {
+test("no text of a wait is longer than a line", () => {
   for (const language of LANGUAGES) {
     const said = (wait) => waitText({ wait }, words[language], formats(language));
     for (const from of [1, 90, 700, 719.5]) {
@@ -117,7 +117,7 @@ test("no wait makes a text that is longer than a line", () => {
   assert.equal(waitText({ wait: { kind: "long", from: 720 } }, en, form), "More than 12 hours");
 });
 
-test("who has nobody ahead is next", () => {
+test("a visitor with nobody ahead is next", () => {
   assert.deepEqual(aheadText(84, en, form), ["People ahead of you", "83"]);
   assert.deepEqual(aheadText(1, en, form), ["You are next", ""]);
   assert.deepEqual(aheadText(0, en, form), ["You are next", ""]);
@@ -132,7 +132,7 @@ test("a reference is the number and four digits of the request id's CRC-32", () 
   for (let at = 0; at < 200; at += 1) assert.match(reference(String(at), at || undefined), /^(\d+|[\dA-F]{4})-[\dA-F]{4}$/);
 });
 
-test("what is busy is said to be busy, with the time of the next try, in every language", () => {
+test("a busy room has its own text, with the time of the next attempt, in every language", () => {
   for (const language of LANGUAGES)
     for (const kind of ["busy", "offline", "unreachable", "something new"]) {
       const own = words[language];
@@ -155,12 +155,12 @@ test("a countdown is read as a clock", () => {
   assert.equal(form.clock(-5), "0:00");
 });
 
-test("money is written with the shop's currency, or without one", () => {
+test("an amount has the shop's currency, or none", () => {
   assert.equal(form.money(5900, "EUR"), "€59.00");
   assert.equal(form.money(5900), "59.00");
 });
 
-test("the title shows the place, so that a tab far away tells it", () => {
+test("the title shows the position, also in a background tab", () => {
   assert.equal(titleOf(waiting, en, form, "Lights"), "83 · People ahead of you – Lights");
   assert.equal(titleOf({ ...waiting, ahead: 1 }, en, form, "Lights"), "You are next – Lights");
   assert.match(titleOf({ phase: "turn" }, en, form, "Lights"), /It is your turn – Lights/);
@@ -172,7 +172,7 @@ test("the title shows the place, so that a tab far away tells it", () => {
     }
 });
 
-test("a screen reader hears of each change that matters, in the words of the screen", () => {
+test("each relevant change is announced to screen readers in the texts of the screen", () => {
   const say = announcer();
   assert.match(say({ phase: "placing" }, en, form, NOW), /your number in a few seconds/);
   assert.equal(
@@ -192,7 +192,7 @@ test("a screen reader hears of each change that matters, in the words of the scr
   assert.match(say({ phase: "over", reason: "expired" }, en, form, NOW), /Your turn has passed/);
 });
 
-test("a line of a thousand steps is told in a dozen sentences", () => {
+test("a queue of a thousand moves gives a dozen announcements", () => {
   const say = announcer();
   let told = 0;
   for (let ahead = 1000; ahead > 0; ahead -= 1)
@@ -200,7 +200,7 @@ test("a line of a thousand steps is told in a dozen sentences", () => {
   assert.ok(told >= 8 && told <= 12, String(told));
 });
 
-test("a brand's colours become variables; what is no colour does not", () => {
+test("a brand's colours become variables; invalid colours do not", () => {
   const found = Object.fromEntries(
     variables({ accent: "#b00020", card: "red; x: url(//evil)", odd: "#ffffff", text: "#12", line: null }),
   );
@@ -217,7 +217,7 @@ test("text on a brand's accent has a contrast of 4.5 or more, whatever the accen
   assert.equal(contrast("#000000", "#ffffff"), 21);
 });
 
-test("a brand's colours that would hide a text are left out", () => {
+test("a brand's colours without sufficient contrast are ignored", () => {
   const own = { background: "#f1f3f8", card: "#ffffff", text: "#161a23", muted: "#535b6d" };
   const names = (colours) => variables(colours, own).map(([name]) => name);
   assert.deepEqual(names({ text: "#999999", accent: "#b3245b" }), ["accent", "on-accent"]);
@@ -228,7 +228,7 @@ test("a brand's colours that would hide a text are left out", () => {
   assert.deepEqual(names({ background: "#faf3f0", accent: "#b3245b" }), ["background", "accent", "on-accent"]);
 });
 
-test("a brand's words replace the page's where they have their form", () => {
+test("a brand's texts replace the page's if they have the same form", () => {
   const own = { enter: "Come in", expired: ["Too late", "Sorry"], minutes: { one: "{time} m", other: "{time} m" } };
   const found = withOwn(en, { enter: "Hello" }, own);
   assert.deepEqual([found.enter, found.expired, found.minutes], [own.enter, own.expired, own.minutes]);
@@ -236,11 +236,11 @@ test("a brand's words replace the page's where they have their form", () => {
   assert.deepEqual(withOwn(en, undefined, odd), en);
 });
 
-test("words are filled in, and nothing else is", () => {
+test("known placeholders are filled in, others are not", () => {
   assert.equal(fill("Within {time}", { time: "1:00" }), "Within 1:00");
 });
 
-test("what stands in the page without its modules is said in every language", () => {
+test("the texts shown without modules exist in every language", () => {
   const notFound = readFileSync(new URL("../404.html", import.meta.url), "utf8");
   const [, noscript] = PAGE.split("<noscript>").slice(1);
   for (const part of [noscript.split("</noscript>")[0], PAGE.split('id="late"')[1], notFound])

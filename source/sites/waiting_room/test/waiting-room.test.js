@@ -16,7 +16,7 @@ beforeEach(() => {
   profile = new Profile(clock, server);
 });
 
-/** A page in a tab: its room, and the states it was told. */
+/** A page in a tab: its room, and the states it received. */
 function open(options) {
   const browser = profile.tab(options);
   const room = waitingRoom({ eventId: "Sample", publicApi: "https://room.example/api", browser });
@@ -37,19 +37,19 @@ async function joined(others = 0) {
 
 const stored = () => JSON.parse(profile.stored.get(KEY) ?? "null");
 
-test("pauses double up to a minute and never end, however often it failed", () => {
+test("pauses double up to a minute, whatever the number of failures", () => {
   const pauses = [1, 2, 3, 4, 5, 6, 7, 8, 10_000].map((tries) => backOff(tries, 0, 0.5));
   assert.deepEqual(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
 });
 
-test("a pause is never shorter than the server asks, and a silly one is not obeyed", () => {
+test("a pause is never shorter than Retry-After, up to a limit", () => {
   for (const random of [0, 0.5, 1]) {
     assert.ok(backOff(1, 120, random) >= 120);
     assert.ok(backOff(1, 1e9, random) <= 1125);
   }
 });
 
-test("a visitor enters, waits, is called and gets a token", async () => {
+test("a visitor joins, waits, is served and gets a token", async () => {
   const page = open();
   await clock.pass(1);
   assert.equal(page.state.phase, "outside");
@@ -69,7 +69,7 @@ test("a visitor enters, waits, is called and gets a token", async () => {
   assert.equal((await got).access_token, server.tokens.access_token);
 });
 
-test("the state says what the operator says and whether the line moves", async () => {
+test("the state has the operator's message and the rate", async () => {
   const page = await joined(99);
   assert.deepEqual([page.state.rate, page.state.wait], [0, { kind: "unknown" }]);
   Object.assign(server, { rate: 10, message: "Doors open at eight" });
@@ -79,7 +79,7 @@ test("the state says what the operator says and whether the line moves", async (
   assert.equal(page.state.message, "Doors open at eight");
 });
 
-test("the place is protected by a secret that only its hash leaves before the turn", async () => {
+test("the position is protected by a secret; only its hash is sent before the turn", async () => {
   const page = await joined();
   const { client_secret } = stored();
   const sent = server.calls.find((call) => call.path === "/assign_queue_num").body;
@@ -94,7 +94,7 @@ test("the place is protected by a secret that only its hash leaves before the tu
   assert.ok(!server.calls.some((call) => call.url.includes(client_secret)));
 });
 
-test("two places have two secrets", async () => {
+test("two positions have two secrets", async () => {
   await joined();
   const first = stored().client_secret;
   profile = new Profile(clock, server);
@@ -119,7 +119,7 @@ test("a page without crypto joins without a secret", async () => {
   assert.equal("client_secret" in stored(), false);
 });
 
-test("a room that refuses the secret's hash is joined without", async () => {
+test("a room that rejects the secret's hash is joined without one", async () => {
   server.fault = (path, body) =>
     path === "/assign_queue_num" && body.client_secret_hash ? [400, { error: "extra field" }] : null;
   const page = await joined();
@@ -128,7 +128,7 @@ test("a room that refuses the secret's hash is joined without", async () => {
   assert.equal("client_secret" in stored(), false);
 });
 
-test("a join that the room refuses is told, and the page is outside again", async () => {
+test("a rejected join throws, and the page is outside again", async () => {
   const page = open();
   server.fault = (path) => (path === "/assign_queue_num" ? [400, { error: "unknown event" }] : "hang");
   let phase;
@@ -139,7 +139,7 @@ test("a join that the room refuses is told, and the page is outside again", asyn
   assert.equal(page.state.phase, "outside");
 });
 
-test("a reload and a closed tab keep the place", async () => {
+test("the position survives a reload and a closed tab", async () => {
   const first = await joined(4);
   first.stop();
   const again = open();
@@ -160,7 +160,7 @@ test("two tabs that join at the same time make one join", async () => {
   assert.equal(one.state.number, other.state.number);
 });
 
-test("a second tab that is open already shares the place at once", async () => {
+test("a second open tab shares the position at once", async () => {
   const second = open();
   await clock.pass(1);
   assert.equal(second.state.phase, "outside");
@@ -168,20 +168,20 @@ test("a second tab that is open already shares the place at once", async () => {
   assert.deepEqual([second.state.phase, second.state.number], ["waiting", first.state.number]);
 });
 
-test("a browser that stores nothing is told so, and the page still waits", async () => {
+test("without storage the state says so, and the page still waits", async () => {
   const page = open({ blocked: true });
   page.room.join();
   await clock.pass(3);
   assert.deepEqual([page.state.phase, page.state.kept], ["waiting", false]);
 });
 
-test("it does not ask for a number in the second in which the worker gathers joins", async () => {
+test("the number is not polled in the second in which the worker batches joins", async () => {
   await joined();
   const [join, ask] = ["/assign_queue_num", "/queue_num"].map((path) => server.calls.find((call) => call.path === path).at);
   assert.ok(ask - join >= 950 && ask - join <= 1450, String(ask - join));
 });
 
-test("while there is no number it asks for it less and less often", async () => {
+test("without a number the polls become less frequent", async () => {
   server.withoutNumber = true;
   const page = await joined();
   assert.equal(page.state.phase, "placing");
@@ -195,14 +195,14 @@ test("while there is no number it asks for it less and less often", async () => 
   assert.equal(page.state.phase, "waiting");
 });
 
-test("a join that has no number after a day is lost, and that is said", async () => {
+test("a join without a number after a day is lost", async () => {
   server.withoutNumber = true;
   const page = await joined();
   await clock.pass(86_500);
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
 });
 
-test("it never gives up: after a day without an answer it goes on within 75 seconds", async () => {
+test("after a day without a response the page recovers within 75 seconds", async () => {
   const page = await joined(5);
   server.fault = () => "down";
   await clock.pass(86_400);
@@ -216,7 +216,7 @@ test("it never gives up: after a day without an answer it goes on within 75 seco
   assert.equal(page.state.trouble, null);
 });
 
-test("a join goes on through an outage until it has a place", async () => {
+test("a join is retried through an outage until there is a position", async () => {
   const page = open();
   server.fault = () => "down";
   page.room.join();
@@ -226,7 +226,7 @@ test("a join goes on through an outage until it has a place", async () => {
   assert.equal(page.state.phase, "waiting");
 });
 
-test("an answer that never comes is given up after ten seconds and tried again", async () => {
+test("a call without a response times out after ten seconds and is retried", async () => {
   const page = await joined(5);
   server.fault = () => "hang";
   await clock.pass(20);
@@ -236,7 +236,7 @@ test("an answer that never comes is given up after ten seconds and tried again",
   assert.equal(page.state.trouble, null);
 });
 
-test("Retry-After is obeyed", async () => {
+test("Retry-After is respected", async () => {
   const page = await joined(5);
   server.fault = () => [503, { error: "busy" }, { "Retry-After": "120" }];
   await clock.pass(10);
@@ -248,7 +248,7 @@ test("Retry-After is obeyed", async () => {
   assert.ok(server.calls.length > before);
 });
 
-test("an answer that is not of the room counts as none", async () => {
+test("a response that is not from the room is ignored", async () => {
   const page = await joined(5);
   for (const strange of [[200, null], [200, { hello: 1 }], [200, { serving_counter: "many" }]]) {
     server.fault = () => strange;
@@ -258,7 +258,7 @@ test("an answer that is not of the room counts as none", async () => {
   }
 });
 
-test("offline is told as such, and the way back is taken at once", async () => {
+test("offline has its own state, and the page recovers at once", async () => {
   const page = await joined(5);
   server.fault = () => "down";
   page.browser.isOnline = false;
@@ -271,7 +271,7 @@ test("offline is told as such, and the way back is taken at once", async () => {
   assert.equal(page.state.trouble, null);
 });
 
-test("a hidden page asks about once a minute, and sees its turn within 75 seconds", async () => {
+test("a hidden page polls about once a minute, and detects its turn within 75 seconds", async () => {
   const page = await joined(5);
   server.rate = 1;
   page.browser.hide(true);
@@ -285,7 +285,7 @@ test("a hidden page asks about once a minute, and sees its turn within 75 second
   assert.equal(page.state.phase, "turn");
 });
 
-test("a page that is seen again asks at once", async () => {
+test("a page that becomes visible polls at once", async () => {
   const page = await joined(5);
   page.browser.hide(true);
   await clock.pass(6);
@@ -295,7 +295,7 @@ test("a page that is seen again asks at once", async () => {
   assert.equal(page.state.phase, "turn");
 });
 
-test("a hidden page without a place asks nothing", async () => {
+test("a hidden page without a position does not poll", async () => {
   const page = open();
   await clock.pass(1);
   page.browser.hide(true);
@@ -305,7 +305,7 @@ test("a hidden page without a place asks nothing", async () => {
   assert.equal(server.calls.length, before);
 });
 
-test("a page that was hidden for long makes sure that its place still stands", async () => {
+test("a page that was hidden for long checks its position", async () => {
   const page = await joined(5);
   page.browser.hide(true);
   await clock.pass(3600);
@@ -316,7 +316,7 @@ test("a page that was hidden for long makes sure that its place still stands", a
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
 });
 
-test("a reset is noticed while waiting, and one can join again", async () => {
+test("a reset is detected while waiting, and the visitor can join again", async () => {
   const page = await joined(5);
   await clock.pass(20);
   server.reset();
@@ -330,7 +330,7 @@ test("a reset is noticed while waiting, and one can join again", async () => {
   assert.deepEqual([page.state.phase, page.state.number], ["waiting", 1]);
 });
 
-test("a tab that joins again takes the other tabs along", async () => {
+test("a tab that joins again updates the other tabs", async () => {
   const first = await joined(5);
   const second = open();
   await clock.pass(20);
@@ -342,7 +342,7 @@ test("a tab that joins again takes the other tabs along", async () => {
   assert.deepEqual([second.state.phase, second.state.number], ["waiting", 1]);
 });
 
-test("a counter that an operator moves back is not mistaken for a reset", async () => {
+test("a move back by an operator does not count as a reset", async () => {
   const page = await joined(50);
   server.serving = 40;
   await clock.pass(20);
@@ -353,7 +353,7 @@ test("a counter that an operator moves back is not mistaken for a reset", async 
   assert.equal(server.count("/queue_num"), before);
 });
 
-test("a figure that lags behind the visitor's own number asks once, not at each poll", async () => {
+test("a counter behind the visitor's number causes one check, not one per poll", async () => {
   const page = await joined(50);
   server.line = 10; // a counter that is being brought back
   await clock.pass(60);
@@ -361,7 +361,7 @@ test("a figure that lags behind the visitor's own number asks once, not at each 
   assert.ok(server.count("/queue_num") <= 8);
 });
 
-test("a turn that can pass has an end; one that cannot has none", async () => {
+test("a turn that can expire has an end; others have none", async () => {
   const page = await joined();
   server.serving = 1;
   await clock.pass(10);
@@ -371,7 +371,7 @@ test("a turn that can pass has an end; one that cannot has none", async () => {
   assert.ok(Math.abs(page.state.expiresAt - clock.now - 90_000) < 40_000);
 });
 
-test("a turn that has passed is told as expired, soon after its end", async () => {
+test("an expired turn is shown as expired, soon after its end", async () => {
   const page = await joined();
   Object.assign(server, { serving: 1, expiresIn: 20 });
   await clock.pass(5);
@@ -381,7 +381,7 @@ test("a turn that has passed is told as expired, soon after its end", async () =
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "expired"]);
 });
 
-test("a visit that ended is told as such, not as expired", async () => {
+test("an ended session is shown as ended, not as expired", async () => {
   const page = await joined();
   server.serving = 1;
   page.room.token();
@@ -393,7 +393,7 @@ test("a visit that ended is told as such, not as expired", async () => {
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "ended"]);
 });
 
-test("a session whose token has expired is told to have expired", async () => {
+test("a session whose token has expired is shown as expired", async () => {
   const page = await joined();
   server.serving = 1;
   page.room.token();
@@ -405,7 +405,7 @@ test("a session whose token has expired is told to have expired", async () => {
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "session_expired"]);
 });
 
-test("a place of another browser is told as such", async () => {
+test("a position of another browser has its own reason", async () => {
   const page = await joined();
   server.serving = 1;
   server.fault = (path) =>
@@ -417,7 +417,7 @@ test("a place of another browser is told as such", async () => {
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "refused"]);
 });
 
-test("a wall in front of the room that says 403 is waited out", async () => {
+test("a 403 of a firewall is retried", async () => {
   const page = await joined(5);
   server.fault = () => [403, { message: "Forbidden" }];
   await clock.pass(60);
@@ -425,7 +425,7 @@ test("a wall in front of the room that says 403 is waited out", async () => {
   assert.ok(page.state.trouble);
 });
 
-test("a wall that says 403 to a token call takes nobody's place", async () => {
+test("a 403 of a firewall to a token call ends no position", async () => {
   const page = await joined();
   server.serving = 1;
   server.fault = (path) => (path === "/generate_token" ? [403, { message: "Forbidden" }] : null);
@@ -437,7 +437,7 @@ test("a wall that says 403 to a token call takes nobody's place", async () => {
   assert.ok(await got);
 });
 
-test("a token that is asked for too early changes nothing", async () => {
+test("a token request before the turn changes nothing", async () => {
   const page = await joined(5);
   const got = page.room.token();
   await clock.pass(3);
@@ -458,7 +458,7 @@ for (const [name, fault] of [["is not there", [404, {}]], ["cannot be read", "do
     assert.equal(server.count("/status"), tried);
   });
 
-test("an outage is not mistaken for a room without /status", async () => {
+test("an outage does not count as a room without /status", async () => {
   const page = await joined(5);
   server.fault = () => "down";
   await clock.pass(60);
@@ -468,7 +468,7 @@ test("an outage is not mistaken for a room without /status", async () => {
   assert.equal(page.state.trouble, null);
 });
 
-test("a reset is noticed with the AWS solution's numbers, too", async () => {
+test("a reset is also detected with the AWS solution's routes", async () => {
   server.fault = (path) => (path === "/status" ? [404, {}] : null);
   server.plain = true;
   const page = await joined(5);
@@ -480,7 +480,7 @@ test("a reset is noticed with the AWS solution's numbers, too", async () => {
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
 });
 
-test("many pages that start together do not stay in step", async () => {
+test("many pages that start together do not poll together", async () => {
   server.line = 1000;
   server.pollAfter = 20;
   const random = seeded(50);
@@ -495,7 +495,7 @@ test("many pages that start together do not stay in step", async () => {
   assert.ok(Math.max(...seconds.values()) < 25, JSON.stringify([...seconds.values()]));
 });
 
-test("every part of the state is explained in the docs, and nothing else", async () => {
+test("the docs describe every member of the state and no other", async () => {
   const page = await joined(5);
   server.serving = 6;
   server.expiresIn = 60;
@@ -510,7 +510,7 @@ test("every part of the state is explained in the docs, and nothing else", async
   assert.deepEqual([...given].sort(), named.sort());
 });
 
-test("the types name what there is, and nothing else", async () => {
+test("the types have every member and no other", async () => {
   const page = await joined(5);
   server.reset();
   await clock.pass(60);
@@ -524,7 +524,7 @@ test("the types name what there is, and nothing else", async () => {
   assert.deepEqual(names("Room", /^ {2}(\w+)\(/gm), Object.keys(page.room).sort());
 });
 
-test("a page that is left asks nothing more", async () => {
+test("a stopped page does not poll", async () => {
   const page = await joined(5);
   page.stop();
   await clock.pass(5);
