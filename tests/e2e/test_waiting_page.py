@@ -171,7 +171,7 @@ def test_the_room_can_be_down_for_twenty_seconds(context: BrowserContext) -> Non
         for _ in range(20):
             tab.clock.run_for(1000)
             tab.wait_for_timeout(50)
-        expect(tab.locator("main").get_by_text("The waiting room is not responding")).to_be_visible()
+        expect(tab.locator("main").get_by_text("room is not responding")).to_be_visible()
         expect(tab.locator("main").get_by_text("Your place is safe")).to_be_visible()
         has_number(tab, 10)
         served.room.fault = ""
@@ -180,7 +180,7 @@ def test_the_room_can_be_down_for_twenty_seconds(context: BrowserContext) -> Non
             tab.clock.run_for(1000)
             tab.wait_for_timeout(50)
         view(tab, "turn")
-        expect(tab.locator("main").get_by_text("The waiting room is not responding")).to_be_hidden()
+        expect(tab.locator("main").get_by_text("room is not responding")).to_be_hidden()
 
 
 @pytest.mark.parametrize(
