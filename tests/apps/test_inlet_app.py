@@ -16,6 +16,7 @@ from tests.support.inlet_room import EVENT, START, CountingRoom, InletWorld, inl
 from tests.support.lambda_proxy_events import Answer, call
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import RoomMetrics
+from waiting_room.use_cases import change_log
 
 
 class Context:
@@ -31,7 +32,7 @@ class Context:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InletWorld:
     made = InletWorld({"TICKS_PER_MINUTE": 2})
-    control = InletControl(made.store, time.time)
+    control = InletControl(made.store, time.time, change_log.record)
     monkeypatch.setattr(apps.inlet.app, "inlet", lambda: made.inlet)
     monkeypatch.setattr(apps.inlet.app, "settings", lambda: inlet_settings(**made.env))
     monkeypatch.setattr(apps.private_api.app, "_inlet", lambda: control)

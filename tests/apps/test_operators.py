@@ -21,6 +21,7 @@ from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.signing_keys import KeySet
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import InletRecord, Strategy
+from waiting_room.use_cases import change_log
 
 ROLE = "WaitingRoom-inlet-eu-central-1"
 ALICE = "arn:aws:iam::123456789012:user/alice"
@@ -38,7 +39,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     chosen = settings(INLET_ROLE=ROLE)
     monkeypatch.setattr(apps.private_api.app, "room", lambda: made.room)
     monkeypatch.setattr(apps.private_api.app, "settings", lambda: chosen)
-    monkeypatch.setattr(apps.private_api.app, "_inlet", lambda: InletControl(store, time.time))
+    monkeypatch.setattr(
+        apps.private_api.app, "_inlet", lambda: InletControl(store, time.time, change_log.record)
+    )
     monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
     monkeypatch.setattr(apps.workers.app, "settings", lambda: chosen)
     return made

@@ -18,7 +18,7 @@ from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
 from tests.support.inlet_room import inlet_settings
 from tests.support.lambda_proxy_events import Answer, call
 from waiting_room.inlet.control import InletControl
-from waiting_room.use_cases import visitor_sessions
+from waiting_room.use_cases import change_log, visitor_sessions
 
 STRANGER = "00000000-0000-4000-8000-000000000000"
 
@@ -31,7 +31,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
         monkeypatch.setattr(module, "room", lambda: made.room)
     monkeypatch.setattr(apps.private_api.app, "settings", settings)
     monkeypatch.setattr(
-        apps.private_api.app, "_inlet", lambda: InletControl(MemoryInlet(), time.time)
+        apps.private_api.app,
+        "_inlet",
+        lambda: InletControl(MemoryInlet(), time.time, change_log.record),
     )
     return made
 

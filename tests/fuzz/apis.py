@@ -36,6 +36,7 @@ from tests.support.real_stores import RealRoom
 from waiting_room.authorizer.verifier import Expected, Verifier
 from waiting_room.inlet.control import InletControl
 from waiting_room.runtime.lambda_events import read_joins
+from waiting_room.use_cases import change_log
 
 REGION, KEY_ID, SECRET = "eu-central-1", "FUZZ", "fuzz-secret"
 EDGE_KEY = "the-edge-alone-knows"
@@ -138,7 +139,7 @@ def apis(world: InMemoryRoom | None = None) -> Iterator[Apis]:
     join._send = made.joined  # type: ignore[method-assign]
     keys = made.openid.provider._verifier.keys
     verifier = Verifier(Expected(EVENT, ISSUER), keys, made.world.clock)
-    control = InletControl(made.inlet.store, time.time)
+    control = InletControl(made.inlet.store, time.time, change_log.record)
     chosen = settings(**made.world.options)
     with ExitStack() as stack:
         for module, name, value in (

@@ -58,6 +58,7 @@ from waiting_room.runtime.settings.authorizer import read_authorizer_settings
 from waiting_room.runtime.settings.inlet import read_inlet_settings
 from waiting_room.runtime.settings.openid import read_openid_settings
 from waiting_room.runtime.settings.room import read_room_settings
+from waiting_room.use_cases import change_log
 from waiting_room.use_cases.key_rotation import check_rotation
 
 KEY = "transaction-key-0123456789"
@@ -315,7 +316,8 @@ def values(text: str) -> None:
         serving_counter.check_increment, tokens.check_validity, tokens.check_issuer,
         sessions.check_status,
         joins.check_request_id, INLET.inlet.report_health,
-        lambda one: InletControl(INLET.store, time.time).change(EVENT, one, None),
+        lambda one: InletControl(INLET.store, time.time, change_log.record).change(
+            EVENT, one, None),
         lambda one: check_targets(INLET.inlet._settings.strategy, {}, one),
         lambda one: http_api.text({"x": one}, "x", longest=36),
         lambda one: http_api.client_secret({"client_secret": one}, 256),

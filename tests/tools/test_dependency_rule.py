@@ -76,8 +76,6 @@ EXCEPTIONS = {  # a module, and what it may import against the tables, with the 
     # to be moved next
     f"{ADAPTERS}.dynamodb.outcomes": {f"{RUNTIME}.lambda_events"},
     f"{ADAPTERS}.join_queue": {f"{RUNTIME}.lambda_events"},
-    f"{INLET}.control": {f"{USE_CASES}.change_log"},
-    f"{OPENID}.provider": {f"{ADAPTERS}.aws"},
 }
 
 

@@ -30,7 +30,7 @@ from waiting_room.domain.errors import InvalidInput, Unavailable
 from waiting_room.openid.authlib_server import OpenIdResponse
 from waiting_room.openid.protocol import form_pairs
 from waiting_room.openid.provider import Provider, error_response
-from waiting_room.openid.settings import REQUEST_ID_CODES_WARNING
+from waiting_room.openid.settings import REQUEST_ID_CODES_WARNING, ClientSecrets
 from waiting_room.runtime.safe_traceback import safe_traceback
 from waiting_room.runtime.settings.openid import read_openid_settings
 
@@ -42,19 +42,21 @@ ANY = ["*/*"]  # content types are checked here, so that a wrong one gets an RFC
 @cache
 def provider() -> Provider:
     """The provider of this function, built on first use."""
-    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.aws import client, silence_library_logs
     from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
     from waiting_room.adapters.http.public_api import PublicApi
-    from waiting_room.adapters.openid_client_secret import SecretsClient
-    from waiting_room.adapters.secrets_manager import SecretsManagerKeys
+    from waiting_room.adapters.secrets_manager import CachedSecret, SecretsManagerKeys
 
+    silence_library_logs()
     chosen = read_openid_settings(os.environ)
     if chosen.request_id_codes:
         logger.warning("openid: %s", REQUEST_ID_CODES_WARNING)
     store, kept = client("secretsmanager"), chosen.signing_key_cache
     return Provider(
         chosen,
-        secrets=SecretsClient(store, chosen.client_secret_id, time.monotonic, kept).load,
+        secrets=CachedSecret(
+            store, chosen.client_secret_id, ClientSecrets.from_json, time.monotonic, kept
+        ).load,
         keys=SecretsManagerKeys(store, chosen.signing_secret, time.monotonic, kept),
         codes=DynamoCodes(client("dynamodb"), chosen.codes_table),
         room=PublicApi(chosen.public_api, chosen.event_id),

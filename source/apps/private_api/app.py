@@ -165,8 +165,10 @@ def _inlet() -> InletControl:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.inlet import DynamoInlet
     from waiting_room.inlet.control import InletControl
+    from waiting_room.use_cases import change_log
 
-    return InletControl(DynamoInlet(client("dynamodb"), settings().serving_log_table), time.time)
+    store = DynamoInlet(client("dynamodb"), settings().serving_log_table)
+    return InletControl(store, time.time, change_log.record)
 
 
 def _known(event_id: str) -> str:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The signing keys in Secrets Manager, kept by a warm function for a limited time."""
+"""Secrets in Secrets Manager, cached by a warm function: the signing keys, and others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.refreshing_value import RefreshingValue
@@ -17,11 +17,38 @@ WHAT = "the secret store"
 CURRENT, PROPOSED = "AWSCURRENT", "PROPOSED"  # staging labels: what is read, what shall be
 
 
+T = TypeVar("T")
+
+
 def secret_text(client: Any, secret_id: str) -> str:
-    """The text of a secret as it stands now."""
+    """Return the current text of a secret; raises Unavailable."""
     with translate_errors(WHAT):
         answer = client.get_secret_value(SecretId=secret_id)
     return str(answer["SecretString"])
+
+
+class CachedSecret(Generic[T]):
+    """A secret that ``parse`` reads, refreshed after ``keep`` seconds.
+
+    After a rotation the new content is in use within that time. In an outage of the secret store
+    the last content stays in use (``RefreshingValue``).
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        secret_id: str,
+        parse: Callable[[str], T],
+        monotonic: Callable[[], float],
+        keep: float,
+    ) -> None:
+        self._cached = RefreshingValue(
+            lambda: parse(secret_text(client, secret_id)), keep, monotonic, "the secret"
+        )
+
+    def load(self) -> T:
+        """Return the content. Raises Unavailable without any, and what ``parse`` raises."""
+        return self._cached.get()
 
 
 class SecretsManagerKeys:

@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from waiting_room.authorizer.verifier import Clock
+if TYPE_CHECKING:
+    from waiting_room.domain.ports import Clock
 
 POLICY_VIOLATION = 1008  # RFC 6455; before the handshake, servers answer 403
 REASON = "the session is over"

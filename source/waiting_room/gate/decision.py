@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit
 
 from waiting_room.adapters.http.room_keys import https_verifier
@@ -14,7 +15,6 @@ from waiting_room.authorizer.verifier import (
     ENDED,
     EXPIRED,
     Accepted,
-    Clock,
     NoToken,
     Rejected,
     Verifier,
@@ -34,6 +34,9 @@ from waiting_room.gate.origins import (
 from waiting_room.gate.path_rules import is_protected
 from waiting_room.gate.responses import Rejection, Response
 from waiting_room.gate.settings import GateSettings
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports import Clock
 
 MAX_FORM = 16_384  # bytes; a token has about 700
 MAX_RETURN_ADDRESS = 1_500  # characters of an address to come back to; it must fit into a cookie

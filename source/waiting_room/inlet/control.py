@@ -9,17 +9,16 @@ from waiting_room.domain.actors import UNKNOWN, Actor
 from waiting_room.domain.errors import InvalidInput, UnknownRequest
 from waiting_room.domain.ports import Clock
 from waiting_room.domain.retry import retry_on_conflict
-from waiting_room.inlet.ports import InletStore
+from waiting_room.inlet.ports import ChangeRecorder, InletStore
 from waiting_room.inlet.settings import check_targets
 from waiting_room.inlet.strategies import InletRecord, Strategy
-from waiting_room.use_cases import change_log
 
 
 class InletControl:
     """The inlet of an event, for the private API."""
 
-    def __init__(self, store: InletStore, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: InletStore, clock: Clock, record: ChangeRecorder) -> None:
+        self._store, self._clock, self._record = store, clock, record
 
     def show(self, event_id: str) -> dict[str, Any]:
         """``{"strategy", "paused", "targets", "last": {"at", "increment", "reason"} or null,
@@ -54,7 +53,7 @@ class InletControl:
             after = self._store.change(record, paused=hold, targets=wanted)
             # a record that has all of it already was written by this call, its response was lost
             before = first if _operator_settings(record) == _operator_settings(after) else record
-            change_log.record(
+            self._record(
                 event_id, "inlet", actor, _operator_settings(before), _operator_settings(after)
             )
             return _response(after)

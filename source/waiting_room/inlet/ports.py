@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from waiting_room.domain.actors import Actor
 from waiting_room.inlet.strategies import Alarm, InletRecord, RoomMetrics
 
 
@@ -51,6 +52,20 @@ class RoomApi(Protocol):
 
         Those that the same ``call_id`` ended before count again; without one each call is new.
         """
+
+
+class ChangeRecorder(Protocol):
+    """The change log: who changed what, from which values to which."""
+
+    def __call__(
+        self,
+        event_id: str,
+        change: str,
+        actor: Actor,
+        before: dict[str, int],
+        after: dict[str, int],
+        /,
+    ) -> None: ...
 
 
 class AlarmReader(Protocol):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The OpenID provider's endpoints: Authlib keeps the protocol, the room decides who is let in.
 
-Values are checked before Authlib puts them into error descriptions, which must not have every
-character; and its debug log, which would show tokens, stays off.
+The provider checks values before Authlib puts them into error descriptions, in which not every
+character is allowed. The app keeps Authlib's debug log off: it contains tokens.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import jwt
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.util import extract_basic_authorization
 
-from waiting_room.adapters.aws import silence_library_logs
 from waiting_room.authorizer.verifier import Accepted, Expected, Verifier
 from waiting_room.domain import joins
 from waiting_room.domain.errors import InvalidInput, NotServedYet, RoomError, Unavailable
@@ -104,7 +103,6 @@ class Provider:
         self._verifier = Verifier(
             Expected(settings.event_id, settings.token_issuer), SigningKeyVerifier(keys), clock
         )
-        silence_library_logs()
 
     # --- the browser's endpoints ---------------------------------------------------------------
 

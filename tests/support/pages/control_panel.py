@@ -34,6 +34,7 @@ from tests.support.servers import ROOT
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import InletRecord, Strategy
 from waiting_room.runtime.http_api import CORS
+from waiting_room.use_cases import change_log
 
 KEY, SECRET, REGION = (
     "AKIAPANELTESTKEY0001",
@@ -135,7 +136,11 @@ def panel_world(built: Path) -> Iterator[PanelWorld]:
         for module in (apps.private_api.app, apps.public_api.app):
             patch.setattr(module, "room", lambda: panel.world.room)
         patch.setattr(apps.private_api.app, "settings", room_settings)
-        patch.setattr(apps.private_api.app, "_inlet", lambda: InletControl(panel.inlets, time.time))
+        patch.setattr(
+            apps.private_api.app,
+            "_inlet",
+            lambda: InletControl(panel.inlets, time.time, change_log.record),
+        )
         panel.private, panel.public = f"{private_address}/api", f"{public_address}/api"
         settings = control_panel_config(
             event_id=EVENT, region=REGION, public_api=panel.public, private_api=panel.private

@@ -19,9 +19,8 @@ from waiting_room.adapters.event_bus import EventBridgeBus
 from waiting_room.adapters.http import json_get
 from waiting_room.adapters.http.public_api import MAX_RESPONSE_BYTES, PublicApi
 from waiting_room.adapters.join_queue import BATCH, MOST_BYTES, MOST_REASON, NO_BODY, SqsJoinQueue
-from waiting_room.adapters.openid_client_secret import SecretsClient
 from waiting_room.adapters.redis import counters
-from waiting_room.adapters.secrets_manager import SecretsManagerKeys
+from waiting_room.adapters.secrets_manager import CachedSecret, SecretsManagerKeys
 from waiting_room.domain.errors import (
     Conflict,
     Gone,
@@ -34,6 +33,7 @@ from waiting_room.domain.errors import (
 from waiting_room.domain.records import DeadLetter, Receipt
 from waiting_room.domain.signing_keys import PUBLIC_MEMBERS, RSA_MEMBERS, KeySet, SigningKey
 from waiting_room.inlet.strategies import Alarm
+from waiting_room.openid.settings import ClientSecrets
 
 EVENT = "Sample"
 
@@ -292,18 +292,18 @@ def test_a_save_that_did_not_become_current_is_a_conflict() -> None:
 def test_a_client_secret_is_kept_for_its_time() -> None:
     now = [0.0]
     client = Client(get_secret_value={"SecretString": '{"client_secret": "first-secret-0123"}'})
-    kept = SecretsClient(client, "id", lambda: now[0], 60)
+    kept = CachedSecret(client, "id", ClientSecrets.from_json, lambda: now[0], 60)
     for at, reads in ((0.0, 1), (59.9, 1), (60.0, 2), (119.9, 2), (120.0, 3)):
         now[0] = at
         assert kept.load().client_secret == "first-secret-0123"
         assert len(client.asked) == reads
 
 
-def test_in_an_outage_the_client_secret_is_asked_for_once_a_period() -> None:
+def test_in_an_outage_the_client_secret_is_read_again_every_five_seconds() -> None:
     now, good = [0.0], {"SecretString": '{"client_secret": "first-secret-0123"}'}
     client = Client(get_secret_value=[good, failed("ThrottlingException")])
-    kept = SecretsClient(client, "id", lambda: now[0], 60)
-    for at, reads in ((0.0, 1), (60.0, 2), (119.9, 2), (120.0, 3)):
+    kept = CachedSecret(client, "id", ClientSecrets.from_json, lambda: now[0], 60)
+    for at, reads in ((0.0, 1), (60.0, 2), (64.9, 2), (65.0, 3)):
         now[0] = at
         assert kept.load().client_secret == "first-secret-0123"
         assert len(client.asked) == reads

@@ -36,6 +36,7 @@ from waiting_room.inlet.strategies import (
     parse_exit_notice,
     tick_share,
 )
+from waiting_room.use_cases import change_log
 
 counts = st.integers(0, 100_000)
 
@@ -514,7 +515,7 @@ def test_a_wrong_setting_is_named_in_one_sentence(env: dict[str, object], senten
 
 def test_an_operator_pauses_and_resumes() -> None:
     world = InletWorld()
-    control = InletControl(world.store, time.time)
+    control = InletControl(world.store, time.time, change_log.record)
     with pytest.raises(UnknownRequest):
         control.show(EVENT)
     world.periodic()
@@ -551,7 +552,7 @@ def test_an_operator_sees_how_the_last_run_found_the_alarm(
 ) -> None:
     env = {"CLOUDWATCH_ALARM_NAME": "SiteErrors", "ON_INSUFFICIENT_DATA": insufficient}
     world = InletWorld(env, alarm=lambda: alarm)
-    control = InletControl(world.store, world.clock)
+    control = InletControl(world.store, world.clock, change_log.record)
     world.periodic()
     seen = {"name": "SiteErrors", "state": alarm.value, "brakes": brakes}
     assert control.show(EVENT)["alarm"] == seen
@@ -563,7 +564,7 @@ def test_an_operator_sees_how_the_last_run_found_the_alarm(
 def test_an_operator_sees_the_pace_of_an_automatic_inlet_and_what_the_site_reported() -> None:
     env = {"INLET_STRATEGY": "Automatic", "CLOUDWATCH_ALARM_NAME": "SiteErrors"}
     world = InletWorld({**env, "TARGET_ACTIVE": 400, "TARGET_PER_MINUTE": 60, "MIN_PER_MINUTE": 5})
-    control = InletControl(world.store, world.clock)
+    control = InletControl(world.store, world.clock, change_log.record)
     world.inlet.run_automatic({}, lambda: FOREVER)
     assert control.show(EVENT)["pace_per_minute"] == 60
     world.inlet.report_health(0.5)
@@ -588,18 +589,20 @@ def test_an_operator_who_mistypes_is_told(paused: object, targets: object) -> No
     world = InletWorld()
     world.periodic()
     with pytest.raises(InvalidInput):
-        InletControl(world.store, time.time).change(EVENT, paused, targets)
+        InletControl(world.store, time.time, change_log.record).change(EVENT, paused, targets)
     assert world.periodic() == [10]
 
 
 def test_a_new_deployment_sets_the_targets_anew_and_keeps_the_pause() -> None:
     world = InletWorld()
     world.periodic()
-    InletControl(world.store, time.time).change(EVENT, True, {"increment_by": 3})
+    InletControl(world.store, time.time, change_log.record).change(EVENT, True, {"increment_by": 3})
     world.periodic()
-    assert InletControl(world.store, time.time).show(EVENT)["targets"] == {"increment_by": 3}
+    assert InletControl(world.store, time.time, change_log.record).show(EVENT)["targets"] == {
+        "increment_by": 3
+    }
     world.another(INCREMENT_BY=20).run_periodic({}, lambda: 100)
-    shown = InletControl(world.store, time.time).show(EVENT)
+    shown = InletControl(world.store, time.time, change_log.record).show(EVENT)
     assert (shown["targets"], shown["paused"]) == ({"increment_by": 20}, True)
 
 
@@ -607,7 +610,7 @@ def test_another_strategy_starts_with_its_own_targets() -> None:
     world = InletWorld()
     world.periodic()
     world.another(INLET_STRATEGY="MaxSize").run_max_size({})
-    shown = InletControl(world.store, time.time).show(EVENT)
+    shown = InletControl(world.store, time.time, change_log.record).show(EVENT)
     assert (shown["strategy"], shown["targets"]) == ("MaxSize", {"max_size": 100})
 
 
@@ -615,4 +618,4 @@ def test_an_inlet_that_has_not_run_yet_has_no_last_decision() -> None:
     store = MemoryInlet()
     targets = {"increment_by": 10}
     store.write(None, InletRecord(EVENT, Strategy.PERIODIC, targets, targets, version=1))
-    assert InletControl(store, time.time).show(EVENT)["last"] is None
+    assert InletControl(store, time.time, change_log.record).show(EVENT)["last"] is None

@@ -25,6 +25,7 @@ from waiting_room.inlet.automatic import (
 )
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import Alarm, RoomMetrics
+from waiting_room.use_cases import change_log
 
 NO_SHOWS = (0.0, 0.2, 0.4, 0.6)
 TEN_MINUTES = 600
@@ -306,7 +307,7 @@ def test_an_operator_pauses_the_loop_and_changes_its_targets() -> None:
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
         room=CountingRoom(RoomMetrics(queue=100_000)),
     )
-    control = InletControl(world.store, time.time)
+    control = InletControl(world.store, time.time, change_log.record)
     world.inlet.run_automatic({}, lambda: 100.0)
     control.change(EVENT, True, None)
     world.clock.now += 60

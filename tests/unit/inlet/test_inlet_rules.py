@@ -30,6 +30,7 @@ from waiting_room.inlet.strategies import (
     parse_exit_notice,
     periodic,
 )
+from waiting_room.use_cases import change_log
 
 SHOWN = dict.fromkeys(METRICS.values(), 0)
 ID = "00000000-0000-4000-8000-{:012d}".format
@@ -342,7 +343,7 @@ def test_a_paused_inlet_replaces_nobody(paused: bool) -> None:
     world.inlet.run_max_size({})
     world.room.figures_now = RoomMetrics(serving=50, queue=90, tokens=50, active=50)
     world.clock.now += 60
-    InletControl(world.store, time.time).change(EVENT, paused, None)
+    InletControl(world.store, time.time, change_log.record).change(EVENT, paused, None)
     assert world.inlet.run_max_size(sns({"exited": 3})).by == (0 if paused else 3)
 
 

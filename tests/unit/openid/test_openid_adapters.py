@@ -13,7 +13,8 @@ import pytest
 from tests.support.openid_room import Reply, serving
 from tests.support.servers import closed_port
 from waiting_room.adapters.http.public_api import MAX_RESPONSE_BYTES, PublicApi
-from waiting_room.adapters.openid_client_secret import SecretsClient
+from waiting_room.adapters.refreshing_value import FIRST_RETRY_AFTER
+from waiting_room.adapters.secrets_manager import CachedSecret
 from waiting_room.domain.errors import (
     Gone,
     InvalidInput,
@@ -24,6 +25,7 @@ from waiting_room.domain.errors import (
     UnknownRequest,
     WrongClientSecret,
 )
+from waiting_room.openid.settings import ClientSecrets
 
 GOOD = json.dumps({"access_token": "the-token"})
 
@@ -132,7 +134,7 @@ class Store:
 
 def test_the_client_secret_is_read_once_a_minute_and_a_rotated_one_is_taken_up() -> None:
     store, now = Store(), [0.0]
-    secrets = SecretsClient(store, "id", lambda: now[0], 60)
+    secrets = CachedSecret(store, "id", ClientSecrets.from_json, lambda: now[0], 60)
     for _ in range(10):
         assert secrets.load().client_secret == "first-secret-0123"
     assert store.reads == 1
@@ -141,20 +143,20 @@ def test_the_client_secret_is_read_once_a_minute_and_a_rotated_one_is_taken_up()
     assert secrets.load().client_secret == "second-secret-0123"
 
 
-def test_the_last_good_secret_serves_on_while_the_store_is_down() -> None:
+def test_the_last_good_secret_stays_in_use_while_the_store_is_down() -> None:
     store, now = Store(), [0.0]
-    secrets = SecretsClient(store, "id", lambda: now[0], 60)
+    secrets = CachedSecret(store, "id", ClientSecrets.from_json, lambda: now[0], 60)
     store.down = True
     with pytest.raises(Unavailable):
         secrets.load()
-    store.down = False
+    store.down, now[0] = False, FIRST_RETRY_AFTER
     secrets.load()
-    store.down, now[0] = True, 61.0
+    store.down, now[0] = True, 62.0
     assert secrets.load().client_secret == "first-secret-0123"
 
 
-def test_a_secret_that_cannot_be_meant_is_said_so() -> None:
+def test_the_error_for_an_invalid_secret_names_the_setting() -> None:
     store = Store()
     store.text = "not json"
     with pytest.raises(SettingsError, match="OPENID_CLIENT_SECRET_ID"):
-        SecretsClient(store, "id", lambda: 0.0, 60).load()
+        CachedSecret(store, "id", ClientSecrets.from_json, lambda: 0.0, 60).load()

@@ -13,6 +13,7 @@ from tests.support.in_memory_room import EVENT, InMemoryRoom
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import InletRecord, Strategy
+from waiting_room.use_cases import change_log
 
 
 def increment(world: InMemoryRoom) -> None:
@@ -58,5 +59,5 @@ def test_a_change_of_the_inlet_is_given_up_as_well(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(store, "change", refused)
     with pytest.raises(Unavailable, match="too many concurrent changes"):
-        InletControl(store, lambda: now[0]).change(EVENT, True, None)
+        InletControl(store, lambda: now[0], change_log.record).change(EVENT, True, None)
     assert now[0] == 18
