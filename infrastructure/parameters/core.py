@@ -67,49 +67,47 @@ class CoreConfig(Parameters):
     )
     validity_period: int = number(
         "ValidityPeriod",
-        "seconds that a token is valid",
+        "validity of a token in seconds",
         default=3600,
         low=MIN_VALIDITY,
         high=MAX_VALIDITY,
     )
     enable_events_generation: bool = flag(
         "EnableEventsGeneration",
-        "put the figures on the bus each minute; the other events are always there",
+        "send metrics to the event bus each minute; the other bus events are always sent",
         default=False,
     )
-    redis_port: int = number(
-        "RedisPort", "port of the counters' server", default=1785, low=1024, high=65_535
-    )
+    redis_port: int = number("RedisPort", "port of Redis", default=1785, low=1024, high=65_535)
     queue_position_expiry_period: int = number(
         "QueuePositionExpiryPeriod",
-        "seconds that a served position waits for its visitor",
+        "seconds until a served position without a token expires",
         default=900,
         low=1,
         high=MAX_VALIDITY,
     )
     enable_queue_position_expiry: bool = flag(
-        "EnableQueuePositionExpiry", "let served positions expire", default=True
+        "EnableQueuePositionExpiry", "expire served positions without a token", default=True
     )
     incr_svc_on_queue_position_expiry: bool = flag(
         "IncrSvcOnQueuePositionExpiry",
-        "raise the serving counter by the positions that expired unused",
+        "raise the serving counter by the number of expired positions",
         default=False,
     )
     require_client_secret: bool = flag(
         "RequireClientSecret",
-        "tokens only for those who joined with the hash of a secret that they keep",
+        "require that every join sends the hash of a client secret",
         default=False,
     )
     stack_name: str = text(
         "StackName",
-        "name of the core stack; other stacks and the bus carry it in theirs",
+        "name of the core stack; part of the names of the other stacks and the bus",
         default="WaitingRoom",
         pattern=r"[A-Za-z][A-Za-z0-9-]{0,99}",
         constraint="1 to 100 letters, digits or dashes, the first a letter",
     )
     profile: str = choice(
         "Profile",
-        "`cheap`: one small Valkey node without failover, an endpoint in one zone",
+        "`standard`, or `cheap`: one small Valkey node without failover, endpoints in one zone",
         default="standard",
         among=("standard", "cheap"),
     )
@@ -132,117 +130,117 @@ class CoreConfig(Parameters):
     )
     vpc_id: str = text(
         "VpcId",
-        "an existing VPC; it must reach DynamoDB, Secrets Manager, SQS and EventBridge by itself",
+        "existing VPC; it must reach DynamoDB, Secrets Manager, SQS and EventBridge",
         default="",
         pattern=r"vpc-[0-9a-f]{8,17}",
         constraint="a VPC id like vpc-0123456789abcdef0",
     )
     subnet_ids: tuple[str, ...] = texts(
         "SubnetIds",
-        "its private subnets in two zones, with commas between",
+        "private subnets of the VPC in two zones, separated by commas",
         pattern=r"subnet-[0-9a-f]{8,17}",
-        constraint="subnet ids with commas between",
+        constraint="subnet ids, separated by commas",
     )
     warm_write_units: int = number(
         "WarmWriteUnits",
-        "writes per second that the tables take at once, without warming up; 0 for AWS's own",
+        "writes per second for which the tables are pre-warmed; 0 for the AWS default",
         default=0,
         low=0,
         high=1_000_000,
     )
     deletion_protection: bool = flag(
-        "DeletionProtection", "refuse to delete the tables", default=False
+        "DeletionProtection", "reject deletion of the tables", default=False
     )
     retain_data: bool = flag(
-        "RetainData", "leave tables, secrets and logs when the stack is removed", default=False
+        "RetainData", "retain tables, secrets and logs when the stack is removed", default=False
     )
     assign_concurrency: int = number(
         "AssignConcurrency",
-        "workers that give out positions at the same time",
+        "join workers that run at the same time",
         default=ASSIGN.max_concurrency,
         low=2,
         high=1000,
     )
     worker_reserved_concurrency: int = number(
         "WorkerReservedConcurrency",
-        "concurrency that Lambda keeps for the worker of joins; 0 for none",
+        "Lambda concurrency reserved for the join worker; 0 for none",
         default=0,
         low=0,
         high=100_000,
     )
     operators_reserved_concurrency: int = number(
         "OperatorsReservedConcurrency",
-        "concurrency that Lambda keeps for each function of the operators' API; 0 for none",
+        "Lambda concurrency reserved for each function of the private API; 0 for none",
         default=0,
         low=0,
         high=1_000,
     )
     api_rate: int = number(
         "ApiRate",
-        "requests per second that the visitors' API lets through",
+        "throttle of the public API: requests per second",
         default=7_500,
         low=1,
         high=10**6,
     )
     api_burst: int = number(
         "ApiBurst",
-        "requests at once that the visitors' API lets through",
+        "throttle of the public API: burst",
         default=3_750,
         low=1,
         high=10**6,
     )
     private_api_rate: int = number(
         "PrivateApiRate",
-        "requests per second that the operators' API lets through",
+        "throttle of the private API: requests per second",
         default=1_000,
         low=1,
         high=10**6,
     )
     private_api_burst: int = number(
         "PrivateApiBurst",
-        "requests at once that the operators' API lets through",
+        "throttle of the private API: burst",
         default=500,
         low=1,
         high=10**6,
     )
     other_api_rate: int = number(
         "OtherApiRate",
-        "requests per second that the API of each other stack lets through",
+        "throttle of the API of each other stack: requests per second",
         default=500,
         low=1,
         high=10**6,
     )
     other_api_burst: int = number(
         "OtherApiBurst",
-        "requests at once that the API of each other stack lets through",
+        "throttle of the API of each other stack: burst",
         default=250,
         low=1,
         high=10**6,
     )
     account_api_rate: int = number(
         "AccountApiRate",
-        "requests per second that API Gateway lets through for the account: its quota",
+        "account quota of API Gateway: requests per second",
         default=10_000,
         low=1,
         high=10**6,
     )
     account_api_burst: int = number(
         "AccountApiBurst",
-        "requests at once that API Gateway lets through for the account: its quota",
+        "account quota of API Gateway: burst",
         default=5_000,
         low=1,
         high=10**6,
     )
     key_rotation_days: int = number(
         "KeyRotationDays",
-        "days between two signing keys; 0 for never: authorizers that keep one key need that",
+        "days between two key rotations; 0 for never, which authorizers that cache one key need",
         default=0,
         low=0,
         high=MAX_ROTATION_DAYS,
     )
     edge_api_key_version: int = number(
         "EdgeApiKeyVersion",
-        "number of the API key that the edge sends; raise it to have another one",
+        "version of the API key that CloudFront sends; a higher number creates a new key",
         default=1,
         low=1,
         high=10_000,
@@ -252,19 +250,19 @@ class CoreConfig(Parameters):
     )
     log_retention_days: int = number(
         "LogRetentionDays",
-        "days that logs are kept; one of CloudWatch's periods",
+        "days that logs are retained; one of CloudWatch's periods",
         default=30,
         low=1,
         high=3653,
     )
     create_api_log_role: bool = flag(
         "CreateApiLogRole",
-        "make API Gateway's CloudWatch role, which is the account's; false if yours has one",
+        "create the CloudWatch role of API Gateway for the account; false if the account has one",
         default=True,
     )
     alarm_email: str = text(
         "AlarmEmail",
-        "an address that alarms are sent to",
+        "e-mail address that receives the alarms",
         default="",
         pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+",
         constraint="an e-mail address",
@@ -272,21 +270,21 @@ class CoreConfig(Parameters):
     enable_waf: bool = flag("EnableWaf", "put AWS WAF in front of the public API", default=True)
     join_rate_limit_per_ip: int = number(
         "JoinRateLimitPerIp",
-        "joins that one address may send within five minutes",
+        "joins per IP address in five minutes",
         default=300,
         low=10,
         high=2_000_000_000,
     )
     request_rate_limit_per_ip: int = number(
         "RequestRateLimitPerIp",
-        "requests that one address may send within five minutes, beside what the edge answers",
+        "requests per IP address in five minutes, without those served from the cache",
         default=6_000,
         low=10,
         high=2_000_000_000,
     )
     challenge_on_join: bool = flag(
         "ChallengeOnJoin",
-        "must be false: pages on another host cannot answer a challenge of AWS WAF",
+        "must be false: pages on another host cannot solve a challenge of AWS WAF",
         default=False,
     )
 

@@ -23,7 +23,7 @@ from infrastructure.parameters.parameter import Parameters
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
 TABLES: dict[str, tuple[type[Parameters], ...]] = {
     "core": (StacksConfig, CoreConfig),
-    "companions": (AuthorizerConfig, SampleConfig, AuthorizerArn, PageConfig, BrandConfig),
+    "optional_stacks": (AuthorizerConfig, SampleConfig, AuthorizerArn, PageConfig, BrandConfig),
     "openid": (OpenIdConfig,),
     "inlet": (InletConfig,),
 }
@@ -36,7 +36,7 @@ def table(name: str) -> str:
         for kind in TABLES[name]
         for part, known in kind.known()
     }
-    return "\n".join(["| parameter | default | what it is |", "|---|---|---|", *rows.values()])
+    return "\n".join(["| parameter | default | description |", "|---|---|---|", *rows.values()])
 
 
 def _default(value: Any) -> str:

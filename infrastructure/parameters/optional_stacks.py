@@ -46,10 +46,10 @@ class StacksConfig(Parameters):
 
     chosen: str = text(
         "Stacks",
-        f"stacks, with commas between: {', '.join(STACKS)}",
+        f"stacks to deploy, separated by commas: {', '.join(STACKS)}",
         default=GETTING_STARTED,
         pattern=r"[a-z, ]+",
-        constraint=f"some of {', '.join(STACKS)}, with commas between",
+        constraint=f"some of {', '.join(STACKS)}, separated by commas",
     )
 
     def __post_init__(self) -> None:
@@ -132,7 +132,7 @@ class PageConfig(Parameters):
 
     entrance: str = text(
         "SiteEntrance",
-        "where the gate of your site takes the token, such as"
+        "address at which the gate of your site accepts the token, such as"
         " `https://shop.example/waiting-room/enter`; the page sends its visitors there",
         default="",
         pattern=ENTRANCE,
@@ -140,9 +140,9 @@ class PageConfig(Parameters):
     )
     redirects: tuple[str, ...] = texts(
         "SiteRedirectOrigins",
-        "origins that your site redirects to right after the entrance, with commas between",
+        "origins to which your site redirects right after the entrance, separated by commas",
         pattern=ORIGIN,
-        constraint="origins such as https://www.shop.example, with commas between",
+        constraint="origins such as https://www.shop.example, separated by commas",
     )
 
     def __post_init__(self) -> None:
@@ -167,7 +167,7 @@ class AuthorizerArn(Parameters):
 
     arn: str = text(
         "AuthorizerARN",
-        "the authorizer's function, as its stack puts it out",
+        "output AuthorizerFunctionARN of the authorizer stack",
         pattern=r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?",
         constraint="the ARN of a Lambda function",
     )
@@ -179,34 +179,34 @@ class OpenIdConfig(Parameters):
 
     redirect_uris: tuple[str, ...] = texts(
         "OpenIdRedirectUris",
-        "addresses that visitors may be sent back to, with commas between; the stack needs one",
+        "registered redirect addresses, separated by commas; at least one",
         pattern=REDIRECT,
-        constraint="addresses with commas between",
+        constraint="addresses, separated by commas",
     )
     restart_url: str = text(
         "OpenIdRestartUrl",
-        "where the site starts a login, for those who waited longer than their client remembers",
+        "address where the site starts a login; for waits longer than OpenIdRestartAfter",
         default="",
         pattern=REDIRECT,
         constraint="an address",
     )
     restart_after: int = number(
         "OpenIdRestartAfter",
-        "seconds after which they are sent there",
+        "seconds of waiting after which visitors go to OpenIdRestartUrl",
         default=RESTART_AFTER,
         low=60,
         high=TRANSACTION_LIFE,
     )
     waiting_room_url: str = text(
         "OpenIdWaitingRoomUrl",
-        "a waiting page of your own; without it the stack has one",
+        "address of your own waiting page; without it the stack deploys one",
         default="",
         pattern=ADDRESS,
         constraint=AN_ADDRESS,
     )
     request_id_codes: bool = flag(
         "OpenIdRequestIdCodes",
-        "let the AWS solution's waiting page work, whose code is the request id; weak",
+        "accept the AWS solution's waiting page, whose code is the request id; weak",
         default=False,
     )
 
@@ -228,65 +228,77 @@ class OpenIdConfig(Parameters):
 class InletConfig(Parameters):
     """The inlet. Each number belongs to one strategy; the others do not look at it."""
 
-    strategy: str = choice("InletStrategy", "how it opens", default="Periodic", among=INLETS)
+    strategy: str = choice(
+        "InletStrategy", "`Periodic`, `MaxSize` or `Automatic`", default="Periodic", among=INLETS
+    )
     increment_by: int = number(
-        "IncrementBy", "Periodic: visitors a minute", default=10, low=1, high=MAX_INCREMENT
+        "IncrementBy",
+        "Periodic: visitors admitted per minute",
+        default=10,
+        low=1,
+        high=MAX_INCREMENT,
     )
     max_size: int = number(
         "MaxSize",
-        "MaxSize: visitors on the site at once",
+        "MaxSize: visitors on the site at the same time",
         default=100,
         low=1,
         high=MAX_INCREMENT,
     )
     target_active: int = number(
         "TargetActive",
-        "Automatic: visitors on the site at once",
+        "Automatic: visitors on the site at the same time",
         default=100,
         low=1,
         high=MAX_INCREMENT,
     )
     target_per_minute: int = number(
         "TargetPerMinute",
-        "Automatic: visitors a minute at most",
+        "Automatic: most visitors admitted per minute",
         default=60,
         low=1,
         high=MAX_INCREMENT,
     )
     min_per_minute: int = number(
         "MinPerMinute",
-        "Automatic: visitors a minute when the site is unwell",
+        "Automatic: visitors admitted per minute while the site is unhealthy",
         default=0,
         low=0,
         high=MAX_INCREMENT,
     )
     start_time: int = number(
-        "StartTime", "when it begins, in seconds since 1970", default=0, low=0, high=MAX_EPOCH
+        "StartTime", "start of admission, in epoch seconds", default=0, low=0, high=MAX_EPOCH
     )
-    end_time: int = number("EndTime", "when it ends; 0 for never", default=0, low=0, high=MAX_EPOCH)
+    end_time: int = number(
+        "EndTime",
+        "end of admission, in epoch seconds; 0 for never",
+        default=0,
+        low=0,
+        high=MAX_EPOCH,
+    )
     alarm: str = text(
         "CloudWatchAlarmName",
-        "an alarm that holds it while it rings",
+        "CloudWatch alarm that stops admission while it is in ALARM",
         default="",
         pattern=r"[^\x00-\x1f]{1,255}",
         constraint="the name of an alarm",
     )
     on_insufficient_data: str = choice(
         "OnInsufficientData",
-        "what it does while the alarm has no data",
+        "`go` or `hold` while the alarm has no data",
         default="go",
         among=("go", "hold"),
     )
     ticks_per_minute: int = number(
         "TicksPerMinute",
-        "openings a minute; 0 for the strategy's own (1; Automatic 6)",
+        "runs per minute; 0 for the default of the strategy (1; Automatic 6)",
         default=0,
         low=0,
         high=MAX_TICKS,
     )
     no_show_after: int = number(
         "NoShowAfter",
-        "seconds after which a place that nobody took counts as free",
+        "seconds after which a served visitor without a token counts as a no-show",
         default=90,
         low=10,
         high=3600,

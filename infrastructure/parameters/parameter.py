@@ -46,7 +46,7 @@ def text(
 
 
 def texts(name: str, description: str, *, pattern: str, constraint: str) -> Any:
-    """Any number of texts, given with commas between; none by default."""
+    """Any number of texts, separated by commas; none by default."""
 
     def read(name: str, value: Any) -> tuple[str, ...]:
         parts = value.split(",") if isinstance(value, str) else value
