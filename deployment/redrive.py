@@ -53,7 +53,7 @@ class Queues:
 
 
 @dataclass(frozen=True)
-class DeadJoin:
+class FailedJoin:
     """A dead letter that is a join, with the id and the time (ms) that it had at first."""
 
     message: dict[str, Any]
@@ -68,20 +68,20 @@ def redrive(
     request id, so it gets one place."""
     done = Redriven()
     for messages in _batches(queues.sqs, queues.dead):
-        read = [(message, dead_join(message, queues.role_id, event_id)) for message in messages]
+        read = [(message, failed_join(message, queues.role_id, event_id)) for message in messages]
         good = [join for _, join in read if join]
         junk = [message for message, join in read if join is None]
         sent = good if dry_run else _send(queues, good)
         done.sent += len(sent)
         done.failed += len(good) - len(sent)
-        done.junk += sum(map(letters_in, junk))
+        done.junk += sum(map(message_count, junk))
         if not dry_run:
             gone = [join.message for join in sent] + (junk if drop_junk else [])
             _delete(queues.sqs, queues.dead, gone)
     return done
 
 
-def dead_join(message: dict[str, Any], role_id: str, event_id: str = "") -> DeadJoin | None:
+def failed_join(message: dict[str, Any], role_id: str, event_id: str = "") -> FailedJoin | None:
     """The join that a dead letter is (of any event when none is named); None when it is none.
 
     What the worker sent to the dead letters by itself has a reason, and can never be a join.
@@ -100,10 +100,10 @@ def dead_join(message: dict[str, Any], role_id: str, event_id: str = "") -> Dead
         parse_join(message["Body"], request_id, sent_at / 1000, "", named)
     except (InvalidInput, *UNREADABLE):
         return None
-    return DeadJoin(message, request_id, sent_at)
+    return FailedJoin(message, request_id, sent_at)
 
 
-def letters_in(message: dict[str, Any]) -> int:
+def message_count(message: dict[str, Any]) -> int:
     """How many invalid messages a dead letter stands for: a flood of them goes together."""
     count = message.get("MessageAttributes", {}).get(COUNT, {}).get("StringValue", "1")
     return int(count) if count.isascii() and count.isdigit() and len(count) < 7 else 1
@@ -129,7 +129,7 @@ def _batches(sqs: Any, dead: str) -> Iterator[list[dict[str, Any]]]:
             yield fresh
 
 
-def _send(queues: Queues, joins: Sequence[DeadJoin]) -> list[DeadJoin]:
+def _send(queues: Queues, joins: Sequence[FailedJoin]) -> list[FailedJoin]:
     """Send them; answers those that the queue took."""
     if not joins:
         return []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts that a simulated visitor meets: a calendar, the API's bucket, functions, the queue.
+"""The parts that a simulated visitor meets: a heap, the API's bucket, functions, the queue.
 
 Time runs in ticks of ``TICK`` seconds; what happens within one tick happens at once.
 """
@@ -19,7 +19,7 @@ TICK = 0.1
 NOBODY: Ids = np.empty(0, dtype=np.int64)
 
 
-class Calendar:
+class EventHeap:
     """Who does something in which tick."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Calendar:
         return ids
 
 
-class Bucket:
+class TokenBucket:
     """API Gateway's token bucket of an account."""
 
     def __init__(self, rate: float, burst: float) -> None:
@@ -112,7 +112,7 @@ class Writes:
         return taken, self._free
 
 
-class Line:
+class Queue:
     """Messages in the queue, oldest first."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deployment.capacity.operations import Operations
-from deployment.capacity.parts import TICK, Bucket, Calendar, Environments, Ids, Line, Times
+from deployment.capacity.parts import TICK, Environments, EventHeap, Ids, Queue, Times, TokenBucket
 from deployment.capacity.plan import Limits, Plan
 from deployment.capacity.quotas import Assumptions
 from deployment.capacity.workers import Workers
@@ -84,9 +84,9 @@ class Simulation:
         self.arrived = np.array(arrival_times(CURVES[plan.curve], count, plan.seconds))
         self._joined, self._learned, self._admitted = (np.full(count, NEVER) for _ in range(3))
         self._asked, self._refused = np.zeros(count, np.int64), np.zeros(count, np.int64)
-        self._line = Line()
+        self._queue = Queue()
         self._workers = Workers(limits, operations, assumed, np.full(count, NEVER))
-        self._bucket = Bucket(limits.api_rate, limits.api_burst)
+        self._bucket = TokenBucket(limits.api_rate, limits.api_burst)
         start = assumed.cold_start_ms / 1000
         self._functions = {
             kind: Environments(
@@ -97,7 +97,7 @@ class Simulation:
             )
             for kind, name in (("ask", "queue_num"), ("token", "token"))
         }
-        self._due = {kind: Calendar() for kind in KINDS}
+        self._due = {kind: EventHeap() for kind in KINDS}
         self._due["join"].add(np.arange(count), self.arrived)
         self._waits = np.array([ask_after(i) for i in range(MOST_TRIES)])
         self._retries = np.array([retry_after(i) for i in range(MOST_TRIES)])
@@ -126,9 +126,9 @@ class Simulation:
         )
 
     def _busy(self) -> bool:
-        line = self._line
+        queue = self._queue
         return bool(
-            self._due["join"].waiting or self._due["ask"].waiting or line.length or line.hidden
+            self._due["join"].waiting or self._due["ask"].waiting or queue.length or queue.hidden
         )
 
     def _tick(self, tick: int) -> tuple[int, ...]:
@@ -136,7 +136,7 @@ class Simulation:
         due = {kind: self._due[kind].take(tick) for kind in KINDS}
         offered = [len(due[kind]) for kind in KINDS]
         passed, by_api = self._at_the_gate(due, now)
-        rows = self._workers.run(self._line, now)
+        rows = self._workers.run(self._queue, now)
         self._join(passed["join"], now)
         by_lambda = 0
         for kind, act in (("ask", self._ask), ("token", self._token)):
@@ -147,7 +147,7 @@ class Simulation:
             by_api,
             by_lambda,
             rows,
-            self._line.length + self._line.hidden,
+            self._queue.length + self._queue.hidden,
             self._workers.count,
             functions,
         )
@@ -180,14 +180,14 @@ class Simulation:
     def _join(self, ids: Ids, now: float) -> None:
         self._joined[ids] = now
         self._refused[ids] = 0
-        self._line.put(ids)
+        self._queue.put(ids)
         self._due["ask"].add(ids, now + self._spread(np.full(len(ids), self._waits[0])))
 
     def _call(self, kind: str, ids: Ids, tick: int, act: Act) -> int:
         """A function takes the calls it can; answers how many it refused."""
         others = sum(one.busy for name, one in self._functions.items() if name != kind)
         room = (
-            self._limits.lambda_concurrency - min(self._workers.count, self._line.length) - others
+            self._limits.lambda_concurrency - min(self._workers.count, self._queue.length) - others
         )
         wanted = min(len(ids), int(CALLS_PER_CONCURRENCY * self._limits.lambda_concurrency * TICK))
         taken, late = self._functions[kind].serve(wanted, tick, room)

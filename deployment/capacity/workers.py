@@ -8,7 +8,7 @@ import heapq
 import numpy as np
 
 from deployment.capacity.operations import Operations
-from deployment.capacity.parts import TICK, Line, Times, Writes
+from deployment.capacity.parts import TICK, Queue, Times, Writes
 from deployment.capacity.plan import Limits
 from deployment.capacity.quotas import Assumptions
 from infrastructure.blueprint.resources import ASSIGN, JOINS
@@ -40,21 +40,21 @@ class Workers:
         """Batches that may be under way at once by now."""
         return self._total
 
-    def run(self, line: Line, now: float) -> int:
+    def run(self, queue: Queue, now: float) -> int:
         """Do what is due in this tick; answers the rows that were written."""
-        line.show(now)
-        self._grow(line, now)
+        queue.show(now)
+        self._grow(queue, now)
         written = 0
         while self._gathering and self._gathering[0][0] <= now:
             until, new = heapq.heappop(self._gathering)
-            if line.length:
-                written += self._batch(line, until, new)
+            if queue.length:
+                written += self._batch(queue, until, new)
             else:
                 self._idle += 1
         return written
 
-    def _grow(self, line: Line, now: float) -> None:
-        if not line.length:
+    def _grow(self, queue: Queue, now: float) -> None:
+        if not queue.length:
             return
         if self._woke is None:
             self._woke = now
@@ -63,13 +63,13 @@ class Workers:
         for _ in range(allowed - self._total):
             heapq.heappush(self._gathering, (now + self._window, True))
         self._total = max(self._total, allowed)
-        start = min(self._idle, -(-line.length // READ))
+        start = min(self._idle, -(-queue.length // READ))
         for _ in range(start):
             heapq.heappush(self._gathering, (now + self._window, False))
         self._idle -= start
 
-    def _batch(self, line: Line, at: float, new: bool) -> int:
-        ids = line.take(self._most)
+    def _batch(self, queue: Queue, at: float, new: bool) -> int:
+        ids = queue.take(self._most)
         cost = self._operations.join_batch(len(ids))
         seconds = cost.wide_duration_ms(ASSIGN.memory, self._assumed) / 1000
         seconds += self._assumed.cold_start_ms / 1000 if new else 0.0
@@ -77,7 +77,7 @@ class Workers:
         done = max(at + seconds, free)
         self.placed[ids[:taken]] = done
         self.position[ids[:taken]] = np.arange(self.reserved + 1, self.reserved + taken + 1)
-        line.hide(ids[taken:], done + JOINS.visibility_timeout)
+        queue.hide(ids[taken:], done + JOINS.visibility_timeout)
         self.reserved += len(ids)
         self.holes += len(ids) - taken
         self.batches += 1

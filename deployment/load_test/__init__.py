@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A crowd in front of a running room: ``python -m deployment.load_test``."""
+"""Load test of a running room: ``python -m deployment.load_test``."""

@@ -22,7 +22,7 @@ from deployment.load_test.checks import check
 from deployment.load_test.operator import Operator
 from deployment.load_test.record import Asked, Done
 from deployment.load_test.tables import count_rows
-from deployment.load_test.target import Target, TargetError, of_options, of_this_machine
+from deployment.load_test.target import RoomUnderTest, TargetError, of_options, of_this_machine
 from deployment.visitor_model.arrivals import CURVES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,7 +72,7 @@ def main(given: Sequence[str]) -> int:
         alone=target.local,
         figures=done.figures,
         rows=count_rows(target, done.figures["generation"]) if looks and done.figures else None,
-        let_in=done.let_in,
+        admitted=done.admitted,
     )
     found = report.summary(asked, done, checks) | {"locust": locust_version}
     text = report.tables(found)
@@ -84,7 +84,7 @@ def main(given: Sequence[str]) -> int:
     return 0 if all(one.holds for one in checks) and done.in_time else 1
 
 
-def _target(options: argparse.Namespace) -> Target:
+def _target(options: argparse.Namespace) -> RoomUnderTest:
     if options.host:
         return of_options(vars(options), os.environ)
     return of_this_machine(Path(os.environ.get("LOCAL_DIR") or ROOT / ".local"))

@@ -33,19 +33,19 @@ def check(
     alone: bool,
     figures: Mapping[str, Any] | None,
     rows: Rows | None,
-    let_in: int | None,
+    admitted: int | None,
 ) -> list[Check]:
     """What must hold at the end.
 
     ``alone``: the line was empty before, and nobody else joined. ``figures`` of the private API and
-    ``rows`` where they can be read; ``let_in`` is how far the test's own operator raised the
+    ``rows`` where they can be read; ``admitted`` is how far the test's own operator raised the
     counter, None without one.
     """
     found = [*_visits(record), *_numbers(record, alone)]
-    if let_in is not None and alone:
+    if admitted is not None and alone:
         found.append(_nobody_early(record))
     if figures is not None and alone:
-        found += _counters(record, figures, let_in)
+        found += _counters(record, figures, admitted)
     if rows is not None and alone:
         found += _rows(record, rows, figures or {})
     return found
@@ -96,12 +96,12 @@ def _nobody_early(record: Record) -> Check:
     )
 
 
-def _counters(record: Record, figures: Mapping[str, Any], let_in: int | None) -> list[Check]:
+def _counters(record: Record, figures: Mapping[str, Any], admitted: int | None) -> list[Check]:
     joined = sum(one.joined is not None for one in record.visits)
     tokens = sum(one.admitted is not None for one in record.visits)
     wanted = {"queue_counter": joined + int(figures["holes"]), "total_tokens": tokens}
-    if let_in is not None:
-        wanted["serving_counter"] = let_in
+    if admitted is not None:
+        wanted["serving_counter"] = admitted
     wrong = {name: figures[name] for name, value in wanted.items() if figures[name] != value}
     shown = ", ".join(f"{name} {figures[name]}" for name in wanted)
     return [Check("the counters equal what the visitors saw", not wrong, shown)]

@@ -16,58 +16,58 @@ from locust.env import Environment
 from deployment.load_test.operator import Admission, Operator
 from deployment.load_test.processor import seconds_by_part
 from deployment.load_test.record import Asked, Done, percentile
-from deployment.load_test.target import Target
-from deployment.load_test.visitor import Crowd, Visitor
+from deployment.load_test.target import RoomUnderTest
+from deployment.load_test.visitor import LoadTestRun, Visitor
 from deployment.visitor_model.arrivals import CURVES, arrival_times
 
 PROGRESS = 2.0  # seconds between two lines of progress
 
 
-def shape_of(crowd: Crowd, limit: float) -> LoadTestShape:
+def shape_of(load_run: LoadTestRun, limit: float) -> LoadTestShape:
     """Locust's shape: as many users as have arrived, until all are gone or time is up."""
 
     class Arrivals(LoadTestShape):
         def tick(self) -> tuple[int, float] | None:
-            if crowd.all_gone or crowd.now > limit:
+            if load_run.all_gone or load_run.now > limit:
                 return None
             # a second ahead: each visitor waits for the own moment
-            here = sum(arrival <= crowd.now + 1 for arrival in crowd.arrivals)
+            here = sum(arrival <= load_run.now + 1 for arrival in load_run.arrivals)
             return max(1, here), float(max(1, here))
 
     return Arrivals()  # type: ignore[no-untyped-call]
 
 
-def run(asked: Asked, target: Target, tell: Callable[[str], None]) -> Done:
+def run(asked: Asked, target: RoomUnderTest, tell: Callable[[str], None]) -> Done:
     """Run a test."""
     operator = Operator(target) if target.private_api else None
-    crowd = Crowd(target, arrival_times(CURVES[asked.curve], asked.users, asked.seconds))
-    Visitor.crowd, Visitor.host = crowd, target.public_api
-    shape = shape_of(crowd, asked.limit)
+    load_run = LoadTestRun(target, arrival_times(CURVES[asked.curve], asked.users, asked.seconds))
+    Visitor.load_run, Visitor.host = load_run, target.public_api
+    shape = shape_of(load_run, asked.limit)
     logging.getLogger("locust.runners").setLevel(logging.ERROR)  # it doubts quick arrivals
     environment = Environment(user_classes=[Visitor], shape_class=shape, stop_timeout=1)
     runner = environment.create_local_runner()
     edge, used = _edge(target), time.process_time()
     parts = seconds_by_part(target.pid) if target.local else {}
-    crowd.began = time.monotonic()
+    load_run.began = time.monotonic()
     runner.start_shape()
     admission = None
     if operator:
         admission = Admission(
-            operator, crowd.record, per_minute=asked.admission_per_minute, most=asked.users,
-            began=crowd.began, sleep=gevent.sleep,
+            operator, load_run.record, per_minute=asked.admission_per_minute, most=asked.users,
+            began=load_run.began, sleep=gevent.sleep,
         )  # fmt: skip
         gevent.spawn(admission.run)
-    while not crowd.all_gone and crowd.now < asked.limit:
-        gevent.sleep(min(PROGRESS, max(0.1, asked.limit - crowd.now)))
-        tell(progress(crowd))
-    seconds, in_time = crowd.now, crowd.all_gone
+    while not load_run.all_gone and load_run.now < asked.limit:
+        gevent.sleep(min(PROGRESS, max(0.1, asked.limit - load_run.now)))
+        tell(progress(load_run))
+    seconds, in_time = load_run.now, load_run.all_gone
     share = (time.process_time() - used) / seconds
-    crowd.over.set()
+    load_run.over.set()
     runner.quit()
     return Done(
-        record=crowd.record,
+        record=load_run.record,
         figures=operator.figures() if operator else None,
-        let_in=admission.let_in if admission else None,
+        admitted=admission.admitted if admission else None,
         troubles=admission.troubles if admission else 0,
         edge=_since(edge, _edge(target)),
         seconds=seconds,
@@ -80,22 +80,22 @@ def run(asked: Asked, target: Target, tell: Callable[[str], None]) -> Done:
     )
 
 
-def progress(crowd: Crowd) -> str:
+def progress(load_run: LoadTestRun) -> str:
     """One line about how it goes."""
-    visits, requests = crowd.record.visits, crowd.record.requests
-    now = crowd.now
+    visits, requests = load_run.record.visits, load_run.record.requests
+    now = load_run.now
     lately = [one for one in requests[-5_000:] if one.at > now - PROGRESS]
     numbered = sum(one.number is not None for one in visits)
     admitted = sum(one.admitted is not None for one in visits)
     return (
         f"{now:5.0f} s  arrived {len(visits):,}  assigned {numbered:,}  admitted {admitted:,}"
-        f"  gone {crowd.gone:,}  {len(lately) / PROGRESS:,.0f} requests/s"
+        f"  gone {load_run.gone:,}  {len(lately) / PROGRESS:,.0f} requests/s"
         f"  p95 {percentile([one.ms for one in lately], 0.95):,.0f} ms"
         f"  failed {sum(one.failed for one in requests):,}"
     )
 
 
-def _edge(target: Target) -> dict[str, dict[str, int]]:
+def _edge(target: RoomUnderTest) -> dict[str, dict[str, int]]:
     if not target.local:
         return {}
     with urllib.request.urlopen(target.edge_stats, timeout=10) as answer:  # nosec B310 - loopback

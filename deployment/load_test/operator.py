@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from botocore.credentials import Credentials
 
 from deployment.load_test.record import Record
-from deployment.load_test.target import Target
+from deployment.load_test.target import RoomUnderTest
 from waiting_room.adapters.http.signed_client import NoResponse, SignedClient, TimeLimits
 
 LIMITS = TimeLimits(connect=2, read=30)
@@ -26,7 +26,7 @@ class OperatorError(Exception):
 class Operator:
     """Calls the private API of the tested room with the operator's AWS keys."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: RoomUnderTest) -> None:
         self._target = target
         keys = Credentials(target.access_key_id, target.secret_access_key)
         self._client = SignedClient("execute-api", target.region, lambda: keys, LIMITS)
@@ -82,22 +82,22 @@ class Admission:
         self._operator, self._record, self._began = operator, record, began
         self._rate, self._most = per_minute / 60, most
         self._sleep, self._monotonic = sleep, monotonic
-        self.let_in = 0
+        self.admitted = 0
         self.troubles = 0
 
     def run(self) -> None:
         """Until everybody was let in. What a failed call did is not known: it is not repeated."""
-        while self.let_in < self._most:
+        while self.admitted < self._most:
             self._sleep(BETWEEN)
             now = self._monotonic() - self._began
             wanted = min(self._most, int(now * self._rate))
-            if wanted > self.let_in:
-                self._raise(wanted - self.let_in, now)
+            if wanted > self.admitted:
+                self._raise(wanted - self.admitted, now)
 
     def _raise(self, by: int, now: float) -> None:
         """Note the new bound before the call: nobody can be let in by it earlier."""
         self._record.raises.append((now, self._record.bound_at(now) + by))
-        self.let_in += by
+        self.admitted += by
         try:
             self._operator.raise_counter(by)
         except OperatorError:

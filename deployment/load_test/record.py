@@ -93,7 +93,7 @@ class Done:
 
     record: Record
     figures: dict[str, Any] | None
-    let_in: int | None
+    admitted: int | None
     troubles: int
     edge: dict[str, dict[str, int]]
     seconds: float

@@ -8,13 +8,13 @@ from typing import Any
 from botocore.session import Session
 
 from deployment.load_test.checks import Rows
-from deployment.load_test.target import Target
+from deployment.load_test.target import RoomUnderTest
 from deployment.local.config import PREFIX
 from infrastructure.blueprint.resources import POSITIONS, TOKENS
 from waiting_room.domain.records import OutcomeKind
 
 
-def count_rows(target: Target, generation: int) -> Rows:
+def count_rows(target: RoomUnderTest, generation: int) -> Rows:
     """Positions and tokens of the line that stands; a scan, for this machine alone."""
     dynamodb = Session().create_client(
         "dynamodb",

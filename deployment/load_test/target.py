@@ -21,7 +21,7 @@ class TargetError(Exception):
 
 
 @dataclass(frozen=True)
-class Target:
+class RoomUnderTest:
     """Addresses without a slash at the end; empty ones are left out of the test."""
 
     public_api: str
@@ -46,14 +46,14 @@ class Target:
         return f"{parts.scheme}://{parts.netloc}/__edge/stats"
 
 
-def of_this_machine(folder: Path) -> Target:
+def of_this_machine(folder: Path) -> RoomUnderTest:
     """The room whose endpoints stand in ``folder``; raises TargetError."""
     path = folder / "endpoints.json"
     if not path.exists():
         raise TargetError(f"No room runs here: start one with `make run` ({path.name} is missing).")
     try:
         found = json.loads(path.read_text())
-        target = Target(
+        target = RoomUnderTest(
             **{name: str(found[name]).rstrip("/") for name in NAMES},
             access_key_id=str(found["access_key_id"]),
             secret_access_key=str(found["secret_access_key"]),
@@ -67,14 +67,14 @@ def of_this_machine(folder: Path) -> Target:
     return target
 
 
-def of_options(options: Mapping[str, Any], env: Mapping[str, str]) -> Target:
+def of_options(options: Mapping[str, Any], env: Mapping[str, str]) -> RoomUnderTest:
     """A room that its user names, with the AWS keys of the environment; raises TargetError."""
     if not options.get("event"):
         raise TargetError("--host needs --event too.")
     private = str(options.get("private") or "").rstrip("/")
     if private and not (env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY")):
         raise TargetError("--private needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
-    return Target(
+    return RoomUnderTest(
         public_api=str(options["host"]).rstrip("/"),
         private_api=private,
         store_api=str(options.get("store") or "").rstrip("/"),

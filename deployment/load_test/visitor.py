@@ -16,7 +16,7 @@ from locust.exception import StopUser
 
 from deployment.load_test.record import Record, Visit
 from deployment.load_test.record import Request as Made
-from deployment.load_test.target import Target
+from deployment.load_test.target import RoomUnderTest
 from deployment.visitor_model.polling import RETRY_SPREAD, ask_after, next_poll, retry_after, spread
 
 MOST_TRIES = 40  # of one request that fails; then the visitor goes home
@@ -24,10 +24,10 @@ JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
-class Crowd:
+class LoadTestRun:
     """What the visitors of a test share. ``arrivals`` in seconds since ``began``."""
 
-    target: Target
+    target: RoomUnderTest
     arrivals: list[float]
     record: Record = field(default_factory=Record)
     began: float = field(default_factory=time.monotonic)
@@ -58,7 +58,7 @@ class GaveUp(Exception):
 class Visitor(FastHttpUser):
     """One visit; then the greenlet rests, so that Locust starts nobody in its place."""
 
-    crowd: Crowd
+    load_run: LoadTestRun
     network_timeout = 30.0
     connection_timeout = 10.0
     max_retries = 0
@@ -67,42 +67,42 @@ class Visitor(FastHttpUser):
     @task
     def visit(self) -> None:
         """The whole visit."""
-        crowd = self.crowd
-        arrival = crowd.next_arrival()
-        gevent.sleep(max(0.0, arrival - crowd.now))
-        me = Visit(arrived=crowd.now)
-        crowd.record.visits.append(me)
+        load_run = self.load_run
+        arrival = load_run.next_arrival()
+        gevent.sleep(max(0.0, arrival - load_run.now))
+        me = Visit(arrived=load_run.now)
+        load_run.record.visits.append(me)
         try:
             self._visit(me)
         except GaveUp as why:
             me.ended = str(why)
         finally:
-            crowd.gone += 1
-        crowd.over.wait()
+            load_run.gone += 1
+        load_run.over.wait()
         raise StopUser
 
     def _visit(self, me: Visit) -> None:
-        event = self.crowd.target.event_id
+        event = self.load_run.target.event_id
         joined = self._ask("join", "POST", "/assign_queue_num", json={"event_id": event})
         if joined.status_code != 200:
             raise GaveUp(f"the join was answered {joined.status_code}")
-        me.joined, request_id = self.crowd.now, joined.json()["api_request_id"]
+        me.joined, request_id = self.load_run.now, joined.json()["api_request_id"]
         me.number = self._number(request_id)
-        me.learned = self.crowd.now
+        me.learned = self.load_run.now
         access_token = ""
         while not access_token:
             self._wait_for(me.number)
             access_token = self._token(request_id)
-        me.admitted = self.crowd.now
-        if self.crowd.target.store_api:
-            url = f"{self.crowd.target.store_api}/checkout"
+        me.admitted = self.load_run.now
+        if self.load_run.target.store_api:
+            url = f"{self.load_run.target.store_api}/checkout"
             bought = self._ask("store", "GET", url, headers={"Authorization": access_token})
             if bought.status_code != 200:
                 raise GaveUp(f"the store answered {bought.status_code}")
-            me.paid = self.crowd.now
+            me.paid = self.load_run.now
 
     def _number(self, request_id: str) -> int:
-        query = f"event_id={self.crowd.target.event_id}&request_id={request_id}"
+        query = f"event_id={self.load_run.target.event_id}&request_id={request_id}"
         asked = 0
         while True:
             self._pause(ask_after(asked))
@@ -116,7 +116,7 @@ class Visitor(FastHttpUser):
     def _wait_for(self, number: int) -> None:
         idle = 0
         while True:
-            answer = self._ask("status", "GET", f"/status?event_id={self.crowd.target.event_id}")
+            answer = self._ask("status", "GET", f"/status?event_id={self.load_run.target.event_id}")
             if answer.status_code != 200:
                 raise GaveUp(f"the status was answered {answer.status_code}")
             said = answer.json()
@@ -129,7 +129,7 @@ class Visitor(FastHttpUser):
 
     def _token(self, request_id: str) -> str:
         """The access token; empty when the turn has not come after all."""
-        body = {"event_id": self.crowd.target.event_id, "request_id": request_id}
+        body = {"event_id": self.load_run.target.event_id, "request_id": request_id}
         answer = self._ask("token", "POST", "/generate_token", json=body)
         if answer.status_code == 200:
             return str(answer.json()["access_token"])
@@ -147,11 +147,11 @@ class Visitor(FastHttpUser):
             ) as answer:
                 made = Made(
                     name,
-                    self.crowd.now,
+                    self.load_run.now,
                     (time.monotonic() - began) * 1000,
                     int(answer.status_code or 0),
                 )
-                self.crowd.record.requests.append(made)
+                self.load_run.record.requests.append(made)
                 if made.failed:
                     answer.failure(f"status {made.status}")
                 else:

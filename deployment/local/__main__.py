@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from deployment.local import config
-from deployment.local.room import ROOT, AlreadyRunning, Stack, StackError
+from deployment.local.room import ROOT, AlreadyRunning, LocalRoom, LocalRoomError
 
 LABELS = (
     ("Waiting page", "waiting_room_url"),
@@ -34,7 +34,7 @@ def main() -> int:
         chosen = config.read(os.environ, ROOT)
     except config.ConfigError as error:
         return _fail(str(error))
-    stack = Stack(chosen, lambda text: print(f"· {text}", flush=True))
+    stack = LocalRoom(chosen, lambda text: print(f"· {text}", flush=True))
     try:
         endpoints = stack.start()
         print(f"\nThe room is open, after {time.monotonic() - began:.0f} s.\n")
@@ -54,7 +54,7 @@ def main() -> int:
         )
         show(other.endpoints)
         return 0
-    except StackError as error:
+    except LocalRoomError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         print("\n· ending everything", flush=True)

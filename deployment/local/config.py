@@ -36,7 +36,7 @@ INLET_ROLE, INLET_KEY_ID, INLET_SECRET = (
 )
 
 # listening sockets of the gateway: name → the setting that asks for a port (any free one without)
-DOORS = {
+LISTENERS = {
     "public_api": "PUBLIC_API_PORT",
     "origin": "ORIGIN_PORT",
     "private_api": "PRIVATE_API_PORT",
@@ -122,7 +122,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
     return Config(
         folder=Path(env.get("LOCAL_DIR") or root / ".local").absolute(),
         keep=env.get("KEEP", "").lower() not in ("", "0", "false", "no"),
-        ports={name: _port(env, setting) for name, setting in DOORS.items()},
+        ports={name: _port(env, setting) for name, setting in LISTENERS.items()},
         valkey_port=0 if redis_url else _port(env, "REDIS_PORT"),
         aws_port=_port(env, "AWS_PORT"),
         redis_url=redis_url,
@@ -131,8 +131,8 @@ def read(env: Mapping[str, str], root: Path) -> Config:
     )
 
 
-def addresses(ports: Mapping[str, int]) -> dict[str, str]:
-    """The address of each door; APIs stand under their stage, as on AWS."""
+def listener_urls(ports: Mapping[str, int]) -> dict[str, str]:
+    """The address of each listener; APIs stand under their stage, as on AWS."""
     sites = ("waiting_room", "control_panel")
     return {
         name: f"http://127.0.0.1:{port}/{'' if name in sites else STAGE}"
@@ -140,7 +140,7 @@ def addresses(ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
-def complete(env: dict[str, str], doors: Mapping[str, str], redis_url: str, aws_url: str) -> None:
+def complete(env: dict[str, str], urls: Mapping[str, str], redis_url: str, aws_url: str) -> None:
     """Add to the handlers' environment where everything is; what the user set stays."""
     redis = urlsplit(redis_url)
     found = {
@@ -150,13 +150,13 @@ def complete(env: dict[str, str], doors: Mapping[str, str], redis_url: str, aws_
         "AWS_ENDPOINT_URL": aws_url,
     }
     defaults = {
-        "TOKEN_ISSUER": doors["public_api"],
-        "PUBLIC_API_ENDPOINT": doors["public_api"],
-        "PRIVATE_API_ENDPOINT": doors["private_api"],
-        "STORE_API_ENDPOINT": doors["store_api"],
+        "TOKEN_ISSUER": urls["public_api"],
+        "PUBLIC_API_ENDPOINT": urls["public_api"],
+        "PRIVATE_API_ENDPOINT": urls["private_api"],
+        "STORE_API_ENDPOINT": urls["store_api"],
         "WAITING_ROOM_EVENT_ID": env["EVENT_ID"],
-        "WAITING_ROOM_URL": doors["waiting_room"],
-        "OPENID_ISSUER": doors["openid"],
+        "WAITING_ROOM_URL": urls["waiting_room"],
+        "OPENID_ISSUER": urls["openid"],
     }
     env.update(found)
     for name, value in defaults.items():

@@ -32,9 +32,9 @@ class Child:
         sockets: Sequence[int] = (),
     ) -> None:
         self.name, self.log = name, log
-        told, telling = os.pipe()
-        self.told = open(told, encoding="utf-8")  # noqa: SIM115 - closed in stop
-        words = [str(telling) if word == "{tell}" else word for word in command]
+        reading, writing = os.pipe()
+        self.ready_pipe = open(reading, encoding="utf-8")  # noqa: SIM115 - closed in stop
+        words = [str(writing) if word == "{ready}" else word for word in command]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 words,
@@ -42,11 +42,11 @@ class Child:
                 stdout=output,
                 stderr=output,
                 env=None if env is None else dict(env),
-                pass_fds=(telling, *sockets),
+                pass_fds=(writing, *sockets),
                 preexec_fn=_die_with_parent(),
                 start_new_session=True,  # Ctrl-C reaches only this process, which ends them
             )
-        os.close(telling)
+        os.close(writing)
 
     @property
     def ended(self) -> bool:
@@ -78,7 +78,7 @@ class Child:
             self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
-        self.told.close()
+        self.ready_pipe.close()
 
 
 def _die_with_parent() -> Callable[[], None] | None:

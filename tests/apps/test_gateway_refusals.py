@@ -12,8 +12,8 @@ import pytest
 
 import apps.public_api.app
 from deployment.local.gateway.chalice_apps import load
-from deployment.local.gateway.edge_cache import Edge
-from deployment.local.gateway.join_integration import Enqueue
+from deployment.local.gateway.edge_cache import EdgeCache
+from deployment.local.gateway.join_integration import JoinIntegration
 from deployment.local.gateway.proxy_events import MAX_BODY, MAX_HEAD, Call
 from deployment.local.gateway.rest_api import RestApi
 from infrastructure.blueprint.gateway_responses import ANSWERS, NO_ANSWER, NOT_A_JOIN
@@ -28,7 +28,7 @@ KEY = "the-edge-alone-knows"
 def origin(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestApi]:
     world = InMemoryRoom()
     monkeypatch.setattr(apps.public_api.app, "room", lambda: world.room)
-    join = Enqueue(EVENT)
+    join = JoinIntegration(EVENT)
     monkeypatch.setattr(join, "_send", lambda form: (0 if "MessageBody" in form else 400, ""))
     api = RestApi(
         "public", load("public_api"), threads=2, api_key=KEY,
@@ -80,7 +80,7 @@ def test_who_comes_around_the_edge_is_refused(origin: RestApi) -> None:
 def test_too_much_of_anything_is_refused_before_a_function_sees_it(
     origin: RestApi, by_the_edge: bool
 ) -> None:
-    app = Edge(origin.answer, KEY) if by_the_edge else origin
+    app = EdgeCache(origin.answer, KEY) if by_the_edge else origin
     good = f"/status?event_id={EVENT}"
     assert ask(app, "GET", good, headers={"x": "y" * (MAX_HEAD // 2)}).status_code == 200
     long = (431, "Request Header Fields Too Large")
@@ -108,7 +108,7 @@ def test_a_browser_may_ask_first_on_every_route(origin: RestApi) -> None:
 def test_a_browser_may_send_the_headers_that_it_asks_for(
     origin: RestApi, path: str, by_the_edge: bool
 ) -> None:
-    app = Edge(origin.answer, KEY) if by_the_edge else origin
+    app = EdgeCache(origin.answer, KEY) if by_the_edge else origin
     tracing = "traceparent,x-amz-content-sha256,x-amz-user-agent,x-requested-with"
     for asked, allowed in (
         (tracing, tracing), ("", CORS["Access-Control-Allow-Headers"]),
@@ -122,7 +122,7 @@ def test_a_browser_may_send_the_headers_that_it_asks_for(
 
 
 def test_what_a_preflight_asks_for_changes_no_answer_that_the_edge_keeps(origin: RestApi) -> None:
-    edge = Edge(origin.answer, KEY)
+    edge = EdgeCache(origin.answer, KEY)
     headers = {"access-control-request-headers": "x-evil"}
     first = ask(edge, "GET", f"/status?event_id={EVENT}", headers=headers)
     again = ask(edge, "GET", f"/status?event_id={EVENT}")

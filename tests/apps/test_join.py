@@ -13,8 +13,8 @@ import pytest
 
 from deployment.local.config import QUEUE
 from deployment.local.gateway.chalice_apps import load
-from deployment.local.gateway.edge_cache import Edge
-from deployment.local.gateway.join_integration import Enqueue
+from deployment.local.gateway.edge_cache import EdgeCache
+from deployment.local.gateway.join_integration import JoinIntegration
 from deployment.local.gateway.proxy_events import Answer
 from deployment.local.gateway.rest_api import RestApi
 from deployment.local.workers.event_sources import sqs_record
@@ -43,7 +43,7 @@ def api(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[RestApi]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     made = RestApi(
         "public", load("public_api"), threads=1, api_key="key",
-        integrations={("POST", join_integration.PATH): Enqueue(EVENT)},
+        integrations={("POST", join_integration.PATH): JoinIntegration(EVENT)},
     )  # fmt: skip
     yield made
     made.close()
@@ -93,7 +93,7 @@ def test_no_header_of_a_caller_becomes_a_request_id(
     api: RestApi, sqs: Any, edge: bool, chosen: str
 ) -> None:
     headers = {"content-type": "application/json", "x-amzn-RequestId": chosen, "x-api-key": "key"}
-    app = Edge(api.answer, "key") if edge else api
+    app = EdgeCache(api.answer, "key") if edge else api
     answers = [post(app, json.dumps({"event_id": EVENT}).encode(), headers) for _ in range(2)]
     assert [answer.status for answer in answers] == [200, 200]
     ids = {json.loads(answer.body)["api_request_id"] for answer in answers}

@@ -12,7 +12,7 @@ import pytest
 from botocore.session import Session
 
 from deployment.local.workers.event_sources import sqs_record
-from deployment.redrive import Queues, Redriven, as_role, letters_in, redrive
+from deployment.redrive import Queues, Redriven, as_role, message_count, redrive
 from tests.support import servers
 from waiting_room.adapters.join_queue import SqsJoinQueue
 from waiting_room.domain.errors import Unavailable
@@ -113,7 +113,7 @@ def test_many_dead_letters_go_together_and_each_keeps_what_it_is(line: Line) -> 
         "reason": "why 12", "first_request_id": "id-12", "first_sent_at_ms": 12, "body": " and \0"
     }  # fmt: skip
     assert len(found) == 3
-    assert sum(map(letters_in, found)) == len(few)
+    assert sum(map(message_count, found)) == len(few)
 
 
 def test_dead_letters_that_are_not_taken_are_named(line: Line, url: str) -> None:

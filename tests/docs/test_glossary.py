@@ -25,11 +25,8 @@ GLOSSARY = "docs/glossary.md"
 TERMS_OF_AWS = {"dead letter": "SQS and CDK: dead_letter_queue, deadLetterTargetArn"}
 ALLOWED: dict[str, str] = {}  # a public name or a heading, with the reason
 RENAMED_LATER = {
-    "Crowd",
-    "DOORS",
-    "DeadJoin",
+    "FailedJoin",
     "Departures",
-    "Doors",
     "Figures",
     "MOST_PLACES",
     "PLACES",
@@ -37,7 +34,7 @@ RENAMED_LATER = {
     "STRANGER",
     "Visit",
     "crowd",
-    "dead_join",
+    "failed_join",
     "figures",
     "figures_delay",
     "figures_now",

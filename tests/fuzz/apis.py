@@ -24,7 +24,7 @@ import apps.public_api.app
 import apps.token_authorizer.app
 from apps.openid import app as openid_app
 from deployment.local.gateway.chalice_apps import load
-from deployment.local.gateway.join_integration import Enqueue
+from deployment.local.gateway.join_integration import JoinIntegration
 from deployment.local.gateway.rest_api import RestApi, document
 from deployment.local.gateway.sigv4 import SERVICE, Signatures
 from deployment.local.gateway.token_authorizer import TokenAuthorizer
@@ -135,7 +135,7 @@ def apis(world: InMemoryRoom | None = None) -> Iterator[Apis]:
     """The APIs, served while the context lasts."""
     made = Apis(world or InMemoryRoom())
     signatures = Signatures(KEY_ID, SECRET, REGION)
-    join = Enqueue(EVENT)
+    join = JoinIntegration(EVENT)
     join._send = made.joined  # type: ignore[method-assign]
     keys = made.openid.provider._verifier.keys
     verifier = Verifier(Expected(EVENT, ISSUER), keys, made.world.clock)

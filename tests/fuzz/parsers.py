@@ -278,7 +278,7 @@ def context(kind: type[Parameters], known: Mapping[str, str]) -> Callable[[str],
 
 def local(text: str) -> None:
     refused = None
-    for name in (*config.DOORS.values(), "REDIS_URL", "AWS_ENDPOINT_URL", "INLET", "BRAND",
+    for name in (*config.LISTENERS.values(), "REDIS_URL", "AWS_ENDPOINT_URL", "INLET", "BRAND",
                  "SCHEDULE_MINUTE_SECONDS", "ASSIGN_WORKERS", "KEY_ROTATION_DAYS",
                  "OPENID_REDIRECT_URIS", "SITE_ENTRANCE"):  # fmt: skip
         try:

@@ -20,7 +20,7 @@ import apps.private_api.app
 import apps.public_api.app
 import apps.sample_store.app
 from apps.openid import app as openid_app
-from deployment.local.gateway.join_integration import Enqueue, read_first, read_last, render
+from deployment.local.gateway.join_integration import JoinIntegration, read_first, read_last, render
 from deployment.local.gateway.proxy_events import Call
 from infrastructure.blueprint import join_integration
 from tests.fuzz import tally
@@ -304,7 +304,7 @@ def joined(body: bytes, *, required: bool, checked: Any, mapped: Any) -> tuple[A
         taken.append(sent["MessageBody"][0])
         return 200, sqs_answer(ID)
 
-    join = Enqueue(EVENT, secret_required=required, checked=checked, mapped=mapped)
+    join = JoinIntegration(EVENT, secret_required=required, checked=checked, mapped=mapped)
     join._send = send  # type: ignore[method-assign]
     kind = {"content-type": "application/json"}
     return join(Call("POST", "/assign_queue_num", "", "", kind, {}, body, "127.0.0.1")), taken

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import airspeed
 import pytest
 
-from deployment.local.gateway.edge_cache import Edge as LocalEdge
+from deployment.local.gateway.edge_cache import EdgeCache as LocalEdge
 from deployment.local.gateway.join_integration import render
 from infrastructure.blueprint import join_integration, preflight
 from infrastructure.blueprint.gateway_responses import ANSWERS, HEADERS

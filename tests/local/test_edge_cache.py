@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from deployment.local.gateway import edge_cache
-from deployment.local.gateway.edge_cache import Edge, lifetime
+from deployment.local.gateway.edge_cache import EdgeCache, lifetime
 from deployment.local.gateway.proxy_events import Answer, Call
 from infrastructure.blueprint.resources import CACHE_RULES, ERROR_TTLS, CacheRule
 from waiting_room.runtime.http_api import LONGEST_STALE, cached
@@ -32,7 +32,7 @@ class World:
     ) -> None:
         self.now, self.asked = 100.0, []  # type: ignore[var-annotated]
         self.said, self.status = cache_control, status
-        self.edge = Edge(self.origin, "the-key", RULES, lambda: self.now, error_ttls)
+        self.edge = EdgeCache(self.origin, "the-key", RULES, lambda: self.now, error_ttls)
 
     async def origin(self, call: Call) -> Answer:
         self.asked.append(call)

@@ -16,7 +16,7 @@ from deployment.capacity import operations as measured
 from deployment.capacity import prices, quotas, report
 from deployment.capacity.cost import event_bill, idle_bill, total
 from deployment.capacity.findings import Finding, find
-from deployment.capacity.parts import TICK, Bucket, Calendar, Environments, Line, Writes
+from deployment.capacity.parts import TICK, Environments, EventHeap, Queue, TokenBucket, Writes
 from deployment.capacity.plan import Limits, Plan, raised, scenarios, unlimited
 from deployment.capacity.simulation import Outcome, Simulation, edge_polls, status_of
 from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, of_template
@@ -95,19 +95,19 @@ def test_a_page_near_the_front_asks_sooner_never_later_than_the_server_says(
 
 @given(st.lists(st.floats(0, 50), min_size=1, max_size=60))
 def test_a_calendar_gives_everybody_back_once_and_never_early(times: list[float]) -> None:
-    calendar = Calendar()
-    calendar.add(np.arange(len(times)), np.array(times))
+    heap = EventHeap()
+    heap.add(np.arange(len(times)), np.array(times))
     seen: list[int] = []
     for tick in range(502):
-        due = calendar.take(tick)
+        due = heap.take(tick)
         assert all(times[visitor] <= tick * TICK + 1e-9 for visitor in due)
         seen.extend(due.tolist())
     assert sorted(seen) == list(range(len(times)))
-    assert calendar.waiting == 0
+    assert heap.waiting == 0
 
 
 def test_a_bucket_lets_the_burst_through_and_then_the_rate() -> None:
-    bucket = Bucket(rate=100, burst=50)
+    bucket = TokenBucket(rate=100, burst=50)
     assert bucket.take(1_000) == 50
     assert sum(bucket.take(1_000) for _ in range(10)) == pytest.approx(100, abs=1)
 
@@ -134,15 +134,15 @@ def test_rows_beyond_the_tables_patience_are_not_taken() -> None:
 
 
 def test_the_line_is_first_in_first_out_and_hidden_messages_come_again() -> None:
-    line = Line()
-    line.put(np.arange(3))
-    line.put(np.arange(3, 5))
-    assert line.take(4).tolist() == [0, 1, 2, 3]
-    line.hide(np.array([9]), until=5)
-    line.show(4.9)
-    assert (line.length, line.hidden) == (1, 1)
-    line.show(5)
-    assert line.take(9).tolist() == [4, 9]
+    queue = Queue()
+    queue.put(np.arange(3))
+    queue.put(np.arange(3, 5))
+    assert queue.take(4).tolist() == [0, 1, 2, 3]
+    queue.hide(np.array([9]), until=5)
+    queue.show(4.9)
+    assert (queue.length, queue.hidden) == (1, 1)
+    queue.show(5)
+    assert queue.take(9).tolist() == [4, 9]
 
 
 # --- the crowd ---------------------------------------------------------------------------------

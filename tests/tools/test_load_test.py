@@ -35,7 +35,7 @@ def good() -> Record:
 
 def verdict(record: Record, **changed: Any) -> list[str]:
     """The sentences that do not hold."""
-    options = {"alone": True, "figures": FIGURES, "rows": ROWS, "let_in": 3, **changed}
+    options = {"alone": True, "figures": FIGURES, "rows": ROWS, "admitted": 3, **changed}
     return [one.sentence for one in check(record, **options) if not one.holds]
 
 
@@ -87,7 +87,7 @@ def test_rows_that_are_not_the_visitors_are_wrong(rows: Rows) -> None:
 
 
 def test_what_cannot_be_known_is_not_checked() -> None:
-    found = check(good(), alone=False, figures=None, rows=None, let_in=None)
+    found = check(good(), alone=False, figures=None, rows=None, admitted=None)
     assert len(found) == 3
 
 
@@ -207,7 +207,7 @@ def test_the_operator_lets_in_at_the_rate_and_no_more_than_there_are() -> None:
     door = Door()
     made, record = admission(door, most=25)
     made.run()
-    assert (door.serving, made.let_in) == (25, 25)
+    assert (door.serving, made.admitted) == (25, 25)
     assert record.raises == [(1.0, 10), (2.0, 20), (3.0, 25)]
 
 
@@ -215,7 +215,7 @@ def test_a_raise_whose_answer_was_lost_is_not_repeated() -> None:
     door = Door(breaks=1)
     made, _ = admission(door, most=20)
     made.run()
-    assert (door.serving, made.let_in, made.troubles) == (20, 20, 1)
+    assert (door.serving, made.admitted, made.troubles) == (20, 20, 1)
 
 
 # --- the report --------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_the_report_says_everything_in_figures(tmp_path: Path) -> None:
     record = good()
     record.requests = [Request("join", 0.5, 12.0, 200), Request("status", 1.5, 3.0, 503)]
     done = Done(
-        record=record, figures=FIGURES, let_in=3, troubles=0, seconds=8.0, processor_share=0.1,
+        record=record, figures=FIGURES, admitted=3, troubles=0, seconds=8.0, processor_share=0.1,
         in_time=True, parts={"workers": 2.0},
         edge={"/status": {"hits": 3, "misses": 1, "origin_calls": 1}, "/quiet": {"hits": 0}},
     )  # fmt: skip

@@ -51,7 +51,7 @@ Origin = Callable[[Call], Awaitable[Answer]]
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedResponse:
     """An answer, until when it is fresh, and until when it may stand for an origin that is away.
 
     Its age counts from when the origin was asked.
@@ -63,7 +63,7 @@ class Kept:
     stale_until: float
 
 
-class Edge:
+class EdgeCache:
     """Serves an ASGI connection from what it keeps, or from the origin with the API key added."""
 
     def __init__(
@@ -76,8 +76,8 @@ class Edge:
     ) -> None:
         self._origin, self._api_key, self._monotonic = origin, api_key, monotonic
         self._rules, self._error_ttls = {rule.path: rule for rule in rules}, error_ttls
-        self._kept: OrderedDict[Key, Kept] = OrderedDict()
-        self._under_way: dict[Key, asyncio.Task[Kept]] = {}
+        self._kept: OrderedDict[Key, CachedResponse] = OrderedDict()
+        self._under_way: dict[Key, asyncio.Task[CachedResponse]] = {}
         known = (*self._rules, JOIN, "/generate_token", OTHER)
         self.counts: dict[str, Counter[str]] = {path: Counter() for path in known}
 
@@ -149,7 +149,9 @@ class Edge:
         request_id = str(uuid.uuid4())  # the header that set the caller's does not reach the API
         return replace(call, headers={**kept, **own}, many_headers=many, request_id=request_id)
 
-    async def _fetch(self, key: Key, rule: CacheRule, call: Call, counts: Counter[str]) -> Kept:
+    async def _fetch(
+        self, key: Key, rule: CacheRule, call: Call, counts: Counter[str]
+    ) -> CachedResponse:
         """Ask the origin or, where calls collapse, wait with others who ask it for the same."""
         task = self._under_way.get(key)
         if task is None or not rule.shortest:
@@ -160,7 +162,7 @@ class Edge:
                 task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _ask(self, key: Key, rule: CacheRule | None, call: Call) -> Kept:
+    async def _ask(self, key: Key, rule: CacheRule | None, call: Call) -> CachedResponse:
         asked_at = self._monotonic()
         answer = await self._origin(call)
         now = self._monotonic()
@@ -172,7 +174,7 @@ class Edge:
             seconds = self._seconds(answer, rule)
             until, stale = asked_at + seconds, _ages(answer).get("stale-if-error", STALE)
             was_kept = seconds > 0 and answer.status < 400  # else there is nothing to serve stale
-            kept = Kept(answer, asked_at, until, until + (stale if was_kept else 0))
+            kept = CachedResponse(answer, asked_at, until, until + (stale if was_kept else 0))
         if kept.stale_until > now:
             self._kept[key] = kept
             self._kept.move_to_end(key)

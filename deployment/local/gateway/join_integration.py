@@ -84,7 +84,7 @@ def render(template: airspeed.Template, body: str, content: Any = None, context:
     return rendered
 
 
-class Enqueue:
+class JoinIntegration:
     """Checks a join and writes it to the queue.
 
     ``checked`` is how the request model reads a body, ``mapped`` how the mapping template does:

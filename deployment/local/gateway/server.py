@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edge, API Gateway and sites: ``python -m deployment.local.gateway.server TELL_FD DOORS``.
+"""Edge, API Gateway and sites: ``python -m deployment.local.gateway.server READY_FD LISTENERS``.
 
-``DOORS`` is JSON: name of a door → (file descriptor of its listening socket, its port). One
+``LISTENERS`` is JSON: name of a door → (file descriptor of its listening socket, its port). One
 process and one event loop serve them all; handlers run in threads.
 """
 
@@ -21,8 +21,8 @@ import uvicorn
 
 from deployment.local import config
 from deployment.local.gateway import chalice_apps
-from deployment.local.gateway.edge_cache import Edge
-from deployment.local.gateway.join_integration import Enqueue
+from deployment.local.gateway.edge_cache import EdgeCache
+from deployment.local.gateway.join_integration import JoinIntegration
 from deployment.local.gateway.rest_api import RestApi, document
 from deployment.local.gateway.sigv4 import ACCOUNT, Signatures
 from deployment.local.gateway.static_site import Site
@@ -41,7 +41,7 @@ THREADS = 20  # of each route; a handler that waits for a hanging store holds on
 DRAIN = 3  # seconds that connections have to end
 
 
-class Doors:
+class PortRouter:
     """Tells by the port of a connection which part it is for."""
 
     def __init__(self, parts: Mapping[int, Any]) -> None:
@@ -53,25 +53,27 @@ class Doors:
             await self._parts[scope["server"][1]](scope, receive, send)
 
 
-class Told(uvicorn.Server):
+class ReadyServer(uvicorn.Server):
     """Says on a pipe that it listens."""
 
-    tell: int
+    ready_fd: int
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
         await super().startup(sockets)
-        with os.fdopen(self.tell, "w") as pipe:
+        with os.fdopen(self.ready_fd, "w") as pipe:
             pipe.write("ready\n")
 
 
-def main(tell: int, doors: Mapping[str, tuple[int, int]]) -> None:
+def main(ready_fd: int, listeners: Mapping[str, tuple[int, int]]) -> None:
     """Serve until SIGTERM."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     parts = build(os.environ)
-    server = Told(
+    server = ReadyServer(
         uvicorn.Config(
-            Doors({port: parts[name] for name, (_, port) in doors.items() if name in parts}),
+            PortRouter(
+                {port: parts[name] for name, (_, port) in listeners.items() if name in parts}
+            ),
             access_log=False,
             log_config=None,
             lifespan="off",
@@ -83,8 +85,8 @@ def main(tell: int, doors: Mapping[str, tuple[int, int]]) -> None:
             backlog=2048,
         )
     )
-    server.tell = tell
-    server.run(sockets=[socket.socket(fileno=number) for number, _ in doors.values()])
+    server.ready_fd = ready_fd
+    server.run(sockets=[socket.socket(fileno=number) for number, _ in listeners.values()])
     for part in parts.values():
         if isinstance(part, RestApi):
             part.close()
@@ -117,7 +119,7 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
         keyless=[discovery.PATH],
     )
     parts: dict[str, Any] = {
-        "public_api": Edge(public.answer, key),
+        "public_api": EdgeCache(public.answer, key),
         "origin": public,
         "private_api": RestApi(
             "private", chalice_apps.load("private_api"), threads=THREADS, signatures=signatures
@@ -142,9 +144,9 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
     return parts | sites(env)
 
 
-def _join(env: Mapping[str, str]) -> Enqueue:
+def _join(env: Mapping[str, str]) -> JoinIntegration:
     event = read_room_settings(env).events[0]
-    return Enqueue(event.event_id, secret_required=event.client_secret_required)
+    return JoinIntegration(event.event_id, secret_required=event.client_secret_required)
 
 
 def sites(env: Mapping[str, str]) -> dict[str, Site]:

@@ -42,7 +42,7 @@ OTHERS = 8  # pollers and schedules beside those that assign positions
 EXIT_NOTICES = Function("max_size_inlet", MAX_SIZE_INLET.timeout, 0, batch_size=10)
 
 
-def main(tell: int) -> None:
+def main(ready_fd: int) -> None:
     """Work until SIGTERM."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     stop = threading.Event()
@@ -54,7 +54,7 @@ def main(tell: int) -> None:
     workers.set_up({}, None)
     minute = float(os.environ["SCHEDULE_MINUTE_SECONDS"])
     running: list[Poller | Schedule] = [*pollers(workers), *schedules(workers, minute)]
-    with os.fdopen(tell, "w") as pipe:
+    with os.fdopen(ready_fd, "w") as pipe:
         pipe.write("ready\n")
     stop.wait()
     for one in running:

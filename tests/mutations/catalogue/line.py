@@ -83,7 +83,7 @@ BREAKS = (
           'if not redrive_role_id or not str(attributes["SenderId"]).startswith',
           "if False and not str(attributes).startswith", "test_joins"),
     Break("11 server-made: the edge passes every header on",
-          "Edge._forwarded", "many_headers.items() if name in names}", "many_headers.items()}",
+          "EdgeCache._forwarded", "many_headers.items() if name in names}", "many_headers.items()}",
           "test_edge_cache"),
     Break("junk: a message that can be no join comes again",
           "app:assign_positions", "        left = joins_queue().send_to_dead_letters(dead)\n",

@@ -11,7 +11,7 @@ import urllib3
 from botocore.credentials import Credentials
 
 from deployment.load_test.operator import Operator, OperatorError
-from deployment.load_test.target import Target
+from deployment.load_test.target import RoomUnderTest
 from waiting_room.adapters.http import signed_client
 from waiting_room.adapters.http.signed_client import (
     NoResponse,
@@ -124,7 +124,7 @@ def test_without_credentials_nothing_is_sent() -> None:
 
 
 def operator(pool: Pool) -> Operator:
-    target = Target(
+    target = RoomUnderTest(
         public_api="http://r/api", private_api="http://r/private", store_api="", event_id="a b",
         region="eu-central-1", access_key_id="AKIDEXAMPLE", secret_access_key="not-a-secret",
     )  # fmt: skip

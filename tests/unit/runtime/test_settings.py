@@ -52,7 +52,7 @@ def every_setting() -> set[str]:
     names = read_by(read_room_settings, read_authorizer_settings, read_openid_settings)
     for strategy in ("Periodic", "MaxSize", "Automatic"):
         names |= read_by(read_inlet_settings, INLET_STRATEGY=strategy)
-    names |= set(config.DOORS.values()) | set(config.DEFAULTS)
+    names |= set(config.LISTENERS.values()) | set(config.DEFAULTS)
     local = Watched({})
     config.read(local, ROOT)
     return names | local.read - {"NO_PROXY", "no_proxy"}
