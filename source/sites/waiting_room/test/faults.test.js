@@ -55,7 +55,7 @@ const OURS = { "/queue_num": [202], "/queue_pos_expiry": [202], "/generate_token
 const isOurs = (path, [status, content]) => OURS[path]?.includes(status) && content?.error;
 
 for (const path of ROUTES)
-  test(`no answer of a stranger at ${path} ends a place or changes its number`, async () => {
+  test(`no response of another server at ${path} ends a position or changes its number`, async () => {
     for (const strange of STRANGE.filter((one) => !isOurs(path, one))) {
       clock = new Clock();
       server = new Server(clock);
@@ -390,7 +390,7 @@ const REFUSALS = {
   "no storage": { storage: undefined },
   "storage that throws": { storage: { getItem: refuse, setItem: refuse } },
   "storage that is full": { storage: { getItem: () => null, setItem: refuse } },
-  "storage with junk": { storage: { getItem: () => '[{"request_id": 7}]', setItem: () => {} } },
+  "storage with invalid content": { storage: { getItem: () => '[{"request_id": 7}]', setItem: () => {} } },
   "no locks": { locks: undefined },
   "locks that throw": { locks: { request: refuse } },
   "locks that reject": { locks: { request: async () => refuse() } },

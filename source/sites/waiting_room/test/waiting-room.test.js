@@ -355,7 +355,7 @@ test("a move back by an operator does not count as a reset", async () => {
 
 test("a counter behind the visitor's number causes one check, not one per poll", async () => {
   const page = await joined(50);
-  server.line = 10; // a counter that is being brought back
+  server.line = 10; // a counter during a rebuild
   await clock.pass(60);
   assert.equal(page.state.phase, "waiting");
   assert.ok(server.count("/queue_num") <= 8);
