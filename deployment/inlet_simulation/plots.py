@@ -61,7 +61,7 @@ RUNS = (
         )
         for share in (0, 20, 40, 60)
     ),
-    Shown("burst", "a burst after a quiet time", Scenario(burst, TARGET, length=2400)),
+    Shown("burst", "a burst after a quiet period", Scenario(burst, TARGET, length=2400)),
     Shown(
         "slow-site",
         "a site that slows down, with an alarm",
@@ -69,12 +69,12 @@ RUNS = (
     ),
     Shown(
         "late-figures",
-        "figures that are 30 s late, 40 % no-shows",
+        "metrics delayed by 30 s, 40 % no-shows",
         Scenario(crowd, TARGET, figures_delay=30, no_shows=always(0.4)),
     ),
     Shown(
         "rate",
-        "300 new users a minute, 40 % no-shows",
+        "300 new users per minute, 40 % no-shows",
         Scenario(crowd, Targets(100_000, 300), no_shows=always(0.4)),
     ),
 )
@@ -93,8 +93,8 @@ def main() -> int:
 def table(done: Mapping[str, Run]) -> str:
     """The figures of all runs as Markdown."""
     lines = [
-        "| run | targets: active, new a minute | most active | mean active after 10 min | "
-        "most new users in a minute | mean after 10 min | learnt to come |",
+        "| run | targets: active, new per minute | maximum active | mean active after 10 min | "
+        "maximum new users per minute | mean after 10 min | estimated arrival share |",
         "|---|---|---|---|---|---|---|",
     ]
     for shown in RUNS:
@@ -131,11 +131,11 @@ def _plot(plot: Any, shown: Shown, run: Run) -> None:
     plot.plot(minutes, run.per_minute(), color="#c2571a", label="new users in the last minute")
     if targets.active <= 5000:
         plot.axhline(targets.active, color="#0b6e99", linestyle=":", label="target: active")
-    plot.axhline(targets.per_minute, color="#c2571a", linestyle=":", label="target: new a minute")
+    plot.axhline(targets.per_minute, color="#c2571a", linestyle=":", label="target: new per minute")
     if shown.scenario.site is not None:
         bears = [shown.scenario.site(second) for second in range(len(run.active))]
         plot.plot(minutes, bears, color="#777777", linewidth=1)
-        plot.annotate("what the site bears", (0.5, 1210), fontsize=8, color="#555555")
+        plot.annotate("capacity of the site", (0.5, 1210), fontsize=8, color="#555555")
     plot.set_title(shown.title, fontsize=10)
     plot.set_xlabel("minutes", fontsize=8)
     plot.set_ylim(bottom=0)
