@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from waiting_room.domain import counter_snapshot, serving_counter
+from tests.support.fakes.counter_copy import CounterCopy
+from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
 from waiting_room.domain.ports import JoinLease, RebuildLease
 from waiting_room.domain.records import (
     Checkpoint,
@@ -19,43 +18,12 @@ from waiting_room.domain.records import (
     EventState,
     LiveToken,
     PositionStatus,
-    Segment,
     ServingMove,
     SessionStatus,
     Snapshot,
-    TokenTally,
 )
 
 CLAIM_LIFE = 60  # as in the Redis adapter
-
-
-@dataclass
-class _Copy:
-    """What the counters hold of one event."""
-
-    state: EventState
-    served: list[Segment]
-    settled_through: int
-    tokens: int
-    live: Counter[int]
-    ended: dict[SessionStatus, int]
-    taken: set[int] = field(default_factory=set)
-    closed: set[int] = field(default_factory=set)
-    holes: set[int] = field(default_factory=set)
-    unverified: int = 0
-    dumped: tuple[int, ...] = ()
-    reconciled_at: int = 0
-    swept_at: int = 0
-    first_moved_at: int = 0
-
-    def figures(self) -> tuple[int, ...]:
-        """What a checkpoint has to have."""
-        return self.state.version, self.tokens, *self.ended.values()
-
-    def note_first_move(self) -> None:
-        """Remember when the oldest move was made, which ``trim`` may forget."""
-        if self.served and not self.first_moved_at:
-            self.first_moved_at = self.served[0].at
 
 
 class MemoryCounters:
@@ -67,7 +35,7 @@ class MemoryCounters:
 
     def __init__(self) -> None:
         self.refuses_writes = False
-        self._copies: dict[str, _Copy] = {}
+        self._copies: dict[str, CounterCopy] = {}
         self._claims: dict[tuple[str, str], tuple[int, int]] = {}  # at (s), hour
         self._turns: dict[str, str] = {}
         self._tickets: dict[str, set[str]] = {}
@@ -84,44 +52,12 @@ class MemoryCounters:
     def counts(self, event_id: str, now: int) -> Counts:
         """All figures."""
         with self._lock:
-            copy = self._copy(event_id)
-            state = copy.state
-            return Counts(
-                generation=state.generation,
-                queue=state.queue,
-                serving=state.serving,
-                holes=state.holes + len(copy.holes),
-                tokens=copy.tokens,
-                expired=state.expired,
-                active=sum(count for at, count in copy.live.items() if at > now),
-                completed=copy.ended[SessionStatus.COMPLETED],
-                abandoned=copy.ended[SessionStatus.ABANDONED],
-                admitted_recently=serving_counter.admitted_recently(copy.served, now),
-                admitting_since=copy.served[0].at if copy.served else 0,
-                message=state.message,
-                version=state.version,
-                lowering=state.lowering,
-                reconciled_at=copy.reconciled_at,
-                swept_at=copy.swept_at,
-                admitted_at=copy.served[-1].at if copy.served else 0,
-                admitted_shortly=serving_counter.admitted_recently(copy.served, now, SHORTEST_RATE),
-                first_moved_at=copy.first_moved_at,
-                latest=tuple(copy.served[-LATEST_MOVES:]),
-            )
+            return self._copy(event_id).counts(now)
 
     def position_status(self, event_id: str, position: int) -> PositionStatus:
         """What is known about one position."""
         with self._lock:
-            copy = self._copy(event_id)
-            return PositionStatus(
-                copy.state.generation,
-                copy.state.serving,
-                copy.state.expired_through,
-                serving_counter.served_at(copy.served, position),
-                position in copy.taken or position <= copy.settled_through,
-                copy.state.version,
-                copy.state.lowering,
-            )
+            return self._copy(event_id).position_status(position)
 
     def acquire_join_leases(
         self, event_id: str, request_ids: Sequence[str], now: int
@@ -278,7 +214,7 @@ class MemoryCounters:
     def restore(self, snapshot: Snapshot, lease_id: str) -> bool:
         """Replace the copy."""
         with self._lock:
-            state, tally = snapshot.state, counter_snapshot.of_snapshot(snapshot)
+            state = snapshot.state
             if state.event_id in self._copies:
                 return False
             if lease_id not in self._tickets.get(state.event_id, ()):
@@ -286,19 +222,7 @@ class MemoryCounters:
             self._writes()
             self._turns.pop(state.event_id, None)
             del self._tickets[state.event_id]
-            copy = self._new(state)
-            copy.settled_through, copy.unverified = tally.base, snapshot.unverified
-            copy.served = serving_counter.of_snapshot(snapshot)
-            copy.note_first_move()
-            copy.tokens = tally.tokens
-            copy.taken = counter_snapshot.positions_in(tally.taken)
-            copy.closed = counter_snapshot.positions_in(tally.ended)
-            copy.live = Counter(dict(tally.live))
-            copy.ended = {
-                SessionStatus.COMPLETED: tally.completed,
-                SessionStatus.ABANDONED: tally.abandoned,
-            }
-            copy.holes = {hole for hole in state.known_holes if hole > state.reconciled_through}
+            self._copies[state.event_id] = CounterCopy.of_snapshot(snapshot)
             return True
 
     def checkpoint(self, event_id: str, now: int) -> Checkpoint:
@@ -306,22 +230,7 @@ class MemoryCounters:
         with self._lock:
             copy = self._copy(event_id)
             self._writes()
-            copy.dumped = copy.figures()
-            taken, ended = bytearray(), bytearray()
-            for bits, positions in ((taken, copy.taken), (ended, copy.closed)):
-                for position in positions:
-                    counter_snapshot.set_bit(bits, position)
-            tally = TokenTally(
-                base=copy.settled_through,
-                taken=bytes(taken),
-                ended=bytes(ended),
-                live=tuple(sorted(copy.live.items())),
-                tokens=copy.tokens,
-                completed=copy.ended[SessionStatus.COMPLETED],
-                abandoned=copy.ended[SessionStatus.ABANDONED],
-            )
-            state = copy.state
-            return Checkpoint(state.generation, state.version, now, tuple(copy.served), tally)
+            return copy.checkpoint(now)
 
     def recount(
         self, event_id: str, generation: int, rows: Sequence[LiveToken], unverified: int
@@ -351,42 +260,26 @@ class MemoryCounters:
                 self._writes()
             copy.reconciled_at = max(copy.reconciled_at, reconciled_at)
             copy.swept_at = max(copy.swept_at, swept_at)
-            for at in [at for at in copy.live if at <= now - 600]:
+            if copy.has_old(now):
                 self._writes()
-                del copy.live[at]
-            old = [
-                part
-                for part in copy.served[:-LATEST_MOVES]
-                if part.last <= copy.state.expired_through and part.at < now - RATE_WINDOW
-            ]
-            if old:
-                self._writes()
-                copy.served = [part for part in copy.served if part not in old]
-            return CounterUpkeepRequest(copy.dumped != copy.figures(), copy.unverified)
+                copy.forget_old(now)
+            return CounterUpkeepRequest(copy.dumped != copy.checkpointed_counts(), copy.unverified)
 
     def _writes(self) -> None:
         if self.refuses_writes:
             raise Unavailable("the counters are busy: NOREPLICAS")
 
-    def _copy(self, event_id: str) -> _Copy:
+    def _copy(self, event_id: str) -> CounterCopy:
         if event_id not in self._copies:
             raise CountersLost(event_id)
         return self._copies[event_id]
 
-    def _current(self, event_id: str, generation: int) -> _Copy | None:
+    def _current(self, event_id: str, generation: int) -> CounterCopy | None:
         copy = self._copy(event_id)
         if generation > copy.state.generation:
             raise CountersLost(event_id)
         return copy if generation == copy.state.generation else None
 
-    def _new(self, state: EventState) -> _Copy:
-        copy = _Copy(
-            state,
-            [],
-            0,
-            0,
-            Counter(),
-            {SessionStatus.COMPLETED: 0, SessionStatus.ABANDONED: 0},
-        )
-        self._copies[state.event_id] = copy
+    def _new(self, state: EventState) -> CounterCopy:
+        copy = self._copies[state.event_id] = CounterCopy(state)
         return copy
