@@ -21,11 +21,6 @@ from waiting_room.openid.settings import ClientSecrets
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
 
 
-@pytest.fixture
-def openid(monkeypatch: pytest.MonkeyPatch) -> OpenId:
-    return install(monkeypatch, OpenId())
-
-
 def test_an_answer_is_200_an_error_400_and_a_redirect_302_unless_told_otherwise() -> None:
     assert json_response({}).status == 200
     assert error_response("e", "d").status == 400

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the inlets, and what operators change."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.support.fakes.inlet import MemoryInlet
+from tests.support.inlet_room import (
+    EVENT,
+    FOREVER,
+    START,
+    InletWorld,
+    inlet_settings,
+)
+from waiting_room.domain.errors import InvalidInput, SettingsError, UnknownRequest
+from waiting_room.inlet.control import InletControl
+from waiting_room.inlet.strategies import (
+    Alarm,
+    InletRecord,
+    Strategy,
+)
+from waiting_room.use_cases import change_log
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ({"INLET_STRATEGY": "Random"}, "INLET_STRATEGY must be one of Periodic, MaxSize, Autom"),
+        ({"INCREMENT_BY": "ten"}, "INCREMENT_BY must be a whole number"),
+        ({"INCREMENT_BY": 0}, "INCREMENT_BY must be between 1"),
+        ({"START_TIME": 100, "END_TIME": 50}, "END_TIME must be 0 or after START_TIME"),
+        (
+            {"PRIVATE_API_ENDPOINT": "private.example"},
+            "PRIVATE_API_ENDPOINT must be an https address",
+        ),
+        ({"ON_INSUFFICIENT_DATA": "maybe"}, "ON_INSUFFICIENT_DATA must be go or hold"),
+        ({"TICKS_PER_MINUTE": 100}, "TICKS_PER_MINUTE must be between 1 and 20"),
+        ({"SERVING_LOG_TABLE": ""}, "SERVING_LOG_TABLE is missing"),
+        (
+            {"INLET_STRATEGY": "Automatic", "MIN_PER_MINUTE": 9, "TARGET_PER_MINUTE": 3},
+            "MIN_PER_MINUTE must not be above TARGET_PER_MINUTE",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_sentence(env: dict[str, object], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        inlet_settings(**env)
+
+
+def test_an_operator_pauses_and_resumes() -> None:
+    world = InletWorld()
+    control = InletControl(world.store, time.time, change_log.record)
+    with pytest.raises(UnknownRequest):
+        control.show(EVENT)
+    world.periodic()
+    assert control.show(EVENT) == {
+        "strategy": "Periodic",
+        "paused": False,
+        "targets": {"increment_by": 10},
+        "last": {"at": START, "increment": 10, "reason": "10 a minute"},
+        "alarm": None,
+        "pace_per_minute": None,
+        "health": None,
+    }
+    assert control.change(EVENT, True, None)["paused"] is True
+    assert world.periodic() == [0]
+    assert world.last == (0, "paused by an operator")
+    control.change(EVENT, False, {"increment_by": 3})
+    assert world.periodic() == [3]
+
+
+@pytest.mark.parametrize(
+    ("alarm", "insufficient", "brakes"),
+    [
+        (Alarm.OK, "hold", False),
+        (Alarm.ALARM, "go", True),
+        (Alarm.MISSING, "go", False),
+        (Alarm.MISSING, "hold", True),
+        (Alarm.UNREADABLE, "go", True),
+        (Alarm.INSUFFICIENT_DATA, "go", False),
+        (Alarm.INSUFFICIENT_DATA, "hold", True),
+    ],
+)
+def test_an_operator_sees_how_the_last_run_found_the_alarm(
+    alarm: Alarm, insufficient: str, brakes: bool
+) -> None:
+    env = {"CLOUDWATCH_ALARM_NAME": "SiteErrors", "ON_INSUFFICIENT_DATA": insufficient}
+    world = InletWorld(env, alarm=lambda: alarm)
+    control = InletControl(world.store, world.clock, change_log.record)
+    world.periodic()
+    seen = {"name": "SiteErrors", "state": alarm.value, "brakes": brakes}
+    assert control.show(EVENT)["alarm"] == seen
+    control.change(EVENT, True, None)
+    world.periodic()
+    assert control.show(EVENT)["alarm"] == {**seen, "state": None, "brakes": False}
+
+
+def test_an_operator_sees_the_pace_of_an_automatic_inlet_and_what_the_site_reported() -> None:
+    env = {"INLET_STRATEGY": "Automatic", "CLOUDWATCH_ALARM_NAME": "SiteErrors"}
+    world = InletWorld({**env, "TARGET_ACTIVE": 400, "TARGET_PER_MINUTE": 60, "MIN_PER_MINUTE": 5})
+    control = InletControl(world.store, world.clock, change_log.record)
+    world.inlet.run_automatic({}, lambda: FOREVER)
+    assert control.show(EVENT)["pace_per_minute"] == 60
+    world.inlet.report_health(0.5)
+    shown = control.show(EVENT)
+    assert shown["health"] == {"value": 0.5, "at": int(world.clock.now)}
+    world.alarm = lambda: Alarm.ALARM
+    for _ in range(10):
+        world.another().run_automatic({}, lambda: FOREVER)
+    shown = control.show(EVENT)
+    assert (shown["pace_per_minute"], shown["alarm"]["brakes"]) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("paused", "targets"),
+    [
+        (None, None), ("yes", None), (1, None), (None, []), (None, {"increment_by": 0}),
+        (None, {"increment_by": True}), (None, {"increment_by": 10_000_000}),
+        (None, {"increment_by": "5"}), (None, {"max_size": 5}),
+    ],
+)  # fmt: skip
+def test_an_operator_who_mistypes_is_told(paused: object, targets: object) -> None:
+    world = InletWorld()
+    world.periodic()
+    with pytest.raises(InvalidInput):
+        InletControl(world.store, time.time, change_log.record).change(EVENT, paused, targets)
+    assert world.periodic() == [10]
+
+
+def test_a_new_deployment_sets_the_targets_anew_and_keeps_the_pause() -> None:
+    world = InletWorld()
+    world.periodic()
+    InletControl(world.store, time.time, change_log.record).change(EVENT, True, {"increment_by": 3})
+    world.periodic()
+    assert InletControl(world.store, time.time, change_log.record).show(EVENT)["targets"] == {
+        "increment_by": 3
+    }
+    world.another(INCREMENT_BY=20).run_periodic({}, lambda: 100)
+    shown = InletControl(world.store, time.time, change_log.record).show(EVENT)
+    assert (shown["targets"], shown["paused"]) == ({"increment_by": 20}, True)
+
+
+def test_another_strategy_starts_with_its_own_targets() -> None:
+    world = InletWorld()
+    world.periodic()
+    world.another(INLET_STRATEGY="MaxSize").run_max_size({})
+    shown = InletControl(world.store, time.time, change_log.record).show(EVENT)
+    assert (shown["strategy"], shown["targets"]) == ("MaxSize", {"max_size": 100})
+
+
+def test_an_inlet_that_has_not_run_yet_has_no_last_decision() -> None:
+    store = MemoryInlet()
+    targets = {"increment_by": 10}
+    store.write(None, InletRecord(EVENT, Strategy.PERIODIC, targets, targets, version=1))
+    assert InletControl(store, time.time, change_log.record).show(EVENT)["last"] is None
