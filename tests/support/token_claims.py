@@ -7,9 +7,7 @@ from typing import Any
 
 from tests.support.in_memory_room import EVENT, ISSUER
 from tests.support.tokens import VISITOR
-from waiting_room.authorizer.verifier import (
-    Expected,
-)
+from waiting_room.authorizer.verifier import Expected
 
 EXPECTED = Expected(EVENT, ISSUER)
 LONG_AGO = 1_000_000  # the real clock is far behind it: only the given one may count
