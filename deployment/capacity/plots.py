@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from deployment import plot_style
 from deployment.capacity.cost import total
 from deployment.capacity.study import Study
 
-COLOURS = ("#b3261e", "#c77700", "#7a6a00", "#3b6ea5", "#1b7f4b")
-DOTS = 80  # per inch
+COLOURS = (
+    plot_style.RED,
+    plot_style.ORANGE,
+    "#7a6a00",
+    plot_style.BLUE,
+    plot_style.GREEN,
+)
 
 
 def draw(found: Study, folder: Path) -> list[Path]:
     """Write the plots and return their files."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    folder.mkdir(parents=True, exist_ok=True)
     return [_flow(found, folder / "capacity-flow.png"), _cost(found, folder / "capacity-cost.png")]
 
 
@@ -45,7 +47,7 @@ def _flow(found: Study, path: Path) -> Path:
     rates.axhline(limit, color="#555555", linestyle="--", linewidth=1, label="API quota")
     rates.set(title="Requests per second", yscale="log")
     rates.legend(fontsize=7)
-    return _save(figure, path)
+    return plot_style.save(figure, path)
 
 
 def _cost(found: Study, path: Path) -> Path:
@@ -67,23 +69,11 @@ def _cost(found: Study, path: Path) -> Path:
                 left += values
         axis.set(title=title)
         axis.legend(fontsize=7)
-    return _save(figure, path)
+    return plot_style.save(figure, path)
 
 
-def _figure(count: int, label: str) -> tuple[Any, Any]:
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, count, figsize=(5 * count, 3.6), dpi=DOTS)
+def _figure(count: int, label: str) -> tuple[Any, list[Any]]:
+    figure, axes = plot_style.subplots(1, count, (5 * count, 3.6))
     for axis in axes:
         axis.set_xlabel(label)
-        axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _save(figure: Any, path: Path) -> Path:
-    from matplotlib import pyplot
-
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Software": None})
-    pyplot.close(figure)
-    return path

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployment import docs_tables
+from deployment import docs_tables, plot_style
 from deployment.inlet_simulation.simulation import Run, Scenario, simulate
 from waiting_room.inlet.automatic import Targets
 
@@ -83,7 +83,6 @@ RUNS = (
 def main() -> int:
     """Run, draw, write; answers the exit status."""
     done = {shown.name: simulate(shown.scenario) for shown in RUNS}
-    IMAGES.mkdir(exist_ok=True)
     draw(done, IMAGES / "inlet-runs.png")
     docs_tables.replace(PAGE, "runs", table(done))
     sys.stdout.write(table(done))
@@ -110,18 +109,12 @@ def table(done: Mapping[str, Run]) -> str:
 
 def draw(done: Mapping[str, Run], file: Path) -> None:
     """One small plot a run: active users and new users a minute, against their targets."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, plots = pyplot.subplots(4, 2, figsize=(10, 12), layout="constrained")
-    for plot, shown in zip(plots.flat, RUNS, strict=True):
+    figure, plots = plot_style.subplots(4, 2, (10, 12))
+    for plot, shown in zip(plots, RUNS, strict=True):
         _plot(plot, shown, done[shown.name])
-    handles, labels = plots.flat[0].get_legend_handles_labels()
+    handles, labels = plots[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    figure.savefig(file, dpi=80, metadata={"Software": None})
-    pyplot.close(figure)
+    plot_style.save(figure, file)
 
 
 def _plot(plot: Any, shown: Shown, run: Run) -> None:
@@ -140,7 +133,6 @@ def _plot(plot: Any, shown: Shown, run: Run) -> None:
     plot.set_xlabel("minutes", fontsize=8)
     plot.set_ylim(bottom=0)
     plot.tick_params(labelsize=8)
-    plot.spines[["top", "right"]].set_visible(False)
 
 
 def _mean(values: list[int]) -> float:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deployment import plot_style
 from deployment.capacity.report import table
 from deployment.load_test.checks import Check
 from deployment.load_test.record import NAMES, Asked, Done, Record, percentile
@@ -142,13 +143,8 @@ def _parts(spent: dict[str, float], visitors: int, requests: dict[str, Any]) -> 
 
 def draw(done: Done, path: Path) -> Path:
     """Joins and tokens per second, the line over time, waits, latencies."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
     record = done.record
-    figure, (rates, line, waited, slow) = pyplot.subplots(1, 4, figsize=(18, 3.4), dpi=80)
+    figure, (rates, line, waited, slow) = plot_style.subplots(1, 4, (18, 3.4))
     for name, colour in zip(
         NAMES, ("#3b6ea5", "#c77700", "#888888", "#1b7f4b", "#8a4f9e"), strict=True
     ):
@@ -171,10 +167,4 @@ def draw(done: Done, path: Path) -> Path:
     waited.plot(values, [100 * i / max(1, len(values)) for i in range(len(values))])
     waited.set(title="Time to the position", xlabel="seconds", ylabel="% of visitors")
     slow.set(title="Response times", xlabel="ms", ylabel="% of requests", xscale="log")
-    for axis in (rates, line, waited, slow):
-        axis.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Software": None})
-    pyplot.close(figure)
-    return path
+    return plot_style.save(figure, path)

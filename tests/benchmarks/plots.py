@@ -6,19 +6,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from deployment import plot_style
 from tests.benchmarks.tables import RESULTS, ROOT
 
 IMAGES = ROOT / "docs" / "images"
-DOTS = 80  # per inch
-OURS, OTHER, LINE = "#1b7f4b", "#777777", "#b3261e"
+OURS, OTHER, LINE = plot_style.GREEN, plot_style.GRAY, plot_style.RED
 
 
 def draw() -> None:
     """Write each plot that there are results for."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    IMAGES.mkdir(parents=True, exist_ok=True)
     for names, plot in (
         (("cold-start",), cold_starts),
         (("positions-by-batch",), batches),
@@ -30,25 +26,21 @@ def draw() -> None:
 
 def cold_starts(kept: dict[str, Any]) -> None:
     """A bar for each function, as a part of the reference."""
-    from matplotlib import pyplot
-
     rows = kept["rows"][::-1]
-    figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
+    figure, (axes,) = plot_style.subplots(1, 1, (8, 4.2))
     colours = [OTHER if row is rows[-1] else OURS for row in rows]
     axes.barh([row[0] for row in rows], [row[3] for row in rows], color=colours)
     axes.axvline(0.5, color=LINE, linestyle="--", linewidth=1, label="target of a public function")
     axes.axvline(0.3, color=LINE, linestyle=":", linewidth=1, label="target of the authorizer")
     axes.set(title="Cold start: processor time of import and first answer", xlabel="of reference")
     axes.legend(fontsize=8, loc="lower right")
-    _save(figure, "bench-cold-start")
+    plot_style.save(figure, IMAGES / "bench-cold-start.png")
 
 
 def batches(kept: dict[str, Any]) -> None:
     """Positions per second and the last visitor's wait, by size of the batch."""
-    from matplotlib import pyplot
-
     sizes = [row[0] for row in kept["rows"]]
-    figure, (rates, waits) = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    figure, (rates, waits) = plot_style.subplots(1, 2, (8, 3))
     rates.plot(sizes, [row[2] for row in kept["rows"]], "o-", color=OURS, label="this machine")
     rates.plot(sizes, [row[3] for row in kept["rows"]], "o--", color=OTHER, label="its own work")
     rates.set(title="Positions per second, one worker", xlabel="joins in a batch", xscale="log")
@@ -57,7 +49,7 @@ def batches(kept: dict[str, Any]) -> None:
     waits.plot(sizes, [row[-1] for row in kept["rows"]], "o-", color=OURS)
     waits.set(title="The last one's wait, seconds", xlabel="joins in a batch", xscale="log")
     waits.set_ylim(bottom=0)
-    _save(figure, "bench-batches")
+    plot_style.save(figure, IMAGES / "bench-batches.png")
 
 
 def growth(requests: dict[str, Any], kilobytes: dict[str, Any], times: dict[str, Any]) -> None:
@@ -65,7 +57,7 @@ def growth(requests: dict[str, Any], kilobytes: dict[str, Any], times: dict[str,
     from matplotlib import pyplot
 
     sizes = [int(name.replace(",", "")) for name in requests["columns"][1:]]
-    figure, all_axes = pyplot.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
+    figure, all_axes = plot_style.subplots(1, 3, (11, 3.8))
     for axes, kept, title in zip(
         all_axes,
         (requests, kilobytes, times),
@@ -79,11 +71,4 @@ def growth(requests: dict[str, Any], kilobytes: dict[str, Any], times: dict[str,
         axes.set_ylim(bottom=0)
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7)
-    _save(figure, "bench-growth")
-
-
-def _save(figure: Any, name: str) -> None:
-    from matplotlib import pyplot
-
-    figure.savefig(IMAGES / f"{name}.png", dpi=DOTS)
-    pyplot.close(figure)
+    plot_style.save(figure, IMAGES / "bench-growth.png")

@@ -20,6 +20,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from deployment import plot_style
 from deployment.visitor_model.arrivals import CURVES, arrival_times
 from tests.benchmarks.document import fill
 from tests.benchmarks.tables import ROOT, number_setting, percentile, table
@@ -222,12 +223,9 @@ def draw(found: Sequence[Found], image: Path) -> None:
     """Polls by the length of the wait; how many visitors noticed their turn within a time."""
     import matplotlib as mpl
 
-    mpl.use("Agg")
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "poll policy", "path.snap": True})
-    from matplotlib import pyplot
-
-    figure, (polls, late) = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    colours = {10_000: "#1b7f4b", 1_000: "#1f5fa8"}
+    figure, (polls, late) = plot_style.subplots(1, 2, (9, 3.4))
+    colours = {10_000: plot_style.GREEN, 1_000: plot_style.BLUE}
     for one in found:
         what = one.scenario
         if what.every != 10 or what.pause[1] or what.doubled < 1e9 or what.jump[1]:
@@ -250,8 +248,7 @@ def draw(found: Sequence[Found], image: Path) -> None:
                       label=one.scenario.name)  # fmt: skip
     late.set(title="Visitors who know of their turn", xlabel="seconds after it", xlim=(0, 12))
     late.legend(fontsize=5)
-    figure.savefig(image, metadata={"Date": None})
-    pyplot.close(figure)
+    plot_style.save(figure, image)
     exact = image.read_text(encoding="utf-8")
     shorter = re.sub(r"\d+\.\d\d+", lambda found: f"{float(found[0]):.1f}", exact)
     image.write_text(re.sub(r" +\n", "\n", shorter), encoding="utf-8")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deployment import plot_style
 from deployment.capacity.report import table
 from deployment.load_test.record import percentile
 from tests.soak.observations import Check
@@ -86,12 +87,7 @@ def _sizes(samples: Samples) -> str:
 
 def plot(samples: Samples, waits: Sequence[tuple[float, float]], path: Path) -> Path:
     """p95 by route, waits for the position, memory; disturbances are shaded."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (slow, waited, memory) = pyplot.subplots(3, 1, figsize=(11, 10), dpi=80, sharex=True)
+    figure, (slow, waited, memory) = plot_style.subplots(3, 1, (11, 10), sharex=True)
     marks = [n + 0.5 for n in range(samples.minutes)]
     for route in samples.routes:
         slow.plot(
@@ -113,10 +109,6 @@ def plot(samples: Samples, waits: Sequence[tuple[float, float]], path: Path) -> 
     memory.set(title="Memory (RSS)", ylabel="MB", xlabel="minutes", ylim=(0, None))
     memory.legend(fontsize=7)
     for axis in (slow, waited, memory):
-        axis.spines[["top", "right"]].set_visible(False)
         for first, last, _ in samples.windows:
             axis.axvspan(first / 60, max(last, first + 2) / 60, color="#dddddd", zorder=0)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Software": None})
-    pyplot.close(figure)
-    return path
+    return plot_style.save(figure, path)
