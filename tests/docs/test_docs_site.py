@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -14,6 +20,7 @@ class Loader(yaml.SafeLoader):
     """Reads mkdocs.yml, whose tags name functions of Python."""
 
 
+LOADED = r'<(?:script|img|link rel="(?:stylesheet|icon)")[^>]*>'  # tags that load another file
 Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
 CONFIG = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)
 
@@ -52,6 +59,26 @@ def test_an_empty_line_precedes_a_list() -> None:
 
 def test_each_level_of_a_list_has_four_spaces() -> None:
     assert adapt("- a\n  more\n  - b\n    - c", "api.md") == "- a\n  more\n    - b\n        - c"
+
+
+def test_the_site_is_built_without_a_dead_link(tmp_path: Path) -> None:
+    """A page that is not in `nav` of mkdocs.yml is an error, too."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    warnings = [line for line in done.stderr.splitlines() if "WARNING" in line or "  - " in line]
+    assert done.returncode == 0, "\n".join(warnings) or done.stderr
+    for page in tmp_path.rglob("*.html"):
+        loaded = re.findall(
+            r'<(?:script|img|link rel="(?:stylesheet|icon)")[^>]*>', page.read_text()
+        )
+        assert loaded, page
+        assert not [tag for tag in loaded if "//" in tag], page
 
 
 def test_no_font_or_script_comes_from_another_host() -> None:
