@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often a waiting page asks, and how late it notices the turn: a simulated crowd.
+"""Polls of a waiting page and the delay until it shows that the visitor is served, simulated.
 
-The answers of ``/status`` are the room's own figures, second by second; the visitors run the
+The responses of ``/status`` come from the room's own code, second by second; the visitors run the
 page's ``policy.js`` and ``estimate.js`` under node. Writes its table and plot into
 ``docs/pages.md``. Times in seconds.
 """
@@ -55,7 +55,7 @@ TOLD = (
 class Scenario:
     """A line that lets in ``per_minute``, a step each ``every`` seconds, and what surprises it.
 
-    ``pause`` is when it stands still, from and to; ``doubled`` from when on it is twice as fast;
+    ``pause`` is when it stands still, from and to; ``doubled`` from when on it is doubled rate;
     ``jump`` when somebody lets in so many at once. ``old``: a server that tells no more than
     ``poll_after_seconds``. ``visitors`` come within ``within`` seconds.
     """
@@ -75,19 +75,19 @@ SURPRISES: dict[str, Any] = {
     "pause": (1_200.0, 1_500.0), "doubled": 2_400.0, "jump": (3_000.0, 20_000),
 }  # fmt: skip
 SCENARIOS = (
-    Scenario("10,000 a minute, steps of 10 s", 10_000, 10),
-    Scenario("10,000 a minute, steps of 60 s", 10_000, 60),
-    Scenario("10,000 a minute, 10 s: pause of 5 min", 10_000, 10, pause=SURPRISES["pause"]),
-    Scenario("10,000 a minute, 10 s: twice as fast", 10_000, 10, doubled=SURPRISES["doubled"]),
-    Scenario("10,000 a minute, 10 s: 20,000 at once", 10_000, 10, jump=SURPRISES["jump"]),
-    Scenario("10,000 a minute, 10 s: all three", 10_000, 10, **SURPRISES),
-    Scenario("1,000 a minute, steps of 10 s", 1_000, 10),
-    Scenario("1,000 a minute, steps of 60 s", 1_000, 60),
+    Scenario("10,000 per minute, moves every 10 s", 10_000, 10),
+    Scenario("10,000 per minute, moves every 60 s", 10_000, 60),
+    Scenario("10,000 per minute, 10 s: pause of 5 min", 10_000, 10, pause=SURPRISES["pause"]),
+    Scenario("10,000 per minute, 10 s: doubled rate", 10_000, 10, doubled=SURPRISES["doubled"]),
+    Scenario("10,000 per minute, 10 s: 20,000 at once", 10_000, 10, jump=SURPRISES["jump"]),
+    Scenario("10,000 per minute, 10 s: all three", 10_000, 10, **SURPRISES),
+    Scenario("1,000 per minute, moves every 10 s", 1_000, 10),
+    Scenario("1,000 per minute, moves every 60 s", 1_000, 60),
     Scenario(
-        "300 visitors within 60 s, 200 a minute, steps of 1 s", 200, 1, visitors=300, within=60
+        "300 visitors within 60 s, 200 per minute, moves every 1 s", 200, 1, visitors=300, within=60
     ),
-    Scenario("10,000 a minute, 10 s: polls by `poll_after_seconds`", 10_000, 10, old=True),
-    Scenario("1,000 a minute, 10 s: polls by `poll_after_seconds`", 1_000, 10, old=True),
+    Scenario("10,000 per minute, 10 s: polls by `poll_after_seconds`", 10_000, 10, old=True),
+    Scenario("1,000 per minute, 10 s: polls by `poll_after_seconds`", 1_000, 10, old=True),
 )
 
 
@@ -234,10 +234,11 @@ def draw(found: Sequence[Found], image: Path) -> None:
         polls.plot(
             *zip(*line, strict=True), "--" if what.old else "-",
             color=colours[int(what.per_minute)], linewidth=1.2,
-            label=f"{what.per_minute:,.0f} a minute{', by poll_after_seconds' if what.old else ''}",
+            label=f"{what.per_minute:,.0f} per minute"
+            f"{', by poll_after_seconds' if what.old else ''}",
         )  # fmt: skip
     polls.set(
-        title="Polls of a visitor", xlabel="wait, minutes", xscale="log", yscale="log",
+        title="Polls per visitor", xlabel="wait, minutes", xscale="log", yscale="log",
         ylim=(1, 10_000),
     )  # fmt: skip
     polls.legend(fontsize=7)
@@ -246,7 +247,11 @@ def draw(found: Sequence[Found], image: Path) -> None:
             shares = [index / 100 for index in range(2, 100, 2)]
             late.plot([one.lateness(share) for share in shares], shares, linewidth=1,
                       label=one.scenario.name)  # fmt: skip
-    late.set(title="Visitors who know of their turn", xlabel="seconds after it", xlim=(0, 12))
+    late.set(
+        title="Share of visitors who know that they are served",
+        xlabel="seconds after being served",
+        xlim=(0, 12),
+    )
     late.legend(fontsize=5)
     plot_style.save(figure, image)
     exact = image.read_text(encoding="utf-8")
@@ -273,13 +278,13 @@ def main() -> None:
     followed, seed = number_setting("FOLLOWED", 1_500), number_setting("SEED", 1)
     found = simulate(SCENARIOS, followed, seed)
     table(
-        f"Polls and lateness: {VISITORS:,} visitors within {ARRIVE_WITHIN:.0f} s, simulated;"
+        f"Polls and delay: {VISITORS:,} visitors within {ARRIVE_WITHIN:.0f} s, simulated;"
         f" {followed:,} of them followed, seed {seed}",
         [
-            "line",
-            "polls of a visitor",
-            "most polls",
-            "late p50, s",
+            "queue",
+            "mean polls per visitor",
+            "maximum polls",
+            "delay p50, s",
             "p95, s",
             "p99, s",
             "longest sleep in the last 10 min, p95, s",
