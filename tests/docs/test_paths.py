@@ -12,7 +12,10 @@ from tests.support.servers import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FOLDERS = ("source", "infrastructure", "deployment", "tests", "docs", "requirements")
-CREATED_BY_THE_READER = {"tests/unit/domain/test_oldest_waiting_position.py"}
+CREATED_BY_THE_READER = {
+    "tests/apps/test_serving_moves.py",
+    "tests/unit/domain/test_oldest_waiting_position.py",
+}
 PLANNED = re.compile(r"^- Not built:.*?(?=^- |^#|\Z)", re.MULTILINE | re.DOTALL)  # invariants.md
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

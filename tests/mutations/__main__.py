@@ -41,6 +41,8 @@ def is_noticed(broken: Break, folder: Path) -> bool:
 def main(words: list[str]) -> int:
     """Try every break, or the chosen ones; return 1 when one went unnoticed."""
     chosen = [one for one in BREAKS if not words or any(word in one.rule for word in words)]
+    if not chosen:
+        raise SystemExit(f"no rule of tests/mutations/catalogue contains {' or '.join(words)}")
     unnoticed = 0
     with tempfile.TemporaryDirectory() as name:
         folder = copy_project(Path(name).resolve())
