@@ -93,7 +93,7 @@ def test_operators_see_the_inlet_and_change_it(world: InletWorld) -> None:
         "strategy": "Periodic",
         "paused": False,
         "targets": {"increment_by": 10},
-        "last": {"at": START + 30, "increment": 5, "reason": "10 a minute"},
+        "last": {"at": START + 30, "increment": 5, "reason": "10 per minute"},
         "alarm": None,
         "pace_per_minute": None,
         "health": None,

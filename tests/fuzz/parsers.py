@@ -50,6 +50,7 @@ from waiting_room.domain.visitor_lookup import parse_visitor_query
 from waiting_room.gate import GateSettings, cookie
 from waiting_room.inlet import strategies
 from waiting_room.inlet.control import InletControl
+from waiting_room.inlet.exit_notices import parse_exit_notice
 from waiting_room.inlet.settings import check_targets
 from waiting_room.openid import protocol
 from waiting_room.openid.settings import ClientSecrets
@@ -384,7 +385,7 @@ PARSERS = (
     Parser("key to revoke", ("use_cases.key_rotation",),
            lambda text: check_rotation({"revoke": parsed(text)}),
            (InvalidInput,)),
-    Parser("departures", ("inlet.strategies",), strategies.parse_exit_notice, (InvalidInput,)),
+    Parser("exit notices", ("inlet.exit_notices",), parse_exit_notice, (InvalidInput,)),
     Parser("SNS records", ("inlet.runner",), notice),
     Parser("figures", ("inlet.strategies",), lambda text: strategies.RoomMetrics.from_metrics(
         dict.fromkeys(strategies.METRICS.values(), parsed(text))), (ValueError,)),

@@ -84,7 +84,7 @@ def wrong_clock(tab: Page, _room: PanelWorld) -> None:
 def live(tab: Page, room: PanelWorld) -> None:
     """An event under way, let in by an inlet, and an operator at work."""
     targets = {"active": 400, "per_minute": 120, "min_per_minute": 10}
-    reason = "312 of 400 active, 60 a minute"
+    reason = "312 of 400 active, 60 per minute"
     at = int(time.time()) + STEPS * STEP  # the room's clock is turned forward below
     room.run_inlet(Strategy.AUTOMATIC, targets, last_at=at, last_increment=9, last_reason=reason)
     inside(tab, room)
@@ -249,7 +249,7 @@ def inlet_state(**more: object) -> Steps:
         strategy = Strategy.AUTOMATIC if "memory" in more else Strategy.PERIODIC
         chosen = targets if strategy is Strategy.AUTOMATIC else {"increment_by": 10}
         now = int(time.time())
-        room.run_inlet(strategy, chosen, last_at=now, last_reason="10 a minute", **more)
+        room.run_inlet(strategy, chosen, last_at=now, last_reason="10 per minute", **more)
         line = room.world.visitors(40)
         room.world.serve(12)
         inside(tab, room)

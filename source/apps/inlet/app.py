@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inlets: they open places in the room, each in its own way. Deploy one for an event.
+"""The inlet app: raises the serving counter by one of three strategies. Deploy one per event.
 
 Functions, by the name that the deployment gives them; each takes a Lambda event:
 
-- ``periodic_inlet``, ``automatic_inlet``: once a minute, by a schedule. One run ticks
+- ``periodic_inlet``, ``automatic_inlet``: once per minute, by a schedule. One run ticks
   TICKS_PER_MINUTE times and sleeps in between, so its timeout should be 75 s.
-- ``max_size_inlet``: by the SNS topic of departures, and once a minute by a schedule, which opens
-  an empty room and gives on the places of those who never came.
+- ``max_size_inlet``: by the SNS topic of exit notices, and once per minute by a schedule. The
+  schedule fills an empty site and replaces no-shows.
 
-``POST /health`` (IAM) is optional: the site reports how it is, for the automatic inlet.
+``POST /health`` (IAM) is optional: the site reports its health, for the automatic inlet.
 
 Environment: EVENT_ID, PRIVATE_API_ENDPOINT, AWS_REGION, SERVING_LOG_TABLE,
 INLET_STRATEGY Periodic | MaxSize | Automatic (Periodic), START_TIME and END_TIME in epoch seconds
-(0: for ever), CLOUDWATCH_ALARM_NAME, ON_INSUFFICIENT_DATA go | hold (go), TICKS_PER_MINUTE
+(0: no limit), CLOUDWATCH_ALARM_NAME, ON_INSUFFICIENT_DATA go | hold (go), TICKS_PER_MINUTE
 (1; Automatic 6), INCREMENT_BY (10), MAX_SIZE (100), TARGET_ACTIVE (100), TARGET_PER_MINUTE (60),
-MIN_PER_MINUTE (0), NO_SHOW_AFTER in seconds (90). Credentials as every AWS client finds them.
+MIN_PER_MINUTE (0), NO_SHOW_AFTER in seconds (90). Credentials come from the default chain of the
+AWS SDK.
 """
 
 from __future__ import annotations
@@ -40,26 +41,26 @@ app.register_middleware(hide_error_texts, "pure_lambda")
 
 @app.lambda_function(name="periodic_inlet")
 def periodic_inlet(event: dict[str, Any], context: object) -> dict[str, int]:
-    """A minute of even ticks, unless the alarm holds."""
+    """Run a minute of equal ticks, unless the alarm holds the inlet."""
     return {"opened": sum(one.by for one in inlet().run_periodic(event, time_left(context)))}
 
 
 @app.lambda_function(name="max_size_inlet")
 def max_size_inlet(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Messages about departures (SNS), or the minute's look at what is free (schedule)."""
+    """Handle exit notices (SNS), or fill the free capacity (schedule)."""
     return {"opened": inlet().run_max_size(event).by}
 
 
 @app.lambda_function(name="automatic_inlet")
 def automatic_inlet(event: dict[str, Any], context: object) -> dict[str, int]:
-    """A minute of ticks of the closed loop."""
+    """Run a minute of ticks of the closed loop."""
     return {"opened": sum(one.by for one in inlet().run_automatic(event, time_left(context)))}
 
 
 @app.route("/health", methods=["POST"], content_types=ANY_TYPE, authorizer=IAMAuthorizer())
 @json_handler
 def health() -> dict[str, Any]:
-    """The site reports how it is: ``{"event_id", "health": 0 (down) to 1 (well)}``."""
+    """Store the site's health: ``{"event_id", "health": 0 (down) to 1 (well)}``."""
     content = body(app.current_request)
     if text(content, "event_id", longest=MAX_EVENT_ID) != settings().event_id:
         raise InvalidInput("event_id is not the event of this inlet")
@@ -72,13 +73,13 @@ def health() -> dict[str, Any]:
 
 @cache
 def settings() -> InletSettings:
-    """The settings of this function, read once from its environment."""
+    """Return the settings of this function, read once from its environment."""
     return read_inlet_settings(os.environ)
 
 
 @cache
 def inlet() -> InletRunner:
-    """The inlet of this function; adapters are made on first use."""
+    """Return the inlet of this function, built on first use."""
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
     from waiting_room.adapters.dynamodb.inlet import DynamoInlet
@@ -97,7 +98,7 @@ def inlet() -> InletRunner:
 
 
 def time_left(context: Any) -> Callable[[], float]:
-    """How many seconds this call still has; a minute and more where nobody says."""
+    """Return a function that gives the seconds left of this invocation; 75 s without a context."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     if remaining is None:
         end = time.monotonic() + 75

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The alarm that brakes an inlet, as CloudWatch tells its state."""
+"""The state of the CloudWatch alarm that holds an inlet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CloudWatchAlarm:
         self._client, self._name = client, name
 
     def __call__(self) -> Alarm:
-        """The state as it stands now; MISSING when no alarm has the name."""
+        """Return the current state; MISSING when no alarm has the name."""
         with translate_errors("CloudWatch"):
             answer = self._client.describe_alarms(
                 AlarmNames=[self._name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The automatic inlet: a closed loop that fills the site up to its targets and not above.
+"""The automatic inlet: a closed loop that fills the site up to its targets.
 
-It knows four kinds of people by the metrics of the room: the *active* (a token that lives), those
-*on their way* (served, no token yet), *open places* (served ahead of the line, so that an arrival
-goes straight through), and *no-shows* (served ``no_show_after`` seconds ago and still no token).
-What share of the served comes at all is learnt from how groups served together ended, and starts
-with everybody, so the loop errs on the side of too few. ``docs/inlets.md`` explains and plots it.
+The room's metrics give four groups of visitors:
+
+- *active*: they have a valid token;
+- *expected*: served, no token yet;
+- *ahead*: positions served before anyone joined them, so that the next visitors do not wait;
+- *no-shows*: served ``no_show_after`` seconds ago, and still no token.
+
+The share of served visitors who arrive is estimated from earlier groups. It starts at 100 %, so at
+first the loop admits too few rather than too many. ``docs/inlets.md`` explains and plots the loop.
+
+The module has more than 300 lines because the loop is one algorithm, whose steps share one state.
 """
 
 from __future__ import annotations
@@ -25,32 +31,32 @@ from waiting_room.inlet.strategies import (
 )
 
 MINUTE = 60.0
-OWN_MOVE_SECONDS = 60.0  # s that an own move outweighs metrics which do not show it yet
-LAG_HALF_LIFE = 300.0  # s in which a measured lag is believed half as much
-AHEAD_TICKS = 2.0  # places open ahead of the line: what the pace lets in during two ticks
-LATE_TICKS = 1.5  # a late tick makes up for half a tick at most: missed ticks do not lump
-PRIOR_SIZE = 20.0  # the show-up share starts as if 20 of 20 had come
-SAMPLE_SIZE = 1_000.0  # and weighs the last 1,000 or so
-MIN_SHARE = 0.1  # a place is given on at most ten times
-ARRIVAL_MEANS = 4.0  # mean times to come within no_show_after: e⁻⁴ come later
-SAFETY_DEVIATIONS = 1.0  # standard deviations of chance kept free below the target
-PACE_HALF_LIFE = 30.0  # s in which the pace halves while the site is unwell
-RECOVERY_SECONDS = 300.0  # s from the lowest to the highest pace once it is well
-REPORT_SECONDS = 120.0  # s that a report of the site holds; then its silence counts as unwell
+OWN_MOVE_SECONDS = 60.0  # for which an own move overrides metrics that do not include it yet
+LAG_HALF_LIFE = 300.0  # s in which the weight of a measured lag halves
+AHEAD_TICKS = 2.0  # positions served ahead of the queue, as ticks of the current pace
+LATE_TICKS = 1.5  # a late tick makes up for half a tick at most, so missed ticks do not add up
+PRIOR_SIZE = 20.0  # the arrival share starts as if 20 of 20 visitors had arrived
+SAMPLE_SIZE = 1_000.0  # visitors that the arrival share is estimated from
+MIN_SHARE = 0.1  # at most ten visitors are admitted per free place
+ARRIVAL_MEANS = 4.0  # mean arrival times within no_show_after: e⁻⁴ of the visitors arrive later
+SAFETY_DEVIATIONS = 1.0  # standard deviations kept free below the target
+PACE_HALF_LIFE = 30.0  # s in which the pace halves while the site is unhealthy
+RECOVERY_SECONDS = 300.0  # from the lowest to the highest pace once the site is healthy
+REPORT_SECONDS = 120.0  # for which a health report is valid; then no report means unhealthy
 
 
 class Health(StrEnum):
-    """What is known about the site."""
+    """Health of the site."""
 
-    NOT_REPORTED = "absent"  # nobody tells: the highest pace
+    NOT_REPORTED = "absent"  # neither alarm nor report: the highest pace
     HEALTHY = "good"
     UNHEALTHY = "poor"
-    UNKNOWN = "unknown"  # keep the pace, neither down nor up
+    UNKNOWN = "unknown"  # keep the pace
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """The health signal; ``ceiling`` (0 to 1) is the share of the span of paces allowed at all."""
+    """Health, and the ``ceiling`` of the pace: a share (0 to 1) of the range of paces."""
 
     health: Health = Health.NOT_REPORTED
     ceiling: float = 1.0
@@ -58,7 +64,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """People active at once, new people per minute, and the pace that even an unwell site gets."""
+    """Active visitors at once, new visitors per minute, and the pace of an unhealthy site."""
 
     active: int
     per_minute: int
@@ -67,9 +73,9 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Positions served together: how many, how many of them came (estimated), since when.
+    """Positions served together: since when, how many, how many of them arrived (estimated).
 
-    One that stood before the loop started teaches nothing.
+    A group from before the start of the loop is no sample for the arrival share.
     """
 
     at: float
@@ -80,7 +86,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An own move of the serving counter: to where, and when."""
+    """A move of the serving counter by this inlet: new value and time."""
 
     to: int
     at: float
@@ -88,32 +94,32 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class ControllerState:
-    """What the loop remembers between ticks."""
+    """State of the loop between ticks; stored as JSON in the inlet's row."""
 
     generation: int
     at: float
-    reached: int  # positions that exist and are served
+    reached: int  # assigned positions that are served
     tokens: int
-    pace: float  # people per minute
-    credit: float  # places that the pace has earned and nobody got yet
+    pace: float  # visitors per minute
+    credit: float  # admissions that the pace allows and that were not made yet
     groups: tuple[Group, ...] = ()
     arrived: float = PRIOR_SIZE
     expected: float = PRIOR_SIZE
-    moves: tuple[Move, ...] = ()  # own moves of the last minute
-    lag: float = 0.0  # s that the metrics are late, as own moves show
+    moves: tuple[Move, ...] = ()  # of the last minute
+    lag: float = 0.0  # s by which the metrics are late, measured by own moves
 
     @property
     def arrival_share(self) -> float:
-        """The share of the served that comes."""
+        """Estimated share of the served visitors who arrive."""
         return min(1.0, max(MIN_SHARE, self.arrived / self.expected))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Convert to JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, memory: Mapping[str, Any]) -> ControllerState | None:
-        """What ``to_json`` made; None for anything else, so that a bad row starts anew."""
+        """Read the result of ``to_json``; None for anything else: the loop starts afresh."""
         try:
             groups = tuple(Group(**group) for group in memory["groups"])
             moves = tuple(Move(**move) for move in memory["moves"])
@@ -124,7 +130,7 @@ class ControllerState:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to open now, and what to remember."""
+    """The increment of this tick, and the state for the next one."""
 
     increment: IncrementDecision
     state: ControllerState
@@ -133,9 +139,9 @@ class Decision:
 def health_signal(
     alarm: Alarm, go_on_insufficient_data: bool, reported: float | None, age: float
 ) -> Signal:
-    """One signal from an alarm and from what the site reported ``age`` seconds ago; worst wins."""
-    silent = alarm is Alarm.NONE and reported is None
-    health, ceiling = Health.NOT_REPORTED if silent else Health.HEALTHY, 1.0
+    """Combine the alarm with the report from ``age`` seconds ago; the worse one decides."""
+    no_source = alarm is Alarm.NONE and reported is None
+    health, ceiling = Health.NOT_REPORTED if no_source else Health.HEALTHY, 1.0
     if alarm in NO_DATA:
         health = Health.HEALTHY if go_on_insufficient_data else Health.UNKNOWN
     elif alarm_hold_reason(alarm, go_on_insufficient_data):
@@ -158,7 +164,7 @@ def decide(
     tick: float,
     no_show_after: float,
 ) -> Decision:
-    """What to open at ``now``, ticking every ``tick`` seconds. ``state`` is None at the start."""
+    """Decide at ``now``, with a tick every ``tick`` seconds. ``state`` is None at the start."""
     state = _start_state(state, metrics, targets, health, now, tick)
     elapsed = min(max(0.0, now - state.at), LATE_TICKS * tick)
     state = _measure_lag(state, metrics, now, elapsed)
@@ -175,12 +181,15 @@ def decide(
             _free_capacity(state, metrics, targets, opened, expected_arrivals),
             _capacity_reason(state, metrics, targets, opened, expected_arrivals),
         ),
-        (metrics.queue + math.ceil(head) - serving, "nobody waits: straight through"),
+        (
+            metrics.queue + math.ceil(head) - serving,
+            "no visitor waits: admitting ahead of the queue",
+        ),
         (
             math.floor(min(credit, _minute_budget(state, opened, now, tick))),
-            f"slowed to {state.pace:.0f}/min: the site is unwell"
+            f"slowed to {state.pace:.0f}/min: the site is unhealthy"
             if health.health is Health.UNHEALTHY
-            else f"{state.pace:.0f}/min, {state.arrival_share:.0%} of those called arrive",
+            else f"{state.pace:.0f}/min, {state.arrival_share:.0%} of the admitted visitors arrive",
         ),
     )
     increment, reason = min(limits, key=lambda limit: limit[0])
@@ -222,7 +231,7 @@ def _start_state(
 def _measure_lag(
     state: ControllerState, metrics: RoomMetrics, now: float, elapsed: float
 ) -> ControllerState:
-    """An own move that the metrics do not show yet tells how late they are."""
+    """Measure how late the metrics are: by own moves that they do not include yet."""
     moves = tuple(move for move in state.moves if now - move.at < OWN_MOVE_SECONDS)
     unseen = (now - move.at for move in moves if move.to > metrics.serving)
     lag = max([*unseen, state.lag * 0.5 ** (elapsed / LAG_HALF_LIFE)])
@@ -236,13 +245,13 @@ def _served_positions(metrics: RoomMetrics, serving: int) -> int:
 def _observe(
     state: ControllerState, metrics: RoomMetrics, serving: int, now: float, no_show_after: float
 ) -> ControllerState:
-    """Bring groups and the learnt share up to the metrics."""
+    """Update the groups and the arrival share with the metrics."""
     state = _serve_up_to(state, _served_positions(metrics, serving), now)
-    told = now - state.lag
+    measured_at = now - state.lag
     groups = _attribute_tokens(
-        state.groups, max(0, metrics.tokens - state.tokens), told, no_show_after
+        state.groups, max(0, metrics.tokens - state.tokens), measured_at, no_show_after
     )
-    ended = [group for group in groups if told - group.at >= no_show_after]
+    ended = [group for group in groups if measured_at - group.at >= no_show_after]
     arrived, expected = state.arrived, state.expected
     for group in ended:
         if group.is_sample:
@@ -251,14 +260,14 @@ def _observe(
     return replace(
         state,
         tokens=max(metrics.tokens, state.tokens),
-        groups=tuple(group for group in groups if told - group.at < no_show_after),
+        groups=tuple(group for group in groups if measured_at - group.at < no_show_after),
         arrived=arrived,
         expected=expected,
     )
 
 
 def _serve_up_to(state: ControllerState, reached: int, now: float) -> ControllerState:
-    """Note that the served line now ends at ``reached``; moved back, the latest groups shrink."""
+    """Set the served positions to ``reached``; a move back shrinks the latest groups."""
     groups = list(state.groups)
     more = float(reached - state.reached)
     if more > 0:
@@ -273,14 +282,16 @@ def _serve_up_to(state: ControllerState, reached: int, now: float) -> Controller
 
 
 def _attribute_tokens(
-    groups: tuple[Group, ...], tokens: int, told: float, no_show_after: float
+    groups: tuple[Group, ...], tokens: int, measured_at: float, no_show_after: float
 ) -> tuple[Group, ...]:
-    """Tokens do not tell their group: spread them by how many each misses and how old it is.
+    """Attribute new tokens to groups, by the missing visitors and the age of each group.
 
-    ``told`` is the moment that the metrics tell of; groups after it have no tokens among them.
+    ``measured_at`` is the time of the metrics; later groups get no tokens.
     """
     weights = [
-        (one.size - one.arrived) * _late_share(one, told, no_show_after) if one.at <= told else 0.0
+        (one.size - one.arrived) * _late_share(one, measured_at, no_show_after)
+        if one.at <= measured_at
+        else 0.0
         for one in groups
     ]
     total, left = sum(weights), float(tokens)
@@ -293,10 +304,12 @@ def _attribute_tokens(
     )
 
 
-def _late_share(group: Group, told: float, no_show_after: float) -> float:
-    """The share of those who come that has not come at this age: exponential, so that 98 % have
-    come by ``no_show_after``."""
-    return math.exp(-ARRIVAL_MEANS * max(0.0, told - group.at) / no_show_after)
+def _late_share(group: Group, measured_at: float, no_show_after: float) -> float:
+    """Return the share of arriving visitors who are still missing at the group's age.
+
+    Exponential: 98 % arrive within ``no_show_after``.
+    """
+    return math.exp(-ARRIVAL_MEANS * max(0.0, measured_at - group.at) / no_show_after)
 
 
 def _next_pace(pace: float, targets: Targets, health: Signal, elapsed: float) -> float:
@@ -311,12 +324,14 @@ def _next_pace(pace: float, targets: Targets, health: Signal, elapsed: float) ->
     return max(low, min(pace, low + (high - low) * health.ceiling))
 
 
-def _expected_arrivals(state: ControllerState, told: float, no_show_after: float) -> float:
-    """How many of those on their way are still to come, by Bayes: missing at its age, a visitor of
-    a young group is late, one of an old group is probably a no-show."""
+def _expected_arrivals(state: ControllerState, measured_at: float, no_show_after: float) -> float:
+    """Return how many served visitors without a token will still arrive, by Bayes' rule.
+
+    A missing visitor of a young group is probably late, one of an old group probably a no-show.
+    """
     total = 0.0
     for group in state.groups:
-        late = state.arrival_share * _late_share(group, told, no_show_after)
+        late = state.arrival_share * _late_share(group, measured_at, no_show_after)
         total += (group.size - group.arrived) * late / (1 - state.arrival_share + late)
     return total
 
@@ -328,10 +343,10 @@ def _free_capacity(
     opened: int,
     expected_arrivals: float,
 ) -> int:
-    """Places to open so that the active stay at the target or below, whatever chance does.
+    """Return how many positions to admit so that the active visitors stay within the target.
 
-    Of n served about share × n come, give or take ``CAUTION`` standard deviations; that much must
-    fit. So it always does when there is room even if everybody comes.
+    Of n served visitors about share × n arrive, ± ``SAFETY_DEVIATIONS`` standard deviations; the
+    upper limit must fit. Capacity that suffices even if all of them arrive is always used.
     """
     free = targets.active - metrics.active
     if free <= 0:
@@ -345,7 +360,7 @@ def _free_capacity(
 
 
 def _minute_budget(state: ControllerState, opened: int, now: float, tick: float) -> float:
-    """Places that may still be opened within any minute at this pace."""
+    """Return how many positions may still be admitted in this minute at the current pace."""
     since = now - MINUTE + tick / 2
     return (
         state.pace / state.arrival_share
@@ -361,14 +376,14 @@ def _capacity_reason(
     opened: int,
     expected_arrivals: float,
 ) -> str:
-    way = round(expected_arrivals + state.arrival_share * opened)
-    return f"{metrics.active} of {targets.active} active, {way} on their way"
+    arriving = round(expected_arrivals + state.arrival_share * opened)
+    return f"{metrics.active} of {targets.active} active, {arriving} expected to arrive"
 
 
 def _next_state(
     state: ControllerState, metrics: RoomMetrics, serving: int, increment: int, now: float
 ) -> ControllerState:
-    """Those let in now are on their way from now; if the move fails, the next metrics tell."""
+    """Add the admitted visitors as a group; if the move fails, the next metrics correct it."""
     state = replace(state, at=now)
     if not increment:
         return state

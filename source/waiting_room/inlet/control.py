@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators see of the inlet and may change while it runs."""
+"""Operators' view of an inlet, and their changes while it runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class InletControl:
         self._store, self._clock, self._record = store, clock, record
 
     def show(self, event_id: str) -> dict[str, Any]:
-        """``{"strategy", "paused", "targets", "last": {"at", "increment", "reason"} or null,
+        """Return the state of the inlet:
+
+        ``{"strategy", "paused", "targets", "last": {"at", "increment", "reason"} or null,
         "alarm": {"name", "state", "brakes"} or null, "pace_per_minute": number or null,
         "health": {"value", "at"} or null}``.
 
@@ -32,7 +34,7 @@ class InletControl:
     def change(
         self, event_id: str, paused: object, targets: object, *, actor: Actor = UNKNOWN
     ) -> dict[str, Any]:
-        """Pause or resume, and change some targets; None leaves as it is. Answers as ``show``.
+        """Pause or resume, or change some targets; None leaves the value. Returns as ``show``.
 
         Raises InvalidInput, and UnknownRequest when no inlet has run for the event.
         """
@@ -51,7 +53,7 @@ class InletControl:
             )
             hold = record.paused if paused is None else paused
             after = self._store.change(record, paused=hold, targets=wanted)
-            # a record that has all of it already was written by this call, its response was lost
+            # a record with all values already is this call's own write, whose response was lost
             before = first if _operator_settings(record) == _operator_settings(after) else record
             self._record(
                 event_id, "inlet", actor, _operator_settings(before), _operator_settings(after)
@@ -68,7 +70,7 @@ class InletControl:
 
 
 def _operator_settings(record: InletRecord) -> dict[str, int]:
-    """What operators may change; ``paused`` is true or false."""
+    """Return the values that operators may change; ``paused`` is true or false."""
     return {"paused": record.paused, **record.targets}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an inlet needs from the world. Every method may raise ``Unavailable``."""
+"""Ports of the inlet. Every method may raise ``Unavailable``."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from waiting_room.inlet.strategies import Alarm, InletRecord, RoomMetrics
 
 
 class InletStore(Protocol):
-    """The one row of an event that its inlet and its operators share."""
+    """The row of an event that its inlet and its operators share."""
 
     def read(self, event_id: str) -> InletRecord | None:
-        """The row as it stands now; None before an inlet ran."""
+        """Return the current row; None before the first run of an inlet."""
 
     def write(self, before: InletRecord | None, after: InletRecord) -> None:
-        """What a run changes: everything but what operators and the site say.
+        """Write the changes of a run: all but the values that operators and the site set.
 
-        Targets are written only when ``deployed`` changed: a new deployment sets them anew.
+        Targets are written only when ``deployed`` changed: a new deployment replaces them.
         Raises Conflict when another run wrote since ``before`` was read.
         """
 
     def change(
         self, before: InletRecord, *, paused: bool, targets: Mapping[str, int]
     ) -> InletRecord:
-        """What an operator changes. Raises Conflict when another operator came first."""
+        """Write an operator's change. Raises Conflict when another operator wrote first."""
 
     def report_health(self, event_id: str, health: float, at: int) -> None:
-        """What the site says, 0 to 1. Raises Conflict when there is no row."""
+        """Write the site's health, 0 to 1. Raises Conflict without a row."""
 
 
 class RoomApi(Protocol):
-    """The private API, as an inlet calls it."""
+    """The calls of the private API that an inlet makes."""
 
     def metrics(self, event_id: str) -> RoomMetrics:
-        """The figures of the room."""
+        """Return the metrics of an event."""
 
     def increment(self, event_id: str, by: int, call_id: str) -> int:
-        """Raise the serving counter; answers where it stands.
+        """Raise the serving counter and return its new value.
 
-        Sent again by itself only when it surely was not done. After Unavailable the same
-        ``call_id`` may be used again: the room raises the counter once for it.
+        The call is repeated only if it was surely not processed. After Unavailable the caller may
+        repeat it with the same ``call_id``: the room raises the counter once for it.
         """
 
     def end_sessions(
         self, event_id: str, request_ids: Sequence[str], status: int, call_id: str
     ) -> int:
-        """End sessions (1 completed, -1 abandoned); answers how many had not ended before.
+        """End sessions (1 completed, -1 abandoned); return how many had not ended before.
 
-        Those that the same ``call_id`` ended before count again; without one each call is new.
+        Sessions that the same ``call_id`` ended count again; each call without one is new.
         """
 
 
@@ -69,6 +69,6 @@ class ChangeRecorder(Protocol):
 
 
 class AlarmReader(Protocol):
-    """The alarm that brakes."""
+    """The state of the alarm that holds the inlet."""
 
     def __call__(self) -> Alarm: ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the deployment decided about its inlet. Limits carry the reason for their value."""
+"""Settings of the inlet, as values, and the rules of its targets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from waiting_room.domain.limits import MAX_INCREMENT
 from waiting_room.domain.parsing import is_whole
 from waiting_room.inlet.strategies import Strategy, Window
 
-MAX_EPOCH = 99_999_999_999  # a start or end in milliseconds is a mistake that this catches
+MAX_EPOCH = 99_999_999_999  # rejects a start or end in milliseconds
 MAX_TICKS = 20  # a tick takes up to a second; every 3 s is finer than any page polls
 TICKS = {Strategy.PERIODIC: 1, Strategy.MAX_SIZE: 1, Strategy.AUTOMATIC: 6}
 
@@ -39,7 +39,7 @@ TARGETS: dict[Strategy, dict[str, Target]] = {
 
 @dataclass(frozen=True, slots=True)
 class InletSettings:
-    """How the inlet works. ``no_show_after``: seconds after which a place counts as unused."""
+    """``no_show_after``: seconds after which a served visitor without a token is a no-show."""
 
     event_id: str
     private_api: str
@@ -55,7 +55,7 @@ class InletSettings:
 
 
 def check_targets(strategy: Strategy, was: Mapping[str, int], new: object) -> dict[str, int]:
-    """``was`` with an operator's changes; raises InvalidInput with a sentence for the operator."""
+    """Return ``was`` with an operator's changes; raises InvalidInput."""
     if not isinstance(new, dict):
         raise InvalidInput("targets must be an object")
     limits = TARGETS[strategy]
@@ -71,6 +71,6 @@ def check_targets(strategy: Strategy, was: Mapping[str, int], new: object) -> di
 
 
 def check_order(targets: Mapping[str, int]) -> None:
-    """Raises InvalidInput when the minimum is above the maximum."""
+    """Raise InvalidInput when the minimum is above the maximum."""
     if targets.get("min_per_minute", 0) > targets.get("per_minute", MAX_INCREMENT):
         raise InvalidInput("min_per_minute must not be above per_minute")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of the inlets: how many places to open now. Pure; times are seconds since the epoch.
+"""The strategies of the inlet: by how much to raise the serving counter now.
 
-*Periodic* opens a fixed number a minute unless its brake holds. *MaxSize* replaces who left. The
-rules of *Automatic* are in ``inlet_automatic``.
+Pure; times are seconds since the epoch. *Periodic* admits a fixed number per minute unless the
+alarm holds it. *MaxSize* replaces the visitors who left. *Automatic* is in ``automatic.py``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from waiting_room.domain.joins import REQUEST_ID
-from waiting_room.domain.parsing import is_whole, json_object, read_whole
-
-MAX_EXITED = 1_000_000  # in one message: a place in the line is not opened for more at once
+from waiting_room.domain.parsing import is_whole
 
 
 class Strategy(StrEnum):
-    """The strategies by the names of the deployment parameter ``InletStrategy``."""
+    """Strategies, by their names in the deployment parameter ``InletStrategy``."""
 
     PERIODIC = "Periodic"
     MAX_SIZE = "MaxSize"
@@ -27,9 +24,10 @@ class Strategy(StrEnum):
 
 
 class Alarm(StrEnum):
-    """How the watched alarm stands.
+    """State of the watched alarm.
 
-    NONE: no alarm was named. MISSING: no alarm has the name. UNREADABLE: CloudWatch does not say.
+    NONE: no alarm is configured. MISSING: no alarm has the configured name. UNREADABLE: CloudWatch
+    did not return the state.
     """
 
     NONE = "NONE"
@@ -40,8 +38,8 @@ class Alarm(StrEnum):
     UNREADABLE = "UNREADABLE"
 
 
-# What says nothing of the site: the deployment decides what it means. As in the AWS solution, an
-# alarm that does not exist brakes nothing by default.
+# States without information about the site: the deployment decides what they mean. By default, as
+# in the AWS solution, an alarm that does not exist does not hold the inlet.
 NO_DATA = {
     Alarm.MISSING: "the alarm does not exist",
     Alarm.INSUFFICIENT_DATA: "the alarm has insufficient data",
@@ -55,7 +53,7 @@ METRICS = {
 
 @dataclass(frozen=True, slots=True)
 class RoomMetrics:
-    """The metrics of ``GET /metrics`` that inlets decide by; counts, but for the generation."""
+    """The members of ``GET /metrics`` that strategies use: counts, and the generation."""
 
     generation: int = 1
     serving: int = 0
@@ -67,38 +65,24 @@ class RoomMetrics:
 
     @classmethod
     def from_metrics(cls, answer: Mapping[str, Any]) -> RoomMetrics:
-        """Read the answer of the private API; raises ValueError when a figure is no count."""
+        """Parse the response of the private API; raises ValueError for a value that is no count."""
         values: dict[str, int] = {}
         for name, shown in METRICS.items():
             value = answer.get(shown)
             if not is_whole(value) or value < 0:
-                raise ValueError(f"{shown} is no count")
+                raise ValueError(f"{shown} must be a whole number from 0")
             values[name] = value
         return cls(**values)
 
     @property
     def outstanding(self) -> int:
-        """Places opened that nobody has used yet and that may still be used; never negative."""
+        """Served positions that have no token yet and may still take one; never negative."""
         return max(0, self.serving - self.tokens - self.expired - self.holes)
 
 
 @dataclass(frozen=True, slots=True)
-class ExitNotice:
-    """Who left the site, as a message tells it.
-
-    ``exited`` is how many left in all, those included whom the lists name. ``faults`` says what of
-    the message was left out, a sentence each, without a value of it.
-    """
-
-    exited: int = 0
-    completed: tuple[str, ...] = ()
-    abandoned: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class IncrementDecision:
-    """What to do now: raise the serving counter by ``increment`` (0: hold), and why."""
+    """Raise the serving counter by ``by`` (0: hold), with the reason for operators."""
 
     by: int
     reason: str
@@ -106,22 +90,22 @@ class IncrementDecision:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When an inlet works: from ``start`` until before ``end``; an ``end`` of 0 is for ever."""
+    """Working time of an inlet: from ``start`` until before ``end``; 0 means no end."""
 
     start: int = 0
     end: int = 0
 
     def closed_reason(self, now: float) -> str:
-        """Why the inlet does not work at ``now``, as a sentence; empty when it does."""
+        """Return why the inlet does not work at ``now``; empty when it works."""
         if now < self.start:
-            return "the start time has not come"
+            return "the start time is in the future"
         if self.end and now >= self.end:
-            return "the end time has passed"
+            return "the end time is in the past"
         return ""
 
 
 def alarm_hold_reason(alarm: Alarm, go_on_insufficient_data: bool) -> str:
-    """Why the alarm holds the inlet, as a sentence; empty when it does not."""
+    """Return why the alarm holds the inlet; empty when it does not."""
     if alarm is Alarm.ALARM:
         return "the alarm is in ALARM"
     if alarm is Alarm.UNREADABLE:
@@ -131,89 +115,50 @@ def alarm_hold_reason(alarm: Alarm, go_on_insufficient_data: bool) -> str:
     return ""
 
 
-def with_missing_alarm(opening: IncrementDecision, alarm: Alarm) -> IncrementDecision:
-    """The opening; its reason also says that the alarm does not exist, where that is so."""
+def with_missing_alarm(decision: IncrementDecision, alarm: Alarm) -> IncrementDecision:
+    """Return the decision; its reason mentions an alarm that does not exist."""
     if alarm is not Alarm.MISSING:
-        return opening
-    return IncrementDecision(opening.by, f"{opening.reason}; {NO_DATA[alarm]}")
+        return decision
+    return IncrementDecision(decision.by, f"{decision.reason}; {NO_DATA[alarm]}")
 
 
 def tick_share(total: int, tick: int, ticks: int) -> int:
-    """Part ``tick`` (from 0) of ``total`` split into ``ticks`` parts that differ by 1 at most."""
+    """Return part ``tick`` (from 0) of ``total`` in ``ticks`` parts that differ by at most 1."""
     return total * (tick + 1) // ticks - total * tick // ticks
 
 
 def periodic(increment_by: int, tick: int, ticks: int) -> IncrementDecision:
-    """What tick ``tick`` of a minute opens of the ``increment_by`` places a minute."""
-    return IncrementDecision(tick_share(increment_by, tick, ticks), f"{increment_by} a minute")
+    """Decide for tick ``tick`` of a minute in which ``increment_by`` positions are admitted."""
+    return IncrementDecision(tick_share(increment_by, tick, ticks), f"{increment_by} per minute")
 
 
 def max_size(
     size: int, metrics: RoomMetrics, left: int, exited: int, *, fill: bool
 ) -> IncrementDecision:
-    """What to open when ``left`` visitors left, ``exited`` of them without an ended session.
+    """Decide after ``left`` visitors left, ``exited`` of them without an ended session.
 
-    Who exited is among the active, unless the token expired: then the place is free by the metrics.
-    Never negative and never above ``size`` − active; nor above what is free when everybody who was
-    let in and has not come yet does come. An empty site, or a run on schedule (``fill``), is
-    filled up to ``size``.
+    Visitors without an ended session still count as active, unless their tokens expired. The
+    increment is from 0 to ``size`` − active. It leaves room for all served visitors who have no
+    token yet. An empty site, or a scheduled run (``fill``), is filled up to ``size``.
     """
     free = size - metrics.active - metrics.outstanding + min(exited, metrics.active)
     empty = metrics.active == 0 and metrics.outstanding == 0
     wanted = free if fill or empty else min(left, free)
     increment = max(0, min(wanted, size - metrics.active))
-    coming = f"{metrics.active} of {size} active, {metrics.outstanding} places open"
-    return IncrementDecision(increment, f"{left} left; {coming}" if left else coming)
-
-
-def parse_exit_notice(message: str) -> ExitNotice:
-    """Read ``{"exited": n?, "completed": [id…]?, "abandoned": [id…]?}``.
-
-    A number may be a text. A member that cannot be meant is left out, and an id that can be none;
-    the others count. Raises InvalidInput when the message is no JSON object.
-    """
-    content = json_object(message, "the message")
-    faults: list[str] = []
-    exited = _exited(content.get("exited"), faults)
-    completed = _ids(content, "completed", faults)
-    named = set(completed)
-    abandoned = tuple(one for one in _ids(content, "abandoned", faults) if one not in named)
-    return ExitNotice(exited, completed, abandoned, tuple(faults))
-
-
-def _exited(value: object, faults: list[str]) -> int:
-    if isinstance(value, str):
-        value = read_whole(value.strip(), 0, MAX_EXITED)
-    elif value is None:
-        return 0
-    if is_whole(value) and 0 <= value <= MAX_EXITED:
-        return value
-    faults.append(f"exited must be a whole number from 0 to {MAX_EXITED}")
-    return 0
-
-
-def _ids(content: Mapping[str, Any], name: str, faults: list[str]) -> tuple[str, ...]:
-    values = content.get(name)
-    if values is None:
-        return ()
-    if not isinstance(values, list):
-        faults.append(f"{name} must be a list of request ids")
-        return ()
-    valid = [one.lower() for one in values if isinstance(one, str) and REQUEST_ID.fullmatch(one)]
-    if len(valid) < len(values):
-        faults.append(f"{len(values) - len(valid)} of {name} are no request ids")
-    return tuple(dict.fromkeys(valid))
+    usage = f"{metrics.active} of {size} active, {metrics.outstanding} served without a token"
+    return IncrementDecision(increment, f"{left} left; {usage}" if left else usage)
 
 
 @dataclass(frozen=True, slots=True)
 class InletRecord:
-    """What an inlet and its operators know of each other; one row an event.
+    """The row that an inlet and its operators share; one per event.
 
-    ``deployed`` are the targets of the deployment, ``targets`` those that hold. ``memory`` is the
-    strategy's own and JSON-like. ``seen`` are ids of events handled lately. ``health`` is what the
-    site last reported, 0 (down) to 1 (well), at ``health_at``. ``last_at`` is 0 before any run.
-    ``alarm`` is the name of the watched alarm, empty for none, ``alarm_state`` how the last run
-    found it (None: it did not look), ``alarm_holds`` whether that holds or slows the inlet.
+    ``deployed`` are the targets of the deployment, ``targets`` the current ones.
+    ``controller_state`` belongs to the strategy (JSON values). ``handled_ids`` are ids of recent
+    Lambda events. ``health`` is the last report of the site, from 0 (down) to 1 (healthy), at
+    ``health_at``. ``last_at`` is 0 before the first run. ``alarm`` is the name of the watched
+    alarm, or empty. ``alarm_state`` is its state in the last run, None if that run did not read
+    it. ``alarm_holds`` is true while the alarm holds or slows the inlet.
     """
 
     event_id: str

@@ -297,7 +297,7 @@ def test_a_group_that_late_figures_do_not_know_yet_is_as_likely_to_come_as_at_it
         before, RoomMetrics(serving=100, queue=100, active=100), Targets(100, 60), now=100.0
     )
     assert told.state.lag == 20
-    assert told.increment.reason == "100 of 100 active, 50 on their way"
+    assert told.increment.reason == "100 of 100 active, 50 expected to arrive"
     assert flow().lag == 0
 
 
@@ -349,14 +349,14 @@ def test_the_site_is_filled_as_far_as_chance_stays_below_the_target(
 def test_everybody_who_is_sure_to_come_gets_exactly_what_is_free(active: int, opened: int) -> None:
     told = tick(flow(), RoomMetrics(queue=500, active=active), Targets(100, 60_000)).increment
     assert told.by == opened
-    assert told.reason == f"{active} of 100 active, 0 on their way"
+    assert told.reason == f"{active} of 100 active, 0 expected to arrive"
 
 
 def test_the_reason_counts_those_on_their_way_and_the_places_ahead_of_the_line() -> None:
     before = flow(at=90.0, reached=10, groups=(Group(100.0, 10.0),), **HALF)
     figures = RoomMetrics(serving=14, queue=10, active=100)
     told = tick(before, figures, Targets(100, 60_000), now=100.0).increment
-    assert told.reason == "100 of 100 active, 7 on their way"  # half of 10, half of 4
+    assert told.reason == "100 of 100 active, 7 expected to arrive"  # half of 10, half of 4
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_the_places_ahead_of_the_line_are_what_the_pace_earns_in_two_ticks(
     assert after.increment.by == opened
     assert after.state.credit == pytest.approx(min(20.0, credit + 10) - opened)
     straight = serving - queue >= 7
-    assert (after.increment.reason == "nobody waits: straight through") == straight
+    assert (after.increment.reason == "no visitor waits: admitting ahead of the queue") == straight
 
 
 def test_a_pace_below_one_person_a_tick_opens_single_places() -> None:
@@ -404,13 +404,13 @@ def test_no_pace_opens_nothing_and_forgets_its_credit() -> None:
 def test_more_places_are_opened_where_fewer_come() -> None:
     half = tick(flow(pace=60.0, **HALF), RoomMetrics(queue=500), Targets(1000, 60))
     assert half.increment.by == 20
-    assert half.increment.reason == "60/min, 50% of those called arrive"
+    assert half.increment.reason == "60/min, 50% of the admitted visitors arrive"
 
 
 def test_the_reason_says_that_the_site_is_unwell() -> None:
     poor = Signal(Health.UNHEALTHY)
     told = tick(flow(pace=60.0), RoomMetrics(queue=500), Targets(1000, 60, 60), poor).increment
-    assert told.reason == "slowed to 60/min: the site is unwell"
+    assert told.reason == "slowed to 60/min: the site is unhealthy"
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,8 @@ from tests.support.inlet_room import (
     sns,
 )
 from waiting_room.domain.errors import InvalidInput, Unavailable
-from waiting_room.inlet.strategies import (
-    ExitNotice,
-    RoomMetrics,
-    max_size,
-    parse_exit_notice,
-)
+from waiting_room.inlet.exit_notices import ExitNotice, parse_exit_notice
+from waiting_room.inlet.strategies import RoomMetrics, max_size
 
 counts = st.integers(0, 100_000)
 
@@ -214,7 +210,7 @@ def test_ids_that_cannot_be_are_left_out() -> None:
     sent = '{"completed": ["%s", 7, null, "../x", "%s"], "abandoned": ["%s", "%s"]}'
     found = parse_exit_notice(sent % (good[0], good[0], good[0], good[1]))
     assert (found.completed, found.abandoned) == ((good[0],), (good[1],))
-    assert found.faults == ("3 of completed are no request ids",)
+    assert found.faults == ("3 entries of completed are not request ids",)
     upper = parse_exit_notice(f'{{"completed": ["{good[0].upper()}", "{good[0]}"]}}')
     assert upper == ExitNotice(completed=(good[0],))
 

@@ -60,7 +60,7 @@ def test_an_operator_pauses_and_resumes() -> None:
         "strategy": "Periodic",
         "paused": False,
         "targets": {"increment_by": 10},
-        "last": {"at": START, "increment": 10, "reason": "10 a minute"},
+        "last": {"at": START, "increment": 10, "reason": "10 per minute"},
         "alarm": None,
         "pace_per_minute": None,
         "health": None,

@@ -112,7 +112,7 @@ def test_an_alarm_that_does_not_exist_is_told(
         world.inlet.run_automatic({}, lambda: 60.0)
     assert sum(world.room.increments) > 0
     assert world.last[1].endswith("; the alarm does not exist")
-    assert "no alarm has the name that CLOUDWATCH_ALARM_NAME gives" in caplog.text
+    assert "no alarm has the name in CLOUDWATCH_ALARM_NAME" in caplog.text
 
 
 def test_without_an_alarm_nobody_asks_for_one() -> None:
@@ -237,4 +237,4 @@ def test_an_increment_without_an_answer_is_told_and_not_repeated() -> None:
     world.room.fail = True
     with pytest.raises(Unavailable):
         world.periodic()
-    assert world.last == (0, "the private API did not answer")
+    assert world.last == (0, "the private API timed out or failed")

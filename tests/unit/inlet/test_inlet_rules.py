@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tests.support.inlet_room import EVENT, START, CountingRoom, InletWorld, sns
 from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
 from waiting_room.inlet.control import InletControl
+from waiting_room.inlet.exit_notices import ExitNotice, parse_exit_notice
 from waiting_room.inlet.runner import ALREADY_DONE, MAX_HANDLED_IDS, OTHER_RUN
 from waiting_room.inlet.settings import check_order, check_targets
 from waiting_room.inlet.strategies import (
     METRICS,
     Alarm,
-    ExitNotice,
     IncrementDecision,
     InletRecord,
     RoomMetrics,
@@ -27,7 +27,6 @@ from waiting_room.inlet.strategies import (
     Window,
     alarm_hold_reason,
     max_size,
-    parse_exit_notice,
     periodic,
 )
 from waiting_room.use_cases import change_log
@@ -60,12 +59,12 @@ def test_places_open_are_those_served_that_are_neither_used_nor_lost() -> None:
 @pytest.mark.parametrize(
     ("start", "end", "now", "closed"),
     [
-        (10, 20, 9.5, "the start time has not come"),
+        (10, 20, 9.5, "the start time is in the future"),
         (10, 20, 10, ""),
         (10, 20, 19.5, ""),
-        (10, 20, 20, "the end time has passed"),
+        (10, 20, 20, "the end time is in the past"),
         (10, 0, 10, ""),
-        (0, 1, 1, "the end time has passed"),
+        (0, 1, 1, "the end time is in the past"),
     ],
 )
 def test_a_window_is_open_from_its_start_until_before_its_end(
@@ -92,7 +91,7 @@ def test_the_alarm_says_why_it_holds(alarm: Alarm, go: str, hold: str) -> None:
 
 @pytest.mark.parametrize(("tick", "opened"), [(0, 3), (1, 3), (2, 4)])
 def test_the_parts_of_a_minute_differ_by_one(tick: int, opened: int) -> None:
-    assert periodic(10, tick, 3) == IncrementDecision(opened, "10 a minute")
+    assert periodic(10, tick, 3) == IncrementDecision(opened, "10 per minute")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_max_size_replaces_who_left_and_fills_what_is_empty(
     room = RoomMetrics(serving=serving, tokens=tokens, active=active)
     told = max_size(100, room, left, exited, fill=fill)
     assert told.by == opened
-    coming = f"{active} of 100 active, {serving - tokens} places open"
+    coming = f"{active} of 100 active, {serving - tokens} served without a token"
     assert told.reason == (f"{left} left; {coming}" if left else coming)
 
 
@@ -284,7 +283,7 @@ def test_what_a_run_did_is_in_the_row() -> None:
     record = world.store.read(EVENT)
     assert record
     assert (record.version, record.last_at, record.last_increment) == (1, START, 10)
-    assert (record.last_reason, record.handled_ids) == ("10 a minute", ("m#0",))
+    assert (record.last_reason, record.handled_ids) == ("10 per minute", ("m#0",))
 
 
 def test_an_unanswered_increment_is_noted_and_another_run_may_write_first(
@@ -303,7 +302,7 @@ def test_an_unanswered_increment_is_noted_and_another_run_may_write_first(
     with caplog.at_level(logging.WARNING), pytest.raises(Unavailable):
         world.periodic()
     assert "another run wrote first" in caplog.text
-    assert world.last == (10, "10 a minute")
+    assert world.last == (10, "10 per minute")
 
 
 # --- MaxSize runs -----------------------------------------------------------------------------
@@ -382,7 +381,7 @@ def test_a_record_that_is_no_message_is_left_out_and_the_others_count(
     event["Records"].insert(0, record)
     with caplog.at_level(logging.WARNING):
         assert world.inlet.run_max_size(event).by == 2
-    assert "a record is no SNS message" in caplog.text
+    assert "a record that is not an SNS message" in caplog.text
 
 
 def test_messages_without_an_id_are_all_counted_and_one_named_twice_counts_once() -> None:
@@ -436,4 +435,4 @@ def test_the_loop_believes_a_report_for_two_minutes(after: int, well: bool) -> N
     world.inlet.report_health(1)
     world.clock.now += after
     reason = world.inlet.run_automatic({}, lambda: 100.0)[0].reason
-    assert ("unwell" in reason) is not well
+    assert ("unhealthy" in reason) is not well

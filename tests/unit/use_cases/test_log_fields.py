@@ -36,19 +36,18 @@ HARMLESS = {
     "self._what": "what was to be read: a constant",
     "detail_type": "the kind of a bus event: a constant",
     "task": "audit or sweep: a constant",
-    "decision.reason": "a text of Refused or Malformed, held below",
-    "opening.reason": "a text of the inlet about its own figures",
-    "opening.increment": "a number of positions",
-    "fault": "a sentence of Departures about a member: its name and limits, never its value",
+    "decision.reason": "a text of Rejected, NoToken or IncrementDecision, checked below",
+    "decision.by": "a number of positions",
+    "fault": "a sentence of ExitNotice about a member: its name and limits, never its value",
     "lost.by": "a number of positions",
     "serving": "the serving counter",
     "index + 1": "a tick",
     "ticks": "a number of ticks",
-    "WEAK_CODES": "a constant",
+    "REQUEST_ID_CODES_WARNING": "a constant",
     "json.dumps(line)": "a change, whose members are held below",
 }
 # Exceptions whose texts are ours: the calls that make them are read too.
-OWN_TEXTS = {"Unavailable", "InvalidInput", "InvalidToken", "InletError"}
+OWN_TEXTS = {"Unavailable", "InvalidInput", "InvalidToken", "InletError", "NoResponse"}
 IN_TEXTS = {
     "MOST_KEYS": "a constant",
     "type(error).__name__": "a class",
@@ -56,6 +55,7 @@ IN_TEXTS = {
     "error.claim": "the name of a claim",
     "missing": "the name of a claim",
     "status": "an HTTP status",
+    "response.status": "an HTTP status",
     "code": "an error code of AWS",
     "why": "an HTTP status or a class",
     "path.partition('?')[0]": "a route without its query",
@@ -202,14 +202,14 @@ def test_calls_that_tell_counts_and_our_own_texts_are_allowed(line: str) -> None
 
 
 def test_the_texts_of_exceptions_that_are_logged_hold_nothing_of_a_request() -> None:
-    """Of Unavailable and InvalidToken, and of what the doors and the inlet log: Refused."""
+    """Of Unavailable, InvalidToken, Rejected, NoToken and NoResponse."""
     made = 0
     for path in sources():
         for node in ast.walk(parsed(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue
             kind = ast.unparse(node.func).rsplit(".", 1)[-1]
-            if kind not in ("Unavailable", "InvalidToken", "Refused", "Malformed", "_NoAnswer"):
+            if kind not in ("Unavailable", "InvalidToken", "Rejected", "NoToken", "NoResponse"):
                 continue
             made += 1
             for part in ast.walk(node):

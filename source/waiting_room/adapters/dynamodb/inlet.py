@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The row that an inlet and its operators share: entry ``inlet`` of the serving log.
 
-Runs, operators and the site each change attributes of their own, so none overwrites another.
+Runs, operators and the site each write their own attributes, so none overwrites another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class DynamoInlet:
         self._client, self._table = client, table
 
     def read(self, event_id: str) -> InletRecord | None:
-        """The row; a consistent read."""
+        """Return the row; a consistent read."""
         with translate_errors(WHAT):
             answer = self._client.get_item(
                 TableName=self._table, Key=_key(event_id), ConsistentRead=True
@@ -34,7 +34,7 @@ class DynamoInlet:
         return _record(answer["Item"]) if "Item" in answer else None
 
     def write(self, before: InletRecord | None, after: InletRecord) -> None:
-        """What a run changes, if no other run wrote since."""
+        """Write the changes of a run, if no other run wrote since."""
         values: dict[str, Any] = {
             "strategy": after.strategy.value,
             "deployed_targets": _json(after.deployed),
@@ -59,7 +59,7 @@ class DynamoInlet:
     def change(
         self, before: InletRecord, *, paused: bool, targets: Mapping[str, int]
     ) -> InletRecord:
-        """What an operator changes, if no other operator and no deployment came first."""
+        """Write an operator's change, if no other operator and no deployment wrote first."""
         return _record(
             self._update(
                 before.event_id,
@@ -74,7 +74,7 @@ class DynamoInlet:
         )
 
     def report_health(self, event_id: str, health: float, at: int) -> None:
-        """What the site says."""
+        """Write the site's health."""
         self._update(
             event_id, {"health": float(health), "health_at": at}, "attribute_exists(#version)", {}
         )
