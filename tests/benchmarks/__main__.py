@@ -15,7 +15,7 @@ BENCHMARKS = (
     "handler_time",
     "cold_start",
     "worker_throughput",
-    "junk_beside_joins",
+    "joins_beside_invalid_input",
     "growth",
     "poll_policy",
 )

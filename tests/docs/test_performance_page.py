@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from deployment import docs_tables
+from tests.benchmarks.__main__ import BENCHMARKS as COMMANDS
 from tests.benchmarks.document import PAGE, fill
 
 BENCHMARKS = PAGE.parents[1] / "tests" / "benchmarks"
@@ -54,3 +55,12 @@ def test_a_result_goes_into_its_place_and_nowhere_else(tmp_path: Path) -> None:
     assert "1970-01-01" in text
     assert text.startswith("a\n")
     assert "\nb\n<!-- table: two -->\nkept\n<!-- /table -->\n" in text
+
+
+def test_each_benchmark_of_the_command_is_a_module_that_the_page_names() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    listed = re.search(r"^make bench ONLY=cold_start +# one of (.+)$", page, re.MULTILINE)
+    assert listed
+    for name in COMMANDS:
+        assert (BENCHMARKS / f"{name}.py").is_file(), name
+    assert set(listed[1].split(", ")) == set(COMMANDS)
