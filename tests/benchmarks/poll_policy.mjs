@@ -3,7 +3,7 @@
 // A scenario has the answers that the edge holds (one column for each member), the steps of the
 // line, and visitors with the second at which they know their number. Times in seconds.
 const { nextPoll } = await import(`${process.argv[2]}/policy.js`);
-const { soonEnough } = await import(`${process.argv[2]}/estimate.js`);
+const { capPause } = await import(`${process.argv[2]}/estimate.js`);
 
 /** The same numbers in every run (mulberry32). */
 function seeded(seed) {
@@ -49,7 +49,7 @@ function visit(scenario, { learned, number }, random) {
     const ahead = number - status.serving_counter;
     at += scenario.latency;
     if (ahead <= 0) return { polls, late: at - Math.max(turn, learned), longest };
-    const sleep = soonEnough(nextPoll({ ahead, status, random: random(), asked: idle }), {
+    const sleep = capPause(nextPoll({ ahead, status, random: random(), asked: idle }), {
       ahead,
       rate: status.admission_rate_per_minute,
       optimistic: status.optimistic_rate_per_minute,

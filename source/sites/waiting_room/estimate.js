@@ -22,7 +22,7 @@ export const due = (every) => every + Math.min(40, Math.max(15, every / 4));
  * Shorten the pause before the next poll if the wait is at most ten minutes, so that a missed move is
  * detected within a minute. `overdue`: seconds since the next move was expected.
  */
-export function soonEnough(pause, { ahead, rate, optimistic, every, overdue, random }) {
+export function capPause(pause, { ahead, rate, optimistic, every, overdue, random }) {
   if (!(every > 0) || !(ahead / Math.max(rate, optimistic) <= 10)) return pause;
   const toStep = Math.min(60, STEP_SEEN - overdue); // before the expected move nothing can be missed
   const most = Math.min(pause, Math.max(NEAR, toStep));

@@ -4,7 +4,7 @@ import { backOff, waitingRoom } from "./waiting-room.js";
 import { extras } from "./extras.js";
 import {
   LANGUAGES, aheadText, announcer, fill, formats, pickLanguage, reference, titleOf, troubleText,
-  variables, waitText, withOwn,
+  variables, waitText, mergeTexts,
 } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
@@ -42,7 +42,7 @@ const keyOf = (name) => `waiting-room:${config.event_id}:${name}`;
 
 // --- texts and brand
 
-function chosen() {
+function chosenLanguage() {
   const kept = more.kept(CHOICE);
   if (LANGUAGES.includes(kept)) return kept;
   return pickLanguage(navigator.languages || [navigator.language]);
@@ -60,12 +60,12 @@ async function load(work) {
   }
 }
 
-async function speak(language) {
+async function setLanguage(language) {
   const { default: found } = await load((tries) =>
     import(`./words/${language}.js${tries > 1 ? `?${tries}` : ""}`),
   );
   const own = (config && config.brand && config.brand.texts) || {};
-  words = withOwn(found, own["*"], own[language]);
+  words = mergeTexts(found, own["*"], own[language]);
   form = formats(language);
   const root = document.documentElement;
   root.lang = language;
@@ -78,7 +78,7 @@ async function speak(language) {
 
 const brand = () => (config && config.brand) || {};
 
-function paint() {
+function applyBrand() {
   const { name, logo, colors, colors_dark } = brand();
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const { style } = document.documentElement;
@@ -129,8 +129,8 @@ function render() {
   $("progress").value = state.progress || 0;
   $("progress").setAttribute("aria-label", words.place);
   $("not-kept").hidden = state.kept !== false;
-  $("checkout").hidden = goesBack();
-  $("leaving").hidden = !goesBack();
+  $("checkout").hidden = hasClient();
+  $("leaving").hidden = !hasClient();
   const over = current === "over" ? words[state.reason] || words.ended : ["", ""];
   write($("over-title"), over[0]);
   write($("over-text"), over[1]);
@@ -142,13 +142,13 @@ function render() {
   $("trouble").hidden = !state.trouble;
   document.title = titleOf({ ...state, phase: current }, words, form, brand().name);
   if (current !== shown) show(current);
-  tick();
-  say(announce({ ...state, phase: current }, words, form, now()));
-  reach();
+  updateTimes();
+  announceText(announce({ ...state, phase: current }, words, form, now()));
+  updateScrolling();
 }
 
 /** Make the notes scrollable by keyboard if they overflow. */
-function reach() {
+function updateScrolling() {
   const notes = $("notes");
   if (notes.scrollHeight > notes.clientHeight + 1) notes.tabIndex = 0;
   else notes.removeAttribute("tabindex");
@@ -162,35 +162,35 @@ function show(current) {
   if ((current === "turn") !== (shown === "turn"))
     $("icon").href = current === "turn" ? TURN_ICON : icon;
   shown = current;
-  fail("");
-  if (current === "turn") call();
+  showFailure("");
+  if (current === "turn") onTurn();
 }
 
-function say(text) {
+function announceText(text) {
   if (text) $("live").textContent = text;
 }
 
-function fail(word) {
+function showFailure(word) {
   $("failure").hidden = !word;
   $("failure").textContent = word ? words[word] : "";
-  if (word) say(words[word]);
+  if (word) announceText(words[word]);
 }
 
 /** Update everything that depends only on the time. */
-function tick() {
+function updateTimes() {
   if (!words) return;
   write($("trouble-text"), troubleText(state, words, form, now()));
   const held = shown === "turn" && state.expiresAt ? (state.expiresAt - now()) / 1000 : null;
   const left = shown === "inside" && sessionLeft ? sessionLeft() : null;
   count("held", words.held, held);
   count("session", words.session, left);
-  if (left !== null && left <= 0) restart(); // read the new state from the room
+  if (left !== null && left <= 0) checkSession(); // read the new state from the room
 }
 
 function count(id, text, left) {
   const said = left === null ? "" : fill(text, { time: form.clock(left) });
   write($(id), said);
-  if (said && [300, 60].includes(Math.ceil(left))) say(said);
+  if (said && [300, 60].includes(Math.ceil(left))) announceText(said);
 }
 
 /** Countdown in seconds; a clock jump ends it early, and the page then polls the room. */
@@ -202,8 +202,8 @@ function countdown(seconds) {
 
 // --- the turn
 
-function call() {
-  if (goesBack()) goBack();
+function onTurn() {
+  if (hasClient()) returnToClient();
   if (!$("alert").checked || (tokens && !leaving)) return;
   more.chime();
   more.vibrate();
@@ -211,9 +211,9 @@ function call() {
 }
 
 /** Return whether the visitor came from an OpenID client. */
-const goesBack = () => Boolean(transaction && config && config.openid);
+const hasClient = () => Boolean(transaction && config && config.openid);
 
-async function goBack() {
+async function returnToClient() {
   if (leaving || document.hidden || view() !== "turn") return;
   leaving = true;
   const [last, done] = (more.kept(keyOf("back"), "sessionStorage") || "0 0").split(" ").map(Number);
@@ -225,11 +225,11 @@ async function goBack() {
     leaving = false;
     return;
   }
-  send(`${config.openid}/authorize/continue`, { transaction, ...room.proof() });
+  submitForm(`${config.openid}/authorize/continue`, { transaction, ...room.proof() });
 }
 
 /** Submit a form to an address, so that the values are not in the address. */
-function send(action, fields) {
+function submitForm(action, fields) {
   const leave = document.createElement("form");
   leave.method = "post";
   leave.action = action;
@@ -246,13 +246,13 @@ function onClick(id, work) {
     const button = $(id);
     if (button.hasAttribute("aria-disabled")) return;
     button.setAttribute("aria-disabled", "true");
-    fail("");
+    showFailure("");
     const name = button.dataset.word;
     button.textContent = words.loading;
     try {
       await work();
     } catch (error) {
-      fail("failed");
+      showFailure("failed");
     }
     button.removeAttribute("aria-disabled");
     button.textContent = words[name];
@@ -268,33 +268,33 @@ async function checkOut() {
   sessionLeft =
     found.expires_in > 0 ? countdown(Math.max(MIN_SESSION_CHECK, found.expires_in)) : null;
   if (stop) stop();
-  if (config.entrance && !resuming) handOver();
+  if (config.entrance && !resuming) postToken();
 }
 
 /** Post the token to the site; browsers keep the fragment of the address first requested. */
-function handOver() {
+function postToken() {
   leaving = true;
-  send(config.entrance + location.hash, { token: tokens.access_token });
+  submitForm(config.entrance + location.hash, { token: tokens.access_token });
 }
 
 /** After a reload, request the token of a visitor who had one: the session continues or is over. */
-async function resume() {
-  if (resumed || tokens || receipt || goesBack()) return;
+async function resumeSession() {
+  if (resumed || tokens || receipt || hasClient()) return;
   resumed = resuming = true;
-  await checkOut().catch(() => fail("failed"));
+  await checkOut().catch(() => showFailure("failed"));
   resuming = false;
   render();
 }
 
 /** The token has probably expired: check with the room. */
-function restart() {
+function checkSession() {
   tokens = sessionLeft = null;
   resumed = false;
   start();
 }
 
 async function purchase() {
-  if (config.entrance) return handOver();
+  if (config.entrance) return postToken();
   for (let tries = 1; ; tries += 1) {
     const answer = await fetch(`${config.store_api}/checkout`, {
       headers: { Authorization: tokens.access_token },
@@ -310,7 +310,7 @@ async function purchase() {
       tokens = sessionLeft = null; // expired: return to the turn, which finds the reason
       start();
     }
-    if (refused || tries === 3) return fail("failed");
+    if (refused || tries === 3) return showFailure("failed");
     await pause(backOff(tries));
   }
 }
@@ -377,43 +377,43 @@ function start() {
   stop = room.watch((found) => {
     state = found;
     const { phase, taken, trouble } = found;
-    if (goesBack() && phase === "outside" && !trouble && !entered) {
+    if (hasClient() && phase === "outside" && !trouble && !entered) {
       entered = true; // only once; if the room rejects the join, the visitor has the button
-      room.join().catch(() => fail("failed"));
+      room.join().catch(() => showFailure("failed"));
     }
     if (phase !== "loading" && !receipt && !resumed) findReceipt();
-    if (phase === "turn" && taken) resume();
+    if (phase === "turn" && taken) resumeSession();
     render();
   });
 }
 
 function onHidden() {
   if (document.hidden) hiddenAt = performance.now();
-  else if (tokens && !receipt && hiddenAt !== null && performance.now() > hiddenAt + LONG_HIDDEN) restart();
+  else if (tokens && !receipt && hiddenAt !== null && performance.now() > hiddenAt + LONG_HIDDEN) checkSession();
   if (room) more.stayAwake($("alert").checked && !document.hidden);
-  if (goesBack()) goBack();
+  if (hasClient()) returnToClient();
 }
 
 async function begin() {
   $("language").addEventListener("change", async ({ target }) => {
     more.keep(CHOICE, target.value);
-    await speak(target.value);
+    await setLanguage(target.value);
     alertNote();
     if (receipt) showReceipt();
   });
-  await speak(chosen());
+  await setLanguage(chosenLanguage());
   config = await load(async () => {
     const answer = await fetch("config.json", { cache: "no-cache" });
     if (!answer.ok) throw answer;
     return answer.json();
   });
   $("trouble").hidden = true;
-  paint();
+  applyBrand();
   if (config.entrance) {
     $("purchase").dataset.word = "checkout"; // the site handles the purchase
     $("purchase").textContent = words.checkout;
   }
-  if (brand().texts) await speak(chosen());
+  if (brand().texts) await setLanguage(chosenLanguage());
   room = waitingRoom({ eventId: config.event_id, publicApi: config.public_api });
   start();
   onClick("enter", () => room.join());
@@ -425,7 +425,7 @@ async function begin() {
     const copied = await more.copy($("reference-code").textContent, $("reference-code"));
     if (!copied) return;
     $("copy").textContent = words.copied;
-    say(words.copied);
+    announceText(words.copied);
     await pause(COPIED);
     $("copy").textContent = words.copy;
   });
@@ -436,9 +436,9 @@ async function begin() {
     addEventListener(touch, () => $("alert").checked && more.unlock());
   document.addEventListener("visibilitychange", onHidden);
   addEventListener("pageshow", () => leaving && location.reload()); // the visitor came back
-  addEventListener("resize", reach);
-  setInterval(tick, 1000);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  addEventListener("resize", updateScrolling);
+  setInterval(updateTimes, 1000);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", applyBrand);
 }
 
 begin();

@@ -23,24 +23,24 @@ const STOPPED = 2.5; // intervals without a move after which the numbers stop
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const known = (value, otherwise) => (isNumber(value) ? value : otherwise);
-const within = (least, value, most) => Math.max(least, Math.min(value, most));
+const clamp = (least, value, most) => Math.max(least, Math.min(value, most));
 
 /** Shortest likely wait in seconds; Infinity while nothing moves. */
-function expected(ahead, status) {
+function shortestWait(ahead, status) {
   const rate = known(status.optimistic_rate_per_minute, 0);
   return rate > 0 ? (Math.max(0, ahead) * 60) / rate : Infinity;
 }
 
 /** Seconds since the last move, at most one usual interval. */
-const stepUnderWay = (status) =>
+const sinceLastMove = (status) =>
   isNumber(status.moved_at)
-    ? within(0, status.now - status.moved_at, known(status.every, 0))
+    ? clamp(0, status.now - status.moved_at, known(status.every, 0))
     : 0;
 
 /** Maximum sleep for a wait. */
-function longest(wait) {
+function maxSleep(wait) {
   if (wait <= NEAR) return NEAR_SLEEP;
-  const far = within(FAR_LEAST, wait / FAR_SHARE, FAR_MOST);
+  const far = clamp(FAR_LEAST, wait / FAR_SHARE, FAR_MOST);
   return Math.min(far, wait - NEAR + NEAR_SLEEP); // so that the page polls soon after it becomes near
 }
 
@@ -51,21 +51,21 @@ function toNextStep(status, chance) {
   if (left > 0) return left + AFTER_STEP + STEP_SPREAD * chance;
   // pauses of 2, 3, 4.5 … s: each is 2 s plus half of the sum of the earlier ones
   const late = Math.max(0, -left - AFTER_STEP - STEP_SPREAD);
-  return (SHORTEST + late * (GROWTH - 1)) * around(chance);
+  return (SHORTEST + late * (GROWTH - 1)) * jitter(chance);
 }
 
-const around = (chance) => 0.9 + 0.2 * chance; // ± 10 %
+const jitter = (chance) => 0.9 + 0.2 * chance; // ± 10 %
 
 /** Sleep before the first move: until `opens_at` if set, otherwise by the number of earlier polls. */
 function untilOpening(status, chance, asked) {
   const wait = known(status.opens_at, 0) - status.now;
-  if (wait > 0) return Math.min(wait + AFTER_STEP + STEP_SPREAD * chance, longest(wait));
-  return Math.min(IDLE, SHORTEST * Math.pow(GROWTH, asked)) * around(chance);
+  if (wait > 0) return Math.min(wait + AFTER_STEP + STEP_SPREAD * chance, maxSleep(wait));
+  return Math.min(IDLE, SHORTEST * Math.pow(GROWTH, asked)) * jitter(chance);
 }
 
 /** Sleep for a server without times of moves: its own interval, shorter near the front. */
-function byServer(ahead, status, chance) {
-  const seconds = within(1, known(status.poll_after_seconds, 5), 120);
+function serverInterval(ahead, status, chance) {
+  const seconds = clamp(1, known(status.poll_after_seconds, 5), 120);
   const share = Math.min(1, ahead / Math.max(1, known(status.waiting_num, 1)));
   return Math.max(Math.min(SHORTEST, seconds), seconds * share) * (0.8 + 0.4 * chance);
 }
@@ -78,13 +78,13 @@ function byServer(ahead, status, chance) {
  * number of successive polls before the first move.
  */
 export function nextPoll({ ahead, status, random = Math.random, asked = Infinity }) {
-  const chance = within(0, typeof random === "function" ? random() : random, 1);
+  const chance = clamp(0, typeof random === "function" ? random() : random, 1);
   const outside = !isNumber(ahead);
   const places = outside ? known(status.waiting_num, 0) + 1 : ahead;
   if (!isNumber(status.now) || !isNumber(status.optimistic_rate_per_minute))
-    return byServer(places, status, chance);
-  const wait = expected(places, status);
-  const most = outside ? NEAR_SLEEP : longest(wait - stepUnderWay(status));
+    return serverInterval(places, status, chance);
+  const wait = shortestWait(places, status);
+  const most = outside ? NEAR_SLEEP : maxSleep(wait - sinceLastMove(status));
   const pause = isNumber(status.moved_at)
     ? afterMoves(wait, status, chance)
     : untilOpening(status, chance, asked);
@@ -98,7 +98,7 @@ function afterMoves(wait, status, chance) {
   const first = known(status.first_moved_at, status.moved_at);
   const observed = Math.max(0, status.now - first);
   if (wait === Infinity) return Math.min(observed / SHARE, NEAR_SLEEP); // the queue has stopped
-  return Math.min((wait / SHARE) * around(chance), observed / OBSERVED);
+  return Math.min((wait / SHARE) * jitter(chance), observed / OBSERVED);
 }
 
 /**

@@ -10,7 +10,7 @@ export const pickLanguage = (wanted) =>
 export const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
 
 /** Merge the texts with those of the brand; texts of another form are ignored. */
-export function withOwn(words, ...owns) {
+export function mergeTexts(words, ...owns) {
   const form = (text) => (typeof text === "string" ? "text" : Object.keys(text || {}).join());
   const fits = ([key, text]) => key in words && form(text) === form(words[key]);
   return owns.reduce(
@@ -128,7 +128,7 @@ export function reference(requestId, number) {
 const COLOUR = /^(background|card|text|muted|line|accent) #[\da-f]{6}$/i;
 const MIN_CONTRAST = 4.5; // minimum contrast of text, WCAG 2.1 AA
 
-function light(colour) {
+function luminance(colour) {
   const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255);
   const [red, green, blue] = parts.map((part) =>
     part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4,
@@ -137,7 +137,7 @@ function light(colour) {
 }
 
 export function contrast(one, other) {
-  const [low, high] = [light(one), light(other)].sort((less, more) => less - more);
+  const [low, high] = [luminance(one), luminance(other)].sort((less, more) => less - more);
   return (high + 0.05) / (low + 0.05);
 }
 

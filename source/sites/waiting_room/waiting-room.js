@@ -11,7 +11,7 @@
  * docs/pages.md describes all members. Types: waiting-room.d.ts.
  */
 import { ending, isId, isOfTheRoom, retryAfterSeconds } from "./responses.js";
-import { estimator, soonEnough } from "./estimate.js";
+import { estimator, capPause } from "./estimate.js";
 import { aheadAt, nextPoll } from "./policy.js";
 
 const JOIN = "/assign_queue_num";
@@ -527,7 +527,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     browser.clearTimeout(counting);
     counting = browser.setTimeout(countDown, COUNTDOWN_INTERVAL);
     const overdue = serverNow() - seen.movedAt - seen.every;
-    return soonEnough(poll(ahead), { ...seen, ahead, overdue, random: random() });
+    return capPause(poll(ahead), { ...seen, ahead, overdue, random: random() });
   }
 
   /** Members of the state that depend on the positions ahead. */

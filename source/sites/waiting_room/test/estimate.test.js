@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { due, estimator, range, soonEnough } from "../estimate.js";
+import { due, estimator, range, capPause } from "../estimate.js";
 import { simulateMoves, seeded, servedAt, statusAt } from "./simulated-queue.js";
 
 /** The status as the page stores it. */
@@ -165,7 +165,7 @@ test("the lower end of a range is never above its upper end", () => {
 
 test("a pause is shortened only if a missed move would be detected too late", () => {
   const at = (change) =>
-    soonEnough(60, {
+    capPause(60, {
       ahead: 900, rate: 100, optimistic: 100, every: 10, overdue: -4, random: 0.5, ...change,
     });
   assert.equal(at({}), 58);
@@ -177,5 +177,5 @@ test("a pause is shortened only if a missed move would be detected too late", ()
   assert.equal(at({ ahead: 1100 }), 60); // eleven minutes
   assert.equal(at({ ahead: 1100, optimistic: 200 }), 58);
   assert.equal(at({ every: null, overdue: NaN }), 60);
-  assert.equal(soonEnough(7, { ahead: 9, rate: 1, optimistic: 1, every: 10, overdue: 5, random: 0 }), 7);
+  assert.equal(capPause(7, { ahead: 9, rate: 1, optimistic: 1, every: 10, overdue: 5, random: 0 }), 7);
 });

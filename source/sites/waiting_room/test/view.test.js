@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import {
   LANGUAGES, aheadText, announcer, contrast, fill, formats, pickLanguage, reference, titleOf,
-  troubleText, variables, waitText, withOwn,
+  troubleText, variables, waitText, mergeTexts,
 } from "../view.js";
 
 const words = {};
@@ -230,10 +230,10 @@ test("a brand's colours without sufficient contrast are ignored", () => {
 
 test("a brand's texts replace the page's if they have the same form", () => {
   const own = { enter: "Come in", expired: ["Too late", "Sorry"], minutes: { one: "{time} m", other: "{time} m" } };
-  const found = withOwn(en, { enter: "Hello" }, own);
+  const found = mergeTexts(en, { enter: "Hello" }, own);
   assert.deepEqual([found.enter, found.expired, found.minutes], [own.enter, own.expired, own.minutes]);
   const odd = { reset: "text", ended: null, minutes: "text", enter: 5, unknown: "text" };
-  assert.deepEqual(withOwn(en, undefined, odd), en);
+  assert.deepEqual(mergeTexts(en, undefined, odd), en);
 });
 
 test("known placeholders are filled in, others are not", () => {
