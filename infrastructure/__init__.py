@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the room runs: definitions shared with the one-machine stack, and the CDK stacks."""
+"""The CDK stacks, and definitions that the local stack shares with them."""

@@ -42,9 +42,9 @@ from infrastructure.stacks.sample import SampleStack
 
 
 def build(app: App) -> dict[str, Stack]:
-    """Add the stacks that the app's context asks for; answers them by name.
+    """Add the stacks that the context selects; return them by name.
 
-    Raises ParameterError with one sentence that names the parameter.
+    Raises ParameterError, which names the parameter.
     """
     context = app.node.get_all_context()
     reject_unknown(context, CoreConfig, *PARAMETERS)
@@ -100,7 +100,7 @@ def build(app: App) -> dict[str, Stack]:
 
 
 def _authorizer(core: CoreStack | None, context: Mapping[str, Any]) -> dict[str, str]:
-    """What the authorizer must know of the room: by reference, or as plain values."""
+    """Return the room's values for the authorizer: references to core, or parameters."""
     if core:
         return {
             "public_api": core.public_address,
@@ -116,7 +116,7 @@ def _authorizer(core: CoreStack | None, context: Mapping[str, Any]) -> dict[str,
 
 
 def _sample(core: CoreStack | None, context: Mapping[str, Any]) -> dict[str, str]:
-    """What the sample must know of the room: by reference, or as plain values."""
+    """Return the room's values for the sample: references to core, or parameters."""
     if core:
         return {
             "public_api": core.public_address,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What cdk-nag (AwsSolutions) finds in the stacks and was looked at, each with the reason it stays.
+"""Accepted findings of cdk-nag (AwsSolutions), each with the reason.
 
-A test fails when a finding is not here, and when something here is found no more.
+A test fails for a finding that is not listed here, and for an entry without a finding.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Reviewed:
-    """Findings of a rule (a pattern for its whole id) at constructs (a pattern for the path)."""
+class Suppression:
+    """Findings of a rule at constructs: patterns for the whole rule id and the construct path."""
 
     rule: str
     where: str
     reason: str
 
     def covers(self, rule: str, path: str) -> bool:
-        """Whether a finding is one of these."""
+        """Return whether a finding matches."""
         return bool(re.fullmatch(self.rule, rule) and re.fullmatch(self.where, path))
 
 
@@ -27,84 +27,84 @@ FUNCTION_ROLE = r".*/Role/DefaultPolicy/Resource"
 FILES_COPIER = r".*/Custom::CDKBucketDeployment[0-9A-F]+/.*"
 DISTRIBUTION = r".*/Distribution/Resource"
 
-REVIEWED = (
-    Reviewed(
+SUPPRESSIONS = (
+    Suppression(
         r"AwsSolutions-APIG4",
         r"(Core|OpenId)/.*/Default/.*/Resource|.*/OPTIONS/Resource",
         "Visitors have no identity: the edge's API key guards the public API, and a preflight"
         " carries no credentials. OpenID endpoints authenticate their clients themselves.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-COG4",
         r".*/Default/.*/Resource",
-        "No user pool takes part: visitors are anonymous, operators and helpers sign with IAM,"
+        "There is no user pool: visitors are anonymous, operators and helpers sign with IAM,"
         " the store takes the room's own tokens.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-APIG3",
         r"(Core/(Public|Private)/Rest|Sample/Store|OpenId/Provider|AutomaticInlet/Health)"
         r"/Api/DeploymentStage\.api/Resource",
-        "The public API has its web ACL in Protection, which the check does not always see; the"
-        " others let few callers in, by IAM or the room's tokens.",
+        "The public API has its web ACL in Protection, which the check does not always find; the"
+        " others authorize few callers, by IAM or the room's tokens.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-CFR1",
         DISTRIBUTION,
-        "Where visitors may come from is the site owner's choice.",
+        "Geographic restrictions are the site owner's choice.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-CFR2",
         DISTRIBUTION,
-        "The web ACL stands at the API behind the edge, in the stack's own region; what the edge"
-        " answers from its cache, and static files, need none (decision 0041).",
+        "The web ACL is at the API behind CloudFront, in the stack's own region; cache hits and"
+        " static files need none (decision 0041).",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-CFR3",
         DISTRIBUTION,
-        "Edge logs would keep query strings, and with them the request ids that are visitors'"
-        " claims. API Gateway's access log says enough, without them.",
+        "CloudFront logs would contain query strings with request ids, which are credentials."
+        " The access log of API Gateway is sufficient and does not contain them.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-CFR4",
         DISTRIBUTION,
-        "CloudFront's own domain comes with its own certificate, whose TLS policy cannot be chosen;"
-        " towards the origin TLS 1.2 is required.",
+        "The default CloudFront domain has a certificate with a fixed TLS policy; requests to the"
+        " origin require TLS 1.2.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-IAM4\[Policy::.*/AmazonAPIGatewayPushToCloudWatchLogs\]",
         r"Core/ApiLogRole/Role/Resource",
-        "The one policy that AWS names for this role; log groups of any API of the account.",
+        "The policy that AWS documents for this role: log groups of every API of the account.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-IAM5\[Resource::\*\]",
         FUNCTION_ROLE,
-        "X-Ray, network interfaces, the list of streams and alarms know no narrower resource;"
-        " permissions.txt shows every statement.",
+        "X-Ray, network interfaces, ListStreams and alarms accept no narrower resource;"
+        " permissions.txt lists every statement.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-(IAM4|IAM5|L1).*",
         FILES_COPIER,
         "CDK's own function that copies the pages into their bucket at a deployment.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-S1",
         r".*/Files/Resource",
         "The bucket holds public pages that CloudFront alone reads.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-SMG4",
         r"Core/SigningKeys/Resource",
-        "The room changes its keys itself; each is published before it signs.",
+        "The rotate_keys worker rotates the keys; each is published before it signs.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-SMG4",
         r"Core/(Counters/Password|Public/Key)/Resource|OpenId/OpenIdClientSecret/Resource",
-        "Its other end (ElastiCache, CloudFront, the OpenID client) must change with it:"
-        " docs/deploy.md says how.",
+        "Its user (ElastiCache, CloudFront, the OpenID client) must change at the same time:"
+        " docs/deploy.md describes the steps.",
     ),
-    Reviewed(
+    Suppression(
         r"AwsSolutions-SQS3",
         r"Core/Workers/EventDeadLetters/Resource|Inlet/ExitTopic/DeadLetters/Resource",
-        "It is the end of the way for messages that were not delivered, with an alarm.",
+        "It is a dead-letter queue itself, with an alarm.",
     ),
 )

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts that the stacks are made of."""
+"""CDK constructs of the stacks."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that must be the only ones of their kind in an account, whatever the stack is called."""
+"""Names that are unique in an account."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LONGEST_ROLE = 64  # characters, IAM's limit
 
 
 def account_wide_name(scope: Construct, name: str, longest: int = 128) -> str:
-    """A name that is the only one of its kind in an account, within ``longest`` characters.
+    """Return a name that is unique in the account, of at most ``longest`` characters.
 
-    CDK's own is cut where its unique part begins, or does not know the stack's name.
+    Names by CDK lose their unique part when they are truncated, or lack the name of the stack.
     """
     rest = f"-{name}-{Stack.of(scope).region}"
     room = longest - len(name) - 2 - LONGEST_REGION
@@ -23,9 +23,9 @@ def account_wide_name(scope: Construct, name: str, longest: int = 128) -> str:
 
 
 def inlet_role_name(core_stack: str, region: str) -> str:
-    """The name of the role that the inlet of a core stack runs in.
+    """Return the name of the role of a core stack's inlet.
 
-    Both stacks compute it, so that core knows the inlet's calls and depends on nothing of it.
+    Both stacks compute it, so that core identifies calls of the inlet without a dependency on it.
     """
     longest = LONGEST_ROLE - len("-inlet-") - LONGEST_REGION
     if len(core_stack) > longest:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the stacks. Names and defaults of the first seven are the original solution's.
+"""The parameters of the core stack. Names and defaults of the first seven are the AWS solution's.
 
 Give them to CDK as context: ``cdk deploy -c EventId=Sale -c ValidityPeriod=900``, or in the
 ``context`` of ``cdk.json``. ``docs/deploy.md`` lists them; a test holds it to this file.
@@ -40,7 +40,7 @@ AN_EVENT = "1 to 64 letters, digits, dashes, dots or underscores"
 
 @dataclass(frozen=True, kw_only=True)
 class CacheNodeSize:
-    """How big the counters' server is. With more than one node it spans zones and fails over."""
+    """The size of the Redis replication group. With several nodes it spans zones and fails over."""
 
     engine: str
     node_type: str
@@ -56,11 +56,11 @@ NODES = 2  # of the standard profile: a primary and its replica in another zone
 
 @dataclass(frozen=True, kw_only=True)
 class CoreConfig(Parameters):
-    """What the core stack can be told. Periods are in seconds unless the name says otherwise."""
+    """Parameters of the core stack. Periods are in seconds unless the name has another unit."""
 
     event_id: str = text(
         "EventId",
-        "name of the event; clients send it",
+        "the name of the event, which clients send",
         default="Sample",
         pattern=EVENT_ID.pattern,
         constraint=AN_EVENT,
@@ -123,7 +123,7 @@ class CoreConfig(Parameters):
     )
     snapshot_days: int = number(
         "SnapshotDays",
-        "days that daily snapshots of the counters are kept; 0 for none",
+        "retention of the daily Redis snapshots, in days; 0 for no snapshots",
         default=1,
         low=0,
         high=35,
@@ -246,7 +246,7 @@ class CoreConfig(Parameters):
         high=10_000,
     )
     snap_start: bool = flag(
-        "SnapStart", "start functions from a snapshot; Lambda charges for it", default=False
+        "SnapStart", "use Lambda SnapStart, which AWS charges for", default=False
     )
     log_retention_days: int = number(
         "LogRetentionDays",
@@ -298,13 +298,13 @@ class CoreConfig(Parameters):
             raise ParameterError("The parameter SubnetIds must name subnets in two zones.")
         if self.challenge_on_join:
             raise ParameterError(
-                "The parameter ChallengeOnJoin must be false: a join would need a token of AWS "
-                "WAF, which the waiting page cannot get for the API's host, so nobody could join."
+                "The parameter ChallengeOnJoin must be false: a join would need an AWS WAF token, "
+                "which the waiting page cannot get for the host of the API."
             )
         if 0 < self.worker_reserved_concurrency < self.assign_concurrency:
             raise ParameterError(
-                "The parameter AssignConcurrency must not be above WorkerReservedConcurrency: the "
-                "queue would have its messages refused."
+                "The parameter AssignConcurrency must not be above WorkerReservedConcurrency: "
+                "Lambda would throttle the join queue."
             )
         if self.request_rate_limit_per_ip < self.join_rate_limit_per_ip:
             raise ParameterError(
@@ -315,8 +315,8 @@ class CoreConfig(Parameters):
     def check_api_quota(self, others: int) -> None:
         """Raise ParameterError unless the APIs of core and of ``others`` fit into the quota.
 
-        API Gateway has one bucket for an account in a region. What the visitors' API lets through
-        must leave the operators' its share, or a crowd locks the operators out.
+        All APIs of an account in a region share one quota. The limit of the public API must leave
+        capacity for the private API. Otherwise visitors' requests block the operators.
         """
         for what, parts, quota in (
             ("Rate", (self.api_rate, self.private_api_rate, self.other_api_rate),
@@ -335,12 +335,12 @@ class CoreConfig(Parameters):
 
     @property
     def cheap(self) -> bool:
-        """Whether one of everything is enough."""
+        """Return whether the profile is ``cheap``."""
         return self.profile == "cheap"
 
     @property
     def cache_node_size(self) -> CacheNodeSize:
-        """What the counters run on."""
+        """Return the size of Redis for the profile."""
         return (
             CHEAP_PROFILE
             if self.cheap

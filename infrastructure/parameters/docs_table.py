@@ -30,7 +30,7 @@ TABLES: dict[str, tuple[type[Parameters], ...]] = {
 
 
 def table(name: str) -> str:
-    """One of the page's tables, a line for each parameter."""
+    """Return a table of the page with one row per parameter."""
     rows = {
         known.name: f"| `{known.name}` | {_default(part.default)} | {known.description} |"
         for kind in TABLES[name]
@@ -41,7 +41,7 @@ def table(name: str) -> str:
 
 def _default(value: Any) -> str:
     if value is MISSING:
-        return "(needed)"
+        return "(required)"
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value in ("", (), None) else f"{value}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the stacks beside core, and which stacks there are. Names as in the original.
+"""The parameters of the optional stacks. Names are those of the AWS solution.
 
-Where core is deployed by the same command, its addresses and names come to the others by reference.
-Authorizer and sample can also go elsewhere: then they need the values that are marked so.
+If core is deployed by the same command, the other stacks refer to its addresses and names. The
+authorizer and the sample can be deployed without core; they then need these values as parameters.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REDIRECT = r"(https?://[^\s,*]+)"
 
 @dataclass(frozen=True, kw_only=True)
 class StacksConfig(Parameters):
-    """Which stacks a command deploys."""
+    """The stacks that a command deploys."""
 
     chosen: str = text(
         "Stacks",
@@ -61,7 +61,7 @@ class StacksConfig(Parameters):
         for beside in (OPENID, INLET):
             if beside in self.names and CORE not in self.names:
                 raise ParameterError(
-                    f"The stack {beside} stands beside core: the parameter Stacks must name both."
+                    f"The stack {beside} needs core: the parameter Stacks must name both."
                 )
 
     @property
@@ -72,7 +72,7 @@ class StacksConfig(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizerConfig(Parameters):
-    """The authorizer where core is not deployed with it."""
+    """Parameters of the authorizer if it is deployed without core."""
 
     public_api: str = text(
         "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, constraint=AN_ADDRESS
@@ -91,7 +91,7 @@ class AuthorizerConfig(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig(Parameters):
-    """The sample where core is not deployed with it."""
+    """Parameters of the sample if it is deployed without core."""
 
     public_api: str = text(
         "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, constraint=AN_ADDRESS
@@ -116,7 +116,7 @@ class SampleConfig(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class BrandConfig(Parameters):
-    """How the waiting pages look."""
+    """The brand of the waiting pages."""
 
     brand: dict[str, Any] | None = content(  # noqa: RUF009 - it is a field
         "PageBrand",
@@ -128,7 +128,7 @@ class BrandConfig(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class PageConfig(Parameters):
-    """The sample's waiting page in front of a site with the Python gate."""
+    """The sample's waiting page for a site with the Python gate."""
 
     entrance: str = text(
         "SiteEntrance",
@@ -149,13 +149,13 @@ class PageConfig(Parameters):
         if self.redirects and not self.entrance:
             raise ParameterError("The parameter SiteRedirectOrigins needs SiteEntrance.")
         if self.entrance and origin_of(self.entrance) is None:
-            raise ParameterError("The parameter SiteEntrance has no host, or no port, that can be.")
+            raise ParameterError("The parameter SiteEntrance must have a valid host and port.")
         if not all(is_origin(one) for one in self.redirects):
             raise ParameterError("The parameter SiteRedirectOrigins must be origins of sites.")
 
     @property
     def forms(self) -> list[str]:
-        """The CSP sources of the page's form: the entrance and what it redirects to."""
+        """Return the CSP sources of the page's form: the entrance and its redirect targets."""
         return list(
             dict.fromkeys([origin(self.entrance), *self.redirects] if self.entrance else ())
         )
@@ -163,7 +163,7 @@ class PageConfig(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizerArn(Parameters):
-    """The sample where the authorizer is not deployed with it."""
+    """Parameter of the sample if it is deployed without the authorizer."""
 
     arn: str = text(
         "AuthorizerARN",
@@ -175,7 +175,7 @@ class AuthorizerArn(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class OpenIdConfig(Parameters):
-    """The OpenID provider."""
+    """Parameters of the OpenID provider."""
 
     redirect_uris: tuple[str, ...] = texts(
         "OpenIdRedirectUris",
@@ -215,8 +215,8 @@ class OpenIdConfig(Parameters):
             raise ParameterError("The parameter OpenIdRedirectUris is missing.")
         if self.request_id_codes and not self.waiting_room_url:
             raise ParameterError(
-                "The parameter OpenIdRequestIdCodes is for a waiting page of your own: it needs "
-                "OpenIdWaitingRoomUrl."
+                "The parameter OpenIdRequestIdCodes needs OpenIdWaitingRoomUrl, a waiting page of "
+                "your own."
             )
         try:
             check_redirect_uris([*self.redirect_uris, *filter(None, [self.restart_url])])
@@ -226,7 +226,7 @@ class OpenIdConfig(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class InletConfig(Parameters):
-    """The inlet. Each number belongs to one strategy; the others do not look at it."""
+    """Parameters of the inlet. Each number belongs to one strategy; the others ignore it."""
 
     strategy: str = choice(
         "InletStrategy", "`Periodic`, `MaxSize` or `Automatic`", default="Periodic", among=INLETS

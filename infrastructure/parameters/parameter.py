@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deploy-time parameters: how a frozen dataclass of them is read from the CDK context, checked.
+"""Deploy-time parameters: frozen dataclasses that are read from the CDK context and checked.
 
-A parameter is a field made with ``text``, ``number``, ``flag``, ``choice`` or ``content``. Its name
-in the context is the contract's (``EventId``), its name in code is a plain one (``event_id``).
+A parameter is a field made with ``text``, ``texts``, ``number``, ``flag``, ``choice`` or
+``content``. It has the contract's name in the context (``EventId``) and a Python name in code.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any, Self
 
 from waiting_room.domain.parsing import LARGEST, read_whole
 
-SHOWN = 40  # characters of a wrong value that its sentence repeats
+SHOWN = 40  # characters of an invalid value that the message repeats
 
 
 class ParameterError(Exception):
-    """A parameter is missing, unknown or cannot be meant; the sentence names it."""
+    """A parameter is missing, unknown or invalid; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Parameter:
 def text(
     name: str, description: str, *, default: str | None = None, pattern: str, constraint: str
 ) -> Any:
-    """A text that matches ``pattern`` whole; ``constraint`` says in words what it must be."""
+    """A text that matches ``pattern`` whole; ``constraint`` describes valid values."""
 
     def read(name: str, value: Any) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
@@ -66,7 +66,7 @@ def content(
     check: Callable[[Mapping[str, Any]], dict[str, Any]],
     constraint: str,
 ) -> Any:
-    """A JSON object, as text or as it stands in cdk.json; None by default.
+    """A JSON object, as text or as an object in cdk.json; None by default.
 
     ``check`` answers it as it is used, and raises ValueError with a sentence description a member.
     """
@@ -135,13 +135,13 @@ def choice(name: str, description: str, *, default: str, among: Iterable[str]) -
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
-    """Base of a stack's parameters."""
+    """Base class of the parameters of a stack."""
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
-        """Read and check what the context gives; what it does not give keeps its default.
+        """Read and check the parameters; those missing in the context keep their defaults.
 
-        Raises ParameterError with one sentence that names the parameter.
+        Raises ParameterError, which names the parameter.
         """
         values: dict[str, Any] = {}
         for part, known in cls.known():
@@ -159,7 +159,7 @@ class Parameters:
 
 
 def reject_unknown(context: Iterable[str], *kinds: type[Parameters]) -> None:
-    """Raise ParameterError for a context name that looks like a parameter and is none.
+    """Raise ParameterError for an unknown parameter in the context.
 
     CDK's own names start with a small letter or with ``@``; parameters start with a capital.
     """
@@ -172,7 +172,7 @@ def reject_unknown(context: Iterable[str], *kinds: type[Parameters]) -> None:
 
 
 def _shown(value: object) -> str:
-    """The beginning of a wrong value; JSON in the context may be of any length."""
+    """Return the start of an invalid value, quoted; JSON values can be long."""
     return repr(value if isinstance(value, str) else str(value)[:SHOWN])[: SHOWN + 2]
 
 

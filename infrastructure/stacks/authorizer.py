@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authorizer stack: one function that anybody's API Gateway may ask who has waited."""
+"""The authorizer stack: one token authorizer function for API Gateway."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from constructs import Construct
 
 from infrastructure.constructs.compute.function import FunctionDefaults, RoomFunction
 
-TIMEOUT, MEMORY = 15, 512  # it asks the edge twice at most, five seconds each
+TIMEOUT, MEMORY = 15, 512  # it sends at most two requests of five seconds each
 
 
 class AuthorizerStack(Stack):
-    """The token authorizer of one event; ``arn`` is what an API names."""
+    """The token authorizer of one event; an API refers to its ``arn``."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class AuthorizerStack(Stack):
             "Authorizer",
             app="token_authorizer",
             handler="token_authorizer",
-            description="Waiting room: lets in only who has waited",
+            description="Waiting room: token authorizer",
             environment={
                 "PUBLIC_API_ENDPOINT": public_api,
                 "WAITING_ROOM_EVENT_ID": event_id,

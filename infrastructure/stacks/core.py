@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The core stack: the room itself, from the edge to the tables."""
+"""The core stack: CloudFront, APIs, join queue, workers, counters and tables."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from infrastructure.parameters.core import CoreConfig
 
 
 class CoreStack(Stack):
-    """The room. Other stacks take from it:
+    """The waiting room. Other stacks use these attributes:
 
-    ``public_address`` and ``private_address`` (without a slash at the end), ``issuer`` of its
-    tokens, ``private_api`` (a RestApi, to be allowed to call it), ``tables``, ``keys``,
-    ``defaults``, ``alarm_topic``.
+    ``public_address`` and ``private_address`` (without a final slash), ``issuer`` of its tokens,
+    ``private_api`` (a RestApi, for permissions), ``tables``, ``keys``, ``defaults`` and
+    ``alarm_topic``.
     """
 
     def __init__(self, scope: Construct, name: str, *, config: CoreConfig, **options: Any) -> None:
@@ -140,7 +140,7 @@ class CoreStack(Stack):
                     joins=config.join_rate_limit_per_ip, requests=config.request_rate_limit_per_ip
                 ),
             )
-            # WAF knows a new key before the edge sends it; it knows the old one all the while.
+            # AWS WAF accepts a new key before CloudFront sends it, and the old one until then.
             edge.distribution.node.add_dependency(protection.web_acl)
         operators = OperatorAccess(
             self,

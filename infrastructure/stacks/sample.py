@@ -23,11 +23,11 @@ from infrastructure.parameters.optional_stacks import PageConfig
 
 
 class SampleStack(Stack):
-    """What a site owner has of their own: an API to protect, and the two pages.
+    """An example of a site: a protected API, the waiting page and the control panel.
 
-    Addresses have no slash at the end; ``api_region`` is the region of the private API. With
-    ``log_role`` the stack gives an account without one the role that API Gateway logs with.
-    ``page`` says where the waiting page sends its visitors, ``brand`` how it looks.
+    Addresses have no final slash; ``api_region`` is the region of the private API. With
+    ``log_role`` the stack creates the account's log role of API Gateway. ``page`` holds the target
+    of the waiting page's form, ``brand`` its name, logo, colours and texts.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class SampleStack(Stack):
     ) -> None:
         description = "Virtual waiting room: sample store and pages"
         super().__init__(scope, name, description=description, **options)
-        door = WaitingRoomAuthorizer(self, "Door", authorizer_arn=authorizer_arn)
+        authorizer = WaitingRoomAuthorizer(self, "Door", authorizer_arn=authorizer_arn)
         store = RoomApi(
             self,
             "Store",
@@ -58,7 +58,7 @@ class SampleStack(Stack):
             defaults=defaults,
             limits=limits,
             answers=PLAIN_RESPONSES,
-            authorizer=door.authorizer,
+            authorizer=authorizer.authorizer,
         )
         routes = routes_of(load_app("sample_store"))
         views = AppFunctions(

@@ -67,8 +67,8 @@ def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
     ("kind", "context", "sentence"),
     [
         (StacksConfig, {"Stacks": "core,shop"}, "Stacks must be some of core, authorizer, sample,"),
-        (StacksConfig, {"Stacks": "openid"}, "openid stands beside core: the parameter Stacks mus"),
-        (StacksConfig, {"Stacks": "inlet"}, "inlet stands beside core"),
+        (StacksConfig, {"Stacks": "openid"}, "openid needs core: the parameter Stacks"),
+        (StacksConfig, {"Stacks": "inlet"}, "inlet needs core"),
         (OpenIdConfig, {}, "The parameter OpenIdRedirectUris is missing"),
         (OpenIdConfig, {"OpenIdRedirectUris": "shop"}, "OpenIdRedirectUris must be addresses"),
         (OpenIdConfig, {"OpenIdRedirectUris": "http://shop.example/"}, "https is needed"),
@@ -80,7 +80,7 @@ def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
         (
             OpenIdConfig,
             {"OpenIdRedirectUris": "https://a.example/", "OpenIdRequestIdCodes": "true"},
-            "OpenIdRequestIdCodes is for a waiting page of your own: it needs OpenIdWaitingRoomUrl",
+            "OpenIdRequestIdCodes needs OpenIdWaitingRoomUrl, a waiting page of your own",
         ),
         (InletConfig, {"InletStrategy": "Random"}, "InletStrategy must be one of Periodic, MaxSi"),
         (InletConfig, {"IncrementBy": "0"}, "IncrementBy must be between 1 and 1000000"),
@@ -101,8 +101,12 @@ def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
             "SiteRedirectOrigins must be origins",
         ),
         (PageConfig, {"SiteRedirectOrigins": "https://x.example"}, "needs SiteEntrance"),
-        (PageConfig, {"SiteEntrance": "https://a..b/c"}, "SiteEntrance has no host"),
-        (PageConfig, {"SiteEntrance": "https://a.example:99999/c"}, "SiteEntrance has no host"),
+        (PageConfig, {"SiteEntrance": "https://a..b/c"}, "SiteEntrance must have a valid"),
+        (
+            PageConfig,
+            {"SiteEntrance": "https://a.example:99999/c"},
+            "SiteEntrance must have a valid",
+        ),
         (
             PageConfig,
             {"SiteEntrance": "https://a.example/b", "SiteRedirectOrigins": "https://x.example:443"},

@@ -59,7 +59,7 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
         ({"AlarmEmail": "me"}, "The parameter AlarmEmail must be an e-mail address"),
         (
             {"ChallengeOnJoin": "true"},
-            "The parameter ChallengeOnJoin must be false: a join would need a token of AWS WAF,",
+            "The parameter ChallengeOnJoin must be false: a join would need an AWS WAF token,",
         ),
         (
             {"WorkerReservedConcurrency": "50"},

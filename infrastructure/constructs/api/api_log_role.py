@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The role that lets API Gateway write logs. An account has one, and a fresh one has none."""
+"""The role that API Gateway writes logs with: one per account, absent in a new account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from constructs import Construct
 
 
 class ApiLogRole(Construct):
-    """Makes the role and tells the account. It stays when the stack goes: other APIs use it."""
+    """Creates the role and sets it for the account. It is retained: other APIs may use it."""
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)
@@ -29,6 +29,6 @@ class ApiLogRole(Construct):
         self.account.apply_removal_policy(RemovalPolicy.RETAIN)
 
     def before(self, *apis: aws_apigateway.RestApi) -> None:
-        """Make the stages of ``apis`` wait for the role: they cannot log without it."""
+        """Make the stages of ``apis`` depend on the role: they cannot log without it."""
         for api in apis:
             api.deployment_stage.node.add_dependency(self.account)

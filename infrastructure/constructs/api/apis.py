@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two APIs of the room, each from the routes of its Chalice app."""
+"""The public and the private API, each built from the routes of its Chalice app."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from infrastructure.constructs.compute.app_functions import AppFunctions
 from infrastructure.constructs.compute.function_context import FunctionContext
 
 QUERIES = {rule.path: rule.query for rule in CACHE_RULES}
-KEY_LENGTH = 40  # API Gateway takes 20 to 128 characters
+KEY_LENGTH = 40  # API Gateway accepts 20 to 128 characters
 
 
 class PublicApi(Construct):
-    """What visitors call, by way of the edge: it alone knows ``keys``, the current one first.
+    """The API of the visitors, called through CloudFront, which adds the first of ``keys``.
 
-    ``issuer`` is what tokens name; it is the address of the stage.
+    ``issuer`` is the ``iss`` of tokens: the address of the stage.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class PublicApi(Construct):
             self,
             "Rest",
             api_name=f"{Stack.of(self).stack_name}-public",
-            description="Waiting room: what visitors call",
+            description="Waiting room: public API",
             defaults=function_context.defaults,
             limits=limits,
             key_required=True,
@@ -66,13 +66,13 @@ class PublicApi(Construct):
         self.keys = _keys(self, self.served.api, key_number)
 
     def add_discovery(self, edge_address: str) -> None:
-        """Tell verifiers who look at ``issuer`` that the keys are at the edge."""
+        """Serve the discovery document at ``issuer``; it refers to the key set at CloudFront."""
         content = discovery.document(self.issuer, edge_address)
         self.served.add_document(discovery.PATH, content, discovery.HEADERS)
 
 
 class PrivateApi(Construct):
-    """What operators and the room's own helpers call, signed with IAM keys."""
+    """The API of operators and inlets, signed with IAM credentials."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class PrivateApi(Construct):
             self,
             "Rest",
             api_name=f"{Stack.of(self).stack_name}-private",
-            description="Waiting room: what operators call",
+            description="Waiting room: private API",
             defaults=function_context.defaults,
             limits=limits,
         )
@@ -101,7 +101,7 @@ class PrivateApi(Construct):
         check_grants("PRIVATE", {route.view for route in routes})
         environment = _issuer(PRIVATE, issuer)
         for route in routes:
-            if "POST" in route.methods:  # it changes something, and logs who did it
+            if "POST" in route.methods:  # it changes state and logs the caller
                 environment.setdefault(route.view, {})["INLET_ROLE"] = inlet_role
         self.functions.add_views(PRIVATE, environment=environment, reserved=reserved_concurrency)
         self.served.add_routes(routes, targets=self.functions.targets)
@@ -112,11 +112,11 @@ def _issuer(views: dict[str, tuple[Grant, ...]], issuer: str) -> dict[str, dict[
 
 
 def _keys(scope: Construct, api: aws_apigateway.RestApi, number: int) -> tuple[str, ...]:
-    """Make the API key that the edge sends; answers references to secrets, not keys.
+    """Create the API key that CloudFront sends; return references to secrets, not keys.
 
-    Another ``number`` is another key: CloudFormation deletes the one before when the edge has it.
-    The secret of the one before stays one number longer, for rules that must know both while the
-    edge changes from one to the other; the API takes the current one alone.
+    A new ``number`` creates a new key. CloudFormation deletes the previous key after CloudFront
+    has the new one. The previous secret stays one number longer: AWS WAF accepts both during the
+    change. The API accepts the current key only.
     """
     values = [_secret(scope, one) for one in (number, number - 1) if one > 0]
     key = aws_apigateway.ApiKey(scope, f"ApiKey{_rank(number)}", value=values[0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue of joins, its dead letters, and the route that API Gateway writes to it from."""
+"""The join queue, its dead-letter queue, and the API route that writes to it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from infrastructure.constructs.compute.function_context import ResourceRef
 
 
 class JoinQueue(Construct):
-    """``queue`` takes the joins; ``dead_letters`` those that could not become a position.
+    """``queue`` holds the joins; ``dead_letters`` is its dead-letter queue.
 
-    ``redrive_role`` is for whoever sends dead letters again: nobody but it and the API may write
-    to the queue, and the worker knows it by its id.
+    Only the API and ``redrive_role`` may write to the queue. The worker identifies messages of a
+    redrive by the id of the role.
     """
 
     def __init__(self, scope: Construct, name: str) -> None:
@@ -49,7 +49,7 @@ class JoinQueue(Construct):
             self,
             "RedriveRole",
             assumed_by=aws_iam.AccountPrincipal(Stack.of(self).account),
-            description="Sends dead joins again: python -m deployment.redrive",
+            description="Redrives the dead-letter queue: python -m deployment.redrive",
         )
         for queue, calls in (
             (self.queue, ("GetQueueAttributes", "SendMessage")),
@@ -62,7 +62,7 @@ class JoinQueue(Construct):
             )
 
     def resource_refs(self) -> dict[Resource, ResourceRef]:
-        """The queues, as functions are told of them."""
+        """Return the references of the two queues."""
         return {
             resource: ResourceRef(name=queue.queue_url, arn=queue.queue_arn)
             for resource, queue in (
@@ -72,7 +72,7 @@ class JoinQueue(Construct):
         }
 
     def _only(self, *roles: aws_iam.Role) -> None:
-        """Let nobody but these roles write joins, whatever else their policies say."""
+        """Deny sqs:SendMessage to every principal but these roles."""
         self.queue.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 effect=aws_iam.Effect.DENY,
@@ -88,7 +88,7 @@ class JoinQueue(Construct):
     def add_route(
         self, api: RoomApi, *, event_id: str, secret_required: bool
     ) -> aws_apigateway.Method:
-        """Let ``api`` write the joins of an event to the queue, without compute."""
+        """Add the route that writes the joins of an event to the queue, without a function."""
         role = aws_iam.Role(
             self, "ApiRole", assumed_by=aws_iam.ServicePrincipal("apigateway.amazonaws.com")
         )

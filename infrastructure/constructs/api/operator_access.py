@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may operate the room: managed policies, each with a group that has it.
+"""Access to the private API: three managed policies, each with an IAM group.
 
-Three of them: *operators* may do what the AWS solution's one group could, *steering* may watch and
-steer, *administrators* may also reset the line and rotate keys.
+*Operators* have the permissions of the AWS solution's one group. *Steering* has no reset.
+*Administrators* may also reset the event and rotate the signing keys.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from constructs import Construct
 from infrastructure.blueprint.permissions import ADMINISTRATORS, OPERATORS, STEERING
 
 
-class Role(Construct):
-    """A ``policy`` for roles and a ``group`` for people that has it."""
+class OperatorRole(Construct):
+    """A managed ``policy`` for roles, and a ``group`` with that policy for people."""
 
     def __init__(
         self,
@@ -34,10 +34,10 @@ class Role(Construct):
 
 
 class OperatorAccess(Construct):
-    """Put people into ``group``, or give roles ``policy``: the private API, and redrives.
+    """Add people to ``group`` or attach ``policy`` to roles: the private API, and redrives.
 
-    Each names the routes that it may call: ``steering`` has fewer, ``administrators`` have all.
-    A redrive is made as ``redrive_role``; nobody here writes to the queue of joins.
+    Each policy lists its routes: ``steering`` has fewer, ``administrators`` has all. A redrive
+    assumes ``redrive_role``; no policy here may write to the join queue.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class OperatorAccess(Construct):
             ],
         )
         self.group = aws_iam.Group(self, "Group", managed_policies=[self.policy])
-        self.steering = Role(
+        self.steering = OperatorRole(
             self,
             "Steering",
             description="Watch and steer the waiting room: its private API but reset and keys",
             statements=[_routes(private_api, STEERING)],
         )
-        self.administrators = Role(
+        self.administrators = OperatorRole(
             self,
             "Administrators",
             description="Watch, steer and reset the waiting room, and rotate its signing keys",
@@ -83,7 +83,7 @@ class OperatorAccess(Construct):
 
 
 def _routes(api: aws_apigateway.RestApi, routes: Sequence[str]) -> aws_iam.PolicyStatement:
-    """Calls of routes, each given as "METHOD /path"."""
+    """Return a statement that allows routes, each given as "METHOD /path"."""
     stage = api.deployment_stage.stage_name
     arns = [api.arn_for_execute_api(*route.split(" "), stage) for route in routes]
     return aws_iam.PolicyStatement(actions=["execute-api:Invoke"], resources=arns)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A REST API made from a Chalice app's own routes, one function behind each view."""
+"""A REST API with the routes of a Chalice app and one function per view."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from infrastructure.blueprint.routes import Route
 from infrastructure.constructs.compute.function import FunctionDefaults
 from waiting_room.runtime.http_api import CORS
 
-# What an access log line says: no query, no header, no address, no id that a caller can choose.
-# `path` is the route's. AWS makes the extended request id; a client's header sets the plain one.
+# The members of an access log line: no query, header, address or id that a caller can choose.
+# `path` is that of the route. AWS sets the extended request id; a client can set the plain one.
 ACCESS_LOG = {
     "requestId": aws_apigateway.AccessLogField.context_extended_request_id(),
     "method": aws_apigateway.AccessLogField.context_http_method(),
@@ -33,7 +33,7 @@ ACCESS_LOG = {
     "errorType": aws_apigateway.AccessLogField.context_error_response_type(),
     "integrationError": aws_apigateway.AccessLogField.context_integration_error_message(),
     "time": aws_apigateway.AccessLogField.context_request_time_epoch(),
-    # who signed: an operator's or a helper's ARN, "-" for visitors
+    # the ARN of the signer (an operator or an inlet), "-" for visitors
     "caller": aws_apigateway.AccessLogField.context_identity_user_arn(),
 }
 
@@ -42,7 +42,7 @@ DOCUMENT_METHODS = ("GET", "HEAD")
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Requests a second, and at once, that a stage lets through."""
+    """The rate limit of a stage in requests per second, and its burst limit."""
 
     rate: int
     burst: int
@@ -51,10 +51,10 @@ class Limits:
 class RoomApi(Construct):
     """A regional REST API with one stage, ``api``.
 
-    ``key_required`` asks for an API key on every route. ``authorizer`` guards the routes that the
-    app marks with a token authorizer; IAM guards those that it marks so. ``answers`` are what API
-    Gateway says by itself. ``cors`` is for APIs that scripts of other sites call. ``documents`` are
-    the limits of the paths that ``add_document`` will serve.
+    ``key_required`` requires an API key on every route. ``authorizer`` protects the routes with a
+    token authorizer in the app; IAM protects those with an IAM authorizer. ``answers`` are the
+    gateway responses. ``cors`` is for APIs that scripts of other origins call. ``documents`` are
+    the limits of the paths of ``add_document``.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class RoomApi(Construct):
     ) -> None:
         super().__init__(scope, name)
         self._key_required, self._authorizer, self._cors = key_required, authorizer, cors
-        self._preflights: set[str] = set()  # paths that answer them
+        self._preflights: set[str] = set()  # paths with a preflight
         self.api = aws_apigateway.RestApi(
             self,
             "Api",
@@ -97,7 +97,7 @@ class RoomApi(Construct):
 
     @property
     def stage_address(self) -> str:
-        """The address of the stage, without a slash at the end; refers to the API alone."""
+        """Return the address of the stage, without a final slash; it refers to the API only."""
         stack = Stack.of(self)
         domain = f"{self.api.rest_api_id}.execute-api.{stack.region}.{stack.url_suffix}"
         return f"https://{domain}/{STAGE}"
@@ -111,7 +111,7 @@ class RoomApi(Construct):
     ) -> None:
         """Serve ``routes``; ``targets`` holds the function of each view.
 
-        ``queries`` are the query parameters that a path cannot do without.
+        ``queries`` are the required query parameters of each path.
         """
         for route in routes:
             self._add(route, targets[route.view], (queries or {}).get(route.path, ()))
@@ -125,7 +125,7 @@ class RoomApi(Construct):
         model: aws_apigateway.IModel,
         responses: Sequence[aws_apigateway.MethodResponse],
     ) -> aws_apigateway.Method:
-        """A route that API Gateway serves without a function; bodies must fit ``model``."""
+        """Add a route without a function; API Gateway validates bodies against ``model``."""
         return self._resource(path).add_method(
             method,
             integration,
@@ -136,7 +136,7 @@ class RoomApi(Construct):
         )
 
     def add_document(self, path: str, body: str, headers: Mapping[str, str]) -> None:
-        """A document that API Gateway answers with by itself, to everybody, without a key."""
+        """Add a static document that API Gateway returns to every caller, without a key."""
         named = {f"method.response.header.{name}": f"'{value}'" for name, value in headers.items()}
         for method in DOCUMENT_METHODS:
             _add_mock(self._resource(path), method, named, body)
@@ -156,7 +156,7 @@ class RoomApi(Construct):
             )
 
     def _resource(self, path: str) -> aws_apigateway.Resource:
-        """The resource of a path; a new one answers preflights where scripts may call the API."""
+        """Return the resource of a path; with CORS, a new one has a preflight route."""
         resource = self.api.root.resource_for_path(path)
         if self._cors and path not in self._preflights:
             self._preflights.add(path)
@@ -174,7 +174,7 @@ def _stage(
         stage_name=STAGE,
         access_log_destination=aws_apigateway.LogGroupLogDestination(logs),
         access_log_format=aws_apigateway.AccessLogFormat.custom(_access_log()),
-        tracing_enabled=False,  # a stage's segments hold the URL, its query and the address
+        tracing_enabled=False,  # trace segments of a stage contain URL, query and client address
         method_options={
             f"{path}/{method}": aws_apigateway.MethodDeploymentOptions(**_method(one))
             for path, one in documents.items()
@@ -185,10 +185,10 @@ def _stage(
 
 
 def _method(limits: Limits) -> dict[str, Any]:
-    """What a stage does with a method."""
+    """Return the settings of a method in the stage."""
     return {
         "logging_level": aws_apigateway.MethodLoggingLevel.ERROR,
-        "data_trace_enabled": False,  # it would write bodies, and tokens with them, to the log
+        "data_trace_enabled": False,  # data traces would write bodies with tokens to the log
         "metrics_enabled": True,
         "throttling_rate_limit": limits.rate,
         "throttling_burst_limit": limits.burst,
@@ -201,7 +201,7 @@ def _access_log() -> str:
 
 
 def _add_preflight(resource: aws_apigateway.IResource) -> None:
-    """Preflights carry the headers of the apps' own answers, and allow what is asked for."""
+    """Add a preflight with the CORS headers of the apps; it allows the requested headers."""
     headers = {f"method.response.header.{name}": f"'{value}'" for name, value in CORS.items()}
     _add_mock(resource, "OPTIONS", headers, preflight.RESPONSE_TEMPLATE)
 
@@ -209,7 +209,7 @@ def _add_preflight(resource: aws_apigateway.IResource) -> None:
 def _add_mock(
     resource: aws_apigateway.IResource, method: str, headers: Mapping[str, str], template: str
 ) -> None:
-    """A method that API Gateway answers by itself, for everybody."""
+    """Add a method that API Gateway serves itself, without authorization."""
     resource.add_method(
         method,
         aws_apigateway.MockIntegration(

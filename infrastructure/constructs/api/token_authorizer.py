@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The waiting room's authorizer, as an API of any stack, region or account attaches it."""
+"""The waiting room's token authorizer, attached to an API of any stack, region or account."""
 
 from __future__ import annotations
 
 from aws_cdk import Duration, aws_apigateway, aws_iam, aws_lambda
 from constructs import Construct
 
-RESULT_TTL = 60  # seconds that API Gateway keeps an answer: so long a token may outlive its end
+RESULT_TTL = 60  # s; API Gateway caches a result so long, even past the end of a token
 
 
 class WaitingRoomAuthorizer(Construct):
-    """``authorizer`` guards the routes of an API in this stack.
+    """``authorizer`` protects the routes of an API in this stack.
 
-    API Gateway calls the function with a role of this stack, so that the function's own stack
-    knows nothing of the API. In another account the function's policy must allow the role, too.
+    API Gateway invokes the function with a role of this stack, so that the function's stack does
+    not depend on the API. If the function is in another account, its policy must allow the role.
     """
 
     def __init__(self, scope: Construct, name: str, *, authorizer_arn: str) -> None:

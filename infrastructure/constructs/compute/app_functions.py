@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The functions of an app: one for each name, each with its own grants."""
+"""The functions of an app, each with its own grants."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AppFunctions(Construct):
         memory: int = 1024,
         reserved: int = 0,
     ) -> RoomFunction:
-        """A function. Its handler is ``name`` unless said otherwise."""
+        """Add a function; its handler is ``name`` by default."""
         self.by_name[name] = RoomFunction(
             self,
             name.title().replace("_", ""),
@@ -58,9 +58,9 @@ class AppFunctions(Construct):
         environment: Mapping[str, Mapping[str, str]] | None = None,
         reserved: int = 0,
     ) -> None:
-        """A function for each view of an HTTP app; ``environment`` adds to that of a view.
+        """Add a function for each view of an HTTP app; ``environment`` adds to that of a view.
 
-        ``reserved`` is the concurrency that Lambda keeps for each of them.
+        ``reserved`` is the reserved concurrency of each function.
         """
         for view, allowed in grants.items():
             more = (environment or {}).get(view)
@@ -68,5 +68,5 @@ class AppFunctions(Construct):
 
     @property
     def targets(self) -> dict[str, aws_lambda.IFunction]:
-        """What callers invoke, by name."""
+        """Return the invocation target of each function, by name."""
         return {name: made.target for name, made in self.by_name.items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Lambda function with a role and a log group of its own, and only what it was given."""
+"""A Lambda function with its own role and log group, and no other permissions than given."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from infrastructure.parameters.core import LOG_PERIODS
 
 RUNTIME = aws_lambda.Runtime.PYTHON_3_14
 ARCHITECTURE = aws_lambda.Architecture.ARM_64
-API_TIMEOUT = 29  # seconds; API Gateway gives up then
+API_TIMEOUT = 29  # s; the integration timeout of API Gateway
 LIVE = "live"  # the alias that callers use with SnapStart
-# What Lambda does with a network interface; EC2 knows no narrower resource for these.
+# Actions of Lambda on network interfaces; EC2 accepts no narrower resource for them.
 INTERFACES = (
     "ec2:CreateNetworkInterface",
     "ec2:DescribeNetworkInterfaces",
@@ -30,7 +30,7 @@ INTERFACES = (
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionDefaults:
-    """What all functions of a stack have in common."""
+    """Settings that all functions of a stack share."""
 
     retention: aws_logs.RetentionDays = aws_logs.RetentionDays.ONE_MONTH
     removal: RemovalPolicy = RemovalPolicy.DESTROY
@@ -48,7 +48,7 @@ class FunctionDefaults:
 
 @dataclass(frozen=True, kw_only=True)
 class VpcPlacement:
-    """Where in a VPC a function runs."""
+    """The VPC, subnets and security group of a function."""
 
     vpc: aws_ec2.IVpc
     subnets: aws_ec2.SubnetSelection
@@ -56,7 +56,7 @@ class VpcPlacement:
 
 
 class RoomFunction(Construct):
-    """One function of an app. ``target`` is what callers invoke: the function, or its live alias.
+    """One function of an app. Callers invoke ``target``: the function, or its live alias.
 
     ``handler`` is the name in ``source/apps/<app>/app.py``. ``statements`` is all that its role may
     do, beside writing its log, tracing and, with a ``placement``, holding network interfaces.

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The counters' server: an ElastiCache replication group that speaks the Redis protocol.
+"""The counters: an ElastiCache replication group (Redis or Valkey) with TLS and a password.
 
-TLS and a password always. What it holds is a copy: DynamoDB rebuilds it, so a snapshot only saves
-the rebuild.
+It holds a copy that is rebuilt from DynamoDB; a snapshot only avoids the rebuild.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from infrastructure.constructs.data.network import Network
 from infrastructure.parameters.core import CacheNodeSize
 
 ENGINES = {"redis": "7.1", "valkey": "8.1"}
-PASSWORD_LENGTH = 64  # ElastiCache takes 16 to 128 characters
+PASSWORD_LENGTH = 64  # ElastiCache accepts 16 to 128 characters
 
 
 class Counters(Construct):
-    """The server, ``settings`` to reach it, and the secret with its ``password``."""
+    """The replication ``group``, its ``settings``, and the secret with its ``password``."""
 
     def __init__(
         self,
@@ -71,7 +70,7 @@ class Counters(Construct):
 
     @property
     def settings(self) -> dict[str, str]:
-        """Where functions find the server; the primary's address stays through a failover."""
+        """Return the connection settings; the primary's address is the same after a failover."""
         return {
             "REDIS_HOST": self.group.attr_primary_end_point_address,
             "REDIS_PORT": str(self.port),
@@ -79,5 +78,5 @@ class Counters(Construct):
         }
 
     def notify(self, topic: aws_sns.ITopic) -> None:
-        """Tell ``topic`` of failovers and other events of the server."""
+        """Send failovers and other events of the server to ``topic``."""
         self.group.notification_topic_arn = topic.topic_arn

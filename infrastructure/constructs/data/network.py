@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The private network of the counters and of the functions that read them.
 
-No internet, no NAT gateway. DynamoDB is reached through a gateway endpoint, which costs nothing.
-The only interface endpoints are for Secrets Manager (the counters' password, the signing keys), SQS
-(what the worker gives back, and its dead letters) and EventBridge (the bus). Queue and stream are
-polled by Lambda itself, from outside.
+It has no internet access and no NAT gateway. DynamoDB has a gateway endpoint, which is free.
+Interface endpoints exist for Secrets Manager (Redis password, signing keys), SQS (visibility
+changes, dead-letter queue) and EventBridge. Lambda polls queue and stream from outside the VPC.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ SUBNETS = aws_ec2.SubnetType.PRIVATE_ISOLATED
 
 
 class Network(Construct):
-    """``placement`` is where functions run, ``ready`` what must be there before they answer.
+    """``placement`` is that of functions; ``ready`` are endpoints that they depend on.
 
-    ``endpoint_zones`` is in how many of its own zones each interface endpoint stands.
-    With ``vpc_id`` and ``subnet_ids`` it makes security groups alone: that VPC has its own ways.
+    ``endpoint_zones`` is the number of zones of each interface endpoint. With ``vpc_id`` and
+    ``subnet_ids`` it creates security groups only: that VPC must have routes to the services.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Network(Construct):
             self._add_endpoints(endpoint_zones)
 
     def open_counters(self, port: int) -> None:
-        """Let functions, and nobody else, reach the counters."""
+        """Allow connections to the counters from functions only."""
         self.counters_group.add_ingress_rule(
             self.placement.group, aws_ec2.Port.tcp(port), "functions"
         )
@@ -62,7 +61,7 @@ class Network(Construct):
 
     @property
     def subnet_ids(self) -> list[str]:
-        """The ids of the private subnets."""
+        """Return the ids of the private subnets."""
         return list(self.vpc.select_subnets(subnets=self.placement.subnets.subnets).subnet_ids)
 
     def _group(self, name: str, whose: str) -> aws_ec2.SecurityGroup:
@@ -102,7 +101,7 @@ def _own(scope: Construct, defaults: FunctionDefaults) -> aws_ec2.Vpc:
         "Vpc",
         max_azs=2,
         nat_gateways=0,
-        restrict_default_security_group=False,  # it takes a custom resource; nothing uses the group
+        restrict_default_security_group=False,  # needs a custom resource; the group is unused
         subnet_configuration=[
             aws_ec2.SubnetConfiguration(name="Private", subnet_type=SUBNETS, cidr_mask=CIDR_BITS)
         ],

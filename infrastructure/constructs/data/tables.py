@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of the room, from the definitions that the one-machine stack makes its own from."""
+"""DynamoDB tables, from the definitions that the local stack shares."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from constructs import Construct
 from infrastructure.blueprint.resources import Index, Table
 
 KINDS = {"S": aws_dynamodb.AttributeType.STRING, "N": aws_dynamodb.AttributeType.NUMBER}
-COLD_READS, COLD_WRITES = 12_000, 4_000  # a second; what AWS gives a table on demand at first
+COLD_READS, COLD_WRITES = 12_000, 4_000  # per second; the default of an on-demand table
 
 
 class Tables(Construct):
     """Tables on demand, encrypted, with point-in-time recovery and TTL; ``by_name`` holds them.
 
-    ``warm_write_units`` a second are taken at once when it is above what AWS gives by itself.
+    ``warm_write_units`` per second apply if they are above the default of DynamoDB.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ def _add_index(
 
 
 def _warm(table: Table, writes: int) -> aws_dynamodb.WarmThroughput | None:
-    """The serving log takes a few writes a second at most; the others one per visitor."""
+    """Return the warm throughput; None for the serving log, which has few writes per second."""
     if writes <= COLD_WRITES or table.sort_key == ("entry", "S"):
         return None
     return aws_dynamodb.WarmThroughput(

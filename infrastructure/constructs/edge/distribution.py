@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CloudFront in front of the public API: it keeps what the answers let it keep, no longer.
+"""CloudFront in front of the public API: a cache that obeys the Cache-Control of responses.
 
-It adds the API key, so nobody else reaches the API, and tells AWS WAF there whom a request counts
-for.
+It adds the API key, which the API requires, and the client address that AWS WAF counts by.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from infrastructure.blueprint.resources import (
 )
 from infrastructure.constructs.names import account_wide_name
 
-# Set at the edge by SET_ADDRESS, so no caller can choose it: an IPv4 address, or an IPv6 /64.
+# Set at the edge by SET_ADDRESS; a caller cannot set it. An IPv4 address, or an IPv6 /64.
 ADDRESS_HEADER = "x-client-address"
 SET_ADDRESS = Path(__file__).with_name("set_address.js")
 YEAR = 365
 
 
 class ApiDistribution(Construct):
-    """The distribution of a stage; ``address`` is what browsers call.
+    """The distribution of a stage; browsers call its ``address``.
 
-    ``rules`` say what a path is keyed on and the longest it may be kept. Everything else passes.
+    ``rules`` hold the cache key and the TTLs of a path. All other paths are not cached.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class ApiDistribution(Construct):
 
     @property
     def address(self) -> str:
-        """The public API as clients call it, without a slash at the end."""
+        """Return the address of the public API, without a final slash."""
         return f"https://{self.distribution.distribution_domain_name}"
 
     def _passing(self, origin: aws_cloudfront.IOrigin) -> aws_cloudfront.BehaviorOptions:
@@ -101,11 +100,11 @@ class ApiDistribution(Construct):
             origin_request_policy=self._address,
             response_headers_policy=self._headers,
             function_associations=[self._set_address],
-            compress=False,  # answers are smaller than what CloudFront compresses
+            compress=False,  # responses are smaller than the minimum that CloudFront compresses
         )
 
     def _policy(self, rule: CacheRule) -> aws_cloudfront.CachePolicy:
-        """The policy of a rule; rules that are alike share one, an account has few of them."""
+        """Return the policy of a rule; equal rules share one because of the account's quota."""
         key = (rule.key, rule.longest, rule.shortest)
         if key not in self._policies:
             kept = f"{rule.shortest}To{rule.longest}" if rule.shortest else f"{rule.longest}"
@@ -137,22 +136,22 @@ def _set_address(scope: Construct) -> aws_cloudfront.Function:
         scope,
         "SetAddress",
         function_name=account_wide_name(scope, "SetAddress", longest=64),
-        comment="Tells the API whom a request counts for",
+        comment="Sets the client address that rate limits count by",
         code=aws_cloudfront.FunctionCode.from_inline(SET_ADDRESS.read_text(encoding="utf-8")),
         runtime=aws_cloudfront.FunctionRuntime.JS_2_0,
     )
 
 
 def _address(scope: Construct) -> aws_cloudfront.OriginRequestPolicy:
-    """What a path that is kept passes on beside its cache key.
+    """Return the policy of cached paths: headers forwarded beside the cache key.
 
-    Whom a miss counts for, and what a preflight asks for.
+    They are the client address, and the requested headers of a preflight.
     """
     return aws_cloudfront.OriginRequestPolicy(
         scope,
         "Address",
         origin_request_policy_name=account_wide_name(scope, "Address"),
-        comment="Waiting room: whom a request counts for, what a preflight asks for",
+        comment="Waiting room: client address, requested headers of a preflight",
         header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(
             *CACHED_PATHS_HEADERS
         ),
@@ -162,12 +161,12 @@ def _address(scope: Construct) -> aws_cloudfront.OriginRequestPolicy:
 
 
 def _forwarded(scope: Construct) -> aws_cloudfront.OriginRequestPolicy:
-    """What passes to the origin: a list, so that no header of a caller sets what AWS sets."""
+    """Return the policy of other paths: an allow list, so a caller cannot set headers of AWS."""
     return aws_cloudfront.OriginRequestPolicy(
         scope,
         "Forwarded",
         origin_request_policy_name=account_wide_name(scope, "Forwarded"),
-        comment="Waiting room: what the public API reads",
+        comment="Waiting room: headers that the public API reads",
         header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(*FORWARDED_HEADERS),
         cookie_behavior=aws_cloudfront.OriginRequestCookieBehavior.allow_list(*FORWARDED_COOKIES),
         query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.all(),

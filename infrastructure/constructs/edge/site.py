@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A static site: files in a bucket that CloudFront alone can read, ``config.json`` beside them."""
+"""A static site: files and ``config.json`` in a bucket that only CloudFront can read."""
 
 from __future__ import annotations
 
@@ -28,17 +28,16 @@ from infrastructure.constructs.edge.distribution import YEAR
 from infrastructure.constructs.names import account_wide_name
 
 ROOT = Path(__file__).resolve().parents[3]
-BROWSERS_KEEP = 60  # seconds; whoever opens the page later sees what was changed
-# Headers that CloudFront knows by name; it takes the others as they are.
+BROWSERS_KEEP = 60  # s; browsers load a changed page after this time
+# Headers with a setting of their own in CloudFront; all others are custom headers.
 POLICY, FRAMES, REFERRER = "Content-Security-Policy", "X-Frame-Options", "Referrer-Policy"
 KNOWN = (POLICY, FRAMES, REFERRER, "X-Content-Type-Options", *READABLE)
 
 
 class Site(Construct):
-    """One of the two sites. ``address`` is what browsers open, with a slash at the end.
+    """One of the two sites. Browsers open its ``address``, which ends with a slash.
 
-    ``calls`` are the addresses that its pages may call, ``forms`` the CSP sources that its forms
-    may be sent to.
+    ``calls`` are the addresses that its pages may call, ``forms`` the CSP sources of its forms.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class Site(Construct):
             block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
             encryption=aws_s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
-            removal_policy=RemovalPolicy.DESTROY,  # everything in it comes from the sources
+            removal_policy=RemovalPolicy.DESTROY,  # its content is built from the sources
             auto_delete_objects=True,
         )
         origins = aws_cloudfront_origins.S3BucketOrigin
@@ -77,7 +76,7 @@ class Site(Construct):
                     self, headers_for(site, calls, forms, [logo_source(config.get("brand") or {})])
                 ),
             ),
-            # S3 says 403 of what is not there, to those who may not list the bucket
+            # S3 returns 403 for a missing key to a caller that may not list the bucket
             error_responses=[
                 aws_cloudfront.ErrorResponse(
                     http_status=status,
@@ -110,9 +109,9 @@ class Site(Construct):
 def headers_for(
     site: str, calls: Sequence[str], forms: Iterable[str] = (), images: Iterable[str] = ()
 ) -> dict[str, str]:
-    """``headers_of`` a site for https addresses that may be known at deployment only.
+    """Return ``headers_of`` a site for addresses that may be known only at deployment.
 
-    Those cannot be taken apart now, so stand-ins go through and then give way to the origins.
+    Such addresses cannot be parsed now. Placeholders are used and then replaced by the origins.
     """
     origins = {f"https://call-{index}.invalid": origin_of(one) for index, one in enumerate(calls)}
     aims = {f"https://form-{index}.invalid": one for index, one in enumerate(forms)}
@@ -123,7 +122,7 @@ def headers_for(
 
 
 def origin_of(address: str) -> str:
-    """Scheme and host of an https address, or a reference that becomes them."""
+    """Return scheme and host of an https address, or a reference that resolves to them."""
     return f"https://{Fn.select(2, Fn.split('/', address))}"
 
 

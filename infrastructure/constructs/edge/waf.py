@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS WAF in front of the public API: requests per address are limited, known attacks are counted.
+"""AWS WAF in front of the public API: rate limits per address, and counted known attacks.
 
-It stands at the API's stage, in the stack's own region, and sees every request that CloudFront does
-not answer from its cache. A request that carries the edge's own key counts for the address that
-the edge wrote, which no caller can choose: an IPv4 address, or the /64 of an IPv6 address. Every
-other request counts for the address that it comes from, whatever its headers say; the API refuses
-it for lack of the key.
+It is attached to the API's stage, in the stack's own region, and evaluates every cache miss of
+CloudFront. A request with the edge's API key counts for the address in the header that the edge
+sets: an IPv4 address, or the /64 of an IPv6 address. Every other request counts for its source
+address; the API rejects it because it has no key.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from infrastructure.blueprint.join_integration import PATH as JOIN
 from infrastructure.constructs.edge.distribution import ADDRESS_HEADER
 from waiting_room.runtime.http_api import CORS, NO_STORE
 
-WINDOW = 300  # seconds over which requests of an address are counted
+WINDOW = 300  # s; the evaluation window of the rate limits
 KEY_HEADER = "x-api-key"
 MANAGED = ("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet")
 AROUND, JOINS, REQUESTS = "AroundTheEdge", "TooManyJoins", "TooManyRequests"
@@ -41,9 +40,9 @@ class RateLimits:
 
 
 class WebAcl(Construct):
-    """``web_acl`` guards ``stage``; its metrics are named after its rules.
+    """``web_acl`` protects ``stage``; its metrics have the names of its rules.
 
-    An address that sends more than it may gets 429. ``keys`` are those that the edge may have now.
+    An address above its limit gets 429. ``keys`` are the API keys that the edge may send now.
     AWS's managed rules only count.
     """
 
@@ -110,7 +109,7 @@ BY_HEADER: dict[str, Any] = {
 
 
 def _busy(body: str) -> dict[str, Any]:
-    """429 with one of the bodies, which a page of any origin can read."""
+    """Return a 429 response with one of the bodies, readable by pages of any origin."""
     headers = {
         "Retry-After": str(WINDOW),
         "Cache-Control": NO_STORE,
@@ -121,8 +120,10 @@ def _busy(body: str) -> dict[str, Any]:
 
 
 def _granted() -> dict[str, Any]:
-    """What a preflight wants. A browser whose preflight is refused tells its page no more than
-    that the network failed; so the request itself comes next, and its 429 is one to read.
+    """Return a successful preflight response.
+
+    A page cannot read the status of a rejected preflight. So the preflight succeeds, and the
+    request after it gets a 429 that the page can read.
     """
     return {"responseCode": 200, "responseHeaders": _named({**CORS, "Cache-Control": NO_STORE})}
 
@@ -138,9 +139,9 @@ def _limit(
     counted: dict[str, Any],
     by: dict[str, Any] = BY_SOURCE,
 ) -> dict[str, Any]:
-    """A limit of requests that ``counted`` is true for, by the source address or by the header.
+    """Return a rate limit of requests that match ``counted``, by source address or by header.
 
-    Beyond it AWS WAF gives ``answer``, and the API sees nothing.
+    Above the limit AWS WAF returns ``answer`` and the API gets no request.
     """
     return _rule(
         name,
@@ -199,7 +200,7 @@ def _any(statements: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _managed(group: str) -> dict[str, Any]:
-    """A rule group of AWS that counts what it would block: its metrics say what it would do."""
+    """Return a managed rule group in count mode; its metrics show what it would block."""
     return {
         "name": group,
         "overrideAction": {"count": {}},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Alarms that mean something: each says what a visitor notices, and goes to one topic."""
+"""CloudWatch alarms with one SNS topic. Each description names the cause and the next step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MISSING_IS_BREACHING = aws_cloudwatch.TreatMissingData.BREACHING
 
 
 class Alarms(Construct):
-    """``topic`` hears of every alarm; it is made here unless it is given. ``email`` hears it."""
+    """``topic`` receives every alarm; it is created unless given. ``email`` subscribes to it."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Alarms(Construct):
 
     def _new_topic(self, email: str) -> aws_sns.ITopic:
         topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
-        # A policy of one's own takes the place of SNS's: let the account's services publish.
+        # A topic policy replaces the default of SNS, so it must allow the services of the account.
         topic.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 principals=[aws_iam.AnyPrincipal()],
@@ -57,9 +57,9 @@ class Alarms(Construct):
         within: int = 0,
         missing: aws_cloudwatch.TreatMissingData = MISSING_IS_OK,
     ) -> None:
-        """Sound when ``metric`` is ``above`` or ``below`` for ``minutes`` of its periods.
+        """Add an alarm for a ``metric`` that is ``above`` or ``below`` in ``minutes`` periods.
 
-        ``within`` is out of how many periods; as many when it is 0.
+        ``within`` is the number of evaluated periods; 0 for ``minutes``.
         """
         alarm = aws_cloudwatch.Alarm(
             self,

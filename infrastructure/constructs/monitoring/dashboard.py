@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One dashboard: the line, its speed, its losses, and what drives the cost."""
+"""The dashboard: queue, tokens, losses, latency, errors, and the metrics that drive cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infrastructure.constructs.monitoring.monitored_resources import MonitoredRe
 
 
 class Dashboard(Construct):
-    """``dashboard`` shows the last three hours of a room, a minute a point."""
+    """``dashboard`` shows the last three hours of a room, one point per minute."""
 
     def __init__(
         self,
@@ -48,19 +48,19 @@ def _rows(
     return [
         [aws_cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=24, height=3)],
         [
-            gauges("The line", "QueuePositions", "ServingCounter", "Waiting"),
+            gauges("Queue", "QueuePositions", "ServingCounter", "Waiting"),
             gauges("Tokens", "TokensIssued", "ActiveTokens", "SessionsCompleted"),
             gauges("Losses", "PositionsExpired", "SessionsAbandoned", "UnusedPositions"),
         ],
         [
             line(
-                "Joins a minute",
+                "Joins per minute",
                 joins.queue.metric_number_of_messages_sent(**minute),
                 joins.queue.metric_number_of_messages_deleted(**minute),
                 joins.dead_letters.metric_approximate_number_of_messages_visible(**minute),
             ),
             line(
-                "Seconds to a position",
+                "Age of the oldest join (s)",
                 joins.queue.metric_approximate_age_of_oldest_message(**minute),
             ),
             line(
@@ -70,19 +70,19 @@ def _rows(
         ],
         [
             line("Requests", metrics.edge_requests(edge), api.metric_count(**minute)),
-            line("Answered at the edge (%)", metrics.edge_hit_rate(edge, api)),
+            line("Cache hit rate of CloudFront (%)", metrics.edge_hit_rate(edge, api)),
             line("Errors", api.metric_client_error(**minute), api.metric_server_error(**minute)),
         ],
         [
             line(
-                "Counters' server (%)",
+                "Redis CPU and memory (%)",
                 *(
                     metrics.redis(monitored.counters, name, nodes=monitored.nodes)
                     for name in ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
                 ),
             ),
             line(
-                "Table units",
+                "Consumed capacity units",
                 *(
                     metrics.consumed(table, kind)
                     for table in monitored.tables.by_name.values()
@@ -90,7 +90,7 @@ def _rows(
                 ),
             ),
             line(
-                "Function calls",
+                "Function invocations",
                 *(
                     target.metric_invocations(**minute)
                     for functions in (monitored.public.functions, workers)

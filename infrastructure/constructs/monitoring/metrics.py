@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics of a room by name: what alarms watch and the dashboard shows."""
+"""The metrics of the alarms and the dashboard."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from infrastructure.constructs.data.counters import Counters
 from waiting_room.adapters.embedded_metrics import NAMESPACE
 
 MINUTE = Duration.minutes(1)
-CLOUDFRONT_REGION = "us-east-1"  # where CloudFront writes its metrics, wherever the stack is
+CLOUDFRONT_REGION = "us-east-1"  # CloudFront writes its metrics to this region
 
 
 def gauge(name: str, event_id: str) -> aws_cloudwatch.Metric:
-    """A figure that ``report_metrics`` writes each minute."""
+    """Return a metric that ``report_metrics`` writes each minute."""
     return aws_cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,
@@ -28,7 +28,7 @@ def gauge(name: str, event_id: str) -> aws_cloudwatch.Metric:
 
 
 def error_rate(api: aws_apigateway.RestApi) -> aws_cloudwatch.MathExpression:
-    """Percent of an API's answers that are 5xx, in five minutes; 0 below 100 requests."""
+    """Return the 5xx rate of an API in percent, over five minutes; 0 below 100 requests."""
     five = Duration.minutes(5)
     return aws_cloudwatch.MathExpression(
         expression="IF(requests >= 100, 100 * errors / requests, 0)",
@@ -42,7 +42,7 @@ def error_rate(api: aws_apigateway.RestApi) -> aws_cloudwatch.MathExpression:
 
 
 def total(parts: Iterable[Any], label: str) -> aws_cloudwatch.MathExpression:
-    """The sum of up to ten metrics, which is what an alarm can add up."""
+    """Return the sum of up to ten metrics, the limit of an alarm."""
     using = {f"m{index}": part for index, part in enumerate(parts)}
     return aws_cloudwatch.MathExpression(
         expression=f"SUM([{','.join(using)}])", using_metrics=using, period=MINUTE, label=label
@@ -50,14 +50,14 @@ def total(parts: Iterable[Any], label: str) -> aws_cloudwatch.MathExpression:
 
 
 def throttled_functions(functions: Sequence[aws_lambda.IFunction]) -> Any:
-    """Calls that Lambda turned away, in a minute."""
+    """Return the throttled invocations per minute."""
     return total(
         (one.metric_throttles(period=MINUTE, statistic="Sum") for one in functions), "throttled"
     )
 
 
 def throttled_tables(tables: Mapping[str, aws_dynamodb.Table], indexes: Mapping[str, str]) -> Any:
-    """Reads and writes that DynamoDB turned away, in a minute; ``indexes`` by table."""
+    """Return the throttled reads and writes per minute; ``indexes`` by table."""
     parts = [
         _dynamodb(kind, {"TableName": table.table_name})
         for table in tables.values()
@@ -74,12 +74,12 @@ def throttled_tables(tables: Mapping[str, aws_dynamodb.Table], indexes: Mapping[
 
 
 def consumed(table: aws_dynamodb.Table, kind: str) -> aws_cloudwatch.Metric:
-    """Capacity units that a table used, in a minute; ``kind`` is Read or Write."""
+    """Return the consumed capacity units of a table per minute; ``kind`` is Read or Write."""
     return _dynamodb(f"Consumed{kind}CapacityUnits", {"TableName": table.table_name})
 
 
 def redis(counters: Counters, name: str, *, nodes: int) -> Any:
-    """The highest value of a metric among the nodes of the counters' server."""
+    """Return the highest value of a Redis metric among the nodes."""
     using = {
         f"{name[0].lower()}{name[1:]}{number}": aws_cloudwatch.Metric(
             namespace="AWS/ElastiCache",
@@ -96,7 +96,7 @@ def redis(counters: Counters, name: str, *, nodes: int) -> Any:
 
 
 def edge_requests(distribution_id: str) -> aws_cloudwatch.Metric:
-    """Requests that the edge took, in a minute."""
+    """Return the requests to CloudFront per minute."""
     return aws_cloudwatch.Metric(
         namespace="AWS/CloudFront",
         metric_name="Requests",
@@ -111,15 +111,15 @@ def edge_requests(distribution_id: str) -> aws_cloudwatch.Metric:
 def edge_hit_rate(
     distribution_id: str, api: aws_apigateway.RestApi
 ) -> aws_cloudwatch.MathExpression:
-    """Percent of requests that the edge answered without asking the API."""
+    """Return the percentage of requests that CloudFront served from its cache."""
     return aws_cloudwatch.MathExpression(
-        expression="100 * (1 - asked / taken)",
+        expression="100 * (1 - misses / requests)",
         using_metrics={
-            "asked": api.metric_count(period=MINUTE, statistic="Sum"),
-            "taken": edge_requests(distribution_id),
+            "misses": api.metric_count(period=MINUTE, statistic="Sum"),
+            "requests": edge_requests(distribution_id),
         },
         period=MINUTE,
-        label="answered at the edge %",
+        label="cache hit rate %",
     )
 
 

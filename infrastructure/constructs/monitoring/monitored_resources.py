@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What alarms and the dashboard look at."""
+"""The resources that alarms and the dashboard monitor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infrastructure.constructs.edge.distribution import ApiDistribution
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoredResources:
-    """The parts of a room that are monitored; ``nodes`` are those of the counters' server."""
+    """The monitored resources of a room; ``nodes`` is the number of Redis nodes."""
 
     event_id: str
     public: PublicApi
