@@ -141,7 +141,7 @@ def test_what_a_preflight_asks_for_changes_no_answer_that_the_edge_keeps(origin:
     b'{"event_id":"sample"}', b'{"event_id":"Sample","client_secret_hash":"x"}', b"\x00",
     b'{"event_id":"\\ud800"}', b'{"event_id":"Sample\\u0000"}', b"1" * 5000,
 ])  # fmt: skip
-def test_what_is_no_join_is_refused_at_the_door(origin: RestApi, body: bytes) -> None:
+def test_an_invalid_join_is_rejected_by_the_gateway(origin: RestApi, body: bytes) -> None:
     headers = {"content-type": "application/json"}
     assert refusal(ask(origin, "POST", "/assign_queue_num", content=body, headers=headers)) == (
         400, NOT_A_JOIN,
@@ -156,7 +156,7 @@ def test_a_join_of_another_type_is_refused(origin: RestApi) -> None:
         assert refusal(answer) == (400, "the body must be sent as application/json")
 
 
-def test_a_queue_that_does_not_take_the_join_is_told_apart(origin: RestApi) -> None:
+def test_a_failure_of_the_queue_has_a_response_of_its_own(origin: RestApi) -> None:
     busy = ask(origin, "POST", "/assign_queue_num", json={"event_id": EVENT})
     assert refusal(busy) == (503, "the join was not taken; try again")
     assert busy.headers["retry-after"] == "1"

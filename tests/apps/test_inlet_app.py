@@ -112,7 +112,9 @@ def test_operators_see_the_inlet_and_change_it(world: InletWorld) -> None:
         {"event_id": EVENT, "targets": {"surprise": 1}}, {"event_id": EVENT, "targets": 3}, [],
     ],
 )  # fmt: skip
-def test_junk_from_an_operator_is_a_clear_400(world: InletWorld, body: object) -> None:
+def test_invalid_input_from_an_operator_is_a_400_that_names_the_field(
+    world: InletWorld, body: object
+) -> None:
     apps.inlet.app.periodic_inlet({}, None)
     answer = change(body)
     assert (answer.status, set(answer.json)) == (400, {"error"})

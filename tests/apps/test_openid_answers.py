@@ -21,7 +21,7 @@ from waiting_room.openid.settings import ClientSecrets
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"}
 
 
-def test_an_answer_is_200_an_error_400_and_a_redirect_302_unless_told_otherwise() -> None:
+def test_default_statuses_are_200_for_responses_400_for_errors_302_for_redirects() -> None:
     assert json_response({}).status == 200
     assert error_response("e", "d").status == 400
     assert redirect("https://x/").status == 302
@@ -159,7 +159,7 @@ def test_user_info_takes_the_scheme_in_any_case(openid: OpenId, scheme: str) -> 
     assert reply.json["queue_position"] == 1
 
 
-def test_a_bad_token_is_told_as_one(openid: OpenId) -> None:
+def test_an_invalid_token_has_the_error_invalid_token(openid: OpenId) -> None:
     reply = openid.get("/userInfo", authorization="Bearer junk")
     assert (reply.status, reply.json["error"]) == (401, "invalid_token")
     assert reply.headers["WWW-Authenticate"] == 'Bearer realm="openid", error="invalid_token"'

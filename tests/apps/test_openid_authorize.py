@@ -49,7 +49,7 @@ def test_nothing_is_stored_while_a_visitor_waits(openid: OpenId) -> None:
         {"state": "a\nb"}, {"state": "x" * 3000},
     ],
 )  # fmt: skip
-def test_nobody_is_sent_to_an_address_that_is_not_registered(
+def test_no_redirect_goes_to_an_address_that_is_not_registered(
     openid: OpenId, changes: dict[str, str | None]
 ) -> None:
     reply = openid.authorize(**changes)
@@ -114,7 +114,7 @@ def test_a_redirect_address_keeps_its_own_query(openid: OpenId) -> None:
     assert set(reply.sent) == {"action", "code", "state"}
 
 
-def test_at_their_turn_a_visitor_goes_back_with_a_code_and_the_state(openid: OpenId) -> None:
+def test_a_served_visitor_returns_to_the_client_with_a_code_and_the_state(openid: OpenId) -> None:
     request_id = openid.admitted()
     reply = openid.resume(openid.authorize().sent["transaction"], request_id)
     assert reply.status == 303
@@ -140,7 +140,7 @@ def test_a_code_has_at_least_128_random_bits(monkeypatch: pytest.MonkeyPatch) ->
     assert asked[0] * 8 >= 128
 
 
-def test_who_is_not_let_in_yet_goes_on_waiting_with_their_place(openid: OpenId) -> None:
+def test_a_visitor_who_is_not_served_yet_waits_on_with_their_position(openid: OpenId) -> None:
     waiting = openid.world.visitors(1)[0]
     reply = openid.resume(openid.authorize().sent["transaction"], waiting)
     assert reply.status == 303
@@ -149,7 +149,7 @@ def test_who_is_not_let_in_yet_goes_on_waiting_with_their_place(openid: OpenId) 
     assert "code" in openid.resume(reply.sent["transaction"], waiting).sent
 
 
-def test_a_room_that_does_not_answer_sends_nobody_away(openid: OpenId) -> None:
+def test_an_unavailable_room_rejects_no_visitor(openid: OpenId) -> None:
     request_id = openid.admitted()
     openid.room.down = True
     reply = openid.resume(openid.authorize().sent["transaction"], request_id)

@@ -108,7 +108,7 @@ def test_a_code_works_once(openid: OpenId) -> None:
     assert (again.status, again.json["error"]) == (400, "invalid_grant")
 
 
-def test_a_code_is_dead_after_a_minute(openid: OpenId) -> None:
+def test_a_code_expires_after_a_minute(openid: OpenId) -> None:
     code = openid.code()
     openid.world.clock.now += 60
     assert openid.redeem(code).json["error"] == "invalid_grant"

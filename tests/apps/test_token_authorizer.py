@@ -37,7 +37,7 @@ DENY = {
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> None:
+def room_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tokens.verifier()
     monkeypatch.setattr(authorizer, "verifier", lambda: made)
 
@@ -47,7 +47,7 @@ def call(header: object, arn: str = ARN) -> dict[str, Any]:
     return authorizer.token_authorizer(event, None)
 
 
-@pytest.mark.usefixtures("door")
+@pytest.mark.usefixtures("room_keys")
 def test_a_good_token_opens_the_called_api_and_stage_and_no_more() -> None:
     answer = call(f"Bearer {token()}")
     assert answer["principalId"] == VISITOR
@@ -60,7 +60,7 @@ def test_a_good_token_opens_the_called_api_and_stage_and_no_more() -> None:
     assert all(isinstance(value, str | int) for value in answer["context"].values())
 
 
-@pytest.mark.usefixtures("door")
+@pytest.mark.usefixtures("room_keys")
 @pytest.mark.parametrize("header", ["", "Bearer ", "junk", "Basic YTpi", None, 7, "a" * 100_000])
 def test_without_a_token_the_answer_is_401_and_nothing_more(header: object) -> None:  # 17
     with pytest.raises(authorizer.Unauthorized) as raised:
@@ -68,13 +68,13 @@ def test_without_a_token_the_answer_is_401_and_nothing_more(header: object) -> N
     assert str(raised.value) == "Unauthorized"
 
 
-@pytest.mark.usefixtures("door")
+@pytest.mark.usefixtures("room_keys")
 def test_an_event_without_a_token_is_401_and_not_500() -> None:  # 17
     with pytest.raises(authorizer.Unauthorized):
         authorizer.token_authorizer({"type": "TOKEN", "methodArn": ARN}, None)
 
 
-@pytest.mark.usefixtures("door")
+@pytest.mark.usefixtures("room_keys")
 def test_a_token_that_is_not_good_is_denied_with_the_reason_in_the_log_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_token_that_is_not_good_is_denied_with_the_reason_in_the_log_only(
         assert sent not in caplog.text
 
 
-@pytest.mark.usefixtures("door")
+@pytest.mark.usefixtures("room_keys")
 def test_the_reason_for_a_401_is_in_the_log_too(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(authorizer.Unauthorized):
         call("a" * 100_000)
@@ -109,7 +109,7 @@ def test_the_room_out_of_reach_at_a_cold_start_is_neither_401_nor_a_cached_deny(
         call(token())
 
 
-@pytest.mark.usefixtures("door")
+@pytest.mark.usefixtures("room_keys")
 @pytest.mark.parametrize(
     "arn",
     [
@@ -122,7 +122,7 @@ def test_no_policy_is_made_for_an_arn_that_names_no_stage(arn: str) -> None:
         call(token(), arn)
 
 
-@pytest.mark.usefixtures("door")
+@pytest.mark.usefixtures("room_keys")
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
 @pytest.mark.parametrize("path", ["", "checkout", "a/b/c", "search/with:colon"])
 def test_the_policy_is_the_same_for_every_path_of_the_stage(partition: str, path: str) -> None:
@@ -132,10 +132,10 @@ def test_the_policy_is_the_same_for_every_path_of_the_stage(partition: str, path
     ]
 
 
-@pytest.mark.usefixtures("door")
+@pytest.mark.usefixtures("room_keys")
 @runs(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.none() | st.text() | st.binary() | st.builds(lambda end: token() + end, st.text("=.aA1")))
-def test_junk_is_unauthorized_or_denied_and_nothing_else(header: object) -> None:
+def test_invalid_input_is_unauthorized_or_denied_and_nothing_else(header: object) -> None:
     if header == token():
         return
     try:

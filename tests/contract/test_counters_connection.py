@@ -37,7 +37,7 @@ def test_a_rotated_password_is_taken_up_by_a_warm_function(tmp_path: Path) -> No
         server.kill()
 
 
-def test_a_wrong_password_is_unavailable_and_nothing_of_it_is_told(tmp_path: Path) -> None:
+def test_a_wrong_password_is_unavailable_and_is_in_no_message(tmp_path: Path) -> None:
     server = Valkey(tmp_path)
     try:
         server.client().config_set("requirepass", "the-right-one")

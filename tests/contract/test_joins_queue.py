@@ -126,7 +126,7 @@ def test_dead_letters_that_are_not_taken_are_named(line: Line, url: str) -> None
         assert SqsJoinQueue(away, line.joins, line.dead).send_to_dead_letters(letters) == everything
 
 
-def test_messages_come_again_after_the_seconds_that_they_are_told(line: Line) -> None:
+def test_messages_are_delivered_again_after_their_delay(line: Line) -> None:
     for _ in range(12):
         line.sqs.send_message(QueueUrl=line.joins, MessageBody=JOIN)
     held = line.messages(line.joins)

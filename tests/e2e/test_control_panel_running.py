@@ -70,7 +70,9 @@ def test_the_message_reaches_visitors_through_the_edge(running: RunningRoom, pag
     expect(page.locator("[data-result=message]")).to_contain_text("Message removed")
 
 
-def test_wrong_keys_and_a_wrong_clock_are_told_apart(running: RunningRoom, page: Page) -> None:
+def test_wrong_keys_and_a_wrong_clock_have_different_errors(
+    running: RunningRoom, page: Page
+) -> None:
     sign_in(page, running, "not the secret")
     error = page.locator("#sign-in-error")
     expect(error).to_contain_text("does not belong to this access key")

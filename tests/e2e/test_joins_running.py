@@ -86,7 +86,7 @@ def test_a_header_of_the_caller_is_no_request_id(room: RunningRoom) -> None:
     assert room.ask("/queue_num", chosen).status_code == 202
 
 
-def test_junk_and_forged_messages_are_dead_letters_and_take_no_number(
+def test_invalid_and_forged_messages_are_dead_letters_and_get_no_position(
     room: RunningRoom, sqs: Any
 ) -> None:
     before = number_of(room, room.join())
@@ -106,7 +106,7 @@ def test_junk_and_forged_messages_are_dead_letters_and_take_no_number(
     assert number_of(room, room.join()) == before + 2, "the joins alone took numbers"
 
 
-def test_a_dead_join_that_is_redriven_gets_its_place(room: RunningRoom, sqs: Any) -> None:
+def test_a_redriven_join_gets_its_position(room: RunningRoom, sqs: Any) -> None:
     join = json.dumps({"event_id": room.event_id})
     dead = sqs.send_message(QueueUrl=url_of(sqs, DEAD_LETTERS), MessageBody=join)["MessageId"]
     queues: Queues = queues_here(room.folder / "endpoints.json")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.server
 WORDS = ("--users", "40", "--seconds", "4", "--admission", "1200", "--limit", "120")
 
 
-def test_a_crowd_is_served_rightly_and_the_report_says_so(tmp_path: Path) -> None:
+def test_a_load_test_serves_every_visitor_and_reports_it(tmp_path: Path) -> None:
     with running_room(tmp_path / "room") as room:
         room.join()  # somebody of an older line, which the test resets
         done = subprocess.run(

@@ -123,7 +123,7 @@ def test_an_aws_endpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_a_part_that_dies_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
+def test_a_process_that_ends_stops_the_run_with_a_message(tmp_path: Path) -> None:
     folder = tmp_path / "room"
     process = start(folder, **FAST)
     endpoints_of(folder, process)

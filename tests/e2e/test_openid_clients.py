@@ -112,7 +112,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Live, str]]:
         yield started, page
 
 
-def test_apache_shows_its_page_to_a_visitor_who_was_let_in(shop: tuple[Live, str]) -> None:
+def test_apache_serves_its_page_to_an_admitted_visitor(shop: tuple[Live, str]) -> None:
     provider, page = shop
     with httpx.Client() as browser:
         first = browser.get(page)
@@ -142,7 +142,7 @@ def missing_browser() -> str:
 
 
 @pytest.mark.browser
-def test_in_a_browser_a_visitor_waits_is_let_in_and_sees_apaches_page(
+def test_in_a_browser_a_visitor_waits_is_admitted_and_sees_apaches_page(
     shop: tuple[Live, str],
 ) -> None:
     missing = missing_browser()

@@ -59,7 +59,7 @@ def login(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Login]:
         yield Login(started.enter_context(room), started.enter_context(chromium()), port, pools)
 
 
-def test_a_visitor_of_apaches_page_waits_on_the_waiting_page_and_is_let_in(login: Login) -> None:
+def test_a_visitor_of_apaches_page_waits_on_the_waiting_page_and_is_admitted(login: Login) -> None:
     missing = missing_for_apache()
     if missing:
         if in_ci():

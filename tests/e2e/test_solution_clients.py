@@ -124,9 +124,9 @@ def test_a_browser_may_send_what_the_pages_send(running: RunningRoom) -> None:
 @pytest.mark.parametrize("kind", TYPES)
 def test_a_body_is_json_whatever_its_type_says(running: RunningRoom, kind: str) -> None:
     headers = {"Content-Type": kind} if kind else {}
-    stranger = "00000000-0000-4000-8000-000000000000"
+    unknown = "00000000-0000-4000-8000-000000000000"
     event = {"event_id": running.event_id}
-    ask = {**event, "request_id": stranger}
+    ask = {**event, "request_id": unknown}
     url = running.endpoints["public_api"]
     token = httpx.post(f"{url}/generate_token", content=json.dumps(ask), headers=headers)
     assert (token.status_code, token.json()["error"]) == (

@@ -91,8 +91,8 @@ def test_a_verifier_finds_the_keys_at_the_issuer(
 
 def test_the_document_needs_no_key_and_may_be_kept(running: RunningRoom) -> None:
     issuer = running.endpoints["public_api"]
-    for door in (issuer, running.endpoints["origin"]):
-        answer = httpx.get(f"{door}{DISCOVERY}")
+    for address in (issuer, running.endpoints["origin"]):
+        answer = httpx.get(f"{address}{DISCOVERY}")
         assert answer.status_code == 200
         assert answer.json() == {
             "issuer": issuer,
@@ -102,9 +102,9 @@ def test_the_document_needs_no_key_and_may_be_kept(running: RunningRoom) -> None
         }
         assert answer.headers["cache-control"].startswith("public, max-age=300")
         assert answer.headers["access-control-allow-origin"] == "*"
-        head = httpx.head(f"{door}{DISCOVERY}")
+        head = httpx.head(f"{address}{DISCOVERY}")
         assert (head.status_code, head.content) == (200, b"")
         asks = {"Access-Control-Request-Headers": "x-a", "Access-Control-Request-Method": "GET"}
-        first = httpx.options(f"{door}{DISCOVERY}", headers=asks)
+        first = httpx.options(f"{address}{DISCOVERY}", headers=asks)
         assert first.headers["access-control-allow-headers"] == "x-a"
     assert httpx.get(f"{running.endpoints['origin']}/.well-known/jwks.json").status_code == 403

@@ -173,7 +173,9 @@ def test_a_form_after_the_session_is_not_lost_without_a_word(visitor: BrowserCon
         expect(tab.locator("body")).to_contain_text("paid 1")
 
 
-def test_a_browser_without_cookies_is_told_so_and_not_sent_around(visitor: BrowserContext) -> None:
+def test_a_browser_without_cookies_gets_a_message_and_no_redirect_loop(
+    visitor: BrowserContext,
+) -> None:
     with shop("asgi") as made:
         gate = made.late.app
 

@@ -93,7 +93,7 @@ def test_a_page_whose_modules_stay_away_says_so_and_goes_on_trying(
         tab.close()
 
 
-def test_a_start_without_the_script_that_watches_it_is_told_by_the_stylesheet(
+def test_the_stylesheet_shows_a_start_that_no_script_watches(
     context: BrowserContext,
 ) -> None:
     with page(room()) as served:
@@ -110,7 +110,7 @@ def test_a_start_without_the_script_that_watches_it_is_told_by_the_stylesheet(
 @pytest.mark.parametrize(
     "missing", ["String.prototype.replaceAll", "HTMLScriptElement.prototype.noModule"]
 )
-def test_a_browser_that_is_too_old_is_told_so(context: BrowserContext, missing: str) -> None:
+def test_an_unsupported_browser_gets_a_message(context: BrowserContext, missing: str) -> None:
     with page(room()) as served:
         tab = context.new_page()
         tab.add_init_script(f"delete {missing}")

@@ -135,7 +135,7 @@ WRONG = LEAVES | st.lists(LEAVES, max_size=3)
 
 
 @pytest.mark.parametrize(("module", "path", "body", "member"), MEMBERS)
-def test_a_body_that_is_refused_is_told_which_member_is_wrong(
+def test_the_error_of_a_rejected_body_names_the_wrong_member(
     module: Any, path: str, body: dict[str, Any], member: str, served: Apis
 ) -> None:
     @given(WRONG)
@@ -205,7 +205,7 @@ GOOD = {
 
 @fuzzed
 @given(st.lists(MESSAGES, max_size=4))
-def test_junk_in_the_queue_never_spoils_the_batch(junk: list[Any]) -> None:
+def test_an_invalid_message_never_fails_its_batch(junk: list[Any]) -> None:
     batch = {"Records": [*junk, GOOD]}
     joins, dead = lambda_events.read_joins(batch, EVENT, ROLE)
     assert joins[-1].message_id == ID

@@ -146,7 +146,9 @@ def test_there_is_no_way_out_of_the_network_and_three_paid_endpoints(core: Synth
     assert interface_endpoints(core) == ["events", "secretsmanager", "sqs"]
 
 
-def test_the_bus_is_told_whether_or_not_the_minutes_figures_are(core: Synthesized) -> None:
+def test_bus_events_are_published_with_or_without_the_metrics_of_the_minute(
+    core: Synthesized,
+) -> None:
     functions = core.of_type("AWS::Lambda::Function")
     told = {
         name for name, made in functions.items()
@@ -173,7 +175,7 @@ def test_every_alarm_has_somebody_to_tell(core: Synthesized) -> None:
         assert alarm["AlarmDescription"].endswith("."), name
 
 
-def test_operators_are_told_what_each_alarm_means(core: Synthesized) -> None:
+def test_each_alarm_has_a_description_for_operators(core: Synthesized) -> None:
     page = (PAGE.parent / "operations.md").read_text(encoding="utf-8")
     for logical in core.of_type("AWS::CloudWatch::Alarm"):
         name = logical.removeprefix("OperationsAlarms")[:-8]

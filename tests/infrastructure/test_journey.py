@@ -125,7 +125,7 @@ def first_visitor(room: LambdaRoom) -> Visitor:
     return visitor
 
 
-def test_a_visitor_joins_waits_is_let_in_and_shops(room: LambdaRoom) -> None:
+def test_a_visitor_joins_waits_is_admitted_and_shops(room: LambdaRoom) -> None:
     request_id = join(room)
     who = {"event_id": room.event_id, "request_id": request_id}
     assert room.http("public_api", "GET", "/queue_num", query=who)[0] == 200
@@ -158,7 +158,7 @@ def test_the_authorizer_denies_a_token_of_another_room(room: LambdaRoom) -> None
         room("token_authorizer", "token_authorizer", {**event, "authorizationToken": "junk"})
 
 
-def test_the_minute_jobs_run(room: LambdaRoom) -> None:
+def test_the_minute_workers_run(room: LambdaRoom) -> None:
     admit(room)
     assert room("workers", "sweep_positions", {}) == {"swept": 0}
     assert room("workers", "report_metrics", {})["QueuePositions"] >= 1
@@ -175,7 +175,7 @@ def test_the_minute_jobs_run(room: LambdaRoom) -> None:
     }
 
 
-def test_every_reading_route_answers(room: LambdaRoom) -> None:
+def test_every_reading_route_returns_200(room: LambdaRoom) -> None:
     who = {"event_id": room.event_id, "request_id": admit(room)}
     event = {"event_id": room.event_id}
     for path in READ:
@@ -189,7 +189,7 @@ def test_every_reading_route_answers(room: LambdaRoom) -> None:
     assert room.http("private_api", "POST", "/update_message", body=message)[0] == 200
 
 
-def test_each_inlet_opens_the_room(room: LambdaRoom) -> None:
+def test_each_inlet_admits_visitors(room: LambdaRoom) -> None:
     event = {"event_id": room.event_id}
     assert room.http("private_api", "POST", "/reset_initial_state", body=event)[0] == 200
     assert room("inlet", "periodic_inlet", {"id": "1"}) == {"opened": 10}
@@ -203,7 +203,7 @@ def test_each_inlet_opens_the_room(room: LambdaRoom) -> None:
     assert room.http("private_api", "POST", "/inlet", body=paused)[0] == 200
 
 
-def test_departures_are_marked_by_the_max_size_inlet(room: LambdaRoom) -> None:
+def test_the_max_size_inlet_ends_the_sessions_of_an_exit_notice(room: LambdaRoom) -> None:
     request_id = admit(room)
     assert token(room, request_id)[0] == 200
     message = json.dumps({"completed": [request_id]})
@@ -300,7 +300,7 @@ def test_positions_expire_and_a_reset_follows_within_the_permissions(
     visitor.private("POST", "/reset_initial_state", body={"event_id": room.event_id})
 
 
-def test_a_reset_starts_a_new_line(room: LambdaRoom) -> None:
+def test_a_reset_starts_the_next_generation(room: LambdaRoom) -> None:
     body = {"event_id": room.event_id}
     status, said = room.http("private_api", "POST", "/reset_initial_state", body=body)
     assert status == 200

@@ -101,7 +101,7 @@ def test_a_post_is_passed_on_each_time_with_the_edges_key() -> None:
     assert [call.headers["x-api-key"] for call in world.asked] == ["the-key"] * 2
 
 
-def crowd(world: World, calls: Sequence[Call]) -> list[Answer]:
+def send_at_once(world: World, calls: Sequence[Call]) -> list[Answer]:
     """What callers get that ask together."""
 
     async def together() -> list[Answer]:
@@ -112,7 +112,7 @@ def crowd(world: World, calls: Sequence[Call]) -> list[Answer]:
 
 def test_those_who_miss_together_ask_the_origin_once() -> None:
     world = World()
-    assert {answer.body for answer in crowd(world, [CALL] * 100)} == {b"1"}
+    assert {answer.body for answer in send_at_once(world, [CALL] * 100)} == {b"1"}
     assert len(world.asked) == 1
 
 
@@ -122,14 +122,14 @@ def test_two_hundred_origins_are_one_call_to_the_origin() -> None:
         replace(CALL, query=f"event_id=Sample&x={n}", headers={"origin": f"https://{n}.example"})
         for n in range(200)
     ]
-    assert {answer.body for answer in crowd(world, calls)} == {b"1"}
-    assert {answer.body for answer in (crowd(world, [call])[0] for call in calls)} == {b"1"}
+    assert {answer.body for answer in send_at_once(world, calls)} == {b"1"}
+    assert {answer.body for answer in (send_at_once(world, [call])[0] for call in calls)} == {b"1"}
     assert len(world.asked) == 1
 
 
 def test_nobody_waits_for_others_where_cloudfront_does_not_promise_it() -> None:
     world = World()
-    crowd(world, [replace(CALL, path="/queue_num")] * 10)
+    send_at_once(world, [replace(CALL, path="/queue_num")] * 10)
     assert len(world.asked) == 10
 
 
@@ -201,7 +201,7 @@ def test_an_error_of_a_shared_path_is_asked_for_again_within_a_second(status: in
 
 
 @pytest.mark.parametrize("path", ["/status", "/elsewhere"])
-def test_an_edge_that_is_told_nothing_keeps_errors_for_ten_seconds(path: str) -> None:
+def test_an_edge_caches_errors_for_ten_seconds_by_default(path: str) -> None:
     world = World("no-store", 503, error_ttls={})
     world.ask(path=path)
     world.status = 200

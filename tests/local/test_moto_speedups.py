@@ -77,7 +77,7 @@ def test_plain_moto_looks_at_every_message_for_each_one_that_is_sent() -> None:
     assert looks > 1_000
 
 
-def test_mended_it_looks_at_none_and_answers_the_same() -> None:
+def test_the_fixed_version_scans_no_message_and_returns_the_same() -> None:
     mended, plain = said("mended"), said("plain")
     assert mended.pop("looks while sending") == 0
     plain.pop("looks while sending")

@@ -33,7 +33,7 @@ def test_calls_that_hang_at_one_route_do_not_keep_another_waiting() -> None:
         integrations={("POST", "/busy"): hangs, ("POST", "/quiet"): answers},
     )
 
-    async def crowd() -> tuple[bytes, int]:
+    async def send_at_once() -> tuple[bytes, int]:
         busy = [asyncio.create_task(api.answer(call("/busy"))) for _ in range(5)]
         await asyncio.sleep(0.05)
         try:
@@ -44,5 +44,5 @@ def test_calls_that_hang_at_one_route_do_not_keep_another_waiting() -> None:
         await asyncio.gather(*busy)
         return quiet.body, waiting
 
-    assert asyncio.run(crowd()) == (b"at once", 5)
+    assert asyncio.run(send_at_once()) == (b"at once", 5)
     api.close()

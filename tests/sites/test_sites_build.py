@@ -88,7 +88,7 @@ def test_the_lock_file_pins_every_module_and_names_no_address() -> None:
     assert all("integrity" in package or package.get("link") for package in modules.values())
 
 
-def test_a_failed_fetch_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_failed_fetch_has_an_error_of_one_sentence(tmp_path: Path) -> None:
     workspace = tmp_path / sites.WORKSPACE
     shutil.copytree(
         ROOT / sites.WORKSPACE, workspace, ignore=shutil.ignore_patterns("node_modules"),

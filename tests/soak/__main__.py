@@ -29,7 +29,7 @@ from tests.soak.disturbances import Disturber
 from tests.soak.observations import Check, compare
 from tests.soak.parts import Stored, processes, size
 from tests.soak.samples import judge
-from tests.soak.visitors import CONNECTIONS, TIMEOUT, Crowd
+from tests.soak.visitors import CONNECTIONS, TIMEOUT, Traffic
 from tests.support.local_stack import RunningRoom, running_room
 from tests.support.servers import ROOT, Valkey
 
@@ -100,88 +100,88 @@ async def soak(
     """Load, disturb, compare, report."""
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     async with aiohttp.ClientSession(timeout=TIMEOUT, connector=connector) as session:
-        earlier = Crowd(room, session, seed, time.monotonic())
+        earlier = Traffic(room, session, seed, time.monotonic())
         if not rate:
             reached = await earlier.capacity(WARM_UP, TOGETHER)
             rate = round(max(0.5, min(MOST_RATE, SHARE * reached)), 1)
             print(f"· {reached:.1f} short visits a second at most: RATE={rate:g}", flush=True)
         began, began_at = time.monotonic(), time.time()
-        crowd = Crowd(room, session, seed, began)
-        crowd.books = earlier.books
-        await _load(crowd, Disturber(valkey, lambda: _parts(room, valkey)), minutes * 60, rate)
-        crowd.samples.seconds = minutes * 60
-        checks = await _settled(crowd, Stored(room))
-    waits = [(at - began_at, wait) for at, wait in crowd.books.waits if at >= began_at]
-    checks += judge(crowd.samples, [wait for _, wait in waits], crowd.come // 2)
+        traffic = Traffic(room, session, seed, began)
+        traffic.observed = earlier.observed
+        await _load(traffic, Disturber(valkey, lambda: _parts(room, valkey)), minutes * 60, rate)
+        traffic.samples.seconds = minutes * 60
+        checks = await _settled(traffic, Stored(room))
+    waits = [(at - began_at, wait) for at, wait in traffic.observed.waits if at >= began_at]
+    checks += judge(traffic.samples, [wait for _, wait in waits], traffic.come // 2)
     about = {
         "minutes": f"{minutes:g}",
         "visits a second": f"{rate:g}",
         "seed": seed,
-        "visits": f"{crowd.come:,}",
-        "joins accepted": f"{len(crowd.books.joins):,}",
-        "tokens": f"{len(crowd.books.tokens):,}",
-        "sessions ended": f"{len(crowd.books.ends):,}",
+        "visits": f"{traffic.come:,}",
+        "joins accepted": f"{len(traffic.observed.joins):,}",
+        "tokens": f"{len(traffic.observed.tokens):,}",
+        "sessions ended": f"{len(traffic.observed.ends):,}",
         "on": f"{datetime.now(UTC).date().isoformat()} with {os.cpu_count()} cores",
     }
-    written = report.text(about, crowd.samples, waits, checks)
+    written = report.text(about, traffic.samples, waits, checks)
     (FOLDER / "report.md").write_text(written)
-    (FOLDER / "soak.json").write_text(json.dumps(_everything(about, crowd, checks)))
-    report.plot(crowd.samples, waits, FOLDER / "soak.png")
+    (FOLDER / "soak.json").write_text(json.dumps(_everything(about, traffic, checks)))
+    report.plot(traffic.samples, waits, FOLDER / "soak.png")
     print(written)
     print(f"· written to {FOLDER.relative_to(ROOT)}/report.md, soak.json, soak.png")
     return 0 if all(one.holds for one in checks) else 1
 
 
-def _everything(about: Mapping[str, Any], crowd: Crowd, checks: list[Check]) -> dict[str, Any]:
+def _everything(about: Mapping[str, Any], traffic: Traffic, checks: list[Check]) -> dict[str, Any]:
     return {
         "about": dict(about),
         "checks": [asdict(one) for one in checks],
-        "windows": crowd.samples.windows,
-        "waits": crowd.books.waits,
-        "sizes": [asdict(one) for one in crowd.samples.sizes],
+        "windows": traffic.samples.windows,
+        "waits": traffic.observed.waits,
+        "sizes": [asdict(one) for one in traffic.samples.sizes],
     }
 
 
-async def _load(crowd: Crowd, disturber: Disturber, seconds: float, rate: float) -> None:
+async def _load(traffic: Traffic, disturber: Disturber, seconds: float, rate: float) -> None:
     reset_at = 0.45 * seconds
-    watching = asyncio.create_task(_watch(crowd, disturber))
+    watching = asyncio.create_task(_watch(traffic, disturber))
     try:
         await asyncio.gather(
-            crowd.arrive(rate, seconds),
-            crowd.nonsense(NONSENSE_SHARE * rate, seconds),
-            crowd.operate(rate, seconds, reset_at),
-            _disturb(crowd, disturber, seconds),
+            traffic.arrive(rate, seconds),
+            traffic.nonsense(NONSENSE_SHARE * rate, seconds),
+            traffic.operate(rate, seconds, reset_at),
+            _disturb(traffic, disturber, seconds),
         )
     finally:
         watching.cancel()
-        for task in list(crowd.busy):
+        for task in list(traffic.busy):
             task.cancel()
 
 
-async def _disturb(crowd: Crowd, disturber: Disturber, seconds: float) -> None:
+async def _disturb(traffic: Traffic, disturber: Disturber, seconds: float) -> None:
     """One disturbance after another, in an order that the seed decides; the last minute is calm."""
     acts = disturber.acts()
     order = list(acts)
-    crowd.random.shuffle(order)
+    traffic.random.shuffle(order)
     every = min(EVERY, seconds / 3)
     for turn in range(1_000):
         at = every * (turn + 0.7)
         if at > seconds - min(60.0, every / 2):
             return
-        await asyncio.sleep(max(0, at - crowd.now))
+        await asyncio.sleep(max(0, at - traffic.now))
         name = order[turn % len(order)]
-        began = crowd.now
+        began = traffic.now
         print(f"· minute {began / 60:.1f}: {name}", flush=True)
         await acts[name]()
-        crowd.samples.windows.append((began, crowd.now, name))
+        traffic.samples.windows.append((began, traffic.now, name))
 
 
-async def _watch(crowd: Crowd, disturber: Disturber) -> None:
+async def _watch(traffic: Traffic, disturber: Disturber) -> None:
     """Look at the processes until cancelled."""
     while True:
         for part, pid in disturber.pids().items():
-            if found := size(part, pid, crowd.now):
-                crowd.samples.sizes.append(found)
+            if found := size(part, pid, traffic.now):
+                traffic.samples.sizes.append(found)
         await asyncio.sleep(SAMPLE_EVERY)
 
 
@@ -190,14 +190,14 @@ def _parts(room: RunningRoom, valkey: Valkey) -> dict[str, int]:
     return found | ({"Valkey": valkey.pid} if valkey.running else {})
 
 
-async def _settled(crowd: Crowd, stored: Stored) -> list[Check]:
+async def _settled(traffic: Traffic, stored: Stored) -> list[Check]:
     """The comparison once everything agrees, or after ``SETTLE`` seconds as it stands."""
     end = time.monotonic() + SETTLE
     checks: list[Check] = []
     while True:
         try:
             tables, told = await asyncio.to_thread(stored.read)
-            checks = compare(crowd.books, tables, told, time.time())
+            checks = compare(traffic.observed, tables, told, time.time())
         except httpx.HTTPError as error:
             checks = [Check("the room answers in the end", False, str(error))]
         if all(one.holds for one in checks) or time.monotonic() > end:

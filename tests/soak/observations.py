@@ -65,7 +65,7 @@ class Told:
 
 
 @dataclass
-class Books:
+class Observations:
     """What visitors and the operator were answered."""
 
     joins: dict[str, float] = field(default_factory=dict)  # request id → when it was accepted
@@ -101,56 +101,56 @@ class Books:
         return max((most for when, most in self.raises[generation] if when <= at), default=0)
 
 
-def compare(books: Books, tables: Tables, told: Told, now: float) -> list[Check]:
+def compare(observed: Observations, tables: Tables, told: Told, now: float) -> list[Check]:
     """Everything that must agree."""
     return [
-        *_places(books, tables),
-        *_tokens(books, tables),
+        *_places(observed, tables),
+        *_tokens(observed, tables),
         *_figures(tables, told, now),
     ]
 
 
-def _places(books: Books, tables: Tables) -> list[Check]:
+def _places(observed: Observations, tables: Tables) -> list[Check]:
     rows = {row.request_id: row for row in tables.rows}
     lost = [
-        one for one in books.joins
+        one for one in observed.joins
         if one not in rows and not any(one in letter for letter in tables.dead)
     ]  # fmt: skip
     held = Counter((row.generation, row.position) for row in tables.rows if row.position)
     twice = [f"{generation}:{place}" for (generation, place), n in held.items() if n > 1]
     moved = [
-        *books.changed,
-        *(one for one, at in books.places.items() if one in rows and rows[one].position != at),
+        *observed.changed,
+        *(one for one, at in observed.places.items() if one in rows and rows[one].position != at),
     ]  # fmt: skip
     return [
         Check("the queue is empty", tables.queued == 0, f"{tables.queued} messages"),
-        _none("no accepted join is lost", lost, f"{len(books.joins):,} joins"),
+        _none("no accepted join is lost", lost, f"{len(observed.joins):,} joins"),
         _none("no position is held twice", twice, f"{len(held):,} positions"),
-        _none("no position changed", moved, f"{len(books.places):,} learned"),
+        _none("no position changed", moved, f"{len(observed.places):,} learned"),
     ]
 
 
-def _tokens(books: Books, tables: Tables) -> list[Check]:
+def _tokens(observed: Observations, tables: Tables) -> list[Check]:
     rows = {row.request_id: row for row in tables.rows}
     tokens = {one.request_id: one for one in tables.results if one.kind == "token"}
-    unwritten = [one for one in books.tokens if one not in tokens]
+    unwritten = [one for one in observed.tokens if one not in tokens]
     early = [
-        one for one, at in books.tokens.items()
-        if one in rows and rows[one].position > books.most_served(rows[one].generation, at)
+        one for one, at in observed.tokens.items()
+        if one in rows and rows[one].position > observed.most_served(rows[one].generation, at)
     ]  # fmt: skip
     several = [
         one for one, count in Counter(row.request_id for row in tables.results).items() if count > 1
     ]
     not_ended = [
-        one for one, status in books.ends.items()
+        one for one, status in observed.ends.items()
         if one not in tokens or tokens[one].status != status
     ]  # fmt: skip
     return [
-        _none("no token is above the serving counter", early, f"{len(books.tokens):,} tokens"),
-        _none("each token is in the tables", unwritten, f"{len(books.tokens):,} tokens"),
-        _none("a second call gives the same tokens", books.other_tokens, "all the same"),
+        _none("no token is above the serving counter", early, f"{len(observed.tokens):,} tokens"),
+        _none("each token is in the tables", unwritten, f"{len(observed.tokens):,} tokens"),
+        _none("a second call gives the same tokens", observed.other_tokens, "all the same"),
         _none("no request has two outcomes", several, f"{len(tables.results):,} outcomes"),
-        _none("each ended session is in the tables", not_ended, f"{len(books.ends):,} ended"),
+        _none("each ended session is in the tables", not_ended, f"{len(observed.ends):,} ended"),
     ]
 
 

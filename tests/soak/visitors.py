@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.soak.observations import Books
+from tests.soak.observations import Observations
 from tests.soak.samples import Asked, Samples
 from tests.support.local_stack import RunningRoom
 
@@ -47,7 +47,7 @@ NONSENSE: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
-class Crowd:
+class Traffic:
     """Makes visits, and writes down what they were answered."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Crowd:
     ) -> None:
         self._room, self._session, self._began = room, session, began
         self.random = random.Random(seed)
-        self.books, self.samples = Books(), Samples()
+        self.observed, self.samples = Observations(), Samples()
         self.generation = 1
         self.come = 0
         self.busy: set[asyncio.Task[None]] = set()
@@ -83,7 +83,7 @@ class Crowd:
             headers = {"Content-Type": kind} if kind else {}
             status, content = await self._ask("nonsense", method, url, text.encode(), headers)
             if status == 200 and "api_request_id" in content:  # then it was no nonsense
-                self.books.joined(content["api_request_id"], time.time())
+                self.observed.joined(content["api_request_id"], time.time())
             await asyncio.sleep(self.random.expovariate(rate))
 
     async def capacity(self, seconds: float, together: int) -> float:
@@ -117,11 +117,11 @@ class Crowd:
         status, content = await self._insist(lambda: self._token("token", request_id))
         if status != 200:
             return
-        self.books.tokens[request_id] = time.time()
+        self.observed.tokens[request_id] = time.time()
         if self.random.random() < ASKS_TWICE:
             status, again = await self._insist(lambda: self._token("token", request_id))
             if status == 200 and any(again[name] != content[name] for name in TOKENS):
-                self.books.other_tokens.append(request_id)
+                self.observed.other_tokens.append(request_id)
         await self._ask(
             "store", "GET", self._room.endpoints["store_api"] + "/search", b"",
             {"Authorization": content["access_token"]},
@@ -141,7 +141,7 @@ class Crowd:
         if status != 200:
             return None  # a join that was not accepted is not sent again: it is another visit
         request_id = str(content["api_request_id"])
-        self.books.joined(request_id, time.time())
+        self.observed.joined(request_id, time.time())
         return request_id
 
     async def _place(self, request_id: str) -> int | None:
@@ -149,7 +149,7 @@ class Crowd:
         while self.now < end:
             status, content = await self._public("queue_num", "/queue_num", request_id)
             if status == 200:
-                self.books.placed(request_id, int(content["queue_number"]), time.time())
+                self.observed.placed(request_id, int(content["queue_number"]), time.time())
                 return int(content["queue_number"])
             if status not in AGAIN:
                 return None  # told to join again
@@ -178,7 +178,7 @@ class Crowd:
             lambda: self.private("update_session", "POST", "/update_session", call),
         )
         if answered == 200:
-            self.books.ends[request_id] = "completed" if status == 1 else "abandoned"
+            self.observed.ends[request_id] = "completed" if status == 1 else "abandoned"
 
     # --- the operator --------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ class Crowd:
     async def _raise(self, by: int) -> None:
         call = {"increment_by": by, "call_id": str(uuid.uuid4())}
         for _ in range(3):
-            self.books.raised(self.generation, by, time.time())
+            self.observed.raised(self.generation, by, time.time())
             status, _ = await self.private(
                 "increment", "POST", "/increment_serving_counter", call
             )  # fmt: skip
@@ -271,7 +271,7 @@ class Crowd:
             url += f"&request_id={request_id}"
         status, content = await self._ask(route, "GET", url, b"", {})
         if place is not None and status == 200 and request_id:
-            self.books.placed(request_id, int(content["queue_number"]), time.time())
+            self.observed.placed(request_id, int(content["queue_number"]), time.time())
         return status, content
 
     async def _ask(

@@ -99,7 +99,7 @@ Reply = tuple[int, bytes]
 
 
 class RoomOverHttp:
-    """The public API's side of a door: answers by path, counted."""
+    """The public API that an authorizer calls: responses by path, counted."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -67,7 +67,7 @@ def test_everybody_arrives_in_order_and_in_time(name: str, visitors: int, second
     assert all(0 <= time <= seconds for time in times)
 
 
-def test_a_flash_crowd_has_the_higher_peak() -> None:
+def test_simultaneous_arrivals_have_the_higher_peak() -> None:
     peaks = {name: peak_per_second(curve, 60_000, 600) for name, curve in CURVES.items()}
     assert peaks["steady"] == pytest.approx(100)
     assert peaks["flash"] > 4 * peaks["steady"]
@@ -206,7 +206,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
     assert np.array_equal(one.admitted, other.admitted)
 
 
-def test_each_raise_shortens_the_wait_of_a_crowd_that_is_too_large() -> None:
+def test_each_raise_shortens_the_wait_of_a_queue_that_is_too_large() -> None:
     plan = Plan(40_000, "flash", seconds=40)
     slow = replace(LIMITS, most_batches=4, table_writes=3_000, api_rate=8_000)
     middle = [
@@ -224,7 +224,7 @@ def test_what_is_raised_is_enough_for_the_event() -> None:
     assert np.percentile(done.to_position, 95) < 4
 
 
-def test_polls_at_the_edge_end_with_the_last_token_and_grow_with_the_crowd() -> None:
+def test_polls_at_the_edge_end_with_the_last_token_and_grow_with_the_visitors() -> None:
     few, many = edge_polls(demand(5_000)), edge_polls(demand(20_000))
     assert few[-1] == 0
     assert many.sum() > few.sum()
@@ -282,7 +282,7 @@ def test_the_api_quota_is_met_only_when_the_burst_is_used_up() -> None:
 
 @given(st.sampled_from([1_000, 5_000, 20_000, 50_000]))
 @settings(max_examples=4, deadline=None)
-def test_needs_grow_with_the_crowd(visitors: int) -> None:
+def test_needs_grow_with_the_visitors(visitors: int) -> None:
     fewer, more = findings(visitors), findings(visitors * 2)
     # tokens come just after the steps of the admission, whoever waits; only chance spreads them
     assert all(more[quota].needed >= 0.9 * fewer[quota].needed for quota in fewer)

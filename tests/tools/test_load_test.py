@@ -59,7 +59,7 @@ def test_a_gap_is_wrong_only_where_nobody_else_joined() -> None:
     assert verdict(record, alone=False) == []
 
 
-def test_a_visitor_who_is_let_in_early_is_seen() -> None:
+def test_a_visitor_who_is_admitted_early_is_reported() -> None:
     record = good()
     record.visits[2].admitted = 5.9
     assert verdict(record) == ["nobody was admitted before the position was served"]
@@ -156,7 +156,7 @@ def test_a_deployed_room_is_loaded_when_its_user_names_it_and_never_reset() -> N
 
 
 @pytest.mark.parametrize("words", [["--users", "0"], ["--users", "20001"], ["--limit", "0"]])
-def test_the_crowd_and_the_time_are_bounded(words: list[str]) -> None:
+def test_the_number_of_visitors_and_the_time_are_bounded(words: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "deployment.load_test", *words],
         capture_output=True,
@@ -170,7 +170,7 @@ def test_the_crowd_and_the_time_are_bounded(words: list[str]) -> None:
 # --- the operator ------------------------------------------------------------------------------
 
 
-class Door:
+class FakeRoom:
     """A private API that counts."""
 
     def __init__(self, breaks: int = 0) -> None:
@@ -184,7 +184,7 @@ class Door:
         return self.serving
 
 
-def admission(door: Door, most: int, per_minute: float = 600) -> tuple[Admission, Record]:
+def admission(room: FakeRoom, most: int, per_minute: float = 600) -> tuple[Admission, Record]:
     clock = [0.0]
 
     def sleep(seconds: float) -> None:
@@ -192,7 +192,7 @@ def admission(door: Door, most: int, per_minute: float = 600) -> tuple[Admission
 
     record = Record()
     made = Admission(
-        door,  # type: ignore[arg-type]
+        room,  # type: ignore[arg-type]
         record,
         per_minute=per_minute,
         most=most,
@@ -203,19 +203,19 @@ def admission(door: Door, most: int, per_minute: float = 600) -> tuple[Admission
     return made, record
 
 
-def test_the_operator_lets_in_at_the_rate_and_no_more_than_there_are() -> None:
-    door = Door()
-    made, record = admission(door, most=25)
+def test_the_operator_admits_at_the_rate_and_no_more_than_wait() -> None:
+    room = FakeRoom()
+    made, record = admission(room, most=25)
     made.run()
-    assert (door.serving, made.admitted) == (25, 25)
+    assert (room.serving, made.admitted) == (25, 25)
     assert record.raises == [(1.0, 10), (2.0, 20), (3.0, 25)]
 
 
 def test_a_raise_whose_answer_was_lost_is_not_repeated() -> None:
-    door = Door(breaks=1)
-    made, _ = admission(door, most=20)
+    room = FakeRoom(breaks=1)
+    made, _ = admission(room, most=20)
     made.run()
-    assert (door.serving, made.admitted, made.troubles) == (20, 20, 1)
+    assert (room.serving, made.admitted, made.troubles) == (20, 20, 1)
 
 
 # --- the report --------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def found() -> dict[str, Found]:
 
 
 @pytest.mark.parametrize("name", NEW)
-def test_a_visitor_polls_seldom_and_learns_of_the_turn_in_time(name: str) -> None:
+def test_a_visitor_polls_rarely_and_learns_in_time_that_they_are_served(name: str) -> None:
     one = found()[name]
     assert one.mean_polls < (30 if one.scenario.per_minute == 10_000 else 60)
     assert one.lateness(0.95) <= 3.5
@@ -32,7 +32,7 @@ def test_a_visitor_polls_seldom_and_learns_of_the_turn_in_time(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", STEADY)
-def test_whose_turn_is_near_sleeps_no_longer_than_a_minute(name: str) -> None:
+def test_a_visitor_near_the_serving_counter_sleeps_no_longer_than_a_minute(name: str) -> None:
     """Ten minutes as they turned out; steps that vary make a wait seem longer than it is."""
     assert percentile(found()[name].longest_near, 0.95) <= 60
     assert max(found()[name].longest_near) <= 130
@@ -44,6 +44,6 @@ def test_a_server_that_tells_no_more_is_polled_as_before() -> None:
     assert one.lateness(0.99) <= 3.5
 
 
-def test_the_same_seed_gives_the_same_crowd() -> None:
+def test_the_same_seed_gives_the_same_visitors() -> None:
     one, other = (simulate(SCENARIOS[:1], 20, seed=9)[0] for _ in range(2))
     assert (one.polls, one.late) == (other.polls, other.late)

@@ -17,16 +17,16 @@ import pytest
 from tests.soak import __main__ as soak
 from tests.soak import report
 from tests.soak.disturbances import stopped
-from tests.soak.observations import Books, Check, Result, Row, Tables, Told, compare
+from tests.soak.observations import Check, Observations, Result, Row, Tables, Told, compare
 from tests.soak.samples import Asked, Samples, Size, judge
 
 NOW = 1_800_000_000.0
 EXPIRES = int(NOW) + 3600
 
 
-def books() -> Books:
+def observed() -> Observations:
     """Three visitors: one ended the session, one expired, one joined before a reset."""
-    found = Books()
+    found = Observations()
     for request_id, place in (("a", 1), ("b", 2), ("old", 1)):
         found.joined(request_id, NOW)
         found.placed(request_id, place, NOW + 1)
@@ -69,53 +69,53 @@ def wrong(checks: list[Check]) -> list[str]:
 
 
 def test_a_run_without_a_fault_holds() -> None:
-    assert wrong(compare(books(), tables(), told(), NOW + 60)) == []
+    assert wrong(compare(observed(), tables(), told(), NOW + 60)) == []
 
 
-def lose_a_join(found: Books, stored: Tables) -> Tables:
+def lose_a_join(found: Observations, stored: Tables) -> Tables:
     found.joined("gone", NOW)
     return stored
 
 
-def hold_twice(found: Books, stored: Tables) -> Tables:
+def hold_twice(found: Observations, stored: Tables) -> Tables:
     return replace(stored, rows=[*stored.rows, Row("other", 1, 1)])
 
 
-def move(found: Books, stored: Tables) -> Tables:
+def move(found: Observations, stored: Tables) -> Tables:
     found.placed("old", 7, NOW + 2)
     return stored
 
 
-def move_in_the_table(found: Books, stored: Tables) -> Tables:
+def move_in_the_table(found: Observations, stored: Tables) -> Tables:
     return replace(stored, rows=[*list(stored.rows)[:2], Row("old", 1, 3)])
 
 
-def take_early(found: Books, stored: Tables) -> Tables:
+def take_early(found: Observations, stored: Tables) -> Tables:
     found.tokens["a"] = NOW + 4
     return stored
 
 
-def take_what_is_nowhere(found: Books, stored: Tables) -> Tables:
+def take_what_is_nowhere(found: Observations, stored: Tables) -> Tables:
     found.tokens["old"] = NOW + 60
     found.raised(1, 5, NOW)
     return stored
 
 
-def decide_twice(found: Books, stored: Tables) -> Tables:
+def decide_twice(found: Observations, stored: Tables) -> Tables:
     again = Result("a", 1, 9, "token", "open", 0)
     return replace(stored, results=[again, *stored.results])
 
 
-def end_without_effect(found: Books, stored: Tables) -> Tables:
+def end_without_effect(found: Observations, stored: Tables) -> Tables:
     found.ends["a"] = "abandoned"
     return stored
 
 
-def leave_a_message(found: Books, stored: Tables) -> Tables:
+def leave_a_message(found: Observations, stored: Tables) -> Tables:
     return replace(stored, queued=1)
 
 
-def give_other_tokens(found: Books, stored: Tables) -> Tables:
+def give_other_tokens(found: Observations, stored: Tables) -> Tables:
     found.other_tokens.append("a")
     return stored
 
@@ -136,15 +136,15 @@ def give_other_tokens(found: Books, stored: Tables) -> Tables:
     ],
 )
 def test_each_fault_is_noticed_by_its_own_check(
-    break_it: Callable[[Books, Tables], Tables], noticed: str
+    break_it: Callable[[Observations, Tables], Tables], noticed: str
 ) -> None:
-    found = books()
+    found = observed()
     stored = break_it(found, tables())
     assert wrong(compare(found, stored, told(), NOW + 60)) == [noticed]
 
 
 def test_a_join_in_the_dead_letters_is_not_lost() -> None:
-    found = books()
+    found = observed()
     found.joined("gone", NOW)
     stored = replace(tables(), dead=['{"id": "gone", "reason": "no time"}'])
     assert wrong(compare(found, stored, told(), NOW + 60)) == []
@@ -163,13 +163,13 @@ def test_a_join_in_the_dead_letters_is_not_lost() -> None:
 )
 def test_a_figure_that_drifts_is_noticed(name: str) -> None:
     drifted = told(**{name: told().figures[name] + 1})
-    assert wrong(compare(books(), tables(), drifted, NOW + 60)) == [
+    assert wrong(compare(observed(), tables(), drifted, NOW + 60)) == [
         f"{name} is what the tables hold"
     ]
 
 
 def test_visitors_that_only_the_figures_know_are_noticed() -> None:
-    assert wrong(compare(books(), tables(), told(waiting_num=774), NOW + 60)) == [
+    assert wrong(compare(observed(), tables(), told(waiting_num=774), NOW + 60)) == [
         "waiting_num is what the tables hold",
         "/waiting_num is what the tables hold",
         "nobody waits once every turn is over",
@@ -179,13 +179,13 @@ def test_visitors_that_only_the_figures_know_are_noticed() -> None:
 @pytest.mark.parametrize("ended", [[], ["a", "b"]])
 def test_a_list_of_ended_sessions_that_differs_is_noticed(ended: list[str]) -> None:
     said = replace(told(), ended=ended)
-    assert wrong(compare(books(), tables(), said, NOW + 60)) == [
+    assert wrong(compare(observed(), tables(), said, NOW + 60)) == [
         "/ended_sessions is what the tables hold"
     ]
 
 
 def test_sessions_whose_token_is_over_need_not_be_listed() -> None:
-    assert wrong(compare(books(), tables(), replace(told(), ended=[]), EXPIRES + 1)) == []
+    assert wrong(compare(observed(), tables(), replace(told(), ended=[]), EXPIRES + 1)) == []
 
 
 # --- speed, memory, files ------------------------------------------------------------------------

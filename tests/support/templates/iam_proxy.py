@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A door in front of the AWS emulator that holds each function to its role, as IAM would.
+"""A proxy in front of the AWS emulator that checks each call against the function's role.
 
 A function's access key id is its name here; the request says what it wants to do to what.
 """
@@ -49,7 +49,7 @@ class IamProxy:
         return not denied
 
     def close(self) -> None:
-        """Close the door."""
+        """Close the port."""
         self._server.shutdown()
         self._server.server_close()
 

@@ -85,7 +85,7 @@ def test_a_read_is_repeated_twice_with_growing_pauses(
 
 
 @pytest.mark.parametrize("told", [*BUSY, LOST, NEVER_SENT])
-def test_after_the_third_try_the_caller_is_told_without_a_pause(
+def test_the_third_failure_is_raised_without_a_pause(
     told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = Api(monkeypatch, told, told, told)

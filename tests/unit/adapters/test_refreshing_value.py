@@ -119,14 +119,14 @@ def test_a_value_that_was_written_counts_as_read() -> None:
     assert source.kept.get() == 1
 
 
-class Door:
-    """A lock that says how many have come to it."""
+class CountingLock:
+    """A lock that counts its callers."""
 
     def __init__(self) -> None:
-        self._lock, self.came = Lock(), Semaphore(0)
+        self._lock, self.arrived = Lock(), Semaphore(0)
 
     def __enter__(self) -> None:
-        self.came.release()
+        self.arrived.release()
         assert self._lock.acquire(timeout=10)
 
     def __exit__(self, *_: object) -> None:
@@ -140,7 +140,7 @@ class Gated:
         self.began, self.ends = Semaphore(0), Semaphore(0)
         self.reads, self.down = 0, False
         self.kept = RefreshingValue(self._load, KEEP, lambda: 0.0, "the source")
-        self.door = self.kept._lock = Door()  # type: ignore[assignment]
+        self.lock = self.kept._lock = CountingLock()  # type: ignore[assignment]
 
     def _load(self) -> int:
         self.reads += 1
@@ -155,7 +155,7 @@ class Gated:
         """So many callers of ``refresh``, all of them at the lock."""
         asked = [pool.submit(self.kept.refresh) for _ in range(calls)]
         for _ in asked:
-            assert self.door.came.acquire(timeout=10)
+            assert self.lock.arrived.acquire(timeout=10)
         return asked
 
 

@@ -194,7 +194,7 @@ def test_messages_come_again_ten_a_request() -> None:
 # --- the event bus, the alarm ---------------------------------------------------------------------
 
 
-def test_events_go_ten_a_request_and_one_that_was_not_taken_is_told() -> None:
+def test_events_are_sent_ten_a_request_and_a_rejected_one_is_reported() -> None:
     client = Client(put_events={"FailedEntryCount": 0})
     EventBridgeBus(client, "bus").publish("kind", [{"n": n} for n in range(11)])
     entries = [request["Entries"] for request in client.of("put_events")]
@@ -416,7 +416,7 @@ class Room:
         (200, {"access_token": None}, Unavailable), (200, [], Unavailable),
     ],
 )  # fmt: skip
-def test_a_refusal_of_the_room_is_told_for_what_it_is(
+def test_a_rejection_by_the_room_raises_its_own_error(
     status: int, content: Any, error: type[Exception]
 ) -> None:
     pool = Room(status, content)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which tokens open a door; the lessons under *Authorizer* that are about the token."""
+"""Tokens that the authorizer accepts; the lessons under *Authorizer* that concern the token."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_one_token_has_one_spelling() -> None:
         assert not isinstance(decide(other), Accepted)
 
 
-def test_an_ended_session_is_refused_where_the_door_looks() -> None:  # 16
+def test_an_ended_session_is_rejected_where_the_authorizer_checks_it() -> None:  # 16
     ended = tokens.FakeEnded({VISITOR})
     assert tokens.verifier(ended).check(token()) == Rejected("the session was ended")
     assert isinstance(tokens.verifier(tokens.FakeEnded()).check(token()), Accepted)
@@ -235,7 +235,7 @@ HEADERS = st.fixed_dictionaries(
 
 
 @given(st.text() | st.binary() | ANY_JSON | st.lists(SEGMENTS | HEADERS, max_size=4).map(".".join))
-def test_junk_never_gets_in_and_never_raises(header: object) -> None:
+def test_invalid_input_is_never_accepted_and_never_raises(header: object) -> None:
     assert isinstance(decide(header), Rejected | NoToken)
 
 

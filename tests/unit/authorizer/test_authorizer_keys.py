@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a door learns the room's keys and ended sessions; the lesson on cached keys and junk."""
+"""Keys and ended sessions that the authorizer reads; the lesson on cached invalid input."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PUBLIC_KEY = f"/public_key?event_id={EVENT}"
 ENDED = f"/ended_sessions?event_id={EVENT}"
 EDGE = 60  # seconds that the edge keeps the key set
 FIRST, SECOND, THIRD = (jwk["kid"] for jwk in tokens.jwks_of_the_run()[:3])
-JUNK = [
+INVALID_KEY_SETS = [
     b"", b"junk", b"null", b"[]", b"{}", b'{"keys": []}', b'{"keys": {}}', b'{"keys": [7]}',
     b'{"keys": [{"kty": "oct", "kid": "a", "k": "AA"}]}', b"\xff\xfe", b"[" * 20_000,
     b'{"keys": [{"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}]}',
@@ -170,17 +170,19 @@ def test_without_any_keys_nothing_is_decided_and_the_room_is_asked_again_soon(
     assert keys.find(FIRST)
 
 
-@pytest.mark.parametrize("junk", JUNK)
-def test_junk_is_parsed_before_it_is_kept(room: RoomOverHttp, junk: bytes) -> None:  # 17
+@pytest.mark.parametrize("body", INVALID_KEY_SETS)
+def test_an_invalid_response_is_parsed_before_it_is_cached(
+    room: RoomOverHttp, body: bytes
+) -> None:  # 17
     clock = Clock()
     keys = keys_of(room, clock)
-    room.replies[JWKS] = (200, junk)
+    room.replies[JWKS] = (200, body)
     with pytest.raises(Unavailable):
         keys.find(FIRST)
     room.publish(tokens.keys(1))
     clock.now += KEY_CACHE_SECONDS
     assert keys.find(FIRST)
-    room.replies[JWKS] = (200, junk)
+    room.replies[JWKS] = (200, body)
     clock.now += KEY_CACHE_SECONDS
     assert keys.find(FIRST)
 
@@ -225,7 +227,7 @@ def test_nobody_listening_is_unavailable() -> None:
         get_json(f"http://127.0.0.1:{port}/", 1000)
 
 
-def test_what_the_room_refuses_is_told_apart_from_silence(room: RoomOverHttp) -> None:
+def test_a_rejection_and_a_missing_response_are_different_errors(room: RoomOverHttp) -> None:
     with pytest.raises(NotFound) as refused:
         get_json(f"{room.url}/nothing", 1000)
     assert refused.value.status == 403
@@ -329,7 +331,7 @@ def test_a_page_that_fails_leaves_the_list_that_is_known(room: RoomOverHttp) -> 
 
 
 @pytest.mark.parametrize(
-    "junk",
+    "body",
     [
         b"junk", b"[]", b"{}", b'{"request_ids": 7}', b'{"request_ids": [7]}',
         b'{"request_ids": [], "next_token": 7}', b'{"request_ids": [], "next_token": ""}',
@@ -337,9 +339,9 @@ def test_a_page_that_fails_leaves_the_list_that_is_known(room: RoomOverHttp) -> 
     ],
 )  # fmt: skip
 def test_a_list_of_ended_sessions_that_is_none_is_not_taken_for_empty(
-    room: RoomOverHttp, junk: bytes
+    room: RoomOverHttp, body: bytes
 ) -> None:
-    room.replies[ENDED] = (200, junk)
+    room.replies[ENDED] = (200, body)
     with pytest.raises(Unavailable):
         HttpsEndedSessions(room.url, EVENT, 5, Clock()).has("a")
 
@@ -420,7 +422,7 @@ def rotate_under_load(room: RoomOverHttp, delay: int) -> tuple[int, list[str]]:
             return 200, edge[-1][1]
 
     room.replies[JWKS] = at_the_edge
-    door = Verifier(tokens.EXPECTED, keys_of(room, clock), clock)
+    verifier = Verifier(tokens.EXPECTED, keys_of(room, clock), clock)
     done = [0] * 5
     refused: list[str] = []
     over = threading.Event()
@@ -430,7 +432,7 @@ def rotate_under_load(room: RoomOverHttp, delay: int) -> tuple[int, list[str]]:
         while not over.is_set():
             now = int(clock.now)
             sent = forged if number == 4 else token(published.current(now), at=now)
-            decision = door.check(sent)
+            decision = verifier.check(sent)
             if number == 4 and isinstance(decision, Accepted):
                 refused.append("a made-up key was accepted")
             if number < 4 and not isinstance(decision, Accepted):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a door takes from the room as keys and as ended sessions, at its limits; no network."""
+"""Limits of the keys and the ended sessions that the authorizer reads; no network."""
 
 from __future__ import annotations
 

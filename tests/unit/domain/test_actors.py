@@ -54,7 +54,7 @@ def test_without_a_role_nobody_is_the_inlet() -> None:
     assert caller({"userArn": ALICE}, "").kind is ActorKind.PERSON
 
 
-def test_people_of_one_role_are_told_apart() -> None:
+def test_sessions_of_one_role_are_different_actors() -> None:
     first, second = (
         caller({"userArn": SHARED, "cognitoAuthenticationProvider": f"{POOL}:CognitoSignIn:{one}"})
         for one in ("sub-1", "sub-2")

@@ -107,7 +107,7 @@ def test_a_quiet_connection_is_closed_too() -> None:
     asyncio.run(run())
 
 
-def test_a_site_that_only_sends_is_told_by_its_send(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_site_that_only_sends_gets_the_error_from_send(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
 
     async def site(_scope: Any, receive: Any, send: Any) -> None:
@@ -251,7 +251,7 @@ def test_a_site_that_gives_up_waiting_loses_no_message() -> None:
     assert got == ["one", "two"]
 
 
-def test_a_connection_that_was_let_in_unchecked_ends_soon() -> None:
+def test_a_connection_that_was_allowed_unchecked_ends_soon() -> None:
     async def run() -> None:
         made = Site(fail_open=True)
         made.keys.out_of_reach = made.keys.empty = True

@@ -154,7 +154,7 @@ def test_a_gate_reads_the_address_that_one_before_it_kept() -> None:
     assert header(Site().come_back(f"{RETURN}=%2Fa%3Fb%3Dc"), "Location") == "/a?b=c"
 
 
-def test_a_browser_that_keeps_no_session_is_told_so_and_not_sent_around(
+def test_a_browser_that_stores_no_cookie_gets_a_message_and_no_redirect_loop(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     site = Site()
@@ -218,7 +218,9 @@ def test_two_events_on_one_host_have_their_own_cookies() -> None:
     assert all(jar in jar.strip() and not set(jar) & set(" ;=,") for jar in cookies_of)
 
 
-def test_a_waiting_page_behind_the_gate_makes_no_circle(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_waiting_page_behind_the_gate_makes_no_redirect_loop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     site = Site(waiting_room_url="https://shop.example/wait?x=1")
     answer = site.get("/wait", accept=HTML, host="shop.example")
     assert answer.status == 403
@@ -240,7 +242,7 @@ def test_pages_are_for_those_who_ask_for_them(accept: str, html: bool) -> None:
     assert Site().get(accept=accept).status == (302 if html else 403)
 
 
-def test_the_waiting_page_of_the_site_makes_no_circle_on_either_scheme(
+def test_the_waiting_page_of_the_site_makes_no_redirect_loop_on_either_scheme(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for address in ("http://127.0.0.1:8000/wait", "https://127.0.0.1:8000/wait"):

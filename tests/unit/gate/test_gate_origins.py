@@ -161,7 +161,7 @@ def test_a_page_that_the_owner_names_hands_over_a_token_too() -> None:
     assert Site(entrance_origins=(other,)).post_token(token(), origin=other).status == 303
 
 
-def test_a_foreign_form_is_refused_while_the_room_is_away_too() -> None:
+def test_a_foreign_form_is_rejected_while_the_room_is_unavailable_too() -> None:
     site = Site(fail_open=True)
     site.keys.empty = site.keys.out_of_reach = True
     assert site.post_token(token(), origin="https://evil.example").status == 403

@@ -33,7 +33,7 @@ def settings(**changes: Any) -> GateSettings:
 # --- settings -------------------------------------------------------------------------------------
 
 
-def test_a_gate_protects_everything_and_stays_closed_unless_told_otherwise() -> None:
+def test_a_gate_protects_every_path_and_fails_closed_by_default() -> None:
     made = settings()
     assert (made.include, made.exclude, made.old_secrets) == (("/",), (), ())
     assert (made.entrance_origins, made.cors_origins) == ((), ())
@@ -360,7 +360,7 @@ def test_an_address_of_any_signs_fits_into_a_cookie_and_comes_back() -> None:
         assert not cookie.unpack(junk).startswith("/")
 
 
-def test_a_session_whose_time_is_over_is_told_from_none() -> None:
+def test_an_expired_session_and_a_missing_one_have_different_reasons() -> None:
     claims: Any = {"sub": "r", "queue_position": 7, "exp": NOW + 60}
     value = cookie.seal(claims, EXPECTED, SECRET)
     assert isinstance(cookie.read_session(value, EXPECTED, [OTHER, SECRET], NOW), Accepted)

@@ -37,7 +37,7 @@ from waiting_room.gate.decision import MAX_FORM, Allow, Request
 from waiting_room.gate.responses import Response
 
 
-def test_a_token_in_the_header_lets_in_and_sets_a_cookie_that_lets_in_again() -> None:
+def test_a_token_in_the_header_is_accepted_and_sets_a_cookie_that_is_accepted() -> None:
     site = Site()
     first = site.get(authorization=f"Bearer {token()}")
     assert isinstance(first, Allow)
@@ -50,7 +50,7 @@ def test_a_token_in_the_header_lets_in_and_sets_a_cookie_that_lets_in_again() ->
     assert (again.claims["sub"], again.claims["queue_position"]) == (VISITOR, 7)
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_dies_with_the_token() -> None:
+def test_scripts_and_other_sites_cannot_read_the_cookie_and_it_expires_with_the_token() -> None:
     site = Site()
     made = site.get(authorization=token()).set_cookie
     name, _, attributes = made.partition("=")
@@ -76,7 +76,7 @@ def test_a_cookie_of_another_event_issuer_or_secret_is_no_pass() -> None:
         assert isinstance(other.check(Request("GET", "/", "", {"cookie": pair})), Response)
 
 
-def test_a_new_secret_does_not_turn_out_those_inside() -> None:
+def test_sessions_stay_valid_after_a_change_of_the_secret() -> None:
     pair = cookie_pair(Site(secret=OLD_SECRET).get(authorization=token()))
     assert isinstance(Site(old_secrets=(OLD_SECRET,)).get(cookie=pair), Allow)
 
@@ -206,7 +206,7 @@ def test_a_form_of_an_unknown_page_comes_back_to_its_own_address(referer: str) -
         "/a\r\nSet-Cookie: x=y", "/a b", "/é", "", "/" + "a" * 2000, "javascript:alert(1)",
     ],
 )  # fmt: skip
-def test_nobody_is_sent_to_another_site(address: str) -> None:
+def test_no_redirect_goes_to_another_site(address: str) -> None:
     kept = f"{RETURN}={quote(address, safe='')}"
     assert header(Site().come_back(kept), "Location") == "/"
 
@@ -224,7 +224,7 @@ def test_the_way_back_is_always_a_path_of_this_site(path: str) -> None:
     assert location.isascii()
 
 
-def test_a_bad_token_at_the_entrance_gets_a_page_and_no_circle(
+def test_a_bad_token_at_the_entrance_gets_a_page_and_no_redirect_loop(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     answer = Site().post_token(token(at=START - 4000), accept=HTML)

@@ -34,7 +34,7 @@ from waiting_room.gate.origins import origin_of
 from waiting_room.gate.responses import Response
 
 
-def test_closed_by_default_while_nothing_can_be_checked() -> None:
+def test_the_gate_fails_closed_by_default_while_nothing_can_be_checked() -> None:
     site = Site()
     site.keys.empty = site.keys.out_of_reach = True
     answer = site.get(authorization=token(), accept="application/json")
@@ -44,7 +44,9 @@ def test_closed_by_default_while_nothing_can_be_checked() -> None:
     assert site.get(accept=HTML).status == 302
 
 
-def test_open_if_the_site_says_so_while_the_room_is_away(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_gate_fails_open_if_configured_while_the_room_is_unavailable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     site = Site(fail_open=True)
     assert isinstance(site.get(), Response)
     site.keys.out_of_reach = True
@@ -61,7 +63,7 @@ def test_open_if_the_site_says_so_while_the_room_is_away(caplog: pytest.LogCaptu
     assert isinstance(site.get(), Response)
 
 
-def test_those_inside_stay_inside_while_the_room_is_away() -> None:
+def test_sessions_stay_valid_while_the_room_is_unavailable() -> None:
     site = Site()
     pair = cookie_pair(site.get(authorization=token()))
     site.keys.empty = site.keys.out_of_reach = True
@@ -261,7 +263,7 @@ def test_an_older_pyjwt_that_takes_no_key_object_verifies_too(
     assert isinstance(Site().get(authorization=token()), Allow)
 
 
-def test_a_site_clock_that_is_some_seconds_behind_turns_nobody_away() -> None:
+def test_a_site_clock_that_is_some_seconds_behind_rejects_no_token() -> None:
     made = settings().authorizer.expected
     assert made.clock_skew == 60
     clock = Clock(START - 60)

@@ -232,7 +232,7 @@ def test_a_session_is_ended_again_with_the_same_call_id(
     assert first["call_id"]
 
 
-def test_without_credentials_the_reason_is_told(server: Server) -> None:
+def test_without_credentials_the_error_states_the_reason(server: Server) -> None:
     api = PrivateApi(server.url, "eu-central-1", lambda: None)
     with pytest.raises(SettingsError, match="no AWS credentials"):
         api.metrics("Sample")

@@ -164,7 +164,7 @@ def once(
     target=st.integers(1, 10_000),
     pace=st.integers(1, 100_000),
 )
-def test_one_decision_never_lets_in_more_than_there_is_room_for(
+def test_one_decision_never_admits_more_than_is_free(
     queue: int, serving: int, tokens: int, active: int, target: int, pace: int
 ) -> None:
     figures = RoomMetrics(serving=serving, queue=queue, tokens=tokens, active=active)
@@ -230,7 +230,7 @@ def test_a_counter_moved_back_by_an_operator_does_not_confuse_it() -> None:
     assert sum(group.size for group in back.state.groups) == back.state.reached
 
 
-def test_what_it_remembers_survives_its_row_and_junk_starts_anew() -> None:
+def test_the_controller_state_survives_its_row_and_an_invalid_one_starts_anew() -> None:
     flow = once(None, RoomMetrics(queue=500), Targets(50, 600)).state
     assert ControllerState.from_json(flow.to_json()) == flow
     for junk in ({}, {"groups": 3}, {"groups": [], "moves": [], "odd": 1}):

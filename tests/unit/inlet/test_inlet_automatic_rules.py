@@ -279,7 +279,7 @@ def test_a_line_moved_back_shrinks_the_latest_groups_first(
     assert after.reached == reached
 
 
-def test_an_own_move_is_noted_and_those_let_in_are_on_their_way() -> None:
+def test_an_own_move_is_recorded_and_its_visitors_are_expected() -> None:
     before = flow(at=90.0, reached=6, tokens=6, moves=(Move(8, 60.0),))
     after = tick(
         before, RoomMetrics(serving=8, queue=11, holes=2, tokens=6), Targets(10, 60), now=100.0

@@ -122,7 +122,7 @@ def test_an_operator_sees_the_pace_of_an_automatic_inlet_and_what_the_site_repor
         (None, {"increment_by": "5"}), (None, {"max_size": 5}),
     ],
 )  # fmt: skip
-def test_an_operator_who_mistypes_is_told(paused: object, targets: object) -> None:
+def test_an_operators_invalid_input_is_rejected(paused: object, targets: object) -> None:
     world = InletWorld()
     world.periodic()
     with pytest.raises(InvalidInput):

@@ -97,7 +97,7 @@ def test_an_alarm_that_cannot_be_read_holds() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["Periodic", "MaxSize", "Automatic"])
-def test_an_alarm_that_does_not_exist_is_told(
+def test_an_alarm_that_does_not_exist_is_logged(
     strategy: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     world = InletWorld(
@@ -179,7 +179,7 @@ def test_an_unanswered_increment_stops_no_other_tick_and_is_made_once(
     assert world.clock.now == START + 50
 
 
-def test_an_increment_that_stays_unanswered_is_told_at_the_end_of_the_minute() -> None:
+def test_an_increment_without_a_response_is_logged_at_the_end_of_the_minute() -> None:
     world = InletWorld(SIX)
     world.room.plan = [""] * 5 + ["lost"]
     with pytest.raises(Unavailable, match="1 of 6 ticks were not done"):
@@ -232,7 +232,7 @@ def test_two_deliveries_of_one_minute_at_once_open_each_tick_once() -> None:
     assert world.room.increments == [10] * 6
 
 
-def test_an_increment_without_an_answer_is_told_and_not_repeated() -> None:
+def test_an_increment_without_a_response_is_logged_and_not_repeated() -> None:
     world = InletWorld()
     world.room.fail = True
     with pytest.raises(Unavailable):

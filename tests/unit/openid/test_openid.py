@@ -64,10 +64,10 @@ def test_a_transaction_holds_for_a_day_and_not_longer() -> None:
         protocol.open_transaction(sealed, KEY, PROVIDER, START + 86_400)
 
 
-@pytest.mark.parametrize("junk", ["", "x", "a.b.c", "é", "..", "null"])
-def test_junk_is_no_transaction(junk: str) -> None:
+@pytest.mark.parametrize("text", ["", "x", "a.b.c", "é", "..", "null"])
+def test_invalid_text_is_no_transaction(text: str) -> None:
     with pytest.raises(InvalidInput):
-        protocol.open_transaction(junk, KEY, PROVIDER, START)
+        protocol.open_transaction(text, KEY, PROVIDER, START)
 
 
 def test_an_unsigned_transaction_is_refused() -> None:

@@ -176,7 +176,7 @@ def test_a_code_is_bound_to_its_request_and_hides_its_token() -> None:
     assert protocol.hash_code("\ud800") != protocol.hash_code("x")
 
 
-def test_the_id_token_says_when_the_turn_came_and_ends_with_the_access_token() -> None:
+def test_the_id_token_has_the_time_of_service_and_expires_with_the_access_token() -> None:
     code = protocol.make_code("the-code", REQUEST, "t", SAID, NOW)
     assert protocol.id_token_claims(code, PROVIDER, NOW + 9) == {
         "iss": PROVIDER, "aud": "Sample", "sub": "r", "iat": NOW + 9, "exp": NOW + 600,

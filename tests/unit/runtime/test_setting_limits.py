@@ -163,7 +163,7 @@ def test_the_gate_is_strict_by_default_and_takes_what_it_can_mean() -> None:
             gate_settings(**{name: value}, exclude=("/waiting-room",))
 
 
-def test_what_the_gate_was_told_reaches_its_verifier() -> None:
+def test_the_settings_of_the_gate_reach_its_verifier() -> None:
     chosen = gate_settings(
         public_api="https://room.example/api/", revocation_check=True, clock_skew=7, key_cache=9,
         revocation_cache=8,

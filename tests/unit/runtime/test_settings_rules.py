@@ -85,7 +85,7 @@ def test_a_number_is_taken_from_its_lowest_to_its_highest(name: str, low: int, h
 
 
 @pytest.mark.parametrize("value", [str(LARGEST), str(-LARGEST)])
-def test_a_number_of_any_readable_size_is_told_its_limits(value: str) -> None:
+def test_the_error_of_a_number_beyond_its_limits_names_them(value: str) -> None:
     with pytest.raises(SettingsError, match="between"):
         read(VALIDITY_PERIOD=value)
 
@@ -190,7 +190,7 @@ DOOR = {
         (read_authorizer_settings, DOOR, "REVOCATION_CACHE_SECONDS", "revocation_cache", 1, 60),
     ],
 )  # fmt: skip
-def test_a_number_of_the_provider_and_of_a_door_keeps_its_limits(
+def test_numbers_of_the_provider_and_of_the_authorizer_have_limits(
     read_from: Any, env: dict[str, str], name: str, member: str, low: int, high: int
 ) -> None:
     for value in (low, high):
@@ -200,15 +200,15 @@ def test_a_number_of_the_provider_and_of_a_door_keeps_its_limits(
             read_from({**env, name: str(value)})
 
 
-def test_a_provider_and_a_door_have_the_defaults_of_the_code() -> None:
+def test_the_provider_and_the_authorizer_have_the_defaults_of_the_code() -> None:
     provider = read_openid_settings(OPENID)
     assert provider == OpenIdSettings(
         "Sample", "https://room.example/api", "https://openid.example", "https://wait.example/",
         "client", ("https://a.example/cb",), "codes", "keys", "i",
     )  # fmt: skip
     assert (provider.restart_url, provider.restart_after) == ("", 150)
-    door = read_authorizer_settings(DOOR)
-    assert door == AuthorizerSettings(Expected("Sample", "i"), "https://r.example")
+    authorizer = read_authorizer_settings(DOOR)
+    assert authorizer == AuthorizerSettings(Expected("Sample", "i"), "https://r.example")
     assert read_authorizer_settings({**DOOR, "REVOCATION_CHECK": "true"}).revocation_check
 
 
