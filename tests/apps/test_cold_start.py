@@ -41,7 +41,7 @@ from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
 from waiting_room.domain.records import Join
 from waiting_room.domain.published_keys import Publication, PublishedKey
-from waiting_room.use_cases.room import Room, Stores
+from waiting_room.use_cases.room import Stores, build_room
 from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.domain.signing_keys import KeySet
 jwk = json.loads(sys.stdin.read())
@@ -50,10 +50,10 @@ keys = MemoryKeys(KeySet(()).added(jwk, 0))
 published = Publication((PublishedKey(keys.load().keys[0].public),), 1)
 stores = Stores(MemoryCounters(), MemoryPositions(log), MemoryOutcomes(), log, keys,
                 MemoryPublicKeys(published), MemoryEventBus())
-room = Room(read_room_settings({"EVENT_ID": "E"}), stores, lambda: 2000.0)
-room.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
-room.increment_serving_counter("E", 1)
-tokens = room.generate_token("E", "00000000-0000-4000-8000-000000000000")
+room = build_room(read_room_settings({"EVENT_ID": "E"}), stores, lambda: 2000.0)
+room.assignment.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
+room.control.increment("E", 1)
+tokens = room.tokens.issue("E", "00000000-0000-4000-8000-000000000000")
 assert tokens["access_token"].count(".") == 2
 print(json.dumps([200, sorted({name.partition(".")[0] for name in sys.modules})]))
 """

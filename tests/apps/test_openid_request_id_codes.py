@@ -101,7 +101,7 @@ def test_every_other_check_stays_and_takes_no_token(
 ) -> None:
     visitor = openid.admitted()
     assert openid.redeem(visitor, **changes).json["error"] == error
-    assert openid.world.room.counts(EVENT).tokens == 0
+    assert openid.world.room.metrics.counts(EVENT).tokens == 0
     assert openid.redeem(visitor).status == 200
 
 
@@ -125,7 +125,7 @@ def test_an_address_that_is_not_registered_reaches_no_page(openid: OpenId) -> No
 
 def test_a_place_bound_to_a_secret_is_not_had_by_its_id(openid: OpenId) -> None:
     joined = openid.world.join(secret_hash="0" * 64)
-    openid.world.room.assign(EVENT, [joined])
+    openid.world.room.assignment.assign(EVENT, [joined])
     openid.world.serve(1)
     assert openid.redeem(joined.request_id).json["error"] == "invalid_grant"
 
@@ -154,7 +154,7 @@ def test_without_the_switch_the_page_is_told_nothing_and_the_id_opens_nothing(
     assert set(openid.authorize().sent) == {"transaction"}
     visitor = openid.admitted()
     assert openid.redeem(visitor).json["error"] == "invalid_grant"
-    assert openid.world.room.counts(EVENT).tokens == 0
+    assert openid.world.room.metrics.counts(EVENT).tokens == 0
 
 
 @pytest.mark.parametrize("switch", ["true", "false"])

@@ -33,7 +33,7 @@ Logged = Callable[[], list[dict[str, Any]]]
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
-    made.room.set_up()
+    made.room.setup.run()
     store = MemoryInlet()
     store.write(None, InletRecord(EVENT, Strategy.PERIODIC, TARGETS, TARGETS, version=1))
     chosen = settings(INLET_ROLE=ROLE)
@@ -186,7 +186,7 @@ def test_the_first_key_is_the_deployments(world: InMemoryRoom, logged: Logged) -
     world.keys.store._keys = KeySet(())
     world.public_keys.store._publication = Publication()
     logged()
-    world.room.set_up()
+    world.room.setup.run()
     lines = [line for line in logged() if line["change"] == "signing_keys"]
     assert [(line["kind"], line["who"]) for line in lines] == [("deployment", "set_up")]
 
@@ -256,7 +256,7 @@ def test_a_session_that_is_set_says_so_with_its_status(world: InMemoryRoom) -> N
         assert (again.status, again.json["reason"], again.json["status"]) == (
             404, "already_set", -1,
         )  # fmt: skip
-    assert world.room.counts(EVENT).abandoned == 1
+    assert world.room.metrics.counts(EVENT).abandoned == 1
 
 
 @pytest.mark.parametrize("method", ["end_session", "count_session"])
@@ -268,7 +268,7 @@ def test_a_session_whose_answer_was_lost_is_ended_once(world: InMemoryRoom, meth
     end = {"request_id": visitor, "status": 1, "call_id": "one"}
     answers = [tell("/update_session", end).status for _ in range(2)]
     assert answers == ([503, 200] if method == "end_session" else [200, 200])
-    counts = world.room.counts(EVENT)
+    counts = world.room.metrics.counts(EVENT)
     assert (counts.completed, counts.active) == (1, 0)
 
 
@@ -280,7 +280,7 @@ def test_an_increment_whose_answer_was_lost_is_made_once(world: InMemoryRoom) ->
     assert tell("/increment_serving_counter", by).json == {"serving_num": 7}
     assert tell("/increment_serving_counter", by, arn=INLET).json == {"serving_num": 12}
     assert tell("/increment_serving_counter", {**by, "call_id": "x y"}).status == 400
-    assert world.room.counts(EVENT).serving == 12
+    assert world.room.metrics.counts(EVENT).serving == 12
 
 
 # --- reset -------------------------------------------------------------------------------------
@@ -294,14 +294,14 @@ def test_a_reset_of_another_generation_is_a_conflict_that_names_it(world: InMemo
     assert tell("/reset_initial_state", {"generation": 2}).status == 200
     assert tell("/reset_initial_state", {}).status == 200
     assert tell("/reset_initial_state", {"generation": None}).status == 200
-    assert world.room.counts(EVENT).generation == 5
+    assert world.room.metrics.counts(EVENT).generation == 5
 
 
 @pytest.mark.parametrize("generation", [0, -1, 1.5, "1", True, [1], {}, 2**70])
 def test_a_generation_that_cannot_be_is_named(world: InMemoryRoom, generation: object) -> None:
     answer = tell("/reset_initial_state", {"generation": generation})
     assert (answer.status, "generation" in answer.json["error"]) == (400, True)
-    assert world.room.counts(EVENT).generation == 1
+    assert world.room.metrics.counts(EVENT).generation == 1
 
 
 def test_who_repeats_an_unanswered_reset_learns_that_it_was_made(
@@ -321,7 +321,7 @@ def test_who_repeats_an_unanswered_reset_learns_that_it_was_made(
 def test_tokens_of_a_line_that_was_reset_cannot_be_ended(world: InMemoryRoom, status: int) -> None:
     visitor = admitted(world)
     world.token(visitor)
-    world.room.reset_initial_state(EVENT)
+    world.room.control.reset(EVENT)
     end = {"request_id": visitor, "status": status}
     gone = tell("/update_session", end)
     assert (gone.status, gone.json["reason"]) == (410, "reset")
@@ -347,13 +347,13 @@ def test_a_reset_between_read_and_write_is_told(
     write = getattr(rows, method)
 
     def late(*args: Any) -> Any:
-        world.new_room().reset_initial_state(EVENT)
+        world.new_room().control.reset(EVENT)
         return write(*args)
 
     monkeypatch.setattr(rows, method, late)
     answer = tell(path, {"request_id": visitor, "status": 1})
     assert (answer.status, answer.json.get("reason")) == (410, "reset")
-    counts = world.new_room().counts(EVENT)
+    counts = world.new_room().metrics.counts(EVENT)
     assert (counts.generation, counts.tokens, counts.completed) == (2, 0, 0)
 
 

@@ -26,7 +26,7 @@ STRANGER = "00000000-0000-4000-8000-000000000000"
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom()
-    made.room.set_up()
+    made.room.setup.run()
     for module in (apps.public_api.app, apps.private_api.app):
         monkeypatch.setattr(module, "room", lambda: made.room)
     monkeypatch.setattr(apps.private_api.app, "settings", settings)
@@ -284,7 +284,7 @@ def test_junk_in_a_body_is_refused_and_changes_nothing(
 ) -> None:
     visitor = world.visitors(1)[0]
     world.serve(1)
-    before = world.room.figures(EVENT), world.log.read(EVENT)
+    before = world.room.metrics.panel(EVENT), world.log.read(EVENT)
     good: dict[str, object] = {
         **visit(visitor), "increment_by": 1, "status": 1, "message": "x", "paused": True,
     }  # fmt: skip
@@ -300,7 +300,7 @@ def test_junk_in_a_body_is_refused_and_changes_nothing(
                     continue
                 answer = call(app, "POST", path, body={**good, name: junk})
                 assert is_clear_refusal(answer), (name, junk)
-    assert (world.room.figures(EVENT), world.log.read(EVENT)) == before
+    assert (world.room.metrics.panel(EVENT), world.log.read(EVENT)) == before
     assert "Traceback" not in caplog.text
 
 
@@ -341,7 +341,7 @@ def test_an_unknown_error_is_a_bare_500_with_its_trace_in_the_log(
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    world.room.counts = broken  # type: ignore[assignment, method-assign]
+    world.room.metrics.counts = broken  # type: ignore[assignment, method-assign]
     answer = get("/serving_num", event_id=EVENT)
     assert (answer.status, answer.json) == (500, {"error": "internal error"})
     assert "secret detail" not in answer.text

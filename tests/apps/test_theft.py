@@ -52,7 +52,7 @@ def join(world: InMemoryRoom, content: dict[str, Any]) -> str:
     }
     joins, dead = read_joins({"Records": [message]}, EVENT)
     assert not dead
-    world.room.assign(EVENT, joins)
+    world.room.assignment.assign(EVENT, joins)
     return request_id
 
 
@@ -66,7 +66,11 @@ def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(
 ) -> None:
     mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
     world.serve(1)
-    before = world.room.figures(EVENT), world.log.read(EVENT), dict(world.outcomes.store._rows)
+    before = (
+        world.room.metrics.panel(EVENT),
+        world.log.read(EVENT),
+        dict(world.outcomes.store._rows),
+    )
     for wrong in WRONG:
         answer = ask_token(mine, client_secret=wrong)
         assert (answer.status, set(answer.json)) == (403, {"error"}), wrong
@@ -78,7 +82,7 @@ def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(
         400, {"error": "client_secret has half of a surrogate pair"},
     )  # fmt: skip
     assert (
-        world.room.figures(EVENT), world.log.read(EVENT), world.outcomes.store._rows,
+        world.room.metrics.panel(EVENT), world.log.read(EVENT), world.outcomes.store._rows,
     ) == before  # fmt: skip
     token = ask_token(mine, client_secret=SECRET)
     assert token.status == 200
@@ -177,5 +181,5 @@ def test_the_way_over_openid_needs_the_secret_too(monkeypatch: pytest.MonkeyPatc
     refused = openid.resume(transaction, mine, client_secret="x" * 257)
     assert (refused.status, refused.json["error"]) == (400, "invalid_request")
     assert not openid.issued
-    assert openid.world.room.counts(EVENT).tokens == 0
+    assert openid.world.room.metrics.counts(EVENT).tokens == 0
     assert openid.resume(transaction, mine, client_secret=SECRET).sent["code"]

@@ -118,7 +118,7 @@ def stream_record(name: str, **changed: Any) -> dict[str, Any]:
 
 
 def test_the_stream_becomes_events(world: InMemoryRoom) -> None:
-    world.room.set_up()
+    world.room.setup.run()
     records = [
         stream_record("INSERT"),
         stream_record("INSERT", kind={"S": "expired"}, position={"N": "2"}),
@@ -130,7 +130,7 @@ def test_the_stream_becomes_events(world: InMemoryRoom) -> None:
         ("token_generated", {"event_id": EVENT, "request_id": "r"}),
         ("session_updated", {"event_id": EVENT, "request_id": "r", "status": "abandoned"}),
     ]
-    assert world.room.counts(EVENT).tokens == 1
+    assert world.room.metrics.counts(EVENT).tokens == 1
 
 
 def test_a_bus_that_does_not_take_events_gets_them_again(world: InMemoryRoom) -> None:
@@ -156,7 +156,7 @@ def test_set_up_may_run_again_and_keeps_the_key(world: InMemoryRoom) -> None:
     key = world.keys.load().keys[0].key_id
     for _ in range(2):
         assert apps.workers.app.set_up({}, None) == {"status": "ready"}
-    assert world.room.public_key(EVENT)["kid"] == key
+    assert world.room.keys.public_key(EVENT)["kid"] == key
 
 
 def test_set_up_makes_the_first_key(world: InMemoryRoom) -> None:

@@ -48,7 +48,7 @@ def main() -> None:
 def operations(real: RealRoom) -> dict[str, tuple[float, float]]:
     """Requests to Redis and to AWS of each operation, warm."""
     event, joins = real.event_id, real.joins(BATCH)
-    real.room.assign(event, real.joins(1))
+    real.room.assignment.assign(event, real.joins(1))
     request = joins[0].request_id
     found: dict[str, tuple[float, float]] = {}
 
@@ -58,19 +58,19 @@ def operations(real: RealRoom) -> dict[str, tuple[float, float]]:
         found[name] = (cost["redis"] * share, cost["dynamodb"] * share)
 
     # SQS deletes a batch's messages itself, ten a call, for no function's time; theirs is our own
-    count("join, per visitor", lambda: real.room.assign(event, joins), 1 / BATCH)
-    real.room.queue_number(event, request)
-    count("position", lambda: real.room.queue_number(event, request))
-    count("serving number", lambda: real.room.counts(event))
-    count("waiting number", lambda: real.room.counts(event))
-    count("status (all that a page polls)", lambda: real.room.status(event))
-    count("raise the counter", lambda: real.room.increment_serving_counter(event, BATCH))
-    count("time to expiry", lambda: real.room.time_to_expiry(event, request))
-    count("first token", lambda: real.room.generate_token(event, request))
-    count("token again", lambda: real.room.generate_token(event, request))
-    count("end a session", lambda: real.room.update_session(event, request, 1))
-    count("active tokens", lambda: real.room.counts(event))
-    count("reset", lambda: real.room.reset_initial_state(event))
+    count("join, per visitor", lambda: real.room.assignment.assign(event, joins), 1 / BATCH)
+    real.room.positions.queue_number(event, request)
+    count("position", lambda: real.room.positions.queue_number(event, request))
+    count("serving number", lambda: real.room.metrics.counts(event))
+    count("waiting number", lambda: real.room.metrics.counts(event))
+    count("status (all that a page polls)", lambda: real.room.metrics.status_page(event))
+    count("raise the counter", lambda: real.room.control.increment(event, BATCH))
+    count("time to expiry", lambda: real.room.tokens.time_to_expiry(event, request))
+    count("first token", lambda: real.room.tokens.issue(event, request))
+    count("token again", lambda: real.room.tokens.issue(event, request))
+    count("end a session", lambda: real.room.sessions.end(event, request, 1))
+    count("active tokens", lambda: real.room.metrics.counts(event))
+    count("reset", lambda: real.room.control.reset(event))
     return found
 
 

@@ -106,7 +106,7 @@ def fill(real: RealRoom, given: int, wanted: int) -> int:
         given += count
     move_counter(real, given, int(time.time()))
     real.valkey.client().flushall()
-    real.room.audit(event)
+    real.room.reconciliation.run(event)
     if first_ended:
         end_sessions(real)
     return given
@@ -170,18 +170,18 @@ def end_sessions(real: RealRoom) -> None:
     """A hundred visits are over."""
     rows = list(real.outcomes.in_range(real.event_id, 1, 1, ENDED * 4))
     for outcome in [row for row in rows if row.is_token][:ENDED]:
-        real.room.update_session(real.event_id, outcome.request_id, 1)
+        real.room.sessions.end(real.event_id, outcome.request_id, 1)
 
 
 def rebuild(real: RealRoom, reads: Reads, size: int) -> list[Any]:
     """Lose the counters and ask for them, after the minute worker had its turn."""
-    real.room.audit(real.event_id)
+    real.room.reconciliation.run(real.event_id)
     real.valkey.client().flushall()
     reads.bytes, started = 0, time.perf_counter()
-    cost = real.counted(lambda: real.room.counts(real.event_id))
+    cost = real.counted(lambda: real.room.metrics.counts(real.event_id))
     spent = (time.perf_counter() - started) * 1000
     for _ in range(VERIFIED):
-        real.room.audit(real.event_id)
+        real.room.reconciliation.run(real.event_id)
     return [size, cost["dynamodb"], reads.bytes / 1000, spent]
 
 
@@ -193,33 +193,33 @@ def calls_of(real: RealRoom) -> dict[str, Callable[[], Any]]:
         [joins[at : at + JOINS_A_CALL] for at in range(0, CALLS * JOINS_A_CALL, JOINS_A_CALL)]
     )
     single = [join.request_id for join in joins[CALLS * JOINS_A_CALL :]]
-    room.assign(event, joins[CALLS * JOINS_A_CALL :])
+    room.assignment.assign(event, joins[CALLS * JOINS_A_CALL :])
 
     def ids(start: int) -> Iterator[str]:
         return iter(single[start * CALLS : (start + 1) * CALLS])
 
     first, known, ended = ids(0), single[-1], ids(1)
     for request_id in single[CALLS : 2 * CALLS]:
-        room.generate_token(event, request_id)
+        room.tokens.issue(event, request_id)
     busy = ids(2)
 
     def busy_minute() -> None:
-        room.generate_token(event, next(busy))
+        room.tokens.issue(event, next(busy))
         real.requests.clear()
-        room.audit(event)
+        room.reconciliation.run(event)
 
     return {
-        f"join ({JOINS_A_CALL} at once)": lambda: room.assign(event, next(groups)),
-        "position": lambda: room.queue_number(event, known),
-        "status": lambda: room.status(event),
-        "time to expiry": lambda: room.time_to_expiry(event, known),
-        "first token": lambda: room.generate_token(event, next(first)),
-        "raise the counter": lambda: room.increment_serving_counter(event, 1),
-        "active tokens": lambda: room.counts(event),
-        "end a session": lambda: room.update_session(event, next(ended), 1),
-        "ended sessions (100)": lambda: room.ended_sessions(event),
-        "expired tokens, a page": lambda: room.expired_tokens(event, 100, None),
-        "idle minute: sweep": lambda: room.sweep(event),
+        f"join ({JOINS_A_CALL} at once)": lambda: room.assignment.assign(event, next(groups)),
+        "position": lambda: room.positions.queue_number(event, known),
+        "status": lambda: room.metrics.status_page(event),
+        "time to expiry": lambda: room.tokens.time_to_expiry(event, known),
+        "first token": lambda: room.tokens.issue(event, next(first)),
+        "raise the counter": lambda: room.control.increment(event, 1),
+        "active tokens": lambda: room.metrics.counts(event),
+        "end a session": lambda: room.sessions.end(event, next(ended), 1),
+        "ended sessions (100)": lambda: room.sessions.ended(event),
+        "expired tokens, a page": lambda: room.sessions.expired(event, 100, None),
+        "idle minute: sweep": lambda: room.expiry_sweep.run(event),
         "busy minute: audit": busy_minute,
     }
 

@@ -96,7 +96,7 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
     chosen = settings(EVENT_ID=event, **real.options)
     apps.workers.app.settings = lambda: chosen  # type: ignore[assignment]
     meter = Meter(real)
-    room.assign(event, real.joins(2))
+    room.assignment.assign(event, real.joins(2))
     found = {
         f"join_batch_{size}": meter.cost(
             lambda size=size: _assign(real, size), max(2, rounds // 20)
@@ -109,7 +109,7 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
         units = batch.write_units + size * row.write_units
         found[f"join_batch_{size}"] = replace(batch, write_units=units)
     joins = real.joins(rounds * 3)
-    room.assign(event, joins)
+    room.assignment.assign(event, joins)
     ids = iter(join.request_id for join in joins)
     known = next(ids)
 
@@ -129,17 +129,15 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
     unknown = str(uuid.uuid4())
     found["queue_num_202"] = meter.cost(get("/queue_num", 202, request_id=unknown), rounds)
     found["status"] = meter.cost(get("/status"), rounds)
-    found["increment"] = meter.cost(
-        lambda: room.increment_serving_counter(event, len(joins) + 9_000), 3
-    )
+    found["increment"] = meter.cost(lambda: room.control.increment(event, len(joins) + 9_000), 3)
     token(lambda: known)()
     found["token"] = meter.cost(token(lambda: next(ids)), rounds)
     found["token_again"] = meter.cost(token(lambda: known), rounds)
     rows = [row for row in real.outcomes.in_range(event, 1, 1, 10_000) if row.is_token]
-    found["publish_five"] = meter.cost(lambda: room.publish_outcomes(rows[:5]), 3)
+    found["publish_five"] = meter.cost(lambda: room.publisher.publish_outcomes(rows[:5]), 3)
     completed = iter([row.request_id for row in rows])
     found["session"] = meter.cost(
-        lambda: room.update_session(event, next(completed), 1),
+        lambda: room.sessions.end(event, next(completed), 1),
         min(20, rounds // 2),
     )
     assert all(row.kind is OutcomeKind.TOKEN for row in rows)
@@ -175,9 +173,9 @@ def _put_row(real: RealRoom) -> None:
 
 
 def _minute(real: RealRoom) -> None:
-    real.room.audit(real.event_id)
-    real.room.sweep(real.event_id)
-    real.room.report(real.event_id)
+    real.room.reconciliation.run(real.event_id)
+    real.room.expiry_sweep.run(real.event_id)
+    real.room.metrics.report(real.event_id)
 
 
 def main() -> None:

@@ -72,15 +72,15 @@ def run(tables_url: str, valkey: Any, *, seed: int, minutes: int = MINUTES) -> R
         sweeper.clock.step = dice.choice(skews)  # it steps
         joins = real.joins(5)
         ledger.accepted.update((join.request_id, join) for join in joins)
-        worker.room.assign(real.event_id, joins)
+        worker.room.assignment.assign(real.event_id, joins)
         if minute < minutes // 2:
             before = real.log.read(real.event_id).serving
-            after = operator.room.increment_serving_counter(real.event_id, 2)
+            after = operator.room.control.increment(real.event_id, 2)
             served.update((place, true()) for place in range(before + 1, after + 1))
         found.cases += 3 + _tokens(real, door, ledger, dice, found)
-        sweeper.room.audit(real.event_id, true())
+        sweeper.room.reconciliation.run(real.event_id, true())
         before = real.log.read(real.event_id)
-        state = sweeper.room.sweep(real.event_id, true())
+        state = sweeper.room.expiry_sweep.run(real.event_id, true())
         served.update((place, true()) for place in range(before.serving + 1, state.serving + 1))
         most = max(most, state.serving - before.serving)
         _check_sweep(before.expired_through, state.expired_through, served, true(), found)
@@ -125,7 +125,7 @@ def _tokens(
     asked = dice.sample(list(ledger.accepted), min(4, len(ledger.accepted)))
     for request_id in asked:
         try:
-            answer = door.room.generate_token(real.event_id, request_id)
+            answer = door.room.tokens.issue(real.event_id, request_id)
         except RoomError:
             continue
         ledger.saw_token(request_id, answer["access_token"])

@@ -30,7 +30,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.joins = self.accept(60)
-        self.real.room.assign(self.real.event_id, self.joins)
+        self.real.room.assignment.assign(self.real.event_id, self.joins)
         self.raise_counter(self.real.room, 40)
         for join in self.joins[:10]:
             self.token(self.real.room, join)
@@ -44,13 +44,13 @@ class Scene:
     def raise_counter(self, room: Room, by: int) -> None:
         """An increment: doubtful until it is answered."""
         self.ledger.doubtful += by
-        room.increment_serving_counter(self.real.event_id, by)
+        room.control.increment(self.real.event_id, by)
         self.ledger.doubtful -= by
         self.ledger.moved += by
 
     def token(self, room: Room, join: Join) -> None:
         """A token that the visitor was given."""
-        answer = room.generate_token(self.real.event_id, join.request_id)
+        answer = room.tokens.issue(self.real.event_id, join.request_id)
         self.ledger.saw_token(join.request_id, answer["access_token"])
 
     def look(self) -> None:
@@ -75,10 +75,12 @@ def assign(scene: Scene, room: Room) -> None:
     if len(scene.ledger.accepted) == 60:
         scene.accept(JOINS)
     batch = [*list(scene.ledger.accepted.values())[60:], scene.joins[0]]
-    answer = room.assign(scene.real.event_id, batch)
+    answer = room.assignment.assign(scene.real.event_id, batch)
     if answer.retry:
         scene.pass_time(LATER)
-        scene.ledger.wrong += ["never done"] * bool(room.assign(scene.real.event_id, batch).retry)
+        scene.ledger.wrong += ["never done"] * bool(
+            room.assignment.assign(scene.real.event_id, batch).retry
+        )
 
 
 def token(scene: Scene, room: Room) -> None:
@@ -97,7 +99,7 @@ def session(scene: Scene, room: Room) -> None:
     from waiting_room.domain.errors import NoLiveSession
 
     try:
-        room.update_session(scene.real.event_id, scene.joins[3].request_id, 1)
+        room.sessions.end(scene.real.event_id, scene.joins[3].request_id, 1)
     except NoLiveSession:
         row = scene.real.positions.get(scene.real.event_id, scene.joins[3].request_id)
         assert row
@@ -114,7 +116,7 @@ def increment(scene: Scene, room: Room) -> None:
 def audit(scene: Scene, room: Room) -> None:
     """The minute's account, in three minutes."""
     for _ in range(3):
-        room.audit(scene.real.event_id)
+        room.reconciliation.run(scene.real.event_id)
         scene.pass_time(91)
 
 
@@ -122,17 +124,19 @@ def sweep(scene: Scene, room: Room) -> None:
     """Thirty visitors let their turn pass."""
     audit(scene, scene.real.room)
     scene.pass_time(EXPIRY)
-    room.sweep(scene.real.event_id)
+    room.expiry_sweep.run(scene.real.event_id)
 
 
 def publish(scene: Scene, room: Room) -> None:
     """The stream's batch."""
-    room.publish_outcomes(list(scene.real.outcomes.in_range(scene.real.event_id, 1, 1, 60)))
+    room.publisher.publish_outcomes(
+        list(scene.real.outcomes.in_range(scene.real.event_id, 1, 1, 60))
+    )
 
 
 def reset(scene: Scene, room: Room) -> None:
     """The next line; asked again after a crash, it may be the one after that."""
-    room.reset_initial_state(scene.real.event_id)
+    room.control.reset(scene.real.event_id)
     scene.ledger.moved = scene.ledger.doubtful = 0
 
 

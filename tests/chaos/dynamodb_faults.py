@@ -45,7 +45,7 @@ def run(tables_url: str, valkey: Any, *, joins: int, seed: int, kind: str) -> Re
     def minute() -> None:
         room = crowd.room()
         while not crowd.over.wait(0.5):
-            crowd.ledger.ask("audit", lambda: room.audit(real.event_id))
+            crowd.ledger.ask("audit", lambda: room.reconciliation.run(real.event_id))
 
     crowd.run(minute)
     settle(real)

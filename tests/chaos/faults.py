@@ -27,7 +27,7 @@ from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.room_settings import KEY_CACHE
-from waiting_room.use_cases.room import Room, Stores
+from waiting_room.use_cases.room import Room, Stores, build_room
 
 OPERATIONS = (
     "get_item", "put_item", "update_item", "query", "batch_get_item", "batch_execute_statement",
@@ -219,7 +219,7 @@ def faulty_room(real: RealRoom, faults: Faults) -> Room:
             for attempts in (AWS_ATTEMPTS, 1)
         )
     client, single = FaultyClient(plain, faults), FaultyClient(once, faults, repeats=False)
-    return Room(
+    return build_room(
         settings(EVENT_ID=real.event_id, **real.options),
         Stores(
             RedisCounters(faulty_redis(connect("127.0.0.1", real.valkey.port), faults)),

@@ -60,7 +60,7 @@ class Rotation:
 
     def signs(self) -> str:
         """The key with which a function signs that starts now."""
-        return self.room()._key_ring.current(int(self.clock())).key_id
+        return self.room().keys.current(int(self.clock())).key_id
 
 
 @dataclass
@@ -107,12 +107,12 @@ def run(
     ledger, over, dice = Ledger(), threading.Event(), random.Random(seed)
     rotation = Rotation(tables_url, aws_url, valkey, keep)
     real = rotation.real
-    rotation.room().set_up()
+    rotation.room().setup.run()
     rotation.clock.step += EDGE
     joins = real.joins(VISITORS)
     ledger.accepted.update((join.request_id, join) for join in joins)
-    real.room.assign(real.event_id, joins)
-    real.room.increment_serving_counter(real.event_id, len(joins))
+    real.room.assignment.assign(real.event_id, joins)
+    real.room.control.increment(real.event_id, len(joins))
     ledger.moved = len(joins)
     names = [join.request_id for join in joins]
     threads = [
@@ -139,7 +139,7 @@ def run(
     busy = sum(said.startswith("generate_token") for _, said in ledger.refusals)
     found.notes = (
         f"{changes.made} changes, {changes.refused} refused, {changes.ended} ended halfway, "
-        f"{len(rotation.room().jwks()['keys'])} keys in the end, "
+        f"{len(rotation.room().keys.jwks()['keys'])} keys in the end, "
         f"{busy} answers 503 to visitors, "
         f"{seconds:.0f} s without secret"
     )
@@ -163,7 +163,7 @@ def _visit(
         for one in (had[-1], dice.choice(had)):
             token = ledger.ask(
                 "generate_token",
-                lambda one=one: function.generate_token(rotation.real.event_id, one),
+                lambda one=one: function.tokens.issue(rotation.real.event_id, one),
             )
             if token is None:  # a 503, counted: the page asks again
                 continue
@@ -176,7 +176,7 @@ def _visit(
 
 
 def _judge(rotation: Rotation, door: Room, tokens: list[str], ledger: Ledger) -> None:
-    keys = {key["kid"]: key for key in door.jwks()["keys"]}
+    keys = {key["kid"]: key for key in door.keys.jwks()["keys"]}
     expected = Expected(rotation.real.event_id, ISSUER)
     for token in tokens:
         kid = jwt.get_unverified_header(token)["kid"]
@@ -199,12 +199,14 @@ def _rotate(rotation: Rotation, rotations: int, dice: random.Random, found: Resu
                 ends = Faults()
                 ends.plan(dice.randint(1, 2), dice.random() < 0.5)
             room = rotation.room(ends)
-            both.append(changes.run(dice.choice((room.rotate_keys, room.rotate_keys, room.set_up))))
+            both.append(
+                changes.run(dice.choice((room.keys.rotate, room.keys.rotate, room.setup.run)))
+            )
             time.sleep(dice.uniform(0, 0.05))
         for thread in both:
             thread.join()
         time.sleep(ACTIVATION + 1.2)
-        if rotation.room().public_key(rotation.real.event_id)["kid"] != rotation.signs():
+        if rotation.room().keys.public_key(rotation.real.event_id)["kid"] != rotation.signs():
             found.wrong.append("/public_key is not the key that signs")
         rotation.clock.step += CHANGE_TIME  # what was left halfway is given up
     return changes
@@ -217,7 +219,7 @@ def _hide_secret(rotation: Rotation, seconds: float, ledger: Ledger, found: Resu
     deadline, name = time.monotonic() + seconds, next(iter(ledger.tokens))
     while time.monotonic() < deadline:
         try:
-            cold.generate_token(rotation.real.event_id, name)
+            cold.tokens.issue(rotation.real.event_id, name)
             found.wrong.append("a token was signed without a key")
         except Unavailable:
             pass
@@ -227,7 +229,7 @@ def _hide_secret(rotation: Rotation, seconds: float, ledger: Ledger, found: Resu
     token = None
     while token is None and time.monotonic() < started + 10:
         time.sleep(0.05)
-        token = ledger.ask("token", lambda: cold.generate_token(rotation.real.event_id, name))
+        token = ledger.ask("token", lambda: cold.tokens.issue(rotation.real.event_id, name))
     found.recovery = time.monotonic() - started
     if token is None:
         found.wrong.append("no token ten seconds after the secret could be read again")

@@ -12,6 +12,7 @@ from tests.chaos.observations import check
 from tests.chaos.report import Result
 from tests.chaos.servers import CounterServers, room_at, settle
 from tests.chaos.traffic import Crowd
+from waiting_room.domain import counter_snapshot
 from waiting_room.use_cases import counter_recovery
 
 OUTAGE = 0.4  # seconds that a server is away when it restarts or fails over
@@ -21,12 +22,12 @@ GRACE = 1.0  # seconds after an outage in which a visitor may still get a 503
 @contextmanager
 def small_steps(step: int) -> Iterator[None]:
     """Let rebuilds start from checkpoints although the room is small."""
-    before = counter_recovery.READ_AT_ONCE, counter_recovery.VERIFY_STEP
-    counter_recovery.READ_AT_ONCE, counter_recovery.VERIFY_STEP = step, step
+    before = counter_snapshot.READ_AT_ONCE, counter_recovery.VERIFY_STEP
+    counter_snapshot.READ_AT_ONCE, counter_recovery.VERIFY_STEP = step, step
     try:
         yield
     finally:
-        counter_recovery.READ_AT_ONCE, counter_recovery.VERIFY_STEP = before
+        counter_snapshot.READ_AT_ONCE, counter_recovery.VERIFY_STEP = before
 
 
 def losses(server: CounterServers) -> list[tuple[str, Callable[[], float]]]:
@@ -82,7 +83,7 @@ def run(
         def minute() -> None:
             room = crowd.room()
             while not crowd.over.is_set():
-                crowd.ledger.ask("audit", lambda: room.audit(real.event_id))
+                crowd.ledger.ask("audit", lambda: room.reconciliation.run(real.event_id))
                 time.sleep(0.3)
 
         crowd.run(monkey, minute)

@@ -130,7 +130,7 @@ def _check_figures(
 ) -> None:
     state = real.log.read(real.event_id)
     now = int(real.clock())
-    counts = real.new_room().counts(real.event_id)
+    counts = real.new_room().metrics.counts(real.event_id)
     mine = [row for row in rows if row.generation == state.generation]
     tokens = [row for row in outcomes if row.is_token]
     expired = sum(row.position <= state.expired_through for row in mine) - sum(

@@ -17,9 +17,10 @@ from tests.chaos.servers import room_at
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.dynamodb.items import insert_if_absent
 from waiting_room.adapters.dynamodb.outcomes import _item
-from waiting_room.domain.records import LiveToken, Position, SessionStatus
+from waiting_room.domain import counter_snapshot
+from waiting_room.domain.counter_snapshot import LiveToken
+from waiting_room.domain.records import Position, SessionStatus
 from waiting_room.domain.tokens import issue
-from waiting_room.use_cases import counter_recovery
 
 STEP = 5_000
 MOVE = 500  # positions of one increment
@@ -36,9 +37,9 @@ def run(tables_url: str, valkey: Any, *, sizes: Iterable[int], seed: int = 0) ->
             found[-1].seed = seed
             continue
         rows = fill(real, rows, size)
-        if counter_recovery.needs_checkpoint(real.log.read(real.event_id)):
+        if counter_snapshot.needs_checkpoint(real.log.read(real.event_id)):
             found.append(lose(real, size, "read whole: no checkpoint yet"))
-            real.new_room().audit(real.event_id)
+            real.new_room().reconciliation.run(real.event_id)
             more(real, rows)
             rows += 1
             found.append(lose(real, size, "from the checkpoint"))
@@ -52,19 +53,19 @@ def run(tables_url: str, valkey: Any, *, sizes: Iterable[int], seed: int = 0) ->
 def huge(tables_url: str, valkey: Any, size: int) -> RealRoom:
     """An event of which the tables hold the last rows only."""
     real = room_at(tables_url, valkey, ENABLE_QUEUE_POSITION_EXPIRY=False)
-    last = size - counter_recovery.READ_AT_ONCE
+    last = size - counter_snapshot.READ_AT_ONCE
     real.log.reserve(real.event_id, last, real.log.read(real.event_id))
-    real.room.increment_serving_counter(real.event_id, last)
+    real.room.control.increment(real.event_id, last)
     fill(real, last, size)
     counters, dies = real.counters(), int(real.clock()) + 36_000
-    real.room.counts(real.event_id)
+    real.room.metrics.counts(real.event_id)
     for first in range(1, last + 1, STEP):
         rows = [
             LiveToken(position, dies + position % 600, SessionStatus.OPEN)
             for position in range(first, min(first + STEP, last + 1))
         ]
         counters.recount(real.event_id, 1, rows, 0)
-    real.room.audit(real.event_id)
+    real.room.reconciliation.run(real.event_id)
     return real
 
 
@@ -87,7 +88,7 @@ def fill(real: RealRoom, given: int, wanted: int) -> int:
         assert not taken
         assert not failed
         for _ in range(0, count, MOVE):
-            real.room.increment_serving_counter(real.event_id, min(MOVE, count))
+            real.room.control.increment(real.event_id, min(MOVE, count))
         given += count
     valkey_flush(real)
     return given
@@ -100,7 +101,7 @@ def more(real: RealRoom, given: int) -> None:
     real.outcomes.put_if_absent(
         issue(fill_one[0], key_id="k", issuer="i", validity=3600, now=int(real.clock()))
     )
-    real.room.increment_serving_counter(real.event_id, 1)
+    real.room.control.increment(real.event_id, 1)
 
 
 def valkey_flush(real: RealRoom) -> None:
@@ -116,7 +117,7 @@ def lose(real: RealRoom, size: int, how: str) -> Result:
     valkey_flush(real)
     real.requests.clear()
     started, spent = time.monotonic(), time.process_time()
-    counts = room.counts(real.event_id)
+    counts = room.metrics.counts(real.event_id)
     found.recovery = time.monotonic() - started
     spent = time.process_time() - spent
     found.notes = f"{real.requests['dynamodb']} requests, {spent:.1f} s on one core"

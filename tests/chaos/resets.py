@@ -35,7 +35,7 @@ def run(
     def reset(room: Any) -> None:
         started = time.monotonic()
         for _ in range(TRIES):
-            answer = crowd.ledger.ask("reset", lambda: room.reset_initial_state(real.event_id))
+            answer = crowd.ledger.ask("reset", lambda: room.control.reset(real.event_id))
             if isinstance(answer, int):
                 with crowd.ledger.lock:
                     crowd.ledger.generation = max(crowd.ledger.generation, answer)

@@ -37,7 +37,7 @@ def room_at(tables_url: str, valkey: Any, **options: Any) -> RealRoom:
     names = _tables_at.get(tables_url, {})
     real = RealRoom(tables_url, valkey, options, clock=MovedClock(), names=dict(names))
     _tables_at[tables_url] = real.names
-    real.room.set_up()
+    real.room.setup.run()
     return real
 
 
@@ -47,18 +47,18 @@ def settle(real: RealRoom) -> None:
     assert isinstance(clock, MovedClock)
     for _ in range(3):
         clock.step += 91
-        real.new_room().audit(real.event_id)
+        real.new_room().reconciliation.run(real.event_id)
     for _ in range(20):
         if not real.counters().trim(real.event_id, int(clock())).unverified:
             return
-        real.new_room().audit(real.event_id)
+        real.new_room().reconciliation.run(real.event_id)
 
 
 def deliver_stream(real: RealRoom) -> None:
     """What the stream of the token table tells the publisher in any case."""
     state = real.log.read(real.event_id)
     span = (state.event_id, state.generation, 1, max(state.queue, 1))
-    real.new_room().publish_outcomes(list(real.outcomes.in_range(*span)))
+    real.new_room().publisher.publish_outcomes(list(real.outcomes.in_range(*span)))
 
 
 def wait_for_link(replica: Any) -> None:

@@ -138,25 +138,25 @@ def test_a_primary_that_was_demoted_and_promoted_again_is_not_trusted(
     """It keeps its run id, and took over an older copy in between."""
     first, second = counters.primary.client(), counters.replica.client()
     real = room_at(tables_url, counters)
-    real.room.assign(real.event_id, real.joins(5))
+    real.room.assignment.assign(real.event_id, real.joins(5))
     counters.wait_for_copy()
     counters.lag()
-    real.room.increment_serving_counter(real.event_id, 4)
-    assert real.room.counts(real.event_id).serving == 4
+    real.room.control.increment(real.event_id, 4)
+    assert real.room.metrics.counts(real.event_id).serving == 4
     second.replicaof("NO", "ONE")  # with the first's run id in its copy, and serving 0
     first.replicaof("127.0.0.1", counters.replica.port)
     wait_for_link(first)
     first.replicaof("NO", "ONE")
-    assert real.new_room().counts(real.event_id).serving == 4
+    assert real.new_room().metrics.counts(real.event_id).serving == 4
 
 
 def test_a_demoted_primary_answers_nobody(tables_url: str, counters: CounterServers) -> None:
     """Until it has copied the new one it holds old figures."""
     real = room_at(tables_url, counters)
-    real.room.increment_serving_counter(real.event_id, 4)
+    real.room.control.increment(real.event_id, 4)
     counters.primary.client().replicaof("127.0.0.1", 1)
     with pytest.raises(Unavailable):
-        real.room.counts(real.event_id)
+        real.room.metrics.counts(real.event_id)
 
 
 @pytest.mark.parametrize("setting", ["maxmemory 1", "min-replicas-to-write 3"])
@@ -166,13 +166,13 @@ def test_a_server_that_takes_no_writes_is_no_500(
     real = room_at(tables_url, counters)
     joins = real.joins(3)
     counters.client().config_set(*setting.split())
-    assert not real.room.assign(real.event_id, joins).retry
-    real.room.increment_serving_counter(real.event_id, 1)
+    assert not real.room.assignment.assign(real.event_id, joins).retry
+    real.room.control.increment(real.event_id, 1)
     with pytest.raises(Unavailable):
         real.counters().count_token(real.event_id, 1, 1, int(time.time()) + 60)
     counters.client().config_set(setting.split()[0], "0")
-    real.room.audit(real.event_id)  # the minute worker brings the counters up
-    real.room.generate_token(real.event_id, joins[0].request_id)
+    real.room.reconciliation.run(real.event_id)  # the minute worker brings the counters up
+    real.room.tokens.issue(real.event_id, joins[0].request_id)
 
 
 def test_a_session_ended_by_a_write_that_was_sent_twice_is_ended_and_counted(
@@ -180,13 +180,13 @@ def test_a_session_ended_by_a_write_that_was_sent_twice_is_ended_and_counted(
 ) -> None:
     real = room_at(tables_url, valkey)
     joins = real.joins(1)
-    real.room.assign(real.event_id, joins)
-    real.room.increment_serving_counter(real.event_id, 1)
-    real.room.generate_token(real.event_id, joins[0].request_id)
+    real.room.assignment.assign(real.event_id, joins)
+    real.room.control.increment(real.event_id, 1)
+    real.room.tokens.issue(real.event_id, joins[0].request_id)
     faults = Faults()
     faults.replayed = 1.0
-    faulty_room(real, faults).update_session(real.event_id, joins[0].request_id, 1)
-    counts = real.room.counts(real.event_id)
+    faulty_room(real, faults).sessions.end(real.event_id, joins[0].request_id, 1)
+    counts = real.room.metrics.counts(real.event_id)
     assert (counts.active, counts.completed) == (0, 1)
     row = real.outcomes.get(real.event_id, 1, 1)
     assert row
@@ -197,11 +197,11 @@ def test_one_function_rebuilds_while_the_others_wait(tables_url: str, valkey: An
     """A hundred warm functions that all read every row would throttle the table."""
     real = room_at(tables_url, valkey)
     joins = real.joins(40)
-    real.room.assign(real.event_id, joins)
-    real.room.increment_serving_counter(real.event_id, 40)
+    real.room.assignment.assign(real.event_id, joins)
+    real.room.control.increment(real.event_id, 40)
     rooms = [real.new_room() for _ in range(12)]
     for room in rooms:
-        room.counts(real.event_id)
+        room.metrics.counts(real.event_id)
     valkey.client().flushall()
     real.requests.clear()
     ready = threading.Barrier(len(rooms))
@@ -209,7 +209,7 @@ def test_one_function_rebuilds_while_the_others_wait(tables_url: str, valkey: An
 
     def ask(room: Any) -> None:
         ready.wait()
-        answers.append(room.counts(real.event_id).serving)
+        answers.append(room.metrics.counts(real.event_id).serving)
 
     threads = [threading.Thread(target=ask, args=(room,)) for room in rooms]
     for thread in threads:

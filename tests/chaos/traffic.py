@@ -155,7 +155,7 @@ class Crowd:
                 time.sleep(0.02)
                 continue
             answer = self.ledger.ask(
-                "assign", lambda batch=batch: room.assign(self.real.event_id, batch)
+                "assign", lambda batch=batch: room.assignment.assign(self.real.event_id, batch)
             )
             again = (
                 batch
@@ -169,13 +169,13 @@ class Crowd:
         room, dice = self.room(), random.Random(self.seed + 2)
         while not self.over.is_set():
             generation, serving = self.ledger.seen()
-            counts = self.ledger.ask("status", lambda: room.counts(self.real.event_id))
+            counts = self.ledger.ask("status", lambda: room.metrics.counts(self.real.event_id))
             if counts is not None and not isinstance(counts, Exception):
                 self.ledger.saw_counts(counts, generation, serving)
             for request_id in self.some(dice, 5):
                 row = self.ledger.ask(
                     "queue_num",
-                    lambda rid=request_id: room.queue_number(self.real.event_id, rid),
+                    lambda rid=request_id: room.positions.queue_number(self.real.event_id, rid),
                 )
                 if isinstance(row, Position):
                     self.ledger.saw_place(row)
@@ -191,7 +191,7 @@ class Crowd:
                 line, _ = self.ledger.seen()
                 token = self.ledger.ask(
                     "generate_token",
-                    lambda row=row: room.generate_token(self.real.event_id, row.request_id),
+                    lambda row=row: room.tokens.issue(self.real.event_id, row.request_id),
                 )
                 if isinstance(token, dict):
                     self.ledger.saw_token(row.request_id, token["access_token"])
@@ -200,7 +200,7 @@ class Crowd:
                     if dice.random() < 0.2:
                         self.ledger.ask(
                             "update_session",
-                            lambda row=row: room.update_session(
+                            lambda row=row: room.sessions.end(
                                 self.real.event_id, row.request_id, dice.choice((1, -1))
                             ),
                         )
@@ -215,7 +215,7 @@ class Crowd:
             by = dice.randint(1, 40)
             answer = self.ledger.ask(
                 "increment",
-                lambda by=by: room.increment_serving_counter(self.real.event_id, by),
+                lambda by=by: room.control.increment(self.real.event_id, by),
             )
             with self.ledger.lock:
                 if isinstance(answer, int):

@@ -18,7 +18,10 @@ from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.redis.counters import RedisCounters
-from waiting_room.domain.ports import Counters, Outcomes, Positions, ServingLog
+from waiting_room.domain.ports.counters import Counters
+from waiting_room.domain.ports.outcomes import Outcomes
+from waiting_room.domain.ports.positions import Positions
+from waiting_room.domain.ports.serving_log import ServingLog
 
 
 @dataclass(frozen=True)

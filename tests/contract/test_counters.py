@@ -11,16 +11,10 @@ import pytest
 
 from tests.support.fakes.counters import MemoryCounters
 from waiting_room.domain import serving_counter
+from waiting_room.domain.counter_snapshot import LiveToken, Snapshot
 from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.ports import Counters, JoinLease, RebuildLease
-from waiting_room.domain.records import (
-    EventState,
-    LiveToken,
-    Segment,
-    ServingMove,
-    SessionStatus,
-    Snapshot,
-)
+from waiting_room.domain.ports.counters import Counters, JoinLease, RebuildLease
+from waiting_room.domain.records import EventState, Segment, ServingMove, SessionStatus
 
 NOW = 1_800_000_000
 

@@ -18,7 +18,7 @@ from tests.support.in_memory_room import Clock, one_jwk
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain.errors import Conflict, NoKeysYet
-from waiting_room.domain.ports import KeyStore, PublicKeys
+from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
 from waiting_room.domain.published_keys import Publication, PublishedKey
 from waiting_room.domain.signing_keys import KeySet
 

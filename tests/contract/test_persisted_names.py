@@ -36,10 +36,10 @@ from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain import serving_counter
+from waiting_room.domain.counter_snapshot import Checkpoint, Snapshot, TokenTally
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
     Attempt,
-    Checkpoint,
     DeadLetter,
     EventState,
     Outcome,
@@ -47,8 +47,6 @@ from waiting_room.domain.records import (
     Position,
     Segment,
     SessionStatus,
-    Snapshot,
-    TokenTally,
 )
 from waiting_room.domain.signing_keys import KeySet
 from waiting_room.inlet.strategies import InletRecord, Strategy

@@ -14,23 +14,20 @@ from tests.support.fakes import serving_log as memory_log
 from tests.support.fakes.outcomes import MemoryOutcomes
 from tests.support.fakes.serving_log import MemoryServingLog
 from waiting_room.adapters.dynamodb import checkpoints, outcomes, serving_log
-from waiting_room.domain import reset, serving_counter
+from waiting_room.domain import reconciliation, serving_counter
+from waiting_room.domain.counter_snapshot import Checkpoint, LiveToken, TokenTally
 from waiting_room.domain.errors import Conflict
-from waiting_room.domain.ports import ENDED_SHARDS
+from waiting_room.domain.ports.outcomes import ENDED_SHARDS
 from waiting_room.domain.records import (
     Attempt,
-    Checkpoint,
     Ending,
     EventState,
-    LiveToken,
     Outcome,
     OutcomeKind,
     Position,
     Segment,
     SessionStatus,
-    TokenTally,
 )
-from waiting_room.use_cases import counter_recovery
 
 NOW = 1_800_000_000
 
@@ -78,7 +75,7 @@ def test_the_generation_comes_with_the_row(tables: Tables, event_id: str) -> Non
     tables.positions.insert([row])
     ask = tables.positions.get_with_generation
     assert ask(event_id, row.request_id, known_generation=None) == (1, row)
-    tables.log.reset(tables.log.read(event_id), reset.reset(tables.log.read(event_id), NOW))
+    tables.log.reset(tables.log.read(event_id), tables.log.read(event_id).next_generation(NOW))
     assert ask(event_id, row.request_id, known_generation=None) == (2, row)
     assert ask(event_id, row.request_id, known_generation=7) == (7, row)
     assert ask(event_id, str(uuid.uuid4()), known_generation=None) == (2, None)
@@ -341,14 +338,14 @@ def test_ranges_are_exclusive_and_follow_one_another(tables: Tables, event_id: s
 
 def test_a_reservation_of_a_line_that_was_reset_is_refused(tables: Tables, event_id: str) -> None:
     old = tables.log.read(event_id)
-    tables.log.reset(old, reset.reset(old, NOW + 0.25))
+    tables.log.reset(old, old.next_generation(NOW + 0.25))
     with pytest.raises(Conflict):
         tables.log.reserve(event_id, 1, old)
     fresh = tables.log.read(event_id)
     assert (fresh.generation, fresh.queue, fresh.reset_at) == (2, 0, NOW + 0.25)
     assert tables.log.reserve(event_id, 1, fresh).state.queue == 1
     with pytest.raises(Conflict):
-        tables.log.reset(old, reset.reset(old, NOW + 1))
+        tables.log.reset(old, old.next_generation(NOW + 1))
 
 
 def test_a_write_needs_what_it_was_decided_on_and_leaves_the_queue_alone(
@@ -423,7 +420,7 @@ def test_moves_of_another_generation_are_not_seen(tables: Tables, event_id: str)
         after = serving_counter.move(state, 2, NOW + index, "operator")
         tables.log.write(state, after)
         state = after
-    tables.log.reset(state, reset.reset(state, NOW))
+    tables.log.reset(state, state.next_generation(NOW))
     state = tables.log.read(event_id)
     after = serving_counter.move(state, 1, NOW, "operator")
     tables.log.write(state, after)
@@ -436,7 +433,7 @@ def test_noted_holes_stay_until_the_audit_passes_them(tables: Tables, event_id: 
     assert tables.log.add_unused_positions(event_id, 1, [3]).known_holes == (3,)
     noted = tables.log.add_unused_positions(event_id, 1, [8, 3])
     assert noted.known_holes == (3, 8)
-    watched = counter_recovery.audit(replace(noted, pending_through=5), 4, NOW)
+    watched = reconciliation.close_pending(replace(noted, pending_through=5), 4, NOW)
     tables.log.write(replace(noted, pending_through=5), watched)
     after = tables.log.read(event_id)
     assert (after.known_holes, after.holes, after.reconciled_through) == ((8,), 1, 5)
@@ -533,10 +530,10 @@ def test_a_reset_is_of_what_stands(tables: Tables, event_id: str) -> None:
     before = tables.log.read(event_id)
     tables.log.write(before, serving_counter.move(before, 1, NOW, "operator"))
     with pytest.raises(Conflict):
-        tables.log.reset(before, reset.reset(before, NOW))
+        tables.log.reset(before, before.next_generation(NOW))
     stands = tables.log.read(event_id)
     assert (stands.generation, stands.serving) == (1, 1)
-    tables.log.reset(stands, reset.reset(stands, NOW))
+    tables.log.reset(stands, stands.next_generation(NOW))
     assert tables.log.read(event_id).generation == 2
 
 
@@ -551,7 +548,7 @@ def test_no_other_writer_takes_an_announcement_back(tables: Tables, event_id: st
     state = tables.log.read(event_id)
     tables.log.write(state, serving_counter.move(state, 2, NOW, "operator"))
     assert tables.log.read(event_id).lowering == 1
-    tables.log.reset(tables.log.read(event_id), reset.reset(tables.log.read(event_id), NOW))
+    tables.log.reset(tables.log.read(event_id), tables.log.read(event_id).next_generation(NOW))
     assert tables.log.read(event_id).lowering == 0
 
 
@@ -560,7 +557,7 @@ def test_nothing_is_written_for_an_event_without_a_record(tables: Tables, event_
     for write in (
         lambda: tables.log.reserve(event_id, 1, known),
         lambda: tables.log.write(known, serving_counter.move(known, 1, NOW, "operator")),
-        lambda: tables.log.reset(known, reset.reset(known, NOW)),
+        lambda: tables.log.reset(known, known.next_generation(NOW)),
         lambda: tables.log.add_unused_positions(event_id, 1, [1]),
         lambda: tables.log.set_message(event_id, 1, "hello", 1.0),
     ):

@@ -65,7 +65,7 @@ def test_the_dependency_table_is_the_one_that_is_enforced() -> None:
 
 # What docs/first-change.md tells the reader to edit: a file, and a text in it.
 EDITED = [
-    ("source/waiting_room/domain/metrics.py", "def for_panel("),
+    ("source/waiting_room/domain/metrics.py", "def panel_metrics("),
     ("source/waiting_room/domain/metrics.py", '"generation": counts.generation,'),
     ("source/waiting_room/domain/records.py", "class Counts:"),
     ("source/sites/control_panel/metrics.js", "readMetrics("),

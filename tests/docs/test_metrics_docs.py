@@ -10,7 +10,7 @@ import yaml
 
 from tests.docs import markdown
 from tests.support.servers import ROOT
-from waiting_room.domain.metrics import for_page, for_panel
+from waiting_room.domain.metrics import page_status, panel_metrics
 from waiting_room.domain.records import Counts
 
 NOTHING = Counts(
@@ -18,8 +18,8 @@ NOTHING = Counts(
     abandoned=0, admitted_recently=0, admitting_since=0,
 )  # fmt: skip
 MEMBERS = {
-    "/status": for_page("Sample", NOTHING, 0.0),
-    "/metrics": for_panel("Sample", NOTHING, 0.0),
+    "/status": page_status("Sample", NOTHING, 0.0),
+    "/metrics": panel_metrics("Sample", NOTHING, 0.0),
 }
 DOCUMENTS = {"/status": "docs/api/public.yaml", "/metrics": "docs/api/private.yaml"}
 

@@ -244,8 +244,8 @@ def test_signing_out_forgets_everything(room: PanelWorld, panel: Page) -> None:
 
 def test_the_metrics_are_those_of_the_room(room: PanelWorld, page: Page) -> None:
     inside = room.let_in(20)
-    room.world.room.update_session(EVENT, inside[0], 1)
-    room.world.room.update_session(EVENT, inside[1], -1)
+    room.world.room.sessions.end(EVENT, inside[0], 1)
+    room.world.room.sessions.end(EVENT, inside[1], -1)
     room.world.visitors(30)
     room.world.serve(5)
     sign_in(page)
@@ -286,7 +286,7 @@ def test_metrics_that_are_not_kept_up_are_marked_with_their_age(
     marked = {one.get_attribute("data-metric") for one in page.locator("[data-stale]").all()}
     assert marked == {"waiting", "openTurns", "positionsExpired"}
     assert accessibility(page) == []
-    room.world.room.minute(EVENT)
+    room.world.room.minute_jobs.run(EVENT)
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(words).to_be_hidden()
     assert page.locator("[data-stale]").count() == 0
@@ -486,7 +486,7 @@ def test_a_double_click_and_a_key_that_is_held_move_once(room: PanelWorld, panel
     panel.keyboard.up("Enter")
     expect(metric(panel, "serving")).to_have_text("20")
     assert room.calls.count("POST /increment_serving_counter") == 2
-    assert room.world.room.counts(EVENT).serving == 20
+    assert room.world.room.metrics.counts(EVENT).serving == 20
 
 
 def test_a_move_far_beyond_those_who_wait_is_asked_about_and_undone(
@@ -504,7 +504,7 @@ def test_a_move_far_beyond_those_who_wait_is_asked_about_and_undone(
     panel.get_by_role("button", name="Undo: move back by 1,000").click()
     expect(answer(panel, "admit")).to_have_text("The serving position is now 0.")
     expect(panel.locator("#undo-move")).to_be_hidden()
-    assert room.world.room.counts(EVENT).serving == 0
+    assert room.world.room.metrics.counts(EVENT).serving == 0
     panel.get_by_role("button", name="Admit 10 more").click()
     undo = panel.get_by_role("button", name="Undo: move back by 10")
     expect(undo).to_be_enabled()
@@ -515,7 +515,7 @@ def test_a_move_far_beyond_those_who_wait_is_asked_about_and_undone(
     expect(answer(panel, "admit")).to_have_text(
         "Nothing was undone: the serving position has moved since, to 17."
     )
-    assert room.world.room.counts(EVENT).serving == 17
+    assert room.world.room.metrics.counts(EVENT).serving == 17
 
 
 def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
@@ -538,7 +538,7 @@ def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
     panel.get_by_role("button", name="Send again").click()
     expect(answer(panel, "admit")).to_have_text("The serving position is now 10.")
     expect(panel.get_by_role("button", name="Send again")).to_be_hidden()
-    assert room.world.room.counts(EVENT).serving == 10
+    assert room.world.room.metrics.counts(EVENT).serving == 10
     assert sent[0] == sent[1]
     panel.get_by_role("button", name="Admit 10 more").click()
     expect(answer(panel, "admit")).to_have_text("The serving position is now 20.")
@@ -604,7 +604,7 @@ def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelWorld, panel
     expect(answer(panel, "message")).to_contain_text("<img src=x")
     assert panel.locator("main img").count() == 0
     field.fill("half a sent")
-    room.world.room.set_message(EVENT, "another operator wrote this")
+    room.world.room.control.set_message(EVENT, "another operator wrote this")
     panel.get_by_role("button", name="Refresh", exact=True).click()
     waited(lambda: room.calls[-1] == "GET /metrics", panel)
     panel.wait_for_timeout(200)
@@ -616,7 +616,7 @@ def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelWorld, panel
     panel.get_by_role("button", name="Remove").click()
     expect(answer(panel, "message")).to_have_text("Message removed.")
     expect(field).to_have_value("")
-    assert room.world.room.status(EVENT)["message"] == ""
+    assert room.world.room.metrics.status_page(EVENT)["message"] == ""
 
 
 def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelWorld, panel: Page) -> None:
@@ -711,14 +711,14 @@ def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelWorld, page: Pa
     page.get_by_role("button", name="Reset…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("This is generation 1.")
-    room.world.room.reset_initial_state(EVENT)  # by another operator, who was quicker
+    room.world.room.control.reset(EVENT)  # by another operator, who was quicker
     room.world.visitors(4)
     dialog.get_by_label(f"Type {EVENT} to confirm").fill(EVENT)
     dialog.get_by_role("button", name="Reset everything").click()
     expect(answer(page, "reset")).to_contain_text("Another generation of the waiting room stands")
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(metric(page, "queue")).to_have_text("4")
-    assert room.world.room.counts(EVENT).generation == 2
+    assert room.world.room.metrics.counts(EVENT).generation == 2
 
 
 def test_the_inlet_is_shown_retargeted_and_paused(room: PanelWorld, page: Page) -> None:
@@ -762,7 +762,7 @@ def test_what_another_operator_does_is_seen_within_one_refresh(
     expect(page.locator("#inlet-state")).to_have_text("Running")
     page.get_by_label("Shown on the waiting page").fill("half a sent")
     room.world.serve(20)
-    room.world.room.set_message(EVENT, "تبدأ الجولة عند الظهر")
+    room.world.room.control.set_message(EVENT, "تبدأ الجولة عند الظهر")
     record = room.inlets.read(EVENT)
     assert record
     room.inlets.change(record, paused=True, targets={"increment_by": 7})
@@ -778,7 +778,7 @@ def test_what_another_operator_does_is_seen_within_one_refresh(
 
 def test_a_reset_by_another_operator_is_noted(room: PanelWorld, panel: Page) -> None:
     room.world.visitors(3)
-    room.world.room.reset_initial_state(EVENT)
+    room.world.room.control.reset(EVENT)
     panel.get_by_role("button", name="Refresh", exact=True).click()
     expect(logged(panel)).to_contain_text("Reset elsewhere. Generation 2 has started.")
 
@@ -977,7 +977,7 @@ def test_it_fits_a_small_phone_in_both_colour_schemes(
     room.world.serve(1_000_000)
     room.world.serve(1_000_000)
     size = {"width": 320, "height": 640}
-    room.world.room.set_message(EVENT, ("W" * 499 + " ")[:500])
+    room.world.room.control.set_message(EVENT, ("W" * 499 + " ")[:500])
     with opened(browser, room.panel, viewport=size, color_scheme=scheme, has_touch=True) as page:
         assert overflow(page) == 0
         assert accessibility(page) == []

@@ -294,7 +294,7 @@ def test_the_language_is_the_visitors_and_their_choice_is_remembered(browser: Br
 def test_an_operators_message_is_shown_as_text(context: BrowserContext) -> None:
     with opened(context) as (tab, served):
         text = "<img src=x onerror=alert(1)> Doors at 8"
-        served.room.world.room.set_message("Sample", text)
+        served.room.world.room.control.set_message("Sample", text)
         tab.reload()
         expect(tab.locator("main").get_by_text(text)).to_be_visible()
         assert tab.locator("#message img").count() == 0

@@ -222,7 +222,7 @@ def signature(text: str) -> None:
 def message(text: str) -> None:
     from tests.support.in_memory_room import InMemoryRoom
 
-    InMemoryRoom().room.set_message(EVENT, text)
+    InMemoryRoom().room.control.set_message(EVENT, text)
 
 
 def looked_up(text: str) -> None:

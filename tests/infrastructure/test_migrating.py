@@ -137,13 +137,13 @@ def test_every_bus_event_has_an_entry_with_its_members() -> None:
     visitor = world.visitors(3)[0]
     world.serve(2)
     world.token(visitor)
-    world.room.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
-    world.room.update_session(EVENT, visitor, -1)
-    world.room.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
+    world.room.publisher.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
+    world.room.sessions.end(EVENT, visitor, -1)
+    world.room.publisher.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
     for seconds in (91, 91, 901):
         world.minute(seconds)
-    world.room.report(EVENT)
-    world.room.reset_initial_state(EVENT)
+    world.room.metrics.report(EVENT)
+    world.room.control.reset(EVENT)
     sent = {kind: set(detail) for kind, detail in world.published}
     for kind, members in sent.items():
         entry = told[kind] - {"completed", "abandoned"}

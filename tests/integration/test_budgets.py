@@ -17,8 +17,8 @@ from waiting_room.domain.visitor_lookup import VisitorQuery
 def test_a_batch_of_joins_costs_two_round_trips_and_one_request_for_25(
     real: RealRoom, size: int
 ) -> None:
-    real.room.assign(real.event_id, real.joins(1))
-    cost = real.counted(lambda: real.room.assign(real.event_id, real.joins(size)))
+    real.room.assignment.assign(real.event_id, real.joins(1))
+    cost = real.counted(lambda: real.room.assignment.assign(real.event_id, real.joins(size)))
     assert cost["redis"] <= 2
     assert cost["dynamodb"] <= math.ceil(size / 25) + 1
     assert cost["BatchExecuteStatement"] == math.ceil(size / 25)
@@ -26,25 +26,27 @@ def test_a_batch_of_joins_costs_two_round_trips_and_one_request_for_25(
 
 def test_a_position_costs_one_read_and_no_round_trip(real: RealRoom) -> None:
     joins = real.joins(2)
-    real.room.assign(real.event_id, joins)
+    real.room.assignment.assign(real.event_id, joins)
     for expected in ("BatchGetItem", "GetItem"):
-        cost = real.counted(lambda: real.room.queue_number(real.event_id, joins[0].request_id))
+        cost = real.counted(
+            lambda: real.room.positions.queue_number(real.event_id, joins[0].request_id)
+        )
         assert dict(cost) == {"dynamodb": 1, expected: 1}
 
 
 def test_the_figures_cost_one_round_trip(real: RealRoom) -> None:
-    for ask in (real.room.counts, real.room.status, real.room.figures):
+    for ask in (real.room.metrics.counts, real.room.metrics.status_page, real.room.metrics.panel):
         assert dict(real.counted(lambda ask=ask: ask(real.event_id))) == {"redis": 1}
 
 
 def test_a_first_token_and_the_same_again(real: RealRoom) -> None:
     joins = real.joins(1)
-    real.room.assign(real.event_id, joins)
-    real.room.increment_serving_counter(real.event_id, 1)
+    real.room.assignment.assign(real.event_id, joins)
+    real.room.control.increment(real.event_id, 1)
     assert real.events.calls == ["publish"]  # a move tells the bus, once
 
     def call() -> object:
-        return real.room.generate_token(real.event_id, joins[0].request_id)
+        return real.room.tokens.issue(real.event_id, joins[0].request_id)
 
     real.keys.calls.clear()
     real.events.calls.clear()
@@ -57,41 +59,43 @@ def test_a_first_token_and_the_same_again(real: RealRoom) -> None:
 
 def test_a_look_up_costs_one_round_trip_and_two_reads_whatever_it_is_by(real: RealRoom) -> None:
     joins = real.joins(2)
-    real.room.assign(real.event_id, joins)
+    real.room.assignment.assign(real.event_id, joins)
     for sought, first in (
         (VisitorQuery(joins[0].request_id), "GetItem"),
         (VisitorQuery(number=2), "Query"),
     ):
-        cost = real.counted(lambda sought=sought: real.room.request_status(real.event_id, sought))
+        cost = real.counted(
+            lambda sought=sought: real.room.sessions.request_status(real.event_id, sought)
+        )
         assert cost == Counter(["redis", "dynamodb", "dynamodb", first, "GetItem"])
 
 
 def test_an_idle_minute_costs_next_to_nothing(real: RealRoom) -> None:
     def minute() -> None:
-        real.room.audit(real.event_id)
-        real.room.sweep(real.event_id)
+        real.room.reconciliation.run(real.event_id)
+        real.room.expiry_sweep.run(real.event_id)
 
     minute()
     assert dict(real.counted(minute)) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
-    whole = real.counted(lambda: real.room.minute(real.event_id))
+    whole = real.counted(lambda: real.room.minute_jobs.run(real.event_id))
     assert dict(whole) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
-    assert real.room.figures(real.event_id)["stale"] == []
+    assert real.room.metrics.panel(real.event_id)["stale"] == []
 
 
 def test_a_reset_of_many_rows_is_two_writes(real: RealRoom) -> None:
     """The announcement and the next line."""
     rows = 100_000
     real.log.reserve(real.event_id, rows, real.log.read(real.event_id))
-    real.room.audit(real.event_id)  # the counters know of them
+    real.room.reconciliation.run(real.event_id)  # the counters know of them
     started = time.perf_counter()
-    cost = real.counted(lambda: real.room.reset_initial_state(real.event_id))
+    cost = real.counted(lambda: real.room.control.reset(real.event_id))
     assert time.perf_counter() - started < 2
     writes = {"UpdateItem": 1, "PutItem": 1}
     assert dict(cost) == {"redis": 2, "dynamodb": 3, "GetItem": 1, **writes}
-    assert real.room.counts(real.event_id).queue == 0
+    assert real.room.metrics.counts(real.event_id).queue == 0
 
 
 def test_a_move_back_is_announced_and_made(real: RealRoom) -> None:
-    real.room.increment_serving_counter(real.event_id, 5)
-    back = real.counted(lambda: real.room.increment_serving_counter(real.event_id, -2))
+    real.room.control.increment(real.event_id, 5)
+    back = real.counted(lambda: real.room.control.increment(real.event_id, -2))
     assert dict(back) == {"redis": 2, "dynamodb": 4, "GetItem": 1, "UpdateItem": 2, "PutItem": 1}

@@ -41,10 +41,10 @@ class Losing:
 
 def with_tokens(real: RealRoom, count: int) -> list[str]:
     joins = real.joins(count)
-    real.room.assign(real.event_id, joins)
-    real.room.increment_serving_counter(real.event_id, count)
+    real.room.assignment.assign(real.event_id, joins)
+    real.room.control.increment(real.event_id, count)
     for join in joins:
-        real.room.generate_token(real.event_id, join.request_id)
+        real.room.tokens.issue(real.event_id, join.request_id)
     return [join.request_id for join in joins]
 
 
@@ -57,12 +57,12 @@ def test_a_session_is_ended_once_however_often_its_answer_is_lost(
     call: Any = {"actor": INLET, "call_id": "message-1"}
     if plan == "unanswered":
         with pytest.raises(Unavailable):
-            real.room.update_session(real.event_id, visitor, 1, **call)
-    real.room.update_session(real.event_id, visitor, 1, **call)
+            real.room.sessions.end(real.event_id, visitor, 1, **call)
+    real.room.sessions.end(real.event_id, visitor, 1, **call)
     with pytest.raises(NoLiveSession) as told:
-        real.room.update_session(real.event_id, visitor, -1)
+        real.room.sessions.end(real.event_id, visitor, -1)
     assert told.value.members == {"reason": "already_set", "status": 1}
-    counts = real.room.counts(real.event_id)
+    counts = real.room.metrics.counts(real.event_id)
     assert (counts.completed, counts.abandoned, counts.active) == (1, 0, 0)
 
 
@@ -74,22 +74,20 @@ def test_an_increment_is_made_once_however_often_its_answer_is_lost(
     call: Any = {"actor": INLET, "call_id": "tick-1"}
     if plan == "unanswered":
         with pytest.raises(Unavailable):
-            real.room.increment_serving_counter(real.event_id, 5, **call)
+            real.room.control.increment(real.event_id, 5, **call)
     else:
-        assert real.room.increment_serving_counter(real.event_id, 5, **call) == 5
-    real.room.increment_serving_counter(real.event_id, 2)
-    assert real.room.increment_serving_counter(real.event_id, 5, **call) == 7
+        assert real.room.control.increment(real.event_id, 5, **call) == 5
+    real.room.control.increment(real.event_id, 2)
+    assert real.room.control.increment(real.event_id, 5, **call) == 7
 
 
 def test_one_call_of_sixteen_at_once_moves_the_counter(real: RealRoom) -> None:
     rooms = [real.new_room() for _ in range(4)]
     at_once(
         16,
-        lambda i: rooms[i % 4].increment_serving_counter(
-            real.event_id, 5, actor=INLET, call_id="tick-1"
-        ),
+        lambda i: rooms[i % 4].control.increment(real.event_id, 5, actor=INLET, call_id="tick-1"),
     )
-    assert real.room.counts(real.event_id).serving == 5
+    assert real.room.metrics.counts(real.event_id).serving == 5
 
 
 def test_one_of_two_who_end_a_session_at_once_is_told_that_it_is_set(real: RealRoom) -> None:
@@ -97,13 +95,13 @@ def test_one_of_two_who_end_a_session_at_once_is_told_that_it_is_set(real: RealR
 
     def end(index: int) -> str:
         try:
-            real.room.update_session(real.event_id, visitors[index // 2], 1)
+            real.room.sessions.end(real.event_id, visitors[index // 2], 1)
         except NoLiveSession as error:
             return str(error.members["reason"])
         return "ended"
 
     assert Counter(at_once(16, end)) == {"ended": 8, "already_set": 8}
-    assert real.room.counts(real.event_id).completed == 8
+    assert real.room.metrics.counts(real.event_id).completed == 8
 
 
 def test_sessions_of_a_reset_line_are_never_counted_in_the_next_one(real: RealRoom) -> None:
@@ -113,9 +111,9 @@ def test_sessions_of_a_reset_line_are_never_counted_in_the_next_one(real: RealRo
     def call(index: int) -> str:
         try:
             if index == 0:
-                real.room.reset_initial_state(real.event_id, 1)
+                real.room.control.reset(real.event_id, 1)
             else:
-                rooms[index % 4].update_session(real.event_id, visitors[index - 1], 1)
+                rooms[index % 4].sessions.end(real.event_id, visitors[index - 1], 1)
         except RoomWasReset:
             return "reset"
         return "done"
@@ -124,17 +122,17 @@ def test_sessions_of_a_reset_line_are_never_counted_in_the_next_one(real: RealRo
     assert set(answers) <= {"done", "reset"}
     for visitor in visitors:
         with pytest.raises(RoomWasReset):
-            real.room.update_session(real.event_id, visitor, 1)
-    counts = real.room.counts(real.event_id)
+            real.room.sessions.end(real.event_id, visitor, 1)
+    counts = real.room.metrics.counts(real.event_id)
     assert (counts.generation, counts.completed, counts.tokens) == (2, 0, 0)
 
 
 def test_resets_of_one_generation_at_once_are_one(real: RealRoom) -> None:
     def reset(_: int) -> int:
         try:
-            return real.new_room().reset_initial_state(real.event_id, 1)
+            return real.new_room().control.reset(real.event_id, 1)
         except OtherGeneration as error:
             return error.generation
 
     assert set(at_once(8, reset)) == {2}
-    assert real.room.counts(real.event_id).generation == 2
+    assert real.room.metrics.counts(real.event_id).generation == 2

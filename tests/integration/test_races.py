@@ -27,17 +27,17 @@ def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
 
 def test_a_hundred_threads_get_one_token_that_counts_once(real: RealRoom) -> None:
     visitor = real.joins(1)
-    real.room.assign(real.event_id, visitor)
-    real.room.increment_serving_counter(real.event_id, 1)
+    real.room.assignment.assign(real.event_id, visitor)
+    real.room.control.increment(real.event_id, 1)
     rooms = [real.new_room() for _ in range(4)]
     for room in rooms:
-        room.counts(real.event_id)
+        room.metrics.counts(real.event_id)
     tokens = at_once(
         100,
-        lambda i: rooms[i % 4].generate_token(real.event_id, visitor[0].request_id)["access_token"],
+        lambda i: rooms[i % 4].tokens.issue(real.event_id, visitor[0].request_id)["access_token"],
     )
     assert len(set(tokens)) == 1
-    counts = real.room.counts(real.event_id)
+    counts = real.room.metrics.counts(real.event_id)
     assert (counts.tokens, counts.active, counts.waiting) == (1, 1, 0)
 
 
@@ -58,24 +58,26 @@ def test_eight_workers_give_five_thousand_joins_exactly_one_to_n(real: RealRoom)
                 if not todo:
                     return
                 batch = todo.pop()
-            again = room.assign(real.event_id, batch).retry
+            again = room.assignment.assign(real.event_id, batch).retry
             with lock:
                 retry.extend(join for join in batch if join.message_id in again)
 
     at_once(8, work)
-    assert real.room.assign(real.event_id, retry).retry <= {join.message_id for join in retry}
+    assert real.room.assignment.assign(real.event_id, retry).retry <= {
+        join.message_id for join in retry
+    }
     rows = real.positions.get_many(real.event_id, [join.request_id for join in joins])
     assert sorted(row.position for row in rows.values()) == list(range(1, 5001))
-    counts = real.room.counts(real.event_id)
+    counts = real.room.metrics.counts(real.event_id)
     assert (counts.queue, counts.holes, counts.waiting) == (5000, 0, 5000)
 
 
 def test_increments_at_once_are_all_counted(real: RealRoom) -> None:
     rooms = [real.new_room() for _ in range(6)]
-    answers = at_once(6, lambda i: rooms[i].increment_serving_counter(real.event_id, i + 1))
+    answers = at_once(6, lambda i: rooms[i].control.increment(real.event_id, i + 1))
     assert max(answers) == 21
     assert len(set(answers)) == 6
-    assert real.room.counts(real.event_id).serving == 21
+    assert real.room.metrics.counts(real.event_id).serving == 21
     moves = real.log.moves(real.log.read(real.event_id))
     assert [move.version for move in moves] == list(range(1, 7))
 
@@ -85,18 +87,18 @@ def test_sweeps_at_once_raise_the_counter_once(tables_url: str, valkey: Any) -> 
     real = RealRoom(
         tables_url, valkey, {"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": True}, clock=lambda: now[0]
     )
-    real.room.set_up()
-    real.room.assign(real.event_id, real.joins(300))
-    real.room.increment_serving_counter(real.event_id, 100)
+    real.room.setup.run()
+    real.room.assignment.assign(real.event_id, real.joins(300))
+    real.room.control.increment(real.event_id, 100)
     for _ in range(2):
         now[0] += 91
-        real.room.audit(real.event_id)
+        real.room.reconciliation.run(real.event_id)
     now[0] += 901
     rooms = [real.new_room() for _ in range(4)]
-    at_once(4, lambda i: rooms[i].sweep(real.event_id))
+    at_once(4, lambda i: rooms[i].expiry_sweep.run(real.event_id))
     state = real.log.read(real.event_id)
     assert (state.expired_through, state.expired, state.serving) == (100, 100, 200)
-    counts = real.room.counts(real.event_id)
+    counts = real.room.metrics.counts(real.event_id)
     assert (counts.serving, counts.waiting) == (200, 200)
 
 
@@ -104,17 +106,17 @@ def test_rebuilds_at_once_with_tokens_in_flight_count_each_once(
     real: RealRoom, valkey: Any
 ) -> None:
     joins = real.joins(60)
-    real.room.assign(real.event_id, joins)
-    real.room.increment_serving_counter(real.event_id, 60)
+    real.room.assignment.assign(real.event_id, joins)
+    real.room.control.increment(real.event_id, 60)
     rooms = [real.new_room() for _ in range(4)]
 
     def visit(index: int) -> None:
         if index % 10 == 0:
             valkey.client().flushall()
-        rooms[index % 4].generate_token(real.event_id, joins[index].request_id)
+        rooms[index % 4].tokens.issue(real.event_id, joins[index].request_id)
 
     at_once(60, visit)
-    counts = real.room.counts(real.event_id)
+    counts = real.room.metrics.counts(real.event_id)
     assert (counts.tokens, counts.active, counts.waiting, counts.queue) == (60, 60, 0, 60)
 
 
@@ -124,9 +126,9 @@ def test_resets_at_once_with_joins_under_way_mix_no_lines(real: RealRoom) -> Non
     def act(index: int) -> None:
         room = real.new_room()
         if index < 2:
-            room.reset_initial_state(real.event_id)
+            room.control.reset(real.event_id)
         else:
-            room.assign(real.event_id, joins[(index - 2) * 50 : (index - 1) * 50])
+            room.assignment.assign(real.event_id, joins[(index - 2) * 50 : (index - 1) * 50])
 
     at_once(6, act)
     state = real.log.read(real.event_id)
@@ -134,4 +136,4 @@ def test_resets_at_once_with_joins_under_way_mix_no_lines(real: RealRoom) -> Non
     assert len(rows) == 200
     mine = sorted(row.position for row in rows if row.generation == state.generation)
     assert mine == list(range(1, len(mine) + 1))
-    assert real.room.counts(real.event_id).queue == len(mine)
+    assert real.room.metrics.counts(real.event_id).queue == len(mine)

@@ -25,23 +25,23 @@ def test_counters_that_fell_back_to_an_old_snapshot_are_rebuilt(
     tables_url: str, own_valkey: servers.Valkey, tmp_path: Path
 ) -> None:
     real = RealRoom(tables_url, own_valkey)
-    real.room.set_up()
+    real.room.setup.run()
     joins = real.joins(30)
-    real.room.assign(real.event_id, joins[:10])
-    real.room.increment_serving_counter(real.event_id, 10)
-    real.room.generate_token(real.event_id, joins[0].request_id)
+    real.room.assignment.assign(real.event_id, joins[:10])
+    real.room.control.increment(real.event_id, 10)
+    real.room.tokens.issue(real.event_id, joins[0].request_id)
     own_valkey.client().save()
     shutil.copy(tmp_path / "dump.rdb", tmp_path / "old.rdb")
-    real.room.assign(real.event_id, joins[10:])
-    real.room.increment_serving_counter(real.event_id, 5)
+    real.room.assignment.assign(real.event_id, joins[10:])
+    real.room.control.increment(real.event_id, 5)
     for join in joins[1:9]:
-        real.room.generate_token(real.event_id, join.request_id)
-    before = real.room.counts(real.event_id)
+        real.room.tokens.issue(real.event_id, join.request_id)
+    before = real.room.metrics.counts(real.event_id)
     own_valkey.kill()
     shutil.copy(tmp_path / "old.rdb", tmp_path / "dump.rdb")
     own_valkey.start()
     assert own_valkey.client().dbsize() > 0
-    after = real.room.counts(real.event_id)
+    after = real.room.metrics.counts(real.event_id)
     assert after == before
     assert (after.queue, after.serving, after.tokens) == (30, 15, 9)
 
@@ -50,12 +50,12 @@ def test_counters_of_an_emptied_server_are_rebuilt(
     tables_url: str, own_valkey: servers.Valkey
 ) -> None:
     real = RealRoom(tables_url, own_valkey)
-    real.room.set_up()
-    real.room.assign(real.event_id, real.joins(7))
-    real.room.increment_serving_counter(real.event_id, 3)
-    before = {**real.room.status(real.event_id), "now": None}
+    real.room.setup.run()
+    real.room.assignment.assign(real.event_id, real.joins(7))
+    real.room.control.increment(real.event_id, 3)
+    before = {**real.room.metrics.status_page(real.event_id), "now": None}
     for lose in (own_valkey.client().flushall, own_valkey.kill):
         lose()
         if lose == own_valkey.kill:
             own_valkey.start()
-        assert {**real.room.status(real.event_id), "now": None} == before
+        assert {**real.room.metrics.status_page(real.event_id), "now": None} == before

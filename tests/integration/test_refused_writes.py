@@ -28,9 +28,9 @@ def lone_valkey(tmp_path: Path) -> Iterator[servers.Valkey]:
 def lone(tables_url: str, lone_valkey: servers.Valkey) -> RealRoom:
     """A room on it, whose line has moved by two of three."""
     made = RealRoom(tables_url, lone_valkey)
-    made.room.set_up()
-    made.room.assign(made.event_id, made.joins(3))
-    made.room.increment_serving_counter(made.event_id, 2)
+    made.room.setup.run()
+    made.room.assignment.assign(made.event_id, made.joins(3))
+    made.room.control.increment(made.event_id, 2)
     return made
 
 
@@ -66,19 +66,19 @@ def refused_after(real: RealRoom, call: Any) -> str:
 
 
 def token(real: RealRoom, request_id: str) -> str:
-    return outcome_of(lambda: real.new_room().generate_token(real.event_id, request_id))
+    return outcome_of(lambda: real.new_room().tokens.issue(real.event_id, request_id))
 
 
 def joined(real: RealRoom) -> str:
     """The request id of a visitor who joins now."""
     join = real.joins(1)[0]
-    assert not real.room.assign(real.event_id, [join]).retry
+    assert not real.room.assignment.assign(real.event_id, [join]).retry
     return join.request_id
 
 
 def test_a_server_that_refuses_writes_still_reads(lone: RealRoom) -> None:
     with refused(lone):
-        assert lone.room.counts(lone.event_id).serving == 2
+        assert lone.room.metrics.counts(lone.event_id).serving == 2
         assert outcome_of(lambda: lone.counters().counts(lone.event_id, 0)) == "ok"
         telling = outcome_of(lambda: lone.counters().count_token(lone.event_id, 1, 1, 9))
         assert telling == "Unavailable"
@@ -88,24 +88,24 @@ def test_no_token_of_a_new_line_by_the_old_lines_counter(lone: RealRoom) -> None
     """The line is reset, the counters cannot be told, somebody joins and asks for a token."""
 
     def call(room: Room) -> None:
-        room.reset_initial_state(lone.event_id)
+        room.control.reset(lone.event_id)
 
     assert refused_after(lone, call) == "Unavailable"
     assert lone.log.read(lone.event_id).generation == 2
     visitor = joined(lone)
-    assert lone.room.queue_number(lone.event_id, visitor).position == 1
+    assert lone.room.positions.queue_number(lone.event_id, visitor).position == 1
     assert token(lone, visitor) == "Unavailable"
-    assert outcome_of(lambda: lone.new_room().counts(lone.event_id)) == "Unavailable"
+    assert outcome_of(lambda: lone.new_room().metrics.counts(lone.event_id)) == "Unavailable"
     lone.valkey.client().config_set("min-replicas-to-write", 0)
     assert token(lone, visitor) == "NotServedYet"
 
 
 def test_no_token_of_a_line_that_was_reset(lone: RealRoom) -> None:
     visitor = joined(lone)
-    lone.room.increment_serving_counter(lone.event_id, 2)
+    lone.room.control.increment(lone.event_id, 2)
 
     def call(room: Room) -> None:
-        room.reset_initial_state(lone.event_id)
+        room.control.reset(lone.event_id)
 
     assert refused_after(lone, call) == "Unavailable"
     assert token(lone, visitor) in ("Unavailable", "RoomWasReset")
@@ -116,19 +116,19 @@ def test_no_token_of_a_line_that_was_reset(lone: RealRoom) -> None:
 def test_a_reset_that_cannot_be_told_is_not_made(lone: RealRoom) -> None:
     with refused(lone):
         visitor = joined(lone)
-        told = outcome_of(lambda: lone.room.reset_initial_state(lone.event_id))
+        told = outcome_of(lambda: lone.room.control.reset(lone.event_id))
         assert told == "Unavailable"
         assert lone.log.read(lone.event_id).generation == 1
         assert token(lone, visitor) == "NotServedYet"
-    assert lone.room.reset_initial_state(lone.event_id) == 2
+    assert lone.room.control.reset(lone.event_id) == 2
 
 
 def test_no_token_above_a_counter_that_was_moved_back(lone: RealRoom) -> None:
     visitor = joined(lone)
-    lone.room.increment_serving_counter(lone.event_id, 2)
+    lone.room.control.increment(lone.event_id, 2)
 
     def call(room: Room) -> None:
-        room.increment_serving_counter(lone.event_id, -1)
+        room.control.increment(lone.event_id, -1)
 
     assert refused_after(lone, call) == "ok"
     assert lone.log.read(lone.event_id).serving == 3
@@ -140,10 +140,10 @@ def test_no_token_above_a_counter_that_was_moved_back(lone: RealRoom) -> None:
 def test_joins_places_and_turns_go_on_while_writes_are_refused(lone: RealRoom) -> None:
     with refused(lone):
         visitor = joined(lone)
-        assert lone.room.queue_number(lone.event_id, visitor).position == 4
+        assert lone.room.positions.queue_number(lone.event_id, visitor).position == 4
         assert token(lone, visitor) == "NotServedYet"
         first = lone.positions.in_range(lone.event_id, 1, 1, 1)
         assert [token(lone, row.request_id) for row in first] == ["ok"]
-    assert lone.room.counts(lone.event_id).queue == 3
-    lone.room.audit(lone.event_id)
-    assert lone.room.counts(lone.event_id).queue == 4
+    assert lone.room.metrics.counts(lone.event_id).queue == 3
+    lone.room.reconciliation.run(lone.event_id)
+    assert lone.room.metrics.counts(lone.event_id).queue == 4

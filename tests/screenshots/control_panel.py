@@ -94,16 +94,16 @@ def live(tab: Page, room: PanelWorld) -> None:
         line += room.world.visitors(int(26 + 16 * math.sin(step / 7) + step % 5))
         if step > 4:
             room.world.serve(12 + step // 5)
-            now = room.world.room.counts(EVENT).serving
+            now = room.world.room.metrics.counts(EVENT).serving
             for index, visitor in enumerate(line[called:now]):
                 if index % 9 == 0:
                     continue  # does not come
                 room.world.token(visitor)
                 if index % 4 == 1:
-                    room.world.room.update_session(EVENT, visitor, 1 if index % 8 == 1 else -1)
+                    room.world.room.sessions.end(EVENT, visitor, 1 if index % 8 == 1 else -1)
             called = now
         room.world.clock.now += STEP - 1
-        room.world.room.minute(EVENT)
+        room.world.room.minute_jobs.run(EVENT)
         tab.clock.fast_forward(STEP * 1000)
         followed(tab, room)
     tab.locator("[data-by='10']").click()
@@ -121,7 +121,7 @@ def live(tab: Page, room: PanelWorld) -> None:
 
 def followed(tab: Page, room: PanelWorld) -> None:
     """Wait until the page shows the queue as it is; help when its timer was not set yet."""
-    queue = f"{room.world.room.counts(EVENT).queue:,}"
+    queue = f"{room.world.room.metrics.counts(EVENT).queue:,}"
     for turn in range(400):
         if tab.locator("[data-metric=queue]").text_content() == queue:
             return
@@ -265,7 +265,7 @@ def message(text: str) -> Steps:
 
     def steps(tab: Page, room: PanelWorld) -> None:
         inside(tab, room)
-        room.world.room.set_message(EVENT, text)
+        room.world.room.control.set_message(EVENT, text)
         tab.locator("#refresh").click()
         expect(tab.locator("#log li")).to_have_count(2)
 

@@ -88,7 +88,7 @@ def test_the_page_and_the_model_poll_by_one_policy() -> None:
 def test_a_page_that_knows_only_poll_after_seconds_learns_of_its_turn_as_before() -> None:
     chance = random.Random(2)
     world = InMemoryRoom()
-    world.room.set_up()
+    world.room.setup.run()
     number = world.position(world.visitors(300)[249])
     opened, polls = world.clock.now, 0
     due, ahead = opened, number
@@ -97,7 +97,7 @@ def test_a_page_that_knows_only_poll_after_seconds_learns_of_its_turn_as_before(
             world.clock.now += 1
             if (world.clock.now - opened) % 10 == 0:
                 world.serve(10)
-        told = world.room.status(EVENT)
+        told = world.room.metrics.status_page(EVENT)
         assert 2 <= told["poll_after_seconds"] <= 30
         polls += 1
         ahead = number - told["serving_counter"]

@@ -21,7 +21,7 @@ from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import KeySet, new_jwk
 from waiting_room.runtime.settings.room import read_room_settings
-from waiting_room.use_cases.room import Room, Stores
+from waiting_room.use_cases.room import Room, Stores, build_room
 
 EVENT = "Sample"
 START = 1_800_000_000
@@ -138,7 +138,7 @@ class InMemoryRoom:
 
     def new_room(self) -> Room:
         """Another process on the same stores."""
-        return Room(
+        return build_room(
             settings(**self.options),
             Stores(
                 self.counters, self.positions, self.outcomes, self.log, self.keys,
@@ -162,30 +162,30 @@ class InMemoryRoom:
         """Request ids of visitors who got the next places."""
         joins = [self.join(self.clock.now + index / 1000) for index in range(count)]
         self.clock.now += 1
-        assert not self.room.assign(EVENT, joins).retry
+        assert not self.room.assignment.assign(EVENT, joins).retry
         return [join.request_id for join in joins]
 
     def position(self, request_id: str) -> int:
         """A visitor's place."""
-        return self.new_room().queue_number(EVENT, request_id).position
+        return self.new_room().positions.queue_number(EVENT, request_id).position
 
     def serve(self, by: int) -> int:
         """Raise the serving counter."""
-        return self.room.increment_serving_counter(EVENT, by)
+        return self.room.control.increment(EVENT, by)
 
     def token(self, request_id: str, **options: Any) -> dict[str, Any]:
         """The visitor's token set."""
-        return self.room.generate_token(EVENT, request_id, **options)
+        return self.room.tokens.issue(EVENT, request_id, **options)
 
     def waiting(self) -> int:
         """The waiting number."""
-        return self.room.counts(EVENT).waiting
+        return self.room.metrics.counts(EVENT).waiting
 
     def minute(self, seconds: int = 60) -> None:
         """Let a minute pass and the minute workers run."""
         self.clock.now += seconds
-        self.room.audit(EVENT)
-        self.room.sweep(EVENT)
+        self.room.reconciliation.run(EVENT)
+        self.room.expiry_sweep.run(EVENT)
 
 
 def outcome_of(call: Callable[[], Any]) -> str:

@@ -87,7 +87,7 @@ def live(monkeypatch: pytest.MonkeyPatch, *redirect_uris: str) -> Iterator[Live]
 
     def waiting(method: str, path: str, query: Any, headers: Any, body: str) -> Reply:
         if path == "/turn":
-            served = world.room.counts("Sample").serving >= 1
+            served = world.room.metrics.counts("Sample").serving >= 1
             return Reply(200, {"Content-Type": "text/plain"}, "yes" if served else "no")
         content = WAITING_PAGE.format(issuer=issuer, request_id=visitor)
         return Reply(200, {"Content-Type": "text/html"}, content)

@@ -21,7 +21,7 @@ from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import KEY_CACHE
-from waiting_room.use_cases.room import Room, Stores
+from waiting_room.use_cases.room import Room, Stores, build_room
 
 
 @dataclass
@@ -92,7 +92,7 @@ class RealRoom:
         self.positions = DynamoPositions(self.dynamodb, positions, log)
         self.outcomes = DynamoOutcomes(self.dynamodb, tokens)
         chosen = settings(EVENT_ID=self.event_id, **self.options)
-        return Room(
+        return build_room(
             chosen,
             Stores(
                 self.counters(),

@@ -18,16 +18,9 @@ from tests.tools.hops import (
 )
 
 WITHOUT_COUNTERS = {"queue_num"}
-STILL_TOO_LONG = {"generate_token", "join", "increment", "reset", "minute sweep"}
 
 
-def _with_mark(operation: Operation) -> object:
-    under_way = pytest.mark.xfail(reason="the use cases are being divided", strict=True)
-    marks = [under_way] if operation.name in STILL_TOO_LONG else []
-    return pytest.param(operation, id=operation.name, marks=marks)
-
-
-@pytest.mark.parametrize("operation", [_with_mark(operation) for operation in OPERATIONS])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_paths_are_short(operation: Operation) -> None:
     found = too_long(measure(operation))
     assert not found, "\n".join(

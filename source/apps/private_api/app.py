@@ -44,20 +44,20 @@ def increment_serving_counter() -> dict[str, int]:
     content = body(app.current_request)
     by = check_increment(content.get("increment_by"))
     call_id = check_call_id(content.get("call_id"))
-    serving = room().increment_serving_counter(_event(content), by, actor=_actor(), call_id=call_id)
+    serving = room().control.increment(_event(content), by, actor=_actor(), call_id=call_id)
     return {"serving_num": serving}
 
 
 @app.route("/num_active_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def num_active_tokens() -> dict[str, int]:
-    return {"active_tokens": room().counts(query(app.current_request, "event_id")).active}
+    return {"active_tokens": room().metrics.counts(query(app.current_request, "event_id")).active}
 
 
 @app.route("/metrics", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def metrics() -> dict[str, Any]:
-    return room().figures(query(app.current_request, "event_id"))
+    return room().metrics.panel(query(app.current_request, "event_id"))
 
 
 @app.route("/expired_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
@@ -68,11 +68,11 @@ def expired_tokens() -> Response:
     limit = whole_number(optional_query(request, "limit"), "limit", 1, PAGE)
     after = optional_query(request, "next_token")
     if limit is None and after is None:
-        ids, mark = room().expired_tokens(event_id, 10 * PAGE, None)
+        ids, mark = room().sessions.expired(event_id, 10 * PAGE, None)
         return json_response(
             ids, headers={"X-Next-Token": encode_page_token(mark)} if mark else None
         )
-    ids, mark = room().expired_tokens(event_id, limit or PAGE, decode_page_token(after))
+    ids, mark = room().sessions.expired(event_id, limit or PAGE, decode_page_token(after))
     return json_response(
         {"request_ids": ids, "next_token": encode_page_token(mark) if mark else None}
     )
@@ -83,7 +83,7 @@ def expired_tokens() -> Response:
 def generate_token() -> dict[str, Any]:
     content = body(app.current_request)
     issuer, validity = content.get("issuer"), content.get("validity_period")
-    return room().generate_token_for_operator(
+    return room().tokens.issue_for_operator(
         _event(content),
         _request(content),
         issuer=None if issuer is None else check_issuer(issuer),
@@ -96,7 +96,7 @@ def generate_token() -> dict[str, Any]:
 @json_handler
 def update_session() -> dict[str, str]:
     content = body(app.current_request)
-    room().update_session(
+    room().sessions.end(
         _event(content),
         _request(content),
         content.get("status"),
@@ -113,14 +113,16 @@ def request_status() -> dict[str, Any]:
     event_id = query(request, "event_id")
     request_id = optional_query(request, "request_id")
     number, reference = (optional_query(request, one) for one in ("queue_number", "reference"))
-    return room().request_status(event_id, parse_visitor_query(request_id, number, reference))
+    return room().sessions.request_status(
+        event_id, parse_visitor_query(request_id, number, reference)
+    )
 
 
 @app.route("/update_message", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def update_message() -> dict[str, str]:
     content = body(app.current_request)
-    message = room().set_message(_event(content), content.get("message"), actor=_actor())
+    message = room().control.set_message(_event(content), content.get("message"), actor=_actor())
     return {"message": message}
 
 
@@ -142,9 +144,7 @@ def change_inlet() -> dict[str, Any]:
 @json_handler
 def reset_initial_state() -> dict[str, str]:
     content = body(app.current_request)
-    generation = room().reset_initial_state(
-        _event(content), content.get("generation"), actor=_actor()
-    )
+    generation = room().control.reset(_event(content), content.get("generation"), actor=_actor())
     return {"message": f"The waiting room was reset; line {generation} starts now."}
 
 
@@ -152,7 +152,7 @@ def reset_initial_state() -> dict[str, str]:
 @json_handler
 def rotate_keys() -> dict[str, list[str]]:
     revoke = check_rotation(body(app.current_request))
-    keys = room().rotate_keys(revoke, actor=_actor()).keys
+    keys = room().keys.rotate(revoke, actor=_actor()).keys
     return {"key_ids": [key.key_id for key in keys]}
 
 

@@ -32,7 +32,7 @@ load_before_snapshot()
 @app.route("/queue_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @json_handler
 def queue_num() -> Response:
-    row = room().queue_number(_query("event_id"), _query("request_id"))
+    row = room().positions.queue_number(_query("event_id"), _query("request_id"))
     return json_response(
         {
             "queue_number": row.position,
@@ -48,7 +48,7 @@ def queue_num() -> Response:
 @json_handler
 def serving_num() -> Response:
     return json_response(
-        {"serving_counter": room().counts(_query("event_id")).serving}, cache=cached(1)
+        {"serving_counter": room().metrics.counts(_query("event_id")).serving}, cache=cached(1)
     )
 
 
@@ -56,20 +56,20 @@ def serving_num() -> Response:
 @json_handler
 def waiting_num() -> Response:
     return json_response(
-        {"waiting_num": room().counts(_query("event_id")).waiting}, cache=cached(1)
+        {"waiting_num": room().metrics.counts(_query("event_id")).waiting}, cache=cached(1)
     )
 
 
 @app.route("/status", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @json_handler
 def status() -> Response:
-    return json_response(room().status(_query("event_id")), cache=cached(1))
+    return json_response(room().metrics.status_page(_query("event_id")), cache=cached(1))
 
 
 @app.route("/queue_pos_expiry", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @json_handler
 def queue_pos_expiry() -> Response:
-    left = room().time_to_expiry(_query("event_id"), _query("request_id"))
+    left = room().tokens.time_to_expiry(_query("event_id"), _query("request_id"))
     return json_response({"expires_in": left}, cache=cached(2))
 
 
@@ -77,7 +77,7 @@ def queue_pos_expiry() -> Response:
 @json_handler
 def generate_token() -> dict[str, Any]:
     content = body(app.current_request)
-    return room().generate_token(
+    return room().tokens.issue(
         text(content, "event_id", longest=MAX_EVENT_ID),
         text(content, "request_id", longest=36),
         client_secret=client_secret(content, MAX_CLIENT_SECRET),
@@ -87,26 +87,26 @@ def generate_token() -> dict[str, Any]:
 @app.route("/public_key", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @json_handler
 def public_key() -> Response:
-    return json_response(room().public_key(_query("event_id")), cache=_keys_kept())
+    return json_response(room().keys.public_key(_query("event_id")), cache=_keys_kept())
 
 
 @app.route("/.well-known/jwks.json", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @json_handler
 def jwks() -> Response:
-    return json_response(room().jwks(), cache=_keys_kept())
+    return json_response(room().keys.jwks(), cache=_keys_kept())
 
 
 @app.route("/ended_sessions", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @json_handler
 def ended_sessions() -> Response:
     after = decode_ended_page_token(optional_query(app.current_request, "next_token"))
-    ids, mark = room().ended_sessions(_query("event_id"), after)
+    ids, mark = room().sessions.ended(_query("event_id"), after)
     more = {"next_token": encode_page_token(mark)} if mark else {}
     return json_response({"request_ids": ids, **more}, cache=cached(5))
 
 
 def _keys_kept() -> str:
-    return cached(room().public_key_max_age)
+    return cached(room().keys.public_key_max_age)
 
 
 def _query(name: str) -> str:

@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chalice import Chalice
 
 from waiting_room.domain.errors import Unavailable
 from waiting_room.runtime.wiring import joins_queue, room, settings
 from waiting_room.runtime.worker_errors import hide_error_texts
-
-if TYPE_CHECKING:
-    from waiting_room.domain.records import Join
 
 app = Chalice(app_name="waiting-room-workers", configure_logs=False)
 app.register_middleware(hide_error_texts, "pure_lambda")
@@ -30,7 +27,13 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     event_id = settings().events[0].event_id
     joins, dead = read_joins(event, event_id, settings().redrive_role_id)
-    retry = _place(event_id, joins)
+    retry: frozenset[str] = frozenset()
+    if joins:
+        try:
+            retry = room().assignment.assign(event_id, joins).retry
+        except Unavailable as error:
+            logger.error("%d joins come again: %s", len(joins), error)
+            retry = frozenset(join.message_id for join in joins)
     if retry:
         _come_again(event, retry)
     left: frozenset[str] = frozenset()
@@ -39,17 +42,6 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
         logger.warning("%d messages can be no joins: dead letters now", len(dead) - len(left))
     failed = sorted(retry | left)
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
-
-
-def _place(event_id: str, joins: list[Join]) -> frozenset[str]:
-    """Give joins their places; answers the ids of messages that must come again."""
-    if not joins:
-        return frozenset()
-    try:
-        return room().assign(event_id, joins).retry
-    except Unavailable as error:
-        logger.error("%d joins come again: %s", len(joins), error)
-        return frozenset(join.message_id for join in joins)
 
 
 def _come_again(event: dict[str, Any], retry: frozenset[str]) -> None:
@@ -70,7 +62,7 @@ def publish_events(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Stream batch of the token table: put what happened on the bus."""
     from waiting_room.runtime.lambda_events import read_outcomes
 
-    room().publish_outcomes(read_outcomes(event))
+    room().publisher.publish_outcomes(read_outcomes(event))
     return {"batchItemFailures": []}
 
 
@@ -81,7 +73,7 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
 
     tick, swept = read_tick(event), 0
     for one in settings().events:
-        swept = room().minute(one.event_id, tick).expired_through
+        swept = room().minute_jobs.run(one.event_id, tick).expired_through
     return {"swept": swept}
 
 
@@ -92,7 +84,7 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
     from waiting_room.domain.metrics import gauges
 
     for event in settings().events:
-        figures = gauges(room().report(event.event_id))
+        figures = gauges(room().metrics.report(event.event_id))
         emit(event.event_id, figures)
     return figures
 
@@ -107,12 +99,12 @@ def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     if event != {} and not (isinstance(event, dict) and "detail-type" in event):
         return {"error": "rotate_keys takes no payload; to revoke a key, call POST /rotate_keys"}
-    keys = room().rotate_keys(actor=scheduled("rotate_keys")).keys
+    keys = room().keys.rotate(actor=scheduled("rotate_keys")).keys
     return {"key_ids": [key.key_id for key in keys]}
 
 
 @app.lambda_function(name="set_up")
 def set_up(_event: dict[str, Any], _context: object) -> dict[str, str]:
     """At deployment: the first key, the events' records, the counters. Safe to repeat."""
-    room().set_up()
+    room().setup.run()
     return {"status": "ready"}

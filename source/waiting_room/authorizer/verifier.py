@@ -17,7 +17,7 @@ import jwt
 from waiting_room.domain.parsing import UNREADABLE, is_whole
 
 if TYPE_CHECKING:  # the ports need libraries that a site behind a gate does not have
-    from waiting_room.domain.ports import Clock
+    from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.tokens import Claims
 
 ALGORITHM = "RS256"

@@ -1,60 +1,145 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The account of tokens that the counters keep: who took one, whose session ended, who lives.
+"""What a rebuild of the counters restores: a snapshot of the tables, and the tally of tokens.
 
-Adding a row is idempotent: a bit for each position says whether it is in the figures already.
+Adding a row to a tally is idempotent: one bit for each position says whether it is counted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from waiting_room.domain.records import LiveToken, SessionStatus, Snapshot, TokenTally
+from waiting_room.domain import serving_counter
+from waiting_room.domain.records import EventState, Segment, ServingMove, SessionStatus
 
 SPARE = 1024  # bytes by which a bitmap grows at once
+READ_AT_ONCE = 10_000  # positions whose token rows a caller reads: half a second on one core
+MANY_MOVES = 2_000  # serving moves after which a checkpoint saves reading them
 
 
-def of_snapshot(snapshot: Snapshot) -> TokenTally:
-    """The account as the tables tell it: the checkpoint's, if there is one, and the rows read."""
-    state = snapshot.state
-    start = (
-        snapshot.checkpoint.tally
-        if snapshot.checkpoint
-        else TokenTally(
-            base=state.settled_through,
-            tokens=state.settled_tokens,
-            completed=state.settled_completed,
-            abandoned=state.settled_abandoned,
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """A token row as the counters need it; ``status`` is the one that they count."""
+
+    position: int
+    expires_at: int
+    status: SessionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTally:
+    """The tokens of an event, one bit for each position as Redis's SETBIT stores them.
+
+    ``taken`` has the positions with a token, ``ended`` those whose session ended. Positions up to
+    ``base`` have no bits: their numbers are final. ``live`` counts the open sessions by the second
+    at which their token expires.
+    """
+
+    base: int = 0
+    taken: bytes = b""
+    ended: bytes = b""
+    live: tuple[tuple[int, int], ...] = ()
+    tokens: int = 0
+    completed: int = 0
+    abandoned: int = 0
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Snapshot) -> TokenTally:
+        """Return the checkpoint's tally, if there is one, with the rows of the snapshot."""
+        state = snapshot.state
+        start = (
+            snapshot.checkpoint.tally
+            if snapshot.checkpoint
+            else cls(
+                base=state.settled_through,
+                tokens=state.settled_tokens,
+                completed=state.settled_completed,
+                abandoned=state.settled_abandoned,
+            )
         )
-    )
-    return with_rows(start, snapshot.tokens)
+        return start.with_rows(snapshot.tokens)
+
+    def with_rows(self, rows: Iterable[LiveToken]) -> TokenTally:
+        """Return the tally after these rows; rows that it has change nothing."""
+        taken, ended = bytearray(self.taken), bytearray(self.ended)
+        live = Counter(dict(self.live))
+        closed: Counter[SessionStatus] = Counter()
+        tokens = self.tokens
+        for row in rows:
+            if row.position <= self.base:
+                continue
+            if set_bit(taken, row.position):
+                tokens += 1
+                live[row.expires_at] += 1
+            if row.status is not SessionStatus.OPEN and set_bit(ended, row.position):
+                closed[row.status] += 1
+                if row.expires_at in live:
+                    live[row.expires_at] -= 1
+        return replace(
+            self,
+            taken=bytes(taken),
+            ended=bytes(ended),
+            live=tuple(sorted((at, count) for at, count in live.items() if count)),
+            tokens=tokens,
+            completed=self.completed + closed[SessionStatus.COMPLETED],
+            abandoned=self.abandoned + closed[SessionStatus.ABANDONED],
+        )
 
 
-def with_rows(account: TokenTally, rows: Iterable[LiveToken]) -> TokenTally:
-    """The account after these rows; those that it knows change nothing."""
-    taken, ended = bytearray(account.taken), bytearray(account.ended)
-    live = Counter(dict(account.live))
-    closed: Counter[SessionStatus] = Counter()
-    tokens = account.tokens
-    for row in rows:
-        if row.position <= account.base:
-            continue
-        if set_bit(taken, row.position):
-            tokens += 1
-            live[row.expires_at] += 1
-        if row.status is not SessionStatus.OPEN and set_bit(ended, row.position):
-            closed[row.status] += 1
-            if row.expires_at in live:
-                live[row.expires_at] -= 1
-    return TokenTally(
-        base=account.base,
-        taken=bytes(taken),
-        ended=bytes(ended),
-        live=tuple(sorted((at, count) for at, count in live.items() if count)),
-        tokens=tokens,
-        completed=account.completed + closed[SessionStatus.COMPLETED],
-        abandoned=account.abandoned + closed[SessionStatus.ABANDONED],
-    )
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The counters of a generation at ``at`` (epoch s), with the serving log at ``version``."""
+
+    generation: int
+    version: int
+    at: int
+    segments: tuple[Segment, ...]
+    tally: TokenTally
+
+
+@dataclass(frozen=True, slots=True)
+class CounterUpkeepRequest:
+    """What the counters ask of the minute worker.
+
+    ``changed``: they hold something that no checkpoint has. Token rows of positions up to
+    ``unverified`` are still to be compared with them.
+    """
+
+    changed: bool
+    unverified: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the counters hold, as read from the tables.
+
+    With a ``checkpoint``, ``moves`` and ``tokens`` are what came after it, as far as was read.
+    Token rows of positions up to ``unverified`` were not read.
+    """
+
+    state: EventState
+    moves: tuple[ServingMove, ...]
+    tokens: tuple[LiveToken, ...]
+    checkpoint: Checkpoint | None = None
+    unverified: int = 0
+
+    def segments(self) -> list[Segment]:
+        """Return which positions the serving counter reached at which time."""
+        start, expired_through = self.checkpoint, self.state.expired_through
+        if start is None:
+            return serving_counter.segments(self.moves, expired_through=expired_through)
+        return serving_counter.segments(
+            self.moves,
+            expired_through=expired_through,
+            version=start.version,
+            start=start.segments,
+        )
+
+
+def needs_checkpoint(state: EventState) -> bool:
+    """Return whether a rebuild without a checkpoint reads more than a caller can wait for."""
+    return state.queue - state.settled_through > READ_AT_ONCE or state.version > MANY_MOVES
 
 
 def set_bit(bits: bytearray, position: int) -> bool:
@@ -68,7 +153,7 @@ def set_bit(bits: bytearray, position: int) -> bool:
 
 
 def positions_in(bits: bytes) -> set[int]:
-    """The positions whose bit is set."""
+    """Return the positions whose bit is set."""
     return {
         index * 8 + bit
         for index, byte in enumerate(bits)

@@ -1,67 +1,83 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that can go wrong, as the domain names it. ``web.py`` holds the statuses.
+"""The errors of the room. ``runtime/http_api.py`` maps each to an HTTP status.
 
 RoomError
-├── InvalidInput           the caller sent something that cannot be meant
-├── NotAssignedYet         a join is known to nobody yet: ask again
-├── NotServedYet           the line has not come to this position: ask again
+├── InvalidInput           the caller sent invalid input
+├── NotAssignedYet         the join is not processed yet: ask again
+├── NotServedYet           the serving counter is below the position: ask again
 ├── UnknownRequest         no position belongs to this request id
 ├── UnknownKey             no signing key has this id
 ├── NoLiveSession          no token, or its status is already set
-├── OtherGeneration        the generation that the caller names is not the one that stands
-├── WrongClientSecret      the join was protected and the secret does not fit
+├── OtherGeneration        the generation that the caller names is not the current one
+├── WrongClientSecret      the join has a client secret, and this is not it
 ├── Gone                   each has a ``reason``
-│   ├── RoomWasReset       the position belongs to a line that was reset
-│   ├── PositionExpired    the turn was not taken in time
+│   ├── RoomWasReset       the position belongs to an earlier generation
+│   ├── PositionExpired    no token was requested in time
 │   ├── SessionEnded       the session was completed or abandoned
-│   └── TokenExpired       the token's time is over
-└── Unavailable            a store did not answer in time; carries ``retry_after`` (seconds)
+│   └── TokenExpired       the token has expired, or its key was retired
+└── Unavailable            a dependency timed out or throttles; carries ``retry_after`` (s)
     ├── NoKeysYet          the set-up has not run
-    └── KeysBusy           another change of the signing keys is under way
+    └── KeysBusy           another change of the signing keys is in progress
 
-CountersLost and Conflict are signals between the use cases and the stores; no caller sees them.
+CountersLost and Conflict are signals between use cases and stores; no caller sees them.
 SettingsError stops a function at its start; no request causes it.
+An error that is always about the same thing has its text here, as ``text``.
 """
 
 from typing import ClassVar
 
 
 class RoomError(Exception):
-    """The base of every error that has a sentence for the caller."""
+    """The base of every error that a caller of the room is told about."""
+
+    text: ClassVar[str] = ""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.text)
 
     @property
     def members(self) -> dict[str, str | int]:
-        """What the answer carries beside the sentence, for programs."""
+        """The members of the response beside ``error``, for programs."""
         return {}
 
 
 class InvalidInput(RoomError):
-    """The caller sent something that cannot be meant; the sentence says what."""
+    """The caller sent invalid input; the text names the member and the rule."""
 
 
 class NotAssignedYet(RoomError):
-    """The position is not known yet."""
+    """The join is not processed yet."""
+
+    text = "this request has no position yet; ask again shortly"
 
 
 class NotServedYet(RoomError):
     """The serving counter has not reached the position."""
 
+    text = "this position is not being served yet"
+
 
 class UnknownRequest(RoomError):
     """No position belongs to this request id."""
+
+    text = "no position belongs to this request id"
 
 
 class UnknownKey(RoomError):
     """No signing key of this room has the id that the caller names."""
 
+    text = "revoke is not the kid of a signing key of this room"
+
 
 class NoLiveSession(RoomError):
-    """There is no token whose session could be ended.
+    """No session can be ended: there is no token, or its ``status`` is set already.
 
-    ``status`` is the one that is set already, as callers write it; None without a token.
+    ``status`` is 1 (completed) or −1 (abandoned); None without a token.
     """
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    text = "this request has no token"
+
+    def __init__(self, message: str = "", status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
 
@@ -74,24 +90,28 @@ class NoLiveSession(RoomError):
 
 
 class OtherGeneration(RoomError):
-    """The caller names a generation that is not the one that stands, ``generation``."""
+    """The caller names a generation that is not the current one, ``generation``."""
 
-    def __init__(self, message: str, generation: int = 0) -> None:
-        super().__init__(message)
+    text = "generation is not the current generation of the waiting room"
+
+    def __init__(self, generation: int) -> None:
+        super().__init__()
         self.generation = generation
 
     @property
     def members(self) -> dict[str, str | int]:
-        """The generation that stands."""
+        """The current generation."""
         return {"generation": self.generation}
 
 
 class WrongClientSecret(RoomError):
-    """The position was taken with a client secret, and this is not it."""
+    """The join has a client secret, and this is not it."""
+
+    text = "client_secret does not belong to this request"
 
 
 class Gone(RoomError):
-    """It was there and never comes back; ``reason`` says why, for programs."""
+    """It existed and never comes back; ``reason`` says why, for programs."""
 
     reason: ClassVar[str] = ""
 
@@ -102,31 +122,35 @@ class Gone(RoomError):
 
 
 class RoomWasReset(Gone):
-    """The position belongs to a line that was reset."""
+    """The position belongs to an earlier generation."""
 
     reason = "reset"
+    text = "the waiting room was reset since; join again"
 
 
 class PositionExpired(Gone):
-    """The turn was not taken in time."""
+    """The position was served, and no token was requested in time."""
 
     reason = "position_expired"
+    text = "this position has expired: no token was requested in time"
 
 
 class SessionEnded(Gone):
     """The session was completed or abandoned."""
 
     reason = "session_ended"
+    text = "the session of this request has ended"
 
 
 class TokenExpired(Gone):
-    """The token's time is over."""
+    """The token has expired, or its key was retired."""
 
     reason = "token_expired"
+    text = "the token of this request has expired"
 
 
 class Unavailable(RoomError):
-    """A store did not answer in time; the same call may succeed after ``retry_after`` seconds."""
+    """A dependency timed out or throttles; retry after ``retry_after`` seconds."""
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
@@ -134,10 +158,10 @@ class Unavailable(RoomError):
 
 
 class NoKeysYet(Unavailable):
-    """No signing key has been made; another answer of the secret store never means that."""
+    """No signing key exists; another failure of the secret store never means that."""
 
     def __init__(self) -> None:
-        super().__init__("no signing key has been made yet: run the set-up", 5)
+        super().__init__("no signing key exists yet: run the set-up", 5)
 
 
 class KeysBusy(Unavailable):
@@ -145,11 +169,11 @@ class KeysBusy(Unavailable):
 
 
 class CountersLost(Exception):
-    """The fast counters are missing or older than the tables: rebuild them, then ask again."""
+    """The counters are missing or older than the tables: rebuild them, then ask again."""
 
 
 class Conflict(Exception):
-    """Another writer changed the event first: read it again, then decide again."""
+    """Another writer changed the row first: read it again, then decide again."""
 
 
 class SettingsError(Exception):

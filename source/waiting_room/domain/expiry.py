@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Position expiry: one definition, used by the token call, the expiry call and the sweep.
+"""Position expiry and the turn rule: the one definition, used by every call and by the sweep.
 
 A position expires ``period`` seconds after the later of its entry and the moment the serving
 counter reached it: it is expired when ``elapsed > period``.
@@ -9,11 +9,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
-from waiting_room.domain.records import EventState, Outcome, OutcomeKind, Position, Segment
+from waiting_room.domain.errors import NotServedYet, PositionExpired
+from waiting_room.domain.records import (
+    EventState,
+    Outcome,
+    OutcomeKind,
+    Position,
+    PositionStatus,
+    Segment,
+)
+from waiting_room.domain.room_settings import EventSettings
 from waiting_room.domain.serving_counter import move, served_at
 
 MAX_AUTO_INCREMENT = 1_000_000
+
+
+class TurnState(Enum):
+    """Where a position stands before a token is issued for it."""
+
+    WAITING = auto()
+    SERVED = auto()
+    EXPIRED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The state of a position, and the seconds until a served one expires (None: it does not)."""
+
+    state: TurnState
+    expires_in: int | None = None
+
+
+def turn_of(row: Position, status: PositionStatus, event: EventSettings, now: int) -> Turn:
+    """Return the turn of a position at ``now`` (epoch s), whatever its outcome is."""
+    if row.position <= status.expired_through:
+        return Turn(TurnState.EXPIRED)
+    if row.position > status.serving or status.served_at is None:
+        return Turn(TurnState.WAITING)
+    if not event.position_expiry_enabled:
+        return Turn(TurnState.SERVED)
+    left = time_left(row.entry_time, status.served_at, event.position_expiry_period, now)
+    return Turn(TurnState.EXPIRED) if left < 0 else Turn(TurnState.SERVED, left)
+
+
+def check_turn(turn: Turn) -> None:
+    """Raise PositionExpired or NotServedYet unless the position is served."""
+    if turn.state is TurnState.EXPIRED:
+        raise PositionExpired
+    if turn.state is TurnState.WAITING:
+        raise NotServedYet
 
 
 def time_left(entry_time: int, reached_at: int, period: int, now: int) -> int:

@@ -118,12 +118,13 @@ def check_client_secret(position: Position, secret: str | None, required: bool) 
     if not position.client_secret_hash:
         if required:
             raise WrongClientSecret(
-                "this waiting room needs a client secret, and this place was taken without one"
+                "this waiting room requires client_secret,"
+                " but the join did not send client_secret_hash"
             )
         return
     given = hashlib.sha256((secret or "").encode("utf-8", "surrogatepass")).hexdigest()
     if not hmac.compare_digest(given, position.client_secret_hash):
-        raise WrongClientSecret("client_secret does not belong to this request")
+        raise WrongClientSecret
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ OF_THE_SWEEP = ("positions_expired", "waiting_num")
 OF_THE_AUDIT = ("holes", "waiting_num")
 
 
-def for_page(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
+def page_status(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
     """All that a waiting page polls, at ``moment`` (epoch s); rates are positions per minute."""
     now = int(moment)
     rate = serving_counter.rate_per_minute(counts.admitted_recently, counts.admitting_since, now)
@@ -34,10 +34,10 @@ def for_page(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
     }
 
 
-def for_panel(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
+def panel_metrics(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
     """All that a control panel shows, at ``moment`` (epoch s)."""
     return {
-        **for_page(event_id, counts, moment),
+        **page_status(event_id, counts, moment),
         "active_tokens": counts.active,
         "total_tokens": counts.tokens,
         "positions_expired": counts.expired,
@@ -72,7 +72,7 @@ def _age(at: int, now: int) -> int | None:
     return max(0, now - at) if at else None
 
 
-def event_detail(event_id: str, counts: Counts) -> dict[str, str | int]:
+def bus_detail(event_id: str, counts: Counts) -> dict[str, str | int]:
     """The detail of ``waiting_room_metrics``; field names are the contract's."""
     return {
         "event_id": event_id,

@@ -164,6 +164,10 @@ class EventState:
     message_at: float = 0.0
     lowering: int = 0
 
+    def next_generation(self, now: float) -> EventState:
+        """Return the state after a reset; joins sent up to ``now`` belong to this generation."""
+        return EventState(event_id=self.event_id, generation=self.generation + 1, reset_at=now)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -257,73 +261,9 @@ class PositionStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveToken:
-    """A token row as the counters need it; ``status`` is the one that the figures count."""
-
-    position: int
-    expires_at: int
-    status: SessionStatus
-
-
-@dataclass(frozen=True, slots=True)
 class Segment:
     """Positions ``first`` to ``last`` were last reached by the serving counter at ``at``."""
 
     first: int
     last: int
     at: int
-
-
-@dataclass(frozen=True, slots=True)
-class TokenTally:
-    """Who took a token and how it stands; one bit a position, as Redis's SETBIT lays them.
-
-    Positions up to ``base`` have no bits: they are in the figures for good. ``live`` counts the
-    open sessions by the second at which their token dies.
-    """
-
-    base: int = 0
-    taken: bytes = b""
-    ended: bytes = b""
-    live: tuple[tuple[int, int], ...] = ()
-    tokens: int = 0
-    completed: int = 0
-    abandoned: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """What the counters of a generation held at ``at``, when the serving log had ``version``."""
-
-    generation: int
-    version: int
-    at: int
-    segments: tuple[Segment, ...]
-    tally: TokenTally
-
-
-@dataclass(frozen=True, slots=True)
-class CounterUpkeepRequest:
-    """What the counters ask of the minute worker.
-
-    ``changed``: there is something that no checkpoint has. Token rows of positions up to
-    ``unverified`` are still to be compared with the copy.
-    """
-
-    changed: bool
-    unverified: int
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything the fast counters hold, as read from the tables.
-
-    With a ``checkpoint``, ``moves`` and ``tokens`` are what came after it, as far as was read;
-    token rows of positions up to ``unverified`` were not.
-    """
-
-    state: EventState
-    moves: tuple[ServingMove, ...]
-    tokens: tuple[LiveToken, ...]
-    checkpoint: Checkpoint | None = None
-    unverified: int = 0

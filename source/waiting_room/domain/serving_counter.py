@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.limits import CLOCK_STEP, MAX_INCREMENT, RATE_WINDOW, SHORTEST_RATE
-from waiting_room.domain.records import Counts, EventState, Segment, ServingMove, Snapshot
+from waiting_room.domain.records import Counts, EventState, Segment, ServingMove
 
 SHORTEST_SPAN = 5  # s; five moves that one caller makes at once say nothing about the next
 PAUSE = 3  # usual gaps; a longer one was a pause, and counts as a usual one
@@ -79,16 +79,6 @@ def _up_to(parts: Iterable[Segment], position: int) -> list[Segment]:
     return [
         replace(part, last=min(part.last, position)) for part in parts if part.first <= position
     ]
-
-
-def of_snapshot(snapshot: Snapshot) -> list[Segment]:
-    """The segments as the tables tell them."""
-    start, expired_through = snapshot.checkpoint, snapshot.state.expired_through
-    if start is None:
-        return segments(snapshot.moves, expired_through=expired_through)
-    return segments(
-        snapshot.moves, expired_through=expired_through, version=start.version, start=start.segments
-    )
 
 
 def reaches_back(state: EventState, oldest: ServingMove, after_version: int) -> bool:

@@ -38,7 +38,7 @@ def check_ended(ending: Ending) -> Outcome:
         return stands
     if stands is not None and stands.status in TO_NUMBER:
         raise NoLiveSession("the status of this session is already set", TO_NUMBER[stands.status])
-    raise NoLiveSession("this request has no token")
+    raise NoLiveSession
 
 
 def state_of(

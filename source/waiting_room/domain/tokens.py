@@ -47,11 +47,11 @@ def issue(position: Position, *, key_id: str, issuer: str, validity: int, now: i
 def check_usable(outcome: Outcome, now: int) -> None:
     """Raise the Gone error that says why this outcome gives no token (any more)."""
     if not outcome.is_token:
-        raise PositionExpired("the turn was not taken in time: this position has expired")
+        raise PositionExpired
     if outcome.status is not SessionStatus.OPEN:
-        raise SessionEnded("the session of this request has ended")
+        raise SessionEnded
     if now >= outcome.expires_at:
-        raise TokenExpired("the token of this request has expired")
+        raise TokenExpired
 
 
 def claims(outcome: Outcome, token_use: str) -> Claims:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from waiting_room.domain.ports import Clock
+    from waiting_room.domain.ports.clock import Clock
 
 POLICY_VIOLATION = 1008  # RFC 6455; before the handshake, servers answer 403
 REASON = "the session is over"

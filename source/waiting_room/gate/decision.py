@@ -36,7 +36,7 @@ from waiting_room.gate.responses import Rejection, Response
 from waiting_room.gate.settings import GateSettings
 
 if TYPE_CHECKING:
-    from waiting_room.domain.ports import Clock
+    from waiting_room.domain.ports.clock import Clock
 
 MAX_FORM = 16_384  # bytes; a token has about 700
 MAX_RETURN_ADDRESS = 1_500  # characters of an address to come back to; it must fit into a cookie

@@ -7,8 +7,8 @@ from typing import Any
 
 from waiting_room.domain.actors import UNKNOWN, Actor
 from waiting_room.domain.errors import InvalidInput, UnknownRequest
-from waiting_room.domain.ports import Clock
-from waiting_room.domain.retry import retry_on_conflict
+from waiting_room.domain.ports.clock import Clock
+from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.inlet.ports import ChangeRecorder, InletStore
 from waiting_room.inlet.settings import check_targets
 from waiting_room.inlet.strategies import InletRecord, Strategy
@@ -43,24 +43,24 @@ class InletControl:
         if paused is None and targets is None:
             raise InvalidInput("paused or targets is needed")
         first: InletRecord | None = None
-
-        def change() -> dict[str, Any]:
-            nonlocal first
-            record = self._read(event_id)
-            first = first or record
-            wanted = check_targets(
-                record.strategy, record.targets, {} if targets is None else targets
-            )
-            hold = record.paused if paused is None else paused
-            after = self._store.change(record, paused=hold, targets=wanted)
-            # a record with all values already is this call's own write, whose response was lost
-            before = first if _operator_settings(record) == _operator_settings(after) else record
-            self._record(
-                event_id, "inlet", actor, _operator_settings(before), _operator_settings(after)
-            )
-            return _response(after)
-
-        return retry_on_conflict(change, self._clock)
+        for attempt in retry_on_conflict(self._clock):
+            with attempt:
+                record = self._read(event_id)
+                first = first or record
+                wanted = check_targets(
+                    record.strategy, record.targets, {} if targets is None else targets
+                )
+                hold = record.paused if paused is None else paused
+                after = self._store.change(record, paused=hold, targets=wanted)
+                # an equal record was written by this call, and its response was lost
+                before = (
+                    first if _operator_settings(record) == _operator_settings(after) else record
+                )
+                self._record(
+                    event_id, "inlet", actor, _operator_settings(before), _operator_settings(after)
+                )
+                return _response(after)
+        raise TooManyConflicts  # by retry_on_conflict, after the last attempt
 
     def _read(self, event_id: str) -> InletRecord:
         record = self._store.read(event_id)

@@ -179,31 +179,34 @@ class InletRunner:
         self, rule: Decide, *, ids: Sequence[str] = (), tries: int = WRITE_TRIES
     ) -> IncrementDecision:
         """Decide, write the decision, increment; do nothing if all ``ids`` were handled before."""
-
-        def attempt() -> IncrementDecision:
-            before = self._store.read(self._settings.event_id)
-            done = before.handled_ids if before else ()
-            new = [one for one in ids if one not in done]
-            if ids and not new:
-                return ALREADY_DONE
-            record = self._with_alarm(self._next_record(before, ids))
-            decision, state = rule(record, new)
-            after = replace(
-                record,
-                controller_state=state,
-                last_at=int(self._clock()),
-                last_increment=decision.by,
-                last_reason=decision.reason,
-            )
-            self._store.write(before, after)
-            if decision.by:
-                self._increment(decision, after)
-            return decision
-
         try:
-            return retry_on_conflict(attempt, self._clock, most=tries)
+            for attempt in retry_on_conflict(self._clock, most=tries):
+                with attempt:
+                    return self._try_once(rule, ids)
         except TooManyConflicts:
-            return OTHER_RUN
+            pass
+        return OTHER_RUN
+
+    def _try_once(self, rule: Decide, ids: Sequence[str]) -> IncrementDecision:
+        """Decide, write and increment once; raises Conflict when another run wrote first."""
+        before = self._store.read(self._settings.event_id)
+        done = before.handled_ids if before else ()
+        new = [one for one in ids if one not in done]
+        if ids and not new:
+            return ALREADY_DONE
+        record = self._with_alarm(self._next_record(before, ids))
+        decision, state = rule(record, new)
+        after = replace(
+            record,
+            controller_state=state,
+            last_at=int(self._clock()),
+            last_increment=decision.by,
+            last_reason=decision.reason,
+        )
+        self._store.write(before, after)
+        if decision.by:
+            self._increment(decision, after)
+        return decision
 
     def _increment(self, decision: IncrementDecision, record: InletRecord) -> None:
         call_id = uuid.uuid4().hex

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.runtime.settings.room import read_room_settings
-from waiting_room.use_cases.room import Room, Stores
+from waiting_room.use_cases.room import Room, Stores, build_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def settings() -> RoomSettings:
 @cache
 def room() -> Room:
     """The room of this function."""
-    return Room(settings(), stores(settings()), time.time, time.sleep)
+    return build_room(settings(), stores(settings()), time.time, time.sleep)
 
 
 def stores(chosen: RoomSettings) -> Stores:

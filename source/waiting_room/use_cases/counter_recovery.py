@@ -1,141 +1,309 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing the fast counters back from the tables, and keeping the tables' own account short.
+"""The counters that use cases hold: they rebuild themselves from the tables when they are lost.
 
-The rebuild reads the state, the serving moves that still matter, and the token rows above the
-settled mark; below it every figure is already final in the state. Where those rows are many, it
-starts from the minute worker's last checkpoint of the counters and reads only the rows near the
-front of the line, where tokens are taken; the minute worker then compares the others.
-One caller rebuilds, the others wait for it.
+DynamoDB is the source of truth; the counters are a copy. A rebuild reads the state row, the serving
+moves that still matter and the token rows above the settled mark; below it the state row has the
+final numbers. Where those rows are many, it starts from the last checkpoint and reads only the rows
+near the serving counter, where tokens are issued; the minute worker then compares the others. One
+caller rebuilds, the others wait for it.
 
-The audit finds holes: a position reserved longer than ``settle_after`` ago and still without a row
-will never have one.
+A copy may lag behind the tables. That is safe while the serving counter rises. A write that lowers
+it (a move back, a reset) is announced first, in the table and in the copy; a read that may be older
+than such a write asks the table.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
 
-from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.ports import Counters, Outcomes, RebuildLease, ServingLog
-from waiting_room.domain.records import (
+from waiting_room.domain import counter_snapshot
+from waiting_room.domain.counter_snapshot import (
     CounterUpkeepRequest,
-    EventState,
     LiveToken,
-    SessionStatus,
     Snapshot,
+    needs_checkpoint,
 )
+from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.ports.clock import Clock
+from waiting_room.domain.ports.counters import JoinLease, RebuildableCounters, RebuildLease
+from waiting_room.domain.ports.outcomes import Outcomes
+from waiting_room.domain.ports.serving_log import ServingLog
+from waiting_room.domain.records import (
+    Counts,
+    EventState,
+    Outcome,
+    PositionStatus,
+    ServingMove,
+    SessionStatus,
+)
+from waiting_room.domain.retry import tries
 
-Answer = TypeVar("Answer")
-SETTLE_STEP = 5_000  # positions settled at once; bounds what the minute worker reads
-READ_AT_ONCE = 10_000  # positions whose token rows a caller reads: half a second on one core
-MANY_MOVES = 2_000  # serving moves after which a checkpoint spares reading them
-READ_STEP = 10_000  # positions read between two signs of life
+logger = logging.getLogger("waiting_room")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+READ_STEP = 10_000  # positions read between two renewals of the lease
 VERIFY_STEP, VERIFY_STEPS = 5_000, 20  # positions compared at once, and how often in a minute
 WAIT, WAITS = 0.1, 50  # s between looks at another caller's rebuild, and how often
 TRIES = 3  # the counters may be lost again while they are rebuilt
 
 
-def snapshot(
-    event_id: str,
-    log: ServingLog,
-    outcomes: Outcomes,
-    still: Callable[[], None] = lambda: None,
-) -> Snapshot:
-    """Read everything the counters hold; ``still`` is called every second or so meanwhile."""
-    state = log.read(event_id)
-    first, start = state.settled_through + 1, None
-    if needs_checkpoint(state):
-        start = log.checkpoint(event_id, state.generation)
-    if start is not None:
-        first = max(first, min(state.serving, state.queue) - READ_AT_ONCE + 1)
-    moves = tuple(log.moves(state, start.version if start else 0))
-    tokens: list[LiveToken] = []
-    for step in range(first, state.queue + 1, READ_STEP):
-        still()
-        last = min(step + READ_STEP - 1, state.queue)
-        tokens += outcomes.tokens(event_id, state.generation, step, last)
-    unverified = first - 1 if start and first > state.settled_through + 1 else 0
-    return Snapshot(state, moves, tuple(tokens), start, unverified)
+class RecoveringCounters:
+    """The Counters port; no use case holds counters that do not recover.
 
-
-def needs_checkpoint(state: EventState) -> bool:
-    """Whether there is more to read than a caller can wait for."""
-    return state.queue - state.settled_through > READ_AT_ONCE or state.version > MANY_MOVES
-
-
-class Recovery:
-    """Runs what needs the counters; when they are lost, rebuilds them first and runs it again."""
+    Each method of the port raises Unavailable when the counters are lost again and again.
+    """
 
     def __init__(
         self,
-        counters: Counters,
+        counters: RebuildableCounters,
         log: ServingLog,
         outcomes: Outcomes,
+        clock: Clock,
         pause: Callable[[float], None],
     ) -> None:
         self._counters, self._log, self._outcomes = counters, log, outcomes
-        self._pause = pause
+        self._clock, self._pause = clock, pause
+
+    # --- the Counters port -------------------------------------------------------------------
+
+    def counts(self, event_id: str, now: int) -> Counts:
+        """Return all numbers of an event; never older than a write that lowers the counter."""
+        try:
+            found = self._counters.counts(event_id, now)
+        except CountersLost:
+            found = self._recover(event_id, self._counters.counts, event_id, now)
+        if found.lowering > found.version:
+            state = self._log.read(event_id)
+            if _is_behind(found, state):
+                self.sync(state)
+                found = self._recover(event_id, self._counters.counts, event_id, now)
+            _check_is_current(found, state)
+        return found
+
+    def position_status(self, event_id: str, position: int, generation: int = 0) -> PositionStatus:
+        """Return what is known about a position; as current as ``counts``.
+
+        ``generation`` is one that the table is known to have.
+        """
+        try:
+            found = self._counters.position_status(event_id, position)
+        except CountersLost:
+            found = self._recover(event_id, self._counters.position_status, event_id, position)
+        if found.lowering > found.version or found.generation < generation:
+            state = self._log.read(event_id)
+            if _is_behind(found, state):
+                self.sync(state)
+                found = self._recover(event_id, self._counters.position_status, event_id, position)
+            _check_is_current(found, state)
+        return found
+
+    def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
+        """Bring the copy up to ``state``, with ``moves`` where it lacks some."""
+        self._recover(state.event_id, self._counters.apply, state, moves)
+
+    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
+        """Count a token once; False for an older generation."""
+        return self._recover(
+            event_id, self._counters.count_token, event_id, generation, position, expires_at
+        )
+
+    def count_session(
+        self,
+        event_id: str,
+        generation: int,
+        position: int,
+        expires_at: int,
+        status: SessionStatus,
+    ) -> bool:
+        """Count an ended session once; False for an older generation."""
+        return self._recover(
+            event_id, self._counters.count_session,
+            event_id, generation, position, expires_at, status,
+        )  # fmt: skip
+
+    # --- after the tables decided ------------------------------------------------------------
+
+    def sync(self, state: EventState) -> None:
+        """Bring the copy up to ``state``; raises Unavailable when it cannot be told."""
+        try:
+            self._counters.apply(state)
+        except CountersLost:
+            self._recover(state.event_id, self._apply_with_moves, state)
+
+    def follow(self, state: EventState) -> None:
+        """Bring the copy up to ``state`` now, or later by the minute worker; raises nothing."""
+        try:
+            self._counters.apply(state)
+        except CountersLost:
+            self._try(state.event_id, self._apply_with_moves, state)
+        except Unavailable as error:
+            _log_behind(error)
+
+    def announce(self, state: EventState) -> None:
+        """Let no copy be believed that a write about to come lowers; see ``EventStates``.
+
+        Lost counters are not rebuilt: rebuilds that read the table before the announcement are
+        made to read it again. Raises Unavailable when the counters cannot be told.
+        """
+        for _ in tries(self._clock):
+            with suppress(CountersLost):
+                return self._counters.apply(state)
+            with suppress(CountersLost):
+                return self._counters.apply(state, self._log.moves(state))
+            if self._counters.revoke_rebuild_leases(state.event_id):
+                return None
+        raise Unavailable("the counters are lost again and again", 1)
+
+    def count_outcome(self, outcome: Outcome) -> bool:
+        """Count a token, and its session if that ended in time; once, now or later.
+
+        Returns False when the counters know that its generation was reset.
+        """
+        key = (outcome.event_id, outcome.generation, outcome.position, outcome.expires_at)
+        try:
+            if outcome.counted_status is SessionStatus.OPEN:
+                return self._counters.count_token(*key)
+            return self._counters.count_session(*key, outcome.status)
+        except CountersLost:
+            if outcome.counted_status is SessionStatus.OPEN:
+                counted = self._try(outcome.event_id, self._counters.count_token, *key)
+            else:
+                counted = self._try(
+                    outcome.event_id, self._counters.count_session, *key, outcome.status
+                )
+            return counted is not False
+        except Unavailable as error:
+            _log_behind(error)
+            return True
+
+    # --- the join worker ---------------------------------------------------------------------
+
+    def acquire_join_leases(
+        self, event_id: str, request_ids: Sequence[str], now: int
+    ) -> list[JoinLease]:
+        """Take a lease on each join; raises nothing.
+
+        All are STALE where the leases were lost or cannot be read: the rows then decide.
+        """
+        try:
+            return self._counters.acquire_join_leases(event_id, request_ids, now)
+        except (Unavailable, CountersLost):
+            self._try(event_id, self._counters.acquire_join_leases, event_id, request_ids, now)
+            return [JoinLease.STALE] * len(request_ids)
+
+    def release_join_leases(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
+        """Let the next worker have these joins at once; raises nothing: leases also expire."""
+        if request_ids:
+            with suppress(Unavailable, CountersLost):
+                self._counters.release_join_leases(event_id, request_ids, now)
+
+    # --- rebuild and upkeep ------------------------------------------------------------------
 
     def rebuild(self, event_id: str, *, force: bool = False) -> None:
-        """Bring the counters back, or wait until another caller has.
+        """Rebuild the counters, or wait until another caller has; complete ones are left alone.
 
-        Raises Unavailable when that takes long, or when they are lost again and again.
+        ``force`` discards the present copy. Raises Unavailable when that takes long.
         """
-        ticket = secrets.token_hex(8)
+        lease_id = secrets.token_hex(8)
         for _ in range(WAITS):
-            turn = self._counters.acquire_rebuild_lease(event_id, ticket, force=force)
-            if turn is RebuildLease.NOT_NEEDED:
+            lease = self._counters.acquire_rebuild_lease(event_id, lease_id, force=force)
+            if lease is RebuildLease.NOT_NEEDED:
                 return None
             force = False
-            if turn is RebuildLease.ACQUIRED:
+            if lease is RebuildLease.ACQUIRED:
                 try:
-                    return self._rebuild(event_id, ticket)
-                except CountersLost:  # again, in the meantime
+                    return self._rebuild(event_id, lease_id)
+                except CountersLost:  # lost again in the meantime
                     continue
             self._pause(WAIT)
         raise Unavailable("the counters are being rebuilt", 1)
 
-    def _rebuild(self, event_id: str, ticket: str) -> None:
-        try:
-            found = snapshot(
-                event_id,
-                self._log,
-                self._outcomes,
-                lambda: self._counters.renew_rebuild_lease(event_id, ticket),
-            )
-        except BaseException:
-            self._counters.release_rebuild_lease(event_id, ticket)
-            raise
-        self._counters.restore(found, ticket)
+    def keep_up(self, state: EventState, now: int, *, reconciled_at: int, swept_at: int) -> None:
+        """Do the minute's upkeep: trim, compare rows that a rebuild left out, save a checkpoint.
 
-    def run(self, event_id: str, ask: Callable[[], Answer]) -> Answer:
-        """The answer of ``ask``, after a rebuild if the counters were lost.
-
-        Raises Unavailable when they are lost again and again.
+        ``reconciled_at`` and ``swept_at`` are as in ``CounterUpkeep.trim``. Raises nothing.
         """
-        for attempt in range(TRIES):
-            try:
-                return ask()
-            except CountersLost:
-                pass
-            # after the first time, a whole copy that still says lost lags behind the tables
-            self.rebuild(event_id, force=attempt > 0)
+        event_id, marks = state.event_id, {"reconciled_at": reconciled_at, "swept_at": swept_at}
+        asked: CounterUpkeepRequest | None
         try:
-            return ask()
+            asked = self._counters.trim(event_id, now, **marks)
         except CountersLost:
-            raise Unavailable("the counters are lost again and again", 1) from None
+            asked = self._try(event_id, self._counters.trim, event_id, now, **marks)
+        except Unavailable as error:
+            return _log_behind(error)
+        if asked:
+            try:
+                self.run_upkeep(state, asked, now)
+            except (Unavailable, CountersLost) as error:
+                _log_behind(error)
+        return None
 
     def run_upkeep(self, state: EventState, asked: CounterUpkeepRequest, now: int) -> None:
-        """The minute's part: compare rows that a rebuild left out, and make a checkpoint."""
+        """Do what the counters ask: compare rows, and save a checkpoint."""
         if asked.unverified > state.settled_through:
             self._verify(state, asked.unverified)
         if asked.changed and needs_checkpoint(state):
             self._log.save_checkpoint(
                 state.event_id, self._counters.checkpoint(state.event_id, now)
             )
+
+    def _recover(
+        self,
+        event_id: str,
+        call: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Call the counters; when they are lost, rebuild them and call again."""
+        for attempt in range(TRIES):
+            try:
+                return call(*args, **kwargs)
+            except CountersLost:
+                pass
+            # after the first time, a complete copy that is still lost lags behind the tables
+            self.rebuild(event_id, force=attempt > 0)
+        try:
+            return call(*args, **kwargs)
+        except CountersLost:
+            raise Unavailable("the counters are lost again and again", 1) from None
+
+    def _try(
+        self,
+        event_id: str,
+        call: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result | None:
+        """As ``_recover``; None when it fails. The minute worker corrects what is left behind."""
+        try:
+            return self._recover(event_id, call, *args, **kwargs)
+        except (Unavailable, CountersLost) as error:
+            _log_behind(error)
+            return None
+
+    def _apply_with_moves(self, state: EventState) -> None:
+        """Apply ``state``; replace the moves of a copy that lacks some."""
+        try:
+            self._counters.apply(state)
+        except CountersLost:
+            self._counters.apply(state, self._log.moves(state))
+
+    def _rebuild(self, event_id: str, lease_id: str) -> None:
+        try:
+            found = read_snapshot(
+                event_id,
+                self._log,
+                self._outcomes,
+                lambda: self._counters.renew_rebuild_lease(event_id, lease_id),
+            )
+        except BaseException:
+            self._counters.release_rebuild_lease(event_id, lease_id)
+            raise
+        self._counters.restore(found, lease_id)
 
     def _verify(self, state: EventState, unverified: int) -> None:
         last = unverified
@@ -148,43 +316,37 @@ class Recovery:
                 return
 
 
-def settle(state: EventState, tokens: Iterable[LiveToken], upto: int, now: int) -> EventState:
-    """Move the settled mark over swept positions whose tokens are all dead.
-
-    ``tokens`` are those above the mark up to ``upto``, which is not above the swept mark.
-    A session that ends after its token died is not counted: the figures below the mark are final.
-    """
-    rows = sorted(tokens, key=lambda row: row.position)
-    alive = next((row for row in rows if now < row.expires_at), None)
-    reach = alive.position - 1 if alive else upto
-    done = [row for row in rows if row.position <= reach]
-    return replace(
-        state,
-        settled_through=max(state.settled_through, reach),
-        settled_tokens=state.settled_tokens + len(done),
-        settled_completed=state.settled_completed
-        + sum(row.status is SessionStatus.COMPLETED for row in done),
-        settled_abandoned=state.settled_abandoned
-        + sum(row.status is SessionStatus.ABANDONED for row in done),
-    )
-
-
-def audit(state: EventState, held: int, now: int) -> EventState:
-    """Close the watched range, ``held`` of whose positions have a row; then watch the next one."""
-    missing = state.pending_through - state.reconciled_through - held
-    return replace(
-        state,
-        reconciled_through=state.pending_through,
-        holes=state.holes + max(0, missing),
-        known_holes=tuple(hole for hole in state.known_holes if hole > state.pending_through),
-        pending_through=state.queue,
-        pending_since=now,
-    )
+def read_snapshot(
+    event_id: str,
+    log: ServingLog,
+    outcomes: Outcomes,
+    renew: Callable[[], None] = lambda: None,
+) -> Snapshot:
+    """Read all that the counters hold; calls ``renew`` every second or so meanwhile."""
+    state = log.read(event_id)
+    first, start = state.settled_through + 1, None
+    if needs_checkpoint(state):
+        start = log.checkpoint(event_id, state.generation)
+    if start is not None:
+        first = max(first, min(state.serving, state.queue) - counter_snapshot.READ_AT_ONCE + 1)
+    moves = tuple(log.moves(state, start.version if start else 0))
+    tokens: list[LiveToken] = []
+    for step in range(first, state.queue + 1, READ_STEP):
+        renew()
+        last = min(step + READ_STEP - 1, state.queue)
+        tokens += outcomes.tokens(event_id, state.generation, step, last)
+    unverified = first - 1 if start and first > state.settled_through + 1 else 0
+    return Snapshot(state, moves, tuple(tokens), start, unverified)
 
 
-def audit_is_due(state: EventState, settle_after: int, now: int) -> bool:
-    """Whether the watched range has been reserved for long enough."""
-    return (
-        state.pending_through > state.reconciled_through
-        and now - state.pending_since > settle_after
-    )
+def _is_behind(found: Counts | PositionStatus, state: EventState) -> bool:
+    return (found.generation, found.version) < (state.generation, state.version)
+
+
+def _check_is_current(found: Counts | PositionStatus, state: EventState) -> None:
+    if _is_behind(found, state):
+        raise Unavailable("the counters are behind the tables", 1)
+
+
+def _log_behind(error: Exception) -> None:
+    logger.warning("counters not updated: %s; the minute worker retries", type(error).__name__)

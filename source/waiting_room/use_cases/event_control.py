@@ -1,26 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator turns: the serving counter, the message, the generation."""
+"""Operator actions: move the serving counter, set the message, reset the event."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from waiting_room.domain import reset, serving_counter
-from waiting_room.domain.actors import Actor
-from waiting_room.domain.errors import Conflict, OtherGeneration, Unavailable
+from waiting_room.domain.actors import UNKNOWN, Actor
+from waiting_room.domain.errors import OtherGeneration
 from waiting_room.domain.operator_message import check_message
-from waiting_room.domain.ports import Clock, ServingLog
-from waiting_room.domain.records import EventState
+from waiting_room.domain.ports.clock import Clock
+from waiting_room.domain.ports.serving_log import ServingLog
+from waiting_room.domain.records import EventState, ServingMove
+from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases import change_log
+from waiting_room.use_cases.counter_recovery import RecoveringCounters
+from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.event_state import EventStates
-from waiting_room.use_cases.retry import tries
+from waiting_room.use_cases.generation_cache import GenerationCache
 
 LOOK_BACK = 50  # moves among which a repeated call finds its own
 
 
-class _Repeated(Exception):
-    """This call was made before; carries the state that stands."""
+class _RepeatedCall(Exception):
+    """This call was made before; carries the present state."""
 
     def __init__(self, state: EventState) -> None:
         super().__init__()
@@ -28,86 +30,110 @@ class _Repeated(Exception):
 
 
 class EventControl:
-    """The changes that operators and inlets make to an event's record."""
+    """The changes that operators and inlets make to an event."""
 
     def __init__(
-        self, settings: RoomSettings, log: ServingLog, ledger: EventStates, clock: Clock
+        self,
+        settings: RoomSettings,
+        log: ServingLog,
+        counters: RecoveringCounters,
+        states: EventStates,
+        generations: GenerationCache,
+        publisher: EventPublisher,
+        clock: Clock,
     ) -> None:
-        self._settings, self._log = settings, log
-        self._ledger, self._clock = ledger, clock
+        self._settings, self._log, self._counters = settings, log, counters
+        self._states, self._generations, self._publisher = states, generations, publisher
+        self._clock = clock
 
     def increment(
-        self, event_id: str, by: int, reason: str, actor: Actor, call_id: str
-    ) -> tuple[EventState, EventState | None]:
-        """Move the serving counter by ``by``, never below 0; answers what stands, and the move.
+        self,
+        event_id: str,
+        by: int,
+        reason: str = "operator",
+        *,
+        actor: Actor = UNKNOWN,
+        call_id: str = "",
+    ) -> int:
+        """Move the serving counter by ``by``, never below 0; returns where it is then.
 
-        The move is None when the same ``actor`` made the call ``call_id`` before. A move back that
-        the counters cannot be told of would let visitors in above it: it is not made (Unavailable).
+        A call that ``actor`` repeats with the same ``call_id`` moves nothing. A move back that
+        cannot be announced to the counters is not made: it raises Unavailable.
         """
         self._settings.event(event_id)
         serving_counter.check_increment(by)
-        now, mark = self._ledger.now(), actor.mark(call_id)
-        made: list[EventState] = []
+        now, mark = int(self._clock()), actor.mark(call_id)
+        move: ServingMove | None = None
 
         def decide(state: EventState) -> EventState:
-            if call_id and self._has(state, mark):
-                raise _Repeated(state)
-            made.append(serving_counter.move(state, by, now, reason, mark, actor.short))
-            return made[-1]
+            nonlocal move
+            if call_id and self._has_move(state, mark):
+                raise _RepeatedCall(state)
+            after = serving_counter.move(state, by, now, reason, mark, actor.short)
+            move = after.move
+            return after
 
         try:
-            stands = self._ledger.change(event_id, decide)
-        except _Repeated as repeated:
-            self._ledger.apply(repeated.state)
-            return repeated.state, None
-        move = made[-1].move
+            state = self._states.update(event_id, decide)
+        except _RepeatedCall as repeated:
+            self._counters.follow(repeated.state)
+            return repeated.state.serving
         if move:
-            change_log.record_move(event_id, actor, stands.generation, move)
-        return stands, replace(stands, move=move)
+            change_log.record_move(event_id, actor, state.generation, move)
+            self._publisher.serving_counter_changed(event_id, move)
+        return state.serving
 
-    def _has(self, state: EventState, mark: str) -> bool:
-        """Whether one of the latest moves has a mark."""
+    def _has_move(self, state: EventState, mark: str) -> bool:
+        """Return whether one of the latest moves has this mark."""
         latest = self._log.moves(state, max(0, state.version - LOOK_BACK))
         return any(move.mark == mark for move in latest)
 
-    def set_message(self, event_id: str, message: object, actor: Actor) -> str:
-        """Set the message, of two that come at once the later one; answers it as it is kept."""
+    def set_message(self, event_id: str, message: object, *, actor: Actor = UNKNOWN) -> str:
+        """Set the message that ``/status`` carries; empty clears it. Returns the stored text.
+
+        Of two calls at once the later one wins.
+        """
         self._settings.event(event_id)
-        words = check_message(message)
-        for _ in tries(self._clock):
+        text = check_message(message)
+        for attempt in retry_on_conflict(self._clock):
             state = self._log.read(event_id)
-            try:
-                at = max(self._clock(), state.message_at + 1e-6)  # the later one stands, always
-                self._log.set_message(event_id, state.generation, words, at)
-                break
-            except Conflict:
-                continue
-        else:
-            raise Unavailable("too many changes at once", 1)
-        self._ledger.apply(self._log.read(event_id))
-        change_log.record(event_id, "message", actor, state.message, words)
-        return words
+            with attempt:
+                at = max(self._clock(), state.message_at + 1e-6)  # later than the one it replaces
+                self._log.set_message(event_id, state.generation, text, at)
+        self._counters.follow(self._log.read(event_id))
+        change_log.record(event_id, "message", actor, state.message, text)
+        return text
 
-    def reset(self, event_id: str, generation: object, actor: Actor) -> EventState:
-        """Write the next generation, or find the one that another reset wrote at the same time.
+    def reset(self, event_id: str, generation: object = None, *, actor: Actor = UNKNOWN) -> int:
+        """Start the next generation; returns its number. Two resets at once are one.
 
-        Raises OtherGeneration when ``generation`` is given and is not the one that stands. Raises
-        Unavailable, before anything was reset, when the counters cannot be told.
+        ``generation`` is the one that the caller means to end; raises OtherGeneration when another
+        is current. Raises Unavailable, before anything changed, when the counters cannot be told;
+        after the write it means that the new generation exists, but its numbers are not answered
+        before the next minute or the next reset.
         """
         self._settings.event(event_id)
         chosen = reset.check_generation(generation)
+        after = self._next_generation(event_id, chosen, actor)
+        self._generations.forget(event_id)
+        self._counters.sync(after)
+        self._publisher.room_reset(after)
+        return after.generation
+
+    def _next_generation(self, event_id: str, chosen: int | None, actor: Actor) -> EventState:
+        """Write the next generation, or find the one that another reset wrote at the same time."""
         before = self._log.read(event_id)
-        for _ in tries(self._clock):
+        for attempt in retry_on_conflict(self._clock):
             try:
-                reset.check_stands(before, chosen)
+                reset.check_is_current(before, chosen)
             except OtherGeneration:
-                self._ledger.apply(before)  # who repeats an unanswered reset may have told nobody
+                self._counters.follow(before)  # an unanswered reset may have told no copy
                 raise
-            mine = after = reset.reset(before, self._clock())
-            try:
-                self._ledger.announce_lowering(before)
+            mine = after = before.next_generation(self._clock())
+            with attempt:
+                self._states.announce_lowering(before)
                 self._log.reset(before, mine)
-            except Conflict:
+            if attempt.conflict:
                 after = self._log.read(event_id)
                 if after.generation == before.generation:  # it was moved meanwhile
                     before = after
@@ -115,4 +141,4 @@ class EventControl:
             if after.reset_at == mine.reset_at:
                 change_log.record(event_id, "reset", actor, before.generation, mine.generation)
             return after
-        raise Unavailable("too many changes at once", 1)
+        raise TooManyConflicts  # by retry_on_conflict, after the last attempt

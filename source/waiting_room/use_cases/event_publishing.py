@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the event bus is told. Names and fields of the events are the contract's."""
+"""Bus events: their names and members are the contract's."""
 
 from __future__ import annotations
 
@@ -7,67 +7,79 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from waiting_room.domain import metrics
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.metrics import event_detail
-from waiting_room.domain.ports import EventBus
-from waiting_room.domain.records import Counts, EventState, Outcome, SessionStatus
+from waiting_room.domain.ports.event_bus import EventBus
+from waiting_room.domain.records import Counts, EventState, Outcome, ServingMove, SessionStatus
 from waiting_room.domain.room_settings import RoomSettings
+from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
 logger = logging.getLogger("waiting_room")
 
 
 class EventPublisher:
-    """Tells the bus. Only the figures of the minute are a choice of the deployment.
+    """Publishes bus events. Only the metrics of each minute are optional.
 
-    All but ``outcomes`` come after the fact: a bus that does not answer never fails what happened.
+    All but ``publish_outcomes`` come after the change that they tell of, so a bus that fails never
+    fails the change.
     """
 
-    def __init__(self, settings: RoomSettings, events: EventBus) -> None:
-        self._settings, self._events = settings, events
+    def __init__(self, settings: RoomSettings, bus: EventBus, counters: RecoveringCounters) -> None:
+        self._settings, self._bus, self._counters = settings, bus, counters
 
-    def serving_counter_changed(self, state: EventState) -> None:
-        """The serving counter's latest move, if it led anywhere."""
-        step = state.move
-        if step is None or step.current == step.previous:
+    def serving_counter_changed(self, event_id: str, move: ServingMove) -> None:
+        """Publish a move of the serving counter, unless it changed nothing."""
+        if move.current == move.previous:
             return
         detail = {
-            "event_id": state.event_id,
-            "previous": step.previous,
-            "current": step.current,
-            "reason": step.reason,
+            "event_id": event_id,
+            "previous": move.previous,
+            "current": move.current,
+            "reason": move.reason,
         }
         self._publish("serving_counter_changed", detail)
-        if step.reason == "expiry":
+        if move.reason == "expiry":
             detail = {
-                "previous_serving_counter_position": step.previous,
-                "increment_by": step.current - step.previous,
-                "current_serving_counter_position": step.current,
+                "previous_serving_counter_position": move.previous,
+                "increment_by": move.current - move.previous,
+                "current_serving_counter_position": move.current,
             }
             self._publish("automatic_serving_counter_incr", detail)
 
-    def reset(self, state: EventState) -> None:
-        """The generation that starts."""
+    def room_reset(self, state: EventState) -> None:
+        """Publish the start of a generation."""
         detail = {"event_id": state.event_id, "generation": state.generation}
         self._publish("room_reset", detail)
 
     def metrics(self, event_id: str, counts: Counts) -> None:
-        """The figures of the minute, where the settings ask for them."""
+        """Publish the metrics of the minute, where the settings ask for them."""
         if self._settings.event(event_id).minute_figures:
-            self._publish("waiting_room_metrics", event_detail(event_id, counts))
+            self._publish("waiting_room_metrics", metrics.bus_detail(event_id, counts))
+
+    def publish_outcomes(self, changed: Sequence[Outcome]) -> None:
+        """Publish new tokens and ended sessions, and count what is not counted yet.
+
+        The stream of the token table feeds it, so nothing is missed. Raises Unavailable when the
+        bus did not take them, so that the stream delivers them again.
+        """
+        for outcome in changed:
+            if outcome.is_token:
+                self._counters.count_outcome(outcome)
+        self.token_outcomes(changed)
 
     def token_outcomes(self, changed: Sequence[Outcome]) -> None:
-        """New tokens and ended sessions; raises Unavailable when the bus did not take them."""
+        """Publish new tokens and ended sessions; raises Unavailable."""
         for event_id in {outcome.event_id for outcome in changed}:
             mine = [outcome for outcome in changed if outcome.event_id == event_id]
             issued = [row for row in mine if row.is_token and row.status is SessionStatus.OPEN]
             ended = [row for row in mine if row.is_token and row.status is not SessionStatus.OPEN]
             if issued:
-                self._events.publish(
+                self._bus.publish(
                     "token_generated",
                     [{"event_id": event_id, "request_id": row.request_id} for row in issued],
                 )
             if ended:
-                self._events.publish(
+                self._bus.publish(
                     "session_updated",
                     [
                         {
@@ -81,6 +93,6 @@ class EventPublisher:
 
     def _publish(self, detail_type: str, detail: dict[str, Any]) -> None:
         try:
-            self._events.publish(detail_type, [detail])
+            self._bus.publish(detail_type, [detail])
         except Unavailable:
-            logger.error("event %s was not taken by the bus", detail_type)
+            logger.error("bus event %s was not published", detail_type)

@@ -20,9 +20,11 @@ from waiting_room.domain.errors import (
     UnknownKey,
 )
 from waiting_room.domain.parsing import NAME
-from waiting_room.domain.ports import Clock, KeyStore, PublicKeys
+from waiting_room.domain.ports.clock import Clock
+from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import Outcome
+from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import KeySet, SigningKey
 from waiting_room.use_cases import change_log
 
@@ -51,14 +53,20 @@ class SigningKeys:
 
     def __init__(
         self,
+        settings: RoomSettings,
         keys: KeyStore,
         public_keys: PublicKeys,
         clock: Clock,
         delays: KeyDelays,
         make_key: Callable[[], dict[str, str]],
     ) -> None:
-        self._keys, self._public_keys = keys, public_keys
+        self._settings, self._keys, self._public_keys = settings, keys, public_keys
         self._clock, self._delays, self._make_key = clock, delays, make_key
+
+    @property
+    def public_key_max_age(self) -> int:
+        """Seconds for which a response with public keys may be cached."""
+        return self._settings.public_key_max_age
 
     def current(self, now: int) -> SigningKey:
         """The key that signs now: the youngest one whose publication this function has read.
@@ -79,8 +87,9 @@ class SigningKeys:
             raise _retired()
         return key
 
-    def public_key(self) -> dict[str, str]:
-        """The public JWK that verifies tokens signed now: the last key published that signs."""
+    def public_key(self, event_id: str) -> dict[str, str]:
+        """Return the public JWK that verifies tokens signed now; the same for every event."""
+        self._settings.event(event_id)
         return self._public_keys.refresh().public_key(self._now())
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
@@ -100,7 +109,7 @@ class SigningKeys:
             return  # the room can sign; whoever changes the keys also confirms them
         self._change(published, keys, None if keys.keys else self._make_key(), None, SET_UP)
 
-    def rotate(self, revoke: str | None = None, actor: Actor = UNKNOWN) -> KeySet:
+    def rotate(self, revoke: str | None = None, *, actor: Actor = UNKNOWN) -> KeySet:
         """Add a key that signs after its delay; it is published before it is used.
 
         ``revoke`` is the ``kid`` of a key that leaves secret and publication: its tokens are void.
@@ -110,7 +119,7 @@ class SigningKeys:
         if revoke is None and len(published.keys) >= MOST_KEYS:
             raise KeysBusy(f"{MOST_KEYS} keys are published: wait until old ones leave", 3600)
         if revoke is not None and not published.holds(revoke) and not keys.by_id(revoke):
-            raise UnknownKey("revoke is not the kid of a signing key of this room")
+            raise UnknownKey
         self._refuse_second(published)
         return self._change(published, keys, self._make_key(), revoke, actor)
 

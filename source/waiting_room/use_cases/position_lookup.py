@@ -1,105 +1,83 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a request stands in the line, and whether its line is still the one that stands."""
+"""Look up a position by request id, queue number or reference, and check its generation."""
 
 from __future__ import annotations
 
 from waiting_room.domain import joins
 from waiting_room.domain.errors import NotAssignedYet, RoomWasReset, UnknownRequest
-from waiting_room.domain.ports import Clock, Counters, Positions
+from waiting_room.domain.ports.clock import Clock
+from waiting_room.domain.ports.positions import Positions
 from waiting_room.domain.records import Position, PositionStatus
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.visitor_lookup import VisitorQuery, check_of
-from waiting_room.use_cases.event_state import EventStates
-
-GENERATION_CACHE = 2.0  # with 3 s at the edge, answers from before a reset are gone in 5 s
+from waiting_room.use_cases.counter_recovery import RecoveringCounters
+from waiting_room.use_cases.generation_cache import GenerationCache
 
 
 class PositionLookup:
-    """The places of an event's line, read by request id."""
+    """The positions of an event."""
 
     def __init__(
         self,
         settings: RoomSettings,
         positions: Positions,
-        counters: Counters,
-        ledger: EventStates,
+        counters: RecoveringCounters,
+        generations: GenerationCache,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._positions, self._counters = positions, counters
-        self._ledger, self._clock = ledger, clock
-        self._generations: dict[str, tuple[int, float]] = {}
+        self._generations, self._clock = generations, clock
 
-    def position(self, event_id: str, request_id: str) -> Position:
-        """The position, from one read of a table; the generation is remembered for a moment.
+    def queue_number(self, event_id: str, request_id: str) -> Position:
+        """Return the position of a request, from one read of a table.
 
         Raises NotAssignedYet, RoomWasReset, InvalidInput.
         """
         self._settings.event(event_id)
-        known = joins.check_request_id(request_id)
-        generation, read_at = self._generations.get(event_id, (None, 0.0))
-        moment = self._clock()
-        fresh = generation is not None and 0 <= moment - read_at < GENERATION_CACHE
+        checked, now = joins.check_request_id(request_id), self._clock()
+        known = self._generations.get(event_id, now)
         current, row = self._positions.get_with_generation(
-            event_id, known, known_generation=generation if fresh else None
+            event_id, checked, known_generation=known
         )
-        if not fresh:
-            self._generations[event_id] = (current, moment)
+        if known is None:
+            self._generations.put(event_id, current, now)
         if row is None:
-            raise NotAssignedYet("this request has no position yet; ask again shortly")
+            raise NotAssignedYet
         if row.generation > current:  # the remembered generation is older than the row
-            self.forget(event_id)
+            self._generations.forget(event_id)
         if row.generation < current:
-            raise RoomWasReset("the waiting room was reset since; join again")
+            raise RoomWasReset
         return row
-
-    def forget(self, event_id: str) -> None:
-        """Read the generation again: it is another one now."""
-        self._generations.pop(event_id, None)
 
     def row(self, event_id: str, request_id: str) -> Position:
-        """The row of a request, of whatever generation. Raises UnknownRequest, InvalidInput."""
+        """Return the row of a request, of whatever generation; raises UnknownRequest."""
         row = self._positions.get(event_id, joins.check_request_id(request_id))
         if row is None:
-            raise UnknownRequest("no position belongs to this request id")
+            raise UnknownRequest
         return row
 
-    def admission(self, row: Position) -> PositionStatus:
-        """What the counters know about a position.
+    def status(self, row: Position) -> PositionStatus:
+        """Return what the counters know about a position; raises RoomWasReset, Unavailable."""
+        status = self._counters.position_status(row.event_id, row.position, row.generation)
+        if row.generation < status.generation:
+            raise RoomWasReset
+        return status
 
-        Raises RoomWasReset for one of an older line, Unavailable when the copy stays behind.
+    def find(self, event_id: str, query: VisitorQuery) -> tuple[Position, PositionStatus]:
+        """Return the row and the status of the visitor whom an operator looks for.
+
+        A number is one of the current generation, read by one query; the index may lag for a
+        moment. Raises UnknownRequest.
         """
-        admission = self._ledger.current(
-            row.event_id,
-            lambda: self._counters.position_status(row.event_id, row.position),
-            row.generation,
-        )
-        if row.generation < admission.generation:
-            raise RoomWasReset("the waiting room was reset since; join again")
-        return admission
-
-    def place(self, event_id: str, request_id: str) -> tuple[Position, PositionStatus]:
-        """The row of a request and what the counters know about it."""
-        row = self.row(event_id, request_id)
-        return row, self.admission(row)
-
-    def place_of(self, event_id: str, sought: VisitorQuery) -> tuple[Position, PositionStatus]:
-        """The row of whom an operator seeks, and what the counters know about it.
-
-        A number is one of the line that stands, by one query; the index may be a moment behind.
-        Raises UnknownRequest.
-        """
-        if not sought.number:
-            return self.place(event_id, sought.request_id)
-        self._settings.event(event_id)
-        number = sought.number
-        admission = self._ledger.current(
-            event_id, lambda: self._counters.position_status(event_id, number)
-        )
-        found = self._positions.in_range(event_id, admission.generation, number, number)
-        row = next(iter(found), None)
-        if sought.check and (row is None or check_of(row.request_id) != sought.check):
-            raise UnknownRequest("no visitor in this line has this reference")
-        if row is None:
-            raise UnknownRequest("no visitor in this line has this queue number")
-        return row, admission
+        if not query.number:
+            row = self.row(event_id, query.request_id)
+            return row, self.status(row)
+        status = self._counters.position_status(event_id, query.number)
+        rows = self._positions.in_range(event_id, status.generation, query.number, query.number)
+        found = next(iter(rows), None)
+        if query.check and (found is None or check_of(found.request_id) != query.check):
+            raise UnknownRequest("no visitor of this event has this reference")
+        if found is None:
+            raise UnknownRequest("no visitor of this event has this queue number")
+        return found, status

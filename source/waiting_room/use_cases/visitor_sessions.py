@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Visits: how one ends, which have ended, and what an operator is told about one visitor."""
+"""End a session, list ended and expired ones, and show an operator one visitor."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from waiting_room.domain import expiry, joins, sessions
-from waiting_room.domain.actors import Actor
+from waiting_room.domain.actors import UNKNOWN, Actor
 from waiting_room.domain.errors import NoLiveSession, RoomWasReset
-from waiting_room.domain.ports import Outcomes, Positions, ServingLog
-from waiting_room.domain.records import Position, PositionStatus
+from waiting_room.domain.expiry import TurnState
+from waiting_room.domain.ports.clock import Clock
+from waiting_room.domain.ports.outcomes import Outcomes
+from waiting_room.domain.ports.positions import Positions
+from waiting_room.domain.ports.serving_log import ServingLog
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.visitor_lookup import VisitorQuery, reference_of
 from waiting_room.use_cases import change_log
-from waiting_room.use_cases.event_state import EventStates
+from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.position_lookup import PositionLookup
 
-ENDED_PAGE = 1_000  # request ids of one answer: 40 KB
+ENDED_PAGE = 1_000  # request ids of one response: 40 KB
 
 
 class VisitorSessions:
-    """The visits of an event, by request id."""
+    """The sessions of an event, by request id."""
 
     def __init__(
         self,
@@ -28,21 +31,29 @@ class VisitorSessions:
         positions: Positions,
         outcomes: Outcomes,
         log: ServingLog,
-        ledger: EventStates,
-        places: PositionLookup,
+        counters: RecoveringCounters,
+        lookup: PositionLookup,
+        clock: Clock,
     ) -> None:
-        self._settings, self._ledger, self._places = settings, ledger, places
+        self._settings, self._counters, self._lookup = settings, counters, lookup
         self._positions, self._outcomes, self._log = positions, outcomes, log
+        self._clock = clock
 
     def end(
-        self, event_id: str, request_id: str, status: object, actor: Actor, call_id: str
+        self,
+        event_id: str,
+        request_id: str,
+        status: object,
+        *,
+        actor: Actor = UNKNOWN,
+        call_id: str = "",
     ) -> None:
-        """End the session of a token, and count it where the token lives.
+        """End the session of a token, once, also after the token expired.
 
-        A token that died took its visitor out of the figures already; its session can still be
-        ended, once, as operators do with the list of expired tokens.
-        Raises NoLiveSession, and RoomWasReset for a line that was reset, also between the read and
-        the write.
+        A token that expired is no longer counted as active; its session can still be ended, as
+        operators do with the list of expired tokens. A call that ``actor`` repeats with the same
+        ``call_id`` succeeds again. Raises NoLiveSession, InvalidInput, and RoomWasReset for an
+        earlier generation, also when the reset comes between the read and the write.
         """
         self._settings.event(event_id)
         chosen = sessions.check_status(status)
@@ -50,61 +61,68 @@ class VisitorSessions:
             event_id, joins.check_request_id(request_id), known_generation=None, consistent=True
         )
         if row is None:
-            raise NoLiveSession("this request has no token")
+            raise NoLiveSession
         if row.generation < generation:
-            raise RoomWasReset("the waiting room was reset since; join again")
-        mark = actor.mark(call_id)
+            raise RoomWasReset
         ended = sessions.check_ended(
             self._outcomes.end_session(
-                event_id, row.generation, row.position, chosen, self._ledger.now(), mark
+                event_id, row.generation, row.position, chosen, int(self._clock()),
+                actor.mark(call_id),
             )
-        )
-        if not self._ledger.count(ended):
-            raise RoomWasReset("the waiting room was reset since; join again")
+        )  # fmt: skip
+        if not self._counters.count_outcome(ended):
+            raise RoomWasReset
         change_log.record(
             event_id, "session", actor, "open", ended.status.value,
             generation=row.generation, position=row.position,
         )  # fmt: skip
 
     def ended(
-        self, event_id: str, after: tuple[int, int, int] | None
+        self, event_id: str, after: tuple[int, int, int] | None = None
     ) -> tuple[list[str], tuple[int, int, int] | None]:
-        """Request ids of sessions that ended before their token's time was over; and a mark.
+        """Return a page of request ids whose session ended before its token expired.
 
-        A page has ENDED_PAGE of them at most. A mark of before a reset begins again: what ended
-        since the reset is in the pages after it, whole.
+        Also returns the mark of the next page (None: the last one). A page has at most ENDED_PAGE
+        ids. A mark from before a reset begins again: the pages after it have all that ended since.
         """
         self._settings.event(event_id)
         generation = self._log.read(event_id).generation
-        place = after[1:] if after and after[0] == generation else None
-        ids, mark = self._outcomes.ended_page(
-            event_id, generation, self._ledger.now(), ENDED_PAGE, place
+        mark = after[1:] if after and after[0] == generation else None
+        ids, following = self._outcomes.ended_page(
+            event_id, generation, int(self._clock()), ENDED_PAGE, mark
         )
-        return ids, (generation, *mark) if mark else None
+        return ids, (generation, *following) if following else None
 
     def expired(
         self, event_id: str, limit: int, after: tuple[int, int] | None
     ) -> tuple[list[str], tuple[int, int] | None]:
-        """Request ids whose token's time is over and whose session nobody ended; and a mark."""
+        """Return a page of request ids whose token expired and whose session is open.
+
+        Also returns the mark of the next page (None: the last one).
+        """
         self._settings.event(event_id)
         generation = self._log.read(event_id).generation
-        rows, mark = self._outcomes.expired_page(
-            event_id, generation, self._ledger.now(), limit, after
+        rows, following = self._outcomes.expired_page(
+            event_id, generation, int(self._clock()), limit, after
         )
-        return [row.request_id for row in rows], mark
+        return [row.request_id for row in rows], following
 
-    def request_status(self, event_id: str, sought: VisitorQuery) -> dict[str, Any]:
-        """Everything an operator asks about one visitor."""
-        self._settings.event(event_id)
-        row, admission = self._places.place_of(event_id, sought)
+    def request_status(self, event_id: str, query: VisitorQuery | str) -> dict[str, Any]:
+        """Return all that an operator can know about one visitor; raises UnknownRequest.
+
+        A text is a request id.
+        """
+        event = self._settings.event(event_id)
+        if isinstance(query, str):
+            query = VisitorQuery(request_id=query)
+        row, status = self._lookup.find(event_id, query)
         outcome = self._outcomes.get(event_id, row.generation, row.position)
-        now = self._ledger.now()
-        left = self._time_left(row, admission, now)
-        expired = admission.expired_through >= row.position or (left is not None and left < 0)
+        now = int(self._clock())
+        turn = expiry.turn_of(row, status, event, now)
         state = sessions.state_of(
             outcome,
-            served=row.position <= admission.serving,
-            position_expired=expired,
+            served=turn.state is TurnState.SERVED,
+            position_expired=turn.state is TurnState.EXPIRED,
             now=now,
         )
         answer: dict[str, Any] = {
@@ -114,17 +132,8 @@ class VisitorSessions:
             "entry_time": row.entry_time,
             "state": state.value,
         }
-        if state is sessions.VisitorState.ELIGIBLE and left is not None:
-            answer["expires_in"] = left
+        if state is sessions.VisitorState.ELIGIBLE and turn.expires_in is not None:
+            answer["expires_in"] = turn.expires_in
         if state is sessions.VisitorState.TOKEN_ISSUED and outcome:
             answer["expires_in"] = outcome.expires_at - now
         return answer
-
-    def _time_left(self, row: Position, admission: PositionStatus, now: int) -> int | None:
-        """Seconds that the turn lasts, where turns end and this one has come."""
-        event = self._settings.event(row.event_id)
-        if not event.position_expiry_enabled or admission.served_at is None:
-            return None
-        return expiry.time_left(
-            row.entry_time, admission.served_at, event.position_expiry_period, now
-        )

@@ -53,7 +53,7 @@ BREAKS = (
           "except (jwt.PyJWTError, KeyError, TypeError):", "test_parsers"),
     Break("input: a refused request changes something",
           "increment_serving_counter", "    content = body(app.current_request)\n    by =",
-          "    room().set_message(settings().events[0].event_id, 'x')\n"
+          "    room().control.set_message(settings().events[0].event_id, 'x')\n"
           "    content = body(app.current_request)\n"
           "    by =", "test_events"),
     Break("input: one invalid message fails its batch",

@@ -7,17 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from waiting_room.domain import counter_snapshot, serving_counter
+from waiting_room.domain.counter_snapshot import Checkpoint, Snapshot, TokenTally
 from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
-from waiting_room.domain.records import (
-    Checkpoint,
-    Counts,
-    EventState,
-    PositionStatus,
-    Segment,
-    SessionStatus,
-    Snapshot,
-    TokenTally,
-)
+from waiting_room.domain.records import Counts, EventState, PositionStatus, Segment, SessionStatus
 
 
 def _no_sessions() -> dict[SessionStatus, int]:
@@ -46,10 +38,10 @@ class CounterCopy:
     @classmethod
     def of_snapshot(cls, snapshot: Snapshot) -> CounterCopy:
         """The copy that a rebuild restores."""
-        state, tally = snapshot.state, counter_snapshot.of_snapshot(snapshot)
+        state, tally = snapshot.state, TokenTally.from_snapshot(snapshot)
         copy = cls(
             state,
-            serving_counter.of_snapshot(snapshot),
+            snapshot.segments(),
             tally.base,
             tally.tokens,
             Counter(dict(tally.live)),

@@ -9,18 +9,20 @@ from dataclasses import replace
 
 from tests.support.fakes.counter_copy import CounterCopy
 from waiting_room.domain import serving_counter
-from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.ports import JoinLease, RebuildLease
-from waiting_room.domain.records import (
+from waiting_room.domain.counter_snapshot import (
     Checkpoint,
     CounterUpkeepRequest,
+    LiveToken,
+    Snapshot,
+)
+from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.ports.counters import JoinLease, RebuildLease
+from waiting_room.domain.records import (
     Counts,
     EventState,
-    LiveToken,
     PositionStatus,
     ServingMove,
     SessionStatus,
-    Snapshot,
 )
 
 CLAIM_LIFE = 60  # as in the Redis adapter

@@ -7,13 +7,9 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from waiting_room.domain.ports import ENDED_SHARDS
-from waiting_room.domain.records import (
-    Ending,
-    LiveToken,
-    Outcome,
-    SessionStatus,
-)
+from waiting_room.domain.counter_snapshot import LiveToken
+from waiting_room.domain.ports.outcomes import ENDED_SHARDS
+from waiting_room.domain.records import Ending, Outcome, SessionStatus
 
 
 class MemoryOutcomes:

@@ -8,16 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from waiting_room.domain import serving_counter
+from waiting_room.domain.counter_snapshot import Checkpoint
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.limits import MAX_KNOWN_HOLES
-from waiting_room.domain.records import (
-    NO_ATTEMPT,
-    Attempt,
-    Checkpoint,
-    EventState,
-    Reservation,
-    ServingMove,
-)
+from waiting_room.domain.records import NO_ATTEMPT, Attempt, EventState, Reservation, ServingMove
 
 
 class MemoryServingLog:

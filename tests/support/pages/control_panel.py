@@ -80,8 +80,8 @@ class PanelWorld:
     def begin(self, **options: Any) -> None:
         """Another room behind the same addresses, in which nothing happened yet."""
         self.world = InMemoryRoom(options, RunningClock())  # type: ignore[arg-type]
-        self.world.room.set_up()
-        self.world.room.minute(EVENT)
+        self.world.room.setup.run()
+        self.world.room.minute_jobs.run(EVENT)
         self.inlets = MemoryInlet()
         self.calls.clear()
         self.down = self.busy = False
@@ -89,7 +89,7 @@ class PanelWorld:
     def let_in(self, count: int) -> list[str]:
         """Visitors who joined, were called, and took their tokens; request ids."""
         joined = self.world.visitors(count)
-        behind = self.world.position(joined[-1]) - self.world.room.counts(EVENT).serving
+        behind = self.world.position(joined[-1]) - self.world.room.metrics.counts(EVENT).serving
         if behind > 0:
             self.world.serve(behind)
         for request_id in joined:

@@ -29,10 +29,10 @@ from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.join_queue import SqsJoinQueue
+from waiting_room.domain.counter_snapshot import Checkpoint, TokenTally
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.limits import ROW_LIFE
 from waiting_room.domain.records import (
-    Checkpoint,
     DeadLetter,
     EventState,
     Outcome,
@@ -41,7 +41,6 @@ from waiting_room.domain.records import (
     Receipt,
     ServingMove,
     SessionStatus,
-    TokenTally,
 )
 
 EVENT, NOW = "Sample", 1_800_000_000

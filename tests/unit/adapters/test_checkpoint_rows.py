@@ -11,8 +11,9 @@ import pytest
 
 from waiting_room.adapters.dynamodb import checkpoints
 from waiting_room.adapters.dynamodb.items import to_item
+from waiting_room.domain.counter_snapshot import Checkpoint, TokenTally
 from waiting_room.domain.limits import ROW_LIFE
-from waiting_room.domain.records import Checkpoint, Segment, TokenTally
+from waiting_room.domain.records import Segment
 
 EVENT, NOW = "Sample", 1_800_000_000
 

@@ -13,7 +13,7 @@ from waiting_room.adapters.dynamodb.items import SHARDS, to_item
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.limits import ROW_LIFE
-from waiting_room.domain.ports import ENDED_SHARDS
+from waiting_room.domain.ports.outcomes import ENDED_SHARDS
 from waiting_room.domain.records import (
     Outcome,
     OutcomeKind,

@@ -19,7 +19,7 @@ class Published:
         self._world = world
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        return read_keys(self._world.room.jwks()).get(key_id or "")
+        return read_keys(self._world.room.keys.jwks()).get(key_id or "")
 
     def reachable(self) -> bool:
         return True
@@ -27,14 +27,14 @@ class Published:
 
 def test_a_leaked_key_can_be_taken_out() -> None:
     world = InMemoryRoom()
-    world.room.set_up()
+    world.room.setup.run()
     first, second = world.visitors(2)
     world.serve(2)
     old = world.token(first)["access_token"]
     verifier = Verifier(Expected(EVENT, ISSUER), Published(world), world.clock)
     assert isinstance(verifier.check(old), Accepted)
 
-    world.room.rotate_keys(revoke=jwt.get_unverified_header(old)["kid"])
+    world.room.keys.rotate(revoke=jwt.get_unverified_header(old)["kid"])
 
     with pytest.raises(Unavailable) as waits:
         world.token(second)

@@ -12,17 +12,10 @@ from redis import exceptions
 
 from tests.support.in_memory_room import EVENT
 from waiting_room.adapters.redis.counters import RedisCounters, connect
+from waiting_room.domain.counter_snapshot import CounterUpkeepRequest, LiveToken, Snapshot
 from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.ports import JoinLease, RebuildLease
-from waiting_room.domain.records import (
-    CounterUpkeepRequest,
-    EventState,
-    LiveToken,
-    Segment,
-    ServingMove,
-    SessionStatus,
-    Snapshot,
-)
+from waiting_room.domain.ports.counters import JoinLease, RebuildLease
+from waiting_room.domain.records import EventState, Segment, ServingMove, SessionStatus
 
 NOW = 1_800_000_000
 KEYS = 7  # of an event

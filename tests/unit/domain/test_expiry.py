@@ -17,7 +17,7 @@ from waiting_room.domain.records import EventState, ServingMove
 
 def settled(**options: object) -> InMemoryRoom:
     world = InMemoryRoom(options)
-    world.room.set_up()
+    world.room.setup.run()
     return world
 
 
@@ -46,7 +46,7 @@ def test_expired_visitors_are_never_counted_as_waiting(increment: str) -> None: 
     world.token(visitors[0])
     pass_expiry(world)
     assert world.waiting() == 6
-    assert world.room.counts(EVENT).serving == (7 if increment == "true" else 4)
+    assert world.room.metrics.counts(EVENT).serving == (7 if increment == "true" else 4)
     with pytest.raises(PositionExpired):
         world.token(visitors[1])
     assert outcome_of(lambda: world.token(visitors[0])) == "ok"
@@ -79,7 +79,7 @@ def test_a_missing_log_row_keeps_nobody_out(missing: int) -> None:  # lesson 9
     line = world.log.store._moves[EVENT, 1]
     line[:] = [move for move in line if move.version != missing]
     world.memory.lose()
-    assert all(world.room.time_to_expiry(EVENT, visitor) >= 0 for visitor in visitors)
+    assert all(world.room.tokens.time_to_expiry(EVENT, visitor) >= 0 for visitor in visitors)
     assert [outcome_of(lambda v=v: world.token(v)) for v in visitors] == ["ok"] * 8
 
 
@@ -100,7 +100,7 @@ def test_an_increment_by_zero_overwrites_nothing() -> None:  # lesson 9
     world.visitors(2)
     world.serve(1)
     before = world.log.read(EVENT)
-    assert outcome_of(lambda: world.room.increment_serving_counter(EVENT, 0)) == "InvalidInput"
+    assert outcome_of(lambda: world.room.control.increment(EVENT, 0)) == "InvalidInput"
     assert world.log.read(EVENT) == before
     assert [move.current for move in world.log.moves(before)] == [1]
 
@@ -152,12 +152,12 @@ def test_mark_and_counter_of_a_sweep_move_together(when: str) -> None:  # lesson
         world.minute(91)
     world.clock.now += 900
     world.log.fail("write", when)
-    assert outcome_of(lambda: world.room.sweep(EVENT)) == "Unavailable"
+    assert outcome_of(lambda: world.room.expiry_sweep.run(EVENT)) == "Unavailable"
     world.minute(1)
     state = world.log.read(EVENT)
     assert state.expired == state.expired_through == 5
     assert state.serving == 5 + state.expired_through
-    assert world.room.counts(EVENT).serving == state.serving
+    assert world.room.metrics.counts(EVENT).serving == state.serving
 
 
 def test_a_token_taken_while_the_sweep_looks_is_kept() -> None:
@@ -178,7 +178,7 @@ def test_a_token_taken_while_the_sweep_looks_is_kept() -> None:
 
     world.outcomes.store.put_expired = token_comes_first
     world.clock.now += 901
-    world.room.sweep(EVENT)
+    world.room.expiry_sweep.run(EVENT)
     state = world.log.read(EVENT)
     assert (state.expired_through, state.expired, state.serving) == (3, 2, 5)
     assert world.waiting() == 0
@@ -190,12 +190,12 @@ def test_the_expiry_call_says_202_while_expiry_is_off_or_the_turn_has_not_come()
     off.serve(1)
     off.clock.now += 5000
     with pytest.raises(NotServedYet):
-        off.room.time_to_expiry(EVENT, visitor)
+        off.room.tokens.time_to_expiry(EVENT, visitor)
     assert outcome_of(lambda: off.token(visitor)) == "ok"
     on = settled()
     visitor = on.visitors(1)[0]
     with pytest.raises(NotServedYet):
-        on.room.time_to_expiry(EVENT, visitor)
+        on.room.tokens.time_to_expiry(EVENT, visitor)
 
 
 def test_a_sweep_of_nothing_reads_no_rows() -> None:
@@ -215,17 +215,17 @@ def test_what_is_settled_is_not_read_again_by_a_rebuild() -> None:
     world.serve(20)
     for visitor in visitors[:10]:
         world.token(visitor)
-    world.room.update_session(EVENT, visitors[0], 1)
-    world.room.update_session(EVENT, visitors[1], -1)
+    world.room.sessions.end(EVENT, visitors[0], 1)
+    world.room.sessions.end(EVENT, visitors[1], -1)
     pass_expiry(world)
-    before = world.room.counts(EVENT)
+    before = world.room.metrics.counts(EVENT)
     for _ in range(4):
         world.minute(1200)
     state = world.log.read(EVENT)
     assert (state.expired_through, state.settled_through, state.settled_tokens) == (20, 20, 10)
     assert (state.settled_completed, state.settled_abandoned) == (1, 1)
     world.memory.lose()
-    after = world.room.counts(EVENT)
+    after = world.room.metrics.counts(EVENT)
     assert (after.waiting, after.tokens, after.completed, after.abandoned) == (
         before.waiting, before.tokens, 1, 1,
     )  # fmt: skip

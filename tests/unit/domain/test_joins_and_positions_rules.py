@@ -11,20 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of
-from waiting_room.domain import counter_snapshot, expiry, metrics, serving_counter
-from waiting_room.domain.errors import CountersLost, PositionExpired, Unavailable
-from waiting_room.domain.limits import CLOCK_STEP, RATE_WINDOW
-from waiting_room.domain.metrics import STALE_AFTER
-from waiting_room.domain.ports import RebuildLease
-from waiting_room.domain.records import (
-    Attempt,
+from waiting_room.domain import counter_snapshot, expiry, metrics, reconciliation, serving_counter
+from waiting_room.domain.counter_snapshot import (
     Checkpoint,
     CounterUpkeepRequest,
+    LiveToken,
+    Snapshot,
+    TokenTally,
+)
+from waiting_room.domain.errors import CountersLost, PositionExpired, Unavailable
+from waiting_room.domain.limits import CLOCK_STEP, RATE_WINDOW
+from waiting_room.domain.ports.counters import RebuildLease
+from waiting_room.domain.records import (
+    Attempt,
     Counts,
     DeadLetter,
     EventState,
     Join,
-    LiveToken,
     Outcome,
     OutcomeKind,
     Position,
@@ -33,11 +36,9 @@ from waiting_room.domain.records import (
     Segment,
     ServingMove,
     SessionStatus,
-    Snapshot,
-    TokenTally,
 )
 from waiting_room.use_cases import counter_recovery
-from waiting_room.use_cases.counter_recovery import Recovery
+from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
 OPEN, COMPLETED, ABANDONED = SessionStatus.OPEN, SessionStatus.COMPLETED, SessionStatus.ABANDONED
 NOW = 1_800_000_000
@@ -316,7 +317,7 @@ def test_a_move_that_leads_nowhere_is_no_news() -> None:
 def swept_world() -> tuple[InMemoryRoom, list[str]]:
     """Two visitors whose turn was over and swept; the clock stands where it was not over yet."""
     world = InMemoryRoom()
-    world.room.set_up()
+    world.room.setup.run()
     visitors = world.visitors(2)
     world.serve(2)
     served = world.clock.now
@@ -331,25 +332,25 @@ def swept_world() -> tuple[InMemoryRoom, list[str]]:
 def test_what_the_sweep_closed_stays_closed_for_a_clock_that_is_behind() -> None:
     world, visitors = swept_world()
     with pytest.raises(PositionExpired):
-        world.room.time_to_expiry(EVENT, visitors[1])
+        world.room.tokens.time_to_expiry(EVENT, visitors[1])
     with pytest.raises(PositionExpired):
         world.token(visitors[1])
-    assert world.room.request_status(EVENT, visitors[1])["state"] == "position_expired"
+    assert world.room.sessions.request_status(EVENT, visitors[1])["state"] == "position_expired"
 
 
 def test_a_turn_lasts_for_its_period_and_its_last_second_counts() -> None:
     world = InMemoryRoom({"QUEUE_POSITION_EXPIRY_PERIOD": 100})
-    world.room.set_up()
+    world.room.setup.run()
     visitor = world.visitors(1)[0]
     world.serve(1)
-    period = world.room.time_to_expiry(EVENT, visitor)
+    period = world.room.tokens.time_to_expiry(EVENT, visitor)
     world.clock.now += period
-    assert world.room.time_to_expiry(EVENT, visitor) == 0
-    assert world.room.request_status(EVENT, visitor)["state"] == "eligible"
-    assert world.room.request_status(EVENT, visitor)["expires_in"] == 0
+    assert world.room.tokens.time_to_expiry(EVENT, visitor) == 0
+    assert world.room.sessions.request_status(EVENT, visitor)["state"] == "eligible"
+    assert world.room.sessions.request_status(EVENT, visitor)["expires_in"] == 0
     world.clock.now += 1
-    assert outcome_of(lambda: world.room.time_to_expiry(EVENT, visitor)) == "PositionExpired"
-    assert world.room.request_status(EVENT, visitor)["state"] == "position_expired"
+    assert outcome_of(lambda: world.room.tokens.time_to_expiry(EVENT, visitor)) == "PositionExpired"
+    assert world.room.sessions.request_status(EVENT, visitor)["state"] == "position_expired"
 
 
 def test_the_generation_is_remembered_for_two_seconds_and_by_no_clock_that_went_back() -> None:
@@ -366,7 +367,7 @@ def test_the_generation_is_remembered_for_two_seconds_and_by_no_clock_that_went_
     begun = world.clock.now
     for now in (begun, begun, begun + 1.9, begun + 2, begun + 2.5, begun + 1.9, begun + 2):
         world.clock.now = now
-        world.room.queue_number(EVENT, visitor)
+        world.room.positions.queue_number(EVENT, visitor)
     assert asked == [None, 1, 1, None, 1, None, 1]
 
 
@@ -457,14 +458,14 @@ def test_what_is_settled_ends_before_the_first_token_that_lives() -> None:
                        settled_abandoned=1)  # fmt: skip
     rows = [token(15, NOW + 1), token(11, NOW, COMPLETED), token(13, NOW - 9, ABANDONED),
             token(14, NOW, ABANDONED), token(18, NOW - 5, COMPLETED)]  # fmt: skip
-    after = counter_recovery.settle(state, rows, 20, NOW)
+    after = reconciliation.settle(state, rows, 20, NOW)
     assert (after.settled_through, after.settled_tokens) == (14, 8)
     assert (after.settled_completed, after.settled_abandoned) == (3, 3)
-    dead = counter_recovery.settle(state, rows[1:], 20, NOW)
+    dead = reconciliation.settle(state, rows[1:], 20, NOW)
     assert (dead.settled_through, dead.settled_tokens, dead.settled_completed) == (20, 9, 4)
-    alive = counter_recovery.settle(state, [token(11, NOW + 1)], 20, NOW)
+    alive = reconciliation.settle(state, [token(11, NOW + 1)], 20, NOW)
     assert (alive.settled_through, alive.settled_tokens) == (10, 5)
-    assert counter_recovery.settle(state, [], 20, NOW).settled_through == 20
+    assert reconciliation.settle(state, [], 20, NOW).settled_through == 20
 
 
 @pytest.mark.parametrize(("rows", "holes"), [(10, 3), (7, 6), (12, 3)])
@@ -473,7 +474,7 @@ def test_an_audit_takes_what_has_no_row_for_a_hole_and_watches_the_next_range(
 ) -> None:
     state = EventState(EVENT, queue=50, reconciled_through=20, holes=3, pending_through=30,
                        pending_since=NOW - 99, known_holes=(29, 30, 31, 40))  # fmt: skip
-    after = counter_recovery.audit(state, rows, NOW)
+    after = reconciliation.close_pending(state, rows, NOW)
     assert (after.reconciled_through, after.holes, after.known_holes) == (30, holes, (31, 40))
     assert (after.pending_through, after.pending_since) == (50, NOW)
 
@@ -486,7 +487,7 @@ def test_an_audit_is_due_once_a_range_was_watched_for_longer_than_the_time(
     watched: int, since: int, due: bool
 ) -> None:
     state = EventState(EVENT, reconciled_through=20, pending_through=watched, pending_since=since)
-    assert counter_recovery.audit_is_due(state, 90, NOW) is due
+    assert reconciliation.is_due(state, 90, NOW) is due
 
 
 @pytest.mark.parametrize(
@@ -502,7 +503,7 @@ def test_a_checkpoint_is_needed_where_a_caller_cannot_wait_for_the_rows(
     queue: int, version: int, needed: bool
 ) -> None:
     state = EventState(EVENT, queue=queue, settled_through=10, version=version)
-    assert counter_recovery.needs_checkpoint(state) is needed
+    assert counter_snapshot.needs_checkpoint(state) is needed
 
 
 class Tables:
@@ -557,10 +558,10 @@ def test_a_rebuild_reads_the_rows_near_the_front_and_says_which_it_left_out(
     unverified: int,
 ) -> None:
     tables, signs = Tables(state, kept), []
-    found = counter_recovery.snapshot(EVENT, tables, tables, lambda: signs.append(1))  # type: ignore[arg-type]
+    found = counter_recovery.read_snapshot(EVENT, tables, tables, lambda: signs.append(1))  # type: ignore[arg-type]
     assert tables.ranges == ranges
     assert found.unverified == unverified
-    used = kept if counter_recovery.needs_checkpoint(state) else None
+    used = kept if counter_snapshot.needs_checkpoint(state) else None
     assert (found.checkpoint, tables.since) == (used, [used.version if used else 0])
     assert [row.position for row in found.tokens] == [last for _, last in ranges]
     assert len(signs) == len(ranges)
@@ -597,10 +598,10 @@ class Copy:
         return CHECKPOINT
 
 
-def recovering(copy: Copy, tables: Tables | None = None) -> tuple[Recovery, list[float]]:
+def recovering(copy: Copy, tables: Tables | None = None) -> tuple[RecoveringCounters, list[float]]:
     waited: list[float] = []
     tables = tables or Tables(EventState(EVENT))
-    return Recovery(copy, tables, tables, waited.append), waited  # type: ignore[arg-type]
+    return RecoveringCounters(copy, tables, tables, lambda: NOW, waited.append), waited  # type: ignore[arg-type]
 
 
 def test_a_rebuild_is_forced_once_and_then_waits_for_whoever_rebuilds() -> None:
@@ -641,10 +642,10 @@ def test_an_answer_is_asked_for_again_after_each_rebuild_and_only_the_first_is_n
 
     found, _ = recovering(copy)
     if answers:
-        assert found.run(EVENT, ask) == "answer"
+        assert found._recover(EVENT, ask) == "answer"
     else:
         with pytest.raises(Unavailable) as raised:
-            found.run(EVENT, ask)
+            found._recover(EVENT, ask)
         assert raised.value.retry_after == 1
     assert copy.forced == [False, True, True][:lost]
 
@@ -687,7 +688,7 @@ def test_the_account_counts_each_position_once_whatever_comes_twice(
 ) -> None:
     base = 10
     start = TokenTally(base=base, tokens=3, completed=2, abandoned=1)
-    found = counter_snapshot.with_rows(start, [
+    found = start.with_rows([
         token(position, position % 5, status) for position, _, status in rows
     ])  # fmt: skip
     above = [(position, status) for position, _, status in rows if position > base]
@@ -720,10 +721,10 @@ def test_an_account_starts_from_the_settled_figures_or_from_the_checkpoint() -> 
     state = EventState(EVENT, settled_through=10, settled_tokens=8, settled_completed=3,
                        settled_abandoned=2)  # fmt: skip
     rows = (token(9, NOW), token(11, NOW))
-    found = counter_snapshot.of_snapshot(Snapshot(state, (), rows))
+    found = TokenTally.from_snapshot(Snapshot(state, (), rows))
     assert (found.base, found.tokens, found.completed, found.abandoned) == (10, 9, 3, 2)
     kept = replace(CHECKPOINT, tally=TokenTally(base=5, tokens=4))
-    found = counter_snapshot.of_snapshot(Snapshot(state, (), rows, kept))
+    found = TokenTally.from_snapshot(Snapshot(state, (), rows, kept))
     assert (found.base, found.tokens) == (5, 6)
 
 
@@ -734,9 +735,9 @@ def test_an_account_starts_from_the_settled_figures_or_from_the_checkpoint() -> 
     ("swept_ago", "reconciled_ago", "stale"),
     [
         (0, 0, []),
-        (STALE_AFTER, STALE_AFTER, []),
-        (STALE_AFTER + 1, 0, ["positions_expired", "waiting_num"]),
-        (0, STALE_AFTER + 1, ["holes", "waiting_num"]),
+        (metrics.STALE_AFTER, metrics.STALE_AFTER, []),
+        (metrics.STALE_AFTER + 1, 0, ["positions_expired", "waiting_num"]),
+        (0, metrics.STALE_AFTER + 1, ["holes", "waiting_num"]),
     ],
 )
 def test_a_figure_is_stale_once_its_keeper_is_late(

@@ -13,7 +13,7 @@ from waiting_room.domain.errors import Unavailable
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom()
-    made.room.set_up()
+    made.room.setup.run()
     monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
     monkeypatch.setattr(apps.workers.app, "settings", settings)
     return made
@@ -30,16 +30,16 @@ def minute(world: InMemoryRoom) -> bool:
 
 
 def ages(world: InMemoryRoom) -> tuple[int | None, int | None]:
-    figures = world.room.figures(EVENT)
+    figures = world.room.metrics.panel(EVENT)
     return figures["sweep_age"], figures["reconciliation_age"]
 
 
 def test_what_is_not_known_is_not_vouched_for(world: InMemoryRoom) -> None:
     assert ages(world) == (None, None)
-    assert world.room.figures(EVENT)["stale"] == ["holes", "positions_expired", "waiting_num"]
+    assert world.room.metrics.panel(EVENT)["stale"] == ["holes", "positions_expired", "waiting_num"]
     assert minute(world)
     assert ages(world) == (0, 0)
-    assert world.room.figures(EVENT)["stale"] == []
+    assert world.room.metrics.panel(EVENT)["stale"] == []
     world.memory.lose()
     assert ages(world) == (None, None)
 
@@ -56,18 +56,18 @@ def test_figures_are_stale_three_minutes_after_their_part_last_succeeded(
     def fails(*_: object) -> None:
         raise Unavailable("the table does not answer")
 
-    worker = world.room._minute_worker
-    monkeypatch.setattr(worker, "sweep" if method == "swept" else "_reconcile", fails)
+    job = world.room.expiry_sweep if method == "swept" else world.room.reconciliation
+    monkeypatch.setattr(job, "run" if method == "swept" else "reconcile", fails)
     for passed in (60, 120, 180):
         assert not minute(world), "the function fails, so that its alarm sees it"
         assert ages(world)[fresh] == 0, "the other part is done all the same"
         assert ages(world)[1 - fresh] == passed
-        assert world.room.figures(EVENT)["stale"] == []
+        assert world.room.metrics.panel(EVENT)["stale"] == []
     world.clock.now += 1
-    assert world.room.figures(EVENT)["stale"] == stale
+    assert world.room.metrics.panel(EVENT)["stale"] == stale
     monkeypatch.undo()
-    world.room.minute(EVENT)
-    assert world.room.figures(EVENT)["stale"] == []
+    world.room.minute_jobs.run(EVENT)
+    assert world.room.metrics.panel(EVENT)["stale"] == []
 
 
 def test_a_minute_that_fails_whole_leaves_everything_stale(world: InMemoryRoom) -> None:
@@ -76,7 +76,7 @@ def test_a_minute_that_fails_whole_leaves_everything_stale(world: InMemoryRoom) 
         world.log.fail("read", "before")
         world.log.fail("read", "before")
         assert not minute(world)
-    assert world.room.figures(EVENT)["stale"] == ["holes", "positions_expired", "waiting_num"]
+    assert world.room.metrics.panel(EVENT)["stale"] == ["holes", "positions_expired", "waiting_num"]
     assert ages(world) == (240, 240)
 
 
@@ -96,15 +96,15 @@ def test_a_clock_behind_the_workers_tells_no_negative_age(world: InMemoryRoom) -
 
 
 def test_the_last_admission_has_its_age(world: InMemoryRoom) -> None:
-    assert world.room.figures(EVENT)["admission_age"] is None
+    assert world.room.metrics.panel(EVENT)["admission_age"] is None
     world.visitors(3)
     world.serve(2)
     world.clock.now += 42
-    assert world.room.figures(EVENT)["admission_age"] == 42
-    world.room.reset_initial_state(EVENT)
-    assert world.room.figures(EVENT)["admission_age"] is None
+    assert world.room.metrics.panel(EVENT)["admission_age"] == 42
+    world.room.control.reset(EVENT)
+    assert world.room.metrics.panel(EVENT)["admission_age"] is None
 
 
 def test_what_a_waiting_page_polls_does_not_grow(world: InMemoryRoom) -> None:
-    assert "stale" not in world.room.status(EVENT)
-    assert len(world.room.status(EVENT)) == 12
+    assert "stale" not in world.room.metrics.status_page(EVENT)
+    assert len(world.room.metrics.status_page(EVENT)) == 12

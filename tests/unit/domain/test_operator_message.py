@@ -36,7 +36,7 @@ LANGUAGES = {
 
 @pytest.mark.parametrize("message", LANGUAGES.values(), ids=LANGUAGES.keys())
 def test_every_language_stays_as_it_was_written(message: str) -> None:
-    assert InMemoryRoom().room.set_message(EVENT, message) == message
+    assert InMemoryRoom().room.control.set_message(EVENT, message) == message
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_every_language_stays_as_it_was_written(message: str) -> None:
 )
 def test_blanks_around_a_message_are_removed(message: str, kept: str) -> None:
     world = InMemoryRoom()
-    assert world.room.set_message(EVENT, message) == kept
-    assert world.room.status(EVENT)["message"] == kept
+    assert world.room.control.set_message(EVENT, message) == kept
+    assert world.room.metrics.status_page(EVENT)["message"] == kept
 
 
 TURNS = ("\u202dabc\u202c", "\u202eabc\u202c", "\u202a", "\u202b", "\u2066", "\u2067", "\u2068",
@@ -69,11 +69,11 @@ HARMS = [*map(chr, (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0xD800, 0
 @pytest.mark.parametrize("around", ["{}", "Doors {} open"])
 def test_what_harms_is_refused_by_name(harm: str, around: str) -> None:
     world = InMemoryRoom()
-    world.room.set_message(EVENT, "stands")
+    world.room.control.set_message(EVENT, "stands")
     with pytest.raises(InvalidInput, match=r"^message must") as refused:
-        world.room.set_message(EVENT, around.format(harm))
+        world.room.control.set_message(EVENT, around.format(harm))
     assert str(refused.value).isprintable()
-    assert world.room.status(EVENT)["message"] == "stands"
+    assert world.room.metrics.status_page(EVENT)["message"] == "stands"
 
 
 @pytest.mark.parametrize("value", ["x" * 501, "👍" * 501, None, 5, True, [], {}, b"x"])

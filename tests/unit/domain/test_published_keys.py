@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
-from tests.support.in_memory_room import one_jwk
+from tests.support.in_memory_room import one_jwk, settings
 from waiting_room.domain.errors import InvalidInput, NoKeysYet, TokenExpired, Unavailable
 from waiting_room.domain.parsing import LARGEST
 from waiting_room.domain.published_keys import KEEP_AFTER_SUCCESSOR, Publication, PublishedKey
@@ -258,7 +258,9 @@ class Ring:
         self.function = self.over(self.kept_keys, self.kept_public)
 
     def over(self, keys: Any, public: Any) -> SigningKeys:
-        return SigningKeys(keys, public, lambda: self.now + 0.9, KeyDelays(300, 60), self.make)
+        return SigningKeys(
+            settings(), keys, public, lambda: self.now + 0.9, KeyDelays(300, 60), self.make
+        )
 
     def outcome(self, key_id: str) -> Outcome:
         return Outcome(

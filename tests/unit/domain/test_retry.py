@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from waiting_room.domain import retry
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.retry import (
     WRITE_SECONDS,
@@ -54,10 +56,18 @@ def conflicting(times: int, calls: list[int]) -> Callable[[], str]:
     return attempt
 
 
+def run(attempt: Callable[[], Any], clock: Callable[[], float], **options: Any) -> Any:
+    """Call ``attempt`` as a caller of ``retry_on_conflict`` does."""
+    for one in retry_on_conflict(clock, **options):
+        with one:
+            return attempt()
+    raise AssertionError("the last attempt raises")
+
+
 @pytest.mark.parametrize("conflicts", [0, 1, WRITE_TRIES - 1])
 def test_an_attempt_is_repeated_until_it_succeeds(conflicts: int) -> None:
     calls: list[int] = []
-    assert retry_on_conflict(conflicting(conflicts, calls), lambda: 5.0) == "written"
+    assert run(conflicting(conflicts, calls), lambda: 5.0) == "written"
     assert len(calls) == conflicts + 1
 
 
@@ -65,7 +75,7 @@ def test_an_attempt_is_repeated_until_it_succeeds(conflicts: int) -> None:
 def test_the_number_of_attempts_is_the_callers(most: int) -> None:
     calls: list[int] = []
     with pytest.raises(TooManyConflicts, match="too many concurrent changes") as raised:
-        retry_on_conflict(conflicting(most, calls), lambda: 5.0, most=most)
+        run(conflicting(most, calls), lambda: 5.0, most=most)
     assert len(calls) == most
     assert raised.value.retry_after == 1
 
@@ -78,14 +88,18 @@ def test_no_attempt_begins_that_could_end_too_late() -> None:
         raise Conflict
 
     with pytest.raises(TooManyConflicts):
-        retry_on_conflict(slow, lambda: now[0])
+        run(slow, lambda: now[0])
     assert now[0] == 18
 
 
-def test_the_longest_pause_doubles_with_each_conflict_up_to_a_limit() -> None:
+def test_the_longest_pause_doubles_with_each_conflict_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pauses: list[float] = []
-    retry_on_conflict(conflicting(9, []), lambda: 5.0, pause=pauses.append)
-    assert pauses == [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 0.64, 0.64]
+    longest = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 0.64, 0.64]
+    monkeypatch.setattr(retry.secrets, "randbelow", lambda most: most - 1)
+    run(conflicting(9, []), lambda: 5.0, pause=pauses.append)
+    assert pauses == pytest.approx([0.999 * one for one in longest])
 
 
 def test_pauses_count_towards_the_time_limit() -> None:
@@ -95,7 +109,7 @@ def test_pauses_count_towards_the_time_limit() -> None:
         now[0] += 6
 
     with pytest.raises(TooManyConflicts):
-        retry_on_conflict(conflicting(9, calls), lambda: now[0], pause=pause)
+        run(conflicting(9, calls), lambda: now[0], pause=pause)
     assert len(calls) == 3
 
 
@@ -107,5 +121,5 @@ def test_other_errors_are_not_retried() -> None:
         raise Unavailable("the table timed out")
 
     with pytest.raises(Unavailable, match="the table timed out"):
-        retry_on_conflict(away, lambda: 5.0)
+        run(away, lambda: 5.0)
     assert calls == [1]

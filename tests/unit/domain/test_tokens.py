@@ -25,7 +25,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 def read(world: InMemoryRoom, token: str) -> dict[str, object]:
-    key = jwt.PyJWK(world.room.public_key(EVENT), algorithm="RS256").key
+    key = jwt.PyJWK(world.room.keys.public_key(EVENT), algorithm="RS256").key
     options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
     claims: dict[str, object] = jwt.decode(
         token, key, algorithms=["RS256"], audience=EVENT, issuer=ISSUER, options=options
@@ -36,7 +36,7 @@ def read(world: InMemoryRoom, token: str) -> dict[str, object]:
 @pytest.fixture
 def world() -> InMemoryRoom:
     made = InMemoryRoom()
-    made.room.set_up()
+    made.room.setup.run()
     return made
 
 
@@ -50,7 +50,7 @@ def test_a_token_set_says_what_the_contract_says(world: InMemoryRoom) -> None:
         token = answer[f"{use}_token"]
         header = jwt.get_unverified_header(token)
         assert header == {
-            "alg": "RS256", "typ": "JWT", "kid": world.room.public_key(EVENT)["kid"],
+            "alg": "RS256", "typ": "JWT", "kid": world.room.keys.public_key(EVENT)["kid"],
         }  # fmt: skip
         assert read(world, token) == {
             "aud": EVENT, "sub": visitor, "queue_position": 2, "token_use": use, "iat": now,
@@ -129,7 +129,7 @@ def test_one_token_is_one_event(world: InMemoryRoom) -> None:
     on.token(visitor)
     on.token(visitor)
     row = on.outcomes.get(EVENT, 1, 1)
-    on.room.publish_outcomes([row])
+    on.room.publisher.publish_outcomes([row])
     told = [detail for kind, detail in on.published if kind == "token_generated"]
     assert told == [{"event_id": EVENT, "request_id": visitor}]
 
@@ -141,13 +141,13 @@ def test_the_setting_is_about_the_figures_of_the_minute_alone(figures: str) -> N
     visitor = world.visitors(3)[0]
     world.serve(2)
     world.token(visitor)
-    world.room.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
-    world.room.update_session(EVENT, visitor, -1)
-    world.room.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
+    world.room.publisher.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
+    world.room.sessions.end(EVENT, visitor, -1)
+    world.room.publisher.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
     for seconds in (91, 91, 901):
         world.minute(seconds)
-    world.room.report(EVENT)
-    world.room.reset_initial_state(EVENT)
+    world.room.metrics.report(EVENT)
+    world.room.control.reset(EVENT)
     assert [kind for kind, _ in world.published] == [
         "serving_counter_changed", "token_generated", "session_updated",
         "serving_counter_changed", "automatic_serving_counter_incr",
@@ -158,7 +158,7 @@ def test_the_setting_is_about_the_figures_of_the_minute_alone(figures: str) -> N
 def test_an_override_holds_for_its_call_only(world: InMemoryRoom) -> None:  # lesson 13
     one, two = world.visitors(2)
     world.serve(2)
-    short = world.room.generate_token_for_operator(EVENT, one, issuer="https://x", validity=60)
+    short = world.room.tokens.issue_for_operator(EVENT, one, issuer="https://x", validity=60)
     assert short["expires_in"] == 60
     assert world.token(two)["expires_in"] == 3600
     assert world.token(one) == short
@@ -183,13 +183,13 @@ def test_an_ended_session_gives_no_token(world: InMemoryRoom) -> None:  # lesson
     visitor = world.visitors(1)[0]
     world.serve(1)
     world.token(visitor)
-    world.room.update_session(EVENT, visitor, 1)
+    world.room.sessions.end(EVENT, visitor, 1)
     with pytest.raises(SessionEnded):
         world.token(visitor)
-    assert world.room.ended_sessions(EVENT) == ([visitor], None)
+    assert world.room.sessions.ended(EVENT) == ([visitor], None)
     world.clock.now += 3600
-    assert world.room.ended_sessions(EVENT) == ([], None)
-    assert outcome_of(lambda: world.room.update_session(EVENT, visitor, 1)) == "NoLiveSession"
+    assert world.room.sessions.ended(EVENT) == ([], None)
+    assert outcome_of(lambda: world.room.sessions.end(EVENT, visitor, 1)) == "NoLiveSession"
 
 
 def test_the_secret_store_is_not_read_again_by_a_warm_function(world: InMemoryRoom) -> None:  # 15
@@ -244,7 +244,7 @@ def test_the_last_good_keys_sign_on_while_the_secret_store_is_away_for_minutes(
 
 def test_only_who_joined_with_a_secret_takes_the_token(world: InMemoryRoom) -> None:
     join = world.join(secret_hash=hashlib.sha256(b"mine").hexdigest())
-    world.room.assign(EVENT, [join])
+    world.room.assignment.assign(EVENT, [join])
     world.serve(1)
     for wrong in (None, "", "yours", "\ud800"):
         with pytest.raises(WrongClientSecret):
@@ -265,26 +265,26 @@ def test_a_position_expires_a_period_after_its_turn(world: InMemoryRoom) -> None
     world.clock.now += 5000
     world.serve(1)
     world.clock.now += 900
-    assert world.room.time_to_expiry(EVENT, visitor) == 0
+    assert world.room.tokens.time_to_expiry(EVENT, visitor) == 0
     world.clock.now += 1
     with pytest.raises(PositionExpired):
         world.token(visitor)
     with pytest.raises(PositionExpired):
-        world.room.time_to_expiry(EVENT, visitor)
+        world.room.tokens.time_to_expiry(EVENT, visitor)
 
 
 def test_rotation_keeps_every_living_token_verifiable() -> None:
     world = InMemoryRoom()
-    world.room.set_up()
+    world.room.setup.run()
     visitor = world.visitors(1)[0]
     world.serve(1)
     token = world.token(visitor)["access_token"]
     old = jwt.get_unverified_header(token)["kid"]
-    world.room.rotate_keys()
-    published = [key["kid"] for key in world.room.jwks()["keys"]]
+    world.room.keys.rotate()
+    published = [key["kid"] for key in world.room.keys.jwks()["keys"]]
     assert published[0] == old
     assert len(published) == 2
-    assert world.room.public_key(EVENT)["kid"] == old
+    assert world.room.keys.public_key(EVENT)["kid"] == old
     second = world.visitors(1)[0]
     world.serve(1)
     assert jwt.get_unverified_header(world.token(second)["access_token"])["kid"] == old
@@ -292,7 +292,7 @@ def test_rotation_keeps_every_living_token_verifiable() -> None:
     third = world.visitors(1)[0]
     world.serve(1)
     assert jwt.get_unverified_header(world.token(third)["access_token"])["kid"] == published[1]
-    assert world.room.public_key(EVENT)["kid"] == published[1]
+    assert world.room.keys.public_key(EVENT)["kid"] == published[1]
     assert world.token(visitor)["access_token"] == token
 
 

@@ -33,7 +33,7 @@ ID = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"  # its CRC-32 is ACCCA4CC
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom()
-    made.room.set_up()
+    made.room.setup.run()
     monkeypatch.setattr(apps.private_api.app, "room", lambda: made.room)
     return made
 
@@ -126,7 +126,7 @@ def test_a_number_that_nobody_has_and_a_wrong_check_are_404(world: InMemoryRoom)
 
 def test_a_number_is_of_the_line_that_stands(world: InMemoryRoom) -> None:
     before = world.visitors(3)
-    world.room.reset_initial_state(EVENT)
+    world.room.control.reset(EVENT)
     assert find(queue_number="2").status == 404
     assert find(reference=reference_of(2, before[1])).status == 404
     assert find(request_id=before[1]).status == 410
@@ -138,11 +138,15 @@ def test_a_number_is_of_the_line_that_stands(world: InMemoryRoom) -> None:
 def test_the_room_takes_what_the_api_takes() -> None:
     world = InMemoryRoom()
     (visitor,) = world.visitors(1)
-    assert world.room.request_status(EVENT, VisitorQuery(number=1))["request_id"] == visitor
+    assert (
+        world.room.sessions.request_status(EVENT, VisitorQuery(number=1))["request_id"] == visitor
+    )
     with pytest.raises(UnknownRequest):
-        world.room.request_status(EVENT, VisitorQuery(number=1, check="0000" + check_of(visitor)))
+        world.room.sessions.request_status(
+            EVENT, VisitorQuery(number=1, check="0000" + check_of(visitor))
+        )
     with pytest.raises(InvalidInput):
-        world.room.request_status("Other", VisitorQuery(number=1))
+        world.room.sessions.request_status("Other", VisitorQuery(number=1))
 
 
 def test_the_page_shows_the_reference_that_the_api_reads() -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of
-from waiting_room.domain.ports import RebuildLease
+from waiting_room.domain import counter_snapshot
+from waiting_room.domain.ports.counters import RebuildLease
 from waiting_room.domain.records import Counts
 from waiting_room.use_cases import counter_recovery
 
@@ -16,7 +17,7 @@ from waiting_room.use_cases import counter_recovery
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     """A room of which rebuilds read twenty rows, and the minute worker compares ten at once."""
-    monkeypatch.setattr(counter_recovery, "READ_AT_ONCE", 20)
+    monkeypatch.setattr(counter_snapshot, "READ_AT_ONCE", 20)
     monkeypatch.setattr(counter_recovery, "VERIFY_STEP", 10)
     return InMemoryRoom()
 
@@ -27,7 +28,7 @@ def lively(world: InMemoryRoom) -> list[str]:
     world.serve(60)
     for visitor in visitors[10:]:
         world.token(visitor)
-    world.room.audit(EVENT)
+    world.room.reconciliation.run(EVENT)
     assert world.log.checkpoint(EVENT, 1)
     return visitors
 
@@ -43,8 +44,8 @@ def test_a_rebuild_reads_the_checkpoint_and_the_rows_near_the_front(world: InMem
     world.serve(4)
     for visitor in more:
         world.token(visitor)
-    world.room.update_session(EVENT, visitors[58], 1)
-    before = world.room.counts(EVENT)
+    world.room.sessions.end(EVENT, visitors[58], 1)
+    before = world.room.metrics.counts(EVENT)
     ranges = []
     read = world.outcomes.store.tokens
 
@@ -54,7 +55,7 @@ def test_a_rebuild_reads_the_checkpoint_and_the_rows_near_the_front(world: InMem
 
     world.outcomes.store.tokens = tokens
     world.memory.lose()
-    assert world.new_room().counts(EVENT) == not_audited(before)
+    assert world.new_room().metrics.counts(EVENT) == not_audited(before)
     assert ranges == [(45, 64)]
 
 
@@ -63,46 +64,46 @@ def test_what_happened_far_behind_since_the_checkpoint_is_found_within_minutes(
 ) -> None:
     visitors = lively(world)
     world.token(visitors[3])
-    world.room.update_session(EVENT, visitors[12], -1)
-    before = world.room.counts(EVENT)
+    world.room.sessions.end(EVENT, visitors[12], -1)
+    before = world.room.metrics.counts(EVENT)
     world.memory.lose()
-    after = world.new_room().counts(EVENT)
+    after = world.new_room().metrics.counts(EVENT)
     assert (after.serving, after.queue) == (before.serving, before.queue)
     assert (after.tokens, after.abandoned) == (before.tokens - 1, 0)
-    world.room.audit(EVENT)
-    assert world.room.counts(EVENT) == before
+    world.room.reconciliation.run(EVENT)
+    assert world.room.metrics.counts(EVENT) == before
     calls = len(world.outcomes.calls)
-    world.room.audit(EVENT)
+    world.room.reconciliation.run(EVENT)
     assert "tokens" not in world.outcomes.calls[calls:], "compared once is enough"
 
 
 def test_a_token_counts_once_before_and_after_it_was_compared(world: InMemoryRoom) -> None:
     visitors = lively(world)
     world.token(visitors[3])
-    before = world.room.counts(EVENT)
+    before = world.room.metrics.counts(EVENT)
     world.memory.lose()
     world.token(visitors[3])
-    assert world.room.counts(EVENT) == not_audited(before)
-    world.room.audit(EVENT)
-    assert world.room.counts(EVENT) == before
+    assert world.room.metrics.counts(EVENT) == not_audited(before)
+    world.room.reconciliation.run(EVENT)
+    assert world.room.metrics.counts(EVENT) == before
 
 
 def test_a_checkpoint_of_a_line_that_was_reset_is_not_used(world: InMemoryRoom) -> None:
     lively(world)
     world.clock.now += 1
-    world.room.reset_initial_state(EVENT)
+    world.room.control.reset(EVENT)
     world.clock.now += 1
     world.visitors(30)
     world.serve(5)
     world.memory.lose()
-    counts = world.new_room().counts(EVENT)
+    counts = world.new_room().metrics.counts(EVENT)
     assert (counts.queue, counts.serving, counts.tokens) == (30, 5, 0)
 
 
 def test_a_quiet_minute_writes_no_checkpoint(world: InMemoryRoom) -> None:
     lively(world)
     calls = len(world.log.calls)
-    world.room.audit(EVENT)
+    world.room.reconciliation.run(EVENT)
     assert "save_checkpoint" not in world.log.calls[calls:]
 
 
@@ -112,17 +113,17 @@ def test_a_caller_waits_for_the_one_that_rebuilds_and_then_says_when_to_come_aga
     world.visitors(3)
     world.memory.lose()
     assert world.memory.acquire_rebuild_lease(EVENT, "other") is RebuildLease.ACQUIRED
-    assert outcome_of(lambda: world.room.counts(EVENT)) == "Unavailable"
+    assert outcome_of(lambda: world.room.metrics.counts(EVENT)) == "Unavailable"
     world.memory.release_rebuild_lease(EVENT, "other")
-    assert world.room.counts(EVENT).queue == 3
+    assert world.room.metrics.counts(EVENT).queue == 3
 
 
 def test_a_rebuild_that_fails_lets_the_next_caller_try_at_once(world: InMemoryRoom) -> None:
     world.visitors(3)
     world.memory.lose()
     world.log.fail("read", "before")
-    assert outcome_of(lambda: world.room.counts(EVENT)) == "Unavailable"
-    assert world.room.counts(EVENT).queue == 3
+    assert outcome_of(lambda: world.room.metrics.counts(EVENT)) == "Unavailable"
+    assert world.room.metrics.counts(EVENT).queue == 3
 
 
 def test_counters_that_are_lost_again_during_a_rebuild_are_read_again(world: InMemoryRoom) -> None:
@@ -141,5 +142,5 @@ def test_counters_that_are_lost_again_during_a_rebuild_are_read_again(world: InM
 
     world.memory.lose()
     world.log.store.read = lost_again
-    counts = world.new_room().counts(EVENT)
+    counts = world.new_room().metrics.counts(EVENT)
     assert (counts.serving, counts.tokens) == (5, 1)

@@ -23,11 +23,11 @@ class RoomOf:
 
     def metrics(self, event_id: str) -> RoomMetrics:
         """The figures of the room."""
-        return RoomMetrics.from_metrics(self.room.figures(event_id))
+        return RoomMetrics.from_metrics(self.room.metrics.panel(event_id))
 
     def increment(self, event_id: str, by: int, call_id: str) -> int:
         """Raise the serving counter."""
-        return self.room.increment_serving_counter(event_id, by, call_id=call_id)
+        return self.room.control.increment(event_id, by, call_id=call_id)
 
     def end_sessions(
         self, event_id: str, request_ids: Sequence[str], status: int, call_id: str
@@ -36,7 +36,7 @@ class RoomOf:
         ended = 0
         for one in request_ids:
             try:
-                self.room.update_session(event_id, one, status, call_id=call_id)
+                self.room.sessions.end(event_id, one, status, call_id=call_id)
             except NoLiveSession:
                 continue
             ended += 1
@@ -48,7 +48,7 @@ class Site:
 
     def __init__(self) -> None:
         self.world = InMemoryRoom()
-        self.world.room.set_up()
+        self.world.room.setup.run()
         self.visitors = self.world.visitors(5 * SIZE)
         self.inlet = InletWorld(
             {"INLET_STRATEGY": "MaxSize", "MAX_SIZE": SIZE},
@@ -71,11 +71,11 @@ class Site:
 
     def expired(self) -> list[str]:
         """What the private API lists."""
-        return self.world.room.expired_tokens(EVENT, 1_000, None)[0]
+        return self.world.room.sessions.expired(EVENT, 1_000, None)[0]
 
     def coming(self) -> int:
         """Who is on the site, or may still come."""
-        figures = RoomMetrics.from_metrics(self.world.room.figures(EVENT))
+        figures = RoomMetrics.from_metrics(self.world.room.metrics.panel(EVENT))
         return figures.active + figures.outstanding
 
 
@@ -96,7 +96,7 @@ def test_a_message_that_abandons_the_expired_opens_their_places_once(site: Site)
 
 def test_calls_that_abandon_the_expired_open_their_places_once(site: Site) -> None:
     for one in site.expired():
-        site.world.room.update_session(EVENT, one, -1)
+        site.world.room.sessions.end(EVENT, one, -1)
     assert site.expired() == []
     assert site.told(exited=SIZE) == SIZE
     assert site.minute() == 0
@@ -109,7 +109,7 @@ def test_who_expired_and_was_replaced_opens_no_second_place(site: Site, by_calls
     listed = site.expired()
     if by_calls:
         for one in listed:
-            site.world.room.update_session(EVENT, one, -1)
+            site.world.room.sessions.end(EVENT, one, -1)
         assert site.told(exited=SIZE) == 0
     else:
         assert site.told(abandoned=listed, exited=SIZE) == 0
@@ -118,5 +118,5 @@ def test_who_expired_and_was_replaced_opens_no_second_place(site: Site, by_calls
         site.world.token(visitor)
     assert site.told(completed=[site.visitors[SIZE]]) == 1
     assert site.coming() == SIZE
-    counts = site.world.room.counts(EVENT)
+    counts = site.world.room.metrics.counts(EVENT)
     assert (counts.active, counts.completed, counts.abandoned) == (SIZE - 1, 1, 0)

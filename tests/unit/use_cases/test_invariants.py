@@ -52,7 +52,7 @@ class TurnMachine(RuleBasedStateMachine):
                 "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": increment,
             }
         )
-        self.world.room.set_up()
+        self.world.room.setup.run()
         self.seen: dict[str, tuple[int, int]] = {}  # request id → generation, position
         self.tokens: dict[str, str] = {}
         self.served = 0  # the highest the counter was seen at in this generation
@@ -124,17 +124,17 @@ class AheadMachine(TurnMachine):
         self.world.clock.now += 1
         joins = [self.world.join(self.world.clock.now + i / 100) for i in range(count)]
         self.world.clock.now += 1
-        self.tolerant(lambda: self.world.new_room().assign(EVENT, joins))
+        self.tolerant(lambda: self.world.new_room().assignment.assign(EVENT, joins))
 
     @rule()
     def reset(self) -> None:
-        self.tolerant(lambda: self.world.room.reset_initial_state(EVENT))
+        self.tolerant(lambda: self.world.room.control.reset(EVENT))
 
     @rule(seconds=st.sampled_from([1, 95, 301]))
     def minute(self, seconds: int) -> None:
         self.world.clock.now += seconds
-        self.tolerant(lambda: self.world.room.audit(EVENT))
-        self.tolerant(lambda: self.world.room.sweep(EVENT))
+        self.tolerant(lambda: self.world.room.reconciliation.run(EVENT))
+        self.tolerant(lambda: self.world.room.expiry_sweep.run(EVENT))
 
 
 class RoomMachine(TurnMachine):
@@ -151,13 +151,13 @@ class RoomMachine(TurnMachine):
     @rule(target=visitors, batch=st.lists(waiting, min_size=1, max_size=12))
     def deliver(self, batch: list[Join]) -> Any:
         """Messages come in any order, again and again, also long after they were done."""
-        self.tolerant(lambda: self.world.new_room().assign(EVENT, batch))
+        self.tolerant(lambda: self.world.new_room().assignment.assign(EVENT, batch))
         return multiple(*(join.request_id for join in batch))
 
     @rule(visitor=visitors)
     def look(self, visitor: str) -> None:
         try:
-            row = self.world.new_room().queue_number(EVENT, visitor)
+            row = self.world.new_room().positions.queue_number(EVENT, visitor)
         except NotAssignedYet:
             assert visitor not in self.seen
             return
@@ -172,13 +172,13 @@ class RoomMachine(TurnMachine):
 
     @rule(visitor=visitors, status=st.sampled_from([1, -1]))
     def end(self, visitor: str, status: int) -> None:
-        self.tolerant(lambda: self.world.room.update_session(EVENT, visitor, status))
+        self.tolerant(lambda: self.world.room.sessions.end(EVENT, visitor, status))
 
     @rule(seconds=st.sampled_from([1, 30, 95, 301, 700]))
     def minute(self, seconds: int) -> None:
         self.world.clock.now += seconds
-        self.tolerant(lambda: self.world.room.audit(EVENT))
-        self.tolerant(lambda: self.world.room.sweep(EVENT))
+        self.tolerant(lambda: self.world.room.reconciliation.run(EVENT))
+        self.tolerant(lambda: self.world.room.expiry_sweep.run(EVENT))
 
     @rule(store=STORES, method=st.sampled_from(METHODS), when=st.sampled_from(["before", "after"]))
     def break_a_store(self, store: str, method: str, when: str) -> None:
@@ -192,7 +192,7 @@ class RoomMachine(TurnMachine):
     def reset(self, odds: int) -> None:
         if odds == 0:
             self.world.clock.now += 1
-            self.tolerant(lambda: self.world.room.reset_initial_state(EVENT))
+            self.tolerant(lambda: self.world.room.control.reset(EVENT))
             self.world.clock.now += 1
 
     @invariant()
@@ -223,12 +223,12 @@ class RoomMachine(TurnMachine):
         world.memory.refuses_writes = False
         world.room = world.new_room()
         rows = list(world.outcomes.store._rows.values())
-        world.room.publish_outcomes(rows)  # the stream delivers what happened
-        before = world.room.counts(EVENT)
+        world.room.publisher.publish_outcomes(rows)  # the stream delivers what happened
+        before = world.room.metrics.counts(EVENT)
         assert before.waiting >= 0
         for _ in range(2):
             world.clock.now += 91
-            world.room.audit(EVENT)
+            world.room.reconciliation.run(EVENT)
         self.check_against_rows()
         world.memory.lose()
         self.check_against_rows()
@@ -236,7 +236,7 @@ class RoomMachine(TurnMachine):
     def check_against_rows(self) -> None:
         world = self.world
         state = world.log.store.read(EVENT)
-        counts = world.room.counts(EVENT)
+        counts = world.room.metrics.counts(EVENT)
         now = int(world.clock.now)
         held = [
             row

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
-from tests.support.in_memory_room import EVENT, START, InMemoryRoom, one_jwk, outcome_of
+from tests.support.in_memory_room import EVENT, START, InMemoryRoom, one_jwk, outcome_of, settings
 from waiting_room.domain import actors, reset, sessions, tokens
 from waiting_room.domain.actors import Actor, ActorKind, caller, check_call_id
 from waiting_room.domain.errors import (
@@ -182,7 +182,7 @@ class Room:
 
     def ring(self) -> SigningKeys:
         return SigningKeys(
-            self.keys, self.public, lambda: self.now, KeyDelays(300, 60), self.make
+            settings(), self.keys, self.public, lambda: self.now, KeyDelays(300, 60), self.make
         )  # fmt: skip
 
     def make(self) -> dict[str, str]:
@@ -452,12 +452,12 @@ def test_a_reset_names_a_generation_that_can_be_and_that_stands() -> None:
         with pytest.raises(InvalidInput, match="generation"):
             reset.check_generation(wrong)
     state = EventState(EVENT, generation=4, queue=9, version=7)
-    reset.check_stands(state, None)
-    reset.check_stands(state, 4)
+    reset.check_is_current(state, None)
+    reset.check_is_current(state, 4)
     for other in (3, 5):
         with pytest.raises(OtherGeneration):
-            reset.check_stands(state, other)
-    assert reset.reset(state, 1.5) == EventState(EVENT, generation=5, reset_at=1.5)
+            reset.check_is_current(state, other)
+    assert state.next_generation(1.5) == EventState(EVENT, generation=5, reset_at=1.5)
 
 
 def test_of_two_resets_at_once_only_the_one_that_was_made_is_logged(
@@ -466,11 +466,11 @@ def test_of_two_resets_at_once_only_the_one_that_was_made_is_logged(
     world = InMemoryRoom()
     before = world.log.read(EVENT)
     caplog.set_level("INFO")
-    world.room.reset_initial_state(EVENT)
+    world.room.control.reset(EVENT)
     assert caplog.text.count('"change": "reset"') == 1
     real = world.log.store.read
     stale = [before]
     world.log.store.read = lambda event_id: stale.pop() if stale else real(event_id)
     world.clock.now += 1
-    assert world.room.reset_initial_state(EVENT) == 2
+    assert world.room.control.reset(EVENT) == 2
     assert caplog.text.count('"change": "reset"') == 1

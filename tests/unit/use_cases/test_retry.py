@@ -17,15 +17,15 @@ from waiting_room.use_cases import change_log
 
 
 def increment(world: InMemoryRoom) -> None:
-    world.room.increment_serving_counter(EVENT, 1)
+    world.room.control.increment(EVENT, 1)
 
 
 def message(world: InMemoryRoom) -> None:
-    world.room.set_message(EVENT, "hello")
+    world.room.control.set_message(EVENT, "hello")
 
 
 def reset(world: InMemoryRoom) -> None:
-    world.room.reset_initial_state(EVENT)
+    world.room.control.reset(EVENT)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_change_that_slow_tables_and_others_hold_up_is_given_up(
         raise Conflict
 
     monkeypatch.setattr(world.log, write, refused)
-    with pytest.raises(Unavailable, match="too many changes at once"):
+    with pytest.raises(Unavailable, match="too many concurrent changes"):
         change(world)
     assert writes == 3
 

@@ -21,7 +21,7 @@ from waiting_room.use_cases import counter_recovery
 @pytest.fixture
 def world() -> InMemoryRoom:
     made = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
-    made.room.set_up()
+    made.room.setup.run()
     return made
 
 
@@ -33,8 +33,8 @@ def test_the_serving_counter_never_falls_below_zero(world: InMemoryRoom) -> None
 @pytest.mark.parametrize("by", [0, 1.0, "1", None, True, 1_000_001, -1_000_001, [1]])
 def test_an_increment_that_nobody_can_mean_is_refused(world: InMemoryRoom, by: object) -> None:
     with pytest.raises(InvalidInput):
-        world.room.increment_serving_counter(EVENT, by)  # type: ignore[arg-type]
-    assert world.room.counts(EVENT).serving == 0
+        world.room.control.increment(EVENT, by)  # type: ignore[arg-type]
+    assert world.room.metrics.counts(EVENT).serving == 0
 
 
 def test_the_waiting_number_counts_those_who_wait(world: InMemoryRoom) -> None:
@@ -49,15 +49,15 @@ def test_the_waiting_number_counts_those_who_wait(world: InMemoryRoom) -> None:
 def test_the_status_is_all_a_page_needs(world: InMemoryRoom) -> None:
     world.visitors(100)
     world.serve(50)
-    world.room.set_message(EVENT, "Doors open at ten")
-    assert world.room.status(EVENT) == {
+    world.room.control.set_message(EVENT, "Doors open at ten")
+    assert world.room.metrics.status_page(EVENT) == {
         "event_id": EVENT, "serving_counter": 50, "waiting_num": 100, "queue_counter": 100,
         "admission_rate_per_minute": 50.0, "poll_after_seconds": 2,
         "message": "Doors open at ten", "now": START + 1, "optimistic_rate_per_minute": 50.0,
         "moved_at": START + 1, "first_moved_at": START + 1, "every": None,
     }  # fmt: skip
-    assert world.room.set_message(EVENT, "") == ""
-    assert world.room.status(EVENT)["message"] == ""
+    assert world.room.control.set_message(EVENT, "") == ""
+    assert world.room.metrics.status_page(EVENT)["message"] == ""
 
 
 def test_the_rate_of_a_room_that_has_just_opened_is_not_spread_over_the_time_before(
@@ -68,15 +68,15 @@ def test_the_rate_of_a_room_that_has_just_opened_is_not_spread_over_the_time_bef
     for _ in range(12):  # ten a second, told every ten seconds, for two minutes
         world.serve(100)
         world.clock.now += 10
-        rates.append(world.room.status(EVENT)["admission_rate_per_minute"])
+        rates.append(world.room.metrics.status_page(EVENT)["admission_rate_per_minute"])
     assert rates[5:] == [600.0] * 7
     world.clock.now += 400
-    assert world.room.status(EVENT)["admission_rate_per_minute"] == 0.0
+    assert world.room.metrics.status_page(EVENT)["admission_rate_per_minute"] == 0.0
 
 
 def test_a_page_learns_when_the_line_moved_and_when_it_will(world: InMemoryRoom) -> None:
     def told() -> tuple[object, ...]:
-        status = world.room.status(EVENT)
+        status = world.room.metrics.status_page(EVENT)
         names = ("optimistic_rate_per_minute", "moved_at", "first_moved_at", "every", "now")
         return tuple(status[name] for name in names)
 
@@ -89,18 +89,18 @@ def test_a_page_learns_when_the_line_moved_and_when_it_will(world: InMemoryRoom)
     assert told() == (300.0, START + 80, START + 20, 20, START + 80.13)
     world.clock.now += 4_000  # a pause changes nothing but the time
     assert told() == (300.0, START + 80, START + 20, 20, START + 4_080.13)
-    world.room.reset_initial_state(EVENT)
+    world.room.control.reset(EVENT)
     assert told()[:4] == (0.0, None, None, None)
 
 
 def test_what_the_sweep_lets_in_counts_as_moves() -> None:
     world = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
-    world.room.set_up()
+    world.room.setup.run()
     world.visitors(20)
     world.serve(4)
     for seconds in (91, 91, 901):
         world.minute(seconds)
-    status = world.room.status(EVENT)
+    status = world.room.metrics.status_page(EVENT)
     assert (status["serving_counter"], status["moved_at"]) == (8, START + 1 + 1083)
     assert (status["first_moved_at"], status["every"]) == (START + 1, 1083)
     assert status["optimistic_rate_per_minute"] == 0.8
@@ -109,7 +109,7 @@ def test_what_the_sweep_lets_in_counts_as_moves() -> None:
 @pytest.mark.parametrize("message", [None, 5, "x" * 501, "a\x00b", "\x1b[31m"])
 def test_a_message_is_short_plain_text(world: InMemoryRoom, message: object) -> None:
     with pytest.raises(InvalidInput):
-        world.room.set_message(EVENT, message)
+        world.room.control.set_message(EVENT, message)
 
 
 def test_a_session_ends_once(world: InMemoryRoom) -> None:
@@ -117,15 +117,15 @@ def test_a_session_ends_once(world: InMemoryRoom) -> None:
     world.serve(2)
     for status in (0, 2, "1", True, None):
         with pytest.raises(InvalidInput):
-            world.room.update_session(EVENT, visitor, status)
+            world.room.sessions.end(EVENT, visitor, status)
     with pytest.raises(NoLiveSession):
-        world.room.update_session(EVENT, visitor, 1)
+        world.room.sessions.end(EVENT, visitor, 1)
     world.token(visitor)
     world.token(other)
-    world.room.update_session(EVENT, visitor, -1)
+    world.room.sessions.end(EVENT, visitor, -1)
     with pytest.raises(NoLiveSession):
-        world.room.update_session(EVENT, visitor, 1)
-    counts = world.room.counts(EVENT)
+        world.room.sessions.end(EVENT, visitor, 1)
+    counts = world.room.metrics.counts(EVENT)
     assert (counts.active, counts.tokens, counts.abandoned, counts.completed) == (1, 2, 1, 0)
 
 
@@ -134,16 +134,16 @@ def test_the_look_up_tells_each_state(world: InMemoryRoom) -> None:
     world.serve(4)
     for visitor in (one, two):
         world.token(visitor)
-    world.room.update_session(EVENT, one, 1)
+    world.room.sessions.end(EVENT, one, 1)
 
     def state(visitor: str) -> str:
-        return str(world.room.request_status(EVENT, visitor)["state"])
+        return str(world.room.sessions.request_status(EVENT, visitor)["state"])
 
     assert [state(v) for v in (one, two, three, five)] == [
         "completed", "token_issued", "eligible", "waiting",
     ]  # fmt: skip
-    assert world.room.request_status(EVENT, three)["expires_in"] == 900
-    assert world.room.request_status(EVENT, two)["expires_in"] == 3600
+    assert world.room.sessions.request_status(EVENT, three)["expires_in"] == 900
+    assert world.room.sessions.request_status(EVENT, two)["expires_in"] == 3600
     world.clock.now += 3601
     assert [state(v) for v in (two, four)] == ["token_expired", "position_expired"]
 
@@ -153,11 +153,11 @@ def test_expired_tokens_are_those_nobody_ended(world: InMemoryRoom) -> None:
     world.serve(6)
     for visitor in visitors[:5]:
         world.token(visitor)
-    world.room.update_session(EVENT, visitors[0], 1)
-    assert world.room.expired_tokens(EVENT, 10, None) == ([], None)
+    world.room.sessions.end(EVENT, visitors[0], 1)
+    assert world.room.sessions.expired(EVENT, 10, None) == ([], None)
     world.clock.now += 3600
-    page, mark = world.room.expired_tokens(EVENT, 3, None)
-    rest, end = world.room.expired_tokens(EVENT, 3, mark)
+    page, mark = world.room.sessions.expired(EVENT, 3, None)
+    rest, end = world.room.sessions.expired(EVENT, 3, mark)
     assert page + rest == visitors[1:5]
     assert end is None
 
@@ -169,29 +169,29 @@ def test_the_session_of_an_expired_token_ends_once_and_changes_no_figure(
     world.serve(4)
     for visitor in visitors:
         world.token(visitor)
-    world.room.update_session(EVENT, visitors[3], 1)
+    world.room.sessions.end(EVENT, visitors[3], 1)
     world.clock.now += 3600
-    assert world.room.expired_tokens(EVENT, 10, None) == (visitors[:3], None)
-    before = world.room.counts(EVENT)
+    assert world.room.sessions.expired(EVENT, 10, None) == (visitors[:3], None)
+    before = world.room.metrics.counts(EVENT)
     assert (before.tokens, before.active, before.completed, before.abandoned) == (4, 0, 1, 0)
     for visitor, status in zip(visitors[:2], (-1, 1), strict=True):
-        world.room.update_session(EVENT, visitor, status)
+        world.room.sessions.end(EVENT, visitor, status)
         with pytest.raises(NoLiveSession) as told:
-            world.room.update_session(EVENT, visitor, -1)
+            world.room.sessions.end(EVENT, visitor, -1)
         assert told.value.members == {"reason": "already_set", "status": status}
         with pytest.raises(SessionEnded):
             world.token(visitor)
-    assert world.room.expired_tokens(EVENT, 10, None) == (visitors[2:3], None)
-    assert world.room.ended_sessions(EVENT) == ([], None)
+    assert world.room.sessions.expired(EVENT, 10, None) == (visitors[2:3], None)
+    assert world.room.sessions.ended(EVENT) == ([], None)
     rows = [world.outcomes.get(EVENT, 1, position) for position in (1, 2, 3, 4)]
-    world.room.publish_outcomes(rows)
+    world.room.publisher.publish_outcomes(rows)
     ended = [detail for kind, detail in world.published if kind == "session_updated"]
     assert [(one["request_id"], one["status"]) for one in ended] == [
         (visitors[0], "abandoned"), (visitors[1], "completed"), (visitors[3], "completed"),
     ]  # fmt: skip
-    assert world.room.counts(EVENT) == before
+    assert world.room.metrics.counts(EVENT) == before
     world.memory.lose()
-    assert world.room.counts(EVENT) == before
+    assert world.room.metrics.counts(EVENT) == before
 
 
 def test_an_ending_behind_the_settled_mark_changes_no_figure(world: InMemoryRoom) -> None:
@@ -201,9 +201,9 @@ def test_an_ending_behind_the_settled_mark_changes_no_figure(world: InMemoryRoom
     for seconds in (91, 91, 3600, 60):
         world.minute(seconds)
     assert world.log.read(EVENT).settled_through == 1
-    world.room.update_session(EVENT, visitor, -1)
+    world.room.sessions.end(EVENT, visitor, -1)
     for _ in range(2):
-        counts = world.room.counts(EVENT)
+        counts = world.room.metrics.counts(EVENT)
         assert (counts.tokens, counts.active, counts.completed, counts.abandoned) == (1, 0, 0, 0)
         world.memory.lose()
 
@@ -214,27 +214,29 @@ def test_a_reset_starts_a_new_line_and_tells_the_old_one(world: InMemoryRoom) ->
     world.token(visitors[0])
     late = world.join()
     world.clock.now += 1
-    assert world.room.reset_initial_state(EVENT) == 2
-    counts = world.room.counts(EVENT)
+    assert world.room.control.reset(EVENT) == 2
+    counts = world.room.metrics.counts(EVENT)
     assert (counts.queue, counts.serving, counts.waiting, counts.tokens, counts.active) == (0,) * 5
     for visitor in visitors:
         with pytest.raises(RoomWasReset):
-            world.room.queue_number(EVENT, visitor)
+            world.room.positions.queue_number(EVENT, visitor)
         with pytest.raises(RoomWasReset):
             world.token(visitor)
     world.clock.now += 1
     fresh = world.join()
-    world.room.assign(EVENT, [late, fresh])  # the message waited in the queue over the reset
+    world.room.assignment.assign(
+        EVENT, [late, fresh]
+    )  # the message waited in the queue over the reset
     assert world.position(fresh.request_id) == 1
     with pytest.raises(RoomWasReset):
-        world.room.queue_number(EVENT, late.request_id)
-    assert world.room.counts(EVENT).queue == 1
+        world.room.positions.queue_number(EVENT, late.request_id)
+    assert world.room.metrics.counts(EVENT).queue == 1
     assert ("room_reset", {"event_id": EVENT, "generation": 2}) in world.published
 
 
 def test_two_resets_at_once_are_one(world: InMemoryRoom) -> None:
     before = world.log.read(EVENT)
-    world.room.reset_initial_state(EVENT)
+    world.room.control.reset(EVENT)
     world.log.store.read = lambda _: before
     real = type(world.log.store).read
 
@@ -243,15 +245,15 @@ def test_two_resets_at_once_are_one(world: InMemoryRoom) -> None:
         return before
 
     world.log.store.read = once
-    assert world.room.reset_initial_state(EVENT) == 2
+    assert world.room.control.reset(EVENT) == 2
 
 
 def test_a_failed_reset_is_repeated_without_harm(world: InMemoryRoom) -> None:
     world.visitors(2)
     for when in ("before", "after"):
         world.log.fail("reset", when)
-        assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
-    world.room.reset_initial_state(EVENT)
+        assert outcome_of(lambda: world.room.control.reset(EVENT)) == "Unavailable"
+    world.room.control.reset(EVENT)
     world.clock.now += 1
     assert world.waiting() == 0
     assert world.position(world.visitors(1)[0]) == 1
@@ -262,23 +264,23 @@ def test_another_process_sees_a_reset_at_once_with_the_first_place_after_it(
 ) -> None:
     before = world.visitors(1)[0]
     other = world.new_room()
-    assert other.queue_number(EVENT, before).position == 1
-    world.room.reset_initial_state(EVENT)
+    assert other.positions.queue_number(EVENT, before).position == 1
+    world.room.control.reset(EVENT)
     world.clock.now += 0.1  # the other process still remembers the generation
     after = world.visitors(1)[0]
-    assert other.queue_number(EVENT, after).position == 1
+    assert other.positions.queue_number(EVENT, after).position == 1
     with pytest.raises(RoomWasReset):
-        other.queue_number(EVENT, before)
+        other.positions.queue_number(EVENT, before)
 
 
 def test_another_process_sees_a_reset_within_two_seconds(world: InMemoryRoom) -> None:
     visitor = world.visitors(1)[0]
     other = world.new_room()
-    assert other.queue_number(EVENT, visitor).position == 1
-    world.room.reset_initial_state(EVENT)
+    assert other.positions.queue_number(EVENT, visitor).position == 1
+    world.room.control.reset(EVENT)
     world.clock.now += 2
     with pytest.raises(RoomWasReset):
-        other.queue_number(EVENT, visitor)
+        other.positions.queue_number(EVENT, visitor)
 
 
 def test_lost_counters_come_back_before_the_next_answer(world: InMemoryRoom) -> None:  # lesson 6
@@ -286,21 +288,21 @@ def test_lost_counters_come_back_before_the_next_answer(world: InMemoryRoom) -> 
     world.serve(10)
     for visitor in visitors[:4]:
         world.token(visitor)
-    world.room.update_session(EVENT, visitors[3], 1)
-    world.room.set_message(EVENT, "hi")
-    before = world.room.counts(EVENT)
+    world.room.sessions.end(EVENT, visitors[3], 1)
+    world.room.control.set_message(EVENT, "hi")
+    before = world.room.metrics.counts(EVENT)
     for ask in (
-        lambda: world.room.counts(EVENT),
+        lambda: world.room.metrics.counts(EVENT),
         lambda: world.token(visitors[5]),
-        lambda: world.room.increment_serving_counter(EVENT, 1),
-        lambda: world.room.update_session(EVENT, visitors[0], 1),
+        lambda: world.room.control.increment(EVENT, 1),
+        lambda: world.room.sessions.end(EVENT, visitors[0], 1),
         lambda: world.visitors(1),
-        lambda: world.room.request_status(EVENT, visitors[2]),
+        lambda: world.room.sessions.request_status(EVENT, visitors[2]),
         lambda: world.minute(1),
     ):
         world.memory.lose()
         ask()
-    after = world.room.counts(EVENT)
+    after = world.room.metrics.counts(EVENT)
     assert after.queue == before.queue + 1
     assert after.serving == before.serving + 1
     assert after.tokens == before.tokens + 1
@@ -328,7 +330,7 @@ def test_the_minute_report_carries_the_contracts_fields(world: InMemoryRoom) -> 
     visitors = world.visitors(3)
     world.serve(2)
     world.token(visitors[0])
-    world.room.report(EVENT)
+    world.room.metrics.report(EVENT)
     assert world.published[-1] == (
         "waiting_room_metrics",
         {
@@ -343,19 +345,19 @@ def test_an_unknown_event_is_refused_everywhere(world: InMemoryRoom, event_id: s
     request = "00000000-0000-4000-8000-000000000000"
     room = world.room
     for call in (
-        lambda: room.queue_number(event_id, request),
-        lambda: room.counts(event_id),
-        lambda: room.status(event_id),
-        lambda: room.time_to_expiry(event_id, request),
-        lambda: room.generate_token(event_id, request),
-        lambda: room.public_key(event_id),
-        lambda: room.increment_serving_counter(event_id, 1),
-        lambda: room.update_session(event_id, request, 1),
-        lambda: room.request_status(event_id, request),
-        lambda: room.expired_tokens(event_id, 1, None),
-        lambda: room.set_message(event_id, ""),
-        lambda: room.reset_initial_state(event_id),
-        lambda: room.ended_sessions(event_id),
+        lambda: room.positions.queue_number(event_id, request),
+        lambda: room.metrics.counts(event_id),
+        lambda: room.metrics.status_page(event_id),
+        lambda: room.tokens.time_to_expiry(event_id, request),
+        lambda: room.tokens.issue(event_id, request),
+        lambda: room.keys.public_key(event_id),
+        lambda: room.control.increment(event_id, 1),
+        lambda: room.sessions.end(event_id, request, 1),
+        lambda: room.sessions.request_status(event_id, request),
+        lambda: room.sessions.expired(event_id, 1, None),
+        lambda: room.control.set_message(event_id, ""),
+        lambda: room.control.reset(event_id),
+        lambda: room.sessions.ended(event_id),
     ):
         assert outcome_of(call) == "InvalidInput"
 
@@ -391,12 +393,12 @@ def test_a_reset_is_not_answered_before_the_counters_know_it(world: InMemoryRoom
     old = world.visitors(3)[0]
     world.serve(3)
     tell_once_then_fail(world)
-    assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
+    assert outcome_of(lambda: world.room.control.reset(EVENT)) == "Unavailable"
     world.counters.fail("apply", "before")
     assert outcome_of(lambda: world.token(old)) == "Unavailable"  # the copy still says 3
     assert outcome_of(lambda: world.token(old)) == "RoomWasReset"
-    assert world.room.reset_initial_state(EVENT) == 3
-    assert world.room.counts(EVENT).generation == 3
+    assert world.room.control.reset(EVENT) == 3
+    assert world.room.metrics.counts(EVENT).generation == 3
     assert world.waiting() == 0
 
 
@@ -404,7 +406,7 @@ def test_a_reset_that_cannot_be_announced_is_not_made(world: InMemoryRoom) -> No
     visitor = world.visitors(1)[0]
     world.serve(1)
     world.counters.fail("apply", "before")
-    assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
+    assert outcome_of(lambda: world.room.control.reset(EVENT)) == "Unavailable"
     assert world.log.read(EVENT).generation == 1
     assert outcome_of(lambda: world.token(visitor)) == "ok"
 
@@ -418,10 +420,10 @@ def test_the_figures_are_never_those_of_a_line_that_was_reset(world: InMemoryRoo
     world.visitors(3)
     world.serve(3)
     tell_once_then_fail(world)
-    assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
+    assert outcome_of(lambda: world.room.control.reset(EVENT)) == "Unavailable"
     world.counters.fail("apply", "before")
-    assert outcome_of(lambda: world.room.status(EVENT)) == "Unavailable"
-    assert world.room.status(EVENT)["serving_counter"] == 0
+    assert outcome_of(lambda: world.room.metrics.status_page(EVENT)) == "Unavailable"
+    assert world.room.metrics.status_page(EVENT)["serving_counter"] == 0
 
 
 def test_expired_tokens_are_those_of_the_line_that_stands(world: InMemoryRoom) -> None:
@@ -430,8 +432,8 @@ def test_expired_tokens_are_those_of_the_line_that_stands(world: InMemoryRoom) -
     world.token(visitor)
     world.clock.now += 4000
     tell_once_then_fail(world)
-    assert outcome_of(lambda: world.room.reset_initial_state(EVENT)) == "Unavailable"
-    assert world.room.expired_tokens(EVENT, 10, None) == ([], None)
+    assert outcome_of(lambda: world.room.control.reset(EVENT)) == "Unavailable"
+    assert world.room.sessions.expired(EVENT, 10, None) == ([], None)
 
 
 def test_a_reset_beside_a_move_is_announced_again(world: InMemoryRoom) -> None:
@@ -441,11 +443,11 @@ def test_a_reset_beside_a_move_is_announced_again(world: InMemoryRoom) -> None:
 
     def moved_first(before, after):  # type: ignore[no-untyped-def]
         world.log.store.reset = real
-        world.new_room().increment_serving_counter(EVENT, 1)
+        world.new_room().control.increment(EVENT, 1)
         return real(before, after)
 
     world.log.store.reset = moved_first
-    assert world.room.reset_initial_state(EVENT) == 2
+    assert world.room.control.reset(EVENT) == 2
     assert world.log.read(EVENT).serving == 0
 
 
@@ -472,7 +474,7 @@ def test_a_copy_rebuilt_between_announcement_and_move_back_asks_the_tables(
     def lost_before_the_move(before, after):  # type: ignore[no-untyped-def]
         if after.version > before.version:
             world.memory.lose()
-            world.new_room().counts(EVENT)
+            world.new_room().metrics.counts(EVENT)
             world.counters.fail("apply", "before")
         return real(before, after)
 
@@ -487,7 +489,7 @@ def test_a_rebuild_that_read_before_the_announcement_is_not_restored(world: InMe
     world.serve(5)
     world.memory.lose()
     world.memory.acquire_rebuild_lease(EVENT, "slow")
-    old = counter_recovery.snapshot(EVENT, world.log.store, world.outcomes.store)
+    old = counter_recovery.read_snapshot(EVENT, world.log.store, world.outcomes.store)
     world.counters.plan["apply"] = ["", "", "before"]
     assert world.serve(-3) == 2
     with pytest.raises(CountersLost):
@@ -499,7 +501,7 @@ def test_a_move_back_whose_writer_died_stops_nobody_and_is_overtaken(world: InMe
     visitors = world.visitors(3)
     world.serve(2)
     before = world.log.read(EVENT)
-    world.room._ledger.announce_lowering(before)
+    world.room.control._states.announce_lowering(before)
     assert outcome_of(lambda: world.token(visitors[0])) == "ok"
     assert outcome_of(lambda: world.token(visitors[2])) == "NotServedYet"
     world.log.calls.clear()
@@ -531,7 +533,9 @@ def test_a_clock_that_steps_back_takes_no_time_from_those_who_are_served(
     world.clock.now -= 300
     world.serve(10)
     world.clock.now += 300
-    left = [world.room.time_to_expiry(EVENT, visitor) for visitor in (visitors[0], visitors[19])]
+    left = [
+        world.room.tokens.time_to_expiry(EVENT, visitor) for visitor in (visitors[0], visitors[19])
+    ]
     assert left == [900, 900]
 
 
@@ -543,16 +547,16 @@ def test_the_minute_worker_believes_no_clock_that_runs_ahead_of_the_schedule(
     start = world.clock.now
     state = world.log.read(EVENT)
     world.log.reserve(EVENT, 5, state)  # a worker is at it
-    world.room.audit(EVENT, start)
+    world.room.reconciliation.run(EVENT, start)
     world.clock.now += 20_000
     for _ in range(3):
-        world.room.audit(EVENT, start + 60)
-        world.room.sweep(EVENT, start + 60)
+        world.room.reconciliation.run(EVENT, start + 60)
+        world.room.expiry_sweep.run(EVENT, start + 60)
     assert world.log.read(EVENT).holes == 0
     assert world.log.read(EVENT).expired_through == 0
     for minutes in (2, 4):
-        world.room.audit(EVENT, start + 60 * minutes)
-    world.room.sweep(EVENT, start + 902)
+        world.room.reconciliation.run(EVENT, start + 60 * minutes)
+    world.room.expiry_sweep.run(EVENT, start + 902)
     assert world.log.read(EVENT).holes == 5
     assert world.log.read(EVENT).expired_through == 10
 
@@ -562,9 +566,9 @@ def test_a_minute_worker_whose_clock_was_behind_closes_nothing_early(world: InMe
     start = world.clock.now
     world.log.reserve(EVENT, 5, world.log.read(EVENT))
     world.clock.now -= 300
-    world.room.audit(EVENT, start)
+    world.room.reconciliation.run(EVENT, start)
     world.clock.now += 310
-    world.room.audit(EVENT, start + 10)
+    world.room.reconciliation.run(EVENT, start + 10)
     assert world.log.read(EVENT).holes == 0
 
 
@@ -585,7 +589,7 @@ def test_the_state_remembers_only_so_many_holes(world: InMemoryRoom) -> None:
     for _ in range(3):
         world.positions.store.insert = lambda rows: dict.fromkeys(row.request_id for row in rows)
         joins = [world.join(world.clock.now + index / 1e4) for index in range(900)]
-        assert len(world.room.assign(EVENT, joins).retry) == 900
+        assert len(world.room.assignment.assign(EVENT, joins).retry) == 900
     state = world.log.read(EVENT)
     assert 1000 <= len(state.known_holes) < 2000
     for _ in range(2):
@@ -597,5 +601,5 @@ def test_the_state_remembers_only_so_many_holes(world: InMemoryRoom) -> None:
 def test_a_set_up_never_replaces_keys_that_it_could_not_read(world: InMemoryRoom) -> None:
     before = world.keys.store.load()
     world.keys.fail("refresh", "before")
-    assert outcome_of(world.room.set_up) == "Unavailable"
+    assert outcome_of(world.room.setup.run) == "Unavailable"
     assert world.keys.store.load() == before

@@ -16,17 +16,22 @@ from waiting_room.domain.records import EventState, Outcome, OutcomeKind, Servin
 from waiting_room.gate import asgi, wsgi
 from waiting_room.gate.decision import MAX_FORM
 from waiting_room.gate.responses import Response
-from waiting_room.use_cases import event_control, minute_worker, position_assignment
-from waiting_room.use_cases.counter_recovery import Recovery
+from waiting_room.use_cases import event_control, expiry_sweep, position_assignment
+from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_state import EventStates
 
 
-def ledger_of(world: InMemoryRoom) -> tuple[EventStates, list[float]]:
-    """A ledger on the world's stores, and the seconds that it waits."""
+def counters_of(world: InMemoryRoom) -> RecoveringCounters:
+    """Counters that recover, on the room's stores."""
+    return RecoveringCounters(
+        world.counters, world.log, world.outcomes, world.clock, lambda _: None
+    )
+
+
+def states_of(world: InMemoryRoom) -> tuple[EventStates, list[float]]:
+    """State rows on the room's stores, and the seconds that a writer waits."""
     waited: list[float] = []
-    counters, log = world.counters, world.log
-    recovery = Recovery(counters, log, world.outcomes, lambda _: None)
-    return EventStates(counters, log, recovery, world.clock, waited.append), waited
+    return EventStates(world.log, counters_of(world), world.clock, waited.append), waited
 
 
 def moved(state: EventState) -> EventState:
@@ -42,7 +47,7 @@ def test_colliding_writers_part_by_a_wait_that_grows_to_a_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = InMemoryRoom()
-    ledger, waited = ledger_of(world)
+    states, waited = states_of(world)
     monkeypatch.setattr(secrets, "randbelow", lambda most: most // 2)
     writes: list[int] = []
 
@@ -52,7 +57,7 @@ def test_colliding_writers_part_by_a_wait_that_grows_to_a_bound(
 
     world.log.store.write = others_first
     with pytest.raises(Unavailable) as raised:
-        ledger.change(EVENT, moved)
+        states.update(EVENT, moved)
     assert raised.value.retry_after == 1
     assert len(writes) == 12
     assert waited == pytest.approx([0.005 * 2 ** min(attempt, 6) for attempt in range(12)])
@@ -60,7 +65,7 @@ def test_colliding_writers_part_by_a_wait_that_grows_to_a_bound(
 
 def test_a_writer_that_meets_its_own_write_is_done() -> None:
     world = InMemoryRoom()
-    ledger, waited = ledger_of(world)
+    states, waited = states_of(world)
     real = world.log.store.write
 
     def made_and_lost(before: EventState, after: EventState) -> None:
@@ -68,33 +73,33 @@ def test_a_writer_that_meets_its_own_write_is_done() -> None:
         raise Conflict
 
     world.log.store.write = made_and_lost
-    assert ledger.change(EVENT, moved).serving == 1
+    assert states.update(EVENT, moved).serving == 1
     assert waited == []
-    assert world.room.counts(EVENT).serving == 1
+    assert world.room.metrics.counts(EVENT).serving == 1
 
 
 def test_what_another_writer_overtook_is_left_to_the_next_minute() -> None:
     world = InMemoryRoom()
-    ledger, _ = ledger_of(world)
+    states, _ = states_of(world)
     before = world.log.read(EVENT)
     stands = moved(before)
-    assert ledger.try_write(before, stands) == stands
-    assert ledger.try_write(before, replace(before, holes=9)) == world.log.read(EVENT) == stands
+    assert states.try_update(before, stands) == stands
+    assert states.try_update(before, replace(before, holes=9)) == world.log.read(EVENT) == stands
 
 
 def test_a_copy_that_is_not_behind_is_believed_without_a_look_at_the_table() -> None:
     world = InMemoryRoom()
     world.visitors(2)
     world.serve(1)
-    ledger, _ = ledger_of(world)
+    counters = counters_of(world)
     world.log.calls.clear()
-    assert ledger.counts(EVENT).serving == 1
-    ledger.current(EVENT, lambda: world.counters.counts(EVENT, 0), generation=1)
+    assert counters.counts(EVENT, 0).serving == 1
+    counters.position_status(EVENT, 1, generation=1)
     assert world.log.calls == []
     world.log.store.read = lambda _: EventState(EVENT, generation=2)
     world.counters.store.apply = lambda *_: None
     with pytest.raises(Unavailable) as raised:
-        ledger.current(EVENT, lambda: world.counters.counts(EVENT, 0), generation=2)
+        counters.position_status(EVENT, 1, generation=2)
     assert raised.value.retry_after == 1
 
 
@@ -102,7 +107,7 @@ def test_a_copy_that_is_not_behind_is_believed_without_a_look_at_the_table() -> 
 def test_an_announcement_meets_lost_counters_twelve_times_at_most(losses: int, answer: str) -> None:
     world = InMemoryRoom()
     world.serve(3)
-    ledger, _ = ledger_of(world)
+    states, _ = states_of(world)
     asked: list[int] = []
 
     def lost(*_: Any) -> None:
@@ -113,14 +118,14 @@ def test_an_announcement_meets_lost_counters_twelve_times_at_most(losses: int, a
     world.counters.store.apply = lost
     world.counters.store.revoke_rebuild_leases = lambda _: False
     before = world.log.read(EVENT)
-    assert outcome_of(lambda: ledger.announce_lowering(before)) == answer
+    assert outcome_of(lambda: states.announce_lowering(before)) == answer
     assert world.log.read(EVENT).lowering == before.version + 1
 
 
 def test_ending_the_rebuilds_under_way_is_enough_of_an_announcement() -> None:
     world = InMemoryRoom()
     world.serve(3)
-    ledger, _ = ledger_of(world)
+    states, _ = states_of(world)
 
     def lost(*_: Any) -> None:
         raise CountersLost
@@ -128,14 +133,14 @@ def test_ending_the_rebuilds_under_way_is_enough_of_an_announcement() -> None:
     ended: list[str] = []
     world.counters.store.apply = lost
     world.counters.store.revoke_rebuild_leases = lambda event: not ended.append(event)  # type: ignore[func-returns-value]
-    ledger.announce_lowering(world.log.read(EVENT))
+    states.announce_lowering(world.log.read(EVENT))
     assert ended == [EVENT]
 
 
 def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
     world = InMemoryRoom()
     world.serve(3)
-    ledger, _ = ledger_of(world)
+    states, _ = states_of(world)
 
     def lost(*_: Any) -> None:
         raise CountersLost
@@ -143,7 +148,7 @@ def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
     world.counters.store.apply = lost
     world.counters.store.revoke_rebuild_leases = lambda _: False
     with pytest.raises(Unavailable, match="lost again and again") as raised:
-        ledger.announce_lowering(world.log.read(EVENT))
+        states.announce_lowering(world.log.read(EVENT))
     assert raised.value.retry_after == 1
 
 
@@ -155,7 +160,7 @@ def test_a_repeated_call_is_known_among_the_last_fifty_moves(later: int, again: 
     world = InMemoryRoom()
 
     def call(call_id: str) -> int:
-        return world.room.increment_serving_counter(EVENT, 3, call_id=call_id)
+        return world.room.control.increment(EVENT, 3, call_id=call_id)
 
     call("mine")
     for number in range(later):
@@ -173,14 +178,14 @@ def test_a_call_without_an_id_is_made_each_time() -> None:
 def test_a_message_is_plain_text_of_500_characters_and_the_later_one_stands() -> None:
     world = InMemoryRoom()
     for message in ("", "x" * 500, "two\nlines", "é"):
-        assert world.room.set_message(EVENT, message) == message
+        assert world.room.control.set_message(EVENT, message) == message
     for wrong in ("x" * 501, "a\vb", "\x00", 5, None):
         with pytest.raises(InvalidInput, match="message"):
-            world.room.set_message(EVENT, wrong)
+            world.room.control.set_message(EVENT, wrong)
     world.clock.now -= 100  # a clock that is behind
     before = world.log.read(EVENT).message_at
-    world.room.set_message(EVENT, "later")
-    assert world.room.counts(EVENT).message == "later"
+    world.room.control.set_message(EVENT, "later")
+    assert world.room.metrics.counts(EVENT).message == "later"
     assert world.log.read(EVENT).message_at > before
 
 
@@ -194,7 +199,7 @@ def test_a_reset_that_others_overtake_is_tried_twelve_times() -> None:
 
     world.log.store.reset = others_first
     with pytest.raises(Unavailable) as raised:
-        world.room.reset_initial_state(EVENT)
+        world.room.control.reset(EVENT)
     assert (len(tries), raised.value.retry_after) == (12, 1)
 
 
@@ -208,8 +213,8 @@ def test_only_tokens_of_the_stream_are_counted() -> None:
                 status=SessionStatus.COMPLETED),
     ]  # fmt: skip
     for _ in range(2):
-        world.room.publish_outcomes(rows)
-        counts = world.room.counts(EVENT)
+        world.room.publisher.publish_outcomes(rows)
+        counts = world.room.metrics.counts(EVENT)
         assert (counts.tokens, counts.active, counts.completed) == (2, 1, 1)
 
 
@@ -221,15 +226,15 @@ def test_the_bus_is_told_of_tokens_and_of_ends_and_of_nothing_else() -> None:
         Outcome(EVENT, 1, 3, "c", OutcomeKind.TOKEN, 5, 60, status=SessionStatus.ABANDONED),
     ]
     told = len(world.published)
-    world.room.publish_outcomes(rows)
+    world.room.publisher.publish_outcomes(rows)
     assert world.published[told:] == [
         ("token_generated", {"event_id": EVENT, "request_id": "a"}),
         ("session_updated", {"event_id": EVENT, "request_id": "c", "status": "abandoned"}),
     ]
     told = len(world.published)
-    world.room.publish_outcomes(rows[1:2])
+    world.room.publisher.publish_outcomes(rows[1:2])
     assert len(world.published) == told
-    world.room._announcements.serving_counter_changed(EventState(EVENT))
+    world.room.publisher.serving_counter_changed(EVENT, ServingMove(1, 3, 3, 5, "operator"))
     assert len(world.published) == told
 
 
@@ -262,28 +267,28 @@ def ready(count: int) -> InMemoryRoom:
     served = world.clock.now
     for _ in range(2):
         world.clock.now += 91
-        world.room.audit(EVENT)
+        world.room.reconciliation.run(EVENT)
     world.clock.now = served + 900
     return world
 
 
 def test_a_turn_is_swept_in_the_second_after_its_last_one() -> None:
     world = ready(3)
-    assert world.room.sweep(EVENT).expired_through == 0
+    assert world.room.expiry_sweep.run(EVENT).expired_through == 0
     world.clock.now += 1
-    assert world.room.sweep(EVENT).expired_through == 3
+    assert world.room.expiry_sweep.run(EVENT).expired_through == 3
 
 
 @pytest.mark.parametrize(("steps", "expired_through"), [(1, 3), (2, 6), (50, 7)])
 def test_a_sweep_goes_step_by_step_and_leaves_the_rest_to_the_next_minute(
     monkeypatch: pytest.MonkeyPatch, steps: int, expired_through: int
 ) -> None:
-    monkeypatch.setattr(minute_worker, "SWEEP_STEP", 3)
-    monkeypatch.setattr(minute_worker, "SWEEP_STEPS", steps)
+    monkeypatch.setattr(expiry_sweep, "SWEEP_STEP", 3)
+    monkeypatch.setattr(expiry_sweep, "SWEEP_STEPS", steps)
     world = ready(7)
     world.clock.now += 1
     before = world.log.read(EVENT)
-    assert world.room.sweep(EVENT).expired_through == expired_through
+    assert world.room.expiry_sweep.run(EVENT).expired_through == expired_through
     after = world.log.read(EVENT)
     assert (after.expired_through, after.expired) == (expired_through, expired_through)
     assert after.version == before.version, "it moves nothing"
@@ -294,11 +299,11 @@ def test_a_sweep_stays_below_what_the_audit_passed_and_what_is_served() -> None:
     world.visitors(3)
     world.serve(2)
     world.clock.now += 2000
-    assert world.room.sweep(EVENT).expired_through == 4, "the audit has not passed 5"
+    assert world.room.expiry_sweep.run(EVENT).expired_through == 4, "the audit has not passed 5"
     for _ in range(2):
         world.clock.now += 91
-        world.room.audit(EVENT)
-    assert world.room.sweep(EVENT).expired_through == 6, "7 is not served"
+        world.room.reconciliation.run(EVENT)
+    assert world.room.expiry_sweep.run(EVENT).expired_through == 6, "7 is not served"
 
 
 def test_a_sweep_that_is_overtaken_goes_on_from_what_stands() -> None:
@@ -312,37 +317,37 @@ def test_a_sweep_that_is_overtaken_goes_on_from_what_stands() -> None:
         raise Conflict
 
     world.log.store.write = overtaken
-    state = world.room.sweep(EVENT)
+    state = world.room.expiry_sweep.run(EVENT)
     assert (state.expired_through, state.serving) == (4, 5)
 
 
 def test_an_announced_write_whose_writer_died_is_overtaken_once() -> None:
     world = InMemoryRoom()
     world.serve(3)
-    ledger, _ = ledger_of(world)
+    states, _ = states_of(world)
     before = world.log.read(EVENT)
-    ledger.announce_lowering(before)
-    state = world.room.audit(EVENT)
+    states.announce_lowering(before)
+    state = world.room.reconciliation.run(EVENT)
     assert (state.version, state.serving) == (before.version + 1, 3)
     assert state.move is not None
     assert state.move.reason == "audit"
-    assert world.room.audit(EVENT).version == before.version + 1
+    assert world.room.reconciliation.run(EVENT).version == before.version + 1
 
 
 def test_the_audit_watches_a_range_once_there_is_one_and_closes_it_later() -> None:
     world = InMemoryRoom()
-    assert world.room.audit(EVENT).pending_since == 0, "nothing to watch"
+    assert world.room.reconciliation.run(EVENT).pending_since == 0, "nothing to watch"
     world.visitors(3)
-    first = world.room.audit(EVENT)
+    first = world.room.reconciliation.run(EVENT)
     assert (first.pending_through, first.reconciled_through, first.pending_since) == (
         3,
         0,
         int(world.clock.now),
     )
     world.clock.now += 90
-    assert world.room.audit(EVENT).reconciled_through == 0
+    assert world.room.reconciliation.run(EVENT).reconciled_through == 0
     world.clock.now += 1
-    assert world.room.audit(EVENT).reconciled_through == 3
+    assert world.room.reconciliation.run(EVENT).reconciled_through == 3
 
 
 # --- the worker of joins ----------------------------------------------------------------------
@@ -358,7 +363,7 @@ def test_a_reservation_that_resets_overtake_is_tried_twelve_times() -> None:
 
     world.log.store.reserve = reset_meanwhile
     with pytest.raises(Unavailable) as raised:
-        world.room.assign(EVENT, [world.join()])
+        world.room.assignment.assign(EVENT, [world.join()])
     assert (len(tries), raised.value.retry_after) == (12, 1)
 
 
@@ -366,9 +371,9 @@ def test_a_join_of_before_a_reset_gets_a_row_that_says_so_and_no_place() -> None
     world = InMemoryRoom()
     late = world.join()
     world.clock.now += 1
-    world.room.reset_initial_state(EVENT)
+    world.room.control.reset(EVENT)
     world.log.calls.clear()
-    given = world.room.assign(EVENT, [late])
+    given = world.room.assignment.assign(EVENT, [late])
     assert (given.assigned, given.holes, given.retry) == (0, 0, frozenset())
     assert "reserve" not in world.log.calls
     row = world.positions.store.get(EVENT, late.request_id)
@@ -377,7 +382,7 @@ def test_a_join_of_before_a_reset_gets_a_row_that_says_so_and_no_place() -> None
 
 def test_no_joins_ask_for_nothing() -> None:
     world = InMemoryRoom()
-    assert world.room.assign(EVENT, []).assigned == 0
+    assert world.room.assignment.assign(EVENT, []).assigned == 0
     assert "acquire_join_leases" not in world.counters.calls
     assert world.positions.calls == []
 
@@ -385,13 +390,13 @@ def test_no_joins_ask_for_nothing() -> None:
 def test_rows_without_an_answer_are_remembered_up_to_a_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(position_assignment, "MOST_UNSURE", 2)
+    monkeypatch.setattr(position_assignment, "MAX_UNCONFIRMED", 2)
     world = InMemoryRoom()
     joins = [world.join(world.clock.now + number / 10) for number in range(3)]
     world.positions.fail("insert", "before")
-    assert outcome_of(lambda: world.room.assign(EVENT, joins)) == "Unavailable"
+    assert outcome_of(lambda: world.room.assignment.assign(EVENT, joins)) == "Unavailable"
     world.clock.now += 2
-    assert world.room.assign(EVENT, joins).assigned == 3
+    assert world.room.assignment.assign(EVENT, joins).assigned == 3
     assert world.log.read(EVENT).known_holes == (2, 3), "the audit finds the first"
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, query_all, to_item
+from waiting_room.domain.counter_snapshot import Checkpoint, TokenTally
 from waiting_room.domain.limits import ROW_LIFE
-from waiting_room.domain.records import Checkpoint, Segment, TokenTally
+from waiting_room.domain.records import Segment
 
 WHAT = "the serving log"
 PIECE = 350_000  # bytes of a row; DynamoDB takes 409,600

@@ -20,17 +20,11 @@ from waiting_room.adapters.dynamodb.items import (
     text,
     to_item,
 )
+from waiting_room.domain.counter_snapshot import LiveToken
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.limits import ROW_LIFE
-from waiting_room.domain.ports import ENDED_SHARDS
-from waiting_room.domain.records import (
-    Ending,
-    LiveToken,
-    Outcome,
-    OutcomeKind,
-    SessionStatus,
-    counted_status,
-)
+from waiting_room.domain.ports.outcomes import ENDED_SHARDS
+from waiting_room.domain.records import Ending, Outcome, OutcomeKind, SessionStatus, counted_status
 from waiting_room.runtime.lambda_events import outcome_from_item
 
 WHAT = "the token table"

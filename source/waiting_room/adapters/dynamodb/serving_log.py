@@ -15,16 +15,10 @@ from typing import Any
 from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, to_item
 from waiting_room.domain import serving_counter
+from waiting_room.domain.counter_snapshot import Checkpoint
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.limits import MAX_KNOWN_HOLES, ROW_LIFE
-from waiting_room.domain.records import (
-    NO_ATTEMPT,
-    Attempt,
-    Checkpoint,
-    EventState,
-    Reservation,
-    ServingMove,
-)
+from waiting_room.domain.records import NO_ATTEMPT, Attempt, EventState, Reservation, ServingMove
 
 WHAT = "the serving log"
 RESERVE_TRIES = 4  # a throttled reservation was surely not made; an unanswered one is not repeated

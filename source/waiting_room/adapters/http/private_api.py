@@ -114,7 +114,7 @@ class PrivateApi:
                 method, self._endpoint + path, body, headers, repeatable=repeatable
             )
         except NoResponse as error:
-            raise Unavailable(f"the private API call {name} failed: {error}") from None
+            raise Unavailable(f"the private API call {name} failed: {error.reason}") from None
         if response.status == THROTTLED or response.status >= 500:
             raise Unavailable(f"the private API call {name} failed: status {response.status}")
         return response

@@ -29,6 +29,8 @@ class NoResponse(Exception):
 
     def __init__(self, reason: str, sent: bool) -> None:
         super().__init__(reason)
+        self.reason = reason
+        self.reason = reason
         self.sent = sent
 
 

@@ -28,22 +28,24 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from waiting_room.domain import counter_snapshot, serving_counter
-from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
-from waiting_room.domain.ports import JoinLease, RebuildLease
-from waiting_room.domain.records import (
+from waiting_room.domain import serving_counter
+from waiting_room.domain.counter_snapshot import (
     Checkpoint,
     CounterUpkeepRequest,
+    LiveToken,
+    Snapshot,
+    TokenTally,
+)
+from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
+from waiting_room.domain.ports.counters import JoinLease, RebuildLease
+from waiting_room.domain.records import (
     Counts,
     EventState,
-    LiveToken,
     PositionStatus,
     Segment,
     ServingMove,
     SessionStatus,
-    Snapshot,
-    TokenTally,
 )
 
 REDIS_TIMEOUT = 1.0  # seconds to connect or to answer; three tries fit into API Gateway's 29
@@ -206,7 +208,7 @@ class RedisCounters:
 
     def restore(self, snapshot: Snapshot, lease_id: str) -> bool:
         """Replace the copy in one step."""
-        state, tally = snapshot.state, counter_snapshot.of_snapshot(snapshot)
+        state, tally = snapshot.state, TokenTally.from_snapshot(snapshot)
         fields: dict[str, Any] = {
             "generation": state.generation,
             "version": state.version,
@@ -226,7 +228,7 @@ class RedisCounters:
             "completed": tally.completed,
             "abandoned": tally.abandoned,
         }
-        segments = serving_counter.of_snapshot(snapshot)
+        segments = snapshot.segments()
         if segments:
             fields["first_moved_at"] = segments[0].at
         parts = _lines(segments)

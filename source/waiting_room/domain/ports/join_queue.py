@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The queue of joins and its dead-letter queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from waiting_room.domain.records import DeadLetter, Receipt
+
+
+class JoinQueue(Protocol):
+    """The queue that the joins come from, and its dead letters."""
+
+    def send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
+        """Send messages to the dead letters; answers the ids of those that were not taken.
+
+        Raises nothing when the queue does not answer: nothing was taken then.
+        """
+
+    def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
+        """Let received messages come again after so many seconds, instead of the queue's own."""

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The numbers of an event: for the waiting page, for the operators, for the bus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waiting_room.domain import metrics
+from waiting_room.domain.ports.clock import Clock
+from waiting_room.domain.records import Counts
+from waiting_room.domain.room_settings import RoomSettings
+from waiting_room.use_cases.counter_recovery import RecoveringCounters
+from waiting_room.use_cases.event_publishing import EventPublisher
+
+
+class EventMetrics:
+    """Reads the counters of an event; one round trip for each call."""
+
+    def __init__(
+        self,
+        settings: RoomSettings,
+        counters: RecoveringCounters,
+        publisher: EventPublisher,
+        clock: Clock,
+    ) -> None:
+        self._settings, self._counters = settings, counters
+        self._publisher, self._clock = publisher, clock
+
+    def counts(self, event_id: str) -> Counts:
+        """Return all numbers of an event."""
+        self._settings.event(event_id)
+        return self._counters.counts(event_id, int(self._clock()))
+
+    def status_page(self, event_id: str) -> dict[str, Any]:
+        """Return all that a waiting page polls; rates are positions per minute."""
+        return metrics.page_status(event_id, self.counts(event_id), self._clock())
+
+    def panel(self, event_id: str) -> dict[str, Any]:
+        """Return all that the operators' page shows."""
+        return metrics.panel_metrics(event_id, self.counts(event_id), self._clock())
+
+    def report(self, event_id: str) -> Counts:
+        """Return all numbers, and put them on the bus where the settings ask for it."""
+        counts = self.counts(event_id)
+        self._publisher.metrics(event_id, counts)
+        return counts
