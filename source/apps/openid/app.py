@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenID provider in front of the room, for load balancers, Cognito, web servers, CMSs.
+"""The OpenID provider app, for load balancers, Cognito, web servers and CMSs.
 
 Environment: ``EVENT_ID`` (= client_id), ``PUBLIC_API_ENDPOINT`` (the room, behind its edge),
 ``OPENID_ISSUER`` (address of this API, stage included), ``WAITING_ROOM_URL`` (the waiting page),
@@ -41,7 +41,7 @@ ANY = ["*/*"]  # content types are checked here, so that a wrong one gets an RFC
 
 @cache
 def provider() -> Provider:
-    """The provider of this function, built on first use."""
+    """Return the provider of this function, built on first use."""
     from waiting_room.adapters.aws import client, silence_library_logs
     from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
     from waiting_room.adapters.http.public_api import PublicApi
@@ -66,7 +66,7 @@ def provider() -> Provider:
 
 
 def handle_errors(view: Callable[[], OpenIdResponse]) -> Callable[[], Response]:
-    """Decorate a view: whatever happens, the answer is JSON or a redirect, never a traceback."""
+    """Decorate a view: convert exceptions to JSON errors, never to a traceback."""
 
     @functools.wraps(view)
     def answered() -> Response:
@@ -131,7 +131,7 @@ def _form() -> list[tuple[str, str]]:
     request: Any = app.current_request
     try:
         raw = request.raw_body or b""
-    except ValueError:  # not UTF-8, or not the base64 that it says it is
+    except ValueError:  # not UTF-8, or invalid base64
         raise InvalidInput("the body is not a form") from None
     return form_pairs(raw, _header("content-type"))
 

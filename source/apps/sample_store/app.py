@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small store whose every route stands behind the token authorizer."""
+"""A sample store; the token authorizer protects every route."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from waiting_room.domain.parsing import LARGEST, read_whole
 from waiting_room.runtime.http_api import ANY_TYPE, json_handler, json_response, optional_query
 
 app = Chalice(app_name="waiting-room-sample-store", configure_logs=False)
-# The deployment puts the function's own address here; Chalice only needs the name and the header.
+# The deployment sets the URI; Chalice needs only the name and the header.
 authorizer = CustomAuthorizer(
     "WaitingRoomAuthorizer", header="Authorization", authorizer_uri="set-at-deployment"
 )
@@ -31,7 +31,7 @@ DEPOSIT_PERCENT = 20
 @app.route("/search", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
 @json_handler
 def search() -> Response:
-    """The items whose name holds the text ``q``; all of them without it."""
+    """Return the items whose name contains the text ``q``; all items without ``q``."""
     words = optional_query(app.current_request, "q") or ""
     if len(words) > MAX_WORDS:
         raise InvalidInput(f"q may have at most {MAX_WORDS} characters")
@@ -42,7 +42,7 @@ def search() -> Response:
 @app.route("/checkout", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
 @json_handler
 def checkout() -> Response:
-    """An order for one item; the same visitor who asks again gets the same order."""
+    """Return an order for one item; the same visitor gets the same order again."""
     item = chosen()
     return json_response(
         {
@@ -58,7 +58,7 @@ def checkout() -> Response:
 @app.route("/layaway", methods=["GET"], content_types=ANY_TYPE, authorizer=authorizer)
 @json_handler
 def layaway() -> Response:
-    """An item set aside against a deposit."""
+    """Return an item that is reserved for a deposit."""
     item = chosen()
     price = int(item["price_cents"])
     deposit = price * DEPOSIT_PERCENT // 100
@@ -75,23 +75,23 @@ def layaway() -> Response:
 
 
 def claims() -> dict[str, Any]:
-    """What the authorizer found in the visitor's token; API Gateway passes it on as texts."""
+    """Return the claims of the visitor's token; API Gateway passes them as texts."""
     return dict(app.current_request.context["authorizer"])
 
 
 def visitor() -> dict[str, Any]:
-    """Who is asking."""
+    """Return the visitor who calls."""
     found = claims()
-    place = found.get("queue_position")
+    position = found.get("queue_position")
     return {
         "request_id": found["sub"],
-        "queue_position": None if place is None else _count("queue_position", place),
+        "queue_position": None if position is None else _count("queue_position", position),
         "admitted_until": _count("exp", found["exp"]),
     }
 
 
 def _count(name: str, value: object) -> int:
-    """A number of the token, which API Gateway passes on as a text; raises InvalidInput."""
+    """Parse a number of the token, which API Gateway passes as a text; raises InvalidInput."""
     found = read_whole(str(value), 0, LARGEST)
     if found is None:
         raise InvalidInput(f"{name} of the token is not a whole number")
@@ -99,7 +99,7 @@ def _count(name: str, value: object) -> int:
 
 
 def chosen() -> dict[str, Any]:
-    """The item named by ``item_id``, the first one of the catalogue without it."""
+    """Return the item named by ``item_id``, or the first item without it."""
     wanted = optional_query(app.current_request, "item_id")
     for item in CATALOGUE:
         if wanted in (None, item["item_id"]):
@@ -108,6 +108,6 @@ def chosen() -> dict[str, Any]:
 
 
 def reference(kind: str, item: dict[str, Any]) -> str:
-    """A number for the visitor's papers; it does not tell the request id."""
+    """Return a reference for the visitor, which does not reveal the request id."""
     seed = f"{kind}/{claims()['sub']}/{item['item_id']}"
     return f"{kind}-{hashlib.sha256(seed.encode()).hexdigest()[:12]}"

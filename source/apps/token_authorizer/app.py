@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The token authorizer: attach it to any API Gateway REST API to let in only who has waited."""
+"""The token authorizer: attach it to an API Gateway REST API to require a token of the room."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ app = Chalice(app_name="waiting-room-token-authorizer", configure_logs=False)
 
 @app.lambda_function(name="token_authorizer")
 def token_authorizer(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a TOKEN authorizer event with a policy for the called API and stage.
+    """Return a policy for the called API and stage.
 
     Raises Unauthorized without a token, and Unavailable (a 500 that API Gateway does not cache)
-    when the room's keys cannot be known.
+    when the room's keys are unknown.
     """
     return authorize(verifier(), event)

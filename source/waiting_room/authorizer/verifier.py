@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may enter: a header in, a decision with its reason out.
+"""Verification of access tokens: an ``Authorization`` header in, a decision out.
 
-A decision is one of three. ``Accepted`` carries the claims; ``Rejected`` is a token that can be
-read and is not good here; ``NoToken`` is no token at all. The reason is for the log only.
+``Accepted`` has the claims. ``Rejected`` is a readable token that is not valid here. ``NoToken``
+is a missing or unreadable token. The reason is for the log only.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ if TYPE_CHECKING:  # the ports need libraries that a site behind a gate does not
 
 ALGORITHM = "RS256"
 MAX_TOKEN = 8_192  # characters; the room's tokens have about 700, API Gateway passes 10,240 bytes
-CLOCK_SKEW = 2  # seconds a clock here may be behind the room's before a fresh token looks too young
+CLOCK_SKEW = 2  # seconds by which this clock may be behind the room's
 COMPACT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)  # RFC 7515, 7.1: no padding
 REQUIRED_CLAIMS = ("exp", "nbf", "aud", "iss", "sub", "token_use")
 TIME_CLAIMS = ("exp", "nbf", "iat")
-EXPIRED, ENDED = "the token is expired", "the session was ended"  # reasons that callers tell apart
+EXPIRED, ENDED = "the token is expired", "the session was ended"  # reasons that callers compare
 CONTEXT_CLAIMS = ("aud", "sub", "queue_position", "token_use", "iat", "nbf", "exp", "iss")
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The token is good. ``claims`` is flat: texts and whole numbers."""
+    """The token is valid. ``claims`` is flat: texts and whole numbers."""
 
     claims: Claims
 
     @property
     def request_id(self) -> str:
-        """The visitor: the token's ``sub``."""
+        """The visitor's request id: the token's ``sub``."""
         return str(self.claims["sub"])
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The token can be read, and it does not open this door."""
+    """The token can be read and is not valid here."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class NoToken:
-    """There is no token, or nothing that could be one."""
+    """The header has no token that can be read."""
 
     reason: str
 
@@ -61,7 +61,7 @@ Decision = Accepted | Rejected | NoToken
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a token must say: its event (``aud``) and its issuer (``iss``)."""
+    """The required event (``aud``) and issuer (``iss``) of a token."""
 
     event_id: str
     issuer: str
@@ -72,25 +72,25 @@ class VerificationKeys(Protocol):
     """The room's public keys."""
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """The RS256 key with this ``kid``; without a ``kid`` the only key there is; else None.
+        """Return the RS256 key with this ``kid``; without a ``kid`` the only key; else None.
 
-        Raises Unavailable when no keys are known and the room cannot be asked.
+        Raises Unavailable when no keys are known and the room cannot be reached.
         """
 
     def reachable(self) -> bool:
-        """Whether the room answered when it was asked last."""
+        """Return whether the last request to the room succeeded."""
 
 
 class EndedSessions(Protocol):
-    """The sessions that were completed or abandoned while their token lives on."""
+    """Sessions that were completed or abandoned before their token expires."""
 
     def has(self, request_id: str) -> bool:
-        """Whether this visitor's session was ended; raises Unavailable when that is unknown."""
+        """Return whether this visitor's session ended. Raises Unavailable when that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Checks what callers send. Give ``ended`` to refuse ended sessions too."""
+    """Verifies tokens. With ``ended``, it also rejects tokens of ended sessions."""
 
     expected: Expected
     keys: VerificationKeys
@@ -98,9 +98,9 @@ class Verifier:
     ended: EndedSessions | None = None
 
     def check(self, header: object) -> Decision:
-        """Decide on the value of an ``Authorization`` header: a raw token or ``Bearer <token>``.
+        """Decide on an ``Authorization`` header: a raw token or ``Bearer <token>``.
 
-        Raises Unavailable when the keys, or the ended sessions, cannot be known.
+        Raises Unavailable when the keys or the ended sessions are unknown.
         """
         token = token_from_header(header)
         if token is None:
@@ -125,7 +125,7 @@ class Verifier:
 
 
 def token_from_header(header: object) -> str | None:
-    """The token in a header's value, None when there is none. The scheme is in any case."""
+    """Return the token of a header, or None. The scheme may be in any letter case."""
     if not isinstance(header, str) or not header.isascii():
         return None
     scheme, _, rest = header.strip().partition(" ")
@@ -134,7 +134,7 @@ def token_from_header(header: object) -> str | None:
 
 
 def verify(token: str, key: jwt.PyJWK, expected: Expected, now: float) -> Accepted | Rejected:
-    """Check the signature, then the claims; every claim that is checked must be there."""
+    """Check the signature, then the claims; every claim that is checked is required."""
     try:
         claims = jwt.decode(
             token,
@@ -166,7 +166,7 @@ def verify(token: str, key: jwt.PyJWK, expected: Expected, now: float) -> Accept
 
 
 def check_claims(claims: Mapping[str, Any], expected: Expected, now: float) -> Accepted | Rejected:
-    """Decide on the claims of a token whose signature is good. ``now`` in epoch seconds."""
+    """Decide on the claims of a token with a valid signature. ``now`` in epoch seconds."""
     if claims.get("aud") != expected.event_id:
         return Rejected("the token is for another event")
     if claims.get("iss") != expected.issuer:

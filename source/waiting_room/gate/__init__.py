@@ -12,8 +12,8 @@
         exclude=("/static", "/health"),
     ))
 
-It needs PyJWT and cryptography, and asks the room for its keys only; no request waits for it
-otherwise. ``entry.py`` decides, ``wsgi.py`` and ``asgi.py`` translate.
+It needs PyJWT and cryptography. It requests only the keys of the room; all other checks are local.
+``decision.py`` decides. ``wsgi.py`` and ``asgi.py`` convert requests and responses.
 """
 
 from waiting_room.gate.asgi import AsgiGate

@@ -28,9 +28,9 @@ UNCACHED = (b"cache-control", b"expires")
 
 
 class AsgiGate:
-    """``app`` behind the gate; the scope's ``waiting_room.claims`` says who came through.
+    """``app`` behind the gate; the scope's ``waiting_room.claims`` has the visitor's claims.
 
-    It needs asyncio. ``wait`` waits for a moment of the gate's clock.
+    It needs asyncio. ``wait`` waits until a time of the gate's clock.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class AsgiGate:
         kind = scope["type"]
         if not _is_asyncio():
             await _cannot_start(kind, receive, send)
-        if kind == "lifespan":  # start and stop of the site: nobody sends that
+        if kind == "lifespan":  # start and stop of the site: no visitor sends it
             await self._app(scope, receive, send)
             return
         if kind not in ("http", "websocket"):
@@ -54,7 +54,7 @@ class AsgiGate:
             body = await _body(receive)
             await _respond(await asyncio.to_thread(self._gate.enter, request, body), request, send)
             return
-        # In a thread: once in a while the room is asked, and the other requests go on meanwhile.
+        # In a thread: a check may call the room, and other requests must not wait for it.
         decision = await asyncio.to_thread(self._gate.check, request)
         if isinstance(decision, Response):
             if kind == "websocket":
@@ -76,7 +76,7 @@ class AsgiGate:
 
 
 def read_request(scope: Scope) -> Request:
-    """The request of an ASGI scope; headers with one name are joined, as WSGI servers do."""
+    """Convert an ASGI scope; headers of one name are joined, as WSGI servers do."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -85,7 +85,7 @@ def read_request(scope: Scope) -> Request:
     mount = (scope.get("root_path") or "").rstrip("/")
     path = scope["path"]
     if mount and not f"{path}/".startswith(f"{mount}/"):
-        path = mount + path  # of servers that leave the prefix out
+        path = mount + path  # of servers that omit the prefix
     raw = (scope.get("raw_path") or b"").decode("latin-1")
     return Request(
         method=scope.get("method", "GET"),
@@ -106,7 +106,7 @@ def _is_asyncio() -> bool:
 
 
 async def _cannot_start(kind: str, receive: Receive, send: Send) -> None:
-    """Raises RuntimeError; a server that starts the site is told why it must not."""
+    """Raise RuntimeError; send the reason to a server that starts the site."""
     if kind == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.failed", "message": NEEDS_ASYNCIO})
@@ -114,7 +114,7 @@ async def _cannot_start(kind: str, receive: Receive, send: Send) -> None:
 
 
 async def _body(receive: Receive) -> bytes:
-    """The body, or enough of it to see that it is too large."""
+    """Return the body, or enough of it to see that it is too large."""
     body, more = b"", True
     while more and len(body) <= MAX_FORM:
         message = await receive()
@@ -131,7 +131,7 @@ async def _respond(answer: Response, request: Request, send: Send) -> None:
 
 
 def _with_cookie(send: Send, cookie: str) -> Send:
-    """Add the cookie to the answer, which no shared cache may then keep."""
+    """Add the cookie to the response, and forbid caching."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

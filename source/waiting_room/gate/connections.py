@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ASGI connections that outlast their request end when the session ends.
+"""ASGI connections end when the session ends.
 
-A WebSocket is closed with code 1008 at that second, and nothing passes afterwards in either
-direction. An event stream delivers nothing afterwards. Any other response is sent to its end.
+A WebSocket is closed with code 1008 at that time, and no message passes afterwards. An event
+stream sends nothing afterwards. Any other response is sent completely.
 """
 
 from __future__ import annotations

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gate's decision on a request, whatever server or framework the site runs on."""
+"""The gate's decision on a request, for any server or framework.
+
+The module has more than 300 lines because the class is one decision: its steps share the request,
+the settings and the verifier. Rules of cookies, origins, paths and responses are in own modules.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +43,9 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
 
 MAX_FORM = 16_384  # bytes; a token has about 700
-MAX_RETURN_ADDRESS = 1_500  # characters of an address to come back to; it must fit into a cookie
-RETURN_SECONDS = 86_400  # seconds; nobody waits longer
-UNCHECKED_SECONDS = 60  # seconds a connection may last that is open because the room is away
+MAX_RETURN_ADDRESS = 1_500  # characters of a return address; it must fit into a cookie
+RETURN_SECONDS = 86_400  # seconds; the longest wait
+UNCHECKED_SECONDS = 60  # limit of a connection that was allowed without a check
 RETURN_QUERY = "back"  # the query of the entrance's own redirect
 FORM = "application/x-www-form-urlencoded"
 PATH_SIGNS = "/!$&'()*+,;=:@-._~"
@@ -52,10 +56,10 @@ logger = logging.getLogger("waiting_room.gate")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as the gate sees it; ``headers`` by lower-case name, ``path`` decoded.
+    """A request; ``headers`` by lower-case name, ``path`` decoded.
 
-    ``mount`` is the prefix of the path under which a server serves the site, and ``raw`` the path
-    as it was sent, where the server tells.
+    ``mount`` is the path prefix of the site. ``raw`` is the path as it was sent, or empty when the
+    server does not provide it.
     """
 
     method: str
@@ -68,9 +72,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """Let the request through; ``claims`` is None where nobody was checked.
+    """Allow the request; ``claims`` is None without a check.
 
-    ``until`` is when a connection that stays open must end, in epoch seconds.
+    ``until`` (epoch seconds) is the end of a connection that stays open.
     """
 
     claims: Claims | None = None
@@ -79,7 +83,7 @@ class Allow:
 
 
 class Gate:
-    """Decides on requests; safe for threads. ``check`` may ask the room, within its timeouts."""
+    """Decides on requests; thread-safe. ``check`` may call the room, within time limits."""
 
     def __init__(
         self, settings: GateSettings, verifier: Verifier | None = None, now: Clock = time.time
@@ -93,17 +97,17 @@ class Gate:
         self._scripts = frozenset(settings.cors_origins)
 
     def is_entrance(self, request: Request) -> bool:
-        """Whether the request hands over a token: then call ``enter`` with its body."""
+        """Return whether the request delivers a token: then call ``enter`` with its body."""
         entrance = self.settings.entrance
         return request.path in (entrance, request.mount + entrance)
 
     def is_protected(self, request: Request) -> bool:
-        """Whether the request needs a session."""
+        """Return whether the request needs a session."""
         rules = self.settings.include, self.settings.exclude
         return is_protected(request.path, *rules, request.mount, request.raw)
 
     def check(self, request: Request) -> Allow | Response:
-        """Let a request through, or say what to answer instead. No method is exempt."""
+        """Allow a request, or return the response to send instead. No method is exempt."""
         if not self.is_protected(request):
             return Allow()
         decision = (
@@ -117,11 +121,11 @@ class Gate:
         return decision
 
     def enter(self, request: Request, body: bytes) -> Response:
-        """Take a token from a form, field ``token``: set the cookie, send the browser on.
+        """Accept a token from the form field ``token``: set the cookie and redirect.
 
-        Only a page of the waiting room, or of the site, may send it: any other could put its own
-        session into a visitor's browser. A POST of another site brings no SameSite cookie, so the
-        browser is sent here once more by GET, which brings the page that it wanted.
+        Only a page of the waiting room or of the site may send it. Any other page could put its
+        own session into a visitor's browser. A POST from another site has no SameSite cookies, so
+        the browser is redirected to this path by GET first, and then to the requested page.
         """
         if request.method in ("GET", "HEAD"):
             if request.query == RETURN_QUERY:
@@ -165,7 +169,7 @@ class Gate:
         return responses.preflight(granted)
 
     def _return_to_page(self, request: Request) -> Response:
-        """The entrance's own redirect: on to the page that the browser wanted first."""
+        """Redirect to the page that the browser requested first."""
         wanted = self._return_path(request) or self._home(request)
         if not is_navigation(request.headers):
             return responses.redirect(303, wanted)
@@ -189,14 +193,14 @@ class Gate:
         return self._reject(request, decision, self._rejection(shown))
 
     def _active_session(self, request: Request) -> Accepted | Rejected | None:
-        """As ``_session``; Refused also for a session that was ended."""
+        """Return as ``_session_from_cookies``; Rejected also for a session that ended."""
         found, ended = self._session_from_cookies(request), self._verifier.ended
         if isinstance(found, Accepted) and ended and ended.has(found.request_id):
             return Rejected(ENDED)
         return found
 
     def _session_from_cookies(self, request: Request) -> Accepted | Rejected | None:
-        """What the cookies say: a session, Refused where its time is over, None without one."""
+        """Return the session of the cookies, Rejected for an expired one, None without one."""
         sent, expected = request.headers.get("cookie", ""), self._verifier.expected
         over: Rejected | None = None
         for value in cookie.values(sent, self.settings.cookie_name):
@@ -259,7 +263,7 @@ class Gate:
         return self._wants_html(request) and is_navigation(request.headers)
 
     def _own_origins(self, request: Request) -> frozenset[str]:
-        """The origins of the site: of the address that was asked, and what the settings say."""
+        """Return the origins of the site: of the request's address, and of the settings."""
         found = own_origins(request.headers, secure=self.settings.secure_cookie)
         site = self.settings.site_origin
         return found | {site} if site else found
@@ -274,10 +278,10 @@ class Gate:
         return cookie.set_cookie(name, value, seconds, secure=secure)
 
     def _save_return_path(self, request: Request) -> list[str]:
-        """The page a visitor wanted, kept in the own browser: no other site learns of it.
+        """Return a cookie with the requested page, which stays in the visitor's browser.
 
-        Of an address that is too long the path is kept. One that cannot be kept at all forgets an
-        older one.
+        An address that is too long is stored without its query. One that cannot be stored at all
+        deletes an older one.
         """
         if request.method == "HEAD":
             return []
@@ -290,7 +294,7 @@ class Gate:
         return [self._return_cookie(cookie.pack(kept), RETURN_SECONDS if kept else 0)]
 
     def _page_of_form(self, request: Request) -> str:
-        """The address of the page of this site that sent a form; empty where it is not known."""
+        """Return the address of the site's page that sent a form; empty when unknown."""
         sender = request.headers.get("referer", "")
         if origin_of(sender) not in self._own_origins(request):
             return ""
@@ -298,7 +302,7 @@ class Gate:
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def _home(self, request: Request) -> str:
-        """The first page of the site, below the prefix that it is served under."""
+        """Return the first page of the site, below its path prefix."""
         home = f"{quote(request.mount, safe=PATH_SIGNS, errors='replace')}/"
         return home if _is_own_address(home) else "/"
 
@@ -315,7 +319,7 @@ class Gate:
 
 
 def _is_own_address(address: str) -> bool:
-    """A path of this site: nothing that a browser would read as another host."""
+    """Return whether an address is a path of this site, which no browser reads as another host."""
     plain = address.isascii() and address.isprintable() and "\\" not in address
     local = address.startswith("/") and not address.startswith("//")
     return plain and local and " " not in address and len(address) <= MAX_RETURN_ADDRESS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a site decides about its gate."""
+"""Settings of a gate, as a site passes them."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ PATTERN = re.compile(r"[*\[\]{}<>|^]|/:|[$\s]\Z", re.ASCII)  # signs of patterns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSettings:
-    """Raises SettingsError with one sentence naming what is wrong.
+    """Raises SettingsError, which names the wrong setting and the rule.
 
-    ``include`` and ``exclude`` are paths with everything below them; the longest rule that fits a
-    path decides, and ``include`` wins a tie. ``fail_open`` lets everyone in while the room cannot
-    be reached; otherwise nobody new gets in then. ``old_secrets`` still verify, but never sign.
-    Pages of ``entrance_origins`` may hand over a token beside the waiting page's own; scripts of
-    ``cors_origins`` may call the site from another origin. ``site_origin`` is the site's own
-    origin, for checks that need it. Times are in seconds.
+    ``include`` and ``exclude`` are paths with everything below them. The longest rule that matches
+    a path decides; ``include`` wins a tie. With ``fail_open``, the gate allows everyone while the
+    room cannot be reached; otherwise it then allows only visitors with a session. ``old_secrets``
+    verify, but never sign. Pages of ``entrance_origins`` may deliver a token, as the waiting page
+    does. Scripts of ``cors_origins`` may call the site from another origin. ``site_origin`` is the
+    site's own origin, for checks that need it. Times are in seconds.
     """
 
     event_id: str
@@ -100,7 +100,7 @@ class GateSettings:
                 isinstance(value, str) for value in values
             ):
                 raise SettingsError(f"The setting {name} must be a list of texts.")
-            object.__setattr__(self, name, tuple(values))  # nobody changes it after the checks
+            object.__setattr__(self, name, tuple(values))  # immutable after the checks
         _check_public_api(self.public_api)
         _check_secret("secret", self.secret)
         for secret in self.old_secrets:
@@ -116,7 +116,7 @@ class GateSettings:
 
     @classmethod
     def from_mapping(cls, members: Mapping[str, Any]) -> Self:
-        """The settings of a configuration file. Raises SettingsError, for unknown members too."""
+        """Read a configuration file's members. Raises SettingsError, also for unknown members."""
         known = {member.name: member for member in fields(cls)}
         for name in members:
             if name not in known:
@@ -185,7 +185,7 @@ class GateSettings:
 
     @property
     def authorizer(self) -> AuthorizerSettings:
-        """The same, as the verifier takes it."""
+        """Convert to the settings of the verifier."""
         return AuthorizerSettings(
             expected=Expected(self.event_id, self.issuer, self.clock_skew),
             public_api=self.public_api.rstrip("/"),
@@ -196,12 +196,12 @@ class GateSettings:
 
     @property
     def cookie_name(self) -> str:
-        """The event's own, with the prefix that keeps a cookie to this very host on HTTPS."""
+        """Name of the event's session cookie; its prefix binds it to this host on HTTPS."""
         return f"{self._prefix}waiting-room-{quote(self.event_id, safe='')}"
 
     @property
     def return_cookie_name(self) -> str:
-        """The cookie with the page to come back to; no event's session cookie has this name."""
+        """Name of the cookie with the return address; no session cookie has this name."""
         return f"{self._prefix}waiting-room_return-{quote(self.event_id, safe='')}"
 
     @property
@@ -218,12 +218,12 @@ def _check_text(name: str, value: object) -> None:
 
 
 def _is_rule(path: str) -> bool:
-    """Whether a text is one path and means itself."""
+    """Return whether a text is one path in its shortest spelling, and no pattern."""
     return is_normalised(path) and not PATTERN.search(path)
 
 
 def _is_plain_http(address: str) -> bool:
-    """Whether an address is http and not of this machine."""
+    """Return whether an address is plain http of another machine."""
     origin = origin_of(address) or ""
     return origin.startswith("http:") and urlsplit(origin).hostname not in LOOPBACK
 
@@ -244,14 +244,14 @@ def _check_public_api(address: str) -> None:
     )
     try:
         check_address(address, "public_api")
-    except ValueError as error:  # a host or a port that cannot be one
+    except ValueError as error:  # an invalid host or port
         raise unfit from error
     if origin_of(address) is None:
         raise unfit
 
 
 def _check_pyjwt(version: str) -> None:
-    """Raises SettingsError for a PyJWT that lacks what the checks need."""
+    """Raise SettingsError for a PyJWT that is too old."""
     numbers = re.match(r"(\d{1,4})\.(\d{1,4})", version)
     if numbers and tuple(map(int, numbers.groups())) < MIN_PYJWT:
         raise SettingsError("The gate needs PyJWT 2.4 or newer.")

@@ -23,7 +23,7 @@ UNCACHED = ("cache-control", "expires", "set-cookie2")
 
 
 class WsgiGate:
-    """``app`` behind the gate; the environ's ``waiting_room.claims`` says who came through."""
+    """``app`` behind the gate; the environ's ``waiting_room.claims`` has the visitor's claims."""
 
     def __init__(self, app: WSGIApplication, gate: Gate | GateSettings) -> None:
         self._app = app
@@ -43,7 +43,7 @@ class WsgiGate:
             start_response = _with_cookie(start_response, decision.set_cookie)
         if decision.until is None:
             return self._app(environ, start_response)
-        if _is_websocket(environ):  # the site would take the line, and nobody could end it
+        if _is_websocket(environ):  # the gate could not end the connection
             return _respond(responses.no_upgrade(), request, start_response)
         for name in UPGRADES:
             environ.pop(name, None)
@@ -53,14 +53,14 @@ class WsgiGate:
 
 
 class _Response:
-    """A response of the site; of one without an end nothing passes after the session's end."""
+    """A response of the site; an endless one is cut when the session ends."""
 
     def __init__(self, start_response: StartResponse, is_over: Callable[[], bool]) -> None:
         self._start_response, self._is_over = start_response, is_over
         self._started = self._endless = False
 
     def start(self, status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-        """What the site calls as ``start_response``."""
+        """Replace the server's ``start_response`` for the site."""
         self._started = True
         self._endless = any(
             name.lower() == "content-type" and value.lower().lstrip().startswith(ENDLESS)
@@ -70,7 +70,7 @@ class _Response:
         return lambda data: None if self._ends() else write(data)
 
     def of(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
-        """The site's chunks: as they are where it is known that they have an end."""
+        """Return the site's chunks; unchanged if the response has an end."""
         return chunks if self._started and not self._endless else _Until(chunks, self._ends)
 
     def _ends(self) -> bool:
@@ -90,14 +90,14 @@ class _Until:
             yield chunk
 
     def close(self) -> None:
-        """Tell the site that nobody reads any more."""
+        """Close the site's chunks."""
         close = getattr(self._chunks, "close", None)
         if close is not None:
             close()
 
 
 def read_request(environ: WSGIEnvironment) -> Request:
-    """The request of a WSGI environ."""
+    """Convert a WSGI environ."""
     mount = _text(environ.get("SCRIPT_NAME", "").rstrip("/"))
     path = mount + _text(environ.get("PATH_INFO", "")) or "/"
     headers = {
@@ -119,7 +119,7 @@ def read_request(environ: WSGIEnvironment) -> Request:
 
 
 def _text(raw: str) -> str:
-    """A text of the environ, which holds bytes as Latin-1 (PEP 3333)."""
+    """Decode a text of the environ, which has bytes as Latin-1 (PEP 3333)."""
     return raw.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
@@ -129,7 +129,7 @@ def _is_websocket(environ: WSGIEnvironment) -> bool:
 
 
 def _body(environ: WSGIEnvironment) -> bytes | Response:
-    """The body, or enough of it to see that it is too large, or why it cannot be read."""
+    """Return the body, or enough of it to see that it is too large, or an error response."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length and not (length.isascii() and length.isdigit() and len(length) < 10):
         return responses.bad_request(400, "the header Content-Length is no number of bytes")
@@ -144,7 +144,7 @@ def _body(environ: WSGIEnvironment) -> bytes | Response:
     try:
         while left and (chunk := environ["wsgi.input"].read(left)):
             body, left = body + chunk, left - len(chunk)
-    except (OSError, ValueError, EOFError):  # the visitor left, or sent no such chunks
+    except (OSError, ValueError, EOFError):  # the visitor disconnected, or sent invalid chunks
         return responses.bad_request(400, "the body cannot be read")
     return body
 
@@ -156,7 +156,7 @@ def _respond(answer: Response, request: Request, start_response: StartResponse) 
 
 
 def _with_cookie(start_response: StartResponse, cookie: str) -> StartResponse:
-    """Add the cookie to the answer, which no shared cache may then keep."""
+    """Add the cookie to the response, and forbid caching."""
 
     def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
         kept = [(name, value) for name, value in headers if name.lower() not in UNCACHED]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Authlib's authorization server, without a web framework, on the rules of ``protocol.py``.
 
-Authlib checks clients, requests, PKCE and redirects, and shapes answers and errors. Here stands
-what it leaves open, and what it must not be trusted with: a code is redeemed when it is read, and
-PKCE is S256 only.
+Authlib checks clients, requests, PKCE and redirects, and builds responses and errors. This module
+has the parts that Authlib leaves open, and two stricter rules: a code is redeemed when it is read,
+and PKCE is S256 only.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from waiting_room.openid.settings import ClientSecrets, OpenIdSettings
 NO_STORE = {
     "Cache-Control": "no-store",
     "Pragma": "no-cache",
-    "X-Content-Type-Options": "nosniff",  # an error may repeat what was asked
+    "X-Content-Type-Options": "nosniff",  # an error may repeat a part of the request
 }
 logger = logging.getLogger("waiting_room")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenIdResponse:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     body: str
@@ -45,7 +45,7 @@ class OpenIdResponse:
 
 
 class ProviderContext(Protocol):
-    """What the server needs of the provider around it."""
+    """The parts of the provider that the server uses."""
 
     settings: OpenIdSettings
     secrets: Callable[[], ClientSecrets]
@@ -58,15 +58,15 @@ class ProviderContext(Protocol):
 
     @property
     def signing_key(self) -> Mapping[str, str]:
-        """The private JWK that signs now."""
+        """The private JWK of the current signing key."""
 
     def admitted(self, request_id: str) -> tuple[protocol.AccessToken, str] | None:
-        """What the token of an admitted visitor says, and the token; None when there is none."""
+        """Return the claims and the token of an admitted visitor, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """An admitted visitor, on the way from the room's token to the code."""
+    """An admitted visitor, for whom a code is made."""
 
     request: protocol.AuthorizationRequest
     token: str
@@ -74,7 +74,7 @@ class Visitor:
 
 
 class Request(OAuth2Request):  # type: ignore[misc]
-    """A request as Authlib reads it. TLS ends in front of the function, so https is given."""
+    """A request as Authlib reads it. TLS ends before the function, so the scheme is https."""
 
     def __init__(self, method: str, parameters: dict[str, str], headers: dict[str, str]) -> None:
         super().__init__(method, "https://openid.invalid/", headers=headers)
@@ -95,7 +95,7 @@ class _Client(ClientMixin):  # type: ignore[misc]
         return self._settings.event_id
 
     def get_default_redirect_uri(self) -> None:
-        return None  # OIDC Core 3.1.2.1: the request must name it
+        return None  # OIDC Core 3.1.2.1: the request must contain it
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
         return protocol.granted_scope(scope)
@@ -119,7 +119,7 @@ class _Client(ClientMixin):  # type: ignore[misc]
 
 
 class _StoredCode:
-    """A redeemed code as Authlib reads it, with the access token that it gives."""
+    """A redeemed code as Authlib reads it, with its access token."""
 
     def __init__(self, code: protocol.Code, access_token: str) -> None:
         self.code, self.access_token = code, access_token
@@ -134,7 +134,7 @@ class _StoredCode:
 
 
 class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
-    """The authorization code flow; the server carries the provider."""
+    """The authorization code flow; ``server`` has the provider."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = protocol.CLIENT_AUTHENTICATION
 
@@ -151,7 +151,7 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         )
 
     def query_authorization_code(self, code: str, client: Any) -> _StoredCode | None:
-        """Redeem the code at once: whatever is wrong with the rest, it never works again."""
+        """Redeem the code at once: after any error, it is not valid any more."""
         provider: ProviderContext = self.server.provider
         if provider.settings.request_id_codes and REQUEST_ID.fullmatch(code):
             return self._of_request_id(code, client)
@@ -159,7 +159,7 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
             protocol.hash_code(code), client.get_client_id(), provider.now
         )
         if found is None:
-            logger.warning("openid: a code was refused: unknown, expired or used before")
+            logger.warning("openid: rejected a code: unknown, expired or used")
             return None
         try:
             return _StoredCode(found, protocol.unseal(code, found.sealed))
@@ -168,10 +168,10 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
             return None
 
     def _of_request_id(self, request_id: str, client: Any) -> _StoredCode | None:
-        """The request id as a code, as the AWS solution's waiting page sends it.
+        """Accept a request id as a code, as the AWS solution's waiting page sends it.
 
-        Nothing was stored when the visitor left, so it is bound to no more than a registered
-        address. A client that uses PKCE does not get in this way.
+        No code was stored, so it is bound only to a registered address. It is not accepted from a
+        client that uses PKCE.
         """
         provider: ProviderContext = self.server.provider
         asked = self.request.payload.data
@@ -181,14 +181,14 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         found = provider.admitted(request_id)
         if found is None:
             return None
-        said, token = found
+        claims, token = found
         request = protocol.AuthorizationRequest(client.get_client_id(), address)
         return _StoredCode(
-            protocol.make_code(request_id, request, token, said, provider.now), token
+            protocol.make_code(request_id, request, token, claims, provider.now), token
         )
 
     def delete_authorization_code(self, authorization_code: Any) -> None:
-        """Nothing: it was redeemed when it was read."""
+        """Do nothing: the code was redeemed when it was read."""
 
     def authenticate_user(self, authorization_code: Any) -> Any:
         return authorization_code
@@ -214,7 +214,7 @@ class _IdToken(OpenIDCode):  # type: ignore[misc]
         self._provider = provider
 
     def exists_nonce(self, *_: Any) -> bool:
-        return False  # the client checks it; nothing is kept here while visitors wait
+        return False  # the client checks it; nothing is stored while visitors wait
 
     def resolve_client_private_key(self, *_: Any) -> Any:
         from joserfc.jwk import RSAKey
@@ -260,10 +260,10 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         )
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Nobody listens."""
+        """Do nothing: there are no listeners."""
 
     def save_token(self, token: Any, request: Any) -> None:
-        """The room keeps its tokens."""
+        """Do nothing: the room stores its tokens."""
 
     def _tokens(self, *, user: _StoredCode, scope: str, **_: Any) -> dict[str, Any]:
         return {

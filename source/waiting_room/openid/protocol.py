@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the OpenID provider in front of the room promises: requests, waits, codes, claims.
+"""Rules of the OpenID provider in front of the room: requests, transactions, codes, claims.
 
-Event id = ``client_id`` = ``aud``; request id = ``sub``. While a visitor waits nothing is stored:
-the authorization request travels with them, signed. Rules of OpenID Connect Core 1.0 (OIDC),
-RFC 6749 and RFC 7636 that the protocol library keeps are not repeated here.
+The event id is ``client_id`` and ``aud``; the request id is ``sub``. While a visitor waits, nothing
+is stored: the browser carries the signed authorization request. Authlib enforces the other rules of
+OpenID Connect Core 1.0 (OIDC), RFC 6749 and RFC 7636.
+
+The module has more than 300 lines because it has all rules of one protocol, in the order in which
+a login uses them.
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ SCOPE = "openid"
 ALGORITHM = "RS256"
 CHALLENGE_METHOD = "S256"
 CLIENT_AUTHENTICATION = ("client_secret_basic", "client_secret_post")
-TRANSACTION_LIFE = 86_400  # s; as long as anybody waits: the longest validity of a token
-CODE_LIFE = 60  # s; a client redeems at once, RFC 6749 4.1.2 allows ten minutes at most
+TRANSACTION_LIFE = 86_400  # s; the longest wait: the longest validity of a token
+CODE_LIFE = 60  # s; clients redeem at once; RFC 6749 4.1.2 allows ten minutes at most
 MAX_FORM = 16_384  # bytes; a transaction with the longest values takes half of it
 MAX_LENGTHS = {"state": 2048, "nonce": 512, "redirect_uri": 1024, "transaction": 8192}
 MAX_LENGTH = 512
@@ -32,12 +35,12 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class InvalidToken(Exception):
-    """An access token that opens nothing; the sentence, for the log, does not repeat it."""
+    """The access token is not valid; the message, for the log, does not contain it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """An authorization request found good: what comes back to the client at the visitor's turn."""
+    """A valid authorization request."""
 
     client_id: str
     redirect_uri: str
@@ -47,7 +50,7 @@ class AuthorizationRequest:
     code_challenge: str = ""
 
     def parameters(self) -> dict[str, str]:
-        """The parameters of ``/authorize`` that mean this request."""
+        """Return the parameters of ``/authorize`` for this request."""
         named = {name: text for name, text in asdict(self).items() if text}
         if self.code_challenge:
             named["code_challenge_method"] = CHALLENGE_METHOD
@@ -55,7 +58,7 @@ class AuthorizationRequest:
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> AuthorizationRequest:
-        """The request in these parameters, its scope narrowed to what this provider knows."""
+        """Read a request from parameters; the scope becomes ``openid``."""
         known = {part.name: parameters.get(part.name, "") for part in fields(cls)}
         return cls(**{**known, "scope": SCOPE})
 
@@ -65,23 +68,23 @@ REQUEST_MEMBERS = tuple(part.name for part in fields(AuthorizationRequest))
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """An authorization request and when it was made (epoch s)."""
+    """An authorization request and its time (epoch s)."""
 
     request: AuthorizationRequest
     asked_at: int
 
     def is_stale(self, now: int, restart_after: int) -> bool:
-        """Whether the client has given up on it by now: then it must ask again, at no wait.
+        """Return whether the client has probably forgotten the request: it must start again.
 
-        Clients remember for minutes that they sent somebody away (WordPress 3, Cognito 5, a load
-        balancer of AWS 15), a waiting room keeps people longer.
+        Clients remember a login for minutes (WordPress 3, Cognito 5, an AWS load balancer 15). A
+        visitor may wait longer.
         """
         return now - self.asked_at >= restart_after
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What a verified access token of the room says. Times in epoch s."""
+    """Claims of a verified access token of the room. Times in epoch s."""
 
     request_id: str
     position: int
@@ -91,9 +94,9 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """An authorization code as it is stored: its hash, what it is bound to, what it gives.
+    """An authorization code as it is stored: its hash, its bindings and its access token.
 
-    ``sealed`` is the access token, readable with the code alone, which is not stored.
+    ``sealed`` is the access token, encrypted with the code, which is not stored.
     """
 
     hash: str
@@ -113,19 +116,19 @@ class CodeStore(Protocol):
     """The store of codes: each is redeemed once, by one conditional write."""
 
     def save(self, code: Code) -> None:
-        """Keep a code until it expires; raises Conflict when its hash is taken."""
+        """Store a code until it expires; raises Conflict when its hash exists."""
 
     def redeem(self, code_hash: str, client_id: str, now: int) -> Code | None:
-        """Take the code of this client; None when unknown, expired, another's or taken before."""
+        """Redeem a code of this client; None if unknown, expired, another client's or used."""
 
 
 # --- requests ---------------------------------------------------------------------------------
 
 
 def single_values(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> dict[str, str]:
-    """The named parameters, each at most once and of sane characters and length; others ignored.
+    """Return the named parameters, each at most once and with valid characters and length.
 
-    An empty value is as good as none, a repeated one an error (RFC 6749 3.1, appendix A).
+    An empty value counts as missing, a repeated one is an error (RFC 6749 3.1, appendix A).
     Raises InvalidInput.
     """
     found: dict[str, str] = {}
@@ -144,7 +147,7 @@ def single_values(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> dic
 
 
 def form_pairs(body: bytes, content_type: str) -> list[tuple[str, str]]:
-    """The pairs of a form; raises InvalidInput when the body is no form."""
+    """Parse a form; raises InvalidInput when the body is not a form."""
     if content_type.split(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise InvalidInput("the body must be sent as application/x-www-form-urlencoded")
     if len(body) > MAX_FORM:
@@ -158,12 +161,12 @@ def form_pairs(body: bytes, content_type: str) -> list[tuple[str, str]]:
 
 
 def granted_scope(scope: str | None) -> str | None:
-    """``openid`` when it is among the scopes asked for, whatever else is; None otherwise."""
+    """Return ``openid`` when it is one of the requested scopes, else None."""
     return SCOPE if SCOPE in (scope or "").split(" ") else None
 
 
 def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:
-    """Addresses that visitors may be sent to; raises ValueError for another.
+    """Check addresses that visitors may be redirected to; raises ValueError.
 
     https, or http on this machine; absolute; no fragment (RFC 6749 3.1.2).
     """
@@ -178,7 +181,7 @@ def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:
 
 
 def unsupported_feature(parameters: Mapping[str, str]) -> tuple[str, str] | None:
-    """The error and its description for a part of OIDC that this provider does not have."""
+    """Return error and description for an OIDC feature that is not supported, else None."""
     if "request" in parameters:
         return "request_not_supported", "request objects are not supported"
     if "request_uri" in parameters:
@@ -188,11 +191,11 @@ def unsupported_feature(parameters: Mapping[str, str]) -> tuple[str, str] | None
     return None
 
 
-# --- the wait ---------------------------------------------------------------------------------
+# --- transactions ---------------------------------------------------------------------------------
 
 
 def seal_transaction(request: AuthorizationRequest, secret: str, issuer: str, now: int) -> str:
-    """The request as a text that can travel through a browser and not be changed there."""
+    """Sign a request as a text for the browser."""
     import jwt
 
     return jwt.encode(
@@ -204,9 +207,9 @@ def seal_transaction(request: AuthorizationRequest, secret: str, issuer: str, no
 
 
 def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transaction:
-    """What ``seal_transaction`` sealed; raises InvalidInput when it was changed or is too old.
+    """Read the text of ``seal_transaction``; raises InvalidInput when it was changed or expired.
 
-    The client may know the secret too, so a good signature does not make the content good.
+    The client may know the secret too, so the content is checked despite a valid signature.
     """
     import jwt
 
@@ -237,9 +240,10 @@ def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transacti
 
 
 def waiting_page_url(waiting_room_url: str, sent: Mapping[str, str]) -> str:
-    """Where the visitor waits, with what the page needs to know.
+    """Return the URL of the waiting page with parameters.
 
-    Every reserved character is encoded: the AWS solution's page splits at ``=`` and reads no ``+``.
+    Every reserved character is encoded: the AWS solution's page splits at ``=`` and does not
+    decode ``+``.
     """
     parts = urlsplit(waiting_room_url)
     query = "&".join(filter(None, [parts.query, urlencode(sent, quote_via=quote, safe="")]))
@@ -247,9 +251,9 @@ def waiting_page_url(waiting_room_url: str, sent: Mapping[str, str]) -> str:
 
 
 def aws_page_parameters(request: AuthorizationRequest) -> dict[str, str]:
-    """What the waiting page of the AWS solution reads: it goes back to the client by itself.
+    """Return the parameters that the AWS solution's page needs to return to the client itself.
 
-    Nothing with PKCE: the page's code is the request id, which no challenge can be bound to.
+    None with PKCE: the page's code is the request id, which cannot be bound to a challenge.
     """
     if request.code_challenge:
         return {}
@@ -266,36 +270,36 @@ def aws_page_parameters(request: AuthorizationRequest) -> dict[str, str]:
 
 
 def hash_code(code: str) -> str:
-    """The key that a code is stored under. A code has 256 random bits: one hash is enough."""
+    """Return the key that a code is stored under. A code has 256 random bits: one hash suffices."""
     return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def make_code(
-    code: str, request: AuthorizationRequest, token: str, said: AccessToken, now: int
+    code: str, request: AuthorizationRequest, token: str, access_token: AccessToken, now: int
 ) -> Code:
-    """The row of a new code that gives ``token`` once, within CODE_LIFE seconds."""
+    """Return the row of a new code for ``token``, valid for CODE_LIFE seconds."""
     return Code(
         hash=hash_code(code),
         client_id=request.client_id,
         redirect_uri=request.redirect_uri,
         nonce=request.nonce,
         code_challenge=request.code_challenge,
-        request_id=said.request_id,
-        position=said.position,
-        auth_time=said.issued_at,
-        token_expires_at=said.expires_at,
+        request_id=access_token.request_id,
+        position=access_token.position,
+        auth_time=access_token.issued_at,
+        token_expires_at=access_token.expires_at,
         expires_at=now + CODE_LIFE,
         sealed=_seal(code, token),
     )
 
 
 def _seal(code: str, token: str) -> str:
-    # a key is used for one message only, so that the nonce may be constant
+    # each key encrypts one message only, so the nonce may be constant
     return base64.b64encode(_cipher(code).encrypt(bytes(12), token.encode(), None)).decode()
 
 
 def unseal(code: str, sealed: str) -> str:
-    """The access token that was sealed with this code; raises InvalidToken for another text."""
+    """Decrypt the access token with the code; raises InvalidToken for another text."""
     from cryptography.exceptions import InvalidTag
 
     try:
@@ -312,7 +316,7 @@ def _cipher(code: str) -> Any:
 
 
 def _derive_key(secret: str, purpose: bytes) -> bytes:
-    """A key of 32 bytes for one purpose, from a secret that is random enough."""
+    """Derive a key of 32 bytes for one purpose from a random secret."""
     return hmac.new(secret.encode(), purpose, hashlib.sha256).digest()
 
 
@@ -320,9 +324,9 @@ def _derive_key(secret: str, purpose: bytes) -> bytes:
 
 
 def id_token_claims(code: Code, issuer: str, now: int) -> dict[str, Any]:
-    """The claims of the id token (OIDC Core 2). It lives as long as the access token.
+    """Return the claims of the id token (OIDC Core 2). It expires with the access token.
 
-    ``token_use`` keeps the room's authorizer from taking it for an access token.
+    Because of ``token_use``, the room's authorizer rejects it as an access token.
     """
     claims = {
         "iss": issuer,
@@ -338,12 +342,12 @@ def id_token_claims(code: Code, issuer: str, now: int) -> dict[str, Any]:
 
 
 def user_claims(token: AccessToken) -> dict[str, Any]:
-    """What ``/userInfo`` tells about the visitor."""
+    """Return the claims of ``/userInfo``."""
     return {"sub": token.request_id, "queue_position": token.position}
 
 
 def parse_access_token(claims: Mapping[str, Any]) -> AccessToken:
-    """What the claims of a verified access token say; raises InvalidToken when one is missing."""
+    """Parse the claims of a verified access token; raises InvalidToken when one is missing."""
     try:
         return AccessToken(
             request_id=str(claims["sub"]),
@@ -361,7 +365,7 @@ def parse_access_token(claims: Mapping[str, Any]) -> AccessToken:
 
 
 def configuration(issuer: str) -> dict[str, Any]:
-    """The discovery document: what works here, and no more (OIDC Discovery 3)."""
+    """Return the discovery document (OIDC Discovery 3)."""
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",

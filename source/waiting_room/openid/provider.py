@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenID provider's endpoints: Authlib keeps the protocol, the room decides who is let in.
+"""Endpoints of the OpenID provider: Authlib implements the protocol, the room admits visitors.
 
 The provider checks values before Authlib puts them into error descriptions, in which not every
 character is allowed. The app keeps Authlib's debug log off: it contains tokens.
@@ -39,51 +39,51 @@ TOKEN_PARAMETERS = (
     "client_secret",
     "code_verifier",
 )
-JWKS_CACHE_SECONDS = 120  # s; with KEY_CACHE, shorter than a new key is published before it signs
+JWKS_CACHE_SECONDS = 120  # with KEY_CACHE shorter than the activation delay of a new key
 CONFIGURATION_CACHE_SECONDS = 3600  # s; changes with a deployment only
 Pairs = Iterable[tuple[str, str]]
 
 
 class Room(Protocol):
-    """The room, as far as it is asked here."""
+    """The room's public API."""
 
     def access_token(self, request_id: str, client_secret: str | None) -> str:
-        """The access token of an admitted visitor; raises a RoomError."""
+        """Return the access token of an admitted visitor; raises a RoomError."""
 
 
 class Keys(Protocol):
     """The room's signing keys."""
 
     def load(self) -> KeySet:
-        """The keys, from a cache or fresh."""
+        """Return the keys, from a cache or fresh."""
 
     def refresh(self) -> KeySet:
-        """The keys as they stand now."""
+        """Read and return the current keys."""
 
 
 def json_response(
     body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] = NO_STORE
 ) -> OpenIdResponse:
-    """A JSON answer, not to be stored unless the headers say so."""
+    """Return a JSON response; not cached unless ``headers`` allow it."""
     return OpenIdResponse(status, json.dumps(body), {"Content-Type": "application/json", **headers})
 
 
 def error_response(
     error: str, description: str, status: int = 400, **headers: str
 ) -> OpenIdResponse:
-    """An error as RFC 6749 5.2 shapes it."""
+    """Return an error in the form of RFC 6749 5.2."""
     body = {"error": error, "error_description": description}
     return json_response(body, status, {**NO_STORE, **headers})
 
 
 def redirect(location: str, status: int = 302) -> OpenIdResponse:
-    """Send the browser on; the address may carry a code, so no Referer follows it."""
+    """Redirect the browser; the address may have a code, so no Referer is sent."""
     kept = {"Referrer-Policy": "no-referrer", "Content-Type": "text/plain"}
     return OpenIdResponse(status, "", {"Location": location, **NO_STORE, **kept})
 
 
 class Provider:
-    """The endpoints, one method each. One instance serves a warm function for its whole life."""
+    """The endpoints, one method each. A warm function uses one instance."""
 
     def __init__(
         self,
@@ -107,15 +107,15 @@ class Provider:
     # --- the browser's endpoints ---------------------------------------------------------------
 
     def authorize(self, pairs: Pairs) -> OpenIdResponse:
-        """Send a good authorization request to the waiting page.
+        """Redirect a valid authorization request to the waiting page.
 
-        Errors go back to the client once its address is known to be registered, else a plain 400.
+        Errors are sent to the client's address if it is registered, else returned as 400.
         """
         try:
             asked = protocol.single_values(pairs, AUTHORIZE_PARAMETERS)
         except InvalidInput as error:
             return error_response("invalid_request", str(error))
-        if "response_type" not in asked:  # Authlib would call it unsupported
+        if "response_type" not in asked:  # Authlib would report it as unsupported
             return self._reject(asked, "invalid_request", "response_type is missing")
         if refusal := protocol.unsupported_feature(asked):
             return self._reject(asked, *refusal)
@@ -128,10 +128,10 @@ class Provider:
         return redirect(self._waiting_page(transaction, request))
 
     def resume(self, pairs: Pairs) -> OpenIdResponse:
-        """The visitor's turn: send them back to the client with a code, if the room agrees.
+        """Return an admitted visitor to the client with a code.
 
-        Not admitted yet, or a room that is too busy: back to the waiting page, place kept. Waited
-        for so long that the client has forgotten them: let the client ask again.
+        A visitor who is not admitted yet, or whose room is unavailable, returns to the waiting
+        page with the same position. A visitor whom the client has forgotten restarts the login.
         """
         try:
             sent = protocol.single_values(pairs, CONTINUE_PARAMETERS)
@@ -154,15 +154,15 @@ class Provider:
                 asking, grant_user=asking.user, grant=consent
             )
         except (NotServedYet, Unavailable) as reason:
-            logger.info("openid: not let in yet: %s", type(reason).__name__)
+            logger.info("openid: not admitted yet: %s", type(reason).__name__)
             return redirect(self._waiting_page(sent["transaction"], request), 303)
         except RoomError as reason:
             logger.info("openid: the room refused: %s", type(reason).__name__)
             return self._reject(asked, "access_denied", "the waiting room did not let them in", 303)
         except protocol.InvalidToken as reason:
-            logger.error("openid: the room's own token is not good here: %s", reason)
+            logger.error("openid: rejected the room's own token: %s", reason)
             return self._reject(asked, "server_error", "the waiting room's token is not good", 303)
-        except OAuth2Error as error:  # the address was registered when they started to wait
+        except OAuth2Error as error:  # the address was registered when the visitor joined
             return self._error_response(error, 303)
         return redirect(answer.headers["Location"], 303)
 
@@ -187,51 +187,51 @@ class Provider:
         return answer
 
     def user_info(self, authorization: str) -> OpenIdResponse:
-        """The claims about the visitor whose access token this is (RFC 6750)."""
+        """Return the claims of the visitor with this access token (RFC 6750)."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             challenge = {"WWW-Authenticate": 'Bearer realm="openid"'}
             return error_response("invalid_token", "an access token is needed", 401, **challenge)
         try:
-            said = self.verify(token.strip())
+            claims = self.verify(token.strip())
         except protocol.InvalidToken as error:
-            logger.info("openid: an access token was refused: %s", error)
+            logger.info("openid: rejected an access token: %s", error)
             challenge = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
             return error_response("invalid_token", "the access token is not good", 401, **challenge)
-        return json_response(protocol.user_claims(said))
+        return json_response(protocol.user_claims(claims))
 
     def configuration(self) -> OpenIdResponse:
-        """The discovery document."""
+        """Return the discovery document."""
         return json_response(
             protocol.configuration(self.settings.issuer),
             headers=_cached(CONFIGURATION_CACHE_SECONDS),
         )
 
     def jwks(self) -> OpenIdResponse:
-        """The public keys that verify id tokens: the room's."""
+        """Return the room's public keys, which verify id tokens."""
         return json_response(self._keys.load().jwks(), headers=_cached(JWKS_CACHE_SECONDS))
 
-    # --- what the parts below need -------------------------------------------------------------
+    # --- for Authlib's server ------------------------------------------------------------------
 
     @property
     def now(self) -> int:
-        """The time in epoch s."""
+        """The current time in epoch s."""
         return int(self._clock())
 
     @property
     def signing_key(self) -> Mapping[str, str]:
-        """The private JWK that signs now."""
+        """The private JWK of the current signing key."""
         return self._keys.load().current(self.now).jwk
 
     def verify(self, token: str) -> protocol.AccessToken:
-        """What an access token says; raises InvalidToken."""
+        """Verify an access token and return its claims; raises InvalidToken."""
         decision = self._verifier.check(token)
         if not isinstance(decision, Accepted):
             raise protocol.InvalidToken(decision.reason)
         return protocol.parse_access_token(decision.claims)
 
     def admitted(self, request_id: str) -> tuple[protocol.AccessToken, str] | None:
-        """What the token of an admitted visitor says, and the token; None when the room gives none.
+        """Return the claims and the token of an admitted visitor; None without a token.
 
         Raises Unavailable.
         """
@@ -241,7 +241,7 @@ class Provider:
         except Unavailable:
             raise
         except (RoomError, protocol.InvalidToken) as reason:
-            logger.info("openid: the room gave no token: %s", type(reason).__name__)
+            logger.info("openid: the room returned no token: %s", type(reason).__name__)
             return None
 
     def _transaction(self, text: str) -> protocol.Transaction:
@@ -259,7 +259,7 @@ class Provider:
         return bool(chosen.restart_url) and transaction.is_stale(self.now, chosen.restart_after)
 
     def _verify_own_token(self, token: str) -> protocol.AccessToken:
-        """What the room's own token says; its key may be younger than the keys kept here."""
+        """Verify the room's own token; its key may be newer than the cached keys."""
         try:
             return self.verify(token)
         except protocol.InvalidToken:
@@ -269,7 +269,7 @@ class Provider:
     def _reject(
         self, asked: Mapping[str, str], error: str, description: str, status: int = 302
     ) -> OpenIdResponse:
-        """An error, sent to the client's address when that is registered."""
+        """Return an error, by a redirect if the client's address is registered."""
         client = self._server.query_client(asked.get("client_id"))
         address = asked.get("redirect_uri")
         if not (client and client.check_redirect_uri(address)):
@@ -288,7 +288,7 @@ class Provider:
 
 
 class SigningKeyVerifier:
-    """The room's keys as the verifier looks for them."""
+    """The VerificationKeys port on the room's signing keys."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
@@ -298,11 +298,11 @@ class SigningKeyVerifier:
         return jwt.PyJWK(key.public, algorithm=protocol.ALGORITHM) if key else None
 
     def reachable(self) -> bool:
-        return True  # keys that cannot be read are raised as Unavailable
+        return True  # unreadable keys raise Unavailable
 
 
 def _is_decodable(authorization: str) -> bool:
-    """Whether Authlib can decode this header; it lets errors of base64 and UTF-8 escape."""
+    """Return whether Authlib can decode this header; it raises for invalid base64 or UTF-8."""
     try:
         extract_basic_authorization({"Authorization": authorization})
     except UNREADABLE:

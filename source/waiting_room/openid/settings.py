@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the deployment decided about the OpenID provider."""
+"""Settings of the OpenID provider, as values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from waiting_room.domain.errors import InvalidInput, SettingsError
 from waiting_room.domain.parsing import json_object
 from waiting_room.domain.room_settings import KEY_CACHE
 
-RESTART_AFTER = 150  # s; shorter than any client's memory known here: WordPress has 3 minutes
+RESTART_AFTER = 150  # s; shorter than the login timeout of known clients: WordPress has 3 minutes
 REQUEST_ID_CODES_WARNING = (
     "OPENID_REQUEST_ID_CODES is on: a visitor's request id is a code of the OpenID client, which "
     "works as often as anybody shows it while the token is valid. Whoever sees the address that a "
@@ -32,9 +32,9 @@ REQUIRED = (
 class OpenIdSettings:
     """Names and addresses. ``issuer`` is the provider's, ``token_issuer`` the room's.
 
-    Who waited ``restart_after`` seconds or longer is sent to ``restart_url``, where the site starts
-    the login again; an empty one leaves that out. ``request_id_codes``: the waiting page of the AWS
-    solution works, whose code is the visitor's request id; it works as often as anybody shows it.
+    Visitors who waited ``restart_after`` seconds or longer are redirected to ``restart_url``, where
+    the site restarts the login; an empty one turns this off. ``request_id_codes`` supports the
+    waiting page of the AWS solution. Its code is the visitor's request id, which is not used up.
     """
 
     event_id: str
@@ -63,8 +63,8 @@ class ClientSecrets:
     def from_json(cls, text: str) -> ClientSecrets:
         """Read ``{"client_secret": …, "transaction_key": …}``.
 
-        Without ``transaction_key`` the client secret serves for both (each use derives its own
-        key), so that a secret store may generate the whole content. Raises SettingsError.
+        Without ``transaction_key`` the client secret is used for both; each use derives its own
+        key. So a secret store may generate the whole content. Raises SettingsError.
         """
         try:
             content = json_object(text, "the secret")

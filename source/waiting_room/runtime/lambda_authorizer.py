@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API Gateway TOKEN authorizer as a Lambda handler.
 
-Name ``waiting_room.runtime.lambda_authorizer.handler`` as the function's handler. It needs PyJWT
-and cryptography alone. Its settings are environment variables (``docs/protect-your-api.md``).
+Name ``waiting_room.runtime.lambda_authorizer.handler`` as the function's handler. It needs only
+PyJWT and cryptography. Its settings are environment variables (``docs/protect-your-api.md``).
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ UNKNOWN_PRINCIPAL = "unknown"  # in a Deny policy: the claims of a rejected toke
 
 
 class Unauthorized(Exception):
-    """API Gateway answers 401 to exactly this word, and 500 to any other error."""
+    """API Gateway returns 401 for exactly this word, and 500 for any other error."""
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a TOKEN authorizer event; raises as ``authorize``."""
+    """Return the policy for a TOKEN authorizer event; raises as ``authorize``."""
     return authorize(verifier(), event)
 
 
 @cache
 def verifier() -> Verifier:
-    """The verifier of this function, with its cached keys."""
+    """Return the verifier of this function, with its cached keys."""
     return https_verifier(read_authorizer_settings(os.environ))
 
 
 def authorize(verifier: Verifier, event: Mapping[str, Any]) -> dict[str, Any]:
-    """A policy for the called API and stage.
+    """Return a policy for the called API and stage.
 
     Raises Unauthorized without a token, and Unavailable (a 500 that API Gateway does not cache)
-    when the room's keys cannot be known.
+    when the room's keys are unknown.
     """
     decision = verifier.check(event.get("authorizationToken"))
     if not isinstance(decision, Accepted):
@@ -54,7 +54,7 @@ def authorize(verifier: Verifier, event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def policy_response(decision: Decision, resource: str) -> dict[str, Any]:
-    """The authorizer's answer. API Gateway keeps it per token, so it speaks of the whole stage."""
+    """Build the response. API Gateway caches it per token, so it covers the whole stage."""
     allowed = isinstance(decision, Accepted)
     statement = {
         "Action": "execute-api:Invoke",
@@ -69,9 +69,9 @@ def policy_response(decision: Decision, resource: str) -> dict[str, Any]:
 
 
 def stage_arn(method_arn: str) -> str:
-    """``arn:…:{api}/{stage}/GET/path`` as every method and path of the same API and stage.
+    """Convert ``arn:…:{api}/{stage}/GET/path`` to the ARN of all methods of the stage.
 
-    Raises ValueError for anything else: no policy could be right.
+    Raises ValueError for any other text: no policy would be correct.
     """
     arn = method_arn.split(":", 5)
     api, stage, method = [*arn[-1].split("/", 3), "", "", ""][:3]

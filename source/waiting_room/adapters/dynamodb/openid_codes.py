@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authorization codes in DynamoDB: written once, redeemed once, gone by TTL."""
+"""Authorization codes in DynamoDB: written once, redeemed once, deleted by TTL."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from waiting_room.domain.parsing import UNREADABLE
 from waiting_room.openid.protocol import Code
 
 WHAT = "the store of authorization codes"
-LEAVES_AFTER = 3600  # s; a used or expired row is kept a little: a replay is then known as one
+LEAVES_AFTER = 3600  # s; rows stay for this time after expiry, so that a replay is recognised
 logger = logging.getLogger("waiting_room")
 NUMBERS = ("position", "auth_time", "token_expires_at", "expires_at")
 
 
 class DynamoCodes:
-    """The Codes port. Needs ``dynamodb:PutItem`` and ``dynamodb:UpdateItem`` on its table."""
+    """The CodeStore port. Needs ``dynamodb:PutItem`` and ``dynamodb:UpdateItem`` on its table."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
     def save(self, code: Code) -> None:
-        """Keep a code; raises Conflict when its hash is taken."""
+        """Store a code; raises Conflict when its hash exists."""
         values = {part.name: getattr(code, part.name) for part in fields(code)}
         row = {"code": values.pop("hash"), **values, "ttl": code.expires_at + LEAVES_AFTER}
         try:
@@ -40,7 +40,7 @@ class DynamoCodes:
             raise Conflict("this code exists") from None
 
     def redeem(self, code_hash: str, client_id: str, now: int) -> Code | None:
-        """Take the code once; the sealed token leaves the row with the same write."""
+        """Redeem a code once; the same write deletes the sealed token from the row."""
         try:
             with translate_errors(WHAT):
                 answer = self._client.update_item(

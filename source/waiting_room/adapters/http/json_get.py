@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading JSON from the room with nothing but the standard library, within limits."""
+"""Fetch JSON from the room within limits, with the standard library only.
+
+The gate uses this module on other sites, where urllib3 may be missing.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from typing import Any
 from waiting_room.domain.errors import InvalidInput, Unavailable
 from waiting_room.domain.parsing import json_value
 
-TIMEOUT = 2.0  # seconds to connect, and to wait for each part of an answer
-DEADLINE = 5.0  # seconds for the whole answer: a visitor is waiting
+TIMEOUT = 2.0  # seconds to connect, and to wait for each part of a response
+DEADLINE = 5.0  # seconds for the whole response: a visitor is waiting
 CHUNK = 65_536  # bytes
 
 
 class NotFound(Unavailable):
-    """The room does not have this address; ``status`` says how it put it."""
+    """The room does not have this path; ``status`` is 403 or 404."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the room answered {status}")
@@ -27,16 +30,16 @@ class NotFound(Unavailable):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect may lead to another host, or out of TLS: it is an error here."""
+    """Treats a redirect as an error: it may lead to another host, or to plain HTTP."""
 
     def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
         return None
 
 
 def get_json(url: str, longest: int) -> Any:
-    """What ``url`` (http or https) answers with 200, parsed; at most ``longest`` bytes.
+    """Return the parsed content of a 200 of ``url`` (http or https), at most ``longest`` bytes.
 
-    Raises NotFound for 403 and 404, Unavailable for everything else that is no JSON.
+    Raises NotFound for 403 and 404, and Unavailable for any other failure.
     """
     request = urllib.request.Request(url, headers={"Accept": "application/json"})
     try:
@@ -51,7 +54,7 @@ def get_json(url: str, longest: int) -> Any:
         raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
     except InvalidInput as error:
         raise Unavailable(f"the room answered something that is not JSON: {error}") from None
-    except ValueError as error:  # of the transport: a redirect that is no address, for one
+    except ValueError as error:  # of the transport, for example an invalid redirect
         raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The room as its public API shows it, for parts that stand in front of it."""
+"""The public API of a room, as the OpenID provider calls it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from waiting_room.domain.errors import (
 )
 from waiting_room.domain.parsing import json_object
 
-CONNECT_TIMEOUT = 2.0  # s; the edge is near
-READ_TIMEOUT = 8.0  # s; a cold function answers in less; two tries fit into API Gateway's 29 s
-ATTEMPTS = 2  # generate_token is idempotent, so a lost answer may be asked for again
+CONNECT_TIMEOUT = 2.0  # s; the edge location is near
+READ_TIMEOUT = 8.0  # s; a cold function needs less; two tries fit into API Gateway's 29 s
+ATTEMPTS = 2  # generate_token is idempotent, so it may be repeated after a lost response
 MAX_RESPONSE_BYTES = 65_536  # bytes
-CONNECTIONS = 64  # kept; a pool opens them only when that many callers ask at once
+CONNECTIONS = 64  # size of the pool; it opens them only for concurrent calls
 REFUSALS: dict[int, type[RoomError]] = {
     202: NotServedYet,
     400: InvalidInput,
@@ -37,16 +37,16 @@ REASONS = {one.reason: one for one in (RoomWasReset, PositionExpired, SessionEnd
 
 
 class PublicApi:
-    """Asks the room for tokens; the room decides whose turn it is."""
+    """Requests tokens; the room decides whether the position is served."""
 
     def __init__(self, public_api: str, event_id: str, pool: Any = None) -> None:
         self._address = f"{public_api}/generate_token"
         self._event_id, self._pool = event_id, pool
 
     def access_token(self, request_id: str, client_secret: str | None) -> str:
-        """The access token of an admitted visitor.
+        """Return the access token of an admitted visitor.
 
-        Raises NotServedYet, a RoomError of the room's refusal, or Unavailable.
+        Raises NotServedYet, another RoomError that the room returned, or Unavailable.
         """
         asked = {"event_id": self._event_id, "request_id": request_id}
         if client_secret is not None:
@@ -90,7 +90,7 @@ class PublicApi:
 
 
 def _refusal(status: int, content: dict[str, Any]) -> type[RoomError]:
-    """The error that the room's refusal stands for; a 410 says which by its ``reason``."""
+    """Return the error class of a status; for 410, of its ``reason``."""
     reason = content.get("reason")
     if status == 410 and isinstance(reason, str):
         return REASONS.get(reason, Gone)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a door needs to know from the room, over HTTPS: its public keys, its ended sessions."""
+"""Public keys and ended sessions of a room over HTTPS, for authorizers and gates."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from waiting_room.authorizer.verifier import ALGORITHM, Verifier
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.parsing import UNREADABLE
 
-UNKNOWN_KEY_PAUSE = 60.0  # seconds; callers make up key ids, the room must not feel it
-MAX_KEYS = 32  # a day of tokens needs two; more than this is not the room's key set
+UNKNOWN_KEY_PAUSE = 60.0  # s; made-up key ids of callers must not cause load on the room
+MAX_KEYS = 32  # a day of tokens needs two; a larger set is invalid
 MAX_KEY_SET_BYTES = 65_536  # bytes
 MAX_ENDED_PAGE_BYTES = 131_072  # bytes; a page has 1,000 request ids at most, 40 KB
-MAX_ENDED_PAGES = 200  # 200,000 ended sessions whose tokens live; beyond, nobody can be let in
-ENDED_DEADLINE = 10.0  # s for all pages: a visitor waits where none was read before
-MAX_PAGE_TOKEN = 128  # signs of a next_token
+MAX_ENDED_PAGES = 200  # 200,000 ended sessions with valid tokens; beyond, checks are Unavailable
+ENDED_DEADLINE = 10.0  # s for all pages: at the first read, a visitor is waiting
+MAX_PAGE_TOKEN = 128  # characters of a next_token
 MIN_KEY_BITS = 2048  # RFC 7518, 3.3
-MAX_KEY_BITS = 8192  # a longer one costs every check of a token more than it gives
+MAX_KEY_BITS = 8192  # a longer key makes every check slower without need
 
 Get = Callable[[str, int], Any]
 Monotonic = Callable[[], float]
@@ -34,7 +34,8 @@ Monotonic = Callable[[], float]
 class HttpsKeys:
     """The VerificationKeys port, from ``/.well-known/jwks.json``, or else ``/public_key``.
 
-    Keys are kept ``keep`` seconds. An unknown ``kid`` has them read again, once a minute at most.
+    Keys are cached for ``keep`` seconds. An unknown ``kid`` refreshes them, at most once per
+    minute.
     """
 
     def __init__(
@@ -48,27 +49,27 @@ class HttpsKeys:
         self._jwks = f"{public_api}/.well-known/jwks.json"
         self._public_key = f"{public_api}/public_key?event_id={quote(event_id, safe='')}"
         self._get, self._monotonic = get, monotonic
-        self._kept = RefreshingValue(self._load, keep, monotonic, "the room's keys")
+        self._cached = RefreshingValue(self._load, keep, monotonic, "the room's keys")
         self._renewed_at: float | None = None
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """The key with this ``kid``; without a ``kid`` the only key there is; else None.
+        """Return the key with this ``kid``; without a ``kid`` the only key; else None.
 
-        Raises Unavailable when no keys are known and the room cannot be asked.
+        Raises Unavailable when no keys are known and the room cannot be reached.
         """
-        found = _choose(self._kept.get(), key_id)
+        found = _choose(self._cached.get(), key_id)
         if found is None and key_id is not None:
-            self._kept.renew(lambda keys: self._may_renew(keys, key_id))
-            found = _choose(self._kept.get(), key_id)
+            self._cached.renew(lambda keys: self._may_renew(keys, key_id))
+            found = _choose(self._cached.get(), key_id)
         return found
 
     def reachable(self) -> bool:
-        """Whether the room answers: its last answer, which is asked for again when due."""
+        """Return whether the room is reachable, by the last read; reads again when due."""
         try:
-            self._kept.get()
+            self._cached.get()
         except Unavailable:
             return False
-        return self._kept.reachable
+        return self._cached.reachable
 
     def _may_renew(self, keys: dict[str, jwt.PyJWK], key_id: str) -> bool:
         now, last = self._monotonic(), self._renewed_at
@@ -85,7 +86,7 @@ class HttpsKeys:
 
 
 class HttpsEndedSessions:
-    """The EndedSessions port, from the pages of ``/ended_sessions``, kept ``keep`` seconds."""
+    """The EndedSessions port, from the pages of ``/ended_sessions``, cached ``keep`` seconds."""
 
     def __init__(
         self,
@@ -97,14 +98,14 @@ class HttpsEndedSessions:
     ) -> None:
         self._address = f"{public_api}/ended_sessions?event_id={quote(event_id, safe='')}"
         self._get, self._monotonic = get, monotonic
-        self._kept = RefreshingValue(self._load, keep, monotonic, "the ended sessions")
+        self._cached = RefreshingValue(self._load, keep, monotonic, "the ended sessions")
 
     def has(self, request_id: str) -> bool:
-        """Whether this visitor's session was ended; raises Unavailable when that is unknown."""
-        return request_id.lower() in self._kept.get()
+        """Return whether this visitor's session ended. Raises Unavailable when that is unknown."""
+        return request_id.lower() in self._cached.get()
 
     def _load(self) -> frozenset[str]:
-        """All pages; raises Unavailable when there are too many, or they take too long."""
+        """Read all pages. Raises Unavailable when there are too many, or they take too long."""
         found: set[str] = set()
         address, end = self._address, self._monotonic() + ENDED_DEADLINE
         for _ in range(MAX_ENDED_PAGES):
@@ -120,7 +121,7 @@ class HttpsEndedSessions:
 
 
 def _ended_page(content: Any) -> tuple[list[str], str | None]:
-    """Request ids of a page, and what to ask for the next one with; raises Unavailable."""
+    """Return the request ids of a page, and the token of the next one. Raises Unavailable."""
     ids = content.get("request_ids") if isinstance(content, dict) else None
     if not isinstance(ids, list) or not all(isinstance(entry, str) for entry in ids):
         raise Unavailable("the room answered no list of ended sessions")
@@ -131,7 +132,7 @@ def _ended_page(content: Any) -> tuple[list[str], str | None]:
 
 
 def https_verifier(settings: AuthorizerSettings) -> Verifier:
-    """A verifier that asks the room; nothing is read before the first check."""
+    """Return a verifier that reads from the room; the first check makes the first request."""
     keys = HttpsKeys(settings.public_api, settings.expected.event_id, settings.key_cache)
     ended = (
         HttpsEndedSessions(
@@ -144,9 +145,9 @@ def https_verifier(settings: AuthorizerSettings) -> Verifier:
 
 
 def read_keys(content: Any) -> dict[str, jwt.PyJWK]:
-    """The usable keys of a JWKS, or of a single JWK, by ``kid``.
+    """Return the usable keys of a JWKS, or of a single JWK, by ``kid``.
 
-    Raises Unavailable when there is none: junk never replaces keys that are known.
+    Raises Unavailable without one: invalid input never replaces known keys.
     """
     entries = content.get("keys", [content]) if isinstance(content, dict) else None
     if not isinstance(entries, list) or len(entries) > MAX_KEYS:
