@@ -137,12 +137,13 @@ def main(base: str = "main", arguments: Sequence[str] = ()) -> int:
     try:
         files = changed(base)
     except LookupError as error:
-        print(f"test-changed: {error}; the changed files are unknown, so all tests run")
+        print(f"test-changed: {error}; the changed files are unknown, so all tests run", flush=True)
         chosen: dict[str, list[str]] = {ALL[0]: ["unknown changes"]}
     else:
         chosen = select(files)
         later = [rule_of(file)[1] for file in files]
-        print("\n".join(report(chosen, later)) or "test-changed: no changed file has a test")
+        text = "\n".join(report(chosen, later)) or "test-changed: no changed file has a test"
+        print(text, flush=True)
     if not chosen:
         return 0
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *chosen, *arguments]
