@@ -14,7 +14,7 @@ from waiting_room.domain.errors import Conflict, NoKeysYet
 from waiting_room.domain.signing_keys import KeySet
 
 WHAT = "the secret store"
-CURRENT, PROPOSED = "AWSCURRENT", "PROPOSED"  # staging labels: what is read, what shall be
+CURRENT, PROPOSED = "AWSCURRENT", "PROPOSED"  # staging labels: in use, and proposed
 
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class CachedSecret(Generic[T]):
 
 
 class SecretsManagerKeys:
-    """The KeyStore port. The last good keys serve on while the secret store cannot be read."""
+    """The KeyStore port. In an outage of the secret store the last keys stay in use."""
 
     def __init__(
         self, client: Any, secret_id: str, monotonic: Callable[[], float], keep: float
@@ -61,18 +61,18 @@ class SecretsManagerKeys:
         self._kept = RefreshingValue(self._read, keep, monotonic, "the signing keys")
 
     def load(self) -> KeySet:
-        """The keys, read again after ``keep`` seconds."""
+        """Return the keys, refreshed after ``keep`` seconds."""
         keys = self._kept.get()
         if not keys.keys and not (keys := self.refresh()).keys:
             raise NoKeysYet
         return keys
 
     def refresh(self) -> KeySet:
-        """The keys as they stand now; an empty set before the first."""
+        """Read the current keys; an empty set before the first."""
         return self._kept.refresh()
 
     def save(self, keys: KeySet, before: KeySet) -> None:
-        """Replace the keys ``before``: the label moves only from the version that held them."""
+        """Replace the keys ``before``: the label moves only from their version."""
         with translate_errors(WHAT):
             made = self._client.put_secret_value(
                 SecretId=self._secret_id, SecretString=keys.to_json(), VersionStages=[PROPOSED]
@@ -84,9 +84,9 @@ class SecretsManagerKeys:
         self._kept.hold(replace(keys, version=made))
 
     def _move(self, made: str, standing: str) -> None:
-        """Make a version the current one. Nothing moves when another version stands by now."""
+        """Make a version the current one, unless another version replaced ``standing``."""
         refused = self._client.exceptions
-        # ``save`` looks at what stands: also this very call may have been sent twice
+        # ``save`` checks the current version: this call may also have been sent twice
         with suppress(refused.InvalidParameterException, refused.InvalidRequestException):
             self._client.update_secret_version_stage(
                 SecretId=self._secret_id,
@@ -106,5 +106,5 @@ class SecretsManagerKeys:
         try:
             keys = KeySet.from_json(str(answer["SecretString"]))
         except (ValueError, KeyError, TypeError):
-            keys = KeySet(())  # a secret is made with a random text
+            keys = KeySet(())  # a new secret has a random text
         return replace(keys, version=str(answer["VersionId"]))

@@ -33,11 +33,11 @@ logger = logging.getLogger("waiting_room.gate")
 
 
 class SessionOver(OSError):
-    """The site sends to a visitor whose session is over (ASGI: an OSError of a closed line)."""
+    """The site sends to a visitor whose session is over (ASGI: OSError of a closed connection)."""
 
 
 def sleep_until(now: Clock) -> Wait:
-    """A wait for a moment of this clock, in epoch seconds."""
+    """Return a function that waits until a time of this clock (epoch seconds)."""
 
     async def wait(moment: float) -> None:
         while (left := moment - now()) > 0:
@@ -47,7 +47,7 @@ def sleep_until(now: Clock) -> Wait:
 
 
 def is_endless(headers: Any) -> bool:
-    """Whether a response goes on until somebody leaves, by its content type (ASGI headers)."""
+    """Return whether a response is endless, by its content type (ASGI headers)."""
     return any(
         name.lower() == b"content-type" and value.lower().lstrip().startswith(ENDLESS)
         for name, value in headers
@@ -66,7 +66,7 @@ class WebSocket:
         self._closed = False
 
     async def run(self, app: Application, scope: Scope) -> None:
-        """Run the site, and end the connection in time; raises what the site raises before."""
+        """Run the site and end the connection in time; raises what the site raises before."""
         site = asyncio.ensure_future(app(scope, self._from_visitor, self._to_visitor))
         end = asyncio.ensure_future(self._wait(self._until))
         try:
@@ -118,7 +118,7 @@ class WebSocket:
 async def run_http(
     app: Application, scope: Scope, receive: Receive, send: Send, until: float, now: Clock
 ) -> None:
-    """Run the site for one HTTP request; an event stream delivers nothing after ``until``."""
+    """Run the site for one HTTP request; an event stream sends nothing after ``until``."""
     endless = over = False
 
     async def sending(message: Message) -> None:

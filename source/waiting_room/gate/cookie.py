@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gate's own proof that a browser showed a good token: a signed cookie, bound to the event."""
+"""The session cookie of the gate: signed, bound to the event, and valid as long as the token."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from waiting_room.domain.tokens import Claims
 
 ALGORITHM = "HS256"
 USE = "gate"
-MAX_COOKIE = 4096  # characters; browsers keep no more
-MAX_COOKIES = 4  # of one name; more is somebody trying
+MAX_COOKIE = 4096  # characters; browsers store no more
+MAX_COOKIES = 4  # of one name; more are an attack
 SESSION_CLAIMS = ("sub", "queue_position", "exp")
 
 
 def seal(claims: Claims, expected: Expected, secret: str) -> str:
-    """A cookie's value for the bearer of ``claims``; it holds until the token's own ``exp``."""
+    """Return the cookie's value for ``claims``; it is valid until the token's ``exp``."""
     content = {name: claims[name] for name in SESSION_CLAIMS if name in claims}
     bound = {"aud": expected.event_id, "iss": expected.issuer, "token_use": USE}
     return jwt.encode({**content, **bound}, secret, algorithm=ALGORITHM)
 
 
 def unseal(value: str, expected: Expected, secrets: Iterable[str], now: float) -> Accepted | None:
-    """What ``seal`` made with one of ``secrets``, while it holds; None for anything else."""
+    """Read a value of ``seal`` with one of ``secrets``; None if it is invalid or expired."""
     found = read_session(value, expected, secrets, now)
     return found if isinstance(found, Accepted) else None
 
@@ -35,7 +35,7 @@ def unseal(value: str, expected: Expected, secrets: Iterable[str], now: float) -
 def read_session(
     value: str, expected: Expected, secrets: Iterable[str], now: float
 ) -> Accepted | Rejected | None:
-    """As ``unseal``; Refused for a cookie of ours whose time is over."""
+    """Read as ``unseal``; Rejected for an expired session."""
     if len(value) > MAX_COOKIE:
         return None
     for secret in secrets:
@@ -50,7 +50,7 @@ def read_session(
                     "require": ["exp", "aud", "iss", "sub", "token_use"],
                     "strict_aud": True,
                     "enforce_minimum_key_length": True,
-                    "verify_exp": False,  # below, against the clock that we are given
+                    "verify_exp": False,  # below, by the time that the caller passes
                 },
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
@@ -61,7 +61,7 @@ def read_session(
 
 
 def values(header: str, name: str) -> Iterator[str]:
-    """The values of the cookies of one name in a ``Cookie`` header, the first few."""
+    """Return the first values of the cookies of one name in a ``Cookie`` header."""
     found = 0
     for pair in header.split(";"):
         key, _, value = pair.strip().partition("=")
@@ -71,19 +71,19 @@ def values(header: str, name: str) -> Iterator[str]:
 
 
 def set_cookie(name: str, value: str, max_age: int, *, secure: bool) -> str:
-    """A ``Set-Cookie`` value; scripts cannot read it, other sites cannot send it with a POST."""
+    """Return a ``Set-Cookie`` value; scripts cannot read it, a POST of another site lacks it."""
     return f"{name}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax" + (
         "; Secure" if secure else ""
     )
 
 
 def pack(address: str) -> str:
-    """An address as a cookie's value: a third longer, whatever signs are in it."""
+    """Encode an address as a cookie's value: a third longer, for any characters."""
     return urlsafe_b64encode(address.encode()).decode().rstrip("=")
 
 
 def unpack(value: str) -> str:
-    """What ``pack`` made, or the percent-encoded address of a gate before it; else empty."""
+    """Decode a value of ``pack``, or a percent-encoded address of older gates; else empty."""
     if value.startswith("%2F"):
         return unquote(value)
     try:
@@ -93,7 +93,7 @@ def unpack(value: str) -> str:
 
 
 def _is_session(claims: Claims, expected: Expected) -> bool:
-    """Whether a signed content is what ``seal`` makes: PyJWT before 2.8 takes a list as ``aud``."""
+    """Return whether claims are from ``seal``: PyJWT before 2.8 accepts a list as ``aud``."""
     return (
         claims["token_use"] == USE
         and claims["aud"] == expected.event_id

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who sends a request: the origin of the page that made a browser send it (RFC 6454)."""
+"""Origins of requests: the page that made a browser send a request (RFC 6454)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 TCHAR = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # of RFC 9110, 5.6.2
 METHOD = re.compile(f"{TCHAR}{{1,32}}", re.ASCII)
 HEADER_NAMES = re.compile(rf"(?:{TCHAR}{{1,64}}[ \t]*(?:,[ \t]*|\Z)){{0,64}}", re.ASCII)
-LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"  # browsers take an underscore
+LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"  # browsers accept an underscore
 HOST = re.compile(rf"{LABEL}(?:\.{LABEL})*\.?", re.ASCII)
 PREFETCH = ("prefetch", "prerender", "preview")
 FRAMES = ("iframe", "frame", "embed", "object", "fencedframe")
 
 
 def origin_of(address: str) -> str | None:
-    """The origin of an http or https address, as browsers write it; None for anything else."""
+    """Return the origin of an http or https address, as browsers write it, else None."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
@@ -34,12 +34,12 @@ def origin_of(address: str) -> str | None:
 
 
 def is_origin(text: str) -> bool:
-    """Whether a text is an origin as browsers write it, without a path."""
+    """Return whether a text is an origin as browsers write it, without a path."""
     return origin_of(text) == text
 
 
 def own_origins(headers: Mapping[str, str], *, secure: bool) -> frozenset[str]:
-    """The origins of the address that was asked; ``http`` only where cookies are not Secure."""
+    """Return the origins of the request's host; ``http`` only if cookies are not Secure."""
     schemes = ("https",) if secure else ("https", "http")
     host = headers.get("host", "")
     if not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]{1,300}", host, re.ASCII):
@@ -49,10 +49,10 @@ def own_origins(headers: Mapping[str, str], *, secure: bool) -> frozenset[str]:
 
 
 def is_sent_by(headers: Mapping[str, str], own: frozenset[str], others: frozenset[str]) -> bool:
-    """Whether a page of ``own`` or ``others`` made the browser send a POST.
+    """Return whether a page of ``own`` or ``others`` made the browser send a POST.
 
     Browsers send ``Origin`` with every POST of another origin. Without it the older headers
-    decide. A request with none of them proves nothing.
+    decide. A request with none of them returns false.
     """
     if "origin" in headers:
         return headers["origin"] in own | others
@@ -62,7 +62,7 @@ def is_sent_by(headers: Mapping[str, str], own: frozenset[str], others: frozense
 
 
 def _host(host: str) -> str | None:
-    """A host as browsers write it; None where it can be none."""
+    """Return a host as browsers write it; None if it is invalid."""
     if ":" not in host:
         return host if HOST.fullmatch(host) else None
     try:
@@ -72,11 +72,11 @@ def _host(host: str) -> str | None:
 
 
 def is_navigation(headers: Mapping[str, str]) -> bool:
-    """Whether a request shows a page in a tab: no script, frame, image, prefetch or prerender.
+    """Return whether a request opens a page in a tab: no script, frame, image or prefetch.
 
-    A browser that sends no ``Sec-Fetch-*`` (Safari before 16.4) is taken at its word. Apps that
-    show pages of their own send their name (``com.example.app``) as ``X-Requested-With``; scripts
-    send a word without a dot.
+    Without ``Sec-Fetch-*`` (Safari before 16.4) a request counts as one. Apps that show web pages
+    send their name (``com.example.app``) as ``X-Requested-With``; scripts send a word without a
+    dot.
     """
     purposes = (headers.get(name, "").lower() for name in ("sec-purpose", "purpose", "x-moz"))
     if any(word in purpose for purpose in purposes for word in PREFETCH):
@@ -89,17 +89,17 @@ def is_navigation(headers: Mapping[str, str]) -> bool:
 
 
 def is_frame(headers: Mapping[str, str]) -> bool:
-    """Whether a request fills a part of a page that people read."""
+    """Return whether a request loads a frame of a page."""
     return headers.get("sec-fetch-dest", "") in FRAMES
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a browser asks if a script of another origin may send a request (Fetch, 3.2.2)."""
+    """Return whether a request is a CORS preflight (Fetch, 3.2.2)."""
     return method == "OPTIONS" and "access-control-request-method" in headers
 
 
 def preflight_grant(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...] | None:
-    """The headers that allow what a preflight asks for; None where it asks for no request."""
+    """Return the headers that allow a preflight's request; None if it is invalid."""
     method = headers.get("access-control-request-method", "")
     names = headers.get("access-control-request-headers", "").strip()
     if not METHOD.fullmatch(method) or len(names) > 2_000 or not HEADER_NAMES.fullmatch(names):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which paths are behind the gate. No spelling of a path avoids a rule."""
+"""Rules for protected paths. No spelling of a path avoids a rule."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from urllib.parse import unquote
 
 MAX_PATH = 8_192  # characters; a longer path is always protected
 MAX_INTERPRETATIONS = 96  # of one path; a path with more is always protected
-ODD = re.compile(r"[%\\;?#]|//|/\.\.?(?:/|$)")  # a server may read a path with these in another way
+ODD = re.compile(r"[%\\;?#]|//|/\.\.?(?:/|$)")  # servers differ in their interpretation
 UNREADABLE = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")  # controls, invalid UTF-8
 
 
 def is_protected(
     path: str, include: Iterable[str], exclude: Iterable[str], mount: str = "", raw: str = ""
 ) -> bool:
-    """Whether a path is behind the gate: the longest rule that fits decides, ``include`` on a tie.
+    """Return whether a path is protected: the longest matching rule decides, ``include`` on a tie.
 
-    It is unknown how the site reads a path: case, doubled slashes, dot segments, encoded signs.
-    So a rule of ``include`` fits if any reading of the path fits, a rule of ``exclude`` only if
-    every reading does, letter by letter. Rules may be written with or without ``mount``, the
-    prefix under which a server serves the site; ``path`` has it. ``raw`` is the path as it was
-    sent. A path that cannot be read for certain is protected.
+    It is unknown how the site interprets a path: case, doubled slashes, dot segments, encoded
+    characters. So a rule of ``include`` matches if any interpretation matches. A rule of
+    ``exclude`` matches only if every interpretation does, in the same letter case. Rules may
+    include ``mount``, the path prefix of the site, or omit it; ``path`` includes it. ``raw`` is
+    the path as it was sent. A path that cannot be interpreted is protected.
     """
     include, exclude = tuple(include), tuple(exclude)
     included = excluded = -1
@@ -42,7 +42,7 @@ def is_protected(
 
 
 def interpretations(*paths: str) -> set[str] | None:
-    """Every way to read a path, whatever a server does to it in whatever order; None for no path.
+    """Return all interpretations of a path by any server; None for an invalid path.
 
     A path starts with a slash, is valid UTF-8 without control characters, and is not too long.
     """
@@ -57,7 +57,7 @@ def interpretations(*paths: str) -> set[str] | None:
 
 
 def is_normalised(path: str) -> bool:
-    """Whether there is one way only to read a path."""
+    """Return whether a path has only one interpretation."""
     return interpretations(path) == {path}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gate says to those it does not let in: a redirect or a page, or JSON for programs."""
+"""Responses of the gate to rejected requests: a redirect, a page, or JSON for programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", re.ASCII)  # RFC 9110
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole HTTP answer, header names as they are sent."""
+    """A complete HTTP response; header names as they are sent."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -28,29 +28,29 @@ class Response:
 
 
 def wants_html(accept: str) -> bool:
-    """Whether a caller would rather see a page: it names HTML and does not like JSON better."""
-    liked = {"text/html": 0.0, "application/json": 0.0}
+    """Return whether ``Accept`` names HTML, and does not prefer JSON."""
+    quality = {"text/html": 0.0, "application/json": 0.0}
     for part in accept.split(","):
         kind, *options = (text.strip().lower() for text in part.split(";"))
-        if kind in liked:
-            liked[kind] = max(liked[kind], _quality(options))
-    return liked["text/html"] > 0 and liked["text/html"] >= liked["application/json"]
+        if kind in quality:
+            quality[kind] = max(quality[kind], _quality(options))
+    return quality["text/html"] > 0 and quality["text/html"] >= quality["application/json"]
 
 
 def to_waiting_room(method: str, url: str, *cookies: str) -> Response:
-    """Send a browser to wait."""
+    """Redirect a browser to the waiting page."""
     return redirect(302 if method in ("GET", "HEAD") else 303, url, *cookies)
 
 
 def redirect(status: int, url: str, *cookies: str) -> Response:
-    """Send a browser on."""
+    """Redirect a browser."""
     headers = (("Location", url), *(("Set-Cookie", cookie) for cookie in cookies))
-    return _answer(status, "text/plain; charset=utf-8", b"", *headers)
+    return _response(status, "text/plain; charset=utf-8", b"", *headers)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a visitor does not come in: the event, the way to its waiting page, and a reason.
+    """A rejection: the event, the URL of its waiting page, and the reason.
 
     ``reason`` is one of no_session, session_over, session_ended, unavailable.
     """
@@ -60,7 +60,7 @@ class Rejection:
     reason: str = "no_session"
 
     def content(self, sentence: str, retry_after: int | None = None) -> dict[str, str | int | None]:
-        """What programs read; ``retry_after`` in seconds, None where waiting alone helps nobody."""
+        """Return the JSON content; ``retry_after`` in seconds, None if a retry cannot succeed."""
         return {
             "error": sentence,
             "reason": self.reason,
@@ -72,14 +72,14 @@ class Rejection:
 
 
 def rejected(as_html: bool, why: Rejection) -> Response:
-    """403: wait your turn first. A page has a link, so that nobody is sent around in a circle."""
+    """403: a token is required. The page has a link instead of a redirect, to avoid a loop."""
     if as_html:
         return _page(403, MESSAGES[why.reason], why.waiting_room)
     return _json(403, why.content("a valid waiting room token is needed"))
 
 
 def lost_form(why: Rejection, *cookies: str) -> Response:
-    """403 for a form that came without a session: it is never dropped without a word."""
+    """403 for a form without a session: the page says that the form was not received."""
     sentence = (
         "What you sent was not received: this site needs a pass from the waiting room, and yours"
         " is missing or over. Go back to find what you typed, or continue to the waiting room."
@@ -88,7 +88,7 @@ def lost_form(why: Rejection, *cookies: str) -> Response:
 
 
 def no_cookie(as_html: bool, why: Rejection) -> Response:
-    """403: the browser did not keep the session, and would be sent around in a circle."""
+    """403: the browser did not store the session cookie, and a redirect would loop."""
     if as_html:
         sentence = "This site needs a cookie, and your browser did not keep it. Please allow it."
         return _page(403, sentence, why.waiting_room)
@@ -96,7 +96,7 @@ def no_cookie(as_html: bool, why: Rejection) -> Response:
 
 
 def service_unavailable(as_html: bool, why: Rejection) -> Response:
-    """503: the token may be good, and the room cannot be asked."""
+    """503: the token may be valid, but the room cannot be reached."""
     retry = ("Retry-After", str(RETRY_AFTER))
     if as_html:
         sentence = "Your pass cannot be checked right now. Please try again soon."
@@ -106,14 +106,14 @@ def service_unavailable(as_html: bool, why: Rejection) -> Response:
 
 
 def forbidden_origin(as_html: bool, why: Rejection) -> Response:
-    """403: a page that is not the waiting page sent a token."""
+    """403: another page than the waiting page sent a token."""
     if as_html:
         return _page(403, "This pass did not come from the waiting room.", why.waiting_room)
     return _json(403, why.content("the header Origin must be that of the waiting page"))
 
 
 def preflight(granted: tuple[tuple[str, str], ...]) -> Response:
-    """204: the browser may send the request itself, which is checked as any other."""
+    """204: the browser may send the request, which is checked as any other."""
     return Response(204, (("Cache-Control", "no-store"), *granted))
 
 
@@ -123,23 +123,23 @@ def preflight_rejected() -> Response:
 
 
 def no_upgrade() -> Response:
-    """403: a connection that nobody could end when the session ends."""
+    """403: the gate could not end the connection when the session ends."""
     return _json(403, {"error": "the header Upgrade is not answered here: no WebSocket"})
 
 
-def with_cors(answer: Response, origin: str) -> Response:
-    """The answer with the headers that let scripts of an origin read it."""
+def with_cors(response: Response, origin: str) -> Response:
+    """Add the headers that allow scripts of an origin to read the response."""
     cors = (
         ("Access-Control-Allow-Origin", origin),
         ("Access-Control-Allow-Credentials", "true"),
         ("Access-Control-Expose-Headers", "Retry-After"),
         ("Vary", "Origin"),
     )
-    return Response(answer.status, (*answer.headers, *cors), answer.body)
+    return Response(response.status, (*response.headers, *cors), response.body)
 
 
 def bad_request(status: int, sentence: str, *headers: tuple[str, str]) -> Response:
-    """A request to the entrance that cannot be meant."""
+    """Return an error for an invalid request to the entrance."""
     return _json(status, {"error": sentence}, *headers)
 
 
@@ -151,16 +151,16 @@ def _page(status: int, sentence: str, url: str, *headers: tuple[str, str]) -> Re
         '<meta name="viewport" content="width=device-width"><title>Waiting room</title>'
         f"<p>{html.escape(sentence)}</p>{link}</html>"
     )
-    return _answer(status, "text/html; charset=utf-8", text.encode(), *headers)
+    return _response(status, "text/html; charset=utf-8", text.encode(), *headers)
 
 
 def _json(
     status: int, content: Mapping[str, str | int | None], *headers: tuple[str, str]
 ) -> Response:
-    return _answer(status, "application/json", json.dumps(content).encode(), *headers)
+    return _response(status, "application/json", json.dumps(content).encode(), *headers)
 
 
-def _answer(status: int, kind: str, body: bytes, *headers: tuple[str, str]) -> Response:
+def _response(status: int, kind: str, body: bytes, *headers: tuple[str, str]) -> Response:
     fixed = (
         ("Content-Type", kind),
         ("Content-Length", str(len(body))),
