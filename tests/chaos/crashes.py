@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.faults import Crash, Faults, faulty_room
+from tests.chaos.faults import faulty_room
 from tests.chaos.observations import Ledger, check
 from tests.chaos.report import Result
 from tests.chaos.servers import MovedClock, deliver_stream, room_at, settle
+from tests.support.faults import Crash, Faults
 from tests.support.real_stores import RealRoom
 from waiting_room.domain.records import Join
 from waiting_room.use_cases.room import Room

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.chaos.faults import Faults, faulty_room
+from tests.chaos.faults import faulty_room
 from tests.chaos.observations import check
 from tests.chaos.report import Result
 from tests.chaos.servers import deliver_stream, room_at, settle
 from tests.chaos.traffic import Crowd
+from tests.support.faults import Faults
 
 KINDS: dict[str, dict[str, float]] = {
     "throttled 30 %, parts of batches undone 30 %": {"throttled": 0.3, "unprocessed": 0.3},

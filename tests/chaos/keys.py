@@ -17,11 +17,11 @@ from typing import Any
 
 import jwt
 
-from tests.chaos.faults import Crash, Faults, FaultyClient, FaultyPort
 from tests.chaos.observations import Ledger, check
 from tests.chaos.report import Result
 from tests.chaos.servers import MovedClock, settle
 from tests.support import servers
+from tests.support.faults import Crash, Faults, FaultyClient, FaultyPort
 from tests.support.in_memory_room import ISSUER
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.secrets_manager import SecretsManagerKeys

@@ -10,10 +10,10 @@ import time
 from typing import Any
 
 from tests.chaos.dynamodb_faults import FaultyCrowd
-from tests.chaos.faults import Faults
 from tests.chaos.observations import check
 from tests.chaos.report import Result
 from tests.chaos.servers import deliver_stream, room_at, settle
+from tests.support.faults import Faults
 
 TOGETHER = 0.3  # share of the resets that two operators make at once
 TRIES = 20  # of an operator who is answered 503

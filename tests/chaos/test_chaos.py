@@ -22,11 +22,12 @@ from tests.chaos import (
     resets,
     slow_dependencies,
 )
-from tests.chaos.faults import Faults, faulty_room
+from tests.chaos.faults import faulty_room
 from tests.chaos.report import Result
 from tests.chaos.servers import CounterServers, counter_servers, room_at, wait_for_link
 from tests.chaos.traffic import quick_claims
 from tests.support import servers
+from tests.support.faults import Faults
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.records import SessionStatus
 

@@ -15,7 +15,7 @@ from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.fakes.outcomes import MemoryOutcomes
 from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
-from waiting_room.domain.errors import Unavailable
+from tests.support.faults import FaultInjector
 from waiting_room.domain.published_keys import Publication, PublishedKey
 from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import RoomSettings
@@ -82,37 +82,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class FaultInjector:
-    """Stands before a store; the next call of a method fails before or after its effect."""
-
-    def __init__(self, store: Any) -> None:
-        self.store = store
-        self.plan: dict[str, list[str]] = {}
-        self.calls: list[str] = []
-
-    def fail(self, method: str, when: str) -> None:
-        """Let the next call of ``method`` raise Unavailable, ``before`` or ``after`` its effect."""
-        self.plan.setdefault(method, []).append(when)
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.store, name)
-        if not callable(method):
-            return method
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.calls.append(name)
-            planned = self.plan.get(name) or self.plan.get("*") or []
-            when = planned.pop(0) if planned else ""
-            if when == "before":
-                raise Unavailable(f"{name} fails before its effect")
-            answer = method(*args, **kwargs)
-            if when == "after":
-                raise Unavailable(f"{name} fails after its effect")
-            return answer
-
-        return call
 
 
 @dataclass

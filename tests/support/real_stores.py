@@ -13,7 +13,8 @@ from typing import Any
 from tests.support import servers
 from tests.support.fakes.event_bus import MemoryEventBus
 from tests.support.fakes.keys import MemoryKeys
-from tests.support.in_memory_room import FaultInjector, in_use, one_key, settings
+from tests.support.faults import FaultInjector
+from tests.support.in_memory_room import in_use, one_key, settings
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
