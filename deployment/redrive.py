@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Send joins from the dead letters to the queue again: ``python -m deployment.redrive``.
+"""Redrive the dead-letter queue of the joins: ``python -m deployment.redrive``.
 
-Of the room that runs on this machine, or of a stack on AWS (``--stack NAME``). A join keeps its
-request id and the time at which SQS took it first (SQS's own redrive gives a message a new id and
-a new time): so its visitor finds the place, and it is placed before later joins of its batch. The
-worker believes that of the room's redrive role alone; so the messages are sent as that role.
-Messages that are no joins stay where they are; ``--drop-junk`` deletes them.
+The room is the one on this machine, or a stack on AWS (``--stack NAME``). A join keeps its request
+id and its first time in SQS; the redrive of SQS itself sets a new id and time. So the visitor finds
+the position, and the order within a batch is kept. The worker trusts these attributes only from
+the redrive role, which sends the messages. Invalid joins stay in the dead-letter queue;
+``--drop-invalid`` deletes them.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from waiting_room.domain.parsing import UNREADABLE
 from waiting_room.runtime.lambda_events import FIRST_ID, FIRST_SENT, REASON, first_id_and_time
 
 BATCH = 10  # messages of one request, SQS's limit
-HELD = 60  # seconds that a message which was looked at stays out of the others' sight
+HELD = 60  # s; the visibility timeout of a received message
 ENDPOINTS = Path(__file__).resolve().parent.parent / ".local" / "endpoints.json"
-SESSION = "redrive"  # the name under which the role's calls are logged
+SESSION = "redrive"  # the session name of the role, as in CloudTrail
 
 
 @dataclass
 class Redriven:
-    """How many messages went to the queue, were no joins, or could not be sent."""
+    """The numbers of messages that were sent, were invalid, or could not be sent."""
 
     sent: int = 0
-    junk: int = 0
+    invalid: int = 0
     failed: int = 0
 
 
 @dataclass(frozen=True)
 class Queues:
-    """The dead letters and the queue of joins, as the redrive role sees them."""
+    """The dead-letter queue and the join queue, with a client of the redrive role."""
 
     sqs: Any
     dead: str
@@ -54,7 +54,7 @@ class Queues:
 
 @dataclass(frozen=True)
 class FailedJoin:
-    """A dead letter that is a join, with the id and the time (ms) that it had at first."""
+    """A valid join in the dead-letter queue, with its first id and time (ms)."""
 
     message: dict[str, Any]
     request_id: str
@@ -62,29 +62,32 @@ class FailedJoin:
 
 
 def redrive(
-    queues: Queues, *, event_id: str = "", drop_junk: bool = False, dry_run: bool = False
+    queues: Queues, *, event_id: str = "", drop_invalid: bool = False, dry_run: bool = False
 ) -> Redriven:
-    """Move every join once. A crash leaves a join in both queues, which costs nothing: it has one
-    request id, so it gets one place."""
+    """Move every join once, and return the counts.
+
+    After a crash a join can be in both queues. It still gets one position: it has one request id.
+    """
     done = Redriven()
     for messages in _batches(queues.sqs, queues.dead):
         read = [(message, failed_join(message, queues.role_id, event_id)) for message in messages]
         good = [join for _, join in read if join]
-        junk = [message for message, join in read if join is None]
+        invalid = [message for message, join in read if join is None]
         sent = good if dry_run else _send(queues, good)
         done.sent += len(sent)
         done.failed += len(good) - len(sent)
-        done.junk += sum(map(message_count, junk))
+        done.invalid += sum(map(message_count, invalid))
         if not dry_run:
-            gone = [join.message for join in sent] + (junk if drop_junk else [])
+            gone = [join.message for join in sent] + (invalid if drop_invalid else [])
             _delete(queues.sqs, queues.dead, gone)
     return done
 
 
 def failed_join(message: dict[str, Any], role_id: str, event_id: str = "") -> FailedJoin | None:
-    """The join that a dead letter is (of any event when none is named); None when it is none.
+    """Parse a message of the dead-letter queue as a join; None if it is invalid.
 
-    What the worker sent to the dead letters by itself has a reason, and can never be a join.
+    Without ``event_id`` a join of any event is valid. Messages that the worker moved itself have a
+    reason and are invalid.
     """
     more = {
         name: value.get("StringValue")
@@ -104,13 +107,13 @@ def failed_join(message: dict[str, Any], role_id: str, event_id: str = "") -> Fa
 
 
 def message_count(message: dict[str, Any]) -> int:
-    """How many invalid messages a dead letter stands for: a flood of them goes together."""
+    """Return the number of invalid messages that one message represents; they are batched."""
     count = message.get("MessageAttributes", {}).get(COUNT, {}).get("StringValue", "1")
     return int(count) if count.isascii() and count.isdigit() and len(count) < 7 else 1
 
 
 def _batches(sqs: Any, dead: str) -> Iterator[list[dict[str, Any]]]:
-    """What the queue holds, each message once; SQS may need several looks to find all."""
+    """Yield the messages of the queue, each once; SQS may need several receives for all."""
     seen: set[str] = set()
     empty = 0
     while empty < 3:
@@ -130,7 +133,7 @@ def _batches(sqs: Any, dead: str) -> Iterator[list[dict[str, Any]]]:
 
 
 def _send(queues: Queues, joins: Sequence[FailedJoin]) -> list[FailedJoin]:
-    """Send them; answers those that the queue took."""
+    """Send joins; return those that SQS accepted."""
     if not joins:
         return []
     entries = [
@@ -158,7 +161,7 @@ def _delete(sqs: Any, dead: str, messages: Sequence[dict[str, Any]]) -> None:
 
 
 def queues_of_stack(stack: str) -> Queues:
-    """The queues of a stack on AWS, from its outputs."""
+    """Return the queues of a stack on AWS, from its outputs."""
     session: Any = Session()
     found = session.create_client("cloudformation").describe_stacks(StackName=stack)
     outputs = {
@@ -169,7 +172,7 @@ def queues_of_stack(stack: str) -> Queues:
 
 
 def queues_here(endpoints: Path) -> Queues:
-    """The same of the room that runs on this machine."""
+    """Return the queues of the room on this machine."""
     room = json.loads(endpoints.read_text())
     session: Any = Session()
     where = {"endpoint_url": room["aws_endpoint_url"], "region_name": room["region"]}
@@ -195,7 +198,7 @@ def as_role(
     where: Mapping[str, str] | None = None,
     keys: Mapping[str, str] | None = None,
 ) -> Queues:
-    """The queues as the redrive role sees them, which the caller takes on."""
+    """Assume the redrive role and return the queues with its client."""
     at = where or {}
     sts = session.create_client("sts", **at, **(keys or {}))
     taken = sts.assume_role(RoleArn=role, RoleSessionName=SESSION)
@@ -212,26 +215,35 @@ def as_role(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Redrive and say what was done; 1 when a join could not be sent."""
-    parser = argparse.ArgumentParser(prog="redrive", description="Send dead joins again.")
-    parser.add_argument("--stack", help="name of the core stack on AWS; without: the room here")
-    parser.add_argument("--event", default="", help="event id; joins of others count as junk")
-    parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
-    parser.add_argument("--drop-junk", action="store_true", help="delete what is no join")
+    """Redrive and print the counts; return 1 if a join could not be sent."""
+    parser = argparse.ArgumentParser(
+        prog="redrive", description="Redrive the dead-letter queue of the joins."
+    )
+    parser.add_argument(
+        "--stack", help="name of the core stack on AWS; default: the room on this machine"
+    )
+    parser.add_argument(
+        "--event", default="", help="event id; joins of other events count as invalid"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="count, without any change")
+    parser.add_argument("--drop-invalid", action="store_true", help="delete invalid joins")
     chosen = parser.parse_args(arguments)
     if not chosen.stack and not ENDPOINTS.exists():
-        print("No room runs here (make run), and no --stack was named.", file=sys.stderr)
+        print(
+            "No room runs on this machine: start one with `make run`, or name a --stack.",
+            file=sys.stderr,
+        )
         return 2
     done = redrive(
         queues_of_stack(chosen.stack) if chosen.stack else queues_here(ENDPOINTS),
         event_id=chosen.event,
-        drop_junk=chosen.drop_junk,
+        drop_invalid=chosen.drop_invalid,
         dry_run=chosen.dry_run,
     )
     would = "would be " if chosen.dry_run else ""
     print(
-        f"{done.sent} joins {would}sent again, {done.failed} failed, {done.junk} messages are no "
-        f"joins{' and were deleted' if chosen.drop_junk and not chosen.dry_run else ''}."
+        f"{done.sent} joins {would}sent again, {done.failed} failed, {done.invalid} messages are "
+        f"invalid{' and were deleted' if chosen.drop_invalid and not chosen.dry_run else ''}."
     )
     return int(done.failed > 0)
 

@@ -161,7 +161,7 @@ def run(tables_url: str, sqs_url: str, valkey: Any, *, joins: int, seed: int) ->
         late = 25
         accept(real, queues, seen, late)
         _die(queues, late)
-        done = redrive(queues.redriver, event_id=real.event_id, drop_junk=True)
+        done = redrive(queues.redriver, event_id=real.event_id, drop_invalid=True)
         if done != Redriven(late + spare, poison, 0):
             found.wrong.append(f"the redrive did {done}")
         _drain(real, queues, dice, found)

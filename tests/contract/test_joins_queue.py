@@ -178,7 +178,7 @@ def test_a_join_that_is_redriven_twice_keeps_its_first_id(line: Line) -> None:
 def test_a_redrive_leaves_what_the_worker_refused(line: Line) -> None:
     line.worker.send_to_dead_letters([DeadLetter("id-1", JOIN, "why", "id-1", 5)])
     line.sqs.send_message(QueueUrl=line.dead, MessageBody="junk")
-    assert redrive(line.redriver, dry_run=True) == Redriven(junk=2)
+    assert redrive(line.redriver, dry_run=True) == Redriven(invalid=2)
     assert line.records() == []
 
 
