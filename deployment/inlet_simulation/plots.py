@@ -32,13 +32,13 @@ class Shown:
     scenario: Scenario
 
 
-def crowd(_: float) -> float:
+def overload(_: float) -> float:
     """More than the site can take, all the time."""
     return 20.0
 
 
 def burst(now: float) -> float:
-    """A quiet day with two minutes of a crowd."""
+    """A quiet day with a peak of two minutes."""
     return 120.0 if 600 <= now < 720 else 2.0
 
 
@@ -57,7 +57,7 @@ RUNS = (
         Shown(
             f"no-shows-{share}",
             f"{share} % no-shows",
-            Scenario(crowd, TARGET, no_shows=always(share / 100)),
+            Scenario(overload, TARGET, no_shows=always(share / 100)),
         )
         for share in (0, 20, 40, 60)
     ),
@@ -65,17 +65,17 @@ RUNS = (
     Shown(
         "slow-site",
         "a site that slows down, with an alarm",
-        Scenario(crowd, TARGET, length=2700, site=slow_site),
+        Scenario(overload, TARGET, length=2700, site=slow_site),
     ),
     Shown(
         "late-figures",
         "metrics delayed by 30 s, 40 % no-shows",
-        Scenario(crowd, TARGET, figures_delay=30, no_shows=always(0.4)),
+        Scenario(overload, TARGET, metrics_delay=30, no_shows=always(0.4)),
     ),
     Shown(
         "rate",
         "300 new users per minute, 40 % no-shows",
-        Scenario(crowd, Targets(100_000, 300), no_shows=always(0.4)),
+        Scenario(overload, Targets(100_000, 300), no_shows=always(0.4)),
     ),
 )
 

@@ -29,7 +29,7 @@ class Scenario:
     targets: Targets
     length: int = 1800
     no_shows: Callable[[float], float] = lambda _: 0.0
-    figures_delay: float = 0.0
+    metrics_delay: float = 0.0
     show_up: float = 10.0
     session: float = 240.0
     tick: float = 10.0
@@ -149,7 +149,7 @@ class _World:
 
     def figures_seen(self, now: float) -> RoomMetrics:
         """The figures as an inlet sees them, so many seconds late."""
-        wanted = now - self._scenario.figures_delay
+        wanted = now - self._scenario.metrics_delay
         while len(self._history) > 1 and self._history[1][0] <= wanted:
             self._history.popleft()
         return self._history[0][1]

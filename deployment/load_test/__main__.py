@@ -66,12 +66,12 @@ def main(given: Sequence[str]) -> int:
     if target.local:
         Operator(target).reset()
     done = engine.run(asked, target, lambda line: print(line, file=sys.stderr, flush=True))
-    looks = target.local and done.figures is not None
+    looks = target.local and done.metrics is not None
     checks = check(
         done.record,
         alone=target.local,
-        figures=done.figures,
-        rows=count_rows(target, done.figures["generation"]) if looks and done.figures else None,
+        metrics=done.metrics,
+        rows=count_rows(target, done.metrics["generation"]) if looks and done.metrics else None,
         admitted=done.admitted,
     )
     found = report.summary(asked, done, checks) | {"locust": locust_version}

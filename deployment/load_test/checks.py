@@ -31,23 +31,23 @@ def check(
     record: Record,
     *,
     alone: bool,
-    figures: Mapping[str, Any] | None,
+    metrics: Mapping[str, Any] | None,
     rows: Rows | None,
     admitted: int | None,
 ) -> list[Check]:
     """What must hold at the end.
 
-    ``alone``: the line was empty before, and nobody else joined. ``figures`` of the private API and
+    ``alone``: the line was empty before, and nobody else joined. ``metrics`` of the private API and
     ``rows`` where they can be read; ``admitted`` is how far the test's own operator raised the
     counter, None without one.
     """
     found = [*_visits(record), *_numbers(record, alone)]
     if admitted is not None and alone:
         found.append(_nobody_early(record))
-    if figures is not None and alone:
-        found += _counters(record, figures, admitted)
+    if metrics is not None and alone:
+        found += _counters(record, metrics, admitted)
     if rows is not None and alone:
-        found += _rows(record, rows, figures or {})
+        found += _rows(record, rows, metrics or {})
     return found
 
 
@@ -96,24 +96,24 @@ def _nobody_early(record: Record) -> Check:
     )
 
 
-def _counters(record: Record, figures: Mapping[str, Any], admitted: int | None) -> list[Check]:
+def _counters(record: Record, metrics: Mapping[str, Any], admitted: int | None) -> list[Check]:
     joined = sum(one.joined is not None for one in record.visits)
     tokens = sum(one.admitted is not None for one in record.visits)
-    wanted = {"queue_counter": joined + int(figures["holes"]), "total_tokens": tokens}
+    wanted = {"queue_counter": joined + int(metrics["holes"]), "total_tokens": tokens}
     if admitted is not None:
         wanted["serving_counter"] = admitted
-    wrong = {name: figures[name] for name, value in wanted.items() if figures[name] != value}
-    shown = ", ".join(f"{name} {figures[name]}" for name in wanted)
+    wrong = {name: metrics[name] for name, value in wanted.items() if metrics[name] != value}
+    shown = ", ".join(f"{name} {metrics[name]}" for name in wanted)
     return [Check("the counters equal what the visitors saw", not wrong, shown)]
 
 
-def _rows(record: Record, rows: Rows, figures: Mapping[str, Any]) -> list[Check]:
+def _rows(record: Record, rows: Rows, metrics: Mapping[str, Any]) -> list[Check]:
     joined = sum(one.joined is not None for one in record.visits)
     tokens = sum(one.admitted is not None for one in record.visits)
     right = (rows.positions, rows.tokens) == (joined, tokens)
-    if figures:
-        counted = int(figures["queue_counter"]) - int(figures["holes"])
-        right = right and (counted, figures["total_tokens"]) == (rows.positions, rows.tokens)
+    if metrics:
+        counted = int(metrics["queue_counter"]) - int(metrics["holes"])
+        right = right and (counted, metrics["total_tokens"]) == (rows.positions, rows.tokens)
     return [
         Check(
             "the tables contain one row for each, and the counters agree",

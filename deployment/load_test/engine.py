@@ -66,7 +66,7 @@ def run(asked: Asked, target: RoomUnderTest, tell: Callable[[str], None]) -> Don
     runner.quit()
     return Done(
         record=load_run.record,
-        figures=operator.figures() if operator else None,
+        metrics=operator.metrics() if operator else None,
         admitted=admission.admitted if admission else None,
         troubles=admission.troubles if admission else 0,
         edge=_since(edge, _edge(target)),

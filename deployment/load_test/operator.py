@@ -49,10 +49,10 @@ class Operator:
             raise OperatorError(f"{path} returned status {response.status}: {start}")
         return json.loads(response.body)
 
-    def figures(self) -> dict[str, Any]:
-        """All figures of the event."""
-        figures: dict[str, Any] = self.call("GET", "/metrics")
-        return figures
+    def metrics(self) -> dict[str, Any]:
+        """All metrics of the event."""
+        metrics: dict[str, Any] = self.call("GET", "/metrics")
+        return metrics
 
     def reset(self) -> None:
         """Begin a new line."""

@@ -92,7 +92,7 @@ class Done:
     """What a test leaves behind. ``edge`` is what the local edge counted in the meantime."""
 
     record: Record
-    figures: dict[str, Any] | None
+    metrics: dict[str, Any] | None
     admitted: int | None
     troubles: int
     edge: dict[str, dict[str, int]]

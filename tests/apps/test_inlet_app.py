@@ -60,7 +60,7 @@ def test_a_function_with_little_time_does_what_it_can(world: InletWorld) -> None
 def test_the_max_size_function_takes_sns_and_schedules(world: InletWorld) -> None:
     world.inlet = world.another(INLET_STRATEGY="MaxSize")
     assert apps.inlet.app.max_size_inlet({"source": "aws.events"}, None) == {"opened": 100}
-    world.room.figures_now = RoomMetrics(serving=100, tokens=100, active=100, queue=200)
+    world.room.metrics_now = RoomMetrics(serving=100, tokens=100, active=100, queue=200)
     assert apps.inlet.app.max_size_inlet(sns("junk", {"exited": 5}), None) == {"opened": 0}
 
 

@@ -31,7 +31,7 @@ def refused(target: Target) -> Iterator[None]:
 def _served(target: Target, ahead: int) -> str:
     """A visitor of the line that stands, up to whose number and more the counter was raised."""
     visitor = target.join()
-    position = target.place(visitor) or 0
+    position = target.position(visitor) or 0
     serving = int(target.room.ask("/serving_num").json()["serving_counter"])
     target.room.serve(max(1, position + ahead - serving))
     return visitor
@@ -51,7 +51,7 @@ def _new_line(target: Target) -> Attempt:
     with refused(target):
         reset = target.room.private("POST", "/reset_initial_state").status_code
         visitor = target.join()
-        place = target.place(visitor)
+        place = target.position(visitor)
         status, early = _token(target, visitor)
     return Attempt(
         FAULT, "reset while the counters take no write, then join and ask",

@@ -81,7 +81,7 @@ def _bodies(target: Target) -> Iterator[Attempt]:
         tried.append((what, answer.status_code, given))
     for what, status, given in tried:
         if given:
-            position = target.place(given, 10)
+            position = target.position(given, 10)
             result = f"{status}, position {position}"
             yield Attempt(FAULT, f"join with {what}", result, position is None or what in TOO_MUCH)
         else:
@@ -100,7 +100,7 @@ def _queue(target: Target) -> Iterator[Attempt]:
     for index in range(PAIRS):
         client.send_message(QueueUrl=url, MessageBody=odd[index % len(odd)] or " ")
         valid.append(target.join())
-    placed = [target.place(one) for one in valid]
+    placed = [target.position(one) for one in valid]
     lost = placed.count(None)
     yield Attempt(
         FAULT, f"every second of {2 * PAIRS} messages is no join, by other credentials",

@@ -68,7 +68,7 @@ def _cache_keys(target: Target) -> Iterator[Attempt]:
 
 def _load(target: Target) -> Attempt:
     visitors = [target.join() for _ in range(ENDED + 1)]
-    last = max(target.place(one) or 0 for one in visitors)
+    last = max(target.position(one) or 0 for one in visitors)
     serving = int(target.room.ask("/serving_num").json()["serving_counter"])
     target.room.serve(max(1, last - serving))
     for one in visitors[:ENDED]:

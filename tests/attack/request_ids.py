@@ -31,7 +31,7 @@ def _chosen(target: Target) -> Iterator[Attempt]:
         (name, chosen, send(chosen)) for name, send in _ways(target) if (chosen := target.uuid())
     ]
     for _, _, given in tried:
-        target.place(given)
+        target.position(given)
     for name, chosen, given in tried:
         held = target.room.ask("/queue_num", chosen).status_code == 200
         taken = given == chosen or held
@@ -139,9 +139,9 @@ def _forged(target: Target) -> Iterator[Attempt]:
             },
         )
         tried.append((ids, chosen))
-    target.place(target.join())  # what was sent before it was dealt with
+    target.position(target.join())  # what was sent before it was dealt with
     for ids, chosen in tried:
-        held = target.place(chosen, 2) is not None
+        held = target.position(chosen, 2) is not None
         result = "it has a place" if held else "no place has it"
         yield Attempt(FAULT, f"put {ids} into the queue, by other credentials", result, held)
 

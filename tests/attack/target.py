@@ -55,7 +55,7 @@ class Target:
         self.ids.add(request_id)
         return request_id
 
-    def place(self, request_id: str, seconds: float = PLACE_SECONDS) -> int | None:
+    def position(self, request_id: str, seconds: float = PLACE_SECONDS) -> int | None:
         """The position of a request, None when it has none in time."""
         end = time.monotonic() + seconds
         while True:

@@ -243,7 +243,7 @@ def test_signing_out_forgets_everything(room: PanelWorld, panel: Page) -> None:
 
 
 def test_the_metrics_are_those_of_the_room(room: PanelWorld, page: Page) -> None:
-    inside = room.let_in(20)
+    inside = room.admit(20)
     room.world.room.sessions.end(EVENT, inside[0], 1)
     room.world.room.sessions.end(EVENT, inside[1], -1)
     room.world.visitors(30)
@@ -272,7 +272,7 @@ def test_the_metrics_are_those_of_the_room(room: PanelWorld, page: Page) -> None
 def test_metrics_that_are_not_kept_up_are_marked_with_their_age(
     room: PanelWorld, page: Page
 ) -> None:
-    room.let_in(3)
+    room.admit(3)
     sign_in(page)
     expect(metric(page, "queue")).to_have_text("3")
     expect(page.locator("#not-kept-up")).to_be_hidden()
@@ -620,7 +620,7 @@ def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelWorld, panel
 
 
 def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelWorld, panel: Page) -> None:
-    inside = room.let_in(2)
+    inside = room.admit(2)
     waiting = room.world.visitors(3)
     panel.get_by_role("button", name="Refresh", exact=True).click()
     field, facts = (
@@ -654,7 +654,7 @@ def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelWorld, panel:
 
 
 def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelWorld, panel: Page) -> None:
-    expired = room.let_in(120)
+    expired = room.admit(120)
     room.world.clock.now += 601
     panel.get_by_role("button", name="Show list").click()
     ids, where = panel.locator("#expired-list li code"), panel.locator("#expired-where")
@@ -681,7 +681,7 @@ def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelWorld, p
 
 
 def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, panel: Page) -> None:
-    inside = room.let_in(3)
+    inside = room.admit(3)
     room.world.visitors(5)
     panel.get_by_label("Reference, queue number or request ID").fill(inside[0])
     panel.get_by_label("Reference, queue number or request ID").press("Enter")
@@ -705,7 +705,7 @@ def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, panel: Page) -> N
 
 
 def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelWorld, page: Page) -> None:
-    room.let_in(3)
+    room.admit(3)
     sign_in(page)
     expect(metric(page, "queue")).to_have_text("3")
     page.get_by_role("button", name="Reset…").click()
@@ -973,7 +973,7 @@ def test_it_fits_a_small_phone_in_both_colour_schemes(
     room: PanelWorld, browser: Browser, scheme: str
 ) -> None:
     room.run_inlet(Strategy.PERIODIC, {"increment_by": 10})
-    inside = room.let_in(2)
+    inside = room.admit(2)
     room.world.serve(1_000_000)
     room.world.serve(1_000_000)
     size = {"width": 320, "height": 640}

@@ -31,7 +31,7 @@ def test_an_operator_lets_a_visitor_in_and_ends_the_visit(running: RunningRoom, 
     sign_in(page, running)
     expect(page.locator("#panel")).to_be_visible()
     visitor = running.join()
-    place = running.place(visitor)
+    place = running.position(visitor)
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(page.locator("[data-metric=queue]")).to_have_text(f"{place:,}")
     if place > (standing := number(page, "serving")):

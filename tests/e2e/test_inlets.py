@@ -35,7 +35,7 @@ def test_the_periodic_inlet_opens_places_by_itself_and_pauses(tmp_path: Path) ->
     with running_room(tmp_path / "room", INLET="periodic", INCREMENT_BY="5", **FAST) as room:
         soon(lambda: figures(room)["serving_counter"] == 5)
         visitor = room.join()
-        assert room.place(visitor) == 1
+        assert room.position(visitor) == 1
         assert room.token(visitor).status_code == 200
         shown = soon(lambda: room.private("GET", "/inlet").json())
         assert (shown["strategy"], shown["targets"]) == ("Periodic", {"increment_by": 5})
@@ -48,7 +48,7 @@ def test_the_max_size_inlet_fills_the_site_and_gives_on_whose_place_is_free(
 ) -> None:
     with running_room(tmp_path / "room", INLET="max-size", MAX_SIZE="2", **FAST) as room:
         first, second, third = visitors = [room.join() for _ in range(3)]
-        places = sorted((room.place(one), one) for one in visitors)
+        places = sorted((room.position(one), one) for one in visitors)
         first, second, third = (one for _, one in places)
         soon(lambda: figures(room)["serving_counter"] == 2)
         assert room.token(first).status_code == 200
@@ -68,7 +68,7 @@ def test_the_automatic_inlet_lets_an_arrival_straight_through_and_hears_of_healt
 ) -> None:
     with running_room(tmp_path / "room", INLET="automatic", TARGET_ACTIVE="3", **FAST) as room:
         visitor = room.join()
-        room.place(visitor)
+        room.position(visitor)
         soon(lambda: room.token(visitor).status_code == 200)
         shown = room.private("GET", "/inlet").json()
         assert shown["strategy"] == "Automatic"

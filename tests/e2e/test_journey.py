@@ -23,7 +23,7 @@ pytestmark = pytest.mark.server
 def admitted(room: RunningRoom) -> str:
     """A visitor whose turn has come."""
     visitor = room.join()
-    place = room.place(visitor)
+    place = room.position(visitor)
     standing = room.ask("/serving_num").json()["serving_counter"]
     if place > standing:
         room.serve(place - standing)
@@ -41,7 +41,7 @@ def soon(check: Any, seconds: float = 15) -> Any:
 
 def test_a_client_of_the_aws_solution_completes_the_journey(running: RunningRoom) -> None:
     visitor = running.join()
-    place = running.place(visitor)
+    place = running.position(visitor)
     served = running.ask("/serving_num").json()["serving_counter"]
     if served < place - 1:
         running.serve(place - 1 - served)
@@ -166,19 +166,19 @@ def test_the_edge_keeps_what_the_answer_allows(running: RunningRoom) -> None:
     first = running.ask("/queue_num", waiting)
     if first.status_code == 202:
         assert first.headers["cache-control"] == "no-store"
-    running.place(waiting)
+    running.position(waiting)
 
 
 def test_answers_from_before_a_reset_are_gone_within_five_seconds(running: RunningRoom) -> None:
     visitor = running.join()
-    running.place(visitor)
+    running.position(visitor)
     began = time.monotonic()
     answer = running.private("POST", "/reset_initial_state", {})
     assert answer.status_code == 200
     assert time.monotonic() - began < 2
     soon(lambda: running.ask("/queue_num", visitor).status_code == 410, 5)
     assert running.ask("/status").json()["queue_counter"] == 0
-    assert running.place(running.join()) >= 1
+    assert running.position(running.join()) >= 1
 
 
 def test_a_preflight_and_a_head_request_are_answered(running: RunningRoom) -> None:
@@ -216,7 +216,7 @@ def test_a_join_for_another_event_is_refused_at_once(running: RunningRoom, name:
 
 def test_a_join_arrives_whole_whatever_else_it_carries(running: RunningRoom) -> None:
     visitor = running.join(note="a&b=c+d%20'\"ünïcödé ☃\\")
-    assert running.place(visitor) > 0
+    assert running.position(visitor) > 0
 
 
 def test_the_readmes_curl_journey_works_as_printed(running: RunningRoom) -> None:

@@ -62,14 +62,14 @@ def test_what_was_there_is_there_again_with_keep(tmp_path: Path) -> None:
     folder = tmp_path / "room"
     with running_room(folder, KEEP="1", **FAST) as room:
         visitor, other = room.join(), room.join()
-        place = room.place(visitor)
-        room.place(other)
+        place = room.position(visitor)
+        room.position(other)
         room.serve(1)
         token = room.token(visitor if place == 1 else other).json()["access_token"]
         before = room.endpoints
     with running_room(folder, KEEP="1", **FAST) as room:
         assert room.endpoints["public_api"] == before["public_api"]
-        assert room.place(visitor) == place
+        assert room.position(visitor) == place
         figures = room.private("GET", "/metrics").json()
         assert (figures["queue_counter"], figures["serving_counter"]) == (2, 1)
         assert (figures["waiting_num"], figures["active_tokens"]) == (1, 1)
@@ -149,4 +149,4 @@ def test_a_killed_run_takes_its_parts_with_it(tmp_path: Path) -> None:
         assert time.monotonic() < end, alive(folder)
         time.sleep(0.2)
     with running_room(folder, **FAST) as room:  # and the next one starts
-        assert room.place(room.join()) == 1
+        assert room.position(room.join()) == 1

@@ -43,7 +43,7 @@ def wait_and_come_back(provider: Live, address: str) -> str:
     waiting = httpx.get(address).headers["location"]
     still = provider.continue_as_page(waiting)
     assert "transaction=" in still.headers["location"]  # not let in yet: goes on waiting
-    provider.let_in()
+    provider.admit()
     back = provider.continue_as_page(still.headers["location"])
     assert back.status_code == 303
     return back.headers["location"]
@@ -164,7 +164,7 @@ def test_in_a_browser_a_visitor_waits_is_admitted_and_sees_apaches_page(
             expect(tab.get_by_role("heading")).to_have_text("You are in line")
             tab.wait_for_timeout(500)
             expect(tab.get_by_role("heading")).to_have_text("You are in line")
-            provider.let_in()
+            provider.admit()
             expect(tab.get_by_role("heading")).to_have_text("The shop", timeout=10_000)
             assert tab.url == page
             tab.reload()

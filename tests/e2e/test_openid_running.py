@@ -126,7 +126,7 @@ def test_the_waiting_page_of_the_aws_solution_works_while_its_switch_is_on(login
         "grant_type": "authorization_code", "code": visitor, "redirect_uri": callback,
         "client_id": room.event_id, "client_secret": known["openid_client_secret"],
     }  # fmt: skip
-    place = room.place(visitor)
+    place = room.position(visitor)
     token = f"{known['openid_issuer']}/token"
     early = httpx.post(token, data=form)
     assert (early.status_code, early.json()["error"]) == (400, "invalid_grant")

@@ -89,7 +89,7 @@ def test_the_two_pages_complete_a_visit_and_control_the_room(running: RunningRoo
 def test_the_inlet_of_the_solution_ends_a_session_once(running: RunningRoom) -> None:
     sent = one_of("waiting page", "/assign_queue_num")
     visitor = str(read(sent, send(running, sent, event=running.event_id))["api_request_id"])
-    place = running.place(visitor)
+    place = running.position(visitor)
     standing = running.ask("/serving_num").json()["serving_counter"]
     running.serve(max(1, place - standing))
     assert running.token(visitor).status_code == 200

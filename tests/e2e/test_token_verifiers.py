@@ -58,7 +58,7 @@ def by_pyjwt(_: str, issuer: str, audience: str, tokens: list[str]) -> Said:
 def tokens(running: RunningRoom) -> dict[str, Any]:
     """What a visitor gets whose turn has come."""
     visitor = running.join()
-    behind = running.place(visitor) - int(running.ask("/serving_num").json()["serving_counter"])
+    behind = running.position(visitor) - int(running.ask("/serving_num").json()["serving_counter"])
     if behind > 0:
         running.serve(behind)
     answer = running.token(visitor)

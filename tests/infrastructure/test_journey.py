@@ -245,9 +245,9 @@ def form(room: LambdaRoom, path: str, **fields: str) -> Any:
 def test_a_visit_completes_although_the_counters_are_lost_before_every_call(
     room: LambdaRoom,
 ) -> None:
-    first_visitor(room).visit(lambda: None)
-    Visitor(room).visit(lambda: None)
-    Visitor(room).visit(room.lose_counters)  # rebuilds read the rows and moves of those before
+    first_visitor(room).run(lambda: None)
+    Visitor(room).run(lambda: None)
+    Visitor(room).run(room.lose_counters)  # rebuilds read the rows and moves of those before
 
 
 def test_every_function_works_within_its_permissions_when_counters_are_lost(

@@ -98,7 +98,7 @@ def test_the_functions_read_back_what_was_configured() -> None:
     event = read_room_settings(config.settings).event("Sale")
     assert (event.validity_period, event.position_expiry_period) == (60, 61)
     assert (event.position_expiry_enabled, event.increment_on_expiry) == (False, True)
-    assert (event.minute_figures, event.client_secret_required) == (True, True)
+    assert (event.minute_metrics, event.client_secret_required) == (True, True)
 
 
 @pytest.mark.parametrize(

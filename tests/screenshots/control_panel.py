@@ -133,7 +133,7 @@ def followed(tab: Page, room: PanelWorld) -> None:
 
 def beyond(tab: Page, room: PanelWorld) -> None:
     """The serving position is ahead of the queue: everybody goes straight through."""
-    room.let_in(12)
+    room.admit(12)
     room.world.visitors(4)
     room.world.serve(100)
     inside(tab, room)
@@ -165,7 +165,7 @@ def stale(tab: Page, room: PanelWorld) -> None:
 
 def not_kept_up(tab: Page, room: PanelWorld) -> None:
     """The minute worker has not succeeded for eight minutes."""
-    room.let_in(12)
+    room.admit(12)
     room.world.visitors(40)
     room.world.clock.now += 480
     room.world.serve(5)
@@ -189,7 +189,7 @@ def keys_expired(tab: Page, room: PanelWorld) -> None:
 
 def expired(tab: Page, room: PanelWorld) -> None:
     """A page of expired tokens, and the metrics as a table."""
-    room.let_in(120)
+    room.admit(120)
     room.world.clock.now += 901
     inside(tab, room)
     tab.locator("#expired-load").click()

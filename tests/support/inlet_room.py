@@ -29,7 +29,7 @@ class CountingRoom:
     ``plan`` says of the next increments: "lost" (made, no answer), "failed" (not made) or "".
     """
 
-    figures_now: RoomMetrics = field(default_factory=RoomMetrics)
+    metrics_now: RoomMetrics = field(default_factory=RoomMetrics)
     increments: list[int] = field(default_factory=list)
     sessions: set[str] = field(default_factory=set)
     fail: bool = False
@@ -41,7 +41,7 @@ class CountingRoom:
 
     def metrics(self, event_id: str) -> RoomMetrics:
         """What the tests set, and what the inlet did."""
-        return self.figures_now
+        return self.metrics_now
 
     def increment(self, event_id: str, by: int, call_id: str) -> int:
         """Raise the counter, once for a call."""
@@ -52,12 +52,12 @@ class CountingRoom:
             if call_id not in self.calls:
                 self.calls.add(call_id)
                 self.increments.append(by)
-                serving = self.figures_now.serving + by
-                tokens = serving if self.all_come else self.figures_now.tokens
-                self.figures_now = replace(self.figures_now, serving=serving, tokens=tokens)
+                serving = self.metrics_now.serving + by
+                tokens = serving if self.all_come else self.metrics_now.tokens
+                self.metrics_now = replace(self.metrics_now, serving=serving, tokens=tokens)
             if planned == "lost":
                 raise Unavailable("no answer")
-            return self.figures_now.serving
+            return self.metrics_now.serving
 
     def end_sessions(
         self, event_id: str, request_ids: Sequence[str], status: int, call_id: str
@@ -67,8 +67,8 @@ class CountingRoom:
             living = self.sessions.intersection(request_ids)
             self.sessions -= living
             self.ended_by.update(dict.fromkeys(living, call_id))
-            active = self.figures_now.active - len(living)
-            self.figures_now = replace(self.figures_now, active=active)
+            active = self.metrics_now.active - len(living)
+            self.metrics_now = replace(self.metrics_now, active=active)
             return sum(self.ended_by.get(one) == call_id for one in request_ids)
 
 

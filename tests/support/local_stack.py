@@ -63,7 +63,7 @@ class RunningRoom:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["api_request_id"])
 
-    def place(self, request_id: str, seconds: float = 20) -> int:
+    def position(self, request_id: str, seconds: float = 20) -> int:
         """The visitor's position, once it was given."""
         end = time.monotonic() + seconds
         while (answer := self.ask("/queue_num", request_id)).status_code == 202:

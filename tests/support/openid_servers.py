@@ -57,7 +57,7 @@ class Live:
     issuer: str
     visitor: str
 
-    def let_in(self) -> None:
+    def admit(self) -> None:
         """Raise the serving counter past the visitor."""
         self.openid.world.serve(1)
 

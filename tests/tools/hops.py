@@ -30,14 +30,12 @@ from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
 from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
 from tests.support.lambda_proxy_events import call
-from waiting_room.domain import expiry, joins, reset, serving_counter
+from waiting_room.domain import expiry, joins, serving_counter
 from waiting_room.domain.records import EventState
 
 SOURCE = str(Path(__file__).resolve().parents[2] / "source")
 STORES = (MemoryCounters, MemoryOutcomes, MemoryPositions, MemoryServingLog)
 RULE, WRITE, COUNTERS = "rule", "write", "counters"
-TURN: Any = getattr(expiry, "turn_of", expiry.is_expired)
-NEXT_GENERATION: Any = getattr(EventState, "next_generation", getattr(reset, "reset", None))
 LIMITS = {RULE: 4, WRITE: 4, COUNTERS: 5}  # hops
 
 
@@ -72,7 +70,7 @@ class Paths:
 def measure(operation: Operation) -> Paths:
     """Run an operation on a room of its own and return its longest paths."""
     world = InMemoryRoom()
-    _set_up(world)
+    world.room.setup.run()
     kinds = {_code(rule): RULE for rule in operation.rules}
     kinds |= {_code(write): WRITE for write in operation.writes}
     kinds |= {
@@ -96,11 +94,6 @@ def measure(operation: Operation) -> Paths:
         finally:
             sys.setprofile(None)
     return paths
-
-
-def _set_up(world: InMemoryRoom) -> None:
-    room: Any = world.room
-    (room.setup.run if hasattr(room, "setup") else room.set_up)()
 
 
 def _code(function: Callable[..., Any]) -> CodeType:
@@ -224,7 +217,7 @@ OPERATIONS = (
     Operation(
         name="generate_token",
         view="generate_token",
-        rules=(TURN,),
+        rules=(expiry.turn_of,),
         writes=(MemoryOutcomes.put_if_absent,),
         prepare=_served_visitor,
         run=_generate_token,
@@ -256,7 +249,7 @@ OPERATIONS = (
     Operation(
         name="reset",
         view="reset_initial_state",
-        rules=(NEXT_GENERATION,),
+        rules=(EventState.next_generation,),
         writes=(MemoryServingLog.reset,),
         prepare=_served_visitor,
         run=_reset,

@@ -35,7 +35,7 @@ def good() -> Record:
 
 def verdict(record: Record, **changed: Any) -> list[str]:
     """The sentences that do not hold."""
-    options = {"alone": True, "figures": FIGURES, "rows": ROWS, "admitted": 3, **changed}
+    options = {"alone": True, "metrics": FIGURES, "rows": ROWS, "admitted": 3, **changed}
     return [one.sentence for one in check(record, **options) if not one.holds]
 
 
@@ -75,7 +75,7 @@ def test_a_join_without_a_number_and_a_visitor_without_a_token_are_seen() -> Non
 @pytest.mark.parametrize("name", ["queue_counter", "total_tokens", "serving_counter"])
 def test_a_counter_that_says_something_else_is_wrong(name: str) -> None:
     assert "the counters equal what the visitors saw" in verdict(
-        good(), figures={**FIGURES, name: 9}
+        good(), metrics={**FIGURES, name: 9}
     )
 
 
@@ -87,7 +87,7 @@ def test_rows_that_are_not_the_visitors_are_wrong(rows: Rows) -> None:
 
 
 def test_what_cannot_be_known_is_not_checked() -> None:
-    found = check(good(), alone=False, figures=None, rows=None, admitted=None)
+    found = check(good(), alone=False, metrics=None, rows=None, admitted=None)
     assert len(found) == 3
 
 
@@ -225,7 +225,7 @@ def test_the_report_says_everything_in_figures(tmp_path: Path) -> None:
     record = good()
     record.requests = [Request("join", 0.5, 12.0, 200), Request("status", 1.5, 3.0, 503)]
     done = Done(
-        record=record, figures=FIGURES, admitted=3, troubles=0, seconds=8.0, processor_share=0.1,
+        record=record, metrics=FIGURES, admitted=3, troubles=0, seconds=8.0, processor_share=0.1,
         in_time=True, parts={"workers": 2.0},
         edge={"/status": {"hits": 3, "misses": 1, "origin_calls": 1}, "/quiet": {"hits": 0}},
     )  # fmt: skip

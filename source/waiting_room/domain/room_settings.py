@@ -25,7 +25,7 @@ class EventSettings:
     position_expiry_enabled: bool = True
     position_expiry_period: int = 900
     increment_on_expiry: bool = False
-    minute_figures: bool = False  # whether metrics go to the event bus each minute
+    minute_metrics: bool = False  # whether metrics go to the event bus each minute
     client_secret_required: bool = False
 
 

@@ -7,7 +7,7 @@ import traceback
 from pathlib import PurePath
 
 MOST_CAUSES = 5  # of one error
-MOST_PLACES = 20  # of one cause, the innermost
+MAX_FRAMES = 20  # of one cause, the innermost
 
 
 def safe_traceback(error: BaseException) -> str:
@@ -18,9 +18,9 @@ def safe_traceback(error: BaseException) -> str:
     """
     lines: list[str] = []
     found: BaseException | None = error
-    while found is not None and len(lines) < MOST_CAUSES * (MOST_PLACES + 1):
+    while found is not None and len(lines) < MOST_CAUSES * (MAX_FRAMES + 1):
         lines.append(("from " if lines else "") + type(found).__qualname__)
-        places = traceback.extract_tb(found.__traceback__)[-MOST_PLACES:]
+        places = traceback.extract_tb(found.__traceback__)[-MAX_FRAMES:]
         lines += [f"  {_short(one.filename)}:{one.lineno} {one.name}" for one in places]
         found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
     return "\n".join(lines)

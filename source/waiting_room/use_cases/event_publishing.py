@@ -53,7 +53,7 @@ class EventPublisher:
 
     def metrics(self, event_id: str, counts: Counts) -> None:
         """Publish the metrics of the minute, where the settings ask for them."""
-        if self._settings.event(event_id).minute_figures:
+        if self._settings.event(event_id).minute_metrics:
             self._publish("waiting_room_metrics", metrics.bus_detail(event_id, counts))
 
     def publish_outcomes(self, changed: Sequence[Outcome]) -> None:

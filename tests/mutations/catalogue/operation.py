@@ -13,7 +13,7 @@ BREAKS = (
           '    return json_object(raw, "the body")', "test_public_and_private_api"),
     Break("clients: the bus is told of tokens only where figures are asked for",
           "EventPublisher.token_outcomes", "            if issued:",
-          "            if issued and self._settings.event(event_id).minute_figures:",
+          "            if issued and self._settings.event(event_id).minute_metrics:",
           "test_tokens"),
     Break("clients: the session of an expired token cannot be ended",
           "MemoryOutcomes.end_session",

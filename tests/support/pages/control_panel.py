@@ -86,7 +86,7 @@ class PanelWorld:
         self.calls.clear()
         self.down = self.busy = False
 
-    def let_in(self, count: int) -> list[str]:
+    def admit(self, count: int) -> list[str]:
         """Visitors who joined, were called, and took their tokens; request ids."""
         joined = self.world.visitors(count)
         behind = self.world.position(joined[-1]) - self.world.room.metrics.counts(EVENT).serving

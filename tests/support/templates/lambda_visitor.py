@@ -107,7 +107,7 @@ class Visitor:
         published = self.room("workers", "publish_events", {"Records": records})
         assert published == {"batchItemFailures": []}
 
-    def visit(self, before: Callable[[], None]) -> None:
+    def run(self, before: Callable[[], None]) -> None:
         """Join, wait, take a token, end the session; ``before`` runs ahead of every call."""
         steps: tuple[Callable[[], Any], ...] = (
             self.join,

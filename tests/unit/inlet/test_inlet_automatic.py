@@ -66,7 +66,7 @@ def test_new_people_per_minute_reach_their_target(no_shows: float) -> None:
 @pytest.mark.parametrize("delay", [10, 30])
 @pytest.mark.parametrize("no_shows", NO_SHOWS)
 def test_figures_that_come_late_do_not_make_it_overshoot(no_shows: float, delay: int) -> None:
-    run = play(no_shows=always(no_shows), figures_delay=delay)
+    run = play(no_shows=always(no_shows), metrics_delay=delay)
     assert max(run.active) <= 1000
     assert mean(run.active[TEN_MINUTES:]) >= 780
 

@@ -74,7 +74,7 @@ def test_a_room_that_emptied_opens_by_a_message_alone() -> None:
 def test_the_schedule_gives_on_the_places_of_those_who_never_came() -> None:
     world = max_size_world(100, serving=100, queue=400, tokens=60, active=60)
     assert world.inlet.run_max_size({}).by == 0
-    world.room.figures_now = RoomMetrics(serving=100, queue=400, tokens=60, active=60, expired=40)
+    world.room.metrics_now = RoomMetrics(serving=100, queue=400, tokens=60, active=60, expired=40)
     assert world.inlet.run_max_size({}).by == 40
 
 
@@ -86,7 +86,7 @@ def test_a_message_delivered_twice_raises_once() -> None:
     assert world.inlet.run_max_size(event).by == 5
     assert world.inlet.run_max_size(event).by == 0
     exited = sns({"exited": 5}, ids=["m-2"])
-    world.room.figures_now = RoomMetrics(serving=105, queue=300, tokens=105, active=95)
+    world.room.metrics_now = RoomMetrics(serving=105, queue=300, tokens=105, active=95)
     assert world.inlet.run_max_size(exited).by == 5
     assert world.inlet.run_max_size(exited).by == 0
 

@@ -317,7 +317,7 @@ def test_a_move_that_the_figures_do_not_show_counts_for_a_minute(later: int, ope
     before = RoomMetrics(serving=90, queue=300, tokens=90, active=90)
     world = size_world(serving=90, queue=300, tokens=90, active=90)
     assert world.inlet.run_max_size({}).by == 10
-    world.room.figures_now = before  # late figures
+    world.room.metrics_now = before  # late figures
     world.clock.now += later
     assert world.inlet.run_max_size({}).by == opened
 
@@ -325,14 +325,14 @@ def test_a_move_that_the_figures_do_not_show_counts_for_a_minute(later: int, ope
 def test_a_move_of_the_line_before_a_reset_does_not_count() -> None:
     world = size_world(serving=90, queue=300, tokens=90, active=90)
     assert world.inlet.run_max_size({}).by == 10
-    world.room.figures_now = RoomMetrics(generation=2)
+    world.room.metrics_now = RoomMetrics(generation=2)
     assert world.inlet.run_max_size({}).by == 100
 
 
 def test_figures_that_are_ahead_of_the_own_move_are_taken_as_they_are() -> None:
     world = size_world(serving=90, queue=300, tokens=90, active=90)
     world.inlet.run_max_size({})
-    world.room.figures_now = RoomMetrics(serving=140, queue=300, tokens=90, active=40)
+    world.room.metrics_now = RoomMetrics(serving=140, queue=300, tokens=90, active=40)
     assert world.inlet.run_max_size({}).by == 10  # 50 places are open
 
 
@@ -340,7 +340,7 @@ def test_figures_that_are_ahead_of_the_own_move_are_taken_as_they_are() -> None:
 def test_a_paused_inlet_replaces_nobody(paused: bool) -> None:
     world = size_world(serving=50, queue=90, tokens=50, active=50)
     world.inlet.run_max_size({})
-    world.room.figures_now = RoomMetrics(serving=50, queue=90, tokens=50, active=50)
+    world.room.metrics_now = RoomMetrics(serving=50, queue=90, tokens=50, active=50)
     world.clock.now += 60
     InletControl(world.store, time.time, change_log.record).change(EVENT, paused, None)
     assert world.inlet.run_max_size(sns({"exited": 3})).by == (0 if paused else 3)

@@ -35,7 +35,7 @@ NUMBERS: list[tuple[Any, str, str, int, int, int]] = [
 FLAGS: list[tuple[Any, str, str, bool]] = [
     (read_room_settings, "ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled", True),
     (read_room_settings, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY", "increment_on_expiry", False),
-    (read_room_settings, "ENABLE_EVENTS_GENERATION", "minute_figures", False),
+    (read_room_settings, "ENABLE_EVENTS_GENERATION", "minute_metrics", False),
     (read_room_settings, "REQUIRE_CLIENT_SECRET", "client_secret_required", False),
     (read_room_settings, "REDIS_TLS", "redis_tls", True),
     (read_authorizer_settings, "REVOCATION_CHECK", "revocation_check", False),

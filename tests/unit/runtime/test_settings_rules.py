@@ -32,7 +32,7 @@ NUMBERS = [
 FLAGS = [
     ("ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled"),
     ("INCR_SVC_ON_QUEUE_POSITION_EXPIRY", "increment_on_expiry"),
-    ("ENABLE_EVENTS_GENERATION", "minute_figures"),
+    ("ENABLE_EVENTS_GENERATION", "minute_metrics"),
     ("REQUIRE_CLIENT_SECRET", "client_secret_required"),
 ]
 

@@ -21,7 +21,7 @@ from waiting_room.domain.records import Segment
 
 WHAT = "the serving log"
 PIECE = 350_000  # bytes of a row; DynamoDB takes 409,600
-PLACES = 2
+SLOTS = 2
 
 
 def save(client: Any, table: str, event_id: str, checkpoint: Checkpoint) -> None:
@@ -35,7 +35,7 @@ def save(client: Any, table: str, event_id: str, checkpoint: Checkpoint) -> None
             **to_item(
                 {
                     "event_id": event_id,
-                    "entry": f"checkpoint#{sequence % PLACES}#{index:03d}",
+                    "entry": f"checkpoint#{sequence % SLOTS}#{index:03d}",
                     "generation": checkpoint.generation,
                     "sequence": sequence,
                     "parts": len(pieces),

@@ -25,7 +25,7 @@ def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
         position_expiry_enabled=flag(env, "ENABLE_QUEUE_POSITION_EXPIRY", default=True),
         position_expiry_period=number(env, "QUEUE_POSITION_EXPIRY_PERIOD", 900, 1, MAX_VALIDITY),
         increment_on_expiry=flag(env, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY"),
-        minute_figures=flag(env, "ENABLE_EVENTS_GENERATION"),
+        minute_metrics=flag(env, "ENABLE_EVENTS_GENERATION"),
         client_secret_required=flag(env, "REQUIRE_CLIENT_SECRET"),
     )
     return RoomSettings(
