@@ -15,7 +15,7 @@ from pathlib import Path
 
 from infrastructure.parameters import docs_table
 
-MARKED = re.compile(r"<!-- table: ([a-z-]+) -->\n(.*?)<!-- /table -->", re.DOTALL)
+MARKED = re.compile(r"<!-- table: ([a-z_-]+) -->\n(.*?)<!-- /table -->", re.DOTALL)
 
 
 class MarkersMissing(Exception):
