@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the environment asks of the one-machine stack, and the environment its handlers get."""
+"""The configuration of the local stack, and the environment of its functions."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from waiting_room.runtime.settings.openid import read_openid_settings
 from waiting_room.runtime.settings.room import read_room_settings
 
 STAGE = "api"
-PREFIX = "waiting-room"  # of the names of tables, queues and so on
+PREFIX = "waiting-room"  # of the names of tables, queues and other resources
 QUEUE, DEAD_LETTERS = f"{PREFIX}-joins", f"{PREFIX}-joins-dead"
 EXIT_NOTICES, EXIT_TOPIC = f"{PREFIX}-exit-notices", f"{PREFIX}-exit-topic"  # queue, topic
-BUS_EVENTS = f"{PREFIX}-bus-events"  # a queue that takes what comes on the bus, for people to read
+BUS_EVENTS = f"{PREFIX}-bus-events"  # a queue that receives all bus events, for inspection
 OPENID_SECRET, SIGNING_SECRET = f"{PREFIX}-openid", f"{PREFIX}-signing-keys"
 REDRIVE_ROLE = f"{PREFIX}-redrive"
 BUS = f"{PREFIX}-WaitingRoomEventBus"
 
-# the keys that the inlet signs with: those of its role, as Lambda would give them
+# The credentials of the inlet's role, as Lambda provides them.
 INLET_ROLE, INLET_KEY_ID, INLET_SECRET = (
     f"{PREFIX}-inlet",
     "INLET_ACCESS_KEY_ID",
     "INLET_SECRET_KEY",
 )
 
-# listening sockets of the gateway: name → the setting that asks for a port (any free one without)
+# Listening sockets of the gateway: name → setting of its port (default: any free port).
 LISTENERS = {
     "public_api": "PUBLIC_API_PORT",
     "origin": "ORIGIN_PORT",
@@ -53,7 +53,7 @@ DEFAULTS = {
     "ENABLE_QUEUE_POSITION_EXPIRY": "true",
     "QUEUE_POSITION_EXPIRY_PERIOD": "900",
     "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "false",
-    "UNUSED_POSITION_TIMEOUT": "10",  # seconds; no worker lives here for more than a few
+    "UNUSED_POSITION_TIMEOUT": "10",  # seconds; local workers finish within a few
     "EVENT_BUS_NAME": BUS,
     "SIGNING_KEYS_SECRET": SIGNING_SECRET,
     "OPENID_CLIENT_SECRET_ID": OPENID_SECRET,
@@ -62,24 +62,24 @@ DEFAULTS = {
     "POWERTOOLS_SERVICE_NAME": "waiting-room",
     "KEY_ROTATION_DAYS": "0",
     "SCHEDULE_MINUTE_SECONDS": "60",  # of the schedules; tests do not wait that long
-    "ASSIGN_WORKERS": "1",  # one keeps joins of the same second in order, several are faster
+    "ASSIGN_WORKERS": "1",  # one keeps the order of joins of the same second, several are faster
     "BRAND": "{}",  # of the waiting page, JSON
-    "SITE_ENTRANCE": "",  # where the gate of a site takes the token
+    "SITE_ENTRANCE": "",  # the URL of the gate that receives the token
     **{table.setting: f"{PREFIX}-{table.name}" for table in (*TABLES, CODES)},
 }
 SHORTEST_MINUTE, LONGEST_MINUTE = 0.1, 3600  # seconds
 MOST_WORKERS = 64  # processes of this machine
-SHOWN = 40  # characters of a wrong value that its sentence repeats
+SHOWN = 40  # characters of an invalid value that the message repeats
 INLETS = {"periodic": "Periodic", "max-size": "MaxSize", "automatic": "Automatic"}
 
 
 class ConfigError(Exception):
-    """The environment asks for something that cannot be; one sentence says what."""
+    """A setting is invalid; the message names it."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """What was asked. ``env`` is what the handlers get; ports of 0 are any free one."""
+    """The configuration. ``env`` is the environment of functions; port 0 is any free port."""
 
     folder: Path
     keep: bool
@@ -92,12 +92,12 @@ class Config:
 
     @property
     def kept(self) -> Path:
-        """Where state lies from one run to the next."""
+        """Return the folder of the state that KEEP saves."""
         return self.folder / "kept"
 
 
 def read(env: Mapping[str, str], root: Path) -> Config:
-    """The configuration; raises ConfigError."""
+    """Read and check the configuration; raise ConfigError."""
     redis_url, aws_url = env.get("REDIS_URL", ""), env.get("AWS_ENDPOINT_URL", "")
     _check_url("REDIS_URL", redis_url, ("redis", "rediss"))
     _check_url("AWS_ENDPOINT_URL", aws_url, ("http", "https"))
@@ -107,7 +107,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
     handlers["INLET_STRATEGY"] = _inlet(env.get("INLET", ""))
     handlers["AWS_DEFAULT_REGION"] = handlers["AWS_REGION"]
     if not (aws_url and env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY")):
-        # an account's own key has no business here: nothing on this machine needs it
+        # Credentials of a real account are removed: the local stack does not need them.
         for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
             handlers.pop(name, None)
         handlers["AWS_ACCESS_KEY_ID"] = "LOCAL" + secrets.token_hex(7).upper()
@@ -141,7 +141,7 @@ def listener_urls(ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def complete(env: dict[str, str], urls: Mapping[str, str], redis_url: str, aws_url: str) -> None:
-    """Add to the handlers' environment where everything is; what the user set stays."""
+    """Add the addresses to the environment of functions; values set by the user stay."""
     redis = urlsplit(redis_url)
     found = {
         "REDIS_HOST": redis.hostname or "",
@@ -173,8 +173,8 @@ def _port(env: Mapping[str, str], name: str) -> int:
 
 
 def _check_settings(env: Mapping[str, str]) -> None:
-    """What a part would only find when it starts, as a sentence before anything is started."""
-    # addresses that are known only when everything listens
+    """Check all settings before any process starts."""
+    # placeholders for addresses that are known after the start
     later = dict.fromkeys(
         ("TOKEN_ISSUER", "ISSUER", "PUBLIC_API_ENDPOINT", "PRIVATE_API_ENDPOINT",
          "WAITING_ROOM_URL", "OPENID_ISSUER"), "http://127.0.0.1/api"
@@ -205,7 +205,7 @@ def _check_settings(env: Mapping[str, str]) -> None:
         minute = float(env["SCHEDULE_MINUTE_SECONDS"])
     except ValueError:
         minute = math.nan
-    if not SHORTEST_MINUTE <= minute <= LONGEST_MINUTE:  # also of a number that is none
+    if not SHORTEST_MINUTE <= minute <= LONGEST_MINUTE:  # false for NaN too
         raise ConfigError(
             "SCHEDULE_MINUTE_SECONDS must be a number of seconds"
             f" from {SHORTEST_MINUTE} to {LONGEST_MINUTE}."
@@ -228,7 +228,7 @@ def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
     try:
         parts = urlsplit(url)
         known = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket that is not closed, a port that is none
+    except ValueError:  # an unclosed bracket or an invalid port
         known = False
     if url and not known:
         raise ConfigError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Child processes that end with this one, whatever ends it."""
+"""Child processes that end with this process, even if it is killed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-SECONDS_TO_END = 15  # then it is killed
+SECONDS_TO_END = 15  # s; after that it is killed
 
 
 class Child:
-    """A process with a log file, and a pipe on which it tells how far it is.
+    """A process with a log file, and a pipe on which it reports that it is ready.
 
-    Its standard input is a pipe that closes with this process: Python children watch it. On Linux
-    the kernel also sends SIGTERM to every child whose parent is gone.
+    Its standard input is a pipe that closes with this process; Python children monitor it. On
+    Linux the kernel also sends SIGTERM to every child whose parent has ended.
     """
 
     def __init__(
@@ -50,27 +50,27 @@ class Child:
 
     @property
     def ended(self) -> bool:
-        """Whether it is gone."""
+        """Return whether the process has ended."""
         return self._process.poll() is not None
 
     def why(self) -> str:
-        """A sentence about a child that ended by itself, with its last line."""
+        """Return the reason of an unexpected end, with the last line of the log."""
         text = self.log.read_text(errors="replace").strip()
         last = text.splitlines()[-1] if text else "it said nothing"
         return f"{self.name} ended by itself: {last} (the whole log is in {self.log})"
 
     def wait_ended(self, seconds: float) -> None:
-        """Give it so long to end by itself."""
+        """Wait at most ``seconds`` for the process to end."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
 
     def signal(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         if not self.ended:
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self) -> None:
-        """Wait until it has ended; kill it when it takes too long."""
+        """Wait until the process has ended; kill it after SECONDS_TO_END."""
         try:
             self._process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:

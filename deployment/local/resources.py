@@ -45,14 +45,14 @@ def make(env: MutableMapping[str, str]) -> str:
 
 
 def openid_client_secret(env: Mapping[str, str]) -> str:
-    """The secret of the OpenID client, as it is kept now."""
+    """Return the current secret of the OpenID client."""
     store: Any = Session().create_client("secretsmanager")
     kept = store.get_secret_value(SecretId=env["OPENID_CLIENT_SECRET_ID"])["SecretString"]
     return str(json.loads(kept)["client_secret"])
 
 
 def table_request(table: Table, name: str) -> dict[str, Any]:
-    """The CreateTable request of a table."""
+    """Return the CreateTable request of a table."""
     keys = [table.partition_key, *([table.sort_key] if table.sort_key else [])]
     kinds = dict(keys)
     request: dict[str, Any] = {
@@ -93,7 +93,7 @@ def _make_table(dynamodb: Any, table: Table, name: str) -> None:
 
 
 def _make_redrive_role(iam: Any) -> str:
-    """The role for redrives; its unique id."""
+    """Create the redrive role and return its unique id."""
     trust = {"Version": "2012-10-17", "Statement": []}
     _unless_there(
         iam.create_role,
@@ -105,7 +105,7 @@ def _make_redrive_role(iam: Any) -> str:
 
 
 def _make_queues(sqs: Any) -> dict[str, str]:
-    """The queue of joins and its dead letters; their addresses by setting."""
+    """Create the join queue and its dead-letter queue; return their URLs by setting."""
     dead = sqs.create_queue(
         QueueName=config.DEAD_LETTERS,
         Attributes={"MessageRetentionPeriod": str(JOINS.dead_letter_retention)},
@@ -127,7 +127,7 @@ def _make_queues(sqs: Any) -> dict[str, str]:
 
 
 def _make_bus(session: Any, bus: str) -> None:
-    """The bus, and a queue that takes all that the room tells it."""
+    """Create the event bus, and a queue that receives all its events."""
     sqs, events = session.create_client("sqs"), session.create_client("events")
     _unless_there(events.create_event_bus, "ResourceAlreadyExists", Name=bus)
     url = sqs.create_queue(QueueName=config.BUS_EVENTS)["QueueUrl"]

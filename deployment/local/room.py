@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts and ends the parts of the one-machine stack: Valkey, AWS emulator, workers, gateway."""
+"""Start and stop the processes of the local stack: Valkey, AWS emulator, workers, gateway.
+
+One class owns them all: it stops what it started, in reverse order, also after a failed start.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from waiting_room.domain.parsing import UNREADABLE
 from waiting_room.openid.settings import REQUEST_ID_CODES_WARNING
 from waiting_room.runtime.settings.openid import read_openid_settings
 
-START_SECONDS = 60  # for one part; a loaded machine takes long to import things
+START_SECONDS = 60  # for one process; imports are slow on a loaded machine
 KEPT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 ARENAS = "2"  # of the C library in each part: its one for each thread hold freed memory for ever
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -33,11 +36,11 @@ Say = Callable[[str], None]
 
 
 class LocalRoomError(Exception):
-    """A part cannot start or ended; one sentence says which and why."""
+    """A process cannot start or has ended; the message names it and the reason."""
 
 
 class AlreadyRunning(Exception):
-    """Another stack runs in the same folder; carries its endpoints."""
+    """Another local room runs in the same folder; ``endpoints`` are its endpoints."""
 
     def __init__(self, endpoints: dict[str, Any]) -> None:
         super().__init__("the room is running already")
@@ -45,7 +48,7 @@ class AlreadyRunning(Exception):
 
 
 class LocalRoom:
-    """One running room. ``start`` and ``stop`` in the same process; ``endpoints`` in between."""
+    """One local room. ``start`` and ``stop`` run in one process; ``endpoints`` is set between."""
 
     def __init__(self, chosen: Config, say: Say = lambda _: None) -> None:
         self._config, self._say = chosen, say
@@ -55,9 +58,9 @@ class LocalRoom:
         self.endpoints: dict[str, Any] = {}
 
     def start(self) -> dict[str, Any]:
-        """Start everything; answers what is written to ``endpoints.json``.
+        """Start all processes; return the content of ``endpoints.json``.
 
-        Raises LocalRoomError or AlreadyRunning; what was started is then ended.
+        Raises LocalRoomError or AlreadyRunning, after stopping what was started.
         """
         self._take_folder()
         try:
@@ -125,7 +128,7 @@ class LocalRoom:
         _write(chosen.folder / ENDPOINTS, self.endpoints)
 
     def watch(self, seconds: float) -> None:
-        """Wait for so long; raises LocalRoomError when a part ends by itself."""
+        """Wait for ``seconds``; raise LocalRoomError if a process ends."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             for child in self._children:
@@ -134,7 +137,7 @@ class LocalRoom:
             time.sleep(min(left, 0.3))
 
     def stop(self) -> None:
-        """End everything that was started, the last part first; state is kept if asked for."""
+        """Stop all processes, the last one first; with KEEP the state is saved."""
         for name in (ENDPOINTS, HANDLERS):
             if self._lock:
                 (self._config.folder / name).unlink(missing_ok=True)
@@ -278,7 +281,7 @@ class LocalRoom:
     # --- state that outlives a run ---------------------------------------------------------------
 
     def _restore_kept(self) -> None:
-        """With KEEP, the ports and keys of the run before: tokens name the room's address."""
+        """With KEEP, restore the ports and keys of the last run: tokens contain the address."""
         if not self._config.keep:
             return
         self._config.kept.mkdir(exist_ok=True)
@@ -301,7 +304,7 @@ class LocalRoom:
 
 
 def running(folder: Path) -> dict[str, Any] | None:
-    """The endpoints of the stack that runs in ``folder``; None when it has not written them."""
+    """Return the endpoints of the room that runs in ``folder``; None before they are written."""
     try:
         return dict(json.loads((folder / ENDPOINTS).read_text()))
     except (OSError, *UNREADABLE):
@@ -309,10 +312,10 @@ def running(folder: Path) -> dict[str, Any] | None:
 
 
 def _free_port() -> int:
-    """A loopback port that nobody listens on.
+    """Return a free loopback port.
 
-    Below those that the system hands to outgoing connections: one of them could take the port
-    before the server has started.
+    It is below the ephemeral ports: an outgoing connection could use one of those before the
+    server has started.
     """
     while True:
         port = 10_000 + secrets.randbelow(22_000)
@@ -325,7 +328,7 @@ def _free_port() -> int:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """A JSON file that only its owner reads, there whole or not at all."""
+    """Write a JSON file atomically, readable by its owner only."""
     part = path.with_suffix(".part")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(content, file, indent=2)

@@ -2,7 +2,8 @@
 """The parameters of the core stack. Names and defaults of the first seven are the AWS solution's.
 
 Give them to CDK as context: ``cdk deploy -c EventId=Sale -c ValidityPeriod=900``, or in the
-``context`` of ``cdk.json``. ``docs/deploy.md`` lists them; a test holds it to this file.
+``context`` of ``cdk.json``. ``docs/deploy.md`` lists them; a test compares it with this file. The
+parameters stay in one file, longer than 300 lines: it is one flat list with its checks.
 """
 
 from __future__ import annotations

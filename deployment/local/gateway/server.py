@@ -42,7 +42,7 @@ DRAIN = 3  # seconds that connections have to end
 
 
 class PortRouter:
-    """Tells by the port of a connection which part it is for."""
+    """Routes an ASGI connection to an app by the port of the connection."""
 
     def __init__(self, parts: Mapping[int, Any]) -> None:
         self._parts = parts
@@ -54,12 +54,12 @@ class PortRouter:
 
 
 class ReadyServer(uvicorn.Server):
-    """Says on a pipe that it listens."""
+    """A server that reports on a pipe that it listens."""
 
     ready_fd: int
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then tell."""
+        """Listen, then write to the pipe."""
         await super().startup(sockets)
         with os.fdopen(self.ready_fd, "w") as pipe:
             pipe.write("ready\n")
@@ -93,7 +93,7 @@ def main(ready_fd: int, listeners: Mapping[str, tuple[int, int]]) -> None:
 
 
 def build(env: Mapping[str, str]) -> dict[str, Any]:
-    """What stands behind each door."""
+    """Build the ASGI app of each listener."""
     key = secrets.token_hex(20)  # the edge's own, made anew at each start
     signatures = Signatures(
         env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"]
