@@ -3,6 +3,8 @@
 
 The provider checks values before Authlib puts them into error descriptions, in which not every
 character is allowed. The app keeps Authlib's debug log off: it contains tokens.
+
+The module has more than 300 lines because the class has all endpoints, which share its parts.
 """
 
 from __future__ import annotations
