@@ -50,7 +50,7 @@ from waiting_room.domain.visitor_lookup import parse_visitor_query
 from waiting_room.gate import GateSettings, cookie
 from waiting_room.inlet import strategies
 from waiting_room.inlet.control import InletControl
-from waiting_room.inlet.exit_notices import parse_exit_notice
+from waiting_room.inlet.exit_notices import new_exit_notices, parse_exit_notice
 from waiting_room.inlet.settings import check_targets
 from waiting_room.openid import protocol
 from waiting_room.openid.settings import ClientSecrets
@@ -184,7 +184,7 @@ def notice(text: str) -> None:
     value = parsed(text)
     sns = {"MessageId": value, "Message": value}
     for record in (value, {"Sns": value}, {"Sns": sns}, {"Sns": {"Message": text}}):
-        INLET.inlet._exit_notices([record], ())
+        new_exit_notices([record], ())
 
 
 def stream(text: str) -> None:
@@ -386,7 +386,7 @@ PARSERS = (
            lambda text: check_rotation({"revoke": parsed(text)}),
            (InvalidInput,)),
     Parser("exit notices", ("inlet.exit_notices",), parse_exit_notice, (InvalidInput,)),
-    Parser("SNS records", ("inlet.runner",), notice),
+    Parser("SNS records", ("inlet.exit_notices",), notice),
     Parser("figures", ("inlet.strategies",), lambda text: strategies.RoomMetrics.from_metrics(
         dict.fromkeys(strategies.METRICS.values(), parsed(text))), (ValueError,)),
     Parser("tick", ("runtime.lambda_events",),
