@@ -405,7 +405,7 @@ PARSERS = (
            private(lambda api: api.metrics(EVENT)), (RoomError, SettingsError)),
     Parser("counter of the private API", ("adapters.http.private_api",),
            private(lambda api: api.increment(EVENT, 1, "a")), (RoomError, SettingsError)),
-    Parser("settings of the room", ("runtime.settings.room",),
+    Parser("settings of the room", ("runtime.settings.room", "runtime.settings.environment"),
            env(read_room_settings, {"EVENT_ID": EVENT}, ROOM),
            (SettingsError,)),
     Parser("settings of a door", ("runtime.settings.authorizer",),
