@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a rebuild of the counters restores: a snapshot of the tables, and the tally of tokens.
+"""Input of a counter rebuild: a snapshot of the tables, and the tally of tokens.
 
-Adding a row to a tally is idempotent: one bit for each position says whether it is counted.
+Adding a row to a tally is idempotent: one bit for each position records that it is counted.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from waiting_room.domain import serving_counter
 from waiting_room.domain.records import EventState, Segment, ServingMove, SessionStatus
 
 SPARE = 1024  # bytes by which a bitmap grows at once
-READ_AT_ONCE = 10_000  # positions whose token rows a caller reads: half a second on one core
-MANY_MOVES = 2_000  # serving moves after which a checkpoint saves reading them
+READ_AT_ONCE = 10_000  # positions whose token rows one caller reads: 0.5 s on one core
+MANY_MOVES = 2_000  # serving moves above which a rebuild needs a checkpoint
 
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """A token row as the counters need it; ``status`` is the one that they count."""
+    """The attributes of a token row that the counters use; ``status`` is the counted status."""
 
     position: int
     expires_at: int
@@ -31,9 +31,9 @@ class LiveToken:
 class TokenTally:
     """The tokens of an event, one bit for each position as Redis's SETBIT stores them.
 
-    ``taken`` has the positions with a token, ``ended`` those whose session ended. Positions up to
-    ``base`` have no bits: their numbers are final. ``live`` counts the open sessions by the second
-    at which their token expires.
+    ``taken`` contains the positions with a token, ``ended`` those whose session ended. Positions up
+    to ``base`` have no bits, because their counts are final. ``live`` counts the open sessions by
+    the second (epoch s) at which their token expires.
     """
 
     base: int = 0
@@ -46,7 +46,7 @@ class TokenTally:
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> TokenTally:
-        """Return the checkpoint's tally, if there is one, with the rows of the snapshot."""
+        """Return the tally of the checkpoint, if there is one, plus the rows of the snapshot."""
         state = snapshot.state
         start = (
             snapshot.checkpoint.tally
@@ -61,7 +61,7 @@ class TokenTally:
         return start.with_rows(snapshot.tokens)
 
     def with_rows(self, rows: Iterable[LiveToken]) -> TokenTally:
-        """Return the tally after these rows; rows that it has change nothing."""
+        """Return the tally with these rows added; rows that are already counted change nothing."""
         taken, ended = bytearray(self.taken), bytearray(self.ended)
         live = Counter(dict(self.live))
         closed: Counter[SessionStatus] = Counter()
@@ -100,10 +100,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class CounterUpkeepRequest:
-    """What the counters ask of the minute worker.
+    """Work that the counters need from the minute worker.
 
-    ``changed``: they hold something that no checkpoint has. Token rows of positions up to
-    ``unverified`` are still to be compared with them.
+    ``changed``: no checkpoint contains the latest changes. The token rows of positions up to
+    ``unverified`` are not yet compared with the counters.
     """
 
     changed: bool
@@ -112,9 +112,9 @@ class CounterUpkeepRequest:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that the counters hold, as read from the tables.
+    """Content of the counters, as read from the tables.
 
-    With a ``checkpoint``, ``moves`` and ``tokens`` are what came after it, as far as was read.
+    With a ``checkpoint``, ``moves`` and ``tokens`` contain what was read of the changes after it.
     Token rows of positions up to ``unverified`` were not read.
     """
 
@@ -125,7 +125,7 @@ class Snapshot:
     unverified: int = 0
 
     def segments(self) -> list[Segment]:
-        """Return which positions the serving counter reached at which time."""
+        """Return the segments of positions that the serving counter reached, with their times."""
         start, expired_through = self.checkpoint, self.state.expired_through
         if start is None:
             return serving_counter.segments(self.moves, expired_through=expired_through)
@@ -138,7 +138,7 @@ class Snapshot:
 
 
 def needs_checkpoint(state: EventState) -> bool:
-    """Return whether a rebuild without a checkpoint reads more than a caller can wait for."""
+    """Return whether a rebuild without a checkpoint takes longer than a caller can wait."""
     return state.queue - state.settled_through > READ_AT_ONCE or state.version > MANY_MOVES
 
 

@@ -1,34 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors of the room. ``runtime/http_api.py`` maps each to an HTTP status.
+"""Errors of the room. ``runtime/http_api.py`` maps each to an HTTP status.
 
 RoomError
 ├── InvalidInput           the caller sent invalid input
-├── NotAssignedYet         the join is not processed yet: ask again
-├── NotServedYet           the serving counter is below the position: ask again
+├── NotAssignedYet         the join is not processed yet: poll again
+├── NotServedYet           the serving counter is below the position: poll again
 ├── UnknownRequest         no position belongs to this request id
 ├── UnknownKey             no signing key has this id
 ├── NoLiveSession          no token, or its status is already set
-├── OtherGeneration        the generation that the caller names is not the current one
-├── WrongClientSecret      the join has a client secret, and this is not it
+├── OtherGeneration        the given generation is not the current one
+├── WrongClientSecret      the client secret does not match that of the join
 ├── Gone                   each has a ``reason``
 │   ├── RoomWasReset       the position belongs to an earlier generation
 │   ├── PositionExpired    no token was requested in time
 │   ├── SessionEnded       the session was completed or abandoned
 │   └── TokenExpired       the token has expired, or its key was retired
 └── Unavailable            a dependency timed out or throttles; carries ``retry_after`` (s)
-    ├── NoKeysYet          the set-up has not run
+    ├── NoKeysYet          the set-up function has not run
     └── KeysBusy           another change of the signing keys is in progress
 
-CountersLost and Conflict are signals between use cases and stores; no caller sees them.
+CountersLost and Conflict are signals between use cases and stores; no caller receives them.
 SettingsError stops a function at its start; no request causes it.
-An error that is always about the same thing has its text here, as ``text``.
+An error that always has the same text defines it here, as ``text``.
 """
 
 from typing import ClassVar
 
 
 class RoomError(Exception):
-    """The base of every error that a caller of the room is told about."""
+    """Base of every error that a caller of the room can receive."""
 
     text: ClassVar[str] = ""
 
@@ -37,7 +37,7 @@ class RoomError(Exception):
 
     @property
     def members(self) -> dict[str, str | int]:
-        """The members of the response beside ``error``, for programs."""
+        """Members of the response besides ``error``, for programs."""
         return {}
 
 
@@ -64,13 +64,13 @@ class UnknownRequest(RoomError):
 
 
 class UnknownKey(RoomError):
-    """No signing key of this room has the id that the caller names."""
+    """No signing key of this room has the given id."""
 
     text = "revoke is not the kid of a signing key of this room"
 
 
 class NoLiveSession(RoomError):
-    """No session can be ended: there is no token, or its ``status`` is set already.
+    """No session can be ended: there is no token, or its ``status`` is already set.
 
     ``status`` is 1 (completed) or −1 (abandoned); None without a token.
     """
@@ -90,7 +90,7 @@ class NoLiveSession(RoomError):
 
 
 class OtherGeneration(RoomError):
-    """The caller names a generation that is not the current one, ``generation``."""
+    """The given generation is not the current one, which is ``generation``."""
 
     text = "generation is not the current generation of the waiting room"
 
@@ -105,13 +105,13 @@ class OtherGeneration(RoomError):
 
 
 class WrongClientSecret(RoomError):
-    """The join has a client secret, and this is not it."""
+    """The client secret does not match that of the join."""
 
     text = "client_secret does not belong to this request"
 
 
 class Gone(RoomError):
-    """It existed and never comes back; ``reason`` says why, for programs."""
+    """The position or token existed and is final; ``reason`` is the cause, for programs."""
 
     reason: ClassVar[str] = ""
 
@@ -158,22 +158,22 @@ class Unavailable(RoomError):
 
 
 class NoKeysYet(Unavailable):
-    """No signing key exists; another failure of the secret store never means that."""
+    """No signing key exists. Other failures of the secret store raise Unavailable."""
 
     def __init__(self) -> None:
-        super().__init__("no signing key exists yet: run the set-up", 5)
+        super().__init__("no signing key exists yet: run the set_up function", 5)
 
 
 class KeysBusy(Unavailable):
-    """The signing keys cannot be changed now: another change runs, or too many are published."""
+    """The signing keys cannot be changed: a change is in progress, or too many are published."""
 
 
 class CountersLost(Exception):
-    """The counters are missing or older than the tables: rebuild them, then ask again."""
+    """The counters are missing or older than the tables: rebuild them, then repeat the call."""
 
 
 class Conflict(Exception):
-    """Another writer changed the row first: read it again, then decide again."""
+    """Another writer changed the row first: read it and decide again."""
 
 
 class SettingsError(Exception):

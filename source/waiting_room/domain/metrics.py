@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of pages, the control panel, the event bus and the dashboard, from one ``Counts``."""
+"""Metrics of waiting pages, control panel, event bus and dashboard, from one ``Counts``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from waiting_room.domain import serving_counter
 from waiting_room.domain.records import Counts
 
 STALE_AFTER = 180  # s without a successful minute job after which its metrics are stale
-# the metrics that are stale then, by job
-OF_THE_SWEEP = ("positions_expired", "waiting_num")
-OF_THE_AUDIT = ("holes", "waiting_num")
+# metrics that are stale then, by job
+EXPIRY_SWEEP_METRICS = ("positions_expired", "waiting_num")
+RECONCILIATION_METRICS = ("holes", "waiting_num")
 
 
 def page_status(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
-    """All that a waiting page polls, at ``moment`` (epoch s); rates are positions per minute."""
+    """Return the status that waiting pages poll, at ``moment`` (epoch s); rates are per minute."""
     now = int(moment)
     rate = serving_counter.rate_per_minute(counts.admitted_recently, counts.admitting_since, now)
     return {
@@ -35,7 +35,7 @@ def page_status(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
 
 
 def panel_metrics(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
-    """All that a control panel shows, at ``moment`` (epoch s)."""
+    """Return the metrics that the control panel shows, at ``moment`` (epoch s)."""
     return {
         **page_status(event_id, counts, moment),
         "active_tokens": counts.active,
@@ -50,13 +50,16 @@ def panel_metrics(event_id: str, counts: Counts, moment: float) -> dict[str, Any
 
 
 def freshness(counts: Counts, now: int) -> dict[str, Any]:
-    """How long ago, in seconds, what keeps the figures right last succeeded (None: not known since
-    the counters were rebuilt), when the counter last rose, and which figures are ``stale``."""
+    """Return the ages (s) of the last reconciliation, expiry sweep and admission, and ``stale``.
+
+    An age is None while it is unknown, for example after a rebuild of the counters. ``stale``
+    lists the metrics whose job has not succeeded for STALE_AFTER seconds.
+    """
     sweep = _age(counts.swept_at, now)
     reconciliation = _age(counts.reconciled_at, now)
     stale = {
         name
-        for age, names in ((sweep, OF_THE_SWEEP), (reconciliation, OF_THE_AUDIT))
+        for age, names in ((sweep, EXPIRY_SWEEP_METRICS), (reconciliation, RECONCILIATION_METRICS))
         for name in names
         if age is None or age > STALE_AFTER
     }
@@ -73,7 +76,7 @@ def _age(at: int, now: int) -> int | None:
 
 
 def bus_detail(event_id: str, counts: Counts) -> dict[str, str | int]:
-    """The detail of ``waiting_room_metrics``; field names are the contract's."""
+    """Return the detail of ``waiting_room_metrics``; the API contract defines the member names."""
     return {
         "event_id": event_id,
         "num_active_tokens": counts.active,
@@ -86,7 +89,7 @@ def bus_detail(event_id: str, counts: Counts) -> dict[str, str | int]:
 
 
 def gauges(counts: Counts) -> dict[str, int]:
-    """The gauges of the dashboard, by metric name; all are counts."""
+    """Return the metrics of the dashboard, by CloudWatch metric name; all are counts."""
     return {
         "QueuePositions": counts.queue,
         "Waiting": counts.waiting,

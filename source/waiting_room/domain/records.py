@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The records that move between rules and stores. Times are whole seconds since the epoch."""
+"""Records that rules and stores exchange. Times are whole seconds since the epoch."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import StrEnum
 
 
 class OutcomeKind(StrEnum):
-    """What became of a served position; decided once, by one conditional write."""
+    """Outcome of a served position; one conditional write decides it once."""
 
     TOKEN = "token"  # noqa: S105
     EXPIRED = "expired"
 
 
 class SessionStatus(StrEnum):
-    """Where the session of a token stands."""
+    """Status of a token's session."""
 
     OPEN = "open"
     COMPLETED = "completed"
@@ -24,7 +24,7 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A visitor's accepted join, as it left the queue. ``sent_at`` is in seconds with fraction."""
+    """An accepted join from the join queue. ``sent_at`` is in epoch seconds with fraction."""
 
     request_id: str
     sent_at: float
@@ -34,7 +34,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What gives a received message back to the queue, and how often it was received."""
+    """Receipt handle of a message received from SQS, and the number of times it was received."""
 
     handle: str
     count: int = 1
@@ -42,7 +42,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that can never become a join, and why. ``sent_at_ms`` is 0 when it is unknown."""
+    """An invalid join message and the reason. ``sent_at_ms`` is 0 when it is unknown."""
 
     message_id: str
     body: str
@@ -53,7 +53,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the line of one generation of an event; positions start at 1."""
+    """A position in the queue of one generation of an event; positions start at 1."""
 
     event_id: str
     generation: int
@@ -65,7 +65,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a position: a token's facts (never the token), or an expiry."""
+    """Outcome of a position: an expiry, or the attributes of a token (never the token itself)."""
 
     event_id: str
     generation: int
@@ -80,32 +80,35 @@ class Outcome:
     ended_at: int = 0
 
     def is_active(self, now: int) -> bool:
-        """A token that is neither expired, completed nor abandoned."""
+        """Return whether this is a token that is not expired, completed or abandoned."""
         return self.is_token and self.status is SessionStatus.OPEN and now < self.expires_at
 
     @property
     def is_token(self) -> bool:
-        """Whether the position took a token."""
+        """True if a token was issued for the position."""
         return self.kind is OutcomeKind.TOKEN
 
     @property
     def counted_status(self) -> SessionStatus:
-        """The status that the figures count."""
+        """Status of the session that the metrics count."""
         return counted_status(self.status, self.ended_at, self.expires_at)
 
 
 def counted_status(status: SessionStatus, ended_at: int, expires_at: int) -> SessionStatus:
-    """The status of a session that the figures count.
+    """Return the status of a session that the metrics count.
 
-    A session that ended after its token died is open to them: its visitor left the figures with
-    the token, and leaves them once.
+    A session that ended after its token expired counts as open. The expiry already removed it from
+    the active tokens, and it must be removed only once.
     """
     return status if ended_at < expires_at else SessionStatus.OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a call to end a session went: ``done`` by it, now or before; and the row that stands."""
+    """Result of a call to end a session; ``done`` if this call or its first try ended it.
+
+    ``outcome`` is the current row.
+    """
 
     done: bool
     outcome: Outcome | None = None
@@ -115,8 +118,8 @@ class Ending:
 class ServingMove:
     """One move of the serving counter; ``version`` numbers the moves of a generation from 1.
 
-    ``mark`` is the writer's own, so that it knows its move again when the answer was lost.
-    ``actor`` is who made it, as ``Actor.short``; empty in moves from before it was noted.
+    ``mark`` is unique to the call, so that a retry recognises its own move after a lost response.
+    ``actor`` is the author of the change, as ``Actor.short``; empty in moves of older versions.
     """
 
     version: int
@@ -130,16 +133,19 @@ class ServingMove:
 
 @dataclass(frozen=True, slots=True)
 class EventState:
-    """The record an event's counters are rebuilt from; one row, changed by conditional writes.
+    """The state row, from which an event's counters are rebuilt; changed by conditional writes.
 
-    ``queue`` is the highest position reserved. Up to ``reconciled_through`` every reserved position
-    is known to be held or to be one of ``holes``; ``known_holes`` were found above it. Positions up
-    to ``pending_through`` were reserved by ``pending_since``; the next reconciliation closes them.
-    Up to ``expired_through`` every position has an outcome, ``expired`` of them without a
-    token. Up to ``settled_through`` nothing can change any more: the ``settled_*`` counts are final
-    there. ``move`` is the latest move of the serving counter.
-    ``lowering`` is the version of a write that takes turns back (a move back, a reset) and was
-    announced; while it is above ``version``, that write may be under way.
+    - ``queue``: the highest position assigned.
+    - ``reconciled_through``: up to here every assigned position has a row or is one of ``holes``
+      (unused positions). ``known_holes`` are unused positions above it.
+    - ``pending_through``: positions up to here were assigned by ``pending_since``; the next
+      reconciliation closes them.
+    - ``expired_through``: up to here every position has an outcome, ``expired`` of them without a
+      token.
+    - ``settled_through``: up to here the ``settled_*`` counts are final.
+    - ``move``: the latest move of the serving counter.
+    - ``lowering``: the version of an announced write that withdraws admissions (a move back or a
+      reset). While it is above ``version``, that write may be in progress.
     """
 
     event_id: str
@@ -171,10 +177,10 @@ class EventState:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to reserve positions, so that a later one can tell what became of it.
+    """One attempt to reserve positions; a later attempt finds out whether it succeeded.
 
-    The event's record remembers the latest ``token`` of each of SLOTS slots; a worker has one slot.
-    ``lost`` is the token of the worker's last attempt without an answer, for ``lost_count``
+    The state row stores the latest ``token`` of each of SLOTS slots; a worker has one slot.
+    ``lost`` is the token of the worker's last attempt without a response, for ``lost_count``
     positions.
     """
 
@@ -184,22 +190,23 @@ class Attempt:
     lost_count: int = 0
 
     def unused(self, before: str, end: int) -> range:
-        """What the lost attempt took, when it was the slot's last before this one, up to ``end``.
+        """Return the positions up to ``end`` that the lost attempt reserved.
 
-        Nobody uses these positions: who reserved them never learned of it.
+        Empty unless ``before``, the slot's previous token, is that of the lost attempt. No worker
+        assigns these positions, because the response to their reservation was lost.
         """
         if not self.lost or before != self.lost:
             return range(0)
         return range(end - self.lost_count + 1, end + 1)
 
 
-SLOTS = 8  # of attempts; two workers in one slot only hide a lost attempt from each other
+SLOTS = 8  # attempts stored; two workers in one slot only hide a lost attempt from each other
 NO_ATTEMPT = Attempt()
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The event as a reservation left it, and positions that an attempt before took in vain."""
+    """The state after a reservation, and the unused positions of an earlier lost attempt."""
 
     state: EventState
     unused: range = range(0)
@@ -207,13 +214,14 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """All figures of an event at one moment, from one round trip.
+    """All counts of an event at one moment, from one round trip.
 
-    ``version`` and ``lowering`` are the copy's, as in ``EventState``. ``reconciled_at`` and
-    ``swept_at`` are when the audit and the sweep last succeeded, ``admitted_at`` when the counter
-    last rose, ``first_moved_at`` when it first rose; 0 when the copy does not know.
-    ``admitted_shortly`` counts the last minute. ``latest`` are the latest moves up that stand, at
-    most LATEST_MOVES, oldest first.
+    ``version`` and ``lowering`` are those of the counters, as in ``EventState``. ``reconciled_at``
+    and ``swept_at`` are when the reconciliation and the expiry sweep last succeeded.
+    ``admitted_at`` is when the serving counter last rose, ``first_moved_at`` when it first rose.
+    These times are 0 when the counters do not contain them. ``admitted_shortly`` counts the last
+    minute. ``latest`` are the latest increases that no later move withdrew, at most LATEST_MOVES,
+    oldest first.
     """
 
     generation: int
@@ -226,7 +234,7 @@ class Counts:
     completed: int
     abandoned: int
     admitted_recently: int
-    admitting_since: int  # when the oldest move that is remembered was made; 0 without one
+    admitting_since: int  # time of the oldest stored move; 0 without one
     message: str = ""
     version: int = 0
     lowering: int = 0
@@ -239,16 +247,16 @@ class Counts:
 
     @property
     def waiting(self) -> int:
-        """Positions given that neither took a token, nor expired, nor are holes; never negative."""
+        """Assigned positions without a token, not expired and not unused; never negative."""
         return max(0, self.queue - self.holes - self.tokens - self.expired)
 
 
 @dataclass(frozen=True, slots=True)
 class PositionStatus:
-    """What the counters know about one position.
+    """Status of one position in the counters.
 
-    ``served_at`` is when the serving counter last reached it, None when it has not. ``version``
-    and ``lowering`` are the copy's, as in ``EventState``.
+    ``served_at`` is when the serving counter last reached it; None when it is above the counter.
+    ``version`` and ``lowering`` are those of the counters, as in ``EventState``.
     """
 
     generation: int
@@ -262,7 +270,7 @@ class PositionStatus:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Positions ``first`` to ``last`` were last reached by the serving counter at ``at``."""
+    """Positions ``first`` to ``last``, which the serving counter last reached at ``at``."""
 
     first: int
     last: int

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reset: which generation a caller means to end. ``EventState.next_generation`` starts the next.
+"""Reset: check of the generation to end. ``EventState.next_generation`` starts the next.
 
-Rows of earlier generations become invisible and leave the tables by TTL.
+No call returns rows of earlier generations; TTL deletes them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MAX_GENERATION = 2**53
 
 
 def check_generation(value: object) -> int | None:
-    """Return the generation that a caller means to end, None for any; raises InvalidInput."""
+    """Return the generation to end, or None for any; raises InvalidInput."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_GENERATION:

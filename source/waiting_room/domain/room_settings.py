@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from waiting_room.domain.errors import InvalidInput
 
-UNUSED_POSITION_TIMEOUT = 90  # s; a worker writes a reserved position within its 30 s, or never
-KEY_ACTIVATION_DELAY = 300  # s; a new key is public this long before it signs: longer than caches
+UNUSED_POSITION_TIMEOUT = 90  # s; above the 30 s in which a worker writes reserved positions
+KEY_ACTIVATION_DELAY = 300  # s; a new key is public this long before it signs; exceeds cache times
 KEY_CACHE = 60  # seconds for which a function caches the signing keys
 PUBLIC_KEY_CACHE_SECONDS = 60  # seconds for which the edge caches the public keys
 
 
 @dataclass(frozen=True, slots=True)
 class EventSettings:
-    """Settings of one event. Times in seconds."""
+    """Settings of one event. Times are in seconds."""
 
     event_id: str
     validity_period: int = 3600
@@ -51,7 +51,7 @@ class RoomSettings:
     key_activation_delay: int = KEY_ACTIVATION_DELAY
     signing_key_cache: int = KEY_CACHE
     public_key_max_age: int = PUBLIC_KEY_CACHE_SECONDS
-    inlet_role: str = ""  # name of the role that the inlet calls the private API with
+    inlet_role: str = ""  # name of the IAM role with which the inlet calls the private API
 
     def event(self, event_id: str) -> EventSettings:
         """Return the settings of an event.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The serving counter: how it moves, and since when it has stood above a position."""
+"""Serving counter: its moves, the time at which it reached a position, and admission rates."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.limits import CLOCK_STEP, MAX_INCREMENT, RATE_WINDOW, SHORTEST_RATE
 from waiting_room.domain.records import Counts, EventState, Segment, ServingMove
 
-SHORTEST_SPAN = 5  # s; five moves that one caller makes at once say nothing about the next
-PAUSE = 3  # usual gaps; a longer one was a pause, and counts as a usual one
+SHORTEST_SPAN = 5  # s; five moves made at once by one caller do not predict the next
+PAUSE = 3  # usual gaps; a longer gap is a pause and counts as one usual gap
 
 
 def check_increment(value: object) -> int:
-    """An increment that an operator can mean; raises InvalidInput otherwise."""
+    """Return a valid increment; raises InvalidInput otherwise."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidInput("increment_by must be a whole number")
     if value == 0:
@@ -30,10 +30,10 @@ def check_increment(value: object) -> int:
 def move(
     state: EventState, by: int, now: int, reason: str, mark: str = "", actor: str = ""
 ) -> EventState:
-    """The event after the serving counter moved by ``by``, never below 0.
+    """Return the state after the serving counter moved by ``by``, never below 0.
 
-    A move is not earlier than the one before it: a clock that stepped back, or runs behind others,
-    would take time from those who are served now.
+    A move is never earlier than the previous move. Otherwise a clock that stepped back, or runs
+    behind others, would shorten the expiry period of the positions that are served.
     """
     current = max(0, state.serving + by)
     version = state.version + 1
@@ -55,11 +55,10 @@ def segments(
     version: int = 0,
     start: Iterable[Segment] = (),
 ) -> list[Segment]:
-    """Replay moves in order of version: who has been served since when, lowest positions first.
+    """Replay moves in order of version; return the served positions, lowest first, with times.
 
-    ``start`` is how it stood at ``version``. A move that is not there keeps nobody out: positions
-    above ``expired_through`` that it may have reached are taken as reached by the
-    next move that is there.
+    ``start`` is the result at ``version``. A missing move excludes no position: positions above
+    ``expired_through`` that it may have reached count as reached by the next move in ``moves``.
     """
     served = list(start)
     for step in sorted(moves, key=lambda step: step.version):
@@ -82,9 +81,9 @@ def _up_to(parts: Iterable[Segment], position: int) -> list[Segment]:
 
 
 def reaches_back(state: EventState, oldest: ServingMove, after_version: int) -> bool:
-    """Whether moves before ``oldest`` are of no use to who knows ``after_version``.
+    """Return whether a reader that has ``after_version`` needs no moves before ``oldest``.
 
-    Earlier ones concern swept positions only, and no rate that is asked for.
+    Earlier moves concern only expired positions, and lie outside the rate window.
     """
     if oldest.version <= after_version + 1 or state.move is None:
         return True
@@ -92,7 +91,7 @@ def reaches_back(state: EventState, oldest: ServingMove, after_version: int) -> 
 
 
 def served_at(parts: Sequence[Segment], position: int) -> int | None:
-    """When the serving counter last reached ``position``; None when it stands below.
+    """Return when (epoch s) the serving counter last reached ``position``; None if it is below.
 
     ``parts`` are in order of position, as ``segments`` returns them.
     """
@@ -103,7 +102,7 @@ def served_at(parts: Sequence[Segment], position: int) -> int | None:
 
 
 def admitted_recently(parts: Iterable[Segment], now: int, window: int = RATE_WINDOW) -> int:
-    """How many positions the counter has reached within the rate window, or another (s)."""
+    """Count the positions that the serving counter reached within ``window`` (s)."""
     return sum(_size(part) for part in parts if part.at > now - window)
 
 
@@ -112,28 +111,29 @@ def _size(part: Segment) -> int:
 
 
 def rate_per_minute(admitted: int, since: int, now: int) -> float:
-    """Positions per minute, of ``admitted`` within the rate window.
+    """Return positions per minute, from ``admitted`` positions within the rate window.
 
-    A room that opened within the window, at ``since``, is measured from then on; over a minute at
-    least, as one move says nothing about the next.
+    For an event that opened within the window, at ``since``, the rate is measured from then, over
+    at least SHORTEST_RATE seconds: one move does not predict the next.
     """
     return admitted * 60 / max(SHORTEST_RATE, min(RATE_WINDOW, now - since))
 
 
 def optimistic_rate(counts: Counts, now: int) -> float:
-    """Positions per minute that a page expects so as not to come late; 0 before anything moved.
+    """Return the highest plausible admission rate (positions per minute); 0 before the first move.
 
-    The largest rate of the last minute, of the rate window, and of the latest moves over their own
-    time without a pause: neither a pause nor a fresh opening lowers it.
+    A waiting page uses it so that it does not poll too late. It is the largest of three rates: the
+    last minute, the rate window, and the latest moves over their own time without pauses. Neither a
+    pause nor a recent opening lowers it.
     """
     lately = [part for part in counts.latest if part.at > now - SHORTEST_RATE]
-    steady = len(lately) * (usual_gap(counts.latest) or 0)  # the time that these moves stand for
+    steady = len(lately) * (usual_gap(counts.latest) or 0)  # seconds that these moves cover
     shortly = counts.admitted_shortly * 60 / max(SHORTEST_RATE, steady)
     return max(shortly, counts.admitted_recently * 60 / RATE_WINDOW, _own_rate(counts.latest))
 
 
 def _own_rate(latest: Sequence[Segment]) -> float:
-    """Positions per minute of moves, oldest first, since the first of them."""
+    """Return positions per minute of moves, oldest first, since the first of them."""
     usual = usual_gap(latest)
     if len(latest) < 2:
         return 0.0
@@ -143,9 +143,9 @@ def _own_rate(latest: Sequence[Segment]) -> float:
 
 
 def usual_gap(latest: Sequence[Segment]) -> int | None:
-    """Seconds that usually lie between two moves, oldest first; None while it is not known.
+    """Return the median gap (s) between moves, oldest first; None with fewer than two times.
 
-    The middle of the gaps, so that a pause or a move by hand counts as one among others.
+    The median limits the effect of a single pause or manual move.
     """
     times = sorted({part.at for part in latest})
     gaps = sorted(later - earlier for earlier, later in pairwise(times))
@@ -153,9 +153,9 @@ def usual_gap(latest: Sequence[Segment]) -> int | None:
 
 
 def poll_after(waiting: int, rate_per_minute: float) -> int:
-    """Seconds after which a waiting page should ask again; a page near the front scales it down.
+    """Return the poll interval of a waiting page in seconds; pages near the front shorten it.
 
-    Long lines that move slowly need no hurry: about a fiftieth of the time to the end, 2 to 30 s.
+    The interval is about 1/50 of the time until the queue is served, from 2 to 30 s.
     """
     if waiting == 0:
         return 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions: how a visitor's visit stands, and how it ends."""
+"""Sessions: the states of a visitor, and the end of a session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TO_NUMBER = {status: number for number, status in BY_NUMBER.items()}
 
 
 class VisitorState(StrEnum):
-    """Everything an operator can be told about one visitor."""
+    """State of one visitor, as operators see it."""
 
     WAITING = "waiting"
     ELIGIBLE = "eligible"
@@ -25,14 +25,17 @@ class VisitorState(StrEnum):
 
 
 def check_status(value: object) -> SessionStatus:
-    """1 is completed, -1 is abandoned; raises InvalidInput for anything else."""
+    """Convert 1 to completed and -1 to abandoned; raises InvalidInput for any other value."""
     if isinstance(value, bool) or not isinstance(value, int) or value not in BY_NUMBER:
         raise InvalidInput("status must be 1 (completed) or -1 (abandoned)")
     return BY_NUMBER[value]
 
 
 def check_ended(ending: Ending) -> Outcome:
-    """The row of a session that this call ended; raises NoLiveSession, which says what stands."""
+    """Return the row of a session that this call ended.
+
+    Raises NoLiveSession, with the current status if there is one.
+    """
     stands = ending.outcome
     if ending.done and stands:
         return stands
@@ -44,7 +47,7 @@ def check_ended(ending: Ending) -> Outcome:
 def state_of(
     outcome: Outcome | None, *, served: bool, position_expired: bool, now: int
 ) -> VisitorState:
-    """The state of a visitor who holds a position."""
+    """Return the state of a visitor who has a position."""
     if outcome is not None and outcome.is_token:
         if outcome.status is not SessionStatus.OPEN:
             return VisitorState(outcome.status.value)

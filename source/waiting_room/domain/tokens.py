@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens: what they claim, how long they hold. The same row always gives the same token set."""
+"""Tokens: claims and validity. The same row always gives the same token set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Claims = dict[str, str | int]
 
 
 def check_validity(value: object) -> int:
-    """A validity period in seconds; raises InvalidInput when it is not between 1 s and a day."""
+    """Return a validity period in seconds; raises InvalidInput unless it is from 1 s to 1 day."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidInput("validity_period must be a whole number of seconds")
     if not MIN_VALIDITY <= value <= MAX_VALIDITY:
@@ -23,14 +23,14 @@ def check_validity(value: object) -> int:
 
 
 def check_issuer(value: object) -> str:
-    """An issuer to name in a token; raises InvalidInput when it is not a short text."""
+    """Return a valid issuer of a token; raises InvalidInput unless it is a short printable text."""
     if isinstance(value, str) and 0 < len(value) <= MAX_ISSUER and value.isprintable():
         return value
     raise InvalidInput(f"issuer must be a text of 1 to {MAX_ISSUER} printable characters")
 
 
 def issue(position: Position, *, key_id: str, issuer: str, validity: int, now: int) -> Outcome:
-    """The row of a new token for ``position``, valid from ``now`` for ``validity`` seconds."""
+    """Return the row of a new token, valid for ``validity`` seconds from ``now`` (epoch s)."""
     return Outcome(
         event_id=position.event_id,
         generation=position.generation,
@@ -45,7 +45,7 @@ def issue(position: Position, *, key_id: str, issuer: str, validity: int, now: i
 
 
 def check_usable(outcome: Outcome, now: int) -> None:
-    """Raise the Gone error that says why this outcome gives no token (any more)."""
+    """Raise the Gone error that applies unless this outcome has a valid token."""
     if not outcome.is_token:
         raise PositionExpired
     if outcome.status is not SessionStatus.OPEN:
@@ -55,7 +55,7 @@ def check_usable(outcome: Outcome, now: int) -> None:
 
 
 def claims(outcome: Outcome, token_use: str) -> Claims:
-    """The claims of one of the three tokens of a row."""
+    """Return the claims of one of the three tokens of a row."""
     return {
         "aud": outcome.event_id,
         "sub": outcome.request_id,

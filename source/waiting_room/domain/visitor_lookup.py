@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whom an operator asks about: by request id, by queue number, or by support reference.
+"""Visitor look-up: by request id, by queue number, or by support reference.
 
-A visitor's page shows the reference, ``1234-9F3C``: the queue number, and the last four digits of a
-check sum of the request id. The check finds a digit that was read out wrongly; it is no secret.
+The waiting page shows the reference, for example ``1234-9F3C``: the queue number and the last four
+digits of a checksum of the request id. The checksum detects a misread digit; it is not a secret.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ REFERENCE = re.compile(r"([1-9][0-9]{0,14})-([0-9A-Fa-f]{4})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class VisitorQuery:
-    """One visitor: either ``request_id``, or a ``number`` of the line that stands now.
+    """One visitor: either ``request_id``, or a queue ``number`` of the current generation.
 
-    ``check`` is that of a reference, upper-case; empty when only the number is known.
+    ``check`` is the checksum of a reference, upper-case; empty when only the number is known.
     """
 
     request_id: str = ""
@@ -31,19 +31,19 @@ class VisitorQuery:
 
 
 def check_of(request_id: str) -> str:
-    """The last four hexadecimal digits, upper-case, of the CRC-32 of a lower-case request id."""
+    """Return the last four hexadecimal digits, upper-case, of a lower-case request id's CRC-32."""
     return f"{zlib.crc32(request_id.encode()) & 0xFFFF:04X}"
 
 
 def reference_of(number: int, request_id: str) -> str:
-    """The reference that a visitor with this queue number reads on the page."""
+    """Return the support reference that the waiting page shows for this queue number."""
     return f"{number}-{check_of(request_id)}"
 
 
 def parse_visitor_query(
     request_id: str | None, number: str | None, reference: str | None
 ) -> VisitorQuery:
-    """Whom the parameters of a look-up mean, exactly one of which is given; raises InvalidInput."""
+    """Parse the parameters of a look-up; raises InvalidInput unless exactly one is given."""
     if [request_id, number, reference].count(None) != 2:
         raise InvalidInput("exactly one of request_id, queue_number and reference is needed")
     if request_id is not None:
