@@ -21,11 +21,11 @@ from typing import Any
 from botocore.session import Session
 
 from deployment.local import config
-from waiting_room.adapters.join_queue import COUNT
+from waiting_room.adapters.join_queue import COUNT, FIRST_ID, FIRST_SENT, REASON
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.joins import parse_join
 from waiting_room.domain.parsing import UNREADABLE
-from waiting_room.runtime.lambda_events import FIRST_ID, FIRST_SENT, REASON, first_id_and_time
+from waiting_room.runtime.lambda_events import first_id_and_time
 
 BATCH = 10  # messages of one request, SQS's limit
 HELD = 60  # s; the visibility timeout of a received message

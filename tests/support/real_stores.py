@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import resources
 from typing import Any
 
 from tests.support import servers
@@ -19,6 +20,7 @@ from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.redis import counters
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import KEY_CACHE
@@ -67,8 +69,13 @@ class RealRoom:
         return client
 
     def counters(self) -> RedisCounters:
-        """Counters with a connection of their own, as a process has."""
+        """Counters with a connection of their own, as a process has.
+
+        The server knows the scripts, as it does after the first call of any function.
+        """
         client = connect("127.0.0.1", self.valkey.port)
+        for script in (resources.files("waiting_room.adapters.redis") / "lua").iterdir():
+            client.script_load(counters.source(script.name.removesuffix(".lua")))
         real: Callable[..., Any] = client.execute_command
 
         def count(*args: Any, **options: Any) -> Any:

@@ -73,9 +73,6 @@ MUST_NOT: dict[str, set[str]] = {
 }
 EXCEPTIONS = {  # a module, and what it may import against the tables, with the reason
     f"{ASSETS}.lambda_code": {"aws_cdk"},  # turns a bundle into an asset
-    # to be moved next
-    f"{ADAPTERS}.dynamodb.outcomes": {f"{RUNTIME}.lambda_events"},
-    f"{ADAPTERS}.join_queue": {f"{RUNTIME}.lambda_events"},
 }
 
 

@@ -34,6 +34,10 @@ BUSY_CODES = {
 }
 
 
+# Of these, the codes after which a request was surely not executed.
+THROTTLE_CODES = {"ProvisionedThroughputExceededException", "ThrottlingException"}
+
+
 # Connections that a client keeps. A function serves one request at a time, which asks for at most
 # eight things at once. More callers than that open more connections, and urllib3 closes and
 # logs each of those again, so a process with more threads says how many it has (``share_clients``).
@@ -100,9 +104,3 @@ def translate_errors(what: str) -> Iterator[None]:
         if code in BUSY_CODES or status >= 500:
             raise Unavailable(f"{what} is busy: {code}") from None
         raise
-
-
-def is_conditional_check_failure(error: Exception) -> bool:
-    """Whether a conditional write was refused by its condition."""
-    response = getattr(error, "response", {})
-    return bool(response.get("Error", {}).get("Code") == "ConditionalCheckFailedException")

@@ -13,8 +13,10 @@ from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import map_concurrently
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.records import DeadLetter, Receipt
-from waiting_room.runtime.lambda_events import FIRST_ID, FIRST_SENT, REASON
 
+# Attributes of a message that was redriven: the id and the time (ms) that SQS gave it at first.
+FIRST_ID, FIRST_SENT = "first_request_id", "first_sent_at_ms"
+REASON = "reason"  # of a message in the dead-letter queue: why it is no join
 BATCH = 10  # entries of one request, SQS's limit
 MOST_BYTES = 200_000  # of the bodies of one request; SQS takes 262,144 with the attributes
 MOST_REASON = 256  # characters

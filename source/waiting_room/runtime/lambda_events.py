@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from waiting_room.adapters.dynamodb.outcomes import outcome_from_item
+from waiting_room.adapters.join_queue import FIRST_ID, FIRST_SENT
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.joins import check_request_id, parse_join
 from waiting_room.domain.parsing import UNREADABLE
@@ -15,15 +17,10 @@ from waiting_room.domain.records import (
     DeadLetter,
     Join,
     Outcome,
-    OutcomeKind,
     Receipt,
-    SessionStatus,
 )
 
 logger = logging.getLogger("waiting_room")
-# Of a redriven join: the id and the time (ms since the epoch) that SQS gave it at first.
-FIRST_ID, FIRST_SENT = "first_request_id", "first_sent_at_ms"
-REASON = "reason"  # of a dead letter: why it can never become a join
 LAST_SECOND = 100_000_000_000  # of the clock; what lies behind is no time
 
 
@@ -131,20 +128,3 @@ def read_outcomes(event: dict[str, Any]) -> list[Outcome]:
         except UNREADABLE as error:
             logger.error("a row of the token table is no outcome: %s", type(error).__name__)
     return found
-
-
-def outcome_from_item(item: dict[str, Any]) -> Outcome:
-    """An item of the token table as a record."""
-    return Outcome(
-        event_id=item["event_id"]["S"],
-        generation=int(item["generation"]["N"]),
-        position=int(item["position"]["N"]),
-        request_id=item["request_id"]["S"],
-        kind=OutcomeKind(item["kind"]["S"]),
-        at=int(item["at"]["N"]),
-        expires_at=int(item.get("expires_at", {"N": "0"})["N"]),
-        issuer=item.get("issuer", {"S": ""})["S"],
-        key_id=item.get("key_id", {"S": ""})["S"],
-        status=SessionStatus(item["session_status"]["S"]),
-        ended_at=int(item.get("ended_at", {"N": "0"})["N"]),
-    )

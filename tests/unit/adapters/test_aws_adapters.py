@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from waiting_room.adapters.aws import BUSY_CODES, is_conditional_check_failure, translate_errors
+from waiting_room.adapters.aws import BUSY_CODES, translate_errors
 from waiting_room.adapters.dynamodb import checkpoints
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.dynamodb.items import (
@@ -441,9 +441,6 @@ def test_every_other_failure_stays_what_it_is(error: Exception) -> None:
 def test_a_failure_without_a_status_is_read_by_its_code() -> None:
     with pytest.raises(ClientError), translate_errors("table"):
         raise ClientError({"Error": {"Code": "Odd"}}, "call")
-    assert is_conditional_check_failure(failure("ConditionalCheckFailedException"))
-    assert not is_conditional_check_failure(failure("Throttling"))
-    assert not is_conditional_check_failure(KeyError("x"))
 
 
 # --- the queue of joins -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from tests.unit.adapters.dynamodb_client import Client, failed, refused
+from tests.unit.adapters.dynamodb_client import Client, failed
 from waiting_room.adapters import aws
 from waiting_room.adapters.dynamodb import items, serving_log
 from waiting_room.adapters.dynamodb.items import INSERT_BATCH, ROUNDS, to_item
@@ -53,12 +53,6 @@ def test_a_fault_of_ours_stays_one() -> None:
 def test_a_lost_connection_is_unavailable(error: Exception) -> None:
     with pytest.raises(Unavailable, match="did not answer"), aws.translate_errors("a store"):
         raise error
-
-
-def test_only_a_condition_refuses_a_write() -> None:
-    assert aws.is_conditional_check_failure(refused())
-    assert not aws.is_conditional_check_failure(failed("Throttling"))
-    assert not aws.is_conditional_check_failure(ValueError())
 
 
 def test_clients_keep_a_connection_for_each_caller_and_never_fewer(

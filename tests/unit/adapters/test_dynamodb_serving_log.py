@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tests.unit.adapters.dynamodb_client import EVENT, NOW, Client, failed, refused
+from waiting_room.adapters import aws
 from waiting_room.adapters.dynamodb import checkpoints, items, serving_log
 from waiting_room.adapters.dynamodb.items import to_item
 from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
@@ -59,7 +60,7 @@ def test_a_state_that_cannot_be_made_is_unavailable_after_two_tries() -> None:
     assert len(client.asked) == 4
 
 
-@pytest.mark.parametrize("code", sorted(serving_log.THROTTLED))
+@pytest.mark.parametrize("code", sorted(aws.THROTTLE_CODES))
 def test_a_throttled_reservation_is_made_again_with_growing_pauses(
     code: str, pauses: list[float]
 ) -> None:

@@ -136,7 +136,7 @@ def operator(pool: Pool) -> Operator:
 def test_the_operator_signs_and_names_the_event() -> None:
     pool = Pool(200, 200)
     made = operator(pool)
-    assert made.figures() == {}
+    assert made.metrics() == {}
     made.reset()
     read, reset = pool.requests
     assert read["url"] == "http://r/private/metrics?event_id=a+b"

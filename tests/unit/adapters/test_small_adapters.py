@@ -363,7 +363,7 @@ def test_a_client_of_aws_gives_up_in_time_and_is_made_once(monkeypatch: pytest.M
     assert chosen.max_pool_connections >= 50
     assert aws.session() is aws.session()
     assert json_get._opener() is json_get._opener()
-    assert counters._source("counts") is counters._source("counts")
+    assert counters.source("counts") is counters.source("counts")
 
 
 def test_the_libraries_below_log_no_request(monkeypatch: pytest.MonkeyPatch) -> None:

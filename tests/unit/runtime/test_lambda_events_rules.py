@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from waiting_room.adapters.dynamodb import outcomes
+from waiting_room.adapters.join_queue import FIRST_ID, FIRST_SENT
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.records import OutcomeKind, Receipt, SessionStatus
 from waiting_room.runtime import lambda_events
-from waiting_room.runtime.lambda_events import FIRST_ID, FIRST_SENT, LAST_SECOND
+from waiting_room.runtime.lambda_events import LAST_SECOND
 
 ID, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
 ROLE = "AROAREDRIVE"
@@ -161,9 +163,9 @@ def test_a_row_of_the_stream_is_an_outcome_and_a_removed_one_is_none(
 def test_an_outcome_without_token_facts_expires_at_no_time() -> None:
     kind = OutcomeKind.TOKEN.value
     status = SessionStatus.OPEN.value
-    bare = lambda_events.outcome_from_item(item(kind={"S": kind}, session_status={"S": status}))
+    bare = outcomes.outcome_from_item(item(kind={"S": kind}, session_status={"S": status}))
     assert (bare.expires_at, bare.issuer, bare.key_id) == (0, "", "")
-    full = lambda_events.outcome_from_item(
+    full = outcomes.outcome_from_item(
         item(
             kind={"S": kind},
             session_status={"S": status},

@@ -7,7 +7,7 @@ import logging
 from dataclasses import fields
 from typing import Any
 
-from waiting_room.adapters.aws import is_conditional_check_failure, translate_errors
+from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, text, to_item
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.parsing import UNREADABLE
@@ -52,10 +52,8 @@ class DynamoCodes:
                     ExpressionAttributeValues=to_item({":now": now, ":client": client_id}),
                     ReturnValues="ALL_OLD",
                 )
-        except Exception as error:
-            if is_conditional_check_failure(error):
-                return None
-            raise
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return None
         try:
             return _code(code_hash, answer["Attributes"])
         except UNREADABLE as error:

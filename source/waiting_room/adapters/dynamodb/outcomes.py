@@ -25,7 +25,6 @@ from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.limits import ROW_LIFE
 from waiting_room.domain.ports.outcomes import ENDED_SHARDS
 from waiting_room.domain.records import Ending, Outcome, OutcomeKind, SessionStatus, counted_status
-from waiting_room.runtime.lambda_events import outcome_from_item
 
 WHAT = "the token table"
 ENDED = "EndedSessions"  # the index of ended sessions
@@ -263,3 +262,20 @@ def _item(outcome: Outcome) -> Item:
             "key_id": outcome.key_id,
         }
     return to_item(values)
+
+
+def outcome_from_item(item: dict[str, Any]) -> Outcome:
+    """Return an item of the token table as a record; raises as reading unknown shapes does."""
+    return Outcome(
+        event_id=item["event_id"]["S"],
+        generation=int(item["generation"]["N"]),
+        position=int(item["position"]["N"]),
+        request_id=item["request_id"]["S"],
+        kind=OutcomeKind(item["kind"]["S"]),
+        at=int(item["at"]["N"]),
+        expires_at=int(item.get("expires_at", {"N": "0"})["N"]),
+        issuer=item.get("issuer", {"S": ""})["S"],
+        key_id=item.get("key_id", {"S": ""})["S"],
+        status=SessionStatus(item["session_status"]["S"]),
+        ended_at=int(item.get("ended_at", {"N": "0"})["N"]),
+    )

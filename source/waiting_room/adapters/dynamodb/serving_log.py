@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from waiting_room.adapters.aws import translate_errors
+from waiting_room.adapters.aws import THROTTLE_CODES, translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, to_item
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint
@@ -22,7 +22,6 @@ from waiting_room.domain.records import NO_ATTEMPT, Attempt, EventState, Reserva
 
 WHAT = "the serving log"
 RESERVE_TRIES = 4  # a throttled reservation was surely not made; an unanswered one is not repeated
-THROTTLED = {"ProvisionedThroughputExceededException", "ThrottlingException"}
 NUMBERS = (
     "generation",
     "queue",
@@ -78,7 +77,7 @@ class DynamoServingLog:
                 try:
                     return self._reserve(event_id, count, known, attempt)
                 except self._single.exceptions.ClientError as error:
-                    if error.response["Error"]["Code"] not in THROTTLED:
+                    if error.response["Error"]["Code"] not in THROTTLE_CODES:
                         raise
             time.sleep(0.05 * 2**round_)
         raise Unavailable(f"{WHAT} is busy: throttled")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The counters on a server that speaks the Redis protocol: one script, one round trip a method.
 
+redis-py sends the hash of a script. A server that does not know the script costs two more round
+trips, once for each script after it started.
+
 All keys of an event share one hash slot. The scripts lie in ``lua/``, each with its own header.
 """
 
@@ -15,11 +18,11 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.commands.core import Script
 from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     MasterDownError,
-    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -88,7 +91,8 @@ class _Password(redis.CredentialProvider):
 
 
 @cache
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """Return the text of a script, with the functions that all scripts share."""
     folder = resources.files("waiting_room.adapters.redis") / "lua"
     return (folder / "alive.lua").read_text() + (folder / f"{name}.lua").read_text()
 
@@ -98,7 +102,7 @@ class RedisCounters:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._hashes: dict[str, str] = {}
+        self._scripts: dict[str, Script] = {}
 
     def counts(self, event_id: str, now: int) -> Counts:
         """All figures."""
@@ -296,9 +300,13 @@ class RedisCounters:
     def _run(
         self, name: str, event_id: str, arguments: Sequence[Any], extra: Sequence[str] = ()
     ) -> Any:
+        """Run a script on the keys of an event; raises CountersLost, Unavailable."""
         keys = [*(self._key(event_id, key) for key in KEYS), *extra]
+        script = self._scripts.get(name)
+        if script is None:
+            script = self._scripts[name] = self._client.register_script(source(name))
         try:
-            return self._evaluate(name, keys, arguments)
+            return script(keys, arguments)
         except (ReadOnlyError, BusyLoadingError) as error:
             self._client.connection_pool.disconnect()
             raise Unavailable(f"the counters are moving: {type(error).__name__}") from None
@@ -310,24 +318,6 @@ class RedisCounters:
             raise
         except RedisError as error:
             raise Unavailable(f"the counters did not answer: {type(error).__name__}") from None
-
-    def _evaluate(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        known = self._hashes.get(name)
-        if known:
-            try:
-                return self._client.evalsha(known, len(keys), *keys, *arguments)
-            except NoScriptError:
-                pass
-        source = _source(name)
-        answer = self._client.eval(source, len(keys), *keys, *arguments)
-        self._hashes[name] = self._hash(source)
-        return answer
-
-    @staticmethod
-    def _hash(source: str) -> str:
-        import hashlib
-
-        return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 def _segment(line: bytes) -> Segment:
