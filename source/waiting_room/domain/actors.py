@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who makes a change: decided by what the servers know of a call, never by what it contains."""
+"""Actors: authors of changes, from server-side identity only, never from the request body."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from typing import Any
 
 from waiting_room.domain.errors import InvalidInput
 
-LONGEST_WHO = 600  # characters; an ARN of IAM with the longest path, and an identity's id
-LONGEST_SHORT = 160  # of them that a row keeps: two names of 64 characters, and their kind
+LONGEST_WHO = 600  # characters; an IAM ARN with the longest path, and an identity's id
+LONGEST_SHORT = 160  # characters stored in a row: two names of 64 characters, and their kind
 CALL_ID = re.compile(r"[A-Za-z0-9_.:#-]{1,64}")
 
 
 class ActorKind(StrEnum):
-    """What kind of caller made a change."""
+    """Kind of the caller that made a change."""
 
     PERSON = "person"
     INLET = "inlet"
     SCHEDULE = "schedule"
     DEPLOYMENT = "deployment"
-    UNKNOWN = "unknown"  # no server said who it was
+    UNKNOWN = "unknown"  # no server-side identity
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The maker of a change; ``who`` is an ARN, or the name of one of the room's own functions."""
+    """Author of a change; ``who`` is an ARN, or the name of one of the room's own functions."""
 
     kind: ActorKind
     who: str
@@ -39,14 +39,14 @@ class Actor:
     def short(self) -> str:
         """Kind and name, short enough for a row that is read often.
 
-        An ARN is without its account; of a long one the end stays, which has the person's name.
+        An ARN is shortened to its resource. A long name keeps its end, which names the person.
         """
         parts = self.who.split(":", 5)
         name = parts[5] if len(parts) == 6 and parts[0] == "arn" else self.who
         return f"{self.kind} {name[-LONGEST_SHORT:]}"
 
     def mark(self, call_id: str = "") -> str:
-        """The mark of a call: the same when this actor repeats ``call_id``, else like no other."""
+        """Return the mark of a call: equal if this actor repeats ``call_id``, otherwise unique."""
         if not call_id:
             return secrets.token_hex(16)
         text = f"{self.kind}\n{self.who}\n{call_id}"
@@ -57,21 +57,21 @@ UNKNOWN = Actor(ActorKind.UNKNOWN, "unknown")
 
 
 def scheduled(function: str) -> Actor:
-    """One of the room's own functions, started by a schedule."""
+    """Return the actor for one of the room's own functions, started by a schedule."""
     return Actor(ActorKind.SCHEDULE, function)
 
 
 def deployment(function: str) -> Actor:
-    """One of the room's own functions, which the stack runs when it is deployed."""
+    """Return the actor for one of the room's own functions, which a deployment runs."""
     return Actor(ActorKind.DEPLOYMENT, function)
 
 
 def caller(identity: Mapping[str, Any] | None, inlet_role: str = "") -> Actor:
-    """Who signed a call, from API Gateway's ``requestContext.identity``.
+    """Return the signer of a call, from API Gateway's ``requestContext.identity``.
 
-    ``inlet_role`` is the name of the role that the room's inlet runs in; who has assumed exactly
-    that role is the inlet. People who share a role by way of an identity pool are told apart by
-    their id in the user pool.
+    ``inlet_role`` is the name of the IAM role of the room's inlet; a caller that has assumed
+    exactly that role is the inlet. The id in the user pool distinguishes people who share a role
+    through an identity pool.
     """
     said = identity or {}
     arn = said.get("userArn")
@@ -87,7 +87,7 @@ def caller(identity: Mapping[str, Any] | None, inlet_role: str = "") -> Actor:
 
 
 def check_call_id(value: object) -> str:
-    """A caller's own id of a call, empty without one; raises InvalidInput."""
+    """Return the caller's id of a call, empty without one; raises InvalidInput."""
     if value is None:
         return ""
     if isinstance(value, str) and CALL_ID.fullmatch(value):
@@ -96,7 +96,7 @@ def check_call_id(value: object) -> str:
 
 
 def _assumed_role(arn: str) -> str:
-    """The name of the role in the ARN of a role that was assumed; empty in every other ARN."""
+    """Return the role name in the ARN of an assumed role; empty for every other ARN."""
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[2] != "sts":
         return ""
@@ -109,5 +109,5 @@ def _text(value: object) -> str:
 
 
 def _bounded(text: str) -> str:
-    """One line of printable text; the end of a long one, which has the name."""
+    """Replace unprintable characters, and keep the end of a long text, which contains the name."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)[-LONGEST_WHO:]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Position expiry and the turn rule: the one definition, used by every call and by the sweep.
+"""Position expiry and the turn rule: the single definition for all calls and the expiry sweep.
 
-A position expires ``period`` seconds after the later of its entry and the moment the serving
-counter reached it: it is expired when ``elapsed > period``.
+A position expires ``period`` seconds after the later of two times: its entry, and the time at which
+the serving counter reached it. It is expired when ``elapsed > period``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_AUTO_INCREMENT = 1_000_000
 
 
 class TurnState(Enum):
-    """Where a position stands before a token is issued for it."""
+    """State of a position before a token is issued for it."""
 
     WAITING = auto()
     SERVED = auto()
@@ -36,14 +36,14 @@ class TurnState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The state of a position, and the seconds until a served one expires (None: it does not)."""
+    """State of a position, and the seconds until a served position expires (None: never)."""
 
     state: TurnState
     expires_in: int | None = None
 
 
 def turn_of(row: Position, status: PositionStatus, event: EventSettings, now: int) -> Turn:
-    """Return the turn of a position at ``now`` (epoch s), whatever its outcome is."""
+    """Return the turn of a position at ``now`` (epoch s), independent of its outcome."""
     if row.position <= status.expired_through:
         return Turn(TurnState.EXPIRED)
     if row.position > status.serving or status.served_at is None:
@@ -63,18 +63,18 @@ def check_turn(turn: Turn) -> None:
 
 
 def time_left(entry_time: int, reached_at: int, period: int, now: int) -> int:
-    """Seconds until the position expires; negative when it is expired."""
+    """Return the seconds until the position expires; negative when it is expired."""
     return max(entry_time, reached_at) + period - now
 
 
 def is_expired(entry_time: int, reached_at: int, period: int, now: int) -> bool:
-    """Whether ``elapsed > period``."""
+    """Return whether ``elapsed > period``."""
     return time_left(entry_time, reached_at, period, now) < 0
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a sweep found: how far it got, the expiries to write, and the counts of that range."""
+    """Result of a sweep: last position examined, expiries to write, and counts of that range."""
 
     upto: int
     expire: tuple[Outcome, ...]
@@ -92,11 +92,11 @@ def sweep(
     period: int,
     now: int,
 ) -> Sweep:
-    """Walk from the last expired mark over positions whose time is past.
+    """Examine positions above ``state.expired_through`` in order, and select those to expire.
 
-    ``rows`` are the held positions above ``state.expired_through`` up to ``upto``; a position
-    without a row is a hole (the audit has passed it) and never stops the walk. It stops at the
-    first position that neither took a token nor is expired by time.
+    ``rows`` are the position rows above ``state.expired_through`` up to ``upto``. A position
+    without a row is unused (reconciliation has passed it) and never stops the sweep. The sweep
+    stops at the first position whose expiry time is not past, unless an expiry is already written.
     """
     held = {row.position: row for row in rows}
     expire: list[Outcome] = []
@@ -127,9 +127,9 @@ def sweep(
 def after_sweep(
     state: EventState, done: Sweep, *, increment: bool, now: int, actor: str = ""
 ) -> EventState:
-    """The event after a sweep: the mark, the count and the serving counter move in one write.
+    """Return the state after a sweep; mark, count and serving counter change in one write.
 
-    With ``increment`` the counter rises by the positions of the range that took no token.
+    With ``increment`` the counter rises by the number of positions of the range without a token.
     """
     swept = replace(state, expired_through=done.upto, expired=state.expired + done.expired)
     unused = done.upto - state.expired_through - done.tokens

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading text that others wrote: strict JSON, whole numbers, and what an unreadable text raises.
+"""Parsing of external text: strict JSON, whole numbers and addresses; errors of unreadable text.
 
-JSON is I-JSON (RFC 7493): UTF-8 without a byte order mark; each member once; texts without lone
-surrogates; numbers that a double can hold. No value is nested deeper than MAX_DEPTH. Readers differ
-in the rest, and two that differ about one text are two rules.
+JSON is I-JSON (RFC 7493): UTF-8 without a byte order mark; unique member names; strings without
+lone surrogates; numbers that a double can represent. No value is nested deeper than MAX_DEPTH.
+JSON parsers disagree about all other texts, so two parsers could read one text differently.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from urllib.parse import urlsplit
 
 from waiting_room.domain.errors import InvalidInput, SettingsError
 
-# Every error that looking into a parsed text of unknown shape can raise. UnicodeError, binascii's
-# error and JSONDecodeError are kinds of ValueError, KeyError and IndexError of LookupError.
+# All errors that access to a parsed text of unknown shape can raise. UnicodeError, binascii.Error
+# and JSONDecodeError are subclasses of ValueError; KeyError and IndexError of LookupError.
 UNREADABLE = (
     ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
-MAX_EXACT = 2**53  # up to here every whole number is a float of its own
-MAX_DIGITS = 308  # of a whole number in JSON; the largest double has one more
-MAX_DEPTH = 500  # of objects and lists in each other; Python's own limit differs by its version
-LARGEST_DIGITS = 15  # of a whole number in a setting, a query or a header
+MAX_EXACT = 2**53  # up to here a float represents every whole number exactly
+MAX_DIGITS = 308  # digits of a whole number in JSON; the largest double has one more
+MAX_DEPTH = 500  # nested objects and lists; Python's own limit differs between versions
+LARGEST_DIGITS = 15  # digits of a whole number in a setting, a query or a header
 LARGEST = 10**LARGEST_DIGITS - 1
-# A bracket, or a text in quotes with all that is in it; one that does not end goes on to the end.
+# A bracket, or a whole quoted string; an unterminated string extends to the end of the text.
 BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")  # where plain HTTP is safe
-NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)  # a name that may be repeated: no id looks like it
+NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)  # an error may quote such a name: it is not an id
 
 
 class _NoNumber:
-    """Stands for a number that a double cannot hold, until the name of its member is known."""
+    """Placeholder for a number outside the range of a double, until its member's name is known."""
 
 
 _NO_NUMBER = _NoNumber()
 
 
 def json_object(source: str | bytes, what: str) -> dict[str, Any]:
-    """The JSON object in ``source``; raises InvalidInput, which names the member or ``what``."""
+    """Parse a JSON object; raises InvalidInput, which names the member or ``what``."""
     content = json_value(source, what)
     if not isinstance(content, dict):
         raise InvalidInput(f"{what} must be a JSON object")
@@ -48,9 +48,9 @@ def json_object(source: str | bytes, what: str) -> dict[str, Any]:
 
 
 def json_value(source: str | bytes, what: str) -> Any:
-    """The I-JSON in ``source``; raises InvalidInput, which names the member or ``what``.
+    """Parse a value in I-JSON; raises InvalidInput, which names the member or ``what``.
 
-    ``2.0`` and ``2e3`` are whole numbers, as JSON Schema has it.
+    ``2.0`` and ``2e3`` are whole numbers, as in JSON Schema.
     """
     try:
         text = source.decode("utf-8") if isinstance(source, bytes) else source
@@ -64,7 +64,7 @@ def json_value(source: str | bytes, what: str) -> Any:
 
 
 def read_whole(text: str, low: int, high: int) -> int | None:
-    """The whole number that ``text`` spells in ASCII digits; None when it is none of these."""
+    """Parse ASCII digits as a whole number from ``low`` to ``high``; None for any other text."""
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= LARGEST_DIGITS):
         return None
@@ -73,12 +73,12 @@ def read_whole(text: str, low: int, high: int) -> int | None:
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Whether a parsed value is a whole number; ``true`` is none."""
+    """Return whether a parsed value is a whole number; ``true`` is not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_too_deep(text: str) -> bool:
-    """Whether brackets outside quotes open more than MAX_DEPTH levels; the rest is not judged."""
+    """Return whether brackets outside quotes nest deeper than MAX_DEPTH; ignores other errors."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     depth = 0
@@ -105,7 +105,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check(value: object, name: str) -> None:
-    """Refuse what I-JSON does not have; objects were checked when they were read."""
+    """Raise InvalidInput for values outside I-JSON; objects were checked when they were parsed."""
     if value is _NO_NUMBER:
         raise InvalidInput(f"{name} is not a number that JSON can hold")
     if isinstance(value, str) and not value.isascii():
@@ -129,7 +129,7 @@ def _number(text: str) -> float | _NoNumber:
     return int(value) if value.is_integer() and abs(value) <= MAX_EXACT else value
 
 
-# One for all texts: `json.loads` would make one for each, which takes longer than a short text.
+# Shared, because `json.loads` would create a decoder per call; that costs more than a short text.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_members,
     parse_int=_whole,
@@ -142,8 +142,8 @@ def check_address(address: str, setting: str) -> str:
     """Return the address without a slash at the end.
 
     Raises SettingsError, which names ``setting``, unless it is an https address, or an http
-    address of the local machine, without a query, a fragment and credentials. Keys that were
-    fetched over plain HTTP from another machine cannot be trusted.
+    address of the local machine, without a query, a fragment and credentials. Keys fetched over
+    plain HTTP from another machine cannot be trusted.
     """
     try:
         parts = urlsplit(address)

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published half of the signing keys: which keys verify, and which of them may sign.
+"""Published public keys: the keys that verify tokens, and those of them that may sign.
 
-The publication decides, not the secret. A change of the keys has three writes:
+The publication is the source of truth, not the secret. A change of the keys has three writes:
 
-1. the publication announces the new key, and carries the mark of the change;
+1. the publication announces the new key, and stores the lease of the change;
 2. the secret is replaced;
-3. the publication confirms the keys that the secret holds now, and the mark goes.
+3. the publication confirms the keys that the secret now contains, and removes the lease.
 
-Each write is conditional on what was read before it. Functions sign with confirmed keys only, so a
-change that ends between two writes leaves a key that nobody signs with.
+Each write is conditional on the version that was read before it. Functions sign only with confirmed
+keys. If a change stops between two writes, its new key is not used for signing.
 
-A key stays published for ``KEPT_AFTER`` seconds after a younger one started. That is the sum of:
+A key stays published for ``KEEP_AFTER_SUCCESSOR`` seconds after a newer key started to sign. That
+is the sum of:
 
-- ``MAX_STALE_SECONDS``: a function that cannot read the keys signs on with its copy for so long;
-- ``MAX_VALIDITY``: the last token of that function is valid for so long;
-- three times ``CLOCK_STEP``: the clocks of the function that signs, of the one that confirms the
-  younger key, and of the one that lets the older one go may each be wrong by so much.
+- ``MAX_STALE_SECONDS``: a function that cannot read the keys signs with its cached keys this long;
+- ``MAX_VALIDITY``: the last token of that function is valid this long;
+- three times ``CLOCK_STEP``: three clocks may each be wrong by this much. They are the clocks of
+  the function that signs, of the one that confirms the newer key, and of the one that removes the
+  older key.
 """
 
 from __future__ import annotations
@@ -42,19 +44,19 @@ class PublishedKey:
 
     @property
     def key_id(self) -> str:
-        """The ``kid`` of the tokens that it verifies."""
+        """``kid`` of the tokens that the key verifies."""
         return self.jwk["kid"]
 
     def signs(self, now: int) -> bool:
-        """Whether tokens may be signed with it."""
+        """Return whether the key may sign tokens at ``now``."""
         return self.confirmed and self.signs_from <= now
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """The published keys, oldest first. ``lease_id`` marks a change that is under way.
+    """The published keys, oldest first. ``lease_id`` identifies a change in progress.
 
-    After ``lease_until`` (epoch s) the change is given up, and another one may start.
+    After ``lease_until`` (epoch s) the lease has expired, and another change may start.
     """
 
     keys: tuple[PublishedKey, ...] = ()
@@ -63,31 +65,31 @@ class Publication:
     lease_until: int = 0
 
     def is_changing(self, now: int) -> bool:
-        """Whether a change is under way."""
+        """Return whether a change is in progress."""
         return bool(self.lease_id) and now < self.lease_until
 
     def holds(self, key_id: str) -> bool:
-        """Whether a key with this ``kid`` is published."""
+        """Return whether a key with this ``kid`` is published."""
         return any(key.key_id == key_id for key in self.keys)
 
     def covers(self, keys: KeySet) -> bool:
-        """Whether every one of ``keys`` is published and confirmed."""
+        """Return whether all ``keys`` are published and confirmed."""
         confirmed = {key.key_id for key in self.keys if key.confirmed}
         return all(key.key_id in confirmed for key in keys.keys)
 
     def signer(self, keys: KeySet, now: int) -> SigningKey | None:
-        """The key of the secret that signs now: the youngest that may; None when none may."""
+        """Return the private key that signs at ``now``: the newest that may sign, or None."""
         for published in reversed(self.keys):
             if published.signs(now) and (key := keys.by_id(published.key_id)):
                 return key
         return None
 
     def starts(self, now: int) -> int | None:
-        """When the next confirmed key starts to sign (epoch s); None when there is none."""
+        """Return when the next confirmed key starts to sign (epoch s); None if there is none."""
         return min((key.signs_from for key in self.keys if _starts(key, now)), default=None)
 
     def public_key(self, now: int) -> dict[str, str]:
-        """The public JWK of the youngest key that signs. Raises NoKeysYet."""
+        """Return the public JWK of the newest key that signs. Raises NoKeysYet."""
         confirmed = [key for key in self.keys if key.confirmed]
         if not confirmed:
             raise NoKeysYet
@@ -95,15 +97,15 @@ class Publication:
         return dict(chosen[-1].jwk)
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The public key set, as ``/.well-known/jwks.json`` serves it."""
+        """Return the public key set, as ``/.well-known/jwks.json`` serves it."""
         return {"keys": [{**key.jwk, "use": "sig"} for key in self.keys]}
 
     def announced(
         self, keys: KeySet, now: int, *, starts: int, lease_id: str, lease_until: int
     ) -> Publication:
-        """The first write of a change to ``keys``: what is new is added, what is dead leaves.
+        """Return the first write of a change to ``keys``: adds new keys, removes unneeded ones.
 
-        A key that is published here first signs from ``starts`` (epoch s) at the earliest.
+        A key that this write publishes signs from ``starts`` (epoch s) at the earliest.
         """
         left = [key for key in self.keys if key.confirmed or keys.by_id(key.key_id)]
         kept = [key for at, key in enumerate(left) if not _dead(left[at + 1 :], keys, now)]
@@ -116,7 +118,7 @@ class Publication:
         return Publication((*kept, *added), self.version + 1, lease_id, lease_until)
 
     def confirmed(self, keys: KeySet, now: int, without: str | None) -> Publication:
-        """The last write of a change: the secret holds ``keys``; the key ``without`` leaves."""
+        """Return the last write of a change: confirms ``keys`` and removes the key ``without``."""
         first = not any(key.confirmed for key in self.keys)
         held = {key.key_id for key in keys.keys}
         return Publication(
@@ -129,7 +131,7 @@ class Publication:
         )
 
     def to_json(self) -> str:
-        """The keys, for the store."""
+        """Return the keys as JSON, for the store."""
         return json.dumps(
             {
                 "keys": [
@@ -146,11 +148,11 @@ class Publication:
 
     @classmethod
     def from_json(cls, text: str, version: int, lease_id: str, lease_until: int) -> Publication:
-        """Read what ``to_json`` wrote, and what stands beside it; raises ValueError otherwise."""
+        """Parse the result of ``to_json``, with the row's other attributes; raises ValueError."""
         try:
             keys = tuple(_read(entry) for entry in json_object(text, "the row")["keys"])
         except (InvalidInput, *UNREADABLE):
-            raise ValueError("the row holds no published keys") from None
+            raise ValueError("the row contains no published keys") from None
         return cls(keys, version, lease_id, lease_until)
 
 
@@ -167,16 +169,19 @@ def _starts(key: PublishedKey, now: int) -> bool:
 
 
 def _confirmed(key: PublishedKey, now: int) -> PublishedKey:
-    """It signs no earlier than it is confirmed: KEPT_AFTER of older keys counts from there."""
+    """Confirm a key. It signs from ``now`` at the earliest.
+
+    KEEP_AFTER_SUCCESSOR of older keys counts from ``signs_from``.
+    """
     if key.confirmed:
         return key
     return replace(key, signs_from=max(key.signs_from, now), confirmed=True)
 
 
 def _dead(younger: Collection[PublishedKey], keys: KeySet, now: int) -> bool:
-    """Whether no living token of a key can exist that has these younger ones.
+    """Return whether all tokens of a key with these newer keys have expired.
 
-    A younger key that the secret lacks has not taken over.
+    A newer key that is missing in the secret does not count: it never replaced the key.
     """
     return any(
         one.confirmed and keys.by_id(one.key_id) and one.signs_from + KEEP_AFTER_SUCCESSOR <= now

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reconciliation: compare assigned positions with their rows, and settle what is final.
+"""Reconciliation: compare assigned positions with their rows, and settle final counts.
 
-A position that was reserved longer than ``unused_position_timeout`` ago and still has no row stays
-unused for ever: the worker that reserved it has ended.
+A position that was reserved longer than ``unused_position_timeout`` ago and has no row stays
+unused: the worker that reserved it has ended.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ def close_pending(state: EventState, rows: int, now: int) -> EventState:
 
 
 def settle(state: EventState, tokens: Iterable[LiveToken], upto: int, now: int) -> EventState:
-    """Move the settled mark over positions whose outcome can no longer change.
+    """Raise ``settled_through`` over positions whose outcome can no longer change.
 
-    ``tokens`` are those above the mark up to ``upto``, which is at most ``expired_through``. A
-    session that ends after its token expired is not counted: numbers below the mark are final.
+    ``tokens`` are those above ``settled_through`` up to ``upto``, which is at most
+    ``expired_through``. A session that ends after its token expired is not counted: counts up to
+    ``settled_through`` are final.
     """
     rows = sorted(tokens, key=lambda row: row.position)
     alive = next((row for row in rows if now < row.expires_at), None)

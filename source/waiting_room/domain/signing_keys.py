@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing keys: which one signs now, which ones verify, and how they rotate.
+"""Signing keys: current key, verification keys and rotation.
 
-A new key is published before it signs, so every cache of the key set knows it when its first token
-appears. An old key stays until the last token it signed has died (``publication.py``).
+A new key is published before it signs, so every cache of the key set contains it when its first
+token appears. An old key stays published until its last token has expired (``published_keys.py``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PUBLIC_MEMBERS = ("kty", "alg", "kid", "n", "e")
 RSA_MEMBERS = ("n", "e", "d", "p", "q", "dp", "dq", "qi")  # RFC 7518, 6.3
-MOST_LOADED = 8  # private keys that a signer remembers; two sign at once at most
+MOST_LOADED = 8  # private keys that a signer caches; at most two sign at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class SigningKey:
 
     @property
     def key_id(self) -> str:
-        """The ``kid`` of the tokens that it signs."""
+        """``kid`` of the tokens that the key signs."""
         return self.jwk["kid"]
 
     @property
     def public(self) -> dict[str, str]:
-        """The public JWK: ``kty, alg, kid, n, e``."""
+        """Public JWK: ``kty, alg, kid, n, e``."""
         return {name: self.jwk[name] for name in PUBLIC_MEMBERS}
 
 
@@ -48,46 +48,46 @@ class SigningKey:
 class KeySet:
     """The keys of a deployment, oldest first.
 
-    ``version`` names what the secret store held when they were read; another save changes it.
+    ``version`` identifies the version of the secret that was read; each save changes it.
     """
 
     keys: tuple[SigningKey, ...]
     version: str = field(default="", compare=False)
 
     def current(self, now: int) -> SigningKey:
-        """The key that signs now: the youngest whose time has come."""
+        """Return the current key: the newest whose ``signs_from`` is past, else the oldest."""
         ready = [key for key in self.keys if key.signs_from <= now]
         return ready[-1] if ready else self.keys[0]
 
     def by_id(self, key_id: str) -> SigningKey | None:
-        """The key with this ``kid``, None when it has gone."""
+        """Return the key with this ``kid``; None if the set does not contain it."""
         return next((key for key in self.keys if key.key_id == key_id), None)
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The public key set, as ``/.well-known/jwks.json`` serves it."""
+        """Return the public key set, as ``/.well-known/jwks.json`` serves it."""
         return {"keys": [{**key.public, "use": "sig"} for key in self.keys]}
 
     def added(self, jwk: Mapping[str, str], signs_from: int) -> KeySet:
-        """The set with a younger key."""
+        """Return the set with a newer key added."""
         return replace(self, keys=(*self.keys, SigningKey(jwk, signs_from)))
 
     def without(self, key_id: str | None) -> KeySet:
-        """The set without a key."""
+        """Return the set without a key."""
         return self.those(lambda held: held != key_id)
 
     def those(self, wanted: Callable[[str], bool]) -> KeySet:
-        """The set with only the keys whose ``kid`` is ``wanted``."""
+        """Return the set with only the keys whose ``kid`` is ``wanted``."""
         return replace(self, keys=tuple(key for key in self.keys if wanted(key.key_id)))
 
     def to_json(self) -> str:
-        """The set with its private parts, for the secret store only."""
+        """Return the set as JSON with private keys, for the secret store only."""
         return json.dumps(
             {"keys": [{"jwk": dict(key.jwk), "signs_from": key.signs_from} for key in self.keys]}
         )
 
     @classmethod
     def from_json(cls, text: str) -> KeySet:
-        """Read what ``to_json`` wrote; raises ValueError when it is something else."""
+        """Parse the result of ``to_json``; raises ValueError for any other text."""
         try:
             entries = json_object(text, "the secret")["keys"]
             keys = tuple(SigningKey(entry["jwk"], entry["signs_from"]) for entry in entries)
@@ -106,7 +106,7 @@ def _is_jwk(jwk: object) -> bool:
 
 
 def new_jwk() -> dict[str, str]:
-    """A fresh RSA key of 2,048 bits with its thumbprint as ``kid`` (RFC 7638)."""
+    """Generate an RSA key of 2,048 bits with its thumbprint as ``kid`` (RFC 7638)."""
     from jwcrypto import jwk
 
     key = jwk.JWK.generate(kty="RSA", size=2048, alg="RS256")
@@ -115,10 +115,11 @@ def new_jwk() -> dict[str, str]:
 
 
 def private_key(jwk: Mapping[str, str]) -> RSAPrivateKey:
-    """The key of a JWK that ``new_jwk`` made, ready to sign; raises ValueError when it is damaged.
+    """Load the private key of a JWK from ``new_jwk``; raises ValueError when it is damaged.
 
-    The usual loader proves the primes to be primes: 36 ms, a sixth of a cold function. They were
-    primes when the key was made; that all its numbers still fit together takes microseconds.
+    The loader of ``cryptography`` tests primality, which takes 36 ms, a sixth of a cold start. The
+    primes were tested when the key was made. Checking that all numbers are consistent takes
+    microseconds.
     """
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -138,13 +139,13 @@ def _number(text: str) -> int:
 
 
 class Signer:
-    """Signs token sets; loads each private key once and remembers the last ``MOST_LOADED``."""
+    """Signer of token sets; loads each private key once and caches up to ``MOST_LOADED``."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, RSAPrivateKey] = {}
 
     def sign(self, outcome: Outcome, key: SigningKey) -> dict[str, str]:
-        """The three tokens of a row: ``access_token``, ``refresh_token``, ``id_token``."""
+        """Return the three tokens of a row: ``access_token``, ``refresh_token``, ``id_token``."""
         import jwt
 
         private = self._loaded.get(key.key_id)

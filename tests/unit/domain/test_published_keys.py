@@ -165,7 +165,7 @@ def test_a_publication_is_read_as_it_was_written() -> None:
 )  # fmt: skip
 def test_a_row_that_holds_something_else_is_not_read(keys: Any) -> None:
     for text in (json.dumps({"keys": keys}), "{}", "[]", "{"):
-        with pytest.raises(ValueError, match="holds no published keys"):
+        with pytest.raises(ValueError, match="contains no published keys"):
             Publication.from_json(text, 0, "", 0)
 
 
