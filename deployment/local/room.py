@@ -2,6 +2,7 @@
 """Start and stop the processes of the local stack: Valkey, AWS emulator, workers, gateway.
 
 One class owns them all: it stops what it started, in reverse order, also after a failed start.
+The module has more than 300 lines because its parts share that order and the addresses.
 """
 
 from __future__ import annotations

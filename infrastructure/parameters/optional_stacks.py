@@ -3,6 +3,8 @@
 
 If core is deployed by the same command, the other stacks refer to its addresses and names. The
 authorizer and the sample can be deployed without core; they then need these values as parameters.
+
+The module has more than 300 lines because it is one flat list of parameters with its checks.
 """
 
 from __future__ import annotations

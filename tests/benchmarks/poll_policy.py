@@ -3,7 +3,8 @@
 
 The responses of ``/status`` come from the room's own code, second by second; the visitors run the
 page's ``policy.js`` and ``estimate.js`` under node. Writes its table and plot into
-``docs/pages.md``. Times in seconds.
+``docs/pages.md``. Times in seconds. The module has more than 300 lines because it is one simulation
+with its table and plot.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The states of the waiting page, each forced on a room in memory."""
+"""The states of the waiting page, each forced on a room in memory.
+
+The module has more than 300 lines because it is one list of states.
+"""
 
 from __future__ import annotations
 

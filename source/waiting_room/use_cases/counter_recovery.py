@@ -10,6 +10,8 @@ caller rebuilds, the others wait for it.
 A copy may lag behind the tables. That is safe while the serving counter rises. A write that lowers
 it (a move back, a reset) is announced first, in the table and in the copy; a read that may be older
 than such a write asks the table.
+
+The module has more than 300 lines because the class is one port with its recovery.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
 Per event: one row ``state``, and one row for each serving move. The latest move travels inside the
 state and is put beside it before the next one is written, so a move is never lost and the write
 that moves the counter is a single conditional one.
+
+The module has more than 300 lines because each method is one request with its expressions.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 """The counters on a server that speaks the Redis protocol: one script, one round trip a method.
 
 redis-py sends the hash of a script. A server that does not know the script costs two more round
-trips, once for each script after it started.
+trips, once for each script after it started. The module has more than 300 lines because each method
+lists the arguments of its script.
 
 All keys of an event share one hash slot. The scripts lie in ``lua/``, each with its own header.
 """
