@@ -154,6 +154,7 @@ class Deployment:
 SKEWS = st.sampled_from([0, -CLOCK_STEP, CLOCK_STEP])
 TIMES = st.sampled_from([1, 61, CHANGE_TIME, 301, MAX_VALIDITY // 2, MAX_STALE_SECONDS - 1])
 PICK = st.integers(0, 59)
+LONGEST_RUN = 900  # s; Lambda ends a function then, and so an operation that was held up
 
 
 class Function:
@@ -171,6 +172,7 @@ class Rotations(RuleBasedStateMachine):
         super().__init__()
         self.room = Deployment()
         self.running: list[Operation] = []
+        self.began: dict[Operation, float] = {}
         self.functions: list[Function] = []
         self.tokens: set[tuple[str, float]] = set()
         self.revoked: set[str] = set()
@@ -186,7 +188,9 @@ class Rotations(RuleBasedStateMachine):
         names = sorted(self.room.published())
         revoke = names[pick % len(names)] if kind == "revoke" else None
         self.revoked |= {revoke} if revoke else set()
-        self.running.append(self.room.start(kind, revoke, skew))
+        one = self.room.start(kind, revoke, skew)
+        self.running.append(one)
+        self.began[one] = self.room.now
 
     @precondition(lambda self: self.running)
     @rule(pick=PICK, steps=st.integers(1, 8))
@@ -213,6 +217,10 @@ class Rotations(RuleBasedStateMachine):
         """Time passes; functions sign before it and after it, as under load."""
         self._sign()
         self.room.now += seconds
+        for one in list(self.running):
+            if self.room.now - self.began[one] > LONGEST_RUN:
+                one.crash()
+                self._forget(one)
         self._sign()
 
     @precondition(lambda self: self.functions)
@@ -250,6 +258,7 @@ class Rotations(RuleBasedStateMachine):
     def _end(self, one: Operation) -> None:
         one.finish()
         self.running.append(one)
+        self.began[one] = self.room.now
         self._forget(one)
 
     def _forget(self, one: Operation) -> None:
