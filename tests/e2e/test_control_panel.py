@@ -715,7 +715,7 @@ def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelWorld, page: Pa
     room.world.visitors(4)
     dialog.get_by_label(f"Type {EVENT} to confirm").fill(EVENT)
     dialog.get_by_role("button", name="Reset everything").click()
-    expect(answer(page, "reset")).to_contain_text("Another generation of the waiting room stands")
+    expect(answer(page, "reset")).to_contain_text("Generation is not the current generation")
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(metric(page, "queue")).to_have_text("4")
     assert room.world.room.metrics.counts(EVENT).generation == 2
@@ -814,10 +814,14 @@ def test_an_answer_about_the_inlet_from_before_a_change_is_not_shown(
 
 def test_the_alarm_that_holds_an_inlet_is_shown(room: PanelWorld, page: Page) -> None:
     now = int(time.time())
-    watched = {"last_at": now, "alarm": "SiteErrors", "alarm_brakes": True}
+    watched = {"last_at": now, "alarm": "SiteErrors", "alarm_holds": True}
     targets = {"min_per_minute": 5, "per_minute": 60, "active": 400}
     room.run_inlet(
-        Strategy.AUTOMATIC, targets, memory={"pace": 5.0}, alarm_state=Alarm.ALARM, **watched
+        Strategy.AUTOMATIC,
+        targets,
+        controller_state={"pace": 5.0},
+        alarm_state=Alarm.ALARM,
+        **watched,
     )
     sign_in(page)
     expect(page.locator("#inlet-state")).to_have_text("Slowed")
@@ -903,7 +907,7 @@ def test_a_visitor_is_found_by_what_they_read_out(room: PanelWorld, page: Page) 
     wrong = f"1233-{reference[-4:]}"
     field.fill(wrong)
     field.press("Enter")
-    expect(answer(page, "visitor")).to_contain_text("No visitor in this line has this reference")
+    expect(answer(page, "visitor")).to_contain_text("No visitor of this event has this reference")
     expect(facts).to_be_hidden()
     field.fill("ACCC-A4CC")
     field.press("Enter")

@@ -275,7 +275,7 @@ def message(text: str) -> Steps:
     return steps
 
 
-SLOWED = {"alarm": "SiteErrors", "alarm_state": Alarm.ALARM, "alarm_brakes": True}
+SLOWED = {"alarm": "SiteErrors", "alarm_state": Alarm.ALARM, "alarm_holds": True}
 ARABIC = "تُفتح الأبواب عند الساعة 10:00. تبقّى 250 تذكرة — شكراً لصبركم!"
 STATES = (
     state("sign-in", form),
@@ -290,7 +290,7 @@ STATES = (
     state("far", far),
     state("undo", undoable),
     state("unconfirmed", unconfirmed),
-    state("inlet-slowed", inlet_state(memory={"pace": 5.0}, **SLOWED)),
+    state("inlet-slowed", inlet_state(controller_state={"pace": 5.0}, **SLOWED)),
     state("inlet-held", inlet_state(**SLOWED)),
     state("inlet-no-alarm", inlet_state(alarm="SiteErors", alarm_state=Alarm.MISSING)),
     state("inlet-paused", inlet_state(paused=True, alarm="SiteErrors")),
