@@ -117,7 +117,7 @@ def test_each_inlet_runs_from_its_bundle_alone(start: Start, strategy: str) -> N
     inlet = start("inlet", {**ENV, "INLET_STRATEGY": strategy})
     health = inlet("app.app", proxy_event("POST", "/health", body={}))
     assert health["statusCode"] == 400
-    with pytest.raises(Raised, match=r"^Unavailable: .*(were not done|did not answer)"):
+    with pytest.raises(Raised, match=r"^Unavailable: .*(were not done|did not respond)"):
         inlet(f"app.{INLETS[strategy].name}", {})
 
 

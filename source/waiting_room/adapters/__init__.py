@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stores and services behind the ports; each module imports only the client it needs."""
+"""Implementations of the ports; each module imports only the client it needs."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS clients with limits, straight from botocore: boto3's resource layer would only cost imports.
+"""AWS clients with limits, from botocore: boto3's resource layer would only add import time.
 
 The endpoint, region and credentials come from the standard environment (``AWS_ENDPOINT_URL`` …).
 """
@@ -14,8 +14,8 @@ from typing import Any
 
 from waiting_room.domain.errors import Unavailable
 
-# Answers that say: not now. Everything else that AWS refuses is a fault of ours, and stays one.
 AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT, AWS_ATTEMPTS = 1.0, 2.0, 3  # 9 s at most, with pauses
+# Temporary errors. Every other error code is a defect of the room and is not converted.
 BUSY_CODES = {
     "InternalServerError",
     "InternalFailure",
@@ -34,20 +34,20 @@ BUSY_CODES = {
 }
 
 
-# Of these, the codes after which a request was surely not executed.
+# Of these, the codes that guarantee that the request was not executed.
 THROTTLE_CODES = {"ProvisionedThroughputExceededException", "ThrottlingException"}
 
 
-# Connections that a client keeps. A function serves one request at a time, which asks for at most
-# eight things at once. More callers than that open more connections, and urllib3 closes and
-# logs each of those again, so a process with more threads says how many it has (``share_clients``).
+# Size of a client's connection pool. A function serves one request at a time, with at most eight
+# concurrent calls. Connections above the size are closed after use, and urllib3 logs each of them.
+# A process with more threads sets their number with ``share_clients``.
 _pool_size = 50
 
 
 def share_clients(callers: int) -> None:
-    """Let clients keep a connection for each of so many concurrent callers; before the first one.
+    """Set the pool size to at least ``callers``; call it before the first client is created.
 
-    A pool opens connections only as they are needed: a number that is too large costs nothing.
+    A pool opens connections only as they are needed, so a number that is too large costs nothing.
     """
     global _pool_size
     _pool_size = max(_pool_size, callers)
@@ -55,7 +55,7 @@ def share_clients(callers: int) -> None:
 
 @cache
 def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
-    """A client of ``service`` that gives up in time, the same one for the life of the process."""
+    """Return the client of ``service``, with timeouts; one for each process."""
     from botocore.config import Config
 
     return session().create_client(
@@ -72,6 +72,7 @@ def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
 
 @cache
 def session() -> Any:
+    """Return the botocore session of the process."""
     from botocore.session import Session
 
     silence_library_logs()
@@ -79,9 +80,10 @@ def session() -> Any:
 
 
 def silence_library_logs() -> None:
-    """Keep libraries from logging requests and answers: keys, signatures and tokens are in them.
+    """Stop libraries from logging requests and responses: they contain keys and tokens.
 
-    Whatever level an operator gives to the root logger. urllib3 warns with the URL and its query.
+    This is independent of the root logger's level. urllib3's warnings contain the URL and its
+    query.
     """
     for name, level in {
         "authlib": logging.INFO, "botocore": logging.INFO, "urllib3": logging.ERROR,
@@ -91,13 +93,13 @@ def silence_library_logs() -> None:
 
 @contextmanager
 def translate_errors(what: str) -> Iterator[None]:
-    """Turn timeouts, lost connections and throttling of AWS into Unavailable."""
+    """Convert timeouts, lost connections and throttling of AWS to Unavailable."""
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
     try:
         yield
     except (ConnectionError, HTTPClientError) as error:
-        raise Unavailable(f"{what} did not answer: {type(error).__name__}") from None
+        raise Unavailable(f"{what} did not respond: {type(error).__name__}") from None
     except ClientError as error:
         code = error.response["Error"]["Code"]
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -18,10 +18,10 @@ class CloudWatchAlarm:
     def __call__(self) -> Alarm:
         """Return the current state; MISSING when no alarm has the name."""
         with translate_errors("CloudWatch"):
-            answer = self._client.describe_alarms(
+            response = self._client.describe_alarms(
                 AlarmNames=[self._name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
             )
-        found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
+        found = [*response.get("MetricAlarms", []), *response.get("CompositeAlarms", [])]
         states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
         state = states.get(self._name)
         return Alarm(state) if state in ("OK", "ALARM", "INSUFFICIENT_DATA") else Alarm.MISSING

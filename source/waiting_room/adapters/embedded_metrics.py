@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gauges as an embedded metric in the function's log: no call, no agent."""
+"""CloudWatch metrics in the function's log (embedded metric format), without an API call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAMESPACE = "WaitingRoom"
 
 
 def emit(event_id: str, gauges: Mapping[str, int]) -> None:
-    """Write the gauges of an event, dimension ``EventId``."""
+    """Log the gauges of an event, with the dimension ``EventId``."""
     from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
     metrics = EphemeralMetrics(namespace=NAMESPACE)

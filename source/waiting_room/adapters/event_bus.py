@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The event bus on EventBridge, ten events a request."""
+"""Event bus on EventBridge, ten events per request."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class EventBridgeBus:
         self._client, self._bus = client, bus
 
     def publish(self, detail_type: str, details: Sequence[Mapping[str, object]]) -> None:
-        """Put events on the bus; raises Unavailable when one was not taken, for any reason.
+        """Put events on the bus; raises Unavailable when one was not accepted, for any reason.
 
-        A bus that is gone or forbids the call is no fault of the caller: what the events tell of
-        has happened.
+        That includes a missing bus and a missing permission: the change that the events describe
+        is already made, so the caller must not fail.
         """
         from botocore.exceptions import ClientError
 
@@ -40,9 +40,9 @@ class EventBridgeBus:
         for start in range(0, len(entries), BATCH):
             try:
                 with translate_errors("the event bus"):
-                    answer = self._client.put_events(Entries=entries[start : start + BATCH])
+                    response = self._client.put_events(Entries=entries[start : start + BATCH])
             except ClientError as error:
                 code = error.response["Error"]["Code"]
-                raise Unavailable(f"the event bus refused: {code}") from None
-            if answer.get("FailedEntryCount"):
-                raise Unavailable("the event bus did not take every event")
+                raise Unavailable(f"the event bus rejected the events: {code}") from None
+            if response.get("FailedEntryCount"):
+                raise Unavailable("the event bus did not accept every event")

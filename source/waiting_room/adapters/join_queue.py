@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue of joins on SQS, as far as its worker talks to it: ten messages a request."""
+"""Join queue and its dead-letter queue on SQS, for the join worker; ten messages per request."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from waiting_room.adapters.dynamodb.items import map_concurrently
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.records import DeadLetter, Receipt
 
-# Attributes of a message that was redriven: the id and the time (ms) that SQS gave it at first.
+# Attributes of a redriven message: its first id and time (ms) in SQS.
 FIRST_ID, FIRST_SENT = "first_request_id", "first_sent_at_ms"
-REASON = "reason"  # of a message in the dead-letter queue: why it is no join
+REASON = "reason"  # attribute of a message in the dead-letter queue: why it is not a join
 BATCH = 10  # entries of one request, SQS's limit
-MOST_BYTES = 200_000  # of the bodies of one request; SQS takes 262,144 with the attributes
+MOST_BYTES = 200_000  # of the bodies of one request; SQS accepts 262,144 with the attributes
 MOST_REASON = 256  # characters
-NO_BODY = "(no body)"  # SQS takes no empty message
-FEW = 10  # letters of a batch that go as a message each; more go together (decision 0081)
-COUNT = "message_count"  # how many invalid messages a message of the dead letters holds
+NO_BODY = "(no body)"  # SQS rejects an empty message
+FEW = 10  # up to this number, each invalid message is sent alone; more are joined (decision 0081)
+COUNT = "message_count"  # attribute: number of invalid messages in one dead-letter queue message
 
 
 class SqsJoinQueue:
@@ -32,36 +32,36 @@ class SqsJoinQueue:
         self._client, self._joins, self._dead_letters = client, joins, dead_letters
 
     def send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
-        """Send messages to the dead letters; answers the ids of those that were not taken."""
-        away = threading.Event()  # when it does not answer once, the others need not wait as well
-        parcels = [*map(_single, letters)] if len(letters) <= FEW else list(_parcels(letters))
-        left = map_concurrently(lambda batch: self._send(batch, away), list(_batches(parcels)))
-        return frozenset(message_id for ids in left for message_id in ids)
+        """Send messages to the dead-letter queue; return the ids of those not accepted."""
+        failed = threading.Event()  # after one failed request the others are not sent
+        entries = [*map(_single, letters)] if len(letters) <= FEW else list(_joined(letters))
+        unsent = map_concurrently(lambda batch: self._send(batch, failed), list(_batches(entries)))
+        return frozenset(message_id for ids in unsent for message_id in ids)
 
-    def _send(self, parcels: Sequence[_Batch], away: threading.Event) -> list[str]:
-        if away.is_set():
-            return _ids(parcels)
+    def _send(self, messages: Sequence[_Message], failed: threading.Event) -> list[str]:
+        if failed.is_set():
+            return _ids(messages)
         entries = [
             {
                 "Id": str(index),
-                "MessageBody": parcel.body,
-                "MessageAttributes": parcel.attributes,
+                "MessageBody": message.body,
+                "MessageAttributes": message.attributes,
             }
-            for index, parcel in enumerate(parcels)
+            for index, message in enumerate(messages)
         ]
         try:
-            with translate_errors("the dead letters"):
-                answer = self._client.send_message_batch(
+            with translate_errors("the join dead-letter queue"):
+                response = self._client.send_message_batch(
                     QueueUrl=self._dead_letters, Entries=entries
                 )
         except (Unavailable, self._client.exceptions.ClientError):
-            away.set()
-            return _ids(parcels)
-        taken = {one["Id"] for one in answer.get("Successful", [])}
-        return _ids(parcel for index, parcel in enumerate(parcels) if str(index) not in taken)
+            failed.set()
+            return _ids(messages)
+        sent = {one["Id"] for one in response.get("Successful", [])}
+        return _ids(message for index, message in enumerate(messages) if str(index) not in sent)
 
     def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
-        """Let messages come again after so many seconds; what fails comes when it would have."""
+        """Set the seconds until SQS delivers messages again; after an error its own time holds."""
         due = list(receipts.items())
         for start in range(0, len(due), BATCH):
             entries = [
@@ -69,18 +69,18 @@ class SqsJoinQueue:
                 for index, (receipt, seconds) in enumerate(due[start : start + BATCH])
             ]
             try:
-                with translate_errors("the queue of joins"):
+                with translate_errors("the join queue"):
                     self._client.change_message_visibility_batch(
                         QueueUrl=self._joins, Entries=entries
                     )
             except self._client.exceptions.ClientError as error:
                 code = error.response["Error"]["Code"]
-                raise Unavailable(f"the queue of joins refused: {code}") from None
+                raise Unavailable(f"the join queue rejected the request: {code}") from None
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """One message of the dead letters, and the ids of the messages that it stands for."""
+class _Message:
+    """One message for the dead-letter queue, and the ids of the invalid messages in it."""
 
     message_ids: tuple[str, ...]
     body: str
@@ -88,20 +88,20 @@ class _Batch:
 
     @property
     def size(self) -> int:
-        """Bytes of the body."""
+        """Size of the body in bytes."""
         return len(self.body.encode("utf-8", "surrogatepass"))
 
 
-def _ids(parcels: Iterable[_Batch]) -> list[str]:
-    return [message_id for parcel in parcels for message_id in parcel.message_ids]
+def _ids(messages: Iterable[_Message]) -> list[str]:
+    return [message_id for message in messages for message_id in message.message_ids]
 
 
-def _single(letter: DeadLetter) -> _Batch:
-    return _Batch((letter.message_id,), _cut(letter.body) or NO_BODY, _attributes(letter))
+def _single(letter: DeadLetter) -> _Message:
+    return _Message((letter.message_id,), _cut(letter.body) or NO_BODY, _attributes(letter))
 
 
-def _parcels(letters: Sequence[DeadLetter]) -> Iterator[_Batch]:
-    """Letters that go together: a message of many costs what a message of one costs."""
+def _joined(letters: Sequence[DeadLetter]) -> Iterator[_Message]:
+    """Join several invalid messages, one per line, into one: each message sent has a price."""
     ids: list[str] = []
     lines: list[str] = []
     size = 0
@@ -114,7 +114,7 @@ def _parcels(letters: Sequence[DeadLetter]) -> Iterator[_Batch]:
                 "body": _cut(letter.body),
             }
         )
-        if len(line) > MOST_BYTES:  # of signs that JSON writes at length
+        if len(line) > MOST_BYTES:  # JSON escapes make a text longer
             yield _single(letter)
             continue
         if lines and size + len(line) > MOST_BYTES:
@@ -127,41 +127,41 @@ def _parcels(letters: Sequence[DeadLetter]) -> Iterator[_Batch]:
         yield _together(ids, lines)
 
 
-def _together(ids: Sequence[str], lines: Sequence[str]) -> _Batch:
-    told = {
+def _together(ids: Sequence[str], lines: Sequence[str]) -> _Message:
+    attributes = {
         REASON: {"DataType": "String", "StringValue": "several messages, each with its reason"},
         COUNT: {"DataType": "Number", "StringValue": str(len(lines))},
     }
-    return _Batch(tuple(ids), "\n".join(lines), told)
+    return _Message(tuple(ids), "\n".join(lines), attributes)
 
 
 def _cut(body: str) -> str:
-    """What of a body fits beside attributes; nobody needs more of what is no join."""
+    """Cut a body to the bytes that fit beside the attributes."""
     return body.encode("utf-8", "surrogatepass")[:MOST_BYTES].decode("utf-8", "ignore")
 
 
-def _batches(parcels: Sequence[_Batch]) -> Iterator[list[_Batch]]:
-    batch: list[_Batch] = []
+def _batches(messages: Sequence[_Message]) -> Iterator[list[_Message]]:
+    batch: list[_Message] = []
     size = 0
-    for parcel in parcels:
-        more = parcel.size
+    for message in messages:
+        more = message.size
         if batch and (len(batch) == BATCH or size + more > MOST_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(parcel)
+        batch.append(message)
         size += more
     if batch:
         yield batch
 
 
 def _attributes(letter: DeadLetter) -> dict[str, dict[str, str]]:
-    told = {
+    values = {
         REASON: ("String", letter.reason[:MOST_REASON]),
         FIRST_ID: ("String", letter.request_id),
         FIRST_SENT: ("Number", str(letter.sent_at_ms or "")),
     }
     return {
         name: {"DataType": kind, "StringValue": value}
-        for name, (kind, value) in told.items()
+        for name, (kind, value) in values.items()
         if value
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A value that is read over the network now and then; the last good one serves on in an outage."""
+"""Cached value of a remote source; the last value stays in use while the source is unavailable."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Generic, TypeVar
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.limits import MAX_STALE_SECONDS
 
-RETRY_AFTER = 5.0  # seconds between tries while the last good value serves: most calls stay quick
-FIRST_RETRY_AFTER = 1.0  # seconds between tries while there is none: nobody can be let in
+RETRY_AFTER = 5.0  # seconds between reads while an old value is in use, so most calls stay fast
+FIRST_RETRY_AFTER = 1.0  # seconds between reads while there is no value: no visitor is admitted
 
 logger = logging.getLogger("waiting_room")
 T = TypeVar("T")
 
 
 class RefreshingValue(Generic[T]):
-    """Reads with ``load`` (raises Unavailable) and keeps what it gave for ``keep`` seconds.
+    """Reads a value with ``load`` (raises Unavailable) and caches it for ``keep`` seconds.
 
-    Safe for threads. One of them reads again while the others go on with the value there is;
-    callers of ``refresh`` at the same time share a read that began after each of them had called.
+    Thread-safe. One thread reads again while the others use the cached value. Concurrent callers
+    of ``refresh`` share one read, which began after each of them called.
     """
 
     def __init__(
@@ -31,17 +31,17 @@ class RefreshingValue(Generic[T]):
         self._load, self._keep, self._monotonic, self._what = load, keep, monotonic, what
         self._lock = threading.Lock()
         self._value: tuple[T] | None = None
-        self._begun = 0  # reads
+        self._begun = 0  # number of reads
         self._failure: Unavailable | None = None  # of the last read
         self._read_at = 0.0
         self._failed_at: float | None = None
 
     def get(self) -> T:
-        """The value, at most ``keep`` seconds old while the source can be read.
+        """Return the value, at most ``keep`` seconds old while the source is available.
 
-        Raises Unavailable when nothing was ever read, or nothing within MAX_STALE_SECONDS.
+        Raises Unavailable when no read has succeeded within MAX_STALE_SECONDS.
         """
-        # Only at the very start is there something to wait for: a value, or that there is none.
+        # Only the first read blocks the other threads: before it there is no value to use.
         first = self._value is None and self._failed_at is None
         if self._due() and self._lock.acquire(blocking=first):
             try:
@@ -49,32 +49,32 @@ class RefreshingValue(Generic[T]):
                     self._try()
             finally:
                 self._lock.release()
-        return self._standing()
+        return self._cached()
 
     def renew(self, wanted: Callable[[T], bool]) -> None:
-        """Read now if ``wanted`` says so of the value that stands once other readers are done."""
+        """Read now if ``wanted`` returns true for the cached value, after other reads ended."""
         with self._lock:
             if self._value is not None and wanted(self._value[0]):
                 self._try()
 
     def refresh(self) -> T:
-        """Read now; raises what ``load`` raises, and the value that stands is kept then."""
+        """Read now; raises what ``load`` raises, and then keeps the cached value."""
         called = self._begun
         with self._lock:
             if self._begun == called:  # no other read began after this call
                 return self._read()
             if self._failure:
                 raise self._failure
-            return self._standing()
+            return self._cached()
 
     def hold(self, value: T) -> None:
-        """Keep a value that the caller has just written."""
+        """Cache a value that the caller has just written."""
         with self._lock:
             self._hold(value)
 
     @property
     def reachable(self) -> bool:
-        """Whether the last try was answered."""
+        """Return whether the last read succeeded."""
         return self._failed_at is None
 
     def _due(self) -> bool:
@@ -104,8 +104,8 @@ class RefreshingValue(Generic[T]):
         self._read_at, self._failed_at, self._failure = self._monotonic(), None, None
         return value
 
-    def _standing(self) -> T:
+    def _cached(self) -> T:
         value = self._value
         if value is None or self._monotonic() - self._read_at > MAX_STALE_SECONDS:
-            raise Unavailable(f"{self._what} cannot be known")
+            raise Unavailable(f"{self._what} cannot be read")
         return value[0]

@@ -23,8 +23,8 @@ T = TypeVar("T")
 def secret_text(client: Any, secret_id: str) -> str:
     """Return the current text of a secret; raises Unavailable."""
     with translate_errors(WHAT):
-        answer = client.get_secret_value(SecretId=secret_id)
-    return str(answer["SecretString"])
+        response = client.get_secret_value(SecretId=secret_id)
+    return str(response["SecretString"])
 
 
 class CachedSecret(Generic[T]):
@@ -83,8 +83,8 @@ class SecretsManagerKeys:
             raise Conflict
         self._kept.hold(replace(keys, version=made))
 
-    def _move(self, made: str, standing: str) -> None:
-        """Make a version the current one, unless another version replaced ``standing``."""
+    def _move(self, made: str, previous: str) -> None:
+        """Make a version the current one, unless another version replaced ``previous``."""
         refused = self._client.exceptions
         # ``save`` checks the current version: this call may also have been sent twice
         with suppress(refused.InvalidParameterException, refused.InvalidRequestException):
@@ -92,19 +92,19 @@ class SecretsManagerKeys:
                 SecretId=self._secret_id,
                 VersionStage=CURRENT,
                 MoveToVersionId=made,
-                RemoveFromVersionId=standing,
+                RemoveFromVersionId=previous,
             )
 
     def _read(self) -> KeySet:
         try:
             with translate_errors(WHAT):
-                answer = self._client.get_secret_value(
+                response = self._client.get_secret_value(
                     SecretId=self._secret_id, VersionStage=CURRENT
                 )
         except self._client.exceptions.ResourceNotFoundException:
             return KeySet(())
         try:
-            keys = KeySet.from_json(str(answer["SecretString"]))
+            keys = KeySet.from_json(str(response["SecretString"]))
         except (ValueError, KeyError, TypeError):
             keys = KeySet(())  # a new secret has a random text
-        return replace(keys, version=str(answer["VersionId"]))
+        return replace(keys, version=str(response["VersionId"]))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a function loads before Lambda takes its snapshot (SnapStart).
+"""Libraries that a function loads before Lambda takes its snapshot (SnapStart).
 
-Without a snapshot each route loads its own store's client when it is first asked. With one, all of
-that is done before, so that a restored function finds it loaded. No connection and no credential
-goes into a snapshot.
+Without a snapshot, each route loads the client of its store at its first request. With a snapshot,
+all clients are loaded before it, so a restored function has them. The snapshot contains no
+connection and no credential.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ SERVICES = ("dynamodb", "secretsmanager")
 
 
 def load_before_snapshot() -> None:
-    """Have ``load`` called before a snapshot; Lambda calls nothing while SnapStart is off."""
+    """Register ``load_libraries`` to run before a snapshot; without SnapStart it never runs."""
     register_before_snapshot(load_libraries)
 
 
 def load_libraries() -> None:
-    """Import the libraries, and let the session read what it knows about the services."""
+    """Import the libraries, and load the session's models of the services."""
     import botocore.client  # noqa: F401
     import jwt  # noqa: F401
 

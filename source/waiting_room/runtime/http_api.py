@@ -222,5 +222,5 @@ def _mark(token: str, digits: Sequence[int]) -> tuple[int, ...]:
         found = None
     mark = tuple(map(int, found.groups())) if found else ()
     if not mark or encode_page_token(mark) != token:
-        raise InvalidInput("next_token must be the one that the page before gave")
+        raise InvalidInput("next_token is invalid; use the value from the previous page")
     return mark

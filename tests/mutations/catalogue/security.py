@@ -75,7 +75,7 @@ BREAKS = (
           "PublishedKey.signs", "return self.confirmed and self.signs_from <= now",
           "return self.signs_from <= now", "test_key_rotation"),
     Break("keys: a copy that cannot be read again signs for ever",
-          "RefreshingValue._standing", " or self._monotonic() - self._read_at > MAX_STALE_SECONDS", "",
+          "RefreshingValue._cached", " or self._monotonic() - self._read_at > MAX_STALE_SECONDS", "",
           "test_tokens"),
     Break("keys: an error of the secret store counts as a missing key",
           "SecretsManagerKeys._read", "except self._client.exceptions.ResourceNotFoundException:",

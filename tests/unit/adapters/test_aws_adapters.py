@@ -16,11 +16,11 @@ from waiting_room.adapters.aws import BUSY_CODES, translate_errors
 from waiting_room.adapters.dynamodb import checkpoints
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.dynamodb.items import (
-    count_line,
+    count_positions,
     insert_if_absent,
     number,
     query_all,
-    query_line,
+    query_positions,
     text,
     to_item,
 )
@@ -159,7 +159,7 @@ def test_a_range_asks_each_shard_that_it_touches_once(
     first: int, last: int, shards: list[int]
 ) -> None:
     client = Client()
-    list(query_line(client, "table", f"{EVENT}#2", first, last, TableName="t"))
+    list(query_positions(client, "table", f"{EVENT}#2", first, last, TableName="t"))
     asked = [one["ExpressionAttributeValues"] for one in client.requests("query")]
     assert sorted(one[":shard"]["S"] for one in asked) == sorted(
         f"{EVENT}#2#{one}" for one in shards
@@ -178,7 +178,7 @@ def test_every_page_of_a_query_is_read_from_where_the_one_before_ended() -> None
     assert read == [1, 2]
     assert client.requests("query")[1]["ExclusiveStartKey"] == "k"
     counted = Client(query=list(pages))
-    assert count_line(counted, "table", "l", 1, 1, TableName="t") == 5
+    assert count_positions(counted, "table", "l", 1, 1, TableName="t") == 5
     assert {one["Select"] for one in counted.requests("query")} == {"COUNT"}
 
 

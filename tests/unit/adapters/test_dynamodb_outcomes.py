@@ -79,7 +79,7 @@ def test_an_outcome_leaves_after_its_life_and_an_expiry_has_no_token_facts() -> 
 
 def test_expiries_that_could_not_be_written_wait() -> None:
     client = Client({"Responses": [{"Error": {"Code": "ThrottlingError"}}]})
-    with pytest.raises(Unavailable, match="1 expiries wait"):
+    with pytest.raises(Unavailable, match="1 expiries not written"):
         DynamoOutcomes(client, "t").put_expired([outcome(kind=OutcomeKind.EXPIRED)])
 
 

@@ -51,7 +51,7 @@ def test_a_fault_of_ours_stays_one() -> None:
     [EndpointConnectionError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")],
 )
 def test_a_lost_connection_is_unavailable(error: Exception) -> None:
-    with pytest.raises(Unavailable, match="did not answer"), aws.translate_errors("a store"):
+    with pytest.raises(Unavailable, match="did not respond"), aws.translate_errors("a store"):
         raise error
 
 
@@ -109,7 +109,7 @@ def test_a_batch_is_inserted_25_rows_a_request_and_busy_rows_are_sent_again() ->
 
 def test_a_row_that_is_refused_for_another_reason_is_a_fault() -> None:
     client = Client({"Responses": [{"Error": {"Code": "ValidationError"}}]})
-    with pytest.raises(RuntimeError, match="rows refused a row: ValidationError"):
+    with pytest.raises(RuntimeError, match="rows rejected a row: ValidationError"):
         items.insert_if_absent(client, "t", [to_item({"a": 1})], "rows")
 
 
@@ -134,9 +134,9 @@ def test_a_range_is_read_from_the_shards_that_it_has(
     first: int, last: int, shards: set[int]
 ) -> None:
     client = Client({"Items": [], "Count": 2})
-    list(items.query_line(client, "rows", "line", first, last))
+    list(items.query_positions(client, "rows", "line", first, last))
     asked = [request["ExpressionAttributeValues"] for _, request in client.asked]
     assert {one[":shard"]["S"] for one in asked} == {f"line#{shard}" for shard in shards}
     assert {one[":first"]["N"] for one in asked} == {str(first)}
     assert {one[":last"]["N"] for one in asked} == {str(last)}
-    assert items.count_line(client, "rows", "line", first, last) == 2 * len(shards)
+    assert items.count_positions(client, "rows", "line", first, last) == 2 * len(shards)

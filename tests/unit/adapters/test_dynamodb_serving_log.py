@@ -55,7 +55,7 @@ def test_a_state_that_another_one_made_first_is_read() -> None:
 
 def test_a_state_that_cannot_be_made_is_unavailable_after_two_tries() -> None:
     client = Client({})
-    with pytest.raises(Unavailable, match="no record"):
+    with pytest.raises(Unavailable, match="no state row"):
         log(client).read(EVENT)
     assert len(client.asked) == 4
 

@@ -61,7 +61,7 @@ def test_without_any_value_the_source_is_tried_every_second() -> None:
     source = Source()
     source.down = True
     for wait, reads in ((0.0, 1), (FIRST_RETRY_AFTER - 0.001, 1), (0.001, 2)):
-        with pytest.raises(Unavailable, match="the source cannot be known"):
+        with pytest.raises(Unavailable, match="the source cannot be read"):
             source.get_after(wait)
         assert source.reads == reads
     source.down = False

@@ -377,7 +377,7 @@ def test_the_libraries_below_log_no_request(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_room_is_asked_twice_at_most_and_followed_nowhere() -> None:
     with closed_port() as port:
         room = PublicApi(f"http://127.0.0.1:{port}", EVENT)
-        with pytest.raises(Unavailable, match="did not answer"):
+        with pytest.raises(Unavailable, match="did not respond"):
             room.access_token("r", None)
     kept = room._pool.connection_pool_kw
     assert (kept["timeout"].connect_timeout, kept["timeout"].read_timeout) == (2.0, 8.0)

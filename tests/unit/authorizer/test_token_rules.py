@@ -229,7 +229,7 @@ def test_a_source_that_is_down_is_tried_again_after_a_second_and_with_a_value_af
     source.down = True
     for now, asked in ((100.0, 1), (100.9, 1), (101.0, 2), (101.5, 2)):
         source.now = now
-        with pytest.raises(Unavailable, match="the thing cannot be known"):
+        with pytest.raises(Unavailable, match="the thing cannot be read"):
             source.kept.get()
         assert source.asked == asked, now
     assert not source.kept.reachable

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints of the counters as rows of the serving log: two places that are written in turn.
+"""Checkpoints of the counters as rows of the serving log: two slots that are written in turn.
 
-A checkpoint is compressed and cut into rows below DynamoDB's limit. A place whose rows do not
-belong together (the writer died in between, or is at it) is passed over for the other one.
+A checkpoint is compressed and cut into rows below DynamoDB's limit. A slot with incomplete rows
+(its writer stopped, or is still writing) is skipped, and the other slot is used.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from waiting_room.domain.limits import ROW_LIFE
 from waiting_room.domain.records import Segment
 
 WHAT = "the serving log"
-PIECE = 350_000  # bytes of a row; DynamoDB takes 409,600
+PIECE = 350_000  # bytes of a row; DynamoDB accepts 409,600
 SLOTS = 2
 
 
 def save(client: Any, table: str, event_id: str, checkpoint: Checkpoint) -> None:
-    """Write over the older of the two."""
+    """Replace the older of the two checkpoints."""
     content = zlib.compress(_written(checkpoint))
     pieces = [content[start : start + PIECE] for start in range(0, len(content), PIECE)]
     found = query(client, table, event_id)
@@ -49,19 +49,19 @@ def save(client: Any, table: str, event_id: str, checkpoint: Checkpoint) -> None
 
 
 def load(client: Any, table: str, event_id: str, generation: int) -> Checkpoint | None:
-    """The latest whole one of a generation."""
-    places: dict[int, list[Item]] = {}
+    """Return the latest complete checkpoint of a generation; None without one."""
+    slots: dict[int, list[Item]] = {}
     for item in query(client, table, event_id, content=True):
         if number(item, "generation") == generation:
-            places.setdefault(number(item, "sequence"), []).append(item)
-    for _, rows in sorted(places.items(), reverse=True):
+            slots.setdefault(number(item, "sequence"), []).append(item)
+    for _, rows in sorted(slots.items(), reverse=True):
         if len(rows) == number(rows[0], "parts"):
             return _read(zlib.decompress(b"".join(row["content"]["B"] for row in rows)))
     return None
 
 
 def query(client: Any, table: str, event_id: str, *, content: bool = False) -> list[Item]:
-    """The rows of both places, in order."""
+    """Return the rows of both slots, in order; their ``sequence`` only, without ``content``."""
     names = {"#event": "event_id", "#entry": "entry"}
     request: dict[str, Any] = {}
     if not content:

@@ -28,10 +28,10 @@ class DynamoInlet:
     def read(self, event_id: str) -> InletRecord | None:
         """Return the row; a consistent read."""
         with translate_errors(WHAT):
-            answer = self._client.get_item(
+            response = self._client.get_item(
                 TableName=self._table, Key=_key(event_id), ConsistentRead=True
             )
-        return _record(answer["Item"]) if "Item" in answer else None
+        return _record(response["Item"]) if "Item" in response else None
 
     def write(self, before: InletRecord | None, after: InletRecord) -> None:
         """Write the changes of a run, if no other run wrote since."""
@@ -85,7 +85,7 @@ class DynamoInlet:
         names = {*values, *(name for name in ("version", "strategy") if f"#{name}" in condition)}
         with translate_errors(WHAT):
             try:
-                answer: dict[str, Item] = self._client.update_item(
+                response: dict[str, Item] = self._client.update_item(
                     TableName=self._table,
                     Key=_key(event_id),
                     UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
@@ -98,7 +98,7 @@ class DynamoInlet:
                 )
             except self._client.exceptions.ConditionalCheckFailedException:
                 raise Conflict from None
-        return answer["Attributes"]
+        return response["Attributes"]
 
 
 def _key(event_id: str) -> Item:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the DynamoDB stores share: attribute values, batched conditional inserts, wide queries."""
+"""Helpers of the DynamoDB stores: attribute values, conditional batch inserts, shard queries."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from waiting_room.adapters.aws import BUSY_CODES, translate_errors
 
 Item = dict[str, dict[str, Any]]
 Part = TypeVar("Part")
-Answer = TypeVar("Answer")
-SHARDS = 16  # partitions of a line: 16 × 1,000 writes/s, and a range is read 16 queries wide
+Result = TypeVar("Result")
+SHARDS = 16  # partitions of a queue: 16 × 1,000 writes/s; a range is read by 16 queries at once
 INSERT_BATCH = 25  # statements of one BatchExecuteStatement, DynamoDB's limit
-ROUNDS = 6  # times that throttled parts of a batch are sent again within one call: about 2 s
-FIRST_PAUSE = 0.05  # s before the second round, twice as long before each next one
-MAX_CONCURRENT_REQUESTS = 8  # requests of one call under way at once
+ROUNDS = 6  # attempts to send the throttled parts of a batch within one call: about 2 s
+FIRST_PAUSE = 0.05  # s before the second attempt; doubles before each next one
+MAX_CONCURRENT_REQUESTS = 8  # concurrent requests of one call
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
-    """Attribute values of texts, whole numbers and fractions."""
+    """Convert texts, numbers and sets of numbers to DynamoDB attribute values."""
     return {name: _value(value) for name, value in values.items()}
 
 
@@ -39,58 +39,58 @@ def _value(value: Any) -> dict[str, Any]:
 
 
 def number(item: Item, name: str) -> int:
-    """A whole number of an item, 0 when it is not there."""
+    """Return a whole number of an item; 0 when it is missing."""
     return int(item[name]["N"]) if name in item else 0
 
 
 def text(item: Item, name: str) -> str:
-    """A text of an item, empty when it is not there."""
+    """Return a text of an item; empty when it is missing."""
     return str(item[name]["S"]) if name in item else ""
 
 
 def insert_if_absent(
     client: Any, table: str, items: Sequence[Item], what: str
 ) -> tuple[list[int], list[int]]:
-    """Insert items whose key is free: one request for 25, at the price of plain puts.
+    """Insert items whose key does not exist: one request for 25, at the price of plain puts.
 
-    Answers the indexes of items whose key was taken, and of items that could not be written.
-    A statement is refused on its own (``DuplicateItem``); throttled ones are sent again.
+    Returns the indexes of items whose key exists, and of items that could not be written. Each
+    statement fails separately (``DuplicateItem``); throttled ones are sent again.
     """
     taken: list[int] = []
-    left = list(range(len(items)))
+    pending = list(range(len(items)))
     for attempt in range(ROUNDS):
         pause_before(attempt)
         batches = [
-            left[start : start + INSERT_BATCH] for start in range(0, len(left), INSERT_BATCH)
+            pending[start : start + INSERT_BATCH] for start in range(0, len(pending), INSERT_BATCH)
         ]
         codes = map_concurrently(
             lambda indexes: _insert_batch(client, table, [items[i] for i in indexes], what), batches
         )
-        left = []
+        pending = []
         for index, code in zip(chain(*batches), chain(*codes), strict=True):
             if code == "DuplicateItem":
                 taken.append(index)
             elif code in BUSY_CODES:
-                left.append(index)
+                pending.append(index)
             elif code:
-                raise RuntimeError(f"{what} refused a row: {code}")
-        if not left:
+                raise RuntimeError(f"{what} rejected a row: {code}")
+        if not pending:
             break
-    return taken, left
+    return taken, pending
 
 
 def pause_before(attempt: int) -> None:
-    """Wait before parts of a batch that were throttled are sent again; not before the first try.
+    """Wait before throttled parts of a batch are sent again; not before the first attempt.
 
-    Callers part by a random share of the pause.
+    The pause has 50 % jitter, so that concurrent callers do not collide again.
     """
     if attempt:
         share = random.uniform(0.5, 1.5)  # nosec B311 - jitter
         time.sleep(FIRST_PAUSE * 2 ** (attempt - 1) * share)
 
 
-def map_concurrently(call: Callable[[Part], Answer], parts: Sequence[Part]) -> list[Answer]:
-    """What ``call`` answers to each part, several under way at once: the network is the wait."""
+def map_concurrently(call: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    """Return the result of ``call`` for each part, in order; calls run in threads."""
     if len(parts) == 1:
         return [call(parts[0])]
     with ThreadPoolExecutor(max_workers=MAX_CONCURRENT_REQUESTS) as pool:
@@ -99,13 +99,13 @@ def map_concurrently(call: Callable[[Part], Answer], parts: Sequence[Part]) -> l
 
 def _insert_batch(client: Any, table: str, items: Sequence[Item], what: str) -> list[str]:
     with translate_errors(what):
-        answer = client.batch_execute_statement(
+        response = client.batch_execute_statement(
             Statements=[
                 {"Statement": _insert_statement(table, tuple(item)), "Parameters": [*item.values()]}
                 for item in items
             ]
         )
-    return [response.get("Error", {}).get("Code", "") for response in answer["Responses"]]
+    return [one.get("Error", {}).get("Code", "") for one in response["Responses"]]
 
 
 @cache
@@ -115,13 +115,13 @@ def _insert_statement(table: str, names: tuple[str, ...]) -> str:
 
 
 def query_all(client: Any, what: str, **request: Any) -> Iterator[Item]:
-    """Every item of a query, page by page."""
+    """Yield every item of a query, page by page."""
     for page in query_pages(client, what, **request):
         yield from page["Items"]
 
 
 def query_pages(client: Any, what: str, **request: Any) -> Iterator[dict[str, Any]]:
-    """The pages of a query."""
+    """Yield the pages of a query."""
     while True:
         with translate_errors(what):
             page = client.query(**request)
@@ -131,10 +131,10 @@ def query_pages(client: Any, what: str, **request: Any) -> Iterator[dict[str, An
         request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-def query_line(
+def query_positions(
     client: Any,
     what: str,
-    line: str,
+    queue: str,
     first: int,
     last: int,
     *,
@@ -142,26 +142,29 @@ def query_line(
     values: Item | None = None,
     **request: Any,
 ) -> Iterator[Item]:
-    """The items of a range of positions, from all shards of a line at once.
+    """Yield the items of a range of positions, from all shards of a queue at once.
 
-    ``names`` and ``values`` are what further expressions of the request use.
+    ``queue`` is the partition key without the shard. Further expressions of the request use
+    ``names`` and ``values``.
     """
-    wanted = _range_requests(line, first, last, names or {}, values or {}, request)
+    wanted = _range_requests(queue, first, last, names or {}, values or {}, request)
     for items in map_concurrently(lambda one: list(query_all(client, what, **one)), wanted):
         yield from items
 
 
-def count_line(client: Any, what: str, line: str, first: int, last: int, **request: Any) -> int:
-    """How many items there are in a range of positions; none of them crosses the network."""
+def count_positions(
+    client: Any, what: str, queue: str, first: int, last: int, **request: Any
+) -> int:
+    """Count the items of a range of positions, without reading them over the network."""
 
     def count(one: dict[str, Any]) -> int:
         return sum(int(page["Count"]) for page in query_pages(client, what, **one, Select="COUNT"))
 
-    return sum(map_concurrently(count, _range_requests(line, first, last, {}, {}, request)))
+    return sum(map_concurrently(count, _range_requests(queue, first, last, {}, {}, request)))
 
 
 def _range_requests(
-    line: str,
+    queue: str,
     first: int,
     last: int,
     names: Mapping[str, str],
@@ -174,7 +177,7 @@ def _range_requests(
             "KeyConditionExpression": "#shard = :shard AND #position BETWEEN :first AND :last",
             "ExpressionAttributeNames": {"#shard": "shard", "#position": "position", **names},
             "ExpressionAttributeValues": {
-                **to_item({":shard": f"{line}#{shard}", ":first": first, ":last": last}),
+                **to_item({":shard": f"{queue}#{shard}", ":first": first, ":last": last}),
                 **values,
             },
             **request,
@@ -184,5 +187,5 @@ def _range_requests(
 
 
 def shard_of(event_id: str, generation: int, position: int) -> str:
-    """The partition key of a position in its line."""
+    """Return the partition key of a position."""
     return f"{event_id}#{generation}#{position % SHARDS}"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outcomes in DynamoDB: one row for each position that took a token or expired without.
+"""Outcomes in DynamoDB: one row for each position with a token or an expiry.
 
-The key is the position, so "token" and "expired" exclude each other by one conditional write.
+The key is the position, so one conditional write decides between token and expiry.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from waiting_room.adapters.dynamodb.items import (
     Item,
     insert_if_absent,
     number,
-    query_line,
+    query_positions,
     shard_of,
     text,
     to_item,
@@ -28,8 +28,8 @@ from waiting_room.domain.records import Ending, Outcome, OutcomeKind, SessionSta
 
 WHAT = "the token table"
 ENDED = "EndedSessions"  # the index of ended sessions
-PAGE_ROWS = 1_000  # rows looked at by one query for expired tokens
-PAGE_READS = 2 * SHARDS  # queries of one page of expired tokens: a small event takes one page
+PAGE_ROWS = 1_000  # rows read by one query for expired tokens
+PAGE_READS = 2 * SHARDS  # queries of one page of expired tokens: a small event needs one page
 EXPIRED = "#kind = :token AND #status = :open AND #expires_at <= :now"
 
 
@@ -40,17 +40,17 @@ class DynamoOutcomes:
         self._client, self._table = client, table
 
     def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
-        """The outcome of a position; a consistent read."""
+        """Return the outcome of a position; a consistent read."""
         with translate_errors(WHAT):
-            answer = self._client.get_item(
+            response = self._client.get_item(
                 TableName=self._table,
                 Key=_key(event_id, generation, position),
                 ConsistentRead=True,
             )
-        return outcome_from_item(answer["Item"]) if "Item" in answer else None
+        return outcome_from_item(response["Item"]) if "Item" in response else None
 
     def put_if_absent(self, outcome: Outcome) -> Outcome:
-        """Write an outcome if there is none; answers the one that stands."""
+        """Write an outcome if there is none; return the current one."""
         with translate_errors(WHAT):
             try:
                 self._client.put_item(
@@ -65,16 +65,16 @@ class DynamoOutcomes:
         return outcome
 
     def put_expired(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Decide many expiries; answers the tokens that stand in the way."""
+        """Write many expiries; return the tokens of positions that have one."""
         items = [_item(outcome) for outcome in outcomes]
         taken, failed = insert_if_absent(self._client, self._table, items, WHAT)
         if failed:
-            raise Unavailable(f"{WHAT} is busy: {len(failed)} expiries wait")
-        stands = [
+            raise Unavailable(f"{WHAT} is busy: {len(failed)} expiries not written")
+        existing = [
             self.get(outcomes[i].event_id, outcomes[i].generation, outcomes[i].position)
             for i in taken
         ]
-        return [outcome for outcome in stands if outcome and outcome.is_token]
+        return [outcome for outcome in existing if outcome and outcome.is_token]
 
     def end_session(
         self,
@@ -87,11 +87,11 @@ class DynamoOutcomes:
     ) -> Ending:
         """Set the status of an open session.
 
-        Who repeats it, botocore or the caller, meets the write as a refusal: the mark tells it.
+        A retry, by botocore or by the caller, fails the condition and finds its own ``mark``.
         """
         with translate_errors(WHAT):
             try:
-                answer = self._client.update_item(
+                response = self._client.update_item(
                     TableName=self._table,
                     Key=_key(event_id, generation, position),
                     UpdateExpression=(
@@ -110,15 +110,15 @@ class DynamoOutcomes:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except self._client.exceptions.ConditionalCheckFailedException as error:
-                stands = error.response.get("Item")
-                if not stands:
+                current = error.response.get("Item")
+                if not current:
                     return Ending(done=False)
-                return Ending(text(stands, "ended_by") == mark, outcome_from_item(stands))
-        return Ending(True, outcome_from_item(answer["Attributes"]))
+                return Ending(text(current, "ended_by") == mark, outcome_from_item(current))
+        return Ending(True, outcome_from_item(response["Attributes"]))
 
     def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
-        """The outcomes of a range of positions; consistent reads."""
-        for item in query_line(
+        """Yield the outcomes of a range of positions; consistent reads."""
+        for item in query_positions(
             self._client,
             WHAT,
             f"{event_id}#{generation}",
@@ -130,8 +130,8 @@ class DynamoOutcomes:
             yield outcome_from_item(item)
 
     def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
-        """The tokens of a range of positions: only what the counters need crosses the network."""
-        for item in query_line(
+        """Yield the tokens of a range of positions, with the attributes that the counters use."""
+        for item in query_positions(
             self._client,
             WHAT,
             f"{event_id}#{generation}",
@@ -154,7 +154,7 @@ class DynamoOutcomes:
     def ended_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
     ) -> tuple[list[str], tuple[int, int] | None]:
-        """Request ids of ended sessions whose token lives, from the index that has only those."""
+        """Return request ids of ended sessions with a valid token, from the index of them."""
         ends, position = after or (0, 0)
         found: list[str] = []
         for shard in range(position % ENDED_SHARDS, ENDED_SHARDS):
@@ -176,7 +176,7 @@ class DynamoOutcomes:
                         {":shard": _ended_shard(event_id, generation, shard), ":now": now}
                     ),
                     Limit=limit - len(found),
-                    # DynamoDB refuses to start outside of what is asked for
+                    # DynamoDB rejects a start key outside of the key condition
                     **({"ExclusiveStartKey": key} if ends > now else {}),
                 )
             found.extend(text(item, "request_id") for item in page["Items"])
@@ -191,7 +191,7 @@ class DynamoOutcomes:
     def expired_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
     ) -> tuple[list[Outcome], tuple[int, int] | None]:
-        """Open sessions whose token's time is over, shard after shard."""
+        """Return open sessions whose token has expired, shard after shard."""
         shard, position = after or (0, 0)
         found: list[Outcome] = []
         for _ in range(PAGE_READS):
@@ -243,7 +243,7 @@ def _key(event_id: str, generation: int, position: int) -> Item:
 
 
 def _item(outcome: Outcome) -> Item:
-    """An item; markers of expiries carry no token facts, and leave with the line's other rows."""
+    """Return the item of an outcome; an expiry has no token attributes. TTL deletes both."""
     values: dict[str, Any] = {
         "shard": shard_of(outcome.event_id, outcome.generation, outcome.position),
         "position": outcome.position,
@@ -265,7 +265,7 @@ def _item(outcome: Outcome) -> Item:
 
 
 def outcome_from_item(item: dict[str, Any]) -> Outcome:
-    """Return an item of the token table as a record; raises as reading unknown shapes does."""
+    """Read an item of the token table; raises one of UNREADABLE for an invalid item."""
     return Outcome(
         event_id=item["event_id"]["S"],
         generation=int(item["generation"]["N"]),

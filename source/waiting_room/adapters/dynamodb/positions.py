@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of the line in DynamoDB: by request id, and by position through an index."""
+"""Positions in DynamoDB: by request id, and by position through an index."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import (
     ROUNDS,
     Item,
-    count_line,
+    count_positions,
     insert_if_absent,
     number,
     pause_before,
-    query_line,
+    query_positions,
     shard_of,
     text,
     to_item,
@@ -35,12 +35,12 @@ class DynamoPositions:
         self._client, self._table, self._log = client, table, serving_log_table
 
     def get(self, event_id: str, request_id: str) -> Position | None:
-        """The row of a request; a consistent read."""
+        """Return the row of a request; a consistent read."""
         with translate_errors(WHAT):
-            answer = self._client.get_item(
+            response = self._client.get_item(
                 TableName=self._table, Key=_key(event_id, request_id), ConsistentRead=True
             )
-        return _position(answer["Item"]) if "Item" in answer else None
+        return _position(response["Item"]) if "Item" in response else None
 
     def get_with_generation(
         self,
@@ -50,14 +50,14 @@ class DynamoPositions:
         known_generation: int | None,
         consistent: bool = False,
     ) -> tuple[int, Position | None]:
-        """The generation and the row, in one request."""
+        """Return the generation and the row of a request, by one call."""
         key = _key(event_id, request_id)
         if known_generation is not None:
             with translate_errors(WHAT):
-                answer = self._client.get_item(
+                response = self._client.get_item(
                     TableName=self._table, Key=key, ConsistentRead=consistent
                 )
-            return known_generation, _position(answer["Item"]) if "Item" in answer else None
+            return known_generation, _position(response["Item"]) if "Item" in response else None
         found = self._read(
             {
                 self._table: {"Keys": [key], "ConsistentRead": consistent},
@@ -73,7 +73,7 @@ class DynamoPositions:
         return generation, _position(rows[0]) if rows else None
 
     def get_many(self, event_id: str, request_ids: Sequence[str]) -> dict[str, Position]:
-        """The rows of several requests; consistent reads."""
+        """Return the rows of several requests; consistent reads."""
         rows: dict[str, Position] = {}
         ids = list(dict.fromkeys(request_ids))
         for start in range(0, len(ids), READ_BATCH):
@@ -85,21 +85,21 @@ class DynamoPositions:
         return rows
 
     def insert(self, rows: Sequence[Position]) -> dict[str, Position | None]:
-        """Write rows whose request has none; answers what stands now."""
+        """Write rows whose request has none; return the current row of each request."""
         taken, failed = insert_if_absent(
             self._client, self._table, [_item(row) for row in rows], WHAT
         )
-        stands: dict[str, Position | None] = {row.request_id: row for row in rows}
+        current: dict[str, Position | None] = {row.request_id: row for row in rows}
         for index in failed:
-            stands[rows[index].request_id] = None
+            current[rows[index].request_id] = None
         if doubted := [rows[index].request_id for index in (*taken, *failed)]:
-            # an error of the server's says nothing about the write: the table does
-            stands.update(self.get_many(rows[0].event_id, doubted))
-        return stands
+            # after a server error the row may exist: read it
+            current.update(self.get_many(rows[0].event_id, doubted))
+        return current
 
     def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
-        """The rows of a range of positions, without their secrets; eventually consistent."""
-        for item in query_line(
+        """Yield the rows of a range of positions, without their secrets; eventually consistent."""
+        for item in query_positions(
             self._client,
             WHAT,
             f"{event_id}#{generation}",
@@ -117,10 +117,10 @@ class DynamoPositions:
             )
 
     def count(self, event_id: str, generation: int, first: int, last: int) -> int:
-        """How many rows there are in a range of positions."""
-        line = f"{event_id}#{generation}"
-        return count_line(
-            self._client, WHAT, line, first, last, TableName=self._table, IndexName=INDEX
+        """Count the rows of a range of positions."""
+        queue = f"{event_id}#{generation}"
+        return count_positions(
+            self._client, WHAT, queue, first, last, TableName=self._table, IndexName=INDEX
         )
 
     def _read(self, request: dict[str, Any]) -> dict[str, list[Item]]:
@@ -128,10 +128,10 @@ class DynamoPositions:
         for attempt in range(ROUNDS):
             pause_before(attempt)
             with translate_errors(WHAT):
-                answer = self._client.batch_get_item(RequestItems=request)
-            for table, items in answer["Responses"].items():
+                response = self._client.batch_get_item(RequestItems=request)
+            for table, items in response["Responses"].items():
                 found.setdefault(table, []).extend(items)
-            request = answer.get("UnprocessedKeys") or {}
+            request = response.get("UnprocessedKeys") or {}
             if not request:
                 return found
         raise Unavailable(f"{WHAT} is busy: unprocessed keys")
@@ -142,7 +142,7 @@ def _key(event_id: str, request_id: str) -> Item:
 
 
 def _item(row: Position) -> Item:
-    """An item; a row of a line that was reset (position 0) stays out of the index."""
+    """Return the item of a row; position 0 (joined before a reset) is not in the index."""
     values: dict[str, Any] = {
         "id": f"{row.event_id}#{row.request_id}",
         "generation": row.generation,

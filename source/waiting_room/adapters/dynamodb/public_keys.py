@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published keys: one row of the serving log, read without access to private keys."""
+"""Published keys: one row of the serving log, read without access to private keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHAT = "the serving log"
 
 
 class DynamoPublicKeys:
-    """The PublicKeys port; a copy is kept for ``keep`` seconds."""
+    """The PublicKeys port; the keys are cached for ``keep`` seconds."""
 
     def __init__(
         self, client: Any, table: str, monotonic: Callable[[], float], keep: float
@@ -26,15 +26,15 @@ class DynamoPublicKeys:
         self._kept = RefreshingValue(self._read, keep, monotonic, "the published keys")
 
     def load(self) -> Publication:
-        """The published keys, read again after ``keep`` seconds."""
+        """Return the published keys, refreshed after ``keep`` seconds."""
         return self._kept.get()
 
     def refresh(self) -> Publication:
-        """The published keys as they stand now; a consistent read."""
+        """Read the current published keys; a consistent read."""
         return self._kept.refresh()
 
     def save(self, publication: Publication, before: Publication) -> None:
-        """Publish, if ``before`` still stands. A row of version 0 was written without one."""
+        """Publish the keys if ``before`` is current. A row without a version has version 0."""
         item = {
             "jwks": publication.to_json(),
             "version": publication.version,
@@ -58,14 +58,14 @@ class DynamoPublicKeys:
 
     def _read(self) -> Publication:
         with translate_errors(WHAT):
-            answer = self._client.get_item(
+            response = self._client.get_item(
                 TableName=self._table, Key=self._key, ConsistentRead=True
             )
-        if "Item" not in answer:
+        if "Item" not in response:
             return Publication()
-        item = answer["Item"]
+        item = response["Item"]
         beside = number(item, "version"), text(item, "lease_id"), number(item, "lease_until")
         try:
             return Publication.from_json(text(item, "jwks"), *beside)
         except ValueError:
-            raise Unavailable(f"{WHAT} holds no readable keys", 60) from None
+            raise Unavailable(f"{WHAT} contains no readable keys", 60) from None

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The state of an event and its serving log in DynamoDB.
 
-Per event: one row ``state``, and one row for each serving move. The latest move travels inside the
-state and is put beside it before the next one is written, so a move is never lost and the write
-that moves the counter is a single conditional one.
+Per event: one row ``state``, and one row for each move of the serving counter. One conditional
+write of the state moves the counter. The state contains the latest move, which gets its own row
+before the next move is written, so no move is lost.
 
 The module has more than 300 lines because each method is one request with its expressions.
 """
@@ -23,7 +23,7 @@ from waiting_room.domain.limits import MAX_KNOWN_HOLES, ROW_LIFE
 from waiting_room.domain.records import NO_ATTEMPT, Attempt, EventState, Reservation, ServingMove
 
 WHAT = "the serving log"
-RESERVE_TRIES = 4  # a throttled reservation was surely not made; an unanswered one is not repeated
+RESERVE_TRIES = 4  # after throttling only; without a response the reservation may have been made
 NUMBERS = (
     "generation",
     "queue",
@@ -53,27 +53,27 @@ GUARDS = (
 
 
 class DynamoServingLog:
-    """The ServingLog port on DynamoDB. ``single`` is a client that never retries by itself."""
+    """The ServingLog port on DynamoDB. ``single`` is a client without retries."""
 
     def __init__(self, client: Any, single: Any, table: str) -> None:
         self._client, self._single, self._table = client, single, table
 
     def read(self, event_id: str) -> EventState:
-        """The state; a consistent read; made when it is not there."""
+        """Return the state, by a consistent read; create it when it is missing."""
         for _ in range(2):
             with translate_errors(WHAT):
-                answer = self._client.get_item(
+                response = self._client.get_item(
                     TableName=self._table, Key=_key(event_id), ConsistentRead=True
                 )
-            if "Item" in answer:
-                return _state(answer["Item"])
+            if "Item" in response:
+                return _state(response["Item"])
             self._create(EventState(event_id))
-        raise Unavailable(f"{WHAT} has no record of the event")
+        raise Unavailable(f"{WHAT} has no state row of the event")
 
     def reserve(
         self, event_id: str, count: int, known: EventState, attempt: Attempt = NO_ATTEMPT
     ) -> Reservation:
-        """Take the next ``count`` positions."""
+        """Reserve the next ``count`` positions."""
         for round_ in range(RESERVE_TRIES):
             with translate_errors(WHAT):
                 try:
@@ -88,7 +88,7 @@ class DynamoServingLog:
         self, event_id: str, count: int, known: EventState, attempt: Attempt
     ) -> Reservation:
         try:
-            answer = self._single.update_item(
+            response = self._single.update_item(
                 TableName=self._table,
                 Key=_key(event_id),
                 UpdateExpression=(
@@ -119,14 +119,14 @@ class DynamoServingLog:
             )
         except self._single.exceptions.ConditionalCheckFailedException:
             raise Conflict from None
-        item = answer["Attributes"]
+        item = response["Attributes"]
         return Reservation(
             _state(item),
             attempt.unused(text(item, "previous_attempt"), number(item, "previous_attempt_end")),
         )
 
     def write(self, before: EventState, after: EventState) -> None:
-        """Change everything but the queue, if ``before`` still stands."""
+        """Write all members but the queue counter, if ``before`` is current."""
         if after.version > before.version and before.move:
             self._put_move(before.event_id, before.generation, before.move)
         values = {name: getattr(after, name) for name in WRITTEN}
@@ -159,7 +159,7 @@ class DynamoServingLog:
         )
 
     def reset(self, before: EventState, after: EventState) -> None:
-        """Put the next generation, if ``before`` still stands."""
+        """Write the next generation, if ``before`` is current."""
         with translate_errors(WHAT):
             try:
                 self._client.put_item(
@@ -177,8 +177,8 @@ class DynamoServingLog:
     def add_unused_positions(
         self, event_id: str, generation: int, positions: Sequence[int]
     ) -> EventState:
-        """Remember positions that will never be held."""
-        answer = self._conditional(
+        """Add unused positions to the state."""
+        response = self._conditional(
             event_id,
             "ADD #known_holes :holes",
             "#generation = :generation AND "
@@ -192,7 +192,7 @@ class DynamoServingLog:
                 }
             ),
         )
-        return _state(answer)
+        return _state(response)
 
     def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
         """Set the operators' message."""
@@ -205,19 +205,19 @@ class DynamoServingLog:
         )
 
     def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
-        """The latest whole checkpoint of a generation."""
+        """Return the latest complete checkpoint of a generation."""
         from waiting_room.adapters.dynamodb import checkpoints
 
         return checkpoints.load(self._client, self._table, event_id, generation)
 
     def save_checkpoint(self, event_id: str, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint."""
+        """Store a checkpoint."""
         from waiting_room.adapters.dynamodb import checkpoints
 
         checkpoints.save(self._client, self._table, event_id, checkpoint)
 
     def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
-        """The logged moves, read from the latest back to where older ones no longer matter."""
+        """Return the logged moves, read backwards until earlier ones are not needed."""
         if state.move is None or state.version <= after_version:
             return []
         found = [state.move]
@@ -260,7 +260,7 @@ class DynamoServingLog:
                 return
 
     def _put_move(self, event_id: str, generation: int, move: ServingMove) -> None:
-        """Idempotent: a move never changes once it is in the state."""
+        """Write the row of a move. Idempotent: a move in the state never changes."""
         with translate_errors(WHAT):
             self._client.put_item(
                 TableName=self._table,
@@ -279,7 +279,7 @@ class DynamoServingLog:
     ) -> Item:
         with translate_errors(WHAT):
             try:
-                answer: dict[str, Item] = self._client.update_item(
+                response: dict[str, Item] = self._client.update_item(
                     TableName=self._table,
                     Key=_key(event_id),
                     UpdateExpression=update,
@@ -290,7 +290,7 @@ class DynamoServingLog:
                 )
             except self._client.exceptions.ConditionalCheckFailedException:
                 raise Conflict from None
-        return answer["Attributes"]
+        return response["Attributes"]
 
 
 def _key(event_id: str) -> Item:

@@ -25,7 +25,7 @@ class NotFound(Unavailable):
     """The room does not have this path; ``status`` is 403 or 404."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"the room answered {status}")
+        super().__init__(f"the room returned status {status}")
         self.status = status
 
 
@@ -43,19 +43,19 @@ def get_json(url: str, longest: int) -> Any:
     """
     request = urllib.request.Request(url, headers={"Accept": "application/json"})
     try:
-        with _opener().open(request, timeout=TIMEOUT) as answer:
-            return json_value(_read(answer, longest), "the answer")
+        with _opener().open(request, timeout=TIMEOUT) as response:
+            return json_value(_read(response, longest), "the response")
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (403, 404):
             raise NotFound(error.code) from None
-        raise Unavailable(f"the room answered {error.code}") from None
+        raise Unavailable(f"the room returned status {error.code}") from None
     except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
+        raise Unavailable(f"the room did not respond: {type(error).__name__}") from None
     except InvalidInput as error:
-        raise Unavailable(f"the room answered something that is not JSON: {error}") from None
+        raise Unavailable(f"the room returned invalid JSON: {error}") from None
     except ValueError as error:  # of the transport, for example an invalid redirect
-        raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
+        raise Unavailable(f"the room did not respond: {type(error).__name__}") from None
 
 
 @cache
@@ -74,13 +74,13 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def _read(answer: Any, longest: int) -> bytes:
+def _read(response: Any, longest: int) -> bytes:
     end, parts, size = time.monotonic() + DEADLINE, [], 0
-    while part := answer.read1(CHUNK):
+    while part := response.read1(CHUNK):
         parts.append(part)
         size += len(part)
         if size > longest:
-            raise Unavailable("the room's answer is too large")
+            raise Unavailable("the room's response is too large")
         if time.monotonic() > end:
-            raise Unavailable("the room's answer takes too long")
+            raise Unavailable("the room's response takes too long")
     return b"".join(parts)

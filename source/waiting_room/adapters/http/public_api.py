@@ -53,10 +53,10 @@ class PublicApi:
             asked["client_secret"] = client_secret
         status, content = self._post(asked)
         if status in REFUSALS:
-            raise _refusal(status, content)("the room gives no token for this request")
+            raise _refusal(status, content)("the room returned no token for this request")
         token = content.get("access_token")
         if status != 200 or not isinstance(token, str):
-            raise Unavailable(f"the room answered {status}")
+            raise Unavailable(f"the room returned status {status}")
         return token
 
     def _post(self, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
@@ -71,7 +71,7 @@ class PublicApi:
                 ),
             )
         try:
-            answer = self._pool.request(
+            response = self._pool.request(
                 "POST",
                 self._address,
                 body=json.dumps(asked),
@@ -79,14 +79,14 @@ class PublicApi:
                 preload_content=False,
             )
             try:
-                text = answer.read(MAX_RESPONSE_BYTES, decode_content=True)
-                return int(answer.status), json_object(text, "the answer")
+                text = response.read(MAX_RESPONSE_BYTES, decode_content=True)
+                return int(response.status), json_object(text, "the response")
             finally:
-                answer.release_conn()
+                response.release_conn()
         except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"the room did not answer: {type(error).__name__}") from None
+            raise Unavailable(f"the room did not respond: {type(error).__name__}") from None
         except InvalidInput as error:
-            raise Unavailable(f"the room answered something that is not JSON: {error}") from None
+            raise Unavailable(f"the room returned invalid JSON: {error}") from None
 
 
 def _refusal(status: int, content: dict[str, Any]) -> type[RoomError]:

@@ -124,10 +124,10 @@ def _ended_page(content: Any) -> tuple[list[str], str | None]:
     """Return the request ids of a page, and the token of the next one. Raises Unavailable."""
     ids = content.get("request_ids") if isinstance(content, dict) else None
     if not isinstance(ids, list) or not all(isinstance(entry, str) for entry in ids):
-        raise Unavailable("the room answered no list of ended sessions")
+        raise Unavailable("the room returned no list of ended sessions")
     token = content.get("next_token")
     if token is not None and not (isinstance(token, str) and 0 < len(token) <= MAX_PAGE_TOKEN):
-        raise Unavailable("the room answered no list of ended sessions")
+        raise Unavailable("the room returned no list of ended sessions")
     return ids, token
 
 
@@ -151,10 +151,10 @@ def read_keys(content: Any) -> dict[str, jwt.PyJWK]:
     """
     entries = content.get("keys", [content]) if isinstance(content, dict) else None
     if not isinstance(entries, list) or len(entries) > MAX_KEYS:
-        raise Unavailable("the room answered no key set")
+        raise Unavailable("the room returned no key set")
     keys = {key.key_id: key for entry in entries if (key := _read_key(entry)) and key.key_id}
     if not keys:
-        raise Unavailable("the room answered no usable key")
+        raise Unavailable("the room returned no usable key")
     return keys
 
 

@@ -30,7 +30,6 @@ class NoResponse(Exception):
     def __init__(self, reason: str, sent: bool) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.reason = reason
         self.sent = sent
 
 
@@ -53,7 +52,7 @@ class RetryPolicy:
     pause: float = 0.0
 
     def pause_after(self, attempt: int) -> float:
-        """The seconds to wait after an attempt; the first attempt is 1."""
+        """Return the seconds to wait after an attempt; the first attempt is 1."""
         return self.pause * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # nosec B311 - jitter
 
 
@@ -66,7 +65,7 @@ class Response:
 
 
 def credentials() -> Any:
-    """The credentials of this process, found as by every AWS client; botocore renews them."""
+    """Return the credentials of this process, by the AWS default chain; botocore renews them."""
     return session().get_credentials()
 
 

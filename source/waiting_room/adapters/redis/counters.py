@@ -318,7 +318,7 @@ class RedisCounters:
                 raise Unavailable(f"the counters are busy: {type(error).__name__}") from None
             raise
         except RedisError as error:
-            raise Unavailable(f"the counters did not answer: {type(error).__name__}") from None
+            raise Unavailable(f"the counters did not respond: {type(error).__name__}") from None
 
 
 def _segment(line: bytes) -> Segment:

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
--- alive: stands before every script. Answers whether the copy is the one this server built.
--- A server that restarted or loaded a snapshot has another run id; one that became primary has
--- another replication id, also when it had been primary before; a replica may lag. What any of
--- them holds may be older than what was said. An emptied server has no state. All mean LOST.
+-- alive: precedes every script. Returns whether the copy is complete: built on this server.
+-- A server that restarted or loaded a snapshot has another run id. One that became primary has
+-- another replication id, also if it was primary before. A replica may lag. The data of each of
+-- them may be older than results already returned. An emptied server has no state. All mean LOST.
 -- KEYS[1] state hash   KEYS[2] served zset   KEYS[3] holes zset   KEYS[4] taken bitmap
 -- KEYS[5] ended bitmap   KEYS[6] live zset   KEYS[7] live counts hash
 local STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT = unpack(KEYS, 1, 7)
@@ -33,8 +33,8 @@ local function count_session(position, expires_at, field)
     redis.call('HINCRBY', STATE, 'live', -1)
   end
 end
--- what a checkpoint has to have; another text means that something changed since
-local function figures()
+-- values that a checkpoint contains; a different text means that they changed since
+local function checkpoint_values()
   local made = redis.call('HMGET', STATE, 'generation', 'version', 'tokens', 'completed', 'abandoned')
   return table.concat({made[1] or '', made[2] or '', made[3] or '', made[4] or '', made[5] or ''}, ':')
 end

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
--- apply: bring the copy up to a state of the event, never behind it.
+-- apply: update the copy to a state of the event; never to an older one.
 -- ARGV 1 generation   2 version   3 queue   4 serving   5 expired_through   6 expired
 --      7 reconciled_through   8 holes   9 message   10 message_at
 --      11 move "previous:current:at" or ""   12 replace segments (0 or 1)
---      13 version of an announced write that takes turns back
+--      13 version of an announced write that lowers the serving counter or resets the event
 --      14 number of segments   then segments "first:last:at"   then known holes
--- result: 1 applied, 0 of an older generation; LOST when moves before this one are missing
+-- result: 1 applied, 0 older generation; LOST when moves before this one are missing
 if not alive() then return LOST end
 local generation, version = tonumber(ARGV[1]), tonumber(ARGV[2])
 local had = number('generation')
@@ -52,8 +52,8 @@ if tonumber(ARGV[7]) > number('reconciled_through') then
   redis.call('HSET', STATE, 'reconciled_through', ARGV[7], 'holes', ARGV[8])
   redis.call('ZREMRANGEBYSCORE', HOLES, '-inf', ARGV[7])
 end
-local told = tonumber(redis.call('HGET', STATE, 'message_at')) or 0
-if tonumber(ARGV[10]) > told then
+local message_at = tonumber(redis.call('HGET', STATE, 'message_at')) or 0
+if tonumber(ARGV[10]) > message_at then
   redis.call('HSET', STATE, 'message', ARGV[9], 'message_at', ARGV[10])
 end
 local reconciled_through = number('reconciled_through')

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
--- checkpoint: what a rebuild could start from; the copy remembers that it was asked.
+-- checkpoint: return the values that a rebuild can start from, and record that they were read.
 -- result: generation version settled_through tokens completed abandoned taken ended
 --         segments "first:last:at"   expires_at, count, …
 if not alive() then return LOST end
-redis.call('HSET', STATE, 'checkpointed', figures())
+redis.call('HSET', STATE, 'checkpointed', checkpoint_values())
 return {
   number('generation'), number('version'), number('settled_through'), number('tokens'),
   number('completed'), number('abandoned'), redis.call('GET', TAKEN) or '',

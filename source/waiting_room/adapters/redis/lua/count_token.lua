@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- count_token: count a token once, however often this is called.
+-- count_token: count a token; idempotent.
 -- ARGV 1 generation   2 position   3 expires_at (s)
 -- result: 1; 0 when the token is of an older generation
 if not alive() then return LOST end

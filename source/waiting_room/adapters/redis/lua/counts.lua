@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- look: all figures of an event.
+-- counts: all counts of an event.
 -- ARGV 1 now (s)   2 rate window (s)   3 short rate window (s)   4 number of latest segments
 -- result: generation queue serving holes tokens expired active completed abandoned admitted
 --         admitting_since (s) message version lowering reconciled_at (s) swept_at (s)

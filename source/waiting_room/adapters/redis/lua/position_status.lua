@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- admission: what is known about one position.
+-- position_status: status of one position.
 -- ARGV 1 position
 -- result: generation serving expired_through served_at (-1: not served) counted (0 or 1) version
 --         lowering

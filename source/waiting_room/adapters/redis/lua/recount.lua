@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- recount: count what the copy missed of token rows that were read after a rebuild.
+-- recount: count token rows, read after a rebuild, that the copy does not contain yet.
 -- ARGV 1 generation   2 position up to which rows are still unread
 --      then position, expires_at (s), "" or completed or abandoned …
 -- result: 1; 0 when the rows are of an older generation

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- end_rebuild: a rebuild that failed lets the next caller try.
--- KEYS 8 whose turn it is
--- ARGV 1 the caller's ticket
+-- release_rebuild_lease: after a failed rebuild, let the next caller rebuild.
+-- KEYS 8 the current lease
+-- ARGV 1 lease id
 -- result: 1
 if redis.call('GET', KEYS[8]) == RUN .. ':' .. ARGV[1] then redis.call('DEL', KEYS[8]) end
 return 1

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
--- restore: replace the copy by what the tables say, unless another rebuild came first.
--- What was read must be younger than the loss: the ticket of begin_rebuild tells.
--- KEYS 8 whose turn it is   9 the tickets taken since the loss
--- ARGV 1 ticket   2 taken bitmap   3 ended bitmap   4 number of state pairs
+-- restore: replace the copy with data of the tables, unless another caller has rebuilt it.
+-- The data must have been read after the loss; the lease of acquire_rebuild_lease shows that.
+-- KEYS 8 the current lease   9 the leases taken since the loss
+-- ARGV 1 lease id   2 taken bitmap   3 ended bitmap   4 number of state pairs
 --      5 number of segments   6 number of live pairs
 --      then state field, value …   segments "first:last:at" …   expires_at, count …   known holes …
--- result: 1 replaced, 0 the copy was whole; LOST when the ticket was taken before a loss
+-- result: 1 replaced, 0 the copy was complete; LOST when the lease was taken before a loss
 if alive() then return 0 end
 if redis.call('SISMEMBER', KEYS[9], RUN .. ':' .. ARGV[1]) == 0 then return LOST end
 redis.call('DEL', KEYS[8], KEYS[9])

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
--- trim: forget what no answer needs any more.
--- ARGV 1 tokens that died up to here (s) leave the live figures   2 segments older than this may go
---      3 when the audit, 4 when the sweep succeeded (s; 0: it did not)
---      5 number of latest segments that stay
--- result: changed (1: there is something that no checkpoint has), unverified position
+-- trim: delete data that no caller needs any more.
+-- ARGV 1 remove the live counts of tokens that expired up to this time (s)
+--      2 segments older than this may be deleted (s)
+--      3 time of the last reconciliation, 4 of the last sweep that succeeded (s; 0: none)
+--      5 number of latest segments to keep
+-- result: changed (1: no checkpoint contains the latest changes), unverified position
 if not alive() then return LOST end
 for _, expires_at in ipairs(redis.call('ZRANGEBYSCORE', LIVE, '-inf', ARGV[1])) do
   local count = tonumber(redis.call('HGET', LIVE_COUNT, expires_at)) or 0
@@ -22,5 +23,5 @@ for index, field in ipairs({'reconciled_at', 'swept_at'}) do
     redis.call('HSET', STATE, field, ARGV[index + 2])
   end
 end
-local changed = redis.call('HGET', STATE, 'checkpointed') ~= figures()
+local changed = redis.call('HGET', STATE, 'checkpointed') ~= checkpoint_values()
 return {changed and 1 or 0, number('unverified')}
