@@ -27,12 +27,12 @@ LONGEST = 240.0  # seconds; a crowd that takes longer hangs
 @contextmanager
 def quick_claims() -> Iterator[None]:
     """Claims that are old after a second, and rebuilds that are taken over after one."""
-    before = counters.CLAIM_LIFE, counters.REBUILD_LIFE
-    counters.CLAIM_LIFE, counters.REBUILD_LIFE = 1, 1_000
+    before = counters.JOIN_LEASE_LIFE, counters.REBUILD_LIFE
+    counters.JOIN_LEASE_LIFE, counters.REBUILD_LIFE = 1, 1_000
     try:
         yield
     finally:
-        counters.CLAIM_LIFE, counters.REBUILD_LIFE = before
+        counters.JOIN_LEASE_LIFE, counters.REBUILD_LIFE = before
 
 
 @dataclass

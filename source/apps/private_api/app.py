@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The private API, behind IAM: what operators and the room's own helpers may do."""
+"""The private API, behind IAM, for operators and inlets."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def rotate_keys() -> dict[str, list[str]]:
 
 
 def _actor() -> Actor:
-    """Who signed this call, by what API Gateway says."""
+    """Return the signer of this call, from API Gateway's identity."""
     return caller(app.current_request.context.get("identity"), settings().inlet_role)
 
 

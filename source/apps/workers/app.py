@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workers: they give out positions, sweep, audit, report, publish, and make the first keys."""
+"""The workers: positions, reconciliation, expiry sweep, metrics, bus events and signing keys."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ app = Chalice(app_name="waiting-room-workers", configure_logs=False)
 app.register_middleware(hide_error_texts, "pure_lambda")
 logger = logging.getLogger("waiting_room")
 
-# The functions by the name that the deployment gives them; each takes a Lambda event.
-# Queue and stream answers list what must come again (ReportBatchItemFailures).
+# Functions by the name that the deployment gives them; each takes a Lambda event. The results of
+# queue and stream functions list the messages to deliver again (ReportBatchItemFailures).
 
 
 @app.lambda_function(name="assign_positions")
 def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """SQS batch: give each join its place; then what can be no join goes to the dead letters."""
+    """SQS batch: assign a position to each join; send invalid messages to the dead-letter queue."""
     from waiting_room.runtime.lambda_events import read_joins
 
     event_id = settings().events[0].event_id
@@ -32,20 +32,22 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
         try:
             retry = room().assignment.assign(event_id, joins).retry
         except Unavailable as error:
-            logger.error("%d joins come again: %s", len(joins), error)
+            logger.error("%d joins not processed, SQS delivers them again: %s", len(joins), error)
             retry = frozenset(join.message_id for join in joins)
     if retry:
         _come_again(event, retry)
     left: frozenset[str] = frozenset()
     if dead:
         left = joins_queue().send_to_dead_letters(dead)
-        logger.warning("%d messages can be no joins: dead letters now", len(dead) - len(left))
+        logger.warning(
+            "%d invalid join messages moved to the dead-letter queue", len(dead) - len(left)
+        )
     failed = sorted(retry | left)
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
 
 
 def _come_again(event: dict[str, Any], retry: frozenset[str]) -> None:
-    """Shorten the time until messages come again; without an answer it is the queue's own."""
+    """Shorten the time until SQS delivers messages again; after an error its own time holds."""
     from waiting_room.domain.joins import seconds_until_again
     from waiting_room.runtime.lambda_events import receipts
 
@@ -54,12 +56,12 @@ def _come_again(event: dict[str, Any], retry: frozenset[str]) -> None:
     try:
         joins_queue().deliver_again_after(due)
     except Unavailable as error:
-        logger.warning("joins come again as late as the queue says: %s", error)
+        logger.warning("visibility timeout of joins not changed, the queue's own holds: %s", error)
 
 
 @app.lambda_function(name="publish_events")
 def publish_events(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Stream batch of the token table: put what happened on the bus."""
+    """Stream batch of the token table: publish the outcomes on the bus."""
     from waiting_room.runtime.lambda_events import read_outcomes
 
     room().publisher.publish_outcomes(read_outcomes(event))
@@ -68,7 +70,7 @@ def publish_events(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 @app.lambda_function(name="sweep_positions")
 def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Every minute: audit what was reserved, then expire positions whose time is past."""
+    """Every minute: reconcile assigned positions, then expire positions."""
     from waiting_room.runtime.lambda_events import read_tick
 
     tick, swept = read_tick(event), 0
@@ -79,7 +81,7 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
 
 @app.lambda_function(name="report_metrics")
 def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Every minute: the figures to the bus and to the dashboard."""
+    """Every minute: send the metrics to the bus and to the dashboard."""
     from waiting_room.adapters.embedded_metrics import emit
     from waiting_room.domain.metrics import gauges
 
@@ -91,9 +93,9 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
 
 @app.lambda_function(name="rotate_keys")
 def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """On a schedule: a new signing key, published before it signs.
+    """On a schedule: add a signing key, published before it signs.
 
-    It revokes none. A payload that is not the schedule's may mean to: it changes nothing.
+    It revokes no key. A payload other than the schedule's changes nothing.
     """
     from waiting_room.domain.actors import scheduled
 
@@ -105,6 +107,6 @@ def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 @app.lambda_function(name="set_up")
 def set_up(_event: dict[str, Any], _context: object) -> dict[str, str]:
-    """At deployment: the first key, the events' records, the counters. Safe to repeat."""
+    """At deployment: create the first key, the events' state rows and the counters. Idempotent."""
     room().setup.run()
     return {"status": "ready"}

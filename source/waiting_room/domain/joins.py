@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joins and positions: what a join is, and who gets which number.
+"""Joins and positions: parse joins, order them, assign positions.
 
 Positions are reserved as one exclusive range per batch, so a number is never handed to two
 workers; the rows are written under a condition on the request id, so a request never gets two
@@ -129,7 +129,7 @@ def check_client_secret(position: Position, secret: str | None, required: bool) 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What became of a batch: ids of the messages to deliver again, and how many got a place."""
+    """Result of a batch: ids of the messages to deliver again, and the number of positions."""
 
     assigned: int = 0
     retry: frozenset[str] = field(default_factory=frozenset)

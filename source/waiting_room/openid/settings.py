@@ -12,8 +12,8 @@ from waiting_room.domain.room_settings import KEY_CACHE
 RESTART_AFTER = 150  # s; shorter than the login timeout of known clients: WordPress has 3 minutes
 REQUEST_ID_CODES_WARNING = (
     "OPENID_REQUEST_ID_CODES is on: a visitor's request id is a code of the OpenID client, which "
-    "works as often as anybody shows it while the token is valid. Whoever sees the address that a "
-    "visitor comes back with has the visitor's place."
+    "can be used repeatedly while the token is valid. Anyone who sees the address with which a "
+    "visitor returns can use the visitor's position."
 )
 REQUIRED = (
     "EVENT_ID",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP: reading parameters, mapping errors to statuses, headers. The one table of statuses."""
+"""HTTP: parameters, headers, and the mapping of errors to statuses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STATUS: tuple[tuple[type[RoomError], int], ...] = (
     (Unavailable, 503),
 )
 
-MAX_BODY = 16_384  # bytes; the largest body the contract can mean is far below
+MAX_BODY = 16_384  # bytes; the largest valid body of the contract is much smaller
 MAX_EVENT_ID = 64
 
 CORS = {
@@ -52,14 +52,14 @@ CORS = {
     "Access-Control-Allow-Headers": "Content-Type,Authorization,X-Amz-Date,X-Amz-Security-Token,"
     "X-Api-Key",
     "Access-Control-Allow-Methods": "GET,HEAD,POST,OPTIONS",
-    # Date: a browser that signs its calls learns how far its clock is off
+    # Date: a browser that signs its calls computes its clock difference from it
     "Access-Control-Expose-Headers": "Retry-After,X-Next-Token,Date",
     "Access-Control-Max-Age": "600",
 }
 NO_STORE = "no-store"
-LONGEST_STALE = 5  # s; no answer of before a reset is served longer, also while the room is away
-# of every route: clients of the AWS solution send JSON as `text/plain`, as a form, or without a
-# type, and a GET has none that matters; Chalice would answer with a 415 of its own
+LONGEST_STALE = 5  # s; the longest use of a response from before a reset, also in an outage
+# For every route: clients of the AWS solution send JSON as `text/plain`, as a form, or without a
+# type. Chalice would return a 415 of its own.
 ANY_TYPE = ["*/*"]
 
 logger = logging.getLogger("waiting_room")
@@ -67,9 +67,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def cached(seconds: int) -> str:
-    """The ``Cache-Control`` that browser and edge obey for ``seconds``.
+    """Return the ``Cache-Control`` for browser and edge, for ``seconds``.
 
-    Without ``stale-if-error`` an edge serves an expired answer for as long as the origin fails.
+    Without ``stale-if-error`` an edge serves an expired response for as long as the origin fails.
     """
     return f"public, max-age={seconds}, stale-if-error={max(0, LONGEST_STALE - seconds)}"
 
@@ -80,7 +80,7 @@ def json_response(
     cache: str = NO_STORE,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A JSON answer with CORS and its caching rule."""
+    """Return a JSON response with CORS and cache headers."""
     return Response(
         body=json.dumps(body),
         status_code=status,
@@ -94,15 +94,15 @@ def json_response(
 
 
 def status_of(error: RoomError) -> int:
-    """The HTTP status of a domain error."""
+    """Return the HTTP status of a domain error."""
     return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
 
 
 def json_handler(view: View) -> View:
-    """Decorate a Chalice view: domain errors become their status, unknown ones a bare 500.
+    """Decorate a Chalice view: convert domain errors to their status, all others to a 500.
 
-    Chalice turns a view's exception into a 500 before any middleware sees it, so this stands on
-    the view itself. Nothing of the request goes into the log but the route.
+    Chalice converts a view's exception to a 500 before any middleware runs, so this is a decorator
+    of the view. The log contains the route and nothing else of the request.
     """
 
     @functools.wraps(view)
@@ -129,7 +129,7 @@ def json_handler(view: View) -> View:
 
 
 def query(request: Any, name: str) -> str:
-    """A required query parameter; raises InvalidInput when missing or given more than once."""
+    """Return a required query parameter; raises InvalidInput unless it is given once."""
     values = _query_values(request, name)
     if len(values) != 1 or not values[0]:
         raise InvalidInput(f"{name} is needed once in the query string")
@@ -137,7 +137,7 @@ def query(request: Any, name: str) -> str:
 
 
 def optional_query(request: Any, name: str) -> str | None:
-    """An optional query parameter; raises InvalidInput when given more than once."""
+    """Return an optional query parameter; raises InvalidInput when it is given more than once."""
     values = _query_values(request, name)
     if len(values) > 1:
         raise InvalidInput(f"{name} may be given once only")
@@ -150,13 +150,13 @@ def _query_values(request: Any, name: str) -> list[str]:
 
 
 def body(request: Any) -> dict[str, Any]:
-    """The JSON object in the request's body, whatever its content type says.
+    """Return the JSON object in the request's body, independent of its content type.
 
-    Raises InvalidInput for anything else.
+    Raises InvalidInput for any other body.
     """
     try:
         raw: bytes = request.raw_body or b""
-    except ValueError:  # not UTF-8, or not the base64 that it says it is
+    except ValueError:  # not UTF-8, or invalid base64
         raise InvalidInput("the body is not valid JSON") from None
     if len(raw) > MAX_BODY:
         raise InvalidInput(f"the body is longer than {MAX_BODY} bytes")
@@ -164,7 +164,7 @@ def body(request: Any) -> dict[str, Any]:
 
 
 def text(content: Mapping[str, Any], name: str, *, longest: int) -> str:
-    """A required text member of a body; raises InvalidInput."""
+    """Return a required text member of a body; raises InvalidInput."""
     value = content.get(name)
     if not isinstance(value, str) or len(value) > longest:
         raise InvalidInput(f"{name} is needed, a text of at most {longest} characters")
@@ -172,7 +172,7 @@ def text(content: Mapping[str, Any], name: str, *, longest: int) -> str:
 
 
 def whole_number(text_value: str | None, name: str, low: int, high: int) -> int | None:
-    """A whole number from a query string within limits; raises InvalidInput."""
+    """Parse a whole number of a query string, from ``low`` to ``high``; raises InvalidInput."""
     if text_value is None:
         return None
     value = read_whole(text_value, low, high)
@@ -182,19 +182,19 @@ def whole_number(text_value: str | None, name: str, low: int, high: int) -> int 
 
 
 def client_secret(content: Mapping[str, Any], longest: int) -> str | None:
-    """The optional client secret of a token call; raises InvalidInput when it cannot be one."""
+    """Return the optional client secret of a token call; raises InvalidInput for an invalid one."""
     if content.get("client_secret") is None:
         return None
     return text(content, "client_secret", longest=longest)
 
 
 def encode_page_token(mark: Sequence[int]) -> str:
-    """A page mark, of whole numbers from 0, as an opaque text for the caller."""
+    """Encode a page mark, of whole numbers from 0, as an opaque text for the caller."""
     return base64.urlsafe_b64encode(".".join(map(str, mark)).encode()).decode().rstrip("=")
 
 
 def decode_page_token(token: str | None) -> tuple[int, int] | None:
-    """A mark of ``expired_tokens`` that ``page_token`` made, read again; raises InvalidInput."""
+    """Decode a mark of ``expired_tokens``; raises InvalidInput."""
     if token is None:
         return None
     shard, position = _mark(token, (4, 15))
@@ -202,7 +202,7 @@ def decode_page_token(token: str | None) -> tuple[int, int] | None:
 
 
 def decode_ended_page_token(token: str | None) -> tuple[int, int, int] | None:
-    """A mark of ``ended_sessions`` that ``page_token`` made, read again; raises InvalidInput."""
+    """Decode a mark of ``ended_sessions``; raises InvalidInput."""
     if token is None:
         return None
     generation, expires_at, position = _mark(token, (9, 12, 15))
@@ -210,15 +210,15 @@ def decode_ended_page_token(token: str | None) -> tuple[int, int, int] | None:
 
 
 def _mark(token: str, digits: Sequence[int]) -> tuple[int, ...]:
-    """What ``page_token`` made of numbers with so many digits; raises InvalidInput for others.
+    """Decode a text of ``page_token``, of numbers with these digits; raises InvalidInput.
 
-    The decoder skips signs that are none of its own, so the mark is spelled again and compared.
+    The decoder skips invalid characters, so the result is encoded again and compared.
     """
     pattern = r"\.".join(rf"(\d{{1,{most}}})" for most in digits)
     try:
         decoded = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4)).decode()
         found = re.fullmatch(pattern, decoded, re.ASCII)
-    except ValueError:  # binascii's and Unicode's errors are kinds of it
+    except ValueError:  # binascii.Error and UnicodeError are subclasses
         found = None
     mark = tuple(map(int, found.groups())) if found else ()
     if not mark or encode_page_token(mark) != token:

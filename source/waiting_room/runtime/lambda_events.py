@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Lambda hands to the workers, as records of the domain."""
+"""Conversion of the workers' Lambda events to records of the domain."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from waiting_room.domain.records import (
 )
 
 logger = logging.getLogger("waiting_room")
-LAST_SECOND = 100_000_000_000  # of the clock; what lies behind is no time
+LAST_SECOND = 100_000_000_000  # epoch s; a later time is invalid
 
 
 def read_joins(
     event: dict[str, Any], event_id: str, redrive_role_id: str = ""
 ) -> tuple[list[Join], list[DeadLetter]]:
-    """The joins of an SQS batch, and the messages that can never become one, each once."""
+    """Return the joins of an SQS batch, and its invalid messages, each once."""
     joins: list[Join] = []
     dead: dict[str, DeadLetter] = {}
     for record in event["Records"]:
@@ -45,11 +45,11 @@ def first_id_and_time(
     more: Mapping[str, Any],
     redrive_role_id: str,
 ) -> tuple[str, int]:
-    """A join's request id, and when SQS took it first (ms since the epoch).
+    """Return a join's request id, and the time (epoch ms) at which SQS first received it.
 
     ``attributes`` are SQS's own, ``more`` the sender's values by name. Raises InvalidInput when
-    they say what only a redrive may say, and another one sent them: a join that was redriven by
-    somebody else would get an id that its visitor does not know.
+    attributes of a redrive come from another sender than the redrive role: the visitor would not
+    have the request id.
     """
     taken = _milliseconds(attributes["SentTimestamp"])
     if FIRST_ID not in more and FIRST_SENT not in more:
@@ -78,7 +78,7 @@ def _milliseconds(value: object) -> int:
 
 
 def _dead_letter(record: Any, error: Exception) -> DeadLetter:
-    """A dead letter of a record, however odd it is."""
+    """Return the dead letter of a record, also of an invalid record."""
     reason = str(error) if isinstance(error, InvalidInput) else "the message cannot be read"
     if not isinstance(record, dict):
         return DeadLetter("", "", reason)
@@ -92,7 +92,7 @@ def _dead_letter(record: Any, error: Exception) -> DeadLetter:
 
 
 def receipts(event: dict[str, Any]) -> dict[str, Receipt]:
-    """What gives a batch's messages back, by message id; odd records have nothing to give."""
+    """Return the receipts of a batch by message id; invalid records have none."""
     found: dict[str, Receipt] = {}
     for record in event["Records"]:
         try:
@@ -105,7 +105,7 @@ def receipts(event: dict[str, Any]) -> dict[str, Receipt]:
 
 
 def read_tick(event: dict[str, Any]) -> float | None:
-    """The time (epoch s) at which EventBridge started a schedule; None when it does not say."""
+    """Return the time (epoch s) at which EventBridge started a schedule; None if it is missing."""
     try:
         at = datetime.fromisoformat(event["time"])
         return at.timestamp() if at.tzinfo else None
@@ -114,10 +114,10 @@ def read_tick(event: dict[str, Any]) -> float | None:
 
 
 def read_outcomes(event: dict[str, Any]) -> list[Outcome]:
-    """The outcomes that a stream batch of the token table tells of, in order.
+    """Return the outcomes in a stream batch of the token table, in order.
 
-    A row that is no outcome is left out, with an error in the log: the stream would deliver it
-    again until it is a day old, and everything behind it would wait.
+    An invalid item is logged and skipped. Otherwise the stream would deliver it again for a day,
+    and block all later items.
     """
     found: list[Outcome] = []
     for record in event["Records"]:
@@ -126,5 +126,7 @@ def read_outcomes(event: dict[str, Any]) -> list[Outcome]:
                 continue
             found.append(outcome_from_item(record["dynamodb"]["NewImage"]))
         except UNREADABLE as error:
-            logger.error("a row of the token table is no outcome: %s", type(error).__name__)
+            logger.error(
+                "skipped an invalid item of the token table's stream: %s", type(error).__name__
+            )
     return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a log may say of an unexpected error: its types and its places, never its text."""
+"""Traceback for the log: types and code locations of an unexpected error, without its text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MAX_FRAMES = 20  # of one cause, the innermost
 
 
 def safe_traceback(error: BaseException) -> str:
-    """An error and what it came from, a line for each place in the code, the innermost last.
+    """Format an error and its causes, one line for each code location, the innermost last.
 
-    The text of an error is left out: ``KeyError`` says which key, and a library says which value
-    it did not like. That may be a request id, an address or a token.
+    The text of an error is left out. ``KeyError`` contains the key, and errors of libraries contain
+    the invalid value. That may be a request id, an address or a token.
     """
     lines: list[str] = []
     found: BaseException | None = error

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LazyAdapter:
-    """Stands for an adapter until one of its methods is asked for."""
+    """Placeholder for an adapter, which is built when a method is first used."""
 
     def __init__(self, build: Callable[[], Any]) -> None:
         self._build = build
@@ -34,18 +34,18 @@ class LazyAdapter:
 
 @cache
 def settings() -> RoomSettings:
-    """The settings of this function, read once from its environment."""
+    """Return the settings of this function, read once from its environment."""
     return read_room_settings(os.environ)
 
 
 @cache
 def room() -> Room:
-    """The room of this function."""
+    """Return the room of this function."""
     return build_room(settings(), stores(settings()), time.time, time.sleep)
 
 
 def stores(chosen: RoomSettings) -> Stores:
-    """The real adapters, each built when first used."""
+    """Return the real adapters, each built on first use."""
     return Stores(
         counters=LazyAdapter(lambda: _counters(chosen)),
         positions=LazyAdapter(lambda: _positions(chosen)),
@@ -59,7 +59,7 @@ def stores(chosen: RoomSettings) -> Stores:
 
 @cache
 def joins_queue() -> Any:
-    """The queue of joins, as its worker uses it."""
+    """Return the join queue, for its worker."""
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.join_queue import SqsJoinQueue
 

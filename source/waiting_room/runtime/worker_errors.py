@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands around functions that queues, streams and schedules start."""
+"""Error handling of functions that queues, streams and schedules start."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ logger = logging.getLogger("waiting_room")
 
 
 class Failed(Exception):
-    """An unexpected error, by its class alone."""
+    """An unexpected error; the message contains only its class."""
 
 
 def hide_error_texts(event: Any, get_response: Callable[[Any], Any]) -> Any:
-    """Middleware of functions without an API: Lambda logs what they raise, text and all.
+    """Convert errors of functions without an API: Lambda logs their exceptions with the text.
 
     Raises the room's own errors as they are, and Failed for every other one.
     """

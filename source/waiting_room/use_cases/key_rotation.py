@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The signing keys in use: the secret half signs, the public half is published before it does.
 
-How a change of the keys is safe stands in ``publication.py``.
+``domain/published_keys.py`` describes why a change of the keys is safe.
 """
 
 from __future__ import annotations

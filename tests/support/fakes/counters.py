@@ -25,7 +25,7 @@ from waiting_room.domain.records import (
     SessionStatus,
 )
 
-CLAIM_LIFE = 60  # as in the Redis adapter
+JOIN_LEASE_LIFE = 60  # as in the Redis adapter
 
 
 class MemoryCounters:
@@ -75,7 +75,9 @@ class MemoryCounters:
                 if hour < now // 3600 - 1:  # kept for its hour and the next
                     answers.append(JoinLease.NEW)
                 else:
-                    answers.append(JoinLease.STALE if now - at > CLAIM_LIFE else JoinLease.HELD)
+                    answers.append(
+                        JoinLease.STALE if now - at > JOIN_LEASE_LIFE else JoinLease.HELD
+                    )
                 if answers[-1] is not JoinLease.HELD:
                     self._claims[event_id, request_id] = (now, now // 3600)
             return answers

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The counters on a server that speaks the Redis protocol: one script, one round trip a method.
+"""The counters on Redis or Valkey: each method runs one script in one round trip.
 
 redis-py sends the hash of a script. A server that does not know the script costs two more round
 trips, once for each script after it started. The module has more than 300 lines because each method
 lists the arguments of its script.
 
-All keys of an event share one hash slot. The scripts lie in ``lua/``, each with its own header.
+All keys of an event share one hash slot. The scripts are in ``lua/``, each with its own header.
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ from waiting_room.domain.records import (
     SessionStatus,
 )
 
-REDIS_TIMEOUT = 1.0  # seconds to connect or to answer; three tries fit into API Gateway's 29
-CLAIM_LIFE = 60  # seconds; a worker is dead after its 30 s, so a claim this old is nobody's
-DEAD_BUCKETS = 600  # seconds the figures of dead tokens stay, so that skewed clocks still agree
-REBUILD_LIFE = 3_000  # ms after which another caller takes over from one that died
-# What a server answers that is out of memory, cannot write its snapshot, lacks its replicas …
+REDIS_TIMEOUT = 1.0  # seconds to connect or to respond; three attempts fit into API Gateway's 29
+JOIN_LEASE_LIFE = 60  # seconds; a worker ends after 30 s, so an older lease has no owner
+DEAD_BUCKETS = 600  # seconds for which counts of expired tokens are kept, against clock skew
+REBUILD_LIFE = 3_000  # ms after which another caller may take over a rebuild
+# Temporary errors of a server: out of memory, snapshot not written, replicas missing …
 NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
 NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
-MESSAGE = 11  # its place among the figures of ``look``, which are in the order of ``Counts``
+MESSAGE = 11  # its index in the result of ``counts.lua``, which is in the order of ``Counts``
 KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count")
 
 
 def connect(
     host: str, port: int, *, tls: bool = False, password: Callable[[], str] | None = None
 ) -> redis.Redis:
-    """A client that gives up in time; ``password`` is asked at each new connection (rotation)."""
+    """Return a client with timeouts; each new connection calls ``password`` (for rotation)."""
     return redis.Redis(
         host=host,
         port=port,
@@ -82,7 +82,7 @@ def connect(
 
 
 class _Password(redis.CredentialProvider):
-    """Asks for the password at every new connection."""
+    """Reads the password at every new connection."""
 
     def __init__(self, password: Callable[[], str]) -> None:
         self._password = password
@@ -106,38 +106,38 @@ class RedisCounters:
         self._scripts: dict[str, Script] = {}
 
     def counts(self, event_id: str, now: int) -> Counts:
-        """All figures."""
-        answer = self._run("counts", event_id, [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES])
-        *figures, latest = answer
-        figures[MESSAGE] = figures[MESSAGE].decode()
-        return Counts(*[*figures, tuple(map(_segment, reversed(latest.split())))])
+        """Return all counts of an event."""
+        result = self._run("counts", event_id, [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES])
+        *counts, latest = result
+        counts[MESSAGE] = counts[MESSAGE].decode()
+        return Counts(*[*counts, tuple(map(_segment, reversed(latest.split())))])
 
     def position_status(self, event_id: str, position: int) -> PositionStatus:
-        """What is known about one position."""
-        answer = self._run("position_status", event_id, [position])
-        generation, stands, expired_through, at, counted, version, lowering = answer
+        """Return the status of one position."""
+        result = self._run("position_status", event_id, [position])
+        generation, serving, expired_through, at, counted, version, lowering = result
         served_at = None if at < 0 else at
         return PositionStatus(
-            generation, stands, expired_through, served_at, bool(counted), version, lowering
+            generation, serving, expired_through, served_at, bool(counted), version, lowering
         )
 
     def acquire_join_leases(
         self, event_id: str, request_ids: Sequence[str], now: int
     ) -> list[JoinLease]:
-        """Note that this worker has these joins."""
+        """Take a lease on each join, for this call."""
         hour = now // 3600
         extra = [
             self._key(event_id, f"join_leases:{hour}"),
             self._key(event_id, f"join_leases:{hour - 1}"),
         ]
-        arguments = [now, CLAIM_LIFE, uuid.uuid4().hex, *request_ids]
+        arguments = [now, JOIN_LEASE_LIFE, uuid.uuid4().hex, *request_ids]
         return [
-            JoinLease(answer)
-            for answer in self._run("acquire_join_leases", event_id, arguments, extra)
+            JoinLease(result)
+            for result in self._run("acquire_join_leases", event_id, arguments, extra)
         ]
 
     def release_join_leases(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
-        """Let the next worker have these joins."""
+        """Make the leases of these joins stale for the next worker."""
         self._run(
             "release_join_leases",
             event_id,
@@ -146,7 +146,7 @@ class RedisCounters:
         )
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
-        """Bring the copy up to ``state``."""
+        """Update the copy to ``state``."""
         step = state.move
         parts = _lines(serving_counter.segments(moves, expired_through=state.expired_through))
         self._run(
@@ -173,7 +173,7 @@ class RedisCounters:
         )
 
     def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
-        """Count a token once."""
+        """Count a token; idempotent."""
         return bool(self._run("count_token", event_id, [generation, position, expires_at]))
 
     def count_session(
@@ -184,31 +184,31 @@ class RedisCounters:
         expires_at: int,
         status: SessionStatus,
     ) -> bool:
-        """Count an ended session once."""
-        told = [generation, position, expires_at, status.value]
-        return bool(self._run("count_session", event_id, told))
+        """Count an ended session; idempotent."""
+        arguments = [generation, position, expires_at, status.value]
+        return bool(self._run("count_session", event_id, arguments))
 
     def acquire_rebuild_lease(
         self, event_id: str, lease_id: str, *, force: bool = False
     ) -> RebuildLease:
-        """Ask to be the one who rebuilds."""
+        """Request the lease to rebuild."""
         arguments = [lease_id, REBUILD_LIFE, int(force)]
-        answer = self._run(
+        result = self._run(
             "acquire_rebuild_lease", event_id, arguments, self._rebuild_keys(event_id)
         )
-        return RebuildLease(answer)
+        return RebuildLease(result)
 
     def renew_rebuild_lease(self, event_id: str, lease_id: str) -> None:
-        """Say that the caller is still reading."""
+        """Extend the lease while the caller still reads."""
         arguments = [lease_id, REBUILD_LIFE]
         self._run("renew_rebuild_lease", event_id, arguments, self._rebuild_keys(event_id))
 
     def release_rebuild_lease(self, event_id: str, lease_id: str) -> None:
-        """Let the next caller try."""
+        """Let the next caller rebuild."""
         self._run("release_rebuild_lease", event_id, [lease_id], self._rebuild_keys(event_id))
 
     def revoke_rebuild_leases(self, event_id: str) -> bool:
-        """Let every rebuild that is under way read again."""
+        """Make every rebuild in progress read again."""
         return bool(self._run("revoke_rebuild_leases", event_id, [], self._rebuild_keys(event_id)))
 
     def restore(self, snapshot: Snapshot, lease_id: str) -> bool:
@@ -253,9 +253,9 @@ class RedisCounters:
         return bool(self._run("restore", state.event_id, arguments, keys))
 
     def checkpoint(self, event_id: str, now: int) -> Checkpoint:
-        """What a rebuild could start from."""
-        answer = self._run("checkpoint", event_id, [])
-        generation, version, base, tokens, completed, abandoned, taken, ended, parts, live = answer
+        """Return the checkpoint that a rebuild can start from."""
+        result = self._run("checkpoint", event_id, [])
+        generation, version, base, tokens, completed, abandoned, taken, ended, parts, live = result
         counts = [int(number) for number in live]
         return Checkpoint(
             generation,
@@ -276,7 +276,7 @@ class RedisCounters:
     def recount(
         self, event_id: str, generation: int, rows: Sequence[LiveToken], unverified: int
     ) -> None:
-        """Count what the copy missed of these rows."""
+        """Count those of these rows that the copy does not contain yet."""
         arguments: list[Any] = [generation, unverified]
         for row in rows:
             ended = "" if row.status is SessionStatus.OPEN else row.status.value
@@ -286,7 +286,7 @@ class RedisCounters:
     def trim(
         self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
     ) -> CounterUpkeepRequest:
-        """Forget what no answer needs any more."""
+        """Delete data that no caller needs any more."""
         old = [now - DEAD_BUCKETS, now - RATE_WINDOW]
         arguments = [*old, reconciled_at, swept_at, LATEST_MOVES]
         changed, unverified = self._run("trim", event_id, arguments)
@@ -310,7 +310,7 @@ class RedisCounters:
             return script(keys, arguments)
         except (ReadOnlyError, BusyLoadingError) as error:
             self._client.connection_pool.disconnect()
-            raise Unavailable(f"the counters are moving: {type(error).__name__}") from None
+            raise Unavailable(f"the counters are in a failover: {type(error).__name__}") from None
         except ResponseError as error:
             if str(error).startswith("LOST"):
                 raise CountersLost(name) from None

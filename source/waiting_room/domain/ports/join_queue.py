@@ -10,13 +10,13 @@ from waiting_room.domain.records import DeadLetter, Receipt
 
 
 class JoinQueue(Protocol):
-    """The queue that the joins come from, and its dead letters."""
+    """The join queue and its dead-letter queue."""
 
     def send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
-        """Send messages to the dead letters; answers the ids of those that were not taken.
+        """Send messages to the dead-letter queue; return the ids of those not accepted.
 
         Raises nothing when the queue does not answer: nothing was taken then.
         """
 
     def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
-        """Let received messages come again after so many seconds, instead of the queue's own."""
+        """Set the seconds until received messages are delivered again."""

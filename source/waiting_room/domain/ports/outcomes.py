@@ -15,16 +15,16 @@ ENDED_SHARDS = 4
 
 
 class Outcomes(Protocol):
-    """What became of served positions, by position."""
+    """The outcomes of served positions, by position."""
 
     def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
         """The outcome of a position; a consistent read."""
 
     def put_if_absent(self, outcome: Outcome) -> Outcome:
-        """Write an outcome if the position has none; answers the one that stands."""
+        """Write an outcome if the position has none; return the current one."""
 
     def put_expired(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Decide many expiries, 25 a request; answers those that stand in the way (tokens).
+        """Write many expiries, 25 per request; return the tokens of positions that have one.
 
         Raises Unavailable when any of them could not be decided.
         """

@@ -10,7 +10,7 @@ from waiting_room.domain.records import Position
 
 
 class Positions(Protocol):
-    """The rows of the line, by request id."""
+    """The positions of an event, by request id."""
 
     def get(self, event_id: str, request_id: str) -> Position | None:
         """The latest row of a request, of whatever generation; a consistent read."""
@@ -41,4 +41,4 @@ class Positions(Protocol):
         """The rows of a range of positions, in any order; eventually consistent."""
 
     def count(self, event_id: str, generation: int, first: int, last: int) -> int:
-        """How many rows ``between`` would give, without reading them over the network."""
+        """Count the rows of a range of positions, without reading them over the network."""
