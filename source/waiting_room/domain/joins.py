@@ -78,7 +78,7 @@ def seconds_until_again(received: int) -> int:
 
 
 def order_by_arrival(joins: Iterable[Join]) -> list[Join]:
-    """One join per request, the earliest first; equal times keep one order everywhere."""
+    """Return one join per request, earliest first; the order of equal times is deterministic."""
     first: dict[str, Join] = {}
     for join in sorted(joins, key=lambda join: (join.sent_at, join.message_id, join.request_id)):
         first.setdefault(join.request_id, join)
@@ -86,7 +86,7 @@ def order_by_arrival(joins: Iterable[Join]) -> list[Join]:
 
 
 def split_at_reset(joins: Sequence[Join], reset_at: float) -> tuple[list[Join], list[Join]]:
-    """Joins of the line that was reset, and joins of the line that stands now."""
+    """Split joins into those from before the last reset and those of the current generation."""
     before = [join for join in joins if join.sent_at <= reset_at]
     return before, [join for join in joins if join.sent_at > reset_at]
 
@@ -111,9 +111,9 @@ def assign_positions(joins: Sequence[Join], state: EventState, now: int) -> list
 
 
 def check_client_secret(position: Position, secret: str | None, required: bool) -> None:
-    """Raise WrongClientSecret when the place is protected and ``secret`` does not open it.
+    """Raise WrongClientSecret when the position has a hash that ``secret`` does not match.
 
-    A place joined without a hash is open to whoever knows its request id, unless ``required``.
+    A position without a hash needs the request id only, unless a secret is ``required``.
     """
     if not position.client_secret_hash:
         if required:

@@ -93,7 +93,7 @@ class SigningKeys:
         return self._public_keys.refresh().public_key(self._now())
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """Every public key that may verify a living token."""
+        """Return every public key that may verify a valid token."""
         return self._public_keys.refresh().jwks()
 
     def set_up(self) -> None:
@@ -127,7 +127,7 @@ class SigningKeys:
         return int(self._clock())
 
     def _looked_up(self, now: int) -> SigningKey:
-        """The key that signs now, after a second look at what is kept of both halves."""
+        """Return the key that signs now, after both halves of the keys are read again."""
         published, keys = self._public_keys.refresh(), self._keys.load()
         unknown = any(key.signs(now) and not keys.by_id(key.key_id) for key in published.keys)
         if unknown and not published.signer(keys, now):
@@ -172,7 +172,7 @@ class SigningKeys:
         return wanted
 
     def _starts(self, published: Publication, keys: KeySet, revoke: str | None, now: int) -> int:
-        """When a key signs that is published now (epoch s)."""
+        """Return the time (epoch s) from which a key that is published now signs."""
         if not published.keys:
             return 0
         waits = revoke is None and published.signer(keys, now) is not None
@@ -193,14 +193,14 @@ class SigningKeys:
 
 
 def _ids(keys: KeySet) -> list[str]:
-    """The public ids of keys."""
+    """Return the public ids of keys."""
     return [key.key_id for key in keys.keys]
 
 
 def check_rotation(content: Mapping[str, object]) -> str | None:
     """The ``kid`` of the key that a call revokes, None when it names none; raises InvalidInput.
 
-    A member that is not known is refused: who misspells ``revoke`` must not take a key for revoked.
+    Unknown members are rejected, so that a misspelt ``revoke`` is an error.
     """
     for name in content:
         if name not in ("revoke", "event_id"):

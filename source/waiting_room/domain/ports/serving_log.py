@@ -27,7 +27,7 @@ class ServingLog(Protocol):
         """
 
     def write(self, before: EventState, after: EventState) -> None:
-        """Change the serving, sweep, audit and settled figures; the queue is left as it is.
+        """Write all numbers but the queue counter.
 
         ``lowering`` is written only where the two differ, so that no other writer undoes it. A move
         is in the log before a later one can be written. Raises Conflict when ``before`` is no
@@ -40,7 +40,7 @@ class ServingLog(Protocol):
     def add_unused_positions(
         self, event_id: str, generation: int, positions: Sequence[int]
     ) -> EventState:
-        """Remember positions that will never be held.
+        """Add unused positions to the state.
 
         Raises Conflict after a reset, and when MAX_KNOWN_HOLES are remembered: the audit finds the
         others.
@@ -50,10 +50,10 @@ class ServingLog(Protocol):
         """Set the operators' message; raises Conflict when the room was reset meanwhile."""
 
     def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
-        """The latest whole checkpoint of a generation."""
+        """Return the latest complete checkpoint of a generation."""
 
     def save_checkpoint(self, event_id: str, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint in the place of older ones."""
+        """Store a checkpoint; it replaces an older one."""
 
     def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
         """The logged moves after a version up to the state's own, oldest first.

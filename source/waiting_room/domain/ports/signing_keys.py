@@ -19,10 +19,10 @@ class KeyStore(Protocol):
         """
 
     def refresh(self) -> KeySet:
-        """The keys as they stand now; an empty set before the first."""
+        """Read the current keys; an empty set before the first."""
 
     def save(self, keys: KeySet, before: KeySet) -> None:
-        """Replace the keys ``before``, as they were read; raises Conflict when others stand."""
+        """Replace the keys ``before``; raises Conflict when they are not the current ones."""
 
 
 class PublicKeys(Protocol):
@@ -32,7 +32,7 @@ class PublicKeys(Protocol):
         """The published keys, kept by the adapter as the KeyStore keeps the private ones."""
 
     def refresh(self) -> Publication:
-        """The published keys as they stand now; no key before the first set-up."""
+        """Read the current published keys; none before the first set-up."""
 
     def save(self, publication: Publication, before: Publication) -> None:
-        """Publish; raises Conflict when ``before`` is no longer what stands."""
+        """Publish; raises Conflict when ``before`` is not current."""
