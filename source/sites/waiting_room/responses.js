@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Detection of responses that only the room can send. All others are network faults: they come from
-// proxies, captive portals, firewalls and browsers, and say nothing about a position.
+// proxies, captive portals, firewalls and browsers, and give no information about a position.
 const ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 const REASONS = new Map([
   ["reset", "reset"],

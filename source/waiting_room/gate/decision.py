@@ -242,11 +242,11 @@ class Gate:
         return self._allow_unchecked() if self.settings.fail_open else self._unavailable(request)
 
     def _allow_unchecked(self) -> Allow:
-        logger.warning("let in unchecked: the room cannot be reached")
+        logger.warning("allowed without a check: the room cannot be reached")
         return Allow(until=self.now() + UNCHECKED_SECONDS)
 
     def _unavailable(self, request: Request) -> Response:
-        logger.warning("turned away: the room cannot be reached")
+        logger.warning("rejected: the room cannot be reached")
         page = self._wants_html(request) and (
             is_navigation(request.headers) or is_frame(request.headers)
         )
