@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from redis.exceptions import ResponseError
@@ -70,6 +71,17 @@ def test_duplicates_disorder_poison_and_a_redrive(
     tables_url: str, moto_url: str, valkey: Any
 ) -> None:
     held(joins_queue.run(tables_url, moto_url, valkey, joins=60, seed=SEED))
+
+
+def test_a_message_that_becomes_visible_between_two_counts_is_counted() -> None:
+    names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    counts = iter([("0", "0"), ("1", "0")])
+    queues = object.__new__(joins_queue.Queues)
+    queues.sqs = Mock()
+    queues.sqs.get_queue_attributes = lambda **_: {
+        "Attributes": dict(zip(names, next(counts), strict=True))
+    }
+    assert queues.left("queue") == 1
 
 
 def test_a_large_batch(tables_url: str, valkey: Any) -> None:
