@@ -6,6 +6,7 @@ The folders run one after the other, as ``make test`` runs them all: two process
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -37,4 +38,6 @@ def main(folders: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="*", help="such as unit; without one, all")
+    sys.exit(main(parser.parse_args().folder))
