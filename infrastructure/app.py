@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CDK app: ``npx cdk synth``, ``deploy``, ``diff``, ``destroy`` run it.
+"""The CDK app, which ``npx cdk synth``, ``deploy``, ``diff`` and ``destroy`` run.
 
-Without parameters it is the getting-started app: core, authorizer and sample together.
+Without parameters it contains the core, authorizer and sample stacks.
 """
 
 from __future__ import annotations

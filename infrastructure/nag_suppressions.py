@@ -31,21 +31,21 @@ SUPPRESSIONS = (
     Suppression(
         r"AwsSolutions-APIG4",
         r"(Core|OpenId)/.*/Default/.*/Resource|.*/OPTIONS/Resource",
-        "Visitors have no identity: the edge's API key guards the public API, and a preflight"
-        " carries no credentials. OpenID endpoints authenticate their clients themselves.",
+        "Visitors have no identity: the edge's API key protects the public API, and a preflight"
+        " has no credentials. OpenID endpoints authenticate their clients themselves.",
     ),
     Suppression(
         r"AwsSolutions-COG4",
         r".*/Default/.*/Resource",
-        "There is no user pool: visitors are anonymous, operators and helpers sign with IAM,"
-        " the store takes the room's own tokens.",
+        "There is no user pool: visitors are anonymous, operators and stacks sign with IAM,"
+        " the store accepts the room's own tokens.",
     ),
     Suppression(
         r"AwsSolutions-APIG3",
         r"(Core/(Public|Private)/Rest|Sample/Store|OpenId/Provider|AutomaticInlet/Health)"
         r"/Api/DeploymentStage\.api/Resource",
-        "The public API has its web ACL in Protection, which the check does not always find; the"
-        " others authorize few callers, by IAM or the room's tokens.",
+        "The web ACL of the public API is in Protection, where the check does not always find it;"
+        " the other APIs authorize few callers, by IAM or the room's tokens.",
     ),
     Suppression(
         r"AwsSolutions-CFR1",
@@ -89,7 +89,7 @@ SUPPRESSIONS = (
     Suppression(
         r"AwsSolutions-S1",
         r".*/Files/Resource",
-        "The bucket holds public pages that CloudFront alone reads.",
+        "The bucket contains public pages, and only CloudFront reads it.",
     ),
     Suppression(
         r"AwsSolutions-SMG4",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lambda bundles without Docker: ``make bundles``, or ``bundle(app)`` from the CDK stacks.
+"""Lambda bundles, built without Docker: ``make bundles``, or ``bundle(app)`` in the CDK stacks.
 
-A bundle is a folder with the app's ``app.py``, the modules of ``waiting_room`` that it reaches, and
-the wheels of its ``requirements.txt`` for Lambda's platform, in the locked versions, checked by
-their hashes. Two builds are equal to the byte.
+A bundle is a folder with three parts: the app's ``app.py``, the modules of ``waiting_room`` that it
+imports, and the wheels of its ``requirements.txt`` for Lambda's platform. The lock file pins the
+versions and hashes of the wheels. Builds are reproducible, byte for byte.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ APPS = (
 )
 PLATFORMS = ("aarch64", "x86_64")
 PLATFORM = "aarch64"  # Lambda calls it arm64
-PYTHON = "3.14"  # the newest that Lambda has
-GLIBC = "manylinux_2_28"  # Lambda's is 2.34; the older one runs on more machines, too
+PYTHON = "3.14"  # the newest version that Lambda supports
+GLIBC = "manylinux_2_28"  # Lambda has 2.34; wheels for the older version also run on other machines
 ROOT = SOURCE.parent
 BUILD = ROOT / "build" / "bundles"
 LOCK = ROOT / "requirements" / "local.txt"
 
-# Nothing at run time asks for these. METADATA and licences stay: scanners read them.
-LEFT_OUT = (
+# Files that the functions do not need. METADATA and licences stay: scanners read them.
+EXCLUDED = (
     ".lock",
     "bin/*",
     "share/*",
@@ -47,22 +47,22 @@ LEFT_OUT = (
     "*.pyi",
     "*/tests.py",
     "*/tests/*",
-    "cffi/*",  # compiles; cryptography loads its backend alone
-    "chalice/*",  # its command line; see KEPT
-    "aws_lambda_powertools/event_handler/*",  # Chalice routes here
-    "*.dist-info/*",  # installers' notes; see KEPT
+    "cffi/*",  # the compiler; cryptography loads only its backend
+    "chalice/*",  # the command line; see INCLUDED
+    "aws_lambda_powertools/event_handler/*",  # a router; the apps use Chalice
+    "*.dist-info/*",  # records of installers; see INCLUDED
 )
-KEPT = (
+INCLUDED = (
     "chalice/__init__.py",
     "chalice/app.py",
     "*.dist-info/METADATA",
     "*.dist-info/licenses/*",
 )
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip file can tell
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip file can hold
 
 
 class BundleError(Exception):
-    """No bundle could be made; the sentence says why."""
+    """A bundle cannot be built; the message contains the reason."""
 
 
 def bundle(
@@ -73,10 +73,10 @@ def bundle(
     into: Path = BUILD,
     compiler: str | None = None,
 ) -> Path:
-    """Build ``into/<platform>/<app>`` and answer it; a bundle that was there gives way at the end.
+    """Build ``into/<platform>/<app>`` and return this folder; replace an existing bundle last.
 
-    ``compiler`` is an interpreter of version ``python``: with it the bundle carries bytecode, too.
-    Left out, it is what the environment variable BUNDLE_COMPILER names.
+    ``compiler`` is an interpreter of version ``python`` that adds bytecode to the bundle. Its
+    default is the environment variable BUNDLE_COMPILER. Raises BundleError.
     """
     compiler = os.environ.get("BUNDLE_COMPILER", "") if compiler is None else compiler
     if app not in APPS:
@@ -88,8 +88,8 @@ def bundle(
     with tempfile.TemporaryDirectory(dir=done.parent, prefix=f".{app}-") as work:
         folder = Path(work) / app
         _install(locked(app), folder, platform, python)
-        _leave_out(folder)
-        _add_own(app, folder)
+        _remove_excluded(folder)
+        _add_own_code(app, folder)
         if compiler:
             _compile(folder, compiler, python)
         for path in folder.rglob("*"):
@@ -100,19 +100,19 @@ def bundle(
 
 
 def requirements(app: str) -> list[str]:
-    """The distributions that the bundle of an app carries, by their normalized names."""
+    """Return the normalized names of the distributions in an app's bundle."""
     lines = (APPS_FOLDER / app / "requirements.txt").read_text(encoding="utf-8").splitlines()
     names = (line.partition("#")[0].strip() for line in lines)
     return [normalized(name) for name in names if name]
 
 
 def normalized(name: str) -> str:
-    """The one spelling of a distribution's name (PEP 503)."""
+    """Return the normalized name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def locked(app: str) -> str:
-    """The app's requirements as the lock has them: version, marker, hashes."""
+    """Return an app's requirements from the lock file, with version, marker and hashes."""
     text = LOCK.read_text(encoding="utf-8")
     entries = {
         entry.partition("==")[0]: entry for entry in re.split(r"\n(?=\S)", text) if "==" in entry
@@ -125,7 +125,7 @@ def locked(app: str) -> str:
 
 
 def pack(folder: Path) -> Path:
-    """Zip a bundle beside its folder, with fixed times, modes and order."""
+    """Write a bundle's zip file beside its folder, with fixed times, modes and order."""
     archive = folder.with_name(f"{folder.name}.zip")
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in files(folder):
@@ -136,7 +136,7 @@ def pack(folder: Path) -> Path:
 
 
 def files(folder: Path) -> list[Path]:
-    """The files of a bundle, in one order everywhere."""
+    """Return the files of a bundle, in the same order on each machine."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
@@ -149,17 +149,17 @@ def _install(pinned: str, folder: Path, platform: str, python: str) -> None:
     ]  # fmt: skip
     done = subprocess.run(command, input=pinned, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip() or "uv gave no reason"
+        reason = done.stderr.strip() or "(empty)"
         raise BundleError(
             f"The wheels of {folder.name} for Python {python} on {platform} could not be installed."
-            f" Can this machine reach its package index? It said:\n{said}"
+            f" Check that this machine reaches its package index. Output of uv:\n{reason}"
         )
 
 
-def _leave_out(folder: Path) -> None:
+def _remove_excluded(folder: Path) -> None:
     for path in files(folder):
         name = path.relative_to(folder).as_posix()
-        if _any(name, LEFT_OUT) and not _any(name, KEPT):
+        if _any(name, EXCLUDED) and not _any(name, INCLUDED):
             path.unlink()
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not any(path.iterdir()):
@@ -170,7 +170,7 @@ def _any(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _add_own(app: str, folder: Path) -> None:
+def _add_own_code(app: str, folder: Path) -> None:
     shutil.copyfile(APPS_FOLDER / app / "app.py", folder / "app.py")
     for path in reached(app).files:
         copy = folder / path.relative_to(SOURCE)
@@ -179,7 +179,7 @@ def _add_own(app: str, folder: Path) -> None:
 
 
 def _compile(folder: Path, compiler: str, python: str) -> None:
-    """Bytecode that Python takes without a look at the source's time."""
+    """Add bytecode that Python loads without comparing it with the source."""
     is_right = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != {python!r})"
     compile_all = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     paths = ["-s", str(folder), "-p", "/var/task", str(folder)]
@@ -189,11 +189,11 @@ def _compile(folder: Path, compiler: str, python: str) -> None:
     except OSError as error:
         raise BundleError(f"{compiler} does not run: {error}.") from None
     if done:
-        raise BundleError(f"{compiler} is no Python {python}, or it could not compile the bundle.")
+        raise BundleError(f"{compiler} is not Python {python}, or cannot compile the bundle.")
 
 
 def main() -> None:
-    """Build every bundle and print what they weigh."""
+    """Build all bundles and print their sizes."""
     parser = argparse.ArgumentParser(description="Build the Lambda bundles of all apps.")
     parser.add_argument("--platform", default=PLATFORM, help=" or ".join(PLATFORMS))
     parser.add_argument("--python", default=PYTHON, help="version, like 3.14")

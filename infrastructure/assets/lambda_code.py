@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The code of a function: the bundle of its app, or for quick tests the plain sources."""
+"""Code of a Lambda function: the bundle of its app, or the plain sources for quick tests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from constructs import Construct
 
 from infrastructure.assets.module_closure import APPS_FOLDER
 
-PLAIN = "plainCode"  # the context key that asks for plain sources; they have no dependencies
+PLAIN = "plainCode"  # the context key that selects plain sources, without dependencies
 
 
 def code_for(scope: Construct, *, app: str) -> aws_lambda.Code:
-    """The code asset of ``source/apps/<app>``; its handlers are named ``app.<name>``."""
+    """Return the code asset of ``source/apps/<app>``; its handlers are named ``app.<name>``."""
     if scope.node.try_get_context(PLAIN):
         return aws_lambda.Code.from_asset(str(APPS_FOLDER / app), exclude=["__pycache__"])
     return aws_lambda.Code.from_asset(str(_bundle(app)))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which modules an app reaches by its import statements, wherever they stand in its code.
+"""Modules that an app imports, directly or through other modules.
 
-Imports for type checkers alone do not count: nothing runs them.
+Imports inside functions count. Imports under TYPE_CHECKING do not: they never run.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[2] / "source"
 APPS_FOLDER = SOURCE / "apps"
 PACKAGE = "waiting_room"
-# Files that a module reads, beside it; a test looks for files that nobody claims.
+# Data files that a module reads, relative to its folder. A test finds files that are not listed.
 DATA = {"waiting_room/adapters/redis/counters.py": "lua/*.lua"}
 
 
 @dataclass(frozen=True)
 class Reached:
-    """Files of the shared package, and names of every other top-level module."""
+    """Files of the shared package, and names of the other top-level modules."""
 
     files: frozenset[Path]
     others: frozenset[str]
 
 
 def reached(app: str) -> Reached:
-    """What ``source/apps/<app>/app.py`` reaches through the shared package."""
+    """Return the modules that ``source/apps/<app>/app.py`` imports."""
     return _reached([APPS_FOLDER / app / "app.py"], set())
 
 
 def reached_from(*modules: str) -> Reached:
-    """What modules of the shared package reach, and themselves."""
+    """Return modules of the shared package and all modules that they import."""
     files = {path for name in modules for path in _files_of(name)}
     return _reached(list(files), files)
 
@@ -52,19 +52,19 @@ def _reached(to_read: list[Path], files: set[Path]) -> Reached:
 
 
 def imports(code: str) -> Iterator[str]:
-    """The dotted names that a module's statements import; also names that may be submodules."""
-    to_visit: list[ast.AST] = [ast.parse(code)]
-    while to_visit:
-        node = to_visit.pop()
+    """Yield the dotted names that a module imports, including names that may be submodules."""
+    pending: list[ast.AST] = [ast.parse(code)]
+    while pending:
+        node = pending.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.If) and _for_type_checkers(node.test):
-            to_visit += node.orelse
+            pending += node.orelse
         else:
-            to_visit += ast.iter_child_nodes(node)
+            pending += ast.iter_child_nodes(node)
 
 
 def _for_type_checkers(test: ast.expr) -> bool:
@@ -73,7 +73,7 @@ def _for_type_checkers(test: ast.expr) -> bool:
 
 
 def _files_of(name: str) -> Iterator[Path]:
-    """The files that importing ``name`` runs: its packages and itself, if it is a module."""
+    """Yield the files that an import of ``name`` runs: its packages, and the module itself."""
     folder = SOURCE
     for part in name.split("."):
         if (folder / f"{part}.py").is_file():

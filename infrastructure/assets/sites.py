@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the two static sites together.
+"""Builds the two static sites.
 
-A browser gets the files of the waiting page as they lie in ``source/sites``. Those of the control
-panel are bundled by esbuild, with the modules that they take from npm: one script, one style sheet,
-and a source map of each. ``config.json`` is not made here; whoever serves the sites writes it
-(``infrastructure/blueprint/site_config.py``).
+The files of the waiting page are copied from ``source/sites`` unchanged. esbuild bundles the
+control panel with its npm modules into one script and one style sheet, each with a source map.
+The stack that serves the sites adds ``config.json`` (``infrastructure/blueprint/site_config.py``).
 
     python -m infrastructure.assets.sites [folder]    # build/sites without one
 """
@@ -21,32 +20,32 @@ from infrastructure.blueprint.site_config import SITES
 
 WORKSPACE = Path("source") / "sites"
 NOT_SERVED = ("package.json", "test", "node_modules", "*.test.js")
-# site → its files that are bundled, each with all that it imports; its other scripts are not served
+# site → entry files that esbuild bundles with their imports; other scripts of it are not served
 BUNDLED: dict[str, tuple[str, ...]] = {
     "waiting_room": (),
     "control_panel": ("panel.js", "panel.css"),
 }
 BUNDLED_KINDS = ("*.js", "*.css")
-NPM_SECONDS = 300  # a slow line loads ten megabytes, most of them the bundler
-BUNDLE_SECONDS = 60  # a busy machine bundles in less than one
+NPM_SECONDS = 300  # enough to download ten megabytes over a slow connection
+BUNDLE_SECONDS = 60  # bundling takes less than one second on a busy machine
 
 
 class SitesError(Exception):
-    """The sites cannot be built; one sentence says why."""
+    """The sites cannot be built; the message contains the reason."""
 
 
 def build(root: Path, target: Path) -> dict[str, Path]:
-    """Build the sites of the checkout at ``root`` into ``target/<site>``; answers their folders.
+    """Build the sites of the checkout at ``root`` into ``target/<site>``; return their folders.
 
-    Whatever was in those folders before is gone. Raises SitesError.
+    Existing content of these folders is deleted. Raises SitesError.
     """
     install(root)
     built = {}
     for site in SITES:
         folder = target / site
         shutil.rmtree(folder, ignore_errors=True)
-        left_out = (*NOT_SERVED, *(BUNDLED_KINDS if BUNDLED[site] else ()))
-        shutil.copytree(root / WORKSPACE / site, folder, ignore=shutil.ignore_patterns(*left_out))
+        excluded = (*NOT_SERVED, *(BUNDLED_KINDS if BUNDLED[site] else ()))
+        shutil.copytree(root / WORKSPACE / site, folder, ignore=shutil.ignore_patterns(*excluded))
         if BUNDLED[site]:
             _bundle(root / WORKSPACE, site, folder)
         built[site] = folder
@@ -54,12 +53,12 @@ def build(root: Path, target: Path) -> dict[str, Path]:
 
 
 def install(root: Path) -> None:
-    """Fetch the locked npm modules where they are missing or older than the lock file."""
+    """Install the locked npm modules if they are missing or older than the lock file."""
     fetch_modules(root / WORKSPACE)
 
 
 def fetch_modules(workspace: Path) -> None:
-    """Fetch the npm modules that the lock file in ``workspace`` pins, where it is newer than they.
+    """Install the npm modules of the lock file in ``workspace``, unless they are up to date.
 
     Raises SitesError.
     """
@@ -67,7 +66,7 @@ def fetch_modules(workspace: Path) -> None:
     if done.exists() and done.stat().st_mtime >= lock.stat().st_mtime:
         return
     modules = workspace / "node_modules"
-    if modules.is_symlink():  # npm would empty the folder that it leads to, which others use
+    if modules.is_symlink():  # npm would empty the target folder, which other checkouts use
         modules.unlink()
     npm = ("npm", "ci", "--ignore-scripts", "--loglevel=error")
     _run(npm, workspace, NPM_SECONDS, "fetch the sites' modules")
@@ -87,7 +86,7 @@ def _bundle(workspace: Path, site: str, folder: Path) -> None:
 
 def _run(command: Sequence[str], folder: Path, seconds: float, what: str) -> None:
     """Run a program of the nodejs wheel in ``folder``. Raises SitesError."""
-    program = Path(sys.executable).with_name(command[0])  # beside this Python
+    program = Path(sys.executable).with_name(command[0])  # in the folder of this interpreter
     try:
         subprocess.run(
             [str(program), *command[1:]],
@@ -104,14 +103,14 @@ def _run(command: Sequence[str], folder: Path, seconds: float, what: str) -> Non
     except subprocess.TimeoutExpired:
         raise SitesError(f"{command[0]} did not {what} in {seconds:.0f} s.") from None
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout).strip().splitlines()
+        output = (error.stderr or error.stdout).strip().splitlines()
         raise SitesError(
-            f"{command[0]} could not {what}: {said[0] if said else error.returncode}"
+            f"{command[0]} could not {what}: {output[0] if output else error.returncode}"
         ) from None
 
 
 def main() -> None:
-    """Build into the folder named on the command line."""
+    """Build the sites into the folder named on the command line, or into build/sites."""
     root = Path(__file__).resolve().parents[2]
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "build" / "sites"
     try:

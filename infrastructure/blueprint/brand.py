@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A site owner's name, logo, colours and texts on the waiting page, checked before it is served.
+"""Validates a site owner's brand: name, logo, colours and texts of the waiting page.
 
-The page itself leaves out what does not fit (``source/sites/waiting_room/view.js``); whoever
-deploys it is told instead.
+A deployment rejects an invalid brand. The page itself ignores invalid members
+(``source/sites/waiting_room/view.js``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-READABLE = 4.5  # least contrast of text, WCAG 2.1 AA
-# The page's own colours (style.css), which stand in for those that are not given.
+READABLE = 4.5  # minimum contrast of text, WCAG 2.1 AA
+# Defaults: the page's own colours (style.css).
 LIGHT = {"background": "#f1f3f8", "card": "#ffffff", "text": "#161a23", "muted": "#535b6d"}
 DARK = {"background": "#0e1117", "card": "#181d27", "text": "#eff2f8", "muted": "#a9b2c4"}
 COLOURS = ("accent", "background", "card", "text", "muted", "line")
@@ -21,26 +21,26 @@ LOOPBACK = ("localhost", "127.0.0.1")
 
 
 class BrandError(ValueError):
-    """The brand cannot be meant, or cannot be read; the sentence names the member."""
+    """The brand is invalid; the message names the member."""
 
 
 def checked_brand(brand: Mapping[str, Any]) -> dict[str, Any]:
-    """``brand`` as the page takes it; raises BrandError."""
+    """Return a valid brand as a dictionary. Raises BrandError."""
     for member, value in brand.items():
         if member not in MEMBERS:
-            raise BrandError(f"{member[:40]!r} is none of {', '.join(MEMBERS)}")
+            raise BrandError(f"{member[:40]!r} must be one of {', '.join(MEMBERS)}")
         MEMBERS[member](member, value)
     return dict(brand)
 
 
 def logo_source(brand: Mapping[str, Any]) -> str:
-    """The origin that the logo comes from, for the page's policy; empty for the page's own."""
+    """Return the logo's origin for the Content-Security-Policy; "" for the page's own origin."""
     parts = urlsplit(brand.get("logo") or "")
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast of two colours ``#rrggbb``, from 1 to 21 (WCAG 2.1)."""
+    """Return the contrast of two colours ``#rrggbb``, from 1 to 21 (WCAG 2.1)."""
     low, high = sorted((_light(one), _light(other)))
     return (high + 0.05) / (low + 0.05)
 
@@ -65,23 +65,23 @@ def _currency(member: str, value: object) -> None:
 
 
 def _logo(member: str, value: object) -> None:
-    means = f"{member} must be an https address, a path of the page or a data: address of an image"
+    rule = f"{member} must be an https address, a path of the page or a data: address of an image"
     if not isinstance(value, str):
-        raise BrandError(means)
+        raise BrandError(rule)
     if value.startswith("data:image/"):
         return
-    if re.search(r"[\s\x00-\x1f;,]", value):  # these end a rule of the page's policy
-        raise BrandError(means)
+    if re.search(r"[\s\x00-\x1f;,]", value):  # these separate Content-Security-Policy directives
+        raise BrandError(rule)
     try:
         parts = urlsplit(value)
         local = parts.scheme == "http" and parts.hostname in LOOPBACK
-        parts.port  # noqa: B018 - raises for a port that is none
+        parts.port  # noqa: B018 - raises for an invalid port
     except ValueError:
-        raise BrandError(means) from None
+        raise BrandError(rule) from None
     hosted = (parts.scheme == "https" or local) and re.fullmatch(r"[\w.:\[\]-]+", parts.netloc)
     path = not parts.scheme and not parts.netloc and value
     if not (hosted or path):
-        raise BrandError(means)
+        raise BrandError(rule)
 
 
 def _colours(own: Mapping[str, str]) -> Callable[[str, object], None]:
@@ -90,7 +90,7 @@ def _colours(own: Mapping[str, str]) -> Callable[[str, object], None]:
             raise BrandError(f"{member} must be an object")
         for part, colour in value.items():
             if part not in COLOURS:
-                raise BrandError(f"{member}.{part[:40]} is none of {', '.join(COLOURS)}")
+                raise BrandError(f"{member}.{part[:40]} must be one of {', '.join(COLOURS)}")
             if not isinstance(colour, str) or not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour):
                 raise BrandError(f"{member}.{part} must be a colour like #1a2b3c")
         every = {**own, **value}
@@ -100,7 +100,7 @@ def _colours(own: Mapping[str, str]) -> Callable[[str, object], None]:
                 if found < READABLE:
                     raise BrandError(
                         f"{member}: {text} {every[text]} on {under} {every[under]} has a contrast"
-                        f" of {found:.1f}, and text needs {READABLE}"
+                        f" of {found:.1f}; text requires at least {READABLE}"
                     )
 
     return check

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The discovery document at the tokens' ``iss``, by which JWT verifiers find the room's keys.
+"""Discovery document at the tokens' ``iss``, which lets JWT verifiers find the room's public keys.
 
-``iss`` is the address of the public API's stage, where nobody gets an answer without the edge's
-key, but for this document. API Gateway answers it itself: no function and no permission. The keys
-stand at the edge, whose address the template of the answer holds. The edge refers to the API's id
-alone and not to its methods or stage, so the two do not depend on each other in a circle.
+``iss`` is the address of the public API's stage. All other routes of the stage require the edge's
+API key. An API Gateway mock integration returns the document, without a function or a permission.
+The response template contains the edge's address, where the keys are. The edge refers only to the
+API's id, not to its methods or stage, so there is no circular dependency.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from waiting_room.runtime.http_api import CORS, cached
 
 PATH = "/.well-known/openid-configuration"
 KEYS = "/.well-known/jwks.json"
-KEPT = 300  # s; a deployment alone changes the document
-HEADERS = {**CORS, "Cache-Control": cached(KEPT)}
-RATE, BURST = 50, 100  # requests a second and at once; verifiers ask when they start
+MAX_AGE = 300  # s; only a deployment changes the document
+HEADERS = {**CORS, "Cache-Control": cached(MAX_AGE)}
+RATE, BURST = 50, 100  # requests per second and at once; verifiers read it when they start
 
 
 def document(issuer: str, public_api: str) -> str:
-    """What a JWT verifier needs, as JSON: the issuer, where its keys are, what they sign with.
+    """Return the document as JSON: issuer, address of the public keys, signing algorithm.
 
-    ``public_api`` is the edge's address. The room logs nobody in, so there is no other endpoint.
+    ``public_api`` is the edge's address. There is no sign-in, so there are no other endpoints.
     """
     return json.dumps(
         {

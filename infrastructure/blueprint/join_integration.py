@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``POST /assign_queue_num``: API Gateway checks the body and writes it to SQS, without compute.
+"""``POST /assign_queue_num``: API Gateway validates the body and writes it to SQS.
 
-One definition of the request model and the mapping templates, used by the CDK stack and by the
-local gateway. Nothing of the body reaches the queue but the two members that the room reads, each
-checked once more as the template's own reader found it: so that it does not matter how two readers
-of JSON differ. The request id is the id that SQS gives the message; no caller can set it.
+Request model and mapping templates, for the CDK stacks and the local gateway. No function runs. The
+template writes only two members of the body to the queue. It validates both again, because its JSON
+parser may differ from the request model's. The request id is the message id that SQS assigns; no
+caller can set it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 from waiting_room.domain.joins import MAX_EVENT_ID, MAX_JOIN, MAX_MEMBERS, MAX_VALUE
 
 PATH = "/assign_queue_num"
-TIMEOUT = 5  # seconds that API Gateway waits for SQS, which answers in milliseconds
+TIMEOUT = 5  # s that API Gateway waits for SQS, which responds in milliseconds
 FORM = "application/x-www-form-urlencoded"
-# SQS answers JSON to this, XML without; said outright, since a caller's own must not decide
+# SQS returns JSON for this Accept header, else XML. The caller's own header must not decide.
 REQUEST_HEADERS = {"Content-Type": FORM, "Accept": "application/json"}
 HASH = "[0-9a-f]{64}"
 MESSAGE_ID = "$.SendMessageResponse.SendMessageResult.MessageId"
@@ -28,7 +28,7 @@ RESPONSE_TEMPLATE = (
     f"#set($context.responseOverride.status = 503){FAILURE_TEMPLATE}"
     '#{else}{"api_request_id": "$id"}#end'
 )
-# what SQS answers: 4xx to what no queue can hold, 5xx or nothing when it cannot take it now
+# SQS returns 4xx for an invalid message, and 5xx or no response while it is unavailable.
 REFUSAL_TEMPLATE = (
     f'{{"error": "the body must be at most {MAX_JOIN} characters, with one event_id and at most '
     'one client_secret_hash"}'
@@ -37,9 +37,9 @@ FAILURE_HEADERS = {"Retry-After": "1"}
 
 
 def request_template(event_ids: tuple[str, ...], secret_required: bool = False) -> str:
-    """The form that SQS gets, with what the request model says of the two members once more.
+    """Return the mapping template of the request to SQS, which validates both members again.
 
-    A join that does not fit is sent without a message: SQS refuses that with a 4xx.
+    For an invalid join it sends no message body, and SQS rejects the request with a 4xx.
     """
     events = "|".join(event_id.replace(".", "[.]") for event_id in event_ids)
     return (
@@ -59,11 +59,11 @@ def request_template(event_ids: tuple[str, ...], secret_required: bool = False) 
 
 
 def request_model(event_ids: tuple[str, ...], secret_required: bool = False) -> dict[str, Any]:
-    """The JSON schema (draft 4) of a join for these events.
+    """Return the JSON schema (draft 4) of a join for these events.
 
-    With ``secret_required`` a join without ``client_secret_hash`` is refused. The length stands
-    beside the pattern because ``$`` also matches before a line feed at the end. Other members are
-    ignored, and bounded.
+    ``secret_required`` makes ``client_secret_hash`` a required member. The schema limits its length
+    too, because ``$`` in the pattern also matches before a final line feed. Other members are
+    ignored; their number and length are limited.
     """
     return {
         "$schema": "http://json-schema.org/draft-04/schema#",

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each function may do, and nothing else. Plain data; from it follow its role, its environment
-and whether it runs inside the VPC.
+"""Permissions of each function, as plain data.
 
-A grant names a resource of the room and the calls to it that the function's own code makes. What a
-function does not need it cannot do: no function can make or delete a table, and only workers and
-operators' routes can write to the serving log.
+They determine a function's role, its environment and whether it runs inside the VPC. A grant names
+a resource of the room and the calls to it that the function's code makes. No function can create or
+delete a table. Only workers and operators' routes can write to the serving log.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from enum import StrEnum
 
 
 class Resource(StrEnum):
-    """A resource of the room, by the setting that tells a function where it is."""
+    """A resource of the room, by the setting that contains its name or address."""
 
     POSITIONS = "QUEUE_POSITIONS_TABLE"
     TOKENS = "TOKENS_TABLE"
@@ -31,7 +30,7 @@ class Resource(StrEnum):
 
 @dataclass(frozen=True)
 class Grant:
-    """Calls to one resource; ``index`` are those to a secondary index of a table."""
+    """Calls to one resource, or to its secondary index if ``index`` is not empty."""
 
     resource: Resource
     actions: tuple[str, ...]
@@ -39,17 +38,17 @@ class Grant:
 
 
 def positions(*calls: str) -> Grant:
-    """Calls to the positions table."""
+    """Return a grant of calls to the positions table."""
     return Grant(Resource.POSITIONS, _dynamodb(calls))
 
 
 def tokens(*calls: str) -> Grant:
-    """Calls to the token table."""
+    """Return a grant of calls to the tokens table."""
     return Grant(Resource.TOKENS, _dynamodb(calls))
 
 
 def serving_log(*calls: str) -> Grant:
-    """Calls to the serving log."""
+    """Return a grant of calls to the serving log."""
     return Grant(Resource.SERVING_LOG, _dynamodb(calls))
 
 
@@ -67,7 +66,7 @@ CHANGE_KEYS = (READ_KEYS, WRITE_KEYS, serving_log("GetItem", "PutItem"))
 PUBLISH = Grant(Resource.BUS, ("events:PutEvents",))
 ENDED = Grant(Resource.TOKENS, ("dynamodb:Query",), index="EndedSessions")
 BY_POSITION = Grant(Resource.POSITIONS, ("dynamodb:Query",), index="ByPosition")
-# Whoever reads the counters can bring them back from the tables when they are lost.
+# Each function that reads the counters can rebuild them from the tables.
 COUNTERS = (PASSWORD, serving_log("GetItem", "Query"), tokens("Query"))
 TOKEN = (*COUNTERS, positions("GetItem"), tokens("GetItem", "PutItem"), READ_KEYS)
 
@@ -101,8 +100,8 @@ PRIVATE = {
     "reset_initial_state": (*COUNTERS, serving_log("PutItem", "UpdateItem"), PUBLISH),
     "rotate_keys": CHANGE_KEYS,
 }
-# Who may call which route of the private API. A route that is in no list fails a test: it is placed
-# here when it is made. The operators' group, as the AWS solution had it, calls all but KEYS.
+# Routes of the private API by role. A test fails for a route that is in no list. The operators'
+# group has the same routes as in the AWS solution: all except KEYS.
 STEERING = (
     "GET /expired_tokens",
     "GET /inlet",
@@ -151,7 +150,7 @@ OPENID = {
 INLET = (serving_log("GetItem", "UpdateItem"),)
 HEALTH = {"health": (serving_log("UpdateItem"),)}
 TOKEN_ISSUING_VIEWS = frozenset({"generate_token"})  # views that name the issuer of a token
-REDIS = Resource.COUNTERS  # whoever holds its password talks to it, from inside the VPC
+REDIS = Resource.COUNTERS  # a function that reads its password calls it, from inside the VPC
 
 
 class MissingGrant(Exception):

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Preflights (``OPTIONS``) of browsers: API Gateway answers them itself, without a function.
+"""Responses to browsers' preflight requests (``OPTIONS``), which run no function.
 
-A page may send any header: tracing, signing and request libraries add their own. So the answer
-allows the headers that the browser asks for. It allows the usual ones instead where the request
-names none, names more than the limits, or has something that is no header name.
+Pages may send any header, because tracing, signing and request libraries add their own. The
+response therefore allows the headers that the browser requests. It allows the default headers
+instead if the request names none, exceeds a limit or contains an invalid header name.
 
-One rule for the CDK stacks (a mapping template) and the local gateway (a function).
+The rule exists twice: as a mapping template for the CDK stacks, as a function for the local
+gateway.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ ALLOWED = "Access-Control-Allow-Headers"
 MOST_NAMES = 64
 LONGEST_NAME = 64  # characters
 LONGEST = 2_000  # characters of all names together
-# The characters of RFC 9110 (5.6.2) without four that mean something in a mapping template or in
-# a text of one: # $ ' and the grave accent. Java and Python read this pattern alike.
+# Characters of a header name in RFC 9110 (5.6.2), without # $ ' and the grave accent, which are
+# special in mapping templates. The pattern has the same meaning in Java and Python.
 NAME = f"[!%&*+.^_|~0-9A-Za-z-]{{1,{LONGEST_NAME}}}"
 NAMES = f"{NAME}( *, *{NAME}){{0,{MOST_NAMES - 1}}}"
-# Over HTTP/2 the name of a header arrives in lower case, and a map of them minds the case.
+# HTTP/2 sends header names in lower case, and the template's map of headers is case-sensitive.
 RESPONSE_TEMPLATE = (
     "#set($names = '')"
     "#foreach($header in $input.params().header.keySet())"
@@ -38,7 +39,7 @@ RESPONSE_TEMPLATE = (
 
 
 def allowed(names: str) -> str:
-    """The headers that a preflight allows, for the value of ``REQUESTED`` ("" without one)."""
+    """Return the headers that a preflight allows, for the value of ``REQUESTED`` or ""."""
     if len(names) <= LONGEST and re.fullmatch(NAMES, names):
         return names
     return CORS[ALLOWED]

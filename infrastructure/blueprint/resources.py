@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables, queues, functions and cache rules of all stacks, for CDK and the local stack alike.
+"""Tables, queues, functions and cache rules of all stacks, for CDK and the local room.
 
-Plain data, no CDK import, so that the local stack starts without it. Times are in seconds.
+Plain data without a CDK import, so that the local room starts without CDK. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Index:
-    """A global secondary index: partition key (S), sort key (N), further projected attributes."""
+    """A global secondary index: partition key (S), sort key (N), other projected attributes."""
 
     name: str
     partition_key: str
@@ -38,7 +38,7 @@ POSITIONS = Table(
     ("id", "S"),
     index=Index("ByPosition", "shard", "position", ("entry_time",)),
 )
-# The index is sparse: a row enters it when its session ends.
+# The index is sparse: it contains a row after the session of the row has ended.
 TOKENS = Table(
     "Tokens",
     "TOKENS_TABLE",
@@ -49,12 +49,12 @@ TOKENS = Table(
 )
 SERVING_LOG = Table("ServingLog", "SERVING_LOG_TABLE", ("event_id", "S"), ("entry", "S"))
 TABLES = (POSITIONS, TOKENS, SERVING_LOG)
-CODES = Table("OpenIdCodes", "OPENID_CODES_TABLE", ("code", "S"))  # of the OpenID stack
+CODES = Table("OpenIdCodes", "OPENID_CODES_TABLE", ("code", "S"))  # in the OpenID stack
 
 
 @dataclass(frozen=True)
 class Function:
-    """A worker function: its name in ``apps/workers/app.py``, its limits, what starts it."""
+    """A worker function: name in ``apps/workers/app.py``, limits (s, MB), schedule or batches."""
 
     name: str
     timeout: int
@@ -71,21 +71,21 @@ ASSIGN = Function(
 PUBLISH = Function("publish_events", 30, 512, batch_size=100, batch_window=1)
 SWEEP = Function("sweep_positions", 55, 1024, schedule="rate(1 minute)")
 REPORT = Function("report_metrics", 20, 512, schedule="rate(1 minute)")
-ROTATE = Function("rotate_keys", 30, 512)  # its schedule is a choice: rotation
+ROTATE = Function("rotate_keys", 30, 512)  # the schedule is a parameter: see rotation
 SET_UP = Function("set_up", 60, 512)
 WORKERS = (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE, SET_UP)
 MAX_ROTATION_DAYS = 365
 
 
 def rotation(days: int) -> str:
-    """The schedule of ROTATE for a new key every so many days; empty for 0, which is never."""
+    """Return the schedule of ROTATE for a new key every ``days`` days; "" (never) for 0."""
     if not days:
         return ""
     return "rate(1 day)" if days == 1 else f"rate({days} days)"
 
 
-# The inlet stack deploys the function of its strategy. All run each minute and sleep between
-# their steps, hence the timeout above 60 s. The SNS exit topic starts the MaxSize inlet too.
+# The inlet stack deploys the function of its strategy. Each runs once a minute and sleeps between
+# its steps, so the timeout is above 60 s. The SNS exit topic also starts the MaxSize inlet.
 PERIODIC_INLET = Function("periodic_inlet", 75, 256, schedule="rate(1 minute)")
 MAX_SIZE_INLET = Function("max_size_inlet", 75, 256, schedule="rate(1 minute)")
 AUTOMATIC_INLET = Function("automatic_inlet", 75, 256, schedule="rate(1 minute)")
@@ -101,11 +101,12 @@ PRIVATE_ROUTES = {
 
 @dataclass(frozen=True)
 class Queue:
-    """The queue of joins. Visibility is six times the worker's timeout, as AWS advises.
+    """The join queue. The visibility timeout is six times the worker's timeout, as AWS advises.
 
-    The worker lets what failed come again sooner; what waits out the visibility is the batch of a
-    worker that died, or one that Lambda had no environment for. A message that can be no join goes
-    to the dead letters at once, so many receives are for joins alone: hours of an outage.
+    The worker shortens the timeout of joins that it could not process. The whole timeout passes
+    only after a worker crashed or Lambda had no environment for the batch. An invalid message is
+    sent to the dead-letter queue at once. Valid joins get many receives, enough for an outage of
+    hours.
     """
 
     visibility_timeout: int = 6 * ASSIGN.timeout
@@ -118,29 +119,31 @@ JOINS = Queue()
 EVENT_SOURCE = "custom.waitingroom"
 
 
-# What the edge passes on of a request that it does not answer itself. Never `x-amzn-requestid`:
-# with it a caller sets API Gateway's request id. CloudFront takes at most ten of each.
+# Headers and cookies that the edge forwards to the origin; CloudFront allows at most ten of each.
+# Never `x-amzn-requestid`: it would let callers set API Gateway's request id.
 FORWARDED_HEADERS = (
     "Accept",
-    "Access-Control-Request-Headers",  # a preflight's: its answer allows them
+    "Access-Control-Request-Headers",  # preflights: the response allows these headers
     "Content-Type",
     "User-Agent",  # rules of AWS WAF read it
     "x-aws-waf-token",
     "x-client-address",
 )
-# the same of a path whose answers the edge keeps; none of them changes an answer that it keeps
+# The same for cached paths. None of these headers changes a cached response.
 CACHED_PATHS_HEADERS = ("Access-Control-Request-Headers", "x-client-address")
 FORWARDED_COOKIES = ("aws-waf-token",)
 
 
 @dataclass(frozen=True)
 class CacheRule:
-    """What an edge cache keys a path on, and the shortest and longest time that it keeps it, in s.
+    """The edge cache's key of a path, and its minimum and maximum TTL in seconds.
 
-    Answers say how long, within the two. No header is in a key: every answer allows any origin, so
-    it is the same for every caller. ``shortest`` is for paths whose answers are the same for every
-    caller and never "not yet": requests that miss together wait for one call to the origin, and
-    even an answer that says ``no-store`` is kept that long. A call needs every member of ``query``.
+    A response's ``Cache-Control`` selects a TTL between the two. No header is in the key: each
+    response allows any origin, so it is the same for all callers.
+
+    ``shortest`` is above 0 only for paths whose responses are the same for all callers and never
+    "not yet". CloudFront then sends one of several simultaneous misses to the origin, and caches
+    even a ``no-store`` response for this time. A request needs all members of ``query``.
     """
 
     path: str
@@ -151,13 +154,13 @@ class CacheRule:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The query members in the cache key; no other reaches the origin."""
+        """The query members in the cache key; only these are forwarded to the origin."""
         return self.query + self.optional
 
 
-SHARED = 1  # s; CloudFront promises to collapse requests only with a minimum above 0
+SHARED = 1  # s; CloudFront collapses simultaneous requests only with a minimum TTL above 0
 CACHE_RULES = (
-    # of one visitor, and 202 before there is a number: never collapsed
+    # for one visitor, with status 202 until there is a position: never collapsed
     CacheRule("/queue_num", ("event_id", "request_id"), 5),
     CacheRule("/queue_pos_expiry", ("event_id", "request_id"), 5),
     CacheRule("/serving_num", ("event_id",), 5, SHARED),
@@ -167,6 +170,6 @@ CACHE_RULES = (
     CacheRule("/public_key", ("event_id",), 300, SHARED),
     CacheRule("/.well-known/jwks.json", (), 300, SHARED),
 )
-# Seconds that an edge keeps an error, by status: every status whose time CloudFront lets one set,
-# and 404, 405, 414 and 500 to 504 it keeps for 10 s otherwise, whatever they say themselves.
+# Seconds for which the edge caches errors, by status. It contains each status whose TTL can be set.
+# Without it CloudFront caches 404, 405, 414 and 500 to 504 for 10 s and ignores `Cache-Control`.
 ERROR_TTLS = dict.fromkeys((400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504), 0)

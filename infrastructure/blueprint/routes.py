@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes of a Chalice app, from its own table: what API Gateway serves is what the app has."""
+"""Routes of a Chalice app, read from the app itself, so that API Gateway serves the same routes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalice import CustomAuthorizer, IAMAuthorizer
 
 @dataclass(frozen=True)
 class Route:
-    """One view: the path and methods it answers, and who may call it."""
+    """A view: its path, its methods and its authorization."""
 
     view: str
     path: str
@@ -22,7 +22,7 @@ class Route:
 
 
 def routes_of(app: Any) -> tuple[Route, ...]:
-    """The routes of ``app``, by path and view; a view is one function."""
+    """Return the routes of ``app``, sorted by path and view; each view is one function."""
     found: dict[tuple[str, str], list[str]] = {}
     authorizers: dict[tuple[str, str], Any] = {}
     for path, methods in app.routes.items():
@@ -42,5 +42,5 @@ def routes_of(app: Any) -> tuple[Route, ...]:
 
 
 def load_app(name: str) -> Any:
-    """The Chalice app object of ``source/apps/<name>/app.py``."""
+    """Return the Chalice app object of ``source/apps/<name>/app.py``."""
     return importlib.import_module(f"apps.{name}.app").app

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the two static sites are served with: headers, and the ``config.json`` beside them.
+"""Response headers and ``config.json`` of the two static sites.
 
-One definition for CloudFront and for the one-machine stack. Addresses are API stage addresses as
-browsers call them, without a slash at the end.
+CloudFront and the local room use the same values. Addresses are those of API stages as browsers
+call them, without a trailing slash.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ NOT_FOUND = "404.html"
 LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*")
 
 
-# Every site may import the waiting page's modules; there is nothing secret in its files.
+# All sites may import the waiting page's modules; its files contain no secrets.
 READABLE = {"Access-Control-Allow-Origin": "*"}
-# A site's gate takes a token from the waiting page's origin only, so the page's forms tell it.
+# A site's gate accepts a token only from the waiting page's origin, so its forms send the origin.
 WITH_ORIGIN = {"Referrer-Policy": "strict-origin"}
 
 
 def headers_of(
     site: str, addresses: Iterable[str], forms: Iterable[str] = (), images: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The headers of every file of ``site``: those of security, and who else may read it."""
+    """Return the headers of all files of ``site``: security headers, and CORS if it needs them."""
     own = {**READABLE, **WITH_ORIGIN} if site == SITES[0] else {}
     return {**security_headers(addresses, forms, images), **own}
 
@@ -34,11 +34,11 @@ def headers_of(
 def security_headers(
     addresses: Iterable[str], forms: Iterable[str] = (), images: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The headers of every file of a site that may call ``addresses`` and nothing else.
+    """Return the security headers of all files of a site that may call only ``addresses``.
 
-    ``forms`` are CSP sources that its forms may be sent to: Chrome and Safari hold every redirect
-    that follows to them too (``login_forms``), also those of a site behind a gate's entrance.
-    ``images`` are origins of pictures; empty ones do not count.
+    ``forms`` are CSP sources for its forms. Chrome and Safari also apply them to each redirect
+    after a form, including those of a site with a gate (see ``login_forms``). ``images`` are
+    origins of images; empty ones are ignored.
     """
     origins = sorted({origin(one) for one in addresses if one})
     policy = (
@@ -64,17 +64,16 @@ def security_headers(
 
 
 def origin(address: str) -> str:
-    """Scheme, host and port of an address."""
+    """Return scheme, host and port of an address."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def login_forms(addresses: Iterable[str]) -> list[str]:
-    """The form sources of a page that hands visitors over to OpenID clients at ``addresses``.
+    """Return the form sources of a page that redirects visitors to OpenID clients at ``addresses``.
 
-    The callback is not the end: Cognito's sends the browser on to the application's, and that to
-    the page which was wanted first, on hosts that nobody knows here. So any https address is
-    allowed; a client on this machine (http) may go on at any port of this machine.
+    Any https address is allowed: after the callback, clients such as Cognito redirect to hosts that
+    are unknown here. For a client on this machine (http), any port of this machine is allowed.
     """
     local = any(urlsplit(one).scheme == "http" for one in addresses)
     return ["https:", *(LOOPBACK if local else ())]
@@ -89,11 +88,11 @@ def waiting_room_config(
     entrance: str = "",
     brand: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """``config.json`` of the waiting page.
+    """Return ``config.json`` of the waiting page.
 
-    ``openid`` is the issuer of the OpenID provider that sends visitors here, if there is one;
-    ``entrance`` the address where the gate of a site takes the token, if there is one; ``brand``
-    holds name, logo, colours and texts (``docs/pages.md``).
+    ``openid`` is the issuer of the OpenID provider, or "". ``entrance`` is the address to which the
+    page posts the token for a site's gate, or "". ``brand`` contains name, logo, colours and texts
+    (``docs/pages.md``).
     """
     return {
         "event_id": event_id,
@@ -108,7 +107,7 @@ def waiting_room_config(
 def control_panel_config(
     *, event_id: str, region: str, public_api: str, private_api: str
 ) -> dict[str, Any]:
-    """``config.json`` of the control panel. No key is ever in it."""
+    """Return ``config.json`` of the control panel, which contains no keys."""
     return {
         "event_id": event_id,
         "region": region,

@@ -22,7 +22,7 @@ from infrastructure.parameters.parameter import (
 )
 from waiting_room.domain.limits import EVENT_ID, MAX_VALIDITY, MIN_VALIDITY
 
-# CloudWatch's periods in days, by CDK's name for each
+# CloudWatch's periods in days → CDK's names
 LOG_PERIODS = {
     1: "ONE_DAY",
     3: "THREE_DAYS",
@@ -355,7 +355,7 @@ class CoreConfig(Parameters):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What every function is told, as ``waiting_room.runtime.settings.room`` reads it."""
+        """Return the functions' environment; ``waiting_room.runtime.settings.room`` reads it."""
         flags = {
             "ENABLE_EVENTS_GENERATION": self.enable_events_generation,
             "ENABLE_QUEUE_POSITION_EXPIRY": self.enable_queue_position_expiry,

@@ -314,7 +314,7 @@ class InletConfig(Parameters):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the functions are told, as ``waiting_room.runtime.settings.inlet`` reads it."""
+        """Return the functions' environment; ``waiting_room.runtime.settings.inlet`` reads it."""
         ticks = {"TICKS_PER_MINUTE": self.ticks_per_minute} if self.ticks_per_minute else {}
         values = {
             "INLET_STRATEGY": self.strategy,

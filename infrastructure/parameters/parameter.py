@@ -68,7 +68,7 @@ def content(
 ) -> Any:
     """A JSON object, as text or as an object in cdk.json; None by default.
 
-    ``check`` answers it as it is used, and raises ValueError with a sentence description a member.
+    ``check`` returns the content in its final form, or raises ValueError with the rule of a member.
     """
 
     def read(name: str, value: Any) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def flag(name: str, description: str, *, default: bool) -> Any:
 
 
 def choice(name: str, description: str, *, default: str, among: Iterable[str]) -> Any:
-    """One of a few words."""
+    """One of several words."""
     words = tuple(among)
 
     def read(name: str, value: Any) -> str:
@@ -154,7 +154,7 @@ class Parameters:
 
     @classmethod
     def known(cls) -> list[tuple[Field[Any], Parameter]]:
-        """Every field with what is known description its parameter."""
+        """Return each field with its parameter."""
         return [(part, part.metadata["parameter"]) for part in fields(cls)]
 
 

@@ -57,7 +57,7 @@ class SampleStack(Stack):
             description="Waiting room: sample store",
             defaults=defaults,
             limits=limits,
-            answers=PLAIN_RESPONSES,
+            responses=PLAIN_RESPONSES,
             authorizer=authorizer.authorizer,
         )
         routes = routes_of(load_app("sample_store"))

@@ -16,7 +16,7 @@ from deployment.local.gateway.edge_cache import EdgeCache
 from deployment.local.gateway.join_integration import JoinIntegration
 from deployment.local.gateway.proxy_events import MAX_BODY, MAX_HEAD, Call
 from deployment.local.gateway.rest_api import RestApi
-from infrastructure.blueprint.gateway_responses import ANSWERS, NO_ANSWER, NOT_A_JOIN
+from infrastructure.blueprint.gateway_responses import NO_ANSWER, NOT_A_JOIN, RESPONSES
 from infrastructure.blueprint.join_integration import REFUSAL_TEMPLATE
 from tests.support.in_memory_room import EVENT, InMemoryRoom
 from waiting_room.runtime.http_api import CORS
@@ -177,7 +177,7 @@ def test_a_function_that_breaks_gives_away_nothing(
 
 
 def test_every_gateway_response_is_an_error_with_one_sentence() -> None:
-    for answer in ANSWERS:
+    for answer in RESPONSES:
         sample = answer.template.replace("$context.error.messageString", '"a sentence"')
         assert set(json.loads(sample)) - {"message"} == {"error"}
-    assert "messageString" not in next(a.template for a in ANSWERS if a.kind == "DEFAULT_5XX")
+    assert "messageString" not in next(a.template for a in RESPONSES if a.kind == "DEFAULT_5XX")

@@ -15,7 +15,7 @@ import pytest
 from deployment.local.gateway.edge_cache import EdgeCache as LocalEdge
 from deployment.local.gateway.join_integration import render
 from infrastructure.blueprint import join_integration, preflight
-from infrastructure.blueprint.gateway_responses import ANSWERS, HEADERS
+from infrastructure.blueprint.gateway_responses import HEADERS, RESPONSES
 from infrastructure.blueprint.resources import (
     CACHE_RULES,
     CACHED_PATHS_HEADERS,
@@ -301,8 +301,8 @@ def test_what_api_gateway_says_by_itself_is_json_with_cors_and_not_kept(core: Sy
             for one in core.of_type("AWS::ApiGateway::GatewayResponse").values()
             if one["RestApiId"]["Ref"].startswith(api)
         }
-        assert set(found) == {one.kind for one in ANSWERS}
-        for one in ANSWERS:
+        assert set(found) == {one.kind for one in RESPONSES}
+        for one in RESPONSES:
             made = found[one.kind]
             assert made["ResponseTemplates"] == {"application/json": one.template}
             assert made.get("StatusCode") == (str(one.status) if one.status else None)

@@ -12,9 +12,9 @@ from constructs import Construct
 
 from infrastructure.blueprint import preflight
 from infrastructure.blueprint.gateway_responses import (
-    ANSWERS,
     HEADERS,
     NO_CACHE_HEADERS,
+    RESPONSES,
     STAGE,
     GatewayResponse,
 )
@@ -52,7 +52,7 @@ class RoomApi(Construct):
     """A regional REST API with one stage, ``api``.
 
     ``key_required`` requires an API key on every route. ``authorizer`` protects the routes with a
-    token authorizer in the app; IAM protects those with an IAM authorizer. ``answers`` are the
+    token authorizer in the app; IAM protects those with an IAM authorizer. ``responses`` are the
     gateway responses. ``cors`` is for APIs that scripts of other origins call. ``documents`` are
     the limits of the paths of ``add_document``.
     """
@@ -66,7 +66,7 @@ class RoomApi(Construct):
         description: str,
         defaults: FunctionDefaults,
         limits: Limits,
-        answers: Sequence[GatewayResponse] = ANSWERS,
+        responses: Sequence[GatewayResponse] = RESPONSES,
         key_required: bool = False,
         authorizer: aws_apigateway.IAuthorizer | None = None,
         cors: bool = True,
@@ -90,9 +90,9 @@ class RoomApi(Construct):
         self.validator = self.api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
-        for answer in answers:
-            _add_answer(
-                self.api, answer, {**(HEADERS if cors else NO_CACHE_HEADERS), **answer.more}
+        for response in responses:
+            _add_gateway_response(
+                self.api, response, {**(HEADERS if cors else NO_CACHE_HEADERS), **response.more}
             )
 
     @property
@@ -231,7 +231,7 @@ def _add_mock(
     )
 
 
-def _add_answer(
+def _add_gateway_response(
     api: aws_apigateway.RestApi, answer: GatewayResponse, headers: Mapping[str, str]
 ) -> None:
     api.add_gateway_response(

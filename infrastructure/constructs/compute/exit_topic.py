@@ -13,9 +13,7 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-RETENTION_DAYS = (
-    14  # days that messages which no try could work off are kept; SQS keeps none longer
-)
+RETENTION_DAYS = 14  # days in the dead-letter queue; the maximum of SQS
 
 
 class ExitTopic(Construct):

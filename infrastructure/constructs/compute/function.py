@@ -38,7 +38,7 @@ class FunctionDefaults:
 
     @classmethod
     def of(cls, *, log_retention_days: int, keep: bool, snap_start: bool) -> Self:
-        """``log_retention_days`` is one of ``config.LOG_PERIODS``; ``keep`` leaves logs behind."""
+        """``log_retention_days`` is one of ``core.LOG_PERIODS``; ``keep`` retains logs."""
         return cls(
             retention=aws_logs.RetentionDays[LOG_PERIODS[log_retention_days]],
             removal=RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY,
@@ -58,9 +58,9 @@ class VpcPlacement:
 class RoomFunction(Construct):
     """One function of an app. Callers invoke ``target``: the function, or its live alias.
 
-    ``handler`` is the name in ``source/apps/<app>/app.py``. ``statements`` is all that its role may
-    do, beside writing its log, tracing and, with a ``placement``, holding network interfaces.
-    ``reserved`` is the concurrency that Lambda keeps for it, and its limit; 0 for none.
+    ``handler`` is the name in ``source/apps/<app>/app.py``. ``statements`` are the permissions of
+    its role; logs, traces and, with a ``placement``, network interfaces are added. ``reserved`` is
+    the reserved concurrency, which is also the limit; 0 for none.
     """
 
     def __init__(

@@ -86,7 +86,7 @@ class Workers(Construct):
         )
 
     def _schedule(self, name: str, expression: str, target: aws_lambda.IFunction) -> None:
-        """Run a worker on a schedule. What runs each minute is not repeated: the next one comes."""
+        """Run a worker on a schedule. A run each minute has no retry: the next one follows."""
         retries = 0 if expression == EVERY_MINUTE else 2
         aws_events.Rule(
             self,

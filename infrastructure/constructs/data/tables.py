@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DynamoDB tables, from the definitions that the local stack shares."""
+"""DynamoDB tables, from the definitions that the local room shares."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def _headers(scope: Construct, headers: Mapping[str, str]) -> aws_cloudfront.Res
 
 
 def _readable() -> aws_cloudfront.ResponseHeadersCorsBehavior:
-    """CloudFront takes these headers as a setting of their own only."""
+    """Return the CORS setting; CloudFront does not accept these as custom headers."""
     return aws_cloudfront.ResponseHeadersCorsBehavior(
         access_control_allow_credentials=False,
         access_control_allow_headers=["*"],

@@ -158,7 +158,7 @@ def _limit(
 
 
 def _is_join() -> dict[str, Any]:
-    """A POST to the join's path, however the path is written; preflights are none."""
+    """Return a statement that matches a POST to the join's path in any spelling; no preflight."""
     return _all(
         [_match({"method": {}}, "EXACTLY", "POST"), _match({"uriPath": {}}, "CONTAINS", JOIN)]
     )
@@ -169,7 +169,7 @@ def _is_preflight() -> dict[str, Any]:
 
 
 def _header(key: str) -> dict[str, Any]:
-    # CDK passes what is in "singleHeader" on as it is; CloudFormation wants a capital
+    # CDK passes the value of "singleHeader" on unchanged; CloudFormation requires a capital letter
     return _match({"singleHeader": {"Name": KEY_HEADER}}, "EXACTLY", key, "NONE")
 
 
@@ -195,7 +195,7 @@ def _not(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 def _any(statements: list[dict[str, Any]]) -> dict[str, Any]:
-    """WAF wants two statements or more of an "or"."""
+    """Return an "or" of statements; AWS WAF requires at least two in an "or"."""
     return statements[0] if len(statements) == 1 else {"orStatement": {"statements": statements}}
 
 
@@ -222,5 +222,5 @@ def _metrics(name: str) -> dict[str, Any]:
     return {
         "cloudWatchMetricsEnabled": True,
         "metricName": name,
-        "sampledRequestsEnabled": False,  # samples hold headers, and tokens with them
+        "sampledRequestsEnabled": False,  # samples contain headers, and so tokens
     }
