@@ -224,14 +224,14 @@ def test_a_second_change_of_the_keys_is_told_when_to_come_again(world: InMemoryR
     world.public_keys.store.save(other, published)
     busy = tell("/rotate_keys", {})
     assert (busy.status, busy.headers["retry-after"]) == (409, "90")
-    assert "being changed by another call" in busy.json["error"]
+    assert "another call is changing the keys" in busy.json["error"]
 
 
 def test_too_many_published_keys_are_a_409(world: InMemoryRoom) -> None:
     answers = [tell("/rotate_keys", {}) for _ in range(20)]
     assert {one.status for one in answers} == {200, 409}
     assert answers[-1].status == 409
-    assert "wait until old ones leave" in answers[-1].json["error"]
+    assert "retry after old ones are removed" in answers[-1].json["error"]
 
 
 # --- a call that is made again -----------------------------------------------------------------

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The log of changes: one line of JSON for each, with who made it, what, from and to.
+"""Change log: one line of JSON for each change, with actor, change, old and new value.
 
-No request id and no address is in it: a visitor is named by position and generation.
+It holds no request id and no address; position and generation identify a visitor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger.setLevel(logging.INFO)  # Lambda's root logger would drop it
 def record(
     event_id: str, change: str, actor: Actor, before: Value, after: Value, **where: int | str
 ) -> None:
-    """Log a change that was made. ``where`` says which of several things changed."""
+    """Log a change. ``where`` adds members, such as the position."""
     line = {
         "change": change,
         "event_id": event_id,

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The counters that use cases hold: they rebuild themselves from the tables when they are lost.
+"""Counters for use cases: rebuilt from DynamoDB when Redis has lost them.
 
 DynamoDB is the source of truth; the counters are a copy. A rebuild reads the state row, the serving
-moves that still matter and the token rows above the settled mark; below it the state row has the
-final numbers. Where those rows are many, it starts from the last checkpoint and reads only the rows
-near the serving counter, where tokens are issued; the minute worker then compares the others. One
-caller rebuilds, the others wait for it.
+moves in use and the token rows above the settled mark. The state row has the final numbers up to
+that mark. If the token rows are many, a rebuild starts from the last checkpoint. It then reads only
+the rows near the serving counter, where tokens are issued, and the minute worker compares the
+others. One caller rebuilds; the others wait for it.
 
-A copy may lag behind the tables. That is safe while the serving counter rises. A write that lowers
-it (a move back, a reset) is announced first, in the table and in the copy; a read that may be older
-than such a write asks the table.
+The copy may lag behind the tables. That is safe while the serving counter rises. A write that
+lowers it (a move back, a reset) is announced first, in the table and in the copy. A read that may
+be older than such a write also reads the table.
 
 The module has more than 300 lines because the class is one port with its recovery.
 """
@@ -48,15 +48,15 @@ logger = logging.getLogger("waiting_room")
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 READ_STEP = 10_000  # positions read between two renewals of the lease
-VERIFY_STEP, VERIFY_STEPS = 5_000, 20  # positions compared at once, and how often in a minute
-WAIT, WAITS = 0.1, 50  # s between looks at another caller's rebuild, and how often
+VERIFY_STEP, VERIFY_STEPS = 5_000, 20  # positions per comparison, and comparisons per minute
+WAIT, WAITS = 0.1, 50  # s between two checks of another caller's rebuild, and their number
 TRIES = 3  # the counters may be lost again while they are rebuilt
 
 
 class RecoveringCounters:
-    """The Counters port; no use case holds counters that do not recover.
+    """The Counters port with automatic recovery. Use cases hold no other counters.
 
-    Each method of the port raises Unavailable when the counters are lost again and again.
+    Each method of the port raises Unavailable when the counters are lost repeatedly.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class RecoveringCounters:
     # --- the Counters port -------------------------------------------------------------------
 
     def counts(self, event_id: str, now: int) -> Counts:
-        """Return all numbers of an event; never older than a write that lowers the counter."""
+        """Return all numbers of an event, at least as new as the last lowering."""
         try:
             found = self._counters.counts(event_id, now)
         except CountersLost:
@@ -87,9 +87,9 @@ class RecoveringCounters:
         return found
 
     def position_status(self, event_id: str, position: int, generation: int = 0) -> PositionStatus:
-        """Return what is known about a position; as current as ``counts``.
+        """Return the status of a position; as current as ``counts``.
 
-        ``generation`` is one that the table is known to have.
+        ``generation`` is one that the caller has read from the table.
         """
         try:
             found = self._counters.position_status(event_id, position)
@@ -104,7 +104,7 @@ class RecoveringCounters:
         return found
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
-        """Bring the copy up to ``state``, with ``moves`` where it lacks some."""
+        """Update the copy to ``state``; add ``moves`` that it lacks."""
         self._recover(state.event_id, self._counters.apply, state, moves)
 
     def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
@@ -127,17 +127,17 @@ class RecoveringCounters:
             event_id, generation, position, expires_at, status,
         )  # fmt: skip
 
-    # --- after the tables decided ------------------------------------------------------------
+    # --- after a write to the tables ---------------------------------------------------------
 
     def sync(self, state: EventState) -> None:
-        """Bring the copy up to ``state``; raises Unavailable when it cannot be told."""
+        """Update the copy to ``state``; raises Unavailable when it cannot be reached."""
         try:
             self._counters.apply(state)
         except CountersLost:
             self._recover(state.event_id, self._apply_with_moves, state)
 
     def follow(self, state: EventState) -> None:
-        """Bring the copy up to ``state`` now, or later by the minute worker; raises nothing."""
+        """Update the copy to ``state``, or leave that to the minute worker; raises nothing."""
         try:
             self._counters.apply(state)
         except CountersLost:
@@ -146,10 +146,10 @@ class RecoveringCounters:
             _log_behind(error)
 
     def announce(self, state: EventState) -> None:
-        """Let no copy be believed that a write about to come lowers; see ``EventStates``.
+        """Store an announced lowering in the copy before the write; see ``EventStates``.
 
-        Lost counters are not rebuilt: rebuilds that read the table before the announcement are
-        made to read it again. Raises Unavailable when the counters cannot be told.
+        Lost counters are not rebuilt here. Rebuilds that read the table before the announcement
+        have to read it again. Raises Unavailable when the counters cannot be reached.
         """
         for _ in tries(self._clock):
             with suppress(CountersLost):
@@ -158,12 +158,12 @@ class RecoveringCounters:
                 return self._counters.apply(state, self._log.moves(state))
             if self._counters.revoke_rebuild_leases(state.event_id):
                 return None
-        raise Unavailable("the counters are lost again and again", 1)
+        raise Unavailable("the counters are lost repeatedly", 1)
 
     def count_outcome(self, outcome: Outcome) -> bool:
-        """Count a token, and its session if that ended in time; once, now or later.
+        """Count a token once, now or later, and its session if it ended before the token expired.
 
-        Returns False when the counters know that its generation was reset.
+        Returns False when the counters have a later generation.
         """
         key = (outcome.event_id, outcome.generation, outcome.position, outcome.expires_at)
         try:
@@ -189,7 +189,7 @@ class RecoveringCounters:
     ) -> list[JoinLease]:
         """Take a lease on each join; raises nothing.
 
-        All are STALE where the leases were lost or cannot be read: the rows then decide.
+        All are STALE when the leases were lost or cannot be read; the caller then checks the rows.
         """
         try:
             return self._counters.acquire_join_leases(event_id, request_ids, now)
@@ -198,7 +198,7 @@ class RecoveringCounters:
             return [JoinLease.STALE] * len(request_ids)
 
     def release_join_leases(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
-        """Let the next worker have these joins at once; raises nothing: leases also expire."""
+        """Release leases early; raises nothing, as leases also expire."""
         if request_ids:
             with suppress(Unavailable, CountersLost):
                 self._counters.release_join_leases(event_id, request_ids, now)
@@ -206,9 +206,9 @@ class RecoveringCounters:
     # --- rebuild and upkeep ------------------------------------------------------------------
 
     def rebuild(self, event_id: str, *, force: bool = False) -> None:
-        """Rebuild the counters, or wait until another caller has; complete ones are left alone.
+        """Rebuild the counters, or wait for another caller's rebuild; keep a complete copy.
 
-        ``force`` discards the present copy. Raises Unavailable when that takes long.
+        ``force`` discards the present copy. Raises Unavailable after WAITS checks.
         """
         lease_id = secrets.token_hex(8)
         for _ in range(WAITS):
@@ -225,30 +225,30 @@ class RecoveringCounters:
         raise Unavailable("the counters are being rebuilt", 1)
 
     def keep_up(self, state: EventState, now: int, *, reconciled_at: int, swept_at: int) -> None:
-        """Do the minute's upkeep: trim, compare rows that a rebuild left out, save a checkpoint.
+        """Trim the counters, compare rows that a rebuild skipped, save a checkpoint.
 
         ``reconciled_at`` and ``swept_at`` are as in ``CounterUpkeep.trim``. Raises nothing.
         """
         event_id, marks = state.event_id, {"reconciled_at": reconciled_at, "swept_at": swept_at}
-        asked: CounterUpkeepRequest | None
+        upkeep: CounterUpkeepRequest | None
         try:
-            asked = self._counters.trim(event_id, now, **marks)
+            upkeep = self._counters.trim(event_id, now, **marks)
         except CountersLost:
-            asked = self._try(event_id, self._counters.trim, event_id, now, **marks)
+            upkeep = self._try(event_id, self._counters.trim, event_id, now, **marks)
         except Unavailable as error:
             return _log_behind(error)
-        if asked:
+        if upkeep:
             try:
-                self.run_upkeep(state, asked, now)
+                self.run_upkeep(state, upkeep, now)
             except (Unavailable, CountersLost) as error:
                 _log_behind(error)
         return None
 
-    def run_upkeep(self, state: EventState, asked: CounterUpkeepRequest, now: int) -> None:
-        """Do what the counters ask: compare rows, and save a checkpoint."""
-        if asked.unverified > state.settled_through:
-            self._verify(state, asked.unverified)
-        if asked.changed and needs_checkpoint(state):
+    def run_upkeep(self, state: EventState, upkeep: CounterUpkeepRequest, now: int) -> None:
+        """Compare rows and save a checkpoint, as ``upkeep`` requests."""
+        if upkeep.unverified > state.settled_through:
+            self._verify(state, upkeep.unverified)
+        if upkeep.changed and needs_checkpoint(state):
             self._log.save_checkpoint(
                 state.event_id, self._counters.checkpoint(state.event_id, now)
             )
@@ -266,12 +266,12 @@ class RecoveringCounters:
                 return call(*args, **kwargs)
             except CountersLost:
                 pass
-            # after the first time, a complete copy that is still lost lags behind the tables
+            # from the second attempt on, a complete copy lags behind the tables: discard it
             self.rebuild(event_id, force=attempt > 0)
         try:
             return call(*args, **kwargs)
         except CountersLost:
-            raise Unavailable("the counters are lost again and again", 1) from None
+            raise Unavailable("the counters are lost repeatedly", 1) from None
 
     def _try(
         self,
@@ -280,7 +280,7 @@ class RecoveringCounters:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result | None:
-        """As ``_recover``; None when it fails. The minute worker corrects what is left behind."""
+        """As ``_recover``; None when it fails. The minute worker then updates the counters."""
         try:
             return self._recover(event_id, call, *args, **kwargs)
         except (Unavailable, CountersLost) as error:
@@ -324,7 +324,7 @@ def read_snapshot(
     outcomes: Outcomes,
     renew: Callable[[], None] = lambda: None,
 ) -> Snapshot:
-    """Read all that the counters hold; calls ``renew`` every second or so meanwhile."""
+    """Read the contents of the counters from the tables; call ``renew`` between the reads."""
     state = log.read(event_id)
     first, start = state.settled_through + 1, None
     if needs_checkpoint(state):

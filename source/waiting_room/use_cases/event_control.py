@@ -18,11 +18,11 @@ from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.event_state import EventStates
 from waiting_room.use_cases.generation_cache import GenerationCache
 
-LOOK_BACK = 50  # moves among which a repeated call finds its own
+LOOK_BACK = 50  # latest moves that are searched for a repeated call
 
 
 class _RepeatedCall(Exception):
-    """This call was made before; carries the present state."""
+    """The call was made before; holds the current state."""
 
     def __init__(self, state: EventState) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class _RepeatedCall(Exception):
 
 
 class EventControl:
-    """The changes that operators and inlets make to an event."""
+    """Changes that operators and inlets make to an event."""
 
     def __init__(
         self,
@@ -55,10 +55,10 @@ class EventControl:
         actor: Actor = UNKNOWN,
         call_id: str = "",
     ) -> int:
-        """Move the serving counter by ``by``, never below 0; returns where it is then.
+        """Move the serving counter by ``by``, never below 0; returns the new value.
 
-        A call that ``actor`` repeats with the same ``call_id`` moves nothing. A move back that
-        cannot be announced to the counters is not made: it raises Unavailable.
+        A call that ``actor`` repeats with the same ``call_id`` moves nothing. Raises Unavailable,
+        and moves nothing, when a move back cannot be announced to the counters.
         """
         self._settings.event(event_id)
         serving_counter.check_increment(by)
@@ -89,9 +89,9 @@ class EventControl:
         return any(move.mark == mark for move in latest)
 
     def set_message(self, event_id: str, message: object, *, actor: Actor = UNKNOWN) -> str:
-        """Set the message that ``/status`` carries; empty clears it. Returns the stored text.
+        """Set the message of ``/status``; an empty text clears it. Returns the stored text.
 
-        Of two calls at once the later one wins.
+        Of two concurrent calls the later one wins.
         """
         self._settings.event(event_id)
         text = check_message(message)
@@ -105,12 +105,12 @@ class EventControl:
         return text
 
     def reset(self, event_id: str, generation: object = None, *, actor: Actor = UNKNOWN) -> int:
-        """Start the next generation; returns its number. Two resets at once are one.
+        """Start the next generation; returns its number. Concurrent resets count as one.
 
-        ``generation`` is the one that the caller means to end; raises OtherGeneration when another
-        is current. Raises Unavailable, before anything changed, when the counters cannot be told;
-        after the write it means that the new generation exists, but its numbers are not answered
-        before the next minute or the next reset.
+        ``generation`` is the one to end; raises OtherGeneration when another is current. Raises
+        Unavailable when the counters cannot be reached. Before the write, nothing has changed.
+        After it, the new generation exists, but reads of its counters fail until the next minute
+        or the next reset.
         """
         self._settings.event(event_id)
         chosen = reset.check_generation(generation)
@@ -121,13 +121,15 @@ class EventControl:
         return after.generation
 
     def _next_generation(self, event_id: str, chosen: int | None, actor: Actor) -> EventState:
-        """Write the next generation, or find the one that another reset wrote at the same time."""
+        """Write the next generation, or return the one that a concurrent reset wrote."""
         before = self._log.read(event_id)
         for attempt in retry_on_conflict(self._clock):
             try:
                 reset.check_is_current(before, chosen)
             except OtherGeneration:
-                self._counters.follow(before)  # an unanswered reset may have told no copy
+                self._counters.follow(
+                    before
+                )  # a reset without a response may not have updated them
                 raise
             mine = after = before.next_generation(self._clock())
             with attempt:
@@ -135,7 +137,7 @@ class EventControl:
                 self._log.reset(before, mine)
             if attempt.conflict:
                 after = self._log.read(event_id)
-                if after.generation == before.generation:  # it was moved meanwhile
+                if after.generation == before.generation:  # the serving counter has moved
                     before = after
                     continue
             if after.reset_at == mine.reset_at:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numbers of an event: for the waiting page, for the operators, for the bus."""
+"""Numbers of an event for the waiting page, the control panel and the bus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from waiting_room.use_cases.event_publishing import EventPublisher
 
 
 class EventMetrics:
-    """Reads the counters of an event; one round trip for each call."""
+    """Reads the counters of an event with one round trip per call."""
 
     def __init__(
         self,
@@ -32,15 +32,15 @@ class EventMetrics:
         return self._counters.counts(event_id, int(self._clock()))
 
     def status_page(self, event_id: str) -> dict[str, Any]:
-        """Return all that a waiting page polls; rates are positions per minute."""
+        """Return the content of ``/status``; rates are positions per minute."""
         return metrics.page_status(event_id, self.counts(event_id), self._clock())
 
     def panel(self, event_id: str) -> dict[str, Any]:
-        """Return all that the operators' page shows."""
+        """Return the metrics of the control panel."""
         return metrics.panel_metrics(event_id, self.counts(event_id), self._clock())
 
     def report(self, event_id: str) -> Counts:
-        """Return all numbers, and put them on the bus where the settings ask for it."""
+        """Return all numbers; publish them on the bus if the settings enable it."""
         counts = self.counts(event_id)
         self._publisher.metrics(event_id, counts)
         return counts

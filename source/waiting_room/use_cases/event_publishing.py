@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bus events: their names and members are the contract's."""
+"""Publish bus events. The API contract fixes their names and members."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ logger = logging.getLogger("waiting_room")
 class EventPublisher:
     """Publishes bus events. Only the metrics of each minute are optional.
 
-    All but ``publish_outcomes`` come after the change that they tell of, so a bus that fails never
-    fails the change.
+    Except for ``publish_outcomes``, each event follows a completed change. A failure of the bus
+    does not fail the change.
     """
 
     def __init__(self, settings: RoomSettings, bus: EventBus, counters: RecoveringCounters) -> None:
         self._settings, self._bus, self._counters = settings, bus, counters
 
     def serving_counter_changed(self, event_id: str, move: ServingMove) -> None:
-        """Publish a move of the serving counter, unless it changed nothing."""
+        """Publish a move of the serving counter if its value changed."""
         if move.current == move.previous:
             return
         detail = {
@@ -52,15 +52,15 @@ class EventPublisher:
         self._publish("room_reset", detail)
 
     def metrics(self, event_id: str, counts: Counts) -> None:
-        """Publish the metrics of the minute, where the settings ask for them."""
+        """Publish the metrics of the minute if the settings enable it."""
         if self._settings.event(event_id).minute_metrics:
             self._publish("waiting_room_metrics", metrics.bus_detail(event_id, counts))
 
     def publish_outcomes(self, changed: Sequence[Outcome]) -> None:
-        """Publish new tokens and ended sessions, and count what is not counted yet.
+        """Publish new tokens and ended sessions, and count those that are not counted yet.
 
-        The stream of the token table feeds it, so nothing is missed. Raises Unavailable when the
-        bus did not take them, so that the stream delivers them again.
+        The caller reads the stream of the tokens table, which has every outcome. Raises
+        Unavailable when the bus rejects an event, so that the stream delivers them again.
         """
         for outcome in changed:
             if outcome.is_token:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state row of an event: read, decide, write under a condition; then the counters follow.
+"""Update the state row of an event with a conditional write, then the counters.
 
-The table is written first and decides. A crash between table and counters leaves the counters
-behind, and the next caller or the minute worker brings them up. A write that lowers the serving
-counter or the generation is announced before it is made (see ``counter_recovery.py``).
+The table is written first. After a crash between the two writes the counters lag behind; the next
+caller or the minute worker updates them. A write that lowers the serving counter, or resets the
+event, is announced first (see ``counter_recovery.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
 
 class EventStates:
-    """The state rows, each with the counters that follow it."""
+    """Updates of the state rows, and of the counters after each."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class EventStates:
         self._clock, self._pause = clock, pause
 
     def update(self, event_id: str, decide: Callable[[EventState], EventState]) -> EventState:
-        """Write what ``decide`` makes of the state, again if another writer came first.
+        """Write the result of ``decide``; decide again if another writer came first.
 
         Raises Unavailable, before anything has changed, when a lower serving counter cannot be
         announced.
@@ -55,7 +55,7 @@ class EventStates:
         raise TooManyConflicts  # by retry_on_conflict, after the last attempt
 
     def try_update(self, before: EventState, after: EventState) -> EventState:
-        """Write, or leave it to the next minute when another writer came first."""
+        """Write once; after a conflict return the current state, for the next minute to retry."""
         try:
             self._log.write(before, after)
         except Conflict:
@@ -63,21 +63,21 @@ class EventStates:
         return after
 
     def announce_lowering(self, before: EventState) -> None:
-        """Let no copy be believed that the next write lowers.
+        """Announce that the next write lowers the serving counter or resets the event.
 
-        The announcement holds until the table has a version above ``before``'s: then that write
-        was made, or never can be. It is in the table for copies that are rebuilt from now on, and
-        ends the rebuilds that read the table before it. Raises Conflict when ``before`` is no
-        longer current, Unavailable when the counters cannot be told.
+        Until the table has a version above ``before``'s, readers of the counters also read the
+        table. From that version on, the write was made or can no longer succeed. The table has
+        the announcement for later rebuilds; rebuilds under way have to read again. Raises Conflict
+        when ``before`` is not current, Unavailable when the counters cannot be reached.
         """
         announced = replace(before, lowering=before.version + 1)
         self._log.write(before, announced)
         self._counters.announce(announced)
 
     def _own_write(self, after: EventState) -> EventState | None:
-        """Find a write of this call whose response was lost; None when it was not made.
+        """Return the state if this call's write was made without a response; otherwise None.
 
-        A client that retries by itself meets its own write as a conflict.
+        The AWS client retries by itself, and its own first write then causes the conflict.
         """
         state = self._log.read(after.event_id)
         if state.generation != after.generation or after.move is None:

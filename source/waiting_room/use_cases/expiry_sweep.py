@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every minute: expire served positions whose time is past.
+"""Expire served positions whose period has ended, once a minute.
 
-Both clocks of ``position_reconciliation.py`` must agree that it is past.
+Both clocks of ``position_reconciliation.py`` must agree that it has ended.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.position_reconciliation import clock_bounds
 
 SWEEPER = scheduled("sweep_positions")
-SWEEP_STEP = 2_000  # positions swept at once; bounds memory and the size of one jump
-SWEEP_STEPS = 50  # steps of one run; the rest waits for the next minute
+SWEEP_STEP = 2_000  # positions per step; limits memory and the size of one move
+SWEEP_STEPS = 50  # steps per run; the next run does the rest
 
 
 class ExpirySweep:
-    """Expires positions in steps: one write for each, complete by itself."""
+    """Expires positions in steps. Each step is one complete write."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class ExpirySweep:
         self._counters, self._publisher, self._clock = counters, publisher, clock
 
     def run(self, event_id: str, scheduled_at: float | None = None) -> EventState:
-        """Expire the positions of an event whose time is past; returns the state."""
+        """Expire the due positions of an event; returns the state."""
         event = self._settings.event(event_id)
         state = self._log.read(event_id)
         if not event.position_expiry_enabled:
@@ -62,7 +62,7 @@ class ExpirySweep:
         return state
 
     def _find_due(self, state: EventState, period: int, now: int) -> expiry.Sweep | None:
-        """Return the next positions whose time is past, and the outcome of each; None: none."""
+        """Return the next due positions and the outcome of each; None if none is due."""
         upto = min(state.serving, state.reconciled_through, state.expired_through + SWEEP_STEP)
         served = serving_counter.segments(
             self._log.moves(state), expired_through=state.expired_through

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The generation of an event, remembered by a warm function for GENERATION_CACHE seconds."""
+"""Cache the generation of an event in a warm function for GENERATION_CACHE seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ GENERATION_CACHE = 2.0  # s; with 3 s at the edge, responses from before a reset
 
 
 class GenerationCache:
-    """One generation for each event, with the time at which it was read."""
+    """Generation of each event, with the time of its read."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[int, float]] = {}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The signing keys in use: the secret half signs, the public half is published before it does.
+"""Create, publish, rotate and revoke signing keys. A public key is published before it signs.
 
-``domain/published_keys.py`` describes why a change of the keys is safe.
+``domain/published_keys.py`` describes why a rotation is safe.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import KeySet, SigningKey
 from waiting_room.use_cases import change_log
 
-CHANGE_TIME = 90  # seconds until a change is given up: longer than rotate_keys and set_up may run
-MOST_KEYS = 16  # published at once: verifiers take 32; thirty days apart there are two
+CHANGE_TIME = 90  # s for which a rotation blocks others: longer than rotate_keys or set_up runs
+MOST_KEYS = 16  # published keys; verifiers accept 32, rotations 30 days apart need 2
 
 
 @dataclass(frozen=True, slots=True)
 class KeyDelays:
     """Seconds between the publication of a key and its first signature.
 
-    ``activation`` while another key signs; ``at_once`` when none may, which is as long as an edge
-    keeps the public keys.
+    ``activation`` applies while another key signs. ``at_once`` applies when none may sign; it is
+    the time for which the edge caches the public keys.
     """
 
     activation: int
@@ -49,7 +49,7 @@ SET_UP = deployment("set_up")
 
 
 class SigningKeys:
-    """The keys of the deployment, in the secret store and published."""
+    """Signing keys of the deployment: private keys in the secret store, public keys published."""
 
     def __init__(
         self,
@@ -69,15 +69,15 @@ class SigningKeys:
         return self._settings.public_key_max_age
 
     def current(self, now: int) -> SigningKey:
-        """The key that signs now: the youngest one whose publication this function has read.
+        """Return the key that signs now: the newest one whose publication this function has read.
 
-        Raises NoKeysYet, and Unavailable while no published key may sign.
+        Raises NoKeysYet; raises Unavailable while no published key may sign.
         """
         key = self._public_keys.load().signer(self._keys.load(), now)
-        return key or self._looked_up(now)
+        return key or self._read_again(now)
 
     def key_for(self, outcome: Outcome) -> SigningKey:
-        """The key that a token is signed with; raises TokenExpired once it is retired."""
+        """Return the key of a token; raises TokenExpired after that key is retired."""
         key_id = outcome.key_id
         published = self._public_keys.load().holds(key_id)
         if not published and not self._public_keys.refresh().holds(key_id):
@@ -97,37 +97,39 @@ class SigningKeys:
         return self._public_keys.refresh().jwks()
 
     def set_up(self) -> None:
-        """Make the first key where there is none, and publish what there is. Withdraws no key.
+        """Create the first key if there is none, and publish all keys. Revokes no key.
 
-        Raises KeysBusy when a change of the keys is under way that the room has to wait for.
+        Raises KeysBusy while another call changes the keys and no key can sign.
         """
         published, keys = self._public_keys.refresh(), self._keys.refresh()
         if keys.keys and published.covers(keys):
             return
         now = self._now()
         if published.is_changing(now) and published.signer(keys, now):
-            return  # the room can sign; whoever changes the keys also confirms them
+            return  # a key can sign; the call that changes the keys also confirms them
         self._change(published, keys, None if keys.keys else self._make_key(), None, SET_UP)
 
     def rotate(self, revoke: str | None = None, *, actor: Actor = UNKNOWN) -> KeySet:
-        """Add a key that signs after its delay; it is published before it is used.
+        """Add a key: publish it, and sign with it after its delay.
 
-        ``revoke`` is the ``kid`` of a key that leaves secret and publication: its tokens are void.
-        Raises UnknownKey when the room has no such key, KeysBusy during another change.
+        ``revoke`` is the ``kid`` of a key to remove at once; its tokens become invalid. Raises
+        UnknownKey for another ``kid``, KeysBusy while another call changes the keys.
         """
         published, keys = self._public_keys.refresh(), self._keys.refresh()
         if revoke is None and len(published.keys) >= MOST_KEYS:
-            raise KeysBusy(f"{MOST_KEYS} keys are published: wait until old ones leave", 3600)
+            raise KeysBusy(
+                f"{MOST_KEYS} keys are published; retry after old ones are removed", 3600
+            )
         if revoke is not None and not published.holds(revoke) and not keys.by_id(revoke):
             raise UnknownKey
-        self._refuse_second(published)
+        self._check_no_other_change(published)
         return self._change(published, keys, self._make_key(), revoke, actor)
 
     def _now(self) -> int:
         return int(self._clock())
 
-    def _looked_up(self, now: int) -> SigningKey:
-        """Return the key that signs now, after both halves of the keys are read again."""
+    def _read_again(self, now: int) -> SigningKey:
+        """Return the key that signs now, after reading the public and private keys again."""
         published, keys = self._public_keys.refresh(), self._keys.load()
         unknown = any(key.signs(now) and not keys.by_id(key.key_id) for key in published.keys)
         if unknown and not published.signer(keys, now):
@@ -138,11 +140,12 @@ class SigningKeys:
             raise Unavailable("no published key signs now", 5 if starts is None else starts - now)
         return key
 
-    def _refuse_second(self, published: Publication) -> None:
+    def _check_no_other_change(self, published: Publication) -> None:
+        """Raise KeysBusy while another call changes the keys."""
         now = self._now()
         if published.is_changing(now):
             raise KeysBusy(
-                "the keys are being changed by another call", published.lease_until - now
+                "another call is changing the keys; retry later", published.lease_until - now
             )
 
     def _change(
@@ -153,8 +156,8 @@ class SigningKeys:
         revoke: str | None,
         actor: Actor,
     ) -> KeySet:
-        """Announce, save, confirm. Ended anywhere, no key signs that is not published."""
-        self._refuse_second(published)
+        """Announce, save, confirm. A crash at any step leaves no unpublished key that signs."""
+        self._check_no_other_change(published)
         now = self._now()
         starts = self._starts(published, keys, revoke, now)
         wanted = keys.without(revoke)
@@ -181,7 +184,7 @@ class SigningKeys:
     def _publish(self, after: Publication, before: Publication) -> None:
         try:
             self._public_keys.save(after, before)
-        except Conflict:  # or the answer to this very write was lost, and it was sent again
+        except Conflict:  # or this write got no response, and the client sent it again
             if self._public_keys.refresh() != after:
                 raise _another() from None
 
@@ -198,7 +201,7 @@ def _ids(keys: KeySet) -> list[str]:
 
 
 def check_rotation(content: Mapping[str, object]) -> str | None:
-    """The ``kid`` of the key that a call revokes, None when it names none; raises InvalidInput.
+    """Return the ``kid`` of the key to revoke, or None; raises InvalidInput.
 
     Unknown members are rejected, so that a misspelt ``revoke`` is an error.
     """
@@ -221,4 +224,4 @@ def _retired() -> TokenExpired:
 
 
 def _another() -> KeysBusy:
-    return KeysBusy("the keys were changed by another call meanwhile", CHANGE_TIME)
+    return KeysBusy("another call changed the keys at the same time; retry later", CHANGE_TIME)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The minute worker: reconciliation, then the expiry sweep, then the upkeep of the counters."""
+"""Jobs of the minute worker: reconciliation, expiry sweep, upkeep of the counters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger("waiting_room")
 
 
 class MinuteJobs:
-    """Runs each job also where the other fails, and records which succeeded."""
+    """Runs both jobs, even if the first one fails, and records which succeeded."""
 
     def __init__(self, reconciliation: PositionReconciliation, sweep: ExpirySweep) -> None:
         self._reconciliation, self._sweep = reconciliation, sweep

@@ -18,13 +18,12 @@ from waiting_room.domain.retry import retry_on_conflict
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
 logger = logging.getLogger("waiting_room")
-MAX_UNCONFIRMED = (
-    10_000  # rows without a response that a worker remembers; reconciliation finds more
-)
+# Rows without a response that a worker remembers. The reconciliation finds any others.
+MAX_UNCONFIRMED = 10_000
 
 
 class PositionAssigner:
-    """The worker of the join queue. One instance serves a warm function for its whole life."""
+    """Worker of the join queue. One instance serves all invocations of a warm function."""
 
     def __init__(
         self,
@@ -41,10 +40,10 @@ class PositionAssigner:
         self._unconfirmed: dict[str, Position] = {}  # by request: rows written without a response
 
     def assign(self, event_id: str, joins: Sequence[Join]) -> rules.Assignment:
-        """Assign a position to each join of a batch; says which messages must come again.
+        """Assign a position to each join of a batch; return the messages to deliver again.
 
-        A position whose row was not written stays unused. Raises Unavailable when nothing could be
-        assigned.
+        A position whose row was not written stays unused. Raises Unavailable when no position
+        could be assigned.
         """
         leased, held, busy = self._lease(event_id, rules.order_by_arrival(joins))
         try:
@@ -62,7 +61,7 @@ class PositionAssigner:
             if holes:
                 logger.warning("%d assigned positions stay unused", len(holes))
                 state = self._record_unused(state, holes)
-            if rows or holes or unused or held:  # who assigned ``held`` may have ended before this
+            if rows or holes or unused or held:  # the worker of ``held`` may have stopped early
                 self._counters.follow(state)
         except Unavailable:
             self._release(event_id, [join.request_id for join in leased])
@@ -74,27 +73,27 @@ class PositionAssigner:
     def _lease(
         self, event_id: str, joins: Sequence[Join]
     ) -> tuple[list[Join], dict[str, Position], set[str]]:
-        """Return the joins that need a position now, rows that exist, and ids that are held."""
+        """Return the joins that need a position now, existing rows, and ids leased elsewhere."""
         ids = [join.request_id for join in joins]
         if not ids:
             return [], {}, set()
         leases = self._counters.acquire_join_leases(event_id, ids, int(self._clock()))
-        doubted = [
+        to_check = [
             request_id
             for request_id, lease in zip(ids, leases, strict=True)
             if lease is not JoinLease.NEW
         ]
-        held = self._positions.get_many(event_id, doubted) if doubted else {}
+        held = self._positions.get_many(event_id, to_check) if to_check else {}
         busy = {
             request_id
             for request_id, lease in zip(ids, leases, strict=True)
             if lease is JoinLease.HELD and request_id not in held
         }
-        left = [j for j in joins if j.request_id not in held and j.request_id not in busy]
-        return left, held, busy
+        unassigned = [j for j in joins if j.request_id not in held and j.request_id not in busy]
+        return unassigned, held, busy
 
     def _release(self, event_id: str, request_ids: Sequence[str]) -> None:
-        """Let joins without a position be tried again at once, not only when the lease expires."""
+        """Release the leases of joins without a position, so that a retry need not wait."""
         self._counters.release_join_leases(event_id, request_ids, int(self._clock()))
 
     def _reserve(
@@ -102,8 +101,8 @@ class PositionAssigner:
     ) -> tuple[EventState, list[Join], list[Join], range]:
         """Reserve positions for the joins of the current generation.
 
-        Returns the state, the joins from before the reset, those with a position, and positions
-        that an attempt without a response took.
+        Returns the state, the joins from before the reset, the joins with a position, and the
+        positions that an attempt without a response reserved.
         """
         state = self._known.get(event_id) or self._log.read(event_id)
         before: list[Join] = []
@@ -122,9 +121,9 @@ class PositionAssigner:
         return state, before, placed, unused
 
     def _reserve_range(self, event_id: str, count: int, known: EventState) -> Reservation:
-        """Reserve ``count`` positions; once more without a response.
+        """Reserve ``count`` positions; retry once if there is no response.
 
-        The worst result is a range that stays unused. Raises Conflict, Unavailable.
+        The first range may then stay unused. Raises Conflict, Unavailable.
         """
         for again in (False, True):
             lost, lost_count = self._lost.get(event_id, ("", 0))
@@ -135,7 +134,7 @@ class PositionAssigner:
                 self._lost[event_id] = attempt.token, count
                 if again:
                     raise
-                logger.warning("reservation without a response, made once more: %s", error)
+                logger.warning("reservation got no response, retrying once: %s", error)
                 continue
             if reserved.unused:
                 del self._lost[event_id]
@@ -143,7 +142,7 @@ class PositionAssigner:
         raise Unavailable("no reservation was made", 1)
 
     def _insert(self, rows: Sequence[Position]) -> dict[str, Position | None]:
-        """Insert rows; without a response they are remembered, as some may have been written."""
+        """Insert rows; remember them if there is no response, as some may have been written."""
         try:
             return self._positions.insert(rows) if rows else {}
         except Unavailable:
@@ -168,7 +167,7 @@ class PositionAssigner:
         return found
 
     def _rejected_by_reset(self, state: EventState, join: Join) -> Position:
-        """Return a row of the earlier generation, so that the visitor is told of the reset."""
+        """Return a row of the previous generation: the API then reports the reset."""
         return Position(
             state.event_id, state.generation - 1, join.request_id, 0, int(self._clock())
         )

@@ -15,7 +15,7 @@ from waiting_room.use_cases.generation_cache import GenerationCache
 
 
 class PositionLookup:
-    """The positions of an event."""
+    """Lookup of positions."""
 
     def __init__(
         self,
@@ -51,23 +51,23 @@ class PositionLookup:
         return row
 
     def row(self, event_id: str, request_id: str) -> Position:
-        """Return the row of a request, of whatever generation; raises UnknownRequest."""
+        """Return the row of a request, of any generation; raises UnknownRequest."""
         row = self._positions.get(event_id, joins.check_request_id(request_id))
         if row is None:
             raise UnknownRequest
         return row
 
     def status(self, row: Position) -> PositionStatus:
-        """Return what the counters know about a position; raises RoomWasReset, Unavailable."""
+        """Return the status of a position; raises RoomWasReset, Unavailable."""
         status = self._counters.position_status(row.event_id, row.position, row.generation)
         if row.generation < status.generation:
             raise RoomWasReset
         return status
 
     def find(self, event_id: str, query: VisitorQuery) -> tuple[Position, PositionStatus]:
-        """Return the row and the status of the visitor whom an operator looks for.
+        """Return the row and the status of the visitor that an operator requests.
 
-        A number is one of the current generation, read by one query; the index may lag for a
+        A queue number means the current generation. It is read from an index, which may lag for a
         moment. Raises UnknownRequest.
         """
         if not query.number:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every minute: compare the state row with the position rows, settle it, keep the counters up.
+"""Reconcile the state row with the position rows, and update the counters, once a minute.
 
-Two clocks matter here: this function's, and ``scheduled_at``, the time by the clock that started
-it. A time counts as past only if both clocks agree, so a clock that steps ahead closes nothing
-early.
+The jobs use two clocks: this function's, and ``scheduled_at``, the time of the schedule that
+started it. A time counts as past only if both clocks agree. One clock that runs ahead cannot close
+a range early.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def clock_bounds(clock: Clock, scheduled_at: float | None) -> tuple[int, int]:
 
 
 class PositionReconciliation:
-    """Finds unused positions, moves the settled mark, and brings the counters up."""
+    """Finds unused positions, moves the settled mark, and updates the counters."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class PositionReconciliation:
                 event_id, state.generation, state.settled_through + 1, upto
             )
             state = self._states.try_update(state, reconciliation.settle(state, tokens, upto, now))
-        if state.lowering > state.version:  # its writer has ended or is still at it: supersede it
+        if state.lowering > state.version:  # its writer may have stopped: supersede it
             state = self._states.try_update(state, serving_counter.move(state, 0, now, "audit"))
         self._counters.follow(state)
         return state
@@ -76,7 +76,7 @@ class PositionReconciliation:
     def keep_up(
         self, state: EventState, scheduled_at: float | None, *, reconciled: bool, swept: bool
     ) -> None:
-        """Trim the counters, and save what a rebuild needs; says which jobs succeeded."""
+        """Trim the counters, save a checkpoint, and record which jobs succeeded."""
         now = int(self._clock())
         self._counters.keep_up(
             state,

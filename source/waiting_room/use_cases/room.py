@@ -34,7 +34,7 @@ from waiting_room.use_cases.visitor_sessions import VisitorSessions
 
 @dataclass(frozen=True)
 class Stores:
-    """The adapters that a room works with."""
+    """Adapters of a room."""
 
     counters: RebuildableCounters
     positions: Positions
@@ -47,7 +47,7 @@ class Stores:
 
 @dataclass(frozen=True)
 class Room:
-    """The use cases. One instance serves a warm function for its whole life."""
+    """The use cases. One instance serves all invocations of a warm function."""
 
     # visitors
     positions: PositionLookup
@@ -72,7 +72,7 @@ def build_room(
     clock: Clock,
     pause: Callable[[float], None] = lambda _: None,
 ) -> Room:
-    """Put the use cases together; only ``RecoveringCounters`` gets the store of the counters."""
+    """Create the use cases; only ``RecoveringCounters`` gets the store of the counters."""
     positions, outcomes, log = stores.positions, stores.outcomes, stores.log
     counters = RecoveringCounters(stores.counters, log, outcomes, clock, pause)
     states = EventStates(log, counters, clock, pause)

@@ -9,7 +9,7 @@ from waiting_room.use_cases.key_rotation import SigningKeys
 
 
 class RoomSetup:
-    """What the stack runs at each deployment; safe to repeat."""
+    """Set-up that the stack runs at each deployment; safe to repeat."""
 
     def __init__(
         self, settings: RoomSettings, keys: SigningKeys, counters: RecoveringCounters
@@ -17,7 +17,7 @@ class RoomSetup:
         self._settings, self._keys, self._counters = settings, keys, counters
 
     def run(self) -> None:
-        """Create and publish the first key where there is none; rebuild lost counters."""
+        """Create and publish the first key if there is none; rebuild lost counters."""
         self._keys.set_up()
         for event in self._settings.events:
             self._counters.rebuild(event.event_id)

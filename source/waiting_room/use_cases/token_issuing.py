@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Issue the token set of a served position, once; tell the time until a position expires."""
+"""Issue the token set of a served position, once; return the time to expiry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from waiting_room.use_cases.position_lookup import PositionLookup
 
 
 class TokenIssuer:
-    """The tokens of an event."""
+    """Issue of tokens."""
 
     def __init__(
         self,
@@ -105,9 +105,9 @@ class TokenIssuer:
     ) -> tuple[Outcome, bool]:
         """Return the outcome of the position, and whether this call decided it.
 
-        A served position without an outcome gets a token. A token that is not counted was hardly
-        ever issued: the conditional write finds out, without a read before it. An outcome stays
-        valid when the position has expired since, or the serving counter went back.
+        A served position without an outcome gets a token. An uncounted token is rare, so the
+        conditional write detects it, without a read first. An outcome stays valid if the position
+        expires later or the serving counter moves back.
         """
         if status.counted:
             found = self._outcomes.get(row.event_id, row.generation, row.position)

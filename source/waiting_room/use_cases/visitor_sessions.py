@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""End a session, list ended and expired ones, and show an operator one visitor."""
+"""End a session, list ended and expired sessions, and return the status of one visitor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDED_PAGE = 1_000  # request ids of one response: 40 KB
 
 
 class VisitorSessions:
-    """The sessions of an event, by request id."""
+    """Sessions, by request id."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class VisitorSessions:
         """Return a page of request ids whose session ended before its token expired.
 
         Also returns the mark of the next page (None: the last one). A page has at most ENDED_PAGE
-        ids. A mark from before a reset begins again: the pages after it have all that ended since.
+        ids. A mark from before a reset starts again at the first page.
         """
         self._settings.event(event_id)
         generation = self._log.read(event_id).generation
@@ -108,9 +108,9 @@ class VisitorSessions:
         return [row.request_id for row in rows], following
 
     def request_status(self, event_id: str, query: VisitorQuery | str) -> dict[str, Any]:
-        """Return all that an operator can know about one visitor; raises UnknownRequest.
+        """Return the status of one visitor for an operator; raises UnknownRequest.
 
-        A text is a request id.
+        ``query`` is a request id if it is a text.
         """
         event = self._settings.event(event_id)
         if isinstance(query, str):
@@ -125,7 +125,7 @@ class VisitorSessions:
             position_expired=turn.state is TurnState.EXPIRED,
             now=now,
         )
-        answer: dict[str, Any] = {
+        content: dict[str, Any] = {
             "request_id": row.request_id,
             "queue_number": row.position,
             "reference": reference_of(row.position, row.request_id),
@@ -133,7 +133,7 @@ class VisitorSessions:
             "state": state.value,
         }
         if state is sessions.VisitorState.ELIGIBLE and turn.expires_in is not None:
-            answer["expires_in"] = turn.expires_in
+            content["expires_in"] = turn.expires_in
         if state is sessions.VisitorState.TOKEN_ISSUED and outcome:
-            answer["expires_in"] = outcome.expires_at - now
-        return answer
+            content["expires_in"] = outcome.expires_at - now
+        return content

@@ -42,7 +42,7 @@ BREAKS = (
     Break("4 counted: the number of a row without an answer waits until the audit",
           "PositionAssigner._superseded", "found.append(unconfirmed.position)", "pass", "test_joins"),
     Break("4 counted: rows left out by a rebuild stay uncounted",
-          "RecoveringCounters.run_upkeep", "if asked.unverified > state.settled_through:", "if False:",
+          "RecoveringCounters.run_upkeep", "if upkeep.unverified > state.settled_through:", "if False:",
           "test_counter_recovery"),
     Break("4 counted: a session ended by a repeated write is not counted",
           "DynamoOutcomes.end_session", 'text(current, "ended_by") == mark', "False",

@@ -147,7 +147,7 @@ def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
 
     world.counters.store.apply = lost
     world.counters.store.revoke_rebuild_leases = lambda _: False
-    with pytest.raises(Unavailable, match="lost again and again") as raised:
+    with pytest.raises(Unavailable, match="lost repeatedly") as raised:
         states.announce_lowering(world.log.read(EVENT))
     assert raised.value.retry_after == 1
 
