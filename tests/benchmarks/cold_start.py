@@ -29,6 +29,7 @@ from tests.support.lambda_proxy_events import proxy_event
 from tests.support.real_stores import RealRoom
 
 STARTS = number_setting("STARTS", 7)
+PUBLIC, PRIVATE = "apps.public_api", "apps.private_api"
 REFERENCE = """
 import redis, boto3
 boto3.client("dynamodb")
@@ -48,9 +49,9 @@ assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow", answer
 RESTORED = """
 import json, sys, time
 import apps.public_api.app as loaded
-from waiting_room.adapters.snapstart import load
+from waiting_room.adapters.snapstart import load_libraries
 event = json.loads(sys.stdin.read())
-load()  # what is done before the snapshot
+load_libraries()  # what is done before the snapshot
 wall, cpu = time.perf_counter(), time.process_time()
 answer = loaded.app(event, None)
 assert answer["statusCode"] == 200, answer
@@ -58,7 +59,7 @@ print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu]))
 """
 GROUPS = (
     ("Chalice", ("chalice",)),
-    ("the room", ("waiting_room", "public_api", "private_api", "token_authorizer")),
+    ("the room", ("waiting_room", "apps")),
     ("botocore", ("botocore", "urllib3", "jmespath", "dateutil")),
     ("redis", ("redis", "opentelemetry", "asyncio")),
     ("signing", ("jwt", "cryptography", "_cffi_backend")),
@@ -183,6 +184,8 @@ def room_for_processes() -> Iterator[tuple[dict[str, str], list[Function]]]:
             "SIGNING_KEYS_SECRET": "keys",
             "AWS_ENDPOINT_URL": url,
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets,
+            "AWS_ENDPOINT_URL_EVENTBRIDGE": secrets,
+            "EVENT_BUS_NAME": "default",
             "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -208,7 +211,7 @@ def functions_of(real: RealRoom, request_id: str, token: str) -> list[Function]:
         ".well-known/jwks.json": {},
         "ended_sessions": one,
     }
-    public = ANSWER.format(app="public_api")
+    public = ANSWER.format(app=PUBLIC)
     asked = {
         "type": "TOKEN",
         "authorizationToken": token,
@@ -232,7 +235,7 @@ def functions_of(real: RealRoom, request_id: str, token: str) -> list[Function]:
         Function("token_authorizer", AUTHORIZE, asked, "authorizer"),
         Function(
             "increment_serving_counter (private)",
-            ANSWER.format(app="private_api"),
+            ANSWER.format(app=PRIVATE),
             proxy_event("POST", "/increment_serving_counter", body=more),
             "private",
         ),

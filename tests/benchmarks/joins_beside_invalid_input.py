@@ -13,6 +13,7 @@ import json
 import logging
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import apps.workers.app
@@ -55,7 +56,7 @@ class Line:
         )
         self.placed: dict[str, float] = {}
 
-        class Room:
+        class Assigner:
             @staticmethod
             def assign(event_id: str, joins: Any) -> Any:
                 answer = real.room.assignment.assign(event_id, joins)
@@ -64,7 +65,7 @@ class Line:
                 self.placed |= {one.message_id: now for one in joins if one.message_id not in again}
                 return answer
 
-        apps.workers.app.room = Room  # type: ignore[assignment]
+        apps.workers.app.room = lambda: SimpleNamespace(assignment=Assigner)  # type: ignore[assignment,return-value]
         apps.workers.app.settings = lambda: chosen  # type: ignore[assignment]
         apps.workers.app.joins_queue = lambda: queue  # type: ignore[assignment]
 

@@ -16,6 +16,7 @@ from waiting_room.domain import counter_snapshot
 from waiting_room.use_cases import counter_recovery
 
 OUTAGE = 0.4  # seconds that a server is away when it restarts or fails over
+LONGEST_RECOVERY = 30.0  # seconds to wait for the first status after the last outage
 GRACE = 1.0  # seconds after an outage in which a visitor may still get a 503
 
 
@@ -78,6 +79,7 @@ def run(
                 started = time.monotonic()
                 outages.append((name, started, lose()))
             time.sleep(GRACE)
+            wait_for_status(crowd, since=outages[-1][2])
             crowd.actors_are_done = True
 
         def minute() -> None:
@@ -94,11 +96,30 @@ def run(
     return found
 
 
+def wait_for_status(crowd: Crowd, since: float) -> None:
+    """Wait until somebody read the status after ``since``; a slow machine may need longer than
+    GRACE. Gives up after LONGEST_RECOVERY seconds: ``judge`` then blames the run.
+    """
+    deadline = time.monotonic() + LONGEST_RECOVERY
+    while time.monotonic() < deadline and max(crowd.ledger.answers, default=0) < since:
+        time.sleep(0.02)
+
+
 def judge(crowd: Crowd, outages: list[tuple[str, float, float]], found: Result) -> float:
-    """Blame 503s that come too late; answers the longest time from an outage's end to figures."""
+    """Blame 503s that come too late, and outages after which nobody read the status.
+
+    Returns the longest time from an outage's end to the next status that somebody read, in seconds.
+    """
     for at, what in crowd.ledger.refusals:
         before = [end for _, start, end in outages if start <= at]
         late = at - before[-1] if before else GRACE + 1
         if late > GRACE:
             found.wrong.append(f"a 503 {late:.1f} s after the outage: {what}")
-    return max(min(at - end for at in crowd.ledger.answers if at >= end) for _, _, end in outages)
+    recoveries = [0.0]
+    for name, _, end in outages:
+        times = [at - end for at in crowd.ledger.answers if at >= end]
+        if times:
+            recoveries.append(min(times))
+        else:
+            found.wrong.append(f"nobody read the status after the outage {name!r}")
+    return max(recoveries)
