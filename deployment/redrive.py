@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import NoRegionError
 from botocore.session import Session
 
 from deployment.local import config
@@ -215,7 +216,7 @@ def as_role(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Redrive and print the counts; return 1 if a join could not be sent."""
+    """Redrive and print the counts; return 1 if a join could not be sent, 2 without a room."""
     parser = argparse.ArgumentParser(
         prog="redrive", description="Redrive the dead-letter queue of the joins."
     )
@@ -234,8 +235,16 @@ def main(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    try:
+        queues = queues_of_stack(chosen.stack) if chosen.stack else queues_here(ENDPOINTS)
+    except NoRegionError:
+        print(
+            "--stack: the AWS region is not set: set AWS_DEFAULT_REGION to the stack's region.",
+            file=sys.stderr,
+        )
+        return 2
     done = redrive(
-        queues_of_stack(chosen.stack) if chosen.stack else queues_here(ENDPOINTS),
+        queues,
         event_id=chosen.event,
         drop_invalid=chosen.drop_invalid,
         dry_run=chosen.dry_run,

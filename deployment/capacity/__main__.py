@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m deployment.capacity --visitors 1000000``: print the study, keep it, fill the page."""
+"""Capacity study of an event: ``python -m deployment.capacity --visitors 1000000``.
+
+Prints the tables; writes JSON and plots to ``build/capacity``. With ``--write-page`` it changes
+docs/capacity.md and its images.
+"""
 
 from __future__ import annotations
 
@@ -22,36 +26,35 @@ IMAGES = ROOT / "docs" / "images"
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
-    """What the command line asks for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="capacity", description=__doc__)
     parser.add_argument("--visitors", type=int, default=1_000_000)
     parser.add_argument("--curve", choices=sorted(CURVES), default="flash")
-    parser.add_argument("--seconds", type=float, default=600, help="in which they come")
+    parser.add_argument("--seconds", type=float, default=600, help="length of the arrivals")
     parser.add_argument("--admission", type=float, default=10_000, help="admitted per minute")
     parser.add_argument(
         "--write-page",
         action="store_true",
-        help="fill docs/capacity.md with another event than its",
+        help="write the tables and plots of docs/capacity.md",
     )
     return parser.parse_args(given)
 
 
 def main(given: Sequence[str]) -> None:
-    """Study the event that was asked for."""
-    asked = arguments(given)
-    plan = Plan(asked.visitors, asked.curve, asked.seconds, asked.admission)
+    """Study the event of the options."""
+    options = arguments(given)
+    plan = Plan(options.visitors, options.curve, options.seconds, options.admission)
     found = study(plan, tell=lambda line: print(f"· {line}", file=sys.stderr))
     text = report.tables(found)
     print(text)
     RESULTS.mkdir(parents=True, exist_ok=True)
     name = f"{plan.curve}-{plan.visitors}"
     (RESULTS / f"{name}.json").write_text(json.dumps(as_json(found), indent=1))
-    page = asked.write_page or plan == Plan(1_000_000)
-    images = plots.draw(found, IMAGES if page else RESULTS)
-    if page:
+    images = plots.draw(found, IMAGES if options.write_page else RESULTS)
+    if options.write_page:
         docs_tables.replace(PAGE, "capacity", text)
-    kept = [RESULTS / f"{name}.json", *images, *([PAGE] if page else [])]
-    print("\nkept: " + ", ".join(str(path.relative_to(ROOT)) for path in kept))
+    written = [RESULTS / f"{name}.json", *images, *([PAGE] if options.write_page else [])]
+    print("\nwritten: " + ", ".join(str(path.relative_to(ROOT)) for path in written))
 
 
 if __name__ == "__main__":

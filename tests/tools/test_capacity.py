@@ -6,12 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployment.capacity import __main__ as command
 from deployment.capacity import operations as measured
 from deployment.capacity import prices, quotas, report
 from deployment.capacity.cost import event_bill, idle_bill, total
@@ -390,3 +392,27 @@ def test_a_plan_that_cannot_be_is_refused() -> None:
 def test_a_table_puts_numbers_to_the_right() -> None:
     lines = report.table(["a", "b"], [["x", "1,000.5"], ["y", "2"]]).splitlines()
     assert lines[1] == "|---|---:|"
+
+
+@pytest.mark.parametrize("write_page", [False, True])
+def test_only_write_page_changes_the_docs(
+    write_page: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table: capacity -->\n<!-- /table -->\n")
+    before = page.read_text()
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "build")
+    monkeypatch.setattr(command, "IMAGES", tmp_path / "images")
+    monkeypatch.setattr(command, "PAGE", page)
+    monkeypatch.setattr(command, "study", lambda *_, **__: None)
+    monkeypatch.setattr(command, "as_json", lambda _: {})
+    monkeypatch.setattr(command.report, "tables", lambda _: "the tables")
+    monkeypatch.setattr(command.plots, "draw", lambda _, folder: [folder / "a.png"])
+    command.main(["--visitors", "1000000", *(["--write-page"] if write_page else [])])
+    assert (page.read_text() != before) == write_page
+    plot = "images/a.png" if write_page else "build/a.png"
+    assert plot in capsys.readouterr().out
