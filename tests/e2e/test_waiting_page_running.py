@@ -151,7 +151,7 @@ def test_who_came_from_an_openid_client_waits_and_goes_back_with_a_code(
     ended = {"request_id": stored["request_id"], "status": 1}
     assert line.private("POST", "/update_session", ended).status_code == 200
     tab.goto(login(line))
-    expect(tab.get_by_role("heading")).to_have_text("Your visit is over", timeout=SECONDS)
+    expect(tab.get_by_role("heading")).to_have_text("Your session has ended", timeout=SECONDS)
 
 
 def test_five_hundred_pages_cost_the_origin_one_status_a_second(line: RunningRoom) -> None:

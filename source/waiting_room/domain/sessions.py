@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions: the states of a visitor, and the end of a session."""
+"""Rules of a session: states of a visitor, end of a session."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def check_ended(ending: Ending) -> Outcome:
 
     Raises NoLiveSession, with the current status if there is one.
     """
-    stands = ending.outcome
-    if ending.done and stands:
-        return stands
-    if stands is not None and stands.status in TO_NUMBER:
-        raise NoLiveSession("the status of this session is already set", TO_NUMBER[stands.status])
+    current = ending.outcome
+    if ending.done and current:
+        return current
+    if current is not None and current.status in TO_NUMBER:
+        raise NoLiveSession("the status of this session is already set", TO_NUMBER[current.status])
     raise NoLiveSession
 
 

@@ -175,7 +175,7 @@ class Gate:
             return responses.redirect(303, wanted)
         unchecked = self.settings.fail_open and not self._verifier.keys.reachable()
         if not isinstance(self._session_from_cookies(request), Accepted) and not unchecked:
-            logger.error("the browser kept no session: does secure_cookie suit the site's scheme?")
+            logger.error("the browser did not store the session cookie; check secure_cookie")
             return responses.no_cookie(self._wants_html(request), self._rejection())
         return responses.redirect(303, wanted, self._return_cookie("", 0))
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 RETRY_AFTER = 5  # seconds
 MESSAGES = {
-    "no_session": "This site needs a valid pass from the waiting room.",
-    "session_over": "The time of your pass is over.",
-    "session_ended": "Your visit was ended.",
+    "no_session": "This site requires a valid session from the waiting room.",
+    "session_over": "Your session has expired.",
+    "session_ended": "Your session was ended.",
 }
 QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", re.ASCII)  # RFC 9110, 12.4.2
 
@@ -75,14 +75,14 @@ def rejected(as_html: bool, why: Rejection) -> Response:
     """403: a token is required. The page has a link instead of a redirect, to avoid a loop."""
     if as_html:
         return _page(403, MESSAGES[why.reason], why.waiting_room)
-    return _json(403, why.content("a valid waiting room token is needed"))
+    return _json(403, why.content("a valid waiting room token is required"))
 
 
 def lost_form(why: Rejection, *cookies: str) -> Response:
     """403 for a form without a session: the page says that the form was not received."""
     sentence = (
-        "What you sent was not received: this site needs a pass from the waiting room, and yours"
-        " is missing or over. Go back to find what you typed, or continue to the waiting room."
+        "The form was not received: this site requires a session from the waiting room, and yours"
+        " is missing or has expired. Go back to copy your input, or continue to the waiting room."
     )
     return _page(403, sentence, why.waiting_room, *(("Set-Cookie", one) for one in cookies))
 
@@ -90,7 +90,9 @@ def lost_form(why: Rejection, *cookies: str) -> Response:
 def no_cookie(as_html: bool, why: Rejection) -> Response:
     """403: the browser did not store the session cookie, and a redirect would loop."""
     if as_html:
-        sentence = "This site needs a cookie, and your browser did not keep it. Please allow it."
+        sentence = (
+            "This site requires a cookie, and your browser did not store it. Please allow cookies."
+        )
         return _page(403, sentence, why.waiting_room)
     return _json(403, why.content("the session's cookie was not sent"))
 
@@ -99,7 +101,7 @@ def service_unavailable(as_html: bool, why: Rejection) -> Response:
     """503: the token may be valid, but the room cannot be reached."""
     retry = ("Retry-After", str(RETRY_AFTER))
     if as_html:
-        sentence = "Your pass cannot be checked right now. Please try again soon."
+        sentence = "Your session cannot be checked right now. Please try again soon."
         return _page(503, sentence, why.waiting_room, retry)
     sentence = "the token cannot be checked right now; try again"
     return _json(503, why.content(sentence, RETRY_AFTER), retry)
@@ -108,7 +110,7 @@ def service_unavailable(as_html: bool, why: Rejection) -> Response:
 def forbidden_origin(as_html: bool, why: Rejection) -> Response:
     """403: another page than the waiting page sent a token."""
     if as_html:
-        return _page(403, "This pass did not come from the waiting room.", why.waiting_room)
+        return _page(403, "This request did not come from the waiting room.", why.waiting_room)
     return _json(403, why.content("the header Origin must be that of the waiting page"))
 
 
@@ -119,12 +121,12 @@ def preflight(granted: tuple[tuple[str, str], ...]) -> Response:
 
 def preflight_rejected() -> Response:
     """403 without any CORS header: scripts of that origin may not call the site."""
-    return _json(403, {"error": "the header Origin is none of cors_origins"})
+    return _json(403, {"error": "the header Origin must be one of cors_origins"})
 
 
 def no_upgrade() -> Response:
     """403: the gate could not end the connection when the session ends."""
-    return _json(403, {"error": "the header Upgrade is not answered here: no WebSocket"})
+    return _json(403, {"error": "the header Upgrade is not supported: no WebSocket"})
 
 
 def with_cors(response: Response, origin: str) -> Response:

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 CLAIMS = "waiting_room.claims"  # in the environ: the visitor's claims, None where not checked
-ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")  # responses without an end
+ENDLESS = (
+    "text/event-stream",
+    "multipart/x-mixed-replace",
+)  # streams that do not end by themselves
 UPGRADES = ("HTTP_UPGRADE", "HTTP_HTTP2_SETTINGS")  # a server may ignore both (RFC 9110, 7.8)
 UNCACHED = ("cache-control", "expires", "set-cookie2")
 
 
 class WsgiGate:
-    """``app`` behind the gate; the environ's ``waiting_room.claims`` has the visitor's claims."""
+    """``app`` behind the gate; the environ has the visitor's claims as ``waiting_room.claims``."""
 
     def __init__(self, app: WSGIApplication, gate: Gate | GateSettings) -> None:
         self._app = app
@@ -33,8 +36,8 @@ class WsgiGate:
         request = read_request(environ)
         if self._gate.is_entrance(request):
             body = _body(environ)
-            answer = body if isinstance(body, Response) else self._gate.enter(request, body)
-            return _respond(answer, request, start_response)
+            response = body if isinstance(body, Response) else self._gate.enter(request, body)
+            return _respond(response, request, start_response)
         decision = self._gate.check(request)
         if isinstance(decision, Response):
             return _respond(decision, request, start_response)
@@ -48,12 +51,12 @@ class WsgiGate:
         for name in UPGRADES:
             environ.pop(name, None)
         gate, until = self._gate, decision.until
-        response = _Response(start_response, lambda: gate.now() >= until)
-        return response.of(self._app(environ, response.start))
+        site = _SiteResponse(start_response, lambda: gate.now() >= until)
+        return site.limit(self._app(environ, site.start))
 
 
-class _Response:
-    """A response of the site; an endless one is cut when the session ends."""
+class _SiteResponse:
+    """Response of the site; the gate ends a stream when the session ends."""
 
     def __init__(self, start_response: StartResponse, is_over: Callable[[], bool]) -> None:
         self._start_response, self._is_over = start_response, is_over
@@ -69,8 +72,8 @@ class _Response:
         write = self._start_response(status, headers, *rest)
         return lambda data: None if self._ends() else write(data)
 
-    def of(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
-        """Return the site's chunks; unchanged if the response has an end."""
+    def limit(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
+        """Return the site's chunks, limited to the session if the response is a stream."""
         return chunks if self._started and not self._endless else _Until(chunks, self._ends)
 
     def _ends(self) -> bool:
@@ -78,7 +81,7 @@ class _Response:
 
 
 class _Until:
-    """Chunks until the end; ``close`` is the site's own (PEP 3333)."""
+    """Iterator over the chunks until the session ends; ``close`` closes the site's (PEP 3333)."""
 
     def __init__(self, chunks: Iterable[bytes], ends: Callable[[], bool]) -> None:
         self._chunks, self._ends = chunks, ends
@@ -106,15 +109,15 @@ def read_request(environ: WSGIEnvironment) -> Request:
         if name.startswith("HTTP_")
     }
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
-    told = (environ.get(name, "").partition("?")[0] for name in ("RAW_URI", "REQUEST_URI"))
-    sent = [raw for one in told if one for raw in (one, quote(mount) + one)]
+    raw_paths = (environ.get(name, "").partition("?")[0] for name in ("RAW_URI", "REQUEST_URI"))
+    candidates = [raw for sent in raw_paths if sent for raw in (sent, quote(mount) + sent)]
     return Request(
         method=environ["REQUEST_METHOD"],
         path=path,
         query=environ.get("QUERY_STRING", ""),
         headers=headers,
         mount=mount,
-        raw=next((raw for raw in sent if unquote(raw) == path), ""),
+        raw=next((raw for raw in candidates if unquote(raw) == path), ""),
     )
 
 
@@ -124,35 +127,35 @@ def _text(raw: str) -> str:
 
 
 def _is_websocket(environ: WSGIEnvironment) -> bool:
-    asked = "websocket" in environ.get("HTTP_UPGRADE", "").lower()
-    return asked or "HTTP_SEC_WEBSOCKET_KEY" in environ or "wsgi.websocket" in environ
+    upgrade = "websocket" in environ.get("HTTP_UPGRADE", "").lower()
+    return upgrade or "HTTP_SEC_WEBSOCKET_KEY" in environ or "wsgi.websocket" in environ
 
 
 def _body(environ: WSGIEnvironment) -> bytes | Response:
-    """Return the body, or enough of it to see that it is too large, or an error response."""
+    """Return the body (at most MAX_FORM + 1 bytes of it), or an error response."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length and not (length.isascii() and length.isdigit() and len(length) < 10):
-        return responses.bad_request(400, "the header Content-Length is no number of bytes")
+        return responses.bad_request(400, "the header Content-Length must be a number of bytes")
     if environ.get("HTTP_TRANSFER_ENCODING"):
         length = ""
     if not length and not environ.get("wsgi.input_terminated"):
         if environ.get("HTTP_TRANSFER_ENCODING"):
             return responses.bad_request(411, "the header Content-Length is missing")
         return b""
-    left = min(int(length), MAX_FORM + 1) if length else MAX_FORM + 1
+    size = min(int(length), MAX_FORM + 1) if length else MAX_FORM + 1
     body = b""
     try:
-        while left and (chunk := environ["wsgi.input"].read(left)):
-            body, left = body + chunk, left - len(chunk)
+        while len(body) < size and (chunk := environ["wsgi.input"].read(size - len(body))):
+            body += chunk
     except (OSError, ValueError, EOFError):  # the visitor disconnected, or sent invalid chunks
         return responses.bad_request(400, "the body cannot be read")
     return body
 
 
-def _respond(answer: Response, request: Request, start_response: StartResponse) -> list[bytes]:
-    status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
-    start_response(status, list(answer.headers))
-    return [] if request.method == "HEAD" or not answer.body else [answer.body]
+def _respond(response: Response, request: Request, start_response: StartResponse) -> list[bytes]:
+    status = f"{response.status} {HTTPStatus(response.status).phrase}"
+    start_response(status, list(response.headers))
+    return [] if request.method == "HEAD" or not response.body else [response.body]
 
 
 def _with_cookie(start_response: StartResponse, cookie: str) -> StartResponse:

@@ -162,7 +162,7 @@ def test_a_browser_that_stores_no_cookie_gets_a_message_and_no_redirect_loop(
     sent = {"cookie": f"{RETURN}={kept}", "accept": HTML}
     answer = site.gate.enter(Request("GET", "/waiting-room/enter", "back", sent), b"")
     assert (answer.status, cookies(answer)) == (403, {})
-    assert b"needs a cookie" in answer.body
+    assert b"requires a cookie" in answer.body
     assert "secure_cookie" in caplog.text
     site.keys.out_of_reach = True
     assert site.gate.enter(Request("GET", "/waiting-room/enter", "back", sent), b"").status == 403

@@ -35,7 +35,7 @@ def test_the_gate_answers_a_preflight_itself_and_grants_nothing_by_default() -> 
         answer = Site().gate.check(Request("OPTIONS", "/buy", "", {**PREFLIGHT, **sent}))
         assert isinstance(answer, Response)
         assert answer.status == 403
-        assert json.loads(answer.body) == {"error": "the header Origin is none of cors_origins"}
+        assert json.loads(answer.body) == {"error": "the header Origin must be one of cors_origins"}
         assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
 
 

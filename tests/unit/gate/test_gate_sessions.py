@@ -139,7 +139,7 @@ def test_a_bad_token_is_turned_away_with_the_reason_in_the_log_only(
     assert answer.status == 403
     over = kind == "an expired one"
     assert json.loads(answer.body) == {
-        "error": "a valid waiting room token is needed", "event_id": EVENT, "retry_after": None,
+        "error": "a valid waiting room token is required", "event_id": EVENT, "retry_after": None,
         "reason": "session_over" if over else "no_session",
         "waiting_room": WAITING, "waiting_room_url": WAITING,
     }  # fmt: skip

@@ -38,7 +38,7 @@ export default {
   expired: ["Your turn has passed", "You did not continue in time, so your place was released."],
   session_expired: ["Your session has expired", "Please join the line again."],
   reset: ["The line has been restarted", "The organiser restarted the line. Please join again."],
-  ended: ["Your visit is over", "Your place has been used. You can join the line again."],
+  ended: ["Your session has ended", "Your place has been used. You can join the line again."],
   refused: ["Your place cannot be used in this browser", "You joined the line in another browser. Please continue there."],
   again: "Join the line again",
   offline: "You are offline. This page continues as soon as you are connected again.",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock."""
+"""Port of the clock."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The time as seconds since the epoch, with fraction."""
+    """Returns the time in seconds since the epoch, with fraction."""
 
     def __call__(self) -> float: ...

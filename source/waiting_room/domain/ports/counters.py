@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The counters: a fast copy of an event's numbers, split by who uses them.
+"""Ports of the counters, a fast copy of an event's numbers, one port per kind of caller.
 
-``Counters`` is all that a use case needs. ``JoinLeases`` belongs to the join worker.
-``CounterRebuild`` and ``CounterUpkeep`` exist where the copy can be lost, as on Redis. One round
-trip for each method. Each method raises CountersLost when the copy is missing, or older than what
-it is asked about.
+Use cases need ``Counters`` only; the join worker uses ``JoinLeases``. ``CounterRebuild`` and
+``CounterUpkeep`` are for a store that can lose the copy, such as Redis. Each method takes one round
+trip. It raises CountersLost when the copy is missing, or older than its arguments require.
 """
 
 from __future__ import annotations
@@ -29,40 +28,40 @@ from waiting_room.domain.records import (
 
 
 class JoinLease(IntEnum):
-    """What a worker may do with a join that it received."""
+    """State of a join that a worker received."""
 
-    NEW = 0  # no worker had it: assign a position
-    STALE = 1  # a worker had it and must have ended: assign a position if it has none
-    HELD = 2  # a worker may have it: if it has no position yet, let the queue deliver it again
+    NEW = 0  # no other lease: assign a position
+    STALE = 1  # an earlier lease has ended: assign a position if it has none
+    HELD = 2  # leased: if it has no position yet, the queue delivers it again
 
 
 class RebuildLease(IntEnum):
-    """Who rebuilds lost counters."""
+    """Result of a request for the rebuild lease."""
 
     NOT_NEEDED = 0  # the counters are complete
-    ACQUIRED = 1  # the caller, who must read the tables after this call returned
-    HELD = 2  # another caller: ask again shortly
+    ACQUIRED = 1  # the caller rebuilds; it reads the tables after this call
+    HELD = 2  # another caller rebuilds: retry after a short pause
 
 
 class Counters(Protocol):
-    """The numbers of an event, for use cases."""
+    """Numbers of an event, for use cases."""
 
     def counts(self, event_id: str, now: int) -> Counts:
         """Return all numbers of an event."""
 
     def position_status(self, event_id: str, position: int) -> PositionStatus:
-        """Return what the counters know about one position."""
+        """Return the status of one position."""
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
-        """Bring the copy up to ``state``, never back; a later generation empties it first.
+        """Update the copy to ``state``, unless it is newer; a later generation empties it first.
 
-        A ``state.lowering`` is kept until the copy has that version. Raises CountersLost when the
-        copy lacks moves before ``state.move``; ``moves``, as the serving log gives them for
-        ``state``, then replace what it has.
+        The copy keeps a ``state.lowering`` until it has that version. Raises CountersLost when the
+        copy lacks moves before ``state.move``; the caller then passes ``moves``, all moves of the
+        serving log up to ``state``, which replace those of the copy.
         """
 
     def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
-        """Count a token once, however often it is called.
+        """Count a token once; idempotent.
 
         Returns False, and counts nothing, for an older generation.
         """
@@ -82,7 +81,7 @@ class Counters(Protocol):
 
 
 class JoinLeases(Protocol):
-    """Short exclusive rights to assign positions to joins."""
+    """Leases for assigning positions to joins."""
 
     def acquire_join_leases(
         self, event_id: str, request_ids: Sequence[str], now: int
@@ -90,60 +89,60 @@ class JoinLeases(Protocol):
         """Take a lease on each join; returns one JoinLease for each, in order."""
 
     def release_join_leases(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
-        """Let the next worker have these joins: it gets STALE for them."""
+        """Release leases: the next worker gets STALE for these joins."""
 
 
 class CounterRebuild(Protocol):
-    """The rebuild of lost counters, by one caller at a time."""
+    """Rebuild of lost counters, by one caller at a time."""
 
     def acquire_rebuild_lease(
         self, event_id: str, lease_id: str, *, force: bool = False
     ) -> RebuildLease:
-        """Ask to be the caller who rebuilds; ``force`` first discards the present copy.
+        """Request the rebuild lease; ``force`` first discards the present copy.
 
         A lease lasts some seconds; ``release_rebuild_lease`` ends it early.
         """
 
     def renew_rebuild_lease(self, event_id: str, lease_id: str) -> None:
-        """Extend a lease while the caller still reads the tables.
+        """Extend the lease while the caller reads the tables.
 
         Raises CountersLost when another caller has rebuilt the counters, or when they were lost
         after ``lease_id`` was taken.
         """
 
     def release_rebuild_lease(self, event_id: str, lease_id: str) -> None:
-        """Let the next caller rebuild."""
+        """Release the lease, so that another caller can rebuild."""
 
     def revoke_rebuild_leases(self, event_id: str) -> bool:
-        """Make every rebuild under way read again; returns False when the copy is complete."""
+        """Revoke all leases, so that rebuilds read again; returns False if the copy is complete."""
 
     def restore(self, snapshot: Snapshot, lease_id: str) -> bool:
         """Replace the copy, unless it is complete; returns True when it was replaced.
 
         Raises CountersLost when the counters were lost after ``lease_id`` was taken: the snapshot
-        may be older than what was counted since.
+        may lack later counts.
         """
 
 
 class CounterUpkeep(Protocol):
-    """What the minute worker asks of counters that can be lost."""
+    """Upkeep of counters that can be lost, by the minute worker."""
 
     def trim(
         self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
     ) -> CounterUpkeepRequest:
-        """Discard what no caller needs any more: expired tokens' numbers, old moves.
+        """Discard data out of use: expired tokens and old moves.
 
-        Records when the reconciliation and the expiry sweep succeeded, if they did (0: not). Only
-        the copy has these times: a reset keeps them, a rebuild loses them.
+        Stores the times at which the reconciliation and the expiry sweep succeeded (0: they did
+        not). Only the copy has these times: a reset keeps them, a rebuild loses them.
         """
 
     def checkpoint(self, event_id: str, now: int) -> Checkpoint:
-        """Return what a rebuild can start from; ``trim`` says when that has changed."""
+        """Return a checkpoint for rebuilds; the result of ``trim`` shows whether it changed."""
 
     def recount(
         self, event_id: str, generation: int, rows: Sequence[LiveToken], unverified: int
     ) -> None:
-        """Count what the copy lacks of these rows; rows up to ``unverified`` are still unread."""
+        """Count the rows that the copy lacks; rows up to ``unverified`` are still unread."""
 
 
 class RebuildableCounters(Counters, JoinLeases, CounterRebuild, CounterUpkeep, Protocol):

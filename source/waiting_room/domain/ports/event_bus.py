@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The event bus."""
+"""Port of the event bus."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class EventBus(Protocol):
-    """The event bus."""
+    """The EventBridge bus."""
 
     def publish(self, detail_type: str, details: Sequence[Mapping[str, object]]) -> None:
-        """Put events on the bus; raises Unavailable when one was not taken."""
+        """Publish events; raises Unavailable if the bus rejects one."""

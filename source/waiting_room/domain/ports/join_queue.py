@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue of joins and its dead-letter queue."""
+"""Port of the join queue and its dead-letter queue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class JoinQueue(Protocol):
     def send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
         """Send messages to the dead-letter queue; return the ids of those not accepted.
 
-        Raises nothing when the queue does not answer: nothing was taken then.
+        Raises nothing when the queue is unavailable: it then returns all ids.
         """
 
     def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:

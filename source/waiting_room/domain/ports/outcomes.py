@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of outcomes: tokens and expired positions."""
+"""Port of the outcomes: tokens and expired positions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol
 from waiting_room.domain.counter_snapshot import LiveToken
 from waiting_room.domain.records import Ending, Outcome, SessionStatus
 
-# Shards of the ended sessions of an event. A partition of an index takes 1,000 writes/s and holds
-# up its table beyond: 4,000 sessions may end in a second, as many as a new table takes writes.
+# Shards of the ended sessions of an event. A partition of an index accepts 1,000 writes/s; above
+# that it throttles its table. A new table accepts 4,000 writes/s, so 4,000 sessions may end then.
 ENDED_SHARDS = 4
 
 
@@ -18,7 +18,7 @@ class Outcomes(Protocol):
     """The outcomes of served positions, by position."""
 
     def get(self, event_id: str, generation: int, position: int) -> Outcome | None:
-        """The outcome of a position; a consistent read."""
+        """Return the outcome of a position; a consistent read."""
 
     def put_if_absent(self, outcome: Outcome) -> Outcome:
         """Write an outcome if the position has none; return the current one."""
@@ -38,31 +38,32 @@ class Outcomes(Protocol):
         now: int,
         mark: str,
     ) -> Ending:
-        """Set the status of an open session, also of a token that died; answers what stands then.
+        """Set the status of an open session, also of an expired token; return the current row.
 
-        ``mark`` is the call's own: a call that is made again with it finds that it was done.
+        ``mark`` identifies the call: a repeated call with the same mark succeeds again.
         """
 
     def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
-        """The outcomes of a range of positions, in any order; consistent reads."""
+        """Return the outcomes of a range of positions, in any order; consistent reads."""
 
     def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
-        """The tokens of a range of positions, in any order; consistent reads, few attributes."""
+        """Return the tokens of a range, in any order; consistent reads, few attributes."""
 
     def ended_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
     ) -> tuple[list[str], tuple[int, int] | None]:
-        """Request ids of ended sessions whose token's time is not over, and the mark to go on after
-        (None: the end). At most ENDED_SHARDS queries a page; eventually consistent.
+        """Return request ids of ended sessions whose token is not expired, and the next mark.
 
-        A mark is a token's end and position, in the order of shard, end and position. Ends that are
-        past stand for the beginning of the position's shard, so a mark never grows old.
+        The mark is None after the last page. A page takes at most ENDED_SHARDS queries, eventually
+        consistent. A mark is a token's expiry and position; the order is shard, expiry, position.
+        A mark with a past expiry continues at the start of the position's shard, so marks do not
+        expire.
         """
 
     def expired_page(
         self, event_id: str, generation: int, now: int, limit: int, after: tuple[int, int] | None
     ) -> tuple[list[Outcome], tuple[int, int] | None]:
-        """Open sessions whose token's time is over, and the mark to go on after (None: the end).
+        """Return open sessions whose token is expired, and the next mark (None: the last page).
 
-        A page reads a bounded number of rows, so it may have fewer than ``limit`` and still a mark.
+        A page reads a limited number of rows: it may have a mark and fewer than ``limit`` rows.
         """

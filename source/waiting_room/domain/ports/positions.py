@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of positions."""
+"""Port of the position rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Positions(Protocol):
     """The positions of an event, by request id."""
 
     def get(self, event_id: str, request_id: str) -> Position | None:
-        """The latest row of a request, of whatever generation; a consistent read."""
+        """Return the latest row of a request, of any generation; a consistent read."""
 
     def get_with_generation(
         self,
@@ -23,22 +23,22 @@ class Positions(Protocol):
         known_generation: int | None,
         consistent: bool = False,
     ) -> tuple[int, Position | None]:
-        """The event's generation and the request's row in one request.
+        """Return the event's generation and the row of a request, in one call.
 
-        With ``known_generation`` only the row is read. Consistent reads with ``consistent``.
+        With ``known_generation`` only the row is read. ``consistent`` makes the reads consistent.
         """
 
     def get_many(self, event_id: str, request_ids: Sequence[str]) -> dict[str, Position]:
-        """The rows of several requests, by request id; consistent reads, 100 a request."""
+        """Return the rows of several requests, by request id; consistent reads, 100 per call."""
 
     def insert(self, rows: Sequence[Position]) -> dict[str, Position | None]:
-        """Write rows whose request has none, 25 a request; answers by request id what stands now.
+        """Write the rows of requests that have none, 25 per call; return the current rows.
 
-        That is the row itself, the older row that kept its place, or None where writing failed.
+        The current row of a request is the new row, an older one, or None if the write failed.
         """
 
     def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Position]:
-        """The rows of a range of positions, in any order; eventually consistent."""
+        """Return the rows of a range of positions, in any order; eventually consistent."""
 
     def count(self, event_id: str, generation: int, first: int, last: int) -> int:
-        """Count the rows of a range of positions, without reading them over the network."""
+        """Count the rows of a range of positions; DynamoDB returns the count only."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The private and the public half of the signing keys."""
+"""Ports of the private and the public signing keys."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from waiting_room.domain.signing_keys import KeySet
 
 
 class KeyStore(Protocol):
-    """The signing keys, kept secret."""
+    """Private signing keys in a secret store."""
 
     def load(self) -> KeySet:
-        """The keys, kept by the adapter for a minute or so. Raises NoKeysYet without any.
+        """Return the keys; the adapter caches them for about a minute. Raises NoKeysYet.
 
-        The last good ones serve on while they cannot be read, for MAX_STALE_SECONDS at most.
+        While the store is unavailable, returns the last keys, for at most MAX_STALE_SECONDS.
         """
 
     def refresh(self) -> KeySet:
-        """Read the current keys; an empty set before the first."""
+        """Read the current keys; an empty set before the first set-up."""
 
     def save(self, keys: KeySet, before: KeySet) -> None:
         """Replace the keys ``before``; raises Conflict when they are not the current ones."""
 
 
 class PublicKeys(Protocol):
-    """The public half of the signing keys, readable without access to the private half."""
+    """Public signing keys, readable without access to the private keys."""
 
     def load(self) -> Publication:
-        """The published keys, kept by the adapter as the KeyStore keeps the private ones."""
+        """Return the published keys, cached as by ``KeyStore.load``."""
 
     def refresh(self) -> Publication:
         """Read the current published keys; none before the first set-up."""
