@@ -190,7 +190,7 @@ def test_a_browser_without_cookies_gets_a_message_and_no_redirect_loop(
         tab = visitor.new_page()
         tab.goto(made.url + "/buy")
         made.enter(tab)
-        expect(tab.locator("body")).to_contain_text("needs a cookie", timeout=SECONDS)
+        expect(tab.locator("body")).to_contain_text("requires a cookie", timeout=SECONDS)
 
 
 OWN_PAGE = """<!doctype html><title>Own page</title><script type="module">
