@@ -7,6 +7,7 @@ about visitors and requests is then held to what was counted.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -88,7 +89,11 @@ def _each(requests: Mapping[str, Any], name: str, visitors: int) -> float:
 
 def main(given: Sequence[str]) -> int:
     """Print the comparison; with ``--write-page`` into docs/capacity.md too."""
-    path = next((Path(word) for word in given if not word.startswith("-")), FOUND)
+    parser = argparse.ArgumentParser(prog="make capacity-check", description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, default=FOUND, help="a load test's result")
+    parser.add_argument("--write-page", action="store_true", help="write docs/capacity.md too")
+    chosen = parser.parse_args(given)
+    path = chosen.file
     if not path.exists():
         print("There is no load test to compare with: make run, then make load-test.")
         return 1
@@ -111,7 +116,7 @@ def main(given: Sequence[str]) -> int:
         ]
     )
     print(text)
-    if "--write-page" in given:
+    if chosen.write_page:
         docs_tables.replace(PAGE, "check", text)
     return 0
 

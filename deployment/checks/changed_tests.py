@@ -7,6 +7,7 @@ maps a file to its tests; a file without a rule selects all tests. Without git, 
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -38,9 +39,13 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("source/waiting_room/openid/*", ("tests/unit/openid", "tests/apps/test_openid*.py"),
      "tests/e2e"),
     ("source/waiting_room/*", ("tests/unit",), ""),
-    ("source/apps/*", ("tests/apps", "tests/docs", "tests/fuzz/test_documents.py"), "tests/fuzz"),
+    ("source/apps/*",
+     ("tests/apps", "tests/docs", "tests/fuzz/test_documents.py",
+      "tests/tools/test_operator_routes.py"),
+     "tests/fuzz tests/infrastructure"),
     ("source/sites/*", ("tests/sites",), "tests/e2e; make screenshots"),
-    ("infrastructure/*", ("tests/infrastructure",), "make synth"),
+    ("infrastructure/*", ("tests/infrastructure", "tests/tools/test_operator_routes.py"),
+     "make synth"),
     ("deployment/local/*", ("tests/local",), "tests/e2e"),
     ("deployment/checks/*", ("tests/tools",), ""),
     ("deployment/release/*", ("tests/tools", "tests/e2e/test_wheel.py"), ""),
@@ -50,6 +55,9 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
               "tests/infrastructure/test_migrating.py"), ""),
     ("docs/*", ("tests/docs", "tests/fuzz/test_documents.py"), "tests/fuzz"),
     ("tests/*/test_*.py", ("{file}",), ""),
+    ("tests/support/fakes/*",
+     ("tests/contract", "tests/unit", "tests/integration", "tests/chaos"),
+     "tests/apps tests/fuzz"),
     ("tests/mutations/*", ("tests/tools",), "make broken"),
     ("tests/fuzz/*", ("tests/fuzz",), ""),
     ("tests/chaos/*", ("tests/chaos", "tests/tools"), ""),
@@ -151,4 +159,12 @@ def main(base: str = "main", arguments: Sequence[str] = ()) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "main", sys.argv[2:]))
+    parser = argparse.ArgumentParser(
+        prog="make test-changed",
+        usage='make test-changed [BASE=main] [PYTEST_ARGS="-x"]',
+        description="Run the tests that cover the changed files.",
+    )
+    parser.add_argument("base", nargs="?", default="main", help="the branch to compare with")
+    parser.add_argument("pytest", nargs=argparse.REMAINDER, help="arguments of pytest")
+    chosen = parser.parse_args()
+    sys.exit(main(chosen.base, chosen.pytest))

@@ -7,6 +7,7 @@ does not know the packages, that is said, and it is no finding; STRICT=1 makes i
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -164,4 +165,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make security", description=__doc__).parse_args()
     sys.exit(main())

@@ -7,6 +7,7 @@ The table goes into ``docs/inlets.md``. Every run is the simulation of
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -140,4 +141,5 @@ def _mean(values: list[int]) -> float:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make inlet-plots", description=__doc__).parse_args()
     sys.exit(main())

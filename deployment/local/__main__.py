@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -80,4 +81,5 @@ def _end(*_: object) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make run", description=__doc__).parse_args()
     sys.exit(main())

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -41,4 +42,8 @@ def main(name: str, payload: str = "") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3] or [""]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("function", nargs="?", default="", help="name of a worker")
+    parser.add_argument("payload", nargs="?", default="", help="Lambda event, as JSON")
+    chosen = parser.parse_args()
+    sys.exit(main(chosen.function, chosen.payload))

@@ -7,6 +7,7 @@ with their assets, the wheel, and `SHA256SUMS`, which `sha256sum --check` reads.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import shutil
@@ -115,4 +116,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make release", description=__doc__).parse_args()
     sys.exit(main())

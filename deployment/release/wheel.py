@@ -10,6 +10,7 @@ builds are equal to the byte.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -70,8 +71,11 @@ def files() -> list[Path]:
 
 def main() -> None:
     """Build into the folder named on the command line."""
+    parser = argparse.ArgumentParser(description="Build the wheel of the gate and authorizer.")
+    parser.add_argument("folder", nargs="?", type=Path, default=BUILD)
+    folder = parser.parse_args().folder
     try:
-        print(build(Path(sys.argv[1]) if len(sys.argv) > 1 else BUILD))
+        print(build(folder))
     except WheelError as error:
         sys.exit(str(error))
 

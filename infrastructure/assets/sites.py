@@ -10,6 +10,7 @@ The stack that serves the sites adds ``config.json`` (``infrastructure/blueprint
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -112,7 +113,9 @@ def _run(command: Sequence[str], folder: Path, seconds: float, what: str) -> Non
 def main() -> None:
     """Build the sites into the folder named on the command line, or into build/sites."""
     root = Path(__file__).resolve().parents[2]
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "build" / "sites"
+    parser = argparse.ArgumentParser(description="Build the static sites.")
+    parser.add_argument("folder", nargs="?", type=Path, default=root / "build" / "sites")
+    target = parser.parse_args().folder
     try:
         for site, folder in build(root, target).items():
             print(f"{site}: {folder}")

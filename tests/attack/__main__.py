@@ -9,6 +9,7 @@ Everything listens on the loopback address, on free ports, and is ended by its p
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import sys
@@ -99,4 +100,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make attack", description=__doc__).parse_args()
     sys.exit(main())

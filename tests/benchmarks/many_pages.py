@@ -7,6 +7,7 @@ that the edge gets every poll. ``python -m tests.benchmarks.many_pages [pages] [
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -79,8 +80,11 @@ def counted(api: str) -> dict[str, int]:
 
 def main() -> None:
     """Start a room, measure, and say what came out."""
-    pages = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+    parser = argparse.ArgumentParser(prog="tests.benchmarks.many_pages", description=__doc__)
+    parser.add_argument("pages", nargs="?", type=int, default=500)
+    parser.add_argument("seconds", nargs="?", type=int, default=60)
+    chosen = parser.parse_args()
+    pages, seconds = chosen.pages, chosen.seconds
     with (
         tempfile.TemporaryDirectory() as folder,
         running_room(Path(folder)) as room,

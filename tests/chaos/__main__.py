@@ -8,6 +8,7 @@ goes to ``docs/reliability.md``.
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import os
@@ -164,4 +165,5 @@ def machine() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make chaos", description=__doc__).parse_args()
     sys.exit(main())

@@ -8,6 +8,7 @@ more, makes the status 1.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -143,4 +144,5 @@ def main(env: Mapping[str, str]) -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make fuzz", description=__doc__).parse_args()
     sys.exit(main(os.environ))

@@ -7,6 +7,7 @@ interrupted goes on where it stopped. Results are in ``build/mutants``. Status 1
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -156,4 +157,5 @@ def _git(*words: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make mutants", description=__doc__).parse_args()
     sys.exit(main())

@@ -7,6 +7,7 @@ one of them: ``python -m tests.mutations "10 nothing lost"``.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -59,4 +60,6 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="tests.mutations", description=__doc__)
+    parser.add_argument("text", nargs="*", help="part of the title of an entry; default: all")
+    sys.exit(main(parser.parse_args().text))

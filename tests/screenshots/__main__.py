@@ -6,10 +6,10 @@ python -m tests.screenshots [site [state …]]
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,16 @@ def photograph(page: Page, name: Path) -> None:
 
 def main() -> None:
     """Write ``build/screenshots/<site>/<state>-<width>-<look>.png``."""
-    wanted, only = sys.argv[1:2], sys.argv[2:]
-    sites = wanted or [site for site in SITES if importlib.util.find_spec(f"{__package__}.{site}")]
+    parser = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
+    parser.add_argument("site", nargs="?", choices=SITES)
+    parser.add_argument("state", nargs="*")
+    chosen_names = parser.parse_args()
+    wanted, only = chosen_names.site, chosen_names.state
+    sites = (
+        [wanted]
+        if wanted
+        else [site for site in SITES if importlib.util.find_spec(f"{__package__}.{site}")]
+    )
     with chromium() as browser:
         for site in sites:
             folder = ROOT / "build" / "screenshots" / site

@@ -7,6 +7,7 @@ and ends everything that it started. Exit status: 0 all holds, 1 not, 2 a bad se
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -206,4 +207,5 @@ async def _settled(traffic: Traffic, stored: Stored) -> list[Check]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make soak", description=__doc__).parse_args()
     sys.exit(main())

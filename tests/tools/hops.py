@@ -11,6 +11,7 @@ functions of each path in order.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -290,4 +291,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="make hops", description=__doc__).parse_args()
     sys.exit(main())

@@ -49,6 +49,19 @@ def test_a_rule_of_the_domain_runs_its_unit_tests_and_the_dependency_rule() -> N
     assert chosen["tests/unit/domain"] == ["source/waiting_room/domain/joins.py"]
 
 
+def test_a_fake_selects_the_tests_that_use_the_fakes() -> None:
+    assert list(select(["tests/support/fakes/counters.py"])) == [
+        "tests/chaos", "tests/contract", "tests/integration", "tests/unit",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "file", ["source/apps/private_api/app.py", "infrastructure/blueprint/permissions.py"]
+)
+def test_a_route_and_a_permission_select_the_test_of_the_roles(file: str) -> None:
+    assert "tests/tools/test_operator_routes.py" in select([file])
+
+
 def test_a_test_in_a_selected_folder_is_not_listed_again() -> None:
     assert list(select(["tests/docs/test_lessons.py"])) == ["tests/docs/test_lessons.py"]
     assert list(select(["tests/docs/test_lessons.py", "docs/api/public.yaml"])) == [

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -57,3 +59,33 @@ def test_make_help_lists_each_target_below_its_group() -> None:
     listed = [line.split()[0] for line in lines if line.startswith("  ")]
     assert listed == targets()
     assert [line for line in lines if line and not line.startswith("  ")] == GROUPS
+
+
+def commands() -> list[str]:
+    """The modules of the project that targets run, and those that the documents name."""
+    found = {*re.findall(r"-m ((?:deployment|infrastructure|tests)[\w.]*)", MAKEFILE),
+             "tests.support.templates.synthesized", "tests.tools.suite_times"}  # fmt: skip
+    first = "deployment.load_test"  # gevent must be imported before ssl
+    return sorted(found, key=lambda module: (module != first, module))
+
+
+# Each command runs with an unknown option, in one process: most of the time is imports.
+REJECTING = """
+import runpy, sys
+for module in sys.argv[1:]:
+    sys.argv = [module, "--unknown-option"]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=False)
+        print(module, "started", flush=True)
+    except SystemExit as ended:
+        print(module, ended.code, flush=True)
+"""
+
+
+def test_each_command_rejects_an_unknown_option_before_it_starts() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", REJECTING, *commands()],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": "source:."},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [f"{module} 2" for module in commands()], done.stderr
