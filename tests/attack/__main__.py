@@ -3,7 +3,8 @@
 
 It takes three to five minutes.
 
-``ATTACK_SEED`` repeats the choices of a run, ``ATTACK_ONLY=junk,gate`` makes some of the attacks.
+``ATTACK_SEED`` repeats the choices of a run, ``ATTACK_ONLY=invalid_input,gate`` makes some of the
+attacks.
 Everything listens on the loopback address, on free ports, and is ended by its process id.
 """
 
@@ -38,7 +39,7 @@ from tests.support.local_stack import FAST, running_room
 
 ON_THE_ROOM: dict[str, Callable[[Target], list[Attempt]]] = {
     "request_ids": request_ids.run,
-    "junk": invalid_input.run,
+    "invalid_input": invalid_input.run,
     "parsers": parsers.run,
     "isolation": isolation.run,
     "early_token": early_token.run,

@@ -10,7 +10,7 @@ from deployment.local import config
 from tests.attack.report import Attempt
 from tests.attack.target import Target
 
-FAULT = "junk"
+FAULT = "invalid_input"
 PAIRS = 40  # valid joins, each beside one that is none
 TOO_MUCH = ("nine members", "1 MB", "1 MB of members")  # beyond the contract's bounds
 GONE_SECONDS = 20  # for the queue to be empty again; a message that failed stays for 180

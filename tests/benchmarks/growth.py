@@ -220,7 +220,7 @@ def calls_of(real: RealRoom) -> dict[str, Callable[[], Any]]:
         "ended sessions (100)": lambda: room.sessions.ended(event),
         "expired tokens, a page": lambda: room.sessions.expired(event, 100, None),
         "idle minute: sweep": lambda: room.expiry_sweep.run(event),
-        "busy minute: audit": busy_minute,
+        "busy minute: reconciliation": busy_minute,
     }
 
 

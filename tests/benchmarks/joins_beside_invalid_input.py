@@ -155,14 +155,14 @@ def main() -> None:
     where = f"Valkey, {name} and moto's SQS on this machine"
     table(
         f"Joins with an invalid message beside each: one worker, {where}",
-        ["", "alone", "beside junk", "beside / alone"],
+        ["", "alone", "beside invalid input", "beside / alone"],
         [
             _row(f"{RATE} joins a second: positions/s", steady, 0),
             _row("the wait of 95 in 100, s", steady, 1),
             _row(f"full batches of {SIZE} joins: positions/s until they are placed", full, 0),
             _row("positions/s by the whole call", full, 1),
         ],
-        name="junk-beside-joins",
+        name="joins-beside-invalid-input",
     )
 
 

@@ -150,7 +150,9 @@ def accept(real: RealRoom, queues: Queues, seen: Ledger, count: int) -> None:
 
 def run(tables_url: str, sqs_url: str, valkey: Any, *, joins: int, seed: int) -> Result:
     """Ten per cent of the messages twice, disorder, poison among them, then a redrive."""
-    found = Result("queue: duplicates 10 %, disorder, poison, redrive", joins, seed=seed)
+    found = Result(
+        "queue: duplicates 10 %, disorder, messages that always fail, redrive", joins, seed=seed
+    )
     dice, seen = random.Random(seed), Ledger()
     real, queues = room_at(tables_url, valkey), Queues(sqs_url)
     accept(real, queues, seen, joins // 2)
@@ -164,7 +166,9 @@ def run(tables_url: str, sqs_url: str, valkey: Any, *, joins: int, seed: int) ->
         _drain(real, queues, dice, found, twice=0.1)
         spare = queues.left(queues.dead) - poison  # joins placed, and too slow to be deleted
         if spare < 0:
-            found.wrong.append(f"{-spare} poison messages are no dead letters")
+            found.wrong.append(
+                f"{-spare} messages that always fail are not in the dead-letter queue"
+            )
         late = 25
         accept(real, queues, seen, late)
         _die(queues, late)
@@ -177,7 +181,7 @@ def run(tables_url: str, sqs_url: str, valkey: Any, *, joins: int, seed: int) ->
     settle(real)
     found.cases = len(seen.accepted)
     check(real, seen, found)
-    found.notes = f"{poison} poison messages, {done.sent} joins redriven"
+    found.notes = f"{poison} messages that always fail, {done.sent} joins redriven"
     return found
 
 

@@ -255,7 +255,7 @@ def test_an_answer_that_is_never_fresh_is_not_kept_to_be_served_stale(path: str)
 
 
 def test_no_more_than_so_many_answers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge_cache, "MOST_KEPT", 10)
+    monkeypatch.setattr(edge_cache, "MAX_RESPONSES", 10)
     world = World()
     for number in range(50):
         world.ask(query=f"event_id={number}")

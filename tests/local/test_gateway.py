@@ -242,5 +242,5 @@ def test_keys_rotate_by_a_schedule_where_the_setting_asks_for_it(
 
 
 def test_a_schedule_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="no schedule"):
+    with pytest.raises(ValueError, match="is not supported"):
         period("cron(0 * * * ? *)")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The project's Chalice apps, loaded as they stand, and called as Lambda calls them."""
+"""Loads the Chalice apps without changes, for calls as from Lambda."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOURCE = Path(__file__).resolve().parents[3] / "source"
 
 
 class ThreadedChalice(Chalice):  # type: ignore[misc]
-    """A Chalice app that several threads may call: each sees its own request."""
+    """A Chalice app for several threads: each thread has its own request."""
 
     _own = threading.local()
 
@@ -40,7 +40,7 @@ class ThreadedChalice(Chalice):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class LambdaContext:
-    """What Lambda tells a function about its call."""
+    """The Lambda context object of one call."""
 
     function_name: str
     timeout: float = 29
@@ -57,7 +57,7 @@ class LambdaContext:
 
 
 def load(name: str) -> Any:
-    """The app object of ``source/apps/<name>/app.py``; None where there is no such app."""
+    """Return the app object of ``source/apps/<name>/app.py``; None if the file is missing."""
     if not (SOURCE / "apps" / name / "app.py").exists():
         return None
     app = importlib.import_module(f"apps.{name}.app").app

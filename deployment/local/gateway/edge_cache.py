@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The edge cache in front of the public API, as AWS documents CloudFront.
 
-What a path is keyed on, the shortest and longest time that it is kept and how long errors are kept
-are the deployment's own definitions. Callers that miss together wait for one call to the origin
-only where the shortest time is above 0: elsewhere CloudFront does not promise it. ``GET
-/__edge/stats`` counts (here only, not on AWS).
+The cache keys, the shortest and longest TTL of each path, and the TTLs of errors are definitions of
+the deployment. Concurrent misses share one request to the origin only if the shortest TTL is above
+0; otherwise CloudFront does not guarantee it. ``GET /__edge/stats`` returns counts (not on AWS).
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ from infrastructure.blueprint.resources import (
 from waiting_room.runtime.http_api import CORS, NO_STORE
 
 STATS = "/__edge/stats"
-MOST_KEPT = 100_000  # answers
-ORIGIN_HOST = "origin"  # the origin's own name, which stands in place of the caller's
-LOOKED_AT = 2  # oldest answers looked at for each one kept: those that are no more use go
-STALE = 600  # s that an expired answer is of use where it does not say so itself
-DEFAULT_ERROR_TTL = 10  # s, CloudFront's own
-ALWAYS_KEPT = frozenset({404, 405, 410, 414, 500, 501, 502, 503, 504})  # errors, said or not
-KEPT_IF_SAID = frozenset({400, 403, 412, 415})  # errors kept only with an age of their own
-OBEYED = frozenset({404, 410, 414, 501})  # errors whose no-store counts
-AWAY = frozenset({500, 502, 503, 504})  # an expired answer is better than these
-OTHER = "other"  # every path that is none of the API's, together
+MAX_RESPONSES = 100_000
+ORIGIN_HOST = "origin"  # replaces the Host header of the caller
+EVICTION_CHECKS = 2  # oldest responses checked for expiry at each insert
+DEFAULT_STALE = 600  # s; stale-if-error of a response that does not state it
+DEFAULT_ERROR_TTL = 10  # s, CloudFront's default
+ALWAYS_CACHED = frozenset({404, 405, 410, 414, 500, 501, 502, 503, 504})  # with any max-age
+CACHED_WITH_MAX_AGE = frozenset({400, 403, 412, 415})  # cached only if max-age is present
+NO_STORE_APPLIES = frozenset({404, 410, 414, 501})  # errors whose no-store has an effect
+ORIGIN_FAILURES = frozenset({500, 502, 503, 504})  # replaced by an expired response
+OTHER = "other"  # all paths outside the API
 _AGE = re.compile(r"(?:^|[,\s])(s-maxage|max-age|stale-if-error)=(\d{1,9})")
 _NEVER = ("no-store", "no-cache", "private")
 Key = tuple[Any, ...]
@@ -52,9 +51,9 @@ Origin = Callable[[Call], Awaitable[Answer]]
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """An answer, until when it is fresh, and until when it may stand for an origin that is away.
+    """A response, the end of its freshness, and the end of its use if the origin fails.
 
-    Its age counts from when the origin was asked.
+    ``Age`` is the time since ``asked_at``, the start of the request to the origin.
     """
 
     answer: Answer
@@ -64,7 +63,7 @@ class CachedResponse:
 
 
 class EdgeCache:
-    """Serves an ASGI connection from what it keeps, or from the origin with the API key added."""
+    """Serves an ASGI connection from the cache, or from the origin with the API key added."""
 
     def __init__(
         self,
@@ -77,9 +76,9 @@ class EdgeCache:
         self._origin, self._api_key, self._monotonic = origin, api_key, monotonic
         self._rules, self._error_ttls = {rule.path: rule for rule in rules}, error_ttls
         self._kept: OrderedDict[Key, CachedResponse] = OrderedDict()
-        self._under_way: dict[Key, asyncio.Task[CachedResponse]] = {}
-        known = (*self._rules, JOIN, "/generate_token", OTHER)
-        self.counts: dict[str, Counter[str]] = {path: Counter() for path in known}
+        self._in_progress: dict[Key, asyncio.Task[CachedResponse]] = {}
+        counted = (*self._rules, JOIN, "/generate_token", OTHER)
+        self.counts: dict[str, Counter[str]] = {path: Counter() for path in counted}
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """Serve an ASGI connection."""
@@ -96,10 +95,10 @@ class EdgeCache:
         await write(await self.answer(call), send)
 
     async def answer(self, call: Call) -> Answer:
-        """The answer to a call, with ``x-cache`` and ``Age``."""
+        """Return the response to a request, with ``x-cache`` and ``Age``."""
         rule = self._rules.get(call.path)
         counts = self.counts[call.path if call.path in self.counts else OTHER]
-        # CloudFront's policy for a path, whatever the method
+        # CloudFront's policy of a path is the same for all methods
         passed = (
             self._forwarded(call, CACHED_PATHS_HEADERS)
             if rule
@@ -129,7 +128,7 @@ class EdgeCache:
     def _forwarded(
         self, call: Call, headers: tuple[str, ...] = (), cookies: tuple[str, ...] = ()
     ) -> Call:
-        """The call with these headers and cookies of the caller, and the edge's own."""
+        """Return the request with these headers and cookies of the caller, and with the edge's."""
         names = {name.lower() for name in headers}
         many = {name: values for name, values in call.many_headers.items() if name in names}
         kept = {name: value for name, value in call.headers.items() if name in names}
@@ -146,20 +145,20 @@ class EdgeCache:
         if found:
             own["cookie"] = "; ".join(found)
         many |= {name: [value] for name, value in own.items()}
-        request_id = str(uuid.uuid4())  # the header that set the caller's does not reach the API
+        request_id = str(uuid.uuid4())  # the caller's header does not reach the API
         return replace(call, headers={**kept, **own}, many_headers=many, request_id=request_id)
 
     async def _fetch(
         self, key: Key, rule: CacheRule, call: Call, counts: Counter[str]
     ) -> CachedResponse:
-        """Ask the origin or, where calls collapse, wait with others who ask it for the same."""
-        task = self._under_way.get(key)
+        """Send the request to the origin, or share an identical request that is in progress."""
+        task = self._in_progress.get(key)
         if task is None or not rule.shortest:
             counts["origin_calls"] += 1
             task = asyncio.create_task(self._ask(key, rule, call))
             if rule.shortest:
-                self._under_way[key] = task
-                task.add_done_callback(lambda _: self._under_way.pop(key, None))
+                self._in_progress[key] = task
+                task.add_done_callback(lambda _: self._in_progress.pop(key, None))
         return await asyncio.shield(task)
 
     async def _ask(self, key: Key, rule: CacheRule | None, call: Call) -> CachedResponse:
@@ -167,42 +166,42 @@ class EdgeCache:
         answer = await self._origin(call)
         now = self._monotonic()
         before = self._kept.get(key)
-        if before and answer.status in AWAY and now < before.stale_until:
+        if before and answer.status in ORIGIN_FAILURES and now < before.stale_until:
             wait = self._error_ttls.get(answer.status, DEFAULT_ERROR_TTL)
             kept = replace(before, until=min(now + wait, before.stale_until))
         else:
             seconds = self._seconds(answer, rule)
-            until, stale = asked_at + seconds, _ages(answer).get("stale-if-error", STALE)
-            was_kept = seconds > 0 and answer.status < 400  # else there is nothing to serve stale
-            kept = CachedResponse(answer, asked_at, until, until + (stale if was_kept else 0))
+            until, stale = asked_at + seconds, _ages(answer).get("stale-if-error", DEFAULT_STALE)
+            reusable = seconds > 0 and answer.status < 400  # errors are never served stale
+            kept = CachedResponse(answer, asked_at, until, until + (stale if reusable else 0))
         if kept.stale_until > now:
             self._kept[key] = kept
             self._kept.move_to_end(key)
-            self._forget(now)
+            self._evict(now)
         else:
             self._kept.pop(key, None)
         return kept
 
     def _seconds(self, answer: Answer, rule: CacheRule | None) -> int:
-        """How long an answer of a path is kept; paths without a rule keep nothing but errors."""
+        """Return the TTL of a response; on paths without a rule only errors have one."""
         status = answer.status
         if status < 400:
             return lifetime(answer, rule) if rule else 0
-        said = min(_age(answer), rule.longest) if rule else 0
-        least = self._error_ttls.get(status, DEFAULT_ERROR_TTL)
+        max_age = min(_age(answer), rule.longest) if rule else 0
+        shortest = self._error_ttls.get(status, DEFAULT_ERROR_TTL)
         if _forbidden(answer):
-            said, least = 0, 0 if status in OBEYED else least
-        if status in ALWAYS_KEPT:
-            return max(said, least)
-        return max(said, least) if status in KEPT_IF_SAID and said else 0
+            max_age, shortest = 0, 0 if status in NO_STORE_APPLIES else shortest
+        if status in ALWAYS_CACHED:
+            return max(max_age, shortest)
+        return max(max_age, shortest) if status in CACHED_WITH_MAX_AGE and max_age else 0
 
-    def _forget(self, now: float) -> None:
-        """Leave out a few answers that are no more use: as many as come in, and more."""
-        for _ in range(min(LOOKED_AT, len(self._kept))):
+    def _evict(self, now: float) -> None:
+        """Remove expired responses, a few at each insert, and the oldest above the maximum."""
+        for _ in range(min(EVICTION_CHECKS, len(self._kept))):
             key, kept = self._kept.popitem(last=False)
             if kept.stale_until > now:
                 self._kept[key] = kept
-        while len(self._kept) > MOST_KEPT:
+        while len(self._kept) > MAX_RESPONSES:
             self._kept.popitem(last=False)
 
     def _stats(self) -> Answer:
@@ -215,9 +214,9 @@ class EdgeCache:
 
 
 def lifetime(answer: Answer, rule: CacheRule) -> int:
-    """Seconds that an answer which is no error is kept: what it says, within the rule's limits."""
-    said = 0 if _forbidden(answer) else _age(answer)
-    return max(rule.shortest, min(said, rule.longest))
+    """Return the TTL of a response below 400: its max-age within the limits of the rule."""
+    max_age = 0 if _forbidden(answer) else _age(answer)
+    return max(rule.shortest, min(max_age, rule.longest))
 
 
 def _age(answer: Answer) -> int:
@@ -226,17 +225,17 @@ def _age(answer: Answer) -> int:
 
 
 def _ages(answer: Answer) -> dict[str, int]:
-    said = answer.header("cache-control").lower()
-    return {found[1]: int(found[2]) for found in _AGE.finditer(said)}
+    directives = answer.header("cache-control").lower()
+    return {found[1]: int(found[2]) for found in _AGE.finditer(directives)}
 
 
 def _forbidden(answer: Answer) -> bool:
-    said = answer.header("cache-control").lower()
-    return any(word in said for word in _NEVER)
+    directives = answer.header("cache-control").lower()
+    return any(word in directives for word in _NEVER)
 
 
 def network(ip: str) -> str:
-    """Whom a request counts for: an IPv4 address, or an IPv6 /64, as the function at the edge."""
+    """Return the IPv4 address or IPv6 /64 of a caller, like the CloudFront function."""
     try:
         address = ipaddress.ip_address(ip.partition("%")[0])
     except ValueError:

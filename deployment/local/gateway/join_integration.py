@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``POST /assign_queue_num`` as API Gateway does it: model, mapping template, SQS. No function."""
+"""``POST /assign_queue_num`` as in API Gateway: model, mapping template, SQS; no function."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from waiting_room.runtime.http_api import CORS, NO_STORE
 LIMITS = TimeLimits(connect=1.0, read=5.0)
 
 
-# Java's String.matches is of the whole text and answers a truth value; airspeed's is neither.
+# Like Java's String.matches: the whole text, returns a Boolean. That of airspeed differs.
 airspeed.__additional_methods__[str]["matches"] = lambda text, pattern: (
     re.fullmatch(pattern, text) is not None
 )
@@ -33,7 +33,7 @@ Reading = Callable[[str], Any]
 
 
 class _Util:
-    """``$util`` of API Gateway, as far as the templates use it."""
+    """``$util`` of API Gateway: the functions that the templates use."""
 
     @staticmethod
     def urlEncode(text: str) -> str:
@@ -42,13 +42,13 @@ class _Util:
 
 @dataclass(frozen=True)
 class _Input:
-    """``$input`` of API Gateway, as far as the templates use it."""
+    """``$input`` of API Gateway: the functions that the templates use."""
 
     body: str
     content: Any
 
     def path(self, expression: str) -> Any:
-        """The value at a path of names; None where there is none."""
+        """Return the value at a path of names; None if it does not exist."""
         found = self.content
         for name in expression.removeprefix("$.").split("."):
             found = found.get(name) if isinstance(found, dict) else None
@@ -56,16 +56,16 @@ class _Input:
 
 
 def read_last(body: str) -> Any:
-    """The first JSON value of a text, as leniently as a reader may be; the last member counts.
+    """Parse the first JSON value of a text leniently; of equal members the last counts.
 
-    What API Gateway's own readers refuse is not documented. So text behind the value, a byte order
-    mark, control characters, NaN and numbers of any length pass here. Raises ValueError.
+    The parsers of API Gateway are not documented. So text after the value, a byte order mark,
+    control characters, NaN and numbers of any length are accepted here. Raises ValueError.
     """
     return _read(body, dict)
 
 
 def read_first(body: str) -> Any:
-    """The same, where the first of two members of one name counts."""
+    """Parse like ``read_last``, but of equal members the first counts."""
     return _read(body, lambda pairs: dict(reversed(pairs)))
 
 
@@ -78,7 +78,7 @@ def _read(body: str, members: Callable[[list[tuple[str, Any]]], dict[str, Any]])
 
 
 def render(template: airspeed.Template, body: str, content: Any = None, context: Any = None) -> str:
-    """A mapping template with a body, and with its content as the template's reader found it."""
+    """Render a mapping template with a body and its parsed content."""
     given = {"util": _Util(), "input": _Input(body, content), "context": context or {}}
     rendered: str = template.merge(given)
     return rendered
@@ -87,8 +87,8 @@ def render(template: airspeed.Template, body: str, content: Any = None, context:
 class JoinIntegration:
     """Checks a join and writes it to the queue.
 
-    ``checked`` is how the request model reads a body, ``mapped`` how the mapping template does:
-    two readers of API Gateway, which need not agree.
+    ``checked`` is the parser of the request model, ``mapped`` that of the mapping template. The two
+    parsers of API Gateway can differ.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class JoinIntegration:
         self._client: SignedClient | None = None
 
     def __call__(self, call: Call) -> Answer:
-        """The answer to a join."""
+        """Return the response to a join."""
         kind = call.headers.get("content-type", "application/json").split(";")[0].strip().lower()
         if kind != "application/json":
             return _answer(400, _error(NOT_JSON_TYPE))
@@ -124,12 +124,12 @@ class JoinIntegration:
             return _answer(400, _error(NOT_A_JOIN))
         override: dict[str, int] = {}
         context = {"requestId": call.request_id, "responseOverride": override}
-        status, said = self._send(render(self._request, body, content, context))
+        status, reply = self._send(render(self._request, body, content, context))
         if 400 <= status < 500:
             return _answer(400, join_integration.REFUSAL_TEMPLATE)
         if status != 200:
             return _answer(503, join_integration.FAILURE_TEMPLATE, join_integration.FAILURE_HEADERS)
-        answer = render(self._response, said, _json_or_nothing(said), context)
+        answer = render(self._response, reply, _json_or_nothing(reply), context)
         return _answer(override.get("status", 200), answer)
 
     def _send(self, form: str) -> tuple[int, str]:
@@ -152,14 +152,14 @@ class JoinIntegration:
         return response.status, as_json(text) if wanted and response.status == 200 else text
 
 
-def as_json(said: str) -> str:
-    """SQS's XML answer as the JSON that it gives to who accepts that; moto knows XML alone."""
-    return json.dumps(xmltodict.parse(said, xml_attribs=False))
+def as_json(xml: str) -> str:
+    """Convert the XML response of moto to the JSON response of SQS."""
+    return json.dumps(xmltodict.parse(xml, xml_attribs=False))
 
 
-def _json_or_nothing(said: str) -> Any:
+def _json_or_nothing(text: str) -> Any:
     try:
-        return json.loads(said)
+        return json.loads(text)
     except ValueError:
         return None
 

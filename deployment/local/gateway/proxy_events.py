@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP as API Gateway hands it to a function (REST API, payload 1.0), and the way back."""
+"""Proxy events of API Gateway (REST API, payload 1.0), and responses from functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_HEAD = 10_240  # bytes of path, query and header values together, API Gatewa
 
 
 class TooLong(Exception):
-    """More than API Gateway takes; carries the status and API Gateway's words for it."""
+    """The request exceeds a limit of API Gateway; carries its status and message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -42,19 +42,19 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back; header names as they are sent."""
+    """A response; header names as they are sent."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
     def header(self, name: str) -> str:
-        """A header by its lower-case name; empty when it is not there."""
+        """Return a header by its lower-case name; empty if it is missing."""
         return next((value for known, value in self.headers if known.lower() == name), "")
 
 
 async def read(scope: Mapping[str, Any], receive: Any) -> Call:
-    """The request of an ASGI connection; raises TooLong."""
+    """Read the request of an ASGI connection; raises TooLong."""
     raw_path = scope.get("raw_path") or scope["path"].encode()
     head = [raw_path, scope["query_string"], *(value for _, value in scope["headers"])]
     if sum(map(len, head)) > MAX_HEAD:
@@ -87,7 +87,7 @@ async def read(scope: Mapping[str, Any], receive: Any) -> Call:
 
 
 async def write(answer: Answer, send: Any) -> None:
-    """Send an answer; the server leaves the body out for HEAD."""
+    """Send a response; the server omits the body for HEAD."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -101,7 +101,7 @@ def proxy_event(
     authorizer: Mapping[str, Any] | None = None,
     identity: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The event of a call to a resource; ``identity`` is that of its signer."""
+    """Return the Lambda event of a request to a resource; ``identity`` is that of its signer."""
     query: dict[str, list[str]] = {}
     for name, value in parse_qsl(call.query, keep_blank_values=True, errors="replace"):
         query.setdefault(name, []).append(value)
@@ -139,7 +139,7 @@ def proxy_event(
 
 
 def from_lambda(returned: Any) -> Answer:
-    """A function's answer to a proxy event; anything else is API Gateway's 502."""
+    """Convert the return value of a function; an invalid one becomes API Gateway's 502."""
     try:
         status, body = int(returned["statusCode"]), returned.get("body") or ""
         headers = [(name, str(value)) for name, value in (returned.get("headers") or {}).items()]

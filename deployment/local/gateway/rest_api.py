@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One REST API as API Gateway serves it: routes of a Chalice app, keys, signatures, authorizer."""
+"""A REST API as in API Gateway: routes of a Chalice app, API keys, signatures, authorizer."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ Integration = Callable[[Call], Answer]
 
 
 class RestApi:
-    """Routes from the app's own table, beside integrations without a function by (method, path).
+    """The routes of an app, and integrations without a function by (method, path).
 
-    ``plain`` leaves what API Gateway answers by itself as it is. ``keyless`` are the paths that are
-    served without ``api_key``.
+    ``plain`` keeps the default error bodies of API Gateway. ``keyless`` are the paths that need no
+    ``api_key``.
 
-    Each route has threads of its own, as it has its own function on AWS: a crowd that asks for its
-    numbers, or a slow API, leaves the other routes alone.
+    Each route has its own threads, as it has its own function on AWS. So load on one route does not
+    block the others.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class RestApi:
         await write_answer(answer, send)
 
     async def answer(self, call: Call) -> Answer:
-        """The answer to a call."""
+        """Return the response to a request."""
         if call.method == "OPTIONS" and self._cors and call.path in self._paths:
             return _preflight(call)
         route = (call.method, call.path)
@@ -97,11 +97,11 @@ class RestApi:
 
     @property
     def callers(self) -> int:
-        """How many handlers can run at once."""
+        """The maximum number of concurrent handlers."""
         return sum(threads._max_workers for threads in self._threads.values())
 
     def close(self) -> None:
-        """Let running handlers finish, take no more."""
+        """Accept no more requests; let running handlers finish."""
         for threads in self._threads.values():
             threads.shutdown()
 
@@ -130,11 +130,11 @@ class RestApi:
         if isinstance(wanted, IAMAuthorizer):
             if self._signatures is None:
                 raise Refused(500, None)
-            why = self._signatures.refusal(
+            reason = self._signatures.refusal(
                 call.method, call.raw_path, call.query, call.headers, call.body
             )
-            if why:
-                raise Refused(403, why)
+            if reason:
+                raise Refused(403, reason)
         if isinstance(wanted, CustomAuthorizer):
             if self._authorizer is None:
                 raise Refused(500, None)
@@ -143,7 +143,7 @@ class RestApi:
         return None
 
     def _message(self, status: int, message: str | None) -> Answer:
-        """An answer that API Gateway gives by itself."""
+        """Return an error response of API Gateway itself."""
         headers = {"Content-Type": "application/json", "Cache-Control": NO_STORE}
         headers |= CORS if self._cors else {}
         body = {"message": message}
@@ -154,7 +154,7 @@ class RestApi:
 
 
 def document(body: str, headers: Mapping[str, str]) -> Integration:
-    """An integration that answers with a document."""
+    """Return an integration that responds with a fixed document."""
     answer = Answer(200, (("Content-Type", "application/json"), *headers.items()), body.encode())
     return lambda _: answer
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Edge, API Gateway and sites: ``python -m deployment.local.gateway.server READY_FD LISTENERS``.
 
-``LISTENERS`` is JSON: name of a door → (file descriptor of its listening socket, its port). One
-process and one event loop serve them all; handlers run in threads.
+``LISTENERS`` is JSON: name of a listener → (file descriptor of its socket, port). One process and
+one event loop serve all listeners; handlers run in threads.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from waiting_room.adapters.aws import share_clients
 from waiting_room.adapters.dynamodb.items import MAX_CONCURRENT_REQUESTS
 from waiting_room.runtime.settings.room import read_room_settings
 
-THREADS = 20  # of each route; a handler that waits for a hanging store holds one for seconds
-DRAIN = 3  # seconds that connections have to end
+THREADS = 20  # for each route; a handler that waits for a store blocks one
+DRAIN = 3  # s; time for open connections to end
 
 
 class PortRouter:
@@ -54,7 +54,7 @@ class PortRouter:
 
 
 class ReadyServer(uvicorn.Server):
-    """A server that reports on a pipe that it listens."""
+    """A server that writes to a pipe when it listens."""
 
     ready_fd: int
 
@@ -94,7 +94,7 @@ def main(ready_fd: int, listeners: Mapping[str, tuple[int, int]]) -> None:
 
 def build(env: Mapping[str, str]) -> dict[str, Any]:
     """Build the ASGI app of each listener."""
-    key = secrets.token_hex(20)  # the edge's own, made anew at each start
+    key = secrets.token_hex(20)  # the API key of the edge, new at each start
     signatures = Signatures(
         env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"]
     )
@@ -150,7 +150,7 @@ def _join(env: Mapping[str, str]) -> JoinIntegration:
 
 
 def sites(env: Mapping[str, str]) -> dict[str, Site]:
-    """The two pages, where they were built."""
+    """Return the waiting page and the control panel."""
     folder, event_id = Path(env["SITES_DIR"]), env["EVENT_ID"]
     public, store, private = (
         env[name] for name in ("PUBLIC_API_ENDPOINT", "STORE_API_ENDPOINT", "PRIVATE_API_ENDPOINT")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SigV4 check of the private API, by recomputing the signature with botocore's own signer."""
+"""The SigV4 check of the private API: botocore's signer recomputes the signature."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from waiting_room.domain.parsing import UNREADABLE
 SERVICE = "execute-api"
 ACCOUNT = "123456789012"
 OPERATOR = f"arn:aws:iam::{ACCOUNT}:user/local-operator"
-CLOCK_SKEW = 300  # seconds that a signature's date may be off, as on AWS
+CLOCK_SKEW = 300  # s; maximum difference of a signature's date, as on AWS
 MISSING = "Missing Authentication Token"
 UNKNOWN_KEY = "The security token included in the request is invalid."
 MISMATCH = (
@@ -36,14 +36,14 @@ _HEADER = re.compile(
 
 
 class _Named(SigV4Auth):
-    """Signs exactly the headers that the caller says it signed."""
+    """Signs exactly the headers of ``SignedHeaders``."""
 
     def headers_to_sign(self, request: AWSRequest) -> Any:
         return request.headers
 
 
 class Signatures:
-    """Knows access keys, and whose each is: one of an operator, and those that are added."""
+    """Access keys with the ARN of each: the operator's, and those that are added."""
 
     def __init__(self, access_key_id: str, secret_access_key: str, region: str) -> None:
         self._region = region
@@ -51,21 +51,21 @@ class Signatures:
         self.add(access_key_id, secret_access_key, OPERATOR)
 
     def add(self, access_key_id: str, secret_access_key: str, arn: str) -> None:
-        """Let the key of ``arn`` sign too."""
+        """Add the access key of ``arn``."""
         credentials = Credentials(access_key_id, secret_access_key)
         self._signers[access_key_id] = (_Named(credentials, SERVICE, self._region), arn)
 
     def identity(self, headers: Mapping[str, str]) -> dict[str, str | None]:
-        """What API Gateway says of the signer of a request that was not refused."""
-        said = _HEADER.fullmatch(headers.get("authorization", "").strip())
-        if said is None or said["key"] not in self._signers:
+        """Return the ``identity`` of API Gateway for the signer of an accepted request."""
+        header = _HEADER.fullmatch(headers.get("authorization", "").strip())
+        if header is None or header["key"] not in self._signers:
             return {}
-        _, arn = self._signers[said["key"]]
+        _, arn = self._signers[header["key"]]
         return {
-            "accessKey": said["key"],
+            "accessKey": header["key"],
             "accountId": ACCOUNT,
-            "caller": said["key"],
-            "user": said["key"],
+            "caller": header["key"],
+            "user": header["key"],
             "userArn": arn,
             "cognitoAuthenticationProvider": None,
             "cognitoIdentityId": None,
@@ -80,33 +80,33 @@ class Signatures:
         body: bytes,
         now: datetime | None = None,
     ) -> str:
-        """Why a request is refused, as API Gateway puts it; empty when its signature is good.
+        """Return API Gateway's message for a rejected request; empty if the signature is valid.
 
         ``path`` and ``query`` as they were sent, header names in lower case.
         """
-        said = _HEADER.fullmatch(headers.get("authorization", "").strip())
-        if said is None:
+        header = _HEADER.fullmatch(headers.get("authorization", "").strip())
+        if header is None:
             return MISSING
-        if said["key"] not in self._signers:
+        if header["key"] not in self._signers:
             return UNKNOWN_KEY
-        if (said["region"], said["service"]) != (self._region, SERVICE):
+        if (header["region"], header["service"]) != (self._region, SERVICE):
             return MISMATCH
         date = headers.get("x-amz-date", "")
-        if not _current(date, said["day"], now or datetime.now(UTC)):
+        if not _current(date, header["day"], now or datetime.now(UTC)):
             return EXPIRED
-        names = said["headers"].split(";")
+        names = header["headers"].split(";")
         digest = headers.get("x-amz-content-sha256")
         if digest not in (None, "UNSIGNED-PAYLOAD", hashlib.sha256(body).hexdigest()):
             return MISMATCH
         if "host" not in names or any(name not in headers for name in names):
             return MISMATCH
-        signer, _ = self._signers[said["key"]]
+        signer, _ = self._signers[header["key"]]
         signed = {name: headers[name] for name in names}
         try:
             wanted = self._signature(signer, method, path, query, signed, body, date)
-        except UNREADABLE:  # a host that is none, text that UTF-8 cannot hold
+        except UNREADABLE:  # an invalid host, or text that UTF-8 cannot encode
             return MISMATCH
-        return "" if hmac.compare_digest(wanted, said["signature"]) else MISMATCH
+        return "" if hmac.compare_digest(wanted, header["signature"]) else MISMATCH
 
     @staticmethod
     def _signature(

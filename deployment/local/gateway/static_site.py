@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A static site as CloudFront serves it: files, ``config.json``, security headers."""
+"""A static site as on CloudFront: files, ``config.json``, security headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infrastructure.blueprint.site_config import CONFIG, headers_of
 
 
 class Site:
-    """Serves a site's folder; its pages may call ``addresses`` and send forms to ``forms``."""
+    """Serves a folder; the CSP allows calls of ``addresses`` and forms to ``forms``."""
 
     def __init__(
         self,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""API Gateway's part of a TOKEN authorizer: ask the function, keep its policy, hold calls to it."""
+"""API Gateway's part of a TOKEN authorizer: call the function, cache and apply its policy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """The call does not reach the function; carries status and message."""
+    """The request is rejected before the function; carries status and message."""
 
     def __init__(self, status: int, message: str | None) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class Refused(Exception):
 
 
 class TokenAuthorizer:
-    """Asks ``function`` once per token and keeps the answer ``ttl`` seconds."""
+    """Calls ``function`` once per token and caches the policy for ``ttl`` seconds."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class TokenAuthorizer:
         self._lock = threading.Lock()
 
     def check(self, token: str, method: str, path: str) -> dict[str, Any]:
-        """The authorizer part of the request context; raises Refused."""
+        """Return the authorizer part of the request context; raises Refused."""
         if not token:
             raise Refused(401, "Unauthorized")
         called = f"{self._arn}/{STAGE}/{method}{path}"
@@ -66,7 +66,10 @@ class TokenAuthorizer:
         except Exception as error:
             if str(error) == "Unauthorized":
                 raise Refused(401, "Unauthorized") from None
-            logger.warning("the authorizer failed: %s", type(error).__name__)
+            logger.warning(
+                "Authorizer failed: %s; the request is rejected with status 500",
+                type(error).__name__,
+            )
             raise Refused(500, None) from None
         with self._lock:
             self._kept[token] = (self._monotonic() + self._ttl, policy)
@@ -76,7 +79,7 @@ class TokenAuthorizer:
 
 
 def allows(policy: Mapping[str, Any], called: str) -> bool:
-    """Whether a policy lets a method ARN be called; a Deny wins, and so does silence."""
+    """Return whether a policy allows a method ARN: an Allow matches, and no Deny."""
     effects = {
         statement["Effect"]
         for statement in policy["Statement"]

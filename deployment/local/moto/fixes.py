@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where moto differs from AWS in what the room relies on, corrected in its process.
+"""Corrections of moto where the room relies on a behaviour of AWS.
 
 moto 5.2 does not read ``?`` parameters in ``BatchExecuteStatement``, and its ``INSERT`` overwrites
-an existing key; AWS answers ``DuplicateItem`` for that statement alone (seen on DynamoDB Local).
+an existing key; AWS returns ``DuplicateItem`` for that statement only (seen on DynamoDB Local).
 Its server runs each request in a thread without a lock, so two conditional writes could both
 succeed, and two moves of one label of a secret. A secret whose label ``AWSCURRENT`` was moved is
 still read at its former version. ``tests/local/test_moto_fixes.py`` fails when a later moto
@@ -32,7 +32,7 @@ LOCK = threading.RLock()
 
 
 def apply() -> None:
-    """Correct moto in this process; a second call changes nothing."""
+    """Patch moto in this process; idempotent."""
     if getattr(DynamoDBBackend, "corrected", False):
         return
     DynamoDBBackend.corrected = True
@@ -73,7 +73,7 @@ def _one_at_a_time(handler: Any) -> None:
 
 
 def _insert(backend: Any, statement: Statement) -> dict[str, Any] | None:
-    """The answer to an ``INSERT`` whose values are all parameters; None for other statements."""
+    """Return the result of an ``INSERT`` with parameters only; None for other statements."""
     found = _INSERT.fullmatch(statement["Statement"])
     members = [_MEMBER.fullmatch(one) for one in found["members"].split(",")] if found else [None]
     names = [member["name"] for member in members if member]

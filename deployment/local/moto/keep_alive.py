@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""moto's requests over connections that stay open.
+"""Keep-alive connections for the server of moto.
 
-werkzeug's server closes each connection after one answer and looks ten milliseconds long for more
-to throw away. A botocore client calls hundreds of times a second; so this reads each body whole,
-answers with its length, and leaves the connection to the next request.
+The server of werkzeug closes each connection after one response, and waits ten milliseconds for
+unread data. A botocore client sends hundreds of requests a second. So this handler reads each body
+completely, sends the length of the response, and keeps the connection open.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ class KeepAlive(MotoRequestHandler):  # type: ignore[misc]
     """Serves a WSGI application request by request on one connection."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else each answer waits for the client's delayed ACK
+    disable_nagle_algorithm = True  # otherwise each response waits for a delayed ACK
 
     def run_wsgi(self) -> None:
-        """Answer one request; werkzeug's own way for bodies without a length."""
+        """Serve one request; bodies without a length are left to werkzeug."""
         if self.headers.get("Transfer-Encoding") or self.headers.get("Expect"):
             super().run_wsgi()
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.environ = environ = self.make_environ()
         environ["wsgi.input"] = io.BytesIO(body)
-        said: list[tuple[str, list[tuple[str, str]]]] = []
+        started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(
             status: str, headers: list[tuple[str, str]], *_: Any
         ) -> Callable[[bytes], None]:
-            said.append((status, headers))
+            started.append((status, headers))
             return parts.append
 
         parts: list[bytes] = []
@@ -44,7 +44,7 @@ class KeepAlive(MotoRequestHandler):  # type: ignore[misc]
         finally:
             if hasattr(answer, "close"):
                 answer.close()
-        self._send(*said[-1], b"".join(parts))
+        self._send(*started[-1], b"".join(parts))
 
     def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
         code, _, reason = status.partition(" ")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What moto keeps for ever, bounded in its process.
+"""Limits for the data that moto keeps in memory.
 
-moto 5.2 keeps every object of its models that was ever made (each message, and each copy of a row
-that a query answered), every record of a stream, every iterator it gave out, the handle of every
-deleted message and every notification. AWS keeps records for 24 hours, iterators for 15 minutes,
-handles of deleted messages for no time that it names, and notifications not at all.
+moto 5.2 keeps every object of its models (each message, and each copy of an item that a query
+returned), every record and iterator of a stream, the handle of every deleted message, and every
+notification. AWS keeps records for 24 hours and iterators for 15 minutes. It documents no time for
+handles of deleted messages, and keeps no notifications.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from moto.dynamodbstreams import models as streams
 from moto.sns.models import Topic
 from moto.sqs.models import Queue
 
-READ_RECORDS = 1_000  # of a stream, kept after a reader has passed them
-ITERATORS = 1_000  # of all streams; a reader's own is always the newest of its shard
-DELETED = 10_000  # receipt handles of a queue that can be deleted once more
+READ_RECORDS = 1_000  # records of a stream that are kept after they were read
+ITERATORS = 1_000  # of all streams; a reader uses the newest of its shard
+DELETED = 10_000  # receipt handles of a queue that can be deleted again
 NOTIFICATIONS = 100  # of a topic
 
 
 class Newest(OrderedDict[Any, Any]):
-    """A mapping, and a set with ``update``, that forgets the oldest above a number."""
+    """A mapping with a maximum size; it removes the oldest entries."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -42,13 +42,13 @@ class NewestHandles(Newest):
     """The receipt handles of deleted messages."""
 
     def update(self, handles: Any) -> None:  # type: ignore[override]
-        """Add some."""
+        """Add handles."""
         for handle in handles:
             self[handle] = None
 
 
 def apply() -> None:
-    """Correct moto in this process; a second call changes nothing."""
+    """Patch moto in this process; idempotent."""
     if getattr(Queue, "bounded", False):
         return
     Queue.bounded = True
@@ -66,7 +66,7 @@ def apply() -> None:
 
 
 def _untracked(cls: Any, *_: Any, **__: Any) -> Any:
-    """A new object of a model; moto would remember it until somebody resets a backend."""
+    """Return a new object of a model; moto would keep it until a backend is reset."""
     return object.__new__(cls)
 
 
@@ -81,13 +81,13 @@ def _after_init(kind: Any, then: Any) -> None:
 
 
 def _records(get: Any) -> Any:
-    """Answer records; those that lie far behind this reader are forgotten."""
+    """Return records; remove those that this reader passed long ago."""
 
     def answer(self: Any, limit: int = 1000) -> dict[str, Any]:
         shard = self.stream_shard
         if self.sequence_number < shard.starting_sequence_number:
             raise JsonRESTError(
-                "TrimmedDataAccessException", "The records of this iterator are not kept any more."
+                "TrimmedDataAccessException", "The records of this iterator are trimmed."
             )
         found: dict[str, Any] = get(self, limit)
         trim(shard, self.sequence_number - READ_RECORDS)
@@ -97,7 +97,7 @@ def _records(get: Any) -> Any:
 
 
 def trim(shard: StreamShard, first: int) -> None:
-    """Forget the records before the number ``first``."""
+    """Remove the records before the number ``first``."""
     gone = first - shard.starting_sequence_number
     if gone > 0:
         del shard.items[:gone]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What moto holds, as a JSON file: items, messages with their times, secrets. Read in its process.
+"""Saves the state of moto as a JSON file, and loads it: items, messages, secrets.
 
-moto keeps everything in memory. Tables, queues and secrets are found by their names; what is
-in the file and no longer made by the deployment is left out.
+moto keeps all data in memory. ``load`` finds tables, queues and secrets by name, and ignores those
+that the deployment no longer creates.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sqs.models import Message, sqs_backends
 
-KEPT = (  # of a message; when it becomes visible again is not kept: its receiver is gone
+MESSAGE_ATTRIBUTES = (  # without the visibility timeout: its receiver no longer runs
     "sender_id",
     "sent_timestamp",
     "approximate_first_receive_timestamp",
@@ -29,7 +29,7 @@ KEPT = (  # of a message; when it becomes visible again is not kept: its receive
 
 
 def save(path: Path) -> None:
-    """Write the state; the file is replaced whole or not at all."""
+    """Write the state; the file is replaced atomically."""
     state = {
         "items": {
             f"{region}/{name}": [item.to_json()["Attributes"] for item in table.all_items()]
@@ -56,7 +56,7 @@ def save(path: Path) -> None:
 
 
 def load(path: Path) -> None:
-    """Bring back what ``save`` wrote, without a stream record for it."""
+    """Load the state that ``save`` wrote, without stream records."""
     state = json.loads(path.read_text())
     for region, backend in _regions(dynamodb_backends):
         for name, table in backend.tables.items():
@@ -70,14 +70,14 @@ def load(path: Path) -> None:
                 message = Message(kept.pop("id"), kept.pop("body"))
                 vars(message).update(kept)
                 queue._messages.append(message)
-    for place, text in state["secrets"].items():
-        region, _, name = place.partition("/")
+    for path_of_secret, text in state["secrets"].items():
+        region, _, name = path_of_secret.partition("/")
         backend = secretsmanager_backends[_account()][region]
         backend.put_secret_value(name, text, None, None, ["AWSCURRENT"])
 
 
 def _message(message: Any) -> dict[str, Any]:
-    kept = {name: getattr(message, name) for name in KEPT}
+    kept = {name: getattr(message, name) for name in MESSAGE_ATTRIBUTES}
     return {"id": message.id, "body": message.body, **kept}
 
 
@@ -94,4 +94,4 @@ def _regions(backends: Any) -> Iterator[tuple[str, Any]]:
 def _binary(value: object) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    raise TypeError(f"{type(value).__name__} cannot be kept")
+    raise TypeError(f"{type(value).__name__} cannot be saved as JSON")

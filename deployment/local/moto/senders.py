@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who sent a message: SQS's ``SenderId``, which moto gives to every message alike.
+"""``SenderId`` of SQS messages; moto sets the same value for all messages.
 
-On AWS it is the unique id of the role or user that signed the request: ``AROA…:session`` of a role.
-Here it follows from the access key: that of a role that STS let somebody take, or a user's own.
+On AWS it is the unique id of the role or user that signed the request; for a role,
+``AROA…:session``. Here it is derived from the access key of the assumed role or of the user.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _now = threading.local()
 
 
 def apply() -> None:
-    """Correct moto in this process; a second call changes nothing."""
+    """Patch moto in this process; idempotent."""
     if getattr(Message, "has_sender", False):
         return
     Message.has_sender = True
@@ -48,7 +48,7 @@ def _with_sender(send: Any) -> Any:
 
 
 def sender_of(authorization: str) -> str:
-    """The unique id of who signed a request (SigV4)."""
+    """Return the unique id of the signer of a request (SigV4)."""
     found = _CREDENTIAL.search(authorization)
     key = found[1] if found else ""
     for partitions in sts_backends.values():

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The AWS emulator of this machine: ``python -m deployment.local.moto.server PORT [STATE_FILE]``.
 
-moto's server, corrected, on loopback, with connections that stay open. With a state file it begins
-with what the file holds, once the caller has made tables and queues (``PUT /_local/load``), and
-writes the file when it is told to end. It ends with the process that started it when that one holds
-its standard input open as a pipe.
+Runs the patched server of moto on loopback, with keep-alive connections. With a state file, ``PUT
+/_local/load`` loads the file after the caller has created tables and queues; SIGTERM writes it. If
+standard input is a pipe, the server ends when the pipe closes, so it ends with its parent process.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Any
 from deployment.local.moto import fixes, memory, persistence, senders, speedups, tables
 
 LOAD = "/_local/load"
-BACKLOG = 1024  # connections that wait to be taken; more come at once than the server's own 128
+BACKLOG = 1024  # pending connections; the server's default of 128 is too small
 
 
 def main(port: int, state_file: Path | None) -> None:

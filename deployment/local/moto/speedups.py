@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where moto's server becomes slow with a crowd, corrected in its process.
+"""Speed-ups of the server of moto under load; its responses do not change.
 
-moto 5.2 counts all messages of a queue, three times, at each message that is sent or received, and
-copies the queue at each deletion (which also loses a message that another thread sends meanwhile).
-Its dispatcher lists moto's folder at each request, under a lock, and its bus builds a parser for
-each event. A few hundred joins a second then stand still. The answers stay moto's.
+moto 5.2 counts all messages of a queue three times for each message that is sent or received. At
+each deletion it copies the queue, and loses a message that another thread sends meanwhile. Its
+dispatcher lists a folder at each request, under a lock. Its bus builds a parser for each event. A
+few hundred joins a second exceed its throughput.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.sqs import models
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
 
-ONLY_FIFO = "ContentBasedDeduplication"  # what moto looks for at each message
+ONLY_FIFO = "ContentBasedDeduplication"  # moto reads it at each message
 
 
 class Attributes(Mapping[str, Any]):
-    """The attributes of a queue, counted when somebody wants to know them."""
+    """The attributes of a queue, counted at access."""
 
     def __init__(self, queue: Any, count: Any) -> None:
         self._queue, self._count = queue, count
@@ -41,7 +41,7 @@ class Attributes(Mapping[str, Any]):
 
 
 def apply() -> None:
-    """Correct moto in this process; a second call changes nothing."""
+    """Patch moto in this process; idempotent."""
     if getattr(models.Queue, "quick", False):
         return
     models.Queue.quick = True
@@ -76,7 +76,7 @@ def _count_on_demand() -> None:
 
 
 def _delete_message(queue: Any, receipt_handle: str) -> None:
-    """Take a message out where it stands: others may add at the end in the meantime."""
+    """Remove a message in place: other threads can append meanwhile."""
     if receipt_handle in queue.deleted_messages:
         return
     for message in list(queue._messages):

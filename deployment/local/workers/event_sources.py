@@ -16,15 +16,15 @@ from deployment.local.gateway.chalice_apps import LambdaContext
 from infrastructure.blueprint.resources import Function
 from waiting_room.runtime.safe_traceback import safe_traceback
 
-RECEIVE_MOST = 10  # messages of one ReceiveMessage or DeleteMessageBatch
-IDLE = 0.05  # seconds between looks at a queue or stream that is empty
-AFTER_TROUBLE = 1.0
+RECEIVE_MOST = 10  # messages per ReceiveMessage or DeleteMessageBatch
+IDLE = 0.05  # s between two reads of an empty queue
+ERROR_PAUSE = 1.0  # s
 logger = logging.getLogger(__name__)
 Handler = Callable[[dict[str, Any], Any], Any]
 
 
 class Poller:
-    """Calls ``step`` in a thread of its own until it is told to stop; trouble is logged."""
+    """Calls ``step`` in its own thread until ``stop``; logs errors and continues."""
 
     def __init__(self, name: str, step: Callable[[], None]) -> None:
         self._step, self._stop = step, threading.Event()
@@ -32,11 +32,11 @@ class Poller:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the step under way."""
+        """Stop after the current step."""
         self._stop.set()
 
     def join(self) -> None:
-        """Wait for the step under way."""
+        """Wait for the current step."""
         self._thread.join(10)
 
     def _run(self) -> None:
@@ -47,11 +47,11 @@ class Poller:
                 if self._stop.is_set():
                     return
                 logger.warning("%s: %s", self._thread.name, safe_traceback(error))
-                self._stop.wait(AFTER_TROUBLE)
+                self._stop.wait(ERROR_PAUSE)
 
 
 class QueueBatches:
-    """One step of an SQS event source mapping: a batch to the function, then what it did goes."""
+    """One step of an SQS event source mapping: call the function, delete processed messages."""
 
     def __init__(
         self, sqs: Any, queue_url: str, handler: Handler, function: Function, arn: str
@@ -60,7 +60,7 @@ class QueueBatches:
         self._function, self._arn = function, arn
 
     def __call__(self) -> None:
-        """Wait for messages, hand them over, delete those that were dealt with."""
+        """Receive a batch, call the function, delete the messages that did not fail."""
         messages = self._collect()
         if not messages:
             return
@@ -71,7 +71,7 @@ class QueueBatches:
         self._delete([one for one in messages if one["MessageId"] not in failed])
 
     def _collect(self) -> list[dict[str, Any]]:
-        """Messages until the batch is full or its window is over; none after an idle second."""
+        """Receive until the batch is full or its window ends; return none after an idle second."""
         messages = self._receive(RECEIVE_MOST, wait=1)
         end = time.monotonic() + self._function.batch_window
         while messages and len(messages) < self._function.batch_size and time.monotonic() < end:
@@ -99,12 +99,15 @@ class QueueBatches:
             ]
             try:
                 self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
-            except (BotoCoreError, ClientError) as error:  # they come again; that is allowed
-                logger.warning("messages were not deleted: %s", type(error).__name__)
+            except (BotoCoreError, ClientError) as error:  # SQS delivers them again
+                logger.warning(
+                    "Messages were not deleted, and SQS delivers them again: %s",
+                    type(error).__name__,
+                )
 
 
 def sqs_record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:
-    """A received message as Lambda hands it to a function."""
+    """Return the Lambda record of a received message."""
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
@@ -127,7 +130,7 @@ def sqs_record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:
 
 
 def sns_event(event: dict[str, Any]) -> dict[str, Any]:
-    """A batch from the queue behind a topic, as the topic itself would start the function."""
+    """Convert a batch of a queue that subscribes to a topic to the Lambda event of SNS."""
     return {
         "Records": [
             {"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": json.loads(record["body"])}
@@ -137,9 +140,9 @@ def sns_event(event: dict[str, Any]) -> dict[str, Any]:
 
 
 class StreamBatches:
-    """One step of a DynamoDB stream mapping; records are given again until the function took them.
+    """One step of a DynamoDB stream mapping; failed records are sent to the function again.
 
-    Starts with the oldest record of each shard, as the deployment's mapping does.
+    Starts with the oldest record of each shard, like the mapping of the deployment.
     """
 
     def __init__(self, streams: Any, stream_arn: str, handler: Handler, function: Function) -> None:
@@ -148,7 +151,7 @@ class StreamBatches:
         self._iterators: dict[str, str] = {}
 
     def __call__(self) -> None:
-        """Read every shard once; rests when there was nothing."""
+        """Read every shard once; pause if all are empty."""
         if not self._iterators:
             self._iterators = self._open()
         found = 0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workers of this machine: ``python -m deployment.local.workers.runner TELL_FD``.
+"""Local event sources of the workers: ``python -m deployment.local.workers.runner READY_FD``.
 
-The functions of ``source/workers`` and, when one was chosen, of ``source/inlet``, started by what
-starts them on AWS: queue, stream, topic, schedules. Events on the bus are written to a file.
+Runs the functions of ``source/apps/workers`` and, with an inlet strategy, of ``source/apps/inlet``.
+Queue, stream, topic and schedules start them as on AWS. Bus events are written to a file.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from waiting_room.adapters.aws import share_clients
 from waiting_room.adapters.dynamodb.items import MAX_CONCURRENT_REQUESTS
 
 BUS_EVENTS = Function("bus_events", 10, 0, batch_size=10)
-OTHERS = 8  # pollers and schedules beside those that assign positions
+OTHERS = 8  # pollers and schedules besides assign_positions
 EXIT_NOTICES = Function("max_size_inlet", MAX_SIZE_INLET.timeout, 0, batch_size=10)
 
 
 def main(ready_fd: int) -> None:
-    """Work until SIGTERM."""
+    """Run until SIGTERM."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,7 +65,7 @@ def main(ready_fd: int) -> None:
 
 
 def pollers(workers: Any) -> list[Poller]:
-    """What reads queues and the stream."""
+    """Return the pollers of the queues and the stream."""
     session: Any = Session()
     limits = ClientConfig(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2})
 
@@ -93,15 +93,15 @@ def pollers(workers: Any) -> list[Poller]:
     if os.environ.get("INLET_STRATEGY") == "MaxSize":
         inlet = inlet_app()
 
-        def departed(event: dict[str, Any], context: Any) -> Any:
+        def max_size(event: dict[str, Any], context: Any) -> Any:
             return inlet.max_size_inlet(sns_event(event), context)
 
-        found.append(Poller("max_size_inlet", batches(config.EXIT_NOTICES, departed, EXIT_NOTICES)))
+        found.append(Poller("max_size_inlet", batches(config.EXIT_NOTICES, max_size, EXIT_NOTICES)))
     return found
 
 
 def schedules(workers: Any, minute: float) -> list[Schedule]:
-    """What starts by the clock."""
+    """Return the schedules of the functions."""
     found = [
         Schedule(function, getattr(workers, function.name), minute)
         for function in WORKERS
@@ -118,7 +118,7 @@ def schedules(workers: Any, minute: float) -> list[Schedule]:
 
 
 def inlet_app() -> Any:
-    """The app of the inlets, signing as their role; on AWS Lambda gives them its keys."""
+    """Return the app of the inlets with the credentials of their role, as Lambda sets them."""
     from botocore.credentials import Credentials
 
     from apps.inlet import app
@@ -130,17 +130,17 @@ def inlet_app() -> Any:
 
 
 class EventFile:
-    """The events of the bus, one JSON object a line."""
+    """A file with the bus events, one JSON object per line."""
 
     def __init__(self) -> None:
         self._path = Path(os.environ["BUS_EVENTS_FILE"])
 
     def append(self, event: dict[str, Any], _context: Any) -> None:
-        """Add what came from the bus."""
+        """Append the bus events of a batch."""
         with self._path.open("a") as file:
             for record in event["Records"]:
-                told = json.loads(record["body"])
-                line = {name: told.get(name) for name in ("time", "detail-type", "detail")}
+                bus_event = json.loads(record["body"])
+                line = {name: bus_event.get(name) for name in ("time", "detail-type", "detail")}
                 file.write(json.dumps(line) + "\n")
 
 

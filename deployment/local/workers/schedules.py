@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""EventBridge schedules of this machine: ``rate(n unit)`` starts a function, again and again."""
+"""Local EventBridge schedules: ``rate(n unit)`` starts a function periodically."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ from infrastructure.blueprint.resources import Function
 from waiting_room.runtime.safe_traceback import safe_traceback
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
-FIRST_START = 1.0  # seconds until the first start: a rule on AWS does not wait a period either
+FIRST_START = 1.0  # s until the first start; a rule on AWS does not wait a period either
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 logger = logging.getLogger(__name__)
 Handler = Callable[[dict[str, Any], Any], Any]
 
 
 def period(expression: str, minute: float = 60.0) -> float:
-    """Seconds between two starts of a schedule, when a minute has so many seconds."""
+    """Return the seconds between two starts; ``minute`` is the length of a minute in seconds."""
     found = _RATE.fullmatch(expression)
     if found is None:
-        raise ValueError(f"{expression!r} is no schedule that this machine knows")
+        raise ValueError(
+            f"{expression!r} is not supported: use rate(n minutes), rate(n hours) or rate(n days)"
+        )
     return int(found[1]) * _MINUTES[found[2]] * minute
 
 
 class Schedule:
-    """Starts a function every ``period`` seconds in a thread of its own; runs never overlap."""
+    """Starts a function every ``period`` seconds in its own thread; runs never overlap."""
 
     def __init__(self, function: Function, handler: Handler, minute: float) -> None:
         self._function, self._handler = function, handler
@@ -42,7 +44,7 @@ class Schedule:
         self._thread.start()
 
     def stop(self) -> None:
-        """Start nothing more."""
+        """Start no more runs."""
         self._stop.set()
 
     def _run(self) -> None:
