@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each rule of the line by itself: moves, turns, the sweep, the audit, the account, rebuilds."""
+"""Rules of positions by themselves: records, moves, turns, the sweep, reconciliation, metrics."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of
-from waiting_room.domain import counter_snapshot, expiry, metrics, reconciliation, serving_counter
+from waiting_room.domain import expiry, metrics, reconciliation, serving_counter
 from waiting_room.domain.counter_snapshot import (
-    Checkpoint,
-    CounterUpkeepRequest,
     LiveToken,
     Snapshot,
     TokenTally,
 )
-from waiting_room.domain.errors import CountersLost, PositionExpired, Unavailable
+from waiting_room.domain.errors import PositionExpired
 from waiting_room.domain.limits import CLOCK_STEP, RATE_WINDOW
-from waiting_room.domain.ports.counters import RebuildLease
 from waiting_room.domain.records import (
     Attempt,
     Counts,
@@ -37,8 +32,6 @@ from waiting_room.domain.records import (
     ServingMove,
     SessionStatus,
 )
-from waiting_room.use_cases import counter_recovery
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
 OPEN, COMPLETED, ABANDONED = SessionStatus.OPEN, SessionStatus.COMPLETED, SessionStatus.ABANDONED
 NOW = 1_800_000_000
@@ -488,244 +481,6 @@ def test_an_audit_is_due_once_a_range_was_watched_for_longer_than_the_time(
 ) -> None:
     state = EventState(EVENT, reconciled_through=20, pending_through=watched, pending_since=since)
     assert reconciliation.is_due(state, 90, NOW) is due
-
-
-@pytest.mark.parametrize(
-    ("queue", "version", "needed"),
-    [
-        (10_010, 1, False),
-        (10_011, 1, True),
-        (10, 2_000, False),
-        (10, 2_001, True),
-    ],
-)
-def test_a_checkpoint_is_needed_where_a_caller_cannot_wait_for_the_rows(
-    queue: int, version: int, needed: bool
-) -> None:
-    state = EventState(EVENT, queue=queue, settled_through=10, version=version)
-    assert counter_snapshot.needs_checkpoint(state) is needed
-
-
-class Tables:
-    """The tables as a rebuild reads them: what it asks for is noted."""
-
-    def __init__(self, state: EventState, checkpoint: Checkpoint | None = None) -> None:
-        self.state, self.kept = state, checkpoint
-        self.ranges: list[tuple[int, int]] = []
-        self.since: list[int] = []
-
-    def read(self, event_id: str) -> EventState:
-        return self.state
-
-    def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
-        return self.kept
-
-    def moves(self, state: EventState, after_version: int = 0) -> list[ServingMove]:
-        self.since.append(after_version)
-        return []
-
-    def tokens(self, event_id: str, generation: int, first: int, last: int) -> list[LiveToken]:
-        self.ranges.append((first, last))
-        return [token(last, NOW)]
-
-
-CHECKPOINT = Checkpoint(1, 40, NOW, (), TokenTally())
-
-
-@pytest.mark.parametrize(
-    ("state", "kept", "ranges", "unverified"),
-    [
-        (EventState(EVENT, queue=50, settled_through=10), None, [(11, 50)], 0),
-        (EventState(EVENT, queue=50, settled_through=50), None, [], 0),
-        (EventState(EVENT, queue=50, settled_through=10), CHECKPOINT, [(11, 50)], 0),
-        (EventState(EVENT, queue=25_000), None, [(1, 10_000), (10_001, 20_000), (20_001, 25_000)],
-         0),
-        (EventState(EVENT, queue=25_000, serving=15_000), CHECKPOINT,
-         [(5_001, 15_000), (15_001, 25_000)], 5_000),
-        (EventState(EVENT, queue=25_000, serving=90_000), CHECKPOINT, [(15_001, 25_000)], 15_000),
-        (EventState(EVENT, queue=25_000, serving=15_000, settled_through=5_000), CHECKPOINT,
-         [(5_001, 15_000), (15_001, 25_000)], 0),
-        (EventState(EVENT, queue=25_000, serving=15_000, settled_through=4_999), CHECKPOINT,
-         [(5_001, 15_000), (15_001, 25_000)], 5_000),
-        (EventState(EVENT, queue=25_000, serving=15_000, settled_through=6_000), CHECKPOINT,
-         [(6_001, 16_000), (16_001, 25_000)], 0),
-    ],
-)  # fmt: skip
-def test_a_rebuild_reads_the_rows_near_the_front_and_says_which_it_left_out(
-    state: EventState,
-    kept: Checkpoint | None,
-    ranges: list[tuple[int, int]],
-    unverified: int,
-) -> None:
-    tables, signs = Tables(state, kept), []
-    found = counter_recovery.read_snapshot(EVENT, tables, tables, lambda: signs.append(1))  # type: ignore[arg-type]
-    assert tables.ranges == ranges
-    assert found.unverified == unverified
-    used = kept if counter_snapshot.needs_checkpoint(state) else None
-    assert (found.checkpoint, tables.since) == (used, [used.version if used else 0])
-    assert [row.position for row in found.tokens] == [last for _, last in ranges]
-    assert len(signs) == len(ranges)
-
-
-class Copy:
-    """The counters as a rebuild meets them: whose turn it is comes from a plan."""
-
-    def __init__(self, *turns: RebuildLease, lost: int = 0) -> None:
-        self.turns, self.lost = list(turns), lost
-        self.forced: list[bool] = []
-        self.recounted: list[tuple[list[int], int]] = []
-        self.restored = 0
-
-    def acquire_rebuild_lease(
-        self, event_id: str, lease_id: str, *, force: bool = False
-    ) -> RebuildLease:
-        self.forced.append(force)
-        return self.turns.pop(0) if self.turns else RebuildLease.NOT_NEEDED
-
-    def renew_rebuild_lease(self, event_id: str, lease_id: str) -> None:
-        pass
-
-    def restore(self, found: Snapshot, lease_id: str) -> None:
-        self.restored += 1
-        if self.lost:
-            self.lost -= 1
-            raise CountersLost
-
-    def recount(self, event_id: str, generation: int, rows: list[LiveToken], last: int) -> None:
-        self.recounted.append(([row.position for row in rows], last))
-
-    def checkpoint(self, event_id: str, now: int) -> Checkpoint:
-        return CHECKPOINT
-
-
-def recovering(copy: Copy, tables: Tables | None = None) -> tuple[RecoveringCounters, list[float]]:
-    waited: list[float] = []
-    tables = tables or Tables(EventState(EVENT))
-    return RecoveringCounters(copy, tables, tables, lambda: NOW, waited.append), waited  # type: ignore[arg-type]
-
-
-def test_a_rebuild_is_forced_once_and_then_waits_for_whoever_rebuilds() -> None:
-    copy = Copy(RebuildLease.HELD, RebuildLease.HELD, RebuildLease.NOT_NEEDED)
-    found, waited = recovering(copy)
-    found.rebuild(EVENT, force=True)
-    assert copy.forced == [True, False, False]
-    assert waited == [0.1, 0.1]
-    assert copy.restored == 0
-
-
-def test_counters_lost_during_a_rebuild_are_rebuilt_again_at_once() -> None:
-    copy = Copy(RebuildLease.ACQUIRED, RebuildLease.ACQUIRED, lost=1)
-    found, waited = recovering(copy)
-    found.rebuild(EVENT)
-    assert (copy.restored, copy.forced, waited) == (2, [False, False], [])
-
-
-def test_a_rebuild_that_others_do_not_end_is_given_up_after_five_seconds() -> None:
-    found, waited = recovering(Copy(*[RebuildLease.HELD] * 60))
-    with pytest.raises(Unavailable) as raised:
-        found.rebuild(EVENT)
-    assert sum(waited) == pytest.approx(5)
-    assert raised.value.retry_after == 1
-
-
-@pytest.mark.parametrize(("lost", "answers"), [(0, True), (1, True), (3, True), (4, False)])
-def test_an_answer_is_asked_for_again_after_each_rebuild_and_only_the_first_is_not_forced(
-    lost: int, answers: bool
-) -> None:
-    copy, left = Copy(), [lost]
-
-    def ask() -> str:
-        if left[0]:
-            left[0] -= 1
-            raise CountersLost
-        return "answer"
-
-    found, _ = recovering(copy)
-    if answers:
-        assert found._recover(EVENT, ask) == "answer"
-    else:
-        with pytest.raises(Unavailable) as raised:
-            found._recover(EVENT, ask)
-        assert raised.value.retry_after == 1
-    assert copy.forced == [False, True, True][:lost]
-
-
-@pytest.mark.parametrize(
-    ("settled_through", "unverified", "compared"),
-    [
-        (0, 0, []),
-        (5_000, 5_000, []),
-        (5_000, 5_001, [(5_001, 5_001, 0)]),
-        (0, 7_000, [(2_001, 7_000, 2_000), (1, 2_000, 0)]),
-        (2_000, 7_000, [(2_001, 7_000, 0)]),
-        (1_999, 7_000, [(2_001, 7_000, 2_000), (2_000, 2_000, 0)]),
-    ],
-)
-def test_the_minute_worker_compares_what_a_rebuild_left_out_from_the_front_backwards(
-    settled_through: int, unverified: int, compared: list[tuple[int, int, int]]
-) -> None:
-    state = EventState(EVENT, queue=9_000, settled_through=settled_through)
-    tables, copy = Tables(state), Copy()
-    recovering(copy, tables)[0].run_upkeep(state, CounterUpkeepRequest(False, unverified), NOW)
-    assert tables.ranges == [(first, last) for first, last, _ in compared]
-    assert copy.recounted == [([last], left) for _, last, left in compared]
-
-
-def test_one_minute_compares_a_hundred_thousand_positions_at_most() -> None:
-    state = EventState(EVENT, queue=300_000)
-    tables, copy = Tables(state), Copy()
-    recovering(copy, tables)[0].run_upkeep(state, CounterUpkeepRequest(False, 300_000), NOW)
-    assert len(copy.recounted) == 20
-    assert copy.recounted[-1][1] == 200_000
-
-
-# --- the account of tokens --------------------------------------------------------------------
-
-
-@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 4), st.sampled_from(SessionStatus))))
-def test_the_account_counts_each_position_once_whatever_comes_twice(
-    rows: list[tuple[int, int, SessionStatus]],
-) -> None:
-    base = 10
-    start = TokenTally(base=base, tokens=3, completed=2, abandoned=1)
-    found = start.with_rows([
-        token(position, position % 5, status) for position, _, status in rows
-    ])  # fmt: skip
-    above = [(position, status) for position, _, status in rows if position > base]
-    taken = {position for position, _ in above}
-    ended: dict[int, SessionStatus] = {}
-    for position, status in above:
-        if status is not OPEN:
-            ended.setdefault(position, status)
-    assert found.tokens == 3 + len(taken)
-    assert found.completed == 2 + sum(one is COMPLETED for one in ended.values())
-    assert found.abandoned == 1 + sum(one is ABANDONED for one in ended.values())
-    assert counter_snapshot.positions_in(found.taken) == taken
-    assert counter_snapshot.positions_in(found.ended) == set(ended)
-    living = [position % 5 for position in taken - set(ended)]
-    assert dict(found.live) == {at: living.count(at) for at in set(living)}
-
-
-@pytest.mark.parametrize(("position", "byte", "value"), [(0, 0, 0x80), (7, 0, 1), (8, 1, 0x80)])
-def test_a_bit_stands_where_redis_puts_it(position: int, byte: int, value: int) -> None:
-    bits = bytearray()
-    assert counter_snapshot.set_bit(bits, position)
-    assert bits[byte] == value
-    assert len(bits) == byte + 1 + counter_snapshot.SPARE
-    assert sum(bits) == value
-    assert not counter_snapshot.set_bit(bits, position)
-    assert counter_snapshot.positions_in(bytes(bits)) == {position}
-
-
-def test_an_account_starts_from_the_settled_figures_or_from_the_checkpoint() -> None:
-    state = EventState(EVENT, settled_through=10, settled_tokens=8, settled_completed=3,
-                       settled_abandoned=2)  # fmt: skip
-    rows = (token(9, NOW), token(11, NOW))
-    found = TokenTally.from_snapshot(Snapshot(state, (), rows))
-    assert (found.base, found.tokens, found.completed, found.abandoned) == (10, 9, 3, 2)
-    kept = replace(CHECKPOINT, tally=TokenTally(base=5, tokens=4))
-    found = TokenTally.from_snapshot(Snapshot(state, (), rows, kept))
-    assert (found.base, found.tokens) == (5, 6)
 
 
 # --- the figures ------------------------------------------------------------------------------
