@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.assets import sites
 from tests.support.servers import ROOT
 
 FOLDER = ROOT / "source" / "sites" / "control_panel" / "test"
@@ -17,7 +18,15 @@ FILES = sorted(FOLDER.glob("*.test.js"))
 
 
 def test_there_are_files_to_run() -> None:
-    assert {"metrics.test.js", "errors.test.js", "csv.test.js"} <= {file.name for file in FILES}
+    assert {"metrics.test.js", "errors.test.js", "csv.test.js", "session.test.js"} <= {
+        file.name for file in FILES
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def modules() -> None:
+    """The npm modules that the panel's scripts import."""
+    sites.install(ROOT)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

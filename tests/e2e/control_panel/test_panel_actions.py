@@ -144,29 +144,6 @@ def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
     assert json.loads(sent[2])["call_id"] != json.loads(sent[0])["call_id"]
 
 
-def test_an_answer_that_is_not_the_room_s_is_no_number(room: PanelWorld, panel: Page) -> None:
-    panel.route(
-        "**/increment_serving_counter",
-        lambda route: (
-            route.continue_()
-            if route.request.method == "OPTIONS"
-            else route.fulfill(body="{}", headers={"Access-Control-Allow-Origin": "*"})
-        ),
-    )
-    panel.get_by_role("button", name="Admit 10 more").click()
-    expect(answer(panel, "admit")).to_contain_text("did not come from the private API")
-    assert "NaN" not in (panel.locator("body").text_content() or "")
-
-
-def test_a_move_that_failed_is_not_sent_again_by_itself(room: PanelWorld, panel: Page) -> None:
-    room.busy = True
-    panel.get_by_role("button", name="Admit 10 more").click()
-    expect(answer(panel, "admit")).to_contain_text("status 503: the waiting room is busy")
-    expect(answer(panel, "admit")).to_contain_text("It may have taken effect")
-    panel.wait_for_timeout(1_000)
-    assert room.calls.count("POST /increment_serving_counter") == 1
-
-
 def test_moving_back_and_large_moves_are_asked_about(room: PanelWorld, panel: Page) -> None:
     room.world.visitors(50)
     room.world.serve(40)

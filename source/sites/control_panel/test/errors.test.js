@@ -10,21 +10,22 @@ const refusal = (said, more = {}) => explain({
 
 // What API Gateway says, word for word.
 const SAYINGS = [
-  ['The security token included in the request is invalid.', 'keys'],
-  ['The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.', 'keys'],
-  ['The security token included in the request is expired', 'keys-expired'],
-  ["Credential should be scoped to a valid region, not 'us-east-1'. ", 'region'],
-  ['User: arn:aws:iam::123456789012:user/eve is not authorized to perform: execute-api:Invoke on resource: arn:aws:execute-api:eu-central-1:********9012:abc/api/GET/metrics', 'rights'],
-  ['User is not authorized to access this resource with an explicit deny', 'rights'],
-  ['Missing Authentication Token', 'address'],
-  ['Forbidden', 'forbidden'],
-  ['', 'forbidden'],
+  ['The security token included in the request is invalid.', 'keys', /AWS does not know this access key/],
+  ['The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.', 'keys', /secret access key does not belong to this access key/],
+  ['The security token included in the request is expired', 'keys-expired', /session token has expired/],
+  ["Credential should be scoped to a valid region, not 'us-east-1'. ", 'region', /in another region/],
+  ['User: arn:aws:iam::123456789012:user/eve is not authorized to perform: execute-api:Invoke on resource: arn:aws:execute-api:eu-central-1:********9012:abc/api/GET/metrics', 'rights', /valid, but not allowed to do this/],
+  ['User is not authorized to access this resource with an explicit deny', 'rights', /valid, but not allowed to do this/],
+  ['Missing Authentication Token', 'address', /does not know this address/],
+  ['Forbidden', 'forbidden', /refused the call/],
+  ['', 'forbidden', /refused the call/],
 ];
-for (const [said, kind] of SAYINGS) {
+for (const [said, kind, text] of SAYINGS) {
   test(`"${said.slice(0, 60)}" means ${kind}`, () => {
     const error = refusal(said);
     assert.equal(error.kind, kind);
     assert.match(error.message, /^[A-Z].*\.$/s);
+    assert.match(error.message, text);
     assert.equal(error.unconfirmed, false);
   });
 }
