@@ -32,7 +32,7 @@ from waiting_room.use_cases.token_issuing import TokenIssuer
 from waiting_room.use_cases.visitor_sessions import VisitorSessions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stores:
     """Adapters of a room."""
 
@@ -45,7 +45,7 @@ class Stores:
     event_bus: EventBus
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Room:
     """The use cases. One instance serves all invocations of a warm function."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain
 from typing import Any
@@ -98,6 +98,16 @@ def source(name: str) -> str:
     return (folder / "alive.lua").read_text() + (folder / f"{name}.lua").read_text()
 
 
+def _key(event_id: str, name: str) -> str:
+    return f"waiting_room:{{{event_id}}}:{name}"
+
+
+@lru_cache(1_000)
+def _event_keys(event_id: str) -> tuple[str, ...]:
+    """Return the keys that every script gets, in the order of KEYS."""
+    return tuple(_key(event_id, name) for name in KEYS)
+
+
 class RedisCounters:
     """The Counters port on Redis or Valkey."""
 
@@ -127,8 +137,8 @@ class RedisCounters:
         """Take a lease on each join, for this call."""
         hour = now // 3600
         extra = [
-            self._key(event_id, f"join_leases:{hour}"),
-            self._key(event_id, f"join_leases:{hour - 1}"),
+            _key(event_id, f"join_leases:{hour}"),
+            _key(event_id, f"join_leases:{hour - 1}"),
         ]
         arguments = [now, JOIN_LEASE_LIFE, uuid.uuid4().hex, *request_ids]
         return [
@@ -142,7 +152,7 @@ class RedisCounters:
             "release_join_leases",
             event_id,
             request_ids,
-            [self._key(event_id, f"join_leases:{now // 3600}")],
+            [_key(event_id, f"join_leases:{now // 3600}")],
         )
 
     def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
@@ -292,17 +302,14 @@ class RedisCounters:
         changed, unverified = self._run("trim", event_id, arguments)
         return CounterUpkeepRequest(bool(changed), unverified)
 
-    def _key(self, event_id: str, name: str) -> str:
-        return f"waiting_room:{{{event_id}}}:{name}"
-
     def _rebuild_keys(self, event_id: str) -> list[str]:
-        return [self._key(event_id, "rebuild_lease"), self._key(event_id, "rebuild_lease_ids")]
+        return [_key(event_id, "rebuild_lease"), _key(event_id, "rebuild_lease_ids")]
 
     def _run(
         self, name: str, event_id: str, arguments: Sequence[Any], extra: Sequence[str] = ()
     ) -> Any:
         """Run a script on the keys of an event; raises CountersLost, Unavailable."""
-        keys = [*(self._key(event_id, key) for key in KEYS), *extra]
+        keys = (*_event_keys(event_id), *extra)
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._client.register_script(source(name))
