@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m deployment.capacity.check``: the model beside the last load test of this machine.
+"""``python -m deployment.capacity.check``: comparison of the model with the last load test.
 
-The model is given this machine's limits: its workers, and how long an answer took. What it says
-about visitors and requests is then held to what was counted.
+The model gets the limits of this machine: its workers and its response times. Its numbers of
+visitors and requests are compared with the measured ones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RECEIVED = 10  # messages of one request of a poller
 
 
 def compare(found: Mapping[str, Any]) -> list[tuple[str, float, float]]:
-    """What was measured beside what the model says, by name."""
+    """Return name, measured value and model value of each number."""
     asked, requests = found["asked"], found["requests"]
     plan = Plan(
         asked["users"], asked["curve"], asked["seconds"], asked["admission_per_minute"],
@@ -65,7 +65,7 @@ def compare(found: Mapping[str, Any]) -> list[tuple[str, float, float]]:
 
 
 def _simulated(plan: Plan, requests: Mapping[str, Any]) -> tuple[Any, float]:
-    """The run with this machine's limits, and the seconds that a visitor's own answers took."""
+    """Return the run with this machine's limits, and the seconds of a visitor's own requests."""
     _, account, assumed = quotas.load()
     workers = int(DEFAULTS["ASSIGN_WORKERS"])
     join, ask = (requests[name]["ms"][0] for name in ("join", "queue_num"))
@@ -95,7 +95,7 @@ def main(given: Sequence[str]) -> int:
     chosen = parser.parse_args(given)
     path = chosen.file
     if not path.exists():
-        print("There is no load test to compare with: make run, then make load-test.")
+        print("No results of a load test: run `make run`, then `make load-test`.")
         return 1
     found = json.loads(path.read_text())
     asked = found["asked"]

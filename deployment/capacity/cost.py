@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an event costs, and what a month costs in which nobody comes. US dollars by service."""
+"""Cost of an event, and of an idle month. US dollars by service."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from deployment.capacity.usage import Usage
 from infrastructure.blueprint.resources import REPORT, SWEEP
 
 MILLION = 1e6
-LONG_POLLS_PER_HOUR = 180  # of one poller of an empty queue: twenty seconds each
-TRACED = 0.05  # of the calls, X-Ray's default beside one a second
+LONG_POLLS_PER_HOUR = 180  # of one poller of an empty queue; twenty seconds each
+TRACED = 0.05  # of the calls; X-Ray's default rate besides one call a second
 Bill = dict[str, float]
 
 
 def event_bill(usage: Usage, topology: Topology, prices: Prices) -> Bill:
-    """What comes on top of the idle cost because of an event; rows are kept for a month."""
+    """Return the cost of an event without the idle cost; rows are stored for a month."""
     return {
         "CloudFront": usage.edge_requests / MILLION * prices["cloudfront_million_requests"]
         + usage.edge_requests
@@ -47,7 +47,7 @@ def idle_bill(
     quotas: Quotas,
     assumed: Assumptions,
 ) -> Bill:
-    """What a month costs in which nobody comes."""
+    """Return the cost of a month without visitors."""
     hours = prices.hours_per_month
     minutes = hours * 60
     calls = minutes * topology.functions_each_minute
@@ -77,5 +77,5 @@ def idle_bill(
 
 
 def total(bill: Bill) -> float:
-    """The sum of a bill."""
+    """Return the sum of a bill."""
     return sum(bill.values())

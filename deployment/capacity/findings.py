@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which quotas an event would meet, when, and what to raise beforehand."""
+"""Quotas that an event reaches, the time, and the quota to raise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST_SECONDS = 2
 
 @dataclass(frozen=True)
 class Finding:
-    """A quota beside what the event needs of it; ``at`` is the first second above it, or None."""
+    """A quota and the need of the event; ``at`` is the first second above the quota, or None."""
 
     quota: str
     limit: float
@@ -30,14 +30,14 @@ class Finding:
 
     @property
     def hit(self) -> bool:
-        """Whether the event needs more than there is."""
+        """Whether the event exceeds the quota."""
         return self.at is not None
 
 
 def find(
     demand: Outcome, limits: Limits, quotas: Quotas, operations: Operations, assumed: Assumptions
 ) -> list[Finding]:
-    """Hold what an event needs, ``demand``, simulated without limits, to the limits there are."""
+    """Compare ``demand``, a run without limits, with the limits."""
     flow = flow_of(demand, assumed)
     joins, asks, rows = (demand.series[name] for name in ("join", "ask", "rows"))
     tokens = tokens_per_second(demand, len(flow.polls))
@@ -87,7 +87,7 @@ def find(
 
 
 def _cold(calls: Times, assumed: Assumptions) -> Times:
-    """Environments that start first: each call needs its own until the first is ready."""
+    """Return the environments that start at first: each call needs one until the first is ready."""
     needed = np.zeros(len(calls))
     first = int(np.argmax(calls > 0))
     needed[first : first + FIRST_SECONDS] = (
@@ -111,7 +111,7 @@ def _finding(quota: str, limit: float, needed: Times, remedy: str) -> Finding:
 def _against(
     quota: str, limits: Times, needed: Times, remedy: str, limit: float | None = None
 ) -> Finding:
-    """Compare second by second; ``limit`` is shown, else the one at the first second above it."""
+    """Compare each second; show ``limit``, or without it the limit of the first second above."""
     above = np.flatnonzero(needed > limits)
     at = int(above[0]) if len(above) else None
     shown = (
@@ -121,7 +121,7 @@ def _against(
 
 
 def _bucket(quota: str, limits: Limits, needed: Times, remedy: str) -> Finding:
-    """A token bucket: above the rate is allowed until the burst is used up."""
+    """Compare with a token bucket: more than the rate is allowed until the burst is used up."""
     tokens, at = limits.api_burst, None
     for second, wanted in enumerate(needed.tolist()):
         tokens = min(limits.api_burst, tokens + limits.api_rate - wanted)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operation costs: counts and units as measured, durations as they would be on AWS.
+"""Cost of each operation: measured counts and units, and estimated durations on AWS.
 
-The counts come from ``operations.json``, which ``tests/benchmarks/operation_costs.py`` writes and
-``tests/integration/test_operation_costs.py`` holds to the code. Times are in milliseconds.
+``tests/benchmarks/operation_costs.py`` writes the counts to ``operations.json``, and
+``tests/integration/test_operation_costs.py`` compares them with the code. Times in milliseconds.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from deployment.capacity.quotas import Assumptions
 from waiting_room.adapters.dynamodb.items import INSERT_BATCH, MAX_CONCURRENT_REQUESTS
 
 FILE = Path(__file__).with_name("operations.json")
-FULL_CORE = 1769  # MB at which Lambda gives a function one whole processor
+FULL_CORE = 1769  # MB at which a function gets one whole vCPU
 
 
 @dataclass(frozen=True)
 class Operation:
-    """Requests and units of one call, and the processor time it took where it was measured."""
+    """Requests, capacity units and measured processor time of one call."""
 
     redis: float
     dynamodb: float
@@ -30,11 +30,11 @@ class Operation:
     cpu_ms: float
 
     def duration_ms(self, memory: int, assumed: Assumptions) -> float:
-        """How long the call takes on Lambda: its own work, then one wait after the other."""
+        """Return the duration on Lambda: its own work, then sequential waits."""
         return self._work(memory, assumed) + self._waits(self.dynamodb, assumed)
 
     def wide_duration_ms(self, memory: int, assumed: Assumptions) -> float:
-        """The same for a batch of joins, whose inserts go out several at once."""
+        """Return the duration of a batch of joins, whose inserts are sent concurrently."""
         rounds = math.ceil(self.dynamodb / MAX_CONCURRENT_REQUESTS)
         return self._work(memory, assumed) + self._waits(rounds, assumed)
 
@@ -48,7 +48,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Operations:
-    """All measured operations by name, and where and when they were measured."""
+    """All measured operations by name, with date and machine of the measurement."""
 
     measured_on: str
     machine: str
@@ -58,7 +58,7 @@ class Operations:
         return self.by_name[name]
 
     def join_batch(self, size: int) -> Operation:
-        """A worker's call with ``size`` joins, on the line through the two measured sizes."""
+        """Return the cost of a batch of ``size`` joins, interpolated from two measured sizes."""
         small, large = self.by_name["join_batch_100"], self.by_name["join_batch_1000"]
         share = (size - 100) / 900
 
@@ -75,7 +75,7 @@ class Operations:
 
 
 def load(path: Path = FILE) -> Operations:
-    """The operations as they were last measured."""
+    """Load the operations of the last measurement."""
     kept = json.loads(path.read_text())
     return Operations(
         measured_on=kept["measured_on"],

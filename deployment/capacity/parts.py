@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts that a simulated visitor meets: a heap, the API's bucket, functions, the queue.
+"""Parts of the simulation: event heap, token bucket, environments, table writes, queue.
 
-Time runs in ticks of ``TICK`` seconds; what happens within one tick happens at once.
+Time advances in ticks of ``TICK`` seconds; events of one tick are simultaneous.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ NOBODY: Ids = np.empty(0, dtype=np.int64)
 
 
 class EventHeap:
-    """Who does something in which tick."""
+    """Visitors by the tick of their next action."""
 
     def __init__(self) -> None:
         self._due: defaultdict[int, list[Ids]] = defaultdict(list)
         self.waiting = 0
 
     def add(self, ids: Ids, times: Times) -> None:
-        """Note visitors for the times given, in seconds."""
+        """Add visitors with the times of their actions, in seconds."""
         if not len(ids):
             return
         ticks = np.ceil(times / TICK).astype(np.int64)
@@ -39,7 +39,7 @@ class EventHeap:
         self.waiting += len(ids)
 
     def take(self, tick: int) -> Ids:
-        """Those who are due."""
+        """Remove and return the visitors that are due."""
         parts = self._due.pop(tick, None)
         if parts is None:
             return NOBODY
@@ -55,7 +55,7 @@ class TokenBucket:
         self._rate, self._burst, self._tokens = rate, burst, burst
 
     def take(self, wanted: int) -> int:
-        """How many of this tick's requests pass."""
+        """Return the number of requests of this tick that pass."""
         self._tokens = min(self._burst, self._tokens + self._rate * TICK)
         passed = min(wanted, int(self._tokens))
         self._tokens -= passed
@@ -74,13 +74,13 @@ class Environments:
 
     @property
     def busy(self) -> int:
-        """Calls under way: this is what an account's concurrency counts, not idle environments."""
+        """Calls in progress, which the account's concurrency counts, not idle environments."""
         return self._busy + sum(count for _, count in self._starting)
 
     def serve(self, wanted: int, tick: int, room: int) -> tuple[int, int]:
-        """How many calls are taken, and how many of them wait for an environment to start.
+        """Return the number of accepted calls, and of those that wait for a cold start.
 
-        ``room`` is how many calls may be under way in the account beside those of this function.
+        ``room`` is the account's concurrency without the calls of other functions.
         """
         while self._starting and self._starting[0][0] <= tick:
             self._warm += self._starting.popleft()[1]
@@ -99,13 +99,13 @@ class Environments:
 
 
 class Writes:
-    """Rows that a table takes per second; a batch waits ``patience`` seconds at most."""
+    """The write rate of a table; a batch waits at most ``patience`` seconds."""
 
     def __init__(self, rate: float, patience: float) -> None:
         self._rate, self._patience, self._free = rate, patience, 0.0
 
     def grant(self, now: float, rows: int) -> tuple[int, float]:
-        """How many of the rows are taken, and when the last one is."""
+        """Return the number of rows that are written, and the time of the last."""
         start = max(now, self._free)
         taken = max(0, min(rows, int((now + self._patience - start) * self._rate)))
         self._free = start + taken / self._rate
@@ -113,7 +113,7 @@ class Writes:
 
 
 class Queue:
-    """Messages in the queue, oldest first."""
+    """The join queue, oldest message first."""
 
     def __init__(self) -> None:
         self._parts: deque[Ids] = deque()
@@ -122,29 +122,29 @@ class Queue:
         self.length = 0
 
     def put(self, ids: Ids) -> None:
-        """Messages at the end."""
+        """Append messages."""
         if len(ids):
             self._parts.append(ids)
             self.length += len(ids)
 
     def hide(self, ids: Ids, until: float) -> None:
-        """Messages that were not done with: they come again."""
+        """Hide unprocessed messages until their visibility timeout ends."""
         if len(ids):
             self._number += 1
             heapq.heappush(self._hidden, (until, self._number, ids))
 
     def show(self, now: float) -> None:
-        """Bring back what was hidden until now."""
+        """Append the messages whose visibility timeout has ended."""
         while self._hidden and self._hidden[0][0] <= now:
             self.put(heapq.heappop(self._hidden)[2])
 
     @property
     def hidden(self) -> int:
-        """Messages that will come again."""
+        """The number of hidden messages."""
         return sum(len(ids) for _, _, ids in self._hidden)
 
     def take(self, most: int) -> Ids:
-        """The oldest messages."""
+        """Remove and return the oldest messages."""
         taken: list[Ids] = []
         while most and self._parts:
             part = self._parts.popleft()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of the model: an event, and the limits that it meets."""
+"""Inputs of the model: an event and the limits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from infrastructure.blueprint.resources import ASSIGN
 from infrastructure.parameters.core import CoreConfig
 from waiting_room.adapters.dynamodb.items import SHARDS
 
-REQUESTS_PER_JOIN = 2.5  # API requests at the peak: the join, one to two questions for the number
-HEADROOM = 1.25  # what is raised is raised to this much more than the peak
+REQUESTS_PER_JOIN = 2.5  # API requests at the peak: the join and one or two of queue_num
+HEADROOM = 1.25  # factor above the peak for raised limits
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An event: how many come, how, in how many seconds; how fast they are let in, and since when.
+    """An event: visitors, arrival curve, length of the arrivals (s), and admission.
 
     ``admission_after`` is in seconds from the first arrival, ``admission_every`` the seconds
     between two steps of the serving counter.
@@ -40,19 +40,19 @@ class Plan:
 
     @property
     def peak(self) -> float:
-        """The most that come in one second."""
+        """The maximum of arrivals in one second."""
         return peak_per_second(CURVES[self.curve], self.visitors, self.seconds)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the simulation is held to; rates per second."""
+    """The limits of a simulation; rates per second."""
 
     api_rate: float
     api_burst: float
     lambda_concurrency: int
     lambda_ramp: int
-    warm: int  # environments of each API function that are there from the start
+    warm: int  # environments of each API function at the start
     start_batches: int
     batch_ramp_per_minute: float
     most_batches: int
@@ -64,7 +64,7 @@ class Limits:
 
     @classmethod
     def of(cls, quotas: Quotas) -> Limits:
-        """A fresh deployment in an account with default quotas."""
+        """Return the limits of a new deployment in an account with default quotas."""
         return cls(
             api_rate=min(CoreConfig.api_rate, quotas.api_requests_per_second),
             api_burst=min(CoreConfig.api_burst, quotas.api_burst),
@@ -83,14 +83,14 @@ class Limits:
 
     @property
     def rows_per_second(self) -> float:
-        """Rows of the line that the tables take: the table, its index, the index's shards."""
+        """The write rate for positions: of the table, its index, and the shards of the index."""
         return min(self.table_writes, self.index_writes, SHARDS * self.partition_writes)
 
 
 def raised(limits: Limits, plan: Plan, assumed: Assumptions) -> Limits:
-    """The limits to ask for before ``plan``: each visitor joins and asks once or twice.
+    """Return the limits to request before ``plan``: a join and one or two queue_num each.
 
-    Pollers are kept ready (provisioned mode of the event source mapping) from the first second.
+    Pollers are provisioned (provisioned mode of the event source mapping) from the first second.
     """
     joins = plan.peak * HEADROOM
     rate = _up(joins * REQUESTS_PER_JOIN, 1_000)
@@ -109,7 +109,7 @@ def raised(limits: Limits, plan: Plan, assumed: Assumptions) -> Limits:
 
 
 def unlimited(limits: Limits, plan: Plan, assumed: Assumptions) -> Limits:
-    """No limit at all: what a run with these shows is what the event by itself needs."""
+    """Return limits that no event reaches; a run with them shows the demand."""
     pollers = 10 + _up(4 * plan.peak / assumed.messages_per_poller, 1)
     return replace(
         limits,
@@ -126,7 +126,7 @@ def unlimited(limits: Limits, plan: Plan, assumed: Assumptions) -> Limits:
 
 
 def scenarios(limits: Limits, plan: Plan, assumed: Assumptions) -> dict[str, Limits]:
-    """Runs that show what each raise is worth: none, some, all."""
+    """Return the limits of the compared runs: none, some, all raised."""
     every = raised(limits, plan, assumed)
     quotas = replace(
         limits,

@@ -11,12 +11,12 @@ FILE = Path(__file__).with_name("prices.toml")
 
 
 class UnknownPrice(Exception):
-    """Nobody wrote down what this costs; the sentence says what."""
+    """A price is missing; the message names it."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars for one of each, in one region, as known on a date."""
+    """Unit prices of a region in US dollars, as of a date."""
 
     region: str
     known_on: str
@@ -30,19 +30,19 @@ class Prices:
         return self.by_name[name]
 
     def node_hour(self, node: str) -> float:
-        """One ElastiCache node, as "engine type", for an hour."""
+        """Return the hourly price of an ElastiCache node, named "engine type"."""
         if node not in self.nodes:
             raise UnknownPrice(f"{FILE.name} has no price for the node {node} in {self.region}")
         return self.nodes[node]
 
 
 def regions(path: Path = FILE) -> list[str]:
-    """The regions whose prices are known."""
+    """Return the regions with prices."""
     return list(tomllib.loads(path.read_text())["regions"])
 
 
 def load(region: str, path: Path = FILE) -> Prices:
-    """The prices of a region; raises UnknownPrice for one that nobody wrote down."""
+    """Load the prices of a region; raises UnknownPrice for an unknown one."""
     kept = tomllib.loads(path.read_text())
     if region not in kept["regions"]:
         known = ", ".join(kept["regions"])

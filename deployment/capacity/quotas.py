@@ -12,7 +12,7 @@ FILE = Path(__file__).with_name("quotas.toml")
 
 @dataclass(frozen=True)
 class Quotas:
-    """What an account allows; rates per second unless the name says otherwise."""
+    """The quotas of an account; rates per second unless the name states another unit."""
 
     cloudfront_requests_per_second: int
     api_requests_per_second: int
@@ -30,7 +30,7 @@ class Quotas:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """Figures that nobody publishes; each is explained in the file."""
+    """Values that AWS does not publish; the file explains each."""
 
     redis_ms: float
     dynamodb_ms: float
@@ -48,6 +48,6 @@ class Assumptions:
 
 
 def load(path: Path = FILE) -> tuple[str, Quotas, Assumptions]:
-    """The date that the figures are of, the quotas, the assumptions."""
+    """Return the date of the values, the quotas, and the assumptions."""
     kept = tomllib.loads(path.read_text())
     return kept["known_on"], Quotas(**kept["quotas"]), Assumptions(**kept["assumptions"])

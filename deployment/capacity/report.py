@@ -10,7 +10,7 @@ from deployment.capacity.study import PERCENTILES, Study
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table in Markdown; numbers to the right."""
+    """Return a Markdown table; columns of numbers are aligned right."""
     numbers = [bool(rows) and all(_numeric(row[i]) for row in rows) for i in range(len(columns))]
     lines = [
         "| " + " | ".join(columns) + " |",
@@ -25,7 +25,7 @@ def _numeric(cell: object) -> bool:
 
 
 def tables(found: Study) -> str:
-    """Every table of a study."""
+    """Return all tables of a study."""
     plan, dates = found.plan, found.dates
     parts = [
         f"Event: {plan.visitors:,} visitors in {plan.seconds:,.0f} s, curve `{plan.curve}` "

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A crowd, simulated visitor by visitor: join, ask for one's number, take a token at one's turn.
+"""Simulation of each visitor: join, request of the position, token when the position is served.
 
-Requests that API Gateway or Lambda refuse come again as the waiting page sends them. Pages that
-poll ``/status`` load nothing but the edge; some are followed afterwards (``edge_polls``).
+Requests that API Gateway or Lambda throttle are repeated like on the waiting page. Polls of
+``/status`` load only the edge; ``edge_polls`` computes them afterwards for a sample of visitors.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from deployment.visitor_model.polling import (
 from waiting_room.domain.limits import SHORTEST_RATE
 
 API_MEMORY = 1024  # MB of each function of the public API
-EDGE_SECONDS = 1.0  # an answer of /status may be this old
+EDGE_SECONDS = 1.0  # maximum age of a response of /status
 CALLS_PER_CONCURRENCY = 10  # Lambda's requests/s quota of a function, per unit of concurrency
 NEVER = np.inf
-FOLLOWED = 1_000  # visitors whose polls stand for everybody's
-MOST_TRIES = 40  # the waits of this many tries are prepared
-GIVE_UP = 24 * 3600.0  # seconds after which the simulation stops whatever is left
+FOLLOWED = 1_000  # visitors of the sample whose polls are simulated
+MOST_TRIES = 40  # number of precomputed waits
+GIVE_UP = 24 * 3600.0  # s; the simulation stops then, even if visitors remain
 Act = Callable[[Ids, Times], None]
 KINDS = ("join", "ask", "token")
 SERIES = (*KINDS, "refused_by_api", "refused_by_lambda", "rows", "backlog", "batches", "functions")
@@ -46,7 +46,7 @@ SERIES = (*KINDS, "refused_by_api", "refused_by_lambda", "rows", "backlog", "bat
 
 @dataclass
 class Outcome:
-    """What became of everybody. Times in seconds from the first arrival, one for each visitor."""
+    """The result of a run. Times in seconds from the first arrival, one for each visitor."""
 
     plan: Plan
     limits: Limits
@@ -59,16 +59,18 @@ class Outcome:
     holes: int
     batches: int
     busy_seconds: float
-    series: dict[str, Times] = field(default_factory=dict)  # per second; the last four: the most
+    series: dict[str, Times] = field(
+        default_factory=dict
+    )  # per second; of the last four the maximum
 
     @property
     def to_position(self) -> Times:
-        """How long each visitor waited for the own number."""
+        """Seconds from arrival to position of each visitor."""
         return self.learned - self.arrived
 
 
 class Simulation:
-    """One run; the same seed gives the same run."""
+    """One run; deterministic for a seed."""
 
     def __init__(
         self,
@@ -104,7 +106,7 @@ class Simulation:
         self._ticks: list[tuple[int, ...]] = []
 
     def run(self) -> Outcome:
-        """Until everybody knows their number; then the rest of the tokens in one step."""
+        """Run until every visitor has a position; then add the other tokens in one step."""
         tick = 0
         while self._busy() and tick * TICK < GIVE_UP:
             self._ticks.append(self._tick(tick))
@@ -153,7 +155,7 @@ class Simulation:
         )
 
     def _at_the_gate(self, due: dict[str, Ids], now: float) -> tuple[dict[str, Ids], int]:
-        """Let through what the bucket allows, whoever it is; the rest comes again."""
+        """Pass the requests that the bucket allows, chosen at random; the others are repeated."""
         wanted = sum(len(ids) for ids in due.values())
         allowed = self._bucket.take(wanted)
         if allowed == wanted:
@@ -184,7 +186,7 @@ class Simulation:
         self._due["ask"].add(ids, now + self._spread(np.full(len(ids), self._waits[0])))
 
     def _call(self, kind: str, ids: Ids, tick: int, act: Act) -> int:
-        """A function takes the calls it can; answers how many it refused."""
+        """Call a function; return the number of throttled calls."""
         others = sum(one.busy for name, one in self._functions.items() if name != kind)
         room = (
             self._limits.lambda_concurrency - min(self._workers.count, self._queue.length) - others
@@ -210,7 +212,7 @@ class Simulation:
         self._due["ask"].add(others, at[~known] + self._spread(waits))
 
     def _turn(self, ids: Ids) -> Times:
-        """When a page notices that its turn has come: it polls just after the step."""
+        """Return the times at which pages find their position served, just after a step."""
         plan = self._plan
         size = plan.admission_per_minute * plan.admission_every / 60
         steps = np.ceil(self._workers.position[ids] / size - 1e-9)
@@ -223,9 +225,9 @@ class Simulation:
         self._admitted[ids] = at
 
     def _rest_of_the_tokens(self) -> None:
-        """Tokens after everybody has a number: nothing else is under way, so each is on time."""
-        left = np.flatnonzero(np.isfinite(self._learned) & ~np.isfinite(self._admitted))
-        self._admitted[left] = self._turn(left)
+        """Add the tokens after all positions are known; nothing delays them then."""
+        rest = np.flatnonzero(np.isfinite(self._learned) & ~np.isfinite(self._admitted))
+        self._admitted[rest] = self._turn(rest)
 
     def _per_second(self) -> dict[str, Times]:
         ticks = round(1 / TICK)
@@ -241,15 +243,15 @@ class Simulation:
 
 
 def edge_polls(outcome: Outcome) -> Times:
-    """Polls of ``/status`` at the edge, per second, until the last token: a sample is followed."""
+    """Return the polls of ``/status`` per second until the last token, from a sample."""
     plan, there = outcome.plan, np.flatnonzero(np.isfinite(outcome.admitted))
     last = int(np.max(outcome.admitted[there], initial=0)) + 1
     polls = np.zeros(last + 1)
     if not len(there):
         return polls
     chance = random.Random(len(there))  # nosec B311 - a simulated choice
-    by_place = there[np.argsort(outcome.position[there])]
-    followed = by_place[:: max(1, len(by_place) // FOLLOWED)]
+    by_position = there[np.argsort(outcome.position[there])]
+    followed = by_position[:: max(1, len(by_position) // FOLLOWED)]
     weight = len(there) / len(followed)
     for visitor in followed.tolist():
         position, at = int(outcome.position[visitor]), float(outcome.learned[visitor])
@@ -266,11 +268,11 @@ def edge_polls(outcome: Outcome) -> Times:
 
 
 def status_of(plan: Plan, now: float) -> dict[str, Any]:
-    """What ``/status`` tells a page, as far as it polls by it: steps of equal size."""
+    """Return the members of ``/status`` that set the polls; all steps have the same size."""
     steps = max(0, math.floor((now - plan.admission_after) / plan.admission_every))
     size = plan.admission_per_minute * plan.admission_every / 60
     moved_at = plan.admission_after + steps * plan.admission_every
-    # one move is counted over a minute, as it says nothing about the next
+    # one move counts over a minute: the time of the next is unknown
     rates = (0.0, size * 60 / SHORTEST_RATE, plan.admission_per_minute)
     return {
         "serving_counter": math.floor(steps * size + 1e-6),

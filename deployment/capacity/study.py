@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One study of an event: needs, runs, quotas, costs; as plain data for tables, plots and JSON."""
+"""A study of an event: demand, runs, quotas and costs, as data for tables, plots and JSON."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD
 from deployment.capacity.usage import Flow, Usage, flow_of, their_usage, usage_of
 
 PERCENTILES = (50, 95, 99, 100)
-POINTS = 600  # of a curve that is kept
+POINTS = 600  # of a curve in the JSON file
 
 
 @dataclass(frozen=True)
 class Run:
-    """One simulated run in figures; times in seconds."""
+    """The numbers of a simulated run; times in seconds."""
 
     name: str
     limits: Limits
@@ -39,7 +39,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything about one event. ``bills`` by region and topology."""
+    """All results for an event. ``events`` and ``idle`` are bills by region and topology."""
 
     plan: Plan
     runs: list[Run]
@@ -54,7 +54,7 @@ class Study:
 
 
 def study(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Study:
-    """Simulate an event in every scenario and cost it."""
+    """Simulate an event in each scenario and compute its cost."""
     quotas_on, account, assumed = quotas.load()
     operations = measured.load()
     limits = Limits.of(account)
@@ -110,7 +110,7 @@ def _run(name: str, outcome: Outcome, seconds: float) -> Run:
 
 
 def as_json(found: Study) -> dict[str, object]:
-    """The study without its visitors."""
+    """Return the study as JSON data, without single visitors."""
     return {
         "plan": asdict(found.plan),
         "runs": [asdict(run) for run in found.runs],

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands there all the time, whether anybody comes or not, and costs by the hour or month.
+"""Resources that cost by the hour or month, independent of visitors.
 
-``STANDARD`` and ``CHEAP`` are held to the synthesized stack by a test
-(``tests/infrastructure/test_capacity_topology.py``). ``PREDECESSOR`` is the AWS solution v1.1.15
-as its published template has it.
+``tests/infrastructure/test_capacity_topology.py`` compares ``STANDARD`` and ``CHEAP`` with the
+synthesized stack. ``PREDECESSOR`` is the published template of the AWS solution v1.1.15.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ METRICS = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # the report fun
 
 @dataclass(frozen=True)
 class Topology:
-    """Counts of what is paid for while nothing happens. ``endpoints`` are counted by zone."""
+    """Counts of the resources with a fixed cost. ``endpoints`` are counted by zone."""
 
     name: str
     nodes: dict[str, int]
@@ -34,7 +33,7 @@ class Topology:
     keys: int
     acls: int
     rules: int
-    edge_functions: int  # that run at each request of the edge
+    edge_functions: int  # executed for each request at the edge
     functions_each_minute: int
 
 
@@ -74,7 +73,7 @@ PREDECESSOR = Topology(
 
 
 def of_template(name: str, template: Mapping[str, Any]) -> Topology:
-    """What a CloudFormation template leaves standing."""
+    """Return the topology of a CloudFormation template."""
     resources = template["Resources"].values()
     kinds = Counter(resource["Type"] for resource in resources)
     nodes: Counter[str] = Counter()

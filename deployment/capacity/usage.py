@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an event uses, service by service, from a simulated run."""
+"""Usage of each service by an event, from a simulated run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THEIR_POLL = 5.0  # seconds between the polls of a page of the AWS solution
 THEIR_POLL_REQUESTS = 2  # serving_num and waiting_num
 THEIR_JOIN_BATCH = 10  # joins of one call of its worker: the default of an SQS mapping
 THEIR_TOKEN_CALLS = 9  # AWS and Redis calls of a first token, from its documentation
-STREAM_BATCH = 5  # tokens of one batch: a stream has many shards, and each its own batches
+STREAM_BATCH = 5  # tokens of one batch; each shard of the stream has its own batches
 SQS_BATCH = 10  # messages of one read or delete
 ROW_BYTES = 400.0  # of a position or a token, with its share of the index
 
@@ -27,7 +27,7 @@ ROW_BYTES = 400.0  # of a position or a token, with its share of the index
 class Usage:
     """Counts for a whole event; ``gb`` is data from the edge to browsers.
 
-    ``bus_events`` are the tokens; who ends sessions has an event more for each.
+    ``bus_events`` counts the tokens; each ended session adds one event.
     """
 
     edge_requests: float = 0.0
@@ -55,7 +55,7 @@ class Flow:
 
 
 def flow_of(outcome: Outcome, assumed: Assumptions) -> Flow:
-    """The requests that an event makes; the edge asks the origin once a second for each cache."""
+    """Return the requests of an event; each cache of the edge polls the origin once a second."""
     polls = edge_polls(outcome)
     origin = np.minimum(polls, assumed.edge_origins / EDGE_SECONDS)
     direct = _stretch(outcome.series["join"] + outcome.series["ask"], len(polls))
@@ -65,7 +65,7 @@ def flow_of(outcome: Outcome, assumed: Assumptions) -> Flow:
 
 
 def tokens_per_second(outcome: Outcome, seconds: int) -> Times:
-    """Tokens taken, by second of the event."""
+    """Return the tokens issued in each second of the event."""
     taken = outcome.admitted[np.isfinite(outcome.admitted)].astype(np.int64)
     counted: Times = np.bincount(taken, minlength=seconds)[:seconds].astype(np.float64)
     return counted
@@ -77,7 +77,7 @@ def _stretch(values: Times, length: int) -> Times:
 
 
 def usage_of(outcome: Outcome, operations: Operations, assumed: Assumptions) -> Usage:
-    """What this room uses for an event."""
+    """Return the usage of this room for an event."""
     visitors, flow = outcome.plan.visitors, flow_of(outcome, assumed)
     asks, origin = float(outcome.series["ask"].sum()), float(flow.polls_at_origin.sum())
     minutes = math.ceil(len(flow.polls) / 60)
@@ -112,10 +112,10 @@ def usage_of(outcome: Outcome, operations: Operations, assumed: Assumptions) -> 
 
 
 def their_usage(outcome: Outcome, operations: Operations, assumed: Assumptions) -> Usage:
-    """What the AWS solution would use for the same visitors, in its favour where unknown.
+    """Return an estimate for the AWS solution with the same visitors, in its favour where unknown.
 
     Its pages poll two addresses every five seconds. Each documented call counts as one read unit,
-    the cheapest it can be; its functions are given this room's durations.
+    the minimum; its functions get the durations of this room.
     """
     visitors, flow = outcome.plan.visitors, flow_of(outcome, assumed)
     waiting = np.cumsum(_stretch(_learned(outcome), len(flow.polls)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pollers between the queue and the worker, and the rows that the worker writes."""
+"""Simulation of the SQS pollers, the worker, and its writes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from deployment.capacity.plan import Limits
 from deployment.capacity.quotas import Assumptions
 from infrastructure.blueprint.resources import ASSIGN, JOINS
 
-READ = 10  # messages of one read of the queue
+READ = 10  # messages per receive request
 
 
 class Workers:
-    """Each poller gathers for the window, calls the worker, and gathers again when it is done."""
+    """Pollers: each collects a batch for the window, calls the worker, and starts again."""
 
     def __init__(
         self, limits: Limits, operations: Operations, assumed: Assumptions, placed: Times
@@ -27,21 +27,23 @@ class Workers:
         self._window = max(limits.batch_window, 1 / assumed.messages_per_poller)
         self._most = min(limits.batch_size, int(self._window * assumed.messages_per_poller))
         self._most = max(self._most, min(READ, limits.batch_size))
-        self._gathering: list[tuple[float, bool]] = []  # until when; whether its worker is new
+        self._gathering: list[
+            tuple[float, bool]
+        ] = []  # end of the window; whether it needs a cold start
         self._idle = self._total = 0
         self._woke: float | None = None
-        self.placed = placed  # when each visitor's row is there
+        self.placed = placed  # time at which each visitor's row is written
         self.position = np.zeros(len(placed), dtype=np.int64)
         self.reserved = self.holes = self.batches = 0
         self.busy_seconds = 0.0
 
     @property
     def count(self) -> int:
-        """Batches that may be under way at once by now."""
+        """The current maximum of concurrent batches."""
         return self._total
 
     def run(self, queue: Queue, now: float) -> int:
-        """Do what is due in this tick; answers the rows that were written."""
+        """Run the batches that are due in this tick; return the number of rows written."""
         queue.show(now)
         self._grow(queue, now)
         written = 0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks for things that must not be in a repository: ``python -m deployment.checks.secrets_scan``.
+"""Scans the repository for secrets: ``python -m deployment.checks.secrets_scan``.
 
-Every file that `.gitignore` does not name is read, but for lock files, which are full of hashes.
-git itself is not needed: a copy of the project without its history is checked alike.
+It reads every file that `.gitignore` does not name, except lock files, which contain many hashes.
+It does not need git, so it also checks a copy of the project without its history.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ PATTERNS = {
         r"[\"'](?P<value>[\w+/=~.-]{16,})[\"']"
     ),
 }
-MIN_ENTROPY = 3.0  # bits a character; random hexadecimal has more, most words have less
+MIN_ENTROPY = 3.0  # bits per character; more in random hexadecimal, less in most words
 LOCKS = ("package-lock.json", "requirements/dev.txt", "requirements/local.txt")
-# no key that was drawn at random has such a part
+# random keys do not contain such a part
 MADE_UP = re.compile(r"(?i)EXAMPLE|TEST|UNKNOWN|TEMPORARY|0123456789|secret")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A place in a file that looks like a secret; the secret itself is not repeated."""
+    """The location of a probable secret, without its text."""
 
     path: str
     line: int
@@ -52,7 +52,7 @@ class Finding:
 
 
 def look(path: str, text: str) -> Iterator[Finding]:
-    """What looks like a secret in a text."""
+    """Yield the probable secrets of a text."""
     for number, line in enumerate(text.splitlines(), 1):
         for kind, pattern in PATTERNS.items():
             for found in pattern.finditer(line):
@@ -64,19 +64,19 @@ def look(path: str, text: str) -> Iterator[Finding]:
 
 
 def entropy(text: str) -> float:
-    """Bits a character, from how often each is in the text."""
+    """Return the entropy of a text in bits per character."""
     counts = Counter(text).values()
     return -sum(n / len(text) * math.log2(n / len(text)) for n in counts)
 
 
 def _is_name(value: str) -> bool:
-    """Words with dashes, dots or slashes between them, or the name of a setting: no key."""
+    """Return whether a value consists of words with separators, or is the name of a setting."""
     words = re.split(r"[-_./]", value)
     return all(re.fullmatch(r"[a-z]*|[A-Z]*|[A-Z][a-z]+|\d{1,10}", word) for word in words)
 
 
 def ignored(root: Path) -> list[str]:
-    """The patterns of file and folder names in ``.gitignore``; ValueError for any other pattern."""
+    """Return the patterns of names in ``.gitignore``; ValueError for any other pattern."""
     lines = (root / ".gitignore").read_text().splitlines()
     patterns = [line.removesuffix("/") for line in lines if line and not line.startswith("#")]
     for pattern in patterns:
@@ -86,7 +86,7 @@ def ignored(root: Path) -> list[str]:
 
 
 def files(root: Path = ROOT) -> list[str]:
-    """The paths below ``root`` that git may track, sorted."""
+    """Return the paths below ``root`` that git can track, sorted."""
     patterns = ignored(root)
 
     def kept(names: list[str]) -> list[str]:
@@ -100,7 +100,7 @@ def files(root: Path = ROOT) -> list[str]:
 
 
 def scan(root: Path = ROOT) -> list[Finding]:
-    """The findings in all files."""
+    """Return the findings of all files."""
     found: list[Finding] = []
     for path in files(root):
         if path.endswith(LOCKS):
@@ -116,7 +116,7 @@ def scan(root: Path = ROOT) -> list[Finding]:
 
 
 def main() -> int:
-    """Print what was found; 1 when there is anything."""
+    """Print the findings; return 1 if there are any."""
     found = scan()
     for finding in found:
         print(finding)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Static checks of the project and of what it depends on: ``make security``.
+"""Static checks of the project and its dependencies: ``make security``.
 
-Advisory services are asked for known holes in the pinned packages. Where one cannot be reached, or
-does not know the packages, that is said, and it is no finding; STRICT=1 makes it one.
+Advisory services report known vulnerabilities of the pinned packages. If a service is unreachable
+or does not know the packages, the check is reported as NOT ASKED; with STRICT=1 it then fails.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ NODE_LOCKS = (
     "tests/clients/package-lock.json",
     "tests/sites_lint/package-lock.json",
 )
-SECONDS = 180  # that a service may take
+SECONDS = 180  # timeout of a service
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found; ``asked`` is False when nobody could be asked."""
+    """The result of a check; ``asked`` is False if the service was unreachable."""
 
     name: str
     says: str
@@ -49,7 +49,7 @@ class Result:
 
 
 def code() -> Result:
-    """Bandit on everything that runs or deploys."""
+    """Run Bandit on the code."""
     done = _run("bandit", "-q", "-c", "pyproject.toml", "-f", "json", "-r", *CODE)
     found = [
         f"{one['filename']}:{one['line_number']}: {one['test_id']} {one['issue_text']}"
@@ -59,13 +59,13 @@ def code() -> Result:
 
 
 def secrets() -> Result:
-    """Secrets in the files of the project."""
+    """Scan the files of the project for secrets."""
     found = [str(one) for one in secrets_scan.scan()]
     return Result("secrets", f"{len(found)} in {len(secrets_scan.files())} files", found)
 
 
 def pins() -> Result:
-    """Every dependency is pinned with a hash, from wherever it comes."""
+    """Check that every dependency is pinned with a hash."""
     found: list[str] = []
     count = 0
     for lock in PYTHON_LOCKS:
@@ -86,7 +86,7 @@ def pins() -> Result:
 
 
 def python_advisories() -> Result:
-    """Known holes in the pinned Python packages."""
+    """Return the known vulnerabilities of the pinned Python packages."""
     name = "advisories (pip-audit)"
     said = _run(
         "pip-audit", "--progress-spinner", "off", "--disable-pip", "--no-deps", "-f", "json",
@@ -100,7 +100,7 @@ def python_advisories() -> Result:
 
 
 def python_result(name: str, packages: Iterable[dict[str, Any]]) -> Result:
-    """What pip-audit's list of packages says."""
+    """Convert pip-audit's list of packages to a result."""
     packages = list(packages)
     known = [one for one in packages if "skip_reason" not in one]
     found = [
@@ -113,7 +113,7 @@ def python_result(name: str, packages: Iterable[dict[str, Any]]) -> Result:
 
 
 def node_advisories() -> list[Result]:
-    """Known holes in the pinned Node packages."""
+    """Return the known vulnerabilities of the pinned Node packages."""
     found = []
     for lock in NODE_LOCKS:
         said = _run("npm", "audit", "--json", "--package-lock-only", cwd=(ROOT / lock).parent)
@@ -122,7 +122,7 @@ def node_advisories() -> list[Result]:
 
 
 def node_result(name: str, said: str) -> Result:
-    """What npm's JSON says."""
+    """Convert npm's JSON to a result."""
     try:
         content = json.loads(said)
         holes = [
@@ -135,7 +135,7 @@ def node_result(name: str, said: str) -> Result:
 
 
 def _run(tool: str, *arguments: str, cwd: Path = ROOT) -> str:
-    """What a tool prints; nothing when it takes too long."""
+    """Return the output of a tool; empty after a timeout."""
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
     try:
         done = subprocess.run(
@@ -148,12 +148,12 @@ def _run(tool: str, *arguments: str, cwd: Path = ROOT) -> str:
 
 
 def verdict(results: Iterable[Result], strict: bool) -> int:
-    """1 when anything was found, or nobody could be asked and that matters."""
+    """Return 1 for a finding, and with ``strict`` also for an unreachable service."""
     return int(any(one.findings or (strict and not one.asked) for one in results))
 
 
 def main() -> int:
-    """Run every check and say what came of it."""
+    """Run and report every check."""
     checks: list[Callable[[], Result]] = [code, secrets, pins, python_advisories]
     results = [*(check() for check in checks), *node_advisories()]
     for one in results:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``make inlet-plots``: runs of the automatic inlet, drawn into ``docs/images`` and as a table.
+"""``make inlet-plots``: plots of the automatic inlet in ``docs/images``, and a table.
 
-The table goes into ``docs/inlets.md``. Every run is the simulation of
-``deployment/inlet_simulation/simulation.py``, which drives the real rule; seeds are fixed.
+The table is written to ``docs/inlets.md``. Every run is a simulation of the production rule by
+``deployment/inlet_simulation/simulation.py``; seeds are fixed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TARGET = Targets(active=1000, per_minute=600)
 
 @dataclass(frozen=True)
 class Shown:
-    """A scenario with the words that stand above its plot."""
+    """A scenario with the title of its plot."""
 
     name: str
     title: str
@@ -34,22 +34,22 @@ class Shown:
 
 
 def overload(_: float) -> float:
-    """More than the site can take, all the time."""
+    """Return a constant rate above the capacity of the site."""
     return 20.0
 
 
 def burst(now: float) -> float:
-    """A quiet day with a peak of two minutes."""
+    """Return a low rate with a peak of two minutes."""
     return 120.0 if 600 <= now < 720 else 2.0
 
 
 def slow_site(now: float) -> float:
-    """How many active users the site bears: it loses half of it for ten minutes."""
+    """Return the capacity of the site in active users, reduced for ten minutes."""
     return 500.0 if 900 <= now < 1500 else 1200.0
 
 
 def always(value: float) -> Callable[[float], float]:
-    """The same at any time."""
+    """Return a constant function."""
     return lambda _: value
 
 
@@ -82,7 +82,7 @@ RUNS = (
 
 
 def main() -> int:
-    """Run, draw, write; answers the exit status."""
+    """Simulate, plot, and write the page; return the exit status."""
     done = {shown.name: simulate(shown.scenario) for shown in RUNS}
     draw(done, IMAGES / "inlet-runs.png")
     docs_tables.replace(PAGE, "runs", table(done))
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def table(done: Mapping[str, Run]) -> str:
-    """The figures of all runs as Markdown."""
+    """Return the numbers of all runs as a Markdown table."""
     lines = [
         "| run | targets: active, new per minute | maximum active | mean active after 10 min | "
         "maximum new users per minute | mean after 10 min | estimated arrival share |",
@@ -109,7 +109,7 @@ def table(done: Mapping[str, Run]) -> str:
 
 
 def draw(done: Mapping[str, Run], file: Path) -> None:
-    """One small plot a run: active users and new users a minute, against their targets."""
+    """Plot active users and new users per minute of each run, with the targets."""
     figure, plots = plot_style.subplots(4, 2, (10, 12))
     for plot, shown in zip(plots, RUNS, strict=True):
         _plot(plot, shown, done[shown.name])
@@ -127,8 +127,8 @@ def _plot(plot: Any, shown: Shown, run: Run) -> None:
         plot.axhline(targets.active, color="#0b6e99", linestyle=":", label="target: active")
     plot.axhline(targets.per_minute, color="#c2571a", linestyle=":", label="target: new per minute")
     if shown.scenario.site is not None:
-        bears = [shown.scenario.site(second) for second in range(len(run.active))]
-        plot.plot(minutes, bears, color="#777777", linewidth=1)
+        capacity = [shown.scenario.site(second) for second in range(len(run.active))]
+        plot.plot(minutes, capacity, color="#777777", linewidth=1)
         plot.annotate("capacity of the site", (0.5, 1210), fontsize=8, color="#555555")
     plot.set_title(shown.title, fontsize=10)
     plot.set_xlabel("minutes", fontsize=8)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A day in the life of the automatic inlet, in memory: visitors, a room, a site, delayed figures.
+"""Simulation of the automatic inlet in memory: visitors, a room, a site, delayed metrics.
 
-It drives the real rule, ``waiting_room.inlet.automatic.decide``. Tests hold the loop to its
-promises by it; ``make inlet-plots`` draws its runs into ``docs/images``. Times are in seconds.
+It calls the production rule, ``waiting_room.inlet.automatic.decide``. Tests check the control loop
+with it; ``make inlet-plots`` plots its runs. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from waiting_room.inlet.strategies import Alarm, RoomMetrics
 
 @dataclass(frozen=True)
 class Scenario:
-    """What happens. ``arrivals`` answers visitors a second at a time; ``no_shows`` is a share.
+    """The inputs of a run. ``arrivals`` returns visitors per second; ``no_shows`` returns a share.
 
-    ``site`` answers how many active users the site bears; with one, an alarm that needs
-    ``alarm_delay`` s of trouble brakes the inlet.
+    ``site`` returns the capacity of the site in active users. If the site is overloaded for
+    ``alarm_delay`` s, its alarm holds the inlet.
     """
 
     arrivals: Callable[[float], float]
@@ -41,7 +41,7 @@ class Scenario:
 
 @dataclass
 class Run:
-    """What came of it: one value a second. ``waits`` are the seconds each served visitor waited."""
+    """The result: one value per second. ``waits`` holds the wait of each served visitor (s)."""
 
     scenario: Scenario
     active: list[int] = field(default_factory=list)
@@ -54,41 +54,39 @@ class Run:
     waits: list[float] = field(default_factory=list)
 
     def per_minute(self) -> list[int]:
-        """New people in the minute before each second."""
+        """Return the new users in the minute before each second."""
         return [
             now - (self.tokens[at - 60] if at >= 60 else 0) for at, now in enumerate(self.tokens)
         ]
 
 
 def simulate(scenario: Scenario) -> Run:
-    """Play a scenario, second by second."""
+    """Simulate a scenario in steps of a second."""
     world, run = _World(scenario), Run(scenario)
     flow: ControllerState | None = None
-    trouble = 0.0
+    overloaded_for = 0.0
     for now in range(scenario.length):
         world.second(float(now), run)
-        in_trouble = scenario.site is not None and world.active > scenario.site(now)
-        trouble = trouble + 1 if in_trouble else 0.0
+        overloaded = scenario.site is not None and world.active > scenario.site(now)
+        overloaded_for = overloaded_for + 1 if overloaded else 0.0
         if now % scenario.tick == 0:
             alarm = Alarm.NONE
             if scenario.site is not None:
-                alarm = Alarm.ALARM if trouble >= scenario.alarm_delay else Alarm.OK
+                alarm = Alarm.ALARM if overloaded_for >= scenario.alarm_delay else Alarm.OK
             decision = decide(
                 flow,
-                world.figures_seen(now),
+                world.delayed_metrics(now),
                 scenario.targets,
                 health_signal(alarm, True, None, 0.0),
                 float(now),
                 tick=scenario.tick,
                 no_show_after=scenario.no_show_after,
             )
-            flow = ControllerState.from_json(
-                decision.state.to_json()
-            )  # as it travels through its row
+            flow = ControllerState.from_json(decision.state.to_json())  # as stored in its row
             assert flow is not None
             world.open(decision.increment.by, float(now), run)
         run.active.append(world.active)
-        run.waiting.append(len(world.line))
+        run.waiting.append(len(world.waiting))
         run.serving.append(world.serving)
         run.queue.append(world.queue)
         run.tokens.append(world.tokens)
@@ -98,19 +96,19 @@ def simulate(scenario: Scenario) -> Run:
 
 
 class _World:
-    """Visitors in front of, on their way into, and on the site."""
+    """Visitors in the queue, between token and site, and on the site."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._chance = random.Random(scenario.seed)  # nosec B311 - a simulation
-        self.line: deque[float] = deque()  # when each waiting visitor joined
+        self.waiting: deque[float] = deque()  # when each waiting visitor joined
         self.queue = self.serving = self.tokens = self.active = 0
         self._due: list[tuple[float, str]] = []
         self._history: deque[tuple[float, RoomMetrics]] = deque()
         self._part = 0.0
 
     def second(self, now: float, run: Run) -> None:
-        """Arrivals, and what was due."""
+        """Add arrivals and process the events that are due."""
         while self._due and self._due[0][0] <= now:
             at, what = heappop(self._due)
             if what == "comes":
@@ -122,33 +120,33 @@ class _World:
                 self.active -= 1
         for _ in range(self._arriving(self._scenario.arrivals(now))):
             self.queue += 1
-            self.line.append(now)
+            self.waiting.append(now)
         self._serve(now, run)
         self._history.append(
             (now, RoomMetrics(1, self.serving, self.queue, 0, self.tokens, 0, self.active))
         )
 
     def _arriving(self, rate: float) -> int:
-        """A Poisson number, by exponential gaps."""
+        """Return a Poisson number, from exponential gaps."""
         count, at = 0, self._chance.expovariate(1) if rate > 0 else 1.0
         while rate > 0 and at < rate:
             count, at = count + 1, at + self._chance.expovariate(1)
         return count
 
-    def open(self, places: int, now: float, run: Run) -> None:
-        """The serving counter rises."""
-        self.serving += places
+    def open(self, positions: int, now: float, run: Run) -> None:
+        """Raise the serving counter."""
+        self.serving += positions
         self._serve(now, run)
 
     def _serve(self, now: float, run: Run) -> None:
-        while self.line and self.queue - len(self.line) < self.serving:
-            run.waits.append(now - self.line.popleft())
+        while self.waiting and self.queue - len(self.waiting) < self.serving:
+            run.waits.append(now - self.waiting.popleft())
             if self._chance.random() >= self._scenario.no_shows(now):
                 delay = self._chance.expovariate(1 / self._scenario.show_up)
                 heappush(self._due, (now + delay, "comes"))
 
-    def figures_seen(self, now: float) -> RoomMetrics:
-        """The figures as an inlet sees them, so many seconds late."""
+    def delayed_metrics(self, now: float) -> RoomMetrics:
+        """Return the metrics that the inlet reads, delayed by ``metrics_delay``."""
         wanted = now - self._scenario.metrics_delay
         while len(self._history) > 1 and self._history[1][0] <= wanted:
             self._history.popleft()

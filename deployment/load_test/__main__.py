@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m deployment.load_test --users 2000``: load the room of this machine, or another.
+"""``python -m deployment.load_test --users 2000``: load test of a room.
 
-Without ``--host`` it loads the room that ``make run`` started and nothing else, and begins a new
-line in it. With ``--host`` it loads what its user names: only rooms of one's own.
+Without ``--host`` the target is the room that ``make run`` started; its event is reset first. With
+``--host`` the target is a deployed room. Test only your own rooms.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from locust import __version__ as locust_version  # before all that opens sockets: it patches them
+from locust import __version__ as locust_version  # first: it patches sockets
 
 from deployment import docs_tables
 from deployment.load_test import engine, report
@@ -32,19 +32,21 @@ MOST_USERS = 20_000
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
-    """What the command line asks for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="load-test", description=__doc__)
     parser.add_argument("--users", type=int, default=2_000, help=f"at most {MOST_USERS:,}")
     parser.add_argument("--curve", choices=sorted(CURVES), default="flash")
-    parser.add_argument("--seconds", type=float, default=60, help="in which they come")
-    parser.add_argument("--admission", type=float, default=1_200, help="let in per minute")
+    parser.add_argument("--seconds", type=float, default=60, help="length of the arrivals")
+    parser.add_argument("--admission", type=float, default=1_200, help="admitted per minute")
     parser.add_argument("--limit", type=float, default=600, help="seconds for the whole test")
     parser.add_argument("--host", help="public API of a deployed room of your own")
-    parser.add_argument("--private", help="its private API, for the operator; keys from AWS_…")
+    parser.add_argument(
+        "--private", help="its private API, for the operator; credentials from AWS_…"
+    )
     parser.add_argument("--store", help="its sample store")
     parser.add_argument("--event", help="its event")
     parser.add_argument("--region", help="its region, for signatures")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for what was found")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the results")
     parser.add_argument("--write-page", action="store_true", help="fill docs/load-test.md")
     asked = parser.parse_args(given)
     if not 1 <= asked.users <= MOST_USERS:
@@ -55,7 +57,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 
 
 def main(given: Sequence[str]) -> int:
-    """Run a test; answers 1 when something was not right."""
+    """Run a test; return 1 if a check failed, 2 without a target."""
     options = arguments(given)
     try:
         target = _target(options)
@@ -66,12 +68,12 @@ def main(given: Sequence[str]) -> int:
     if target.local:
         Operator(target).reset()
     done = engine.run(asked, target, lambda line: print(line, file=sys.stderr, flush=True))
-    looks = target.local and done.metrics is not None
+    countable = target.local and done.metrics is not None
     checks = check(
         done.record,
         alone=target.local,
         metrics=done.metrics,
-        rows=count_rows(target, done.metrics["generation"]) if looks and done.metrics else None,
+        rows=count_rows(target, done.metrics["generation"]) if countable and done.metrics else None,
         admitted=done.admitted,
     )
     found = report.summary(asked, done, checks) | {"locust": locust_version}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Was everything right? Each check is a sentence, whether it holds, and what was found."""
+"""Checks of a load test: a rule, whether it holds, and the observed numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deployment.load_test.record import Record
 
 @dataclass(frozen=True)
 class Check:
-    """One sentence that must hold."""
+    """A rule that must hold."""
 
     sentence: str
     holds: bool
@@ -21,7 +21,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of this line in DynamoDB."""
+    """Numbers of DynamoDB rows of the generation."""
 
     positions: int
     tokens: int
@@ -35,11 +35,11 @@ def check(
     rows: Rows | None,
     admitted: int | None,
 ) -> list[Check]:
-    """What must hold at the end.
+    """Return the checks of a finished test.
 
-    ``alone``: the line was empty before, and nobody else joined. ``metrics`` of the private API and
-    ``rows`` where they can be read; ``admitted`` is how far the test's own operator raised the
-    counter, None without one.
+    ``alone``: the queue was empty before, and no other visitors joined. ``metrics`` of the private
+    API and ``rows`` are None if they cannot be read. ``admitted`` is the serving counter that the
+    operator of the test set, None without an operator.
     """
     found = [*_visits(record), *_numbers(record, alone)]
     if admitted is not None and alone:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One load test from its first visitor to its last, with Locust as the engine."""
+"""Runs a load test with Locust."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ PROGRESS = 2.0  # seconds between two lines of progress
 
 
 def shape_of(load_run: LoadTestRun, limit: float) -> LoadTestShape:
-    """Locust's shape: as many users as have arrived, until all are gone or time is up."""
+    """Return Locust's shape: the users that have arrived, until all have left or the time is up."""
 
     class Arrivals(LoadTestShape):
         def tick(self) -> tuple[int, float] | None:
             if load_run.all_gone or load_run.now > limit:
                 return None
-            # a second ahead: each visitor waits for the own moment
+            # a second early: each visitor waits for its arrival time
             here = sum(arrival <= load_run.now + 1 for arrival in load_run.arrivals)
             return max(1, here), float(max(1, here))
 
@@ -38,12 +38,12 @@ def shape_of(load_run: LoadTestRun, limit: float) -> LoadTestShape:
 
 
 def run(asked: Asked, target: RoomUnderTest, tell: Callable[[str], None]) -> Done:
-    """Run a test."""
+    """Run a test and return its results."""
     operator = Operator(target) if target.private_api else None
     load_run = LoadTestRun(target, arrival_times(CURVES[asked.curve], asked.users, asked.seconds))
     Visitor.load_run, Visitor.host = load_run, target.public_api
     shape = shape_of(load_run, asked.limit)
-    logging.getLogger("locust.runners").setLevel(logging.ERROR)  # it doubts quick arrivals
+    logging.getLogger("locust.runners").setLevel(logging.ERROR)  # it warns about fast arrivals
     environment = Environment(user_classes=[Visitor], shape_class=shape, stop_timeout=1)
     runner = environment.create_local_runner()
     edge, used = _edge(target), time.process_time()
@@ -81,7 +81,7 @@ def run(asked: Asked, target: RoomUnderTest, tell: Callable[[str], None]) -> Don
 
 
 def progress(load_run: LoadTestRun) -> str:
-    """One line about how it goes."""
+    """Return one line of progress."""
     visits, requests = load_run.record.visits, load_run.record.requests
     now = load_run.now
     lately = [one for one in requests[-5_000:] if one.at > now - PROGRESS]

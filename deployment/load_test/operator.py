@@ -50,23 +50,23 @@ class Operator:
         return json.loads(response.body)
 
     def metrics(self) -> dict[str, Any]:
-        """All metrics of the event."""
+        """Return all metrics of the event."""
         metrics: dict[str, Any] = self.call("GET", "/metrics")
         return metrics
 
     def reset(self) -> None:
-        """Begin a new line."""
+        """Reset the event."""
         self.call("POST", "/reset_initial_state")
 
     def raise_counter(self, by: int) -> int:
-        """Raise the serving counter; where it stands."""
+        """Raise the serving counter; return its new value."""
         return int(
             self.call("POST", "/increment_serving_counter", {"increment_by": by})["serving_num"]
         )
 
 
 class Admission:
-    """Raises the counter once a second, so that ``per_minute`` are let in, up to ``most``."""
+    """Raises the serving counter once a second by the admission rate, up to ``most``."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Admission:
         self.troubles = 0
 
     def run(self) -> None:
-        """Until everybody was let in. What a failed call did is not known: it is not repeated."""
+        """Run until all are admitted. A failed call is not repeated: its effect is unknown."""
         while self.admitted < self._most:
             self._sleep(BETWEEN)
             now = self._monotonic() - self._began
@@ -95,7 +95,7 @@ class Admission:
                 self._raise(wanted - self.admitted, now)
 
     def _raise(self, by: int, now: float) -> None:
-        """Note the new bound before the call: nobody can be let in by it earlier."""
+        """Record the new bound before the call, so that it is never too low."""
         self._record.raises.append((now, self._record.bound_at(now) + by))
         self.admitted += by
         try:

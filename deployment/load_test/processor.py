@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processor time of the parts of the room of this machine: it says more than clocks on a busy one.
+"""Processor time of the processes of the local room; it depends less on load than elapsed time.
 
-Read from ``/proc`` (Linux); nothing elsewhere.
+Read from ``/proc`` (Linux); empty on other systems.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ PARTS = {
 
 
 def seconds_by_part(parent: int) -> dict[str, float]:
-    """Seconds of processor time that each child of ``parent`` has taken so far."""
+    """Return the seconds of processor time of each child of ``parent``."""
     ticks = os.sysconf("SC_CLK_TCK")
     found: dict[str, float] = {}
     for folder in PROC.glob("[0-9]*"):
         try:
             stat = (folder / "stat").read_text().rpartition(")")[2].split()
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:  # it has just ended
+        except OSError:  # the process ended meanwhile
             continue
         if int(stat[1]) != parent:
             continue

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened in a load test: to each visitor, in each request, at each raise of the counter."""
+"""Observations of a load test: visitors, requests, and raises of the serving counter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = ("join", "queue_num", "status", "token", "store")
 
 @dataclass
 class Visit:
-    """One visitor; moments in seconds since the test began, None for what did not happen."""
+    """One visitor; times in seconds since the start of the test, None if not reached."""
 
     arrived: float
     joined: float | None = None
@@ -22,17 +22,17 @@ class Visit:
     number: int | None = None
     admitted: float | None = None
     paid: float | None = None
-    ended: str = ""  # why the visit is over when no token was given
+    ended: str = ""  # reason why the visitor left without a token
 
     @property
     def to_position(self) -> float | None:
-        """From the arrival to the own number."""
+        """Seconds from the arrival to the position."""
         return None if self.learned is None else self.learned - self.arrived
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request: when it was answered, how long it took (ms), its status (0: no answer)."""
+    """One request: time of the response, duration (ms), status (0: no response)."""
 
     name: str
     at: float
@@ -41,44 +41,44 @@ class Request:
 
     @property
     def failed(self) -> bool:
-        """Whether a page would say that there is trouble."""
+        """Whether the waiting page would show an error."""
         return self.status == 0 or self.status == 429 or self.status >= 500
 
 
 @dataclass
 class Record:
-    """Everything about a test. ``raises`` holds when the counter may have reached what."""
+    """All observations. ``raises`` are the times of the raises with the new upper bounds."""
 
     visits: list[Visit] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     raises: list[tuple[float, int]] = field(default_factory=list)
 
     def bound_at(self, moment: float) -> int:
-        """The most that the serving counter can have been at a moment."""
+        """Return the upper bound of the serving counter at a time."""
         index = bisect_right(self.raises, moment, key=lambda step: step[0])
         return max((counter for _, counter in self.raises[:index]), default=0)
 
     def latencies(self, name: str) -> list[float]:
-        """Milliseconds of the requests of a kind that were answered."""
+        """Return the milliseconds of the requests of a kind that got a response."""
         return [one.ms for one in self.requests if one.name == name and one.status]
 
     def statuses(self, name: str) -> Counter[int]:
-        """How often which status came."""
+        """Return the number of responses of each status."""
         return Counter(one.status for one in self.requests if one.name == name)
 
     def per_second(self, name: str) -> list[int]:
-        """Requests of a kind in each second of the test."""
+        """Return the requests of a kind in each second of the test."""
         seconds = Counter(int(one.at) for one in self.requests if one.name == name)
         return [seconds[second] for second in range(max(seconds, default=-1) + 1)]
 
     def as_json(self) -> dict[str, Any]:
-        """The visits and the raises; requests are kept as counts."""
+        """Return the visitors and the raises, without the requests."""
         return {"visits": [asdict(one) for one in self.visits], "raises": self.raises}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What to do: how many come, how, in how many seconds; when to give up."""
+    """Options of a test: visitors, curve, length of the arrivals, admission rate, limit."""
 
     users: int
     curve: str
@@ -89,7 +89,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Done:
-    """What a test leaves behind. ``edge`` is what the local edge counted in the meantime."""
+    """The results of a test. ``edge`` holds the counts of the local edge during the test."""
 
     record: Record
     metrics: dict[str, Any] | None
@@ -97,12 +97,12 @@ class Done:
     troubles: int
     edge: dict[str, dict[str, int]]
     seconds: float
-    processor_share: float  # of one core, that the visitors themselves took
+    processor_share: float  # of one core, used by the simulated visitors
     in_time: bool
-    parts: dict[str, float]  # seconds of processor time of the parts of this machine's room
+    parts: dict[str, float]  # seconds of processor time of each process of the local room
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that ``share`` of the values do not exceed; 0 without values."""
+    """Return the value that ``share`` of the values do not exceed; 0 without values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a load test found: tables, JSON, plots."""
+"""Reports of a load test: tables, JSON, plots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADS = ("p50", "p95", "p99", "longest")
 
 
 def summary(asked: Asked, done: Done, checks: Sequence[Check]) -> dict[str, Any]:
-    """Everything in figures, without the visits."""
+    """Return the numbers of a test, without the single visitors."""
     record = done.record
     return {
         "asked": asdict(asked),
@@ -47,7 +47,7 @@ def summary(asked: Asked, done: Done, checks: Sequence[Check]) -> dict[str, Any]
 
 
 def waits(record: Record) -> dict[str, list[float]]:
-    """How long visitors waited for what, in seconds; ``turn``: after the counter passed them."""
+    """Return the seconds until the position and until the token, for each visitor that got it."""
     found: dict[str, list[float]] = {"position": [], "token": []}
     for one in record.visits:
         if one.to_position is not None:
@@ -142,7 +142,7 @@ def _parts(spent: dict[str, float], visitors: int, requests: dict[str, Any]) -> 
 
 
 def draw(done: Done, path: Path) -> Path:
-    """Joins and tokens per second, the line over time, waits, latencies."""
+    """Plot requests per second, visitors over time, waits and response times."""
     record = done.record
     figure, (rates, line, waited, slow) = plot_style.subplots(1, 4, (18, 3.4))
     for name, colour in zip(

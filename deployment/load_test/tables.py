@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of the room of this machine, counted in its tables."""
+"""Counts the rows in the tables of the local room."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from waiting_room.domain.records import OutcomeKind
 
 
 def count_rows(target: RoomUnderTest, generation: int) -> Rows:
-    """Positions and tokens of the line that stands; a scan, for this machine alone."""
+    """Count the positions and tokens of a generation by a scan; for the local room only."""
     dynamodb = Session().create_client(
         "dynamodb",
         endpoint_url=target.aws_endpoint_url,

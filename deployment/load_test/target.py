@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The room that a load test talks to: that of this machine, or one that its user names."""
+"""The target of a load test: the local room, or a room of the options."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NAMES = ("public_api", "private_api", "store_api", "event_id", "region", "aws_en
 
 
 class TargetError(Exception):
-    """There is nothing to load, or it may not be loaded; the sentence says why."""
+    """No valid target; the message states the reason."""
 
 
 @dataclass(frozen=True)
 class RoomUnderTest:
-    """Addresses without a slash at the end; empty ones are left out of the test."""
+    """Addresses without a final slash; APIs with an empty address are not tested."""
 
     public_api: str
     private_api: str
@@ -32,22 +32,22 @@ class RoomUnderTest:
     access_key_id: str
     secret_access_key: str
     aws_endpoint_url: str = ""
-    pid: int = 0  # of the process that started the room of this machine
+    pid: int = 0  # of the process that started the local room
 
     @property
     def local(self) -> bool:
-        """Whether it is the room of this machine, whose tables and edge can be looked into."""
+        """Whether it is the local room, whose tables and edge counts can be read."""
         return bool(self.aws_endpoint_url)
 
     @property
     def edge_stats(self) -> str:
-        """What the local edge counted."""
+        """The address of the counts of the local edge."""
         parts = urlsplit(self.public_api)
         return f"{parts.scheme}://{parts.netloc}/__edge/stats"
 
 
 def of_this_machine(folder: Path) -> RoomUnderTest:
-    """The room whose endpoints stand in ``folder``; raises TargetError."""
+    """Return the room of ``folder``/endpoints.json; raises TargetError."""
     path = folder / "endpoints.json"
     if not path.exists():
         raise TargetError(f"No room runs here: start one with `make run` ({path.name} is missing).")
@@ -60,7 +60,7 @@ def of_this_machine(folder: Path) -> RoomUnderTest:
             pid=int(found["pid"]),
         )
     except (OSError, *UNREADABLE):
-        raise TargetError(f"{path.name} is damaged: start the room again.") from None
+        raise TargetError(f"{path.name} is invalid: start the room again.") from None
     for address in (target.public_api, target.private_api, target.store_api):
         if not is_loopback(address):
             raise TargetError(f"{address} is not on this machine: name it with --host to load it.")
@@ -68,7 +68,7 @@ def of_this_machine(folder: Path) -> RoomUnderTest:
 
 
 def of_options(options: Mapping[str, Any], env: Mapping[str, str]) -> RoomUnderTest:
-    """A room that its user names, with the AWS keys of the environment; raises TargetError."""
+    """Return the room of the options, with the AWS keys of the environment; raises TargetError."""
     if not options.get("event"):
         raise TargetError("--host needs --event too.")
     private = str(options.get("private") or "").rstrip("/")
@@ -86,7 +86,7 @@ def of_options(options: Mapping[str, Any], env: Mapping[str, str]) -> RoomUnderT
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address can only be this machine."""
+    """Return whether an address is a loopback address."""
     try:
         host = urlsplit(address).hostname or ""
         if host == "localhost":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A visitor as Locust knows users: joins, asks for the number, waits, takes the token, buys."""
+"""A simulated visitor (Locust user): join, position, wait, token, purchase."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from deployment.load_test.record import Request as Made
 from deployment.load_test.target import RoomUnderTest
 from deployment.visitor_model.polling import RETRY_SPREAD, ask_after, next_poll, retry_after, spread
 
-MOST_TRIES = 40  # of one request that fails; then the visitor goes home
+MOST_TRIES = 40  # attempts of one request; then the visitor leaves
 JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
 class LoadTestRun:
-    """What the visitors of a test share. ``arrivals`` in seconds since ``began``."""
+    """State that the visitors of a test share. ``arrivals`` in seconds since ``began``."""
 
     target: RoomUnderTest
     arrivals: list[float]
@@ -37,26 +37,26 @@ class LoadTestRun:
 
     @property
     def now(self) -> float:
-        """Seconds since the test began."""
+        """Seconds since the start of the test."""
         return time.monotonic() - self.began
 
     def next_arrival(self) -> float:
-        """When the next visitor comes."""
+        """Return the arrival time of the next visitor."""
         self.come += 1
         return self.arrivals[self.come - 1]
 
     @property
     def all_gone(self) -> bool:
-        """Whether everybody has come and gone."""
+        """Whether all visitors have left."""
         return self.gone >= len(self.arrivals)
 
 
 class GaveUp(Exception):
-    """The visitor goes home; the sentence says why."""
+    """The visitor leaves; the message states the reason."""
 
 
 class Visitor(FastHttpUser):
-    """One visit; then the greenlet rests, so that Locust starts nobody in its place."""
+    """One visitor; its greenlet then waits, so that Locust does not start a replacement."""
 
     load_run: LoadTestRun
     network_timeout = 30.0
@@ -66,7 +66,7 @@ class Visitor(FastHttpUser):
 
     @task
     def visit(self) -> None:
-        """The whole visit."""
+        """Run the visitor from arrival to purchase."""
         load_run = self.load_run
         arrival = load_run.next_arrival()
         gevent.sleep(max(0.0, arrival - load_run.now))
@@ -85,7 +85,7 @@ class Visitor(FastHttpUser):
         event = self.load_run.target.event_id
         joined = self._ask("join", "POST", "/assign_queue_num", json={"event_id": event})
         if joined.status_code != 200:
-            raise GaveUp(f"the join was answered {joined.status_code}")
+            raise GaveUp(f"the join returned status {joined.status_code}")
         me.joined, request_id = self.load_run.now, joined.json()["api_request_id"]
         me.number = self._number(request_id)
         me.learned = self.load_run.now
@@ -98,7 +98,7 @@ class Visitor(FastHttpUser):
             url = f"{self.load_run.target.store_api}/checkout"
             bought = self._ask("store", "GET", url, headers={"Authorization": access_token})
             if bought.status_code != 200:
-                raise GaveUp(f"the store answered {bought.status_code}")
+                raise GaveUp(f"the store returned status {bought.status_code}")
             me.paid = self.load_run.now
 
     def _number(self, request_id: str) -> int:
@@ -110,7 +110,7 @@ class Visitor(FastHttpUser):
             if answer.status_code == 200:
                 return int(answer.json()["queue_number"])
             if answer.status_code != 202:
-                raise GaveUp(f"the number was answered {answer.status_code}")
+                raise GaveUp(f"queue_num returned status {answer.status_code}")
             asked += 1
 
     def _wait_for(self, number: int) -> None:
@@ -118,7 +118,7 @@ class Visitor(FastHttpUser):
         while True:
             answer = self._ask("status", "GET", f"/status?event_id={self.load_run.target.event_id}")
             if answer.status_code != 200:
-                raise GaveUp(f"the status was answered {answer.status_code}")
+                raise GaveUp(f"status returned status {answer.status_code}")
             said = answer.json()
             ahead = number - said["serving_counter"]
             if ahead <= 0:
@@ -128,18 +128,18 @@ class Visitor(FastHttpUser):
             idle = idle + 1 if said.get("moved_at") is None else 0
 
     def _token(self, request_id: str) -> str:
-        """The access token; empty when the turn has not come after all."""
+        """Return the access token; empty if the position is not served yet."""
         body = {"event_id": self.load_run.target.event_id, "request_id": request_id}
         answer = self._ask("token", "POST", "/generate_token", json=body)
         if answer.status_code == 200:
             return str(answer.json()["access_token"])
         if answer.status_code != 202:
-            raise GaveUp(f"the token was answered {answer.status_code}")
+            raise GaveUp(f"generate_token returned status {answer.status_code}")
         self._pause(2)
         return ""
 
     def _ask(self, name: str, method: str, url: str, **options: Any) -> Any:
-        """An answer; trouble is waited out as the page does."""
+        """Return a response; failed requests are repeated like on the waiting page."""
         for tries in range(MOST_TRIES):
             began = time.monotonic()
             with self.client.request(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The wheel of the gate and the authorizer: ``make wheel``, for sites of any host.
 
-It has the modules of ``waiting_room`` that the two reach, and no others: no AWS, no Redis. The
-build backend is the one that ``requirements/local.txt`` pins by hash, so nothing is fetched. Two
-builds are equal to the byte.
+It contains only the modules of ``waiting_room`` that the two import: no AWS, no Redis. The build
+backend is the one that ``requirements/local.txt`` pins by hash, so nothing is downloaded. Builds
+are reproducible byte by byte.
 
     python -m deployment.release.wheel [folder]    # build/wheel without one
 """
@@ -23,17 +23,17 @@ from infrastructure.assets.module_closure import SOURCE, reached_from
 ROOT = SOURCE.parent
 BUILD = ROOT / "build" / "wheel"
 MODULES = ("waiting_room.gate", "waiting_room.runtime.lambda_authorizer")
-EPOCH = "315532800"  # 1980, the oldest time that a zip file can tell
+EPOCH = "315532800"  # 1980, the earliest time of a zip file
 BACKEND = "import sys, setuptools.build_meta as made; print(made.build_wheel(sys.argv[1]))"
 SECONDS = 120
 
 
 class WheelError(Exception):
-    """The wheel cannot be built; one sentence says why."""
+    """The wheel cannot be built; the message states the reason."""
 
 
 def build(into: Path = BUILD) -> Path:
-    """Build the wheel into a folder, in place of older ones; answers its file."""
+    """Build the wheel into a folder, delete older ones, and return its file."""
     into.mkdir(parents=True, exist_ok=True)
     for old in into.glob("*.whl"):
         old.unlink()
@@ -55,7 +55,7 @@ def build(into: Path = BUILD) -> Path:
 
 
 def stage(folder: Path) -> None:
-    """Copy what the wheel is built from: its modules, the licence, the project's description."""
+    """Copy the sources of the wheel: its modules, the licence, the project's description."""
     for name in ("pyproject.toml", "LICENSE", "NOTICE"):
         shutil.copyfile(ROOT / name, folder / name)
     for path in files():
@@ -65,7 +65,7 @@ def stage(folder: Path) -> None:
 
 
 def files() -> list[Path]:
-    """The files of the package that are in the wheel."""
+    """Return the files of the package that are in the wheel."""
     return sorted([*reached_from(*MODULES).files, SOURCE / "waiting_room" / "py.typed"])
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Curves by which a crowd comes, shared by the capacity model and the load test.
+"""Arrival curves of the capacity model and the load test.
 
-A curve answers, for a share of the time that the crowd takes, the share of it that has come.
+A curve returns the share of visitors that have arrived after a share of the time.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from collections.abc import Callable
 from itertools import pairwise
 
 Curve = Callable[[float], float]
-FLASH_FALL = 5.0  # a flash crowd thins out by e for each fifth of the time
-OPENING = 0.3  # of the time, when an announced sale opens
-EARLY, RUSH = 0.2, 0.5  # shares of the crowd: before the opening, in the rush after it
-RUSH_FALL = 12.0  # the rush thins out by e for each twelfth of the time
+FLASH_FALL = 5.0  # the rate falls by the factor e in each fifth of the time
+OPENING = 0.3  # share of the time at which the sale opens
+EARLY, RUSH = 0.2, 0.5  # shares of visitors: before the opening, in the rush after it
+RUSH_FALL = 12.0  # the rate falls by the factor e in each twelfth of the time
 
 
 def steady(time: float) -> float:
-    """The same number every second."""
+    """Return a constant rate."""
     return min(1.0, max(0.0, time))
 
 
 def flash(time: float) -> float:
-    """Most at once, as after a message to everybody; then fewer and fewer."""
+    """Return a high rate at the start that falls exponentially."""
     time = min(1.0, max(0.0, time))
     return (1 - math.exp(-FLASH_FALL * time)) / (1 - math.exp(-FLASH_FALL))
 
 
 def on_sale(time: float) -> float:
-    """Early birds in rising numbers, a rush when the sale opens, a steady rest."""
+    """Return a rising rate, a rush when the sale opens, then a constant rate."""
     time = min(1.0, max(0.0, time))
     early = EARLY * min(1.0, time / OPENING) ** 2
     after = max(0.0, (time - OPENING) / (1 - OPENING))
@@ -39,11 +39,11 @@ def on_sale(time: float) -> float:
 
 
 CURVES: dict[str, Curve] = {"steady": steady, "flash": flash, "on-sale": on_sale}
-STEPS = 20_000  # a curve is inverted on this many points
+STEPS = 20_000  # points at which a curve is inverted
 
 
 def arrival_times(curve: Curve, visitors: int, seconds: float) -> list[float]:
-    """When each visitor comes, in order: seconds from the first."""
+    """Return the arrival time of each visitor in order: seconds from the start."""
     shares = [curve(step / STEPS) for step in range(STEPS + 1)]
     times = []
     for visitor in range(visitors):
@@ -56,7 +56,7 @@ def arrival_times(curve: Curve, visitors: int, seconds: float) -> list[float]:
 
 
 def peak_per_second(curve: Curve, visitors: int, seconds: float) -> float:
-    """The most that come within any second that the curve is cut into."""
+    """Return the maximum of arrivals in one second of the curve."""
     cuts = max(1, math.ceil(seconds))
     shares = [curve(min(1.0, cut / seconds)) for cut in range(cuts + 1)]
     return visitors * max(b - a for a, b in pairwise(shares))

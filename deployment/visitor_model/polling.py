@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the waiting page asks, for the capacity model and the load test. Times in seconds.
+"""Poll rules of the waiting page for the capacity model and the load test. Times in seconds.
 
-The same rules as in ``source/sites/waiting_room/waiting-room.js`` and ``policy.js`` there; a test
-holds them together.
+The rules equal those of ``source/sites/waiting_room/waiting-room.js`` and ``policy.js``; a test
+compares them.
 """
 
 from __future__ import annotations
@@ -11,40 +11,38 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-FIRST_ASK = (
-    1.2  # after the join: a worker gathers joins for a second, so nobody has a number before
-)
+FIRST_ASK = 1.2  # after the join; the worker collects joins for a second
 ASK_GROWTH, LONGEST_ASK = 1.5, 10.0
 LONGEST_RETRY = 60.0
 SHORTEST_POLL, LONGEST_POLL = 1.0, 120.0
-NEAR = 2.0  # a page near the front asks no more often than that, unless the server says so
-SPREAD = 0.2  # each wait is this much shorter or longer
+NEAR = 2.0  # shortest interval near the front, unless the server sets a shorter one
+SPREAD = 0.2  # each wait is shorter or longer by up to this share
 RETRY_SPREAD = 0.25
 
 
 def ask_after(asked: int) -> float:
-    """The wait before asking for one's number, which was asked for ``asked`` times."""
+    """Return the wait before the next request of the position, after ``asked`` requests."""
     return FIRST_ASK if asked == 0 else float(min(LONGEST_ASK, ASK_GROWTH**asked))
 
 
 def retry_after(refused: int) -> float:
-    """The wait after a failure (429, 5xx) that followed ``refused`` others."""
+    """Return the wait after a failure (429, 5xx) that followed ``refused`` others."""
     return float(min(LONGEST_RETRY, 2 ** min(refused, 6)))
 
 
 def status_after(server_says: float, ahead: int, waiting: int) -> float:
-    """The wait between two polls of ``/status`` with ``ahead`` of ``waiting`` before oneself."""
+    """Return the wait between two polls of ``/status`` with ``ahead`` of ``waiting`` in front."""
     seconds = min(LONGEST_POLL, max(SHORTEST_POLL, server_says))
     share = min(1.0, ahead / max(1, waiting))
     return max(min(NEAR, seconds), seconds * share)
 
 
-# --- the policy of policy.js, for answers of /status that tell when the line moves
+# --- the policy of policy.js, for responses of /status with the times of moves
 
-SHARE = 3  # a page sleeps for this part of its wait
-OBSERVED = 2  # and at most for this part of the time since the line began to move
+SHARE = 3  # a page sleeps for a third of its wait
+OBSERVED = 2  # and at most for half of the time since the first move
 SHORTEST = 2.0
-NEAR_TURN, NEAR_SLEEP = 600.0, 60.0  # the longest sleep of a page whose turn is so near
+NEAR_TURN, NEAR_SLEEP = 600.0, 60.0  # the longest sleep if the wait is at most NEAR_TURN
 FAR_SHARE, FAR_LEAST, FAR_MOST = 8, 300.0, 1_200.0
 IDLE = 10.0  # nothing has moved yet
 AFTER_STEP, STEP_SPREAD, ANSWER_AGE = 1.0, 2.0, 0.5
@@ -54,14 +52,14 @@ GROWTH = 1.5
 def next_poll(
     ahead: int, status: Mapping[str, Any], chance: float, asked: float = math.inf
 ) -> float:
-    """The wait before the next poll of ``/status``, whose latest answer is ``status``.
+    """Return the wait before the next poll of ``/status``, after the response ``status``.
 
-    ``ahead`` are the places up to one's own, that one included; ``chance`` is anywhere between 0
-    and 1; ``asked`` is how many polls in a row found that nothing has moved yet.
+    ``ahead`` counts the positions to be served up to the own one; ``chance`` is between 0 and 1;
+    ``asked`` is the number of successive polls without any move.
     """
     if "optimistic_rate_per_minute" not in status:
-        said = status_after(status["poll_after_seconds"], ahead, status["waiting_num"])
-        return spread(said, chance)
+        wait_by_server = status_after(status["poll_after_seconds"], ahead, status["waiting_num"])
+        return spread(wait_by_server, chance)
     rate = float(status["optimistic_rate_per_minute"])
     wait = max(0, ahead) * 60 / rate if rate > 0 else math.inf
     if status["moved_at"] is None:
@@ -74,7 +72,7 @@ def next_poll(
 
 
 def longest_sleep(wait: float) -> float:
-    """How long a page may sleep whose turn is ``wait`` away."""
+    """Return the longest sleep of a page that waits ``wait`` seconds."""
     if wait <= NEAR_TURN:
         return NEAR_SLEEP
     far = max(FAR_LEAST, min(wait / FAR_SHARE, FAR_MOST))
@@ -93,13 +91,13 @@ def _after_moves(wait: float, status: Mapping[str, Any], chance: float) -> float
 
 def _to_next_step(status: Mapping[str, Any], chance: float) -> float:
     passed = max(0.0, float(status["now"] - status["moved_at"])) + ANSWER_AGE
-    left = float(status["every"]) - passed
-    if left > 0:
-        return left + AFTER_STEP + STEP_SPREAD * chance
-    late = max(0.0, -left - AFTER_STEP - STEP_SPREAD)
+    rest = float(status["every"]) - passed
+    if rest > 0:
+        return rest + AFTER_STEP + STEP_SPREAD * chance
+    late = max(0.0, -rest - AFTER_STEP - STEP_SPREAD)
     return (SHORTEST + late * (GROWTH - 1)) * (0.9 + 0.2 * chance)
 
 
 def spread(wait: float, chance: float, by: float = SPREAD) -> float:
-    """``wait``, shorter or longer by ``chance``, which is anywhere between 0 and 1."""
+    """Return ``wait``, shorter or longer by ``chance``, a number between 0 and 1."""
     return wait * (1 + by * (2 * chance - 1))
