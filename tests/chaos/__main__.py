@@ -34,7 +34,7 @@ from tests.chaos import (
 )
 from tests.chaos.report import COLUMNS, Result, markdown, rows, worst
 from tests.chaos.servers import counter_servers, tables
-from tests.chaos.traffic import quick_claims
+from tests.chaos.traffic import short_leases
 from tests.support import servers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ ORDER = (
 )  # fmt: skip
 SIZES = (10_000, 100_000, 1_000_000)
 SEEDS = 3
-CRASHES = 4  # at every so many points; the seed says which
+CRASHES = 4  # one crash per so many points; the seed selects the points
 ONCE = ("rebuilds",)  # the seed changes nothing in it
 Attack = Callable[[], list[Result]]
 
@@ -54,7 +54,7 @@ def attacks(tables_url: str, aws_url: str, server: Any, seed: int) -> dict[str, 
     """Each attack by its name, at its long size; those that take longest come last."""
 
     def crash() -> list[Result]:
-        with quick_claims():
+        with short_leases():
             return [crashes.run(tables_url, server, seed=seed, every=CRASHES)]
 
     def many() -> list[Result]:
@@ -155,7 +155,7 @@ def write(kept: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def machine() -> str:
-    """What it ran on."""
+    """Return a sentence about the machine of the run."""
     missing = servers.missing_for_dynamodb_local()
     store = "moto" if missing else "DynamoDB Local"
     return (

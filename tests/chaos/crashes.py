@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.faults import faulty_room
-from tests.chaos.observations import Ledger, check
+from tests.chaos.observations import Observations, check
 from tests.chaos.report import Result
 from tests.chaos.servers import MovedClock, deliver_stream, room_at, settle
 from tests.support.faults import Crash, Faults
@@ -27,7 +27,7 @@ class Scene:
     """An event with visitors in it: 40 of 60 served, ten with a token."""
 
     real: RealRoom
-    ledger: Ledger = field(default_factory=Ledger)
+    observations: Observations = field(default_factory=Observations)
 
     def __post_init__(self) -> None:
         self.joins = self.accept(60)
@@ -39,27 +39,27 @@ class Scene:
     def accept(self, count: int) -> list[Join]:
         """Joins that the queue has taken."""
         joins = self.real.joins(count)
-        self.ledger.accepted.update((join.request_id, join) for join in joins)
+        self.observations.accepted.update((join.request_id, join) for join in joins)
         return joins
 
     def raise_counter(self, room: Room, by: int) -> None:
-        """An increment: doubtful until it is answered."""
-        self.ledger.doubtful += by
+        """Increment the counter; the increment is doubtful until the response."""
+        self.observations.doubtful += by
         room.control.increment(self.real.event_id, by)
-        self.ledger.doubtful -= by
-        self.ledger.moved += by
+        self.observations.doubtful -= by
+        self.observations.moved += by
 
     def token(self, room: Room, join: Join) -> None:
         """A token that the visitor was given."""
-        answer = room.tokens.issue(self.real.event_id, join.request_id)
-        self.ledger.saw_token(join.request_id, answer["access_token"])
+        token = room.tokens.issue(self.real.event_id, join.request_id)
+        self.observations.saw_token(join.request_id, token["access_token"])
 
-    def look(self) -> None:
-        """Every visitor reads their place."""
-        rows = self.real.positions.get_many(self.real.event_id, list(self.ledger.accepted))
+    def read_positions(self) -> None:
+        """Read the position of every visitor."""
+        rows = self.real.positions.get_many(self.real.event_id, list(self.observations.accepted))
         for row in rows.values():
             if row.position:
-                self.ledger.saw_place(row)
+                self.observations.saw_position(row)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass."""
@@ -73,13 +73,13 @@ Act = Callable[[Scene, Room], Any]
 
 def assign(scene: Scene, room: Room) -> None:
     """A batch with a duplicate of an old join."""
-    if len(scene.ledger.accepted) == 60:
+    if len(scene.observations.accepted) == 60:
         scene.accept(JOINS)
-    batch = [*list(scene.ledger.accepted.values())[60:], scene.joins[0]]
-    answer = room.assignment.assign(scene.real.event_id, batch)
-    if answer.retry:
+    batch = [*list(scene.observations.accepted.values())[60:], scene.joins[0]]
+    assignment = room.assignment.assign(scene.real.event_id, batch)
+    if assignment.retry:
         scene.pass_time(LATER)
-        scene.ledger.wrong += ["never done"] * bool(
+        scene.observations.wrong += ["never done"] * bool(
             room.assignment.assign(scene.real.event_id, batch).retry
         )
 
@@ -96,7 +96,7 @@ def token_after_a_loss(scene: Scene, room: Room) -> None:
 
 
 def session(scene: Scene, room: Room) -> None:
-    """The end of a session; done before the crash, it is answered 404 when it is asked again."""
+    """End a session; a repeated call after a completed one raises NoLiveSession."""
     from waiting_room.domain.errors import NoLiveSession
 
     try:
@@ -114,16 +114,16 @@ def increment(scene: Scene, room: Room) -> None:
     scene.raise_counter(room, 7)
 
 
-def audit(scene: Scene, room: Room) -> None:
-    """The minute's account, in three minutes."""
+def reconcile(scene: Scene, room: Room) -> None:
+    """Reconcile in three successive minutes."""
     for _ in range(3):
         room.reconciliation.run(scene.real.event_id)
         scene.pass_time(91)
 
 
 def sweep(scene: Scene, room: Room) -> None:
-    """Thirty visitors let their turn pass."""
-    audit(scene, scene.real.room)
+    """Expire thirty served positions."""
+    reconcile(scene, scene.real.room)
     scene.pass_time(EXPIRY)
     room.expiry_sweep.run(scene.real.event_id)
 
@@ -136,13 +136,13 @@ def publish(scene: Scene, room: Room) -> None:
 
 
 def reset(scene: Scene, room: Room) -> None:
-    """The next line; asked again after a crash, it may be the one after that."""
+    """Reset the event; repeated after a crash, it may start one more generation."""
     room.control.reset(scene.real.event_id)
-    scene.ledger.moved = scene.ledger.doubtful = 0
+    scene.observations.moved = scene.observations.doubtful = 0
 
 
 ACTS: tuple[Act, ...] = (
-    assign, token, token_after_a_loss, session, increment, audit, sweep, publish, reset,
+    assign, token, token_after_a_loss, session, increment, reconcile, sweep, publish, reset,
 )  # fmt: skip
 
 
@@ -181,14 +181,14 @@ def _crash(tables_url: str, valkey: Any, act: Act, point: int, before: bool, fou
     with suppress(Crash):
         act(scene, faulty_room(scene.real, faults))
     crashed = faults.log[point - 1] if len(faults.log) >= point else "nothing"
-    scene.look()
+    scene.read_positions()
     scene.pass_time(LATER)
     one = Result(found.attack)
     try:
         act(scene, scene.real.new_room())
         deliver_stream(scene.real)
         settle(scene.real)
-        check(scene.real, scene.ledger, one)
+        check(scene.real, scene.observations, one)
     except Exception as error:
         one.wrong.append(f"{type(error).__name__}: {error}")
     found.lost, found.duplicated = found.lost + one.lost, found.duplicated + one.duplicated

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""4. The tables throttle, leave parts of a batch undone, do not answer, or answer with old rows.
+"""4. The tables throttle, process part of a batch, do not respond, or return stale rows.
 
 Throttling meets the client's own retries; the other faults come after these, so they are harsher
 than their numbers.
@@ -13,19 +13,19 @@ from tests.chaos.faults import faulty_room
 from tests.chaos.observations import check
 from tests.chaos.report import Result
 from tests.chaos.servers import deliver_stream, room_at, settle
-from tests.chaos.traffic import Crowd
+from tests.chaos.traffic import Visitors
 from tests.support.faults import Faults
 
 KINDS: dict[str, dict[str, float]] = {
     "throttled 30 %, parts of batches undone 30 %": {"throttled": 0.3, "unprocessed": 0.3},
-    "no answer 10 %, made without an answer 10 %": {"timeouts": 0.1, "lost_answers": 0.1},
-    "writes sent again after a lost answer 30 %": {"replayed": 0.3},
+    "no response 10 %, made without a response 10 %": {"timeouts": 0.1, "lost_responses": 0.1},
+    "writes sent again after a lost response 30 %": {"replayed": 0.3},
     "stale reads 50 %": {"stale": 0.5},
 }
 
 
-class FaultyCrowd(Crowd):
-    """A crowd of functions whose calls fail."""
+class FaultyVisitors(Visitors):
+    """Visitors whose functions make calls that fail."""
 
     faults: Faults
 
@@ -37,21 +37,23 @@ def run(tables_url: str, valkey: Any, *, joins: int, seed: int, kind: str) -> Re
     """An event under one kind of fault."""
     found = Result(f"tables: {kind}", joins, seed=seed)
     real = room_at(tables_url, valkey)
-    crowd = FaultyCrowd(real, joins, seed)
-    crowd.faults = Faults(seed)
-    crowd.batch = 50
+    visitors = FaultyVisitors(real, joins, seed)
+    visitors.faults = Faults(seed)
+    visitors.batch = 50
     for name, share in KINDS[kind].items():
-        setattr(crowd.faults, name, share)
+        setattr(visitors.faults, name, share)
 
     def minute() -> None:
-        room = crowd.room()
-        while not crowd.over.wait(0.5):
-            crowd.ledger.ask("audit", lambda: room.reconciliation.run(real.event_id))
+        room = visitors.room()
+        while not visitors.over.wait(0.5):
+            visitors.observations.request(
+                "reconcile", lambda: room.reconciliation.run(real.event_id)
+            )
 
-    crowd.run(minute)
+    visitors.run(minute)
     settle(real)
     deliver_stream(real)
-    check(real, crowd.ledger, found)
-    made = sum(crowd.faults.made.values())
-    found.notes = f"{made} faults, {len(crowd.ledger.refusals)} answered 503"
+    check(real, visitors.observations, found)
+    made = sum(visitors.faults.made.values())
+    found.notes = f"{made} faults, {len(visitors.observations.unavailable)} responses 503"
     return found

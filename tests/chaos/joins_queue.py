@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3. The queue of joins: SQS's calls on moto, with duplicates, disorder, poison, dead letters."""
+"""3. The join queue (SQS on moto): duplicates, reordering, invalid messages, redrive."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from botocore.session import Session
 from deployment.local.workers.event_sources import sqs_record
 from deployment.redrive import Redriven, as_role, redrive
 from infrastructure.blueprint.resources import JOINS
-from tests.chaos.observations import Ledger, check
+from tests.chaos.observations import Observations, check
 from tests.chaos.report import Result
 from tests.chaos.servers import room_at, settle
-from tests.chaos.traffic import quick_claims
+from tests.chaos.traffic import short_leases
 from tests.support import servers
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.join_queue import SqsJoinQueue
@@ -27,14 +27,14 @@ from waiting_room.domain.records import Join
 from waiting_room.runtime.lambda_events import read_joins
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:joins"
-POISON = (
+INVALID = (
     "", "junk", "[]", "{}", "null", '{"event_id": "Other"}', "{" * 20_000, '{"event_id": 1}',
     "\u0000", '{"event_id": "\ud83c\udf9f"}',
 )  # fmt: skip
 
 
 class Queues:
-    """The joins and the dead letters on an SQS endpoint; messages come again after 5 s."""
+    """Join queue and dead-letter queue on SQS; messages are delivered again after 5 s."""
 
     def __init__(self, url: str) -> None:
         self.sqs = servers.aws_client("sqs", url)
@@ -60,7 +60,7 @@ class Queues:
         assert self.redriver.role_id == role["RoleId"]
 
     def send(self, bodies: list[str], **attributes: str) -> list[str]:
-        """Send bodies; answers their request ids, which are the ids of the messages."""
+        """Send bodies; return their request ids, which are the message ids."""
         ids: list[str] = []
         more = {
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
@@ -70,9 +70,9 @@ class Queues:
                 {"Id": str(index), "MessageBody": body or " ", "MessageAttributes": more}
                 for index, body in enumerate(bodies[start : start + 10])
             ]
-            answer = self.sqs.send_message_batch(QueueUrl=self.joins, Entries=entries)
-            assert not answer.get("Failed")
-            taken = {one["Id"]: one["MessageId"] for one in answer["Successful"]}
+            response = self.sqs.send_message_batch(QueueUrl=self.joins, Entries=entries)
+            assert not response.get("Failed")
+            taken = {one["Id"]: one["MessageId"] for one in response["Successful"]}
             ids += [taken[entry["Id"]] for entry in entries]
         return ids
 
@@ -110,7 +110,7 @@ class Queues:
                     VisibilityTimeout=0,
                 )
 
-    def left(self, url: str) -> int:
+    def size(self, url: str) -> int:
         """Number of messages in a queue, visible or not; 0 only if it is empty.
 
         moto counts visible messages first. A message that becomes visible before the second count
@@ -134,54 +134,52 @@ def work(real: RealRoom, queues: Queues, dice: random.Random, twice: float = 0.0
     batch = {"Records": [sqs_record(one, ARN) for one in given]}
     joins, dead = read_joins(batch, real.event_id, queues.redriver.role_id)
     retry = real.room.assignment.assign(real.event_id, joins).retry if joins else frozenset()
-    for letter in dead:  # a message each: they are counted in the end
+    for letter in dead:  # one message per call: the run counts them at the end
         retry |= queues.worker.send_to_dead_letters([letter])
-    buried = {letter.message_id for letter in dead}
-    undeleted = {one["MessageId"] for one in messages if dice.random() < twice} - buried
+    dead_ids = {letter.message_id for letter in dead}
+    undeleted = {one["MessageId"] for one in messages if dice.random() < twice} - dead_ids
     queues.delete([one for one in messages if one["MessageId"] not in retry | undeleted])
     return True
 
 
-def accept(real: RealRoom, queues: Queues, seen: Ledger, count: int) -> None:
-    """Send joins, noted in the ledger."""
+def accept(real: RealRoom, queues: Queues, seen: Observations, count: int) -> None:
+    """Send joins and record them."""
     ids = queues.send([json.dumps({"event_id": real.event_id})] * count)
     seen.accepted.update((one, Join(one, time.time(), one)) for one in ids)
 
 
 def run(tables_url: str, sqs_url: str, valkey: Any, *, joins: int, seed: int) -> Result:
-    """Ten per cent of the messages twice, disorder, poison among them, then a redrive."""
+    """Deliver 10 % of the messages twice and out of order, some invalid; then redrive."""
     found = Result(
-        "queue: duplicates 10 %, disorder, messages that always fail, redrive", joins, seed=seed
+        "queue: duplicates 10 %, reordering, messages that always fail, redrive", joins, seed=seed
     )
-    dice, seen = random.Random(seed), Ledger()
+    dice, seen = random.Random(seed), Observations()
     real, queues = room_at(tables_url, valkey), Queues(sqs_url)
     accept(real, queues, seen, joins // 2)
-    queues.send(list(POISON))
-    # somebody who is not the redrive takes the id of a join, and a time before it
+    queues.send(list(INVALID))
+    # a sender other than the redrive forges the id of a join and an earlier time
     forged = {"first_request_id": next(iter(seen.accepted)), "first_sent_at_ms": "1"}
     queues.send([json.dumps({"event_id": real.event_id})], **forged)
     accept(real, queues, seen, joins - joins // 2)
-    poison = len(POISON) + 1
-    with quick_claims():
+    invalid = len(INVALID) + 1
+    with short_leases():
         _drain(real, queues, dice, found, twice=0.1)
-        spare = queues.left(queues.dead) - poison  # joins placed, and too slow to be deleted
+        spare = queues.size(queues.dead) - invalid  # assigned joins, not deleted in time
         if spare < 0:
-            found.wrong.append(
-                f"{-spare} messages that always fail are not in the dead-letter queue"
-            )
+            found.wrong.append(f"{-spare} invalid messages are not in the dead-letter queue")
         late = 25
         accept(real, queues, seen, late)
-        _die(queues, late)
+        _exhaust_receives(queues, late)
         done = redrive(queues.redriver, event_id=real.event_id, drop_invalid=True)
-        if done != Redriven(late + spare, poison, 0):
+        if done != Redriven(late + spare, invalid, 0):
             found.wrong.append(f"the redrive did {done}")
         _drain(real, queues, dice, found)
-    if queues.left(queues.dead):
-        found.wrong.append("dead letters are left after the redrive")
+    if queues.size(queues.dead):
+        found.wrong.append("the dead-letter queue is not empty after the redrive")
     settle(real)
     found.cases = len(seen.accepted)
     check(real, seen, found)
-    found.notes = f"{poison} messages that always fail, {done.sent} joins redriven"
+    found.notes = f"{invalid} messages that always fail, {done.sent} joins redriven"
     return found
 
 
@@ -189,7 +187,7 @@ def _drain(
     real: RealRoom, queues: Queues, dice: random.Random, found: Result, twice: float = 0.0
 ) -> None:
     deadline = time.monotonic() + 120
-    while queues.left(queues.joins):
+    while queues.size(queues.joins):
         if time.monotonic() > deadline:
             found.wrong.append("the queue was never done")
             return
@@ -197,8 +195,8 @@ def _drain(
             time.sleep(0.1)
 
 
-def _die(queues: Queues, count: int) -> None:
-    """Let joins that wait be received so often, and placed by nobody, that they are dead."""
+def _exhaust_receives(queues: Queues, count: int) -> None:
+    """Receive joins, without assigning them, until SQS moves them to the dead-letter queue."""
     for _ in range(JOINS.max_receive_count):
         queues.again(queues.batch(count))
     queues.batch(1)
@@ -207,7 +205,7 @@ def _die(queues: Queues, count: int) -> None:
 def big_batch(tables_url: str, valkey: Any, *, joins: int, seed: int) -> Result:
     """One invocation with as many messages as Lambda can hand over, a tenth of them twice."""
     found = Result(f"queue: one batch of {joins:,}", joins, seed=seed)
-    real, seen, dice = room_at(tables_url, valkey), Ledger(), random.Random(seed)
+    real, seen, dice = room_at(tables_url, valkey), Observations(), random.Random(seed)
     batch = real.joins(joins)
     seen.accepted.update((join.request_id, join) for join in batch)
     given = batch + dice.sample(batch, joins // 10)
@@ -218,7 +216,7 @@ def big_batch(tables_url: str, valkey: Any, *, joins: int, seed: int) -> Result:
     took = time.monotonic() - started
     rows = real.positions.get_many(real.event_id, [join.request_id for join in batch])
     if [rows[join.request_id].position for join in batch] != list(range(1, joins + 1)):
-        found.wrong.append("places are not in the order of arrival")
+        found.wrong.append("positions are not in the order of arrival")
     settle(real)
     check(real, seen, found)
     found.notes = f"{took:.1f} s"

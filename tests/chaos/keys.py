@@ -17,7 +17,7 @@ from typing import Any
 
 import jwt
 
-from tests.chaos.observations import Ledger, check
+from tests.chaos.observations import Observations, check
 from tests.chaos.report import Result
 from tests.chaos.servers import MovedClock, settle
 from tests.support import servers
@@ -52,7 +52,7 @@ class Rotation:
         self.client.create_secret(Name=self.secret, SecretString="{}")
 
     def room(self, ends: Faults | None = None) -> Room:
-        """A function, which has its own copy of the keys; ``ends`` says at which call it ends."""
+        """A function, which has its own copy of the keys; ``ends`` is the fault that ends it."""
         client = FaultyClient(self.client, self.faults)
         keys: Any = SecretsManagerKeys(client, self.secret, time.monotonic, self.keep)
         self.real.keys = FaultyPort(keys, ends) if ends else keys
@@ -65,7 +65,7 @@ class Rotation:
 
 @dataclass
 class Changes:
-    """How the changes of the keys ended."""
+    """Results of the key changes."""
 
     made: int = 0
     refused: int = 0
@@ -104,21 +104,21 @@ def run(
     """Tokens are taken and judged all the time."""
     name = f"keys: rotation under load, secret unreadable (copies kept {keep} s)"
     found = Result(name, 0, "tokens", seed=seed)
-    ledger, over, dice = Ledger(), threading.Event(), random.Random(seed)
+    observations, over, dice = Observations(), threading.Event(), random.Random(seed)
     rotation = Rotation(tables_url, aws_url, valkey, keep)
     real = rotation.real
     rotation.room().setup.run()
     rotation.clock.step += EDGE
     joins = real.joins(VISITORS)
-    ledger.accepted.update((join.request_id, join) for join in joins)
+    observations.accepted.update((join.request_id, join) for join in joins)
     real.room.assignment.assign(real.event_id, joins)
     real.room.control.increment(real.event_id, len(joins))
-    ledger.moved = len(joins)
+    observations.moved = len(joins)
     names = [join.request_id for join in joins]
     threads = [
         threading.Thread(
             target=_visit,
-            args=(rotation, names[share::2], ledger, over, found, seed + share),
+            args=(rotation, names[share::2], observations, over, found, seed + share),
             daemon=True,
         )
         for share in range(2)
@@ -126,21 +126,21 @@ def run(
     for thread in threads:
         thread.start()
     changes = _rotate(rotation, rotations, dice, found)
-    _hide_secret(rotation, seconds, ledger, found)
+    _hide_secret(rotation, seconds, observations, found)
     over.set()
     for thread in threads:
         thread.join(30)
-    _judge(rotation, rotation.room(), list(ledger.tokens.values()), ledger)
+    _verify_tokens(rotation, rotation.room(), list(observations.tokens.values()), observations)
     settle(real)
     cases = found.cases
-    check(real, ledger, found)
+    check(real, observations, found)
     found.cases = cases
     found.wrong += changes.wrong
-    busy = sum(said.startswith("generate_token") for _, said in ledger.refusals)
+    busy = sum(text.startswith("generate_token") for _, text in observations.unavailable)
     found.notes = (
         f"{changes.made} changes, {changes.refused} refused, {changes.ended} ended halfway, "
         f"{len(rotation.room().keys.jwks()['keys'])} keys in the end, "
-        f"{busy} answers 503 to visitors, "
+        f"{busy} responses 503 to visitors, "
         f"{seconds:.0f} s without secret"
     )
     return found
@@ -149,43 +149,45 @@ def run(
 def _visit(
     rotation: Rotation,
     names: list[str],
-    ledger: Ledger,
+    observations: Observations,
     over: threading.Event,
     found: Result,
     seed: int,
 ) -> None:
-    """Visitors take tokens, and take them again; a door that asks for the keys judges them."""
-    function, door, dice = rotation.room(), rotation.room(), random.Random(seed)
+    """Request tokens repeatedly, and verify each with the current public keys."""
+    function, verifier, dice = rotation.room(), rotation.room(), random.Random(seed)
     had: list[str] = []
     while not over.wait(PACE):
         if len(had) < len(names):
             had.append(names[len(had)])
         for one in (had[-1], dice.choice(had)):
-            token = ledger.ask(
+            token = observations.request(
                 "generate_token",
                 lambda one=one: function.tokens.issue(rotation.real.event_id, one),
             )
-            if token is None:  # a 503, counted: the page asks again
+            if token is None:  # a 503, counted: the page retries
                 continue
             if not isinstance(token, dict):
-                ledger.blame(f"no token: {token}")
+                observations.add_violation(f"no token: {token}")
                 continue
-            ledger.saw_token(one, token["access_token"])
+            observations.saw_token(one, token["access_token"])
             found.cases += 1
-            _judge(rotation, door, [token["access_token"]], ledger)
+            _verify_tokens(rotation, verifier, [token["access_token"]], observations)
 
 
-def _judge(rotation: Rotation, door: Room, tokens: list[str], ledger: Ledger) -> None:
-    keys = {key["kid"]: key for key in door.keys.jwks()["keys"]}
+def _verify_tokens(
+    rotation: Rotation, verifier: Room, tokens: list[str], observations: Observations
+) -> None:
+    keys = {key["kid"]: key for key in verifier.keys.jwks()["keys"]}
     expected = Expected(rotation.real.event_id, ISSUER)
     for token in tokens:
         kid = jwt.get_unverified_header(token)["kid"]
         if kid not in keys:
-            ledger.blame("a token of a key that is not published")
+            observations.add_violation("a token of a key that is not published")
             continue
         decision = verify(token, jwt.PyJWK(keys[kid]), expected, rotation.clock())
         if not isinstance(decision, Accepted):
-            ledger.blame(f"a living token was refused: {decision}")
+            observations.add_violation(f"a valid token was rejected: {decision}")
 
 
 def _rotate(rotation: Rotation, rotations: int, dice: random.Random, found: Result) -> Changes:
@@ -212,11 +214,13 @@ def _rotate(rotation: Rotation, rotations: int, dice: random.Random, found: Resu
     return changes
 
 
-def _hide_secret(rotation: Rotation, seconds: float, ledger: Ledger, found: Result) -> None:
-    """Warm functions go on; one that starts now says 503 and takes up the keys when it can."""
+def _hide_secret(
+    rotation: Rotation, seconds: float, observations: Observations, found: Result
+) -> None:
+    """Check that a cold function responds 503 without the secret, and recovers afterwards."""
     rotation.faults.timeouts = 1.0
     cold = rotation.room()
-    deadline, name = time.monotonic() + seconds, next(iter(ledger.tokens))
+    deadline, name = time.monotonic() + seconds, next(iter(observations.tokens))
     while time.monotonic() < deadline:
         try:
             cold.tokens.issue(rotation.real.event_id, name)
@@ -229,9 +233,11 @@ def _hide_secret(rotation: Rotation, seconds: float, ledger: Ledger, found: Resu
     token = None
     while token is None and time.monotonic() < started + 10:
         time.sleep(0.05)
-        token = ledger.ask("token", lambda: cold.tokens.issue(rotation.real.event_id, name))
+        token = observations.request(
+            "token", lambda: cold.tokens.issue(rotation.real.event_id, name)
+        )
     found.recovery = time.monotonic() - started
     if token is None:
         found.wrong.append("no token ten seconds after the secret could be read again")
     else:
-        ledger.saw_token(name, token["access_token"])
+        observations.saw_token(name, token["access_token"])

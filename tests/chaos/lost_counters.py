@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""1. The counter server loses what it knew, in each way it can, in the middle of an event."""
+"""1. The counter server loses its data during an event, in each possible way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from tests.chaos.observations import check
 from tests.chaos.report import Result
 from tests.chaos.servers import CounterServers, room_at, settle
-from tests.chaos.traffic import Crowd
+from tests.chaos.traffic import Visitors
 from waiting_room.domain import counter_snapshot
 from waiting_room.use_cases import counter_recovery
 
@@ -32,7 +32,7 @@ def small_steps(step: int) -> Iterator[None]:
 
 
 def losses(server: CounterServers) -> list[tuple[str, Callable[[], float]]]:
-    """The ways to lose; each answers when the outage was over."""
+    """Return the kinds of loss; each call returns the time at which the outage ended."""
 
     def flush() -> float:
         server.flush()
@@ -66,11 +66,11 @@ def run(
     found = Result("counters lost", joins, seed=seed)
     with small_steps(step):
         real = room_at(tables_url, server)
-        crowd = Crowd(real, joins, seed)
-        crowd.actors_are_done = False
+        visitors = Visitors(real, joins, seed)
+        visitors.actors_are_done = False
         outages: list[tuple[str, float, float]] = []
 
-        def monkey() -> None:
+        def lose_counters() -> None:
             dice = random.Random(seed)
             plan = losses(server) * rounds
             dice.shuffle(plan)
@@ -79,45 +79,51 @@ def run(
                 started = time.monotonic()
                 outages.append((name, started, lose()))
             time.sleep(GRACE)
-            wait_for_status(crowd, since=outages[-1][2])
-            crowd.actors_are_done = True
+            wait_for_status(visitors, since=outages[-1][2])
+            visitors.actors_are_done = True
 
         def minute() -> None:
-            room = crowd.room()
-            while not crowd.over.is_set():
-                crowd.ledger.ask("audit", lambda: room.reconciliation.run(real.event_id))
+            room = visitors.room()
+            while not visitors.over.is_set():
+                visitors.observations.request(
+                    "reconcile", lambda: room.reconciliation.run(real.event_id)
+                )
                 time.sleep(0.3)
 
-        crowd.run(monkey, minute)
+        visitors.run(lose_counters, minute)
         settle(real)
-        check(real, crowd.ledger, found)
-    found.recovery = judge(crowd, outages, found)
+        check(real, visitors.observations, found)
+    found.recovery = check_outages(visitors, outages, found)
     found.notes = f"{len(outages)} losses: flush, restart empty, old snapshot, lagging failover"
     return found
 
 
-def wait_for_status(crowd: Crowd, since: float) -> None:
+def wait_for_status(visitors: Visitors, since: float) -> None:
     """Wait until somebody read the status after ``since``; a slow machine may need longer than
-    GRACE. Gives up after LONGEST_RECOVERY seconds: ``judge`` then blames the run.
+    GRACE. Gives up after LONGEST_RECOVERY seconds: ``check_outages`` then blames the run.
     """
     deadline = time.monotonic() + LONGEST_RECOVERY
-    while time.monotonic() < deadline and max(crowd.ledger.answers, default=0) < since:
+    while (
+        time.monotonic() < deadline and max(visitors.observations.response_times, default=0) < since
+    ):
         time.sleep(0.02)
 
 
-def judge(crowd: Crowd, outages: list[tuple[str, float, float]], found: Result) -> float:
+def check_outages(
+    visitors: Visitors, outages: list[tuple[str, float, float]], found: Result
+) -> float:
     """Blame 503s that come too late, and outages after which nobody read the status.
 
     Returns the longest time from an outage's end to the next status that somebody read, in seconds.
     """
-    for at, what in crowd.ledger.refusals:
+    for at, what in visitors.observations.unavailable:
         before = [end for _, start, end in outages if start <= at]
         late = at - before[-1] if before else GRACE + 1
         if late > GRACE:
             found.wrong.append(f"a 503 {late:.1f} s after the outage: {what}")
     recoveries = [0.0]
     for name, _, end in outages:
-        times = [at - end for at in crowd.ledger.answers if at >= end]
+        times = [at - end for at in visitors.observations.response_times if at >= end]
         if times:
             recoveries.append(min(times))
         else:

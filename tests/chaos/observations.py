@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What visitors and operators were told, and whether the tables and counters agree with it."""
+"""Responses that visitors and operators got, compared with the tables and counters."""
 
 from __future__ import annotations
 
@@ -15,118 +15,122 @@ from waiting_room.domain.errors import RoomError, Unavailable
 from waiting_room.domain.records import Counts, Join, Outcome, Position
 
 
-class Ledger:
-    """Everything that was answered. Safe for threads; what breaks a rule is kept as a sentence."""
+class Observations:
+    """All responses of a run, and a sentence for each broken rule; thread-safe."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.accepted: dict[str, Join] = {}
-        self.places: dict[str, tuple[int, int]] = {}
+        self.positions: dict[str, tuple[int, int]] = {}
         self.tokens: dict[str, str] = {}
-        self.serving: dict[int, int] = defaultdict(int)  # generation → highest that anybody saw
-        self.generation = 0  # the highest that anybody saw
+        self.serving: dict[int, int] = defaultdict(int)  # generation → highest value in a response
+        self.generation = 0  # the highest in a response
         self.moved = 0  # sum of the acknowledged increments of the generation
-        self.doubtful = 0  # sum of those that were answered with an error
+        self.doubtful = 0  # sum of the increments with an error response
         self.wrong: list[str] = []
-        self.refusals: list[tuple[float, str]] = []  # when a 503 was answered
-        self.answers: list[float] = []  # when somebody was told the figures
+        self.unavailable: list[tuple[float, str]] = []  # time and text of each 503
+        self.response_times: list[float] = []  # times of successful status responses
 
-    def blame(self, sentence: str) -> None:
-        """Keep what broke a rule."""
+    def add_violation(self, sentence: str) -> None:
+        """Record a broken rule."""
         with self.lock:
             self.wrong.append(sentence)
 
-    def ask(self, what: str, call: Callable[[], Any]) -> Any:
-        """The answer, the RoomError that says no, None for a 503; another error breaks a rule."""
+    def request(self, what: str, call: Callable[[], Any]) -> Any:
+        """Return the response or the RoomError; None for a 503. Other errors break a rule."""
         try:
-            answer = call()
+            response = call()
         except Unavailable as error:
             with self.lock:
-                self.refusals.append((time.monotonic(), f"{what}: {error}"))
+                self.unavailable.append((time.monotonic(), f"{what}: {error}"))
             return None
         except RoomError as error:
-            answer = error
+            response = error
         except Exception as error:
-            self.blame(f"{what} answered 500: {type(error).__name__}: {error}")
+            self.add_violation(f"{what} returned 500: {type(error).__name__}: {error}")
             return None
         if what == "status":
             with self.lock:
-                self.answers.append(time.monotonic())
-        return answer
+                self.response_times.append(time.monotonic())
+        return response
 
-    def saw_place(self, row: Position) -> None:
-        """A visitor read a position."""
+    def saw_position(self, row: Position) -> None:
+        """Record a position that a visitor read."""
         with self.lock:
-            held = self.places.setdefault(row.request_id, (row.generation, row.position))
+            held = self.positions.setdefault(row.request_id, (row.generation, row.position))
         if held != (row.generation, row.position):
-            self.blame(f"a position changed from {held} to {(row.generation, row.position)}")
+            self.add_violation(
+                f"a position changed from {held} to {(row.generation, row.position)}"
+            )
 
     def saw_token(self, request_id: str, token: str) -> None:
-        """A visitor got a token."""
+        """Record a token that a visitor got."""
         with self.lock:
             held = self.tokens.setdefault(request_id, token)
         if held != token:
-            self.blame("a second token set for one request")
+            self.add_violation("a second token set for one request")
 
     def saw_counts(self, counts: Counts, generation: int, serving: int) -> None:
-        """Somebody read the figures; the others are what was seen before that question."""
+        """Record counts; ``generation`` and ``serving`` were the latest before the request."""
         if counts.generation < generation:
-            self.blame(f"line {counts.generation} was answered after line {generation}")
+            self.add_violation(f"generation {counts.generation} was returned after {generation}")
         if counts.generation == generation and counts.serving < serving:
-            self.blame(f"the serving counter fell back from {serving} to {counts.serving}")
+            self.add_violation(f"the serving counter fell back from {serving} to {counts.serving}")
         if counts.waiting < 0 or counts.active < 0:
-            self.blame(f"a figure below nothing: {counts}")
+            self.add_violation(f"a negative number: {counts}")
         with self.lock:
             self.generation = max(self.generation, counts.generation)
             seen = self.serving[counts.generation]
             self.serving[counts.generation] = max(seen, counts.serving)
 
     def seen(self) -> tuple[int, int]:
-        """The latest line, and the highest serving counter that anybody saw there."""
+        """Return the latest generation and its highest serving counter in a response."""
         with self.lock:
             return self.generation, self.serving[self.generation]
 
 
-def check(real: RealRoom, ledger: Ledger, found: Result) -> None:
-    """Hold the tables and the counters to the ledger, once the holes are known."""
+def check(real: RealRoom, observations: Observations, found: Result) -> None:
+    """Compare tables and counters with the observations, after the reconciliation."""
     event = real.event_id
     state = real.log.read(event)
-    ids = list(ledger.accepted)
+    ids = list(observations.accepted)
     by_request = real.positions.get_many(event, ids)
     found.cases = found.cases or len(ids)
     found.lost += len(ids) - len(by_request)
     rows = [row for row in by_request.values() if row.position]
     held = Counter((row.generation, row.position) for row in rows)
     found.duplicated += sum(times - 1 for times in held.values())
-    for request_id, place in ledger.places.items():
+    for request_id, position in observations.positions.items():
         row = by_request.get(request_id)
-        if row is None or (row.generation, row.position) != place:
-            ledger.blame(f"{request_id} saw {place}, the table has {row}")
+        if row is None or (row.generation, row.position) != position:
+            observations.add_violation(f"{request_id} saw {position}, the table has {row}")
     outcomes = list(real.outcomes.in_range(event, state.generation, 1, state.queue))
-    _check_tokens(ledger, by_request, outcomes, state.generation)
-    _check_figures(real, ledger, rows, outcomes)
-    found.wrong += ledger.wrong
+    _check_tokens(observations, by_request, outcomes, state.generation)
+    _check_counts(real, observations, rows, outcomes)
+    found.wrong += observations.wrong
 
 
 def _check_tokens(
-    ledger: Ledger, rows: dict[str, Position], outcomes: list[Outcome], generation: int
+    observations: Observations, rows: dict[str, Position], outcomes: list[Outcome], generation: int
 ) -> None:
-    by_place = {row.position: row for row in outcomes if row.is_token}
-    for request_id in ledger.tokens:
+    by_position = {row.position: row for row in outcomes if row.is_token}
+    for request_id in observations.tokens:
         row = rows.get(request_id)
         if row is None:
-            ledger.blame("a token of a request without a place")
+            observations.add_violation("a token of a request without a position")
         elif row.generation == generation:
-            outcome = by_place.get(row.position)
+            outcome = by_position.get(row.position)
             if outcome is None or outcome.request_id != request_id:
-                ledger.blame(f"the token of place {row.position} is not in the table")
-    highest = max(ledger.serving[generation], ledger.moved + ledger.doubtful)
-    if any(position > highest for position in by_place):
-        ledger.blame("a token above the serving counter")
+                observations.add_violation(
+                    f"the token of position {row.position} is not in the table"
+                )
+    highest = max(observations.serving[generation], observations.moved + observations.doubtful)
+    if any(position > highest for position in by_position):
+        observations.add_violation("a token above the serving counter")
 
 
-def _check_figures(
-    real: RealRoom, ledger: Ledger, rows: list[Position], outcomes: list[Outcome]
+def _check_counts(
+    real: RealRoom, observations: Observations, rows: list[Position], outcomes: list[Outcome]
 ) -> None:
     state = real.log.read(real.event_id)
     now = int(real.clock())
@@ -145,7 +149,7 @@ def _check_figures(
         "waiting": len(mine) - len(tokens) - expired,
         "active": sum(row.is_active(now) for row in tokens),
     }
-    answered = {
+    returned = {
         "generation": counts.generation,
         "serving": counts.serving,
         "queue - holes": counts.queue - counts.holes,
@@ -155,12 +159,15 @@ def _check_figures(
         "active": counts.active,
     }
     for name, value in expected.items():
-        if answered[name] != value:
-            ledger.blame(f"{name} is answered {answered[name]}, the rows say {value}")
-    highest = ledger.serving[state.generation]
+        if returned[name] != value:
+            observations.add_violation(f"{name} is {returned[name]}, the rows say {value}")
+    highest = observations.serving[state.generation]
     if state.serving < highest:
-        ledger.blame(f"the serving counter is {state.serving}, visitors saw {highest}")
-    if not ledger.moved <= state.serving <= ledger.moved + ledger.doubtful:
-        ledger.blame(
-            f"the serving counter is {state.serving} after {ledger.moved} acknowledged increments"
+        observations.add_violation(
+            f"the serving counter is {state.serving}, visitors saw {highest}"
+        )
+    if not observations.moved <= state.serving <= observations.moved + observations.doubtful:
+        observations.add_violation(
+            f"the serving counter is {state.serving} after {observations.moved} "
+            "acknowledged increments"
         )

@@ -14,7 +14,7 @@ MODES = ("pass", "slow", "hang", "refuse", "cut")
 
 
 class Proxy:
-    """Stands before a server on loopback. ``delay`` is what ``slow`` adds to each answer."""
+    """Proxy of a server on loopback. ``slow`` adds ``delay`` seconds to each response."""
 
     def __init__(self, target: int, delay: float = 2.0) -> None:
         self.target, self.delay = target, delay
@@ -37,7 +37,7 @@ class Proxy:
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def set(self, mode: str) -> None:
-        """Behave so from now on; existing connections too."""
+        """Set the mode, also of existing connections."""
         assert mode in MODES
         before, self.mode = self.mode, mode
         if mode == "refuse":
@@ -99,12 +99,12 @@ class Proxy:
                 self._open.discard(client)
             client.close()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, responses: bool) -> None:
         try:
             while data := source.recv(65_536):
-                if answers and self.mode == "slow":
+                if responses and self.mode == "slow":
                     time.sleep(self.delay)
-                if answers and self.mode == "hang":
+                if responses and self.mode == "hang":
                     self._swallow(source)
                     break
                 sink.sendall(data)

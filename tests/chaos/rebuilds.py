@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a rebuild takes with many rows: tokens that live, and positions that never settle.
+"""Duration of a rebuild with many rows: active tokens, and positions that never settle.
 
 Of an event beyond WRITTEN tokens only the rows are written that a rebuild from the checkpoint
 reads; the counters, and so the checkpoint, know all of them.
@@ -110,7 +110,7 @@ def valkey_flush(real: RealRoom) -> None:
 
 
 def lose(real: RealRoom, size: int, how: str) -> Result:
-    """Lose the counters; how long until somebody is told the figures, and are they right."""
+    """Lose the counters; measure the time until a status response, and check its numbers."""
     found = Result(f"rebuild with {size:,} tokens, {how}", 1, "losses")
     state = real.log.read(real.event_id)
     room = real.new_room()

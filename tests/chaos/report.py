@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an attack found, and the table of all of them."""
+"""Result of an attack, and the table of all results."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from dataclasses import dataclass, field, replace
 
 @dataclass
 class Result:
-    """``lost``: accepted joins without a place. ``duplicated``: places held twice. ``wrong``: each
-    other rule that was broken, as a sentence. ``recovery``: the longest, in seconds."""
+    """Result of an attack.
+
+    ``lost``: accepted joins without a position. ``duplicated``: positions held twice. ``wrong``: a
+    sentence for each other broken rule. ``recovery``: the longest, in seconds.
+    """
 
     attack: str
     cases: int = 0
@@ -21,11 +24,11 @@ class Result:
     recovery: float | None = None
     seed: int = 0
     notes: str = ""
-    seeds: int = 1  # of so many runs with a seed each it is the worst
+    seeds: int = 1  # number of runs, of which this is the worst
 
     @property
     def clean(self) -> bool:
-        """Whether every rule held."""
+        """Return whether every rule held."""
         return not (self.lost or self.duplicated or self.wrong)
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""7. Resets in the middle of everything: two at once, with joins from before them in the queue,
-counters lost, and calls that are not answered."""
+"""7. Resets under load: two at once, with older joins in the queue, lost counters, and calls
+without a response."""
 
 from __future__ import annotations
 
@@ -9,42 +9,46 @@ import threading
 import time
 from typing import Any
 
-from tests.chaos.dynamodb_faults import FaultyCrowd
+from tests.chaos.dynamodb_faults import FaultyVisitors
 from tests.chaos.observations import check
 from tests.chaos.report import Result
 from tests.chaos.servers import deliver_stream, room_at, settle
 from tests.support.faults import Faults
 
 TOGETHER = 0.3  # share of the resets that two operators make at once
-TRIES = 20  # of an operator who is answered 503
+TRIES = 20  # of an operator after a 503
 
 
 def run(
     tables_url: str, valkey: Any, *, joins: int, resets: int, pause: float, seed: int
 ) -> Result:
-    """An event in which the room is reset again and again."""
-    found = Result(f"reset {resets} times in the middle of it", joins, seed=seed, recovery=0.0)
+    """Reset an event repeatedly under load."""
+    found = Result(f"{resets} resets under load", joins, seed=seed, recovery=0.0)
     real = room_at(tables_url, valkey)
-    crowd = FaultyCrowd(real, joins, seed)
-    crowd.faults = Faults(seed)
-    crowd.faults.timeouts = crowd.faults.lost_answers = crowd.faults.replayed = 0.02
-    crowd.actors_are_done, crowd.batch = False, 40
-    crowd.gap = 3 * resets * pause / (joins / 100)  # they come also after the last one
+    visitors = FaultyVisitors(real, joins, seed)
+    visitors.faults = Faults(seed)
+    visitors.faults.timeouts = visitors.faults.lost_responses = visitors.faults.replayed = 0.02
+    visitors.actors_are_done, visitors.batch = False, 40
+    visitors.gap = 3 * resets * pause / (joins / 100)  # they come also after the last one
     dice, slowest = random.Random(seed), [0.0]
 
     def reset(room: Any) -> None:
         started = time.monotonic()
         for _ in range(TRIES):
-            answer = crowd.ledger.ask("reset", lambda: room.control.reset(real.event_id))
-            if isinstance(answer, int):
-                with crowd.ledger.lock:
-                    crowd.ledger.generation = max(crowd.ledger.generation, answer)
+            started_generation = visitors.observations.request(
+                "reset", lambda: room.control.reset(real.event_id)
+            )
+            if isinstance(started_generation, int):
+                with visitors.observations.lock:
+                    visitors.observations.generation = max(
+                        visitors.observations.generation, started_generation
+                    )
                 slowest[0] = max(slowest[0], time.monotonic() - started)
                 return
-        crowd.ledger.blame("a reset was never answered")
+        visitors.observations.add_violation("a reset never succeeded")
 
     def operators() -> None:
-        rooms = [crowd.room(), crowd.room()]
+        rooms = [visitors.room(), visitors.room()]
         for _ in range(resets):
             time.sleep(dice.uniform(pause / 2, pause))
             if dice.random() < 0.2:
@@ -55,29 +59,32 @@ def run(
                 thread.start()
             for thread in threads:
                 thread.join()
-        crowd.actors_are_done = True
+        visitors.actors_are_done = True
 
-    crowd.run(operators)
-    with crowd.ledger.lock:  # which increments fell into which line is nobody's to say
-        crowd.ledger.doubtful += crowd.ledger.moved
-        crowd.ledger.moved = 0
+    visitors.run(operators)
+    # the generation of each increment is unknown
+    with visitors.observations.lock:
+        visitors.observations.doubtful += visitors.observations.moved
+        visitors.observations.moved = 0
     settle(real)
     deliver_stream(real)
-    check(real, crowd.ledger, found)
+    check(real, visitors.observations, found)
     state = real.log.read(real.event_id)
-    rows = real.positions.get_many(real.event_id, list(crowd.ledger.accepted)).values()
+    rows = real.positions.get_many(real.event_id, list(visitors.observations.accepted)).values()
     mine = sum(row.generation == state.generation for row in rows)
-    buried = sum(not row.position for row in rows)
+    rejected = sum(not row.position for row in rows)
     if state.generation < resets:
-        found.wrong.append(f"only {state.generation} lines after {resets} resets")
+        found.wrong.append(f"only {state.generation} generations after {resets} resets")
     late = [
         row
         for row in rows
         if row.generation == state.generation
-        and crowd.ledger.accepted[row.request_id].sent_at <= state.reset_at
+        and visitors.observations.accepted[row.request_id].sent_at <= state.reset_at
     ]
     if late:
-        found.wrong.append(f"{len(late)} joins from before the reset are in the new line")
+        found.wrong.append(f"{len(late)} joins from before the reset are in the new generation")
     found.recovery = slowest[0]
-    found.notes = f"{mine} in the last line, {buried} told to join again; recovery: slowest reset"
+    found.notes = (
+        f"{mine} in the last generation, {rejected} rejected by a reset; recovery: slowest reset"
+    )
     return found

@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from tests.support import servers
 from tests.support.real_stores import RealRoom
 
-PATIENCE = 30.0  # seconds until a server that does not do what it was told counts as broken
+PATIENCE = 30.0  # seconds until a server without the expected state counts as broken
 NO_PORT = 1  # nobody listens there
 _tables_at: dict[str, dict[str, str]] = {}  # made once on each server: making tables takes long
 
@@ -55,7 +55,7 @@ def settle(real: RealRoom) -> None:
 
 
 def deliver_stream(real: RealRoom) -> None:
-    """What the stream of the token table tells the publisher in any case."""
+    """Publish the outcomes, as the stream of the tokens table does."""
     state = real.log.read(real.event_id)
     span = (state.event_id, state.generation, 1, max(state.queue, 1))
     real.new_room().publisher.publish_outcomes(list(real.outcomes.in_range(*span)))
@@ -145,7 +145,7 @@ class CounterServers:
         self.replica.client().replicaof("127.0.0.1", NO_PORT)
 
     def fail_over(self, outage: float) -> None:
-        """Kill the primary and put the replica, which lags, in its place; then make another."""
+        """Kill the primary, promote the lagging replica, and start another replica."""
         self.primary.kill()
         time.sleep(outage)
         chosen = self.replica.client()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""5. A dependency answers after two seconds, hangs, refuses or cuts; through the apps, over HTTP's
-statuses. What needs it says 503 with Retry-After within the budget; what does not goes on."""
+"""5. A dependency is slow (2 s), hangs, refuses or cuts connections; tested through the apps.
+
+A route that needs it returns 503 with Retry-After within the budget; other routes succeed."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ from tests.support.lambda_proxy_events import Answer, call
 from waiting_room.adapters import aws
 from waiting_room.runtime import wiring
 
-BUDGET = 29.0  # seconds after which API Gateway gives up; the table says what it took
+BUDGET = 29.0  # s, the timeout of API Gateway
 COUNTERS, TABLES = "counters", "tables"
 MODES = ("slow", "hang", "refuse", "cut")
 AT_ONCE = 8  # callers of a route at the same time
@@ -50,7 +51,7 @@ class Site:
         def get(path: str, query: dict[str, str]) -> Callable[[], Answer]:
             return lambda: call(public, "GET", path, query=query)
 
-        def tell(path: str, **more: Any) -> Callable[[], Answer]:
+        def post(path: str, **more: Any) -> Callable[[], Answer]:
             return lambda: call(private, "POST", path, body={**place, **more})
 
         return {
@@ -65,13 +66,13 @@ class Site:
             ),
             "POST /increment_serving_counter": (
                 {TABLES},
-                tell("/increment_serving_counter", increment_by=1),
+                post("/increment_serving_counter", increment_by=1),
             ),
-            "POST /reset_initial_state": (both, tell("/reset_initial_state")),
+            "POST /reset_initial_state": (both, post("/reset_initial_state")),
         }
 
     def join(self) -> list[str]:
-        """Let the worker place two visitors; answers what must come again."""
+        """Assign positions to two visitors; return the messages to deliver again."""
         ids = [str(uuid.uuid4()) for _ in range(2)]
         records = [
             {
@@ -88,7 +89,7 @@ class Site:
 
 @contextmanager
 def site(aws_url: str, valkey: Any) -> Iterator[Site]:
-    """The apps, wired as a deployment wires them, with a visitor whose turn has come."""
+    """The apps, wired as a deployment wires them, with a served visitor."""
     with (
         proxy(valkey.port) as counters,
         proxy(urlsplit(aws_url).port or 0) as tables,
@@ -97,7 +98,7 @@ def site(aws_url: str, valkey: Any) -> Iterator[Site]:
         made = Site({COUNTERS: counters, TABLES: tables}, [])
         apps.workers.app.set_up({}, None)
         made.join()
-        assert tell_private("/increment_serving_counter", increment_by=50).status == 200
+        assert post_private("/increment_serving_counter", increment_by=50).status == 200
         yield made
 
 
@@ -141,7 +142,7 @@ def start_again() -> None:
     wiring.room()
 
 
-def tell_private(path: str, **more: Any) -> Answer:
+def post_private(path: str, **more: Any) -> Answer:
     """A call of the private API."""
     return call(apps.private_api.app.app, "POST", path, body={"event_id": EVENT, **more})
 
@@ -165,7 +166,7 @@ def run(
                 slowest[dependency] = max(slowest[dependency], took)
                 _check_leftovers(made, f"{dependency} {mode}", before, found)
     found.notes = (
-        f"slowest answer without counters {slowest[COUNTERS]:.1f} s, without tables "
+        f"slowest response without counters {slowest[COUNTERS]:.1f} s, without tables "
         f"{slowest[TABLES]:.1f} s, {AT_ONCE} callers at once"
     )
     return found
@@ -173,17 +174,17 @@ def run(
 
 def _under(made: Site, dependency: str, mode: str, found: Result, routes: tuple[str, ...]) -> float:
     slowest = 0.0
-    door = made.proxies[dependency]
+    tcp_proxy = made.proxies[dependency]
     for route, (needs, ask) in made.routes().items():
         if routes and route not in routes:
             continue
         ask()
-        door.set(mode)
+        tcp_proxy.set(mode)
         if mode == "hang":
             start_again()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(lambda _, ask=ask: _timed(ask), range(AT_ONCE)))
-        door.set("pass")
+        tcp_proxy.set("pass")
         for answer, took in answers:
             found.cases += 1
             slowest = max(slowest, took)
@@ -204,14 +205,14 @@ def _broken(answer: Answer, took: float, needed: bool, mode: str) -> str:
         return f"took {took:.1f} s"
     if answer.status == 503:
         if not needed:
-            return "answered 503 and could do without"
-        return "" if int(answer.headers.get("retry-after", "0")) >= 1 else "says no Retry-After"
+            return "returned 503 without a need for the dependency"
+        return "" if int(answer.headers.get("retry-after", "0")) >= 1 else "has no Retry-After"
     if answer.status == 410 and needed:
         return ""  # after a reset
     if answer.status >= 500:
-        return f"answered {answer.status}"
+        return f"returned {answer.status}"
     if needed and mode in ("hang", "refuse"):
-        return f"answered {answer.status} without what it needs"
+        return f"returned {answer.status} without its dependency"
     return ""
 
 
@@ -225,9 +226,9 @@ def _recovered(ask: Callable[[], Answer], what: str, found: Result) -> float:
 
 
 def _worker(made: Site, dependency: str, mode: str, found: Result) -> float:
-    """Joins go on without the counters; without the tables they come again."""
-    door = made.proxies[dependency]
-    door.set(mode)
+    """Assign joins without the counters; without the tables, they are delivered again."""
+    tcp_proxy = made.proxies[dependency]
+    tcp_proxy.set(mode)
     started = time.monotonic()
     try:
         again = made.join()
@@ -236,7 +237,7 @@ def _worker(made: Site, dependency: str, mode: str, found: Result) -> float:
         if type(error).__name__ != "Unavailable":
             found.wrong.append(f"{dependency} {mode}: the worker raised {type(error).__name__}")
     took = time.monotonic() - started
-    door.set("pass")
+    tcp_proxy.set("pass")
     found.cases += 1
     if dependency == COUNTERS and again:
         found.wrong.append(f"counters {mode}: joins waited")
@@ -256,4 +257,4 @@ def _check_leftovers(made: Site, what: str, before: int, found: Result) -> None:
 
 
 def _sockets(made: Site) -> int:
-    return sum(door.connections for door in made.proxies.values())
+    return sum(tcp_proxy.connections for tcp_proxy in made.proxies.values())

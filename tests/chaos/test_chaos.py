@@ -26,7 +26,7 @@ from tests.chaos import (
 from tests.chaos.faults import faulty_room
 from tests.chaos.report import Result
 from tests.chaos.servers import CounterServers, counter_servers, room_at, wait_for_link
-from tests.chaos.traffic import quick_claims
+from tests.chaos.traffic import short_leases
 from tests.support import servers
 from tests.support.faults import Faults
 from waiting_room.domain.errors import Unavailable
@@ -52,7 +52,7 @@ def counters() -> Iterator[CounterServers]:
 
 
 def held(found: Result) -> None:
-    """Every rule held; the result, with its seed, stands in the output otherwise."""
+    """Assert that every rule held; a failure prints the result with its seed."""
     print(found)
     assert found.clean, "\n".join([str(found), *dict.fromkeys(found.wrong)][:20])
     assert found.cases
@@ -63,11 +63,11 @@ def test_counters_lost_in_every_way(tables_url: str, counters: CounterServers) -
 
 
 def test_a_worker_crashed_between_two_side_effects(tables_url: str, valkey: Any) -> None:
-    with quick_claims():
+    with short_leases():
         held(crashes.run(tables_url, valkey, seed=SEED, every=60))
 
 
-def test_duplicates_disorder_poison_and_a_redrive(
+def test_duplicates_reordering_invalid_messages_and_a_redrive(
     tables_url: str, moto_url: str, valkey: Any
 ) -> None:
     held(joins_queue.run(tables_url, moto_url, valkey, joins=60, seed=SEED))
@@ -81,7 +81,7 @@ def test_a_message_that_becomes_visible_between_two_counts_is_counted() -> None:
     queues.sqs.get_queue_attributes = lambda **_: {
         "Attributes": dict(zip(names, next(counts), strict=True))
     }
-    assert queues.left("queue") == 1
+    assert queues.size("queue") == 1
 
 
 def test_a_large_batch(tables_url: str, valkey: Any) -> None:
@@ -164,7 +164,7 @@ def test_a_primary_that_was_demoted_and_promoted_again_is_not_trusted(
 
 
 def test_a_demoted_primary_answers_nobody(tables_url: str, counters: CounterServers) -> None:
-    """Until it has copied the new one it holds old figures."""
+    """It holds old counters until it has copied the new primary."""
     real = room_at(tables_url, counters)
     real.room.control.increment(real.event_id, 4)
     counters.primary.client().replicaof("127.0.0.1", 1)
@@ -218,17 +218,17 @@ def test_one_function_rebuilds_while_the_others_wait(tables_url: str, valkey: An
     valkey.client().flushall()
     real.requests.clear()
     ready = threading.Barrier(len(rooms))
-    answers: list[int] = []
+    serving: list[int] = []
 
     def ask(room: Any) -> None:
         ready.wait()
-        answers.append(room.metrics.counts(real.event_id).serving)
+        serving.append(room.metrics.counts(real.event_id).serving)
 
     threads = [threading.Thread(target=ask, args=(room,)) for room in rooms]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [40] * len(rooms)
+    assert serving == [40] * len(rooms)
     assert real.requests["Query"] <= 16
     assert real.requests["GetItem"] == 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An event with everybody in it: joins, workers, pollers, visitors who take tokens, an operator.
+"""Traffic of an event: joins, workers, polls, token requests and an operator.
 
-Claims live one second and messages come again after two, as 60 s and 180 s do in a deployment.
+A lease lasts 1 s (60 s in a deployment); messages are delivered again after 2 s (180 s).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.observations import Ledger
+from tests.chaos.observations import Observations
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.redis import counters
 from waiting_room.domain.records import Join, Position
 
-COMES_AGAIN = 2.0  # seconds until a message that was not done is delivered again
-LONGEST = 240.0  # seconds; a crowd that takes longer hangs
+REDELIVERY_DELAY = 2.0  # seconds until an unprocessed message is delivered again
+LONGEST = 240.0  # seconds; a longer run counts as hanging
 
 
 @contextmanager
-def quick_claims() -> Iterator[None]:
-    """Claims that are old after a second, and rebuilds that are taken over after one."""
+def short_leases() -> Iterator[None]:
+    """Set join leases and rebuild leases to one second."""
     before = counters.JOIN_LEASE_LIFE, counters.REBUILD_LIFE
     counters.JOIN_LEASE_LIFE, counters.REBUILD_LIFE = 1, 1_000
     try:
@@ -68,33 +68,40 @@ class Deliveries:
             return [join for _, join in due]
 
     def done(self, batch: list[Join], again: list[Join]) -> None:
-        """What the worker said of a batch."""
+        """Complete a batch; deliver ``again`` later."""
         with self.lock:
             self.under_way -= len(batch)
-            self.messages += [(time.monotonic() + COMES_AGAIN, join) for join in again]
+            self.messages += [(time.monotonic() + REDELIVERY_DELAY, join) for join in again]
 
     @property
     def empty(self) -> bool:
-        """Whether every message is done."""
+        """Return whether every message is processed."""
         with self.lock:
             return not self.messages and not self.under_way
 
 
-class Crowd:
+class Visitors:
     """Runs the event; ``actors`` are started beside the usual ones."""
 
     def __init__(self, real: RealRoom, size: int, seed: int, twice: float = 0.0) -> None:
         self.real, self.size, self.seed = real, size, seed
         self.dice = random.Random(seed)
-        self.ledger, self.queue = Ledger(), Deliveries(random.Random(seed + 1), twice)
+        self.observations, self.queue = Observations(), Deliveries(random.Random(seed + 1), twice)
         self.over = threading.Event()
         self.rows: dict[str, Position] = {}
         self.batch, self.gap = 100, 0.0  # messages of a batch; seconds between arrivals
 
     def run(self, *actors: Callable[[], None], workers: int = 3, ends: bool = True) -> None:
-        """Until every join has its place (``ends``), or an actor ends it."""
-        usual = [*[self.work] * workers, self.poll, self.poll, self.visit, self.visit, self.operate]
-        with quick_claims():
+        """Run until every join has a position (``ends``), or an actor ends the run."""
+        usual = [
+            *[self.work] * workers,
+            self.poll,
+            self.poll,
+            self.request_tokens,
+            self.request_tokens,
+            self.operate,
+        ]
+        with short_leases():
             threads = [
                 threading.Thread(target=self._guarded, args=(actor,), daemon=True)
                 for actor in (*usual, self.arrive, *actors)
@@ -104,14 +111,14 @@ class Crowd:
             deadline = time.monotonic() + LONGEST
             while ends and not (self.arrived and self.queue.empty and self.actors_are_done):
                 if time.monotonic() > deadline:
-                    self.ledger.blame("the queue was never done")
+                    self.observations.add_violation("the queue was never done")
                     break
                 time.sleep(0.02)
             self.over.set()
             for thread in threads:
                 thread.join(60)
                 if thread.is_alive():
-                    self.ledger.blame("a thread hangs")
+                    self.observations.add_violation("a thread hangs")
 
     arrived = False
     actors_are_done = True
@@ -120,7 +127,9 @@ class Crowd:
         try:
             actor()
         except Exception as error:
-            self.ledger.blame(f"{actor.__name__} died: {type(error).__name__}: {error}")
+            self.observations.add_violation(
+                f"{actor.__name__} died: {type(error).__name__}: {error}"
+            )
             self.actors_are_done = True
 
     def room(self) -> Any:
@@ -138,8 +147,8 @@ class Crowd:
                 Join(str(uuid.uuid4()), now + index / 1e5, str(uuid.uuid4()))
                 for index in range(count)
             ]
-            with self.ledger.lock:
-                self.ledger.accepted.update((join.request_id, join) for join in joins)
+            with self.observations.lock:
+                self.observations.accepted.update((join.request_id, join) for join in joins)
             self.queue.send(joins)
             time.sleep(self.gap)
             while len(self.queue.messages) > 2_000:
@@ -147,64 +156,68 @@ class Crowd:
         self.arrived = True
 
     def work(self) -> None:
-        """A worker takes batches, as Lambda hands them to it."""
+        """Assign positions to batches, as Lambda invokes the worker."""
         room = self.room()
         while not self.over.is_set():
             batch = self.queue.take(self.batch)
             if not batch:
                 time.sleep(0.02)
                 continue
-            answer = self.ledger.ask(
+            result = self.observations.request(
                 "assign", lambda batch=batch: room.assignment.assign(self.real.event_id, batch)
             )
             again = (
                 batch
-                if answer is None or isinstance(answer, Exception)
-                else [join for join in batch if join.message_id in answer.retry]
+                if result is None or isinstance(result, Exception)
+                else [join for join in batch if join.message_id in result.retry]
             )
             self.queue.done(batch, again)
 
     def poll(self) -> None:
-        """Somebody who looks at figures and places."""
+        """Poll the status and positions."""
         room, dice = self.room(), random.Random(self.seed + 2)
         while not self.over.is_set():
-            generation, serving = self.ledger.seen()
-            counts = self.ledger.ask("status", lambda: room.metrics.counts(self.real.event_id))
+            generation, serving = self.observations.seen()
+            counts = self.observations.request(
+                "status", lambda: room.metrics.counts(self.real.event_id)
+            )
             if counts is not None and not isinstance(counts, Exception):
-                self.ledger.saw_counts(counts, generation, serving)
+                self.observations.saw_counts(counts, generation, serving)
             for request_id in self.some(dice, 5):
-                row = self.ledger.ask(
+                row = self.observations.request(
                     "queue_num",
                     lambda rid=request_id: room.positions.queue_number(self.real.event_id, rid),
                 )
                 if isinstance(row, Position):
-                    self.ledger.saw_place(row)
+                    self.observations.saw_position(row)
                     self.rows[request_id] = row
             time.sleep(0.01)
 
-    def visit(self) -> None:
-        """Visitors who know their place ask for their token."""
+    def request_tokens(self) -> None:
+        """Request tokens for known positions, and end some sessions."""
         room, dice = self.room(), random.Random(self.seed + 3)
         while not self.over.is_set():
             known = list(self.rows.values())
             for row in dice.sample(known, min(len(known), 8)):
-                line, _ = self.ledger.seen()
-                token = self.ledger.ask(
+                generation, _ = self.observations.seen()
+                token = self.observations.request(
                     "generate_token",
                     lambda row=row: room.tokens.issue(self.real.event_id, row.request_id),
                 )
                 if isinstance(token, dict):
-                    self.ledger.saw_token(row.request_id, token["access_token"])
-                    if row.generation < line:
-                        self.ledger.blame(f"a token of line {row.generation} after line {line}")
+                    self.observations.saw_token(row.request_id, token["access_token"])
+                    if row.generation < generation:
+                        self.observations.add_violation(
+                            f"a token of generation {row.generation} after {generation}"
+                        )
                     if dice.random() < 0.2:
-                        self.ledger.ask(
+                        self.observations.request(
                             "update_session",
                             lambda row=row: room.sessions.end(
                                 self.real.event_id, row.request_id, dice.choice((1, -1))
                             ),
                         )
-                        with self.ledger.lock:
+                        with self.observations.lock:
                             self.rows.pop(row.request_id, None)
             time.sleep(0.01)
 
@@ -213,19 +226,19 @@ class Crowd:
         room, dice = self.room(), random.Random(self.seed + 4)
         while not self.over.is_set():
             by = dice.randint(1, 40)
-            answer = self.ledger.ask(
+            result = self.observations.request(
                 "increment",
                 lambda by=by: room.control.increment(self.real.event_id, by),
             )
-            with self.ledger.lock:
-                if isinstance(answer, int):
-                    self.ledger.moved += by
+            with self.observations.lock:
+                if isinstance(result, int):
+                    self.observations.moved += by
                 else:
-                    self.ledger.doubtful += by
+                    self.observations.doubtful += by
             time.sleep(0.05)
 
     def some(self, dice: random.Random, count: int) -> list[str]:
         """Some of those who joined."""
-        with self.ledger.lock:
-            ids = list(self.ledger.accepted)
+        with self.observations.lock:
+            ids = list(self.observations.accepted)
         return dice.sample(ids, min(count, len(ids)))

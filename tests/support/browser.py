@@ -41,7 +41,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def accessibility(page: Page) -> list[str]:
-    """What axe-core finds serious or critical on the page as it stands; one line each."""
+    """Return the serious and critical axe-core violations of the page; one line each."""
     if page.evaluate("typeof axe") == "undefined":
         # evaluated by the test, so the page's own policy does not stop it
         page.evaluate(AXE.read_text())
@@ -57,7 +57,7 @@ def accessibility(page: Page) -> list[str]:
 
 
 def cut_off(page: Page) -> list[str]:
-    """What does not fit the width of the page as it stands; elements, or ``page``."""
+    """Return the elements wider than the page, or ``page``."""
     found: list[str] = page.evaluate(
         """() => {
           const wide = document.documentElement.clientWidth;

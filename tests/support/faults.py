@@ -44,7 +44,7 @@ class Faults:
         self.crash_at, self.before = 0, True
         self.dead = False
         self.throttled = self.unprocessed = self.timeouts = self.stale = 0.0
-        self.lost_answers = self.replayed = 0.0
+        self.lost_responses = self.replayed = 0.0
         self.made: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -54,7 +54,7 @@ class Faults:
         self.crash_at, self.before = crash_at, before
 
     def happens(self, share: float, what: str) -> bool:
-        """Whether a fault of this share strikes now; counted under its name."""
+        """Return whether a fault of this share happens now, and count it under its name."""
         with self._lock:
             strikes = share > 0 and self.dice.random() < share
             if strikes:
@@ -79,8 +79,8 @@ class Faults:
 class FaultyClient:
     """A botocore client whose calls go through ``faults``.
 
-    One that ``repeats`` sends a call again whose answer was lost, as botocore does by itself; so a
-    conditional write meets its own effect.
+    One that ``repeats`` retries a call whose response was lost, as botocore does. A conditional
+    write then conflicts with its own effect.
     """
 
     def __init__(self, client: Any, faults: Faults, *, repeats: bool = True) -> None:
@@ -106,12 +106,12 @@ class FaultyClient:
         answer = call(**request)
         if self._repeats and faults.happens(faults.replayed, "made, sent again"):
             answer = call(**request)
-        if name != "query" and faults.happens(faults.lost_answers, "made, answer lost"):
+        if name != "query" and faults.happens(faults.lost_responses, "made, response lost"):
             raise ReadTimeoutError(endpoint_url="https://dynamodb")
         return answer
 
     def _statements(self, call: Callable[..., Any], request: dict[str, Any]) -> Any:
-        """Some statements are throttled; they are not made."""
+        """Throttle some statements; they have no effect."""
         faults = self._faults
         statements = request["Statements"]
         busy = [faults.happens(faults.unprocessed, "statement throttled") for _ in statements]
@@ -122,25 +122,25 @@ class FaultyClient:
         if passed and faults.happens(faults.replayed, "made, sent again"):
             answers = iter(call(Statements=passed)["Responses"])
             answer = {"Responses": [error if held else next(answers) for held in busy]}
-        if faults.happens(faults.lost_answers, "made, answer lost"):
+        if faults.happens(faults.lost_responses, "made, response lost"):
             raise ReadTimeoutError(endpoint_url="https://dynamodb")
         return answer
 
     def _keys(self, call: Callable[..., Any], request: dict[str, Any]) -> Any:
-        """Some keys come back unprocessed."""
+        """Return some keys as unprocessed."""
         faults = self._faults
-        asked: dict[str, Any] = {}
-        left: dict[str, Any] = {}
+        requested: dict[str, Any] = {}
+        unprocessed: dict[str, Any] = {}
         for table, part in request["RequestItems"].items():
             for key in part["Keys"]:
                 held = faults.happens(faults.unprocessed, "key unprocessed")
-                goes = left if held else asked
+                goes = unprocessed if held else requested
                 goes.setdefault(table, {**part, "Keys": []})["Keys"].append(key)
-        answer = call(RequestItems=asked) if asked else {"Responses": {}}
-        return {**answer, "UnprocessedKeys": left}
+        answer = call(RequestItems=requested) if requested else {"Responses": {}}
+        return {**answer, "UnprocessedKeys": unprocessed}
 
     def _maybe_old(self, call: Callable[..., Any], request: dict[str, Any]) -> Any:
-        """An eventually consistent read may answer what it answered before, or nothing yet."""
+        """Return the previous result of an eventually consistent read, or none."""
         faults, key = self._faults, repr(request)
         if faults.happens(faults.stale, "stale read"):
             return self._older.get(key, {})
@@ -158,17 +158,17 @@ def faulty_redis(client: Any, faults: Faults) -> Any:
 def _through(faults: Faults, call: Callable[..., Any]) -> Callable[..., Any]:
     def made(*args: Any, **options: Any) -> Any:
         if faults.happens(faults.timeouts, "counters timed out, not made"):
-            raise RedisTimeout("no answer")
+            raise RedisTimeout("no response")
         answer = faults.around("redis", lambda: call(*args, **options))
-        if faults.happens(faults.lost_answers, "counters made, answer lost"):
-            raise RedisTimeout("no answer")
+        if faults.happens(faults.lost_responses, "counters made, response lost"):
+            raise RedisTimeout("no response")
         return answer
 
     return made
 
 
 class _Raw(BytesIO):
-    """The body of an answer that no server gave."""
+    """Body of a simulated response."""
 
     def stream(self) -> Iterator[bytes]:
         yield self.read()

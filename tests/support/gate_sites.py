@@ -62,7 +62,7 @@ class Site:
     def __init__(self, clock: TurnedClock | None = None, **changes: Any) -> None:
         self.clock = clock or TurnedClock()
         self.reached: list[tuple[str, str]] = []
-        self.left = threading.Event()  # a WebSocket was told that the visitor left
+        self.left = threading.Event()  # a WebSocket received the disconnect
         settings = GateSettings(**{
             "event_id": EVENT, "issuer": ISSUER, "public_api": PAGE + "/api", "secret": "s" * 32,
             "waiting_room_url": PAGE + "/", "exclude": ("/static",), **changes,
@@ -151,14 +151,14 @@ def asgi_server(app: Any, root_path: str = "") -> Iterator[int]:
 
 
 def ask(port: int, verb: str, target: str, headers: dict[str, str], body: bytes = b"") -> bytes:
-    """The whole answer to one request, sent byte by byte as given; target and names in Latin-1."""
+    """Return the raw response to a request that is sent as given; target and names in Latin-1."""
     sent = {"Host": "shop.example", "Connection": "close", **headers}
     lines = [f"{verb} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
-    with socket.create_connection(("127.0.0.1", port), SECONDS) as line:
-        line.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
         answer = b""
         try:
-            while chunk := line.recv(65_536):
+            while chunk := connection.recv(65_536):
                 answer += chunk
         except OSError:  # the server has said all it wants to
             pass
@@ -166,11 +166,11 @@ def ask(port: int, verb: str, target: str, headers: dict[str, str], body: bytes 
 
 
 def status(answer: bytes) -> int:
-    """The status of an answer; 0 where a server closes the line without one."""
+    """Return the status of a response; 0 if the server closes the connection without one."""
     first = answer.split(b"\r\n", 1)[0].split(b" ")
     return int(first[1]) if len(first) > 1 and first[1].isdigit() else 0
 
 
 def said(answer: bytes) -> Any:
-    """The JSON of an answer."""
+    """Return the JSON of a response."""
     return json.loads(answer.partition(b"\r\n\r\n")[2])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A room in memory with a clock that tests turn, and stores that fail when told to."""
+"""A room in memory, with a settable clock and stores that can fail."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def settings(**env: Any) -> RoomSettings:
 
 @dataclass
 class Clock:
-    """Time that passes when told to."""
+    """Clock that tests move."""
 
     now: float = START
 
@@ -118,7 +118,7 @@ class InMemoryRoom:
 
     @property
     def published(self) -> list[tuple[str, Mapping[str, object]]]:
-        """What is on the bus."""
+        """Return the events on the bus."""
         found: list[tuple[str, Mapping[str, object]]] = self.events.store.published
         return found
 
@@ -128,14 +128,14 @@ class InMemoryRoom:
         return Join(str(uuid.uuid4()), at, str(uuid.uuid4()), secret_hash)
 
     def visitors(self, count: int) -> list[str]:
-        """Request ids of visitors who got the next places."""
+        """Add visitors with the next positions; return their request ids."""
         joins = [self.join(self.clock.now + index / 1000) for index in range(count)]
         self.clock.now += 1
         assert not self.room.assignment.assign(EVENT, joins).retry
         return [join.request_id for join in joins]
 
     def position(self, request_id: str) -> int:
-        """A visitor's place."""
+        """Return the position of a visitor."""
         return self.new_room().positions.queue_number(EVENT, request_id).position
 
     def serve(self, by: int) -> int:
@@ -158,7 +158,7 @@ class InMemoryRoom:
 
 
 def outcome_of(call: Callable[[], Any]) -> str:
-    """The name of the error that a call raises, "ok" when it answers."""
+    """Return the name of the error that a call raises, or "ok"."""
     try:
         call()
     except Exception as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An inlet in memory, in front of a room that counts what it is told."""
+"""An inlet in memory, and a room that records its calls."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ NUMBERS = itertools.count()  # of messages: each has an id of its own
 
 @dataclass
 class CountingRoom:
-    """The RoomApi port: figures that tests set; ``fail`` lets increments get no answer.
+    """The RoomApi port with settable metrics; ``fail`` makes increments time out.
 
-    ``plan`` says of the next increments: "lost" (made, no answer), "failed" (not made) or "".
+    ``plan`` lists the results of the next increments: "lost" (made, no response), "failed" (not
+    made) or "".
     """
 
     metrics_now: RoomMetrics = field(default_factory=RoomMetrics)
@@ -40,14 +41,14 @@ class CountingRoom:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def metrics(self, event_id: str) -> RoomMetrics:
-        """What the tests set, and what the inlet did."""
+        """Settings of a test and recorded calls of the inlet."""
         return self.metrics_now
 
     def increment(self, event_id: str, by: int, call_id: str) -> int:
         """Raise the counter, once for a call."""
         planned = self.plan.pop(0) if self.plan else ""
         if self.fail or planned == "failed":
-            raise Unavailable("no answer")
+            raise Unavailable("no response")
         with self.lock:
             if call_id not in self.calls:
                 self.calls.add(call_id)
@@ -56,7 +57,7 @@ class CountingRoom:
                 tokens = serving if self.all_come else self.metrics_now.tokens
                 self.metrics_now = replace(self.metrics_now, serving=serving, tokens=tokens)
             if planned == "lost":
-                raise Unavailable("no answer")
+                raise Unavailable("no response")
             return self.metrics_now.serving
 
     def end_sessions(
@@ -96,14 +97,14 @@ class InletWorld:
         self.clock.now += seconds
 
     def periodic(self, event: dict[str, Any] | None = None, left: float = FOREVER) -> list[int]:
-        """A scheduled minute; answers what each tick opened."""
+        """Run a scheduled minute; return the positions that each tick admitted."""
         end = self.clock.now + left
         done = self.inlet.run_periodic(event or {}, lambda: end - self.clock.now)
         return [one.by for one in done]
 
     @property
     def last(self) -> tuple[int, str]:
-        """What the row says of the last run."""
+        """Return the last run of the row."""
         record = self.store.read(EVENT)
         assert record
         return record.last_increment, record.last_reason

@@ -48,7 +48,7 @@ def proxy_event(
 
 
 class Answer:
-    """What an app answered."""
+    """Response of an app."""
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
         self.status: int = answer["statusCode"]
@@ -65,5 +65,5 @@ class Answer:
 
 
 def call(app: Any, method: str, path: str, **request: Any) -> Answer:
-    """The answer of an app to a request."""
+    """Return the response of an app to a request."""
     return Answer(app(proxy_event(method, path, **request), None))

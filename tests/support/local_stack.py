@@ -103,7 +103,7 @@ class RunningRoom:
         return dict(request.headers.items())
 
     def serve(self, count: int) -> int:
-        """The operator raises the serving counter; where it stands."""
+        """Raise the serving counter; return its new value."""
         answer = self.private("POST", "/increment_serving_counter", {"increment_by": count})
         assert answer.status_code == 200, answer.text
         return int(answer.json()["serving_num"])
@@ -130,7 +130,7 @@ class RunningRoom:
         return "".join(path.read_text() for path in sorted((self.folder / "logs").glob("*.log")))
 
     def bus_events(self) -> list[dict[str, Any]]:
-        """What came on the bus so far."""
+        """Return the bus events so far."""
         file = self.folder / "bus-events.jsonl"
         lines = file.read_text().splitlines() if file.exists() else []
         return [json.loads(line) for line in lines]

@@ -42,7 +42,7 @@ ENV = {
 
 @dataclass(frozen=True)
 class Reply:
-    """What an API answered."""
+    """Response of an API."""
 
     status: int
     headers: Mapping[str, str]
@@ -102,7 +102,7 @@ class InProcessRoom:
     def access_token(self, request_id: str, client_secret: str | None) -> str:
         """As the public API does it."""
         if self.down:
-            raise Unavailable("the room did not answer")
+            raise Unavailable("the room did not respond")
         token: str = self._world.token(request_id, client_secret=client_secret)["access_token"]
         return token
 
@@ -168,7 +168,7 @@ class OpenId:
         return request_id
 
     def resume(self, transaction: str, request_id: str, **more: str) -> Reply:
-        """What the waiting page sends at the visitor's turn."""
+        """Return the request of the waiting page for a served visitor."""
         form = {"transaction": transaction, "request_id": request_id, **more}
         return self.post("/authorize/continue", form)
 
@@ -199,7 +199,7 @@ def install(monkeypatch: pytest.MonkeyPatch, openid: OpenId) -> OpenId:
 @contextmanager
 def serving(handle: Callable[..., Reply], port: int = 0) -> Iterator[str]:
     """A server on loopback that hands each request to ``handle(method, path, query, headers,
-    body)``, one at a time as a Lambda function does; answers its address."""
+    body)``, one at a time as a Lambda function does; yields its address."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -238,7 +238,7 @@ def serving(handle: Callable[..., Reply], port: int = 0) -> Iterator[str]:
 
 
 def real_time() -> InMemoryRoom:
-    """A room whose clock is the machine's: clients that we did not write look at theirs."""
+    """A room whose clock is the machine's: third-party clients use theirs."""
 
     @dataclass
     class RealClock(Clock):

@@ -51,7 +51,7 @@ look();
 
 @dataclass
 class Live:
-    """A provider on a real port, with one visitor who has a place in its room."""
+    """A provider on a real port, with one visitor who has a position."""
 
     openid: OpenId
     issuer: str
@@ -62,7 +62,7 @@ class Live:
         self.openid.world.serve(1)
 
     def continue_as_page(self, location: str) -> httpx.Response:
-        """What the waiting page at ``location`` sends at the visitor's turn."""
+        """Return the request of the waiting page at ``location`` for a served visitor."""
         transaction = httpx.URL(location).params["transaction"]
         return httpx.post(
             f"{self.issuer}/authorize/continue",
@@ -107,7 +107,7 @@ def live(monkeypatch: pytest.MonkeyPatch, *redirect_uris: str) -> Iterator[Live]
 
 
 def missing_for_apache() -> str:
-    """What Apache with OpenID lacks here, as a sentence; empty when it can run."""
+    """Return the missing requirement of Apache with OpenID as a sentence, or an empty text."""
     if APACHE is None or not (MODULES / "mod_auth_openidc.so").exists():
         return (
             "Apache with OpenID is not on this machine: install Debian's apache2 and "
@@ -118,7 +118,7 @@ def missing_for_apache() -> str:
 
 @contextmanager
 def apache(port: int, issuer: str, client_secret: str = CLIENT_SECRET) -> Iterator[str]:
-    """Apache in front of one page at ``/protected/``; answers its address."""
+    """Apache in front of one page at ``/protected/``; yields its address."""
     folder = Path(tempfile.mkdtemp(prefix="openid-apache-"))
     folder.chmod(0o755)
     (folder / "www" / "protected").mkdir(parents=True)

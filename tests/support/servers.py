@@ -98,7 +98,7 @@ class Valkey:
         self.start()
 
     def start(self, *options: str) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it responds."""
         self._process = subprocess.Popen(
             [
                 self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
@@ -141,7 +141,7 @@ class Valkey:
 
     @property
     def running(self) -> bool:
-        """Whether it was started and not killed since."""
+        """Return whether it is running."""
         return self._process is not None
 
     def kill(self) -> None:
@@ -166,7 +166,7 @@ def dynamodb_local() -> Iterator[str]:
 
 
 def missing_for_dynamodb_local() -> str:
-    """What DynamoDB Local lacks here, as a sentence; empty when it can run."""
+    """Return the missing requirement of DynamoDB Local as a sentence, or an empty text."""
     if shutil.which("java") is None:
         return "DynamoDB Local needs Java, and there is none on this machine"
     if not (DYNAMODB_LOCAL / "DynamoDBLocal.jar").exists():
@@ -209,7 +209,7 @@ def create_table(client: Any, table: Table, name: str) -> None:
 
 
 def create_tables(client: Any, prefix: str) -> dict[str, str]:
-    """Make all tables of the room; answers their names by setting."""
+    """Create all tables of the room; return their names by setting."""
     names = {}
     for table in TABLES:
         names[table.setting] = f"{prefix}-{table.name}"
@@ -218,5 +218,5 @@ def create_tables(client: Any, prefix: str) -> dict[str, str]:
 
 
 def in_ci() -> bool:
-    """Whether this run must not skip anything."""
+    """Return whether this run must not skip anything."""
     return os.environ.get("CI") == "true"

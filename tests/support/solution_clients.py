@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients of the AWS solution send, as data.
+"""Requests of clients of the AWS solution, as data.
 
-The table stands in ``solution_clients.toml``; ``python -m tests.support.solution_clients``
+The table is in ``solution_clients.toml``; ``python -m tests.support.solution_clients``
 puts it into ``docs/migrating.md``.
 """
 
@@ -28,7 +28,7 @@ ORIGIN = "https://shop.example"  # of the pages, which are never of the API's
 
 @dataclass(frozen=True)
 class Sent:
-    """One call of a client; texts have places to fill in."""
+    """One call of a client; texts contain placeholders."""
 
     client: str
     does: str
@@ -98,7 +98,7 @@ def signature(room: RunningRoom, sent: Sent, url: str, body: bytes) -> dict[str,
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """A text with its places filled in."""
+    """Fill in the placeholders of a text."""
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of the authorizer and the gate share: keys, tokens good and bad, a room over HTTP."""
+"""Keys, valid and invalid tokens, and a room over HTTP, for tests of authorizer and gate."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class RoomOverHttp:
         self.replies["/.well-known/jwks.json"] = (200, json.dumps(known.jwks()).encode())
 
     def reply(self, path: str) -> Reply:
-        """The answer to a GET; what is not there is 403, as API Gateway puts it."""
+        """Return the response to a GET; 403 for an unknown path, as from API Gateway."""
         self.asked[path.partition("?")[0]] += 1
         found = self.replies.get(path, (403, b'{"message":"Missing Authentication Token"}'))
         return found() if callable(found) else found

@@ -31,8 +31,8 @@ JOIN_LEASE_LIFE = 60  # as in the Redis adapter
 class MemoryCounters:
     """The Counters port in memory; ``lose`` forgets everything, as an emptied server does.
 
-    With ``refuses_writes`` it answers as a server that lacks its replicas (``NOREPLICAS``): a call
-    that would write changes nothing and raises Unavailable, a call that only reads is answered.
+    With ``refuses_writes`` it behaves as a server without its replicas (``NOREPLICAS``): a call
+    that would write changes nothing and raises Unavailable, a call that only reads succeeds.
     """
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class MemoryCounters:
             self._tickets.clear()
 
     def counts(self, event_id: str, now: int) -> Counts:
-        """All figures."""
+        """Return all numbers."""
         with self._lock:
             return self._copy(event_id).counts(now)
 
     def position_status(self, event_id: str, position: int) -> PositionStatus:
-        """What is known about one position."""
+        """Return the status of one position."""
         with self._lock:
             return self._copy(event_id).position_status(position)
 
@@ -69,18 +69,16 @@ class MemoryCounters:
             self._copy(event_id)
             self._writes()
             before = dict(self._claims)
-            answers = []
+            leases = []
             for request_id in request_ids:
                 at, hour = before.get((event_id, request_id), (0, -1))
                 if hour < now // 3600 - 1:  # kept for its hour and the next
-                    answers.append(JoinLease.NEW)
+                    leases.append(JoinLease.NEW)
                 else:
-                    answers.append(
-                        JoinLease.STALE if now - at > JOIN_LEASE_LIFE else JoinLease.HELD
-                    )
-                if answers[-1] is not JoinLease.HELD:
+                    leases.append(JoinLease.STALE if now - at > JOIN_LEASE_LIFE else JoinLease.HELD)
+                if leases[-1] is not JoinLease.HELD:
                     self._claims[event_id, request_id] = (now, now // 3600)
-            return answers
+            return leases
 
     def release_join_leases(self, event_id: str, request_ids: Sequence[str], now: int) -> None:
         """Let the next worker have these joins."""
@@ -230,7 +228,7 @@ class MemoryCounters:
             return True
 
     def checkpoint(self, event_id: str, now: int) -> Checkpoint:
-        """What a rebuild could start from."""
+        """Return a checkpoint for rebuilds."""
         with self._lock:
             copy = self._copy(event_id)
             self._writes()
@@ -248,8 +246,8 @@ class MemoryCounters:
                 if row.status is SessionStatus.OPEN:
                     self.count_token(event_id, generation, row.position, row.expires_at)
                 else:
-                    place = (event_id, generation, row.position, row.expires_at)
-                    self.count_session(*place, row.status)
+                    key = (event_id, generation, row.position, row.expires_at)
+                    self.count_session(*key, row.status)
             if unverified < copy.unverified:
                 self._writes()
                 copy.unverified = unverified
@@ -257,7 +255,7 @@ class MemoryCounters:
     def trim(
         self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
     ) -> CounterUpkeepRequest:
-        """Forget dead tokens' figures."""
+        """Discard the numbers of expired tokens."""
         with self._lock:
             copy = self._copy(event_id)
             if reconciled_at > copy.reconciled_at or swept_at > copy.swept_at:

@@ -24,40 +24,40 @@ class MemoryInlet:
             return self._rows.get(event_id)
 
     def write(self, before: InletRecord | None, after: InletRecord) -> None:
-        """What a run changes."""
+        """Write the changes of a run."""
         with self._lock:
-            stands = self._rows.get(after.event_id)
-            if (stands.version if stands else 0) != (before.version if before else 0):
+            current = self._rows.get(after.event_id)
+            if (current.version if current else 0) != (before.version if before else 0):
                 raise Conflict
-            if stands is None or before is None:
+            if current is None or before is None:
                 self._rows[after.event_id] = after
                 return
             anew = dict(before.deployed) != dict(after.deployed)
             self._rows[after.event_id] = replace(
                 after,
-                paused=stands.paused,
-                health=stands.health,
-                health_at=stands.health_at,
-                targets=after.targets if anew else stands.targets,
+                paused=current.paused,
+                health=current.health,
+                health_at=current.health_at,
+                targets=after.targets if anew else current.targets,
             )
 
     def change(
         self, before: InletRecord, *, paused: bool, targets: Mapping[str, int]
     ) -> InletRecord:
-        """What an operator changes."""
+        """Write the changes of an operator."""
         with self._lock:
-            stands = self._rows.get(before.event_id)
-            if stands is None or (stands.strategy, stands.targets, stands.paused) != (
+            current = self._rows.get(before.event_id)
+            if current is None or (current.strategy, current.targets, current.paused) != (
                 before.strategy,
                 before.targets,
                 before.paused,
             ):
                 raise Conflict
-            self._rows[before.event_id] = replace(stands, paused=paused, targets=dict(targets))
+            self._rows[before.event_id] = replace(current, paused=paused, targets=dict(targets))
             return self._rows[before.event_id]
 
     def report_health(self, event_id: str, health: float, at: int) -> None:
-        """What the site says."""
+        """Store the health of the site."""
         with self._lock:
             if event_id not in self._rows:
                 raise Conflict

@@ -12,7 +12,7 @@ from waiting_room.domain.signing_keys import KeySet
 
 
 class MemoryKeys:
-    """The KeyStore port in memory; nothing is kept apart from what stands."""
+    """The KeyStore port in memory; it has no cache."""
 
     def __init__(self, keys: KeySet | None = None) -> None:
         self._keys = keys or KeySet(())
@@ -37,7 +37,7 @@ class MemoryKeys:
 
 
 class MemoryPublicKeys:
-    """The PublicKeys port in memory; nothing is kept apart from what stands."""
+    """The PublicKeys port in memory; it has no cache."""
 
     def __init__(self, publication: Publication | None = None) -> None:
         self._publication = publication or Publication()

@@ -31,7 +31,7 @@ class MemoryOutcomes:
 
     def put_expired(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Decide many expiries."""
-        return [stands for one in outcomes if (stands := self.put_if_absent(one)).is_token]
+        return [current for one in outcomes if (current := self.put_if_absent(one)).is_token]
 
     def end_session(
         self,
@@ -44,12 +44,12 @@ class MemoryOutcomes:
     ) -> Ending:
         """Set the status of an open session."""
         with self._lock:
-            place = (event_id, generation, position)
-            row = self._rows.get(place)
+            key = (event_id, generation, position)
+            row = self._rows.get(key)
             if row is None or not row.is_token or row.status is not SessionStatus.OPEN:
-                return Ending(self._ended_by.get(place) == mark, row)
+                return Ending(self._ended_by.get(key) == mark, row)
             ended = replace(row, status=status, ended_at=now)
-            self._rows[place], self._ended_by[place] = ended, mark
+            self._rows[key], self._ended_by[key] = ended, mark
             return Ending(True, ended)
 
     def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:

@@ -63,5 +63,5 @@ class MemoryPositions:
         ]
 
     def count(self, event_id: str, generation: int, first: int, last: int) -> int:
-        """How many rows there are in a range."""
+        """Count the rows of a range."""
         return len(list(self.in_range(event_id, generation, first, last)))

@@ -48,8 +48,8 @@ class MemoryServingLog:
         with self._lock:
             state = self._standing(before)
             if after.version > before.version and before.move:
-                line = self._moves.setdefault((before.event_id, before.generation), [])
-                line.append(before.move)
+                moves = self._moves.setdefault((before.event_id, before.generation), [])
+                moves.append(before.move)
             holes = set(state.known_holes) - (set(before.known_holes) - set(after.known_holes))
             self._put(
                 replace(
@@ -102,8 +102,8 @@ class MemoryServingLog:
         if state.move is None or state.version <= after_version:
             return []
         found = [state.move]
-        line = self._moves.get((state.event_id, state.generation), [])
-        for move in sorted(line, key=lambda move: -move.version):
+        moves = self._moves.get((state.event_id, state.generation), [])
+        for move in sorted(moves, key=lambda move: -move.version):
             if serving_counter.reaches_back(state, found[-1], after_version):
                 break
             if move.version < state.version:

@@ -103,7 +103,7 @@ class PanelWorld:
 
 
 class Doorkeeper:
-    """Counts calls; answers nothing while the API is down, and 503 while it is busy."""
+    """Counts calls; no response while the API is down, 503 while it is busy."""
 
     def __init__(self, panel: PanelWorld, api: RestApi) -> None:
         self._panel, self._api = panel, api

@@ -52,7 +52,7 @@ class Room:
     """A room in memory; what a test does to it holds for the next call."""
 
     options: dict[str, Any] = field(default_factory=dict)
-    fault: str = ""  # down: no answer; busy: 503; slow: joins get no number; legacy: no /status
+    fault: str = ""  # down: no response; busy: 503; slow: joins get no number; legacy: no /status
     retry_after: int = 1  # seconds that a busy room asks for
     status: dict[str, Any] = field(default_factory=dict)  # replaces what /status says
     calls: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ class Room:
         self.world.serve(count)
 
     def answer(self, method: str, path: str, query: str, body: str) -> Reply | None:
-        """What the public API says; None hangs up."""
+        """Return the response of the public API; None closes the connection."""
         route = path.removeprefix("/api")
         self.calls[f"{method} {route}"] += 1
         if self.fault == "down":
@@ -116,7 +116,7 @@ class Room:
 
 
 def store(method: str, path: str, headers: Any) -> Reply:
-    """The sample store behind a door that reads tokens."""
+    """The sample store behind an authorizer."""
     if method == "OPTIONS":
         return Reply(200, CORS, "")
     token = headers.get("authorization", "")
@@ -210,7 +210,7 @@ def listening(answer: Callable[..., Reply | None]) -> Iterator[str]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *args: Any) -> None:
-            """A browser that left in the middle of an answer is no error."""
+            """Ignore a browser that closes the connection early."""
 
     server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

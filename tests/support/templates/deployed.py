@@ -57,12 +57,12 @@ class Deployed:
         }
 
     def may(self, action: str, resource: str) -> bool:
-        """Whether the role allows the call. No statement here has a pattern but ``*``."""
+        """Return whether the role allows the call. No statement here has a pattern but ``*``."""
         return bool({(action, resource), (action, "*")} & self.granted())
 
 
 class Deployment:
-    """``values`` resolves the stacks' references; ``function`` answers what was deployed."""
+    """``values`` resolves the stacks' references; ``function`` returns a deployed function."""
 
     def __init__(self, stacks: Mapping[str, Synthesized], aws_url: str) -> None:
         self._stacks, self._aws_url = stacks, aws_url
@@ -139,7 +139,7 @@ class Deployment:
             self._made[stack.name, logical, "QueueName"] = arn.rpartition(":")[2]
         for one in client.list_stack_resources(StackName=name)["StackResourceSummaries"]:
             logical, known = one["LogicalResourceId"], one.get("PhysicalResourceId")
-            # moto does not tell a bus's name, which is the one it was given
+            # moto does not return the name of a bus; it is the given one
             self._made[stack.name, logical] = known or resources[logical]["Properties"]["Name"]
 
     def _make_secrets(self, stack: Synthesized) -> None:
@@ -151,7 +151,7 @@ class Deployment:
 
 
 def view_of(app: str, method: str, path: str) -> str:
-    """The view that answers a route of an HTTP app: the name of its function."""
+    """Return the name of the view function of a route of an HTTP app."""
     (view,) = (
         route.view
         for route in routes_of(load_app(app))

@@ -41,7 +41,7 @@ class IamProxy:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def allows(self, function: str, calls: list[tuple[str, str]]) -> bool:
-        """Whether a function may do all of it; notes what it tried."""
+        """Return whether a function may do all of it; record the attempt."""
         tried = {(function, action, resource) for action, resource in calls}
         denied = {one for one in tried if not self._may(*one)}
         self.used |= tried - denied

@@ -2,7 +2,7 @@
 """A Lambda function in a process of its own, that sees its bundle and nothing else.
 
 The interpreter is isolated (``-I -S``): no site-packages, no PYTHONPATH, no current folder. What
-Lambda's runtime brings, the AWS SDK, comes from a folder that stands behind the bundle.
+Lambda's runtime brings, the AWS SDK, comes from a folder after the bundle on the path.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class LambdaProcess:
 
     @property
     def log(self) -> str:
-        """What the function has logged and printed."""
+        """Return the log and output of the function."""
         self._log.seek(0)
         return self._log.read()
 

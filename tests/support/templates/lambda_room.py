@@ -3,7 +3,7 @@
 
 A function has the environment that its template gives it, calls AWS through a referee that knows
 its role, and talks to a Valkey that asks for the password of the deployment. What is changed are
-addresses: of Redis and AWS, and of the two APIs, which answer on a loopback port.
+addresses: of Redis and AWS, and of the two APIs, which listen on a loopback port.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class LambdaRoom:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def __call__(self, app: str, name: str, event: Any) -> Any:
-        """What a function returns; one environment of it takes one event at a time."""
+        """Return the result of a function; each environment handles one event at a time."""
         with self._locks[f"{app}.{name}"]:
             if (app, name) not in self._warm:
                 deployed = self.deployment.function(app, name)
@@ -74,7 +74,7 @@ class LambdaRoom:
             return process(deployed.handler, event, self.clock_ahead)
 
     def answer(self, app: str, method: str, path: str, **request: Any) -> Any:
-        """What the function of a route returns."""
+        """Return the result of the function of a route."""
         return self(app, view_of(app, method, path), proxy_event(method, path, **request))
 
     def http(self, app: str, method: str, path: str, **request: Any) -> tuple[int, Any]:
@@ -95,17 +95,19 @@ class LambdaRoom:
         self.iam_proxy.close()
 
     def _env(self, app: str, name: str, deployed: Deployed) -> dict[str, str]:
-        told = {key: self._moved.get(value, value) for key, value in deployed.environment.items()}
-        moved = self._redis if "REDIS_HOST" in told else {}
+        environment = {
+            key: self._moved.get(value, value) for key, value in deployed.environment.items()
+        }
+        moved = self._redis if "REDIS_HOST" in environment else {}
         own = {"AWS_ACCESS_KEY_ID": f"{app}.{name}", "AWS_ENDPOINT_URL": self.iam_proxy.address}
-        return {**told, **moved, **LAMBDAS_OWN, **own}
+        return {**environment, **moved, **LAMBDAS_OWN, **own}
 
     def _may(self, function: str, action: str, resource: str) -> bool:
         app, _, name = function.partition(".")
         return self._warm[app, name][0].may(action, resource)
 
     def _invokes(self, authorization: str, method: str, path: str) -> bool:
-        """Whether the caller of the private API may call the route."""
+        """Return whether the caller of the private API may call the route."""
         caller, _ = signed_by(authorization)
         api, _, stage = self._private.removeprefix("https://").partition("/")
         route = f"{api.partition('.')[0]}/{stage}/{method}{path}"

@@ -146,7 +146,7 @@ def headers_of(parameters: dict[str, str]) -> dict[str, str]:
 
 
 def statements_text(stacks: Mapping[str, Synthesized]) -> str:
-    """What each role may do, for a reader: role, then one line of actions and resource each."""
+    """Return the permissions as text: each role, then one line of actions and resource each."""
     lines = []
     for stack_name, stack in sorted(stacks.items()):
         for name, role in sorted(stack.of_type("AWS::IAM::Role").items()):
