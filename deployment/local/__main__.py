@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``make run``: start the whole room on this machine, print its addresses, end it with Ctrl-C."""
+"""``make run``: start the room on this machine and print its addresses; Ctrl-C ends it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LABELS = (
 
 
 def main() -> int:
-    """Run until Ctrl-C; answers the exit status."""
+    """Run until Ctrl-C; return the exit status."""
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     began = time.monotonic()

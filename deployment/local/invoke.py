@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Call a worker function of the running room by hand.
+"""Invoke a worker function of the running local room.
 
 ``python -m deployment.local.invoke NAME [PAYLOAD]``; the payload is JSON. For example
 ``sweep_positions``. On AWS: ``aws lambda invoke``.
@@ -18,7 +18,7 @@ from infrastructure.blueprint.resources import WORKERS
 
 
 def main(name: str, payload: str = "") -> int:
-    """Call it, print its answer; the exit status: 1 when the answer is an error."""
+    """Invoke the function and print its result; return 1 if the result is an error."""
     names = [function.name for function in WORKERS]
     if name not in names:
         print(f"The functions are: {', '.join(names)}.", file=sys.stderr)
@@ -36,9 +36,9 @@ def main(name: str, payload: str = "") -> int:
         return 1
     from apps.workers import app
 
-    answer = getattr(app, name)(event, None)
-    print(json.dumps(answer))
-    return int("error" in answer)
+    result = getattr(app, name)(event, None)
+    print(json.dumps(result))
+    return int("error" in result)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def _die_with_parent() -> Callable[[], None] | None:
 
     def ask() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it was gone before it was asked for
+        if os.getppid() != parent:  # the parent ended before prctl
             os._exit(1)
 
     return ask

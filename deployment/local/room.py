@@ -30,7 +30,7 @@ from waiting_room.runtime.settings.openid import read_openid_settings
 
 START_SECONDS = 60  # for one process; imports are slow on a loaded machine
 KEPT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-ARENAS = "2"  # of the C library in each part: its one for each thread hold freed memory for ever
+ARENAS = "2"  # malloc arenas of each process; one per thread would keep freed memory
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENDPOINTS, HANDLERS = "endpoints.json", "handlers.json"
 Say = Callable[[str], None]
