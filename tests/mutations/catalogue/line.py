@@ -49,7 +49,7 @@ BREAKS = (
           "test_chaos::test_a_session_ended_by_a_write_that_was_sent_twice_is_ended_and_counted"),
     Break("4 counted: the audit trusts a clock that jumped",
           "clock_bounds", "return min(now, other), max(now, other)", "return now, now",
-          "test_room"),
+          "test_minute_jobs"),
     Break("4 counted: the state remembers holes without end",
           "DynamoServingLog.add_unused_positions", "size(#known_holes) < :most",
           "size(#known_holes) < :most OR :most > :generation", "test_tables"),
