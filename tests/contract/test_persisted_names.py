@@ -52,6 +52,7 @@ from waiting_room.domain.signing_keys import KeySet
 from waiting_room.inlet.strategies import InletRecord, Strategy
 from waiting_room.openid.settings import ClientSecrets
 
+ROOT = Path(__file__).resolve().parents[2]
 FROZEN = Path(__file__).with_name("persisted_names.txt")
 NOW = 1_800_000_000
 ID = "0123456789abcdef" * 2
@@ -64,14 +65,23 @@ docs/decisions/0114-freeze-persisted-names.md, then edit persisted_names.txt.
 """
 
 
+NEW_NAMES = """
+New names: add these lines to tests/contract/persisted_names.txt, and write them in the function of
+this module that writes each kind of data, for Redis `redis_names()`.
+"""
+
+
 def compare(store: str, found: Iterator[str]) -> None:
     """Fail with both differences when the names of a store are not the frozen ones."""
     lines = {line for line in FROZEN.read_text("utf-8").splitlines() if line.startswith(store)}
     names = {f"{store} {name}" for name in found}
+    if names == lines:
+        return
+    if lines < names:
+        pytest.fail(NEW_NAMES + "\n".join(sorted(names - lines)), pytrace=False)
     gone = "\n".join(f"  frozen, not found: {line}" for line in sorted(lines - names))
     new = "\n".join(f"  found, not frozen: {line}" for line in sorted(names - lines))
-    if names != lines:
-        pytest.fail(f"{EXPLANATION}{gone}\n{new}", pytrace=False)
+    pytest.fail(f"{EXPLANATION}{gone}\n{new}", pytrace=False)
 
 
 def pattern(text: str, event_id: str) -> str:
@@ -219,6 +229,40 @@ def _redis_keys(client: Any, event_id: str) -> Iterator[str]:
 
 def test_names_in_redis_are_frozen(valkey: servers.Valkey) -> None:
     compare("redis", redis_names(valkey))
+
+
+WRITES = re.compile(r"redis\.call\('(?:HSET|HSETNX|HINCRBY)', STATE, (.+)")
+
+
+def fields_in(script: str) -> set[str]:
+    """Fields of the state hash that a script writes by a literal name."""
+    return {name for line in WRITES.findall(script) for name in re.findall(r"'([a-z_]+)'", line)}
+
+
+def test_each_field_that_a_script_writes_is_frozen(valkey: servers.Valkey) -> None:
+    """Also a field that only a call outside of ``redis_names`` writes."""
+    scripts = sorted((ROOT / "source/waiting_room/adapters/redis/lua").glob("*.lua"))
+    written = set().union(*(fields_in(path.read_text("utf-8")) for path in scripts))
+    read_back = {name.rpartition(" field ")[2] for name in redis_names(valkey) if " field " in name}
+    assert written
+    if written - read_back:
+        pytest.fail(
+            f"Scripts write the fields {sorted(written - read_back)} of the state hash, and "
+            f"redis_names() does not: call the method that writes them there.\n{NEW_NAMES}"
+            + "\n".join(f"redis waiting_room:{{<event>}}:state field {name}"
+                        for name in sorted(written - read_back)),
+            pytrace=False,
+        )  # fmt: skip
+
+
+def test_the_fields_of_a_script_are_found() -> None:
+    script = """
+    redis.call('HSET', STATE, 'run', RUN, 'lost_at', 1)
+    if at then redis.call('HSETNX', STATE, 'first', string.match(at, ':(%d+)$')) end
+    redis.call('HINCRBY', LIVE_COUNT, 'other', 1) redis.call('HGET', STATE, 'read')
+    redis.call('HINCRBY', STATE, 'refused', 1)
+    """
+    assert fields_in(script) == {"run", "lost_at", "first", "refused"}
 
 
 # --- secrets and messages -------------------------------------------------------------------------

@@ -83,3 +83,14 @@ def test_what_the_first_change_edits_is_there(file: str, edited: str) -> None:
             f"{file} has no {edited!r} any more: change docs/first-change.md, and EDITED here",
             pytrace=False,
         )
+
+
+def test_each_test_that_the_first_change_names_exists() -> None:
+    """Except for those that the reader writes: they are in the code blocks of the page."""
+    prose = re.sub(r"^ *```.*?^ *```", "", text("docs/first-change.md"), flags=re.S | re.M)
+    named = set(re.findall(r"`(test_\w+)`", prose))
+    modules = [path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py")]
+    missing = sorted(name for name in named if not any(f"def {name}(" in one for one in modules))
+    assert named
+    if missing:
+        pytest.fail(f"docs/first-change.md names tests that do not exist: {missing}", pytrace=False)

@@ -57,6 +57,12 @@ class Server:
         return self._run("evalsha", count, rest)
 
 
+def test_counts_of_another_length_than_its_record_are_an_error() -> None:
+    adapter, _ = counters([0] * 19)
+    with pytest.raises(TypeError, match=r"counts\.lua returns 19 values; Counts has 20 fields"):
+        adapter.counts(EVENT, NOW)
+
+
 def counters(*answers: Any) -> tuple[RedisCounters, Server]:
     server = Server(*answers)
     return RedisCounters(server), server  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain
@@ -59,6 +60,7 @@ REBUILD_LIFE = 3_000  # ms after which another caller may take over a rebuild
 # Temporary errors of a server: out of memory, snapshot not written, replicas missing …
 NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
 NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
+FIELDS = len(fields(Counts))
 MESSAGE = 11  # its index in the result of ``counts.lua``, which is in the order of ``Counts``
 KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count")
 
@@ -118,6 +120,8 @@ class RedisCounters:
     def counts(self, event_id: str, now: int) -> Counts:
         """Return all counts of an event."""
         result = self._run("counts", event_id, [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES])
+        if len(result) != FIELDS:
+            raise TypeError(f"counts.lua returns {len(result)} values; Counts has {FIELDS} fields")
         *counts, latest = result
         counts[MESSAGE] = counts[MESSAGE].decode()
         return Counts(*[*counts, tuple(map(_segment, reversed(latest.split())))])
