@@ -10,7 +10,6 @@ import pytest
 
 from tests.docs import markdown
 from tests.tools.suite_times import FOLDERS
-from tests.tools.test_dependency_rule import MAY_IMPORT
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("CONTRIBUTING.md", "SECURITY.md", "docs/first-change.md")
@@ -50,17 +49,6 @@ def test_the_test_map_has_each_folder_of_tests() -> None:
 
 def modules_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("test_*.py") if path.parent != folder]
-
-
-def test_the_dependency_table_is_the_one_that_is_enforced() -> None:
-    """Names of ``source/waiting_room`` have no prefix in the table."""
-    for folder, allowed in markdown.rows(text("CONTRIBUTING.md"), "Dependency rule"):
-        (name,) = markdown.code(folder)
-        key = name if name in MAY_IMPORT else f"waiting_room.{name}"
-        enforced = {one.removeprefix("waiting_room.") for one in MAY_IMPORT[key]}
-        assert set(markdown.code(allowed)) == enforced, (
-            f"CONTRIBUTING.md, dependency rule, row {name}"
-        )
 
 
 # What docs/first-change.md tells the reader to edit: a file, and a text in it.
