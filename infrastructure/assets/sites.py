@@ -11,6 +11,7 @@ The stack that serves the sites adds ``config.json`` (``infrastructure/blueprint
 from __future__ import annotations
 
 import argparse
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -61,8 +62,15 @@ def install(root: Path) -> None:
 def fetch_modules(workspace: Path) -> None:
     """Install the npm modules of the lock file in ``workspace``, unless they are up to date.
 
+    Of two processes one installs and the other waits, because npm first deletes what is there.
     Raises SitesError.
     """
+    with (workspace / "package-lock.json").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        _fetch_modules(workspace)
+
+
+def _fetch_modules(workspace: Path) -> None:
     lock, done = workspace / "package-lock.json", workspace / "node_modules" / ".package-lock.json"
     if done.exists() and done.stat().st_mtime >= lock.stat().st_mtime:
         return

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from infrastructure.assets import sites
 from tests.support.servers import ROOT, in_ci
 
 ARGS = (
@@ -44,6 +45,7 @@ def accessibility(page: Page) -> list[str]:
     """Return the serious and critical axe-core violations of the page; one line each."""
     if page.evaluate("typeof axe") == "undefined":
         # evaluated by the test, so the page's own policy does not stop it
+        sites.install(ROOT)
         page.evaluate(AXE.read_text())
     found: list[dict[str, Any]] = page.evaluate(
         "axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)"
