@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from botocore.session import Session
 
 from deployment.local import config
@@ -30,6 +30,7 @@ from waiting_room.runtime.lambda_events import first_id_and_time
 
 BATCH = 10  # messages of one request, SQS's limit
 HELD = 60  # s; the visibility timeout of a received message
+OUTPUTS = ("JoinDeadLetterQueueUrl", "JoinQueueUrl", "RedriveRole")  # of the core stack
 ENDPOINTS = Path(__file__).resolve().parent.parent / ".local" / "endpoints.json"
 SESSION = "redrive"  # the session name of the role, as in CloudTrail
 
@@ -60,6 +61,10 @@ class FailedJoin:
     message: dict[str, Any]
     request_id: str
     sent_at_ms: int
+
+
+class NotACoreStack(Exception):
+    """The stack lacks an output of the core stack; the message names it."""
 
 
 def redrive(
@@ -165,11 +170,14 @@ def queues_of_stack(stack: str) -> Queues:
     """Return the queues of a stack on AWS, from its outputs."""
     session: Any = Session()
     found = session.create_client("cloudformation").describe_stacks(StackName=stack)
-    outputs = {
+    outputs: dict[str, str] = {
         one["OutputKey"]: one["OutputValue"] for one in found["Stacks"][0].get("Outputs", [])
     }
-    dead, joins = outputs["JoinDeadLetterQueueUrl"], outputs["JoinQueueUrl"]
-    return as_role(session, outputs["RedriveRole"], dead, joins)
+    missing = [name for name in OUTPUTS if name not in outputs]
+    if missing:
+        raise NotACoreStack(f"the stack {stack} has no output {missing[0]}: name the core stack")
+    dead, joins, role = (outputs[name] for name in OUTPUTS)
+    return as_role(session, role, dead, joins)
 
 
 def queues_here(endpoints: Path) -> Queues:
@@ -242,6 +250,9 @@ def main(arguments: Sequence[str]) -> int:
             "--stack: the AWS region is not set: set AWS_DEFAULT_REGION to the stack's region.",
             file=sys.stderr,
         )
+        return 2
+    except (NotACoreStack, BotoCoreError, ClientError) as error:
+        print(f"The queues cannot be opened: {error}", file=sys.stderr)
         return 2
     done = redrive(
         queues,

@@ -59,9 +59,8 @@ class Outcome:
     holes: int
     batches: int
     busy_seconds: float
-    series: dict[str, Times] = field(
-        default_factory=dict
-    )  # per second; of the last four the maximum
+    # per second; of the last four the maximum
+    series: dict[str, Times] = field(default_factory=dict)
 
     @property
     def to_position(self) -> Times:

@@ -99,8 +99,9 @@ def run(
 
 
 def wait_for_status(visitors: Visitors, since: float) -> None:
-    """Wait until somebody read the status after ``since``; a slow machine may need longer than
-    GRACE. Gives up after LONGEST_RECOVERY seconds: ``check_outages`` then blames the run.
+    """Wait for a status response after ``since``; a slow machine may need longer than GRACE.
+
+    Returns after LONGEST_RECOVERY seconds in any case: ``check_outages`` then reports the outage.
     """
     deadline = time.monotonic() + LONGEST_RECOVERY
     while (
@@ -112,9 +113,9 @@ def wait_for_status(visitors: Visitors, since: float) -> None:
 def check_outages(
     visitors: Visitors, outages: list[tuple[str, float, float]], found: Result
 ) -> float:
-    """Blame 503s that come too late, and outages after which nobody read the status.
+    """Report 503s later than GRACE, and outages without a later status response.
 
-    Returns the longest time from an outage's end to the next status that somebody read, in seconds.
+    Returns the longest time from the end of an outage to the next status response, in seconds.
     """
     for at, what in visitors.observations.unavailable:
         before = [end for _, start, end in outages if start <= at]
@@ -127,5 +128,5 @@ def check_outages(
         if times:
             recoveries.append(min(times))
         else:
-            found.wrong.append(f"nobody read the status after the outage {name!r}")
+            found.wrong.append(f"no status response after the outage {name!r}")
     return max(recoveries)

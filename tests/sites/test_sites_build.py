@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,33 @@ def test_a_folder_of_modules_that_others_share_is_not_emptied(
     sites.install(tmp_path)
     assert (shared / "kept.js").exists()
     assert (workspace / "node_modules" / ".package-lock.json").exists()
+
+
+def test_two_processes_never_install_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """npm deletes the modules first: the second caller would read a folder without them."""
+    workspace = tmp_path / sites.WORKSPACE
+    workspace.mkdir(parents=True)
+    (workspace / "package-lock.json").write_text("{}")
+    started, second = threading.Event(), threading.Event()
+    calls = []
+
+    def npm(*_: object, **__: object) -> None:
+        calls.append("npm")
+        started.set()
+        second.wait(0.5)  # set only by a second npm
+        if len(calls) > 1:
+            second.set()
+        (workspace / "node_modules").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(sites.subprocess, "run", npm)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(sites.install, tmp_path)
+        assert started.wait(10)
+        pool.submit(sites.install, tmp_path).result(10)
+        first.result(10)
+    assert calls == ["npm"]
 
 
 def test_a_build_leaves_nothing_of_the_build_before(tmp_path: Path) -> None:

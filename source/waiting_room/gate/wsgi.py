@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 CLAIMS = "waiting_room.claims"  # in the environ: the visitor's claims, None where not checked
-ENDLESS = (
-    "text/event-stream",
-    "multipart/x-mixed-replace",
-)  # streams that do not end by themselves
+# Streams that do not end by themselves
+ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
 UPGRADES = ("HTTP_UPGRADE", "HTTP_HTTP2_SETTINGS")  # a server may ignore both (RFC 9110, 7.8)
 UNCACHED = ("cache-control", "expires", "set-cookie2")
 

@@ -25,7 +25,7 @@ from waiting_room.domain.visitor_lookup import reference_of
 from waiting_room.inlet.strategies import Alarm, Strategy
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
-STRANGER = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_REQUEST = "00000000-0000-4000-8000-000000000000"
 
 
 def test_the_serving_position_moves_by_buttons_and_by_any_number(
@@ -222,7 +222,10 @@ def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelWorld, panel:
     panel.get_by_role("button", name="Mark abandoned…").click()
     panel.get_by_role("dialog").get_by_role("button", name="Mark abandoned").click()
     expect(metric(panel, "abandoned")).to_have_text("1")
-    for request_id, words in ((STRANGER, "No position belongs"), ("junk", "Enter a reference")):
+    for request_id, words in (
+        (UNKNOWN_REQUEST, "No position belongs"),
+        ("not an id", "Enter a reference"),
+    ):
         field.fill(request_id)
         field.press("Enter")
         expect(answer(panel, "visitor")).to_contain_text(words)

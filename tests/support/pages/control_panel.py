@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 import uvicorn
-from starlette.responses import JSONResponse
 
 import apps.private_api.app
 import apps.public_api.app
@@ -33,7 +32,6 @@ from tests.support.in_memory_room import settings as room_settings
 from tests.support.servers import ROOT
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import InletRecord, Strategy
-from waiting_room.runtime.http_api import CORS
 from waiting_room.use_cases import change_log
 
 KEY, SECRET, REGION = (
@@ -72,7 +70,6 @@ class PanelWorld:
     inlets: MemoryInlet = field(init=False)
     calls: list[str] = field(default_factory=list)
     down: bool = False
-    busy: bool = False
 
     def __post_init__(self) -> None:
         self.begin()
@@ -84,7 +81,7 @@ class PanelWorld:
         self.world.room.minute_jobs.run(EVENT)
         self.inlets = MemoryInlet()
         self.calls.clear()
-        self.down = self.busy = False
+        self.down = False
 
     def admit(self, count: int) -> list[str]:
         """Visitors who joined, were called, and took their tokens; request ids."""
@@ -103,7 +100,7 @@ class PanelWorld:
 
 
 class Doorkeeper:
-    """Counts calls; no response while the API is down, 503 while it is busy."""
+    """Counts calls; no response while the API is down."""
 
     def __init__(self, panel: PanelWorld, api: RestApi) -> None:
         self._panel, self._api = panel, api
@@ -113,10 +110,6 @@ class Doorkeeper:
             raise ConnectionResetError("down")  # uvicorn closes the connection with a 500
         if scope["method"] != "OPTIONS":
             self._panel.calls.append(f"{scope['method']} {scope['path'].removeprefix('/api')}")
-            if self._panel.busy:
-                said = {"error": "the waiting room is busy; try again shortly"}
-                await JSONResponse(said, 503, CORS)(scope, receive, send)
-                return
         await self._api(scope, receive, send)
 
 
