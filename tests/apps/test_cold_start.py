@@ -51,7 +51,7 @@ published = Publication((PublishedKey(keys.load().keys[0].public),), 1)
 stores = Stores(MemoryCounters(), MemoryPositions(log), MemoryOutcomes(), log, keys,
                 MemoryPublicKeys(published), MemoryEventBus())
 room = build_room(read_room_settings({"EVENT_ID": "E"}), stores, lambda: 2000.0)
-room.assignment.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
+room.workers.assignment.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
 room.control.increment("E", 1)
 tokens = room.tokens.issue("E", "00000000-0000-4000-8000-000000000000")
 assert tokens["access_token"].count(".") == 2

@@ -178,7 +178,7 @@ def test_a_request_that_nobody_made_is_denied(openid: OpenId) -> None:
 
 def test_a_stolen_request_id_without_its_secret_is_denied(openid: OpenId) -> None:
     join = openid.world.join(secret_hash=hashlib.sha256(b"mine").hexdigest())
-    openid.world.room.assignment.assign(EVENT, [join])
+    openid.world.room.workers.assignment.assign(EVENT, [join])
     openid.world.serve(1)
     transaction = openid.authorize().sent["transaction"]
     assert openid.resume(transaction, join.request_id).sent["error"] == "access_denied"

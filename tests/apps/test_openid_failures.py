@@ -56,7 +56,7 @@ def test_no_secret_is_in_a_log_even_at_debug(
 ) -> None:
     visitor_secret = "visitor-secret-0123456789"
     join = openid.world.join(secret_hash=hashlib.sha256(visitor_secret.encode()).hexdigest())
-    openid.world.room.assignment.assign(EVENT, [join])
+    openid.world.room.workers.assignment.assign(EVENT, [join])
     openid.world.serve(1)
     transaction = openid.authorize().sent["transaction"]
     openid.resume(transaction, join.request_id, client_secret="guess-0123456789")
@@ -95,7 +95,7 @@ def test_the_longest_request_still_fits_into_an_address_and_a_form(openid: OpenI
 def test_the_visitors_secret_may_be_as_long_as_the_room_takes(openid: OpenId) -> None:
     secret = "s" * joins.MAX_CLIENT_SECRET
     join = openid.world.join(secret_hash=hashlib.sha256(secret.encode()).hexdigest())
-    openid.world.room.assignment.assign(EVENT, [join])
+    openid.world.room.workers.assignment.assign(EVENT, [join])
     openid.world.serve(1)
     transaction = openid.authorize().sent["transaction"]
     assert "code" in openid.resume(transaction, join.request_id, client_secret=secret).sent

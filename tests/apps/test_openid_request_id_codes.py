@@ -125,7 +125,7 @@ def test_an_address_that_is_not_registered_reaches_no_page(openid: OpenId) -> No
 
 def test_a_place_bound_to_a_secret_is_not_had_by_its_id(openid: OpenId) -> None:
     joined = openid.world.join(secret_hash="0" * 64)
-    openid.world.room.assignment.assign(EVENT, [joined])
+    openid.world.room.workers.assignment.assign(EVENT, [joined])
     openid.world.serve(1)
     assert openid.redeem(joined.request_id).json["error"] == "invalid_grant"
 

@@ -33,7 +33,7 @@ Logged = Callable[[], list[dict[str, Any]]]
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
-    made.room.setup.run()
+    made.room.workers.setup.run()
     store = MemoryInlet()
     store.write(None, InletRecord(EVENT, Strategy.PERIODIC, TARGETS, TARGETS, version=1))
     chosen = settings(INLET_ROLE=ROLE)
@@ -186,7 +186,7 @@ def test_the_first_key_is_the_deployments(world: InMemoryRoom, logged: Logged) -
     world.keys.store._keys = KeySet(())
     world.public_keys.store._publication = Publication()
     logged()
-    world.room.setup.run()
+    world.room.workers.setup.run()
     lines = [line for line in logged() if line["change"] == "signing_keys"]
     assert [(line["kind"], line["who"]) for line in lines] == [("deployment", "set_up")]
 

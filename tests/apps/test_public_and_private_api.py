@@ -26,7 +26,7 @@ STRANGER = "00000000-0000-4000-8000-000000000000"
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom()
-    made.room.setup.run()
+    made.room.workers.setup.run()
     for module in (apps.public_api.app, apps.private_api.app):
         monkeypatch.setattr(module, "room", lambda: made.room)
     monkeypatch.setattr(apps.private_api.app, "settings", settings)

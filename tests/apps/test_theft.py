@@ -52,7 +52,7 @@ def join(world: InMemoryRoom, content: dict[str, Any]) -> str:
     }
     joins, dead = read_joins({"Records": [message]}, EVENT)
     assert not dead
-    world.room.assignment.assign(EVENT, joins)
+    world.room.workers.assignment.assign(EVENT, joins)
     return request_id
 
 

@@ -118,7 +118,7 @@ def stream_record(name: str, **changed: Any) -> dict[str, Any]:
 
 
 def test_the_stream_becomes_events(world: InMemoryRoom) -> None:
-    world.room.setup.run()
+    world.room.workers.setup.run()
     records = [
         stream_record("INSERT"),
         stream_record("INSERT", kind={"S": "expired"}, position={"N": "2"}),

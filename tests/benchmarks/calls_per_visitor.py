@@ -48,7 +48,7 @@ def main() -> None:
 def operations(real: RealRoom) -> dict[str, tuple[float, float]]:
     """Requests to Redis and to AWS of each operation, warm."""
     event, joins = real.event_id, real.joins(BATCH)
-    real.room.assignment.assign(event, real.joins(1))
+    real.room.workers.assignment.assign(event, real.joins(1))
     request = joins[0].request_id
     found: dict[str, tuple[float, float]] = {}
 
@@ -58,7 +58,7 @@ def operations(real: RealRoom) -> dict[str, tuple[float, float]]:
         found[name] = (cost["redis"] * share, cost["dynamodb"] * share)
 
     # SQS deletes a batch's messages itself, ten a call, for no function's time; theirs is our own
-    count("join, per visitor", lambda: real.room.assignment.assign(event, joins), 1 / BATCH)
+    count("join, per visitor", lambda: real.room.workers.assignment.assign(event, joins), 1 / BATCH)
     real.room.positions.queue_number(event, request)
     count("position", lambda: real.room.positions.queue_number(event, request))
     count("serving number", lambda: real.room.metrics.counts(event))

@@ -169,7 +169,7 @@ def room_for_processes() -> Iterator[tuple[dict[str, str], list[Function]]]:
         store = servers.aws_client("secretsmanager", secrets)
         store.create_secret(Name="keys", SecretString=keys.to_json())
         joins = real.joins(3)
-        real.room.assignment.assign(real.event_id, joins)
+        real.room.workers.assignment.assign(real.event_id, joins)
         real.room.control.increment(real.event_id, 3)
         token = real.room.tokens.issue(real.event_id, joins[0].request_id)["access_token"]
         public = stack.enter_context(key_server(keys.jwks()))

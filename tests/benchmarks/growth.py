@@ -106,7 +106,7 @@ def fill(real: RealRoom, given: int, wanted: int) -> int:
         given += count
     move_counter(real, given, int(time.time()))
     real.valkey.client().flushall()
-    real.room.reconciliation.run(event)
+    real.room.workers.reconciliation.run(event)
     if first_ended:
         end_sessions(real)
     return given
@@ -175,13 +175,13 @@ def end_sessions(real: RealRoom) -> None:
 
 def rebuild(real: RealRoom, reads: Reads, size: int) -> list[Any]:
     """Lose the counters and ask for them, after the minute worker had its turn."""
-    real.room.reconciliation.run(real.event_id)
+    real.room.workers.reconciliation.run(real.event_id)
     real.valkey.client().flushall()
     reads.bytes, started = 0, time.perf_counter()
     cost = real.counted(lambda: real.room.metrics.counts(real.event_id))
     spent = (time.perf_counter() - started) * 1000
     for _ in range(VERIFIED):
-        real.room.reconciliation.run(real.event_id)
+        real.room.workers.reconciliation.run(real.event_id)
     return [size, cost["dynamodb"], reads.bytes / 1000, spent]
 
 
@@ -193,7 +193,7 @@ def calls_of(real: RealRoom) -> dict[str, Callable[[], Any]]:
         [joins[at : at + JOINS_A_CALL] for at in range(0, CALLS * JOINS_A_CALL, JOINS_A_CALL)]
     )
     single = [join.request_id for join in joins[CALLS * JOINS_A_CALL :]]
-    room.assignment.assign(event, joins[CALLS * JOINS_A_CALL :])
+    room.workers.assignment.assign(event, joins[CALLS * JOINS_A_CALL :])
 
     def ids(start: int) -> Iterator[str]:
         return iter(single[start * CALLS : (start + 1) * CALLS])
@@ -206,10 +206,12 @@ def calls_of(real: RealRoom) -> dict[str, Callable[[], Any]]:
     def busy_minute() -> None:
         room.tokens.issue(event, next(busy))
         real.requests.clear()
-        room.reconciliation.run(event)
+        room.workers.reconciliation.run(event)
 
     return {
-        f"join ({JOINS_A_CALL} at once)": lambda: room.assignment.assign(event, next(groups)),
+        f"join ({JOINS_A_CALL} at once)": lambda: room.workers.assignment.assign(
+            event, next(groups)
+        ),
         "position": lambda: room.positions.queue_number(event, known),
         "status": lambda: room.metrics.status_page(event),
         "time to expiry": lambda: room.tokens.time_to_expiry(event, known),
@@ -219,7 +221,7 @@ def calls_of(real: RealRoom) -> dict[str, Callable[[], Any]]:
         "end a session": lambda: room.sessions.end(event, next(ended), 1),
         "ended sessions (100)": lambda: room.sessions.ended(event),
         "expired tokens, a page": lambda: room.sessions.expired(event, 100, None),
-        "idle minute: sweep": lambda: room.expiry_sweep.run(event),
+        "idle minute: sweep": lambda: room.workers.expiry_sweep.run(event),
         "busy minute: reconciliation": busy_minute,
     }
 

@@ -67,7 +67,7 @@ ONCE = ("POST /generate_token, first",)  # needs a new visitor at each call
 def calls_of(real: RealRoom) -> dict[str, Call]:
     """A call of each route, on a room with visitors."""
     event, joins = real.event_id, real.joins(ROUNDS + 10)
-    real.room.assignment.assign(event, joins)
+    real.room.workers.assignment.assign(event, joins)
     real.room.control.increment(event, len(joins))
     ids = iter(join.request_id for join in joins[1:])
     known = joins[0].request_id
@@ -114,7 +114,7 @@ def signing(real: RealRoom) -> list[list[Any]]:
     key = real.keys.load().keys[0]
     parsed, signer = jwt.PyJWK(dict(key.jwk), algorithm="RS256").key, Signer()
     joins = real.joins(1)
-    real.room.assignment.assign(real.event_id, joins)
+    real.room.workers.assignment.assign(real.event_id, joins)
     row = real.positions.get(real.event_id, joins[0].request_id)
     assert row is not None
     outcome = issue(row, key_id=key.key_id, issuer="https://room.example/api", validity=60, now=1)

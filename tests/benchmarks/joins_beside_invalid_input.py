@@ -59,7 +59,7 @@ class Line:
         class Assigner:
             @staticmethod
             def assign(event_id: str, joins: Any) -> Any:
-                answer = real.room.assignment.assign(event_id, joins)
+                answer = real.room.workers.assignment.assign(event_id, joins)
                 now = time.perf_counter()
                 again = answer.retry
                 self.placed |= {one.message_id: now for one in joins if one.message_id not in again}

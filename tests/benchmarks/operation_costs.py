@@ -96,7 +96,7 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
     chosen = settings(EVENT_ID=event, **real.options)
     apps.workers.app.settings = lambda: chosen  # type: ignore[assignment]
     meter = Meter(real)
-    room.assignment.assign(event, real.joins(2))
+    room.workers.assignment.assign(event, real.joins(2))
     found = {
         f"join_batch_{size}": meter.cost(
             lambda size=size: _assign(real, size), max(2, rounds // 20)
@@ -109,7 +109,7 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
         units = batch.write_units + size * row.write_units
         found[f"join_batch_{size}"] = replace(batch, write_units=units)
     joins = real.joins(rounds * 3)
-    room.assignment.assign(event, joins)
+    room.workers.assignment.assign(event, joins)
     ids = iter(join.request_id for join in joins)
     known = next(ids)
 
@@ -173,8 +173,8 @@ def _put_row(real: RealRoom) -> None:
 
 
 def _minute(real: RealRoom) -> None:
-    real.room.reconciliation.run(real.event_id)
-    real.room.expiry_sweep.run(real.event_id)
+    real.room.workers.reconciliation.run(real.event_id)
+    real.room.workers.expiry_sweep.run(real.event_id)
     real.room.metrics.report(real.event_id)
 
 

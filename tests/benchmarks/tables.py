@@ -93,5 +93,5 @@ def servers_of_a_room() -> Iterator[tuple[servers.Valkey, str, str]]:
 def room_on(valkey: servers.Valkey, url: str, **options: Any) -> RealRoom:
     """A room that is set up."""
     real = RealRoom(url, valkey, options)
-    real.room.setup.run()
+    real.room.workers.setup.run()
     return real

@@ -28,7 +28,7 @@ def main() -> None:
     """Print both tables."""
     with servers_of_a_room() as (valkey, url, name):
         real = room_on(valkey, url)
-        real.room.assignment.assign(real.event_id, real.joins(1))
+        real.room.workers.assignment.assign(real.event_id, real.joins(1))
         table(
             f"Positions by batch: one worker, Valkey and {name} on this machine",
             [
@@ -74,7 +74,7 @@ def by_batch(real: RealRoom, size: int) -> list[Any]:
 
 def assign(real: RealRoom, batch: list[Any]) -> None:
     """Give out a batch, all of it."""
-    assert not real.room.assignment.assign(real.event_id, batch).retry
+    assert not real.room.workers.assignment.assign(real.event_id, batch).retry
 
 
 def by_workers(real: RealRoom, url: str, port: int) -> list[list[Any]]:
@@ -102,7 +102,7 @@ def _work(job: tuple[str, int, str, dict[str, str], int, int]) -> int:
     url, port, event_id, names, batches, size = job
     real = RealRoom(url, SimpleNamespace(port=port), names=names, event_id=event_id)  # type: ignore[arg-type]
     for _ in range(batches):
-        real.room.assignment.assign(event_id, real.joins(size))
+        real.room.workers.assignment.assign(event_id, real.joins(size))
     return batches * size
 
 

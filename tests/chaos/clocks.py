@@ -72,15 +72,15 @@ def run(tables_url: str, valkey: Any, *, seed: int, minutes: int = MINUTES) -> R
         sweeper.clock.step = dice.choice(skews)  # it steps
         joins = real.joins(5)
         observations.accepted.update((join.request_id, join) for join in joins)
-        worker.room.assignment.assign(real.event_id, joins)
+        worker.room.workers.assignment.assign(real.event_id, joins)
         if minute < minutes // 2:
             before = real.log.read(real.event_id).serving
             after = operator.room.control.increment(real.event_id, 2)
             served.update((position, true()) for position in range(before + 1, after + 1))
         found.cases += 3 + _tokens(real, issuer, observations, dice, found)
-        sweeper.room.reconciliation.run(real.event_id, true())
+        sweeper.room.workers.reconciliation.run(real.event_id, true())
         before = real.log.read(real.event_id)
-        state = sweeper.room.expiry_sweep.run(real.event_id, true())
+        state = sweeper.room.workers.expiry_sweep.run(real.event_id, true())
         served.update(
             (position, true()) for position in range(before.serving + 1, state.serving + 1)
         )

@@ -31,7 +31,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.joins = self.accept(60)
-        self.real.room.assignment.assign(self.real.event_id, self.joins)
+        self.real.room.workers.assignment.assign(self.real.event_id, self.joins)
         self.raise_counter(self.real.room, 40)
         for join in self.joins[:10]:
             self.token(self.real.room, join)
@@ -76,11 +76,11 @@ def assign(scene: Scene, room: Room) -> None:
     if len(scene.observations.accepted) == 60:
         scene.accept(JOINS)
     batch = [*list(scene.observations.accepted.values())[60:], scene.joins[0]]
-    assignment = room.assignment.assign(scene.real.event_id, batch)
+    assignment = room.workers.assignment.assign(scene.real.event_id, batch)
     if assignment.retry:
         scene.pass_time(LATER)
         scene.observations.wrong += ["never done"] * bool(
-            room.assignment.assign(scene.real.event_id, batch).retry
+            room.workers.assignment.assign(scene.real.event_id, batch).retry
         )
 
 
@@ -117,7 +117,7 @@ def increment(scene: Scene, room: Room) -> None:
 def reconcile(scene: Scene, room: Room) -> None:
     """Reconcile in three successive minutes."""
     for _ in range(3):
-        room.reconciliation.run(scene.real.event_id)
+        room.workers.reconciliation.run(scene.real.event_id)
         scene.pass_time(91)
 
 
@@ -125,7 +125,7 @@ def sweep(scene: Scene, room: Room) -> None:
     """Expire thirty served positions."""
     reconcile(scene, scene.real.room)
     scene.pass_time(EXPIRY)
-    room.expiry_sweep.run(scene.real.event_id)
+    room.workers.expiry_sweep.run(scene.real.event_id)
 
 
 def publish(scene: Scene, room: Room) -> None:

@@ -47,7 +47,7 @@ def run(tables_url: str, valkey: Any, *, joins: int, seed: int, kind: str) -> Re
         room = visitors.room()
         while not visitors.over.wait(0.5):
             visitors.observations.request(
-                "reconcile", lambda: room.reconciliation.run(real.event_id)
+                "reconcile", lambda: room.workers.reconciliation.run(real.event_id)
             )
 
     visitors.run(minute)

@@ -133,7 +133,9 @@ def work(real: RealRoom, queues: Queues, dice: random.Random, twice: float = 0.0
     dice.shuffle(given)
     batch = {"Records": [sqs_record(one, ARN) for one in given]}
     joins, dead = read_joins(batch, real.event_id, queues.redriver.role_id)
-    retry = real.room.assignment.assign(real.event_id, joins).retry if joins else frozenset()
+    retry = (
+        real.room.workers.assignment.assign(real.event_id, joins).retry if joins else frozenset()
+    )
     for letter in dead:  # one message per call: the run counts them at the end
         retry |= queues.worker.send_to_dead_letters([letter])
     dead_ids = {letter.message_id for letter in dead}
@@ -211,7 +213,7 @@ def big_batch(tables_url: str, valkey: Any, *, joins: int, seed: int) -> Result:
     given = batch + dice.sample(batch, joins // 10)
     dice.shuffle(given)
     started = time.monotonic()
-    if real.room.assignment.assign(real.event_id, given).retry:
+    if real.room.workers.assignment.assign(real.event_id, given).retry:
         found.wrong.append("a part of the batch has to come again")
     took = time.monotonic() - started
     rows = real.positions.get_many(real.event_id, [join.request_id for join in batch])

@@ -107,11 +107,11 @@ def run(
     observations, over, dice = Observations(), threading.Event(), random.Random(seed)
     rotation = Rotation(tables_url, aws_url, valkey, keep)
     real = rotation.real
-    rotation.room().setup.run()
+    rotation.room().workers.setup.run()
     rotation.clock.step += EDGE
     joins = real.joins(VISITORS)
     observations.accepted.update((join.request_id, join) for join in joins)
-    real.room.assignment.assign(real.event_id, joins)
+    real.room.workers.assignment.assign(real.event_id, joins)
     real.room.control.increment(real.event_id, len(joins))
     observations.moved = len(joins)
     names = [join.request_id for join in joins]
@@ -202,7 +202,9 @@ def _rotate(rotation: Rotation, rotations: int, dice: random.Random, found: Resu
                 ends.plan(dice.randint(1, 2), dice.random() < 0.5)
             room = rotation.room(ends)
             both.append(
-                changes.run(dice.choice((room.keys.rotate, room.keys.rotate, room.setup.run)))
+                changes.run(
+                    dice.choice((room.keys.rotate, room.keys.rotate, room.workers.setup.run))
+                )
             )
             time.sleep(dice.uniform(0, 0.05))
         for thread in both:

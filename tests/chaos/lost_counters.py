@@ -86,7 +86,7 @@ def run(
             room = visitors.room()
             while not visitors.over.is_set():
                 visitors.observations.request(
-                    "reconcile", lambda: room.reconciliation.run(real.event_id)
+                    "reconcile", lambda: room.workers.reconciliation.run(real.event_id)
                 )
                 time.sleep(0.3)
 

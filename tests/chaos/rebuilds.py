@@ -39,7 +39,7 @@ def run(tables_url: str, valkey: Any, *, sizes: Iterable[int], seed: int = 0) ->
         rows = fill(real, rows, size)
         if counter_snapshot.needs_checkpoint(real.log.read(real.event_id)):
             found.append(lose(real, size, "read whole: no checkpoint yet"))
-            real.new_room().reconciliation.run(real.event_id)
+            real.new_room().workers.reconciliation.run(real.event_id)
             more(real, rows)
             rows += 1
             found.append(lose(real, size, "from the checkpoint"))
@@ -65,7 +65,7 @@ def huge(tables_url: str, valkey: Any, size: int) -> RealRoom:
             for position in range(first, min(first + STEP, last + 1))
         ]
         counters.recount(real.event_id, 1, rows, 0)
-    real.room.reconciliation.run(real.event_id)
+    real.room.workers.reconciliation.run(real.event_id)
     return real
 
 

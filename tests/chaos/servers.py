@@ -37,7 +37,7 @@ def room_at(tables_url: str, valkey: Any, **options: Any) -> RealRoom:
     names = _tables_at.get(tables_url, {})
     real = RealRoom(tables_url, valkey, options, clock=MovedClock(), names=dict(names))
     _tables_at[tables_url] = real.names
-    real.room.setup.run()
+    real.room.workers.setup.run()
     return real
 
 
@@ -47,11 +47,11 @@ def settle(real: RealRoom) -> None:
     assert isinstance(clock, MovedClock)
     for _ in range(3):
         clock.step += 91
-        real.new_room().reconciliation.run(real.event_id)
+        real.new_room().workers.reconciliation.run(real.event_id)
     for _ in range(20):
         if not real.counters().trim(real.event_id, int(clock())).unverified:
             return
-        real.new_room().reconciliation.run(real.event_id)
+        real.new_room().workers.reconciliation.run(real.event_id)
 
 
 def deliver_stream(real: RealRoom) -> None:

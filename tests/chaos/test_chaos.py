@@ -151,7 +151,7 @@ def test_a_primary_that_was_demoted_and_promoted_again_is_not_trusted(
     """It keeps its run id, and took over an older copy in between."""
     first, second = counters.primary.client(), counters.replica.client()
     real = room_at(tables_url, counters)
-    real.room.assignment.assign(real.event_id, real.joins(5))
+    real.room.workers.assignment.assign(real.event_id, real.joins(5))
     counters.wait_for_copy()
     counters.lag()
     real.room.control.increment(real.event_id, 4)
@@ -179,12 +179,12 @@ def test_a_server_that_takes_no_writes_is_no_500(
     real = room_at(tables_url, counters)
     joins = real.joins(3)
     counters.client().config_set(*setting.split())
-    assert not real.room.assignment.assign(real.event_id, joins).retry
+    assert not real.room.workers.assignment.assign(real.event_id, joins).retry
     real.room.control.increment(real.event_id, 1)
     with pytest.raises(Unavailable):
         real.counters().count_token(real.event_id, 1, 1, int(time.time()) + 60)
     counters.client().config_set(setting.split()[0], "0")
-    real.room.reconciliation.run(real.event_id)  # the minute worker brings the counters up
+    real.room.workers.reconciliation.run(real.event_id)  # the minute worker brings the counters up
     real.room.tokens.issue(real.event_id, joins[0].request_id)
 
 
@@ -193,7 +193,7 @@ def test_a_session_ended_by_a_write_that_was_sent_twice_is_ended_and_counted(
 ) -> None:
     real = room_at(tables_url, valkey)
     joins = real.joins(1)
-    real.room.assignment.assign(real.event_id, joins)
+    real.room.workers.assignment.assign(real.event_id, joins)
     real.room.control.increment(real.event_id, 1)
     real.room.tokens.issue(real.event_id, joins[0].request_id)
     faults = Faults()
@@ -210,7 +210,7 @@ def test_one_function_rebuilds_while_the_others_wait(tables_url: str, valkey: An
     """A hundred warm functions that all read every row would throttle the table."""
     real = room_at(tables_url, valkey)
     joins = real.joins(40)
-    real.room.assignment.assign(real.event_id, joins)
+    real.room.workers.assignment.assign(real.event_id, joins)
     real.room.control.increment(real.event_id, 40)
     rooms = [real.new_room() for _ in range(12)]
     for room in rooms:

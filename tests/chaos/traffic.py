@@ -164,7 +164,8 @@ class Visitors:
                 time.sleep(0.02)
                 continue
             result = self.observations.request(
-                "assign", lambda batch=batch: room.assignment.assign(self.real.event_id, batch)
+                "assign",
+                lambda batch=batch: room.workers.assignment.assign(self.real.event_id, batch),
             )
             again = (
                 batch

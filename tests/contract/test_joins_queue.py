@@ -16,7 +16,7 @@ from deployment.redrive import Queues, Redriven, as_role, message_count, redrive
 from tests.support import servers
 from waiting_room.adapters.join_queue import SqsJoinQueue
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.records import DeadLetter, Receipt
+from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
 from waiting_room.runtime.lambda_events import read_joins
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:joins"

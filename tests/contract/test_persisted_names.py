@@ -37,10 +37,10 @@ from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint, Snapshot, TokenTally
+from waiting_room.domain.ports.join_queue import DeadLetter
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
     Attempt,
-    DeadLetter,
     EventState,
     Outcome,
     OutcomeKind,

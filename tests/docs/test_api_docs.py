@@ -152,7 +152,7 @@ def test_no_error_is_hard_to_read() -> None:
 
 def test_the_caching_rules_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     world = InMemoryRoom()
-    world.room.setup.run()
+    world.room.workers.setup.run()
     visitor = world.visitors(1)[0]
     world.serve(1)
     monkeypatch.setattr(apps.public_api.app, "room", lambda: world.room)

@@ -59,4 +59,4 @@ def test_every_use_case_is_in_the_index() -> None:
         assert all(f"class {one}" in text for one in markdown.code(name)), file
     code = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     defined = set(re.findall(r"^class ([A-Z]\w+)[:(]", code, re.MULTILINE))
-    assert defined - {"Room", "Stores", "KeyDelays", "GenerationCache"} == listed
+    assert defined - {"Room", "Workers", "Stores", "KeyDelays", "GenerationCache"} == listed

@@ -68,7 +68,7 @@ class Apis:
     world: InMemoryRoom = field(default_factory=InMemoryRoom)
 
     def __post_init__(self) -> None:
-        self.world.room.setup.run()
+        self.world.room.workers.setup.run()
         self.openid = OpenId(world=self.world)
         self.inlet = InletWorld()
         self.inlet.inlet.run_periodic({"id": "first"}, lambda: 70.0)
@@ -87,7 +87,7 @@ class Apis:
             if number < 2:
                 self.world.room.sessions.end(EVENT, visitor, 1 - 2 * number)
         protected = self.world.join(secret_hash="0" * 64)
-        self.world.room.assignment.assign(EVENT, [protected])
+        self.world.room.workers.assignment.assign(EVENT, [protected])
         return [*visitors, protected.request_id, str(uuid.UUID(int=7 << 76))]
 
     def _token(self) -> str:
@@ -112,7 +112,7 @@ class Apis:
         }
         joins, dead = read_joins({"Records": [message]}, EVENT)
         assert not dead, f"a join was accepted and cannot become a place: {message['body']!r}"
-        self.world.room.assignment.assign(EVENT, joins)
+        self.world.room.workers.assignment.assign(EVENT, joins)
         return 200, sqs_answer(message["messageId"])
 
 

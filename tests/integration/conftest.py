@@ -21,5 +21,5 @@ def tables_url(request: pytest.FixtureRequest) -> str:
 def real(tables_url: str, valkey: servers.Valkey) -> RealRoom:
     """A room of an event that no other test uses."""
     made = RealRoom(tables_url, valkey)
-    made.room.setup.run()
+    made.room.workers.setup.run()
     return made

@@ -17,8 +17,10 @@ from waiting_room.domain.visitor_lookup import VisitorQuery
 def test_a_batch_of_joins_costs_two_round_trips_and_one_request_for_25(
     real: RealRoom, size: int
 ) -> None:
-    real.room.assignment.assign(real.event_id, real.joins(1))
-    cost = real.counted(lambda: real.room.assignment.assign(real.event_id, real.joins(size)))
+    real.room.workers.assignment.assign(real.event_id, real.joins(1))
+    cost = real.counted(
+        lambda: real.room.workers.assignment.assign(real.event_id, real.joins(size))
+    )
     assert cost["redis"] <= 2
     assert cost["dynamodb"] <= math.ceil(size / 25) + 1
     assert cost["BatchExecuteStatement"] == math.ceil(size / 25)
@@ -26,7 +28,7 @@ def test_a_batch_of_joins_costs_two_round_trips_and_one_request_for_25(
 
 def test_a_position_costs_one_read_and_no_round_trip(real: RealRoom) -> None:
     joins = real.joins(2)
-    real.room.assignment.assign(real.event_id, joins)
+    real.room.workers.assignment.assign(real.event_id, joins)
     for expected in ("BatchGetItem", "GetItem"):
         cost = real.counted(
             lambda: real.room.positions.queue_number(real.event_id, joins[0].request_id)
@@ -41,7 +43,7 @@ def test_the_figures_cost_one_round_trip(real: RealRoom) -> None:
 
 def test_a_first_token_and_the_same_again(real: RealRoom) -> None:
     joins = real.joins(1)
-    real.room.assignment.assign(real.event_id, joins)
+    real.room.workers.assignment.assign(real.event_id, joins)
     real.room.control.increment(real.event_id, 1)
     assert real.events.calls == ["publish"]  # a move tells the bus, once
 
@@ -59,7 +61,7 @@ def test_a_first_token_and_the_same_again(real: RealRoom) -> None:
 
 def test_a_look_up_costs_one_round_trip_and_two_reads_whatever_it_is_by(real: RealRoom) -> None:
     joins = real.joins(2)
-    real.room.assignment.assign(real.event_id, joins)
+    real.room.workers.assignment.assign(real.event_id, joins)
     for sought, first in (
         (VisitorQuery(joins[0].request_id), "GetItem"),
         (VisitorQuery(number=2), "Query"),
@@ -72,12 +74,12 @@ def test_a_look_up_costs_one_round_trip_and_two_reads_whatever_it_is_by(real: Re
 
 def test_an_idle_minute_costs_next_to_nothing(real: RealRoom) -> None:
     def minute() -> None:
-        real.room.reconciliation.run(real.event_id)
-        real.room.expiry_sweep.run(real.event_id)
+        real.room.workers.reconciliation.run(real.event_id)
+        real.room.workers.expiry_sweep.run(real.event_id)
 
     minute()
     assert dict(real.counted(minute)) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
-    whole = real.counted(lambda: real.room.minute_jobs.run(real.event_id))
+    whole = real.counted(lambda: real.room.workers.minute_jobs.run(real.event_id))
     assert dict(whole) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
     assert real.room.metrics.panel(real.event_id)["stale"] == []
 
@@ -86,7 +88,7 @@ def test_a_reset_of_many_rows_is_two_writes(real: RealRoom) -> None:
     """The announcement and the next line."""
     rows = 100_000
     real.log.reserve(real.event_id, rows, real.log.read(real.event_id))
-    real.room.reconciliation.run(real.event_id)  # the counters know of them
+    real.room.workers.reconciliation.run(real.event_id)  # the counters know of them
     started = time.perf_counter()
     cost = real.counted(lambda: real.room.control.reset(real.event_id))
     assert time.perf_counter() - started < 2

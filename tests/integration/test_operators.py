@@ -41,7 +41,7 @@ class Losing:
 
 def with_tokens(real: RealRoom, count: int) -> list[str]:
     joins = real.joins(count)
-    real.room.assignment.assign(real.event_id, joins)
+    real.room.workers.assignment.assign(real.event_id, joins)
     real.room.control.increment(real.event_id, count)
     for join in joins:
         real.room.tokens.issue(real.event_id, join.request_id)

@@ -27,7 +27,7 @@ def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
 
 def test_a_hundred_threads_get_one_token_that_counts_once(real: RealRoom) -> None:
     visitor = real.joins(1)
-    real.room.assignment.assign(real.event_id, visitor)
+    real.room.workers.assignment.assign(real.event_id, visitor)
     real.room.control.increment(real.event_id, 1)
     rooms = [real.new_room() for _ in range(4)]
     for room in rooms:
@@ -58,12 +58,12 @@ def test_eight_workers_give_five_thousand_joins_exactly_one_to_n(real: RealRoom)
                 if not todo:
                     return
                 batch = todo.pop()
-            again = room.assignment.assign(real.event_id, batch).retry
+            again = room.workers.assignment.assign(real.event_id, batch).retry
             with lock:
                 retry.extend(join for join in batch if join.message_id in again)
 
     at_once(8, work)
-    assert real.room.assignment.assign(real.event_id, retry).retry <= {
+    assert real.room.workers.assignment.assign(real.event_id, retry).retry <= {
         join.message_id for join in retry
     }
     rows = real.positions.get_many(real.event_id, [join.request_id for join in joins])
@@ -87,15 +87,15 @@ def test_sweeps_at_once_raise_the_counter_once(tables_url: str, valkey: Any) -> 
     real = RealRoom(
         tables_url, valkey, {"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": True}, clock=lambda: now[0]
     )
-    real.room.setup.run()
-    real.room.assignment.assign(real.event_id, real.joins(300))
+    real.room.workers.setup.run()
+    real.room.workers.assignment.assign(real.event_id, real.joins(300))
     real.room.control.increment(real.event_id, 100)
     for _ in range(2):
         now[0] += 91
-        real.room.reconciliation.run(real.event_id)
+        real.room.workers.reconciliation.run(real.event_id)
     now[0] += 901
     rooms = [real.new_room() for _ in range(4)]
-    at_once(4, lambda i: rooms[i].expiry_sweep.run(real.event_id))
+    at_once(4, lambda i: rooms[i].workers.expiry_sweep.run(real.event_id))
     state = real.log.read(real.event_id)
     assert (state.expired_through, state.expired, state.serving) == (100, 100, 200)
     counts = real.room.metrics.counts(real.event_id)
@@ -106,7 +106,7 @@ def test_rebuilds_at_once_with_tokens_in_flight_count_each_once(
     real: RealRoom, valkey: Any
 ) -> None:
     joins = real.joins(60)
-    real.room.assignment.assign(real.event_id, joins)
+    real.room.workers.assignment.assign(real.event_id, joins)
     real.room.control.increment(real.event_id, 60)
     rooms = [real.new_room() for _ in range(4)]
 
@@ -128,7 +128,9 @@ def test_resets_at_once_with_joins_under_way_mix_no_lines(real: RealRoom) -> Non
         if index < 2:
             room.control.reset(real.event_id)
         else:
-            room.assignment.assign(real.event_id, joins[(index - 2) * 50 : (index - 1) * 50])
+            room.workers.assignment.assign(
+                real.event_id, joins[(index - 2) * 50 : (index - 1) * 50]
+            )
 
     at_once(6, act)
     state = real.log.read(real.event_id)

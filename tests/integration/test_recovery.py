@@ -25,14 +25,14 @@ def test_counters_that_fell_back_to_an_old_snapshot_are_rebuilt(
     tables_url: str, own_valkey: servers.Valkey, tmp_path: Path
 ) -> None:
     real = RealRoom(tables_url, own_valkey)
-    real.room.setup.run()
+    real.room.workers.setup.run()
     joins = real.joins(30)
-    real.room.assignment.assign(real.event_id, joins[:10])
+    real.room.workers.assignment.assign(real.event_id, joins[:10])
     real.room.control.increment(real.event_id, 10)
     real.room.tokens.issue(real.event_id, joins[0].request_id)
     own_valkey.client().save()
     shutil.copy(tmp_path / "dump.rdb", tmp_path / "old.rdb")
-    real.room.assignment.assign(real.event_id, joins[10:])
+    real.room.workers.assignment.assign(real.event_id, joins[10:])
     real.room.control.increment(real.event_id, 5)
     for join in joins[1:9]:
         real.room.tokens.issue(real.event_id, join.request_id)
@@ -50,8 +50,8 @@ def test_counters_of_an_emptied_server_are_rebuilt(
     tables_url: str, own_valkey: servers.Valkey
 ) -> None:
     real = RealRoom(tables_url, own_valkey)
-    real.room.setup.run()
-    real.room.assignment.assign(real.event_id, real.joins(7))
+    real.room.workers.setup.run()
+    real.room.workers.assignment.assign(real.event_id, real.joins(7))
     real.room.control.increment(real.event_id, 3)
     before = {**real.room.metrics.status_page(real.event_id), "now": None}
     for lose in (own_valkey.client().flushall, own_valkey.kill):

@@ -28,8 +28,8 @@ def lone_valkey(tmp_path: Path) -> Iterator[servers.Valkey]:
 def lone(tables_url: str, lone_valkey: servers.Valkey) -> RealRoom:
     """A room on it, whose line has moved by two of three."""
     made = RealRoom(tables_url, lone_valkey)
-    made.room.setup.run()
-    made.room.assignment.assign(made.event_id, made.joins(3))
+    made.room.workers.setup.run()
+    made.room.workers.assignment.assign(made.event_id, made.joins(3))
     made.room.control.increment(made.event_id, 2)
     return made
 
@@ -72,7 +72,7 @@ def token(real: RealRoom, request_id: str) -> str:
 def joined(real: RealRoom) -> str:
     """The request id of a visitor who joins now."""
     join = real.joins(1)[0]
-    assert not real.room.assignment.assign(real.event_id, [join]).retry
+    assert not real.room.workers.assignment.assign(real.event_id, [join]).retry
     return join.request_id
 
 
@@ -145,5 +145,5 @@ def test_joins_places_and_turns_go_on_while_writes_are_refused(lone: RealRoom) -
         first = lone.positions.in_range(lone.event_id, 1, 1, 1)
         assert [token(lone, row.request_id) for row in first] == ["ok"]
     assert lone.room.metrics.counts(lone.event_id).queue == 3
-    lone.room.reconciliation.run(lone.event_id)
+    lone.room.workers.reconciliation.run(lone.event_id)
     assert lone.room.metrics.counts(lone.event_id).queue == 4

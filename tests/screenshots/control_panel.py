@@ -106,7 +106,7 @@ def live(tab: Page, room: PanelWorld) -> None:
                     room.world.room.sessions.end(EVENT, visitor, 1 if index % 8 == 1 else -1)
             called = now
         room.world.clock.now += STEP - 1
-        room.world.room.minute_jobs.run(EVENT)
+        room.world.room.workers.minute_jobs.run(EVENT)
         tab.clock.fast_forward(STEP * 1000)
         followed(tab, room)
     tab.locator("[data-by='10']").click()

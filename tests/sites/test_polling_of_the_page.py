@@ -88,7 +88,7 @@ def test_the_page_and_the_model_poll_by_one_policy() -> None:
 def test_a_page_that_knows_only_poll_after_seconds_learns_of_its_turn_as_before() -> None:
     chance = random.Random(2)
     world = InMemoryRoom()
-    world.room.setup.run()
+    world.room.workers.setup.run()
     number = world.position(world.visitors(300)[249])
     opened, polls = world.clock.now, 0
     due, ahead = opened, number

@@ -131,7 +131,7 @@ class InMemoryRoom:
         """Add visitors with the next positions; return their request ids."""
         joins = [self.join(self.clock.now + index / 1000) for index in range(count)]
         self.clock.now += 1
-        assert not self.room.assignment.assign(EVENT, joins).retry
+        assert not self.room.workers.assignment.assign(EVENT, joins).retry
         return [join.request_id for join in joins]
 
     def position(self, request_id: str) -> int:
@@ -153,8 +153,8 @@ class InMemoryRoom:
     def minute(self, seconds: int = 60) -> None:
         """Let a minute pass and the minute workers run."""
         self.clock.now += seconds
-        self.room.reconciliation.run(EVENT)
-        self.room.expiry_sweep.run(EVENT)
+        self.room.workers.reconciliation.run(EVENT)
+        self.room.workers.expiry_sweep.run(EVENT)
 
 
 def outcome_of(call: Callable[[], Any]) -> str:

@@ -71,7 +71,7 @@ class Paths:
 def measure(operation: Operation) -> Paths:
     """Run an operation on a room of its own and return its longest paths."""
     world = InMemoryRoom()
-    world.room.setup.run()
+    world.room.workers.setup.run()
     kinds = {_code(rule): RULE for rule in operation.rules}
     kinds |= {_code(write): WRITE for write in operation.writes}
     kinds |= {

@@ -30,7 +30,7 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
     retry: frozenset[str] = frozenset()
     if joins:
         try:
-            retry = room().assignment.assign(event_id, joins).retry
+            retry = room().workers.assignment.assign(event_id, joins).retry
         except Unavailable as error:
             logger.error("%d joins not processed, SQS delivers them again: %s", len(joins), error)
             retry = frozenset(join.message_id for join in joins)
@@ -75,7 +75,7 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
 
     tick, swept = read_tick(event), 0
     for one in settings().events:
-        swept = room().minute_jobs.run(one.event_id, tick).expired_through
+        swept = room().workers.minute_jobs.run(one.event_id, tick).expired_through
     return {"swept": swept}
 
 
@@ -108,5 +108,5 @@ def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
 @app.lambda_function(name="set_up")
 def set_up(_event: dict[str, Any], _context: object) -> dict[str, str]:
     """At deployment: create the first key, the events' state rows and the counters. Idempotent."""
-    room().setup.run()
+    room().workers.setup.run()
     return {"status": "ready"}

@@ -12,7 +12,7 @@ from typing import Any
 from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import map_concurrently
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.records import DeadLetter, Receipt
+from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
 
 # Attributes of a redriven message: its first id and time (ms) in SQS.
 FIRST_ID, FIRST_SENT = "first_request_id", "first_sent_at_ms"

@@ -33,25 +33,6 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """Receipt handle of a message received from SQS, and the number of times it was received."""
-
-    handle: str
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """An invalid join message and the reason. ``sent_at_ms`` is 0 when it is unknown."""
-
-    message_id: str
-    body: str
-    reason: str
-    request_id: str = ""
-    sent_at_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Position:
     """A position in the queue of one generation of an event; positions start at 1."""
 

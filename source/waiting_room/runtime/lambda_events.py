@@ -13,12 +13,8 @@ from waiting_room.adapters.join_queue import FIRST_ID, FIRST_SENT
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.joins import check_request_id, parse_join
 from waiting_room.domain.parsing import UNREADABLE
-from waiting_room.domain.records import (
-    DeadLetter,
-    Join,
-    Outcome,
-    Receipt,
-)
+from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
+from waiting_room.domain.records import Join, Outcome
 
 logger = logging.getLogger("waiting_room")
 LAST_SECOND = 100_000_000_000  # epoch s; a later time is invalid

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from waiting_room.domain.ports.clock import Clock
 from waiting_room.domain.ports.counters import RebuildableCounters
@@ -20,16 +22,14 @@ from waiting_room.use_cases.event_control import EventControl
 from waiting_room.use_cases.event_metrics import EventMetrics
 from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.event_state import EventStates
-from waiting_room.use_cases.expiry_sweep import ExpirySweep
 from waiting_room.use_cases.generation_cache import GenerationCache
 from waiting_room.use_cases.key_rotation import KeyDelays, SigningKeys
-from waiting_room.use_cases.minute_jobs import MinuteJobs
-from waiting_room.use_cases.position_assignment import PositionAssigner
 from waiting_room.use_cases.position_lookup import PositionLookup
-from waiting_room.use_cases.position_reconciliation import PositionReconciliation
-from waiting_room.use_cases.room_setup import RoomSetup
 from waiting_room.use_cases.token_issuing import TokenIssuer
 from waiting_room.use_cases.visitor_sessions import VisitorSessions
+
+if TYPE_CHECKING:
+    from waiting_room.use_cases.workers import Workers
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,13 +57,13 @@ class Room:
     control: EventControl
     sessions: VisitorSessions
     keys: SigningKeys
-    # workers
-    assignment: PositionAssigner
     publisher: EventPublisher
-    minute_jobs: MinuteJobs
-    reconciliation: PositionReconciliation
-    expiry_sweep: ExpirySweep
-    setup: RoomSetup
+    build_workers: Callable[[], Workers]
+
+    @cached_property
+    def workers(self) -> Workers:
+        """The use cases of the workers, imported and built on first use."""
+        return self.build_workers()
 
 
 def build_room(
@@ -81,10 +81,12 @@ def build_room(
     delays = KeyDelays(settings.key_activation_delay, settings.public_key_max_age)
     keys = SigningKeys(settings, stores.keys, stores.public_keys, clock, delays, new_jwk)
     lookup = PositionLookup(settings, positions, counters, generations, clock)
-    reconciliation = PositionReconciliation(
-        settings, positions, outcomes, log, counters, states, clock
-    )
-    sweep = ExpirySweep(settings, positions, outcomes, log, counters, publisher, clock)
+
+    def workers() -> Workers:
+        from waiting_room.use_cases.workers import build_workers
+
+        return build_workers(settings, stores, counters, states, publisher, keys, clock)
+
     return Room(
         positions=lookup,
         tokens=TokenIssuer(settings, lookup, outcomes, counters, keys, clock),
@@ -92,10 +94,6 @@ def build_room(
         control=EventControl(settings, log, counters, states, generations, publisher, clock),
         sessions=VisitorSessions(settings, positions, outcomes, log, counters, lookup, clock),
         keys=keys,
-        assignment=PositionAssigner(counters, positions, log, clock),
         publisher=publisher,
-        minute_jobs=MinuteJobs(reconciliation, sweep),
-        reconciliation=reconciliation,
-        expiry_sweep=sweep,
-        setup=RoomSetup(settings, keys, counters),
+        build_workers=workers,
     )

@@ -75,7 +75,7 @@ def test_metrics_that_are_not_kept_up_are_marked_with_their_age(
     marked = {one.get_attribute("data-metric") for one in page.locator("[data-stale]").all()}
     assert marked == {"waiting", "openTurns", "positionsExpired"}
     assert accessibility(page) == []
-    room.world.room.minute_jobs.run(EVENT)
+    room.world.room.workers.minute_jobs.run(EVENT)
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(words).to_be_hidden()
     assert page.locator("[data-stale]").count() == 0

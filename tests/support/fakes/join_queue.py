@@ -5,10 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from waiting_room.domain.records import (
-    DeadLetter,
-    Receipt,
-)
+from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
 
 
 class MemoryJoinQueue:

@@ -77,8 +77,8 @@ class PanelWorld:
     def begin(self, **options: Any) -> None:
         """Another room behind the same addresses, in which nothing happened yet."""
         self.world = InMemoryRoom(options, RunningClock())  # type: ignore[arg-type]
-        self.world.room.setup.run()
-        self.world.room.minute_jobs.run(EVENT)
+        self.world.room.workers.setup.run()
+        self.world.room.workers.minute_jobs.run(EVENT)
         self.inlets = MemoryInlet()
         self.calls.clear()
         self.down = False

@@ -66,7 +66,7 @@ class Room:
     def fill(self, count: int) -> None:
         """Others join."""
         joins = [self.world.join(self.clock()) for _ in range(count)]
-        assert not self.world.room.assignment.assign(EVENT, joins).retry
+        assert not self.world.room.workers.assignment.assign(EVENT, joins).retry
 
     def serve(self, count: int) -> None:
         """The operator raises the serving counter."""
@@ -111,7 +111,7 @@ class Room:
 
     def work(self) -> None:
         """Give the joins that wait their numbers."""
-        self.world.room.assignment.assign(EVENT, self.waiting_to_join)
+        self.world.room.workers.assignment.assign(EVENT, self.waiting_to_join)
         self.waiting_to_join.clear()
 
 

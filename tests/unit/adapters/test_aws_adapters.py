@@ -32,13 +32,12 @@ from waiting_room.adapters.join_queue import SqsJoinQueue
 from waiting_room.domain.counter_snapshot import Checkpoint, TokenTally
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.limits import ROW_LIFE
+from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
 from waiting_room.domain.records import (
-    DeadLetter,
     EventState,
     Outcome,
     OutcomeKind,
     Position,
-    Receipt,
     ServingMove,
     SessionStatus,
 )

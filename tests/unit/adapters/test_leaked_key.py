@@ -27,7 +27,7 @@ class Published:
 
 def test_a_leaked_key_can_be_taken_out() -> None:
     world = InMemoryRoom()
-    world.room.setup.run()
+    world.room.workers.setup.run()
     first, second = world.visitors(2)
     world.serve(2)
     old = world.token(first)["access_token"]

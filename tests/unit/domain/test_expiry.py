@@ -17,7 +17,7 @@ from waiting_room.domain.records import EventState, ServingMove
 
 def settled(**options: object) -> InMemoryRoom:
     world = InMemoryRoom(options)
-    world.room.setup.run()
+    world.room.workers.setup.run()
     return world
 
 
@@ -152,7 +152,7 @@ def test_mark_and_counter_of_a_sweep_move_together(when: str) -> None:  # lesson
         world.minute(91)
     world.clock.now += 900
     world.log.fail("write", when)
-    assert outcome_of(lambda: world.room.expiry_sweep.run(EVENT)) == "Unavailable"
+    assert outcome_of(lambda: world.room.workers.expiry_sweep.run(EVENT)) == "Unavailable"
     world.minute(1)
     state = world.log.read(EVENT)
     assert state.expired == state.expired_through == 5
@@ -178,7 +178,7 @@ def test_a_token_taken_while_the_sweep_looks_is_kept() -> None:
 
     world.outcomes.store.put_expired = token_comes_first
     world.clock.now += 901
-    world.room.expiry_sweep.run(EVENT)
+    world.room.workers.expiry_sweep.run(EVENT)
     state = world.log.read(EVENT)
     assert (state.expired_through, state.expired, state.serving) == (3, 2, 5)
     assert world.waiting() == 0

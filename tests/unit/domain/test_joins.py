@@ -34,17 +34,17 @@ def record(
 def test_earlier_joins_get_smaller_numbers_whatever_the_order_of_delivery() -> None:
     world = InMemoryRoom()
     joins = [world.join(START + index) for index in range(20)]
-    world.room.assignment.assign(EVENT, joins[::-1])
+    world.room.workers.assignment.assign(EVENT, joins[::-1])
     assert [world.position(join.request_id) for join in joins] == list(range(1, 21))
 
 
 def test_a_redelivered_message_keeps_its_place_and_takes_no_other() -> None:  # lessons 1, 2
     world = InMemoryRoom()
     join = world.join()
-    world.room.assignment.assign(EVENT, [join])
+    world.room.workers.assignment.assign(EVENT, [join])
     for seconds in (1, 100, 4000):
         world.clock.now += seconds
-        assert world.room.assignment.assign(EVENT, [join]) == Assignment()
+        assert world.room.workers.assignment.assign(EVENT, [join]) == Assignment()
         assert world.position(join.request_id) == 1
     assert world.position(world.visitors(1)[0]) == 2
 
@@ -52,10 +52,10 @@ def test_a_redelivered_message_keeps_its_place_and_takes_no_other() -> None:  # 
 def test_a_message_that_comes_again_after_days_leaves_a_hole_and_no_second_place() -> None:
     world = InMemoryRoom()
     join = world.join()
-    world.room.assignment.assign(EVENT, [join])
+    world.room.workers.assignment.assign(EVENT, [join])
     world.memory.lose()
     world.waiting()
-    assert world.room.assignment.assign(EVENT, [join]) == Assignment(0, frozenset(), 1)
+    assert world.room.workers.assignment.assign(EVENT, [join]) == Assignment(0, frozenset(), 1)
     assert (world.position(join.request_id), world.waiting()) == (1, 1)
 
 
@@ -63,9 +63,9 @@ def test_the_next_visitor_never_gets_the_place_of_a_message_that_could_not_be_de
     world = InMemoryRoom()  # lesson 1: the row is written, the batch fails, others come first
     first, second = world.join(), world.join()
     world.positions.fail("insert", "after")
-    assert outcome_of(lambda: world.room.assignment.assign(EVENT, [first])) == "Unavailable"
+    assert outcome_of(lambda: world.room.workers.assignment.assign(EVENT, [first])) == "Unavailable"
     world.clock.now += 100
-    world.room.assignment.assign(EVENT, [second, first])
+    world.room.workers.assignment.assign(EVENT, [second, first])
     assert world.position(first.request_id) == 1
     assert world.position(second.request_id) == 2
 
@@ -88,7 +88,7 @@ def test_junk_takes_no_number_and_is_set_aside_alone() -> None:  # lesson 3
     assert [letter.message_id for letter in dead] == [record["messageId"] for record in junk]
     assert all(letter.reason for letter in dead)
     world = InMemoryRoom()
-    world.room.assignment.assign(EVENT, joins)
+    world.room.workers.assignment.assign(EVENT, joins)
     assert world.position(joins[0].request_id) == 1
 
 
@@ -101,11 +101,11 @@ def test_only_what_failed_comes_again() -> None:  # lesson 5
         return {**real(rows[:1] + rows[2:]), rows[1].request_id: None}
 
     world.positions.store.insert = one_fails
-    answer = world.room.assignment.assign(EVENT, joins)
+    answer = world.room.workers.assignment.assign(EVENT, joins)
     assert (answer.retry, answer.assigned) == (frozenset({joins[1].message_id}), 2)
     world.positions.store.insert = real
     world.clock.now += 180
-    assert world.room.assignment.assign(EVENT, [joins[1]]).assigned == 1
+    assert world.room.workers.assignment.assign(EVENT, [joins[1]]).assigned == 1
     assert world.position(joins[1].request_id) == 4
     assert world.waiting() == 3  # the place that was reserved in vain is a hole
 
@@ -114,7 +114,7 @@ def test_one_request_twice_in_a_batch_is_one_place() -> None:
     world = InMemoryRoom()
     join = world.join()
     again = Join(join.request_id, join.sent_at + 1, "other-message")
-    assert world.room.assignment.assign(EVENT, [again, join]).assigned == 1
+    assert world.room.workers.assignment.assign(EVENT, [again, join]).assigned == 1
     assert world.waiting() == 1
 
 
@@ -123,7 +123,7 @@ def test_joins_go_on_while_the_counters_are_away() -> None:
     for _ in range(4):
         world.counters.fail("*", "before")
     joins = [world.join(), world.join()]
-    assert world.room.assignment.assign(EVENT, joins).assigned == 2
+    assert world.room.workers.assignment.assign(EVENT, joins).assigned == 2
     world.counters.plan.clear()
     world.minute()
     assert world.waiting() == 2
@@ -134,9 +134,9 @@ def test_a_join_that_another_worker_may_hold_comes_again_later() -> None:
     join = world.join()
     world.visitors(1)
     world.counters.acquire_join_leases(EVENT, [join.request_id], int(world.clock.now))
-    assert world.room.assignment.assign(EVENT, [join]).retry == {join.message_id}
+    assert world.room.workers.assignment.assign(EVENT, [join]).retry == {join.message_id}
     world.clock.now += 180
-    assert world.room.assignment.assign(EVENT, [join]).assigned == 1
+    assert world.room.workers.assignment.assign(EVENT, [join]).assigned == 1
 
 
 def test_a_reservation_without_an_answer_is_made_again_and_its_range_is_unused() -> None:
@@ -145,7 +145,7 @@ def test_a_reservation_without_an_answer_is_made_again_and_its_range_is_unused()
         joins = [world.join() for _ in range(4)]
         world.log.fail("reserve", when)
         world.clock.now += 1
-        assert world.room.assignment.assign(EVENT, joins).assigned == 4
+        assert world.room.workers.assignment.assign(EVENT, joins).assigned == 4
         places = sorted(world.position(join.request_id) for join in joins)
         assert places == list(range(first, first + 4))
     assert world.waiting() == 8, "no number without a visitor waits, not for a minute either"
@@ -160,11 +160,11 @@ def test_joins_of_a_failed_batch_get_their_places_two_seconds_later() -> None:
             for _ in range(fails):
                 getattr(world, {"reserve": "log", "insert": "positions"}[method]).fail(method, when)
             assert (
-                outcome_of(lambda w=world, j=joins: w.room.assignment.assign(EVENT, j))
+                outcome_of(lambda w=world, j=joins: w.room.workers.assignment.assign(EVENT, j))
                 == "Unavailable"
             )
             world.clock.now += seconds_until_again(1)
-            assert not world.room.assignment.assign(EVENT, joins).retry, (method, when)
+            assert not world.room.workers.assignment.assign(EVENT, joins).retry, (method, when)
             places = sorted(world.position(join.request_id) for join in joins)
             assert places == list(range(places[0], places[0] + 3))
 
@@ -174,9 +174,9 @@ def test_a_number_whose_row_had_no_answer_waits_no_longer_than_its_visitor(when:
     world = InMemoryRoom()
     joins = [world.join() for _ in range(3)]
     world.positions.fail("insert", when)
-    assert outcome_of(lambda: world.room.assignment.assign(EVENT, joins)) == "Unavailable"
+    assert outcome_of(lambda: world.room.workers.assignment.assign(EVENT, joins)) == "Unavailable"
     world.clock.now += 2
-    world.room.assignment.assign(EVENT, joins)
+    world.room.workers.assignment.assign(EVENT, joins)
     assert world.waiting() == 3
     state = world.log.read(EVENT)
     assert state.known_holes == ((1, 2, 3) if when == "before" else ())
@@ -220,7 +220,7 @@ def test_whatever_has_no_answer_nobody_has_two_places_and_none_is_counted_twice(
         if method:
             store.get(method, world.counters).fail(method, when)
         with suppress(Unavailable):
-            again = rooms[step % workers].assignment.assign(EVENT, waiting).retry
+            again = rooms[step % workers].workers.assignment.assign(EVENT, waiting).retry
             waiting = [join for join in waiting if join.message_id in again]
         world.clock.now += 61
     assert not waiting

@@ -17,16 +17,15 @@ from waiting_room.domain.counter_snapshot import (
 )
 from waiting_room.domain.errors import PositionExpired
 from waiting_room.domain.limits import CLOCK_STEP, RATE_WINDOW
+from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
 from waiting_room.domain.records import (
     Attempt,
     Counts,
-    DeadLetter,
     EventState,
     Join,
     Outcome,
     OutcomeKind,
     Position,
-    Receipt,
     Reservation,
     Segment,
     ServingMove,
@@ -310,7 +309,7 @@ def test_a_move_that_leads_nowhere_is_no_news() -> None:
 def swept_world() -> tuple[InMemoryRoom, list[str]]:
     """Two visitors whose turn was over and swept; the clock stands where it was not over yet."""
     world = InMemoryRoom()
-    world.room.setup.run()
+    world.room.workers.setup.run()
     visitors = world.visitors(2)
     world.serve(2)
     served = world.clock.now
@@ -333,7 +332,7 @@ def test_what_the_sweep_closed_stays_closed_for_a_clock_that_is_behind() -> None
 
 def test_a_turn_lasts_for_its_period_and_its_last_second_counts() -> None:
     world = InMemoryRoom({"QUEUE_POSITION_EXPIRY_PERIOD": 100})
-    world.room.setup.run()
+    world.room.workers.setup.run()
     visitor = world.visitors(1)[0]
     world.serve(1)
     period = world.room.tokens.time_to_expiry(EVENT, visitor)

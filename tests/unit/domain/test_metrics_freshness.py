@@ -13,7 +13,7 @@ from waiting_room.domain.errors import Unavailable
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom()
-    made.room.setup.run()
+    made.room.workers.setup.run()
     monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
     monkeypatch.setattr(apps.workers.app, "settings", settings)
     return made
@@ -56,7 +56,9 @@ def test_figures_are_stale_three_minutes_after_their_part_last_succeeded(
     def fails(*_: object) -> None:
         raise Unavailable("the table does not answer")
 
-    job = world.room.expiry_sweep if method == "swept" else world.room.reconciliation
+    job = (
+        world.room.workers.expiry_sweep if method == "swept" else world.room.workers.reconciliation
+    )
     monkeypatch.setattr(job, "run" if method == "swept" else "reconcile", fails)
     for passed in (60, 120, 180):
         assert not minute(world), "the function fails, so that its alarm sees it"
@@ -66,7 +68,7 @@ def test_figures_are_stale_three_minutes_after_their_part_last_succeeded(
     world.clock.now += 1
     assert world.room.metrics.panel(EVENT)["stale"] == stale
     monkeypatch.undo()
-    world.room.minute_jobs.run(EVENT)
+    world.room.workers.minute_jobs.run(EVENT)
     assert world.room.metrics.panel(EVENT)["stale"] == []
 
 

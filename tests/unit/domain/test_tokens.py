@@ -36,7 +36,7 @@ def read(world: InMemoryRoom, token: str) -> dict[str, object]:
 @pytest.fixture
 def world() -> InMemoryRoom:
     made = InMemoryRoom()
-    made.room.setup.run()
+    made.room.workers.setup.run()
     return made
 
 
@@ -244,7 +244,7 @@ def test_the_last_good_keys_sign_on_while_the_secret_store_is_away_for_minutes(
 
 def test_only_who_joined_with_a_secret_takes_the_token(world: InMemoryRoom) -> None:
     join = world.join(secret_hash=hashlib.sha256(b"mine").hexdigest())
-    world.room.assignment.assign(EVENT, [join])
+    world.room.workers.assignment.assign(EVENT, [join])
     world.serve(1)
     for wrong in (None, "", "yours", "\ud800"):
         with pytest.raises(WrongClientSecret):
@@ -275,7 +275,7 @@ def test_a_position_expires_a_period_after_its_turn(world: InMemoryRoom) -> None
 
 def test_rotation_keeps_every_living_token_verifiable() -> None:
     world = InMemoryRoom()
-    world.room.setup.run()
+    world.room.workers.setup.run()
     visitor = world.visitors(1)[0]
     world.serve(1)
     token = world.token(visitor)["access_token"]

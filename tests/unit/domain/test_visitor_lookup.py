@@ -33,7 +33,7 @@ ID = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"  # its CRC-32 is ACCCA4CC
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom()
-    made.room.setup.run()
+    made.room.workers.setup.run()
     monkeypatch.setattr(apps.private_api.app, "room", lambda: made.room)
     return made
 

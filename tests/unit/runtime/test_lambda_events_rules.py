@@ -12,7 +12,8 @@ import pytest
 from waiting_room.adapters.dynamodb import outcomes
 from waiting_room.adapters.join_queue import FIRST_ID, FIRST_SENT
 from waiting_room.domain.errors import InvalidInput
-from waiting_room.domain.records import OutcomeKind, Receipt, SessionStatus
+from waiting_room.domain.ports.join_queue import Receipt
+from waiting_room.domain.records import OutcomeKind, SessionStatus
 from waiting_room.runtime import lambda_events
 from waiting_room.runtime.lambda_events import LAST_SECOND
 

@@ -11,5 +11,5 @@ from tests.support.in_memory_room import InMemoryRoom
 @pytest.fixture
 def world() -> InMemoryRoom:
     made = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
-    made.room.setup.run()
+    made.room.workers.setup.run()
     return made

@@ -28,7 +28,7 @@ def lively(world: InMemoryRoom) -> list[str]:
     world.serve(60)
     for visitor in visitors[10:]:
         world.token(visitor)
-    world.room.reconciliation.run(EVENT)
+    world.room.workers.reconciliation.run(EVENT)
     assert world.log.checkpoint(EVENT, 1)
     return visitors
 
@@ -70,10 +70,10 @@ def test_what_happened_far_behind_since_the_checkpoint_is_found_within_minutes(
     after = world.new_room().metrics.counts(EVENT)
     assert (after.serving, after.queue) == (before.serving, before.queue)
     assert (after.tokens, after.abandoned) == (before.tokens - 1, 0)
-    world.room.reconciliation.run(EVENT)
+    world.room.workers.reconciliation.run(EVENT)
     assert world.room.metrics.counts(EVENT) == before
     calls = len(world.outcomes.calls)
-    world.room.reconciliation.run(EVENT)
+    world.room.workers.reconciliation.run(EVENT)
     assert "tokens" not in world.outcomes.calls[calls:], "compared once is enough"
 
 
@@ -84,7 +84,7 @@ def test_a_token_counts_once_before_and_after_it_was_compared(world: InMemoryRoo
     world.memory.lose()
     world.token(visitors[3])
     assert world.room.metrics.counts(EVENT) == not_audited(before)
-    world.room.reconciliation.run(EVENT)
+    world.room.workers.reconciliation.run(EVENT)
     assert world.room.metrics.counts(EVENT) == before
 
 
@@ -103,7 +103,7 @@ def test_a_checkpoint_of_a_line_that_was_reset_is_not_used(world: InMemoryRoom) 
 def test_a_quiet_minute_writes_no_checkpoint(world: InMemoryRoom) -> None:
     lively(world)
     calls = len(world.log.calls)
-    world.room.reconciliation.run(EVENT)
+    world.room.workers.reconciliation.run(EVENT)
     assert "save_checkpoint" not in world.log.calls[calls:]
 
 

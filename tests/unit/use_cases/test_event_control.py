@@ -50,7 +50,7 @@ def test_a_reset_starts_a_new_line_and_tells_the_old_one(world: InMemoryRoom) ->
             world.token(visitor)
     world.clock.now += 1
     fresh = world.join()
-    world.room.assignment.assign(
+    world.room.workers.assignment.assign(
         EVENT, [late, fresh]
     )  # the message waited in the queue over the reset
     assert world.position(fresh.request_id) == 1

@@ -64,7 +64,7 @@ def test_a_page_learns_when_the_line_moved_and_when_it_will(world: InMemoryRoom)
 
 def test_what_the_sweep_lets_in_counts_as_moves() -> None:
     world = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
-    world.room.setup.run()
+    world.room.workers.setup.run()
     world.visitors(20)
     world.serve(4)
     for seconds in (91, 91, 901):

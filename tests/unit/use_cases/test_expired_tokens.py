@@ -48,7 +48,7 @@ class Site:
 
     def __init__(self) -> None:
         self.world = InMemoryRoom()
-        self.world.room.setup.run()
+        self.world.room.workers.setup.run()
         self.visitors = self.world.visitors(5 * SIZE)
         self.inlet = InletWorld(
             {"INLET_STRATEGY": "MaxSize", "MAX_SIZE": SIZE},

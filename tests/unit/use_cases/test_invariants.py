@@ -52,7 +52,7 @@ class TurnMachine(RuleBasedStateMachine):
                 "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": increment,
             }
         )
-        self.world.room.setup.run()
+        self.world.room.workers.setup.run()
         self.seen: dict[str, tuple[int, int]] = {}  # request id → generation, position
         self.tokens: dict[str, str] = {}
         self.served = 0  # the highest the counter was seen at in this generation
@@ -124,7 +124,7 @@ class AheadMachine(TurnMachine):
         self.world.clock.now += 1
         joins = [self.world.join(self.world.clock.now + i / 100) for i in range(count)]
         self.world.clock.now += 1
-        self.tolerant(lambda: self.world.new_room().assignment.assign(EVENT, joins))
+        self.tolerant(lambda: self.world.new_room().workers.assignment.assign(EVENT, joins))
 
     @rule()
     def reset(self) -> None:
@@ -133,8 +133,8 @@ class AheadMachine(TurnMachine):
     @rule(seconds=st.sampled_from([1, 95, 301]))
     def minute(self, seconds: int) -> None:
         self.world.clock.now += seconds
-        self.tolerant(lambda: self.world.room.reconciliation.run(EVENT))
-        self.tolerant(lambda: self.world.room.expiry_sweep.run(EVENT))
+        self.tolerant(lambda: self.world.room.workers.reconciliation.run(EVENT))
+        self.tolerant(lambda: self.world.room.workers.expiry_sweep.run(EVENT))
 
 
 class RoomMachine(TurnMachine):
@@ -151,7 +151,7 @@ class RoomMachine(TurnMachine):
     @rule(target=visitors, batch=st.lists(waiting, min_size=1, max_size=12))
     def deliver(self, batch: list[Join]) -> Any:
         """Messages come in any order, again and again, also long after they were done."""
-        self.tolerant(lambda: self.world.new_room().assignment.assign(EVENT, batch))
+        self.tolerant(lambda: self.world.new_room().workers.assignment.assign(EVENT, batch))
         return multiple(*(join.request_id for join in batch))
 
     @rule(visitor=visitors)
@@ -177,8 +177,8 @@ class RoomMachine(TurnMachine):
     @rule(seconds=st.sampled_from([1, 30, 95, 301, 700]))
     def minute(self, seconds: int) -> None:
         self.world.clock.now += seconds
-        self.tolerant(lambda: self.world.room.reconciliation.run(EVENT))
-        self.tolerant(lambda: self.world.room.expiry_sweep.run(EVENT))
+        self.tolerant(lambda: self.world.room.workers.reconciliation.run(EVENT))
+        self.tolerant(lambda: self.world.room.workers.expiry_sweep.run(EVENT))
 
     @rule(store=STORES, method=st.sampled_from(METHODS), when=st.sampled_from(["before", "after"]))
     def break_a_store(self, store: str, method: str, when: str) -> None:
@@ -228,7 +228,7 @@ class RoomMachine(TurnMachine):
         assert before.waiting >= 0
         for _ in range(2):
             world.clock.now += 91
-            world.room.reconciliation.run(EVENT)
+            world.room.workers.reconciliation.run(EVENT)
         self.check_against_rows()
         world.memory.lose()
         self.check_against_rows()

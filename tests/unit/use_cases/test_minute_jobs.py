@@ -14,16 +14,16 @@ def test_the_minute_worker_believes_no_clock_that_runs_ahead_of_the_schedule(
     start = world.clock.now
     state = world.log.read(EVENT)
     world.log.reserve(EVENT, 5, state)  # a worker is at it
-    world.room.reconciliation.run(EVENT, start)
+    world.room.workers.reconciliation.run(EVENT, start)
     world.clock.now += 20_000
     for _ in range(3):
-        world.room.reconciliation.run(EVENT, start + 60)
-        world.room.expiry_sweep.run(EVENT, start + 60)
+        world.room.workers.reconciliation.run(EVENT, start + 60)
+        world.room.workers.expiry_sweep.run(EVENT, start + 60)
     assert world.log.read(EVENT).holes == 0
     assert world.log.read(EVENT).expired_through == 0
     for minutes in (2, 4):
-        world.room.reconciliation.run(EVENT, start + 60 * minutes)
-    world.room.expiry_sweep.run(EVENT, start + 902)
+        world.room.workers.reconciliation.run(EVENT, start + 60 * minutes)
+    world.room.workers.expiry_sweep.run(EVENT, start + 902)
     assert world.log.read(EVENT).holes == 5
     assert world.log.read(EVENT).expired_through == 10
 
@@ -33,9 +33,9 @@ def test_a_minute_worker_whose_clock_was_behind_closes_nothing_early(world: InMe
     start = world.clock.now
     world.log.reserve(EVENT, 5, world.log.read(EVENT))
     world.clock.now -= 300
-    world.room.reconciliation.run(EVENT, start)
+    world.room.workers.reconciliation.run(EVENT, start)
     world.clock.now += 310
-    world.room.reconciliation.run(EVENT, start + 10)
+    world.room.workers.reconciliation.run(EVENT, start + 10)
     assert world.log.read(EVENT).holes == 0
 
 
@@ -56,7 +56,7 @@ def test_the_state_remembers_only_so_many_holes(world: InMemoryRoom) -> None:
     for _ in range(3):
         world.positions.store.insert = lambda rows: dict.fromkeys(row.request_id for row in rows)
         joins = [world.join(world.clock.now + index / 1e4) for index in range(900)]
-        assert len(world.room.assignment.assign(EVENT, joins).retry) == 900
+        assert len(world.room.workers.assignment.assign(EVENT, joins).retry) == 900
     state = world.log.read(EVENT)
     assert 1000 <= len(state.known_holes) < 2000
     for _ in range(2):

@@ -59,5 +59,5 @@ def test_an_unknown_event_is_refused_everywhere(world: InMemoryRoom, event_id: s
 def test_a_set_up_never_replaces_keys_that_it_could_not_read(world: InMemoryRoom) -> None:
     before = world.keys.store.load()
     world.keys.fail("refresh", "before")
-    assert outcome_of(world.room.setup.run) == "Unavailable"
+    assert outcome_of(world.room.workers.setup.run) == "Unavailable"
     assert world.keys.store.load() == before

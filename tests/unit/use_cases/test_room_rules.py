@@ -267,16 +267,16 @@ def ready(count: int) -> InMemoryRoom:
     served = world.clock.now
     for _ in range(2):
         world.clock.now += 91
-        world.room.reconciliation.run(EVENT)
+        world.room.workers.reconciliation.run(EVENT)
     world.clock.now = served + 900
     return world
 
 
 def test_a_turn_is_swept_in_the_second_after_its_last_one() -> None:
     world = ready(3)
-    assert world.room.expiry_sweep.run(EVENT).expired_through == 0
+    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == 0
     world.clock.now += 1
-    assert world.room.expiry_sweep.run(EVENT).expired_through == 3
+    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == 3
 
 
 @pytest.mark.parametrize(("steps", "expired_through"), [(1, 3), (2, 6), (50, 7)])
@@ -288,7 +288,7 @@ def test_a_sweep_goes_step_by_step_and_leaves_the_rest_to_the_next_minute(
     world = ready(7)
     world.clock.now += 1
     before = world.log.read(EVENT)
-    assert world.room.expiry_sweep.run(EVENT).expired_through == expired_through
+    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == expired_through
     after = world.log.read(EVENT)
     assert (after.expired_through, after.expired) == (expired_through, expired_through)
     assert after.version == before.version, "it moves nothing"
@@ -299,11 +299,13 @@ def test_a_sweep_stays_below_what_the_audit_passed_and_what_is_served() -> None:
     world.visitors(3)
     world.serve(2)
     world.clock.now += 2000
-    assert world.room.expiry_sweep.run(EVENT).expired_through == 4, "the audit has not passed 5"
+    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == 4, (
+        "the audit has not passed 5"
+    )
     for _ in range(2):
         world.clock.now += 91
-        world.room.reconciliation.run(EVENT)
-    assert world.room.expiry_sweep.run(EVENT).expired_through == 6, "7 is not served"
+        world.room.workers.reconciliation.run(EVENT)
+    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == 6, "7 is not served"
 
 
 def test_a_sweep_that_is_overtaken_goes_on_from_what_stands() -> None:
@@ -317,7 +319,7 @@ def test_a_sweep_that_is_overtaken_goes_on_from_what_stands() -> None:
         raise Conflict
 
     world.log.store.write = overtaken
-    state = world.room.expiry_sweep.run(EVENT)
+    state = world.room.workers.expiry_sweep.run(EVENT)
     assert (state.expired_through, state.serving) == (4, 5)
 
 
@@ -327,27 +329,27 @@ def test_an_announced_write_whose_writer_died_is_overtaken_once() -> None:
     states, _ = states_of(world)
     before = world.log.read(EVENT)
     states.announce_lowering(before)
-    state = world.room.reconciliation.run(EVENT)
+    state = world.room.workers.reconciliation.run(EVENT)
     assert (state.version, state.serving) == (before.version + 1, 3)
     assert state.move is not None
     assert state.move.reason == "audit"
-    assert world.room.reconciliation.run(EVENT).version == before.version + 1
+    assert world.room.workers.reconciliation.run(EVENT).version == before.version + 1
 
 
 def test_the_audit_watches_a_range_once_there_is_one_and_closes_it_later() -> None:
     world = InMemoryRoom()
-    assert world.room.reconciliation.run(EVENT).pending_since == 0, "nothing to watch"
+    assert world.room.workers.reconciliation.run(EVENT).pending_since == 0, "nothing to watch"
     world.visitors(3)
-    first = world.room.reconciliation.run(EVENT)
+    first = world.room.workers.reconciliation.run(EVENT)
     assert (first.pending_through, first.reconciled_through, first.pending_since) == (
         3,
         0,
         int(world.clock.now),
     )
     world.clock.now += 90
-    assert world.room.reconciliation.run(EVENT).reconciled_through == 0
+    assert world.room.workers.reconciliation.run(EVENT).reconciled_through == 0
     world.clock.now += 1
-    assert world.room.reconciliation.run(EVENT).reconciled_through == 3
+    assert world.room.workers.reconciliation.run(EVENT).reconciled_through == 3
 
 
 # --- the worker of joins ----------------------------------------------------------------------
@@ -363,7 +365,7 @@ def test_a_reservation_that_resets_overtake_is_tried_twelve_times() -> None:
 
     world.log.store.reserve = reset_meanwhile
     with pytest.raises(Unavailable) as raised:
-        world.room.assignment.assign(EVENT, [world.join()])
+        world.room.workers.assignment.assign(EVENT, [world.join()])
     assert (len(tries), raised.value.retry_after) == (12, 1)
 
 
@@ -373,7 +375,7 @@ def test_a_join_of_before_a_reset_gets_a_row_that_says_so_and_no_place() -> None
     world.clock.now += 1
     world.room.control.reset(EVENT)
     world.log.calls.clear()
-    given = world.room.assignment.assign(EVENT, [late])
+    given = world.room.workers.assignment.assign(EVENT, [late])
     assert (given.assigned, given.holes, given.retry) == (0, 0, frozenset())
     assert "reserve" not in world.log.calls
     row = world.positions.store.get(EVENT, late.request_id)
@@ -382,7 +384,7 @@ def test_a_join_of_before_a_reset_gets_a_row_that_says_so_and_no_place() -> None
 
 def test_no_joins_ask_for_nothing() -> None:
     world = InMemoryRoom()
-    assert world.room.assignment.assign(EVENT, []).assigned == 0
+    assert world.room.workers.assignment.assign(EVENT, []).assigned == 0
     assert "acquire_join_leases" not in world.counters.calls
     assert world.positions.calls == []
 
@@ -394,9 +396,9 @@ def test_rows_without_an_answer_are_remembered_up_to_a_bound(
     world = InMemoryRoom()
     joins = [world.join(world.clock.now + number / 10) for number in range(3)]
     world.positions.fail("insert", "before")
-    assert outcome_of(lambda: world.room.assignment.assign(EVENT, joins)) == "Unavailable"
+    assert outcome_of(lambda: world.room.workers.assignment.assign(EVENT, joins)) == "Unavailable"
     world.clock.now += 2
-    assert world.room.assignment.assign(EVENT, joins).assigned == 3
+    assert world.room.workers.assignment.assign(EVENT, joins).assigned == 3
     assert world.log.read(EVENT).known_holes == (2, 3), "the audit finds the first"
 
 

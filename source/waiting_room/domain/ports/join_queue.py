@@ -4,9 +4,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from waiting_room.domain.records import DeadLetter, Receipt
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Receipt handle of a message received from SQS, and the number of times it was received."""
+
+    handle: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An invalid join message and the reason. ``sent_at_ms`` is 0 when it is unknown."""
+
+    message_id: str
+    body: str
+    reason: str
+    request_id: str = ""
+    sent_at_ms: int = 0
 
 
 class JoinQueue(Protocol):

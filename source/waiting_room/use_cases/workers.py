@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The use cases of the workers: a queue, a schedule or a deployment starts them, never a request.
+
+``Room.workers`` imports this module on first use: a cold start of an API does not pay for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from waiting_room.use_cases.expiry_sweep import ExpirySweep
+from waiting_room.use_cases.minute_jobs import MinuteJobs
+from waiting_room.use_cases.position_assignment import PositionAssigner
+from waiting_room.use_cases.position_reconciliation import PositionReconciliation
+from waiting_room.use_cases.room_setup import RoomSetup
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.room_settings import RoomSettings
+    from waiting_room.use_cases.counter_recovery import RecoveringCounters
+    from waiting_room.use_cases.event_publishing import EventPublisher
+    from waiting_room.use_cases.event_state import EventStates
+    from waiting_room.use_cases.key_rotation import SigningKeys
+    from waiting_room.use_cases.room import Stores
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Workers:
+    """The use cases of the workers."""
+
+    assignment: PositionAssigner
+    minute_jobs: MinuteJobs
+    reconciliation: PositionReconciliation
+    expiry_sweep: ExpirySweep
+    setup: RoomSetup
+
+
+def build_workers(
+    settings: RoomSettings,
+    stores: Stores,
+    counters: RecoveringCounters,
+    states: EventStates,
+    publisher: EventPublisher,
+    keys: SigningKeys,
+    clock: Clock,
+) -> Workers:
+    """Create the use cases of the workers from the stores and the shared use cases of a room."""
+    positions, outcomes, log = stores.positions, stores.outcomes, stores.log
+    reconciliation = PositionReconciliation(
+        settings, positions, outcomes, log, counters, states, clock
+    )
+    sweep = ExpirySweep(settings, positions, outcomes, log, counters, publisher, clock)
+    return Workers(
+        assignment=PositionAssigner(counters, positions, log, clock),
+        minute_jobs=MinuteJobs(reconciliation, sweep),
+        reconciliation=reconciliation,
+        expiry_sweep=sweep,
+        setup=RoomSetup(settings, keys, counters),
+    )
