@@ -20,7 +20,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from waiting_room.domain import counter_snapshot
 from waiting_room.domain.counter_snapshot import (
@@ -30,10 +30,6 @@ from waiting_room.domain.counter_snapshot import (
     needs_checkpoint,
 )
 from waiting_room.domain.errors import CountersLost, Unavailable
-from waiting_room.domain.ports.clock import Clock
-from waiting_room.domain.ports.counters import JoinLease, RebuildableCounters, RebuildLease
-from waiting_room.domain.ports.outcomes import Outcomes
-from waiting_room.domain.ports.serving_log import ServingLog
 from waiting_room.domain.records import (
     Counts,
     EventState,
@@ -43,6 +39,12 @@ from waiting_room.domain.records import (
     SessionStatus,
 )
 from waiting_room.domain.retry import tries
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.counters import JoinLease, RebuildableCounters, RebuildLease
+    from waiting_room.domain.ports.outcomes import Outcomes
+    from waiting_room.domain.ports.serving_log import ServingLog
 
 logger = logging.getLogger("waiting_room")
 Arguments = ParamSpec("Arguments")

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from waiting_room.domain import reset, serving_counter
 from waiting_room.domain.actors import UNKNOWN, Actor
 from waiting_room.domain.errors import OtherGeneration
 from waiting_room.domain.operator_message import check_message
-from waiting_room.domain.ports.clock import Clock
-from waiting_room.domain.ports.serving_log import ServingLog
 from waiting_room.domain.records import EventState, ServingMove
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.domain.room_settings import RoomSettings
@@ -17,6 +17,10 @@ from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.event_state import EventStates
 from waiting_room.use_cases.generation_cache import GenerationCache
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.serving_log import ServingLog
 
 LOOK_BACK = 50  # latest moves that are searched for a repeated call
 

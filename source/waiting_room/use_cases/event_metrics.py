@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain import metrics
-from waiting_room.domain.ports.clock import Clock
 from waiting_room.domain.records import Counts
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
 
 
 class EventMetrics:

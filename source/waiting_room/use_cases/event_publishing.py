@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain import metrics
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.ports.event_bus import EventBus
 from waiting_room.domain.records import Counts, EventState, Outcome, ServingMove, SessionStatus
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.event_bus import EventBus
 
 logger = logging.getLogger("waiting_room")
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from waiting_room.domain.errors import Conflict
-from waiting_room.domain.ports.clock import Clock
-from waiting_room.domain.ports.serving_log import ServingLog
 from waiting_room.domain.records import EventState
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.serving_log import ServingLog
 
 
 class EventStates:

@@ -6,19 +6,23 @@ Both clocks of ``position_reconciliation.py`` must agree that it has ended.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from waiting_room.domain import expiry, serving_counter
 from waiting_room.domain.actors import scheduled
 from waiting_room.domain.errors import Conflict
-from waiting_room.domain.ports.clock import Clock
-from waiting_room.domain.ports.outcomes import Outcomes
-from waiting_room.domain.ports.positions import Positions
-from waiting_room.domain.ports.serving_log import ServingLog
 from waiting_room.domain.records import EventState
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases import change_log
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.position_reconciliation import clock_bounds
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.outcomes import Outcomes
+    from waiting_room.domain.ports.positions import Positions
+    from waiting_room.domain.ports.serving_log import ServingLog
 
 SWEEPER = scheduled("sweep_positions")
 SWEEP_STEP = 2_000  # positions per step; limits memory and the size of one move

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from waiting_room.domain import joins
 from waiting_room.domain.errors import NotAssignedYet, RoomWasReset, UnknownRequest
-from waiting_room.domain.ports.clock import Clock
-from waiting_room.domain.ports.positions import Positions
 from waiting_room.domain.records import Position, PositionStatus
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.visitor_lookup import VisitorQuery, check_of
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.generation_cache import GenerationCache
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.positions import Positions
 
 
 class PositionLookup:

@@ -8,15 +8,19 @@ a range early.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from waiting_room.domain import reconciliation, serving_counter
-from waiting_room.domain.ports.clock import Clock
-from waiting_room.domain.ports.outcomes import Outcomes
-from waiting_room.domain.ports.positions import Positions
-from waiting_room.domain.ports.serving_log import ServingLog
 from waiting_room.domain.records import EventState
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_state import EventStates
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.outcomes import Outcomes
+    from waiting_room.domain.ports.positions import Positions
+    from waiting_room.domain.ports.serving_log import ServingLog
 
 
 def clock_bounds(clock: Clock, scheduled_at: float | None) -> tuple[int, int]:

@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from waiting_room.domain.ports.clock import Clock
-from waiting_room.domain.ports.counters import RebuildableCounters
-from waiting_room.domain.ports.event_bus import EventBus
-from waiting_room.domain.ports.outcomes import Outcomes
-from waiting_room.domain.ports.positions import Positions
-from waiting_room.domain.ports.serving_log import ServingLog
-from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import new_jwk
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
-from waiting_room.use_cases.event_control import EventControl
 from waiting_room.use_cases.event_metrics import EventMetrics
 from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.event_state import EventStates
@@ -29,6 +21,14 @@ from waiting_room.use_cases.token_issuing import TokenIssuer
 from waiting_room.use_cases.visitor_sessions import VisitorSessions
 
 if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.counters import RebuildableCounters
+    from waiting_room.domain.ports.event_bus import EventBus
+    from waiting_room.domain.ports.outcomes import Outcomes
+    from waiting_room.domain.ports.positions import Positions
+    from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
+    from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.workers import Workers
 
 
@@ -49,16 +49,19 @@ class Stores:
 class Room:
     """The use cases. One instance serves all invocations of a warm function."""
 
-    # visitors
     positions: PositionLookup
     tokens: TokenIssuer
     metrics: EventMetrics
-    # operators
-    control: EventControl
     sessions: VisitorSessions
     keys: SigningKeys
     publisher: EventPublisher
+    build_control: Callable[[], EventControl]
     build_workers: Callable[[], Workers]
+
+    @cached_property
+    def control(self) -> EventControl:
+        """The use cases of operators, imported and built on first use."""
+        return self.build_control()
 
     @cached_property
     def workers(self) -> Workers:
@@ -82,6 +85,11 @@ def build_room(
     keys = SigningKeys(settings, stores.keys, stores.public_keys, clock, delays, new_jwk)
     lookup = PositionLookup(settings, positions, counters, generations, clock)
 
+    def control() -> EventControl:
+        from waiting_room.use_cases.event_control import EventControl
+
+        return EventControl(settings, log, counters, states, generations, publisher, clock)
+
     def workers() -> Workers:
         from waiting_room.use_cases.workers import build_workers
 
@@ -91,9 +99,9 @@ def build_room(
         positions=lookup,
         tokens=TokenIssuer(settings, lookup, outcomes, counters, keys, clock),
         metrics=EventMetrics(settings, counters, publisher, clock),
-        control=EventControl(settings, log, counters, states, generations, publisher, clock),
         sessions=VisitorSessions(settings, positions, outcomes, log, counters, lookup, clock),
         keys=keys,
         publisher=publisher,
+        build_control=control,
         build_workers=workers,
     )

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain import expiry, joins, tokens
 from waiting_room.domain.actors import UNKNOWN, Actor
 from waiting_room.domain.errors import NotServedYet, PositionExpired, RoomWasReset
-from waiting_room.domain.ports.clock import Clock
-from waiting_room.domain.ports.outcomes import Outcomes
 from waiting_room.domain.records import Outcome, Position, PositionStatus
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import Signer
@@ -17,6 +15,10 @@ from waiting_room.use_cases import change_log
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.key_rotation import SigningKeys
 from waiting_room.use_cases.position_lookup import PositionLookup
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.outcomes import Outcomes
 
 
 class TokenIssuer:

@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain import expiry, joins, sessions
 from waiting_room.domain.actors import UNKNOWN, Actor
 from waiting_room.domain.errors import NoLiveSession, RoomWasReset
 from waiting_room.domain.expiry import TurnState
-from waiting_room.domain.ports.clock import Clock
-from waiting_room.domain.ports.outcomes import Outcomes
-from waiting_room.domain.ports.positions import Positions
-from waiting_room.domain.ports.serving_log import ServingLog
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.visitor_lookup import VisitorQuery, reference_of
 from waiting_room.use_cases import change_log
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.position_lookup import PositionLookup
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.outcomes import Outcomes
+    from waiting_room.domain.ports.positions import Positions
+    from waiting_room.domain.ports.serving_log import ServingLog
 
 ENDED_PAGE = 1_000  # request ids of one response: 40 KB
 
