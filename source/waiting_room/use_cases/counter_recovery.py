@@ -30,6 +30,7 @@ from waiting_room.domain.counter_snapshot import (
     needs_checkpoint,
 )
 from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.ports.counters import JoinLease, RebuildLease
 from waiting_room.domain.records import (
     Counts,
     EventState,
@@ -42,7 +43,7 @@ from waiting_room.domain.retry import tries
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
-    from waiting_room.domain.ports.counters import JoinLease, RebuildableCounters, RebuildLease
+    from waiting_room.domain.ports.counters import RebuildableCounters
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.serving_log import ServingLog
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from waiting_room.domain import joins as rules
 from waiting_room.domain.errors import Conflict, Unavailable
+from waiting_room.domain.ports.counters import JoinLease
 from waiting_room.domain.records import SLOTS, Attempt, EventState, Join, Position, Reservation
 from waiting_room.domain.retry import retry_on_conflict
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
-    from waiting_room.domain.ports.counters import JoinLease
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
 
