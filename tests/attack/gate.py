@@ -142,7 +142,7 @@ def _spellings(kind: str, source: random.Random) -> Iterator[Attempt]:
 
 
 def _is_inside(path: str, rule: str) -> bool:
-    """Whether a site that decodes, cuts and resolves what it got shows what is protected."""
+    """Return whether a site that decodes, cuts and resolves the path shows a protected page."""
     for _ in range(4):
         path = unquote(path).partition("\0")[0].partition("?")[0].replace("\\", "/")
     path = "/".join(part.partition(";")[0] for part in path.split("/"))

@@ -46,7 +46,7 @@ def groups(resources: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def allows(statements: list[Mapping[str, Any]], action: str, resource: str) -> bool:
-    """Whether statements allow an action on a resource whose text holds ``resource``.
+    """Return whether statements allow an action on a resource whose text has ``resource``.
 
     Wildcards of the statements count; references are compared by the names of what they mean.
     """

@@ -115,5 +115,5 @@ def _queue(target: Target) -> Iterator[Attempt]:
 
 
 def _is_text(text: str) -> bool:
-    """Whether SQS takes it: no character that XML lacks."""
+    """Return whether SQS accepts the text: XML allows each of its characters."""
     return all(sign in "\t\n\r" or sign >= " " for sign in text)

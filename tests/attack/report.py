@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an attack tried and what came of it."""
+"""The attempts of an attack and their results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def table(attempts: Iterable[Attempt]) -> str:
 
 
 def summary(count: int, succeeded: int) -> str:
-    """How many attempts there were, and how many succeeded."""
+    """Return one line with the number of attempts, and of those that succeeded."""
     return f"{count} attempts, {succeeded} succeeded"
 
 

@@ -104,7 +104,7 @@ class Target:
         return sum(int(value) for key, value in found.items() if "NumberOfMessages" in key)
 
     def state(self) -> EventState:
-        """What the tables say of the event, whatever the counters say."""
+        """Read the event's state row from DynamoDB, independent of the counters."""
         client = self._dynamodb()
         return DynamoServingLog(client, client, _table("SERVING_LOG_TABLE")).read(
             self.room.event_id
@@ -124,7 +124,7 @@ class Target:
         return redis.Redis.from_url(self.room.endpoints["redis_url"], socket_timeout=5)
 
     def until(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Whether something comes true in time."""
+        """Wait at most ``seconds`` until ``holds`` is true; return whether it became true."""
         end = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > end:

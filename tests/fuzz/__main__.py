@@ -35,7 +35,7 @@ class Usage(Exception):
 
 @dataclass(frozen=True)
 class Done:
-    """What one seed found. ``answers`` counts requests by class of status."""
+    """Results of one seed. ``answers`` counts requests by class of status."""
 
     seed: int
     status: int
@@ -56,7 +56,7 @@ class Done:
 
     @property
     def bad(self) -> bool:
-        """Whether this seed found something."""
+        """Return whether this seed found an error, or generated no request."""
         return self.failed > 0 or self.answers.get("5xx", 0) > 0 or self.requests == 0
 
 

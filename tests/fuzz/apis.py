@@ -117,7 +117,7 @@ class Apis:
 
 
 def sqs_answer(message_id: object) -> str:
-    """What SQS answers to who accepts JSON."""
+    """Return the body of the SQS response in JSON to ``SendMessage``."""
     return json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": message_id}}})
 
 

@@ -69,7 +69,7 @@ def _replace(part: Any, sent: dict[str, dict[str, Any]]) -> None:
 
 @dataclass
 class Findings:
-    """What a run found: how many requests, answered how, and what was wrong."""
+    """Results of a run: number of requests, their statuses, and the wrong responses."""
 
     cases: int = 0
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)

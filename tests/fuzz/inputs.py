@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What callers and queues may send: strategies that the fuzzers share."""
+"""Strategies that the fuzzers share: input from callers and queues."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many requests were generated and how they were answered, for ``python -m tests.fuzz``."""
+"""Counts of generated requests and of their responses, for ``python -m tests.fuzz``."""
 
 from __future__ import annotations
 

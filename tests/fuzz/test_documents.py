@@ -111,7 +111,7 @@ def whole(part: Any, content: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_is_one(name: str) -> None:
-    """What its schema allows; and an error is one that `docs/api.md` explains."""
+    """Each example matches its schema; each error is explained in `docs/api.md`."""
     page = (DOCUMENTS.parent / "api.md").read_text()
     content = whole(document(name), document(name))
     seen = 0

@@ -295,7 +295,7 @@ READINGS = [(one, other) for one in (read_first, read_last) for other in (read_f
 
 
 def joined(body: bytes, *, required: bool, checked: Any, mapped: Any) -> tuple[Any, list[str]]:
-    """What the gateway answers to a body, and the messages that the queue takes."""
+    """Return the gateway's response to a body, and the messages that the queue receives."""
     taken: list[str] = []
 
     def send(form: str) -> tuple[int, str]:
