@@ -118,7 +118,6 @@ class LocalRoom:
             "inlet": env["INLET_STRATEGY"],
             "inlet_api": urls.get("inlet_api", ""),
             "exit_topic": topic,
-            "departures_topic": topic,  # deprecated: the name of 0.1 for exit_topic
             "openid_client_id": env["EVENT_ID"],
             "openid_client_secret": client_secret,
             "pid": os.getpid(),
