@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.inlet.automatic import ControllerState, Targets, decide, health_signal
-from waiting_room.inlet.strategies import Alarm, RoomMetrics
+from waiting_room.inlet.strategies import RoomMetrics
 
 
 @dataclass(frozen=True)

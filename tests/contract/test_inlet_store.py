@@ -15,9 +15,10 @@ from tests.support.fakes.inlet import MemoryInlet
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.domain.errors import Conflict
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.records import EventState
 from waiting_room.inlet.ports import InletStore
-from waiting_room.inlet.strategies import Alarm, InletRecord, Strategy
+from waiting_room.inlet.strategies import InletRecord, Strategy
 
 TARGETS = {"active": 100, "per_minute": 60, "min_per_minute": 0}
 

@@ -20,8 +20,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.screenshots import State
 from tests.support.in_memory_room import EVENT
 from tests.support.pages.control_panel import KEY, SECRET, PanelWorld, build, panel_world
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.visitor_lookup import reference_of
-from waiting_room.inlet.strategies import Alarm, Strategy
+from waiting_room.inlet.strategies import Strategy
 
 MESSAGE = "Doors are open. Everybody who is in line by noon will get in."
 STEPS, STEP = 52, 10  # an event of nearly nine minutes; clocks may be off by five either way

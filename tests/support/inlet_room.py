@@ -13,9 +13,10 @@ from typing import Any
 from tests.support.fakes.inlet import MemoryInlet
 from tests.support.in_memory_room import EVENT, START, Clock
 from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.inlet.runner import InletRunner
 from waiting_room.inlet.settings import InletSettings
-from waiting_room.inlet.strategies import Alarm, RoomMetrics
+from waiting_room.inlet.strategies import RoomMetrics
 from waiting_room.runtime.settings.inlet import read_inlet_settings
 
 FOREVER = 1e9

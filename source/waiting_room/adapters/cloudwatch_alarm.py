@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from waiting_room.adapters.aws import translate_errors
-from waiting_room.inlet.strategies import Alarm
+from waiting_room.domain.events.alarms import Alarm
 
 
 class CloudWatchAlarm:

@@ -22,13 +22,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from waiting_room.inlet.strategies import (
-    NO_DATA,
-    Alarm,
-    IncrementDecision,
-    RoomMetrics,
-    alarm_hold_reason,
-)
+from waiting_room.domain.events.alarms import NO_DATA, Alarm, alarm_hold_reason
+from waiting_room.inlet.strategies import IncrementDecision, RoomMetrics
 
 MINUTE = 60.0
 OWN_MOVE_SECONDS = 60.0  # for which an own move overrides metrics that do not include it yet

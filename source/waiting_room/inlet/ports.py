@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from waiting_room.domain.actors import Actor
-from waiting_room.inlet.strategies import Alarm, InletRecord, RoomMetrics
+from waiting_room.domain.events.alarms import Alarm
+from waiting_room.inlet.strategies import InletRecord, RoomMetrics
 
 
 class InletStore(Protocol):

@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
+from waiting_room.domain.events.alarms import Alarm, alarm_hold_reason
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.inlet.automatic import (
     OWN_MOVE_SECONDS,
@@ -34,11 +35,9 @@ from waiting_room.inlet.exit_notices import end_sessions, new_exit_notices
 from waiting_room.inlet.ports import AlarmReader, InletStore, RoomApi
 from waiting_room.inlet.settings import InletSettings
 from waiting_room.inlet.strategies import (
-    Alarm,
     IncrementDecision,
     InletRecord,
     RoomMetrics,
-    alarm_hold_reason,
     max_size,
     periodic,
     with_missing_alarm,

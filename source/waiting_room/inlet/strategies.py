@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from waiting_room.domain.events.alarms import NO_DATA, Alarm
 from waiting_room.domain.parsing import is_whole
 
 
@@ -23,27 +24,6 @@ class Strategy(StrEnum):
     AUTOMATIC = "Automatic"
 
 
-class Alarm(StrEnum):
-    """State of the watched alarm.
-
-    NONE: no alarm is configured. MISSING: no alarm has the configured name. UNREADABLE: CloudWatch
-    did not return the state.
-    """
-
-    NONE = "NONE"
-    OK = "OK"
-    ALARM = "ALARM"
-    INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
-    MISSING = "MISSING"
-    UNREADABLE = "UNREADABLE"
-
-
-# States without information about the site: the deployment decides what they mean. By default, as
-# in the AWS solution, an alarm that does not exist does not hold the inlet.
-NO_DATA = {
-    Alarm.MISSING: "the alarm does not exist",
-    Alarm.INSUFFICIENT_DATA: "the alarm has insufficient data",
-}
 METRICS = {
     "generation": "generation", "serving": "serving_counter", "queue": "queue_counter",
     "holes": "holes", "tokens": "total_tokens", "expired": "positions_expired",
@@ -102,17 +82,6 @@ class Window:
         if self.end and now >= self.end:
             return "the end time is in the past"
         return ""
-
-
-def alarm_hold_reason(alarm: Alarm, go_on_insufficient_data: bool) -> str:
-    """Return why the alarm holds the inlet; empty when it does not."""
-    if alarm is Alarm.ALARM:
-        return "the alarm is in ALARM"
-    if alarm is Alarm.UNREADABLE:
-        return "the alarm cannot be read"
-    if alarm in NO_DATA and not go_on_insufficient_data:
-        return NO_DATA[alarm]
-    return ""
 
 
 def with_missing_alarm(decision: IncrementDecision, alarm: Alarm) -> IncrementDecision:

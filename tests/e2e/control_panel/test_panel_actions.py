@@ -21,8 +21,9 @@ from tests.support.pages.control_panel_page import (
     sign_in,
     waited,
 )
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.visitor_lookup import reference_of
-from waiting_room.inlet.strategies import Alarm, Strategy
+from waiting_room.inlet.strategies import Strategy
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 UNKNOWN_REQUEST = "00000000-0000-4000-8000-000000000000"

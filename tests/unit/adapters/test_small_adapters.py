@@ -30,9 +30,9 @@ from waiting_room.domain.errors import (
     SessionEnded,
     Unavailable,
 )
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
 from waiting_room.domain.signing_keys import PUBLIC_MEMBERS, RSA_MEMBERS, KeySet, SigningKey
-from waiting_room.inlet.strategies import Alarm
 from waiting_room.openid.settings import ClientSecrets
 
 EVENT = "Sample"

@@ -21,7 +21,8 @@ from tests.support import servers
 from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
 from waiting_room.adapters.http.private_api import PrivateApi
 from waiting_room.domain.errors import RoomError, SettingsError, Unavailable
-from waiting_room.inlet.strategies import Alarm, RoomMetrics
+from waiting_room.domain.events.alarms import Alarm
+from waiting_room.inlet.strategies import RoomMetrics
 
 CREDENTIALS = Credentials("AKIDEXAMPLE", "not-a-secret", "session-token")
 FIGURES = {

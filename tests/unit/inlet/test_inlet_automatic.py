@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from deployment.inlet_simulation.simulation import Run, Scenario, simulate
 from tests.support.inlet_room import EVENT, CountingRoom, InletWorld
 from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.inlet.automatic import (
     ControllerState,
     Decision,
@@ -24,7 +25,7 @@ from waiting_room.inlet.automatic import (
     health_signal,
 )
 from waiting_room.inlet.control import InletControl
-from waiting_room.inlet.strategies import Alarm, RoomMetrics
+from waiting_room.inlet.strategies import RoomMetrics
 from waiting_room.use_cases import change_log
 
 NO_SHOWS = (0.0, 0.2, 0.4, 0.6)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.inlet.automatic import (
     ControllerState,
     Decision,
@@ -21,7 +22,7 @@ from waiting_room.inlet.automatic import (
     decide,
     health_signal,
 )
-from waiting_room.inlet.strategies import Alarm, RoomMetrics
+from waiting_room.inlet.strategies import RoomMetrics
 
 NO_SHOW_AFTER = 90.0
 MANY = Targets(active=100_000, per_minute=60_000)

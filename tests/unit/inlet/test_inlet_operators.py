@@ -16,12 +16,9 @@ from tests.support.inlet_room import (
     inlet_settings,
 )
 from waiting_room.domain.errors import InvalidInput, SettingsError, UnknownRequest
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.inlet.control import InletControl
-from waiting_room.inlet.strategies import (
-    Alarm,
-    InletRecord,
-    Strategy,
-)
+from waiting_room.inlet.strategies import InletRecord, Strategy
 from waiting_room.use_cases import change_log
 
 

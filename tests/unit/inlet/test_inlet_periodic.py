@@ -12,12 +12,8 @@ from tests.support.inlet_room import (
     InletWorld,
 )
 from waiting_room.domain.errors import Unavailable
-from waiting_room.inlet.strategies import (
-    Alarm,
-    InletRecord,
-    Window,
-    tick_share,
-)
+from waiting_room.domain.events.alarms import Alarm
+from waiting_room.inlet.strategies import InletRecord, Window, tick_share
 
 
 def test_the_periodic_inlet_opens_its_number_each_minute() -> None:

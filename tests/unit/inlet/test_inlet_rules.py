@@ -13,19 +13,18 @@ from hypothesis import strategies as st
 
 from tests.support.inlet_room import EVENT, START, CountingRoom, InletWorld, sns
 from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
+from waiting_room.domain.events.alarms import Alarm, alarm_hold_reason
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.exit_notices import ExitNotice, parse_exit_notice
 from waiting_room.inlet.runner import ALREADY_DONE, MAX_HANDLED_IDS, OTHER_RUN
 from waiting_room.inlet.settings import check_order, check_targets
 from waiting_room.inlet.strategies import (
     METRICS,
-    Alarm,
     IncrementDecision,
     InletRecord,
     RoomMetrics,
     Strategy,
     Window,
-    alarm_hold_reason,
     max_size,
     periodic,
 )

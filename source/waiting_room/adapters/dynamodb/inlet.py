@@ -13,7 +13,8 @@ from typing import Any
 from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, text, to_item
 from waiting_room.domain.errors import Conflict
-from waiting_room.inlet.strategies import Alarm, InletRecord, Strategy
+from waiting_room.domain.events.alarms import Alarm
+from waiting_room.inlet.strategies import InletRecord, Strategy
 
 WHAT = "the inlet's record"
 ENTRY = "inlet"
