@@ -3,7 +3,7 @@
 
 They determine a function's role, its environment and whether it runs inside the VPC. A grant names
 a resource of the room and the calls to it that the function's code makes. No function can create or
-delete a table. Only workers and operators' routes can write to the serving log.
+delete a table. Only workers and operators' routes can write to the serving log and to the events.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ class Resource(StrEnum):
     POSITIONS = "QUEUE_POSITIONS_TABLE"
     TOKENS = "TOKENS_TABLE"
     SERVING_LOG = "SERVING_LOG_TABLE"
+    EVENTS = "EVENTS_TABLE"
     COUNTERS = "REDIS_AUTH_SECRET"
     SIGNING_KEYS = "SIGNING_KEYS_SECRET"
     BUS = "EVENT_BUS_NAME"
@@ -52,6 +53,11 @@ def serving_log(*calls: str) -> Grant:
     return Grant(Resource.SERVING_LOG, _dynamodb(calls))
 
 
+def events(*calls: str) -> Grant:
+    """Return a grant of calls to the events table."""
+    return Grant(Resource.EVENTS, _dynamodb(calls))
+
+
 def _dynamodb(calls: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"dynamodb:{call}" for call in calls)
 
@@ -66,38 +72,50 @@ CHANGE_KEYS = (READ_KEYS, WRITE_KEYS, serving_log("GetItem", "PutItem"))
 PUBLISH = Grant(Resource.BUS, ("events:PutEvents",))
 ENDED = Grant(Resource.TOKENS, ("dynamodb:Query",), index="EndedSessions")
 BY_POSITION = Grant(Resource.POSITIONS, ("dynamodb:Query",), index="ByPosition")
+READ_EVENTS = events("GetItem")  # the registry, and the document of one event
+CHANGE_EVENTS = events("GetItem", "PutItem", "UpdateItem")  # document, registry and audit entry
 # Each function that reads the counters can rebuild them from the tables.
 COUNTERS = (PASSWORD, serving_log("GetItem", "Query"), tokens("Query"))
-TOKEN = (*COUNTERS, positions("GetItem"), tokens("GetItem", "PutItem"), READ_KEYS)
+TOKEN = (*COUNTERS, READ_EVENTS, positions("GetItem"), tokens("GetItem", "PutItem"), READ_KEYS)
+LOOK = (*COUNTERS, READ_EVENTS)
 
 PUBLIC = {
-    "queue_num": (positions("GetItem", "BatchGetItem"), serving_log("BatchGetItem")),
-    "serving_num": COUNTERS,
-    "waiting_num": COUNTERS,
-    "status": COUNTERS,
-    "queue_pos_expiry": (*COUNTERS, positions("GetItem")),
+    "queue_num": (
+        positions("GetItem", "BatchGetItem"),
+        serving_log("BatchGetItem"),
+        READ_EVENTS,
+    ),
+    "serving_num": LOOK,
+    "waiting_num": LOOK,
+    "status": LOOK,
+    "queue_pos_expiry": (*LOOK, positions("GetItem")),
     "generate_token": TOKEN,
-    "public_key": (serving_log("GetItem"),),
+    "public_key": (serving_log("GetItem"), READ_EVENTS),
     "jwks": (serving_log("GetItem"),),
-    "ended_sessions": (serving_log("GetItem"), ENDED),
+    "ended_sessions": (serving_log("GetItem"), READ_EVENTS, ENDED),
 }
 PRIVATE = {
-    "increment_serving_counter": (*COUNTERS, serving_log("UpdateItem", "PutItem"), PUBLISH),
-    "num_active_tokens": COUNTERS,
-    "metrics": COUNTERS,
-    "expired_tokens": (serving_log("GetItem"), tokens("Query")),
+    "increment_serving_counter": (*LOOK, serving_log("UpdateItem", "PutItem"), PUBLISH),
+    "num_active_tokens": LOOK,
+    "metrics": LOOK,
+    "expired_tokens": (serving_log("GetItem"), READ_EVENTS, tokens("Query")),
     "generate_token": TOKEN,
     "update_session": (
-        *COUNTERS,
+        *LOOK,
         positions("BatchGetItem"),
         serving_log("BatchGetItem"),
         tokens("UpdateItem"),
     ),
-    "request_status": (*COUNTERS, positions("GetItem"), BY_POSITION, tokens("GetItem")),
-    "update_message": (*COUNTERS, serving_log("UpdateItem")),
+    "request_status": (*LOOK, positions("GetItem"), BY_POSITION, tokens("GetItem")),
+    "update_message": (*LOOK, serving_log("UpdateItem")),
     "show_inlet": (serving_log("GetItem"),),
     "change_inlet": (serving_log("GetItem", "UpdateItem"),),
-    "reset_initial_state": (*COUNTERS, serving_log("PutItem", "UpdateItem"), PUBLISH),
+    "reset_initial_state": (
+        *COUNTERS,
+        serving_log("PutItem", "UpdateItem"),
+        CHANGE_EVENTS,
+        PUBLISH,
+    ),
     "rotate_keys": CHANGE_KEYS,
 }
 # Routes of the private API by role. A test fails for a route that is in no list. The operators'
@@ -120,23 +138,23 @@ OPERATORS = (*STEERING, *RESET)
 ADMINISTRATORS = (*OPERATORS, *KEYS)
 WORKERS = {
     "assign_positions": (
-        *COUNTERS,
+        *LOOK,
         positions("BatchGetItem", "PartiQLInsert"),
         serving_log("UpdateItem"),
         Grant(Resource.JOINS, ("sqs:ChangeMessageVisibility",)),
         Grant(Resource.DEAD_LETTERS, ("sqs:SendMessage",)),
     ),
-    "publish_events": (*COUNTERS, PUBLISH),
+    "publish_events": (*LOOK, PUBLISH),
     "sweep_positions": (
-        *COUNTERS,
+        *LOOK,
         BY_POSITION,
         tokens("GetItem", "PartiQLInsert"),
         serving_log("UpdateItem", "PutItem"),
         PUBLISH,
     ),
-    "report_metrics": (*COUNTERS, PUBLISH),
+    "report_metrics": (*LOOK, PUBLISH),
     "rotate_keys": CHANGE_KEYS,
-    "set_up": (*COUNTERS, READ_KEYS, WRITE_KEYS, serving_log("PutItem")),
+    "set_up": (*COUNTERS, READ_KEYS, WRITE_KEYS, serving_log("PutItem"), CHANGE_EVENTS),
 }
 READ_CLIENT = Grant(Resource.CLIENT, ("secretsmanager:GetSecretValue",))
 OPENID = {

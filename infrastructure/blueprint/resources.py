@@ -48,7 +48,9 @@ TOKENS = Table(
     stream=True,
 )
 SERVING_LOG = Table("ServingLog", "SERVING_LOG_TABLE", ("event_id", "S"), ("entry", "S"))
-TABLES = (POSITIONS, TOKENS, SERVING_LOG)
+# Event documents, the registry of all events, audit entries and points of the history.
+EVENTS = Table("Events", "EVENTS_TABLE", ("event_id", "S"), ("item", "S"))
+TABLES = (POSITIONS, TOKENS, SERVING_LOG, EVENTS)
 CODES = Table("OpenIdCodes", "OPENID_CODES_TABLE", ("code", "S"))  # in the OpenID stack
 
 

@@ -9,7 +9,14 @@ from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_secretsmana
 from constructs import Construct
 
 from infrastructure.blueprint.permissions import Resource
-from infrastructure.blueprint.resources import CACHE_RULES, POSITIONS, SERVING_LOG, TABLES, TOKENS
+from infrastructure.blueprint.resources import (
+    CACHE_RULES,
+    EVENTS,
+    POSITIONS,
+    SERVING_LOG,
+    TABLES,
+    TOKENS,
+)
 from infrastructure.constructs.api.api_log_role import ApiLogRole
 from infrastructure.constructs.api.apis import PrivateApi, PublicApi
 from infrastructure.constructs.api.join_queue import JoinQueue
@@ -197,6 +204,7 @@ class CoreStack(Stack):
             Resource.POSITIONS: POSITIONS,
             Resource.TOKENS: TOKENS,
             Resource.SERVING_LOG: SERVING_LOG,
+            Resource.EVENTS: EVENTS,
         }
         refs = self.joins.resource_refs()
         for resource, table in tables.items():

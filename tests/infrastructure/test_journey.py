@@ -323,6 +323,10 @@ RACES = {
 }
 
 
+# Granted before the code that makes the calls: events at run time. Remove it with that code.
+AHEAD = "TablesEvents"
+
+
 def test_no_role_allows_a_call_that_its_function_never_makes(room: LambdaRoom) -> None:
     """After the tests above, which make every call that the functions have."""
     functions = {
@@ -336,6 +340,8 @@ def test_no_role_allows_a_call_that_its_function_never_makes(room: LambdaRoom) -
         granted = {one for one in function.granted() if not NOT_OURS.match(one[0])}
         assert used <= granted
         unused |= {(f"{app}.{name}", *one) for one in granted - used}
+    ahead = room.deployment.resource("Core", "AWS::DynamoDB::Table", AHEAD)
+    unused = {one for one in unused if not one[2].endswith(f"/{ahead}")}
     tokens = room.deployment.resource("Core", "AWS::DynamoDB::Table", "TablesTokens")
     table = f"arn:aws:dynamodb:eu-central-1:123456789012:table/{tokens}"
     expected = {(name, action, table) for name, action in RACES}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from aws_cdk import RemovalPolicy, aws_dynamodb
 from constructs import Construct
 
-from infrastructure.blueprint.resources import Index, Table
+from infrastructure.blueprint.resources import POSITIONS, TOKENS, Index, Table
 
 KINDS = {"S": aws_dynamodb.AttributeType.STRING, "N": aws_dynamodb.AttributeType.NUMBER}
 COLD_READS, COLD_WRITES = 12_000, 4_000  # per second; the default of an on-demand table
@@ -81,8 +81,8 @@ def _add_index(
 
 
 def _warm(table: Table, writes: int) -> aws_dynamodb.WarmThroughput | None:
-    """Return the warm throughput; None for the serving log, which has few writes per second."""
-    if writes <= COLD_WRITES or table.sort_key == ("entry", "S"):
+    """Return the warm throughput; None for tables without a row per join: few writes per second."""
+    if writes <= COLD_WRITES or table not in (POSITIONS, TOKENS):
         return None
     return aws_dynamodb.WarmThroughput(
         read_units_per_second=COLD_READS, write_units_per_second=writes

@@ -42,6 +42,7 @@ class RoomSettings:
     positions_table: str
     tokens_table: str
     serving_log_table: str
+    events_table: str
     event_bus: str
     signing_secret: str
     joins_queue: str = ""

@@ -68,6 +68,7 @@ def test_an_empty_environment_has_the_defaults_of_the_code() -> None:
         positions_table="",
         tokens_table="",
         serving_log_table="",
+        events_table="",
         event_bus="",
         signing_secret="",
     )

@@ -38,6 +38,7 @@ def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
         positions_table=optional_text(env, "QUEUE_POSITIONS_TABLE"),
         tokens_table=optional_text(env, "TOKENS_TABLE"),
         serving_log_table=optional_text(env, "SERVING_LOG_TABLE"),
+        events_table=optional_text(env, "EVENTS_TABLE"),
         event_bus=optional_text(env, "EVENT_BUS_NAME"),
         signing_secret=optional_text(env, "SIGNING_KEYS_SECRET"),
         joins_queue=optional_text(env, "JOIN_QUEUE_URL"),
