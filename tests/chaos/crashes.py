@@ -150,7 +150,7 @@ def run(
     tables_url: str, valkey: Any, *, seed: int = 0, every: int = 1, acts: tuple[Act, ...] = ()
 ) -> Result:
     """Each act crashed at every ``every``-th point, before and after the call."""
-    found = Result("worker crashed", 0, "crashes", seed=seed)
+    found = Result("process crashed", 0, "crashes", seed=seed)
     points, acts = 0, acts or ACTS
     for act in acts:
         faults, total = Faults(seed), 0
@@ -164,7 +164,7 @@ def run(
                     continue
                 found.cases += 1
                 _crash(tables_url, valkey, act, point, before, found)
-    found.notes = f"{len(acts)} acts, {found.cases} of {points} points"
+    found.notes = f"{len(acts)} operations, {found.cases} of {points} crash points"
     return found
 
 

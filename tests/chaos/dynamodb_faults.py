@@ -17,8 +17,11 @@ from tests.chaos.traffic import Visitors
 from tests.support.faults import Faults
 
 KINDS: dict[str, dict[str, float]] = {
-    "throttled 30 %, parts of batches undone 30 %": {"throttled": 0.3, "unprocessed": 0.3},
-    "no response 10 %, made without a response 10 %": {"timeouts": 0.1, "lost_responses": 0.1},
+    "throttled 30 %, parts of batches unprocessed 30 %": {"throttled": 0.3, "unprocessed": 0.3},
+    "call not made 10 %, call made but response lost 10 %": {
+        "timeouts": 0.1,
+        "lost_responses": 0.1,
+    },
     "writes sent again after a lost response 30 %": {"replayed": 0.3},
     "stale reads 50 %": {"stale": 0.5},
 }

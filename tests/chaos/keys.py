@@ -102,7 +102,7 @@ def run(
     keep: int = 1,
 ) -> Result:
     """Tokens are taken and judged all the time."""
-    name = f"keys: rotation under load, secret unreadable (copies kept {keep} s)"
+    name = f"keys: rotation under load, secret unreadable (functions cache keys for {keep} s)"
     found = Result(name, 0, "tokens", seed=seed)
     observations, over, dice = Observations(), threading.Event(), random.Random(seed)
     rotation = Rotation(tables_url, aws_url, valkey, keep)
@@ -138,8 +138,8 @@ def run(
     found.wrong += changes.wrong
     busy = sum(text.startswith("generate_token") for _, text in observations.unavailable)
     found.notes = (
-        f"{changes.made} changes, {changes.refused} refused, {changes.ended} ended halfway, "
-        f"{len(rotation.room().keys.jwks()['keys'])} keys in the end, "
+        f"{changes.made} changes, {changes.refused} rejected, {changes.ended} ended halfway, "
+        f"{len(rotation.room().keys.jwks()['keys'])} keys at the end, "
         f"{busy} responses 503 to visitors, "
         f"{seconds:.0f} s without secret"
     )

@@ -38,13 +38,13 @@ def run(tables_url: str, valkey: Any, *, sizes: Iterable[int], seed: int = 0) ->
             continue
         rows = fill(real, rows, size)
         if counter_snapshot.needs_checkpoint(real.log.read(real.event_id)):
-            found.append(lose(real, size, "read whole: no checkpoint yet"))
+            found.append(lose(real, size, "all rows read: no checkpoint yet"))
             real.new_room().workers.reconciliation.run(real.event_id)
             more(real, rows)
             rows += 1
             found.append(lose(real, size, "from the checkpoint"))
         else:
-            found.append(lose(real, size, "read whole"))
+            found.append(lose(real, size, "all rows read"))
         for one in found[-2:]:
             one.seed = seed
     return found
@@ -111,7 +111,7 @@ def valkey_flush(real: RealRoom) -> None:
 
 def lose(real: RealRoom, size: int, how: str) -> Result:
     """Lose the counters; measure the time until a status response, and check its numbers."""
-    found = Result(f"rebuild with {size:,} tokens, {how}", 1, "losses")
+    found = Result(f"rebuild with {size:,} tokens, {how}", 1, "loss")
     state = real.log.read(real.event_id)
     room = real.new_room()
     valkey_flush(real)

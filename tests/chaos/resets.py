@@ -85,6 +85,7 @@ def run(
         found.wrong.append(f"{len(late)} joins from before the reset are in the new generation")
     found.recovery = slowest[0]
     found.notes = (
-        f"{mine} in the last generation, {rejected} rejected by a reset; recovery: slowest reset"
+        f"{mine} joins in the last generation, {rejected} rejected because a reset came first; "
+        "recovery: slowest reset"
     )
     return found
