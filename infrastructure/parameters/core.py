@@ -75,7 +75,7 @@ class CoreConfig(Parameters):
     )
     enable_events_generation: bool = flag(
         "EnableEventsGeneration",
-        "send metrics to the event bus each minute; the other bus events are always sent",
+        "send metrics to the event bus each minute; bus events of other types are always sent",
         default=False,
     )
     redis_port: int = number("RedisPort", "port of Redis", default=1785, low=1024, high=65_535)
@@ -157,7 +157,7 @@ class CoreConfig(Parameters):
     )
     assign_concurrency: int = number(
         "AssignConcurrency",
-        "join workers that run at the same time",
+        "maximum number of join workers at the same time",
         default=ASSIGN.max_concurrency,
         low=2,
         high=1000,
@@ -234,7 +234,7 @@ class CoreConfig(Parameters):
     )
     key_rotation_days: int = number(
         "KeyRotationDays",
-        "days between two key rotations; 0 for never, which authorizers that cache one key need",
+        "days between two key rotations; 0 for none: authorizers that cache one key need 0",
         default=0,
         low=0,
         high=MAX_ROTATION_DAYS,
@@ -278,14 +278,14 @@ class CoreConfig(Parameters):
     )
     request_rate_limit_per_ip: int = number(
         "RequestRateLimitPerIp",
-        "requests per IP address in five minutes, without those served from the cache",
+        "requests per IP address in five minutes that the cache does not serve",
         default=6_000,
         low=10,
         high=2_000_000_000,
     )
     challenge_on_join: bool = flag(
         "ChallengeOnJoin",
-        "must be false: pages on another host cannot solve a challenge of AWS WAF",
+        "only false is accepted: a page on another host cannot solve an AWS WAF challenge",
         default=False,
     )
 

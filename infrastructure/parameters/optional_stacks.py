@@ -187,7 +187,7 @@ class OpenIdConfig(Parameters):
     )
     restart_url: str = text(
         "OpenIdRestartUrl",
-        "address where the site starts a login; for waits longer than OpenIdRestartAfter",
+        "address where the site starts a login, for visitors who wait longer than OpenIdRestartAfter",
         default="",
         pattern=REDIRECT,
         constraint="an address",
@@ -208,7 +208,7 @@ class OpenIdConfig(Parameters):
     )
     request_id_codes: bool = flag(
         "OpenIdRequestIdCodes",
-        "accept the AWS solution's waiting page, whose code is the request id; weak",
+        "accept the AWS solution's waiting page, whose authorization code is the request id; less secure",
         default=False,
     )
 
