@@ -187,7 +187,8 @@ class OpenIdConfig(Parameters):
     )
     restart_url: str = text(
         "OpenIdRestartUrl",
-        "address where the site starts a login, for visitors who wait longer than OpenIdRestartAfter",
+        "address where the site starts a login, for visitors who wait longer than"
+        " OpenIdRestartAfter",
         default="",
         pattern=REDIRECT,
         constraint="an address",
@@ -208,7 +209,8 @@ class OpenIdConfig(Parameters):
     )
     request_id_codes: bool = flag(
         "OpenIdRequestIdCodes",
-        "accept the AWS solution's waiting page, whose authorization code is the request id; less secure",
+        "accept the AWS solution's waiting page, whose authorization code is the request id;"
+        " less secure",
         default=False,
     )
 
