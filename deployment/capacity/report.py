@@ -48,7 +48,7 @@ def tables(found: Study) -> str:
 
 def _quotas(found: Study) -> str:
     return table(
-        ["quota", "limit", "needed", "reached", "what to raise"],
+        ["quota", "limit", "peak need", "reached in", "what to raise"],
         [
             [
                 one.quota,
@@ -65,7 +65,14 @@ def _quotas(found: Study) -> str:
 def _runs(found: Study) -> str:
     names = [f"p{percent} s" if percent < 100 else "longest s" for percent in PERCENTILES]
     return table(
-        ["raised", *names, "last at s", "throttled by the API", "by Lambda", "unused positions"],
+        [
+            "limits raised",
+            *names,
+            "last at s",
+            "rejected by API Gateway",
+            "by Lambda",
+            "unused positions",
+        ],
         [
             [
                 run.name,

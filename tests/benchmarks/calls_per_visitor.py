@@ -32,14 +32,14 @@ def main() -> None:
         real = room_on(valkey, url)
         cost = operations(real)
     table(
-        f"Requests per operation, Redis + AWS: a worker's batch is {BATCH} joins",
-        ["operation", "Redis", "AWS", "both", "AWS solution v1.1.15"],
+        f"Requests per operation; a batch of the join worker has {BATCH} joins",
+        ["operation", "Redis", "AWS", "total", "AWS solution v1.1.15"],
         [[name, *parts, sum(parts), theirs_of(name)] for name, parts in cost.items()],
         name="calls-per-operation",
     )
     table(
-        "Requests of a visit: join, position, ten minutes of polls through one edge, token, end",
-        ["visitors at once", "here", "AWS solution v1.1.15", "theirs / ours"],
+        "Requests per visitor: join, position, ten minutes of polls, token, end of the session",
+        ["visitors at once", "this room", "AWS solution v1.1.15", "AWS solution / this room"],
         visits({name: sum(parts) for name, parts in cost.items()}),
         name="calls-per-visit",
     )

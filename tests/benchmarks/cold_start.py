@@ -101,15 +101,15 @@ def main() -> None:
                 ]
             )
         table(
-            f"Cold start, import and first answer: medians of {STARTS} processes",
-            ["function", "ms", "processor ms", "of the reference", "target"],
+            f"Cold start: import and first response, medians of {STARTS} processes",
+            ["function", "ms", "processor ms", "ratio to the reference", "target ratio"],
             rows,
             name="cold-start",
         )
         whole = [function for function in functions if function.kind != "restored"]
         parts = [[function.name, *imports(function, env)] for function in (reference, *whole)]
         table(
-            "What a cold start imports, in ms (python -X importtime: itself some of the time)",
+            "Import time of a cold start, in ms (python -X importtime, which adds time of its own)",
             ["function", *(name for name, _ in GROUPS), "other"],
             parts,
             name="cold-start-imports",

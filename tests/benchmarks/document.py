@@ -25,7 +25,7 @@ def fill(page: Path = PAGE, results: Path = RESULTS) -> None:
 def text_of(kept: dict[str, Any]) -> str:
     """A result as Markdown: title, table, when and where it was measured."""
     day = time.strftime("%Y-%m-%d", time.gmtime(kept["measured_at"]))
-    where = f"{kept['machine']}, Python {kept['python']}, {kept['busy']} processes at work"
+    where = f"{kept['machine']}, Python {kept['python']}, load average {kept['busy']}"
     return (
         f"**{kept['title']}**\n\n{markdown(kept['columns'], kept['rows'])}\n\n"
         f"*Measured on {day}: {where}.*"

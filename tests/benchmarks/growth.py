@@ -72,15 +72,15 @@ def main() -> None:
             print(f"· {size:,} visitors measured", flush=True)
     columns = ["visitors", *calls]
     for title, rows, short in (
-        ("Requests as the event grows: the most that one call made", requests, "requests"),
-        ("Kilobytes read from the tables as the event grows: a call's p50", sizes, "kilobytes"),
-        (f"Processor time as the event grows: ms, p50, Valkey and {name}", times, "time"),
+        ("Requests by number of visitors: maximum of one call", requests, "requests"),
+        ("Kilobytes read from the tables by number of visitors: p50 of a call", sizes, "kilobytes"),
+        (f"Processor time by number of visitors: p50 in ms, Valkey and {name}", times, "time"),
     ):
         turned = [list(column) for column in zip(columns, *rows, strict=True)]
         table(title, ["operation", *(f"{size:,}" for size in turned[0][1:])], turned[1:],
               name=f"growth-{short}")  # fmt: skip
     table(
-        "Rebuild of lost counters as the event grows",
+        "Rebuild of lost counters by number of visitors",
         ["visitors", "requests", "kilobytes", "ms"],
         rebuilds,
         name="growth-rebuild",

@@ -42,20 +42,20 @@ def main() -> None:
             if route not in ONCE:
                 split.append([route, *shares(call, SAMPLED)])
         table(
-            f"Handler time in ms, warm: Valkey and {name} on this machine, {ROUNDS} calls each",
-            ["route", "p50", "p95", "p99", "processor time"],
+            f"Time of a warm call in ms: Valkey and {name} on this machine, {ROUNDS} calls each",
+            ["route", "p50", "p95", "p99", "processor time, mean"],
             times,
             name="handler-time",
         )
         table(
-            "Where the time goes: percent of a call, by a sampler",
+            "Parts of the time of a call, in percent",
             ["route", *NAMES],
             split,
             name="handler-shares",
         )
         table(
             "Signing: ms of processor time",
-            ["what", "p50"],
+            ["operation", "p50"],
             signing(real),
             name="signing",
         )
@@ -126,8 +126,8 @@ def signing(real: RealRoom) -> list[list[Any]]:
     calls: dict[str, Call] = {
         "three RS256 signatures alone": bare,
         "a token set of the room": lambda: signer.sign(outcome, key),
-        "loading a key, the usual way": lambda: jwt.PyJWK(dict(key.jwk), algorithm="RS256"),
-        "loading a key as the room does": lambda: private_key(key.jwk),
+        "loading a key with PyJWT": lambda: jwt.PyJWK(dict(key.jwk), algorithm="RS256"),
+        "loading a key in the room": lambda: private_key(key.jwk),
     }
     spent: dict[str, list[float]] = {what: [] for what in calls}
     for _ in range(ROUNDS // 3):  # in turn, so that the machine's other work meets all of them

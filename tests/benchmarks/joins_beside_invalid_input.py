@@ -154,13 +154,13 @@ def main() -> None:
             full[junk].append(line.full(junk))
     where = f"Valkey, {name} and moto's SQS on this machine"
     table(
-        f"Joins with an invalid message beside each: one worker, {where}",
-        ["", "alone", "beside invalid input", "beside / alone"],
+        f"Joins without and with an invalid message for each join: one worker, {where}",
+        ["measurement", "without invalid messages", "with them", "with / without"],
         [
             _row(f"{RATE} joins a second: positions/s", steady, 0),
-            _row("the wait of 95 in 100, s", steady, 1),
-            _row(f"full batches of {SIZE} joins: positions/s until they are placed", full, 0),
-            _row("positions/s by the whole call", full, 1),
+            _row(f"{RATE} joins a second: p95 of the wait, s", steady, 1),
+            _row(f"full batches of {SIZE} joins: positions/s, assignment only", full, 0),
+            _row(f"full batches of {SIZE} joins: positions/s, whole call", full, 1),
         ],
         name="joins-beside-invalid-input",
     )

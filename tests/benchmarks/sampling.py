@@ -25,11 +25,11 @@ WAITING = (
 )
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("signing", ("/jwt/", "/cryptography/", "signing.py")),
-    ("ours", ("/source/",)),
+    ("the room", ("/source/",)),
     ("client library", ("/botocore/", "/urllib3/", "/redis/", "/jmespath/", "/dateutil/")),
     ("Chalice", ("/chalice/",)),
 )
-NAMES = ("ours", "client library", "signing", "Chalice", "network", "rest")
+NAMES = ("the room", "client library", "signing", "Chalice", "network", "rest")
 
 
 def shares(call: Callable[[], Any], seconds: float) -> list[float]:

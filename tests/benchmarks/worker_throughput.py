@@ -37,15 +37,15 @@ def main() -> None:
                 "positions/s",
                 "positions per processor second",
                 "requests to DynamoDB",
-                "to Redis",
-                "last one's wait, s",
+                "requests to Redis",
+                "wait of the last join, s",
             ],
             [by_batch(real, size) for size in BATCHES],
             name="positions-by-batch",
         )
         table(
             "Positions by workers: the servers share this machine's cores",
-            ["workers", "positions/s", "of one worker"],
+            ["workers", "positions/s", "ratio to one worker"],
             by_workers(real, url, valkey.port),
             name="positions-by-workers",
         )

@@ -268,7 +268,7 @@ def test_a_large_event_meets_the_quotas_that_it_exceeds_and_each_has_a_remedy() 
     for quota in (
         "API Gateway requests/s",
         "Lambda concurrent calls",
-        "SQS mapping: batches at once, by its ramp",
+        "join queue: concurrent batches, limit of AWS's ramp",
         "DynamoDB QueuePositions writes/s",
         "DynamoDB one shard of a queue, writes/s",
     ):
