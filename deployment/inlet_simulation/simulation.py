@@ -63,12 +63,12 @@ class Run:
 
 def simulate(scenario: Scenario) -> Run:
     """Simulate a scenario in steps of a second."""
-    world, run = _World(scenario), Run(scenario)
+    room, run = _SimulatedRoom(scenario), Run(scenario)
     flow: ControllerState | None = None
     overloaded_for = 0.0
     for now in range(scenario.length):
-        world.second(float(now), run)
-        overloaded = scenario.site is not None and world.active > scenario.site(now)
+        room.second(float(now), run)
+        overloaded = scenario.site is not None and room.active > scenario.site(now)
         overloaded_for = overloaded_for + 1 if overloaded else 0.0
         if now % scenario.tick == 0:
             alarm = Alarm.NONE
@@ -76,7 +76,7 @@ def simulate(scenario: Scenario) -> Run:
                 alarm = Alarm.ALARM if overloaded_for >= scenario.alarm_delay else Alarm.OK
             decision = decide(
                 flow,
-                world.delayed_metrics(now),
+                room.delayed_metrics(now),
                 scenario.targets,
                 health_signal(alarm, True, None, 0.0),
                 float(now),
@@ -85,18 +85,18 @@ def simulate(scenario: Scenario) -> Run:
             )
             flow = ControllerState.from_json(decision.state.to_json())  # as stored in its row
             assert flow is not None
-            world.open(decision.increment.by, float(now), run)
-        run.active.append(world.active)
-        run.waiting.append(len(world.waiting))
-        run.serving.append(world.serving)
-        run.queue.append(world.queue)
-        run.tokens.append(world.tokens)
+            room.open(decision.increment.by, float(now), run)
+        run.active.append(room.active)
+        run.waiting.append(len(room.waiting))
+        run.serving.append(room.serving)
+        run.queue.append(room.queue)
+        run.tokens.append(room.tokens)
         run.share.append(flow.arrival_share if flow else 1.0)
         run.pace.append(flow.pace if flow else 0.0)
     return run
 
 
-class _World:
+class _SimulatedRoom:
     """Visitors in the queue, between token and site, and on the site."""
 
     def __init__(self, scenario: Scenario) -> None:
