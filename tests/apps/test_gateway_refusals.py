@@ -26,8 +26,8 @@ KEY = "the-edge-alone-knows"
 
 @pytest.fixture
 def origin(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestApi]:
-    world = InMemoryRoom()
-    monkeypatch.setattr(apps.public_api.app, "room", lambda: world.room)
+    in_memory_room = InMemoryRoom()
+    monkeypatch.setattr(apps.public_api.app, "room", lambda: in_memory_room.room)
     join = JoinIntegration(EVENT)
     monkeypatch.setattr(join, "_send", lambda form: (0 if "MessageBody" in form else 400, ""))
     api = RestApi(

@@ -12,7 +12,7 @@ import pytest
 import apps.inlet.app
 import apps.private_api.app
 from tests.support.in_memory_room import settings
-from tests.support.inlet_room import EVENT, START, CountingRoom, InletWorld, inlet_settings, sns
+from tests.support.inlet_room import EVENT, START, CountingRoom, InletHarness, inlet_settings, sns
 from tests.support.lambda_proxy_events import Answer, call
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import RoomMetrics
@@ -30,8 +30,8 @@ class Context:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> InletWorld:
-    made = InletWorld({"TICKS_PER_MINUTE": 2})
+def harness(monkeypatch: pytest.MonkeyPatch) -> InletHarness:
+    made = InletHarness({"TICKS_PER_MINUTE": 2})
     control = InletControl(made.store, time.time, change_log.record)
     monkeypatch.setattr(apps.inlet.app, "inlet", lambda: made.inlet)
     monkeypatch.setattr(apps.inlet.app, "settings", lambda: inlet_settings(**made.env))
@@ -48,36 +48,36 @@ def change(body: object) -> Answer:
     return call(apps.private_api.app.app, "POST", "/inlet", body=body)
 
 
-def test_the_periodic_function_runs_a_minute(world: InletWorld) -> None:
+def test_the_periodic_function_runs_a_minute(harness: InletHarness) -> None:
     assert apps.inlet.app.periodic_inlet({"id": "one"}, Context(70_000)) == {"opened": 10}
-    assert world.room.increments == [5, 5]
+    assert harness.room.increments == [5, 5]
 
 
-def test_a_function_with_little_time_does_what_it_can(world: InletWorld) -> None:
+def test_a_function_with_little_time_does_what_it_can(harness: InletHarness) -> None:
     assert apps.inlet.app.periodic_inlet({"id": "one"}, Context(20_000)) == {"opened": 5}
 
 
-def test_the_max_size_function_takes_sns_and_schedules(world: InletWorld) -> None:
-    world.inlet = world.another(INLET_STRATEGY="MaxSize")
+def test_the_max_size_function_takes_sns_and_schedules(harness: InletHarness) -> None:
+    harness.inlet = harness.another(INLET_STRATEGY="MaxSize")
     assert apps.inlet.app.max_size_inlet({"source": "aws.events"}, None) == {"opened": 100}
-    world.room.metrics_now = RoomMetrics(serving=100, tokens=100, active=100, queue=200)
+    harness.room.metrics_now = RoomMetrics(serving=100, tokens=100, active=100, queue=200)
     assert apps.inlet.app.max_size_inlet(sns("junk", {"exited": 5}), None) == {"opened": 0}
 
 
-def test_the_automatic_function_runs_a_minute(world: InletWorld) -> None:
-    world.room = CountingRoom(RoomMetrics(queue=500))
-    world.inlet = world.another(INLET_STRATEGY="Automatic", TICKS_PER_MINUTE=6)
+def test_the_automatic_function_runs_a_minute(harness: InletHarness) -> None:
+    harness.room = CountingRoom(RoomMetrics(queue=500))
+    harness.inlet = harness.another(INLET_STRATEGY="Automatic", TICKS_PER_MINUTE=6)
     assert apps.inlet.app.automatic_inlet({}, Context(70_000)) == {"opened": 60}
 
 
-def test_the_site_reports_its_health(world: InletWorld) -> None:
+def test_the_site_reports_its_health(harness: InletHarness) -> None:
     def report(body: object) -> Answer:
         return call(apps.inlet.app.app, "POST", "/health", body=body)
 
     assert report({"event_id": EVENT, "health": 1}).status == 404
     apps.inlet.app.periodic_inlet({}, None)
     assert report({"event_id": EVENT, "health": 0.5}).status == 200
-    record = world.store.read(EVENT)
+    record = harness.store.read(EVENT)
     assert record
     assert record.health == 0.5
     for body in ({"event_id": "Other", "health": 1}, {"event_id": EVENT}, [], {"health": 1}):
@@ -85,7 +85,7 @@ def test_the_site_reports_its_health(world: InletWorld) -> None:
         assert (answer.status, set(answer.json)) == (400, {"error"})
 
 
-def test_operators_see_the_inlet_and_change_it(world: InletWorld) -> None:
+def test_operators_see_the_inlet_and_change_it(harness: InletHarness) -> None:
     assert (show().status, set(show().json)) == (404, {"error"})
     assert change({"event_id": EVENT, "paused": True}).status == 404
     apps.inlet.app.periodic_inlet({}, None)
@@ -113,14 +113,14 @@ def test_operators_see_the_inlet_and_change_it(world: InletWorld) -> None:
     ],
 )  # fmt: skip
 def test_invalid_input_from_an_operator_is_a_400_that_names_the_field(
-    world: InletWorld, body: object
+    harness: InletHarness, body: object
 ) -> None:
     apps.inlet.app.periodic_inlet({}, None)
     answer = change(body)
     assert (answer.status, set(answer.json)) == (400, {"error"})
 
 
-def test_an_unknown_event_is_a_400(world: InletWorld) -> None:
+def test_an_unknown_event_is_a_400(harness: InletHarness) -> None:
     assert show("Other").status == 400
 
 
@@ -134,10 +134,10 @@ def test_every_route_asks_for_iam() -> None:
 
 
 def test_ids_of_visitors_are_not_logged(
-    world: InletWorld, caplog: pytest.LogCaptureFixture
+    harness: InletHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    world.inlet = world.another(INLET_STRATEGY="MaxSize")
+    harness.inlet = harness.another(INLET_STRATEGY="MaxSize")
     request_id = "00000000-0000-4000-8000-000000000001"
     event: dict[str, Any] = sns({"completed": [request_id]}, f'{{"completed": "{request_id}"}}')
     apps.inlet.app.max_size_inlet(event, None)

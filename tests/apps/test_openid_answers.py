@@ -96,7 +96,7 @@ def test_a_login_starts_again_once_the_client_has_forgotten_it(
     openid = install(monkeypatch, OpenId(env))
     asked_at = openid.provider.now
     transaction, visitor = openid.authorize().sent["transaction"], openid.admitted()
-    openid.world.clock.now = asked_at + 150 + later
+    openid.in_memory_room.clock.now = asked_at + 150 + later
     reply = openid.resume(transaction, visitor)
     assert reply.status == 303
     assert (reply.location == "https://shop.example/login") is restarts
@@ -114,7 +114,7 @@ def test_a_login_needs_no_nonce_and_may_use_one_twice(openid: OpenId) -> None:
 def test_a_token_answer_counts_down_and_never_below_zero(openid: OpenId) -> None:
     answer = openid.redeem(openid.code()).json
     access = jwt.decode(answer["access_token"], options={"verify_signature": False})
-    assert answer["expires_in"] == access["exp"] - int(openid.world.clock.now)
+    assert answer["expires_in"] == access["exp"] - int(openid.in_memory_room.clock.now)
     assert (answer["token_type"], answer["scope"]) == ("Bearer", "openid")
     request = protocol.AuthorizationRequest(EVENT, CALLBACK)
     over = protocol.AccessToken("r", 7, 0, openid.provider.now - 5)
@@ -177,8 +177,8 @@ def test_a_header_that_cannot_be_decoded_is_none(header: str, readable: bool) ->
 
 
 def test_the_rooms_keys_are_found_by_their_name_alone(openid: OpenId) -> None:
-    found = provider.SigningKeyVerifier(openid.world.keys)
-    known = openid.world.keys.load().keys[0].key_id
+    found = provider.SigningKeyVerifier(openid.in_memory_room.keys)
+    known = openid.in_memory_room.keys.load().keys[0].key_id
     key = found.find(known)
     assert key is not None
     assert key.key_id == known

@@ -141,11 +141,11 @@ def test_a_code_has_at_least_128_random_bits(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_visitor_who_is_not_served_yet_waits_on_with_their_position(openid: OpenId) -> None:
-    waiting = openid.world.visitors(1)[0]
+    waiting = openid.in_memory_room.visitors(1)[0]
     reply = openid.resume(openid.authorize().sent["transaction"], waiting)
     assert reply.status == 303
     assert reply.location.startswith(WAITING_PAGE)
-    openid.world.serve(1)
+    openid.in_memory_room.serve(1)
     assert "code" in openid.resume(reply.sent["transaction"], waiting).sent
 
 
@@ -160,7 +160,7 @@ def test_an_unavailable_room_rejects_no_visitor(openid: OpenId) -> None:
 def test_an_expired_position_is_denied(openid: OpenId) -> None:
     request_id = openid.admitted()
     transaction = openid.authorize().sent["transaction"]
-    openid.world.clock.now += 901
+    openid.in_memory_room.clock.now += 901
     reply = openid.resume(transaction, request_id)
     assert reply.location.startswith(CALLBACK)
     assert reply.sent == {
@@ -177,9 +177,9 @@ def test_a_request_that_nobody_made_is_denied(openid: OpenId) -> None:
 
 
 def test_a_stolen_request_id_without_its_secret_is_denied(openid: OpenId) -> None:
-    join = openid.world.join(secret_hash=hashlib.sha256(b"mine").hexdigest())
-    openid.world.room.workers.assignment.assign(EVENT, [join])
-    openid.world.serve(1)
+    join = openid.in_memory_room.join(secret_hash=hashlib.sha256(b"mine").hexdigest())
+    openid.in_memory_room.room.workers.assignment.assign(EVENT, [join])
+    openid.in_memory_room.serve(1)
     transaction = openid.authorize().sent["transaction"]
     assert openid.resume(transaction, join.request_id).sent["error"] == "access_denied"
     stolen = openid.resume(transaction, join.request_id, client_secret="guess")
@@ -196,7 +196,7 @@ def test_a_transaction_that_is_none_gets_a_plain_error(openid: OpenId, transacti
 
 def test_a_transaction_is_too_old_after_a_day(openid: OpenId) -> None:
     transaction = openid.authorize().sent["transaction"]
-    openid.world.clock.now += 86_400
+    openid.in_memory_room.clock.now += 86_400
     assert openid.resume(transaction, openid.admitted()).status == 400
 
 
@@ -220,12 +220,12 @@ def test_who_waited_longer_than_the_client_remembers_starts_the_login_again(
 ) -> None:
     """WordPress forgets after 3 minutes, Cognito after 5, an Application Load Balancer after 15."""
     openid = install(monkeypatch, OpenId(env={"OPENID_RESTART_URL": "https://shop.example/"}))
-    request_id = openid.world.visitors(1)[0]
+    request_id = openid.in_memory_room.visitors(1)[0]
     transaction = openid.authorize().sent["transaction"]
-    openid.world.clock.now += 150
+    openid.in_memory_room.clock.now += 150
     still = openid.resume(transaction, request_id)
     assert still.location.startswith(WAITING_PAGE)  # a long wait alone sends nobody away
-    openid.world.serve(1)
+    openid.in_memory_room.serve(1)
     forgotten = openid.resume(still.sent["transaction"], request_id)
     assert (forgotten.status, forgotten.location) == (303, "https://shop.example/")
     assert not openid.issued
@@ -234,8 +234,8 @@ def test_who_waited_longer_than_the_client_remembers_starts_the_login_again(
 
 
 def test_without_a_restart_address_a_long_wait_ends_with_a_code(openid: OpenId) -> None:
-    request_id = openid.world.visitors(1)[0]
+    request_id = openid.in_memory_room.visitors(1)[0]
     transaction = openid.authorize().sent["transaction"]
-    openid.world.clock.now += 80_000
-    openid.world.serve(1)
+    openid.in_memory_room.clock.now += 80_000
+    openid.in_memory_room.serve(1)
     assert "code" in openid.resume(transaction, request_id).sent

@@ -20,7 +20,7 @@ from waiting_room.domain import joins
 
 
 def test_a_store_that_does_not_answer_is_a_503(openid: OpenId) -> None:
-    openid.world.keys.fail("load", "before")
+    openid.in_memory_room.keys.fail("load", "before")
     reply = openid.get("/.well-known/jwks.json")
     assert (reply.status, reply.json["error"]) == (503, "temporarily_unavailable")
     assert reply.headers["Retry-After"] == "1"
@@ -55,9 +55,11 @@ def test_no_secret_is_in_a_log_even_at_debug(
     openid: OpenId, everything_logged: pytest.LogCaptureFixture
 ) -> None:
     visitor_secret = "visitor-secret-0123456789"
-    join = openid.world.join(secret_hash=hashlib.sha256(visitor_secret.encode()).hexdigest())
-    openid.world.room.workers.assignment.assign(EVENT, [join])
-    openid.world.serve(1)
+    join = openid.in_memory_room.join(
+        secret_hash=hashlib.sha256(visitor_secret.encode()).hexdigest()
+    )
+    openid.in_memory_room.room.workers.assignment.assign(EVENT, [join])
+    openid.in_memory_room.serve(1)
     transaction = openid.authorize().sent["transaction"]
     openid.resume(transaction, join.request_id, client_secret="guess-0123456789")
     code = openid.resume(transaction, join.request_id, client_secret=visitor_secret).sent["code"]
@@ -94,8 +96,8 @@ def test_the_longest_request_still_fits_into_an_address_and_a_form(openid: OpenI
 
 def test_the_visitors_secret_may_be_as_long_as_the_room_takes(openid: OpenId) -> None:
     secret = "s" * joins.MAX_CLIENT_SECRET
-    join = openid.world.join(secret_hash=hashlib.sha256(secret.encode()).hexdigest())
-    openid.world.room.workers.assignment.assign(EVENT, [join])
-    openid.world.serve(1)
+    join = openid.in_memory_room.join(secret_hash=hashlib.sha256(secret.encode()).hexdigest())
+    openid.in_memory_room.room.workers.assignment.assign(EVENT, [join])
+    openid.in_memory_room.serve(1)
     transaction = openid.authorize().sent["transaction"]
     assert "code" in openid.resume(transaction, join.request_id, client_secret=secret).sent

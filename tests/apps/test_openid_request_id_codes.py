@@ -75,14 +75,14 @@ def test_the_weakness_is_what_the_page_says_it_is(openid: OpenId) -> None:
     """Docs: it works again and again, and for whoever has it, until the token's end."""
     visitor = openid.admitted()
     assert [openid.redeem(visitor).status for _ in range(3)] == [200, 200, 200]
-    openid.world.clock.now += 3600
+    openid.in_memory_room.clock.now += 3600
     assert openid.redeem(visitor).json["error"] == "invalid_grant"
 
 
 def test_nobody_gets_in_before_their_turn(openid: OpenId) -> None:
-    visitor = openid.world.visitors(1)[0]
+    visitor = openid.in_memory_room.visitors(1)[0]
     assert openid.redeem(visitor).json["error"] == "invalid_grant"
-    openid.world.serve(1)
+    openid.in_memory_room.serve(1)
     assert openid.redeem(visitor).status == 200, "asking early lost nothing"
 
 
@@ -101,20 +101,20 @@ def test_every_other_check_stays_and_takes_no_token(
 ) -> None:
     visitor = openid.admitted()
     assert openid.redeem(visitor, **changes).json["error"] == error
-    assert openid.world.room.metrics.counts(EVENT).tokens == 0
+    assert openid.in_memory_room.room.metrics.counts(EVENT).tokens == 0
     assert openid.redeem(visitor).status == 200
 
 
 def test_a_request_with_pkce_shows_the_page_nothing(openid: OpenId) -> None:
     reply = openid.authorize(**CHALLENGE)
     assert set(read_by_the_page(reply.location)) == {"transaction"}
-    still = openid.resume(reply.sent["transaction"], openid.world.visitors(1)[0])
+    still = openid.resume(reply.sent["transaction"], openid.in_memory_room.visitors(1)[0])
     assert set(still.sent) == {"transaction"}, "nor who is sent back to wait"
 
 
 def test_who_is_sent_back_to_wait_comes_to_the_page_as_before(openid: OpenId) -> None:
     first = openid.authorize()
-    again = openid.resume(first.sent["transaction"], openid.world.visitors(1)[0])
+    again = openid.resume(first.sent["transaction"], openid.in_memory_room.visitors(1)[0])
     assert read_by_the_page(again.location) == read_by_the_page(first.location)
 
 
@@ -124,9 +124,9 @@ def test_an_address_that_is_not_registered_reaches_no_page(openid: OpenId) -> No
 
 
 def test_a_place_bound_to_a_secret_is_not_had_by_its_id(openid: OpenId) -> None:
-    joined = openid.world.join(secret_hash="0" * 64)
-    openid.world.room.workers.assignment.assign(EVENT, [joined])
-    openid.world.serve(1)
+    joined = openid.in_memory_room.join(secret_hash="0" * 64)
+    openid.in_memory_room.room.workers.assignment.assign(EVENT, [joined])
+    openid.in_memory_room.serve(1)
     assert openid.redeem(joined.request_id).json["error"] == "invalid_grant"
 
 
@@ -154,7 +154,7 @@ def test_without_the_switch_the_page_is_told_nothing_and_the_id_opens_nothing(
     assert set(openid.authorize().sent) == {"transaction"}
     visitor = openid.admitted()
     assert openid.redeem(visitor).json["error"] == "invalid_grant"
-    assert openid.world.room.metrics.counts(EVENT).tokens == 0
+    assert openid.in_memory_room.room.metrics.counts(EVENT).tokens == 0
 
 
 @pytest.mark.parametrize("switch", ["true", "false"])

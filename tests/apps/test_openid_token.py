@@ -31,7 +31,7 @@ def test_a_code_gives_the_rooms_token_and_an_id_token_with_the_nonce(openid: Ope
     assert set(answer) == {"access_token", "token_type", "expires_in", "id_token", "scope"}
     assert answer["token_type"] == "Bearer"
     assert 3590 <= answer["expires_in"] <= 3600
-    assert answer["access_token"] == openid.world.token(request_id)["access_token"]
+    assert answer["access_token"] == openid.in_memory_room.token(request_id)["access_token"]
     access = claims_of(openid, answer["access_token"], ISSUER)
     identity = claims_of(openid, answer["id_token"], PROVIDER)
     assert access["sub"] == identity["sub"] == request_id
@@ -110,7 +110,7 @@ def test_a_code_works_once(openid: OpenId) -> None:
 
 def test_a_code_expires_after_a_minute(openid: OpenId) -> None:
     code = openid.code()
-    openid.world.clock.now += 60
+    openid.in_memory_room.clock.now += 60
     assert openid.redeem(code).json["error"] == "invalid_grant"
 
 

@@ -23,7 +23,7 @@ from waiting_room.domain.signing_keys import KeySet, SigningKey, new_jwk
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_user_info_tells_who_and_which_place(openid: OpenId, method: str) -> None:
     request_id = openid.admitted()
-    access = openid.world.token(request_id)["access_token"]
+    access = openid.in_memory_room.token(request_id)["access_token"]
     headers = {"authorization": f"Bearer {access}"}
     reply = invoke(openid_app.app, method, "/userInfo", None, headers)
     assert reply.status == 200
@@ -47,7 +47,7 @@ def test_user_info_refuses_a_forged_signature(openid: OpenId) -> None:
 def room_token(openid: OpenId, jwk: dict[str, str] | None = None, **claims: Any) -> str:
     """A token like the room's, with other claims or another key; None leaves a claim out."""
     jwk = jwk or one_jwk()
-    real = openid.world.token(openid.admitted())["access_token"]
+    real = openid.in_memory_room.token(openid.admitted())["access_token"]
     content = {**jwt.decode(real, options={"verify_signature": False}), **claims}
     kept = {name: value for name, value in content.items() if value is not None}
     private = jwt.PyJWK(jwk, algorithm="RS256").key
@@ -95,7 +95,7 @@ def test_user_info_without_a_token_asks_for_one(openid: OpenId, authorization: s
 
 def test_user_info_refuses_a_token_whose_time_is_over(openid: OpenId) -> None:
     access = openid.redeem(openid.code()).json["access_token"]
-    openid.world.clock.now += 3600
+    openid.in_memory_room.clock.now += 3600
     assert openid.get("/userInfo", authorization=f"Bearer {access}").status == 401
 
 
@@ -147,7 +147,7 @@ def test_a_key_that_the_room_made_just_now_is_known(openid: OpenId) -> None:
 
         def load(self) -> KeySet:
             old = KeySet((SigningKey(new_jwk()),))
-            return old if self.stale else openid.world.keys.load()
+            return old if self.stale else openid.in_memory_room.keys.load()
 
         def refresh(self) -> KeySet:
             self.stale = False

@@ -31,7 +31,7 @@ Logged = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+def in_memory_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
     made.room.workers.setup.run()
     store = MemoryInlet()
@@ -69,17 +69,17 @@ def tell(path: str, body: Mapping[str, Any], arn: str = ALICE, **headers: str) -
     return Answer(apps.private_api.app.app(event, None))
 
 
-def admitted(world: InMemoryRoom) -> str:
+def admitted(in_memory_room: InMemoryRoom) -> str:
     """A visitor at position 1 whose turn has come."""
-    visitor = world.visitors(1)[0]
-    world.serve(1)
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
     return visitor
 
 
 def test_each_change_is_logged_with_who_made_it_and_from_and_to(
-    world: InMemoryRoom, logged: Logged
+    in_memory_room: InMemoryRoom, logged: Logged
 ) -> None:
-    visitor = admitted(world)
+    visitor = admitted(in_memory_room)
     visit = {"request_id": visitor}
     changes = {
         "/generate_token": (visit, "token", None, "issued"),
@@ -109,8 +109,8 @@ def test_each_change_is_logged_with_who_made_it_and_from_and_to(
             assert (line["generation"], line["position"]) == (1, 1)
 
 
-def test_what_is_not_changed_is_not_logged(world: InMemoryRoom, logged: Logged) -> None:
-    visitor = admitted(world)
+def test_what_is_not_changed_is_not_logged(in_memory_room: InMemoryRoom, logged: Logged) -> None:
+    visitor = admitted(in_memory_room)
     tell("/generate_token", {"request_id": visitor})
     logged()
     for path, body, status in (
@@ -125,7 +125,7 @@ def test_what_is_not_changed_is_not_logged(world: InMemoryRoom, logged: Logged) 
 
 
 def test_no_member_and_no_header_makes_a_person_an_inlet(
-    world: InMemoryRoom, logged: Logged
+    in_memory_room: InMemoryRoom, logged: Logged
 ) -> None:
     forged = {"kind": "inlet", "who": INLET, "actor": "inlet", "userArn": INLET}
     logged()
@@ -137,68 +137,68 @@ def test_no_member_and_no_header_makes_a_person_an_inlet(
     ]
 
 
-def test_the_row_of_the_counter_names_who_moved_it(world: InMemoryRoom) -> None:
+def test_the_row_of_the_counter_names_who_moved_it(in_memory_room: InMemoryRoom) -> None:
     tell("/increment_serving_counter", {"increment_by": 4})
     tell("/increment_serving_counter", {"increment_by": 4}, arn=INLET)
-    moves = world.log.moves(world.log.read(EVENT))
+    moves = in_memory_room.log.moves(in_memory_room.log.read(EVENT))
     assert [move.actor for move in moves] == [
         "person user/alice",
         f"inlet assumed-role/{ROLE}/inlet",
     ]
 
 
-def test_what_the_sweep_raises_is_a_schedules(world: InMemoryRoom, logged: Logged) -> None:
-    world.visitors(3)
-    world.serve(2)
+def test_what_the_sweep_raises_is_a_schedules(in_memory_room: InMemoryRoom, logged: Logged) -> None:
+    in_memory_room.visitors(3)
+    in_memory_room.serve(2)
     logged()
     for seconds in (200, 200, 800):
-        world.clock.now += seconds
+        in_memory_room.clock.now += seconds
         apps.workers.app.sweep_positions({}, None)
     (line,) = logged()
     assert (line["kind"], line["who"], line["reason"]) == ("schedule", "sweep_positions", "expiry")
-    state = world.log.read(EVENT)
+    state = in_memory_room.log.read(EVENT)
     assert (line["before"], line["after"]) == (state.move.previous, state.move.current)
     assert state.move.actor == "schedule sweep_positions"
 
 
-def key_ids(world: InMemoryRoom) -> list[str]:
-    return [key.key_id for key in world.keys.store.load().keys]
+def key_ids(in_memory_room: InMemoryRoom) -> list[str]:
+    return [key.key_id for key in in_memory_room.keys.store.load().keys]
 
 
 def test_a_rotation_is_logged_with_who_made_it_and_the_ids_of_the_keys(
-    world: InMemoryRoom, logged: Logged
+    in_memory_room: InMemoryRoom, logged: Logged
 ) -> None:
     logged()
     for rotate, kind, who in (
         (lambda: tell("/rotate_keys", {}), "person", ALICE),
         (lambda: apps.workers.app.rotate_keys({}, None), "schedule", "rotate_keys"),
     ):
-        before = key_ids(world)
-        world.clock.now += 40 * 86_400
+        before = key_ids(in_memory_room)
+        in_memory_room.clock.now += 40 * 86_400
         rotate()
         (line,) = logged()
         assert (line["change"], line["kind"], line["who"]) == ("signing_keys", kind, who)
-        assert (line["before"], line["after"]) == (before, key_ids(world))
-        assert before != key_ids(world)
+        assert (line["before"], line["after"]) == (before, key_ids(in_memory_room))
+        assert before != key_ids(in_memory_room)
 
 
-def test_the_first_key_is_the_deployments(world: InMemoryRoom, logged: Logged) -> None:
-    world.keys.store._keys = KeySet(())
-    world.public_keys.store._publication = Publication()
+def test_the_first_key_is_the_deployments(in_memory_room: InMemoryRoom, logged: Logged) -> None:
+    in_memory_room.keys.store._keys = KeySet(())
+    in_memory_room.public_keys.store._publication = Publication()
     logged()
-    world.room.workers.setup.run()
+    in_memory_room.room.workers.setup.run()
     lines = [line for line in logged() if line["change"] == "signing_keys"]
     assert [(line["kind"], line["who"]) for line in lines] == [("deployment", "set_up")]
 
 
-def test_an_operator_adds_a_key_and_revokes_a_stolen_one(world: InMemoryRoom) -> None:
-    (stolen,) = key_ids(world)
+def test_an_operator_adds_a_key_and_revokes_a_stolen_one(in_memory_room: InMemoryRoom) -> None:
+    (stolen,) = key_ids(in_memory_room)
     added = tell("/rotate_keys", {})
-    assert (added.status, added.json) == (200, {"key_ids": key_ids(world)})
-    assert stolen in key_ids(world)
+    assert (added.status, added.json) == (200, {"key_ids": key_ids(in_memory_room)})
+    assert stolen in key_ids(in_memory_room)
     revoked = tell("/rotate_keys", {"revoke": stolen})
-    assert (revoked.status, revoked.json) == (200, {"key_ids": key_ids(world)})
-    assert stolen not in key_ids(world)
+    assert (revoked.status, revoked.json) == (200, {"key_ids": key_ids(in_memory_room)})
+    assert stolen not in key_ids(in_memory_room)
 
 
 @pytest.mark.parametrize(
@@ -206,28 +206,30 @@ def test_an_operator_adds_a_key_and_revokes_a_stolen_one(world: InMemoryRoom) ->
     [("", 400), (7, 400), (["x"], 400), ({}, 400), (True, 400), ("x" * 129, 400), ("of none", 404)],
 )
 def test_a_key_that_cannot_be_meant_is_refused_by_name_and_nothing_changes(
-    world: InMemoryRoom, revoke: object, status: int
+    in_memory_room: InMemoryRoom, revoke: object, status: int
 ) -> None:
-    before = world.keys.load(), world.public_keys.load()
+    before = in_memory_room.keys.load(), in_memory_room.public_keys.load()
     refused = tell("/rotate_keys", {"revoke": revoke})
     assert refused.status == status
     assert "revoke" in refused.json["error"]
-    assert (world.keys.load(), world.public_keys.load()) == before
+    assert (in_memory_room.keys.load(), in_memory_room.public_keys.load()) == before
 
 
-def test_a_second_change_of_the_keys_is_told_when_to_come_again(world: InMemoryRoom) -> None:
-    published = world.public_keys.load()
-    now = int(world.clock.now)
+def test_a_second_change_of_the_keys_is_told_when_to_come_again(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    published = in_memory_room.public_keys.load()
+    now = int(in_memory_room.clock.now)
     other = published.announced(
-        world.keys.load(), now, starts=now, lease_id="other", lease_until=now + 90
+        in_memory_room.keys.load(), now, starts=now, lease_id="other", lease_until=now + 90
     )
-    world.public_keys.store.save(other, published)
+    in_memory_room.public_keys.store.save(other, published)
     busy = tell("/rotate_keys", {})
     assert (busy.status, busy.headers["retry-after"]) == (409, "90")
     assert "another call is changing the keys" in busy.json["error"]
 
 
-def test_too_many_published_keys_are_a_409(world: InMemoryRoom) -> None:
+def test_too_many_published_keys_are_a_409(in_memory_room: InMemoryRoom) -> None:
     answers = [tell("/rotate_keys", {}) for _ in range(20)]
     assert {one.status for one in answers} == {200, 409}
     assert answers[-1].status == 409
@@ -237,14 +239,14 @@ def test_too_many_published_keys_are_a_409(world: InMemoryRoom) -> None:
 # --- a call that is made again -----------------------------------------------------------------
 
 
-def test_a_session_that_is_set_says_so_with_its_status(world: InMemoryRoom) -> None:
-    visitor = admitted(world)
+def test_a_session_that_is_set_says_so_with_its_status(in_memory_room: InMemoryRoom) -> None:
+    visitor = admitted(in_memory_room)
     end = {"request_id": visitor, "status": -1}
     none = tell("/update_session", end)
     assert (none.status, none.json["reason"], set(none.json)) == (
         404, "no_token", {"error", "reason"},
     )  # fmt: skip
-    world.token(visitor)
+    in_memory_room.token(visitor)
     assert tell("/update_session", {**end, "call_id": "one"}).status == 200
     assert tell("/update_session", {**end, "call_id": "one"}).status == 200
     for body, arn in (
@@ -256,37 +258,41 @@ def test_a_session_that_is_set_says_so_with_its_status(world: InMemoryRoom) -> N
         assert (again.status, again.json["reason"], again.json["status"]) == (
             404, "already_set", -1,
         )  # fmt: skip
-    assert world.room.metrics.counts(EVENT).abandoned == 1
+    assert in_memory_room.room.metrics.counts(EVENT).abandoned == 1
 
 
 @pytest.mark.parametrize("method", ["end_session", "count_session"])
-def test_a_session_whose_answer_was_lost_is_ended_once(world: InMemoryRoom, method: str) -> None:
-    visitor = admitted(world)
-    world.token(visitor)
-    store = world.outcomes if method == "end_session" else world.counters
+def test_a_session_whose_answer_was_lost_is_ended_once(
+    in_memory_room: InMemoryRoom, method: str
+) -> None:
+    visitor = admitted(in_memory_room)
+    in_memory_room.token(visitor)
+    store = in_memory_room.outcomes if method == "end_session" else in_memory_room.counters
     store.fail(method, "after")
     end = {"request_id": visitor, "status": 1, "call_id": "one"}
     answers = [tell("/update_session", end).status for _ in range(2)]
     assert answers == ([503, 200] if method == "end_session" else [200, 200])
-    counts = world.room.metrics.counts(EVENT)
+    counts = in_memory_room.room.metrics.counts(EVENT)
     assert (counts.completed, counts.active) == (1, 0)
 
 
-def test_an_increment_whose_answer_was_lost_is_made_once(world: InMemoryRoom) -> None:
-    world.log.fail("write", "after")
+def test_an_increment_whose_answer_was_lost_is_made_once(in_memory_room: InMemoryRoom) -> None:
+    in_memory_room.log.fail("write", "after")
     by = {"increment_by": 5, "call_id": "one"}
     assert tell("/increment_serving_counter", by).status == 503
     assert tell("/increment_serving_counter", {"increment_by": 2}).json == {"serving_num": 7}
     assert tell("/increment_serving_counter", by).json == {"serving_num": 7}
     assert tell("/increment_serving_counter", by, arn=INLET).json == {"serving_num": 12}
     assert tell("/increment_serving_counter", {**by, "call_id": "x y"}).status == 400
-    assert world.room.metrics.counts(EVENT).serving == 12
+    assert in_memory_room.room.metrics.counts(EVENT).serving == 12
 
 
 # --- reset -------------------------------------------------------------------------------------
 
 
-def test_a_reset_of_another_generation_is_a_conflict_that_names_it(world: InMemoryRoom) -> None:
+def test_a_reset_of_another_generation_is_a_conflict_that_names_it(
+    in_memory_room: InMemoryRoom,
+) -> None:
     assert tell("/reset_initial_state", {"generation": 1}).status == 200
     for generation in (1, 3):
         other = tell("/reset_initial_state", {"generation": generation})
@@ -294,38 +300,42 @@ def test_a_reset_of_another_generation_is_a_conflict_that_names_it(world: InMemo
     assert tell("/reset_initial_state", {"generation": 2}).status == 200
     assert tell("/reset_initial_state", {}).status == 200
     assert tell("/reset_initial_state", {"generation": None}).status == 200
-    assert world.room.metrics.counts(EVENT).generation == 5
+    assert in_memory_room.room.metrics.counts(EVENT).generation == 5
 
 
 @pytest.mark.parametrize("generation", [0, -1, 1.5, "1", True, [1], {}, 2**70])
-def test_a_generation_that_cannot_be_is_named(world: InMemoryRoom, generation: object) -> None:
+def test_a_generation_that_cannot_be_is_named(
+    in_memory_room: InMemoryRoom, generation: object
+) -> None:
     answer = tell("/reset_initial_state", {"generation": generation})
     assert (answer.status, "generation" in answer.json["error"]) == (400, True)
-    assert world.room.metrics.counts(EVENT).generation == 1
+    assert in_memory_room.room.metrics.counts(EVENT).generation == 1
 
 
 def test_who_repeats_an_unanswered_reset_learns_that_it_was_made(
-    world: InMemoryRoom, logged: Logged
+    in_memory_room: InMemoryRoom, logged: Logged
 ) -> None:
     logged()
-    world.counters.fail("apply", "")  # the announcement of the reset
-    world.counters.fail("apply", "before")
+    in_memory_room.counters.fail("apply", "")  # the announcement of the reset
+    in_memory_room.counters.fail("apply", "before")
     assert tell("/reset_initial_state", {"generation": 1}).status == 503
     again = tell("/reset_initial_state", {"generation": 1})
     assert (again.status, again.json["generation"]) == (409, 2)
-    assert world.memory.counts(EVENT, 0).generation == 2, "the repeat tells the counters"
+    assert in_memory_room.memory.counts(EVENT, 0).generation == 2, "the repeat tells the counters"
     assert [line["change"] for line in logged()] == ["reset"]
 
 
 @pytest.mark.parametrize("status", [1, -1])
-def test_tokens_of_a_line_that_was_reset_cannot_be_ended(world: InMemoryRoom, status: int) -> None:
-    visitor = admitted(world)
-    world.token(visitor)
-    world.room.control.reset(EVENT)
+def test_tokens_of_a_line_that_was_reset_cannot_be_ended(
+    in_memory_room: InMemoryRoom, status: int
+) -> None:
+    visitor = admitted(in_memory_room)
+    in_memory_room.token(visitor)
+    in_memory_room.room.control.reset(EVENT)
     end = {"request_id": visitor, "status": status}
     gone = tell("/update_session", end)
     assert (gone.status, gone.json["reason"]) == (410, "reset")
-    assert world.outcomes.get(EVENT, 1, 1).status.value == "open"
+    assert in_memory_room.outcomes.get(EVENT, 1, 1).status.value == "open"
     for path, body in (("/generate_token", {"request_id": visitor}), ("/update_session", end)):
         assert (tell(path, body).status, tell(path, body).json["reason"]) == (410, "reset")
 
@@ -338,22 +348,26 @@ def test_tokens_of_a_line_that_was_reset_cannot_be_ended(world: InMemoryRoom, st
     ],
 )
 def test_a_reset_between_read_and_write_is_told(
-    world: InMemoryRoom, monkeypatch: pytest.MonkeyPatch, path: str, store: str, method: str
+    in_memory_room: InMemoryRoom,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    store: str,
+    method: str,
 ) -> None:
-    visitor = admitted(world)
+    visitor = admitted(in_memory_room)
     if path == "/update_session":
-        world.token(visitor)
-    rows = getattr(world, store).store
+        in_memory_room.token(visitor)
+    rows = getattr(in_memory_room, store).store
     write = getattr(rows, method)
 
     def late(*args: Any) -> Any:
-        world.new_room().control.reset(EVENT)
+        in_memory_room.new_room().control.reset(EVENT)
         return write(*args)
 
     monkeypatch.setattr(rows, method, late)
     answer = tell(path, {"request_id": visitor, "status": 1})
     assert (answer.status, answer.json.get("reason")) == (410, "reset")
-    counts = world.new_room().metrics.counts(EVENT)
+    counts = in_memory_room.new_room().metrics.counts(EVENT)
     assert (counts.generation, counts.tokens, counts.completed) == (2, 0, 0)
 
 

@@ -24,7 +24,7 @@ STRANGER = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+def in_memory_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom()
     made.room.workers.setup.run()
     for module in (apps.public_api.app, apps.private_api.app):
@@ -58,12 +58,15 @@ def visit(request_id: str) -> dict[str, str]:
     return {"event_id": EVENT, "request_id": request_id}
 
 
-def test_a_whole_visit(world: InMemoryRoom) -> None:
-    visitor = world.visitors(1)[0]
+def test_a_whole_visit(in_memory_room: InMemoryRoom) -> None:
+    visitor = in_memory_room.visitors(1)[0]
     place = get("/queue_num", **visit(visitor))
     assert place.json == {
-        "queue_number": 1, "entry_time": int(world.clock.now), "event_id": EVENT, "status": 1,
-    }  # fmt: skip
+        "queue_number": 1,
+        "entry_time": int(in_memory_room.clock.now),
+        "event_id": EVENT,
+        "status": 1,
+    }
     assert get("/waiting_num", event_id=EVENT).json == {"waiting_num": 1}
     early = post("/generate_token", visit(visitor))
     assert (early.status, set(early.json)) == (202, {"error"})
@@ -94,7 +97,7 @@ def test_a_whole_visit(world: InMemoryRoom) -> None:
     assert post("/generate_token", visit(visitor)).status == 410
 
 
-def test_strangers_and_unknown_places(world: InMemoryRoom) -> None:
+def test_strangers_and_unknown_places(in_memory_room: InMemoryRoom) -> None:
     assert get("/queue_num", **visit(STRANGER)).status == 202
     assert get("/queue_pos_expiry", **visit(STRANGER)).status == 404
     assert post("/generate_token", visit(STRANGER)).status == 404
@@ -103,10 +106,12 @@ def test_strangers_and_unknown_places(world: InMemoryRoom) -> None:
     assert tell("/update_session", {**visit(STRANGER), "status": -1}).status == 404
 
 
-def test_ended_sessions_come_in_pages(world: InMemoryRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ended_sessions_come_in_pages(
+    in_memory_room: InMemoryRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(visitor_sessions, "ENDED_PAGE", 2)
-    visitors = world.visitors(5)
-    world.serve(5)
+    visitors = in_memory_room.visitors(5)
+    in_memory_room.serve(5)
     for visitor in visitors:
         post("/generate_token", visit(visitor))
         tell("/update_session", {**visit(visitor), "status": 1})
@@ -128,7 +133,9 @@ def test_ended_sessions_come_in_pages(world: InMemoryRoom, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     "token", ["", "x", "MS4y", "MS4wLjA=", "MS4wLjA.", "\ud800", "MS4wLjA" * 9, "LTEuMC4w"]
 )
-def test_a_mark_that_no_page_gave_is_refused_by_name(world: InMemoryRoom, token: str) -> None:
+def test_a_mark_that_no_page_gave_is_refused_by_name(
+    in_memory_room: InMemoryRoom, token: str
+) -> None:
     answer = get("/ended_sessions", event_id=EVENT, next_token=token)
     assert (answer.status, answer.headers["cache-control"]) == (400, "no-store")
     assert "next_token" in answer.json["error"]
@@ -136,8 +143,8 @@ def test_a_mark_that_no_page_gave_is_refused_by_name(world: InMemoryRoom, token:
     assert (twice.status, "next_token" in twice.json["error"]) == (400, True)
 
 
-def test_answers_say_how_long_they_may_be_cached(world: InMemoryRoom) -> None:
-    visitor = world.visitors(1)[0]
+def test_answers_say_how_long_they_may_be_cached(in_memory_room: InMemoryRoom) -> None:
+    visitor = in_memory_room.visitors(1)[0]
 
     def seconds(answer: Answer) -> int:
         kept = answer.headers["cache-control"]
@@ -149,7 +156,7 @@ def test_answers_say_how_long_they_may_be_cached(world: InMemoryRoom) -> None:
     assert 1 <= seconds(get("/queue_num", **visit(visitor))) <= 3
     assert seconds(get("/queue_num", **visit(STRANGER))) == 0
     assert seconds(get("/queue_pos_expiry", **visit(visitor))) == 0
-    world.serve(1)
+    in_memory_room.serve(1)
     assert 1 <= seconds(get("/queue_pos_expiry", **visit(visitor))) <= 5
     for path, query in (("/public_key", {"event_id": EVENT}), ("/.well-known/jwks.json", {})):
         assert 1 <= seconds(get(path, **query)) <= 300
@@ -157,7 +164,7 @@ def test_answers_say_how_long_they_may_be_cached(world: InMemoryRoom) -> None:
     assert seconds(ask("/num_active_tokens", event_id=EVENT)) == 0
 
 
-def test_every_answer_lets_other_origins_read_it(world: InMemoryRoom) -> None:
+def test_every_answer_lets_other_origins_read_it(in_memory_room: InMemoryRoom) -> None:
     for answer in (
         get("/status", event_id=EVENT),
         get("/queue_num"),
@@ -167,18 +174,18 @@ def test_every_answer_lets_other_origins_read_it(world: InMemoryRoom) -> None:
         assert answer.headers["access-control-allow-origin"] == "*"
 
 
-def test_the_public_key_is_five_members_and_the_set_has_it(world: InMemoryRoom) -> None:
+def test_the_public_key_is_five_members_and_the_set_has_it(in_memory_room: InMemoryRoom) -> None:
     key = get("/public_key", event_id=EVENT).json
     assert set(key) == {"kty", "alg", "kid", "n", "e"}
     assert get("/.well-known/jwks.json").json == {"keys": [{**key, "use": "sig"}]}
 
 
-def test_expired_tokens_are_a_list_or_a_page(world: InMemoryRoom) -> None:
-    visitors = world.visitors(5)
-    world.serve(5)
+def test_expired_tokens_are_a_list_or_a_page(in_memory_room: InMemoryRoom) -> None:
+    visitors = in_memory_room.visitors(5)
+    in_memory_room.serve(5)
     for visitor in visitors:
-        world.token(visitor)
-    world.clock.now += 3600
+        in_memory_room.token(visitor)
+    in_memory_room.clock.now += 3600
     assert ask("/expired_tokens", event_id=EVENT).json == visitors
     page = ask("/expired_tokens", event_id=EVENT, limit="2").json
     assert page["request_ids"] == visitors[:2]
@@ -191,7 +198,7 @@ def test_expired_tokens_are_a_list_or_a_page(world: InMemoryRoom) -> None:
         assert ask("/expired_tokens", event_id=EVENT, limit=limit).status == 400
 
 
-def test_the_operators_message_reaches_the_status(world: InMemoryRoom) -> None:
+def test_the_operators_message_reaches_the_status(in_memory_room: InMemoryRoom) -> None:
     assert tell("/update_message", {"event_id": EVENT, "message": "Hi"}).json == {"message": "Hi"}
     assert get("/status", event_id=EVENT).json["message"] == "Hi"
     assert ask("/metrics", event_id=EVENT).json["message"] == "Hi"
@@ -266,8 +273,10 @@ def is_clear_refusal(answer: Answer) -> bool:
 @pytest.mark.parametrize(
     ("app", "method", "path"), GETS, ids=[f"{path}-{method}" for _, method, path in GETS]
 )
-def test_junk_in_a_query_is_refused(world: InMemoryRoom, app: Any, method: str, path: str) -> None:
-    good = visit(world.visitors(1)[0])
+def test_junk_in_a_query_is_refused(
+    in_memory_room: InMemoryRoom, app: Any, method: str, path: str
+) -> None:
+    good = visit(in_memory_room.visitors(1)[0])
     assert is_clear_refusal(call(app, method, path))
     for name in ("event_id", "request_id"):
         if name == "request_id" and path not in (
@@ -280,11 +289,11 @@ def test_junk_in_a_query_is_refused(world: InMemoryRoom, app: Any, method: str, 
 
 @pytest.mark.parametrize(("app", "path"), POSTS, ids=[path for _, path in POSTS])
 def test_junk_in_a_body_is_refused_and_changes_nothing(
-    world: InMemoryRoom, app: Any, path: str, caplog: pytest.LogCaptureFixture
+    in_memory_room: InMemoryRoom, app: Any, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    visitor = world.visitors(1)[0]
-    world.serve(1)
-    before = world.room.metrics.panel(EVENT), world.log.read(EVENT)
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    before = in_memory_room.room.metrics.panel(EVENT), in_memory_room.log.read(EVENT)
     good: dict[str, object] = {
         **visit(visitor), "increment_by": 1, "status": 1, "message": "x", "paused": True,
     }  # fmt: skip
@@ -300,7 +309,7 @@ def test_junk_in_a_body_is_refused_and_changes_nothing(
                     continue
                 answer = call(app, "POST", path, body={**good, name: junk})
                 assert is_clear_refusal(answer), (name, junk)
-    assert (world.room.metrics.panel(EVENT), world.log.read(EVENT)) == before
+    assert (in_memory_room.room.metrics.panel(EVENT), in_memory_room.log.read(EVENT)) == before
     assert "Traceback" not in caplog.text
 
 
@@ -313,7 +322,7 @@ def test_junk_in_a_body_is_refused_and_changes_nothing(
     ids=lambda value: value if isinstance(value, str) else value.app_name,
 )
 def test_a_body_means_the_same_under_any_type(
-    world: InMemoryRoom, app: Any, path: str, kind: str, monkeypatch: pytest.MonkeyPatch
+    in_memory_room: InMemoryRoom, app: Any, path: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apps.inlet.app, "settings", inlet_settings)
     body = {"event_id": "Other", "revoke": "", "request_id": STRANGER, "increment_by": 1}
@@ -324,24 +333,24 @@ def test_a_body_means_the_same_under_any_type(
 
 
 @pytest.mark.parametrize("name", ["issuer", "validity_period"])
-def test_junk_in_an_override_is_refused(world: InMemoryRoom, name: str) -> None:
-    visitor = world.visitors(1)[0]
-    world.serve(1)
+def test_junk_in_an_override_is_refused(in_memory_room: InMemoryRoom, name: str) -> None:
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
     for junk in (-100, 0, 86_401, 1.5, "60", [], {}, True, "", "x" * 3000, "a\nb", 10**400):
         if name == "issuer" and junk == "60":
             continue
         answer = tell("/generate_token", {**visit(visitor), name: junk})
         assert is_clear_refusal(answer), junk
-    assert world.waiting() == 1
+    assert in_memory_room.waiting() == 1
 
 
 def test_an_unknown_error_is_a_bare_500_with_its_trace_in_the_log(
-    world: InMemoryRoom, caplog: pytest.LogCaptureFixture
+    in_memory_room: InMemoryRoom, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    world.room.metrics.counts = broken  # type: ignore[assignment, method-assign]
+    in_memory_room.room.metrics.counts = broken  # type: ignore[assignment, method-assign]
     answer = get("/serving_num", event_id=EVENT)
     assert (answer.status, answer.json) == (500, {"error": "internal error"})
     assert "secret detail" not in answer.text
@@ -349,22 +358,22 @@ def test_an_unknown_error_is_a_bare_500_with_its_trace_in_the_log(
 
 
 def test_a_store_that_does_not_answer_is_a_503_that_says_when_to_come_again(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    world.counters.fail("counts", "before")
+    in_memory_room.counters.fail("counts", "before")
     answer = get("/status", event_id=EVENT)
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert answer.headers["cache-control"] == "no-store"
     assert get("/status", event_id=EVENT).status == 200
 
 
-def test_a_head_request_is_answered_like_a_get(world: InMemoryRoom) -> None:
+def test_a_head_request_is_answered_like_a_get(in_memory_room: InMemoryRoom) -> None:
     for path in routes(apps.public_api.app.app, "GET"):
         assert "HEAD" in apps.public_api.app.app.routes[path], path
     answer = call(apps.public_api.app.app, "HEAD", "/status", query={"event_id": EVENT})
     assert answer.status == 200
 
 
-def test_the_same_fields_as_the_aws_solution(world: InMemoryRoom) -> None:
+def test_the_same_fields_as_the_aws_solution(in_memory_room: InMemoryRoom) -> None:
     """A client of the AWS solution reads these names, and finds them."""
     assert json.loads(get("/serving_num", event_id=EVENT).text)["serving_counter"] == 0

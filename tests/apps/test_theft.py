@@ -30,29 +30,29 @@ WRONG: list[object] = [None, "", "x", HASH, SECRET + " ", SECRET.upper(), "s" * 
 SENT = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": str(uuid.uuid4())}}})
 
 
-def install_room(monkeypatch: pytest.MonkeyPatch, world: InMemoryRoom) -> InMemoryRoom:
+def install_room(monkeypatch: pytest.MonkeyPatch, in_memory_room: InMemoryRoom) -> InMemoryRoom:
     for module in (apps.public_api.app, apps.private_api.app):
-        monkeypatch.setattr(module, "room", lambda: world.room)
+        monkeypatch.setattr(module, "room", lambda: in_memory_room.room)
     monkeypatch.setattr(apps.private_api.app, "settings", settings)
-    return world
+    return in_memory_room
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+def in_memory_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     return install_room(monkeypatch, InMemoryRoom())
 
 
-def join(world: InMemoryRoom, content: dict[str, Any]) -> str:
+def join(in_memory_room: InMemoryRoom, content: dict[str, Any]) -> str:
     """A join as the queue hands it to the worker; answers its request id."""
     request_id = str(uuid.uuid4())
     message = {
         "messageId": request_id,
         "body": json.dumps(content),
-        "attributes": {"SentTimestamp": str(int(world.clock.now * 1000))},
+        "attributes": {"SentTimestamp": str(int(in_memory_room.clock.now * 1000))},
     }
     joins, dead = read_joins({"Records": [message]}, EVENT)
     assert not dead
-    world.room.workers.assignment.assign(EVENT, joins)
+    in_memory_room.room.workers.assignment.assign(EVENT, joins)
     return request_id
 
 
@@ -62,14 +62,14 @@ def ask_token(request_id: str, **more: object) -> Answer:
 
 
 def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
-    world.serve(1)
+    mine = join(in_memory_room, {"event_id": EVENT, "client_secret_hash": HASH})
+    in_memory_room.serve(1)
     before = (
-        world.room.metrics.panel(EVENT),
-        world.log.read(EVENT),
-        dict(world.outcomes.store._rows),
+        in_memory_room.room.metrics.panel(EVENT),
+        in_memory_room.log.read(EVENT),
+        dict(in_memory_room.outcomes.store._rows),
     )
     for wrong in WRONG:
         answer = ask_token(mine, client_secret=wrong)
@@ -82,29 +82,31 @@ def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(
         400, {"error": "client_secret has half of a surrogate pair"},
     )  # fmt: skip
     assert (
-        world.room.metrics.panel(EVENT), world.log.read(EVENT), world.outcomes.store._rows,
-    ) == before  # fmt: skip
+        in_memory_room.room.metrics.panel(EVENT),
+        in_memory_room.log.read(EVENT),
+        in_memory_room.outcomes.store._rows,
+    ) == before
     token = ask_token(mine, client_secret=SECRET)
     assert token.status == 200
     assert ask_token(mine).status == 403  # an issued token is not given to a thief either
     assert ask_token(mine, client_secret=SECRET).json == token.json
 
 
-def test_a_thief_learns_nothing_of_the_turn(world: InMemoryRoom) -> None:
-    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
+def test_a_thief_learns_nothing_of_the_turn(in_memory_room: InMemoryRoom) -> None:
+    mine = join(in_memory_room, {"event_id": EVENT, "client_secret_hash": HASH})
     early = ask_token(mine, client_secret="x").text
-    world.serve(1)
+    in_memory_room.serve(1)
     assert ask_token(mine, client_secret="x").text == early
     ask_token(mine, client_secret=SECRET)
     assert ask_token(mine, client_secret="x").text == early
-    world.clock.now += 10_000
+    in_memory_room.clock.now += 10_000
     assert ask_token(mine, client_secret="x").text == early
 
 
 @pytest.mark.parametrize("path", ["/queue_num", "/queue_pos_expiry", "/status", "/ended_sessions"])
-def test_no_answer_shows_a_hash(world: InMemoryRoom, path: str) -> None:
-    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
-    world.serve(1)
+def test_no_answer_shows_a_hash(in_memory_room: InMemoryRoom, path: str) -> None:
+    mine = join(in_memory_room, {"event_id": EVENT, "client_secret_hash": HASH})
+    in_memory_room.serve(1)
     ask_token(mine, client_secret=SECRET)
     query = {"event_id": EVENT, "request_id": mine}
     assert HASH not in call(apps.public_api.app.app, "GET", path, query=query).text
@@ -112,16 +114,16 @@ def test_no_answer_shows_a_hash(world: InMemoryRoom, path: str) -> None:
     assert HASH not in shown
 
 
-def test_clients_that_know_nothing_of_secrets_work_as_before(world: InMemoryRoom) -> None:
-    mine = join(world, {"event_id": EVENT})
-    world.serve(1)
+def test_clients_that_know_nothing_of_secrets_work_as_before(in_memory_room: InMemoryRoom) -> None:
+    mine = join(in_memory_room, {"event_id": EVENT})
+    in_memory_room.serve(1)
     assert ask_token(mine).status == 200
     assert ask_token(mine, client_secret="never asked for").status == 200
 
 
-def test_an_operator_needs_no_secret_of_the_visitor(world: InMemoryRoom) -> None:
-    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
-    world.serve(1)
+def test_an_operator_needs_no_secret_of_the_visitor(in_memory_room: InMemoryRoom) -> None:
+    mine = join(in_memory_room, {"event_id": EVENT, "client_secret_hash": HASH})
+    in_memory_room.serve(1)
     asked = {"event_id": EVENT, "request_id": mine}
     assert call(apps.private_api.app.app, "POST", "/generate_token", body=asked).status == 200
 
@@ -129,10 +131,10 @@ def test_an_operator_needs_no_secret_of_the_visitor(world: InMemoryRoom) -> None
 def test_where_secrets_are_compulsory_every_token_needs_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = install_room(monkeypatch, InMemoryRoom({"REQUIRE_CLIENT_SECRET": "true"}))
-    bare = join(world, {"event_id": EVENT})  # one that came before the setting did
-    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
-    world.serve(2)
+    in_memory_room = install_room(monkeypatch, InMemoryRoom({"REQUIRE_CLIENT_SECRET": "true"}))
+    bare = join(in_memory_room, {"event_id": EVENT})  # one that came before the setting did
+    mine = join(in_memory_room, {"event_id": EVENT, "client_secret_hash": HASH})
+    in_memory_room.serve(2)
     for secret in (None, "", SECRET):
         assert ask_token(bare, client_secret=secret).status == 403
     assert ask_token(mine).status == 403
@@ -158,20 +160,20 @@ def test_the_setting_reaches_the_join_on_one_machine() -> None:
 
 
 def test_secrets_are_compared_in_constant_time(
-    world: InMemoryRoom, monkeypatch: pytest.MonkeyPatch
+    in_memory_room: InMemoryRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[tuple[str, str]] = []
     real = hmac.compare_digest
     monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((a, b)) or real(a, b))
-    mine = join(world, {"event_id": EVENT, "client_secret_hash": HASH})
+    mine = join(in_memory_room, {"event_id": EVENT, "client_secret_hash": HASH})
     ask_token(mine, client_secret="x")
     assert compared == [(hashlib.sha256(b"x").hexdigest(), HASH)]
 
 
 def test_the_way_over_openid_needs_the_secret_too(monkeypatch: pytest.MonkeyPatch) -> None:
     openid = install(monkeypatch, OpenId())
-    mine = join(openid.world, {"event_id": EVENT, "client_secret_hash": HASH})
-    openid.world.serve(1)
+    mine = join(openid.in_memory_room, {"event_id": EVENT, "client_secret_hash": HASH})
+    openid.in_memory_room.serve(1)
     transaction = openid.authorize().sent["transaction"]
     for more in ({}, {"client_secret": "x"}, {"client_secret": "x" * 256}):
         refused = openid.resume(transaction, mine, **more)
@@ -181,5 +183,5 @@ def test_the_way_over_openid_needs_the_secret_too(monkeypatch: pytest.MonkeyPatc
     refused = openid.resume(transaction, mine, client_secret="x" * 257)
     assert (refused.status, refused.json["error"]) == (400, "invalid_request")
     assert not openid.issued
-    assert openid.world.room.metrics.counts(EVENT).tokens == 0
+    assert openid.in_memory_room.room.metrics.counts(EVENT).tokens == 0
     assert openid.resume(transaction, mine, client_secret=SECRET).sent["code"]

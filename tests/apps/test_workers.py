@@ -16,7 +16,7 @@ from waiting_room.domain.signing_keys import KeySet
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+def in_memory_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
     monkeypatch.setattr(apps.workers.app, "settings", settings)
@@ -27,13 +27,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
 JOIN = json.dumps({"event_id": EVENT})
 
 
-def message(world: InMemoryRoom, body: str, received: int = 1) -> dict[str, Any]:
+def message(in_memory_room: InMemoryRoom, body: str, received: int = 1) -> dict[str, Any]:
     return {
         "messageId": str(uuid.uuid4()),
         "receiptHandle": f"handle-{uuid.uuid4()}",
         "body": body,
         "attributes": {
-            "SentTimestamp": str(int(world.clock.now * 1000)),
+            "SentTimestamp": str(int(in_memory_room.clock.now * 1000)),
             "ApproximateReceiveCount": str(received),
         },
         "messageAttributes": {},
@@ -46,65 +46,73 @@ def assign(*records: Any) -> set[str]:
     return {one["itemIdentifier"] for one in answer["batchItemFailures"]}
 
 
-def test_a_message_that_can_be_no_join_is_received_once_and_no_more(world: InMemoryRoom) -> None:
-    good, bad = message(world, JOIN), message(world, "junk")
+def test_a_message_that_can_be_no_join_is_received_once_and_no_more(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    good, bad = message(in_memory_room, JOIN), message(in_memory_room, "junk")
     assert assign(bad, good) == set()
-    assert world.position(good["messageId"]) == 1
-    (letter,) = world.joins_queue.store.buried
+    assert in_memory_room.position(good["messageId"]) == 1
+    (letter,) = in_memory_room.joins_queue.store.buried
     assert (letter.message_id, letter.body) == (bad["messageId"], "junk")
     assert letter.reason == "the join is not valid JSON"
-    assert world.joins_queue.store.due == {}
+    assert in_memory_room.joins_queue.store.due == {}
 
 
-def test_a_dead_letter_that_was_not_taken_comes_again(world: InMemoryRoom) -> None:
-    good, bad = message(world, JOIN), message(world, "junk")
-    world.joins_queue.store.send_to_dead_letters = lambda letters: frozenset(
+def test_a_dead_letter_that_was_not_taken_comes_again(in_memory_room: InMemoryRoom) -> None:
+    good, bad = message(in_memory_room, JOIN), message(in_memory_room, "junk")
+    in_memory_room.joins_queue.store.send_to_dead_letters = lambda letters: frozenset(
         one.message_id for one in letters
     )
     assert assign(bad, good) == {bad["messageId"]}
-    assert world.position(good["messageId"]) == 1
+    assert in_memory_room.position(good["messageId"]) == 1
 
 
-def test_joins_get_their_places_before_junk_goes_to_the_dead_letters(world: InMemoryRoom) -> None:
-    good, bad = message(world, JOIN), message(world, "junk")
+def test_joins_get_their_places_before_junk_goes_to_the_dead_letters(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    good, bad = message(in_memory_room, JOIN), message(in_memory_room, "junk")
     seen: list[int] = []
-    world.joins_queue.store.send_to_dead_letters = lambda _: (
-        seen.append(world.log.read(EVENT).queue) or frozenset()
+    in_memory_room.joins_queue.store.send_to_dead_letters = lambda _: (
+        seen.append(in_memory_room.log.read(EVENT).queue) or frozenset()
     )
     assign(bad, good)
     assert seen == [1]
 
 
-def test_a_batch_of_junk_alone_reserves_nothing(world: InMemoryRoom) -> None:
-    assert assign(message(world, "{}"), message(world, "[]")) == set()
-    assert world.log.read(EVENT).queue == 0
+def test_a_batch_of_junk_alone_reserves_nothing(in_memory_room: InMemoryRoom) -> None:
+    assert assign(message(in_memory_room, "{}"), message(in_memory_room, "[]")) == set()
+    assert in_memory_room.log.read(EVENT).queue == 0
 
 
-def test_joins_that_got_no_place_come_again_within_seconds(world: InMemoryRoom) -> None:
-    first, second = message(world, JOIN), message(world, JOIN, received=3)
-    junk = message(world, "junk")
-    world.positions.fail("insert", "before")
+def test_joins_that_got_no_place_come_again_within_seconds(in_memory_room: InMemoryRoom) -> None:
+    first, second = message(in_memory_room, JOIN), message(in_memory_room, JOIN, received=3)
+    junk = message(in_memory_room, "junk")
+    in_memory_room.positions.fail("insert", "before")
     assert assign(first, second, junk) == {first["messageId"], second["messageId"]}
-    due = {receipt.handle: wait for receipt, wait in world.joins_queue.store.due.items()}
+    due = {receipt.handle: wait for receipt, wait in in_memory_room.joins_queue.store.due.items()}
     assert due == {first["receiptHandle"]: 2, second["receiptHandle"]: 8}
-    assert [one.message_id for one in world.joins_queue.store.buried] == [junk["messageId"]]
+    assert [one.message_id for one in in_memory_room.joins_queue.store.buried] == [
+        junk["messageId"]
+    ]
 
 
-def test_without_an_answer_of_the_queue_joins_come_again_when_it_says(world: InMemoryRoom) -> None:
-    one = message(world, JOIN)
-    world.positions.fail("insert", "before")
-    world.joins_queue.fail("deliver_again_after", "before")
+def test_without_an_answer_of_the_queue_joins_come_again_when_it_says(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    one = message(in_memory_room, JOIN)
+    in_memory_room.positions.fail("insert", "before")
+    in_memory_room.joins_queue.fail("deliver_again_after", "before")
     assert assign(one) == {one["messageId"]}
 
 
 @pytest.mark.parametrize("count", [None, "", "many", 5, "9" * 5000, {}])
 def test_an_odd_count_of_receives_keeps_nothing_from_coming_again(
-    world: InMemoryRoom, count: Any
+    in_memory_room: InMemoryRoom, count: Any
 ) -> None:
-    one, other = message(world, JOIN), message(world, JOIN)
+    one, other = message(in_memory_room, JOIN), message(in_memory_room, JOIN)
     one["attributes"]["ApproximateReceiveCount"] = count
     del other["receiptHandle"]
-    world.positions.fail("insert", "before")
+    in_memory_room.positions.fail("insert", "before")
     assert assign(one, other) == {one["messageId"], other["messageId"]}
 
 
@@ -117,8 +125,8 @@ def stream_record(name: str, **changed: Any) -> dict[str, Any]:
     return {"eventName": name, "dynamodb": {"NewImage": image}}
 
 
-def test_the_stream_becomes_events(world: InMemoryRoom) -> None:
-    world.room.workers.setup.run()
+def test_the_stream_becomes_events(in_memory_room: InMemoryRoom) -> None:
+    in_memory_room.room.workers.setup.run()
     records = [
         stream_record("INSERT"),
         stream_record("INSERT", kind={"S": "expired"}, position={"N": "2"}),
@@ -126,25 +134,25 @@ def test_the_stream_becomes_events(world: InMemoryRoom) -> None:
         {"eventName": "REMOVE", "dynamodb": {}},
     ]
     assert apps.workers.app.publish_events({"Records": records}, None) == {"batchItemFailures": []}
-    assert world.published == [
+    assert in_memory_room.published == [
         ("token_generated", {"event_id": EVENT, "request_id": "r"}),
         ("session_updated", {"event_id": EVENT, "request_id": "r", "status": "abandoned"}),
     ]
-    assert world.room.metrics.counts(EVENT).tokens == 1
+    assert in_memory_room.room.metrics.counts(EVENT).tokens == 1
 
 
-def test_a_bus_that_does_not_take_events_gets_them_again(world: InMemoryRoom) -> None:
-    world.events.fail("publish", "before")
+def test_a_bus_that_does_not_take_events_gets_them_again(in_memory_room: InMemoryRoom) -> None:
+    in_memory_room.events.fail("publish", "before")
     records = {"Records": [stream_record("INSERT")]}
     assert outcome_of(lambda: apps.workers.app.publish_events(records, None)) == "Unavailable"
     apps.workers.app.publish_events(records, None)
-    assert len(world.published) == 1
+    assert len(in_memory_room.published) == 1
 
 
 def test_the_minute_reports_as_an_embedded_metric(
-    world: InMemoryRoom, capsys: pytest.CaptureFixture[str]
+    in_memory_room: InMemoryRoom, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.visitors(3)
+    in_memory_room.visitors(3)
     apps.workers.app.report_metrics({}, None)
     metric = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert metric["Waiting"] == [3.0]
@@ -152,38 +160,38 @@ def test_the_minute_reports_as_an_embedded_metric(
     assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "WaitingRoom"
 
 
-def test_set_up_may_run_again_and_keeps_the_key(world: InMemoryRoom) -> None:
-    key = world.keys.load().keys[0].key_id
+def test_set_up_may_run_again_and_keeps_the_key(in_memory_room: InMemoryRoom) -> None:
+    key = in_memory_room.keys.load().keys[0].key_id
     for _ in range(2):
         assert apps.workers.app.set_up({}, None) == {"status": "ready"}
-    assert world.room.keys.public_key(EVENT)["kid"] == key
+    assert in_memory_room.room.keys.public_key(EVENT)["kid"] == key
 
 
-def test_set_up_makes_the_first_key(world: InMemoryRoom) -> None:
-    world.keys.store._keys = KeySet(())
-    world.public_keys.store._publication = Publication()
+def test_set_up_makes_the_first_key(in_memory_room: InMemoryRoom) -> None:
+    in_memory_room.keys.store._keys = KeySet(())
+    in_memory_room.public_keys.store._publication = Publication()
     apps.workers.app.set_up({}, None)
-    assert len(world.keys.load().keys) == 1
+    assert len(in_memory_room.keys.load().keys) == 1
 
 
 SCHEDULED = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
 @pytest.mark.parametrize("event", [{}, SCHEDULED])
-def test_a_rotation_adds_a_key(world: InMemoryRoom, event: dict[str, Any]) -> None:
+def test_a_rotation_adds_a_key(in_memory_room: InMemoryRoom, event: dict[str, Any]) -> None:
     assert len(apps.workers.app.rotate_keys(event, None)["key_ids"]) == 2
 
 
 @pytest.mark.parametrize("event", [{"revoke": "k"}, {"revok": "k"}, [], None, "revoke", {"a": 1}])
 def test_a_rotation_with_a_payload_changes_no_key_and_says_what_does(
-    world: InMemoryRoom, event: Any
+    in_memory_room: InMemoryRoom, event: Any
 ) -> None:
-    before = world.keys.load(), world.public_keys.load()
+    before = in_memory_room.keys.load(), in_memory_room.public_keys.load()
     answer = apps.workers.app.rotate_keys(event, None)
     assert list(answer) == ["error"]
     assert "POST /rotate_keys" in answer["error"]
-    assert (world.keys.load(), world.public_keys.load()) == before
+    assert (in_memory_room.keys.load(), in_memory_room.public_keys.load()) == before
 
 
-def test_the_sweep_answers_how_far_it_is(world: InMemoryRoom) -> None:
+def test_the_sweep_answers_how_far_it_is(in_memory_room: InMemoryRoom) -> None:
     assert apps.workers.app.sweep_positions({}, None) == {"swept": 0}

@@ -151,11 +151,11 @@ def test_no_error_is_hard_to_read() -> None:
 
 
 def test_the_caching_rules_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = InMemoryRoom()
-    world.room.workers.setup.run()
-    visitor = world.visitors(1)[0]
-    world.serve(1)
-    monkeypatch.setattr(apps.public_api.app, "room", lambda: world.room)
+    in_memory_room = InMemoryRoom()
+    in_memory_room.room.workers.setup.run()
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    monkeypatch.setattr(apps.public_api.app, "room", lambda: in_memory_room.room)
     listed = {
         path: markdown.code(age)[0]
         for paths, age in markdown.rows(PAGE, "Caching")

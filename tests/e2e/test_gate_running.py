@@ -70,7 +70,7 @@ def pages() -> Iterator[tuple[Pages, str]]:
         server.server_close()
 
 
-class World:
+class GateSites:
     """The site, its waiting page and somebody else's page."""
 
     def __init__(self, site: Site, shop: str, waiting: str, other: str) -> None:
@@ -82,49 +82,49 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def sites() -> Iterator[GateSites]:
     with pages() as (mine, waiting), pages() as (theirs, other):
         site = Site(waiting_room_url=waiting + "/", cors_origins=(waiting,), secure_cookie=False)
         with site.on("uvicorn") as port:
             shop = mine.shop = theirs.shop = f"http://127.0.0.1:{port}"
-            yield World(site, shop, waiting, other)
+            yield GateSites(site, shop, waiting, other)
 
 
 def test_a_visitor_waits_and_comes_back_to_the_page_that_was_wanted(
-    page: Page, world: World
+    page: Page, sites: GateSites
 ) -> None:
-    page.goto(world.shop + "/buy/a%2Fb?x=1")
-    assert page.url == world.waiting + "/"
+    page.goto(sites.shop + "/buy/a%2Fb?x=1")
+    assert page.url == sites.waiting + "/"
     page.click("button")
-    assert page.url == world.shop + "/buy/a%2Fb?x=1"
+    assert page.url == sites.shop + "/buy/a%2Fb?x=1"
     assert page.text_content("body") == "site"
-    assert world.session(page)
+    assert sites.session(page)
 
 
 def test_scripts_frames_images_and_prefetches_do_not_change_where_one_comes_back(
-    page: Page, world: World
+    page: Page, sites: GateSites
 ) -> None:
-    page.goto(world.shop + "/buy")
-    page.goto(world.other + "/parts", wait_until="networkidle")
-    page.goto(world.waiting)
+    page.goto(sites.shop + "/buy")
+    page.goto(sites.other + "/parts", wait_until="networkidle")
+    page.goto(sites.waiting)
     page.click("button")
-    assert page.url == world.shop + "/buy"
+    assert page.url == sites.shop + "/buy"
 
 
 def test_prefetches_and_prerenders_do_not_change_where_one_comes_back(
-    page: Page, world: World, monkeypatch: pytest.MonkeyPatch
+    page: Page, sites: GateSites, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered: dict[str, tuple[str, Any]] = {}
-    check = world.site.gate.check
+    check = sites.site.gate.check
 
     def noted(visit: Request) -> Any:
         answer = check(visit)
         answered[visit.path] = (visit.headers.get("sec-purpose", ""), answer)
         return answer
 
-    monkeypatch.setattr(world.site.gate, "check", noted)
-    page.goto(world.shop + "/buy")
-    page.goto(world.shop + "/static/page")
+    monkeypatch.setattr(sites.site.gate, "check", noted)
+    page.goto(sites.shop + "/buy")
+    page.goto(sites.shop + "/static/page")
     rules = """{"prefetch": [{"source": "list", "urls": ["/fetched"], "eagerness": "immediate"}],
         "prerender": [{"source": "list", "urls": ["/rendered"], "eagerness": "immediate"}]}"""
     page.evaluate(
@@ -140,68 +140,68 @@ def test_prefetches_and_prerenders_do_not_change_where_one_comes_back(
         purpose, answer = answered[path]
         assert "prefetch" in purpose
         assert (answer.status, dict(answer.headers)["Content-Type"]) == (403, "application/json")
-    page.goto(world.waiting)
+    page.goto(sites.waiting)
     page.click("button")
-    assert page.url == world.shop + "/buy"
+    assert page.url == sites.shop + "/buy"
 
 
-def test_two_events_on_one_host_do_not_affect_each_other(page: Page, world: World) -> None:
-    second = Site(event_id="Other", waiting_room_url=world.other + "/", secure_cookie=False)
+def test_two_events_on_one_host_do_not_affect_each_other(page: Page, sites: GateSites) -> None:
+    second = Site(event_id="Other", waiting_room_url=sites.other + "/", secure_cookie=False)
     with second.on("uvicorn") as port:  # cookies belong to a host, whatever the port
         shop = f"http://127.0.0.1:{port}"
-        page.goto(world.shop + "/buy")
+        page.goto(sites.shop + "/buy")
         page.goto(shop + "/elsewhere")
-        page.goto(world.waiting)
+        page.goto(sites.waiting)
         page.click("button")
-        assert page.url == world.shop + "/buy"
+        assert page.url == sites.shop + "/buy"
         page.goto(shop + "/elsewhere")
-        assert page.url == world.other + "/"
-        page.goto(world.shop + "/more")
+        assert page.url == sites.other + "/"
+        page.goto(sites.shop + "/more")
         assert page.text_content("body") == "site"
     assert second.reached == []
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_another_page_cannot_put_a_session_into_the_browser(
-    page: Page, world: World, policy: str
+    page: Page, sites: GateSites, policy: str
 ) -> None:
-    page.goto(f"{world.other}/{policy}")
+    page.goto(f"{sites.other}/{policy}")
     page.click("button")
     page.wait_for_url(re.compile("/waiting-room/enter$"))
     assert "the header Origin" in page.content() or "did not come from" in page.content()
-    assert world.session(page) == []
-    assert world.site.reached == []
+    assert sites.session(page) == []
+    assert sites.site.reached == []
 
 
-def test_a_waiting_page_must_tell_its_origin(page: Page, world: World) -> None:
+def test_a_waiting_page_must_tell_its_origin(page: Page, sites: GateSites) -> None:
     for policy in ("no-referrer", "same-origin"):
-        page.goto(f"{world.waiting}/{policy}")
+        page.goto(f"{sites.waiting}/{policy}")
         page.click("button")
         page.wait_for_url(re.compile("/waiting-room/enter$"))
         assert "did not come from the waiting room" in page.content()
-        assert world.session(page) == []
+        assert sites.session(page) == []
 
 
 ASK = """([url, headers]) => fetch(url, {headers, method: 'PUT'})
     .then(answer => answer.status, () => 'unreadable')"""
 
 
-def test_the_gate_answers_preflights_and_the_site_sees_none(page: Page, world: World) -> None:
-    page.goto(world.waiting)
-    asked = [world.shop + "/buy", {"x-trace": "1", "authorization": "junk"}]
+def test_the_gate_answers_preflights_and_the_site_sees_none(page: Page, sites: GateSites) -> None:
+    page.goto(sites.waiting)
+    asked = [sites.shop + "/buy", {"x-trace": "1", "authorization": "junk"}]
     assert page.evaluate(ASK, asked) == 403
-    page.goto(world.other)
+    page.goto(sites.other)
     assert page.evaluate(ASK, asked) == "unreadable"
-    assert world.site.reached == []
-    page.goto(world.waiting)
-    page.evaluate(ASK, [world.shop + "/buy", {"authorization": token()}])
-    assert world.site.reached == [("PUT", "/buy")]
+    assert sites.site.reached == []
+    page.goto(sites.waiting)
+    page.evaluate(ASK, [sites.shop + "/buy", {"authorization": token()}])
+    assert sites.site.reached == [("PUT", "/buy")]
 
 
 def test_a_websocket_of_a_page_is_closed_at_the_end_of_the_session(
-    page: Page, world: World
+    page: Page, sites: GateSites
 ) -> None:
-    page.goto(world.shop + "/buy")
+    page.goto(sites.shop + "/buy")
     page.click("button")
     said = page.evaluate(
         """async address => {
@@ -212,10 +212,10 @@ def test_a_websocket_of_a_page_is_closed_at_the_end_of_the_session(
             socket.send('hello');
             return await said;
         }""",
-        world.shop.replace("http", "ws") + "/live",
+        sites.shop.replace("http", "ws") + "/live",
     )
     assert said == "site: hello"
-    world.site.clock.turn(START + 3600)
+    sites.site.clock.turn(START + 3600)
     assert page.evaluate("window.ended") == 1008
-    page.goto(world.shop + "/buy")
-    assert page.url == world.waiting + "/"
+    page.goto(sites.shop + "/buy")
+    assert page.url == sites.waiting + "/"

@@ -121,7 +121,9 @@ def test_a_visitor_waits_is_called_checks_out_and_buys(context: BrowserContext) 
         assert said == []  # nothing that the Content-Security-Policy had to stop either
         assert context.cookies() == []
         stored = tab.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
-        tokens = served.room.world.token(served.room.request_id(), client_secret=secret(stored))
+        tokens = served.room.in_memory_room.token(
+            served.room.request_id(), client_secret=secret(stored)
+        )
         for name in ("access_token", "refresh_token", "id_token"):
             assert tokens[name] not in stored
         assert not any(secret(stored) in url for url in asked)
@@ -294,7 +296,7 @@ def test_the_language_is_the_visitors_and_their_choice_is_remembered(browser: Br
 def test_an_operators_message_is_shown_as_text(context: BrowserContext) -> None:
     with opened(context) as (tab, served):
         text = "<img src=x onerror=alert(1)> Doors at 8"
-        served.room.world.room.control.set_message("Sample", text)
+        served.room.in_memory_room.room.control.set_message("Sample", text)
         tab.reload()
         expect(tab.locator("main").get_by_text(text)).to_be_visible()
         assert tab.locator("#message img").count() == 0

@@ -152,7 +152,7 @@ def test_every_state_of_a_visitor_with_a_place_has_a_reference_to_copy(
         tab.get_by_role("button", name="Check out now").click()
         view(tab, "inside")
         expect(code).to_have_text(reference)
-        served.room.world.room.control.reset("Sample")
+        served.room.in_memory_room.room.control.reset("Sample")
         tab.reload()
         view(tab, "over")
         expect(code).to_have_text(reference)

@@ -30,7 +30,7 @@ from deployment.local.gateway.sigv4 import SERVICE, Signatures
 from deployment.local.gateway.token_authorizer import TokenAuthorizer
 from infrastructure.blueprint import discovery, join_integration
 from tests.support.in_memory_room import EVENT, ISSUER, InMemoryRoom, settings
-from tests.support.inlet_room import InletWorld
+from tests.support.inlet_room import InletHarness
 from tests.support.openid_room import OpenId
 from tests.support.real_stores import RealRoom
 from waiting_room.authorizer.verifier import Expected, Verifier
@@ -65,12 +65,12 @@ class SignV4(requests.auth.AuthBase):
 class Apis:
     """The APIs by the name of their document, over one room whose visitors stand everywhere."""
 
-    world: InMemoryRoom = field(default_factory=InMemoryRoom)
+    in_memory_room: InMemoryRoom = field(default_factory=InMemoryRoom)
 
     def __post_init__(self) -> None:
-        self.world.room.workers.setup.run()
-        self.openid = OpenId(world=self.world)
-        self.inlet = InletWorld()
+        self.in_memory_room.room.workers.setup.run()
+        self.openid = OpenId(in_memory_room=self.in_memory_room)
+        self.inlet = InletHarness()
         self.inlet.inlet.run_periodic({"id": "first"}, lambda: 70.0)
         self.ids = self._visitors()
         self.token = self._token()
@@ -80,20 +80,20 @@ class Apis:
 
     def _visitors(self) -> list[str]:
         """Request ids: done, gone, inside, at their turn, waiting, protected, unknown."""
-        visitors = self.world.visitors(12)
-        self.world.serve(6)
+        visitors = self.in_memory_room.visitors(12)
+        self.in_memory_room.serve(6)
         for number, visitor in enumerate(visitors[:4]):
-            self.world.token(visitor)
+            self.in_memory_room.token(visitor)
             if number < 2:
-                self.world.room.sessions.end(EVENT, visitor, 1 - 2 * number)
-        protected = self.world.join(secret_hash="0" * 64)
-        self.world.room.workers.assignment.assign(EVENT, [protected])
+                self.in_memory_room.room.sessions.end(EVENT, visitor, 1 - 2 * number)
+        protected = self.in_memory_room.join(secret_hash="0" * 64)
+        self.in_memory_room.room.workers.assignment.assign(EVENT, [protected])
         return [*visitors, protected.request_id, str(uuid.UUID(int=7 << 76))]
 
     def _token(self) -> str:
         """An access token of a room of its own, for the store."""
-        room = InMemoryRoom(clock=self.world.clock)
-        room.keys = self.world.keys
+        room = InMemoryRoom(clock=self.in_memory_room.clock)
+        room.keys = self.in_memory_room.keys
         room.room = room.new_room()
         visitor = room.visitors(1)[0]
         room.serve(1)
@@ -108,11 +108,11 @@ class Apis:
         message = {
             "messageId": str(uuid.uuid4()),
             "body": sent["MessageBody"],
-            "attributes": {"SentTimestamp": str(int(self.world.clock.now * 1000))},
+            "attributes": {"SentTimestamp": str(int(self.in_memory_room.clock.now * 1000))},
         }
         joins, dead = read_joins({"Records": [message]}, EVENT)
         assert not dead, f"a join was accepted and cannot become a place: {message['body']!r}"
-        self.world.room.workers.assignment.assign(EVENT, joins)
+        self.in_memory_room.room.workers.assignment.assign(EVENT, joins)
         return 200, sqs_answer(message["messageId"])
 
 
@@ -121,8 +121,8 @@ def sqs_answer(message_id: object) -> str:
     return json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": message_id}}})
 
 
-def real_world(real: RealRoom) -> InMemoryRoom:
-    """A world whose stores are real ones; its clock is still the tests'."""
+def room_on_real_stores(real: RealRoom) -> InMemoryRoom:
+    """Return a room on real stores; its clock is the one of the tests."""
     made = InMemoryRoom()
     made.counters, made.log = real.counters(), real.log
     made.positions, made.outcomes = real.positions, real.outcomes
@@ -131,20 +131,20 @@ def real_world(real: RealRoom) -> InMemoryRoom:
 
 
 @contextmanager
-def apis(world: InMemoryRoom | None = None) -> Iterator[Apis]:
+def apis(in_memory_room: InMemoryRoom | None = None) -> Iterator[Apis]:
     """The APIs, served while the context lasts."""
-    made = Apis(world or InMemoryRoom())
+    made = Apis(in_memory_room or InMemoryRoom())
     signatures = Signatures(KEY_ID, SECRET, REGION)
     join = JoinIntegration(EVENT)
     join._send = made.joined  # type: ignore[method-assign]
     keys = made.openid.provider._verifier.keys
-    verifier = Verifier(Expected(EVENT, ISSUER), keys, made.world.clock)
+    verifier = Verifier(Expected(EVENT, ISSUER), keys, made.in_memory_room.clock)
     control = InletControl(made.inlet.store, time.time, change_log.record)
-    chosen = settings(**made.world.options)
+    chosen = settings(**made.in_memory_room.options)
     with ExitStack() as stack:
         for module, name, value in (
-            (apps.public_api.app, "room", lambda: made.world.room),
-            (apps.private_api.app, "room", lambda: made.world.room),
+            (apps.public_api.app, "room", lambda: made.in_memory_room.room),
+            (apps.private_api.app, "room", lambda: made.in_memory_room.room),
             (apps.private_api.app, "settings", lambda: chosen),
             (apps.private_api.app, "_inlet", lambda: control),
             (openid_app, "provider", lambda: made.openid.provider),

@@ -35,7 +35,7 @@ from infrastructure.parameters.optional_stacks import (
 )
 from infrastructure.parameters.parameter import ParameterError, Parameters
 from tests.support.in_memory_room import EVENT, START
-from tests.support.inlet_room import InletWorld
+from tests.support.inlet_room import InletHarness
 from tests.support.openid_room import ENV, PROVIDER, OpenId
 from tests.support.servers import ROOT
 from tests.support.tokens import keys, verifier
@@ -66,7 +66,7 @@ from waiting_room.use_cases import change_log
 from waiting_room.use_cases.key_rotation import check_rotation
 
 KEY = "transaction-key-0123456789"
-INLET = InletWorld()
+INLET = InletHarness()
 INLET.inlet.run_periodic({"id": "first"}, lambda: 70.0)
 DOOR = verifier()
 INLET_ENV = {

@@ -15,7 +15,7 @@ from schemathesis.python import asgi
 from deployment.local.gateway.chalice_apps import load
 from infrastructure.blueprint import discovery
 from infrastructure.blueprint.join_integration import PATH, request_model
-from tests.fuzz.apis import EDGE_KEY, Apis, SignV4, apis, real_world
+from tests.fuzz.apis import EDGE_KEY, Apis, SignV4, apis, room_on_real_stores
 from tests.fuzz.documents import (
     ADDRESS,
     DOCUMENTS,
@@ -210,7 +210,7 @@ def test_no_request_gets_an_answer_that_the_document_does_not_tell_of(name: str)
 @pytest.mark.parametrize("name", ["public", "private"])
 def test_nor_does_any_on_real_stores(name: str, valkey: Valkey, moto_url: str) -> None:
     valkey.client().flushall()
-    with apis(real_world(RealRoom(moto_url, valkey, event_id=EVENT))) as made:
+    with apis(room_on_real_stores(RealRoom(moto_url, valkey, event_id=EVENT))) as made:
         found = run(made, name, max(1, EXAMPLES // 20), SEED)
     print(f"{name} on real stores: {found.cases} cases, seed {SEED}")
     assert not found.wrong, found.report()
@@ -220,7 +220,7 @@ def test_nor_does_any_on_real_stores(name: str, valkey: Valkey, moto_url: str) -
 def test_no_operation_answers_a_call_that_is_not_signed_by_the_right_key(name: str) -> None:
     with apis() as made:
         app = made.apps[name]
-        before = made.world.log.read(EVENT)
+        before = made.in_memory_room.log.read(EVENT)
         for label, _ in operations(name):
             method, path = label.split()
             for auth in (None, SignV4(key_id="STRANGER"), SignV4(secret="guessed")):
@@ -234,7 +234,7 @@ def test_no_operation_answers_a_call_that_is_not_signed_by_the_right_key(name: s
                 method, f"{ADDRESS}{path}?event_id={EVENT}", json={"event_id": "x"}, auth=SignV4()
             )
             assert signed.status_code in (200, 400), label
-        assert made.world.log.read(EVENT) == before
+        assert made.in_memory_room.log.read(EVENT) == before
 
 
 def test_a_method_that_a_route_does_not_have_is_refused_as_by_api_gateway() -> None:

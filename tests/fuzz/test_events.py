@@ -97,16 +97,16 @@ def test_any_event_gets_a_clear_answer(
 
 def state(made: Apis) -> str:
     """Everything that a request could change."""
-    world = made.world
+    room = made.in_memory_room
     stores = (
-        world.memory, world.log.store, world.positions.store, world.outcomes.store,
-        world.keys.store, world.public_keys.store, made.openid.codes, made.inlet.store,
+        room.memory, room.log.store, room.positions.store, room.outcomes.store,
+        room.keys.store, room.public_keys.store, made.openid.codes, made.inlet.store,
     )  # fmt: skip
     kept = [
         {name: value for name, value in vars(store).items() if name not in ("_lock", "_log")}
         for store in stores
     ]
-    return repr((kept, len(world.published), made.inlet.room.increments, made.inlet.room.sessions))
+    return repr((kept, len(room.published), made.inlet.room.increments, made.inlet.room.sessions))
 
 
 # a route, a body that it takes, and the members of it that are checked

@@ -131,20 +131,20 @@ def sent_events() -> Iterator[str]:
 def test_every_bus_event_has_an_entry_with_its_members() -> None:
     told = {names(row[0])[0]: set(names(row[1])) for row in rows("Events on the bus")}
     same_entries(set(told), set(sent_events()), "Events on the bus")
-    world = InMemoryRoom(
+    in_memory_room = InMemoryRoom(
         {"ENABLE_EVENTS_GENERATION": "true", "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"}
     )
-    visitor = world.visitors(3)[0]
-    world.serve(2)
-    world.token(visitor)
-    world.room.publisher.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
-    world.room.sessions.end(EVENT, visitor, -1)
-    world.room.publisher.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
+    visitor = in_memory_room.visitors(3)[0]
+    in_memory_room.serve(2)
+    in_memory_room.token(visitor)
+    in_memory_room.room.publisher.publish_outcomes([in_memory_room.outcomes.get(EVENT, 1, 1)])
+    in_memory_room.room.sessions.end(EVENT, visitor, -1)
+    in_memory_room.room.publisher.publish_outcomes([in_memory_room.outcomes.get(EVENT, 1, 1)])
     for seconds in (91, 91, 901):
-        world.minute(seconds)
-    world.room.metrics.report(EVENT)
-    world.room.control.reset(EVENT)
-    sent = {kind: set(detail) for kind, detail in world.published}
+        in_memory_room.minute(seconds)
+    in_memory_room.room.metrics.report(EVENT)
+    in_memory_room.room.control.reset(EVENT)
+    sent = {kind: set(detail) for kind, detail in in_memory_room.published}
     for kind, members in sent.items():
         entry = told[kind] - {"completed", "abandoned"}
         assert entry == members, f"`{kind}` in docs/migrating.md has {entry}, sent is {members}"

@@ -19,14 +19,14 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.screenshots import State
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import KEY, SECRET, PanelWorld, build, panel_world
+from tests.support.pages.control_panel import KEY, SECRET, PanelRoom, build, panel_room
 from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.visitor_lookup import reference_of
 from waiting_room.inlet.strategies import Strategy
 
 MESSAGE = "Doors are open. Everybody who is in line by noon will get in."
 STEPS, STEP = 52, 10  # an event of nearly nine minutes; clocks may be off by five either way
-Steps = Callable[[Page, PanelWorld], None]
+Steps = Callable[[Page, PanelRoom], None]
 
 
 @functools.cache
@@ -40,7 +40,7 @@ def state(name: str, steps: Steps) -> State:
 
     @contextmanager
     def open_(given: BrowserContext) -> Iterator[Page]:
-        with panel_world(built()) as room:
+        with panel_room(built()) as room:
             room.begin(VALIDITY_PERIOD=900)
             tab = given.new_page()
             tab.clock.install(time=time.time() - STEPS * STEP / 2)
@@ -54,7 +54,7 @@ def state(name: str, steps: Steps) -> State:
     return State(name, open_)
 
 
-def form(_tab: Page, _room: PanelWorld) -> None:
+def form(_tab: Page, _room: PanelRoom) -> None:
     """The form as it comes."""
 
 
@@ -65,27 +65,27 @@ def enter(tab: Page, secret: str = SECRET) -> None:
     tab.locator("#sign-in [type=submit]").click()
 
 
-def inside(tab: Page, _room: PanelWorld) -> None:
+def inside(tab: Page, _room: PanelRoom) -> None:
     """Sign in."""
     enter(tab)
     expect(tab.locator("#panel")).to_be_visible()
     expect(tab.locator("#inlet-none:not([hidden])", has_text="Looking")).to_have_count(0)
 
 
-def wrong_keys(tab: Page, _room: PanelWorld) -> None:
+def wrong_keys(tab: Page, _room: PanelRoom) -> None:
     """Sign in with another secret."""
     enter(tab, "wrong")
     expect(tab.locator("#sign-in-error")).to_be_visible()
 
 
-def wrong_clock(tab: Page, _room: PanelWorld) -> None:
+def wrong_clock(tab: Page, _room: PanelRoom) -> None:
     """Sign in with a clock that is far behind."""
     tab.clock.set_system_time(time.time() - 1_272)
     enter(tab)
     expect(tab.locator("#sign-in-error")).to_be_visible()
 
 
-def live(tab: Page, room: PanelWorld) -> None:
+def live(tab: Page, room: PanelRoom) -> None:
     """An event under way, let in by an inlet, and an operator at work."""
     targets = {"active": 400, "per_minute": 120, "min_per_minute": 10}
     reason = "312 of 400 active, 60 per minute"
@@ -95,19 +95,21 @@ def live(tab: Page, room: PanelWorld) -> None:
     line: list[str] = []
     called = 0
     for step in range(STEPS):
-        line += room.world.visitors(int(26 + 16 * math.sin(step / 7) + step % 5))
+        line += room.in_memory_room.visitors(int(26 + 16 * math.sin(step / 7) + step % 5))
         if step > 4:
-            room.world.serve(12 + step // 5)
-            now = room.world.room.metrics.counts(EVENT).serving
+            room.in_memory_room.serve(12 + step // 5)
+            now = room.in_memory_room.room.metrics.counts(EVENT).serving
             for index, visitor in enumerate(line[called:now]):
                 if index % 9 == 0:
                     continue  # does not come
-                room.world.token(visitor)
+                room.in_memory_room.token(visitor)
                 if index % 4 == 1:
-                    room.world.room.sessions.end(EVENT, visitor, 1 if index % 8 == 1 else -1)
+                    room.in_memory_room.room.sessions.end(
+                        EVENT, visitor, 1 if index % 8 == 1 else -1
+                    )
             called = now
-        room.world.clock.now += STEP - 1
-        room.world.room.workers.minute_jobs.run(EVENT)
+        room.in_memory_room.clock.now += STEP - 1
+        room.in_memory_room.room.workers.minute_jobs.run(EVENT)
         tab.clock.fast_forward(STEP * 1000)
         followed(tab, room)
     tab.locator("[data-by='10']").click()
@@ -123,9 +125,9 @@ def live(tab: Page, room: PanelWorld) -> None:
     tab.evaluate("scrollTo(0, 0)")
 
 
-def followed(tab: Page, room: PanelWorld) -> None:
+def followed(tab: Page, room: PanelRoom) -> None:
     """Wait until the page shows the queue as it is; help when its timer was not set yet."""
-    queue = f"{room.world.room.metrics.counts(EVENT).queue:,}"
+    queue = f"{room.in_memory_room.room.metrics.counts(EVENT).queue:,}"
     for turn in range(400):
         if tab.locator("[data-metric=queue]").text_content() == queue:
             return
@@ -135,22 +137,22 @@ def followed(tab: Page, room: PanelWorld) -> None:
     raise RuntimeError("the page does not follow the room")
 
 
-def beyond(tab: Page, room: PanelWorld) -> None:
+def beyond(tab: Page, room: PanelRoom) -> None:
     """The serving position is ahead of the queue: everybody goes straight through."""
     room.admit(12)
-    room.world.visitors(4)
-    room.world.serve(100)
+    room.in_memory_room.visitors(4)
+    room.in_memory_room.serve(100)
     inside(tab, room)
 
 
-def back(tab: Page, room: PanelWorld) -> None:
+def back(tab: Page, room: PanelRoom) -> None:
     """Asked whether to move back."""
     beyond(tab, room)
     tab.locator("#admit-by").fill("105")
     tab.locator("#move-back").click()
 
 
-def resetting(tab: Page, room: PanelWorld) -> None:
+def resetting(tab: Page, room: PanelRoom) -> None:
     """Typed something else than the event's name."""
     beyond(tab, room)
     tab.locator("#reset").click()
@@ -158,7 +160,7 @@ def resetting(tab: Page, room: PanelWorld) -> None:
     tab.keyboard.press("Enter")
 
 
-def stale(tab: Page, room: PanelWorld) -> None:
+def stale(tab: Page, room: PanelRoom) -> None:
     """The API is down, and a move got no answer."""
     beyond(tab, room)
     tab.wait_for_timeout(100)
@@ -167,17 +169,17 @@ def stale(tab: Page, room: PanelWorld) -> None:
     expect(tab.locator("#stale")).to_be_visible()
 
 
-def not_kept_up(tab: Page, room: PanelWorld) -> None:
+def not_kept_up(tab: Page, room: PanelRoom) -> None:
     """The minute worker has not succeeded for eight minutes."""
     room.admit(12)
-    room.world.visitors(40)
-    room.world.clock.now += 480
-    room.world.serve(5)
+    room.in_memory_room.visitors(40)
+    room.in_memory_room.clock.now += 480
+    room.in_memory_room.serve(5)
     inside(tab, room)
     expect(tab.locator("#not-kept-up")).to_be_visible()
 
 
-def keys_expired(tab: Page, room: PanelWorld) -> None:
+def keys_expired(tab: Page, room: PanelRoom) -> None:
     """Temporary keys ran out during the event."""
     beyond(tab, room)
     said = {"message": "The security token included in the request is expired"}
@@ -191,10 +193,10 @@ def keys_expired(tab: Page, room: PanelWorld) -> None:
     expect(tab.locator("#sign-in-again")).to_be_visible()
 
 
-def expired(tab: Page, room: PanelWorld) -> None:
+def expired(tab: Page, room: PanelRoom) -> None:
     """A page of expired tokens, and the metrics as a table."""
     room.admit(120)
-    room.world.clock.now += 901
+    room.in_memory_room.clock.now += 901
     inside(tab, room)
     tab.locator("#expired-load").click()
     expect(tab.locator("#expired-list")).to_be_visible()
@@ -203,7 +205,7 @@ def expired(tab: Page, room: PanelWorld) -> None:
     tab.locator("summary").click()
 
 
-def not_started(tab: Page, room: PanelWorld) -> None:
+def not_started(tab: Page, room: PanelRoom) -> None:
     """The network's own page came in place of the script."""
     tab.route(
         "**/panel.js", lambda route: route.fulfill(content_type="text/html", body="<h1>Wi-Fi</h1>")
@@ -212,33 +214,33 @@ def not_started(tab: Page, room: PanelWorld) -> None:
     expect(tab.locator("#starting")).to_be_visible(timeout=15_000)
 
 
-def no_settings(tab: Page, room: PanelWorld) -> None:
+def no_settings(tab: Page, room: PanelRoom) -> None:
     """The page's settings cannot be read."""
     tab.route("**/config.json", lambda route: route.fulfill(status=503))
     tab.goto(room.panel)
     expect(tab.locator("#read-settings")).to_be_visible()
 
 
-def far(tab: Page, room: PanelWorld) -> None:
+def far(tab: Page, room: PanelRoom) -> None:
     """Asked whether to let in many more than wait."""
-    room.world.visitors(110)
+    room.in_memory_room.visitors(110)
     inside(tab, room)
     tab.locator("[data-by='1000']").click()
     expect(tab.locator("#confirm")).to_be_visible()
 
 
-def undoable(tab: Page, room: PanelWorld) -> None:
+def undoable(tab: Page, room: PanelRoom) -> None:
     """Moved, with the way back; the number typed shows both ways."""
-    room.world.visitors(300)
+    room.in_memory_room.visitors(300)
     inside(tab, room)
     tab.locator("[data-by='100']").click()
     expect(tab.locator("#undo-move")).to_be_visible()
     tab.locator("#admit-by").fill("150")
 
 
-def unconfirmed(tab: Page, room: PanelWorld) -> None:
+def unconfirmed(tab: Page, room: PanelRoom) -> None:
     """A move got no answer, and may be sent again."""
-    room.world.visitors(30)
+    room.in_memory_room.visitors(30)
     inside(tab, room)
     tab.route("**/increment_serving_counter", lambda route: route.abort())
     tab.locator("[data-by='10']").click()
@@ -248,14 +250,14 @@ def unconfirmed(tab: Page, room: PanelWorld) -> None:
 def inlet_state(**more: object) -> Steps:
     """An inlet that stands so, and a visitor found by reference."""
 
-    def steps(tab: Page, room: PanelWorld) -> None:
+    def steps(tab: Page, room: PanelRoom) -> None:
         targets = {"active": 400, "per_minute": 60, "min_per_minute": 5}
         strategy = Strategy.AUTOMATIC if "memory" in more else Strategy.PERIODIC
         chosen = targets if strategy is Strategy.AUTOMATIC else {"increment_by": 10}
         now = int(time.time())
         room.run_inlet(strategy, chosen, last_at=now, last_reason="10 per minute", **more)
-        line = room.world.visitors(40)
-        room.world.serve(12)
+        line = room.in_memory_room.visitors(40)
+        room.in_memory_room.serve(12)
         inside(tab, room)
         tab.locator("#visitor-query").fill(reference_of(40, line[39]))
         tab.locator("#visitor-form button").click()
@@ -267,9 +269,9 @@ def inlet_state(**more: object) -> Steps:
 def message(text: str) -> Steps:
     """A message that another operator wrote."""
 
-    def steps(tab: Page, room: PanelWorld) -> None:
+    def steps(tab: Page, room: PanelRoom) -> None:
         inside(tab, room)
-        room.world.room.control.set_message(EVENT, text)
+        room.in_memory_room.room.control.set_message(EVENT, text)
         tab.locator("#refresh").click()
         expect(tab.locator("#log li")).to_have_count(2)
 

@@ -141,7 +141,7 @@ def placing(tab: Page, served: Served) -> None:
 def reset(tab: Page, served: Served) -> None:
     """Wait, and the line is reset."""
     wait(tab, served)
-    served.room.world.room.control.reset("Sample")
+    served.room.in_memory_room.room.control.reset("Sample")
     tab.reload()
 
 
@@ -155,7 +155,7 @@ def expired(tab: Page, served: Served) -> None:
 def ended(tab: Page, served: Served) -> None:
     """Come back after one's visit was completed."""
     inside(tab, served)
-    served.room.world.room.sessions.end("Sample", served.room.request_id(), 1)
+    served.room.in_memory_room.room.sessions.end("Sample", served.room.request_id(), 1)
     tab.reload()
 
 

@@ -87,23 +87,25 @@ def test_the_page_and_the_model_poll_by_one_policy() -> None:
 
 def test_a_page_that_knows_only_poll_after_seconds_learns_of_its_turn_as_before() -> None:
     chance = random.Random(2)
-    world = InMemoryRoom()
-    world.room.workers.setup.run()
-    number = world.position(world.visitors(300)[249])
-    opened, polls = world.clock.now, 0
+    in_memory_room = InMemoryRoom()
+    in_memory_room.room.workers.setup.run()
+    number = in_memory_room.position(in_memory_room.visitors(300)[249])
+    opened, polls = in_memory_room.clock.now, 0
     due, ahead = opened, number
     while ahead > 0:
-        while world.clock.now < due:
-            world.clock.now += 1
-            if (world.clock.now - opened) % 10 == 0:
-                world.serve(10)
-        told = world.room.metrics.status_page(EVENT)
+        while in_memory_room.clock.now < due:
+            in_memory_room.clock.now += 1
+            if (in_memory_room.clock.now - opened) % 10 == 0:
+                in_memory_room.serve(10)
+        told = in_memory_room.room.metrics.status_page(EVENT)
         assert 2 <= told["poll_after_seconds"] <= 30
         polls += 1
         ahead = number - told["serving_counter"]
         wait = status_after(told["poll_after_seconds"], ahead, told["waiting_num"])
-        due = world.clock.now + spread(wait, chance.random())
-    assert world.clock.now - opened <= 250 + 3  # the step that brings the turn, and one poll
+        due = in_memory_room.clock.now + spread(wait, chance.random())
+    assert (
+        in_memory_room.clock.now - opened <= 250 + 3
+    )  # the step that brings the turn, and one poll
     assert 30 < polls < 120
 
 

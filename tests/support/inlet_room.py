@@ -75,7 +75,7 @@ class CountingRoom:
 
 
 @dataclass
-class InletWorld:
+class InletHarness:
     """An inlet, its room, its row, its alarm, and a clock that its pauses turn."""
 
     env: dict[str, Any] = field(default_factory=dict)
@@ -140,4 +140,4 @@ def sns(*messages: object, ids: Sequence[str] | None = None) -> dict[str, Any]:
     }
 
 
-__all__ = ["EVENT", "FOREVER", "START", "CountingRoom", "InletWorld", "inlet_settings", "sns"]
+__all__ = ["EVENT", "FOREVER", "START", "CountingRoom", "InletHarness", "inlet_settings", "sns"]

@@ -95,15 +95,17 @@ def invoke(
 class InProcessRoom:
     """The provider's way to the room, without a network."""
 
-    def __init__(self, world: InMemoryRoom) -> None:
-        self._world = world
+    def __init__(self, in_memory_room: InMemoryRoom) -> None:
+        self._in_memory_room = in_memory_room
         self.down = False
 
     def access_token(self, request_id: str, client_secret: str | None) -> str:
         """As the public API does it."""
         if self.down:
             raise Unavailable("the room did not respond")
-        token: str = self._world.token(request_id, client_secret=client_secret)["access_token"]
+        token: str = self._in_memory_room.token(request_id, client_secret=client_secret)[
+            "access_token"
+        ]
         return token
 
 
@@ -112,21 +114,21 @@ class OpenId:
     """A provider, its room, and a browser's and a client's ways to call it."""
 
     env: Mapping[str, str] = field(default_factory=dict)
-    world: InMemoryRoom = field(default_factory=InMemoryRoom)
+    in_memory_room: InMemoryRoom = field(default_factory=InMemoryRoom)
     codes: Any = field(default_factory=MemoryCodes)
 
     def __post_init__(self) -> None:
-        self.room = InProcessRoom(self.world)
+        self.room = InProcessRoom(self.in_memory_room)
         self.secrets = ClientSecrets(CLIENT_SECRET, "transaction-key-0123456789")
         self.settings = read_openid_settings({**ENV, **self.env})
         self.issued: list[str] = []
         self.provider = Provider(
             self.settings,
             secrets=lambda: self.secrets,
-            keys=self.world.keys,
+            keys=self.in_memory_room.keys,
             codes=self.codes,
             room=self.room,
-            clock=self.world.clock,
+            clock=self.in_memory_room.clock,
             new_code=self._new_code,
         )
 
@@ -163,8 +165,8 @@ class OpenId:
 
     def admitted(self) -> str:
         """The request id of a visitor whose turn it is."""
-        request_id = self.world.visitors(1)[0]
-        self.world.serve(1)
+        request_id = self.in_memory_room.visitors(1)[0]
+        self.in_memory_room.serve(1)
         return request_id
 
     def resume(self, transaction: str, request_id: str, **more: str) -> Reply:

@@ -59,7 +59,7 @@ class Live:
 
     def admit(self) -> None:
         """Raise the serving counter past the visitor."""
-        self.openid.world.serve(1)
+        self.openid.in_memory_room.serve(1)
 
     def continue_as_page(self, location: str) -> httpx.Response:
         """Return the request of the waiting page at ``location`` for a served visitor."""
@@ -73,9 +73,9 @@ class Live:
 @contextmanager
 def live(monkeypatch: pytest.MonkeyPatch, *redirect_uris: str) -> Iterator[Live]:
     """Room, provider and waiting page behind real ports; both APIs are the project's own apps."""
-    world = real_time()
-    visitor = world.visitors(1)[0]
-    monkeypatch.setattr(public_app, "room", lambda: world.room)
+    in_memory_room = real_time()
+    visitor = in_memory_room.visitors(1)[0]
+    monkeypatch.setattr(public_app, "room", lambda: in_memory_room.room)
     issuer_port, page_port = free_port(), free_port()
     issuer, page = f"http://127.0.0.1:{issuer_port}/api", f"http://127.0.0.1:{page_port}/"
 
@@ -87,7 +87,7 @@ def live(monkeypatch: pytest.MonkeyPatch, *redirect_uris: str) -> Iterator[Live]
 
     def waiting(method: str, path: str, query: Any, headers: Any, body: str) -> Reply:
         if path == "/turn":
-            served = world.room.metrics.counts("Sample").serving >= 1
+            served = in_memory_room.room.metrics.counts("Sample").serving >= 1
             return Reply(200, {"Content-Type": "text/plain"}, "yes" if served else "no")
         content = WAITING_PAGE.format(issuer=issuer, request_id=visitor)
         return Reply(200, {"Content-Type": "text/html"}, content)
@@ -99,7 +99,7 @@ def live(monkeypatch: pytest.MonkeyPatch, *redirect_uris: str) -> Iterator[Live]
             "WAITING_ROOM_URL": page,
             "OPENID_REDIRECT_URIS": " ".join(redirect_uris),
         }
-        openid = install(monkeypatch, OpenId(env=env, world=world))
+        openid = install(monkeypatch, OpenId(env=env, in_memory_room=in_memory_room))
         openid.provider._room = PublicApi(f"{public_url}/api", "Sample")
         started.enter_context(serving(provider, issuer_port))
         started.enter_context(serving(waiting, page_port))

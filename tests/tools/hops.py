@@ -70,8 +70,8 @@ class Paths:
 
 def measure(operation: Operation) -> Paths:
     """Run an operation on a room of its own and return its longest paths."""
-    world = InMemoryRoom()
-    world.room.workers.setup.run()
+    in_memory_room = InMemoryRoom()
+    in_memory_room.room.workers.setup.run()
     kinds = {_code(rule): RULE for rule in operation.rules}
     kinds |= {_code(write): WRITE for write in operation.writes}
     kinds |= {
@@ -87,8 +87,8 @@ def measure(operation: Operation) -> Paths:
             if path:
                 paths.add(kinds[frame.f_code], path)
 
-    with _apps_on(world):
-        prepared = operation.prepare(world)
+    with _apps_on(in_memory_room):
+        prepared = operation.prepare(in_memory_room)
         sys.setprofile(profile)
         try:
             operation.run(prepared)
@@ -135,15 +135,15 @@ def _name(frame: FrameType) -> str:
 
 
 @contextmanager
-def _apps_on(world: InMemoryRoom) -> Iterator[None]:
-    """Let the apps use the room of ``world``."""
+def _apps_on(in_memory_room: InMemoryRoom) -> Iterator[None]:
+    """Let the apps use the room of ``in_memory_room``."""
     with ExitStack() as stack:
         for module in (apps.public_api.app, apps.private_api.app, apps.workers.app):
-            stack.enter_context(patch.object(module, "room", lambda: world.room))
+            stack.enter_context(patch.object(module, "room", lambda: in_memory_room.room))
         for module in (apps.private_api.app, apps.workers.app):
             stack.enter_context(patch.object(module, "settings", settings))
         stack.enter_context(
-            patch.object(apps.workers.app, "joins_queue", lambda: world.joins_queue)
+            patch.object(apps.workers.app, "joins_queue", lambda: in_memory_room.joins_queue)
         )
         yield
 
@@ -151,20 +151,20 @@ def _apps_on(world: InMemoryRoom) -> Iterator[None]:
 # --- the operations --------------------------------------------------------------------------
 
 
-def _served_visitor(world: InMemoryRoom) -> str:
-    visitor = world.visitors(1)[0]
-    world.serve(1)
+def _served_visitor(in_memory_room: InMemoryRoom) -> str:
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
     return visitor
 
 
-def _expired_visitor(world: InMemoryRoom) -> None:
-    _served_visitor(world)
-    world.minute()
-    world.clock.now += 1000  # more than the 900 s of the default position expiry
+def _expired_visitor(in_memory_room: InMemoryRoom) -> None:
+    _served_visitor(in_memory_room)
+    in_memory_room.minute()
+    in_memory_room.clock.now += 1000  # more than the 900 s of the default position expiry
 
 
-def _join_message(world: InMemoryRoom) -> dict[str, Any]:
-    join = world.join()
+def _join_message(in_memory_room: InMemoryRoom) -> dict[str, Any]:
+    join = in_memory_room.join()
     return {
         "messageId": join.message_id,
         "receiptHandle": "receipt",

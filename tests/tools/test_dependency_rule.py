@@ -11,11 +11,11 @@ import pytest
 from infrastructure.assets.module_closure import imports
 
 ROOT = Path(__file__).resolve().parents[2]
-STDLIB_OF_THE_WORLD = {
+STDLIB_WITH_IO = {
     "http", "os", "random", "socket", "ssl", "subprocess", "threading", "time", "urllib.request",
 }  # fmt: skip
 CLIENTS = {"boto3", "botocore", "chalice", "redis", "requests", "urllib3", "aws_lambda_powertools"}
-WORLD = STDLIB_OF_THE_WORLD | CLIENTS
+IO_MODULES = STDLIB_WITH_IO | CLIENTS
 
 DOMAIN, ADAPTERS = "waiting_room.domain", "waiting_room.adapters"
 USE_CASES, RUNTIME = "waiting_room.use_cases", "waiting_room.runtime"
@@ -59,8 +59,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What else a folder must not import, wherever in its text.
 MUST_NOT: dict[str, set[str]] = {
-    DOMAIN: WORLD,
-    USE_CASES: WORLD,
+    DOMAIN: IO_MODULES,
+    USE_CASES: IO_MODULES,
     AUTHORIZER: CLIENTS,
     INLET: CLIENTS,
     OPENID: CLIENTS - {"chalice"},

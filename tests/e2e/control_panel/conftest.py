@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.pages.control_panel import PanelWorld, build, panel_world
+from tests.support.pages.control_panel import PanelRoom, build, panel_room
 from tests.support.pages.control_panel_page import opened, sign_in
 
 
@@ -20,21 +20,21 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def addresses(built: Path) -> Iterator[PanelWorld]:
+def addresses(built: Path) -> Iterator[PanelRoom]:
     """The control panel and both APIs, listening."""
-    with panel_world(built) as made:
+    with panel_room(built) as made:
         yield made
 
 
 @pytest.fixture
-def room(addresses: PanelWorld) -> PanelWorld:
+def room(addresses: PanelRoom) -> PanelRoom:
     """The same addresses with an empty room behind them."""
     addresses.begin(VALIDITY_PERIOD=600)
     return addresses
 
 
 @pytest.fixture
-def page(browser: Browser, room: PanelWorld) -> Iterator[Page]:
+def page(browser: Browser, room: PanelRoom) -> Iterator[Page]:
     """A page that shows the sign-in form."""
     with opened(browser, room.panel) as made:
         yield made

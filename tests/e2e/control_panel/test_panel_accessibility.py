@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import KEY, SECRET, PanelWorld
+from tests.support.pages.control_panel import KEY, SECRET, PanelRoom
 from tests.support.pages.control_panel_page import (
     answer,
     metric,
@@ -22,14 +22,14 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_small_phone_in_both_colour_schemes(
-    room: PanelWorld, browser: Browser, scheme: str
+    room: PanelRoom, browser: Browser, scheme: str
 ) -> None:
     room.run_inlet(Strategy.PERIODIC, {"increment_by": 10})
     inside = room.admit(2)
-    room.world.serve(1_000_000)
-    room.world.serve(1_000_000)
+    room.in_memory_room.serve(1_000_000)
+    room.in_memory_room.serve(1_000_000)
     size = {"width": 320, "height": 640}
-    room.world.room.control.set_message(EVENT, ("W" * 499 + " ")[:500])
+    room.in_memory_room.room.control.set_message(EVENT, ("W" * 499 + " ")[:500])
     with opened(browser, room.panel, viewport=size, color_scheme=scheme, has_touch=True) as page:
         assert overflow(page) == 0
         assert accessibility(page) == []
@@ -55,7 +55,7 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 
-def test_everything_works_from_the_keyboard(room: PanelWorld, page: Page) -> None:
+def test_everything_works_from_the_keyboard(room: PanelRoom, page: Page) -> None:
     page.get_by_label("Access key ID").focus()
     page.keyboard.type(KEY)
     page.keyboard.press("Tab")
@@ -72,7 +72,7 @@ def test_everything_works_from_the_keyboard(room: PanelWorld, page: Page) -> Non
     assert page.evaluate("document.activeElement.dataset.by") == "10"
 
 
-def test_what_changes_every_few_seconds_is_not_read_aloud(room: PanelWorld, panel: Page) -> None:
+def test_what_changes_every_few_seconds_is_not_read_aloud(room: PanelRoom, panel: Page) -> None:
     assert panel.locator("#metrics [aria-live], #metrics [role=status]").count() == 0
     panel.evaluate(
         """() => {
@@ -85,7 +85,7 @@ def test_what_changes_every_few_seconds_is_not_read_aloud(room: PanelWorld, pane
         }"""
     )
     for count in (3, 6, 9):
-        room.world.visitors(3)
+        room.in_memory_room.visitors(3)
         panel.get_by_role("button", name="Refresh", exact=True).click()
         expect(metric(panel, "queue")).to_have_text(str(count))
     assert panel.evaluate("said") == []

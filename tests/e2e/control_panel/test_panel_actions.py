@@ -11,7 +11,7 @@ from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import PanelWorld
+from tests.support.pages.control_panel import PanelRoom
 from tests.support.pages.control_panel_page import (
     FRAMES,
     answer,
@@ -30,9 +30,9 @@ UNKNOWN_REQUEST = "00000000-0000-4000-8000-000000000000"
 
 
 def test_the_serving_position_moves_by_buttons_and_by_any_number(
-    room: PanelWorld, panel: Page
+    room: PanelRoom, panel: Page
 ) -> None:
-    room.world.visitors(200)
+    room.in_memory_room.visitors(200)
     panel.get_by_role("button", name="Admit 100 more").click()
     expect(answer(panel, "admit")).to_have_text("The serving position is now 100.")
     expect(metric(panel, "serving")).to_have_text("100")
@@ -58,7 +58,7 @@ def test_the_serving_position_moves_by_buttons_and_by_any_number(
     assert accessibility(panel) == []
 
 
-def test_two_clicks_while_a_move_is_under_way_move_once(room: PanelWorld, panel: Page) -> None:
+def test_two_clicks_while_a_move_is_under_way_move_once(room: PanelRoom, panel: Page) -> None:
     panel.evaluate(
         "() => { const b = document.querySelector('[data-by=\"10\"]'); b.click(); b.click(); }"
     )
@@ -66,7 +66,7 @@ def test_two_clicks_while_a_move_is_under_way_move_once(room: PanelWorld, panel:
     assert room.calls.count("POST /increment_serving_counter") == 1
 
 
-def test_a_double_click_and_a_key_that_is_held_move_once(room: PanelWorld, panel: Page) -> None:
+def test_a_double_click_and_a_key_that_is_held_move_once(room: PanelRoom, panel: Page) -> None:
     button = panel.get_by_role("button", name="Admit 10 more")
     box = button.bounding_box()
     assert box
@@ -86,13 +86,13 @@ def test_a_double_click_and_a_key_that_is_held_move_once(room: PanelWorld, panel
     panel.keyboard.up("Enter")
     expect(metric(panel, "serving")).to_have_text("20")
     assert room.calls.count("POST /increment_serving_counter") == 2
-    assert room.world.room.metrics.counts(EVENT).serving == 20
+    assert room.in_memory_room.room.metrics.counts(EVENT).serving == 20
 
 
 def test_a_move_far_beyond_those_who_wait_is_asked_about_and_undone(
-    room: PanelWorld, panel: Page
+    room: PanelRoom, panel: Page
 ) -> None:
-    room.world.visitors(110)
+    room.in_memory_room.visitors(110)
     panel.get_by_role("button", name="Admit 1,000 more").click()
     dialog = panel.get_by_role("dialog")
     expect(dialog).to_contain_text("Only 110 visitors are waiting. 0 → 1,000: 110 more visitors")
@@ -104,22 +104,22 @@ def test_a_move_far_beyond_those_who_wait_is_asked_about_and_undone(
     panel.get_by_role("button", name="Undo: move back by 1,000").click()
     expect(answer(panel, "admit")).to_have_text("The serving position is now 0.")
     expect(panel.locator("#undo-move")).to_be_hidden()
-    assert room.world.room.metrics.counts(EVENT).serving == 0
+    assert room.in_memory_room.room.metrics.counts(EVENT).serving == 0
     panel.get_by_role("button", name="Admit 10 more").click()
     undo = panel.get_by_role("button", name="Undo: move back by 10")
     expect(undo).to_be_enabled()
     expect(metric(panel, "serving")).to_have_text("10")
     panel.get_by_role("button", name="Pause updates").click()
-    room.world.serve(7)  # by another operator
+    room.in_memory_room.serve(7)  # by another operator
     undo.click()
     expect(answer(panel, "admit")).to_have_text(
         "Nothing was undone: the serving position has moved since, to 17."
     )
-    assert room.world.room.metrics.counts(EVENT).serving == 17
+    assert room.in_memory_room.room.metrics.counts(EVENT).serving == 17
 
 
 def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
-    room: PanelWorld, panel: Page
+    room: PanelRoom, panel: Page
 ) -> None:
     sent: list[str] = []
 
@@ -138,16 +138,16 @@ def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
     panel.get_by_role("button", name="Send again").click()
     expect(answer(panel, "admit")).to_have_text("The serving position is now 10.")
     expect(panel.get_by_role("button", name="Send again")).to_be_hidden()
-    assert room.world.room.metrics.counts(EVENT).serving == 10
+    assert room.in_memory_room.room.metrics.counts(EVENT).serving == 10
     assert sent[0] == sent[1]
     panel.get_by_role("button", name="Admit 10 more").click()
     expect(answer(panel, "admit")).to_have_text("The serving position is now 20.")
     assert json.loads(sent[2])["call_id"] != json.loads(sent[0])["call_id"]
 
 
-def test_moving_back_and_large_moves_are_asked_about(room: PanelWorld, panel: Page) -> None:
-    room.world.visitors(50)
-    room.world.serve(40)
+def test_moving_back_and_large_moves_are_asked_about(room: PanelRoom, panel: Page) -> None:
+    room.in_memory_room.visitors(50)
+    room.in_memory_room.serve(40)
     panel.get_by_role("button", name="Refresh", exact=True).click()
     expect(metric(panel, "serving")).to_have_text("40")
     field, dialog = panel.get_by_label("Any number"), panel.get_by_role("dialog")
@@ -171,7 +171,7 @@ def test_moving_back_and_large_moves_are_asked_about(room: PanelWorld, panel: Pa
     assert room.calls.count("POST /increment_serving_counter") == 1
 
 
-def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelWorld, panel: Page) -> None:
+def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelRoom, panel: Page) -> None:
     field = panel.get_by_label("Shown on the waiting page")
     field.fill('<img src=x onerror="alert(1)"> =1+1')
     panel.get_by_role("button", name="Publish").click()
@@ -181,7 +181,7 @@ def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelWorld, panel
     expect(answer(panel, "message")).to_contain_text("<img src=x")
     assert panel.locator("main img").count() == 0
     field.fill("half a sent")
-    room.world.room.control.set_message(EVENT, "another operator wrote this")
+    room.in_memory_room.room.control.set_message(EVENT, "another operator wrote this")
     panel.get_by_role("button", name="Refresh", exact=True).click()
     waited(lambda: room.calls[-1] == "GET /metrics", panel)
     panel.wait_for_timeout(200)
@@ -193,12 +193,12 @@ def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelWorld, panel
     panel.get_by_role("button", name="Remove").click()
     expect(answer(panel, "message")).to_have_text("Message removed.")
     expect(field).to_have_value("")
-    assert room.world.room.metrics.status_page(EVENT)["message"] == ""
+    assert room.in_memory_room.room.metrics.status_page(EVENT)["message"] == ""
 
 
-def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelWorld, panel: Page) -> None:
+def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelRoom, panel: Page) -> None:
     inside = room.admit(2)
-    waiting = room.world.visitors(3)
+    waiting = room.in_memory_room.visitors(3)
     panel.get_by_role("button", name="Refresh", exact=True).click()
     field, facts = (
         panel.get_by_label("Reference, queue number or request ID"),
@@ -233,9 +233,9 @@ def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelWorld, panel:
         expect(facts).to_be_hidden()
 
 
-def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelWorld, panel: Page) -> None:
+def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelRoom, panel: Page) -> None:
     expired = room.admit(120)
-    room.world.clock.now += 601
+    room.in_memory_room.clock.now += 601
     panel.get_by_role("button", name="Show list").click()
     ids, where = panel.locator("#expired-list li code"), panel.locator("#expired-where")
     expect(ids).to_have_count(50)
@@ -260,9 +260,9 @@ def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelWorld, p
     expect(panel.locator("#visitor")).to_contain_text("Token expired")
 
 
-def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, panel: Page) -> None:
+def test_a_reset_wants_the_name_of_the_event(room: PanelRoom, panel: Page) -> None:
     inside = room.admit(3)
-    room.world.visitors(5)
+    room.in_memory_room.visitors(5)
     panel.get_by_label("Reference, queue number or request ID").fill(inside[0])
     panel.get_by_label("Reference, queue number or request ID").press("Enter")
     expect(panel.locator("#visitor")).to_be_visible()
@@ -284,24 +284,24 @@ def test_a_reset_wants_the_name_of_the_event(room: PanelWorld, panel: Page) -> N
     expect(panel.locator("#visitor")).to_be_hidden()  # that place was one of the line before
 
 
-def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelWorld, page: Page) -> None:
+def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelRoom, page: Page) -> None:
     room.admit(3)
     sign_in(page)
     expect(metric(page, "queue")).to_have_text("3")
     page.get_by_role("button", name="Reset…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("This is generation 1.")
-    room.world.room.control.reset(EVENT)  # by another operator, who was quicker
-    room.world.visitors(4)
+    room.in_memory_room.room.control.reset(EVENT)  # by another operator, who was quicker
+    room.in_memory_room.visitors(4)
     dialog.get_by_label(f"Type {EVENT} to confirm").fill(EVENT)
     dialog.get_by_role("button", name="Reset everything").click()
     expect(answer(page, "reset")).to_contain_text("Generation is not the current generation")
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(metric(page, "queue")).to_have_text("4")
-    assert room.world.room.metrics.counts(EVENT).generation == 2
+    assert room.in_memory_room.room.metrics.counts(EVENT).generation == 2
 
 
-def test_the_inlet_is_shown_retargeted_and_paused(room: PanelWorld, page: Page) -> None:
+def test_the_inlet_is_shown_retargeted_and_paused(room: PanelRoom, page: Page) -> None:
     targets = {"min_per_minute": 10, "per_minute": 120, "active": 400}
     said = {"last_at": int(time.time()), "last_increment": 9, "last_reason": "312 of 400 active"}
     room.run_inlet(Strategy.AUTOMATIC, targets, **said)
@@ -333,16 +333,14 @@ def test_the_inlet_is_shown_retargeted_and_paused(room: PanelWorld, page: Page) 
     expect(page.locator("#inlet-state")).to_have_text("Running")
 
 
-def test_what_another_operator_does_is_seen_within_one_refresh(
-    room: PanelWorld, page: Page
-) -> None:
-    room.world.visitors(50)
+def test_what_another_operator_does_is_seen_within_one_refresh(room: PanelRoom, page: Page) -> None:
+    room.in_memory_room.visitors(50)
     room.run_inlet(Strategy.PERIODIC, {"increment_by": 10}, last_at=int(time.time()))
     sign_in(page)
     expect(page.locator("#inlet-state")).to_have_text("Running")
     page.get_by_label("Shown on the waiting page").fill("half a sent")
-    room.world.serve(20)
-    room.world.room.control.set_message(EVENT, "تبدأ الجولة عند الظهر")
+    room.in_memory_room.serve(20)
+    room.in_memory_room.room.control.set_message(EVENT, "تبدأ الجولة عند الظهر")
     record = room.inlets.read(EVENT)
     assert record
     room.inlets.change(record, paused=True, targets={"increment_by": 7})
@@ -356,15 +354,15 @@ def test_what_another_operator_does_is_seen_within_one_refresh(
     expect(page.get_by_label("Shown on the waiting page")).to_have_value("half a sent")
 
 
-def test_a_reset_by_another_operator_is_noted(room: PanelWorld, panel: Page) -> None:
-    room.world.visitors(3)
-    room.world.room.control.reset(EVENT)
+def test_a_reset_by_another_operator_is_noted(room: PanelRoom, panel: Page) -> None:
+    room.in_memory_room.visitors(3)
+    room.in_memory_room.room.control.reset(EVENT)
     panel.get_by_role("button", name="Refresh", exact=True).click()
     expect(logged(panel)).to_contain_text("Reset elsewhere. Generation 2 has started.")
 
 
 def test_an_answer_about_the_inlet_from_before_a_change_is_not_shown(
-    room: PanelWorld, page: Page
+    room: PanelRoom, page: Page
 ) -> None:
     room.run_inlet(Strategy.PERIODIC, {"increment_by": 10}, last_at=int(time.time()))
     sign_in(page)
@@ -392,7 +390,7 @@ def test_an_answer_about_the_inlet_from_before_a_change_is_not_shown(
     expect(page.locator("#inlet-state")).to_have_text("Paused")
 
 
-def test_the_alarm_that_holds_an_inlet_is_shown(room: PanelWorld, page: Page) -> None:
+def test_the_alarm_that_holds_an_inlet_is_shown(room: PanelRoom, page: Page) -> None:
     now = int(time.time())
     watched = {"last_at": now, "alarm": "SiteErrors", "alarm_holds": True}
     targets = {"min_per_minute": 5, "per_minute": 60, "active": 400}
@@ -409,8 +407,8 @@ def test_the_alarm_that_holds_an_inlet_is_shown(room: PanelWorld, page: Page) ->
     assert accessibility(page) == []
 
 
-def test_a_visitor_is_found_by_what_they_read_out(room: PanelWorld, page: Page) -> None:
-    visitors = room.world.visitors(1_234)
+def test_a_visitor_is_found_by_what_they_read_out(room: PanelRoom, page: Page) -> None:
+    visitors = room.in_memory_room.visitors(1_234)
     reference = reference_of(1_234, visitors[-1])
     sign_in(page)
     field, facts = (

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import PanelWorld
+from tests.support.pages.control_panel import PanelRoom
 from tests.support.pages.control_panel_page import (
     FRAMES,
     answer,
@@ -29,12 +29,12 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 EXPIRED = "The security token included in the request is expired"
 
 
-def test_the_metrics_are_those_of_the_room(room: PanelWorld, page: Page) -> None:
+def test_the_metrics_are_those_of_the_room(room: PanelRoom, page: Page) -> None:
     inside = room.admit(20)
-    room.world.room.sessions.end(EVENT, inside[0], 1)
-    room.world.room.sessions.end(EVENT, inside[1], -1)
-    room.world.visitors(30)
-    room.world.serve(5)
+    room.in_memory_room.room.sessions.end(EVENT, inside[0], 1)
+    room.in_memory_room.room.sessions.end(EVENT, inside[1], -1)
+    room.in_memory_room.visitors(30)
+    room.in_memory_room.serve(5)
     sign_in(page)
     expect(metric(page, "admissionRate")).not_to_have_text(re.compile("^(0|–)$"))
     expect(page.locator("[data-note=waiting]")).to_contain_text("Last visitor’s turn in about")
@@ -49,8 +49,8 @@ def test_the_metrics_are_those_of_the_room(room: PanelWorld, page: Page) -> None
         "serving": "25", "waiting": "30", "openTurns": "5", "active": "18", "queue": "50",
         "completed": "1", "abandoned": "1", "expiredTokens": "0", "positionsExpired": "0",
     }  # fmt: skip
-    room.world.clock.now += 601
-    room.world.serve(975)
+    room.in_memory_room.clock.now += 601
+    room.in_memory_room.serve(975)
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(metric(page, "serving")).to_have_text("1,000")
     expect(metric(page, "openTurns")).to_have_text("30")
@@ -59,7 +59,7 @@ def test_the_metrics_are_those_of_the_room(room: PanelWorld, page: Page) -> None
 
 
 def test_metrics_that_are_not_kept_up_are_marked_with_their_age(
-    room: PanelWorld, page: Page
+    room: PanelRoom, page: Page
 ) -> None:
     room.admit(3)
     sign_in(page)
@@ -67,7 +67,7 @@ def test_metrics_that_are_not_kept_up_are_marked_with_their_age(
     expect(page.locator("#not-kept-up")).to_be_hidden()
     expect(page.locator("#upkeep")).to_contain_text("Sweep: ")
     assert page.locator("[data-stale]").count() == 0
-    room.world.clock.now += 480
+    room.in_memory_room.clock.now += 480
     page.get_by_role("button", name="Refresh", exact=True).click()
     words = page.locator("#not-kept-up")
     expect(words).to_contain_text("Not up to date: Waiting, Open turns, Expired turns.")
@@ -75,14 +75,14 @@ def test_metrics_that_are_not_kept_up_are_marked_with_their_age(
     marked = {one.get_attribute("data-metric") for one in page.locator("[data-stale]").all()}
     assert marked == {"waiting", "openTurns", "positionsExpired"}
     assert accessibility(page) == []
-    room.world.room.workers.minute_jobs.run(EVENT)
+    room.in_memory_room.room.workers.minute_jobs.run(EVENT)
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(words).to_be_hidden()
     assert page.locator("[data-stale]").count() == 0
 
 
 def test_each_refresh_is_one_call_and_a_hidden_page_makes_none(
-    room: PanelWorld, browser: Browser
+    room: PanelRoom, browser: Browser
 ) -> None:
     with opened(browser, room.panel) as page:
         page.clock.install()
@@ -119,9 +119,9 @@ def see(page: Page, state: str) -> None:
 
 
 def test_while_the_api_is_down_the_last_metrics_stay_and_say_their_age(
-    room: PanelWorld, panel: Page
+    room: PanelRoom, panel: Page
 ) -> None:
-    room.world.visitors(7)
+    room.in_memory_room.visitors(7)
     panel.get_by_role("button", name="Refresh", exact=True).click()
     expect(metric(panel, "waiting")).to_have_text("7")
     room.down = True
@@ -147,7 +147,7 @@ def test_while_the_api_is_down_the_last_metrics_stay_and_say_their_age(
 
 
 def test_keys_that_expire_during_the_event_are_renewed_without_losing_the_log(
-    room: PanelWorld, panel: Page
+    room: PanelRoom, panel: Page
 ) -> None:
     panel.get_by_role("button", name="Admit 10 more").click()
     expect(answer(panel, "admit")).to_be_visible()
@@ -163,7 +163,7 @@ def test_keys_that_expire_during_the_event_are_renewed_without_losing_the_log(
     expect(banner).to_be_hidden()
 
 
-def test_updates_can_be_paused(room: PanelWorld, panel: Page) -> None:
+def test_updates_can_be_paused(room: PanelRoom, panel: Page) -> None:
     panel.get_by_role("button", name="Pause updates").click()
     expect(panel.locator("#state")).to_contain_text("Paused")
     assert accessibility(panel) == []
@@ -171,8 +171,8 @@ def test_updates_can_be_paused(room: PanelWorld, panel: Page) -> None:
     expect(panel.locator("#state")).to_contain_text("Live")
 
 
-def test_charts_have_their_values_in_words_and_in_a_table(room: PanelWorld, panel: Page) -> None:
-    room.world.visitors(40)
+def test_charts_have_their_values_in_words_and_in_a_table(room: PanelRoom, panel: Page) -> None:
+    room.in_memory_room.visitors(40)
     panel.get_by_role("button", name="Refresh", exact=True).click()
     expect(metric(panel, "waiting")).to_have_text("40")
     waiting = panel.get_by_role(
@@ -187,8 +187,8 @@ def test_charts_have_their_values_in_words_and_in_a_table(room: PanelWorld, pane
     assert accessibility(panel) == []
 
 
-def test_metrics_and_log_are_exported(room: PanelWorld, panel: Page) -> None:
-    room.world.visitors(3)
+def test_metrics_and_log_are_exported(room: PanelRoom, panel: Page) -> None:
+    room.in_memory_room.visitors(3)
     panel.get_by_role("button", name="Admit 1 more").click()
     expect(metric(panel, "queue")).to_have_text("3")
     name, rows = exported(panel, "Export metrics (CSV)")
@@ -199,8 +199,8 @@ def test_metrics_and_log_are_exported(room: PanelWorld, panel: Page) -> None:
     assert [row["action"] for row in rows] == ["Sign in", "Admit 1"]
 
 
-def test_an_older_answer_is_never_shown_after_a_newer_one(room: PanelWorld, panel: Page) -> None:
-    room.world.visitors(5)
+def test_an_older_answer_is_never_shown_after_a_newer_one(room: PanelRoom, panel: Page) -> None:
+    room.in_memory_room.visitors(5)
     old = panel.request.get(f"{room.private}/metrics")  # no metrics: not signed
     assert old.status == 403
     kept: list[dict[str, Any]] = []
@@ -224,7 +224,7 @@ def test_an_older_answer_is_never_shown_after_a_newer_one(room: PanelWorld, pane
     refresh.click()
     expect(metric(panel, "queue")).to_have_text("5")
     panel.unroute_all()
-    room.world.visitors(5)
+    room.in_memory_room.visitors(5)
     refresh.click()
     expect(metric(panel, "queue")).to_have_text("10")
     panel.route("**/metrics*", keep)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import KEY, SECRET, PanelWorld
+from tests.support.pages.control_panel import KEY, SECRET, PanelRoom
 from tests.support.pages.control_panel_page import (
     answer,
     metric,
@@ -23,13 +23,13 @@ from tests.support.pages.control_panel_page import (
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 
-def test_the_form_is_prefilled_and_keys_open_the_panel(room: PanelWorld, page: Page) -> None:
+def test_the_form_is_prefilled_and_keys_open_the_panel(room: PanelRoom, page: Page) -> None:
     expect(page.get_by_label("Event")).to_have_value(EVENT)
     expect(page.get_by_label("Region")).to_have_value("eu-central-1")
     expect(page.get_by_label("Private API")).to_have_value(room.private)
     expect(page.get_by_label("Public API")).to_have_value(room.public)
     assert accessibility(page) == []
-    room.world.visitors(3)
+    room.in_memory_room.visitors(3)
     sign_in(page)
     expect(metric(page, "queue")).to_have_text("3")
     expect(page).to_have_title(f"{EVENT} · Control panel")
@@ -56,7 +56,7 @@ def test_wrong_keys_are_told_in_words(
 
 
 def test_a_wrong_clock_is_measured_and_can_be_worked_around(
-    room: PanelWorld, browser: Browser
+    room: PanelRoom, browser: Browser
 ) -> None:
     with opened(browser, room.panel) as page:
         page.clock.install(time=time.time() - 20 * 60)
@@ -74,7 +74,7 @@ def test_a_wrong_clock_is_measured_and_can_be_worked_around(
 
 
 def test_the_page_calls_no_address_that_its_deployment_does_not_name(
-    room: PanelWorld, browser: Browser
+    room: PanelRoom, browser: Browser
 ) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -86,7 +86,7 @@ def test_the_page_calls_no_address_that_its_deployment_does_not_name(
     context.close()
 
 
-def test_keys_are_in_no_store_no_page_and_no_address(room: PanelWorld, page: Page) -> None:
+def test_keys_are_in_no_store_no_page_and_no_address(room: PanelRoom, page: Page) -> None:
     sent: list[str] = []
     page.on(
         "request",
@@ -120,7 +120,7 @@ def test_keys_are_in_no_store_no_page_and_no_address(room: PanelWorld, page: Pag
     expect(page.locator("#panel")).to_be_hidden()
 
 
-def test_a_page_that_is_kept_for_going_back_keeps_no_keys(room: PanelWorld, panel: Page) -> None:
+def test_a_page_that_is_kept_for_going_back_keeps_no_keys(room: PanelRoom, panel: Page) -> None:
     panel.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
     expect(panel.locator("#panel")).to_be_hidden()
     before = len(room.calls)
@@ -129,7 +129,7 @@ def test_a_page_that_is_kept_for_going_back_keeps_no_keys(room: PanelWorld, pane
     assert len(room.calls) == before
 
 
-def test_signing_out_forgets_everything(room: PanelWorld, panel: Page) -> None:
+def test_signing_out_forgets_everything(room: PanelRoom, panel: Page) -> None:
     panel.get_by_role("button", name="Admit 1 more").click()
     expect(answer(panel, "admit")).to_be_visible()
     panel.get_by_role("button", name="Sign out").click()
@@ -142,7 +142,7 @@ def test_signing_out_forgets_everything(room: PanelWorld, panel: Page) -> None:
     expect(panel.locator("#log li")).to_have_count(1)
 
 
-def test_a_reload_asks_before_the_keys_are_dropped(room: PanelWorld, panel: Page) -> None:
+def test_a_reload_asks_before_the_keys_are_dropped(room: PanelRoom, panel: Page) -> None:
     panel.get_by_role("button", name="Pause updates").click()  # the browser asks after a press only
     asked: list[str] = []
 
@@ -167,7 +167,7 @@ def test_a_reload_asks_before_the_keys_are_dropped(room: PanelWorld, panel: Page
     ],
 )
 def test_a_script_that_does_not_load_is_told_with_a_way_to_try_again(
-    room: PanelWorld, browser: Browser, status: int, kind: str, body: str
+    room: PanelRoom, browser: Browser, status: int, kind: str, body: str
 ) -> None:
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
@@ -187,7 +187,7 @@ def test_a_script_that_does_not_load_is_told_with_a_way_to_try_again(
 
 
 def test_settings_that_do_not_load_are_told_and_read_again(
-    room: PanelWorld, browser: Browser
+    room: PanelRoom, browser: Browser
 ) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -201,7 +201,7 @@ def test_settings_that_do_not_load_are_told_and_read_again(
     context.close()
 
 
-def test_a_page_is_a_handful_of_requests(room: PanelWorld, browser: Browser) -> None:
+def test_a_page_is_a_handful_of_requests(room: PanelRoom, browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
     asked: list[str] = []

@@ -60,13 +60,13 @@ class RunningClock:
 
 
 @dataclass
-class PanelWorld:
+class PanelRoom:
     """The addresses, the room behind them, and what was called."""
 
     panel: str = ""
     private: str = ""
     public: str = ""
-    world: InMemoryRoom = field(init=False)
+    in_memory_room: InMemoryRoom = field(init=False)
     inlets: MemoryInlet = field(init=False)
     calls: list[str] = field(default_factory=list)
     down: bool = False
@@ -76,21 +76,24 @@ class PanelWorld:
 
     def begin(self, **options: Any) -> None:
         """Another room behind the same addresses, in which nothing happened yet."""
-        self.world = InMemoryRoom(options, RunningClock())  # type: ignore[arg-type]
-        self.world.room.workers.setup.run()
-        self.world.room.workers.minute_jobs.run(EVENT)
+        self.in_memory_room = InMemoryRoom(options, RunningClock())  # type: ignore[arg-type]
+        self.in_memory_room.room.workers.setup.run()
+        self.in_memory_room.room.workers.minute_jobs.run(EVENT)
         self.inlets = MemoryInlet()
         self.calls.clear()
         self.down = False
 
     def admit(self, count: int) -> list[str]:
         """Visitors who joined, were called, and took their tokens; request ids."""
-        joined = self.world.visitors(count)
-        behind = self.world.position(joined[-1]) - self.world.room.metrics.counts(EVENT).serving
+        joined = self.in_memory_room.visitors(count)
+        behind = (
+            self.in_memory_room.position(joined[-1])
+            - self.in_memory_room.room.metrics.counts(EVENT).serving
+        )
         if behind > 0:
-            self.world.serve(behind)
+            self.in_memory_room.serve(behind)
         for request_id in joined:
-            self.world.token(request_id)
+            self.in_memory_room.token(request_id)
         return joined
 
     def run_inlet(self, strategy: Strategy, targets: Mapping[str, int], **more: Any) -> None:
@@ -102,7 +105,7 @@ class PanelWorld:
 class Doorkeeper:
     """Counts calls; no response while the API is down."""
 
-    def __init__(self, panel: PanelWorld, api: RestApi) -> None:
+    def __init__(self, panel: PanelRoom, api: RestApi) -> None:
         self._panel, self._api = panel, api
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -114,9 +117,9 @@ class Doorkeeper:
 
 
 @contextmanager
-def panel_world(built: Path) -> Iterator[PanelWorld]:
+def panel_room(built: Path) -> Iterator[PanelRoom]:
     """Everything, listening; ``built`` is the folder that ``build`` filled."""
-    panel = PanelWorld()
+    panel = PanelRoom()
     private = RestApi(
         "private", apps.private_api.app.app, threads=4, signatures=Signatures(KEY, SECRET, REGION)
     )
@@ -127,7 +130,7 @@ def panel_world(built: Path) -> Iterator[PanelWorld]:
         served(public) as public_address,
     ):
         for module in (apps.private_api.app, apps.public_api.app):
-            patch.setattr(module, "room", lambda: panel.world.room)
+            patch.setattr(module, "room", lambda: panel.in_memory_room.room)
         patch.setattr(apps.private_api.app, "settings", room_settings)
         patch.setattr(
             apps.private_api.app,

@@ -14,7 +14,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.pages.control_panel import KEY, SECRET, PanelWorld
+from tests.support.pages.control_panel import KEY, SECRET, PanelRoom
 
 FRAMES = """new Promise((done) => {
     let left = 20;
@@ -60,7 +60,7 @@ def logged(page: Page) -> Any:
     return page.locator("#log li").first
 
 
-def refuse(page: Page, room: PanelWorld, said: str) -> None:
+def refuse(page: Page, room: PanelRoom, said: str) -> None:
     """From now on API Gateway refuses every call with these words."""
     page.route(
         f"{room.private}/**",

@@ -60,17 +60,17 @@ class Room:
 
     def __post_init__(self) -> None:
         self.clock = Moving()
-        self.world = InMemoryRoom(self.options, self.clock)
+        self.in_memory_room = InMemoryRoom(self.options, self.clock)
         self.waiting_to_join: list[Join] = []
 
     def fill(self, count: int) -> None:
         """Others join."""
-        joins = [self.world.join(self.clock()) for _ in range(count)]
-        assert not self.world.room.workers.assignment.assign(EVENT, joins).retry
+        joins = [self.in_memory_room.join(self.clock()) for _ in range(count)]
+        assert not self.in_memory_room.room.workers.assignment.assign(EVENT, joins).retry
 
     def serve(self, count: int) -> None:
         """The operator raises the serving counter."""
-        self.world.serve(count)
+        self.in_memory_room.serve(count)
 
     def answer(self, method: str, path: str, query: str, body: str) -> Reply | None:
         """Return the response of the public API; None closes the connection."""
@@ -99,7 +99,7 @@ class Room:
 
     def _join(self, body: dict[str, Any]) -> Reply:
         self.bodies.append(body)
-        join = self.world.join(self.clock(), body.get("client_secret_hash", ""))
+        join = self.in_memory_room.join(self.clock(), body.get("client_secret_hash", ""))
         self.waiting_to_join.append(join)
         if self.fault != "slow":
             self.work()
@@ -111,7 +111,7 @@ class Room:
 
     def work(self) -> None:
         """Give the joins that wait their numbers."""
-        self.world.room.workers.assignment.assign(EVENT, self.waiting_to_join)
+        self.in_memory_room.room.workers.assignment.assign(EVENT, self.waiting_to_join)
         self.waiting_to_join.clear()
 
 
@@ -148,7 +148,9 @@ def page(
     """The waiting page on a port of its own."""
     chosen = room or Room()
     with ExitStack() as started:
-        started.enter_context(mock.patch.object(public_app, "room", return_value=chosen.world.room))
+        started.enter_context(
+            mock.patch.object(public_app, "room", return_value=chosen.in_memory_room.room)
+        )
         api = started.enter_context(
             listening(lambda one, path, query, _, body: chosen.answer(one, path, query, body))
         )

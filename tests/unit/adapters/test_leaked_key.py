@@ -15,32 +15,32 @@ from waiting_room.domain.errors import Gone, Unavailable
 class Published:
     """The keys as a verifier finds them at the room."""
 
-    def __init__(self, world: InMemoryRoom) -> None:
-        self._world = world
+    def __init__(self, in_memory_room: InMemoryRoom) -> None:
+        self._in_memory_room = in_memory_room
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        return read_keys(self._world.room.keys.jwks()).get(key_id or "")
+        return read_keys(self._in_memory_room.room.keys.jwks()).get(key_id or "")
 
     def reachable(self) -> bool:
         return True
 
 
 def test_a_leaked_key_can_be_taken_out() -> None:
-    world = InMemoryRoom()
-    world.room.workers.setup.run()
-    first, second = world.visitors(2)
-    world.serve(2)
-    old = world.token(first)["access_token"]
-    verifier = Verifier(Expected(EVENT, ISSUER), Published(world), world.clock)
+    in_memory_room = InMemoryRoom()
+    in_memory_room.room.workers.setup.run()
+    first, second = in_memory_room.visitors(2)
+    in_memory_room.serve(2)
+    old = in_memory_room.token(first)["access_token"]
+    verifier = Verifier(Expected(EVENT, ISSUER), Published(in_memory_room), in_memory_room.clock)
     assert isinstance(verifier.check(old), Accepted)
 
-    world.room.keys.rotate(revoke=jwt.get_unverified_header(old)["kid"])
+    in_memory_room.room.keys.rotate(revoke=jwt.get_unverified_header(old)["kid"])
 
     with pytest.raises(Unavailable) as waits:
-        world.token(second)
+        in_memory_room.token(second)
     assert waits.value.retry_after == 60  # what an edge keeps of the public keys is gone then
-    world.clock.now += 60
+    in_memory_room.clock.now += 60
     assert isinstance(verifier.check(old), Rejected)
-    assert isinstance(verifier.check(world.token(second)["access_token"]), Accepted)
+    assert isinstance(verifier.check(in_memory_room.token(second)["access_token"]), Accepted)
     with pytest.raises(Gone, match="retired; join again"):
-        world.token(first)
+        in_memory_room.token(first)

@@ -16,15 +16,15 @@ from waiting_room.domain.records import EventState, ServingMove
 
 
 def settled(**options: object) -> InMemoryRoom:
-    world = InMemoryRoom(options)
-    world.room.workers.setup.run()
-    return world
+    in_memory_room = InMemoryRoom(options)
+    in_memory_room.room.workers.setup.run()
+    return in_memory_room
 
 
-def pass_expiry(world: InMemoryRoom) -> None:
+def pass_expiry(in_memory_room: InMemoryRoom) -> None:
     for _ in range(2):
-        world.minute(91)
-    world.minute(901)
+        in_memory_room.minute(91)
+    in_memory_room.minute(901)
 
 
 @example(0, 5, 10, 15)
@@ -40,69 +40,73 @@ def test_expired_is_elapsed_longer_than_the_period(
 
 @pytest.mark.parametrize("increment", ["true", "false"])
 def test_expired_visitors_are_never_counted_as_waiting(increment: str) -> None:  # lesson 7
-    world = settled(INCR_SVC_ON_QUEUE_POSITION_EXPIRY=increment)
-    visitors = world.visitors(10)
-    world.serve(4)
-    world.token(visitors[0])
-    pass_expiry(world)
-    assert world.waiting() == 6
-    assert world.room.metrics.counts(EVENT).serving == (7 if increment == "true" else 4)
+    in_memory_room = settled(INCR_SVC_ON_QUEUE_POSITION_EXPIRY=increment)
+    visitors = in_memory_room.visitors(10)
+    in_memory_room.serve(4)
+    in_memory_room.token(visitors[0])
+    pass_expiry(in_memory_room)
+    assert in_memory_room.waiting() == 6
+    assert in_memory_room.room.metrics.counts(EVENT).serving == (7 if increment == "true" else 4)
     with pytest.raises(PositionExpired):
-        world.token(visitors[1])
-    assert outcome_of(lambda: world.token(visitors[0])) == "ok"
+        in_memory_room.token(visitors[1])
+    assert outcome_of(lambda: in_memory_room.token(visitors[0])) == "ok"
 
 
 def test_the_sweep_passes_holes_and_a_counter_beyond_the_line() -> None:  # lesson 8
-    world = settled()
-    world.visitors(3)
-    world.log.reserve(EVENT, 4, world.log.read(EVENT))  # a worker died: 4 to 7 are holes
-    world.visitors(2)
-    world.serve(1000)
-    pass_expiry(world)
-    state = world.log.read(EVENT)
+    in_memory_room = settled()
+    in_memory_room.visitors(3)
+    in_memory_room.log.reserve(
+        EVENT, 4, in_memory_room.log.read(EVENT)
+    )  # a worker died: 4 to 7 are holes
+    in_memory_room.visitors(2)
+    in_memory_room.serve(1000)
+    pass_expiry(in_memory_room)
+    state = in_memory_room.log.read(EVENT)
     assert (state.expired_through, state.expired, state.holes, state.reconciled_through) == (
         9,
         5,
         4,
         9,
     )
-    assert world.waiting() == 0
+    assert in_memory_room.waiting() == 0
 
 
 @pytest.mark.parametrize("missing", [1, 2, 3])
 def test_a_missing_log_row_keeps_nobody_out(missing: int) -> None:  # lesson 9
-    world = settled()
-    visitors = world.visitors(8)
+    in_memory_room = settled()
+    visitors = in_memory_room.visitors(8)
     for _ in range(4):
-        world.serve(2)
-        world.clock.now += 100
-    line = world.log.store._moves[EVENT, 1]
+        in_memory_room.serve(2)
+        in_memory_room.clock.now += 100
+    line = in_memory_room.log.store._moves[EVENT, 1]
     line[:] = [move for move in line if move.version != missing]
-    world.memory.lose()
-    assert all(world.room.tokens.time_to_expiry(EVENT, visitor) >= 0 for visitor in visitors)
-    assert [outcome_of(lambda v=v: world.token(v)) for v in visitors] == ["ok"] * 8
+    in_memory_room.memory.lose()
+    assert all(
+        in_memory_room.room.tokens.time_to_expiry(EVENT, visitor) >= 0 for visitor in visitors
+    )
+    assert [outcome_of(lambda v=v: in_memory_room.token(v)) for v in visitors] == ["ok"] * 8
 
 
 def test_a_missing_log_row_does_not_stop_the_sweep() -> None:  # lesson 9
-    world = settled()
-    world.visitors(6)
+    in_memory_room = settled()
+    in_memory_room.visitors(6)
     for _ in range(3):
-        world.serve(2)
-    world.log.store._moves.clear()
-    pass_expiry(world)
-    state = world.log.read(EVENT)
+        in_memory_room.serve(2)
+    in_memory_room.log.store._moves.clear()
+    pass_expiry(in_memory_room)
+    state = in_memory_room.log.read(EVENT)
     assert (state.expired_through, state.expired) == (6, 6)
-    assert world.waiting() == 0
+    assert in_memory_room.waiting() == 0
 
 
 def test_an_increment_by_zero_overwrites_nothing() -> None:  # lesson 9
-    world = settled()
-    world.visitors(2)
-    world.serve(1)
-    before = world.log.read(EVENT)
-    assert outcome_of(lambda: world.room.control.increment(EVENT, 0)) == "InvalidInput"
-    assert world.log.read(EVENT) == before
-    assert [move.current for move in world.log.moves(before)] == [1]
+    in_memory_room = settled()
+    in_memory_room.visitors(2)
+    in_memory_room.serve(1)
+    before = in_memory_room.log.read(EVENT)
+    assert outcome_of(lambda: in_memory_room.room.control.increment(EVENT, 0)) == "InvalidInput"
+    assert in_memory_room.log.read(EVENT) == before
+    assert [move.current for move in in_memory_room.log.moves(before)] == [1]
 
 
 def true_turns(moves: list[ServingMove]) -> dict[int, int]:
@@ -145,43 +149,43 @@ def test_whoever_is_served_has_a_turn_and_loses_none_of_it_to_missing_rows(
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_mark_and_counter_of_a_sweep_move_together(when: str) -> None:  # lesson 10
-    world = settled(INCR_SVC_ON_QUEUE_POSITION_EXPIRY="true")
-    world.visitors(10)
-    world.serve(5)
+    in_memory_room = settled(INCR_SVC_ON_QUEUE_POSITION_EXPIRY="true")
+    in_memory_room.visitors(10)
+    in_memory_room.serve(5)
     for _ in range(2):
-        world.minute(91)
-    world.clock.now += 900
-    world.log.fail("write", when)
-    assert outcome_of(lambda: world.room.workers.expiry_sweep.run(EVENT)) == "Unavailable"
-    world.minute(1)
-    state = world.log.read(EVENT)
+        in_memory_room.minute(91)
+    in_memory_room.clock.now += 900
+    in_memory_room.log.fail("write", when)
+    assert outcome_of(lambda: in_memory_room.room.workers.expiry_sweep.run(EVENT)) == "Unavailable"
+    in_memory_room.minute(1)
+    state = in_memory_room.log.read(EVENT)
     assert state.expired == state.expired_through == 5
     assert state.serving == 5 + state.expired_through
-    assert world.room.metrics.counts(EVENT).serving == state.serving
+    assert in_memory_room.room.metrics.counts(EVENT).serving == state.serving
 
 
 def test_a_token_taken_while_the_sweep_looks_is_kept() -> None:
-    world = settled(INCR_SVC_ON_QUEUE_POSITION_EXPIRY="true")
-    visitors = world.visitors(3)
-    world.serve(3)
+    in_memory_room = settled(INCR_SVC_ON_QUEUE_POSITION_EXPIRY="true")
+    visitors = in_memory_room.visitors(3)
+    in_memory_room.serve(3)
     for _ in range(2):
-        world.minute(91)
-    world.clock.now = world.clock.now + 700
-    real = world.outcomes.store.put_expired
+        in_memory_room.minute(91)
+    in_memory_room.clock.now = in_memory_room.clock.now + 700
+    real = in_memory_room.outcomes.store.put_expired
 
     def token_comes_first(outcomes):  # type: ignore[no-untyped-def]
-        world.outcomes.store.put_expired = real
-        back, world.clock.now = world.clock.now, world.clock.now - 1000
-        world.token(visitors[1])
-        world.clock.now = back
+        in_memory_room.outcomes.store.put_expired = real
+        back, in_memory_room.clock.now = in_memory_room.clock.now, in_memory_room.clock.now - 1000
+        in_memory_room.token(visitors[1])
+        in_memory_room.clock.now = back
         return real(outcomes)
 
-    world.outcomes.store.put_expired = token_comes_first
-    world.clock.now += 901
-    world.room.workers.expiry_sweep.run(EVENT)
-    state = world.log.read(EVENT)
+    in_memory_room.outcomes.store.put_expired = token_comes_first
+    in_memory_room.clock.now += 901
+    in_memory_room.room.workers.expiry_sweep.run(EVENT)
+    state = in_memory_room.log.read(EVENT)
     assert (state.expired_through, state.expired, state.serving) == (3, 2, 5)
-    assert world.waiting() == 0
+    assert in_memory_room.waiting() == 0
 
 
 def test_the_expiry_call_says_202_while_expiry_is_off_or_the_turn_has_not_come() -> None:
@@ -199,33 +203,33 @@ def test_the_expiry_call_says_202_while_expiry_is_off_or_the_turn_has_not_come()
 
 
 def test_a_sweep_of_nothing_reads_no_rows() -> None:
-    world = settled()
-    world.visitors(5)
-    world.serve(5)
+    in_memory_room = settled()
+    in_memory_room.visitors(5)
+    in_memory_room.serve(5)
     for _ in range(3):
-        world.minute(91)
-    world.positions.calls.clear()
-    world.minute()
-    assert world.positions.calls == []
+        in_memory_room.minute(91)
+    in_memory_room.positions.calls.clear()
+    in_memory_room.minute()
+    assert in_memory_room.positions.calls == []
 
 
 def test_what_is_settled_is_not_read_again_by_a_rebuild() -> None:
-    world = settled()
-    visitors = world.visitors(30)
-    world.serve(20)
+    in_memory_room = settled()
+    visitors = in_memory_room.visitors(30)
+    in_memory_room.serve(20)
     for visitor in visitors[:10]:
-        world.token(visitor)
-    world.room.sessions.end(EVENT, visitors[0], 1)
-    world.room.sessions.end(EVENT, visitors[1], -1)
-    pass_expiry(world)
-    before = world.room.metrics.counts(EVENT)
+        in_memory_room.token(visitor)
+    in_memory_room.room.sessions.end(EVENT, visitors[0], 1)
+    in_memory_room.room.sessions.end(EVENT, visitors[1], -1)
+    pass_expiry(in_memory_room)
+    before = in_memory_room.room.metrics.counts(EVENT)
     for _ in range(4):
-        world.minute(1200)
-    state = world.log.read(EVENT)
+        in_memory_room.minute(1200)
+    state = in_memory_room.log.read(EVENT)
     assert (state.expired_through, state.settled_through, state.settled_tokens) == (20, 20, 10)
     assert (state.settled_completed, state.settled_abandoned) == (1, 1)
-    world.memory.lose()
-    after = world.room.metrics.counts(EVENT)
+    in_memory_room.memory.lose()
+    after = in_memory_room.room.metrics.counts(EVENT)
     assert (after.waiting, after.tokens, after.completed, after.abandoned) == (
         before.waiting, before.tokens, 1, 1,
     )  # fmt: skip

@@ -62,7 +62,7 @@ def test_a_message_that_says_not_how_often_it_came_comes_again_after_a_second() 
 
 
 def test_joins_of_before_a_reset_stay_before_it() -> None:
-    world = InMemoryRoom()
-    joins = [world.join(at) for at in (9.0, 10.0, 10.5)]
+    in_memory_room = InMemoryRoom()
+    joins = [in_memory_room.join(at) for at in (9.0, 10.0, 10.5)]
     before, after = split_at_reset(joins, 10.0)
     assert (before, after) == (joins[:2], joins[2:])

@@ -32,42 +32,49 @@ def record(
 
 
 def test_earlier_joins_get_smaller_numbers_whatever_the_order_of_delivery() -> None:
-    world = InMemoryRoom()
-    joins = [world.join(START + index) for index in range(20)]
-    world.room.workers.assignment.assign(EVENT, joins[::-1])
-    assert [world.position(join.request_id) for join in joins] == list(range(1, 21))
+    in_memory_room = InMemoryRoom()
+    joins = [in_memory_room.join(START + index) for index in range(20)]
+    in_memory_room.room.workers.assignment.assign(EVENT, joins[::-1])
+    assert [in_memory_room.position(join.request_id) for join in joins] == list(range(1, 21))
 
 
 def test_a_redelivered_message_keeps_its_place_and_takes_no_other() -> None:  # lessons 1, 2
-    world = InMemoryRoom()
-    join = world.join()
-    world.room.workers.assignment.assign(EVENT, [join])
+    in_memory_room = InMemoryRoom()
+    join = in_memory_room.join()
+    in_memory_room.room.workers.assignment.assign(EVENT, [join])
     for seconds in (1, 100, 4000):
-        world.clock.now += seconds
-        assert world.room.workers.assignment.assign(EVENT, [join]) == Assignment()
-        assert world.position(join.request_id) == 1
-    assert world.position(world.visitors(1)[0]) == 2
+        in_memory_room.clock.now += seconds
+        assert in_memory_room.room.workers.assignment.assign(EVENT, [join]) == Assignment()
+        assert in_memory_room.position(join.request_id) == 1
+    assert in_memory_room.position(in_memory_room.visitors(1)[0]) == 2
 
 
 def test_a_message_that_comes_again_after_days_leaves_a_hole_and_no_second_place() -> None:
-    world = InMemoryRoom()
-    join = world.join()
-    world.room.workers.assignment.assign(EVENT, [join])
-    world.memory.lose()
-    world.waiting()
-    assert world.room.workers.assignment.assign(EVENT, [join]) == Assignment(0, frozenset(), 1)
-    assert (world.position(join.request_id), world.waiting()) == (1, 1)
+    in_memory_room = InMemoryRoom()
+    join = in_memory_room.join()
+    in_memory_room.room.workers.assignment.assign(EVENT, [join])
+    in_memory_room.memory.lose()
+    in_memory_room.waiting()
+    assert in_memory_room.room.workers.assignment.assign(EVENT, [join]) == Assignment(
+        0, frozenset(), 1
+    )
+    assert (in_memory_room.position(join.request_id), in_memory_room.waiting()) == (1, 1)
 
 
 def test_the_next_visitor_never_gets_the_place_of_a_message_that_could_not_be_deleted() -> None:
-    world = InMemoryRoom()  # lesson 1: the row is written, the batch fails, others come first
-    first, second = world.join(), world.join()
-    world.positions.fail("insert", "after")
-    assert outcome_of(lambda: world.room.workers.assignment.assign(EVENT, [first])) == "Unavailable"
-    world.clock.now += 100
-    world.room.workers.assignment.assign(EVENT, [second, first])
-    assert world.position(first.request_id) == 1
-    assert world.position(second.request_id) == 2
+    in_memory_room = (
+        InMemoryRoom()
+    )  # lesson 1: the row is written, the batch fails, others come first
+    first, second = in_memory_room.join(), in_memory_room.join()
+    in_memory_room.positions.fail("insert", "after")
+    assert (
+        outcome_of(lambda: in_memory_room.room.workers.assignment.assign(EVENT, [first]))
+        == "Unavailable"
+    )
+    in_memory_room.clock.now += 100
+    in_memory_room.room.workers.assignment.assign(EVENT, [second, first])
+    assert in_memory_room.position(first.request_id) == 1
+    assert in_memory_room.position(second.request_id) == 2
 
 
 def test_junk_takes_no_number_and_is_set_aside_alone() -> None:  # lesson 3
@@ -87,102 +94,116 @@ def test_junk_takes_no_number_and_is_set_aside_alone() -> None:  # lesson 3
     assert [join.message_id for join in joins] == [good["messageId"]]
     assert [letter.message_id for letter in dead] == [record["messageId"] for record in junk]
     assert all(letter.reason for letter in dead)
-    world = InMemoryRoom()
-    world.room.workers.assignment.assign(EVENT, joins)
-    assert world.position(joins[0].request_id) == 1
+    in_memory_room = InMemoryRoom()
+    in_memory_room.room.workers.assignment.assign(EVENT, joins)
+    assert in_memory_room.position(joins[0].request_id) == 1
 
 
 def test_only_what_failed_comes_again() -> None:  # lesson 5
-    world = InMemoryRoom()
-    joins = [world.join(START + index) for index in range(3)]
-    real = world.positions.store.insert
+    in_memory_room = InMemoryRoom()
+    joins = [in_memory_room.join(START + index) for index in range(3)]
+    real = in_memory_room.positions.store.insert
 
     def one_fails(rows):  # type: ignore[no-untyped-def]
         return {**real(rows[:1] + rows[2:]), rows[1].request_id: None}
 
-    world.positions.store.insert = one_fails
-    answer = world.room.workers.assignment.assign(EVENT, joins)
+    in_memory_room.positions.store.insert = one_fails
+    answer = in_memory_room.room.workers.assignment.assign(EVENT, joins)
     assert (answer.retry, answer.assigned) == (frozenset({joins[1].message_id}), 2)
-    world.positions.store.insert = real
-    world.clock.now += 180
-    assert world.room.workers.assignment.assign(EVENT, [joins[1]]).assigned == 1
-    assert world.position(joins[1].request_id) == 4
-    assert world.waiting() == 3  # the place that was reserved in vain is a hole
+    in_memory_room.positions.store.insert = real
+    in_memory_room.clock.now += 180
+    assert in_memory_room.room.workers.assignment.assign(EVENT, [joins[1]]).assigned == 1
+    assert in_memory_room.position(joins[1].request_id) == 4
+    assert in_memory_room.waiting() == 3  # the place that was reserved in vain is a hole
 
 
 def test_one_request_twice_in_a_batch_is_one_place() -> None:
-    world = InMemoryRoom()
-    join = world.join()
+    in_memory_room = InMemoryRoom()
+    join = in_memory_room.join()
     again = Join(join.request_id, join.sent_at + 1, "other-message")
-    assert world.room.workers.assignment.assign(EVENT, [again, join]).assigned == 1
-    assert world.waiting() == 1
+    assert in_memory_room.room.workers.assignment.assign(EVENT, [again, join]).assigned == 1
+    assert in_memory_room.waiting() == 1
 
 
 def test_joins_go_on_while_the_counters_are_away() -> None:
-    world = InMemoryRoom()
+    in_memory_room = InMemoryRoom()
     for _ in range(4):
-        world.counters.fail("*", "before")
-    joins = [world.join(), world.join()]
-    assert world.room.workers.assignment.assign(EVENT, joins).assigned == 2
-    world.counters.plan.clear()
-    world.minute()
-    assert world.waiting() == 2
+        in_memory_room.counters.fail("*", "before")
+    joins = [in_memory_room.join(), in_memory_room.join()]
+    assert in_memory_room.room.workers.assignment.assign(EVENT, joins).assigned == 2
+    in_memory_room.counters.plan.clear()
+    in_memory_room.minute()
+    assert in_memory_room.waiting() == 2
 
 
 def test_a_join_that_another_worker_may_hold_comes_again_later() -> None:
-    world = InMemoryRoom()
-    join = world.join()
-    world.visitors(1)
-    world.counters.acquire_join_leases(EVENT, [join.request_id], int(world.clock.now))
-    assert world.room.workers.assignment.assign(EVENT, [join]).retry == {join.message_id}
-    world.clock.now += 180
-    assert world.room.workers.assignment.assign(EVENT, [join]).assigned == 1
+    in_memory_room = InMemoryRoom()
+    join = in_memory_room.join()
+    in_memory_room.visitors(1)
+    in_memory_room.counters.acquire_join_leases(
+        EVENT, [join.request_id], int(in_memory_room.clock.now)
+    )
+    assert in_memory_room.room.workers.assignment.assign(EVENT, [join]).retry == {join.message_id}
+    in_memory_room.clock.now += 180
+    assert in_memory_room.room.workers.assignment.assign(EVENT, [join]).assigned == 1
 
 
 def test_a_reservation_without_an_answer_is_made_again_and_its_range_is_unused() -> None:
-    world = InMemoryRoom()
+    in_memory_room = InMemoryRoom()
     for when, first in (("after", 5), ("before", 9)):
-        joins = [world.join() for _ in range(4)]
-        world.log.fail("reserve", when)
-        world.clock.now += 1
-        assert world.room.workers.assignment.assign(EVENT, joins).assigned == 4
-        places = sorted(world.position(join.request_id) for join in joins)
+        joins = [in_memory_room.join() for _ in range(4)]
+        in_memory_room.log.fail("reserve", when)
+        in_memory_room.clock.now += 1
+        assert in_memory_room.room.workers.assignment.assign(EVENT, joins).assigned == 4
+        places = sorted(in_memory_room.position(join.request_id) for join in joins)
         assert places == list(range(first, first + 4))
-    assert world.waiting() == 8, "no number without a visitor waits, not for a minute either"
-    assert world.log.read(EVENT).known_holes == (1, 2, 3, 4)
+    assert in_memory_room.waiting() == 8, (
+        "no number without a visitor waits, not for a minute either"
+    )
+    assert in_memory_room.log.read(EVENT).known_holes == (1, 2, 3, 4)
 
 
 def test_joins_of_a_failed_batch_get_their_places_two_seconds_later() -> None:
     for method, fails in (("reserve", 2), ("insert", 1)):
         for when in ("before", "after"):
-            world = InMemoryRoom()
-            joins = [world.join() for _ in range(3)]
+            in_memory_room = InMemoryRoom()
+            joins = [in_memory_room.join() for _ in range(3)]
             for _ in range(fails):
-                getattr(world, {"reserve": "log", "insert": "positions"}[method]).fail(method, when)
+                getattr(in_memory_room, {"reserve": "log", "insert": "positions"}[method]).fail(
+                    method, when
+                )
             assert (
-                outcome_of(lambda w=world, j=joins: w.room.workers.assignment.assign(EVENT, j))
+                outcome_of(
+                    lambda w=in_memory_room, j=joins: w.room.workers.assignment.assign(EVENT, j)
+                )
                 == "Unavailable"
             )
-            world.clock.now += seconds_until_again(1)
-            assert not world.room.workers.assignment.assign(EVENT, joins).retry, (method, when)
-            places = sorted(world.position(join.request_id) for join in joins)
+            in_memory_room.clock.now += seconds_until_again(1)
+            assert not in_memory_room.room.workers.assignment.assign(EVENT, joins).retry, (
+                method,
+                when,
+            )
+            places = sorted(in_memory_room.position(join.request_id) for join in joins)
             assert places == list(range(places[0], places[0] + 3))
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_number_whose_row_had_no_answer_waits_no_longer_than_its_visitor(when: str) -> None:
-    world = InMemoryRoom()
-    joins = [world.join() for _ in range(3)]
-    world.positions.fail("insert", when)
-    assert outcome_of(lambda: world.room.workers.assignment.assign(EVENT, joins)) == "Unavailable"
-    world.clock.now += 2
-    world.room.workers.assignment.assign(EVENT, joins)
-    assert world.waiting() == 3
-    state = world.log.read(EVENT)
+    in_memory_room = InMemoryRoom()
+    joins = [in_memory_room.join() for _ in range(3)]
+    in_memory_room.positions.fail("insert", when)
+    assert (
+        outcome_of(lambda: in_memory_room.room.workers.assignment.assign(EVENT, joins))
+        == "Unavailable"
+    )
+    in_memory_room.clock.now += 2
+    in_memory_room.room.workers.assignment.assign(EVENT, joins)
+    assert in_memory_room.waiting() == 3
+    state = in_memory_room.log.read(EVENT)
     assert state.known_holes == ((1, 2, 3) if when == "before" else ())
-    world.minute()
-    world.minute(180)
-    assert world.waiting() == 3, "the audit counts none of them twice"
+    in_memory_room.minute()
+    in_memory_room.minute(180)
+    assert in_memory_room.waiting() == 3, "the audit counts none of them twice"
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -208,29 +229,33 @@ def test_a_number_whose_row_had_no_answer_waits_no_longer_than_its_visitor(when:
 def test_whatever_has_no_answer_nobody_has_two_places_and_none_is_counted_twice(
     plan: list[tuple[str, str, int]],
 ) -> None:
-    world, workers = InMemoryRoom(), 2
-    rooms = [world.new_room() for _ in range(workers)]
+    in_memory_room, workers = InMemoryRoom(), 2
+    rooms = [in_memory_room.new_room() for _ in range(workers)]
     waiting: list[Join] = []
     everybody: list[Join] = []
     for step, (method, when, joins) in enumerate([*plan, *[("", "", 1)] * 8]):
-        new = [world.join() for _ in range(joins)] if method else []
+        new = [in_memory_room.join() for _ in range(joins)] if method else []
         everybody += new
         waiting += new
-        store = {"reserve": world.log, "add_unused_positions": world.log, "insert": world.positions}
+        store = {
+            "reserve": in_memory_room.log,
+            "add_unused_positions": in_memory_room.log,
+            "insert": in_memory_room.positions,
+        }
         if method:
-            store.get(method, world.counters).fail(method, when)
+            store.get(method, in_memory_room.counters).fail(method, when)
         with suppress(Unavailable):
             again = rooms[step % workers].workers.assignment.assign(EVENT, waiting).retry
             waiting = [join for join in waiting if join.message_id in again]
-        world.clock.now += 61
+        in_memory_room.clock.now += 61
     assert not waiting
-    places = [world.position(join.request_id) for join in everybody]
+    places = [in_memory_room.position(join.request_id) for join in everybody]
     assert len(set(places)) == len(everybody)
-    for store in (world.log, world.positions, world.counters):
+    for store in (in_memory_room.log, in_memory_room.positions, in_memory_room.counters):
         store.plan.clear()
     for _ in range(3):
-        world.minute(180)
-    assert world.waiting() == len(everybody)
+        in_memory_room.minute(180)
+    assert in_memory_room.waiting() == len(everybody)
 
 
 @given(st.text())

@@ -292,74 +292,82 @@ def test_a_page_asks_again_after_a_fiftieth_of_its_wait_within_limits(
 
 
 def test_a_move_that_leads_nowhere_is_no_news() -> None:
-    world = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
-    world.visitors(3)
-    world.serve(2)
-    told = len(world.published)
+    in_memory_room = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
+    in_memory_room.visitors(3)
+    in_memory_room.serve(2)
+    told = len(in_memory_room.published)
     assert told > 0
-    world.serve(-2)
-    assert len(world.published) == told + 1
-    world.serve(-1)  # it stands at 0
-    assert len(world.published) == told + 1
+    in_memory_room.serve(-2)
+    assert len(in_memory_room.published) == told + 1
+    in_memory_room.serve(-1)  # it stands at 0
+    assert len(in_memory_room.published) == told + 1
 
 
 # --- turns ------------------------------------------------------------------------------------
 
 
-def swept_world() -> tuple[InMemoryRoom, list[str]]:
+def swept_room() -> tuple[InMemoryRoom, list[str]]:
     """Two visitors whose turn was over and swept; the clock stands where it was not over yet."""
-    world = InMemoryRoom()
-    world.room.workers.setup.run()
-    visitors = world.visitors(2)
-    world.serve(2)
-    served = world.clock.now
+    in_memory_room = InMemoryRoom()
+    in_memory_room.room.workers.setup.run()
+    visitors = in_memory_room.visitors(2)
+    in_memory_room.serve(2)
+    served = in_memory_room.clock.now
     for _ in range(2):
-        world.minute(91)
-    world.minute(901)
-    assert world.log.read(EVENT).expired_through == 2
-    world.clock.now = served + 5
-    return world, visitors
+        in_memory_room.minute(91)
+    in_memory_room.minute(901)
+    assert in_memory_room.log.read(EVENT).expired_through == 2
+    in_memory_room.clock.now = served + 5
+    return in_memory_room, visitors
 
 
 def test_what_the_sweep_closed_stays_closed_for_a_clock_that_is_behind() -> None:
-    world, visitors = swept_world()
+    in_memory_room, visitors = swept_room()
     with pytest.raises(PositionExpired):
-        world.room.tokens.time_to_expiry(EVENT, visitors[1])
+        in_memory_room.room.tokens.time_to_expiry(EVENT, visitors[1])
     with pytest.raises(PositionExpired):
-        world.token(visitors[1])
-    assert world.room.sessions.request_status(EVENT, visitors[1])["state"] == "position_expired"
+        in_memory_room.token(visitors[1])
+    assert (
+        in_memory_room.room.sessions.request_status(EVENT, visitors[1])["state"]
+        == "position_expired"
+    )
 
 
 def test_a_turn_lasts_for_its_period_and_its_last_second_counts() -> None:
-    world = InMemoryRoom({"QUEUE_POSITION_EXPIRY_PERIOD": 100})
-    world.room.workers.setup.run()
-    visitor = world.visitors(1)[0]
-    world.serve(1)
-    period = world.room.tokens.time_to_expiry(EVENT, visitor)
-    world.clock.now += period
-    assert world.room.tokens.time_to_expiry(EVENT, visitor) == 0
-    assert world.room.sessions.request_status(EVENT, visitor)["state"] == "eligible"
-    assert world.room.sessions.request_status(EVENT, visitor)["expires_in"] == 0
-    world.clock.now += 1
-    assert outcome_of(lambda: world.room.tokens.time_to_expiry(EVENT, visitor)) == "PositionExpired"
-    assert world.room.sessions.request_status(EVENT, visitor)["state"] == "position_expired"
+    in_memory_room = InMemoryRoom({"QUEUE_POSITION_EXPIRY_PERIOD": 100})
+    in_memory_room.room.workers.setup.run()
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    period = in_memory_room.room.tokens.time_to_expiry(EVENT, visitor)
+    in_memory_room.clock.now += period
+    assert in_memory_room.room.tokens.time_to_expiry(EVENT, visitor) == 0
+    assert in_memory_room.room.sessions.request_status(EVENT, visitor)["state"] == "eligible"
+    assert in_memory_room.room.sessions.request_status(EVENT, visitor)["expires_in"] == 0
+    in_memory_room.clock.now += 1
+    assert (
+        outcome_of(lambda: in_memory_room.room.tokens.time_to_expiry(EVENT, visitor))
+        == "PositionExpired"
+    )
+    assert (
+        in_memory_room.room.sessions.request_status(EVENT, visitor)["state"] == "position_expired"
+    )
 
 
 def test_the_generation_is_remembered_for_two_seconds_and_by_no_clock_that_went_back() -> None:
-    world = InMemoryRoom()
-    visitor = world.visitors(1)[0]
+    in_memory_room = InMemoryRoom()
+    visitor = in_memory_room.visitors(1)[0]
     asked: list[int | None] = []
-    real = world.positions.store.get_with_generation
+    real = in_memory_room.positions.store.get_with_generation
 
     def spied(event_id: str, request_id: str, **options: Any) -> Any:
         asked.append(options["known_generation"])
         return real(event_id, request_id, **options)
 
-    world.positions.store.get_with_generation = spied
-    begun = world.clock.now
+    in_memory_room.positions.store.get_with_generation = spied
+    begun = in_memory_room.clock.now
     for now in (begun, begun, begun + 1.9, begun + 2, begun + 2.5, begun + 1.9, begun + 2):
-        world.clock.now = now
-        world.room.positions.queue_number(EVENT, visitor)
+        in_memory_room.clock.now = now
+        in_memory_room.room.positions.queue_number(EVENT, visitor)
     assert asked == [None, 1, 1, None, 1, None, 1]
 
 

@@ -55,9 +55,9 @@ def test_every_language_stays_as_it_was_written(message: str) -> None:
     ],
 )
 def test_blanks_around_a_message_are_removed(message: str, kept: str) -> None:
-    world = InMemoryRoom()
-    assert world.room.control.set_message(EVENT, message) == kept
-    assert world.room.metrics.status_page(EVENT)["message"] == kept
+    in_memory_room = InMemoryRoom()
+    assert in_memory_room.room.control.set_message(EVENT, message) == kept
+    assert in_memory_room.room.metrics.status_page(EVENT)["message"] == kept
 
 
 TURNS = ("\u202dabc\u202c", "\u202eabc\u202c", "\u202a", "\u202b", "\u2066", "\u2067", "\u2068",
@@ -68,12 +68,12 @@ HARMS = [*map(chr, (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0xD800, 0
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("around", ["{}", "Doors {} open"])
 def test_what_harms_is_refused_by_name(harm: str, around: str) -> None:
-    world = InMemoryRoom()
-    world.room.control.set_message(EVENT, "stands")
+    in_memory_room = InMemoryRoom()
+    in_memory_room.room.control.set_message(EVENT, "stands")
     with pytest.raises(InvalidInput, match=r"^message must") as refused:
-        world.room.control.set_message(EVENT, around.format(harm))
+        in_memory_room.room.control.set_message(EVENT, around.format(harm))
     assert str(refused.value).isprintable()
-    assert world.room.metrics.status_page(EVENT)["message"] == "stands"
+    assert in_memory_room.room.metrics.status_page(EVENT)["message"] == "stands"
 
 
 @pytest.mark.parametrize("value", ["x" * 501, "👍" * 501, None, 5, True, [], {}, b"x"])

@@ -24,8 +24,8 @@ from waiting_room.domain.errors import (
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
-def read(world: InMemoryRoom, token: str) -> dict[str, object]:
-    key = jwt.PyJWK(world.room.keys.public_key(EVENT), algorithm="RS256").key
+def read(in_memory_room: InMemoryRoom, token: str) -> dict[str, object]:
+    key = jwt.PyJWK(in_memory_room.room.keys.public_key(EVENT), algorithm="RS256").key
     options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
     claims: dict[str, object] = jwt.decode(
         token, key, algorithms=["RS256"], audience=EVENT, issuer=ISSUER, options=options
@@ -34,86 +34,88 @@ def read(world: InMemoryRoom, token: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def world() -> InMemoryRoom:
+def in_memory_room() -> InMemoryRoom:
     made = InMemoryRoom()
     made.room.workers.setup.run()
     return made
 
 
-def test_a_token_set_says_what_the_contract_says(world: InMemoryRoom) -> None:
-    visitor = world.visitors(3)[1]
-    world.serve(2)
-    answer = world.token(visitor)
-    now = int(world.clock.now)
+def test_a_token_set_says_what_the_contract_says(in_memory_room: InMemoryRoom) -> None:
+    visitor = in_memory_room.visitors(3)[1]
+    in_memory_room.serve(2)
+    answer = in_memory_room.token(visitor)
+    now = int(in_memory_room.clock.now)
     assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 3600)
     for use in ("access", "refresh", "id"):
         token = answer[f"{use}_token"]
         header = jwt.get_unverified_header(token)
         assert header == {
-            "alg": "RS256", "typ": "JWT", "kid": world.room.keys.public_key(EVENT)["kid"],
+            "alg": "RS256", "typ": "JWT", "kid": in_memory_room.room.keys.public_key(EVENT)["kid"],
         }  # fmt: skip
-        assert read(world, token) == {
+        assert read(in_memory_room, token) == {
             "aud": EVENT, "sub": visitor, "queue_position": 2, "token_use": use, "iat": now,
             "nbf": now, "exp": now + 3600, "iss": ISSUER,
         }  # fmt: skip
 
 
-def test_the_same_request_gets_the_same_set_until_it_expires(world: InMemoryRoom) -> None:  # 12, 14
-    visitor = world.visitors(1)[0]
-    world.serve(1)
-    first = world.token(visitor)
-    world.clock.now += 3599
-    again = world.token(visitor)
+def test_the_same_request_gets_the_same_set_until_it_expires(
+    in_memory_room: InMemoryRoom,
+) -> None:  # 12, 14
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    first = in_memory_room.token(visitor)
+    in_memory_room.clock.now += 3599
+    again = in_memory_room.token(visitor)
     assert again == {**first, "expires_in": 1}
-    world.clock.now += 1
+    in_memory_room.clock.now += 1
     with pytest.raises(TokenExpired):
-        world.token(visitor)
+        in_memory_room.token(visitor)
 
 
-def test_two_first_calls_count_once(world: InMemoryRoom) -> None:  # lesson 11
-    visitor, other = world.visitors(2)
-    world.serve(2)
-    world.outcomes.fail("get", "")
-    first = world.token(visitor)
+def test_two_first_calls_count_once(in_memory_room: InMemoryRoom) -> None:  # lesson 11
+    visitor, other = in_memory_room.visitors(2)
+    in_memory_room.serve(2)
+    in_memory_room.outcomes.fail("get", "")
+    first = in_memory_room.token(visitor)
     # the second call had read "no outcome" before the first one wrote it
-    real = world.outcomes.store.get
-    world.outcomes.store.get = lambda *_: None
-    assert world.token(visitor) == first
-    world.outcomes.store.get = real
-    assert world.waiting() == 1
-    world.token(other)
-    assert world.waiting() == 0
+    real = in_memory_room.outcomes.store.get
+    in_memory_room.outcomes.store.get = lambda *_: None
+    assert in_memory_room.token(visitor) == first
+    in_memory_room.outcomes.store.get = real
+    assert in_memory_room.waiting() == 1
+    in_memory_room.token(other)
+    assert in_memory_room.waiting() == 0
 
 
 def test_a_token_is_counted_by_a_later_call_when_the_counters_did_not_answer(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    visitor = world.visitors(1)[0]
-    world.serve(1)
-    world.counters.fail("count_token", "before")
-    first = world.token(visitor)
-    assert world.waiting() == 1
-    assert world.token(visitor) == first
-    assert world.waiting() == 0
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    in_memory_room.counters.fail("count_token", "before")
+    first = in_memory_room.token(visitor)
+    assert in_memory_room.waiting() == 1
+    assert in_memory_room.token(visitor) == first
+    assert in_memory_room.waiting() == 0
 
 
 def test_a_token_that_was_not_counted_stands_whatever_became_of_its_turn(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    back, late = world.visitors(2)
-    world.serve(2)
+    back, late = in_memory_room.visitors(2)
+    in_memory_room.serve(2)
     tokens = {}
     for visitor in (back, late):
-        world.counters.fail("count_token", "before")
-        tokens[visitor] = world.token(visitor)["access_token"]
-    assert world.memory.counts(EVENT, int(world.clock.now)).tokens == 0
-    world.serve(-1)
-    assert world.token(late)["access_token"] == tokens[late]
-    world.clock.now += 901  # longer than a position stays open
-    assert world.token(back)["access_token"] == tokens[back]
+        in_memory_room.counters.fail("count_token", "before")
+        tokens[visitor] = in_memory_room.token(visitor)["access_token"]
+    assert in_memory_room.memory.counts(EVENT, int(in_memory_room.clock.now)).tokens == 0
+    in_memory_room.serve(-1)
+    assert in_memory_room.token(late)["access_token"] == tokens[late]
+    in_memory_room.clock.now += 901  # longer than a position stays open
+    assert in_memory_room.token(back)["access_token"] == tokens[back]
 
 
-def test_the_bus_is_not_on_the_visitors_path(world: InMemoryRoom) -> None:  # lesson 11
+def test_the_bus_is_not_on_the_visitors_path(in_memory_room: InMemoryRoom) -> None:  # lesson 11
     on = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     visitor = on.visitors(1)[0]
     on.serve(1)
@@ -122,7 +124,7 @@ def test_the_bus_is_not_on_the_visitors_path(world: InMemoryRoom) -> None:  # le
     assert on.waiting() == 0
 
 
-def test_one_token_is_one_event(world: InMemoryRoom) -> None:
+def test_one_token_is_one_event(in_memory_room: InMemoryRoom) -> None:
     on = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     visitor = on.visitors(1)[0]
     on.serve(1)
@@ -137,62 +139,68 @@ def test_one_token_is_one_event(world: InMemoryRoom) -> None:
 @pytest.mark.parametrize("figures", ["false", "true"])
 def test_the_setting_is_about_the_figures_of_the_minute_alone(figures: str) -> None:
     options = {"ENABLE_EVENTS_GENERATION": figures, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"}
-    world = InMemoryRoom(options)
-    visitor = world.visitors(3)[0]
-    world.serve(2)
-    world.token(visitor)
-    world.room.publisher.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
-    world.room.sessions.end(EVENT, visitor, -1)
-    world.room.publisher.publish_outcomes([world.outcomes.get(EVENT, 1, 1)])
+    in_memory_room = InMemoryRoom(options)
+    visitor = in_memory_room.visitors(3)[0]
+    in_memory_room.serve(2)
+    in_memory_room.token(visitor)
+    in_memory_room.room.publisher.publish_outcomes([in_memory_room.outcomes.get(EVENT, 1, 1)])
+    in_memory_room.room.sessions.end(EVENT, visitor, -1)
+    in_memory_room.room.publisher.publish_outcomes([in_memory_room.outcomes.get(EVENT, 1, 1)])
     for seconds in (91, 91, 901):
-        world.minute(seconds)
-    world.room.metrics.report(EVENT)
-    world.room.control.reset(EVENT)
-    assert [kind for kind, _ in world.published] == [
+        in_memory_room.minute(seconds)
+    in_memory_room.room.metrics.report(EVENT)
+    in_memory_room.room.control.reset(EVENT)
+    assert [kind for kind, _ in in_memory_room.published] == [
         "serving_counter_changed", "token_generated", "session_updated",
         "serving_counter_changed", "automatic_serving_counter_incr",
         *(["waiting_room_metrics"] if figures == "true" else []), "room_reset",
     ]  # fmt: skip
 
 
-def test_an_override_holds_for_its_call_only(world: InMemoryRoom) -> None:  # lesson 13
-    one, two = world.visitors(2)
-    world.serve(2)
-    short = world.room.tokens.issue_for_operator(EVENT, one, issuer="https://x", validity=60)
+def test_an_override_holds_for_its_call_only(in_memory_room: InMemoryRoom) -> None:  # lesson 13
+    one, two = in_memory_room.visitors(2)
+    in_memory_room.serve(2)
+    short = in_memory_room.room.tokens.issue_for_operator(
+        EVENT, one, issuer="https://x", validity=60
+    )
     assert short["expires_in"] == 60
-    assert world.token(two)["expires_in"] == 3600
-    assert world.token(one) == short
+    assert in_memory_room.token(two)["expires_in"] == 3600
+    assert in_memory_room.token(one) == short
 
 
-def test_no_token_before_the_turn_and_none_for_strangers(world: InMemoryRoom) -> None:
-    first, second = world.visitors(2)
-    world.serve(1)
+def test_no_token_before_the_turn_and_none_for_strangers(in_memory_room: InMemoryRoom) -> None:
+    first, second = in_memory_room.visitors(2)
+    in_memory_room.serve(1)
     with pytest.raises(NotServedYet):
-        world.token(second)
+        in_memory_room.token(second)
     with pytest.raises(UnknownRequest):
-        world.token(UNKNOWN)
-    world.serve(1)
-    assert world.token(second)
-    world.serve(-2)
+        in_memory_room.token(UNKNOWN)
+    in_memory_room.serve(1)
+    assert in_memory_room.token(second)
+    in_memory_room.serve(-2)
     with pytest.raises(NotServedYet):
-        world.token(first)
-    assert world.token(second)
+        in_memory_room.token(first)
+    assert in_memory_room.token(second)
 
 
-def test_an_ended_session_gives_no_token(world: InMemoryRoom) -> None:  # lesson 16
-    visitor = world.visitors(1)[0]
-    world.serve(1)
-    world.token(visitor)
-    world.room.sessions.end(EVENT, visitor, 1)
+def test_an_ended_session_gives_no_token(in_memory_room: InMemoryRoom) -> None:  # lesson 16
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    in_memory_room.token(visitor)
+    in_memory_room.room.sessions.end(EVENT, visitor, 1)
     with pytest.raises(SessionEnded):
-        world.token(visitor)
-    assert world.room.sessions.ended(EVENT) == ([visitor], None)
-    world.clock.now += 3600
-    assert world.room.sessions.ended(EVENT) == ([], None)
-    assert outcome_of(lambda: world.room.sessions.end(EVENT, visitor, 1)) == "NoLiveSession"
+        in_memory_room.token(visitor)
+    assert in_memory_room.room.sessions.ended(EVENT) == ([visitor], None)
+    in_memory_room.clock.now += 3600
+    assert in_memory_room.room.sessions.ended(EVENT) == ([], None)
+    assert (
+        outcome_of(lambda: in_memory_room.room.sessions.end(EVENT, visitor, 1)) == "NoLiveSession"
+    )
 
 
-def test_the_secret_store_is_not_read_again_by_a_warm_function(world: InMemoryRoom) -> None:  # 15
+def test_the_secret_store_is_not_read_again_by_a_warm_function(
+    in_memory_room: InMemoryRoom,
+) -> None:  # 15
     from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 
     class Secrets:
@@ -200,7 +208,7 @@ def test_the_secret_store_is_not_read_again_by_a_warm_function(world: InMemoryRo
 
         def get_secret_value(self, SecretId: str, VersionStage: str) -> dict[str, str]:
             self.reads += 1
-            return {"SecretString": world.keys.load().to_json(), "VersionId": "1"}
+            return {"SecretString": in_memory_room.keys.load().to_json(), "VersionId": "1"}
 
     secrets, ticks = Secrets(), [0.0]
     store = SecretsManagerKeys(secrets, "keys", lambda: ticks[0], 60)
@@ -213,11 +221,11 @@ def test_the_secret_store_is_not_read_again_by_a_warm_function(world: InMemoryRo
 
 
 def test_the_last_good_keys_sign_on_while_the_secret_store_is_away_for_minutes(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
     from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 
-    good, ticks, away = world.keys.load(), [0.0], [False]
+    good, ticks, away = in_memory_room.keys.load(), [0.0], [False]
 
     class Secrets:
         exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
@@ -242,62 +250,65 @@ def test_the_last_good_keys_sign_on_while_the_secret_store_is_away_for_minutes(
     assert store.load() == good
 
 
-def test_only_who_joined_with_a_secret_takes_the_token(world: InMemoryRoom) -> None:
-    join = world.join(secret_hash=hashlib.sha256(b"mine").hexdigest())
-    world.room.workers.assignment.assign(EVENT, [join])
-    world.serve(1)
+def test_only_who_joined_with_a_secret_takes_the_token(in_memory_room: InMemoryRoom) -> None:
+    join = in_memory_room.join(secret_hash=hashlib.sha256(b"mine").hexdigest())
+    in_memory_room.room.workers.assignment.assign(EVENT, [join])
+    in_memory_room.serve(1)
     for wrong in (None, "", "yours", "\ud800"):
         with pytest.raises(WrongClientSecret):
-            world.token(join.request_id, client_secret=wrong)
-    assert world.token(join.request_id, client_secret="mine")
+            in_memory_room.token(join.request_id, client_secret=wrong)
+    assert in_memory_room.token(join.request_id, client_secret="mine")
 
 
 def test_a_room_may_insist_on_the_secret() -> None:
-    world = InMemoryRoom({"REQUIRE_CLIENT_SECRET": "true"})
-    visitor = world.visitors(1)[0]
-    world.serve(1)
+    in_memory_room = InMemoryRoom({"REQUIRE_CLIENT_SECRET": "true"})
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
     with pytest.raises(WrongClientSecret):
-        world.token(visitor, client_secret="any")
+        in_memory_room.token(visitor, client_secret="any")
 
 
-def test_a_position_expires_a_period_after_its_turn(world: InMemoryRoom) -> None:
-    visitor = world.visitors(1)[0]
-    world.clock.now += 5000
-    world.serve(1)
-    world.clock.now += 900
-    assert world.room.tokens.time_to_expiry(EVENT, visitor) == 0
-    world.clock.now += 1
+def test_a_position_expires_a_period_after_its_turn(in_memory_room: InMemoryRoom) -> None:
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.clock.now += 5000
+    in_memory_room.serve(1)
+    in_memory_room.clock.now += 900
+    assert in_memory_room.room.tokens.time_to_expiry(EVENT, visitor) == 0
+    in_memory_room.clock.now += 1
     with pytest.raises(PositionExpired):
-        world.token(visitor)
+        in_memory_room.token(visitor)
     with pytest.raises(PositionExpired):
-        world.room.tokens.time_to_expiry(EVENT, visitor)
+        in_memory_room.room.tokens.time_to_expiry(EVENT, visitor)
 
 
 def test_rotation_keeps_every_living_token_verifiable() -> None:
-    world = InMemoryRoom()
-    world.room.workers.setup.run()
-    visitor = world.visitors(1)[0]
-    world.serve(1)
-    token = world.token(visitor)["access_token"]
+    in_memory_room = InMemoryRoom()
+    in_memory_room.room.workers.setup.run()
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    token = in_memory_room.token(visitor)["access_token"]
     old = jwt.get_unverified_header(token)["kid"]
-    world.room.keys.rotate()
-    published = [key["kid"] for key in world.room.keys.jwks()["keys"]]
+    in_memory_room.room.keys.rotate()
+    published = [key["kid"] for key in in_memory_room.room.keys.jwks()["keys"]]
     assert published[0] == old
     assert len(published) == 2
-    assert world.room.keys.public_key(EVENT)["kid"] == old
-    second = world.visitors(1)[0]
-    world.serve(1)
-    assert jwt.get_unverified_header(world.token(second)["access_token"])["kid"] == old
-    world.clock.now += 300
-    third = world.visitors(1)[0]
-    world.serve(1)
-    assert jwt.get_unverified_header(world.token(third)["access_token"])["kid"] == published[1]
-    assert world.room.keys.public_key(EVENT)["kid"] == published[1]
-    assert world.token(visitor)["access_token"] == token
+    assert in_memory_room.room.keys.public_key(EVENT)["kid"] == old
+    second = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    assert jwt.get_unverified_header(in_memory_room.token(second)["access_token"])["kid"] == old
+    in_memory_room.clock.now += 300
+    third = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    assert (
+        jwt.get_unverified_header(in_memory_room.token(third)["access_token"])["kid"]
+        == published[1]
+    )
+    assert in_memory_room.room.keys.public_key(EVENT)["kid"] == published[1]
+    assert in_memory_room.token(visitor)["access_token"] == token
 
 
 def test_a_key_set_does_not_show_its_secrets() -> None:
-    world = InMemoryRoom()
-    keys = world.keys.load()
+    in_memory_room = InMemoryRoom()
+    keys = in_memory_room.keys.load()
     assert keys.keys[0].jwk["d"] not in repr(keys)
     assert set(keys.jwks()["keys"][0]) == {"kty", "alg", "kid", "n", "e", "use"}

@@ -31,7 +31,7 @@ ID = "0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90"  # its CRC-32 is ACCCA4CC
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+def in_memory_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made = InMemoryRoom()
     made.room.workers.setup.run()
     monkeypatch.setattr(apps.private_api.app, "room", lambda: made.room)
@@ -73,7 +73,7 @@ def test_every_reference_is_read_as_it_was_made(request_id: object, number: int)
     ],
 )  # fmt: skip
 def test_what_can_mean_nobody_is_refused_by_name(
-    world: InMemoryRoom, name: str, value: str
+    in_memory_room: InMemoryRoom, name: str, value: str
 ) -> None:
     answer = find(**{name: value})
     assert (answer.status, answer.json["error"].split()[0]) == (400, name)
@@ -89,16 +89,16 @@ def test_what_can_mean_nobody_is_refused_by_name(
         {"request_id": ID, "reference": "1-A4CC", "queue_number": "1"},
     ],
 )
-def test_exactly_one_is_given(world: InMemoryRoom, query: dict[str, str]) -> None:
+def test_exactly_one_is_given(in_memory_room: InMemoryRoom, query: dict[str, str]) -> None:
     answer = find(**query)
     assert answer.status == 400
     assert "exactly one of request_id, queue_number and reference" in answer.json["error"]
     assert find(queue_number=["1", "1"]).status == 400
 
 
-def test_the_three_ways_find_the_same_visitor(world: InMemoryRoom) -> None:
-    visitors = world.visitors(30)
-    world.serve(9)
+def test_the_three_ways_find_the_same_visitor(in_memory_room: InMemoryRoom) -> None:
+    visitors = in_memory_room.visitors(30)
+    in_memory_room.serve(9)
     for number in (1, 9, 10, 30):
         request_id = visitors[number - 1]
         by_id = find(request_id=request_id)
@@ -110,9 +110,9 @@ def test_the_three_ways_find_the_same_visitor(world: InMemoryRoom) -> None:
         assert find(reference=by_id.json["reference"].lower()).json == by_id.json
 
 
-def test_a_number_that_nobody_has_and_a_wrong_check_are_404(world: InMemoryRoom) -> None:
-    (visitor,) = world.visitors(1)
-    world.serve(100)
+def test_a_number_that_nobody_has_and_a_wrong_check_are_404(in_memory_room: InMemoryRoom) -> None:
+    (visitor,) = in_memory_room.visitors(1)
+    in_memory_room.serve(100)
     right = check_of(visitor)
     wrong = f"{(int(right, 16) + 1) % 65_536:04X}"
     assert find(reference=f"1-{right}").status == 200
@@ -124,29 +124,30 @@ def test_a_number_that_nobody_has_and_a_wrong_check_are_404(world: InMemoryRoom)
     assert one == other  # who guesses learns nothing of who has the number
 
 
-def test_a_number_is_of_the_line_that_stands(world: InMemoryRoom) -> None:
-    before = world.visitors(3)
-    world.room.control.reset(EVENT)
+def test_a_number_is_of_the_line_that_stands(in_memory_room: InMemoryRoom) -> None:
+    before = in_memory_room.visitors(3)
+    in_memory_room.room.control.reset(EVENT)
     assert find(queue_number="2").status == 404
     assert find(reference=reference_of(2, before[1])).status == 404
     assert find(request_id=before[1]).status == 410
-    world.clock.now += 1
-    after = world.visitors(2)
+    in_memory_room.clock.now += 1
+    after = in_memory_room.visitors(2)
     assert find(queue_number="2").json["request_id"] == after[1]
 
 
 def test_the_room_takes_what_the_api_takes() -> None:
-    world = InMemoryRoom()
-    (visitor,) = world.visitors(1)
+    in_memory_room = InMemoryRoom()
+    (visitor,) = in_memory_room.visitors(1)
     assert (
-        world.room.sessions.request_status(EVENT, VisitorQuery(number=1))["request_id"] == visitor
+        in_memory_room.room.sessions.request_status(EVENT, VisitorQuery(number=1))["request_id"]
+        == visitor
     )
     with pytest.raises(UnknownRequest):
-        world.room.sessions.request_status(
+        in_memory_room.room.sessions.request_status(
             EVENT, VisitorQuery(number=1, check="0000" + check_of(visitor))
         )
     with pytest.raises(InvalidInput):
-        world.room.sessions.request_status("Other", VisitorQuery(number=1))
+        in_memory_room.room.sessions.request_status("Other", VisitorQuery(number=1))
 
 
 def test_the_page_shows_the_reference_that_the_api_reads() -> None:

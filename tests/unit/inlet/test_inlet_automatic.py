@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployment.inlet_simulation.simulation import Run, Scenario, simulate
-from tests.support.inlet_room import EVENT, CountingRoom, InletWorld
+from tests.support.inlet_room import EVENT, CountingRoom, InletHarness
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.events.alarms import Alarm
 from waiting_room.inlet.automatic import (
@@ -282,61 +282,61 @@ def test_the_pace_stays_between_minimum_and_maximum(
 
 
 def test_what_the_site_reports_sets_the_pace_at_once() -> None:
-    world = InletWorld(
+    harness = InletHarness(
         {"INLET_STRATEGY": "Automatic", "TARGET_ACTIVE": 10_000, "TARGET_PER_MINUTE": 600},
         room=CountingRoom(RoomMetrics(queue=100_000), all_come=True),
     )
-    world.inlet.run_automatic({}, lambda: 100.0)
-    before = sum(world.room.increments)
-    world.inlet.report_health(0.1)
-    world.clock.now += 10
-    world.inlet.run_automatic({}, lambda: 100.0)
-    assert sum(world.room.increments) - before <= 61
+    harness.inlet.run_automatic({}, lambda: 100.0)
+    before = sum(harness.room.increments)
+    harness.inlet.report_health(0.1)
+    harness.clock.now += 10
+    harness.inlet.run_automatic({}, lambda: 100.0)
+    assert sum(harness.room.increments) - before <= 61
     assert before >= 500
 
 
 @pytest.mark.parametrize("health", [None, "1", True, -0.1, 1.1, float("nan")])
 def test_a_report_that_cannot_be_is_refused(health: object) -> None:
-    world = InletWorld({"INLET_STRATEGY": "Automatic"})
-    world.inlet.run_automatic({}, lambda: 1.0)
+    harness = InletHarness({"INLET_STRATEGY": "Automatic"})
+    harness.inlet.run_automatic({}, lambda: 1.0)
     with pytest.raises(InvalidInput):
-        world.inlet.report_health(health)
+        harness.inlet.report_health(health)
 
 
 def test_an_operator_pauses_the_loop_and_changes_its_targets() -> None:
-    world = InletWorld(
+    harness = InletHarness(
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
         room=CountingRoom(RoomMetrics(queue=100_000)),
     )
-    control = InletControl(world.store, time.time, change_log.record)
-    world.inlet.run_automatic({}, lambda: 100.0)
+    control = InletControl(harness.store, time.time, change_log.record)
+    harness.inlet.run_automatic({}, lambda: 100.0)
     control.change(EVENT, True, None)
-    world.clock.now += 60
-    assert [one.by for one in world.inlet.run_automatic({}, lambda: 100.0)] == [0]
+    harness.clock.now += 60
+    assert [one.by for one in harness.inlet.run_automatic({}, lambda: 100.0)] == [0]
     control.change(EVENT, False, {"active": 500, "per_minute": 6000})
     with pytest.raises(InvalidInput, match="min_per_minute"):
         control.change(EVENT, None, {"min_per_minute": 6001})
-    world.clock.now += 60
-    assert world.inlet.run_automatic({}, lambda: 100.0)[0].by > 100
+    harness.clock.now += 60
+    assert harness.inlet.run_automatic({}, lambda: 100.0)[0].by > 100
 
 
 def test_two_loops_at_once_act_as_one() -> None:
-    world = InletWorld(
+    harness = InletHarness(
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
         room=CountingRoom(RoomMetrics(queue=100_000)),
     )
-    once_alone = world.inlet.run_automatic({}, lambda: 100.0)[0].by
-    other = world.another()
-    real = world.room.metrics
+    once_alone = harness.inlet.run_automatic({}, lambda: 100.0)[0].by
+    other = harness.another()
+    real = harness.room.metrics
 
     def overtaken(event_id: str) -> RoomMetrics:
         figures = real(event_id)
-        world.room.metrics = real  # type: ignore[method-assign]
+        harness.room.metrics = real  # type: ignore[method-assign]
         other.run_automatic({}, lambda: 100.0)
         return figures
 
-    world.clock.now += 60
-    world.room.metrics = overtaken  # type: ignore[method-assign]
-    assert world.inlet.run_automatic({}, lambda: 100.0)[0].by == 0
-    assert len(world.room.increments) == 2
-    assert world.room.increments[1] <= once_alone * 1.6
+    harness.clock.now += 60
+    harness.room.metrics = overtaken  # type: ignore[method-assign]
+    assert harness.inlet.run_automatic({}, lambda: 100.0)[0].by == 0
+    assert len(harness.room.increments) == 2
+    assert harness.room.increments[1] <= once_alone * 1.6

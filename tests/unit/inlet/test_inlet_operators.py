@@ -12,7 +12,7 @@ from tests.support.inlet_room import (
     EVENT,
     FOREVER,
     START,
-    InletWorld,
+    InletHarness,
     inlet_settings,
 )
 from waiting_room.domain.errors import InvalidInput, SettingsError, UnknownRequest
@@ -48,11 +48,11 @@ def test_a_wrong_setting_is_named_in_one_sentence(env: dict[str, object], senten
 
 
 def test_an_operator_pauses_and_resumes() -> None:
-    world = InletWorld()
-    control = InletControl(world.store, time.time, change_log.record)
+    harness = InletHarness()
+    control = InletControl(harness.store, time.time, change_log.record)
     with pytest.raises(UnknownRequest):
         control.show(EVENT)
-    world.periodic()
+    harness.periodic()
     assert control.show(EVENT) == {
         "strategy": "Periodic",
         "paused": False,
@@ -63,10 +63,10 @@ def test_an_operator_pauses_and_resumes() -> None:
         "health": None,
     }
     assert control.change(EVENT, True, None)["paused"] is True
-    assert world.periodic() == [0]
-    assert world.last == (0, "paused by an operator")
+    assert harness.periodic() == [0]
+    assert harness.last == (0, "paused by an operator")
     control.change(EVENT, False, {"increment_by": 3})
-    assert world.periodic() == [3]
+    assert harness.periodic() == [3]
 
 
 @pytest.mark.parametrize(
@@ -85,28 +85,30 @@ def test_an_operator_sees_how_the_last_run_found_the_alarm(
     alarm: Alarm, insufficient: str, brakes: bool
 ) -> None:
     env = {"CLOUDWATCH_ALARM_NAME": "SiteErrors", "ON_INSUFFICIENT_DATA": insufficient}
-    world = InletWorld(env, alarm=lambda: alarm)
-    control = InletControl(world.store, world.clock, change_log.record)
-    world.periodic()
+    harness = InletHarness(env, alarm=lambda: alarm)
+    control = InletControl(harness.store, harness.clock, change_log.record)
+    harness.periodic()
     seen = {"name": "SiteErrors", "state": alarm.value, "brakes": brakes}
     assert control.show(EVENT)["alarm"] == seen
     control.change(EVENT, True, None)
-    world.periodic()
+    harness.periodic()
     assert control.show(EVENT)["alarm"] == {**seen, "state": None, "brakes": False}
 
 
 def test_an_operator_sees_the_pace_of_an_automatic_inlet_and_what_the_site_reported() -> None:
     env = {"INLET_STRATEGY": "Automatic", "CLOUDWATCH_ALARM_NAME": "SiteErrors"}
-    world = InletWorld({**env, "TARGET_ACTIVE": 400, "TARGET_PER_MINUTE": 60, "MIN_PER_MINUTE": 5})
-    control = InletControl(world.store, world.clock, change_log.record)
-    world.inlet.run_automatic({}, lambda: FOREVER)
+    harness = InletHarness(
+        {**env, "TARGET_ACTIVE": 400, "TARGET_PER_MINUTE": 60, "MIN_PER_MINUTE": 5}
+    )
+    control = InletControl(harness.store, harness.clock, change_log.record)
+    harness.inlet.run_automatic({}, lambda: FOREVER)
     assert control.show(EVENT)["pace_per_minute"] == 60
-    world.inlet.report_health(0.5)
+    harness.inlet.report_health(0.5)
     shown = control.show(EVENT)
-    assert shown["health"] == {"value": 0.5, "at": int(world.clock.now)}
-    world.alarm = lambda: Alarm.ALARM
+    assert shown["health"] == {"value": 0.5, "at": int(harness.clock.now)}
+    harness.alarm = lambda: Alarm.ALARM
     for _ in range(10):
-        world.another().run_automatic({}, lambda: FOREVER)
+        harness.another().run_automatic({}, lambda: FOREVER)
     shown = control.show(EVENT)
     assert (shown["pace_per_minute"], shown["alarm"]["brakes"]) == (5, True)
 
@@ -120,31 +122,33 @@ def test_an_operator_sees_the_pace_of_an_automatic_inlet_and_what_the_site_repor
     ],
 )  # fmt: skip
 def test_an_operators_invalid_input_is_rejected(paused: object, targets: object) -> None:
-    world = InletWorld()
-    world.periodic()
+    harness = InletHarness()
+    harness.periodic()
     with pytest.raises(InvalidInput):
-        InletControl(world.store, time.time, change_log.record).change(EVENT, paused, targets)
-    assert world.periodic() == [10]
+        InletControl(harness.store, time.time, change_log.record).change(EVENT, paused, targets)
+    assert harness.periodic() == [10]
 
 
 def test_a_new_deployment_sets_the_targets_anew_and_keeps_the_pause() -> None:
-    world = InletWorld()
-    world.periodic()
-    InletControl(world.store, time.time, change_log.record).change(EVENT, True, {"increment_by": 3})
-    world.periodic()
-    assert InletControl(world.store, time.time, change_log.record).show(EVENT)["targets"] == {
+    harness = InletHarness()
+    harness.periodic()
+    InletControl(harness.store, time.time, change_log.record).change(
+        EVENT, True, {"increment_by": 3}
+    )
+    harness.periodic()
+    assert InletControl(harness.store, time.time, change_log.record).show(EVENT)["targets"] == {
         "increment_by": 3
     }
-    world.another(INCREMENT_BY=20).run_periodic({}, lambda: 100)
-    shown = InletControl(world.store, time.time, change_log.record).show(EVENT)
+    harness.another(INCREMENT_BY=20).run_periodic({}, lambda: 100)
+    shown = InletControl(harness.store, time.time, change_log.record).show(EVENT)
     assert (shown["targets"], shown["paused"]) == ({"increment_by": 20}, True)
 
 
 def test_another_strategy_starts_with_its_own_targets() -> None:
-    world = InletWorld()
-    world.periodic()
-    world.another(INLET_STRATEGY="MaxSize").run_max_size({})
-    shown = InletControl(world.store, time.time, change_log.record).show(EVENT)
+    harness = InletHarness()
+    harness.periodic()
+    harness.another(INLET_STRATEGY="MaxSize").run_max_size({})
+    shown = InletControl(harness.store, time.time, change_log.record).show(EVENT)
     assert (shown["strategy"], shown["targets"]) == ("MaxSize", {"max_size": 100})
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.inlet_room import EVENT, START, CountingRoom, InletWorld, sns
+from tests.support.inlet_room import EVENT, START, CountingRoom, InletHarness, sns
 from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
 from waiting_room.domain.events.alarms import Alarm, alarm_hold_reason
 from waiting_room.inlet.control import InletControl
@@ -178,17 +178,17 @@ def test_the_lowest_pace_may_be_the_highest_one_but_not_above_it() -> None:
 def test_a_tick_whose_time_is_over_is_missed_and_one_that_is_late_is_made() -> None:
     """Ticks come every ten seconds; one that would start when the next is due is missed."""
     for late, made in ((9.5, 6), (20.0, 5), (20.5, 5), (30.0, 4)):
-        world = InletWorld({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
+        harness = InletHarness({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
         told: list[int] = []
-        real = world.room.increment
+        real = harness.room.increment
 
         def slow(event_id: str, by: int, call_id: str, late: float = late) -> int:
-            world.clock.now += 0 if told else late  # noqa: B023
+            harness.clock.now += 0 if told else late  # noqa: B023
             told.append(by)  # noqa: B023
             return real(event_id, by, call_id)  # noqa: B023
 
-        world.room.increment = slow  # type: ignore[method-assign]
-        assert len(world.periodic()) == made, late
+        harness.room.increment = slow  # type: ignore[method-assign]
+        assert len(harness.periodic()) == made, late
 
 
 @pytest.mark.parametrize(
@@ -197,57 +197,57 @@ def test_a_tick_whose_time_is_over_is_missed_and_one_that_is_late_is_made() -> N
 def test_a_tick_is_begun_only_with_twelve_seconds_left_for_it_and_the_first_one_always(
     left: float, ticks: int
 ) -> None:
-    world = InletWorld({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
-    assert len(world.periodic(left=left)) == ticks
-    assert world.clock.now == START + 10 * (ticks - 1)
+    harness = InletHarness({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
+    assert len(harness.periodic(left=left)) == ticks
+    assert harness.clock.now == START + 10 * (ticks - 1)
 
 
 def test_an_event_that_names_no_id_is_done_each_time() -> None:
-    world = InletWorld()
+    harness = InletHarness()
     for event in ({}, {"id": ""}, {"id": None}):
-        assert world.periodic(event) == [10]
-    record = world.store.read(EVENT)
+        assert harness.periodic(event) == [10]
+    record = harness.store.read(EVENT)
     assert record
     assert record.handled_ids == ()
 
 
 def test_ticks_are_marked_one_by_one_and_the_oldest_marks_leave() -> None:
-    world = InletWorld({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 20})
+    harness = InletHarness({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 20})
     for minute in range(7):
-        world.periodic({"id": f"minute-{minute}"})
-        world.clock.now += 3
-    record = world.store.read(EVENT)
+        harness.periodic({"id": f"minute-{minute}"})
+        harness.clock.now += 3
+    record = harness.store.read(EVENT)
     assert record
     assert len(record.handled_ids) == MAX_HANDLED_IDS
     assert record.handled_ids[0] == "minute-1#0"
     assert record.handled_ids[-1] == "minute-6#19"
-    assert world.periodic({"id": "minute-6"}) == []
+    assert harness.periodic({"id": "minute-6"}) == []
 
 
 def test_a_lost_increment_is_repeated_with_its_own_id_and_number() -> None:
-    world = InletWorld({"INCREMENT_BY": 61, "TICKS_PER_MINUTE": 6})
-    world.room.plan = ["lost"]
+    harness = InletHarness({"INCREMENT_BY": 61, "TICKS_PER_MINUTE": 6})
+    harness.room.plan = ["lost"]
     calls: list[tuple[int, str]] = []
-    real = world.room.increment
+    real = harness.room.increment
 
     def noted(event_id: str, by: int, call_id: str) -> int:
         calls.append((by, call_id))
         return real(event_id, by, call_id)
 
-    world.room.increment = noted  # type: ignore[method-assign]
-    world.periodic({"id": "m"})
+    harness.room.increment = noted  # type: ignore[method-assign]
+    harness.periodic({"id": "m"})
     assert calls[0] == calls[1]
     assert len({call_id for _, call_id in calls}) == len(calls) - 1 == 6
-    assert sum(world.room.increments) == 61
+    assert sum(harness.room.increments) == 61
 
 
 class Contended:
     """A row that another run writes first, so many times."""
 
-    def __init__(self, world: InletWorld, conflicts: int) -> None:
+    def __init__(self, harness: InletHarness, conflicts: int) -> None:
         self.left = conflicts
-        self._write = world.store.write
-        world.store.write = self.write  # type: ignore[method-assign]
+        self._write = harness.store.write
+        harness.store.write = self.write  # type: ignore[method-assign]
 
     def write(self, before: InletRecord | None, after: InletRecord) -> None:
         if self.left:
@@ -260,26 +260,26 @@ class Contended:
 def test_a_step_that_others_overtake_is_decided_again_eight_times(
     conflicts: int, opened: int
 ) -> None:
-    world = InletWorld()
-    Contended(world, conflicts)
-    assert world.periodic() == [opened]
-    assert sum(world.room.increments) == opened
+    harness = InletHarness()
+    Contended(harness, conflicts)
+    assert harness.periodic() == [opened]
+    assert sum(harness.room.increments) == opened
 
 
 def test_the_loop_that_is_overtaken_leaves_the_tick_to_the_other() -> None:
-    world = InletWorld(
+    harness = InletHarness(
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
         room=CountingRoom(RoomMetrics(queue=1000)),
     )
-    Contended(world, 1)
-    assert world.inlet.run_automatic({}, lambda: 100.0) == [OTHER_RUN]
+    Contended(harness, 1)
+    assert harness.inlet.run_automatic({}, lambda: 100.0) == [OTHER_RUN]
     assert OTHER_RUN.by == ALREADY_DONE.by == 0
 
 
 def test_what_a_run_did_is_in_the_row() -> None:
-    world = InletWorld()
-    world.periodic({"id": "m"})
-    record = world.store.read(EVENT)
+    harness = InletHarness()
+    harness.periodic({"id": "m"})
+    record = harness.store.read(EVENT)
     assert record
     assert (record.version, record.last_at, record.last_increment) == (1, START, 10)
     assert (record.last_reason, record.handled_ids) == ("10 per minute", ("m#0",))
@@ -288,75 +288,75 @@ def test_what_a_run_did_is_in_the_row() -> None:
 def test_an_unanswered_increment_is_noted_and_another_run_may_write_first(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    world = InletWorld()
-    world.room.fail = True
-    writes = world.store.write
+    harness = InletHarness()
+    harness.room.fail = True
+    writes = harness.store.write
 
     def conflict_at_the_second(before: InletRecord | None, after: InletRecord) -> None:
         if after.version > 1:
             raise Conflict
         writes(before, after)
 
-    world.store.write = conflict_at_the_second  # type: ignore[method-assign]
+    harness.store.write = conflict_at_the_second  # type: ignore[method-assign]
     with caplog.at_level(logging.WARNING), pytest.raises(Unavailable):
-        world.periodic()
+        harness.periodic()
     assert "another run wrote first" in caplog.text
-    assert world.last == (10, "10 per minute")
+    assert harness.last == (10, "10 per minute")
 
 
 # --- MaxSize runs -----------------------------------------------------------------------------
 
 
-def size_world(**figures: int) -> InletWorld:
-    return InletWorld({"INLET_STRATEGY": "MaxSize"}, room=CountingRoom(RoomMetrics(**figures)))
+def max_size_harness(**figures: int) -> InletHarness:
+    return InletHarness({"INLET_STRATEGY": "MaxSize"}, room=CountingRoom(RoomMetrics(**figures)))
 
 
 @pytest.mark.parametrize(("later", "opened"), [(0, 0), (59, 0), (60, 10)])
 def test_a_move_that_the_figures_do_not_show_counts_for_a_minute(later: int, opened: int) -> None:
     before = RoomMetrics(serving=90, queue=300, tokens=90, active=90)
-    world = size_world(serving=90, queue=300, tokens=90, active=90)
-    assert world.inlet.run_max_size({}).by == 10
-    world.room.metrics_now = before  # late figures
-    world.clock.now += later
-    assert world.inlet.run_max_size({}).by == opened
+    harness = max_size_harness(serving=90, queue=300, tokens=90, active=90)
+    assert harness.inlet.run_max_size({}).by == 10
+    harness.room.metrics_now = before  # late figures
+    harness.clock.now += later
+    assert harness.inlet.run_max_size({}).by == opened
 
 
 def test_a_move_of_the_line_before_a_reset_does_not_count() -> None:
-    world = size_world(serving=90, queue=300, tokens=90, active=90)
-    assert world.inlet.run_max_size({}).by == 10
-    world.room.metrics_now = RoomMetrics(generation=2)
-    assert world.inlet.run_max_size({}).by == 100
+    harness = max_size_harness(serving=90, queue=300, tokens=90, active=90)
+    assert harness.inlet.run_max_size({}).by == 10
+    harness.room.metrics_now = RoomMetrics(generation=2)
+    assert harness.inlet.run_max_size({}).by == 100
 
 
 def test_figures_that_are_ahead_of_the_own_move_are_taken_as_they_are() -> None:
-    world = size_world(serving=90, queue=300, tokens=90, active=90)
-    world.inlet.run_max_size({})
-    world.room.metrics_now = RoomMetrics(serving=140, queue=300, tokens=90, active=40)
-    assert world.inlet.run_max_size({}).by == 10  # 50 places are open
+    harness = max_size_harness(serving=90, queue=300, tokens=90, active=90)
+    harness.inlet.run_max_size({})
+    harness.room.metrics_now = RoomMetrics(serving=140, queue=300, tokens=90, active=40)
+    assert harness.inlet.run_max_size({}).by == 10  # 50 places are open
 
 
 @pytest.mark.parametrize("paused", [True, False])
 def test_a_paused_inlet_replaces_nobody(paused: bool) -> None:
-    world = size_world(serving=50, queue=90, tokens=50, active=50)
-    world.inlet.run_max_size({})
-    world.room.metrics_now = RoomMetrics(serving=50, queue=90, tokens=50, active=50)
-    world.clock.now += 60
-    InletControl(world.store, time.time, change_log.record).change(EVENT, paused, None)
-    assert world.inlet.run_max_size(sns({"exited": 3})).by == (0 if paused else 3)
+    harness = max_size_harness(serving=50, queue=90, tokens=50, active=50)
+    harness.inlet.run_max_size({})
+    harness.room.metrics_now = RoomMetrics(serving=50, queue=90, tokens=50, active=50)
+    harness.clock.now += 60
+    InletControl(harness.store, time.time, change_log.record).change(EVENT, paused, None)
+    assert harness.inlet.run_max_size(sns({"exited": 3})).by == (0 if paused else 3)
 
 
 def test_a_visitor_of_two_messages_leaves_once_and_a_completed_one_is_not_abandoned() -> None:
-    world = size_world(serving=100, queue=300, tokens=100, active=100)
-    world.room.sessions = {ID(1), ID(2), ID(3)}
+    harness = max_size_harness(serving=100, queue=300, tokens=100, active=100)
+    harness.room.sessions = {ID(1), ID(2), ID(3)}
     calls: list[tuple[tuple[str, ...], int]] = []
-    real = world.room.end_sessions
+    real = harness.room.end_sessions
 
     def noted(event_id: str, request_ids: Any, status: int, call_id: str) -> int:
         calls.append((tuple(request_ids), status))
         return real(event_id, request_ids, status, call_id)
 
-    world.room.end_sessions = noted  # type: ignore[method-assign]
-    told = world.inlet.run_max_size(
+    harness.room.end_sessions = noted  # type: ignore[method-assign]
+    told = harness.inlet.run_max_size(
         sns({"abandoned": [ID(1), ID(2)]}, {"completed": [ID(1), ID(3)]}, {"completed": [ID(3)]})
     )
     assert told.by == 3
@@ -375,20 +375,20 @@ def test_a_visitor_of_two_messages_leaves_once_and_a_completed_one_is_not_abando
 def test_a_record_that_is_no_message_is_left_out_and_the_others_count(
     record: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world = size_world(serving=50, queue=90, tokens=50, active=50)
+    harness = max_size_harness(serving=50, queue=90, tokens=50, active=50)
     event = sns({"exited": 2})
     event["Records"].insert(0, record)
     with caplog.at_level(logging.WARNING):
-        assert world.inlet.run_max_size(event).by == 2
+        assert harness.inlet.run_max_size(event).by == 2
     assert "a record that is not an SNS message" in caplog.text
 
 
 def test_messages_without_an_id_are_all_counted_and_one_named_twice_counts_once() -> None:
-    world = size_world(serving=50, queue=90, tokens=50, active=50)
-    assert world.inlet.run_max_size(sns({"exited": 1}, {"exited": 2}, ids=["", ""])).by == 3
+    harness = max_size_harness(serving=50, queue=90, tokens=50, active=50)
+    assert harness.inlet.run_max_size(sns({"exited": 1}, {"exited": 2}, ids=["", ""])).by == 3
     again = sns({"exited": 4}, {"exited": 4}, {"exited": 1}, ids=["a", "a", "b"])
-    world.clock.now += 61
-    assert world.inlet.run_max_size(again).by == 5
+    harness.clock.now += 61
+    assert harness.inlet.run_max_size(again).by == 5
 
 
 # --- health -----------------------------------------------------------------------------------
@@ -396,11 +396,11 @@ def test_messages_without_an_id_are_all_counted_and_one_named_twice_counts_once(
 
 @pytest.mark.parametrize("health", [0, 0.0, 0.5, 1, 1.0])
 def test_a_report_from_down_to_well_is_kept_with_its_time(health: float) -> None:
-    world = InletWorld({"INLET_STRATEGY": "Automatic"})
-    world.inlet.run_automatic({}, lambda: 1.0)
-    world.clock.now = START + 33.7
-    world.inlet.report_health(health)
-    record = world.store.read(EVENT)
+    harness = InletHarness({"INLET_STRATEGY": "Automatic"})
+    harness.inlet.run_automatic({}, lambda: 1.0)
+    harness.clock.now = START + 33.7
+    harness.inlet.report_health(health)
+    record = harness.store.read(EVENT)
     assert record
     assert (record.health, record.health_at) == (float(health), START + 33)
 
@@ -413,25 +413,25 @@ def test_the_loop_reads_the_alarm_only_where_one_is_named(named: bool, on: str) 
         asked.append(1)
         return Alarm.INSUFFICIENT_DATA
 
-    world = InletWorld(
+    harness = InletHarness(
         {
             "INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1, "MIN_PER_MINUTE": 7,
             "ON_INSUFFICIENT_DATA": on, **({"CLOUDWATCH_ALARM_NAME": "Slow"} if named else {}),
         },
         room=CountingRoom(RoomMetrics(queue=1000)), alarm=alarm,
     )  # fmt: skip
-    assert world.inlet.run_automatic({}, lambda: 100.0)[0].by == 60
+    assert harness.inlet.run_automatic({}, lambda: 100.0)[0].by == 60
     assert len(asked) == named
 
 
 @pytest.mark.parametrize(("after", "well"), [(120, True), (121, False)])
 def test_the_loop_believes_a_report_for_two_minutes(after: int, well: bool) -> None:
-    world = InletWorld(
+    harness = InletHarness(
         {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1, "TARGET_ACTIVE": 10_000},
         room=CountingRoom(RoomMetrics(queue=1000), all_come=True),
     )
-    world.inlet.run_automatic({}, lambda: 100.0)
-    world.inlet.report_health(1)
-    world.clock.now += after
-    reason = world.inlet.run_automatic({}, lambda: 100.0)[0].reason
+    harness.inlet.run_automatic({}, lambda: 100.0)
+    harness.inlet.report_health(1)
+    harness.clock.now += after
+    reason = harness.inlet.run_automatic({}, lambda: 100.0)[0].reason
     assert ("unhealthy" in reason) is not well

@@ -9,7 +9,7 @@ from tests.support.in_memory_room import InMemoryRoom
 
 
 @pytest.fixture
-def world() -> InMemoryRoom:
+def in_memory_room() -> InMemoryRoom:
     made = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     made.room.workers.setup.run()
     return made

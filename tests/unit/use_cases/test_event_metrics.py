@@ -6,81 +6,81 @@ from __future__ import annotations
 from tests.support.in_memory_room import EVENT, START, InMemoryRoom
 
 
-def test_the_waiting_number_counts_those_who_wait(world: InMemoryRoom) -> None:
-    visitors = world.visitors(5)
-    assert world.waiting() == 5
-    world.serve(2)
-    assert world.waiting() == 5
-    world.token(visitors[0])
-    assert world.waiting() == 4
+def test_the_waiting_number_counts_those_who_wait(in_memory_room: InMemoryRoom) -> None:
+    visitors = in_memory_room.visitors(5)
+    assert in_memory_room.waiting() == 5
+    in_memory_room.serve(2)
+    assert in_memory_room.waiting() == 5
+    in_memory_room.token(visitors[0])
+    assert in_memory_room.waiting() == 4
 
 
-def test_the_status_is_all_a_page_needs(world: InMemoryRoom) -> None:
-    world.visitors(100)
-    world.serve(50)
-    world.room.control.set_message(EVENT, "Doors open at ten")
-    assert world.room.metrics.status_page(EVENT) == {
+def test_the_status_is_all_a_page_needs(in_memory_room: InMemoryRoom) -> None:
+    in_memory_room.visitors(100)
+    in_memory_room.serve(50)
+    in_memory_room.room.control.set_message(EVENT, "Doors open at ten")
+    assert in_memory_room.room.metrics.status_page(EVENT) == {
         "event_id": EVENT, "serving_counter": 50, "waiting_num": 100, "queue_counter": 100,
         "admission_rate_per_minute": 50.0, "poll_after_seconds": 2,
         "message": "Doors open at ten", "now": START + 1, "optimistic_rate_per_minute": 50.0,
         "moved_at": START + 1, "first_moved_at": START + 1, "every": None,
     }  # fmt: skip
-    assert world.room.control.set_message(EVENT, "") == ""
-    assert world.room.metrics.status_page(EVENT)["message"] == ""
+    assert in_memory_room.room.control.set_message(EVENT, "") == ""
+    assert in_memory_room.room.metrics.status_page(EVENT)["message"] == ""
 
 
 def test_the_rate_of_a_room_that_has_just_opened_is_not_spread_over_the_time_before(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    world.visitors(1_000)
+    in_memory_room.visitors(1_000)
     rates = []
     for _ in range(12):  # ten a second, told every ten seconds, for two minutes
-        world.serve(100)
-        world.clock.now += 10
-        rates.append(world.room.metrics.status_page(EVENT)["admission_rate_per_minute"])
+        in_memory_room.serve(100)
+        in_memory_room.clock.now += 10
+        rates.append(in_memory_room.room.metrics.status_page(EVENT)["admission_rate_per_minute"])
     assert rates[5:] == [600.0] * 7
-    world.clock.now += 400
-    assert world.room.metrics.status_page(EVENT)["admission_rate_per_minute"] == 0.0
+    in_memory_room.clock.now += 400
+    assert in_memory_room.room.metrics.status_page(EVENT)["admission_rate_per_minute"] == 0.0
 
 
-def test_a_page_learns_when_the_line_moved_and_when_it_will(world: InMemoryRoom) -> None:
+def test_a_page_learns_when_the_line_moved_and_when_it_will(in_memory_room: InMemoryRoom) -> None:
     def told() -> tuple[object, ...]:
-        status = world.room.metrics.status_page(EVENT)
+        status = in_memory_room.room.metrics.status_page(EVENT)
         names = ("optimistic_rate_per_minute", "moved_at", "first_moved_at", "every", "now")
         return tuple(status[name] for name in names)
 
-    world.visitors(1_000)
-    world.clock.now = START + 0.126
+    in_memory_room.visitors(1_000)
+    in_memory_room.clock.now = START + 0.126
     assert told() == (0.0, None, None, None, START + 0.13)
     for _ in range(4):
-        world.clock.now += 20
-        world.serve(100)
+        in_memory_room.clock.now += 20
+        in_memory_room.serve(100)
     assert told() == (300.0, START + 80, START + 20, 20, START + 80.13)
-    world.clock.now += 4_000  # a pause changes nothing but the time
+    in_memory_room.clock.now += 4_000  # a pause changes nothing but the time
     assert told() == (300.0, START + 80, START + 20, 20, START + 4_080.13)
-    world.room.control.reset(EVENT)
+    in_memory_room.room.control.reset(EVENT)
     assert told()[:4] == (0.0, None, None, None)
 
 
 def test_what_the_sweep_lets_in_counts_as_moves() -> None:
-    world = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
-    world.room.workers.setup.run()
-    world.visitors(20)
-    world.serve(4)
+    in_memory_room = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
+    in_memory_room.room.workers.setup.run()
+    in_memory_room.visitors(20)
+    in_memory_room.serve(4)
     for seconds in (91, 91, 901):
-        world.minute(seconds)
-    status = world.room.metrics.status_page(EVENT)
+        in_memory_room.minute(seconds)
+    status = in_memory_room.room.metrics.status_page(EVENT)
     assert (status["serving_counter"], status["moved_at"]) == (8, START + 1 + 1083)
     assert (status["first_moved_at"], status["every"]) == (START + 1, 1083)
     assert status["optimistic_rate_per_minute"] == 0.8
 
 
-def test_the_minute_report_carries_the_contracts_fields(world: InMemoryRoom) -> None:
-    visitors = world.visitors(3)
-    world.serve(2)
-    world.token(visitors[0])
-    world.room.metrics.report(EVENT)
-    assert world.published[-1] == (
+def test_the_minute_report_carries_the_contracts_fields(in_memory_room: InMemoryRoom) -> None:
+    visitors = in_memory_room.visitors(3)
+    in_memory_room.serve(2)
+    in_memory_room.token(visitors[0])
+    in_memory_room.room.metrics.report(EVENT)
+    assert in_memory_room.published[-1] == (
         "waiting_room_metrics",
         {
             "event_id": EVENT, "num_active_tokens": 1, "total_num_tokens": 1, "queue_counter": 3,

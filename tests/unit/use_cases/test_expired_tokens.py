@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.support.in_memory_room import EVENT, InMemoryRoom
-from tests.support.inlet_room import InletWorld, sns
+from tests.support.inlet_room import InletHarness, sns
 from waiting_room.domain.errors import NoLiveSession
 from waiting_room.inlet.strategies import RoomMetrics
 
@@ -18,8 +18,8 @@ SIZE = 3
 class RoomOf:
     """The RoomApi port on a room in memory."""
 
-    def __init__(self, world: InMemoryRoom) -> None:
-        self.room = world.room
+    def __init__(self, in_memory_room: InMemoryRoom) -> None:
+        self.room = in_memory_room.room
 
     def metrics(self, event_id: str) -> RoomMetrics:
         """The figures of the room."""
@@ -47,19 +47,19 @@ class Site:
     """A room with an inlet that is full of visitors whose tokens have expired."""
 
     def __init__(self) -> None:
-        self.world = InMemoryRoom()
-        self.world.room.workers.setup.run()
-        self.visitors = self.world.visitors(5 * SIZE)
-        self.inlet = InletWorld(
+        self.in_memory_room = InMemoryRoom()
+        self.in_memory_room.room.workers.setup.run()
+        self.visitors = self.in_memory_room.visitors(5 * SIZE)
+        self.inlet = InletHarness(
             {"INLET_STRATEGY": "MaxSize", "MAX_SIZE": SIZE},
-            room=RoomOf(self.world),  # type: ignore[arg-type]
-            clock=self.world.clock,
+            room=RoomOf(self.in_memory_room),  # type: ignore[arg-type]
+            clock=self.in_memory_room.clock,
         )
         assert self.minute() == SIZE
         for visitor in self.visitors[:SIZE]:
-            self.world.token(visitor)
+            self.in_memory_room.token(visitor)
         assert self.minute() == 0
-        self.world.clock.now += 3600
+        self.in_memory_room.clock.now += 3600
 
     def minute(self) -> int:
         """The inlet's run on schedule; how many places it opened."""
@@ -71,11 +71,11 @@ class Site:
 
     def expired(self) -> list[str]:
         """What the private API lists."""
-        return self.world.room.sessions.expired(EVENT, 1_000, None)[0]
+        return self.in_memory_room.room.sessions.expired(EVENT, 1_000, None)[0]
 
     def coming(self) -> int:
         """Who is on the site, or may still come."""
-        figures = RoomMetrics.from_metrics(self.world.room.metrics.panel(EVENT))
+        figures = RoomMetrics.from_metrics(self.in_memory_room.room.metrics.panel(EVENT))
         return figures.active + figures.outstanding
 
 
@@ -96,7 +96,7 @@ def test_a_message_that_abandons_the_expired_opens_their_places_once(site: Site)
 
 def test_calls_that_abandon_the_expired_open_their_places_once(site: Site) -> None:
     for one in site.expired():
-        site.world.room.sessions.end(EVENT, one, -1)
+        site.in_memory_room.room.sessions.end(EVENT, one, -1)
     assert site.expired() == []
     assert site.told(exited=SIZE) == SIZE
     assert site.minute() == 0
@@ -109,14 +109,14 @@ def test_who_expired_and_was_replaced_opens_no_second_place(site: Site, by_calls
     listed = site.expired()
     if by_calls:
         for one in listed:
-            site.world.room.sessions.end(EVENT, one, -1)
+            site.in_memory_room.room.sessions.end(EVENT, one, -1)
         assert site.told(exited=SIZE) == 0
     else:
         assert site.told(abandoned=listed, exited=SIZE) == 0
     assert site.coming() == SIZE
     for visitor in site.visitors[SIZE : 2 * SIZE]:
-        site.world.token(visitor)
+        site.in_memory_room.token(visitor)
     assert site.told(completed=[site.visitors[SIZE]]) == 1
     assert site.coming() == SIZE
-    counts = site.world.room.metrics.counts(EVENT)
+    counts = site.in_memory_room.room.metrics.counts(EVENT)
     assert (counts.active, counts.completed, counts.abandoned) == (SIZE - 1, 1, 0)

@@ -45,14 +45,14 @@ class TurnMachine(RuleBasedStateMachine):
 
     @initialize(increment=st.booleans())
     def start(self, increment: bool) -> None:
-        self.world = InMemoryRoom(
+        self.in_memory_room = InMemoryRoom(
             {
                 "QUEUE_POSITION_EXPIRY_PERIOD": PERIOD,
                 "VALIDITY_PERIOD": VALIDITY,
                 "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": increment,
             }
         )
-        self.world.room.workers.setup.run()
+        self.in_memory_room.room.workers.setup.run()
         self.seen: dict[str, tuple[int, int]] = {}  # request id → generation, position
         self.tokens: dict[str, str] = {}
         self.served = 0  # the highest the counter was seen at in this generation
@@ -67,23 +67,23 @@ class TurnMachine(RuleBasedStateMachine):
 
     @rule(by=st.sampled_from([20, 5, 2, 1, -1, -5]))
     def increment(self, by: int) -> None:
-        self.tolerant(lambda: self.world.serve(by))
+        self.tolerant(lambda: self.in_memory_room.serve(by))
 
     @rule()
     def tokens_for_all(self) -> None:
         """Everybody who has a place asks, as pages do once they see the counter."""
-        for _, visitor in sorted(self.world.positions.store._rows):
+        for _, visitor in sorted(self.in_memory_room.positions.store._rows):
             self.ask_for_token(visitor)
 
     def ask_for_token(self, visitor: str) -> None:
-        world = self.world
-        row = world.positions.store.get(EVENT, visitor)
-        before = row and world.outcomes.store.get(EVENT, row.generation, row.position)
-        issued = self.tolerant(lambda: world.token(visitor))
+        in_memory_room = self.in_memory_room
+        row = in_memory_room.positions.store.get(EVENT, visitor)
+        before = row and in_memory_room.outcomes.store.get(EVENT, row.generation, row.position)
+        issued = self.tolerant(lambda: in_memory_room.token(visitor))
         if issued is None:
             return
-        state = world.log.store.read(EVENT)
-        outcome = world.outcomes.store.get(EVENT, row.generation, row.position)
+        state = in_memory_room.log.store.read(EVENT)
+        outcome = in_memory_room.outcomes.store.get(EVENT, row.generation, row.position)
         assert row.generation == state.generation, "a token of a line that was reset"
         assert outcome.kind is OutcomeKind.TOKEN
         if before is None:
@@ -94,26 +94,26 @@ class TurnMachine(RuleBasedStateMachine):
         """By the tables, whatever copy was read."""
         assert row.position <= state.serving, "a token above the serving counter"
         parts = serving_counter.segments(
-            self.world.log.store.moves(state), expired_through=state.expired_through
+            self.in_memory_room.log.store.moves(state), expired_through=state.expired_through
         )
         at = serving_counter.served_at(parts, row.position)
         assert at is not None
-        now = int(self.world.clock.now)
+        now = int(self.in_memory_room.clock.now)
         assert not is_expired(row.entry_time, at, PERIOD, now), "a token of an expired position"
 
     @rule()
     def lose_the_counters(self) -> None:
-        self.world.memory.lose()
+        self.in_memory_room.memory.lose()
 
     @rule(refused=st.booleans())
     def refuse_writes(self, refused: bool) -> None:
         """The counters answer what they hold and take nothing, as without their replicas."""
-        self.world.memory.refuses_writes = refused
+        self.in_memory_room.memory.refuses_writes = refused
 
     @rule(after=st.integers(0, 3), method=st.sampled_from(["apply", "counts", "position_status"]))
     def break_the_counters_later(self, after: int, method: str) -> None:
         """A later call of a method fails, so that a change is told to them in part."""
-        self.world.counters.plan[method] = [""] * after + ["before"]
+        self.in_memory_room.counters.plan[method] = [""] * after + ["before"]
 
 
 class AheadMachine(TurnMachine):
@@ -121,20 +121,24 @@ class AheadMachine(TurnMachine):
 
     @rule(count=st.integers(1, 3))
     def arrive(self, count: int) -> None:
-        self.world.clock.now += 1
-        joins = [self.world.join(self.world.clock.now + i / 100) for i in range(count)]
-        self.world.clock.now += 1
-        self.tolerant(lambda: self.world.new_room().workers.assignment.assign(EVENT, joins))
+        self.in_memory_room.clock.now += 1
+        joins = [
+            self.in_memory_room.join(self.in_memory_room.clock.now + i / 100) for i in range(count)
+        ]
+        self.in_memory_room.clock.now += 1
+        self.tolerant(
+            lambda: self.in_memory_room.new_room().workers.assignment.assign(EVENT, joins)
+        )
 
     @rule()
     def reset(self) -> None:
-        self.tolerant(lambda: self.world.room.control.reset(EVENT))
+        self.tolerant(lambda: self.in_memory_room.room.control.reset(EVENT))
 
     @rule(seconds=st.sampled_from([1, 95, 301]))
     def minute(self, seconds: int) -> None:
-        self.world.clock.now += seconds
-        self.tolerant(lambda: self.world.room.workers.reconciliation.run(EVENT))
-        self.tolerant(lambda: self.world.room.workers.expiry_sweep.run(EVENT))
+        self.in_memory_room.clock.now += seconds
+        self.tolerant(lambda: self.in_memory_room.room.workers.reconciliation.run(EVENT))
+        self.tolerant(lambda: self.in_memory_room.room.workers.expiry_sweep.run(EVENT))
 
 
 class RoomMachine(TurnMachine):
@@ -145,19 +149,26 @@ class RoomMachine(TurnMachine):
 
     @rule(target=waiting, count=st.integers(1, 30))
     def join(self, count: int) -> Any:
-        self.world.clock.now += 1
-        return multiple(*(self.world.join(self.world.clock.now + i / 100) for i in range(count)))
+        self.in_memory_room.clock.now += 1
+        return multiple(
+            *(
+                self.in_memory_room.join(self.in_memory_room.clock.now + i / 100)
+                for i in range(count)
+            )
+        )
 
     @rule(target=visitors, batch=st.lists(waiting, min_size=1, max_size=12))
     def deliver(self, batch: list[Join]) -> Any:
         """Messages come in any order, again and again, also long after they were done."""
-        self.tolerant(lambda: self.world.new_room().workers.assignment.assign(EVENT, batch))
+        self.tolerant(
+            lambda: self.in_memory_room.new_room().workers.assignment.assign(EVENT, batch)
+        )
         return multiple(*(join.request_id for join in batch))
 
     @rule(visitor=visitors)
     def look(self, visitor: str) -> None:
         try:
-            row = self.world.new_room().positions.queue_number(EVENT, visitor)
+            row = self.in_memory_room.new_room().positions.queue_number(EVENT, visitor)
         except NotAssignedYet:
             assert visitor not in self.seen
             return
@@ -172,17 +183,17 @@ class RoomMachine(TurnMachine):
 
     @rule(visitor=visitors, status=st.sampled_from([1, -1]))
     def end(self, visitor: str, status: int) -> None:
-        self.tolerant(lambda: self.world.room.sessions.end(EVENT, visitor, status))
+        self.tolerant(lambda: self.in_memory_room.room.sessions.end(EVENT, visitor, status))
 
     @rule(seconds=st.sampled_from([1, 30, 95, 301, 700]))
     def minute(self, seconds: int) -> None:
-        self.world.clock.now += seconds
-        self.tolerant(lambda: self.world.room.workers.reconciliation.run(EVENT))
-        self.tolerant(lambda: self.world.room.workers.expiry_sweep.run(EVENT))
+        self.in_memory_room.clock.now += seconds
+        self.tolerant(lambda: self.in_memory_room.room.workers.reconciliation.run(EVENT))
+        self.tolerant(lambda: self.in_memory_room.room.workers.expiry_sweep.run(EVENT))
 
     @rule(store=STORES, method=st.sampled_from(METHODS), when=st.sampled_from(["before", "after"]))
     def break_a_store(self, store: str, method: str, when: str) -> None:
-        getattr(self.world, store).fail(method, when)
+        getattr(self.in_memory_room, store).fail(method, when)
 
     @rule(done=st.lists(consumes(waiting), max_size=3))
     def forget(self, done: list[Join]) -> None:
@@ -191,61 +202,71 @@ class RoomMachine(TurnMachine):
     @rule(odds=st.integers(0, 4))
     def reset(self, odds: int) -> None:
         if odds == 0:
-            self.world.clock.now += 1
-            self.tolerant(lambda: self.world.room.control.reset(EVENT))
-            self.world.clock.now += 1
+            self.in_memory_room.clock.now += 1
+            self.tolerant(lambda: self.in_memory_room.room.control.reset(EVENT))
+            self.in_memory_room.clock.now += 1
 
     @invariant()
     def no_position_is_held_twice(self) -> None:
-        rows = self.world.positions.store._rows.values() if hasattr(self, "world") else ()
+        rows = (
+            self.in_memory_room.positions.store._rows.values()
+            if hasattr(self, "in_memory_room")
+            else ()
+        )
         held = Counter((row.generation, row.position) for row in rows if row.position)
         assert all(count == 1 for count in held.values())
 
     @invariant()
     def no_token_is_both_issued_and_expired(self) -> None:
-        if not hasattr(self, "world"):
+        if not hasattr(self, "in_memory_room"):
             return
-        state = self.world.log.store.read(EVENT)
-        outcomes = self.world.outcomes.store._rows.values()
+        state = self.in_memory_room.log.store.read(EVENT)
+        outcomes = self.in_memory_room.outcomes.store._rows.values()
         mine = [row for row in outcomes if row.generation == state.generation]
         expired = {row.position for row in mine if not row.is_token}
         assert state.expired <= len(expired)
         assert state.expired_through <= state.reconciled_through <= state.queue
 
     def teardown(self) -> None:
-        if hasattr(self, "world"):
+        if hasattr(self, "in_memory_room"):
             self.figures_are_exact_once_all_is_quiet()
 
     def figures_are_exact_once_all_is_quiet(self) -> None:
-        world = self.world
-        for store in (world.counters, world.positions, world.outcomes, world.log, world.events):
+        in_memory_room = self.in_memory_room
+        for store in (
+            in_memory_room.counters,
+            in_memory_room.positions,
+            in_memory_room.outcomes,
+            in_memory_room.log,
+            in_memory_room.events,
+        ):
             store.plan.clear()
-        world.memory.refuses_writes = False
-        world.room = world.new_room()
-        rows = list(world.outcomes.store._rows.values())
-        world.room.publisher.publish_outcomes(rows)  # the stream delivers what happened
-        before = world.room.metrics.counts(EVENT)
+        in_memory_room.memory.refuses_writes = False
+        in_memory_room.room = in_memory_room.new_room()
+        rows = list(in_memory_room.outcomes.store._rows.values())
+        in_memory_room.room.publisher.publish_outcomes(rows)  # the stream delivers what happened
+        before = in_memory_room.room.metrics.counts(EVENT)
         assert before.waiting >= 0
         for _ in range(2):
-            world.clock.now += 91
-            world.room.workers.reconciliation.run(EVENT)
+            in_memory_room.clock.now += 91
+            in_memory_room.room.workers.reconciliation.run(EVENT)
         self.check_against_rows()
-        world.memory.lose()
+        in_memory_room.memory.lose()
         self.check_against_rows()
 
     def check_against_rows(self) -> None:
-        world = self.world
-        state = world.log.store.read(EVENT)
-        counts = world.room.metrics.counts(EVENT)
-        now = int(world.clock.now)
+        in_memory_room = self.in_memory_room
+        state = in_memory_room.log.store.read(EVENT)
+        counts = in_memory_room.room.metrics.counts(EVENT)
+        now = int(in_memory_room.clock.now)
         held = [
             row
-            for row in world.positions.store._rows.values()
+            for row in in_memory_room.positions.store._rows.values()
             if row.generation == state.generation and row.position
         ]
         tokens = [
             row
-            for row in world.outcomes.store._rows.values()
+            for row in in_memory_room.outcomes.store._rows.values()
             if row.generation == state.generation and row.is_token
         ]
         assert counts.queue - counts.holes == len(held)

@@ -463,14 +463,14 @@ def test_a_reset_names_a_generation_that_can_be_and_that_stands() -> None:
 def test_of_two_resets_at_once_only_the_one_that_was_made_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    world = InMemoryRoom()
-    before = world.log.read(EVENT)
+    in_memory_room = InMemoryRoom()
+    before = in_memory_room.log.read(EVENT)
     caplog.set_level("INFO")
-    world.room.control.reset(EVENT)
+    in_memory_room.room.control.reset(EVENT)
     assert caplog.text.count('"change": "reset"') == 1
-    real = world.log.store.read
+    real = in_memory_room.log.store.read
     stale = [before]
-    world.log.store.read = lambda event_id: stale.pop() if stale else real(event_id)
-    world.clock.now += 1
-    assert world.room.control.reset(EVENT) == 2
+    in_memory_room.log.store.read = lambda event_id: stale.pop() if stale else real(event_id)
+    in_memory_room.clock.now += 1
+    assert in_memory_room.room.control.reset(EVENT) == 2
     assert caplog.text.count('"change": "reset"') == 1

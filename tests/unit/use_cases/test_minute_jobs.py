@@ -7,59 +7,65 @@ from tests.support.in_memory_room import EVENT, InMemoryRoom
 
 
 def test_the_minute_worker_believes_no_clock_that_runs_ahead_of_the_schedule(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    world.visitors(10)
-    world.serve(10)
-    start = world.clock.now
-    state = world.log.read(EVENT)
-    world.log.reserve(EVENT, 5, state)  # a worker is at it
-    world.room.workers.reconciliation.run(EVENT, start)
-    world.clock.now += 20_000
+    in_memory_room.visitors(10)
+    in_memory_room.serve(10)
+    start = in_memory_room.clock.now
+    state = in_memory_room.log.read(EVENT)
+    in_memory_room.log.reserve(EVENT, 5, state)  # a worker is at it
+    in_memory_room.room.workers.reconciliation.run(EVENT, start)
+    in_memory_room.clock.now += 20_000
     for _ in range(3):
-        world.room.workers.reconciliation.run(EVENT, start + 60)
-        world.room.workers.expiry_sweep.run(EVENT, start + 60)
-    assert world.log.read(EVENT).holes == 0
-    assert world.log.read(EVENT).expired_through == 0
+        in_memory_room.room.workers.reconciliation.run(EVENT, start + 60)
+        in_memory_room.room.workers.expiry_sweep.run(EVENT, start + 60)
+    assert in_memory_room.log.read(EVENT).holes == 0
+    assert in_memory_room.log.read(EVENT).expired_through == 0
     for minutes in (2, 4):
-        world.room.workers.reconciliation.run(EVENT, start + 60 * minutes)
-    world.room.workers.expiry_sweep.run(EVENT, start + 902)
-    assert world.log.read(EVENT).holes == 5
-    assert world.log.read(EVENT).expired_through == 10
+        in_memory_room.room.workers.reconciliation.run(EVENT, start + 60 * minutes)
+    in_memory_room.room.workers.expiry_sweep.run(EVENT, start + 902)
+    assert in_memory_room.log.read(EVENT).holes == 5
+    assert in_memory_room.log.read(EVENT).expired_through == 10
 
 
-def test_a_minute_worker_whose_clock_was_behind_closes_nothing_early(world: InMemoryRoom) -> None:
-    world.visitors(2)
-    start = world.clock.now
-    world.log.reserve(EVENT, 5, world.log.read(EVENT))
-    world.clock.now -= 300
-    world.room.workers.reconciliation.run(EVENT, start)
-    world.clock.now += 310
-    world.room.workers.reconciliation.run(EVENT, start + 10)
-    assert world.log.read(EVENT).holes == 0
+def test_a_minute_worker_whose_clock_was_behind_closes_nothing_early(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    in_memory_room.visitors(2)
+    start = in_memory_room.clock.now
+    in_memory_room.log.reserve(EVENT, 5, in_memory_room.log.read(EVENT))
+    in_memory_room.clock.now -= 300
+    in_memory_room.room.workers.reconciliation.run(EVENT, start)
+    in_memory_room.clock.now += 310
+    in_memory_room.room.workers.reconciliation.run(EVENT, start + 10)
+    assert in_memory_room.log.read(EVENT).holes == 0
 
 
 def test_counters_that_do_not_answer_do_not_keep_the_minute_worker_from_expiring(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    world.visitors(5)
-    world.serve(5)
-    world.minute(91)
-    world.minute(91)
+    in_memory_room.visitors(5)
+    in_memory_room.serve(5)
+    in_memory_room.minute(91)
+    in_memory_room.minute(91)
     for _ in range(20):
-        world.counters.fail("*", "before")
-    world.minute(901)
-    assert world.log.read(EVENT).expired_through == 5
+        in_memory_room.counters.fail("*", "before")
+    in_memory_room.minute(901)
+    assert in_memory_room.log.read(EVENT).expired_through == 5
 
 
-def test_the_state_remembers_only_so_many_holes(world: InMemoryRoom) -> None:
+def test_the_state_remembers_only_so_many_holes(in_memory_room: InMemoryRoom) -> None:
     for _ in range(3):
-        world.positions.store.insert = lambda rows: dict.fromkeys(row.request_id for row in rows)
-        joins = [world.join(world.clock.now + index / 1e4) for index in range(900)]
-        assert len(world.room.workers.assignment.assign(EVENT, joins).retry) == 900
-    state = world.log.read(EVENT)
+        in_memory_room.positions.store.insert = lambda rows: dict.fromkeys(
+            row.request_id for row in rows
+        )
+        joins = [
+            in_memory_room.join(in_memory_room.clock.now + index / 1e4) for index in range(900)
+        ]
+        assert len(in_memory_room.room.workers.assignment.assign(EVENT, joins).retry) == 900
+    state = in_memory_room.log.read(EVENT)
     assert 1000 <= len(state.known_holes) < 2000
     for _ in range(2):
-        world.minute(91)
-    assert world.log.read(EVENT).holes == 2700
-    assert world.waiting() == 0
+        in_memory_room.minute(91)
+    assert in_memory_room.log.read(EVENT).holes == 2700
+    assert in_memory_room.waiting() == 0

@@ -16,16 +16,16 @@ from waiting_room.inlet.strategies import InletRecord, Strategy
 from waiting_room.use_cases import change_log
 
 
-def increment(world: InMemoryRoom) -> None:
-    world.room.control.increment(EVENT, 1)
+def increment(in_memory_room: InMemoryRoom) -> None:
+    in_memory_room.room.control.increment(EVENT, 1)
 
 
-def message(world: InMemoryRoom) -> None:
-    world.room.control.set_message(EVENT, "hello")
+def message(in_memory_room: InMemoryRoom) -> None:
+    in_memory_room.room.control.set_message(EVENT, "hello")
 
 
-def reset(world: InMemoryRoom) -> None:
-    world.room.control.reset(EVENT)
+def reset(in_memory_room: InMemoryRoom) -> None:
+    in_memory_room.room.control.reset(EVENT)
 
 
 @pytest.mark.parametrize(
@@ -34,17 +34,17 @@ def reset(world: InMemoryRoom) -> None:
 def test_a_change_that_slow_tables_and_others_hold_up_is_given_up(
     change: Callable[[InMemoryRoom], None], write: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, writes = InMemoryRoom(), 0
+    in_memory_room, writes = InMemoryRoom(), 0
 
     def refused(*_: Any) -> None:
         nonlocal writes
         writes += 1
-        world.clock.now += 6
+        in_memory_room.clock.now += 6
         raise Conflict
 
-    monkeypatch.setattr(world.log, write, refused)
+    monkeypatch.setattr(in_memory_room.log, write, refused)
     with pytest.raises(Unavailable, match="too many concurrent changes"):
-        change(world)
+        change(in_memory_room)
     assert writes == 3
 
 

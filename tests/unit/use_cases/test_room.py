@@ -8,26 +8,28 @@ import pytest
 from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of
 
 
-def test_lost_counters_come_back_before_the_next_answer(world: InMemoryRoom) -> None:  # lesson 6
-    visitors = world.visitors(20)
-    world.serve(10)
+def test_lost_counters_come_back_before_the_next_answer(
+    in_memory_room: InMemoryRoom,
+) -> None:  # lesson 6
+    visitors = in_memory_room.visitors(20)
+    in_memory_room.serve(10)
     for visitor in visitors[:4]:
-        world.token(visitor)
-    world.room.sessions.end(EVENT, visitors[3], 1)
-    world.room.control.set_message(EVENT, "hi")
-    before = world.room.metrics.counts(EVENT)
+        in_memory_room.token(visitor)
+    in_memory_room.room.sessions.end(EVENT, visitors[3], 1)
+    in_memory_room.room.control.set_message(EVENT, "hi")
+    before = in_memory_room.room.metrics.counts(EVENT)
     for ask in (
-        lambda: world.room.metrics.counts(EVENT),
-        lambda: world.token(visitors[5]),
-        lambda: world.room.control.increment(EVENT, 1),
-        lambda: world.room.sessions.end(EVENT, visitors[0], 1),
-        lambda: world.visitors(1),
-        lambda: world.room.sessions.request_status(EVENT, visitors[2]),
-        lambda: world.minute(1),
+        lambda: in_memory_room.room.metrics.counts(EVENT),
+        lambda: in_memory_room.token(visitors[5]),
+        lambda: in_memory_room.room.control.increment(EVENT, 1),
+        lambda: in_memory_room.room.sessions.end(EVENT, visitors[0], 1),
+        lambda: in_memory_room.visitors(1),
+        lambda: in_memory_room.room.sessions.request_status(EVENT, visitors[2]),
+        lambda: in_memory_room.minute(1),
     ):
-        world.memory.lose()
+        in_memory_room.memory.lose()
         ask()
-    after = world.room.metrics.counts(EVENT)
+    after = in_memory_room.room.metrics.counts(EVENT)
     assert after.queue == before.queue + 1
     assert after.serving == before.serving + 1
     assert after.tokens == before.tokens + 1
@@ -35,9 +37,11 @@ def test_lost_counters_come_back_before_the_next_answer(world: InMemoryRoom) -> 
 
 
 @pytest.mark.parametrize("event_id", ["", "sample", "Other", "Sample ", "\x00"])
-def test_an_unknown_event_is_refused_everywhere(world: InMemoryRoom, event_id: str) -> None:
+def test_an_unknown_event_is_refused_everywhere(
+    in_memory_room: InMemoryRoom, event_id: str
+) -> None:
     request = "00000000-0000-4000-8000-000000000000"
-    room = world.room
+    room = in_memory_room.room
     for call in (
         lambda: room.positions.queue_number(event_id, request),
         lambda: room.metrics.counts(event_id),
@@ -56,8 +60,8 @@ def test_an_unknown_event_is_refused_everywhere(world: InMemoryRoom, event_id: s
         assert outcome_of(call) == "InvalidInput"
 
 
-def test_a_set_up_never_replaces_keys_that_it_could_not_read(world: InMemoryRoom) -> None:
-    before = world.keys.store.load()
-    world.keys.fail("refresh", "before")
-    assert outcome_of(world.room.workers.setup.run) == "Unavailable"
-    assert world.keys.store.load() == before
+def test_a_set_up_never_replaces_keys_that_it_could_not_read(in_memory_room: InMemoryRoom) -> None:
+    before = in_memory_room.keys.store.load()
+    in_memory_room.keys.fail("refresh", "before")
+    assert outcome_of(in_memory_room.room.workers.setup.run) == "Unavailable"
+    assert in_memory_room.keys.store.load() == before

@@ -21,17 +21,23 @@ from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_state import EventStates
 
 
-def counters_of(world: InMemoryRoom) -> RecoveringCounters:
+def counters_of(in_memory_room: InMemoryRoom) -> RecoveringCounters:
     """Counters that recover, on the room's stores."""
     return RecoveringCounters(
-        world.counters, world.log, world.outcomes, world.clock, lambda _: None
+        in_memory_room.counters,
+        in_memory_room.log,
+        in_memory_room.outcomes,
+        in_memory_room.clock,
+        lambda _: None,
     )
 
 
-def states_of(world: InMemoryRoom) -> tuple[EventStates, list[float]]:
+def states_of(in_memory_room: InMemoryRoom) -> tuple[EventStates, list[float]]:
     """State rows on the room's stores, and the seconds that a writer waits."""
     waited: list[float] = []
-    return EventStates(world.log, counters_of(world), world.clock, waited.append), waited
+    return EventStates(
+        in_memory_room.log, counters_of(in_memory_room), in_memory_room.clock, waited.append
+    ), waited
 
 
 def moved(state: EventState) -> EventState:
@@ -46,8 +52,8 @@ def moved(state: EventState) -> EventState:
 def test_colliding_writers_part_by_a_wait_that_grows_to_a_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = InMemoryRoom()
-    states, waited = states_of(world)
+    in_memory_room = InMemoryRoom()
+    states, waited = states_of(in_memory_room)
     monkeypatch.setattr(secrets, "randbelow", lambda most: most // 2)
     writes: list[int] = []
 
@@ -55,7 +61,7 @@ def test_colliding_writers_part_by_a_wait_that_grows_to_a_bound(
         writes.append(1)
         raise Conflict
 
-    world.log.store.write = others_first
+    in_memory_room.log.store.write = others_first
     with pytest.raises(Unavailable) as raised:
         states.update(EVENT, moved)
     assert raised.value.retry_after == 1
@@ -64,40 +70,44 @@ def test_colliding_writers_part_by_a_wait_that_grows_to_a_bound(
 
 
 def test_a_writer_that_meets_its_own_write_is_done() -> None:
-    world = InMemoryRoom()
-    states, waited = states_of(world)
-    real = world.log.store.write
+    in_memory_room = InMemoryRoom()
+    states, waited = states_of(in_memory_room)
+    real = in_memory_room.log.store.write
 
     def made_and_lost(before: EventState, after: EventState) -> None:
         real(before, after)
         raise Conflict
 
-    world.log.store.write = made_and_lost
+    in_memory_room.log.store.write = made_and_lost
     assert states.update(EVENT, moved).serving == 1
     assert waited == []
-    assert world.room.metrics.counts(EVENT).serving == 1
+    assert in_memory_room.room.metrics.counts(EVENT).serving == 1
 
 
 def test_what_another_writer_overtook_is_left_to_the_next_minute() -> None:
-    world = InMemoryRoom()
-    states, _ = states_of(world)
-    before = world.log.read(EVENT)
+    in_memory_room = InMemoryRoom()
+    states, _ = states_of(in_memory_room)
+    before = in_memory_room.log.read(EVENT)
     stands = moved(before)
     assert states.try_update(before, stands) == stands
-    assert states.try_update(before, replace(before, holes=9)) == world.log.read(EVENT) == stands
+    assert (
+        states.try_update(before, replace(before, holes=9))
+        == in_memory_room.log.read(EVENT)
+        == stands
+    )
 
 
 def test_a_copy_that_is_not_behind_is_believed_without_a_look_at_the_table() -> None:
-    world = InMemoryRoom()
-    world.visitors(2)
-    world.serve(1)
-    counters = counters_of(world)
-    world.log.calls.clear()
+    in_memory_room = InMemoryRoom()
+    in_memory_room.visitors(2)
+    in_memory_room.serve(1)
+    counters = counters_of(in_memory_room)
+    in_memory_room.log.calls.clear()
     assert counters.counts(EVENT, 0).serving == 1
     counters.position_status(EVENT, 1, generation=1)
-    assert world.log.calls == []
-    world.log.store.read = lambda _: EventState(EVENT, generation=2)
-    world.counters.store.apply = lambda *_: None
+    assert in_memory_room.log.calls == []
+    in_memory_room.log.store.read = lambda _: EventState(EVENT, generation=2)
+    in_memory_room.counters.store.apply = lambda *_: None
     with pytest.raises(Unavailable) as raised:
         counters.position_status(EVENT, 1, generation=2)
     assert raised.value.retry_after == 1
@@ -105,9 +115,9 @@ def test_a_copy_that_is_not_behind_is_believed_without_a_look_at_the_table() -> 
 
 @pytest.mark.parametrize(("losses", "answer"), [(11, "ok"), (12, "Unavailable")])
 def test_an_announcement_meets_lost_counters_twelve_times_at_most(losses: int, answer: str) -> None:
-    world = InMemoryRoom()
-    world.serve(3)
-    states, _ = states_of(world)
+    in_memory_room = InMemoryRoom()
+    in_memory_room.serve(3)
+    states, _ = states_of(in_memory_room)
     asked: list[int] = []
 
     def lost(*_: Any) -> None:
@@ -115,40 +125,40 @@ def test_an_announcement_meets_lost_counters_twelve_times_at_most(losses: int, a
         if len(asked) <= 2 * losses:  # each try asks twice: without moves, then with them
             raise CountersLost
 
-    world.counters.store.apply = lost
-    world.counters.store.revoke_rebuild_leases = lambda _: False
-    before = world.log.read(EVENT)
+    in_memory_room.counters.store.apply = lost
+    in_memory_room.counters.store.revoke_rebuild_leases = lambda _: False
+    before = in_memory_room.log.read(EVENT)
     assert outcome_of(lambda: states.announce_lowering(before)) == answer
-    assert world.log.read(EVENT).lowering == before.version + 1
+    assert in_memory_room.log.read(EVENT).lowering == before.version + 1
 
 
 def test_ending_the_rebuilds_under_way_is_enough_of_an_announcement() -> None:
-    world = InMemoryRoom()
-    world.serve(3)
-    states, _ = states_of(world)
+    in_memory_room = InMemoryRoom()
+    in_memory_room.serve(3)
+    states, _ = states_of(in_memory_room)
 
     def lost(*_: Any) -> None:
         raise CountersLost
 
     ended: list[str] = []
-    world.counters.store.apply = lost
-    world.counters.store.revoke_rebuild_leases = lambda event: not ended.append(event)  # type: ignore[func-returns-value]
-    states.announce_lowering(world.log.read(EVENT))
+    in_memory_room.counters.store.apply = lost
+    in_memory_room.counters.store.revoke_rebuild_leases = lambda event: not ended.append(event)  # type: ignore[func-returns-value]
+    states.announce_lowering(in_memory_room.log.read(EVENT))
     assert ended == [EVENT]
 
 
 def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
-    world = InMemoryRoom()
-    world.serve(3)
-    states, _ = states_of(world)
+    in_memory_room = InMemoryRoom()
+    in_memory_room.serve(3)
+    states, _ = states_of(in_memory_room)
 
     def lost(*_: Any) -> None:
         raise CountersLost
 
-    world.counters.store.apply = lost
-    world.counters.store.revoke_rebuild_leases = lambda _: False
+    in_memory_room.counters.store.apply = lost
+    in_memory_room.counters.store.revoke_rebuild_leases = lambda _: False
     with pytest.raises(Unavailable, match="lost repeatedly") as raised:
-        states.announce_lowering(world.log.read(EVENT))
+        states.announce_lowering(in_memory_room.log.read(EVENT))
     assert raised.value.retry_after == 1
 
 
@@ -157,10 +167,10 @@ def test_an_announcement_that_nobody_takes_says_when_to_come_again() -> None:
 
 @pytest.mark.parametrize(("later", "again"), [(49, 3), (50, 6)])
 def test_a_repeated_call_is_known_among_the_last_fifty_moves(later: int, again: int) -> None:
-    world = InMemoryRoom()
+    in_memory_room = InMemoryRoom()
 
     def call(call_id: str) -> int:
-        return world.room.control.increment(EVENT, 3, call_id=call_id)
+        return in_memory_room.room.control.increment(EVENT, 3, call_id=call_id)
 
     call("mine")
     for number in range(later):
@@ -171,86 +181,88 @@ def test_a_repeated_call_is_known_among_the_last_fifty_moves(later: int, again: 
 
 
 def test_a_call_without_an_id_is_made_each_time() -> None:
-    world = InMemoryRoom()
-    assert [world.serve(2), world.serve(2)] == [2, 4]
+    in_memory_room = InMemoryRoom()
+    assert [in_memory_room.serve(2), in_memory_room.serve(2)] == [2, 4]
 
 
 def test_a_message_is_plain_text_of_500_characters_and_the_later_one_stands() -> None:
-    world = InMemoryRoom()
+    in_memory_room = InMemoryRoom()
     for message in ("", "x" * 500, "two\nlines", "é"):
-        assert world.room.control.set_message(EVENT, message) == message
+        assert in_memory_room.room.control.set_message(EVENT, message) == message
     for wrong in ("x" * 501, "a\vb", "\x00", 5, None):
         with pytest.raises(InvalidInput, match="message"):
-            world.room.control.set_message(EVENT, wrong)
-    world.clock.now -= 100  # a clock that is behind
-    before = world.log.read(EVENT).message_at
-    world.room.control.set_message(EVENT, "later")
-    assert world.room.metrics.counts(EVENT).message == "later"
-    assert world.log.read(EVENT).message_at > before
+            in_memory_room.room.control.set_message(EVENT, wrong)
+    in_memory_room.clock.now -= 100  # a clock that is behind
+    before = in_memory_room.log.read(EVENT).message_at
+    in_memory_room.room.control.set_message(EVENT, "later")
+    assert in_memory_room.room.metrics.counts(EVENT).message == "later"
+    assert in_memory_room.log.read(EVENT).message_at > before
 
 
 def test_a_reset_that_others_overtake_is_tried_twelve_times() -> None:
-    world = InMemoryRoom()
+    in_memory_room = InMemoryRoom()
     tries: list[int] = []
 
     def others_first(before: EventState, after: EventState) -> None:
         tries.append(1)
         raise Conflict
 
-    world.log.store.reset = others_first
+    in_memory_room.log.store.reset = others_first
     with pytest.raises(Unavailable) as raised:
-        world.room.control.reset(EVENT)
+        in_memory_room.room.control.reset(EVENT)
     assert (len(tries), raised.value.retry_after) == (12, 1)
 
 
 def test_only_tokens_of_the_stream_are_counted() -> None:
-    world = InMemoryRoom()
-    world.visitors(3)
+    in_memory_room = InMemoryRoom()
+    in_memory_room.visitors(3)
     rows = [
-        Outcome(EVENT, 1, 1, "a", OutcomeKind.TOKEN, 5, int(world.clock.now) + 60),
+        Outcome(EVENT, 1, 1, "a", OutcomeKind.TOKEN, 5, int(in_memory_room.clock.now) + 60),
         Outcome(EVENT, 1, 2, "b", OutcomeKind.EXPIRED, 5),
-        Outcome(EVENT, 1, 3, "c", OutcomeKind.TOKEN, 5, int(world.clock.now) + 60,
+        Outcome(EVENT, 1, 3, "c", OutcomeKind.TOKEN, 5, int(in_memory_room.clock.now) + 60,
                 status=SessionStatus.COMPLETED),
     ]  # fmt: skip
     for _ in range(2):
-        world.room.publisher.publish_outcomes(rows)
-        counts = world.room.metrics.counts(EVENT)
+        in_memory_room.room.publisher.publish_outcomes(rows)
+        counts = in_memory_room.room.metrics.counts(EVENT)
         assert (counts.tokens, counts.active, counts.completed) == (2, 1, 1)
 
 
 def test_the_bus_is_told_of_tokens_and_of_ends_and_of_nothing_else() -> None:
-    world = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
+    in_memory_room = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     rows = [
         Outcome(EVENT, 1, 1, "a", OutcomeKind.TOKEN, 5, 60),
         Outcome(EVENT, 1, 2, "b", OutcomeKind.EXPIRED, 5),
         Outcome(EVENT, 1, 3, "c", OutcomeKind.TOKEN, 5, 60, status=SessionStatus.ABANDONED),
     ]
-    told = len(world.published)
-    world.room.publisher.publish_outcomes(rows)
-    assert world.published[told:] == [
+    told = len(in_memory_room.published)
+    in_memory_room.room.publisher.publish_outcomes(rows)
+    assert in_memory_room.published[told:] == [
         ("token_generated", {"event_id": EVENT, "request_id": "a"}),
         ("session_updated", {"event_id": EVENT, "request_id": "c", "status": "abandoned"}),
     ]
-    told = len(world.published)
-    world.room.publisher.publish_outcomes(rows[1:2])
-    assert len(world.published) == told
-    world.room.publisher.serving_counter_changed(EVENT, ServingMove(1, 3, 3, 5, "operator"))
-    assert len(world.published) == told
+    told = len(in_memory_room.published)
+    in_memory_room.room.publisher.publish_outcomes(rows[1:2])
+    assert len(in_memory_room.published) == told
+    in_memory_room.room.publisher.serving_counter_changed(
+        EVENT, ServingMove(1, 3, 3, 5, "operator")
+    )
+    assert len(in_memory_room.published) == told
 
 
 def test_the_bus_is_told_what_the_sweep_gave_on() -> None:
-    world = InMemoryRoom(
+    in_memory_room = InMemoryRoom(
         {"ENABLE_EVENTS_GENERATION": "true", "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"}
     )
-    world.visitors(9)
-    world.serve(4)
-    told = len(world.published)
+    in_memory_room.visitors(9)
+    in_memory_room.serve(4)
+    told = len(in_memory_room.published)
     for seconds in (91, 91, 901):
-        world.minute(seconds)
-    assert [kind for kind, _ in world.published[told:]] == [
+        in_memory_room.minute(seconds)
+    assert [kind for kind, _ in in_memory_room.published[told:]] == [
         "serving_counter_changed", "automatic_serving_counter_incr"
     ]  # fmt: skip
-    assert world.published[-1][1] == {
+    assert in_memory_room.published[-1][1] == {
         "previous_serving_counter_position": 4, "increment_by": 4,
         "current_serving_counter_position": 8,
     }  # fmt: skip
@@ -261,22 +273,22 @@ def test_the_bus_is_told_what_the_sweep_gave_on() -> None:
 
 def ready(count: int) -> InMemoryRoom:
     """So many visitors are served and audited, and their time is over in the next second."""
-    world = InMemoryRoom()
-    world.visitors(count)
-    world.serve(count)
-    served = world.clock.now
+    in_memory_room = InMemoryRoom()
+    in_memory_room.visitors(count)
+    in_memory_room.serve(count)
+    served = in_memory_room.clock.now
     for _ in range(2):
-        world.clock.now += 91
-        world.room.workers.reconciliation.run(EVENT)
-    world.clock.now = served + 900
-    return world
+        in_memory_room.clock.now += 91
+        in_memory_room.room.workers.reconciliation.run(EVENT)
+    in_memory_room.clock.now = served + 900
+    return in_memory_room
 
 
 def test_a_turn_is_swept_in_the_second_after_its_last_one() -> None:
-    world = ready(3)
-    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == 0
-    world.clock.now += 1
-    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == 3
+    in_memory_room = ready(3)
+    assert in_memory_room.room.workers.expiry_sweep.run(EVENT).expired_through == 0
+    in_memory_room.clock.now += 1
+    assert in_memory_room.room.workers.expiry_sweep.run(EVENT).expired_through == 3
 
 
 @pytest.mark.parametrize(("steps", "expired_through"), [(1, 3), (2, 6), (50, 7)])
@@ -285,121 +297,128 @@ def test_a_sweep_goes_step_by_step_and_leaves_the_rest_to_the_next_minute(
 ) -> None:
     monkeypatch.setattr(expiry_sweep, "SWEEP_STEP", 3)
     monkeypatch.setattr(expiry_sweep, "SWEEP_STEPS", steps)
-    world = ready(7)
-    world.clock.now += 1
-    before = world.log.read(EVENT)
-    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == expired_through
-    after = world.log.read(EVENT)
+    in_memory_room = ready(7)
+    in_memory_room.clock.now += 1
+    before = in_memory_room.log.read(EVENT)
+    assert in_memory_room.room.workers.expiry_sweep.run(EVENT).expired_through == expired_through
+    after = in_memory_room.log.read(EVENT)
     assert (after.expired_through, after.expired) == (expired_through, expired_through)
     assert after.version == before.version, "it moves nothing"
 
 
 def test_a_sweep_stays_below_what_the_audit_passed_and_what_is_served() -> None:
-    world = ready(4)
-    world.visitors(3)
-    world.serve(2)
-    world.clock.now += 2000
-    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == 4, (
+    in_memory_room = ready(4)
+    in_memory_room.visitors(3)
+    in_memory_room.serve(2)
+    in_memory_room.clock.now += 2000
+    assert in_memory_room.room.workers.expiry_sweep.run(EVENT).expired_through == 4, (
         "the audit has not passed 5"
     )
     for _ in range(2):
-        world.clock.now += 91
-        world.room.workers.reconciliation.run(EVENT)
-    assert world.room.workers.expiry_sweep.run(EVENT).expired_through == 6, "7 is not served"
+        in_memory_room.clock.now += 91
+        in_memory_room.room.workers.reconciliation.run(EVENT)
+    assert in_memory_room.room.workers.expiry_sweep.run(EVENT).expired_through == 6, (
+        "7 is not served"
+    )
 
 
 def test_a_sweep_that_is_overtaken_goes_on_from_what_stands() -> None:
-    world = ready(4)
-    world.clock.now += 1
-    real = world.log.store.write
+    in_memory_room = ready(4)
+    in_memory_room.clock.now += 1
+    real = in_memory_room.log.store.write
 
     def overtaken(before: EventState, after: EventState) -> None:
-        world.log.store.write = real
+        in_memory_room.log.store.write = real
         real(before, moved(before))
         raise Conflict
 
-    world.log.store.write = overtaken
-    state = world.room.workers.expiry_sweep.run(EVENT)
+    in_memory_room.log.store.write = overtaken
+    state = in_memory_room.room.workers.expiry_sweep.run(EVENT)
     assert (state.expired_through, state.serving) == (4, 5)
 
 
 def test_an_announced_write_whose_writer_died_is_overtaken_once() -> None:
-    world = InMemoryRoom()
-    world.serve(3)
-    states, _ = states_of(world)
-    before = world.log.read(EVENT)
+    in_memory_room = InMemoryRoom()
+    in_memory_room.serve(3)
+    states, _ = states_of(in_memory_room)
+    before = in_memory_room.log.read(EVENT)
     states.announce_lowering(before)
-    state = world.room.workers.reconciliation.run(EVENT)
+    state = in_memory_room.room.workers.reconciliation.run(EVENT)
     assert (state.version, state.serving) == (before.version + 1, 3)
     assert state.move is not None
     assert state.move.reason == "audit"
-    assert world.room.workers.reconciliation.run(EVENT).version == before.version + 1
+    assert in_memory_room.room.workers.reconciliation.run(EVENT).version == before.version + 1
 
 
 def test_the_audit_watches_a_range_once_there_is_one_and_closes_it_later() -> None:
-    world = InMemoryRoom()
-    assert world.room.workers.reconciliation.run(EVENT).pending_since == 0, "nothing to watch"
-    world.visitors(3)
-    first = world.room.workers.reconciliation.run(EVENT)
+    in_memory_room = InMemoryRoom()
+    assert in_memory_room.room.workers.reconciliation.run(EVENT).pending_since == 0, (
+        "nothing to watch"
+    )
+    in_memory_room.visitors(3)
+    first = in_memory_room.room.workers.reconciliation.run(EVENT)
     assert (first.pending_through, first.reconciled_through, first.pending_since) == (
         3,
         0,
-        int(world.clock.now),
+        int(in_memory_room.clock.now),
     )
-    world.clock.now += 90
-    assert world.room.workers.reconciliation.run(EVENT).reconciled_through == 0
-    world.clock.now += 1
-    assert world.room.workers.reconciliation.run(EVENT).reconciled_through == 3
+    in_memory_room.clock.now += 90
+    assert in_memory_room.room.workers.reconciliation.run(EVENT).reconciled_through == 0
+    in_memory_room.clock.now += 1
+    assert in_memory_room.room.workers.reconciliation.run(EVENT).reconciled_through == 3
 
 
 # --- the worker of joins ----------------------------------------------------------------------
 
 
 def test_a_reservation_that_resets_overtake_is_tried_twelve_times() -> None:
-    world = InMemoryRoom()
+    in_memory_room = InMemoryRoom()
     tries: list[int] = []
 
     def reset_meanwhile(*_: Any) -> None:
         tries.append(1)
         raise Conflict
 
-    world.log.store.reserve = reset_meanwhile
+    in_memory_room.log.store.reserve = reset_meanwhile
     with pytest.raises(Unavailable) as raised:
-        world.room.workers.assignment.assign(EVENT, [world.join()])
+        in_memory_room.room.workers.assignment.assign(EVENT, [in_memory_room.join()])
     assert (len(tries), raised.value.retry_after) == (12, 1)
 
 
 def test_a_join_of_before_a_reset_gets_a_row_that_says_so_and_no_place() -> None:
-    world = InMemoryRoom()
-    late = world.join()
-    world.clock.now += 1
-    world.room.control.reset(EVENT)
-    world.log.calls.clear()
-    given = world.room.workers.assignment.assign(EVENT, [late])
+    in_memory_room = InMemoryRoom()
+    late = in_memory_room.join()
+    in_memory_room.clock.now += 1
+    in_memory_room.room.control.reset(EVENT)
+    in_memory_room.log.calls.clear()
+    given = in_memory_room.room.workers.assignment.assign(EVENT, [late])
     assert (given.assigned, given.holes, given.retry) == (0, 0, frozenset())
-    assert "reserve" not in world.log.calls
-    row = world.positions.store.get(EVENT, late.request_id)
-    assert (row.position, row.generation, row.entry_time) == (0, 1, int(world.clock.now))
+    assert "reserve" not in in_memory_room.log.calls
+    row = in_memory_room.positions.store.get(EVENT, late.request_id)
+    assert (row.position, row.generation, row.entry_time) == (0, 1, int(in_memory_room.clock.now))
 
 
 def test_no_joins_ask_for_nothing() -> None:
-    world = InMemoryRoom()
-    assert world.room.workers.assignment.assign(EVENT, []).assigned == 0
-    assert "acquire_join_leases" not in world.counters.calls
-    assert world.positions.calls == []
+    in_memory_room = InMemoryRoom()
+    assert in_memory_room.room.workers.assignment.assign(EVENT, []).assigned == 0
+    assert "acquire_join_leases" not in in_memory_room.counters.calls
+    assert in_memory_room.positions.calls == []
 
 
 def test_rows_without_an_answer_are_remembered_up_to_a_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(position_assignment, "MAX_UNCONFIRMED", 2)
-    world = InMemoryRoom()
-    joins = [world.join(world.clock.now + number / 10) for number in range(3)]
-    world.positions.fail("insert", "before")
-    assert outcome_of(lambda: world.room.workers.assignment.assign(EVENT, joins)) == "Unavailable"
-    world.clock.now += 2
-    assert world.room.workers.assignment.assign(EVENT, joins).assigned == 3
-    assert world.log.read(EVENT).known_holes == (2, 3), "the audit finds the first"
+    in_memory_room = InMemoryRoom()
+    joins = [in_memory_room.join(in_memory_room.clock.now + number / 10) for number in range(3)]
+    in_memory_room.positions.fail("insert", "before")
+    assert (
+        outcome_of(lambda: in_memory_room.room.workers.assignment.assign(EVENT, joins))
+        == "Unavailable"
+    )
+    in_memory_room.clock.now += 2
+    assert in_memory_room.room.workers.assignment.assign(EVENT, joins).assigned == 3
+    assert in_memory_room.log.read(EVENT).known_holes == (2, 3), "the audit finds the first"
 
 
 # --- requests as servers hand them over -------------------------------------------------------

@@ -13,97 +13,97 @@ from waiting_room.domain.errors import (
 )
 
 
-def test_a_session_ends_once(world: InMemoryRoom) -> None:
-    visitor, other = world.visitors(2)
-    world.serve(2)
+def test_a_session_ends_once(in_memory_room: InMemoryRoom) -> None:
+    visitor, other = in_memory_room.visitors(2)
+    in_memory_room.serve(2)
     for status in (0, 2, "1", True, None):
         with pytest.raises(InvalidInput):
-            world.room.sessions.end(EVENT, visitor, status)
+            in_memory_room.room.sessions.end(EVENT, visitor, status)
     with pytest.raises(NoLiveSession):
-        world.room.sessions.end(EVENT, visitor, 1)
-    world.token(visitor)
-    world.token(other)
-    world.room.sessions.end(EVENT, visitor, -1)
+        in_memory_room.room.sessions.end(EVENT, visitor, 1)
+    in_memory_room.token(visitor)
+    in_memory_room.token(other)
+    in_memory_room.room.sessions.end(EVENT, visitor, -1)
     with pytest.raises(NoLiveSession):
-        world.room.sessions.end(EVENT, visitor, 1)
-    counts = world.room.metrics.counts(EVENT)
+        in_memory_room.room.sessions.end(EVENT, visitor, 1)
+    counts = in_memory_room.room.metrics.counts(EVENT)
     assert (counts.active, counts.tokens, counts.abandoned, counts.completed) == (1, 2, 1, 0)
 
 
-def test_the_look_up_tells_each_state(world: InMemoryRoom) -> None:
-    one, two, three, four, five = world.visitors(5)
-    world.serve(4)
+def test_the_look_up_tells_each_state(in_memory_room: InMemoryRoom) -> None:
+    one, two, three, four, five = in_memory_room.visitors(5)
+    in_memory_room.serve(4)
     for visitor in (one, two):
-        world.token(visitor)
-    world.room.sessions.end(EVENT, one, 1)
+        in_memory_room.token(visitor)
+    in_memory_room.room.sessions.end(EVENT, one, 1)
 
     def state(visitor: str) -> str:
-        return str(world.room.sessions.request_status(EVENT, visitor)["state"])
+        return str(in_memory_room.room.sessions.request_status(EVENT, visitor)["state"])
 
     assert [state(v) for v in (one, two, three, five)] == [
         "completed", "token_issued", "eligible", "waiting",
     ]  # fmt: skip
-    assert world.room.sessions.request_status(EVENT, three)["expires_in"] == 900
-    assert world.room.sessions.request_status(EVENT, two)["expires_in"] == 3600
-    world.clock.now += 3601
+    assert in_memory_room.room.sessions.request_status(EVENT, three)["expires_in"] == 900
+    assert in_memory_room.room.sessions.request_status(EVENT, two)["expires_in"] == 3600
+    in_memory_room.clock.now += 3601
     assert [state(v) for v in (two, four)] == ["token_expired", "position_expired"]
 
 
-def test_expired_tokens_are_those_nobody_ended(world: InMemoryRoom) -> None:
-    visitors = world.visitors(6)
-    world.serve(6)
+def test_expired_tokens_are_those_nobody_ended(in_memory_room: InMemoryRoom) -> None:
+    visitors = in_memory_room.visitors(6)
+    in_memory_room.serve(6)
     for visitor in visitors[:5]:
-        world.token(visitor)
-    world.room.sessions.end(EVENT, visitors[0], 1)
-    assert world.room.sessions.expired(EVENT, 10, None) == ([], None)
-    world.clock.now += 3600
-    page, mark = world.room.sessions.expired(EVENT, 3, None)
-    rest, end = world.room.sessions.expired(EVENT, 3, mark)
+        in_memory_room.token(visitor)
+    in_memory_room.room.sessions.end(EVENT, visitors[0], 1)
+    assert in_memory_room.room.sessions.expired(EVENT, 10, None) == ([], None)
+    in_memory_room.clock.now += 3600
+    page, mark = in_memory_room.room.sessions.expired(EVENT, 3, None)
+    rest, end = in_memory_room.room.sessions.expired(EVENT, 3, mark)
     assert page + rest == visitors[1:5]
     assert end is None
 
 
 def test_the_session_of_an_expired_token_ends_once_and_changes_no_figure(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    visitors = world.visitors(4)
-    world.serve(4)
+    visitors = in_memory_room.visitors(4)
+    in_memory_room.serve(4)
     for visitor in visitors:
-        world.token(visitor)
-    world.room.sessions.end(EVENT, visitors[3], 1)
-    world.clock.now += 3600
-    assert world.room.sessions.expired(EVENT, 10, None) == (visitors[:3], None)
-    before = world.room.metrics.counts(EVENT)
+        in_memory_room.token(visitor)
+    in_memory_room.room.sessions.end(EVENT, visitors[3], 1)
+    in_memory_room.clock.now += 3600
+    assert in_memory_room.room.sessions.expired(EVENT, 10, None) == (visitors[:3], None)
+    before = in_memory_room.room.metrics.counts(EVENT)
     assert (before.tokens, before.active, before.completed, before.abandoned) == (4, 0, 1, 0)
     for visitor, status in zip(visitors[:2], (-1, 1), strict=True):
-        world.room.sessions.end(EVENT, visitor, status)
+        in_memory_room.room.sessions.end(EVENT, visitor, status)
         with pytest.raises(NoLiveSession) as told:
-            world.room.sessions.end(EVENT, visitor, -1)
+            in_memory_room.room.sessions.end(EVENT, visitor, -1)
         assert told.value.members == {"reason": "already_set", "status": status}
         with pytest.raises(SessionEnded):
-            world.token(visitor)
-    assert world.room.sessions.expired(EVENT, 10, None) == (visitors[2:3], None)
-    assert world.room.sessions.ended(EVENT) == ([], None)
-    rows = [world.outcomes.get(EVENT, 1, position) for position in (1, 2, 3, 4)]
-    world.room.publisher.publish_outcomes(rows)
-    ended = [detail for kind, detail in world.published if kind == "session_updated"]
+            in_memory_room.token(visitor)
+    assert in_memory_room.room.sessions.expired(EVENT, 10, None) == (visitors[2:3], None)
+    assert in_memory_room.room.sessions.ended(EVENT) == ([], None)
+    rows = [in_memory_room.outcomes.get(EVENT, 1, position) for position in (1, 2, 3, 4)]
+    in_memory_room.room.publisher.publish_outcomes(rows)
+    ended = [detail for kind, detail in in_memory_room.published if kind == "session_updated"]
     assert [(one["request_id"], one["status"]) for one in ended] == [
         (visitors[0], "abandoned"), (visitors[1], "completed"), (visitors[3], "completed"),
     ]  # fmt: skip
-    assert world.room.metrics.counts(EVENT) == before
-    world.memory.lose()
-    assert world.room.metrics.counts(EVENT) == before
+    assert in_memory_room.room.metrics.counts(EVENT) == before
+    in_memory_room.memory.lose()
+    assert in_memory_room.room.metrics.counts(EVENT) == before
 
 
-def test_an_ending_behind_the_settled_mark_changes_no_figure(world: InMemoryRoom) -> None:
-    visitor = world.visitors(1)[0]
-    world.serve(1)
-    world.token(visitor)
+def test_an_ending_behind_the_settled_mark_changes_no_figure(in_memory_room: InMemoryRoom) -> None:
+    visitor = in_memory_room.visitors(1)[0]
+    in_memory_room.serve(1)
+    in_memory_room.token(visitor)
     for seconds in (91, 91, 3600, 60):
-        world.minute(seconds)
-    assert world.log.read(EVENT).settled_through == 1
-    world.room.sessions.end(EVENT, visitor, -1)
+        in_memory_room.minute(seconds)
+    assert in_memory_room.log.read(EVENT).settled_through == 1
+    in_memory_room.room.sessions.end(EVENT, visitor, -1)
     for _ in range(2):
-        counts = world.room.metrics.counts(EVENT)
+        counts = in_memory_room.room.metrics.counts(EVENT)
         assert (counts.tokens, counts.active, counts.completed, counts.abandoned) == (1, 0, 0, 0)
-        world.memory.lose()
+        in_memory_room.memory.lose()
