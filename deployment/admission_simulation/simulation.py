@@ -86,33 +86,33 @@ def _of_a_minute(totals: list[int]) -> list[int]:
 
 def simulate(scenario: Scenario) -> Run:
     """Simulate a scenario in steps of a second."""
-    world, run = _World(scenario), Run(scenario)
+    room, run = _SimulatedRoom(scenario), Run(scenario)
     state: AdmissionState | None = None
     overloaded_for = 0.0
     for now in range(scenario.length):
-        world.second(float(now), run)
-        overloaded = scenario.site is not None and world.active > scenario.site(now)
+        room.second(float(now), run)
+        overloaded = scenario.site is not None and room.active > scenario.site(now)
         overloaded_for = overloaded_for + 1 if overloaded else 0.0
-        if world.waiting and not seconds_until_step(state, float(now)):
+        if room.waiting and not seconds_until_step(state, float(now)):
             alarm = Alarm.NONE
             if scenario.site is not None:
                 alarm = Alarm.ALARM if overloaded_for >= scenario.alarm_delay else Alarm.OK
             signal = health_signal(alarm, True, None, 0.0)
-            done = step(scenario.admission, state, world.counts(), signal, float(now))
+            done = step(scenario.admission, state, room.counts(), signal, float(now))
             state = AdmissionState.from_json(done.state.to_json())  # as it is stored
             assert state is not None
-            world.admit(done.increment, float(now), run)
-        run.active.append(world.active)
-        run.waiting.append(len(world.waiting))
-        run.serving.append(world.serving)
-        run.queue.append(world.queue)
-        run.tokens.append(world.tokens)
+            room.admit(done.increment, float(now), run)
+        run.active.append(room.active)
+        run.waiting.append(len(room.waiting))
+        run.serving.append(room.serving)
+        run.queue.append(room.queue)
+        run.tokens.append(room.tokens)
         run.share.append(state.no_shows.arrival_share if state else 1.0)
         run.brake.append(state.brake if state else 1.0)
     return run
 
 
-class _World:
+class _SimulatedRoom:
     """Visitors in the queue, between token and site, and on the site."""
 
     def __init__(self, scenario: Scenario) -> None:
