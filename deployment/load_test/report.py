@@ -81,8 +81,8 @@ def tables(found: dict[str, Any]) -> str:
         [
             f"{asked['users']:,} visitors in {asked['seconds']:,.0f} s, curve `{asked['curve']}`, "
             f"{asked['admission_per_minute']:,.0f} admitted per minute; {found['seconds']:,.0f} s "
-            f"in total, on {found['measured_on']} with {found['machine']}. The visitors themselves "
-            f"took {found['processor_share_of_the_visitors']:.0%} of a core.",
+            f"in total, on {found['measured_on']} with {found['machine']}. The simulation of the "
+            f"visitors took {found['processor_share_of_the_visitors']:.0%} of a core.",
             table(["visitors", *visits], [["", *(f"{count:,}" for count in visits.values())]]),
             table(
                 ["seconds from arrival to", *HEADS],
@@ -108,7 +108,7 @@ def tables(found: dict[str, Any]) -> str:
             *_edge(found["edge"]),
             *_parts(found["processor_seconds"], visits["arrived"], found["requests"]),
             table(
-                ["check", "passed", "found"],
+                ["check", "passed", "observed"],
                 [
                     [one["sentence"], "yes" if one["holds"] else "**no**", one["found"]]
                     for one in found["checks"]
