@@ -27,6 +27,7 @@ from tests.contract.test_codes import a_code
 from tests.contract.test_joins_queue import JOIN, Line
 from tests.support import servers
 from tests.support.in_memory_room import in_use, one_key
+from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
@@ -37,6 +38,9 @@ from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint, Snapshot, TokenTally
+from waiting_room.domain.events.admission import AdmissionRecord, AdmissionState
+from waiting_room.domain.events.alarms import Alarm
+from waiting_room.domain.events.no_shows import Group, NoShows
 from waiting_room.domain.ports.join_queue import DeadLetter
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
@@ -136,6 +140,12 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
     targets = {"active": 1}
     inlet.write(None, InletRecord(event_id, Strategy.AUTOMATIC, targets, targets, version=1))
     inlet.report_health(event_id, 1.0, NOW)
+    admission = DynamoAdmissionStates(client, names["EVENTS_TABLE"])
+    seen = NoShows(9, 3, (Group(NOW, 9.0, 3.0),))
+    record = AdmissionRecord(event_id, 1, AdmissionState(1, NOW, 0.5, no_shows=seen))
+    admission.write(AdmissionRecord(event_id), record)
+    admission.report_health(event_id, 1.0, NOW)
+    admission.report_alarm(event_id, "alarm", Alarm.OK, NOW)
 
 
 def items(client: Any, table: str) -> list[dict[str, Any]]:
@@ -146,7 +156,8 @@ def items(client: Any, table: str) -> list[dict[str, Any]]:
 
 def item_names(table: str, item: Mapping[str, Any], event_id: str) -> Iterator[str]:
     """The kind of an item, its attributes with types, formats of its keys and packed values."""
-    kind = pattern(item["entry"]["S"], event_id) if "entry" in item else ""
+    entry = item.get("entry") or item.get("item")
+    kind = pattern(entry["S"], event_id) if entry else ""
     kind = kind or item.get("kind", {"S": "item"})["S"]
     for name, value in item.items():
         ((type_, content),) = value.items()
@@ -157,8 +168,8 @@ def item_names(table: str, item: Mapping[str, Any], event_id: str) -> Iterator[s
         if name == "content":
             for path in members("content", json.loads(zlib.decompress(content))):
                 yield f"{table} {kind}: {path}"
-        if name == "jwks":
-            for path in members("jwks", json.loads(content)):
+        if name in ("jwks", "admission_state"):
+            for path in members(name, json.loads(content)):
                 yield f"{table} {kind}: {path}"
 
 
