@@ -14,7 +14,13 @@ from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import LiveToken, Snapshot
 from waiting_room.domain.errors import CountersLost, Unavailable
 from waiting_room.domain.ports.counters import Counters, JoinLease, RebuildLease
-from waiting_room.domain.records import EventState, Segment, ServingMove, SessionStatus
+from waiting_room.domain.records import (
+    EventState,
+    Segment,
+    ServingMove,
+    SessionStatus,
+    StateDetails,
+)
 
 NOW = 1_800_000_000
 
@@ -48,18 +54,19 @@ def test_counters_never_seen_are_lost(counters: Counters, event_id: str) -> None
 
 def test_a_restored_copy_says_what_the_tables_said(counters: Counters, event_id: str) -> None:
     state = EventState(
-        event_id, generation=3, queue=50, reconciled_through=20, holes=2, known_holes=(10, 30),
+        event_id, generation=3, queue=50, reconciled_through=20, holes=2,
         serving=15, version=2, move=ServingMove(2, 10, 15, NOW, "operator"), expired_through=5,
         expired=1, settled_through=2, settled_tokens=2, settled_completed=1,
-        message="soon", message_at=5.0,
     )  # fmt: skip
+    details = StateDetails("soon", 5.0, unused_positions=(10, 30))
     moves = (ServingMove(1, 0, 10, NOW - 1000, "operator"), state.move)
     tokens = (
         LiveToken(7, NOW + 60, SessionStatus.OPEN),
         LiveToken(8, NOW + 60, SessionStatus.ABANDONED),
         LiveToken(9, NOW, SessionStatus.OPEN),
     )
-    assert rebuilt(counters, Snapshot(state, moves, tokens))  # type: ignore[arg-type]
+    snapshot = Snapshot(state, moves, tokens, details=details)  # type: ignore[arg-type]
+    assert rebuilt(counters, snapshot)
     counts = counters.counts(event_id, NOW)
     assert (counts.generation, counts.queue, counts.serving, counts.message) == (3, 50, 15, "soon")
     assert (counts.holes, counts.tokens, counts.expired) == (3, 5, 1)
@@ -113,13 +120,17 @@ def test_figures_below_the_settled_mark_never_change(counters: Counters, event_i
 
 def test_the_copy_follows_and_never_falls_behind(counters: Counters, event_id: str) -> None:
     first = whole(counters, event_id)
-    older = replace(first, queue=10, known_holes=(4, 9))
+    older = replace(first, queue=10)
     newer = replace(
         serving_counter.move(older, 6, NOW, "operator"), queue=20, reconciled_through=5, holes=1,
-        expired_through=2, expired=1, message="hello", message_at=2.0,
+        expired_through=2, expired=1,
     )  # fmt: skip
-    for state in (older, newer, older):
-        counters.apply(state)
+    for state, details in (
+        (older, StateDetails(unused_positions=(4, 9))),
+        (newer, StateDetails("hello", 2.0)),
+        (older, StateDetails("earlier", 1.5, unused_positions=(4, 9))),
+    ):
+        counters.apply(state, details=details)
     counts = counters.counts(event_id, NOW)
     assert (counts.queue, counts.serving, counts.expired, counts.message) == (20, 6, 1, "hello")
     assert counts.holes == 2
@@ -496,7 +507,9 @@ def refusing(counters: Counters) -> Iterator[None]:
 def test_a_server_that_refuses_writes_answers_what_it_holds_and_changes_nothing(
     counters: Counters, event_id: str
 ) -> None:
-    state = whole(counters, event_id, queue=9, settled_through=2, known_holes=(5,))
+    state = whole(counters, event_id, queue=9, settled_through=2)
+    unused = StateDetails(unused_positions=(5,))
+    counters.apply(state, details=unused)
     counters.count_token(event_id, 1, 3, NOW + 10)
     held = counters.counts(event_id, NOW)
     moved = serving_counter.move(state, 3, NOW, "operator")
@@ -505,7 +518,7 @@ def test_a_server_that_refuses_writes_answers_what_it_holds_and_changes_nothing(
         for answered in (
             lambda: counters.counts(event_id, NOW),
             lambda: counters.position_status(event_id, 1),
-            lambda: counters.apply(replace(state, known_holes=())),  # nothing new in it
+            lambda: counters.apply(state),  # nothing new in it
             lambda: counters.count_token(event_id, 1, 2, NOW),  # settled
             lambda: counters.acquire_rebuild_lease(event_id, "t"),
             lambda: counters.release_rebuild_lease(event_id, "t"),
@@ -518,8 +531,8 @@ def test_a_server_that_refuses_writes_answers_what_it_holds_and_changes_nothing(
             lambda: counters.apply(moved),
             lambda: counters.apply(replace(state, queue=10)),
             lambda: counters.apply(replace(state, lowering=1)),
-            lambda: counters.apply(replace(state, message="m", message_at=1.0)),
-            lambda: counters.apply(state),  # its holes are written again
+            lambda: counters.apply(state, details=StateDetails("m", 1.0)),
+            lambda: counters.apply(state, details=unused),  # written again
             lambda: counters.apply(replace(state, generation=2)),
             lambda: counters.count_token(event_id, 1, 3, NOW + 10),
             lambda: counters.count_session(event_id, 1, 3, NOW, SessionStatus.COMPLETED),

@@ -51,6 +51,7 @@ from waiting_room.domain.records import (
     Position,
     Segment,
     SessionStatus,
+    StateDetails,
 )
 from waiting_room.domain.signing_keys import KeySet
 from waiting_room.inlet.strategies import InletRecord, Strategy
@@ -126,7 +127,8 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
         state = log.reserve(event_id, 5, log.read(event_id), Attempt(3, ID)).state
     log.set_message(event_id, 1, "soon", NOW + 0.5)
     for current in (2, 4):
-        state = log.add_unused_positions(event_id, 1, [5])
+        log.add_unused_positions(event_id, 1, [5])
+        state = log.read(event_id)
         moved = serving_counter.move(state, current, NOW, "operator", mark=ID, actor="me")
         log.write(state, replace(moved, lowering=1))
     tally = TokenTally(1, b"\x01", b"\x01", ((NOW, 1),), 1, 1, 0)
@@ -213,11 +215,13 @@ def redis_names(valkey: servers.Valkey) -> Iterator[str]:
     lease = uuid.uuid4().hex
     counters.acquire_rebuild_lease(event_id, lease)
     yield from _redis_keys(client, event_id)
-    state = EventState(event_id, queue=9, known_holes=(3,), reconciled_through=2)
+    state = EventState(event_id, queue=9, reconciled_through=2)
     state = serving_counter.move(state, 4, NOW, "operator")
     tally = TokenTally(0, b"\x80", b"\x80", ((NOW + 60, 1),), 1, 1, 0)
     checkpoint = Checkpoint(1, 1, NOW, (Segment(1, 4, NOW),), tally)
-    assert counters.restore(Snapshot(state, (), (), checkpoint, unverified=1), lease)
+    details = StateDetails(unused_positions=(3,))
+    snapshot = Snapshot(state, (), (), checkpoint, unverified=1, details=details)
+    assert counters.restore(snapshot, lease)
     counters.acquire_join_leases(event_id, [str(uuid.uuid4())], NOW)
     counters.count_token(event_id, 1, 3, NOW + 60)
     counters.count_session(event_id, 1, 4, NOW + 60, SessionStatus.ABANDONED)

@@ -14,7 +14,7 @@ from tests.support.fakes import serving_log as memory_log
 from tests.support.fakes.outcomes import MemoryOutcomes
 from tests.support.fakes.serving_log import MemoryServingLog
 from waiting_room.adapters.dynamodb import checkpoints, outcomes, serving_log
-from waiting_room.domain import reconciliation, serving_counter
+from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint, LiveToken, TokenTally
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.ports.outcomes import ENDED_SHARDS
@@ -27,6 +27,7 @@ from waiting_room.domain.records import (
     Position,
     Segment,
     SessionStatus,
+    StateDetails,
 )
 
 NOW = 1_800_000_000
@@ -427,28 +428,65 @@ def test_moves_of_another_generation_are_not_seen(tables: Tables, event_id: str)
     assert tables.log.moves(after) == [after.move]
 
 
-def test_noted_holes_stay_until_the_audit_passes_them(tables: Tables, event_id: str) -> None:
+def test_an_event_without_rows_has_no_details(tables: Tables, event_id: str) -> None:
+    assert tables.log.read_with_details(event_id) == (EventState(event_id), StateDetails())
+
+
+def test_unused_positions_are_kept_until_they_are_removed(tables: Tables, event_id: str) -> None:
     state = tables.log.read(event_id)
     tables.log.reserve(event_id, 10, state)
-    assert tables.log.add_unused_positions(event_id, 1, [3]).known_holes == (3,)
-    noted = tables.log.add_unused_positions(event_id, 1, [8, 3])
-    assert noted.known_holes == (3, 8)
-    watched = reconciliation.close_pending(replace(noted, pending_through=5), 4, NOW)
-    tables.log.write(replace(noted, pending_through=5), watched)
-    after = tables.log.read(event_id)
-    assert (after.known_holes, after.holes, after.reconciled_through) == ((8,), 1, 5)
-    with pytest.raises(Conflict):
-        tables.log.add_unused_positions(event_id, 9, [1])
+    log = tables.log
+    assert log.add_unused_positions(event_id, 1, [3]) == StateDetails(unused_positions=(3,))
+    assert log.add_unused_positions(event_id, 1, [8, 3]) == StateDetails(unused_positions=(3, 8))
+    log.remove_unused_positions(event_id, 1, [3, 4])
+    state, details = log.read_with_details(event_id)
+    assert (state.queue, details) == (10, StateDetails(unused_positions=(8,)))
+    log.remove_unused_positions(event_id, 1, [8])
+    assert log.read_with_details(event_id)[1] == StateDetails()
+    assert log.add_unused_positions(event_id, 1, [9]) == StateDetails(unused_positions=(9,))
 
 
 def test_the_message_stands_beside_other_writes(tables: Tables, event_id: str) -> None:
     state = tables.log.read(event_id)
     tables.log.set_message(event_id, 1, "Grüße 🎟", NOW + 0.5)
+    tables.log.add_unused_positions(event_id, 1, [3])
     tables.log.write(state, serving_counter.move(state, 1, NOW, "operator"))
-    after = tables.log.read(event_id)
-    assert (after.message, after.message_at, after.serving) == ("Grüße 🎟", NOW + 0.5, 1)
-    with pytest.raises(Conflict):
-        tables.log.set_message(event_id, 2, "x", NOW)
+    after, details = tables.log.read_with_details(event_id)
+    assert after == tables.log.read(event_id)
+    assert after.serving == 1
+    assert details == StateDetails("Grüße 🎟", NOW + 0.5, (3,))
+
+
+def test_an_earlier_message_does_not_replace_a_later_one(tables: Tables, event_id: str) -> None:
+    tables.log.set_message(event_id, 1, "two", NOW + 0.2)
+    for text, at in (("one", NOW + 0.1), ("other", NOW + 0.2)):
+        with pytest.raises(Conflict):
+            tables.log.set_message(event_id, 1, text, at)
+    tables.log.set_message(event_id, 1, "two", NOW + 0.2)  # the client sent its write twice
+    assert tables.log.read_with_details(event_id)[1] == StateDetails("two", NOW + 0.2)
+    tables.log.set_message(event_id, 1, "", NOW + 0.3)
+    assert tables.log.read_with_details(event_id)[1] == StateDetails("", NOW + 0.3)
+
+
+def test_a_reset_ends_the_message_and_the_unused_positions(tables: Tables, event_id: str) -> None:
+    before = tables.log.read(event_id)
+    tables.log.set_message(event_id, 1, "one", NOW + 5.0)
+    tables.log.add_unused_positions(event_id, 1, [3])
+    after = before.next_generation(NOW + 6.0)
+    tables.log.reset(before, after)
+    assert tables.log.read_with_details(event_id) == (after, StateDetails())
+    tables.log.set_message(event_id, 2, "two", NOW + 1.0)  # by a clock that is behind
+    added = tables.log.add_unused_positions(event_id, 2, [1])
+    assert added == StateDetails(unused_positions=(1,))
+    for late in (
+        lambda: tables.log.set_message(event_id, 1, "late", NOW + 9.0),
+        lambda: tables.log.add_unused_positions(event_id, 1, [4]),
+        lambda: tables.log.remove_unused_positions(event_id, 1, [1]),
+    ):
+        with pytest.raises(Conflict):
+            late()
+    details = tables.log.read_with_details(event_id)[1]
+    assert details == StateDetails("two", NOW + 1.0, (1,))
 
 
 def test_tokens_are_read_without_the_rest_of_their_rows(tables: Tables, event_id: str) -> None:
@@ -514,14 +552,16 @@ def test_a_checkpoint_whose_writer_died_is_passed_over(
     assert tables.log.checkpoint(event_id, 1) == second
 
 
-def test_only_so_many_holes_are_remembered(
+def test_only_so_many_unused_positions_are_kept(
     tables: Tables, event_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for adapter in (memory_log, serving_log):
-        monkeypatch.setattr(adapter, "MAX_KNOWN_HOLES", 5)
+        monkeypatch.setattr(adapter, "MAX_UNUSED_POSITIONS", 5)
     tables.log.read(event_id)
-    assert tables.log.add_unused_positions(event_id, 1, [1, 2, 3]).known_holes == (1, 2, 3)
-    assert len(tables.log.add_unused_positions(event_id, 1, range(4, 20)).known_holes) == 8
+    added = tables.log.add_unused_positions(event_id, 1, [1, 2, 3])
+    assert added.unused_positions == (1, 2, 3)
+    added = tables.log.add_unused_positions(event_id, 1, range(4, 20))
+    assert added.unused_positions == tuple(range(1, 9))
     with pytest.raises(Conflict):
         tables.log.add_unused_positions(event_id, 1, [30])
 
@@ -558,8 +598,6 @@ def test_nothing_is_written_for_an_event_without_a_record(tables: Tables, event_
         lambda: tables.log.reserve(event_id, 1, known),
         lambda: tables.log.write(known, serving_counter.move(known, 1, NOW, "operator")),
         lambda: tables.log.reset(known, known.next_generation(NOW)),
-        lambda: tables.log.add_unused_positions(event_id, 1, [1]),
-        lambda: tables.log.set_message(event_id, 1, "hello", 1.0),
     ):
         with pytest.raises(Conflict):
             write()

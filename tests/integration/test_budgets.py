@@ -78,10 +78,17 @@ def test_an_idle_minute_costs_next_to_nothing(real: RealRoom) -> None:
         real.room.workers.expiry_sweep.run(real.event_id)
 
     minute()
-    assert dict(real.counted(minute)) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
-    whole = real.counted(lambda: real.room.workers.minute_jobs.run(real.event_id))
-    assert dict(whole) == {"redis": 2, "dynamodb": 2, "GetItem": 2}
+    idle = {"redis": 2, "dynamodb": 2, "GetItem": 1, "Query": 1}
+    assert dict(real.counted(minute)) == idle
+    assert dict(real.counted(lambda: real.room.workers.minute_jobs.run(real.event_id))) == idle
     assert real.room.metrics.panel(real.event_id)["stale"] == []
+
+
+def test_a_message_costs_one_round_trip_one_query_one_write_and_one_read(real: RealRoom) -> None:
+    cost = real.counted(lambda: real.room.control.set_message(real.event_id, "hello"))
+    requests = {"Query": 1, "UpdateItem": 1, "GetItem": 1}
+    assert dict(cost) == {"redis": 1, "dynamodb": 3, **requests}
+    assert real.room.metrics.counts(real.event_id).message == "hello"
 
 
 def test_a_reset_of_many_rows_is_two_writes(real: RealRoom) -> None:

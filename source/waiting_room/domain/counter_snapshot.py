@@ -11,7 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from waiting_room.domain import serving_counter
-from waiting_room.domain.records import EventState, Segment, ServingMove, SessionStatus
+from waiting_room.domain.records import (
+    NO_DETAILS,
+    EventState,
+    Segment,
+    ServingMove,
+    SessionStatus,
+    StateDetails,
+)
 
 SPARE = 1024  # bytes by which a bitmap grows at once
 READ_AT_ONCE = 10_000  # positions whose token rows one caller reads: 0.5 s on one core
@@ -123,6 +130,7 @@ class Snapshot:
     tokens: tuple[LiveToken, ...]
     checkpoint: Checkpoint | None = None
     unverified: int = 0
+    details: StateDetails = NO_DETAILS
 
     def segments(self) -> list[Segment]:
         """Return the segments of positions that the serving counter reached, with their times."""

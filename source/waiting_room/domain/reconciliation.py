@@ -36,7 +36,6 @@ def close_pending(state: EventState, rows: int, now: int) -> EventState:
         state,
         reconciled_through=state.pending_through,
         holes=state.holes + max(0, missing),
-        known_holes=tuple(hole for hole in state.known_holes if hole > state.pending_through),
         pending_through=state.queue,
         pending_since=now,
     )

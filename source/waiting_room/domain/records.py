@@ -118,7 +118,7 @@ class EventState:
 
     - ``queue``: the highest position assigned.
     - ``reconciled_through``: up to here every assigned position has a row or is one of ``holes``
-      (unused positions). ``known_holes`` are unused positions above it.
+      (unused positions).
     - ``pending_through``: positions up to here were assigned by ``pending_since``; the next
       reconciliation closes them.
     - ``expired_through``: up to here every position has an outcome, ``expired`` of them without a
@@ -146,14 +146,27 @@ class EventState:
     settled_tokens: int = 0
     settled_completed: int = 0
     settled_abandoned: int = 0
-    known_holes: tuple[int, ...] = ()
-    message: str = ""
-    message_at: float = 0.0
     lowering: int = 0
 
     def next_generation(self, now: float) -> EventState:
         """Return the state after a reset; joins sent up to ``now`` belong to this generation."""
         return EventState(event_id=self.event_id, generation=self.generation + 1, reset_at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class StateDetails:
+    """Message and unused positions of one generation, in rows of their own beside the state row.
+
+    ``unused_positions`` are known unused positions, in order. Those up to ``reconciled_through`` of
+    the state row are part of its ``holes`` too; readers ignore them.
+    """
+
+    message: str = ""
+    message_at: float = 0.0
+    unused_positions: tuple[int, ...] = ()
+
+
+NO_DETAILS = StateDetails()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,14 @@ from waiting_room.domain.counter_snapshot import (
 from waiting_room.domain.errors import CountersLost, Unavailable
 from waiting_room.domain.ports.counters import JoinLease, RebuildLease
 from waiting_room.domain.records import (
+    NO_DETAILS,
     Counts,
     EventState,
     Outcome,
     PositionStatus,
     ServingMove,
     SessionStatus,
+    StateDetails,
 )
 from waiting_room.domain.retry import tries
 
@@ -106,9 +108,14 @@ class RecoveringCounters:
             _check_is_current(found, state)
         return found
 
-    def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
-        """Update the copy to ``state``; add ``moves`` that it lacks."""
-        self._recover(state.event_id, self._counters.apply, state, moves)
+    def apply(
+        self,
+        state: EventState,
+        moves: Sequence[ServingMove] = (),
+        details: StateDetails = NO_DETAILS,
+    ) -> None:
+        """Update the copy to ``state`` and its ``details``; add ``moves`` that it lacks."""
+        self._recover(state.event_id, self._counters.apply, state, moves, details)
 
     def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
         """Count a token once; False for an older generation."""
@@ -139,12 +146,15 @@ class RecoveringCounters:
         except CountersLost:
             self._recover(state.event_id, self._apply_with_moves, state)
 
-    def follow(self, state: EventState) -> None:
-        """Update the copy to ``state``, or leave that to the minute worker; raises nothing."""
+    def follow(self, state: EventState, details: StateDetails = NO_DETAILS) -> None:
+        """Update the copy to ``state``, or leave that to the minute worker; raises nothing.
+
+        ``details`` are those that the caller has written or read.
+        """
         try:
-            self._counters.apply(state)
+            self._counters.apply(state, details=details)
         except CountersLost:
-            self._try(state.event_id, self._apply_with_moves, state)
+            self._try(state.event_id, self._apply_with_moves, state, details)
         except Unavailable as error:
             _log_behind(error)
 
@@ -290,12 +300,12 @@ class RecoveringCounters:
             _log_behind(error)
             return None
 
-    def _apply_with_moves(self, state: EventState) -> None:
+    def _apply_with_moves(self, state: EventState, details: StateDetails = NO_DETAILS) -> None:
         """Apply ``state``; replace the moves of a copy that lacks some."""
         try:
-            self._counters.apply(state)
+            self._counters.apply(state, details=details)
         except CountersLost:
-            self._counters.apply(state, self._log.moves(state))
+            self._counters.apply(state, self._log.moves(state), details)
 
     def _rebuild(self, event_id: str, lease_id: str) -> None:
         try:
@@ -328,7 +338,7 @@ def read_snapshot(
     renew: Callable[[], None] = lambda: None,
 ) -> Snapshot:
     """Read the contents of the counters from the tables; call ``renew`` between the reads."""
-    state = log.read(event_id)
+    state, details = log.read_with_details(event_id)
     first, start = state.settled_through + 1, None
     if needs_checkpoint(state):
         start = log.checkpoint(event_id, state.generation)
@@ -341,7 +351,7 @@ def read_snapshot(
         last = min(step + READ_STEP - 1, state.queue)
         tokens += outcomes.tokens(event_id, state.generation, step, last)
     unverified = first - 1 if start and first > state.settled_through + 1 else 0
-    return Snapshot(state, moves, tuple(tokens), start, unverified)
+    return Snapshot(state, moves, tuple(tokens), start, unverified, details)
 
 
 def _is_behind(found: Counts | PositionStatus, state: EventState) -> bool:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from waiting_room.domain import reset, serving_counter
 from waiting_room.domain.actors import UNKNOWN, Actor
-from waiting_room.domain.errors import OtherGeneration
+from waiting_room.domain.errors import Conflict, OtherGeneration
 from waiting_room.domain.operator_message import check_message
-from waiting_room.domain.records import EventState, ServingMove
+from waiting_room.domain.records import EventState, ServingMove, StateDetails
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases import change_log
@@ -100,12 +100,15 @@ class EventControl:
         self._settings.event(event_id)
         text = check_message(message)
         for attempt in retry_on_conflict(self._clock):
-            state = self._log.read(event_id)
+            state, before = self._log.read_with_details(event_id)
             with attempt:
-                at = max(self._clock(), state.message_at + 1e-6)  # later than the one it replaces
+                at = round(max(self._clock(), before.message_at + 1e-6), 6)  # later than before
                 self._log.set_message(event_id, state.generation, text, at)
-        self._counters.follow(self._log.read(event_id))
-        change_log.record(event_id, "message", actor, state.message, text)
+                current = self._log.read(event_id)
+                if current.generation != state.generation:  # a reset has cleared the message
+                    raise Conflict
+        self._counters.follow(current, StateDetails(text, at))
+        change_log.record(event_id, "message", actor, before.message, text)
         return text
 
     def reset(self, event_id: str, generation: object = None, *, actor: Actor = UNKNOWN) -> int:

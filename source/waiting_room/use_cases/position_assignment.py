@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from waiting_room.domain import joins as rules
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.ports.counters import JoinLease
-from waiting_room.domain.records import SLOTS, Attempt, EventState, Join, Position, Reservation
+from waiting_room.domain.records import (
+    NO_DETAILS,
+    SLOTS,
+    Attempt,
+    EventState,
+    Join,
+    Position,
+    Reservation,
+    StateDetails,
+)
 from waiting_room.domain.retry import retry_on_conflict
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
@@ -23,6 +32,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("waiting_room")
 # Rows without a response that a worker remembers. The reconciliation finds any others.
 MAX_UNCONFIRMED = 10_000
+
+
+def attempt_token() -> str:
+    """Return the token of an attempt; the state row stores one for each of its slots."""
+    return secrets.token_urlsafe(8)
 
 
 class PositionAssigner:
@@ -52,8 +66,7 @@ class PositionAssigner:
         try:
             state, rejected, placed, unused = self._reserve(event_id, leased)
             rows = rules.assign_positions(placed, state, int(self._clock())) if placed else []
-            if unused:
-                state = self._record_unused(state, unused)
+            details = self._record_unused(state, unused) if unused else NO_DETAILS
             current = self._insert(
                 [*rows, *(self._rejected_by_reset(state, join) for join in rejected)]
             )
@@ -63,9 +76,9 @@ class PositionAssigner:
             holes += self._superseded(state, {**held, **current})
             if holes:
                 logger.warning("%d assigned positions stay unused", len(holes))
-                state = self._record_unused(state, holes)
+                details = self._record_unused(state, holes, details)
             if rows or holes or unused or held:  # the worker of ``held`` may have stopped early
-                self._counters.follow(state)
+                self._counters.follow(state, details)
         except Unavailable:
             self._release(event_id, [join.request_id for join in leased])
             raise
@@ -130,7 +143,7 @@ class PositionAssigner:
         """
         for again in (False, True):
             lost, lost_count = self._lost.get(event_id, ("", 0))
-            attempt = Attempt(self._slot, secrets.token_hex(8), lost, lost_count)
+            attempt = Attempt(self._slot, attempt_token(), lost, lost_count)
             try:
                 reserved = self._log.reserve(event_id, count, known, attempt)
             except Unavailable as error:
@@ -175,8 +188,11 @@ class PositionAssigner:
             state.event_id, state.generation - 1, join.request_id, 0, int(self._clock())
         )
 
-    def _record_unused(self, state: EventState, positions: Sequence[int]) -> EventState:
+    def _record_unused(
+        self, state: EventState, positions: Sequence[int], known: StateDetails = NO_DETAILS
+    ) -> StateDetails:
+        """Record unused positions; return all recorded ones, or ``known`` if that fails."""
         try:
             return self._log.add_unused_positions(state.event_id, state.generation, positions)
         except (Conflict, Unavailable):
-            return state  # reconciliation finds them
+            return known  # reconciliation finds them

@@ -8,10 +8,12 @@ a range early.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from waiting_room.domain import reconciliation, serving_counter
-from waiting_room.domain.records import EventState
+from waiting_room.domain.errors import Conflict
+from waiting_room.domain.records import EventState, StateDetails
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_state import EventStates
@@ -55,7 +57,8 @@ class PositionReconciliation:
 
     def reconcile(self, event_id: str, scheduled_at: float | None = None) -> EventState:
         """Reconcile an event: close the pending range, settle, end stale announcements."""
-        state = self._log.read(event_id)
+        state, details = self._log.read_with_details(event_id)
+        self._remove_counted(state, details)
         now, latest = clock_bounds(self._clock, scheduled_at)
         if reconciliation.is_due(state, self._settings.unused_position_timeout, now):
             rows = self._positions.count(
@@ -74,8 +77,18 @@ class PositionReconciliation:
             state = self._states.try_update(state, reconciliation.settle(state, tokens, upto, now))
         if state.lowering > state.version:  # its writer may have stopped: supersede it
             state = self._states.try_update(state, serving_counter.move(state, 0, now, "audit"))
-        self._counters.follow(state)
+        self._counters.follow(state, details)
         return state
+
+    def _remove_counted(self, state: EventState, details: StateDetails) -> None:
+        """Remove the known unused positions that an earlier run counted in ``holes``.
+
+        Not in the run that counts them: a rebuild may just have read the state from before.
+        """
+        counted = [hole for hole in details.unused_positions if hole <= state.reconciled_through]
+        if counted:
+            with suppress(Conflict):  # a reset came first
+                self._log.remove_unused_positions(state.event_id, state.generation, counted)
 
     def keep_up(
         self, state: EventState, scheduled_at: float | None, *, reconciled: bool, swept: bool

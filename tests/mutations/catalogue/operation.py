@@ -71,7 +71,7 @@ BREAKS = (
           "caller", "_assumed_role(arn) == inlet_role", "inlet_role in arn", "test_actors"),
     Break("operators, 16 attributed: a change is not logged",
           "EventControl.set_message",
-          'change_log.record(event_id, "message", actor, state.message, text)',
+          'change_log.record(event_id, "message", actor, before.message, text)',
           "pass", "apps/test_operators"),
     Break("operators, 16 attributed: the row does not name who moved the counter",
           "EventControl.increment.decide", "reason, mark, actor.short)", "reason, mark)",

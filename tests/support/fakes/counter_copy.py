@@ -34,6 +34,8 @@ class CounterCopy:
     reconciled_at: int = 0
     swept_at: int = 0
     first_moved_at: int = 0
+    message: str = ""
+    message_at: float = 0.0
 
     @classmethod
     def of_snapshot(cls, snapshot: Snapshot) -> CounterCopy:
@@ -48,8 +50,10 @@ class CounterCopy:
             {SessionStatus.COMPLETED: tally.completed, SessionStatus.ABANDONED: tally.abandoned},
             counter_snapshot.positions_in(tally.taken),
             counter_snapshot.positions_in(tally.ended),
-            {hole for hole in state.known_holes if hole > state.reconciled_through},
+            {hole for hole in snapshot.details.unused_positions if hole > state.reconciled_through},
             snapshot.unverified,
+            message=snapshot.details.message,
+            message_at=snapshot.details.message_at,
         )
         copy.note_first_move()
         return copy
@@ -78,7 +82,7 @@ class CounterCopy:
             abandoned=self.ended[SessionStatus.ABANDONED],
             admitted_recently=serving_counter.admitted_recently(self.served, now),
             admitting_since=self.served[0].at if self.served else 0,
-            message=state.message,
+            message=self.message,
             version=state.version,
             lowering=state.lowering,
             reconciled_at=self.reconciled_at,

@@ -18,11 +18,13 @@ from waiting_room.domain.counter_snapshot import (
 from waiting_room.domain.errors import CountersLost, Unavailable
 from waiting_room.domain.ports.counters import JoinLease, RebuildLease
 from waiting_room.domain.records import (
+    NO_DETAILS,
     Counts,
     EventState,
     PositionStatus,
     ServingMove,
     SessionStatus,
+    StateDetails,
 )
 
 JOIN_LEASE_LIFE = 60  # as in the Redis adapter
@@ -87,7 +89,12 @@ class MemoryCounters:
             given_up = (0, now // 3600)
             self._claims.update({(event_id, request_id): given_up for request_id in request_ids})
 
-    def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
+    def apply(
+        self,
+        state: EventState,
+        moves: Sequence[ServingMove] = (),
+        details: StateDetails = NO_DETAILS,
+    ) -> None:
         """Bring the copy up to ``state``."""
         with self._lock:
             copy = self._copy(state.event_id)
@@ -123,15 +130,16 @@ class MemoryCounters:
                 had = replace(had, expired_through=state.expired_through, expired=state.expired)
             if state.reconciled_through > had.reconciled_through:
                 had = replace(had, reconciled_through=state.reconciled_through, holes=state.holes)
-            if state.message_at > had.message_at:
-                had = replace(had, message=state.message, message_at=state.message_at)
+            if details.message_at > copy.message_at:
+                self._writes()
+                copy.message, copy.message_at = details.message, details.message_at
             holes = {
                 hole
-                for hole in copy.holes | set(state.known_holes)
+                for hole in copy.holes | set(details.unused_positions)
                 if hole > had.reconciled_through
             }
             if had != copy.state or any(
-                hole > had.reconciled_through for hole in state.known_holes
+                hole > had.reconciled_through for hole in details.unused_positions
             ):
                 self._writes()
             copy.state, copy.holes = had, holes

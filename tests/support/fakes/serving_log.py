@@ -10,8 +10,15 @@ from dataclasses import replace
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint
 from waiting_room.domain.errors import Conflict
-from waiting_room.domain.limits import MAX_KNOWN_HOLES
-from waiting_room.domain.records import NO_ATTEMPT, Attempt, EventState, Reservation, ServingMove
+from waiting_room.domain.limits import MAX_UNUSED_POSITIONS
+from waiting_room.domain.records import (
+    NO_ATTEMPT,
+    Attempt,
+    EventState,
+    Reservation,
+    ServingMove,
+    StateDetails,
+)
 
 
 class MemoryServingLog:
@@ -22,12 +29,27 @@ class MemoryServingLog:
         self._moves: dict[tuple[str, int], list[ServingMove]] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
         self._tries: dict[tuple[str, int, int], tuple[str, int]] = {}
+        self._messages: dict[str, tuple[int, str, float]] = {}  # generation, text, time
+        self._unused: dict[str, tuple[int, frozenset[int]]] = {}  # generation, positions
         self._lock = threading.Lock()
 
     def read(self, event_id: str) -> EventState:
         """The state."""
         with self._lock:
             return self._states.setdefault(event_id, EventState(event_id))
+
+    def read_with_details(self, event_id: str) -> tuple[EventState, StateDetails]:
+        """The state and its details."""
+        state = self.read(event_id)
+        with self._lock:
+            of_message, text, at = self._messages.get(event_id, (0, "", 0.0))
+            of_unused, unused = self._unused.get(event_id, (0, frozenset()))
+            details = StateDetails()
+            if of_message == state.generation:
+                details = replace(details, message=text, message_at=at)
+            if of_unused == state.generation:
+                details = replace(details, unused_positions=tuple(sorted(unused)))
+            return state, details
 
     def reserve(
         self, event_id: str, count: int, known: EventState, attempt: Attempt = NO_ATTEMPT
@@ -50,14 +72,10 @@ class MemoryServingLog:
             if after.version > before.version and before.move:
                 moves = self._moves.setdefault((before.event_id, before.generation), [])
                 moves.append(before.move)
-            holes = set(state.known_holes) - (set(before.known_holes) - set(after.known_holes))
             self._put(
                 replace(
                     after,
                     queue=state.queue,
-                    known_holes=tuple(sorted(holes)),
-                    message=state.message,
-                    message_at=state.message_at,
                     lowering=state.lowering
                     if after.lowering == before.lowering
                     else after.lowering,
@@ -73,20 +91,36 @@ class MemoryServingLog:
 
     def add_unused_positions(
         self, event_id: str, generation: int, positions: Sequence[int]
-    ) -> EventState:
+    ) -> StateDetails:
         """Remember positions that will never be held."""
         with self._lock:
-            state = self._of(event_id, generation)
-            if len(state.known_holes) >= MAX_KNOWN_HOLES:
+            had, known = self._unused.get(event_id, (0, frozenset()))
+            if generation < had or (generation == had and len(known) >= MAX_UNUSED_POSITIONS):
                 raise Conflict
-            noted = list(positions)[:MAX_KNOWN_HOLES]
-            holes = tuple(sorted({*state.known_holes, *noted}))
-            return self._put(replace(state, known_holes=holes))
+            noted = frozenset(list(positions)[:MAX_UNUSED_POSITIONS])
+            known = noted | known if generation == had else noted
+            self._unused[event_id] = generation, known
+            return StateDetails(unused_positions=tuple(sorted(known)))
+
+    def remove_unused_positions(
+        self, event_id: str, generation: int, positions: Sequence[int]
+    ) -> None:
+        """Forget positions that ``holes`` counts."""
+        with self._lock:
+            had, known = self._unused.get(event_id, (0, frozenset()))
+            if generation != had:
+                raise Conflict
+            self._unused[event_id] = generation, known - set(positions)
 
     def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
         """Set the operators' message."""
         with self._lock:
-            self._put(replace(self._of(event_id, generation), message=message, message_at=at))
+            had, text, set_at = self._messages.get(event_id, (0, "", 0.0))
+            if (had, set_at) > (generation, at):
+                raise Conflict
+            if (had, set_at) == (generation, at) and text != message:
+                raise Conflict
+            self._messages[event_id] = generation, message, at
 
     def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
         """The latest checkpoint."""

@@ -16,11 +16,12 @@ from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import RESERVE_TRIES, DynamoServingLog
 from waiting_room.domain.errors import Conflict, Unavailable
-from waiting_room.domain.limits import MAX_KNOWN_HOLES, ROW_LIFE
+from waiting_room.domain.limits import MAX_UNUSED_POSITIONS, ROW_LIFE
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
     EventState,
     ServingMove,
+    StateDetails,
 )
 from waiting_room.openid.protocol import Code
 
@@ -42,8 +43,7 @@ def log(client: Client, single: Client | None = None) -> DynamoServingLog:
 def test_the_state_is_read_consistently_and_made_when_it_is_not_there() -> None:
     client = Client({}, {}, {"Item": to_item({"event_id": EVENT, "generation": 1})})
     found = log(client).read(EVENT)
-    assert (found.generation, found.reset_at, found.message_at) == (1, 0.0, 0.0)
-    assert (found.move, found.known_holes) == (None, ())
+    assert (found.generation, found.reset_at, found.move) == (1, 0.0, None)
     assert [name for name, _ in client.asked] == ["get_item", "put_item", "get_item"]
     assert client.asked[0][1]["ConsistentRead"] is True
 
@@ -113,12 +113,34 @@ def test_lowering_is_written_only_where_it_changes() -> None:
     assert "#move" not in client.asked[0][1]["ExpressionAttributeNames"]
 
 
-def test_holes_are_noted_up_to_a_limit() -> None:
+def test_the_first_unused_positions_of_a_generation_replace_those_of_an_earlier_one() -> None:
+    client = Client(refused(), {"Attributes": {"positions": {"NS": ["2"]}}})
+    found = log(client).add_unused_positions(EVENT, 2, [2])
+    assert found == StateDetails(unused_positions=(2,))
+    first, second = (request for _, request in client.asked)
+    assert first["Key"] == second["Key"] == to_item({"event_id": EVENT, "entry": "state#unused"})
+    assert second["UpdateExpression"].startswith("SET ")
+
+
+def test_one_query_reads_the_state_and_its_details() -> None:
+    rows = [
+        to_item({"event_id": EVENT, "entry": "state", "generation": 3}),
+        to_item({"entry": "state#message", "generation": 3, "message": "m", "message_at": 1.5}),
+        to_item({"entry": "state#unused", "generation": 2, "positions": [4]}),
+    ]
+    client = Client({"Items": rows})
+    state, details = log(client).read_with_details(EVENT)
+    assert (state.generation, details) == (3, StateDetails("m", 1.5))
+    ((name, request),) = client.asked
+    assert (name, request["ConsistentRead"]) == ("query", True)
+
+
+def test_unused_positions_are_noted_up_to_a_limit() -> None:
     client = Client({"Attributes": to_item({"generation": 1})})
-    log(client).add_unused_positions(EVENT, 1, range(1, MAX_KNOWN_HOLES + 5))
+    log(client).add_unused_positions(EVENT, 1, range(1, MAX_UNUSED_POSITIONS + 5))
     values = client.asked[0][1]["ExpressionAttributeValues"]
-    assert len(values[":holes"]["NS"]) == MAX_KNOWN_HOLES
-    assert values[":most"] == {"N": str(MAX_KNOWN_HOLES)}
+    assert len(values[":positions"]["NS"]) == MAX_UNUSED_POSITIONS
+    assert values[":most"] == {"N": str(MAX_UNUSED_POSITIONS)}
 
 
 def test_moves_are_read_consistently_from_the_latest_back() -> None:

@@ -17,7 +17,13 @@ from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.counter_snapshot import CounterUpkeepRequest, LiveToken, Snapshot
 from waiting_room.domain.errors import CountersLost, Unavailable
 from waiting_room.domain.ports.counters import JoinLease, RebuildLease
-from waiting_room.domain.records import EventState, Segment, ServingMove, SessionStatus
+from waiting_room.domain.records import (
+    EventState,
+    Segment,
+    ServingMove,
+    SessionStatus,
+    StateDetails,
+)
 
 NOW = 1_800_000_000
 KEYS = 7  # of an event
@@ -173,10 +179,9 @@ def test_a_rebuild_is_asked_for_by_ticket(force: bool) -> None:
 
 def test_a_state_is_told_with_its_moves() -> None:
     moves = [ServingMove(1, 0, 3, NOW, "operator"), ServingMove(2, 3, 5, NOW + 1, "operator")]
-    state = EventState(EVENT, 1, queue=9, serving=5, version=2, move=moves[1], lowering=4,
-                       known_holes=(7, 8), message="m", message_at=1.5)  # fmt: skip
+    state = EventState(EVENT, 1, queue=9, serving=5, version=2, move=moves[1], lowering=4)
     made, server = counters(None)
-    made.apply(state, moves)
+    made.apply(state, moves, StateDetails("m", 1.5, (7, 8)))
     told = arguments(server)
     assert told[9:13] == ["1.5", f"3:5:{NOW + 1}", 1, 4]
     assert told[13:] == [2, f"1:3:{NOW}", f"4:5:{NOW + 1}", 7, 8]
@@ -193,15 +198,16 @@ def test_a_snapshot_is_told_whole() -> None:
         settled_through=2,
         settled_tokens=1,
         reconciled_through=5,
-        known_holes=(5, 6),
     )
+    details = StateDetails("m", 1.5, unused_positions=(5, 6))
     made, server = counters(1)
-    assert made.restore(Snapshot(state, (), rows, None, 77), "ticket") is True
+    assert made.restore(Snapshot(state, (), rows, None, 77, details), "ticket") is True
     ticket, _taken, _ended, fields, parts, live, *rest = arguments(server)
     named = dict(zip(rest[: 2 * fields : 2], rest[1 : 2 * fields : 2], strict=True))
     assert (ticket, fields, parts, live) == ("ticket", len(named), 0, 1)
     assert (named["tokens"], named["live"], named["completed"], named["abandoned"]) == (3, 1, 1, 0)
     assert (named["settled_through"], named["unverified"]) == (2, 77)
+    assert (named["message"], named["message_at"]) == ("m", "1.5")
     assert rest[2 * fields :] == [NOW, 1, 6], "5 is passed by the audit"
     made, _ = counters(0)
     assert made.restore(Snapshot(state, (), ()), "ticket") is False

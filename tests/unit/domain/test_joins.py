@@ -160,7 +160,7 @@ def test_a_reservation_without_an_answer_is_made_again_and_its_range_is_unused()
     assert in_memory_room.waiting() == 8, (
         "no number without a visitor waits, not for a minute either"
     )
-    assert in_memory_room.log.read(EVENT).known_holes == (1, 2, 3, 4)
+    assert in_memory_room.log.read_with_details(EVENT)[1].unused_positions == (1, 2, 3, 4)
 
 
 def test_joins_of_a_failed_batch_get_their_places_two_seconds_later() -> None:
@@ -199,8 +199,8 @@ def test_a_number_whose_row_had_no_answer_waits_no_longer_than_its_visitor(when:
     in_memory_room.clock.now += 2
     in_memory_room.room.workers.assignment.assign(EVENT, joins)
     assert in_memory_room.waiting() == 3
-    state = in_memory_room.log.read(EVENT)
-    assert state.known_holes == ((1, 2, 3) if when == "before" else ())
+    details = in_memory_room.log.read_with_details(EVENT)[1]
+    assert details.unused_positions == ((1, 2, 3) if when == "before" else ())
     in_memory_room.minute()
     in_memory_room.minute(180)
     assert in_memory_room.waiting() == 3, "the audit counts none of them twice"

@@ -30,6 +30,7 @@ from waiting_room.domain.records import (
     Segment,
     ServingMove,
     SessionStatus,
+    StateDetails,
 )
 
 OPEN, COMPLETED, ABANDONED = SessionStatus.OPEN, SessionStatus.COMPLETED, SessionStatus.ABANDONED
@@ -41,11 +42,12 @@ NOW = 1_800_000_000
 
 def test_a_new_event_begins_with_its_first_generation_and_nothing_in_it() -> None:
     state = EventState(EVENT)
-    assert (state.generation, state.move, state.known_holes, state.message) == (1, None, (), "")
+    assert (state.generation, state.move) == (1, None)
+    assert StateDetails() == StateDetails("", 0.0, ())
     for name in (
         "reset_at", "queue", "reconciled_through", "holes", "pending_through", "pending_since",
         "serving", "version", "expired_through", "expired", "settled_through", "settled_tokens",
-        "settled_completed", "settled_abandoned", "message_at", "lowering",
+        "settled_completed", "settled_abandoned", "lowering",
     ):  # fmt: skip
         assert getattr(state, name) == 0, name
 
@@ -57,7 +59,8 @@ def test_what_a_record_does_not_say_is_nothing() -> None:
     assert (row.expires_at, row.status, row.is_token) == (0, OPEN, False)
     empty = TokenTally()
     assert (empty.base, empty.tokens, empty.completed, empty.abandoned) == (0, 0, 0, 0)
-    assert Snapshot(EventState(EVENT), (), ()).unverified == 0
+    snapshot = Snapshot(EventState(EVENT), (), ())
+    assert (snapshot.unverified, snapshot.details) == (0, StateDetails())
     assert list(Reservation(EventState(EVENT)).unused) == []
     counts = Counts(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     told = counts.version, counts.lowering, counts.reconciled_at, counts.swept_at
@@ -473,9 +476,9 @@ def test_an_audit_takes_what_has_no_row_for_a_hole_and_watches_the_next_range(
     rows: int, holes: int
 ) -> None:
     state = EventState(EVENT, queue=50, reconciled_through=20, holes=3, pending_through=30,
-                       pending_since=NOW - 99, known_holes=(29, 30, 31, 40))  # fmt: skip
+                       pending_since=NOW - 99)  # fmt: skip
     after = reconciliation.close_pending(state, rows, NOW)
-    assert (after.reconciled_through, after.holes, after.known_holes) == (30, holes, (31, 40))
+    assert (after.reconciled_through, after.holes) == (30, holes)
     assert (after.pending_through, after.pending_since) == (50, NOW)
 
 

@@ -85,7 +85,7 @@ def test_figures_are_stale_three_minutes_after_their_part_last_succeeded(
 def test_a_minute_that_fails_whole_leaves_everything_stale(in_memory_room: InMemoryRoom) -> None:
     minute(in_memory_room)
     for _ in range(4):
-        in_memory_room.log.fail("read", "before")
+        in_memory_room.log.fail("read_with_details", "before")
         in_memory_room.log.fail("read", "before")
         assert not minute(in_memory_room)
     assert in_memory_room.room.metrics.panel(EVENT)["stale"] == [

@@ -20,6 +20,7 @@ from waiting_room.domain.records import (
     EventState,
     ServingMove,
     SessionStatus,
+    StateDetails,
 )
 from waiting_room.use_cases import counter_recovery
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
@@ -48,11 +49,12 @@ class Tables:
 
     def __init__(self, state: EventState, checkpoint: Checkpoint | None = None) -> None:
         self.state, self.kept = state, checkpoint
+        self.details = StateDetails("hello", 1.0, (3,))
         self.ranges: list[tuple[int, int]] = []
         self.since: list[int] = []
 
-    def read(self, event_id: str) -> EventState:
-        return self.state
+    def read_with_details(self, event_id: str) -> tuple[EventState, StateDetails]:
+        return self.state, self.details
 
     def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
         return self.kept
@@ -97,6 +99,7 @@ def test_a_rebuild_reads_the_rows_near_the_front_and_says_which_it_left_out(
     tables, signs = Tables(state, kept), []
     found = counter_recovery.read_snapshot(EVENT, tables, tables, lambda: signs.append(1))  # type: ignore[arg-type]
     assert tables.ranges == ranges
+    assert (found.state, found.details) == (state, tables.details)
     assert found.unverified == unverified
     used = kept if counter_snapshot.needs_checkpoint(state) else None
     assert (found.checkpoint, tables.since) == (used, [used.version if used else 0])

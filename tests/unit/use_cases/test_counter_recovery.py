@@ -125,7 +125,7 @@ def test_a_rebuild_that_fails_lets_the_next_caller_try_at_once(
 ) -> None:
     in_memory_room.visitors(3)
     in_memory_room.memory.lose()
-    in_memory_room.log.fail("read", "before")
+    in_memory_room.log.fail("read_with_details", "before")
     assert outcome_of(lambda: in_memory_room.room.metrics.counts(EVENT)) == "Unavailable"
     assert in_memory_room.room.metrics.counts(EVENT).queue == 3
 

@@ -54,7 +54,13 @@ def test_counters_that_do_not_answer_do_not_keep_the_minute_worker_from_expiring
     assert in_memory_room.log.read(EVENT).expired_through == 5
 
 
-def test_the_state_remembers_only_so_many_holes(in_memory_room: InMemoryRoom) -> None:
+def unused_positions(in_memory_room: InMemoryRoom) -> tuple[int, ...]:
+    return in_memory_room.log.read_with_details(EVENT)[1].unused_positions
+
+
+def test_only_so_many_unused_positions_are_recorded_and_each_is_counted_once(
+    in_memory_room: InMemoryRoom,
+) -> None:
     for _ in range(3):
         in_memory_room.positions.store.insert = lambda rows: dict.fromkeys(
             row.request_id for row in rows
@@ -63,9 +69,10 @@ def test_the_state_remembers_only_so_many_holes(in_memory_room: InMemoryRoom) ->
             in_memory_room.join(in_memory_room.clock.now + index / 1e4) for index in range(900)
         ]
         assert len(in_memory_room.room.workers.assignment.assign(EVENT, joins).retry) == 900
-    state = in_memory_room.log.read(EVENT)
-    assert 1000 <= len(state.known_holes) < 2000
+    assert 1000 <= len(unused_positions(in_memory_room)) < 2000
     for _ in range(2):
         in_memory_room.minute(91)
     assert in_memory_room.log.read(EVENT).holes == 2700
-    assert in_memory_room.waiting() == 0
+    assert unused_positions(in_memory_room), "removed by the next run"
+    in_memory_room.minute()
+    assert (unused_positions(in_memory_room), in_memory_room.waiting()) == ((), 0)

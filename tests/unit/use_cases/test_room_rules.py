@@ -193,10 +193,10 @@ def test_a_message_is_plain_text_of_500_characters_and_the_later_one_stands() ->
         with pytest.raises(InvalidInput, match="message"):
             in_memory_room.room.control.set_message(EVENT, wrong)
     in_memory_room.clock.now -= 100  # a clock that is behind
-    before = in_memory_room.log.read(EVENT).message_at
+    before = in_memory_room.log.read_with_details(EVENT)[1].message_at
     in_memory_room.room.control.set_message(EVENT, "later")
     assert in_memory_room.room.metrics.counts(EVENT).message == "later"
-    assert in_memory_room.log.read(EVENT).message_at > before
+    assert in_memory_room.log.read_with_details(EVENT)[1].message_at > before
 
 
 def test_a_reset_that_others_overtake_is_tried_twelve_times() -> None:
@@ -418,7 +418,8 @@ def test_rows_without_an_answer_are_remembered_up_to_a_bound(
     )
     in_memory_room.clock.now += 2
     assert in_memory_room.room.workers.assignment.assign(EVENT, joins).assigned == 3
-    assert in_memory_room.log.read(EVENT).known_holes == (2, 3), "the audit finds the first"
+    unused = in_memory_room.log.read_with_details(EVENT)[1].unused_positions
+    assert unused == (2, 3), "the reconciliation finds the first"
 
 
 # --- requests as servers hand them over -------------------------------------------------------

@@ -5,13 +5,18 @@ Per event: one row ``state``, and one row for each move of the serving counter. 
 write of the state moves the counter. The state contains the latest move, which gets its own row
 before the next move is written, so no move is lost.
 
+The state row has at most 1 kB, so that a write costs one unit. The operators' message and the known
+unused positions have a row each. These rows contain their generation; a reset does not write them,
+and readers ignore those of other generations.
+
 The module has more than 300 lines because each method is one request with its expressions.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from waiting_room.adapters.aws import THROTTLE_CODES, translate_errors
@@ -19,10 +24,18 @@ from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, 
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint
 from waiting_room.domain.errors import Conflict, Unavailable
-from waiting_room.domain.limits import MAX_KNOWN_HOLES, ROW_LIFE
-from waiting_room.domain.records import NO_ATTEMPT, Attempt, EventState, Reservation, ServingMove
+from waiting_room.domain.limits import MAX_UNUSED_POSITIONS, ROW_LIFE
+from waiting_room.domain.records import (
+    NO_ATTEMPT,
+    Attempt,
+    EventState,
+    Reservation,
+    ServingMove,
+    StateDetails,
+)
 
 WHAT = "the serving log"
+STATE, MESSAGE, UNUSED = "state", "state#message", "state#unused"  # sort keys; one query reads them
 RESERVE_TRIES = 4  # after throttling only; without a response the reservation may have been made
 NUMBERS = (
     "generation",
@@ -63,12 +76,33 @@ class DynamoServingLog:
         for _ in range(2):
             with translate_errors(WHAT):
                 response = self._client.get_item(
-                    TableName=self._table, Key=_key(event_id), ConsistentRead=True
+                    TableName=self._table, Key=_key(event_id, STATE), ConsistentRead=True
                 )
             if "Item" in response:
                 return _state(response["Item"])
             self._create(EventState(event_id))
         raise Unavailable(f"{WHAT} has no state row of the event")
+
+    def read_with_details(self, event_id: str) -> tuple[EventState, StateDetails]:
+        """Return the state and the details of its generation, by one consistent query."""
+        rows = {
+            text(item, "entry"): item
+            for item in query_all(
+                self._client,
+                WHAT,
+                TableName=self._table,
+                KeyConditionExpression="#event = :event AND begins_with(#entry, :prefix)",
+                ExpressionAttributeNames={"#event": "event_id", "#entry": "entry"},
+                ExpressionAttributeValues=to_item({":event": event_id, ":prefix": STATE}),
+                ConsistentRead=True,
+            )
+        }
+        state = _state(rows[STATE]) if STATE in rows else self.read(event_id)
+        message = _of_generation(rows.get(MESSAGE, {}), state.generation)
+        unused = _of_generation(rows.get(UNUSED, {}), state.generation)
+        return state, StateDetails(
+            text(message, "message"), _fraction(message, "message_at"), _positions(unused)
+        )
 
     def reserve(
         self, event_id: str, count: int, known: EventState, attempt: Attempt = NO_ATTEMPT
@@ -90,39 +124,35 @@ class DynamoServingLog:
         try:
             response = self._single.update_item(
                 TableName=self._table,
-                Key=_key(event_id),
-                UpdateExpression=(
-                    "SET #was = if_not_exists(#mine, :none), #was_end = if_not_exists(#end, :zero),"
-                    " #mine = :token, #end = #queue + :count ADD #queue :count"
-                ),
+                Key=_key(event_id, STATE),
+                UpdateExpression=("SET #mine = :token, #end = #queue + :count ADD #queue :count"),
                 ConditionExpression="#generation = :generation AND #reset_at = :reset_at",
                 ExpressionAttributeNames={
                     "#queue": "queue",
                     "#generation": "generation",
                     "#reset_at": "reset_at",
                     "#mine": f"attempt_{attempt.slot}",
-                    "#end": f"attempt_{attempt.slot}_end",
-                    "#was": "previous_attempt",
-                    "#was_end": "previous_attempt_end",
+                    "#end": f"end_{attempt.slot}",
                 },
                 ExpressionAttributeValues=to_item(
                     {
                         ":count": count,
                         ":token": attempt.token,
-                        ":none": "",
-                        ":zero": 0,
                         ":generation": known.generation,
                         ":reset_at": float(known.reset_at),
                     }
                 ),
-                ReturnValues="ALL_NEW",
+                ReturnValues="ALL_OLD",
             )
         except self._single.exceptions.ConditionalCheckFailedException:
             raise Conflict from None
-        item = response["Attributes"]
+        before = response["Attributes"]
+        state = _state(before)
         return Reservation(
-            _state(item),
-            attempt.unused(text(item, "previous_attempt"), number(item, "previous_attempt_end")),
+            replace(state, queue=state.queue + count),
+            attempt.unused(
+                text(before, f"attempt_{attempt.slot}"), number(before, f"end_{attempt.slot}")
+            ),
         )
 
     def write(self, before: EventState, after: EventState) -> None:
@@ -132,34 +162,19 @@ class DynamoServingLog:
         values = {name: getattr(after, name) for name in WRITTEN}
         if after.lowering != before.lowering:
             values["lowering"] = after.lowering
-        sets = [f"#{name} = :{name}" for name in values]
-        removes = []
-        extra: dict[str, Any] = {}
         if after.move:
-            sets.append("#move = :move")
-            extra[":move"] = {"S": _move_text(after.move)}
-        gone = set(before.known_holes) - set(after.known_holes)
-        names = {f"#{name}": name for name in (*values, *GUARDS)} | {"#move": "move"}
-        expression = "SET " + ", ".join(sets)
-        if gone:
-            removes.append("#known_holes :gone")
-            names["#known_holes"] = "known_holes"
-            extra[":gone"] = {"NS": [str(hole) for hole in sorted(gone)]}
-            expression += " DELETE " + ", ".join(removes)
-        if not after.move:
-            names.pop("#move")
+            values["move"] = _move_text(after.move)
         guards = {f":was_{name}": getattr(before, name) for name in GUARDS}
         self._conditional(
-            before.event_id,
-            expression,
+            _key(before.event_id, STATE),
+            "SET " + ", ".join(f"#{name} = :{name}" for name in values),
             " AND ".join(f"#{name} = :was_{name}" for name in GUARDS),
-            names,
-            {**to_item({f":{name}": value for name, value in values.items()}), **to_item(guards)}
-            | extra,
+            (*values, *GUARDS),
+            {f":{name}": value for name, value in values.items()} | guards,
         )
 
     def reset(self, before: EventState, after: EventState) -> None:
-        """Write the next generation, if ``before`` is current."""
+        """Write the next generation, if ``before`` is current. Its details are empty."""
         with translate_errors(WHAT):
             try:
                 self._client.put_item(
@@ -176,32 +191,54 @@ class DynamoServingLog:
 
     def add_unused_positions(
         self, event_id: str, generation: int, positions: Sequence[int]
-    ) -> EventState:
-        """Add unused positions to the state."""
-        response = self._conditional(
-            event_id,
-            "ADD #known_holes :holes",
-            "#generation = :generation AND "
-            "(attribute_not_exists(#known_holes) OR size(#known_holes) < :most)",
-            {"#known_holes": "known_holes", "#generation": "generation"},
-            to_item(
-                {
-                    ":generation": generation,
-                    ":holes": list(positions)[:MAX_KNOWN_HOLES],
-                    ":most": MAX_KNOWN_HOLES,
-                }
-            ),
+    ) -> StateDetails:
+        """Add to the known unused positions of a generation; return all of them.
+
+        The first ones of a generation replace the row of an earlier one.
+        """
+        key, names = _key(event_id, UNUSED), ("positions", "generation")
+        values = {":generation": generation, ":positions": list(positions)[:MAX_UNUSED_POSITIONS]}
+        try:
+            row = self._conditional(
+                key,
+                "ADD #positions :positions",
+                "#generation = :generation AND "
+                "(attribute_not_exists(#positions) OR size(#positions) < :most)",
+                names,
+                {**values, ":most": MAX_UNUSED_POSITIONS},
+            )
+        except Conflict:
+            row = self._conditional(
+                key,
+                "SET #positions = :positions, #generation = :generation",
+                "attribute_not_exists(#generation) OR #generation < :generation",
+                names,
+                values,
+            )
+        return StateDetails(unused_positions=_positions(row))
+
+    def remove_unused_positions(
+        self, event_id: str, generation: int, positions: Sequence[int]
+    ) -> None:
+        """Remove known unused positions of a generation; raises Conflict for an earlier one."""
+        self._conditional(
+            _key(event_id, UNUSED),
+            "DELETE #positions :positions",
+            "#generation = :generation",
+            ("positions", "generation"),
+            {":positions": list(positions), ":generation": generation},
         )
-        return _state(response)
 
     def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
-        """Set the operators' message."""
+        """Set the operators' message of a generation."""
         self._conditional(
-            event_id,
-            "SET #message = :message, #message_at = :at",
-            "#generation = :generation",
-            {"#message": "message", "#message_at": "message_at", "#generation": "generation"},
-            to_item({":message": message, ":at": float(at), ":generation": generation}),
+            _key(event_id, MESSAGE),
+            "SET #message = :message, #message_at = :at, #generation = :generation",
+            "attribute_not_exists(#generation) OR #generation < :generation OR "
+            "(#generation = :generation AND "
+            "(#message_at < :at OR (#message_at = :at AND #message = :message)))",  # own first try
+            ("message", "message_at", "generation"),
+            {":message": message, ":at": float(at), ":generation": generation},
         )
 
     def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
@@ -275,17 +312,18 @@ class DynamoServingLog:
             )
 
     def _conditional(
-        self, event_id: str, update: str, condition: str, names: dict[str, str], values: Item
+        self, key: Item, update: str, condition: str, names: Iterable[str], values: dict[str, Any]
     ) -> Item:
+        """Update a row and return it; raises Conflict unless ``condition`` holds."""
         with translate_errors(WHAT):
             try:
                 response: dict[str, Item] = self._client.update_item(
                     TableName=self._table,
-                    Key=_key(event_id),
+                    Key=key,
                     UpdateExpression=update,
                     ConditionExpression=condition,
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=values,
+                    ExpressionAttributeNames={f"#{name}": name for name in names},
+                    ExpressionAttributeValues=to_item(values),
                     ReturnValues="ALL_NEW",
                 )
             except self._client.exceptions.ConditionalCheckFailedException:
@@ -293,18 +331,16 @@ class DynamoServingLog:
         return response["Attributes"]
 
 
-def _key(event_id: str) -> Item:
-    return to_item({"event_id": event_id, "entry": "state"})
+def _key(event_id: str, entry: str) -> Item:
+    return to_item({"event_id": event_id, "entry": entry})
 
 
 def _item(state: EventState) -> Item:
     values: dict[str, Any] = {name: getattr(state, name) for name in NUMBERS}
     values |= {
         "event_id": state.event_id,
-        "entry": "state",
+        "entry": STATE,
         "reset_at": float(state.reset_at),
-        "message": state.message,
-        "message_at": float(state.message_at),
     }
     return to_item(values)
 
@@ -314,13 +350,16 @@ def _state(item: Item) -> EventState:
         event_id=text(item, "event_id"),
         **{name: number(item, name) for name in NUMBERS},
         reset_at=_fraction(item, "reset_at"),
-        message_at=_fraction(item, "message_at"),
         move=_move(text(item, "move")) if "move" in item else None,
-        known_holes=tuple(sorted(int(hole) for hole in item["known_holes"]["NS"]))
-        if "known_holes" in item
-        else (),
-        message=text(item, "message"),
     )
+
+
+def _of_generation(row: Item, generation: int) -> Item:
+    return row if number(row, "generation") == generation else {}
+
+
+def _positions(row: Item) -> tuple[int, ...]:
+    return tuple(sorted(map(int, row["positions"]["NS"]))) if "positions" in row else ()
 
 
 def _fraction(item: Item, name: str) -> float:

@@ -45,12 +45,14 @@ from waiting_room.domain.errors import CountersLost, Unavailable
 from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
 from waiting_room.domain.ports.counters import JoinLease, RebuildLease
 from waiting_room.domain.records import (
+    NO_DETAILS,
     Counts,
     EventState,
     PositionStatus,
     Segment,
     ServingMove,
     SessionStatus,
+    StateDetails,
 )
 
 REDIS_TIMEOUT = 1.0  # seconds to connect or to respond; three attempts fit into API Gateway's 29
@@ -159,8 +161,13 @@ class RedisCounters:
             [_key(event_id, f"join_leases:{now // 3600}")],
         )
 
-    def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
-        """Update the copy to ``state``."""
+    def apply(
+        self,
+        state: EventState,
+        moves: Sequence[ServingMove] = (),
+        details: StateDetails = NO_DETAILS,
+    ) -> None:
+        """Update the copy to ``state`` and its ``details``."""
         step = state.move
         parts = _lines(serving_counter.segments(moves, expired_through=state.expired_through))
         self._run(
@@ -175,14 +182,14 @@ class RedisCounters:
                 state.expired,
                 state.reconciled_through,
                 state.holes,
-                state.message,
-                repr(state.message_at),
+                details.message,
+                repr(details.message_at),
                 f"{step.previous}:{step.current}:{step.at}" if step else "",
                 int(bool(moves)),
                 state.lowering,
                 len(parts),
                 *parts,
-                *state.known_holes,
+                *details.unused_positions,
             ],
         )
 
@@ -227,7 +234,8 @@ class RedisCounters:
 
     def restore(self, snapshot: Snapshot, lease_id: str) -> bool:
         """Replace the copy in one step."""
-        state, tally = snapshot.state, TokenTally.from_snapshot(snapshot)
+        state, details = snapshot.state, snapshot.details
+        tally = TokenTally.from_snapshot(snapshot)
         fields: dict[str, Any] = {
             "generation": state.generation,
             "version": state.version,
@@ -240,8 +248,8 @@ class RedisCounters:
             "settled_through": tally.base,
             "unverified": snapshot.unverified,
             "lowering": state.lowering,
-            "message": state.message,
-            "message_at": repr(state.message_at),
+            "message": details.message,
+            "message_at": repr(details.message_at),
             "tokens": tally.tokens,
             "live": sum(count for _, count in tally.live),
             "completed": tally.completed,
@@ -261,7 +269,7 @@ class RedisCounters:
             *chain.from_iterable(fields.items()),
             *parts,
             *chain.from_iterable(tally.live),
-            *(hole for hole in state.known_holes if hole > state.reconciled_through),
+            *(hole for hole in details.unused_positions if hole > state.reconciled_through),
         ]
         keys = self._rebuild_keys(state.event_id)
         return bool(self._run("restore", state.event_id, arguments, keys))

@@ -19,11 +19,13 @@ from waiting_room.domain.counter_snapshot import (
     Snapshot,
 )
 from waiting_room.domain.records import (
+    NO_DETAILS,
     Counts,
     EventState,
     PositionStatus,
     ServingMove,
     SessionStatus,
+    StateDetails,
 )
 
 
@@ -52,9 +54,16 @@ class Counters(Protocol):
     def position_status(self, event_id: str, position: int) -> PositionStatus:
         """Return the status of one position."""
 
-    def apply(self, state: EventState, moves: Sequence[ServingMove] = ()) -> None:
+    def apply(
+        self,
+        state: EventState,
+        moves: Sequence[ServingMove] = (),
+        details: StateDetails = NO_DETAILS,
+    ) -> None:
         """Update the copy to ``state``, unless it is newer; a later generation empties it first.
 
+        Of ``details``, which belong to the generation of ``state``, the copy takes a later message
+        and further unused positions.
         The copy keeps a ``state.lowering`` until it has that version. Raises CountersLost when the
         copy lacks moves before ``state.move``; the caller then passes ``moves``, all moves of the
         serving log up to ``state``, which replace those of the copy.

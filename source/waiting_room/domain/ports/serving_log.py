@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Port of the serving log: state row and serving moves of an event."""
+"""Port of the serving log: state row, its details, and serving moves of an event."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from waiting_room.domain.counter_snapshot import Checkpoint
-from waiting_room.domain.records import NO_ATTEMPT, Attempt, EventState, Reservation, ServingMove
+from waiting_room.domain.records import (
+    NO_ATTEMPT,
+    Attempt,
+    EventState,
+    Reservation,
+    ServingMove,
+    StateDetails,
+)
 
 
 class ServingLog(Protocol):
@@ -15,6 +22,12 @@ class ServingLog(Protocol):
 
     def read(self, event_id: str) -> EventState:
         """Return the state by a consistent read; an event without a row is in generation 1."""
+
+    def read_with_details(self, event_id: str) -> tuple[EventState, StateDetails]:
+        """Return the state as ``read`` does, and the details of its generation, by one request.
+
+        The two may be of different moments; the state is the older one.
+        """
 
     def reserve(
         self, event_id: str, count: int, known: EventState, attempt: Attempt = NO_ATTEMPT
@@ -39,15 +52,24 @@ class ServingLog(Protocol):
 
     def add_unused_positions(
         self, event_id: str, generation: int, positions: Sequence[int]
-    ) -> EventState:
-        """Add unused positions to the state.
+    ) -> StateDetails:
+        """Add to the known unused positions of a generation; return all of them.
 
-        Raises Conflict after a reset, and above MAX_KNOWN_HOLES; the reconciliation finds the
-        others.
+        Raises Conflict when a later generation has some, and above MAX_UNUSED_POSITIONS; the
+        reconciliation finds the others.
         """
 
+    def remove_unused_positions(
+        self, event_id: str, generation: int, positions: Sequence[int]
+    ) -> None:
+        """Remove known unused positions, which ``holes`` of the state row counts by now."""
+
     def set_message(self, event_id: str, generation: int, message: str, at: float) -> None:
-        """Set the operators' message; raises Conflict after a reset."""
+        """Set the operators' message of a generation.
+
+        Raises Conflict when there is one of a later generation, or of the same one at or after
+        ``at`` (s).
+        """
 
     def checkpoint(self, event_id: str, generation: int) -> Checkpoint | None:
         """Return the latest complete checkpoint of a generation."""

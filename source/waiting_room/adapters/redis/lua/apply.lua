@@ -4,7 +4,8 @@
 --      7 reconciled_through   8 holes   9 message   10 message_at
 --      11 move "previous:current:at" or ""   12 replace segments (0 or 1)
 --      13 version of an announced write that lowers the serving counter or resets the event
---      14 number of segments   then segments "first:last:at"   then known holes
+--      14 number of segments   then segments "first:last:at"
+--      then known unused positions
 -- result: 1 applied, 0 older generation; LOST when moves before this one are missing
 if not alive() then return LOST end
 local generation, version = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -4,7 +4,8 @@
 -- KEYS 8 the current lease   9 the leases taken since the loss
 -- ARGV 1 lease id   2 taken bitmap   3 ended bitmap   4 number of state pairs
 --      5 number of segments   6 number of live pairs
---      then state field, value …   segments "first:last:at" …   expires_at, count …   known holes …
+--      then state field, value …   segments "first:last:at" …   expires_at, count …
+--      known unused positions …
 -- result: 1 replaced, 0 the copy was complete; LOST when the lease was taken before a loss
 if alive() then return 0 end
 if redis.call('SISMEMBER', KEYS[9], RUN .. ':' .. ARGV[1]) == 0 then return LOST end
