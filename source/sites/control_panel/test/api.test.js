@@ -38,15 +38,15 @@ test('each method makes one call that contains the event', async () => {
     [(room) => room.expiredTokens(50), 'GET', '/expired_tokens', { limit: '50' }, { request_ids: [], next_token: null }],
     [(room) => room.inlet(), 'GET', '/inlet', {}, INLET],
   ];
-  for (const [ask, method, path, content, response] of calls) {
+  for (const [send, method, path, content, response] of calls) {
     const { made, sent } = api(json(response));
-    await ask(made);
+    await send(made);
     assert.equal(sent.length, 1);
     const url = new URL(sent[0].url);
     assert.equal(url.pathname, `/api${path}`);
     assert.equal(sent[0].method, method);
-    const said = method === 'GET' ? Object.fromEntries(url.searchParams) : JSON.parse(sent[0].body);
-    assert.deepEqual(said, { event_id: 'Sample & more', ...content });
+    const parameters = method === 'GET' ? Object.fromEntries(url.searchParams) : JSON.parse(sent[0].body);
+    assert.deepEqual(parameters, { event_id: 'Sample & more', ...content });
   }
 });
 

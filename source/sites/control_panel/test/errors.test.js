@@ -4,12 +4,12 @@ import test from 'node:test';
 import { explain, explainNoResponse } from '../errors.js';
 
 const NOW = Date.UTC(2026, 10, 24, 9, 10, 0);
-const refusal = (said, more = {}) => explain({
-  status: 403, body: { error: said }, serverTime: NaN, localTime: NOW, ...more,
+const refusal = (message, more = {}) => explain({
+  status: 403, body: { error: message }, serverTime: NaN, localTime: NOW, ...more,
 });
 
-// What API Gateway says, word for word.
-const SAYINGS = [
+// Messages of API Gateway, verbatim.
+const MESSAGES = [
   ['The security token included in the request is invalid.', 'keys', /AWS does not know this access key/],
   ['The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.', 'keys', /secret access key does not belong to this access key/],
   ['The security token included in the request is expired', 'keys-expired', /session token has expired/],
@@ -20,9 +20,9 @@ const SAYINGS = [
   ['Forbidden', 'forbidden', /refused the call/],
   ['', 'forbidden', /refused the call/],
 ];
-for (const [said, kind, text] of SAYINGS) {
-  test(`"${said.slice(0, 60)}" means ${kind}`, () => {
-    const error = refusal(said);
+for (const [message, kind, text] of MESSAGES) {
+  test(`"${message.slice(0, 60)}" means ${kind}`, () => {
+    const error = refusal(message);
     assert.equal(error.kind, kind);
     assert.match(error.message, /^[A-Z].*\.$/s);
     assert.match(error.message, text);

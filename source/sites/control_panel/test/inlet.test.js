@@ -29,23 +29,23 @@ test('an inlet is running only while nothing stops or slows it', () => {
     [{ health: { value: 1, at: NOW - 500 } }, 'Slowed'],
     [{ last: { at: NOW - MAX_RUN_AGE - 1, increment: 0, reason: '' } }, 'No run for 3 min 1 s'],
   ];
-  for (const [changes, said] of held) {
+  for (const [changes, expected] of held) {
     const seen = inletState(inlet(changes), NOW);
-    assert.equal(seen.words, said);
-    assert.notEqual(seen.state, 'live', said);
+    assert.equal(seen.words, expected);
+    assert.notEqual(seen.state, 'live', expected);
   }
   assert.equal(words({ strategy: 'MaxSize', last: { at: NOW - 9_999, increment: 1, reason: '' } }), 'Running');
 });
 
 test('the text of a limiting alarm has its name and the remaining rate', () => {
-  const said = (changes) => alarmText(inlet(changes), NOW);
-  assert.equal(said({}), '');
-  assert.equal(said({ alarm: alarm('OK', false) }), 'Alarm SiteErrors: OK.');
-  assert.equal(said({ alarm: alarm('ALARM', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors.');
-  assert.equal(said({ alarm: alarm('UNREADABLE', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors cannot be read.');
-  assert.equal(said({ strategy: 'Periodic', alarm: alarm('ALARM', true), pace_per_minute: null }), 'No one is admitted: alarm SiteErrors is in ALARM.');
-  assert.equal(said({ alarm: alarm('MISSING', false) }), 'Alarm SiteErrors does not exist; the inlet continues.');
-  assert.equal(said({ paused: true, alarm: alarm(null, false) }), 'Alarm SiteErrors: not checked while the inlet is stopped.');
-  assert.equal(said({ health: { value: 0.4, at: NOW - 5 }, pace_per_minute: 7.5 }), 'Slowed to 7.5/min: the site reports a health of 40%.');
-  assert.equal(said({ health: { value: 1, at: NOW - 300 }, pace_per_minute: 5 }), 'Slowed to 5/min: no report from the site for 5 min.');
+  const alarmWords = (changes) => alarmText(inlet(changes), NOW);
+  assert.equal(alarmWords({}), '');
+  assert.equal(alarmWords({ alarm: alarm('OK', false) }), 'Alarm SiteErrors: OK.');
+  assert.equal(alarmWords({ alarm: alarm('ALARM', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors.');
+  assert.equal(alarmWords({ alarm: alarm('UNREADABLE', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors cannot be read.');
+  assert.equal(alarmWords({ strategy: 'Periodic', alarm: alarm('ALARM', true), pace_per_minute: null }), 'No one is admitted: alarm SiteErrors is in ALARM.');
+  assert.equal(alarmWords({ alarm: alarm('MISSING', false) }), 'Alarm SiteErrors does not exist; the inlet continues.');
+  assert.equal(alarmWords({ paused: true, alarm: alarm(null, false) }), 'Alarm SiteErrors: not checked while the inlet is stopped.');
+  assert.equal(alarmWords({ health: { value: 0.4, at: NOW - 5 }, pace_per_minute: 7.5 }), 'Slowed to 7.5/min: the site reports a health of 40%.');
+  assert.equal(alarmWords({ health: { value: 1, at: NOW - 300 }, pace_per_minute: 5 }), 'Slowed to 5/min: no report from the site for 5 min.');
 });

@@ -10,8 +10,8 @@ import { validationErrors } from '../sign-in.js';
 import { factsOf } from '../visitor.js';
 
 test('durations are shown in their two largest units', () => {
-  const said = [0, 0.4, 59, 60, 432, 3600, 7_500, 86_400, 180_000].map(span);
-  assert.deepEqual(said, ['0 s', '0 s', '59 s', '1 min', '7 min 12 s', '1 h', '2 h 5 min', '1 day', '2 days 2 h']);
+  const spans = [0, 0.4, 59, 60, 432, 3600, 7_500, 86_400, 180_000].map(span);
+  assert.deepEqual(spans, ['0 s', '0 s', '59 s', '1 min', '7 min 12 s', '1 h', '2 h 5 min', '1 day', '2 days 2 h']);
 });
 
 test('small rates keep a decimal and an unknown rate is a dash', () => {
@@ -33,8 +33,8 @@ test('the effect of a move is described', () => {
 });
 
 test('the text of a move back names the positions that wait again', () => {
-  const said = moveBackText({ from: 40, to: 25, served: -10 }, { served: 35 });
-  assert.match(said, /^Back: 40 → 25\. Visitors 26 to 35 without a token wait again/);
+  const text = moveBackText({ from: 40, to: 25, served: -10 }, { served: 35 });
+  assert.match(text, /^Back: 40 → 25\. Visitors 26 to 35 without a token wait again/);
   assert.match(moveBackText({ from: 90, to: 80, served: 0 }, { served: 35 }), /No visitor is affected/);
 });
 

@@ -76,17 +76,17 @@ test('the time until the last visitor is served requires a moving queue', () => 
 });
 
 test('an older response, or one without a time, is not newer than the one shown', () => {
-  const told = (at, generation = 1) => ({ serverTime: at === null ? null : at * 1000, generation });
-  assert.equal(isNewer(told(null), null), true);
-  assert.equal(isNewer(told(null), told(null)), true);
-  assert.equal(isNewer(told(5), told(null)), true);
-  assert.equal(isNewer(told(5), told(5)), true);
-  assert.equal(isNewer(told(6), told(5)), true);
-  assert.equal(isNewer(told(4), told(5)), true); // the clocks of two servers, in whole seconds
-  assert.equal(isNewer(told(3), told(5)), false);
-  assert.equal(isNewer(told(null), told(5)), false);
-  assert.equal(isNewer(told(9, 1), told(5, 2)), false); // of the line before a reset
-  assert.equal(isNewer(told(null, 3), told(5, 2)), true);
+  const reported = (at, generation = 1) => ({ serverTime: at === null ? null : at * 1000, generation });
+  assert.equal(isNewer(reported(null), null), true);
+  assert.equal(isNewer(reported(null), reported(null)), true);
+  assert.equal(isNewer(reported(5), reported(null)), true);
+  assert.equal(isNewer(reported(5), reported(5)), true);
+  assert.equal(isNewer(reported(6), reported(5)), true);
+  assert.equal(isNewer(reported(4), reported(5)), true); // the clocks of two servers, in whole seconds
+  assert.equal(isNewer(reported(3), reported(5)), false);
+  assert.equal(isNewer(reported(null), reported(5)), false);
+  assert.equal(isNewer(reported(9, 1), reported(5, 2)), false); // of the queue before a reset
+  assert.equal(isNewer(reported(null, 3), reported(5, 2)), true);
 });
 
 test('the admission rate is the room’s own if it returns one', () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { INTERVAL, Poller, MAX_INTERVAL, freshness } from '../poller.js';
 
-/** Time that passes when told to. */
+/** Timers on a clock that a test moves. */
 class Timers {
   now = 0;
   planned = [];
@@ -33,116 +33,116 @@ class Timers {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-function poller(ask) {
+function poller(respond) {
   const timers = new Timers();
-  const told = { answers: [], errors: [], asked: 0 };
+  const reported = { responses: [], errors: [], requests: 0 };
   const made = new Poller({
     request: () => {
-      told.asked += 1;
-      return ask(told.asked);
+      reported.requests += 1;
+      return respond(reported.requests);
     },
-    received: (response) => told.answers.push(response),
-    failed: (error) => told.errors.push(error),
+    received: (response) => reported.responses.push(response),
+    failed: (error) => reported.errors.push(error),
     timers,
     clock: () => timers.now,
   });
-  return { made, timers, told };
+  return { made, timers, reported };
 }
 
 test('it polls at a fixed interval with one call each', async () => {
-  const { made, timers, told } = poller(async (times) => times);
+  const { made, timers, reported } = poller(async (times) => times);
   made.start();
   await timers.pass(60);
-  assert.equal(told.asked, 60 / INTERVAL);
+  assert.equal(reported.requests, 60 / INTERVAL);
 });
 
 test('it slows down while the API fails, never stops, and recovers at once', async () => {
   let down = true;
-  const { made, timers, told } = poller(async () => {
+  const { made, timers, reported } = poller(async () => {
     if (down) throw new Error('down');
     return 'up';
   });
   made.start();
   await timers.pass(600);
-  assert.ok(told.errors.length >= 600 / MAX_INTERVAL && told.errors.length <= 600 / MAX_INTERVAL + 4, `${told.errors.length}`);
+  assert.ok(reported.errors.length >= 600 / MAX_INTERVAL && reported.errors.length <= 600 / MAX_INTERVAL + 4, `${reported.errors.length}`);
   assert.ok(made.nextIn > 0 && made.nextIn <= MAX_INTERVAL);
   down = false;
   await timers.pass(MAX_INTERVAL);
   assert.equal(made.failures, 0);
-  const before = told.asked;
+  const before = reported.requests;
   await timers.pass(INTERVAL);
-  assert.equal(told.asked, before + 1);
+  assert.equal(reported.requests, before + 1);
 });
 
 test('it respects Retry-After, up to its maximum interval', async () => {
-  const { made, timers, told } = poller(async () => {
+  const { made, timers, reported } = poller(async () => {
     throw Object.assign(new Error('busy'), { retryAfter: 20 });
   });
   made.start();
   await timers.pass(INTERVAL + 19);
-  assert.equal(told.asked, 1);
+  assert.equal(reported.requests, 1);
   await timers.pass(1);
-  assert.equal(told.asked, 2);
+  assert.equal(reported.requests, 2);
 });
 
 test('a hidden page does not poll, and polls at once when visible again', async () => {
-  const { made, timers, told } = poller(async () => 1);
+  const { made, timers, reported } = poller(async () => 1);
   made.start();
   await timers.pass(INTERVAL);
   made.hide(true);
   await timers.pass(600);
-  assert.equal(told.asked, 1);
+  assert.equal(reported.requests, 1);
   made.hide(false);
   await settled();
-  assert.equal(told.asked, 2);
+  assert.equal(reported.requests, 2);
 });
 
 test('a paused page polls only on request', async () => {
-  const { made, timers, told } = poller(async () => 1);
+  const { made, timers, reported } = poller(async () => 1);
   made.start();
   made.pause(true);
   await timers.pass(60);
-  assert.equal(told.asked, 0);
+  assert.equal(reported.requests, 0);
   made.refresh();
   await settled();
   await timers.pass(60);
-  assert.equal(told.asked, 1);
+  assert.equal(reported.requests, 1);
   made.hide(true);
   made.hide(false);
   await timers.pass(60);
-  assert.equal(told.asked, 1);
+  assert.equal(reported.requests, 1);
   made.pause(false);
   await settled();
-  assert.equal(told.asked, 2);
+  assert.equal(reported.requests, 2);
 });
 
 test('a refresh during a pending call polls once more after it', async () => {
   const waiting = [];
-  const { made, told } = poller(() => new Promise((resolve) => waiting.push(resolve)));
+  const { made, reported } = poller(() => new Promise((resolve) => waiting.push(resolve)));
   made.start();
   made.refresh();
   made.refresh();
   made.refresh();
-  assert.equal(told.asked, 1);
+  assert.equal(reported.requests, 1);
   waiting[0]('old');
   await settled();
-  assert.equal(told.asked, 2);
+  assert.equal(reported.requests, 2);
   waiting[1]('new');
   await settled();
-  assert.equal(told.asked, 2);
-  assert.deepEqual(told.answers, ['old', 'new']);
+  assert.equal(reported.requests, 2);
+  assert.deepEqual(reported.responses, ['old', 'new']);
 });
 
 test('a response after the stop is discarded, and no poll follows', async () => {
   let response;
-  const { made, timers, told } = poller(() => new Promise((resolve) => { response = resolve; }));
+  const { made, timers, reported } = poller(() => new Promise((resolve) => { response = resolve; }));
   made.start();
   made.refresh();
   made.stop();
   response('late');
   await settled();
   await timers.pass(60);
-  assert.deepEqual([told.answers, told.asked], [[], 1]);
+  assert.deepEqual([reported.responses, reported.requests], [[], 1]);
 });
 
 test('metrics are stale after a failed call or a long time without one', () => {
@@ -158,18 +158,18 @@ test('metrics are stale after a failed call or a long time without one', () => {
 
 test('after a change, the response to an earlier call is discarded', async () => {
   const waiting = [];
-  const { made, told } = poller(() => new Promise((resolve) => waiting.push(resolve)));
+  const { made, reported } = poller(() => new Promise((resolve) => waiting.push(resolve)));
   made.start();
   made.refresh();
   made.outdate();
   waiting[0]('before');
   await settled();
-  assert.deepEqual([told.asked, told.answers], [2, []]);
+  assert.deepEqual([reported.requests, reported.responses], [2, []]);
   waiting[1]('after');
   await settled();
-  assert.deepEqual([told.asked, told.answers], [2, ['after']]);
+  assert.deepEqual([reported.requests, reported.responses], [2, ['after']]);
   made.outdate(); // none is under way: the next one is shown
   waiting[2]('next');
   await settled();
-  assert.deepEqual(told.answers, ['after', 'next']);
+  assert.deepEqual(reported.responses, ['after', 'next']);
 });

@@ -7,7 +7,7 @@ import { Clock, Profile, Server } from "./fakes.js";
 import { seeded } from "./simulated-queue.js";
 
 const JOIN = "/assign_queue_num";
-const STRANGE = [
+const UNEXPECTED = [
   [200, null], [200, { hello: 1 }], [202, null], [403, { message: "Forbidden" }], [404, { message: "Not Found" }],
   [407, null], [410, { error: "gone" }], [451, { error: "blocked" }], [500, null], [511, { error: "sign in" }],
 ];
@@ -18,7 +18,7 @@ async function runWithFaults(seed) {
   const any = (list) => list[Math.floor(random() * list.length)];
   const clock = new Clock();
   const server = new Server(clock);
-  server.line = 50;
+  server.queueCounter = 50;
   server.rate = 5;
   const profile = new Profile(clock, server);
   const locks = random() < 0.7 ? {} : { locks: undefined };
@@ -39,7 +39,7 @@ async function runWithFaults(seed) {
   const badness = random();
   server.fault = () =>
     random() > badness ? null
-    : any(["down", "hang", any(STRANGE), { after: 90 * random() ** 2 }, [503, { error: "busy" }, { "Retry-After": String(Math.ceil(30 * random())) }]]);
+    : any(["down", "hang", any(UNEXPECTED), { after: 90 * random() ** 2 }, [503, { error: "busy" }, { "Retry-After": String(Math.ceil(30 * random())) }]]);
   open();
   const join = ({ room }) => room.join().catch((error) => assert.match(String(error), /no answer/));
   join(tabs[0]);
@@ -61,7 +61,7 @@ async function runWithFaults(seed) {
     if (server.serving < 20 && random() < 0.1) server.serving += 1;
     any(acts)(any(tabs));
   }
-  const joins = server.places.size; // that the room was asked for and gave
+  const joins = server.positions.size; // assigned so far
   server.fault = () => null;
   for (const tab of tabs) {
     tab.browser.hide(false);
@@ -70,25 +70,25 @@ async function runWithFaults(seed) {
   await clock.pass(700);
   const ends = tabs.map(({ state }) => state);
   for (const tab of tabs) tab.stop();
-  return { states, grown, ends, joins, more: server.places.size - joins, stored: JSON.parse(profile.stored.get("waiting-room:Sample")), server };
+  return { states, grown, ends, joins, more: server.positions.size - joins, stored: JSON.parse(profile.stored.get("waiting-room:Sample")), server };
 }
 
 test("under combined faults the position is kept, the number never grows, and joins are few", async () => {
   const errors = mock.method(console, "error", () => {});
   for (let seed = 1; seed <= 25; seed += 1) {
     const { states, grown, ends, joins, more, stored, server } = await runWithFaults(seed);
-    const said = `seed ${seed}`;
-    assert.ok(ends.length && ends.every(({ phase }) => phase === "waiting"), `${said}: ${JSON.stringify(ends)}`);
-    assert.equal(states.filter(({ phase }) => phase === "over").length, 0, said);
-    assert.deepEqual(grown, [], said);
+    const details = `seed ${seed}`;
+    assert.ok(ends.length && ends.every(({ phase }) => phase === "waiting"), `${details}: ${JSON.stringify(ends)}`);
+    assert.equal(states.filter(({ phase }) => phase === "over").length, 0, details);
+    assert.deepEqual(grown, [], details);
     const numbers = states.filter(({ phase, number }) => phase === "waiting" && number).map(({ number }) => number);
-    assert.ok(numbers.length, said);
+    assert.ok(numbers.length, details);
     const best = Math.min(...numbers);
-    assert.deepEqual(new Set(ends.map(({ number }) => number)), new Set([best]), said);
-    assert.ok(joins <= 8 && more <= 1, `${said}: ${joins} places, then ${more}`);
+    assert.deepEqual(new Set(ends.map(({ number }) => number)), new Set([best]), details);
+    assert.ok(joins <= 8 && more <= 1, `${details}: ${joins} positions, then ${more}`);
     const kept = [stored, ...(stored.others ?? [])];
-    assert.equal(stored.number, best, said);
-    assert.ok(kept.every(({ request_id, number }) => server.places.get(request_id).number === number), said);
-    assert.equal(errors.mock.callCount(), 0, `${said}: ${errors.mock.calls[0]?.arguments[0]?.stack}`);
+    assert.equal(stored.number, best, details);
+    assert.ok(kept.every(({ request_id, number }) => server.positions.get(request_id).number === number), details);
+    assert.equal(errors.mock.callCount(), 0, `${details}: ${errors.mock.calls[0]?.arguments[0]?.stack}`);
   }
 });

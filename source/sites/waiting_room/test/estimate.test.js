@@ -5,7 +5,7 @@ import { due, estimator, range, capPause } from "../estimate.js";
 import { simulateMoves, seeded, servedAt, statusAt } from "./simulated-queue.js";
 
 /** The status as the page stores it. */
-const figures = (status) => ({
+const rates = (status) => ({
   rate: status.admission_rate_per_minute,
   optimistic: status.optimistic_rate_per_minute,
   movedAt: status.moved_at ?? undefined,
@@ -17,13 +17,13 @@ const figures = (status) => ({
 const steady = (rate) => ({ rate });
 
 test("the wait is a range with larger steps for longer waits", () => {
-  const said = (ahead, rate) => estimator()(ahead, steady(rate), 0);
-  assert.deepEqual(said(3, 10), { kind: "soon" });
-  assert.deepEqual(said(50, 10), { kind: "range", from: 3, to: 7 });
-  assert.deepEqual(said(300, 10), { kind: "range", from: 20, to: 45 });
-  assert.deepEqual(said(2000, 10), { kind: "range", from: 150, to: 300 });
-  assert.deepEqual(said(50, undefined), { kind: "unknown" });
-  assert.deepEqual(said(50, 0), { kind: "paused" });
+  const shown = (ahead, rate) => estimator()(ahead, steady(rate), 0);
+  assert.deepEqual(shown(3, 10), { kind: "soon" });
+  assert.deepEqual(shown(50, 10), { kind: "range", from: 3, to: 7 });
+  assert.deepEqual(shown(300, 10), { kind: "range", from: 20, to: 45 });
+  assert.deepEqual(shown(2000, 10), { kind: "range", from: 150, to: 300 });
+  assert.deepEqual(shown(50, undefined), { kind: "unknown" });
+  assert.deepEqual(shown(50, 0), { kind: "paused" });
 });
 
 test("a wait of more than 12 hours has no range", () => {
@@ -68,11 +68,11 @@ test("the first range contains the actual wait of nine visitors in ten", () => {
     for (let at = comes; ; at += 5) {
       const status = statusAt(moves, at - 2 * random()); // an edge keeps it for a while
       const ahead = number - status.serving_counter;
-      const said = ahead > 0 ? estimate(ahead, figures(status), at) : null;
-      if (!said) break;
-      if (said.kind === "unknown" || said.kind === "paused") continue;
+      const shown = ahead > 0 ? estimate(ahead, rates(status), at) : null;
+      if (!shown) break;
+      if (shown.kind === "unknown" || shown.kind === "paused") continue;
       const wait = (servedAt(moves, number) - at) / 60;
-      const { from, to } = said.kind === "soon" ? { from: 0, to: 1 } : said;
+      const { from, to } = shown.kind === "soon" ? { from: 0, to: 1 } : shown;
       for (const group of plain ? ["all", "plain"] : ["all"]) {
         runs[group] += 1;
         held[group] += wait >= from && wait <= to ? 1 : 0;
@@ -82,10 +82,10 @@ test("the first range contains the actual wait of nine visitors in ten", () => {
     }
   }
   const share = (group) => held[group] / runs[group];
-  const said = JSON.stringify({ all: share("all"), plain: share("plain"), runs, widest });
-  if (process.env.SHOW) console.log(said);
-  assert.ok(runs.all > 2900, said);
-  assert.ok(share("all") >= 0.9 && share("plain") >= 0.95, said);
+  const details = JSON.stringify({ all: share("all"), plain: share("plain"), runs, widest });
+  if (process.env.SHOW) console.log(details);
+  assert.ok(runs.all > 2900, details);
+  assert.ok(share("all") >= 0.9 && share("plain") >= 0.95, details);
 });
 
 test("at a steady rate an estimate grows at most once in five minutes", () => {
@@ -102,11 +102,11 @@ test("at a steady rate an estimate grows at most once in five minutes", () => {
     let before = null;
     for (let at = comes; at < comes + 2400; at += 3 + 40 * random()) {
       const status = statusAt(moves, at - 5 * random());
-      const said = estimate(number - status.serving_counter, figures(status), at);
-      assert.notEqual(said.kind, "paused", `run ${run} at ${at}`);
-      if (said.kind !== "range") continue;
-      if (before && (said.from > before.from || said.to > before.to)) times.push(at);
-      before = said;
+      const shown = estimate(number - status.serving_counter, rates(status), at);
+      assert.notEqual(shown.kind, "paused", `run ${run} at ${at}`);
+      if (shown.kind !== "range") continue;
+      if (before && (shown.from > before.from || shown.to > before.to)) times.push(at);
+      before = shown;
     }
     grown += times.length;
     for (const [index, at] of times.entries()) assert.ok(!(at < times[index - 1] + 300), String(times));
@@ -122,9 +122,9 @@ test("with a falling rate, the estimate grows at most every five minutes", () =>
   let before = null;
   for (let at = 100; at < 2300; at += 10) {
     const status = statusAt(moves, at);
-    const said = estimate(150_000 - status.serving_counter, figures(status), at);
-    if (before && (said.from > before.from || said.to > before.to)) times.push(at);
-    before = said;
+    const shown = estimate(150_000 - status.serving_counter, rates(status), at);
+    if (before && (shown.from > before.from || shown.to > before.to)) times.push(at);
+    before = shown;
   }
   assert.ok(times.length >= 3, String(times));
   assert.ok(times.every((at, index) => !index || at >= times[index - 1] + 300), String(times));
@@ -136,9 +136,9 @@ test("a missed move is shown within a minute, and not before it is missed", () =
     assert.ok(due(every) - every >= 15 && due(every) - every <= 40);
     const moves = simulateMoves({ perMinute: () => 600, every, until: 1200, random });
     const stopped = moves[moves.length - 1].at + every; // the move that does not come
-    const said = (at) => estimator()(9000, figures(statusAt(moves, at)), at).kind;
-    assert.equal(said(stopped + 5), "range");
-    assert.equal(said(stopped + 41), "paused");
+    const shown = (at) => estimator()(9000, rates(statusAt(moves, at)), at).kind;
+    assert.equal(shown(stopped + 5), "range");
+    assert.equal(shown(stopped + 41), "paused");
   }
 });
 
@@ -147,13 +147,13 @@ test("a longer slowdown is shown, though only once", () => {
   const moves = simulateMoves({ perMinute: (at) => (at < 900 ? 600 : 150), every: 10, until: 8000, random });
   const number = statusAt(moves, 600).serving_counter + 6000; // 10 minutes at the first pace
   const estimate = estimator();
-  let said;
+  let shown;
   for (let at = 600; at < 1500; at += 10) {
     const status = statusAt(moves, at);
-    said = estimate(number - status.serving_counter, figures(status), at);
+    shown = estimate(number - status.serving_counter, rates(status), at);
   }
   const wait = (servedAt(moves, number) - 1490) / 60;
-  assert.ok(said.to >= wait * 0.8, JSON.stringify({ said, wait }));
+  assert.ok(shown.to >= wait * 0.8, JSON.stringify({ shown, wait }));
 });
 
 test("the lower end of a range is never above its upper end", () => {
@@ -171,7 +171,7 @@ test("a pause is shortened only if a missed move would be detected too late", ()
   assert.equal(at({}), 58);
   assert.equal(at({ overdue: 2 }), 58); // seen 60 s after the move was expected
   assert.equal(at({ overdue: 5 }), 11); // else after 63
-  assert.equal(at({ overdue: 16 }), 58); // missed already, and told
+  assert.equal(at({ overdue: 16 }), 58); // missed and reported
   assert.equal(at({ every: 60, overdue: -56.5 }), 59.5); // not before the step
   assert.equal(at({ every: 90, overdue: -80 }), 60);
   assert.equal(at({ ahead: 1100 }), 60); // eleven minutes

@@ -99,14 +99,14 @@ export class Server {
   serving = 0;
   rate = 0;
   pollAfter = 5;
-  line = 0;
+  queueCounter = 0;
   generation = 1;
-  places = new Map();
+  positions = new Map();
   message = "";
   withoutNumber = false;
   expiresIn = null; // null: positions do not expire
   fault = () => null; // (path, body) => "down", "hang", an answer, or { after: seconds }
-  moves = []; // seconds since 1970 at which the counter rose, if /status tells them
+  moves = []; // seconds since 1970 at which the counter rose, if /status returns them
   every = null;
   tokens = { access_token: "secret.access.token", token_type: "Bearer", expires_in: 3600 };
 
@@ -145,7 +145,7 @@ export class Server {
   }
 
   /** Members of /status that older rooms do not return. */
-  told() {
+  timesOfMoves() {
     if (this.old) return {};
     return {
       now: this.clock.real / 1000,
@@ -158,30 +158,30 @@ export class Server {
 
   answer(path, query, body) {
     const id = query.get("request_id") ?? body?.request_id;
-    const place = this.places.get(id);
-    const gone = place && place.generation !== this.generation;
+    const position = this.positions.get(id);
+    const gone = position && position.generation !== this.generation;
     if (path === "/assign_queue_num") {
-      const request_id = `00000000-0000-4000-8000-${String(this.places.size).padStart(12, "0")}`;
-      const number = (this.line += 1);
-      this.places.set(request_id, { number, generation: this.generation, ...body });
+      const request_id = `00000000-0000-4000-8000-${String(this.positions.size).padStart(12, "0")}`;
+      const number = (this.queueCounter += 1);
+      this.positions.set(request_id, { number, generation: this.generation, ...body });
       return [200, { api_request_id: request_id }];
     }
     if (path === "/status")
       return [200, {
         event_id: "Sample",
-        ...this.told(),
+        ...this.timesOfMoves(),
         serving_counter: this.serving,
-        waiting_num: this.line - this.serving,
-        queue_counter: this.line,
+        waiting_num: this.queueCounter - this.serving,
+        queue_counter: this.queueCounter,
         admission_rate_per_minute: this.rate,
         poll_after_seconds: this.pollAfter,
         message: this.message,
       }];
     if (path === "/serving_num") return [200, { serving_counter: this.serving }];
-    if (path === "/waiting_num") return [200, { waiting_num: this.line - this.serving }];
+    if (path === "/waiting_num") return [200, { waiting_num: this.queueCounter - this.serving }];
     if (path === "/queue_num") {
-      if (!place || this.withoutNumber) return [202, { error: "not yet" }];
-      return gone ? this.ended("reset") : [200, { queue_number: place.number, event_id: "Sample" }];
+      if (!position || this.withoutNumber) return [202, { error: "not yet" }];
+      return gone ? this.ended("reset") : [200, { queue_number: position.number, event_id: "Sample" }];
     }
     if (gone) return this.ended("reset");
     if (path === "/queue_pos_expiry") {
@@ -190,8 +190,8 @@ export class Server {
       return [200, { expires_in: this.expiresIn }];
     }
     if (path === "/generate_token") {
-      if (!place) return [404, { error: "unknown" }];
-      if (place.number > this.serving) return [202, { error: "not yet" }];
+      if (!position) return [404, { error: "unknown" }];
+      if (position.number > this.serving) return [202, { error: "not yet" }];
       return [200, this.tokens];
     }
     return [404, {}];
@@ -204,6 +204,6 @@ export class Server {
 
   reset() {
     this.generation += 1;
-    this.serving = this.line = 0;
+    this.serving = this.queueCounter = 0;
   }
 }

@@ -26,7 +26,7 @@ function open(options, change = {}) {
 }
 
 async function joined(others = 0, options = undefined, change = {}) {
-  server.line = others;
+  server.queueCounter = others;
   const page = open(options, change);
   await clock.pass(1);
   page.room.join();
@@ -41,7 +41,7 @@ const times = (path) => server.calls.filter((call) => call.path === path).map(({
 // --- responses that are not from the room
 
 const HTML = null; // a body that is no JSON: a portal, a proxy, half an answer
-const STRANGE = [
+const UNEXPECTED = [
   [200, HTML], [200, {}], [200, []], [200, "OK"], [200, { hello: 1 }],
   [200, { queue_number: 0, serving_counter: -1, expires_in: "9", access_token: "" }], [202, HTML], [202, {}], [204, HTML],
   ...[400, 401, 402, 403, 404, 405, 407, 408, 410, 415, 421, 425, 451, 500, 502, 504, 511].flatMap((status) => [
@@ -56,27 +56,27 @@ const isOurs = (path, [status, content]) => OURS[path]?.includes(status) && cont
 
 for (const path of ROUTES)
   test(`no response of another server at ${path} ends a position or changes its number`, async () => {
-    for (const strange of STRANGE.filter((one) => !isOurs(path, one))) {
+    for (const unexpected of UNEXPECTED.filter((one) => !isOurs(path, one))) {
       clock = new Clock();
       server = new Server(clock);
       profile = new Profile(clock, server);
       const page = await joined(5);
       const before = stored();
       if (path !== "/status") server.serving = 6;
-      server.fault = (asked) => (asked === path ? strange : null);
+      server.fault = (called) => (called === path ? unexpected : null);
       page.browser.fire("pageshow", { persisted: true }); // it has to ask for the number again
       const got = path === "/generate_token" ? page.room.token() : null;
       await clock.pass(90);
-      const said = JSON.stringify([path, strange]);
-      assert.ok(["waiting", "turn"].includes(page.state.phase), said);
-      assert.ok(page.state.trouble, said);
+      const details = JSON.stringify([path, unexpected]);
+      assert.ok(["waiting", "turn"].includes(page.state.phase), details);
+      assert.ok(page.state.trouble, details);
       server.fault = () => null;
       await clock.pass(90);
-      assert.equal(page.state.trouble, null, said);
-      assert.equal((await got)?.access_token, got ? server.tokens.access_token : undefined, said);
+      assert.equal(page.state.trouble, null, details);
+      assert.equal((await got)?.access_token, got ? server.tokens.access_token : undefined, details);
       const { request_id, number, client_secret } = stored();
-      assert.deepEqual([request_id, number, client_secret], [before.request_id, 6, before.client_secret], said);
-      assert.equal(server.count(JOIN), 1, said);
+      assert.deepEqual([request_id, number, client_secret], [before.request_id, 6, before.client_secret], details);
+      assert.equal(server.count(JOIN), 1, details);
       page.stop();
     }
   });
@@ -96,15 +96,15 @@ test("a position ends after two responses of the room, not after one", async () 
 });
 
 test("an unexpected response to a join neither sets nor ends a position", async () => {
-  for (const strange of [[200, HTML], [200, {}], [200, { api_request_id: "no id" }], [404, { message: "Not Found" }]]) {
+  for (const unexpected of [[200, HTML], [200, {}], [200, { api_request_id: "no id" }], [404, { message: "Not Found" }]]) {
     profile = new Profile(clock, server);
     const page = open();
-    let asked = 0;
-    server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? strange : null);
+    let requests = 0;
+    server.fault = (path) => (path === JOIN && (requests += 1) === 1 ? unexpected : null);
     page.room.join();
     await clock.pass(30);
-    assert.equal(page.state.phase, "waiting", JSON.stringify(strange));
-    assert.equal(asked, 2);
+    assert.equal(page.state.phase, "waiting", JSON.stringify(unexpected));
+    assert.equal(requests, 2);
     page.stop();
   }
 });
@@ -142,8 +142,8 @@ test("a join response after the timeout still sets the position", async () => {
 });
 
 test("of several positions the lowest number counts, and all are stored", async () => {
-  let asked = 0;
-  server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? { after: 50 } : null);
+  let requests = 0;
+  server.fault = (path) => (path === JOIN && (requests += 1) === 1 ? { after: 50 } : null);
   const page = open();
   page.room.join();
   await clock.pass(48);
@@ -152,7 +152,7 @@ test("of several positions the lowest number counts, and all are stored", async 
   await clock.pass(20);
   assert.deepEqual([page.state.phase, page.state.number], ["waiting", 1]);
   const { request_id, others } = stored();
-  assert.equal(server.places.get(request_id).number, 1);
+  assert.equal(server.positions.get(request_id).number, 1);
   assert.deepEqual(others.map(({ number }) => number), [2]);
   page.stop();
   const again = open();
@@ -229,7 +229,7 @@ test("no event, press or reload sends a call before Retry-After has passed", asy
     if (path !== JOIN && path !== "/queue_num") server.serving = 1;
     await clock.pass(1);
     const before = server.count(path);
-    server.fault = (asked) => (asked === path ? busy(300) : null);
+    server.fault = (called) => (called === path ? busy(300) : null);
     if (path !== "/status") page.browser.fire("pageshow", { persisted: true });
     start(page);
     await impatient(page, 60);
@@ -263,10 +263,10 @@ test("a date in Retry-After is compared with the server's clock, not the device'
   const page = await joined(5);
   clock.skew = 7 * 86_400_000;
   const date = new Date(clock.real + 120_000).toUTCString();
-  let asked = 0;
-  server.fault = (path) => (path === "/status" && (asked += 1) ? [503, {}, { "Retry-After": date }] : null);
+  let requests = 0;
+  server.fault = (path) => (path === "/status" && (requests += 1) ? [503, {}, { "Retry-After": date }] : null);
   await clock.pass(110);
-  assert.equal(asked, 1);
+  assert.equal(requests, 1);
   assert.ok(page.state.trouble);
 });
 
@@ -317,11 +317,11 @@ test("after an hour of sleep the page polls within 15 seconds, without a new joi
   server.pollAfter = 120;
   const page = await joined(99);
   await clock.pass(30);
-  const asked = server.count("/status");
+  const requests = server.count("/status");
   clock.slept += 3_600_000;
   server.serving = 100;
   await clock.pass(15.1);
-  assert.ok(server.count("/status") > asked);
+  assert.ok(server.count("/status") > requests);
   assert.equal(page.state.phase, "turn");
   assert.equal(server.count(JOIN), 1);
 });
@@ -341,13 +341,13 @@ test("the back-forward cache and a second tab keep the position and add no join"
 
 // --- outdated responses
 
-const figures = (change) => [200, { event_id: "Sample", waiting_num: 1, queue_counter: 6, ...change }];
+const statusResponse = (change) => [200, { event_id: "Sample", waiting_num: 1, queue_counter: 6, ...change }];
 
 test("a status older than the last one is not shown", async () => {
   const page = await joined(5);
   const at = clock.real / 1000;
-  let answers = [figures({ serving_counter: 6, now: at + 5 }), figures({ serving_counter: 2, now: at + 1 })];
-  server.fault = (path) => (path === "/status" ? answers.shift() ?? figures({ serving_counter: 6, now: clock.real / 1000 }) : null);
+  let answers = [statusResponse({ serving_counter: 6, now: at + 5 }), statusResponse({ serving_counter: 2, now: at + 1 })];
+  server.fault = (path) => (path === "/status" ? answers.shift() ?? statusResponse({ serving_counter: 6, now: clock.real / 1000 }) : null);
   page.room.retry();
   await clock.pass(0.1);
   assert.equal(page.state.phase, "turn");
@@ -361,7 +361,7 @@ test("a status older than the last one is not shown", async () => {
 test("a turn does not flicker without times in /status, and ends after a real move back", async () => {
   const page = await joined(5);
   let serving = [6, 2, 6];
-  server.fault = (path) => (path === "/status" ? figures({ serving_counter: serving.length > 1 ? serving.shift() : serving[0] }) : null);
+  server.fault = (path) => (path === "/status" ? statusResponse({ serving_counter: serving.length > 1 ? serving.shift() : serving[0] }) : null);
   page.room.retry();
   await clock.pass(0.1);
   const from = page.states.length;
@@ -375,7 +375,7 @@ test("a turn does not flicker without times in /status, and ends after a real mo
 
 test("a server whose clock went back is accepted after a minute", async () => {
   const page = await joined(5);
-  const behind = () => figures({ serving_counter: 3, now: clock.real / 1000 - 3600 });
+  const behind = () => statusResponse({ serving_counter: 3, now: clock.real / 1000 - 3600 });
   server.fault = (path) => (path === "/status" ? behind() : null);
   await clock.pass(75);
   assert.equal(page.state.ahead, 3);
@@ -447,8 +447,8 @@ test("tabs without locks that join at once end with one position, the lower numb
 
 test("a tab that waits for a retry does not block other tabs", async () => {
   const [first, second] = [open(), open()];
-  let asked = 0;
-  server.fault = (path) => (path === JOIN && (asked += 1) < 3 ? [503, { error: "busy" }] : null);
+  let requests = 0;
+  server.fault = (path) => (path === JOIN && (requests += 1) < 3 ? [503, { error: "busy" }] : null);
   await clock.pass(1);
   first.room.join();
   await clock.pass(0.1);
@@ -498,8 +498,8 @@ test("a room without /status is polled for it again after five minutes", async (
 
 test("a status with a lower version is older, whatever its time", async () => {
   const page = await joined(5);
-  const answers = [figures({ serving_counter: 3, version: 9 }), figures({ serving_counter: 1, version: 8 })];
-  server.fault = (path) => (path === "/status" ? (answers.shift() ?? figures({ serving_counter: 3, version: 9 })) : null);
+  const answers = [statusResponse({ serving_counter: 3, version: 9 }), statusResponse({ serving_counter: 1, version: 8 })];
+  server.fault = (path) => (path === "/status" ? (answers.shift() ?? statusResponse({ serving_counter: 3, version: 9 })) : null);
   page.room.retry();
   await clock.pass(0.1);
   assert.equal(page.state.ahead, 3);
@@ -511,16 +511,16 @@ test("a status with a lower version is older, whatever its time", async () => {
 });
 
 test("the late number of a second position is read soon, not at the next poll", async () => {
-  let asked = 0;
+  let requests = 0;
   let first = null;
   server.fault = (path, body, url) => {
-    if (path === JOIN) return (asked += 1) === 1 ? { after: 50 } : null;
-    first = first ?? [...server.places.keys()][0];
+    if (path === JOIN) return (requests += 1) === 1 ? { after: 50 } : null;
+    first = first ?? [...server.positions.keys()][0];
     return path === "/queue_num" && clock.now < 1_800_000_000_000 + 70_000 && url.includes(first) ? [202, { error: "not yet" }] : null;
   };
   server.pollAfter = 120;
   server.old = true;
-  server.line = 100_000;
+  server.queueCounter = 100_000;
   const page = open();
   page.room.join();
   await clock.pass(60);
@@ -530,8 +530,8 @@ test("the late number of a second position is read soon, not at the next poll", 
 });
 
 test("a position with a token stays when a lower number arrives", async () => {
-  let asked = 0;
-  server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? { after: 55 } : null);
+  let requests = 0;
+  server.fault = (path) => (path === JOIN && (requests += 1) === 1 ? { after: 55 } : null);
   const page = open();
   page.room.join();
   await clock.pass(45);
@@ -578,8 +578,8 @@ test("failed joins older than an hour do not count", async () => {
   assert.equal(await failed, "failed");
   page.stop();
   await clock.pass(7200);
-  let asked = 0;
-  server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? "hang" : null);
+  let requests = 0;
+  server.fault = (path) => (path === JOIN && (requests += 1) === 1 ? "hang" : null);
   const again = open();
   again.room.join();
   await clock.pass(60);
@@ -604,7 +604,7 @@ test("a page whose device slept checks its position", async () => {
   const page = await joined(5);
   clock.slept += 3_600_000;
   server.reset();
-  server.line = 5000; // the new line is longer than the old one was
+  server.queueCounter = 5000; // the new queue is longer than the old one was
   await clock.pass(20);
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
 });
@@ -662,8 +662,8 @@ test("a lost join is detected after a day, whatever the number of reloads", asyn
 });
 
 test("an ended session is over although a slow response brought a second position", async () => {
-  let asked = 0;
-  server.fault = (path) => (path === JOIN && (asked += 1) === 1 ? { after: 50 } : null);
+  let requests = 0;
+  server.fault = (path) => (path === JOIN && (requests += 1) === 1 ? { after: 50 } : null);
   const page = open();
   page.room.join();
   await clock.pass(70);

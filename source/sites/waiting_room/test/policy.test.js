@@ -167,18 +167,18 @@ test("for every state of the queue the sleep is within its limits", () => {
     const sleep = nextPoll(given);
     const rate = status.optimistic_rate_per_minute;
     const wait = rate > 0 ? (ahead * 60) / rate : Infinity;
-    const told = JSON.stringify({ ...given, sleep, wait });
-    assert.ok(sleep >= 2 && sleep <= 1_200, told);
-    if (wait <= 600) assert.ok(sleep <= 60, told);
-    if (wait > 600) assert.ok(sleep <= Math.max(300, wait / 8), told);
-    if (wait > 600) assert.ok(wait - sleep >= 540 - 1e-6, told);
-    if (wait === Infinity) assert.ok(sleep <= 60, told);
+    const details = JSON.stringify({ ...given, sleep, wait });
+    assert.ok(sleep >= 2 && sleep <= 1_200, details);
+    if (wait <= 600) assert.ok(sleep <= 60, details);
+    if (wait > 600) assert.ok(sleep <= Math.max(300, wait / 8), details);
+    if (wait > 600) assert.ok(wait - sleep >= 540 - 1e-6, details);
+    if (wait === Infinity) assert.ok(sleep <= 60, details);
     if (status.moved_at !== null && !(wait / 3 <= (status.every ?? 0))) {
-      assert.ok(sleep <= Math.max(2, (status.now - status.first_moved_at) / 2), told);
-      if (rate > 0) assert.ok(sleep <= Math.max(2, wait / 3 * 1.1 + 1e-9), told);
+      assert.ok(sleep <= Math.max(2, (status.now - status.first_moved_at) / 2), details);
+      if (rate > 0) assert.ok(sleep <= Math.max(2, wait / 3 * 1.1 + 1e-9), details);
     }
     const shown = aheadAt({ ahead, status, secondsSince: sleep });
-    assert.ok(Number.isInteger(shown) && shown >= 1 && shown <= ahead, told + shown);
+    assert.ok(Number.isInteger(shown) && shown >= 1 && shown <= ahead, details + shown);
   }
 });
 

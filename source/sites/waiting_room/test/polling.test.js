@@ -8,20 +8,20 @@ import { simulateMoves, seeded, servedAt, statusAt } from "./simulated-queue.js"
 
 const START = 1_800_000_000;
 
-/** The page of a visitor with a wait of `wait` seconds, who joins `comes` seconds after the first move. */
-async function visit({ perMinute, every, wait, comes = 1200, random, until = 2 * wait + 600, stops = Infinity }) {
+/** The page of a visitor with a wait of `wait` seconds, who joins `joinsAt` seconds after the first move. */
+async function openPage({ perMinute, every, wait, joinsAt = 1200, random, until = 2 * wait + 600, stops = Infinity }) {
   const pace = (at) => (at - START < stops ? perMinute : 0);
-  const moves = simulateMoves({ perMinute: pace, every, until: START + comes + until, random, from: START });
+  const moves = simulateMoves({ perMinute: pace, every, until: START + joinsAt + until, random, from: START });
   const clock = new Clock();
-  clock.now = (START + comes) * 1000;
+  clock.now = (START + joinsAt) * 1000;
   const server = new Server(clock);
-  const number = statusAt(moves, START + comes).serving_counter + Math.ceil((perMinute * wait) / 60);
-  server.line = number - 1;
-  const told = () => {
+  const number = statusAt(moves, START + joinsAt).serving_counter + Math.ceil((perMinute * wait) / 60);
+  server.queueCounter = number - 1;
+  const statusBody = () => {
     const status = statusAt(moves, clock.real / 1000 - random()); // the edge keeps it for a second
-    return { event_id: "Sample", waiting_num: server.line - status.serving_counter, queue_counter: server.line, ...status };
+    return { event_id: "Sample", waiting_num: server.queueCounter - status.serving_counter, queue_counter: server.queueCounter, ...status };
   };
-  server.fault = (path) => (path === "/status" ? [200, told()] : null);
+  server.fault = (path) => (path === "/status" ? [200, statusBody()] : null);
   const browser = new Profile(clock, server).tab({ random });
   const room = waitingRoom({ eventId: "Sample", publicApi: "https://room.example/api", browser });
   const page = { clock, server, moves, number, browser, room, states: [], state: null };
@@ -43,7 +43,7 @@ test("a visitor needs few polls, and the turn is detected at once", async () => 
     for (const every of [10, 60])
       for (let run = 0; run < 2; run += 1) {
         const wait = perMinute === 10_000 ? 3000 * (0.2 + 0.8 * random()) : 20_000 * (0.2 + 0.8 * random());
-        const page = await visit({ perMinute, every, wait, random });
+        const page = await openPage({ perMinute, every, wait, random });
         const due = servedAt(page.moves, page.number);
         await page.clock.pass(due - page.clock.real / 1000 + 90);
         const seen = page.states.find(({ phase }) => phase === "turn");
@@ -52,15 +52,15 @@ test("a visitor needs few polls, and the turn is detected at once", async () => 
         polls[perMinute].push(page.server.calls.filter(({ path, at }) => path === "/status" && at <= due * 1000).length);
       }
   const mean = (list) => list.reduce((sum, one) => sum + one, 0) / list.length;
-  const said = JSON.stringify({ polls, late });
-  assert.ok(mean(polls[10_000]) < 30 && mean(polls[1_000]) < 60, said);
-  assert.ok(late.sort((a, b) => a - b)[Math.floor(late.length * 0.9)] <= 3.5, said);
+  const details = JSON.stringify({ polls, late });
+  assert.ok(mean(polls[10_000]) < 30 && mean(polls[1_000]) < 60, details);
+  assert.ok(late.sort((a, b) => a - b)[Math.floor(late.length * 0.9)] <= 3.5, details);
 });
 
 test("between polls the numbers fall with the rate, and never rise while the queue moves", async () => {
   const random = seeded(12);
   for (const every of [10, 60]) {
-    const page = await visit({ perMinute: 1000, every, wait: 2400, random });
+    const page = await openPage({ perMinute: 1000, every, wait: 2400, random });
     const from = page.states.length;
     await page.clock.pass(1500);
     const waiting = page.states.slice(from).filter(({ phase }) => phase === "waiting");
@@ -75,7 +75,7 @@ test("between polls the numbers fall with the rate, and never rise while the que
 });
 
 test("without a network the numbers stop", async () => {
-  const page = await visit({ perMinute: 1000, every: 10, wait: 2400, random: seeded(13) });
+  const page = await openPage({ perMinute: 1000, every: 10, wait: 2400, random: seeded(13) });
   page.server.fault = () => "down";
   await page.clock.pass(400);
   assert.ok(page.state.trouble);
@@ -90,7 +90,7 @@ test("a stop is shown within a minute to visitors with a wait of at most ten", a
     const every = [10, 30, 60][run % 3];
     const wait = 300 + 600 * random();
     const stops = Math.ceil((1200 + Math.max(60, wait - 600 * (0.2 + 0.8 * random()))) / every) * every; // the first move that does not come
-    const page = await visit({ perMinute: 900, every, wait, random, stops });
+    const page = await openPage({ perMinute: 900, every, wait, random, stops });
     await page.clock.pass(START + stops - page.clock.real / 1000);
     const before = page.state;
     if (before.phase !== "waiting") continue;
@@ -104,11 +104,11 @@ test("the estimate that is shown grows at most once in five minutes", async () =
   const random = seeded(15);
   for (let run = 0; run < 8; run += 1) {
     const every = [10, 60][run % 2];
-    const page = await visit({ perMinute: [100, 3000][(run >> 1) % 2], every, wait: 2700, comes: 40 + 300 * random(), random });
+    const page = await openPage({ perMinute: [100, 3000][(run >> 1) % 2], every, wait: 2700, joinsAt: 40 + 300 * random(), random });
     await page.clock.pass(2400);
-    const said = page.states.filter(({ phase, wait }) => phase === "waiting" && wait.kind === "range");
-    assert.ok(said.length > 100);
-    const grown = said.filter(({ wait }, index) => index && (wait.from > said[index - 1].wait.from || wait.to > said[index - 1].wait.to));
+    const ranges = page.states.filter(({ phase, wait }) => phase === "waiting" && wait.kind === "range");
+    assert.ok(ranges.length > 100);
+    const grown = ranges.filter(({ wait }, index) => index && (wait.from > ranges[index - 1].wait.from || wait.to > ranges[index - 1].wait.to));
     for (const [index, { at }] of grown.entries()) assert.ok(!(at < grown[index - 1]?.at + 300), JSON.stringify(grown.map((one) => one.at)));
     assert.ok(page.states.every(({ wait }) => wait?.kind !== "paused"));
   }
@@ -117,7 +117,7 @@ test("the estimate that is shown grows at most once in five minutes", async () =
 test("a hidden page near its turn detects it within 75 seconds", async () => {
   const random = seeded(16);
   for (const [every, wait] of [[10, 400], [60, 900], [10, 3000]]) {
-    const page = await visit({ perMinute: 500, every, wait, random });
+    const page = await openPage({ perMinute: 500, every, wait, random });
     page.browser.hide(true);
     const before = page.states.length;
     await page.clock.pass(120);

@@ -22,12 +22,12 @@ for (const language of LANGUAGES)
   test(`every word of the page is there in ${language}`, () => {
     const found = words[language];
     assert.deepEqual(Object.keys(found), Object.keys(en));
-    const places = (one) => [...new Set(texts(one).join(" ").match(/{\w+}/g) || [])].sort();
+    const placeholders = (one) => [...new Set(texts(one).join(" ").match(/{\w+}/g) || [])].sort();
     for (const [key, text] of Object.entries(found)) {
       assert.equal(typeof text, typeof en[key], key);
       assert.equal(Array.isArray(text), Array.isArray(en[key]), key);
       for (const one of texts(text)) assert.ok(one.trim() === one && one, key);
-      assert.deepEqual(places(text), places(en[key]), key);
+      assert.deepEqual(placeholders(text), placeholders(en[key]), key);
       if (language !== "en" && !["total", "range", "minutes"].includes(key)) assert.notDeepEqual(text, en[key], key);
     }
     for (const unit of ["minutes", "hours"]) {
@@ -69,11 +69,11 @@ test("every text is used, and no unknown text is requested", () => {
   const named = [...PAGE.matchAll(/data-word="(\w+)"/g)].map(([, word]) => word);
   for (const word of named) assert.ok(word in en, word);
   const code = SCRIPT + readFileSync(new URL("../view.js", import.meta.url), "utf8");
-  const spoken = [...code.matchAll(/words\.(\w+)/g)].map(([, word]) => word);
-  for (const word of spoken) assert.ok(word in en, word);
+  const usedWords = [...code.matchAll(/words\.(\w+)/g)].map(([, word]) => word);
+  for (const word of usedWords) assert.ok(word in en, word);
   const states = ["expired", "session_expired", "reset", "ended", "refused", "offline", "busy", "failed"];
   const alerts = [...SCRIPT.matchAll(/"(alert_\w+)"/g)].map(([, word]) => word);
-  const used = new Set([...named, ...spoken, ...states, ...alerts, "placing", "loading"]);
+  const used = new Set([...named, ...usedWords, ...states, ...alerts, "placing", "loading"]);
   assert.deepEqual(Object.keys(en).filter((word) => !used.has(word)), []);
 });
 
@@ -194,10 +194,10 @@ test("each relevant change is announced to screen readers in the texts of the sc
 
 test("a queue of a thousand moves gives a dozen announcements", () => {
   const say = announcer();
-  let told = 0;
+  let announcements = 0;
   for (let ahead = 1000; ahead > 0; ahead -= 1)
-    if (say({ ...waiting, ahead, number: 1000 }, en, form, NOW)) told += 1;
-  assert.ok(told >= 8 && told <= 12, String(told));
+    if (say({ ...waiting, ahead, number: 1000 }, en, form, NOW)) announcements += 1;
+  assert.ok(announcements >= 8 && announcements <= 12, String(announcements));
 });
 
 test("a brand's colours become variables; invalid colours do not", () => {

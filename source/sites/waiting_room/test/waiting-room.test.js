@@ -27,7 +27,7 @@ function open(options) {
 }
 
 async function joined(others = 0) {
-  server.line = others;
+  server.queueCounter = others;
   const page = open();
   await clock.pass(1);
   page.room.join();
@@ -53,7 +53,7 @@ test("a visitor joins, waits, is served and gets a token", async () => {
   const page = open();
   await clock.pass(1);
   assert.equal(page.state.phase, "outside");
-  server.line = 9;
+  server.queueCounter = 9;
   page.room.join();
   await clock.pass(1.5);
   const { phase, number, ahead, waiting, progress } = page.state;
@@ -250,8 +250,8 @@ test("Retry-After is respected", async () => {
 
 test("a response that is not from the room is ignored", async () => {
   const page = await joined(5);
-  for (const strange of [[200, null], [200, { hello: 1 }], [200, { serving_counter: "many" }]]) {
-    server.fault = () => strange;
+  for (const unexpected of [[200, null], [200, { hello: 1 }], [200, { serving_counter: "many" }]]) {
+    server.fault = () => unexpected;
     await clock.pass(30);
     assert.equal(page.state.phase, "waiting");
     assert.ok(page.state.trouble);
@@ -310,7 +310,7 @@ test("a page that was hidden for long checks its position", async () => {
   page.browser.hide(true);
   await clock.pass(3600);
   server.reset();
-  server.line = 5000; // the new line is longer than the old one was
+  server.queueCounter = 5000; // the new queue is longer than the old one was
   page.browser.hide(false);
   await clock.pass(4);
   assert.deepEqual([page.state.phase, page.state.reason], ["over", "reset"]);
@@ -355,7 +355,7 @@ test("a move back by an operator does not count as a reset", async () => {
 
 test("a counter behind the visitor's number causes one check, not one per poll", async () => {
   const page = await joined(50);
-  server.line = 10; // a counter during a rebuild
+  server.queueCounter = 10; // a counter during a rebuild
   await clock.pass(60);
   assert.equal(page.state.phase, "waiting");
   assert.ok(server.count("/queue_num") <= 8);
@@ -481,7 +481,7 @@ test("a reset is also detected with the AWS solution's routes", async () => {
 });
 
 test("many pages that start together do not poll together", async () => {
-  server.line = 1000;
+  server.queueCounter = 1000;
   server.pollAfter = 20;
   const random = seeded(50);
   for (let tab = 0; tab < 50; tab += 1) {
