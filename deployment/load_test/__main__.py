@@ -20,7 +20,7 @@ from deployment import docs_tables
 from deployment.load_test import engine, report
 from deployment.load_test.checks import check
 from deployment.load_test.operator import Operator
-from deployment.load_test.record import Asked, Done
+from deployment.load_test.record import LoadTestOptions, LoadTestResults
 from deployment.load_test.tables import count_rows
 from deployment.load_test.target import RoomUnderTest, TargetError, of_options, of_this_machine
 from deployment.visitor_model.arrivals import CURVES
@@ -64,7 +64,9 @@ def main(given: Sequence[str]) -> int:
     except TargetError as error:
         print(error, file=sys.stderr)
         return 2
-    asked = Asked(options.users, options.curve, options.seconds, options.admission, options.limit)
+    asked = LoadTestOptions(
+        options.users, options.curve, options.seconds, options.admission, options.limit
+    )
     if target.local:
         Operator(target).reset()
     done = engine.run(asked, target, lambda line: print(line, file=sys.stderr, flush=True))
@@ -92,7 +94,7 @@ def _target(options: argparse.Namespace) -> RoomUnderTest:
     return of_this_machine(Path(os.environ.get("LOCAL_DIR") or ROOT / ".local"))
 
 
-def _keep(folder: Path, found: dict[str, object], done: Done) -> None:
+def _keep(folder: Path, found: dict[str, object], done: LoadTestResults) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("latest", found), ("latest-visits", done.record.as_json())):
         (folder / f"{name}.json").write_text(json.dumps(content, indent=1))

@@ -41,7 +41,7 @@ def check(
     API and ``rows`` are None if they cannot be read. ``admitted`` is the serving counter that the
     operator of the test set, None without an operator.
     """
-    found = [*_visits(record), *_numbers(record, alone)]
+    found = [*_visitors(record), *_numbers(record, alone)]
     if admitted is not None and alone:
         found.append(_nobody_early(record))
     if metrics is not None and alone:
@@ -51,10 +51,10 @@ def check(
     return found
 
 
-def _visits(record: Record) -> list[Check]:
-    joined = [one for one in record.visits if one.joined is not None]
+def _visitors(record: Record) -> list[Check]:
+    joined = [one for one in record.visitors if one.joined is not None]
     without = sum(one.number is None for one in joined)
-    ended = sorted({one.ended for one in record.visits if one.ended})
+    ended = sorted({one.ended for one in record.visitors if one.ended})
     lost = sum(one.admitted is None for one in joined)
     return [
         Check(
@@ -69,7 +69,7 @@ def _visits(record: Record) -> list[Check]:
 
 
 def _numbers(record: Record, alone: bool) -> list[Check]:
-    numbers = [one.number for one in record.visits if one.number is not None]
+    numbers = [one.number for one in record.visitors if one.number is not None]
     twice = len(numbers) - len(set(numbers))
     checks = [
         Check("no two visitors have the same position", twice == 0, f"{twice} assigned twice")
@@ -86,7 +86,7 @@ def _numbers(record: Record, alone: bool) -> list[Check]:
 def _nobody_early(record: Record) -> Check:
     early = [
         one
-        for one in record.visits
+        for one in record.visitors
         if one.admitted is not None
         and one.number is not None
         and one.number > record.bound_at(one.admitted)
@@ -97,8 +97,8 @@ def _nobody_early(record: Record) -> Check:
 
 
 def _counters(record: Record, metrics: Mapping[str, Any], admitted: int | None) -> list[Check]:
-    joined = sum(one.joined is not None for one in record.visits)
-    tokens = sum(one.admitted is not None for one in record.visits)
+    joined = sum(one.joined is not None for one in record.visitors)
+    tokens = sum(one.admitted is not None for one in record.visitors)
     wanted = {"queue_counter": joined + int(metrics["holes"]), "total_tokens": tokens}
     if admitted is not None:
         wanted["serving_counter"] = admitted
@@ -108,8 +108,8 @@ def _counters(record: Record, metrics: Mapping[str, Any], admitted: int | None) 
 
 
 def _rows(record: Record, rows: Rows, metrics: Mapping[str, Any]) -> list[Check]:
-    joined = sum(one.joined is not None for one in record.visits)
-    tokens = sum(one.admitted is not None for one in record.visits)
+    joined = sum(one.joined is not None for one in record.visitors)
+    tokens = sum(one.admitted is not None for one in record.visitors)
     right = (rows.positions, rows.tokens) == (joined, tokens)
     if metrics:
         counted = int(metrics["queue_counter"]) - int(metrics["holes"])

@@ -15,7 +15,7 @@ from locust.env import Environment
 
 from deployment.load_test.operator import Admission, Operator
 from deployment.load_test.processor import seconds_by_part
-from deployment.load_test.record import Asked, Done, percentile
+from deployment.load_test.record import LoadTestOptions, LoadTestResults, percentile
 from deployment.load_test.target import RoomUnderTest
 from deployment.load_test.visitor import LoadTestRun, Visitor
 from deployment.visitor_model.arrivals import CURVES, arrival_times
@@ -28,7 +28,7 @@ def shape_of(load_run: LoadTestRun, limit: float) -> LoadTestShape:
 
     class Arrivals(LoadTestShape):
         def tick(self) -> tuple[int, float] | None:
-            if load_run.all_gone or load_run.now > limit:
+            if load_run.all_left or load_run.now > limit:
                 return None
             # a second early: each visitor waits for its arrival time
             here = sum(arrival <= load_run.now + 1 for arrival in load_run.arrivals)
@@ -37,7 +37,9 @@ def shape_of(load_run: LoadTestRun, limit: float) -> LoadTestShape:
     return Arrivals()  # type: ignore[no-untyped-call]
 
 
-def run(asked: Asked, target: RoomUnderTest, tell: Callable[[str], None]) -> Done:
+def run(
+    asked: LoadTestOptions, target: RoomUnderTest, tell: Callable[[str], None]
+) -> LoadTestResults:
     """Run a test and return its results."""
     operator = Operator(target) if target.private_api else None
     load_run = LoadTestRun(target, arrival_times(CURVES[asked.curve], asked.users, asked.seconds))
@@ -57,14 +59,14 @@ def run(asked: Asked, target: RoomUnderTest, tell: Callable[[str], None]) -> Don
             began=load_run.began, sleep=gevent.sleep,
         )  # fmt: skip
         gevent.spawn(admission.run)
-    while not load_run.all_gone and load_run.now < asked.limit:
+    while not load_run.all_left and load_run.now < asked.limit:
         gevent.sleep(min(PROGRESS, max(0.1, asked.limit - load_run.now)))
         tell(progress(load_run))
-    seconds, in_time = load_run.now, load_run.all_gone
+    seconds, in_time = load_run.now, load_run.all_left
     share = (time.process_time() - used) / seconds
     load_run.over.set()
     runner.quit()
-    return Done(
+    return LoadTestResults(
         record=load_run.record,
         metrics=operator.metrics() if operator else None,
         admitted=admission.admitted if admission else None,
@@ -82,14 +84,14 @@ def run(asked: Asked, target: RoomUnderTest, tell: Callable[[str], None]) -> Don
 
 def progress(load_run: LoadTestRun) -> str:
     """Return one line of progress."""
-    visits, requests = load_run.record.visits, load_run.record.requests
+    visitors, requests = load_run.record.visitors, load_run.record.requests
     now = load_run.now
     lately = [one for one in requests[-5_000:] if one.at > now - PROGRESS]
-    numbered = sum(one.number is not None for one in visits)
-    admitted = sum(one.admitted is not None for one in visits)
+    numbered = sum(one.number is not None for one in visitors)
+    admitted = sum(one.admitted is not None for one in visitors)
     return (
-        f"{now:5.0f} s  arrived {len(visits):,}  assigned {numbered:,}  admitted {admitted:,}"
-        f"  gone {load_run.gone:,}  {len(lately) / PROGRESS:,.0f} requests/s"
+        f"{now:5.0f} s  arrived {len(visitors):,}  assigned {numbered:,}  admitted {admitted:,}"
+        f"  gone {load_run.left:,}  {len(lately) / PROGRESS:,.0f} requests/s"
         f"  p95 {percentile([one.ms for one in lately], 0.95):,.0f} ms"
         f"  failed {sum(one.failed for one in requests):,}"
     )

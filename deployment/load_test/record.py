@@ -13,7 +13,7 @@ NAMES = ("join", "queue_num", "status", "token", "store")
 
 
 @dataclass
-class Visit:
+class VisitorRecord:
     """One visitor; times in seconds since the start of the test, None if not reached."""
 
     arrived: float
@@ -49,7 +49,7 @@ class Request:
 class Record:
     """All observations. ``raises`` are the times of the raises with the new upper bounds."""
 
-    visits: list[Visit] = field(default_factory=list)
+    visitors: list[VisitorRecord] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     raises: list[tuple[float, int]] = field(default_factory=list)
 
@@ -73,11 +73,11 @@ class Record:
 
     def as_json(self) -> dict[str, Any]:
         """Return the visitors and the raises, without the requests."""
-        return {"visits": [asdict(one) for one in self.visits], "raises": self.raises}
+        return {"visits": [asdict(one) for one in self.visitors], "raises": self.raises}
 
 
 @dataclass(frozen=True)
-class Asked:
+class LoadTestOptions:
     """Options of a test: visitors, curve, length of the arrivals, admission rate, limit."""
 
     users: int
@@ -88,7 +88,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Done:
+class LoadTestResults:
     """The results of a test. ``edge`` holds the counts of the local edge during the test."""
 
     record: Record

@@ -14,13 +14,15 @@ from typing import Any
 from deployment import plot_style
 from deployment.capacity.report import table
 from deployment.load_test.checks import Check
-from deployment.load_test.record import NAMES, Asked, Done, Record, percentile
+from deployment.load_test.record import NAMES, LoadTestOptions, LoadTestResults, Record, percentile
 
 SHARES = (0.5, 0.95, 0.99, 1.0)
 HEADS = ("p50", "p95", "p99", "longest")
 
 
-def summary(asked: Asked, done: Done, checks: Sequence[Check]) -> dict[str, Any]:
+def summary(
+    asked: LoadTestOptions, done: LoadTestResults, checks: Sequence[Check]
+) -> dict[str, Any]:
     """Return the numbers of a test, without the single visitors."""
     record = done.record
     return {
@@ -32,11 +34,11 @@ def summary(asked: Asked, done: Done, checks: Sequence[Check]) -> dict[str, Any]
         "processor_share_of_the_visitors": round(done.processor_share, 2),
         "operator_troubles": done.troubles,
         "visits": {
-            "arrived": len(record.visits),
-            "joined": sum(one.joined is not None for one in record.visits),
-            "assigned": sum(one.number is not None for one in record.visits),
-            "admitted": sum(one.admitted is not None for one in record.visits),
-            "paid": sum(one.paid is not None for one in record.visits),
+            "arrived": len(record.visitors),
+            "joined": sum(one.joined is not None for one in record.visitors),
+            "assigned": sum(one.number is not None for one in record.visitors),
+            "admitted": sum(one.admitted is not None for one in record.visitors),
+            "paid": sum(one.paid is not None for one in record.visitors),
         },
         "seconds_to": {name: _shares(values) for name, values in waits(record).items()},
         "requests": {name: _requests(record, name, done.seconds) for name in NAMES},
@@ -49,7 +51,7 @@ def summary(asked: Asked, done: Done, checks: Sequence[Check]) -> dict[str, Any]
 def waits(record: Record) -> dict[str, list[float]]:
     """Return the seconds until the position and until the token, for each visitor that got it."""
     found: dict[str, list[float]] = {"position": [], "token": []}
-    for one in record.visits:
+    for one in record.visitors:
         if one.to_position is not None:
             found["position"].append(one.to_position)
         if one.admitted is not None:
@@ -141,7 +143,7 @@ def _parts(spent: dict[str, float], visitors: int, requests: dict[str, Any]) -> 
     return [table(["processor time of", "s", "ms per visitor", "ms per request"], rows)]
 
 
-def draw(done: Done, path: Path) -> Path:
+def draw(done: LoadTestResults, path: Path) -> Path:
     """Plot requests per second, visitors over time, waits and response times."""
     record = done.record
     figure, (rates, line, waited, slow) = plot_style.subplots(1, 4, (18, 3.4))
@@ -156,9 +158,9 @@ def draw(done: Done, path: Path) -> Path:
     rates.set_yscale("symlog")
     rates.legend(fontsize=7)
     for label, moments in (
-        ("arrived", [one.arrived for one in record.visits]),
-        ("assigned", [one.learned for one in record.visits if one.learned is not None]),
-        ("admitted", [one.admitted for one in record.visits if one.admitted is not None]),
+        ("arrived", [one.arrived for one in record.visitors]),
+        ("assigned", [one.learned for one in record.visitors if one.learned is not None]),
+        ("admitted", [one.admitted for one in record.visitors if one.admitted is not None]),
     ):
         line.plot(sorted(moments), range(len(moments)), label=label)
     line.set(title="Visitors", xlabel="seconds")

@@ -14,8 +14,7 @@ from locust import task
 from locust.contrib.fasthttp import FastHttpUser
 from locust.exception import StopUser
 
-from deployment.load_test.record import Record, Visit
-from deployment.load_test.record import Request as Made
+from deployment.load_test.record import Record, Request, VisitorRecord
 from deployment.load_test.target import RoomUnderTest
 from deployment.visitor_model.polling import RETRY_SPREAD, ask_after, next_poll, retry_after, spread
 
@@ -32,8 +31,8 @@ class LoadTestRun:
     record: Record = field(default_factory=Record)
     began: float = field(default_factory=time.monotonic)
     over: Event = field(default_factory=Event)
-    come: int = 0
-    gone: int = 0
+    arrived: int = 0
+    left: int = 0
 
     @property
     def now(self) -> float:
@@ -42,16 +41,16 @@ class LoadTestRun:
 
     def next_arrival(self) -> float:
         """Return the arrival time of the next visitor."""
-        self.come += 1
-        return self.arrivals[self.come - 1]
+        self.arrived += 1
+        return self.arrivals[self.arrived - 1]
 
     @property
-    def all_gone(self) -> bool:
+    def all_left(self) -> bool:
         """Whether all visitors have left."""
-        return self.gone >= len(self.arrivals)
+        return self.left >= len(self.arrivals)
 
 
-class GaveUp(Exception):
+class VisitorLeft(Exception):
     """The visitor leaves; the message states the reason."""
 
 
@@ -65,41 +64,41 @@ class Visitor(FastHttpUser):
     insecure = False
 
     @task
-    def visit(self) -> None:
+    def run_visitor(self) -> None:
         """Run the visitor from arrival to purchase."""
         load_run = self.load_run
         arrival = load_run.next_arrival()
         gevent.sleep(max(0.0, arrival - load_run.now))
-        me = Visit(arrived=load_run.now)
-        load_run.record.visits.append(me)
+        visitor = VisitorRecord(arrived=load_run.now)
+        load_run.record.visitors.append(visitor)
         try:
-            self._visit(me)
-        except GaveUp as why:
-            me.ended = str(why)
+            self._run(visitor)
+        except VisitorLeft as why:
+            visitor.ended = str(why)
         finally:
-            load_run.gone += 1
+            load_run.left += 1
         load_run.over.wait()
         raise StopUser
 
-    def _visit(self, me: Visit) -> None:
+    def _run(self, visitor: VisitorRecord) -> None:
         event = self.load_run.target.event_id
         joined = self._ask("join", "POST", "/assign_queue_num", json={"event_id": event})
         if joined.status_code != 200:
-            raise GaveUp(f"the join returned status {joined.status_code}")
-        me.joined, request_id = self.load_run.now, joined.json()["api_request_id"]
-        me.number = self._number(request_id)
-        me.learned = self.load_run.now
+            raise VisitorLeft(f"the join returned status {joined.status_code}")
+        visitor.joined, request_id = self.load_run.now, joined.json()["api_request_id"]
+        visitor.number = self._number(request_id)
+        visitor.learned = self.load_run.now
         access_token = ""
         while not access_token:
-            self._wait_for(me.number)
+            self._wait_for(visitor.number)
             access_token = self._token(request_id)
-        me.admitted = self.load_run.now
+        visitor.admitted = self.load_run.now
         if self.load_run.target.store_api:
             url = f"{self.load_run.target.store_api}/checkout"
             bought = self._ask("store", "GET", url, headers={"Authorization": access_token})
             if bought.status_code != 200:
-                raise GaveUp(f"the store returned status {bought.status_code}")
-            me.paid = self.load_run.now
+                raise VisitorLeft(f"the store returned status {bought.status_code}")
+            visitor.paid = self.load_run.now
 
     def _number(self, request_id: str) -> int:
         query = f"event_id={self.load_run.target.event_id}&request_id={request_id}"
@@ -110,7 +109,7 @@ class Visitor(FastHttpUser):
             if answer.status_code == 200:
                 return int(answer.json()["queue_number"])
             if answer.status_code != 202:
-                raise GaveUp(f"queue_num returned status {answer.status_code}")
+                raise VisitorLeft(f"queue_num returned status {answer.status_code}")
             asked += 1
 
     def _wait_for(self, number: int) -> None:
@@ -118,7 +117,7 @@ class Visitor(FastHttpUser):
         while True:
             answer = self._ask("status", "GET", f"/status?event_id={self.load_run.target.event_id}")
             if answer.status_code != 200:
-                raise GaveUp(f"status returned status {answer.status_code}")
+                raise VisitorLeft(f"status returned status {answer.status_code}")
             said = answer.json()
             ahead = number - said["serving_counter"]
             if ahead <= 0:
@@ -134,7 +133,7 @@ class Visitor(FastHttpUser):
         if answer.status_code == 200:
             return str(answer.json()["access_token"])
         if answer.status_code != 202:
-            raise GaveUp(f"generate_token returned status {answer.status_code}")
+            raise VisitorLeft(f"generate_token returned status {answer.status_code}")
         self._pause(2)
         return ""
 
@@ -145,7 +144,7 @@ class Visitor(FastHttpUser):
             with self.client.request(
                 method, url, name=name, catch_response=True, **options
             ) as answer:
-                made = Made(
+                made = Request(
                     name,
                     self.load_run.now,
                     (time.monotonic() - began) * 1000,
@@ -159,7 +158,7 @@ class Visitor(FastHttpUser):
             if not made.failed:
                 return answer
             self._pause(retry_after(tries), RETRY_SPREAD)
-        raise GaveUp(f"{name} failed {MOST_TRIES} times")
+        raise VisitorLeft(f"{name} failed {MOST_TRIES} times")
 
     def _pause(self, seconds: float, by: float | None = None) -> None:
         chance = random.random()  # nosec B311 - a simulated choice

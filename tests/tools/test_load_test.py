@@ -17,7 +17,14 @@ from deployment.load_test import report
 from deployment.load_test.checks import Check, Rows, check
 from deployment.load_test.operator import Admission, OperatorError
 from deployment.load_test.processor import seconds_by_part
-from deployment.load_test.record import Asked, Done, Record, Request, Visit, percentile
+from deployment.load_test.record import (
+    LoadTestOptions,
+    LoadTestResults,
+    Record,
+    Request,
+    VisitorRecord,
+    percentile,
+)
 from deployment.load_test.target import TargetError, is_loopback, of_options, of_this_machine
 
 FIGURES = {"queue_counter": 3, "total_tokens": 3, "serving_counter": 3, "holes": 0}
@@ -28,8 +35,10 @@ def good() -> Record:
     """Three visitors, let in one by one."""
     record = Record(raises=[(0.0, 1), (5.0, 2), (6.0, 3)])
     for number, admitted in ((1, 4.0), (2, 5.5), (3, 7.0)):
-        visit = Visit(0.0, joined=0.5, learned=2.0, number=number, admitted=admitted, paid=8.0)
-        record.visits.append(visit)
+        visitor = VisitorRecord(
+            0.0, joined=0.5, learned=2.0, number=number, admitted=admitted, paid=8.0
+        )
+        record.visitors.append(visitor)
     return record
 
 
@@ -45,7 +54,7 @@ def test_a_test_in_which_all_went_well_is_right() -> None:
 
 def test_a_number_given_twice_is_wrong() -> None:
     record = good()
-    record.visits[1].number = 1
+    record.visitors[1].number = 1
     assert verdict(record) == [
         "no two visitors have the same position",
         "the positions are 1 to n without a gap",
@@ -54,20 +63,20 @@ def test_a_number_given_twice_is_wrong() -> None:
 
 def test_a_gap_is_wrong_only_where_nobody_else_joined() -> None:
     record = good()
-    record.visits[2].number = 4
+    record.visitors[2].number = 4
     assert "the positions are 1 to n without a gap" in verdict(record)
     assert verdict(record, alone=False) == []
 
 
 def test_a_visitor_who_is_admitted_early_is_reported() -> None:
     record = good()
-    record.visits[2].admitted = 5.9
+    record.visitors[2].admitted = 5.9
     assert verdict(record) == ["nobody was admitted before the position was served"]
 
 
 def test_a_join_without_a_number_and_a_visitor_without_a_token_are_seen() -> None:
     record = good()
-    record.visits[2] = Visit(0.0, joined=0.5, ended="the number was answered 410")
+    record.visitors[2] = VisitorRecord(0.0, joined=0.5, ended="the number was answered 410")
     found = verdict(record)
     assert found[:2] == ["every accepted join became a position", "every visitor was admitted"]
 
@@ -224,12 +233,14 @@ def test_a_raise_whose_answer_was_lost_is_not_repeated() -> None:
 def test_the_report_says_everything_in_figures(tmp_path: Path) -> None:
     record = good()
     record.requests = [Request("join", 0.5, 12.0, 200), Request("status", 1.5, 3.0, 503)]
-    done = Done(
+    done = LoadTestResults(
         record=record, metrics=FIGURES, admitted=3, troubles=0, seconds=8.0, processor_share=0.1,
         in_time=True, parts={"workers": 2.0},
         edge={"/status": {"hits": 3, "misses": 1, "origin_calls": 1}, "/quiet": {"hits": 0}},
     )  # fmt: skip
-    found = report.summary(Asked(3, "flash", 1, 60, 60), done, [Check("it holds", False, "no")])
+    found = report.summary(
+        LoadTestOptions(3, "flash", 1, 60, 60), done, [Check("it holds", False, "no")]
+    )
     assert found["visits"]["admitted"] == 3
     assert found["requests"]["join"]["ms"] == [12.0] * 4
     assert found["requests"]["status"]["failed"] == 1
