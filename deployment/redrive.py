@@ -25,6 +25,7 @@ from deployment.local import config
 from waiting_room.adapters.join_queue import COUNT, FIRST_ID, FIRST_SENT, REASON
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.joins import parse_join
+from waiting_room.domain.limits import EVENT_ID
 from waiting_room.domain.parsing import UNREADABLE
 from waiting_room.runtime.lambda_events import first_id_and_time
 
@@ -56,9 +57,10 @@ class Queues:
 
 @dataclass(frozen=True)
 class FailedJoin:
-    """A valid join in the dead-letter queue, with its first id and time (ms)."""
+    """A valid join in the dead-letter queue, with its event, its first id and time (ms)."""
 
     message: dict[str, Any]
+    event_id: str
     request_id: str
     sent_at_ms: int
 
@@ -106,10 +108,12 @@ def failed_join(message: dict[str, Any], role_id: str, event_id: str = "") -> Fa
             message["MessageId"], message["Attributes"], more, role_id
         )
         named = event_id or json.loads(message["Body"])["event_id"]
+        if not isinstance(named, str) or not EVENT_ID.fullmatch(named):
+            return None
         parse_join(message["Body"], request_id, sent_at / 1000, "", named)
     except (InvalidInput, *UNREADABLE):
         return None
-    return FailedJoin(message, request_id, sent_at)
+    return FailedJoin(message, named, request_id, sent_at)
 
 
 def message_count(message: dict[str, Any]) -> int:
@@ -146,6 +150,7 @@ def _send(queues: Queues, joins: Sequence[FailedJoin]) -> list[FailedJoin]:
         {
             "Id": str(index),
             "MessageBody": join.message["Body"],
+            "MessageGroupId": join.event_id,  # as in the join integration
             "MessageAttributes": {
                 FIRST_ID: {"DataType": "String", "StringValue": join.request_id},
                 FIRST_SENT: {"DataType": "Number", "StringValue": str(join.sent_at_ms)},

@@ -3,8 +3,9 @@
 
 Request model and mapping templates, for the CDK stacks and the local gateway. No function runs. The
 template writes only two members of the body to the queue. It validates both again, because its JSON
-parser may differ from the request model's. The request id is the message id that SQS assigns; no
-caller can set it.
+parser may differ from the request model's. The event id is also the group of the message, so that a
+busy event does not delay the joins of other events (SQS fair queues). The request id is the message
+id that SQS assigns; no caller can set it.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def request_template(event_ids: tuple[str, ...], secret_required: bool = False) 
         "#{else}"
         "&MessageBody=%7B%22event_id%22%3A%22$util.urlEncode($event)%22"
         "%2C%22client_secret_hash%22%3A%22$util.urlEncode($hash)%22%7D"
+        "&MessageGroupId=$util.urlEncode($event)"
         "#end"
     )
 

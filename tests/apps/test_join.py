@@ -87,6 +87,15 @@ def received(sqs: Any) -> list[dict[str, Any]]:
     return [sqs_record(one, ARN) for one in found]
 
 
+def test_the_event_is_the_group_of_the_message(api: RestApi, sqs: Any) -> None:
+    headers = {"content-type": "application/json", "x-api-key": "key"}
+    body = json.dumps({"event_id": EVENT, "MessageGroupId": "of the caller"}).encode()
+    assert post(api, body, headers).status == 200
+    (record,) = received(sqs)
+    assert record["attributes"]["MessageGroupId"] == EVENT
+    assert "MessageDeduplicationId" not in record["attributes"], "fair queues are standard queues"
+
+
 @pytest.mark.parametrize("chosen", [CHOSEN, "not-a-uuid", "", "a" * 300])
 @pytest.mark.parametrize("edge", [False, True])
 def test_no_header_of_a_caller_becomes_a_request_id(

@@ -157,6 +157,19 @@ def test_a_redriven_join_keeps_its_id_and_nobody_else_can_say_so(line: Line) -> 
     assert (joins, len(dead)) == ([], 1)
 
 
+def test_a_redriven_join_has_the_group_of_its_event(line: Line) -> None:
+    line.sqs.send_message(QueueUrl=line.dead, MessageBody=JOIN)
+    assert redrive(line.redriver) == Redriven(sent=1)
+    assert line.records()[0]["attributes"]["MessageGroupId"] == "Sample"
+
+
+@pytest.mark.parametrize("event_id", [5, None, ["Sample"], "", "a b", "ä", "a" * 65])
+def test_a_redrive_sends_no_join_whose_event_id_is_no_group(line: Line, event_id: object) -> None:
+    line.sqs.send_message(QueueUrl=line.dead, MessageBody=json.dumps({"event_id": event_id}))
+    assert redrive(line.redriver) == Redriven(invalid=1)
+    assert line.records() == []
+
+
 def test_a_join_that_is_redriven_twice_keeps_its_first_id(line: Line) -> None:
     sent = line.sqs.send_message(QueueUrl=line.dead, MessageBody=JOIN)["MessageId"]
     redrive(line.redriver)

@@ -20,6 +20,7 @@ from moto.sqs.models import Message, sqs_backends
 
 MESSAGE_ATTRIBUTES = (  # without the visibility timeout: its receiver no longer runs
     "sender_id",
+    "group_id",
     "sent_timestamp",
     "approximate_first_receive_timestamp",
     "approximate_receive_count",

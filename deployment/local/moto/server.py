@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from deployment.local.moto import fixes, memory, persistence, senders, speedups, tables
+from deployment.local.moto import fair_queue, fixes, memory, persistence, senders, speedups, tables
 
 LOAD = "/_local/load"
 BACKLOG = 1024  # pending connections; the server's default of 128 is too small
@@ -34,6 +34,7 @@ def main(port: int, state_file: Path | None) -> None:
     fixes.apply()
     senders.apply()
     speedups.apply()
+    fair_queue.apply()
     tables.apply()
     memory.apply()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
