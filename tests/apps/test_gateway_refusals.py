@@ -121,6 +121,13 @@ def test_a_browser_may_send_the_headers_that_it_asks_for(
         assert answer.headers["access-control-max-age"] == "600"
 
 
+def test_a_browser_may_change_events(origin: RestApi) -> None:
+    answer = ask(origin, "OPTIONS", "/status", headers={"origin": "https://panel.example"})
+    methods = answer.headers["access-control-allow-methods"].split(",")
+    assert {"GET", "POST", "PUT", "PATCH", "DELETE"} <= set(methods)
+    assert "If-Match" in answer.headers["access-control-allow-headers"].split(",")
+
+
 def test_what_a_preflight_asks_for_changes_no_answer_that_the_edge_keeps(origin: RestApi) -> None:
     edge = EdgeCache(origin.answer, KEY)
     headers = {"access-control-request-headers": "x-evil"}

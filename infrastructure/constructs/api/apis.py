@@ -101,7 +101,7 @@ class PrivateApi(Construct):
         check_grants("PRIVATE", {route.view for route in routes})
         environment = _issuer(PRIVATE, issuer)
         for route in routes:
-            if "POST" in route.methods:  # it changes state and logs the caller
+            if not {"GET", "HEAD"}.issuperset(route.methods):  # changes state and logs the caller
                 environment.setdefault(route.view, {})["INLET_ROLE"] = inlet_role
         self.functions.add_views(PRIVATE, environment=environment, reserved=reserved_concurrency)
         self.served.add_routes(routes, targets=self.functions.targets)

@@ -50,8 +50,8 @@ MAX_EVENT_ID = 64
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "Content-Type,Authorization,X-Amz-Date,X-Amz-Security-Token,"
-    "X-Api-Key",
-    "Access-Control-Allow-Methods": "GET,HEAD,POST,OPTIONS",
+    "X-Api-Key,If-Match",
+    "Access-Control-Allow-Methods": "GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS",
     # Date: a browser that signs its calls computes its clock difference from it
     "Access-Control-Expose-Headers": "Retry-After,X-Next-Token,Date",
     "Access-Control-Max-Age": "600",
