@@ -186,6 +186,8 @@ class CoreStack(Stack):
             "PrivateTokenIssuer": self.issuer,
             "OperatorsGroup": operators.group.group_name,
             "OperatorsPolicy": operators.policy.managed_policy_arn,
+            "WatchingGroup": operators.watching.group.group_name,
+            "WatchingPolicy": operators.watching.policy.managed_policy_arn,
             "SteeringGroup": operators.steering.group.group_name,
             "SteeringPolicy": operators.steering.policy.managed_policy_arn,
             "AdministratorsGroup": operators.administrators.group.group_name,

@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
 from deployment.local.resources import table_request
 from infrastructure.blueprint import discovery, join_integration, permissions
-from infrastructure.blueprint.permissions import ADMINISTRATORS, OPERATORS, STEERING
+from infrastructure.blueprint.permissions import (
+    ADMINISTRATORS,
+    DENIED,
+    OPERATORS,
+    STEERING,
+    WATCHING,
+)
 from infrastructure.blueprint.resources import ASSIGN, JOINS, TABLES, WORKERS
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.constructs.names import inlet_role_name
@@ -267,21 +274,48 @@ def test_who_floods_the_document_leaves_the_room_its_requests(core: Synthesized)
 
 
 def test_the_groups_may_call_what_their_lists_say(core: Synthesized) -> None:
-    def called(group: str) -> set[str]:
+    def called(group: str, effect: str = "Allow") -> set[str]:
         (policy,) = (
             made
             for name, made in core.of_type("AWS::IAM::ManagedPolicy").items()
             if name.startswith(f"Operators{group}Policy")
         )
-        text = json.dumps(policy["PolicyDocument"])
-        return set(re.findall(r"/((?:GET|POST|\*)/[a-z_*]*)", text))
+        text = json.dumps([
+            one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == effect
+        ])  # fmt: skip
+        return set(re.findall(r"/((?:GET|PUT|POST|PATCH|DELETE|\*)/[a-z_*/]*)", text))
 
     def listed(routes: tuple[str, ...]) -> set[str]:
-        return {route.replace(" ", "") for route in routes}
+        return {re.sub(r"{\w+}", "*", route).replace(" ", "") for route in routes}
 
+    assert called("Watching") == listed(WATCHING)
     assert called("Steering") == listed(STEERING)
     assert called("Administrators") == listed(ADMINISTRATORS)
     assert called("") == listed(OPERATORS)
+    for group in ("Watching", "Steering", "Administrators", ""):
+        assert called(group, "Deny") == listed(DENIED), group
+
+
+def test_a_managed_policy_is_within_the_limit_of_iam(core: Synthesized) -> None:
+    """6,144 characters without white space; a partition, region, account and id take their own."""
+    for name, made in core.of_type("AWS::IAM::ManagedPolicy").items():
+        text = re.sub(r"\s", "", statements_as_text(made["PolicyDocument"]))
+        assert len(text) <= 6_144, name
+
+
+def statements_as_text(document: dict[str, Any]) -> str:
+    """Return a policy document with each reference as long as its longest value."""
+
+    def text(value: Any) -> Any:
+        if isinstance(value, dict) and value.keys() & {"Ref", "Fn::GetAtt"}:
+            return "x" * 20
+        if isinstance(value, dict) and "Fn::Join" in value:
+            return "".join(text(part) for part in value["Fn::Join"][1])
+        if isinstance(value, dict):
+            return {key: text(part) for key, part in value.items()}
+        return [text(part) for part in value] if isinstance(value, list) else value
+
+    return json.dumps(text(document))
 
 
 def test_nobody_invokes_a_function_past_the_private_api(core: Synthesized) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 
 import re
 
-from infrastructure.blueprint.permissions import ADMINISTRATORS, KEYS, OPERATORS, STEERING
+from infrastructure.blueprint.permissions import (
+    ADMINISTRATORS,
+    KEYS,
+    OPERATORS,
+    STEERING,
+    WATCHING,
+)
 from infrastructure.blueprint.resources import PRIVATE_ROUTES
 from infrastructure.blueprint.routes import load_app, routes_of
 from tests.docs import markdown
@@ -19,12 +25,13 @@ def private_routes() -> set[str]:
 
 def test_every_private_route_has_its_role() -> None:
     placed, served = set(ADMINISTRATORS), private_routes()
-    here = "STEERING, RESET or KEYS in infrastructure/blueprint/permissions.py"
+    here = "WATCHING, STEERING, RESET or KEYS in infrastructure/blueprint/permissions.py"
     assert not served - placed, f"Add {sorted(served - placed)} to {here}"
     assert not placed - served, f"Remove {sorted(placed - served)} from {here}: no such route"
     assert len(set(ADMINISTRATORS)) == len(ADMINISTRATORS)
-    assert set(STEERING) < set(OPERATORS) < set(ADMINISTRATORS)
+    assert set(WATCHING) < set(STEERING) < set(OPERATORS) < set(ADMINISTRATORS)
     assert set(ADMINISTRATORS) - set(OPERATORS) == set(KEYS)
+    assert {route for route in STEERING if route.startswith("GET ")} == set(WATCHING)
 
 
 def test_every_private_route_needs_a_signature() -> None:
@@ -38,9 +45,11 @@ def test_an_inlet_may_do_nothing_that_steering_may_not() -> None:
 def test_the_security_page_says_who_may_call_what() -> None:
     page = (ROOT / "docs" / "security.md").read_text()
     rows = [row for table in markdown.tables(page) for row in table.rows]
-    lists = (STEERING, OPERATORS, ADMINISTRATORS)
+    lists = (WATCHING, STEERING, OPERATORS, ADMINISTRATORS)
     found = {
-        row[0].strip("`"): tuple(row[1:4]) for row in rows if re.match(r"`(GET|POST) /", row[0])
+        row[0].strip("`"): tuple(row[1:5])
+        for row in rows
+        if re.match(r"`(GET|PUT|POST|PATCH|DELETE) /", row[0])
     }
     expected = {
         route: tuple("yes" if route in allowed else "no" for allowed in lists)

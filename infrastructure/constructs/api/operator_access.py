@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access to the private API: three managed policies, each with an IAM group.
+"""Access to the private API: four managed policies, each with an IAM group.
 
-*Operators* have the permissions of the AWS solution's one group. *Steering* has no reset.
-*Administrators* may also reset the event and rotate the signing keys.
+*Watching* only reads. *Steering* also controls a running event. *Administrators* may do everything.
+*Operators* have the permissions of the AWS solution's one group: steering, reset and redrives.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from aws_cdk import Stack, aws_apigateway, aws_iam, aws_sqs
 from constructs import Construct
 
-from infrastructure.blueprint.permissions import ADMINISTRATORS, OPERATORS, STEERING
+from infrastructure.blueprint.permissions import (
+    ADMINISTRATORS,
+    DENIED,
+    OPERATORS,
+    STEERING,
+    WATCHING,
+)
 
 
 class OperatorRole(Construct):
@@ -36,8 +43,8 @@ class OperatorRole(Construct):
 class OperatorAccess(Construct):
     """Add people to ``group`` or attach ``policy`` to roles: the private API, and redrives.
 
-    Each policy lists its routes: ``steering`` has fewer, ``administrators`` has all. A redrive
-    assumes ``redrive_role``; no policy here may write to the join queue.
+    Each policy lists its routes: ``watching`` and ``steering`` have fewer, ``administrators`` has
+    all. A redrive assumes ``redrive_role``; no policy here may write to the join queue.
     """
 
     def __init__(
@@ -55,7 +62,7 @@ class OperatorAccess(Construct):
             "Policy",
             description="Operate the waiting room: call its private API, redrive dead letters",
             statements=[
-                _routes(private_api, OPERATORS),
+                *_routes(private_api, OPERATORS),
                 aws_iam.PolicyStatement(
                     actions=["sqs:GetQueueAttributes"], resources=[dead_letters.queue_arn]
                 ),
@@ -68,22 +75,42 @@ class OperatorAccess(Construct):
             ],
         )
         self.group = aws_iam.Group(self, "Group", managed_policies=[self.policy])
+        self.watching = OperatorRole(
+            self,
+            "Watching",
+            description="Watch the waiting room: the GET routes of its private API",
+            statements=_routes(private_api, WATCHING),
+        )
         self.steering = OperatorRole(
             self,
             "Steering",
             description="Watch and steer the waiting room: its private API but reset and keys",
-            statements=[_routes(private_api, STEERING)],
+            statements=_routes(private_api, STEERING),
         )
         self.administrators = OperatorRole(
             self,
             "Administrators",
             description="Watch, steer and reset the waiting room, and rotate its signing keys",
-            statements=[_routes(private_api, ADMINISTRATORS)],
+            statements=_routes(private_api, ADMINISTRATORS),
         )
 
 
-def _routes(api: aws_apigateway.RestApi, routes: Sequence[str]) -> aws_iam.PolicyStatement:
-    """Return a statement that allows routes, each given as "METHOD /path"."""
+def _routes(
+    api: aws_apigateway.RestApi, routes: Sequence[str]
+) -> tuple[aws_iam.PolicyStatement, ...]:
+    """Return the statements that allow routes, and those that deny DENIED."""
+    return (
+        aws_iam.PolicyStatement(actions=["execute-api:Invoke"], resources=_arns(api, routes)),
+        aws_iam.PolicyStatement(
+            effect=aws_iam.Effect.DENY,
+            actions=["execute-api:Invoke"],
+            resources=_arns(api, DENIED),
+        ),
+    )
+
+
+def _arns(api: aws_apigateway.RestApi, routes: Sequence[str]) -> list[str]:
+    """Return the ARNs of routes, each given as "METHOD /path", for any value of path parameters."""
     stage = api.deployment_stage.stage_name
-    arns = [api.arn_for_execute_api(*route.split(" "), stage) for route in routes]
-    return aws_iam.PolicyStatement(actions=["execute-api:Invoke"], resources=arns)
+    calls = (re.sub(r"{\w+}", "*", route).split(" ") for route in routes)
+    return [api.arn_for_execute_api(method, path, stage) for method, path in calls]
