@@ -17,8 +17,9 @@ STAGE = "api"
 NO_CACHE_HEADERS = {"Cache-Control": NO_STORE}
 HEADERS = {**CORS, **NO_CACHE_HEADERS}  # of these responses, and of the join's
 NOT_A_JOIN = (
-    "the body must be JSON with event_id, an event of this waiting room, and where it is needed "
-    "client_secret_hash, 64 lower-case hexadecimal digits; at most 8 members, 256 characters each"
+    "the body must be JSON with event_id, 1 to 64 letters, digits, _, . or -, and where it is "
+    "needed client_secret_hash, 64 lower-case hexadecimal digits; at most 8 members, "
+    "256 characters each"
 )
 NOT_JSON_TYPE = "the body must be sent as application/json"
 REJECTED = '{"error": $context.error.messageString, "message": $context.error.messageString}'

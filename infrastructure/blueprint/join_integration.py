@@ -6,6 +6,9 @@ template writes only two members of the body to the queue. It validates both aga
 parser may differ from the request model's. The event id is also the group of the message, so that a
 busy event does not delay the joins of other events (SQS fair queues). The request id is the message
 id that SQS assigns; no caller can set it.
+
+API Gateway does not know which events exist: the worker refuses joins of unknown events. With
+``secret_required``, a join of the event of the deployment needs a ``client_secret_hash``.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from waiting_room.domain.joins import MAX_EVENT_ID, MAX_JOIN, MAX_MEMBERS, MAX_VALUE
+from waiting_room.domain.limits import EVENT_ID
 
 PATH = "/assign_queue_num"
 TIMEOUT = 5  # s that API Gateway waits for SQS, which responds in milliseconds
@@ -37,12 +41,13 @@ REFUSAL_TEMPLATE = (
 FAILURE_HEADERS = {"Retry-After": "1"}
 
 
-def request_template(event_ids: tuple[str, ...], secret_required: bool = False) -> str:
+def request_template(event_id: str, secret_required: bool = False) -> str:
     """Return the mapping template of the request to SQS, which validates both members again.
 
-    For an invalid join it sends no message body, and SQS rejects the request with a 4xx.
+    ``event_id`` is the event of the deployment. For an invalid join the template sends no message
+    body, and SQS rejects the request with a 4xx.
     """
-    events = "|".join(event_id.replace(".", "[.]") for event_id in event_ids)
+    secret = f" || ($hash == '' && $event == '{event_id}')" if secret_required else ""
     return (
         "#set($event = $input.path('$.event_id'))"
         '#set($event = "$!event")'
@@ -50,8 +55,8 @@ def request_template(event_ids: tuple[str, ...], secret_required: bool = False) 
         '#set($hash = "$!hash")'
         "Action=SendMessage"
         f"#if($input.body.length() > {MAX_JOIN}"
-        f" || $event.matches('{events}') == false"
-        f" || $hash.matches('({HASH}){'' if secret_required else '?'}') == false)"
+        f" || $event.matches('{EVENT_ID.pattern}') == false"
+        f" || $hash.matches('({HASH})?') == false{secret})"
         "#{else}"
         "&MessageBody=%7B%22event_id%22%3A%22$util.urlEncode($event)%22"
         "%2C%22client_secret_hash%22%3A%22$util.urlEncode($hash)%22%7D"
@@ -60,21 +65,27 @@ def request_template(event_ids: tuple[str, ...], secret_required: bool = False) 
     )
 
 
-def request_model(event_ids: tuple[str, ...], secret_required: bool = False) -> dict[str, Any]:
-    """Return the JSON schema (draft 4) of a join for these events.
+def request_model(event_id: str, secret_required: bool = False) -> dict[str, Any]:
+    """Return the JSON schema (draft 4) of a join; ``event_id`` is the event of the deployment.
 
-    ``secret_required`` makes ``client_secret_hash`` a required member. The schema limits its length
-    too, because ``$`` in the pattern also matches before a final line feed. Other members are
-    ignored; their number and length are limited.
+    The schema also limits the length of members with a pattern, because ``$`` in a pattern matches
+    before a final line feed too. Other members are ignored; their number and length are limited.
     """
+    of_another = {"properties": {"event_id": {"not": {"enum": [event_id]}}}}
+    secret = {"anyOf": [{"required": ["client_secret_hash"]}, of_another]}
     return {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "title": "Join",
         "type": "object",
-        "required": ["event_id", *(["client_secret_hash"] if secret_required else [])],
+        "required": ["event_id"],
+        **(secret if secret_required else {}),
         "maxProperties": MAX_MEMBERS,
         "properties": {
-            "event_id": {"type": "string", "enum": list(event_ids), "maxLength": MAX_EVENT_ID},
+            "event_id": {
+                "type": "string",
+                "pattern": f"^{EVENT_ID.pattern}$",
+                "maxLength": MAX_EVENT_ID,
+            },
             "client_secret_hash": {
                 "type": "string",
                 "pattern": f"^{HASH}$",

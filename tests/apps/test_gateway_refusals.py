@@ -141,11 +141,12 @@ def test_what_a_preflight_asks_for_changes_no_answer_that_the_edge_keeps(origin:
 
 
 @pytest.mark.parametrize("body", [
-    b"", b"{", b"null", b"[]", b'"Sample"', b"{}", b'{"event_id":"Other"}',
+    b"", b"{", b"null", b"[]", b'"Sample"', b"{}", b'{"event_id":"a b"}', b'{"event_id":""}',
     b'{"event_id":["Sample"]}', b"\xff\xfe", b'{"a":' * 3000 + b"1" + b"}" * 3000,
     b'{"event_id":"Sample","x":[]}', b'{"event_id":"Sample","x":"' + b"x" * 257 + b'"}',
     b'{"event_id":"Sample"' + b"".join(b',"x%d":1' % n for n in range(8)) + b"}",
-    b'{"event_id":"sample"}', b'{"event_id":"Sample","client_secret_hash":"x"}', b"\x00",
+    b'{"event_id":"' + b"a" * 65 + b'"}',
+    b'{"event_id":"Sample","client_secret_hash":"x"}', b"\x00",
     b'{"event_id":"\\ud800"}', b'{"event_id":"Sample\\u0000"}', b"1" * 5000,
 ])  # fmt: skip
 def test_an_invalid_join_is_rejected_by_the_gateway(origin: RestApi, body: bytes) -> None:

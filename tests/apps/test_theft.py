@@ -9,14 +9,16 @@ import json
 import uuid
 from typing import Any
 
+import airspeed
 import pytest
 from jsonschema import Draft4Validator
 
 import apps.private_api.app
 import apps.public_api.app
 from deployment.local.gateway import server
+from deployment.local.gateway.join_integration import render
 from deployment.local.gateway.proxy_events import Call
-from infrastructure.blueprint.join_integration import request_model
+from infrastructure.blueprint.join_integration import request_model, request_template
 from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
 from tests.support.lambda_proxy_events import Answer, call
 from tests.support.openid_room import CALLBACK, OpenId, install
@@ -143,20 +145,38 @@ def test_where_secrets_are_compulsory_every_token_needs_one(
 
 @pytest.mark.parametrize("required", [False, True])
 def test_the_join_is_refused_before_it_costs_a_place(required: bool) -> None:
-    model = Draft4Validator(request_model((EVENT,), required))
+    model = Draft4Validator(request_model(EVENT, required))
     assert model.is_valid({"event_id": EVENT, "client_secret_hash": HASH})
     assert model.is_valid({"event_id": EVENT}) is not required
+    assert model.is_valid({"event_id": "another"}), "its document decides"
     for wrong in (None, "", "x", HASH.upper(), HASH + "0", HASH[:-1], HASH + "\n", 1, [HASH]):
         assert not model.is_valid({"event_id": EVENT, "client_secret_hash": wrong}), wrong
 
 
 def test_the_setting_reaches_the_join_on_one_machine() -> None:
-    body = json.dumps({"event_id": EVENT}).encode()
-    call_ = Call("POST", "/assign_queue_num", "", "", {}, {}, body, "127.0.0.1")
-    for setting, status in (("false", 200), ("true", 400)):
+    for setting, event_id, status in (
+        ("false", EVENT, 200), ("true", EVENT, 400), ("true", "another", 200)
+    ):  # fmt: skip
+        body = json.dumps({"event_id": event_id}).encode()
+        call_ = Call("POST", "/assign_queue_num", "", "", {}, {}, body, "127.0.0.1")
         join = server._join({"EVENT_ID": EVENT, "REQUIRE_CLIENT_SECRET": setting})
         join._send = lambda _: (200, SENT)  # type: ignore[method-assign]
         assert join(call_).status == status
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_the_mapping_template_requires_the_secret_too(required: bool) -> None:
+    """Its JSON parser may differ from that of the request model."""
+    template = airspeed.Template(request_template(EVENT, required))
+
+    def sends(**content: str) -> bool:
+        return "MessageBody" in render(template, "{}", content)
+
+    assert sends(event_id=EVENT, client_secret_hash=HASH)
+    assert sends(event_id=EVENT) is not required
+    assert sends(event_id="another")
+    assert not sends(event_id="another", client_secret_hash="x")
+    assert not sends(event_id="another\n")
 
 
 def test_secrets_are_compared_in_constant_time(

@@ -35,9 +35,9 @@ def bodies(event: str) -> dict[str, bytes]:
     return {
         "a number of 5,000 digits": with_member(b"1" * 5000),
         "an exponent that is too large": with_member(b"1e400"),
-        "a key twice": b'{"event_id":"Other","event_id":' + name + b"}",
-        "a key twice, the other last": b'{"event_id":' + name + b',"event_id":"Other"}',
-        "an escaped key twice": b'{"event_id":' + name + b',"event\\u005fid":"Other"}',
+        "a key twice": b'{"event_id":"no event","event_id":' + name + b"}",
+        "a key twice, the other last": b'{"event_id":' + name + b',"event_id":"no event"}',
+        "an escaped key twice": b'{"event_id":' + name + b',"event\\u005fid":"no event"}',
         "text after it": whole + b" and more",
         "a second document after it": whole + whole,
         "a lone surrogate": with_member(b'"\\ud800"'),

@@ -208,7 +208,9 @@ def test_what_happens_comes_on_the_bus(running: RunningRoom) -> None:
 
 
 @pytest.mark.parametrize("name", ["Sample & co", "a+b=c%20d", '"quoted"', "ünïcödé ☃", "x" * 300])
-def test_a_join_for_another_event_is_refused_at_once(running: RunningRoom, name: str) -> None:
+def test_a_join_with_an_invalid_event_id_is_refused_at_once(
+    running: RunningRoom, name: str
+) -> None:
     answer = running.public("POST", "/assign_queue_num", json={"event_id": name})
     assert answer.status_code == 400
     assert list(answer.json()) == ["error"]

@@ -110,9 +110,10 @@ class Apis:
             "body": sent["MessageBody"],
             "attributes": {"SentTimestamp": str(int(self.in_memory_room.clock.now * 1000))},
         }
-        joins, dead = read_joins({"Records": [message]}, EVENT)
+        joins, dead = read_joins({"Records": [message]}, json.loads(message["body"])["event_id"])
         assert not dead, f"a join was accepted and cannot become a place: {message['body']!r}"
-        self.in_memory_room.room.workers.assignment.assign(EVENT, joins)
+        if sent["MessageGroupId"] == EVENT:
+            self.in_memory_room.room.workers.assignment.assign(EVENT, joins)
         return 200, sqs_answer(message["messageId"])
 
 

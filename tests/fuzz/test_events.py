@@ -244,7 +244,7 @@ def test_a_row_that_cannot_be_read_never_holds_up_the_stream(junk: list[dict[str
 
 # --- the join ------------------------------------------------------------------------------------
 
-TEMPLATE = airspeed.Template(join_integration.request_template((EVENT, "a.b_c-D")))
+TEMPLATE = airspeed.Template(join_integration.request_template(EVENT))
 RESPONSE = airspeed.Template(join_integration.RESPONSE_TEMPLATE)
 VELOCITY = st.sampled_from(
     ["$context.requestId", "$input.body", "#set($x = 1)", "#end", "##", "#*", "${x}",
@@ -258,7 +258,11 @@ HASHES = st.sampled_from(["", "a" * 64, "A" * 64, "a" * 64 + "\n", "g" * 64])
 
 
 @fuzzed
-@given(SENT | JSON | st.sampled_from([EVENT, "a.b_c-D", "axb_c-D"]), SENT | JSON | HASHES, SENT)
+@given(
+    SENT | JSON | st.sampled_from([EVENT, "a.b_c-D", "a" * 64, "a" * 65, EVENT + "\n"]),
+    SENT | JSON | HASHES,
+    SENT,
+)
 @example(EVENT, "a" * 64, "")
 def test_nothing_gets_into_the_form_but_an_event_and_a_hash(
     event: Any, digest: Any, body: str
@@ -269,11 +273,12 @@ def test_nothing_gets_into_the_form_but_an_event_and_a_hash(
     assert sent["Action"] == ["SendMessage"]
     if set(sent) == {"Action"}:
         return  # which SQS refuses
-    assert set(sent) == {"Action", "MessageBody"}
-    (message,) = sent["MessageBody"]
+    assert set(sent) == {"Action", "MessageBody", "MessageGroupId"}
+    (message,), (group,) = sent["MessageBody"], sent["MessageGroupId"]
     found = json.loads(message)
     assert message == json.dumps(found, separators=(",", ":")), "written one way alone"
-    assert found.pop("event_id") in (EVENT, "a.b_c-D")
+    assert re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", group, re.ASCII)
+    assert found.pop("event_id") == group
     assert re.fullmatch(r"([0-9a-f]{64})?", found.pop("client_secret_hash"), re.ASCII)
     assert not found
 
@@ -329,11 +334,12 @@ def test_what_the_gateway_accepts_becomes_a_place(
     assert answer.status in (200, 400)
     assert (answer.status == 200) == bool(taken)
     for message in taken:
-        joins, dead = lambda_events.read_joins({"Records": [{**GOOD, "body": message}]}, EVENT)
+        event_id = json.loads(message)["event_id"]
+        joins, dead = lambda_events.read_joins({"Records": [{**GOOD, "body": message}]}, event_id)
         assert not dead
         assert len(joins) == 1
         assert json.loads(answer.body) == {"api_request_id": ID}
-        assert bool(joins[0].client_secret_hash) or not required
+        assert joins[0].client_secret_hash or not required or event_id != EVENT
 
 
 @pytest.mark.parametrize("body", ODD + HOSTILE)

@@ -153,18 +153,19 @@ def test_the_join_is_checked_by_the_model_of_the_local_gateway(
 ) -> None:
     model = core.of_type("AWS::ApiGateway::Model")[join["RequestModels"]["application/json"]["Ref"]]
     schema = {**model["Schema"]}
-    assert schema == join_integration.request_model(("Sample",))
+    assert schema == join_integration.request_model("Sample")
     assert join["RequestValidatorId"]
     assert join["Integration"]["PassthroughBehavior"] == "NEVER"
 
 
 def test_the_join_becomes_the_form_that_the_local_gateway_sends(join: Any) -> None:
     (template,) = join["Integration"]["RequestTemplates"].values()
-    assert template == join_integration.request_template(("Sample",))
+    assert template == join_integration.request_template("Sample")
     content = {"event_id": "Sample", "client_secret_hash": "a" * 64, "x": "a&b+c%d=é"}
     rendered = render(airspeed.Template(template), json.dumps(content), content)
     sent = parse_qs(rendered, strict_parsing=True)
-    assert set(sent) == {"Action", "MessageBody"}
+    assert set(sent) == {"Action", "MessageBody", "MessageGroupId"}
+    assert sent["MessageGroupId"] == ["Sample"]
     del content["x"]
     assert json.loads(sent["MessageBody"][0]) == content
 

@@ -26,7 +26,7 @@ AGAIN = (0, 202, 429, 503)  # statuses after which a visitor asks again
 TRIES = 12  # of a call that is answered 503
 NONSENSE: tuple[tuple[str, str, str, str], ...] = (
     ("POST", "/assign_queue_num", "application/json", "{"),
-    ("POST", "/assign_queue_num", "application/json", '{"event_id": "Nobody"}'),
+    ("POST", "/assign_queue_num", "application/json", '{"event_id": "No body"}'),
     ("POST", "/assign_queue_num", "application/json", '{"event_id": 7}'),
     ("POST", "/assign_queue_num", "text/plain", '{"event_id": "Sample"}'),
     ("POST", "/assign_queue_num", "application/json", '{"event_id": "\\ud800"}'),

@@ -99,9 +99,9 @@ class JoinIntegration:
         checked: Reading = read_last,
         mapped: Reading = read_last,
     ) -> None:
-        self._model = Draft4Validator(join_integration.request_model((event_id,), secret_required))
+        self._model = Draft4Validator(join_integration.request_model(event_id, secret_required))
         self._checked, self._mapped = checked, mapped
-        template = join_integration.request_template((event_id,), secret_required)
+        template = join_integration.request_template(event_id, secret_required)
         self._request = airspeed.Template(template)
         self._response = airspeed.Template(join_integration.RESPONSE_TEMPLATE)
         self._session: Any = Session()

@@ -88,7 +88,10 @@ class JoinQueue(Construct):
     def add_route(
         self, api: RoomApi, *, event_id: str, secret_required: bool
     ) -> aws_apigateway.Method:
-        """Add the route that writes the joins of an event to the queue, without a function."""
+        """Add the route that writes joins to the queue, without a function.
+
+        With ``secret_required``, joins of ``event_id`` need a ``client_secret_hash``.
+        """
         role = aws_iam.Role(
             self, "ApiRole", assumed_by=aws_iam.ServicePrincipal("apigateway.amazonaws.com")
         )
@@ -100,12 +103,12 @@ class JoinQueue(Construct):
             path=join_integration.PATH,
             method="POST",
             integration=_integration(
-                self.queue, role, join_integration.request_template((event_id,), secret_required)
+                self.queue, role, join_integration.request_template(event_id, secret_required)
             ),
             model=api.api.add_model(
                 "Join",
                 content_type="application/json",
-                schema=_schema(join_integration.request_model((event_id,), secret_required)),
+                schema=_schema(join_integration.request_model(event_id, secret_required)),
             ),
             responses=[_declared(status) for status in ("200", "400", "503")],
         )
@@ -145,9 +148,25 @@ def _schema(model: Mapping[str, Any]) -> aws_apigateway.JsonSchema:
         required=model["required"],
         max_properties=model["maxProperties"],
         properties={name: _rule(rule) for name, rule in model["properties"].items()},
+        any_of=[_alternative(one) for one in model["anyOf"]] if "anyOf" in model else None,
         additional_properties=aws_apigateway.JsonSchema(
             any_of=[_rule(rule) for rule in model["additionalProperties"]["anyOf"]]
         ),
+    )
+
+
+def _alternative(one: Mapping[str, Any]) -> aws_apigateway.JsonSchema:
+    """Return an alternative: required members, or values that members may not have."""
+    return aws_apigateway.JsonSchema(
+        required=one.get("required"),
+        properties={
+            name: aws_apigateway.JsonSchema(
+                not_=aws_apigateway.JsonSchema(enum=rule["not"]["enum"])
+            )
+            for name, rule in one["properties"].items()
+        }
+        if "properties" in one
+        else None,
     )
 
 
