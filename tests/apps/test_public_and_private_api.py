@@ -350,7 +350,7 @@ def test_an_unknown_error_is_a_bare_500_with_its_trace_in_the_log(
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    in_memory_room.room.metrics.counts = broken  # type: ignore[assignment, method-assign]
+    in_memory_room.room.metrics.serving_number = broken  # type: ignore[assignment, method-assign]
     answer = get("/serving_num", event_id=EVENT)
     assert (answer.status, answer.json) == (500, {"error": "internal error"})
     assert "secret detail" not in answer.text

@@ -19,6 +19,8 @@ BENCHMARKS = (
     "joins_beside_invalid_input",
     "growth",
     "poll_policy",
+    "counter_reads",
+    "counter_memory",
 )
 
 

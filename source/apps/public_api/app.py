@@ -48,7 +48,7 @@ def queue_num() -> Response:
 @json_handler
 def serving_num() -> Response:
     return json_response(
-        {"serving_counter": room().metrics.counts(_query("event_id")).serving}, cache=cached(1)
+        {"serving_counter": room().metrics.serving_number(_query("event_id"))}, cache=cached(1)
     )
 
 
@@ -56,7 +56,7 @@ def serving_num() -> Response:
 @json_handler
 def waiting_num() -> Response:
     return json_response(
-        {"waiting_num": room().metrics.counts(_query("event_id")).waiting}, cache=cached(1)
+        {"waiting_num": room().metrics.waiting_number(_query("event_id"))}, cache=cached(1)
     )
 
 

@@ -1,17 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of waiting pages, control panel, event bus and dashboard, from one ``Counts``."""
+"""Metrics of waiting pages, control panel, event bus and dashboard, from one ``Counts``.
+
+``ServingNumber`` and ``WaitingNumber`` are the parts of it that their routes read alone.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from waiting_room.domain import serving_counter
-from waiting_room.domain.records import Counts
+from waiting_room.domain.records import Counts, waiting
 
 STALE_AFTER = 180  # s without a successful minute job after which its metrics are stale
 # metrics that are stale then, by job
 EXPIRY_SWEEP_METRICS = ("positions_expired", "waiting_num")
 RECONCILIATION_METRICS = ("holes", "waiting_num")
+
+
+@dataclass(frozen=True, slots=True)
+class ServingNumber:
+    """The serving counter; the other fields are those of the counters, as in ``EventState``."""
+
+    generation: int
+    version: int
+    lowering: int
+    serving: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingNumber:
+    """The counts of which the waiting number is made, as in ``Counts``."""
+
+    generation: int
+    version: int
+    lowering: int
+    queue: int
+    holes: int
+    tokens: int
+    expired: int
+
+    @property
+    def waiting(self) -> int:
+        """Assigned positions without a token, not expired and not unused; never negative."""
+        return waiting(self.queue, self.holes, self.tokens, self.expired)
 
 
 def page_status(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:

@@ -245,7 +245,12 @@ class Counts:
     @property
     def waiting(self) -> int:
         """Assigned positions without a token, not expired and not unused; never negative."""
-        return max(0, self.queue - self.holes - self.tokens - self.expired)
+        return waiting(self.queue, self.holes, self.tokens, self.expired)
+
+
+def waiting(queue: int, holes: int, tokens: int, expired: int) -> int:
+    """Return the number of waiting visitors; never negative."""
+    return max(0, queue - holes - tokens - expired)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from waiting_room.domain.counter_snapshot import (
     needs_checkpoint,
 )
 from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.metrics import ServingNumber, WaitingNumber
 from waiting_room.domain.ports.counters import JoinLease, RebuildLease
 from waiting_room.domain.records import (
     NO_DETAILS,
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("waiting_room")
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Versioned = Counts | PositionStatus | ServingNumber | WaitingNumber
+Read = TypeVar("Read", Counts, PositionStatus, ServingNumber, WaitingNumber)
 READ_STEP = 10_000  # positions read between two renewals of the lease
 VERIFY_STEP, VERIFY_STEPS = 5_000, 20  # positions per comparison, and comparisons per minute
 WAIT, WAITS = 0.1, 50  # s between two checks of another caller's rebuild, and their number
@@ -79,34 +82,22 @@ class RecoveringCounters:
 
     def counts(self, event_id: str, now: int) -> Counts:
         """Return all numbers of an event, at least as new as the last lowering."""
-        try:
-            found = self._counters.counts(event_id, now)
-        except CountersLost:
-            found = self._recover(event_id, self._counters.counts, event_id, now)
-        if found.lowering > found.version:
-            state = self._log.read(event_id)
-            if _is_behind(found, state):
-                self.sync(state)
-                found = self._recover(event_id, self._counters.counts, event_id, now)
-            _check_is_current(found, state)
-        return found
+        return self._read(0, event_id, self._counters.counts, now)
+
+    def serving_number(self, event_id: str) -> ServingNumber:
+        """Return the serving counter; as current as ``counts``."""
+        return self._read(0, event_id, self._counters.serving_number)
+
+    def waiting_number(self, event_id: str) -> WaitingNumber:
+        """Return the waiting number; as current as ``counts``."""
+        return self._read(0, event_id, self._counters.waiting_number)
 
     def position_status(self, event_id: str, position: int, generation: int = 0) -> PositionStatus:
         """Return the status of a position; as current as ``counts``.
 
         ``generation`` is one that the caller has read from the table.
         """
-        try:
-            found = self._counters.position_status(event_id, position)
-        except CountersLost:
-            found = self._recover(event_id, self._counters.position_status, event_id, position)
-        if found.lowering > found.version or found.generation < generation:
-            state = self._log.read(event_id)
-            if _is_behind(found, state):
-                self.sync(state)
-                found = self._recover(event_id, self._counters.position_status, event_id, position)
-            _check_is_current(found, state)
-        return found
+        return self._read(generation, event_id, self._counters.position_status, position)
 
     def apply(
         self,
@@ -266,6 +257,20 @@ class RecoveringCounters:
                 state.event_id, self._counters.checkpoint(state.event_id, now)
             )
 
+    def _read(self, generation: int, event_id: str, call: Callable[..., Read], *args: int) -> Read:
+        """Read the counters; update them first if a lowering or ``generation`` requires it."""
+        try:
+            found = call(event_id, *args)
+        except CountersLost:
+            found = self._recover(event_id, call, event_id, *args)
+        if found.lowering > found.version or found.generation < generation:
+            state = self._log.read(event_id)
+            if _is_behind(found, state):
+                self.sync(state)
+                found = self._recover(event_id, call, event_id, *args)
+            _check_is_current(found, state)
+        return found
+
     def _recover(
         self,
         event_id: str,
@@ -354,11 +359,11 @@ def read_snapshot(
     return Snapshot(state, moves, tuple(tokens), start, unverified, details)
 
 
-def _is_behind(found: Counts | PositionStatus, state: EventState) -> bool:
+def _is_behind(found: Versioned, state: EventState) -> bool:
     return (found.generation, found.version) < (state.generation, state.version)
 
 
-def _check_is_current(found: Counts | PositionStatus, state: EventState) -> None:
+def _check_is_current(found: Versioned, state: EventState) -> None:
     if _is_behind(found, state):
         raise Unavailable("the counters are behind the tables", 1)
 

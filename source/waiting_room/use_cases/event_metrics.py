@@ -33,6 +33,16 @@ class EventMetrics:
         self._settings.event(event_id)
         return self._counters.counts(event_id, int(self._clock()))
 
+    def serving_number(self, event_id: str) -> int:
+        """Return the serving counter."""
+        self._settings.event(event_id)
+        return self._counters.serving_number(event_id).serving
+
+    def waiting_number(self, event_id: str) -> int:
+        """Return the number of waiting visitors."""
+        self._settings.event(event_id)
+        return self._counters.waiting_number(event_id).waiting
+
     def status_page(self, event_id: str) -> dict[str, Any]:
         """Return the content of ``/status``; rates are positions per minute."""
         return metrics.page_status(event_id, self.counts(event_id), self._clock())

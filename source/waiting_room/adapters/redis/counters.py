@@ -43,6 +43,7 @@ from waiting_room.domain.counter_snapshot import (
 )
 from waiting_room.domain.errors import CountersLost, Unavailable
 from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
+from waiting_room.domain.metrics import ServingNumber, WaitingNumber
 from waiting_room.domain.ports.counters import JoinLease, RebuildLease
 from waiting_room.domain.records import (
     NO_DETAILS,
@@ -64,7 +65,11 @@ NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
 NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 FIELDS = len(fields(Counts))
 MESSAGE = 11  # its index in the result of ``counts.lua``, which is in the order of ``Counts``
-KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count")
+PARTS = {  # functions of several scripts, and the scripts that use them
+    "segments": ("apply", "restore"),
+    "counting": ("checkpoint", "count_session", "count_token", "recount", "trim"),
+}
+KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count", "served_times")
 
 
 def connect(
@@ -97,9 +102,10 @@ class _Password(redis.CredentialProvider):
 
 @cache
 def source(name: str) -> str:
-    """Return the text of a script, with the functions that all scripts share."""
+    """Return the text of a script, after the functions that it shares with others."""
     folder = resources.files("waiting_room.adapters.redis") / "lua"
-    return (folder / "alive.lua").read_text() + (folder / f"{name}.lua").read_text()
+    shared = (part for part, users in PARTS.items() if name in users)
+    return "".join((folder / f"{part}.lua").read_text() for part in ("alive", *shared, name))
 
 
 def _key(event_id: str, name: str) -> str:
@@ -127,6 +133,14 @@ class RedisCounters:
         *counts, latest = result
         counts[MESSAGE] = counts[MESSAGE].decode()
         return Counts(*[*counts, tuple(map(_segment, reversed(latest.split())))])
+
+    def serving_number(self, event_id: str) -> ServingNumber:
+        """Return the serving counter."""
+        return ServingNumber(*self._run("serving", event_id, []))
+
+    def waiting_number(self, event_id: str) -> WaitingNumber:
+        """Return the counts of the waiting number."""
+        return WaitingNumber(*self._run("waiting", event_id, []))
 
     def position_status(self, event_id: str, position: int) -> PositionStatus:
         """Return the status of one position."""

@@ -18,6 +18,7 @@ from waiting_room.domain.counter_snapshot import (
     LiveToken,
     Snapshot,
 )
+from waiting_room.domain.metrics import ServingNumber, WaitingNumber
 from waiting_room.domain.records import (
     NO_DETAILS,
     Counts,
@@ -50,6 +51,12 @@ class Counters(Protocol):
 
     def counts(self, event_id: str, now: int) -> Counts:
         """Return all numbers of an event."""
+
+    def serving_number(self, event_id: str) -> ServingNumber:
+        """Return the serving counter."""
+
+    def waiting_number(self, event_id: str) -> WaitingNumber:
+        """Return the waiting number and the counts of which it is made."""
 
     def position_status(self, event_id: str, position: int) -> PositionStatus:
         """Return the status of one position."""

@@ -13,29 +13,27 @@ local had = number('generation')
 if generation < had then return 0 end
 if generation > had then
   local noted = {'reconciled_at', number('reconciled_at'), 'swept_at', number('swept_at')}
-  redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT)
+  redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES)
   redis.call('HSET', STATE, 'run', RUN, 'generation', generation, unpack(noted))
 end
 local segments = tonumber(ARGV[14])
 if version > number('version') then
   if ARGV[12] == '0' and version > number('version') + 1 then return LOST end
   if ARGV[12] == '1' then
-    redis.call('DEL', SERVED)
-    for index = 15, 14 + segments do
-      redis.call('ZADD', SERVED, string.match(ARGV[index], ':(%d+):'), ARGV[index])
-    end
+    redis.call('DEL', SERVED, TIMES)
+    for index = 15, 14 + segments do add_segment(ARGV[index]) end
   else
     local previous, current, at = string.match(ARGV[11], '(%d+):(%d+):(%d+)')
     previous, current = tonumber(previous), tonumber(current)
     if current > previous then
-      redis.call('ZADD', SERVED, current, (previous + 1) .. ':' .. current .. ':' .. at)
+      add_segment((previous + 1) .. ':' .. current .. ':' .. at)
     elseif current < previous then
       local above = redis.call('ZRANGEBYSCORE', SERVED, '(' .. current, '+inf')
       for _, segment in ipairs(above) do
         local first, _, reached = string.match(segment, '(%d+):(%d+):(%d+)')
-        redis.call('ZREM', SERVED, segment)
+        remove_segment(segment)
         if tonumber(first) <= current then
-          redis.call('ZADD', SERVED, current, first .. ':' .. current .. ':' .. reached)
+          add_segment(first .. ':' .. current .. ':' .. reached)
         end
       end
     end

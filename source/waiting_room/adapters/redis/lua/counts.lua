@@ -1,41 +1,47 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- counts: all counts of an event.
+-- Served segments adjoin, in order of position and of time. So the number of positions within a
+-- window needs only the first position of the window. Exceptions do not matter: a gap lies before
+-- the window, and times decrease only after a clock ran ahead by more than CLOCK_STEP.
 -- ARGV 1 now (s)   2 rate window (s)   3 short rate window (s)   4 number of latest segments
 -- result: generation queue serving holes tokens expired active completed abandoned admitted
 --         admitting_since (s) message version lowering reconciled_at (s) swept_at (s)
 --         admitted_at (s) admitted_shortly first_moved_at (s); 0: not known
 --         latest segments "first:last:at", the latest first, with spaces between
-if not alive() then return LOST end
-local now = tonumber(ARGV[1])
-local since, shortly = now - tonumber(ARGV[2]), now - tonumber(ARGV[3])
-local dead = 0
-local over = redis.call('ZRANGEBYSCORE', LIVE, '-inf', now)
-for _, expires_at in ipairs(over) do
-  dead = dead + (tonumber(redis.call('HGET', LIVE_COUNT, expires_at)) or 0)
-end
-local admitted, admitted_shortly = 0, 0
-local segments = redis.call('ZREVRANGE', SERVED, 0, 999)
-for _, segment in ipairs(segments) do
-  local first, last, at = string.match(segment, '(%d+):(%d+):(%d+)')
-  at = tonumber(at)
-  if at <= since then break end
-  local size = tonumber(last) - tonumber(first) + 1
-  admitted = admitted + size
-  if at > shortly then admitted_shortly = admitted_shortly + size end
-end
-local oldest = segments[#segments]
-if #segments == 1000 then oldest = redis.call('ZRANGE', SERVED, 0, 0)[1] end
-local admitting_since = oldest and tonumber(string.match(oldest, ':(%d+)$')) or 0
-local admitted_at = segments[1] and tonumber(string.match(segments[1], ':(%d+)$')) or 0
-local latest = table.concat(segments, ' ', 1, math.min(#segments, tonumber(ARGV[4])))
-local kept = redis.call('HMGET', STATE, 'generation', 'queue', 'serving', 'holes', 'tokens',
+local call, match = redis.call, string.match
+local kept = call('HMGET', STATE, 'run', 'generation', 'queue', 'serving', 'holes', 'tokens',
   'expired', 'live', 'completed', 'abandoned', 'message', 'version', 'lowering', 'reconciled_at',
   'swept_at', 'first_moved_at')
-local function of(index) return tonumber(kept[index]) or 0 end
-local first_moved_at = of(15)
-if first_moved_at == 0 then first_moved_at = admitting_since end
+if not alive(kept[1]) then return LOST end
+local message = kept[11] or ''
+for index = 2, 16 do kept[index] = tonumber(kept[index]) or 0 end
+local now = tonumber(ARGV[1])
+local dead = 0
+local over = call('ZRANGEBYSCORE', LIVE, '-inf', now)
+for from = 1, #over, 1000 do
+  local found = call('HMGET', LIVE_COUNT, unpack(over, from, math.min(from + 999, #over)))
+  for _, count in ipairs(found) do dead = dead + (tonumber(count) or 0) end
+end
+local admitting_since, admitted_at, admitted, shortly, latest = 0, 0, 0, 0, ''
+local segments = call('ZREVRANGE', SERVED, 0, ARGV[4] - 1)
+if segments[1] then
+  latest = table.concat(segments, ' ')
+  local top, at = match(segments[1], ':(%d+):(%d+)$')
+  admitted_at = tonumber(at)
+  local oldest = call('ZRANGE', TIMES, 0, 0, 'WITHSCORES')
+  admitting_since = tonumber(oldest[2])
+  local function within(window)
+    local since = now - window
+    if admitted_at <= since then return 0 end
+    local first = admitting_since > since and oldest[1]
+      or call('ZRANGEBYSCORE', TIMES, '(' .. since, '+inf', 'LIMIT', 0, 1)[1]
+    return first and top - first + 1 or 0
+  end
+  admitted, shortly = within(ARGV[2]), within(ARGV[3])
+end
+if kept[16] == 0 then kept[16] = admitting_since end
 return {
-  of(1), of(2), of(3), of(4) + redis.call('ZCARD', HOLES), of(5), of(6), of(7) - dead, of(8), of(9),
-  admitted, admitting_since, kept[10] or '', of(11), of(12), of(13), of(14), admitted_at,
-  admitted_shortly, first_moved_at, latest,
+  kept[2], kept[3], kept[4], kept[5] + call('ZCARD', HOLES), kept[6], kept[7], kept[8] - dead, kept[9],
+  kept[10], admitted, admitting_since, message, kept[12], kept[13], kept[14], kept[15], admitted_at,
+  shortly, kept[16], latest,
 }

@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- restore: replace the copy with data of the tables, unless another caller has rebuilt it.
 -- The data must have been read after the loss; the lease of acquire_rebuild_lease shows that.
--- KEYS 8 the current lease   9 the leases taken since the loss
+-- KEYS 9 the current lease   10 the leases taken since the loss
 -- ARGV 1 lease id   2 taken bitmap   3 ended bitmap   4 number of state pairs
 --      5 number of segments   6 number of live pairs
 --      then state field, value …   segments "first:last:at" …   expires_at, count …
 --      known unused positions …
 -- result: 1 replaced, 0 the copy was complete; LOST when the lease was taken before a loss
 if alive() then return 0 end
-if redis.call('SISMEMBER', KEYS[9], RUN .. ':' .. ARGV[1]) == 0 then return LOST end
-redis.call('DEL', KEYS[8], KEYS[9])
+if redis.call('SISMEMBER', KEYS[10], RUN .. ':' .. ARGV[1]) == 0 then return LOST end
+redis.call('DEL', KEYS[9], KEYS[10])
 local pairs_, segments, lives = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT)
+redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES)
 redis.call('SET', TAKEN, ARGV[2])
 redis.call('SET', ENDED, ARGV[3])
 local at = 7
@@ -20,7 +20,7 @@ for _ = 1, pairs_ do
   at = at + 2
 end
 for _ = 1, segments do
-  redis.call('ZADD', SERVED, string.match(ARGV[at], ':(%d+):'), ARGV[at])
+  add_segment(ARGV[at])
   at = at + 1
 end
 for _ = 1, lives do

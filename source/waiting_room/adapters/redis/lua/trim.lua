@@ -18,6 +18,14 @@ for index = 1, math.min(#segments, redis.call('ZCARD', SERVED) - tonumber(ARGV[5
   local at = string.match(segment, ':(%d+)$')
   if tonumber(at) < tonumber(ARGV[2]) then redis.call('ZREM', SERVED, segment) end
 end
+local oldest = redis.call('ZRANGE', SERVED, 0, 0)[1]
+if oldest then
+  local first, at = string.match(oldest, '^(%d+):%d+:(%d+)$')
+  if redis.call('ZRANGE', TIMES, 0, 0)[1] ~= first then
+    redis.call('ZREMRANGEBYSCORE', TIMES, '-inf', at)
+    redis.call('ZADD', TIMES, at, first)
+  end
+end
 for index, field in ipairs({'reconciled_at', 'swept_at'}) do
   if tonumber(ARGV[index + 2]) > number(field) then
     redis.call('HSET', STATE, field, ARGV[index + 2])

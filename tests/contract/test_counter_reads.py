@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counters on Valkey return what the model in memory returns, for any history of moves.
+
+The model adds up the served segments one by one; the scripts use the first position of a window.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support import servers
+from tests.support.fakes.counters import MemoryCounters
+from waiting_room.adapters.redis.counters import RedisCounters
+from waiting_room.domain import serving_counter
+from waiting_room.domain.counter_snapshot import Snapshot
+from waiting_room.domain.limits import RATE_WINDOW, SHORTEST_RATE
+from waiting_room.domain.records import EventState, ServingMove
+
+START = 1_800_000_000
+EDGES = (0, 1, SHORTEST_RATE - 1, SHORTEST_RATE, RATE_WINDOW - 1, RATE_WINDOW, RATE_WINDOW + 1)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("up", "up", "up", "down", "expire", "trim", "rebuild", "missed")),
+        st.integers(1, 40),
+        st.sampled_from((0, 0, 1, 7, 59, 60, 61, 299, 300, 301)),  # s after the step before
+    ),
+    max_size=30,
+)
+
+
+class Both:
+    """One event in Valkey and in memory; each change is made to both."""
+
+    def __init__(self, valkey: servers.Valkey) -> None:
+        self.event_id = f"Event-{uuid.uuid4().hex[:8]}"
+        self.counters = RedisCounters(valkey.client()), MemoryCounters()
+        self.state = EventState(self.event_id, queue=1_000)
+        self.moves: list[ServingMove] = []
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Restore the counters from the tables."""
+        lease_id = uuid.uuid4().hex
+        for counters in self.counters:
+            counters.acquire_rebuild_lease(self.event_id, lease_id, force=True)
+            assert counters.restore(Snapshot(self.state, tuple(self.moves), ()), lease_id)
+
+    def move(self, by: int, now: int) -> None:
+        """Move the serving counter in the tables."""
+        self.state = serving_counter.move(self.state, by, now, "operator")
+        assert self.state.move
+        self.moves.append(self.state.move)
+
+    def step(self, kind: str, amount: int, now: int) -> None:
+        """Make one change."""
+        if kind in ("up", "down"):
+            self.move(amount if kind == "up" else -amount, now)
+        elif kind == "missed":  # the counters miss the first of two moves
+            self.move(amount, now)
+            self.move(amount, now)
+        elif kind == "expire":
+            through = min(self.state.serving, self.state.expired_through + amount)
+            self.state = replace(self.state, expired_through=through, expired=through)
+        elif kind == "rebuild":
+            self.rebuild()
+        for counters in self.counters:
+            if kind == "trim":
+                counters.trim(self.event_id, now)
+            else:
+                counters.apply(self.state, self.moves if kind == "missed" else ())
+
+    def check(self, moments: Sequence[int]) -> None:
+        """Compare all numbers at these times (epoch s)."""
+        scripts, model = self.counters
+        for now in moments:
+            assert scripts.counts(self.event_id, now) == model.counts(self.event_id, now)
+        assert scripts.serving_number(self.event_id) == model.serving_number(self.event_id)
+        assert scripts.waiting_number(self.event_id) == model.waiting_number(self.event_id)
+
+
+def test_the_scripts_return_what_the_model_returns(valkey: servers.Valkey) -> None:
+    @settings(
+        max_examples=60, deadline=None, derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
+    @given(STEPS)
+    def check(steps: list[tuple[str, int, int]]) -> None:
+        both, now = Both(valkey), START
+        for kind, amount, pause in steps:
+            now += pause
+            both.step(kind, amount, now)
+            both.check([now])
+        both.check([now + edge for edge in EDGES])
+
+    check()
+
+
+def test_more_than_a_thousand_moves_within_the_window_all_count(valkey: servers.Valkey) -> None:
+    both = Both(valkey)
+    both.moves = [
+        ServingMove(at + 1, 2 * at, 2 * at + 2, START + at // 10, "operator") for at in range(2_500)
+    ]
+    both.state = replace(both.state, serving=5_000, version=2_500, move=both.moves[-1])
+    both.rebuild()
+    both.check([START + 249 + edge for edge in EDGES])
+    assert both.counters[0].counts(both.event_id, START + 249).admitted_recently == 5_000
