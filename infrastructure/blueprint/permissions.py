@@ -74,8 +74,10 @@ ENDED = Grant(Resource.TOKENS, ("dynamodb:Query",), index="EndedSessions")
 BY_POSITION = Grant(Resource.POSITIONS, ("dynamodb:Query",), index="ByPosition")
 READ_EVENTS = events("GetItem")  # the registry, and the document of one event
 CHANGE_EVENTS = events("GetItem", "PutItem", "UpdateItem")  # document, registry and audit entry
-# Each function that reads the counters can rebuild them from the tables.
-COUNTERS = (PASSWORD, serving_log("GetItem", "Query"), tokens("Query"))
+# Each function that uses the counters can rebuild them from the tables. A function that reads their
+# numbers also reads the state row while a lower serving counter or a reset is announced.
+REBUILD = (PASSWORD, serving_log("Query"), tokens("Query"))
+COUNTERS = (*REBUILD, serving_log("GetItem"))
 TOKEN = (*COUNTERS, READ_EVENTS, positions("GetItem"), tokens("GetItem", "PutItem"), READ_KEYS)
 LOOK = (*COUNTERS, READ_EVENTS)
 
@@ -101,7 +103,8 @@ PRIVATE = {
     "expired_tokens": (serving_log("GetItem"), READ_EVENTS, tokens("Query")),
     "generate_token": TOKEN,
     "update_session": (
-        *LOOK,
+        *REBUILD,
+        READ_EVENTS,
         positions("BatchGetItem"),
         serving_log("BatchGetItem"),
         tokens("UpdateItem"),
@@ -150,7 +153,7 @@ WORKERS = {
         Grant(Resource.JOINS, ("sqs:ChangeMessageVisibility",)),
         Grant(Resource.DEAD_LETTERS, ("sqs:SendMessage",)),
     ),
-    "publish_events": (*LOOK, PUBLISH),
+    "publish_events": (*REBUILD, READ_EVENTS, PUBLISH),
     "sweep_positions": (
         *LOOK,
         BY_POSITION,

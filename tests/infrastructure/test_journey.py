@@ -251,6 +251,11 @@ def test_a_visit_completes_although_the_counters_are_lost_before_every_call(
     Visitor(room).run(room.lose_counters)  # rebuilds read the rows and moves of those before
 
 
+def test_a_visit_completes_while_a_lower_serving_counter_is_announced(room: LambdaRoom) -> None:
+    first_visitor(room).run(room.announce_lowering)
+    room.lose_counters()
+
+
 def test_every_function_works_within_its_permissions_when_counters_are_lost(
     room: LambdaRoom,
 ) -> None:
@@ -259,7 +264,7 @@ def test_every_function_works_within_its_permissions_when_counters_are_lost(
         visitor.join()
         visitor.assign()
         visitor.serve()
-    for before in (lambda: None, room.lose_counters):
+    for before in (lambda: None, room.announce_lowering, room.lose_counters):
         for path in READ:
             before()
             visitor.public("GET", path, query=event)

@@ -88,6 +88,11 @@ class LambdaRoom:
         """Empty Redis, so that the next function that reads the counters has to rebuild them."""
         self.valkey.flushall()
 
+    def announce_lowering(self) -> None:
+        """Announce a lower serving counter, so that readers of the counters read the table too."""
+        for key in self.valkey.scan_iter("*:state"):
+            self.valkey.hset(key, "lowering", 10**9)
+
     def close(self) -> None:
         """Close the ports; functions end with who started them."""
         self._server.shutdown()
