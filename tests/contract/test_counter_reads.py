@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import servers
@@ -19,18 +19,23 @@ from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Snapshot
 from waiting_room.domain.limits import RATE_WINDOW, SHORTEST_RATE
-from waiting_room.domain.records import EventState, ServingMove
+from waiting_room.domain.records import EventState, ServingMove, StateDetails
 
 START = 1_800_000_000
-EDGES = (0, 1, SHORTEST_RATE - 1, SHORTEST_RATE, RATE_WINDOW - 1, RATE_WINDOW, RATE_WINDOW + 1)
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(("up", "up", "up", "down", "expire", "trim", "rebuild", "missed")),
+        st.sampled_from(
+            ("up", "up", "up", "down", "expire", "trim", "rebuild", "missed", "unused")
+        ),
         st.integers(1, 40),
         st.sampled_from((0, 0, 1, 7, 59, 60, 61, 299, 300, 301)),  # s after the step before
     ),
     max_size=30,
 )
+UP = ("up", 5, 7)
+TRIMMED = [UP] * 4 + [("up", 5, 0)] * 6 + [("expire", 22, 0), ("trim", 1, 301)]
+WITHDRAWN = [UP, UP, UP, ("down", 8, 1), UP]
+UNUSED = [UP, ("unused", 40, 0), ("unused", 30, 0)]
 
 
 class Both:
@@ -71,8 +76,16 @@ class Both:
         for counters in self.counters:
             if kind == "trim":
                 counters.trim(self.event_id, now)
+            elif kind == "unused":
+                details = StateDetails(unused_positions=(amount, 500 + amount))
+                counters.apply(self.state, details=details)
             else:
                 counters.apply(self.state, self.moves if kind == "missed" else ())
+
+    def edges(self) -> list[int]:
+        """Return times at which a move is just within a window, or just outside of it."""
+        windows = (SHORTEST_RATE - 1, SHORTEST_RATE, RATE_WINDOW - 1, RATE_WINDOW)
+        return [at + window for at in {move.at for move in self.moves} for window in windows]
 
     def check(self, moments: Sequence[int]) -> None:
         """Compare all numbers at these times (epoch s)."""
@@ -89,13 +102,16 @@ def test_the_scripts_return_what_the_model_returns(valkey: servers.Valkey) -> No
         suppress_health_check=[HealthCheck.too_slow],
     )  # fmt: skip
     @given(STEPS)
+    @example(TRIMMED)
+    @example(WITHDRAWN)
+    @example(UNUSED)
     def check(steps: list[tuple[str, int, int]]) -> None:
         both, now = Both(valkey), START
         for kind, amount, pause in steps:
             now += pause
             both.step(kind, amount, now)
             both.check([now])
-        both.check([now + edge for edge in EDGES])
+        both.check(both.edges())
 
     check()
 
@@ -107,5 +123,5 @@ def test_more_than_a_thousand_moves_within_the_window_all_count(valkey: servers.
     ]
     both.state = replace(both.state, serving=5_000, version=2_500, move=both.moves[-1])
     both.rebuild()
-    both.check([START + 249 + edge for edge in EDGES])
+    both.check(both.edges()[::50])
     assert both.counters[0].counts(both.event_id, START + 249).admitted_recently == 5_000

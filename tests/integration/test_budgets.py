@@ -37,7 +37,14 @@ def test_a_position_costs_one_read_and_no_round_trip(real: RealRoom) -> None:
 
 
 def test_the_figures_cost_one_round_trip(real: RealRoom) -> None:
-    for ask in (real.room.metrics.counts, real.room.metrics.status_page, real.room.metrics.panel):
+    metrics = real.room.metrics
+    for ask in (
+        metrics.counts,
+        metrics.status_page,
+        metrics.panel,
+        metrics.serving_number,
+        metrics.waiting_number,
+    ):
         assert dict(real.counted(lambda ask=ask: ask(real.event_id))) == {"redis": 1}
 
 

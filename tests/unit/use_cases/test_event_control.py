@@ -196,6 +196,24 @@ def test_the_figures_are_never_those_of_a_line_that_was_reset(in_memory_room: In
     assert in_memory_room.room.metrics.status_page(EVENT)["serving_counter"] == 0
 
 
+@pytest.mark.parametrize(("read", "before"), [("serving_number", 3), ("waiting_number", 4)])
+def test_a_single_number_is_recovered_and_never_that_of_a_line_that_was_reset(
+    in_memory_room: InMemoryRoom, read: str, before: int
+) -> None:
+    in_memory_room.visitors(4)
+    in_memory_room.serve(3)
+    number = getattr(in_memory_room.room.metrics, read)
+    in_memory_room.memory.lose()
+    assert number(EVENT) == before
+    tell_once_then_fail(in_memory_room)
+    assert outcome_of(lambda: in_memory_room.room.control.reset(EVENT)) == "Unavailable"
+    in_memory_room.counters.fail("apply", "before")
+    assert outcome_of(lambda: number(EVENT)) == "Unavailable"
+    assert number(EVENT) == 0
+    with pytest.raises(InvalidInput):
+        number("Other")
+
+
 def test_expired_tokens_are_those_of_the_line_that_stands(in_memory_room: InMemoryRoom) -> None:
     visitor = in_memory_room.visitors(1)[0]
     in_memory_room.serve(1)
