@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time that Valkey takes for the scripts that read the counters, by number of moves.
 
-All moves lie within the rate window of five minutes. The time is that of ``SLOWLOG``: the
-server's own, without network and client. Runs of the scripts alternate; the result is the median.
+All moves lie within the rate window of five minutes. In the rows with expiries, a token expired in
+each second of the last ten minutes, and the upkeep ran half a minute ago. The time is that of
+``SLOWLOG``: the server's own, without network and client. Runs of the scripts alternate; the result
+is the median.
 """
 
 from __future__ import annotations
@@ -21,17 +23,19 @@ from tests.benchmarks.tables import number_setting, numbers_setting, table
 from tests.support import servers
 from waiting_room.adapters.redis import counters as adapter
 from waiting_room.adapters.redis.counters import RedisCounters
-from waiting_room.domain.counter_snapshot import Snapshot
+from waiting_room.domain.counter_snapshot import LiveToken, Snapshot
 from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
-from waiting_room.domain.records import EventState, ServingMove
+from waiting_room.domain.records import EventState, ServingMove, SessionStatus
 
 MOVES = numbers_setting("MOVES", (0, 10, 1_000, 10_000))
 CALLS = number_setting("CALLS", 300)
 ROUNDS = number_setting("ROUNDS", 7)
+EXPIRED = 600  # s in each of which a token expired
+UPKEEP_AGE = 30  # s
 BEFORE = Path(__file__).with_name("counts_by_iteration.lua")
 
 
-def event_with_moves(counters: RedisCounters, event_id: str, moves: int, now: int) -> None:
+def fill(counters: RedisCounters, event_id: str, moves: int, now: int, expired: int) -> None:
     """Fill the counters of an event with moves of one position each, within the rate window."""
     steps = tuple(
         ServingMove(at + 1, at, at + 1, now - RATE_WINDOW + 1 + at * (RATE_WINDOW - 1) // moves, "")
@@ -42,7 +46,12 @@ def event_with_moves(counters: RedisCounters, event_id: str, moves: int, now: in
     )
     lease_id = uuid.uuid4().hex
     counters.acquire_rebuild_lease(event_id, lease_id)
-    counters.restore(Snapshot(state, steps, ()), lease_id)
+    tokens = [
+        LiveToken(position, now - expired + position, SessionStatus.OPEN)
+        for position in range(1, expired + 1)
+    ]
+    counters.restore(Snapshot(state, steps, tuple(tokens)), lease_id)
+    counters.trim(event_id, now - UPKEEP_AGE)
 
 
 def microseconds(client: redis.Redis, call: Callable[[], Any]) -> list[int]:
@@ -57,16 +66,26 @@ def microseconds(client: redis.Redis, call: Callable[[], Any]) -> list[int]:
 
 def scripts(client: redis.Redis, moves: int, now: int) -> dict[str, Callable[[], Any]]:
     """Return a call of each script, for an event with so many moves."""
-    counters, event_id, former_id = RedisCounters(client), f"Event-{moves}", f"Former-{moves}"
-    for one in (event_id, former_id):
-        event_with_moves(counters, one, moves, now)
-    former, keys = client.register_script(BEFORE.read_text()), adapter._event_keys(former_id)
+    counters, former = RedisCounters(client), client.register_script(BEFORE.read_text())
+    event_id, busy_id = f"Event-{moves}", f"Busy-{moves}"
+    former_id, former_busy_id = f"Former-{moves}", f"Former-busy-{moves}"
+    for one, expired in (
+        (event_id, 0),
+        (former_id, 0),
+        (busy_id, EXPIRED),
+        (former_busy_id, EXPIRED),
+    ):
+        fill(counters, one, moves, now, expired)
+    keys, busy_keys = adapter._event_keys(former_id), adapter._event_keys(former_busy_id)
     about: dict[str, Any] = client.info("everything")
-    client.hset(keys[0], "run", f"{about['run_id']}:{about['master_replid']}")  # as it was then
+    for state in (keys[0], busy_keys[0]):  # as it was then
+        client.hset(state, "run", f"{about['run_id']}:{about['master_replid']}")
     arguments = [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES]
     return {
         "counts, iterating": lambda: former(keys, arguments),
         "counts": lambda: counters.counts(event_id, now),
+        "counts, iterating, with expiries": lambda: former(busy_keys, arguments),
+        "counts, with expiries": lambda: counters.counts(busy_id, now),
         "serving_num": lambda: counters.serving_number(event_id),
         "waiting_num": lambda: counters.waiting_number(event_id),
         "position_status": lambda: counters.position_status(event_id, moves // 2),

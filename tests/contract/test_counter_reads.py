@@ -19,13 +19,25 @@ from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Snapshot
 from waiting_room.domain.limits import RATE_WINDOW, SHORTEST_RATE
-from waiting_room.domain.records import EventState, ServingMove, StateDetails
+from waiting_room.domain.records import EventState, ServingMove, SessionStatus, StateDetails
 
 START = 1_800_000_000
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ("up", "up", "up", "down", "expire", "trim", "rebuild", "missed", "unused")
+            (
+                "up",
+                "up",
+                "up",
+                "down",
+                "expire",
+                "trim",
+                "rebuild",
+                "missed",
+                "unused",
+                "token",
+                "session",
+            )
         ),
         st.integers(1, 40),
         st.sampled_from((0, 0, 1, 7, 59, 60, 61, 299, 300, 301)),  # s after the step before
@@ -35,6 +47,10 @@ STEPS = st.lists(
 UP = ("up", 5, 7)
 TRIMMED = [UP] * 4 + [("up", 5, 0)] * 6 + [("expire", 22, 0), ("trim", 1, 301)]
 WITHDRAWN = [UP, UP, UP, ("down", 8, 1), UP]
+EXPIRED = [
+    *(("token", amount, 0) for amount in range(10, 30)), ("trim", 1, 61), ("session", 20, 0),
+    ("token", 31, 0), ("session", 15, 0), ("trim", 1, 61), ("trim", 1, 700),
+]  # fmt: skip
 UNUSED = [UP, ("unused", 40, 0), ("unused", 30, 0)]
 
 
@@ -76,6 +92,12 @@ class Both:
         for counters in self.counters:
             if kind == "trim":
                 counters.trim(self.event_id, now)
+            elif kind in ("token", "session"):
+                key = self.event_id, 1, amount, now + 30 * amount - 600
+                if kind == "token":
+                    counters.count_token(*key)
+                else:
+                    counters.count_session(*key, SessionStatus.COMPLETED)
             elif kind == "unused":
                 details = StateDetails(unused_positions=(amount, 500 + amount))
                 counters.apply(self.state, details=details)
@@ -85,12 +107,13 @@ class Both:
     def edges(self) -> list[int]:
         """Return times at which a move is just within a window, or just outside of it."""
         windows = (SHORTEST_RATE - 1, SHORTEST_RATE, RATE_WINDOW - 1, RATE_WINDOW)
-        return [at + window for at in {move.at for move in self.moves} for window in windows]
+        times = {START, START + 61, *(move.at for move in self.moves)}
+        return [at + window for at in times for window in windows]
 
     def check(self, moments: Sequence[int]) -> None:
         """Compare all numbers at these times (epoch s)."""
         scripts, model = self.counters
-        for now in moments:
+        for now in moments:  # in any order: the clocks of functions differ
             assert scripts.counts(self.event_id, now) == model.counts(self.event_id, now)
         assert scripts.serving_number(self.event_id) == model.serving_number(self.event_id)
         assert scripts.waiting_number(self.event_id) == model.waiting_number(self.event_id)
@@ -105,6 +128,7 @@ def test_the_scripts_return_what_the_model_returns(valkey: servers.Valkey) -> No
     @example(TRIMMED)
     @example(WITHDRAWN)
     @example(UNUSED)
+    @example(EXPIRED)
     def check(steps: list[tuple[str, int, int]]) -> None:
         both, now = Both(valkey), START
         for kind, amount, pause in steps:

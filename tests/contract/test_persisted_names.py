@@ -226,7 +226,7 @@ def redis_names(valkey: servers.Valkey) -> Iterator[str]:
     counters.count_token(event_id, 1, 3, NOW + 60)
     counters.count_session(event_id, 1, 4, NOW + 60, SessionStatus.ABANDONED)
     counters.checkpoint(event_id, NOW)
-    counters.trim(event_id, NOW, reconciled_at=NOW, swept_at=NOW)
+    counters.trim(event_id, NOW + 61, reconciled_at=NOW, swept_at=NOW)
     yield from _redis_keys(client, event_id)
 
 

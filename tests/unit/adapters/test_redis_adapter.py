@@ -227,7 +227,7 @@ def test_rows_are_recounted_with_their_end() -> None:
 def test_what_no_answer_needs_any_more_is_forgotten() -> None:
     made, server = counters([1, 5])
     assert made.trim(EVENT, NOW) == CounterUpkeepRequest(True, 5)
-    assert arguments(server) == [NOW - 600, NOW - 300, 0, 0, 6]
+    assert arguments(server) == [NOW - 600, NOW - 300, 0, 0, 6, NOW]
     made, server = counters([0, 0])
     assert made.trim(EVENT, NOW, reconciled_at=7, swept_at=8) == CounterUpkeepRequest(False, 0)
     assert arguments(server)[2:4] == [7, 8]

@@ -66,7 +66,8 @@ NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 FIELDS = len(fields(Counts))
 MESSAGE = 11  # its index in the result of ``counts.lua``, which is in the order of ``Counts``
 PARTS = {  # functions of several scripts, and the scripts that use them
-    "segments": ("apply", "restore"),
+    "segments": ("apply", "restore", "trim"),
+    "living": ("counts", "trim"),
     "counting": ("checkpoint", "count_session", "count_token", "recount", "trim"),
 }
 KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count", "served_times")
@@ -324,7 +325,7 @@ class RedisCounters:
     ) -> CounterUpkeepRequest:
         """Delete data that no caller needs any more."""
         old = [now - DEAD_BUCKETS, now - RATE_WINDOW]
-        arguments = [*old, reconciled_at, swept_at, LATEST_MOVES]
+        arguments = [*old, reconciled_at, swept_at, LATEST_MOVES, now]
         changed, unverified = self._run("trim", event_id, arguments)
         return CounterUpkeepRequest(bool(changed), unverified)
 

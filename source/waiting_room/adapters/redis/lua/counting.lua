@@ -1,11 +1,16 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- counting: functions of the scripts that count tokens and sessions, after ``alive``.
+-- add ``count`` to the open sessions whose token expires at ``expires_at`` (s)
+local function count_live(expires_at, count)
+  redis.call('HINCRBY', STATE, 'live', count)
+  redis.call('HINCRBY', LIVE_COUNT, expires_at, count)
+  if tonumber(expires_at) <= number('dead_through') then redis.call('HINCRBY', STATE, 'dead', count) end
+end
 local function count_token(position, expires_at)
   if position <= number('settled_through') then return end
   if redis.call('SETBIT', TAKEN, position, 1) == 1 then return end
   redis.call('HINCRBY', STATE, 'tokens', 1)
-  redis.call('HINCRBY', STATE, 'live', 1)
-  redis.call('HINCRBY', LIVE_COUNT, expires_at, 1)
+  count_live(expires_at, 1)
   redis.call('ZADD', LIVE, expires_at, expires_at)
 end
 local function count_session(position, expires_at, field)
@@ -13,10 +18,7 @@ local function count_session(position, expires_at, field)
   if position <= number('settled_through') then return end
   if redis.call('SETBIT', ENDED, position, 1) == 1 then return end
   redis.call('HINCRBY', STATE, field, 1)
-  if redis.call('HEXISTS', LIVE_COUNT, expires_at) == 1 then
-    redis.call('HINCRBY', LIVE_COUNT, expires_at, -1)
-    redis.call('HINCRBY', STATE, 'live', -1)
-  end
+  if redis.call('HEXISTS', LIVE_COUNT, expires_at) == 1 then count_live(expires_at, -1) end
 end
 -- values that a checkpoint contains; a different text means that they changed since
 local function checkpoint_values()

@@ -11,16 +11,16 @@
 local call, match = redis.call, string.match
 local kept = call('HMGET', STATE, 'run', 'generation', 'queue', 'serving', 'holes', 'tokens',
   'expired', 'live', 'completed', 'abandoned', 'message', 'version', 'lowering', 'reconciled_at',
-  'swept_at', 'first_moved_at')
+  'swept_at', 'first_moved_at', 'dead', 'dead_through')
 if not alive(kept[1]) then return LOST end
 local message = kept[11] or ''
-for index = 2, 16 do kept[index] = tonumber(kept[index]) or 0 end
+for index = 2, 18 do kept[index] = tonumber(kept[index]) or 0 end
 local now = tonumber(ARGV[1])
-local dead = 0
-local over = call('ZRANGEBYSCORE', LIVE, '-inf', now)
-for from = 1, #over, 1000 do
-  local found = call('HMGET', LIVE_COUNT, unpack(over, from, math.min(from + 999, #over)))
-  for _, count in ipairs(found) do dead = dead + (tonumber(count) or 0) end
+local dead, dead_through = kept[17], kept[18]
+if now < dead_through then
+  dead = dead - live_between(now, dead_through)
+else
+  dead = dead + live_between(dead_through, now)
 end
 local admitting_since, admitted_at, admitted, shortly, latest = 0, 0, 0, 0, ''
 local segments = call('ZREVRANGE', SERVED, 0, ARGV[4] - 1)
