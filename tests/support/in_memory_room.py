@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.support.fakes.counters import MemoryCounters
 from tests.support.fakes.event_bus import MemoryEventBus
+from tests.support.fakes.events import MemoryEvents
 from tests.support.fakes.join_queue import MemoryJoinQueue
 from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.fakes.outcomes import MemoryOutcomes
@@ -102,6 +103,7 @@ class InMemoryRoom:
         self.keys = FaultInjector(MemoryKeys(one_key()))
         self.public_keys = FaultInjector(MemoryPublicKeys(in_use(one_key())))
         self.events = FaultInjector(MemoryEventBus())
+        self.documents = FaultInjector(MemoryEvents())
         self.joins_queue = FaultInjector(MemoryJoinQueue())
         self.room = self.new_room()
 
@@ -111,7 +113,7 @@ class InMemoryRoom:
             settings(**self.options),
             Stores(
                 self.counters, self.positions, self.outcomes, self.log, self.keys,
-                self.public_keys, self.events,
+                self.public_keys, self.events, self.documents,
             ),
             self.clock,
         )  # fmt: skip

@@ -16,6 +16,7 @@ from tests.support.fakes.event_bus import MemoryEventBus
 from tests.support.fakes.keys import MemoryKeys
 from tests.support.faults import FaultInjector
 from tests.support.in_memory_room import in_use, one_key, settings
+from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
@@ -110,6 +111,7 @@ class RealRoom:
                 self.keys,
                 self.public_keys(chosen.signing_key_cache),
                 self.events,
+                DynamoEvents(self.dynamodb, self.names["EVENTS_TABLE"]),
             ),
             self.clock,
             time.sleep,

@@ -8,10 +8,15 @@ RoomError
 ├── UnknownRequest         no position belongs to this request id
 ├── UnknownKey             no signing key has this id
 ├── NoLiveSession          no token, or its status is already set
+├── UnknownEvent           no event has this id
+├── PhaseForbids           the phase of the event does not allow the change
+├── StaleVersion           the document of the event has another version
+├── EventConflict          another event, or a member of the document, prevents the change
 ├── OtherGeneration        the given generation is not the current one
 ├── WrongClientSecret      the client secret does not match that of the join
 ├── Gone                   each has a ``reason``
 │   ├── RoomWasReset       the position belongs to an earlier generation
+│   ├── JoinRefused        the join got no position; ``reason`` is the cause
 │   ├── PositionExpired    no token was requested in time
 │   ├── SessionEnded       the session was completed or abandoned
 │   └── TokenExpired       the token has expired, or its key was retired
@@ -24,7 +29,8 @@ SettingsError stops a function at its start; no request causes it.
 An error that always has the same text defines it here, as ``text``.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class RoomError(Exception):
@@ -36,7 +42,7 @@ class RoomError(Exception):
         super().__init__(message or self.text)
 
     @property
-    def members(self) -> dict[str, str | int]:
+    def members(self) -> dict[str, Any]:
         """Members of the response besides ``error``, for programs."""
         return {}
 
@@ -82,11 +88,49 @@ class NoLiveSession(RoomError):
         self.status = status
 
     @property
-    def members(self) -> dict[str, str | int]:
+    def members(self) -> dict[str, Any]:
         """``reason``, and ``status`` where one is set."""
         if self.status is None:
             return {"reason": "no_token"}
         return {"reason": "already_set", "status": self.status}
+
+
+class UnknownEvent(RoomError):
+    """No event has this id."""
+
+    text = "no event of this waiting room has this id"
+
+
+class PhaseForbids(RoomError):
+    """The phase of the event does not allow the change; ``reason`` is the phase."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__(f"the event is in phase {phase}, which does not allow this")
+        self.phase = phase
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The phase, as ``reason``."""
+        return {"reason": str(self.phase)}
+
+
+class StaleVersion(RoomError):
+    """The document of the event has another version; ``current`` is the current response."""
+
+    text = "the event has changed: If-Match is not its current version"
+
+    def __init__(self, current: Mapping[str, Any], message: str = "") -> None:
+        super().__init__(message)
+        self.current = current
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The current document with its version and phase."""
+        return {"version": self.current["version"], "current": dict(self.current)}
+
+
+class EventConflict(RoomError):
+    """Another event, or a member of the document, prevents the change; the text names it."""
 
 
 class OtherGeneration(RoomError):
@@ -99,7 +143,7 @@ class OtherGeneration(RoomError):
         self.generation = generation
 
     @property
-    def members(self) -> dict[str, str | int]:
+    def members(self) -> dict[str, Any]:
         """The current generation."""
         return {"generation": self.generation}
 
@@ -116,7 +160,7 @@ class Gone(RoomError):
     reason: ClassVar[str] = ""
 
     @property
-    def members(self) -> dict[str, str | int]:
+    def members(self) -> dict[str, Any]:
         """The reason."""
         return {"reason": self.reason}
 
@@ -126,6 +170,28 @@ class RoomWasReset(Gone):
 
     reason = "reset"
     text = "the waiting room was reset since; join again"
+
+
+class JoinRefused(Gone):
+    """The join got no position. The texts have the machine-readable reasons as keys."""
+
+    texts: ClassVar[dict[str, str]] = {
+        "unknown_event": "no event of this waiting room has this id",
+        "not_open": "the event does not accept joins yet",
+        "draining": "the event does not accept joins any more",
+        "closed": "the event is closed",
+        "client_secret": "this event requires client_secret_hash in the join",
+        "reset": "the waiting room was reset since; join again",
+    }
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(self.texts.get(reason, "the event did not accept the join"))
+        self.why = reason
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The reason."""
+        return {"reason": self.why}
 
 
 class PositionExpired(Gone):

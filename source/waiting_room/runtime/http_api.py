@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from chalice import Response
 
 from waiting_room.domain.errors import (
+    EventConflict,
     Gone,
     InvalidInput,
     KeysBusy,
@@ -21,8 +22,11 @@ from waiting_room.domain.errors import (
     NotAssignedYet,
     NotServedYet,
     OtherGeneration,
+    PhaseForbids,
     RoomError,
+    StaleVersion,
     Unavailable,
+    UnknownEvent,
     UnknownKey,
     UnknownRequest,
     WrongClientSecret,
@@ -36,6 +40,10 @@ STATUS: tuple[tuple[type[RoomError], int], ...] = (
     (UnknownRequest, 404),
     (UnknownKey, 404),
     (NoLiveSession, 404),
+    (UnknownEvent, 404),
+    (PhaseForbids, 409),
+    (StaleVersion, 409),
+    (EventConflict, 409),
     (OtherGeneration, 409),
     (KeysBusy, 409),
     (NotAssignedYet, 202),

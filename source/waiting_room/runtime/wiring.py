@@ -53,7 +53,8 @@ def stores(chosen: RoomSettings) -> Stores:
         log=LazyAdapter(lambda: _serving_log(chosen)),
         keys=LazyAdapter(lambda: _keys(chosen)),
         public_keys=LazyAdapter(lambda: _public_keys(chosen)),
-        event_bus=LazyAdapter(lambda: _events(chosen)),
+        event_bus=LazyAdapter(lambda: _event_bus(chosen)),
+        documents=LazyAdapter(lambda: _documents(chosen)),
     )
 
 
@@ -120,8 +121,15 @@ def _public_keys(chosen: RoomSettings) -> Any:
     )
 
 
-def _events(chosen: RoomSettings) -> Any:
+def _event_bus(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.event_bus import EventBridgeBus
 
     return EventBridgeBus(client("events"), chosen.event_bus)
+
+
+def _documents(chosen: RoomSettings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.events import DynamoEvents
+
+    return DynamoEvents(client("dynamodb"), chosen.events_table)

@@ -11,7 +11,6 @@ from waiting_room.domain.errors import Conflict, OtherGeneration
 from waiting_room.domain.operator_message import check_message
 from waiting_room.domain.records import EventState, ServingMove, StateDetails
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
-from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases import change_log
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
@@ -21,6 +20,7 @@ from waiting_room.use_cases.generation_cache import GenerationCache
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.events.directory import EventDirectory
 
 LOOK_BACK = 50  # latest moves that are searched for a repeated call
 
@@ -38,7 +38,7 @@ class EventControl:
 
     def __init__(
         self,
-        settings: RoomSettings,
+        events: EventDirectory,
         log: ServingLog,
         counters: RecoveringCounters,
         states: EventStates,
@@ -46,7 +46,7 @@ class EventControl:
         publisher: EventPublisher,
         clock: Clock,
     ) -> None:
-        self._settings, self._log, self._counters = settings, log, counters
+        self._events, self._log, self._counters = events, log, counters
         self._states, self._generations, self._publisher = states, generations, publisher
         self._clock = clock
 
@@ -64,7 +64,7 @@ class EventControl:
         A call that ``actor`` repeats with the same ``call_id`` moves nothing. Raises Unavailable,
         and moves nothing, when a move back cannot be announced to the counters.
         """
-        self._settings.event(event_id)
+        self._events.check(event_id)
         serving_counter.check_increment(by)
         now, mark = int(self._clock()), actor.mark(call_id)
         move: ServingMove | None = None
@@ -97,7 +97,7 @@ class EventControl:
 
         Of two concurrent calls the later one wins.
         """
-        self._settings.event(event_id)
+        self._events.check(event_id)
         text = check_message(message)
         for attempt in retry_on_conflict(self._clock):
             state, before = self._log.read_with_details(event_id)
@@ -119,8 +119,14 @@ class EventControl:
         After it, the new generation exists, but reads of its counters fail until the next minute
         or the next reset.
         """
-        self._settings.event(event_id)
+        self._events.check(event_id)
         chosen = reset.check_generation(generation)
+        return self.start_generation(event_id, chosen, actor=actor)
+
+    def start_generation(
+        self, event_id: str, chosen: int | None = None, *, actor: Actor = UNKNOWN
+    ) -> int:
+        """Start the next generation of an event that may not have a document; else as ``reset``."""
         after = self._next_generation(event_id, chosen, actor)
         self._generations.forget(event_id)
         self._counters.sync(after)

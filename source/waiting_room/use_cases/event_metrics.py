@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain import metrics
 from waiting_room.domain.records import Counts
-from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
+    from waiting_room.use_cases.events.directory import EventDirectory
 
 
 class EventMetrics:
@@ -20,17 +20,17 @@ class EventMetrics:
 
     def __init__(
         self,
-        settings: RoomSettings,
+        events: EventDirectory,
         counters: RecoveringCounters,
         publisher: EventPublisher,
         clock: Clock,
     ) -> None:
-        self._settings, self._counters = settings, counters
+        self._events, self._counters = events, counters
         self._publisher, self._clock = publisher, clock
 
     def counts(self, event_id: str) -> Counts:
         """Return all numbers of an event."""
-        self._settings.event(event_id)
+        self._events.check(event_id)
         return self._counters.counts(event_id, int(self._clock()))
 
     def serving_number(self, event_id: str) -> int:

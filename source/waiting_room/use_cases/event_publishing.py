@@ -53,9 +53,14 @@ class EventPublisher:
         detail = {"event_id": state.event_id, "generation": state.generation}
         self._publish("room_reset", detail)
 
+    def event_changed(self, event_id: str, version: int, what: str, who: str) -> None:
+        """Publish a change of the document of an event."""
+        detail = {"event_id": event_id, "version": version, "what": what, "who": who}
+        self._publish("event_changed", detail)
+
     def metrics(self, event_id: str, counts: Counts) -> None:
         """Publish the metrics of the minute if the settings enable it."""
-        if self._settings.event(event_id).minute_metrics:
+        if self._settings.events[0].minute_metrics:
             self._publish("waiting_room_metrics", metrics.bus_detail(event_id, counts))
 
     def publish_outcomes(self, changed: Sequence[Outcome]) -> None:

@@ -12,7 +12,6 @@ from waiting_room.domain import expiry, serving_counter
 from waiting_room.domain.actors import scheduled
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.records import EventState
-from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.use_cases import change_log
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.events.directory import EventDirectory
 
 SWEEPER = scheduled("sweep_positions")
 SWEEP_STEP = 2_000  # positions per step; limits memory and the size of one move
@@ -34,7 +34,7 @@ class ExpirySweep:
 
     def __init__(
         self,
-        settings: RoomSettings,
+        events: EventDirectory,
         positions: Positions,
         outcomes: Outcomes,
         log: ServingLog,
@@ -42,13 +42,13 @@ class ExpirySweep:
         publisher: EventPublisher,
         clock: Clock,
     ) -> None:
-        self._settings = settings
+        self._events = events
         self._positions, self._outcomes, self._log = positions, outcomes, log
         self._counters, self._publisher, self._clock = counters, publisher, clock
 
     def run(self, event_id: str, scheduled_at: float | None = None) -> EventState:
         """Expire the due positions of an event; returns the state."""
-        event = self._settings.event(event_id)
+        event = self._events.event(event_id)
         state = self._log.read(event_id)
         if not event.position_expiry_enabled:
             return state

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from waiting_room.domain import joins
 from waiting_room.domain.errors import NotAssignedYet, RoomWasReset, UnknownRequest
 from waiting_room.domain.records import Position, PositionStatus
-from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.visitor_lookup import VisitorQuery, check_of
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.generation_cache import GenerationCache
@@ -16,6 +15,7 @@ from waiting_room.use_cases.generation_cache import GenerationCache
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.positions import Positions
+    from waiting_room.use_cases.events.directory import EventDirectory
 
 
 class PositionLookup:
@@ -23,13 +23,13 @@ class PositionLookup:
 
     def __init__(
         self,
-        settings: RoomSettings,
+        events: EventDirectory,
         positions: Positions,
         counters: RecoveringCounters,
         generations: GenerationCache,
         clock: Clock,
     ) -> None:
-        self._settings = settings
+        self._events = events
         self._positions, self._counters = positions, counters
         self._generations, self._clock = generations, clock
 
@@ -38,7 +38,7 @@ class PositionLookup:
 
         Raises NotAssignedYet, RoomWasReset, InvalidInput.
         """
-        self._settings.event(event_id)
+        self._events.check(event_id)
         checked, now = joins.check_request_id(request_id), self._clock()
         known = self._generations.get(event_id, now)
         current, row = self._positions.get_with_generation(

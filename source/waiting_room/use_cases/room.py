@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from waiting_room.domain.room_settings import RoomSettings
@@ -14,6 +14,7 @@ from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_metrics import EventMetrics
 from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.event_state import EventStates
+from waiting_room.use_cases.events.directory import EventDirectory
 from waiting_room.use_cases.generation_cache import GenerationCache
 from waiting_room.use_cases.key_rotation import KeyDelays, SigningKeys
 from waiting_room.use_cases.position_lookup import PositionLookup
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.counters import RebuildableCounters
     from waiting_room.domain.ports.event_bus import EventBus
+    from waiting_room.domain.ports.events import EventDocuments as EventStore
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
     from waiting_room.use_cases.event_control import EventControl
+    from waiting_room.use_cases.events.event_documents import EventDocuments
     from waiting_room.use_cases.workers import Workers
 
 
@@ -43,6 +46,7 @@ class Stores:
     keys: KeyStore
     public_keys: PublicKeys
     event_bus: EventBus
+    documents: EventStore
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,13 +59,20 @@ class Room:
     sessions: VisitorSessions
     keys: SigningKeys
     publisher: EventPublisher
+    directory: EventDirectory
     build_control: Callable[[], EventControl]
+    build_documents: Callable[[], EventDocuments]
     build_workers: Callable[[], Workers]
 
     @cached_property
     def control(self) -> EventControl:
         """The use cases of operators, imported and built on first use."""
         return self.build_control()
+
+    @cached_property
+    def documents(self) -> EventDocuments:
+        """The use cases of event documents, imported and built on first use."""
+        return self.build_documents()
 
     @cached_property
     def workers(self) -> Workers:
@@ -78,30 +89,42 @@ def build_room(
     """Create the use cases; only ``RecoveringCounters`` gets the store of the counters."""
     positions, outcomes, log = stores.positions, stores.outcomes, stores.log
     counters = RecoveringCounters(stores.counters, log, outcomes, clock, pause)
+    events = EventDirectory(settings, stores.documents, clock)
     states = EventStates(log, counters, clock, pause)
     generations = GenerationCache()
     publisher = EventPublisher(settings, stores.event_bus, counters)
     delays = KeyDelays(settings.key_activation_delay, settings.public_key_max_age)
-    keys = SigningKeys(settings, stores.keys, stores.public_keys, clock, delays, new_jwk)
-    lookup = PositionLookup(settings, positions, counters, generations, clock)
+    keys = SigningKeys(settings, events, stores.keys, stores.public_keys, clock, delays, new_jwk)
+    lookup = PositionLookup(events, positions, counters, generations, clock)
 
+    @cache
     def control() -> EventControl:
         from waiting_room.use_cases.event_control import EventControl
 
-        return EventControl(settings, log, counters, states, generations, publisher, clock)
+        return EventControl(events, log, counters, states, generations, publisher, clock)
+
+    @cache
+    def documents() -> EventDocuments:
+        from waiting_room.use_cases.events.event_documents import EventDocuments
+
+        return EventDocuments(stores.documents, events, log, control(), publisher, clock)
 
     def workers() -> Workers:
         from waiting_room.use_cases.workers import build_workers
 
-        return build_workers(settings, stores, counters, states, publisher, keys, clock)
+        return build_workers(
+            settings, stores, events, counters, states, publisher, keys, documents(), clock
+        )
 
     return Room(
         positions=lookup,
-        tokens=TokenIssuer(settings, lookup, outcomes, counters, keys, clock),
-        metrics=EventMetrics(settings, counters, publisher, clock),
-        sessions=VisitorSessions(settings, positions, outcomes, log, counters, lookup, clock),
+        tokens=TokenIssuer(settings, events, lookup, outcomes, counters, keys, clock),
+        metrics=EventMetrics(events, counters, publisher, clock),
+        sessions=VisitorSessions(events, positions, outcomes, log, counters, lookup, clock),
         keys=keys,
         publisher=publisher,
+        directory=events,
         build_control=control,
+        build_documents=documents,
         build_workers=workers,
     )

@@ -19,6 +19,7 @@ from waiting_room.use_cases.position_lookup import PositionLookup
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.outcomes import Outcomes
+    from waiting_room.use_cases.events.directory import EventDirectory
 
 
 class TokenIssuer:
@@ -27,12 +28,14 @@ class TokenIssuer:
     def __init__(
         self,
         settings: RoomSettings,
+        events: EventDirectory,
         positions: PositionLookup,
         outcomes: Outcomes,
         counters: RecoveringCounters,
         keys: SigningKeys,
         clock: Clock,
     ) -> None:
+        self._events = events
         self._settings, self._positions, self._outcomes = settings, positions, outcomes
         self._counters, self._keys, self._clock = counters, keys, clock
         self._signer = Signer()
@@ -44,7 +47,7 @@ class TokenIssuer:
 
         Raises NotServedYet, UnknownRequest, WrongClientSecret or a Gone error.
         """
-        event = self._settings.event(event_id)
+        event = self._events.event(event_id)
         row = self._positions.row(event_id, request_id)
         joins.check_client_secret(row, client_secret, event.client_secret_required)
         return self._issue(row, self._settings.issuer, event.validity_period)
@@ -62,7 +65,7 @@ class TokenIssuer:
 
         ``issuer`` and ``validity`` (s) hold for this call only, and only if it issues the token.
         """
-        event = self._settings.event(event_id)
+        event = self._events.event(event_id)
         row = self._positions.row(event_id, request_id)
         return self._issue(
             row, issuer or self._settings.issuer, validity or event.validity_period, actor
@@ -73,7 +76,7 @@ class TokenIssuer:
 
         Raises NotServedYet (also when positions do not expire), UnknownRequest, PositionExpired.
         """
-        event = self._settings.event(event_id)
+        event = self._events.event(event_id)
         row = self._positions.row(event_id, request_id)
         status = self._positions.status(row)
         if not event.position_expiry_enabled:
@@ -117,7 +120,7 @@ class TokenIssuer:
                 return found, False
         now = int(self._clock())
         try:
-            event = self._settings.event(row.event_id)
+            event = self._events.event(row.event_id)
             expiry.check_turn(expiry.turn_of(row, status, event, now))
         except (NotServedYet, PositionExpired):
             found = self._outcomes.get(row.event_id, row.generation, row.position)

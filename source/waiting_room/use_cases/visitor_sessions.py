@@ -9,7 +9,6 @@ from waiting_room.domain import expiry, joins, sessions
 from waiting_room.domain.actors import UNKNOWN, Actor
 from waiting_room.domain.errors import NoLiveSession, RoomWasReset
 from waiting_room.domain.expiry import TurnState
-from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.visitor_lookup import VisitorQuery, reference_of
 from waiting_room.use_cases import change_log
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.events.directory import EventDirectory
 
 ENDED_PAGE = 1_000  # request ids of one response: 40 KB
 
@@ -29,7 +29,7 @@ class VisitorSessions:
 
     def __init__(
         self,
-        settings: RoomSettings,
+        events: EventDirectory,
         positions: Positions,
         outcomes: Outcomes,
         log: ServingLog,
@@ -37,7 +37,7 @@ class VisitorSessions:
         lookup: PositionLookup,
         clock: Clock,
     ) -> None:
-        self._settings, self._counters, self._lookup = settings, counters, lookup
+        self._events, self._counters, self._lookup = events, counters, lookup
         self._positions, self._outcomes, self._log = positions, outcomes, log
         self._clock = clock
 
@@ -57,7 +57,7 @@ class VisitorSessions:
         ``call_id`` succeeds again. Raises NoLiveSession, InvalidInput, and RoomWasReset for an
         earlier generation, also when the reset comes between the read and the write.
         """
-        self._settings.event(event_id)
+        self._events.check(event_id)
         chosen = sessions.check_status(status)
         generation, row = self._positions.get_with_generation(
             event_id, joins.check_request_id(request_id), known_generation=None, consistent=True
@@ -87,7 +87,7 @@ class VisitorSessions:
         Also returns the mark of the next page (None: the last one). A page has at most ENDED_PAGE
         ids. A mark from before a reset starts again at the first page.
         """
-        self._settings.event(event_id)
+        self._events.check(event_id)
         generation = self._log.read(event_id).generation
         mark = after[1:] if after and after[0] == generation else None
         ids, following = self._outcomes.ended_page(
@@ -102,7 +102,7 @@ class VisitorSessions:
 
         Also returns the mark of the next page (None: the last one).
         """
-        self._settings.event(event_id)
+        self._events.check(event_id)
         generation = self._log.read(event_id).generation
         rows, following = self._outcomes.expired_page(
             event_id, generation, int(self._clock()), limit, after
@@ -114,7 +114,7 @@ class VisitorSessions:
 
         ``query`` is a request id if it is a text.
         """
-        event = self._settings.event(event_id)
+        event = self._events.event(event_id)
         if isinstance(query, str):
             query = VisitorQuery(request_id=query)
         row, status = self._lookup.find(event_id, query)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from waiting_room.use_cases.counter_recovery import RecoveringCounters
     from waiting_room.use_cases.event_publishing import EventPublisher
     from waiting_room.use_cases.event_state import EventStates
+    from waiting_room.use_cases.events.directory import EventDirectory
+    from waiting_room.use_cases.events.event_documents import EventDocuments
     from waiting_room.use_cases.key_rotation import SigningKeys
     from waiting_room.use_cases.room import Stores
 
@@ -39,10 +41,12 @@ class Workers:
 def build_workers(
     settings: RoomSettings,
     stores: Stores,
+    events: EventDirectory,
     counters: RecoveringCounters,
     states: EventStates,
     publisher: EventPublisher,
     keys: SigningKeys,
+    documents: EventDocuments,
     clock: Clock,
 ) -> Workers:
     """Create the use cases of the workers from the stores and the shared use cases of a room."""
@@ -50,11 +54,11 @@ def build_workers(
     reconciliation = PositionReconciliation(
         settings, positions, outcomes, log, counters, states, clock
     )
-    sweep = ExpirySweep(settings, positions, outcomes, log, counters, publisher, clock)
+    sweep = ExpirySweep(events, positions, outcomes, log, counters, publisher, clock)
     return Workers(
         assignment=PositionAssigner(counters, positions, log, clock),
         minute_jobs=MinuteJobs(reconciliation, sweep),
         reconciliation=reconciliation,
         expiry_sweep=sweep,
-        setup=RoomSetup(settings, keys, counters),
+        setup=RoomSetup(settings, keys, counters, documents),
     )

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of events at run time."""
+"""Events: the document of an event, its phase, and the actions of operators."""

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Port of the Events table: documents, registry and audit log of the events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from waiting_room.domain.events.audit import AuditEntry
+from waiting_room.domain.events.document import StoredEvent
+from waiting_room.domain.events.registry import Registry, RegistryEntry
+
+
+class EventDocuments(Protocol):
+    """The documents of the events of a deployment."""
+
+    def registry(self, *, consistent: bool = False) -> Registry:
+        """Return the registry; unless ``consistent``, it can lack changes of the last second."""
+
+    def read(self, event_id: str) -> StoredEvent | None:
+        """Return a document by a consistent read; None for an event that does not exist."""
+
+    def read_many(self, event_ids: Sequence[str]) -> list[StoredEvent]:
+        """Return the documents of at most 100 events that exist, in the order of the ids."""
+
+    def write(
+        self,
+        before: StoredEvent | None,
+        after: StoredEvent,
+        entry: RegistryEntry,
+        audit: AuditEntry,
+    ) -> None:
+        """Write document, registry entry and audit entry, all or none.
+
+        Raises Conflict when ``before`` is not current (None: no such event), and EventConflict
+        when a new event would exceed MAX_EVENTS.
+        """
+
+    def delete(self, before: StoredEvent, audit: AuditEntry) -> None:
+        """Delete document and registry entry, and write the audit entry, all or none.
+
+        Raises Conflict when ``before`` is not current.
+        """
+
+    def record(self, event_id: str, audit: AuditEntry) -> None:
+        """Write an entry of the audit log."""
+
+    def was_used(self, event_id: str) -> bool:
+        """Return whether the audit log has an entry of this event id."""

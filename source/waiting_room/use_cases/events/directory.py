@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Directory of the events: a copy of the registry that a warm function keeps for seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from waiting_room.domain.errors import InvalidInput, Unavailable, UnknownEvent
+
+if TYPE_CHECKING:
+    from waiting_room.domain.events.registry import RegistryEntry
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.events import EventDocuments
+    from waiting_room.domain.room_settings import EventSettings, RoomSettings
+
+REGISTRY_CACHE = 2.0  # s for which a warm function uses its copy of the registry
+LOOK_AGAIN = 1.0  # s between two reads that look for an event which the copy does not have
+
+
+class EventDirectory:
+    """The events of the deployment. One instance serves all invocations of a warm function."""
+
+    def __init__(self, settings: RoomSettings, documents: EventDocuments, clock: Clock) -> None:
+        self._settings, self._documents, self._clock = settings, documents, clock
+        self._copy: Mapping[str, RegistryEntry] = {}
+        self._read_at = 0.0  # epoch s; 0 before the first read
+        self._looked_at = 0.0  # epoch s; last read because the copy did not have an event
+
+    def all(self) -> Mapping[str, RegistryEntry]:
+        """Return the registry; the copy is at most REGISTRY_CACHE seconds old."""
+        if not 0 <= self._clock() - self._read_at < REGISTRY_CACHE:
+            self.refresh(consistent=False)
+        return self._copy
+
+    def refresh(self, *, consistent: bool = True) -> Mapping[str, RegistryEntry]:
+        """Read the registry now."""
+        began = self._clock()
+        self._copy = self._documents.registry(consistent=consistent)
+        self._read_at = began
+        return self._copy
+
+    def find(self, event_id: str) -> RegistryEntry | None:
+        """Return the entry of an event; None for the event of the deployment before its set-up.
+
+        Raises UnknownEvent for an event that does not exist. To find out, it reads the registry
+        at most once in LOOK_AGAIN seconds; in between it raises Unavailable.
+        """
+        entry = self.all().get(event_id)
+        if entry is not None or self.is_own(event_id):
+            return entry
+        now = self._clock()
+        if 0 <= now - self._looked_at < LOOK_AGAIN:
+            raise Unavailable("the event is not known yet", 1)
+        self._looked_at = now
+        entry = self.refresh().get(event_id)
+        if entry is None:
+            raise UnknownEvent
+        return entry
+
+    def check(self, event_id: str) -> None:
+        """Raise InvalidInput for an event that does not exist.
+
+        For the event of the deployment this reads nothing.
+        """
+        if not self.is_own(event_id):
+            self._found(event_id)
+
+    def event(self, event_id: str) -> EventSettings:
+        """Return the settings of an event; raises InvalidInput for one that does not exist."""
+        entry = self._found(event_id)
+        own = self._settings.events[0]
+        if entry is None:
+            return own
+        return entry.settings(event_id, minute_metrics=own.minute_metrics)
+
+    def is_own(self, event_id: str) -> bool:
+        """Return whether this is the event of the deploy-time parameters."""
+        return event_id == self._settings.events[0].event_id
+
+    def _found(self, event_id: str) -> RegistryEntry | None:
+        try:
+            return self.find(event_id)
+        except UnknownEvent:
+            raise InvalidInput("event_id is not an event of this waiting room") from None

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Create, change and delete events, and carry out the actions of operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from waiting_room.domain.actors import Actor
+from waiting_room.domain.errors import (
+    Conflict,
+    EventConflict,
+    StaleVersion,
+    UnknownEvent,
+)
+from waiting_room.domain.events.actions import act
+from waiting_room.domain.events.audit import AuditEntry
+from waiting_room.domain.events.document import (
+    StoredEvent,
+    changed_members,
+    check_event_id,
+    patch_document,
+    replace_document,
+    without_defaults,
+)
+from waiting_room.domain.events.phase import Phase, phase_of
+from waiting_room.domain.events.registry import entry_of
+from waiting_room.domain.records import EventState
+from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
+from waiting_room.use_cases import change_log
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.events import EventDocuments as EventStore
+    from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.event_control import EventControl
+    from waiting_room.use_cases.event_publishing import EventPublisher
+    from waiting_room.use_cases.events.directory import EventDirectory
+
+PAGE = 100  # events on one page of the list
+
+Change = Callable[[StoredEvent], dict[str, Any]]
+
+
+class EventDocuments:
+    """The event routes of the private API. Responses are documents with version and phase."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        directory: EventDirectory,
+        log: ServingLog,
+        control: EventControl,
+        publisher: EventPublisher,
+        clock: Clock,
+    ) -> None:
+        self._store, self._directory, self._log = store, directory, log
+        self._control, self._publisher, self._clock = control, publisher, clock
+
+    def list(self, after: str = "") -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of events in the order of their ids, and the mark of the next page."""
+        registry = self._directory.refresh()
+        ids = sorted(one for one in registry if one > after)
+        page, now = ids[:PAGE], self._clock()
+        rows = [
+            {
+                "event_id": one.event_id,
+                "title": one.document["title"],
+                "phase": phase_of(one.document, now).value,
+                "version": one.version,
+            }
+            for one in self._store.read_many(page)
+        ]
+        return rows, page[-1] if len(ids) > PAGE else None
+
+    def show(self, event_id: str) -> dict[str, Any]:
+        """Return a document, and the operators' message; raises UnknownEvent."""
+        stored = self._read(event_id)
+        message = self._log.read(stored.event_id).message
+        return {**stored.response(self._clock()), "message": message}
+
+    def put(
+        self, event_id: str, content: Mapping[str, Any], version: int | None, *, actor: Actor
+    ) -> tuple[dict[str, Any], bool]:
+        """Create an event, or replace its document if ``version`` is current.
+
+        Returns the response, and whether the event is new. Raises InvalidInput, StaleVersion and
+        EventConflict.
+        """
+        check_event_id(event_id)
+        for attempt in retry_on_conflict(self._clock):
+            before = self._store.read(event_id)
+            if before is None and version is not None:
+                raise UnknownEvent
+            if before is not None and version is None:
+                raise self._stale(before, "the event exists: send its version in If-Match")
+            self._check_version(before, version)
+            document = replace_document(content, event_id, before)
+            with attempt:
+                if before is None:
+                    return self._create(event_id, document, actor), True
+                return self._write(before, document, "put", actor), False
+        raise TooManyConflicts  # by retry_on_conflict, after the last attempt
+
+    def patch(
+        self, event_id: str, content: Mapping[str, Any], version: int | None, *, actor: Actor
+    ) -> dict[str, Any]:
+        """Apply a JSON Merge Patch; raises InvalidInput, StaleVersion, UnknownEvent."""
+        return self._change(
+            event_id, version, "patch", lambda before: patch_document(content, before), actor
+        )
+
+    def act(self, event_id: str, action: str, *, actor: Actor) -> dict[str, Any]:
+        """Carry out an action that changes the document; raises PhaseForbids, InvalidInput."""
+        return self._change(
+            event_id,
+            None,
+            action,
+            lambda before: act(before.document, action, int(self._clock())),
+            actor,
+        )
+
+    def delete(self, event_id: str, version: int | None, *, actor: Actor) -> dict[str, Any]:
+        """Delete a closed event that protects nothing; its generation is kept.
+
+        Raises UnknownEvent, StaleVersion, EventConflict.
+        """
+        before = self._read(event_id)
+        self._check_version(before, version)
+        if self._directory.is_own(event_id):
+            raise EventConflict("the event of the deployment cannot be deleted")
+        if phase_of(before.document, self._clock()) is not Phase.CLOSED:
+            raise EventConflict("close the event first: only a closed event can be deleted")
+        if before.document["protect"]:
+            raise EventConflict("remove the rules of protect first: no delete may open a site")
+        audit = self._entry(actor, "delete", without_defaults(before.document), {})
+        try:
+            self._store.delete(before, audit)
+        except Conflict:
+            raise self._stale(self._read(event_id)) from None
+        self._record(before, "delete", audit, actor)
+        return {"event_id": event_id, "phase": "deleted"}
+
+    def create_first(self, event_id: str, content: Mapping[str, Any], *, actor: Actor) -> None:
+        """Create the event of the deploy-time parameters, unless it exists."""
+        if self._store.read(event_id) is None:
+            try:
+                self._create(event_id, replace_document(content, event_id, None), actor)
+            except Conflict:
+                return  # a concurrent set-up created it
+
+    def _change(
+        self, event_id: str, version: int | None, what: str, change: Change, actor: Actor
+    ) -> dict[str, Any]:
+        for attempt in retry_on_conflict(self._clock):
+            before = self._read(event_id)
+            self._check_version(before, version)
+            document = change(before)
+            with attempt:
+                return self._write(before, document, what, actor)
+        raise TooManyConflicts  # by retry_on_conflict, after the last attempt
+
+    def _create(self, event_id: str, document: dict[str, Any], actor: Actor) -> dict[str, Any]:
+        """Write the first version. An id that was used before begins its next generation."""
+        if self._was_used(event_id):
+            self._control.start_generation(event_id, actor=actor)
+        after = StoredEvent(event_id, 1, document)
+        audit = self._entry(actor, "create", {}, without_defaults(document))
+        self._store.write(None, after, entry_of(1, document), audit)
+        return self._written(after, "create", audit, actor)
+
+    def _was_used(self, event_id: str) -> bool:
+        """Return whether a deleted event had this id; its joins may still be in the join queue."""
+        if self._directory.is_own(event_id):
+            return False
+        return self._store.was_used(event_id) or self._log.read(event_id) != EventState(event_id)
+
+    def _write(
+        self, before: StoredEvent, document: dict[str, Any], what: str, actor: Actor
+    ) -> dict[str, Any]:
+        """Write the next version; a document without a change writes nothing."""
+        if document == before.document:
+            return before.response(self._clock())
+        after = StoredEvent(before.event_id, before.version + 1, document)
+        known = self._directory.refresh().get(before.event_id)
+        entry = entry_of(after.version, document, known, self._clock())
+        audit = self._entry(actor, what, *changed_members(before.document, document))
+        self._store.write(before, after, entry, audit)
+        return self._written(after, what, audit, actor)
+
+    def _written(
+        self, after: StoredEvent, what: str, audit: AuditEntry, actor: Actor
+    ) -> dict[str, Any]:
+        self._directory.refresh()
+        self._record(after, what, audit, actor)
+        return after.response(self._clock())
+
+    def _record(self, event: StoredEvent, what: str, audit: AuditEntry, actor: Actor) -> None:
+        change_log.record(event.event_id, what, actor, dict(audit.before), dict(audit.after))
+        self._publisher.event_changed(event.event_id, event.version, what, actor.who)
+
+    def _entry(
+        self, actor: Actor, what: str, before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> AuditEntry:
+        return AuditEntry(self._clock(), actor.who, actor.kind.value, what, before, after)
+
+    def _read(self, event_id: str) -> StoredEvent:
+        stored = self._store.read(event_id)
+        if stored is None:
+            raise UnknownEvent
+        return stored
+
+    def _check_version(self, before: StoredEvent | None, version: int | None) -> None:
+        if before is not None and version is not None and version != before.version:
+            raise self._stale(before)
+
+    def _stale(self, current: StoredEvent, message: str = "") -> StaleVersion:
+        return StaleVersion(current.response(self._clock()), message)
