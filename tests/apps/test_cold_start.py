@@ -37,6 +37,7 @@ from tests.support.fakes.counters import MemoryCounters
 from tests.support.fakes.event_bus import MemoryEventBus
 from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.fakes.outcomes import MemoryOutcomes
+from tests.support.fakes.events import MemoryEvents
 from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
 from waiting_room.domain.records import Join
@@ -49,7 +50,7 @@ log = MemoryServingLog()
 keys = MemoryKeys(KeySet(()).added(jwk, 0))
 published = Publication((PublishedKey(keys.load().keys[0].public),), 1)
 stores = Stores(MemoryCounters(), MemoryPositions(log), MemoryOutcomes(), log, keys,
-                MemoryPublicKeys(published), MemoryEventBus())
+                MemoryPublicKeys(published), MemoryEventBus(), MemoryEvents())
 room = build_room(read_room_settings({"EVENT_ID": "E"}), stores, lambda: 2000.0)
 room.workers.assignment.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
 room.control.increment("E", 1)
@@ -75,6 +76,7 @@ def loaded_by(code: str, given: object) -> tuple[int, set[str]]:
             "REDIS_TLS": "false",
             "QUEUE_POSITIONS_TABLE": "positions",
             "TOKENS_TABLE": "tokens",
+            "EVENTS_TABLE": "events",
             "SERVING_LOG_TABLE": "log",
             "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "test",

@@ -372,10 +372,14 @@ def test_a_reset_between_read_and_write_is_told(
 
 
 def test_every_error_that_is_gone_has_a_reason_of_the_contract() -> None:
-    kinds = errors.Gone.__subclasses__()
+    kinds = [kind for kind in errors.Gone.__subclasses__() if kind is not errors.JoinRefused]
     assert {kind.reason for kind in kinds} == {
         "reset", "position_expired", "token_expired", "session_ended",
     }  # fmt: skip
     assert all(kind("x").members == {"reason": kind.reason} for kind in kinds)
+    assert set(errors.JoinRefused.texts) == {
+        "unknown_event", "not_open", "draining", "closed", "client_secret", "reset",
+    }  # fmt: skip
+    assert errors.JoinRefused("closed").members == {"reason": "closed"}
     sources = [path.read_text() for path in (ROOT / "source").rglob("*.py")]
     assert not [text for text in sources if "raise Gone(" in text]

@@ -127,6 +127,7 @@ def stream_record(name: str, **changed: Any) -> dict[str, Any]:
 
 def test_the_stream_becomes_events(in_memory_room: InMemoryRoom) -> None:
     in_memory_room.room.workers.setup.run()
+    in_memory_room.published.clear()
     records = [
         stream_record("INSERT"),
         stream_record("INSERT", kind={"S": "expired"}, position={"N": "2"}),
@@ -164,7 +165,7 @@ def test_set_up_may_run_again_and_keeps_the_key(in_memory_room: InMemoryRoom) ->
     key = in_memory_room.keys.load().keys[0].key_id
     for _ in range(2):
         assert apps.workers.app.set_up({}, None) == {"status": "ready"}
-    assert in_memory_room.room.keys.public_key(EVENT)["kid"] == key
+    assert in_memory_room.room.keys.public_key()["kid"] == key
 
 
 def test_set_up_makes_the_first_key(in_memory_room: InMemoryRoom) -> None:

@@ -10,6 +10,7 @@ from tests.support.faults import Faults, FaultyClient, FaultyPort, faulty_redis,
 from tests.support.in_memory_room import settings
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.aws import AWS_ATTEMPTS
+from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
@@ -41,6 +42,7 @@ def faulty_room(real: RealRoom, faults: Faults) -> Room:
             FaultyPort(real.keys, faults),  # type: ignore[arg-type]
             DynamoPublicKeys(client, log, time.monotonic, KEY_CACHE),
             FaultyPort(real.events, faults),  # type: ignore[arg-type]
+            DynamoEvents(client, real.names["EVENTS_TABLE"]),
         ),
         real.clock,
         time.sleep,

@@ -210,7 +210,7 @@ def _rotate(rotation: Rotation, rotations: int, dice: random.Random, found: Resu
         for thread in both:
             thread.join()
         time.sleep(ACTIVATION + 1.2)
-        if rotation.room().keys.public_key(rotation.real.event_id)["kid"] != rotation.signs():
+        if rotation.room().keys.public_key()["kid"] != rotation.signs():
             found.wrong.append("/public_key is not the key that signs")
         rotation.clock.step += CHANGE_TIME  # what was left halfway is given up
     return changes

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from chalice import Chalice, IAMAuthorizer, Response
 
 from waiting_room.adapters.snapstart import load_before_snapshot
 from waiting_room.domain.actors import Actor, caller, check_call_id
+from waiting_room.domain.events.document import check_event_id
 from waiting_room.domain.serving_counter import check_increment
 from waiting_room.domain.tokens import check_issuer, check_validity
 from waiting_room.domain.visitor_lookup import parse_visitor_query
@@ -17,8 +19,11 @@ from waiting_room.runtime.http_api import (
     ANY_TYPE,
     MAX_EVENT_ID,
     body,
+    decode_name_token,
     decode_page_token,
+    encode_name_token,
     encode_page_token,
+    if_match,
     json_handler,
     json_response,
     optional_query,
@@ -154,6 +159,73 @@ def rotate_keys() -> dict[str, list[str]]:
     revoke = check_rotation(body(app.current_request))
     keys = room().keys.rotate(revoke, actor=_actor()).keys
     return {"key_ids": [key.key_id for key in keys]}
+
+
+@app.route("/events", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def list_events() -> dict[str, Any]:
+    mark = decode_name_token(optional_query(app.current_request, "next_token"))
+    rows, following = room().documents.list(mark)
+    page: dict[str, Any] = {"events": rows}
+    return {**page, "next_token": encode_name_token(following)} if following else page
+
+
+@app.route("/events/{event_id}", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def show_event(event_id: str) -> dict[str, Any]:
+    return room().documents.show(check_event_id(unquote(event_id)))
+
+
+@app.route("/events/{event_id}", methods=["PUT"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def put_event(event_id: str) -> Response:
+    content, version = body(app.current_request), if_match(app.current_request)
+    document, created = room().documents.put(unquote(event_id), content, version, actor=_actor())
+    return json_response(document, 201 if created else 200)
+
+
+@app.route("/events/{event_id}", methods=["PATCH"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def patch_event(event_id: str) -> dict[str, Any]:
+    content, version = body(app.current_request), if_match(app.current_request)
+    return room().documents.patch(
+        check_event_id(unquote(event_id)), content, version, actor=_actor()
+    )
+
+
+@app.route("/events/{event_id}", methods=["DELETE"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def delete_event(event_id: str) -> dict[str, Any]:
+    version = if_match(app.current_request)
+    return room().documents.delete(check_event_id(unquote(event_id)), version, actor=_actor())
+
+
+@app.route(
+    "/events/{event_id}/actions/{action}", methods=["POST"], content_types=ANY_TYPE, authorizer=iam
+)
+@json_handler
+def act_on_event(event_id: str, action: str) -> dict[str, Any]:
+    request, checked = app.current_request, check_event_id(unquote(event_id))
+    content = body(request) if request.raw_body else {}
+    documents = room().documents
+    if action == "admit":
+        by = check_increment(content.get("by"))
+        room().control.increment(
+            checked, by, actor=_actor(), call_id=check_call_id(content.get("call_id"))
+        )
+    elif action == "reset":
+        room().control.reset(checked, content.get("generation"), actor=_actor())
+    elif action == "end_session":
+        room().sessions.end(
+            checked,
+            _request(content),
+            content.get("status"),
+            actor=_actor(),
+            call_id=check_call_id(content.get("call_id")),
+        )
+    else:
+        return documents.act(checked, action, actor=_actor())
+    return documents.show(checked)
 
 
 def _actor() -> Actor:

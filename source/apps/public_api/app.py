@@ -87,7 +87,8 @@ def generate_token() -> dict[str, Any]:
 @app.route("/public_key", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @json_handler
 def public_key() -> Response:
-    return json_response(room().keys.public_key(_query("event_id")), cache=_keys_kept())
+    room().directory.check(_query("event_id"))
+    return json_response(room().keys.public_key(), cache=_keys_kept())
 
 
 @app.route("/.well-known/jwks.json", methods=["GET", "HEAD"], content_types=ANY_TYPE)

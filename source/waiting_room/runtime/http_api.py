@@ -201,6 +201,38 @@ def encode_page_token(mark: Sequence[int]) -> str:
     return base64.urlsafe_b64encode(".".join(map(str, mark)).encode()).decode().rstrip("=")
 
 
+def encode_name_token(name: str) -> str:
+    """Encode a name as an opaque text for the caller."""
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+def decode_name_token(token: str | None) -> str:
+    """Decode a mark of the list of events; empty without one; raises InvalidInput."""
+    if not token:
+        return ""
+    try:
+        name = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4)).decode()
+    except ValueError:  # binascii.Error and UnicodeError are subclasses
+        name = ""
+    if not name or len(name) > MAX_EVENT_ID or encode_name_token(name) != token:
+        raise InvalidInput("next_token is invalid; use the value from the previous page")
+    return name
+
+
+def if_match(request: Any) -> int | None:
+    """Return the version in ``If-Match``, such as ``"3"``; None without one or for ``*``.
+
+    Raises InvalidInput for any other text.
+    """
+    given = (request.headers.get("if-match") or "").strip()
+    if given in ("", "*"):
+        return None
+    version = read_whole(given.strip('"'), 1, 10**9)
+    if version is None:
+        raise InvalidInput('If-Match must be the version of the event in quotes, such as "3"')
+    return version
+
+
 def decode_page_token(token: str | None) -> tuple[int, int] | None:
     """Decode a mark of ``expired_tokens``; raises InvalidInput."""
     if token is None:

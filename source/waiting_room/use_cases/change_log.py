@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 from waiting_room.domain.actors import Actor
 from waiting_room.domain.records import ServingMove
 
-Value = str | int | bool | None | dict[str, int] | list[str]
+Value = str | int | bool | None | dict[str, Any] | list[str]
 
 logger = logging.getLogger("waiting_room.changes")
 logger.setLevel(logging.INFO)  # Lambda's root logger would drop it

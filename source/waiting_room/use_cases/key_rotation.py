@@ -30,7 +30,6 @@ from waiting_room.use_cases import change_log
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
-    from waiting_room.use_cases.events.directory import EventDirectory
 
 CHANGE_TIME = 90  # s for which a rotation blocks others: longer than rotate_keys or set_up runs
 MOST_KEYS = 16  # published keys; verifiers accept 32, rotations 30 days apart need 2
@@ -58,14 +57,12 @@ class SigningKeys:
     def __init__(
         self,
         settings: RoomSettings,
-        events: EventDirectory,
         keys: KeyStore,
         public_keys: PublicKeys,
         clock: Clock,
         delays: KeyDelays,
         make_key: Callable[[], dict[str, str]],
     ) -> None:
-        self._events = events
         self._settings, self._keys, self._public_keys = settings, keys, public_keys
         self._clock, self._delays, self._make_key = clock, delays, make_key
 
@@ -93,9 +90,8 @@ class SigningKeys:
             raise _retired()
         return key
 
-    def public_key(self, event_id: str) -> dict[str, str]:
+    def public_key(self) -> dict[str, str]:
         """Return the public JWK that verifies tokens signed now; the same for every event."""
-        self._events.check(event_id)
         return self._public_keys.refresh().public_key(self._now())
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:

@@ -94,7 +94,7 @@ def build_room(
     generations = GenerationCache()
     publisher = EventPublisher(settings, stores.event_bus, counters)
     delays = KeyDelays(settings.key_activation_delay, settings.public_key_max_age)
-    keys = SigningKeys(settings, events, stores.keys, stores.public_keys, clock, delays, new_jwk)
+    keys = SigningKeys(settings, stores.keys, stores.public_keys, clock, delays, new_jwk)
     lookup = PositionLookup(events, positions, counters, generations, clock)
 
     @cache

@@ -25,7 +25,7 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 def read(in_memory_room: InMemoryRoom, token: str) -> dict[str, object]:
-    key = jwt.PyJWK(in_memory_room.room.keys.public_key(EVENT), algorithm="RS256").key
+    key = jwt.PyJWK(in_memory_room.room.keys.public_key(), algorithm="RS256").key
     options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
     claims: dict[str, object] = jwt.decode(
         token, key, algorithms=["RS256"], audience=EVENT, issuer=ISSUER, options=options
@@ -50,7 +50,7 @@ def test_a_token_set_says_what_the_contract_says(in_memory_room: InMemoryRoom) -
         token = answer[f"{use}_token"]
         header = jwt.get_unverified_header(token)
         assert header == {
-            "alg": "RS256", "typ": "JWT", "kid": in_memory_room.room.keys.public_key(EVENT)["kid"],
+            "alg": "RS256", "typ": "JWT", "kid": in_memory_room.room.keys.public_key()["kid"],
         }  # fmt: skip
         assert read(in_memory_room, token) == {
             "aud": EVENT, "sub": visitor, "queue_position": 2, "token_use": use, "iat": now,
@@ -292,7 +292,7 @@ def test_rotation_keeps_every_living_token_verifiable() -> None:
     published = [key["kid"] for key in in_memory_room.room.keys.jwks()["keys"]]
     assert published[0] == old
     assert len(published) == 2
-    assert in_memory_room.room.keys.public_key(EVENT)["kid"] == old
+    assert in_memory_room.room.keys.public_key()["kid"] == old
     second = in_memory_room.visitors(1)[0]
     in_memory_room.serve(1)
     assert jwt.get_unverified_header(in_memory_room.token(second)["access_token"])["kid"] == old
@@ -303,7 +303,7 @@ def test_rotation_keeps_every_living_token_verifiable() -> None:
         jwt.get_unverified_header(in_memory_room.token(third)["access_token"])["kid"]
         == published[1]
     )
-    assert in_memory_room.room.keys.public_key(EVENT)["kid"] == published[1]
+    assert in_memory_room.room.keys.public_key()["kid"] == published[1]
     assert in_memory_room.token(visitor)["access_token"] == token
 
 

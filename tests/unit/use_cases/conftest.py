@@ -12,4 +12,5 @@ from tests.support.in_memory_room import InMemoryRoom
 def in_memory_room() -> InMemoryRoom:
     made = InMemoryRoom({"ENABLE_EVENTS_GENERATION": "true"})
     made.room.workers.setup.run()
+    made.published.clear()
     return made

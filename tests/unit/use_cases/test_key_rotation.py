@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
-from tests.support.in_memory_room import EVENT, settings
+from tests.support.in_memory_room import settings
 from waiting_room.adapters.refreshing_value import RefreshingValue
 from waiting_room.domain.errors import Conflict, KeysBusy, NoKeysYet, Unavailable, UnknownKey
 from waiting_room.domain.limits import CLOCK_STEP, MAX_STALE_SECONDS, MAX_VALIDITY
@@ -244,7 +244,7 @@ class Rotations(RuleBasedStateMachine):
         self.room.now += DELAYS.activation + 2 * CLOCK_STEP
         signs = self.room.function().current(int(self.room.now)).key_id
         assert signs in self.room.published()
-        assert self.room.ring().public_key(EVENT)["kid"] == signs
+        assert self.room.ring().public_key()["kid"] == signs
         self.every_living_token_verifies()
 
     def _sign(self) -> None:
@@ -320,12 +320,12 @@ def test_after_a_rotation_that_ended_anywhere_the_next_one_goes_on(
         ended.step()
     ended.crash()
     signs = room.function().current(int(room.now)).key_id
-    assert signs == "k1" == room.ring().public_key(EVENT)["kid"]
+    assert signs == "k1" == room.ring().public_key()["kid"]
     room.now += CHANGE_TIME
     newest = room.start("rotate").finish().keys[-1].key_id
     room.now += DELAYS.activation
     assert room.function().current(int(room.now)).key_id == newest
-    assert room.ring().public_key(EVENT)["kid"] == newest
+    assert room.ring().public_key()["kid"] == newest
 
 
 def test_a_function_does_not_sign_with_a_key_whose_publication_it_has_not_read(
@@ -410,7 +410,7 @@ def test_a_set_up_waits_for_another_one_when_nothing_can_sign() -> None:
         first.step()
     assert isinstance(room.start("set_up").finish(), Unavailable)
     with pytest.raises(NoKeysYet):
-        room.ring().public_key(EVENT)
+        room.ring().public_key()
 
 
 def test_a_revoked_key_leaves_at_once_and_the_next_one_signs_when_edges_know_it(
@@ -424,7 +424,7 @@ def test_a_revoked_key_leaves_at_once_and_the_next_one_signs_when_edges_know_it(
         function.current(int(room.now))
     assert refused.value.retry_after == DELAYS.at_once
     room.now += DELAYS.at_once
-    assert function.current(int(room.now)).key_id == "k2" == room.ring().public_key(EVENT)["kid"]
+    assert function.current(int(room.now)).key_id == "k2" == room.ring().public_key()["kid"]
 
 
 def test_revoking_ended_between_two_writes_is_repeated(room: Deployment) -> None:

@@ -48,7 +48,6 @@ def test_an_unknown_event_is_refused_everywhere(
         lambda: room.metrics.status_page(event_id),
         lambda: room.tokens.time_to_expiry(event_id, request),
         lambda: room.tokens.issue(event_id, request),
-        lambda: room.keys.public_key(event_id),
         lambda: room.control.increment(event_id, 1),
         lambda: room.sessions.end(event_id, request, 1),
         lambda: room.sessions.request_status(event_id, request),

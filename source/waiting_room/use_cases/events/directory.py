@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from waiting_room.domain.errors import InvalidInput, Unavailable, UnknownEvent
+from waiting_room.domain.events.schema import EVENT_ID
 
 if TYPE_CHECKING:
     from waiting_room.domain.events.registry import RegistryEntry
@@ -40,20 +41,25 @@ class EventDirectory:
         self._read_at = began
         return self._copy
 
-    def find(self, event_id: str) -> RegistryEntry | None:
+    def find(self, event_id: str, *, certain: bool = False) -> RegistryEntry | None:
         """Return the entry of an event; None for the event of the deployment before its set-up.
 
-        Raises UnknownEvent for an event that does not exist. To find out, it reads the registry
-        at most once in LOOK_AGAIN seconds; in between it raises Unavailable.
+        Raises UnknownEvent for an event that does not exist. An event that the copy lacks is
+        looked for in the table, at most once in LOOK_AGAIN seconds. In between, a caller that has
+        to be ``certain`` gets Unavailable.
         """
+        own = self.is_own(event_id)
+        if not own and not EVENT_ID.fullmatch(event_id):
+            raise UnknownEvent
         entry = self.all().get(event_id)
-        if entry is not None or self.is_own(event_id):
+        if entry is not None or own:
             return entry
         now = self._clock()
-        if 0 <= now - self._looked_at < LOOK_AGAIN:
+        if not 0 <= now - self._looked_at < LOOK_AGAIN:
+            self._looked_at = now
+            entry = self.refresh().get(event_id)
+        elif certain:
             raise Unavailable("the event is not known yet", 1)
-        self._looked_at = now
-        entry = self.refresh().get(event_id)
         if entry is None:
             raise UnknownEvent
         return entry

@@ -138,7 +138,7 @@ class EventDocuments:
             self._store.delete(before, audit)
         except Conflict:
             raise self._stale(self._read(event_id)) from None
-        self._record(before, "delete", audit, actor)
+        self._record(event_id, before.version, audit, actor)
         return {"event_id": event_id, "phase": "deleted"}
 
     def create_first(self, event_id: str, content: Mapping[str, Any], *, actor: Actor) -> None:
@@ -167,7 +167,7 @@ class EventDocuments:
         after = StoredEvent(event_id, 1, document)
         audit = self._entry(actor, "create", {}, without_defaults(document))
         self._store.write(None, after, entry_of(1, document), audit)
-        return self._written(after, "create", audit, actor)
+        return self._written(after, audit, actor)
 
     def _was_used(self, event_id: str) -> bool:
         """Return whether a deleted event had this id; its joins may still be in the join queue."""
@@ -186,18 +186,17 @@ class EventDocuments:
         entry = entry_of(after.version, document, known, self._clock())
         audit = self._entry(actor, what, *changed_members(before.document, document))
         self._store.write(before, after, entry, audit)
-        return self._written(after, what, audit, actor)
+        return self._written(after, audit, actor)
 
-    def _written(
-        self, after: StoredEvent, what: str, audit: AuditEntry, actor: Actor
-    ) -> dict[str, Any]:
+    def _written(self, after: StoredEvent, audit: AuditEntry, actor: Actor) -> dict[str, Any]:
         self._directory.refresh()
-        self._record(after, what, audit, actor)
+        self._record(after.event_id, after.version, audit, actor)
         return after.response(self._clock())
 
-    def _record(self, event: StoredEvent, what: str, audit: AuditEntry, actor: Actor) -> None:
-        change_log.record(event.event_id, what, actor, dict(audit.before), dict(audit.after))
-        self._publisher.event_changed(event.event_id, event.version, what, actor.who)
+    def _record(self, event_id: str, version: int, audit: AuditEntry, actor: Actor) -> None:
+        before, after = dict(audit.before), dict(audit.after)
+        change_log.record(event_id, audit.what, actor, before, after)
+        self._publisher.event_changed(event_id, version, audit.what, actor.who)
 
     def _entry(
         self, actor: Actor, what: str, before: Mapping[str, Any], after: Mapping[str, Any]
