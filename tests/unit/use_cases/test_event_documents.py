@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Create, change and delete events at run time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.in_memory_room import EVENT, START, InMemoryRoom
+from waiting_room.domain.actors import Actor, ActorKind
+from waiting_room.domain.errors import (
+    Conflict,
+    EventConflict,
+    InvalidInput,
+    PhaseForbids,
+    StaleVersion,
+    Unavailable,
+    UnknownEvent,
+)
+from waiting_room.domain.events.schema import MAX_EVENTS
+from waiting_room.use_cases.events.event_documents import EventDocuments
+
+ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
+
+
+@pytest.fixture
+def documents(world: InMemoryRoom) -> EventDocuments:
+    return world.room.documents
+
+
+def put(documents: EventDocuments, event_id: str, content: Any = None, version: Any = None) -> Any:
+    return documents.put(event_id, content or {}, version, actor=ADA)[0]
+
+
+def test_the_set_up_creates_the_event_of_the_deployment_once(world: InMemoryRoom) -> None:
+    shown = world.room.documents.show(EVENT)
+    assert (shown["version"], shown["phase"], shown["turn"]["expires_after"]) == (1, "open", 900)
+    world.room.documents.patch(EVENT, {"turn": {"expires_after": 60}}, None, actor=ADA)
+    world.new_room().workers.setup.run()
+    assert world.room.documents.show(EVENT)["turn"]["expires_after"] == 60
+
+
+def test_a_new_event_has_version_1_and_is_listed(documents: EventDocuments) -> None:
+    made = put(documents, "onsale", {"title": "On sale", "schedule": {"opens_at": START + 60}})
+    assert (made["event_id"], made["version"], made["phase"]) == ("onsale", 1, "scheduled")
+    rows, following = documents.list()
+    assert rows == [
+        {"event_id": "Sample", "title": "", "phase": "open", "version": 1},
+        {"event_id": "onsale", "title": "On sale", "phase": "scheduled", "version": 1},
+    ]
+    assert following is None
+    assert {**documents.show("onsale"), "message": ""} == {**made, "message": ""}
+
+
+def test_an_existing_event_is_replaced_with_its_version_only(documents: EventDocuments) -> None:
+    put(documents, "a", {"title": "One"})
+    for version in (None, 2):
+        with pytest.raises(StaleVersion) as refused:
+            put(documents, "a", {"title": "Two"}, version)
+        assert refused.value.members["version"] == 1
+        assert refused.value.members["current"]["title"] == "One"
+    assert put(documents, "a", {"title": "Two"}, 1)["version"] == 2
+    with pytest.raises(UnknownEvent):
+        put(documents, "b", {}, 1)
+
+
+def test_a_patch_without_a_version_applies_to_the_current_one(documents: EventDocuments) -> None:
+    put(documents, "a")
+    assert documents.patch("a", {"title": "x"}, None, actor=ADA)["version"] == 2
+    assert documents.patch("a", {"title": "x"}, None, actor=ADA)["version"] == 2, "no change"
+    with pytest.raises(StaleVersion):
+        documents.patch("a", {"title": "y"}, 1, actor=ADA)
+    with pytest.raises(UnknownEvent):
+        documents.patch("b", {}, None, actor=ADA)
+
+
+def test_a_patch_that_loses_to_another_one_is_decided_again(world: InMemoryRoom) -> None:
+    documents = world.room.documents
+    put(documents, "a")
+    real = world.documents.store.write
+    lost: list[int] = []
+
+    def write(before: Any, *rest: Any) -> None:
+        if not lost:
+            lost.append(1)
+            other = world.new_room().documents
+            other.patch("a", {"title": "theirs"}, None, actor=ADA)
+            raise Conflict
+        real(before, *rest)
+
+    world.documents.store.write = write  # type: ignore[method-assign]
+    made = documents.patch("a", {"token": {"valid_for": 60}}, None, actor=ADA)
+    assert (made["version"], made["title"], made["token"]["valid_for"]) == (3, "theirs", 60)
+
+
+def test_actions_change_the_phase_or_name_it(world: InMemoryRoom) -> None:
+    documents = world.room.documents
+    put(documents, "a")
+    phases = [
+        documents.act("a", action, actor=ADA)["phase"]
+        for action in ("pause", "resume", "drain", "close", "open", "pass_through", "queue")
+    ]
+    assert phases == ["paused", "open", "draining", "closed", "open", "pass_through", "open"]
+    with pytest.raises(PhaseForbids, match="phase open"):
+        documents.act("a", "resume", actor=ADA)
+    with pytest.raises(InvalidInput, match="action must be one of"):
+        documents.act("a", "explode", actor=ADA)
+
+
+def test_a_closed_event_is_deleted_and_its_id_begins_the_next_generation(
+    world: InMemoryRoom,
+) -> None:
+    documents = world.room.documents
+    put(documents, "a")
+    with pytest.raises(EventConflict, match="close the event first"):
+        documents.delete("a", None, actor=ADA)
+    documents.act("a", "close", actor=ADA)
+    with pytest.raises(StaleVersion):
+        documents.delete("a", 1, actor=ADA)
+    assert documents.delete("a", 2, actor=ADA) == {"event_id": "a", "phase": "deleted"}
+    for call in (
+        lambda: documents.show("a"),
+        lambda: documents.delete("a", None, actor=ADA),
+        lambda: documents.act("a", "open", actor=ADA),
+    ):
+        with pytest.raises(UnknownEvent):
+            call()
+    before = world.log.read("a").generation
+    assert put(documents, "a")["version"] == 1
+    assert world.log.read("a").generation == before + 1
+
+
+def test_the_event_of_the_deployment_is_not_deleted(documents: EventDocuments) -> None:
+    documents.act(EVENT, "close", actor=ADA)
+    with pytest.raises(EventConflict, match="event of the deployment"):
+        documents.delete(EVENT, None, actor=ADA)
+
+
+def test_a_thousand_events_are_listed_by_pages_and_one_more_is_refused(
+    world: InMemoryRoom,
+) -> None:
+    documents = world.room.documents
+    for number in range(MAX_EVENTS - 1):
+        put(documents, f"e{number:04d}")
+    with pytest.raises(EventConflict, match="1000 events"):
+        put(documents, "one-more")
+    seen: list[str] = []
+    mark: str | None = ""
+    while mark is not None:
+        rows, mark = documents.list(mark)
+        assert len(rows) <= 100
+        seen += [row["event_id"] for row in rows]
+    assert seen == sorted([EVENT, *(f"e{number:04d}" for number in range(MAX_EVENTS - 1))])
+
+
+def test_each_change_is_in_the_audit_log_and_on_the_bus(world: InMemoryRoom) -> None:
+    documents = world.room.documents
+    world.published.clear()
+    put(documents, "a", {"title": "One"})
+    documents.patch("a", {"title": "Two"}, None, actor=ADA)
+    documents.act("a", "close", actor=ADA)
+    documents.delete("a", None, actor=ADA)
+    found = world.documents.store.audit["a"]
+    assert [(one.what, one.who, one.role) for one in found] == [
+        (what, ADA.who, "person") for what in ("create", "patch", "close", "delete")
+    ]
+    assert (found[1].before, found[1].after) == ({"title": "One"}, {"title": "Two"})
+    assert found[2].after == {"control": {"closed_at": START}}
+    assert [(kind, detail["what"], detail["version"]) for kind, detail in world.published] == [
+        ("event_changed", "create", 1),
+        ("event_changed", "patch", 2),
+        ("event_changed", "close", 3),
+        ("event_changed", "delete", 3),
+    ]
+
+
+def test_an_unwritten_change_changes_nothing(world: InMemoryRoom) -> None:
+    documents = world.room.documents
+    world.published.clear()
+    world.documents.fail("write", "before")
+    with pytest.raises(Unavailable):
+        put(documents, "a")
+    assert world.published == []
+    with pytest.raises(UnknownEvent):
+        documents.show("a")
+
+
+def test_another_function_sees_a_change_within_two_seconds(world: InMemoryRoom) -> None:
+    other = world.new_room()
+    put(world.room.documents, "a", {"token": {"valid_for": 60}})
+    assert other.directory.event("a").validity_period == 60, "a new event is looked for at once"
+    world.room.documents.patch("a", {"token": {"valid_for": 90}}, None, actor=ADA)
+    assert other.directory.event("a").validity_period == 60
+    world.clock.now += 2
+    assert other.directory.event("a").validity_period == 90
+    reads = world.documents.store.registry_reads
+    for _ in range(100):
+        other.directory.event("a")
+    assert world.documents.store.registry_reads == reads
+
+
+def test_an_unknown_event_is_looked_for_once_a_second(world: InMemoryRoom) -> None:
+    directory = world.new_room().directory
+    directory.all()
+    reads = world.documents.store.registry_reads
+    for number in range(50):
+        with pytest.raises(InvalidInput):
+            directory.event(f"made-up-{number}")
+    assert world.documents.store.registry_reads == reads + 1
+    with pytest.raises(Unavailable):
+        directory.find("made-up", certain=True)
+    world.clock.now += 1
+    with pytest.raises(UnknownEvent):
+        directory.find("made-up", certain=True)
+
+
+def test_the_event_of_the_deployment_needs_no_registry(world: InMemoryRoom) -> None:
+    room = world.new_room()
+    reads = world.documents.store.registry_reads
+    room.directory.check(EVENT)
+    assert world.documents.store.registry_reads == reads
