@@ -11,14 +11,17 @@ import pytest
 
 from tests.support import servers
 from tests.support.fakes.counters import MemoryCounters
+from tests.support.fakes.events import MemoryEvents
 from tests.support.fakes.outcomes import MemoryOutcomes
 from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
+from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.domain.ports.counters import Counters
+from waiting_room.domain.ports.events import EventDocuments
 from waiting_room.domain.ports.outcomes import Outcomes
 from waiting_room.domain.ports.positions import Positions
 from waiting_room.domain.ports.serving_log import ServingLog
@@ -31,6 +34,7 @@ class Tables:
     positions: Positions
     outcomes: Outcomes
     log: ServingLog
+    events: EventDocuments
 
 
 @pytest.fixture
@@ -64,7 +68,7 @@ def tables(request: pytest.FixtureRequest) -> Tables:
     """The stores on each kind of table."""
     if request.param == "memory":
         log = MemoryServingLog()
-        return Tables(MemoryPositions(log), MemoryOutcomes(), log)
+        return Tables(MemoryPositions(log), MemoryOutcomes(), log, MemoryEvents())
     tables: Tables = request.getfixturevalue(f"{request.param}_tables")
     return tables
 
@@ -81,4 +85,5 @@ def on_server(url: str) -> Tables:
         DynamoPositions(client, positions, log),
         DynamoOutcomes(client, tokens),
         DynamoServingLog(client, single, log),
+        DynamoEvents(client, names["EVENTS_TABLE"]),
     )

@@ -9,6 +9,8 @@ from typing import Any
 
 from deployment.local.gateway import proxy_events
 
+WITH_BODY = ("POST", "PUT", "PATCH")
+
 
 def proxy_event(
     method: str,
@@ -19,12 +21,15 @@ def proxy_event(
     raw: str | None = None,
     headers: Mapping[str, str] | None = None,
     authorizer: Mapping[str, Any] | None = None,
+    resource: str | None = None,
 ) -> dict[str, Any]:
     """A REST API proxy event (payload version 1.0) of a call; ``raw`` is a body that is no JSON.
 
     Query and body get into the event as given: tests also send texts that UTF-8 cannot encode.
     """
-    sent = {"Content-Type": "application/json", **(headers or {})} if method == "POST" else headers
+    sent = (
+        {"Content-Type": "application/json", **(headers or {})} if method in WITH_BODY else headers
+    )
     many = {
         name: [values] if isinstance(values, str) else list(values)
         for name, values in (query or {}).items()
@@ -40,7 +45,7 @@ def proxy_event(
         source_ip="127.0.0.1",
     )
     return {
-        **proxy_events.proxy_event(call, path, "test", authorizer),
+        **proxy_events.proxy_event(call, resource or path, "test", authorizer),
         "queryStringParameters": {name: values[-1] for name, values in many.items()} or None,
         "multiValueQueryStringParameters": many or None,
         "body": raw if raw is not None else (None if body is None else json.dumps(body)),
@@ -66,4 +71,5 @@ class Answer:
 
 def call(app: Any, method: str, path: str, **request: Any) -> Answer:
     """Return the response of an app to a request."""
-    return Answer(app(proxy_event(method, path, **request), None))
+    resource = proxy_events.resource_of(path, app.routes)
+    return Answer(app(proxy_event(method, path, resource=resource, **request), None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -94,6 +94,34 @@ async def write(answer: Answer, send: Any) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
+def resource_of(path: str, resources: Iterable[str]) -> str | None:
+    """Return the resource that API Gateway chooses for a path: the one with the most literal parts.
+
+    A part such as ``{event_id}`` of a resource stands for one part of a path that is not empty.
+    """
+    parts = path.split("/")
+    found = [one for one in resources if _fits(parts, one.split("/"))]
+    return min(found, key=lambda one: (one.count("{"), one), default=None)
+
+
+def _fits(parts: list[str], template: list[str]) -> bool:
+    return len(parts) == len(template) and all(
+        bool(part) if _is_parameter(wanted) else part == wanted
+        for part, wanted in zip(parts, template, strict=True)
+    )
+
+
+def _is_parameter(part: str) -> bool:
+    return part.startswith("{") and part.endswith("}")
+
+
+def path_parameters(path: str, resource: str) -> dict[str, str] | None:
+    """Return the parameters of a path, decoded; None for a resource without parameters."""
+    pairs = zip(path.split("/"), resource.split("/"), strict=True)
+    found = {wanted[1:-1]: part for part, wanted in pairs if _is_parameter(wanted)}
+    return found or None
+
+
 def proxy_event(
     call: Call,
     resource: str,
@@ -130,7 +158,7 @@ def proxy_event(
         "multiValueHeaders": dict(call.many_headers),
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
-        "pathParameters": None,
+        "pathParameters": path_parameters(call.path, resource),
         "stageVariables": None,
         "requestContext": context,
         "body": call.body.decode("utf-8", "replace") if call.body else None,

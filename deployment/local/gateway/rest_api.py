@@ -21,6 +21,7 @@ from deployment.local.gateway.proxy_events import (
     from_lambda,
     proxy_event,
     read,
+    resource_of,
 )
 from deployment.local.gateway.proxy_events import write as write_answer
 from deployment.local.gateway.sigv4 import Signatures
@@ -83,17 +84,18 @@ class RestApi:
 
     async def answer(self, call: Call) -> Answer:
         """Return the response to a request."""
-        if call.method == "OPTIONS" and self._cors and call.path in self._paths:
+        resource = resource_of(call.path, self._paths)
+        if call.method == "OPTIONS" and self._cors and resource:
             return _preflight(call)
-        route = (call.method, call.path)
-        if route not in self._routes and route not in self._integrations:
+        route = (call.method, resource)
+        if resource is None or (route not in self._routes and route not in self._integrations):
             return self._message(403, "Missing Authentication Token")
         given = call.headers.get("x-api-key", "")
         asked = self._api_key if call.path not in self._keyless else ""
         if asked and not hmac.compare_digest(given.encode(), asked.encode()):
             return self._message(403, "Forbidden")
-        threads = self._threads[call.path]
-        return await asyncio.get_running_loop().run_in_executor(threads, self._run, call)
+        threads = self._threads[resource]
+        return await asyncio.get_running_loop().run_in_executor(threads, self._run, call, resource)
 
     @property
     def callers(self) -> int:
@@ -105,11 +107,11 @@ class RestApi:
         for threads in self._threads.values():
             threads.shutdown()
 
-    def _run(self, call: Call) -> Answer:
-        integration = self._integrations.get((call.method, call.path))
+    def _run(self, call: Call, resource: str) -> Answer:
+        integration = self._integrations.get((call.method, resource))
         if integration:
             return integration(call)
-        entry = self._routes[call.method, call.path]
+        entry = self._routes[call.method, resource]
         try:
             context = self._authorize(entry.authorizer, call)
         except Refused as refused:

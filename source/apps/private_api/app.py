@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from chalice import Chalice, IAMAuthorizer, Response
 
@@ -173,14 +172,14 @@ def list_events() -> dict[str, Any]:
 @app.route("/events/{event_id}", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def show_event(event_id: str) -> dict[str, Any]:
-    return room().documents.show(check_event_id(unquote(event_id)))
+    return room().documents.show(check_event_id(event_id))
 
 
 @app.route("/events/{event_id}", methods=["PUT"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def put_event(event_id: str) -> Response:
     content, version = body(app.current_request), if_match(app.current_request)
-    document, created = room().documents.put(unquote(event_id), content, version, actor=_actor())
+    document, created = room().documents.put(event_id, content, version, actor=_actor())
     return json_response(document, 201 if created else 200)
 
 
@@ -188,16 +187,14 @@ def put_event(event_id: str) -> Response:
 @json_handler
 def patch_event(event_id: str) -> dict[str, Any]:
     content, version = body(app.current_request), if_match(app.current_request)
-    return room().documents.patch(
-        check_event_id(unquote(event_id)), content, version, actor=_actor()
-    )
+    return room().documents.patch(check_event_id(event_id), content, version, actor=_actor())
 
 
 @app.route("/events/{event_id}", methods=["DELETE"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def delete_event(event_id: str) -> dict[str, Any]:
     version = if_match(app.current_request)
-    return room().documents.delete(check_event_id(unquote(event_id)), version, actor=_actor())
+    return room().documents.delete(check_event_id(event_id), version, actor=_actor())
 
 
 @app.route(
@@ -205,9 +202,10 @@ def delete_event(event_id: str) -> dict[str, Any]:
 )
 @json_handler
 def act_on_event(event_id: str, action: str) -> dict[str, Any]:
-    request, checked = app.current_request, check_event_id(unquote(event_id))
+    request, checked = app.current_request, check_event_id(event_id)
     content = body(request) if request.raw_body else {}
     documents = room().documents
+    room().directory.find(checked)
     if action == "admit":
         by = check_increment(content.get("by"))
         room().control.increment(

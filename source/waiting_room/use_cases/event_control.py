@@ -64,7 +64,7 @@ class EventControl:
         A call that ``actor`` repeats with the same ``call_id`` moves nothing. Raises Unavailable,
         and moves nothing, when a move back cannot be announced to the counters.
         """
-        self._events.check(event_id)
+        self._events.check_serves(event_id)
         serving_counter.check_increment(by)
         now, mark = int(self._clock()), actor.mark(call_id)
         move: ServingMove | None = None

@@ -25,20 +25,20 @@ ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 
 
 @pytest.fixture
-def documents(world: InMemoryRoom) -> EventDocuments:
-    return world.room.documents
+def documents(in_memory_room: InMemoryRoom) -> EventDocuments:
+    return in_memory_room.room.documents
 
 
 def put(documents: EventDocuments, event_id: str, content: Any = None, version: Any = None) -> Any:
     return documents.put(event_id, content or {}, version, actor=ADA)[0]
 
 
-def test_the_set_up_creates_the_event_of_the_deployment_once(world: InMemoryRoom) -> None:
-    shown = world.room.documents.show(EVENT)
+def test_the_set_up_creates_the_event_of_the_deployment_once(in_memory_room: InMemoryRoom) -> None:
+    shown = in_memory_room.room.documents.show(EVENT)
     assert (shown["version"], shown["phase"], shown["turn"]["expires_after"]) == (1, "open", 900)
-    world.room.documents.patch(EVENT, {"turn": {"expires_after": 60}}, None, actor=ADA)
-    world.new_room().workers.setup.run()
-    assert world.room.documents.show(EVENT)["turn"]["expires_after"] == 60
+    in_memory_room.room.documents.patch(EVENT, {"turn": {"expires_after": 60}}, None, actor=ADA)
+    in_memory_room.new_room().workers.setup.run()
+    assert in_memory_room.room.documents.show(EVENT)["turn"]["expires_after"] == 60
 
 
 def test_a_new_event_has_version_1_and_is_listed(documents: EventDocuments) -> None:
@@ -75,27 +75,27 @@ def test_a_patch_without_a_version_applies_to_the_current_one(documents: EventDo
         documents.patch("b", {}, None, actor=ADA)
 
 
-def test_a_patch_that_loses_to_another_one_is_decided_again(world: InMemoryRoom) -> None:
-    documents = world.room.documents
+def test_a_patch_that_loses_to_another_one_is_decided_again(in_memory_room: InMemoryRoom) -> None:
+    documents = in_memory_room.room.documents
     put(documents, "a")
-    real = world.documents.store.write
+    real = in_memory_room.documents.store.write
     lost: list[int] = []
 
     def write(before: Any, *rest: Any) -> None:
         if not lost:
             lost.append(1)
-            other = world.new_room().documents
+            other = in_memory_room.new_room().documents
             other.patch("a", {"title": "theirs"}, None, actor=ADA)
             raise Conflict
         real(before, *rest)
 
-    world.documents.store.write = write  # type: ignore[method-assign]
+    in_memory_room.documents.store.write = write  # type: ignore[method-assign]
     made = documents.patch("a", {"token": {"valid_for": 60}}, None, actor=ADA)
     assert (made["version"], made["title"], made["token"]["valid_for"]) == (3, "theirs", 60)
 
 
-def test_actions_change_the_phase_or_name_it(world: InMemoryRoom) -> None:
-    documents = world.room.documents
+def test_actions_change_the_phase_or_name_it(in_memory_room: InMemoryRoom) -> None:
+    documents = in_memory_room.room.documents
     put(documents, "a")
     phases = [
         documents.act("a", action, actor=ADA)["phase"]
@@ -109,9 +109,9 @@ def test_actions_change_the_phase_or_name_it(world: InMemoryRoom) -> None:
 
 
 def test_a_closed_event_is_deleted_and_its_id_begins_the_next_generation(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    documents = world.room.documents
+    documents = in_memory_room.room.documents
     put(documents, "a")
     with pytest.raises(EventConflict, match="close the event first"):
         documents.delete("a", None, actor=ADA)
@@ -126,9 +126,9 @@ def test_a_closed_event_is_deleted_and_its_id_begins_the_next_generation(
     ):
         with pytest.raises(UnknownEvent):
             call()
-    before = world.log.read("a").generation
+    before = in_memory_room.log.read("a").generation
     assert put(documents, "a")["version"] == 1
-    assert world.log.read("a").generation == before + 1
+    assert in_memory_room.log.read("a").generation == before + 1
 
 
 def test_the_event_of_the_deployment_is_not_deleted(documents: EventDocuments) -> None:
@@ -138,9 +138,9 @@ def test_the_event_of_the_deployment_is_not_deleted(documents: EventDocuments) -
 
 
 def test_a_thousand_events_are_listed_by_pages_and_one_more_is_refused(
-    world: InMemoryRoom,
+    in_memory_room: InMemoryRoom,
 ) -> None:
-    documents = world.room.documents
+    documents = in_memory_room.room.documents
     for number in range(MAX_EVENTS - 1):
         put(documents, f"e{number:04d}")
     with pytest.raises(EventConflict, match="1000 events"):
@@ -154,20 +154,22 @@ def test_a_thousand_events_are_listed_by_pages_and_one_more_is_refused(
     assert seen == sorted([EVENT, *(f"e{number:04d}" for number in range(MAX_EVENTS - 1))])
 
 
-def test_each_change_is_in_the_audit_log_and_on_the_bus(world: InMemoryRoom) -> None:
-    documents = world.room.documents
-    world.published.clear()
+def test_each_change_is_in_the_audit_log_and_on_the_bus(in_memory_room: InMemoryRoom) -> None:
+    documents = in_memory_room.room.documents
+    in_memory_room.published.clear()
     put(documents, "a", {"title": "One"})
     documents.patch("a", {"title": "Two"}, None, actor=ADA)
     documents.act("a", "close", actor=ADA)
     documents.delete("a", None, actor=ADA)
-    found = world.documents.store.audit["a"]
+    found = in_memory_room.documents.store.audit["a"]
     assert [(one.what, one.who, one.role) for one in found] == [
         (what, ADA.who, "person") for what in ("create", "patch", "close", "delete")
     ]
     assert (found[1].before, found[1].after) == ({"title": "One"}, {"title": "Two"})
     assert found[2].after == {"control": {"closed_at": START}}
-    assert [(kind, detail["what"], detail["version"]) for kind, detail in world.published] == [
+    assert [
+        (kind, detail["what"], detail["version"]) for kind, detail in in_memory_room.published
+    ] == [
         ("event_changed", "create", 1),
         ("event_changed", "patch", 2),
         ("event_changed", "close", 3),
@@ -175,48 +177,60 @@ def test_each_change_is_in_the_audit_log_and_on_the_bus(world: InMemoryRoom) -> 
     ]
 
 
-def test_an_unwritten_change_changes_nothing(world: InMemoryRoom) -> None:
-    documents = world.room.documents
-    world.published.clear()
-    world.documents.fail("write", "before")
+def test_an_unwritten_change_changes_nothing(in_memory_room: InMemoryRoom) -> None:
+    documents = in_memory_room.room.documents
+    in_memory_room.published.clear()
+    in_memory_room.documents.fail("write", "before")
     with pytest.raises(Unavailable):
         put(documents, "a")
-    assert world.published == []
+    assert in_memory_room.published == []
     with pytest.raises(UnknownEvent):
         documents.show("a")
 
 
-def test_another_function_sees_a_change_within_two_seconds(world: InMemoryRoom) -> None:
-    other = world.new_room()
-    put(world.room.documents, "a", {"token": {"valid_for": 60}})
+def test_another_function_sees_a_change_within_two_seconds(in_memory_room: InMemoryRoom) -> None:
+    other = in_memory_room.new_room()
+    put(in_memory_room.room.documents, "a", {"token": {"valid_for": 60}})
     assert other.directory.event("a").validity_period == 60, "a new event is looked for at once"
-    world.room.documents.patch("a", {"token": {"valid_for": 90}}, None, actor=ADA)
+    in_memory_room.room.documents.patch("a", {"token": {"valid_for": 90}}, None, actor=ADA)
     assert other.directory.event("a").validity_period == 60
-    world.clock.now += 2
+    in_memory_room.clock.now += 2
     assert other.directory.event("a").validity_period == 90
-    reads = world.documents.store.registry_reads
+    reads = in_memory_room.documents.store.registry_reads
     for _ in range(100):
         other.directory.event("a")
-    assert world.documents.store.registry_reads == reads
+    assert in_memory_room.documents.store.registry_reads == reads
 
 
-def test_an_unknown_event_is_looked_for_once_a_second(world: InMemoryRoom) -> None:
-    directory = world.new_room().directory
+def test_an_unknown_event_is_looked_for_once_a_second(in_memory_room: InMemoryRoom) -> None:
+    directory = in_memory_room.new_room().directory
     directory.all()
-    reads = world.documents.store.registry_reads
+    reads = in_memory_room.documents.store.registry_reads
     for number in range(50):
         with pytest.raises(InvalidInput):
             directory.event(f"made-up-{number}")
-    assert world.documents.store.registry_reads == reads + 1
+    assert in_memory_room.documents.store.registry_reads == reads + 1
     with pytest.raises(Unavailable):
         directory.find("made-up", certain=True)
-    world.clock.now += 1
+    in_memory_room.clock.now += 1
     with pytest.raises(UnknownEvent):
         directory.find("made-up", certain=True)
 
 
-def test_the_event_of_the_deployment_needs_no_registry(world: InMemoryRoom) -> None:
-    room = world.new_room()
-    reads = world.documents.store.registry_reads
+def test_the_event_of_the_deployment_needs_no_registry(in_memory_room: InMemoryRoom) -> None:
+    room = in_memory_room.new_room()
+    reads = in_memory_room.documents.store.registry_reads
     room.directory.check(EVENT)
-    assert world.documents.store.registry_reads == reads
+    assert in_memory_room.documents.store.registry_reads == reads
+
+
+@pytest.mark.parametrize("action", ["pause", "close", "pass_through"])
+def test_the_serving_counter_does_not_move_in_a_phase_that_forbids_it(
+    in_memory_room: InMemoryRoom, action: str
+) -> None:
+    phase = in_memory_room.room.documents.act(EVENT, action, actor=ADA)["phase"]
+    with pytest.raises(PhaseForbids) as refused:
+        in_memory_room.serve(1)
+    assert refused.value.members == {"reason": phase}
+    in_memory_room.room.documents.act(EVENT, "open", actor=ADA)
+    assert in_memory_room.serve(1) == 1

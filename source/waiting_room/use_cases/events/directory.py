@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from waiting_room.domain.errors import InvalidInput, Unavailable, UnknownEvent
+from waiting_room.domain.errors import InvalidInput, PhaseForbids, Unavailable, UnknownEvent
 from waiting_room.domain.events.schema import EVENT_ID
 
 if TYPE_CHECKING:
@@ -79,6 +79,15 @@ class EventDirectory:
         if entry is None:
             return own
         return entry.settings(event_id, minute_metrics=own.minute_metrics)
+
+    def check_serves(self, event_id: str) -> None:
+        """Raise PhaseForbids in a phase in which nobody may raise the serving counter.
+
+        Raises InvalidInput for an event that does not exist.
+        """
+        entry = self._found(event_id)
+        if entry is not None and not (phase := entry.phase(self._clock())).serves:
+            raise PhaseForbids(phase)
 
     def is_own(self, event_id: str) -> bool:
         """Return whether this is the event of the deploy-time parameters."""
