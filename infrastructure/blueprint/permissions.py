@@ -120,6 +120,25 @@ PRIVATE = {
         PUBLISH,
     ),
     "rotate_keys": CHANGE_KEYS,
+    "list_events": (events("GetItem", "BatchGetItem"),),
+    "show_event": (READ_EVENTS, serving_log("GetItem", "PutItem")),
+    "put_event": (
+        *COUNTERS,
+        CHANGE_EVENTS,
+        events("Query"),
+        serving_log("PutItem", "UpdateItem"),
+        PUBLISH,
+    ),
+    "patch_event": (CHANGE_EVENTS, PUBLISH),
+    "delete_event": (CHANGE_EVENTS, events("DeleteItem"), PUBLISH),
+    "act_on_event": (
+        *COUNTERS,
+        CHANGE_EVENTS,
+        positions("BatchGetItem"),
+        serving_log("BatchGetItem", "PutItem", "UpdateItem"),
+        tokens("UpdateItem"),
+        PUBLISH,
+    ),
 }
 # Routes of the private API by role: watch, steer, administer. A test fails for a route that is in
 # no list. The operators' group has all routes of the AWS solution, which are all except KEYS.

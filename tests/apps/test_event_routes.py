@@ -20,6 +20,7 @@ def in_memory_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     for module in (apps.public_api.app, apps.private_api.app):
         monkeypatch.setattr(module, "room", lambda: made.room)
     monkeypatch.setattr(apps.private_api.app, "settings", settings)
+    monkeypatch.setattr(apps.private_api.app, "event_documents", lambda: made.event_documents)
     return made
 
 

@@ -22,6 +22,7 @@ from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import KeySet, new_jwk
 from waiting_room.runtime.settings.room import read_room_settings
+from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
 from waiting_room.use_cases.room import Room, Stores, build_room
 
 EVENT = "Sample"
@@ -109,14 +110,20 @@ class InMemoryRoom:
 
     def new_room(self) -> Room:
         """Another process on the same stores."""
-        return build_room(
-            settings(**self.options),
-            Stores(
-                self.counters, self.positions, self.outcomes, self.log, self.keys,
-                self.public_keys, self.events, self.documents,
-            ),
-            self.clock,
+        return build_room(settings(**self.options), self.stores, self.clock)
+
+    @property
+    def stores(self) -> Stores:
+        """The stores of each process."""
+        return Stores(
+            self.counters, self.positions, self.outcomes, self.log, self.keys,
+            self.public_keys, self.events, self.documents,
         )  # fmt: skip
+
+    @property
+    def event_documents(self) -> EventDocuments:
+        """The use case of the event routes."""
+        return build_event_documents(self.room, self.stores, self.clock)
 
     @property
     def published(self) -> list[tuple[str, Mapping[str, object]]]:

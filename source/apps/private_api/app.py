@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from chalice import Chalice, IAMAuthorizer, Response
 
 from waiting_room.adapters.snapstart import load_before_snapshot
 from waiting_room.domain.actors import Actor, caller, check_call_id
-from waiting_room.domain.events.document import check_event_id
+from waiting_room.domain.events.validation import check_event_id
 from waiting_room.domain.serving_counter import check_increment
 from waiting_room.domain.tokens import check_issuer, check_validity
 from waiting_room.domain.visitor_lookup import parse_visitor_query
@@ -30,11 +31,12 @@ from waiting_room.runtime.http_api import (
     text,
     whole_number,
 )
-from waiting_room.runtime.wiring import room, settings
+from waiting_room.runtime.wiring import room, settings, stores
 from waiting_room.use_cases.key_rotation import check_rotation
 
 if TYPE_CHECKING:
     from waiting_room.inlet.control import InletControl
+    from waiting_room.use_cases.events.event_documents import EventDocuments
 
 app = Chalice(app_name="waiting-room-private-api", configure_logs=False)
 load_before_snapshot()
@@ -164,7 +166,7 @@ def rotate_keys() -> dict[str, list[str]]:
 @json_handler
 def list_events() -> dict[str, Any]:
     mark = decode_name_token(optional_query(app.current_request, "next_token"))
-    rows, following = room().documents.list(mark)
+    rows, following = event_documents().list(mark)
     page: dict[str, Any] = {"events": rows}
     return {**page, "next_token": encode_name_token(following)} if following else page
 
@@ -172,14 +174,14 @@ def list_events() -> dict[str, Any]:
 @app.route("/events/{event_id}", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def show_event(event_id: str) -> dict[str, Any]:
-    return room().documents.show(check_event_id(event_id))
+    return event_documents().show(check_event_id(event_id))
 
 
 @app.route("/events/{event_id}", methods=["PUT"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def put_event(event_id: str) -> Response:
     content, version = body(app.current_request), if_match(app.current_request)
-    document, created = room().documents.put(event_id, content, version, actor=_actor())
+    document, created = event_documents().put(event_id, content, version, actor=_actor())
     return json_response(document, 201 if created else 200)
 
 
@@ -187,14 +189,14 @@ def put_event(event_id: str) -> Response:
 @json_handler
 def patch_event(event_id: str) -> dict[str, Any]:
     content, version = body(app.current_request), if_match(app.current_request)
-    return room().documents.patch(check_event_id(event_id), content, version, actor=_actor())
+    return event_documents().patch(check_event_id(event_id), content, version, actor=_actor())
 
 
 @app.route("/events/{event_id}", methods=["DELETE"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def delete_event(event_id: str) -> dict[str, Any]:
     version = if_match(app.current_request)
-    return room().documents.delete(check_event_id(event_id), version, actor=_actor())
+    return event_documents().delete(check_event_id(event_id), version, actor=_actor())
 
 
 @app.route(
@@ -204,7 +206,7 @@ def delete_event(event_id: str) -> dict[str, Any]:
 def act_on_event(event_id: str, action: str) -> dict[str, Any]:
     request, checked = app.current_request, check_event_id(event_id)
     content = body(request) if request.raw_body else {}
-    documents = room().documents
+    documents = event_documents()
     room().directory.find(checked)
     if action == "admit":
         by = check_increment(content.get("by"))
@@ -224,6 +226,14 @@ def act_on_event(event_id: str, action: str) -> dict[str, Any]:
     else:
         return documents.act(checked, action, actor=_actor())
     return documents.show(checked)
+
+
+@cache
+def event_documents() -> EventDocuments:
+    """Return the use case of the event routes, imported and built on first use."""
+    from waiting_room.use_cases.events.event_documents import build_event_documents
+
+    return build_event_documents(room(), stores(settings()), time.time)
 
 
 def _actor() -> Actor:

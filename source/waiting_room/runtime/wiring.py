@@ -44,6 +44,7 @@ def room() -> Room:
     return build_room(settings(), stores(settings()), time.time, time.sleep)
 
 
+@cache
 def stores(chosen: RoomSettings) -> Stores:
     """Return the real adapters, each built on first use."""
     return Stores(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from waiting_room.domain.room_settings import RoomSettings
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
     from waiting_room.use_cases.event_control import EventControl
-    from waiting_room.use_cases.events.event_documents import EventDocuments
     from waiting_room.use_cases.workers import Workers
 
 
@@ -61,18 +60,12 @@ class Room:
     publisher: EventPublisher
     directory: EventDirectory
     build_control: Callable[[], EventControl]
-    build_documents: Callable[[], EventDocuments]
     build_workers: Callable[[], Workers]
 
     @cached_property
     def control(self) -> EventControl:
         """The use cases of operators, imported and built on first use."""
         return self.build_control()
-
-    @cached_property
-    def documents(self) -> EventDocuments:
-        """The use cases of event documents, imported and built on first use."""
-        return self.build_documents()
 
     @cached_property
     def workers(self) -> Workers:
@@ -97,24 +90,15 @@ def build_room(
     keys = SigningKeys(settings, stores.keys, stores.public_keys, clock, delays, new_jwk)
     lookup = PositionLookup(events, positions, counters, generations, clock)
 
-    @cache
     def control() -> EventControl:
         from waiting_room.use_cases.event_control import EventControl
 
         return EventControl(events, log, counters, states, generations, publisher, clock)
 
-    @cache
-    def documents() -> EventDocuments:
-        from waiting_room.use_cases.events.event_documents import EventDocuments
-
-        return EventDocuments(stores.documents, events, log, control(), publisher, clock)
-
     def workers() -> Workers:
         from waiting_room.use_cases.workers import build_workers
 
-        return build_workers(
-            settings, stores, events, counters, states, publisher, keys, documents(), clock
-        )
+        return build_workers(settings, stores, events, counters, states, publisher, keys, clock)
 
     return Room(
         positions=lookup,
@@ -125,6 +109,5 @@ def build_room(
         publisher=publisher,
         directory=events,
         build_control=control,
-        build_documents=documents,
         build_workers=workers,
     )

@@ -6,11 +6,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain.actors import deployment
+from waiting_room.domain.errors import Conflict
+from waiting_room.domain.events.audit import AuditEntry
+from waiting_room.domain.events.document import StoredEvent, complete, without_defaults
+from waiting_room.domain.events.registry import entry_of
+from waiting_room.use_cases import change_log
 
 if TYPE_CHECKING:
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.events import EventDocuments
     from waiting_room.domain.room_settings import EventSettings, RoomSettings
     from waiting_room.use_cases.counter_recovery import RecoveringCounters
-    from waiting_room.use_cases.events.event_documents import EventDocuments
     from waiting_room.use_cases.key_rotation import SigningKeys
 
 
@@ -23,18 +29,32 @@ class RoomSetup:
         keys: SigningKeys,
         counters: RecoveringCounters,
         documents: EventDocuments,
+        clock: Clock,
     ) -> None:
         self._settings, self._keys, self._counters = settings, keys, counters
-        self._documents = documents
+        self._documents, self._clock = documents, clock
 
     def run(self) -> None:
         """Create the first key and the event of the deployment, if missing; rebuild counters."""
         self._keys.set_up()
         for event in self._settings.events:
-            self._documents.create_first(
-                event.event_id, first_document(event), actor=deployment("set_up")
-            )
+            self._create_event(event)
             self._counters.rebuild(event.event_id)
+
+    def _create_event(self, event: EventSettings) -> None:
+        """Create the first version of an event, unless the event has one."""
+        if self._documents.read(event.event_id) is not None:
+            return
+        document = complete(first_document(event))
+        actor, members = deployment("set_up"), without_defaults(document)
+        audit = AuditEntry(self._clock(), actor.who, actor.kind.value, "create", {}, members)
+        try:
+            self._documents.write(
+                None, StoredEvent(event.event_id, 1, document), entry_of(1, document), audit
+            )
+        except Conflict:
+            return  # a concurrent set-up created it
+        change_log.record(event.event_id, "create", actor, {}, members)
 
 
 def first_document(event: EventSettings) -> dict[str, Any]:

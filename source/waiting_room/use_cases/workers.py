@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from waiting_room.use_cases.event_publishing import EventPublisher
     from waiting_room.use_cases.event_state import EventStates
     from waiting_room.use_cases.events.directory import EventDirectory
-    from waiting_room.use_cases.events.event_documents import EventDocuments
     from waiting_room.use_cases.key_rotation import SigningKeys
     from waiting_room.use_cases.room import Stores
 
@@ -46,7 +45,6 @@ def build_workers(
     states: EventStates,
     publisher: EventPublisher,
     keys: SigningKeys,
-    documents: EventDocuments,
     clock: Clock,
 ) -> Workers:
     """Create the use cases of the workers from the stores and the shared use cases of a room."""
@@ -60,5 +58,5 @@ def build_workers(
         minute_jobs=MinuteJobs(reconciliation, sweep),
         reconciliation=reconciliation,
         expiry_sweep=sweep,
-        setup=RoomSetup(settings, keys, counters, documents),
+        setup=RoomSetup(settings, keys, counters, stores.documents, clock),
     )

@@ -26,7 +26,7 @@ ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 
 @pytest.fixture
 def documents(in_memory_room: InMemoryRoom) -> EventDocuments:
-    return in_memory_room.room.documents
+    return in_memory_room.event_documents
 
 
 def put(documents: EventDocuments, event_id: str, content: Any = None, version: Any = None) -> Any:
@@ -34,11 +34,11 @@ def put(documents: EventDocuments, event_id: str, content: Any = None, version: 
 
 
 def test_the_set_up_creates_the_event_of_the_deployment_once(in_memory_room: InMemoryRoom) -> None:
-    shown = in_memory_room.room.documents.show(EVENT)
+    shown = in_memory_room.event_documents.show(EVENT)
     assert (shown["version"], shown["phase"], shown["turn"]["expires_after"]) == (1, "open", 900)
-    in_memory_room.room.documents.patch(EVENT, {"turn": {"expires_after": 60}}, None, actor=ADA)
+    in_memory_room.event_documents.patch(EVENT, {"turn": {"expires_after": 60}}, None, actor=ADA)
     in_memory_room.new_room().workers.setup.run()
-    assert in_memory_room.room.documents.show(EVENT)["turn"]["expires_after"] == 60
+    assert in_memory_room.event_documents.show(EVENT)["turn"]["expires_after"] == 60
 
 
 def test_a_new_event_has_version_1_and_is_listed(documents: EventDocuments) -> None:
@@ -76,7 +76,7 @@ def test_a_patch_without_a_version_applies_to_the_current_one(documents: EventDo
 
 
 def test_a_patch_that_loses_to_another_one_is_decided_again(in_memory_room: InMemoryRoom) -> None:
-    documents = in_memory_room.room.documents
+    documents = in_memory_room.event_documents
     put(documents, "a")
     real = in_memory_room.documents.store.write
     lost: list[int] = []
@@ -84,7 +84,7 @@ def test_a_patch_that_loses_to_another_one_is_decided_again(in_memory_room: InMe
     def write(before: Any, *rest: Any) -> None:
         if not lost:
             lost.append(1)
-            other = in_memory_room.new_room().documents
+            other = in_memory_room.event_documents
             other.patch("a", {"title": "theirs"}, None, actor=ADA)
             raise Conflict
         real(before, *rest)
@@ -95,7 +95,7 @@ def test_a_patch_that_loses_to_another_one_is_decided_again(in_memory_room: InMe
 
 
 def test_actions_change_the_phase_or_name_it(in_memory_room: InMemoryRoom) -> None:
-    documents = in_memory_room.room.documents
+    documents = in_memory_room.event_documents
     put(documents, "a")
     phases = [
         documents.act("a", action, actor=ADA)["phase"]
@@ -111,7 +111,7 @@ def test_actions_change_the_phase_or_name_it(in_memory_room: InMemoryRoom) -> No
 def test_a_closed_event_is_deleted_and_its_id_begins_the_next_generation(
     in_memory_room: InMemoryRoom,
 ) -> None:
-    documents = in_memory_room.room.documents
+    documents = in_memory_room.event_documents
     put(documents, "a")
     with pytest.raises(EventConflict, match="close the event first"):
         documents.delete("a", None, actor=ADA)
@@ -140,7 +140,7 @@ def test_the_event_of_the_deployment_is_not_deleted(documents: EventDocuments) -
 def test_a_thousand_events_are_listed_by_pages_and_one_more_is_refused(
     in_memory_room: InMemoryRoom,
 ) -> None:
-    documents = in_memory_room.room.documents
+    documents = in_memory_room.event_documents
     for number in range(MAX_EVENTS - 1):
         put(documents, f"e{number:04d}")
     with pytest.raises(EventConflict, match="1000 events"):
@@ -155,7 +155,7 @@ def test_a_thousand_events_are_listed_by_pages_and_one_more_is_refused(
 
 
 def test_each_change_is_in_the_audit_log_and_on_the_bus(in_memory_room: InMemoryRoom) -> None:
-    documents = in_memory_room.room.documents
+    documents = in_memory_room.event_documents
     in_memory_room.published.clear()
     put(documents, "a", {"title": "One"})
     documents.patch("a", {"title": "Two"}, None, actor=ADA)
@@ -178,7 +178,7 @@ def test_each_change_is_in_the_audit_log_and_on_the_bus(in_memory_room: InMemory
 
 
 def test_an_unwritten_change_changes_nothing(in_memory_room: InMemoryRoom) -> None:
-    documents = in_memory_room.room.documents
+    documents = in_memory_room.event_documents
     in_memory_room.published.clear()
     in_memory_room.documents.fail("write", "before")
     with pytest.raises(Unavailable):
@@ -190,9 +190,9 @@ def test_an_unwritten_change_changes_nothing(in_memory_room: InMemoryRoom) -> No
 
 def test_another_function_sees_a_change_within_two_seconds(in_memory_room: InMemoryRoom) -> None:
     other = in_memory_room.new_room()
-    put(in_memory_room.room.documents, "a", {"token": {"valid_for": 60}})
+    put(in_memory_room.event_documents, "a", {"token": {"valid_for": 60}})
     assert other.directory.event("a").validity_period == 60, "a new event is looked for at once"
-    in_memory_room.room.documents.patch("a", {"token": {"valid_for": 90}}, None, actor=ADA)
+    in_memory_room.event_documents.patch("a", {"token": {"valid_for": 90}}, None, actor=ADA)
     assert other.directory.event("a").validity_period == 60
     in_memory_room.clock.now += 2
     assert other.directory.event("a").validity_period == 90
@@ -228,9 +228,9 @@ def test_the_event_of_the_deployment_needs_no_registry(in_memory_room: InMemoryR
 def test_the_serving_counter_does_not_move_in_a_phase_that_forbids_it(
     in_memory_room: InMemoryRoom, action: str
 ) -> None:
-    phase = in_memory_room.room.documents.act(EVENT, action, actor=ADA)["phase"]
+    phase = in_memory_room.event_documents.act(EVENT, action, actor=ADA)["phase"]
     with pytest.raises(PhaseForbids) as refused:
         in_memory_room.serve(1)
     assert refused.value.members == {"reason": phase}
-    in_memory_room.room.documents.act(EVENT, "open", actor=ADA)
+    in_memory_room.event_documents.act(EVENT, "open", actor=ADA)
     assert in_memory_room.serve(1) == 1

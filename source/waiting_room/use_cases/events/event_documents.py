@@ -18,13 +18,11 @@ from waiting_room.domain.events.audit import AuditEntry
 from waiting_room.domain.events.document import (
     StoredEvent,
     changed_members,
-    check_event_id,
-    patch_document,
-    replace_document,
     without_defaults,
 )
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.events.registry import entry_of
+from waiting_room.domain.events.validation import check_event_id, patch_document, replace_document
 from waiting_room.domain.records import EventState
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.use_cases import change_log
@@ -36,10 +34,18 @@ if TYPE_CHECKING:
     from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.event_publishing import EventPublisher
     from waiting_room.use_cases.events.directory import EventDirectory
+    from waiting_room.use_cases.room import Room, Stores
 
 PAGE = 100  # events on one page of the list
 
 Change = Callable[[StoredEvent], dict[str, Any]]
+
+
+def build_event_documents(room: Room, stores: Stores, clock: Clock) -> EventDocuments:
+    """Create the use case from a room and its stores; only the private API needs it."""
+    return EventDocuments(
+        stores.documents, room.directory, stores.log, room.control, room.publisher, clock
+    )
 
 
 class EventDocuments:
@@ -76,7 +82,7 @@ class EventDocuments:
     def show(self, event_id: str) -> dict[str, Any]:
         """Return a document, and the operators' message; raises UnknownEvent."""
         stored = self._read(event_id)
-        message = self._log.read(stored.event_id).message
+        message = self._log.read_with_details(stored.event_id)[1].message
         return {**stored.response(self._clock()), "message": message}
 
     def put(
@@ -140,14 +146,6 @@ class EventDocuments:
             raise self._stale(self._read(event_id)) from None
         self._record(event_id, before.version, audit, actor)
         return {"event_id": event_id, "phase": "deleted"}
-
-    def create_first(self, event_id: str, content: Mapping[str, Any], *, actor: Actor) -> None:
-        """Create the event of the deploy-time parameters, unless it exists."""
-        if self._store.read(event_id) is None:
-            try:
-                self._create(event_id, replace_document(content, event_id, None), actor)
-            except Conflict:
-                return  # a concurrent set-up created it
 
     def _change(
         self, event_id: str, version: int | None, what: str, change: Change, actor: Actor

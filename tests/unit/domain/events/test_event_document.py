@@ -15,15 +15,13 @@ from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.events.document import (
     StoredEvent,
     changed_members,
-    check_event_id,
     complete,
     merge_patch,
-    patch_document,
-    replace_document,
     without_defaults,
 )
 from waiting_room.domain.events.registry import encode, entry_of
 from waiting_room.domain.events.schema import EVENT_SCHEMA, MAX_EVENTS, MAX_TIME, defaults
+from waiting_room.domain.events.validation import check_event_id, patch_document, replace_document
 
 WRONG = [
     ({"x": 1}, "x is not a member of an event"),
