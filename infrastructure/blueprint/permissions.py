@@ -144,24 +144,31 @@ PRIVATE = {
 # no list. The operators' group has all routes of the AWS solution, which are all except KEYS.
 # A path parameter matches any text in IAM, also slashes: see DENIED.
 WATCHING = (
+    "GET /events",
+    "GET /events/{event_id}",
     "GET /expired_tokens",
     "GET /inlet",
     "GET /metrics",
     "GET /num_active_tokens",
     "GET /request_status",
 )
+STEERING_ACTIONS = (  # all but the reset
+    "open", "pause", "resume", "drain", "close", "pass_through", "queue", "admit", "end_session",
+)  # fmt: skip
 STEERING = (
     *WATCHING,
+    *(f"POST /events/{{event_id}}/actions/{action}" for action in STEERING_ACTIONS),
     "POST /generate_token",
     "POST /increment_serving_counter",
     "POST /inlet",
     "POST /update_message",
     "POST /update_session",
 )
-RESET = ("POST /reset_initial_state",)
+RESET = ("POST /events/{event_id}/actions/reset", "POST /reset_initial_state")
 KEYS = ("POST /rotate_keys",)
 OPERATORS = (*STEERING, *RESET)
-ADMINISTRATORS = (*OPERATORS, *KEYS)
+EVENTS = ("DELETE /events/{event_id}", "PATCH /events/{event_id}", "PUT /events/{event_id}")
+ADMINISTRATORS = (*OPERATORS, *KEYS, *EVENTS)
 # Returns keys of the gate. `GET /events/*` matches it too, so people's policies deny it.
 DENIED = ("GET /events/{event_id}/gate",)
 WORKERS = {

@@ -59,7 +59,7 @@ def routes(app: str) -> list[tuple[str, str]]:
     return [(method, path) for path, entries in chalice_app.routes.items() for method in entries]
 
 
-NEED_AWS_ALONE = ("/.well-known/jwks.json", "/rotate_keys")  # and no parameter
+NEED_AWS_ALONE = ("/.well-known/jwks.json", "/rotate_keys", "/events")  # and no parameter
 
 
 @pytest.mark.parametrize(

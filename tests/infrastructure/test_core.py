@@ -162,7 +162,8 @@ def test_bus_events_are_published_with_or_without_the_metrics_of_the_minute(
         if "EVENT_BUS_NAME" in made.get("Environment", {}).get("Variables", {})
     }  # fmt: skip
     assert {one.split("Functions")[1][:12] for one in told} == {
-        "IncrementSer", "ResetInitial", "PublishEvent", "SweepPositio", "ReportMetric",
+        "IncrementSer", "ResetInitial", "PutEventFunc", "PatchEventFu", "DeleteEventF",
+        "ActOnEventFu", "PublishEvent", "SweepPositio", "ReportMetric",
     }  # fmt: skip
 
 
@@ -338,7 +339,8 @@ def test_core_and_the_inlets_stack_agree_on_the_inlets_role(eventful: Assembly) 
         (f"Waiting room: {view.replace('_', ' ')}", name)
         for view in (
             "increment_serving_counter", "generate_token", "update_session", "update_message",
-            "change_inlet", "reset_initial_state", "rotate_keys",
+            "change_inlet", "reset_initial_state", "rotate_keys", "put_event", "patch_event",
+            "delete_event", "act_on_event",
         )
     )  # fmt: skip
 

@@ -125,7 +125,8 @@ class RealRoom:
         ]
 
     def counted(self, call: Callable[[], Any]) -> Counter[str]:
-        """The requests that a call makes."""
+        """Return the requests of a call by a warm function, which has a copy of the registry."""
+        self.room.directory.refresh()
         self.requests.clear()
         call()
         return Counter(self.requests)

@@ -3,6 +3,7 @@
 
 RoomError
 ├── InvalidInput           the caller sent invalid input
+│   └── InvalidDocument    a member of an event document breaks a rule of the schema
 ├── NotAssignedYet         the join is not processed yet: poll again
 ├── NotServedYet           the serving counter is below the position: poll again
 ├── UnknownRequest         no position belongs to this request id
@@ -49,6 +50,12 @@ class RoomError(Exception):
 
 class InvalidInput(RoomError):
     """The caller sent invalid input; the text names the member and the rule."""
+
+
+class InvalidDocument(InvalidInput):
+    """A member of an event document breaks a rule of the schema; the message names both."""
+
+    text = "a member of the event document is invalid"
 
 
 class NotAssignedYet(RoomError):
@@ -104,8 +111,10 @@ class UnknownEvent(RoomError):
 class PhaseForbids(RoomError):
     """The phase of the event does not allow the change; ``reason`` is the phase."""
 
+    text = "the phase of the event does not allow this"
+
     def __init__(self, phase: str) -> None:
-        super().__init__(f"the event is in phase {phase}, which does not allow this")
+        super().__init__()
         self.phase = phase
 
     @property
@@ -175,6 +184,7 @@ class RoomWasReset(Gone):
 class JoinRefused(Gone):
     """The join got no position. The texts have the machine-readable reasons as keys."""
 
+    text = "the event did not accept the join"
     texts: ClassVar[dict[str, str]] = {
         "unknown_event": "no event of this waiting room has this id",
         "not_open": "the event does not accept joins yet",
@@ -185,7 +195,7 @@ class JoinRefused(Gone):
     }
 
     def __init__(self, reason: str) -> None:
-        super().__init__(self.texts.get(reason, "the event did not accept the join"))
+        super().__init__(self.texts.get(reason, ""))
         self.why = reason
 
     @property

@@ -61,6 +61,7 @@ ENV = {
     "OPENID_CLIENT_SECRET_ID": "client",
     "SIGNING_KEYS_SECRET": "keys",
     "SERVING_LOG_TABLE": "log",
+    "EVENTS_TABLE": "events",
     "EVENT_BUS_NAME": "bus",
     "START_TIME": "90000000000",  # the inlets are called and open nothing
     "AWS_REGION": "eu-central-1",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from waiting_room.domain.errors import InvalidInput
+from waiting_room.domain.errors import InvalidDocument, InvalidInput
 from waiting_room.domain.events.document import Document, StoredEvent, complete, merge_patch
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.events.schema import EVENT_ID, EVENT_SCHEMA, defaults
@@ -75,7 +75,7 @@ def _checked(
     """
     problems = sorted(_validator().iter_errors(content), key=lambda one: list(map(str, one.path)))
     if problems:
-        raise InvalidInput(_sentence(problems[0]))
+        raise InvalidDocument(_sentence(problems[0]))
     document = complete(content)
     control = before.document["control"] if before else defaults()["control"]
     if isinstance(given_control, Mapping):
