@@ -35,12 +35,12 @@ class EventMetrics:
 
     def serving_number(self, event_id: str) -> int:
         """Return the serving counter."""
-        self._settings.event(event_id)
+        self._events.check(event_id)
         return self._counters.serving_number(event_id).serving
 
     def waiting_number(self, event_id: str) -> int:
         """Return the number of waiting visitors."""
-        self._settings.event(event_id)
+        self._events.check(event_id)
         return self._counters.waiting_number(event_id).waiting
 
     def status_page(self, event_id: str) -> dict[str, Any]:
