@@ -43,18 +43,19 @@ class RoomSetup:
 
     def _create_event(self, event: EventSettings) -> None:
         """Create the first version of an event, unless the event has one."""
-        if self._documents.read(event.event_id) is not None:
+        event_id = event.event_id
+        if self._documents.read(event_id) is not None:
             return
         document = complete(first_document(event))
         actor, members = deployment("set_up"), without_defaults(document)
         audit = AuditEntry(self._clock(), actor.who, actor.kind.value, "create", {}, members)
         try:
             self._documents.write(
-                None, StoredEvent(event.event_id, 1, document), entry_of(1, document), audit
+                None, StoredEvent(event_id, 1, document), entry_of(1, document), audit
             )
         except Conflict:
             return  # a concurrent set-up created it
-        change_log.record(event.event_id, "create", actor, {}, members)
+        change_log.record(event_id, "create", actor, {}, members)
 
 
 def first_document(event: EventSettings) -> dict[str, Any]:
