@@ -40,6 +40,9 @@ help: ## list the targets
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
+.venv/bin/waiting-room: source/apps/command_line/launcher.sh .venv/uv
+	@install -m 755 $< $@
+
 .venv/dynamodb-local/ready: .venv/dev
 	@echo "· downloading DynamoDB Local (it needs Java; tests are skipped with a message without it)"
 	@mkdir -p $(@D) && cd $(@D) && $(CURDIR)/$(BIN)/npm pack --silent amplify-dynamodb-simulator@2.9.30 >/dev/null && tar xzf *.tgz && rm *.tgz
@@ -60,9 +63,9 @@ node_modules/ready: .venv/dev package-lock.json
 
 ##@ Run
 
-install: .venv/dev .venv/dynamodb-local/ready .venv/wheels/ready ## install all dependencies into .venv
+install: .venv/dev .venv/bin/waiting-room .venv/dynamodb-local/ready .venv/wheels/ready ## install all dependencies into .venv
 
-run: .venv/local ## start the whole room on this machine and print its addresses
+run: .venv/local .venv/bin/waiting-room ## start the whole room on this machine and print its addresses
 	@$(BIN)/python -m deployment.local
 
 invoke: .venv/local ## call a worker of the running room: make invoke FUNCTION=sweep_positions

@@ -39,6 +39,7 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("source/waiting_room/openid/*", ("tests/unit/openid", "tests/apps/test_openid*.py"),
      "tests/e2e"),
     ("source/waiting_room/*", ("tests/unit",), ""),
+    ("source/apps/command_line/*", ("tests/unit/command_line",), "tests/e2e"),
     ("source/apps/*",
      ("tests/apps", "tests/docs", "tests/fuzz/test_documents.py",
       "tests/tools/test_operator_routes.py"),

@@ -22,6 +22,9 @@ USE_CASES, RUNTIME = "waiting_room.use_cases", "waiting_room.runtime"
 AUTHORIZER, GATE = "waiting_room.authorizer", "waiting_room.gate"
 INLET, OPENID = "waiting_room.inlet", "waiting_room.openid"
 OPENID_PROVIDER = {f"{OPENID}.authlib_server", f"{OPENID}.provider"}
+COMMAND_LINE_ADAPTERS = {
+    f"{ADAPTERS}.http.json_get", f"{ADAPTERS}.http.signed_client", f"{ADAPTERS}.operator_access",
+}  # fmt: skip
 GATE_CLIENTS = {
     f"{ADAPTERS}.http.json_get", f"{ADAPTERS}.http.room_keys", f"{ADAPTERS}.refreshing_value",
 }  # fmt: skip
@@ -44,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     GATE: {DOMAIN, AUTHORIZER, *GATE_CLIENTS},
     RUNTIME: {DOMAIN, USE_CASES, AUTHORIZER, INLET, OPENID, ADAPTERS},
     "apps": LIBRARY,
+    "apps.command_line": {DOMAIN, *COMMAND_LINE_ADAPTERS},
     BLUEPRINT: {"waiting_room", "apps"},
     PARAMETERS: {BLUEPRINT, "waiting_room"},
     ASSETS: {BLUEPRINT, PARAMETERS},

@@ -58,7 +58,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Response:
-    """The status of a response and its body, of at most MAX_RESPONSE_BYTES."""
+    """The status of a response and its body, cut off after the longest size."""
 
     status: int
     body: bytes
@@ -73,7 +73,8 @@ class SignedClient:
     """Sends signed requests to one AWS service of one region.
 
     ``credentials`` returns botocore credentials and is called for every attempt. ``connections``
-    is the number of idle connections that the pool keeps.
+    is the number of idle connections that the pool keeps. ``longest`` is the number of bytes that
+    are read of a response.
     """
 
     def __init__(
@@ -85,11 +86,13 @@ class SignedClient:
         retry: RetryPolicy | None = None,
         *,
         connections: int = 10,
+        longest: int = MAX_RESPONSE_BYTES,
         pool: Any = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._service, self._region, self._credentials = service, region, credentials
         self._retry, self._sleep = retry or RetryPolicy(), sleep
+        self._longest = longest
         silence_library_logs()
         self._pool = pool or urllib3.PoolManager(
             maxsize=connections,
@@ -145,7 +148,7 @@ class SignedClient:
                 redirect=False,
             )
             try:
-                content = response.read(MAX_RESPONSE_BYTES, decode_content=True)
+                content = response.read(self._longest, decode_content=True)
             finally:
                 response.release_conn()
         except NOT_SENT as error:
