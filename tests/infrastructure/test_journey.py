@@ -314,6 +314,35 @@ def test_a_reset_starts_the_next_generation(room: LambdaRoom) -> None:
     assert room.http("public_api", "GET", "/status", query=body)[1]["queue_counter"] == 0
 
 
+def events(room: LambdaRoom, method: str, path: str, body: Any = None, **request: Any) -> Any:
+    """Response to a call of a route below /events, which must succeed."""
+    status, content = room.http("private_api", method, f"/events{path}", body=body, **request)
+    assert status in (200, 201), content
+    return content
+
+
+def test_an_event_is_created_changed_and_deleted_at_run_time(room: LambdaRoom) -> None:
+    event = f"/onsale-{uuid.uuid4().hex[:8]}"
+    assert events(room, "PUT", event, {"title": "On sale"})["phase"] == "open"
+    assert event[1:] in {one["event_id"] for one in events(room, "GET", "")["events"]}
+    assert events(room, "PATCH", event, {"title": "At noon"})["version"] == 2
+    assert events(room, "GET", event)["title"] == "At noon"
+    assert events(room, "POST", f"{event}/actions/pause")["phase"] == "paused"
+    assert events(room, "POST", f"{event}/actions/close")["phase"] == "closed"
+    assert events(room, "DELETE", event)["phase"] == "deleted"
+    room.lose_counters()
+    assert events(room, "PUT", event, {})["version"] == 1, "the id is used again"
+
+
+def test_the_actions_of_the_solution_have_a_path_for_each_event(room: LambdaRoom) -> None:
+    visitor, actions = join(room), f"/{room.event_id}/actions"
+    room.lose_counters()
+    events(room, "POST", f"{actions}/admit", {"by": 1})
+    assert token(room, visitor)[0] == 200
+    events(room, "POST", f"{actions}/end_session", {"request_id": visitor, "status": 1})
+    events(room, "POST", f"{actions}/reset", {})
+
+
 # Calls of Lambda and X-Ray in a function's name, without its code.
 NOT_OURS = re.compile(
     r"(logs|xray|sqs|ec2|kms):.*|dynamodb:(\w+Streams?|GetShardIterator|GetRecords)"
@@ -325,6 +354,7 @@ NOT_OURS = re.compile(
 RACES = {
     ("workers.sweep_positions", "dynamodb:GetItem"),
     ("private_api.reset_initial_state", "dynamodb:Query"),
+    ("private_api.put_event", "dynamodb:Query"),
 }
 
 

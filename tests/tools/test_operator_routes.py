@@ -7,6 +7,7 @@ import re
 
 from infrastructure.blueprint.permissions import (
     ADMINISTRATORS,
+    EVENTS,
     KEYS,
     OPERATORS,
     STEERING,
@@ -16,21 +17,29 @@ from infrastructure.blueprint.resources import PRIVATE_ROUTES
 from infrastructure.blueprint.routes import load_app, routes_of
 from tests.docs import markdown
 from tests.support.servers import ROOT
+from waiting_room.domain.events.actions import ACTIONS
+
+ACTIONS_OF_AN_EVENT = (*ACTIONS, "admit", "end_session", "reset")
 
 
 def private_routes() -> set[str]:
     routes = routes_of(load_app("private_api"))
-    return {f"{method} {route.path}" for route in routes for method in route.methods}
+    return {
+        f"{method} {route.path.replace('{action}', action)}"
+        for route in routes
+        for method in route.methods
+        for action in ACTIONS_OF_AN_EVENT
+    }
 
 
 def test_every_private_route_has_its_role() -> None:
     placed, served = set(ADMINISTRATORS), private_routes()
-    here = "WATCHING, STEERING, RESET or KEYS in infrastructure/blueprint/permissions.py"
+    here = "WATCHING, STEERING, RESET, EVENTS or KEYS in infrastructure/blueprint/permissions.py"
     assert not served - placed, f"Add {sorted(served - placed)} to {here}"
     assert not placed - served, f"Remove {sorted(placed - served)} from {here}: no such route"
     assert len(set(ADMINISTRATORS)) == len(ADMINISTRATORS)
     assert set(WATCHING) < set(STEERING) < set(OPERATORS) < set(ADMINISTRATORS)
-    assert set(ADMINISTRATORS) - set(OPERATORS) == set(KEYS)
+    assert set(ADMINISTRATORS) - set(OPERATORS) == {*EVENTS, *KEYS}
     assert {route for route in STEERING if route.startswith("GET ")} == set(WATCHING)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deployment.local.gateway.proxy_events import resource_of
 from infrastructure.blueprint.routes import load_app, routes_of
 from tests.support.servers import aws_client
 from tests.support.templates.intrinsics import Values
@@ -151,13 +152,21 @@ class Deployment:
 
 
 def view_of(app: str, method: str, path: str) -> str:
-    """Return the name of the view function of a route of an HTTP app."""
+    """Return the name of the view function of a request to an HTTP app."""
+    resource = resource_for(app, path)
     (view,) = (
         route.view
         for route in routes_of(load_app(app))
-        if route.path == path and method in route.methods
+        if route.path == resource and method in route.methods
     )
     return view
+
+
+def resource_for(app: str, path: str) -> str:
+    """Return the resource of a path, such as ``/events/{event_id}``."""
+    found = resource_of(path, {route.path for route in routes_of(load_app(app))})
+    assert found is not None, f"{app} has no route for {path}"
+    return found
 
 
 def _generated(wish: Mapping[str, Any]) -> str:

@@ -17,7 +17,12 @@ from typing import Any
 
 ACCOUNT = "arn:aws:{service}:eu-central-1:123456789012:{rest}"
 STATEMENTS = {"INSERT": "PartiQLInsert", "SELECT": "PartiQLSelect", "UPDATE": "PartiQLUpdate"}
-TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}
+TRANSACTION = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
 DENIED = {
     "__type": "AccessDeniedException",
     "message": "the role of the function does not allow it",

@@ -20,7 +20,7 @@ import redis
 
 from tests.support.lambda_proxy_events import proxy_event
 from tests.support.servers import Valkey
-from tests.support.templates.deployed import Deployed, Deployment, view_of
+from tests.support.templates.deployed import Deployed, Deployment, resource_for, view_of
 from tests.support.templates.iam_proxy import IamProxy, signed_by
 from tests.support.templates.lambda_process import LambdaProcess, Start
 from tests.support.templates.synthesized import Synthesized
@@ -75,7 +75,9 @@ class LambdaRoom:
 
     def answer(self, app: str, method: str, path: str, **request: Any) -> Any:
         """Return the result of the function of a route."""
-        return self(app, view_of(app, method, path), proxy_event(method, path, **request))
+        resource = resource_for(app, path)
+        event = proxy_event(method, path, resource=resource, **request)
+        return self(app, view_of(app, method, path), event)
 
     def http(self, app: str, method: str, path: str, **request: Any) -> tuple[int, Any]:
         """Status and parsed body of a call to an API; a 500 fails the test with the log."""
