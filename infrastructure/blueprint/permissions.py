@@ -27,6 +27,7 @@ class Resource(StrEnum):
     CLIENT = "OPENID_CLIENT_SECRET_ID"
     JOINS = "JOIN_QUEUE_URL"
     DEAD_LETTERS = "JOIN_DEAD_LETTER_QUEUE_URL"
+    ALARMS = "ALARMS"  # all alarms of the account: no function needs a name of one
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ REBUILD = (PASSWORD, serving_log("Query"), tokens("Query"))
 COUNTERS = (*REBUILD, serving_log("GetItem"))
 TOKEN = (*COUNTERS, READ_EVENTS, positions("GetItem"), tokens("GetItem", "PutItem"), READ_KEYS)
 LOOK = (*COUNTERS, READ_EVENTS)
+# A step of automatic admission writes its state and moves the serving counter.
+ADMIT = (events("UpdateItem"), serving_log("UpdateItem", "PutItem"), PUBLISH)
 
 PUBLIC = {
     "queue_num": (
@@ -176,6 +179,7 @@ WORKERS = {
         *LOOK,
         positions("BatchGetItem", "PartiQLInsert"),
         serving_log("UpdateItem"),
+        *ADMIT,
         Grant(Resource.JOINS, ("sqs:ChangeMessageVisibility",)),
         Grant(Resource.DEAD_LETTERS, ("sqs:SendMessage",)),
     ),
@@ -186,6 +190,11 @@ WORKERS = {
         tokens("GetItem", "PartiQLInsert"),
         serving_log("UpdateItem", "PutItem"),
         PUBLISH,
+    ),
+    "admit": (*LOOK, *ADMIT),
+    "read_alarms": (
+        events("GetItem", "BatchGetItem", "UpdateItem"),
+        Grant(Resource.ALARMS, ("cloudwatch:DescribeAlarms",)),
     ),
     "report_metrics": (*LOOK, PUBLISH),
     "rotate_keys": CHANGE_KEYS,

@@ -72,10 +72,14 @@ ASSIGN = Function(
 )
 PUBLISH = Function("publish_events", 30, 512, batch_size=100, batch_window=1)
 SWEEP = Function("sweep_positions", 55, 1024, schedule="rate(1 minute)")
+# Both run for the minute while an event has a queue. A run of ADMIT lasts 65 s: the next run
+# continues it without a gap.
+ADMIT = Function("admit", 80, 512, schedule="rate(1 minute)")
+READ_ALARMS = Function("read_alarms", 75, 256, schedule="rate(1 minute)")
 REPORT = Function("report_metrics", 20, 512, schedule="rate(1 minute)")
 ROTATE = Function("rotate_keys", 30, 512)  # the schedule is a parameter: see rotation
 SET_UP = Function("set_up", 60, 512)
-WORKERS = (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE, SET_UP)
+WORKERS = (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE, SET_UP)
 MAX_ROTATION_DAYS = 365
 
 

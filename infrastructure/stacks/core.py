@@ -217,5 +217,6 @@ class CoreStack(Stack):
             Resource.SIGNING_KEYS: self.keys,
         }.items():
             refs[resource] = ResourceRef(name=secret.secret_arn, arn=secret.secret_arn)
+        refs[Resource.ALARMS] = ResourceRef(name="", arn="*")  # CloudWatch accepts nothing narrower
         refs[Resource.BUS] = ResourceRef(name=self.bus.event_bus_name, arn=self.bus.event_bus_arn)
         return refs

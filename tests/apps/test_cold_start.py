@@ -33,6 +33,7 @@ print(json.dumps([answer["statusCode"], sorted({name.partition(".")[0] for name 
 # The whole way to a token on stores in memory; the real ones are in the test before it.
 FIRST_TOKEN = """
 import json, sys
+from tests.support.fakes.admission import MemoryAdmissionStates, MemoryAlarms
 from tests.support.fakes.counters import MemoryCounters
 from tests.support.fakes.event_bus import MemoryEventBus
 from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
@@ -50,7 +51,8 @@ log = MemoryServingLog()
 keys = MemoryKeys(KeySet(()).added(jwk, 0))
 published = Publication((PublishedKey(keys.load().keys[0].public),), 1)
 stores = Stores(MemoryCounters(), MemoryPositions(log), MemoryOutcomes(), log, keys,
-                MemoryPublicKeys(published), MemoryEventBus(), MemoryEvents())
+                MemoryPublicKeys(published), MemoryEventBus(), MemoryEvents(),
+                MemoryAdmissionStates(), MemoryAlarms())
 room = build_room(read_room_settings({"EVENT_ID": "E"}), stores, lambda: 2000.0)
 room.workers.assignment.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
 room.control.increment("E", 1)

@@ -6,10 +6,12 @@ from __future__ import annotations
 import time
 
 from tests.support import servers
+from tests.support.fakes.admission import MemoryAlarms
 from tests.support.faults import Faults, FaultyClient, FaultyPort, faulty_redis, throttle
 from tests.support.in_memory_room import settings
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.aws import AWS_ATTEMPTS
+from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
 from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
@@ -43,6 +45,8 @@ def faulty_room(real: RealRoom, faults: Faults) -> Room:
             DynamoPublicKeys(client, log, time.monotonic, KEY_CACHE),
             FaultyPort(real.events, faults),  # type: ignore[arg-type]
             DynamoEvents(client, real.names["EVENTS_TABLE"]),
+            DynamoAdmissionStates(client, real.names["EVENTS_TABLE"]),
+            MemoryAlarms(),
         ),
         real.clock,
         time.sleep,

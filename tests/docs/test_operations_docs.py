@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import re
 
-from infrastructure.blueprint.resources import ASSIGN, PUBLISH, REPORT, ROTATE, SWEEP
+from infrastructure.blueprint.resources import (
+    ADMIT,
+    ASSIGN,
+    PUBLISH,
+    READ_ALARMS,
+    REPORT,
+    ROTATE,
+    SWEEP,
+)
 from tests.support.servers import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -19,7 +27,7 @@ def test_every_alarm_is_explained() -> None:
         named |= set(re.findall(r'^\s*\("([A-Z]\w+)", (?:watched|")', text, re.MULTILINE))
     named |= {
         f"{worker.name.title().replace('_', '')}Errors"
-        for worker in (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE)
+        for worker in (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE)
     }
     assert len(named) >= 15
     assert {name for name in named if f"`{name}`" not in PAGE} == set()

@@ -121,7 +121,7 @@ def test_the_workers_are_started_as_their_definitions_say(core: Synthesized) -> 
         one["ScheduleExpression"] for one in core.of_type("AWS::Events::Rule").values()
     )
     assert schedules == sorted(worker.schedule for worker in WORKERS if worker.schedule)
-    assert schedules == ["rate(1 minute)"] * 2  # and none that changes the keys
+    assert schedules == ["rate(1 minute)"] * 4  # and none that changes the keys
 
 
 @pytest.mark.parametrize(("days", "schedule"), [("1", "rate(1 day)"), ("30", "rate(30 days)")])
@@ -164,6 +164,7 @@ def test_bus_events_are_published_with_or_without_the_metrics_of_the_minute(
     assert {one.split("Functions")[1][:12] for one in told} == {
         "IncrementSer", "ResetInitial", "PutEventFunc", "PatchEventFu", "DeleteEventF",
         "ActOnEventFu", "PublishEvent", "SweepPositio", "ReportMetric",
+        "AdmitFunctio", "AssignPositi",
     }  # fmt: skip
 
 

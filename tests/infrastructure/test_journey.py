@@ -280,7 +280,7 @@ def test_every_function_works_within_its_permissions_when_counters_are_lost(
         ):
             before()
             visitor.private("POST", path, body={**event, **more})
-        for name in ("set_up", "sweep_positions", "report_metrics", "rotate_keys"):
+        for name in ("set_up", "sweep_positions", "admit", "report_metrics", "rotate_keys"):
             before()
             room("workers", name, {})
     for _ in range(2):  # the second call follows the first, whose generation it may still know

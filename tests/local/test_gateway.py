@@ -238,7 +238,9 @@ def test_keys_rotate_by_a_schedule_where_the_setting_asks_for_it(
     monkeypatch.delenv("INLET_STRATEGY", raising=False)
     runner.schedules(app, 60.0)
     assert made.pop("rotate_keys", None) == schedule
-    assert made == {"sweep_positions": "rate(1 minute)", "report_metrics": "rate(1 minute)"}
+    assert made == dict.fromkeys(
+        ("sweep_positions", "admit", "read_alarms", "report_metrics"), "rate(1 minute)"
+    )
 
 
 def test_a_schedule_that_is_none_is_refused() -> None:

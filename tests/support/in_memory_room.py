@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.fakes.admission import MemoryAdmissionStates, MemoryAlarms
 from tests.support.fakes.counters import MemoryCounters
 from tests.support.fakes.event_bus import MemoryEventBus
 from tests.support.fakes.events import MemoryEvents
@@ -105,20 +106,26 @@ class InMemoryRoom:
         self.public_keys = FaultInjector(MemoryPublicKeys(in_use(one_key())))
         self.events = FaultInjector(MemoryEventBus())
         self.documents = FaultInjector(MemoryEvents())
+        self.admission = FaultInjector(MemoryAdmissionStates())
+        self.alarms = MemoryAlarms()
         self.joins_queue = FaultInjector(MemoryJoinQueue())
         self.room = self.new_room()
 
     def new_room(self) -> Room:
         """Another process on the same stores."""
-        return build_room(settings(**self.options), self.stores, self.clock)
+        return build_room(settings(**self.options), self.stores, self.clock, self.pause)
 
     @property
     def stores(self) -> Stores:
         """The stores of each process."""
         return Stores(
             self.counters, self.positions, self.outcomes, self.log, self.keys,
-            self.public_keys, self.events, self.documents,
+            self.public_keys, self.events, self.documents, self.admission, self.alarms,
         )  # fmt: skip
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.now += seconds
 
     @property
     def event_documents(self) -> EventDocuments:

@@ -12,10 +12,12 @@ from importlib import resources
 from typing import Any
 
 from tests.support import servers
+from tests.support.fakes.admission import MemoryAlarms
 from tests.support.fakes.event_bus import MemoryEventBus
 from tests.support.fakes.keys import MemoryKeys
 from tests.support.faults import FaultInjector
 from tests.support.in_memory_room import in_use, one_key, settings
+from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
 from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
@@ -112,6 +114,8 @@ class RealRoom:
                 self.public_keys(chosen.signing_key_cache),
                 self.events,
                 DynamoEvents(self.dynamodb, self.names["EVENTS_TABLE"]),
+                DynamoAdmissionStates(self.dynamodb, self.names["EVENTS_TABLE"]),
+                MemoryAlarms(),
             ),
             self.clock,
             time.sleep,

@@ -14,7 +14,10 @@ from infrastructure.constructs.compute.function import FunctionDefaults, VpcPlac
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceRef:
-    """The name or id of a resource for an environment variable, and its ARN for a policy."""
+    """The name or id of a resource for an environment variable, and its ARN for a policy.
+
+    Without a name there is no environment variable.
+    """
 
     name: str
     arn: str
@@ -48,7 +51,8 @@ class FunctionContext:
 
     def environment(self, grants: Sequence[Grant]) -> dict[str, str]:
         """Return the environment variables of a function with these grants."""
-        names = {grant.resource.value: self._ref(grant.resource).name for grant in grants}
+        refs = {grant.resource.value: self._ref(grant.resource) for grant in grants}
+        names = {setting: ref.name for setting, ref in refs.items() if ref.name}
         return {**self.settings, **(self.redis if _uses_redis(grants) else {}), **names}
 
     def placement_for(self, grants: Sequence[Grant]) -> VpcPlacement | None:

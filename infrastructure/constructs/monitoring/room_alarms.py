@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from constructs import Construct
 
-from infrastructure.blueprint.resources import ASSIGN, PUBLISH, REPORT, ROTATE, SWEEP, TABLES
+from infrastructure.blueprint.resources import (
+    ADMIT,
+    ASSIGN,
+    PUBLISH,
+    READ_ALARMS,
+    REPORT,
+    ROTATE,
+    SWEEP,
+    TABLES,
+)
 from infrastructure.constructs.monitoring import metrics
 from infrastructure.constructs.monitoring.alarms import MISSING_IS_BREACHING, Alarms
 from infrastructure.constructs.monitoring.dashboard import Dashboard
@@ -64,7 +73,7 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
 def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
     targets = monitored.workers.functions.targets
     # SET_UP has no alarm: if it fails, the deployment fails.
-    for worker in (ASSIGN, PUBLISH, SWEEP, REPORT, ROTATE):
+    for worker in (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE):
         often = worker is not ROTATE
         alarms.add(
             f"{worker.name.title().replace('_', '')}Errors",

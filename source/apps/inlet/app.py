@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -33,6 +32,7 @@ from waiting_room.inlet.runner import InletRunner
 from waiting_room.inlet.settings import InletSettings
 from waiting_room.runtime.http_api import ANY_TYPE, MAX_EVENT_ID, body, json_handler, text
 from waiting_room.runtime.settings.inlet import read_inlet_settings
+from waiting_room.runtime.time_left import time_left
 from waiting_room.runtime.worker_errors import hide_error_texts
 
 app = Chalice(app_name="waiting-room-inlet", configure_logs=False)
@@ -95,12 +95,3 @@ def inlet() -> InletRunner:
         time.time,
         time.sleep,
     )
-
-
-def time_left(context: Any) -> Callable[[], float]:
-    """Return a function that gives the seconds left of this invocation; 75 s without a context."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    if remaining is None:
-        end = time.monotonic() + 75
-        return lambda: end - time.monotonic()
-    return lambda: remaining() / 1000

@@ -9,6 +9,7 @@ from typing import Any
 from chalice import Chalice
 
 from waiting_room.domain.errors import Unavailable
+from waiting_room.runtime.time_left import time_left
 from waiting_room.runtime.wiring import joins_queue, room, settings
 from waiting_room.runtime.worker_errors import hide_error_texts
 
@@ -31,6 +32,7 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if joins:
         try:
             retry = room().workers.assignment.assign(event_id, joins).retry
+            room().workers.admission.step_after_joins(event_id)
         except Unavailable as error:
             logger.error("%d joins not processed, SQS delivers them again: %s", len(joins), error)
             retry = frozenset(join.message_id for join in joins)
@@ -77,6 +79,18 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
     for one in settings().events:
         swept = room().workers.minute_jobs.run(one.event_id, tick).expired_through
     return {"swept": swept}
+
+
+@app.lambda_function(name="admit")
+def admit(_event: dict[str, Any], context: object) -> dict[str, int]:
+    """Every minute: make the steps of automatic admission while an event has a queue."""
+    return {"admitted": room().workers.admission.run_minute(time_left(context))}
+
+
+@app.lambda_function(name="read_alarms")
+def read_alarms(_event: dict[str, Any], context: object) -> dict[str, int]:
+    """Every minute: store the states of the alarms that slow admission."""
+    return {"watched": room().workers.alarm_states.run_minute(time_left(context))}
 
 
 @app.lambda_function(name="report_metrics")

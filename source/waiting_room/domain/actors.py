@@ -24,6 +24,7 @@ class ActorKind(StrEnum):
     PERSON = "person"
     INLET = "inlet"
     SCHEDULE = "schedule"
+    ADMISSION = "admission"  # the automatic admission of an event
     DEPLOYMENT = "deployment"
     UNKNOWN = "unknown"  # no server-side identity
 
@@ -59,6 +60,11 @@ UNKNOWN = Actor(ActorKind.UNKNOWN, "unknown")
 def scheduled(function: str) -> Actor:
     """Return the actor for one of the room's own functions, started by a schedule."""
     return Actor(ActorKind.SCHEDULE, function)
+
+
+def admission(function: str) -> Actor:
+    """Return the actor for the automatic admission of events, which this function runs."""
+    return Actor(ActorKind.ADMISSION, function)
 
 
 def deployment(function: str) -> Actor:

@@ -56,6 +56,8 @@ def stores(chosen: RoomSettings) -> Stores:
         public_keys=LazyAdapter(lambda: _public_keys(chosen)),
         event_bus=LazyAdapter(lambda: _event_bus(chosen)),
         documents=LazyAdapter(lambda: _documents(chosen)),
+        admission=LazyAdapter(lambda: _admission(chosen)),
+        alarms=LazyAdapter(_alarms),
     )
 
 
@@ -134,3 +136,17 @@ def _documents(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.dynamodb.events import DynamoEvents
 
     return DynamoEvents(client("dynamodb"), chosen.events_table)
+
+
+def _admission(chosen: RoomSettings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
+
+    return DynamoAdmissionStates(client("dynamodb"), chosen.events_table)
+
+
+def _alarms() -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarms
+
+    return CloudWatchAlarms(client("cloudwatch"))

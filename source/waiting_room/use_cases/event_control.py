@@ -33,6 +33,10 @@ class _RepeatedCall(Exception):
         self.state = state
 
 
+class _NothingWaits(Exception):
+    """No position above the serving counter is assigned."""
+
+
 class EventControl:
     """Changes that operators and inlets make to an event."""
 
@@ -86,6 +90,35 @@ class EventControl:
             change_log.record_move(event_id, actor, state.generation, move)
             self._publisher.serving_counter_changed(event_id, move)
         return state.serving
+
+    def serve_waiting(
+        self, event_id: str, most: int, generation: int, reason: str, *, actor: Actor
+    ) -> int:
+        """Serve up to ``most`` waiting positions of a generation; returns their number.
+
+        The serving counter never rises above the queue counter. After a reset nothing moves.
+        """
+        now, mark = int(self._clock()), actor.mark()
+        move: ServingMove | None = None
+
+        def decide(state: EventState) -> EventState:
+            nonlocal move
+            by = min(most, state.queue - state.serving)
+            if state.generation != generation or by <= 0:
+                raise _NothingWaits
+            after = serving_counter.move(state, by, now, reason, mark, actor.short)
+            move = after.move
+            return after
+
+        try:
+            state = self._states.update(event_id, decide)
+        except _NothingWaits:
+            return 0
+        if move is None:
+            return 0
+        change_log.record_move(event_id, actor, state.generation, move)
+        self._publisher.serving_counter_changed(event_id, move)
+        return move.current - move.previous
 
     def _has_move(self, state: EventState, mark: str) -> bool:
         """Return whether one of the latest moves has this mark."""

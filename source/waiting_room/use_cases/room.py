@@ -22,6 +22,7 @@ from waiting_room.use_cases.token_issuing import TokenIssuer
 from waiting_room.use_cases.visitor_sessions import VisitorSessions
 
 if TYPE_CHECKING:
+    from waiting_room.domain.ports.admission import AdmissionStates, Alarms
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.counters import RebuildableCounters
     from waiting_room.domain.ports.event_bus import EventBus
@@ -46,6 +47,8 @@ class Stores:
     public_keys: PublicKeys
     event_bus: EventBus
     documents: EventStore
+    admission: AdmissionStates
+    alarms: Alarms
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,7 +101,18 @@ def build_room(
     def workers() -> Workers:
         from waiting_room.use_cases.workers import build_workers
 
-        return build_workers(settings, stores, events, counters, states, publisher, keys, clock)
+        return build_workers(
+            settings,
+            stores,
+            events,
+            counters,
+            states,
+            publisher,
+            keys,
+            control(),
+            clock,
+            pause,
+        )
 
     return Room(
         positions=lookup,

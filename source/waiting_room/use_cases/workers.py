@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from waiting_room.use_cases.events.admission_steps import AdmissionSteps
+from waiting_room.use_cases.events.alarm_states import AlarmStates
 from waiting_room.use_cases.expiry_sweep import ExpirySweep
 from waiting_room.use_cases.minute_jobs import MinuteJobs
 from waiting_room.use_cases.position_assignment import PositionAssigner
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.room_settings import RoomSettings
     from waiting_room.use_cases.counter_recovery import RecoveringCounters
+    from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.event_publishing import EventPublisher
     from waiting_room.use_cases.event_state import EventStates
     from waiting_room.use_cases.events.directory import EventDirectory
@@ -35,6 +39,8 @@ class Workers:
     reconciliation: PositionReconciliation
     expiry_sweep: ExpirySweep
     setup: RoomSetup
+    admission: AdmissionSteps
+    alarm_states: AlarmStates
 
 
 def build_workers(
@@ -45,7 +51,9 @@ def build_workers(
     states: EventStates,
     publisher: EventPublisher,
     keys: SigningKeys,
+    control: EventControl,
     clock: Clock,
+    pause: Callable[[float], None],
 ) -> Workers:
     """Create the use cases of the workers from the stores and the shared use cases of a room."""
     positions, outcomes, log = stores.positions, stores.outcomes, stores.log
@@ -59,4 +67,10 @@ def build_workers(
         reconciliation=reconciliation,
         expiry_sweep=sweep,
         setup=RoomSetup(settings, keys, counters, stores.documents, clock),
+        admission=AdmissionSteps(
+            events, stores.documents, stores.admission, counters, control, clock, pause
+        ),
+        alarm_states=AlarmStates(
+            events, stores.documents, stores.admission, stores.alarms, clock, pause
+        ),
     )

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The twin of the stored admission in memory."""
+"""The twins of the ports of admission in memory."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from waiting_room.domain.errors import Conflict
+from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.events.admission import AdmissionRecord, AdmissionState
 from waiting_room.domain.events.alarms import Alarm
 
@@ -47,3 +48,19 @@ class MemoryAdmissionStates:
         with self._lock:
             current = self._records.get(event_id, AdmissionRecord(event_id))
             self._records[event_id] = replace(current, **values)  # type: ignore[arg-type]
+
+
+class MemoryAlarms:
+    """The Alarms port; tests set the states."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Alarm] = {}
+        self.fails = False
+        self.calls: list[Sequence[str]] = []
+
+    def states(self, names: Sequence[str]) -> Mapping[str, Alarm]:
+        """Return the states of the alarms that exist."""
+        self.calls.append(names)
+        if self.fails:
+            raise Unavailable("CloudWatch does not respond")
+        return {name: self.known[name] for name in names if name in self.known}

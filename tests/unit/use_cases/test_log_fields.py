@@ -36,11 +36,13 @@ HARMLESS = {
     "self._what": "what was to be read: a constant",
     "detail_type": "the kind of a bus event: a constant",
     "task": "reconciliation or sweep: a constant",
-    "decision.reason": "a text of Rejected, NoToken or IncrementDecision, checked below",
+    "decision.reason": "a text of Rejected, NoToken, IncrementDecision or AdmissionStep, checked below",
     "decision.by": "a number of positions",
     "fault": "a sentence of ExitNotice about a member: its name and limits, never its value",
     "lost.by": "a number of positions",
     "serving": "the serving counter",
+    "served": "a number of positions",
+    "missing": "a number of alarms",
     "index + 1": "a tick",
     "ticks": "a number of ticks",
     "REQUEST_ID_CODES_WARNING": "a constant",
@@ -66,6 +68,7 @@ IN_TEXTS = {
     "name": "the name of a member or setting",
     "ticks": "a number of ticks",
     "failed + bool(lost)": "a number of ticks",
+    "failed": "a number of steps",
 }
 # What no log may hold, by the names that our code gives it.
 SECRET_NAMES = {

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Port of the stored admission of events. Every method may raise ``Unavailable``."""
+"""Ports of automatic admission. Every method may raise ``Unavailable``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from waiting_room.domain.events.admission import AdmissionRecord
@@ -26,3 +27,10 @@ class AdmissionStates(Protocol):
 
     def report_alarm(self, event_id: str, name: str, state: Alarm, at: int) -> None:
         """Write the state of an alarm that was read at ``at`` (epoch s)."""
+
+
+class Alarms(Protocol):
+    """CloudWatch alarms."""
+
+    def states(self, names: Sequence[str]) -> Mapping[str, Alarm]:
+        """Return the states of at most 100 alarms; an alarm that does not exist is missing."""

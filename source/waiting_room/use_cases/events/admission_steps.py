@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps of the automatic admission of all events.
+
+While an event has a queue, a scheduled worker makes a step every STEP seconds. The join worker
+makes the step itself when nobody waited before, so an idle event admits a visitor at once. A step
+first writes its state, on condition that no other worker wrote one since. Then it raises the
+serving counter. So one of several concurrent workers admits visitors, and a crash between the two
+writes admits too few. The next step reads the counts and corrects this.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from waiting_room.domain.actors import admission as admission_actor
+from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable, UnknownEvent
+from waiting_room.domain.events.admission import (
+    STEP,
+    AdmissionStrategy,
+    admits,
+    seconds_until_step,
+    site_signal,
+    step,
+)
+from waiting_room.domain.events.phase import Phase, phase_of
+from waiting_room.domain.limits import MAX_INCREMENT
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.admission import AdmissionStates
+    from waiting_room.domain.ports.clock import Clock
+    from waiting_room.domain.ports.events import EventDocuments
+    from waiting_room.use_cases.counter_recovery import RecoveringCounters
+    from waiting_room.use_cases.event_control import EventControl
+    from waiting_room.use_cases.events.directory import EventDirectory
+
+logger = logging.getLogger("waiting_room")
+RUN_SECONDS = 65.0  # of a run each minute: the next run starts before this one ends
+LOOK_SECONDS = 10.0  # that a function keeps for a step that it starts
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Result of a look at an event: positions admitted, and when to look again (epoch s).
+
+    ``has_queue`` is true while visitors wait; ``stepped`` if this look made a step.
+    """
+
+    again_at: float
+    has_queue: bool = False
+    admitted: int = 0
+    stepped: bool = False
+
+
+class AdmissionSteps:
+    """Admission of the events of a deployment. ``pause`` waits for seconds."""
+
+    def __init__(
+        self,
+        directory: EventDirectory,
+        documents: EventDocuments,
+        states: AdmissionStates,
+        counters: RecoveringCounters,
+        control: EventControl,
+        clock: Clock,
+        pause: Callable[[float], None],
+    ) -> None:
+        self._directory, self._documents, self._states = directory, documents, states
+        self._counters, self._control = counters, control
+        self._clock, self._pause = clock, pause
+        self._next_look: dict[str, float] = {}  # of the join worker, by event with a queue
+
+    def run_minute(self, left: Callable[[], float]) -> int:
+        """Make the steps of a minute; return the positions admitted.
+
+        It ends at once when no event has a queue. ``left`` returns the seconds that the function
+        still has. Raises Unavailable at the end if a step failed; the other events continue.
+        """
+        end = self._clock() + RUN_SECONDS
+        looks: dict[str, Look] = {}
+        admitted = failed = 0
+        while True:
+            now = self._clock()
+            entries = self._directory.all().items()
+            running = [event_id for event_id, entry in entries if admits(entry, now)]
+            looks = {event_id: looks[event_id] for event_id in running if event_id in looks}
+            for event_id in running:
+                if event_id in looks and looks[event_id].again_at > now:
+                    continue
+                try:
+                    looks[event_id] = self._look(event_id, "admit")
+                    admitted += looks[event_id].admitted
+                except Unavailable as error:
+                    failed += 1
+                    looks[event_id] = Look(now + STEP, has_queue=True)
+                    logger.error("admission step failed, the next one follows: %s", error)
+            if not any(look.has_queue for look in looks.values()):
+                break
+            now = self._clock()
+            wait = max(0.0, min(look.again_at for look in looks.values()) - now)
+            if now + wait >= end or left() < wait + LOOK_SECONDS:
+                break
+            self._pause(wait)
+        if failed:
+            raise Unavailable(f"{failed} admission steps failed")
+        return admitted
+
+    def step_after_joins(self, event_id: str) -> float | None:
+        """Make a step after joins got positions, unless visitors waited before.
+
+        Returns the seconds until the next step if visitors wait after this one; otherwise None. It
+        never raises for a step that failed: the joins have their positions.
+        """
+        now = self._clock()
+        entry = self._directory.all().get(event_id)
+        if entry is None or not admits(entry, now):
+            return None
+        if 0 < self._next_look.get(event_id, 0.0) - now <= STEP:
+            return None
+        try:
+            look = self._look(event_id, "assign_positions")
+        except Unavailable as error:
+            logger.error("admission step failed, a later one follows: %s", error)
+            return None
+        self._next_look.pop(event_id, None)
+        if look.has_queue:
+            self._next_look[event_id] = look.again_at
+        return look.again_at - now if look.has_queue and look.stepped else None
+
+    def report_health(self, event_id: str, health: object) -> None:
+        """Store the site's own health report; raises InvalidInput, UnknownEvent."""
+        if isinstance(health, bool) or not isinstance(health, (int, float)):
+            raise InvalidInput("health must be a number from 0 (down) to 1 (well)")
+        if not 0 <= health <= 1:
+            raise InvalidInput("health must be a number from 0 (down) to 1 (well)")
+        if self._documents.read(event_id) is None:
+            raise UnknownEvent
+        self._states.report_health(event_id, float(health), int(self._clock()))
+
+    def _look(self, event_id: str, function: str) -> Look:
+        """Read the counts of an event, and make a step if visitors wait and a step is due."""
+        now = self._clock()
+        counts = self._counters.counts(event_id, int(now))
+        if counts.queue <= counts.serving:
+            return Look(now + STEP)
+        record = self._states.read(event_id)
+        if wait := seconds_until_step(record.state, now):
+            return Look(now + wait, has_queue=True)
+        stored = self._documents.read(event_id)  # consistent: the registry may be seconds old
+        if stored is None:
+            return Look(now + STEP)
+        phase, actor = phase_of(stored.document, now), admission_actor(function)
+        if phase is Phase.PASS_THROUGH:
+            served = self._control.serve_waiting(
+                event_id, MAX_INCREMENT, counts.generation, "pass_through", actor=actor
+            )
+            return Look(now + STEP, admitted=served, stepped=True)
+        admission = stored.document["admission"]
+        if not phase.serves or admission["strategy"] == AdmissionStrategy.MANUAL:
+            return Look(now + STEP)
+        decision = step(admission, record.state, counts, site_signal(admission, record, now), now)
+        after = replace(record, version=record.version + 1, state=decision.state)
+        try:
+            self._states.write(record, after)
+        except Conflict:
+            return Look(now + STEP, has_queue=True)  # another worker made the step
+        served = 0
+        if decision.increment:
+            served = self._control.serve_waiting(
+                event_id, decision.increment, counts.generation, "admission", actor=actor
+            )
+            logger.info("admitted %d positions: %s", served, decision.reason)
+        return Look(now + STEP, decision.state.waiting, served, stepped=True)
