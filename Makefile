@@ -18,7 +18,7 @@ export PYTHONPATH := source:.
 .PHONY: check test test-changed pre-commit lint types hops security fuzz chaos attack soak broken mutants screenshots docs lock
 .PHONY: bootstrap synth diff deploy destroy bundles wheel release
 .PHONY: redrive capacity
-.PHONY: bench load-test capacity-check many-pages admission-plots inlet-plots
+.PHONY: bench load-test capacity-check many-pages admission-plots
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -184,5 +184,3 @@ many-pages: install ## count the origin requests of 500 waiting pages in a minut
 admission-plots: .venv/dev ## simulate automatic admission; write the table and plots of docs/admission.md
 	$(BIN)/python -m deployment.admission_simulation.plots
 
-inlet-plots: .venv/dev ## simulate the automatic inlet; write the table and plots of docs/inlets.md
-	$(BIN)/python -m deployment.inlet_simulation.plots

@@ -50,7 +50,7 @@ def build(app: App) -> dict[str, Stack]:
     reject_unknown(context, CoreConfig, *PARAMETERS)
     config, names = CoreConfig.from_context(context), StacksConfig.from_context(context).names
     limits = Limits(rate=config.other_api_rate, burst=config.other_api_burst)
-    with_an_api = {SAMPLE, *((OPENID, INLET) if CORE in names else ())}
+    with_an_api = {SAMPLE, *((OPENID,) if CORE in names else ())}
     config.check_api_quota(len(with_an_api.intersection(names)))
     stacks: dict[str, Stack] = {}
     core = CoreStack(app, "Core", config=config) if CORE in names else None
@@ -94,7 +94,6 @@ def build(app: App) -> dict[str, Stack]:
             stack_name=f"{config.stack_name}-Inlet",
             core=core,
             config=InletConfig.from_context(context),
-            limits=limits,
         )
     return stacks
 

@@ -42,7 +42,7 @@ STANDARD = Topology(
     nodes={"redis cache.t4g.small": 2},
     nat_gateways=0,
     endpoints=6,  # Secrets Manager, SQS and EventBridge in two zones
-    alarms=20,
+    alarms=22,
     dashboards=1,
     metrics=METRICS,
     secrets=3,
@@ -50,7 +50,7 @@ STANDARD = Topology(
     acls=1,
     rules=6,
     edge_functions=1,
-    functions_each_minute=2,
+    functions_each_minute=4,
 )
 CHEAP = replace(
     STANDARD, name="its cheap profile", nodes={"valkey cache.t4g.micro": 1}, endpoints=3

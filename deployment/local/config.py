@@ -42,7 +42,6 @@ LISTENERS = {
     "private_api": "PRIVATE_API_PORT",
     "store_api": "STORE_API_PORT",
     "openid": "OPENID_PORT",
-    "inlet_api": "INLET_API_PORT",
     "waiting_room": "WAITING_ROOM_PORT",
     "control_panel": "CONTROL_PANEL_PORT",
 }
@@ -70,7 +69,8 @@ DEFAULTS = {
 SHORTEST_MINUTE, LONGEST_MINUTE = 0.1, 3600  # seconds
 MOST_WORKERS = 64  # processes of this machine
 SHOWN = 40  # characters of an invalid value that the message repeats
-INLETS = {"periodic": "Periodic", "max-size": "MaxSize", "automatic": "Automatic"}
+INLETS = {"periodic": "Periodic", "max-size": "MaxSize"}
+AUTOMATIC = "automatic"  # value of INLET: the automatic admission of the event, without an inlet
 
 
 class ConfigError(Exception):
@@ -105,6 +105,8 @@ def read(env: Mapping[str, str], root: Path) -> Config:
     for name, value in DEFAULTS.items():
         handlers.setdefault(name, value)
     handlers["INLET_STRATEGY"] = _inlet(env.get("INLET", ""))
+    if env.get("INLET") == AUTOMATIC and not env.get("ADMISSION_STRATEGY"):
+        handlers["ADMISSION_STRATEGY"] = "both"
     handlers["AWS_DEFAULT_REGION"] = handlers["AWS_REGION"]
     if not (aws_url and env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY")):
         # Credentials of a real account are removed: the local stack does not need them.
@@ -219,8 +221,9 @@ def _check_settings(env: Mapping[str, str]) -> None:
 
 
 def _inlet(name: str) -> str:
-    if name and name not in INLETS:
-        raise ConfigError(f"INLET must be one of {', '.join(INLETS)}, not {name[:SHOWN]!r}.")
+    names = (*INLETS, AUTOMATIC)
+    if name and name not in names:
+        raise ConfigError(f"INLET must be one of {', '.join(names)}, not {name[:SHOWN]!r}.")
     return INLETS.get(name, "")
 
 

@@ -79,8 +79,7 @@ class LocalRoom:
         env["SITES_DIR"] = str(self._build_sites())
         env["BUS_EVENTS_FILE"] = str(chosen.folder / "bus-events.jsonl")
         for name in config.LISTENERS:
-            if name != "inlet_api" or env["INLET_STRATEGY"]:
-                self._sockets[name] = self._listen(name, chosen.ports[name])
+            self._sockets[name] = self._listen(name, chosen.ports[name])
         ports = {name: listener.getsockname()[1] for name, listener in self._sockets.items()}
         urls = config.listener_urls(ports)
         redis_url, aws_url = self._stores()
@@ -116,7 +115,6 @@ class LocalRoom:
             "aws_endpoint_url": aws_url,
             "origin": urls["origin"],
             "inlet": env["INLET_STRATEGY"],
-            "inlet_api": urls.get("inlet_api", ""),
             "exit_topic": topic,
             "openid_client_id": env["EVENT_ID"],
             "openid_client_secret": client_secret,

@@ -180,7 +180,7 @@ WORKERS = {
         positions("BatchGetItem", "PartiQLInsert"),
         serving_log("UpdateItem"),
         *ADMIT,
-        Grant(Resource.JOINS, ("sqs:ChangeMessageVisibility",)),
+        Grant(Resource.JOINS, ("sqs:ChangeMessageVisibility", "sqs:SendMessage")),
         Grant(Resource.DEAD_LETTERS, ("sqs:SendMessage",)),
     ),
     "publish_events": (*REBUILD, READ_EVENTS, PUBLISH),
@@ -210,7 +210,6 @@ OPENID = {
     "jwks": (READ_KEYS,),
 }
 INLET = (serving_log("GetItem", "UpdateItem"),)
-HEALTH = {"health": (serving_log("UpdateItem"),)}
 TOKEN_ISSUING_VIEWS = frozenset({"generate_token"})  # views that name the issuer of a token
 REDIS = Resource.COUNTERS  # a function that reads its password calls it, from inside the VPC
 

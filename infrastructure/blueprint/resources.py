@@ -94,14 +94,12 @@ def rotation(days: int) -> str:
 # its steps, so the timeout is above 60 s. The SNS exit topic also starts the MaxSize inlet.
 PERIODIC_INLET = Function("periodic_inlet", 75, 256, schedule="rate(1 minute)")
 MAX_SIZE_INLET = Function("max_size_inlet", 75, 256, schedule="rate(1 minute)")
-AUTOMATIC_INLET = Function("automatic_inlet", 75, 256, schedule="rate(1 minute)")
-INLETS = {"Periodic": PERIODIC_INLET, "MaxSize": MAX_SIZE_INLET, "Automatic": AUTOMATIC_INLET}
+INLETS = {"Periodic": PERIODIC_INLET, "MaxSize": MAX_SIZE_INLET}
 # The routes of the private API that an inlet may call. It may also read and update one row of the
 # serving log and call cloudwatch:DescribeAlarms, which accepts no narrower resource than *.
 PRIVATE_ROUTES = {
     "Periodic": ("POST /increment_serving_counter",),
     "MaxSize": ("POST /increment_serving_counter", "POST /update_session", "GET /metrics"),
-    "Automatic": ("POST /increment_serving_counter", "GET /metrics"),
 }
 
 

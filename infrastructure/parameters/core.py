@@ -20,7 +20,7 @@ from infrastructure.parameters.parameter import (
     text,
     texts,
 )
-from waiting_room.domain.limits import EVENT_ID, MAX_VALIDITY, MIN_VALIDITY
+from waiting_room.domain.limits import EVENT_ID, MAX_INCREMENT, MAX_VALIDITY, MIN_VALIDITY
 
 # CloudWatch's periods in days → CDK's names
 LOG_PERIODS = {
@@ -98,6 +98,47 @@ class CoreConfig(Parameters):
         "RequireClientSecret",
         "require that every join sends the hash of a client secret",
         default=False,
+    )
+    admission_strategy: str = choice(
+        "AdmissionStrategy",
+        "`manual`, `rate`, `active` or `both`: admission of the first version of the event",
+        default="manual",
+        among=("manual", "rate", "active", "both"),
+    )
+    target_active: int = number(
+        "TargetActive",
+        "`active` and `both`: visitors on the site at the same time",
+        default=1000,
+        low=0,
+        high=MAX_INCREMENT,
+    )
+    target_per_minute: int = number(
+        "TargetPerMinute",
+        "`rate` and `both`: most positions admitted per minute",
+        default=600,
+        low=0,
+        high=MAX_INCREMENT,
+    )
+    min_per_minute: int = number(
+        "MinPerMinute",
+        "positions admitted per minute while the site is unhealthy",
+        default=0,
+        low=0,
+        high=MAX_INCREMENT,
+    )
+    no_show_after: int = number(
+        "NoShowAfter",
+        "seconds after which an admitted visitor without a token counts as a no-show",
+        default=90,
+        low=10,
+        high=3600,
+    )
+    admission_alarm: str = text(
+        "AdmissionAlarmName",
+        "CloudWatch alarm that slows admission while it is in ALARM",
+        default="",
+        pattern=r"[^\x00-\x1f]{1,255}",
+        constraint="the name of an alarm",
     )
     stack_name: str = text(
         "StackName",
@@ -293,6 +334,8 @@ class CoreConfig(Parameters):
         if self.log_retention_days not in LOG_PERIODS:
             days = ", ".join(str(day) for day in LOG_PERIODS)
             raise ParameterError(f"The parameter LogRetentionDays must be one of {days}.")
+        if self.min_per_minute > self.target_per_minute:
+            raise ParameterError("The parameter MinPerMinute must not be above TargetPerMinute.")
         if bool(self.vpc_id) != bool(self.subnet_ids):
             raise ParameterError("The parameters VpcId and SubnetIds belong together.")
         if self.vpc_id and len(self.subnet_ids) < (1 if self.cheap else 2):
@@ -368,3 +411,16 @@ class CoreConfig(Parameters):
             "QUEUE_POSITION_EXPIRY_PERIOD": str(self.queue_position_expiry_period),
             **{name: str(value).lower() for name, value in flags.items()},
         }
+
+    @property
+    def first_admission(self) -> dict[str, str]:
+        """Return the environment of the set-up: the admission of the event's first version."""
+        values = {
+            "ADMISSION_STRATEGY": self.admission_strategy,
+            "TARGET_ACTIVE": str(self.target_active),
+            "TARGET_PER_MINUTE": str(self.target_per_minute),
+            "MIN_PER_MINUTE": str(self.min_per_minute),
+            "NO_SHOW_AFTER": str(self.no_show_after),
+            "ADMISSION_ALARM_NAME": self.admission_alarm,
+        }
+        return {name: value for name, value in values.items() if value}

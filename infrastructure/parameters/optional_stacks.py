@@ -233,7 +233,7 @@ class InletConfig(Parameters):
     """Parameters of the inlet. Each number belongs to one strategy; the others ignore it."""
 
     strategy: str = choice(
-        "InletStrategy", "`Periodic`, `MaxSize` or `Automatic`", default="Periodic", among=INLETS
+        "InletStrategy", "`Periodic` or `MaxSize`", default="Periodic", among=INLETS
     )
     increment_by: int = number(
         "IncrementBy",
@@ -247,27 +247,6 @@ class InletConfig(Parameters):
         "MaxSize: visitors on the site at the same time",
         default=100,
         low=1,
-        high=MAX_INCREMENT,
-    )
-    target_active: int = number(
-        "TargetActive",
-        "Automatic: visitors on the site at the same time",
-        default=100,
-        low=1,
-        high=MAX_INCREMENT,
-    )
-    target_per_minute: int = number(
-        "TargetPerMinute",
-        "Automatic: most visitors admitted per minute",
-        default=60,
-        low=1,
-        high=MAX_INCREMENT,
-    )
-    min_per_minute: int = number(
-        "MinPerMinute",
-        "Automatic: visitors admitted per minute while the site is unhealthy",
-        default=0,
-        low=0,
         high=MAX_INCREMENT,
     )
     start_time: int = number(
@@ -295,24 +274,15 @@ class InletConfig(Parameters):
     )
     ticks_per_minute: int = number(
         "TicksPerMinute",
-        "runs per minute; 0 for the default of the strategy (1; Automatic 6)",
+        "runs per minute; 0 for the default, 1",
         default=0,
         low=0,
         high=MAX_TICKS,
-    )
-    no_show_after: int = number(
-        "NoShowAfter",
-        "seconds after which a served visitor without a token counts as a no-show",
-        default=90,
-        low=10,
-        high=3600,
     )
 
     def __post_init__(self) -> None:
         if self.end_time and self.end_time <= self.start_time:
             raise ParameterError("The parameter EndTime must be 0 or after StartTime.")
-        if self.min_per_minute > self.target_per_minute:
-            raise ParameterError("The parameter MinPerMinute must not be above TargetPerMinute.")
 
     @property
     def settings(self) -> dict[str, str]:
@@ -322,14 +292,10 @@ class InletConfig(Parameters):
             "INLET_STRATEGY": self.strategy,
             "INCREMENT_BY": self.increment_by,
             "MAX_SIZE": self.max_size,
-            "TARGET_ACTIVE": self.target_active,
-            "TARGET_PER_MINUTE": self.target_per_minute,
-            "MIN_PER_MINUTE": self.min_per_minute,
             "START_TIME": self.start_time,
             "END_TIME": self.end_time,
             "CLOUDWATCH_ALARM_NAME": self.alarm,
             "ON_INSUFFICIENT_DATA": self.on_insufficient_data,
-            "NO_SHOW_AFTER": self.no_show_after,
             **ticks,
         }
         return {name: str(value) for name, value in values.items() if value != ""}

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infrastructure.blueprint.permissions import Resource
 from infrastructure.blueprint.resources import (
+    ASSIGN,
     CACHE_RULES,
     EVENTS,
     POSITIONS,
@@ -127,12 +128,14 @@ class CoreStack(Stack):
             function_context=function_context,
             join_queue=self.joins.queue,
             redrive_role_id=self.joins.redrive_role.role_id,
+            first_admission=config.first_admission,
             tokens=self.tables.by_name[TOKENS.name],
             assign_concurrency=config.assign_concurrency,
             reserved_concurrency=config.worker_reserved_concurrency,
             rotation_days=config.key_rotation_days,
             first=[self.counters, *network.ready],
         )
+        self.joins.allow_only(workers.functions.by_name[ASSIGN.name].role)
         edge = ApiDistribution(
             self, "Edge", stage_address=public.issuer, api_key=public.keys[0], rules=CACHE_RULES
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inlet stack: a function that admits visitors by one of three strategies."""
+"""The inlet stack: a function that admits visitors by one of two strategies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack, aws_events, aws_events_targets, aws_iam
 from constructs import Construct
 
-from infrastructure.blueprint.permissions import HEALTH, INLET, Resource, check_grants
+from infrastructure.blueprint.permissions import INLET, Resource
 from infrastructure.blueprint.resources import INLETS, PRIVATE_ROUTES, SERVING_LOG
-from infrastructure.blueprint.routes import load_app, routes_of
-from infrastructure.constructs.api.rest_api import Limits, RoomApi
-from infrastructure.constructs.compute.app_functions import AppFunctions
 from infrastructure.constructs.compute.exit_topic import ExitTopic
 from infrastructure.constructs.compute.function import RoomFunction
 from infrastructure.constructs.compute.function_context import FunctionContext, ResourceRef
@@ -34,7 +31,6 @@ class InletStack(Stack):
         *,
         core: CoreStack,
         config: InletConfig,
-        limits: Limits,
         **options: Any,
     ) -> None:
         description = f"Virtual waiting room: {config.strategy} inlet"
@@ -90,26 +86,6 @@ class InletStack(Stack):
                 description="The inlet could not process exit notices: see its dead-letter queue.",
             )
             CfnOutput(self, "InletTopicARN", value=exit_topic.topic.topic_arn)
-        if config.strategy == Strategy.AUTOMATIC:
-            CfnOutput(self, "HealthURL", value=self._health(function_context, limits))
-
-    def _health(self, function_context: FunctionContext, limits: Limits) -> str:
-        """Return the address where the site reports its health; requests are signed with IAM."""
-        api = RoomApi(
-            self,
-            "Health",
-            api_name=f"{self.stack_name}-inlet",
-            description="Waiting room: health of the site",
-            defaults=function_context.defaults,
-            limits=limits,
-            cors=False,
-        )
-        views = AppFunctions(self, "Views", app="inlet", function_context=function_context)
-        routes = routes_of(load_app("inlet"))
-        check_grants("HEALTH", {route.view for route in routes})
-        views.add_views(HEALTH)
-        api.add_routes(routes, targets=views.targets)
-        return f"{api.stage_address}/health"
 
 
 def _outside(core: CoreStack, config: InletConfig) -> list[aws_iam.PolicyStatement]:

@@ -12,7 +12,7 @@ import pytest
 import apps.inlet.app
 import apps.private_api.app
 from tests.support.in_memory_room import settings
-from tests.support.inlet_room import EVENT, START, CountingRoom, InletHarness, inlet_settings, sns
+from tests.support.inlet_room import EVENT, START, InletHarness, inlet_settings, sns
 from tests.support.lambda_proxy_events import Answer, call
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import RoomMetrics
@@ -64,27 +64,6 @@ def test_the_max_size_function_takes_sns_and_schedules(harness: InletHarness) ->
     assert apps.inlet.app.max_size_inlet(sns("junk", {"exited": 5}), None) == {"opened": 0}
 
 
-def test_the_automatic_function_runs_a_minute(harness: InletHarness) -> None:
-    harness.room = CountingRoom(RoomMetrics(queue=500))
-    harness.inlet = harness.another(INLET_STRATEGY="Automatic", TICKS_PER_MINUTE=6)
-    assert apps.inlet.app.automatic_inlet({}, Context(70_000)) == {"opened": 60}
-
-
-def test_the_site_reports_its_health(harness: InletHarness) -> None:
-    def report(body: object) -> Answer:
-        return call(apps.inlet.app.app, "POST", "/health", body=body)
-
-    assert report({"event_id": EVENT, "health": 1}).status == 404
-    apps.inlet.app.periodic_inlet({}, None)
-    assert report({"event_id": EVENT, "health": 0.5}).status == 200
-    record = harness.store.read(EVENT)
-    assert record
-    assert record.health == 0.5
-    for body in ({"event_id": "Other", "health": 1}, {"event_id": EVENT}, [], {"health": 1}):
-        answer = report(body)
-        assert (answer.status, set(answer.json)) == (400, {"error"})
-
-
 def test_operators_see_the_inlet_and_change_it(harness: InletHarness) -> None:
     assert (show().status, set(show().json)) == (404, {"error"})
     assert change({"event_id": EVENT, "paused": True}).status == 404
@@ -95,8 +74,6 @@ def test_operators_see_the_inlet_and_change_it(harness: InletHarness) -> None:
         "targets": {"increment_by": 10},
         "last": {"at": START + 30, "increment": 5, "reason": "10 per minute"},
         "alarm": None,
-        "pace_per_minute": None,
-        "health": None,
     }
     answer = change({"event_id": EVENT, "paused": True, "targets": {"increment_by": 4}})
     assert (answer.status, answer.json["paused"]) == (200, True)
@@ -125,9 +102,9 @@ def test_an_unknown_event_is_a_400(harness: InletHarness) -> None:
 
 
 def test_every_route_asks_for_iam() -> None:
-    for app in (apps.private_api.app.app, apps.inlet.app.app):
+    for app in (apps.private_api.app.app,):
         for path, methods in app.routes.items():
-            if path in ("/inlet", "/health"):
+            if path == "/inlet":
                 assert all(route.authorizer.name for route in methods.values())
                 assert {route.authorizer.to_swagger()["x-amazon-apigateway-authtype"]
                         for route in methods.values()} == {"awsSigv4"}  # fmt: skip

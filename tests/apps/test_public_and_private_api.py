@@ -319,7 +319,7 @@ def test_junk_in_a_body_is_refused_and_changes_nothing(
 ])  # fmt: skip
 @pytest.mark.parametrize(
     ("app", "path"),
-    [*POSTS, (apps.inlet.app.app, "/health")],
+    POSTS,
     ids=lambda value: value if isinstance(value, str) else value.app_name,
 )
 def test_a_body_means_the_same_under_any_type(

@@ -11,6 +11,8 @@ import pytest
 
 import apps.workers.app
 from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of, settings
+from waiting_room.domain.actors import UNKNOWN
+from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.signing_keys import KeySet
 
@@ -196,3 +198,74 @@ def test_a_rotation_with_a_payload_changes_no_key_and_says_what_does(
 
 def test_the_sweep_answers_how_far_it_is(in_memory_room: InMemoryRoom) -> None:
     assert apps.workers.app.sweep_positions({}, None) == {"swept": 0}
+
+
+def step_request(in_memory_room: InMemoryRoom, event_id: str) -> dict[str, Any]:
+    value = {"stringValue": event_id, "dataType": "String"}
+    return {**message(in_memory_room, JOIN), "messageAttributes": {"admission_step": value}}
+
+
+def admission_of_the_event(in_memory_room: InMemoryRoom, **members: Any) -> None:
+    in_memory_room.room.workers.setup.run()
+    content = {"admission": members}
+    in_memory_room.event_documents.patch(EVENT, content, None, actor=UNKNOWN)
+
+
+def test_a_queue_that_begins_is_served_every_ten_seconds_before_the_next_minute(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    admission_of_the_event(in_memory_room, strategy="rate", per_minute=6)
+    queue = in_memory_room.joins_queue.store
+    assert assign(*(message(in_memory_room, JOIN) for _ in range(3))) == set()
+    assert in_memory_room.log.read(EVENT).serving == 1
+    for served in (2, 3):
+        ((event_id, seconds),) = queue.steps
+        queue.steps.clear()
+        in_memory_room.clock.now += seconds
+        assert assign(step_request(in_memory_room, event_id)) == set()
+        assert in_memory_room.log.read(EVENT).serving == served
+    assert queue.steps == []  # nobody waits
+
+
+def test_the_requests_end_when_the_minute_worker_makes_the_steps(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    admission_of_the_event(in_memory_room, strategy="rate", per_minute=6)
+    assign(*(message(in_memory_room, JOIN) for _ in range(30)))
+    queue = in_memory_room.joins_queue.store
+    queue.steps.clear()
+    in_memory_room.clock.now += 9.5
+    in_memory_room.new_room().workers.admission.run_minute(lambda: 11.0)
+    in_memory_room.clock.now += 0.7
+    assert assign(step_request(in_memory_room, EVENT)) == set()
+    assert queue.steps == []
+    assert in_memory_room.log.read(EVENT).serving == 2
+
+
+def test_a_request_for_a_step_gets_no_position(in_memory_room: InMemoryRoom) -> None:
+    joined = message(in_memory_room, JOIN)
+    assert assign(step_request(in_memory_room, "Other"), joined) == set()
+    assert in_memory_room.log.read(EVENT).queue == 1
+    assert in_memory_room.joins_queue.store.buried == []
+
+
+def test_a_request_that_cannot_be_sent_is_left_to_the_minute_worker(
+    in_memory_room: InMemoryRoom, caplog: pytest.LogCaptureFixture
+) -> None:
+    admission_of_the_event(in_memory_room, strategy="rate", per_minute=6)
+
+    def fail(*_: object) -> None:
+        raise Unavailable("the join queue did not respond")
+
+    in_memory_room.joins_queue.store.request_step = fail
+    assert assign(*(message(in_memory_room, JOIN) for _ in range(3))) == set()
+    assert "admit makes it" in caplog.text
+
+
+def test_the_minute_functions_of_admission_return_what_they_did(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    admission_of_the_event(in_memory_room, strategy="rate", alarm="cpu")
+    in_memory_room.visitors(3)
+    assert apps.workers.app.admit({}, None) == {"admitted": 3}
+    assert apps.workers.app.read_alarms({}, None) == {"watched": 1}

@@ -20,7 +20,7 @@ from waiting_room.domain.records import EventState
 from waiting_room.inlet.ports import InletStore
 from waiting_room.inlet.strategies import InletRecord, Strategy
 
-TARGETS = {"active": 100, "per_minute": 60, "min_per_minute": 0}
+TARGETS = {"increment_by": 100}
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def on_server(url: str) -> DynamoInlet:
 
 
 def record(event_id: str, **changes: Any) -> InletRecord:
-    basis = InletRecord(event_id, Strategy.AUTOMATIC, TARGETS, TARGETS, version=1)
+    basis = InletRecord(event_id, Strategy.PERIODIC, TARGETS, TARGETS, version=1)
     return replace(basis, **changes)
 
 
@@ -102,24 +102,20 @@ def test_a_race_of_ten_runs_has_one_winner(store: InletStore, event_id: str) -> 
     assert won == [found.last_increment]
 
 
-def test_a_run_leaves_alone_what_operators_and_the_site_say(
-    store: InletStore, event_id: str
-) -> None:
+def test_a_run_leaves_alone_what_operators_say(store: InletStore, event_id: str) -> None:
     row = written(store, event_id)
-    changed = store.change(row, paused=True, targets={**TARGETS, "active": 7})
-    assert (changed.paused, changed.targets["active"]) == (True, 7)
-    store.report_health(event_id, 0.25, 1_800_000_000)
+    changed = store.change(row, paused=True, targets={**TARGETS, "increment_by": 7})
+    assert (changed.paused, changed.targets["increment_by"]) == (True, 7)
     store.write(row, replace(row, version=2))
     found = store.read(event_id)
     assert found
-    assert (found.paused, found.targets["active"]) == (True, 7)
-    assert (found.health, found.health_at) == (0.25, 1_800_000_000)
+    assert (found.paused, found.targets["increment_by"]) == (True, 7)
 
 
 def test_a_new_deployment_sets_the_targets(store: InletStore, event_id: str) -> None:
     row = written(store, event_id)
-    row = store.change(row, paused=True, targets={**TARGETS, "active": 7})
-    new = {**TARGETS, "active": 500}
+    row = store.change(row, paused=True, targets={**TARGETS, "increment_by": 7})
+    new = {**TARGETS, "increment_by": 500}
     store.write(row, replace(row, version=2, deployed=new, targets=new))
     found = store.read(event_id)
     assert found
@@ -130,14 +126,12 @@ def test_of_two_operators_the_second_looks_again(store: InletStore, event_id: st
     row = written(store, event_id)
     store.change(row, paused=True, targets=TARGETS)
     with pytest.raises(Conflict):
-        store.change(row, paused=False, targets={**TARGETS, "active": 1})
+        store.change(row, paused=False, targets={**TARGETS, "increment_by": 1})
 
 
 def test_nothing_is_changed_before_an_inlet_ran(store: InletStore, event_id: str) -> None:
     with pytest.raises(Conflict):
         store.change(record(event_id), paused=True, targets=TARGETS)
-    with pytest.raises(Conflict):
-        store.report_health(event_id, 1.0, 5)
     assert store.read(event_id) is None
 
 

@@ -17,7 +17,7 @@ from tests.support import servers
 from waiting_room.adapters.join_queue import SqsJoinQueue
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
-from waiting_room.runtime.lambda_events import read_joins
+from waiting_room.runtime.lambda_events import read_joins, read_step_requests
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:joins"
 JOIN = json.dumps({"event_id": "Sample"})
@@ -210,3 +210,15 @@ def test_each_sender_has_an_id_of_its_own(line: Line, url: str) -> None:
     assert all(len(ids) == 1 for ids in senders.values()), senders
     assert len(set.union(*senders.values())) == 3
     assert senders["1"] == {f"{line.role_id}:redrive"}
+
+
+def test_a_request_for_a_step_comes_to_the_worker_after_its_delay(url: str) -> None:
+    line = Line(url)
+    line.worker.request_step("onsale", 0)
+    (record,) = line.records()
+    found, others = read_step_requests({"Records": [record]})
+    assert (found, others["Records"]) == (["onsale"], [])
+    line.worker.request_step("onsale", 60)
+    assert line.records() == []
+    with pytest.raises(Unavailable):
+        SqsJoinQueue(line.sqs, f"{line.joins}-missing", line.dead).request_step("onsale", 0)

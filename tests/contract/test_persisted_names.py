@@ -139,9 +139,8 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
         Publication(),
     )
     inlet = DynamoInlet(client, log_table)
-    targets = {"active": 1}
-    inlet.write(None, InletRecord(event_id, Strategy.AUTOMATIC, targets, targets, version=1))
-    inlet.report_health(event_id, 1.0, NOW)
+    targets = {"increment_by": 1}
+    inlet.write(None, InletRecord(event_id, Strategy.PERIODIC, targets, targets, version=1))
     admission = DynamoAdmissionStates(client, names["EVENTS_TABLE"])
     seen = NoShows(9, 3, (Group(NOW, 9.0, 3.0),))
     record = AdmissionRecord(event_id, 1, AdmissionState(1, NOW, 0.5, no_shows=seen))

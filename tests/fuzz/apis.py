@@ -173,7 +173,6 @@ def apis(in_memory_room: InMemoryRoom | None = None) -> Iterator[Apis]:
             "private": RestApi("private", load("private_api"), threads=1, signatures=signatures),
             "openid": RestApi("openid", load("openid"), threads=1, cors=False),
             "store": RestApi("store", load("sample_store"), threads=1, plain=True, authorizer=door),
-            "inlet": RestApi("inlet", load("inlet"), threads=1, signatures=signatures),
         }  # fmt: skip
         yield made
         for app in made.apps.values():

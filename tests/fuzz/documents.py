@@ -19,7 +19,7 @@ from tests.fuzz import tally
 from tests.support.servers import ROOT
 
 DOCUMENTS = ROOT / "docs" / "api"
-NAMES = ("public", "private", "openid", "store", "inlet")
+NAMES = ("public", "private", "openid", "store")
 ADDRESS = "http://testserver/api"
 # 413 and 431: API Gateway refuses what is too long before anybody reads it
 REJECTED = ("400", "401", "403", "404", "406", "413", "422", "428", "431")

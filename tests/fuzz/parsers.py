@@ -319,7 +319,7 @@ def values(text: str) -> None:
     for check in (
         serving_counter.check_increment, tokens.check_validity, tokens.check_issuer,
         sessions.check_status,
-        joins.check_request_id, INLET.inlet.report_health,
+        joins.check_request_id,
         lambda one: InletControl(INLET.store, time.time, change_log.record).change(
             EVENT, one, None),
         lambda one: check_targets(INLET.inlet._settings.strategy, {}, one),

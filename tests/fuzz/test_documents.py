@@ -34,7 +34,7 @@ from tests.support.servers import Valkey
 from waiting_room.runtime.http_api import STATUS, encode_page_token
 
 APPS = {"public": "public_api", "private": "private_api", "openid": "openid",
-        "store": "sample_store", "inlet": "inlet"}  # fmt: skip
+        "store": "sample_store"}  # fmt: skip
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0")) or 3
 
 
@@ -163,7 +163,7 @@ def deployed(made: Apis, name: str) -> dict[str, Any]:
 
 
 def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
-    signed = SignV4() if name in ("private", "inlet") else None
+    signed = SignV4() if name == "private" else None
     # API Gateway answers 403 to an unsigned call and to a method that a route does not have, where
     # these checks want 401 and 405; tests of our own hold it to that
     without = ["missing_required_header"] if signed else []
@@ -217,7 +217,7 @@ def test_nor_does_any_on_real_stores(name: str, valkey: Valkey, moto_url: str) -
     assert not found.wrong, found.report()
 
 
-@pytest.mark.parametrize("name", ["private", "inlet"])
+@pytest.mark.parametrize("name", ["private"])
 def test_no_operation_answers_a_call_that_is_not_signed_by_the_right_key(name: str) -> None:
     with apis() as made:
         app = made.apps[name]

@@ -125,7 +125,6 @@ BODIES_OF: tuple[tuple[Any, str, dict[str, Any], tuple[str, ...]], ...] = (
      ("event_id", "paused", "targets")),
     (apps.private_api.app, "/reset_initial_state", {"event_id": "x"}, ("event_id",)),
     (apps.private_api.app, "/rotate_keys", {"revoke": None}, ("revoke",)),
-    (apps.inlet.app, "/health", {"event_id": EVENT, "health": 0.5}, ("event_id", "health")),
 )  # fmt: skip
 MEMBERS = [
     pytest.param(module, path, body, member, id=f"{module.app.app_name}{path}-{member}")

@@ -352,7 +352,7 @@ def test_the_clients_secret_is_made_by_aws_and_in_no_template(assembly: Assembly
 
 # --- inlet --------------------------------------------------------------------------------------
 
-INLET_STACKS = {"Periodic": "PeriodicInlet", "MaxSize": "Inlet", "Automatic": "AutomaticInlet"}
+INLET_STACKS = {"Periodic": "PeriodicInlet", "MaxSize": "Inlet"}
 
 
 @pytest.mark.parametrize("strategy", INLET_STACKS)
@@ -419,23 +419,16 @@ def test_departures_start_the_max_size_inlet_and_are_kept_when_it_fails(
     assert values.output(stack, "InletTopicARN") == topic.lower()
 
 
-def test_the_site_reports_its_health_to_the_automatic_inlet_alone(
-    assembly: Assembly, values: Values
-) -> None:
-    served = methods(assembly.stacks["AutomaticInlet"], values)
-    assert set(served) == of_app("inlet")
-    assert [made["AuthorizationType"] for made in served.values()] == ["AWS_IAM"]
-    address = values.output(assembly.stacks["AutomaticInlet"], "HealthURL")
-    assert address.endswith(f"/{STAGE}/health")
-    for other in ("Inlet", "PeriodicInlet"):
-        assert not assembly.stacks[other].of_type("AWS::ApiGateway::RestApi")
+def test_an_inlet_has_no_api(assembly: Assembly) -> None:
+    for stack in INLET_STACKS.values():
+        assert not assembly.stacks[stack].of_type("AWS::ApiGateway::RestApi")
 
 
 def test_alarms_of_the_optional_stacks_go_to_cores_topic(
     assembly: Assembly, values: Values
 ) -> None:
     topic = values.output(assembly.stacks["Core"], "AlarmTopic")
-    for name in ("OpenId", "Inlet", "PeriodicInlet", "AutomaticInlet"):
+    for name in ("OpenId", "Inlet", "PeriodicInlet"):
         stack = assembly.stacks[name]
         alarms = stack.of_type("AWS::CloudWatch::Alarm")
         assert alarms

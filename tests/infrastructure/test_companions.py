@@ -85,7 +85,6 @@ def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
         (InletConfig, {"InletStrategy": "Random"}, "InletStrategy must be one of Periodic, MaxSi"),
         (InletConfig, {"IncrementBy": "0"}, "IncrementBy must be between 1 and 1000000"),
         (InletConfig, {"StartTime": "9", "EndTime": "8"}, "EndTime must be 0 or after StartTime"),
-        (InletConfig, {"MinPerMinute": "61"}, "MinPerMinute must not be above TargetPerMinute"),
         (SampleConfig, {**ROOM, "PublicAPIEndpoint": "http://x"}, "must be an https address"),
         (SampleConfig, {**ROOM, "APIGatewayRegion": "Frankfurt"}, "must be a region like"),
         (
@@ -122,13 +121,12 @@ def test_a_value_that_cannot_be_meant_is_refused_in_a_sentence(
         kind.from_context(context)
 
 
-@pytest.mark.parametrize("strategy", ["Periodic", "MaxSize", "Automatic"])
+@pytest.mark.parametrize("strategy", ["Periodic", "MaxSize"])
 def test_the_inlet_reads_back_what_was_configured(strategy: str) -> None:
     values = {
-        "InletStrategy": strategy, "IncrementBy": "7", "MaxSize": "70", "TargetActive": "71",
-        "TargetPerMinute": "72", "MinPerMinute": "3", "StartTime": "4", "EndTime": "5",
-        "CloudWatchAlarmName": "slow", "OnInsufficientData": "hold", "TicksPerMinute": "12",
-        "NoShowAfter": "60",
+        "InletStrategy": strategy, "IncrementBy": "7", "MaxSize": "70", "StartTime": "4",
+        "EndTime": "5", "CloudWatchAlarmName": "slow", "OnInsufficientData": "hold",
+        "TicksPerMinute": "12",
     }  # fmt: skip
     assert set(values) == {parameter.name for _, parameter in InletConfig.known()}
     told = InletConfig.from_context(values).settings
@@ -140,13 +138,11 @@ def test_the_inlet_reads_back_what_was_configured(strategy: str) -> None:
     targets = {
         "Periodic": {"increment_by": 7},
         "MaxSize": {"max_size": 70},
-        "Automatic": {"active": 71, "per_minute": 72, "min_per_minute": 3},
     }
     assert read.strategy == strategy
     assert read.targets == targets[strategy]
     assert (read.window.start, read.window.end, read.alarm) == (4, 5, "slow")
     assert (read.go_on_insufficient_data, read.ticks_per_minute) == (False, 12)
-    assert read.no_show_after == 60
     defaults = InletConfig(strategy=strategy).settings
     assert read_inlet_settings({**where, **defaults, "INLET_STRATEGY": strategy}).alarm == ""
 

@@ -48,7 +48,7 @@ def test_each_throttle_is_a_parameter_of_its_own() -> None:
     assert throttles(made.stacks["OpenId"]).popitem()[1] == (2, 1)
 
 
-@pytest.mark.parametrize("stacks", ["core,authorizer,sample", "core,openid", "core,inlet"])
+@pytest.mark.parametrize("stacks", ["core,authorizer,sample", "core,openid"])
 def test_apis_that_do_not_fit_into_the_quota_are_refused_before_anything_happens(
     stacks: str,
 ) -> None:

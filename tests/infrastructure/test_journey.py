@@ -196,10 +196,9 @@ def test_each_inlet_admits_visitors(room: LambdaRoom) -> None:
     assert room("inlet", "periodic_inlet", {"id": "1"}) == {"opened": 10}
     assert room("inlet", "max_size_inlet", {"id": "2"})["opened"] > 0
     assert room.http("private_api", "POST", "/reset_initial_state", body=event)[0] == 200
-    assert room("inlet", "automatic_inlet", {"id": "3"})["opened"] > 0
-    assert room.http("inlet", "POST", "/health", body={**event, "health": 0.5})[0] == 200
+    assert room("inlet", "periodic_inlet", {"id": "3"})["opened"] > 0
     status, shown = room.http("private_api", "GET", "/inlet", query=event)
-    assert (status, shown["strategy"]) == (200, "Automatic")
+    assert (status, shown["strategy"]) == (200, "Periodic")
     paused = {**event, "paused": True}
     assert room.http("private_api", "POST", "/inlet", body=paused)[0] == 200
 

@@ -38,6 +38,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
 NOT_HERE = {"APIRegion", "PrivateCoreApiEndpoint", "CoreApiRegion"}  # taken by reference
 NEW = {
     ("core", "KeyRotationDays"),
+    ("core", "AdmissionStrategy"),
     ("openid", "OpenIdRedirectUris"),
     ("openid", "OpenIdRequestIdCodes"),
 }  # that migrating is about
@@ -45,7 +46,7 @@ KINDS = ("same", "better: ", "different: ")
 APIS = {
     "Routes of the public API": ("public",),
     "Routes of the private API": ("private",),
-    "Routes of the OpenID adapter, the inlet and the sample": ("openid", "inlet", "store"),
+    "Routes of the OpenID adapter and the sample": ("openid", "store"),
 }
 
 

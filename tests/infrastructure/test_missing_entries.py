@@ -30,7 +30,7 @@ def test_grants_without_a_view_are_named() -> None:
 
 
 def test_every_table_of_grants_can_be_checked() -> None:
-    for table in ("PUBLIC", "PRIVATE", "WORKERS", "OPENID", "HEALTH"):
+    for table in ("PUBLIC", "PRIVATE", "WORKERS", "OPENID"):
         with pytest.raises(MissingGrant, match=f"Add `new_function` to {table} in "):
             check_grants(table, {*getattr(permissions, table), "new_function"})
 

@@ -9,6 +9,7 @@ import pytest
 
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
+from waiting_room.domain.room_settings import FirstAdmission
 from waiting_room.runtime.settings.room import read_room_settings
 
 CONTRACT = {
@@ -56,6 +57,8 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
         ),
         ({"SubnetIds": "a,b"}, "The parameter SubnetIds must be subnet ids"),
         ({"StackName": "1st"}, "The parameter StackName must be 1 to 100 letters"),
+        ({"AdmissionStrategy": "fast"}, "AdmissionStrategy must be one of manual, rate, active"),
+        ({"MinPerMinute": "601"}, "MinPerMinute must not be above TargetPerMinute"),
         ({"AlarmEmail": "me"}, "The parameter AlarmEmail must be an e-mail address"),
         (
             {"ChallengeOnJoin": "true"},
@@ -124,3 +127,17 @@ def test_by_default_every_stack_fits_into_the_quota_of_a_new_account() -> None:
 def test_a_raised_quota_lets_more_through() -> None:
     raised = {"ApiRate": "20000", "AccountApiRate": "25000"}
     CoreConfig.from_context(raised).check_api_quota(3)
+
+
+def test_the_set_up_reads_the_first_admission_of_the_event() -> None:
+    values = {
+        "AdmissionStrategy": "both", "TargetActive": "71", "TargetPerMinute": "72",
+        "MinPerMinute": "3", "NoShowAfter": "60", "AdmissionAlarmName": "slow",
+    }  # fmt: skip
+    config = CoreConfig.from_context(values)
+    env = {"EVENT_ID": "Sample", **config.settings, **config.first_admission}
+    admission = read_room_settings(env).events[0].admission
+    assert admission == FirstAdmission("both", 71, 72, 3, 60, "slow")
+    defaults = CoreConfig.from_context({})
+    env = {"EVENT_ID": "Sample", **defaults.settings, **defaults.first_admission}
+    assert read_room_settings(env).events[0].admission == FirstAdmission()

@@ -110,7 +110,9 @@ def test_only_functions_that_read_the_counters_are_inside_the_vpc(core: Synthesi
         assert ("VpcConfig" in function) == ("REDIS_HOST" in told), name
 
 
-def test_nobody_but_the_api_and_the_redrive_may_write_joins(core: Synthesized) -> None:
+def test_nobody_but_the_api_and_the_redrive_may_write_joins(
+    core: Synthesized,
+) -> None:
     (queue,) = (name for name in core.of_type("AWS::SQS::Queue") if re.fullmatch(JOIN_QUEUE, name))
     denied = [
         one
@@ -123,13 +125,14 @@ def test_nobody_but_the_api_and_the_redrive_may_write_joins(core: Synthesized) -
     assert statement["Principal"] == {"AWS": "*"}
     allowed = statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
     roles = {one["Fn::GetAtt"][0][:13] for one in allowed}
-    assert roles == {"JoinQueueApiR", "JoinQueueRedr"}
+    assert roles == {"JoinQueueApiR", "JoinQueueRedr", "WorkersFuncti"}
     senders = {
         name
         for name, one in statements(core)
         if "sqs:SendMessage" in one["Action"] and queue in str(one["Resource"])
     }
-    assert {name[:13] for name in senders} == {"JoinQueueApiR", "JoinQueueRedr"}
+    assert {name[:30] for name in senders} >= {"WorkersFunctionsAssignPosition"}
+    assert {name[:13] for name in senders} == roles
 
 
 def test_the_worker_believes_the_redrive_role_of_its_stack(core: Synthesized) -> None:

@@ -87,10 +87,10 @@ def wrong_clock(tab: Page, _room: PanelRoom) -> None:
 
 def live(tab: Page, room: PanelRoom) -> None:
     """An event under way, let in by an inlet, and an operator at work."""
-    targets = {"active": 400, "per_minute": 120, "min_per_minute": 10}
-    reason = "312 of 400 active, 60 per minute"
+    targets = {"max_size": 400}
+    reason = "312 of 400 active, 60 served without a token"
     at = int(time.time()) + STEPS * STEP  # the room's clock is turned forward below
-    room.run_inlet(Strategy.AUTOMATIC, targets, last_at=at, last_increment=9, last_reason=reason)
+    room.run_inlet(Strategy.MAX_SIZE, targets, last_at=at, last_increment=9, last_reason=reason)
     inside(tab, room)
     line: list[str] = []
     called = 0
@@ -251,11 +251,9 @@ def inlet_state(**more: object) -> Steps:
     """An inlet that stands so, and a visitor found by reference."""
 
     def steps(tab: Page, room: PanelRoom) -> None:
-        targets = {"active": 400, "per_minute": 60, "min_per_minute": 5}
-        strategy = Strategy.AUTOMATIC if "memory" in more else Strategy.PERIODIC
-        chosen = targets if strategy is Strategy.AUTOMATIC else {"increment_by": 10}
+        strategy, targets = Strategy.PERIODIC, {"increment_by": 10}
         now = int(time.time())
-        room.run_inlet(strategy, chosen, last_at=now, last_reason="10 per minute", **more)
+        room.run_inlet(strategy, targets, last_at=now, last_reason="10 per minute", **more)
         line = room.in_memory_room.visitors(40)
         room.in_memory_room.serve(12)
         inside(tab, room)

@@ -53,7 +53,7 @@ def test_a_clean_tree_with_version_and_changelog_has_no_problem(tree: Path) -> N
 
 
 def test_each_document_has_the_version_of_the_project() -> None:
-    assert len(version.documents()) == 5
+    assert len(version.documents()) == 4
     assert version.outdated() == []
 
 

@@ -133,10 +133,6 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
         ),
         "openid": RestApi("openid", chalice_apps.load("openid"), threads=THREADS, cors=False),
     }
-    if env.get("INLET_STRATEGY"):
-        parts["inlet_api"] = RestApi(
-            "inlet", chalice_apps.load("inlet"), threads=4, cors=False, signatures=signatures
-        )
     share_clients(
         MAX_CONCURRENT_REQUESTS
         * sum(one.callers for one in parts.values() if isinstance(one, RestApi))

@@ -26,6 +26,7 @@ class JoinQueue(Construct):
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)
+        self._api_roles: list[aws_iam.IRole] = []
         self.dead_letters = aws_sqs.Queue(
             self,
             "DeadLetters",
@@ -71,8 +72,13 @@ class JoinQueue(Construct):
             )
         }
 
-    def _only(self, *roles: aws_iam.Role) -> None:
-        """Deny sqs:SendMessage to every principal but these roles."""
+    def allow_only(self, *workers: aws_iam.IRole) -> None:
+        """Deny sqs:SendMessage to every principal but the API, the redrive and these workers.
+
+        The join worker requests admission steps by messages to its own queue. Call this once, after
+        ``add_route``.
+        """
+        roles = (*self._api_roles, self.redrive_role, *workers)
         self.queue.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 effect=aws_iam.Effect.DENY,
@@ -98,7 +104,7 @@ class JoinQueue(Construct):
         role.add_to_policy(
             aws_iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.queue.queue_arn])
         )
-        self._only(role, self.redrive_role)
+        self._api_roles.append(role)
         return api.add_integration(
             path=join_integration.PATH,
             method="POST",

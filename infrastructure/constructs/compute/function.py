@@ -84,7 +84,7 @@ class RoomFunction(Construct):
         logs = aws_logs.LogGroup(
             self, "Logs", retention=defaults.retention, removal_policy=defaults.removal
         )
-        role = _role(
+        self.role = _role(
             self, logs=logs, statements=statements, in_vpc=placement is not None, name=role_name
         )
         self.function = aws_lambda.Function(
@@ -96,7 +96,7 @@ class RoomFunction(Construct):
             handler=f"app.{handler}",
             description=description,
             environment=dict(environment),
-            role=role,
+            role=self.role,
             log_group=logs,
             timeout=Duration.seconds(timeout),
             memory_size=memory,

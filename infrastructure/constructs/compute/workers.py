@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import (
     Duration,
@@ -31,7 +31,8 @@ class Workers(Construct):
     """The functions of ``apps/workers/app.py`` and their triggers.
 
     ``join_queue`` takes the joins. The role of ``redrive_role_id`` may send a join to it again.
-    ``rotation_days`` is the period between two signing keys, 0 for no rotation.
+    ``first_admission`` is the environment of the set-up. ``rotation_days`` is the period between
+    two signing keys, 0 for no rotation.
     ``event_dead_letters`` takes batches of the stream that could not be published within
     MAX_RECORD_AGE.
     """
@@ -44,6 +45,7 @@ class Workers(Construct):
         function_context: FunctionContext,
         join_queue: aws_sqs.IQueue,
         redrive_role_id: str,
+        first_admission: Mapping[str, str],
         tokens: aws_dynamodb.Table,
         assign_concurrency: int,
         reserved_concurrency: int,
@@ -54,7 +56,10 @@ class Workers(Construct):
         self.functions = AppFunctions(
             self, "Functions", app="workers", function_context=function_context
         )
-        environment = {ASSIGN.name: {"REDRIVE_ROLE_ID": redrive_role_id}}
+        environment = {
+            ASSIGN.name: {"REDRIVE_ROLE_ID": redrive_role_id},
+            SET_UP.name: dict(first_admission),
+        }
         check_grants("WORKERS", {worker.name for worker in WORKERS})
         for worker in WORKERS:
             made = self.functions.add(

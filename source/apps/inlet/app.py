@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inlet app: raises the serving counter by one of three strategies. Deploy one per event.
+"""The inlet app: raises the serving counter by one of two strategies. Deploy one per event.
 
 Functions, by the name that the deployment gives them; each takes a Lambda event:
 
-- ``periodic_inlet``, ``automatic_inlet``: once per minute, by a schedule. One run ticks
-  TICKS_PER_MINUTE times and sleeps in between, so its timeout should be 75 s.
+- ``periodic_inlet``: once per minute, by a schedule. One run ticks TICKS_PER_MINUTE times and
+  sleeps in between, so its timeout should be 75 s.
 - ``max_size_inlet``: by the SNS topic of exit notices, and once per minute by a schedule. The
   schedule fills an empty site and replaces no-shows.
 
-``POST /health`` (IAM) is optional: the site reports its health, for the automatic inlet.
-
 Environment: EVENT_ID, PRIVATE_API_ENDPOINT, AWS_REGION, SERVING_LOG_TABLE,
-INLET_STRATEGY Periodic | MaxSize | Automatic (Periodic), START_TIME and END_TIME in epoch seconds
-(0: no limit), CLOUDWATCH_ALARM_NAME, ON_INSUFFICIENT_DATA go | hold (go), TICKS_PER_MINUTE
-(1; Automatic 6), INCREMENT_BY (10), MAX_SIZE (100), TARGET_ACTIVE (100), TARGET_PER_MINUTE (60),
-MIN_PER_MINUTE (0), NO_SHOW_AFTER in seconds (90). Credentials come from the default chain of the
-AWS SDK.
+INLET_STRATEGY Periodic | MaxSize (Periodic), START_TIME and END_TIME in epoch seconds (0: no
+limit), CLOUDWATCH_ALARM_NAME, ON_INSUFFICIENT_DATA go | hold (go), TICKS_PER_MINUTE (1),
+INCREMENT_BY (10), MAX_SIZE (100). Credentials come from the default chain of the AWS SDK.
 """
 
 from __future__ import annotations
@@ -25,12 +21,10 @@ import time
 from functools import cache
 from typing import Any
 
-from chalice import Chalice, IAMAuthorizer
+from chalice import Chalice
 
-from waiting_room.domain.errors import Conflict, InvalidInput, UnknownRequest
 from waiting_room.inlet.runner import InletRunner
 from waiting_room.inlet.settings import InletSettings
-from waiting_room.runtime.http_api import ANY_TYPE, MAX_EVENT_ID, body, json_handler, text
 from waiting_room.runtime.settings.inlet import read_inlet_settings
 from waiting_room.runtime.time_left import time_left
 from waiting_room.runtime.worker_errors import hide_error_texts
@@ -49,26 +43,6 @@ def periodic_inlet(event: dict[str, Any], context: object) -> dict[str, int]:
 def max_size_inlet(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Handle exit notices (SNS), or fill the free capacity (schedule)."""
     return {"opened": inlet().run_max_size(event).by}
-
-
-@app.lambda_function(name="automatic_inlet")
-def automatic_inlet(event: dict[str, Any], context: object) -> dict[str, int]:
-    """Run a minute of ticks of the closed loop."""
-    return {"opened": sum(one.by for one in inlet().run_automatic(event, time_left(context)))}
-
-
-@app.route("/health", methods=["POST"], content_types=ANY_TYPE, authorizer=IAMAuthorizer())
-@json_handler
-def health() -> dict[str, Any]:
-    """Store the site's health: ``{"event_id", "health": 0 (down) to 1 (well)}``."""
-    content = body(app.current_request)
-    if text(content, "event_id", longest=MAX_EVENT_ID) != settings().event_id:
-        raise InvalidInput("event_id is not the event of this inlet")
-    try:
-        inlet().report_health(content.get("health"))
-    except Conflict:
-        raise UnknownRequest("the inlet has not run yet") from None
-    return {}
 
 
 @cache

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 from chalice import Chalice
@@ -24,15 +25,18 @@ logger = logging.getLogger("waiting_room")
 @app.lambda_function(name="assign_positions")
 def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """SQS batch: assign a position to each join; send invalid messages to the dead-letter queue."""
-    from waiting_room.runtime.lambda_events import read_joins
+    from waiting_room.runtime.lambda_events import read_joins, read_step_requests
 
+    steps, event = read_step_requests(event)
+    for requested in steps:
+        _make_step(requested)
     event_id = settings().events[0].event_id
     joins, dead = read_joins(event, event_id, settings().redrive_role_id)
     retry: frozenset[str] = frozenset()
     if joins:
         try:
             retry = room().workers.assignment.assign(event_id, joins).retry
-            room().workers.admission.step_after_joins(event_id)
+            _make_step(event_id)
         except Unavailable as error:
             logger.error("%d joins not processed, SQS delivers them again: %s", len(joins), error)
             retry = frozenset(join.message_id for join in joins)
@@ -46,6 +50,21 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
         )
     failed = sorted(retry | left)
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
+
+
+def _make_step(event_id: str) -> None:
+    """Admit visitors of an event in which nobody waited; request the next step if some wait.
+
+    The requests bridge the time until the next run of ``admit``. Then its steps are not due any
+    more for this worker, and the requests end.
+    """
+    seconds = room().workers.admission.step_after_joins(event_id)
+    if seconds is None:
+        return
+    try:
+        joins_queue().request_step(event_id, math.ceil(seconds))
+    except Unavailable as error:
+        logger.warning("next admission step not requested, admit makes it: %s", error)
 
 
 def _come_again(event: dict[str, Any], retry: frozenset[str]) -> None:

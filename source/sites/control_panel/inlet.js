@@ -3,23 +3,18 @@
 
 import { cardOf } from './panel-context.js';
 import { byId, make, write } from './dom.js';
-import { count, rate, some, span, time } from './format.js';
+import { count, some, span, time } from './format.js';
 
 export const LOOKUP_INTERVAL = 30; // seconds between look-ups while there is no inlet
 export const MAX_RUN_AGE = 180; // seconds without a run after which an inlet counts as stopped
-const REPORT_LIFE = 120; // seconds for which a health report of the site is valid
 
 export const STRATEGIES = {
   Periodic: 'admits a fixed number of visitors each minute',
   MaxSize: 'keeps the site full: admits one visitor for each visitor who leaves',
-  Automatic: 'fills the site up to the target, as fast as the site allows',
 };
 export const TARGETS = {
   increment_by: ['Visitors per minute', ''],
   max_size: ['Visitors on the site, at most', 'active tokens and open turns'],
-  active: ['Visitors on the site, target', 'active tokens'],
-  per_minute: ['New visitors per minute, at most', ''],
-  min_per_minute: ['New visitors per minute, at least', 'even when the site reports problems'],
 };
 
 export class InletCard {
@@ -119,7 +114,7 @@ export class InletCard {
     byId('inlet-body').hidden = false;
     this.#showState(inletState(inlet, now));
     write(byId('inlet-what'), `${inlet.strategy}: ${STRATEGIES[inlet.strategy] ?? 'unknown to this page'}.`);
-    const brakes = alarmText(inlet, now);
+    const brakes = alarmText(inlet);
     byId('inlet-alarm').hidden = brakes === '';
     byId('inlet-alarm').dataset.state = inlet.alarm?.brakes || inlet.alarm?.state === 'MISSING' ? 'warn' : '';
     write(byId('inlet-alarm'), brakes);
@@ -175,10 +170,7 @@ export function inletState(inlet, now) {
     return { state: 'stale', words: `No run for ${span(now - last.at)}` };
   }
   if (alarm?.state === 'MISSING') return { state: 'stale', words: 'Alarm missing' };
-  if (alarm?.brakes) {
-    return strategy === 'Automatic' ? { state: 'paused', words: 'Slowed' } : { state: 'stale', words: 'Held by alarm' };
-  }
-  if (strategy === 'Automatic' && isUnhealthy(inlet.health, now)) return { state: 'paused', words: 'Slowed' };
+  if (alarm?.brakes) return { state: 'stale', words: 'Held by alarm' };
   return { state: 'live', words: 'Running' };
 }
 
@@ -191,23 +183,13 @@ const ALARM_STATES = {
 };
 
 /** Describe the alarm and its effect on the inlet; empty without an alarm. */
-export function alarmText({ alarm, paused, pace_per_minute: pace, health, strategy }, now) {
-  const slowed = Number.isFinite(pace) ? `Slowed to ${rate(pace)}/min` : 'Slowed';
-  if (!alarm) {
-    if (strategy !== 'Automatic' || paused || !isUnhealthy(health, now)) return '';
-    return now - health.at > REPORT_LIFE
-      ? `${slowed}: no report from the site for ${span(now - health.at)}.`
-      : `${slowed}: the site reports a health of ${Math.round(health.value * 100)}%.`;
-  }
+export function alarmText({ alarm }) {
+  if (!alarm) return '';
   const state = ALARM_STATES[alarm.state];
   if (!state) return `Alarm ${alarm.name}: not checked while the inlet is stopped.`;
   if (!alarm.brakes) return alarm.state === 'OK' ? `Alarm ${alarm.name}: OK.` : `Alarm ${alarm.name} ${state}; the inlet continues.`;
   const why = alarm.state === 'ALARM' ? `alarm ${alarm.name}` : `alarm ${alarm.name} ${state}`;
-  return strategy === 'Automatic' ? `${slowed}: ${why}.` : `No one is admitted: ${why}${alarm.state === 'ALARM' ? ' is in ALARM' : ''}.`;
-}
-
-function isUnhealthy(health, now) {
-  return Boolean(health) && (health.value < 1 || now - health.at > REPORT_LIFE);
+  return `No one is admitted: ${why}${alarm.state === 'ALARM' ? ' is in ALARM' : ''}.`;
 }
 
 /** Describe the inlet's last decision. */

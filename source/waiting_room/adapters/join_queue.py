@@ -16,6 +16,7 @@ from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
 
 # Attributes of a redriven message: its first id and time (ms) in SQS.
 FIRST_ID, FIRST_SENT = "first_request_id", "first_sent_at_ms"
+STEP = "admission_step"  # attribute of a message that requests a step: the event id
 REASON = "reason"  # attribute of a message in the dead-letter queue: why it is not a join
 BATCH = 10  # entries of one request, SQS's limit
 MOST_BYTES = 200_000  # of the bodies of one request; SQS accepts 262,144 with the attributes
@@ -59,6 +60,21 @@ class SqsJoinQueue:
             return _ids(messages)
         sent = {one["Id"] for one in response.get("Successful", [])}
         return _ids(message for index, message in enumerate(messages) if str(index) not in sent)
+
+    def request_step(self, event_id: str, seconds: int) -> None:
+        """Send a delayed message to the join queue; its worker makes the step."""
+        try:
+            with translate_errors("the join queue"):
+                self._client.send_message(
+                    QueueUrl=self._joins,
+                    MessageBody=json.dumps({"event_id": event_id}),
+                    MessageAttributes={STEP: {"DataType": "String", "StringValue": event_id}},
+                    MessageGroupId=event_id,
+                    DelaySeconds=seconds,
+                )
+        except self._client.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            raise Unavailable(f"the join queue rejected the request: {code}") from None
 
     def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
         """Set the seconds until SQS delivers messages again; after an error its own time holds."""

@@ -17,6 +17,18 @@ PUBLIC_KEY_CACHE_SECONDS = 60  # seconds for which the edge caches the public ke
 
 
 @dataclass(frozen=True, slots=True)
+class FirstAdmission:
+    """Admission of the first version of the event of the deployment, as in its document."""
+
+    strategy: str = "manual"
+    max_active: int = 1000
+    per_minute: int = 600
+    min_per_minute: int = 0
+    no_show_after: int = 90
+    alarm: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EventSettings:
     """Settings of one event. Times are in seconds."""
 
@@ -27,6 +39,7 @@ class EventSettings:
     increment_on_expiry: bool = False
     minute_metrics: bool = False  # whether metrics go to the event bus each minute
     client_secret_required: bool = False
+    admission: FirstAdmission = FirstAdmission()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from waiting_room.domain.ports.clock import Clock
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.inlet.ports import ChangeRecorder, InletStore
 from waiting_room.inlet.settings import check_targets
-from waiting_room.inlet.strategies import InletRecord, Strategy
+from waiting_room.inlet.strategies import InletRecord
 
 
 class InletControl:
@@ -24,8 +24,7 @@ class InletControl:
         """Return the state of the inlet:
 
         ``{"strategy", "paused", "targets", "last": {"at", "increment", "reason"} or null,
-        "alarm": {"name", "state", "brakes"} or null, "pace_per_minute": number or null,
-        "health": {"value", "at"} or null}``.
+        "alarm": {"name", "state", "brakes"} or null}``.
 
         ``at`` is in epoch seconds. Raises UnknownRequest when no inlet has run for the event.
         """
@@ -85,15 +84,10 @@ def _response(record: InletRecord) -> dict[str, Any]:
         "state": record.alarm_state.value if record.alarm_state else None,
         "brakes": record.alarm_holds,
     }
-    pace = record.controller_state.get("pace") if record.strategy is Strategy.AUTOMATIC else None
     return {
         "strategy": record.strategy.value,
         "paused": record.paused,
         "targets": dict(record.targets),
         "last": last if record.last_at else None,
         "alarm": alarm if record.alarm else None,
-        "pace_per_minute": None if pace is None else round(pace, 1),
-        "health": None
-        if record.health is None
-        else {"value": record.health, "at": record.health_at},
     }

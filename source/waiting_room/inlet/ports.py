@@ -18,7 +18,7 @@ class InletStore(Protocol):
         """Return the current row; None before the first run of an inlet."""
 
     def write(self, before: InletRecord | None, after: InletRecord) -> None:
-        """Write the changes of a run: all but the values that operators and the site set.
+        """Write the changes of a run: all but the values that operators set.
 
         Targets are written only when ``deployed`` changed: a new deployment replaces them.
         Raises Conflict when another run wrote since ``before`` was read.
@@ -28,9 +28,6 @@ class InletStore(Protocol):
         self, before: InletRecord, *, paused: bool, targets: Mapping[str, int]
     ) -> InletRecord:
         """Write an operator's change. Raises Conflict when another operator wrote first."""
-
-    def report_health(self, event_id: str, health: float, at: int) -> None:
-        """Write the site's health, 0 to 1. Raises Conflict without a row."""
 
 
 class RoomApi(Protocol):

@@ -8,9 +8,6 @@ steps loses one increment, which the next run makes up for.
 The row also stores the ids of handled ticks and messages. A Lambda event that is delivered twice
 takes effect once, and a retry finishes a run that ended early. An increment without a response is
 sent again before the next tick, with the same call id: the room raises the counter once for it.
-
-The module has more than 300 lines because the three kinds of run share one class: its store, clock
-and way to decide and increment.
 """
 
 from __future__ import annotations
@@ -21,16 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
+from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.events.alarms import Alarm, alarm_hold_reason
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
-from waiting_room.inlet.automatic import (
-    OWN_MOVE_SECONDS,
-    ControllerState,
-    Targets,
-    decide,
-    health_signal,
-)
 from waiting_room.inlet.exit_notices import end_sessions, new_exit_notices
 from waiting_room.inlet.ports import AlarmReader, InletStore, RoomApi
 from waiting_room.inlet.settings import InletSettings
@@ -45,6 +35,7 @@ from waiting_room.inlet.strategies import (
 
 logger = logging.getLogger("waiting_room")
 MINUTE = 60.0
+OWN_MOVE_SECONDS = 60.0  # for which an own move overrides metrics that do not include it yet
 TICK_SECONDS = 12.0  # limit of one tick: the store, CloudWatch and two calls of the private API
 WRITE_TRIES = 8
 MAX_HANDLED_IDS = 120  # ticks or messages of at least six minutes, against double delivery
@@ -94,16 +85,6 @@ class InletRunner:
 
         return self._minute(event, left, tick)
 
-    def run_automatic(
-        self, event: Mapping[str, Any], left: Callable[[], float]
-    ) -> list[IncrementDecision]:
-        """Run the ticks of a minute of the closed loop; ``left`` as in ``run_periodic``."""
-        return self._minute(
-            event,
-            left,
-            lambda _, mark: self._decide_and_increment(self._decide_automatic, ids=mark, tries=1),
-        )
-
     def run_max_size(self, event: Mapping[str, Any]) -> IncrementDecision:
         """Handle exit notices (SNS), or fill the free capacity (schedule)."""
         if not event.get("Records"):
@@ -120,14 +101,6 @@ class InletRunner:
             return self._decide_max_size(record, left, unnamed, fill=False)
 
         return self._decide_and_increment(rule, ids=[one.message_id for one in exits])
-
-    def report_health(self, health: object) -> None:
-        """Store the site's health. Raises InvalidInput, and Conflict before the first run."""
-        if isinstance(health, bool) or not isinstance(health, (int, float)):
-            raise InvalidInput("health must be a number from 0 (down) to 1 (well)")
-        if not 0 <= health <= 1:
-            raise InvalidInput("health must be a number from 0 (down) to 1 (well)")
-        self._store.report_health(self._settings.event_id, float(health), int(self._clock()))
 
     def _minute(
         self,
@@ -279,29 +252,6 @@ class InletRunner:
         if alarm is Alarm.MISSING:
             logger.error("no alarm has the name in CLOUDWATCH_ALARM_NAME")
         return alarm
-
-    def _decide_automatic(
-        self, record: InletRecord, _: NewIds
-    ) -> tuple[IncrementDecision, Mapping[str, Any]]:
-        now = self._clock()
-        if reason := self._stop_reason(record):
-            return IncrementDecision(0, reason), record.controller_state
-        alarm = record.alarm_state or Alarm.NONE
-        decision = decide(
-            ControllerState.from_json(record.controller_state),
-            self._room.metrics(record.event_id),
-            Targets(**record.targets),
-            health_signal(
-                alarm,
-                self._settings.go_on_insufficient_data,
-                record.health,
-                now - record.health_at,
-            ),
-            now,
-            tick=MINUTE / self._settings.ticks_per_minute,
-            no_show_after=self._settings.no_show_after,
-        )
-        return with_missing_alarm(decision.increment, alarm), decision.state.to_json()
 
     def _decide_max_size(
         self, record: InletRecord, left: int, exited: int, *, fill: bool

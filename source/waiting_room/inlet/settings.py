@@ -14,7 +14,6 @@ from waiting_room.inlet.strategies import Strategy, Window
 
 MAX_EPOCH = 99_999_999_999  # rejects a start or end in milliseconds
 MAX_TICKS = 20  # a tick takes up to a second; every 3 s is finer than any page polls
-TICKS = {Strategy.PERIODIC: 1, Strategy.MAX_SIZE: 1, Strategy.AUTOMATIC: 6}
 
 
 class Target(NamedTuple):
@@ -29,17 +28,12 @@ class Target(NamedTuple):
 TARGETS: dict[Strategy, dict[str, Target]] = {
     Strategy.PERIODIC: {"increment_by": Target("INCREMENT_BY", 10, 1)},
     Strategy.MAX_SIZE: {"max_size": Target("MAX_SIZE", 100, 1)},
-    Strategy.AUTOMATIC: {
-        "active": Target("TARGET_ACTIVE", 100, 1),
-        "per_minute": Target("TARGET_PER_MINUTE", 60, 1),
-        "min_per_minute": Target("MIN_PER_MINUTE", 0, 0),
-    },
 }
 
 
 @dataclass(frozen=True, slots=True)
 class InletSettings:
-    """``no_show_after``: seconds after which a served visitor without a token is a no-show."""
+    """Settings of the inlet of one event."""
 
     event_id: str
     private_api: str
@@ -51,7 +45,6 @@ class InletSettings:
     alarm: str = ""
     go_on_insufficient_data: bool = True
     ticks_per_minute: int = 1
-    no_show_after: int = 90
 
 
 def check_targets(strategy: Strategy, was: Mapping[str, int], new: object) -> dict[str, int]:
@@ -65,12 +58,4 @@ def check_targets(strategy: Strategy, was: Mapping[str, int], new: object) -> di
         low = limits[name].lowest
         if not is_whole(value) or not low <= value <= MAX_INCREMENT:
             raise InvalidInput(f"{name} must be a whole number from {low} to {MAX_INCREMENT}")
-    targets = {**was, **new}
-    check_order(targets)
-    return targets
-
-
-def check_order(targets: Mapping[str, int]) -> None:
-    """Raise InvalidInput when the minimum is above the maximum."""
-    if targets.get("min_per_minute", 0) > targets.get("per_minute", MAX_INCREMENT):
-        raise InvalidInput("min_per_minute must not be above per_minute")
+    return {**was, **new}

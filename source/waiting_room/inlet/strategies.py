@@ -2,7 +2,7 @@
 """The strategies of the inlet: by how much to raise the serving counter now.
 
 Pure; times are seconds since the epoch. *Periodic* admits a fixed number per minute unless the
-alarm holds it. *MaxSize* replaces the visitors who left. *Automatic* is in ``automatic.py``.
+alarm holds it. *MaxSize* replaces the visitors who left.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ class Strategy(StrEnum):
 
     PERIODIC = "Periodic"
     MAX_SIZE = "MaxSize"
-    AUTOMATIC = "Automatic"
 
 
 METRICS = {
@@ -124,10 +123,9 @@ class InletRecord:
 
     ``deployed`` are the targets of the deployment, ``targets`` the current ones.
     ``controller_state`` belongs to the strategy (JSON values). ``handled_ids`` are ids of recent
-    Lambda events. ``health`` is the last report of the site, from 0 (down) to 1 (healthy), at
-    ``health_at``. ``last_at`` is 0 before the first run. ``alarm`` is the name of the watched
+    Lambda events. ``last_at`` is 0 before the first run. ``alarm`` is the name of the watched
     alarm, or empty. ``alarm_state`` is its state in the last run, None if that run did not read
-    it. ``alarm_holds`` is true while the alarm holds or slows the inlet.
+    it. ``alarm_holds`` is true while the alarm holds the inlet.
     """
 
     event_id: str
@@ -138,8 +136,6 @@ class InletRecord:
     version: int = 0
     controller_state: Mapping[str, Any] = field(default_factory=dict)
     handled_ids: tuple[str, ...] = ()
-    health: float | None = None
-    health_at: int = 0
     last_at: int = 0
     last_increment: int = 0
     last_reason: str = ""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from waiting_room.adapters.dynamodb.outcomes import outcome_from_item
-from waiting_room.adapters.join_queue import FIRST_ID, FIRST_SENT
+from waiting_room.adapters.join_queue import FIRST_ID, FIRST_SENT, STEP
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.joins import check_request_id, parse_join
 from waiting_room.domain.parsing import UNREADABLE
@@ -33,6 +33,27 @@ def read_joins(
             letter = _dead_letter(record, error)
             dead[letter.message_id] = letter
     return joins, list(dead.values())
+
+
+def read_step_requests(event: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Return the events of which an SQS batch requests an admission step, and the other messages.
+
+    The worker itself sends these requests. Anyone else's would do no harm: a step admits what is
+    due, whoever requests it.
+    """
+    requested: dict[str, None] = {}
+    others: list[Any] = []
+    for record in event["Records"]:
+        try:
+            attribute = (record.get("messageAttributes") or {}).get(STEP)
+            event_id = str(attribute["stringValue"]) if attribute else ""
+        except UNREADABLE:
+            event_id = ""
+        if event_id:
+            requested[event_id] = None
+        else:
+            others.append(record)
+    return list(requested), {**event, "Records": others}
 
 
 def first_id_and_time(

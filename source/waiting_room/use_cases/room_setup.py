@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain.actors import deployment
@@ -65,6 +66,7 @@ def first_document(event: EventSettings) -> dict[str, Any]:
             "expires_after": event.position_expiry_period if event.position_expiry_enabled else 0,
             "increment_on_expiry": event.increment_on_expiry,
         },
+        "admission": asdict(event.admission),
         "token": {"valid_for": event.validity_period},
         "join": {"client_secret": "required" if event.client_secret_required else "optional"},
     }

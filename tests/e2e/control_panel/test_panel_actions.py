@@ -302,33 +302,30 @@ def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelRoom, page: Pag
 
 
 def test_the_inlet_is_shown_retargeted_and_paused(room: PanelRoom, page: Page) -> None:
-    targets = {"min_per_minute": 10, "per_minute": 120, "active": 400}
+    targets = {"max_size": 120}
     said = {"last_at": int(time.time()), "last_increment": 9, "last_reason": "312 of 400 active"}
-    room.run_inlet(Strategy.AUTOMATIC, targets, **said)
+    room.run_inlet(Strategy.MAX_SIZE, targets, **said)
     sign_in(page)
-    expect(page.locator("#inlet-what")).to_contain_text("Automatic")
+    expect(page.locator("#inlet-what")).to_contain_text("MaxSize")
     expect(page.locator("#inlet-last")).to_contain_text("admitted 9 visitors (312 of 400 active)")
     expect(page.locator("#inlet-state")).to_have_text("Running")
     values = [field.input_value() for field in page.locator("#inlet-targets input").all()]
-    assert values == ["400", "120", "10"]
-    field = page.get_by_label("New visitors per minute, at most")
+    assert values == ["120"]
+    field = page.get_by_label("Visitors on the site, at most")
     expect(field).to_have_value("120")
-    field.fill("5")
-    page.get_by_role("button", name="Save targets").click()
-    expect(answer(page, "inlet")).to_contain_text("min_per_minute must not be above per_minute")
     field.fill("many")
     page.get_by_role("button", name="Save targets").click()
-    expect(answer(page, "inlet")).to_contain_text("per_minute must be a whole number")
+    expect(answer(page, "inlet")).to_contain_text("max_size must be a whole number")
     expect(field).to_have_value("many")
     field.fill("90")
     page.get_by_role("button", name="Save targets").click()
-    expect(answer(page, "inlet")).to_contain_text("new visitors per minute, at most 90")
+    expect(answer(page, "inlet")).to_contain_text("visitors on the site, at most 90")
     page.get_by_role("button", name="Pause inlet").click()
     expect(page.locator("#inlet-state")).to_have_text("Paused")
     assert accessibility(page) == []
     record = room.inlets.read(EVENT)
     assert record
-    assert (record.paused, record.targets["per_minute"]) == (True, 90)
+    assert (record.paused, record.targets["max_size"]) == (True, 90)
     page.get_by_role("button", name="Resume inlet").click()
     expect(page.locator("#inlet-state")).to_have_text("Running")
 
@@ -393,17 +390,12 @@ def test_an_answer_about_the_inlet_from_before_a_change_is_not_shown(
 def test_the_alarm_that_holds_an_inlet_is_shown(room: PanelRoom, page: Page) -> None:
     now = int(time.time())
     watched = {"last_at": now, "alarm": "SiteErrors", "alarm_holds": True}
-    targets = {"min_per_minute": 5, "per_minute": 60, "active": 400}
-    room.run_inlet(
-        Strategy.AUTOMATIC,
-        targets,
-        controller_state={"pace": 5.0},
-        alarm_state=Alarm.ALARM,
-        **watched,
-    )
+    room.run_inlet(Strategy.MAX_SIZE, {"max_size": 400}, alarm_state=Alarm.ALARM, **watched)
     sign_in(page)
-    expect(page.locator("#inlet-state")).to_have_text("Slowed")
-    expect(page.locator("#inlet-alarm")).to_have_text("Slowed to 5/min: alarm SiteErrors.")
+    expect(page.locator("#inlet-state")).to_have_text("Held by alarm")
+    expect(page.locator("#inlet-alarm")).to_have_text(
+        "No one is admitted: alarm SiteErrors is in ALARM."
+    )
     assert accessibility(page) == []
 
 

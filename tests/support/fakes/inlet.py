@@ -36,8 +36,6 @@ class MemoryInlet:
             self._rows[after.event_id] = replace(
                 after,
                 paused=current.paused,
-                health=current.health,
-                health_at=current.health_at,
                 targets=after.targets if anew else current.targets,
             )
 
@@ -55,10 +53,3 @@ class MemoryInlet:
                 raise Conflict
             self._rows[before.event_id] = replace(current, paused=paused, targets=dict(targets))
             return self._rows[before.event_id]
-
-    def report_health(self, event_id: str, health: float, at: int) -> None:
-        """Store the health of the site."""
-        with self._lock:
-            if event_id not in self._rows:
-                raise Conflict
-            self._rows[event_id] = replace(self._rows[event_id], health=health, health_at=at)

@@ -14,6 +14,7 @@ class MemoryJoinQueue:
     def __init__(self) -> None:
         self.buried: list[DeadLetter] = []
         self.due: dict[Receipt, int] = {}
+        self.steps: list[tuple[str, int]] = []
 
     def send_to_dead_letters(self, letters: Sequence[DeadLetter]) -> frozenset[str]:
         """Keep messages as dead letters."""
@@ -23,3 +24,7 @@ class MemoryJoinQueue:
     def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
         """Remember when messages come again."""
         self.due |= receipts
+
+    def request_step(self, event_id: str, seconds: int) -> None:
+        """Remember a request for a step."""
+        self.steps.append((event_id, seconds))

@@ -35,8 +35,6 @@ WHERE = {
 INLETS = {
     "max_size_inlet": ("Inlet", "Inlet"),
     "periodic_inlet": ("PeriodicInlet", "Inlet"),
-    "automatic_inlet": ("AutomaticInlet", "Inlet"),
-    "health": ("AutomaticInlet", "ViewsHealth"),
 }
 
 

@@ -72,7 +72,6 @@ class Assembly:
         from aws_cdk import App
 
         from infrastructure.app import build
-        from infrastructure.constructs.api.rest_api import Limits
         from infrastructure.parameters.optional_stacks import InletConfig
         from infrastructure.stacks.inlet import InletStack
 
@@ -84,7 +83,6 @@ class Assembly:
                 f"{strategy}Inlet",
                 core=self.built["core"],
                 config=InletConfig(strategy=strategy),
-                limits=Limits(rate=10, burst=10),
             )
 
     @property
@@ -134,7 +132,7 @@ def everything(*, eventful: bool = False) -> Assembly:
 
     ``eventful``: with events on, so that every function has all that it may ever do.
     """
-    return Assembly(EVENTFUL if eventful else EVERYTHING, more_inlets=["Periodic", "Automatic"])
+    return Assembly(EVENTFUL if eventful else EVERYTHING, more_inlets=["Periodic"])
 
 
 def headers_of(parameters: dict[str, str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ import pytest
 from tests.support.fakes.inlet import MemoryInlet
 from tests.support.inlet_room import (
     EVENT,
-    FOREVER,
     START,
     InletHarness,
     inlet_settings,
@@ -25,7 +24,7 @@ from waiting_room.use_cases import change_log
 @pytest.mark.parametrize(
     ("env", "sentence"),
     [
-        ({"INLET_STRATEGY": "Random"}, "INLET_STRATEGY must be one of Periodic, MaxSize, Autom"),
+        ({"INLET_STRATEGY": "Random"}, "INLET_STRATEGY must be one of Periodic, MaxSize"),
         ({"INCREMENT_BY": "ten"}, "INCREMENT_BY must be a whole number"),
         ({"INCREMENT_BY": 0}, "INCREMENT_BY must be between 1"),
         ({"START_TIME": 100, "END_TIME": 50}, "END_TIME must be 0 or after START_TIME"),
@@ -36,10 +35,6 @@ from waiting_room.use_cases import change_log
         ({"ON_INSUFFICIENT_DATA": "maybe"}, "ON_INSUFFICIENT_DATA must be go or hold"),
         ({"TICKS_PER_MINUTE": 100}, "TICKS_PER_MINUTE must be between 1 and 20"),
         ({"SERVING_LOG_TABLE": ""}, "SERVING_LOG_TABLE is missing"),
-        (
-            {"INLET_STRATEGY": "Automatic", "MIN_PER_MINUTE": 9, "TARGET_PER_MINUTE": 3},
-            "MIN_PER_MINUTE must not be above TARGET_PER_MINUTE",
-        ),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence(env: dict[str, object], sentence: str) -> None:
@@ -59,8 +54,6 @@ def test_an_operator_pauses_and_resumes() -> None:
         "targets": {"increment_by": 10},
         "last": {"at": START, "increment": 10, "reason": "10 per minute"},
         "alarm": None,
-        "pace_per_minute": None,
-        "health": None,
     }
     assert control.change(EVENT, True, None)["paused"] is True
     assert harness.periodic() == [0]
@@ -93,24 +86,6 @@ def test_an_operator_sees_how_the_last_run_found_the_alarm(
     control.change(EVENT, True, None)
     harness.periodic()
     assert control.show(EVENT)["alarm"] == {**seen, "state": None, "brakes": False}
-
-
-def test_an_operator_sees_the_pace_of_an_automatic_inlet_and_what_the_site_reported() -> None:
-    env = {"INLET_STRATEGY": "Automatic", "CLOUDWATCH_ALARM_NAME": "SiteErrors"}
-    harness = InletHarness(
-        {**env, "TARGET_ACTIVE": 400, "TARGET_PER_MINUTE": 60, "MIN_PER_MINUTE": 5}
-    )
-    control = InletControl(harness.store, harness.clock, change_log.record)
-    harness.inlet.run_automatic({}, lambda: FOREVER)
-    assert control.show(EVENT)["pace_per_minute"] == 60
-    harness.inlet.report_health(0.5)
-    shown = control.show(EVENT)
-    assert shown["health"] == {"value": 0.5, "at": int(harness.clock.now)}
-    harness.alarm = lambda: Alarm.ALARM
-    for _ in range(10):
-        harness.another().run_automatic({}, lambda: FOREVER)
-    shown = control.show(EVENT)
-    assert (shown["pace_per_minute"], shown["alarm"]["brakes"]) == (5, True)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_an_alarm_that_cannot_be_read_holds() -> None:
     assert harness.last == (0, "the alarm cannot be read")
 
 
-@pytest.mark.parametrize("strategy", ["Periodic", "MaxSize", "Automatic"])
+@pytest.mark.parametrize("strategy", ["Periodic", "MaxSize"])
 def test_an_alarm_that_does_not_exist_is_logged(
     strategy: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -102,10 +102,8 @@ def test_an_alarm_that_does_not_exist_is_logged(
     )
     if strategy == "Periodic":
         harness.periodic()
-    elif strategy == "MaxSize":
-        harness.inlet.run_max_size({})
     else:
-        harness.inlet.run_automatic({}, lambda: 60.0)
+        harness.inlet.run_max_size({})
     assert sum(harness.room.increments) > 0
     assert harness.last[1].endswith("; the alarm does not exist")
     assert "no alarm has the name in CLOUDWATCH_ALARM_NAME" in caplog.text

@@ -8,16 +8,14 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.inlet_room import EVENT, START, CountingRoom, InletHarness, sns
 from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable
 from waiting_room.domain.events.alarms import Alarm, alarm_hold_reason
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.exit_notices import ExitNotice, parse_exit_notice
-from waiting_room.inlet.runner import ALREADY_DONE, MAX_HANDLED_IDS, OTHER_RUN
-from waiting_room.inlet.settings import check_order, check_targets
+from waiting_room.inlet.runner import MAX_HANDLED_IDS
+from waiting_room.inlet.settings import check_targets
 from waiting_room.inlet.strategies import (
     METRICS,
     IncrementDecision,
@@ -141,7 +139,7 @@ def test_a_message_that_tells_nothing_tells_of_nobody() -> None:
 
 def test_a_record_before_any_run() -> None:
     record = InletRecord(EVENT, Strategy.PERIODIC, {}, {})
-    assert (record.paused, record.version, record.health, record.health_at) == (False, 0, None, 0)
+    assert (record.paused, record.version) == (False, 0)
     assert (record.last_at, record.last_increment, record.handled_ids) == (0, 0, ())
 
 
@@ -150,26 +148,15 @@ def test_a_record_before_any_run() -> None:
     [
         (Strategy.PERIODIC, "increment_by", 1),
         (Strategy.MAX_SIZE, "max_size", 1),
-        (Strategy.AUTOMATIC, "active", 1),
-        (Strategy.AUTOMATIC, "per_minute", 1),
-        (Strategy.AUTOMATIC, "min_per_minute", 0),
     ],
 )
 def test_a_target_has_limits(strategy: Strategy, name: str, low: int) -> None:
-    was = {"min_per_minute": 0, "per_minute": 1_000_000}
+    was: dict[str, int] = {}
     for value in (low, 1_000_000):
         assert check_targets(strategy, was, {name: value})[name] == value
     for wrong in (low - 1, 1_000_001, True, "5", 5.0, None):
         with pytest.raises(InvalidInput, match=name):
             check_targets(strategy, was, {name: wrong})
-
-
-def test_the_lowest_pace_may_be_the_highest_one_but_not_above_it() -> None:
-    check_order({"min_per_minute": 5, "per_minute": 5})
-    check_order({})
-    check_order({"per_minute": 1})
-    with pytest.raises(InvalidInput):
-        check_order({"min_per_minute": 6, "per_minute": 5})
 
 
 # --- runs -------------------------------------------------------------------------------------
@@ -264,16 +251,6 @@ def test_a_step_that_others_overtake_is_decided_again_eight_times(
     Contended(harness, conflicts)
     assert harness.periodic() == [opened]
     assert sum(harness.room.increments) == opened
-
-
-def test_the_loop_that_is_overtaken_leaves_the_tick_to_the_other() -> None:
-    harness = InletHarness(
-        {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1},
-        room=CountingRoom(RoomMetrics(queue=1000)),
-    )
-    Contended(harness, 1)
-    assert harness.inlet.run_automatic({}, lambda: 100.0) == [OTHER_RUN]
-    assert OTHER_RUN.by == ALREADY_DONE.by == 0
 
 
 def test_what_a_run_did_is_in_the_row() -> None:
@@ -389,49 +366,3 @@ def test_messages_without_an_id_are_all_counted_and_one_named_twice_counts_once(
     again = sns({"exited": 4}, {"exited": 4}, {"exited": 1}, ids=["a", "a", "b"])
     harness.clock.now += 61
     assert harness.inlet.run_max_size(again).by == 5
-
-
-# --- health -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("health", [0, 0.0, 0.5, 1, 1.0])
-def test_a_report_from_down_to_well_is_kept_with_its_time(health: float) -> None:
-    harness = InletHarness({"INLET_STRATEGY": "Automatic"})
-    harness.inlet.run_automatic({}, lambda: 1.0)
-    harness.clock.now = START + 33.7
-    harness.inlet.report_health(health)
-    record = harness.store.read(EVENT)
-    assert record
-    assert (record.health, record.health_at) == (float(health), START + 33)
-
-
-@given(st.sampled_from([True, False]), st.sampled_from(["hold", "go"]))
-def test_the_loop_reads_the_alarm_only_where_one_is_named(named: bool, on: str) -> None:
-    asked: list[int] = []
-
-    def alarm() -> Alarm:
-        asked.append(1)
-        return Alarm.INSUFFICIENT_DATA
-
-    harness = InletHarness(
-        {
-            "INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1, "MIN_PER_MINUTE": 7,
-            "ON_INSUFFICIENT_DATA": on, **({"CLOUDWATCH_ALARM_NAME": "Slow"} if named else {}),
-        },
-        room=CountingRoom(RoomMetrics(queue=1000)), alarm=alarm,
-    )  # fmt: skip
-    assert harness.inlet.run_automatic({}, lambda: 100.0)[0].by == 60
-    assert len(asked) == named
-
-
-@pytest.mark.parametrize(("after", "well"), [(120, True), (121, False)])
-def test_the_loop_believes_a_report_for_two_minutes(after: int, well: bool) -> None:
-    harness = InletHarness(
-        {"INLET_STRATEGY": "Automatic", "TICKS_PER_MINUTE": 1, "TARGET_ACTIVE": 10_000},
-        room=CountingRoom(RoomMetrics(queue=1000), all_come=True),
-    )
-    harness.inlet.run_automatic({}, lambda: 100.0)
-    harness.inlet.report_health(1)
-    harness.clock.now += after
-    reason = harness.inlet.run_automatic({}, lambda: 100.0)[0].reason
-    assert ("unhealthy" in reason) is not well

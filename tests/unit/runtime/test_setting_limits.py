@@ -30,7 +30,9 @@ NUMBERS: list[tuple[Any, str, str, int, int, int]] = [
     (read_openid_settings, "OPENID_RESTART_AFTER", "restart_after", 150, 60, 86_400),
     (read_openid_settings, "SIGNING_KEY_CACHE_SECONDS", "signing_key_cache", 60, 1, 300),
     (read_inlet_settings, "TICKS_PER_MINUTE", "ticks_per_minute", 1, 1, 20),
-    (read_inlet_settings, "NO_SHOW_AFTER", "no_show_after", 90, 10, 3600),
+    (read_room_settings, "NO_SHOW_AFTER", "no_show_after", 90, 10, 3600),
+    (read_room_settings, "TARGET_ACTIVE", "max_active", 1000, 0, 1_000_000),
+    (read_room_settings, "TARGET_PER_MINUTE", "per_minute", 600, 0, 1_000_000),
 ]
 FLAGS: list[tuple[Any, str, str, bool]] = [
     (read_room_settings, "ENABLE_QUEUE_POSITION_EXPIRY", "position_expiry_enabled", True),
@@ -51,9 +53,11 @@ def gate_settings(**changes: Any) -> GateSettings:
 
 
 def read(reader: Any, name: str, **changes: str) -> Any:
-    """A setting as it is read, of the deployment or of its event."""
+    """A setting as it is read, of the deployment, of its event, or of the event's admission."""
     found = reader({**COMPLETE, **changes})
-    return getattr(found, name) if hasattr(found, name) else getattr(found.events[0], name)
+    if not hasattr(found, name):
+        found = found.events[0]
+    return getattr(found, name) if hasattr(found, name) else getattr(found.admission, name)
 
 
 @pytest.mark.parametrize(("reader", "setting", "name", "default", "low", "high"), NUMBERS)
@@ -93,7 +97,6 @@ def test_the_defaults_of_an_event_are_those_of_a_deployment_that_sets_nothing() 
     [
         (Strategy.PERIODIC, {"increment_by": 10}, 1),
         (Strategy.MAX_SIZE, {"max_size": 100}, 1),
-        (Strategy.AUTOMATIC, {"active": 100, "per_minute": 60, "min_per_minute": 0}, 6),
     ],
 )
 def test_each_inlet_has_its_own_defaults(
@@ -101,18 +104,15 @@ def test_each_inlet_has_its_own_defaults(
 ) -> None:
     found = read_inlet_settings({**COMPLETE, "INLET_STRATEGY": strategy.value})
     assert (found.strategy, found.targets, found.ticks_per_minute) == (strategy, targets, ticks)
-    assert (found.window.start, found.window.end, found.no_show_after) == (0, 0, 90)
+    assert (found.window.start, found.window.end) == (0, 0)
     assert (found.alarm, found.go_on_insufficient_data) == ("", True)
     for name in targets:
-        setting = {"increment_by": "INCREMENT_BY", "max_size": "MAX_SIZE",
-                   "active": "TARGET_ACTIVE", "per_minute": "TARGET_PER_MINUTE",
-                   "min_per_minute": "MIN_PER_MINUTE"}[name]  # fmt: skip
-        low = int(name != "min_per_minute")
-        env = {**COMPLETE, "INLET_STRATEGY": strategy.value, "TARGET_PER_MINUTE": "1000000"}
-        for value in (low, 1_000_000):
+        setting = {"increment_by": "INCREMENT_BY", "max_size": "MAX_SIZE"}[name]
+        env = {**COMPLETE, "INLET_STRATEGY": strategy.value}
+        for value in (1, 1_000_000):
             read_targets = read_inlet_settings({**env, setting: str(value)}).targets
             assert read_targets[name] == value
-        for wrong in (low - 1, 1_000_001):
+        for wrong in (0, 1_000_001):
             with pytest.raises(SettingsError, match=setting):
                 read_inlet_settings({**env, setting: str(wrong)})
 
@@ -219,3 +219,14 @@ def test_a_name_of_a_part_is_printable_ascii(value: str) -> None:
     assert read_room_settings({**COMPLETE, "EVENT_BUS_NAME": "!~"}).event_bus == "!~"
     with pytest.raises(SettingsError, match="EVENT_BUS_NAME must be printable ASCII"):
         read_room_settings({**COMPLETE, "EVENT_BUS_NAME": value})
+
+
+def test_the_first_admission_of_the_event_is_read() -> None:
+    env = {"ADMISSION_STRATEGY": "both", "MIN_PER_MINUTE": "7", "ADMISSION_ALARM_NAME": "slow"}
+    found = read_room_settings({**COMPLETE, **env}).events[0].admission
+    assert (found.strategy, found.min_per_minute, found.alarm) == ("both", 7, "slow")
+    assert read_room_settings(COMPLETE).events[0].admission.alarm is None
+    with pytest.raises(SettingsError, match="ADMISSION_STRATEGY must be one of manual, rate"):
+        read_room_settings({**COMPLETE, "ADMISSION_STRATEGY": "fast"})
+    with pytest.raises(SettingsError, match="MIN_PER_MINUTE must not be above TARGET_PER_MINUTE"):
+        read_room_settings({**COMPLETE, "MIN_PER_MINUTE": "9", "TARGET_PER_MINUTE": "8"})

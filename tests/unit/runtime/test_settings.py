@@ -50,7 +50,7 @@ def read_by(*readers: Callable[[Mapping[str, str]], object], **more: str) -> set
 def every_setting() -> set[str]:
     """What any function of the project, or `make run`, reads."""
     names = read_by(read_room_settings, read_authorizer_settings, read_openid_settings)
-    for strategy in ("Periodic", "MaxSize", "Automatic"):
+    for strategy in ("Periodic", "MaxSize"):
         names |= read_by(read_inlet_settings, INLET_STRATEGY=strategy)
     names |= set(config.LISTENERS.values()) | set(config.DEFAULTS)
     local = Watched({})
@@ -83,7 +83,6 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
         ("PUBLIC_KEY_CACHE_SECONDS", read_room_settings(COMPLETE).public_key_max_age),
         ("UNUSED_POSITION_TIMEOUT", read_room_settings(COMPLETE).unused_position_timeout),
         ("KEY_CACHE_SECONDS", read_authorizer_settings(COMPLETE).key_cache),
-        ("NO_SHOW_AFTER", read_inlet_settings(COMPLETE).no_show_after),
     ],
 )
 def test_the_documented_default_is_the_real_one(name: str, default: int) -> None:

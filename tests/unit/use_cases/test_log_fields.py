@@ -36,7 +36,7 @@ HARMLESS = {
     "self._what": "what was to be read: a constant",
     "detail_type": "the kind of a bus event: a constant",
     "task": "reconciliation or sweep: a constant",
-    "decision.reason": "a text of Rejected, NoToken, IncrementDecision or AdmissionStep, checked below",
+    "decision.reason": "a text of Rejected, NoToken, IncrementDecision or AdmissionStep",
     "decision.by": "a number of positions",
     "fault": "a sentence of ExitNotice about a member: its name and limits, never its value",
     "lost.by": "a number of positions",

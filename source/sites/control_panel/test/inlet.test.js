@@ -5,8 +5,8 @@ import { alarmText, MAX_RUN_AGE, inletState } from '../inlet.js';
 
 const NOW = 1_800_000_000;
 const inlet = (changes = {}) => ({
-  strategy: 'Automatic', paused: false, targets: {}, last: { at: NOW - 5, increment: 3, reason: '60/min' },
-  alarm: null, pace_per_minute: 60, health: null, ...changes,
+  strategy: 'Periodic', paused: false, targets: {}, last: { at: NOW - 5, increment: 3, reason: '60/min' },
+  alarm: null, ...changes,
 });
 const alarm = (state, brakes) => ({ name: 'SiteErrors', state, brakes });
 const words = (changes) => inletState(inlet(changes), NOW).words;
@@ -20,13 +20,10 @@ test('an inlet is running only while nothing stops or slows it', () => {
     [{ last: null }, 'Not started'],
     [{ last: { at: NOW, increment: 0, reason: 'the start time has not come' } }, 'Scheduled'],
     [{ last: { at: NOW, increment: 0, reason: 'the end time has passed' } }, 'Ended'],
-    [{ alarm: alarm('ALARM', true) }, 'Slowed'],
-    [{ strategy: 'Periodic', alarm: alarm('ALARM', true) }, 'Held by alarm'],
+    [{ alarm: alarm('ALARM', true) }, 'Held by alarm'],
     [{ strategy: 'MaxSize', alarm: alarm('UNREADABLE', true) }, 'Held by alarm'],
     [{ strategy: 'Periodic', alarm: alarm('MISSING', false) }, 'Alarm missing'],
     [{ strategy: 'Periodic', alarm: alarm('MISSING', true) }, 'Alarm missing'],
-    [{ health: { value: 0.4, at: NOW - 10 } }, 'Slowed'],
-    [{ health: { value: 1, at: NOW - 500 } }, 'Slowed'],
     [{ last: { at: NOW - MAX_RUN_AGE - 1, increment: 0, reason: '' } }, 'No run for 3 min 1 s'],
   ];
   for (const [changes, expected] of held) {
@@ -37,15 +34,12 @@ test('an inlet is running only while nothing stops or slows it', () => {
   assert.equal(words({ strategy: 'MaxSize', last: { at: NOW - 9_999, increment: 1, reason: '' } }), 'Running');
 });
 
-test('the text of a limiting alarm has its name and the remaining rate', () => {
-  const alarmWords = (changes) => alarmText(inlet(changes), NOW);
+test('the text of a limiting alarm has its name', () => {
+  const alarmWords = (changes) => alarmText(inlet(changes));
   assert.equal(alarmWords({}), '');
   assert.equal(alarmWords({ alarm: alarm('OK', false) }), 'Alarm SiteErrors: OK.');
-  assert.equal(alarmWords({ alarm: alarm('ALARM', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors.');
-  assert.equal(alarmWords({ alarm: alarm('UNREADABLE', true), pace_per_minute: 5 }), 'Slowed to 5/min: alarm SiteErrors cannot be read.');
-  assert.equal(alarmWords({ strategy: 'Periodic', alarm: alarm('ALARM', true), pace_per_minute: null }), 'No one is admitted: alarm SiteErrors is in ALARM.');
+  assert.equal(alarmWords({ alarm: alarm('UNREADABLE', true) }), 'No one is admitted: alarm SiteErrors cannot be read.');
+  assert.equal(alarmWords({ alarm: alarm('ALARM', true) }), 'No one is admitted: alarm SiteErrors is in ALARM.');
   assert.equal(alarmWords({ alarm: alarm('MISSING', false) }), 'Alarm SiteErrors does not exist; the inlet continues.');
   assert.equal(alarmWords({ paused: true, alarm: alarm(null, false) }), 'Alarm SiteErrors: not checked while the inlet is stopped.');
-  assert.equal(alarmWords({ health: { value: 0.4, at: NOW - 5 }, pace_per_minute: 7.5 }), 'Slowed to 7.5/min: the site reports a health of 40%.');
-  assert.equal(alarmWords({ health: { value: 1, at: NOW - 300 }, pace_per_minute: 5 }), 'Slowed to 5/min: no report from the site for 5 min.');
 });

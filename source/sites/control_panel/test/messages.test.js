@@ -83,7 +83,6 @@ test('the serving note shows the distance to the end of the queue', () => {
 
 test('the inlet’s targets and last decision are described; unknown targets by their name', () => {
   assert.equal(targetText({ max_size: 1500, speed: 3 }), 'visitors on the site, at most 1,500; speed 3');
-  assert.match(targetText({ min_per_minute: 1, per_minute: 9, active: 5 }), /target 5; .*at most 9; .*at least 1$/);
   assert.equal(lastRunText(null), 'No run yet.');
   assert.match(lastRunText({ at: 0, increment: 0, reason: 'the alarm is in ALARM' }), /admitted no one \(the alarm is in ALARM\)\.$/);
   assert.match(lastRunText({ at: 0, increment: 1, reason: '' }), /admitted 1 visitor\.$/);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The row that an inlet and its operators share: entry ``inlet`` of the serving log.
 
-Runs, operators and the site each write their own attributes, so none overwrites another.
+Runs and operators each write their own attributes, so neither overwrites the other.
 """
 
 from __future__ import annotations
@@ -74,12 +74,6 @@ class DynamoInlet:
             )
         )
 
-    def report_health(self, event_id: str, health: float, at: int) -> None:
-        """Write the site's health."""
-        self._update(
-            event_id, {"health": float(health), "health_at": at}, "attribute_exists(#version)", {}
-        )
-
     def _update(
         self, event_id: str, values: Mapping[str, Any], condition: str, guards: Mapping[str, Any]
     ) -> Item:
@@ -120,8 +114,6 @@ def _record(item: Item) -> InletRecord:
         version=number(item, "version"),
         controller_state=json.loads(text(item, "controller_state")),
         handled_ids=tuple(json.loads(text(item, "handled_message_ids"))),
-        health=float(item["health"]["N"]) if "health" in item else None,
-        health_at=number(item, "health_at"),
         last_at=number(item, "last_at"),
         last_increment=number(item, "last_increment"),
         last_reason=text(item, "last_reason"),

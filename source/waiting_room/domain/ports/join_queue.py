@@ -38,3 +38,6 @@ class JoinQueue(Protocol):
 
     def deliver_again_after(self, receipts: Mapping[Receipt, int]) -> None:
         """Set the seconds until received messages are delivered again."""
+
+    def request_step(self, event_id: str, seconds: int) -> None:
+        """Request an admission step of an event after ``seconds``, by a message to the workers."""

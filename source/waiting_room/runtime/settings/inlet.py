@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from waiting_room.domain.errors import InvalidInput, SettingsError
+from waiting_room.domain.errors import SettingsError
 from waiting_room.domain.limits import MAX_INCREMENT
 from waiting_room.inlet.settings import (
     MAX_EPOCH,
     MAX_TICKS,
     TARGETS,
-    TICKS,
     InletSettings,
-    check_order,
 )
 from waiting_room.inlet.strategies import Strategy, Window
 from waiting_room.runtime.settings.environment import address, event_id, number, raw, text
@@ -32,8 +30,7 @@ def read_inlet_settings(env: Mapping[str, str]) -> InletSettings:
         window=_window(env),
         alarm=raw(env, "CLOUDWATCH_ALARM_NAME"),
         go_on_insufficient_data=_go_on_insufficient_data(env),
-        ticks_per_minute=number(env, "TICKS_PER_MINUTE", TICKS[strategy], 1, MAX_TICKS),
-        no_show_after=number(env, "NO_SHOW_AFTER", 90, 10, 3600),
+        ticks_per_minute=number(env, "TICKS_PER_MINUTE", 1, 1, MAX_TICKS),
     )
 
 
@@ -53,17 +50,10 @@ def _window(env: Mapping[str, str]) -> Window:
 
 
 def _targets(env: Mapping[str, str], strategy: Strategy) -> dict[str, int]:
-    targets = {
+    return {
         name: number(env, target.setting, target.default, target.lowest, MAX_INCREMENT)
         for name, target in TARGETS[strategy].items()
     }
-    try:
-        check_order(targets)
-    except InvalidInput:
-        raise SettingsError(
-            "The setting MIN_PER_MINUTE must not be above TARGET_PER_MINUTE."
-        ) from None
-    return targets
 
 
 def _go_on_insufficient_data(env: Mapping[str, str]) -> bool:

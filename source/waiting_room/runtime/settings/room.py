@@ -5,16 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from waiting_room.domain.limits import MAX_VALIDITY, MIN_VALIDITY
+from waiting_room.domain.errors import SettingsError
+from waiting_room.domain.limits import MAX_INCREMENT, MAX_VALIDITY, MIN_VALIDITY
 from waiting_room.domain.room_settings import (
     KEY_ACTIVATION_DELAY,
     KEY_CACHE,
     PUBLIC_KEY_CACHE_SECONDS,
     UNUSED_POSITION_TIMEOUT,
     EventSettings,
+    FirstAdmission,
     RoomSettings,
 )
 from waiting_room.runtime.settings.environment import event_id, flag, number, optional_text
+
+STRATEGIES = ("manual", "rate", "active", "both")
 
 
 def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
@@ -27,6 +31,7 @@ def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
         increment_on_expiry=flag(env, "INCR_SVC_ON_QUEUE_POSITION_EXPIRY"),
         minute_metrics=flag(env, "ENABLE_EVENTS_GENERATION"),
         client_secret_required=flag(env, "REQUIRE_CLIENT_SECRET"),
+        admission=_first_admission(env),
     )
     return RoomSettings(
         events=(event,),
@@ -55,4 +60,24 @@ def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
             env, "PUBLIC_KEY_CACHE_SECONDS", PUBLIC_KEY_CACHE_SECONDS, 1, 300
         ),
         inlet_role=env.get("INLET_ROLE", ""),
+    )
+
+
+def _first_admission(env: Mapping[str, str]) -> FirstAdmission:
+    strategy = optional_text(env, "ADMISSION_STRATEGY") or "manual"
+    if strategy not in STRATEGIES:
+        raise SettingsError(
+            f"The setting ADMISSION_STRATEGY must be one of {', '.join(STRATEGIES)}."
+        )
+    highest = number(env, "TARGET_PER_MINUTE", 600, 0, MAX_INCREMENT)
+    lowest = number(env, "MIN_PER_MINUTE", 0, 0, MAX_INCREMENT)
+    if lowest > highest:
+        raise SettingsError("The setting MIN_PER_MINUTE must not be above TARGET_PER_MINUTE.")
+    return FirstAdmission(
+        strategy=strategy,
+        max_active=number(env, "TARGET_ACTIVE", 1000, 0, MAX_INCREMENT),
+        per_minute=highest,
+        min_per_minute=lowest,
+        no_show_after=number(env, "NO_SHOW_AFTER", 90, 10, 3600),
+        alarm=optional_text(env, "ADMISSION_ALARM_NAME") or None,
     )
