@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from infrastructure.blueprint.resources import EVENTS
 from tests.contract.conftest import Tables
+from tests.support.fakes.events import MemoryEvents
+from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.events.audit import AuditEntry
 from waiting_room.domain.events.document import StoredEvent, complete
@@ -67,6 +70,21 @@ def test_a_deleted_event_leaves_its_audit_log(tables: Tables, event_id: str) -> 
     assert tables.events.was_used(event_id)
     with pytest.raises(Conflict):
         tables.events.delete(one, audit("delete"))
+
+
+def test_audit_entries_expire_and_documents_do_not(tables: Tables, event_id: str) -> None:
+    if isinstance(tables.events, MemoryEvents):
+        pytest.skip("the port in memory has no time to live")
+    write(tables, None, stored(event_id))
+    assert isinstance(tables.events, DynamoEvents)
+    client, table = tables.events._client, tables.events._table
+    asked = {":event": {"S": event_id}}
+    found = client.query(
+        TableName=table, KeyConditionExpression="event_id = :event",
+        ExpressionAttributeValues=asked,
+    )["Items"]  # fmt: skip
+    expire = {item["item"]["S"].partition("#")[0]: item.get(EVENTS.ttl) for item in found}
+    assert expire == {"document": None, "audit": {"N": str(NOW + 90 * 86_400)}}
 
 
 def test_concurrent_changes_of_one_version_write_one(tables: Tables, event_id: str) -> None:

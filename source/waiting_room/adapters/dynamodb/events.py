@@ -154,7 +154,7 @@ class DynamoEvents:
             "what": audit.what,
             "before": json.dumps(audit.before, ensure_ascii=False),
             "after": json.dumps(audit.after, ensure_ascii=False),
-            "removed_at": int(audit.at) + AUDIT_LIFE,
+            "ttl": int(audit.at) + AUDIT_LIFE,
         }
         return {
             "Put": {"TableName": self._table, "Item": {**_key(event_id, key), **to_item(values)}}
