@@ -46,7 +46,8 @@ def parse_files(texts: Iterable[tuple[str, str]]) -> dict[str, Document]:
     found: dict[str, Document] = {}
     for name, text in texts:
         try:
-            content = yaml.load(text, Loader=_Loader)  # nosec B506 - a SafeLoader
+            # _Loader is a SafeLoader: it creates no objects of Python.
+            content = yaml.load(text, Loader=_Loader)  # nosec B506
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             line = f" in line {mark.line + 1}" if mark else ""
