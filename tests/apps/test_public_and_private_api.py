@@ -17,6 +17,7 @@ from tests.support.fakes.inlet import MemoryInlet
 from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
 from tests.support.inlet_room import inlet_settings
 from tests.support.lambda_proxy_events import Answer, call
+from waiting_room.domain.errors import JoinRefused, NotAssignedYet
 from waiting_room.inlet.control import InletControl
 from waiting_room.use_cases import change_log, visitor_sessions
 
@@ -260,9 +261,16 @@ POSTS = [
     if "{" not in path  # tests/apps/test_event_routes.py
 ]
 
+UNKNOWN_EVENT = (
+    {"error": NotAssignedYet.text},
+    {"error": JoinRefused.texts["unknown_event"], "reason": "unknown_event"},
+)
+
 
 def is_clear_refusal(answer: Answer) -> bool:
     body = answer.json
+    if answer.status in (202, 410):  # of a visitor of another event, which may be very new
+        return body in UNKNOWN_EVENT
     return (
         400 <= answer.status < 500
         and set(body) == {"error"}
@@ -329,6 +337,7 @@ def test_a_body_means_the_same_under_any_type(
     body = {"event_id": "Other", "revoke": "", "request_id": STRANGER, "increment_by": 1}
     known = call(app, "POST", path, body=body)
     assert is_clear_refusal(known)
+    in_memory_room.clock.now += 1  # a registry is read once a second
     answer = call(app, "POST", path, body=body, headers={"Content-Type": kind})
     assert (answer.status, answer.json) == (known.status, known.json)
 

@@ -35,8 +35,9 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
     retry: frozenset[str] = frozenset()
     if joins:
         try:
-            retry = room().workers.assignment.assign(event_id, joins).retry
-            _make_step(event_id)
+            retry = room().workers.intake.process(joins)
+            for joined in room().workers.intake.events_of(joins):
+                _make_step(joined)
         except Unavailable as error:
             logger.error("%d joins not processed, SQS delivers them again: %s", len(joins), error)
             retry = frozenset(join.message_id for join in joins)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from waiting_room.domain.errors import InvalidInput, WrongClientSecret
+from waiting_room.domain.events.schema import EVENT_ID
 from waiting_room.domain.parsing import json_object
 from waiting_room.domain.records import EventState, Join, Position
 
@@ -42,14 +43,15 @@ def parse_join(
     The gateway lets no such message through; one that is here came another way.
     """
     content = _members_of_a_join(body)
-    if content.get("event_id") != event_id:
-        raise InvalidInput("event_id is not this event")
+    given = content.get("event_id")
+    if given != event_id and not (isinstance(given, str) and EVENT_ID.fullmatch(given)):
+        raise InvalidInput("event_id is not the id of an event")
     secret_hash = content.get("client_secret_hash", "")
     if secret_hash != "" and not (
         isinstance(secret_hash, str) and SECRET_HASH.fullmatch(secret_hash)
     ):
         raise InvalidInput("client_secret_hash must be 64 lower-case hexadecimal digits (SHA-256)")
-    return Join(check_request_id(request_id), sent_at, message_id, secret_hash)
+    return Join(check_request_id(request_id), sent_at, message_id, secret_hash, str(given))
 
 
 def _members_of_a_join(body: object) -> dict[str, Any]:

@@ -30,11 +30,16 @@ class Join:
     sent_at: float
     message_id: str
     client_secret_hash: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A position in the queue of one generation of an event; positions start at 1."""
+    """A position in the queue of one generation of an event; positions start at 1.
+
+    A join without a position has position 0: it is of an earlier generation, or ``refused`` is the
+    reason for which the event did not accept it.
+    """
 
     event_id: str
     generation: int
@@ -42,6 +47,7 @@ class Position:
     position: int
     entry_time: int
     client_secret_hash: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

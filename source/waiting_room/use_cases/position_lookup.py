@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from waiting_room.domain import joins
-from waiting_room.domain.errors import NotAssignedYet, RoomWasReset, UnknownRequest
+from waiting_room.domain.errors import JoinRefused, NotAssignedYet, RoomWasReset, UnknownRequest
 from waiting_room.domain.records import Position, PositionStatus
 from waiting_room.domain.visitor_lookup import VisitorQuery, check_of
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
@@ -36,9 +36,9 @@ class PositionLookup:
     def queue_number(self, event_id: str, request_id: str) -> Position:
         """Return the position of a request, from one read of a table.
 
-        Raises NotAssignedYet, RoomWasReset, InvalidInput.
+        Raises NotAssignedYet, RoomWasReset, JoinRefused, InvalidInput.
         """
-        self._events.check(event_id)
+        self._events.check_joined(event_id)
         checked, now = joins.check_request_id(request_id), self._clock()
         known = self._generations.get(event_id, now)
         current, row = self._positions.get_with_generation(
@@ -48,6 +48,8 @@ class PositionLookup:
             self._generations.put(event_id, current, now)
         if row is None:
             raise NotAssignedYet
+        if row.refused:
+            raise JoinRefused(row.refused)
         if row.generation > current:  # the remembered generation is older than the row
             self._generations.forget(event_id)
         if row.generation < current:
@@ -55,10 +57,12 @@ class PositionLookup:
         return row
 
     def row(self, event_id: str, request_id: str) -> Position:
-        """Return the row of a request, of any generation; raises UnknownRequest."""
+        """Return the row of a request, of any generation; raises UnknownRequest, JoinRefused."""
         row = self._positions.get(event_id, joins.check_request_id(request_id))
         if row is None:
             raise UnknownRequest
+        if row.refused:
+            raise JoinRefused(row.refused)
         return row
 
     def status(self, row: Position) -> PositionStatus:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain import expiry, joins, tokens
 from waiting_room.domain.actors import UNKNOWN, Actor
-from waiting_room.domain.errors import NotServedYet, PositionExpired, RoomWasReset
+from waiting_room.domain.errors import JoinRefused, NotServedYet, PositionExpired, RoomWasReset
 from waiting_room.domain.records import Outcome, Position, PositionStatus
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import Signer
@@ -47,6 +47,7 @@ class TokenIssuer:
 
         Raises NotServedYet, UnknownRequest, WrongClientSecret or a Gone error.
         """
+        self._events.check_joined(event_id)
         event = self._events.event(event_id)
         row = self._positions.row(event_id, request_id)
         joins.check_client_secret(row, client_secret, event.client_secret_required)
@@ -76,6 +77,7 @@ class TokenIssuer:
 
         Raises NotServedYet (also when positions do not expire), UnknownRequest, PositionExpired.
         """
+        self._events.check_joined(event_id)
         event = self._events.event(event_id)
         row = self._positions.row(event_id, request_id)
         status = self._positions.status(row)
@@ -122,7 +124,8 @@ class TokenIssuer:
         try:
             event = self._events.event(row.event_id)
             expiry.check_turn(expiry.turn_of(row, status, event, now))
-        except (NotServedYet, PositionExpired):
+            self._events.check_not_closed(row.event_id)
+        except (JoinRefused, NotServedYet, PositionExpired):
             found = self._outcomes.get(row.event_id, row.generation, row.position)
             if found is None:
                 raise

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from waiting_room.use_cases.events.admission_steps import AdmissionSteps
 from waiting_room.use_cases.events.alarm_states import AlarmStates
+from waiting_room.use_cases.events.join_intake import JoinIntake
 from waiting_room.use_cases.expiry_sweep import ExpirySweep
 from waiting_room.use_cases.minute_jobs import MinuteJobs
 from waiting_room.use_cases.position_assignment import PositionAssigner
@@ -35,6 +36,7 @@ class Workers:
     """The use cases of the workers."""
 
     assignment: PositionAssigner
+    intake: JoinIntake
     minute_jobs: MinuteJobs
     reconciliation: PositionReconciliation
     expiry_sweep: ExpirySweep
@@ -61,8 +63,10 @@ def build_workers(
         settings, positions, outcomes, log, counters, states, clock
     )
     sweep = ExpirySweep(events, positions, outcomes, log, counters, publisher, clock)
+    assigner = PositionAssigner(counters, positions, log, clock)
     return Workers(
-        assignment=PositionAssigner(counters, positions, log, clock),
+        assignment=assigner,
+        intake=JoinIntake(events, assigner, positions, clock),
         minute_jobs=MinuteJobs(reconciliation, sweep),
         reconciliation=reconciliation,
         expiry_sweep=sweep,

@@ -13,6 +13,7 @@ from waiting_room.domain.errors import (
     Conflict,
     EventConflict,
     InvalidInput,
+    NotAssignedYet,
     PhaseForbids,
     StaleVersion,
     Unavailable,
@@ -210,7 +211,7 @@ def test_an_unknown_event_is_looked_for_once_a_second(in_memory_room: InMemoryRo
         with pytest.raises(InvalidInput):
             directory.event(f"made-up-{number}")
     assert in_memory_room.documents.store.registry_reads == reads + 1
-    with pytest.raises(Unavailable):
+    with pytest.raises(NotAssignedYet):
         directory.find("made-up", certain=True)
     in_memory_room.clock.now += 1
     with pytest.raises(UnknownEvent):

@@ -43,11 +43,8 @@ def test_an_unknown_event_is_refused_everywhere(
     request = "00000000-0000-4000-8000-000000000000"
     room = in_memory_room.room
     for call in (
-        lambda: room.positions.queue_number(event_id, request),
         lambda: room.metrics.counts(event_id),
         lambda: room.metrics.status_page(event_id),
-        lambda: room.tokens.time_to_expiry(event_id, request),
-        lambda: room.tokens.issue(event_id, request),
         lambda: room.control.increment(event_id, 1),
         lambda: room.sessions.end(event_id, request, 1),
         lambda: room.sessions.request_status(event_id, request),
@@ -57,6 +54,14 @@ def test_an_unknown_event_is_refused_everywhere(
         lambda: room.sessions.ended(event_id),
     ):
         assert outcome_of(call) == "InvalidInput"
+    for call in (
+        lambda: room.positions.queue_number(event_id, request),
+        lambda: room.tokens.time_to_expiry(event_id, request),
+        lambda: room.tokens.issue(event_id, request),
+    ):
+        in_memory_room.clock.now += 1  # the registry is read once a second
+        could_exist = event_id in ("sample", "Other")
+        assert outcome_of(call) == ("JoinRefused" if could_exist else "InvalidInput")
 
 
 def test_a_set_up_never_replaces_keys_that_it_could_not_read(in_memory_room: InMemoryRoom) -> None:

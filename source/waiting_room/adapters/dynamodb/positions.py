@@ -142,7 +142,7 @@ def _key(event_id: str, request_id: str) -> Item:
 
 
 def _item(row: Position) -> Item:
-    """Return the item of a row; position 0 (joined before a reset) is not in the index."""
+    """Return the item of a row; a row without a position is not in the index."""
     values: dict[str, Any] = {
         "id": f"{row.event_id}#{row.request_id}",
         "generation": row.generation,
@@ -154,6 +154,8 @@ def _item(row: Position) -> Item:
         values["shard"] = shard_of(row.event_id, row.generation, row.position)
     if row.client_secret_hash:
         values["client_secret_hash"] = row.client_secret_hash
+    if row.refused:
+        values["refused"] = row.refused
     return to_item(values)
 
 
@@ -166,4 +168,5 @@ def _position(item: Item) -> Position:
         number(item, "position"),
         number(item, "entry_time"),
         text(item, "client_secret_hash"),
+        text(item, "refused"),
     )

@@ -6,7 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from waiting_room.domain.errors import InvalidInput, PhaseForbids, Unavailable, UnknownEvent
+from waiting_room.domain.errors import (
+    InvalidInput,
+    JoinRefused,
+    NotAssignedYet,
+    PhaseForbids,
+    UnknownEvent,
+)
+from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.events.schema import EVENT_ID
 
 if TYPE_CHECKING:
@@ -46,7 +53,7 @@ class EventDirectory:
 
         Raises UnknownEvent for an event that does not exist. An event that the copy lacks is
         looked for in the table, at most once in LOOK_AGAIN seconds. In between, a caller that has
-        to be ``certain`` gets Unavailable.
+        to be ``certain`` gets NotAssignedYet.
         """
         own = self.is_own(event_id)
         if not own and not EVENT_ID.fullmatch(event_id):
@@ -59,7 +66,7 @@ class EventDirectory:
             self._looked_at = now
             entry = self.refresh().get(event_id)
         elif certain:
-            raise Unavailable("the event is not known yet", 1)
+            raise NotAssignedYet
         if entry is None:
             raise UnknownEvent
         return entry
@@ -79,6 +86,27 @@ class EventDirectory:
         if entry is None:
             return own
         return entry.settings(event_id, minute_metrics=own.minute_metrics)
+
+    def check_joined(self, event_id: str) -> None:
+        """Check the event of a visitor's join; reads nothing for the event of the deployment.
+
+        Raises InvalidInput for an invalid id, JoinRefused for an event that does not exist, and
+        NotAssignedYet while this is not certain.
+        """
+        if self.is_own(event_id):
+            return
+        if not EVENT_ID.fullmatch(event_id):
+            raise InvalidInput("event_id is not an event of this waiting room")
+        try:
+            self.find(event_id, certain=True)
+        except UnknownEvent:
+            raise JoinRefused("unknown_event") from None
+
+    def check_not_closed(self, event_id: str) -> None:
+        """Raise JoinRefused for a closed event, which issues no token."""
+        entry = self._found(event_id)
+        if entry is not None and entry.phase(self._clock()) is Phase.CLOSED:
+            raise JoinRefused("closed")
 
     def check_serves(self, event_id: str) -> None:
         """Raise PhaseForbids in a phase in which nobody may raise the serving counter.
