@@ -76,7 +76,7 @@ def raised(path: str) -> set[tuple[int, str]]:
         kind = getattr(errors, name, None)
         if function in UNSEEN or not texts or not isinstance(kind, type):
             continue
-        if texts[0] == "…" and getattr(kind, "text", ""):
+        if (texts[0] == "…" or kind is errors.JoinRefused) and getattr(kind, "text", ""):
             continue  # its text is in errors.py
         if issubclass(kind, errors.RoomError) and status_of(kind(texts[0])) != 503:
             found.add((status_of(kind(texts[0])), texts[0]))
@@ -86,10 +86,11 @@ def raised(path: str) -> set[tuple[int, str]]:
 def texts_of_errors() -> set[tuple[int, str]]:
     """Status and text of every error whose text is always the same."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    return {
+    refusals = {(410, text) for text in errors.JoinRefused.texts.values()}
+    return refusals | {
         (status_of(kind.__new__(kind)), kind.text)
         for kind in kinds
-        if issubclass(kind, errors.RoomError) and kind.text
+        if issubclass(kind, errors.RoomError) and kind.text and kind is not errors.JoinRefused
     }
 
 
