@@ -148,6 +148,11 @@ def apis(in_memory_room: InMemoryRoom | None = None) -> Iterator[Apis]:
             (apps.private_api.app, "room", lambda: made.in_memory_room.room),
             (apps.private_api.app, "settings", lambda: chosen),
             (apps.private_api.app, "_inlet", lambda: control),
+            (
+                apps.private_api.app,
+                "event_documents",
+                lambda: made.in_memory_room.event_documents,
+            ),
             (openid_app, "provider", lambda: made.openid.provider),
             (apps.inlet.app, "settings", lambda: mock.Mock(event_id=EVENT)),
             (apps.inlet.app, "inlet", lambda: made.inlet.inlet),

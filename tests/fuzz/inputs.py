@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -91,6 +92,13 @@ TYPES = st.sampled_from(
 )  # fmt: skip
 
 
+def path_parameters(path: str) -> st.SearchStrategy[dict[str, str] | None]:
+    """Values of the parameters of a resource, as API Gateway passes them; None without any."""
+    names = re.findall(r"{(\w+)}", path)
+    usual = st.sampled_from(["Sample", "none", "open", "close", "admit", "reset", "%2e", ""])
+    return st.fixed_dictionaries(dict.fromkeys(names, usual | TEXT)) if names else st.none()
+
+
 @st.composite
 def proxy_events(draw: Any, method: str, path: str) -> dict[str, Any]:
     """An event of API Gateway, with everything that it leaves out, repeats or encodes."""
@@ -116,7 +124,7 @@ def proxy_events(draw: Any, method: str, path: str) -> dict[str, Any]:
         "multiValueHeaders": headers and {name: [value] for name, value in headers.items()},
         "queryStringParameters": query,
         "multiValueQueryStringParameters": many or None,
-        "pathParameters": None,
+        "pathParameters": draw(path_parameters(path)),
         "stageVariables": None,
         "requestContext": {
             "resourcePath": path,

@@ -448,6 +448,10 @@ BY_NAME = {parser.name: parser for parser in PARSERS}
 # modules that call one of the functions below, and whose texts are in no parser above
 OWN = {
     "domain.joins": "join messages: tests/fuzz/test_events.py",
+    "apps.command_line": "responses of the room's own API: tests/unit/command_line",
+    "adapters.dynamodb.admission": "an item that this project alone writes",
+    "adapters.dynamodb.events": "items that this project alone writes",
+    "domain.events.registry": "entries that this project alone writes",
     "adapters.dynamodb.inlet": "a row that this project alone writes",
     "adapters.dynamodb.serving_log": "rows that this project alone writes",
     "adapters.dynamodb.checkpoints": "rows that this project alone writes",

@@ -170,7 +170,12 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
     special: list[dict[str, Any]] = []
     if name == "public":  # the one route without a key: API Gateway's 403 cannot be for its lack
         special = [{"include-name": f"GET {discovery.PATH}",
-                    "checks": {"unsupported_method": {"enabled": False}}}]  # fmt: skip
+                    "checks": {"unsupported_method": {"enabled": False}}}] + [
+            {"include-name": one,  # a join of an event that does not exist is refused
+             "checks": {"negative_data_rejection": {
+                 "expected-statuses": ["202", "410", *REJECTED]}}}
+            for one in ("GET /queue_num", "GET /queue_pos_expiry", "POST /generate_token")
+        ]  # fmt: skip
     if name == "openid":
         without = ["unsupported_method"]
         special = [
@@ -186,6 +191,17 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
             {"include-name": "GET /request_status",  # exactly one of three parameters
              "checks": {"positive_data_acceptance": {
                  "expected-statuses": ["200", "400", "403", "404", "410"]}}},
+            {"include-name": "POST /rotate_keys",  # a step sends the event id of an earlier one
+             "checks": {"negative_data_rejection": {"expected-statuses": ["200", *REJECTED]}}},
+        ] + [
+            # bodies follow docs/event.schema.json and rules between members: test_event_routes.py
+            {"include-name": f"{method} {path}",
+             "checks": {"positive_data_acceptance": {
+                 "expected-statuses": ["200", "201", "202", "400", "403", "404", "409", "410"]}}}
+            for method, path in (
+                ("PUT", "/events/{event_id}"), ("PATCH", "/events/{event_id}"),
+                ("POST", "/events/{event_id}/actions/{action}"), ("GET", "/events"),
+            )
         ]  # fmt: skip
     headers = {"public": {"x-api-key": EDGE_KEY}, "store": {"Authorization": made.token}}.get(name)
     return explore(

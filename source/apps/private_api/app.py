@@ -205,7 +205,7 @@ def delete_event(event_id: str) -> dict[str, Any]:
 @json_handler
 def act_on_event(event_id: str, action: str) -> dict[str, Any]:
     request, checked = app.current_request, check_event_id(event_id)
-    content = body(request) if request.raw_body else {}
+    content = body(request, optional=True)
     documents = event_documents()
     room().directory.find(checked)
     if action == "admit":

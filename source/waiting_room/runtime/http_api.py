@@ -54,6 +54,7 @@ STATUS: tuple[tuple[type[RoomError], int], ...] = (
 
 MAX_BODY = 16_384  # bytes; the largest valid body of the contract is much smaller
 MAX_EVENT_ID = 64
+VERSION = re.compile(r'"([1-9][0-9]{0,8})"', re.ASCII)
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -157,15 +158,17 @@ def _query_values(request: Any, name: str) -> list[str]:
     return list(params.getlist(name)) if params and name in params else []
 
 
-def body(request: Any) -> dict[str, Any]:
+def body(request: Any, *, optional: bool = False) -> dict[str, Any]:
     """Return the JSON object in the request's body, independent of its content type.
 
-    Raises InvalidInput for any other body.
+    Without a body, an ``optional`` one is an empty object. Raises InvalidInput for any other body.
     """
     try:
         raw: bytes = request.raw_body or b""
     except ValueError:  # not UTF-8, or invalid base64
         raise InvalidInput("the body is not valid JSON") from None
+    if optional and not raw:
+        return {}
     if len(raw) > MAX_BODY:
         raise InvalidInput(f"the body is longer than {MAX_BODY} bytes")
     return json_object(raw, "the body")
@@ -208,7 +211,7 @@ def encode_name_token(name: str) -> str:
 
 def decode_name_token(token: str | None) -> str:
     """Decode a mark of the list of events; empty without one; raises InvalidInput."""
-    if not token:
+    if token is None:
         return ""
     try:
         name = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4)).decode()
@@ -227,10 +230,10 @@ def if_match(request: Any) -> int | None:
     given = (request.headers.get("if-match") or "").strip()
     if given in ("", "*"):
         return None
-    version = read_whole(given.strip('"'), 1, 10**9)
-    if version is None:
+    found = VERSION.fullmatch(given)
+    if found is None:
         raise InvalidInput('If-Match must be the version of the event in quotes, such as "3"')
-    return version
+    return int(found[1])
 
 
 def decode_page_token(token: str | None) -> tuple[int, int] | None:
