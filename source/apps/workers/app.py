@@ -96,8 +96,15 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
     from waiting_room.runtime.lambda_events import read_tick
 
     tick, swept = read_tick(event), 0
-    for one in settings().events:
-        swept = room().workers.minute_jobs.run(one.event_id, tick).expired_through
+    failed: Unavailable | None = None
+    for event_id in room().directory.with_minute_work():
+        try:
+            swept += room().workers.minute_jobs.run(event_id, tick).expired_through
+        except Unavailable as error:  # the other events continue
+            logger.error("minute jobs failed, the next minute repeats them: %s", error)
+            failed = error
+    if failed:
+        raise failed
     return {"swept": swept}
 
 
@@ -119,10 +126,12 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
     from waiting_room.adapters.embedded_metrics import emit
     from waiting_room.domain.metrics import gauges
 
-    for event in settings().events:
-        figures = gauges(room().metrics.report(event.event_id))
-        emit(event.event_id, figures)
-    return figures
+    own: dict[str, int] = {}
+    for event_id in room().directory.with_minute_work():
+        figures = gauges(room().metrics.report(event_id))
+        emit(event_id, figures)
+        own = figures if room().directory.is_own(event_id) else own
+    return own
 
 
 @app.lambda_function(name="rotate_keys")

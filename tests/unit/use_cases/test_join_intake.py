@@ -153,3 +153,9 @@ def test_a_closed_event_issues_no_token_and_keeps_those_it_issued(room: InMemory
     assert refused.value.members == {"reason": "closed"}
     with pytest.raises(NotServedYet):
         room.room.tokens.issue(EVENT, room.visitors(1)[0])
+
+
+def test_the_minute_workers_visit_the_events_that_can_still_change(room: InMemoryRoom) -> None:
+    assert room.room.directory.with_minute_work() == sorted([EVENT, "open", "secret", "shut"])
+    room.clock.now = START + 900 + 3600 + 3600
+    assert room.room.directory.with_minute_work() == sorted([EVENT, "later", "open", "secret"])

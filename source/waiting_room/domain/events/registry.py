@@ -15,6 +15,7 @@ from typing import Any
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.room_settings import EventSettings
 
+SETTLING = 3_600  # s that the minute worker continues after the last token of a closed event
 MAX_PAST = 2  # earlier states of the deciding members that an entry keeps
 AFTER = ("closed", "pass_through")
 STRATEGIES = ("manual", "rate", "active", "both")
@@ -65,6 +66,17 @@ class RegistryEntry:
                 break
             applied = earlier
         return applied.phase(sent_at)
+
+    def has_minute_work(self, now: float) -> bool:
+        """Return whether positions or tokens of the event can still change at ``now`` (epoch s)."""
+        phase = self.phase(now)
+        if phase is Phase.SCHEDULED:
+            return bool(self.past)
+        if phase is not Phase.CLOSED:
+            return True
+        times = (self.now.control["closed_at"], self.now.schedule["closes_at"])
+        closed_at: int = min(time for time in times if time is not None)
+        return now - closed_at < self.expires_after + self.valid_for + SETTLING
 
     def settings(self, event_id: str, *, minute_metrics: bool = False) -> EventSettings:
         """Return the settings of the event for the rules of tokens and expiry."""

@@ -41,6 +41,12 @@ class EventDirectory:
             self.refresh(consistent=False)
         return self._copy
 
+    def with_minute_work(self) -> list[str]:
+        """Return the events that the workers of each minute have to visit."""
+        now = self._clock()
+        active = {one for one, entry in self.all().items() if entry.has_minute_work(now)}
+        return sorted(active | {self._settings.events[0].event_id})
+
     def refresh(self, *, consistent: bool = True) -> Mapping[str, RegistryEntry]:
         """Read the registry now."""
         began = self._clock()

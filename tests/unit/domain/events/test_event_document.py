@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.servers import ROOT
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.events.document import (
     StoredEvent,
@@ -190,3 +191,8 @@ def test_the_settings_of_an_entry_are_those_of_the_document() -> None:
     assert not never.position_expiry_enabled
     document["admission"]["strategy"] = "rate"
     assert not entry_of(1, document).settings("a").increment_on_expiry
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    published = json.loads((ROOT / "docs" / "event.schema.json").read_text(encoding="utf-8"))
+    assert published == EVENT_SCHEMA, "write EVENT_SCHEMA into docs/event.schema.json"
