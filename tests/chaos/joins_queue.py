@@ -28,7 +28,7 @@ from waiting_room.runtime.lambda_events import read_joins
 
 ARN = "arn:aws:sqs:eu-central-1:123456789012:joins"
 INVALID = (
-    "", "junk", "[]", "{}", "null", '{"event_id": "Other"}', "{" * 20_000, '{"event_id": 1}',
+    "", "junk", "[]", "{}", "null", '{"event_id": "-Other"}', "{" * 20_000, '{"event_id": 1}',
     "\u0000", '{"event_id": "\ud83c\udf9f"}',
 )  # fmt: skip
 

@@ -97,7 +97,7 @@ def test_invalid_and_forged_messages_are_dead_letters_and_get_no_position(
     }
     queue = url_of(sqs, QUEUE)
     sqs.send_message(QueueUrl=queue, MessageBody=join, MessageAttributes=forged)
-    for body in ("junk", "[]", '{"event_id": "Other"}'):
+    for body in ("junk", "[]", '{"event_id": "-Other"}'):
         sqs.send_message(QueueUrl=queue, MessageBody=body)
     found = dead_letters(sqs, 4)
     reasons = {one["Body"]: one["MessageAttributes"]["reason"]["StringValue"] for one in found}

@@ -33,14 +33,22 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
     event_id = settings().events[0].event_id
     joins, dead = read_joins(event, event_id, settings().redrive_role_id)
     retry: frozenset[str] = frozenset()
-    if joins:
+    workers = room().workers
+    try:
+        found = workers.intake.sort(joins)
+        retry = workers.intake.refuse(found)
+    except Unavailable as error:
+        logger.error("%d joins not processed, SQS delivers them again: %s", len(joins), error)
+        found = None
+        retry = frozenset(join.message_id for join in joins)
+    # a failure of one event delays its own joins only
+    for event_id, mine in found.accepted.items() if found else ():
         try:
-            retry = room().workers.intake.process(joins)
-            for joined in room().workers.intake.events_of(joins):
-                _make_step(joined)
+            retry |= workers.assignment.assign(event_id, mine).retry
+            _make_step(event_id)
         except Unavailable as error:
-            logger.error("%d joins not processed, SQS delivers them again: %s", len(joins), error)
-            retry = frozenset(join.message_id for join in joins)
+            logger.error("%d joins not processed, SQS delivers them again: %s", len(mine), error)
+            retry |= {join.message_id for join in mine}
     if retry:
         _come_again(event, retry)
     left: frozenset[str] = frozenset()

@@ -144,23 +144,24 @@ class EventControl:
         change_log.record(event_id, "message", actor, before.message, text)
         return text
 
-    def reset(self, event_id: str, generation: object = None, *, actor: Actor = UNKNOWN) -> int:
+    def reset(
+        self,
+        event_id: str,
+        generation: object = None,
+        *,
+        actor: Actor = UNKNOWN,
+        deleted: bool = False,
+    ) -> int:
         """Start the next generation; returns its number. Concurrent resets count as one.
 
         ``generation`` is the one to end; raises OtherGeneration when another is current. Raises
         Unavailable when the counters cannot be reached. Before the write, nothing has changed.
         After it, the new generation exists, but reads of its counters fail until the next minute
-        or the next reset.
+        or the next reset. ``deleted``: the event has no document any more.
         """
-        self._events.check(event_id)
-        chosen = reset.check_generation(generation)
-        return self.start_generation(event_id, chosen, actor=actor)
-
-    def start_generation(
-        self, event_id: str, chosen: int | None = None, *, actor: Actor = UNKNOWN
-    ) -> int:
-        """Start the next generation of an event that may not have a document; else as ``reset``."""
-        after = self._next_generation(event_id, chosen, actor)
+        if not deleted:
+            self._events.check(event_id)
+        after = self._next_generation(event_id, reset.check_generation(generation), actor)
         self._generations.forget(event_id)
         self._counters.sync(after)
         self._publisher.room_reset(after)

@@ -90,7 +90,9 @@ class TokenIssuer:
     def _issue(
         self, row: Position, issuer: str, validity: int, operator: Actor | None = None
     ) -> dict[str, Any]:
-        status = self._positions.status(row)
+        status = self._counters.position_status(row.event_id, row.position, row.generation)
+        if row.generation < status.generation:
+            raise RoomWasReset
         outcome, issued = self._outcome(row, status, issuer, validity)
         if issued and operator:
             change_log.record(

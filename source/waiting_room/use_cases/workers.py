@@ -66,7 +66,7 @@ def build_workers(
     assigner = PositionAssigner(counters, positions, log, clock)
     return Workers(
         assignment=assigner,
-        intake=JoinIntake(events, assigner, positions, clock),
+        intake=JoinIntake(events, positions, clock),
         minute_jobs=MinuteJobs(reconciliation, sweep),
         reconciliation=reconciliation,
         expiry_sweep=sweep,

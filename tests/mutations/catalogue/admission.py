@@ -71,7 +71,7 @@ BREAKS = (
     Break("8 reset: the generation is remembered too long",
           "GENERATION_CACHE", "GENERATION_CACHE = 2.0", "GENERATION_CACHE = 20.0", "test_event_control"),
     Break("8 reset: answered before the counters know it",
-          "EventControl.start_generation", "self._counters.sync(after)", "self._counters.follow(after)",
+          "EventControl.reset", "self._counters.sync(after)", "self._counters.follow(after)",
           "test_event_control"),
     Break("8 reset: an expired answer stands for an origin that is away without a limit",
           "cached", ", stale-if-error=", ", x-stale-if-error=", "test_edge_cache"),

@@ -318,19 +318,6 @@ def test_the_inlets_record_is_read_consistently_and_may_be_missing() -> None:
     assert client.asked[0][1]["ConsistentRead"] is True
 
 
-def test_health_is_noted_only_where_a_record_is() -> None:
-    client = Client(update_item={"Attributes": {}})
-    DynamoInlet(client, "t").report_health(EVENT, 1, 7)
-    request = client.asked[0][1]
-    assert request["ConditionExpression"] == "attribute_exists(#version)"
-    assert request["ExpressionAttributeValues"] == {
-        ":health": {"N": "1.000000"}, ":health_at": {"N": "7"},
-    }  # fmt: skip
-    assert set(request["ExpressionAttributeNames"].values()) == {"health", "health_at", "version"}
-    with pytest.raises(Conflict):
-        DynamoInlet(Client(update_item=failed("x", Refused)), "t").report_health(EVENT, 1, 7)
-
-
 def test_a_record_has_the_defaults_of_what_was_not_noted_yet() -> None:
     item = {
         "event_id": {"S": EVENT}, "strategy": {"S": "Periodic"}, "deployed_targets": {"S": "{}"},
@@ -342,12 +329,7 @@ def test_a_record_has_the_defaults_of_what_was_not_noted_yet() -> None:
         found = DynamoInlet(client, "t").read(EVENT)
         assert found is not None
         assert found.paused is meant
-        assert (found.health, found.health_at, found.handled_ids) == (None, 0, ("a",))
-    found = DynamoInlet(Client(get_item={"Item": {**item, "health": {"N": "0.5"}}}), "t").read(
-        EVENT
-    )
-    assert found is not None
-    assert found.health == 0.5
+        assert found.handled_ids == ("a",)
 
 
 # --- clients --------------------------------------------------------------------------------------

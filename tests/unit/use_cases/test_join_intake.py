@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 import pytest
 
@@ -17,6 +18,7 @@ from waiting_room.domain.errors import (
     Unavailable,
 )
 from waiting_room.domain.records import Join
+from waiting_room.use_cases.room import Room
 
 
 @pytest.fixture
@@ -38,6 +40,18 @@ def join(event_id: str, at: float = START + 1, secret_hash: str = "") -> Join:
     return Join(str(uuid.uuid4()), at, str(uuid.uuid4()), secret_hash, event_id)
 
 
+def process(room: Room, joins: Sequence[Join]) -> frozenset[str]:
+    """Process joins as the worker does; return the messages to deliver again."""
+    found = room.workers.intake.sort(joins)
+    retry = set(room.workers.intake.refuse(found))
+    for event_id, mine in found.accepted.items():
+        try:
+            retry |= room.workers.assignment.assign(event_id, mine).retry
+        except Unavailable:
+            retry |= {one.message_id for one in mine}
+    return frozenset(retry)
+
+
 def reason(room: InMemoryRoom, one: Join) -> object:
     """Return the position of a join, or the reason for which it has none."""
     try:
@@ -54,7 +68,7 @@ def test_a_batch_of_many_events_gives_each_its_own_queue(room: InMemoryRoom) -> 
     refused = [join("later"), join("secret"), join("shut"), join("none")]
     room.clock.now += 2
     mixed = [joins[2], refused[0], mine[1], joins[0], *refused[1:], mine[0], joins[1]]
-    assert room.room.workers.intake.process(mixed) == frozenset()
+    assert process(room.room, mixed) == frozenset()
     assert [reason(room, one) for one in joins] == [1, 2, 3]
     assert [reason(room, one) for one in mine] == [1, 2]
     assert [reason(room, one) for one in refused] == [
@@ -69,17 +83,17 @@ def test_a_join_is_judged_by_the_time_at_which_the_queue_accepted_it(room: InMem
     room.clock.now = START + 10
     room.event_documents.act("open", "close", actor=UNKNOWN)
     room.clock.now = START + 500
-    room.room.workers.intake.process([late, early])
+    process(room.room, [late, early])
     assert (reason(room, early), reason(room, late)) == (1, "closed")
     before, after = join("later", START + 59.9), join("later", START + 60)
-    room.room.workers.intake.process([before, after])
+    process(room.room, [before, after])
     assert (reason(room, before), reason(room, after)) == ("not_open", 1)
 
 
 def test_every_phase_that_refuses_joins_has_its_reason(room: InMemoryRoom) -> None:
     room.event_documents.act("open", "drain", actor=UNKNOWN)
     one = join("open", START)
-    room.room.workers.intake.process([one])
+    process(room.room, [one])
     assert reason(room, one) == "draining"
     for method in (room.room.tokens.issue, room.room.tokens.time_to_expiry):
         with pytest.raises(JoinRefused) as refused:
@@ -89,12 +103,12 @@ def test_every_phase_that_refuses_joins_has_its_reason(room: InMemoryRoom) -> No
 
 def test_a_position_is_never_replaced_by_a_refusal(room: InMemoryRoom) -> None:
     one = join("open")
-    room.room.workers.intake.process([one])
+    process(room.room, [one])
     again = Join(one.request_id, START - 5, one.message_id, "", "open")
     room.event_documents.act("open", "close", actor=UNKNOWN)
     late = Join(one.request_id, START + 99, one.message_id, "", "open")
     room.clock.now += 100
-    room.room.workers.intake.process([late, again])
+    process(room.room, [late, again])
     assert reason(room, one) == 1
 
 
@@ -108,19 +122,19 @@ def test_an_event_whose_stores_fail_delays_only_its_own_joins(room: InMemoryRoom
         return real(event_id, *rest)
 
     room.log.store.reserve = reserve
-    assert room.room.workers.intake.process(joins) == {joins[0].message_id}
+    assert process(room.room, joins) == {joins[0].message_id}
     assert reason(room, joins[1]) == 1
     room.log.store.reserve = real
-    assert room.room.workers.intake.process(joins[:1]) == frozenset()
+    assert process(room.room, joins[:1]) == frozenset()
     assert reason(room, joins[0]) == 1
 
 
 def test_a_refusal_that_is_not_stored_is_delivered_again(room: InMemoryRoom) -> None:
     one = join("shut")
     room.positions.fail("insert", "before")
-    assert room.room.workers.intake.process([one]) == {one.message_id}
+    assert process(room.room, [one]) == {one.message_id}
     assert reason(room, one) is NotAssignedYet
-    assert room.room.workers.intake.process([one]) == frozenset()
+    assert process(room.room, [one]) == frozenset()
     assert reason(room, one) == "closed"
 
 
@@ -129,20 +143,20 @@ def test_a_join_of_an_event_that_was_just_created_is_accepted(room: InMemoryRoom
     worker.directory.all()
     room.event_documents.put("new", {}, None, actor=UNKNOWN)
     one = join("new")
-    worker.workers.intake.process([one])
+    process(worker, [one])
     assert reason(room, one) == 1
 
 
 def test_a_flood_of_made_up_events_costs_one_read_a_batch_and_no_row(room: InMemoryRoom) -> None:
     reads = room.documents.store.registry_reads
-    room.room.workers.intake.process([join(f"made-up-{n}") for n in range(100)])
+    process(room.room, [join(f"made-up-{n}") for n in range(100)])
     assert room.documents.store.registry_reads <= reads + 2
     assert room.positions.store.get_many("made-up-1", []) == {}
 
 
 def test_a_closed_event_issues_no_token_and_keeps_those_it_issued(room: InMemoryRoom) -> None:
     first, second = join("open"), join("open", START + 2)
-    room.room.workers.intake.process([first, second])
+    process(room.room, [first, second])
     room.room.control.increment("open", 2)
     token = room.room.tokens.issue("open", first.request_id)
     room.event_documents.act("open", "close", actor=UNKNOWN)

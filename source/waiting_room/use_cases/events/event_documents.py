@@ -161,7 +161,7 @@ class EventDocuments:
     def _create(self, event_id: str, document: dict[str, Any], actor: Actor) -> dict[str, Any]:
         """Write the first version. An id that was used before begins its next generation."""
         if self._was_used(event_id):
-            self._control.start_generation(event_id, actor=actor)
+            self._control.reset(event_id, actor=actor, deleted=True)
         after = StoredEvent(event_id, 1, document)
         audit = self._entry(actor, "create", {}, without_defaults(document))
         self._store.write(None, after, entry_of(1, document), audit)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Process a batch of joins of many events: assign positions, or store why a join is refused."""
+"""Sort a batch of joins by event, and store why a join is refused."""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from waiting_room.domain.errors import Unavailable
@@ -16,26 +17,27 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.use_cases.events.directory import EventDirectory
-    from waiting_room.use_cases.position_assignment import PositionAssigner
 
 logger = logging.getLogger("waiting_room")
 
 
+@dataclass(frozen=True, slots=True)
+class SortedJoins:
+    """Joins of a batch by event; ``reasons`` of the refused ones by message id."""
+
+    accepted: Mapping[str, Sequence[Join]]
+    refused: Mapping[str, Sequence[Join]]
+    reasons: Mapping[str, str]
+
+
 class JoinIntake:
-    """Worker of the join queue. A failure of one event delays only the joins of that event."""
+    """Decides which joins of a batch their events accept, and stores refusals."""
 
-    def __init__(
-        self,
-        events: EventDirectory,
-        assigner: PositionAssigner,
-        positions: Positions,
-        clock: Clock,
-    ) -> None:
-        self._events, self._assigner = events, assigner
-        self._positions, self._clock = positions, clock
+    def __init__(self, events: EventDirectory, positions: Positions, clock: Clock) -> None:
+        self._events, self._positions, self._clock = events, positions, clock
 
-    def process(self, joins: Sequence[Join]) -> frozenset[str]:
-        """Process the joins; return the messages to deliver again.
+    def sort(self, joins: Sequence[Join]) -> SortedJoins:
+        """Return the accepted joins of each event, and the refused ones with their reasons.
 
         Before a join is refused, the registry is read again, once for a batch. A join of an event
         that does not exist gets no row. The event with the fewest joins comes first, so that a
@@ -53,27 +55,15 @@ class JoinIntake:
                 (refused if reason else accepted)[join.event_id].append(join)
         if of_no_event:
             logger.warning("%d joins of events that do not exist", len(of_no_event))
-        retry: set[str] = set()
-        for event_id, mine in sorted(accepted.items(), key=lambda one: len(one[1])):
-            try:
-                retry |= self._assigner.assign(event_id, mine).retry
-            except Unavailable as error:
-                logger.error("%d joins not processed, delivered again: %s", len(mine), error)
-                retry |= {join.message_id for join in mine}
-        for event_id, mine in refused.items():
-            retry |= self._refuse(event_id, mine, reasons)
-        return frozenset(retry)
+        in_order = sorted(accepted.items(), key=lambda one: len(one[1]))
+        return SortedJoins(dict(in_order), dict(refused), reasons)
 
-    def events_of(self, joins: Sequence[Join]) -> list[str]:
-        """Return the events of a batch that exist, by the last copy of the registry."""
-        registry = self._events.all()
-        return sorted(
-            {
-                join.event_id
-                for join in joins
-                if join.event_id in registry or self._events.is_own(join.event_id)
-            }
-        )
+    def refuse(self, found: SortedJoins) -> frozenset[str]:
+        """Store the refusals of a batch; return the messages to deliver again."""
+        retry: set[str] = set()
+        for event_id, mine in found.refused.items():
+            retry |= self._refuse(event_id, mine, found.reasons)
+        return frozenset(retry)
 
     def _reasons(self, joins: Sequence[Join]) -> dict[str, str]:
         """Return the reasons of the refused joins, by message id."""
@@ -89,7 +79,7 @@ class JoinIntake:
                 registry = self._events.refresh()
         return reasons
 
-    def _refuse(self, event_id: str, joins: Sequence[Join], reasons: dict[str, str]) -> set[str]:
+    def _refuse(self, event_id: str, joins: Sequence[Join], reasons: Mapping[str, str]) -> set[str]:
         """Store refusals; a request that has a position keeps it. Return messages to repeat."""
         now = int(self._clock())
         rows = {
