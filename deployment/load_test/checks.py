@@ -92,7 +92,9 @@ def _nobody_early(record: Record) -> Check:
         and one.number > record.bound_at(one.admitted)
     ]
     return Check(
-        "nobody was admitted before the position was served", not early, f"{len(early)} too early"
+        "no visitor was admitted before the position was served",
+        not early,
+        f"{len(early)} too early",
     )
 
 

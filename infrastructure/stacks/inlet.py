@@ -73,7 +73,7 @@ class InletStack(Stack):
             above=0,
             minutes=3,
             within=5,
-            description="The inlet fails (see its log). It admits nobody until this is fixed.",
+            description="The inlet fails (see its log). It admits no visitor until this is fixed.",
         )
         if config.strategy == Strategy.MAX_SIZE:
             exit_topic = ExitTopic(self, "ExitTopic", inlet=inlet.target)

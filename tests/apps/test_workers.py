@@ -14,7 +14,10 @@ from tests.support.in_memory_room import EVENT, InMemoryRoom, outcome_of, settin
 from waiting_room.domain.actors import UNKNOWN
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.published_keys import Publication
+from waiting_room.domain.records import EventState
 from waiting_room.domain.signing_keys import KeySet
+from waiting_room.use_cases.event_metrics import EventMetrics
+from waiting_room.use_cases.minute_jobs import MinuteJobs
 
 
 @pytest.fixture
@@ -269,3 +272,24 @@ def test_the_minute_functions_of_admission_return_what_they_did(
     in_memory_room.visitors(3)
     assert apps.workers.app.admit({}, None) == {"admitted": 3}
     assert apps.workers.app.read_alarms({}, None) == {"watched": 1}
+
+
+@pytest.mark.parametrize("job", ["sweep_positions", "report_metrics"])
+def test_a_failure_of_one_event_does_not_stop_the_jobs_of_the_others(
+    in_memory_room: InMemoryRoom, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory_room.room.workers.setup.run()
+    in_memory_room.event_documents.put("AFirst", {}, None, actor=UNKNOWN)
+    visited: list[str] = []
+
+    def visit(event_id: str, *_: object) -> object:
+        visited.append(event_id)
+        if event_id == "AFirst":
+            raise Unavailable("throttled")
+        return in_memory_room.room.metrics.counts(event_id)
+
+    monkeypatch.setattr(MinuteJobs, "run", lambda _, *given: visit(*given) and EventState(EVENT))
+    monkeypatch.setattr(EventMetrics, "report", lambda _, event_id: visit(event_id))
+    with pytest.raises(Unavailable):
+        getattr(apps.workers.app, job)({}, None)
+    assert visited == ["AFirst", EVENT]

@@ -71,7 +71,7 @@ def test_a_gap_is_wrong_only_where_nobody_else_joined() -> None:
 def test_a_visitor_who_is_admitted_early_is_reported() -> None:
     record = good()
     record.visitors[2].admitted = 5.9
-    assert verdict(record) == ["nobody was admitted before the position was served"]
+    assert verdict(record) == ["no visitor was admitted before the position was served"]
 
 
 def test_a_join_without_a_number_and_a_visitor_without_a_token_are_seen() -> None:

@@ -115,7 +115,7 @@ def _action(command: str, action: str, text: str) -> None:
 
 for _command, _name, _text in (
     ("open", "open", "Open an event now, in any phase."),
-    ("pause", "pause", "Pause an open event: joins are accepted, nobody is admitted."),
+    ("pause", "pause", "Pause an open event: joins are accepted, no visitor is admitted."),
     ("resume", "resume", "End the pause of an event."),
     ("drain", "drain", "Accept no more joins; the queue continues to be served."),
     ("close", "close", "Close an event: no joins, turns or tokens."),

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from waiting_room.domain.events.schema import EVENT_ID
+from waiting_room.domain.limits import NEW_EVENT_ID
 
 Document = dict[str, Any]
 NOT_IN_A_FILE = ("event_id", "version", "phase", "message", "control")
@@ -55,7 +55,7 @@ def parse_files(texts: Iterable[tuple[str, str]]) -> dict[str, Document]:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise FileError(f"{name}: invalid YAML or JSON: {error}") from None
         for event_id, document in _entries(name, content):
-            if not isinstance(event_id, str) or not EVENT_ID.fullmatch(event_id):
+            if not isinstance(event_id, str) or not NEW_EVENT_ID.fullmatch(event_id):
                 raise FileError(
                     f"{name}: {event_id!r} is not an event id: a text of 1 to 64 letters, digits,"
                     " _, . and -, which begins with a letter or digit"

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from apps.command_line.connection import Options
 from apps.command_line.errors import CommandError, printable, refused
 from apps.command_line.event_files import FileError, epoch_seconds
-from waiting_room.domain.events.schema import EVENT_ID
+from waiting_room.domain.limits import EVENT_ID
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -11,7 +11,6 @@ from chalice import Chalice, IAMAuthorizer, Response
 
 from waiting_room.adapters.snapstart import load_before_snapshot
 from waiting_room.domain.actors import Actor, caller, check_call_id
-from waiting_room.domain.events.validation import check_event_id
 from waiting_room.domain.serving_counter import check_increment
 from waiting_room.domain.tokens import check_issuer, check_validity
 from waiting_room.domain.visitor_lookup import parse_visitor_query
@@ -166,7 +165,7 @@ def rotate_keys() -> dict[str, list[str]]:
 @json_handler
 def list_events() -> dict[str, Any]:
     mark = decode_name_token(optional_query(app.current_request, "next_token"))
-    rows, following = event_documents().list(mark)
+    rows, following = event_documents().page(mark)
     page: dict[str, Any] = {"events": rows}
     return {**page, "next_token": encode_name_token(following)} if following else page
 
@@ -174,7 +173,7 @@ def list_events() -> dict[str, Any]:
 @app.route("/events/{event_id}", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def show_event(event_id: str) -> dict[str, Any]:
-    return event_documents().show(check_event_id(event_id))
+    return event_documents().show(event_id)
 
 
 @app.route("/events/{event_id}", methods=["PUT"], content_types=ANY_TYPE, authorizer=iam)
@@ -189,14 +188,14 @@ def put_event(event_id: str) -> Response:
 @json_handler
 def patch_event(event_id: str) -> dict[str, Any]:
     content, version = body(app.current_request), if_match(app.current_request)
-    return event_documents().patch(check_event_id(event_id), content, version, actor=_actor())
+    return event_documents().patch(event_id, content, version, actor=_actor())
 
 
 @app.route("/events/{event_id}", methods=["DELETE"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def delete_event(event_id: str) -> dict[str, Any]:
     version = if_match(app.current_request)
-    return event_documents().delete(check_event_id(event_id), version, actor=_actor())
+    return event_documents().delete(event_id, version, actor=_actor())
 
 
 @app.route(
@@ -204,28 +203,28 @@ def delete_event(event_id: str) -> dict[str, Any]:
 )
 @json_handler
 def act_on_event(event_id: str, action: str) -> dict[str, Any]:
-    request, checked = app.current_request, check_event_id(event_id)
+    request = app.current_request
     content = body(request, optional=True)
     documents = event_documents()
-    room().directory.find(checked)
+    if action not in ("admit", "reset", "end_session"):
+        return documents.act(event_id, action, actor=_actor())
+    documents.check(event_id)
     if action == "admit":
         by = check_increment(content.get("by"))
         room().control.increment(
-            checked, by, actor=_actor(), call_id=check_call_id(content.get("call_id"))
+            event_id, by, actor=_actor(), call_id=check_call_id(content.get("call_id"))
         )
     elif action == "reset":
-        room().control.reset(checked, content.get("generation"), actor=_actor())
-    elif action == "end_session":
+        room().control.reset(event_id, content.get("generation"), actor=_actor())
+    else:
         room().sessions.end(
-            checked,
+            event_id,
             _request(content),
             content.get("status"),
             actor=_actor(),
             call_id=check_call_id(content.get("call_id")),
         )
-    else:
-        return documents.act(checked, action, actor=_actor())
-    return documents.show(checked)
+    return documents.show(event_id)
 
 
 @cache

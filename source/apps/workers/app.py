@@ -62,7 +62,7 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _make_step(event_id: str) -> None:
-    """Admit visitors of an event in which nobody waited; request the next step if some wait.
+    """Admit visitors of an event in which no visitor waited; request the next step if some wait.
 
     The requests bridge the time until the next run of ``admit``. Then its steps are not due any
     more for this worker, and the requests end.
@@ -104,15 +104,12 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
     from waiting_room.runtime.lambda_events import read_tick
 
     tick, swept = read_tick(event), 0
-    failed: Unavailable | None = None
+
+    failures = _Failures()
     for event_id in room().directory.with_minute_work():
-        try:
+        with failures:
             swept += room().workers.minute_jobs.run(event_id, tick).expired_through
-        except Unavailable as error:  # the other events continue
-            logger.error("minute jobs failed, the next minute repeats them: %s", error)
-            failed = error
-    if failed:
-        raise failed
+    failures.report()
     return {"swept": swept}
 
 
@@ -135,11 +132,37 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
     from waiting_room.domain.metrics import gauges
 
     own: dict[str, int] = {}
+
+    failures = _Failures()
     for event_id in room().directory.with_minute_work():
-        figures = gauges(room().metrics.report(event_id))
-        emit(event_id, figures)
-        own = figures if room().directory.is_own(event_id) else own
+        with failures:
+            figures = gauges(room().metrics.report(event_id))
+            emit(event_id, figures)
+            own = figures if room().directory.is_own(event_id) else own
+    failures.report()
     return own
+
+
+class _Failures:
+    """Context of one event's job: catches Unavailable, so that the other events continue."""
+
+    def __init__(self) -> None:
+        self._last: Unavailable | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, Unavailable):
+            return False
+        logger.error("the job of an event failed; the next minute repeats it")
+        self._last = error
+        return True
+
+    def report(self) -> None:
+        """Raise the last Unavailable, so that the function's error alarm sees it."""
+        if self._last:
+            raise self._last
 
 
 @app.lambda_function(name="rotate_keys")

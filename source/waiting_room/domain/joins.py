@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from waiting_room.domain.errors import InvalidInput, WrongClientSecret
-from waiting_room.domain.events.schema import EVENT_ID
+from waiting_room.domain.limits import NEW_EVENT_ID
 from waiting_room.domain.parsing import json_object
 from waiting_room.domain.records import EventState, Join, Position
 
@@ -44,7 +44,7 @@ def parse_join(
     """
     content = _members_of_a_join(body)
     given = content.get("event_id")
-    if given != event_id and not (isinstance(given, str) and EVENT_ID.fullmatch(given)):
+    if given != event_id and not (isinstance(given, str) and NEW_EVENT_ID.fullmatch(given)):
         raise InvalidInput("event_id is not the id of an event")
     secret_hash = content.get("client_secret_hash", "")
     if secret_hash != "" and not (

@@ -13,6 +13,8 @@ MIN_VALIDITY, MAX_VALIDITY = 1, 86_400  # API contract: one second to one day
 MAX_MESSAGE = 500  # API contract: characters (code points) of the operators' message
 # API contract: an event id is part of keys and URLs; no route accepts a longer one
 EVENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+# API contract: ids of events that are created at run time; EVENT_ID is that of the deployment
+NEW_EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 ROW_LIFE = 30 * 86_400  # seconds; TTL deletes rows a month after they were written
 RATE_WINDOW = 300  # seconds over which the admission rate is measured
 SHORTEST_RATE = 60  # seconds; the shortest time to measure it over, after the event opens

@@ -29,7 +29,7 @@ from waiting_room.domain.counter_snapshot import (
     Snapshot,
     needs_checkpoint,
 )
-from waiting_room.domain.errors import CountersLost, Unavailable
+from waiting_room.domain.errors import CountersLost, RoomWasReset, Unavailable
 from waiting_room.domain.metrics import ServingNumber, WaitingNumber
 from waiting_room.domain.ports.counters import JoinLease, RebuildLease
 from waiting_room.domain.records import (
@@ -95,9 +95,13 @@ class RecoveringCounters:
     def position_status(self, event_id: str, position: int, generation: int = 0) -> PositionStatus:
         """Return the status of a position; as current as ``counts``.
 
-        ``generation`` is one that the caller has read from the table.
+        ``generation`` is the one of the position's row; raises RoomWasReset when a later one is
+        current. 0 stands for the current generation.
         """
-        return self._read(generation, event_id, self._counters.position_status, position)
+        found = self._read(generation, event_id, self._counters.position_status, position)
+        if 0 < generation < found.generation:
+            raise RoomWasReset
+        return found
 
     def apply(
         self,

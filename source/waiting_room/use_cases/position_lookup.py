@@ -65,13 +65,6 @@ class PositionLookup:
             raise JoinRefused(row.refused)
         return row
 
-    def status(self, row: Position) -> PositionStatus:
-        """Return the status of a position; raises RoomWasReset, Unavailable."""
-        status = self._counters.position_status(row.event_id, row.position, row.generation)
-        if row.generation < status.generation:
-            raise RoomWasReset
-        return status
-
     def find(self, event_id: str, query: VisitorQuery) -> tuple[Position, PositionStatus]:
         """Return the row and the status of the visitor that an operator requests.
 
@@ -80,7 +73,7 @@ class PositionLookup:
         """
         if not query.number:
             row = self.row(event_id, query.request_id)
-            return row, self.status(row)
+            return row, self._counters.position_status(event_id, row.position, row.generation)
         status = self._counters.position_status(event_id, query.number)
         rows = self._positions.in_range(event_id, status.generation, query.number, query.number)
         found = next(iter(rows), None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain.actors import deployment
 from waiting_room.domain.errors import Conflict
-from waiting_room.domain.events.audit import AuditEntry
+from waiting_room.domain.events.audit import audit_entry
 from waiting_room.domain.events.document import StoredEvent, complete, without_defaults
 from waiting_room.domain.events.registry import entry_of
 from waiting_room.use_cases import change_log
@@ -49,7 +49,7 @@ class RoomSetup:
             return
         document = complete(first_document(event))
         actor, members = deployment("set_up"), without_defaults(document)
-        audit = AuditEntry(self._clock(), actor.who, actor.kind.value, "create", {}, members)
+        audit = audit_entry(self._clock(), actor, "create", {}, members)
         try:
             self._documents.write(
                 None, StoredEvent(event_id, 1, document), entry_of(1, document), audit

@@ -80,7 +80,7 @@ class TokenIssuer:
         self._events.check_joined(event_id)
         event = self._events.event(event_id)
         row = self._positions.row(event_id, request_id)
-        status = self._positions.status(row)
+        status = self._counters.position_status(event_id, row.position, row.generation)
         if not event.position_expiry_enabled:
             raise NotServedYet("queue positions do not expire in this waiting room")
         turn = expiry.turn_of(row, status, event, int(self._clock()))
@@ -91,8 +91,6 @@ class TokenIssuer:
         self, row: Position, issuer: str, validity: int, operator: Actor | None = None
     ) -> dict[str, Any]:
         status = self._counters.position_status(row.event_id, row.position, row.generation)
-        if row.generation < status.generation:
-            raise RoomWasReset
         outcome, issued = self._outcome(row, status, issuer, validity)
         if issued and operator:
             change_log.record(

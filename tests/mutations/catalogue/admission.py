@@ -64,7 +64,7 @@ BREAKS = (
           "RecoveringCounters.rebuild", "            force = False\n", "",
           "test_counter_rebuild"),
     Break("8 reset: older rows stay visible",
-          "PositionLookup.status", "if row.generation < status.generation:", "if False:",
+          "RecoveringCounters.position_status", "if 0 < generation < found.generation:", "if False:",
           "test_event_control"),
     Break("8 reset: joins from before it join the new line",
           "split_at_reset", "join.sent_at <= reset_at", "join.sent_at <= -1", "test_event_control"),

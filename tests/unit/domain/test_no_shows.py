@@ -44,7 +44,7 @@ def test_served_positions_without_a_visitor_are_not_expected_to_arrive() -> None
 
 
 def full(groups: tuple[Group, ...], tokens: int, *, more: int = 0, **values: Any) -> NoShows:
-    """The state at 100 s, after ``more`` tokens appeared and nobody was admitted."""
+    """The state at 100 s, after ``more`` tokens appeared and no visitor was admitted."""
     reached = round(sum(group.size for group in groups))
     before = NoShows(reached, tokens, groups, **values)
     return observe(before, counts(reached, reached, tokens=tokens + more), 100.0, NO_SHOW_AFTER)

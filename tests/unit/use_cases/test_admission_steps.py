@@ -45,7 +45,7 @@ class Rooms(InMemoryRoom):
         self.room.directory.refresh()
 
     def line(self, event_id: str, count: int) -> None:
-        """Assign positions to visitors; nobody is admitted."""
+        """Assign positions to visitors; no visitor is admitted."""
         joins = [self.join(self.clock.now + index / 1000) for index in range(count)]
         self.clock.now += 1
         assert not self.room.workers.assignment.assign(event_id, joins).retry

@@ -45,7 +45,7 @@ def test_the_set_up_creates_the_event_of_the_deployment_once(in_memory_room: InM
 def test_a_new_event_has_version_1_and_is_listed(documents: EventDocuments) -> None:
     made = put(documents, "onsale", {"title": "On sale", "schedule": {"opens_at": START + 60}})
     assert (made["event_id"], made["version"], made["phase"]) == ("onsale", 1, "scheduled")
-    rows, following = documents.list()
+    rows, following = documents.page()
     assert rows == [
         {"event_id": "Sample", "title": "", "phase": "open", "version": 1},
         {"event_id": "onsale", "title": "On sale", "phase": "scheduled", "version": 1},
@@ -149,7 +149,7 @@ def test_a_thousand_events_are_listed_by_pages_and_one_more_is_refused(
     seen: list[str] = []
     mark: str | None = ""
     while mark is not None:
-        rows, mark = documents.list(mark)
+        rows, mark = documents.page(mark)
         assert len(rows) <= 100
         seen += [row["event_id"] for row in rows]
     assert seen == sorted([EVENT, *(f"e{number:04d}" for number in range(MAX_EVENTS - 1))])
@@ -235,3 +235,30 @@ def test_the_serving_counter_does_not_move_in_a_phase_that_forbids_it(
     assert refused.value.members == {"reason": phase}
     in_memory_room.event_documents.act(EVENT, "open", actor=ADA)
     assert in_memory_room.serve(1) == 1
+
+
+def test_no_sweep_admits_visitors_of_a_paused_event() -> None:
+    room = InMemoryRoom({"INCR_SVC_ON_QUEUE_POSITION_EXPIRY": "true"})
+    room.room.workers.setup.run()
+    room.visitors(4)
+    room.serve(2)
+    room.event_documents.act(EVENT, "pause", actor=ADA)
+    for _ in range(3):
+        room.minute(901)
+    state = room.log.read(EVENT)
+    assert (state.expired_through, state.serving) == (2, 2)
+    room.event_documents.act(EVENT, "resume", actor=ADA)
+    room.visitors(1)
+    room.serve(1)
+    for _ in range(3):
+        room.minute(901)
+    assert room.log.read(EVENT).serving > 3, "the sweep of an open event admits the next visitors"
+
+
+def test_the_event_of_the_deployment_may_have_an_id_that_no_new_event_can_have() -> None:
+    room = InMemoryRoom({"EVENT_ID": "_old"})
+    room.room.workers.setup.run()
+    assert room.event_documents.show("_old")["version"] == 1
+    assert room.event_documents.act("_old", "pause", actor=ADA)["phase"] == "paused"
+    with pytest.raises(InvalidInput, match="event_id must be"):
+        room.event_documents.show("_new")

@@ -4,7 +4,7 @@
 - ``rate`` admits up to ``per_minute`` positions a minute. A quota that is not used accumulates up
   to ``burst``.
 - ``active`` keeps up to ``max_active`` visitors on the site and replaces no-shows.
-- ``both`` admits what both limits allow. ``manual`` admits nobody.
+- ``both`` admits what both limits allow. ``manual`` admits no visitor.
 
 Admission never raises the serving counter above the queue counter. The quota accumulates instead,
 so a visitor who joins an idle event is admitted by the next step. ``docs/admission.md`` explains
@@ -170,9 +170,9 @@ def site_signal(admission: Mapping[str, Any], record: AdmissionRecord, now: floa
 def seconds_until_step(state: AdmissionState | None, now: float) -> float:
     """Return in how many seconds the next step is due; 0 if it is due.
 
-    Steps are STEP seconds apart while visitors wait. A step that left nobody waiting is followed by
-    another one as soon as a visitor waits. A clock that stepped back delays no step by more than
-    STEP.
+    Steps are STEP seconds apart while visitors wait. A step that left no visitor waiting is
+    followed by another one as soon as a visitor waits. A clock that stepped back delays no step by
+    more than STEP.
     """
     if state is None or not state.waiting:
         return 0.0

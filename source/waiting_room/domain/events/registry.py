@@ -78,14 +78,20 @@ class RegistryEntry:
         closed_at: int = min(time for time in times if time is not None)
         return now - closed_at < self.expires_after + self.valid_for + SETTLING
 
-    def settings(self, event_id: str, *, minute_metrics: bool = False) -> EventSettings:
-        """Return the settings of the event for the rules of tokens and expiry."""
+    def settings(self, event_id: str, now: float, *, minute_metrics: bool = False) -> EventSettings:
+        """Return the settings of the event at ``now`` (epoch s), for tokens and expiry.
+
+        Expired positions raise the serving counter only with strategy ``manual``, and only in a
+        phase that serves.
+        """
         return EventSettings(
             event_id=event_id,
             validity_period=self.valid_for,
             position_expiry_enabled=self.expires_after > 0,
             position_expiry_period=self.expires_after or 1,
-            increment_on_expiry=self.increment_on_expiry and self.strategy == "manual",
+            increment_on_expiry=self.increment_on_expiry
+            and self.strategy == "manual"
+            and self.phase(now).serves,
             minute_metrics=minute_metrics,
             client_secret_required=self.client_secret_required,
         )

@@ -7,10 +7,8 @@ JSON Schema cannot express are in ``document.py``.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
-EVENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 MAX_EVENTS: Final = 1_000  # events of one deployment
 MAX_TITLE: Final = 100  # characters
 MAX_NUMBER: Final = 1_000_000

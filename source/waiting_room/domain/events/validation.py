@@ -11,7 +11,8 @@ from typing import Any
 from waiting_room.domain.errors import InvalidDocument, InvalidInput
 from waiting_room.domain.events.document import Document, StoredEvent, complete, merge_patch
 from waiting_room.domain.events.phase import Phase
-from waiting_room.domain.events.schema import EVENT_ID, EVENT_SCHEMA, defaults
+from waiting_room.domain.events.schema import EVENT_SCHEMA, defaults
+from waiting_room.domain.limits import NEW_EVENT_ID
 from waiting_room.domain.parsing import NAME
 
 ADDED = ("event_id", "version", "phase", "message")  # members that a response adds
@@ -25,7 +26,7 @@ NOT_BUILT = (
 
 def check_event_id(value: object) -> str:
     """Return the id of an event; raises InvalidInput."""
-    if isinstance(value, str) and EVENT_ID.fullmatch(value):
+    if isinstance(value, str) and NEW_EVENT_ID.fullmatch(value):
         return value
     raise InvalidInput(
         "event_id must be 1 to 64 letters, digits, dots, hyphens and underscores,"

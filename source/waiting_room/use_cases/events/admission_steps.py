@@ -2,8 +2,8 @@
 """Steps of the automatic admission of all events.
 
 While an event has a queue, a scheduled worker makes a step every STEP seconds. The join worker
-makes the step itself when nobody waited before, so an idle event admits a visitor at once. A step
-first writes its state, on condition that no other worker wrote one since. Then it raises the
+makes the step itself when no visitor waited before, so an idle event admits a visitor at once. A
+step first writes its state, on condition that no other worker wrote one since. Then it raises the
 serving counter. So one of several concurrent workers admits visitors, and a crash between the two
 writes admits too few. The next step reads the counts and corrects this.
 """

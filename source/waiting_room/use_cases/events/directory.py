@@ -14,7 +14,7 @@ from waiting_room.domain.errors import (
     UnknownEvent,
 )
 from waiting_room.domain.events.phase import Phase
-from waiting_room.domain.events.schema import EVENT_ID
+from waiting_room.domain.limits import NEW_EVENT_ID
 
 if TYPE_CHECKING:
     from waiting_room.domain.events.registry import RegistryEntry
@@ -62,7 +62,7 @@ class EventDirectory:
         to be ``certain`` gets NotAssignedYet.
         """
         own = self.is_own(event_id)
-        if not own and not EVENT_ID.fullmatch(event_id):
+        if not own and not NEW_EVENT_ID.fullmatch(event_id):
             raise UnknownEvent
         entry = self.all().get(event_id)
         if entry is not None or own:
@@ -91,7 +91,7 @@ class EventDirectory:
         own = self._settings.events[0]
         if entry is None:
             return own
-        return entry.settings(event_id, minute_metrics=own.minute_metrics)
+        return entry.settings(event_id, self._clock(), minute_metrics=own.minute_metrics)
 
     def check_joined(self, event_id: str) -> None:
         """Check the event of a visitor's join; reads nothing for the event of the deployment.
@@ -101,7 +101,7 @@ class EventDirectory:
         """
         if self.is_own(event_id):
             return
-        if not EVENT_ID.fullmatch(event_id):
+        if not NEW_EVENT_ID.fullmatch(event_id):
             raise InvalidInput("event_id is not an event of this waiting room")
         try:
             self.find(event_id, certain=True)
@@ -115,7 +115,7 @@ class EventDirectory:
             raise JoinRefused("closed")
 
     def check_serves(self, event_id: str) -> None:
-        """Raise PhaseForbids in a phase in which nobody may raise the serving counter.
+        """Raise PhaseForbids in a phase that does not admit visitors.
 
         Raises InvalidInput for an event that does not exist.
         """

@@ -14,7 +14,7 @@ from waiting_room.domain.errors import (
     UnknownEvent,
 )
 from waiting_room.domain.events.actions import act
-from waiting_room.domain.events.audit import AuditEntry
+from waiting_room.domain.events.audit import AuditEntry, audit_entry
 from waiting_room.domain.events.document import (
     StoredEvent,
     changed_members,
@@ -63,7 +63,7 @@ class EventDocuments:
         self._store, self._directory, self._log = store, directory, log
         self._control, self._publisher, self._clock = control, publisher, clock
 
-    def list(self, after: str = "") -> tuple[list[dict[str, Any]], str | None]:
+    def page(self, after: str = "") -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of events in the order of their ids, and the mark of the next page."""
         registry = self._directory.refresh()
         ids = sorted(one for one in registry if one > after)
@@ -85,6 +85,10 @@ class EventDocuments:
         message = self._log.read_with_details(stored.event_id)[1].message
         return {**stored.response(self._clock()), "message": message}
 
+    def check(self, event_id: str) -> None:
+        """Raise InvalidInput or UnknownEvent unless the event exists."""
+        self._read(event_id)
+
     def put(
         self, event_id: str, content: Mapping[str, Any], version: int | None, *, actor: Actor
     ) -> tuple[dict[str, Any], bool]:
@@ -93,7 +97,7 @@ class EventDocuments:
         Returns the response, and whether the event is new. Raises InvalidInput, StaleVersion and
         EventConflict.
         """
-        check_event_id(event_id)
+        self._check_id(event_id)
         for attempt in retry_on_conflict(self._clock):
             before = self._store.read(event_id)
             if before is None and version is not None:
@@ -139,7 +143,7 @@ class EventDocuments:
             raise EventConflict("close the event first: only a closed event can be deleted")
         if before.document["protect"]:
             raise EventConflict("remove the rules of protect first: no delete may open a site")
-        audit = self._entry(actor, "delete", without_defaults(before.document), {})
+        audit = audit_entry(self._clock(), actor, "delete", without_defaults(before.document), {})
         try:
             self._store.delete(before, audit)
         except Conflict:
@@ -163,7 +167,7 @@ class EventDocuments:
         if self._was_used(event_id):
             self._control.reset(event_id, actor=actor, deleted=True)
         after = StoredEvent(event_id, 1, document)
-        audit = self._entry(actor, "create", {}, without_defaults(document))
+        audit = audit_entry(self._clock(), actor, "create", {}, without_defaults(document))
         self._store.write(None, after, entry_of(1, document), audit)
         return self._written(after, audit, actor)
 
@@ -182,7 +186,7 @@ class EventDocuments:
         after = StoredEvent(before.event_id, before.version + 1, document)
         known = self._directory.refresh().get(before.event_id)
         entry = entry_of(after.version, document, known, self._clock())
-        audit = self._entry(actor, what, *changed_members(before.document, document))
+        audit = audit_entry(self._clock(), actor, what, *changed_members(before.document, document))
         self._store.write(before, after, entry, audit)
         return self._written(after, audit, actor)
 
@@ -196,12 +200,13 @@ class EventDocuments:
         change_log.record(event_id, audit.what, actor, before, after)
         self._publisher.event_changed(event_id, version, audit.what, actor.who)
 
-    def _entry(
-        self, actor: Actor, what: str, before: Mapping[str, Any], after: Mapping[str, Any]
-    ) -> AuditEntry:
-        return AuditEntry(self._clock(), actor.who, actor.kind.value, what, before, after)
+    def _check_id(self, event_id: str) -> None:
+        """Raise InvalidInput for an id that no event can have."""
+        if not self._directory.is_own(event_id):
+            check_event_id(event_id)
 
     def _read(self, event_id: str) -> StoredEvent:
+        self._check_id(event_id)
         stored = self._store.read(event_id)
         if stored is None:
             raise UnknownEvent

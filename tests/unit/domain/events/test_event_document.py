@@ -182,15 +182,15 @@ def test_the_settings_of_an_entry_are_those_of_the_document() -> None:
             "join": {"client_secret": "required"},
         }
     )
-    found = entry_of(1, document).settings("a")
+    found = entry_of(1, document).settings("a", 5)
     assert (found.position_expiry_period, found.validity_period) == (60, 120)
     assert found.position_expiry_enabled
     assert found.increment_on_expiry
     assert found.client_secret_required
-    never = entry_of(1, complete({"turn": {"expires_after": 0}})).settings("a")
+    never = entry_of(1, complete({"turn": {"expires_after": 0}})).settings("a", 5)
     assert not never.position_expiry_enabled
     document["admission"]["strategy"] = "rate"
-    assert not entry_of(1, document).settings("a").increment_on_expiry
+    assert not entry_of(1, document).settings("a", 5).increment_on_expiry
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
