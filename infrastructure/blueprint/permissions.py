@@ -119,7 +119,7 @@ PRIVATE = {
     "reset_initial_state": (
         *COUNTERS,
         serving_log("PutItem", "UpdateItem"),
-        CHANGE_EVENTS,
+        READ_EVENTS,
         PUBLISH,
     ),
     "rotate_keys": CHANGE_KEYS,
@@ -183,7 +183,7 @@ WORKERS = {
         Grant(Resource.JOINS, ("sqs:ChangeMessageVisibility", "sqs:SendMessage")),
         Grant(Resource.DEAD_LETTERS, ("sqs:SendMessage",)),
     ),
-    "publish_events": (*REBUILD, READ_EVENTS, PUBLISH),
+    "publish_events": (*REBUILD, PUBLISH),
     "sweep_positions": (
         *LOOK,
         BY_POSITION,
