@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+import apps.private_api.app
+import apps.public_api.app
+from tests.support.in_memory_room import InMemoryRoom, settings
 from tests.support.openid_room import OpenId, install
 
 
@@ -12,3 +15,15 @@ from tests.support.openid_room import OpenId, install
 def openid(monkeypatch: pytest.MonkeyPatch) -> OpenId:
     """The OpenID provider in front of a room in memory."""
     return install(monkeypatch, OpenId())
+
+
+@pytest.fixture
+def served_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+    """A room in memory behind the public and the private API, after its set-up."""
+    made = InMemoryRoom()
+    made.room.workers.setup.run()
+    for module in (apps.public_api.app, apps.private_api.app):
+        monkeypatch.setattr(module, "room", lambda: made.room)
+    monkeypatch.setattr(apps.private_api.app, "settings", settings)
+    monkeypatch.setattr(apps.private_api.app, "event_documents", lambda: made.event_documents)
+    return made

@@ -17,7 +17,7 @@ import apps.public_api.app
 from apps.command_line.app import main
 from apps.command_line.connection import Options
 from tests.support.fakes.events_api import FakeResponse
-from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.lambda_proxy_events import call
 
 ADDRESSES = {
@@ -47,14 +47,8 @@ class AppPool:
 
 
 @pytest.fixture
-def in_memory_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
-    made = InMemoryRoom()
-    made.room.workers.setup.run()
-    for module in (apps.public_api.app, apps.private_api.app):
-        monkeypatch.setattr(module, "room", lambda: made.room)
-    monkeypatch.setattr(apps.private_api.app, "settings", settings)
-    monkeypatch.setattr(apps.private_api.app, "event_documents", lambda: made.event_documents)
-    return made
+def in_memory_room(served_room: InMemoryRoom) -> InMemoryRoom:
+    return served_room
 
 
 @pytest.fixture

@@ -9,19 +9,13 @@ import pytest
 
 import apps.private_api.app
 import apps.public_api.app
-from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
+from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.lambda_proxy_events import Answer, call
 
 
 @pytest.fixture(autouse=True)
-def in_memory_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
-    made = InMemoryRoom()
-    made.room.workers.setup.run()
-    for module in (apps.public_api.app, apps.private_api.app):
-        monkeypatch.setattr(module, "room", lambda: made.room)
-    monkeypatch.setattr(apps.private_api.app, "settings", settings)
-    monkeypatch.setattr(apps.private_api.app, "event_documents", lambda: made.event_documents)
-    return made
+def in_memory_room(served_room: InMemoryRoom) -> InMemoryRoom:
+    return served_room
 
 
 def ask(method: str, path: str, body: Any = None, version: str | None = None) -> Answer:
