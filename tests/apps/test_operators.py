@@ -379,7 +379,7 @@ def test_every_error_that_is_gone_has_a_reason_of_the_contract() -> None:
     }  # fmt: skip
     assert all(kind("x").members == {"reason": kind.reason} for kind in kinds)
     assert set(errors.JoinRefused.texts) == {
-        "unknown_event", "not_open", "draining", "closed", "client_secret", "reset",
+        "unknown_event", "not_open", "draining", "closed", "client_secret",
     }  # fmt: skip
     assert errors.JoinRefused("closed").members == {"reason": "closed"}
     sources = [path.read_text() for path in (ROOT / "source").rglob("*.py")]

@@ -127,8 +127,3 @@ def test_events_written_concurrently_are_all_in_the_registry(tables: Tables, eve
     for thread in threads:
         thread.join()
     assert set(ids) <= set(tables.events.registry(consistent=True))
-
-
-def test_a_change_recorded_elsewhere_is_in_the_audit_log(tables: Tables, event_id: str) -> None:
-    tables.events.record(event_id, audit("message"))
-    assert tables.events.was_used(event_id)

@@ -191,7 +191,6 @@ class JoinRefused(Gone):
         "draining": "the event does not accept joins any more",
         "closed": "the event is closed",
         "client_secret": "this event requires client_secret_hash in the join",
-        "reset": "the waiting room was reset since; join again",
     }
 
     def __init__(self, reason: str) -> None:

@@ -56,10 +56,6 @@ class MemoryEvents:
         del self.documents[before.event_id], self.entries[before.event_id]
         self.audit[before.event_id].append(audit)
 
-    def record(self, event_id: str, audit: AuditEntry) -> None:
-        """Write an entry of the audit log."""
-        self.audit[event_id].append(audit)
-
     def was_used(self, event_id: str) -> bool:
         """Return whether the audit log has an entry of this event id."""
         return bool(self.audit.get(event_id))

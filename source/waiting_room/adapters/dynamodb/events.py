@@ -126,11 +126,6 @@ class DynamoEvents:
         if self._transact(requests):
             raise Conflict
 
-    def record(self, event_id: str, audit: AuditEntry) -> None:
-        """Write an entry of the audit log."""
-        with translate_errors(WHAT):
-            self._client.put_item(**self._audit(event_id, audit)["Put"])
-
     def was_used(self, event_id: str) -> bool:
         """Return whether the audit log has an entry of this event id."""
         with translate_errors(WHAT):

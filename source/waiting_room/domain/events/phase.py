@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -52,17 +52,6 @@ def phase_of(document: Mapping[str, Any], now: float) -> Phase:
     if _reached(schedule["pre_queue_at"], now):
         return Phase.PRE_QUEUE
     return Phase.SCHEDULED
-
-
-def phase_changes(
-    document: Mapping[str, Any], after: float, through: float
-) -> Iterator[tuple[int, Phase, Phase]]:
-    """Yield each change by the clock in ``(after, through]``: time, phase before, phase after."""
-    times = (*document["schedule"].values(), *document["control"].values())
-    for at in sorted({time for time in times if isinstance(time, int) and after < time <= through}):
-        before, then = phase_of(document, at - 1), phase_of(document, at)
-        if before is not then:
-            yield at, before, then
 
 
 def _reached(time: int | None, now: float) -> bool:

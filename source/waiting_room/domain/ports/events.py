@@ -42,8 +42,5 @@ class EventDocuments(Protocol):
         Raises Conflict when ``before`` is not current.
         """
 
-    def record(self, event_id: str, audit: AuditEntry) -> None:
-        """Write an entry of the audit log."""
-
     def was_used(self, event_id: str) -> bool:
         """Return whether the audit log has an entry of this event id."""

@@ -20,7 +20,7 @@ from waiting_room.domain.events.document import (
     merge_patch,
     without_defaults,
 )
-from waiting_room.domain.events.registry import encode, entry_of
+from waiting_room.domain.events.registry import AFTER, STRATEGIES, encode, entry_of
 from waiting_room.domain.events.schema import EVENT_SCHEMA, MAX_EVENTS, MAX_TIME, defaults
 from waiting_room.domain.events.validation import check_event_id, patch_document, replace_document
 
@@ -196,3 +196,10 @@ def test_the_settings_of_an_entry_are_those_of_the_document() -> None:
 def test_the_published_schema_is_that_of_the_code() -> None:
     published = json.loads((ROOT / "docs" / "event.schema.json").read_text(encoding="utf-8"))
     assert published == EVENT_SCHEMA, "write EVENT_SCHEMA into docs/event.schema.json"
+
+
+def test_the_registry_encodes_every_value_of_the_schema() -> None:
+    members = EVENT_SCHEMA["properties"]
+    after = members["schedule"]["properties"]["after"]["enum"]
+    strategies = members["admission"]["properties"]["strategy"]["enum"]
+    assert (set(AFTER), set(STRATEGIES)) == (set(after), set(strategies))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from waiting_room.domain.errors import InvalidInput, PhaseForbids
 from waiting_room.domain.events.actions import ACTIONS, act
 from waiting_room.domain.events.document import complete
-from waiting_room.domain.events.phase import Phase, phase_changes, phase_of
+from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.events.registry import Registry, decode, encode, entry_of
 
 times = st.one_of(st.none(), st.integers(0, 12))
@@ -69,16 +69,6 @@ def test_the_registry_entry_has_the_phase_of_the_document(
     assert entry == entry_of(7, document)
     assert entry.phase(now) == phase_of(document, now)
     assert Registry({"a": encode(entry)})["a"] == entry
-
-
-@given(documents)
-def test_changes_by_the_clock_are_exactly_the_seconds_at_which_the_phase_differs(
-    document: dict[str, Any],
-) -> None:
-    changes = {at: (before, after) for at, before, after in phase_changes(document, 0, 13)}
-    for at in range(1, 14):
-        before, after = phase_of(document, at - 1), phase_of(document, at)
-        assert changes.get(at) == ((before, after) if before is not after else None)
 
 
 ALLOWED = {
