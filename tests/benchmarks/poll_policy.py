@@ -167,7 +167,7 @@ def answers_of(
             first_moved_at=seconds[0] if made else 0,
             latest=tuple(moves[max(0, made - LATEST_MOVES) : made]),
         )
-        told = metrics.page_status("Sample", counts, START + moment)
+        told = metrics.page_status("Sample", counts, None, START + moment)
         yield {name: told[name] for name in (TOLD_BEFORE if scenario.old else TOLD)}
 
 

@@ -18,8 +18,8 @@ NOTHING = Counts(
     abandoned=0, admitted_recently=0, admitting_since=0,
 )  # fmt: skip
 MEMBERS = {
-    "/status": page_status("Sample", NOTHING, 0.0),
-    "/metrics": panel_metrics("Sample", NOTHING, 0.0),
+    "/status": page_status("Sample", NOTHING, None, 0.0),
+    "/metrics": panel_metrics("Sample", NOTHING, None, 0.0),
 }
 DOCUMENTS = {"/status": "docs/api/public.yaml", "/metrics": "docs/api/private.yaml"}
 

@@ -10,6 +10,11 @@ from collections import Counter
 import pytest
 
 from tests.support.real_stores import RealRoom
+from waiting_room.adapters.dynamodb.events import DynamoEvents
+from waiting_room.domain.events.audit import AuditEntry
+from waiting_room.domain.events.document import StoredEvent
+from waiting_room.domain.events.registry import entry_of
+from waiting_room.domain.events.schema import defaults
 from waiting_room.domain.visitor_lookup import VisitorQuery
 
 
@@ -46,6 +51,33 @@ def test_the_figures_cost_one_round_trip(real: RealRoom) -> None:
         metrics.waiting_number,
     ):
         assert dict(real.counted(lambda ask=ask: ask(real.event_id))) == {"redis": 1}
+
+
+def test_the_status_of_a_hundred_events_costs_a_hundred_round_trips_and_one_read(
+    real: RealRoom,
+) -> None:
+    store = DynamoEvents(real.dynamodb, real.names["EVENTS_TABLE"])
+    ids = [f"sale-{index}" for index in range(100)]
+    for event_id in ids:
+        created = StoredEvent(event_id, 1, defaults())
+        audit = AuditEntry(1.0, "tests", "person", "create")
+        store.write(None, created, entry_of(1, created.document), audit)
+
+    def poll() -> None:
+        for event_id in ids:
+            assert real.room.metrics.status_page(event_id)["phase"] == "open"
+
+    poll()  # creates the counters of each event
+    assert dict(real.counted(poll)) == {"redis": 100}
+    room, single = real.new_room(), [real.new_room() for _ in range(10)]
+    real.requests.clear()
+    for event_id in ids:
+        room.metrics.status_page(event_id)
+    assert dict(real.requests) == {"redis": 100, "dynamodb": 1, "GetItem": 1}
+    real.requests.clear()
+    for one in single:
+        one.metrics.status_page(real.event_id)
+    assert dict(real.requests) == {"redis": 10, "dynamodb": 10, "GetItem": 10}
 
 
 def test_a_first_token_and_the_same_again(real: RealRoom) -> None:

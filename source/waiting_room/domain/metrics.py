@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from waiting_room.domain import serving_counter
+from waiting_room.domain.events.phase import Phase
+from waiting_room.domain.events.registry import RegistryEntry
 from waiting_room.domain.records import Counts, waiting
 
 STALE_AFTER = 180  # s without a successful minute job after which its metrics are stale
@@ -46,8 +48,13 @@ class WaitingNumber:
         return waiting(self.queue, self.holes, self.tokens, self.expired)
 
 
-def page_status(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
-    """Return the status that waiting pages poll, at ``moment`` (epoch s); rates are per minute."""
+def page_status(
+    event_id: str, counts: Counts, entry: RegistryEntry | None, moment: float
+) -> dict[str, Any]:
+    """Return the status that waiting pages poll, at ``moment`` (epoch s); rates are per minute.
+
+    ``entry`` is None before the set-up has created the event of the deployment, which is open.
+    """
     now = int(moment)
     rate = serving_counter.rate_per_minute(counts.admitted_recently, counts.admitting_since, now)
     return {
@@ -63,13 +70,18 @@ def page_status(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
         "moved_at": counts.admitted_at or None,
         "first_moved_at": counts.first_moved_at or None,
         "every": serving_counter.usual_gap(counts.latest),
+        "phase": (entry.phase(moment) if entry else Phase.OPEN).value,
+        "opens_at": entry.now.schedule["opens_at"] if entry else None,
+        "closes_at": entry.now.schedule["closes_at"] if entry else None,
     }
 
 
-def panel_metrics(event_id: str, counts: Counts, moment: float) -> dict[str, Any]:
+def panel_metrics(
+    event_id: str, counts: Counts, entry: RegistryEntry | None, moment: float
+) -> dict[str, Any]:
     """Return the metrics that the control panel shows, at ``moment`` (epoch s)."""
     return {
-        **page_status(event_id, counts, moment),
+        **page_status(event_id, counts, entry, moment),
         "active_tokens": counts.active,
         "total_tokens": counts.tokens,
         "positions_expired": counts.expired,

@@ -31,7 +31,7 @@ class EventMetrics:
     def counts(self, event_id: str) -> Counts:
         """Return all numbers of an event."""
         self._events.check(event_id)
-        return self._counters.counts(event_id, int(self._clock()))
+        return self._read(event_id)
 
     def serving_number(self, event_id: str) -> int:
         """Return the serving counter."""
@@ -45,14 +45,19 @@ class EventMetrics:
 
     def status_page(self, event_id: str) -> dict[str, Any]:
         """Return the content of ``/status``; rates are positions per minute."""
-        return metrics.page_status(event_id, self.counts(event_id), self._clock())
+        entry = self._events.shown(event_id)
+        return metrics.page_status(event_id, self._read(event_id), entry, self._clock())
 
     def panel(self, event_id: str) -> dict[str, Any]:
         """Return the metrics of the control panel."""
-        return metrics.panel_metrics(event_id, self.counts(event_id), self._clock())
+        entry = self._events.shown(event_id)
+        return metrics.panel_metrics(event_id, self._read(event_id), entry, self._clock())
 
     def report(self, event_id: str) -> Counts:
         """Return all numbers; publish them on the bus if the settings enable it."""
         counts = self.counts(event_id)
         self._publisher.metrics(event_id, counts)
         return counts
+
+    def _read(self, event_id: str) -> Counts:
+        return self._counters.counts(event_id, int(self._clock()))

@@ -3,7 +3,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.in_memory_room import EVENT, START, InMemoryRoom
+from waiting_room.domain.actors import Actor, ActorKind
+from waiting_room.domain.errors import InvalidInput, Unavailable
+from waiting_room.use_cases.events.directory import REGISTRY_CACHE
+
+ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 
 
 def test_the_waiting_number_counts_those_who_wait(in_memory_room: InMemoryRoom) -> None:
@@ -24,6 +31,7 @@ def test_the_status_is_all_a_page_needs(in_memory_room: InMemoryRoom) -> None:
         "admission_rate_per_minute": 50.0, "poll_after_seconds": 2,
         "message": "Doors open at ten", "now": START + 1, "optimistic_rate_per_minute": 50.0,
         "moved_at": START + 1, "first_moved_at": START + 1, "every": None,
+        "phase": "open", "opens_at": None, "closes_at": None,
     }  # fmt: skip
     assert in_memory_room.room.control.set_message(EVENT, "") == ""
     assert in_memory_room.room.metrics.status_page(EVENT)["message"] == ""
@@ -87,3 +95,59 @@ def test_the_minute_report_carries_the_contracts_fields(in_memory_room: InMemory
             "serving_number": 2, "completed_sessions": 0, "abandoned_sessions": 0,
         },
     )  # fmt: skip
+
+
+def phase_and_times(in_memory_room: InMemoryRoom, event_id: str) -> tuple[object, ...]:
+    status = in_memory_room.room.metrics.status_page(event_id)
+    assert status["event_id"] == event_id
+    return status["phase"], status["opens_at"], status["closes_at"]
+
+
+def test_the_status_has_the_phase_of_each_second(in_memory_room: InMemoryRoom) -> None:
+    opens, closes = START + 100, START + 200
+    schedule = {"pre_queue_at": START + 50, "opens_at": opens, "closes_at": closes}
+    in_memory_room.event_documents.put("sale", {"schedule": schedule}, None, actor=ADA)
+    seen = {}
+    for second in (0, 49, 50, 99, 100, 199, 200):
+        in_memory_room.clock.now = START + second
+        seen[second], *times = phase_and_times(in_memory_room, "sale")
+        assert times == [opens, closes]
+    assert list(seen.values()) == [
+        "scheduled", "scheduled", "pre_queue", "pre_queue", "open", "open", "closed",
+    ]  # fmt: skip
+    assert phase_and_times(in_memory_room, EVENT) == ("open", None, None)
+
+
+def test_the_status_has_the_actions_of_operators(in_memory_room: InMemoryRoom) -> None:
+    documents = in_memory_room.event_documents
+    for action, phase in (
+        ("pause", "paused"), ("resume", "open"), ("drain", "draining"), ("close", "closed"),
+        ("open", "open"), ("pass_through", "pass_through"), ("queue", "open"),
+    ):  # fmt: skip
+        documents.act(EVENT, action, actor=ADA)
+        assert in_memory_room.room.metrics.status_page(EVENT)["phase"] == phase
+        assert in_memory_room.room.metrics.panel(EVENT)["phase"] == phase
+
+
+def test_another_function_shows_a_change_within_two_seconds(in_memory_room: InMemoryRoom) -> None:
+    other = in_memory_room.new_room()
+    assert other.metrics.status_page(EVENT)["phase"] == "open"
+    in_memory_room.event_documents.act(EVENT, "pause", actor=ADA)
+    in_memory_room.clock.now += REGISTRY_CACHE
+    assert other.metrics.status_page(EVENT)["phase"] == "paused"
+
+
+def test_the_status_does_not_need_the_registry_after_its_first_copy(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    assert in_memory_room.room.metrics.status_page(EVENT)["phase"] == "open"
+    in_memory_room.clock.now += 60
+    in_memory_room.documents.fail("registry", "before")
+    assert in_memory_room.room.metrics.status_page(EVENT)["phase"] == "open"
+    cold = in_memory_room.new_room()
+    in_memory_room.documents.fail("registry", "before")
+    with pytest.raises(Unavailable):
+        cold.metrics.status_page(EVENT)
+    assert cold.metrics.status_page(EVENT)["phase"] == "open"
+    with pytest.raises(InvalidInput):
+        in_memory_room.room.metrics.status_page("unknown")

@@ -11,6 +11,7 @@ from waiting_room.domain.errors import (
     JoinRefused,
     NotAssignedYet,
     PhaseForbids,
+    Unavailable,
     UnknownEvent,
 )
 from waiting_room.domain.events.phase import Phase
@@ -76,6 +77,19 @@ class EventDirectory:
         if entry is None:
             raise UnknownEvent
         return entry
+
+    def shown(self, event_id: str) -> RegistryEntry | None:
+        """Return the entry from which ``/status`` shows the phase; it decides nothing.
+
+        While the registry cannot be read, this is the entry of the last copy. Raises InvalidInput
+        for an event that does not exist, Unavailable before the first copy.
+        """
+        try:
+            return self._found(event_id)
+        except Unavailable:
+            if event_id not in self._copy:
+                raise
+            return self._copy[event_id]
 
     def check(self, event_id: str) -> None:
         """Raise InvalidInput for an event that does not exist.
