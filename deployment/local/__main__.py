@@ -10,7 +10,9 @@ import sys
 import time
 from typing import Any
 
-from deployment.local import config
+from apps.command_line.connection import Options
+from apps.command_line.errors import CommandError
+from deployment.local import config, events
 from deployment.local.room import ROOT, AlreadyRunning, LocalRoom, LocalRoomError
 
 LABELS = (
@@ -40,6 +42,7 @@ def main() -> int:
         endpoints = stack.start()
         print(f"\nThe room is open, after {time.monotonic() - began:.0f} s.\n")
         show(endpoints)
+        show_events(endpoints)
         print(
             f"\nWritten to {chosen.folder / 'endpoints.json'}. Ctrl-C ends everything.", flush=True
         )
@@ -54,6 +57,7 @@ def main() -> int:
             f" with. To start it with others, end it first: kill {pid}\n"
         )
         show(other.endpoints)
+        show_events(other.endpoints)
         return 0
     except LocalRoomError as error:
         return _fail(str(error))
@@ -69,6 +73,17 @@ def show(endpoints: dict[str, Any]) -> None:
     for label, name in LABELS:
         if endpoints.get(name):
             print(f"  {label:<18} {endpoints[name]}")
+
+
+def show_events(endpoints: dict[str, Any]) -> None:
+    """Print the events with their phase and opening time."""
+    try:
+        found = list(events.lines(Options().local_room(endpoints), time.time()))
+    except CommandError as error:
+        found = [error.message]
+    print("\n  Events")
+    for line in found:
+        print(f"    {line}")
 
 
 def _fail(sentence: str) -> int:

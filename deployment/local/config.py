@@ -88,6 +88,7 @@ class Config:
     aws_port: int
     redis_url: str
     aws_url: str
+    events: str  # file of events, or empty
     env: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -129,6 +130,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
         aws_port=_port(env, "AWS_PORT"),
         redis_url=redis_url,
         aws_url=aws_url,
+        events=env.get("EVENTS", ""),
         env=handlers,
     )
 

@@ -21,7 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from deployment.local import config, resources
+from apps.command_line.connection import Options
+from deployment.local import config, events, resources
 from deployment.local.config import Config
 from deployment.local.processes import Child
 from waiting_room.domain.parsing import UNREADABLE
@@ -33,6 +34,7 @@ KEPT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 ARENAS = "2"  # malloc arenas of each process; one per thread would keep freed memory
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENDPOINTS, HANDLERS = "endpoints.json", "handlers.json"
+AWS_STATE = "aws.json"  # of the emulator, with KEEP
 Say = Callable[[str], None]
 
 
@@ -74,6 +76,8 @@ class LocalRoom:
     def _start(self) -> None:
         chosen = self._config
         env = chosen.env
+        wanted = self._wanted_events()
+        has_state = chosen.keep and (chosen.kept / AWS_STATE).exists()
         self._restore_kept()
         self._say("building the two pages")
         env["SITES_DIR"] = str(self._build_sites())
@@ -120,6 +124,7 @@ class LocalRoom:
             "openid_client_secret": client_secret,
             "pid": os.getpid(),
         }
+        self._make_events(wanted, has_state)
         if chosen.keep:
             self._keep(ports)
         _write(chosen.folder / HANDLERS, {**env})
@@ -179,7 +184,7 @@ class LocalRoom:
             self._say("starting the AWS emulator")
             port = chosen.aws_port or _free_port()
             aws_url = f"http://127.0.0.1:{port}"
-            state = [str(chosen.kept / "aws.json")] if chosen.keep else []
+            state = [str(chosen.kept / AWS_STATE)] if chosen.keep else []
             child = self._python("aws", "deployment.local.moto.server", str(port), *state)
             self._listening(child, port)
         return redis_url, aws_url
@@ -212,6 +217,29 @@ class LocalRoom:
             load = urllib.request.Request(f"{aws_url}/_local/load", method="PUT")
             urllib.request.build_opener(urllib.request.ProxyHandler({})).open(load, timeout=30)
         return topic, resources.openid_client_secret(env)
+
+    def _wanted_events(self) -> events.Documents | None:
+        """Return the events of the file ``EVENTS``; None without one."""
+        path = self._config.events
+        try:
+            return events.read(path, time.time()) if path else None
+        except events.EventsError as error:
+            raise LocalRoomError(str(error)) from None
+
+    def _make_events(self, wanted: events.Documents | None, has_state: bool) -> None:
+        """Apply the wanted events; without them, create the examples in a room without state."""
+        if wanted is None and has_state:
+            return
+        self._say("creating the events")
+        options = Options(folder=self._config.folder)
+        api = options.local_room(self.endpoints)
+        try:
+            if wanted is None:
+                events.create_missing(options, api, events.examples(time.time()))
+            else:
+                events.apply(options, api, self._config.events, wanted, self._say)
+        except events.EventsError as error:
+            raise LocalRoomError(str(error)) from None
 
     def _build_sites(self) -> Path:
         from infrastructure.assets import sites

@@ -12,11 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from click.testing import CliRunner, Result
 
-import apps.private_api.app
 import apps.public_api.app
 from apps.command_line.app import main
 from apps.command_line.connection import Options
-from tests.support.fakes.events_api import FakeResponse
+from tests.support.app_pool import AppPool
 from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.lambda_proxy_events import call
 
@@ -25,25 +24,6 @@ ADDRESSES = {
     "region": "eu-central-1", "access_key_id": "KEY", "secret_access_key": "secret",
 }  # fmt: skip
 Run = Callable[..., Result]
-
-
-class AppPool:
-    """The private API as the connection pool of a signed client."""
-
-    def __init__(self) -> None:
-        self.changes = 0
-
-    def request(
-        self, method: str, url: str, body: bytes | None, headers: dict[str, str], **_: Any
-    ) -> FakeResponse:
-        self.changes += method != "GET"
-        parts = urlsplit(url)
-        content = json.loads(body) if body else None
-        answer = call(
-            apps.private_api.app.app, method, parts.path, query=parse_qs(parts.query),
-            body=content, headers=headers,
-        )  # fmt: skip
-        return FakeResponse(answer.status, answer.text.encode())
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_events_are_applied_listed_and_controlled(room: RunningRoom) -> None:
     phases = {one["event_id"]: one["phase"] for one in found(room, "events", "list")["events"]}
     assert phases == {
         room.event_id: "open", "Spring": "open", "Summer": "scheduled", "Winter": "open",
+        "SpringTour": "scheduled", "WinterSale": "closed",
     }  # fmt: skip
     assert "(phase: scheduled)" in run(room, "pause", "Summer", code=1)
     assert run(room, "pause", "Spring") == "Spring is paused.\n"

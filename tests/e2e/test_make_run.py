@@ -6,29 +6,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.local_stack import FAST, endpoints_of, paths, running_room, start
-from tests.support.servers import ROOT
+from tests.support.local_stack import FAST, ended_run, endpoints_of, running_room, start
 
 pytestmark = pytest.mark.server
-
-
-def run(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A `make run` that is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "deployment.local"],
-        cwd=ROOT,
-        env={**os.environ, **paths(), "LOCAL_DIR": str(folder), **settings},
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
 
 
 def alive(folder: Path) -> list[int]:
@@ -47,7 +32,7 @@ def alive(folder: Path) -> list[int]:
 def test_a_second_run_says_what_is_running_and_the_end_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "room"
     with running_room(folder, **FAST) as room:
-        second = run(folder)
+        second = ended_run(folder)
         assert second.returncode == 0
         assert "is running already" in second.stdout
         assert room.endpoints["waiting_room_url"] in second.stdout
@@ -67,15 +52,26 @@ def test_what_was_there_is_there_again_with_keep(tmp_path: Path) -> None:
         room.serve(1)
         token = room.token(visitor if place == 1 else other).json()["access_token"]
         before = room.endpoints
+        events = f"{before['private_api']}/events"
+        assert room.call("POST", f"{events}/SpringTour/actions/close").status_code == 200
+        assert room.call("DELETE", f"{events}/WinterSale").status_code == 200
     with running_room(folder, KEEP="1", **FAST) as room:
+        listed = room.call("GET", events).json()["events"]
+        assert {one["event_id"]: one["phase"] for one in listed} == {
+            room.event_id: "open", "SpringTour": "closed",
+        }  # fmt: skip
         assert room.endpoints["public_api"] == before["public_api"]
         assert room.position(visitor) == place
         figures = room.private("GET", "/metrics").json()
         assert (figures["queue_counter"], figures["serving_counter"]) == (2, 1)
         assert (figures["waiting_num"], figures["active_tokens"]) == (1, 1)
         assert room.store("/checkout", token).status_code == 200
-    with running_room(folder, **FAST) as room:
+    file = tmp_path / "events.yaml"
+    file.write_text("Sale: {title: Sale}")
+    with running_room(folder, EVENTS=str(file), **FAST) as room:
         assert room.ask("/queue_num", visitor).status_code == 202
+        listed = room.call("GET", f"{room.endpoints['private_api']}/events").json()["events"]
+        assert [one["event_id"] for one in listed] == ["Sale", room.event_id]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +94,7 @@ def test_what_was_there_is_there_again_with_keep(tmp_path: Path) -> None:
 def test_a_setting_that_cannot_be_meant_is_named(
     tmp_path: Path, settings: dict[str, str], sentence: str
 ) -> None:
-    ended = run(tmp_path / "room", **settings)
+    ended = ended_run(tmp_path / "room", **settings)
     assert ended.returncode == 1
     assert ended.stderr.startswith(sentence)
     assert "Traceback" not in ended.stderr
@@ -109,7 +105,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ended = run(tmp_path / "room", PUBLIC_API_PORT=str(port))
+        ended = ended_run(tmp_path / "room", PUBLIC_API_PORT=str(port))
     assert ended.returncode == 1
     assert f"Port {port} is taken: choose another PUBLIC_API_PORT." in ended.stderr
     assert alive(tmp_path / "room") == []
@@ -117,7 +113,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 def test_an_aws_endpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:9"
-    ended = run(tmp_path / "room", AWS_ENDPOINT_URL=nowhere)
+    ended = ended_run(tmp_path / "room", AWS_ENDPOINT_URL=nowhere)
     assert ended.returncode == 1
     assert nowhere in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -146,6 +146,18 @@ def paths() -> dict[str, str]:
     return {"PYTHONPATH": f"{ROOT / 'source'}{os.pathsep}{ROOT}"}
 
 
+def ended_run(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A `make run` that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "deployment.local"],
+        cwd=ROOT,
+        env={**os.environ, **paths(), "LOCAL_DIR": str(folder), **settings},
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+
+
 def start(folder: Path, **settings: str) -> subprocess.Popen[str]:
     """`make run` with these settings, without waiting for it."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}

@@ -28,9 +28,9 @@ Item = TypeVar("Item")
 
 def apply_files(options: Options, files: Iterable[TextIO], *, dry_run: bool, yes: bool) -> int:
     """Apply files of events and return the exit code; raises CommandError."""
-    wanted = _parse(files)
+    wanted = read_files(files)
     api = options.connect()
-    diffs = _compare(options, api, wanted)
+    diffs = differences(options, api, wanted)
     todo = [one for one in diffs if one.kind in ("create", "update")]
     refused = any(one.refusal for one in diffs)
     if not options.as_json:
@@ -42,7 +42,7 @@ def apply_files(options: Options, files: Iterable[TextIO], *, dry_run: bool, yes
             return ExitCode.REFUSED
         return ExitCode.DIFFERENCE if todo else ExitCode.DONE
     output.confirm(yes, f"Apply {_count(len(todo), 'change')}?")
-    results = _write(options, api, todo)
+    results = write(options, api, todo)
     failed = [result for result in results.values() if isinstance(result, CommandError)]
     if options.as_json:
         output.print_json(_report(diffs, results))
@@ -53,7 +53,8 @@ def apply_files(options: Options, files: Iterable[TextIO], *, dry_run: bool, yes
     return ExitCode.REFUSED if refused else ExitCode.DONE
 
 
-def _parse(files: Iterable[TextIO]) -> dict[str, dict[str, Any]]:
+def read_files(files: Iterable[TextIO]) -> dict[str, dict[str, Any]]:
+    """Return the documents of files by event id; raises CommandError."""
     texts = []
     for file in files:
         try:
@@ -66,9 +67,10 @@ def _parse(files: Iterable[TextIO]) -> dict[str, dict[str, Any]]:
         raise usage(str(error)) from None
 
 
-def _compare(
+def differences(
     options: Options, api: RoomApi, wanted: Mapping[str, dict[str, Any]]
 ) -> list[EventDiff]:
+    """Return the difference of each event to the room; raises CommandError."""
     with ThreadPoolExecutor(CONCURRENT_READS) as threads:
         reads = threads.map(api.find, wanted)
         try:
@@ -84,7 +86,7 @@ def _compare(
         raise usage(str(error)) from None
 
 
-def _write(
+def write(
     options: Options, api: RoomApi, todo: Sequence[EventDiff]
 ) -> dict[str, int | CommandError]:
     """Return the new version of each event, or its error; events after a final error are absent."""

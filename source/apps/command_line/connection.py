@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,9 +88,7 @@ class Options:
     def _local(self) -> RoomApi:
         path = self.folder / ENDPOINTS
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            names = ("private_api", "public_api", "region", "access_key_id", "secret_access_key")
-            private, public, region, key_id, secret = (str(found[name]) for name in names)
+            return self.local_room(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise usage(
                 "no room runs on this machine: start one with `make run`, or name one with"
@@ -98,6 +96,11 @@ class Options:
             ) from None
         except (OSError, *UNREADABLE):
             raise usage(f"{path} is invalid: start the room again") from None
+
+    def local_room(self, endpoints: Mapping[str, Any]) -> RoomApi:
+        """Return the API of a room on this machine, from the content of its ``endpoints.json``."""
+        names = ("private_api", "public_api", "region", "access_key_id", "secret_access_key")
+        private, public, region, key_id, secret = (str(endpoints[name]) for name in names)
         public = self.public_api or public
         return self._room(
             private, public, self.region or region, static_credentials(key_id, secret)
