@@ -63,7 +63,7 @@ def kilobytes(client: redis.Redis, keys: Iterator[bytes]) -> float:
 
 
 def measure(client: redis.Redis, visitors: int) -> list[float]:
-    """Return memory of EVENTS events in MB; kB of one event, and of it join leases and the rest."""
+    """Return memory of EVENTS events in MB; kB of one event, of its leases and the rest."""
     client.flushall()
     counters = RedisCounters(client)
     fill(counters, "Warm-up", 1)  # the scripts themselves
@@ -94,11 +94,11 @@ def main() -> None:
     table(
         f"Memory of Redis: {EVENTS} events, by visitors of each event",
         [
-            "each event",
+            "each event has",
             f"{EVENTS} events, MB",
             "one event, kB",
-            "of it join leases, kB",
-            "of it other keys, kB",
+            "join leases of one event, kB",
+            "other keys of one event, kB",
         ],
         rows,
         name="counter-memory",
