@@ -26,7 +26,8 @@ from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.redis import counters
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.records import Join
-from waiting_room.domain.room_settings import KEY_CACHE
+from waiting_room.domain.room_settings import KEY_CACHE, RoomSettings
+from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
 from waiting_room.use_cases.room import Room, Stores, build_room
 
 
@@ -95,6 +96,21 @@ class RealRoom:
 
     def new_room(self) -> Room:
         """Another process on the same servers."""
+        return build_room(self.settings, self.new_stores(), self.clock, time.sleep)
+
+    def event_documents(self) -> EventDocuments:
+        """The use case of the event routes, as another process."""
+        stores = self.new_stores()
+        room = build_room(self.settings, stores, self.clock, time.sleep)
+        return build_event_documents(room, stores, self.clock)
+
+    @property
+    def settings(self) -> RoomSettings:
+        """The settings of each process."""
+        return settings(EVENT_ID=self.event_id, **self.options)
+
+    def new_stores(self) -> Stores:
+        """Stores with connections of their own, as a process has."""
         positions, tokens, log = (
             self.names[key]
             for key in ("QUEUE_POSITIONS_TABLE", "TOKENS_TABLE", "SERVING_LOG_TABLE")
@@ -102,23 +118,17 @@ class RealRoom:
         self.log = DynamoServingLog(self.dynamodb, self.single, log)
         self.positions = DynamoPositions(self.dynamodb, positions, log)
         self.outcomes = DynamoOutcomes(self.dynamodb, tokens)
-        chosen = settings(EVENT_ID=self.event_id, **self.options)
-        return build_room(
-            chosen,
-            Stores(
-                self.counters(),
-                self.positions,
-                self.outcomes,
-                self.log,
-                self.keys,
-                self.public_keys(chosen.signing_key_cache),
-                self.events,
-                DynamoEvents(self.dynamodb, self.names["EVENTS_TABLE"]),
-                DynamoAdmissionStates(self.dynamodb, self.names["EVENTS_TABLE"]),
-                MemoryAlarms(),
-            ),
-            self.clock,
-            time.sleep,
+        return Stores(
+            self.counters(),
+            self.positions,
+            self.outcomes,
+            self.log,
+            self.keys,
+            self.public_keys(self.settings.signing_key_cache),
+            self.events,
+            DynamoEvents(self.dynamodb, self.names["EVENTS_TABLE"]),
+            DynamoAdmissionStates(self.dynamodb, self.names["EVENTS_TABLE"]),
+            MemoryAlarms(),
         )
 
     def joins(self, count: int) -> list[Join]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.mutations.catalogue import admission, gate, line, operation, security, sites
+from tests.mutations.catalogue import admission, events, gate, line, operation, security, sites
 
 BREAKS = (
     *line.BREAKS,
@@ -12,4 +12,5 @@ BREAKS = (
     *operation.BREAKS,
     *sites.BREAKS,
     *gate.BREAKS,
+    *events.BREAKS,
 )

@@ -19,8 +19,11 @@ from waiting_room.domain.errors import (
     Unavailable,
     UnknownEvent,
 )
+from waiting_room.domain.events.phase import Phase
+from waiting_room.domain.events.registry import MAX_PAST
 from waiting_room.domain.events.schema import MAX_EVENTS
-from waiting_room.use_cases.events.event_documents import EventDocuments
+from waiting_room.use_cases.events.directory import LAG, REGISTRY_CACHE
+from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
 
 ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 
@@ -262,3 +265,54 @@ def test_the_event_of_the_deployment_may_have_an_id_that_no_new_event_can_have()
     assert room.event_documents.act("_old", "pause", actor=ADA)["phase"] == "paused"
     with pytest.raises(InvalidInput, match="event_id must be"):
         room.event_documents.show("_new")
+
+
+def test_changes_read_the_registry_once_in_two_seconds(in_memory_room: InMemoryRoom) -> None:
+    documents, store = in_memory_room.event_documents, in_memory_room.documents.store
+    put(documents, "a")
+    reads = store.registry_reads
+    in_memory_room.clock.now += REGISTRY_CACHE
+    for number in range(20):
+        put(documents, f"b{number}")
+        documents.patch("a", {"title": f"{number}"}, None, actor=ADA)
+        documents.act("a", "close" if number % 2 else "open", actor=ADA)
+    assert store.registry_reads == reads + 1
+    assert len(in_memory_room.room.directory.all()["a"].past) == MAX_PAST
+
+
+def test_a_change_by_another_function_is_read_before_the_next_one(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    """Otherwise the entry would lose the document that applied to earlier joins."""
+    here, there = in_memory_room.event_documents, in_memory_room.new_room()
+    put(here, "a", {"schedule": {"opens_at": START + 60}})
+    there.directory.all()
+    in_memory_room.clock.now += 1
+    here.act("a", "open", actor=ADA)
+    other = build_event_documents(there, in_memory_room.stores, in_memory_room.clock)
+    in_memory_room.clock.now += 0.5
+    other.act("a", "close", actor=ADA)
+    entry = in_memory_room.new_room().directory.all()["a"]
+    phases = [entry.phase_when(START + at) for at in (0.5, 1.2, 2)]
+    assert phases == [Phase.SCHEDULED, Phase.OPEN, Phase.CLOSED]
+
+
+def test_a_function_sees_its_change_also_when_reads_lag_behind(
+    in_memory_room: InMemoryRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents, directory = in_memory_room.event_documents, in_memory_room.room.directory
+    store = in_memory_room.documents.store
+    put(documents, "gone")
+    documents.act("gone", "close", actor=ADA)
+    in_memory_room.clock.now += 2 * LAG
+    old, current = store.registry(), store.registry
+    monkeypatch.setattr(
+        store, "registry", lambda *, consistent=False: current() if consistent else old
+    )
+    directory.all()
+    in_memory_room.clock.now += REGISTRY_CACHE - LAG / 2
+    put(documents, "a")
+    documents.delete("gone", None, actor=ADA)
+    assert ("a" in directory.all(), "gone" in directory.all()) == (True, False)
+    in_memory_room.clock.now += LAG / 2
+    assert ("a" in directory.all(), "gone" in directory.all()) == (True, False)

@@ -191,6 +191,11 @@ class Registry(Mapping[str, RegistryEntry]):
         self._texts = texts
         self._decoded: dict[str, RegistryEntry] = {}
 
+    def changed(self, event_id: str, entry: RegistryEntry | None) -> Registry:
+        """Return the registry with another entry of an event, or without it (None)."""
+        texts = {one: text for one, text in self._texts.items() if one != event_id}
+        return Registry(texts if entry is None else {**texts, event_id: encode(entry)})
+
     def __getitem__(self, event_id: str) -> RegistryEntry:
         if event_id not in self._decoded:
             self._decoded[event_id] = decode(self._texts[event_id])

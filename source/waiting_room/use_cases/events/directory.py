@@ -15,6 +15,7 @@ from waiting_room.domain.errors import (
     UnknownEvent,
 )
 from waiting_room.domain.events.phase import Phase
+from waiting_room.domain.events.registry import Registry
 from waiting_room.domain.limits import NEW_EVENT_ID
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.room_settings import EventSettings, RoomSettings
 
 REGISTRY_CACHE = 2.0  # s for which a warm function uses its copy of the registry
+LAG = 1.0  # s for which an eventually consistent read can lack a change
 LOOK_AGAIN = 1.0  # s between two reads that look for an event which the copy does not have
 
 
@@ -32,14 +34,16 @@ class EventDirectory:
 
     def __init__(self, settings: RoomSettings, documents: EventDocuments, clock: Clock) -> None:
         self._settings, self._documents, self._clock = settings, documents, clock
-        self._copy: Mapping[str, RegistryEntry] = {}
+        self._copy = Registry({})
         self._read_at = 0.0  # epoch s; 0 before the first read
+        self._changed_at = 0.0  # epoch s; last change of this function
         self._looked_at = 0.0  # epoch s; last read because the copy did not have an event
 
     def all(self) -> Mapping[str, RegistryEntry]:
         """Return the registry; the copy is at most REGISTRY_CACHE seconds old."""
-        if not 0 <= self._clock() - self._read_at < REGISTRY_CACHE:
-            self.refresh(consistent=False)
+        now = self._clock()
+        if not 0 <= now - self._read_at < REGISTRY_CACHE:
+            self.refresh(consistent=0 <= now - self._changed_at < LAG)
         return self._copy
 
     def with_minute_work(self) -> list[str]:
@@ -54,6 +58,18 @@ class EventDirectory:
         self._copy = self._documents.registry(consistent=consistent)
         self._read_at = began
         return self._copy
+
+    def current(self, event_id: str, version: int) -> RegistryEntry | None:
+        """Return the entry of a document of this version, from the copy if it has it."""
+        entry = self.all().get(event_id)
+        if entry is None or entry.version != version:
+            entry = self.refresh().get(event_id)
+        return entry
+
+    def changed(self, event_id: str, entry: RegistryEntry | None) -> None:
+        """Put a change of this function into the copy; None for a deleted event."""
+        self._copy = self._copy.changed(event_id, entry)
+        self._changed_at = self._clock()
 
     def find(self, event_id: str, *, certain: bool = False) -> RegistryEntry | None:
         """Return the entry of an event; None for the event of the deployment before its set-up.

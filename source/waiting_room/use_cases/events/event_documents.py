@@ -21,7 +21,7 @@ from waiting_room.domain.events.document import (
     without_defaults,
 )
 from waiting_room.domain.events.phase import Phase, phase_of
-from waiting_room.domain.events.registry import entry_of
+from waiting_room.domain.events.registry import RegistryEntry, entry_of
 from waiting_room.domain.events.validation import check_event_id, patch_document, replace_document
 from waiting_room.domain.records import EventState
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
@@ -148,6 +148,7 @@ class EventDocuments:
             self._store.delete(before, audit)
         except Conflict:
             raise self._stale(self._read(event_id)) from None
+        self._directory.changed(event_id, None)
         self._record(event_id, before.version, audit, actor)
         return {"event_id": event_id, "phase": "deleted"}
 
@@ -166,10 +167,10 @@ class EventDocuments:
         """Write the first version. An id that was used before begins its next generation."""
         if self._was_used(event_id):
             self._control.reset(event_id, actor=actor, deleted=True)
-        after = StoredEvent(event_id, 1, document)
+        after, entry = StoredEvent(event_id, 1, document), entry_of(1, document)
         audit = audit_entry(self._clock(), actor, "create", {}, without_defaults(document))
-        self._store.write(None, after, entry_of(1, document), audit)
-        return self._written(after, audit, actor)
+        self._store.write(None, after, entry, audit)
+        return self._written(after, entry, audit, actor)
 
     def _was_used(self, event_id: str) -> bool:
         """Return whether a deleted event had this id; its joins may still be in the join queue."""
@@ -184,14 +185,16 @@ class EventDocuments:
         if document == before.document:
             return before.response(self._clock())
         after = StoredEvent(before.event_id, before.version + 1, document)
-        known = self._directory.refresh().get(before.event_id)
+        known = self._directory.current(before.event_id, before.version)
         entry = entry_of(after.version, document, known, self._clock())
         audit = audit_entry(self._clock(), actor, what, *changed_members(before.document, document))
         self._store.write(before, after, entry, audit)
-        return self._written(after, audit, actor)
+        return self._written(after, entry, audit, actor)
 
-    def _written(self, after: StoredEvent, audit: AuditEntry, actor: Actor) -> dict[str, Any]:
-        self._directory.refresh()
+    def _written(
+        self, after: StoredEvent, entry: RegistryEntry, audit: AuditEntry, actor: Actor
+    ) -> dict[str, Any]:
+        self._directory.changed(after.event_id, entry)
         self._record(after.event_id, after.version, audit, actor)
         return after.response(self._clock())
 

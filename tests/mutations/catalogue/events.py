@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Breaks of events at run time: isolated from one another, and each change attributed (12, 16)."""
+
+from __future__ import annotations
+
+from tests.mutations.breaks import Break
+
+BREAKS = (
+    Break("12 isolated: a batch gives the joins of one event to another",
+          "JoinIntake.sort", "accepted)[join.event_id].append(join)",
+          "accepted)[joins[0].event_id].append(join)", "test_event_invariants"),
+    Break("12 isolated: the generation of one event stands for all",
+          "GenerationCache.get", "self._known.get(event_id, (None, 0.0))",
+          "next(iter(self._known.values()), (None, 0.0))", "test_event_invariants"),
+    Break("12 isolated: a join is judged by the time of its processing",
+          "joining:refusal", "entry.phase_when(join.sent_at)",
+          "entry.phase(join.sent_at + 3)", "test_event_invariants"),
+    Break("12 isolated: a change forgets the document that applied to earlier joins",
+          "entry_of", "if before.now != deciding:", "if False:", "test_event_invariants"),
+    Break("12 isolated: an old copy of the registry refuses a join",
+          "JoinIntake._reasons", "registry = self._events.refresh()", "pass",
+          "test_event_invariants"),
+    Break("12 isolated: a new event takes over the queue of a deleted one",
+          "EventDocuments._create", "if self._was_used(event_id):", "if False:",
+          "test_event_invariants"),
+    Break("12 isolated: a deleted event stays in the registry",
+          "EventDirectory.check_joined", "if self.is_own(event_id):", "if True:",
+          "test_event_invariants"),
+    Break("12 isolated: an open event is deleted",
+          "event_documents:EventDocuments.delete", "is not Phase.CLOSED", "is Phase.SCHEDULED",
+          "test_event_invariants"),
+    Break("12 isolated: a closed event issues tokens",
+          "EventDirectory.check_not_closed", "is Phase.CLOSED", "is Phase.SCHEDULED",
+          "test_event_invariants"),
+    Break("12 isolated: operators serve visitors of a paused event",
+          "EventDirectory.check_serves", "(phase := entry.phase(self._clock())).serves",
+          "(phase := entry.phase(self._clock()))", "test_event_invariants"),
+    Break("12 isolated: admission serves visitors of a paused event",
+          "AdmissionSteps._look", "if not phase.serves or ", "if ", "test_event_invariants"),
+    Break("12 isolated: the expiry sweep serves visitors of a paused event",
+          "RegistryEntry.settings", "and self.phase(now).serves,", "and True,",
+          "test_event_invariants"),
+    Break("16 attributed: a change of a document has no author",
+          "audit_entry", "actor.who, actor.kind.value", "'', actor.kind.value",
+          "test_event_invariants"),
+    Break("16 attributed: an action is recorded as a patch",
+          "EventDocuments._write",
+          "audit_entry(self._clock(), actor, what,", "audit_entry(self._clock(), actor, 'patch',",
+          "test_event_invariants"),
+)  # fmt: skip
