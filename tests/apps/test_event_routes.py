@@ -69,6 +69,15 @@ def test_a_stale_version_gets_the_current_document() -> None:
         ),
         ("POST", f"/events/{EVENT}/actions/explode", None, "action must be one of"),
         ("POST", f"/events/{EVENT}/actions/admit", {}, "by"),
+        ("POST", f"/events/{EVENT}/actions/end_session", {"status": 1}, "request_id"),
+        ("POST", f"/events/{EVENT}/actions/end_session", {"session": "x", "status": 1}, "session"),
+        ("POST", f"/events/{EVENT}/actions/end_session", {"session": f"{EVENT}:1:1"}, "status"),
+        (
+            "POST",
+            f"/events/{EVENT}/actions/end_session",
+            {"session": f"{EVENT}:1:1", "request_id": "x", "status": 1},
+            "either",
+        ),
     ],
 )
 def test_invalid_input_is_named(method: str, path: str, body: Any, text: str) -> None:
@@ -108,6 +117,19 @@ def test_operations_of_the_original_have_a_path_of_their_own(in_memory_room: InM
     assert ask("POST", f"/events/{EVENT}/actions/reset", {"generation": 9}).status == 409
     assert ask("POST", f"/events/{EVENT}/actions/reset", {"generation": 1}).status == 200
     assert in_memory_room.room.metrics.counts(EVENT).serving == 0
+
+
+def test_a_session_ends_by_its_id(in_memory_room: InMemoryRoom) -> None:
+    (visitor,) = in_memory_room.visitors(1)
+    in_memory_room.serve(1)
+    in_memory_room.token(visitor)
+    ending = {"session": f"{EVENT}:1:1", "status": 1, "call_id": "one"}
+    for _ in range(2):  # the second is a repetition
+        ended = ask("POST", f"/events/{EVENT}/actions/end_session", ending)
+        assert (ended.status, ended.json["event_id"]) == (200, EVENT)
+    again = ask("POST", f"/events/{EVENT}/actions/end_session", {**ending, "call_id": "two"})
+    assert (again.status, again.json["reason"]) == (404, "already_set")
+    assert in_memory_room.room.metrics.counts(EVENT).completed == 1
 
 
 def test_a_page_mark_that_the_list_did_not_return_is_refused() -> None:

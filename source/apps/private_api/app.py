@@ -11,6 +11,7 @@ from chalice import Chalice, IAMAuthorizer, Response
 
 from waiting_room.adapters.snapstart import load_before_snapshot
 from waiting_room.domain.actors import Actor, caller, check_call_id
+from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.serving_counter import check_increment
 from waiting_room.domain.tokens import check_issuer, check_validity
 from waiting_room.domain.visitor_lookup import parse_visitor_query
@@ -217,14 +218,20 @@ def act_on_event(event_id: str, action: str) -> dict[str, Any]:
     elif action == "reset":
         room().control.reset(event_id, content.get("generation"), actor=_actor())
     else:
-        room().sessions.end(
-            event_id,
-            _request(content),
-            content.get("status"),
-            actor=_actor(),
-            call_id=check_call_id(content.get("call_id")),
-        )
+        _end_session(event_id, content)
     return documents.show(event_id)
+
+
+def _end_session(event_id: str, content: dict[str, Any]) -> None:
+    """End the session of ``request_id``, or of ``session``."""
+    ended, status, sessions = content.get("session"), content.get("status"), room().sessions
+    actor, call_id = _actor(), check_call_id(content.get("call_id"))
+    if ended is None:
+        sessions.end(event_id, _request(content), status, actor=actor, call_id=call_id)
+    elif "request_id" in content:
+        raise InvalidInput("give either request_id or session")
+    else:
+        sessions.end_by_session(event_id, ended, status, actor=actor, call_id=call_id)
 
 
 @cache

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from waiting_room.domain.errors import InvalidInput, NoLiveSession
 from waiting_room.domain.records import Ending, Outcome, SessionStatus
 
+SESSION = re.compile(r"(.+):([1-9][0-9]{0,11}):([1-9][0-9]{0,11})", re.ASCII | re.DOTALL)
 BY_NUMBER = {1: SessionStatus.COMPLETED, -1: SessionStatus.ABANDONED}
 TO_NUMBER = {status: number for number, status in BY_NUMBER.items()}
 
@@ -29,6 +31,19 @@ def check_status(value: object) -> SessionStatus:
     if isinstance(value, bool) or not isinstance(value, int) or value not in BY_NUMBER:
         raise InvalidInput("status must be 1 (completed) or -1 (abandoned)")
     return BY_NUMBER[value]
+
+
+def session_of(event_id: str, value: object) -> tuple[int, int]:
+    """Return generation and position of a session id ``<event>:<generation>:<position>``.
+
+    Raises InvalidInput for any other value, and for a session of another event.
+    """
+    found = SESSION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise InvalidInput("session must be <event>:<generation>:<position>")
+    if found[1] != event_id:
+        raise InvalidInput("session must belong to this event")
+    return int(found[2]), int(found[3])
 
 
 def check_ended(ending: Ending) -> Outcome:

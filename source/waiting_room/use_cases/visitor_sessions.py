@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.domain.records import SessionStatus
     from waiting_room.use_cases.events.directory import EventDirectory
 
 ENDED_PAGE = 1_000  # request ids of one response: 40 KB
@@ -66,17 +67,44 @@ class VisitorSessions:
             raise NoLiveSession
         if row.generation < generation:
             raise RoomWasReset
+        self._end(event_id, (row.generation, row.position), chosen, actor, call_id)
+
+    def end_by_session(
+        self,
+        event_id: str,
+        session: object,
+        status: object,
+        *,
+        actor: Actor = UNKNOWN,
+        call_id: str = "",
+    ) -> None:
+        """End a session by its id ``<event>:<generation>:<position>``; otherwise as ``end``."""
+        self._events.check(event_id)
+        chosen = sessions.check_status(status)
+        found = sessions.session_of(event_id, session)
+        if found[0] < self._log.read(event_id).generation:
+            raise RoomWasReset
+        self._end(event_id, found, chosen, actor, call_id)
+
+    def _end(
+        self,
+        event_id: str,
+        session: tuple[int, int],
+        status: SessionStatus,
+        actor: Actor,
+        call_id: str,
+    ) -> None:
+        """End the session of a generation and position, and count it."""
         ended = sessions.check_ended(
             self._outcomes.end_session(
-                event_id, row.generation, row.position, chosen, int(self._clock()),
-                actor.mark(call_id),
+                event_id, *session, status, int(self._clock()), actor.mark(call_id)
             )
-        )  # fmt: skip
+        )
         if not self._counters.count_outcome(ended):
             raise RoomWasReset
         change_log.record(
             event_id, "session", actor, "open", ended.status.value,
-            generation=row.generation, position=row.position,
+            generation=session[0], position=session[1],
         )  # fmt: skip
 
     def ended(

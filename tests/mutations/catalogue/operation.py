@@ -82,7 +82,7 @@ BREAKS = (
     Break("operators: sessions of a line that was reset are ended",
           "VisitorSessions.end", "if row.generation < generation:", "if False:", "apps/test_operators"),
     Break("operators: a reset between read and write is not told",
-          "VisitorSessions.end", "if not self._counters.count_outcome(ended):",
+          "VisitorSessions._end", "if not self._counters.count_outcome(ended):",
           "self._counters.count_outcome(ended)\n        if False:", "apps/test_operators"),
     Break("operators: a token of a line that was reset meanwhile is given",
           "TokenIssuer._issue", "and not self._counters.count_outcome(outcome):",

@@ -9,6 +9,7 @@ from tests.support.in_memory_room import EVENT, InMemoryRoom
 from waiting_room.domain.errors import (
     InvalidInput,
     NoLiveSession,
+    RoomWasReset,
     SessionEnded,
 )
 
@@ -28,6 +29,32 @@ def test_a_session_ends_once(in_memory_room: InMemoryRoom) -> None:
         in_memory_room.room.sessions.end(EVENT, visitor, 1)
     counts = in_memory_room.room.metrics.counts(EVENT)
     assert (counts.active, counts.tokens, counts.abandoned, counts.completed) == (1, 2, 1, 0)
+
+
+def test_a_session_ends_by_its_id(in_memory_room: InMemoryRoom) -> None:
+    visitor, _ = in_memory_room.visitors(2)
+    in_memory_room.serve(2)
+    in_memory_room.token(visitor)
+    end = in_memory_room.room.sessions.end_by_session
+    for session in (
+        None, 7, "", "1:1", f"{EVENT}:0:1", f"{EVENT}:1:01", f"{EVENT}:1:-1", f"{EVENT}:1:1:",
+        f"{EVENT}:1:1 ", f"{EVENT}:1:1\n", f"{EVENT}:1:٣", "Other:1:1", f" {EVENT}:1:1",
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput, match="session must"):
+            end(EVENT, session, 1)
+    for session in (f"{EVENT}:1:2", f"{EVENT}:1:3", f"{EVENT}:2:1", f"{EVENT}:1:999999999999"):
+        with pytest.raises(NoLiveSession):
+            end(EVENT, session, 1)
+    end(EVENT, f"{EVENT}:1:1", 1)
+    with pytest.raises(NoLiveSession):
+        in_memory_room.room.sessions.end(EVENT, visitor, -1)
+    counts = in_memory_room.room.metrics.counts(EVENT)
+    assert (counts.active, counts.completed, counts.abandoned) == (0, 1, 0)
+    in_memory_room.room.control.reset(EVENT)
+    with pytest.raises(RoomWasReset):
+        end(EVENT, f"{EVENT}:1:2", 1)
+    with pytest.raises(NoLiveSession):
+        end(EVENT, f"{EVENT}:2:1", 1)
 
 
 def test_the_look_up_tells_each_state(in_memory_room: InMemoryRoom) -> None:
