@@ -67,7 +67,7 @@ class VisitorSessions:
             raise NoLiveSession
         if row.generation < generation:
             raise RoomWasReset
-        self._end(event_id, (row.generation, row.position), chosen, actor, call_id)
+        self._end(event_id, row.generation, row.position, chosen, actor, call_id)
 
     def end_by_session(
         self,
@@ -81,15 +81,16 @@ class VisitorSessions:
         """End a session by its id ``<event>:<generation>:<position>``; otherwise as ``end``."""
         self._events.check(event_id)
         chosen = sessions.check_status(status)
-        found = sessions.session_of(event_id, session)
-        if found[0] < self._log.read(event_id).generation:
+        generation, position = sessions.session_of(event_id, session)
+        if generation < self._log.read(event_id).generation:
             raise RoomWasReset
-        self._end(event_id, found, chosen, actor, call_id)
+        self._end(event_id, generation, position, chosen, actor, call_id)
 
     def _end(
         self,
         event_id: str,
-        session: tuple[int, int],
+        generation: int,
+        position: int,
         status: SessionStatus,
         actor: Actor,
         call_id: str,
@@ -97,14 +98,14 @@ class VisitorSessions:
         """End the session of a generation and position, and count it."""
         ended = sessions.check_ended(
             self._outcomes.end_session(
-                event_id, *session, status, int(self._clock()), actor.mark(call_id)
+                event_id, generation, position, status, int(self._clock()), actor.mark(call_id)
             )
         )
         if not self._counters.count_outcome(ended):
             raise RoomWasReset
         change_log.record(
             event_id, "session", actor, "open", ended.status.value,
-            generation=session[0], position=session[1],
+            generation=generation, position=position,
         )  # fmt: skip
 
     def ended(
