@@ -97,7 +97,7 @@ def loaded_by(code: str, given: object) -> tuple[int, set[str]]:
 @pytest.mark.parametrize(
     ("method", "path", "given", "expected"),
     [
-        ("GET", "/status", {}, COUNTERS),
+        ("GET", "/status", {}, TABLES),  # the registry; then the counters
         ("GET", "/serving_num", {}, COUNTERS),
         ("GET", "/waiting_num", {}, COUNTERS),
         ("GET", "/queue_num", {"request_id": REQUEST}, TABLES),
