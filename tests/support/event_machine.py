@@ -44,6 +44,11 @@ SOON = st.sampled_from([None, None, None, -4, 3, 40])  # s from now
 PEOPLE = [Actor(ActorKind.PERSON, f"arn:aws:iam::1:user/{name}") for name in ("ada", "bo")]
 ACTORS = st.sampled_from(PEOPLE)
 
+FIRST: dict[str, dict[str, Any]] = {  # expired positions raise the counter; admission in steps
+    "a": {"turn": {"expires_after": 300, "increment_on_expiry": True}},
+    "b": {"admission": {"strategy": "rate", "per_minute": 6}},
+}
+
 
 @st.composite
 def contents(draw: Callable[..., Any]) -> Callable[[int], dict[str, Any]]:
@@ -56,7 +61,7 @@ def contents(draw: Callable[..., Any]) -> Callable[[int], dict[str, Any]]:
         "max_active": draw(st.sampled_from([0, 2, 1000])),
     }
     turn = {
-        "expires_after": draw(st.sampled_from([0, 300])),
+        "expires_after": draw(st.sampled_from([300, 300, 0])),
         "increment_on_expiry": draw(st.booleans()),
     }
     secret = draw(st.sampled_from(["optional", "optional", "required"]))
@@ -83,10 +88,8 @@ class EventsMachine(EventChecks):
 
     joins = Bundle("joins")  # messages in the join queue, also those that were processed
 
-    @initialize(first=contents(), second=contents())
-    def start(
-        self, first: Callable[[int], dict[str, Any]], second: Callable[[int], dict[str, Any]]
-    ) -> None:
+    @initialize()
+    def start(self) -> None:
         self.made = InMemoryRoom()
         # the API makes the changes, so its copy of the registry is current; the worker's may be old
         self.made.room = self.api = self.fresh()
@@ -97,9 +100,9 @@ class EventsMachine(EventChecks):
         own = self.made.documents.store.read(EVENT)
         self.models[EVENT].changed(own.document, self.now, own.version)
         self.models[EVENT].authors.append(("set_up", "create"))
-        for event_id, content in (("a", first), ("b", second)):
-            self.put(event_id, content, False, PEOPLE[0])
-        self.arrive(["a", "b", "a"], [], True, 0.25, False, True)
+        for event_id, content in FIRST.items():
+            self.put(event_id, lambda _, content=content: content, False, PEOPLE[0])
+        self.arrive(["a", "b", "a", "b", "b", "b"], [], True, 0.25, False, True)
 
     # --- changes of documents ----------------------------------------------------------------
 
@@ -343,15 +346,22 @@ class EventsMachine(EventChecks):
             joins = {one.request_id: one for one in batch if one.event_id == event_id}
             self._check_delivered(event_id, list(joins.values()), before[event_id], age)
 
-    @rule(event_id=IDS, by=st.sampled_from([20, 20, 2, 0]))
-    def ask(self, event_id: str, by: int) -> None:
-        """Every visitor asks for the position and for a token, as pages do."""
+    @rule(
+        event_id=IDS,
+        by=st.sampled_from([20, 2, 0]),
+        first=st.sampled_from(["", "close", "pause"]),
+        tokens=st.booleans(),
+    )
+    def ask(self, event_id: str, by: int, first: str, tokens: bool) -> None:
+        """Serve visitors; all ask for their positions and tokens, perhaps after an action."""
         if by:
             self._increment(event_id, by, False)
+        if first and self.models[event_id].phase(self.now) in ALLOWED[first]:
+            self._act(event_id, first, PEOPLE[0])
         self._ask_for_positions(event_id)
         room = self.fresh()
         with self.no_other_event_changes(event_id):
-            for request_id in self.visitors(event_id):
+            for request_id in self.visitors(event_id) if tokens else ():
                 self._ask_for_token(room, event_id, request_id)
 
     # --- time, workers, counters -------------------------------------------------------------
@@ -359,17 +369,38 @@ class EventsMachine(EventChecks):
     @rule(
         seconds=st.sampled_from([0.25, 1, 2.5, 35, 95, 310, 700]),
         jobs=st.sampled_from(["", "minute", "minute", "admit"]),
+        times=st.sampled_from([1, 1, 6]),
         lost=st.sampled_from([[], [], ["a"], ["b", EVENT], list(EVENTS)]),
         warm=st.booleans(),
     )
-    def time_passes(self, seconds: float, jobs: str, lost: list[str], warm: bool) -> None:
+    def time_passes(
+        self, seconds: float, jobs: str, times: int, lost: list[str], warm: bool
+    ) -> None:
         """Let time pass; counters get lost or not; the workers of each minute run or not."""
-        self.made.clock.now += seconds
-        self._lose_counters(lost)
-        if jobs:
-            {"minute": self._run_minute_jobs, "admit": self._admit}[jobs](
-                self.worker if warm else self.fresh()
-            )
+        for _ in range(times):
+            self.made.clock.now += seconds
+            self._lose_counters(lost)
+            self._work(jobs, self.worker if warm else self.fresh())
+
+    @rule(
+        event_id=IDS,
+        number=st.integers(0, 11),
+        jobs=st.sampled_from(["minute", "admit", "admit"]),
+        actor=ACTORS,
+    )
+    def act_meanwhile(self, event_id: str, number: int, jobs: str, actor: Actor) -> None:
+        """Visitors join, and an action comes just after a worker has read the registry."""
+        self.arrive([event_id] * 3, [], True, 12, False, True)
+        self.worker.directory.refresh()
+        self.made.clock.now += 0.25
+        self.act(event_id, number, actor)
+        self._work(jobs, self.worker)
+
+    def _work(self, jobs: str, room: Room) -> None:
+        if jobs == "minute":
+            self._run_minute_jobs(room)
+        elif jobs == "admit":
+            self._admit(room)
 
     def _run_minute_jobs(self, room: Room) -> None:
         for event_id in room.directory.with_minute_work():

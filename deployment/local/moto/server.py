@@ -18,7 +18,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from deployment.local.moto import fair_queue, fixes, memory, persistence, senders, speedups, tables
+from deployment.local.moto import (
+    fair_queue,
+    fixes,
+    memory,
+    persistence,
+    senders,
+    speedups,
+    tables,
+    transactions,
+)
 
 LOAD = "/_local/load"
 BACKLOG = 1024  # pending connections; the server's default of 128 is too small
@@ -36,6 +45,7 @@ def main(port: int, state_file: Path | None) -> None:
     speedups.apply()
     fair_queue.apply()
     tables.apply()
+    transactions.apply()
     memory.apply()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 

@@ -62,7 +62,7 @@ def apply() -> None:
         try:
             return update(self, table_name, key, *a, **k)
         finally:
-            _keep_again(self, table_name, key)
+            keep_again(self, table_name, key)
 
     Table.put_item, Table.delete_item = put_item, delete_item
     DynamoDBBackend.update_item = update_item
@@ -181,7 +181,8 @@ def _kept(table: Table) -> Rows | None:
     return kept
 
 
-def _keep_again(backend: DynamoDBBackend, name: str, key: Mapping[str, Any]) -> None:
+def keep_again(backend: DynamoDBBackend, name: str, key: Mapping[str, Any]) -> None:
+    """Put an item that was changed in place into the orders of its table."""
     for table in list(backend.tables.values()):
         kept = _kept(table)
         if kept and name in (table.name, table.table_arn) and set(key) == {*table.table_key_attrs}:
