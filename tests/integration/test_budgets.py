@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.real_stores import RealRoom
+from tests.support.real_stores import RealRoom, kept_registry
 from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.domain.events.audit import AuditEntry
 from waiting_room.domain.events.document import StoredEvent
@@ -70,13 +70,14 @@ def test_the_status_of_a_hundred_events_costs_a_hundred_round_trips_and_one_read
     poll()  # creates the counters of each event
     assert dict(real.counted(poll)) == {"redis": 100}
     room, single = real.new_room(), [real.new_room() for _ in range(10)]
-    real.requests.clear()
-    for event_id in ids:
-        room.metrics.status_page(event_id)
-    assert dict(real.requests) == {"redis": 100, "dynamodb": 1, "GetItem": 1}
-    real.requests.clear()
-    for one in single:
-        one.metrics.status_page(real.event_id)
+    with kept_registry():
+        real.requests.clear()
+        for event_id in ids:
+            room.metrics.status_page(event_id)
+        assert dict(real.requests) == {"redis": 100, "dynamodb": 1, "GetItem": 1}
+        real.requests.clear()
+        for one in single:
+            one.metrics.status_page(real.event_id)
     assert dict(real.requests) == {"redis": 10, "dynamodb": 10, "GetItem": 10}
 
 

@@ -7,9 +7,11 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
+from unittest import mock
 
 from tests.support import servers
 from tests.support.fakes.admission import MemoryAlarms
@@ -27,8 +29,14 @@ from waiting_room.adapters.redis import counters
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import KEY_CACHE, RoomSettings
+from waiting_room.use_cases.events import directory
 from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
 from waiting_room.use_cases.room import Room, Stores, build_room
+
+
+def kept_registry() -> AbstractContextManager[object]:
+    """Let no copy of the registry age while the context lasts."""
+    return mock.patch.object(directory, "REGISTRY_CACHE", 86_400.0)
 
 
 @dataclass
@@ -139,8 +147,12 @@ class RealRoom:
         ]
 
     def counted(self, call: Callable[[], Any]) -> Counter[str]:
-        """Return the requests of a call by a warm function, which has a copy of the registry."""
+        """Return the requests of a call by a warm function, which has a copy of the registry.
+
+        The copy does not age meanwhile, however long a busy machine takes.
+        """
         self.room.directory.refresh()
-        self.requests.clear()
-        call()
-        return Counter(self.requests)
+        with kept_registry():
+            self.requests.clear()
+            call()
+            return Counter(self.requests)
