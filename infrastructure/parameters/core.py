@@ -101,7 +101,7 @@ class CoreConfig(Parameters):
     )
     admission_strategy: str = choice(
         "AdmissionStrategy",
-        "`manual`, `rate`, `active` or `both`: admission of the first version of the event",
+        "`manual`, `rate`, `active` or `both`: how the event admits visitors",
         default="manual",
         among=("manual", "rate", "active", "both"),
     )

@@ -46,7 +46,7 @@ KINDS = ("same", "better: ", "different: ")
 APIS = {
     "Routes of the public API": ("public",),
     "Routes of the private API": ("private",),
-    "Routes of the OpenID adapter and the sample": ("openid", "store"),
+    "Routes of the OpenID provider and the sample": ("openid", "store"),
 }
 
 
