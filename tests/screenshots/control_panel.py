@@ -20,10 +20,13 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.screenshots import State
 from tests.support.in_memory_room import EVENT
 from tests.support.pages.control_panel import KEY, SECRET, PanelRoom, build, panel_room
+from tests.support.pages.control_panel_page import one_event_only
+from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.visitor_lookup import reference_of
 from waiting_room.inlet.strategies import Strategy
 
+ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 MESSAGE = "Doors are open. Everybody who is in line by noon will get in."
 STEPS, STEP = 52, 10  # an event of nearly nine minutes; clocks may be off by five either way
 Steps = Callable[[Page, PanelRoom], None]
@@ -276,6 +279,56 @@ def message(text: str) -> Steps:
     return steps
 
 
+def events(tab: Page, room: PanelRoom) -> None:
+    """Six events in different phases, one of them with a right-to-left title."""
+    documents, now = room.in_memory_room.event_documents, int(time.time())
+    made = {
+        "SpringTour": ("Spring tour", {"pre_queue_at": now + 1_800, "opens_at": now + 5_400}),
+        "WinterSale": ("Winter sale", {"opens_at": now - 86_400, "closes_at": now - 3_600}),
+        "onsale-2": ("حفلة الربيع الكبرى", {"closes_at": now + 260_000}),
+        "long": ("Taumatawhakatangihangakoauau" * 3, {}),
+        "paused": ("", {}),
+    }
+    for event_id, (title, schedule) in made.items():
+        documents.put(event_id, {"title": title, "schedule": schedule}, None, actor=ADA)
+    documents.act("paused", "pause", actor=ADA)
+    room.in_memory_room.visitors(120)
+    room.in_memory_room.serve(30)
+    inside(tab, room)
+    expect(tab.locator("#event-list li")).to_have_count(6)
+
+
+def scheduled(tab: Page, room: PanelRoom) -> None:
+    """A scheduled event with its countdown."""
+    events(tab, room)
+    tab.locator("#event-list button", has_text="Spring tour").click()
+    expect(tab.locator("#event-next")).to_contain_text("begins in")
+
+
+def forbidden(tab: Page, room: PanelRoom) -> None:
+    """An action that the phase does not allow."""
+    scheduled(tab, room)
+    tab.locator("[data-action=pause]").click()
+    expect(tab.locator("[data-result=event]")).to_be_visible()
+
+
+def closing(tab: Page, room: PanelRoom) -> None:
+    """Asked whether to close an event."""
+    events(tab, room)
+    expect(tab.locator("#event-phase")).to_have_text("Open")
+    tab.locator("[data-action=close]").click()
+    expect(tab.locator("#confirm")).to_be_visible()
+
+
+def limited(tab: Page, room: PanelRoom) -> None:
+    """Keys for one event only: no list, no metrics."""
+    room.in_memory_room.visitors(120)
+    room.in_memory_room.serve(30)
+    one_event_only(tab, room)
+    inside(tab, room)
+    expect(tab.locator("#events-note")).to_contain_text("not allowed to list")
+
+
 SLOWED = {"alarm": "SiteErrors", "alarm_state": Alarm.ALARM, "alarm_holds": True}
 ARABIC = "تُفتح الأبواب عند الساعة 10:00. تبقّى 250 تذكرة — شكراً لصبركم!"
 STATES = (
@@ -300,6 +353,11 @@ STATES = (
     state("reset", resetting),
     state("stale", stale),
     state("not-kept-up", not_kept_up),
+    state("events", events),
+    state("scheduled", scheduled),
+    state("forbidden", forbidden),
+    state("closing", closing),
+    state("limited", limited),
     state("keys-expired", keys_expired),
     state("expired-tokens", expired),
 )

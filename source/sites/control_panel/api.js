@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Client of the private API: one method per operation, one call per method. */
 
-import { EXPIRED, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
+import { EVENT, EVENTS, EXPIRED, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
 import { CallError, explain, explainNoResponse } from './errors.js';
 import { readMetrics } from './metrics.js';
 
@@ -29,6 +29,32 @@ export class PrivateApi {
 
   get eventId() {
     return this.#eventId;
+  }
+
+  /** Return a client of another event, with the same keys. */
+  of(eventId) {
+    return new PrivateApi({
+      endpoint: this.#endpoint, eventId, signedFetch: this.#fetch, clock: this.#clock, blocked: this.#blocked,
+    });
+  }
+
+  /** Read a page of at most 100 events; `mark` is the `next_token` of the previous page. */
+  async events(mark = null) {
+    const search = mark ? `?${new URLSearchParams({ next_token: mark })}` : '';
+    const { body } = await this.#call(`${this.#endpoint}/events${search}`, { method: 'GET' });
+    return checked(body, EVENTS, false);
+  }
+
+  /** Read the document of the event, with `serverTime` in epoch ms, or null. */
+  async event() {
+    const { body, serverTime } = await this.#call(this.#path(), { method: 'GET' });
+    return { ...checked(body, EVENT, false), serverTime };
+  }
+
+  /** Carry out an action of the event; the response is its document. */
+  async act(action, content = {}) {
+    const { body } = await this.#send(`${this.#path()}/actions/${action}`, content);
+    return checked(body, EVENT, true);
   }
 
   /** Read all metrics, with `serverTime`: the API's own time in epoch ms, or null. */
@@ -94,11 +120,19 @@ export class PrivateApi {
   }
 
   #post(path, content) {
-    return this.#call(`${this.#endpoint}${path}`, {
+    return this.#send(`${this.#endpoint}${path}`, { event_id: this.#eventId, ...content });
+  }
+
+  #send(url, content) {
+    return this.#call(url, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ event_id: this.#eventId, ...content }),
+      body: JSON.stringify(content),
     });
+  }
+
+  #path() {
+    return `${this.#endpoint}/events/${encodeURIComponent(this.#eventId)}`;
   }
 
   async #call(url, init) {

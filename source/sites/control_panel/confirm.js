@@ -7,9 +7,11 @@ const ACCEPT_DELAY = 400; // milliseconds before the button is enabled, so that 
 
 /**
  * Ask for confirmation; resolves to whether the operator confirmed. With `typed`, the operator must
- * type exactly this text. The dialog is modal, Escape cancels it, and the focus returns afterwards.
+ * type exactly this text. With `number`, `{label, read, wrong}`, the operator must enter a number, to
+ * which it resolves; `read(text)` returns the number or null. The dialog is modal, Escape cancels it,
+ * and the focus returns afterwards.
  */
-export function confirmed({ title, words, action, typed = '', danger = true }) {
+export function confirmed({ title, words, action, typed = '', number = null, danger = true }) {
   const dialog = byId('confirm');
   if (dialog.open) return Promise.resolve(false);
   const form = dialog.querySelector('form');
@@ -19,12 +21,13 @@ export function confirmed({ title, words, action, typed = '', danger = true }) {
   write(byId('confirm-words'), words);
   write(yes, action);
   yes.classList.toggle('danger', danger);
-  byId('confirm-typing').hidden = !typed;
-  write(byId('confirm-label'), `Type ${typed} to confirm`);
+  const field = number ?? (typed && typedField(typed));
+  byId('confirm-typing').hidden = !field;
+  write(byId('confirm-label'), field ? field.label : '');
   write(byId('confirm-wrong'), '');
   markWrong(input, false);
   input.value = '';
-  yes.disabled = !typed; // typing takes longer than a double click
+  yes.disabled = !field; // typing takes longer than a double click
   const ready = setTimeout(() => { yes.disabled = false; }, ACCEPT_DELAY);
 
   return new Promise((resolve) => {
@@ -32,13 +35,13 @@ export function confirmed({ title, words, action, typed = '', danger = true }) {
     form.onsubmit = (event) => {
       event.preventDefault();
       if (yes.disabled) return;
-      if (typed && input.value !== typed) {
+      agreed = field ? field.read(input.value) ?? false : true;
+      if (agreed === false) {
         markWrong(input, true);
-        write(byId('confirm-wrong'), `That is not ${typed}.`);
+        write(byId('confirm-wrong'), field.wrong);
         input.focus();
         return;
       }
-      agreed = true;
       dialog.close();
     };
     byId('confirm-no').onclick = () => dialog.close();
@@ -48,6 +51,15 @@ export function confirmed({ title, words, action, typed = '', danger = true }) {
       resolve(agreed);
     };
     dialog.showModal();
-    (typed ? input : byId('confirm-no')).focus();
+    (field ? input : byId('confirm-no')).focus();
   });
+}
+
+/** Field in which the operator must type exactly this text. */
+function typedField(typed) {
+  return {
+    label: `Type ${typed} to confirm`,
+    read: (text) => (text === typed ? true : null),
+    wrong: `That is not ${typed}.`,
+  };
 }

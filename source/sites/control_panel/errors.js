@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Error messages for operators: cause and next step. */
 
+import { PHASES } from './events.js';
 import { span } from './format.js';
 
 export const SKEW_LIMIT = 300; // maximum clock difference in seconds that AWS accepts
@@ -62,6 +63,9 @@ export function explain({ status, body, serverTime, localTime, retryAfter = 0, c
   }
   if (status === 404 && !said) {
     return new CallError('address', 'There is no private API at this address. Check the address.', more);
+  }
+  if (status === 409 && body?.reason in PHASES) {
+    return new CallError('phase', `The event is ${PHASES[body.reason][0].toLowerCase()}, and this phase does not allow the change.`, more);
   }
   return new CallError('refused', said ? asSentence(said) : `The API returned status ${status}.`, more);
 }

@@ -60,7 +60,7 @@ export class InletCard {
       if (requested) this.#context.showResult(this.#card, 'done', 'Up to date.');
     } catch (error) {
       if (api !== this.#context.api || sequence !== this.#sequence) return;
-      if (error.status === 404 && error.own) {
+      if ([400, 404].includes(error.status) && error.own) { // 400: an inlet belongs to the event of the deployment
         this.#shown = null;
         this.#none('No inlet is running for this event. The serving position is moved by hand.');
       } else {

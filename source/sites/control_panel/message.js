@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card of the message to visitors, with a check of the public API. */
 
-import { STATUS, matches } from './responses.js';
+import { publicStatus } from './public-status.js';
 import { cardOf } from './panel-context.js';
 import { byId, markWrong, write } from './dom.js';
 import { count } from './format.js';
@@ -80,14 +80,7 @@ export class MessageCard {
     let words;
     let outcome = 'done';
     try {
-      const search = new URLSearchParams({ event_id: api.eventId });
-      const response = await fetch(`${publicApi}/status?${search}`, {
-        credentials: 'omit',
-        signal: AbortSignal.timeout(10_000),
-      });
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      const status = await response.json();
-      if (!matches(status, STATUS)) throw new Error('an unexpected response');
+      const status = await publicStatus(publicApi, api.eventId);
       words = `Visitors see serving position ${count(status.serving_counter)}, ${count(status.waiting_num)} waiting, and ${
         status.message ? `the message ${quoted(status.message)}` : 'no message'
       }. Response time: ${count(performance.now() - began)} ms.`;

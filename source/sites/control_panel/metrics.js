@@ -43,7 +43,8 @@ export function readMetrics(response) {
     generation: response.generation,
     serverRate: known(response.admission_rate_per_minute),
     message: typeof response.message === 'string' ? response.message : '',
-    stale: staleMetrics(response.stale),
+    stale: queue === 0 ? Object.freeze([]) : staleMetrics(response.stale), // without positions, no job has work
+    phase: typeof response.phase === 'string' ? response.phase : '',
     sweepAge: known(response.sweep_age),
     reconciliationAge: known(response.reconciliation_age),
     admissionAge: known(response.admission_age),

@@ -2,6 +2,7 @@
 /** Context shared by the cards: the signed-in API, the latest metrics, and the execution of actions. */
 
 import { byId, write } from './dom.js';
+import { ServerClock } from './events.js';
 import { time } from './format.js';
 import { COOLDOWN } from './repeated-input.js';
 
@@ -14,6 +15,12 @@ export class PanelContext {
   metrics = null;
   /** The public API's address; may be empty. */
   publicApi = '';
+  /** Clock of the API's server. */
+  serverClock = new ServerClock();
+  /** True if the keys allow the routes of this event only: no metrics, no cards that need them. */
+  limited = false;
+  /** Numbers of the event if the keys do not allow its metrics, or null. */
+  limitedNumbers = null;
   /** True if this page has reset the generation whose metrics are shown. */
   wasReset = false;
 
@@ -29,6 +36,11 @@ export class PanelContext {
     for (const button of document.querySelectorAll('[data-again]')) {
       button.addEventListener('click', () => this.#retries.get(cardOf(button))?.());
     }
+  }
+
+  /** Return `{queue, serving, waiting}` of the event, or null. */
+  get numbers() {
+    return this.limited ? this.limitedNumbers : this.metrics;
   }
 
   /**

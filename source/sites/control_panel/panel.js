@@ -6,6 +6,9 @@ import { Charts } from './charts.js';
 import { metricsCsv, fileName } from './csv.js';
 import { PanelContext } from './panel-context.js';
 import { announce, byId, download, write } from './dom.js';
+import { EventCard } from './event-card.js';
+import { EventList } from './event-list.js';
+import { isEventId } from './events.js';
 import { ExternalMoves } from './external-moves.js';
 import { CallError } from './errors.js';
 import { ExpiredCard } from './expired-tokens.js';
@@ -15,6 +18,7 @@ import { InletCard } from './inlet.js';
 import { ActionLog } from './log.js';
 import { MessageCard } from './message.js';
 import { FreshnessBar, offersApiTime, showMetrics } from './metrics-view.js';
+import { publicStatus } from './public-status.js';
 import { freshness, Poller } from './poller.js';
 import { blockRepeatedInput } from './repeated-input.js';
 import { ResetCard } from './reset.js';
@@ -30,6 +34,8 @@ const context = new PanelContext({
   refresh: () => poller.refresh(),
   changed: () => poller.outdate(),
 });
+const eventList = new EventList(context, choose);
+const eventCard = new EventCard(context);
 const externalMoves = new ExternalMoves();
 const admit = new AdmitCard(context, externalMoves);
 const message = new MessageCard(context);
@@ -38,7 +44,8 @@ const visitor = new VisitorCard(context);
 const expired = new ExpiredCard(context, (requestId) => visitor.lookUp(requestId));
 const reset = new ResetCard(context);
 
-let room = ''; // room and event of the history
+let room = ''; // address of the private API
+let signedIn = null; // the form of the sign-in, with the chosen event
 let receivedAt = 0;
 let failure = null;
 let discarded = null; // why the latest response was discarded: it is older than the metrics shown
@@ -46,8 +53,8 @@ let renew = null; // signs in again with the same keys and the API's time
 let ahead = 0; // seconds by which this device's clock is ahead of the API's, if known
 
 const poller = new Poller({
-  request: () => context.api.metrics(),
-  received: take,
+  request: () => (context.limited ? readLimited(context.api, context.publicApi) : context.api.metrics()),
+  received: (response) => (context.limited ? takeLimited(response) : take(response)),
   failed: (error) => {
     failure = error;
     showFreshness();
@@ -73,12 +80,69 @@ function take(metrics) {
   discarded = null;
   externalMoves.observe(metrics, receivedAt);
   context.metrics = metrics;
+  context.serverClock.observe(metrics.serverTime);
   showMetrics(history.add(receivedAt / 1000, metrics));
   charts.show();
   message.show(metrics);
   admit.follow(metrics);
   inlet.follow();
+  followEvents();
   showFreshness();
+}
+
+/** Take the document and the numbers that keys for one event can read. */
+function takeLimited({ event, numbers }) {
+  receivedAt = Date.now();
+  failure = null;
+  context.limitedNumbers = numbers;
+  eventCard.show(event);
+  followEvents();
+  showFreshness();
+}
+
+function followEvents() {
+  eventCard.showNumbers();
+  eventCard.follow(eventList.find(context.api.eventId), context.metrics?.phase);
+  eventList.follow();
+}
+
+/** Read the document of an event, and its numbers from the public API; null without them. */
+async function readLimited(api, publicApi) {
+  const [event, status] = await Promise.all([
+    api.event(),
+    publicApi ? publicStatus(publicApi, api.eventId).catch(() => null) : null,
+  ]);
+  const numbers = status && { queue: status.queue_counter, serving: status.serving_counter, waiting: status.waiting_num };
+  return { event, numbers };
+}
+
+/** Read the metrics of an event; for keys that are allowed its own routes only, document and numbers. */
+async function firstRead(api, publicApi) {
+  try {
+    return { metrics: await api.metrics() };
+  } catch (error) {
+    if (error.kind !== 'rights') throw error;
+    const limited = await readLimited(api, publicApi).catch(() => null);
+    if (limited === null) throw error;
+    return { limited };
+  }
+}
+
+/** Show another event, with the same keys. */
+async function choose(eventId) {
+  const { api } = context;
+  if (api === null || eventId === api.eventId) return;
+  if (document.querySelector('[data-busy]')) {
+    context.showResult(eventList.card, 'refused', 'Wait for the response of the API first.');
+    return;
+  }
+  const next = api.of(eventId);
+  const first = await context.runQuery(eventList.card, `Show ${eventId}`,
+    () => firstRead(next, context.publicApi), () => `Showing ${eventId}.`);
+  if (first === null || context.api !== api) return;
+  context.showResult(eventList.card, 'done', '');
+  poller.stop();
+  open(next, { ...signedIn, eventId }, first);
 }
 
 function showFreshness() {
@@ -101,7 +165,9 @@ async function enter(form) {
   showFormError('');
   try {
     const api = signIn({ ...form, ahead });
-    open(api, form, await api.metrics());
+    open(api, form, await firstRead(api, form.publicApi));
+    context.log.add('Sign in', 'done', `Signed in to ${form.eventId}.`);
+    byId('main').focus();
   } catch (error) {
     renew = () => {
       ahead = error.ahead;
@@ -114,27 +180,39 @@ async function enter(form) {
   }
 }
 
-function open(api, form, metrics) {
+function open(api, form, { metrics = null, limited = null }) {
   clearKeys();
-  const newRoom = `${form.endpoint} ${form.eventId}`;
-  if (newRoom !== room) clearRoom();
-  room = newRoom;
+  if (form.endpoint !== room) clearRoom();
+  else if (form.eventId !== signedIn?.eventId) clearEvent();
+  room = form.endpoint;
+  signedIn = form;
   context.api = api;
   context.publicApi = form.publicApi;
   context.metrics = metrics;
+  context.limited = limited !== null;
   renew = (error) => {
     ahead = error.ahead;
-    context.api = signIn({ ...form, ahead });
+    context.api = signIn({ ...signedIn, ahead });
     poller.refresh();
   };
-  byId('check-public').hidden = !form.publicApi;
-  write(byId('event-name'), form.eventId);
-  document.title = `${form.eventId} · Control panel`;
+  showEvent(form.eventId);
   showView(true);
-  take(metrics);
-  context.log.add('Sign in', 'done', `Signed in to ${form.eventId}.`);
+  eventCard.begin(form.eventId);
+  if (limited) takeLimited(limited);
+  else take(metrics);
   poller.start();
-  byId('main').focus();
+}
+
+/** Show the id of the event in title, sign-in form and address, and the parts that the keys allow. */
+function showEvent(eventId) {
+  byId('check-public').hidden = !context.publicApi;
+  write(byId('event-name'), eventId);
+  document.title = `${eventId} · Control panel`;
+  byId('event-id').value = eventId;
+  window.history.replaceState(null, '', `?${new URLSearchParams({ event: eventId })}`);
+  for (const part of document.querySelectorAll('[data-full]')) part.hidden = context.limited;
+  byId('limited').hidden = !context.limited;
+  eventList.mark(eventId);
 }
 
 function leave(keepRoom) {
@@ -151,14 +229,21 @@ function leave(keepRoom) {
 
 function clearRoom() {
   room = '';
+  signedIn = null;
+  context.log.clear();
+  eventList.clear();
+  clearEvent();
+}
+
+function clearEvent() {
   failure = null;
   discarded = null;
   context.metrics = null;
+  context.limitedNumbers = null;
   history.clear();
   context.wasReset = false;
   externalMoves.clear();
-  context.log.clear();
-  for (const card of [admit, message, inlet, visitor, expired, reset]) card.clear();
+  for (const card of [eventCard, admit, message, inlet, visitor, expired, reset]) card.clear();
 }
 
 function showView(inside) {
@@ -205,7 +290,12 @@ window.addEventListener('beforeunload', (event) => {
   if (context.api !== null) event.preventDefault(); // the browser asks for confirmation: keys, charts and log would be lost
 });
 poller.hide(document.visibilityState === 'hidden');
-setInterval(showFreshness, 1000);
+setInterval(() => {
+  showFreshness();
+  if (context.api === null || document.visibilityState === 'hidden') return;
+  eventList.tick(poller.paused);
+  eventCard.tick(poller.paused);
+}, 1000);
 
 async function readSettings() {
   showFormError('');
@@ -216,6 +306,8 @@ async function readSettings() {
   }
 }
 
+const asked = new URLSearchParams(window.location.search).get('event') ?? '';
+if (isEventId(asked)) byId('event-id').value = asked;
 blockRepeatedInput(document);
 byId('starting').hidden = true;
 byId('sign-in').hidden = false;

@@ -17,7 +17,16 @@ export const RESET = { message: isText };
 export const VISITOR = { request_id: isText, queue_number: isCount, entry_time: isMoment, state: isText };
 export const EXPIRED = { request_ids: isTexts, next_token: orNull(isText) };
 export const INLET = { strategy: isText, paused: isFlag, targets: isCounts, last: orNull(isLast) };
-export const STATUS = { serving_counter: isCount, waiting_num: isCount, message: orNull(isText) };
+const isTime = orNull(Number.isFinite);
+const isSchedule = (value) => matches(value, { pre_queue_at: isTime, opens_at: isTime, closes_at: isTime, after: isText });
+const EVENT_ROW = { event_id: isText, title: isText, phase: isText, version: isCount, schedule: isSchedule };
+export const EVENT = { ...EVENT_ROW, mode: isText };
+export const EVENTS = {
+  now: isMoment,
+  events: (value) => Array.isArray(value) && value.every((row) => matches(row, EVENT_ROW)),
+  next_token: orNull(isText),
+};
+export const STATUS = { queue_counter: isCount, serving_counter: isCount, waiting_num: isCount, message: orNull(isText) };
 
 /** Return whether a response has these members, each with a valid value. */
 export function matches(response, shape) {

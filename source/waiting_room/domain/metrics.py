@@ -89,15 +89,16 @@ def panel_metrics(
         "abandoned_sessions": counts.abandoned,
         "holes": counts.holes,
         "generation": counts.generation,
-        **freshness(counts, int(moment)),
+        **freshness(counts, int(moment), has_work=entry is None or entry.has_minute_work(moment)),
     }
 
 
-def freshness(counts: Counts, now: int) -> dict[str, Any]:
+def freshness(counts: Counts, now: int, *, has_work: bool = True) -> dict[str, Any]:
     """Return the ages (s) of the last reconciliation, expiry sweep and admission, and ``stale``.
 
     An age is None while it is unknown, for example after a rebuild of the counters. ``stale``
-    lists the metrics whose job has not succeeded for STALE_AFTER seconds.
+    lists the metrics whose job has not succeeded for STALE_AFTER seconds. It is empty for an event
+    without minute work: its metrics do not change.
     """
     sweep = _age(counts.swept_at, now)
     reconciliation = _age(counts.reconciled_at, now)
@@ -105,7 +106,7 @@ def freshness(counts: Counts, now: int) -> dict[str, Any]:
         name
         for age, names in ((sweep, EXPIRY_SWEEP_METRICS), (reconciliation, RECONCILIATION_METRICS))
         for name in names
-        if age is None or age > STALE_AFTER
+        if has_work and (age is None or age > STALE_AFTER)
     }
     return {
         "sweep_age": sweep,

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 
 def test_the_form_is_prefilled_and_keys_open_the_panel(room: PanelRoom, page: Page) -> None:
-    expect(page.get_by_label("Event")).to_have_value(EVENT)
+    expect(page.get_by_label("Event", exact=True)).to_have_value(EVENT)
     expect(page.get_by_label("Region")).to_have_value("eu-central-1")
     expect(page.get_by_label("Private API")).to_have_value(room.private)
     expect(page.get_by_label("Public API")).to_have_value(room.public)

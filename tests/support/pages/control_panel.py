@@ -134,6 +134,11 @@ def panel_room(built: Path) -> Iterator[PanelRoom]:
         patch.setattr(apps.private_api.app, "settings", room_settings)
         patch.setattr(
             apps.private_api.app,
+            "event_documents",
+            lambda: panel.in_memory_room.event_documents,
+        )
+        patch.setattr(
+            apps.private_api.app,
             "_inlet",
             lambda: InletControl(panel.inlets, time.time, change_log.record),
         )

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.support.in_memory_room import EVENT
 from tests.support.pages.control_panel import KEY, SECRET, PanelRoom
 
 FRAMES = """new Promise((done) => {
@@ -73,6 +74,36 @@ def refuse(page: Page, room: PanelRoom, said: str) -> None:
             )
             if route.request.method != "OPTIONS"
             else route.continue_()
+        ),
+    )
+
+
+def not_allowed(route: Route) -> None:
+    """Answer as API Gateway does when a policy does not allow the call."""
+    if route.request.method == "OPTIONS":
+        route.continue_()
+        return
+    route.fulfill(
+        status=403,
+        content_type="application/json",
+        headers={"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"},
+        body=json.dumps({"Message": "User: ada is not authorized to perform: execute-api:Invoke"}),
+    )
+
+
+def one_event_only(page: Page, room: PanelRoom, *allowed: str) -> None:
+    """From now on the keys allow the routes below the event of the room only."""
+    paths = allowed or (f"/events/{EVENT}", f"/events/{EVENT}/actions/")
+    page.route(
+        f"{room.private}/**",
+        lambda route: (
+            route.continue_()
+            if any(
+                (path := route.request.url.removeprefix(room.private)) == one
+                or (one.endswith("/") and path.startswith(one))
+                for one in paths
+            )
+            else not_allowed(route)
         ),
     )
 

@@ -7,6 +7,7 @@ import pytest
 
 import apps.workers.app
 from tests.support.in_memory_room import EVENT, InMemoryRoom, settings
+from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import Unavailable
 
 
@@ -103,6 +104,22 @@ def test_a_worker_that_cannot_reach_the_counters_does_not_vouch_for_them(
     in_memory_room.counters.fail("trim", "before")
     assert minute(in_memory_room), "the tables were kept up"
     assert ages(in_memory_room) == (60, 60)
+
+
+def test_metrics_of_an_event_without_minute_work_are_not_stale(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    actor = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
+    documents = in_memory_room.event_documents
+    opens_at = int(in_memory_room.clock.now) + 60
+    documents.put("later", {"schedule": {"opens_at": opens_at}}, None, actor=actor)
+    assert in_memory_room.room.metrics.panel("later")["stale"] == []
+    in_memory_room.clock.now += 60
+    assert in_memory_room.room.metrics.panel("later")["stale"] != []
+    documents.act("later", "close", actor=actor)
+    assert in_memory_room.room.metrics.panel("later")["stale"] != []
+    in_memory_room.clock.now += 86_400
+    assert in_memory_room.room.metrics.panel("later")["stale"] == []
 
 
 def test_a_clock_behind_the_workers_tells_no_negative_age(in_memory_room: InMemoryRoom) -> None:

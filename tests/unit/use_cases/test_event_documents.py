@@ -48,11 +48,17 @@ def test_the_set_up_creates_the_event_of_the_deployment_once(in_memory_room: InM
 def test_a_new_event_has_version_1_and_is_listed(documents: EventDocuments) -> None:
     made = put(documents, "onsale", {"title": "On sale", "schedule": {"opens_at": START + 60}})
     assert (made["event_id"], made["version"], made["phase"]) == ("onsale", 1, "scheduled")
-    rows, following = documents.page()
-    assert rows == [
-        {"event_id": "Sample", "title": "", "phase": "open", "version": 1},
-        {"event_id": "onsale", "title": "On sale", "phase": "scheduled", "version": 1},
-    ]
+    page, following = documents.page()
+    at_once = {"pre_queue_at": None, "opens_at": None, "closes_at": None, "after": "closed"}
+    assert page == {
+        "now": START,
+        "events": [
+            {"event_id": "Sample", "title": "", "phase": "open", "version": 1,
+             "schedule": at_once},
+            {"event_id": "onsale", "title": "On sale", "phase": "scheduled", "version": 1,
+             "schedule": {**at_once, "opens_at": START + 60}},
+        ],
+    }  # fmt: skip
     assert following is None
     assert {**documents.show("onsale"), "message": ""} == {**made, "message": ""}
 

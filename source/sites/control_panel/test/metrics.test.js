@@ -34,7 +34,9 @@ test('open turns are never negative after a move back', () => {
 });
 
 test('outdated metrics are named, with the metrics that depend on them', () => {
-  const seen = metrics({ stale: ['holes', 'positions_expired', 'waiting_num'], sweep_age: 240, reconciliation_age: null, admission_age: 3 });
+  const late = { stale: ['holes', 'positions_expired', 'waiting_num'], sweep_age: 240, reconciliation_age: null, admission_age: 3 };
+  assert.deepEqual(metrics(late).stale, [], 'nothing is outdated without positions');
+  const seen = metrics({ ...late, queue_counter: 1 });
   assert.deepEqual([...seen.stale].sort(), ['openTurns', 'positionsExpired', 'waiting']);
   assert.equal(seen.sweepAge, 240);
   assert.equal(seen.reconciliationAge, null);

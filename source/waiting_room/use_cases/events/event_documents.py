@@ -63,8 +63,11 @@ class EventDocuments:
         self._store, self._directory, self._log = store, directory, log
         self._control, self._publisher, self._clock = control, publisher, clock
 
-    def page(self, after: str = "") -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of events in the order of their ids, and the mark of the next page."""
+    def page(self, after: str = "") -> tuple[dict[str, Any], str | None]:
+        """Return a page of events in the order of their ids, and the mark of the next page.
+
+        ``now`` (epoch s) is the time at which the phases hold.
+        """
         registry = self._directory.refresh()
         ids = sorted(one for one in registry if one > after)
         page, now = ids[:PAGE], self._clock()
@@ -74,10 +77,11 @@ class EventDocuments:
                 "title": one.document["title"],
                 "phase": phase_of(one.document, now).value,
                 "version": one.version,
+                "schedule": one.document["schedule"],
             }
             for one in self._store.read_many(page)
         ]
-        return rows, page[-1] if len(ids) > PAGE else None
+        return {"events": rows, "now": int(now)}, page[-1] if len(ids) > PAGE else None
 
     def show(self, event_id: str) -> dict[str, Any]:
         """Return a document, and the operators' message; raises UnknownEvent."""

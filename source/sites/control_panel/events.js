@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Phases, scheduled changes and actions of an event. Times are in epoch seconds. */
+
+import { count, some, span } from './format.js';
+
+/** Phase → name, and state of its chip. */
+export const PHASES = {
+  scheduled: ['Scheduled', ''],
+  pre_queue: ['Pre-queue', 'paused'],
+  open: ['Open', 'live'],
+  paused: ['Paused', 'paused'],
+  draining: ['Draining', 'paused'],
+  closed: ['Closed', ''],
+  pass_through: ['Pass-through', 'live'],
+};
+
+/** Return name and chip state of a phase; a phase that this page does not know keeps its name. */
+export function phaseOf(event) {
+  return PHASES[event.phase] ?? [event.phase, ''];
+}
+
+/** Return the next change of the schedule, `{at, words}`, or null. `words` is a verb: "Opens". */
+export function nextChange({ phase, schedule }) {
+  const { pre_queue_at: preQueueAt, opens_at: opensAt, closes_at: closesAt, after } = schedule;
+  if (phase === 'closed') return null;
+  if (phase === 'scheduled' && preQueueAt !== null) return { at: preQueueAt, words: 'Pre-queue begins' };
+  if ((phase === 'scheduled' || phase === 'pre_queue') && opensAt !== null) return { at: opensAt, words: 'Opens' };
+  if (closesAt === null || (phase === 'pass_through' && after === 'pass_through')) return null;
+  return { at: closesAt, words: after === 'pass_through' ? 'Passes visitors through' : 'Closes' };
+}
+
+/** Describe the next change at `now`: "Opens in 1 h 5 min"; empty without one. */
+export function countdown(event, now) {
+  const change = nextChange(event);
+  if (change === null) return '';
+  const left = Math.ceil(change.at - now);
+  return left > 0 ? `${change.words} in ${span(left)}` : `${change.words} now`;
+}
+
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]/;
+
+/** Return title and id of an event: "Spring tour (onsale)"; a right-to-left title is isolated. */
+export function nameOf({ title, event_id: id }) {
+  if (!title) return id;
+  return `${RIGHT_TO_LEFT.test(title) ? `\u2068${title}\u2069` : title} (${id})`;
+}
+
+/**
+ * Actions of the API. `label`: button. `effect(numbers)`: text of the confirmation. `refusal(event)`:
+ * why the action is not possible, or empty; the rules are those of the API, and an action without an
+ * effect is not offered.
+ */
+export const ACTIONS = {
+  open: {
+    label: 'Open',
+    effect: () => 'Visitors can join now, and they can be admitted.',
+    refusal: ({ phase }) => (phase === 'open' ? 'it is open already' : ''),
+  },
+  pause: {
+    label: 'Pause',
+    effect: () => 'Visitors can still join. No one is admitted until you resume the event.',
+    refusal: ({ phase }) => (phase === 'open' ? '' : 'only an open event can be paused'),
+  },
+  resume: {
+    label: 'Resume',
+    effect: () => 'Visitors can be admitted again.',
+    refusal: ({ phase }) => (phase === 'paused' ? '' : 'only a paused event can be resumed'),
+  },
+  drain: {
+    label: 'Drain',
+    danger: true,
+    effect: () => 'No one can join any more. Visitors who wait can still be admitted.',
+    refusal: ({ phase }) => (['open', 'paused'].includes(phase) ? '' : 'only an open or a paused event can be drained'),
+  },
+  close: {
+    label: 'Close',
+    danger: true,
+    effect: (numbers) => (numbers?.waiting
+      ? `${some(numbers.waiting, 'visitor who waits gets', 'visitors who wait get')} no token. No one can join. Tokens already issued stay valid.`
+      : 'No one can join, and no token is issued. Tokens already issued stay valid.'),
+    refusal: ({ phase }) => (phase === 'closed' ? 'it is closed already' : ''),
+  },
+  pass_through: {
+    label: 'Pass through',
+    danger: true,
+    effect: () => 'Every visitor is admitted at once, without waiting. Those who wait are admitted too.',
+    refusal: ({ phase, mode }) => {
+      if (phase === 'closed') return 'a closed event has to be opened first';
+      return mode === 'pass_through' ? 'it passes visitors through already' : '';
+    },
+  },
+  queue: {
+    label: 'Queue',
+    effect: () => 'New visitors wait in the queue again.',
+    refusal: ({ phase, mode }) => {
+      if (phase === 'closed') return 'a closed event has to be opened first';
+      if (mode === 'pass_through') return '';
+      return phase === 'pass_through'
+        ? 'it passes visitors through since its closing time; open it instead'
+        : 'visitors wait in the queue already';
+    },
+  },
+  admit: {
+    label: 'Admit visitors',
+    effect: () => '',
+    refusal: ({ phase }) => (['open', 'draining'].includes(phase) ? '' : 'visitors are admitted while it is open or draining only'),
+  },
+  reset: {
+    label: 'Reset this event',
+    danger: true,
+    effect: (numbers) => `${numbers ? some(numbers.waiting, 'waiting visitor loses', 'waiting visitors lose') : 'All visitors lose'} their position, and all metrics restart at zero. This cannot be undone.`,
+    refusal: () => '',
+  },
+};
+
+/** Return why an action is not possible, as a sentence; empty if it is, or if the phase is unknown. */
+export function refusalOf(action, event) {
+  if (!event?.phase) return '';
+  const why = ACTIONS[action].refusal(event);
+  if (!why) return '';
+  const [phase] = phaseOf(event);
+  const known = why.startsWith('it is ') ? '' : `The event is ${phase.toLowerCase()}: `;
+  return `${known || 'Not possible: '}${why}.`;
+}
+
+/** Return the options of `confirmed` for an action. `numbers`: `{queue, serving, waiting}` or null. */
+export function confirmationOf(action, event, numbers) {
+  const { label, effect, danger = false } = ACTIONS[action];
+  const words = [effect(numbers), numbersText(numbers)].filter(Boolean).join('\n');
+  return { title: `${label}: ${nameOf(event)}?`, words, action: label, danger };
+}
+
+/** Describe the numbers of an event; empty if they are unknown. */
+export function numbersText(numbers) {
+  if (numbers === null) return '';
+  return `Positions assigned: ${count(numbers.queue)}. Serving position: ${count(numbers.serving)}. Waiting: ${count(numbers.waiting)}.`;
+}
+
+const EVENT_ID = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}$/; // a path of dots would be another address
+
+/** Return whether a text can be the id of an event. */
+export function isEventId(text) {
+  return EVENT_ID.test(text);
+}
+
+const TOLERANCE = 2_000; // milliseconds; times of responses are whole seconds, and calls take time
+
+/** Clock of the API's server, as far as its responses tell it. */
+export class ServerClock {
+  #ahead = null; // milliseconds by which the server's clock is ahead of this device's
+  #clock;
+
+  constructor(clock = Date.now) {
+    this.#clock = clock;
+  }
+
+  /** Take the time of a response, in epoch ms; null without one. */
+  observe(serverTime) {
+    if (!Number.isFinite(serverTime)) return;
+    const ahead = serverTime - this.#clock();
+    // a time is cut to its second and arrives late, so the largest difference is the best one
+    if (this.#ahead === null || ahead > this.#ahead || this.#ahead - ahead > TOLERANCE) this.#ahead = ahead;
+  }
+
+  /** Return the server's time in epoch seconds; before the first response, this device's. */
+  now() {
+    return (this.#clock() + (this.#ahead ?? 0)) / 1000;
+  }
+}
