@@ -158,9 +158,9 @@ def test_a_thousand_events_are_listed_by_pages_and_one_more_is_refused(
     seen: list[str] = []
     mark: str | None = ""
     while mark is not None:
-        rows, mark = documents.page(mark)
-        assert len(rows) <= 100
-        seen += [row["event_id"] for row in rows]
+        page, mark = documents.page(mark)
+        assert len(page["events"]) <= 100
+        seen += [row["event_id"] for row in page["events"]]
     assert seen == sorted([EVENT, *(f"e{number:04d}" for number in range(MAX_EVENTS - 1))])
 
 
