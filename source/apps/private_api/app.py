@@ -166,7 +166,7 @@ def rotate_keys() -> dict[str, list[str]]:
 @json_handler
 def list_events() -> dict[str, Any]:
     mark = decode_name_token(optional_query(app.current_request, "next_token"))
-    page, following = event_documents().page(mark)
+    page, following = event_documents().listing(mark)
     return {**page, "next_token": encode_name_token(following)} if following else page
 
 

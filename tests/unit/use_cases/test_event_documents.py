@@ -48,7 +48,7 @@ def test_the_set_up_creates_the_event_of_the_deployment_once(in_memory_room: InM
 def test_a_new_event_has_version_1_and_is_listed(documents: EventDocuments) -> None:
     made = put(documents, "onsale", {"title": "On sale", "schedule": {"opens_at": START + 60}})
     assert (made["event_id"], made["version"], made["phase"]) == ("onsale", 1, "scheduled")
-    page, following = documents.page()
+    page, following = documents.listing()
     at_once = {"pre_queue_at": None, "opens_at": None, "closes_at": None, "after": "closed"}
     assert page == {
         "now": START,
@@ -158,9 +158,9 @@ def test_a_thousand_events_are_listed_by_pages_and_one_more_is_refused(
     seen: list[str] = []
     mark: str | None = ""
     while mark is not None:
-        page, mark = documents.page(mark)
-        assert len(page["events"]) <= 100
-        seen += [row["event_id"] for row in page["events"]]
+        rows, mark = documents.page(mark)
+        assert len(rows) <= 100
+        seen += [row["event_id"] for row in rows]
     assert seen == sorted([EVENT, *(f"e{number:04d}" for number in range(MAX_EVENTS - 1))])
 
 

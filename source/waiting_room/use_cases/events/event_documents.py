@@ -63,11 +63,14 @@ class EventDocuments:
         self._store, self._directory, self._log = store, directory, log
         self._control, self._publisher, self._clock = control, publisher, clock
 
-    def page(self, after: str = "") -> tuple[dict[str, Any], str | None]:
-        """Return a page of events in the order of their ids, and the mark of the next page.
+    def listing(self, after: str = "") -> tuple[dict[str, Any], str | None]:
+        """Return a page of events with ``now`` (epoch s), and the mark of the next page."""
+        now = int(self._clock())
+        rows, following = self.page(after)
+        return {"events": rows, "now": now}, following
 
-        ``now`` (epoch s) is the time at which the phases hold.
-        """
+    def page(self, after: str = "") -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of events in the order of their ids, and the mark of the next page."""
         registry = self._directory.refresh()
         ids = sorted(one for one in registry if one > after)
         page, now = ids[:PAGE], self._clock()
@@ -81,7 +84,7 @@ class EventDocuments:
             }
             for one in self._store.read_many(page)
         ]
-        return {"events": rows, "now": int(now)}, page[-1] if len(ids) > PAGE else None
+        return rows, page[-1] if len(ids) > PAGE else None
 
     def show(self, event_id: str) -> dict[str, Any]:
         """Return a document, and the operators' message; raises UnknownEvent."""
