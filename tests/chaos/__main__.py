@@ -31,6 +31,7 @@ from tests.chaos import (
     rebuilds,
     resets,
     slow_dependencies,
+    two_events,
 )
 from tests.chaos.report import COLUMNS, Result, markdown, rows, worst
 from tests.chaos.servers import counter_servers, tables
@@ -41,7 +42,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 KEPT = ROOT / "build" / "chaos.json"
 ORDER = (
-    "counters", "rebuilds", "crashes", "queue", "tables", "slow", "clocks", "resets", "keys",
+    "counters", "rebuilds", "crashes", "queue", "tables", "slow", "clocks", "resets", "events",
+    "keys",
 )  # fmt: skip
 SIZES = (10_000, 100_000, 1_000_000)
 SEEDS = 3
@@ -77,6 +79,11 @@ def attacks(tables_url: str, aws_url: str, server: Any, seed: int) -> dict[str, 
         "clocks": lambda: [clocks.run(tables_url, server, seed=seed)],
         "resets": lambda: [
             resets.run(tables_url, server, joins=2_500, resets=25, pause=0.6, seed=seed)
+        ],
+        "events": lambda: [
+            two_events.run(
+                tables_url, server, rounds=two_events.ROUNDS, calls=two_events.LOUD_CALLS, seed=seed
+            )
         ],
         "keys": lambda: [
             keys.run(tables_url, aws_url, server, rotations=5, seconds=10, seed=seed),

@@ -22,6 +22,7 @@ from tests.chaos import (
     lost_counters,
     resets,
     slow_dependencies,
+    two_events,
 )
 from tests.chaos.faults import faulty_room
 from tests.chaos.report import Result
@@ -71,6 +72,10 @@ def test_duplicates_reordering_invalid_messages_and_a_redrive(
     tables_url: str, moto_url: str, valkey: Any
 ) -> None:
     held(joins_queue.run(tables_url, moto_url, valkey, joins=60, seed=SEED))
+
+
+def test_one_event_never_changes_the_responses_of_another(tables_url: str, valkey: Any) -> None:
+    held(two_events.run(tables_url, valkey, rounds=6, calls=8, seed=SEED))
 
 
 def test_a_message_that_becomes_visible_between_two_counts_is_counted() -> None:

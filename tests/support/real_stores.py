@@ -106,11 +106,9 @@ class RealRoom:
         """Another process on the same servers."""
         return build_room(self.settings, self.new_stores(), self.clock, time.sleep)
 
-    def event_documents(self) -> EventDocuments:
-        """The use case of the event routes, as another process."""
-        stores = self.new_stores()
-        room = build_room(self.settings, stores, self.clock, time.sleep)
-        return build_event_documents(room, stores, self.clock)
+    def event_documents(self, room: Room | None = None) -> EventDocuments:
+        """The use case of the event routes, in the process of ``room`` or in another one."""
+        return build_event_documents(room or self.new_room(), self.new_stores(), self.clock)
 
     @property
     def settings(self) -> RoomSettings:
