@@ -90,12 +90,12 @@ def nobody_is_refused(room: LambdaRoom) -> Iterator[None]:
     assert room.iam_proxy.denied == set()
 
 
-def join(room: LambdaRoom) -> str:
+def join(room: LambdaRoom, event_id: str = "") -> str:
     """One visitor's join, as SQS hands it to the worker."""
     request_id = str(uuid.uuid4())
     record = {
         "messageId": request_id,
-        "body": json.dumps({"event_id": room.event_id}),
+        "body": json.dumps({"event_id": event_id or room.event_id}),
         "attributes": {"SentTimestamp": str(int(time.time() * 1000))},
     }
     assert room("workers", "assign_positions", {"Records": [record]}) == {"batchItemFailures": []}
@@ -360,6 +360,31 @@ def test_the_actions_of_the_solution_have_a_path_for_each_event(room: LambdaRoom
     events(room, "POST", f"{actions}/reset", {})
 
 
+def test_automatic_admission_works_within_its_permissions(
+    room: LambdaRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the join worker from idle, and by ``admit`` for visitors who waited before."""
+    monkeypatch.setattr(room, "clock_ahead", 5)  # s; no function uses its copy of the registry
+    event_id, alarm = f"auto-{uuid.uuid4().hex[:8]}", EVERYTHING["CloudWatchAlarmName"]
+    admission = {"strategy": "both", "alarm": alarm, "per_minute": 60_000}
+    events(room, "PUT", f"/{event_id}", {"admission": admission})
+    assert room("workers", "read_alarms", {}) == {"watched": 1}
+    for lost in (False, True):
+        if lost:
+            room.lose_counters()
+        request = {"event_id": event_id, "request_id": join(room, event_id)}
+        assert room.http("public_api", "POST", "/generate_token", body=request)[0] == 200
+    events(room, "PATCH", f"/{event_id}", {"admission": {"strategy": "manual"}})
+    waiting = {"event_id": event_id, "request_id": join(room, event_id)}
+    assert room.http("public_api", "POST", "/generate_token", body=waiting)[0] == 202
+    events(room, "PATCH", f"/{event_id}", {"admission": {"strategy": "rate"}})
+    room.lose_counters()
+    monkeypatch.setattr(room, "clock_ahead", 20)
+    assert room("workers", "admit", {}) == {"admitted": 1}
+    assert room.http("public_api", "POST", "/generate_token", body=waiting)[0] == 200
+    events(room, "POST", f"/{event_id}/actions/close")
+
+
 # Calls of Lambda and X-Ray in a function's name, without its code.
 NOT_OURS = re.compile(
     r"(logs|xray|sqs|ec2|kms):.*|dynamodb:(\w+Streams?|GetShardIterator|GetRecords)"
@@ -375,13 +400,6 @@ RACES = {
 }
 
 
-# Functions of automatic admission: no test above deploys an event that uses it. Their use cases
-# are tested with the stores in tests/unit/use_cases/test_admission_steps.py.
-ADMISSION = ("workers.admit", "workers.read_alarms")
-# The step that assign_positions makes for such an event.
-ADMISSION_STEP = {"dynamodb:PutItem", "dynamodb:UpdateItem", "events:PutEvents"}
-
-
 def test_no_role_allows_a_call_that_its_function_never_makes(room: LambdaRoom) -> None:
     """After the tests above, which make every call that the functions have."""
     functions = {
@@ -395,11 +413,6 @@ def test_no_role_allows_a_call_that_its_function_never_makes(room: LambdaRoom) -
         granted = {one for one in function.granted() if not NOT_OURS.match(one[0])}
         assert used <= granted
         unused |= {(f"{app}.{name}", *one) for one in granted - used}
-    unused = {
-        one for one in unused
-        if one[0] not in ADMISSION
-        and not (one[0] == "workers.assign_positions" and one[1] in ADMISSION_STEP)
-    }  # fmt: skip
     tokens = room.deployment.resource("Core", "AWS::DynamoDB::Table", "TablesTokens")
     table = f"arn:aws:dynamodb:eu-central-1:123456789012:table/{tokens}"
     expected = {(name, action, table) for name, action in RACES}
