@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A change of an event when the deployment has 1, 300 and 1,000 of them: time, requests, units.
 
-``python -m tests.benchmarks.many_events`` measures it on moto and on DynamoDB Local. Units are
-those that DynamoDB Local reports; moto reports none. With APPLY=1000 it also starts the one-machine
-room and applies a file of so many events with the command line. No part of ``make bench``.
+``python -m tests.benchmarks.many_events`` measures it on moto and on DynamoDB Local. Read units are
+those that the server reports. Write units are computed, two for each kB of each item that a
+transaction writes: DynamoDB Local counts the old and the new item. With APPLY=1000 it also starts
+the one-machine room and applies a file of so many events with the command line. No part of
+``make bench``.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -41,6 +44,7 @@ CONTENT = {
     "admission": {"strategy": "rate", "per_minute": 300},
 }
 READS = ("GetItem", "BatchGetItem", "Query")
+CHANGES = {"patch": 1, "create": 1, "close, delete, create": 3}  # documents that a call writes
 COLUMNS = ["server", "events", "call", "ms", "requests", "read units", "write units"]
 
 
@@ -61,7 +65,7 @@ def main() -> None:
         "Cost of a change: us-east-1, on demand",
         ["events", "call", "US dollars per 1,000 calls"],
         [[size, call, 1_000 * dollars(reads, writes)]
-         for _, size, call, _, _, reads, writes in rows if writes],
+         for server, size, call, _, _, reads, writes in rows if server == rows[-1][0]],
     )  # fmt: skip
     if APPLY:
         applied()
@@ -101,9 +105,10 @@ def measured(name: str, real: RealRoom, size: int) -> list[list[Any]]:
                 make()
                 times.append(1_000 * (time.perf_counter() - started))
                 requests.append(real.requests["dynamodb"])
+        written = CHANGES.get(call, 0) * units_of_a_change(real)
         found.append([
             name, size, call, statistics.median(times), statistics.mean(requests),
-            used["read"] / CALLS, used["write"] / CALLS,
+            used["read"] / CALLS, written,
         ])  # fmt: skip
     return found
 
@@ -143,9 +148,18 @@ def fill(real: RealRoom, count: int) -> None:
     real.dynamodb.put_item(TableName=name, Item={**REGISTRY, "events": {"M": events}})
 
 
+def units_of_a_change(real: RealRoom) -> int:
+    """Return the write units of one change: registry, document and audit entry."""
+    name = real.names["EVENTS_TABLE"]
+    events = real.dynamodb.get_item(TableName=name, Key=REGISTRY)["Item"]["events"]["M"]
+    registry = sum(len(one) + len(entry["S"]) + 1 for one, entry in events.items())
+    document = len(json.dumps(complete(CONTENT)))
+    return 2 * sum(math.ceil(size / 1_024) for size in (registry, document, 1))
+
+
 @contextmanager
 def units(client: Any) -> Iterator[Counter[str]]:
-    """Count the capacity units that the server reports meanwhile."""
+    """Count the read units that the server reports meanwhile."""
     used: Counter[str] = Counter()
 
     def ask(params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -154,9 +168,9 @@ def units(client: Any) -> Iterator[Counter[str]]:
 
     def count(parsed: dict[str, Any], model: Any, **_: Any) -> None:
         found = parsed.get("ConsumedCapacity") or []
-        kind = "read" if model.name in READS else "write"
-        for one in found if isinstance(found, list) else [found]:
-            used[kind] += one.get("CapacityUnits", 0)
+        if model.name in READS:
+            for one in found if isinstance(found, list) else [found]:
+                used["read"] += one.get("CapacityUnits", 0)
 
     client.meta.events.register("provide-client-params.dynamodb", ask)
     client.meta.events.register("after-call.dynamodb", count)

@@ -40,7 +40,7 @@ class RunningRoom:
 
     endpoints: Mapping[str, Any]
     folder: Path
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | None = None
 
     @property
     def event_id(self) -> str:
