@@ -142,6 +142,9 @@ PRIVATE = {
         tokens("UpdateItem"),
         PUBLISH,
     ),
+    "show_audit": (events("GetItem", "Query"), serving_log("GetItem", "Query")),
+    "show_history": (events("GetItem", "Query"),),
+    "report_health": (events("GetItem", "UpdateItem"),),
 }
 # Routes of the private API by role: watch, steer, administer. A test fails for a route that is in
 # no list. The operators' group has all routes except KEYS and EVENTS, so all of the AWS solution.
@@ -149,6 +152,8 @@ PRIVATE = {
 WATCHING = (
     "GET /events",
     "GET /events/{event_id}",
+    "GET /events/{event_id}/audit",
+    "GET /events/{event_id}/history",
     "GET /expired_tokens",
     "GET /inlet",
     "GET /metrics",
@@ -172,6 +177,8 @@ KEYS = ("POST /rotate_keys",)
 OPERATORS = (*STEERING, *RESET)
 EVENTS = ("DELETE /events/{event_id}", "PATCH /events/{event_id}", "PUT /events/{event_id}")
 ADMINISTRATORS = (*OPERATORS, *KEYS, *EVENTS)
+# The site reports its health with a role of its own; no group of people has this route.
+SITE = ("POST /events/{event_id}/health",)
 # Returns keys of the gate. `GET /events/*` matches it too, so people's policies deny it.
 DENIED = ("GET /events/{event_id}/gate",)
 WORKERS = {
@@ -196,7 +203,7 @@ WORKERS = {
         events("GetItem", "BatchGetItem", "UpdateItem"),
         Grant(Resource.ALARMS, ("cloudwatch:DescribeAlarms",)),
     ),
-    "report_metrics": (*LOOK, PUBLISH),
+    "report_metrics": (*LOOK, BY_POSITION, events("PutItem"), PUBLISH),
     "rotate_keys": CHANGE_KEYS,
     "set_up": (*COUNTERS, READ_KEYS, WRITE_KEYS, serving_log("PutItem"), CHANGE_EVENTS),
 }

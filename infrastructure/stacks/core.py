@@ -195,6 +195,7 @@ class CoreStack(Stack):
             "SteeringPolicy": operators.steering.policy.managed_policy_arn,
             "AdministratorsGroup": operators.administrators.group.group_name,
             "AdministratorsPolicy": operators.administrators.policy.managed_policy_arn,
+            "SitePolicy": operators.site.managed_policy_arn,
             "EventBus": self.bus.event_bus_name,
             "JoinQueueUrl": self.joins.queue.queue_url,
             "JoinDeadLetterQueueUrl": self.joins.dead_letters.queue_url,

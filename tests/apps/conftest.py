@@ -26,4 +26,5 @@ def served_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
         monkeypatch.setattr(module, "room", lambda: made.room)
     monkeypatch.setattr(apps.private_api.app, "settings", settings)
     monkeypatch.setattr(apps.private_api.app, "event_documents", lambda: made.event_documents)
+    monkeypatch.setattr(apps.private_api.app, "event_records", lambda: made.event_records)
     return made

@@ -12,7 +12,9 @@ from tests.support.in_memory_room import settings
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.aws import AWS_ATTEMPTS
 from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
+from waiting_room.adapters.dynamodb.audit_log import DynamoAuditLog
 from waiting_room.adapters.dynamodb.events import DynamoEvents
+from waiting_room.adapters.dynamodb.history import DynamoHistory
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
@@ -47,6 +49,8 @@ def faulty_room(real: RealRoom, faults: Faults) -> Room:
             DynamoEvents(client, real.names["EVENTS_TABLE"]),
             DynamoAdmissionStates(client, real.names["EVENTS_TABLE"]),
             MemoryAlarms(),
+            DynamoAuditLog(client, real.names["EVENTS_TABLE"], log),
+            DynamoHistory(client, real.names["EVENTS_TABLE"]),
         ),
         real.clock,
         time.sleep,

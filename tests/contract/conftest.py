@@ -10,18 +10,23 @@ from typing import Any
 import pytest
 
 from tests.support import servers
+from tests.support.fakes.audit import MemoryAuditLog, MemoryHistory
 from tests.support.fakes.counters import MemoryCounters
 from tests.support.fakes.events import MemoryEvents
 from tests.support.fakes.outcomes import MemoryOutcomes
 from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
+from waiting_room.adapters.dynamodb.audit_log import DynamoAuditLog
 from waiting_room.adapters.dynamodb.events import DynamoEvents
+from waiting_room.adapters.dynamodb.history import DynamoHistory
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.redis.counters import RedisCounters
+from waiting_room.domain.ports.audit import AuditLog
 from waiting_room.domain.ports.counters import Counters
 from waiting_room.domain.ports.events import EventDocuments
+from waiting_room.domain.ports.history import History
 from waiting_room.domain.ports.outcomes import Outcomes
 from waiting_room.domain.ports.positions import Positions
 from waiting_room.domain.ports.serving_log import ServingLog
@@ -35,6 +40,8 @@ class Tables:
     outcomes: Outcomes
     log: ServingLog
     events: EventDocuments
+    audit: AuditLog
+    history: History
 
 
 @pytest.fixture
@@ -67,8 +74,9 @@ def dynamodb_local_tables(dynamodb_local_url: str) -> Tables:
 def tables(request: pytest.FixtureRequest) -> Tables:
     """The stores on each kind of table."""
     if request.param == "memory":
-        log = MemoryServingLog()
-        return Tables(MemoryPositions(log), MemoryOutcomes(), log, MemoryEvents())
+        log, events = MemoryServingLog(), MemoryEvents()
+        audit = MemoryAuditLog(events, log)
+        return Tables(MemoryPositions(log), MemoryOutcomes(), log, events, audit, MemoryHistory())
     tables: Tables = request.getfixturevalue(f"{request.param}_tables")
     return tables
 
@@ -86,4 +94,6 @@ def on_server(url: str) -> Tables:
         DynamoOutcomes(client, tokens),
         DynamoServingLog(client, single, log),
         DynamoEvents(client, names["EVENTS_TABLE"]),
+        DynamoAuditLog(client, names["EVENTS_TABLE"], log),
+        DynamoHistory(client, names["EVENTS_TABLE"]),
     )

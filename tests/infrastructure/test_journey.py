@@ -328,7 +328,11 @@ def test_an_event_is_created_changed_and_deleted_at_run_time(room: LambdaRoom) -
     assert events(room, "GET", event)["title"] == "At noon"
     assert events(room, "POST", f"{event}/actions/pause")["phase"] == "paused"
     assert events(room, "POST", f"{event}/actions/close")["phase"] == "closed"
+    assert events(room, "GET", f"{event}/history")["points"] == []
+    assert events(room, "POST", f"{event}/health", {"health": 1}) == {}
     assert events(room, "DELETE", event)["phase"] == "deleted"
+    entries = events(room, "GET", f"{event}/audit")["entries"]
+    assert [one["what"] for one in entries] == ["delete", "close", "pause", "patch", "create"]
     room.lose_counters()
     assert events(room, "PUT", event, {})["version"] == 1, "the id is used again"
 

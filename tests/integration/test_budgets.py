@@ -124,23 +124,23 @@ def test_an_idle_minute_costs_next_to_nothing(real: RealRoom) -> None:
     assert real.room.metrics.panel(real.event_id)["stale"] == []
 
 
-def test_a_message_costs_one_round_trip_one_query_one_write_and_one_read(real: RealRoom) -> None:
+def test_a_message_costs_one_round_trip_one_query_two_writes_and_one_read(real: RealRoom) -> None:
     cost = real.counted(lambda: real.room.control.set_message(real.event_id, "hello"))
-    requests = {"Query": 1, "UpdateItem": 1, "GetItem": 1}
-    assert dict(cost) == {"redis": 1, "dynamodb": 3, **requests}
+    requests = {"Query": 1, "UpdateItem": 2, "GetItem": 1}  # the second update: the audit entry
+    assert dict(cost) == {"redis": 1, "dynamodb": 4, **requests}
     assert real.room.metrics.counts(real.event_id).message == "hello"
 
 
-def test_a_reset_of_many_rows_is_two_writes(real: RealRoom) -> None:
-    """The announcement and the next line."""
+def test_a_reset_of_many_rows_is_three_writes(real: RealRoom) -> None:
+    """The announcement, the next line and the audit entry; with a move before it, its row too."""
     rows = 100_000
     real.log.reserve(real.event_id, rows, real.log.read(real.event_id))
     real.room.workers.reconciliation.run(real.event_id)  # the counters know of them
     started = time.perf_counter()
     cost = real.counted(lambda: real.room.control.reset(real.event_id))
     assert time.perf_counter() - started < 2
-    writes = {"UpdateItem": 1, "PutItem": 1}
-    assert dict(cost) == {"redis": 2, "dynamodb": 3, "GetItem": 1, **writes}
+    writes = {"UpdateItem": 2, "PutItem": 1}
+    assert dict(cost) == {"redis": 2, "dynamodb": 4, "GetItem": 1, **writes}
     assert real.room.metrics.counts(real.event_id).queue == 0
 
 
@@ -148,3 +148,32 @@ def test_a_move_back_is_announced_and_made(real: RealRoom) -> None:
     real.room.control.increment(real.event_id, 5)
     back = real.counted(lambda: real.room.control.increment(real.event_id, -2))
     assert dict(back) == {"redis": 2, "dynamodb": 4, "GetItem": 1, "UpdateItem": 2, "PutItem": 1}
+
+
+def test_the_audit_log_costs_one_read_of_each_of_its_parts(real: RealRoom) -> None:
+    real.room.workers.setup.run()
+    for _ in range(150):
+        real.room.control.increment(real.event_id, 1)
+    records = real.records()
+    page, mark = records.audit(real.event_id)
+    assert (len(page), mark is None) == (100, False)
+    first = real.counted(lambda: records.audit(real.event_id))
+    assert dict(first) == {"dynamodb": 5, "GetItem": 2, "Query": 3}
+    second = real.counted(lambda: records.audit(real.event_id, mark))
+    assert dict(second) == {"dynamodb": 4, "GetItem": 1, "Query": 3}
+
+
+def test_a_minute_of_the_history_is_one_write_and_a_day_two_reads(real: RealRoom) -> None:
+    real.room.workers.setup.run()
+    counts = real.room.metrics.counts(real.event_id)
+    idle = real.counted(lambda: real.room.workers.history.record(real.event_id, counts))
+    assert dict(idle) == {"dynamodb": 1, "PutItem": 1}
+    joins = real.joins(100)
+    real.room.workers.assignment.assign(real.event_id, joins)
+    real.room.control.increment(real.event_id, 90)
+    counts = real.room.metrics.counts(real.event_id)
+    busy = real.counted(lambda: real.room.workers.history.record(real.event_id, counts))
+    assert dict(busy) == {"dynamodb": 21, "Query": 20, "PutItem": 1}
+    records = real.records()
+    day = real.counted(lambda: records.history(real.event_id, None, None, None))
+    assert dict(day) == {"dynamodb": 3, "GetItem": 1, "Query": 2}

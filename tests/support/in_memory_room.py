@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.fakes.admission import MemoryAdmissionStates, MemoryAlarms
+from tests.support.fakes.audit import MemoryAuditLog, MemoryHistory
 from tests.support.fakes.counters import MemoryCounters
 from tests.support.fakes.event_bus import MemoryEventBus
 from tests.support.fakes.events import MemoryEvents
@@ -24,6 +25,7 @@ from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import KeySet, new_jwk
 from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
+from waiting_room.use_cases.events.event_records import EventRecords, build_event_records
 from waiting_room.use_cases.room import Room, Stores, build_room
 
 EVENT = "Sample"
@@ -105,7 +107,10 @@ class InMemoryRoom:
         self.keys = FaultInjector(MemoryKeys(one_key()))
         self.public_keys = FaultInjector(MemoryPublicKeys(in_use(one_key())))
         self.events = FaultInjector(MemoryEventBus())
-        self.documents = FaultInjector(MemoryEvents())
+        documents = MemoryEvents()
+        self.documents = FaultInjector(documents)
+        self.audit = FaultInjector(MemoryAuditLog(documents, log))
+        self.history = FaultInjector(MemoryHistory())
         self.admission = FaultInjector(MemoryAdmissionStates())
         self.alarms = MemoryAlarms()
         self.joins_queue = FaultInjector(MemoryJoinQueue())
@@ -121,6 +126,7 @@ class InMemoryRoom:
         return Stores(
             self.counters, self.positions, self.outcomes, self.log, self.keys,
             self.public_keys, self.events, self.documents, self.admission, self.alarms,
+            self.audit, self.history,
         )  # fmt: skip
 
     def pause(self, seconds: float) -> None:
@@ -131,6 +137,11 @@ class InMemoryRoom:
     def event_documents(self) -> EventDocuments:
         """The use case of the event routes."""
         return build_event_documents(self.room, self.stores, self.clock)
+
+    @property
+    def event_records(self) -> EventRecords:
+        """The use case of audit log and history."""
+        return build_event_records(self.room, self.stores, self.clock)
 
     @property
     def published(self) -> list[tuple[str, Mapping[str, object]]]:

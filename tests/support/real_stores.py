@@ -20,7 +20,9 @@ from tests.support.fakes.keys import MemoryKeys
 from tests.support.faults import FaultInjector
 from tests.support.in_memory_room import in_use, one_key, settings
 from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
+from waiting_room.adapters.dynamodb.audit_log import DynamoAuditLog
 from waiting_room.adapters.dynamodb.events import DynamoEvents
+from waiting_room.adapters.dynamodb.history import DynamoHistory
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
@@ -31,6 +33,7 @@ from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import KEY_CACHE, RoomSettings
 from waiting_room.use_cases.events import directory
 from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
+from waiting_room.use_cases.events.event_records import EventRecords, build_event_records
 from waiting_room.use_cases.room import Room, Stores, build_room
 
 
@@ -135,7 +138,13 @@ class RealRoom:
             DynamoEvents(self.dynamodb, self.names["EVENTS_TABLE"]),
             DynamoAdmissionStates(self.dynamodb, self.names["EVENTS_TABLE"]),
             MemoryAlarms(),
+            DynamoAuditLog(self.dynamodb, self.names["EVENTS_TABLE"], log),
+            DynamoHistory(self.dynamodb, self.names["EVENTS_TABLE"]),
         )
+
+    def records(self) -> EventRecords:
+        """The use case of audit log and history."""
+        return build_event_records(self.room, self.new_stores(), self.clock)
 
     def joins(self, count: int) -> list[Join]:
         """Accepted joins, in order of arrival."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access to the private API: four managed policies, each with an IAM group.
+"""Access to the private API: four managed policies, each with an IAM group, and one for a site.
 
 *Watching* only reads. *Steering* also controls a running event. *Administrators* may do everything.
 *Operators* have the permissions of the AWS solution's one group: steering, reset and redrives.
+A site that reports its health has one route and belongs to no group.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from infrastructure.blueprint.permissions import (
     ADMINISTRATORS,
     DENIED,
     OPERATORS,
+    SITE,
     STEERING,
     WATCHING,
 )
@@ -44,7 +46,8 @@ class OperatorAccess(Construct):
     """Add people to ``group`` or attach ``policy`` to roles: the private API, and redrives.
 
     Each policy lists its routes: ``watching`` and ``steering`` have fewer, ``administrators`` has
-    all. A redrive assumes ``redrive_role``; no policy here may write to the join queue.
+    all. ``site`` is for the role of a site. A redrive assumes ``redrive_role``; no policy here may
+    write to the join queue.
     """
 
     def __init__(
@@ -92,6 +95,12 @@ class OperatorAccess(Construct):
             "Administrators",
             description="Watch, steer and reset the waiting room, and rotate its signing keys",
             statements=_routes(private_api, ADMINISTRATORS),
+        )
+        self.site = aws_iam.ManagedPolicy(
+            self,
+            "Site",
+            description="Report the health of a site to the waiting room",
+            statements=list(_routes(private_api, SITE)[:1]),
         )
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The private API, behind IAM, for operators and inlets."""
+"""The private API, behind IAM, for operators and inlets.
+
+The module has more than 300 lines because each route is a function of its own.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,10 @@ from waiting_room.runtime.http_api import (
     ANY_TYPE,
     MAX_EVENT_ID,
     body,
+    decode_json_token,
     decode_name_token,
     decode_page_token,
+    encode_json_token,
     encode_name_token,
     encode_page_token,
     if_match,
@@ -37,11 +42,13 @@ from waiting_room.use_cases.key_rotation import check_rotation
 if TYPE_CHECKING:
     from waiting_room.inlet.control import InletControl
     from waiting_room.use_cases.events.event_documents import EventDocuments
+    from waiting_room.use_cases.events.event_records import EventRecords
 
 app = Chalice(app_name="waiting-room-private-api", configure_logs=False)
 load_before_snapshot()
 iam = IAMAuthorizer()
 PAGE = 1000  # request ids in one page of expired tokens, at most
+LAST_TIME = 10**11  # epoch s; no route accepts a later time
 
 
 @app.route("/increment_serving_counter", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
@@ -226,11 +233,41 @@ def _end_session(event_id: str, content: dict[str, Any]) -> None:
     ended, status, sessions = content.get("session"), content.get("status"), room().sessions
     actor, call_id = _actor(), check_call_id(content.get("call_id"))
     if ended is None:
-        sessions.end(event_id, _request(content), status, actor=actor, call_id=call_id)
+        request_id = _request(content)
+        sessions.end(event_id, request_id, status, actor=actor, call_id=call_id, audited=True)
     elif "request_id" in content:
         raise InvalidInput("give either request_id or session")
     else:
         sessions.end_by_session(event_id, ended, status, actor=actor, call_id=call_id)
+
+
+@app.route("/events/{event_id}/audit", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def show_audit(event_id: str) -> dict[str, Any]:
+    from waiting_room.domain.events.audit import AuditMark
+
+    token = optional_query(app.current_request, "next_token")
+    mark = AuditMark.from_json(decode_json_token(token)) if token is not None else None
+    entries, following = event_records().audit(event_id, mark)
+    page: dict[str, Any] = {"entries": entries}
+    return {**page, "next_token": encode_json_token(following.to_json())} if following else page
+
+
+@app.route("/events/{event_id}/history", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def show_history(event_id: str) -> dict[str, Any]:
+    since, until, step = (
+        whole_number(optional_query(app.current_request, name), name, 0, LAST_TIME)
+        for name in ("from", "to", "step")
+    )
+    return {"points": event_records().history(event_id, since, until, step)}
+
+
+@app.route("/events/{event_id}/health", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def report_health(event_id: str) -> dict[str, str]:
+    room().workers.admission.report_health(event_id, body(app.current_request).get("health"))
+    return {}
 
 
 @cache
@@ -239,6 +276,14 @@ def event_documents() -> EventDocuments:
     from waiting_room.use_cases.events.event_documents import build_event_documents
 
     return build_event_documents(room(), stores(settings()), time.time)
+
+
+@cache
+def event_records() -> EventRecords:
+    """Return the use case of audit log and history, imported and built on first use."""
+    from waiting_room.use_cases.events.event_records import build_event_records
+
+    return build_event_records(room(), stores(settings()), time.time)
 
 
 def _actor() -> Actor:
@@ -250,10 +295,21 @@ def _inlet() -> InletControl:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.inlet import DynamoInlet
     from waiting_room.inlet.control import InletControl
-    from waiting_room.use_cases import change_log
 
     store = DynamoInlet(client("dynamodb"), settings().serving_log_table)
-    return InletControl(store, time.time, change_log.record)
+    return InletControl(store, time.time, _record_inlet)
+
+
+def _record_inlet(
+    event_id: str, change: str, actor: Actor, before: dict[str, int], after: dict[str, int], /
+) -> None:
+    """Record a change of an inlet's settings; a repeated call changes nothing."""
+    from waiting_room.domain.events.document import changed_members
+    from waiting_room.use_cases import change_log
+
+    change_log.record(event_id, change, actor, before, after)
+    if before != after:
+        room().recorder.append(event_id, change, actor, *changed_members(before, after))
 
 
 def _known(event_id: str) -> str:

@@ -127,7 +127,7 @@ def read_alarms(_event: dict[str, Any], context: object) -> dict[str, int]:
 
 @app.lambda_function(name="report_metrics")
 def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Every minute: send the metrics to the bus and to the dashboard."""
+    """Every minute: send the metrics to the bus and to the dashboard, and store the history."""
     from waiting_room.adapters.embedded_metrics import emit
     from waiting_room.domain.metrics import gauges
 
@@ -136,9 +136,11 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
     failures = _Failures()
     for event_id in room().directory.with_minute_work():
         with failures:
-            figures = gauges(room().metrics.report(event_id))
+            counts = room().metrics.report(event_id)
+            figures = gauges(counts)
             emit(event_id, figures)
             own = figures if room().directory.is_own(event_id) else own
+            room().workers.history.record(event_id, counts)
     failures.report()
     return own
 

@@ -16,6 +16,7 @@ EVENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 # API contract: ids of events that are created at run time; EVENT_ID is that of the deployment
 NEW_EVENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 ROW_LIFE = 30 * 86_400  # seconds; TTL deletes rows a month after they were written
+AUDIT_LIFE = 90 * 86_400  # seconds; API contract: the audit log goes back 90 days
 RATE_WINDOW = 300  # seconds over which the admission rate is measured
 SHORTEST_RATE = 60  # seconds; the shortest time to measure it over, after the event opens
 LATEST_MOVES = 6  # moves that are always kept: five gaps, for clients that poll after a long pause

@@ -222,6 +222,24 @@ def decode_name_token(token: str | None) -> str:
     return name
 
 
+def encode_json_token(content: Mapping[str, Any]) -> str:
+    """Encode a JSON object as an opaque text for the caller."""
+    written = json.dumps(content, separators=(",", ":"))
+    return base64.urlsafe_b64encode(written.encode()).decode().rstrip("=")
+
+
+def decode_json_token(token: str) -> dict[str, Any]:
+    """Decode the JSON object of a page token; raises InvalidInput."""
+    try:
+        decoded = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4))
+        content = json_object(decoded, "next_token")
+    except (ValueError, InvalidInput):  # binascii.Error and UnicodeError are ValueErrors
+        content = {}
+    if not content or encode_json_token(content) != token:
+        raise InvalidInput("next_token is invalid; use the value from the previous page")
+    return content
+
+
 def if_match(request: Any) -> int | None:
     """Return the version in ``If-Match``, such as ``"3"``; None without one or for ``*``.
 

@@ -58,6 +58,8 @@ def stores(chosen: RoomSettings) -> Stores:
         documents=LazyAdapter(lambda: _documents(chosen)),
         admission=LazyAdapter(lambda: _admission(chosen)),
         alarms=LazyAdapter(_alarms),
+        audit=LazyAdapter(lambda: _audit_log(chosen)),
+        history=LazyAdapter(lambda: _history(chosen)),
     )
 
 
@@ -150,3 +152,17 @@ def _alarms() -> Any:
     from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarms
 
     return CloudWatchAlarms(client("cloudwatch"))
+
+
+def _audit_log(chosen: RoomSettings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.audit_log import DynamoAuditLog
+
+    return DynamoAuditLog(client("dynamodb"), chosen.events_table, chosen.serving_log_table)
+
+
+def _history(chosen: RoomSettings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.history import DynamoHistory
+
+    return DynamoHistory(client("dynamodb"), chosen.events_table)

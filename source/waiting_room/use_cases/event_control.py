@@ -20,6 +20,7 @@ from waiting_room.use_cases.generation_cache import GenerationCache
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.audit_recorder import AuditRecorder
     from waiting_room.use_cases.events.directory import EventDirectory
 
 LOOK_BACK = 50  # latest moves that are searched for a repeated call
@@ -48,11 +49,12 @@ class EventControl:
         states: EventStates,
         generations: GenerationCache,
         publisher: EventPublisher,
+        recorder: AuditRecorder,
         clock: Clock,
     ) -> None:
         self._events, self._log, self._counters = events, log, counters
         self._states, self._generations, self._publisher = states, generations, publisher
-        self._clock = clock
+        self._recorder, self._clock = recorder, clock
 
     def increment(
         self,
@@ -142,6 +144,9 @@ class EventControl:
                     raise Conflict
         self._counters.follow(current, StateDetails(text, at))
         change_log.record(event_id, "message", actor, before.message, text)
+        self._recorder.append(
+            event_id, "message", actor, {"message": before.message}, {"message": text}
+        )
         return text
 
     def reset(
@@ -189,5 +194,7 @@ class EventControl:
                     continue
             if after.reset_at == mine.reset_at:
                 change_log.record(event_id, "reset", actor, before.generation, mine.generation)
+                generations = [{"generation": one.generation} for one in (before, mine)]
+                self._recorder.append(event_id, "reset", actor, *generations)
             return after
         raise TooManyConflicts  # by retry_on_conflict, after the last attempt

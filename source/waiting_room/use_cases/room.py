@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import new_jwk
+from waiting_room.use_cases.audit_recorder import AuditRecorder
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_metrics import EventMetrics
 from waiting_room.use_cases.event_publishing import EventPublisher
@@ -23,10 +24,12 @@ from waiting_room.use_cases.visitor_sessions import VisitorSessions
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.admission import AdmissionStates, Alarms
+    from waiting_room.domain.ports.audit import AuditLog
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.counters import RebuildableCounters
     from waiting_room.domain.ports.event_bus import EventBus
     from waiting_room.domain.ports.events import EventDocuments as EventStore
+    from waiting_room.domain.ports.history import History
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
@@ -49,6 +52,8 @@ class Stores:
     documents: EventStore
     admission: AdmissionStates
     alarms: Alarms
+    audit: AuditLog
+    history: History
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,6 +67,7 @@ class Room:
     keys: SigningKeys
     publisher: EventPublisher
     directory: EventDirectory
+    recorder: AuditRecorder
     build_control: Callable[[], EventControl]
     build_workers: Callable[[], Workers]
 
@@ -91,12 +97,13 @@ def build_room(
     publisher = EventPublisher(settings, stores.event_bus, counters)
     delays = KeyDelays(settings.key_activation_delay, settings.public_key_max_age)
     keys = SigningKeys(settings, stores.keys, stores.public_keys, clock, delays, new_jwk)
+    recorder = AuditRecorder(stores.audit, clock)
     lookup = PositionLookup(events, positions, counters, generations, clock)
 
     def control() -> EventControl:
         from waiting_room.use_cases.event_control import EventControl
 
-        return EventControl(events, log, counters, states, generations, publisher, clock)
+        return EventControl(events, log, counters, states, generations, publisher, recorder, clock)
 
     def workers() -> Workers:
         from waiting_room.use_cases.workers import build_workers
@@ -118,10 +125,13 @@ def build_room(
         positions=lookup,
         tokens=TokenIssuer(settings, events, lookup, outcomes, counters, keys, clock),
         metrics=EventMetrics(events, counters, publisher, clock),
-        sessions=VisitorSessions(events, positions, outcomes, log, counters, lookup, clock),
+        sessions=VisitorSessions(
+            events, positions, outcomes, log, counters, lookup, recorder, clock
+        ),
         keys=keys,
         publisher=publisher,
         directory=events,
+        recorder=recorder,
         build_control=control,
         build_workers=workers,
     )

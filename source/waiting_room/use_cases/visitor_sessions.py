@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.domain.records import SessionStatus
+    from waiting_room.use_cases.audit_recorder import AuditRecorder
     from waiting_room.use_cases.events.directory import EventDirectory
 
 ENDED_PAGE = 1_000  # request ids of one response: 40 KB
@@ -36,11 +37,12 @@ class VisitorSessions:
         log: ServingLog,
         counters: RecoveringCounters,
         lookup: PositionLookup,
+        recorder: AuditRecorder,
         clock: Clock,
     ) -> None:
         self._events, self._counters, self._lookup = events, counters, lookup
         self._positions, self._outcomes, self._log = positions, outcomes, log
-        self._clock = clock
+        self._recorder, self._clock = recorder, clock
 
     def end(
         self,
@@ -50,8 +52,11 @@ class VisitorSessions:
         *,
         actor: Actor = UNKNOWN,
         call_id: str = "",
+        audited: bool = False,
     ) -> None:
         """End the session of a token, once, also after the token expired.
+
+        If ``audited``, the audit log gets an entry, which costs one more write.
 
         A token that expired is no longer counted as active; its session can still be ended, as
         operators do with the list of expired tokens. A call that ``actor`` repeats with the same
@@ -67,7 +72,7 @@ class VisitorSessions:
             raise NoLiveSession
         if row.generation < generation:
             raise RoomWasReset
-        self._end(event_id, row.generation, row.position, chosen, actor, call_id)
+        self._end(event_id, row.generation, row.position, chosen, actor, call_id, audited)
 
     def end_by_session(
         self,
@@ -84,7 +89,7 @@ class VisitorSessions:
         generation, position = sessions.session_of(event_id, session)
         if generation < self._log.read(event_id).generation:
             raise RoomWasReset
-        self._end(event_id, generation, position, chosen, actor, call_id)
+        self._end(event_id, generation, position, chosen, actor, call_id, True)
 
     def _end(
         self,
@@ -94,8 +99,9 @@ class VisitorSessions:
         status: SessionStatus,
         actor: Actor,
         call_id: str,
+        audited: bool,
     ) -> None:
-        """End the session of a generation and position, and count it."""
+        """End the session of a generation and position, count it and record it."""
         ended = sessions.check_ended(
             self._outcomes.end_session(
                 event_id, generation, position, status, int(self._clock()), actor.mark(call_id)
@@ -107,6 +113,9 @@ class VisitorSessions:
             event_id, "session", actor, "open", ended.status.value,
             generation=generation, position=position,
         )  # fmt: skip
+        if audited:
+            values = [{"sessions": {str(position): one}} for one in ("open", ended.status.value)]
+            self._recorder.append(event_id, "end_session", actor, *values)
 
     def ended(
         self, event_id: str, after: tuple[int, int, int] | None = None

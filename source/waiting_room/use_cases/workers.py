@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from waiting_room.use_cases.events.admission_steps import AdmissionSteps
 from waiting_room.use_cases.events.alarm_states import AlarmStates
 from waiting_room.use_cases.events.join_intake import JoinIntake
+from waiting_room.use_cases.events.minute_history import MinuteHistory
 from waiting_room.use_cases.expiry_sweep import ExpirySweep
 from waiting_room.use_cases.minute_jobs import MinuteJobs
 from waiting_room.use_cases.position_assignment import PositionAssigner
@@ -43,6 +44,7 @@ class Workers:
     setup: RoomSetup
     admission: AdmissionSteps
     alarm_states: AlarmStates
+    history: MinuteHistory
 
 
 def build_workers(
@@ -77,4 +79,5 @@ def build_workers(
         alarm_states=AlarmStates(
             events, stores.documents, stores.admission, stores.alarms, clock, pause
         ),
+        history=MinuteHistory(positions, stores.history, clock),
     )

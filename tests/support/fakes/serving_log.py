@@ -87,6 +87,9 @@ class MemoryServingLog:
         with self._lock:
             if self._of(before.event_id, before.generation).version != before.version:
                 raise Conflict
+            if before.move:
+                moves = self._moves.setdefault((before.event_id, before.generation), [])
+                moves.append(before.move)
             self._put(after)
 
     def add_unused_positions(
@@ -143,6 +146,20 @@ class MemoryServingLog:
             if move.version < state.version:
                 found.append(move)
         return found[::-1]
+
+    def all_moves(self, event_id: str) -> list[tuple[int, ServingMove]]:
+        """The moves of all generations, each with its own; for the audit log."""
+        with self._lock:
+            state = self._states.get(event_id)
+            found = {
+                (generation, move.version): move
+                for (of, generation), moves in self._moves.items()
+                if of == event_id
+                for move in moves
+            }
+            if state and state.move:
+                found[state.generation, state.move.version] = state.move
+            return [(generation, move) for (generation, _), move in found.items()]
 
     def _of(self, event_id: str, generation: int) -> EventState:
         state = self._states.get(event_id)

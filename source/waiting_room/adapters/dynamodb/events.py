@@ -8,14 +8,14 @@ The registry is one item with the map ``events``, from event id to the text of i
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Sequence
 from typing import Any
 
 from waiting_room.adapters.aws import translate_errors
+from waiting_room.adapters.dynamodb.audit_items import new_entry
 from waiting_room.adapters.dynamodb.items import Item, number, text, to_item
 from waiting_room.domain.errors import Conflict, EventConflict, Unavailable
-from waiting_room.domain.events.audit import AUDIT_LIFE, AuditEntry
+from waiting_room.domain.events.audit import AuditEntry
 from waiting_room.domain.events.document import StoredEvent, complete
 from waiting_room.domain.events.registry import Registry, RegistryEntry, encode
 from waiting_room.domain.events.schema import MAX_EVENTS
@@ -140,20 +140,9 @@ class DynamoEvents:
         return bool(found["Items"])
 
     def _audit(self, event_id: str, audit: AuditEntry) -> dict[str, Any]:
-        """Return the request that writes an audit entry; its key orders entries by time."""
-        key = f"audit#{int(audit.at * 1000):013d}#{secrets.token_hex(4)}"
-        values = {
-            "at": float(audit.at),
-            "who": audit.who,
-            "role": audit.role,
-            "what": audit.what,
-            "before": json.dumps(audit.before, ensure_ascii=False),
-            "after": json.dumps(audit.after, ensure_ascii=False),
-            "ttl": int(audit.at) + AUDIT_LIFE,
-        }
-        return {
-            "Put": {"TableName": self._table, "Item": {**_key(event_id, key), **to_item(values)}}
-        }
+        """Return the request that writes an audit entry."""
+        key, values = new_entry(audit)
+        return {"Put": {"TableName": self._table, "Item": {**_key(event_id, key), **values}}}
 
     def _transact(self, requests: list[dict[str, Any]]) -> set[str]:
         """Run a transaction; return the names of the writes whose condition failed."""

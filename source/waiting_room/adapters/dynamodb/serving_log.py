@@ -24,7 +24,7 @@ from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, 
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint
 from waiting_room.domain.errors import Conflict, Unavailable
-from waiting_room.domain.limits import MAX_UNUSED_POSITIONS, ROW_LIFE
+from waiting_room.domain.limits import AUDIT_LIFE, MAX_UNUSED_POSITIONS
 from waiting_room.domain.records import (
     NO_ATTEMPT,
     Attempt,
@@ -175,6 +175,8 @@ class DynamoServingLog:
 
     def reset(self, before: EventState, after: EventState) -> None:
         """Write the next generation, if ``before`` is current. Its details are empty."""
+        if before.move:
+            self._put_move(before.event_id, before.generation, before.move)
         with translate_errors(WHAT):
             try:
                 self._client.put_item(
@@ -277,7 +279,7 @@ class DynamoServingLog:
             ConsistentRead=True,
             ScanIndexForward=False,
         ):
-            move = _move(text(item, "move"))
+            move = move_of(text(item, "move"))
             if move.version < state.version:
                 found.append(move)
             if serving_counter.reaches_back(state, move, after_version):
@@ -306,7 +308,7 @@ class DynamoServingLog:
                         "event_id": event_id,
                         "entry": f"move#{generation:010d}#{move.version:012d}",
                         "move": _move_text(move),
-                        "ttl": move.at + ROW_LIFE,
+                        "ttl": move.at + AUDIT_LIFE,
                     }
                 ),
             )
@@ -350,7 +352,7 @@ def _state(item: Item) -> EventState:
         event_id=text(item, "event_id"),
         **{name: number(item, name) for name in NUMBERS},
         reset_at=_fraction(item, "reset_at"),
-        move=_move(text(item, "move")) if "move" in item else None,
+        move=move_of(text(item, "move")) if "move" in item else None,
     )
 
 
@@ -371,7 +373,8 @@ def _move_text(move: ServingMove) -> str:
     return f"{text}|{move.actor}" if move.actor else text
 
 
-def _move(written: str) -> ServingMove:
+def move_of(written: str) -> ServingMove:
+    """Return the move in the attribute ``move`` of a row."""
     version, previous, current, at, mark, rest = written.split(":", 5)
     reason, _, actor = rest.partition("|")
     return ServingMove(int(version), int(previous), int(current), int(at), reason, mark, actor)

@@ -128,13 +128,13 @@ def encode(entry: RegistryEntry) -> str:
     return json.dumps(
         [
             entry.version,
-            _encode_deciding(entry.now),
+            encode_deciding(entry.now),
             entry.expires_after,
             int(entry.increment_on_expiry),
             entry.valid_for,
             int(entry.client_secret_required),
             STRATEGIES.index(entry.strategy),
-            [[round(one.until, 3), *_encode_deciding(one)] for one in entry.past],
+            [[round(one.until, 3), *encode_deciding(one)] for one in entry.past],
         ],
         separators=(",", ":"),
     )
@@ -145,17 +145,18 @@ def decode(text: str) -> RegistryEntry:
     version, now, expires_after, increment, valid_for, secret, strategy, past = json.loads(text)
     return RegistryEntry(
         version=version,
-        now=_decode_deciding(now),
+        now=decode_deciding(now),
         expires_after=expires_after,
         increment_on_expiry=bool(increment),
         valid_for=valid_for,
         client_secret_required=bool(secret),
         strategy=STRATEGIES[strategy],
-        past=tuple(_decode_deciding(one[1:], one[0]) for one in past),
+        past=tuple(decode_deciding(one[1:], one[0]) for one in past),
     )
 
 
-def _encode_deciding(one: Deciding) -> list[int | None]:
+def encode_deciding(one: Deciding) -> list[int | None]:
+    """Return the deciding members as a list of numbers, without ``until``."""
     schedule, control = one.schedule, one.control
     return [
         int(one.mode == "pass_through"),
@@ -165,7 +166,8 @@ def _encode_deciding(one: Deciding) -> list[int | None]:
     ]  # fmt: skip
 
 
-def _decode_deciding(values: list[Any], until: float = 0.0) -> Deciding:
+def decode_deciding(values: list[Any], until: float = 0.0) -> Deciding:
+    """Return the deciding members that ``encode_deciding`` returned."""
     mode, pre_queue_at, opens_at, closes_at, after, paused_at, draining_since, closed_at = values
     return Deciding(
         mode="pass_through" if mode else "queue",
