@@ -70,7 +70,12 @@ def idle_bill(
         "Lambda": calls / MILLION * prices["lambda_million_requests"]
         + seconds * memory * prices["lambda_gb_second"],
         "SQS": polls / MILLION * prices["sqs_million_requests"],
-        "DynamoDB": minutes * minute.read_units / MILLION * prices["dynamodb_million_reads"],
+        "DynamoDB": minutes * minute.read_units / MILLION * prices["dynamodb_million_reads"]
+        + topology.history
+        * minutes
+        * minute.write_units
+        / MILLION
+        * prices["dynamodb_million_writes"],
         "Logs and traces": calls * assumed.log_bytes / 1e9 * prices["logs_gb"]
         + calls * TRACED / MILLION * prices["trace_million"],
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deployment.capacity import prices
 from deployment.capacity.cost import Bill, total
+from deployment.capacity.history import history_cost
 from deployment.capacity.study import PERCENTILES, Study
 
 
@@ -42,6 +44,8 @@ def tables(found: Study) -> str:
         _bills(found.events),
         "### Cost of an idle month, in US dollars",
         _bills(found.idle),
+        "### Cost of the history of one event",
+        _history(),
     ]
     return "\n\n".join(parts)
 
@@ -118,3 +122,24 @@ def _bills(bills: dict[str, dict[str, Bill]]) -> str:
         ["**total**", *(f"**{total(bills[region][name]):,.2f}**" for region, name in region_of)]
     )
     return table(["service", *(f"{name}, {region}" for region, name in region_of)], rows)
+
+
+def _history() -> str:
+    cost, regions = history_cost(), prices.regions()
+    dollars = {region: cost.dollars(prices.load(region)) for region in regions}
+    rows = [
+        ("writes of 30 days, one per minute", "writes", f"{cost.writes:,} write units"),
+        ("waits of 30 days, if visitors are admitted in each minute", "waits",
+         f"{cost.waits:,.0f} read units"),
+        (f"storage of 30 days, {cost.item} bytes per minute", "stored",
+         f"{cost.stored / 1e6:,.1f} MB"),
+        ("one read of 24 hours", "day", f"{cost.day:,.1f} read units"),
+        ("one read of 30 days", "month", f"{cost.month:,.1f} read units"),
+    ]  # fmt: skip
+    return table(
+        ["part", "amount", *(f"US dollars, {region}" for region in regions)],
+        [
+            [label, amount, *(f"{dollars[region][name]:.6f}" for region in regions)]
+            for label, name, amount in rows
+        ],
+    )

@@ -35,6 +35,7 @@ class Topology:
     rules: int
     edge_functions: int  # executed for each request at the edge
     functions_each_minute: int
+    history: bool = True  # a write each minute for each event with work
 
 
 STANDARD = Topology(
@@ -69,6 +70,7 @@ PREDECESSOR = Topology(
     rules=0,
     edge_functions=0,
     functions_each_minute=2,  # the sweep and the metrics
+    history=False,
 )
 
 

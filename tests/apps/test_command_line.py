@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import apps.public_api.app
+import apps.workers.app
 from apps.command_line.app import main
 from apps.command_line.connection import Options
 from tests.support.app_pool import AppPool
@@ -146,3 +147,47 @@ def test_a_thousand_events(run: Run) -> None:
     listed = json.loads(run("events", "list", "--json").stdout)["events"]
     assert len(listed) == 1000
     assert "1 not applied" in apply(run, "One-more: {}", code=3).stdout
+
+
+def test_the_audit_log_names_who_changed_what(run: Run, in_memory_room: InMemoryRoom) -> None:
+    apply(run, "Sale: {title: A}")
+    in_memory_room.clock.now += 1
+    run("pause", "Sale")
+    in_memory_room.clock.now += 1
+    run("resume", "Sale")
+    run("admit", "Sale", "7")
+    head, *lines = [line.split() for line in run("audit", "Sale").stdout.splitlines()]
+    assert head == ["TIME", "ROLE", "WHO", "WHAT", "CHANGE"]
+    assert [line[3:6:2] for line in lines] == [
+        ["person", "admit"], ["person", "resume"], ["person", "pause"], ["person", "create"],
+    ]  # fmt: skip
+    entries = json.loads(run("audit", "Sale", "--json").stdout)["entries"]
+    assert (entries[0]["before"], entries[0]["after"]) == (
+        {"serving_counter": 0}, {"serving_counter": 7},
+    )  # fmt: skip
+    for _ in range(150):
+        run("admit", "Sale", "1")
+    for arguments, expected in (((), 100), (("--limit", "130"), 130), (("--all",), 154)):
+        found = json.loads(run("audit", "Sale", "--json", *arguments).stdout)["entries"]
+        assert len(found) == expected
+    run("audit", "Unknown", code=1)
+
+
+def test_the_history_is_shown(
+    run: Run, in_memory_room: InMemoryRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apps.workers.app, "room", lambda: in_memory_room.room)
+    assert "No minute" in run("history", EVENT).stdout
+    for _ in range(3):
+        in_memory_room.visitors(2)
+        apps.workers.app.report_metrics({}, None)
+        in_memory_room.clock.now += 60
+    points = json.loads(run("history", EVENT, "--json").stdout)["points"]
+    assert [point["joined"] for point in points] == [2, 2, 2]
+    head, *lines = run("history", EVENT).stdout.splitlines()
+    assert (head.split()[:2], len(lines)) == (["TIME", "JOINED"], 3)
+    window = ("--from", str(points[1]["at"]), "--to", str(points[2]["at"]), "--step", "60")
+    assert json.loads(run("history", EVENT, "--json", *window).stdout)["points"] == [points[1]]
+    refused = run("history", EVENT, "--from", "10", "--to", "10", code=2)
+    assert "from must be before to" in refused.stderr
+    run("history", "Unknown", code=1)

@@ -175,7 +175,9 @@ def _put_row(real: RealRoom) -> None:
 def _minute(real: RealRoom) -> None:
     real.room.workers.reconciliation.run(real.event_id)
     real.room.workers.expiry_sweep.run(real.event_id)
-    real.room.metrics.report(real.event_id)
+    counts = real.room.metrics.report(real.event_id)
+    idle = replace(counts, latest=())  # no visitor was served in the minute
+    real.room.workers.history.record(real.event_id, idle)
 
 
 def main() -> None:

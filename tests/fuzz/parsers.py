@@ -450,6 +450,8 @@ OWN = {
     "domain.joins": "join messages: tests/fuzz/test_events.py",
     "apps.command_line": "responses of the room's own API: tests/unit/command_line",
     "adapters.dynamodb.admission": "an item that this project alone writes",
+    "adapters.dynamodb.audit_items": "items that this project alone writes",
+    "adapters.dynamodb.history": "items that this project alone writes",
     "adapters.dynamodb.events": "items that this project alone writes",
     "domain.events.registry": "entries that this project alone writes",
     "adapters.dynamodb.inlet": "a row that this project alone writes",

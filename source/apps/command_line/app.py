@@ -18,6 +18,7 @@ from apps.command_line.api_client import RoomApi
 from apps.command_line.apply import apply_files
 from apps.command_line.connection import Options
 from apps.command_line.errors import CommandError, ExitCode, usage
+from apps.command_line.history_view import history_view
 from apps.command_line.parameters import (
     Commands,
     Time,
@@ -242,7 +243,12 @@ def history(
     given = {"from": since, "to": until, "step": None if step is None else int(step)}
     window = {name: value for name, value in given.items() if value is not None}
     points = options.connect().history(event, window)
-    output.show(options.as_json, {"points": points}, lambda: views.history_table(points))
+    console = views.console()
+    output.show(
+        options.as_json,
+        {"points": points},
+        lambda: history_view(points, console.width, terminal=console.is_terminal),
+    )
 
 
 @main.command()

@@ -266,6 +266,10 @@ def show_history(event_id: str) -> dict[str, Any]:
 @app.route("/events/{event_id}/health", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def report_health(event_id: str) -> dict[str, str]:
+    from waiting_room.domain.events.validation import check_event_id
+
+    if not room().directory.is_own(event_id):
+        check_event_id(event_id)
     room().workers.admission.report_health(event_id, body(app.current_request).get("health"))
     return {}
 

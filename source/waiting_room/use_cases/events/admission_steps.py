@@ -26,7 +26,6 @@ from waiting_room.domain.events.admission import (
     step,
 )
 from waiting_room.domain.events.phase import Phase, phase_of
-from waiting_room.domain.events.validation import check_event_id
 from waiting_room.domain.limits import MAX_INCREMENT
 
 if TYPE_CHECKING:
@@ -132,8 +131,6 @@ class AdmissionSteps:
 
     def report_health(self, event_id: str, health: object) -> None:
         """Store the site's own health report; raises InvalidInput, UnknownEvent."""
-        if not self._directory.is_own(event_id):
-            check_event_id(event_id)
         if isinstance(health, bool) or not isinstance(health, (int, float)):
             raise InvalidInput("health must be a number from 0 (down) to 1 (well)")
         if not 0 <= health <= 1:
