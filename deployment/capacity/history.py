@@ -10,7 +10,6 @@ from deployment.capacity.prices import Prices
 from waiting_room.adapters.dynamodb.history import minute_item
 from waiting_room.adapters.dynamodb.items import Item
 from waiting_room.domain.events.history import HISTORY_LIFE, MINUTE, SAMPLES, MinuteTotals
-from waiting_room.domain.limits import MAX_INCREMENT
 
 MILLION = 1e6
 OVERHEAD = 100  # bytes that DynamoDB stores for an item besides its attributes
@@ -20,9 +19,6 @@ DAY = 86_400 // MINUTE
 EVENT_ID = "x" * 20
 TYPICAL = MinuteTotals(
     1_900_000_000, 1, 250_000, 249_000, 240_000, 8_000, 1_000, 4_000, 1_900_000_000, 600, 660
-)
-LARGEST = MinuteTotals(
-    1_900_000_000, 10**6, *[10 * MAX_INCREMENT] * 6, 1_900_000_000, HISTORY_LIFE, HISTORY_LIFE
 )
 
 

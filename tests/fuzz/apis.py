@@ -153,6 +153,7 @@ def apis(in_memory_room: InMemoryRoom | None = None) -> Iterator[Apis]:
                 "event_documents",
                 lambda: made.in_memory_room.event_documents,
             ),
+            (apps.private_api.app, "event_records", lambda: made.in_memory_room.event_records),
             (openid_app, "provider", lambda: made.openid.provider),
             (apps.inlet.app, "settings", lambda: mock.Mock(event_id=EVENT)),
             (apps.inlet.app, "inlet", lambda: made.inlet.inlet),

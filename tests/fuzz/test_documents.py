@@ -199,6 +199,9 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
             {"include-name": "GET /request_status",  # exactly one of three parameters
              "checks": {"positive_data_acceptance": {
                  "expected-statuses": ["200", "400", "403", "404", "410"]}}},
+            {"include-name": "GET /inlet",  # a step sends the id of an event without an inlet
+             "checks": {"positive_data_acceptance": {
+                 "expected-statuses": ["200", "400", "403", "404"]}}},
             {"include-name": "POST /rotate_keys",  # a step sends the event id of an earlier one
              "checks": {"negative_data_rejection": {"expected-statuses": ["200", *REJECTED]}}},
         ] + [
@@ -209,6 +212,7 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
             for method, path in (
                 ("PUT", "/events/{event_id}"), ("PATCH", "/events/{event_id}"),
                 ("POST", "/events/{event_id}/actions/{action}"), ("GET", "/events"),
+                ("GET", "/events/{event_id}/audit"), ("GET", "/events/{event_id}/history"),
             )
         ]  # fmt: skip
     headers = {"public": {"x-api-key": EDGE_KEY}, "store": {"Authorization": made.token}}.get(name)
