@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waiting_room.adapters.dynamodb.serving_log import _move, _move_text
+from waiting_room.adapters.dynamodb.serving_log import _move_text, move_of
 from waiting_room.domain.actors import (
     LONGEST_SHORT,
     LONGEST_WHO,
@@ -96,11 +96,11 @@ def test_a_move_is_read_as_it_was_written(arn: str, reason: str) -> None:
     actor = caller({"userArn": arn}).short
     for made in (actor, scheduled("sweep_positions").short, ""):
         move = ServingMove(7, 3, 9, 1_800_000_000, reason, "mark", made)
-        assert _move(_move_text(move)) == move
+        assert move_of(_move_text(move)) == move
 
 
 def test_a_move_of_before_actors_were_noted_is_read() -> None:
-    assert _move("7:3:9:1800000000:mark:operator") == ServingMove(
+    assert move_of("7:3:9:1800000000:mark:operator") == ServingMove(
         7, 3, 9, 1_800_000_000, "operator", "mark", ""
     )
 
