@@ -133,7 +133,13 @@ PRIVATE = {
         PUBLISH,
     ),
     "patch_event": (CHANGE_EVENTS, PUBLISH),
-    "delete_event": (CHANGE_EVENTS, events("DeleteItem"), PUBLISH),
+    "delete_event": (
+        CHANGE_EVENTS,
+        events("DeleteItem"),
+        PASSWORD,
+        serving_log("GetItem"),
+        PUBLISH,
+    ),
     "act_on_event": (
         *COUNTERS,
         CHANGE_EVENTS,

@@ -117,3 +117,16 @@ def test_reports_and_steps_do_not_overwrite_each_other(
         record, version=2, health=1.0, health_at=1_800_000_005, alarm="other",
         alarm_state=Alarm.OK, alarm_at=1_800_000_006,
     )  # fmt: skip
+
+
+def test_a_deleted_record_is_empty_and_written_anew(states: AdmissionStates, event_id: str) -> None:
+    before = first(states, event_id)
+    states.report_alarm(event_id, "slow", Alarm.ALARM, 5)
+    other = first(states, f"{event_id}-2")
+    for _ in range(2):
+        states.delete(event_id)
+        assert states.read(event_id) == AdmissionRecord(event_id)
+    assert states.read(other.event_id) == other
+    with pytest.raises(Conflict):  # a step that read the record before
+        states.write(before, replace(before, version=2))
+    assert first(states, event_id).version == 1

@@ -65,6 +65,7 @@ def every_method(counters: RedisCounters, event_id: str) -> dict[str, Callable[[
         ),
         "checkpoint": lambda: counters.checkpoint(event_id, NOW),
         "trim": lambda: counters.trim(event_id, NOW + 9_999, reconciled_at=NOW),
+        "discard": lambda: counters.discard(event_id, 1, 60),
     }
 
 

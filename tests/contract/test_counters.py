@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support import servers
 from tests.support.fakes.counters import MemoryCounters
+from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import LiveToken, Snapshot
 from waiting_room.domain.errors import CountersLost, Unavailable
@@ -567,3 +569,59 @@ def test_lost_counters_are_not_rebuilt_while_writes_are_refused(
         with pytest.raises(CountersLost):
             counters.counts(event_id, NOW)
     assert counters.restore(snapshot, "one")
+
+
+def test_the_copy_of_a_deleted_event_ends(counters: Counters, event_id: str) -> None:
+    state = whole(counters, event_id, generation=2, queue=9)
+    other = whole(counters, f"{event_id}-2", queue=5)
+    counters.count_token(event_id, 2, 1, NOW + 60)
+    counters.discard(event_id, 2, 0)
+    with pytest.raises(CountersLost):
+        counters.counts(event_id, NOW)
+    with pytest.raises(CountersLost):
+        counters.count_token(event_id, 2, 2, NOW + 60)
+    assert counters.counts(other.event_id, NOW).queue == 5
+    counters.discard(event_id, 2, 0)  # once more, without a copy
+    assert rebuilt(counters, Snapshot(replace(state, generation=3, queue=1), (), ()))
+    found = counters.counts(event_id, NOW)
+    assert (found.generation, found.queue, found.tokens) == (3, 1, 0)
+
+
+def test_the_copy_of_a_later_generation_stays(counters: Counters, event_id: str) -> None:
+    whole(counters, event_id, generation=3, queue=9)
+    counters.discard(event_id, 2, 0)
+    assert counters.counts(event_id, NOW).queue == 9
+
+
+def test_a_rebuild_that_began_before_the_deletion_restores_nothing(
+    counters: Counters, event_id: str
+) -> None:
+    state = EventState(event_id, generation=2, queue=9)
+    assert counters.acquire_rebuild_lease(event_id, "t") is RebuildLease.ACQUIRED
+    counters.discard(event_id, 2, 0)
+    with pytest.raises(CountersLost):
+        counters.restore(Snapshot(state, (), ()), "t")
+
+
+def test_all_keys_of_a_deleted_event_end_at_once_unless_the_id_is_used_again(
+    valkey: servers.Valkey, event_id: str
+) -> None:
+    client = valkey.client()
+    counters = RedisCounters(client)
+    whole(counters, event_id, generation=2, queue=9)
+    counters.apply(
+        EventState(event_id, generation=2, queue=9, version=1, serving=4,
+                   move=ServingMove(1, 0, 4, NOW, "operator")),
+        details=StateDetails("soon", 5.0, unused_positions=(7,)),
+    )  # fmt: skip
+    counters.count_session(event_id, 2, 1, NOW + 60, SessionStatus.OPEN)
+    keys = client.keys(f"*{{{event_id}}}*")
+    assert len(keys) == 8
+    counters.discard(event_id, 2, 60)
+    assert counters.counts(event_id, NOW).queue == 9, "a late reader does not rebuild the copy"
+    assert len({client.pexpiretime(key) for key in keys}) == 1
+    assert 0 < client.ttl(keys[0]) <= 60
+    counters.apply(EventState(event_id, generation=3))
+    left = client.keys(f"*{{{event_id}}}*")
+    assert left
+    assert {client.ttl(key) for key in left} == {-1}

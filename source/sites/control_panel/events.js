@@ -150,7 +150,7 @@ export class ServerClock {
   #ahead = null; // milliseconds by which the server's clock is ahead of this device's
   #clock;
 
-  constructor(clock = Date.now) {
+  constructor(clock = () => Date.now()) {
     this.#clock = clock;
   }
 

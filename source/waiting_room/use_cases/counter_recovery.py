@@ -132,6 +132,10 @@ class RecoveringCounters:
             event_id, generation, position, expires_at, status,
         )  # fmt: skip
 
+    def discard(self, event_id: str, generation: int, seconds: int) -> None:
+        """Let the copy of a deleted event end; raises Unavailable."""
+        self._counters.discard(event_id, generation, seconds)
+
     # --- after a write to the tables ---------------------------------------------------------
 
     def sync(self, state: EventState) -> None:

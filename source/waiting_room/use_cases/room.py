@@ -68,6 +68,7 @@ class Room:
     publisher: EventPublisher
     directory: EventDirectory
     recorder: AuditRecorder
+    counters: RecoveringCounters
     build_control: Callable[[], EventControl]
     build_workers: Callable[[], Workers]
 
@@ -132,6 +133,7 @@ def build_room(
         publisher=publisher,
         directory=events,
         recorder=recorder,
+        counters=counters,
         build_control=control,
         build_workers=workers,
     )

@@ -44,6 +44,11 @@ class MemoryAdmissionStates:
         """Write the state of an alarm."""
         self._change(event_id, alarm=name, alarm_state=state, alarm_at=at)
 
+    def delete(self, event_id: str) -> None:
+        """Delete the record."""
+        with self._lock:
+            self._records.pop(event_id, None)
+
     def _change(self, event_id: str, **values: object) -> None:
         with self._lock:
             current = self._records.get(event_id, AdmissionRecord(event_id))

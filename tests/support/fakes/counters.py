@@ -279,6 +279,15 @@ class MemoryCounters:
                 self._writes()
                 copy.unverified = unverified
 
+    def discard(self, event_id: str, generation: int, seconds: int) -> None:
+        """Forget the copy at once: it has no clock."""
+        with self._lock:
+            copy = self._copies.get(event_id)
+            if copy is not None and copy.state.generation > generation:
+                return
+            for mine in (self._copies, self._turns, self._tickets):
+                mine.pop(event_id, None)
+
     def trim(
         self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
     ) -> CounterUpkeepRequest:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.faults import Crash
 from tests.support.in_memory_room import EVENT, START, InMemoryRoom
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import (
     Conflict,
+    CountersLost,
     EventConflict,
     InvalidInput,
     NotAssignedYet,
@@ -19,6 +21,8 @@ from waiting_room.domain.errors import (
     Unavailable,
     UnknownEvent,
 )
+from waiting_room.domain.events.admission import AdmissionRecord
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.events.registry import MAX_PAST
 from waiting_room.domain.events.schema import MAX_EVENTS
@@ -139,6 +143,80 @@ def test_a_closed_event_is_deleted_and_its_id_begins_the_next_generation(
     before = in_memory_room.log.read("a").generation
     assert put(documents, "a")["version"] == 1
     assert in_memory_room.log.read("a").generation == before + 1
+
+
+def used_event(room: InMemoryRoom) -> EventDocuments:
+    """Create the closed event "a", with two positions, one of them served, and an alarm."""
+    documents = room.event_documents
+    put(documents, "a")
+    assert not room.room.workers.assignment.assign("a", [room.join(), room.join()]).retry
+    room.room.control.increment("a", 1)
+    room.admission.report_alarm("a", "slow", Alarm.ALARM, START)
+    documents.act("a", "close", actor=ADA)
+    return documents
+
+
+def check_created_anew(room: InMemoryRoom) -> None:
+    """Create "a" again: it has nothing of the deleted event but the generation's number."""
+    documents, before = room.event_documents, room.log.read("a").generation
+    assert put(documents, "a")["version"] == 1
+    counts = room.room.metrics.counts("a")
+    assert (counts.generation, counts.queue, counts.serving, counts.tokens) == (before + 1, 0, 0, 0)
+    room.pause(5)  # a join of the second of the reset could belong to the deleted event
+    assert not room.room.workers.assignment.assign("a", [room.join()]).retry
+    assert room.room.metrics.counts("a").queue == 1
+
+
+def test_a_deletion_leaves_neither_admission_nor_counters(in_memory_room: InMemoryRoom) -> None:
+    documents = used_event(in_memory_room)
+    other = in_memory_room.room.metrics.counts(EVENT)
+    documents.delete("a", None, actor=ADA)
+    assert in_memory_room.admission.read("a") == AdmissionRecord("a")
+    with pytest.raises(CountersLost):
+        in_memory_room.memory.counts("a", START)
+    assert in_memory_room.room.metrics.counts(EVENT) == other
+    assert [one.what for one in in_memory_room.documents.store.audit["a"]][-1] == "delete"
+    check_created_anew(in_memory_room)
+
+
+def test_a_refused_deletion_removes_nothing(in_memory_room: InMemoryRoom) -> None:
+    documents = used_event(in_memory_room)
+    with pytest.raises(StaleVersion):
+        documents.delete("a", 1, actor=ADA)
+    assert in_memory_room.admission.read("a").alarm == "slow"
+    assert in_memory_room.memory.counts("a", START).queue == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("store", "method"), [("admission", "delete"), ("counters", "discard")])
+def test_a_store_that_fails_does_not_fail_the_deletion(
+    in_memory_room: InMemoryRoom, store: str, method: str, when: str
+) -> None:
+    documents = used_event(in_memory_room)
+    getattr(in_memory_room, store).fail(method, when)
+    assert documents.delete("a", None, actor=ADA)["phase"] == "deleted"
+    check_created_anew(in_memory_room)
+
+
+@pytest.mark.parametrize("store", ["admission", "counters"])
+def test_a_crash_during_a_deletion_is_harmless(
+    in_memory_room: InMemoryRoom, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    documents = used_event(in_memory_room)
+
+    def crash(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        if store == "admission":
+            patch.setattr(in_memory_room.admission.store, "delete", crash)
+        else:
+            patch.setattr(in_memory_room.memory, "discard", crash)
+        with pytest.raises(Crash):
+            documents.delete("a", None, actor=ADA)
+    with pytest.raises(UnknownEvent):
+        documents.show("a")
+    check_created_anew(in_memory_room)
 
 
 def test_the_event_of_the_deployment_is_not_deleted(documents: EventDocuments) -> None:

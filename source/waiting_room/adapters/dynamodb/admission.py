@@ -68,6 +68,11 @@ class DynamoAdmissionStates:
         """Write the state of an alarm."""
         self._update(event_id, {"alarm": name, "alarm_state": state.value, "alarm_at": at})
 
+    def delete(self, event_id: str) -> None:
+        """Delete the item."""
+        with translate_errors(WHAT):
+            self._client.delete_item(TableName=self._table, Key=_key(event_id))
+
     def _update(
         self,
         event_id: str,

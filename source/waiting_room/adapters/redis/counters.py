@@ -320,6 +320,10 @@ class RedisCounters:
             arguments += (row.position, row.expires_at, ended)
         self._run("recount", event_id, arguments)
 
+    def discard(self, event_id: str, generation: int, seconds: int) -> None:
+        """Let the copy end; leases of joins end by themselves."""
+        self._run("discard", event_id, [generation, seconds], self._rebuild_keys(event_id))
+
     def trim(
         self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
     ) -> CounterUpkeepRequest:

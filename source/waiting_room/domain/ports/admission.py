@@ -28,6 +28,9 @@ class AdmissionStates(Protocol):
     def report_alarm(self, event_id: str, name: str, state: Alarm, at: int) -> None:
         """Write the state of an alarm that was read at ``at`` (epoch s)."""
 
+    def delete(self, event_id: str) -> None:
+        """Delete the record, if there is one."""
+
 
 class Alarms(Protocol):
     """CloudWatch alarms."""

@@ -140,6 +140,17 @@ class CounterRebuild(Protocol):
         """
 
 
+class CounterDisposal(Protocol):
+    """Removal of the counters of a deleted event."""
+
+    def discard(self, event_id: str, generation: int, seconds: int) -> None:
+        """Let the copy end in ``seconds``, unless it has a later generation.
+
+        Until then, callers that do not know of the deletion read it and do not rebuild it. An id
+        that is used again before has a later generation, which replaces the copy at once.
+        """
+
+
 class CounterUpkeep(Protocol):
     """Upkeep of counters that can be lost, by the minute worker."""
 
@@ -161,5 +172,7 @@ class CounterUpkeep(Protocol):
         """Count the rows that the copy lacks; rows up to ``unverified`` are still unread."""
 
 
-class RebuildableCounters(Counters, JoinLeases, CounterRebuild, CounterUpkeep, Protocol):
+class RebuildableCounters(
+    Counters, JoinLeases, CounterRebuild, CounterDisposal, CounterUpkeep, Protocol
+):
     """Counters on a server that can lose them, such as Redis."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from waiting_room.domain.errors import (
     Conflict,
     EventConflict,
     StaleVersion,
+    Unavailable,
     UnknownEvent,
 )
 from waiting_room.domain.events.actions import act
@@ -28,24 +30,60 @@ from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.use_cases import change_log
 
 if TYPE_CHECKING:
+    from waiting_room.domain.ports.admission import AdmissionStates
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.events import EventDocuments as EventStore
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.counter_recovery import RecoveringCounters
     from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.event_publishing import EventPublisher
     from waiting_room.use_cases.events.directory import EventDirectory
     from waiting_room.use_cases.room import Room, Stores
 
 PAGE = 100  # events on one page of the list
+COUNTERS_LIFE = 60  # s for which the counters of a deleted event stay; copies of the registry end
+logger = logging.getLogger("waiting_room")
 
 Change = Callable[[StoredEvent], dict[str, Any]]
 
 
 def build_event_documents(room: Room, stores: Stores, clock: Clock) -> EventDocuments:
     """Create the use case from a room and its stores; only the private API needs it."""
+    leftovers = Leftovers(stores.log, stores.admission, room.counters)
     return EventDocuments(
-        stores.documents, room.directory, stores.log, room.control, room.publisher, clock
+        stores.documents, room.directory, stores.log, leftovers, room.control, room.publisher, clock
     )
+
+
+class Leftovers:
+    """Records of a deleted event that no other event needs.
+
+    The generation, the audit log and the outcomes stay, and the history until its time to live.
+    """
+
+    def __init__(
+        self, log: ServingLog, admission: AdmissionStates, counters: RecoveringCounters
+    ) -> None:
+        self._log, self._admission, self._counters = log, admission, counters
+
+    def generation(self, event_id: str) -> int:
+        """Return the generation of an event that is about to be deleted."""
+        return self._log.read(event_id).generation
+
+    def remove(self, event_id: str, generation: int) -> None:
+        """Delete the admission record and let the counters end.
+
+        What a failure leaves is harmless: both belong to a generation that has ended.
+        """
+        removals: dict[str, Callable[[], None]] = {
+            "admission": lambda: self._admission.delete(event_id),
+            "counters": lambda: self._counters.discard(event_id, generation, COUNTERS_LIFE),
+        }
+        for what, remove in removals.items():
+            try:
+                remove()
+            except Unavailable as error:
+                logger.warning("the %s of deleted event %s remain: %s", what, event_id, error)
 
 
 class EventDocuments:
@@ -56,11 +94,13 @@ class EventDocuments:
         store: EventStore,
         directory: EventDirectory,
         log: ServingLog,
+        leftovers: Leftovers,
         control: EventControl,
         publisher: EventPublisher,
         clock: Clock,
     ) -> None:
         self._store, self._directory, self._log = store, directory, log
+        self._leftovers = leftovers
         self._control, self._publisher, self._clock = control, publisher, clock
 
     def listing(self, after: str = "") -> tuple[dict[str, Any], str | None]:
@@ -151,10 +191,12 @@ class EventDocuments:
         if before.document["protect"]:
             raise EventConflict("remove the rules of protect first: no delete may open a site")
         audit = audit_entry(self._clock(), actor, "delete", without_defaults(before.document), {})
+        generation = self._leftovers.generation(event_id)
         try:
             self._store.delete(before, audit)
         except Conflict:
             raise self._stale(self._read(event_id)) from None
+        self._leftovers.remove(event_id, generation)
         self._directory.changed(event_id, None)
         self._record(event_id, before.version, audit, actor)
         return {"event_id": event_id, "phase": "deleted"}
