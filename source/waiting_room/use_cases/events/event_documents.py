@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from waiting_room.domain.errors import (
     Conflict,
     EventConflict,
     StaleVersion,
-    Unavailable,
     UnknownEvent,
 )
 from waiting_room.domain.events.actions import act
@@ -28,21 +26,18 @@ from waiting_room.domain.events.validation import check_event_id, patch_document
 from waiting_room.domain.records import EventState
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.use_cases import change_log
+from waiting_room.use_cases.events.deletion import Leftovers
 
 if TYPE_CHECKING:
-    from waiting_room.domain.ports.admission import AdmissionStates
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.events import EventDocuments as EventStore
     from waiting_room.domain.ports.serving_log import ServingLog
-    from waiting_room.use_cases.counter_recovery import RecoveringCounters
     from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.event_publishing import EventPublisher
     from waiting_room.use_cases.events.directory import EventDirectory
     from waiting_room.use_cases.room import Room, Stores
 
 PAGE = 100  # events on one page of the list
-COUNTERS_LIFE = 60  # s for which the counters of a deleted event stay; copies of the registry end
-logger = logging.getLogger("waiting_room")
 
 Change = Callable[[StoredEvent], dict[str, Any]]
 
@@ -53,37 +48,6 @@ def build_event_documents(room: Room, stores: Stores, clock: Clock) -> EventDocu
     return EventDocuments(
         stores.documents, room.directory, stores.log, leftovers, room.control, room.publisher, clock
     )
-
-
-class Leftovers:
-    """Records of a deleted event that no other event needs.
-
-    The generation, the audit log and the outcomes stay, and the history until its time to live.
-    """
-
-    def __init__(
-        self, log: ServingLog, admission: AdmissionStates, counters: RecoveringCounters
-    ) -> None:
-        self._log, self._admission, self._counters = log, admission, counters
-
-    def generation(self, event_id: str) -> int:
-        """Return the generation of an event that is about to be deleted."""
-        return self._log.read(event_id).generation
-
-    def remove(self, event_id: str, generation: int) -> None:
-        """Delete the admission record and let the counters end.
-
-        What a failure leaves is harmless: both belong to a generation that has ended.
-        """
-        removals: dict[str, Callable[[], None]] = {
-            "admission": lambda: self._admission.delete(event_id),
-            "counters": lambda: self._counters.discard(event_id, generation, COUNTERS_LIFE),
-        }
-        for what, remove in removals.items():
-            try:
-                remove()
-            except Unavailable as error:
-                logger.warning("the %s of deleted event %s remain: %s", what, event_id, error)
 
 
 class EventDocuments:
