@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from waiting_room.domain.errors import Unavailable
@@ -38,12 +37,11 @@ class Leftovers:
 
         What a failure leaves is harmless: both belong to a generation that has ended.
         """
-        removals: dict[str, Callable[[], None]] = {
-            "admission": lambda: self._admission.delete(event_id),
-            "counters": lambda: self._counters.discard(event_id, generation, COUNTERS_LIFE),
-        }
-        for what, remove in removals.items():
-            try:
-                remove()
-            except Unavailable as error:
-                logger.warning("the %s of deleted event %s remain: %s", what, event_id, error)
+        try:
+            self._admission.delete(event_id)
+        except Unavailable as error:
+            logger.warning("the admission record of a deleted event remains: %s", error)
+        try:
+            self._counters.discard(event_id, generation, COUNTERS_LIFE)
+        except Unavailable as error:
+            logger.warning("the counters of a deleted event remain: %s", error)
