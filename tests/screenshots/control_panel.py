@@ -23,6 +23,7 @@ from tests.support.pages.control_panel import KEY, SECRET, PanelRoom, build, pan
 from tests.support.pages.control_panel_page import one_event_only
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.events.alarms import Alarm
+from waiting_room.domain.events.history import MinuteTotals
 from waiting_room.domain.visitor_lookup import reference_of
 from waiting_room.inlet.strategies import Strategy
 
@@ -305,6 +306,29 @@ def scheduled(tab: Page, room: PanelRoom) -> None:
     expect(tab.locator("#event-next")).to_contain_text("begins in")
 
 
+def last_day(tab: Page, room: PanelRoom) -> None:
+    """An event with a rush at noon, seen the morning after."""
+    now = int(tab.evaluate("Date.now() / 1000")) // 60 * 60
+    room.in_memory_room.clock.now = now + 5
+    queue = admitted = tokens = 0
+    for number in range(24 * 60):
+        rush = math.exp(-(((number - 400) / 70) ** 2))
+        queue += int(5 + 260 * rush + number % 3)
+        admitted = min(queue, admitted + 90)
+        tokens += int((admitted - tokens) * 0.2)
+        wait = 60 * (queue - admitted) // 90 + 4
+        room.in_memory_room.history.put(
+            EVENT,
+            MinuteTotals(
+                now - 60 * (24 * 60 - 1 - number), 1, queue, admitted, tokens, 0,
+                queue - admitted, int(300 + 500 * rush), 0, wait, wait + 20 + number % 9,
+            ),
+        )  # fmt: skip
+    inside(tab, room)
+    expect(tab.locator("#day-charts canvas")).to_have_count(4)
+    tab.locator("#day-title").scroll_into_view_if_needed()
+
+
 def forbidden(tab: Page, room: PanelRoom) -> None:
     """An action that the phase does not allow."""
     scheduled(tab, room)
@@ -355,6 +379,7 @@ STATES = (
     state("not-kept-up", not_kept_up),
     state("events", events),
     state("scheduled", scheduled),
+    state("last-day", last_day),
     state("forbidden", forbidden),
     state("closing", closing),
     state("limited", limited),

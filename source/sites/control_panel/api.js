@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Client of the private API: one method per operation, one call per method. */
 
-import { EVENT, EVENTS, EXPIRED, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
+import { EVENT, EVENTS, EXPIRED, HISTORY, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
 import { CallError, explain, explainNoResponse } from './errors.js';
 import { readMetrics } from './metrics.js';
 
@@ -49,6 +49,13 @@ export class PrivateApi {
   async event() {
     const { body, serverTime } = await this.#call(this.#path(), { method: 'GET' });
     return { ...checked(body, EVENT, false), serverTime };
+  }
+
+  /** Read the last 24 hours of the event: a point each `step` seconds. */
+  async history(step) {
+    const search = new URLSearchParams({ step });
+    const { body } = await this.#call(`${this.#path()}/history?${search}`, { method: 'GET' });
+    return checked(body, HISTORY, false);
   }
 
   /** Carry out an action of the event; the response is its document. */

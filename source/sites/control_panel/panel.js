@@ -3,6 +3,7 @@
 
 import { AdmitCard } from './admit.js';
 import { Charts } from './charts.js';
+import { DayHistory } from './day-history.js';
 import { metricsCsv, fileName } from './csv.js';
 import { PanelContext } from './panel-context.js';
 import { announce, byId, download, write } from './dom.js';
@@ -36,6 +37,7 @@ const context = new PanelContext({
 });
 const eventList = new EventList(context, choose);
 const eventCard = new EventCard(context);
+const dayHistory = new DayHistory(context);
 const externalMoves = new ExternalMoves();
 const admit = new AdmitCard(context, externalMoves);
 const message = new MessageCard(context);
@@ -200,6 +202,7 @@ function open(api, form, { metrics = null, limited = null }) {
   eventCard.begin(form.eventId);
   if (limited) takeLimited(limited);
   else take(metrics);
+  dayHistory.read();
   poller.start();
 }
 
@@ -241,6 +244,7 @@ function clearEvent() {
   context.metrics = null;
   context.limitedNumbers = null;
   history.clear();
+  dayHistory.clear();
   context.wasReset = false;
   externalMoves.clear();
   for (const card of [eventCard, admit, message, inlet, visitor, expired, reset]) card.clear();
@@ -295,6 +299,7 @@ setInterval(() => {
   if (context.api === null || document.visibilityState === 'hidden') return;
   eventList.tick(poller.paused);
   eventCard.tick(poller.paused);
+  dayHistory.tick(poller.paused);
 }, 1000);
 
 async function readSettings() {

@@ -26,6 +26,11 @@ export const EVENTS = {
   events: (value) => Array.isArray(value) && value.every((row) => matches(row, EVENT_ROW)),
   next_token: orNull(isText),
 };
+const isPoint = (value) => matches(value, {
+  at: isMoment, joined: isCount, admitted: isCount, arrived: isCount, waiting: isCount, active: isCount,
+  left: isCount, no_shows: isCount, wait_p50: orNull(isCount), wait_p95: orNull(isCount),
+});
+export const HISTORY = { points: (value) => Array.isArray(value) && value.every(isPoint) };
 export const STATUS = { queue_counter: isCount, serving_counter: isCount, waiting_num: isCount, message: orNull(isText) };
 
 /** Return whether a response has these members, each with a valid value. */

@@ -138,6 +138,9 @@ def panel_room(built: Path) -> Iterator[PanelRoom]:
             lambda: panel.in_memory_room.event_documents,
         )
         patch.setattr(
+            apps.private_api.app, "event_records", lambda: panel.in_memory_room.event_records
+        )
+        patch.setattr(
             apps.private_api.app,
             "_inlet",
             lambda: InletControl(panel.inlets, time.time, change_log.record),

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The last 24 hours of the event, from its history: charts and a table. */
+
+import { ChartSet } from './chart-set.js';
+import { STEP, dayPoints } from './day-points.js';
+import { byId, make, write } from './dom.js';
+import { count, rate, span, time } from './format.js';
+import { sampled } from './history.js';
+
+const DAY = 86_400;
+const READ_INTERVAL = 60; // seconds between two reads
+const ROWS = 25;
+
+const wait = (value) => (value === null ? '–' : span(value));
+const CHARTS = [
+  {
+    title: 'Per minute',
+    lines: [
+      { name: 'joinRate', label: 'Joins', colour: '--line-a', dash: [], say: rate },
+      { name: 'admissionRate', label: 'Admissions', colour: '--line-b', dash: [6, 4], say: rate },
+    ],
+  },
+  { title: 'Waiting', lines: [{ name: 'waiting', label: 'Waiting', colour: '--line-c', dash: [], say: (value) => (value === null ? '–' : count(value)) }] },
+  { title: 'Active tokens', lines: [{ name: 'active', label: 'Active', colour: '--line-d', dash: [], say: (value) => (value === null ? '–' : count(value)) }] },
+  {
+    title: 'Wait in minutes',
+    lines: [
+      { name: 'median', label: 'Median', colour: '--line-a', dash: [], say: minutes },
+      { name: 'long', label: '95 %', colour: '--line-b', dash: [6, 4], say: minutes },
+    ],
+  },
+];
+
+export class DayHistory {
+  #context;
+  #charts;
+  #points = [];
+  #to = 1;
+  #readAt = -Infinity;
+  #sequence = 0; // number of the latest call: a response to an earlier call is discarded
+
+  constructor(context) {
+    this.#context = context;
+    this.#charts = new ChartSet(byId('day-charts'), CHARTS, 'day', { lastKnown: true });
+    byId('day-table').addEventListener('toggle', () => this.#fillTable());
+  }
+
+  /** Read the history if the last read is long ago. */
+  tick(paused) {
+    if (!paused && performance.now() - this.#readAt >= READ_INTERVAL * 1000) this.read();
+  }
+
+  /** Delete the points of the event. */
+  clear() {
+    this.#sequence += 1;
+    this.#readAt = -Infinity;
+    this.#show([], 'Loading the last 24 hours…');
+  }
+
+  /** Read the last 24 hours; after an error the points shown stay. */
+  async read() {
+    const { api } = this.#context;
+    if (api === null) return;
+    this.#readAt = performance.now();
+    this.#sequence += 1;
+    const sequence = this.#sequence;
+    try {
+      const found = await api.history(STEP);
+      if (api !== this.#context.api || sequence !== this.#sequence) return;
+      this.#show(dayPoints(found.points, this.#context.serverClock.now()), found.points.length ? '' : 'No minute of the last 24 hours is stored. A point is added each minute while the event is not closed.');
+    } catch (error) {
+      if (api !== this.#context.api || sequence !== this.#sequence) return;
+      write(byId('day-note'), error.kind === 'rights'
+        ? 'These keys may not read the history of this event.'
+        : `The history could not be read: ${error.message}`);
+    }
+  }
+
+  #show(points, note) {
+    this.#points = points;
+    this.#to = this.#context.serverClock.now();
+    write(byId('day-note'), note);
+    byId('day-body').hidden = points.length === 0;
+    this.#charts.show(points, this.#to - DAY, this.#to);
+    this.#fillTable();
+  }
+
+  #fillTable() {
+    if (!byId('day-table').open) return;
+    byId('day-rows').replaceChildren(...sampled(this.#points, ROWS).reverse().map((point) => make('tr', {},
+      make('th', { scope: 'row' }, time(point.at * 1000).slice(0, 5)),
+      make('td', {}, rate(point.joinRate)),
+      make('td', {}, rate(point.admissionRate)),
+      make('td', {}, count(point.waiting)),
+      make('td', {}, count(point.active)),
+      make('td', {}, count(point.left)),
+      make('td', {}, count(point.no_shows)),
+      make('td', {}, wait(point.wait_p50)),
+      make('td', {}, wait(point.wait_p95)))));
+  }
+}
+
+function minutes(value) {
+  return value === null ? '–' : span(value * 60);
+}
