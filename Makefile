@@ -75,7 +75,7 @@ sites: .venv/local ## build the two static sites into build/sites
 	@$(BIN)/python -m infrastructure.assets.sites
 
 clean: ## delete what the other targets create
-	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules tests/sites_lint/node_modules tests/clients/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules source/edge/node_modules tests/sites_lint/node_modules tests/clients/node_modules .pytest_cache .mypy_cache .ruff_cache
 
 ##@ Check
 

@@ -44,6 +44,7 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
      ("tests/apps", "tests/docs", "tests/fuzz/test_documents.py",
       "tests/tools/test_operator_routes.py"),
      "tests/fuzz tests/infrastructure"),
+    ("source/edge/*", ("tests/sites", "tests/unit/domain/gate"), ""),
     ("source/sites/*", ("tests/sites",), "tests/e2e; make screenshots"),
     ("infrastructure/*", ("tests/infrastructure", "tests/tools/test_operator_routes.py"),
      "make synth"),
