@@ -128,7 +128,7 @@ class RunningRoom:
             text=True,
             check=True,
         )
-        return json.loads(done.stdout)
+        return json.loads(done.stdout.splitlines()[-1])  # metrics are printed before it
 
     def logs(self) -> str:
         """Everything its parts wrote."""

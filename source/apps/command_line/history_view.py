@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -47,8 +48,10 @@ def history_view(points: Sequence[Point], width: int, *, terminal: bool) -> Rend
     """Return the plots of a terminal of ``width`` columns with a short table; a pipe's table."""
     if not terminal or len(points) < 2:
         return history_table(points) if points else cell("No minute of this time is stored.")
-    plots = _plots(points, max(10, min(LONGEST_PLOT, width - BESIDE)))
     first, last = points[0]["at"], points[-1]["at"]
+    step = min(later["at"] - earlier["at"] for earlier, later in pairwise(points))
+    places = (last - first) // step + 1
+    plots = _plots(points, min(places, LONGEST_PLOT, max(10, width - BESIDE)))
     heading = cell(f"{moment(first)} – {moment(last)}, {len(points):,} points", "bold")
     if len(points) <= LONGEST_TABLE:
         return Group(heading, plots, Text(), history_table(points))

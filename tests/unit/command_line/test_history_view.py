@@ -62,6 +62,7 @@ def test_a_terminal_gets_plots_and_a_short_table() -> None:
     assert "Joined" in found
     assert "435" in found  # the sum
     assert len(found.splitlines()) == 1 + 1 + len(LINES) + 1 + 1 + 30
+    assert "▁▂▂▂▂▃▃▃▃▄▄▄▄▅▅▅▅▆▆▆▆▇▇▇▇█████" in found  # a bar for each point
     long = shown([point(60 * n, n) for n in range(1_440)])
     assert len(long.splitlines()) == 1 + 1 + len(LINES) + 1 + 1
     assert "--json" in long
