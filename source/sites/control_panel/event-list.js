@@ -71,7 +71,7 @@ export class EventList {
       const page = await api.events(marks.at(-1));
       if (this.#context.api === null || sequence !== this.#sequence) return;
       this.#permitted = true;
-      if (marks !== this.#marks) byId('event-list').scrollTop = 0;
+      if (marks !== this.#marks) byId('event-list').parentElement.scrollTop = 0;
       this.#marks = marks;
       this.#next = page.next_token ?? null;
       this.#context.serverClock.observe(page.now * 1000);
