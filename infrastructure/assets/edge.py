@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the scripts of the edge: terser shortens ``source/edge``.
+"""Builds the gate's CloudFront Function from ``source/edge``; terser shortens it.
 
 CloudFront publishes at most MAX_BYTES of source. The options keep what NGINX JavaScript and
 CloudFront Functions can run: no function moves into an array literal.
 
-    python -m infrastructure.assets.edge    # prints the size of each script
+    python -m infrastructure.assets.edge    # prints its size
 """
 
 from __future__ import annotations
@@ -16,42 +16,58 @@ from pathlib import Path
 from infrastructure.assets import sites
 
 WORKSPACE = Path("source") / "edge"
-SCRIPTS = ("decision.js",)
 MAX_BYTES = 10_240
 SECONDS = 60  # terser takes about a second
 COMPRESS = (
     "passes=3,arrows=false,unsafe_arrows=false,arguments=false,reduce_funcs=false,reduce_vars=false,"
-    "collapse_vars=false,inline=0"
+    "collapse_vars=false,inline=0,top_retain=handler"
 )
+OPTION = "const OPEN_WITHOUT_STORE = false;"
+
+
+def cloudfront_function(root: Path, *, open_without_store: bool = False) -> str:
+    """Return the published gate: adapter and decision as one short script.
+
+    ``open_without_store``: requests pass while the function can read no rule. Raises SitesError.
+    """
+    decision, adapter = (
+        (root / WORKSPACE / name).read_text(encoding="utf-8")
+        for name in ("decision.js", "cloudfront.js")
+    )
+    decision = decision.replace("export default", "const decision =")
+    adapter = adapter.replace("import decision from './decision.js';\n", "")
+    if open_without_store:
+        adapter = adapter.replace(OPTION, OPTION.replace("false", "true"))
+    short = minify(root, decision + adapter)
+    if len(short.encode()) > MAX_BYTES:
+        raise sites.SitesError(
+            f"the gate has {len(short.encode())} bytes; CloudFront takes {MAX_BYTES}"
+        )
+    return short
 
 
 def minify(root: Path, script: str) -> str:
-    """Return a script of ``source/edge`` in its short form. Raises SitesError."""
+    """Return the short form of a script. Raises SitesError."""
     workspace = root / WORKSPACE
     sites.fetch_modules(workspace)
     terser = workspace / "node_modules" / "terser" / "bin" / "terser"
     node = Path(sys.executable).with_name("node")
     done = subprocess.run(
         [
-            str(node), str(terser), str(workspace / script), "--module", "--ecma", "5",
-            "--compress", COMPRESS, "--mangle", "--toplevel",
+            str(node), str(terser), "--module", "--ecma", "5", "--compress", COMPRESS,
+            "--mangle", "reserved=[handler]", "--toplevel",
         ],
-        capture_output=True, text=True, timeout=SECONDS,
+        input=script, capture_output=True, text=True, timeout=SECONDS,
     )  # fmt: skip
     if done.returncode != 0:
-        raise sites.SitesError(f"terser cannot read {script}: {done.stderr.strip()[:200]}")
-    if len(done.stdout.encode()) > MAX_BYTES:
-        raise sites.SitesError(
-            f"{script} has {len(done.stdout.encode())} bytes; CloudFront takes {MAX_BYTES}"
-        )
+        raise sites.SitesError(f"terser cannot read the script: {done.stderr.strip()[:200]}")
     return done.stdout
 
 
 def main() -> None:
-    """Print the size of each script."""
-    for script in SCRIPTS:
-        size = len(minify(Path(__file__).resolve().parents[2], script).encode())
-        print(f"{script}: {size} of {MAX_BYTES} bytes")
+    """Print the size of the published gate."""
+    size = len(cloudfront_function(Path(__file__).resolve().parents[2]).encode())
+    print(f"gate: {size} of {MAX_BYTES} bytes")
 
 
 if __name__ == "__main__":

@@ -168,6 +168,7 @@ function findEvent(rules, request) {
   const decides = rules.filter(
     (rule) => !rule[1] && bypassed.indexOf(rule[0]) < 0 && matches(rule, request, found),
   )[0];
+  if (decides && typeof decides[0] !== 'string') throw new Error('invalid rule');
   return decides && decides[0];
 }
 
@@ -251,10 +252,13 @@ function refuse(request, event, reason, state, keys, now, hmac, secure) {
   if (/bot|crawl|spider|slurp/i.test(first(request.headers('user-agent'))) && isRead(request))
     return respond('crawler', 503, { 'retry-after': String(MAX_RETRY_AFTER) });
   if (isNavigation(request)) {
-    const probe = signed('probe', ['1', keys.signing, event, now.toString(36)].join(':'), keys, hmac);
-    const cookie = [cookieName('probe', event, secure), probe, PROBE_LIFE];
     const to = entrance('enter', event, isRead(request) ? request : undefined);
-    return respond(reason, isRead(request) ? 302 : 303, { location: to }, [cookie]);
+    const found = respond(reason, isRead(request) ? 302 : 303, { location: to });
+    if (keys) {
+      const probe = signed('probe', ['1', keys.signing, event, now.toString(36)].join(':'), keys, hmac);
+      found.cookies.push([cookieName('probe', event, secure), probe, PROBE_LIFE]);
+    }
+    return found;
   }
   const headers = cors(request, state) || {};
   headers['content-type'] = 'application/json';
@@ -297,7 +301,7 @@ function withSession(request, state, fields, value, keys, now, hmac, secure) {
 
 /** Decide about a request that a rule of an event protects; an event without a state is closed. */
 function judge(request, event, state, keys, now, hmac, secure) {
-  if (!state) return refuse(request, event, 'closed', {}, keys, now, hmac, secure);
+  if (!state) return refuse(request, event, 'closed', {}, undefined, now, hmac, secure);
   const isPreflight = request.headers('access-control-request-method').length && request.headers('origin').length;
   if (request.method === 'OPTIONS' && isPreflight) return preflight(request, state);
   if (now < (state.f || 0) || (state.p && state.p <= now && (!state.o || now < state.o))) return pass('open');

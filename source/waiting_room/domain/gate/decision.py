@@ -120,9 +120,12 @@ def judge(
     *,
     secure: bool = True,
 ) -> Pass | Respond:
-    """Decide about a request that a rule of an event protects; an unknown event is closed."""
+    """Decide about a request that a rule of an event protects.
+
+    An event without a state is closed, and gets no probe cookie: the edge has its keys there.
+    """
     if event is None:
-        return _refuse(request, event_id, "closed", GateEvent(), keys, now, secure=secure)
+        return _refuse(request, event_id, "closed", GateEvent(), None, now, secure=secure)
     if is_preflight(request):
         return _preflight(request, event)
     if _is_open(event, now):
@@ -202,7 +205,7 @@ def _refuse(
     event_id: str,
     reason: str,
     event: GateEvent,
-    keys: GateKeys,
+    keys: GateKeys | None,
     now: int,
     *,
     secure: bool,
@@ -211,13 +214,12 @@ def _refuse(
     if CRAWLER.search(request.header("user-agent")) and request.method in ("GET", "HEAD"):
         return Respond("crawler", 503, _no_store({"retry-after": str(MAX_RETRY_AFTER)}))
     if is_navigation(request):
-        probe = credentials.encode_probe(event_id, now, keys)
-        cookie = (cookie_name("probe", event_id, secure=secure), probe, PROBE_LIFE)
         is_read = request.method in ("GET", "HEAD")
         location = _entrance("enter", event_id, request if is_read else None)
-        return Respond(
-            reason, 302 if is_read else 303, _no_store({"location": location}), (cookie,)
-        )
+        name, cookies = cookie_name("probe", event_id, secure=secure), []
+        if keys is not None:
+            cookies.append((name, credentials.encode_probe(event_id, now, keys), PROBE_LIFE))
+        return Respond(reason, 302 if is_read else 303, _no_store({"location": location}), cookies)
     scheme = "https" if secure else "http"
     body = {
         "error": MESSAGES[reason],
