@@ -76,7 +76,8 @@ SWEEP = Function("sweep_positions", 55, 1024, schedule="rate(1 minute)")
 # continues it without a gap.
 ADMIT = Function("admit", 80, 512, schedule="rate(1 minute)")
 READ_ALARMS = Function("read_alarms", 75, 256, schedule="rate(1 minute)")
-REPORT = Function("report_metrics", 20, 512, schedule="rate(1 minute)")
+# For each event in which visitors were admitted, it reads up to twenty positions.
+REPORT = Function("report_metrics", 50, 512, schedule="rate(1 minute)")
 ROTATE = Function("rotate_keys", 30, 512)  # the schedule is a parameter: see rotation
 SET_UP = Function("set_up", 60, 512)
 WORKERS = (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE, SET_UP)

@@ -226,7 +226,11 @@ def _updates(
 def audit(options: Options, event: str, limit: int, everything: bool) -> None:
     """Show the changes of an event, newest first: when, who, what."""
     found = list(islice(options.connect().audit(event), None if everything else limit))
-    output.show(options.as_json, {"entries": found}, lambda: views.audit_table(found))
+    output.show(
+        options.as_json,
+        {"entries": found},
+        lambda: views.audit_table(found, terminal=views.console().is_terminal),
+    )
 
 
 @main.command()

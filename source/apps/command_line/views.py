@@ -82,17 +82,47 @@ def status_view(
     return Group(title, table, *([cell(problem, "red")] if problem else []))
 
 
-def audit_table(entries: Iterable[Mapping[str, Any]]) -> Table:
-    """Return the audit log."""
+def audit_table(entries: Iterable[Mapping[str, Any]], *, terminal: bool = False) -> Table:
+    """Return the audit log. A terminal gets a line for each member, and ARNs without account."""
     table = _table("TIME", "ROLE", "WHO", "WHAT", "CHANGE")
     for one in entries:
         before, after = one.get("before"), one.get("after")
-        change = f"{compact(before)} → {compact(after)}" if before or after else ""
+        if terminal:
+            lines = _member_changes(before, after)
+            change = Text("\n").join(cell(_cut(line)) for line in lines)
+            who = str(one["who"]).split(":", 5)[-1] if str(one["who"]).startswith("arn:") else None
+        else:
+            change = cell(_cut(f"{compact(before)} → {compact(after)}") if before or after else "")
+            who = None
         table.add_row(
-            cell(moment(one["at"])), cell(one["role"]), cell(one["who"]), cell(one["what"]),
-            cell(change if len(change) <= LONGEST_CHANGE else f"{change[:LONGEST_CHANGE]}…"),
+            cell(moment(one["at"])), cell(one["role"]), cell(who or one["who"]), cell(one["what"]),
+            change,
         )  # fmt: skip
     return table
+
+
+def _cut(change: str) -> str:
+    return change if len(change) <= LONGEST_CHANGE else f"{change[:LONGEST_CHANGE]}…"
+
+
+def _member_changes(before: Any, after: Any, path: str = "") -> list[str]:
+    """Return each changed member as text, such as ``phase: "pre_queue" → "open"``."""
+    old, new = (one if isinstance(one, Mapping) else {} for one in (before, after))
+    found: list[str] = []
+    for name in [*old, *(name for name in new if name not in old)]:
+        member = f"{path}{name}"
+        if isinstance(old.get(name), Mapping) or isinstance(new.get(name), Mapping):
+            found += _member_changes(old.get(name), new.get(name), f"{member}.")
+            continue
+        values = [_value_at(member, one[name]) for one in (old, new) if name in one]
+        found.append(f"{member}: {' → '.join(values)}{'' if name in new else ' →'}")
+    return found
+
+
+def _value_at(member: str, value: Any) -> str:
+    """Return a value as JSON; a time of the document as a date."""
+    is_time = member.startswith(("schedule.", "control.")) and isinstance(value, int)
+    return moment(value) if is_time else compact(value)
 
 
 def history_table(points: Iterable[Mapping[str, Any]]) -> Table:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plots and the table of the command ``history``."""
+"""The plots and the table of the command ``history``, and the audit log in a terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from apps.command_line.history_view import BARS, LINES, bars, history_view
+from apps.command_line.views import audit_table
 
 JOINED = LINES[0]
 WAITING = next(line for line in LINES if line.member == "waiting")
@@ -80,3 +81,27 @@ def test_a_pipe_gets_every_point() -> None:
     assert "No minute" in shown([], terminal=False)
     assert "No minute" in shown([])
     assert len(shown([point(0)]).splitlines()) == 2
+
+
+def test_a_terminal_gets_a_line_for_each_changed_member_of_the_audit_log() -> None:
+    entries = [
+        {"at": 1_800_000_060, "who": "arn:aws:iam::123456789012:user/ada", "role": "person",
+         "what": "pause", "before": {"control": {"paused_at": None}},
+         "after": {"control": {"paused_at": 1_800_000_060}}},
+        {"at": 1_800_000_000, "who": "set_up", "role": "deployment", "what": "create",
+         "before": {}, "after": {"title": "A [b]", "turn": {"expires_after": 60}}},
+        {"at": 1_799_999_999, "who": "user/ada", "role": "person", "what": "delete",
+         "before": {"title": "A"}, "after": {}},
+    ]  # fmt: skip
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    console.print(audit_table(entries, terminal=True))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    lines = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    assert lines[1:] == [
+        "2027-01-15 08:01:00 UTC person user/ada pause "
+        "control.paused_at: null → 2027-01-15 08:01:00 UTC",
+        '2027-01-15 08:00:00 UTC deployment set_up create title: "A [b]"',
+        "turn.expires_after: 60",
+        '2027-01-15 07:59:59 UTC person user/ada delete title: "A" →',
+    ]
