@@ -141,8 +141,8 @@ def own_queues(demo: Demo, count: int = EVENTS, visitors: int = VISITORS) -> lis
         return list(pool.map(run, event_ids))
 
 
-def isolated(demo: Demo, others: Sequence[str]) -> list[str]:
-    """Operate on one event; return the operations after which no other ``/status`` had changed."""
+def isolated(demo: Demo, others: Sequence[str]) -> tuple[str, list[str]]:
+    """Operate on one event; no other ``/status`` changes. Return its id and the operations."""
     event_id = demo.create("operated")
     for _ in range(2):
         demo.result(event_id, demo.join(event_id))
@@ -160,7 +160,19 @@ def isolated(demo: Demo, others: Sequence[str]) -> list[str]:
             changed = [one for one in before if now[one] != before[one]]
             raise Broken(f"{action} of {event_id} changed /status of {', '.join(changed)}")
         done.append(action)
-    return done
+    return event_id, done
+
+
+def audited(demo: Demo, event_id: str, operations: Sequence[str]) -> str:
+    """Check that the audit log has each operation with its author, the latest first.
+
+    Return the authors.
+    """
+    entries = demo.operate("GET", f"/{event_id}/audit")["entries"]
+    found = [entry["what"] for entry in entries][::-1]
+    if found != ["create", *operations] or not all(entry["who"] for entry in entries):
+        raise Broken(f"the audit log of {event_id} has {', '.join(found)}")
+    return ", ".join(sorted({f"{entry['role']} {entry['who']}" for entry in entries}))
 
 
 def reasons(demo: Demo) -> dict[str, int | str]:
@@ -196,8 +208,9 @@ def main() -> int:
             f"{EVENTS} events, {VISITORS} joins of each at once: positions 1 to {VISITORS} in each;"
             f" slowest event {max(seconds):.2f} s"
         )
-        done = isolated(demo, demo.created)
+        operated, done = isolated(demo, list(demo.created))
         print(f"No other /status changed after: {', '.join(done)}")
+        print(f"The audit log has each of them, made by {audited(demo, operated, done)}")
         print(f"Reasons of refused joins: {', '.join(map(str, reasons(demo).values()))}")
     except Broken as error:
         print(f"Broken: {error}")

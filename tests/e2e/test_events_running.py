@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.demos.events import EVENTS, Demo, first_position, isolated, own_queues, reasons
+from tests.demos.events import EVENTS, Demo, audited, first_position, isolated, own_queues, reasons
 from tests.support.local_stack import RunningRoom
 
 pytestmark = pytest.mark.server
@@ -33,7 +33,9 @@ def test_operations_on_one_event_change_no_status_of_another(demo: Demo) -> None
     for _ in range(3):
         demo.result(other, demo.join(other))
     demo.act(other, "admit", {"by": 1})
-    assert isolated(demo, [other, empty])[-1] == "delete"
+    operated, done = isolated(demo, [other, empty])
+    assert done[-1] == "delete"
+    assert "person" in audited(demo, operated, done)
 
 
 def test_the_reason_of_a_refused_join_tells_the_phase(demo: Demo) -> None:

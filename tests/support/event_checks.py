@@ -20,6 +20,7 @@ from waiting_room.domain.errors import (
     NotAssignedYet,
     RoomError,
     RoomWasReset,
+    UnknownEvent,
 )
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.expiry import is_expired
@@ -113,6 +114,29 @@ class EventChecks(RuleBasedStateMachine):
         )
         assert counts.waiting == len(mine) - len(tokens) - counts.expired
 
+    def check_audit_log(self, event_id: str) -> None:
+        """Compare the log with the operations of people: each has one entry, with its author."""
+        model = self.models[event_id]
+        found = Counter(
+            (entry["who"], entry["what"])
+            for entry in self.audit_log(event_id)
+            if entry["role"] in ("person", "deployment")
+        )
+        wanted = Counter([*model.authors, *model.operations])
+        assert found == wanted, f"{event_id} also has {found - wanted}, lacks {wanted - found}"
+
+    def audit_log(self, event_id: str) -> list[dict[str, Any]]:
+        """Return the audit log of an event, page by page; empty for an id that was never used."""
+        entries: list[dict[str, Any]] = []
+        mark = None
+        with suppress(UnknownEvent):
+            while True:
+                page, mark = self.made.event_records.audit(event_id, mark)
+                entries += page
+                if mark is None:
+                    break
+        return entries
+
     @property
     def _has_started(self) -> bool:
         return hasattr(self, "models")
@@ -154,7 +178,7 @@ class EventChecks(RuleBasedStateMachine):
         return (
             state, details, list(made.log.store.moves(state)), responses,
             documents.documents.get(event_id), documents.entries.get(event_id),
-            list(documents.audit.get(event_id, ())),
+            self.audit_log(event_id),
             made.admission.store.read(event_id),
             [row for (event, _), row in made.positions.store._rows.items() if event == event_id],
             [row for key, row in made.outcomes.store._rows.items() if key[0] == event_id],

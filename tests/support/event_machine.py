@@ -201,6 +201,7 @@ class EventsMachine(EventChecks):
         if not existed and model.was_used:
             model.generation += 1
             model.reset_at = self.now
+            model.operations.append((actor.who, "reset"))
         assert response["version"] == model.version + 1
         model.changed(document, self.now, response["version"])
         model.authors.append((actor.who, what))
@@ -261,6 +262,7 @@ class EventsMachine(EventChecks):
                 assert not model.exists or warm
             else:
                 assert possible & {Phase.OPEN, Phase.DRAINING}, "moved in a phase without turns"
+                model.operations.append(("user/ada", "admit"))
 
     @rule(event_id=IDS, ends=st.sampled_from(["current", "other", None]))
     def reset(self, event_id: str, ends: str | None) -> None:
@@ -275,7 +277,9 @@ class EventsMachine(EventChecks):
                         refused,
                     )
                 return
-            assert self.api.control.reset(event_id, generation) == model.generation + 1
+            ended = self.api.control.reset(event_id, generation, actor=PEOPLE[1])
+            assert ended == model.generation + 1
+        model.operations.append((PEOPLE[1].who, "reset"))
         model.generation += 1
         model.reset_at = self.now
 
@@ -285,6 +289,7 @@ class EventsMachine(EventChecks):
                 self._refused(lambda: self.api.control.set_message(event_id, message), InvalidInput)
                 return
             self.api.control.set_message(event_id, message, actor=PEOPLE[0])
+        self.models[event_id].operations.append((PEOPLE[0].who, "message"))
         assert self.fresh().metrics.status_page(event_id)["message"] == message
 
     def _end_session(self, event_id: str, number: int, status: int) -> None:
@@ -431,3 +436,4 @@ class EventsMachine(EventChecks):
         if self._has_started:
             for event_id in EVENTS:
                 self._ask_for_positions(event_id)
+                self.check_audit_log(event_id)

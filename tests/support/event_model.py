@@ -53,7 +53,8 @@ class EventModel:
     reset_at: float = 0.0
     was_used: bool = False
     deleted: tuple[float, list[tuple[float, Document]]] = (0.0, [])
-    authors: list[tuple[str, str]] = field(default_factory=list)  # who and what, as audited
+    authors: list[tuple[str, str]] = field(default_factory=list)  # of documents: who and what
+    operations: list[tuple[str, str]] = field(default_factory=list)  # others: who and what
 
     @property
     def exists(self) -> bool:
