@@ -34,6 +34,7 @@ from waiting_room.domain.errors import (
     StaleVersion,
     UnknownEvent,
 )
+from waiting_room.domain.events.admission import STEP
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.records import Join, Position
 from waiting_room.use_cases.events.directory import REGISTRY_CACHE
@@ -389,16 +390,18 @@ class EventsMachine(EventChecks):
 
     @rule(
         event_id=IDS,
-        number=st.integers(0, 11),
+        action=st.sampled_from(["pause", "pause", "close", *sorted(ALLOWED)]),
         jobs=st.sampled_from(["minute", "admit", "admit"]),
         actor=ACTORS,
     )
-    def act_meanwhile(self, event_id: str, number: int, jobs: str, actor: Actor) -> None:
+    def act_meanwhile(self, event_id: str, action: str, jobs: str, actor: Actor) -> None:
         """Visitors join, and an action comes just after a worker has read the registry."""
-        self.arrive([event_id] * 3, [], True, 12, False, True)
+        self.arrive([event_id] * 3, [], True, 0.25, False, True)
+        self.made.clock.now += STEP  # the next step of admission is due
         self.worker.directory.refresh()
         self.made.clock.now += 0.25
-        self.act(event_id, number, actor)
+        if self.models[event_id].phase(self.now) in ALLOWED[action]:
+            self._act(event_id, action, actor)
         self._work(jobs, self.worker)
 
     def _work(self, jobs: str, room: Room) -> None:

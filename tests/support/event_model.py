@@ -95,13 +95,12 @@ class EventModel:
         before a refusal.
         """
         found = {self._fate(self.documents, join)}
-        since = now - copy_age
-        for number in range(1, len(self.documents)):
-            if self.documents[number][0] >= since:
-                found |= {self._fate(self.documents[:number], join)} & {ASSIGNED, RESET}
-        at, documents = self.deleted
-        if documents and max(at, self.documents[0][0] if self.exists else at) >= since:
-            found |= {self._fate(documents, join)} & {ASSIGNED, RESET}
+        deleted_at, deleted = self.deleted
+        for documents, end in ((self.documents, now + 1), (deleted, deleted_at)):
+            ends = [*(at for at, _ in documents[1:]), end]  # of copies with the first documents
+            for number, until in enumerate(ends, 1):
+                if documents and now - copy_age <= until <= now:
+                    found |= {self._fate(documents[:number], join)} & {ASSIGNED, RESET}
         return found
 
     def _fate(self, documents: list[tuple[float, Document]], join: Join) -> str:
