@@ -10,7 +10,7 @@ import { ACTIONS, confirmationOf, countdown, nameOf, nextChange, numbersText, ph
 
 export const READ_INTERVAL = 30; // seconds between two reads of the document
 const FULL_PANEL_HAS = ['admit', 'reset']; // the full panel has cards for these actions
-const TIMES = [['Pre-queue', 'pre_queue_at'], ['Opens', 'opens_at'], ['Closes', 'closes_at']];
+const TIMES = [['Pre-queue', 'pre_queue_at'], ['Opening', 'opens_at'], ['Closing', 'closes_at']];
 
 export class EventCard {
   #context;
