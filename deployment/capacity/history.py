@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cost of the history of one event that always has work, from the size of a stored minute."""
+"""Cost of the history and the audit log of one event, from the sizes of what is stored.
+
+The event of the history always has work.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,26 @@ import math
 from dataclasses import dataclass
 
 from deployment.capacity.prices import Prices
+from waiting_room.adapters.dynamodb.audit_items import new_entry
 from waiting_room.adapters.dynamodb.history import minute_item
 from waiting_room.adapters.dynamodb.items import Item
+from waiting_room.adapters.dynamodb.serving_log import move_item
+from waiting_room.domain.events.audit import PAGE, AuditEntry
 from waiting_room.domain.events.history import HISTORY_LIFE, MINUTE, SAMPLES, MinuteTotals
+from waiting_room.domain.records import ServingMove
 
 MILLION = 1e6
 OVERHEAD = 100  # bytes that DynamoDB stores for an item besides its attributes
 READ_UNIT, WRITE_UNIT = 4_096, 1_024  # bytes; an eventually consistent read takes half a unit
+ENTRY = AuditEntry(
+    1_900_000_000.5, "arn:aws:sts::123456789012:assumed-role/operators/ada@example.com", "person",
+    "patch", {"admission": {"per_minute": 600}}, {"admission": {"per_minute": 300}},
+)  # fmt: skip
+MOVE = ServingMove(
+    9_000, 250_000, 250_050, 1_900_000_000, "operator", "0" * 32,
+    "person assumed-role/operators/ada@example.com",
+)  # fmt: skip
+STATE_AND_DOCUMENT = 2  # read units; a consistent read of each, a document of at most 4 kB
 MINUTES = HISTORY_LIFE // MINUTE  # that are stored at the same time
 DAY = 86_400 // MINUTE
 EVENT_ID = "x" * 20
@@ -33,8 +49,8 @@ class HistoryCost:
     day: float
     month: float
 
-    def dollars(self, prices: Prices) -> dict[str, float]:
-        """Return the cost of each part in US dollars, by its name."""
+    def dollars(self, prices: Prices, audit_page: int) -> dict[str, float]:
+        """Return the cost of each part in US dollars, by its name; ``audit_page`` in read units."""
         reads = prices["dynamodb_million_reads"] / MILLION
         return {
             "writes": self.writes * prices["dynamodb_million_writes"] / MILLION,
@@ -42,6 +58,7 @@ class HistoryCost:
             "stored": self.stored / 1e9 * prices["dynamodb_gb_month"],
             "day": self.day * reads,
             "month": self.month * reads,
+            "audit": audit_page * reads,
         }
 
 
@@ -56,6 +73,15 @@ def history_cost(totals: MinuteTotals = TYPICAL) -> HistoryCost:
         day=_read(DAY * size),
         month=_read(MINUTES * size),
     )
+
+
+def audit_page_units() -> int:
+    """Return the read units of a page of the audit log, if every part has more than a page."""
+    key, values = new_entry(ENTRY)
+    entry = item_bytes({"event_id": {"S": EVENT_ID}, "entry": {"S": key}, **values})
+    move = item_bytes(move_item(EVENT_ID, 1, MOVE))
+    sizes = (entry, entry, move)  # changes of documents, operations, moves
+    return STATE_AND_DOCUMENT + sum(math.ceil((PAGE + 2) * size / READ_UNIT) for size in sizes)
 
 
 def item_bytes(item: Item) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from deployment.capacity import prices
 from deployment.capacity.cost import Bill, total
-from deployment.capacity.history import history_cost
+from deployment.capacity.history import audit_page_units, history_cost
 from deployment.capacity.study import PERCENTILES, Study
+from waiting_room.domain.events.audit import PAGE
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -44,7 +45,7 @@ def tables(found: Study) -> str:
         _bills(found.events),
         "### Cost of an idle month, in US dollars",
         _bills(found.idle),
-        "### Cost of the history of one event",
+        "### Cost of the history and the audit log of one event",
         _history(),
     ]
     return "\n\n".join(parts)
@@ -126,7 +127,8 @@ def _bills(bills: dict[str, dict[str, Bill]]) -> str:
 
 def _history() -> str:
     cost, regions = history_cost(), prices.regions()
-    dollars = {region: cost.dollars(prices.load(region)) for region in regions}
+    audit = audit_page_units()
+    dollars = {region: cost.dollars(prices.load(region), audit) for region in regions}
     rows = [
         ("writes of 30 days, one per minute", "writes", f"{cost.writes:,} write units"),
         ("waits of 30 days, if visitors are admitted in each minute", "waits",
@@ -135,6 +137,7 @@ def _history() -> str:
          f"{cost.stored / 1e6:,.1f} MB"),
         ("one read of 24 hours", "day", f"{cost.day:,.1f} read units"),
         ("one read of 30 days", "month", f"{cost.month:,.1f} read units"),
+        (f"one page of the audit log, {PAGE} entries, at most", "audit", f"{audit} read units"),
     ]  # fmt: skip
     return table(
         ["part", "amount", *(f"US dollars, {region}" for region in regions)],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -14,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployment.capacity import __main__ as command
+from deployment.capacity import history, prices, quotas, report
 from deployment.capacity import operations as measured
-from deployment.capacity import prices, quotas, report
 from deployment.capacity.cost import event_bill, idle_bill, total
 from deployment.capacity.findings import Finding, find
 from deployment.capacity.parts import TICK, Environments, EventHeap, Queue, TokenBucket, Writes
@@ -25,6 +26,7 @@ from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, of_templa
 from deployment.capacity.usage import flow_of, their_usage, usage_of
 from deployment.visitor_model import polling
 from deployment.visitor_model.arrivals import CURVES, arrival_times, peak_per_second
+from tests.support.servers import ROOT
 
 _, QUOTAS, ASSUMED = quotas.load()
 OPERATIONS = measured.load()
@@ -416,3 +418,16 @@ def test_only_write_page_changes_the_docs(
     assert (page.read_text() != before) == write_page
     plot = "images/a.png" if write_page else "build/a.png"
     assert plot in capsys.readouterr().out
+
+
+def test_the_page_has_the_cost_of_the_history_and_the_audit_log() -> None:
+    """The table follows from sizes and prices, without a simulation: the page must have it."""
+    assert report._history() in (ROOT / "docs" / "capacity.md").read_text(encoding="utf-8")
+
+
+def test_a_day_of_the_history_is_read_in_half_units_of_4_kb() -> None:
+    cost = history.history_cost()
+    assert cost.writes == 30 * 24 * 60
+    assert cost.day == math.ceil(24 * 60 * cost.item / 4096) / 2
+    assert 100 < cost.item < 1024  # one write unit
+    assert history.item_bytes({"ab": {"S": "é"}, "n": {"N": "1234"}}) == 2 + 2 + 1 + 4

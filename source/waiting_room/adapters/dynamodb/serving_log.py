@@ -301,17 +301,7 @@ class DynamoServingLog:
     def _put_move(self, event_id: str, generation: int, move: ServingMove) -> None:
         """Write the row of a move. Idempotent: a move in the state never changes."""
         with translate_errors(WHAT):
-            self._client.put_item(
-                TableName=self._table,
-                Item=to_item(
-                    {
-                        "event_id": event_id,
-                        "entry": f"move#{generation:010d}#{move.version:012d}",
-                        "move": _move_text(move),
-                        "ttl": move.at + AUDIT_LIFE,
-                    }
-                ),
-            )
+            self._client.put_item(TableName=self._table, Item=move_item(event_id, generation, move))
 
     def _conditional(
         self, key: Item, update: str, condition: str, names: Iterable[str], values: dict[str, Any]
@@ -331,6 +321,18 @@ class DynamoServingLog:
             except self._client.exceptions.ConditionalCheckFailedException:
                 raise Conflict from None
         return response["Attributes"]
+
+
+def move_item(event_id: str, generation: int, move: ServingMove) -> Item:
+    """Return the row of a move."""
+    return to_item(
+        {
+            "event_id": event_id,
+            "entry": f"move#{generation:010d}#{move.version:012d}",
+            "move": _move_text(move),
+            "ttl": move.at + AUDIT_LIFE,
+        }
+    )
 
 
 def _key(event_id: str, entry: str) -> Item:
