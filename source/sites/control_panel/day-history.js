@@ -25,8 +25,8 @@ const CHARTS = [
   {
     title: 'Wait in minutes',
     lines: [
-      { name: 'median', label: 'Median', colour: '--line-a', dash: [], say: minutes },
-      { name: 'long', label: '95 %', colour: '--line-b', dash: [6, 4], say: minutes },
+      { name: 'median', label: 'Median', colour: '--line-a', dash: [], say: rate },
+      { name: 'long', label: '95 %', colour: '--line-b', dash: [6, 4], say: rate },
     ],
   },
 ];
@@ -98,8 +98,4 @@ export class DayHistory {
       make('td', {}, wait(point.wait_p50)),
       make('td', {}, wait(point.wait_p95)))));
   }
-}
-
-function minutes(value) {
-  return value === null ? '–' : span(value * 60);
 }
