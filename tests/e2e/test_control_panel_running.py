@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 
@@ -81,3 +82,26 @@ def test_wrong_keys_and_a_wrong_clock_have_different_errors(
     expect(error).to_contain_text(re.compile("(1 h|59 min .*) ahead of the API’s"))
     page.get_by_role("button", name="Use the API’s time").click()
     expect(page.locator("#panel")).to_be_visible()
+
+
+def test_an_event_created_at_run_time_is_chosen_and_controlled(
+    running: RunningRoom, page: Page
+) -> None:
+    address = f"{running.endpoints['private_api']}/events/panel-sale"
+    assert running.call("PUT", address, json.dumps({"title": "Panel sale"})).status_code == 201
+    before = running.ask("/status").json()
+    sign_in(page, running)
+    page.locator("#event-list button", has_text="Panel sale").click()
+    expect(page.locator("#event-title")).to_have_text("Panel sale")
+    expect(page.locator("#event-phase")).to_have_text("Open")
+    for action, phase in (("pause", "Paused"), ("resume", "Open"), ("close", "Closed")):
+        expect(page.locator(f"[data-action={action}]:not([data-forbidden])")).to_be_enabled()
+        page.locator(f"[data-action={action}]").click()
+        page.get_by_role("dialog").locator("#confirm-yes").click()
+        expect(page.locator("#event-phase")).to_have_text(phase)
+    assert running.call("GET", address).json()["phase"] == "closed"
+    assert running.ask("/status").json()["phase"] == before["phase"]
+    assert running.call("DELETE", address).status_code == 200
+    page.get_by_role("button", name="Refresh events").click()
+    expect(page.locator("#event-list button", has_text="Panel sale")).to_have_count(0)
+    assert accessibility(page) == []

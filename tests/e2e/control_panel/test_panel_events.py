@@ -229,6 +229,21 @@ def test_more_than_a_hundred_events_are_on_pages(room: PanelRoom, page: Page) ->
     assert sum(one == "GET /events" for one in room.calls) == 3
 
 
+def test_a_room_without_events_says_how_to_create_one(room: PanelRoom, page: Page) -> None:
+    page.route(
+        f"{room.private}/events",
+        lambda route: route.fulfill(
+            json={"events": [], "now": int(time.time())},
+            headers={"Access-Control-Allow-Origin": "*"},
+        ),
+    )
+    sign_in(page)
+    expect(page.locator("#events-note")).to_have_text(
+        "There are no events yet. Create one with the command line: waiting-room events apply."
+    )
+    expect(page.locator("#events-paging")).to_be_hidden()
+
+
 def test_a_deleted_and_an_unknown_event_have_a_sentence(room: PanelRoom, page: Page) -> None:
     create(room, "tour")
     sign_in(page)
