@@ -45,6 +45,9 @@ def test_a_hundred_events_give_their_joins_exactly_one_to_n(real: RealRoom) -> N
             order = sorted((j for j in batch if j.event_id == event_id), key=lambda j: j.sent_at)
             positions = [rows[join.request_id].position for join in order]
             assert positions == sorted(positions), "an earlier join has a later position"
+    status = real.counted(lambda: [real.room.metrics.status_page(event_id) for event_id in sizes])
+    one = real.counted(lambda: real.room.metrics.status_page(real.event_id))
+    assert (status["redis"], status["dynamodb"]) == (EVENTS * one["redis"], 0), "/status"
 
 
 def create(real: RealRoom, event_ids: list[str]) -> None:
