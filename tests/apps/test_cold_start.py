@@ -99,7 +99,7 @@ def loaded_by(code: str, given: object) -> tuple[int, set[str]]:
 @pytest.mark.parametrize(
     ("method", "path", "given", "expected"),
     [
-        ("GET", "/status", {}, TABLES),  # the registry; then the counters
+        ("GET", "/status", {}, TABLES | COUNTERS),
         ("GET", "/serving_num", {}, COUNTERS),
         ("GET", "/waiting_num", {}, COUNTERS),
         ("GET", "/queue_num", {"request_id": REQUEST}, TABLES),

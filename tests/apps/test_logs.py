@@ -143,13 +143,13 @@ def travel(journey: Journey) -> None:
     assert journey.post(public, "/generate_token", asked, signed).status == 410
     for name in ("sweep_positions", "report_metrics", "rotate_keys"):
         getattr(apps.workers.app, name)({}, None)
-    apps.public_api.app.room().metrics.counts = _broken
+    apps.public_api.app.room().metrics.status_page = _broken
     try:
         assert (
             call(public, "GET", "/status", query=journey.who(ids[0]), headers=signed).status == 500
         )
     finally:
-        del apps.public_api.app.room().metrics.counts
+        del apps.public_api.app.room().metrics.status_page
     assert journey.post(private, "/reset_initial_state", done, signed).status == 200
 
 

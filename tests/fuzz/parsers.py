@@ -47,6 +47,7 @@ from waiting_room.adapters.http.room_keys import HttpsEndedSessions, read_keys
 from waiting_room.authorizer.verifier import Accepted
 from waiting_room.domain import joins, parsing, serving_counter, sessions, tokens
 from waiting_room.domain.errors import InvalidInput, RoomError, SettingsError, Unavailable
+from waiting_room.domain.gate import request as gate_request
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.signing_keys import KeySet
 from waiting_room.domain.visitor_lookup import parse_visitor_query
@@ -348,6 +349,7 @@ PARSERS = (
     Parser("number in a query", ("runtime.http_api",),
            lambda text: http_api.whole_number(text, "x", 1, 9),
            (InvalidInput,)),
+    Parser("query of a gate's request", ("domain.gate.request",), gate_request.parameters),
     Parser("page mark", ("runtime.http_api",), http_api.decode_page_token, (InvalidInput,)),
     Parser("members of bodies", ("runtime.http_api",), values, (InvalidInput,)),
     Parser("operators' message", ("runtime.http_api", "domain.operator_message"),

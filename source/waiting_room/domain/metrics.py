@@ -49,11 +49,16 @@ class WaitingNumber:
 
 
 def page_status(
-    event_id: str, counts: Counts, entry: RegistryEntry | None, moment: float
+    event_id: str,
+    counts: Counts,
+    entry: RegistryEntry | None,
+    moment: float,
+    *,
+    is_known: bool = True,
 ) -> dict[str, Any]:
     """Return the status that waiting pages poll, at ``moment`` (epoch s); rates are per minute.
 
-    ``entry`` is None before the set-up has created the event of the deployment, which is open.
+    A known event without an entry is that of the deployment before its set-up; it is open.
     """
     now = int(moment)
     rate = serving_counter.rate_per_minute(counts.admitted_recently, counts.admitting_since, now)
@@ -70,18 +75,27 @@ def page_status(
         "moved_at": counts.admitted_at or None,
         "first_moved_at": counts.first_moved_at or None,
         "every": serving_counter.usual_gap(counts.latest),
-        "phase": (entry.phase(moment) if entry else Phase.OPEN).value,
+        "phase": _phase(entry, moment) if is_known else None,
         "opens_at": entry.now.schedule["opens_at"] if entry else None,
         "closes_at": entry.now.schedule["closes_at"] if entry else None,
     }
 
 
+def _phase(entry: RegistryEntry | None, moment: float) -> str:
+    return (entry.phase(moment) if entry else Phase.OPEN).value
+
+
 def panel_metrics(
-    event_id: str, counts: Counts, entry: RegistryEntry | None, moment: float
+    event_id: str,
+    counts: Counts,
+    entry: RegistryEntry | None,
+    moment: float,
+    *,
+    is_known: bool = True,
 ) -> dict[str, Any]:
     """Return the metrics that the control panel shows, at ``moment`` (epoch s)."""
     return {
-        **page_status(event_id, counts, entry, moment),
+        **page_status(event_id, counts, entry, moment, is_known=is_known),
         "active_tokens": counts.active,
         "total_tokens": counts.tokens,
         "positions_expired": counts.expired,

@@ -45,13 +45,15 @@ class EventMetrics:
 
     def status_page(self, event_id: str) -> dict[str, Any]:
         """Return the content of ``/status``; rates are positions per minute."""
-        entry = self._events.shown(event_id)
-        return metrics.page_status(event_id, self._read(event_id), entry, self._clock())
+        entry, is_known = self._events.shown(event_id)
+        counts = self._read(event_id)
+        return metrics.page_status(event_id, counts, entry, self._clock(), is_known=is_known)
 
     def panel(self, event_id: str) -> dict[str, Any]:
         """Return the metrics of the control panel."""
-        entry = self._events.shown(event_id)
-        return metrics.panel_metrics(event_id, self._read(event_id), entry, self._clock())
+        entry, is_known = self._events.shown(event_id)
+        counts = self._read(event_id)
+        return metrics.panel_metrics(event_id, counts, entry, self._clock(), is_known=is_known)
 
     def report(self, event_id: str) -> Counts:
         """Return all numbers; publish them on the bus if the settings enable it."""

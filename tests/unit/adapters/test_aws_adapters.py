@@ -31,7 +31,7 @@ from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.join_queue import SqsJoinQueue
 from waiting_room.domain.counter_snapshot import Checkpoint, TokenTally
 from waiting_room.domain.errors import Conflict, Unavailable
-from waiting_room.domain.limits import ROW_LIFE
+from waiting_room.domain.limits import AUDIT_LIFE, ROW_LIFE
 from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
 from waiting_room.domain.records import (
     EventState,
@@ -377,7 +377,7 @@ def test_the_move_before_is_put_beside_before_the_next_one_replaces_it() -> None
     assert [name for name, _ in client.asked] == ["put_item", "update_item"]
     put = client.requests("put_item")[0]["Item"]
     assert put["entry"] == {"S": "move#0000000001#000000000009"}
-    assert put["ttl"] == {"N": str(NOW + ROW_LIFE)}
+    assert put["ttl"] == {"N": str(NOW + AUDIT_LIFE)}
     client.asked.clear()
     log.write(MOVED, MOVED)
     assert [name for name, _ in client.asked] == ["update_item"]

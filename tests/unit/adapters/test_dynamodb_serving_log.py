@@ -16,7 +16,7 @@ from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import RESERVE_TRIES, DynamoServingLog
 from waiting_room.domain.errors import Conflict, Unavailable
-from waiting_room.domain.limits import MAX_UNUSED_POSITIONS, ROW_LIFE
+from waiting_room.domain.limits import AUDIT_LIFE, MAX_UNUSED_POSITIONS
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
     EventState,
@@ -95,7 +95,7 @@ def test_a_move_that_left_the_state_is_put_beside_it_before_the_next_is_written(
     assert [name for name, _ in client.asked] == ["put_item", "update_item"]
     put = client.asked[0][1]["Item"]
     assert put["entry"] == {"S": "move#0000000001#000000000001"}
-    assert put["ttl"] == {"N": str(NOW + ROW_LIFE)}
+    assert put["ttl"] == {"N": str(NOW + AUDIT_LIFE)}
     client.asked.clear()
     log(client).write(before, before)
     log(client).write(EventState(EVENT), after)

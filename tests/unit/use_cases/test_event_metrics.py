@@ -8,7 +8,8 @@ import pytest
 from tests.support.in_memory_room import EVENT, START, InMemoryRoom
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import InvalidInput, Unavailable
-from waiting_room.use_cases.events.directory import REGISTRY_CACHE
+from waiting_room.use_cases.events.directory import REGISTRY_CACHE, UNREADABLE
+from waiting_room.use_cases.room import Room
 
 ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 
@@ -97,8 +98,8 @@ def test_the_minute_report_carries_the_contracts_fields(in_memory_room: InMemory
     )  # fmt: skip
 
 
-def phase_and_times(in_memory_room: InMemoryRoom, event_id: str) -> tuple[object, ...]:
-    status = in_memory_room.room.metrics.status_page(event_id)
+def phase_and_times(room: Room, event_id: str) -> tuple[object, ...]:
+    status = room.metrics.status_page(event_id)
     assert status["event_id"] == event_id
     return status["phase"], status["opens_at"], status["closes_at"]
 
@@ -110,12 +111,12 @@ def test_the_status_has_the_phase_of_each_second(in_memory_room: InMemoryRoom) -
     seen = {}
     for second in (0, 49, 50, 99, 100, 199, 200):
         in_memory_room.clock.now = START + second
-        seen[second], *times = phase_and_times(in_memory_room, "sale")
+        seen[second], *times = phase_and_times(in_memory_room.room, "sale")
         assert times == [opens, closes]
     assert list(seen.values()) == [
         "scheduled", "scheduled", "pre_queue", "pre_queue", "open", "open", "closed",
     ]  # fmt: skip
-    assert phase_and_times(in_memory_room, EVENT) == ("open", None, None)
+    assert phase_and_times(in_memory_room.room, EVENT) == ("open", None, None)
 
 
 def test_the_status_has_the_actions_of_operators(in_memory_room: InMemoryRoom) -> None:
@@ -137,17 +138,27 @@ def test_another_function_shows_a_change_within_two_seconds(in_memory_room: InMe
     assert other.metrics.status_page(EVENT)["phase"] == "paused"
 
 
-def test_the_status_does_not_need_the_registry_after_its_first_copy(
-    in_memory_room: InMemoryRoom,
-) -> None:
-    assert in_memory_room.room.metrics.status_page(EVENT)["phase"] == "open"
-    in_memory_room.clock.now += 60
-    in_memory_room.documents.fail("registry", "before")
-    assert in_memory_room.room.metrics.status_page(EVENT)["phase"] == "open"
+def test_the_status_needs_no_registry(in_memory_room: InMemoryRoom) -> None:
+    """It shows the last copy, waits for no second failure, and shows no phase that it guesses."""
+    room, registry = in_memory_room.room, in_memory_room.documents
+    in_memory_room.event_documents.act(EVENT, "pause", actor=ADA)
     cold = in_memory_room.new_room()
-    in_memory_room.documents.fail("registry", "before")
+    for function, phase in ((room, "paused"), (cold, None)):
+        in_memory_room.clock.now += 60
+        registry.fail("registry", "before")
+        calls = len(registry.calls)
+        assert phase_and_times(function, EVENT) == (phase, None, None)
+        in_memory_room.clock.now += UNREADABLE - 0.1
+        assert phase_and_times(function, EVENT) == (phase, None, None)
+        assert len(registry.calls) == calls + 1
+        in_memory_room.clock.now += 0.1
+        assert phase_and_times(function, EVENT) == ("paused", None, None)
+    in_memory_room.event_documents.put("sale", {}, None, actor=ADA)
+    cold = in_memory_room.new_room()
+    registry.fail("registry", "before")
     with pytest.raises(Unavailable):
-        cold.metrics.status_page(EVENT)
-    assert cold.metrics.status_page(EVENT)["phase"] == "open"
+        cold.metrics.status_page("sale")
+    in_memory_room.clock.now += UNREADABLE
+    assert phase_and_times(cold, "sale") == ("open", None, None)
     with pytest.raises(InvalidInput):
-        in_memory_room.room.metrics.status_page("unknown")
+        cold.metrics.status_page("unknown")

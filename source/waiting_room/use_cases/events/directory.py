@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 REGISTRY_CACHE = 2.0  # s for which a warm function uses its copy of the registry
 LAG = 1.0  # s for which an eventually consistent read can lack a change
+UNREADABLE = 5.0  # s after a failed read for which ``/status`` uses the last copy
 LOOK_AGAIN = 1.0  # s between two reads that look for an event which the copy does not have
 
 
@@ -38,6 +39,7 @@ class EventDirectory:
         self._read_at = 0.0  # epoch s; 0 before the first read
         self._changed_at = 0.0  # epoch s; last change of this function
         self._looked_at = 0.0  # epoch s; last read because the copy did not have an event
+        self._failed_at = 0.0  # epoch s; last read for ``/status`` that failed
 
     def all(self) -> Mapping[str, RegistryEntry]:
         """Return the registry; the copy is at most REGISTRY_CACHE seconds old."""
@@ -94,18 +96,23 @@ class EventDirectory:
             raise UnknownEvent
         return entry
 
-    def shown(self, event_id: str) -> RegistryEntry | None:
-        """Return the entry from which ``/status`` shows the phase; it decides nothing.
+    def shown(self, event_id: str) -> tuple[RegistryEntry | None, bool]:
+        """Return the entry that ``/status`` shows, and whether it is known; it decides nothing.
 
-        While the registry cannot be read, this is the entry of the last copy. Raises InvalidInput
-        for an event that does not exist, Unavailable before the first copy.
+        While the registry cannot be read, this is the entry of the last copy. The event of the
+        deployment is unknown before the first copy. A read that failed is repeated after UNREADABLE
+        seconds. Raises InvalidInput for an event that does not exist, Unavailable for another
+        event before the first copy.
         """
-        try:
-            return self._found(event_id)
-        except Unavailable:
-            if event_id not in self._copy:
-                raise
-            return self._copy[event_id]
+        if not 0 <= self._clock() - self._failed_at < UNREADABLE:
+            try:
+                return self._found(event_id), True
+            except Unavailable:
+                self._failed_at = self._clock()
+        entry = self._copy.get(event_id)
+        if entry is None and not self.is_own(event_id):
+            raise Unavailable("the events cannot be read")
+        return entry, entry is not None
 
     def check(self, event_id: str) -> None:
         """Raise InvalidInput for an event that does not exist.
