@@ -38,7 +38,7 @@ class PositionLookup:
 
         Raises NotAssignedYet, RoomWasReset, JoinRefused, InvalidInput.
         """
-        self._events.check_joined(event_id)
+        self._events.check_joined(event_id, request_id)
         checked, now = joins.check_request_id(request_id), self._clock()
         known = self._generations.get(event_id, now)
         current, row = self._positions.get_with_generation(

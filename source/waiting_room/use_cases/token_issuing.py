@@ -47,7 +47,7 @@ class TokenIssuer:
 
         Raises NotServedYet, UnknownRequest, WrongClientSecret or a Gone error.
         """
-        self._events.check_joined(event_id)
+        self._events.check_joined(event_id, request_id)
         event = self._events.event(event_id)
         row = self._positions.row(event_id, request_id)
         joins.check_client_secret(row, client_secret, event.client_secret_required)
@@ -75,11 +75,13 @@ class TokenIssuer:
     def time_to_expiry(self, event_id: str, request_id: str) -> int:
         """Return the seconds until the position of a request expires.
 
-        Raises NotServedYet (also when positions do not expire), UnknownRequest, PositionExpired.
+        Raises NotServedYet (also when positions do not expire), UnknownRequest, PositionExpired,
+        and JoinRefused for a closed event, which has no turns.
         """
-        self._events.check_joined(event_id)
+        self._events.check_joined(event_id, request_id)
         event = self._events.event(event_id)
         row = self._positions.row(event_id, request_id)
+        self._events.check_not_closed(event_id)
         status = self._counters.position_status(event_id, row.position, row.generation)
         if not event.position_expiry_enabled:
             raise NotServedYet("queue positions do not expire in this waiting room")
@@ -123,8 +125,8 @@ class TokenIssuer:
         now = int(self._clock())
         try:
             event = self._events.event(row.event_id)
-            expiry.check_turn(expiry.turn_of(row, status, event, now))
             self._events.check_not_closed(row.event_id)
+            expiry.check_turn(expiry.turn_of(row, status, event, now))
         except (JoinRefused, NotServedYet, PositionExpired):
             found = self._outcomes.get(row.event_id, row.generation, row.position)
             if found is None:

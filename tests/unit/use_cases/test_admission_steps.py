@@ -121,6 +121,39 @@ def test_the_next_run_continues_ten_seconds_after_the_last_step(rooms: Rooms) ->
     assert {move.current - move.previous for move in moves} == {10}
 
 
+@pytest.mark.parametrize("seconds", [0.5, 20, 59.5])
+def test_visitors_of_a_pre_queue_are_admitted_in_the_second_of_the_opening(
+    rooms: Rooms, seconds: float
+) -> None:
+    opens_at = int(rooms.clock.now) + 100
+    rooms.create("show", schedule={"pre_queue_at": opens_at - 100, "opens_at": opens_at})
+    rooms.line("show", 30)
+    rooms.clock.now = opens_at - seconds
+    served: dict[int, int] = {}
+
+    def note() -> None:
+        served[int(rooms.clock.now) - opens_at] = rooms.serving("show")
+
+    rooms.meanwhile = note
+    rooms.minute()
+    assert served[0] == 0, "the step follows this pause"
+    assert rooms.serving("show") >= 10
+
+
+def test_a_run_does_not_wait_for_an_opening_of_a_later_minute(rooms: Rooms) -> None:
+    opens_at = int(rooms.clock.now) + 100
+    for strategy in ("rate", "manual"):
+        admission = {**RATE, "strategy": strategy}
+        rooms.create(strategy, admission, schedule={"opens_at": opens_at})
+    began = rooms.clock.now
+    rooms.minute()
+    assert rooms.clock.now == began
+    rooms.act("rate", "close")
+    rooms.clock.now = opens_at - 30
+    rooms.minute()
+    assert rooms.clock.now == opens_at - 30
+
+
 def test_a_run_ends_when_the_queue_is_served(rooms: Rooms) -> None:
     rooms.create("onsale")
     rooms.line("onsale", 25)

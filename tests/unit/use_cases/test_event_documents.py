@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tests.support.faults import Crash
-from tests.support.in_memory_room import EVENT, START, InMemoryRoom
+from tests.support.in_memory_room import EVENT, START, InMemoryRoom, outcome_of
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import (
     Conflict,
     CountersLost,
     EventConflict,
     InvalidInput,
+    JoinRefused,
     NotAssignedYet,
     PhaseForbids,
     StaleVersion,
@@ -26,7 +27,7 @@ from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.events.registry import MAX_PAST
 from waiting_room.domain.events.schema import MAX_EVENTS
-from waiting_room.use_cases.events.directory import LAG, REGISTRY_CACHE
+from waiting_room.use_cases.events.directory import LAG, MAX_ASKERS, REGISTRY_CACHE
 from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
 
 ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
@@ -299,10 +300,43 @@ def test_an_unknown_event_is_looked_for_once_a_second(in_memory_room: InMemoryRo
             directory.event(f"made-up-{number}")
     assert in_memory_room.documents.store.registry_reads == reads + 1
     with pytest.raises(NotAssignedYet):
-        directory.find("made-up", certain=True)
+        directory.find("made-up", asker="one")
     in_memory_room.clock.now += 1
     with pytest.raises(UnknownEvent):
-        directory.find("made-up", certain=True)
+        directory.find("made-up", asker="one")
+
+
+def test_no_asker_waits_because_others_ask_first(in_memory_room: InMemoryRoom) -> None:
+    """Of visitors of a deleted event who poll one after the other, each learns it in two polls."""
+    directory = in_memory_room.new_room().directory
+    seen: dict[str, list[str]] = {one: [] for one in ("first", "second", "third")}
+    for _ in range(2):
+        for asker, found in seen.items():
+            found.append(outcome_of(lambda asker=asker: directory.find("gone", asker=asker)))
+            in_memory_room.clock.now += 0.1
+        in_memory_room.clock.now += 2
+    assert seen["first"] == ["UnknownEvent", "UnknownEvent"]
+    assert seen["second"] == seen["third"] == ["NotAssignedYet", "UnknownEvent"]
+
+
+def test_an_event_created_since_the_last_look_is_never_unknown(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    directory = in_memory_room.new_room().directory
+    for asker in ("early", "other"):
+        assert outcome_of(lambda asker=asker: directory.find("new", asker=asker)) != "ok"
+    in_memory_room.event_documents.put("new", {}, None, actor=ADA)
+    in_memory_room.clock.now += 0.5
+    assert outcome_of(lambda: directory.find("new", asker="joined now")) == "NotAssignedYet"
+    in_memory_room.clock.now += 0.5
+    assert outcome_of(lambda: directory.find("new", asker="joined now")) == "ok"
+
+
+def test_what_is_remembered_of_askers_is_bounded(in_memory_room: InMemoryRoom) -> None:
+    directory = in_memory_room.new_room().directory
+    for number in range(3 * MAX_ASKERS):
+        outcome_of(lambda number=number: directory.find("gone", asker=str(number)))
+    assert len(directory._first_calls) <= MAX_ASKERS
 
 
 def test_the_event_of_the_deployment_needs_no_registry(in_memory_room: InMemoryRoom) -> None:
@@ -400,3 +434,23 @@ def test_a_function_sees_its_change_also_when_reads_lag_behind(
     assert ("a" in directory.all(), "gone" in directory.all()) == (True, False)
     in_memory_room.clock.now += LAG / 2
     assert ("a" in directory.all(), "gone" in directory.all()) == (True, False)
+
+
+def test_a_closed_event_refuses_all_but_those_who_have_a_token(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    holder, served, waiting = in_memory_room.visitors(3)
+    in_memory_room.serve(2)
+    before = in_memory_room.token(holder)
+    in_memory_room.event_documents.act(EVENT, "close", actor=ADA)
+    tokens = in_memory_room.room.tokens
+    assert in_memory_room.token(holder)["access_token"] == before["access_token"]
+    for visitor in (served, waiting):
+        with pytest.raises(JoinRefused, match="closed"):
+            tokens.issue(EVENT, visitor)
+    for visitor in (holder, served, waiting):
+        with pytest.raises(JoinRefused, match="closed"):
+            tokens.time_to_expiry(EVENT, visitor)
+    in_memory_room.event_documents.act(EVENT, "open", actor=ADA)
+    assert tokens.time_to_expiry(EVENT, served) > 0
+    assert tokens.issue(EVENT, served)["access_token"]

@@ -30,8 +30,6 @@ from waiting_room.domain.events.brake import (
     next_brake,
 )
 from waiting_room.domain.events.no_shows import Group, NoShows
-from waiting_room.domain.events.phase import Phase
-from waiting_room.domain.events.registry import RegistryEntry
 from waiting_room.domain.records import Counts
 
 STEP = 10.0  # s between two steps while visitors wait
@@ -140,14 +138,6 @@ class AdmissionStep:
     state: AdmissionState
     increment: int
     reason: str
-
-
-def admits(entry: RegistryEntry, now: float) -> bool:
-    """Return whether the room raises the serving counter of this event by itself at ``now``."""
-    phase = entry.phase(now)
-    if phase is Phase.PASS_THROUGH:
-        return True
-    return phase.serves and entry.strategy != AdmissionStrategy.MANUAL
 
 
 def site_signal(admission: Mapping[str, Any], record: AdmissionRecord, now: float) -> Signal:

@@ -11,7 +11,7 @@ writes admits too few. The next step reads the counts and corrects this.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,11 @@ from waiting_room.domain.errors import Conflict, InvalidInput, Unavailable, Unkn
 from waiting_room.domain.events.admission import (
     STEP,
     AdmissionStrategy,
-    admits,
     seconds_until_step,
     site_signal,
     step,
 )
+from waiting_room.domain.events.admission_times import admits, admits_from
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.limits import MAX_INCREMENT
 
@@ -54,6 +54,10 @@ class Look:
     stepped: bool = False
 
 
+def _has_queue(looks: Mapping[str, Look]) -> bool:
+    return any(look.has_queue for look in looks.values())
+
+
 class AdmissionSteps:
     """Admission of the events of a deployment. ``pause`` waits for seconds."""
 
@@ -75,8 +79,9 @@ class AdmissionSteps:
     def run_minute(self, left: Callable[[], float]) -> int:
         """Make the steps of a minute; return the positions admitted.
 
-        It ends at once when no event has a queue. ``left`` returns the seconds that the function
-        still has. Raises Unavailable at the end if a step failed; the other events continue.
+        It ends at once when no event has a queue and none opens within the minute. ``left`` returns
+        the seconds that the function still has. Raises Unavailable at the end if a step failed; the
+        other events continue.
         """
         end = self._clock() + RUN_SECONDS
         looks: dict[str, Look] = {}
@@ -96,10 +101,12 @@ class AdmissionSteps:
                     failed += 1
                     looks[event_id] = Look(now + STEP, has_queue=True)
                     logger.error("admission step failed, the next one follows: %s", error)
-            if not any(look.has_queue for look in looks.values()):
-                break
             now = self._clock()
-            wait = max(0.0, min(look.again_at for look in looks.values()) - now)
+            due = [look.again_at for look in looks.values()] if _has_queue(looks) else []
+            due += [at for _, entry in entries if (at := admits_from(entry, now, end))]
+            if not due:
+                break
+            wait = max(0.0, min(due) - now)
             if now + wait >= end or left() < wait + LOOK_SECONDS:
                 break
             self._pause(wait)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from waiting_room.domain.errors import Unavailable
-from waiting_room.domain.events.admission import STEP, admits
+from waiting_room.domain.events.admission import STEP
+from waiting_room.domain.events.admission_times import admits
 from waiting_room.domain.events.alarms import Alarm
 
 if TYPE_CHECKING:

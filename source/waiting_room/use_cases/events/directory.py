@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 REGISTRY_CACHE = 2.0  # s for which a warm function uses its copy of the registry
 LAG = 1.0  # s for which an eventually consistent read can lack a change
 UNREADABLE = 5.0  # s after a failed read for which ``/status`` uses the last copy
+MAX_ASKERS = 1_000  # whose first call is remembered
 LOOK_AGAIN = 1.0  # s between two reads that look for an event which the copy does not have
 
 
@@ -39,6 +40,7 @@ class EventDirectory:
         self._read_at = 0.0  # epoch s; 0 before the first read
         self._changed_at = 0.0  # epoch s; last change of this function
         self._looked_at = 0.0  # epoch s; last read because the copy did not have an event
+        self._first_calls: dict[int, float] = {}  # epoch s, by hash of event and asker
         self._failed_at = 0.0  # epoch s; last read for ``/status`` that failed
 
     def all(self) -> Mapping[str, RegistryEntry]:
@@ -73,12 +75,12 @@ class EventDirectory:
         self._copy = self._copy.changed(event_id, entry)
         self._changed_at = self._clock()
 
-    def find(self, event_id: str, *, certain: bool = False) -> RegistryEntry | None:
+    def find(self, event_id: str, *, asker: str = "") -> RegistryEntry | None:
         """Return the entry of an event; None for the event of the deployment before its set-up.
 
         Raises UnknownEvent for an event that does not exist. An event that the copy lacks is
-        looked for in the table, at most once in LOOK_AGAIN seconds. In between, a caller that has
-        to be ``certain`` gets NotAssignedYet.
+        looked for in the table, at most once in LOOK_AGAIN seconds. In between, an ``asker`` (a
+        request id) gets NotAssignedYet, unless the table was read since its first call.
         """
         own = self.is_own(event_id)
         if not own and not NEW_EVENT_ID.fullmatch(event_id):
@@ -90,7 +92,7 @@ class EventDirectory:
         if not 0 <= now - self._looked_at < LOOK_AGAIN:
             self._looked_at = now
             entry = self.refresh().get(event_id)
-        elif certain:
+        elif asker and not self._was_read_since_first_call(event_id, asker):
             raise NotAssignedYet
         if entry is None:
             raise UnknownEvent
@@ -130,7 +132,7 @@ class EventDirectory:
             return own
         return entry.settings(event_id, self._clock(), minute_metrics=own.minute_metrics)
 
-    def check_joined(self, event_id: str) -> None:
+    def check_joined(self, event_id: str, request_id: str) -> None:
         """Check the event of a visitor's join; reads nothing for the event of the deployment.
 
         Raises InvalidInput for an invalid id, JoinRefused for an event that does not exist, and
@@ -141,7 +143,7 @@ class EventDirectory:
         if not NEW_EVENT_ID.fullmatch(event_id):
             raise InvalidInput("event_id is not an event of this waiting room")
         try:
-            self.find(event_id, certain=True)
+            self.find(event_id, asker=request_id)
         except UnknownEvent:
             raise JoinRefused("unknown_event") from None
 
@@ -163,6 +165,17 @@ class EventDirectory:
     def is_own(self, event_id: str) -> bool:
         """Return whether this is the event of the deploy-time parameters."""
         return event_id == self._settings.events[0].event_id
+
+    def _was_read_since_first_call(self, event_id: str, asker: str) -> bool:
+        """Return whether the table was looked at after the first call of an asker.
+
+        Otherwise this call is remembered. So an asker does not wait longer than two calls, however
+        often others ask first.
+        """
+        key = hash((event_id, asker))
+        if len(self._first_calls) >= MAX_ASKERS and key not in self._first_calls:
+            self._first_calls.clear()
+        return self._first_calls.setdefault(key, self._clock()) < self._looked_at
 
     def _found(self, event_id: str) -> RegistryEntry | None:
         try:
