@@ -90,6 +90,7 @@ def test_each_refresh_is_one_call_and_a_hidden_page_makes_none(
         expect(page.locator("#private-api")).not_to_have_value("")
         sign_in(page)
         expect(page.locator("#inlet-none")).to_contain_text("No inlet is running")
+        waited(lambda: "GET /events/Sample/history" in room.calls, page)  # the last of the sign-in
         del room.calls[:]
         for _ in range(4):
             asked = len(room.calls)
