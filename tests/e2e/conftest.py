@@ -8,7 +8,17 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.demos.events import Demo
 from tests.support.browser import chromium
+from tests.support.local_stack import RunningRoom
+
+
+@pytest.fixture
+def demo(running: RunningRoom) -> Iterator[Demo]:
+    """Events in the running room, deleted after the test."""
+    made = Demo(running)
+    yield made
+    made.remove_all()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +11,6 @@ from tests.demos.events import Demo
 from tests.support.local_stack import RunningRoom
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-def demo(running: RunningRoom) -> Iterator[Demo]:
-    made = Demo(running)
-    yield made
-    made.remove_all()
 
 
 def test_the_audit_log_has_each_change_and_who_made_it(demo: Demo) -> None:

@@ -3,21 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.demos.events import EVENTS, Demo, audited, first_position, isolated, own_queues, reasons
-from tests.support.local_stack import RunningRoom
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-def demo(running: RunningRoom) -> Iterator[Demo]:
-    made = Demo(running)
-    yield made
-    made.remove_all()
 
 
 def test_events_created_at_run_time_assign_positions_in_queues_of_their_own(demo: Demo) -> None:

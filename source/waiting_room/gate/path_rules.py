@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
+from waiting_room.domain.gate.path_readings import ODD, OTHER_STEPS
+
 MAX_PATH = 8_192  # characters; a longer path is always protected
 MAX_INTERPRETATIONS = 96  # of one path; a path with more is always protected
-ODD = re.compile(r"[%\\;?#]|//|/\.\.?(?:/|$)")  # servers differ in their interpretation
 UNREADABLE = re.compile("[\x00-\x1f\x7f\ufffd\ud800-\udfff]")  # controls, invalid UTF-8
 
 
@@ -70,41 +71,4 @@ def _matches(path: str, rule: str) -> bool:
     return path == start or path.startswith(start + "/")
 
 
-def _without_parameters(path: str) -> str:
-    return re.sub(";[^/]*", "", path) or "/"
-
-
-def _without_query(path: str) -> str:
-    return re.split("[?#]", path, maxsplit=1)[0] or "/"
-
-
-def _without_host(path: str) -> str:
-    return re.sub("^//[^/]*", "", path) or "/"
-
-
-def _without_doubled_slashes(path: str) -> str:
-    return re.sub("//+", "/", path)
-
-
-def _without_dots(path: str) -> str:
-    """RFC 3986, 5.2.4: an empty segment is a segment."""
-    parts: list[str] = []
-    for part in path.split("/")[1:]:
-        if part == "..":
-            del parts[-1:]
-        elif part != ".":
-            parts.append(part)
-    if path.endswith(("/.", "/..")):
-        parts.append("")
-    return "/" + "/".join(parts)
-
-
-STEPS: tuple[Callable[[str], str], ...] = (
-    unquote,
-    lambda path: path.replace("\\", "/"),
-    _without_parameters,
-    _without_query,
-    _without_host,
-    _without_doubled_slashes,
-    _without_dots,
-)
+STEPS: tuple[Callable[[str], str], ...] = (unquote, *OTHER_STEPS)

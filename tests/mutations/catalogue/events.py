@@ -48,7 +48,7 @@ BREAKS = (
     Break("16 attributed: a change of a document has no author",
           "audit_entry", "actor.who, _role(actor.kind)", "'', _role(actor.kind)",
           "test_event_invariants"),
-    Break("16 attributed: a move in the audit log names nobody",
+    Break("16 attributed: a move in the audit log has no author",
           "move_entry", "who or", "'' or", "apps/test_event_records"),
     Break("16 attributed: the last move before a reset is lost",
           "DynamoServingLog.reset", "if before.move:", "if False:", "test_audit_and_history"),

@@ -23,7 +23,7 @@ BREAKS = (
           "is_protected", "if all(_matches(reading, rule) for reading in found)",
           "if any(_matches(reading, rule) for reading in found)", "test_gate_paths"),
     Break("gate: parameters of a path hide it",
-          "path_rules:STEPS", "    _without_parameters,\n", "", "test_gate_paths"),
+          "path_readings:OTHER_STEPS", "    _without_parameters,\n", "", "test_gate_paths"),
     Break("gate: an image of another site replaces the address to come back to",
           "Gate._reject", "if not page or not is_navigation(request.headers):", "if not page:",
           "test_gate_navigations"),

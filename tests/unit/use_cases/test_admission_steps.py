@@ -483,6 +483,19 @@ def test_alarms_are_read_every_ten_seconds_while_visitors_wait(rooms: Rooms) -> 
     assert rooms.admission.read("other").alarm_state is Alarm.ALARM
 
 
+def test_the_alarm_of_an_event_is_known_when_it_opens(rooms: Rooms) -> None:
+    opens_at = int(rooms.clock.now) + 100
+    schedule = {"pre_queue_at": opens_at - 100, "opens_at": opens_at}
+    rooms.create("show", {**RATE, "alarm": "site"}, schedule=schedule)
+    rooms.alarms.known["site"] = Alarm.ALARM
+    rooms.line("show", 30)
+    rooms.clock.now = opens_at - 30
+    assert watch(rooms) == 1
+    rooms.minute(left=41)  # until after the first step
+    assert rooms.clock.now >= opens_at
+    assert rooms.serving("show") == 0, "the alarm holds admission"
+
+
 def test_an_unchanged_alarm_is_written_once_a_minute(rooms: Rooms) -> None:
     rooms.create("onsale", ALARMED)
     rooms.line("onsale", 5000)

@@ -46,6 +46,10 @@ def _decoded(path: str) -> str:
     return ESCAPE.sub(lambda found: chr(int(found[1], 16)), path)
 
 
+def _without_parameters(path: str) -> str:
+    return re.sub(";[^/]*", "", path) or "/"
+
+
 def _without_dots(path: str) -> str:
     """Remove dot segments (RFC 3986, 5.2.4); an empty segment is a segment."""
     parts: list[str] = []
@@ -59,12 +63,12 @@ def _without_dots(path: str) -> str:
     return "/" + "/".join(parts)
 
 
-STEPS: tuple[Callable[[str], str], ...] = (
-    _decoded,
+OTHER_STEPS: tuple[Callable[[str], str], ...] = (
     lambda path: path.replace("\\", "/"),
-    lambda path: re.sub(";[^/]*", "", path) or "/",
+    _without_parameters,
     lambda path: re.sub("[?#][\\s\\S]*", "", path) or "/",
     lambda path: re.sub("^//[^/]*", "", path) or "/",
     lambda path: re.sub("//+", "/", path),
     _without_dots,
 )
+STEPS = (_decoded, *OTHER_STEPS)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.events.admission import STEP
-from waiting_room.domain.events.admission_times import admits
+from waiting_room.domain.events.admission_times import admits, admits_from
 from waiting_room.domain.events.alarms import Alarm
 
 if TYPE_CHECKING:
@@ -62,9 +62,16 @@ class AlarmStates:
             number += 1
 
     def _watched(self) -> dict[str, str]:
-        """Return the name of the alarm of each event that admits and has one."""
+        """Return the name of the alarm of each event that admits, or opens soon, and has one.
+
+        The first step of an opening needs the state of its alarm.
+        """
         now = self._clock()
-        ids = [one for one, entry in self._directory.all().items() if admits(entry, now)]
+        ids = [
+            event_id
+            for event_id, entry in self._directory.all().items()
+            if admits(entry, now) or admits_from(entry, now, now + 2 * MINUTE)
+        ]
         stored = [
             event
             for start in range(0, len(ids), PAGE)
