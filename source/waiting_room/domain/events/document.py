@@ -34,6 +34,11 @@ class StoredEvent:
         }
 
 
+def is_gated(document: Mapping[str, Any]) -> bool:
+    """Return whether an event is behind a gate: it has at least one protecting rule."""
+    return bool(document["protect"])
+
+
 def merge_patch(target: Any, patch: Any) -> Any:
     """Apply a JSON Merge Patch (RFC 7396)."""
     if not isinstance(patch, Mapping):

@@ -16,6 +16,7 @@ from typing import Any
 from waiting_room.domain.gate.credentials import GateKeys
 from waiting_room.domain.gate.decision import GateEvent
 from waiting_room.domain.gate.rules import Rule, encode_rules, sort_rules
+from waiting_room.domain.ports.gate_keys import GateKeySource
 
 MAX_VALUE = 1_024  # bytes of a value in a CloudFront KeyValueStore
 ANY_HOST = "*"
@@ -58,14 +59,14 @@ def gate_event(event: GatedEvent) -> GateEvent:
     )
 
 
-def store_items(events: Iterable[GatedEvent], keys: GateKeys) -> dict[str, str]:
+def store_items(events: Iterable[GatedEvent], keys: GateKeySource) -> dict[str, str]:
     """Return all items of the store. Raises ValueError for a state or rule that does not fit."""
     items: dict[str, str] = {}
     rules: list[tuple[str, bool, Rule]] = []
     for event in events:
         rules += [(event.event_id, False, rule) for rule in event.document["protect"]]
         rules += [(event.event_id, True, rule) for rule in event.document["bypass"]]
-        items[f"e:{event.event_id}"] = _state(event, keys)
+        items[f"e:{event.event_id}"] = _state(event, keys.keys(event.event_id))
     for host in {ANY_HOST, *(rule["host"] for _, _, rule in rules if "host" in rule)}:
         of_host = [one for one in rules if one[2].get("host", host) == host]
         encoded = encode_rules(sort_rules(of_host))

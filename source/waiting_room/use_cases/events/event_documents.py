@@ -18,6 +18,7 @@ from waiting_room.domain.events.audit import AuditEntry, audit_entry
 from waiting_room.domain.events.document import (
     StoredEvent,
     changed_members,
+    is_gated,
     without_defaults,
 )
 from waiting_room.domain.events.phase import Phase, phase_of
@@ -152,7 +153,7 @@ class EventDocuments:
             raise EventConflict("the event of the deployment cannot be deleted")
         if phase_of(before.document, self._clock()) is not Phase.CLOSED:
             raise EventConflict("close the event first: only a closed event can be deleted")
-        if before.document["protect"]:
+        if is_gated(before.document):
             raise EventConflict("remove the rules of protect first: no delete may open a site")
         audit = audit_entry(self._clock(), actor, "delete", without_defaults(before.document), {})
         generation = self._leftovers.generation(event_id)

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.fakes.gate_keys import MemoryGateKeys
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.events.schema import defaults
-from waiting_room.domain.gate.credentials import GateKeys
 from waiting_room.domain.gate.decision import GateEvent, Pass, decide
 from waiting_room.domain.gate.request import GateRequest
+from waiting_room.domain.gate.root_keys import derive
 from waiting_room.domain.gate.rules import sort_rules
 from waiting_room.domain.gate.store import MAX_VALUE, GatedEvent, gate_event, store_items
 
-KEYS = GateKeys("b", {"a": "5" * 64, "b": "6" * 64})
+KEYS = MemoryGateKeys()
 NOW = 1_800_000_000
 
 
@@ -79,9 +80,8 @@ def test_what_does_not_fit_is_named() -> None:
 def test_a_state_has_the_keys_and_what_happens_without_a_decision() -> None:
     items = store_items([event(), event("open", session={"when_unreachable": "open"})], KEYS)
     state = json.loads(items["e:sale"])
-    assert state == {
-        "g": 3, "r": 300, "k": {"signing": "b", "keys": {"a": "5" * 64, "b": "6" * 64}},
-    }  # fmt: skip
+    keys = {"new": derive("6" * 64, "sale"), "old": derive("5" * 64, "sale")}
+    assert state == {"g": 3, "r": 300, "k": {"signing": "new", "keys": keys}}
     assert json.loads(items["e:open"])["u"] == 1
 
 
@@ -108,7 +108,9 @@ def test_the_gate_follows_the_phase_of_each_second(
         control={"closed_at": closed_at},
     )
     rules = [("sale", False, {"path": "/"})]
-    found = decide(GateRequest("GET", "a", "/"), rules, {"sale": gate_event(gated)}, KEYS, now)
+    found = decide(
+        GateRequest("GET", "a", "/"), rules, {"sale": gate_event(gated)}, KEYS.keys("sale"), now
+    )
     phase = phase_of(gated.document, now)
     assert isinstance(found, Pass) == (phase is Phase.PASS_THROUGH), phase
     expected = {Phase.CLOSED: "closed", Phase.SCHEDULED: "not_open", Phase.PASS_THROUGH: "open"}
