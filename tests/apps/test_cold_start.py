@@ -64,8 +64,8 @@ print(json.dumps([200, sorted({name.partition(".")[0] for name in sys.modules})]
 """
 
 
-def loaded_by(code: str, given: object) -> tuple[int, set[str]]:
-    """The status that a fresh process answers, and which of the watched packages it loaded.
+def loaded_by(code: str, given: object, watched: set[str] = WATCHED) -> tuple[int, set[str]]:
+    """The status that a fresh process answers, and which of ``watched`` it loaded.
 
     The addresses of all stores are closed ports, so a route gets as far as its first store.
     """
@@ -93,7 +93,7 @@ def loaded_by(code: str, given: object) -> tuple[int, set[str]]:
     )
     assert done.returncode == 0, done.stderr
     status, names = json.loads(done.stdout)
-    return status, WATCHED & set(names)
+    return status, watched & set(names)
 
 
 @pytest.mark.parametrize(
@@ -136,3 +136,21 @@ print(json.dumps([early, sorted({name.partition(".")[0] for name in sys.modules}
 def test_under_snap_start_the_libraries_are_loaded_before_the_snapshot(app: str) -> None:
     code = BEFORE_SNAPSHOT.replace("APP", app)
     assert loaded_by(code, None) == (0, TABLES | COUNTERS | TOKENS)
+
+
+OWN_MODULES = """
+import json, sys
+import apps.public_api.app as loaded
+loaded.room()
+print(json.dumps([200, sorted({name.rpartition(".")[2] for name in sys.modules})]))
+"""
+# Modules of the room that only operators, workers or a rebuild need, and of its stores.
+LATER = {
+    "admission", "audit", "counter_snapshot", "counters", "document", "history", "metrics",
+    "no_shows", "published_keys", "reconciliation", "schema", "validation",
+}  # fmt: skip
+
+
+def test_the_public_api_starts_without_the_modules_of_operators_and_workers() -> None:
+    status, names = loaded_by(OWN_MODULES, None, LATER | {"token_issuing"})
+    assert (status, names) == (200, {"token_issuing"})

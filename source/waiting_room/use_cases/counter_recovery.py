@@ -11,7 +11,9 @@ The copy may lag behind the tables. That is safe while the serving counter rises
 lowers it (a move back, a reset) is announced first, in the table and in the copy. A read that may
 be older than such a write also reads the table.
 
-The module has more than 300 lines because the class is one port with its recovery.
+Modules that only a rebuild, the upkeep or the join worker needs are imported there: no visitor's
+cold start pays for them. The module has more than 300 lines because the class is one port with its
+recovery.
 """
 
 from __future__ import annotations
@@ -22,39 +24,31 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from waiting_room.domain import counter_snapshot
-from waiting_room.domain.counter_snapshot import (
-    CounterUpkeepRequest,
-    LiveToken,
-    Snapshot,
-    needs_checkpoint,
-)
 from waiting_room.domain.errors import CountersLost, RoomWasReset, Unavailable
-from waiting_room.domain.metrics import ServingNumber, WaitingNumber
-from waiting_room.domain.ports.counters import JoinLease, RebuildLease
-from waiting_room.domain.records import (
-    NO_DETAILS,
-    Counts,
-    EventState,
-    Outcome,
-    PositionStatus,
-    ServingMove,
-    SessionStatus,
-    StateDetails,
-)
+from waiting_room.domain.records import NO_DETAILS, SessionStatus, StateDetails
 from waiting_room.domain.retry import tries
 
 if TYPE_CHECKING:
+    from waiting_room.domain.counter_snapshot import CounterUpkeepRequest, LiveToken, Snapshot
+    from waiting_room.domain.metrics import ServingNumber, WaitingNumber
     from waiting_room.domain.ports.clock import Clock
-    from waiting_room.domain.ports.counters import RebuildableCounters
+    from waiting_room.domain.ports.counters import JoinLease, RebuildableCounters
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.domain.records import (
+        Counts,
+        EventState,
+        Outcome,
+        PositionStatus,
+        ServingMove,
+    )
+
+    Versioned = Counts | PositionStatus | ServingNumber | WaitingNumber
 
 logger = logging.getLogger("waiting_room")
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-Versioned = Counts | PositionStatus | ServingNumber | WaitingNumber
-Read = TypeVar("Read", Counts, PositionStatus, ServingNumber, WaitingNumber)
+Read = TypeVar("Read", "Counts", "PositionStatus", "ServingNumber", "WaitingNumber")
 READ_STEP = 10_000  # positions read between two renewals of the lease
 VERIFY_STEP, VERIFY_STEPS = 5_000, 20  # positions per comparison, and comparisons per minute
 WAIT, WAITS = 0.1, 50  # s between two checks of another caller's rebuild, and their number
@@ -203,6 +197,8 @@ class RecoveringCounters:
 
         All are STALE when the leases were lost or cannot be read; the caller then checks the rows.
         """
+        from waiting_room.domain.ports.counters import JoinLease
+
         try:
             return self._counters.acquire_join_leases(event_id, request_ids, now)
         except (Unavailable, CountersLost):
@@ -222,6 +218,8 @@ class RecoveringCounters:
 
         ``force`` discards the present copy. Raises Unavailable after WAITS checks.
         """
+        from waiting_room.domain.ports.counters import RebuildLease
+
         lease_id = secrets.token_hex(8)
         for _ in range(WAITS):
             lease = self._counters.acquire_rebuild_lease(event_id, lease_id, force=force)
@@ -258,6 +256,8 @@ class RecoveringCounters:
 
     def run_upkeep(self, state: EventState, upkeep: CounterUpkeepRequest, now: int) -> None:
         """Compare rows and save a checkpoint, as ``upkeep`` requests."""
+        from waiting_room.domain.counter_snapshot import needs_checkpoint
+
         if upkeep.unverified > state.settled_through:
             self._verify(state, upkeep.unverified)
         if upkeep.changed and needs_checkpoint(state):
@@ -351,12 +351,14 @@ def read_snapshot(
     renew: Callable[[], None] = lambda: None,
 ) -> Snapshot:
     """Read the contents of the counters from the tables; call ``renew`` between the reads."""
+    from waiting_room.domain.counter_snapshot import READ_AT_ONCE, Snapshot, needs_checkpoint
+
     state, details = log.read_with_details(event_id)
     first, start = state.settled_through + 1, None
     if needs_checkpoint(state):
         start = log.checkpoint(event_id, state.generation)
     if start is not None:
-        first = max(first, min(state.serving, state.queue) - counter_snapshot.READ_AT_ONCE + 1)
+        first = max(first, min(state.serving, state.queue) - READ_AT_ONCE + 1)
     moves = tuple(log.moves(state, start.version if start else 0))
     tokens: list[LiveToken] = []
     for step in range(first, state.queue + 1, READ_STEP):

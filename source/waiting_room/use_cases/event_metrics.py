@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from waiting_room.domain import metrics
 from waiting_room.domain.records import Counts
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
@@ -46,14 +45,18 @@ class EventMetrics:
     def status_page(self, event_id: str) -> dict[str, Any]:
         """Return the content of ``/status``; rates are positions per minute."""
         entry, is_known = self._events.shown(event_id)
+        from waiting_room.domain.metrics import page_status
+
         counts = self._read(event_id)
-        return metrics.page_status(event_id, counts, entry, self._clock(), is_known=is_known)
+        return page_status(event_id, counts, entry, self._clock(), is_known=is_known)
 
     def panel(self, event_id: str) -> dict[str, Any]:
         """Return the metrics of the control panel."""
         entry, is_known = self._events.shown(event_id)
+        from waiting_room.domain.metrics import panel_metrics
+
         counts = self._read(event_id)
-        return metrics.panel_metrics(event_id, counts, entry, self._clock(), is_known=is_known)
+        return panel_metrics(event_id, counts, entry, self._clock(), is_known=is_known)
 
     def report(self, event_id: str) -> Counts:
         """Return all numbers; publish them on the bus if the settings enable it."""

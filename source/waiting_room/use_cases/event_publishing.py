@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from waiting_room.domain import metrics
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.records import Counts, EventState, Outcome, ServingMove, SessionStatus
 from waiting_room.domain.room_settings import RoomSettings
@@ -61,7 +60,9 @@ class EventPublisher:
     def metrics(self, event_id: str, counts: Counts) -> None:
         """Publish the metrics of the minute if the settings enable it."""
         if self._settings.events[0].minute_metrics:
-            self._publish("waiting_room_metrics", metrics.bus_detail(event_id, counts))
+            from waiting_room.domain.metrics import bus_detail
+
+            self._publish("waiting_room_metrics", bus_detail(event_id, counts))
 
     def publish_outcomes(self, changed: Sequence[Outcome]) -> None:
         """Publish new tokens and ended sessions, and count those that are not counted yet.

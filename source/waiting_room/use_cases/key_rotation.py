@@ -21,7 +21,6 @@ from waiting_room.domain.errors import (
     UnknownKey,
 )
 from waiting_room.domain.parsing import NAME
-from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import Outcome
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import KeySet, SigningKey
@@ -30,6 +29,7 @@ from waiting_room.use_cases import change_log
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
+    from waiting_room.domain.published_keys import Publication
 
 CHANGE_TIME = 90  # s for which a rotation blocks others: longer than rotate_keys or set_up runs
 MOST_KEYS = 16  # published keys; verifiers accept 32, rotations 30 days apart need 2

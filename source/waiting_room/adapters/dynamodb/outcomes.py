@@ -7,7 +7,7 @@ The key is the position, so one conditional write decides between token and expi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from waiting_room.adapters.aws import translate_errors
 from waiting_room.adapters.dynamodb.items import (
@@ -20,11 +20,13 @@ from waiting_room.adapters.dynamodb.items import (
     text,
     to_item,
 )
-from waiting_room.domain.counter_snapshot import LiveToken
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.limits import ROW_LIFE
 from waiting_room.domain.ports.outcomes import ENDED_SHARDS
 from waiting_room.domain.records import Ending, Outcome, OutcomeKind, SessionStatus, counted_status
+
+if TYPE_CHECKING:
+    from waiting_room.domain.counter_snapshot import LiveToken
 
 WHAT = "the token table"
 ENDED = "EndedSessions"  # the index of ended sessions
@@ -131,6 +133,8 @@ class DynamoOutcomes:
 
     def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
         """Yield the tokens of a range of positions, with the attributes that the counters use."""
+        from waiting_room.domain.counter_snapshot import LiveToken
+
         for item in query_positions(
             self._client,
             WHAT,

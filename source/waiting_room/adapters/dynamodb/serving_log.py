@@ -17,12 +17,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from waiting_room.adapters.aws import THROTTLE_CODES, translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, to_item
 from waiting_room.domain import serving_counter
-from waiting_room.domain.counter_snapshot import Checkpoint
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.limits import AUDIT_LIFE, MAX_UNUSED_POSITIONS
 from waiting_room.domain.records import (
@@ -33,6 +32,9 @@ from waiting_room.domain.records import (
     ServingMove,
     StateDetails,
 )
+
+if TYPE_CHECKING:
+    from waiting_room.domain.counter_snapshot import Checkpoint
 
 WHAT = "the serving log"
 STATE, MESSAGE, UNUSED = "state", "state#message", "state#unused"  # sort keys; one query reads them

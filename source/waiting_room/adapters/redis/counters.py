@@ -16,7 +16,7 @@ from dataclasses import fields
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -34,13 +34,6 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from waiting_room.domain import serving_counter
-from waiting_room.domain.counter_snapshot import (
-    Checkpoint,
-    CounterUpkeepRequest,
-    LiveToken,
-    Snapshot,
-    TokenTally,
-)
 from waiting_room.domain.errors import CountersLost, Unavailable
 from waiting_room.domain.limits import LATEST_MOVES, RATE_WINDOW, SHORTEST_RATE
 from waiting_room.domain.metrics import ServingNumber, WaitingNumber
@@ -55,6 +48,14 @@ from waiting_room.domain.records import (
     SessionStatus,
     StateDetails,
 )
+
+if TYPE_CHECKING:
+    from waiting_room.domain.counter_snapshot import (
+        Checkpoint,
+        CounterUpkeepRequest,
+        LiveToken,
+        Snapshot,
+    )
 
 REDIS_TIMEOUT = 1.0  # seconds to connect or to respond; three attempts fit into API Gateway's 29
 JOIN_LEASE_LIFE = 60  # seconds; a worker ends after 30 s, so an older lease has no owner
@@ -249,6 +250,8 @@ class RedisCounters:
 
     def restore(self, snapshot: Snapshot, lease_id: str) -> bool:
         """Replace the copy in one step."""
+        from waiting_room.domain.counter_snapshot import TokenTally
+
         state, details = snapshot.state, snapshot.details
         tally = TokenTally.from_snapshot(snapshot)
         fields: dict[str, Any] = {
@@ -291,6 +294,8 @@ class RedisCounters:
 
     def checkpoint(self, event_id: str, now: int) -> Checkpoint:
         """Return the checkpoint that a rebuild can start from."""
+        from waiting_room.domain.counter_snapshot import Checkpoint, TokenTally
+
         result = self._run("checkpoint", event_id, [])
         generation, version, base, tokens, completed, abandoned, taken, ended, parts, live = result
         counts = [int(number) for number in live]
@@ -328,6 +333,8 @@ class RedisCounters:
         self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
     ) -> CounterUpkeepRequest:
         """Delete data that no caller needs any more."""
+        from waiting_room.domain.counter_snapshot import CounterUpkeepRequest
+
         old = [now - DEAD_BUCKETS, now - RATE_WINDOW]
         arguments = [*old, reconciled_at, swept_at, LATEST_MOVES, now]
         changed, unverified = self._run("trim", event_id, arguments)

@@ -8,26 +8,28 @@ trip. It raises CountersLost when the copy is missing, or older than its argumen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from waiting_room.domain.counter_snapshot import (
-    Checkpoint,
-    CounterUpkeepRequest,
-    LiveToken,
-    Snapshot,
-)
-from waiting_room.domain.metrics import ServingNumber, WaitingNumber
-from waiting_room.domain.records import (
-    NO_DETAILS,
-    Counts,
-    EventState,
-    PositionStatus,
-    ServingMove,
-    SessionStatus,
-    StateDetails,
-)
+from waiting_room.domain.records import NO_DETAILS, StateDetails
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from waiting_room.domain.counter_snapshot import (
+        Checkpoint,
+        CounterUpkeepRequest,
+        LiveToken,
+        Snapshot,
+    )
+    from waiting_room.domain.metrics import ServingNumber, WaitingNumber
+    from waiting_room.domain.records import (
+        Counts,
+        EventState,
+        PositionStatus,
+        ServingMove,
+        SessionStatus,
+    )
 
 
 class JoinLease(IntEnum):

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from waiting_room.domain.counter_snapshot import LiveToken
-from waiting_room.domain.records import Ending, Outcome, SessionStatus
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from waiting_room.domain.counter_snapshot import LiveToken
+    from waiting_room.domain.records import Ending, Outcome, SessionStatus
 
 # Shards of the ended sessions of an event. A partition of an index accepts 1,000 writes/s; above
 # that it throttles its table. A new table accepts 4,000 writes/s, so 4,000 sessions may end then.
