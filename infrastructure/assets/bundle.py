@@ -29,6 +29,7 @@ APPS = (
     "sample_store",
     "openid",
     "inlet",
+    "entrance",
 )
 PLATFORMS = ("aarch64", "x86_64")
 PLATFORM = "aarch64"  # Lambda calls it arm64

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The entrance, below ``/_waiting-room/`` on each host behind a gate.
+
+``GET enter`` returns one response for all visitors of a second, ``GET session`` makes the exact
+decision for one visitor. Environment: that of the room's API without the counters, and
+``GATE_HTTPS`` (true), false for sites on plain http.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice import Chalice, Response
+
+from waiting_room.domain.gate import credentials
+from waiting_room.domain.gate.clients import has_probe
+from waiting_room.domain.gate.decision import PROBE_LIFE, cookie_name
+from waiting_room.domain.gate.destination import Destination, destination, own_address
+from waiting_room.runtime.entrance_wiring import entrance, entrance_settings
+from waiting_room.runtime.gate_replies import (
+    SHARED_SECOND,
+    Caller,
+    entrance_handler,
+    json_reply,
+    page,
+    read_caller,
+    redirect,
+)
+from waiting_room.runtime.http_api import ANY_TYPE, query
+from waiting_room.use_cases.gate.entrance import Entry, Way
+
+app = Chalice(app_name="waiting-room-entrance", configure_logs=False)
+NO_COOKIES = {
+    "error": "the entrance needs a cookie, and this client has sent none",
+    "reason": "no_cookies",
+}
+
+
+def _route(path: str, *methods: str) -> Any:
+    """Register a view; its errors become a page or JSON."""
+
+    def register(view: Any) -> Any:
+        handled = entrance_handler(view, lambda: app.current_request)
+        return app.route(path, methods=list(methods), content_types=ANY_TYPE)(handled)
+
+    return register
+
+
+@_route("/enter", "GET", "HEAD")
+def enter() -> Response:
+    """Return the decision for visitors who arrive now. The edge adds ``to`` to the address."""
+    event_id = query(app.current_request, "event")
+    entry = entrance().enter(event_id)
+    if read_caller(app.current_request).prefers_json:
+        return _decision(entry, SHARED_SECOND)
+    return redirect(own_address(_ROUTES[entry.way], event_id), cache=SHARED_SECOND)
+
+
+@_route("/session", "GET", "HEAD")
+def session() -> Response:
+    """Give a visitor with a probe cookie a session, or lead to the page."""
+    event_id, asked = query(app.current_request, "event"), read_caller(app.current_request)
+    to = _destination(event_id, asked)
+    if asked.is_prefetch:
+        return json_reply({"error": "a prefetch gets no session", "reason": "prefetch"}, 403)
+    keys, now = entrance().keys.keys(event_id), int(entrance().clock())
+    if asked.method == "HEAD":
+        return redirect(own_address("", event_id, to))
+    if not has_probe(asked.cookies, event_id, keys, now, secure=_secure()):
+        return _without_cookies(event_id, to, asked, credentials.encode_probe(event_id, now, keys))
+    return _wait(event_id, to, asked, entrance().enter(event_id))
+
+
+_ROUTES = {Way.GO: "session", Way.WAIT: ""}
+
+
+def _secure() -> bool:
+    return entrance_settings().secure
+
+
+def _destination(event_id: str, asked: Caller) -> Destination:
+    hosts = entrance().events.get(event_id).document["site"]["hosts"]
+    return destination(asked.to, asked.host, hosts, secure=_secure())
+
+
+def _decision(entry: Entry, cache: str) -> Response:
+    content = {"decision": entry.way.value, "retry_after": entry.retry_after}
+    return json_reply(content, cache=cache)
+
+
+def _wait(event_id: str, to: Destination, asked: Caller, entry: Entry) -> Response:
+    if asked.prefers_json:
+        return _decision(entry, "no-store")
+    return redirect(own_address("", event_id, to))
+
+
+def _without_cookies(event_id: str, to: Destination, asked: Caller, probe: str) -> Response:
+    """Set the probe cookie again. A client that keeps it succeeds with its next request."""
+    cookies = [(cookie_name("probe", event_id, secure=_secure()), probe, PROBE_LIFE)]
+    if asked.prefers_json:
+        return json_reply(NO_COOKIES, 403, cookies=cookies, secure=_secure())
+    return page(
+        "Cookies are needed",
+        "Your browser has not sent the cookie of the waiting room. Allow cookies for this site, "
+        "then try again.",
+        403,
+        link=(own_address("session", event_id, to), "Try again"),
+        cookies=cookies,
+        secure=_secure(),
+    )

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests and responses of the entrance: redirects with cookies, JSON, and small HTML pages.
+
+A response follows the class of ``Accept``: JSON for a program that asks for it, otherwise a
+redirect or a page. CloudFront caches a 5xx response for 10 s, so "busy" is 429.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalice import Response
+
+from waiting_room.domain.errors import RoomError, Unavailable
+from waiting_room.domain.gate.clients import is_prefetch, parse_cookies, prefers_json, set_cookie
+from waiting_room.domain.gate.request import Values
+from waiting_room.runtime.http_api import NO_STORE, status_of
+from waiting_room.runtime.safe_traceback import safe_traceback
+
+logger = logging.getLogger("waiting_room")
+VISITOR_HOST = "x-waiting-room-host"  # the gate sets it: API Gateway needs a Host of its own
+SHARED_SECOND = "public, max-age=1"  # one response for all visitors who arrive in a second
+Cookies = Sequence[tuple[str, str, int]]
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="robots" content="noindex">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
+<style>body{{font:1.125rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;
+padding:0 1rem}}</style></head><body><main><h1>{title}</h1><p>{text}</p>{link}</main></body></html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A request to the entrance. ``host`` is that of the site, with its port if it has one."""
+
+    method: str
+    host: str
+    to: str
+    cookies: Values
+    prefers_json: bool
+    is_prefetch: bool
+
+
+def read_caller(request: Any) -> Caller:
+    """Return the caller of a request; ``to`` is as given, and empty without one."""
+    headers = request.headers
+    return Caller(
+        method=request.method,
+        host=str(headers.get(VISITOR_HOST) or headers.get("host") or ""),
+        to=str((request.query_params or {}).get("to") or ""),
+        cookies=parse_cookies(str(headers.get("cookie") or "")),
+        prefers_json=prefers_json(str(headers.get("accept") or "")),
+        is_prefetch=is_prefetch(headers),
+    )
+
+
+def redirect(
+    location: str,
+    *,
+    cookies: Cookies = (),
+    secure: bool = True,
+    status: int = 302,
+    cache: str = NO_STORE,
+) -> Response:
+    """Return a redirect that sets cookies: name, value and lifetime in seconds."""
+    headers: dict[str, Any] = {"Location": location, "Cache-Control": cache}
+    return Response("", _with_cookies(headers, cookies, secure=secure), status)
+
+
+def json_reply(
+    content: Mapping[str, Any],
+    status: int = 200,
+    *,
+    cookies: Cookies = (),
+    secure: bool = True,
+    cache: str = NO_STORE,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a JSON response without CORS headers: only the site itself reads it."""
+    own = {"Content-Type": "application/json", "Cache-Control": cache, **(headers or {})}
+    return Response(json.dumps(content), _with_cookies(own, cookies, secure=secure), status)
+
+
+def page(
+    title: str,
+    text: str,
+    status: int,
+    *,
+    link: tuple[str, str] | None = None,
+    cookies: Cookies = (),
+    secure: bool = True,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a small HTML page; ``link`` is an address and its text."""
+    content = PAGE.format(
+        title=html.escape(title),
+        text=html.escape(text),
+        link=f'<p><a href="{html.escape(link[0])}">{html.escape(link[1])}</a></p>' if link else "",
+    )
+    own = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": NO_STORE,
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "Referrer-Policy": "no-referrer",
+        **(headers or {}),
+    }
+    return Response(content, _with_cookies(own, cookies, secure=secure), status)
+
+
+def entrance_handler(view: Callable[[], Response], request: Callable[[], Any]) -> Callable[[], Any]:
+    """Decorate a Chalice view: convert errors to a page or to JSON, by the class of ``Accept``.
+
+    The log contains the route and nothing else of the request.
+    """
+
+    @functools.wraps(view)
+    def answered() -> Response:
+        try:
+            return view()
+        except Unavailable as error:
+            logger.warning("%s: unavailable: %s", view.__name__, error)
+            text = "The waiting room is busy. Try again in a moment."
+            return _error(request(), 429, text, {}, {"Retry-After": str(error.retry_after)})
+        except RoomError as error:
+            text = f"{str(error)[:1].upper()}{str(error)[1:]}."
+            return _error(request(), status_of(error), text, {"error": str(error), **error.members})
+        except Exception as error:
+            logger.error("%s: unexpected %s", view.__name__, safe_traceback(error))
+            return _error(request(), 500, "The waiting room has an internal error.", {})
+
+    return answered
+
+
+def _error(
+    request: Any,
+    status: int,
+    text: str,
+    members: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    if prefers_json(str(request.headers.get("accept") or "")):
+        return json_reply({"error": text, **members}, status, headers=headers)
+    return page("Waiting room", text, status, headers=headers)
+
+
+def _with_cookies(headers: Mapping[str, Any], cookies: Cookies, *, secure: bool) -> dict[str, Any]:
+    if not cookies:
+        return dict(headers)
+    made = [set_cookie(name, value, life, secure=secure) for name, value, life in cookies]
+    return {**headers, "Set-Cookie": made}

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routes of the entrance behind a gate, on stores in memory."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from apps.entrance import app as module
+from tests.apps.entrance_client import EntranceClient
+from tests.support.fakes.events import MemoryEvents
+from tests.support.fakes.gate_keys import MemoryGateKeys
+from tests.support.faults import FaultInjector
+from tests.support.in_memory_room import Clock
+from waiting_room.domain.events.document import StoredEvent, complete
+from waiting_room.domain.gate.credentials import encode_probe
+from waiting_room.runtime.settings.entrance import EntranceSettings, read_entrance_settings
+from waiting_room.use_cases.gate.entrance import Entrance, GatedEvents
+
+PROBE = "__Host-waiting-room_probe-sale"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def documents(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> FaultInjector:
+    """Documents of an event behind a gate, and of one without a gate."""
+    found = MemoryEvents()
+    rules = {"protect": [{"path": "/checkout"}], "site": {"hosts": ["pay.example"], "origins": []}}
+    found.documents["sale"] = StoredEvent("sale", 1, complete(rules))
+    found.documents["api"] = StoredEvent("api", 1, complete({}))
+    faulty = FaultInjector(found)
+    made = Entrance(GatedEvents(faulty, clock), MemoryGateKeys(clock=clock), clock)
+    monkeypatch.setattr(module, "entrance", lambda: made)
+    monkeypatch.setattr(module, "entrance_settings", EntranceSettings)
+    return faulty
+
+
+def with_probe(clock: Clock) -> EntranceClient:
+    keys = MemoryGateKeys(clock=clock).keys("sale")
+    return EntranceClient(jar={PROBE: encode_probe("sale", int(clock()), keys)})
+
+
+def test_enter_has_one_response_for_all(documents: FaultInjector) -> None:
+    first = EntranceClient().call("enter", event="sale", to="/a")
+    other = EntranceClient(jar={"a": "b"}).call("enter", event="sale", to="/b")
+    assert first == other
+    assert (first.status, first.location) == (302, "/_waiting-room/?event=sale")
+    assert first.headers["Cache-Control"] == "public, max-age=1"
+    assert not first.cookies
+
+
+def test_enter_returns_json_to_programs(documents: FaultInjector) -> None:
+    found = EntranceClient().call("enter", event="sale", accept="application/json")
+    assert (found.status, found.json) == (200, {"decision": "wait", "retry_after": 10})
+
+
+@pytest.mark.parametrize("event", ["api", "unknown", "#registry", "x" * 65])
+def test_events_without_a_gate_have_no_entrance(documents: FaultInjector, event: str) -> None:
+    for route in ("enter", "session"):
+        found = EntranceClient().call(route, event=event, accept="application/json")
+        assert found.status == 404
+        assert "no event behind a gate" in found.json["error"]
+
+
+def test_an_event_is_needed_once(documents: FaultInjector) -> None:
+    found = EntranceClient().call("enter")
+    assert found.status == 400
+    assert "event is needed once" in found.body.lower()
+
+
+def test_without_a_probe_the_page_says_that_cookies_are_needed(documents: FaultInjector) -> None:
+    client = EntranceClient()
+    found = client.call("session", event="sale", to="/a?b=<script>")
+    assert found.status == 403
+    assert "Allow cookies" in found.body
+    assert "<script>" not in found.body
+    assert 'href="/_waiting-room/session?event=sale&amp;to=%2Fa%3Fb%3D%3Cscript%3E"' in found.body
+    assert found.headers["Cache-Control"] == "no-store"
+    again = client.call("session", event="sale", to="/a")  # it has kept the probe
+    assert again.status == 302
+
+
+def test_a_program_without_cookies_gets_the_reason(documents: FaultInjector) -> None:
+    found = EntranceClient().call("session", event="sale", accept="application/json")
+    assert (found.status, found.json["reason"]) == (403, "no_cookies")
+
+
+def test_the_page_keeps_the_destination(documents: FaultInjector, clock: Clock) -> None:
+    for to, kept in (
+        ("/a?b", "%2Fa%3Fb"),
+        ("https://pay.example/x", "https%3A%2F%2Fpay.example%2Fx"),
+        ("https://evil.example/x", "%2F"),
+        ("//evil.example", "%2F"),
+    ):
+        found = with_probe(clock).call("session", event="sale", to=to)
+        assert found.location == f"/_waiting-room/?event=sale&to={kept}"
+
+
+def test_prefetch_and_head_get_no_session(documents: FaultInjector, clock: Clock) -> None:
+    client = with_probe(clock)
+    found = client.call("session", event="sale", headers={"Sec-Purpose": "prefetch"})
+    assert (found.status, found.json["reason"]) == (403, "prefetch")
+    head = client.call("session", method="HEAD", event="sale")
+    assert (head.status, head.location) == (302, "/_waiting-room/?event=sale&to=%2F")
+
+
+def test_a_document_is_read_once_a_second(documents: FaultInjector, clock: Clock) -> None:
+    for seconds in (0, 0.5, 0.4):
+        clock.now += seconds
+        EntranceClient().call("enter", event="sale")
+        EntranceClient().call("enter", event="unknown")
+    assert documents.calls == ["read", "read"]
+    clock.now += 0.2
+    EntranceClient().call("enter", event="sale")
+    assert documents.calls == ["read"] * 3
+
+
+def test_a_busy_store_is_429_which_no_cache_keeps(
+    documents: FaultInjector, caplog: pytest.LogCaptureFixture
+) -> None:
+    documents.fail("read", "before")
+    found = EntranceClient().call("enter", event="sale", to="/secret", accept="application/json")
+    assert (found.status, found.headers["Retry-After"]) == (429, "1")
+    assert found.headers["Cache-Control"] == "no-store"
+    assert "secret" not in caplog.text
+
+
+def test_an_unexpected_error_is_a_page_without_details(
+    documents: FaultInjector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "entrance", lambda: 1 / 0)
+    with caplog.at_level(logging.ERROR):
+        found = EntranceClient().call("enter", event="sale")
+    assert found.status == 500
+    assert "ZeroDivision" not in found.body
+    assert "enter: unexpected" in caplog.text
+
+
+def test_the_setting_for_plain_http() -> None:
+    assert read_entrance_settings({}).secure
+    assert not read_entrance_settings({"GATE_HTTPS": "false"}).secure
