@@ -3,9 +3,10 @@
  * Gate as a CloudFront Function (viewer request). It reads the store, calls the decision, and
  * converts requests and responses. It never throws.
  *
- * Store: `h:<host>`, or `h:*` for hosts without one: { r: rules, n: number of further parts
- * `h:<host>:1` … }. `e:<event>`: the state of an event, with the gate's keys as `k`, and `u`: 1 if
- * requests pass while the gate cannot decide. An event that the store does not have is closed.
+ * Store: `h:<host>`, or `h:*` for hosts without one: { r: rules, n: number of further parts, v: tag
+ * of the parts, which are `h:<host>:<tag>:1` … }. `e:<event>`: the state of an event, with the
+ * gate's keys as `k`, and `u`: 1 if requests pass while the gate cannot decide. An event that the
+ * store does not have is closed.
  */
 import cf from 'cloudfront';
 import crypto from 'crypto';
@@ -60,7 +61,7 @@ async function rulesOf(store, host) {
   }
   let rules = head.r;
   for (let part = 1; part <= (head.n || 0); part++) {
-    const next = await store.get(key + ':' + part, { format: 'json' });
+    const next = await store.get(key + ':' + head.v + ':' + part, { format: 'json' });
     rules = rules.concat(next.r);
   }
   return rules;

@@ -72,6 +72,24 @@ def test_a_deleted_event_leaves_its_audit_log(tables: Tables, event_id: str) -> 
         tables.events.delete(one, audit("delete"))
 
 
+def test_only_one_change_of_rules_was_checked_with_a_version(tables: Tables, event_id: str) -> None:
+    """Two events that were each checked without the other cannot both be written."""
+    gates, other = tables.events.gates(), f"{event_id}-2"
+    one, two = (stored(name, protect=[{"path": "/a"}]) for name in (event_id, other))
+    tables.events.write(None, one, entry_of(1, one.document), audit(), gates)
+    assert tables.events.gates() == gates + 1
+    assert tables.events.registry(consistent=True)[event_id].gated
+    with pytest.raises(Conflict):
+        tables.events.write(None, two, entry_of(1, two.document), audit(), gates)
+    assert tables.events.read(other) is None
+    assert other not in tables.events.registry(consistent=True)
+    assert not tables.events.was_used(other)
+    write(tables, one, stored(event_id, 2, title="without a change of rules"))
+    assert tables.events.gates() == gates + 1
+    tables.events.write(None, two, entry_of(1, two.document), audit(), gates + 1)
+    assert tables.events.gates() == gates + 2
+
+
 def test_audit_entries_expire_and_documents_do_not(tables: Tables, event_id: str) -> None:
     if isinstance(tables.events, MemoryEvents):
         pytest.skip("the port in memory has no time to live")

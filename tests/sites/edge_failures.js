@@ -45,7 +45,7 @@ const DAMAGES = {
   'rules are no list': store({ g: 1, k: KEYS }, '{"r":7}'),
   'rules are not JSON': store({ g: 1, k: KEYS }, '{'),
   'a rule is a number': store({ g: 1, k: KEYS }, '{"r":[7]}'),
-  'a part is missing': store({ g: 1, k: KEYS }, '{"r":[["sale",0,"/checkout"]],"n":1}'),
+  'a part is missing': store({ g: 1, k: KEYS }, '{"r":[["sale",0,"/checkout"]],"n":1,"v":"x"}'),
   'empty store': {},
   'no state': store(undefined),
   'state is not JSON': store('{'),

@@ -57,8 +57,8 @@ function fill(room, parts) {
   const size = Math.ceil(room.rules.length / (parts + 1));
   for (let part = 0; part <= parts; part++) {
     const value = { r: room.rules.slice(part * size, (part + 1) * size) };
-    if (part === 0) value.n = parts;
-    items['h:*' + (part ? ':' + part : '')] = JSON.stringify(value);
+    if (part === 0) Object.assign(value, { n: parts, v: 'tag' });
+    items['h:*' + (part ? ':tag:' + part : '')] = JSON.stringify(value);
   }
   KNOWN.forEach((event) => {
     if (!room.event) return;

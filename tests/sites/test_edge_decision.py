@@ -29,7 +29,7 @@ MEMBERS = {
     "toString", "toUpperCase", "trim", "update",
 }  # fmt: skip
 OWN_MEMBERS = {  # of requests, responses and stored values
-    "a", "c", "f", "g", "k", "n", "o", "p", "r", "u", "x", "z", "body", "cookies", "findEvent",
+    "a", "c", "f", "g", "k", "n", "o", "p", "r", "u", "v", "x", "z", "body", "cookies", "findEvent",
     "handOver", "headers", "host", "isOwnPath", "judge", "location", "method", "multiValue", "pass",
     "path", "query", "request", "session", "signing", "status", "uri", "value",
 }  # fmt: skip

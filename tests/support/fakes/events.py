@@ -21,6 +21,7 @@ class MemoryEvents:
         self.entries: dict[str, str] = {}
         self.audit: dict[str, list[AuditEntry]] = defaultdict(list)
         self.registry_reads = 0
+        self.gates_version = 0
 
     def registry(self, *, consistent: bool = False) -> Registry:
         """Return the registry."""
@@ -41,14 +42,22 @@ class MemoryEvents:
         after: StoredEvent,
         entry: RegistryEntry,
         audit: AuditEntry,
+        gates: int | None = None,
     ) -> None:
         """Write document, registry entry and audit entry."""
         self._check(after.event_id, before)
+        if gates not in (None, self.gates_version):
+            raise Conflict
         if before is None and len(self.entries) >= MAX_EVENTS:
             raise EventConflict(f"the deployment has {MAX_EVENTS} events, which is the limit")
         self.documents[after.event_id] = after
         self.entries[after.event_id] = encode(entry)
         self.audit[after.event_id].append(audit)
+        self.gates_version += gates is not None
+
+    def gates(self) -> int:
+        """Return the version of the rules of all events."""
+        return self.gates_version
 
     def delete(self, before: StoredEvent, audit: AuditEntry) -> None:
         """Delete document and registry entry."""

@@ -454,3 +454,63 @@ def test_a_closed_event_refuses_all_but_those_who_have_a_token(
     in_memory_room.event_documents.act(EVENT, "open", actor=ADA)
     assert tokens.time_to_expiry(EVENT, served) > 0
     assert tokens.issue(EVENT, served)["access_token"]
+
+
+GATED = {"protect": [{"path": "/checkout"}], "bypass": [{"path": "/checkout/help"}]}
+
+
+def test_two_events_cannot_have_an_equal_rule(
+    documents: EventDocuments, in_memory_room: InMemoryRoom
+) -> None:
+    assert put(documents, "a", GATED)["protect"] == GATED["protect"]
+    for attempt in (
+        lambda: put(documents, "b", {"protect": [{"path": "/Checkout/"}]}),
+        lambda: documents.patch(EVENT, {"protect": GATED["protect"]}, None, actor=ADA),
+    ):
+        with pytest.raises(EventConflict, match="the event a has an equal rule in protect"):
+            attempt()
+    with pytest.raises(UnknownEvent):
+        documents.show("b")
+    documents.patch("a", {"protect": [{"path": "/other"}]}, None, actor=ADA)
+    put(documents, "b", GATED)
+    assert in_memory_room.documents.store.gates() == 3
+
+
+def test_a_change_without_rules_reads_no_other_event(
+    documents: EventDocuments, in_memory_room: InMemoryRoom
+) -> None:
+    put(documents, "a", GATED)
+    documents.patch("a", {"title": "T", "protect": GATED["protect"]}, None, actor=ADA)
+    documents.act("a", "pause", actor=ADA)
+    put(documents, "open", {"bypass": GATED["bypass"]})
+    assert in_memory_room.documents.store.gates() == 1
+    documents.patch("a", {"protect": None, "bypass": None}, None, actor=ADA)
+    assert not in_memory_room.room.directory.all()["a"].gated
+    assert in_memory_room.documents.store.gates() == 1
+
+
+def test_rules_that_another_event_got_meanwhile_are_seen(
+    documents: EventDocuments, in_memory_room: InMemoryRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other event is written after this one was checked; the next attempt sees it."""
+    store = in_memory_room.documents.store
+    write = store.write
+
+    def write_late(*arguments: Any) -> None:
+        monkeypatch.setattr(store, "write", write)
+        put(in_memory_room.event_documents, "first", GATED)
+        write(*arguments)
+
+    monkeypatch.setattr(store, "write", write_late)
+    with pytest.raises(EventConflict, match="the event first has an equal rule"):
+        put(documents, "second", GATED)
+
+
+def test_an_event_with_rules_cannot_be_deleted(documents: EventDocuments) -> None:
+    put(documents, "a", GATED)
+    documents.act("a", "close", actor=ADA)
+    with pytest.raises(EventConflict, match="remove the rules of protect first"):
+        documents.delete("a", None, actor=ADA)
+    documents.patch("a", {"protect": []}, None, actor=ADA)
+    documents.delete("a", None, actor=ADA)
+    put(documents, "b", GATED)

@@ -2,7 +2,8 @@
 """Events table in DynamoDB: documents, registry and audit log.
 
 Items of an event have the event id as partition key: ``document``, and one ``audit#…`` per change.
-The registry is one item with the map ``events``, from event id to the text of its entry.
+The registry is one item with the map ``events``, from event id to the text of its entry. The item
+``gates`` beside it counts the changes of the rules of all events.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from waiting_room.domain.events.schema import MAX_EVENTS
 
 WHAT = "the table of events"
 REGISTRY = {"event_id": {"S": "#registry"}, "item": {"S": "registry"}}
+GATES = {"event_id": {"S": "#registry"}, "item": {"S": "gates"}}
 CANCELLED = "TransactionCanceledException"
 FAILED = "ConditionalCheckFailed"
-WRITES = ("document", "registry", "audit")  # requests of a transaction, in this order
+WRITES = ("document", "registry", "audit", "gates")  # requests of a transaction, in this order
 
 
 class DynamoEvents:
@@ -71,6 +73,7 @@ class DynamoEvents:
         after: StoredEvent,
         entry: RegistryEntry,
         audit: AuditEntry,
+        gates: int | None = None,
     ) -> None:
         """Write document, registry entry and audit entry in one transaction."""
         put: dict[str, Any] = {
@@ -98,16 +101,24 @@ class DynamoEvents:
             change["ConditionExpression"] += " AND size(events) < :most"
             change["ExpressionAttributeValues"][":most"] = {"N": str(MAX_EVENTS)}
         requests = [{"Put": put}, {"Update": change}, self._audit(after.event_id, audit)]
+        if gates is not None:
+            requests.append(self._next_gates(gates))
         for _ in range(2):
             failed = self._transact(requests)
             if not failed:
                 return
-            if "document" in failed or before is not None:
+            if failed & {"document", "gates"} or before is not None:
                 raise Conflict
             if len(self.registry(consistent=True)) >= MAX_EVENTS:
                 raise EventConflict(f"the deployment has {MAX_EVENTS} events, which is the limit")
             self._create_registry()
         raise Unavailable(f"{WHAT} has no registry")
+
+    def gates(self) -> int:
+        """Return the version of the rules of all events; 0 at first."""
+        with translate_errors(WHAT):
+            found = self._client.get_item(TableName=self._table, Key=GATES, ConsistentRead=True)
+        return number(found["Item"], "version") if "Item" in found else 0
 
     def delete(self, before: StoredEvent, audit: AuditEntry) -> None:
         """Delete document and registry entry, and write the audit entry, in one transaction."""
@@ -144,6 +155,11 @@ class DynamoEvents:
         key, values = new_entry(audit)
         return {"Put": {"TableName": self._table, "Item": {**_key(event_id, key), **values}}}
 
+    def _next_gates(self, gates: int) -> dict[str, Any]:
+        """Return the request that makes the next version of the rules of all events."""
+        item = {**GATES, "version": {"N": str(gates + 1)}}
+        return {"Put": {"TableName": self._table, "Item": item, **_if_version(gates)}}
+
     def _transact(self, requests: list[dict[str, Any]]) -> set[str]:
         """Run a transaction; return the names of the writes whose condition failed."""
         with translate_errors(WHAT):
@@ -152,7 +168,7 @@ class DynamoEvents:
             except self._client.exceptions.TransactionCanceledException as error:
                 reasons = [one.get("Code") for one in error.response["CancellationReasons"]]
                 failed = {
-                    name for name, code in zip(WRITES, reasons, strict=True) if code == FAILED
+                    name for name, code in zip(WRITES, reasons, strict=False) if code == FAILED
                 }
                 if failed:
                     return failed
@@ -181,10 +197,15 @@ def _stored(item: Item) -> StoredEvent:
 
 
 def _if_current(before: StoredEvent | None) -> dict[str, Any]:
-    if before is None:
+    return _if_version(before.version if before else 0)
+
+
+def _if_version(version: int) -> dict[str, Any]:
+    """Return the condition that an item has this version; 0: that it does not exist."""
+    if not version:
         return {"ConditionExpression": "attribute_not_exists(event_id)"}
     return {
         "ConditionExpression": "#version = :version",
         "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": {":version": {"N": str(before.version)}},
+        "ExpressionAttributeValues": {":version": {"N": str(version)}},
     }

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from waiting_room.domain.events.document import is_gated
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.room_settings import EventSettings
 
@@ -40,7 +41,10 @@ class Deciding:
 
 @dataclass(frozen=True, slots=True)
 class RegistryEntry:
-    """Entry of one event. ``past`` are earlier deciding members, latest first."""
+    """Entry of one event. ``past`` are earlier deciding members, latest first.
+
+    ``gated``: the event is behind a gate.
+    """
 
     version: int
     now: Deciding
@@ -50,6 +54,7 @@ class RegistryEntry:
     client_secret_required: bool
     strategy: str
     past: tuple[Deciding, ...] = ()
+    gated: bool = False
 
     def phase(self, now: float) -> Phase:
         """Return the phase at ``now`` (epoch s) by the current document."""
@@ -120,6 +125,7 @@ def entry_of(
         client_secret_required=document["join"]["client_secret"] == "required",  # noqa: S105
         strategy=document["admission"]["strategy"],
         past=past,
+        gated=is_gated(document),
     )
 
 
@@ -135,6 +141,7 @@ def encode(entry: RegistryEntry) -> str:
             int(entry.client_secret_required),
             STRATEGIES.index(entry.strategy),
             [[round(one.until, 3), *encode_deciding(one)] for one in entry.past],
+            int(entry.gated),
         ],
         separators=(",", ":"),
     )
@@ -142,7 +149,8 @@ def encode(entry: RegistryEntry) -> str:
 
 def decode(text: str) -> RegistryEntry:
     """Return the entry that ``encode`` wrote."""
-    version, now, expires_after, increment, valid_for, secret, strategy, past = json.loads(text)
+    values = json.loads(text)
+    version, now, expires_after, increment, valid_for, secret, strategy, past = values[:8]
     return RegistryEntry(
         version=version,
         now=decode_deciding(now),
@@ -152,6 +160,7 @@ def decode(text: str) -> RegistryEntry:
         client_secret_required=bool(secret),
         strategy=STRATEGIES[strategy],
         past=tuple(decode_deciding(one[1:], one[0]) for one in past),
+        gated=bool(sum(values[8:])),  # entries of earlier releases lack it
     )
 
 

@@ -13,7 +13,11 @@ MAX_EVENTS: Final = 1_000  # events of one deployment
 MAX_TITLE: Final = 100  # characters
 MAX_NUMBER: Final = 1_000_000
 MAX_SECONDS: Final = 86_400
-MAX_RULES: Final = 40  # path rules in a list
+MAX_RULES: Final = 40  # rules in a list
+MAX_RULE_TEXT: Final = 256  # characters of a text of a rule
+MAX_HOSTS: Final = 40
+MAX_ORIGINS: Final = 20
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MAX_TIME: Final = 253_402_300_799  # epoch s; the last second of the year 9999
 
 Schema = dict[str, Any]
@@ -37,20 +41,61 @@ def _time() -> Schema:
     return {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_TIME, "default": None}
 
 
+def _text(pattern: str, longest: int, description: str) -> Schema:
+    """Return the schema of a text that matches a pattern as a whole."""
+    return {
+        "type": "string",
+        "pattern": f"^(?:{pattern})(?![\\s\\S])",
+        "maxLength": longest,
+        "description": description,
+    }
+
+
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = rf"{_LABEL}(?:\.{_LABEL})*"
+_NAME = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+HOST: Final = _text(
+    _HOST, 253, "a host name in lower case, without scheme, port, path and final dot"
+)
+ORIGIN: Final = _text(
+    f"https?://{_HOST}(?::[1-9][0-9]{{0,4}})?",
+    270,
+    "scheme, host and port in lower case, without a path, such as https://www.example.com",
+)
+
+
 def _rules() -> Schema:
-    names = ("host", "path", "header", "cookie", "user_agent")
-    one = {name: {"type": "string", "minLength": 1, "maxLength": 256} for name in names}
-    methods = {"type": "array", "items": {"type": "string", "pattern": "^[A-Z]{1,16}$"}}
+    members = {
+        "host": HOST,
+        "path": _text("/[ -~]*", MAX_RULE_TEXT, "a path that begins with /, in printable ASCII"),
+        "methods": {
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"enum": list(METHODS)},
+        },
+        "header": _text(
+            rf"{_NAME}(?:: ?[!-~](?:[ -~]*[!-~])?)?",
+            MAX_RULE_TEXT,
+            "the name of a header, or name and value as name: value, in printable ASCII",
+        ),
+        "cookie": _text(
+            rf"{_NAME}(?:=[!#-+\--:<-\[\]-~]+)?",
+            MAX_RULE_TEXT,
+            "the name of a cookie, or name and value as name=value, without spaces and quotes",
+        ),
+        "user_agent": _text("[ -~]+", MAX_RULE_TEXT, "a part of a user agent, in printable ASCII"),
+    }
     return {
         "type": "array",
         "maxItems": MAX_RULES,
-        "items": _object({**one, "methods": methods}, minProperties=1),
+        "items": _object(members, minProperties=1),
         "default": [],
     }
 
 
-def _texts(what: str) -> Schema:
-    return {"type": "array", "items": {"type": "string", "format": what}, "default": []}
+def _texts(one: Schema, most: int) -> Schema:
+    return {"type": "array", "maxItems": most, "uniqueItems": True, "items": one, "default": []}
 
 
 _MEMBERS: Schema = {
@@ -124,7 +169,7 @@ _MEMBERS: Schema = {
         ),
         "default": [{"name": "standard", "share": 100}],
     },
-    "site": _object({"hosts": _texts("hostname"), "origins": _texts("uri")}),
+    "site": _object({"hosts": _texts(HOST, MAX_HOSTS), "origins": _texts(ORIGIN, MAX_ORIGINS)}),
     "protect": _rules(),
     "bypass": _rules(),
     "page": _object(

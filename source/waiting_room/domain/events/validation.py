@@ -12,16 +12,14 @@ from waiting_room.domain.errors import InvalidDocument, InvalidInput
 from waiting_room.domain.events.document import Document, StoredEvent, complete, merge_patch
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.events.schema import EVENT_SCHEMA, defaults
+from waiting_room.domain.events.site_rules import check_site
 from waiting_room.domain.limits import NEW_EVENT_ID
 from waiting_room.domain.parsing import NAME
 
 ADDED = ("event_id", "version", "phase", "message")  # members that a response adds
 MAX_DOCUMENT = 16_384  # bytes as JSON
 # Members that accept their default value only, until their feature exists.
-NOT_BUILT = (
-    "opening", "lanes", "join.proof", "join.invitation", "join.identity",
-    "site", "protect", "bypass", "session", "page",
-)  # fmt: skip
+NOT_BUILT = ("opening", "lanes", "join.proof", "join.invitation", "join.identity", "page")
 
 
 def check_event_id(value: object) -> str:
@@ -89,6 +87,7 @@ def _checked(
     _check_not_built(document)
     _check_schedule(document["schedule"])
     _check_rest(document)
+    check_site(document)
     return document
 
 
@@ -154,6 +153,8 @@ def _sentence(problem: Any) -> str:
         "minItems": f"must have at least {limit} entries",
         "maxItems": f"must have at most {limit} entries",
         "minProperties": "must have at least one member",
+        "pattern": f"must be {schema.get('description', 'a text of another form')}",
+        "uniqueItems": "must not have an entry twice",
         "required": f"needs {' and '.join(map(str, limit if rule == 'required' else ()))}",
     }
     return f"{where or 'the document'} {texts.get(rule, 'has an invalid form')}"

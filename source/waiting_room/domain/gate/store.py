@@ -2,8 +2,9 @@
 """Content of the store of the edge: rules by host, and the state of each event with the keys.
 
 A value has at most MAX_VALUE bytes. ``h:<host>`` has the rules of a host and those for all hosts,
-``h:*`` only the latter. Longer lists continue in ``h:<host>:1`` and so on; ``n`` of the first value
-counts these parts. ``e:<event>`` has the state of an event.
+``h:*`` only the latter. Longer lists continue in ``h:<host>:<tag>:1`` and so on. ``n`` of the first
+value counts these parts, and ``v`` is their tag. Other rules have another tag, so that no reader
+combines old and new parts. ``e:<event>`` has the state of an event.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from waiting_room.domain.gate.credentials import GateKeys
@@ -20,7 +22,8 @@ from waiting_room.domain.ports.gate_keys import GateKeySource
 
 MAX_VALUE = 1_024  # bytes of a value in a CloudFront KeyValueStore
 ANY_HOST = "*"
-ROOM = len(',"n":99')
+TAG = 8  # hexadecimal digits
+ROOM = len('{"r":[],"n":99,"v":""}') + TAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +67,37 @@ def store_items(events: Iterable[GatedEvent], keys: GateKeySource) -> dict[str, 
     items: dict[str, str] = {}
     rules: list[tuple[str, bool, Rule]] = []
     for event in events:
-        rules += [(event.event_id, False, rule) for rule in event.document["protect"]]
-        rules += [(event.event_id, True, rule) for rule in event.document["bypass"]]
+        rules += rules_of(event.event_id, event.document)
         items[f"e:{event.event_id}"] = _state(event, keys.keys(event.event_id))
-    for host in {ANY_HOST, *(rule["host"] for _, _, rule in rules if "host" in rule)}:
-        of_host = [one for one in rules if one[2].get("host", host) == host]
-        encoded = encode_rules(sort_rules(of_host))
-        parts = list(_parts(encoded))
-        for index, part in enumerate(parts):
-            more = {"n": len(parts) - 1} if index == 0 and len(parts) > 1 else {}
-            key = f"h:{host}" if index == 0 else f"h:{host}:{index}"
-            items[key] = _json({"r": part, **more})
+    for host, parts in parts_by_host(rules):
+        tag = _tag(parts) if len(parts) > 1 else ""
+        head: dict[str, Any] = {"r": parts[0]}
+        if tag:
+            head |= {"n": len(parts) - 1, "v": tag}
+        items[f"h:{host}"] = _json(head)
+        for index, part in enumerate(parts[1:], 1):
+            items[f"h:{host}:{tag}:{index}"] = _json({"r": part})
     return items
+
+
+def rules_of(event_id: str, document: Mapping[str, Any]) -> list[tuple[str, bool, Rule]]:
+    """Return the rules of an event: event id, whether it is a bypass rule, and the rule."""
+    protect = [(event_id, False, rule) for rule in document["protect"]]
+    return protect + [(event_id, True, rule) for rule in document["bypass"]]
+
+
+def parts_by_host(
+    rules: Iterable[tuple[str, bool, Rule]],
+) -> Iterator[tuple[str, list[list[list[Any]]]]]:
+    """Yield each host, and its encoded rules in parts that fit into one value each.
+
+    Raises ValueError for a rule that does not fit.
+    """
+    ordered = [(one, encoded) for one in sort_rules(rules) for encoded in encode_rules([one])]
+    hosts = {one[2]["host"] for one, _ in ordered if "host" in one[2]}
+    for host in (ANY_HOST, *sorted(hosts)):
+        of_host = [rule for one, rule in ordered if one[2].get("host", host) == host]
+        yield host, list(_parts(of_host))
 
 
 def _state(event: GatedEvent, keys: GateKeys) -> str:
@@ -91,15 +113,23 @@ def _state(event: GatedEvent, keys: GateKeys) -> str:
 def _parts(rules: list[list[Any]]) -> Iterator[list[list[Any]]]:
     """Yield consecutive rules that fit into one value each; at least one, maybe empty, part."""
     part: list[list[Any]] = []
+    size = ROOM
     for rule in rules:
-        if part and len(_json({"r": [*part, rule]}).encode()) + ROOM > MAX_VALUE:
-            yield part
-            part = []
-        part.append(rule)
-        if len(_json({"r": part}).encode()) + ROOM > MAX_VALUE:
+        needed = len(_json(rule).encode()) + 1
+        if ROOM + needed > MAX_VALUE:
             raise ValueError(f"a rule of {rule[0]} is too long for the store of the gate")
+        if size + needed > MAX_VALUE:
+            yield part
+            part, size = [], ROOM
+        part.append(rule)
+        size += needed
     yield part
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _tag(parts: list[list[list[Any]]]) -> str:
+    """Return a name for the parts of a host that no other content has."""
+    return sha256(json.dumps(parts).encode()).hexdigest()[:TAG]
+
+
+def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

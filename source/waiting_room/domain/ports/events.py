@@ -29,12 +29,17 @@ class EventDocuments(Protocol):
         after: StoredEvent,
         entry: RegistryEntry,
         audit: AuditEntry,
+        gates: int | None = None,
     ) -> None:
         """Write document, registry entry and audit entry, all or none.
 
-        Raises Conflict when ``before`` is not current (None: no such event), and EventConflict
-        when a new event would exceed MAX_EVENTS.
+        ``gates``: the version of the rules of all events for which the change was checked; the
+        write makes the next one. Raises Conflict when ``before`` (None: no such event) or ``gates``
+        is not current, and EventConflict when a new event would exceed MAX_EVENTS.
         """
+
+    def gates(self) -> int:
+        """Return the version of the rules of all events by a consistent read; 0 at first."""
 
     def delete(self, before: StoredEvent, audit: AuditEntry) -> None:
         """Delete document and registry entry, and write the audit entry, all or none.

@@ -24,6 +24,7 @@ from waiting_room.domain.events.document import (
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.events.registry import RegistryEntry, entry_of
 from waiting_room.domain.events.validation import check_event_id, patch_document, replace_document
+from waiting_room.domain.gate.shared_rules import check_shared
 from waiting_room.domain.records import EventState
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.use_cases import change_log
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from waiting_room.use_cases.room import Room, Stores
 
 PAGE = 100  # events on one page of the list
+RULES = ("protect", "bypass")
 
 Change = Callable[[StoredEvent], dict[str, Any]]
 
@@ -183,7 +185,7 @@ class EventDocuments:
             self._control.reset(event_id, actor=actor, deleted=True)
         after, entry = StoredEvent(event_id, 1, document), entry_of(1, document)
         audit = audit_entry(self._clock(), actor, "create", {}, without_defaults(document))
-        self._store.write(None, after, entry, audit)
+        self._store.write(None, after, entry, audit, self._check_gates(event_id, {}, document))
         return self._written(after, entry, audit, actor)
 
     def _was_used(self, event_id: str) -> bool:
@@ -202,8 +204,30 @@ class EventDocuments:
         known = self._directory.current(before.event_id, before.version)
         entry = entry_of(after.version, document, known, self._clock())
         audit = audit_entry(self._clock(), actor, what, *changed_members(before.document, document))
-        self._store.write(before, after, entry, audit)
+        gates = self._check_gates(before.event_id, before.document, document)
+        self._store.write(before, after, entry, audit, gates)
         return self._written(after, entry, audit, actor)
+
+    def _check_gates(
+        self, event_id: str, before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> int | None:
+        """Check changed rules beside those of all other events; raises EventConflict.
+
+        Return the version of the rules of all events for which this holds; None without a check.
+        """
+        if not is_gated(after) or all(before.get(one) == after[one] for one in RULES):
+            return None
+        version = self._store.gates()
+        others = [
+            one for one, entry in self._directory.refresh().items()
+            if entry.gated and one != event_id
+        ]  # fmt: skip
+        found = {event_id: after}
+        for start in range(0, len(others), PAGE):
+            for stored in self._store.read_many(others[start : start + PAGE]):
+                found[stored.event_id] = stored.document
+        check_shared(event_id, found)
+        return version
 
     def _written(
         self, after: StoredEvent, entry: RegistryEntry, audit: AuditEntry, actor: Actor

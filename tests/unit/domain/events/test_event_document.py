@@ -60,10 +60,6 @@ NOT_BUILT = [
     {"join": {"proof": "work"}},
     {"join": {"invitation": "signed"}},
     {"join": {"identity": "openid"}},
-    {"protect": [{"path": "/checkout"}]},
-    {"bypass": [{"path": "/health"}]},
-    {"site": {"hosts": ["shop.example"]}},
-    {"session": {"valid_for": 900}},
     {"page": {"html": "<p>"}},
 ]
 

@@ -33,7 +33,8 @@ def event(event_id: str = "sale", **members: Any) -> GatedEvent:
 
 def rules_of(items: Mapping[str, str], host: str) -> list[Any]:
     head = json.loads(items[f"h:{host}"])
-    parts = [json.loads(items[f"h:{host}:{at}"])["r"] for at in range(1, head.get("n", 0) + 1)]
+    further = [f"h:{host}:{head['v']}:{at}" for at in range(1, head.get("n", 0) + 1)]
+    parts = [json.loads(items[name])["r"] for name in further]
     return sum(parts, head["r"])
 
 
