@@ -120,6 +120,7 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
     positions.insert([Position(event_id, 1, ID, 1, NOW, "ab" * 32)])
     token = Outcome(event_id, 1, 1, ID, OutcomeKind.TOKEN, NOW, NOW + 60, "issuer", "key")
     outcomes.put_if_absent(token)
+    assert outcomes.extend_session(event_id, 1, 1, NOW + 90, NOW)
     ended = outcomes.end_session(event_id, 1, 1, SessionStatus.COMPLETED, NOW + 1, "mark")
     assert ended.done
     outcomes.put_expired([Outcome(event_id, 1, 2, ID, OutcomeKind.EXPIRED, NOW)])

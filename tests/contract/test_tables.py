@@ -156,6 +156,38 @@ def test_only_an_open_session_of_a_token_ends(tables: Tables, event_id: str) -> 
     assert end(event_id, 1, 9, SessionStatus.ABANDONED, NOW, "fifth") == Ending(False)
 
 
+def test_a_session_is_extended_and_never_shortened(tables: Tables, event_id: str) -> None:
+    extend = tables.outcomes.extend_session
+    first = tables.outcomes.put_if_absent(token(place(event_id, 1)))
+    assert first.session_until is None
+    begun = extend(event_id, 1, 1, NOW + 900, NOW + 59)
+    assert begun == replace(first, session_until=NOW + 900)
+    assert begun == tables.outcomes.get(event_id, 1, 1)
+    assert extend(event_id, 1, 1, NOW + 900, NOW + 59) == begun
+    assert extend(event_id, 1, 1, NOW + 899, NOW + 59) == begun
+    later = extend(event_id, 1, 1, NOW + 1800, NOW + 899)
+    assert later == replace(first, session_until=NOW + 1800)
+    assert extend(event_id, 1, 1, NOW + 9000, NOW + 1800) == later
+    assert extend(event_id, 1, 9, NOW + 900, NOW) is None
+
+
+def test_no_session_is_extended_without_a_valid_token_or_after_its_end(
+    tables: Tables, event_id: str
+) -> None:
+    extend, end = tables.outcomes.extend_session, tables.outcomes.end_session
+    over = tables.outcomes.put_if_absent(token(place(event_id, 1)))
+    assert extend(event_id, 1, 1, NOW + 900, NOW + 60) == over
+    expired = tables.outcomes.put_if_absent(expiry(place(event_id, 2)))
+    assert extend(event_id, 1, 2, NOW + 900, NOW) == expired
+    begun = tables.outcomes.put_if_absent(
+        replace(token(place(event_id, 3)), session_until=NOW + 900)
+    )
+    assert tables.outcomes.get(event_id, 1, 3) == begun
+    ended = end(event_id, 1, 3, SessionStatus.COMPLETED, NOW + 5, "mark").outcome
+    assert ended == replace(begun, status=SessionStatus.COMPLETED, ended_at=NOW + 5)
+    assert extend(event_id, 1, 3, NOW + 1800, NOW + 6) == ended
+
+
 def test_expired_tokens_are_paged_and_each_comes_once(tables: Tables, event_id: str) -> None:
     rows = [place(event_id, position) for position in range(1, 51)]
     for row in rows[:40]:

@@ -94,7 +94,8 @@ def publish_events(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Stream batch of the token table: publish the outcomes on the bus."""
     from waiting_room.runtime.lambda_events import read_outcomes
 
-    room().publisher.publish_outcomes(read_outcomes(event))
+    batch = read_outcomes(event)
+    room().publisher.publish_outcomes(batch.decided, batch.extended)
     return {"batchItemFailures": []}
 
 

@@ -52,7 +52,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Outcome of a position: an expiry, or the attributes of a token (never the token itself)."""
+    """Outcome of a position: an expiry, or the attributes of a token (never the token itself).
+
+    ``session_until`` is the end of the session at a gate (epoch s); None: no session began. It
+    never changes ``expires_at``, the end of the token.
+    """
 
     event_id: str
     generation: int
@@ -65,6 +69,7 @@ class Outcome:
     key_id: str = ""
     status: SessionStatus = SessionStatus.OPEN
     ended_at: int = 0
+    session_until: int | None = None
 
     def is_active(self, now: int) -> bool:
         """Return whether this is a token that is not expired, completed or abandoned."""

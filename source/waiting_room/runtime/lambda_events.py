@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.joins import check_request_id, parse_join
 from waiting_room.domain.parsing import UNREADABLE
 from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
-from waiting_room.domain.records import Join, Outcome
+from waiting_room.domain.records import Join, Outcome, SessionStatus
 
 logger = logging.getLogger("waiting_room")
 LAST_SECOND = 100_000_000_000  # epoch s; a later time is invalid
@@ -130,18 +131,32 @@ def read_tick(event: dict[str, Any]) -> float | None:
         return None
 
 
-def read_outcomes(event: dict[str, Any]) -> list[Outcome]:
+@dataclass(frozen=True, slots=True)
+class OutcomeBatch:
+    """Outcomes of a stream batch, in order.
+
+    ``decided`` are new outcomes and ended sessions, ``extended`` open sessions with a later end.
+    """
+
+    decided: list[Outcome] = field(default_factory=list)
+    extended: list[Outcome] = field(default_factory=list)
+
+
+def read_outcomes(event: dict[str, Any]) -> OutcomeBatch:
     """Return the outcomes in a stream batch of the token table, in order.
 
     An invalid item is logged and skipped. Otherwise the stream would deliver it again for a day,
     and block all later items.
     """
-    found: list[Outcome] = []
+    found = OutcomeBatch()
     for record in event["Records"]:
         try:
-            if record["eventName"] not in ("INSERT", "MODIFY"):
+            kind = record["eventName"]
+            if kind not in ("INSERT", "MODIFY"):
                 continue
-            found.append(outcome_from_item(record["dynamodb"]["NewImage"]))
+            outcome = outcome_from_item(record["dynamodb"]["NewImage"])
+            is_open = outcome.status is SessionStatus.OPEN
+            (found.extended if kind == "MODIFY" and is_open else found.decided).append(outcome)
         except UNREADABLE as error:
             logger.error(
                 "skipped an invalid item of the token table's stream: %s", type(error).__name__

@@ -64,13 +64,16 @@ class EventPublisher:
 
             self._publish("waiting_room_metrics", bus_detail(event_id, counts))
 
-    def publish_outcomes(self, changed: Sequence[Outcome]) -> None:
+    def publish_outcomes(
+        self, changed: Sequence[Outcome], extended: Sequence[Outcome] = ()
+    ) -> None:
         """Publish new tokens and ended sessions, and count those that are not counted yet.
 
-        The caller reads the stream of the tokens table, which has every outcome. Raises
-        Unavailable when the bus rejects an event, so that the stream delivers them again.
+        ``extended`` are open sessions with a later end; they are counted only. The caller reads the
+        stream of the tokens table, which has every outcome. Raises Unavailable when the bus rejects
+        an event, so that the stream delivers them again.
         """
-        for outcome in changed:
+        for outcome in (*changed, *extended):
             if outcome.is_token:
                 self._counters.count_outcome(outcome)
         self.token_outcomes(changed)

@@ -52,6 +52,20 @@ class MemoryOutcomes:
             self._rows[key], self._ended_by[key] = ended, mark
             return Ending(True, ended)
 
+    def extend_session(
+        self, event_id: str, generation: int, position: int, until: int, now: int
+    ) -> Outcome | None:
+        """Move the end of a gate's session."""
+        with self._lock:
+            key = (event_id, generation, position)
+            row = self._rows.get(key)
+            if row is None or not row.is_token or row.status is not SessionStatus.OPEN:
+                return row
+            ends, least = row.session_until, row.expires_at
+            if (now < ends < until) if ends is not None else now < least:
+                self._rows[key] = replace(row, session_until=until)
+            return self._rows[key]
+
     def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """The outcomes of a range."""
         return [

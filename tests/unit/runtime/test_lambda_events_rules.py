@@ -157,7 +157,8 @@ def test_a_row_of_the_stream_is_an_outcome_and_a_removed_one_is_none(
         {},
     ]
     found = lambda_events.read_outcomes({"Records": rows})
-    assert [one.position for one in found] == [7, 8]
+    assert [one.position for one in found.decided] == [7]
+    assert [one.position for one in found.extended] == [8]
     assert len(caplog.records) == 2
 
 

@@ -32,6 +32,10 @@ WHAT = "the token table"
 ENDED = "EndedSessions"  # the index of ended sessions
 PAGE_ROWS = 1_000  # rows read by one query for expired tokens
 PAGE_READS = 2 * SHARDS  # queries of one page of expired tokens: a small event needs one page
+EXTENDS = (
+    "#kind = :token AND #status = :open AND ((session_until > :now AND session_until < :until)"
+    " OR (attribute_not_exists(session_until) AND #expires_at > :now))"
+)
 EXPIRED = "#kind = :token AND #status = :open AND #expires_at <= :now"
 
 
@@ -117,6 +121,33 @@ class DynamoOutcomes:
                     return Ending(done=False)
                 return Ending(text(current, "ended_by") == mark, outcome_from_item(current))
         return Ending(True, outcome_from_item(response["Attributes"]))
+
+    def extend_session(
+        self, event_id: str, generation: int, position: int, until: int, now: int
+    ) -> Outcome | None:
+        """Move the end of a gate's session, also the time at which TTL deletes the row.
+
+        The condition makes a retry harmless: it finds the same end.
+        """
+        with translate_errors(WHAT):
+            try:
+                response = self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(event_id, generation, position),
+                    UpdateExpression="SET session_until = :until, #ttl = :ttl",
+                    ConditionExpression=EXTENDS,
+                    ExpressionAttributeNames={**_NAMES, "#ttl": "ttl"},
+                    ExpressionAttributeValues={
+                        **_values(now),
+                        **to_item({":until": until, ":ttl": until + ROW_LIFE}),
+                    },
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except self._client.exceptions.ConditionalCheckFailedException as error:
+                current = error.response.get("Item")
+                return outcome_from_item(current) if current else None
+        return outcome_from_item(response["Attributes"])
 
     def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """Yield the outcomes of a range of positions; consistent reads."""
@@ -265,6 +296,8 @@ def _item(outcome: Outcome) -> Item:
             "issuer": outcome.issuer,
             "key_id": outcome.key_id,
         }
+        if outcome.session_until is not None:
+            values["session_until"] = outcome.session_until
     return to_item(values)
 
 
@@ -282,4 +315,5 @@ def outcome_from_item(item: dict[str, Any]) -> Outcome:
         key_id=item.get("key_id", {"S": ""})["S"],
         status=SessionStatus(item["session_status"]["S"]),
         ended_at=int(item.get("ended_at", {"N": "0"})["N"]),
+        session_until=int(item["session_until"]["N"]) if "session_until" in item else None,
     )

@@ -45,6 +45,15 @@ class Outcomes(Protocol):
         ``mark`` identifies the call: a repeated call with the same mark succeeds again.
         """
 
+    def extend_session(
+        self, event_id: str, generation: int, position: int, until: int, now: int
+    ) -> Outcome | None:
+        """Move the end of a gate's session to ``until``; return the current row, None without one.
+
+        It never shortens a session, and never changes one that was ended or that is over at ``now``
+        (epoch s). A session begins while the token is valid. The row shows the result.
+        """
+
     def in_range(self, event_id: str, generation: int, first: int, last: int) -> Iterable[Outcome]:
         """Return the outcomes of a range of positions, in any order; consistent reads."""
 
