@@ -24,7 +24,7 @@ from tests.benchmarks.tables import (
     table,
 )
 from tests.support.real_stores import RealRoom
-from waiting_room.adapters.dynamodb import outcomes, serving_log
+from waiting_room.adapters.dynamodb import outcome_items, serving_log
 from waiting_room.adapters.dynamodb.positions import _item
 from waiting_room.domain.records import Position, ServingMove
 from waiting_room.domain.tokens import issue
@@ -100,7 +100,7 @@ def fill(real: RealRoom, given: int, wanted: int) -> int:
         ]
         write(real, positions, [_item(row) for row in rows])
         issued = [issue(row, key_id="k", issuer="i", validity=7200, now=now) for row in rows[::4]]
-        write(real, tokens, [outcomes._item(outcome) for outcome in issued])
+        write(real, tokens, [outcome_items.item_of(outcome) for outcome in issued])
         if not given:
             first_ended = rows[0].request_id
         given += count

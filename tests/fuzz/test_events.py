@@ -38,7 +38,7 @@ from tests.fuzz.inputs import (
     proxy_events,
 )
 from tests.support.in_memory_room import EVENT, START
-from waiting_room.adapters.dynamodb import outcomes
+from waiting_room.adapters.dynamodb import outcome_items
 from waiting_room.domain.joins import REQUEST_ID
 from waiting_room.runtime import lambda_events
 
@@ -245,7 +245,7 @@ CHANGES = st.fixed_dictionaries(
 def test_a_row_that_cannot_be_read_never_holds_up_the_stream(junk: list[dict[str, Any]]) -> None:
     good = {"eventName": "INSERT", "dynamodb": {"NewImage": ROW}}
     found = lambda_events.read_outcomes({"Records": [*junk, good]})
-    assert found.decided[-1] == outcomes.outcome_from_item(ROW)
+    assert found.decided[-1] == outcome_items.outcome_from_item(ROW)
 
 
 # --- the join ------------------------------------------------------------------------------------

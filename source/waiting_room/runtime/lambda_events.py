@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from waiting_room.adapters.dynamodb.outcomes import outcome_from_item
+from waiting_room.adapters.dynamodb.outcome_items import outcome_from_item
 from waiting_room.adapters.join_queue import FIRST_ID, FIRST_SENT, STEP
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.joins import check_request_id, parse_join

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from waiting_room.adapters.dynamodb import outcomes
+from waiting_room.adapters.dynamodb import outcome_items
 from waiting_room.adapters.join_queue import FIRST_ID, FIRST_SENT
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.ports.join_queue import Receipt
@@ -165,9 +165,9 @@ def test_a_row_of_the_stream_is_an_outcome_and_a_removed_one_is_none(
 def test_an_outcome_without_token_facts_expires_at_no_time() -> None:
     kind = OutcomeKind.TOKEN.value
     status = SessionStatus.OPEN.value
-    bare = outcomes.outcome_from_item(item(kind={"S": kind}, session_status={"S": status}))
+    bare = outcome_items.outcome_from_item(item(kind={"S": kind}, session_status={"S": status}))
     assert (bare.expires_at, bare.issuer, bare.key_id) == (0, "", "")
-    full = outcomes.outcome_from_item(
+    full = outcome_items.outcome_from_item(
         item(
             kind={"S": kind},
             session_status={"S": status},

@@ -20,6 +20,7 @@ from waiting_room.adapters.dynamodb.items import (
     text,
     to_item,
 )
+from waiting_room.adapters.dynamodb.outcome_items import item_of, outcome_from_item
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.limits import ROW_LIFE
 from waiting_room.domain.ports.outcomes import ENDED_SHARDS
@@ -61,7 +62,7 @@ class DynamoOutcomes:
             try:
                 self._client.put_item(
                     TableName=self._table,
-                    Item=_item(outcome),
+                    Item=item_of(outcome),
                     ConditionExpression="attribute_not_exists(#shard)",
                     ExpressionAttributeNames={"#shard": "shard"},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -72,7 +73,7 @@ class DynamoOutcomes:
 
     def put_expired(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Write many expiries; return the tokens of positions that have one."""
-        items = [_item(outcome) for outcome in outcomes]
+        items = [item_of(outcome) for outcome in outcomes]
         taken, failed = insert_if_absent(self._client, self._table, items, WHAT)
         if failed:
             raise Unavailable(f"{WHAT} is busy: {len(failed)} expiries not written")
@@ -275,45 +276,3 @@ def _values(now: int) -> Item:
 
 def _key(event_id: str, generation: int, position: int) -> Item:
     return to_item({"shard": shard_of(event_id, generation, position), "position": position})
-
-
-def _item(outcome: Outcome) -> Item:
-    """Return the item of an outcome; an expiry has no token attributes. TTL deletes both."""
-    values: dict[str, Any] = {
-        "shard": shard_of(outcome.event_id, outcome.generation, outcome.position),
-        "position": outcome.position,
-        "event_id": outcome.event_id,
-        "generation": outcome.generation,
-        "request_id": outcome.request_id,
-        "kind": outcome.kind.value,
-        "at": outcome.at,
-        "session_status": outcome.status.value,
-        "ttl": outcome.at + ROW_LIFE,
-    }
-    if outcome.is_token:
-        values |= {
-            "expires_at": outcome.expires_at,
-            "issuer": outcome.issuer,
-            "key_id": outcome.key_id,
-        }
-        if outcome.session_until is not None:
-            values["session_until"] = outcome.session_until
-    return to_item(values)
-
-
-def outcome_from_item(item: dict[str, Any]) -> Outcome:
-    """Read an item of the token table; raises one of UNREADABLE for an invalid item."""
-    return Outcome(
-        event_id=item["event_id"]["S"],
-        generation=int(item["generation"]["N"]),
-        position=int(item["position"]["N"]),
-        request_id=item["request_id"]["S"],
-        kind=OutcomeKind(item["kind"]["S"]),
-        at=int(item["at"]["N"]),
-        expires_at=int(item.get("expires_at", {"N": "0"})["N"]),
-        issuer=item.get("issuer", {"S": ""})["S"],
-        key_id=item.get("key_id", {"S": ""})["S"],
-        status=SessionStatus(item["session_status"]["S"]),
-        ended_at=int(item.get("ended_at", {"N": "0"})["N"]),
-        session_until=int(item["session_until"]["N"]) if "session_until" in item else None,
-    )
