@@ -37,6 +37,8 @@ STEPS = st.lists(
                 "unused",
                 "token",
                 "session",
+                "begin",
+                "renew",
             )
         ),
         st.integers(1, 40),
@@ -50,6 +52,11 @@ WITHDRAWN = [UP, UP, UP, ("down", 8, 1), UP]
 EXPIRED = [
     *(("token", amount, 0) for amount in range(10, 30)), ("trim", 1, 61), ("session", 20, 0),
     ("token", 31, 0), ("session", 15, 0), ("trim", 1, 61), ("trim", 1, 700),
+]  # fmt: skip
+SESSIONS = [
+    ("begin", 5, 0), ("begin", 6, 1), ("begin", 5, 59), ("renew", 5, 0), ("begin", 5, 1),
+    ("session", 5, 0), ("renew", 5, 0), ("session", 7, 0), ("begin", 7, 0), ("trim", 1, 301),
+    ("trim", 1, 301), ("trim", 1, 301),
 ]  # fmt: skip
 UNUSED = [UP, ("unused", 40, 0), ("unused", 30, 0)]
 
@@ -92,10 +99,12 @@ class Both:
         for counters in self.counters:
             if kind == "trim":
                 counters.trim(self.event_id, now)
-            elif kind in ("token", "session"):
+            elif kind in ("token", "session", "begin", "renew"):
                 key = self.event_id, 1, amount, now + 30 * amount - 600
                 if kind == "token":
                     counters.count_token(*key)
+                elif kind in ("begin", "renew"):
+                    counters.count_token(*key, now + (60 if kind == "begin" else 120))
                 else:
                     counters.count_session(*key, SessionStatus.COMPLETED)
             elif kind == "unused":
@@ -129,6 +138,7 @@ def test_the_scripts_return_what_the_model_returns(valkey: servers.Valkey) -> No
     @example(WITHDRAWN)
     @example(UNUSED)
     @example(EXPIRED)
+    @example(SESSIONS)
     def check(steps: list[tuple[str, int, int]]) -> None:
         both, now = Both(valkey), START
         for kind, amount, pause in steps:

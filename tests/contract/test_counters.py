@@ -112,6 +112,62 @@ def test_an_ended_session_counts_once_with_its_token(counters: Counters, event_i
     assert (counts.tokens, counts.active, counts.completed, counts.abandoned) == (2, 0, 1, 1)
 
 
+def test_a_session_counts_until_its_latest_end(counters: Counters, event_id: str) -> None:
+    whole(counters, event_id, queue=9, settled_through=1, settled_tokens=1)
+    for until in (0, NOW + 20, NOW + 30, NOW + 25):
+        counters.count_token(event_id, 1, 2, NOW + 10, until)
+    counters.count_token(event_id, 1, 1, NOW + 10, NOW + 20)  # settled
+    counters.count_token(event_id, 1, 3, NOW + 10)
+    counters.count_token(event_id, 1, 4, NOW + 10, NOW + 20)
+    counts = counters.counts(event_id, NOW)
+    assert (counts.tokens, counts.active, counts.sessions) == (4, 3, 2)
+    assert [counters.counts(event_id, NOW + s).sessions for s in (19, 20, 29, 30)] == [2, 1, 1, 0]
+    assert counters.counts(event_id, NOW + 10).active == 0
+
+
+def test_an_ended_session_is_counted_no_more(counters: Counters, event_id: str) -> None:
+    whole(counters, event_id, queue=9)
+    counters.count_token(event_id, 1, 2, NOW + 10, NOW + 20)
+    counters.count_session(event_id, 1, 2, NOW + 10, SessionStatus.COMPLETED)
+    counters.count_token(event_id, 1, 2, NOW + 10, NOW + 30)  # a late delivery of a renewal
+    counts = counters.counts(event_id, NOW + 15)
+    assert (counts.tokens, counts.sessions, counts.completed, counts.active) == (1, 0, 1, 0)
+    counters.apply(EventState(event_id, generation=2))
+    counters.count_token(event_id, 2, 2, NOW + 10, NOW + 20)
+    assert counters.counts(event_id, NOW).sessions == 1
+    counters.apply(EventState(event_id, generation=3))
+    assert counters.counts(event_id, NOW).sessions == 0
+
+
+@pytest.mark.parametrize("by_checkpoint", [False, True])
+def test_a_rebuild_restores_the_sessions(
+    counters: Counters, event_id: str, by_checkpoint: bool
+) -> None:
+    rows = (
+        LiveToken(2, NOW + 10, SessionStatus.OPEN, NOW + 20),
+        LiveToken(3, NOW + 10, SessionStatus.COMPLETED, 0),
+        LiveToken(4, NOW + 10, SessionStatus.OPEN),
+        LiveToken(5, NOW + 10, SessionStatus.OPEN, NOW + 30),
+    )
+    state = EventState(event_id, queue=9)
+    assert rebuilt(counters, Snapshot(state, (), rows))
+    if by_checkpoint:
+        assert counters.trim(event_id, NOW).changed
+        checkpoint = counters.checkpoint(event_id, NOW)
+        assert not counters.trim(event_id, NOW).changed
+        counters.count_token(event_id, 1, 2, NOW + 10, NOW + 25)
+        assert counters.trim(event_id, NOW).changed, "a renewal needs a new checkpoint"
+        assert rebuilt(counters, Snapshot(state, (), (), checkpoint), force=True)
+        counters.recount(event_id, 1, [replace(rows[0], until=NOW + 25)], 0)
+    ends = (NOW + 19, NOW + 20, NOW + 24, NOW + 25, NOW + 30)
+    expected = [2, 2, 2, 1, 0] if by_checkpoint else [2, 1, 1, 1, 0]
+    assert [counters.counts(event_id, at).sessions for at in ends] == expected
+    counters.recount(event_id, 1, [LiveToken(5, NOW + 10, SessionStatus.ABANDONED)], 0)
+    assert counters.counts(event_id, NOW + 25).sessions == 0
+    counters.trim(event_id, NOW + 9999)
+    assert counters.counts(event_id, NOW).sessions == 0
+
+
 def test_figures_below_the_settled_mark_never_change(counters: Counters, event_id: str) -> None:
     whole(counters, event_id, queue=9, settled_through=3, settled_tokens=3)
     counters.count_token(event_id, 1, 3, NOW + 10)

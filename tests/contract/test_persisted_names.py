@@ -132,7 +132,7 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
         state = log.read(event_id)
         moved = serving_counter.move(state, current, NOW, "operator", mark=ID, actor="me")
         log.write(state, replace(moved, lowering=1))
-    tally = TokenTally(1, b"\x01", b"\x01", ((NOW, 1),), 1, 1, 0)
+    tally = TokenTally(1, b"\x01", b"\x01", ((NOW, 1),), 1, 1, 0, ((1, NOW),))
     log.save_checkpoint(event_id, Checkpoint(1, 2, NOW, (Segment(1, 2, NOW),), tally))
     keys = in_use(one_key())
     DynamoPublicKeys(client, log_table, time.monotonic, 60).save(
@@ -223,7 +223,7 @@ def redis_names(valkey: servers.Valkey) -> Iterator[str]:
     snapshot = Snapshot(state, (), (), checkpoint, unverified=1, details=details)
     assert counters.restore(snapshot, lease)
     counters.acquire_join_leases(event_id, [str(uuid.uuid4())], NOW)
-    counters.count_token(event_id, 1, 3, NOW + 60)
+    counters.count_token(event_id, 1, 3, NOW + 60, NOW + 90)
     counters.count_session(event_id, 1, 4, NOW + 60, SessionStatus.ABANDONED)
     counters.checkpoint(event_id, NOW)
     counters.trim(event_id, NOW + 61, reconciled_at=NOW, swept_at=NOW)

@@ -526,13 +526,16 @@ def test_tokens_are_read_without_the_rest_of_their_rows(tables: Tables, event_id
     for row in rows[:30]:
         tables.outcomes.put_if_absent(token(row, NOW + row.position))
     tables.outcomes.put_expired([expiry(row) for row in rows[30:]])
-    tables.outcomes.end_session(event_id, 1, 7, SessionStatus.ABANDONED, NOW, "mark")
+    tables.outcomes.extend_session(event_id, 1, 7, NOW + 99, NOW)
+    tables.outcomes.end_session(event_id, 1, 7, SessionStatus.ABANDONED, NOW + 98, "mark")
+    tables.outcomes.extend_session(event_id, 1, 8, NOW + 99, NOW)
     found = sorted(tables.outcomes.tokens(event_id, 1, 3, 35), key=lambda row: row.position)
     assert found == [
         LiveToken(
             position,
             NOW + position,
             SessionStatus.ABANDONED if position == 7 else SessionStatus.OPEN,
+            NOW + 99 if position == 8 else 0,
         )
         for position in range(3, 31)
     ]

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from waiting_room.domain import serving_counter
+from waiting_room.domain.limits import CLOCK_STEP
 from waiting_room.domain.records import (
     NO_DETAILS,
     EventState,
@@ -27,11 +28,22 @@ MANY_MOVES = 2_000  # serving moves above which a rebuild needs a checkpoint
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """The attributes of a token row that the counters use; ``status`` is the counted status."""
+    """The attributes of a token row that the counters use; ``status`` is the counted status.
+
+    ``until`` is the end of an open session at a gate (epoch s); 0 without one.
+    """
 
     position: int
     expires_at: int
     status: SessionStatus
+    until: int = 0
+
+    def is_final(self, now: int) -> bool:
+        """Return whether token and session are over, also for a clock that is CLOCK_STEP behind.
+
+        A function with such a clock may still renew the session.
+        """
+        return now >= self.expires_at and (not self.until or now >= self.until + CLOCK_STEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,8 @@ class TokenTally:
 
     ``taken`` contains the positions with a token, ``ended`` those whose session ended. Positions up
     to ``base`` have no bits, because their counts are final. ``live`` counts the open sessions by
-    the second (epoch s) at which their token expires.
+    the second (epoch s) at which their token expires. ``sessions`` are the positions with an open
+    session at a gate, each with its end (epoch s).
     """
 
     base: int = 0
@@ -50,6 +63,7 @@ class TokenTally:
     tokens: int = 0
     completed: int = 0
     abandoned: int = 0
+    sessions: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> TokenTally:
@@ -72,15 +86,18 @@ class TokenTally:
         taken, ended = bytearray(self.taken), bytearray(self.ended)
         live = Counter(dict(self.live))
         closed: Counter[SessionStatus] = Counter()
-        tokens = self.tokens
+        tokens, sessions = self.tokens, dict(self.sessions)
         for row in rows:
             if row.position <= self.base:
                 continue
             if set_bit(taken, row.position):
                 tokens += 1
                 live[row.expires_at] += 1
+            if row.until and not has_bit(ended, row.position):
+                sessions[row.position] = max(row.until, sessions.get(row.position, 0))
             if row.status is not SessionStatus.OPEN and set_bit(ended, row.position):
                 closed[row.status] += 1
+                sessions.pop(row.position, None)
                 if row.expires_at in live:
                     live[row.expires_at] -= 1
         return replace(
@@ -91,7 +108,16 @@ class TokenTally:
             tokens=tokens,
             completed=self.completed + closed[SessionStatus.COMPLETED],
             abandoned=self.abandoned + closed[SessionStatus.ABANDONED],
+            sessions=tuple(sorted(sessions.items())),
         )
+
+    def with_unread_renewals(self, since: int, until: int) -> TokenTally:
+        """Return the tally with all sessions that were open at ``since`` lasting to ``until``.
+
+        They may have been renewed since. Both are epoch seconds.
+        """
+        sessions = ((one, max(end, until) if end > since else end) for one, end in self.sessions)
+        return replace(self, sessions=tuple(sessions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +184,12 @@ def set_bit(bits: bytearray, position: int) -> bool:
     clear = not bits[byte] & mask
     bits[byte] |= mask
     return clear
+
+
+def has_bit(bits: bytes | bytearray, position: int) -> bool:
+    """Return whether the bit of a position is set."""
+    byte = position >> 3
+    return byte < len(bits) and bool(bits[byte] & (0x80 >> (position & 7)))
 
 
 def positions_in(bits: bytes) -> set[int]:

@@ -15,6 +15,7 @@ RoomError
 ├── EventConflict          another event, or a member of the document, prevents the change
 ├── OtherGeneration        the given generation is not the current one
 ├── WrongClientSecret      the client secret does not match that of the join
+├── SessionRefused         the entrance gives no session; ``reason`` is the cause
 ├── Gone                   each has a ``reason``
 │   ├── RoomWasReset       the position belongs to an earlier generation
 │   ├── JoinRefused        the join got no position; ``reason`` is the cause
@@ -161,6 +162,28 @@ class WrongClientSecret(RoomError):
     """The client secret does not match that of the join."""
 
     text = "client_secret does not belong to this request"
+
+
+class SessionRefused(RoomError):
+    """The entrance gives or renews no session. The texts have the reasons as keys."""
+
+    texts: ClassVar[dict[str, str]] = {
+        "no_session": "this request has no session of the event",
+        "session_over": "the session is over",
+        "session_ended": "the session has ended",
+        "invalid_token": "token is not an access token of this event",
+        "token_expired": "the token has expired",
+        "not_of_site": "only a page of the site itself ends its session",
+    }
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(self.texts.get(reason, ""))
+        self.reason = reason
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The reason."""
+        return {"reason": self.reason}
 
 
 class Gone(RoomError):

@@ -45,11 +45,11 @@ def settle(state: EventState, tokens: Iterable[LiveToken], upto: int, now: int) 
     """Raise ``settled_through`` over positions whose outcome can no longer change.
 
     ``tokens`` are those above ``settled_through`` up to ``upto``, which is at most
-    ``expired_through``. A session that ends after its token expired is not counted: counts up to
-    ``settled_through`` are final.
+    ``expired_through``. A session that is ended after token and session are over is not counted:
+    counts up to ``settled_through`` are final.
     """
     rows = sorted(tokens, key=lambda row: row.position)
-    alive = next((row for row in rows if now < row.expires_at), None)
+    alive = next((row for row in rows if not row.is_final(now)), None)
     reach = alive.position - 1 if alive else upto
     done = [row for row in rows if row.position <= reach]
     return replace(

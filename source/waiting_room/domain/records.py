@@ -83,16 +83,22 @@ class Outcome:
     @property
     def counted_status(self) -> SessionStatus:
         """Status of the session that the metrics count."""
-        return counted_status(self.status, self.ended_at, self.expires_at)
+        last = max(self.expires_at, self.session_until or 0)
+        return counted_status(self.status, self.ended_at, last)
+
+    @property
+    def open_until(self) -> int:
+        """End of an open session at a gate (epoch s); 0 without one."""
+        return (self.session_until or 0) if self.status is SessionStatus.OPEN else 0
 
 
-def counted_status(status: SessionStatus, ended_at: int, expires_at: int) -> SessionStatus:
+def counted_status(status: SessionStatus, ended_at: int, last: int) -> SessionStatus:
     """Return the status of a session that the metrics count.
 
-    A session that ended after its token expired counts as open. The expiry already removed it from
-    the active tokens, and it must be removed only once.
+    ``last`` is the later of the ends of token and session. A session that was ended after it counts
+    as open. The time already removed it from the active ones, and it must be removed only once.
     """
-    return status if ended_at < expires_at else SessionStatus.OPEN
+    return status if ended_at < last else SessionStatus.OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +233,7 @@ class Counts:
     ``version`` and ``lowering`` are those of the counters, as in ``EventState``. ``reconciled_at``
     and ``swept_at`` are when the reconciliation and the expiry sweep last succeeded.
     ``admitted_at`` is when the serving counter last rose, ``first_moved_at`` when it first rose.
+    ``active`` counts tokens, ``sessions`` sessions at a gate that have not ended.
     These times are 0 when the counters do not contain them. ``admitted_shortly`` counts the last
     minute. ``latest`` are the latest increases that no later move withdrew, at most LATEST_MOVES,
     oldest first.
@@ -251,6 +258,7 @@ class Counts:
     admitted_at: int = 0
     admitted_shortly: int = 0
     first_moved_at: int = 0
+    sessions: int = 0
     latest: tuple[Segment, ...] = ()
 
     @property

@@ -24,6 +24,7 @@ from waiting_room.domain.errors import (
     OtherGeneration,
     PhaseForbids,
     RoomError,
+    SessionRefused,
     StaleVersion,
     Unavailable,
     UnknownEvent,
@@ -37,6 +38,7 @@ from waiting_room.runtime.safe_traceback import safe_traceback
 STATUS: tuple[tuple[type[RoomError], int], ...] = (
     (InvalidInput, 400),
     (WrongClientSecret, 403),
+    (SessionRefused, 403),
     (UnknownRequest, 404),
     (UnknownKey, 404),
     (NoLiveSession, 404),

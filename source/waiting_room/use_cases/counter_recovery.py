@@ -22,6 +22,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from waiting_room.domain.errors import CountersLost, RoomWasReset, Unavailable
@@ -51,6 +52,7 @@ Result = TypeVar("Result")
 Read = TypeVar("Read", "Counts", "PositionStatus", "ServingNumber", "WaitingNumber")
 READ_STEP = 10_000  # positions read between two renewals of the lease
 VERIFY_STEP, VERIFY_STEPS = 5_000, 20  # positions per comparison, and comparisons per minute
+UNREAD_LIFE = 180  # s for which a session may have been renewed after the checkpoint
 WAIT, WAITS = 0.1, 50  # s between two checks of another caller's rebuild, and their number
 TRIES = 3  # the counters may be lost again while they are rebuilt
 
@@ -106,10 +108,12 @@ class RecoveringCounters:
         """Update the copy to ``state`` and its ``details``; add ``moves`` that it lacks."""
         self._recover(state.event_id, self._counters.apply, state, moves, details)
 
-    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
-        """Count a token once; False for an older generation."""
+    def count_token(
+        self, event_id: str, generation: int, position: int, expires_at: int, until: int = 0
+    ) -> bool:
+        """Count a token and its session once; False for an older generation."""
         return self._recover(
-            event_id, self._counters.count_token, event_id, generation, position, expires_at
+            event_id, self._counters.count_token, event_id, generation, position, expires_at, until
         )
 
     def count_session(
@@ -174,11 +178,13 @@ class RecoveringCounters:
         key = (outcome.event_id, outcome.generation, outcome.position, outcome.expires_at)
         try:
             if outcome.counted_status is SessionStatus.OPEN:
-                return self._counters.count_token(*key)
+                return self._counters.count_token(*key, outcome.open_until)
             return self._counters.count_session(*key, outcome.status)
         except CountersLost:
             if outcome.counted_status is SessionStatus.OPEN:
-                counted = self._try(outcome.event_id, self._counters.count_token, *key)
+                counted = self._try(
+                    outcome.event_id, self._counters.count_token, *key, outcome.open_until
+                )
             else:
                 counted = self._try(
                     outcome.event_id, self._counters.count_session, *key, outcome.status
@@ -327,6 +333,7 @@ class RecoveringCounters:
                 self._log,
                 self._outcomes,
                 lambda: self._counters.renew_rebuild_lease(event_id, lease_id),
+                int(self._clock()),
             )
         except BaseException:
             self._counters.release_rebuild_lease(event_id, lease_id)
@@ -349,8 +356,13 @@ def read_snapshot(
     log: ServingLog,
     outcomes: Outcomes,
     renew: Callable[[], None] = lambda: None,
+    now: int = 0,
 ) -> Snapshot:
-    """Read the contents of the counters from the tables; call ``renew`` between the reads."""
+    """Read the contents of the counters from the tables; call ``renew`` between the reads.
+
+    Sessions of the checkpoint whose rows are not read count for UNREAD_LIFE seconds from ``now`` at
+    least. The minute worker reads the rows until then.
+    """
     from waiting_room.domain.counter_snapshot import READ_AT_ONCE, Snapshot, needs_checkpoint
 
     state, details = log.read_with_details(event_id)
@@ -366,6 +378,9 @@ def read_snapshot(
         last = min(step + READ_STEP - 1, state.queue)
         tokens += outcomes.tokens(event_id, state.generation, step, last)
     unverified = first - 1 if start and first > state.settled_through + 1 else 0
+    if start and unverified:
+        tally = start.tally.with_unread_renewals(start.at, now + UNREAD_LIFE)
+        start = replace(start, tally=tally)
     return Snapshot(state, moves, tuple(tokens), start, unverified, details)
 
 

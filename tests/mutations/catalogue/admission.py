@@ -25,7 +25,7 @@ BREAKS = (
     Break("6 never ahead: a rebuilt copy does not know the announcement",
           "RedisCounters.restore", '"lowering": state.lowering,', "", "test_counters"),
     Break("6 never ahead: what was read before the announcement is restored",
-          "revoke_rebuild_leases.lua", "redis.call('DEL', KEYS[9], KEYS[10])\n", "", "test_counters"),
+          "revoke_rebuild_leases.lua", "redis.call('DEL', KEYS[10], KEYS[11])\n", "", "test_counters"),
     Break("6 never ahead: a reset is written over a move that it did not announce",
           "DynamoServingLog.reset", " AND #version = :version", "", "test_tables"),
     Break("7 recoverable: a lost copy is an error",

@@ -20,7 +20,7 @@ BREAKS = (
           "not row.is_token or row.status is not SessionStatus.OPEN:", "not row.is_active(now):",
           "test_visitor_sessions"),
     Break("clients: who left with an expired token leaves the figures twice",
-          "counted_status", "    return status if ended_at < expires_at else SessionStatus.OPEN",
+          "counted_status", "    return status if ended_at < last else SessionStatus.OPEN",
           "    return status", "test_visitor_sessions"),
     Break("clients: an invalid member of a departure invalidates the message",
           "_exited", '    faults.append(f"exited must be a whole number from 0 to {MAX_EXITED}")',

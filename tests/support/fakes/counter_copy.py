@@ -36,6 +36,8 @@ class CounterCopy:
     first_moved_at: int = 0
     message: str = ""
     message_at: float = 0.0
+    sessions: dict[int, int] = field(default_factory=dict)  # position: end
+    session_changes: int = 0
 
     @classmethod
     def of_snapshot(cls, snapshot: Snapshot) -> CounterCopy:
@@ -54,13 +56,20 @@ class CounterCopy:
             snapshot.unverified,
             message=snapshot.details.message,
             message_at=snapshot.details.message_at,
+            sessions=dict(tally.sessions),
         )
         copy.note_first_move()
         return copy
 
     def checkpointed_counts(self) -> tuple[int, ...]:
         """The numbers whose change makes a new checkpoint due."""
-        return self.state.version, self.tokens, *self.ended.values()
+        return self.state.version, self.tokens, *self.ended.values(), self.session_changes
+
+    def mark_session(self, position: int, until: int) -> None:
+        """Set the end of a gate's session to a later second, unless the session was ended."""
+        if until > self.sessions.get(position, 0) and position not in self.closed:
+            self.sessions[position] = until
+            self.session_changes += 1
 
     def note_first_move(self) -> None:
         """Remember the time of the oldest move, which ``forget_old`` may remove."""
@@ -90,6 +99,7 @@ class CounterCopy:
             admitted_at=self.served[-1].at if self.served else 0,
             admitted_shortly=serving_counter.admitted_recently(self.served, now, SHORTEST_RATE),
             first_moved_at=self.first_moved_at,
+            sessions=sum(until > now for until in self.sessions.values()),
             latest=tuple(self.served[-LATEST_MOVES:]),
         )
 
@@ -120,22 +130,28 @@ class CounterCopy:
             tokens=self.tokens,
             completed=self.ended[SessionStatus.COMPLETED],
             abandoned=self.ended[SessionStatus.ABANDONED],
+            sessions=tuple(sorted(self.sessions.items())),
         )
         return Checkpoint(self.state.generation, self.state.version, now, tuple(self.served), tally)
 
     def has_old(self, now: int) -> bool:
         """Return whether ``forget_old`` would remove something."""
-        return bool(self._dead(now) or self._old_moves(now))
+        return bool(self._dead(now) or self._over(now) or self._old_moves(now))
 
     def forget_old(self, now: int) -> None:
         """Remove expiries ten minutes past and moves that no number needs."""
         for at in self._dead(now):
             del self.live[at]
+        for position in self._over(now):
+            del self.sessions[position]
         old = self._old_moves(now)
         self.served = [part for part in self.served if part not in old]
 
     def _dead(self, now: int) -> list[int]:
         return [at for at in self.live if at <= now - 600]
+
+    def _over(self, now: int) -> list[int]:
+        return [position for position, until in self.sessions.items() if until <= now - 600]
 
     def _old_moves(self, now: int) -> list[Segment]:
         return [

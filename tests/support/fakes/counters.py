@@ -163,8 +163,10 @@ class MemoryCounters:
                 self._writes()
             copy.state, copy.holes = had, holes
 
-    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
-        """Count a token once."""
+    def count_token(
+        self, event_id: str, generation: int, position: int, expires_at: int, until: int = 0
+    ) -> bool:
+        """Count a token and its session once."""
         with self._lock:
             copy = self._current(event_id, generation)
             if copy is None:
@@ -176,6 +178,7 @@ class MemoryCounters:
                 copy.taken.add(position)
                 copy.tokens += 1
                 copy.live[expires_at] += 1
+            copy.mark_session(position, until)
             return True
 
     def count_session(
@@ -195,6 +198,7 @@ class MemoryCounters:
             if position > copy.settled_through and position not in copy.closed:
                 copy.closed.add(position)
                 copy.ended[status] += 1
+                copy.sessions.pop(position, None)
                 if expires_at in copy.live:
                     copy.live[expires_at] -= 1
             return True
@@ -271,7 +275,8 @@ class MemoryCounters:
                 return
             for row in rows:
                 if row.status is SessionStatus.OPEN:
-                    self.count_token(event_id, generation, row.position, row.expires_at)
+                    key = (event_id, generation, row.position, row.expires_at)
+                    self.count_token(*key, row.until)
                 else:
                     key = (event_id, generation, row.position, row.expires_at)
                     self.count_session(*key, row.status)

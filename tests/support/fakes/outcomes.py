@@ -78,7 +78,7 @@ class MemoryOutcomes:
     def tokens(self, event_id: str, generation: int, first: int, last: int) -> Iterable[LiveToken]:
         """The tokens of a range."""
         return [
-            LiveToken(row.position, row.expires_at, row.counted_status)
+            LiveToken(row.position, row.expires_at, row.counted_status, row.open_until)
             for row in self.in_range(event_id, generation, first, last)
             if row.is_token
         ]

@@ -35,7 +35,7 @@ def checkpoint(version: int, generation: int = 1, size: int = 10) -> Checkpoint:
     chance = random.Random(version)
     account = TokenTally(
         base=10, taken=chance.randbytes(size), ended=b"e", live=((NOW, 3), (NOW + 1, 4)),
-        tokens=7, completed=1, abandoned=2,
+        tokens=7, completed=1, abandoned=2, sessions=((3, NOW), (4, NOW + 1))[: version % 3],
     )  # fmt: skip
     return Checkpoint(generation, version, NOW, (Segment(1, 5, 9), Segment(6, 9, 12)), account)
 

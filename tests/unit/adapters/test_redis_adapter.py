@@ -28,7 +28,7 @@ from waiting_room.domain.records import (
 )
 
 NOW = 1_800_000_000
-KEYS = 8  # of an event
+KEYS = 9  # of an event
 
 
 class Server:
@@ -144,12 +144,13 @@ def test_a_position_is_served_since_a_time_or_not_yet(at: int, served_at: int | 
 
 
 def test_figures_are_read_in_their_order() -> None:
-    made, server = counters([*range(1, 12), b"hi", *range(12, 19), b"4:9:70 1:3:60"])
+    made, server = counters([*range(1, 12), b"hi", *range(12, 20), b"4:9:70 1:3:60"])
     found = made.counts(EVENT, NOW)
     assert (found.generation, found.queue, found.admitting_since) == (1, 2, 11)
     assert (found.message, found.version, found.lowering) == ("hi", 12, 13)
     assert (found.reconciled_at, found.swept_at, found.admitted_at) == (14, 15, 16)
     assert (found.admitted_shortly, found.first_moved_at) == (17, 18)
+    assert found.sessions == 19
     assert found.latest == (Segment(1, 3, 60), Segment(4, 9, 70))
     assert arguments(server) == [NOW, 300, 60, 6]
 
@@ -195,7 +196,10 @@ def test_a_state_is_told_with_its_moves() -> None:
 
 
 def test_a_snapshot_is_told_whole() -> None:
-    rows = (LiveToken(3, NOW, SessionStatus.OPEN), LiveToken(4, NOW, SessionStatus.COMPLETED))
+    rows = (
+        LiveToken(3, NOW, SessionStatus.OPEN, NOW + 9),
+        LiveToken(4, NOW, SessionStatus.COMPLETED),
+    )
     state = EventState(
         EVENT,
         queue=9,
@@ -206,22 +210,22 @@ def test_a_snapshot_is_told_whole() -> None:
     details = StateDetails("m", 1.5, unused_positions=(5, 6))
     made, server = counters(1)
     assert made.restore(Snapshot(state, (), rows, None, 77, details), "ticket") is True
-    ticket, _taken, _ended, fields, parts, live, *rest = arguments(server)
+    ticket, _taken, _ended, fields, parts, live, sessions, *rest = arguments(server)
     named = dict(zip(rest[: 2 * fields : 2], rest[1 : 2 * fields : 2], strict=True))
-    assert (ticket, fields, parts, live) == ("ticket", len(named), 0, 1)
+    assert (ticket, fields, parts, live, sessions) == ("ticket", len(named), 0, 1, 1)
     assert (named["tokens"], named["live"], named["completed"], named["abandoned"]) == (3, 1, 1, 0)
     assert (named["settled_through"], named["unverified"]) == (2, 77)
     assert (named["message"], named["message_at"]) == ("m", "1.5")
-    assert rest[2 * fields :] == [NOW, 1, 6], "5 is passed by the audit"
+    assert rest[2 * fields :] == [NOW, 1, NOW + 9, 3, 6], "5 is passed by the audit"
     made, _ = counters(0)
     assert made.restore(Snapshot(state, (), ()), "ticket") is False
 
 
 def test_rows_are_recounted_with_their_end() -> None:
     made, server = counters(None)
-    rows = [LiveToken(3, 60, SessionStatus.OPEN), LiveToken(4, 61, SessionStatus.ABANDONED)]
+    rows = [LiveToken(3, 60, SessionStatus.OPEN, 9), LiveToken(4, 61, SessionStatus.ABANDONED)]
     made.recount(EVENT, 2, rows, 9)
-    assert arguments(server) == [2, 9, 3, 60, "", 4, 61, "abandoned"]
+    assert arguments(server) == [2, 9, 3, 60, "", 9, 4, 61, "abandoned", 0]
 
 
 def test_what_no_answer_needs_any_more_is_forgotten() -> None:
@@ -235,20 +239,21 @@ def test_what_no_answer_needs_any_more_is_forgotten() -> None:
 
 def test_a_checkpoint_is_read_in_its_order() -> None:
     made, _ = counters([1, 2, 3, 4, 5, 6, b"t", b"e", [b"1:4:9", b"5:6:10"],
-                        [b"20", b"2", b"10", b"1"]])  # fmt: skip
+                        [b"20", b"2", b"10", b"1"], [b"7", b"90", b"6", b"99"]])  # fmt: skip
     found = made.checkpoint(EVENT, NOW)
     assert (found.generation, found.version, found.at) == (1, 2, NOW)
     assert [(one.first, one.last, one.at) for one in found.segments] == [(1, 4, 9), (5, 6, 10)]
     tally = found.tally
     assert (tally.base, tally.tokens, tally.completed, tally.abandoned) == (3, 4, 5, 6)
     assert (tally.taken, tally.ended, tally.live) == (b"t", b"e", ((10, 1), (20, 2)))
+    assert tally.sessions == ((6, 99), (7, 90))
 
 
 @pytest.mark.parametrize("answer", [1, 0])
 def test_what_was_counted_is_told(answer: int) -> None:
     made, server = counters(answer, answer, answer)
     assert made.count_token(EVENT, 1, 2, 3) is bool(answer)
-    assert arguments(server) == [1, 2, 3]
+    assert arguments(server) == [1, 2, 3, 0]
     assert made.count_session(EVENT, 1, 2, 3, SessionStatus.COMPLETED) is bool(answer)
     assert arguments(server) == [1, 2, 3, "completed"]
     assert made.revoke_rebuild_leases(EVENT) is bool(answer)

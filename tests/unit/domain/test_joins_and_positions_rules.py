@@ -471,6 +471,15 @@ def test_what_is_settled_ends_before_the_first_token_that_lives() -> None:
     assert reconciliation.settle(state, [], 20, NOW).settled_through == 20
 
 
+@pytest.mark.parametrize(
+    ("until", "reach"), [(NOW - CLOCK_STEP, 20), (NOW - CLOCK_STEP + 1, 11), (NOW + 9, 11)]
+)
+def test_nothing_is_settled_beyond_an_open_session_at_a_gate(until: int, reach: int) -> None:
+    rows = [token(11, NOW - 99), LiveToken(12, NOW - 99, OPEN, until), token(13, NOW - 99)]
+    after = reconciliation.settle(EventState(EVENT, settled_through=10), rows, 20, NOW)
+    assert after.settled_through == reach
+
+
 @pytest.mark.parametrize(("rows", "holes"), [(10, 3), (7, 6), (12, 3)])
 def test_an_audit_takes_what_has_no_row_for_a_hole_and_watches_the_next_range(
     rows: int, holes: int

@@ -52,6 +52,26 @@ def test_the_account_counts_each_position_once_whatever_comes_twice(
     assert dict(found.live) == {at: living.count(at) for at in set(living)}
 
 
+@given(st.lists(st.tuples(st.integers(8, 14), st.integers(0, 9), st.booleans())))
+def test_a_session_lasts_to_its_latest_end_until_it_is_ended(
+    rows: list[tuple[int, int, bool]],
+) -> None:
+    base, expected, ended = 10, {12: 5}, set[int]()
+    found = TokenTally(base=base, sessions=((12, 5),)).with_rows([
+        LiveToken(position, 9, COMPLETED if ends else OPEN, 0 if ends else until)
+        for position, until, ends in rows
+    ])  # fmt: skip
+    for position, until, ends in rows:
+        if position <= base:
+            continue
+        if ends:
+            ended.add(position)
+            expected.pop(position, None)
+        elif until and position not in ended:
+            expected[position] = max(until, expected.get(position, 0))
+    assert dict(found.sessions) == expected
+
+
 @pytest.mark.parametrize(("position", "byte", "value"), [(0, 0, 0x80), (7, 0, 1), (8, 1, 0x80)])
 def test_a_bit_stands_where_redis_puts_it(position: int, byte: int, value: int) -> None:
     bits = bytearray()

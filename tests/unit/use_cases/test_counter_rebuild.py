@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.in_memory_room import EVENT
@@ -105,6 +107,19 @@ def test_a_rebuild_reads_the_rows_near_the_front_and_says_which_it_left_out(
     assert (found.checkpoint, tables.since) == (used, [used.version if used else 0])
     assert [row.position for row in found.tokens] == [last for _, last in ranges]
     assert len(signs) == len(ranges)
+
+
+def test_sessions_whose_rows_are_not_read_may_have_been_renewed() -> None:
+    tally = TokenTally(sessions=((1, NOW), (2, NOW + 1), (3, NOW + 900)))
+    kept = replace(CHECKPOINT, tally=tally)
+    for queue, expected in (
+        (25_000, ((1, NOW), (2, NOW + 280), (3, NOW + 900))),
+        (10_001, ((1, NOW), (2, NOW + 280), (3, NOW + 900))),
+        (9_999, None),
+    ):
+        tables = Tables(EventState(EVENT, queue=queue, serving=queue), kept)
+        found = counter_recovery.read_snapshot(EVENT, tables, tables, now=NOW + 100)  # type: ignore[arg-type]
+        assert (found.checkpoint and found.checkpoint.tally.sessions) == expected
 
 
 class Copy:

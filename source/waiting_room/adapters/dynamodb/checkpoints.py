@@ -86,6 +86,8 @@ def _written(checkpoint: Checkpoint) -> bytes:
     content["segments"] = [[part.first, part.last, part.at] for part in checkpoint.segments]
     for name in ("taken", "ended"):
         content["tally"][name] = b64encode(content["tally"][name]).decode()
+    if not content["tally"]["sessions"]:
+        del content["tally"]["sessions"]
     return json.dumps(content).encode()
 
 
@@ -94,6 +96,7 @@ def _read(text: bytes) -> Checkpoint:
     tally = content.pop("tally")
     for name in ("taken", "ended"):
         tally[name] = b64decode(tally[name])
-    tally["live"] = tuple((at, count) for at, count in tally["live"])
+    for name in ("live", "sessions"):
+        tally[name] = tuple((first, second) for first, second in tally.get(name, ()))
     content["segments"] = tuple(Segment(*part) for part in content["segments"])
     return Checkpoint(tally=TokenTally(**tally), **content)

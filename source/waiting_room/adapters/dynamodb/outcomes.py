@@ -177,14 +177,18 @@ class DynamoOutcomes:
             values={":token": {"S": OutcomeKind.TOKEN.value}},
             TableName=self._table,
             FilterExpression="#kind = :token",
-            ProjectionExpression="#position, #expires_at, #status, ended_at",
+            ProjectionExpression="#position, #expires_at, #status, ended_at, session_until",
             ConsistentRead=True,
         ):
             expires_at = number(item, "expires_at")
             ended_at = number(item, "ended_at") if "ended_at" in item else 0
+            until = number(item, "session_until") if "session_until" in item else 0
             status = SessionStatus(text(item, "session_status"))
             yield LiveToken(
-                number(item, "position"), expires_at, counted_status(status, ended_at, expires_at)
+                number(item, "position"),
+                expires_at,
+                counted_status(status, ended_at, max(expires_at, until)),
+                until if status is SessionStatus.OPEN else 0,
             )
 
     def ended_page(

@@ -71,7 +71,17 @@ PARTS = {  # functions of several scripts, and the scripts that use them
     "living": ("counts", "trim"),
     "counting": ("checkpoint", "count_session", "count_token", "recount", "trim"),
 }
-KEYS = ("state", "served", "holes", "taken", "ended", "live", "live_count", "served_times")
+KEYS = (
+    "state",
+    "served",
+    "holes",
+    "taken",
+    "ended",
+    "live",
+    "live_count",
+    "served_times",
+    "sessions",
+)
 
 
 def connect(
@@ -209,9 +219,11 @@ class RedisCounters:
             ],
         )
 
-    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
-        """Count a token; idempotent."""
-        return bool(self._run("count_token", event_id, [generation, position, expires_at]))
+    def count_token(
+        self, event_id: str, generation: int, position: int, expires_at: int, until: int = 0
+    ) -> bool:
+        """Count a token and its session; idempotent."""
+        return bool(self._run("count_token", event_id, [generation, position, expires_at, until]))
 
     def count_session(
         self,
@@ -284,9 +296,11 @@ class RedisCounters:
             len(fields),
             len(parts),
             len(tally.live),
+            len(tally.sessions),
             *chain.from_iterable(fields.items()),
             *parts,
             *chain.from_iterable(tally.live),
+            *chain.from_iterable((until, position) for position, until in tally.sessions),
             *(hole for hole in details.unused_positions if hole > state.reconciled_through),
         ]
         keys = self._rebuild_keys(state.event_id)
@@ -297,8 +311,9 @@ class RedisCounters:
         from waiting_room.domain.counter_snapshot import Checkpoint, TokenTally
 
         result = self._run("checkpoint", event_id, [])
-        generation, version, base, tokens, completed, abandoned, taken, ended, parts, live = result
-        counts = [int(number) for number in live]
+        generation, version, base, tokens, completed, abandoned, taken, ended, *lists = result
+        parts, live, sessions = lists
+        counts, ends = [int(number) for number in live], [int(number) for number in sessions]
         return Checkpoint(
             generation,
             version,
@@ -312,6 +327,7 @@ class RedisCounters:
                 tokens=tokens,
                 completed=completed,
                 abandoned=abandoned,
+                sessions=tuple(sorted(zip(ends[::2], ends[1::2], strict=True))),
             ),
         )
 
@@ -322,7 +338,7 @@ class RedisCounters:
         arguments: list[Any] = [generation, unverified]
         for row in rows:
             ended = "" if row.status is SessionStatus.OPEN else row.status.value
-            arguments += (row.position, row.expires_at, ended)
+            arguments += (row.position, row.expires_at, ended, row.until)
         self._run("recount", event_id, arguments)
 
     def discard(self, event_id: str, generation: int, seconds: int) -> None:

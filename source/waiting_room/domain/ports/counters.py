@@ -78,10 +78,13 @@ class Counters(Protocol):
         serving log up to ``state``, which replace those of the copy.
         """
 
-    def count_token(self, event_id: str, generation: int, position: int, expires_at: int) -> bool:
-        """Count a token once; idempotent.
+    def count_token(
+        self, event_id: str, generation: int, position: int, expires_at: int, until: int = 0
+    ) -> bool:
+        """Count a token once, and its session at a gate until ``until`` (0: none); idempotent.
 
-        Returns False, and counts nothing, for an older generation.
+        An earlier ``until`` than before, and one of an ended session, changes nothing. Returns
+        False, and counts nothing, for an older generation.
         """
 
     def count_session(

@@ -5,7 +5,8 @@
 -- already returned. An emptied server has no state. All mean LOST.
 -- KEYS[1] state hash   KEYS[2] served zset   KEYS[3] holes zset   KEYS[4] taken bitmap
 -- KEYS[5] ended bitmap   KEYS[6] live zset   KEYS[7] live counts hash   KEYS[8] served times zset
-local STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES = unpack(KEYS, 1, 8)
+-- KEYS[9] sessions zset
+local STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES, SESSIONS = unpack(KEYS, 1, 9)
 local LOST = {err = 'LOST the counters are not whole'}
 local REPLICATION = redis.call('INFO', 'replication')
 local RUN = string.match(REPLICATION, 'master_replid:(%w+)')

@@ -13,7 +13,7 @@ local had = number('generation')
 if generation < had then return 0 end
 if generation > had then
   local noted = {'reconciled_at', number('reconciled_at'), 'swept_at', number('swept_at')}
-  redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES)
+  redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES, SESSIONS)
   redis.call('HSET', STATE, 'run', RUN, 'generation', generation, unpack(noted))
 end
 local segments = tonumber(ARGV[14])

@@ -13,15 +13,25 @@ local function count_token(position, expires_at)
   count_live(expires_at, 1)
   redis.call('ZADD', LIVE, expires_at, expires_at)
 end
+-- set the end of a gate's session to a later second; 0: the position has no open session
+local function mark_session(position, until_)
+  if tonumber(until_) == 0 or position <= number('settled_through') then return end
+  if redis.call('GETBIT', ENDED, position) == 1 then return end
+  local changed = redis.call('ZADD', SESSIONS, 'GT', 'CH', until_, position)
+  if changed > 0 then redis.call('HINCRBY', STATE, 'session_changes', 1) end
+end
 local function count_session(position, expires_at, field)
   count_token(position, expires_at)
   if position <= number('settled_through') then return end
   if redis.call('SETBIT', ENDED, position, 1) == 1 then return end
+  redis.call('ZREM', SESSIONS, position)
   redis.call('HINCRBY', STATE, field, 1)
   if redis.call('HEXISTS', LIVE_COUNT, expires_at) == 1 then count_live(expires_at, -1) end
 end
 -- values that a checkpoint contains; a different text means that they changed since
 local function checkpoint_values()
-  local made = redis.call('HMGET', STATE, 'generation', 'version', 'tokens', 'completed', 'abandoned')
-  return table.concat({made[1] or '', made[2] or '', made[3] or '', made[4] or '', made[5] or ''}, ':')
+  local made = redis.call('HMGET', STATE, 'generation', 'version', 'tokens', 'completed', 'abandoned',
+    'session_changes')
+  for index = 1, 6 do made[index] = made[index] or '' end
+  return table.concat(made, ':')
 end

@@ -6,7 +6,7 @@
 -- ARGV 1 now (s)   2 rate window (s)   3 short rate window (s)   4 number of latest segments
 -- result: generation queue serving holes tokens expired active completed abandoned admitted
 --         admitting_since (s) message version lowering reconciled_at (s) swept_at (s)
---         admitted_at (s) admitted_shortly first_moved_at (s); 0: not known
+--         admitted_at (s) admitted_shortly first_moved_at (s) sessions; 0: not known
 --         latest segments "first:last:at", the latest first, with spaces between
 local call, match = redis.call, string.match
 local kept = call('HMGET', STATE, 'run', 'generation', 'queue', 'serving', 'holes', 'tokens',
@@ -43,5 +43,5 @@ if kept[16] == 0 then kept[16] = admitting_since end
 return {
   kept[2], kept[3], kept[4], kept[5] + call('ZCARD', HOLES), kept[6], kept[7], kept[8] - dead, kept[9],
   kept[10], admitted, admitting_since, message, kept[12], kept[13], kept[14], kept[15], admitted_at,
-  shortly, kept[16], latest,
+  shortly, kept[16], call('ZCOUNT', SESSIONS, '(' .. now, '+inf'), latest,
 }

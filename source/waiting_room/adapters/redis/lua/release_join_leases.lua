@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- release_join_leases: make the leases stale: the next worker checks whether a join has a position.
--- KEYS 9 this hour's hash
+-- KEYS 10 this hour's hash
 -- ARGV request ids
-for index = 1, #ARGV do redis.call('HSET', KEYS[9], ARGV[index], '0:') end
-redis.call('EXPIRE', KEYS[9], 7200)
+for index = 1, #ARGV do redis.call('HSET', KEYS[10], ARGV[index], '0:') end
+redis.call('EXPIRE', KEYS[10], 7200)
 return 1

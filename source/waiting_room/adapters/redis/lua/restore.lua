@@ -1,20 +1,22 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- restore: replace the copy with data of the tables, unless another caller has rebuilt it.
 -- The data must have been read after the loss; the lease of acquire_rebuild_lease shows that.
--- KEYS 9 the current lease   10 the leases taken since the loss
+-- KEYS 10 the current lease   11 the leases taken since the loss
 -- ARGV 1 lease id   2 taken bitmap   3 ended bitmap   4 number of state pairs
---      5 number of segments   6 number of live pairs
+--      5 number of segments   6 number of live pairs   7 number of session pairs
 --      then state field, value …   segments "first:last:at" …   expires_at, count …
+--      end of session (s), position …
 --      known unused positions …
 -- result: 1 replaced, 0 the copy was complete; LOST when the lease was taken before a loss
 if alive() then return 0 end
-if redis.call('SISMEMBER', KEYS[10], RUN .. ':' .. ARGV[1]) == 0 then return LOST end
-redis.call('DEL', KEYS[9], KEYS[10])
+if redis.call('SISMEMBER', KEYS[11], RUN .. ':' .. ARGV[1]) == 0 then return LOST end
+redis.call('DEL', KEYS[10], KEYS[11])
 local pairs_, segments, lives = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES)
+local sessions = tonumber(ARGV[7])
+redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES, SESSIONS)
 redis.call('SET', TAKEN, ARGV[2])
 redis.call('SET', ENDED, ARGV[3])
-local at = 7
+local at = 8
 for _ = 1, pairs_ do
   redis.call('HSET', STATE, ARGV[at], ARGV[at + 1])
   at = at + 2
@@ -26,6 +28,10 @@ end
 for _ = 1, lives do
   redis.call('ZADD', LIVE, ARGV[at], ARGV[at])
   redis.call('HSET', LIVE_COUNT, ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+for _ = 1, sessions do
+  redis.call('ZADD', SESSIONS, ARGV[at], ARGV[at + 1])
   at = at + 2
 end
 while at <= #ARGV do

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- trim: delete data that no caller needs any more.
--- ARGV 1 remove the live counts of tokens that expired up to this time (s)
+-- ARGV 1 remove the live counts of tokens, and the sessions, that ended up to this time (s)
 --      2 segments older than this may be deleted (s)
 --      3 time of the last reconciliation, 4 of the last sweep that succeeded (s; 0: none)
 --      5 number of latest segments to keep   6 now (s)
@@ -16,6 +16,9 @@ for _, expires_at in ipairs(redis.call('ZRANGEBYSCORE', LIVE, '-inf', ARGV[1])) 
   count_live(expires_at, -(tonumber(redis.call('HGET', LIVE_COUNT, expires_at)) or 0))
   redis.call('HDEL', LIVE_COUNT, expires_at)
   redis.call('ZREM', LIVE, expires_at)
+end
+if redis.call('ZCOUNT', SESSIONS, '-inf', ARGV[1]) > 0 then
+  redis.call('ZREMRANGEBYSCORE', SESSIONS, '-inf', ARGV[1])
 end
 local removed = false
 local segments = redis.call('ZRANGEBYSCORE', SERVED, '-inf', number('expired_through'))
