@@ -46,6 +46,9 @@ BY_THE_GATEWAY = {
 }  # fmt: skip
 
 
+REFUSALS: tuple[type[errors.RoomError], ...] = (errors.JoinRefused, errors.SessionRefused)
+
+
 def sentence(node: ast.expr) -> str:
     """A text of the code, with … for what is filled in."""
     if isinstance(node, ast.Constant):
@@ -76,7 +79,7 @@ def raised(path: str) -> set[tuple[int, str]]:
         kind = getattr(errors, name, None)
         if function in UNSEEN or not texts or not isinstance(kind, type):
             continue
-        if (texts[0] == "…" or kind is errors.JoinRefused) and getattr(kind, "text", ""):
+        if (texts[0] == "…" or kind in REFUSALS) and getattr(kind, "text", ""):
             continue  # its text is in errors.py
         if issubclass(kind, errors.RoomError) and status_of(kind(texts[0])) != 503:
             found.add((status_of(kind(texts[0])), texts[0]))
@@ -86,11 +89,15 @@ def raised(path: str) -> set[tuple[int, str]]:
 def texts_of_errors() -> set[tuple[int, str]]:
     """Status and text of every error whose text is always the same."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    refusals = {(410, text) for text in errors.JoinRefused.texts.values()}
+    refusals = {
+        (status_of(kind.__new__(kind)), text)
+        for kind in REFUSALS
+        for text in kind.texts.values()  # type: ignore[attr-defined]
+    }
     return refusals | {
         (status_of(kind.__new__(kind)), kind.text)
         for kind in kinds
-        if issubclass(kind, errors.RoomError) and kind.text and kind is not errors.JoinRefused
+        if issubclass(kind, errors.RoomError) and kind.text and kind not in REFUSALS
     }
 
 

@@ -167,6 +167,7 @@ class WrongClientSecret(RoomError):
 class SessionRefused(RoomError):
     """The entrance gives or renews no session. The texts have the reasons as keys."""
 
+    text = "the entrance gave no session"
     texts: ClassVar[dict[str, str]] = {
         "no_session": "this request has no session of the event",
         "session_over": "the session is over",
