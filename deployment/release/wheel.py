@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The wheel of the gate and the authorizer: ``make wheel``, for sites of any host.
 
-It contains only the modules of ``waiting_room`` that the two import: no AWS, no Redis. The build
+It contains only the modules of ``waiting_room`` that these import: no Redis, and of AWS the signed
+client of the gate of a site, which its extra installs botocore for. The build
 backend is the one that ``requirements/local.txt`` pins by hash, so nothing is downloaded. Builds
 are reproducible byte by byte.
 
@@ -22,7 +23,11 @@ from infrastructure.assets.module_closure import SOURCE, reached_from
 
 ROOT = SOURCE.parent
 BUILD = ROOT / "build" / "wheel"
-MODULES = ("waiting_room.gate", "waiting_room.runtime.lambda_authorizer")
+MODULES = (
+    "waiting_room.gate",
+    "waiting_room.site_gate",
+    "waiting_room.runtime.lambda_authorizer",
+)
 EPOCH = "315532800"  # 1980, the earliest time of a zip file
 BACKEND = "import sys, setuptools.build_meta as made; print(made.build_wheel(sys.argv[1]))"
 SECONDS = 120

@@ -154,8 +154,13 @@ def test_the_wheel_has_the_gate_and_the_authorizer_and_what_they_import(built: P
     modules = {name for name in names(built) if not name.partition("/")[0].endswith(".dist-info")}
     source = ROOT / "source"
     assert modules == {path.relative_to(source).as_posix() for path in wheel.files()}
-    assert {"waiting_room/py.typed", "waiting_room/gate/asgi.py"} <= modules
-    assert not {name for name in modules if re.search("aws|redis|dynamodb|chalice|room_http", name)}
+    assert {
+        "waiting_room/py.typed",
+        "waiting_room/gate/asgi.py",
+        "waiting_room/site_gate/asgi.py",
+    } <= modules
+    clients = {name for name in modules if re.search("aws|redis|dynamodb|chalice|room_http", name)}
+    assert clients == {"waiting_room/adapters/aws.py"}, "of the gate of a site"
     for text in ("LICENSE", "NOTICE"):
         assert any(name.endswith(f"licenses/{text}") for name in names(built))
 
@@ -164,11 +169,11 @@ def test_the_wheel_says_what_it_needs(built: Path) -> None:
     with zipfile.ZipFile(built) as opened:
         (name,) = (name for name in names(built) if name.endswith(".dist-info/METADATA"))
         said = opened.read(name).decode()
-    for extra in ("gate", "authorizer"):
+    for extra in ("gate", "authorizer", "site-gate"):
         assert f"Provides-Extra: {extra}" in said
         for needed in PROJECT["optional-dependencies"][extra]:
             assert f'Requires-Dist: {needed}; extra == "{extra}"' in said
-    assert len(re.findall("^Requires-Dist: ", said, re.M)) == 4
+    assert len(re.findall("^Requires-Dist: ", said, re.M)) == 6
 
 
 def test_two_builds_are_equal_to_the_byte(built: Path, tmp_path: Path) -> None:

@@ -28,6 +28,11 @@ COMMAND_LINE_ADAPTERS = {
 GATE_CLIENTS = {
     f"{ADAPTERS}.http.json_get", f"{ADAPTERS}.http.room_keys", f"{ADAPTERS}.refreshing_value",
 }  # fmt: skip
+SITE_GATE = "waiting_room.site_gate"
+SITE_GATE_CLIENTS = {
+    f"{ADAPTERS}.http.gate_configuration", f"{ADAPTERS}.http.room_forwarding",
+    f"{ADAPTERS}.refreshing_value",
+}  # fmt: skip
 BLUEPRINT, PARAMETERS = "infrastructure.blueprint", "infrastructure.parameters"
 ASSETS, CONSTRUCTS = "infrastructure.assets", "infrastructure.constructs"
 COMPUTE, DATA, API = (f"{CONSTRUCTS}.{name}" for name in ("compute", "data", "api"))
@@ -45,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     OPENID: {DOMAIN, AUTHORIZER},
     ADAPTERS: {DOMAIN, AUTHORIZER, INLET, OPENID},
     GATE: {DOMAIN, AUTHORIZER, *GATE_CLIENTS},
+    SITE_GATE: {DOMAIN, *SITE_GATE_CLIENTS},
     RUNTIME: {DOMAIN, USE_CASES, AUTHORIZER, INLET, OPENID, ADAPTERS},
     "apps": LIBRARY,
     "apps.command_line": {DOMAIN, *COMMAND_LINE_ADAPTERS},
@@ -70,6 +76,7 @@ MUST_NOT: dict[str, set[str]] = {
     OPENID: CLIENTS - {"chalice"},
     ADAPTERS: {"chalice", "boto3"},
     GATE: CLIENTS,
+    SITE_GATE: CLIENTS,
     "apps": CLIENTS - {"chalice"},
     BLUEPRINT: {"aws_cdk", "boto3", "botocore"},
     ASSETS: {"boto3", "botocore"},

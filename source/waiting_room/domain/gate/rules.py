@@ -20,6 +20,7 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
 WILDCARDS = re.compile(r"/\*\*/|\*\*?")
 MEANINGS = {"*": "[^/]*", "**": r"[\s\S]*", "/**/": r"/(?:[\s\S]*/)?"}
+RULE_MEMBERS = ("path", "host", "methods", "header", "cookie", "user_agent")  # as encoded
 Rule = Mapping[str, Any]
 RuleList = Sequence[tuple[str, bool, Rule]]
 
@@ -47,14 +48,25 @@ def is_own_path(path: str) -> bool:
 
 def encode_rules(rules: RuleList) -> list[list[Any]]:
     """Return rules as the store of the edge has them: lists, without absent members at the end."""
-    names = ("path", "host", "methods", "header", "cookie", "user_agent")
     found = []
     for event_id, is_bypass, rule in rules:
-        one = [event_id, int(is_bypass), *(rule.get(name, 0) for name in names)]
+        one = [event_id, int(is_bypass), *(rule.get(name, 0) for name in RULE_MEMBERS)]
         while one[-1] == 0 and len(one) > 2:
             one.pop()
         found.append(one)
     return found
+
+
+def decode_rules(encoded: Iterable[Sequence[Any]]) -> RuleList:
+    """Return the rules of ``encode_rules``, in the same order."""
+    return [
+        (
+            one[0],
+            bool(one[1]),
+            {name: value for name, value in zip(RULE_MEMBERS, one[2:], strict=False) if value != 0},
+        )
+        for one in encoded
+    ]
 
 
 def find_event(rules: RuleList, request: GateRequest) -> str | None:
