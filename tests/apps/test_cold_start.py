@@ -54,7 +54,7 @@ published = Publication((PublishedKey(keys.load().keys[0].public),), 1)
 stores = Stores(MemoryCounters(), MemoryPositions(log), MemoryOutcomes(), log, keys,
                 MemoryPublicKeys(published), MemoryEventBus(), MemoryEvents(),
                 MemoryAdmissionStates(), MemoryAlarms(), MemoryAuditLog(MemoryEvents(), log),
-                MemoryHistory())
+                MemoryHistory(), log)
 room = build_room(read_room_settings({"EVENT_ID": "E"}), stores, lambda: 2000.0)
 room.workers.assignment.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
 room.control.increment("E", 1)

@@ -19,6 +19,7 @@ from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.room_settings import KEY_CACHE
 from waiting_room.use_cases.room import Room, Stores, build_room
@@ -51,6 +52,7 @@ def faulty_room(real: RealRoom, faults: Faults) -> Room:
             MemoryAlarms(),
             DynamoAuditLog(client, real.names["EVENTS_TABLE"], log),
             DynamoHistory(client, real.names["EVENTS_TABLE"]),
+            DynamoStraightThrough(client, single, log),
         ),
         real.clock,
         time.sleep,

@@ -22,6 +22,7 @@ from waiting_room.adapters.dynamodb.history import DynamoHistory
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
 from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.domain.ports.audit import AuditLog
 from waiting_room.domain.ports.counters import Counters
@@ -30,6 +31,7 @@ from waiting_room.domain.ports.history import History
 from waiting_room.domain.ports.outcomes import Outcomes
 from waiting_room.domain.ports.positions import Positions
 from waiting_room.domain.ports.serving_log import ServingLog
+from waiting_room.domain.ports.straight_through import StraightThrough
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Tables:
     events: EventDocuments
     audit: AuditLog
     history: History
+    straight: StraightThrough
 
 
 @pytest.fixture
@@ -76,7 +79,9 @@ def tables(request: pytest.FixtureRequest) -> Tables:
     if request.param == "memory":
         log, events = MemoryServingLog(), MemoryEvents()
         audit = MemoryAuditLog(events, log)
-        return Tables(MemoryPositions(log), MemoryOutcomes(), log, events, audit, MemoryHistory())
+        return Tables(
+            MemoryPositions(log), MemoryOutcomes(), log, events, audit, MemoryHistory(), log
+        )
     tables: Tables = request.getfixturevalue(f"{request.param}_tables")
     return tables
 
@@ -96,4 +101,5 @@ def on_server(url: str) -> Tables:
         DynamoEvents(client, names["EVENTS_TABLE"]),
         DynamoAuditLog(client, names["EVENTS_TABLE"], log),
         DynamoHistory(client, names["EVENTS_TABLE"]),
+        DynamoStraightThrough(client, single, log),
     )

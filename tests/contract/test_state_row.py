@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.support import servers
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
 from waiting_room.domain.actors import LONGEST_SHORT, Actor, ActorKind
 from waiting_room.domain.limits import MAX_MESSAGE, MAX_UNUSED_POSITIONS
 from waiting_room.domain.records import SLOTS, Attempt, EventState, ServingMove
@@ -48,6 +49,9 @@ def write_largest_row(client: Any, table: str, event_id: str) -> dict[str, Any]:
         count = LARGEST if slot == 0 else 0
         log.reserve(event_id, count, known, Attempt(slot, attempt_token()))
     log.write(largest, replace(largest, move=move))
+    straight = DynamoStraightThrough(client, client, table)
+    straight.set_line(event_id, LARGEST, 9_999_999_999, 10)
+    straight.shut(event_id, 9_999_999_999_999_999)
     log.set_message(event_id, LARGEST, "\U0001f39f" * MAX_MESSAGE, 1.0)
     log.add_unused_positions(event_id, LARGEST, range(LARGEST - MAX_UNUSED_POSITIONS, LARGEST))
     key = {"event_id": {"S": event_id}, "entry": {"S": "state"}}
@@ -61,6 +65,7 @@ def test_the_largest_state_row_has_at_most_1_kb(moto_url: str) -> None:
     row = write_largest_row(client, table, "E" * 64)
     assert row["queue"] == {"N": str(LARGEST)}
     assert row["move"]["S"].endswith("w")
+    assert (len(row["line"]["N"]), len(row["shut"]["N"])) == (10, 16)
     assert {f"end_{slot}" for slot in range(SLOTS)} <= set(row)
     assert size(row) <= WRITE_UNIT, f"{size(row)} bytes"
 

@@ -126,7 +126,7 @@ class InMemoryRoom:
         return Stores(
             self.counters, self.positions, self.outcomes, self.log, self.keys,
             self.public_keys, self.events, self.documents, self.admission, self.alarms,
-            self.audit, self.history,
+            self.audit, self.history, self.log,
         )  # fmt: skip
 
     def pause(self, seconds: float) -> None:

@@ -27,6 +27,7 @@ from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
 from waiting_room.adapters.redis import counters
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.records import Join
@@ -140,6 +141,7 @@ class RealRoom:
             MemoryAlarms(),
             DynamoAuditLog(self.dynamodb, self.names["EVENTS_TABLE"], log),
             DynamoHistory(self.dynamodb, self.names["EVENTS_TABLE"]),
+            DynamoStraightThrough(self.dynamodb, self.single, log),
         )
 
     def records(self) -> EventRecords:

@@ -144,6 +144,9 @@ class EventState:
     - ``move``: the latest move of the serving counter.
     - ``lowering``: the version of an announced write that withdraws admissions (a move back or a
       reset). While it is above ``version``, that write may be in progress.
+    - ``line``: the last second in which a visitor at a gate had to wait; 0: no visitor waits.
+    - ``shut``: the time (epoch µs) of the action that paused, closed or drained the event; 0: none.
+      While ``line`` or ``shut`` is set, no visitor goes straight through.
     """
 
     event_id: str
@@ -164,10 +167,14 @@ class EventState:
     settled_completed: int = 0
     settled_abandoned: int = 0
     lowering: int = 0
+    line: int = 0
+    shut: int = 0
 
     def next_generation(self, now: float) -> EventState:
         """Return the state after a reset; joins sent up to ``now`` belong to this generation."""
-        return EventState(event_id=self.event_id, generation=self.generation + 1, reset_at=now)
+        return EventState(
+            event_id=self.event_id, generation=self.generation + 1, reset_at=now, shut=self.shut
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ def stores(chosen: RoomSettings) -> Stores:
         alarms=LazyAdapter(_alarms),
         audit=LazyAdapter(lambda: _audit_log(chosen)),
         history=LazyAdapter(lambda: _history(chosen)),
+        straight_through=LazyAdapter(lambda: _straight_through(chosen)),
     )
 
 
@@ -106,6 +107,14 @@ def _serving_log(chosen: RoomSettings) -> Any:
 
     single = LazyAdapter(lambda: client("dynamodb", attempts=1))  # only the worker reserves
     return DynamoServingLog(client("dynamodb"), single, chosen.serving_log_table)
+
+
+def _straight_through(chosen: RoomSettings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
+
+    single = LazyAdapter(lambda: client("dynamodb", attempts=1))  # only the entrance takes
+    return DynamoStraightThrough(client("dynamodb"), single, chosen.serving_log_table)
 
 
 def _keys(chosen: RoomSettings) -> Any:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
+    from waiting_room.domain.ports.straight_through import StraightThrough
     from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.workers import Workers
 
@@ -54,6 +55,7 @@ class Stores:
     alarms: Alarms
     audit: AuditLog
     history: History
+    straight_through: StraightThrough
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ServingLog port in memory."""
+"""The ports of the serving log in memory: ServingLog and StraightThrough."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint
-from waiting_room.domain.errors import Conflict
+from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.limits import MAX_UNUSED_POSITIONS
+from waiting_room.domain.ports.straight_through import Taking
 from waiting_room.domain.records import (
     NO_ATTEMPT,
     Attempt,
@@ -22,7 +23,7 @@ from waiting_room.domain.records import (
 
 
 class MemoryServingLog:
-    """The ServingLog port in memory."""
+    """The ports ServingLog and StraightThrough in memory."""
 
     def __init__(self) -> None:
         self._states: dict[str, EventState] = {}
@@ -76,6 +77,8 @@ class MemoryServingLog:
                 replace(
                     after,
                     queue=state.queue,
+                    line=state.line,
+                    shut=state.shut,
                     lowering=state.lowering
                     if after.lowering == before.lowering
                     else after.lowering,
@@ -85,7 +88,8 @@ class MemoryServingLog:
     def reset(self, before: EventState, after: EventState) -> None:
         """Start the next generation."""
         with self._lock:
-            if self._of(before.event_id, before.generation).version != before.version:
+            state = self._of(before.event_id, before.generation)
+            if (state.version, state.shut) != (before.version, before.shut):
                 raise Conflict
             if before.move:
                 moves = self._moves.setdefault((before.event_id, before.generation), [])
@@ -160,6 +164,51 @@ class MemoryServingLog:
             if state and state.move:
                 found[state.generation, state.move.version] = state.move
             return [(generation, move) for (generation, _), move in found.items()]
+
+    def take(self, known: EventState) -> Taking:
+        """Take the next position if it is served."""
+        with self._lock:
+            state = self._states.setdefault(known.event_id, EventState(known.event_id))
+            current = (state.generation, state.reset_at) == (known.generation, known.reset_at)
+            if not current or state.queue >= state.serving or state.line or state.shut:
+                return Taking(state)
+            state = self._put(replace(state, queue=state.queue + 1))
+            return Taking(state, state.queue)
+
+    def set_line(self, event_id: str, generation: int, now: int, age: int) -> None:
+        """Set ``line`` if it is absent or old."""
+        with self._lock:
+            state = self._states.get(event_id)
+            if state and state.generation == generation and state.line <= max(0, now - age):
+                self._put(replace(state, line=now))
+
+    def remove_line(self, seen: EventState) -> bool:
+        """Remove ``line`` if nothing has changed it."""
+        with self._lock:
+            state = self._states.get(seen.event_id, EventState(seen.event_id))
+            if (
+                state.generation != seen.generation
+                or not seen.line
+                or state.line != seen.line
+                or state.queue > state.serving
+            ):
+                return False
+            self._put(replace(state, line=0))
+            return True
+
+    def shut(self, event_id: str, mark: int) -> None:
+        """Stop visitors from going straight through."""
+        with self._lock:
+            if event_id not in self._states:
+                raise Unavailable("the serving log has no state row of the event")
+            self._put(replace(self._states[event_id], shut=mark))
+
+    def reopen(self, event_id: str, mark: int) -> None:
+        """End ``shut`` of one action."""
+        with self._lock:
+            state = self._states.get(event_id)
+            if state and state.shut == mark:
+                self._put(replace(state, shut=0))
 
     def _of(self, event_id: str, generation: int) -> EventState:
         state = self._states.get(event_id)

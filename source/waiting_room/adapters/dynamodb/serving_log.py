@@ -81,7 +81,7 @@ class DynamoServingLog:
                     TableName=self._table, Key=_key(event_id, STATE), ConsistentRead=True
                 )
             if "Item" in response:
-                return _state(response["Item"])
+                return state_of(response["Item"])
             self._create(EventState(event_id))
         raise Unavailable(f"{WHAT} has no state row of the event")
 
@@ -99,7 +99,7 @@ class DynamoServingLog:
                 ConsistentRead=True,
             )
         }
-        state = _state(rows[STATE]) if STATE in rows else self.read(event_id)
+        state = state_of(rows[STATE]) if STATE in rows else self.read(event_id)
         message = _of_generation(rows.get(MESSAGE, {}), state.generation)
         unused = _of_generation(rows.get(UNUSED, {}), state.generation)
         return state, StateDetails(
@@ -149,7 +149,7 @@ class DynamoServingLog:
         except self._single.exceptions.ConditionalCheckFailedException:
             raise Conflict from None
         before = response["Attributes"]
-        state = _state(before)
+        state = state_of(before)
         return Reservation(
             replace(state, queue=state.queue + count),
             attempt.unused(
@@ -184,10 +184,17 @@ class DynamoServingLog:
                 self._client.put_item(
                     TableName=self._table,
                     Item=_item(after),
-                    ConditionExpression="#generation = :generation AND #version = :version",
+                    ConditionExpression=(
+                        "#generation = :generation AND #version = :version AND "
+                        f"{'shut = :shut' if before.shut else 'attribute_not_exists(shut)'}"
+                    ),
                     ExpressionAttributeNames={"#generation": "generation", "#version": "version"},
                     ExpressionAttributeValues=to_item(
-                        {":generation": before.generation, ":version": before.version}
+                        {
+                            ":generation": before.generation,
+                            ":version": before.version,
+                            **({":shut": before.shut} if before.shut else {}),
+                        }
                     ),
                 )
             except self._client.exceptions.ConditionalCheckFailedException:
@@ -348,15 +355,20 @@ def _item(state: EventState) -> Item:
         "entry": STATE,
         "reset_at": float(state.reset_at),
     }
+    if state.shut:
+        values["shut"] = state.shut
     return to_item(values)
 
 
-def _state(item: Item) -> EventState:
+def state_of(item: Item) -> EventState:
+    """Return the state in the item of a state row."""
     return EventState(
         event_id=text(item, "event_id"),
         **{name: number(item, name) for name in NUMBERS},
         reset_at=_fraction(item, "reset_at"),
         move=move_of(text(item, "move")) if "move" in item else None,
+        line=number(item, "line"),
+        shut=number(item, "shut"),
     )
 
 

@@ -29,6 +29,7 @@ from waiting_room.domain.records import EventState
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.use_cases import change_log
 from waiting_room.use_cases.events.deletion import Leftovers
+from waiting_room.use_cases.gate.shutting import Shutting
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
@@ -48,8 +49,16 @@ Change = Callable[[StoredEvent], dict[str, Any]]
 def build_event_documents(room: Room, stores: Stores, clock: Clock) -> EventDocuments:
     """Create the use case from a room and its stores; only the private API needs it."""
     leftovers = Leftovers(stores.log, stores.admission, room.counters)
+    shutting = Shutting(stores.log, stores.straight_through, clock)
     return EventDocuments(
-        stores.documents, room.directory, stores.log, leftovers, room.control, room.publisher, clock
+        stores.documents,
+        room.directory,
+        stores.log,
+        leftovers,
+        shutting,
+        room.control,
+        room.publisher,
+        clock,
     )
 
 
@@ -62,12 +71,13 @@ class EventDocuments:
         directory: EventDirectory,
         log: ServingLog,
         leftovers: Leftovers,
+        shutting: Shutting,
         control: EventControl,
         publisher: EventPublisher,
         clock: Clock,
     ) -> None:
         self._store, self._directory, self._log = store, directory, log
-        self._leftovers = leftovers
+        self._leftovers, self._shutting = leftovers, shutting
         self._control, self._publisher, self._clock = control, publisher, clock
 
     def listing(self, after: str = "") -> tuple[dict[str, Any], str | None]:
@@ -185,7 +195,9 @@ class EventDocuments:
             self._control.reset(event_id, actor=actor, deleted=True)
         after, entry = StoredEvent(event_id, 1, document), entry_of(1, document)
         audit = audit_entry(self._clock(), actor, "create", {}, without_defaults(document))
-        self._store.write(None, after, entry, audit, self._check_gates(event_id, {}, document))
+        gates = self._check_gates(event_id, {}, document)
+        with self._shutting.around(event_id, None, document):
+            self._store.write(None, after, entry, audit, gates)
         return self._written(after, entry, audit, actor)
 
     def _was_used(self, event_id: str) -> bool:
@@ -205,7 +217,8 @@ class EventDocuments:
         entry = entry_of(after.version, document, known, self._clock())
         audit = audit_entry(self._clock(), actor, what, *changed_members(before.document, document))
         gates = self._check_gates(before.event_id, before.document, document)
-        self._store.write(before, after, entry, audit, gates)
+        with self._shutting.around(after.event_id, before.document, document):
+            self._store.write(before, after, entry, audit, gates)
         return self._written(after, entry, audit, actor)
 
     def _check_gates(
