@@ -42,9 +42,9 @@ from waiting_room.domain.events.admission import AdmissionRecord, AdmissionState
 from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.events.no_shows import Group, NoShows
 from waiting_room.domain.ports.join_queue import DeadLetter
+from waiting_room.domain.ports.serving_log import Attempt
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
-    Attempt,
     EventState,
     Outcome,
     OutcomeKind,

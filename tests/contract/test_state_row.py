@@ -13,7 +13,8 @@ from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
 from waiting_room.domain.actors import LONGEST_SHORT, Actor, ActorKind
 from waiting_room.domain.limits import MAX_MESSAGE, MAX_UNUSED_POSITIONS
-from waiting_room.domain.records import SLOTS, Attempt, EventState, ServingMove
+from waiting_room.domain.ports.serving_log import SLOTS, Attempt
+from waiting_room.domain.records import EventState, ServingMove
 from waiting_room.domain.reset import MAX_GENERATION
 from waiting_room.use_cases.position_assignment import attempt_token
 

@@ -18,8 +18,8 @@ from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint, LiveToken, TokenTally
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.ports.outcomes import ENDED_SHARDS
+from waiting_room.domain.ports.serving_log import Attempt
 from waiting_room.domain.records import (
-    Attempt,
     Ending,
     EventState,
     Outcome,

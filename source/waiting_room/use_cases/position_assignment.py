@@ -11,16 +11,8 @@ from typing import TYPE_CHECKING
 from waiting_room.domain import joins as rules
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.ports.counters import JoinLease
-from waiting_room.domain.records import (
-    NO_DETAILS,
-    SLOTS,
-    Attempt,
-    EventState,
-    Join,
-    Position,
-    Reservation,
-    StateDetails,
-)
+from waiting_room.domain.ports.serving_log import SLOTS, Attempt, Reservation
+from waiting_room.domain.records import NO_DETAILS, EventState, Join, Position, StateDetails
 from waiting_room.domain.retry import retry_on_conflict
 from waiting_room.use_cases.counter_recovery import RecoveringCounters
 

@@ -11,15 +11,9 @@ from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Checkpoint
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.limits import MAX_UNUSED_POSITIONS
+from waiting_room.domain.ports.serving_log import NO_ATTEMPT, Attempt, Reservation
 from waiting_room.domain.ports.straight_through import Taking
-from waiting_room.domain.records import (
-    NO_ATTEMPT,
-    Attempt,
-    EventState,
-    Reservation,
-    ServingMove,
-    StateDetails,
-)
+from waiting_room.domain.records import EventState, ServingMove, StateDetails
 
 
 class MemoryServingLog:

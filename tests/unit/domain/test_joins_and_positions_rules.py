@@ -18,15 +18,14 @@ from waiting_room.domain.counter_snapshot import (
 from waiting_room.domain.errors import PositionExpired
 from waiting_room.domain.limits import CLOCK_STEP, RATE_WINDOW
 from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
+from waiting_room.domain.ports.serving_log import Attempt, Reservation
 from waiting_room.domain.records import (
-    Attempt,
     Counts,
     EventState,
     Join,
     Outcome,
     OutcomeKind,
     Position,
-    Reservation,
     Segment,
     ServingMove,
     SessionStatus,

@@ -24,14 +24,8 @@ from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, 
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.limits import AUDIT_LIFE, MAX_UNUSED_POSITIONS
-from waiting_room.domain.records import (
-    NO_ATTEMPT,
-    Attempt,
-    EventState,
-    Reservation,
-    ServingMove,
-    StateDetails,
-)
+from waiting_room.domain.ports.serving_log import NO_ATTEMPT, Attempt, Reservation
+from waiting_room.domain.records import EventState, ServingMove, StateDetails
 
 if TYPE_CHECKING:
     from waiting_room.domain.counter_snapshot import Checkpoint

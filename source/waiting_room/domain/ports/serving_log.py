@@ -4,17 +4,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from waiting_room.domain.counter_snapshot import Checkpoint
-from waiting_room.domain.records import (
-    NO_ATTEMPT,
-    Attempt,
-    EventState,
-    Reservation,
-    ServingMove,
-    StateDetails,
-)
+from waiting_room.domain.records import EventState, ServingMove, StateDetails
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to reserve positions; a later attempt finds out whether it succeeded.
+
+    The state row stores the latest ``token`` of each of SLOTS slots; a worker has one slot.
+    ``lost`` is the token of the worker's last attempt without a response, for ``lost_count``
+    positions.
+    """
+
+    slot: int = 0
+    token: str = ""
+    lost: str = ""
+    lost_count: int = 0
+
+    def unused(self, before: str, end: int) -> range:
+        """Return the positions up to ``end`` that the lost attempt reserved.
+
+        Empty unless ``before``, the slot's previous token, is that of the lost attempt. No worker
+        assigns these positions, because the response to their reservation was lost.
+        """
+        if not self.lost or before != self.lost:
+            return range(0)
+        return range(end - self.lost_count + 1, end + 1)
+
+
+SLOTS = 8  # attempts stored; two workers in one slot only hide a lost attempt from each other
+NO_ATTEMPT = Attempt()
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The state after a reservation, and the unused positions of an earlier lost attempt."""
+
+    state: EventState
+    unused: range = range(0)
 
 
 class ServingLog(Protocol):
