@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the gate's CloudFront Function from ``source/edge``; terser shortens it.
+"""Builds the CloudFront Functions of the gate from ``source/edge``; terser shortens them.
 
 CloudFront publishes at most MAX_BYTES of source. The options keep what NGINX JavaScript and
 CloudFront Functions can run: no function moves into an array literal.
 
-    python -m infrastructure.assets.edge    # prints its size
+    python -m infrastructure.assets.edge    # prints their sizes
 """
 
 from __future__ import annotations
@@ -46,6 +46,17 @@ def cloudfront_function(root: Path, *, open_without_store: bool = False) -> str:
     return short
 
 
+def room_functions(root: Path) -> dict[str, str]:
+    """Return the functions beside the gate: ``room`` (viewer request of the room's paths) and
+    ``response`` (viewer response). Raises SitesError.
+    """
+    folder = root / WORKSPACE
+    return {
+        name: minify(root, (folder / f"{name}.js").read_text(encoding="utf-8"))
+        for name in ("room", "response")
+    }
+
+
 def minify(root: Path, script: str) -> str:
     """Return the short form of a script. Raises SitesError."""
     workspace = root / WORKSPACE
@@ -65,9 +76,10 @@ def minify(root: Path, script: str) -> str:
 
 
 def main() -> None:
-    """Print the size of the published gate."""
-    size = len(cloudfront_function(Path(__file__).resolve().parents[2]).encode())
-    print(f"gate: {size} of {MAX_BYTES} bytes")
+    """Print the size of each published function."""
+    root = Path(__file__).resolve().parents[2]
+    for name, script in {"gate": cloudfront_function(root), **room_functions(root)}.items():
+        print(f"{name}: {len(script.encode())} of {MAX_BYTES} bytes")
 
 
 if __name__ == "__main__":

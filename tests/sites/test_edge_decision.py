@@ -29,12 +29,13 @@ MEMBERS = {
     "toString", "toUpperCase", "trim", "update",
 }  # fmt: skip
 OWN_MEMBERS = {  # of requests, responses and stored values
-    "a", "c", "f", "g", "k", "n", "o", "p", "r", "u", "v", "x", "z", "body", "cookies", "findEvent",
-    "handOver", "headers", "host", "isOwnPath", "judge", "location", "method", "multiValue", "pass",
-    "path", "query", "request", "session", "signing", "status", "uri", "value",
+    "a", "accept", "c", "f", "g", "k", "n", "o", "p", "r", "u", "v", "x", "z", "body", "cookies",
+    "findEvent", "handOver", "headers", "host", "isOwnPath", "judge", "location", "method",
+    "multiValue", "pass", "path", "query", "querystring", "request", "response", "session",
+    "signing", "status", "to", "uri", "value",
 }  # fmt: skip
 GLOBALS = {
-    "Date", "Error", "JSON", "Math", "Object", "RegExp", "String", "decodeURIComponent",
+    "Date", "Error", "JSON", "Math", "Number", "Object", "RegExp", "String", "decodeURIComponent",
     "encodeURIComponent", "parseInt",
 }  # fmt: skip
 FORBIDDEN = (

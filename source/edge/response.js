@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * CloudFront Function (viewer response) for a protected host. It adds `to` to the shared response of
+ * the entrance, and expires the session cookies when the site ends a session. It never throws.
+ *
+ * `event.request` is the request as the viewer sent it, so it has the room's cookies.
+ */
+const ENTER = '/_waiting-room/enter';
+const END = 'waiting-room-session';
+
+/** The parameter `to`, encoded as it was sent; empty without one. */
+function sentTo(request) {
+  if (typeof request.rawQueryString === 'function') {
+    const found = /(?:^|&)to=([\x21-\x25\x27-\x7e]*)/.exec(request.rawQueryString() || '');
+    return found ? found[1] : '';
+  }
+  const given = request.querystring && request.querystring.to;
+  return given && /^[\x21-\x25\x27-\x7e]*$/.test(given.value) ? given.value : '';
+}
+
+/** Whether a response is for one visitor only. */
+function isPrivate(headers) {
+  const caching = headers['cache-control'];
+  const values = caching ? (caching.multiValue || [caching]).map((one) => one.value).join(',') : '';
+  return values.split(',').some((one) => /^(no-store|private)$/.test(one.split('=')[0].trim().toLowerCase()));
+}
+
+// eslint-disable-next-line no-unused-vars
+function handler(event) {
+  const request = event.request;
+  const response = event.response;
+  const headers = response.headers;
+  const end = headers[END];
+  const location = headers.location;
+  if (request.uri === ENTER && location) {
+    const to = sentTo(request);
+    if (to && location.value.indexOf('?') >= 0) location.value += '&to=' + to;
+  }
+  if (end) {
+    delete headers[END];
+    if (String(end.value).trim().toLowerCase() === 'end' && isPrivate(headers)) {
+      response.cookies = response.cookies || {};
+      Object.keys(request.cookies).forEach((name) => {
+        if (!/^__Host-waiting-room-/.test(name)) return;
+        const attributes = 'Secure; HttpOnly; SameSite=None; Path=/; Max-Age=0';
+        response.cookies[name] = { value: '', attributes: attributes };
+      });
+    }
+  }
+  return response;
+}

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functions beside the gate: requests to the room, and responses of a protected host."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infrastructure.assets import edge
+from tests.sites.test_edge_decision import engine, run, unknown_names
+from tests.support.servers import ROOT
+from waiting_room.domain.gate.clients import prefers_json
+
+ACCEPTS = (
+    "", "*/*", "text/html", "application/json", "text/html,application/xhtml+xml,*/*;q=0.8",
+    "application/json, text/html", "application/json;q=0.9, text/html;q=0.8",
+    "application/json;q=0.8, text/html;q=0.9", "application/*", "text/*;q=0.1, application/*;q=0.2",
+    "application/json;q=0", "text/html;q=0, */*;q=0.1", "APPLICATION/JSON",
+    "application/json ; q = 1.000",
+    "application/json;q=2, text/html;q=1", "application/json;q=x, text/html", "image/png",
+    "application/json;q=0.5;q=0.9, text/html;q=0.6", "application/json;v=1;q=0.5, text/html;q=0.6",
+    "text/html;q=0.5, text/html, application/json;q=0.7", ",,;q=1,", "__proto__;q=1, constructor",
+    "application/json;q=0.1234, text/html;q=0.2", "x" * 9_000 + ",application/json",
+)  # fmt: skip
+NAME = "__Host-waiting-room-sale"
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, str]:
+    """The functions as they are published."""
+    return edge.room_functions(ROOT)
+
+
+def results(name: str, script: str, folder: Path, events: list[Any]) -> list[Any]:
+    """What a function returns for each event."""
+    file = folder / "events.json"
+    file.write_text(json.dumps(events), encoding="utf-8")
+    text = f"{script}\nexport default handler;"
+    assert run(engine(name), folder, "edge_room_functions", str(file), gate=text) == "done"
+    found: list[Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return found
+
+
+def request(headers: dict[str, str], cookies: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+    return {
+        "method": "GET", "uri": "/_waiting-room/enter", "querystring": {},
+        "headers": {name: {"value": value} for name, value in headers.items()},
+        "cookies": {name: {"value": "1"} for name in cookies}, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["node", "njs"])
+def test_the_room_gets_its_own_cookies_the_host_and_a_class_of_accept(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    forged = {"x-waiting-room-host": "evil.example", "x-waiting-room-session": "sale:1:1"}
+    cookies = (NAME, "__Host-waiting-room_probe-sale", "waiting-room-x", "cart", "aws-waf-token",
+               "my-waiting-room-x")  # fmt: skip
+    asked = [
+        {"request": request({"host": "shop.example", "accept": accept, **forged}, cookies)}
+        for accept in ACCEPTS
+    ]
+    both = {"value": "text/html;q=0.1", "multiValue": [
+        {"value": "text/html;q=0.1"}, {"value": "application/json"},
+    ]}  # fmt: skip
+    asked.append({"request": request({})})
+    asked[-1]["request"]["headers"]["accept"] = both
+    found = results(name, published["room"], tmp_path, asked)
+    expected = [prefers_json(accept) for accept in ACCEPTS]
+    assert 5 < sum(expected) < len(ACCEPTS) - 5
+    for one, wanted, accept in zip(found, expected, ACCEPTS, strict=False):
+        kind = "application/json" if wanted else "text/html"
+        assert one["headers"]["accept"]["value"] == kind, accept
+        assert one["headers"]["x-waiting-room-host"]["value"] == "shop.example"
+        assert "x-waiting-room-session" not in one["headers"]
+        assert set(one["cookies"]) == set(cookies[:3]) | {"aws-waf-token"}
+    assert found[-1]["headers"]["accept"]["value"] == "application/json"
+    assert found[-1]["headers"]["x-waiting-room-host"]["value"] == ""
+
+
+def respond(
+    headers: dict[str, str], query: str | None = None, uri: str = "/_waiting-room/enter"
+) -> dict[str, Any]:
+    sent = request({}, (NAME, "__Host-waiting-room_probe-sale", "cart"), uri=uri)
+    if query is not None:
+        sent["rawQuery"] = query
+    return {
+        "request": sent,
+        "response": {
+            "statusCode": 302, "cookies": {},
+            "headers": {name: {"value": value} for name, value in headers.items()},
+        },
+    }  # fmt: skip
+
+
+SHARED = {"location": "/_waiting-room/session?event=sale"}
+
+
+@pytest.mark.parametrize("name", ["node", "njs"])
+def test_the_shared_response_leads_back_to_the_address_of_each_visitor(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    cases = [
+        (respond(SHARED, "event=sale&to=%2Fa%3Fb%3D1%26c"), "&to=%2Fa%3Fb%3D1%26c"),
+        (respond(SHARED, "to=%2Fa&event=sale&to=%2Fb"), "&to=%2Fa"),
+        (respond(SHARED, "event=sale"), ""),
+        (respond(SHARED, "event=sale&xto=%2Fa"), ""),
+        (respond(SHARED, ""), ""),
+        (respond(SHARED, "to="), ""),
+        (respond(SHARED, "to=%2Fa", "/_waiting-room/session"), ""),
+        (respond(SHARED, "to=/a\r\nx"), "&to=/a"),
+        (respond({"location": "/_waiting-room/"}, "to=%2Fa"), None),
+        (respond({}, "to=%2Fa"), None),
+    ]
+    parsed = respond(SHARED)
+    parsed["request"]["querystring"] = {"to": {"value": "%2Fa"}}
+    cases.append((parsed, "&to=%2Fa"))
+    found = results(name, published["response"], tmp_path, [event for event, _ in cases])
+    for one, (event, added) in zip(found, cases, strict=True):
+        location = one["headers"].get("location", {}).get("value")
+        before = event["response"]["headers"].get("location", {}).get("value")
+        assert location == (before if added is None else SHARED["location"] + added)
+
+
+@pytest.mark.parametrize("name", ["node", "njs"])
+def test_the_site_ends_a_session_on_responses_for_one_visitor(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    cases = [
+        ({"waiting-room-session": "end", "cache-control": "no-store"}, True),
+        ({"waiting-room-session": " END ", "cache-control": "max-age=0, Private"}, True),
+        ({"waiting-room-session": "end", "cache-control": "max-age=60"}, False),
+        ({"waiting-room-session": "end", "cache-control": "x-private"}, False),
+        ({"waiting-room-session": "end"}, False),
+        ({"waiting-room-session": "keep", "cache-control": "no-store"}, False),
+        ({"cache-control": "no-store"}, False),
+    ]
+    events = [respond(headers, None, "/done") for headers, _ in cases]
+    found = results(name, published["response"], tmp_path, events)
+    for one, (headers, ends) in zip(found, cases, strict=True):
+        assert set(one["cookies"]) == ({NAME} if ends else set()), headers
+        assert "waiting-room-session" not in one["headers"]
+    assert found[0]["cookies"][NAME] == {
+        "value": "", "attributes": "Secure; HttpOnly; SameSite=None; Path=/; Max-Age=0",
+    }  # fmt: skip
+
+
+def test_the_functions_are_small_and_use_what_the_edge_has(published: dict[str, str]) -> None:
+    for name, script in published.items():
+        assert len(script.encode()) < 2_000, name
+        assert unknown_names(script) == [], name
