@@ -2,8 +2,9 @@
 """The entrance, below ``/_waiting-room/`` on each host behind a gate.
 
 ``GET enter`` returns one response for all visitors of a second, ``GET session`` makes the exact
-decision for one visitor. Environment: that of the room's API without the counters, and
-``GATE_HTTPS`` (true), false for sites on plain http.
+decision for one visitor. ``POST session`` begins the session of a visitor who waited, ``renew``
+moves its end, and ``POST leave`` ends it. Environment: that of the room's API without the counters,
+and ``GATE_HTTPS`` (true), false for sites on plain http.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from waiting_room.domain.gate import credentials
 from waiting_room.domain.gate.clients import has_probe
 from waiting_room.domain.gate.decision import PROBE_LIFE, cookie_name
 from waiting_room.domain.gate.destination import Destination, destination, own_address
+from waiting_room.runtime import session_views
 from waiting_room.runtime.entrance_wiring import entrance, entrance_settings
 from waiting_room.runtime.gate_replies import (
     SHARED_SECOND,
@@ -69,6 +71,24 @@ def session() -> Response:
     if not has_probe(asked.cookies, event_id, keys, now, secure=_secure()):
         return _without_cookies(event_id, to, asked, credentials.encode_probe(event_id, now, keys))
     return _wait(event_id, to, asked, entrance().enter(event_id))
+
+
+@_route("/session", "POST")
+def begin_session() -> Response:
+    """Give a visitor who waited a session for an access token."""
+    return session_views.begin(app.current_request)
+
+
+@_route("/renew", "GET", "HEAD")
+def renew() -> Response:
+    """Renew a session; one that has ended leads to ``enter``."""
+    return session_views.renew(app.current_request)
+
+
+@_route("/leave", "POST")
+def leave() -> Response:
+    """End the session of a visitor who leaves the site."""
+    return session_views.leave(app.current_request)
 
 
 _ROUTES = {Way.GO: "session", Way.WAIT: ""}

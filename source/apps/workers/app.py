@@ -141,7 +141,7 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
             figures = gauges(counts)
             emit(event_id, figures)
             own = figures if room().directory.is_own(event_id) else own
-            room().workers.history.record(event_id, counts)
+            room().workers.history.record(event_id, room().directory.visible(event_id, counts))
     failures.report()
     return own
 

@@ -97,6 +97,7 @@ def panel_metrics(
     return {
         **page_status(event_id, counts, entry, moment, is_known=is_known),
         "active_tokens": counts.active,
+        "active": counts.sessions if entry and entry.gated else counts.active,
         "total_tokens": counts.tokens,
         "positions_expired": counts.expired,
         "completed_sessions": counts.completed,

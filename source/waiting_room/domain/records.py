@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -228,6 +228,10 @@ class Counts:
     first_moved_at: int = 0
     sessions: int = 0
     latest: tuple[Segment, ...] = ()
+
+    def at_gate(self) -> Counts:
+        """Return the counts with the sessions as the active visitors."""
+        return replace(self, active=self.sessions)
 
     @property
     def waiting(self) -> int:

@@ -39,6 +39,7 @@ class EventSettings:
     increment_on_expiry: bool = False
     minute_metrics: bool = False  # whether metrics go to the event bus each minute
     client_secret_required: bool = False
+    session_life: int = 0  # from the token to the end of the session at the gate; 0: no gate
     admission: FirstAdmission = FirstAdmission()
 
 

@@ -29,8 +29,19 @@ def check_issuer(value: object) -> str:
     raise InvalidInput(f"issuer must be a text of 1 to {MAX_ISSUER} printable characters")
 
 
-def issue(position: Position, *, key_id: str, issuer: str, validity: int, now: int) -> Outcome:
-    """Return the row of a new token, valid for ``validity`` seconds from ``now`` (epoch s)."""
+def issue(
+    position: Position,
+    *,
+    key_id: str,
+    issuer: str,
+    validity: int,
+    now: int,
+    session_life: int = 0,
+) -> Outcome:
+    """Return the row of a new token, valid for ``validity`` seconds from ``now`` (epoch s).
+
+    At an event behind a gate the session begins with the token and lasts ``session_life`` seconds.
+    """
     return Outcome(
         event_id=position.event_id,
         generation=position.generation,
@@ -41,6 +52,7 @@ def issue(position: Position, *, key_id: str, issuer: str, validity: int, now: i
         expires_at=now + validity,
         issuer=issuer,
         key_id=key_id,
+        session_until=now + session_life if session_life else None,
     )
 
 

@@ -6,12 +6,17 @@ from __future__ import annotations
 import os
 import time
 from functools import cache
+from typing import TYPE_CHECKING
 
 from waiting_room.domain.errors import NoKeysYet
 from waiting_room.domain.gate.credentials import GateKeys
 from waiting_room.runtime.settings.entrance import EntranceSettings, read_entrance_settings
 from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.gate.entrance import Entrance, GatedEvents
+from waiting_room.use_cases.gate.gate_sessions import GateSessions
+
+if TYPE_CHECKING:
+    from waiting_room.domain.ports.access_tokens import AccessTokens
 
 
 @cache
@@ -29,6 +34,48 @@ def entrance() -> Entrance:
     chosen = read_room_settings(os.environ)
     documents = DynamoEvents(client("dynamodb"), chosen.events_table)
     return Entrance(GatedEvents(documents, time.time), _NoKeys(), time.time)
+
+
+@cache
+def gate_sessions() -> GateSessions:
+    """Return the use case of the sessions of this function."""
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
+    from waiting_room.adapters.dynamodb.positions import DynamoPositions
+    from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+
+    chosen, dynamodb = read_room_settings(os.environ), client("dynamodb")
+    return GateSessions(
+        entrance().events,
+        entrance().keys,
+        DynamoOutcomes(dynamodb, chosen.tokens_table),
+        DynamoPositions(dynamodb, chosen.positions_table, chosen.serving_log_table),
+        DynamoServingLog(dynamodb, dynamodb, chosen.serving_log_table),
+        _Tokens(),
+        time.time,
+    )
+
+
+@cache
+def _access_tokens() -> AccessTokens:
+    """Return the verification of tokens."""
+    from waiting_room.adapters.access_tokens import PublishedKeys, VerifiedTokens
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
+
+    chosen = read_room_settings(os.environ)
+    stored = DynamoPublicKeys(
+        client("dynamodb"), chosen.serving_log_table, time.monotonic, chosen.signing_key_cache
+    )
+    return VerifiedTokens(PublishedKeys(stored, time.monotonic), chosen.issuer, time.time)
+
+
+class _Tokens:
+    """The AccessTokens port; only its use loads the library for signatures."""
+
+    def request_id(self, event_id: str, token: str) -> str:
+        """Return the request id of a valid access token of an event."""
+        return _access_tokens().request_id(event_id, token)
 
 
 class _NoKeys:

@@ -73,6 +73,11 @@ def redirect(
     return Response("", _with_cookies(headers, cookies, secure=secure), status)
 
 
+def no_content(*, cookies: Cookies = (), secure: bool = True) -> Response:
+    """Return a response without a body that sets cookies."""
+    return Response("", _with_cookies({"Cache-Control": NO_STORE}, cookies, secure=secure), 204)
+
+
 def json_reply(
     content: Mapping[str, Any],
     status: int = 200,

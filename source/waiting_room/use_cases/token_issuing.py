@@ -133,6 +133,13 @@ class TokenIssuer:
                 raise
             return found, False
         key_id = self._keys.current(now).key_id
-        new = tokens.issue(row, key_id=key_id, issuer=issuer, validity=validity, now=now)
+        new = tokens.issue(
+            row,
+            key_id=key_id,
+            issuer=issuer,
+            validity=validity,
+            now=now,
+            session_life=event.session_life,
+        )
         found = self._outcomes.put_if_absent(new)
         return found, found == new

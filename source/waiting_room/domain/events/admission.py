@@ -33,6 +33,7 @@ from waiting_room.domain.events.no_shows import Group, NoShows
 from waiting_room.domain.records import Counts
 
 STEP = 10.0  # s between two steps while visitors wait
+GATE_STEP = 5.0  # s; behind a gate, a visitor who leaves is replaced within STEP
 MINUTE = 60.0
 SAFETY_DEVIATIONS = 1.0  # standard deviations kept free below max_active
 ALARM_SECONDS = 180.0  # for which a stored alarm state is valid
@@ -157,16 +158,22 @@ def site_signal(admission: Mapping[str, Any], record: AdmissionRecord, now: floa
     return health_signal(alarm, go, record.health, age)
 
 
-def seconds_until_step(state: AdmissionState | None, now: float) -> float:
+def step_interval(strategy: str, *, is_gated: bool) -> float:
+    """Return the seconds between two steps of an event while visitors wait."""
+    counts_sessions = is_gated and AdmissionStrategy(strategy).limits_active
+    return GATE_STEP if counts_sessions else STEP
+
+
+def seconds_until_step(state: AdmissionState | None, now: float, interval: float = STEP) -> float:
     """Return in how many seconds the next step is due; 0 if it is due.
 
-    Steps are STEP seconds apart while visitors wait. A step that left no visitor waiting is
+    Steps are ``interval`` seconds apart while visitors wait. A step that left no visitor waiting is
     followed by another one as soon as a visitor waits. A clock that stepped back delays no step by
-    more than STEP.
+    more than ``interval``.
     """
     if state is None or not state.waiting:
         return 0.0
-    return min(STEP, max(0.0, state.at + STEP - now))
+    return min(interval, max(0.0, state.at + interval - now))
 
 
 def step(

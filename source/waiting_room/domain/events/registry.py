@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from waiting_room.domain.events.document import is_gated
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.room_settings import EventSettings
 
@@ -43,7 +42,7 @@ class Deciding:
 class RegistryEntry:
     """Entry of one event. ``past`` are earlier deciding members, latest first.
 
-    ``gated``: the event is behind a gate.
+    ``session_life`` is the length (s) of a session at the gate; 0 without a gate.
     """
 
     version: int
@@ -54,7 +53,12 @@ class RegistryEntry:
     client_secret_required: bool
     strategy: str
     past: tuple[Deciding, ...] = ()
-    gated: bool = False
+    session_life: int = 0
+
+    @property
+    def gated(self) -> bool:
+        """True if the event is behind a gate."""
+        return self.session_life > 0
 
     def phase(self, now: float) -> Phase:
         """Return the phase at ``now`` (epoch s) by the current document."""
@@ -81,7 +85,8 @@ class RegistryEntry:
             return True
         times = (self.now.control["closed_at"], self.now.schedule["closes_at"])
         closed_at: int = min(time for time in times if time is not None)
-        return now - closed_at < self.expires_after + self.valid_for + SETTLING
+        longest = max(self.valid_for, self.session_life)
+        return now - closed_at < self.expires_after + longest + SETTLING
 
     def settings(self, event_id: str, now: float, *, minute_metrics: bool = False) -> EventSettings:
         """Return the settings of the event at ``now`` (epoch s), for tokens and expiry.
@@ -99,6 +104,7 @@ class RegistryEntry:
             and self.phase(now).serves,
             minute_metrics=minute_metrics,
             client_secret_required=self.client_secret_required,
+            session_life=self.session_life,
         )
 
 
@@ -109,6 +115,9 @@ def entry_of(
     now: float = 0.0,
 ) -> RegistryEntry:
     """Return the entry of a document that replaces ``before``'s at ``now`` (epoch s)."""
+    from waiting_room.domain.events.document import is_gated  # only writers need it
+
+    session = document["session"]
     deciding = Deciding(document["mode"], document["schedule"], document["control"])
     past: tuple[Deciding, ...] = ()
     if before:
@@ -125,7 +134,7 @@ def entry_of(
         client_secret_required=document["join"]["client_secret"] == "required",  # noqa: S105
         strategy=document["admission"]["strategy"],
         past=past,
-        gated=is_gated(document),
+        session_life=session["valid_for"] + session["renew_every"] if is_gated(document) else 0,
     )
 
 
@@ -141,7 +150,7 @@ def encode(entry: RegistryEntry) -> str:
             int(entry.client_secret_required),
             STRATEGIES.index(entry.strategy),
             [[round(one.until, 3), *encode_deciding(one)] for one in entry.past],
-            int(entry.gated),
+            entry.session_life,
         ],
         separators=(",", ":"),
     )
@@ -160,7 +169,7 @@ def decode(text: str) -> RegistryEntry:
         client_secret_required=bool(secret),
         strategy=STRATEGIES[strategy],
         past=tuple(decode_deciding(one[1:], one[0]) for one in past),
-        gated=bool(sum(values[8:])),  # entries of earlier releases lack it
+        session_life=sum(values[8:9]),  # entries of earlier releases lack it
     )
 
 

@@ -110,8 +110,13 @@ def session_cookies(session: GateSession, keys: GateKeys, now: int, *, secure: b
     return ((cookie_name("", session.event_id, secure=secure), value, life), (marker, "", 0))
 
 
+def ended_cookies(event_id: str, *, secure: bool) -> Cookies:
+    """Return the cookies that remove a session that has ended. The entrance needs the probe."""
+    return tuple((cookie_name(kind, event_id, secure=secure), "", 0) for kind in ("", "renewing"))
+
+
 def expired_cookies(event_id: str, *, secure: bool) -> Cookies:
-    """Return the cookies that remove a session from the browser."""
+    """Return the cookies that remove all of an event from the browser."""
     return tuple((cookie_name(kind, event_id, secure=secure), "", 0) for kind in COOKIE_KINDS)
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps of the automatic admission of all events.
 
-While an event has a queue, a scheduled worker makes a step every STEP seconds. The join worker
+While an event has a queue, a scheduled worker makes a step every STEP seconds, or GATE_STEP seconds
+where sessions at a gate limit admission. The join worker
 makes the step itself when no visitor waited before, so an idle event admits a visitor at once. A
 step first writes its state, on condition that no other worker wrote one since. Then it raises the
 serving counter. So one of several concurrent workers admits visitors, and a crash between the two
@@ -23,12 +24,15 @@ from waiting_room.domain.events.admission import (
     seconds_until_step,
     site_signal,
     step,
+    step_interval,
 )
 from waiting_room.domain.events.admission_times import admits, admits_from
+from waiting_room.domain.events.document import is_gated
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.limits import MAX_INCREMENT
 
 if TYPE_CHECKING:
+    from waiting_room.domain.events.registry import RegistryEntry
     from waiting_room.domain.ports.admission import AdmissionStates
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.events import EventDocuments
@@ -88,14 +92,14 @@ class AdmissionSteps:
         admitted = failed = 0
         while True:
             now = self._clock()
-            entries = self._directory.all().items()
-            running = [event_id for event_id, entry in entries if admits(entry, now)]
+            entries = self._directory.all()
+            running = [event_id for event_id, entry in entries.items() if admits(entry, now)]
             looks = {event_id: looks[event_id] for event_id in running if event_id in looks}
             for event_id in running:
                 if event_id in looks and looks[event_id].again_at > now:
                     continue
                 try:
-                    looks[event_id] = self._look(event_id, "admit")
+                    looks[event_id] = self._look(event_id, entries[event_id], "admit")
                     admitted += looks[event_id].admitted
                 except Unavailable as error:
                     failed += 1
@@ -103,7 +107,7 @@ class AdmissionSteps:
                     logger.error("admission step failed, the next one follows: %s", error)
             now = self._clock()
             due = [look.again_at for look in looks.values()] if _has_queue(looks) else []
-            due += [at for _, entry in entries if (at := admits_from(entry, now, end))]
+            due += [at for entry in entries.values() if (at := admits_from(entry, now, end))]
             if not due:
                 break
             wait = max(0.0, min(due) - now)
@@ -127,7 +131,7 @@ class AdmissionSteps:
         if 0 < self._next_look.get(event_id, 0.0) - now <= STEP:
             return None
         try:
-            look = self._look(event_id, "assign_positions")
+            look = self._look(event_id, entry, "assign_positions")
         except Unavailable as error:
             logger.error("admission step failed, a later one follows: %s", error)
             return None
@@ -146,37 +150,40 @@ class AdmissionSteps:
             raise UnknownEvent
         self._states.report_health(event_id, float(health), int(self._clock()))
 
-    def _look(self, event_id: str, function: str) -> Look:
+    def _look(self, event_id: str, entry: RegistryEntry, function: str) -> Look:
         """Read the counts of an event, and make a step if visitors wait and a step is due."""
         now = self._clock()
+        interval = step_interval(entry.strategy, is_gated=entry.gated)
         counts = self._counters.counts(event_id, int(now))
         if counts.queue <= counts.serving:
-            return Look(now + STEP)
+            return Look(now + interval)
         record = self._states.read(event_id)
-        if wait := seconds_until_step(record.state, now):
+        if wait := seconds_until_step(record.state, now, interval):
             return Look(now + wait, has_queue=True)
         stored = self._documents.read(event_id)  # consistent: the registry may be seconds old
         if stored is None:
-            return Look(now + STEP)
+            return Look(now + interval)
         phase, actor = phase_of(stored.document, now), admission_actor(function)
         if phase is Phase.PASS_THROUGH:
             served = self._control.serve_waiting(
                 event_id, MAX_INCREMENT, counts.generation, "pass_through", actor=actor
             )
-            return Look(now + STEP, admitted=served, stepped=True)
+            return Look(now + interval, admitted=served, stepped=True)
         admission = stored.document["admission"]
         if not phase.serves or admission["strategy"] == AdmissionStrategy.MANUAL:
-            return Look(now + STEP)
+            return Look(now + interval)
+        if is_gated(stored.document):
+            counts = counts.at_gate()
         decision = step(admission, record.state, counts, site_signal(admission, record, now), now)
         after = replace(record, version=record.version + 1, state=decision.state)
         try:
             self._states.write(record, after)
         except Conflict:
-            return Look(now + STEP, has_queue=True)  # another worker made the step
+            return Look(now + interval, has_queue=True)  # another worker made the step
         served = 0
         if decision.increment:
             served = self._control.serve_waiting(
                 event_id, decision.increment, counts.generation, "admission", actor=actor
             )
             logger.info("admitted %d positions: %s", served, decision.reason)
-        return Look(now + STEP, decision.state.waiting, served, stepped=True)
+        return Look(now + interval, decision.state.waiting, served, stepped=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.events.registry import RegistryEntry
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.events import EventDocuments
+    from waiting_room.domain.records import Counts
     from waiting_room.domain.room_settings import EventSettings, RoomSettings
 
 REGISTRY_CACHE = 2.0  # s for which a warm function uses its copy of the registry
@@ -161,6 +162,11 @@ class EventDirectory:
         entry = self._found(event_id)
         if entry is not None and not (phase := entry.phase(self._clock())).serves:
             raise PhaseForbids(phase)
+
+    def visible(self, event_id: str, counts: Counts) -> Counts:
+        """Return the counts for operators: behind a gate, sessions are the active visitors."""
+        entry = self.all().get(event_id)
+        return counts.at_gate() if entry and entry.gated else counts
 
     def is_own(self, event_id: str) -> bool:
         """Return whether this is the event of the deploy-time parameters."""
