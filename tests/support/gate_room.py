@@ -76,7 +76,8 @@ class GateRoom(InMemoryRoom):
     @property
     def generation(self) -> int:
         """The current generation."""
-        return self.log.store.read(SALE).generation
+        generation: int = self.log.store.read(SALE).generation
+        return generation
 
     def counted(self) -> int:
         """Return the number of active sessions that the counters have."""

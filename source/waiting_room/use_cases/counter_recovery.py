@@ -194,6 +194,17 @@ class RecoveringCounters:
             _log_behind(error)
             return True
 
+    def count_delivered(self, outcome: Outcome) -> None:
+        """Count an outcome that the stream delivers; raises Unavailable to get it again.
+
+        No visitor calls again to count the session of a gate, so the stream has to.
+        """
+        key = (outcome.event_id, outcome.generation, outcome.position, outcome.expires_at)
+        if outcome.counted_status is SessionStatus.OPEN:
+            self.count_token(*key, outcome.open_until)
+        else:
+            self.count_session(*key, outcome.status)
+
     # --- the join worker ---------------------------------------------------------------------
 
     def acquire_join_leases(

@@ -71,10 +71,12 @@ class EventPublisher:
 
         ``extended`` are open sessions with a later end; they are counted only. The caller reads the
         stream of the tokens table, which has every outcome. Raises Unavailable when the bus rejects
-        an event, so that the stream delivers them again.
+        an event, or the counters a session at a gate: the stream then delivers them again.
         """
         for outcome in (*changed, *extended):
-            if outcome.is_token:
+            if outcome.session_until is not None:
+                self._counters.count_delivered(outcome)
+            elif outcome.is_token:
                 self._counters.count_outcome(outcome)
         self.token_outcomes(changed)
 
