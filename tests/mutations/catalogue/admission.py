@@ -116,7 +116,7 @@ BREAKS = (
           "AdmissionSteps._look", "phase_of(stored.document, now)", "Phase.OPEN",
           "test_admission_steps"),
     Break("admission: steps of a queue are not ten seconds apart",
-          "seconds_until_step", "return min(STEP, max(0.0, state.at + STEP - now))", "return 0.0",
+          "seconds_until_step", "return min(interval, max(0.0, state.at + interval - now))", "return 0.0",
           "test_admission_steps"),
     Break("admission: events that are closed are looked at each minute",
           "admits", "return phase.serves and", "return", "test_admission_steps"),

@@ -32,7 +32,7 @@ LEFT = "leave"  # mark of an end by the visitor
 
 
 @dataclass(frozen=True, slots=True)
-class GateClock:
+class _Moment:
     """Settings of an event at ``now`` (epoch s); ``extends``: a renewal moves the end."""
 
     settings: SessionSettings
@@ -122,14 +122,14 @@ class GateSessions:
             LEFT,
         )
 
-    def _time(self, event_id: str) -> GateClock:
+    def _time(self, event_id: str) -> _Moment:
         document, now = self._events.get(event_id).document, self.now()
         settings = SessionSettings.of_document(document)
         is_closed = phase_of(document, now) is Phase.CLOSED
-        return GateClock(settings, settings.sliding and not is_closed, now)
+        return _Moment(settings, settings.sliding and not is_closed, now)
 
     def _outcome(
-        self, place: tuple[str, int, int], time: GateClock, *, extends: bool
+        self, place: tuple[str, int, int], time: _Moment, *, extends: bool
     ) -> Outcome | None:
         if extends and time.extends:
             return self._outcomes.extend_session(*place, time.settings.until(time.now), time.now)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.gate_room import LIFE, ME, SALE, GateRoom, request_id_of
+from tests.apps.gate_room import LIFE, ME, SALE, GateRoom, request_id_of
 from tests.support.in_memory_room import START
 from waiting_room.domain.errors import (
     RoomWasReset,
