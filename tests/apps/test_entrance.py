@@ -9,35 +9,42 @@ import pytest
 
 from apps.entrance import app as module
 from tests.apps.entrance_client import EntranceClient
-from tests.support.fakes.events import MemoryEvents
+from tests.apps.gate_room import GateRoom
+from tests.support.fakes.entrance import entrance_of
 from tests.support.fakes.gate_keys import MemoryGateKeys
 from tests.support.faults import FaultInjector
-from tests.support.in_memory_room import Clock
-from waiting_room.domain.events.document import StoredEvent, complete
-from waiting_room.domain.gate.credentials import encode_probe
+from tests.support.in_memory_room import START, Clock, InMemoryRoom
+from waiting_room.domain.actors import Actor, ActorKind
+from waiting_room.domain.gate.credentials import decode_session, encode_probe
+from waiting_room.runtime import session_views
 from waiting_room.runtime.settings.entrance import EntranceSettings, read_entrance_settings
-from waiting_room.use_cases.gate.entrance import Entrance, GatedEvents
 
+ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 PROBE = "__Host-waiting-room_probe-sale"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
+    """A room with an event behind a gate, and an event without a gate."""
+    made = GateRoom()
+    made.event_documents.put("api", {}, None, actor=ADA)
+    door = entrance_of(made.stores, made.clock)
+    monkeypatch.setattr(module, "entrance", lambda: door)
+    monkeypatch.setattr(session_views, "gate_sessions", lambda: made.sessions)
+    for views in (module, session_views):
+        monkeypatch.setattr(views, "entrance_settings", EntranceSettings)
+    made.documents.calls.clear()
+    return made
 
 
 @pytest.fixture
-def documents(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> FaultInjector:
-    """Documents of an event behind a gate, and of one without a gate."""
-    found = MemoryEvents()
-    rules = {"protect": [{"path": "/checkout"}], "site": {"hosts": ["pay.example"], "origins": []}}
-    found.documents["sale"] = StoredEvent("sale", 1, complete(rules))
-    found.documents["api"] = StoredEvent("api", 1, complete({}))
-    faulty = FaultInjector(found)
-    made = Entrance(GatedEvents(faulty, clock), MemoryGateKeys(clock=clock), clock)
-    monkeypatch.setattr(module, "entrance", lambda: made)
-    monkeypatch.setattr(module, "entrance_settings", EntranceSettings)
-    return faulty
+def clock(room: InMemoryRoom) -> Clock:
+    return room.clock
+
+
+@pytest.fixture
+def documents(room: InMemoryRoom) -> FaultInjector:
+    return room.documents
 
 
 def with_probe(clock: Clock) -> EntranceClient:
@@ -144,3 +151,58 @@ def test_an_unexpected_error_is_a_page_without_details(
 def test_the_setting_for_plain_http() -> None:
     assert read_entrance_settings({}).secure
     assert not read_entrance_settings({"GATE_HTTPS": "false"}).secure
+
+
+def test_a_visitor_goes_straight_through_to_the_destination(room: InMemoryRoom) -> None:
+    room.room.control.increment("sale", 1, actor=ADA)
+    client = with_probe(room.clock)
+    first = client.call("enter", event="sale")
+    assert (first.status, first.location) == (302, "/_waiting-room/session?event=sale")
+    found = client.call("session", event="sale", to="/a?b=1")
+    assert (found.status, found.location) == (302, "/a?b=1")
+    assert found.headers["Cache-Control"] == "no-store"
+    value = client.jar["__Host-waiting-room-sale"]
+    session = decode_session(value, MemoryGateKeys(clock=room.clock).keys("sale"))
+    assert session is not None
+    assert (session.position, session.expires) == (1, START + 900)
+    assert "SameSite=None" in found.cookies["__Host-waiting-room-sale"]
+
+
+def test_a_program_gets_the_end_of_its_session(room: InMemoryRoom) -> None:
+    room.room.control.increment("sale", 1, actor=ADA)
+    client = with_probe(room.clock)
+    found = client.call("session", event="sale", accept="application/json")
+    assert (found.status, found.json) == (200, {"expires_at": START + 900})
+    later = with_probe(room.clock).call("session", event="sale", accept="application/json")
+    assert later.json == {"decision": "wait", "retry_after": 10}
+
+
+def test_another_host_of_the_site_gets_a_ticket(room: InMemoryRoom) -> None:
+    room.room.control.increment("sale", 1, actor=ADA)
+    found = with_probe(room.clock).call("session", event="sale", to="https://pay.example/x")
+    start = "https://pay.example/_waiting-room/handover?event=sale&to=%2Fx&ticket="
+    assert found.location.startswith(start)
+
+
+def test_no_request_without_a_visitor_takes_a_position(room: InMemoryRoom) -> None:
+    room.room.control.increment("sale", 9, actor=ADA)
+    for _ in range(30):  # a client without cookies, as often as it comes
+        assert EntranceClient().call("session", event="sale").status == 403
+    client = with_probe(room.clock)
+    client.call("session", method="HEAD", event="sale")
+    client.call("session", event="sale", headers={"Sec-Purpose": "prefetch;prerender"})
+    client.call("session", event="sale", headers={"Purpose": "prefetch"})
+    assert room.log.store.read("sale").queue == 0
+
+
+def test_a_visitor_with_a_session_takes_no_second_position(room: InMemoryRoom) -> None:
+    room.room.control.increment("sale", 9, actor=ADA)
+    client = with_probe(room.clock)
+    client.call("session", event="sale")
+    again = client.call("session", event="sale", to="/a")
+    assert again.location == "/a"  # renewed
+    assert room.log.store.read("sale").queue == 1
+    room.clock.now += 901  # the session is over
+    client.jar |= with_probe(room.clock).jar
+    assert client.call("session", event="sale").location == "/"
+    assert room.log.store.read("sale").queue == 2

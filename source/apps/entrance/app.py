@@ -16,7 +16,13 @@ from chalice import Chalice, Response
 from waiting_room.domain.gate import credentials
 from waiting_room.domain.gate.clients import has_probe
 from waiting_room.domain.gate.decision import PROBE_LIFE, cookie_name
-from waiting_room.domain.gate.destination import Destination, destination, own_address
+from waiting_room.domain.gate.destination import (
+    Destination,
+    destination,
+    own_address,
+    with_session,
+)
+from waiting_room.domain.gate.sessions import find_session, session_cookies
 from waiting_room.runtime import session_views
 from waiting_room.runtime.entrance_wiring import entrance, entrance_settings
 from waiting_room.runtime.gate_replies import (
@@ -52,15 +58,16 @@ def _route(path: str, *methods: str) -> Any:
 def enter() -> Response:
     """Return the decision for visitors who arrive now. The edge adds ``to`` to the address."""
     event_id = query(app.current_request, "event")
-    entry = entrance().enter(event_id)
-    if read_caller(app.current_request).prefers_json:
+    asked = read_caller(app.current_request)
+    entry = entrance().enter(event_id, counts=asked.method == "GET" and not asked.is_prefetch)
+    if asked.prefers_json:
         return _decision(entry, SHARED_SECOND)
     return redirect(own_address(_ROUTES[entry.way], event_id), cache=SHARED_SECOND)
 
 
 @_route("/session", "GET", "HEAD")
 def session() -> Response:
-    """Give a visitor with a probe cookie a session, or lead to the page."""
+    """Give a visitor with a probe cookie a session if no visitor waits, or lead to the page."""
     event_id, asked = query(app.current_request, "event"), read_caller(app.current_request)
     to = _destination(event_id, asked)
     if asked.is_prefetch:
@@ -68,9 +75,18 @@ def session() -> Response:
     keys, now = entrance().keys.keys(event_id), int(entrance().clock())
     if asked.method == "HEAD":
         return redirect(own_address("", event_id, to))
+    held = find_session(asked.cookies, event_id, keys, secure=_secure())
+    if held is not None and now < held.expires:
+        return session_views.renew(app.current_request)
     if not has_probe(asked.cookies, event_id, keys, now, secure=_secure()):
         return _without_cookies(event_id, to, asked, credentials.encode_probe(event_id, now, keys))
-    return _wait(event_id, to, asked, entrance().enter(event_id))
+    found = entrance().go(event_id)
+    if isinstance(found, Entry):
+        return _wait(event_id, to, asked, found)
+    cookies = session_cookies(found, keys, now, secure=_secure())
+    if asked.prefers_json:
+        return json_reply({"expires_at": found.expires}, cookies=cookies, secure=_secure())
+    return redirect(with_session(to, found, keys, now), cookies=cookies, secure=_secure())
 
 
 @_route("/session", "POST")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from waiting_room.domain.errors import NoKeysYet
 from waiting_room.domain.gate.credentials import GateKeys
 from waiting_room.runtime.settings.entrance import EntranceSettings, read_entrance_settings
 from waiting_room.runtime.settings.room import read_room_settings
-from waiting_room.use_cases.gate.entrance import Entrance, GatedEvents
+from waiting_room.use_cases.gate.entrance import Entrance, EntranceStores, GatedEvents
 from waiting_room.use_cases.gate.gate_sessions import GateSessions
 
 if TYPE_CHECKING:
@@ -29,11 +30,32 @@ def entrance_settings() -> EntranceSettings:
 def entrance() -> Entrance:
     """Return the entrance of this function."""
     from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
     from waiting_room.adapters.dynamodb.events import DynamoEvents
+    from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
+    from waiting_room.adapters.dynamodb.positions import DynamoPositions
+    from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
+    from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+    from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
 
-    chosen = read_room_settings(os.environ)
-    documents = DynamoEvents(client("dynamodb"), chosen.events_table)
-    return Entrance(GatedEvents(documents, time.time), _NoKeys(), time.time)
+    chosen, dynamodb = read_room_settings(os.environ), client("dynamodb")
+    single, log = client("dynamodb", attempts=1), chosen.serving_log_table
+    published = DynamoPublicKeys(dynamodb, log, time.monotonic, chosen.signing_key_cache)
+    return Entrance(
+        GatedEvents(DynamoEvents(dynamodb, chosen.events_table), time.time),
+        _NoKeys(),
+        EntranceStores(
+            DynamoServingLog(dynamodb, single, log),
+            DynamoStraightThrough(dynamodb, single, log),
+            DynamoPositions(dynamodb, chosen.positions_table, log),
+            DynamoOutcomes(dynamodb, chosen.tokens_table),
+            DynamoAdmissionStates(dynamodb, chosen.events_table),
+        ),
+        chosen.issuer,
+        lambda now: published.load().public_key(now)["kid"],
+        time.time,
+        lambda: str(uuid.uuid4()),
+    )
 
 
 @cache

@@ -42,6 +42,7 @@ HARMLESS = {
     "lost.by": "a number of positions",
     "serving": "the serving counter",
     "served": "a number of positions",
+    "increment": "a number of positions",
     "missing": "a number of alarms",
     "index + 1": "a tick",
     "short": "the name of a member",

@@ -195,7 +195,7 @@ def step(
         seen = rules.begin(counts, now, no_show_after, state.no_shows if state else None)
     else:
         seen = rules.observe(state.no_shows, counts, now, no_show_after)
-    pace = _pace(admission, strategy, brake)
+    pace = pace_of(admission, strategy, brake)
     most = burst(admission, pace)
     credit = min(most, state.credit + pace * elapsed / MINUTE) if state else most
     credit = credit if pace else 0.0
@@ -234,7 +234,7 @@ def burst(admission: Mapping[str, Any], per_minute: float) -> float:
     return max(float(admission["burst"] or 0), per_minute * STEP / MINUTE, 1.0)
 
 
-def _pace(admission: Mapping[str, Any], strategy: AdmissionStrategy, brake: float) -> float:
+def pace_of(admission: Mapping[str, Any], strategy: AdmissionStrategy, brake: float) -> float:
     """Return the positions per minute. With ``active`` alone it is the minimum rate."""
     high = float(admission["per_minute"]) if strategy.limits_rate else math.inf
     low = min(float(admission["min_per_minute"]), high)

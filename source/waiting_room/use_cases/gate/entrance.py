@@ -3,22 +3,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from waiting_room.domain.errors import UnknownEvent
+from waiting_room.domain import tokens
+from waiting_room.domain.errors import Unavailable, UnknownEvent
 from waiting_room.domain.events.document import StoredEvent, is_gated
+from waiting_room.domain.events.phase import phase_of
+from waiting_room.domain.gate.sessions import SessionSettings, check_live, session_of
+from waiting_room.domain.gate.straight_through import (
+    LINE_INTERVAL,
+    allows_straight_through,
+    has_headroom,
+    needs_line,
+)
 from waiting_room.domain.limits import EVENT_ID
+from waiting_room.domain.records import EventState, Position
+from waiting_room.use_cases.gate.refill import HeadroomRefill
 
 if TYPE_CHECKING:
+    from waiting_room.domain.gate.credentials import GateSession
+    from waiting_room.domain.ports.admission import AdmissionStates
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.events import EventDocuments
     from waiting_room.domain.ports.gate_keys import GateKeySource
+    from waiting_room.domain.ports.outcomes import Outcomes
+    from waiting_room.domain.ports.positions import Positions
+    from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.domain.ports.straight_through import StraightThrough
 
 DOCUMENT_CACHE = 1.0  # s for which a warm function uses its copy of a document
 MAX_DOCUMENTS = 1_000  # documents that a function keeps
-RETRY_AFTER = 10  # s after which a client that has to wait asks again
+STATE_CACHE = 1.0  # s for which it uses its copy of a state row
+TRIES = 5  # attempts to take a position; each learns the current state
+RETRY_AFTER, MAX_RETRY_AFTER = 10, 600  # s after which a client that has to wait asks again
 
 
 class Way(StrEnum):
@@ -34,6 +54,17 @@ class Entry:
 
     way: Way
     retry_after: int = RETRY_AFTER
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EntranceStores:
+    """Stores with which the entrance gives positions, tokens and sessions."""
+
+    log: ServingLog
+    straight_through: StraightThrough
+    positions: Positions
+    outcomes: Outcomes
+    admission: AdmissionStates
 
 
 class GatedEvents:
@@ -58,12 +89,112 @@ class GatedEvents:
 
 
 class Entrance:
-    """The entrance. One instance serves all invocations of a warm function."""
+    """The entrance. One instance serves all invocations of a warm function.
 
-    def __init__(self, events: GatedEvents, keys: GateKeySource, clock: Clock) -> None:
+    ``new_id`` returns a request id, ``key_id`` the id of the key that signs tokens at a time.
+    """
+
+    def __init__(
+        self,
+        events: GatedEvents,
+        keys: GateKeySource,
+        stores: EntranceStores,
+        issuer: str,
+        key_id: Callable[[int], str],
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
         self.events, self.keys, self.clock = events, keys, clock
+        self._stores, self._issuer, self._key_id, self._new_id = stores, issuer, key_id, new_id
+        self._refill = HeadroomRefill(stores.admission, stores.log, clock)
+        self._copies: dict[str, tuple[float, EventState]] = {}
 
-    def enter(self, event_id: str) -> Entry:
-        """Return the decision for visitors who arrive now; raises UnknownEvent."""
-        self.events.get(event_id)
-        return Entry(Way.WAIT)
+    def enter(self, event_id: str, *, counts: bool = True) -> Entry:
+        """Return the decision for visitors who arrive now; raises UnknownEvent.
+
+        A visitor who has to wait stops later ones from going straight through, unless the request
+        ``counts`` for no visitor.
+        """
+        event = self.events.get(event_id)
+        if allows_straight_through(event.document, self.clock()):
+            state = self._state(event_id)
+            if has_headroom(state) or self._refill.is_due(event, state):
+                return Entry(Way.GO)
+        return self._wait(event) if counts else Entry(Way.WAIT)
+
+    def go(self, event_id: str) -> GateSession | Entry:
+        """Give a visitor a position, a token and a session, if no visitor waits.
+
+        Otherwise return the decision to wait. Raises UnknownEvent, and Unavailable when a write
+        got no response. The position then stays unused, or its session ends by itself.
+        """
+        event = self.events.get(event_id)
+        if not allows_straight_through(event.document, self.clock()):
+            return self._wait(event)
+        state = self._take(event)
+        if state is None:
+            return self._wait(event)
+        now = int(self.clock())
+        row = Position(event_id, state.generation, self._new_id(), state.queue, now)
+        if self._stores.positions.insert([row])[row.request_id] != row:
+            raise Unavailable("the row of a position was not written")
+        settings = SessionSettings.of_document(event.document)
+        token = tokens.issue(
+            row,
+            key_id=self._key_id(now),
+            issuer=self._issuer,
+            validity=event.document["token"]["valid_for"],
+            now=now,
+        )
+        outcome = replace(token, session_until=settings.until(now))
+        check_live(self._stores.outcomes.put_if_absent(outcome), now)
+        return session_of(outcome, settings, now)
+
+    def _take(self, event: StoredEvent) -> EventState | None:
+        """Take the next position; return the state with it, or None if visitors have to wait.
+
+        The copy of the state saves a refused write while it is certain that visitors wait.
+        """
+        state, refilled = self._state(event.event_id), False
+        for _ in range(TRIES):
+            if state.line or state.shut:
+                return None
+            if state.queue >= state.serving:
+                if refilled or not self._refill.run(event, state):
+                    return None
+                refilled = True
+            taking = self._stores.straight_through.take(state)
+            self._keep(taking.state)
+            if taking.position:
+                return taking.state
+            state = taking.state
+        return None
+
+    def _wait(self, event: StoredEvent) -> Entry:
+        """Return the decision to wait; set ``line``, at most once in LINE_INTERVAL seconds.
+
+        In a phase without joins no visitor waits.
+        """
+        now = int(self.clock())
+        opens_at = event.document["schedule"]["opens_at"] or 0
+        if phase_of(event.document, now).accepts_joins:
+            state = self._state(event.event_id)
+            if needs_line(state, now):
+                self._stores.straight_through.set_line(
+                    event.event_id, state.generation, now, LINE_INTERVAL
+                )
+                self._keep(replace(state, line=now))
+        return Entry(Way.WAIT, min(max(RETRY_AFTER, opens_at - now), MAX_RETRY_AFTER))
+
+    def _state(self, event_id: str) -> EventState:
+        """Return the state row, at most STATE_CACHE seconds old."""
+        read_at, found = self._copies.get(event_id, (0.0, None))
+        if found is None or not 0 <= self.clock() - read_at < STATE_CACHE:
+            found = self._keep(self._stores.log.read(event_id))
+        return found
+
+    def _keep(self, state: EventState) -> EventState:
+        if len(self._copies) >= MAX_DOCUMENTS:
+            self._copies.clear()
+        self._copies[state.event_id] = self.clock(), state
+        return state

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An entrance on the stores of a room."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from tests.support.fakes.gate_keys import MemoryGateKeys
+from waiting_room.use_cases.gate.entrance import Entrance, EntranceStores, GatedEvents
+from waiting_room.use_cases.room import Stores
+
+
+def entrance_of(stores: Stores, clock: Callable[[], float], key_id: str = "key") -> Entrance:
+    """Return the entrance of another process; ``key_id`` is that of the key that signs."""
+    return Entrance(
+        GatedEvents(stores.documents, clock),
+        MemoryGateKeys(clock=clock),
+        EntranceStores(
+            stores.log, stores.straight_through, stores.positions, stores.outcomes, stores.admission
+        ),
+        "https://room.example/api",
+        lambda _: key_id,
+        clock,
+        lambda: str(uuid.uuid4()),
+    )
