@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.entrance import app as module
 from tests.apps.entrance_client import EntranceClient, Reply
@@ -116,6 +118,25 @@ def test_an_invalid_form_is_named(room: GateRoom, raw: str) -> None:
     found = EntranceClient().call("session", method="POST", raw=raw, headers=FORM, accept=JSON)
     assert found.status == 400
     assert "form" in found.json["error"]
+
+
+@given(
+    raw=st.text(max_size=60)
+    | st.sampled_from(["event=sale&token=%ff", "event=sale&token=a&to=%00"]),
+    kind=st.sampled_from([JSON, *FORM.values(), "text/plain", "multipart/form-data", ""]),
+    cookie=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=90),
+    method=st.sampled_from(["GET", "POST", "HEAD"]),
+)
+def test_no_request_is_an_internal_error(raw: str, kind: str, cookie: str, method: str) -> None:
+    made = GateRoom()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session_views, "gate_sessions", lambda: made.sessions)
+        patch.setattr(session_views, "entrance_settings", EntranceSettings)
+        for route in ("session", "leave") if method == "POST" else ("renew",):
+            client = EntranceClient(jar={COOKIE: cookie})
+            headers = {"Content-Type": kind, **SAME}
+            found = client.call(route, method=method, raw=raw, headers=headers, event=SALE, to=raw)
+            assert found.status in (204, 302, 303, 400, 403, 404)
 
 
 def test_a_refusal_has_its_reason(room: GateRoom) -> None:

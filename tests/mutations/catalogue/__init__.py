@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
-from tests.mutations.catalogue import admission, events, gate, line, operation, security, sites
+from tests.mutations.catalogue import (
+    admission,
+    events,
+    gate,
+    line,
+    operation,
+    security,
+    sessions,
+    sites,
+)
 
 BREAKS = (
     *line.BREAKS,
@@ -13,4 +22,5 @@ BREAKS = (
     *sites.BREAKS,
     *gate.BREAKS,
     *events.BREAKS,
+    *sessions.BREAKS,
 )
