@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from apps.entrance import app as module
 from tests.apps.entrance_client import EntranceClient, Reply
-from tests.apps.gate_room import LIFE, SALE, GateRoom
+from tests.apps.gate_room import LIFE, SALE, GateRoom, request_id_of
 from waiting_room.domain.gate import credentials
 from waiting_room.domain.gate.decision import Respond, cookie_name, hand_over
 from waiting_room.domain.gate.request import GateRequest
@@ -295,3 +295,22 @@ def test_an_unexpected_error_shows_and_logs_no_secret(
         assert secret not in found.body
     assert client.jar[COOKIE] not in caplog.text
     assert module.app.app_name == "waiting-room-entrance"
+
+
+def test_the_loudest_log_of_a_session_has_no_secret(
+    room: GateRoom, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = room.enter()[0]
+    client, elsewhere = EntranceClient(), "https://pay.example/secret-page"
+    with caplog.at_level(logging.DEBUG):
+        content = {"event": SALE, "to": elsewhere, "token": token}
+        handed = send_form(client, "session", content).location
+        first = client.jar[COOKIE]
+        room.clock.now += 300
+        client.call("renew", event=SALE, to="/secret-page")
+        second = client.jar[COOKIE]
+        client.call("leave", method="POST", event=SALE, headers=SAME)
+        post(client, "session", content)
+    ticket = parse_qs(urlsplit(handed).query)["ticket"][0]
+    for secret in (token, ticket, first, second, request_id_of(token), "secret-page"):
+        assert secret not in caplog.text
