@@ -13,7 +13,7 @@ from waiting_room.domain.errors import InvalidInput, PhaseForbids
 from waiting_room.domain.events.actions import ACTIONS, act
 from waiting_room.domain.events.document import complete
 from waiting_room.domain.events.phase import Phase, phase_of
-from waiting_room.domain.events.registry import Registry, decode, encode, entry_of
+from waiting_room.domain.events.registry import SETTLING, Registry, decode, encode, entry_of
 
 times = st.one_of(st.none(), st.integers(0, 12))
 documents = st.fixed_dictionaries(
@@ -131,3 +131,13 @@ def test_a_join_is_judged_by_the_document_of_its_time(
         history.append((float(now), document))
     at_that_time = [one for since, one in history if since <= sent_at][-1]
     assert decode(encode(entry)).phase_when(sent_at) is phase_of(at_that_time, sent_at)
+
+
+def test_a_closed_event_has_work_until_the_last_session_at_its_gate_can_end() -> None:
+    members = {"session": {"valid_for": 86_400}, "control": {"closed_at": 1_000}}
+    for protect, work_until in (([], 900 + 3_600), ([{"path": "/a"}], 900 + 86_400 + 300)):
+        entry = decode(encode(entry_of(1, complete({**members, "protect": protect}))))
+        end = 1_000 + work_until + SETTLING
+        assert entry.gated is bool(protect)
+        assert entry.has_minute_work(end - 1)
+        assert not entry.has_minute_work(end)
