@@ -18,7 +18,7 @@ const CHARTS = [
     ],
   },
   { title: 'Waiting', lines: [{ name: 'waiting', label: 'Waiting', colour: '--line-c', dash: [], say: count }] },
-  { title: 'Active tokens', lines: [{ name: 'active', label: 'Active', colour: '--line-d', dash: [], say: count }] },
+  { title: 'Active visitors', lines: [{ name: 'active', label: 'Active', colour: '--line-d', dash: [], say: count }] },
 ];
 
 export class Charts {

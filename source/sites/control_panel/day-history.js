@@ -21,7 +21,7 @@ const CHARTS = [
     ],
   },
   { title: 'Waiting', lines: [{ name: 'waiting', label: 'Waiting', colour: '--line-c', dash: [], say: (value) => (value === null ? '–' : count(value)) }] },
-  { title: 'Active tokens', lines: [{ name: 'active', label: 'Active', colour: '--line-d', dash: [], say: (value) => (value === null ? '–' : count(value)) }] },
+  { title: 'Active visitors', lines: [{ name: 'active', label: 'Active', colour: '--line-d', dash: [], say: (value) => (value === null ? '–' : count(value)) }] },
   {
     title: 'Wait in minutes',
     lines: [

@@ -33,7 +33,7 @@ export function readMetrics(response) {
     openTurns,
     inQueue: Math.max(0, waiting - openTurns),
     ahead: Math.max(0, serving - queue),
-    active: response.active_tokens,
+    active: known(response.active) ?? response.active_tokens, // an older room has no active
     tokens,
     expiredTokens: Math.max(0, tokens - response.active_tokens - ended),
     completed: response.completed_sessions,

@@ -56,6 +56,13 @@ test('expired tokens are those neither active nor ended', () => {
   assert.equal(seen.expiredTokens, 30);
 });
 
+test('active visitors are sessions where an event is behind a gate', () => {
+  const seen = metrics({ total_tokens: 100, active_tokens: 40, active: 7 });
+  assert.equal(seen.active, 7);
+  assert.equal(seen.expiredTokens, 60);
+  assert.equal(metrics({ active_tokens: 40 }).active, 40);
+});
+
 test('an invalid response is rejected and not shown as zeros', () => {
   for (const response of [null, {}, [], { ...QUIET, holes: '3' }, { ...QUIET, queue_counter: undefined }]) {
     assert.throws(() => readMetrics(response), TypeError);
