@@ -208,6 +208,22 @@ def test_a_prefetch_renews_nothing(room: GateRoom) -> None:
     assert (found.status, found.json["reason"], found.cookies) == (403, "prefetch", {})
 
 
+def test_no_other_site_keeps_a_session_alive(room: GateRoom) -> None:
+    client = visitor(room)
+    room.clock.now += 300
+    for dest in ("image", "iframe", "script", "empty"):
+        sent = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": dest}
+        found = client.call("renew", event=SALE, headers=sent, accept=JSON)
+        assert (found.status, found.json["reason"], found.cookies) == (403, "not_of_site", {})
+    for site, dest in (
+        ("cross-site", "document"),
+        ("same-origin", "empty"),
+        ("same-site", "empty"),
+    ):
+        sent = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": dest}
+        assert client.call("renew", event=SALE, headers=sent, accept=JSON).status == 200
+
+
 def test_while_the_room_cannot_renew_a_visitor_goes_on(
     room: GateRoom, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -174,7 +174,7 @@ class SessionRefused(RoomError):
         "session_ended": "the session has ended",
         "invalid_token": "token is not an access token of this event",
         "token_expired": "the token has expired",
-        "not_of_site": "only a page of the site itself ends its session",
+        "not_of_site": "only a page of the site itself may send this request",
     }
 
     def __init__(self, reason: str) -> None:

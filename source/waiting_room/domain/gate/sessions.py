@@ -120,6 +120,15 @@ def expired_cookies(event_id: str, *, secure: bool) -> Cookies:
     return tuple((cookie_name(kind, event_id, secure=secure), "", 0) for kind in COOKIE_KINDS)
 
 
+def is_embedded_elsewhere(fetch_site: str, fetch_dest: str) -> bool:
+    """Return whether a page of another site loads an address as an image, a frame or a script.
+
+    Such a page could otherwise keep the sessions of its own visitors alive. The arguments are the
+    headers ``Sec-Fetch-Site`` and ``Sec-Fetch-Dest``; older browsers send none.
+    """
+    return fetch_site == "cross-site" and fetch_dest != "document"
+
+
 def comes_from_site(
     origin: str, fetch_site: str, host: str, hosts: Collection[str], *, secure: bool
 ) -> bool:
