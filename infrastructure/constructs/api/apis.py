@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Stack, aws_apigateway, aws_secretsmanager
+from aws_cdk import Stack
 from constructs import Construct
 
 from infrastructure.blueprint import discovery
@@ -16,13 +16,13 @@ from infrastructure.blueprint.permissions import (
 )
 from infrastructure.blueprint.resources import CACHE_RULES
 from infrastructure.blueprint.routes import load_app, routes_of
+from infrastructure.constructs.api.edge_key import edge_keys
 from infrastructure.constructs.api.join_queue import JoinQueue
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.compute.app_functions import AppFunctions
 from infrastructure.constructs.compute.function_context import FunctionContext
 
 QUERIES = {rule.path: rule.query for rule in CACHE_RULES}
-KEY_LENGTH = 40  # API Gateway accepts 20 to 128 characters
 
 
 class PublicApi(Construct):
@@ -63,7 +63,7 @@ class PublicApi(Construct):
         self.functions.add_views(PUBLIC, environment=_issuer(PUBLIC, self.issuer))
         self.served.add_routes(routes, targets=self.functions.targets, queries=QUERIES)
         joins.add_route(self.served, event_id=event_id, secret_required=secret_required)
-        self.keys = _keys(self, self.served.api, key_number)
+        self.keys = edge_keys(self, self.served.api, key_number)
 
     def add_discovery(self, edge_address: str) -> None:
         """Serve the discovery document at ``issuer``; it refers to the key set at CloudFront."""
@@ -109,34 +109,3 @@ class PrivateApi(Construct):
 
 def _issuer(views: dict[str, tuple[Grant, ...]], issuer: str) -> dict[str, dict[str, str]]:
     return {view: {"TOKEN_ISSUER": issuer} for view in views if view in TOKEN_ISSUING_VIEWS}
-
-
-def _keys(scope: Construct, api: aws_apigateway.RestApi, number: int) -> tuple[str, ...]:
-    """Create the API key that CloudFront sends; return references to secrets, not keys.
-
-    A new ``number`` creates a new key. CloudFormation deletes the previous key after CloudFront
-    has the new one. The previous secret stays one number longer: AWS WAF accepts both during the
-    change. The API accepts the current key only.
-    """
-    values = [_secret(scope, one) for one in (number, number - 1) if one > 0]
-    key = aws_apigateway.ApiKey(scope, f"ApiKey{_rank(number)}", value=values[0])
-    plan = aws_apigateway.UsagePlan(scope, "UsagePlan", description="Waiting room: the edge")
-    plan.add_api_stage(stage=api.deployment_stage)
-    plan.add_api_key(key)
-    return tuple(values)
-
-
-def _secret(scope: Construct, number: int) -> str:
-    secret = aws_secretsmanager.Secret(
-        scope,
-        f"Key{_rank(number)}",
-        description="API key that the waiting room's edge sends to its public API",
-        generate_secret_string=aws_secretsmanager.SecretStringGenerator(
-            password_length=KEY_LENGTH, exclude_punctuation=True
-        ),
-    )
-    return str(secret.secret_value.unsafe_unwrap())
-
-
-def _rank(number: int) -> str:
-    return "" if number == 1 else str(number)

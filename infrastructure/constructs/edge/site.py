@@ -72,7 +72,7 @@ class Site(Construct):
                 origin=origins.with_origin_access_control(bucket),
                 viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
                 cache_policy=aws_cloudfront.CachePolicy.CACHING_OPTIMIZED,
-                response_headers_policy=_headers(
+                response_headers_policy=headers_policy(
                     self, headers_for(site, calls, forms, [logo_source(config.get("brand") or {})])
                 ),
             ),
@@ -92,7 +92,7 @@ class Site(Construct):
             self,
             "Deployment",
             sources=[
-                aws_s3_deployment.Source.asset(str(_folder(self, site))),
+                aws_s3_deployment.Source.asset(str(site_folder(self, site))),
                 aws_s3_deployment.Source.json_data(CONFIG, dict(config)),
             ],
             destination_bucket=bucket,
@@ -126,7 +126,10 @@ def origin_of(address: str) -> str:
     return f"https://{Fn.select(2, Fn.split('/', address))}"
 
 
-def _headers(scope: Construct, headers: Mapping[str, str]) -> aws_cloudfront.ResponseHeadersPolicy:
+def headers_policy(
+    scope: Construct, headers: Mapping[str, str]
+) -> aws_cloudfront.ResponseHeadersPolicy:
+    """Return the policy that adds ``headers`` to the files of a site."""
     referrer = headers[REFERRER].upper().replace("-", "_")
     security = aws_cloudfront.ResponseSecurityHeadersBehavior(
         content_security_policy=aws_cloudfront.ResponseHeadersContentSecurityPolicy(
@@ -170,7 +173,8 @@ def _readable() -> aws_cloudfront.ResponseHeadersCorsBehavior:
     )
 
 
-def _folder(scope: Construct, site: str) -> Path:
+def site_folder(scope: Construct, site: str) -> Path:
+    """Return the folder with the files of a site, built unless the context asks for plain ones."""
     if scope.node.try_get_context(PLAIN):
         return ROOT / "source" / "sites" / site
     return _built()[site]

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of the waiting page for a protected host: below ``_waiting-room/`` in their own bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import (
+    RemovalPolicy,
+    aws_cloudfront_origins,
+    aws_logs,
+    aws_s3,
+    aws_s3_deployment,
+)
+from constructs import Construct
+
+from infrastructure.blueprint.brand import logo_source
+from infrastructure.blueprint.site_config import CONFIG, SITES
+from infrastructure.constructs.compute.function import FunctionDefaults
+from infrastructure.constructs.edge.site import (
+    BROWSERS_KEEP,
+    headers_for,
+    headers_policy,
+    site_folder,
+)
+from waiting_room.domain.gate.rules import OWN_PATHS
+
+
+class PageFiles(Construct):
+    """``origin`` of the files, and ``headers``, the policy of their response headers.
+
+    The page calls addresses of its own host only.
+    """
+
+    def __init__(
+        self, scope: Construct, name: str, *, config: Mapping[str, Any], defaults: FunctionDefaults
+    ) -> None:
+        super().__init__(scope, name)
+        page = SITES[0]
+        bucket = aws_s3.Bucket(
+            self,
+            "Files",
+            block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=aws_s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            removal_policy=RemovalPolicy.DESTROY,  # its content is built from the sources
+            auto_delete_objects=True,
+        )
+        aws_s3_deployment.BucketDeployment(
+            self,
+            "Deployment",
+            sources=[
+                aws_s3_deployment.Source.asset(str(site_folder(self, page))),
+                aws_s3_deployment.Source.json_data(CONFIG, dict(config)),
+            ],
+            destination_bucket=bucket,
+            destination_key_prefix=OWN_PATHS.strip("/"),
+            cache_control=[
+                aws_s3_deployment.CacheControl.from_string(f"public, max-age={BROWSERS_KEEP}")
+            ],
+            log_group=aws_logs.LogGroup(
+                self, "Logs", retention=defaults.retention, removal_policy=defaults.removal
+            ),
+        )
+        self.origin = aws_cloudfront_origins.S3BucketOrigin.with_origin_access_control(bucket)
+        self.headers = headers_policy(
+            self, headers_for(page, (), (), [logo_source(config.get("brand") or {})])
+        )

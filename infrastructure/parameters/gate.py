@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of the gate stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infrastructure.parameters.parameter import ParameterError, Parameters, choice, text, texts
+
+HOST = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+BALANCER = r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/app/[\w/-]+"
+CERTIFICATE = r"arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[0-9a-f-]+"
+GROUP = r"sg-[0-9a-f]+"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateConfig(Parameters):
+    """Parameters of the gate. Without an origin the stack creates no distribution."""
+
+    origin: str = text(
+        "SiteOrigin",
+        "host name of the site's own server; the gate's distribution is in front of it",
+        default="",
+        pattern=HOST,
+        constraint="a host name in lower case, without https:// and without a path",
+    )
+    balancer: str = text(
+        "SiteLoadBalancerArn",
+        "instead of SiteOrigin: ARN of an internal Application Load Balancer, reached through a"
+        " VPC origin",
+        default="",
+        pattern=BALANCER,
+        constraint="the ARN of an Application Load Balancer",
+    )
+    balancer_group: str = text(
+        "SiteLoadBalancerSecurityGroup",
+        "with SiteLoadBalancerArn: id of the load balancer's security group",
+        default="",
+        pattern=GROUP,
+        constraint="the id of a security group, such as sg-0123456789abcdef0",
+    )
+    domains: tuple[str, ...] = texts(
+        "SiteDomains",
+        "host names under which visitors open the site, separated by commas",
+        pattern=HOST,
+        constraint="host names in lower case, separated by commas",
+    )
+    certificate: str = text(
+        "SiteCertificateArn",
+        "with SiteDomains: ARN of their certificate, in the region us-east-1",
+        default="",
+        pattern=CERTIFICATE,
+        constraint="the ARN of an ACM certificate in us-east-1",
+    )
+    without_store: str = choice(
+        "GateWithoutStore",
+        "`closed` or `open`: the site while the gate can read no rule at all",
+        default="closed",
+        among=("closed", "open"),
+    )
+
+    def __post_init__(self) -> None:
+        if self.origin and self.balancer:
+            raise ParameterError(
+                "The parameters SiteOrigin and SiteLoadBalancerArn exclude each other."
+            )
+        if bool(self.balancer) != bool(self.balancer_group):
+            raise ParameterError(
+                "The parameters SiteLoadBalancerArn and SiteLoadBalancerSecurityGroup need each"
+                " other."
+            )
+        if bool(self.domains) != bool(self.certificate):
+            raise ParameterError(
+                "The parameters SiteDomains and SiteCertificateArn need each other."
+            )
+        if self.domains and not self.has_distribution:
+            raise ParameterError(
+                "The parameter SiteDomains needs SiteOrigin or SiteLoadBalancerArn."
+            )
+
+    @property
+    def has_distribution(self) -> bool:
+        """Return whether the stack creates a distribution in front of the site."""
+        return bool(self.origin or self.balancer)
