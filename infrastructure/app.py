@@ -17,9 +17,11 @@ from infrastructure.assets.sites import SitesError
 from infrastructure.constructs.api.rest_api import Limits
 from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.optional_stacks import (
     AUTHORIZER,
     CORE,
+    GATE,
     INLET,
     OPENID,
     PARAMETERS,
@@ -36,6 +38,7 @@ from infrastructure.parameters.optional_stacks import (
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from infrastructure.stacks.authorizer import AuthorizerStack
 from infrastructure.stacks.core import CoreStack
+from infrastructure.stacks.gate import GateStack
 from infrastructure.stacks.inlet import InletStack
 from infrastructure.stacks.openid import OpenIdStack
 from infrastructure.stacks.sample import SampleStack
@@ -50,10 +53,13 @@ def build(app: App) -> dict[str, Stack]:
     reject_unknown(context, CoreConfig, *PARAMETERS)
     config, names = CoreConfig.from_context(context), StacksConfig.from_context(context).names
     limits = Limits(rate=config.other_api_rate, burst=config.other_api_burst)
-    with_an_api = {SAMPLE, *((OPENID,) if CORE in names else ())}
+    with_an_api = {SAMPLE, *((OPENID, GATE) if CORE in names else ())}
     config.check_api_quota(len(with_an_api.intersection(names)))
     stacks: dict[str, Stack] = {}
-    core = CoreStack(app, "Core", config=config) if CORE in names else None
+    gate = GateConfig.from_context(context) if GATE in names else None
+    core = None
+    if CORE in names:
+        core = CoreStack(app, "Core", config=config, gate_key_number=gate.key_number if gate else 0)
     if core:
         stacks[CORE] = core
     if AUTHORIZER in names:
@@ -94,6 +100,16 @@ def build(app: App) -> dict[str, Stack]:
             stack_name=f"{config.stack_name}-Inlet",
             core=core,
             config=InletConfig.from_context(context),
+        )
+    if core and gate:
+        stacks[GATE] = GateStack(
+            app,
+            "Gate",
+            stack_name=f"{config.stack_name}-Gate",
+            core=core,
+            config=gate,
+            brand=BrandConfig.from_context(context).brand,
+            limits=limits,
         )
     return stacks
 

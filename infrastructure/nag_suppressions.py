@@ -30,9 +30,9 @@ DISTRIBUTION = r".*/Distribution/Resource"
 SUPPRESSIONS = (
     Suppression(
         r"AwsSolutions-APIG4",
-        r"(Core|OpenId)/.*/Default/.*/Resource|.*/OPTIONS/Resource",
-        "Visitors have no identity: the edge's API key protects the public API, and a preflight"
-        " has no credentials. OpenID endpoints authenticate their clients themselves.",
+        r"(Core|OpenId|Gate)/.*/Default/.*/Resource|.*/OPTIONS/Resource",
+        "Visitors have no identity: the edge's API key protects the public API and the entrance."
+        " A preflight has no credentials. OpenID endpoints authenticate their clients themselves.",
     ),
     Suppression(
         r"AwsSolutions-COG4",
@@ -42,7 +42,7 @@ SUPPRESSIONS = (
     ),
     Suppression(
         r"AwsSolutions-APIG3",
-        r"(Core/(Public|Private)/Rest|Sample/Store|OpenId/Provider)"
+        r"(Core/(Public|Private)/Rest|Sample/Store|OpenId/Provider|Gate/Entrance/Rest)"
         r"/Api/DeploymentStage\.api/Resource",
         "The web ACL of the public API is in Protection, where the check does not always find it;"
         " the other APIs authorize few callers, by IAM or the room's tokens.",
@@ -104,9 +104,10 @@ SUPPRESSIONS = (
     ),
     Suppression(
         r"AwsSolutions-SMG4",
-        r"Core/(Counters/Password|Public/Key)/Resource|OpenId/OpenIdClientSecret/Resource",
-        "Its user (ElastiCache, CloudFront, the OpenID client) must change at the same time:"
-        " docs/deploy.md describes the steps.",
+        r"Core/(Counters/Password|Public/Key)/Resource|OpenId/OpenIdClientSecret/Resource"
+        r"|Gate/(Entrance/Key|Site/OriginSecret)/Resource",
+        "Its user (ElastiCache, CloudFront, the OpenID client, the site) must change at the same"
+        " time: docs/deploy.md describes the steps.",
     ),
     Suppression(
         r"AwsSolutions-SQS3",

@@ -187,6 +187,11 @@ ADMINISTRATORS = (*OPERATORS, *KEYS, *EVENTS)
 SITE = ("POST /events/{event_id}/health",)
 # Returns keys of the gate. `GET /events/*` matches it too, so people's policies deny it.
 DENIED = ("GET /events/{event_id}/gate",)
+# The entrance of protected sites has no counters, so it needs no VPC.
+ENTRANCE = {
+    "enter": (READ_EVENTS,),
+    "session": (READ_EVENTS,),
+}
 WORKERS = {
     "assign_positions": (
         *LOOK,

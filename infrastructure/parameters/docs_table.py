@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.optional_stacks import (
     AuthorizerArn,
     AuthorizerConfig,
@@ -26,6 +27,7 @@ TABLES: dict[str, tuple[type[Parameters], ...]] = {
     "optional_stacks": (AuthorizerConfig, SampleConfig, AuthorizerArn, PageConfig, BrandConfig),
     "openid": (OpenIdConfig,),
     "inlet": (InletConfig,),
+    "gate": (GateConfig,),
 }
 
 

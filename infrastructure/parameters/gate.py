@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infrastructure.parameters.parameter import ParameterError, Parameters, choice, text, texts
+from infrastructure.parameters.parameter import (
+    ParameterError,
+    Parameters,
+    choice,
+    number,
+    text,
+    texts,
+)
 
 HOST = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 BALANCER = r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/app/[\w/-]+"
@@ -59,6 +66,15 @@ class GateConfig(Parameters):
         among=("closed", "open"),
     )
 
+    key_number: int = number(
+        "GateApiKeyVersion",
+        "raise it for a new API key of the protected distributions; the previous key stays valid"
+        " until you raise it again",
+        default=1,
+        low=1,
+        high=10**6,
+    )
+
     def __post_init__(self) -> None:
         if self.origin and self.balancer:
             raise ParameterError(
@@ -72,6 +88,11 @@ class GateConfig(Parameters):
         if bool(self.domains) != bool(self.certificate):
             raise ParameterError(
                 "The parameters SiteDomains and SiteCertificateArn need each other."
+            )
+        if self.balancer and not self.domains:
+            raise ParameterError(
+                "The parameter SiteLoadBalancerArn needs SiteDomains: the certificate of the load"
+                " balancer has to name the first of them."
             )
         if self.domains and not self.has_distribution:
             raise ParameterError(

@@ -16,6 +16,7 @@ from infrastructure.blueprint.brand import checked_brand
 from infrastructure.blueprint.resources import INLETS
 from infrastructure.blueprint.site_config import origin
 from infrastructure.parameters.core import AN_EVENT
+from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.parameter import (
     ParameterError,
     Parameters,
@@ -33,7 +34,8 @@ from waiting_room.openid.protocol import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.openid.settings import RESTART_AFTER
 
 CORE, AUTHORIZER, SAMPLE, OPENID, INLET = "core", "authorizer", "sample", "openid", "inlet"
-STACKS = (CORE, AUTHORIZER, SAMPLE, OPENID, INLET)
+GATE = "gate"
+STACKS = (CORE, AUTHORIZER, SAMPLE, OPENID, INLET, GATE)
 GETTING_STARTED = f"{CORE},{AUTHORIZER},{SAMPLE}"
 ENTRANCE = r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/%-]+"
 ORIGIN = r"https://[a-z0-9.-]+(:[0-9]{1,5})?"
@@ -60,7 +62,7 @@ class StacksConfig(Parameters):
                 f"The parameter Stacks must be some of {', '.join(STACKS)},"
                 f" not {self.chosen[:40]!r}."
             )
-        for beside in (OPENID, INLET):
+        for beside in (OPENID, INLET, GATE):
             if beside in self.names and CORE not in self.names:
                 raise ParameterError(
                     f"The stack {beside} needs core: the parameter Stacks must name both."
@@ -310,4 +312,5 @@ PARAMETERS = (
     AuthorizerArn,
     OpenIdConfig,
     InletConfig,
+    GateConfig,
 )

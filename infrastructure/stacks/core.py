@@ -41,11 +41,22 @@ class CoreStack(Stack):
     """The waiting room. Other stacks use these attributes:
 
     ``public_address`` and ``private_address`` (without a final slash), ``issuer`` of its tokens,
-    ``private_api`` (a RestApi, for permissions), ``tables``, ``keys``, ``defaults`` and
-    ``alarm_topic``.
+    ``gate_keys`` (the first is the API key of the gate's distributions), ``web_acl_arn`` (None
+    without AWS WAF), ``private_api`` (a RestApi, for permissions), ``tables``, ``keys``,
+    ``function_context``, ``defaults`` and ``alarm_topic``.
+
+    ``gate_key_number`` is the number of the gate's API key, 0 without a gate stack.
     """
 
-    def __init__(self, scope: Construct, name: str, *, config: CoreConfig, **options: Any) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        config: CoreConfig,
+        gate_key_number: int = 0,
+        **options: Any,
+    ) -> None:
         super().__init__(
             scope,
             name,
@@ -95,7 +106,7 @@ class CoreStack(Stack):
             self, "Bus", event_bus_name=f"{config.stack_name}-WaitingRoomEventBus"
         )
         self.joins = JoinQueue(self, "JoinQueue")
-        function_context = FunctionContext(
+        self.function_context = function_context = FunctionContext(
             resources=self._resource_refs(),
             settings=config.settings,
             redis=self.counters.settings,
@@ -112,6 +123,7 @@ class CoreStack(Stack):
             secret_required=config.require_client_secret,
             limits=Limits(rate=config.api_rate, burst=config.api_burst),
             key_number=config.edge_api_key_version,
+            gate_key_number=gate_key_number,
         )
         private = PrivateApi(
             self,
@@ -140,16 +152,18 @@ class CoreStack(Stack):
             self, "Edge", stage_address=public.issuer, api_key=public.keys[0], rules=CACHE_RULES
         )
         public.add_discovery(edge.address)
+        self.web_acl_arn: str | None = None
         if config.enable_waf:
             protection = WebAcl(
                 self,
                 "Protection",
                 stage=public.served.api.deployment_stage,
-                keys=public.keys,
+                keys=[*public.keys, *(one.value for one in public.gate_keys)],
                 rate_limits=RateLimits(
                     joins=config.join_rate_limit_per_ip, requests=config.request_rate_limit_per_ip
                 ),
             )
+            self.web_acl_arn = protection.web_acl.attr_arn
             # AWS WAF accepts a new key before CloudFront sends it, and the old one until then.
             edge.distribution.node.add_dependency(protection.web_acl)
         operators = OperatorAccess(
@@ -181,6 +195,7 @@ class CoreStack(Stack):
 
         self.public_address, self.private_address = edge.address, private.served.stage_address
         self.issuer, self.private_api = public.issuer, private.served.api
+        self.gate_keys = public.gate_keys
         self.alarm_topic = monitoring.alarms.topic
         for output, value in {
             "PublicApiInvokeURL": self.public_address,

@@ -15,6 +15,7 @@ from tests.support.templates.synthesized import EVERYTHING, Assembly
 FROZEN = Path(__file__).with_name("frozen_ids.txt")
 STATEFUL = {
     "AWS::ApiGateway::RestApi",  # its id is in the invoke URL and in the issuer of tokens
+    "AWS::CloudFront::KeyValueStore",  # without its content the gate is closed
     "AWS::CloudFront::Distribution",  # its domain name is what visitors open
     "AWS::DynamoDB::Table",
     "AWS::ElastiCache::ReplicationGroup",

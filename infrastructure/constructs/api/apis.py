@@ -16,7 +16,7 @@ from infrastructure.blueprint.permissions import (
 )
 from infrastructure.blueprint.resources import CACHE_RULES
 from infrastructure.blueprint.routes import load_app, routes_of
-from infrastructure.constructs.api.edge_key import edge_keys
+from infrastructure.constructs.api.edge_key import edge_keys, gate_keys, usage_plan
 from infrastructure.constructs.api.join_queue import JoinQueue
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.compute.app_functions import AppFunctions
@@ -28,6 +28,7 @@ QUERIES = {rule.path: rule.query for rule in CACHE_RULES}
 class PublicApi(Construct):
     """The API of the visitors, called through CloudFront, which adds the first of ``keys``.
 
+    Distributions of protected sites add the first of ``gate_keys``.
     ``issuer`` is the ``iss`` of tokens: the address of the stage.
     """
 
@@ -42,6 +43,7 @@ class PublicApi(Construct):
         secret_required: bool,
         limits: Limits,
         key_number: int = 1,
+        gate_key_number: int = 0,
     ) -> None:
         super().__init__(scope, name)
         self.served = RoomApi(
@@ -63,7 +65,9 @@ class PublicApi(Construct):
         self.functions.add_views(PUBLIC, environment=_issuer(PUBLIC, self.issuer))
         self.served.add_routes(routes, targets=self.functions.targets, queries=QUERIES)
         joins.add_route(self.served, event_id=event_id, secret_required=secret_required)
-        self.keys = edge_keys(self, self.served.api, key_number)
+        plan = usage_plan(self, self.served.api)
+        self.keys = edge_keys(self, plan, key_number)
+        self.gate_keys = gate_keys(self, plan, gate_key_number)
 
     def add_discovery(self, edge_address: str) -> None:
         """Serve the discovery document at ``issuer``; it refers to the key set at CloudFront."""

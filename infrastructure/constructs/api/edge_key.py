@@ -1,39 +1,78 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API key that CloudFront sends to an API of the room, so that no caller goes around it."""
+"""API keys that CloudFront sends to the APIs of the room, so that no caller goes around it.
+
+Keys are references to secrets. CDK's ApiKey puts them into no template.
+"""
 
 from __future__ import annotations
 
-from aws_cdk import aws_apigateway, aws_secretsmanager
+from dataclasses import dataclass
+
+from aws_cdk import Stack, aws_apigateway, aws_secretsmanager
 from constructs import Construct
 
 KEY_LENGTH = 40  # API Gateway accepts 20 to 128 characters
 
 
-def edge_keys(scope: Construct, api: aws_apigateway.RestApi, number: int = 1) -> tuple[str, ...]:
-    """Create the API key that CloudFront sends; return references to secrets, not keys.
+@dataclass(frozen=True, kw_only=True)
+class GateKey:
+    """A key of protected distributions: ``value`` for CloudFront, ``key`` for a usage plan."""
+
+    value: str
+    key: aws_apigateway.IApiKey
+
+
+def usage_plan(scope: Construct, api: aws_apigateway.RestApi) -> aws_apigateway.UsagePlan:
+    """Create the usage plan that lets keys call the stage of an API."""
+    plan = aws_apigateway.UsagePlan(scope, "UsagePlan", description="Waiting room: the edge")
+    plan.add_api_stage(stage=api.deployment_stage)
+    return plan
+
+
+def edge_keys(scope: Construct, plan: aws_apigateway.UsagePlan, number: int) -> tuple[str, ...]:
+    """Create the API key that the room's own CloudFront sends; the API accepts the first only.
 
     A new ``number`` creates a new key. CloudFormation deletes the previous key after CloudFront
     has the new one. The previous secret stays one number longer: AWS WAF accepts both during the
-    change. The API accepts the current key only.
+    change.
     """
-    values = [_secret(scope, one) for one in (number, number - 1) if one > 0]
-    key = aws_apigateway.ApiKey(scope, f"ApiKey{_rank(number)}", value=values[0])
-    plan = aws_apigateway.UsagePlan(scope, "UsagePlan", description="Waiting room: the edge")
-    plan.add_api_stage(stage=api.deployment_stage)
-    plan.add_api_key(key)
+    values = [
+        str(_secret(scope, f"Key{_rank(one)}").secret_value.unsafe_unwrap())
+        for one in (number, number - 1)
+        if one > 0
+    ]
+    plan.add_api_key(aws_apigateway.ApiKey(scope, f"ApiKey{_rank(number)}", value=values[0]))
     return tuple(values)
 
 
-def _secret(scope: Construct, number: int) -> str:
-    secret = aws_secretsmanager.Secret(
+def gate_keys(scope: Construct, plan: aws_apigateway.UsagePlan, number: int) -> tuple[GateKey, ...]:
+    """Create the API keys that protected distributions send; none for ``number`` 0.
+
+    They are in another stack, which is deployed later: the API accepts the previous key too, and
+    its export stays until the next number.
+    """
+    found = []
+    for one in (number, number - 1):
+        if one > 0:
+            secret = _secret(scope, f"GateKey{_rank(one)}")
+            value = str(secret.secret_value.unsafe_unwrap())
+            key = aws_apigateway.ApiKey(scope, f"GateApiKey{_rank(one)}", value=value)
+            plan.add_api_key(key)
+            for used in (secret.secret_arn, key.key_id):
+                Stack.of(scope).export_value(used)
+            found.append(GateKey(value=value, key=key))
+    return tuple(found)
+
+
+def _secret(scope: Construct, name: str) -> aws_secretsmanager.Secret:
+    return aws_secretsmanager.Secret(
         scope,
-        f"Key{_rank(number)}",
+        name,
         description="API key that the waiting room's edge sends to its public API",
         generate_secret_string=aws_secretsmanager.SecretStringGenerator(
             password_length=KEY_LENGTH, exclude_punctuation=True
         ),
     )
-    return str(secret.secret_value.unsafe_unwrap())
 
 
 def _rank(number: int) -> str:

@@ -8,7 +8,10 @@ from typing import Any
 
 from aws_cdk import (
     RemovalPolicy,
+    Stack,
+    aws_cloudfront,
     aws_cloudfront_origins,
+    aws_iam,
     aws_logs,
     aws_s3,
     aws_s3_deployment,
@@ -30,7 +33,8 @@ from waiting_room.domain.gate.rules import OWN_PATHS
 class PageFiles(Construct):
     """``origin`` of the files, and ``headers``, the policy of their response headers.
 
-    The page calls addresses of its own host only.
+    The page calls addresses of its own host only. Each distribution of the account that uses
+    ``access`` can read the files.
     """
 
     def __init__(
@@ -63,7 +67,19 @@ class PageFiles(Construct):
                 self, "Logs", retention=defaults.retention, removal_policy=defaults.removal
             ),
         )
-        self.origin = aws_cloudfront_origins.S3BucketOrigin.with_origin_access_control(bucket)
+        bucket.add_to_resource_policy(
+            aws_iam.PolicyStatement(
+                actions=["s3:GetObject"],
+                resources=[bucket.arn_for_objects("*")],
+                principals=[aws_iam.ServicePrincipal("cloudfront.amazonaws.com")],
+                conditions={"StringEquals": {"AWS:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        self.address = bucket.bucket_regional_domain_name
+        self.access = aws_cloudfront.S3OriginAccessControl(self, "Access")
+        self.origin = aws_cloudfront_origins.S3BucketOrigin.with_origin_access_control(
+            bucket, origin_access_control=self.access
+        )
         self.headers = headers_policy(
             self, headers_for(page, (), (), [logo_source(config.get("brand") or {})])
         )

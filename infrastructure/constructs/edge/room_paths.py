@@ -78,9 +78,7 @@ class RoomPaths(Construct):
                 else aws_cloudfront.AllowedMethods.ALLOW_ALL
             ),
             cache_policy=(
-                self._policy(path)
-                if path.longest
-                else aws_cloudfront.CachePolicy.CACHING_DISABLED
+                self._policy(path) if path.longest else aws_cloudfront.CachePolicy.CACHING_DISABLED
             ),
             origin_request_policy=self.shared if path.longest else self.forwarded,
             function_associations=self._functions.enter if is_enter else self._functions.room,

@@ -49,11 +49,14 @@ class Synthesized:
 
 
 EVERYTHING = {
-    "Stacks": "core,authorizer,sample,openid,inlet",
+    "Stacks": "core,authorizer,sample,openid,inlet,gate",
     "OpenIdRedirectUris": "https://shop.example/callback,http://127.0.0.1:8080/callback",
     "OpenIdRestartUrl": "https://tickets.example/login",
     "InletStrategy": "MaxSize",
     "CloudWatchAlarmName": "site-is-slow",
+    "SiteOrigin": "origin.shop.example",
+    "SiteDomains": "www.shop.example,shop.example",
+    "SiteCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/0a-1b",
     "PageBrand": {"name": "Night of Lights", "logo": "https://pictures.example/logo.svg"},
 }
 

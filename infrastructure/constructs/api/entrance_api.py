@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API of the entrance, called through the distribution of a protected site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Stack, aws_wafv2
+from constructs import Construct
+
+from infrastructure.blueprint.permissions import ENTRANCE, check_grants
+from infrastructure.blueprint.routes import load_app, routes_of
+from infrastructure.constructs.api.edge_key import GateKey, usage_plan
+from infrastructure.constructs.api.rest_api import Limits, RoomApi
+from infrastructure.constructs.compute.app_functions import AppFunctions
+from infrastructure.constructs.compute.function_context import FunctionContext
+
+
+class EntranceApi(Construct):
+    """The routes of ``apps/entrance``; each request needs one of ``keys``, which CloudFront sends.
+
+    AWS WAF counts the requests by the same rules as those of the public API.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        function_context: FunctionContext,
+        limits: Limits,
+        keys: Sequence[GateKey],
+        web_acl_arn: str | None,
+    ) -> None:
+        super().__init__(scope, name)
+        self.served = RoomApi(
+            self,
+            "Rest",
+            api_name=f"{Stack.of(self).stack_name}-entrance",
+            description="Waiting room: entrance of protected sites",
+            defaults=function_context.defaults,
+            limits=limits,
+            key_required=True,
+            cors=False,
+        )
+        self.functions = AppFunctions(
+            self, "Functions", app="entrance", function_context=function_context
+        )
+        routes = routes_of(load_app("entrance"))
+        check_grants("ENTRANCE", {route.view for route in routes})
+        self.functions.add_views(ENTRANCE)
+        self.served.add_routes(routes, targets=self.functions.targets)
+        plan = usage_plan(self, self.served.api)
+        for one in keys:
+            plan.add_api_key(one.key)
+        if web_acl_arn:
+            aws_wafv2.CfnWebACLAssociation(
+                self,
+                "Protection",
+                resource_arn=self.served.api.deployment_stage.stage_arn,
+                web_acl_arn=web_acl_arn,
+            )
