@@ -104,8 +104,8 @@ SUPPRESSIONS = (
     ),
     Suppression(
         r"AwsSolutions-SMG4",
-        r"Core/(Counters/Password|Public/Key)/Resource|OpenId/OpenIdClientSecret/Resource"
-        r"|Gate/(Entrance/Key|Site/OriginSecret)/Resource",
+        r"Core/(Counters/Password|Public/(Gate)?Key)/Resource|OpenId/OpenIdClientSecret/Resource"
+        r"|Gate/Site/OriginSecret/Resource",
         "Its user (ElastiCache, CloudFront, the OpenID client, the site) must change at the same"
         " time: docs/deploy.md describes the steps.",
     ),

@@ -23,6 +23,7 @@ COMPRESS = (
     "collapse_vars=false,inline=0,top_retain=handler"
 )
 OPTION = "const OPEN_WITHOUT_STORE = false;"
+SET_ADDRESS = Path("infrastructure") / "constructs" / "edge" / "set_address.js"
 
 
 def cloudfront_function(root: Path, *, open_without_store: bool = False) -> str:
@@ -47,14 +48,17 @@ def cloudfront_function(root: Path, *, open_without_store: bool = False) -> str:
 
 
 def room_functions(root: Path) -> dict[str, str]:
-    """Return the functions beside the gate: ``room`` (viewer request of the room's paths) and
-    ``response`` (viewer response). Raises SitesError.
+    """Return the functions beside the gate: ``room`` and ``page`` (viewer requests of the room's
+    paths) and ``response`` (viewer response). Raises SitesError.
     """
     folder = root / WORKSPACE
-    return {
-        name: minify(root, (folder / f"{name}.js").read_text(encoding="utf-8"))
-        for name in ("room", "response")
+    scripts = {
+        name: (folder / f"{name}.js").read_text(encoding="utf-8")
+        for name in ("room", "response", "page")
     }
+    address = (root / SET_ADDRESS).read_text(encoding="utf-8")  # rate limits count by it
+    scripts["room"] = address.replace("function handler(", "function setAddress(") + scripts["room"]
+    return {name: minify(root, script) for name, script in scripts.items()}
 
 
 def minify(root: Path, script: str) -> str:

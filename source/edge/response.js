@@ -3,7 +3,8 @@
  * CloudFront Function (viewer response) for a protected host. It adds `to` to the shared response of
  * the entrance, and expires the session cookies when the site ends a session. It never throws.
  *
- * `event.request` is the request as the viewer sent it, so it has the room's cookies.
+ * `event.request` may be the request as the viewer sent it, with the room's cookies, or as the gate
+ * changed it, with the session header. Each is enough.
  */
 const ENTER = '/_waiting-room/enter';
 const END = 'waiting-room-session';
@@ -40,8 +41,11 @@ function handler(event) {
     delete headers[END];
     if (String(end.value).trim().toLowerCase() === 'end' && isPrivate(headers)) {
       response.cookies = response.cookies || {};
-      Object.keys(request.cookies).forEach((name) => {
-        if (!/^__Host-waiting-room-/.test(name)) return;
+      const session = request.headers['x-waiting-room-session'];
+      const names = Object.keys(request.cookies);
+      if (session) names.push('__Host-waiting-room-' + session.value.split(':')[0]);
+      names.forEach((name) => {
+        if (!/^__Host-waiting-room(_renewing)?-[A-Za-z0-9_.-]+$/.test(name)) return;
         const attributes = 'Secure; HttpOnly; SameSite=None; Path=/; Max-Age=0';
         response.cookies[name] = { value: '', attributes: attributes };
       });

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * CloudFront Function (viewer request) for the paths of the room on a protected host, without
- * `/_waiting-room/handover`, which the gate handles. The room gets the host of the site, its own
- * cookies and that of AWS WAF, and one of two classes of `Accept`, which may be in a cache key. It never throws.
+ * `/_waiting-room/handover`, which the gate handles. It never throws.
+ *
+ * The room gets its path without the prefix, the host of the site, the client address, one of two
+ * classes of `Accept`, which may be in a cache key, and `sec-purpose` for each kind of prefetch. Only
+ * the paths in WITH_COOKIES get cookies: those of the room and of AWS WAF. The response of `GET
+ * enter` is shared, so a form that is sent to `enter` goes on to `join`.
+ *
+ * The build puts `setAddress` before it.
  */
+const PREFIX = '/_waiting-room';
+const WITH_COOKIES = /^\/(join|wait|session|renew|leave)$/;
 const JSON_TYPES = ['application/json', 'application/*', '*/*'];
 const HTML_TYPES = ['text/html', 'text/*', '*/*'];
 const MAX_HEADER = 8192;
@@ -41,11 +49,22 @@ function handler(event) {
   const request = event.request;
   const headers = request.headers;
   const host = header(headers, 'host');
+  const purposes = header(headers, 'sec-purpose') + header(headers, 'purpose') + header(headers, 'x-moz');
+  if (event.viewer) setAddress(event);
   delete headers['x-waiting-room-session'];
   headers['x-waiting-room-host'] = { value: host };
   headers.accept = { value: prefersJson(header(headers, 'accept')) ? 'application/json' : 'text/html' };
+  if (/prefetch|prerender/i.test(purposes)) headers['sec-purpose'] = { value: 'prefetch' };
+  if (request.uri.indexOf(PREFIX + '/') === 0) request.uri = request.uri.slice(PREFIX.length);
+  if (request.uri === '/enter' && request.method === 'POST') {
+    const query = request.rawQueryString();
+    const location = { value: PREFIX + '/join' + (query ? '?' + query : '') };
+    const control = { value: 'no-store' };
+    return { statusCode: 307, headers: { location: location, 'cache-control': control } };
+  }
+  const kept = WITH_COOKIES.test(request.uri) ? /^((__Host-)?waiting-room[-_]|aws-waf-token$)/ : /^aws-waf-token$/;
   Object.keys(request.cookies).forEach((name) => {
-    if (!/^((__Host-)?waiting-room[-_]|aws-waf-token$)/.test(name)) delete request.cookies[name];
+    if (!kept.test(name)) delete request.cookies[name];
   });
   return request;
 }

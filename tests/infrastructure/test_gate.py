@@ -15,6 +15,7 @@ from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.parameter import ParameterError
 from tests.support.servers import ROOT
 from tests.support.templates.synthesized import Assembly, Synthesized
+from waiting_room.domain.gate.decision import HANDOVER
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a-1b"
 BALANCER = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/shop/0a1b"
@@ -50,13 +51,17 @@ def test_the_gate_is_on_each_path_of_the_site_and_on_none_of_the_room(
 ) -> None:
     site = functions(distribution["DefaultCacheBehavior"])
     assert site["viewer-request"].startswith("EdgeGate")
-    assert site["viewer-response"].startswith("EdgeSessionEnd")
-    assert list(behaviors) == [*(path.pattern for path in ROOM_PATHS), PAGE_PATH.pattern]
+    assert site["viewer-response"].startswith("EdgeResponse")
+    assert list(behaviors) == [HANDOVER, *(path.pattern for path in ROOM_PATHS), PAGE_PATH.pattern]
+    assert set(functions(behaviors[HANDOVER])) == {"viewer-request"}
+    assert functions(behaviors[HANDOVER])["viewer-request"].startswith("EdgeGate")
     for pattern, behavior in behaviors.items():
+        if pattern == HANDOVER:
+            continue
         found = functions(behavior)
         assert "EdgeGate" not in " ".join(found.values()), pattern
         page = pattern == PAGE_PATH.pattern
-        assert found["viewer-request"].startswith("EdgePageRequest" if page else "EdgeRoomRequest")
+        assert found["viewer-request"].startswith("EdgePage" if page else "EdgeRoom")
         assert ("viewer-response" in found) is (pattern == ENTER.pattern)
 
 
@@ -132,7 +137,7 @@ def test_only_the_gate_reads_the_store_and_every_function_fits(gate: Synthesized
     with_store = {
         name for name, one in made.items() if one["FunctionConfig"].get("KeyValueStoreAssociations")
     }
-    assert len(made) == 5
+    assert len(made) == 4
     assert [name.startswith("EdgeGate") for name in with_store] == [True]
     for one in made.values():
         assert one["AutoPublish"] is True
@@ -168,8 +173,8 @@ def test_without_an_origin_it_has_what_a_distribution_of_the_owner_needs() -> No
     assert not gate.of_type("AWS::CloudFront::Distribution")
     assert not gate.of_type("AWS::WAFv2::WebACLAssociation")
     assert set(gate.template["Outputs"]) == {
-        "GateStore", "GateFunction", "SessionEndFunction", "RoomRequestFunction",
-        "EnterResponseFunction", "PageRequestFunction", "EntranceOrigin", "PublicApiOrigin",
+        "GateStore", "GateFunction", "ResponseFunction", "RoomFunction", "PageFunction",
+        "EntranceOrigin", "PublicApiOrigin",
         "PageOrigin", "PageAccessControl", "PageHeadersPolicy", "ForwardedPolicy", "SharedPolicy",
         "CachePolicy1", "CachePolicy2", "CachePolicy3",
     }  # fmt: skip

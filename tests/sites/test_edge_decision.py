@@ -32,7 +32,7 @@ OWN_MEMBERS = {  # of requests, responses and stored values
     "a", "accept", "c", "f", "g", "k", "n", "o", "p", "r", "u", "v", "x", "z", "body", "cookies",
     "findEvent", "handOver", "headers", "host", "isOwnPath", "judge", "location", "method",
     "multiValue", "pass", "path", "query", "querystring", "request", "response", "session",
-    "signing", "status", "to", "uri", "value",
+    "signing", "status", "to", "uri", "value", "viewer", "ip",
 }  # fmt: skip
 GLOBALS = {
     "Date", "Error", "JSON", "Math", "Number", "Object", "RegExp", "String", "decodeURIComponent",

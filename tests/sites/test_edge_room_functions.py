@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from infrastructure.assets import edge
+from infrastructure.blueprint.gate_paths import ENTER, ROOM_PATHS
 from tests.sites.test_edge_decision import engine, run, unknown_names
 from tests.support.servers import ROOT
-from waiting_room.domain.gate.clients import prefers_json
+from waiting_room.domain.gate.clients import is_prefetch, prefers_json
 
 ACCEPTS = (
     "", "*/*", "text/html", "application/json", "text/html,application/xhtml+xml,*/*;q=0.8",
@@ -46,7 +47,7 @@ def results(name: str, script: str, folder: Path, events: list[Any]) -> list[Any
 
 def request(headers: dict[str, str], cookies: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
     return {
-        "method": "GET", "uri": "/_waiting-room/enter", "querystring": {},
+        "method": "GET", "uri": "/_waiting-room/session", "querystring": {},
         "headers": {name: {"value": value} for name, value in headers.items()},
         "cookies": {name: {"value": "1"} for name in cookies}, **more,
     }  # fmt: skip
@@ -77,8 +78,69 @@ def test_the_room_gets_its_own_cookies_the_host_and_a_class_of_accept(
         assert one["headers"]["x-waiting-room-host"]["value"] == "shop.example"
         assert "x-waiting-room-session" not in one["headers"]
         assert set(one["cookies"]) == set(cookies[:3]) | {"aws-waf-token"}
+        assert one["uri"] == "/session"
     assert found[-1]["headers"]["accept"]["value"] == "application/json"
     assert found[-1]["headers"]["x-waiting-room-host"]["value"] == ""
+
+
+@pytest.mark.parametrize("name", ["node", "njs"])
+def test_only_session_routes_get_cookies_of_the_room(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    routes = [path for path in ROOM_PATHS if "*" not in path.path]
+    cookies = (NAME, "aws-waf-token", "cart")
+    asked = [{"request": request({}, cookies, uri=path.pattern)} for path in routes]
+    asked.append({"request": request({}, cookies, uri="/x/../_waiting-room/session")})
+    found = results(name, published["room"], tmp_path, asked)
+    kept = {one["uri"] for one in found if NAME in one["cookies"]}
+    assert kept == {"/join", "/wait", "/session", "/renew", "/leave"}
+    assert all("cart" not in one["cookies"] and "aws-waf-token" in one["cookies"] for one in found)
+    assert [one["uri"] for one in found[:-1]] == [path.path for path in routes]
+    assert found[-1]["uri"] == "/x/../_waiting-room/session", "unknown to the room"
+
+
+@pytest.mark.parametrize("name", ["node", "njs"])
+def test_the_room_gets_the_client_address_and_each_kind_of_prefetch(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    given = [
+        {"purpose": "prefetch"}, {"x-moz": "Prefetch"}, {"sec-purpose": "prefetch;prerender"},
+        {"sec-purpose": "prerender"}, {"purpose": "other"}, {"x-client-address": "forged"},
+    ]  # fmt: skip
+    asked = [{"viewer": {"ip": "2001:db8::7"}, "request": request(one)} for one in given]
+    found = results(name, published["room"], tmp_path, asked)
+    after = [is_prefetch({"sec-purpose": one["headers"].get("sec-purpose", {}).get("value", "")})
+             for one in found]  # fmt: skip
+    assert after == [is_prefetch(one) for one in given] == [True] * 4 + [False] * 2
+    assert {one["headers"]["x-client-address"]["value"] for one in found} == {"2001:db8:0:0::/64"}
+
+
+@pytest.mark.parametrize("name", ["node", "njs"])
+def test_a_form_that_is_sent_to_enter_goes_on_with_its_body_and_query(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    asked = [
+        {"request": request({}, (NAME,), uri=ENTER.pattern, method="POST", rawQuery=query)}
+        for query in ("event=sale&to=%2Fa%3Fb", "", None)
+    ]
+    found = results(name, published["room"], tmp_path, asked)
+    places = [(one["statusCode"], one["headers"]["location"]["value"]) for one in found]
+    assert places == [
+        (307, "/_waiting-room/join?event=sale&to=%2Fa%3Fb"),
+        (307, "/_waiting-room/join"),
+        (307, "/_waiting-room/join"),
+    ]
+    assert found[0]["headers"]["cache-control"]["value"] == "no-store"
+
+
+@pytest.mark.parametrize("name", ["node", "njs"])
+def test_the_address_of_the_folder_shows_its_index(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    given = ("/_waiting-room/", "/_waiting-room/page.js", "/_waiting-room/words/de.json")
+    asked = [{"request": request({}, uri=one)} for one in given]
+    found = results(name, published["page"], tmp_path, asked)
+    assert [one["uri"] for one in found] == ["/_waiting-room/index.html", *given[1:]]
 
 
 def respond(
@@ -148,7 +210,18 @@ def test_the_site_ends_a_session_on_responses_for_one_visitor(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["node", "njs"])
+def test_the_session_header_of_the_gate_names_the_session_that_ends(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    event = respond({"waiting-room-session": "end", "cache-control": "private"}, None, "/done")
+    event["request"]["cookies"] = {"__Host-waiting-room_renewing-vip": {"value": "1"}}
+    event["request"]["headers"] = {"x-waiting-room-session": {"value": "sale:2:17"}}
+    (found,) = results(name, published["response"], tmp_path, [event])
+    assert set(found["cookies"]) == {NAME, "__Host-waiting-room_renewing-vip"}
+
+
 def test_the_functions_are_small_and_use_what_the_edge_has(published: dict[str, str]) -> None:
     for name, script in published.items():
-        assert len(script.encode()) < 2_000, name
+        assert len(script.encode()) < 4_000, name
         assert unknown_names(script) == [], name

@@ -21,7 +21,8 @@ class GateFunctions(Construct):
     """``store`` and the functions; a distribution of the same account can use each of them.
 
     ``site`` are the associations of behaviours of the site, ``page`` those of the files of the
-    waiting page, ``room`` those of the room's API, ``enter`` those of ``/_waiting-room/enter``.
+    waiting page, ``room`` those of the room's API, ``enter`` those of ``/_waiting-room/enter`` and
+    ``handover`` those of ``/_waiting-room/handover``.
     """
 
     def __init__(self, scope: Construct, name: str, *, open_without_store: bool) -> None:
@@ -38,34 +39,24 @@ class GateFunctions(Construct):
             "Lets visitors with a session pass",
             store=self.store,
         )
-        session_end = self._function(
-            "SessionEnd",
-            edge.beside_the_gate(ROOT, "session_end"),
-            "Expires the session that the site has ended",
+        scripts = edge.room_functions(ROOT)
+        response = self._function(
+            "Response",
+            scripts["response"],
+            "Ends sessions for the site, adds the visitor's address to shared redirects",
         )
-        room_request = self._function(
-            "RoomRequest",
-            edge.beside_the_gate(ROOT, "room_request"),
-            "Prepares requests for the API of the room",
-        )
-        enter_response = self._function(
-            "EnterResponse",
-            edge.beside_the_gate(ROOT, "enter_response"),
-            "Adds the visitor's address to a shared redirect",
-        )
-        page_request = self._function(
-            "PageRequest", edge.beside_the_gate(ROOT, "page_request"), "Finds the waiting page"
-        )
-        self.site = [_at(REQUEST, gate), _at(RESPONSE, session_end)]
-        self.page = [_at(REQUEST, page_request)]
-        self.room = [_at(REQUEST, room_request)]
-        self.enter = [*self.room, _at(RESPONSE, enter_response)]
+        room = self._function("Room", scripts["room"], "Prepares requests for the room")
+        page = self._function("Page", scripts["page"], "Finds the waiting page")
+        self.site = [_at(REQUEST, gate), _at(RESPONSE, response)]
+        self.handover = [_at(REQUEST, gate)]
+        self.page = [_at(REQUEST, page)]
+        self.room = [_at(REQUEST, room)]
+        self.enter = [*self.room, _at(RESPONSE, response)]
         self.by_name = {
             "GateFunction": gate,
-            "SessionEndFunction": session_end,
-            "RoomRequestFunction": room_request,
-            "EnterResponseFunction": enter_response,
-            "PageRequestFunction": page_request,
+            "ResponseFunction": response,
+            "RoomFunction": room,
+            "PageFunction": page,
         }
 
     def _function(

@@ -22,6 +22,7 @@ from infrastructure.blueprint.gate_paths import (
 )
 from infrastructure.constructs.edge.gate_functions import GateFunctions
 from infrastructure.constructs.names import account_wide_name
+from waiting_room.domain.gate.decision import HANDOVER
 
 HTTPS = aws_cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS
 
@@ -63,6 +64,7 @@ class RoomPaths(Construct):
             query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.none(),
         )
         self.behaviors = {
+            HANDOVER: self._handover(),
             **{one.pattern: self._behavior(one) for one in ROOM_PATHS},
             PAGE_PATH.pattern: self._page(page_headers),
         }
@@ -83,6 +85,15 @@ class RoomPaths(Construct):
             origin_request_policy=self.shared if path.longest else self.forwarded,
             function_associations=self._functions.enter if is_enter else self._functions.room,
             compress=False,  # responses are smaller than the minimum that CloudFront compresses
+        )
+
+    def _handover(self) -> aws_cloudfront.BehaviorOptions:
+        """The gate responds itself: no request reaches the origin."""
+        return aws_cloudfront.BehaviorOptions(
+            origin=self._origins[Target.PAGE],
+            viewer_protocol_policy=HTTPS,
+            cache_policy=aws_cloudfront.CachePolicy.CACHING_DISABLED,
+            function_associations=self._functions.handover,
         )
 
     def _page(
