@@ -53,8 +53,8 @@ def room_functions(root: Path) -> dict[str, str]:
     """
     folder = root / WORKSPACE
     scripts = {
-        name: (folder / f"{name}.js").read_text(encoding="utf-8")
-        for name in ("room", "response", "page")
+        name: (folder / f"{file}.js").read_text(encoding="utf-8")
+        for name, file in (("room", "room"), ("response", "response"), ("page", "page_request"))
     }
     address = (root / SET_ADDRESS).read_text(encoding="utf-8")  # rate limits count by it
     scripts["room"] = address.replace("function handler(", "function setAddress(") + scripts["room"]

@@ -188,9 +188,19 @@ SITE = ("POST /events/{event_id}/health",)
 # Returns keys of the gate. `GET /events/*` matches it too, so people's policies deny it.
 DENIED = ("GET /events/{event_id}/gate",)
 # The entrance of protected sites has no counters, so it needs no VPC.
+RENEW = (READ_EVENTS, serving_log("GetItem"), tokens("GetItem", "UpdateItem"))
 ENTRANCE = {
-    "enter": (READ_EVENTS,),
-    "session": (READ_EVENTS,),
+    "enter": (READ_EVENTS, serving_log("GetItem", "UpdateItem")),
+    "session": (
+        *RENEW,
+        events("UpdateItem"),
+        serving_log("PutItem", "UpdateItem"),
+        positions("PartiQLInsert", "BatchGetItem"),
+        tokens("PutItem"),
+    ),
+    "begin_session": (*RENEW, positions("BatchGetItem"), serving_log("BatchGetItem")),
+    "renew": RENEW,
+    "leave": RENEW,
 }
 WORKERS = {
     "assign_positions": (
