@@ -47,6 +47,7 @@ class GateStack(Stack):
             "Entrance",
             function_context=core.function_context,
             limits=limits,
+            issuer=core.issuer,
             keys=core.gate_keys,
             web_acl_arn=core.web_acl_arn,
         )

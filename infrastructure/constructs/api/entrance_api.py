@@ -19,7 +19,7 @@ from infrastructure.constructs.compute.function_context import FunctionContext
 class EntranceApi(Construct):
     """The routes of ``apps/entrance``; each request needs one of ``keys``, which CloudFront sends.
 
-    AWS WAF counts the requests by the same rules as those of the public API.
+    ``issuer`` is the ``iss`` of tokens. AWS WAF counts the requests by the same rules as those of the public API.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class EntranceApi(Construct):
         *,
         function_context: FunctionContext,
         limits: Limits,
+        issuer: str,
         keys: Sequence[GateKey],
         web_acl_arn: str | None,
     ) -> None:
@@ -48,7 +49,8 @@ class EntranceApi(Construct):
         )
         routes = routes_of(load_app("entrance"))
         check_grants("ENTRANCE", {route.view for route in routes})
-        self.functions.add_views(ENTRANCE)
+        issuing = {view: {"TOKEN_ISSUER": issuer} for view in ENTRANCE}
+        self.functions.add_views(ENTRANCE, environment=issuing)
         self.served.add_routes(routes, targets=self.functions.targets)
         plan = usage_plan(self, self.served.api)
         for one in keys:
