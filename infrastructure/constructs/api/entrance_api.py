@@ -19,7 +19,8 @@ from infrastructure.constructs.compute.function_context import FunctionContext
 class EntranceApi(Construct):
     """The routes of ``apps/entrance``; each request needs one of ``keys``, which CloudFront sends.
 
-    ``issuer`` is the ``iss`` of tokens. AWS WAF counts the requests by the same rules as those of the public API.
+    ``issuer`` is the ``iss`` of tokens. AWS WAF counts the requests by the same rules as those of
+    the public API.
     """
 
     def __init__(
