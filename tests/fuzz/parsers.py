@@ -58,7 +58,7 @@ from waiting_room.inlet.exit_notices import new_exit_notices, parse_exit_notice
 from waiting_room.inlet.settings import check_targets
 from waiting_room.openid import protocol
 from waiting_room.openid.settings import ClientSecrets
-from waiting_room.runtime import http_api, lambda_events
+from waiting_room.runtime import http_api, lambda_events, session_views
 from waiting_room.runtime.settings.authorizer import read_authorizer_settings
 from waiting_room.runtime.settings.inlet import read_inlet_settings
 from waiting_room.runtime.settings.openid import read_openid_settings
@@ -115,6 +115,11 @@ def request(text: str) -> Any:
     return mock.Mock(
         raw_body=raw(text), headers={"content-type": ""}, query_params=MultiDict({"x": [text]})
     )
+
+
+def entrance_form(text: str) -> object:
+    headers = {"content-type": session_views.FORM}
+    return session_views.read_content(mock.Mock(raw_body=raw(text), headers=headers))
 
 
 def signed(content: bytes, header: Mapping[str, Any] | None = None) -> str:
@@ -363,6 +368,7 @@ PARSERS = (
     Parser("form", ("openid.protocol",), lambda text: protocol.single_values(
         protocol.form_pairs(raw(text), "application/x-www-form-urlencoded"), ("a", text)),
         (InvalidInput,)),
+    Parser("form of the entrance", ("runtime.session_views",), entrance_form, (InvalidInput,)),
     Parser("content type of a form", ("openid.protocol",),
            lambda text: protocol.form_pairs(b"", text),
            (InvalidInput,)),
@@ -459,6 +465,8 @@ OWN = {
     "adapters.dynamodb.inlet": "a row that this project alone writes",
     "adapters.dynamodb.serving_log": "rows that this project alone writes",
     "adapters.dynamodb.checkpoints": "rows that this project alone writes",
+    "adapters.http.gate_configuration": "the room's own response: tests/unit/site_gate",
+    "site_gate.asgi": "paths of requests: tests/unit/site_gate",
 }
 CALLS = {
     "loads", "b64decode", "urlsafe_b64decode", "parse_qs", "parse_qsl", "urlsplit", "unquote",

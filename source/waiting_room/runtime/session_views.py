@@ -69,7 +69,7 @@ def renew(request: Any) -> Response:
 
 def begin(request: Any) -> Response:
     """Begin the session of a visitor who waited: 303 to ``to``, or JSON with its end."""
-    content, is_form = _content(request)
+    content, is_form = read_content(request)
     event_id = text(content, "event", longest=64)
     token = text(content, "token", longest=MAX_TOKEN)
     to = text(content, "to", longest=MAX_BODY) if "to" in content else ""
@@ -81,7 +81,7 @@ def begin(request: Any) -> Response:
 
 def leave(request: Any) -> Response:
     """End the session of a visitor who leaves: 204, or 303 to ``/`` for a form."""
-    content, is_form = _content(request, optional=True)
+    content, is_form = read_content(request, optional=True)
     event_id = text(content, "event", longest=64) if "event" in content else query(request, "event")
     asked, secure = read_caller(request), entrance_settings().secure
     if not comes_from_site(
@@ -121,7 +121,7 @@ def _with_session(session: GateSession, to: Destination, asked: Caller, status: 
     return redirect(location, cookies=cookies, secure=secure, status=status)
 
 
-def _content(request: Any, *, optional: bool = False) -> tuple[dict[str, Any], bool]:
+def read_content(request: Any, *, optional: bool = False) -> tuple[dict[str, Any], bool]:
     """Return the members of a JSON body or of a form, and whether it is a form."""
     kind = str(request.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if kind != FORM:
