@@ -219,7 +219,7 @@ WORKERS = {
         serving_log("UpdateItem", "PutItem"),
         PUBLISH,
     ),
-    "admit": (*LOOK, *ADMIT),
+    "admit": (*LOOK, *ADMIT, Grant(Resource.JOINS, ("sqs:SendMessage",))),
     "read_alarms": (
         events("GetItem", "BatchGetItem", "UpdateItem"),
         Grant(Resource.ALARMS, ("cloudwatch:DescribeAlarms",)),

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infrastructure.blueprint.permissions import Resource
 from infrastructure.blueprint.resources import (
+    ADMIT,
     ASSIGN,
     CACHE_RULES,
     EVENTS,
@@ -147,7 +148,9 @@ class CoreStack(Stack):
             rotation_days=config.key_rotation_days,
             first=[self.counters, *network.ready],
         )
-        self.joins.allow_only(workers.functions.by_name[ASSIGN.name].role)
+        self.joins.allow_only(
+            *(workers.functions.by_name[one.name].role for one in (ASSIGN, ADMIT))
+        )
         edge = ApiDistribution(
             self, "Edge", stage_address=public.issuer, api_key=public.keys[0], rules=CACHE_RULES
         )

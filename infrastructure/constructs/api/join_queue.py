@@ -75,8 +75,8 @@ class JoinQueue(Construct):
     def allow_only(self, *workers: aws_iam.IRole) -> None:
         """Deny sqs:SendMessage to every principal but the API, the redrive and these workers.
 
-        The join worker requests admission steps by messages to its own queue. Call this once, after
-        ``add_route``.
+        The join worker requests admission steps by messages to its own queue, and ``admit`` sends
+        messages that show that the queue is not delayed. Call this once, after ``add_route``.
         """
         roles = (*self._api_roles, self.redrive_role, *workers)
         self.queue.add_to_resource_policy(

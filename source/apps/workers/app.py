@@ -44,11 +44,15 @@ def assign_positions(event: dict[str, Any], _context: object) -> dict[str, Any]:
     # a failure of one event delays its own joins only
     for event_id, mine in found.accepted.items() if found else ():
         try:
+            workers.line.joins_received(event_id, mine)
             retry |= workers.assignment.assign(event_id, mine).retry
             _make_step(event_id)
         except Unavailable as error:
             logger.error("%d joins not processed, SQS delivers them again: %s", len(mine), error)
             retry |= {join.message_id for join in mine}
+    for requested, sent_at in steps.items():
+        if workers.line.message_received(requested, sent_at):
+            _make_step(requested)
     if retry:
         _come_again(event, retry)
     left: frozenset[str] = frozenset()
@@ -117,7 +121,16 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
 @app.lambda_function(name="admit")
 def admit(_event: dict[str, Any], context: object) -> dict[str, int]:
     """Every minute: make the steps of automatic admission while an event has a queue."""
-    return {"admitted": room().workers.admission.run_minute(time_left(context))}
+    admission = room().workers.admission
+    return {"admitted": admission.run_minute(time_left(context), _send_through_queue)}
+
+
+def _send_through_queue(event_id: str) -> None:
+    """Send a message that removes ``line``, unless the join queue delays it."""
+    try:
+        joins_queue().request_step(event_id, 0)
+    except Unavailable as error:
+        logger.warning("message through the join queue not sent, line stays: %s", error)
 
 
 @app.lambda_function(name="read_alarms")

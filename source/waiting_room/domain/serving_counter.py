@@ -142,6 +142,19 @@ def _own_rate(latest: Sequence[Segment]) -> float:
     return sum(map(_size, latest[1:])) * 60 / max(SHORTEST_SPAN, span)
 
 
+def without_headroom(counts: Counts) -> Counts:
+    """Return the counts as if positions that no visitor has were not served, for rates."""
+    ahead = counts.serving - counts.queue
+    if ahead <= 0:
+        return counts
+    return replace(
+        counts,
+        admitted_recently=max(0, counts.admitted_recently - ahead),
+        admitted_shortly=max(0, counts.admitted_shortly - ahead),
+        latest=tuple(_up_to(counts.latest, counts.queue)),
+    )
+
+
 def usual_gap(latest: Sequence[Segment]) -> int | None:
     """Return the median gap (s) between moves, oldest first; None with fewer than two times.
 

@@ -36,13 +36,15 @@ def read_joins(
     return joins, list(dead.values())
 
 
-def read_step_requests(event: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+def read_step_requests(event: dict[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
     """Return the events of which an SQS batch requests an admission step, and the other messages.
+
+    Each event has the time (epoch s) at which its last request was sent; 0 if that is unknown.
 
     The worker itself sends these requests. Anyone else's would do no harm: a step admits what is
     due, whoever requests it.
     """
-    requested: dict[str, None] = {}
+    requested: dict[str, float] = {}
     others: list[Any] = []
     for record in event["Records"]:
         try:
@@ -51,10 +53,17 @@ def read_step_requests(event: dict[str, Any]) -> tuple[list[str], dict[str, Any]
         except UNREADABLE:
             event_id = ""
         if event_id:
-            requested[event_id] = None
+            requested[event_id] = max(requested.get(event_id, 0.0), _sent_at(record))
         else:
             others.append(record)
-    return list(requested), {**event, "Records": others}
+    return requested, {**event, "Records": others}
+
+
+def _sent_at(record: dict[str, Any]) -> float:
+    try:
+        return _milliseconds(record["attributes"]["SentTimestamp"]) / 1000
+    except (InvalidInput, *UNREADABLE):
+        return 0.0
 
 
 def first_id_and_time(

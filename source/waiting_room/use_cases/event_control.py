@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from waiting_room.domain import reset, serving_counter
 from waiting_room.domain.actors import UNKNOWN, Actor
 from waiting_room.domain.errors import Conflict, OtherGeneration
+from waiting_room.domain.gate.straight_through import may_refill
 from waiting_room.domain.operator_message import check_message
 from waiting_room.domain.records import EventState, ServingMove, StateDetails
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
@@ -35,7 +37,7 @@ class _RepeatedCall(Exception):
 
 
 class _NothingWaits(Exception):
-    """No position above the serving counter is assigned."""
+    """No position is to be served."""
 
 
 class EventControl:
@@ -100,12 +102,40 @@ class EventControl:
 
         The serving counter never rises above the queue counter. After a reset nothing moves.
         """
+
+        def waiting(state: EventState) -> int:
+            return min(most, state.queue - state.serving)
+
+        return self._serve(event_id, waiting, generation, reason, actor)
+
+    def serve_ahead(
+        self, event_id: str, count: int, generation: int, reason: str, *, actor: Actor
+    ) -> int:
+        """Serve ``count`` positions that no visitor has; returns their number.
+
+        Nothing moves after a reset, while a visitor waits, or while the event is shut.
+        """
+
+        def ahead(state: EventState) -> int:
+            return count if may_refill(state) else 0
+
+        return self._serve(event_id, ahead, generation, reason, actor)
+
+    def _serve(
+        self,
+        event_id: str,
+        count: Callable[[EventState], int],
+        generation: int,
+        reason: str,
+        actor: Actor,
+    ) -> int:
+        """Raise the serving counter of a generation by ``count``; returns by how much."""
         now, mark = int(self._clock()), actor.mark()
         move: ServingMove | None = None
 
         def decide(state: EventState) -> EventState:
             nonlocal move
-            by = min(most, state.queue - state.serving)
+            by = count(state)
             if state.generation != generation or by <= 0:
                 raise _NothingWaits
             after = serving_counter.move(state, by, now, reason, mark, actor.short)

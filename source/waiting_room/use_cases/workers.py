@@ -15,6 +15,8 @@ from waiting_room.use_cases.events.alarm_states import AlarmStates
 from waiting_room.use_cases.events.join_intake import JoinIntake
 from waiting_room.use_cases.events.minute_history import MinuteHistory
 from waiting_room.use_cases.expiry_sweep import ExpirySweep
+from waiting_room.use_cases.gate.headroom_steps import HeadroomSteps
+from waiting_room.use_cases.gate.line import LineUpkeep
 from waiting_room.use_cases.minute_jobs import MinuteJobs
 from waiting_room.use_cases.position_assignment import PositionAssigner
 from waiting_room.use_cases.position_reconciliation import PositionReconciliation
@@ -45,6 +47,7 @@ class Workers:
     admission: AdmissionSteps
     alarm_states: AlarmStates
     history: MinuteHistory
+    line: LineUpkeep
 
 
 def build_workers(
@@ -65,6 +68,9 @@ def build_workers(
         settings, positions, outcomes, log, counters, states, clock
     )
     sweep = ExpirySweep(events, positions, outcomes, log, counters, publisher, clock)
+    headroom = HeadroomSteps(
+        stores.documents, stores.admission, log, stores.straight_through, counters, control, clock
+    )
     assigner = PositionAssigner(counters, positions, log, clock)
     return Workers(
         assignment=assigner,
@@ -74,10 +80,11 @@ def build_workers(
         expiry_sweep=sweep,
         setup=RoomSetup(settings, keys, counters, stores.documents, clock),
         admission=AdmissionSteps(
-            events, stores.documents, stores.admission, counters, control, clock, pause
+            events, stores.documents, stores.admission, headroom, counters, control, clock, pause
         ),
         alarm_states=AlarmStates(
             events, stores.documents, stores.admission, stores.alarms, clock, pause
         ),
         history=MinuteHistory(positions, stores.history, clock),
+        line=LineUpkeep(events, log, stores.straight_through, clock),
     )

@@ -182,10 +182,13 @@ def step(
     counts: Counts,
     signal: Signal = NO_SIGNAL,
     now: float = 0.0,
+    *,
+    ahead: bool = False,
 ) -> AdmissionStep:
     """Decide at ``now``. ``admission`` is the member of the document; ``state`` is None at first.
 
-    The increment is from 0 to the number of waiting positions.
+    The increment is from 0 to the number of waiting positions. ``ahead``: no visitor waits, and
+    positions are served before a visitor has them.
     """
     strategy = AdmissionStrategy(admission["strategy"])
     no_show_after = float(admission["no_show_after"])
@@ -200,7 +203,7 @@ def step(
     credit = min(most, state.credit + pace * elapsed / MINUTE) if state else most
     credit = credit if pace else 0.0
     waiting = max(0, counts.queue - counts.serving)
-    limits = [(waiting, "every position is served")]
+    limits = [] if ahead else [(waiting, "every position is served")]
     if strategy is AdmissionStrategy.MANUAL:
         limits.append((0, "admission is manual"))
     if strategy.limits_rate:
@@ -257,11 +260,12 @@ def _active_limit(
     the document.
     """
     target = int(admission["max_active"])
+    taken = counts.active + max(0, counts.serving - counts.queue)  # headroom holds capacity too
     arriving = rules.expected_arrivals(seen, now, float(admission["no_show_after"]))
-    allowed = _free_capacity(target - counts.active, seen, arriving)
+    allowed = _free_capacity(target - taken, seen, arriving)
     reason = f"{counts.active} of {target} active, {round(arriving)} expected to arrive"
     if strategy is AdmissionStrategy.ACTIVE and brake < 1:
-        slowed = _free_capacity(math.floor(target * brake) - counts.active, seen, arriving)
+        slowed = _free_capacity(math.floor(target * brake) - taken, seen, arriving)
         allowed = min(allowed, max(slowed, math.floor(credit)))
     return allowed, reason + _slowed(signal, brake)
 

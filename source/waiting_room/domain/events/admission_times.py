@@ -16,6 +16,14 @@ def admits(entry: RegistryEntry, now: float) -> bool:
     return phase.serves and entry.strategy != AdmissionStrategy.MANUAL
 
 
+def works(entry: RegistryEntry, now: float) -> bool:
+    """Return whether the workers of admission look at this event at ``now``.
+
+    Behind a gate they also remove ``line`` and open the headroom of an open event.
+    """
+    return admits(entry, now) or (entry.gated and entry.phase(now) is Phase.OPEN)
+
+
 def admits_from(entry: RegistryEntry, now: float, end: float) -> float | None:
     """Return when the room begins to raise the serving counter by the schedule, before ``end``.
 

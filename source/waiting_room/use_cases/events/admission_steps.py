@@ -26,7 +26,7 @@ from waiting_room.domain.events.admission import (
     step,
     step_interval,
 )
-from waiting_room.domain.events.admission_times import admits, admits_from
+from waiting_room.domain.events.admission_times import admits, admits_from, works
 from waiting_room.domain.events.document import is_gated
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.limits import MAX_INCREMENT
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from waiting_room.use_cases.counter_recovery import RecoveringCounters
     from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.events.directory import EventDirectory
+    from waiting_room.use_cases.gate.headroom_steps import HeadroomSteps
 
 logger = logging.getLogger("waiting_room")
 RUN_SECONDS = 65.0  # of a run each minute: the next run starts before this one ends
@@ -49,17 +50,19 @@ LOOK_SECONDS = 10.0  # that a function keeps for a step that it starts
 class Look:
     """Result of a look at an event: positions admitted, and when to look again (epoch s).
 
-    ``has_queue`` is true while visitors wait; ``stepped`` if this look made a step.
+    ``has_queue`` is true while visitors wait; ``stepped`` if this look made a step. ``has_line``:
+    no visitor waits, and ``line`` of the event behind a gate is set.
     """
 
     again_at: float
     has_queue: bool = False
     admitted: int = 0
     stepped: bool = False
+    has_line: bool = False
 
 
 def _has_queue(looks: Mapping[str, Look]) -> bool:
-    return any(look.has_queue for look in looks.values())
+    return any(look.has_queue or look.has_line for look in looks.values())
 
 
 class AdmissionSteps:
@@ -70,21 +73,25 @@ class AdmissionSteps:
         directory: EventDirectory,
         documents: EventDocuments,
         states: AdmissionStates,
+        headroom: HeadroomSteps,
         counters: RecoveringCounters,
         control: EventControl,
         clock: Clock,
         pause: Callable[[float], None],
     ) -> None:
         self._directory, self._documents, self._states = directory, documents, states
-        self._counters, self._control = counters, control
+        self._headroom, self._counters, self._control = headroom, counters, control
         self._clock, self._pause = clock, pause
         self._next_look: dict[str, float] = {}  # of the join worker, by event with a queue
 
-    def run_minute(self, left: Callable[[], float]) -> int:
+    def run_minute(
+        self, left: Callable[[], float], send: Callable[[str], None] = lambda _: None
+    ) -> int:
         """Make the steps of a minute; return the positions admitted.
 
         It ends at once when no event has a queue and none opens within the minute. ``left`` returns
-        the seconds that the function still has. Raises Unavailable at the end if a step failed; the
+        the seconds that the function still has. ``send`` sends a message of an event through the
+        join queue. Raises Unavailable at the end if a step failed; the
         other events continue.
         """
         end = self._clock() + RUN_SECONDS
@@ -93,13 +100,13 @@ class AdmissionSteps:
         while True:
             now = self._clock()
             entries = self._directory.all()
-            running = [event_id for event_id, entry in entries.items() if admits(entry, now)]
+            running = [event_id for event_id, entry in entries.items() if works(entry, now)]
             looks = {event_id: looks[event_id] for event_id in running if event_id in looks}
             for event_id in running:
                 if event_id in looks and looks[event_id].again_at > now:
                     continue
                 try:
-                    looks[event_id] = self._look(event_id, entries[event_id], "admit")
+                    looks[event_id] = self._look(event_id, entries[event_id], "admit", send)
                     admitted += looks[event_id].admitted
                 except Unavailable as error:
                     failed += 1
@@ -150,12 +157,21 @@ class AdmissionSteps:
             raise UnknownEvent
         self._states.report_health(event_id, float(health), int(self._clock()))
 
-    def _look(self, event_id: str, entry: RegistryEntry, function: str) -> Look:
+    def _look(
+        self,
+        event_id: str,
+        entry: RegistryEntry,
+        function: str,
+        send: Callable[[str], None] = lambda _: None,
+    ) -> Look:
         """Read the counts of an event, and make a step if visitors wait and a step is due."""
         now = self._clock()
         interval = step_interval(entry.strategy, is_gated=entry.gated)
         counts = self._counters.counts(event_id, int(now))
         if counts.queue <= counts.serving:
+            has_line = entry.gated and self._headroom.look(event_id, entry, counts, function, send)
+            return Look(now + interval, has_line=has_line)
+        if not admits(entry, now):
             return Look(now + interval)
         record = self._states.read(event_id)
         if wait := seconds_until_step(record.state, now, interval):
