@@ -25,7 +25,7 @@ from waiting_room.use_cases.room import Stores
 
 ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 ENTRANCES, BATCHES, BATCH = 6, 8, 15
-RATE = {"strategy": "rate", "per_minute": 60}  # a burst of 10 positions
+RATE = {"strategy": "rate", "per_minute": 120}  # ten positions ahead
 WRAPPED = ("documents", "admission", "log", "straight_through", "positions", "outcomes")
 
 

@@ -55,6 +55,7 @@ def entrance() -> Entrance:
         lambda now: published.load().public_key(now)["kid"],
         time.time,
         lambda: str(uuid.uuid4()),
+        time.sleep,
     )
 
 

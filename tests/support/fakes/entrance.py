@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 
@@ -11,8 +12,10 @@ from waiting_room.use_cases.gate.entrance import Entrance, EntranceStores, Gated
 from waiting_room.use_cases.room import Stores
 
 
-def entrance_of(stores: Stores, clock: Callable[[], float], key_id: str = "key") -> Entrance:
-    """Return the entrance of another process; ``key_id`` is that of the key that signs."""
+def entrance_of(
+    stores: Stores, clock: Callable[[], float], pause: Callable[[float], None] = time.sleep
+) -> Entrance:
+    """Return the entrance of another process."""
     return Entrance(
         GatedEvents(stores.documents, clock),
         MemoryGateKeys(clock=clock),
@@ -20,7 +23,8 @@ def entrance_of(stores: Stores, clock: Callable[[], float], key_id: str = "key")
             stores.log, stores.straight_through, stores.positions, stores.outcomes, stores.admission
         ),
         "https://room.example/api",
-        lambda _: key_id,
+        lambda _: "key",
         clock,
         lambda: str(uuid.uuid4()),
+        pause,
     )

@@ -10,13 +10,14 @@ import pytest
 from tests.support.fakes.entrance import entrance_of
 from tests.support.in_memory_room import START, InMemoryRoom
 from waiting_room.domain.actors import Actor, ActorKind
-from waiting_room.domain.errors import Unavailable, UnknownEvent
+from waiting_room.domain.errors import Conflict, Unavailable, UnknownEvent
 from waiting_room.domain.gate.credentials import GateSession
 from waiting_room.domain.records import EventState, OutcomeKind
 from waiting_room.use_cases.gate.entrance import STATE_CACHE, Entrance, Entry, Way
+from waiting_room.use_cases.gate.refill import PAUSE
 
 ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
-RATE = {"strategy": "rate", "per_minute": 60}  # a burst of 10 positions
+RATE = {"strategy": "rate", "per_minute": 120}  # a burst of 20 positions, half of it ahead
 
 
 def room_with(**document: Any) -> InMemoryRoom:
@@ -27,7 +28,7 @@ def room_with(**document: Any) -> InMemoryRoom:
 
 
 def entrance(room: InMemoryRoom) -> Entrance:
-    return entrance_of(room.stores, room.clock)
+    return entrance_of(room.stores, room.clock, lambda _: None)
 
 
 def state(room: InMemoryRoom) -> EventState:
@@ -67,7 +68,7 @@ def test_writes_are_in_the_order_that_a_crash_needs() -> None:
     assert room.outcomes.store.get("sale", 1, 2) is None
 
 
-def test_a_rate_admits_its_burst_and_then_its_quota() -> None:
+def test_a_rate_serves_half_its_burst_ahead_and_then_its_quota() -> None:
     room = room_with(admission=RATE)
     door = entrance(room)
     assert [position(door.go("sale")) for _ in range(11)] == [*range(1, 11), 0]
@@ -78,15 +79,69 @@ def test_a_rate_admits_its_burst_and_then_its_quota() -> None:
     ]
 
 
-def test_a_quota_of_one_second_serves_one_visitor() -> None:
+def test_a_quota_of_one_second_serves_two_visitors() -> None:
     room = room_with(admission=RATE)
     door = entrance(room)
     for _ in range(10):
         door.go("sale")
     room.clock.now += 1
     assert door.enter("sale").way is Way.GO
-    assert position(door.go("sale")) == 11
-    assert position(door.go("sale")) == 0
+    assert [position(door.go("sale")) for _ in range(3)] == [11, 12, 0]
+
+
+def test_after_a_pause_at_most_the_burst_goes_through_at_once() -> None:
+    room = room_with(admission=RATE)
+    door = entrance(room)
+    assert position(door.go("sale")) == 1
+    room.clock.now += 3_600
+    found = [position(door.go("sale")) for _ in range(30)]
+    assert found.count(0) == 30 - 19  # 9 of the first hour are left, and 10 more
+
+
+def test_visitors_below_the_rate_never_wait() -> None:
+    """Two entrances, 120 arrivals a minute in groups of four: refills come in time."""
+    room = room_with(admission=RATE)
+    doors = [entrance(room), entrance(room)]
+    for _ in range(300):
+        found = [position(door.go("sale")) for door in doors * 2]
+        assert 0 not in found
+        room.clock.now += 2
+    assert state(room).line == 0
+
+
+def test_refills_before_the_last_position_are_a_second_apart() -> None:
+    room = room_with(admission=RATE)
+    door = entrance(room)
+    for _ in range(7):
+        door.go("sale")
+    room.admission.calls.clear()
+    for _ in range(3):
+        door.go("sale")
+    assert room.admission.calls == []
+    room.clock.now += 1
+    room.admission.fail("read", "before")
+    door = entrance(room)
+    room.room.control.increment("sale", 3, actor=ADA)
+    assert position(door.go("sale")) == 11  # the failed refill does not fail the visitor
+
+
+def test_a_caller_waits_for_the_refill_of_another_one() -> None:
+    room = room_with(admission=RATE)
+    states, pauses = room.admission.store, []
+    write = states.write
+
+    def lost(before: Any, after: Any) -> None:
+        states.write = write
+        write(before, after)  # another caller's
+        raise Conflict
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        room.room.control.increment("sale", 10, actor=ADA)  # now it moves the counter
+
+    states.write = lost
+    assert position(entrance_of(room.stores, room.clock, pause).go("sale")) == 1
+    assert pauses == [PAUSE]
 
 
 def test_one_of_two_entrances_spends_the_quota() -> None:

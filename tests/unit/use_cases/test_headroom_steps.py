@@ -35,7 +35,7 @@ def state(room: InMemoryRoom) -> EventState:
 
 def arrive(room: InMemoryRoom, count: int) -> list[int]:
     """Positions of visitors who arrive; 0 for one who has to wait."""
-    door = entrance_of(room.stores, room.clock)
+    door = entrance_of(room.stores, room.clock, lambda _: None)
     found = [door.go("sale") for _ in range(count)]
     return [one.position if isinstance(one, GateSession) else 0 for one in found]
 

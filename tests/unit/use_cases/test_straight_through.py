@@ -56,7 +56,9 @@ class StraightThroughMachine(RuleBasedStateMachine):
         self.admission = ADMISSION[strategy]
         content = {"protect": [{"path": "/"}], "admission": self.admission}
         self.room.event_documents.put(EVENT, content, None, actor=ADA)
-        self.doors = [entrance_of(self.room.stores, self.room.clock) for _ in range(2)]
+        self.doors = [
+            entrance_of(self.room.stores, self.room.clock, lambda _: None) for _ in range(2)
+        ]
         self.rooms = [self.room.new_room() for _ in range(2)]
         self.queue: list[Join | float] = []  # joins, and messages with the time of their sending
         self.waiting: list[Visitor] = []

@@ -103,10 +103,11 @@ class Entrance:
         key_id: Callable[[int], str],
         clock: Clock,
         new_id: Callable[[], str],
+        pause: Callable[[float], None],
     ) -> None:
         self.events, self.keys, self.clock = events, keys, clock
         self._stores, self._issuer, self._key_id, self._new_id = stores, issuer, key_id, new_id
-        self._refill = HeadroomRefill(stores.admission, stores.log, clock)
+        self._refill = HeadroomRefill(stores.admission, stores.log, clock, pause)
         self._copies: dict[str, tuple[float, EventState]] = {}
 
     def enter(self, event_id: str, *, counts: bool = True) -> Entry:
@@ -166,6 +167,7 @@ class Entrance:
             taking = self._stores.straight_through.take(state)
             self._keep(taking.state)
             if taking.position:
+                self._refill.run_early(event, taking.state)
                 return taking.state
             state = taking.state
         return None

@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from waiting_room.domain import serving_counter
 from waiting_room.domain.actors import admission as admission_actor
-from waiting_room.domain.errors import Conflict
-from waiting_room.domain.events.admission import AdmissionRecord, AdmissionStep, site_signal
-from waiting_room.domain.events.headroom import refill
+from waiting_room.domain.errors import Conflict, Unavailable
+from waiting_room.domain.events.admission import (
+    AdmissionRecord,
+    AdmissionStep,
+    AdmissionStrategy,
+    site_signal,
+)
+from waiting_room.domain.events.headroom import early_refill, refill
 from waiting_room.domain.gate.straight_through import may_refill
 from waiting_room.use_cases import change_log
 
@@ -23,7 +29,9 @@ if TYPE_CHECKING:
     from waiting_room.domain.records import EventState
 
 logger = logging.getLogger("waiting_room")
-TRIES = 3  # writes of the state row after the quota is spent
+TRIES = 5  # writes of the state row after the quota is spent
+INTERVAL = 1.0  # s between two refills by one function while positions are left
+PAUSE = 0.1  # s for which a caller waits for the refill of another one
 FUNCTION = "entrance"
 
 
@@ -34,26 +42,58 @@ class HeadroomRefill:
     one of several callers spends the quota, and a crash between the two writes serves too few.
     """
 
-    def __init__(self, states: AdmissionStates, log: ServingLog, clock: Clock) -> None:
-        self._states, self._log, self._clock = states, log, clock
+    def __init__(
+        self,
+        states: AdmissionStates,
+        log: ServingLog,
+        clock: Clock,
+        pause: Callable[[float], None],
+    ) -> None:
+        self._states, self._log, self._clock, self._pause = states, log, clock, pause
+        self._early: dict[str, float] = {}  # epoch s, by event: last refill with positions left
 
     def is_due(self, event: StoredEvent, state: EventState) -> bool:
         """Return whether a refill would serve at least one position."""
-        return may_refill(state) and self._decide(event, state)[1].increment > 0
+        return self._may_refill(event, state) and self._decide(event, state)[1].increment > 0
 
-    def run(self, event: StoredEvent, state: EventState) -> bool:
-        """Refill once; return whether the caller may try to take a position again."""
-        if not may_refill(state):
+    def run(self, event: StoredEvent, state: EventState, least: int = 1) -> bool:
+        """Refill once; return whether the caller may try to take a position again.
+
+        Fewer than ``least`` positions are not served ahead.
+        """
+        if not self._may_refill(event, state):
             return False
         record, decision = self._decide(event, state)
-        if decision.increment <= 0:
+        if decision.increment < least:
             return False
         try:
             after = replace(record, version=record.version + 1, state=decision.state)
             self._states.write(record, after)
-        except Conflict:
-            return True  # another caller made the refill, or a step of admission
+        except Conflict:  # another caller makes the refill, or a step of admission
+            self._pause(PAUSE)
+            return True
         return self._serve(state, decision.increment)
+
+    def run_early(self, event: StoredEvent, state: EventState) -> None:
+        """Refill while positions are left, so that visitors who arrive together do not wait.
+
+        It never raises: the caller has its position.
+        """
+        now = self._clock()
+        least = early_refill(event.document["admission"], state.serving - state.queue)
+        if not least or not self._may_refill(event, state):
+            return
+        if 0 <= now - self._early.get(event.event_id, 0.0) < INTERVAL:
+            return
+        self._early[event.event_id] = now
+        try:
+            self.run(event, state, least)
+        except Unavailable as error:
+            logger.warning("positions not served ahead, a later visitor tries again: %s", error)
+
+    def _may_refill(self, event: StoredEvent, state: EventState) -> bool:
+        is_rate = event.document["admission"]["strategy"] == AdmissionStrategy.RATE
+        return is_rate and may_refill(state)
 
     def _serve(self, state: EventState, increment: int) -> bool:
         """Move the serving counter. After a reset or once a visitor waits, nothing moves."""
@@ -83,4 +123,5 @@ class HeadroomRefill:
         admission, now = event.document["admission"], self._clock()
         record = self._states.read(event.event_id)
         signal = site_signal(admission, record, now)
-        return record, refill(admission, record.state, state.generation, signal, now)
+        ahead = max(0, state.serving - state.queue)
+        return record, refill(admission, record.state, state.generation, ahead, signal, now)
