@@ -194,7 +194,7 @@ ENTRANCE = {
     "session": (
         *RENEW,
         events("UpdateItem"),
-        serving_log("PutItem", "UpdateItem"),
+        serving_log("PutItem", "UpdateItem", "Query"),
         positions("PartiQLInsert", "BatchGetItem"),
         tokens("PutItem"),
     ),

@@ -61,7 +61,8 @@ def page_status(
     A known event without an entry is that of the deployment before its set-up; it is open.
     """
     now = int(moment)
-    counts = serving_counter.without_headroom(counts)
+    if entry and entry.gated:
+        counts = serving_counter.without_headroom(counts)
     rate = serving_counter.rate_per_minute(counts.admitted_recently, counts.admitting_since, now)
     return {
         "event_id": event_id,
