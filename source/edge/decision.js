@@ -42,7 +42,11 @@ function withoutParameters(path) {
 }
 
 function withoutQuery(path) {
-  return path.replace(/[?#][\s\S]*/, '') || '/';
+  return path.split('?')[0] || '/';
+}
+
+function withoutFragment(path) {
+  return path.split('#')[0] || '/';
 }
 
 function withoutHost(path) {
@@ -70,6 +74,7 @@ const STEPS = [
   withSlashes,
   withoutParameters,
   withoutQuery,
+  withoutFragment,
   withoutHost,
   withoutDoubledSlashes,
   withoutDots,

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.attack import (
+    bypass,
     early_token,
     gate,
     insiders,
@@ -48,6 +49,7 @@ ON_THE_ROOM: dict[str, Callable[[Target], list[Attempt]]] = {
 }
 BY_THEMSELVES: dict[str, Callable[[int], list[Attempt]]] = {
     "gate": gate.run,
+    "bypass": bypass.run,
     "keys": key_rotation.run,
 }
 SETTINGS = {**FAST, "SCHEDULE_MINUTE_SECONDS": "60", "UNUSED_POSITION_TIMEOUT": "10"}

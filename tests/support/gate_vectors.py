@@ -120,6 +120,7 @@ PROTECTED = (
     "/cart", "/a/cart", "/a/b/cart", "/a/cart/2", "/A/CART", "/a%2fcart", "/shows/12/seats",
     "/shows/a%20b/seats/3", "/SHOWS/x/SEATS", "/shows/x/../y/seats", "/" + "a" * 2_100,
     "/" + "a/../" * 100 + "checkout", "/a;b/../checkout", "/./a/.././checkout",
+    "/a%23/cart%3fb", "/a%3f/cart%23b", "/a%2523/cart%253f",
 )  # fmt: skip
 OPEN = (
     "/", "/index.html", "/checkouts", "/check", "/checkout-info", "/a/checkout", "/checkout.html",

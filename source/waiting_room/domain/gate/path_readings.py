@@ -66,7 +66,8 @@ def _without_dots(path: str) -> str:
 OTHER_STEPS: tuple[Callable[[str], str], ...] = (
     lambda path: path.replace("\\", "/"),
     _without_parameters,
-    lambda path: re.sub("[?#][\\s\\S]*", "", path) or "/",
+    lambda path: path.partition("?")[0] or "/",
+    lambda path: path.partition("#")[0] or "/",
     lambda path: re.sub("^//[^/]*", "", path) or "/",
     lambda path: re.sub("//+", "/", path),
     _without_dots,
