@@ -99,7 +99,7 @@ def spelling(source: random.Random) -> BypassAttempt:
     """A path that some server takes for a protected one."""
     while True:
         made = source.choice((_mutated, _joined))(source)
-        if is_protected(made) and made not in BYPASSES:
+        if reaches_protected(made) and made not in BYPASSES:
             headers = source.choice((PAGE, SCRIPT, {}))
             request = GateRequest(source.choice(VERBS), HOST, made, _query(source), headers)
             return BypassAttempt("spelling", request)
@@ -112,7 +112,7 @@ def below_a_bypass(source: random.Random) -> BypassAttempt:
         pieces = [up] * source.randint(1, 4) + [source.choice(PIECES) for _ in range(2)]
         made = source.choice(BYPASSES) + source.choice(("/", "//", "/./", ";/", "%2f", "\\"))
         made += "/".join(pieces)
-        if is_protected(made):
+        if reaches_protected(made):
             return BypassAttempt("below a bypass", GateRequest("GET", HOST, made, None, PAGE))
 
 
@@ -182,7 +182,7 @@ SERVED = re.compile(
 )
 
 
-def is_protected(path: str) -> bool:
+def reaches_protected(path: str) -> bool:
     """Return whether some server serves a protected path for this one."""
     found = (server(path) for server in SERVERS)
     return any(SERVED.fullmatch(re.sub("^//+", "/", one)) for one in found)

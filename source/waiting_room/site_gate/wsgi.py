@@ -56,6 +56,9 @@ def read_request(environ: WSGIEnvironment) -> GateRequest:
         if name.startswith("HTTP_"):
             header = name[5:].replace("_", "-").lower()
             headers[header] = requests.values_of(header, value)
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):  # without HTTP_ (PEP 3333)
+        if value := environ.get(name):
+            headers[name.replace("_", "-").lower()] = [value]
     targets = [target for name in TARGETS if (target := environ.get(name, ""))]
     prefix = quote(mount.encode("latin-1", "replace"))
     candidates = [one for target in targets for one in (target, prefix + target)]

@@ -102,7 +102,7 @@ def test_the_rooms_paths_lead_to_the_room(kind: str) -> None:
         return [b"ok"]
 
     sent = {**HTML, **COOKIE, "X-Waiting-Room-Host": "evil.example", "X-Waiting-Room-Session": "x",
-            "Content-Length": "7"}  # fmt: skip
+            "Content-Length": "7", "Content-Type": "application/x-www-form-urlencoded"}  # fmt: skip
     with (
         wsgi_server("wsgiref", room) as room_port,
         shop_on(kind, f"http://127.0.0.1:{room_port}") as (shop, port),
@@ -118,6 +118,7 @@ def test_the_rooms_paths_lead_to_the_room(kind: str) -> None:
     assert (method, target, body) == (
         "POST", "/_waiting-room/session?event=sale&to=%2F", b"token=x",
     )  # fmt: skip
+    assert environ["CONTENT_TYPE"] == sent["Content-Type"]
     assert environ["HTTP_COOKIE"] == COOKIE["Cookie"].partition(";")[0]
     assert environ["HTTP_X_WAITING_ROOM_HOST"] == "shop.example"
     assert "HTTP_X_WAITING_ROOM_SESSION" not in environ
