@@ -201,6 +201,13 @@ ENTRANCE = {
     "begin_session": (*RENEW, positions("BatchGetItem"), serving_log("BatchGetItem")),
     "renew": RENEW,
     "leave": RENEW,
+    "join": (READ_EVENTS, Grant(Resource.JOINS, ("sqs:SendMessage",))),
+    "wait": (
+        READ_EVENTS,
+        serving_log("GetItem", "Query"),
+        positions("GetItem"),
+        tokens("GetItem", "PutItem", "UpdateItem"),
+    ),
 }
 WORKERS = {
     "assign_positions": (

@@ -21,6 +21,8 @@ LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*")
 READABLE = {"Access-Control-Allow-Origin": "*"}
 # A site's gate accepts a token only from the waiting page's origin, so its forms send the origin.
 WITH_ORIGIN = {"Referrer-Policy": "strict-origin"}
+SAME_HOST_REFERRER = {"Referrer-Policy": "same-origin"}
+PLAIN_ROOM = '<noscript><meta http-equiv="refresh" content="0; url=wait"></noscript>'
 
 
 def headers_of(
@@ -77,6 +79,18 @@ def login_forms(addresses: Iterable[str]) -> list[str]:
     """
     local = any(urlsplit(one).scheme == "http" for one in addresses)
     return ["https:", *(LOOPBACK if local else ())]
+
+
+def with_plain_room(index: str) -> str:
+    """Return ``index.html`` of the waiting page below a protected host.
+
+    Without scripts a browser goes on to the server-rendered room. That room reads event and
+    destination from the referrer, so the page needs SAME_HOST_REFERRER.
+    """
+    before, link, after = index.partition('<noscript><link rel="stylesheet"')
+    if not link:
+        raise ValueError("index.html has no noscript style sheet: the room without scripts")
+    return f"{before}{PLAIN_ROOM}\n    {link}{after}"
 
 
 def waiting_room_config(

@@ -66,5 +66,6 @@ function handler(event) {
   Object.keys(request.cookies).forEach((name) => {
     if (!kept.test(name)) delete request.cookies[name];
   });
+  if (request.uri === '/join') request.uri = '/enter'; // the API has one route for both
   return request;
 }

@@ -11,6 +11,7 @@ import pytest
 
 from infrastructure.assets import edge
 from infrastructure.blueprint.gate_paths import ENTER, ORIGIN_HEADER, PAGE_PATH, ROOM_PATHS
+from infrastructure.blueprint.site_config import PLAIN_ROOM, with_plain_room
 from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.parameter import ParameterError
 from tests.support.servers import ROOT
@@ -153,6 +154,21 @@ def test_the_entrance_needs_a_key_and_counts_with_aws_waf(gate: Synthesized) -> 
     assert not gate.of_type("AWS::EC2::VPC")
     for function in gate.of_type("AWS::Lambda::Function").values():
         assert "VpcConfig" not in function
+
+
+def test_without_scripts_the_page_goes_on_to_the_plain_room(gate: Synthesized) -> None:
+    index = (ROOT / "source" / "sites" / "waiting_room" / "index.html").read_text(encoding="utf-8")
+    changed = with_plain_room(index)
+    assert changed.replace(f"{PLAIN_ROOM}\n    ", "") == index
+    assert changed.index(PLAIN_ROOM) < changed.index("</head>")
+    with pytest.raises(ValueError, match="noscript"):
+        with_plain_room("<html></html>")
+    policy = gate.only("AWS::CloudFront::ResponseHeadersPolicy")["ResponseHeadersPolicyConfig"]
+    referrer = policy["SecurityHeadersConfig"]["ReferrerPolicy"]
+    assert referrer == {"Override": True, "ReferrerPolicy": "same-origin"}
+    copied = gate.only("Custom::CDKBucketDeployment")
+    assert len(copied["SourceObjectKeys"]) == 3
+    assert copied["DestinationBucketKeyPrefix"] == "_waiting-room"
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

@@ -93,9 +93,11 @@ def test_only_session_routes_get_cookies_of_the_room(
     asked.append({"request": request({}, cookies, uri="/x/../_waiting-room/session")})
     found = results(name, published["room"], tmp_path, asked)
     kept = {one["uri"] for one in found if NAME in one["cookies"]}
-    assert kept == {"/join", "/wait", "/session", "/renew", "/leave"}
+    assert kept == {"/enter", "/wait", "/session", "/renew", "/leave"}  # of `join`
+    assert NAME not in found[0]["cookies"], "GET enter is shared"
     assert all("cart" not in one["cookies"] and "aws-waf-token" in one["cookies"] for one in found)
-    assert [one["uri"] for one in found[:-1]] == [path.path for path in routes]
+    paths = [path.path.replace("/join", "/enter") for path in routes]
+    assert [one["uri"] for one in found[:-1]] == paths
     assert found[-1]["uri"] == "/x/../_waiting-room/session", "unknown to the room"
 
 

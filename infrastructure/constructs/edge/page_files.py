@@ -19,7 +19,12 @@ from aws_cdk import (
 from constructs import Construct
 
 from infrastructure.blueprint.brand import logo_source
-from infrastructure.blueprint.site_config import CONFIG, SITES
+from infrastructure.blueprint.site_config import (
+    CONFIG,
+    SAME_HOST_REFERRER,
+    SITES,
+    with_plain_room,
+)
 from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.constructs.edge.site import (
     BROWSERS_KEEP,
@@ -28,6 +33,8 @@ from infrastructure.constructs.edge.site import (
     site_folder,
 )
 from waiting_room.domain.gate.rules import OWN_PATHS
+
+INDEX = "index.html"
 
 
 class PageFiles(Construct):
@@ -42,6 +49,8 @@ class PageFiles(Construct):
     ) -> None:
         super().__init__(scope, name)
         page = SITES[0]
+        folder = site_folder(self, page)
+        index = (folder / INDEX).read_text(encoding="utf-8")
         bucket = aws_s3.Bucket(
             self,
             "Files",
@@ -55,7 +64,8 @@ class PageFiles(Construct):
             self,
             "Deployment",
             sources=[
-                aws_s3_deployment.Source.asset(str(site_folder(self, page))),
+                aws_s3_deployment.Source.asset(str(folder)),
+                aws_s3_deployment.Source.data(INDEX, with_plain_room(index)),
                 aws_s3_deployment.Source.json_data(CONFIG, dict(config)),
             ],
             destination_bucket=bucket,
@@ -80,6 +90,6 @@ class PageFiles(Construct):
         self.origin = aws_cloudfront_origins.S3BucketOrigin.with_origin_access_control(
             bucket, origin_access_control=self.access
         )
-        self.headers = headers_policy(
-            self, headers_for(page, (), (), [logo_source(config.get("brand") or {})])
-        )
+        logo = logo_source(config.get("brand") or {})
+        headers = {**headers_for(page, (), (), [logo]), **SAME_HOST_REFERRER}
+        self.headers = headers_policy(self, headers)

@@ -158,10 +158,12 @@ def _limit(
 
 
 def _is_join() -> dict[str, Any]:
-    """Return a statement that matches a POST to the join's path in any spelling; no preflight."""
-    return _all(
-        [_match({"method": {}}, "EXACTLY", "POST"), _match({"uriPath": {}}, "CONTAINS", JOIN)]
-    )
+    """Return a statement that matches a POST to a path of joins in any spelling; no preflight.
+
+    ``/enter`` of the entrance takes joins of clients without scripts.
+    """
+    paths = [_match({"uriPath": {}}, "CONTAINS", path) for path in (JOIN, "/enter")]
+    return _all([_match({"method": {}}, "EXACTLY", "POST"), _any(paths)])
 
 
 def _is_preflight() -> dict[str, Any]:

@@ -3,7 +3,8 @@
 
 ``GET enter`` returns one response for all visitors of a second, ``GET session`` makes the exact
 decision for one visitor. ``POST session`` begins the session of a visitor who waited, ``renew``
-moves its end, and ``POST leave`` ends it. Environment: that of the room's API without the counters,
+moves its end, and ``POST leave`` ends it. ``POST enter`` and ``wait`` are the
+waiting room for clients without scripts. Environment: that of the room's API without the counters,
 and ``GATE_HTTPS`` (true), false for sites on plain http.
 """
 
@@ -23,7 +24,7 @@ from waiting_room.domain.gate.destination import (
     with_session,
 )
 from waiting_room.domain.gate.sessions import find_session, session_cookies
-from waiting_room.runtime import session_views
+from waiting_room.runtime import plain_views, session_views
 from waiting_room.runtime.entrance_wiring import entrance, entrance_settings
 from waiting_room.runtime.gate_replies import (
     SHARED_SECOND,
@@ -93,6 +94,18 @@ def session() -> Response:
 def begin_session() -> Response:
     """Give a visitor who waited a session for an access token."""
     return session_views.begin(app.current_request)
+
+
+@_route("/enter", "POST")
+def join() -> Response:
+    """Join the queue without scripts. The edge sends a form to ``join`` here."""
+    return plain_views.join(app.current_request)
+
+
+@_route("/wait", "GET", "HEAD")
+def wait() -> Response:
+    """Show the waiting room without scripts."""
+    return plain_views.wait(app.current_request)
 
 
 @_route("/renew", "GET", "HEAD")

@@ -15,6 +15,7 @@ from waiting_room.runtime.settings.entrance import EntranceSettings, read_entran
 from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.gate.entrance import Entrance, EntranceStores, GatedEvents
 from waiting_room.use_cases.gate.gate_sessions import GateSessions
+from waiting_room.use_cases.gate.plain_room import PlainRoom
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.access_tokens import AccessTokens
@@ -75,6 +76,32 @@ def gate_sessions() -> GateSessions:
         DynamoPositions(dynamodb, chosen.positions_table, chosen.serving_log_table),
         DynamoServingLog(dynamodb, dynamodb, chosen.serving_log_table),
         _Tokens(),
+        time.time,
+    )
+
+
+@cache
+def plain_room() -> PlainRoom:
+    """Return the use case of clients without scripts of this function."""
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
+    from waiting_room.adapters.dynamodb.positions import DynamoPositions
+    from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
+    from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+    from waiting_room.adapters.join_sender import SqsJoinSender
+
+    chosen, dynamodb = read_room_settings(os.environ), client("dynamodb")
+    log = chosen.serving_log_table
+    published = DynamoPublicKeys(dynamodb, log, time.monotonic, chosen.signing_key_cache)
+    return PlainRoom(
+        entrance().events,
+        entrance().keys,
+        SqsJoinSender(client("sqs"), chosen.joins_queue),
+        DynamoPositions(dynamodb, chosen.positions_table, log),
+        DynamoServingLog(dynamodb, dynamodb, log),
+        DynamoOutcomes(dynamodb, chosen.tokens_table),
+        chosen.issuer,
+        lambda now: published.load().public_key(now)["kid"],
         time.time,
     )
 

@@ -108,11 +108,28 @@ def page(
         text=html.escape(text),
         link=f'<p><a href="{html.escape(link[0])}">{html.escape(link[1])}</a></p>' if link else "",
     )
+    own = {"Referrer-Policy": "no-referrer", **(headers or {})}
+    return html_reply(content, status, cookies=cookies, secure=secure, headers=own)
+
+
+def html_reply(
+    content: str,
+    status: int = 200,
+    *,
+    cookies: Cookies = (),
+    secure: bool = True,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return an HTML page without scripts, whose forms go to its own host only."""
     own = {
         "Content-Type": "text/html; charset=utf-8",
         "Cache-Control": NO_STORE,
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-        "Referrer-Policy": "no-referrer",
+        "Content-Security-Policy": (
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
+            " frame-ancestors 'none'; base-uri 'none'"
+        ),
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
         **(headers or {}),
     }
     return Response(content, _with_cookies(own, cookies, secure=secure), status)

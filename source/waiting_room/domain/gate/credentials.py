@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Credentials of a gate: session, renewal marker, probe and hand-over ticket.
+"""Credentials of a gate: session, renewal marker, probe, join and hand-over ticket.
 
 A credential is printable ASCII. Numbers are in base 36, times are epoch seconds. A session is
 ``1:key id:event:generation:position:issued:expires:MAC``. The MAC is HMAC-SHA256 in base64url over
@@ -15,6 +15,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 VERSION = "1"
 KEY_ID = re.compile(r"[A-Za-z0-9]{1,16}")
@@ -64,6 +65,13 @@ def encode_probe(event_id: str, now: int, keys: GateKeys) -> str:
     return _signed("probe", ":".join((VERSION, keys.signing, event_id, base36(now))), keys)
 
 
+def encode_join(event_id: str, request_id: str, keys: GateKeys) -> str:
+    """Return the value of the cookie that shows that the client has joined with this id."""
+    digits = request_id.replace("-", "")
+    parts = (digits[at : at + 8] for at in range(0, 32, 8))
+    return _signed("join", ":".join((VERSION, keys.signing, event_id, *parts)), keys)
+
+
 def encode_ticket(session: GateSession, host: str, now: int, keys: GateKeys) -> str:
     """Return a ticket that hands a session over to another host for TICKET_LIFE seconds."""
     content = f"{_fields(session, keys.signing)}:{base36(now + TICKET_LIFE)}"
@@ -86,6 +94,16 @@ def decode_probe(text: str, keys: GateKeys) -> tuple[str, int] | None:
     """Return event id and time of a probe whose MAC is valid; otherwise None."""
     fields = _verified("probe", text, 5, keys)
     return (fields[2], int(fields[3], 36)) if fields else None
+
+
+def decode_join(text: str, keys: GateKeys) -> tuple[str, str] | None:
+    """Return event id and request id of a join whose MAC is valid; otherwise None."""
+    fields = _verified("join", text, 8, keys)
+    if fields is None:
+        return None
+    digits = "".join(fields[3:7])
+    cuts = (0, 8, 12, 16, 20, 32)
+    return fields[2], "-".join(digits[low:high] for low, high in pairwise(cuts))
 
 
 def decode_ticket(text: str, host: str, now: int, keys: GateKeys) -> GateSession | None:
