@@ -95,13 +95,20 @@ def acl(core: Synthesized) -> Any:
     return core.only("AWS::WAFv2::WebACL")
 
 
-@pytest.fixture(scope="module")
-def key(core: Synthesized) -> str:
-    return text_of(core.only("AWS::ApiGateway::ApiKey")["Value"])
+@pytest.fixture(scope="module", params=["PublicApiKey", "PublicGateApiKey"])
+def key(core: Synthesized, request: pytest.FixtureRequest) -> str:
+    """The key of the room's own distribution, and that of protected sites."""
+    (found,) = [
+        one["Value"]
+        for name, one in core.of_type("AWS::ApiGateway::ApiKey").items()
+        if name.startswith(request.param)
+    ]
+    return text_of(found)
 
 
 ROUTES = [("GET", rule.path) for rule in CACHE_RULES] + [
     ("POST", JOIN), ("POST", "/generate_token"), ("OPTIONS", JOIN), ("GET", "/elsewhere"),
+    ("POST", "/enter"), ("GET", "/enter"),
 ]  # fmt: skip
 
 
@@ -112,7 +119,7 @@ def test_a_request_through_the_edge_counts_for_the_address_that_the_edge_wrote(
     asked = Request(method, f"/api{path}", "cloudfront", {
         "x-api-key": key, ADDRESS_HEADER: VISITOR, "x-forwarded-for": "203.0.113.1"})  # fmt: skip
     wanted = {"TooManyPreflights" if method == "OPTIONS" else "TooManyRequests": VISITOR}
-    if (method, path) == ("POST", JOIN):
+    if (method, path) in (("POST", JOIN), ("POST", "/enter")):
         wanted["TooManyJoins"] = VISITOR
     assert counted(acl, asked) == wanted
 
