@@ -130,6 +130,7 @@ lock: .venv/uv ## pin every dependency again, with hashes
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/local.in -o requirements/local.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/mutants.in -o requirements/mutants.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/gate-store.in -o requirements/gate-store.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/wheel-oldest.in -o requirements/wheel-oldest.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/wheel-newest.in -o requirements/wheel-newest.txt
 

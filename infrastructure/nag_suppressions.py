@@ -83,7 +83,7 @@ SUPPRESSIONS = (
     ),
     Suppression(
         r"AwsSolutions-IAM5\[Resource::arn:.*:execute-api:.*/(GET|PUT|PATCH|DELETE|POST)/events/\*.*\]",
-        r"Core/Operators/(.*Policy|Site)/Resource",
+        r"Core/Operators/(.*Policy|Site|Gate)/Resource",
         "The path parameter of the event routes: these policies allow them for every"
         " event. docs/operations.md has policies for one event.",
     ),
@@ -99,7 +99,7 @@ SUPPRESSIONS = (
     ),
     Suppression(
         r"AwsSolutions-SMG4",
-        r"Core/SigningKeys/Resource",
+        r"Core/(SigningKeys|GateKeys)/Resource",
         "The rotate_keys worker rotates the keys; each is published before it signs.",
     ),
     Suppression(

@@ -25,6 +25,7 @@ QUEUE, DEAD_LETTERS = f"{PREFIX}-joins", f"{PREFIX}-joins-dead"
 EXIT_NOTICES, EXIT_TOPIC = f"{PREFIX}-exit-notices", f"{PREFIX}-exit-topic"  # queue, topic
 BUS_EVENTS = f"{PREFIX}-bus-events"  # a queue that receives all bus events, for inspection
 OPENID_SECRET, SIGNING_SECRET = f"{PREFIX}-openid", f"{PREFIX}-signing-keys"
+GATE_SECRET = f"{PREFIX}-gate-keys"
 REDRIVE_ROLE = f"{PREFIX}-redrive"
 BUS = f"{PREFIX}-WaitingRoomEventBus"
 
@@ -55,6 +56,7 @@ DEFAULTS = {
     "UNUSED_POSITION_TIMEOUT": "10",  # seconds; local workers finish within a few
     "EVENT_BUS_NAME": BUS,
     "SIGNING_KEYS_SECRET": SIGNING_SECRET,
+    "GATE_KEYS_SECRET": GATE_SECRET,
     "OPENID_CLIENT_SECRET_ID": OPENID_SECRET,
     "OPENID_REDIRECT_URIS": "http://127.0.0.1:8080/callback http://localhost:8080/callback",
     "AWS_REGION": "eu-central-1",

@@ -28,9 +28,8 @@ def make(env: MutableMapping[str, str]) -> str:
     _make_bus(session, env["EVENT_BUS_NAME"])
     topic = _make_topic(session)
     store = session.create_client("secretsmanager")
-    _unless_there(
-        store.create_secret, "ResourceExists", Name=env["SIGNING_KEYS_SECRET"], SecretString="{}"
-    )
+    for setting in ("SIGNING_KEYS_SECRET", "GATE_KEYS_SECRET"):
+        _unless_there(store.create_secret, "ResourceExists", Name=env[setting], SecretString="{}")
     client = {
         "client_secret": secrets.token_urlsafe(32),
         "transaction_key": secrets.token_urlsafe(32),

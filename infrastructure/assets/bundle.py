@@ -30,6 +30,7 @@ APPS = (
     "openid",
     "inlet",
     "entrance",
+    "gate_store",
 )
 PLATFORMS = ("aarch64", "x86_64")
 PLATFORM = "aarch64"  # Lambda calls it arm64
@@ -38,6 +39,8 @@ GLIBC = "manylinux_2_28"  # Lambda has 2.34; wheels for the older version also r
 ROOT = SOURCE.parent
 BUILD = ROOT / "build" / "bundles"
 LOCK = ROOT / "requirements" / "local.txt"
+# Packages of one bundle only. With awscrt, botocore signs each call of a process with it.
+OWN_LOCKS = {"gate_store": ROOT / "requirements" / "gate-store.txt"}
 
 # Files that the functions do not need. METADATA and licences stay: scanners read them.
 EXCLUDED = (
@@ -114,7 +117,8 @@ def normalized(name: str) -> str:
 
 def locked(app: str) -> str:
     """Return an app's requirements from the lock file, with version, marker and hashes."""
-    text = LOCK.read_text(encoding="utf-8")
+    locks = [LOCK, *([OWN_LOCKS[app]] if app in OWN_LOCKS else [])]
+    text = "\n".join(lock.read_text(encoding="utf-8").rstrip() for lock in locks)
     entries = {
         entry.partition("==")[0]: entry for entry in re.split(r"\n(?=\S)", text) if "==" in entry
     }

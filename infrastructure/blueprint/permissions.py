@@ -4,6 +4,7 @@
 They determine a function's role, its environment and whether it runs inside the VPC. A grant names
 a resource of the room and the calls to it that the function's code makes. No function can create or
 delete a table. Only workers and operators' routes can write to the serving log and to the events.
+The module has more than 300 lines because it is one list of all permissions.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Resource(StrEnum):
     EVENTS = "EVENTS_TABLE"
     COUNTERS = "REDIS_AUTH_SECRET"
     SIGNING_KEYS = "SIGNING_KEYS_SECRET"
+    GATE_KEYS = "GATE_KEYS_SECRET"
+    GATE_STORE = "GATE_STORE_ARN"
     BUS = "EVENT_BUS_NAME"
     CODES = "OPENID_CODES_TABLE"
     CLIENT = "OPENID_CLIENT_SECRET_ID"
@@ -69,6 +72,12 @@ WRITE_KEYS = Grant(
     Resource.SIGNING_KEYS,
     ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"),
 )
+READ_GATE_KEYS = Grant(Resource.GATE_KEYS, ("secretsmanager:GetSecretValue",))
+WRITE_GATE_KEYS = Grant(
+    Resource.GATE_KEYS,
+    ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"),
+)
+CHANGE_GATE_KEYS = (READ_GATE_KEYS, WRITE_GATE_KEYS, events("UpdateItem"))
 CHANGE_KEYS = (READ_KEYS, WRITE_KEYS, serving_log("GetItem", "PutItem"))
 PUBLISH = Grant(Resource.BUS, ("events:PutEvents",))
 ENDED = Grant(Resource.TOKENS, ("dynamodb:Query",), index="EndedSessions")
@@ -123,16 +132,17 @@ PRIVATE = {
         PUBLISH,
     ),
     "rotate_keys": CHANGE_KEYS,
+    "rotate_gate_keys": CHANGE_GATE_KEYS,
     "list_events": (events("GetItem", "BatchGetItem"),),
     "show_event": (READ_EVENTS, serving_log("Query")),
     "put_event": (
         *COUNTERS,
         CHANGE_EVENTS,
-        events("Query"),
+        events("Query", "BatchGetItem"),
         serving_log("PutItem", "UpdateItem"),
         PUBLISH,
     ),
-    "patch_event": (CHANGE_EVENTS, PUBLISH),
+    "patch_event": (CHANGE_EVENTS, events("BatchGetItem"), PUBLISH),
     "delete_event": (
         CHANGE_EVENTS,
         events("DeleteItem"),
@@ -150,6 +160,7 @@ PRIVATE = {
     ),
     "show_audit": (events("GetItem", "Query"), serving_log("GetItem", "Query")),
     "show_history": (events("GetItem", "Query"),),
+    "show_gate": (READ_EVENTS, serving_log("Query"), READ_GATE_KEYS),
     "report_health": (events("GetItem", "UpdateItem"),),
 }
 # Routes of the private API by role: watch, steer, administer. A test fails for a route that is in
@@ -179,16 +190,18 @@ STEERING = (
     "POST /update_session",
 )
 RESET = ("POST /events/{event_id}/actions/reset", "POST /reset_initial_state")
-KEYS = ("POST /rotate_keys",)
+KEYS = ("POST /rotate_gate_keys", "POST /rotate_keys")
 OPERATORS = (*STEERING, *RESET)
 EVENTS = ("DELETE /events/{event_id}", "PATCH /events/{event_id}", "PUT /events/{event_id}")
 ADMINISTRATORS = (*OPERATORS, *KEYS, *EVENTS)
 # The site reports its health with a role of its own; no group of people has this route.
 SITE = ("POST /events/{event_id}/health",)
-# Returns keys of the gate. `GET /events/*` matches it too, so people's policies deny it.
-DENIED = ("GET /events/{event_id}/gate",)
+# Returns keys of the gate: only the role of a gate has it. `GET /events/*` matches it too, so the
+# policies of people and of the site deny it.
+GATE = ("GET /events/{event_id}/gate",)
+DENIED = GATE
 # The entrance of protected sites has no counters, so it needs no VPC.
-RENEW = (READ_EVENTS, serving_log("GetItem"), tokens("GetItem", "UpdateItem"))
+RENEW = (READ_EVENTS, serving_log("GetItem"), tokens("GetItem", "UpdateItem"), READ_GATE_KEYS)
 ENTRANCE = {
     "enter": (READ_EVENTS, serving_log("GetItem", "UpdateItem")),
     "session": (
@@ -201,9 +214,10 @@ ENTRANCE = {
     "begin_session": (*RENEW, positions("BatchGetItem"), serving_log("BatchGetItem")),
     "renew": RENEW,
     "leave": RENEW,
-    "join": (READ_EVENTS, Grant(Resource.JOINS, ("sqs:SendMessage",))),
+    "join": (READ_EVENTS, READ_GATE_KEYS, Grant(Resource.JOINS, ("sqs:SendMessage",))),
     "wait": (
         READ_EVENTS,
+        READ_GATE_KEYS,
         serving_log("GetItem", "Query"),
         positions("GetItem"),
         tokens("GetItem", "PutItem", "UpdateItem"),
@@ -232,8 +246,15 @@ WORKERS = {
         Grant(Resource.ALARMS, ("cloudwatch:DescribeAlarms",)),
     ),
     "report_metrics": (*LOOK, BY_POSITION, events("PutItem"), PUBLISH),
-    "rotate_keys": CHANGE_KEYS,
-    "set_up": (*COUNTERS, READ_KEYS, WRITE_KEYS, serving_log("PutItem"), CHANGE_EVENTS),
+    "rotate_keys": (*CHANGE_KEYS, *CHANGE_GATE_KEYS),
+    "set_up": (
+        *COUNTERS,
+        READ_KEYS,
+        WRITE_KEYS,
+        *CHANGE_GATE_KEYS,
+        serving_log("PutItem"),
+        CHANGE_EVENTS,
+    ),
 }
 READ_CLIENT = Grant(Resource.CLIENT, ("secretsmanager:GetSecretValue",))
 OPENID = {
@@ -245,6 +266,22 @@ OPENID = {
     "jwks": (READ_KEYS,),
 }
 INLET = (serving_log("GetItem", "UpdateItem"),)
+# A role that writes rules into a KeyValueStore can also read the keys in it: IAM has no condition.
+GATE_STORE = {
+    "write_gate_store": (
+        events("GetItem", "BatchGetItem"),
+        serving_log("Query"),
+        READ_GATE_KEYS,
+        Grant(
+            Resource.GATE_STORE,
+            (
+                "cloudfront-keyvaluestore:DescribeKeyValueStore",
+                "cloudfront-keyvaluestore:ListKeys",
+                "cloudfront-keyvaluestore:UpdateKeys",
+            ),
+        ),
+    ),
+}
 TOKEN_ISSUING_VIEWS = frozenset({"generate_token"})  # views that name the issuer of a token
 REDIS = Resource.COUNTERS  # a function that reads its password calls it, from inside the VPC
 

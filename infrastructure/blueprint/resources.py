@@ -48,8 +48,9 @@ TOKENS = Table(
     stream=True,
 )
 SERVING_LOG = Table("ServingLog", "SERVING_LOG_TABLE", ("event_id", "S"), ("entry", "S"))
-# Event documents, the registry of all events, audit entries and points of the history.
-EVENTS = Table("Events", "EVENTS_TABLE", ("event_id", "S"), ("item", "S"))
+# Event documents, the registry of all events, audit entries and points of the history. The writer
+# of the gate's store reads the stream.
+EVENTS = Table("Events", "EVENTS_TABLE", ("event_id", "S"), ("item", "S"), stream=True)
 TABLES = (POSITIONS, TOKENS, SERVING_LOG, EVENTS)
 CODES = Table("OpenIdCodes", "OPENID_CODES_TABLE", ("code", "S"))  # in the OpenID stack
 
@@ -82,6 +83,15 @@ ROTATE = Function("rotate_keys", 30, 512)  # the schedule is a parameter: see ro
 SET_UP = Function("set_up", 60, 512)
 WORKERS = (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE, SET_UP)
 MAX_ROTATION_DAYS = 365
+# In ``apps/gate_store/app.py``; one run at a time. Changes of the gate are in records of documents,
+# of the version of all rules, and of resets.
+WRITE_GATE_STORE = Function(
+    "write_gate_store", 60, 512, schedule="rate(6 hours)", batch_size=100, batch_window=1
+)
+GATE_RECORDS: tuple[dict[str, object], ...] = (  # patterns of the event source mapping
+    {"dynamodb": {"Keys": {"item": {"S": ["document", "gates"]}}}},
+    {"dynamodb": {"NewImage": {"what": {"S": ["reset"]}}}},
+)
 
 
 def rotation(days: int) -> str:

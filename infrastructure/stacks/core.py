@@ -103,6 +103,12 @@ class CoreStack(Stack):
             description="Keys that sign the waiting room's tokens",
             removal_policy=removal,
         )
+        self.gate_root_keys = aws_secretsmanager.Secret(
+            self,
+            "GateKeys",
+            description="Root keys of the gate in front of a site",
+            removal_policy=removal,
+        )
         self.bus = aws_events.EventBus(
             self, "Bus", event_bus_name=f"{config.stack_name}-WaitingRoomEventBus"
         )
@@ -214,6 +220,7 @@ class CoreStack(Stack):
             "AdministratorsGroup": operators.administrators.group.group_name,
             "AdministratorsPolicy": operators.administrators.policy.managed_policy_arn,
             "SitePolicy": operators.site.managed_policy_arn,
+            "GatePolicy": operators.gate.managed_policy_arn,
             "EventBus": self.bus.event_bus_name,
             "JoinQueueUrl": self.joins.queue.queue_url,
             "JoinDeadLetterQueueUrl": self.joins.dead_letters.queue_url,
@@ -237,6 +244,7 @@ class CoreStack(Stack):
         for resource, secret in {
             Resource.COUNTERS: self.counters.password,
             Resource.SIGNING_KEYS: self.keys,
+            Resource.GATE_KEYS: self.gate_root_keys,
         }.items():
             refs[resource] = ResourceRef(name=secret.secret_arn, arn=secret.secret_arn)
         refs[Resource.ALARMS] = ResourceRef(name="", arn="*")  # CloudWatch accepts nothing narrower

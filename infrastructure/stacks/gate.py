@@ -11,13 +11,17 @@ from constructs import Construct
 
 from infrastructure.blueprint.gate_paths import Target
 from infrastructure.blueprint.gateway_responses import STAGE
+from infrastructure.blueprint.resources import EVENTS
 from infrastructure.blueprint.site_config import waiting_room_config
 from infrastructure.constructs.api.entrance_api import EntranceApi
 from infrastructure.constructs.api.rest_api import Limits
+from infrastructure.constructs.compute.gate_store_writer import GateStoreWriter
 from infrastructure.constructs.edge.gate_functions import GateFunctions
 from infrastructure.constructs.edge.page_files import PageFiles
 from infrastructure.constructs.edge.protected_site import ProtectedSite
 from infrastructure.constructs.edge.room_paths import RoomPaths
+from infrastructure.constructs.monitoring import metrics
+from infrastructure.constructs.monitoring.alarms import Alarms
 from infrastructure.parameters.gate import GateConfig
 from infrastructure.stacks.core import CoreStack
 from waiting_room.domain.gate.rules import OWN_PATHS
@@ -42,6 +46,21 @@ class GateStack(Stack):
         description = "Virtual waiting room: gate of protected sites"
         super().__init__(scope, name, description=description, **options)
         functions = GateFunctions(self, "Edge", open_without_store=config.without_store == "open")
+        writer = GateStoreWriter(
+            self,
+            "StoreWriter",
+            function_context=core.function_context,
+            store=functions.store,
+            events=core.tables.by_name[EVENTS.name],
+        )
+        Alarms(self, "Alarms", topic=core.alarm_topic).add(
+            "GateStoreErrors",
+            writer.function.metric_errors(period=metrics.MINUTE, statistic="Sum"),
+            above=0,
+            minutes=3,
+            within=5,
+            description="The gate at the edge gets no changes of events: see the function's log.",
+        )
         entrance = EntranceApi(
             self,
             "Entrance",

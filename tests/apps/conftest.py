@@ -27,4 +27,5 @@ def served_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     monkeypatch.setattr(apps.private_api.app, "settings", settings)
     monkeypatch.setattr(apps.private_api.app, "event_documents", lambda: made.event_documents)
     monkeypatch.setattr(apps.private_api.app, "event_records", lambda: made.event_records)
+    monkeypatch.setattr(apps.private_api.app, "gate_sources", lambda: made.gate_sources)
     return made

@@ -40,6 +40,7 @@ from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.fakes.outcomes import MemoryOutcomes
 from tests.support.fakes.audit import MemoryAuditLog, MemoryHistory
 from tests.support.fakes.events import MemoryEvents
+from tests.support.fakes.gate_keys import MemoryGateKeys
 from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
 from waiting_room.domain.records import Join
@@ -54,7 +55,7 @@ published = Publication((PublishedKey(keys.load().keys[0].public),), 1)
 stores = Stores(MemoryCounters(), MemoryPositions(log), MemoryOutcomes(), log, keys,
                 MemoryPublicKeys(published), MemoryEventBus(), MemoryEvents(),
                 MemoryAdmissionStates(), MemoryAlarms(), MemoryAuditLog(MemoryEvents(), log),
-                MemoryHistory(), log)
+                MemoryHistory(), log, MemoryGateKeys())
 room = build_room(read_room_settings({"EVENT_ID": "E"}), stores, lambda: 2000.0)
 room.workers.assignment.assign("E", [Join("00000000-0000-4000-8000-000000000000", 1999.0, "m")])
 room.control.increment("E", 1)

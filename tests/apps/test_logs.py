@@ -47,12 +47,14 @@ def deploy(aws_url: str) -> dict[str, str]:
         **create_tables(dynamodb, prefix),
         CODES.setting: f"{prefix}-codes",
         "SIGNING_KEYS_SECRET": f"{prefix}-keys",
+        "GATE_KEYS_SECRET": f"{prefix}-gate-keys",
         "OPENID_CLIENT_SECRET_ID": f"{prefix}-client",
         "EVENT_BUS_NAME": f"{prefix}-bus",
     }
     create_table(dynamodb, CODES, names[CODES.setting])
     client = json.dumps({"client_secret": CLIENT_SECRET})
-    secrets.create_secret(Name=names["SIGNING_KEYS_SECRET"], SecretString="{}")
+    for setting in ("SIGNING_KEYS_SECRET", "GATE_KEYS_SECRET"):
+        secrets.create_secret(Name=names[setting], SecretString="{}")
     secrets.create_secret(Name=names["OPENID_CLIENT_SECRET_ID"], SecretString=client)
     aws_client("events", aws_url).create_event_bus(Name=names["EVENT_BUS_NAME"])
     return {**names, "EVENT_ID": prefix, "WAITING_ROOM_EVENT_ID": prefix}

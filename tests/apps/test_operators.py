@@ -95,7 +95,7 @@ def test_each_change_is_logged_with_who_made_it_and_from_and_to(
         "/reset_initial_state": ({}, "reset", 1, 2),
     }
     posts = {path for path, methods in apps.private_api.app.app.routes.items() if "POST" in methods}
-    posts.remove("/rotate_keys")  # of no event: below
+    posts -= {"/rotate_keys", "/rotate_gate_keys"}  # of no event: below
     posts.remove("/events/{event_id}/actions/{action}")  # tests/apps/test_event_routes.py
     posts.remove("/events/{event_id}/health")  # a report of the site, not a change of an operator
     assert set(changes) == posts, "a route that changes something needs its line here"
@@ -178,10 +178,35 @@ def test_a_rotation_is_logged_with_who_made_it_and_the_ids_of_the_keys(
         before = key_ids(in_memory_room)
         in_memory_room.clock.now += 40 * 86_400
         rotate()
-        (line,) = logged()
+        line, *others = logged()
+        assert [one["change"] for one in others] == ["gate_keys"] * (kind == "schedule")
         assert (line["change"], line["kind"], line["who"]) == ("signing_keys", kind, who)
         assert (line["before"], line["after"]) == (before, key_ids(in_memory_room))
         assert before != key_ids(in_memory_room)
+
+
+def test_an_operator_rotates_and_revokes_keys_of_the_gate(
+    in_memory_room: InMemoryRoom, logged: Logged
+) -> None:
+    (first,) = (key.key_id for key in in_memory_room.gate_keys.store.root.keys)
+    logged()
+    rotated = tell("/rotate_gate_keys", {})
+    assert rotated.status == 200
+    new, old = rotated.json["key_ids"]
+    (line,) = logged()
+    assert (line["change"], line["before"], line["after"]) == ("gate_keys", [first], [new, old])
+    assert (line["kind"], line["who"]) == ("person", ALICE)
+    busy = tell("/rotate_gate_keys", {})
+    assert (busy.status, busy.json["error"].split(";")[0]) == (
+        409, "sessions need both keys of the gate",
+    )  # fmt: skip
+    assert int(busy.headers["retry-after"]) > 2 * 86_400
+    apps.workers.app.rotate_keys({}, None)  # the schedule waits
+    assert [key.key_id for key in in_memory_room.gate_keys.store.root.keys] == [new, first]
+    revoked = tell("/rotate_gate_keys", {"revoke": first})
+    assert (revoked.status, revoked.json) == (200, {"key_ids": [new]})
+    for value, status in (("none", 404), (7, 400)):
+        assert tell("/rotate_gate_keys", {"revoke": value}).status == status
 
 
 def test_the_first_key_is_the_deployments(in_memory_room: InMemoryRoom, logged: Logged) -> None:

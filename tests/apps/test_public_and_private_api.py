@@ -229,6 +229,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "/update_message": ("event_id", "message"),
     "/inlet": ("event_id", "paused"),
     "/reset_initial_state": ("event_id",),
+    "/rotate_gate_keys": (),
     "/rotate_keys": (),  # revoke is optional: test_operators.py
 }
 

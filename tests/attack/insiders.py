@@ -20,6 +20,8 @@ FORBIDDEN = {
     "read the signing keys": ("secretsmanager:GetSecretValue", "SigningKeys"),
     "replace the signing keys": ("secretsmanager:PutSecretValue", "SigningKeys"),
     "rotate the signing keys": ("execute-api:Invoke", "/POST/rotate_keys"),
+    "read the keys of the gate": ("secretsmanager:GetSecretValue", "GateKeys"),
+    "rotate the keys of the gate": ("execute-api:Invoke", "/POST/rotate_gate_keys"),
     "invoke a function by hand": ("lambda:InvokeFunction", "RotateKeys"),
     "write the tables": ("dynamodb:PutItem", "Table"),
 }

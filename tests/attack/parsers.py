@@ -23,7 +23,7 @@ PUBLIC = {
 PRIVATE = {
     "GET": ("/num_active_tokens", "/expired_tokens", "/request_status", "/metrics", "/inlet"),
     "POST": ("/increment_serving_counter", "/generate_token", "/update_session", "/update_message",
-             "/inlet", "/rotate_keys"),
+             "/inlet", "/rotate_keys", "/rotate_gate_keys"),
 }  # fmt: skip
 OPENID = {
     "GET": ("/authorize", "/userInfo", "/.well-known/openid-configuration"),

@@ -182,6 +182,7 @@ def room_for_processes() -> Iterator[tuple[dict[str, str], list[Function]]]:
             "REDIS_PORT": str(valkey.port),
             "REDIS_TLS": "false",
             "SIGNING_KEYS_SECRET": "keys",
+            "GATE_KEYS_SECRET": "gate-keys",
             "AWS_ENDPOINT_URL": url,
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets,
             "AWS_ENDPOINT_URL_EVENTBRIDGE": secrets,

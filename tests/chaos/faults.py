@@ -53,6 +53,7 @@ def faulty_room(real: RealRoom, faults: Faults) -> Room:
             DynamoAuditLog(client, real.names["EVENTS_TABLE"], log),
             DynamoHistory(client, real.names["EVENTS_TABLE"]),
             DynamoStraightThrough(client, single, log),
+            FaultyPort(real.gate_keys, faults),  # type: ignore[arg-type]
         ),
         real.clock,
         time.sleep,

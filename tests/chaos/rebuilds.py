@@ -16,7 +16,7 @@ from tests.chaos.report import Result
 from tests.chaos.servers import room_at
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.dynamodb.items import insert_if_absent
-from waiting_room.adapters.dynamodb.outcomes import _item
+from waiting_room.adapters.dynamodb.outcome_items import item_of
 from waiting_room.domain import counter_snapshot
 from waiting_room.domain.counter_snapshot import LiveToken
 from waiting_room.domain.records import Position, SessionStatus
@@ -83,7 +83,7 @@ def fill(real: RealRoom, given: int, wanted: int) -> int:
             issue(row, key_id="k" * 43, issuer="i" * 70, validity=36_000, now=now) for row in rows
         ]
         taken, failed = insert_if_absent(
-            real.dynamodb, real.names["TOKENS_TABLE"], [_item(row) for row in tokens], "tokens"
+            real.dynamodb, real.names["TOKENS_TABLE"], [item_of(row) for row in tokens], "tokens"
         )
         assert not taken
         assert not failed

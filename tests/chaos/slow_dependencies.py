@@ -112,12 +112,14 @@ def wired(tables_url: str, aws_url: str, redis_port: int) -> Iterator[None]:
         "EVENT_ID": EVENT, "TOKEN_ISSUER": ISSUER, "REDIS_HOST": "127.0.0.1",
         "REDIS_PORT": str(redis_port), "REDIS_TLS": "false",
         "SIGNING_KEYS_SECRET": f"keys-{suffix}", "EVENT_BUS_NAME": "default",
+        "GATE_KEYS_SECRET": f"gate-keys-{suffix}",
         "AWS_ENDPOINT_URL": aws_url, "AWS_ENDPOINT_URL_DYNAMODB": tables_url,
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-central-1",
     }  # fmt: skip
     secrets = servers.aws_client("secretsmanager", aws_url)
-    secrets.create_secret(Name=env["SIGNING_KEYS_SECRET"], SecretString="{}")
+    for setting in ("SIGNING_KEYS_SECRET", "GATE_KEYS_SECRET"):
+        secrets.create_secret(Name=env[setting], SecretString="{}")
     for name in ("public_api", "private_api"):
         chalice_apps.load(name)
     with mock.patch.dict(os.environ, env):

@@ -88,6 +88,8 @@ def test_only_one_change_of_rules_was_checked_with_a_version(tables: Tables, eve
     assert tables.events.gates() == gates + 1
     tables.events.write(None, two, entry_of(1, two.document), audit(), gates + 1)
     assert tables.events.gates() == gates + 2
+    tables.events.announce_gates()
+    assert tables.events.gates() == gates + 3
 
 
 def test_audit_entries_expire_and_documents_do_not(tables: Tables, event_id: str) -> None:

@@ -13,11 +13,15 @@ from typing import Any
 import pytest
 
 from tests.support import servers
+from tests.support.fakes.gate_keys import MemoryGateKeys
 from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.in_memory_room import Clock, one_jwk
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
+from waiting_room.adapters.gate_keys import SecretsManagerGateKeys
 from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain.errors import Conflict, NoKeysYet
+from waiting_room.domain.gate.root_keys import ACTIVATION, RootKeys, derive
+from waiting_room.domain.ports.gate_keys import GateKeyStore
 from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
 from waiting_room.domain.published_keys import Publication, PublishedKey
 from waiting_room.domain.signing_keys import KeySet
@@ -117,6 +121,41 @@ def test_of_saves_at_once_one_is_made(secret: Callable[[], KeyStore]) -> None:
     ]
     ends = at_once(calls)
     assert ends.count("done") == 1
+
+
+@pytest.fixture(params=["memory", "moto"])
+def gate_secret(request: pytest.FixtureRequest, clock: Clock) -> Callable[[], GateKeyStore]:
+    """Makes one process after another that looks at the same root keys of the gate."""
+    if request.param == "memory":
+        store = MemoryGateKeys(RootKeys(), clock)
+        return lambda: store
+    client, name = secrets_of(request), f"gate-keys-{uuid.uuid4().hex[:8]}"
+    client.create_secret(Name=name, SecretString="made by the deployment")
+    return lambda: SecretsManagerGateKeys(client, name, clock, KEEP, clock)
+
+
+def test_the_keys_of_an_event_are_those_of_the_current_root_keys(
+    gate_secret: Callable[[], GateKeyStore], clock: Clock
+) -> None:
+    with pytest.raises(NoKeysYet):
+        gate_secret().keys("sale")
+    nothing = gate_secret().refresh()
+    assert nothing == RootKeys()
+    one = nothing.rotated("a", "5" * 64, 0)
+    gate_secret().save(one, nothing)
+    with pytest.raises(Conflict):
+        gate_secret().save(one, nothing)
+    first = gate_secret().refresh()
+    assert first == one
+    gate_secret().save(first.rotated("b", "6" * 64, 0), first)
+    found = gate_secret().keys("sale")
+    assert (found.signing, found.keys) == (
+        "a", {"a": derive("5" * 64, "sale"), "b": derive("6" * 64, "sale")},
+    )  # fmt: skip
+    clock.now = ACTIVATION
+    assert gate_secret().keys("sale").signing == "b"
+    assert "5" * 64 not in repr((gate_secret().refresh(), found))
+    assert found.keys["a"] not in repr(found)
 
 
 def test_what_is_published_comes_back(published: Callable[[], PublicKeys]) -> None:

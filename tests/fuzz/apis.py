@@ -154,6 +154,7 @@ def apis(in_memory_room: InMemoryRoom | None = None) -> Iterator[Apis]:
                 lambda: made.in_memory_room.event_documents,
             ),
             (apps.private_api.app, "event_records", lambda: made.in_memory_room.event_records),
+            (apps.private_api.app, "gate_sources", lambda: made.in_memory_room.gate_sources),
             (openid_app, "provider", lambda: made.openid.provider),
             (apps.inlet.app, "settings", lambda: mock.Mock(event_id=EVENT)),
             (apps.inlet.app, "inlet", lambda: made.inlet.inlet),

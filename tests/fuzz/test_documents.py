@@ -202,8 +202,10 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
             {"include-name": "GET /inlet",  # a step sends the id of an event without an inlet
              "checks": {"positive_data_acceptance": {
                  "expected-statuses": ["200", "400", "403", "404"]}}},
-            {"include-name": "POST /rotate_keys",  # a step sends the event id of an earlier one
-             "checks": {"negative_data_rejection": {"expected-statuses": ["200", *REJECTED]}}},
+        ] + [
+            {"include-name": f"POST {path}",  # a step sends the event id of an earlier one
+             "checks": {"negative_data_rejection": {"expected-statuses": ["200", *REJECTED]}}}
+            for path in ("/rotate_keys", "/rotate_gate_keys")
         ] + [
             # bodies follow docs/event.schema.json and rules between members: test_event_routes.py
             {"include-name": f"{method} {path}",

@@ -132,6 +132,7 @@ BODIES_OF: tuple[tuple[Any, str, dict[str, Any], tuple[str, ...]], ...] = (
      ("event_id", "paused", "targets")),
     (apps.private_api.app, "/reset_initial_state", {"event_id": "x"}, ("event_id",)),
     (apps.private_api.app, "/rotate_keys", {"revoke": None}, ("revoke",)),
+    (apps.private_api.app, "/rotate_gate_keys", {"revoke": None}, ("revoke",)),
 )  # fmt: skip
 MEMBERS = [
     pytest.param(module, path, body, member, id=f"{module.app.app_name}{path}-{member}")

@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import platform
 import re
+import subprocess
 import sys
 import uuid
 from collections.abc import Callable
@@ -59,7 +60,9 @@ def routes(app: str) -> list[tuple[str, str]]:
     return [(method, path) for path, entries in chalice_app.routes.items() for method in entries]
 
 
-NEED_AWS_ALONE = ("/.well-known/jwks.json", "/rotate_keys", "/events")  # and no parameter
+NEED_AWS_ALONE = (  # and no parameter
+    "/.well-known/jwks.json", "/rotate_keys", "/rotate_gate_keys", "/events",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,14 @@ def test_the_store_sells_from_its_bundle_alone(
         answer = function("sample_store")("app.app", proxy_event(method, path, authorizer=visitor))
         assert answer["statusCode"] == 200
         assert json.loads(answer["body"])["visitor"]["queue_position"] == 7
+
+
+def test_the_writer_of_the_gates_store_runs_from_its_bundle_alone(
+    function: Callable[[str], LambdaProcess],
+) -> None:
+    for event in ({"Records": []}, {"detail-type": "Scheduled Event"}):
+        with pytest.raises(Raised, match=r"^Unavailable: "):
+            function("gate_store")("app.write_gate_store", event)
 
 
 def test_the_authorizer_refuses_from_its_bundle_alone(
@@ -162,10 +173,45 @@ def test_a_bundle_holds_nothing_that_does_not_run(bundles: dict[str, Path]) -> N
         names = [path.relative_to(folder).as_posix() for path in files(folder)]
         tops = {name.partition("/")[0] for name in names}
         assert not tops & {*SDK, "pip", "setuptools", "bin", "share"}, app
+        assert ("awscrt" in tops) == (app == "gate_store"), app
         for name in names:
             assert not re.search(r"__pycache__|\.pyc$|\.pyi$|(^|/)tests?(/|\.py$)", name), name
             assert not name.startswith("waiting_room/gate/"), name
         assert all(path.stat().st_mode & 0o777 == 0o644 for path in files(folder))
+
+
+SIGNED_CALL = """
+from waiting_room.adapters.aws import client
+from waiting_room.adapters.edge_store import CloudFrontStore
+from waiting_room.domain.errors import Unavailable
+arn = "arn:aws:cloudfront::123456789012:key-value-store/a"
+try:
+    CloudFrontStore(client("cloudfront-keyvaluestore"), arn).version()
+except Unavailable as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("app", "end"), [("gate_store", 0), ("workers", 1)])
+def test_only_the_writer_of_the_gates_store_can_sign_its_calls(
+    bundles: dict[str, Path], app: str, end: int
+) -> None:
+    """The signed call goes to an address that does not exist."""
+    env = {
+        "PYTHONPATH": str(bundles[app]), "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
+    }  # fmt: skip
+    path = {"PYTHONPATH": f"{SOURCE}:{bundles[app]}"} if end else {}
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNED_CALL], env={**env, **path},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == end, done.stderr
+    if end:
+        assert "MissingDependencyException" in done.stderr
+    else:
+        assert "the store of the gate did not respond" in done.stdout
 
 
 def test_no_bundle_comes_near_the_size_that_lambda_refuses(
@@ -198,6 +244,7 @@ def test_compiled_parts_are_for_the_machine_that_was_asked_for(
 
 # The rotation of keys is the workers' alone, so that the APIs need not carry what makes keys.
 MADE_ELSEWHERE = {app: {"jwcrypto"} for app in ("public_api", "openid", "entrance")}
+FOR_SIGNING = {"gate_store": {"awscrt"}}  # botocore uses it if it is there
 SDK_NAMES = ("boto3", "botocore", "python-dateutil", "jmespath", "s3transfer", "six", "urllib3")
 LEFT_OUT = ("pycparser",)  # cffi's, for compiling
 EXTRAS = {"pyjwt": "crypto"}  # RS256
@@ -216,7 +263,7 @@ def test_an_app_requires_what_it_imports_and_nothing_else(app: str) -> None:
         name = to_add.pop()
         needed.add(name)
         to_add |= parts(name) - needed
-    assert needed == set(requirements(app))
+    assert needed | FOR_SIGNING.get(app, set()) == set(requirements(app))
 
 
 def parts(name: str) -> set[str]:

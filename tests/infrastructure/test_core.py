@@ -340,8 +340,8 @@ def test_core_and_the_inlets_stack_agree_on_the_inlets_role(eventful: Assembly) 
         (f"Waiting room: {view.replace('_', ' ')}", name)
         for view in (
             "increment_serving_counter", "generate_token", "update_session", "update_message",
-            "change_inlet", "reset_initial_state", "rotate_keys", "put_event", "patch_event",
-            "delete_event", "act_on_event", "report_health",
+            "change_inlet", "reset_initial_state", "rotate_keys", "rotate_gate_keys", "put_event",
+            "patch_event", "delete_event", "act_on_event", "report_health",
         )
     )  # fmt: skip
 

@@ -257,3 +257,41 @@ def test_an_owner_can_open_the_site_while_the_gate_reads_no_rule() -> None:
     assert found["closed"] == edge.cloudfront_function(ROOT)
     assert found["open"] == edge.cloudfront_function(ROOT, open_without_store=True)
     assert found["open"] != found["closed"]
+
+
+def test_the_store_has_a_writer_that_the_events_invoke(
+    gate: Synthesized, assembly: Assembly
+) -> None:
+    mapping = gate.only("AWS::Lambda::EventSourceMapping")
+    patterns = [json.loads(one["Pattern"]) for one in mapping["FilterCriteria"]["Filters"]]
+    assert patterns == [
+        {"dynamodb": {"Keys": {"item": {"S": ["document", "gates"]}}}},
+        {"dynamodb": {"NewImage": {"what": {"S": ["reset"]}}}},
+    ]
+    assert mapping["ParallelizationFactor"] == 1
+    table = assembly.stacks["Core"].template["Resources"]["TablesEventsE8DD42EA"]["Properties"]
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    (writer,) = (
+        one
+        for one in gate.of_type("AWS::Lambda::Function").values()
+        if one["Handler"] == "app.write_gate_store"
+    )
+    assert "VpcConfig" not in writer
+    store = writer["Environment"]["Variables"]["GATE_STORE_ARN"]
+    assert store["Fn::GetAtt"][0].startswith("EdgeStore")
+    others = [one for one in gate.of_type("AWS::Lambda::Function").values() if one is not writer]
+    assert not [one for one in others if "GATE_STORE_ARN" in json.dumps(one)]
+    rules = gate.of_type("AWS::Events::Rule").values()
+    assert [one["ScheduleExpression"] for one in rules] == ["rate(6 hours)"]
+
+
+def test_the_records_that_invoke_the_writer_are_those_of_the_table() -> None:
+    """The patterns name attributes of the items that the adapter writes."""
+    from waiting_room.adapters.dynamodb import events
+    from waiting_room.adapters.dynamodb.audit_items import new_entry
+    from waiting_room.domain.events.audit import AuditEntry
+
+    assert events._key("sale", "document")["item"] == {"S": "document"}
+    assert events.GATES["item"] == {"S": "gates"}
+    _, values = new_entry(AuditEntry(1.0, "a", "person", "reset", {}, {}))
+    assert values["what"] == {"S": "reset"}

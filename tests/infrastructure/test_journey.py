@@ -159,6 +159,17 @@ def test_the_authorizer_denies_a_token_of_another_room(room: LambdaRoom) -> None
         room("token_authorizer", "token_authorizer", {**event, "authorizationToken": "junk"})
 
 
+def test_an_operator_adds_a_key_of_the_gate_and_revokes_one(room: LambdaRoom) -> None:
+    """Then there is one key, so that the worker can rotate."""
+    status, made = room.http("private_api", "POST", "/rotate_gate_keys", body={})
+    assert (status, len(made["key_ids"])) == (200, 2)
+    new, old = made["key_ids"]
+    revoke = {"revoke": old}
+    assert room.http("private_api", "POST", "/rotate_gate_keys", body=revoke)[1] == {
+        "key_ids": [new]
+    }
+
+
 def test_the_minute_workers_run(room: LambdaRoom) -> None:
     admit(room)
     assert room("workers", "sweep_positions", {}) == {"swept": 0}
@@ -335,6 +346,20 @@ def test_an_event_is_created_changed_and_deleted_at_run_time(room: LambdaRoom) -
     assert [one["what"] for one in entries] == ["delete", "close", "pause", "patch", "create"]
     room.lose_counters()
     assert events(room, "PUT", event, {})["version"] == 1, "the id is used again"
+
+
+def test_the_rules_of_two_gates_are_checked_together(room: LambdaRoom) -> None:
+    one, two = (f"/gated-{uuid.uuid4().hex[:8]}" for _ in range(2))
+    rules = {"protect": [{"path": one}], "bypass": [{"path": f"{one}/help"}]}
+    events(room, "PUT", one, rules)
+    assert room.http("private_api", "PUT", f"/events{two}", body=rules)[0] == 409
+    events(room, "PUT", two, {"protect": [{"path": two}]})
+    assert room.http("private_api", "PATCH", f"/events{two}", body=rules)[0] == 409
+    gate = events(room, "GET", f"{one}/gate")
+    assert gate["rules"] == [[one[1:], 1, f"{one}/help"], [one[1:], 0, one]]
+    assert len(gate["keys"]["keys"][gate["keys"]["signing"]]) == 64
+    for event in (one, two):
+        events(room, "PATCH", event, {"protect": []})
 
 
 def test_the_routes_of_the_solution_serve_an_event_created_at_run_time(room: LambdaRoom) -> None:

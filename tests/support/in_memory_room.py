@@ -13,12 +13,14 @@ from tests.support.fakes.audit import MemoryAuditLog, MemoryHistory
 from tests.support.fakes.counters import MemoryCounters
 from tests.support.fakes.event_bus import MemoryEventBus
 from tests.support.fakes.events import MemoryEvents
+from tests.support.fakes.gate_keys import MemoryGateKeys
 from tests.support.fakes.join_queue import MemoryJoinQueue
 from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.fakes.outcomes import MemoryOutcomes
 from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
 from tests.support.faults import FaultInjector
+from waiting_room.domain.gate.root_keys import RootKeys
 from waiting_room.domain.published_keys import Publication, PublishedKey
 from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import RoomSettings
@@ -26,6 +28,7 @@ from waiting_room.domain.signing_keys import KeySet, new_jwk
 from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
 from waiting_room.use_cases.events.event_records import EventRecords, build_event_records
+from waiting_room.use_cases.gate.gate_sources import GateSources
 from waiting_room.use_cases.room import Room, Stores, build_room
 
 EVENT = "Sample"
@@ -106,6 +109,7 @@ class InMemoryRoom:
         )
         self.keys = FaultInjector(MemoryKeys(one_key()))
         self.public_keys = FaultInjector(MemoryPublicKeys(in_use(one_key())))
+        self.gate_keys = FaultInjector(MemoryGateKeys(RootKeys(), self.clock))
         self.events = FaultInjector(MemoryEventBus())
         documents = MemoryEvents()
         self.documents = FaultInjector(documents)
@@ -126,7 +130,7 @@ class InMemoryRoom:
         return Stores(
             self.counters, self.positions, self.outcomes, self.log, self.keys,
             self.public_keys, self.events, self.documents, self.admission, self.alarms,
-            self.audit, self.history, self.log,
+            self.audit, self.history, self.log, self.gate_keys,
         )  # fmt: skip
 
     def pause(self, seconds: float) -> None:
@@ -137,6 +141,12 @@ class InMemoryRoom:
     def event_documents(self) -> EventDocuments:
         """The use case of the event routes."""
         return build_event_documents(self.room, self.stores, self.clock)
+
+    @property
+    def gate_sources(self) -> GateSources:
+        """The use case of the gate's configuration."""
+        chosen = self.stores
+        return GateSources(chosen.documents, self.room.directory.all, chosen.log, chosen.gate_keys)
 
     @property
     def event_records(self) -> EventRecords:

@@ -16,6 +16,7 @@ from unittest import mock
 from tests.support import servers
 from tests.support.fakes.admission import MemoryAlarms
 from tests.support.fakes.event_bus import MemoryEventBus
+from tests.support.fakes.gate_keys import MemoryGateKeys
 from tests.support.fakes.keys import MemoryKeys
 from tests.support.faults import FaultInjector
 from tests.support.in_memory_room import in_use, one_key, settings
@@ -30,6 +31,7 @@ from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
 from waiting_room.adapters.redis import counters
 from waiting_room.adapters.redis.counters import RedisCounters, connect
+from waiting_room.domain.gate.root_keys import RootKeys
 from waiting_room.domain.records import Join
 from waiting_room.domain.room_settings import KEY_CACHE, RoomSettings
 from waiting_room.use_cases.events import directory
@@ -62,6 +64,7 @@ class RealRoom:
         if not self.names:
             self.names = servers.create_tables(self.dynamodb, f"wr-{uuid.uuid4().hex[:8]}")
         self.keys = FaultInjector(MemoryKeys(one_key()))
+        self.gate_keys = FaultInjector(MemoryGateKeys(RootKeys(), self.clock))
         self.events = FaultInjector(MemoryEventBus())
         self._publish()
         self.requests.clear()
@@ -142,6 +145,7 @@ class RealRoom:
             DynamoAuditLog(self.dynamodb, self.names["EVENTS_TABLE"], log),
             DynamoHistory(self.dynamodb, self.names["EVENTS_TABLE"]),
             DynamoStraightThrough(self.dynamodb, self.single, log),
+            self.gate_keys,
         )
 
     def records(self) -> EventRecords:

@@ -8,6 +8,7 @@ import re
 from infrastructure.blueprint.permissions import (
     ADMINISTRATORS,
     EVENTS,
+    GATE,
     KEYS,
     OPERATORS,
     SITE,
@@ -34,15 +35,14 @@ def private_routes() -> set[str]:
 
 
 def test_every_private_route_has_its_role() -> None:
-    placed, served = {*ADMINISTRATORS, *SITE}, private_routes()
-    here = (
-        "WATCHING, STEERING, RESET, EVENTS, KEYS or SITE in infrastructure/blueprint/permissions.py"
-    )
+    placed, served = {*ADMINISTRATORS, *SITE, *GATE}, private_routes()
+    lists = "WATCHING, STEERING, RESET, EVENTS, KEYS, SITE or GATE"
+    here = f"{lists} in infrastructure/blueprint/permissions.py"
     assert not served - placed, f"Add {sorted(served - placed)} to {here}"
     assert not placed - served, f"Remove {sorted(placed - served)} from {here}: no such route"
     assert len(set(ADMINISTRATORS)) == len(ADMINISTRATORS)
     assert set(WATCHING) < set(STEERING) < set(OPERATORS) < set(ADMINISTRATORS)
-    assert not set(SITE) & set(ADMINISTRATORS)
+    assert not {*SITE, *GATE} & set(ADMINISTRATORS)
     assert set(ADMINISTRATORS) - set(OPERATORS) == {*EVENTS, *KEYS}
     assert {route for route in STEERING if route.startswith("GET ")} == set(WATCHING)
 

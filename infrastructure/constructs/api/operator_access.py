@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access to the private API: four managed policies, each with an IAM group, and one for a site.
+"""Access to the private API: four managed policies, each with an IAM group, and two for a site.
 
 *Watching* only reads. *Steering* also controls a running event. *Administrators* may do everything.
 *Operators* have the permissions of the AWS solution's one group: steering, reset and redrives.
-A site that reports its health has one route and belongs to no group.
+A site that reports its health has one route, and a gate outside CloudFront another one, which
+returns secrets. Both belong to no group.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from constructs import Construct
 from infrastructure.blueprint.permissions import (
     ADMINISTRATORS,
     DENIED,
+    GATE,
     OPERATORS,
     SITE,
     STEERING,
@@ -46,8 +48,8 @@ class OperatorAccess(Construct):
     """Add people to ``group`` or attach ``policy`` to roles: the private API, and redrives.
 
     Each policy lists its routes: ``watching`` and ``steering`` have fewer, ``administrators`` has
-    all. ``site`` is for the role of a site. A redrive assumes ``redrive_role``; no policy here may
-    write to the join queue.
+    all. ``site`` and ``gate`` are for roles of a site. A redrive assumes ``redrive_role``; no
+    policy here may write to the join queue.
     """
 
     def __init__(
@@ -101,6 +103,12 @@ class OperatorAccess(Construct):
             "Site",
             description="Report the health of a site to the waiting room",
             statements=list(_routes(private_api, SITE)[:1]),
+        )
+        self.gate = aws_iam.ManagedPolicy(
+            self,
+            "Gate",
+            description="Read the configuration and the keys of the gate of each event",
+            statements=list(_routes(private_api, GATE)[:1]),
         )
 
 

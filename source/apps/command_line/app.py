@@ -18,6 +18,7 @@ from apps.command_line.api_client import RoomApi
 from apps.command_line.apply import apply_files
 from apps.command_line.connection import Options
 from apps.command_line.errors import CommandError, ExitCode, usage
+from apps.command_line.gate import gate
 from apps.command_line.history_view import history_view
 from apps.command_line.parameters import (
     Commands,
@@ -253,6 +254,9 @@ def history(
         {"points": points},
         lambda: history_view(points, console.width, terminal=console.is_terminal),
     )
+
+
+main.add_command(gate)
 
 
 @main.command()

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from apps.command_line.diff import EventDiff
 from apps.command_line.errors import printable
+from waiting_room.domain.gate.explanation import Effect, Explanation
 
 WIDTH_OF_A_PIPE = 1_000  # columns
 LONGEST_CHANGE = 300  # characters of a change in the audit log; --json has all
@@ -123,6 +124,20 @@ def _value_at(member: str, value: Any) -> str:
     """Return a value as JSON; a time of the document as a date."""
     is_time = member.startswith(("schedule.", "control.")) and isinstance(value, int)
     return moment(value) if is_time else compact(value)
+
+
+def explanation_view(found: Explanation) -> RenderableType:
+    """Return which rule decides about an address, and the effect of each rule."""
+    table = _table("EVENT", "LIST", "RULE", "EFFECT")
+    for one in found.rules:
+        shown = one.to_json()
+        effect = one.effect.value + (f": {', '.join(one.misses)}" if one.misses else "")
+        style = "bold" if one.effect in (Effect.DECIDES, Effect.BYPASSES) else ""
+        table.add_row(
+            cell(one.event_id), cell(shown["list"]), cell(compact(shown["rule"])),
+            cell(effect, style),
+        )  # fmt: skip
+    return Group(cell(found.reason, "bold"), *([table] if found.rules else []))
 
 
 def history_table(points: Iterable[Mapping[str, Any]]) -> Table:

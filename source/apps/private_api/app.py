@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from waiting_room.inlet.control import InletControl
     from waiting_room.use_cases.events.event_documents import EventDocuments
     from waiting_room.use_cases.events.event_records import EventRecords
+    from waiting_room.use_cases.gate.gate_sources import GateSources
 
 app = Chalice(app_name="waiting-room-private-api", configure_logs=False)
 load_before_snapshot()
@@ -169,6 +170,14 @@ def rotate_keys() -> dict[str, list[str]]:
     return {"key_ids": [key.key_id for key in keys]}
 
 
+@app.route("/rotate_gate_keys", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def rotate_gate_keys() -> dict[str, list[str]]:
+    revoke = check_rotation(body(app.current_request))
+    keys = room().workers.gate_keys.rotate(revoke, actor=_actor()).keys
+    return {"key_ids": [key.key_id for key in keys]}
+
+
 @app.route("/events", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def list_events() -> dict[str, Any]:
@@ -263,6 +272,17 @@ def show_history(event_id: str) -> dict[str, Any]:
     return {"points": event_records().history(event_id, since, until, step)}
 
 
+@app.route("/events/{event_id}/gate", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def show_gate(event_id: str) -> dict[str, Any]:
+    """Return the configuration of a gate outside CloudFront. It has secrets: never log it."""
+    from waiting_room.domain.events.validation import check_event_id
+
+    if not room().directory.is_own(event_id):
+        check_event_id(event_id)
+    return gate_sources().configuration(event_id).to_json()
+
+
 @app.route("/events/{event_id}/health", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)
 @json_handler
 def report_health(event_id: str) -> dict[str, str]:
@@ -280,6 +300,15 @@ def event_documents() -> EventDocuments:
     from waiting_room.use_cases.events.event_documents import build_event_documents
 
     return build_event_documents(room(), stores(settings()), time.time)
+
+
+@cache
+def gate_sources() -> GateSources:
+    """Return the use case of the gate's configuration, imported and built on first use."""
+    from waiting_room.use_cases.gate.gate_sources import GateSources
+
+    chosen = stores(settings())
+    return GateSources(chosen.documents, room().directory.all, chosen.log, chosen.gate_keys)
 
 
 @cache

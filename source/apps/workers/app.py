@@ -183,15 +183,18 @@ class _Failures:
 
 @app.lambda_function(name="rotate_keys")
 def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """On a schedule: add a signing key, published before it signs.
+    """On a schedule: add a signing key, published before it signs, and a key of the gate.
 
-    It revokes no key. A payload other than the schedule's changes nothing.
+    The key of the gate is added when no session needs the older one. It revokes no
+    key. A payload other than the schedule's changes nothing.
     """
     from waiting_room.domain.actors import scheduled
 
     if event != {} and not (isinstance(event, dict) and "detail-type" in event):
         return {"error": "rotate_keys takes no payload; to revoke a key, call POST /rotate_keys"}
     keys = room().keys.rotate(actor=scheduled("rotate_keys")).keys
+    if room().workers.gate_keys.is_due():
+        room().workers.gate_keys.rotate(actor=scheduled("rotate_keys"))
     return {"key_ids": [key.key_id for key in keys]}
 
 

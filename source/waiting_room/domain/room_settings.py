@@ -66,6 +66,7 @@ class RoomSettings:
     key_activation_delay: int = KEY_ACTIVATION_DELAY
     signing_key_cache: int = KEY_CACHE
     public_key_max_age: int = PUBLIC_KEY_CACHE_SECONDS
+    gate_secret: str = ""
     inlet_role: str = ""  # name of the IAM role with which the inlet calls the private API
 
     def event(self, event_id: str) -> EventSettings:

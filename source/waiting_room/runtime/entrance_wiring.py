@@ -9,8 +9,7 @@ import uuid
 from functools import cache
 from typing import TYPE_CHECKING
 
-from waiting_room.domain.errors import NoKeysYet
-from waiting_room.domain.gate.credentials import GateKeys
+from waiting_room.runtime.gate_keys import gate_keys
 from waiting_room.runtime.settings.entrance import EntranceSettings, read_entrance_settings
 from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.gate.entrance import Entrance, EntranceStores, GatedEvents
@@ -44,7 +43,7 @@ def entrance() -> Entrance:
     published = DynamoPublicKeys(dynamodb, log, time.monotonic, chosen.signing_key_cache)
     return Entrance(
         GatedEvents(DynamoEvents(dynamodb, chosen.events_table), time.time),
-        _NoKeys(),
+        gate_keys(chosen),
         EntranceStores(
             DynamoServingLog(dynamodb, single, log),
             DynamoStraightThrough(dynamodb, single, log),
@@ -126,11 +125,3 @@ class _Tokens:
     def request_id(self, event_id: str, token: str) -> str:
         """Return the request id of a valid access token of an event."""
         return _access_tokens().request_id(event_id, token)
-
-
-class _NoKeys:
-    """Source of keys until the set-up function stores some."""
-
-    def keys(self, _event_id: str) -> GateKeys:
-        """Raise NoKeysYet."""
-        raise NoKeysYet

@@ -61,6 +61,7 @@ def stores(chosen: RoomSettings) -> Stores:
         audit=LazyAdapter(lambda: _audit_log(chosen)),
         history=LazyAdapter(lambda: _history(chosen)),
         straight_through=LazyAdapter(lambda: _straight_through(chosen)),
+        gate_keys=LazyAdapter(lambda: _gate_keys(chosen)),
     )
 
 
@@ -124,6 +125,12 @@ def _keys(chosen: RoomSettings) -> Any:
     return SecretsManagerKeys(
         client("secretsmanager"), chosen.signing_secret, time.monotonic, chosen.signing_key_cache
     )
+
+
+def _gate_keys(chosen: RoomSettings) -> Any:
+    from waiting_room.runtime.gate_keys import gate_keys
+
+    return gate_keys(chosen)
 
 
 def _public_keys(chosen: RoomSettings) -> Any:

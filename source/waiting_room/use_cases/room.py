@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.counters import RebuildableCounters
     from waiting_room.domain.ports.event_bus import EventBus
     from waiting_room.domain.ports.events import EventDocuments as EventStore
+    from waiting_room.domain.ports.gate_keys import GateKeyStore
     from waiting_room.domain.ports.history import History
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
@@ -56,6 +57,7 @@ class Stores:
     audit: AuditLog
     history: History
     straight_through: StraightThrough
+    gate_keys: GateKeyStore
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set up a deployment: the first signing key, the event of the deployment, the counters."""
+"""Set up a deployment: the first keys, the event of the deployment, the counters."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.events import EventDocuments
     from waiting_room.domain.room_settings import EventSettings, RoomSettings
     from waiting_room.use_cases.counter_recovery import RecoveringCounters
+    from waiting_room.use_cases.gate.key_rotation import GateKeyRotation
     from waiting_room.use_cases.key_rotation import SigningKeys
 
 
@@ -28,16 +29,19 @@ class RoomSetup:
         self,
         settings: RoomSettings,
         keys: SigningKeys,
+        gate_keys: GateKeyRotation,
         counters: RecoveringCounters,
         documents: EventDocuments,
         clock: Clock,
     ) -> None:
-        self._settings, self._keys, self._counters = settings, keys, counters
+        self._settings, self._keys, self._gate_keys = settings, keys, gate_keys
+        self._counters = counters
         self._documents, self._clock = documents, clock
 
     def run(self) -> None:
-        """Create the first key and the event of the deployment, if missing; rebuild counters."""
+        """Create the first keys and the event of the deployment, if missing; rebuild counters."""
         self._keys.set_up()
+        self._gate_keys.set_up()
         for event in self._settings.events:
             self._create_event(event)
             self._counters.rebuild(event.event_id)

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from waiting_room.domain.gate.root_keys import new_root_key
 from waiting_room.use_cases.events.admission_steps import AdmissionSteps
 from waiting_room.use_cases.events.alarm_states import AlarmStates
 from waiting_room.use_cases.events.join_intake import JoinIntake
 from waiting_room.use_cases.events.minute_history import MinuteHistory
 from waiting_room.use_cases.expiry_sweep import ExpirySweep
 from waiting_room.use_cases.gate.headroom_steps import HeadroomSteps
+from waiting_room.use_cases.gate.key_rotation import GateKeyRotation
 from waiting_room.use_cases.gate.line import LineUpkeep
 from waiting_room.use_cases.minute_jobs import MinuteJobs
 from waiting_room.use_cases.position_assignment import PositionAssigner
@@ -47,6 +49,7 @@ class Workers:
     admission: AdmissionSteps
     alarm_states: AlarmStates
     history: MinuteHistory
+    gate_keys: GateKeyRotation
     line: LineUpkeep
 
 
@@ -67,6 +70,7 @@ def build_workers(
     reconciliation = PositionReconciliation(
         settings, positions, outcomes, log, counters, states, clock
     )
+    gate_keys = GateKeyRotation(stores.gate_keys, stores.documents, clock, new_root_key)
     sweep = ExpirySweep(events, positions, outcomes, log, counters, publisher, clock)
     headroom = HeadroomSteps(
         stores.documents, stores.admission, log, stores.straight_through, counters, control, clock
@@ -78,7 +82,7 @@ def build_workers(
         minute_jobs=MinuteJobs(reconciliation, sweep),
         reconciliation=reconciliation,
         expiry_sweep=sweep,
-        setup=RoomSetup(settings, keys, counters, stores.documents, clock),
+        setup=RoomSetup(settings, keys, gate_keys, counters, stores.documents, clock),
         admission=AdmissionSteps(
             events, stores.documents, stores.admission, headroom, counters, control, clock, pause
         ),
@@ -86,5 +90,6 @@ def build_workers(
             events, stores.documents, stores.admission, stores.alarms, clock, pause
         ),
         history=MinuteHistory(positions, stores.history, clock),
+        gate_keys=gate_keys,
         line=LineUpkeep(events, log, stores.straight_through, clock),
     )

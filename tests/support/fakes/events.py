@@ -59,6 +59,10 @@ class MemoryEvents:
         """Return the version of the rules of all events."""
         return self.gates_version
 
+    def announce_gates(self) -> None:
+        """Make the next version of the rules of all events."""
+        self.gates_version += 1
+
     def delete(self, before: StoredEvent, audit: AuditEntry) -> None:
         """Delete document and registry entry."""
         self._check(before.event_id, before)

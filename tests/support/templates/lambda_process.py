@@ -60,6 +60,8 @@ ENV = {
     "OPENID_CODES_TABLE": "codes",
     "OPENID_CLIENT_SECRET_ID": "client",
     "SIGNING_KEYS_SECRET": "keys",
+    "GATE_KEYS_SECRET": "gate-keys",
+    "GATE_STORE_ARN": "arn:aws:cloudfront::123456789012:key-value-store/a",
     "SERVING_LOG_TABLE": "log",
     "EVENTS_TABLE": "events",
     "EVENT_BUS_NAME": "bus",

@@ -120,6 +120,17 @@ class DynamoEvents:
             found = self._client.get_item(TableName=self._table, Key=GATES, ConsistentRead=True)
         return number(found["Item"], "version") if "Item" in found else 0
 
+    def announce_gates(self) -> None:
+        """Make the next version of the rules of all events."""
+        with translate_errors(WHAT):
+            self._client.update_item(
+                TableName=self._table,
+                Key=GATES,
+                UpdateExpression="ADD #version :one",
+                ExpressionAttributeNames={"#version": "version"},
+                ExpressionAttributeValues={":one": {"N": "1"}},
+            )
+
     def delete(self, before: StoredEvent, audit: AuditEntry) -> None:
         """Delete document and registry entry, and write the audit entry, in one transaction."""
         gone = {

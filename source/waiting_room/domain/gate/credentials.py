@@ -14,7 +14,7 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 VERSION = "1"
@@ -30,7 +30,7 @@ class GateKeys:
     """Keys by key id; ``signing`` is the id of the key that signs. The others only verify."""
 
     signing: str
-    keys: Mapping[str, str]
+    keys: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

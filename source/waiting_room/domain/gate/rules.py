@@ -87,6 +87,11 @@ def find_event(rules: RuleList, request: GateRequest) -> str | None:
     return None
 
 
+def rule_matches(rule: Rule, request: GateRequest, *, is_bypass: bool) -> bool:
+    """Return whether a request matches a rule of ``protect``, or of ``bypass``."""
+    return (_opens if is_bypass else _protects)(rule, request, readings(request.path))
+
+
 def _protects(rule: Rule, request: GateRequest, found: list[str] | None) -> bool:
     """Return whether any reading of the request matches a protecting rule."""
     methods = rule.get("methods")

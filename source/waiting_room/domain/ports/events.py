@@ -41,6 +41,9 @@ class EventDocuments(Protocol):
     def gates(self) -> int:
         """Return the version of the rules of all events by a consistent read; 0 at first."""
 
+    def announce_gates(self) -> None:
+        """Make the next version of the rules of all events: the writer of the edge's store runs."""
+
     def delete(self, before: StoredEvent, audit: AuditEntry) -> None:
         """Delete document and registry entry, and write the audit entry, all or none.
 

@@ -46,6 +46,7 @@ def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
         events_table=optional_text(env, "EVENTS_TABLE"),
         event_bus=optional_text(env, "EVENT_BUS_NAME"),
         signing_secret=optional_text(env, "SIGNING_KEYS_SECRET"),
+        gate_secret=optional_text(env, "GATE_KEYS_SECRET"),
         joins_queue=optional_text(env, "JOIN_QUEUE_URL"),
         dead_letters=optional_text(env, "JOIN_DEAD_LETTER_QUEUE_URL"),
         redrive_role_id=optional_text(env, "REDRIVE_ROLE_ID"),
