@@ -16,6 +16,7 @@ from deployment.local import config, events
 from deployment.local.room import ROOT, AlreadyRunning, LocalRoom, LocalRoomError
 
 LABELS = (
+    ("Ticket shop", "shop_url"),
     ("Waiting page", "waiting_room_url"),
     ("Control panel", "control_panel_url"),
     ("Public API", "public_api"),

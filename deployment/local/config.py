@@ -45,6 +45,7 @@ LISTENERS = {
     "openid": "OPENID_PORT",
     "waiting_room": "WAITING_ROOM_PORT",
     "control_panel": "CONTROL_PANEL_PORT",
+    "shop": "SHOP_PORT",
 }
 DEFAULTS = {
     "EVENT_ID": "Sample",
@@ -65,6 +66,7 @@ DEFAULTS = {
     "SCHEDULE_MINUTE_SECONDS": "60",  # of the schedules; tests do not wait that long
     "ASSIGN_WORKERS": "1",  # one keeps the order of joins of the same second, several are faster
     "BRAND": "{}",  # of the waiting page, JSON
+    "STORE_DELAY": "31",  # s until the edge of the shop sees a change; shorter in tests only
     "SITE_ENTRANCE": "",  # the URL of the gate that receives the token
     **{table.setting: f"{PREFIX}-{table.name}" for table in (*TABLES, CODES)},
 }
@@ -139,7 +141,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
 
 def listener_urls(ports: Mapping[str, int]) -> dict[str, str]:
     """The address of each listener; APIs stand under their stage, as on AWS."""
-    sites = ("waiting_room", "control_panel")
+    sites = ("waiting_room", "control_panel", "shop")
     return {
         name: f"http://127.0.0.1:{port}/{'' if name in sites else STAGE}"
         for name, port in ports.items()
@@ -220,6 +222,8 @@ def _check_settings(env: Mapping[str, str]) -> None:
         raise ConfigError(
             f"KEY_ROTATION_DAYS must be a whole number from 0 to {MAX_ROTATION_DAYS}."
         )
+    if read_whole(env["STORE_DELAY"], 0, 60) is None:
+        raise ConfigError("STORE_DELAY must be a whole number of seconds from 0 to 60.")
     if read_whole(env["ASSIGN_WORKERS"], 1, MOST_WORKERS) is None:
         raise ConfigError(f"ASSIGN_WORKERS must be a whole number from 1 to {MOST_WORKERS}.")
 

@@ -18,6 +18,11 @@ from apps.command_line.errors import CommandError, printable
 
 HOUR, DAY = 3_600, 86_400  # s
 SHOWN = 10  # events that are printed
+# The rules of the ticket shop: everything needs a session but the search and the style sheet.
+SHOP_RULES: dict[str, Any] = {
+    "protect": [{"path": "/"}],
+    "bypass": [{"path": "/search"}, {"path": "/assets"}],
+}
 HINT = "Control them in the control panel, or with .venv/bin/waiting-room --help"
 
 Documents = dict[str, dict[str, Any]]
@@ -69,6 +74,16 @@ def create_missing(options: Options, api: RoomApi, documents: Mapping[str, Any])
     except CommandError as error:
         raise EventsError(f"The events cannot be created: {error.message}") from None
     _raise_first(results, "The events cannot be created")
+
+
+def protect_shop(api: RoomApi, event_id: str) -> None:
+    """Give the event the rules of the shop, unless it has rules. Raises EventsError."""
+    try:
+        document = api.event(event_id)
+        if not document["protect"]:
+            api.patch(event_id, SHOP_RULES, document["version"])
+    except CommandError as error:
+        raise EventsError(f"The shop cannot be protected: {error.message}") from None
 
 
 def apply(

@@ -16,6 +16,7 @@ import shutil
 import socket
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,7 @@ class LocalRoom:
         self._restore_kept()
         self._say("building the two pages")
         env["SITES_DIR"] = str(self._build_sites())
+        env["EDGE_FUNCTIONS"] = str(self._build_edge())
         env["BUS_EVENTS_FILE"] = str(chosen.folder / "bus-events.jsonl")
         for name in config.LISTENERS:
             self._sockets[name] = self._listen(name, chosen.ports[name])
@@ -113,6 +115,7 @@ class LocalRoom:
             "openid_issuer": env["OPENID_ISSUER"],
             "waiting_room_url": urls["waiting_room"],
             "control_panel_url": urls["control_panel"],
+            "shop_url": urls["shop"],
             "access_key_id": env["AWS_ACCESS_KEY_ID"],
             "secret_access_key": env["AWS_SECRET_ACCESS_KEY"],
             "redis_url": redis_url,
@@ -125,6 +128,7 @@ class LocalRoom:
             "pid": os.getpid(),
         }
         self._make_events(wanted, has_state)
+        self._wait_for_shop(urls["shop"])
         if chosen.keep:
             self._keep(ports)
         _write(chosen.folder / HANDLERS, {**env})
@@ -238,8 +242,23 @@ class LocalRoom:
                 events.create_missing(options, api, events.examples(time.time()))
             else:
                 events.apply(options, api, self._config.events, wanted, self._say)
+            events.protect_shop(api, self._config.env["EVENT_ID"])
         except events.EventsError as error:
             raise LocalRoomError(str(error)) from None
+
+    def _wait_for_shop(self, shop: str) -> None:
+        """Wait until the edge has the rules: before, its gate returns 503 for each path."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            try:
+                with opener.open(shop, timeout=10):
+                    return
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    return
+            time.sleep(0.2)
+        raise LocalRoomError("The edge of the shop has no rules (see the log of the gateway).")
 
     def _build_sites(self) -> Path:
         from infrastructure.assets import sites
@@ -248,6 +267,17 @@ class LocalRoom:
         try:
             sites.build(ROOT, target)
         except sites.SitesError as error:
+            raise LocalRoomError(str(error)) from None
+        return target
+
+    def _build_edge(self) -> Path:
+        from deployment.local.site_edge.shop_edge import write_functions
+        from infrastructure.assets.sites import SitesError
+
+        target = self._config.folder / "edge"
+        try:
+            write_functions(ROOT, target)
+        except SitesError as error:
             raise LocalRoomError(str(error)) from None
         return target
 

@@ -32,7 +32,7 @@ def test_the_examples_are_one_scheduled_and_one_closed_event() -> None:
     ("text", "error"),
     [
         ("Sale: {turn: {expires_after: -1}}", "Sale: turn.expires_after must be from 0 to 86400"),
-        ("Sale: {site: {hosts: [shop.example]}}", "Sale: site must be"),
+        ("Sale: {page: {html: x}}", "Sale: page must be"),
         ("Sale: {schedule: {opens_at: noon}}", "Sale: schedule.opens_at must be"),
         ("Sale: [", "invalid YAML or JSON in line 1"),
         ("'a b': {}", "'a b' is not an event id"),
@@ -72,7 +72,9 @@ def test_a_room_starts_with_three_events_and_prints_them(running: RunningRoom) -
     found = {one["event_id"]: one for one in running.call("GET", address).json()["events"]}
     phases = {name: found[name]["phase"] for name in (running.event_id, *events.examples(0))}
     assert list(phases.values()) == ["open", "scheduled", "closed"]
-    assert running.call("GET", f"{address}/{running.event_id}").json()["version"] == 1
+    assert running.call("GET", f"{address}/{running.event_id}").json()["version"] == 2, (
+        "created, and protected for the shop"
+    )
     opens_at = running.call("GET", f"{address}/SpringTour").json()["schedule"]["opens_at"]
     local = time.strftime("%Y-%m-%d %H:%M", time.localtime(opens_at))
     printed = (running.folder / "make-run.log").read_text()

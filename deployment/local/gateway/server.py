@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from deployment.local.gateway.rest_api import RestApi, document
 from deployment.local.gateway.sigv4 import ACCOUNT, Signatures
 from deployment.local.gateway.static_site import Site
 from deployment.local.gateway.token_authorizer import TokenAuthorizer
+from deployment.local.site_edge.shop_edge import ShopEdge
+from deployment.local.site_edge.store_writing import StoreWriting
 from infrastructure.blueprint import discovery, join_integration
 from infrastructure.blueprint.site_config import (
     control_panel_config,
@@ -35,7 +38,10 @@ from infrastructure.blueprint.site_config import (
 )
 from waiting_room.adapters.aws import share_clients
 from waiting_room.adapters.dynamodb.items import MAX_CONCURRENT_REQUESTS
+from waiting_room.domain.gate.rules import OWN_PATHS
+from waiting_room.runtime import wiring
 from waiting_room.runtime.settings.room import read_room_settings
+from waiting_room.use_cases.gate.gate_sources import GateSources
 
 THREADS = 20  # for each route; a handler that waits for a store blocks one
 DRAIN = 3  # s; time for open connections to end
@@ -68,7 +74,8 @@ class ReadyServer(uvicorn.Server):
 def main(ready_fd: int, listeners: Mapping[str, tuple[int, int]]) -> None:
     """Serve until SIGTERM."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    parts = build(os.environ)
+    store = _store(os.environ)
+    parts = build(os.environ, store)
     server = ReadyServer(
         uvicorn.Config(
             PortRouter(
@@ -86,14 +93,19 @@ def main(ready_fd: int, listeners: Mapping[str, tuple[int, int]]) -> None:
         )
     )
     server.ready_fd = ready_fd
+    stop = threading.Event()
+    writing = threading.Thread(target=store.run, args=(stop,))
+    writing.start()
     server.run(sockets=[socket.socket(fileno=number) for number, _ in listeners.values()])
+    stop.set()
+    writing.join()
     for part in parts.values():
         if isinstance(part, RestApi):
             part.close()
 
 
-def build(env: Mapping[str, str]) -> dict[str, Any]:
-    """Build the ASGI app of each listener."""
+def build(env: Mapping[str, str], store: StoreWriting) -> dict[str, Any]:
+    """Build the ASGI app of each listener; ``store`` is that of the shop's edge."""
     key = secrets.token_hex(20)  # the API key of the edge, new at each start
     signatures = Signatures(
         env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_REGION"]
@@ -133,11 +145,25 @@ def build(env: Mapping[str, str]) -> dict[str, Any]:
         ),
         "openid": RestApi("openid", chalice_apps.load("openid"), threads=THREADS, cors=False),
     }
-    share_clients(
-        MAX_CONCURRENT_REQUESTS
-        * sum(one.callers for one in parts.values() if isinstance(one, RestApi))
+    entrance = RestApi("entrance", chalice_apps.load("entrance"), threads=THREADS, cors=False)
+    apis = [entrance, *(one for one in parts.values() if isinstance(one, RestApi))]
+    share_clients(MAX_CONCURRENT_REQUESTS * sum(one.callers for one in apis))
+    whole = parts | sites(env)
+    whole["shop"] = ShopEdge(
+        Path(env["EDGE_FUNCTIONS"]),
+        store.seen,
+        page=whole.pop("shop_room"),
+        entrance=entrance,
+        public_api=public,
+        api_key=key,
     )
-    return parts | sites(env)
+    return whole
+
+
+def _store(env: Mapping[str, str]) -> StoreWriting:
+    stores = wiring.stores(wiring.settings())
+    sources = GateSources(stores.documents, stores.documents.registry, stores.log, stores.gate_keys)
+    return StoreWriting(sources, int(env["STORE_DELAY"]))
 
 
 def _join(env: Mapping[str, str]) -> JoinIntegration:
@@ -146,7 +172,7 @@ def _join(env: Mapping[str, str]) -> JoinIntegration:
 
 
 def sites(env: Mapping[str, str]) -> dict[str, Site]:
-    """Return the waiting page and the control panel."""
+    """Return the waiting page, the same page on the shop's host, and the control panel."""
     folder, event_id = Path(env["SITES_DIR"]), env["EVENT_ID"]
     public, store, private = (
         env[name] for name in ("PUBLIC_API_ENDPOINT", "STORE_API_ENDPOINT", "PRIVATE_API_ENDPOINT")
@@ -165,7 +191,15 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
     logins = [
         env["OPENID_ISSUER"], *env["OPENID_REDIRECT_URIS"].split(), *env["SITE_ENTRANCE"].split()
     ]  # fmt: skip
+    on_the_shop = {**waiting, "public_api": OWN_PATHS, "entrance": f"{OWN_PATHS}/session"}
     return {
+        "shop_room": Site(
+            folder / "waiting_room",
+            "waiting_room",
+            on_the_shop,
+            [],
+            login_forms([env["OPENID_ISSUER"]]),
+        ),
         "waiting_room": Site(
             folder / "waiting_room",
             "waiting_room",

@@ -271,10 +271,15 @@ async function checkOut() {
   if (config.entrance && !resuming) postToken();
 }
 
-/** Post the token to the site; browsers keep the fragment of the address first requested. */
+/**
+ * Post the token to the site; browsers keep the fragment of the address first requested. The
+ * entrance of a gate at the edge also needs the event, and the address to which the visitor returns.
+ */
 function postToken() {
   leaving = true;
-  submitForm(config.entrance + location.hash, { token: tokens.access_token });
+  const to = new URLSearchParams(location.search).get("to");
+  const way = to === null ? {} : { event: config.event_id, to };
+  submitForm(config.entrance + location.hash, { ...way, token: tokens.access_token });
 }
 
 /** After a reload, request the token of a visitor who had one: the session continues or is over. */
