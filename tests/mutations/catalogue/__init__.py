@@ -11,6 +11,7 @@ from tests.mutations.catalogue import (
     operation,
     security,
     sessions,
+    site_gate,
     sites,
 )
 
@@ -23,4 +24,5 @@ BREAKS = (
     *gate.BREAKS,
     *events.BREAKS,
     *sessions.BREAKS,
+    *site_gate.BREAKS,
 )
