@@ -40,6 +40,7 @@ HARMLESS = {
     "decision.by": "a number of positions",
     "fault": "a sentence of ExitNotice about a member: its name and limits, never its value",
     "lost.by": "a number of positions",
+    "count": "a number of items",
     "serving": "the serving counter",
     "served": "a number of positions",
     "increment": "a number of positions",
