@@ -44,7 +44,13 @@ def main() -> None:
         rows = throughput(real)
         table(
             f"Straight through: {THREADS} callers for {SECONDS} s, {name} on this machine",
-            ["operation", "positions/s", "ratio to serve and reserve", "refused or given up"],
+            [
+                "operation",
+                "positions/s",
+                "ratio to serve and reserve",
+                "requests per position",
+                "given up",
+            ],
             rows,
         )
         table(
@@ -74,7 +80,7 @@ def throughput(real: RealRoom) -> list[list[Any]]:
         return lambda: serve_one(log, both)
 
     found = [
-        (name, *calls_in_parallel(make))
+        (name, *calls_in_parallel(real, make))
         for name, make in (
             ("write of the entrance", take),
             ("position, row and token", go),
@@ -82,7 +88,10 @@ def throughput(real: RealRoom) -> list[list[Any]]:
         )
     ]
     base = found[-1][1] / SECONDS
-    return [[name, done / SECONDS, done / SECONDS / base, failed] for name, done, failed in found]
+    return [
+        [name, done / SECONDS, done / SECONDS / base, requests / done, failed]
+        for name, done, failed, requests in found
+    ]
 
 
 def serve_one(log: Any, event_id: str) -> bool:
@@ -99,14 +108,20 @@ def serve_one(log: Any, event_id: str) -> bool:
     return True
 
 
-def calls_in_parallel(make: Callable[[], Callable[[], bool]]) -> tuple[int, int]:
-    """Make calls for SECONDS in THREADS; return how many succeeded, and how many did not."""
+def calls_in_parallel(
+    real: RealRoom, make: Callable[[], Callable[[], bool]]
+) -> tuple[int, int, int]:
+    """Make calls for SECONDS in THREADS.
+
+    Returns how many succeeded, how many did not, and the requests to DynamoDB.
+    """
     begin = threading.Barrier(THREADS)
 
     def run(_: int) -> tuple[int, int]:
         call = make()
         call()
-        begin.wait()
+        if begin.wait() == 0:
+            real.requests.clear()
         done = failed = 0
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
@@ -118,7 +133,8 @@ def calls_in_parallel(make: Callable[[], Callable[[], bool]]) -> tuple[int, int]
 
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(run, range(THREADS)))
-    return sum(done for done, _ in found), sum(failed for _, failed in found)
+    done, failed = (sum(column) for column in zip(*found, strict=True))
+    return done, failed, real.requests["dynamodb"]
 
 
 @dataclass

@@ -14,7 +14,7 @@ LIBRARY = ROOT / "source" / "waiting_room"
 # Classes of the use cases' folder that are records.
 NO_USE_CASES = {
     "Room", "Workers", "Stores", "KeyDelays", "GenerationCache", "Look", "SortedJoins",
-    "Entry", "Way", "EntranceStores",
+    "Entry", "Way", "EntranceStores", "Refill",
 }  # fmt: skip
 
 

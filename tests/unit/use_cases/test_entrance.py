@@ -13,8 +13,14 @@ from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import Conflict, Unavailable, UnknownEvent
 from waiting_room.domain.gate.credentials import GateSession
 from waiting_room.domain.records import EventState, OutcomeKind
-from waiting_room.use_cases.gate.entrance import STATE_CACHE, Entrance, Entry, Way
-from waiting_room.use_cases.gate.refill import PAUSE
+from waiting_room.use_cases.gate.entrance import (
+    PAUSE,
+    STATE_CACHE,
+    WAITS,
+    Entrance,
+    Entry,
+    Way,
+)
 
 ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 RATE = {"strategy": "rate", "per_minute": 120}  # a burst of 20 positions, half of it ahead
@@ -142,6 +148,30 @@ def test_a_caller_waits_for_the_refill_of_another_one() -> None:
     states.write = lost
     assert position(entrance_of(room.stores, room.clock, pause).go("sale")) == 1
     assert pauses == [PAUSE]
+
+
+def test_a_visitor_waits_half_a_second_for_a_refill_that_does_not_come() -> None:
+    room, pauses = room_with(admission=RATE), []
+    door = entrance_of(room.stores, room.clock, pauses.append)
+    for _ in range(10):
+        door.go("sale")
+    assert position(door.go("sale")) == 0
+    assert pauses == [PAUSE] * WAITS
+
+
+def test_enter_sends_visitors_on_while_another_caller_makes_a_refill() -> None:
+    room = room_with(admission=RATE)
+    writes = room.log.store.write
+    ways: list[Way] = []
+
+    def write(before: EventState, after: EventState) -> None:
+        ways.append(entrance(room).enter("sale").way)  # the quota is spent, the move not written
+        writes(before, after)
+
+    room.log.store.write = write
+    assert position(entrance(room).go("sale")) == 1
+    assert ways == [Way.GO]
+    assert state(room).line == 0
 
 
 def test_one_of_two_entrances_spends_the_quota() -> None:

@@ -21,7 +21,7 @@ from waiting_room.domain.gate.straight_through import (
 )
 from waiting_room.domain.limits import EVENT_ID
 from waiting_room.domain.records import EventState, Position
-from waiting_room.use_cases.gate.refill import HeadroomRefill
+from waiting_room.use_cases.gate.refill import HeadroomRefill, Refill
 
 if TYPE_CHECKING:
     from waiting_room.domain.gate.credentials import GateSession
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 DOCUMENT_CACHE = 1.0  # s for which a warm function uses its copy of a document
 MAX_DOCUMENTS = 1_000  # documents that a function keeps
 STATE_CACHE = 1.0  # s for which it uses its copy of a state row
+PAUSE, WAITS = 0.1, 5  # s between reads, and reads, while another caller makes a refill
 TRIES = 5  # attempts to take a position; each learns the current state
 RETRY_AFTER, MAX_RETRY_AFTER = 10, 600  # s after which a client that has to wait asks again
 
@@ -107,7 +108,8 @@ class Entrance:
     ) -> None:
         self.events, self.keys, self.clock = events, keys, clock
         self._stores, self._issuer, self._key_id, self._new_id = stores, issuer, key_id, new_id
-        self._refill = HeadroomRefill(stores.admission, stores.log, clock, pause)
+        self._refill = HeadroomRefill(stores.admission, stores.log, clock)
+        self._pause = pause
         self._copies: dict[str, tuple[float, EventState]] = {}
 
     def enter(self, event_id: str, *, counts: bool = True) -> Entry:
@@ -119,7 +121,7 @@ class Entrance:
         event = self.events.get(event_id)
         if allows_straight_through(event.document, self.clock()):
             state = self._state(event_id)
-            if has_headroom(state) or self._refill.is_due(event, state):
+            if has_headroom(state) or self._refill.is_possible(event, state):
                 return Entry(Way.GO)
         return self._wait(event) if counts else Entry(Way.WAIT)
 
@@ -161,9 +163,13 @@ class Entrance:
             if state.line or state.shut:
                 return None
             if state.queue >= state.serving:
-                if refilled or not self._refill.run(event, state):
-                    return None
+                result = Refill.NONE if refilled else self._refill.run(event, state)
                 refilled = True
+                if result is Refill.NONE:
+                    return None
+                if result is Refill.BUSY:
+                    state = self._wait_for_refill(state)
+                    continue
             taking = self._stores.straight_through.take(state)
             self._keep(taking.state)
             if taking.position:
@@ -171,6 +177,18 @@ class Entrance:
                 return taking.state
             state = taking.state
         return None
+
+    def _wait_for_refill(self, state: EventState) -> EventState:
+        """Return the state once the refill of another caller is in it, or after WAITS pauses.
+
+        Otherwise visitors who arrive together would set ``line``, which stops the refill.
+        """
+        for _ in range(WAITS):
+            self._pause(PAUSE)
+            state = self._keep(self._stores.log.read(state.event_id))
+            if state.queue < state.serving or state.line or state.shut:
+                break
+        return state
 
     def _wait(self, event: StoredEvent) -> Entry:
         """Return the decision to wait; set ``line``, at most once in LINE_INTERVAL seconds.

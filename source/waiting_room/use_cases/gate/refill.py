@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from waiting_room.domain import serving_counter
@@ -31,8 +31,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("waiting_room")
 TRIES = 5  # writes of the state row after the quota is spent
 INTERVAL = 1.0  # s between two refills by one function while positions are left
-PAUSE = 0.1  # s for which a caller waits for the refill of another one
+RECENT = 1.0  # s after a step in which its move may not be written yet
 FUNCTION = "entrance"
+
+
+class Refill(StrEnum):
+    """Result of a refill."""
+
+    DONE = "done"
+    BUSY = "busy"  # another caller makes one
+    NONE = "none"  # the quota is used up, or visitors wait
 
 
 class HeadroomRefill:
@@ -42,37 +50,30 @@ class HeadroomRefill:
     one of several callers spends the quota, and a crash between the two writes serves too few.
     """
 
-    def __init__(
-        self,
-        states: AdmissionStates,
-        log: ServingLog,
-        clock: Clock,
-        pause: Callable[[float], None],
-    ) -> None:
-        self._states, self._log, self._clock, self._pause = states, log, clock, pause
+    def __init__(self, states: AdmissionStates, log: ServingLog, clock: Clock) -> None:
+        self._states, self._log, self._clock = states, log, clock
         self._early: dict[str, float] = {}  # epoch s, by event: last refill with positions left
 
-    def is_due(self, event: StoredEvent, state: EventState) -> bool:
-        """Return whether a refill would serve at least one position."""
-        return self._may_refill(event, state) and self._decide(event, state)[1].increment > 0
-
-    def run(self, event: StoredEvent, state: EventState, least: int = 1) -> bool:
-        """Refill once; return whether the caller may try to take a position again.
-
-        Fewer than ``least`` positions are not served ahead.
-        """
+    def is_possible(self, event: StoredEvent, state: EventState) -> bool:
+        """Return whether a refill would serve a position, or another caller makes one."""
         if not self._may_refill(event, state):
             return False
         record, decision = self._decide(event, state)
+        return decision.increment > 0 or self._is_recent(record)
+
+    def run(self, event: StoredEvent, state: EventState, least: int = 1) -> Refill:
+        """Refill once. Fewer than ``least`` positions are not served ahead."""
+        if not self._may_refill(event, state):
+            return Refill.NONE
+        record, decision = self._decide(event, state)
         if decision.increment < least:
-            return False
+            return Refill.BUSY if self._is_recent(record) else Refill.NONE
         try:
             after = replace(record, version=record.version + 1, state=decision.state)
             self._states.write(record, after)
-        except Conflict:  # another caller makes the refill, or a step of admission
-            self._pause(PAUSE)
-            return True
-        return self._serve(state, decision.increment)
+        except Conflict:
+            return Refill.BUSY
+        return Refill.DONE if self._serve(state, decision.increment) else Refill.NONE
 
     def run_early(self, event: StoredEvent, state: EventState) -> None:
         """Refill while positions are left, so that visitors who arrive together do not wait.
@@ -90,6 +91,9 @@ class HeadroomRefill:
             self.run(event, state, least)
         except Unavailable as error:
             logger.warning("positions not served ahead, a later visitor tries again: %s", error)
+
+    def _is_recent(self, record: AdmissionRecord) -> bool:
+        return record.state is not None and 0 <= self._clock() - record.state.at < RECENT
 
     def _may_refill(self, event: StoredEvent, state: EventState) -> bool:
         is_rate = event.document["admission"]["strategy"] == AdmissionStrategy.RATE
