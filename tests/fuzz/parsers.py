@@ -466,6 +466,8 @@ OWN = {
     "adapters.dynamodb.serving_log": "rows that this project alone writes",
     "adapters.dynamodb.checkpoints": "rows that this project alone writes",
     "adapters.http.gate_configuration": "the room's own response: tests/unit/site_gate",
+    "domain.gate.explanation": "an operator's own address: test_explanation.py",
+    "domain.gate.root_keys": "a secret that this project alone writes: test_root_keys.py",
     "site_gate.asgi": "paths of requests: tests/unit/site_gate",
 }
 CALLS = {
