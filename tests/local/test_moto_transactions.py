@@ -101,7 +101,7 @@ def test_a_transaction_that_fails_writes_nothing(client: Any, requests: list[Any
     assert rows(client) == [one for one in before if one["item"] != {"S": "gone"}]
 
 
-def test_a_transaction_of_a_table_with_a_stream_is_left_to_moto(client: Any) -> None:
+def test_a_failed_transaction_of_a_table_with_a_stream_writes_nothing(client: Any) -> None:
     create_table(client, TOKENS, "streamed")
     key = {"shard": {"S": "a"}, "position": {"N": "1"}}
     write = {"Put": {"TableName": "streamed", "Item": key}}

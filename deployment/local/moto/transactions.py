@@ -34,27 +34,31 @@ def apply() -> None:
             run(self, transact_items)
             return
         with _tables_are_not_copied():
+            streams = [
+                (table.stream_shard, len(table.stream_shard.items))
+                for table, _, _ in kept
+                if table.stream_shard is not None
+            ]
             try:
                 run(self, transact_items)
             except Exception:
                 _undo(self, kept)
+                for shard, length in streams:
+                    del shard.items[length:]
                 raise
 
     DynamoDBBackend.transact_write_items = transact_write_items
 
 
 def _copies(backend: DynamoDBBackend, requests: Sequence[Mapping[str, Any]]) -> Kept | None:
-    """Return the written items as they are now; None where moto has to copy the table.
-
-    That is a table with a stream, whose records moto removes again, and an invalid request.
-    """
+    """Return the written items as they are now; None for an invalid request, left to moto."""
     kept: Kept = []
     for request in requests:
         for write in request.values():
             table = backend.tables.get(write.get("TableName"))
             names = table.table_key_attrs if table is not None else []
             key = write.get("Key") or write.get("Item") or {}
-            if len(names) != 2 or table.stream_shard is not None or not set(names) <= set(key):
+            if len(names) != 2 or not set(names) <= set(key):
                 return None
             found = table.get_item(*(DynamoType(key[name]) for name in names))
             kept.append((table, {name: key[name] for name in names}, copy.deepcopy(found)))
