@@ -199,6 +199,7 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
             on_the_shop,
             [],
             login_forms([env["OPENID_ISSUER"]]),
+            plain_room=True,
         ),
         "waiting_room": Site(
             folder / "waiting_room",

@@ -13,11 +13,21 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from infrastructure.blueprint.brand import logo_source
-from infrastructure.blueprint.site_config import CONFIG, headers_of
+from infrastructure.blueprint.site_config import (
+    CONFIG,
+    SAME_HOST_REFERRER,
+    headers_of,
+    with_plain_room,
+)
+
+INDEX, INDEX_PATHS = "index.html", ("/", "/index.html")
 
 
 class Site:
-    """Serves a folder; the CSP allows calls of ``addresses`` and forms to ``forms``."""
+    """Serves a folder; the CSP allows calls of ``addresses`` and forms to ``forms``.
+
+    ``plain_room``: the page is below a protected host, which has a room without scripts.
+    """
 
     def __init__(
         self,
@@ -26,12 +36,17 @@ class Site:
         settings: Mapping[str, Any],
         addresses: list[str],
         forms: Iterable[str] = (),
+        *,
+        plain_room: bool = False,
     ) -> None:
         self._files = StaticFiles(directory=folder, html=True, check_dir=False)
         self._settings = json.dumps(settings).encode()
         images = [logo_source(settings.get("brand") or {})]
         headers = headers_of(site, addresses, forms, images)
         self._headers = {**headers, "Cache-Control": "no-cache"}
+        self._index = folder / INDEX if plain_room else None
+        if plain_room:
+            self._headers |= SAME_HOST_REFERRER
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """Serve an ASGI connection."""
@@ -52,6 +67,10 @@ class Site:
         if scope["path"] == f"/{CONFIG}" and scope["method"] in ("GET", "HEAD"):
             answer = Response(self._settings, media_type="application/json")
             await answer(dict(scope), receive, with_headers)  # type: ignore[arg-type]
+            return
+        if self._index and scope["path"] in INDEX_PATHS and scope["method"] in ("GET", "HEAD"):
+            page = with_plain_room(self._index.read_text(encoding="utf-8"))
+            await Response(page, media_type="text/html")(dict(scope), receive, with_headers)  # type: ignore[arg-type]
             return
         await self._serve(scope, receive, with_headers)
 
