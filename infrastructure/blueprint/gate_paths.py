@@ -16,10 +16,10 @@ ORIGIN_HEADER = "x-waiting-room-origin"  # the gate's secret, by which the site 
 # Headers that the edge forwards to the room; CloudFront allows at most ten.
 ROOM_HEADERS = (
     "Accept",
+    "Accept-Language",
     "Content-Type",
     "Origin",
     "Sec-Fetch-Dest",
-    "Sec-Fetch-Mode",
     "Sec-Fetch-Site",
     "Sec-Purpose",
     "User-Agent",  # rules of AWS WAF read it

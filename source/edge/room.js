@@ -6,11 +6,13 @@
  * The room gets its path without the prefix, the host of the site, the client address, one of two
  * classes of `Accept`, which may be in a cache key, and `sec-purpose` for each kind of prefetch. Only
  * the paths in WITH_COOKIES get cookies: those of the room and of AWS WAF. The response of `GET
- * enter` is shared, so a form that is sent to `enter` goes on to `join`.
+ * enter` is shared, so a form that is sent to `enter` goes on to `join`. The waiting page leads to
+ * `wait` without event and destination when scripts are off: they are in the referrer.
  *
  * The build puts `setAddress` before it.
  */
 const PREFIX = '/_waiting-room';
+const HAS_EVENT = /(^|&)event=./;
 const WITH_COOKIES = /^\/(join|wait|session|renew|leave)$/;
 const JSON_TYPES = ['application/json', 'application/*', '*/*'];
 const HTML_TYPES = ['text/html', 'text/*', '*/*'];
@@ -44,11 +46,16 @@ function header(headers, name) {
   return found.multiValue ? found.multiValue.map((one) => one.value).join(',') : found.value;
 }
 
+function redirected(status, location) {
+  return { statusCode: status, headers: { location: { value: location }, 'cache-control': { value: 'no-store' } } };
+}
+
 // eslint-disable-next-line no-unused-vars
 function handler(event) {
   const request = event.request;
   const headers = request.headers;
   const host = header(headers, 'host');
+  const query = typeof request.rawQueryString === 'function' ? request.rawQueryString() || '' : '';
   const purposes = header(headers, 'sec-purpose') + header(headers, 'purpose') + header(headers, 'x-moz');
   if (event.viewer) setAddress(event);
   delete headers['x-waiting-room-session'];
@@ -57,10 +64,11 @@ function handler(event) {
   if (/prefetch|prerender/i.test(purposes)) headers['sec-purpose'] = { value: 'prefetch' };
   if (request.uri.indexOf(PREFIX + '/') === 0) request.uri = request.uri.slice(PREFIX.length);
   if (request.uri === '/enter' && request.method === 'POST') {
-    const query = request.rawQueryString();
-    const location = { value: PREFIX + '/join' + (query ? '?' + query : '') };
-    const control = { value: 'no-store' };
-    return { statusCode: 307, headers: { location: location, 'cache-control': control } };
+    return redirected(307, PREFIX + '/join' + (query ? '?' + query : ''));
+  }
+  if (request.uri === '/wait' && !HAS_EVENT.test(query)) {
+    const page = /^https?:\/\/([^/]+)\/_waiting-room\/[^?#]*\?([\x21\x24-\x7e]+)$/.exec(header(headers, 'referer'));
+    if (page && page[1] === host && HAS_EVENT.test(page[2])) return redirected(302, PREFIX + '/wait?' + page[2]);
   }
   const kept = WITH_COOKIES.test(request.uri) ? /^((__Host-)?waiting-room[-_]|aws-waf-token$)/ : /^aws-waf-token$/;
   Object.keys(request.cookies).forEach((name) => {

@@ -136,6 +136,36 @@ def test_a_form_that_is_sent_to_enter_goes_on_with_its_body_and_query(
 
 
 @pytest.mark.parametrize("name", ["node", "njs"])
+def test_the_page_that_led_here_names_event_and_destination(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    page = "https://shop.example/_waiting-room/?event=sale&to=%2Fcart%3Fa%3D1"
+    cases = [
+        ("", page, "/_waiting-room/wait?event=sale&to=%2Fcart%3Fa%3D1"),
+        (None, page, "/_waiting-room/wait?event=sale&to=%2Fcart%3Fa%3D1"),
+        ("event=vip", page, None),
+        ("", page.replace("shop.example", "evil.example"), None),
+        ("", "https://shop.example/cart?event=sale", None),
+        ("", "https://shop.example/_waiting-room/?other=1", None),
+        ("", "https://shop.example/_waiting-room/?event=a\r\nx: y", None),
+        ("", "", None),
+    ]
+    asked = [
+        {"request": request(
+            {"host": "shop.example", **({"referer": referrer} if referrer else {})},
+            uri="/_waiting-room/wait", rawQuery=query,
+        )}
+        for query, referrer, _ in cases
+    ]  # fmt: skip
+    found = results(name, published["room"], tmp_path, asked)
+    for one, (query, referrer, location) in zip(found, cases, strict=True):
+        if location is None:
+            assert one["uri"] == "/wait", (query, referrer)
+        else:
+            assert (one["statusCode"], one["headers"]["location"]["value"]) == (302, location)
+
+
+@pytest.mark.parametrize("name", ["node", "njs"])
 def test_the_address_of_the_folder_shows_its_index(
     name: str, published: dict[str, str], tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from chalice import Response
 
@@ -20,7 +19,6 @@ from waiting_room.domain.gate.destination import (
     own_address,
     with_session,
 )
-from waiting_room.domain.gate.rules import OWN_PATHS
 from waiting_room.domain.gate.sessions import session_cookies
 from waiting_room.domain.gate.visitor_stage import Stage, VisitorStage
 from waiting_room.runtime.entrance_wiring import entrance_settings, plain_room
@@ -41,7 +39,6 @@ NO_COOKIES = {
     "error": "the waiting room needs a cookie, and this client has sent none",
     "reason": "no_cookies",
 }
-MAX_REFERER = 8_192  # characters
 
 
 def join(request: Any) -> Response:
@@ -73,7 +70,8 @@ def join(request: Any) -> Response:
 def wait(request: Any) -> Response:
     """Show the position of the client; at its turn begin the session and lead to ``to``.
 
-    ``event`` and ``to`` may be missing: a page of the room that cannot repeat them is the referrer.
+    ``event`` and ``to`` may be missing: the waiting page cannot repeat them without scripts. The
+    edge adds them from the referrer. A browser that sends none gets to the start page.
     """
     asked = read_caller(request)
     event_id, to = _from_page(request, asked)
@@ -171,14 +169,9 @@ def _member(request: Any, content: dict[str, Any], name: str) -> str:
 
 
 def _from_page(request: Any, asked: Caller) -> tuple[str, str]:
-    """Return ``event`` and ``to`` of the query, or of the page of the room that led here."""
+    """Return ``event`` and ``to`` of the query, else the event of the only probe cookie."""
     if "event" in (request.query_params or {}):
         return query(request, "event"), asked.to
-    parts = urlsplit(str(request.headers.get("referer") or "")[:MAX_REFERER])
-    if parts.netloc == asked.host and parts.path.startswith(f"{OWN_PATHS}/"):
-        given = dict(parse_qsl(parts.query))
-        if "event" in given:
-            return given["event"], given.get("to", "")
     name = cookie_name("probe", "", secure=entrance_settings().secure)
     events = [one.removeprefix(name) for one in asked.cookies if one.startswith(name)]
     return (events[0], "") if len(events) == 1 else (query(request, "event"), "")
