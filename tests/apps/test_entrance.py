@@ -116,6 +116,19 @@ def test_prefetch_and_head_get_no_session(documents: FaultInjector, clock: Clock
     assert (head.status, head.location) == (302, "/_waiting-room/?event=sale&to=%2F")
 
 
+@pytest.mark.parametrize("dest", ["image", "iframe", "script", "empty"])
+def test_a_page_of_another_site_takes_no_position(
+    room: InMemoryRoom, clock: Clock, monkeypatch: pytest.MonkeyPatch, dest: str
+) -> None:
+    client, calls = with_probe(clock), []
+    door = module.entrance()
+    monkeypatch.setattr(door, "go", calls.append)
+    sent = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": dest}
+    found = client.call("session", event="sale", headers=sent, accept="application/json")
+    assert (found.status, found.json["reason"], found.cookies) == (403, "not_of_site", {})
+    assert calls == []
+
+
 def test_a_document_is_read_once_a_second(documents: FaultInjector, clock: Clock) -> None:
     for seconds in (0, 0.5, 0.4):
         clock.now += seconds

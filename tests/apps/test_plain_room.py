@@ -230,6 +230,22 @@ def test_head_and_prefetch_take_no_turn(gate: PlainGate) -> None:
     assert list(gate.room.outcomes.in_range(SALE, gate.room.generation, 1, 9)) == []
 
 
+@pytest.mark.parametrize("dest", ["image", "iframe", "script", "empty"])
+def test_a_page_of_another_site_takes_no_turn_and_makes_no_join(gate: PlainGate, dest: str) -> None:
+    client = gate.joined()
+    gate.assign()
+    gate.serve(1)
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": dest}
+    assert client.call("wait", event=SALE, headers=elsewhere).status == 403
+    assert list(gate.room.outcomes.in_range(SALE, gate.room.generation, 1, 9)) == []
+    other = gate.client()
+    form = {**FORM, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    found = other.call("enter", method="POST", headers=form, raw="event=sale")
+    assert found.status == 403
+    assert gate.joins.sent == []
+    assert wait(client).status == 302
+
+
 def test_an_event_with_client_secrets_accepts_joins_without_scripts(gate: PlainGate) -> None:
     gate.room.put(join={"client_secret": "required"})
     client = gate.joined()

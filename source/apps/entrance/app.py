@@ -14,6 +14,7 @@ from typing import Any
 
 from chalice import Chalice, Response
 
+from waiting_room.domain.errors import SessionRefused
 from waiting_room.domain.gate import credentials
 from waiting_room.domain.gate.clients import has_probe
 from waiting_room.domain.gate.decision import PROBE_LIFE, cookie_name
@@ -73,6 +74,8 @@ def session() -> Response:
     to = _destination(event_id, asked)
     if asked.is_prefetch:
         return json_reply({"error": "a prefetch gets no session", "reason": "prefetch"}, 403)
+    if asked.is_embedded:
+        raise SessionRefused("not_of_site")
     keys, now = entrance().keys.keys(event_id), int(entrance().clock())
     if asked.method == "HEAD":
         return redirect(own_address("", event_id, to))

@@ -20,6 +20,7 @@ from chalice import Response
 from waiting_room.domain.errors import RoomError, Unavailable
 from waiting_room.domain.gate.clients import is_prefetch, parse_cookies, prefers_json, set_cookie
 from waiting_room.domain.gate.request import Values
+from waiting_room.domain.gate.sessions import is_embedded_elsewhere
 from waiting_room.runtime.http_api import NO_STORE, status_of
 from waiting_room.runtime.safe_traceback import safe_traceback
 
@@ -45,11 +46,14 @@ class Caller:
     cookies: Values
     prefers_json: bool
     is_prefetch: bool
+    is_cross_site: bool = False
+    is_embedded: bool = False  # as an image, a frame or a script of a page of another site
 
 
 def read_caller(request: Any) -> Caller:
     """Return the caller of a request; ``to`` is as given, and empty without one."""
     headers = request.headers
+    fetch_site = str(headers.get("sec-fetch-site") or "")
     return Caller(
         method=request.method,
         host=str(headers.get(VISITOR_HOST) or headers.get("host") or ""),
@@ -57,6 +61,8 @@ def read_caller(request: Any) -> Caller:
         cookies=parse_cookies(str(headers.get("cookie") or "")),
         prefers_json=prefers_json(str(headers.get("accept") or "")),
         is_prefetch=is_prefetch(headers),
+        is_cross_site=fetch_site == "cross-site",
+        is_embedded=is_embedded_elsewhere(fetch_site, str(headers.get("sec-fetch-dest") or "")),
     )
 
 

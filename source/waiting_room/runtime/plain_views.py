@@ -50,6 +50,8 @@ def join(request: Any) -> Response:
     event_id, to = _member(request, content, "event"), _member(request, content, "to")
     asked = replace(read_caller(request), to=to)
     asked = replace(asked, prefers_json=asked.prefers_json or not is_form)
+    if asked.is_cross_site:
+        raise SessionRefused("not_of_site")
     target, secure = _destination(event_id, asked), entrance_settings().secure
     request_id = plain_room().find(event_id, asked.cookies, secure=secure)
     keys, now = plain_room().keys(event_id), plain_room().now()
@@ -78,6 +80,8 @@ def wait(request: Any) -> Response:
     asked = replace(asked, to=to)
     if asked.is_prefetch:
         return json_reply(PREFETCH, 403)
+    if asked.is_embedded:
+        raise SessionRefused("not_of_site")
     target, secure = _destination(event_id, asked), entrance_settings().secure
     request_id = plain_room().find(event_id, asked.cookies, secure=secure)
     shown = RoomPage(

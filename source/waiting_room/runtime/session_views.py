@@ -21,7 +21,6 @@ from waiting_room.domain.gate.sessions import (
     comes_from_site,
     ended_cookies,
     expired_cookies,
-    is_embedded_elsewhere,
     session_cookies,
 )
 from waiting_room.runtime.entrance_wiring import entrance_settings, gate_sessions
@@ -43,10 +42,7 @@ def renew(request: Any) -> Response:
     event_id, asked = query(request, "event"), read_caller(request)
     if asked.is_prefetch:
         return json_reply(PREFETCH, 403)
-    if is_embedded_elsewhere(
-        str(request.headers.get("sec-fetch-site") or ""),
-        str(request.headers.get("sec-fetch-dest") or ""),
-    ):
+    if asked.is_embedded:
         raise SessionRefused("not_of_site")
     secure = entrance_settings().secure
     to = _destination(event_id, asked)
