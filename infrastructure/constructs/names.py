@@ -27,8 +27,20 @@ def inlet_role_name(core_stack: str, region: str) -> str:
 
     Both stacks compute it, so that core identifies calls of the inlet without a dependency on it.
     """
-    longest = LONGEST_ROLE - len("-inlet-") - LONGEST_REGION
+    return _role_name(core_stack, "inlet", region)
+
+
+def gate_join_role_name(core_stack: str, region: str) -> str:
+    """Return the name of the role that joins for clients without scripts, in the gate stack.
+
+    Both stacks compute it, so that core's join queue accepts it without a dependency on the gate.
+    """
+    return _role_name(core_stack, "gate-join", region)
+
+
+def _role_name(core_stack: str, part: str, region: str) -> str:
+    longest = LONGEST_ROLE - len(f"-{part}-") - LONGEST_REGION
     if len(core_stack) > longest:
         digest = hashlib.sha256(core_stack.encode()).hexdigest()[:8]
         core_stack = f"{core_stack[: longest - 9]}-{digest}"
-    return f"{core_stack}-inlet-{region}"
+    return f"{core_stack}-{part}-{region}"

@@ -34,7 +34,7 @@ from infrastructure.constructs.edge.distribution import ApiDistribution
 from infrastructure.constructs.edge.waf import RateLimits, WebAcl
 from infrastructure.constructs.monitoring.monitored_resources import MonitoredResources
 from infrastructure.constructs.monitoring.room_alarms import Monitoring
-from infrastructure.constructs.names import inlet_role_name
+from infrastructure.constructs.names import gate_join_role_name, inlet_role_name
 from infrastructure.parameters.core import CoreConfig
 
 
@@ -155,7 +155,8 @@ class CoreStack(Stack):
             first=[self.counters, *network.ready],
         )
         self.joins.allow_only(
-            *(workers.functions.by_name[one.name].role for one in (ASSIGN, ADMIT))
+            *(workers.functions.by_name[one.name].role for one in (ASSIGN, ADMIT)),
+            others=self._gate_roles(gate_key_number),
         )
         edge = ApiDistribution(
             self, "Edge", stage_address=public.issuer, api_key=public.keys[0], rules=CACHE_RULES
@@ -229,6 +230,13 @@ class CoreStack(Stack):
             "Dashboard": monitoring.dashboard.dashboard.dashboard_name,
         }.items():
             CfnOutput(self, output, value=value)
+
+    def _gate_roles(self, gate_key_number: int) -> list[str]:
+        """Return the ARNs of the gate stack's roles that write joins; none without a gate."""
+        if not gate_key_number:
+            return []
+        name = gate_join_role_name(self.config.stack_name, self.region)
+        return [self.format_arn(service="iam", region="", resource="role", resource_name=name)]
 
     def _resource_refs(self) -> dict[Resource, ResourceRef]:
         tables = {

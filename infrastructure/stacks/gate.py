@@ -22,6 +22,7 @@ from infrastructure.constructs.edge.protected_site import ProtectedSite
 from infrastructure.constructs.edge.room_paths import RoomPaths
 from infrastructure.constructs.monitoring import metrics
 from infrastructure.constructs.monitoring.alarms import Alarms
+from infrastructure.constructs.names import gate_join_role_name
 from infrastructure.parameters.gate import GateConfig
 from infrastructure.stacks.core import CoreStack
 from waiting_room.domain.gate.rules import OWN_PATHS
@@ -67,6 +68,7 @@ class GateStack(Stack):
             function_context=core.function_context,
             limits=limits,
             issuer=core.issuer,
+            join_role=gate_join_role_name(core.config.stack_name, core.region),
             keys=core.gate_keys,
             web_acl_arn=core.web_acl_arn,
         )

@@ -251,14 +251,14 @@ def foreign(source: random.Random) -> BypassAttempt:
     """A credential that is valid elsewhere: for another event, host, kind, key or generation."""
     keys, vip = KEYS.keys("sale"), KEYS.keys("vip")
     whole = session(source)
-    stranger = GateKeys("gone", {"gone": derive("7" * 64, "sale")})
+    unknown_key = GateKeys("gone", {"gone": derive("7" * 64, "sale")})
     named = GateKeys(keys.signing, {keys.signing: derive("7" * 64, "sale")})
     as_sale = GateKeys(keys.signing, {keys.signing: vip.keys[vip.signing]})
     value = credentials.encode_session(whole, keys)
     made = source.choice((
         credentials.encode_session(replace(whole, event_id="vip"), vip),
         credentials.encode_session(replace(whole, event_id="vip"), keys),
-        credentials.encode_session(whole, vip), credentials.encode_session(whole, stranger),
+        credentials.encode_session(whole, vip), credentials.encode_session(whole, unknown_key),
         credentials.encode_session(whole, named), credentials.encode_session(whole, as_sale),
         credentials.encode_session(replace(whole, generation=GENERATION - 1), keys),
         credentials.encode_session(replace(whole, generation=0), keys),

@@ -295,3 +295,23 @@ def test_the_records_that_invoke_the_writer_are_those_of_the_table() -> None:
     assert events.GATES["item"] == {"S": "gates"}
     _, values = new_entry(AuditEntry(1.0, "a", "person", "reset", {}, {}))
     assert values["what"] == {"S": "reset"}
+
+
+def test_the_join_queue_accepts_joins_of_clients_without_scripts(
+    gate: Synthesized, assembly: Assembly
+) -> None:
+    (role,) = [
+        one["RoleName"]
+        for name, one in gate.of_type("AWS::IAM::Role").items()
+        if "FunctionsJoinRole" in name
+    ]
+    assert "gate-join" in json.dumps(role)
+    with_gate, without = assembly.stacks["Core"], Assembly({"Stacks": "core"}).stacks["Core"]
+    for core, accepted in ((with_gate, True), (without, False)):
+        (denied,) = [
+            statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+            for policy in core.of_type("AWS::SQS::QueuePolicy").values()
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "ArnNotEquals" in statement.get("Condition", {})
+        ]
+        assert ("-gate-join-" in json.dumps(denied)) is accepted

@@ -19,8 +19,8 @@ from infrastructure.constructs.compute.function_context import FunctionContext
 class EntranceApi(Construct):
     """The routes of ``apps/entrance``; each request needs one of ``keys``, which CloudFront sends.
 
-    ``issuer`` is the ``iss`` of tokens. AWS WAF counts the requests by the same rules as those of
-    the public API.
+    ``issuer`` is the ``iss`` of tokens, ``join_role`` the name of the role of ``join``. AWS WAF
+    counts the requests by the same rules as those of the public API.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class EntranceApi(Construct):
         function_context: FunctionContext,
         limits: Limits,
         issuer: str,
+        join_role: str,
         keys: Sequence[GateKey],
         web_acl_arn: str | None,
     ) -> None:
@@ -51,7 +52,7 @@ class EntranceApi(Construct):
         routes = routes_of(load_app("entrance"))
         check_grants("ENTRANCE", {route.view for route in routes})
         issuing = {view: {"TOKEN_ISSUER": issuer} for view in ENTRANCE}
-        self.functions.add_views(ENTRANCE, environment=issuing)
+        self.functions.add_views(ENTRANCE, environment=issuing, role_names={"join": join_role})
         self.served.add_routes(routes, targets=self.functions.targets)
         plan = usage_plan(self, self.served.api)
         for one in keys:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Duration, Stack, aws_apigateway, aws_iam, aws_sqs
@@ -72,11 +72,12 @@ class JoinQueue(Construct):
             )
         }
 
-    def allow_only(self, *workers: aws_iam.IRole) -> None:
+    def allow_only(self, *workers: aws_iam.IRole, others: Sequence[str] = ()) -> None:
         """Deny sqs:SendMessage to every principal but the API, the redrive and these workers.
 
-        The join worker requests admission steps by messages to its own queue, and ``admit`` sends
-        messages that show that the queue is not delayed. Call this once, after ``add_route``.
+        ``others`` are the ARNs of roles in other stacks. The join worker requests admission steps
+        by messages to its own queue, and ``admit`` sends messages that show that the queue is not
+        delayed. Call this once, after ``add_route``.
         """
         roles = (*self._api_roles, self.redrive_role, *workers)
         self.queue.add_to_resource_policy(
@@ -86,7 +87,9 @@ class JoinQueue(Construct):
                 actions=["sqs:SendMessage"],
                 resources=[self.queue.queue_arn],
                 conditions={
-                    "ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role in roles]}
+                    "ArnNotEquals": {
+                        "aws:PrincipalArn": [*(role.role_arn for role in roles), *others]
+                    }
                 },
             )
         )

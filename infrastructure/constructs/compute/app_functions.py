@@ -33,6 +33,7 @@ class AppFunctions(Construct):
         timeout: int = API_TIMEOUT,
         memory: int = 1024,
         reserved: int = 0,
+        role_name: str | None = None,
     ) -> RoomFunction:
         """Add a function; its handler is ``name`` by default."""
         self.by_name[name] = RoomFunction(
@@ -48,6 +49,7 @@ class AppFunctions(Construct):
             timeout=timeout,
             memory=memory,
             reserved=reserved,
+            role_name=role_name,
         )
         return self.by_name[name]
 
@@ -57,14 +59,23 @@ class AppFunctions(Construct):
         *,
         environment: Mapping[str, Mapping[str, str]] | None = None,
         reserved: int = 0,
+        role_names: Mapping[str, str] | None = None,
     ) -> None:
         """Add a function for each view of an HTTP app; ``environment`` adds to that of a view.
 
-        ``reserved`` is the reserved concurrency of each function.
+        ``reserved`` is the reserved concurrency of each function. ``role_names`` has the names of
+        roles that another stack knows.
         """
         for view, allowed in grants.items():
             more = (environment or {}).get(view)
-            self.add(view, grants=allowed, handler="app", environment=more, reserved=reserved)
+            self.add(
+                view,
+                grants=allowed,
+                handler="app",
+                environment=more,
+                reserved=reserved,
+                role_name=(role_names or {}).get(view),
+            )
 
     @property
     def targets(self) -> dict[str, aws_lambda.IFunction]:

@@ -15,9 +15,7 @@ from typing import Any
 from chalice import Chalice, Response
 
 from waiting_room.domain.errors import SessionRefused
-from waiting_room.domain.gate import credentials
 from waiting_room.domain.gate.clients import has_probe
-from waiting_room.domain.gate.decision import PROBE_LIFE, cookie_name
 from waiting_room.domain.gate.destination import (
     Destination,
     destination,
@@ -32,18 +30,14 @@ from waiting_room.runtime.gate_replies import (
     Caller,
     entrance_handler,
     json_reply,
-    page,
     read_caller,
     redirect,
+    without_cookies,
 )
 from waiting_room.runtime.http_api import ANY_TYPE, query
 from waiting_room.use_cases.gate.entrance import Entry, Way
 
 app = Chalice(app_name="waiting-room-entrance", configure_logs=False)
-NO_COOKIES = {
-    "error": "the entrance needs a cookie, and this client has sent none",
-    "reason": "no_cookies",
-}
 
 
 def _route(path: str, *methods: str) -> Any:
@@ -83,7 +77,10 @@ def session() -> Response:
     if held is not None and now < held.expires:
         return session_views.renew(app.current_request)
     if not has_probe(asked.cookies, event_id, keys, now, secure=_secure()):
-        return _without_cookies(event_id, to, asked, credentials.encode_probe(event_id, now, keys))
+        retry = own_address("session", event_id, to)
+        return without_cookies(
+            event_id, retry, keys, now, as_json=asked.prefers_json, secure=_secure()
+        )
     found = entrance().go(event_id)
     if isinstance(found, Entry):
         return _wait(event_id, to, asked, found)
@@ -144,19 +141,3 @@ def _wait(event_id: str, to: Destination, asked: Caller, entry: Entry) -> Respon
     if asked.prefers_json:
         return _decision(entry, "no-store")
     return redirect(own_address("", event_id, to))
-
-
-def _without_cookies(event_id: str, to: Destination, asked: Caller, probe: str) -> Response:
-    """Set the probe cookie again. A client that keeps it succeeds with its next request."""
-    cookies = [(cookie_name("probe", event_id, secure=_secure()), probe, PROBE_LIFE)]
-    if asked.prefers_json:
-        return json_reply(NO_COOKIES, 403, cookies=cookies, secure=_secure())
-    return page(
-        "Cookies are needed",
-        "Your browser has not sent the cookie of the waiting room. Allow cookies for this site, "
-        "then try again.",
-        403,
-        link=(own_address("session", event_id, to), "Try again"),
-        cookies=cookies,
-        secure=_secure(),
-    )

@@ -19,6 +19,8 @@ from chalice import Response
 
 from waiting_room.domain.errors import RoomError, Unavailable
 from waiting_room.domain.gate.clients import is_prefetch, parse_cookies, prefers_json, set_cookie
+from waiting_room.domain.gate.credentials import GateKeys, encode_probe
+from waiting_room.domain.gate.decision import PROBE_LIFE, cookie_name
 from waiting_room.domain.gate.request import Values
 from waiting_room.domain.gate.sessions import is_embedded_elsewhere
 from waiting_room.runtime.http_api import NO_STORE, status_of
@@ -27,6 +29,10 @@ from waiting_room.runtime.safe_traceback import safe_traceback
 logger = logging.getLogger("waiting_room")
 VISITOR_HOST = "x-waiting-room-host"  # the gate sets it: API Gateway needs a Host of its own
 SHARED_SECOND = "public, max-age=1"  # one response for all visitors who arrive in a second
+NO_COOKIES = {
+    "error": "the entrance needs a cookie, and this client has sent none",
+    "reason": "no_cookies",
+}
 Cookies = Sequence[tuple[str, str, int]]
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="robots" content="noindex">
@@ -139,6 +145,25 @@ def html_reply(
         **(headers or {}),
     }
     return Response(content, _with_cookies(own, cookies, secure=secure), status)
+
+
+def without_cookies(
+    event_id: str, retry: str, keys: GateKeys, now: int, *, as_json: bool, secure: bool
+) -> Response:
+    """Return 403 and set the probe cookie; a client that keeps it succeeds at ``retry``."""
+    name = cookie_name("probe", event_id, secure=secure)
+    cookies = [(name, encode_probe(event_id, now, keys), PROBE_LIFE)]
+    if as_json:
+        return json_reply(NO_COOKIES, 403, cookies=cookies, secure=secure)
+    return page(
+        "Cookies are needed",
+        "Your browser has not sent the cookie of the waiting room. Allow cookies for this site, "
+        "then try again.",
+        403,
+        link=(retry, "Try again"),
+        cookies=cookies,
+        secure=secure,
+    )
 
 
 def entrance_handler(view: Callable[[], Response], request: Callable[[], Any]) -> Callable[[], Any]:

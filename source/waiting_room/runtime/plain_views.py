@@ -10,9 +10,8 @@ from chalice import Response
 
 from waiting_room.domain.errors import Gone, SessionRefused
 from waiting_room.domain.events.phase import Phase
-from waiting_room.domain.gate import credentials
 from waiting_room.domain.gate.clients import has_probe
-from waiting_room.domain.gate.decision import PROBE_LIFE, cookie_name
+from waiting_room.domain.gate.decision import cookie_name
 from waiting_room.domain.gate.destination import (
     Destination,
     destination,
@@ -26,19 +25,15 @@ from waiting_room.runtime.gate_replies import (
     Caller,
     html_reply,
     json_reply,
-    page,
     read_caller,
     redirect,
+    without_cookies,
 )
 from waiting_room.runtime.http_api import MAX_BODY, query, text
 from waiting_room.runtime.room_page import RoomPage, language_of, over_page, stage_page
 from waiting_room.runtime.session_views import PREFETCH, read_content
 
 REASONS = {"position_expired": "expired", "reset": "reset", "session_ended": "ended"}
-NO_COOKIES = {
-    "error": "the waiting room needs a cookie, and this client has sent none",
-    "reason": "no_cookies",
-}
 
 
 def join(request: Any) -> Response:
@@ -56,7 +51,10 @@ def join(request: Any) -> Response:
     request_id = plain_room().find(event_id, asked.cookies, secure=secure)
     keys, now = plain_room().keys(event_id), plain_room().now()
     if not request_id and not has_probe(asked.cookies, event_id, keys, now, secure=secure):
-        return _without_cookies(event_id, target, asked)
+        retry = own_address("wait", event_id, target)
+        return without_cookies(
+            event_id, retry, keys, now, as_json=asked.prefers_json, secure=secure
+        )
     if not request_id:
         request_id = plain_room().join(event_id)
     cookies = [plain_room().cookie(event_id, request_id, secure=secure)]
@@ -146,23 +144,6 @@ def _over(error: Gone | SessionRefused, shown: RoomPage, asked: Caller) -> Respo
     said = f"{str(error)[:1].upper()}{str(error)[1:]}."
     body = over_page(shown, REASONS.get(reason, ""), said)
     return html_reply(body, status, cookies=cookies, secure=secure)
-
-
-def _without_cookies(event_id: str, to: Destination, asked: Caller) -> Response:
-    secure = entrance_settings().secure
-    probe = credentials.encode_probe(event_id, plain_room().now(), plain_room().keys(event_id))
-    cookies = [(cookie_name("probe", event_id, secure=secure), probe, PROBE_LIFE)]
-    if asked.prefers_json:
-        return json_reply(NO_COOKIES, 403, cookies=cookies, secure=secure)
-    return page(
-        "Cookies are needed",
-        "Your browser has not sent the cookie of the waiting room. Allow cookies for this site, "
-        "then try again.",
-        403,
-        link=(own_address("wait", event_id, to), "Try again"),
-        cookies=cookies,
-        secure=secure,
-    )
 
 
 def _member(request: Any, content: dict[str, Any], name: str) -> str:
