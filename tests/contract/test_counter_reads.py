@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from tests.support.fakes.counters import MemoryCounters
 from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Snapshot
+from waiting_room.domain.errors import CountersLost
 from waiting_room.domain.limits import RATE_WINDOW, SHORTEST_RATE
 from waiting_room.domain.records import EventState, ServingMove, SessionStatus, StateDetails
 
@@ -35,6 +37,7 @@ STEPS = st.lists(
                 "rebuild",
                 "missed",
                 "unused",
+                "reconcile",
                 "token",
                 "session",
                 "begin",
@@ -58,7 +61,7 @@ SESSIONS = [
     ("session", 5, 0), ("renew", 5, 0), ("session", 7, 0), ("begin", 7, 0), ("trim", 1, 301),
     ("trim", 1, 301), ("trim", 1, 301),
 ]  # fmt: skip
-UNUSED = [UP, ("unused", 40, 0), ("unused", 30, 0)]
+UNUSED = [UP, ("unused", 40, 0), ("unused", 30, 0), ("unused", 30, 0), ("reconcile", 35, 0)]
 
 
 class Both:
@@ -94,6 +97,9 @@ class Both:
         elif kind == "expire":
             through = min(self.state.serving, self.state.expired_through + amount)
             self.state = replace(self.state, expired_through=through, expired=through)
+        elif kind == "reconcile":
+            through = max(self.state.reconciled_through, amount)
+            self.state = replace(self.state, reconciled_through=through, holes=through)
         elif kind == "rebuild":
             self.rebuild()
         for counters in self.counters:
@@ -159,3 +165,16 @@ def test_more_than_a_thousand_moves_within_the_window_all_count(valkey: servers.
     both.rebuild()
     both.check(both.edges()[::50])
     assert both.counters[0].counts(both.event_id, START + 249).admitted_recently == 5_000
+
+
+def test_a_copy_of_an_earlier_release_is_lost(valkey: servers.Valkey) -> None:
+    """It lacks the fields that repeat the latest segments."""
+    both, client = Both(valkey), valkey.client()
+    state = f"waiting_room:{{{both.event_id}}}:state"
+    both.check([START])
+    client.hset(state, "run", client.hget(state, "built_on"))
+    client.hdel(state, "built_on")
+    with pytest.raises(CountersLost):
+        both.counters[0].counts(both.event_id, START)
+    both.rebuild()
+    both.check([START])

@@ -152,7 +152,7 @@ def test_figures_are_read_in_their_order() -> None:
     assert (found.admitted_shortly, found.first_moved_at) == (17, 18)
     assert found.sessions == 19
     assert found.latest == (Segment(1, 3, 60), Segment(4, 9, 70))
-    assert arguments(server) == [NOW, 300, 60, 6]
+    assert arguments(server) == [NOW, 300, 60]
 
 
 def test_a_claim_names_this_hour_and_the_one_before() -> None:
@@ -189,10 +189,10 @@ def test_a_state_is_told_with_its_moves() -> None:
     made.apply(state, moves, StateDetails("m", 1.5, (7, 8)))
     told = arguments(server)
     assert told[9:13] == ["1.5", f"3:5:{NOW + 1}", 1, 4]
-    assert told[13:] == [2, f"1:3:{NOW}", f"4:5:{NOW + 1}", 7, 8]
+    assert told[13:] == [6, 2, f"1:3:{NOW}", f"4:5:{NOW + 1}", 7, 8]
     made, server = counters(None)
     made.apply(EventState(EVENT))
-    assert arguments(server)[9:] == ["0.0", "", 0, 0, 0]
+    assert arguments(server)[9:] == ["0.0", "", 0, 0, 6, 0]
 
 
 def test_a_snapshot_is_told_whole() -> None:
@@ -210,9 +210,10 @@ def test_a_snapshot_is_told_whole() -> None:
     details = StateDetails("m", 1.5, unused_positions=(5, 6))
     made, server = counters(1)
     assert made.restore(Snapshot(state, (), rows, None, 77, details), "ticket") is True
-    ticket, _taken, _ended, fields, parts, live, sessions, *rest = arguments(server)
+    ticket, _taken, _ended, fields, parts, live, sessions, latest, *rest = arguments(server)
     named = dict(zip(rest[: 2 * fields : 2], rest[1 : 2 * fields : 2], strict=True))
     assert (ticket, fields, parts, live, sessions) == ("ticket", len(named), 0, 1, 1)
+    assert (latest, named["session_changes"]) == (6, 1)
     assert (named["tokens"], named["live"], named["completed"], named["abandoned"]) == (3, 1, 1, 0)
     assert (named["settled_through"], named["unverified"]) == (2, 77)
     assert (named["message"], named["message_at"]) == ("m", "1.5")

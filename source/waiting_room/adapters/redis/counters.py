@@ -68,6 +68,7 @@ FIELDS = len(fields(Counts))
 MESSAGE = 11  # its index in the result of ``counts.lua``, which is in the order of ``Counts``
 PARTS = {  # functions of several scripts, and the scripts that use them
     "segments": ("apply", "restore", "trim"),
+    "holes": ("apply", "restore"),
     "living": ("counts", "trim"),
     "counting": ("checkpoint", "count_session", "count_token", "recount", "trim"),
 }
@@ -139,12 +140,14 @@ class RedisCounters:
 
     def counts(self, event_id: str, now: int) -> Counts:
         """Return all counts of an event."""
-        result = self._run("counts", event_id, [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES])
+        result = self._run("counts", event_id, [now, RATE_WINDOW, SHORTEST_RATE])
         if len(result) != FIELDS:
             raise TypeError(f"counts.lua returns {len(result)} values; Counts has {FIELDS} fields")
-        *counts, latest = result
-        counts[MESSAGE] = counts[MESSAGE].decode()
-        return Counts(*[*counts, tuple(map(_segment, reversed(latest.split())))])
+        *numbers, latest = result
+        message = numbers.pop(MESSAGE).decode()
+        counts: list[Any] = [int(number) for number in numbers]
+        counts.insert(MESSAGE, message)
+        return Counts(*counts, tuple(map(_segment, reversed(latest.split()))))
 
     def serving_number(self, event_id: str) -> ServingNumber:
         """Return the serving counter."""
@@ -213,6 +216,7 @@ class RedisCounters:
                 f"{step.previous}:{step.current}:{step.at}" if step else "",
                 int(bool(moves)),
                 state.lowering,
+                LATEST_MOVES,
                 len(parts),
                 *parts,
                 *details.unused_positions,
@@ -284,6 +288,7 @@ class RedisCounters:
             "live": sum(count for _, count in tally.live),
             "completed": tally.completed,
             "abandoned": tally.abandoned,
+            "session_changes": len(tally.sessions),
         }
         segments = snapshot.segments()
         if segments:
@@ -297,6 +302,7 @@ class RedisCounters:
             len(parts),
             len(tally.live),
             len(tally.sessions),
+            LATEST_MOVES,
             *chain.from_iterable(fields.items()),
             *parts,
             *chain.from_iterable(tally.live),

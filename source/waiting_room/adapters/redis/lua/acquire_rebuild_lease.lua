@@ -5,11 +5,12 @@
 -- result: 0 the copy is complete, 1 the caller rebuilds, 2 another caller does
 if alive() then
   if ARGV[3] == '0' then return 0 end
-  redis.call('HDEL', STATE, 'run')
+  redis.call('HDEL', STATE, 'built_on')
   redis.call('DEL', KEYS[10], KEYS[11])
 end
-local held, lease = redis.call('GET', KEYS[10]), RUN .. ':' .. ARGV[1]
-if held and held ~= lease and string.sub(held, 1, #RUN) == RUN then return 2 end
+local run = run_id()
+local held, lease = redis.call('GET', KEYS[10]), run .. ':' .. ARGV[1]
+if held and held ~= lease and string.sub(held, 1, #run) == run then return 2 end
 redis.call('SET', KEYS[10], lease, 'PX', ARGV[2])
 redis.call('SADD', KEYS[11], lease)
 return 1

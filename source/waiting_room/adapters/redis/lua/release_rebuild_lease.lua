@@ -3,5 +3,5 @@
 -- KEYS 10 the current lease
 -- ARGV 1 lease id
 -- result: 1
-if redis.call('GET', KEYS[10]) == RUN .. ':' .. ARGV[1] then redis.call('DEL', KEYS[10]) end
+if redis.call('GET', KEYS[10]) == run_id() .. ':' .. ARGV[1] then redis.call('DEL', KEYS[10]) end
 return 1

@@ -31,7 +31,10 @@ for index = 1, math.min(#segments, redis.call('ZCARD', SERVED) - tonumber(ARGV[5
   end
 end
 -- the oldest one left may be of the same second as one that was removed
-if removed then add_segment(redis.call('ZRANGE', SERVED, 0, 0)[1]) end
+if removed then
+  add_segment(redis.call('ZRANGE', SERVED, 0, 0)[1])
+  note_segments(ARGV[5])
+end
 for index, field in ipairs({'reconciled_at', 'swept_at'}) do
   if tonumber(ARGV[index + 2]) > number(field) then
     redis.call('HSET', STATE, field, ARGV[index + 2])
