@@ -147,7 +147,7 @@ class RedisCounters:
         message = numbers.pop(MESSAGE).decode()
         counts: list[Any] = [int(number) for number in numbers]
         counts.insert(MESSAGE, message)
-        return Counts(*counts, tuple(map(_segment, reversed(latest.split()))))
+        return Counts(*[*counts, tuple(map(_segment, reversed(latest.split())))])
 
     def serving_number(self, event_id: str) -> ServingNumber:
         """Return the serving counter."""
