@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deployment.capacity import prices
+from deployment.capacity import operations, prices, quotas
 from deployment.capacity.cost import Bill, total
+from deployment.capacity.gate import dollars_per_million, passages
 from deployment.capacity.history import audit_page_units, history_cost
 from deployment.capacity.study import PERCENTILES, Study
 from waiting_room.domain.events.audit import PAGE
@@ -43,6 +44,8 @@ def tables(found: Study) -> str:
         _requests(found),
         "### Cost of the event, in US dollars",
         _bills(found.events),
+        "### Cost of a million at the gate of a site, in US dollars",
+        _gate(),
         "### Cost of an idle month, in US dollars",
         _bills(found.idle),
         "### Cost of the history and the audit log of one event",
@@ -145,4 +148,35 @@ def _history() -> str:
             [label, amount, *(f"{dollars[region][name]:.6f}" for region in regions)]
             for label, name, amount in rows
         ],
+    )
+
+
+def _gate() -> str:
+    measured, (_, _, assumed) = operations.load(), quotas.load()
+    regions = [prices.load(region) for region in prices.regions()]
+    rows = [
+        [
+            one.name,
+            one.edge_requests,
+            one.functions,
+            one.reads,
+            one.api_requests,
+            f"{one.operation.write_units if one.operation else 0:.2f}",
+            f"{one.operation.read_units if one.operation else 0:.2f}",
+            *(f"{dollars_per_million(one, measured, listed, assumed):.2f}" for listed in regions),
+        ]
+        for one in passages(measured)
+    ]
+    return table(
+        [
+            "a million",
+            "CloudFront requests, each",
+            "function runs",
+            "store reads",
+            "API requests",
+            "write units",
+            "read units",
+            *(f"US dollars, {listed.region}" for listed in regions),
+        ],
+        rows,
     )

@@ -15,17 +15,23 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import count
 from typing import Any
 
 import apps.public_api.app
 import apps.workers.app
 from deployment.capacity.operations import FILE
+from tests.benchmarks import straight_through
 from tests.benchmarks.tables import percentile, room_on, servers_of_a_room, table
-from tests.support.in_memory_room import settings
+from tests.support.fakes.entrance import entrance_of
+from tests.support.in_memory_room import ISSUER, settings
 from tests.support.lambda_proxy_events import proxy_event
 from tests.support.real_stores import RealRoom
+from waiting_room.adapters.access_tokens import PublishedKeys, VerifiedTokens
 from waiting_room.adapters.dynamodb.positions import _item
+from waiting_room.domain.gate.credentials import GateSession
 from waiting_room.domain.records import OutcomeKind, Position
+from waiting_room.use_cases.gate.gate_sessions import GateSessions
 
 BATCHES = (100, 1_000)
 ROUNDS = 60
@@ -48,12 +54,14 @@ class Meter:
 
     def __init__(self, real: RealRoom) -> None:
         self._real = real
-        self.read, self.write = 0.0, 0.0
+        self.read, self.write, self._is_on = 0.0, 0.0, False
         for client in (real.dynamodb, real.single):
             client.meta.events.register("provide-client-params.dynamodb.*", _ask_for_units)
             client.meta.events.register("after-call.dynamodb.*", self._note)
 
     def _note(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
+        if not self._is_on:  # ``counted`` refreshes the registry before the call
+            return
         said = parsed.get("ConsumedCapacity") or []
         units = sum(
             one.get("CapacityUnits", 0.0) for one in (said if isinstance(said, list) else [said])
@@ -68,10 +76,17 @@ class Meter:
         requests: dict[str, int] = {"redis": 0, "dynamodb": 0}
         self.read = self.write = 0.0
         spent = []
+
+        def measured() -> None:
+            started, self._is_on = time.process_time(), True
+            try:
+                call()
+            finally:
+                self._is_on = False
+                spent.append((time.process_time() - started) * 1000)
+
         for _ in range(times):
-            started = time.process_time()
-            found = self._real.counted(call)
-            spent.append((time.process_time() - started) * 1000)
+            found = self._real.counted(measured)
             for name in requests:
                 requests[name] += found[name]
         return Cost(
@@ -141,8 +156,54 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
         min(20, rounds // 2),
     )
     assert all(row.kind is OutcomeKind.TOKEN for row in rows)
+    found |= _gate(real, meter, rounds)
+    entry = found["go"]  # its row is written by a batch of statements, too
+    found["go"] = replace(entry, write_units=entry.write_units + row.write_units)
     _minute(real)
     found["idle_minute"] = meter.cost(lambda: _minute(real), 3)
+    return found
+
+
+def _gate(real: RealRoom, meter: Meter, rounds: int) -> dict[str, Cost]:
+    """The cost of what the entrance does for an event behind a gate, by name.
+
+    ``enter`` reads anew at each call, because the edge calls it once a second. The others share the
+    copies of a warm function.
+    """
+    event, room = straight_through.event(real, "gate"), real.new_room()
+    room.control.increment(event, 100_000)
+    ticks, ahead = count(step=2), [0.0]
+    shared = entrance_of(real.new_stores(), lambda: time.time() + next(ticks))
+    found = {"enter": meter.cost(lambda: shared.enter(event), rounds)}
+
+    def clock() -> float:
+        return time.time() + ahead[0]
+
+    stores = real.new_stores()
+    entrance, entered = entrance_of(stores, clock), list[GateSession]()
+
+    def go() -> None:
+        session = entrance.go(event)
+        assert isinstance(session, GateSession), session
+        entered.append(session)
+
+    go()
+    found["go"] = meter.cost(go, rounds)
+    joins = real.joins(rounds + 1)
+    room.workers.assignment.assign(event, joins)
+    tokens = iter([room.tokens.issue(event, one.request_id)["access_token"] for one in joins])
+    verified = VerifiedTokens(PublishedKeys(stores.public_keys, time.monotonic), ISSUER, clock)
+    sessions = GateSessions(
+        entrance.events, entrance.keys, stores.outcomes, stores.positions, stores.log, verified,
+        clock,
+    )  # fmt: skip
+    ahead[0] = 2.0  # after the second in which the tokens were issued
+    sessions.begin(event, next(tokens))
+    found["begin_session"] = meter.cost(lambda: sessions.begin(event, next(tokens)), rounds)
+    due = iter(entered)
+    ahead[0] = entered[0].expires - time.time() - 1  # the session is valid and due
+    sessions.renew(next(due))
+    found["renew"] = meter.cost(lambda: sessions.renew(next(due)), rounds)
     return found
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from deployment.capacity import findings, prices
+from deployment.capacity.gate import EDGE, of_gate_template
 from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, of_template
 from infrastructure.blueprint.resources import ASSIGN
 from infrastructure.parameters.core import CoreConfig
@@ -20,6 +21,10 @@ def test_the_standard_topology_is_the_core_stack(core: Synthesized) -> None:
 def test_the_cheap_topology_is_the_core_stack_of_the_cheap_profile() -> None:
     made = Assembly({"Stacks": "core", "Profile": "cheap"}).stacks["Core"]
     assert of_template(CHEAP.name, made.template) == CHEAP
+
+
+def test_the_edge_of_the_gate_is_that_of_the_gate_stack(assembly: Assembly) -> None:
+    assert of_gate_template(assembly.stacks["Gate"].template) == EDGE
 
 
 def test_every_node_has_a_price_in_every_region() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployment.capacity import __main__ as command
-from deployment.capacity import history, prices, quotas, report
+from deployment.capacity import gate, history, prices, quotas, report
 from deployment.capacity import operations as measured
 from deployment.capacity.cost import event_bill, idle_bill, total
 from deployment.capacity.findings import Finding, find
@@ -423,6 +423,28 @@ def test_only_write_page_changes_the_docs(
 def test_the_page_has_the_cost_of_the_history_and_the_audit_log() -> None:
     """The table follows from sizes and prices, without a simulation: the page must have it."""
     assert report._history() in (ROOT / "docs" / "capacity.md").read_text(encoding="utf-8")
+
+
+def test_the_page_has_the_cost_of_a_million_at_the_gate() -> None:
+    assert report._gate() in (ROOT / "docs" / "capacity.md").read_text(encoding="utf-8")
+
+
+def test_a_passage_costs_its_requests_functions_and_writes() -> None:
+    listed, (_, _, assumed) = prices.load("us-east-1"), quotas.load()
+    by_name = {one.name: one for one in gate.passages(OPERATIONS)}
+
+    def cost(name: str) -> float:
+        return gate.dollars_per_million(by_name[name], OPERATIONS, listed, assumed)
+
+    # one request, a function before the site and one after it, two reads of the store
+    assert cost("protected requests with a session") == pytest.approx(1.00 + 2 * 0.10 + 2 * 0.03)
+    assert cost("requests outside every rule") == pytest.approx(1.00 + 2 * 0.10 + 0.03)
+    entry, renewal = cost("entries, straight through"), cost("renewals")
+    assert entry > cost("entries after waiting, the gate's part") > renewal > 3.50 + 0.60
+    unprotected = replace(gate.EDGE, acl=False)
+    assert gate.dollars_per_million(
+        by_name["renewals"], OPERATIONS, listed, assumed, unprotected
+    ) == pytest.approx(renewal - 0.60)
 
 
 def test_a_day_of_the_history_is_read_in_half_units_of_4_kb() -> None:
