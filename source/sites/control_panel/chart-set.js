@@ -50,7 +50,7 @@ export class ChartSet {
       make('i', { class: line.dash.length ? 'swatch dashed' : 'swatch', 'data-line': line.colour.slice(2), 'aria-hidden': 'true' }),
       ...(lines.length > 1 ? [`${line.label} `] : []), values[i])));
     this.#charts.push({ title, lines, drawing, values, plot: null });
-    return make('metric', {}, make('figcaption', {}, make('h3', {}, title), legend), drawing);
+    return make('figure', {}, make('figcaption', {}, make('h3', {}, title), legend), drawing);
   }
 
   /** Redraw with the current colours. */

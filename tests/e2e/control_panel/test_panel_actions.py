@@ -134,6 +134,7 @@ def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
     panel.route("**/increment_serving_counter", lose)
     panel.get_by_role("button", name="Admit 10 more").click()
     expect(answer(panel, "admit")).to_contain_text("It may have taken effect.")
+    expect(answer(panel, "admit")).to_have_css("color", "rgb(122, 74, 0)")  # neither good nor bad
     assert accessibility(panel) == []
     panel.get_by_role("button", name="Send again").click()
     expect(answer(panel, "admit")).to_have_text("The serving position is now 10.")

@@ -181,6 +181,7 @@ def test_charts_have_their_values_in_words_and_in_a_table(room: PanelRoom, panel
     )
     expect(waiting).to_have_count(1)
     expect(panel.locator("#charts canvas")).to_have_count(3)
+    expect(panel.locator("#charts").get_by_role("figure")).to_have_count(3)
     panel.get_by_text("Show as a table").click()
     expect(panel.locator("#metrics-rows tr").first).to_contain_text("40")
     panel.get_by_role("radio", name="12 h").check()
