@@ -357,4 +357,4 @@ function handOver(request, keys, now, hmac, secure) {
   return respond('handover', 302, headers, [cookie]);
 }
 
-export default { isOwnPath, findEvent, judge, handOver };
+export default { isOwnPath, findEvent, judge, handOver, readings, matches };

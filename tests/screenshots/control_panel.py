@@ -306,6 +306,19 @@ def scheduled(tab: Page, room: PanelRoom) -> None:
     expect(tab.locator("#event-next")).to_contain_text("begins in")
 
 
+def tested_address(tab: Page, room: PanelRoom) -> None:
+    """The rule that decides about an address, with all rules."""
+    documents = room.in_memory_room.event_documents
+    secret = {"header": "x-staff: 3f0c9a1d5b7e4c26"}
+    sale = {"title": "Spring sale", "protect": [{"path": "/checkout"}], "bypass": [secret]}
+    documents.put("sale", sale, None, actor=ADA)
+    inside(tab, room)
+    tab.locator("#rule-address").fill("https://shop.example/a/..//CHECKOUT")
+    tab.locator("#rule-form button").click()
+    tab.locator("#tested-count").click()
+    tab.locator("#rule-tester-title").scroll_into_view_if_needed()
+
+
 def last_day(tab: Page, room: PanelRoom) -> None:
     """An event with a rush at noon, seen the morning after."""
     now = int(tab.evaluate("Date.now() / 1000")) // 60 * 60
@@ -380,6 +393,7 @@ STATES = (
     state("events", events),
     state("scheduled", scheduled),
     state("last-day", last_day),
+    state("tested-address", tested_address),
     state("forbidden", forbidden),
     state("closing", closing),
     state("limited", limited),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,6 +44,9 @@ def explain_address(
 ) -> None:
     """Show which rule of which event protects an address, or which bypass rule opens it.
 
+    The output also has the state of the event at the gate, and what a visitor without a session
+    gets: the status, or that the request goes to the site.
+
     The documents of the events decide; a gate can be half a minute behind them.
     """
     try:
@@ -55,7 +59,7 @@ def explain_address(
         )
     except ValueError as error:
         raise click.UsageError(f"{error}") from None
-    found = explain(request, _documents(options.connect(), event_ids))
+    found = explain(request, _documents(options.connect(), event_ids), int(time.time()))
     output.show(options.as_json, found.to_json(), lambda: views.explanation_view(found))
 
 
@@ -67,5 +71,5 @@ def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
 
 
 def _documents(api: RoomApi, event_ids: Iterable[str]) -> dict[str, Any]:
-    ids = list(event_ids) or [one["event_id"] for one in api.events()]
+    ids = list(event_ids) or [one["event_id"] for one in api.events() if one.get("gated", True)]
     return {event_id: api.event(event_id) for event_id in ids}

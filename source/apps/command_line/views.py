@@ -14,7 +14,7 @@ from rich.text import Text
 
 from apps.command_line.diff import EventDiff
 from apps.command_line.errors import printable
-from waiting_room.domain.gate.explanation import Effect, Explanation
+from waiting_room.domain.gate.explanation import Effect, Explanation, GateState, Protection
 
 WIDTH_OF_A_PIPE = 1_000  # columns
 LONGEST_CHANGE = 300  # characters of a change in the audit log; --json has all
@@ -127,7 +127,7 @@ def _value_at(member: str, value: Any) -> str:
 
 
 def explanation_view(found: Explanation) -> RenderableType:
-    """Return which rule decides about an address, and the effect of each rule."""
+    """Return which rule decides about an address, its gate, and the effect of each rule."""
     table = _table("EVENT", "LIST", "RULE", "EFFECT")
     for one in found.rules:
         shown = one.to_json()
@@ -137,7 +137,27 @@ def explanation_view(found: Explanation) -> RenderableType:
             cell(one.event_id), cell(shown["list"]), cell(compact(shown["rule"])),
             cell(effect, style),
         )  # fmt: skip
-    return Group(cell(found.reason, "bold"), *([table] if found.rules else []))
+    lines = [cell(found.reason, "bold"), *(_gate_lines(found.protection, found.readings))]
+    return Group(*lines, *([table] if found.rules else []))
+
+
+def _gate_lines(found: Protection | None, readings: int) -> list[Text]:
+    """Return the matching reading, the state of the gate, and the responses without a session."""
+    if found is None:
+        return []
+    state = found.state.value
+    if found.state is GateState.OPEN and found.open_until:
+        state += f", until {moment(found.open_until)}"
+    elif found.state is GateState.NOT_OPEN:
+        state += f", opens at {moment(found.opens_at)}"
+    lines = [] if found.reading is None else [f"reading: {found.reading} (of {readings})"]
+    lines.append(f"gate of {found.event_id}: {state}")
+    lines += [
+        f"{one.client} without a session: "
+        + (f"{one.status}, {one.reason}" if one.status else "goes to the site")
+        for one in found.outcomes
+    ]
+    return [cell(one) for one in lines]
 
 
 def history_table(points: Iterable[Mapping[str, Any]]) -> Table:

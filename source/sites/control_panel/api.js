@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Client of the private API: one method per operation, one call per method. */
 
-import { EVENT, EVENTS, EXPIRED, HISTORY, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
+import { EVENT, EVENTS, EXPIRED, GATED_EVENT, HISTORY, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
 import { CallError, explain, explainNoResponse } from './errors.js';
 import { readMetrics } from './metrics.js';
 
@@ -49,6 +49,12 @@ export class PrivateApi {
   async event() {
     const { body, serverTime } = await this.#call(this.#path(), { method: 'GET' });
     return { ...checked(body, EVENT, false), serverTime };
+  }
+
+  /** Read the document of any event, with the rules of its gate. */
+  async gatedEvent(eventId) {
+    const { body } = await this.#call(this.#path(eventId), { method: 'GET' });
+    return checked(body, GATED_EVENT, false);
   }
 
   /** Read the last 24 hours of the event: a point each `step` seconds. */
@@ -138,8 +144,8 @@ export class PrivateApi {
     });
   }
 
-  #path() {
-    return `${this.#endpoint}/events/${encodeURIComponent(this.#eventId)}`;
+  #path(eventId = this.#eventId) {
+    return `${this.#endpoint}/events/${encodeURIComponent(eventId)}`;
   }
 
   async #call(url, init) {

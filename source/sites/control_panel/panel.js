@@ -23,6 +23,7 @@ import { publicStatus } from './public-status.js';
 import { freshness, Poller } from './poller.js';
 import { blockRepeatedInput } from './repeated-input.js';
 import { ResetCard } from './reset.js';
+import { RuleTester } from './rule-tester.js';
 import { signIn } from './session.js';
 import { showFormError, clearKeys, prefill, readForm } from './sign-in.js';
 import { VisitorCard } from './visitor.js';
@@ -45,6 +46,7 @@ const inlet = new InletCard(context);
 const visitor = new VisitorCard(context);
 const expired = new ExpiredCard(context, (requestId) => visitor.lookUp(requestId));
 const reset = new ResetCard(context);
+const ruleTester = new RuleTester(context);
 
 let room = ''; // address of the private API
 let signedIn = null; // the form of the sign-in, with the chosen event
@@ -235,10 +237,12 @@ function clearRoom() {
   signedIn = null;
   context.log.clear();
   eventList.clear();
+  ruleTester.clear();
   clearEvent();
 }
 
 function clearEvent() {
+  if (context.limited) ruleTester.clearResult(); // it was that of one event
   failure = null;
   discarded = null;
   context.metrics = null;

@@ -21,6 +21,17 @@ const isTime = orNull(Number.isFinite);
 const isSchedule = (value) => matches(value, { pre_queue_at: isTime, opens_at: isTime, closes_at: isTime, after: isText });
 const EVENT_ROW = { event_id: isText, title: isText, phase: isText, version: isCount, schedule: isSchedule };
 export const EVENT = { ...EVENT_ROW, mode: isText };
+const isObject = (value) => value !== null && typeof value === 'object';
+const isRules = (value) => Array.isArray(value) && value.every(isObject);
+/** The document of an event with the members that its gate uses. */
+export const GATED_EVENT = {
+  ...EVENT,
+  protect: isRules,
+  bypass: isRules,
+  control: (value) => matches(value, { closed_at: isTime }),
+  session: (value) => matches(value, { renew_every: isCount }),
+  site: (value) => matches(value, { origins: isTexts }),
+};
 export const EVENTS = {
   now: isMoment,
   events: (value) => Array.isArray(value) && value.every((row) => matches(row, EVENT_ROW)),

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from waiting_room.domain.errors import InvalidInput, PhaseForbids
 from waiting_room.domain.events.actions import act
-from waiting_room.domain.events.document import StoredEvent, changed_members
+from waiting_room.domain.events.document import StoredEvent, changed_members, is_gated
 from waiting_room.domain.events.phase import phase_of
 from waiting_room.domain.events.validation import patch_document, replace_document
 
@@ -147,7 +147,8 @@ class FakeEventsApi:
         names = sorted(self.events)[start : start + PAGE]
         found = [self.events[name].response(self.clock()) for name in names]
         kept = ("event_id", "title", "phase", "version")
-        page = {"events": [{name: one[name] for name in kept} for one in found]}
+        rows = [{**{name: one[name] for name in kept}, "gated": is_gated(one)} for one in found]
+        page = {"events": rows}
         more = {"next_token": str(start + PAGE)} if start + PAGE < len(self.events) else {}
         return 200, {**page, **more}
 

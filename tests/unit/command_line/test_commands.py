@@ -41,6 +41,7 @@ def test_events_are_listed_with_their_phase(cli: CommandLine) -> None:
     ]
     assert cli.json("events", "list")["events"][0] == {
         "event_id": "Sale", "title": "Spring sale [red]", "phase": "open", "version": 1,
+            "gated": False,
     }  # fmt: skip
 
 

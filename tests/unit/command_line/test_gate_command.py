@@ -21,8 +21,14 @@ def test_the_deciding_rule_is_shown(shop: CommandLine) -> None:
     result = shop.run("gate", "explain", "https://shop.example/checkout/pay")
     assert result.exit_code == 0
     lines = [line.rstrip() for line in result.stdout.splitlines()]
-    assert lines[0] == "Sale protects it"
-    assert [line.split() for line in lines[1:]] == [
+    assert lines[:5] == [
+        "Sale protects it",
+        "reading: /checkout/pay (of 1)",
+        "gate of Sale: needs a session",
+        "page without a session: 302, no_session",
+        "script without a session: 403, no_session",
+    ]
+    assert [line.split() for line in lines[5:]] == [
         ["EVENT", "LIST", "RULE", "EFFECT"],
         ["Winter", "protect", '{"path":', '"/winter', '[red]",', '"methods":', '["POST"]}',
          "does", "not", "match:", "path,", "methods"],
@@ -30,6 +36,27 @@ def test_the_deciding_rule_is_shown(shop: CommandLine) -> None:
         ["Sale", "bypass", '{"header":', '"x-staff:', '3f0c9a1d5b7e4c26"}', "does", "not",
          "match:", "header"],
     ]  # fmt: skip
+
+
+def test_the_state_of_the_event_is_shown(cli: CommandLine) -> None:
+    later, soon = "2100-01-01T00:00:00Z", 4_102_444_800
+    cli.event("Later", protect=[{"path": "/later"}], schedule={"opens_at": soon})
+    cli.event(
+        "Through", protect=[{"path": "/through"}], mode="pass_through", schedule={"closes_at": soon}
+    )
+    shown = later.replace("T", " ").replace("Z", " UTC")
+    found = cli.run("gate", "explain", "https://a/later").stdout
+    assert f"gate of Later: not open yet, opens at {shown}" in found
+    found = cli.run("gate", "explain", "https://a/through").stdout
+    assert f"gate of Through: open to all, until {shown}" in found
+    assert "page without a session: goes to the site" in found
+
+
+def test_events_without_protecting_rules_are_not_read(shop: CommandLine) -> None:
+    shop.event("Open", bypass=[{"path": "/search"}])
+    shop.api.calls.clear()
+    assert len(shop.json("gate", "explain", "https://a/search")["rules"]) == 3
+    assert not [one for one in shop.api.calls if "/events/Open" in str(one)]
 
 
 def test_json_has_event_reason_and_rules(shop: CommandLine) -> None:

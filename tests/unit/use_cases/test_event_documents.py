@@ -59,9 +59,9 @@ def test_a_new_event_has_version_1_and_is_listed(documents: EventDocuments) -> N
         "now": START,
         "events": [
             {"event_id": "Sample", "title": "", "phase": "open", "version": 1,
-             "schedule": at_once},
+             "schedule": at_once, "gated": False},
             {"event_id": "onsale", "title": "On sale", "phase": "scheduled", "version": 1,
-             "schedule": {**at_once, "opens_at": START + 60}},
+             "schedule": {**at_once, "opens_at": START + 60}, "gated": False},
         ],
     }  # fmt: skip
     assert following is None

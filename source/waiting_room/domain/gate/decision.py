@@ -128,7 +128,7 @@ def judge(
         return _refuse(request, event_id, "closed", GateEvent(), None, now, secure=secure)
     if is_preflight(request):
         return _preflight(request, event)
-    if _is_open(event, now):
+    if is_open(event, now):
         return Pass("open")
     name = cookie_name("", event_id, secure=secure)
     reason = "no_session"
@@ -157,7 +157,8 @@ def cookie_name(kind: str, event_id: str, *, secure: bool) -> str:
     return f"{prefix}waiting-room{'_' if kind else ''}{kind}-{event_id}"
 
 
-def _is_open(event: GateEvent, now: int) -> bool:
+def is_open(event: GateEvent, now: int) -> bool:
+    """Return whether requests pass without a session at ``now`` (epoch s)."""
     if now < event.enforced_from:
         return True
     return 0 < event.open_from <= now and (not event.open_until or now < event.open_until)

@@ -87,6 +87,12 @@ def find_event(rules: RuleList, request: GateRequest) -> str | None:
     return None
 
 
+def matching_reading(rule: Rule, request: GateRequest) -> str | None:
+    """Return the first reading of the path that a protecting rule matches; None without one."""
+    found = readings(request.path) or ()
+    return next((one for one in found if _protects(rule, request, [one])), None)
+
+
 def rule_matches(rule: Rule, request: GateRequest, *, is_bypass: bool) -> bool:
     """Return whether a request matches a rule of ``protect``, or of ``bypass``."""
     return (_opens if is_bypass else _protects)(rule, request, readings(request.path))

@@ -98,6 +98,7 @@ class EventDocuments:
                 "phase": phase_of(one.document, now).value,
                 "version": one.version,
                 "schedule": one.document["schedule"],
+                "gated": is_gated(one.document),
             }
             for one in self._store.read_many(page)
         ]

@@ -14,6 +14,7 @@ from waiting_room.domain.gate.explanation import Effect, explain, request_of
 from waiting_room.domain.gate.rules import find_event, sort_rules
 from waiting_room.domain.gate.store import rules_of
 
+NOW = 1_800_000_000
 STAFF = {"header": "x-staff: 3f0c9a1d5b7e4c26"}
 
 
@@ -31,7 +32,7 @@ SHOP = documents(
 
 
 def effects(address: str, **more: Any) -> tuple[str | None, list[tuple[str, str, str]]]:
-    found = explain(request_of(address, **more), SHOP)
+    found = explain(request_of(address, **more), SHOP, NOW)
     return found.event_id, [
         (one.event_id, one.effect.name, " ".join(one.misses)) for one in found.rules
     ]
@@ -79,15 +80,45 @@ def test_a_bypass_rule_suspends_the_rules_of_its_event_only() -> None:
     ],
 )  # fmt: skip
 def test_the_reason_is_a_sentence(address: str, more: Any, text: str) -> None:
-    assert explain(request_of(address, **more), SHOP).reason == text
+    assert explain(request_of(address, **more), SHOP, NOW).reason == text
 
 
 @pytest.mark.parametrize(
-    "address", ["", "shop.example", "/checkout", "ftp://a/", "https:///a", "http://["]
-)
-def test_an_address_has_scheme_and_host(address: str) -> None:
-    with pytest.raises(ValueError, match="the address must begin with"):
+    ("address", "text"),
+    [
+        ("", "must begin with"), ("shop.example", "must begin with"), ("ftp://a/", "must begin"),
+        ("/checkout", "must begin with"), ("https:///a", "must begin with"),
+        ("http://[", "the host must be as a browser sends it"),
+        ("https://bücher.example/", "the host must be"),
+        ("https://a/\ud800", "has a character that cannot be sent"),
+    ],
+)  # fmt: skip
+def test_an_address_has_scheme_and_host(address: str, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
         request_of(address)
+
+
+def test_the_gate_has_reading_state_and_responses_without_a_session() -> None:
+    later = {**SHOP, "sale": {**SHOP["sale"], "schedule": {**defaults()["schedule"],
+                                                           "opens_at": NOW + 60}}}  # fmt: skip
+    request = request_of(
+        "https://a/%63heckout", "POST", cookies=[("__Host-waiting-room-sale", "x")]
+    )
+    found = explain(request, later, NOW).to_json()
+    assert found["readings"] == 2
+    assert found["gate"] == {
+        "reading": "/checkout", "state": "not open yet", "open_from": 0, "open_until": 0,
+        "opens_at": NOW + 60,
+        "without_session": {
+            "page": {"status": 303, "reason": "not_open"},
+            "script": {"status": 403, "reason": "not_open"},
+        },
+    }  # fmt: skip
+    through = {"sale": {**SHOP["sale"], "mode": "pass_through"}}
+    found = explain(request, through, NOW).to_json()
+    assert found["gate"]["state"] == "open to all"
+    assert found["gate"]["without_session"]["page"] == {"status": 0, "reason": "open"}
+    assert explain(request_of("https://a/"), SHOP, NOW).to_json()["gate"] is None
 
 
 def test_a_request_is_as_it_was_written() -> None:
@@ -128,7 +159,7 @@ def test_the_explanation_is_that_of_the_decision(
     given_more = {"headers": [("h", "1")], "cookies": [("c", "1")], "user_agent": "Bot"}
     request = request_of(f"https://{host}{path}", method, **(given_more if more else {}))
     every = documents(**rules)
-    found = explain(request, every)
+    found = explain(request, every, NOW)
     ordered = sort_rules(one for name, kept in every.items() for one in rules_of(name, kept))
     assert found.event_id == find_event(ordered, request)
     deciding = [one.event_id for one in found.rules if one.effect is Effect.DECIDES]
