@@ -213,14 +213,14 @@ ENTRANCE = {
     ),
     "begin_session": (*RENEW, positions("BatchGetItem"), serving_log("BatchGetItem")),
     "renew": RENEW,
-    "leave": RENEW,
+    "leave": (READ_EVENTS, serving_log("GetItem"), tokens("UpdateItem"), READ_GATE_KEYS),
     "join": (READ_EVENTS, READ_GATE_KEYS, Grant(Resource.JOINS, ("sqs:SendMessage",))),
     "wait": (
         READ_EVENTS,
         READ_GATE_KEYS,
         serving_log("GetItem", "Query"),
         positions("GetItem"),
-        tokens("GetItem", "PutItem", "UpdateItem"),
+        tokens("PutItem", "UpdateItem"),
     ),
 }
 WORKERS = {

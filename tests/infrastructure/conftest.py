@@ -14,7 +14,7 @@ from infrastructure.assets.bundle import APPS, bundle
 from tests.support.templates.lambda_process import LambdaProcess, Start, sdk
 from tests.support.templates.synthesized import Assembly, Reviewed, Synthesized, everything
 
-WITH_SDK = ("public_api", "private_api", "workers", "openid", "inlet", "gate_store")
+WITH_SDK = ("public_api", "private_api", "entrance", "workers", "openid", "inlet", "gate_store")
 
 
 @pytest.fixture(scope="session")

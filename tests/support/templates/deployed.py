@@ -11,7 +11,7 @@ import json
 import secrets
 import string
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ WHERE = {
     "token_authorizer": ("Authorizer", "Authorizer"),
     "sample_store": ("Sample", "Views"),
     "openid": ("OpenId", "Views"),
+    "entrance": ("Gate", "EntranceFunctions"),
 }
 INLETS = {
     "max_size_inlet": ("Inlet", "Inlet"),
@@ -40,11 +41,16 @@ INLETS = {
 
 @dataclass(frozen=True)
 class Deployed:
-    """A function as the template has it: handler, environment, what its role allows."""
+    """A function as the template has it: handler, environment, what its role allows.
+
+    ``denials`` are the statements of queue policies that deny. ``role`` is the role's ARN.
+    """
 
     handler: str
     environment: Mapping[str, str]
     statements: tuple[Mapping[str, Any], ...]
+    role: str = ""
+    denials: tuple[Mapping[str, Any], ...] = ()
 
     def granted(self) -> set[tuple[str, str]]:
         """Actions and resources that the role allows."""
@@ -56,8 +62,26 @@ class Deployed:
         }
 
     def may(self, action: str, resource: str) -> bool:
-        """Return whether the role allows the call. No statement here has a pattern but ``*``."""
-        return bool({(action, resource), (action, "*")} & self.granted())
+        """Return whether the role allows the call, and the policy of the resource does not deny it.
+
+        No statement of a role has a pattern but ``*``.
+        """
+        granted = bool({(action, resource), (action, "*")} & self.granted())
+        return granted and not any(self._denied(one, action, resource) for one in self.denials)
+
+    def _denied(self, statement: Mapping[str, Any], action: str, resource: str) -> bool:
+        """Return whether a statement denies the call, made with TLS."""
+        (condition,) = statement["Condition"].items()
+        if condition == ("Bool", {"aws:SecureTransport": "false"}):
+            return False
+        kind, values = condition
+        assert kind == "ArnNotEquals", kind
+        others = _list(values["aws:PrincipalArn"])
+        return (
+            action in _list(statement["Action"])
+            and resource in _list(statement["Resource"])
+            and self.role not in others
+        )
 
 
 class Deployment:
@@ -95,7 +119,16 @@ class Deployment:
                 if {"Ref": role} in policy["Roles"]
                 for statement in self.values.of(stack, policy["PolicyDocument"]["Statement"])
             ),
+            self.values.of(stack, {"Fn::GetAtt": [role, "Arn"]}),
+            tuple(self._denials()),
         )
+
+    def _denials(self) -> Iterator[Mapping[str, Any]]:
+        for stack in self._stacks.values():
+            for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+                for one in self.values.of(stack, policy["PolicyDocument"]["Statement"]):
+                    if one["Effect"] == "Deny":
+                        yield one
 
     def resource(self, stack: str, kind: str, beginning: str) -> str:
         """The Ref of the one resource of a type whose logical id begins so, before CDK's hash."""

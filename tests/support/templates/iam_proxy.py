@@ -112,6 +112,9 @@ def wanted(service: str, target: str, body: bytes) -> Iterator[tuple[str, str]]:
         for entry in json.loads(body)["Entries"]:
             bus = f"event-bus/{entry['EventBusName']}"
             yield f"events:{operation}", ACCOUNT.format(service="events", rest=bus)
+    elif service == "sqs" and "QueueUrl" in (content := json.loads(body)):
+        queue = content["QueueUrl"].rpartition("/")[2]
+        yield f"sqs:{operation}", ACCOUNT.format(service="sqs", rest=queue)
     elif service == "monitoring":
         yield "cloudwatch:DescribeAlarms", "*"
     else:

@@ -64,6 +64,9 @@ class Values:
         if known is None and attribute == "DomainName":
             return f"{name.lower()}.cloudfront.net"
         if known is None and attribute == "Arn":
+            if stack.resources[name]["Type"] == "AWS::IAM::Role":
+                given = stack.resources[name].get("Properties", {}).get("RoleName", name)
+                return f"arn:aws:iam::123456789012:role/{self.of(stack, given)}"
             service = stack.resources[name]["Type"].split("::")[1].lower()
             return f"arn:aws:{service}:eu-central-1:123456789012:{name}"
         return f"{name}.{attribute}" if known is None else known
