@@ -28,6 +28,7 @@ from waiting_room.runtime.room_words import LANGUAGES, WORDS
 from waiting_room.runtime.settings.entrance import EntranceSettings
 from waiting_room.use_cases.gate.entrance import GatedEvents
 from waiting_room.use_cases.gate.plain_room import PlainRoom
+from waiting_room.use_cases.gate.session_issuing import SessionIssuer
 
 PROBE, PLACE = "__Host-waiting-room_probe-sale", "__Host-waiting-room_place-sale"
 SESSION = "__Host-waiting-room-sale"
@@ -73,7 +74,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlainGate]:
     room, joins = GateRoom(), MemoryJoinSender()
     made = PlainRoom(
         GatedEvents(room.documents, room.clock), room.gate_keys, joins, room.positions, room.log,
-        room.outcomes, ISSUER, lambda _: "key", room.clock,
+        SessionIssuer(room.outcomes, ISSUER, lambda _: "key", room.clock), room.clock,
     )  # fmt: skip
     monkeypatch.setattr(plain_views, "plain_room", lambda: made)
     monkeypatch.setattr(plain_views, "entrance_settings", EntranceSettings)

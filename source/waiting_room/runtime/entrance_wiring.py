@@ -15,6 +15,7 @@ from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.gate.entrance import Entrance, EntranceStores, GatedEvents
 from waiting_room.use_cases.gate.gate_sessions import GateSessions
 from waiting_room.use_cases.gate.plain_room import PlainRoom
+from waiting_room.use_cases.gate.session_issuing import SessionIssuer
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.access_tokens import AccessTokens
@@ -32,15 +33,12 @@ def entrance() -> Entrance:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
     from waiting_room.adapters.dynamodb.events import DynamoEvents
-    from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
     from waiting_room.adapters.dynamodb.positions import DynamoPositions
-    from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
     from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
     from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
 
     chosen, dynamodb = read_room_settings(os.environ), client("dynamodb")
     single, log = client("dynamodb", attempts=1), chosen.serving_log_table
-    published = DynamoPublicKeys(dynamodb, log, time.monotonic, chosen.signing_key_cache)
     return Entrance(
         GatedEvents(DynamoEvents(dynamodb, chosen.events_table), time.time),
         gate_keys(chosen),
@@ -48,11 +46,9 @@ def entrance() -> Entrance:
             DynamoServingLog(dynamodb, single, log),
             DynamoStraightThrough(dynamodb, single, log),
             DynamoPositions(dynamodb, chosen.positions_table, log),
-            DynamoOutcomes(dynamodb, chosen.tokens_table),
             DynamoAdmissionStates(dynamodb, chosen.events_table),
         ),
-        chosen.issuer,
-        lambda now: published.load().public_key(now)["kid"],
+        _session_issuer(),
         time.time,
         lambda: str(uuid.uuid4()),
         time.sleep,
@@ -83,21 +79,35 @@ def gate_sessions() -> GateSessions:
 def plain_room() -> PlainRoom:
     """Return the use case of clients without scripts of this function."""
     from waiting_room.adapters.aws import client
-    from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
     from waiting_room.adapters.dynamodb.positions import DynamoPositions
-    from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
     from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
     from waiting_room.adapters.join_sender import SqsJoinSender
 
     chosen, dynamodb = read_room_settings(os.environ), client("dynamodb")
     log = chosen.serving_log_table
-    published = DynamoPublicKeys(dynamodb, log, time.monotonic, chosen.signing_key_cache)
     return PlainRoom(
         entrance().events,
         entrance().keys,
         SqsJoinSender(client("sqs"), chosen.joins_queue),
         DynamoPositions(dynamodb, chosen.positions_table, log),
         DynamoServingLog(dynamodb, dynamodb, log),
+        _session_issuer(),
+        time.time,
+    )
+
+
+@cache
+def _session_issuer() -> SessionIssuer:
+    """Return the use case that issues tokens and sessions."""
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
+    from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
+
+    chosen, dynamodb = read_room_settings(os.environ), client("dynamodb")
+    published = DynamoPublicKeys(
+        dynamodb, chosen.serving_log_table, time.monotonic, chosen.signing_key_cache
+    )
+    return SessionIssuer(
         DynamoOutcomes(dynamodb, chosen.tokens_table),
         chosen.issuer,
         lambda now: published.load().public_key(now)["kid"],

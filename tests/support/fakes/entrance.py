@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tests.support.fakes.gate_keys import MemoryGateKeys
 from waiting_room.use_cases.gate.entrance import Entrance, EntranceStores, GatedEvents
+from waiting_room.use_cases.gate.session_issuing import SessionIssuer
 from waiting_room.use_cases.room import Stores
 
 
@@ -19,11 +20,8 @@ def entrance_of(
     return Entrance(
         GatedEvents(stores.documents, clock),
         MemoryGateKeys(clock=clock),
-        EntranceStores(
-            stores.log, stores.straight_through, stores.positions, stores.outcomes, stores.admission
-        ),
-        "https://room.example/api",
-        lambda _: "key",
+        EntranceStores(stores.log, stores.straight_through, stores.positions, stores.admission),
+        SessionIssuer(stores.outcomes, "https://room.example/api", lambda _: "key", clock),
         clock,
         lambda: str(uuid.uuid4()),
         pause,

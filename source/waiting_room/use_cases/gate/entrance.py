@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from waiting_room.domain import tokens
 from waiting_room.domain.errors import Unavailable, UnknownEvent
 from waiting_room.domain.events.document import StoredEvent, is_gated
 from waiting_room.domain.events.phase import phase_of
-from waiting_room.domain.gate.sessions import SessionSettings, check_live, session_of
 from waiting_room.domain.gate.straight_through import (
     LINE_INTERVAL,
     allows_straight_through,
@@ -29,10 +27,10 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.events import EventDocuments
     from waiting_room.domain.ports.gate_keys import GateKeySource
-    from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.domain.ports.straight_through import StraightThrough
+    from waiting_room.use_cases.gate.session_issuing import SessionIssuer
 
 DOCUMENT_CACHE = 1.0  # s for which a warm function uses its copy of a document
 MAX_DOCUMENTS = 1_000  # documents that a function keeps
@@ -59,12 +57,11 @@ class Entry:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EntranceStores:
-    """Stores with which the entrance gives positions, tokens and sessions."""
+    """Stores with which the entrance gives positions."""
 
     log: ServingLog
     straight_through: StraightThrough
     positions: Positions
-    outcomes: Outcomes
     admission: AdmissionStates
 
 
@@ -92,7 +89,7 @@ class GatedEvents:
 class Entrance:
     """The entrance. One instance serves all invocations of a warm function.
 
-    ``new_id`` returns a request id, ``key_id`` the id of the key that signs tokens at a time.
+    ``new_id`` returns a request id.
     """
 
     def __init__(
@@ -100,14 +97,13 @@ class Entrance:
         events: GatedEvents,
         keys: GateKeySource,
         stores: EntranceStores,
-        issuer: str,
-        key_id: Callable[[int], str],
+        sessions: SessionIssuer,
         clock: Clock,
         new_id: Callable[[], str],
         pause: Callable[[float], None],
     ) -> None:
         self.events, self.keys, self.clock = events, keys, clock
-        self._stores, self._issuer, self._key_id, self._new_id = stores, issuer, key_id, new_id
+        self._stores, self._sessions, self._new_id = stores, sessions, new_id
         self._refill = HeadroomRefill(stores.admission, stores.log, clock)
         self._pause = pause
         self._copies: dict[str, tuple[float, EventState]] = {}
@@ -137,21 +133,10 @@ class Entrance:
         state = self._take(event)
         if state is None:
             return self._wait(event)
-        now = int(self.clock())
-        row = Position(event_id, state.generation, self._new_id(), state.queue, now)
+        row = Position(event_id, state.generation, self._new_id(), state.queue, int(self.clock()))
         if self._stores.positions.insert([row])[row.request_id] != row:
             raise Unavailable("the row of a position was not written")
-        settings = SessionSettings.of_document(event.document)
-        token = tokens.issue(
-            row,
-            key_id=self._key_id(now),
-            issuer=self._issuer,
-            validity=event.document["token"]["valid_for"],
-            now=now,
-        )
-        outcome = replace(token, session_until=settings.until(now))
-        check_live(self._stores.outcomes.put_if_absent(outcome), now)
-        return session_of(outcome, settings, now)
+        return self._sessions.issue(row, event.document)
 
     def _take(self, event: StoredEvent) -> EventState | None:
         """Take the next position; return the state with it, or None if visitors have to wait.

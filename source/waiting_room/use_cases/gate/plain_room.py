@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from waiting_room.domain import serving_counter, tokens
+from waiting_room.domain import serving_counter
 from waiting_room.domain.gate import credentials, visitor_stage
 from waiting_room.domain.gate.decision import MAX_SESSIONS, cookie_name
-from waiting_room.domain.gate.sessions import SessionSettings, check_live, session_of
 from waiting_room.domain.gate.visitor_stage import VisitorStage
 
 if TYPE_CHECKING:
@@ -25,17 +22,17 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.gate_keys import GateKeySource
     from waiting_room.domain.ports.join_sender import JoinSender
-    from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.domain.records import Position
     from waiting_room.use_cases.gate.entrance import GatedEvents
+    from waiting_room.use_cases.gate.session_issuing import SessionIssuer
 
 COOKIE_LIFE = 86_400  # s; each response to a visitor who waits sets the cookie again
 
 
 class PlainRoom:
-    """The waiting room for clients without scripts. ``key_id`` is as in ``Entrance``."""
+    """The waiting room for clients without scripts."""
 
     def __init__(
         self,
@@ -44,14 +41,12 @@ class PlainRoom:
         joins: JoinSender,
         positions: Positions,
         log: ServingLog,
-        outcomes: Outcomes,
-        issuer: str,
-        key_id: Callable[[int], str],
+        sessions: SessionIssuer,
         clock: Clock,
     ) -> None:
         self._events, self._keys, self._joins = events, keys, joins
-        self._positions, self._log, self._outcomes = positions, log, outcomes
-        self._issuer, self._key_id, self._clock = issuer, key_id, clock
+        self._positions, self._log, self._sessions = positions, log, sessions
+        self._clock = clock
 
     def keys(self, event_id: str) -> GateKeys:
         """Return the keys of an event; raises UnknownEvent unless it is behind a gate."""
@@ -113,21 +108,7 @@ class PlainRoom:
         found, row = self._look(event_id, request_id)
         if found.stage is not visitor_stage.Stage.TURN or row is None:
             return found
-        document, now = self._events.get(event_id).document, self.now()
-        settings = SessionSettings.of_document(document)
-        token = tokens.issue(
-            row,
-            key_id=self._key_id(now),
-            issuer=self._issuer,
-            validity=document["token"]["valid_for"],
-            now=now,
-        )
-        outcome = self._outcomes.put_if_absent(replace(token, session_until=settings.until(now)))
-        if outcome.is_token and outcome.session_until is None:  # by the public API
-            key = (event_id, row.generation, row.position)
-            extended = self._outcomes.extend_session(*key, settings.until(now), now)
-            return session_of(check_live(extended, now), settings, now)
-        return session_of(check_live(outcome, now), settings, now)
+        return self._sessions.issue(row, self._events.get(event_id).document)
 
     def _look(self, event_id: str, request_id: str) -> tuple[VisitorStage, Position | None]:
         document = self._events.get(event_id).document
