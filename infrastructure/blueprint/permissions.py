@@ -25,6 +25,7 @@ class Resource(StrEnum):
     SIGNING_KEYS = "SIGNING_KEYS_SECRET"
     GATE_KEYS = "GATE_KEYS_SECRET"
     GATE_STORE = "GATE_STORE_ARN"
+    GATE_API_KEY = "GATE_API_KEY_SECRET"
     BUS = "EVENT_BUS_NAME"
     CODES = "OPENID_CODES_TABLE"
     CLIENT = "OPENID_CLIENT_SECRET_ID"
@@ -267,19 +268,25 @@ OPENID = {
 }
 INLET = (serving_log("GetItem", "UpdateItem"),)
 # A role that writes rules into a KeyValueStore can also read the keys in it: IAM has no condition.
+CHANGE_GATE_STORE = Grant(
+    Resource.GATE_STORE,
+    (
+        "cloudfront-keyvaluestore:DescribeKeyValueStore",
+        "cloudfront-keyvaluestore:ListKeys",
+        "cloudfront-keyvaluestore:UpdateKeys",
+    ),
+)
 GATE_STORE = {
     "write_gate_store": (
         events("GetItem", "BatchGetItem"),
         serving_log("Query"),
         READ_GATE_KEYS,
-        Grant(
-            Resource.GATE_STORE,
-            (
-                "cloudfront-keyvaluestore:DescribeKeyValueStore",
-                "cloudfront-keyvaluestore:ListKeys",
-                "cloudfront-keyvaluestore:UpdateKeys",
-            ),
-        ),
+        CHANGE_GATE_STORE,
+    ),
+    "watch_room": (
+        events("GetItem", "BatchGetItem"),
+        Grant(Resource.GATE_API_KEY, ("secretsmanager:GetSecretValue",)),
+        CHANGE_GATE_STORE,
     ),
 }
 TOKEN_ISSUING_VIEWS = frozenset({"generate_token"})  # views that name the issuer of a token

@@ -88,6 +88,9 @@ MAX_ROTATION_DAYS = 365
 WRITE_GATE_STORE = Function(
     "write_gate_store", 60, 512, schedule="rate(6 hours)", batch_size=100, batch_window=1
 )
+# Outside the room: no VPC, no counters. A run lasts two minutes while the room has a fault, so runs
+# overlap then.
+WATCH_ROOM = Function("watch_room", 180, 512, schedule="rate(1 minute)")
 GATE_RECORDS: tuple[dict[str, object], ...] = (  # patterns of the event source mapping
     {"dynamodb": {"Keys": {"item": {"S": ["document", "gates"]}}}},
     {"dynamodb": {"NewImage": {"what": {"S": ["reset"]}}}},

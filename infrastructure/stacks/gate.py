@@ -16,12 +16,13 @@ from infrastructure.blueprint.site_config import waiting_room_config
 from infrastructure.constructs.api.entrance_api import EntranceApi
 from infrastructure.constructs.api.rest_api import Limits
 from infrastructure.constructs.compute.gate_store_writer import GateStoreWriter
+from infrastructure.constructs.compute.room_watchdog import RoomWatchdog
 from infrastructure.constructs.edge.gate_functions import GateFunctions
 from infrastructure.constructs.edge.page_files import PageFiles
 from infrastructure.constructs.edge.protected_site import ProtectedSite
 from infrastructure.constructs.edge.room_paths import RoomPaths
 from infrastructure.constructs.monitoring import metrics
-from infrastructure.constructs.monitoring.alarms import Alarms
+from infrastructure.constructs.monitoring.alarms import MISSING_IS_BREACHING, Alarms
 from infrastructure.constructs.names import gate_join_role_name
 from infrastructure.parameters.gate import GateConfig
 from infrastructure.stacks.core import CoreStack
@@ -54,7 +55,8 @@ class GateStack(Stack):
             store=functions.store,
             events=core.tables.by_name[EVENTS.name],
         )
-        Alarms(self, "Alarms", topic=core.alarm_topic).add(
+        alarms = Alarms(self, "Alarms", topic=core.alarm_topic)
+        alarms.add(
             "GateStoreErrors",
             writer.function.metric_errors(period=metrics.MINUTE, statistic="Sum"),
             above=0,
@@ -71,6 +73,33 @@ class GateStack(Stack):
             join_role=gate_join_role_name(core.config.stack_name, core.region),
             keys=core.gate_keys,
             web_acl_arn=core.web_acl_arn,
+        )
+        watchdog = RoomWatchdog(
+            self,
+            "Watchdog",
+            function_context=core.function_context,
+            store=functions.store,
+            key_secret_arn=core.gate_keys[0].secret_arn,
+            addresses={
+                "WATCHED_PUBLIC_API": core.issuer,
+                "WATCHED_ENTRANCE": entrance.served.stage_address,
+            },
+        )
+        alarms.add(
+            "GateOpened",
+            metrics.total_count("GateOpened"),
+            above=0,
+            within=3,  # a run lasts more than a minute while the room has a fault
+            description="The gate lets visitors without a session pass: the room does not respond.",
+        )
+        alarms.add(
+            "WatchdogErrors",
+            watchdog.function.metric_errors(period=metrics.MINUTE, statistic="Sum"),
+            above=0,
+            minutes=3,
+            within=5,
+            missing=MISSING_IS_BREACHING,
+            description="The watchdog of the room fails or does not run: see the function's log.",
         )
         key = core.gate_keys[0].value
         page = PageFiles(

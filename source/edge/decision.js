@@ -309,7 +309,9 @@ function judge(request, event, state, keys, now, hmac, secure) {
   if (!state) return refuse(request, event, 'closed', {}, undefined, now, hmac, secure);
   const isPreflight = request.headers('access-control-request-method').length && request.headers('origin').length;
   if (request.method === 'OPTIONS' && isPreflight) return preflight(request, state);
+  const closed = state.x || (state.z && state.z <= now);
   if (now < (state.f || 0) || (state.p && state.p <= now && (!state.o || now < state.o))) return pass('open');
+  if (now < (state.w || 0) && (state.a || 0) <= now && !closed) return pass('open');
   const values = request.cookies(cookieName('', event, secure)).slice(0, MAX_SESSIONS);
   let reason = 'no_session';
   for (let at = 0; at < values.length; at++) {
@@ -324,7 +326,7 @@ function judge(request, event, state, keys, now, hmac, secure) {
     reason = 'session_over';
   }
   if (reason === 'no_session') {
-    if (state.x || (state.z && state.z <= now)) reason = 'closed';
+    if (closed) reason = 'closed';
     else if (now < (state.a || 0)) reason = 'not_open';
   }
   return refuse(request, event, reason, state, keys, now, hmac, secure);

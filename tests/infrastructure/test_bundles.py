@@ -98,6 +98,8 @@ def test_the_writer_of_the_gates_store_runs_from_its_bundle_alone(
     for event in ({"Records": []}, {"detail-type": "Scheduled Event"}):
         with pytest.raises(Raised, match=r"^Unavailable: "):
             function("gate_store")("app.write_gate_store", event)
+    with pytest.raises(Raised, match=r"^Unavailable: "):
+        function("gate_store")("app.watch_room", {})
 
 
 def test_the_authorizer_refuses_from_its_bundle_alone(

@@ -16,6 +16,7 @@ from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.parameter import ParameterError
 from tests.support.servers import ROOT
 from tests.support.templates.synthesized import Assembly, Synthesized
+from waiting_room.adapters.embedded_metrics import NAMESPACE
 from waiting_room.domain.gate.decision import HANDOVER
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a-1b"
@@ -279,10 +280,66 @@ def test_the_store_has_a_writer_that_the_events_invoke(
     assert "VpcConfig" not in writer
     store = writer["Environment"]["Variables"]["GATE_STORE_ARN"]
     assert store["Fn::GetAtt"][0].startswith("EdgeStore")
-    others = [one for one in gate.of_type("AWS::Lambda::Function").values() if one is not writer]
-    assert not [one for one in others if "GATE_STORE_ARN" in json.dumps(one)]
+    others = {
+        one["Handler"]
+        for one in gate.of_type("AWS::Lambda::Function").values()
+        if "GATE_STORE_ARN" in json.dumps(one)
+    }
+    assert others == {"app.write_gate_store", "app.watch_room"}
     rules = gate.of_type("AWS::Events::Rule").values()
-    assert [one["ScheduleExpression"] for one in rules] == ["rate(6 hours)"]
+    assert sorted(one["ScheduleExpression"] for one in rules) == ["rate(1 minute)", "rate(6 hours)"]
+
+
+def test_the_watchdog_is_outside_the_room(gate: Synthesized, assembly: Assembly) -> None:
+    """No VPC, no counters, no keys of the gate. It reads documents, and the key of the edge."""
+    (watchdog,) = (
+        one
+        for one in gate.of_type("AWS::Lambda::Function").values()
+        if one["Handler"] == "app.watch_room"
+    )
+    assert "VpcConfig" not in watchdog
+    variables = watchdog["Environment"]["Variables"]
+    assert {name for name in variables if "REDIS" in name or "KEYS" in name} == set()
+    secret = variables["GATE_API_KEY_SECRET"]
+    assert "GateKey" in json.dumps(secret), "the ARN of a secret of the core stack, not its value"
+    assert "resolve:" not in json.dumps(variables)
+    for name in ("WATCHED_PUBLIC_API", "WATCHED_ENTRANCE"):
+        assert "execute-api" in json.dumps(variables[name]), "not through a distribution"
+    role = watchdog["Role"]["Fn::GetAtt"][0]
+    (policy,) = (
+        one["PolicyDocument"]["Statement"]
+        for one in gate.of_type("AWS::IAM::Policy").values()
+        if one["Roles"] == [{"Ref": role}]
+    )
+    actions = {
+        action
+        for one in policy
+        for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+    }
+    assert {one for one in actions if one.startswith("dynamodb:")} == {
+        "dynamodb:GetItem", "dynamodb:BatchGetItem",
+    }  # fmt: skip
+    assert [one for one in actions if one.startswith("secretsmanager:")] == [
+        "secretsmanager:GetSecretValue"
+    ]
+    tables = [one["Resource"] for one in policy if "dynamodb" in json.dumps(one["Action"])]
+    assert len(tables) == 1, "the Events table alone"
+
+
+def test_an_opened_gate_and_a_silent_watchdog_raise_alarms(gate: Synthesized) -> None:
+    alarms = {
+        name.removeprefix("Alarms")[:-8]: one
+        for name, one in gate.of_type("AWS::CloudWatch::Alarm").items()
+    }
+    assert set(alarms) == {"GateStoreErrors", "GateOpened", "WatchdogErrors"}
+    opened = alarms["GateOpened"]
+    assert (opened["Namespace"], opened["MetricName"]) == (NAMESPACE, "GateOpened")
+    assert "Dimensions" not in opened
+    assert opened["TreatMissingData"] == "notBreaching"
+    watchdog = alarms["WatchdogErrors"]
+    assert watchdog["MetricName"] == "Errors"
+    assert watchdog["TreatMissingData"] == "breaching", "a watchdog that does not run"
+    assert all(one["AlarmActions"] and one["OKActions"] for one in alarms.values())
 
 
 def test_the_records_that_invoke_the_writer_are_those_of_the_table() -> None:

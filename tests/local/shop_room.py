@@ -101,23 +101,35 @@ class ShopRoom:
         body: bytes = b"",
     ) -> Reply:
         """Send a request as a server hands it over, and return the response."""
-        raw, _, query = target.partition("?")
-        sent = {"host": SHOP_HOST, **(HTML if headers is None else headers)}
-        if cookies:
-            sent["cookie"] = cookies
-        scope = {
-            "type": "http", "method": method, "path": raw, "raw_path": raw.encode("latin-1"),
-            "query_string": query.encode("latin-1"), "client": ("127.0.0.1", 1),
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent.items()],
-        }  # fmt: skip
-        found: dict[str, Any] = {}
+        return await ask(self.edge, target, method, headers, cookies, body)
 
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
 
-        async def send(message: dict[str, Any]) -> None:
-            found.update(message)
+async def ask(
+    edge: ShopEdge,
+    target: str,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    cookies: str = "",
+    body: bytes = b"",
+) -> Reply:
+    """Send a request to the edge as a server hands it over, and return the response."""
+    raw, _, query = target.partition("?")
+    sent = {"host": SHOP_HOST, **(HTML if headers is None else headers)}
+    if cookies:
+        sent["cookie"] = cookies
+    scope = {
+        "type": "http", "method": method, "path": raw, "raw_path": raw.encode("latin-1"),
+        "query_string": query.encode("latin-1"), "client": ("127.0.0.1", 1),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent.items()],
+    }  # fmt: skip
+    found: dict[str, Any] = {}
 
-        await self.edge(scope, receive, send)
-        pairs = tuple((name.decode(), value.decode("latin-1")) for name, value in found["headers"])
-        return Reply(found["status"], pairs, found["body"])
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        found.update(message)
+
+    await edge(scope, receive, send)
+    pairs = tuple((name.decode(), value.decode("latin-1")) for name, value in found["headers"])
+    return Reply(found["status"], pairs, found["body"])

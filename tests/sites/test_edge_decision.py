@@ -29,7 +29,7 @@ MEMBERS = {
     "toString", "toUpperCase", "trim", "update",
 }  # fmt: skip
 OWN_MEMBERS = {  # of requests, responses and stored values
-    "a", "accept", "c", "f", "g", "k", "n", "o", "p", "r", "u", "v", "x", "z", "body", "cookies",
+    "a", "accept", "c", "f", "g", "k", "n", "o", "p", "r", "u", "v", "w", "x", "z", "body", "cookies",
     "findEvent", "handOver", "headers", "host", "isOwnPath", "judge", "location", "method",
     "multiValue", "pass", "path", "query", "querystring", "request", "response", "session",
     "signing", "status", "to", "uri", "value", "viewer", "ip",
@@ -143,6 +143,9 @@ def test_a_wrong_decision_is_noticed(tmp_path: Path) -> None:
         ("< state.g", "<= state.g"),
         ("pattern.test(fold(one))", "pattern.test(one)"),
         ("found.every(", "found.some("),
+        ("now < (state.w || 0)", "now <= (state.w || 0)"),
+        ("(state.a || 0) <= now && ", ""),
+        (" && !closed)", ")"),
         ("'handover/' + request.host", "'handover/'"),
     ):
         assert source().count(right) == 1, right

@@ -367,6 +367,26 @@ def events() -> Iterator[Case]:
     for seconds, reason in ((1, "open"), (0, "no_session"), (-1, "no_session")):
         yield at(f"enforced in {seconds} s", reason, enforced_from=NOW + seconds)
     yield at("closed, but open to all", "open", closed=True, open_from=NOW)
+    for seconds, reason in ((600, "open"), (1, "open"), (0, "no_session"), (-1, "no_session")):
+        yield at(f"opened by a fault for {seconds} s", reason, fault_until=NOW + seconds)
+    opened = replace(SALE, fault_until=NOW + 600)
+    for members, reason in (
+        ({"closed": True}, "closed"), ({"closes_at": NOW}, "closed"), ({"closes_at": NOW + 1},
+        "open"),
+        ({"opens_at": NOW + 1}, "not_open"), ({"opens_at": NOW}, "open"),
+        ({"open_from": NOW + 1}, "open"),
+    ):  # fmt: skip
+        yield at(f"opened by a fault, {members}", reason, **{"fault_until": NOW + 600, **members})
+    for name, asked, reason in (
+        ("script", get(headers=SCRIPT), "open"), ("form", get(method="POST"), "open"),
+        ("a session", session(encoded()), "open"),
+        ("a session that is over", session(encoded(expires=NOW - 100)), "open"),
+        ("a session of an older generation", session(encoded(generation=1)), "open"),
+    ):  # fmt: skip
+        yield Case(f"opened by a fault, {name}", reason, asked, event=opened)
+    over = replace(SALE, fault_until=NOW)
+    ended = session(encoded(generation=1))
+    yield Case("after a fault, an older generation", "session_ended", ended, event=over)
     yield Case("no state", "closed", get(), event=None)
     yield Case("no state, with a session", "closed", session(encoded()), event=None)
     for seconds in (5, 10, 11, 599, 600, 601, 10**6):

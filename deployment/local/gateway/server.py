@@ -30,7 +30,10 @@ from deployment.local.gateway.static_site import Site
 from deployment.local.gateway.token_authorizer import TokenAuthorizer
 from deployment.local.site_edge.shop_edge import ShopEdge
 from deployment.local.site_edge.store_writing import StoreWriting
+from deployment.local.site_edge.watching import Watching
+from deployment.local.workers.schedules import Schedule
 from infrastructure.blueprint import discovery, join_integration
+from infrastructure.blueprint.resources import WATCH_ROOM
 from infrastructure.blueprint.site_config import (
     control_panel_config,
     login_forms,
@@ -96,8 +99,14 @@ def main(ready_fd: int, listeners: Mapping[str, tuple[int, int]]) -> None:
     stop = threading.Event()
     writing = threading.Thread(target=store.run, args=(stop,))
     writing.start()
+    watching = Watching(
+        wiring.stores(wiring.settings()).documents, store.store, parts["shop"].origins
+    )
+    minute = float(os.environ["SCHEDULE_MINUTE_SECONDS"])
+    schedule = Schedule(WATCH_ROOM, watching.handle, minute)
     server.run(sockets=[socket.socket(fileno=number) for number, _ in listeners.values()])
     stop.set()
+    schedule.stop()
     writing.join()
     for part in parts.values():
         if isinstance(part, RestApi):

@@ -2,8 +2,9 @@
 /*
  * Runs CloudFront Functions: one JSON object per line on standard input and output.
  *
- * { items }: the store from now on. { id, name, event }: run the function `name`. The response is
- * { id, result } or { id, error }. A request has `rawQuery` instead of `rawQueryString()`.
+ * { items }: the store from now on. { id, name, event, now }: run the function `name`; `now` is the
+ * time in ms, without it the time of the machine. The response is { id, result } or { id, error }. A
+ * request has `rawQuery` instead of `rawQueryString()`.
  */
 import readline from 'readline';
 import cf from 'cloudfront';
@@ -20,6 +21,7 @@ function withRawQuery(request) {
 
 async function run(call) {
   const event = call.event;
+  if (call.now) Date.now = () => call.now;
   event.request = withRawQuery(event.request);
   const result = await functions[call.name](event);
   if (typeof result !== 'object' || result === null) throw new Error('no object');

@@ -11,7 +11,7 @@ import contextlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,15 @@ def write_scripts(folder: Path, scripts: Mapping[str, str]) -> None:
 
 
 class Engine:
-    """Runs the functions of a folder of ``write_scripts``; use it in one event loop."""
+    """Runs the functions of a folder of ``write_scripts``; use it in one event loop.
 
-    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
-        self._folder, self._names = folder, names
+    ``clock`` is that of the functions in epoch seconds; None: that of the machine.
+    """
+
+    def __init__(
+        self, folder: Path, names: tuple[str, ...], clock: Callable[[], float] | None = None
+    ) -> None:
+        self._folder, self._names, self._clock = folder, names, clock
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -72,7 +77,8 @@ class Engine:
         answer = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            await self._send({"id": number, "name": name, "event": event})
+            now = {"now": int(self._clock() * 1000)} if self._clock else {}
+            await self._send({"id": number, "name": name, "event": event, **now})
             found = await asyncio.wait_for(answer, SECONDS)
         except (TimeoutError, OSError) as error:
             raise FunctionFailed(f"{name}: {type(error).__name__}") from None

@@ -38,7 +38,8 @@ def write_functions(root: Path, folder: Path) -> None:
 class ShopEdge:
     """ASGI application: the shop, and below ``/_waiting-room/`` page, entrance and public API.
 
-    ``visible`` returns the items of the store that have reached the edge.
+    ``visible`` returns the items of the store that have reached the edge. ``origins`` are those of
+    the room. ``clock`` is that of the functions; None: the clock of the machine.
     """
 
     def __init__(
@@ -52,12 +53,13 @@ class ShopEdge:
         api_key: str = "",
         shop: Any = None,
         monotonic: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self._engine = Engine(functions, (GATE, ROOM, PAGE, RESPONSE))
+        self._engine = Engine(functions, (GATE, ROOM, PAGE, RESPONSE), clock)
         self._visible, self._monotonic = visible, monotonic
         self._items: Mapping[str, str] | None = None
         self._looked_at = 0.0
-        origins = {
+        self.origins = origins = {
             Target.ENTRANCE: asgi_origin(entrance, add=f"/{STAGE}"),
             Target.PUBLIC: asgi_origin(
                 public_api, add=f"/{STAGE}", headers=(("x-api-key", api_key),)

@@ -28,12 +28,12 @@ class StoreWriting:
 
     def __init__(self, sources: GateSources, delay: float) -> None:
         self._sources, self._created = sources, False
-        self._store = LocalEdgeStore(lambda: time.time() if self._created else 0.0, delay)
-        self._writer = GateStoreWriter(sources, self._store, time.time)
+        self.store = LocalEdgeStore(lambda: time.time() if self._created else 0.0, delay)
+        self._writer = GateStoreWriter(sources, self.store, time.time)
 
     def seen(self) -> Mapping[str, str]:
         """Return the items as the edge sees them now."""
-        return self._store.seen()
+        return self.store.seen()
 
     def step(self) -> None:
         """Write what differs. Raises what the stores raise."""

@@ -16,9 +16,13 @@ KEY_LENGTH = 40  # API Gateway accepts 20 to 128 characters
 
 @dataclass(frozen=True, kw_only=True)
 class GateKey:
-    """A key of protected distributions: ``value`` for CloudFront, ``key`` for a usage plan."""
+    """A key of protected distributions: ``value`` for CloudFront, ``key`` for a usage plan.
+
+    Functions read ``secret_arn`` instead of the value.
+    """
 
     value: str
+    secret_arn: str
     key: aws_apigateway.IApiKey
 
 
@@ -60,7 +64,7 @@ def gate_keys(scope: Construct, plan: aws_apigateway.UsagePlan, number: int) -> 
             plan.add_api_key(key)
             for used in (secret.secret_arn, key.key_id):
                 Stack.of(scope).export_value(used)
-            found.append(GateKey(value=value, key=key))
+            found.append(GateKey(value=value, secret_arn=secret.secret_arn, key=key))
     return tuple(found)
 
 

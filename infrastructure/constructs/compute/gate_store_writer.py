@@ -17,7 +17,7 @@ from aws_cdk import (
 from constructs import Construct
 
 from infrastructure.blueprint.permissions import GATE_STORE, Resource, check_grants
-from infrastructure.blueprint.resources import GATE_RECORDS, WRITE_GATE_STORE
+from infrastructure.blueprint.resources import GATE_RECORDS, WATCH_ROOM, WRITE_GATE_STORE
 from infrastructure.constructs.compute.app_functions import AppFunctions
 from infrastructure.constructs.compute.function_context import FunctionContext, ResourceRef
 
@@ -48,7 +48,7 @@ class GateStoreWriter(Construct):
             app="gate_store",
             function_context=replace(function_context, resources=known),
         )
-        check_grants("GATE_STORE", {WRITE_GATE_STORE.name})
+        check_grants("GATE_STORE", {WRITE_GATE_STORE.name, WATCH_ROOM.name})
         self.function = functions.add(
             WRITE_GATE_STORE.name,
             grants=GATE_STORE[WRITE_GATE_STORE.name],

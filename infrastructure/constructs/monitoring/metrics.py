@@ -27,6 +27,13 @@ def gauge(name: str, event_id: str) -> aws_cloudwatch.Metric:
     )
 
 
+def total_count(name: str) -> aws_cloudwatch.Metric:
+    """Return a metric of all events together, without a dimension."""
+    return aws_cloudwatch.Metric(
+        namespace=NAMESPACE, metric_name=name, statistic="Maximum", period=MINUTE
+    )
+
+
 def error_rate(api: aws_apigateway.RestApi) -> aws_cloudwatch.MathExpression:
     """Return the 5xx rate of an API in percent, over five minutes; 0 below 100 requests."""
     five = Duration.minutes(5)

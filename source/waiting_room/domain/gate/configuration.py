@@ -27,7 +27,8 @@ from waiting_room.domain.parsing import is_whole
 
 NO_KEYS = GateKeys("", {})
 NUMBERS = {"g": "generation", "r": "renew_every", "a": "opens_at", "z": "closes_at",
-           "p": "open_from", "o": "open_until", "f": "enforced_from"}  # fmt: skip
+           "p": "open_from", "o": "open_until", "f": "enforced_from",
+           "w": "fault_until"}  # fmt: skip
 SECRET = re.compile(r"[\x21-\x7e]{32,128}")
 
 

@@ -48,8 +48,9 @@ class GateEvent:
     """State of an event at a gate. Times are epoch seconds; 0: none.
 
     A request passes without a session from ``open_from`` to ``open_until`` (0: without an end), and
-    before ``enforced_from``. A session of a generation before ``generation`` is refused. A
-    navigation renews a session ``renew_every`` seconds after its issue.
+    before ``enforced_from``. Before ``fault_until`` it passes while the event is open, because the
+    room does not respond. A session of a generation before ``generation`` is refused. A navigation
+    renews a session ``renew_every`` seconds after its issue.
     """
 
     generation: int = 1
@@ -60,6 +61,7 @@ class GateEvent:
     open_from: int = 0
     open_until: int = 0
     enforced_from: int = 0
+    fault_until: int = 0
     origins: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -67,7 +69,8 @@ class GateEvent:
         values = (
             ("g", self.generation), ("r", self.renew_every), ("a", self.opens_at),
             ("z", self.closes_at), ("x", int(self.closed)), ("p", self.open_from),
-            ("o", self.open_until), ("f", self.enforced_from), ("c", list(self.origins)),
+            ("o", self.open_until), ("f", self.enforced_from), ("w", self.fault_until),
+            ("c", list(self.origins)),
         )  # fmt: skip
         return {name: value for name, value in values if value}
 
@@ -144,7 +147,7 @@ def judge(
             return found
         reason = "session_over"
     if reason == "no_session":
-        if event.closed or 0 < event.closes_at <= now:
+        if _is_closed(event, now):
             reason = "closed"
         elif now < event.opens_at:
             reason = "not_open"
@@ -161,7 +164,13 @@ def is_open(event: GateEvent, now: int) -> bool:
     """Return whether requests pass without a session at ``now`` (epoch s)."""
     if now < event.enforced_from:
         return True
-    return 0 < event.open_from <= now and (not event.open_until or now < event.open_until)
+    if 0 < event.open_from <= now and (not event.open_until or now < event.open_until):
+        return True
+    return event.opens_at <= now < event.fault_until and not _is_closed(event, now)
+
+
+def _is_closed(event: GateEvent, now: int) -> bool:
+    return event.closed or 0 < event.closes_at <= now
 
 
 def _with_session(

@@ -17,6 +17,7 @@ from typing import Any
 
 from waiting_room.domain.gate.credentials import GateKeys
 from waiting_room.domain.gate.decision import GateEvent
+from waiting_room.domain.gate.opening import ROOM_FOR_OPENING
 from waiting_room.domain.gate.rules import Rule, encode_rules, sort_rules
 from waiting_room.domain.ports.gate_keys import GateKeySource
 
@@ -101,11 +102,17 @@ def parts_by_host(
 
 
 def _state(event: GatedEvent, keys: GateKeys) -> str:
-    state = gate_event(event).to_json()
+    """Return the value of an event. ``u``: requests may pass without a decision.
+
+    ``h``: paused, so that the watchdog does not open the event.
+    """
+    state, control = gate_event(event).to_json(), event.document["control"]
     if event.document["session"]["when_unreachable"] == "open":
         state["u"] = 1
+        if control["paused_at"] is not None and control["draining_since"] is None:
+            state["h"] = 1
     text = _json({**state, "k": {"signing": keys.signing, "keys": dict(keys.keys)}})
-    if len(text.encode()) > MAX_VALUE:
+    if len(text.encode()) + ROOM_FOR_OPENING > MAX_VALUE:
         raise ValueError(f"site.origins of {event.event_id} is too long for the store of the gate")
     return text
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from waiting_room.domain.gate.opening import with_openings
 from waiting_room.domain.gate.store import store_items
 from waiting_room.domain.gate.store_plan import plan_updates
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
@@ -22,7 +23,8 @@ class GateStoreWriter:
     """Makes the store equal to the events. One instance serves all invocations of a function.
 
     Each run compares all events with the whole store, so a lost stream record is corrected by the
-    next run. A run without a change makes no call to the store, or, if it verifies, one or two.
+    next run. A run without a change makes no call to the store, or, if it verifies, one or two. An
+    opening of the watchdog stays until its end, unless its event may not be open any more.
     """
 
     def __init__(self, sources: GateSources, store: EdgeStore, clock: Clock) -> None:
@@ -37,13 +39,16 @@ class GateStoreWriter:
         """
         self._sources.keys.refresh()  # the copy of a warm function can lack a new or revoked key
         wanted = store_items(self._sources.all(), self._sources.keys)
-        if not verify and self._version and not plan_updates(self._stored, wanted):
+        if not verify and self._version and not plan_updates(self._stored, self._kept(wanted)):
             return 0
         for attempt in retry_on_conflict(self._clock):
             self._read()
             with attempt:
-                return self._write(wanted, sweep=verify)
+                return self._write(self._kept(wanted), sweep=verify)
         raise TooManyConflicts  # by retry_on_conflict, after the last attempt
+
+    def _kept(self, wanted: dict[str, str]) -> dict[str, str]:
+        return with_openings(self._stored, wanted, self._clock())
 
     def _read(self) -> None:
         """Read the store, unless it still has the version of the last run."""
