@@ -29,10 +29,10 @@ MEMBERS = {
     "toString", "toUpperCase", "trim", "update",
 }  # fmt: skip
 OWN_MEMBERS = {  # of requests, responses and stored values
-    "a", "accept", "c", "f", "g", "k", "n", "o", "p", "r", "u", "v", "w", "x", "z", "body", "cookies",
-    "findEvent", "handOver", "headers", "host", "isOwnPath", "judge", "location", "method",
-    "multiValue", "pass", "path", "query", "querystring", "request", "response", "session",
-    "signing", "status", "to", "uri", "value", "viewer", "ip",
+    "a", "c", "f", "g", "k", "n", "o", "p", "r", "u", "v", "w", "x", "z", "accept", "body",
+    "cookies", "findEvent", "handOver", "headers", "host", "ip", "isOwnPath", "judge", "location",
+    "method", "multiValue", "pass", "path", "query", "querystring", "request", "response",
+    "session", "signing", "status", "to", "uri", "value", "viewer",
 }  # fmt: skip
 GLOBALS = {
     "Date", "Error", "JSON", "Math", "Number", "Object", "RegExp", "String", "decodeURIComponent",

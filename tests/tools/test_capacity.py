@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployment.capacity import __main__ as command
-from deployment.capacity import gate, history, prices, quotas, report
+from deployment.capacity import gate, history, prices, quotas, report, watchdog
 from deployment.capacity import operations as measured
 from deployment.capacity.cost import event_bill, idle_bill, total
 from deployment.capacity.findings import Finding, find
@@ -445,6 +445,15 @@ def test_a_passage_costs_its_requests_functions_and_writes() -> None:
     assert gate.dollars_per_million(
         by_name["renewals"], OPERATIONS, listed, assumed, unprotected
     ) == pytest.approx(renewal - 0.60)
+
+
+def test_the_page_has_the_cost_of_the_watchdog_from_the_code() -> None:
+    assert watchdog.table() in (ROOT / "docs" / "gate-edge.md").read_text(encoding="utf-8")
+    bill = watchdog.watchdog_bill(prices.load("us-east-1"))
+    assert bill["calls of the store"] == 0, "a healthy minute makes none"
+    minutes = prices.load("us-east-1").hours_per_month * 60
+    heartbeat = minutes * 2 * prices.load("us-east-1")["edge_store_thousand_calls"] / 1000
+    assert sum(bill.values()) < heartbeat / 50
 
 
 def test_a_day_of_the_history_is_read_in_half_units_of_4_kb() -> None:

@@ -77,7 +77,7 @@ class SiteGate:
             found = judge(request, event_id, state, keys, now, secure=secure)
             if isinstance(found, Pass):
                 return found
-            if found.reason != "preflight" and self._is_opened(view, event_id):
+            if found.reason != "preflight" and self._is_opened(view, event_id, now):
                 return Pass("unreachable")
             return self._response(found)
         except Exception as error:  # every unforeseen condition: the event's when_unreachable
@@ -91,10 +91,10 @@ class SiteGate:
         names = [cookie_name("", one, secure=secure) for one in self.settings.events]
         return [set_cookie(name, "", 0, secure=secure) for name in names if name in request.cookies]
 
-    def _is_opened(self, view: GateView, event_id: str) -> bool:
+    def _is_opened(self, view: GateView, event_id: str, now: int) -> bool:
         """Return whether an event is open because the room has not been reachable for a while."""
         found = view.events.get(event_id)
-        return bool(found and found.open_unreachable and self._configurations.is_lost(event_id))
+        return bool(found and found.opens_in_fault(now) and self._configurations.is_lost(event_id))
 
     def _response(self, found: Respond) -> Response:
         secure = self.settings.secure_cookie

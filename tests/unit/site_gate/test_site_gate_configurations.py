@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from waiting_room.adapters.operator_access import static_credentials
 from waiting_room.domain.errors import SettingsError, Unavailable
 from waiting_room.domain.events.schema import defaults
 from waiting_room.domain.gate.configuration import GateConfiguration, GateView, InvalidConfiguration
-from waiting_room.domain.gate.credentials import GateKeys
+from waiting_room.domain.gate.credentials import GateKeys, GateSession, encode_session
 from waiting_room.domain.gate.decision import GateEvent, Pass
 from waiting_room.domain.gate.request import GateRequest
 from waiting_room.domain.gate.rules import RULE_MEMBERS, sort_rules
@@ -55,14 +56,20 @@ RULE = st.fixed_dictionaries(
 @given(
     protect=st.lists(RULE, max_size=4), bypass=st.lists(RULE, max_size=4),
     unreachable=st.sampled_from(["open", "closed"]), opens_at=st.none() | st.integers(0, NOW),
+    paused_at=st.none() | st.just(NOW),
 )  # fmt: skip
 def test_a_gate_outside_the_edge_has_what_the_edge_has(
-    protect: list[Any], bypass: list[Any], unreachable: str, opens_at: int | None
+    protect: list[Any],
+    bypass: list[Any],
+    unreachable: str,
+    opens_at: int | None,
+    paused_at: int | None,
 ) -> None:
     document = defaults()
     document |= {"protect": protect, "bypass": bypass}
     document["session"] = {**document["session"], "when_unreachable": unreachable}
     document["schedule"] = {**document["schedule"], "opens_at": opens_at}
+    document["control"] = {**document["control"], "paused_at": paused_at}
     event = GatedEvent("sale", document, 3, NOW)
     source = MemoryGateKeys()
     found = GateConfiguration.of_event(event, 1, source.keys("sale"))
@@ -106,9 +113,12 @@ class Room:
     def __init__(self) -> None:
         self.at, self.reads = 0.0, 0
         self.body: Mapping[str, Any] | None = BODY
+        self.read: Callable[[str], Mapping[str, Any]] | None = None
 
     def __call__(self, event_id: str) -> Mapping[str, Any]:
         self.reads += 1
+        if self.read:
+            return self.read(event_id)
         if self.body is None:
             raise Unavailable("down")
         return self.body
@@ -175,6 +185,58 @@ def test_a_room_that_fails_opens_only_an_event_that_wants_it(unreachable: str) -
     assert gate.decide(GateRequest("GET", "a", "/")) == Pass("no_rule")
     room.body, room.at = good, LOST_AFTER + 20
     assert isinstance(gate.decide(PAGE_REQUEST), Response), "closed again by itself"
+
+
+@pytest.mark.parametrize(
+    ("members", "opens"),
+    [
+        ({}, True), ({"x": 1}, False), ({"z": NOW}, False), ({"z": NOW + 1}, True),
+        ({"a": NOW + 1}, False), ({"a": NOW}, True), ({"h": 1}, False),
+    ],
+)  # fmt: skip
+def test_a_fault_opens_no_event_that_is_scheduled_paused_or_closed(
+    members: dict[str, int], opens: bool
+) -> None:
+    room = Room()
+    room.body = {**BODY, "state": {**BODY["state"], "u": 1, **members}}
+    gate = site(room)
+    gate.decide(PAGE_REQUEST)
+    room.body = None
+    for seconds in range(10, int(LOST_AFTER) + 30, 5):
+        room.at = seconds
+        found = gate.decide(PAGE_REQUEST)
+    assert (found == Pass("unreachable")) == opens
+
+
+@pytest.mark.parametrize("unreachable", ["closed", "open"])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b"{}"), (503, b""), (200, b"<title>Sorry</title>"), (200, b'{"version": 7, "ru'),
+        (200, b'{"message": "OK"}'), (200, b"[]"), (302, b""), (429, b"{}"),
+    ],
+)  # fmt: skip
+def test_invalid_responses_of_the_room_are_as_none(
+    unreachable: str, status: int, body: bytes
+) -> None:
+    """The reader of the private API is real. A visitor with a session passes in both modes."""
+    room = Room()
+    gate = site(room, unreachable)
+    gate.decide(PAGE_REQUEST)
+    pool = Pool(status, body)
+    access = static_credentials("key", "secret")
+    reader = GateConfigurationReader("https://room.example", "x", access, pool)
+    room.read = reader
+    session = GateSession("sale", 2, 7, NOW, NOW + 900)
+    cookies = {"__Host-waiting-room-sale": [encode_session(session, KEYS)]}
+    admitted = replace(PAGE_REQUEST, cookies=cookies)
+    for seconds in range(10, int(LOST_AFTER) + 30, 5):
+        room.at = seconds
+        assert gate.decide(admitted) == Pass("session", "sale:2:7")
+        found = gate.decide(PAGE_REQUEST)
+        opened = found == Pass("unreachable")
+        assert opened == (unreachable == "open" and seconds >= LOST_AFTER + 10)
+    assert len(pool.calls) > 9
 
 
 def test_one_failure_before_a_quiet_time_opens_nothing() -> None:

@@ -15,13 +15,12 @@ from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.gate.opening import OPEN_FOR, opened
 from waiting_room.domain.gate.store import store_items
-from waiting_room.domain.gate.watchdog import FAILING_FOR, STEP, Reading
+from waiting_room.domain.gate.watchdog import FAILING_FOR, STEP, Reading, WatchFailed
 from waiting_room.domain.retry import TooManyConflicts
 from waiting_room.use_cases.gate.room_watch import (
     MAX_WATCHED,
     RoomWatch,
     WatchedEvents,
-    WatchFailed,
 )
 from waiting_room.use_cases.gate.store_writer import GateStoreWriter
 

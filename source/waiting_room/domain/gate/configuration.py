@@ -14,6 +14,7 @@ from typing import Any
 
 from waiting_room.domain.gate.credentials import KEY_ID, GateKeys
 from waiting_room.domain.gate.decision import GateEvent
+from waiting_room.domain.gate.opening import may_open
 from waiting_room.domain.gate.rules import (
     RULE_MEMBERS,
     Rule,
@@ -22,7 +23,7 @@ from waiting_room.domain.gate.rules import (
     encode_rules,
     sort_rules,
 )
-from waiting_room.domain.gate.store import GatedEvent, gate_event
+from waiting_room.domain.gate.store import GatedEvent, fault_members, gate_event
 from waiting_room.domain.parsing import is_whole
 
 NO_KEYS = GateKeys("", {})
@@ -38,7 +39,10 @@ class InvalidConfiguration(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class GateConfiguration:
-    """Rules, state and keys of one event. ``open_unreachable``: ``when_unreachable`` is open."""
+    """Rules, state and keys of one event. ``open_unreachable``: ``when_unreachable`` is open.
+
+    ``paused``: a fault of the room does not open the event.
+    """
 
     event_id: str
     version: int
@@ -46,6 +50,7 @@ class GateConfiguration:
     state: GateEvent
     keys: GateKeys = field(repr=False)
     open_unreachable: bool = False
+    paused: bool = False
 
     @classmethod
     def of_event(cls, event: GatedEvent, version: int, keys: GateKeys) -> GateConfiguration:
@@ -55,10 +60,10 @@ class GateConfiguration:
             for name, is_bypass in (("protect", False), ("bypass", True))
             for rule in event.document[name]
         ]
-        unreachable = event.document["session"]["when_unreachable"]
+        fault = fault_members(event.document)
         return cls(
             event.event_id, version, sort_rules(rules), gate_event(event), keys,
-            open_unreachable=unreachable == "open",
+            open_unreachable="u" in fault, paused="h" in fault,
         )  # fmt: skip
 
     @classmethod
@@ -73,17 +78,25 @@ class GateConfiguration:
         return cls(
             event_id, version, _rules(event_id, content.get("rules")), _state(state),
             _keys(content.get("keys")), open_unreachable=state.get("u") == 1,
+            paused=state.get("h") == 1,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Return the body of the response."""
-        unreachable = {"u": 1} if self.open_unreachable else {}
         return {
             "version": self.version,
             "rules": encode_rules(self.rules),
-            "state": {**self.state.to_json(), **unreachable},
+            "state": self._whole_state(),
             "keys": {"signing": self.keys.signing, "keys": dict(self.keys.keys)},
         }
+
+    def opens_in_fault(self, now: int) -> bool:
+        """Return whether requests pass at ``now`` (epoch s) while the room does not respond."""
+        return may_open(self._whole_state(), now)
+
+    def _whole_state(self) -> dict[str, Any]:
+        flags = (("u", self.open_unreachable), ("h", self.paused))
+        return {**self.state.to_json(), **{name: 1 for name, flag in flags if flag}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,19 @@ def store_items(events: Iterable[GatedEvent], keys: GateKeySource) -> dict[str, 
     return items
 
 
+def fault_members(document: Mapping[str, Any]) -> dict[str, int]:
+    """Return the members of a state for the fail mode ``open``.
+
+    ``u``: requests pass while the gate cannot decide, and while the room does not respond. ``h``:
+    paused, so that a fault of the room does not open the event.
+    """
+    if document["session"]["when_unreachable"] != "open":
+        return {}
+    control = document["control"]
+    paused = control["paused_at"] is not None and control["draining_since"] is None
+    return {"u": 1, "h": 1} if paused else {"u": 1}
+
+
 def rules_of(event_id: str, document: Mapping[str, Any]) -> list[tuple[str, bool, Rule]]:
     """Return the rules of an event: event id, whether it is a bypass rule, and the rule."""
     protect = [(event_id, False, rule) for rule in document["protect"]]
@@ -102,15 +115,7 @@ def parts_by_host(
 
 
 def _state(event: GatedEvent, keys: GateKeys) -> str:
-    """Return the value of an event. ``u``: requests may pass without a decision.
-
-    ``h``: paused, so that the watchdog does not open the event.
-    """
-    state, control = gate_event(event).to_json(), event.document["control"]
-    if event.document["session"]["when_unreachable"] == "open":
-        state["u"] = 1
-        if control["paused_at"] is not None and control["draining_since"] is None:
-            state["h"] = 1
+    state = {**gate_event(event).to_json(), **fault_members(event.document)}
     text = _json({**state, "k": {"signing": keys.signing, "keys": dict(keys.keys)}})
     if len(text.encode()) + ROOM_FOR_OPENING > MAX_VALUE:
         raise ValueError(f"site.origins of {event.event_id} is too long for the store of the gate")

@@ -18,6 +18,10 @@ BUSY_STATUS = 429
 WAYS = ("go", "wait")
 
 
+class WatchFailed(Exception):
+    """The watchdog cannot tell whether the room responds for each event."""
+
+
 class Reading(StrEnum):
     """Result of a probe."""
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.gate.opening import OPEN_FOR, openable, opened, opening_changes
 from waiting_room.domain.gate.store_plan import plan_updates
-from waiting_room.domain.gate.watchdog import STEP, Probe, Reading, Verdict, verdict
+from waiting_room.domain.gate.watchdog import (
+    STEP,
+    Probe,
+    Reading,
+    Verdict,
+    WatchFailed,
+    verdict,
+)
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 
 if TYPE_CHECKING:
@@ -24,10 +31,6 @@ PAGE = 100  # documents in one read
 MAX_WATCHED = 100  # events that one run can probe in time
 
 logger = logging.getLogger("waiting_room")
-
-
-class WatchFailed(Exception):
-    """The watchdog cannot tell whether the room responds for each event."""
 
 
 class WatchedEvents:
@@ -111,7 +114,7 @@ class RoomWatch:
             self._knows_store = not lost
         if found:
             self._report(len(found))
-        _check(events, watched, refused)
+        _raise_unwatched(events, watched, refused)
         return found
 
     def _watch(self, watched: Sequence[str]) -> tuple[list[str], list[str], bool]:
@@ -167,7 +170,7 @@ def _log(before: Mapping[str, int], after: Mapping[str, int]) -> None:
         logger.warning("the gate is closed again for the events %s", ", ".join(ended))
 
 
-def _check(events: Sequence[str], watched: Sequence[str], refused: Sequence[str]) -> None:
+def _raise_unwatched(events: Sequence[str], watched: Sequence[str], refused: Sequence[str]) -> None:
     """Raise WatchFailed, and with it the alarm, if an event has no watchdog."""
     if len(watched) < len(events):
         raise WatchFailed(f"{len(events)} events need a watchdog; it probes {MAX_WATCHED} only")

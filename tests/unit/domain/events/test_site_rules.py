@@ -16,6 +16,7 @@ from waiting_room.domain.events.schema import MAX_TIME
 from waiting_room.domain.events.site_rules import MAX_LIST, MAX_ORIGIN_LIST
 from waiting_room.domain.events.validation import patch_document, replace_document
 from waiting_room.domain.gate.credentials import GateKeys
+from waiting_room.domain.gate.opening import ROOM_FOR_OPENING
 from waiting_room.domain.gate.request import GateRequest
 from waiting_room.domain.gate.rules import find_event
 from waiting_room.domain.gate.shared_rules import MAX_PARTS, check_shared
@@ -231,13 +232,13 @@ def test_each_accepted_document_fits_into_the_store(
     latest = {
         **document, "mode": "pass_through",
         "schedule": {**document["schedule"], "opens_at": MAX_TIME, "closes_at": MAX_TIME},
-        "control": {**document["control"], "closed_at": MAX_TIME},
+        "control": {**document["control"], "closed_at": MAX_TIME, "paused_at": MAX_TIME},
     }  # fmt: skip
     check_shared(ID, {ID: latest})
     items = store_items([GatedEvent(ID, latest, 10**10, MAX_TIME)], LongestKeys())
     for name, value in items.items():
         assert len(name.encode()) <= 512
-        assert len(value.encode()) <= MAX_VALUE
+        assert len(value.encode()) <= MAX_VALUE - ROOM_FOR_OPENING * name.startswith("e:")
 
 
 def test_the_longest_lists_fit_into_the_store() -> None:
@@ -255,9 +256,10 @@ def test_the_longest_lists_fit_into_the_store() -> None:
     ]
     assert sizes == [MAX_LIST, MAX_ORIGIN_LIST]
     document["schedule"].update(opens_at=MAX_TIME, closes_at=MAX_TIME)
-    document["control"]["closed_at"] = MAX_TIME
+    document["control"].update(closed_at=MAX_TIME, paused_at=MAX_TIME)
     items = store_items([GatedEvent(ID, document, 10**10, MAX_TIME)], LongestKeys())
     assert max(len(value.encode()) for value in items.values()) <= MAX_VALUE
+    assert len(items[f"e:{ID}"].encode()) + ROOM_FOR_OPENING <= MAX_VALUE
 
 
 EQUAL = [

@@ -83,6 +83,15 @@ def test_the_reason_is_a_sentence(address: str, more: Any, text: str) -> None:
     assert explain(request_of(address, **more), SHOP, NOW).reason == text
 
 
+def test_the_reason_names_the_fail_mode_open() -> None:
+    sale = SHOP["sale"]
+    session = {**sale["session"], "when_unreachable": "open"}
+    found = explain(request_of("https://a/checkout"), {"sale": {**sale, "session": session}})
+    fault = "the watchdog opens it while the waiting room does not respond"
+    assert found.reason == f"sale protects it; {fault}"
+    assert explain(request_of("https://a/"), SHOP).reason == "no rule protects it"
+
+
 @pytest.mark.parametrize(
     ("address", "text"),
     [
