@@ -40,13 +40,14 @@ from tests.support.openid_room import ENV, PROVIDER, OpenId
 from tests.support.servers import ROOT
 from tests.support.tokens import keys, verifier
 from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
-from waiting_room.adapters.http import json_get
+from waiting_room.adapters.http import json_get, room_probes
 from waiting_room.adapters.http.private_api import PrivateApi
 from waiting_room.adapters.http.public_api import PublicApi
 from waiting_room.adapters.http.room_keys import HttpsEndedSessions, read_keys
 from waiting_room.authorizer.verifier import Accepted
 from waiting_room.domain import joins, parsing, serving_counter, sessions, tokens
 from waiting_room.domain.errors import InvalidInput, RoomError, SettingsError, Unavailable
+from waiting_room.domain.gate import opening, watchdog
 from waiting_room.domain.gate import request as gate_request
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.signing_keys import KeySet
@@ -404,6 +405,18 @@ PARSERS = (
            lambda text: lambda_events.read_tick({"time": parsed(text)})),
     Parser("stream records", ("runtime.lambda_events",), stream),
     Parser("answer over HTTPS", ("adapters.http.json_get",), answer, (Unavailable,)),
+    Parser("response to the watchdog", ("adapters.http.room_probes",),
+           lambda text: room_probes.parse_response(raw(text)), (room_probes.InvalidResponse,)),
+    Parser("head of a response to the watchdog", ("adapters.http.room_probes",),
+           lambda text: room_probes.parse_response(b"HTTP/1.1 200 OK\r\n" + raw(text)),
+           (room_probes.InvalidResponse,)),
+    Parser("body of a response to the watchdog", ("domain.gate.watchdog",),
+           lambda text: [watchdog.read_response(one, EVENT, 200, raw(text))
+                         for one in (watchdog.STATUS, watchdog.ENTER)]),
+    Parser("state in the edge's store", ("domain.gate.opening",),
+           lambda text: [opening.opened({"e:a": text}, START),
+                         opening.opening_changes({"e:a": text}, ["a"], START),
+                         opening.with_openings({"e:a": text}, {"e:a": text}, START)]),
     Parser("key set", ("adapters.http.room_keys",), lambda text: read_keys(parsed(text)),
            (Unavailable,)),
     Parser("key", ("adapters.http.room_keys",), lambda text: read_keys(

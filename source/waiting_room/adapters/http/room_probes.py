@@ -36,11 +36,15 @@ Fetch = Callable[[str, str, Mapping[str, str]], Awaitable[tuple[int, bytes]]]
 logger = logging.getLogger("waiting_room")
 
 
+class InvalidResponse(Exception):
+    """The response is no complete HTTP response; the message has nothing of it."""
+
+
 class HttpRoomProbes:
     """The RoomProbes port. ``key`` returns the API key that the edge sends; raises Unavailable.
 
     ``fetch`` returns status and body of a GET request: address of the API, path with query,
-    headers. It raises OSError, HTTPException or ValueError without a response.
+    headers. It raises OSError or InvalidResponse without a response.
     """
 
     def __init__(
@@ -77,7 +81,7 @@ async def ask(api: str, request: ProbeRequest, event_id: str, key: str, fetch: F
     try:
         async with asyncio.timeout(DEADLINE):
             status, body = await fetch(api, target, {**request.headers, "x-api-key": key})
-    except (OSError, http.client.HTTPException, ValueError) as error:  # TimeoutError: OSError
+    except (OSError, InvalidResponse) as error:  # TimeoutError is an OSError
         logger.warning("GET %s of %s got no response: %s", request.path, event_id,
                        type(error).__name__)  # fmt: skip
         return Reading.FAULT
@@ -89,7 +93,7 @@ async def ask(api: str, request: ProbeRequest, event_id: str, key: str, fetch: F
 
 
 async def get(api: str, target: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
-    """Return status and body of a GET request. Raises OSError, HTTPException, ValueError."""
+    """Return status and body of a GET request. Raises OSError, InvalidResponse."""
     parts = urlsplit(api)
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     secure = _context() if parts.scheme == "https" else None
@@ -102,12 +106,20 @@ async def get(api: str, target: str, headers: Mapping[str, str]) -> tuple[int, b
         while part := await reader.read(MAX_RESPONSE):
             received += part
             if len(received) > MAX_RESPONSE:
-                raise ValueError("the response is too large")
+                raise InvalidResponse("too large")
     finally:
         writer.transport.abort()  # never waits, unlike an end of TLS
+    return parse_response(received)
+
+
+def parse_response(received: bytes) -> tuple[int, bytes]:
+    """Return status and body of a complete response. Raises InvalidResponse."""
     response = http.client.HTTPResponse(_Received(received), method="GET")  # type: ignore[arg-type]
-    response.begin()
-    return response.status, response.read()
+    try:
+        response.begin()
+        return response.status, response.read()
+    except (http.client.HTTPException, ValueError) as error:
+        raise InvalidResponse(type(error).__name__) from None
 
 
 @cache
