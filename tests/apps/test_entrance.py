@@ -15,7 +15,9 @@ from tests.support.fakes.gate_keys import MemoryGateKeys
 from tests.support.faults import FaultInjector
 from tests.support.in_memory_room import START, Clock, InMemoryRoom
 from waiting_room.domain.actors import Actor, ActorKind
+from waiting_room.domain.errors import Throttled
 from waiting_room.domain.gate.credentials import decode_session, encode_probe
+from waiting_room.domain.gate.watchdog import ENTER, Reading, read_response
 from waiting_room.runtime import session_views
 from waiting_room.runtime.settings.entrance import EntranceSettings, read_entrance_settings
 
@@ -148,6 +150,21 @@ def test_a_busy_store_is_429_which_no_cache_keeps(
     assert (found.status, found.headers["Retry-After"]) == (429, "1")
     assert found.headers["Cache-Control"] == "no-store"
     assert "secret" not in caplog.text
+    assert read_response(ENTER, "sale", 429, found.body.encode()) is Reading.FAULT
+
+
+def test_a_store_that_throttles_is_no_fault_to_the_watchdog(
+    documents: FaultInjector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many requests make a store throttle: no flood may open the gate."""
+
+    def throttle(_: str) -> None:
+        raise Throttled("the table is busy")
+
+    monkeypatch.setattr(documents.store, "read", throttle)
+    found = EntranceClient().call("enter", event="sale", accept="application/json")
+    assert found.status == 429
+    assert read_response(ENTER, "sale", 429, found.body.encode()) is Reading.BUSY
 
 
 def test_an_unexpected_error_is_a_page_without_details(

@@ -16,7 +16,7 @@ from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.parameter import ParameterError
 from tests.support.servers import ROOT
 from tests.support.templates.synthesized import Assembly, Synthesized
-from waiting_room.adapters.embedded_metrics import NAMESPACE
+from waiting_room.adapters.metric_line import NAMESPACE
 from waiting_room.domain.gate.decision import HANDOVER
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a-1b"

@@ -39,6 +39,7 @@ BROKEN = {  # what a room that fails sends
     "error": b"HTTP/1.1 500 x\r\ncontent-length: 2\r\n\r\n{}",
     "page": b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<title>Sorry</title>",
     "truncated": b'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{"event_id": "sale", "servi',
+    "store": b'HTTP/1.1 429 x\r\n\r\n{"error": "busy", "reason": "unavailable"}',
     "foreign": b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{"message": "OK"}',
 }
 FAULTS = ("killed", "slow", *BROKEN)

@@ -9,7 +9,7 @@ from typing import Any
 from aws_cdk import Duration, aws_apigateway, aws_cloudwatch, aws_dynamodb, aws_lambda
 
 from infrastructure.constructs.data.counters import Counters
-from waiting_room.adapters.embedded_metrics import NAMESPACE
+from waiting_room.adapters.metric_line import NAMESPACE
 
 MINUTE = Duration.minutes(1)
 CLOUDFRONT_REGION = "us-east-1"  # CloudFront writes its metrics to this region

@@ -43,9 +43,10 @@ ANY = ["*/*"]  # content types are checked here, so that a wrong one gets an RFC
 def provider() -> Provider:
     """Return the provider of this function, built on first use."""
     from waiting_room.adapters.aws import client, silence_library_logs
+    from waiting_room.adapters.cached_secret import CachedSecret
     from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
     from waiting_room.adapters.http.public_api import PublicApi
-    from waiting_room.adapters.secrets_manager import CachedSecret, SecretsManagerKeys
+    from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 
     silence_library_logs()
     chosen = read_openid_settings(os.environ)

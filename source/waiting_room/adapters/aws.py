@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.errors import Throttled, Unavailable
 
 AWS_CONNECT_TIMEOUT, AWS_READ_TIMEOUT, AWS_ATTEMPTS = 1.0, 2.0, 3  # 9 s at most, with pauses
 # Temporary errors. Every other error code is a defect of the room and is not converted.
@@ -31,6 +31,18 @@ BUSY_CODES = {
     "ThrottlingException",
     "TransactionConflict",
     "TransactionConflictException",
+}
+
+
+# Of these, the codes of limits that too many requests reach.
+LIMIT_CODES = {
+    "LimitExceededException",
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "Throttling",
+    "ThrottlingError",
+    "ThrottlingException",
 }
 
 
@@ -93,7 +105,7 @@ def silence_library_logs() -> None:
 
 @contextmanager
 def translate_errors(what: str) -> Iterator[None]:
-    """Convert timeouts, lost connections and throttling of AWS to Unavailable."""
+    """Convert timeouts and lost connections of AWS to Unavailable, and throttling to Throttled."""
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
     try:
@@ -103,6 +115,8 @@ def translate_errors(what: str) -> Iterator[None]:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in LIMIT_CODES:
+            raise Throttled(f"{what} is busy: {code}") from None
         if code in BUSY_CODES or status >= 500:
             raise Unavailable(f"{what} is busy: {code}") from None
         raise

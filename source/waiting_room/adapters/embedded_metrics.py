@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 
-NAMESPACE = "WaitingRoom"
+from waiting_room.adapters.metric_line import NAMESPACE
 
 
 def emit(event_id: str, gauges: Mapping[str, int]) -> None:
@@ -19,15 +17,3 @@ def emit(event_id: str, gauges: Mapping[str, int]) -> None:
     for name, value in gauges.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
     metrics.flush_metrics()
-
-
-def emit_total(name: str, count: int, now: float) -> None:
-    """Log a count of all events together, without a dimension, at ``now`` (epoch s).
-
-    Without Powertools, whose package the bundle of the caller lacks.
-    """
-    metric = {"Name": name, "Unit": "Count"}
-    definition = {"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": [metric]}
-    about = {"Timestamp": int(now * 1000), "CloudWatchMetrics": [definition]}
-    sys.stdout.write(json.dumps({"_aws": about, name: count}) + "\n")
-    sys.stdout.flush()

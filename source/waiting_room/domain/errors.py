@@ -23,6 +23,7 @@ RoomError
 │   ├── SessionEnded       the session was completed or abandoned
 │   └── TokenExpired       the token has expired, or its key was retired
 └── Unavailable            a dependency timed out or throttles; carries ``retry_after`` (s)
+    ├── Throttled          a dependency limits the requests of the room
     ├── NoKeysYet          the set-up function has not run
     └── KeysBusy           another change of the signing keys is in progress
 
@@ -254,6 +255,10 @@ class Unavailable(RoomError):
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Throttled(Unavailable):
+    """A dependency limits the requests of the room: many callers cause it, an outage does not."""
 
 
 class NoKeysYet(Unavailable):

@@ -2,7 +2,9 @@
 """Requests and responses of the entrance: redirects with cookies, JSON, and small HTML pages.
 
 A response follows the class of ``Accept``: JSON for a program that asks for it, otherwise a
-redirect or a page. CloudFront caches a 5xx response for 10 s, so "busy" is 429.
+redirect or a page. CloudFront caches a 5xx response for 10 s, so "busy" is 429. Its reason is
+``unavailable`` while a dependency does not respond, and absent while one throttles: the watchdog of
+the gate must not take a flood for a fault.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 
 from chalice import Response
 
-from waiting_room.domain.errors import RoomError, Unavailable
+from waiting_room.domain.errors import RoomError, Throttled, Unavailable
 from waiting_room.domain.gate.clients import is_prefetch, parse_cookies, prefers_json, set_cookie
 from waiting_room.domain.gate.credentials import GateKeys, encode_probe
 from waiting_room.domain.gate.decision import PROBE_LIFE, cookie_name
@@ -179,7 +181,8 @@ def entrance_handler(view: Callable[[], Response], request: Callable[[], Any]) -
         except Unavailable as error:
             logger.warning("%s: unavailable: %s", view.__name__, error)
             text = "The waiting room is busy. Try again in a moment."
-            return _error(request(), 429, text, {}, {"Retry-After": str(error.retry_after)})
+            reason = {} if isinstance(error, Throttled) else {"reason": "unavailable"}
+            return _error(request(), 429, text, reason, {"Retry-After": str(error.retry_after)})
         except RoomError as error:
             text = f"{str(error)[:1].upper()}{str(error)[1:]}."
             return _error(request(), status_of(error), text, {"error": str(error), **error.members})

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from waiting_room.adapters.aws import client
+from waiting_room.adapters.cached_secret import CachedSecret
 from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.edge_store import CloudFrontStore
-from waiting_room.adapters.embedded_metrics import emit_total
 from waiting_room.adapters.http.room_probes import HttpRoomProbes
-from waiting_room.adapters.secrets_manager import CachedSecret
+from waiting_room.adapters.metric_line import emit_total
 from waiting_room.runtime.gate_keys import gate_keys
 from waiting_room.runtime.settings.environment import address, text
 from waiting_room.runtime.settings.room import read_room_settings

@@ -80,7 +80,7 @@ def _counters(chosen: RoomSettings) -> Any:
     password = None
     if chosen.redis_secret:
         from waiting_room.adapters.aws import client
-        from waiting_room.adapters.secrets_manager import secret_text
+        from waiting_room.adapters.cached_secret import secret_text
 
         password = lambda: secret_text(client("secretsmanager"), chosen.redis_secret)  # noqa: E731
     return RedisCounters(

@@ -12,7 +12,7 @@ from tests.unit.adapters.dynamodb_client import Client, failed
 from waiting_room.adapters import aws
 from waiting_room.adapters.dynamodb import items, serving_log
 from waiting_room.adapters.dynamodb.items import INSERT_BATCH, ROUNDS, to_item
-from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.errors import Throttled, Unavailable
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,16 @@ def test_throttling_is_unavailable(code: str) -> None:
         aws.translate_errors("a store"),
     ):
         raise failed(code)
+
+
+def test_a_limit_is_told_from_an_outage() -> None:
+    """The watchdog of the gate takes an outage for a fault, and a limit for a busy room."""
+    assert aws.LIMIT_CODES < aws.BUSY_CODES
+    for code in aws.BUSY_CODES:
+        with pytest.raises(Unavailable) as raised, aws.translate_errors("a store"):
+            raise failed(code)
+        outage = "Internal" in code or "Unavailable" in code or "Conflict" in code
+        assert isinstance(raised.value, Throttled) == (not outage), code
 
 
 @pytest.mark.parametrize("status", [500, 503, 599])

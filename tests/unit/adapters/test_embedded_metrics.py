@@ -8,7 +8,8 @@ import json
 import pytest
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from waiting_room.adapters.embedded_metrics import NAMESPACE, emit, emit_total
+from waiting_room.adapters.embedded_metrics import emit
+from waiting_room.adapters.metric_line import NAMESPACE, emit_total
 
 
 def test_a_total_has_the_form_of_powertools(capsys: pytest.CaptureFixture[str]) -> None:

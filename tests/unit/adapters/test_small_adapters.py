@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from tests.support.servers import closed_port
 from waiting_room.adapters import aws
+from waiting_room.adapters.cached_secret import CachedSecret
 from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.event_bus import EventBridgeBus
@@ -20,7 +21,7 @@ from waiting_room.adapters.http import json_get
 from waiting_room.adapters.http.public_api import MAX_RESPONSE_BYTES, PublicApi
 from waiting_room.adapters.join_queue import BATCH, MOST_BYTES, MOST_REASON, NO_BODY, SqsJoinQueue
 from waiting_room.adapters.redis import counters
-from waiting_room.adapters.secrets_manager import CachedSecret, SecretsManagerKeys
+from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain.errors import (
     Conflict,
     Gone,

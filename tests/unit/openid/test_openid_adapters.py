@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.openid_room import Reply, serving
 from tests.support.servers import closed_port
+from waiting_room.adapters.cached_secret import CachedSecret
 from waiting_room.adapters.http.public_api import MAX_RESPONSE_BYTES, PublicApi
 from waiting_room.adapters.refreshing_value import FIRST_RETRY_AFTER
-from waiting_room.adapters.secrets_manager import CachedSecret
 from waiting_room.domain.errors import (
     Gone,
     InvalidInput,

@@ -15,6 +15,7 @@ STEP = 10.0  # s between two probes while one fails
 FAILING_FOR = 70.0  # s of faults without another reading after which an event is lost
 MAX_BODY = 16_384  # bytes of a response that are read
 BUSY_STATUS = 429
+UNAVAILABLE = "unavailable"
 WAYS = ("go", "wait")
 
 
@@ -65,19 +66,31 @@ ENTER = ProbeRequest("/enter", "event", {"accept": "application/json", "sec-purp
 
 
 def read_response(request: ProbeRequest, event_id: str, status: int, body: bytes) -> Reading:
-    """Return the reading of a response."""
+    """Return the reading of a response.
+
+    429 is a limit that callers reached, unless the entrance says that its store does not respond.
+    """
     if status == BUSY_STATUS:
-        return Reading.BUSY
+        return Reading.FAULT if _reason(body) == UNAVAILABLE else Reading.BUSY
     if 400 <= status < 500:
         return Reading.REFUSED
-    if status != 200 or len(body) > MAX_BODY:
-        return Reading.FAULT
-    try:
-        content = json_object(body, "the response")
-    except InvalidInput:
-        return Reading.FAULT
+    content = _content(body) if status == 200 else {}
     known = _is_status(content, event_id) if request is STATUS else _is_decision(content)
     return Reading.HEALTHY if known else Reading.FAULT
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a response; empty for any other content."""
+    if len(body) > MAX_BODY:
+        return {}
+    try:
+        return json_object(body, "the response")
+    except InvalidInput:
+        return {}
+
+
+def _reason(body: bytes) -> object:
+    return _content(body).get("reason")
 
 
 def _is_status(content: Mapping[str, Any], event_id: str) -> bool:

@@ -172,7 +172,13 @@ def _log(before: Mapping[str, int], after: Mapping[str, int]) -> None:
 
 def _raise_unwatched(events: Sequence[str], watched: Sequence[str], refused: Sequence[str]) -> None:
     """Raise WatchFailed, and with it the alarm, if an event has no watchdog."""
+    reasons = []
     if len(watched) < len(events):
-        raise WatchFailed(f"{len(events)} events need a watchdog; it probes {MAX_WATCHED} only")
+        reasons.append(f"{len(events)} events need a watchdog; it probes {MAX_WATCHED} only")
     if refused:
-        raise WatchFailed("the room refuses the requests of the watchdog; its log has the status")
+        reasons.append("the room refuses the requests of the watchdog; the lines before say why")
+    if reasons:
+        logger.error(
+            "no watchdog: %s", ". ".join(reasons)
+        )  # the error itself has no text in the log
+        raise WatchFailed(". ".join(reasons))

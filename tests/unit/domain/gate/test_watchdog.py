@@ -109,6 +109,20 @@ def test_the_status_decides_before_the_content(status: int) -> None:
         assert found is (Reading.HEALTHY if status == 200 else Reading.FAULT)
 
 
+@pytest.mark.parametrize(
+    ("body", "reading"),
+    [
+        (b'{"reason": "unavailable"}', Reading.FAULT), (b"", Reading.BUSY), (b"{}", Reading.BUSY),
+        (b'{"message": "Too Many Requests"}', Reading.BUSY), (b"<p>busy</p>", Reading.BUSY),
+        (b'{"reason": "no_session"}', Reading.BUSY), (b'["unavailable"]', Reading.BUSY),
+    ],
+)  # fmt: skip
+def test_429_is_a_fault_only_if_the_store_of_the_entrance_does_not_respond(
+    body: bytes, reading: Reading
+) -> None:
+    assert read_response(ENTER, "sale", 429, body) is reading
+
+
 def test_a_fault_of_one_request_is_a_fault_of_the_event() -> None:
     assert worst([Reading.HEALTHY, Reading.HEALTHY]) is Reading.HEALTHY
     assert worst([Reading.BUSY, Reading.FAULT]) is Reading.FAULT
