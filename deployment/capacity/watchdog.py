@@ -2,12 +2,14 @@
 """Cost of the watchdog: ``python -m deployment.capacity.watchdog`` writes the table of its page.
 
 The month has one event that may open in each minute, and no fault. Functions, memory and requests
-are those of the code. The durations are assumptions.
+are those of the code, and the work of the two APIs is measured. The duration of a run is an
+assumption.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 from deployment import docs_tables
 from deployment.capacity import operations, quotas
@@ -20,7 +22,6 @@ from waiting_room.domain.gate.watchdog import ENTER, STATUS
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "gate-edge.md"
 RUN_SECONDS = 0.4  # of a run without a fault; its requests are concurrent
 REGISTRY_UNITS = 0.5  # an eventually consistent read of at most 4 kB
-ENTER_UNITS = 2  # consistent reads of the document and of the state row
 ALARMS = 2  # GateOpened, WatchdogErrors
 OPENING_CALLS = 4  # of the store: two lists, the version, the update
 FAULT_CALLS = 1  # in each further minute of a fault
@@ -32,8 +33,8 @@ def watchdog_bill(prices: Prices) -> dict[str, float]:
     known = operations.load()
     minutes = prices.hours_per_month * 60
     requests = minutes * len((STATUS, ENTER))
-    seconds = known["status"].duration_ms(API_MEMORY, assumed) / 1000
-    seconds += 2 * known["queue_num"].duration_ms(API_MEMORY, assumed) / 1000  # two reads
+    asked = [known["status"], known["enter"]]
+    seconds = sum(one.duration_ms(API_MEMORY, assumed) for one in asked) / 1000
     calls, gigabytes = prices["lambda_million_requests"] / MILLION, prices["lambda_gb_second"]
     return {
         "runs of `watch_room`, one a minute": minutes
@@ -46,7 +47,10 @@ def watchdog_bill(prices: Prices) -> dict[str, float]:
         / MILLION,
         "their functions and reads": requests * calls
         + minutes * seconds * API_MEMORY / 1024 * gigabytes
-        + minutes * ENTER_UNITS * prices["dynamodb_million_reads"] / MILLION,
+        + minutes
+        * sum(one.read_units for one in asked)
+        * prices["dynamodb_million_reads"]
+        / MILLION,
         "two alarms": ALARMS * prices["alarm_month"],
         "calls of the store": 0.0,
     }
@@ -68,7 +72,7 @@ def table() -> str:
         f"each minute of a fault, {OPENING_CALLS} (${OPENING_CALLS * call:.3f}) for an opening, a "
         f"renewal or an end."
     )
-    return "\n".join([*lines, f"| **total** | {sums} |", "", fault])
+    return "\n".join([*lines, f"| **total** | {sums} |", "", fill(fault, 100)])
 
 
 if __name__ == "__main__":

@@ -173,6 +173,7 @@ function gateOf(request, document, eventId, rules, now) {
     open_from: state.p > UNKNOWN_START ? state.p : 0,
     open_until: state.p ? state.o : 0,
     opens_at: state.a,
+    when_unreachable: document.session.when_unreachable,
     without_session: Object.fromEntries(outcomes),
   };
 }

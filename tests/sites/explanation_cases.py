@@ -80,7 +80,10 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
             [{"header": f"x-staff: {SECRET}"}, {"cookie": f"staff={SECRET}"}],
             site={"origins": ["https://app.example"]},
         ),
-        "vip": document([{"path": "/checkout/vip"}], [{"path": "/checkout/vip/help"}]),
+        "vip": document(
+            [{"path": "/checkout/vip"}], [{"path": "/checkout/vip/help"}],
+            session={"when_unreachable": "open"},
+        ),
         "bots": document([{"path": "/feed", "user_agent": "Bot"}]),
     },
     "order": {  # each difference that decides the order of two rules

@@ -157,6 +157,8 @@ def _gate_lines(found: Protection | None, readings: int) -> list[Text]:
         + (f"{one.status}, {one.reason}" if one.status else "goes to the site")
         for one in found.outcomes
     ]
+    if found.when_unreachable == "open":
+        lines.append("while the waiting room does not respond: the watchdog opens the gate")
     return [cell(one) for one in lines]
 
 

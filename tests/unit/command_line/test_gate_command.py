@@ -52,6 +52,14 @@ def test_the_state_of_the_event_is_shown(cli: CommandLine) -> None:
     assert "page without a session: goes to the site" in found
 
 
+def test_the_fail_mode_open_is_shown(cli: CommandLine) -> None:
+    cli.event("Sale", protect=[{"path": "/a"}], session={"when_unreachable": "open"})
+    cli.event("Other", protect=[{"path": "/b"}])
+    line = "while the waiting room does not respond: the watchdog opens the gate"
+    assert line in cli.run("gate", "explain", "https://a/a").stdout
+    assert line not in cli.run("gate", "explain", "https://a/b").stdout
+
+
 def test_events_without_protecting_rules_are_not_read(shop: CommandLine) -> None:
     shop.event("Open", bypass=[{"path": "/search"}])
     shop.api.calls.clear()

@@ -96,7 +96,8 @@ class Protection:
     """The event that protects a request: its state, and what a visitor without a session gets.
 
     ``reading`` is the reading of the path that the rule matches; None for a path that cannot be
-    read. Times are epoch seconds; 0: none, or unknown.
+    read. Times are epoch seconds; 0: none, or unknown. ``when_unreachable`` is ``open`` or
+    ``closed``: the gate while the room does not respond.
     """
 
     event_id: str
@@ -106,6 +107,7 @@ class Protection:
     open_until: int
     opens_at: int
     outcomes: Sequence[Outcome]
+    when_unreachable: str = "closed"
 
     def to_json(self) -> dict[str, Any]:
         """Return the members as JSON values."""
@@ -115,6 +117,7 @@ class Protection:
             "open_from": self.open_from,
             "open_until": self.open_until,
             "opens_at": self.opens_at,
+            "when_unreachable": self.when_unreachable,
             "without_session": {
                 one.client: {"status": one.status, "reason": one.reason} for one in self.outcomes
             },
@@ -202,6 +205,7 @@ def explain(
         open_until=event.open_until if event.open_from else 0,
         opens_at=event.opens_at,
         outcomes=[_outcome(client, request, decided, event, now) for client in CLIENTS],
+        when_unreachable=documents[decided]["session"]["when_unreachable"],
     )
     return Explanation(reason, count, found, protection)
 

@@ -178,7 +178,6 @@ def _raise_unwatched(events: Sequence[str], watched: Sequence[str], refused: Seq
     if refused:
         reasons.append("the room refuses the requests of the watchdog; the lines before say why")
     if reasons:
-        logger.error(
-            "no watchdog: %s", ". ".join(reasons)
-        )  # the error itself has no text in the log
+        # The error log of the function hides the text of an error.
+        logger.error("no watchdog: %s", ". ".join(reasons))
         raise WatchFailed(". ".join(reasons))

@@ -83,13 +83,13 @@ def test_the_reason_is_a_sentence(address: str, more: Any, text: str) -> None:
     assert explain(request_of(address, **more), SHOP, NOW).reason == text
 
 
-def test_the_reason_names_the_fail_mode_open() -> None:
+def test_the_explanation_has_the_fail_mode() -> None:
     sale = SHOP["sale"]
-    session = {**sale["session"], "when_unreachable": "open"}
-    found = explain(request_of("https://a/checkout"), {"sale": {**sale, "session": session}})
-    fault = "the watchdog opens it while the waiting room does not respond"
-    assert found.reason == f"sale protects it; {fault}"
-    assert explain(request_of("https://a/"), SHOP).reason == "no rule protects it"
+    for choice in ("closed", "open"):
+        session = {**sale["session"], "when_unreachable": choice}
+        shop = {"sale": {**sale, "session": session}}
+        found = explain(request_of("https://a/checkout"), shop, NOW).to_json()
+        assert found["gate"]["when_unreachable"] == choice
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_the_gate_has_reading_state_and_responses_without_a_session() -> None:
     assert found["readings"] == 2
     assert found["gate"] == {
         "reading": "/checkout", "state": "not open yet", "open_from": 0, "open_until": 0,
-        "opens_at": NOW + 60,
+        "opens_at": NOW + 60, "when_unreachable": "closed",
         "without_session": {
             "page": {"status": 303, "reason": "not_open"},
             "script": {"status": 403, "reason": "not_open"},
