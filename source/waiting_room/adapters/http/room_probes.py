@@ -75,19 +75,22 @@ class HttpRoomProbes:
         return dict(zip(event_ids, readings, strict=True))
 
 
-async def ask(api: str, request: ProbeRequest, event_id: str, key: str, fetch: Fetch) -> Reading:
-    """Return the reading of one request to an API, such as ``https://host/stage``."""
-    target = f"{request.path}?{request.member}={quote(event_id, safe='')}"
+async def ask(api: str, probe: ProbeRequest, watched_id: str, key: str, fetch: Fetch) -> Reading:
+    """Return the reading of one request to an API, such as ``https://host/stage``.
+
+    ``watched_id`` is the id of an event with a document.
+    """
+    target = f"{probe.path}?{probe.member}={quote(watched_id, safe='')}"
     try:
         async with asyncio.timeout(DEADLINE):
-            status, body = await fetch(api, target, {**request.headers, "x-api-key": key})
+            status, body = await fetch(api, target, {**probe.headers, "x-api-key": key})
     except (OSError, InvalidResponse) as error:  # TimeoutError is an OSError
-        logger.warning("GET %s of %s got no response: %s", request.path, event_id,
+        logger.warning("GET %s of %s got no response: %s", probe.path, watched_id,
                        type(error).__name__)  # fmt: skip
         return Reading.FAULT
-    reading = read_response(request, event_id, status, body)
+    reading = read_response(probe, watched_id, status, body)
     if reading is not Reading.HEALTHY:
-        logger.warning("GET %s of %s returned status %d: %s", request.path, event_id, status,
+        logger.warning("GET %s of %s returned status %d: %s", probe.path, watched_id, status,
                        reading.value)  # fmt: skip
     return reading
 

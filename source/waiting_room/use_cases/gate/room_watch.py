@@ -165,9 +165,13 @@ class RoomWatch:
 def _log(before: Mapping[str, int], after: Mapping[str, int]) -> None:
     if renewed := [one for one, until in after.items() if before.get(one) != until]:
         logger.error("the room does not respond: the gate is open for %d s for the events %s",
-                     OPEN_FOR, ", ".join(renewed))  # fmt: skip
+                     OPEN_FOR, _listed(renewed))  # fmt: skip
     if ended := [one for one in before if one not in after]:
-        logger.warning("the gate is closed again for the events %s", ", ".join(ended))
+        logger.warning("the gate is closed again for the events %s", _listed(ended))
+
+
+def _listed(event_ids: Sequence[str]) -> str:
+    return ", ".join(event_ids)
 
 
 def _raise_unwatched(events: Sequence[str], watched: Sequence[str], refused: Sequence[str]) -> None:
@@ -179,5 +183,6 @@ def _raise_unwatched(events: Sequence[str], watched: Sequence[str], refused: Seq
         reasons.append("the room refuses the requests of the watchdog; the lines before say why")
     if reasons:
         # The error log of the function hides the text of an error.
-        logger.error("no watchdog: %s", ". ".join(reasons))
-        raise WatchFailed(". ".join(reasons))
+        sentences = ". ".join(reasons)
+        logger.error("no watchdog: %s", sentences)
+        raise WatchFailed(sentences)
