@@ -8,10 +8,12 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import parse_qsl
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from tests.support.in_memory_room import EVENT
 from tests.support.pages.waiting_page import Room, Served, enter, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
@@ -210,3 +212,50 @@ def test_what_a_browser_translated_stays_translated_until_it_changes(
         served.room.serve(4)
         tab.clock.run_for(10_000)
         expect(tab.locator("#ahead-label")).to_have_text("You are next")
+
+
+AT_GATE, OTHER_GATE = "https://shop.example/_waiting-room/session", "https://shop.example/enter"
+
+
+@pytest.mark.parametrize(
+    ("entrance", "own", "query", "sent"),
+    [
+        (
+            AT_GATE,
+            "other",
+            f"event={EVENT}&to=%2Fcart%3Fa%3D1",
+            {"event": EVENT, "to": "/cart?a=1"},
+        ),
+        (AT_GATE, "other", f"event={EVENT}", {"event": EVENT, "to": "/"}),
+        (AT_GATE, EVENT, "event=a/b&to=%2F", {"event": EVENT, "to": "/"}),
+        (AT_GATE, EVENT, "", {"event": EVENT, "to": "/"}),
+        (OTHER_GATE, EVENT, "event=other", {}),
+        (OTHER_GATE, EVENT, "event=other&to=%2Fcart", {"event": EVENT, "to": "/cart"}),
+    ],
+)
+def test_at_a_gate_the_page_is_that_of_the_event_in_its_address(
+    context: BrowserContext, entrance: str, own: str, query: str, sent: dict[str, str]
+) -> None:
+    """One page serves all events of a protected host."""
+    room = Room()
+    with page(room, entrance=entrance) as served:
+        served.config["event_id"] = own
+        tab = context.new_page()
+        forms: list[str] = []
+
+        def shop(route: Route) -> None:
+            forms.append(route.request.post_data or "")
+            route.fulfill(body="shop")
+
+        tab.route("https://shop.example/**", shop)
+        tab.goto(f"{served.url}?{query}")
+        enter(tab)
+        served.room.serve(10)
+        tab.reload()
+        view(tab, "turn")
+        tab.get_by_role("button", name="Check out now").click()
+        expect(tab.locator("body")).to_have_text("shop")
+        form = dict(parse_qsl(forms[0]))
+        assert form.pop("token")
+        assert form == sent
+        tab.close()

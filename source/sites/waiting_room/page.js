@@ -17,7 +17,9 @@ const TURN_ICON =
   "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>" +
   "<rect width='32' height='32' rx='9' fill='%230a7d33'/>" +
   "<path d='M8 17l6 6 11-13' stroke='white' stroke-width='4' fill='none'/></svg>";
-const transaction = new URLSearchParams(location.search).get("transaction");
+const requested = new URLSearchParams(location.search);
+const transaction = requested.get("transaction");
+const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/; // as of the events of a gate
 const announce = announcer();
 const written = new Map(); // element → text
 const more = extras();
@@ -36,6 +38,9 @@ let hiddenAt = null;
 
 /** Time of the clock of waiting-room.js, in ms. */
 const now = () => (room ? room.now() : Date.now());
+
+/** Whether the page sends its token to the entrance of a gate, which has many events. */
+const isAtGate = () => /\/_waiting-room\/session$/.test(config.entrance || "");
 
 /** Storage key of this event. */
 const keyOf = (name) => `waiting-room:${config.event_id}:${name}`;
@@ -277,8 +282,8 @@ async function checkOut() {
  */
 function postToken() {
   leaving = true;
-  const to = new URLSearchParams(location.search).get("to");
-  const way = to === null ? {} : { event: config.event_id, to };
+  const to = requested.get("to");
+  const way = to === null && !isAtGate() ? {} : { event: config.event_id, to: to || "/" };
   submitForm(config.entrance + location.hash, { ...way, token: tokens.access_token });
 }
 
@@ -412,6 +417,8 @@ async function begin() {
     if (!answer.ok) throw answer;
     return answer.json();
   });
+  const asked = requested.get("event") || "";
+  if (isAtGate() && EVENT_ID.test(asked)) config.event_id = asked;
   $("trouble").hidden = true;
   applyBrand();
   if (config.entrance) {
