@@ -16,6 +16,7 @@ from apps.entrance import app as module
 from tests.apps.entrance_client import EntranceClient, Reply
 from tests.apps.gate_room import LIFE, SALE, GateRoom, request_id_of
 from waiting_room.domain.gate import credentials
+from waiting_room.domain.gate.clients import has_probe
 from waiting_room.domain.gate.decision import Respond, cookie_name, hand_over
 from waiting_room.domain.gate.request import GateRequest
 from waiting_room.domain.records import SessionStatus
@@ -191,6 +192,18 @@ def test_an_ended_session_leads_to_the_entrance_and_is_removed(room: GateRoom) -
         assert set(one.jar) == {PROBE}, "the entrance needs the probe"
     found = thief.call("renew", event=SALE, accept=JSON)
     assert (found.status, found.json["reason"]) == (403, "no_session")
+
+
+def test_a_visitor_whose_probe_has_expired_gets_another_one(room: GateRoom) -> None:
+    """A session outlives its probe; without one, the entrance would ask for cookies."""
+    client = visitor(room)
+    client.jar.pop(PROBE, None)
+    room.clock.now += LIFE + 7_200
+    for one in (client, EntranceClient()):
+        found = one.call("renew", event=SALE, to="/a")
+        assert found.location == "/_waiting-room/enter?event=sale&to=%2Fa"
+        keys, now = room.gate_keys.keys(SALE), int(room.clock.now)
+        assert has_probe({PROBE: [one.jar[PROBE]]}, SALE, keys, now, secure=True)
 
 
 def test_a_script_learns_why_its_session_is_not_renewed(room: GateRoom) -> None:

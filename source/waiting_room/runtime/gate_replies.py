@@ -153,8 +153,7 @@ def without_cookies(
     event_id: str, retry: str, keys: GateKeys, now: int, *, as_json: bool, secure: bool
 ) -> Response:
     """Return 403 and set the probe cookie; a client that keeps it succeeds at ``retry``."""
-    name = cookie_name("probe", event_id, secure=secure)
-    cookies = [(name, encode_probe(event_id, now, keys), PROBE_LIFE)]
+    cookies = [probe_cookie(event_id, keys, now, secure=secure)]
     if as_json:
         return json_reply(NO_COOKIES, 403, cookies=cookies, secure=secure)
     return page(
@@ -166,6 +165,12 @@ def without_cookies(
         cookies=cookies,
         secure=secure,
     )
+
+
+def probe_cookie(event_id: str, keys: GateKeys, now: int, *, secure: bool) -> tuple[str, str, int]:
+    """Return the cookie that shows the entrance that a client keeps cookies."""
+    name = cookie_name("probe", event_id, secure=secure)
+    return name, encode_probe(event_id, now, keys), PROBE_LIFE
 
 
 def entrance_handler(view: Callable[[], Response], request: Callable[[], Any]) -> Callable[[], Any]:

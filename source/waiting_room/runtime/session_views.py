@@ -24,7 +24,14 @@ from waiting_room.domain.gate.sessions import (
     session_cookies,
 )
 from waiting_room.runtime.entrance_wiring import entrance_settings, gate_sessions
-from waiting_room.runtime.gate_replies import Caller, json_reply, no_content, read_caller, redirect
+from waiting_room.runtime.gate_replies import (
+    Caller,
+    json_reply,
+    no_content,
+    probe_cookie,
+    read_caller,
+    redirect,
+)
 from waiting_room.runtime.http_api import MAX_BODY, body, query, text
 
 MAX_TOKEN = 8_192  # characters; as the verifier accepts
@@ -36,6 +43,7 @@ PREFETCH = {"error": "a prefetch gets no session", "reason": "prefetch"}
 def renew(request: Any) -> Response:
     """Renew the session: 302 to ``to``, or JSON with its end. An ended one leads to ``enter``.
 
+    It gets the probe cookie there: that of the gate has expired, or this visit began elsewhere.
     While the room cannot renew, a navigation goes back: the gate lets it pass until the session's
     own end.
     """
@@ -55,7 +63,10 @@ def renew(request: Any) -> Response:
             return json_reply(
                 {"error": str(error), **error.members}, 403, cookies=cookies, secure=secure
             )
-        return redirect(own_address("enter", event_id, to), cookies=cookies, secure=secure)
+        sessions = gate_sessions()
+        probe = probe_cookie(event_id, sessions.keys(event_id), sessions.now(), secure=secure)
+        address = own_address("enter", event_id, to)
+        return redirect(address, cookies=[*cookies, probe], secure=secure)
     except Unavailable:
         if found is None or asked.prefers_json or gate_sessions().now() >= found.expires:
             raise
