@@ -72,10 +72,12 @@ def origin(address: str) -> str:
 
 
 def login_forms(addresses: Iterable[str]) -> list[str]:
-    """Return the form sources of a page that redirects visitors to OpenID clients at ``addresses``.
+    """Return the form sources of a page that redirects visitors to OpenID clients at ``addresses``,
+    or back to a site behind a gate.
 
     Any https address is allowed: after the callback, clients such as Cognito redirect to hosts that
-    are unknown here. For a client on this machine (http), any port of this machine is allowed.
+    are unknown here, and so may a site. For a client on this machine (http), any port of this
+    machine is allowed.
     """
     local = any(urlsplit(one).scheme == "http" for one in addresses)
     return ["https:", *(LOOPBACK if local else ())]

@@ -167,6 +167,8 @@ def test_without_scripts_the_page_goes_on_to_the_plain_room(gate: Synthesized) -
     policy = gate.only("AWS::CloudFront::ResponseHeadersPolicy")["ResponseHeadersPolicyConfig"]
     referrer = policy["SecurityHeadersConfig"]["ReferrerPolicy"]
     assert referrer == {"Override": True, "ReferrerPolicy": "same-origin"}
+    content = policy["SecurityHeadersConfig"]["ContentSecurityPolicy"]["ContentSecurityPolicy"]
+    assert "form-action 'self' https:;" in content, "the site may redirect the form to any host"
     copied = gate.only("Custom::CDKBucketDeployment")
     assert len(copied["SourceObjectKeys"]) == 3
     assert copied["DestinationBucketKeyPrefix"] == "_waiting-room"

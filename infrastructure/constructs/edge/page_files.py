@@ -23,6 +23,7 @@ from infrastructure.blueprint.site_config import (
     CONFIG,
     SAME_HOST_REFERRER,
     SITES,
+    login_forms,
     with_plain_room,
 )
 from infrastructure.constructs.compute.function import FunctionDefaults
@@ -91,5 +92,6 @@ class PageFiles(Construct):
             bucket, origin_access_control=self.access
         )
         logo = logo_source(config.get("brand") or {})
-        headers = {**headers_for(page, (), (), [logo]), **SAME_HOST_REFERRER}
+        # The site may redirect the form with the token to any host, such as a hand-over.
+        headers = {**headers_for(page, (), login_forms(()), [logo]), **SAME_HOST_REFERRER}
         self.headers = headers_policy(self, headers)
