@@ -9,6 +9,10 @@
  * enter` is shared, so a form that is sent to `enter` goes on to `join`. The waiting page leads to
  * `wait` without event and destination when scripts are off: they are in the referrer.
  *
+ * A gate in another web server sends requests here for a site of its own. It names the host of that
+ * site in `x-waiting-room-host`. The name changes only where the response leads the same visitor, and
+ * no page can make a browser send it to another site. It counts on the paths that nothing caches.
+ *
  * The build puts `setAddress` before it.
  */
 const PREFIX = '/_waiting-room';
@@ -16,6 +20,7 @@ const HAS_EVENT = /(^|&)event=./;
 const WITH_COOKIES = /^\/(join|wait|session|renew|leave)$/;
 const JSON_TYPES = ['application/json', 'application/*', '*/*'];
 const HTML_TYPES = ['text/html', 'text/*', '*/*'];
+const SITE_HOST = /^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$/;
 const MAX_HEADER = 8192;
 
 /** The quality of the first of these types that `Accept` names. */
@@ -54,7 +59,9 @@ function redirected(status, location) {
 function handler(event) {
   const request = event.request;
   const headers = request.headers;
-  const host = header(headers, 'host');
+  const path = request.uri.indexOf(PREFIX + '/') === 0 ? request.uri.slice(PREFIX.length) : request.uri;
+  const given = header(headers, 'x-waiting-room-host');
+  const host = WITH_COOKIES.test(path) && SITE_HOST.test(given) ? given : header(headers, 'host');
   const query = typeof request.rawQueryString === 'function' ? request.rawQueryString() || '' : '';
   const purposes = header(headers, 'sec-purpose') + header(headers, 'purpose') + header(headers, 'x-moz');
   if (event.viewer) setAddress(event);
@@ -62,7 +69,7 @@ function handler(event) {
   headers['x-waiting-room-host'] = { value: host };
   headers.accept = { value: prefersJson(header(headers, 'accept')) ? 'application/json' : 'text/html' };
   if (/prefetch|prerender/i.test(purposes)) headers['sec-purpose'] = { value: 'prefetch' };
-  if (request.uri.indexOf(PREFIX + '/') === 0) request.uri = request.uri.slice(PREFIX.length);
+  request.uri = path;
   if (request.uri === '/enter' && request.method === 'POST') {
     return redirected(307, PREFIX + '/join' + (query ? '?' + query : ''));
   }

@@ -57,7 +57,7 @@ def request(headers: dict[str, str], cookies: tuple[str, ...] = (), **more: Any)
 def test_the_room_gets_its_own_cookies_the_host_and_a_class_of_accept(
     name: str, published: dict[str, str], tmp_path: Path
 ) -> None:
-    forged = {"x-waiting-room-host": "evil.example", "x-waiting-room-session": "sale:1:1"}
+    forged = {"x-waiting-room-host": "evil.example/", "x-waiting-room-session": "sale:1:1"}
     cookies = (NAME, "__Host-waiting-room_probe-sale", "waiting-room-x", "cart", "aws-waf-token",
                "my-waiting-room-x")  # fmt: skip
     asked = [
@@ -81,6 +81,39 @@ def test_the_room_gets_its_own_cookies_the_host_and_a_class_of_accept(
         assert one["uri"] == "/session"
     assert found[-1]["headers"]["accept"]["value"] == "application/json"
     assert found[-1]["headers"]["x-waiting-room-host"]["value"] == ""
+
+
+@pytest.mark.parametrize("name", ["node", "njs"])
+def test_a_gate_in_another_web_server_names_the_host_of_its_site(
+    name: str, published: dict[str, str], tmp_path: Path
+) -> None:
+    """Only on paths that no cache shares."""
+    given = (
+        "site.example",
+        "site.example:8443",
+        "",
+        " ",
+        "a b",
+        "a/b",
+        "a, b",
+        "x" * 254,
+        "a:123456",
+    )
+    asked = [
+        {"request": request({"host": "room.example", "x-waiting-room-host": one}, uri=path.pattern)}
+        for path in ROOM_PATHS
+        if "*" not in path.path
+        for one in given
+    ]
+    found = results(name, published["room"], tmp_path, asked)
+    named: dict[str, set[str]] = {}
+    for sent, one in zip(asked, found, strict=True):
+        host = one["headers"]["x-waiting-room-host"]["value"]
+        named.setdefault(sent["request"]["uri"].rpartition("/")[2], set()).add(host)
+    both = {"room.example", "site.example", "site.example:8443"}
+    for route, hosts in named.items():
+        private = route in ("join", "wait", "session", "renew", "leave")
+        assert hosts == (both if private else {"room.example"}), route
 
 
 @pytest.mark.parametrize("name", ["node", "njs"])
@@ -157,6 +190,12 @@ def test_the_page_that_led_here_names_event_and_destination(
         )}
         for query, referrer, _ in cases
     ]  # fmt: skip
+    of_site = request(
+        {"host": "room.example", "x-waiting-room-host": "shop.example", "referer": page},
+        uri="/_waiting-room/wait",
+    )
+    asked.append({"request": of_site})
+    cases.append(("", page, "/_waiting-room/wait?event=sale&to=%2Fcart%3Fa%3D1"))
     found = results(name, published["room"], tmp_path, asked)
     for one, (query, referrer, location) in zip(found, cases, strict=True):
         if location is None:
