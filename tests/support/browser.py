@@ -23,8 +23,8 @@ SERIOUS = ("serious", "critical")
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser; skips with a sentence where there is none, but not in CI.
+def chromium(*args: str) -> Iterator[Browser]:
+    """A browser with more arguments; skips with a sentence where there is none, but not in CI.
 
     While it is open its event loop occupies this thread: keep it to one module's tests.
     """
@@ -34,7 +34,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail("the browser tests need Debian's package chromium")
         pytest.skip("there is no chromium on this machine")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGS, *args])
         try:
             yield browser
         finally:
