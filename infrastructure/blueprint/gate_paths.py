@@ -57,6 +57,11 @@ class RoomPath:
         """The path pattern of the behaviour."""
         return f"{OWN_PATHS}{self.path}"
 
+    @property
+    def policy_output(self) -> str:
+        """The output with the cache policy of a cached path, such as ``EnterCachePolicy``."""
+        return f"{self.path.strip('/_*').title()}CachePolicy"
+
 
 # A cached path forwards no cookies, so the edge sends POST /enter on to /join (307).
 ENTER = RoomPath("/enter", Target.ENTRANCE, ("event",), 1, 1, by_accept=True)

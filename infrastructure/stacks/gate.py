@@ -9,7 +9,7 @@ from typing import Any
 from aws_cdk import CfnOutput, Duration, Fn, Stack, aws_cloudfront, aws_cloudfront_origins
 from constructs import Construct
 
-from infrastructure.blueprint.gate_paths import Target
+from infrastructure.blueprint.gate_paths import ROOM_PATHS, Target
 from infrastructure.blueprint.gateway_responses import STAGE
 from infrastructure.blueprint.resources import EVENTS
 from infrastructure.blueprint.site_config import waiting_room_config
@@ -143,9 +143,11 @@ class GateStack(Stack):
                 "ForwardedPolicy": room.forwarded.origin_request_policy_id,
                 "SharedPolicy": room.shared.origin_request_policy_id,
                 **{
-                    f"CachePolicy{number}": policy.cache_policy_id
-                    for number, policy in enumerate(room.policies.values(), 1)
+                    path.policy_output: room.cache_policy(path).cache_policy_id
+                    for path in ROOM_PATHS
+                    if path.longest
                 },
+                "ApiKeySecret": core.gate_keys[0].secret_arn,
             }
         for output, value in outputs.items():
             CfnOutput(self, output, value=value)

@@ -17,16 +17,17 @@ def cache(path: RoomPath) -> str:
     same = path.shortest == path.longest
     seconds = f"{path.longest}" if same else f"{path.shortest}–{path.longest}"
     key = ", ".join(f"`{name}`" for name in path.query)
-    return f"{seconds} s, by {key}{' and class of `Accept`' if path.by_accept else ''}"
+    accept = " and class of `Accept`" if path.by_accept else ""
+    return f"{seconds} s, by {key}{accept}: `{path.policy_output}`"
 
 
 def row(path: RoomPath) -> str:
     """The row of a path of the entrance or the public API."""
     cookies = "none" if path.longest else "of the room"
     functions = "Room, Response" if path.by_accept else "Room"
-    return (
-        f"| `{path.pattern}` | {ORIGINS[path.target]} | {cache(path)} | {cookies} | {functions} |"
-    )
+    methods = "GET, HEAD, OPTIONS" if path.longest and not path.by_accept else "all"
+    cells = [f"`{path.pattern}`", ORIGINS[path.target], methods, cache(path), cookies, functions]
+    return f"| {' | '.join(cells)} |"
 
 
 def test_the_page_has_the_behaviours_in_their_order() -> None:

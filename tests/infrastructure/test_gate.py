@@ -195,8 +195,18 @@ def test_without_an_origin_it_has_what_a_distribution_of_the_owner_needs() -> No
         "GateStore", "GateFunction", "ResponseFunction", "RoomFunction", "PageFunction",
         "EntranceOrigin", "PublicApiOrigin",
         "PageOrigin", "PageAccessControl", "PageHeadersPolicy", "ForwardedPolicy", "SharedPolicy",
-        "CachePolicy1", "CachePolicy2", "CachePolicy3",
+        "EnterCachePolicy", "StatusCachePolicy", "QueueCachePolicy", "ApiKeySecret",
     }  # fmt: skip
+    outputs = {name: one["Value"] for name, one in gate.template["Outputs"].items()}
+    policies = gate.of_type("AWS::CloudFront::CachePolicy")
+    for path in CACHED:
+        policy = policies[outputs[path.policy_output]["Ref"]]["CachePolicyConfig"]
+        key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
+        assert key["QueryStringsConfig"]["QueryStrings"] == list(path.query)
+    exported = stacks["Core"].template["Outputs"]
+    name = outputs["ApiKeySecret"]["Fn::ImportValue"].partition(":")[2]
+    secret = stacks["Core"].template["Resources"][exported[name]["Value"]["Ref"]]
+    assert secret["Properties"]["Description"].startswith("API key"), "not the keys of sessions"
 
 
 def test_a_load_balancer_is_reached_inside_its_network() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Behaviours of the room's own paths on a protected host, and their policies.
 
-A site owner's distribution uses the same policies; ``docs/protect-your-site.md`` has the table.
+A site owner's distribution uses the same policies; ``docs/gate-edge.md`` has the table.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class RoomPaths(Construct):
     ) -> None:
         super().__init__(scope, name)
         self._functions, self._origins = functions, origins
-        self.policies: dict[tuple[Any, ...], aws_cloudfront.CachePolicy] = {}
+        self._policies: dict[tuple[Any, ...], aws_cloudfront.CachePolicy] = {}
         self.forwarded = aws_cloudfront.OriginRequestPolicy(
             self,
             "Forwarded",
@@ -80,7 +80,9 @@ class RoomPaths(Construct):
                 else aws_cloudfront.AllowedMethods.ALLOW_ALL
             ),
             cache_policy=(
-                self._policy(path) if path.longest else aws_cloudfront.CachePolicy.CACHING_DISABLED
+                self.cache_policy(path)
+                if path.longest
+                else aws_cloudfront.CachePolicy.CACHING_DISABLED
             ),
             origin_request_policy=self.shared if path.longest else self.forwarded,
             function_associations=self._functions.enter if is_enter else self._functions.room,
@@ -108,13 +110,13 @@ class RoomPaths(Construct):
             compress=True,
         )
 
-    def _policy(self, path: RoomPath) -> aws_cloudfront.CachePolicy:
-        """Return the cache policy of a path; equal rules share one: an account has twenty."""
+    def cache_policy(self, path: RoomPath) -> aws_cloudfront.CachePolicy:
+        """Return the policy of a cached path; equal rules share one: an account has twenty."""
         key = (path.query, path.shortest, path.longest, path.by_accept)
-        if key not in self.policies:
+        if key not in self._policies:
             headers = aws_cloudfront.CacheHeaderBehavior
             name = f"Keep{path.longest}{''.join(path.query).title().replace('_', '')}"
-            self.policies[key] = aws_cloudfront.CachePolicy(
+            self._policies[key] = aws_cloudfront.CachePolicy(
                 self,
                 name,
                 cache_policy_name=account_wide_name(self, name),
@@ -130,4 +132,4 @@ class RoomPaths(Construct):
                 enable_accept_encoding_gzip=False,
                 enable_accept_encoding_brotli=False,
             )
-        return self.policies[key]
+        return self._policies[key]
