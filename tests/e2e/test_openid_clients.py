@@ -97,7 +97,13 @@ def test_requests_oauthlib_gets_in(provider: Live, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Live, str]]:
+def staff() -> str:
+    """The secret of the staff; without one Apache protects ``/protected`` only."""
+    return ""
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, staff: str) -> Iterator[tuple[Live, str]]:
     """Apache's page and the provider before it."""
     missing = missing_for_apache()
     if missing:
@@ -107,7 +113,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Live, str]]:
     port = free_port()
     with (
         live(monkeypatch, f"http://127.0.0.1:{port}/protected/callback") as started,
-        apache(port, started.issuer) as page,
+        apache(port, started.issuer, staff=staff) as page,
     ):
         yield started, page
 
@@ -133,6 +139,36 @@ def test_apache_refuses_a_code_that_it_did_not_ask_for(shop: tuple[Live, str]) -
         stolen = thief.get(back)
         assert stolen.status_code == 400
         assert "The shop" not in stolen.text
+
+
+@pytest.mark.parametrize("staff", ["5f0c9a1d5b7e4c26"])
+def test_in_front_of_wordpress_visitors_wait_and_staff_do_not(
+    shop: tuple[Live, str], staff: str
+) -> None:
+    provider, page = shop
+    site = page.removesuffix("/protected/")
+    statuses = {
+        (path, name, value): httpx.get(
+            f"{site}{path}", headers={name: value} if name else {}
+        ).status_code
+        for path, name, value in [
+            ("/protected/", "", ""),
+            ("/protected/", "X-Staff", staff),
+            ("/protected/", "X-Staff", f"{staff}0"),
+            ("/protected/", "Cookie", f"a=b; staff={staff}; c=d"),
+            ("/protected/", "Cookie", f"other-staff={staff}"),
+            ("/protected/", "Cookie", f"staff={staff}0"),
+            ("/wp-admin/", "", ""),
+            ("/wp-content/", "", ""),
+            ("/wp-admin/%2e%2e/protected/", "", ""),
+            ("/wp-administration/", "", ""),
+        ]
+    }
+    assert list(statuses.values()) == [302, 200, 302, 200, 302, 302, 200, 200, 302, 302], statuses
+    with httpx.Client() as browser:
+        back = wait_and_come_back(provider, browser.get(page).headers["location"])
+        seen = browser.get(browser.get(back).headers["location"])
+        assert (seen.status_code, seen.headers["x-visitor"][:36]) == (200, provider.visitor)
 
 
 def missing_browser() -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -28,7 +29,7 @@ from tests.support.openid_room import (
     real_time,
     serving,
 )
-from tests.support.servers import free_port
+from tests.support.servers import ROOT, free_port
 from waiting_room.adapters.http.public_api import PublicApi
 
 MODULES = Path("/usr/lib/apache2/modules")
@@ -116,13 +117,51 @@ def missing_for_apache() -> str:
     return ""
 
 
+def page_blocks() -> tuple[str, str]:
+    """Return the two configurations of Apache on ``docs/openid.md``: Apache's and WordPress's."""
+    page = (ROOT / "docs" / "openid.md").read_text(encoding="utf-8")
+    found = re.findall(r"^```apache\n(.*?)^```$", page, re.M | re.S)
+    assert len(found) == 2
+    return found[0], found[1]
+
+
+def configuration(folder: Path, port: int, issuer: str, client_secret: str, staff: str) -> str:
+    """Return the configuration of the page with the values that an owner enters.
+
+    With ``staff``, the secret of the staff, it has the locations of WordPress.
+    """
+    text, locations = page_blocks()
+    if staff:
+        text = text[: text.index("<Location")] + locations
+    (folder / "secret.conf").write_text(f"OIDCClientSecret {client_secret}\n")
+    passphrase = folder / "passphrase"
+    passphrase.write_text(f"#!/bin/sh\necho {os.urandom(16).hex()}\n")
+    passphrase.chmod(0o755)
+    for placeholder, value in {
+        "<issuer>": issuer,
+        "/etc/apache2/openid-secret.conf": f"{folder}/secret.conf",
+        "https://shop.example": f"http://127.0.0.1:{port}",
+        "/usr/local/bin/print-a-passphrase": str(passphrase),
+        **({"<secret>": staff} if staff else {}),
+    }.items():
+        assert placeholder in text, placeholder
+        text = text.replace(placeholder, value)
+    return text
+
+
 @contextmanager
-def apache(port: int, issuer: str, client_secret: str = CLIENT_SECRET) -> Iterator[str]:
-    """Apache in front of one page at ``/protected/``; yields its address."""
+def apache(
+    port: int, issuer: str, client_secret: str = CLIENT_SECRET, staff: str = ""
+) -> Iterator[str]:
+    """Apache in front of one page at ``/protected/``, as the page of OpenID configures it.
+
+    Yields the address. With ``staff`` it has the locations of WordPress and two of its folders.
+    """
     folder = Path(tempfile.mkdtemp(prefix="openid-apache-"))
     folder.chmod(0o755)
-    (folder / "www" / "protected").mkdir(parents=True)
-    (folder / "www" / "protected" / "index.html").write_text("<h1>The shop</h1>")
+    for name in ("protected", "wp-admin", "wp-content"):
+        (folder / "www" / name).mkdir(parents=True)
+        (folder / "www" / name / "index.html").write_text("<h1>The shop</h1>")
     as_root = "User www-data\nGroup www-data" if os.getuid() == 0 else ""
     names = "mpm_event authn_core authz_core authz_user dir headers mime auth_openidc"
     loaded = "\n".join(
@@ -142,23 +181,12 @@ LogLevel warn auth_openidc:info
 TypesConfig /dev/null
 DocumentRoot {folder}/www
 DirectoryIndex index.html
-OIDCProviderMetadataURL {issuer}/.well-known/openid-configuration
-OIDCClientID Sample
-OIDCClientSecret {client_secret}
-OIDCRedirectURI http://127.0.0.1:{port}/protected/callback
-OIDCCryptoPassphrase {os.urandom(16).hex()}
-OIDCScope "openid"
-OIDCPKCEMethod S256
-OIDCRemoteUserClaim sub
-OIDCStateTimeout 86400
-OIDCSessionMaxDuration 3600
-OIDCSessionInactivityTimeout 3600
 <Directory {folder}/www>
   Require all granted
 </Directory>
+{configuration(folder, port, issuer, client_secret, staff)}
+OIDCSessionInactivityTimeout 3600
 <Location /protected>
-  AuthType openid-connect
-  Require valid-user
   Header set X-Visitor "expr=%{{REMOTE_USER}}"
 </Location>
 """)
