@@ -205,8 +205,7 @@ def test_without_an_origin_it_has_what_a_distribution_of_the_owner_needs() -> No
         assert key["QueryStringsConfig"]["QueryStrings"] == list(path.query)
     exported = stacks["Core"].template["Outputs"]
     name = outputs["ApiKeySecret"]["Fn::ImportValue"].partition(":")[2]
-    secret = stacks["Core"].template["Resources"][exported[name]["Value"]["Ref"]]
-    assert secret["Properties"]["Description"].startswith("API key"), "not the keys of sessions"
+    assert exported[name]["Value"]["Ref"].startswith("PublicGateKey"), "not the keys of sessions"
 
 
 def test_a_load_balancer_is_reached_inside_its_network() -> None:
