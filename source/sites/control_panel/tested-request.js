@@ -64,6 +64,7 @@ export function factsOf(request, explanation, documents, unread = []) {
     facts.push(['State of the event', stateText(gate, documents[eventId])]);
     facts.push(['Page without a session', outcomeText(gate.without_session.page)]);
     facts.push(['Script without a session', outcomeText(gate.without_session.script)]);
+    if (gate.when_unreachable === 'open') facts.push(['While the room does not respond', 'The watchdog opens the gate']);
   }
   if (unread.length) {
     facts.push(['Not checked', `${unread.join(', ')}: these keys may not read all events, and another event may protect the address`]);

@@ -88,6 +88,12 @@ test('each kind of response has words', () => {
   assert.equal(tested([open], 'https://a/')[1]['Page without a session'], 'Goes to the site');
 });
 
+test('the fail mode of the event is shown where the gate opens', () => {
+  const facts = (mode) => tested([{ ...SALE, session: { renew_every: 300, when_unreachable: mode } }], 'https://a/checkout')[1];
+  assert.equal(facts('open')['While the room does not respond'], 'The watchdog opens the gate');
+  assert.equal(facts('closed')['While the room does not respond'], undefined);
+});
+
 test('lines of headers and cookies are pairs', () => {
   assert.deepEqual(parsePairs('X-A: 1:2\r\n\n  b :\n', ':'), { pairs: [['X-A', '1:2'], ['b', '']] });
   assert.deepEqual(parsePairs('', '='), { pairs: [] });
