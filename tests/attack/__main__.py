@@ -24,6 +24,7 @@ from pathlib import Path
 from tests.attack import (
     bypass,
     early_token,
+    fail_modes,
     gate,
     insiders,
     invalid_input,
@@ -50,6 +51,7 @@ ON_THE_ROOM: dict[str, Callable[[Target], list[Attempt]]] = {
 BY_THEMSELVES: dict[str, Callable[[int], list[Attempt]]] = {
     "gate": gate.run,
     "bypass": bypass.run,
+    "fail_modes": fail_modes.run,
     "keys": key_rotation.run,
 }
 SETTINGS = {**FAST, "SCHEDULE_MINUTE_SECONDS": "60", "UNUSED_POSITION_TIMEOUT": "10"}

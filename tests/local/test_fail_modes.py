@@ -10,8 +10,10 @@ import pytest
 
 from deployment.local.edge_store import DELAY
 from tests.apps.gate_room import LIFE, SALE
+from tests.attack import fail_modes
 from tests.local.failing_room import FAULTS, TICK, FailingRoom
 from tests.local.shop_room import ask
+from waiting_room.domain.gate import watchdog
 from waiting_room.domain.gate.opening import OPEN_FOR, opened
 
 SCRIPT = {"accept": "*/*"}
@@ -265,6 +267,17 @@ def test_open_requests_for_events_that_do_not_exist_have_no_effect(
         assert ends(room) == {}
 
     tell(monkeypatch, "open", story)
+
+
+def test_random_faults_and_forged_requests_open_nothing_and_a_weaker_watchdog_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seed, periods = 20_261_129, 6
+    made = fail_modes.run(seed, periods)
+    assert [one for one in made if one.succeeded] == []
+    assert [one.result.split()[0] for one in made] == ["0", "0", "0", "2"]
+    monkeypatch.setattr(watchdog, "FAILING_FOR", 30.0)
+    assert [one.succeeded for one in fail_modes.run(seed, periods)] == [False, False, False, True]
 
 
 def test_the_probes_stop_no_visitor_from_going_straight_through(

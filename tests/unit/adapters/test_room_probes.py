@@ -156,6 +156,14 @@ def test_a_room_that_does_not_respond_in_time_is_a_fault(
         assert probes(address)(["sale"]) == {"sale": Reading.FAULT}
 
 
+def test_the_deadline_ends_a_request_to_a_healthy_room_too(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_probes, "DEADLINE", 0)
+    with serving(room) as address:
+        assert probes(address)(["sale"]) == {"sale": Reading.FAULT}
+
+
 def test_single_bytes_give_a_response_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline is that of the whole response, not of each part."""
     sent = 0
