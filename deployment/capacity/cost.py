@@ -61,7 +61,7 @@ def idle_bill(
         ),
         "NAT gateway": topology.nat_gateways * hours * prices["nat_hour"],
         "Interface endpoints": topology.endpoints * hours * prices["endpoint_hour"],
-        "Alarms, metrics, dashboard": topology.alarms * prices["alarm_month"]
+        "Alarms, metrics, dashboard": topology.alarm_metrics * prices["alarm_month"]
         + topology.metrics * prices["metric_month"]
         + topology.dashboards * prices["dashboard_month"],
         "Secrets and keys": topology.secrets * prices["secret_month"]
@@ -77,7 +77,7 @@ def idle_bill(
         / MILLION
         * prices["dynamodb_million_writes"],
         "Logs and traces": calls * assumed.log_bytes / 1e9 * prices["logs_gb"]
-        + calls * TRACED / MILLION * prices["trace_million"],
+        + minutes * topology.traced_each_minute / MILLION * prices["trace_million"],
     }
 
 

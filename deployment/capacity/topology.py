@@ -10,23 +10,69 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from infrastructure.blueprint.resources import REPORT
 from waiting_room.domain.metrics import gauges
 from waiting_room.domain.records import Counts
 
+# Types without a cost while no visitor comes. Their requests and their data have a price.
+FREE = frozenset(
+    {
+        "AWS::ApiGateway::Account", "AWS::ApiGateway::ApiKey", "AWS::ApiGateway::Authorizer",
+        "AWS::ApiGateway::Deployment", "AWS::ApiGateway::GatewayResponse",
+        "AWS::ApiGateway::Method", "AWS::ApiGateway::Model", "AWS::ApiGateway::RequestValidator",
+        "AWS::ApiGateway::Resource", "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Stage",
+        "AWS::ApiGateway::UsagePlan", "AWS::ApiGateway::UsagePlanKey",
+        "AWS::CDK::Metadata", "AWS::CloudFront::CachePolicy", "AWS::CloudFront::Distribution",
+        "AWS::CloudFront::Function", "AWS::CloudFront::KeyValueStore",
+        "AWS::CloudFront::OriginAccessControl", "AWS::CloudFront::OriginRequestPolicy",
+        "AWS::CloudFront::ResponseHeadersPolicy", "AWS::CloudFront::VpcOrigin",
+        "AWS::DynamoDB::Table",  # on demand; backups to a point in time cost by the stored data
+        "AWS::EC2::FlowLog", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup",
+        "AWS::EC2::SecurityGroupEgress", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet",
+        "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::ElastiCache::SubnetGroup",
+        "AWS::Events::EventBus", "AWS::IAM::Group", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy",
+        "AWS::IAM::Role", "AWS::Lambda::Alias", "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Permission",
+        "AWS::Lambda::Version", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::S3::BucketPolicy",
+        "AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy",
+        "AWS::SQS::Queue",  # the polls of its event source mapping are counted
+        "AWS::SQS::QueuePolicy", "AWS::WAFv2::WebACLAssociation",
+        "Custom::CDKBucketDeployment", "Custom::S3AutoDeleteObjects", "Custom::Trigger",
+    }
+)  # fmt: skip
+PRICED = frozenset(
+    {
+        "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::EC2::NatGateway",
+        "AWS::EC2::VPCEndpoint", "AWS::ElastiCache::ReplicationGroup", "AWS::Events::Rule",
+        "AWS::KMS::Key", "AWS::SecretsManager::Secret", "AWS::WAFv2::WebACL",
+    }
+)  # fmt: skip
 METRICS = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # the report function's own metrics
+
+
+EVERY_MINUTE = "rate(1 minute)"
+
+
+class UnknownCost(Exception):
+    """A template has a type of resource whose cost the model does not know."""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Counts of the resources with a fixed cost. ``endpoints`` are counted by zone."""
+    """Counts of the resources with a fixed cost. ``endpoints`` are counted by zone.
+
+    An alarm costs for each metric that it reads. X-Ray records each run of a traced function that
+    runs once a minute.
+    """
 
     name: str
     nodes: dict[str, int]
     nat_gateways: int
     endpoints: int
-    alarms: int
+    alarm_metrics: int
     dashboards: int
     metrics: int
     secrets: int
@@ -35,6 +81,7 @@ class Topology:
     rules: int
     edge_functions: int  # executed for each request at the edge
     functions_each_minute: int
+    traced_each_minute: int = 0
     history: bool = True  # a write each minute for each event with work
 
 
@@ -43,7 +90,7 @@ STANDARD = Topology(
     nodes={"redis cache.t4g.small": 2},
     nat_gateways=0,
     endpoints=6,  # Secrets Manager, SQS and EventBridge in two zones
-    alarms=22,
+    alarm_metrics=52,
     dashboards=1,
     metrics=METRICS,
     secrets=5,  # one of them is the API key of a gate stack
@@ -54,14 +101,19 @@ STANDARD = Topology(
     functions_each_minute=4,
 )
 CHEAP = replace(
-    STANDARD, name="its cheap profile", nodes={"valkey cache.t4g.micro": 1}, endpoints=3, secrets=4
+    STANDARD,
+    name="its cheap profile",
+    nodes={"valkey cache.t4g.micro": 1},
+    endpoints=3,
+    secrets=4,
+    alarm_metrics=48,
 )
 PREDECESSOR = Topology(
     "AWS solution v1.1.15",
     nodes={"redis cache.r6g.large": 2},
     nat_gateways=1,
     endpoints=8,  # four services in two zones
-    alarms=39,
+    alarm_metrics=39,
     dashboards=0,
     metrics=0,
     secrets=3,
@@ -77,9 +129,16 @@ PREDECESSOR = Topology(
 def of_template(name: str, template: Mapping[str, Any]) -> Topology:
     """Return the topology of a CloudFormation template."""
     resources = template["Resources"].values()
+    unknown = {resource["Type"] for resource in resources} - FREE - PRICED
+    unknown |= set(filter(None, map(_provisioned, resources)))
+    if unknown:
+        raise UnknownCost(
+            f"the model does not know what {', '.join(sorted(unknown))} costs in an idle month: "
+            f"add it to FREE, or count it, in {Path(__file__).name}"
+        )
     kinds = Counter(resource["Type"] for resource in resources)
     nodes: Counter[str] = Counter()
-    endpoints = rules = each_minute = 0
+    endpoints = rules = each_minute = traced = alarm_metrics = 0
     for resource in resources:
         kind, values = resource["Type"], resource.get("Properties", {})
         if kind == "AWS::ElastiCache::ReplicationGroup":
@@ -88,20 +147,50 @@ def of_template(name: str, template: Mapping[str, Any]) -> Topology:
             endpoints += len(values["SubnetIds"])
         elif kind == "AWS::WAFv2::WebACL":
             rules += len(values["Rules"])
-        elif kind in ("AWS::Events::Rule", "AWS::Scheduler::Schedule"):
-            each_minute += values.get("ScheduleExpression") == "rate(1 minute)"
+        elif kind == "AWS::CloudWatch::Alarm":
+            read = [one for one in values.get("Metrics", ()) if "MetricStat" in one]
+            alarm_metrics += len(read) or 1
+        elif kind == "AWS::Events::Rule" and values.get("ScheduleExpression") == EVERY_MINUTE:
+            each_minute += 1
+            traced += any(_is_traced(template, one["Arn"]) for one in values["Targets"])
     return Topology(
         name,
         nodes=dict(nodes),
         nat_gateways=kinds["AWS::EC2::NatGateway"],
         endpoints=endpoints,
-        alarms=kinds["AWS::CloudWatch::Alarm"] + kinds["AWS::CloudWatch::CompositeAlarm"],
+        alarm_metrics=alarm_metrics,
         dashboards=kinds["AWS::CloudWatch::Dashboard"],
-        metrics=METRICS,
+        metrics=METRICS if any(map(_sends_metrics, resources)) else 0,
         secrets=kinds["AWS::SecretsManager::Secret"],
         keys=kinds["AWS::KMS::Key"],
         acls=kinds["AWS::WAFv2::WebACL"],
         rules=rules,
         edge_functions=kinds["AWS::CloudFront::Function"],
         functions_each_minute=each_minute,
+        traced_each_minute=traced,
+        history=any(map(_sends_metrics, resources)),
     )
+
+
+def _provisioned(resource: Mapping[str, Any]) -> str:
+    """Return what a resource of a free type provisions, which costs by the hour; "" for nothing."""
+    values = resource.get("Properties", {})
+    for member in ("ProvisionedConcurrencyConfig", "ProvisionedPollerConfig"):
+        if member in values:
+            return f"{resource['Type']} with {member}"
+    if resource["Type"] == "AWS::DynamoDB::Table" and values["BillingMode"] != "PAY_PER_REQUEST":
+        return "AWS::DynamoDB::Table with provisioned capacity"
+    return ""
+
+
+def _sends_metrics(resource: Mapping[str, Any]) -> bool:
+    return bool(resource.get("Properties", {}).get("Handler") == f"app.{REPORT.name}")
+
+
+def _is_traced(template: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    """Return whether the function that a schedule starts begins a trace."""
+    name = target["Fn::GetAtt"][0] if "Fn::GetAtt" in target else target["Ref"]
+    found = template["Resources"][name]
+    if found["Type"] == "AWS::Lambda::Alias":
+        found = template["Resources"][found["Properties"]["FunctionName"]["Ref"]]
+    return bool(found["Properties"]["TracingConfig"]["Mode"] == "Active")

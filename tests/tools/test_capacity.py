@@ -22,7 +22,7 @@ from deployment.capacity.findings import Finding, find
 from deployment.capacity.parts import TICK, Environments, EventHeap, Queue, TokenBucket, Writes
 from deployment.capacity.plan import Limits, Plan, raised, scenarios, unlimited
 from deployment.capacity.simulation import Outcome, Simulation, edge_polls, status_of
-from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, of_template
+from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, UnknownCost, of_template
 from deployment.capacity.usage import flow_of, their_usage, usage_of
 from deployment.visitor_model import polling
 from deployment.visitor_model.arrivals import CURVES, arrival_times, peak_per_second
@@ -369,16 +369,53 @@ def test_a_topology_is_counted_in_a_template() -> None:
             },
             "C": {"Type": "AWS::EC2::VPCEndpoint", "Properties": {"VpcEndpointType": "Gateway"}},
             "D": {"Type": "AWS::CloudWatch::Alarm"},
+            "G": {
+                "Type": "AWS::CloudWatch::Alarm",
+                "Properties": {"Metrics": [{"Expression": "a+b"}, *[{"MetricStat": {}}] * 2]},
+            },
             "E": {"Type": "AWS::WAFv2::WebACL", "Properties": {"Rules": [{}, {}]}},
             "F": {
                 "Type": "AWS::Events::Rule",
-                "Properties": {"ScheduleExpression": "rate(1 minute)"},
+                "Properties": {
+                    "ScheduleExpression": "rate(1 minute)",
+                    "Targets": [{"Arn": {"Ref": "Live"}}],
+                },
+            },
+            "Live": {
+                "Type": "AWS::Lambda::Alias",
+                "Properties": {"FunctionName": {"Ref": "Sweep"}},
+            },
+            "Sweep": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {"TracingConfig": {"Mode": "Active"}},
             },
         }
     }
     found = of_template("t", template)
-    assert (found.nodes, found.endpoints, found.alarms) == ({"redis t": 2}, 2, 1)
+    assert (found.nodes, found.endpoints, found.alarm_metrics) == ({"redis t": 2}, 2, 3)
     assert (found.acls, found.rules, found.functions_each_minute) == (1, 2, 1)
+    assert (found.traced_each_minute, found.metrics) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "named"),
+    [
+        ("AWS::MSK::Cluster", {}, "AWS::MSK::Cluster"),
+        (
+            "AWS::Lambda::Alias",
+            {"ProvisionedConcurrencyConfig": {}},
+            "ProvisionedConcurrencyConfig",
+        ),
+        ("AWS::Lambda::EventSourceMapping", {"ProvisionedPollerConfig": {}}, "PollerConfig"),
+        ("AWS::DynamoDB::Table", {"BillingMode": "PROVISIONED"}, "provisioned capacity"),
+    ],
+)
+def test_what_costs_by_the_hour_and_has_no_price_is_an_error(
+    kind: str, values: dict[str, object], named: str
+) -> None:
+    template = {"Resources": {"A": {"Type": kind, "Properties": values}}}
+    with pytest.raises(UnknownCost, match=f"{named} costs in an idle month: add it to"):
+        of_template("t", template)
 
 
 # --- the page ----------------------------------------------------------------------------------

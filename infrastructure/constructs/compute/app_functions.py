@@ -34,6 +34,7 @@ class AppFunctions(Construct):
         memory: int = 1024,
         reserved: int = 0,
         role_name: str | None = None,
+        traced: bool = True,
     ) -> RoomFunction:
         """Add a function; its handler is ``name`` by default."""
         self.by_name[name] = RoomFunction(
@@ -50,6 +51,7 @@ class AppFunctions(Construct):
             memory=memory,
             reserved=reserved,
             role_name=role_name,
+            traced=traced,
         )
         return self.by_name[name]
 

@@ -60,7 +60,8 @@ class RoomFunction(Construct):
 
     ``handler`` is the name in ``source/apps/<app>/app.py``. ``statements`` are the permissions of
     its role; logs, traces and, with a ``placement``, network interfaces are added. ``reserved`` is
-    the reserved concurrency, which is also the limit; 0 for none.
+    the reserved concurrency, which is also the limit; 0 for none. A function that is not ``traced``
+    continues the trace of its caller and begins none.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class RoomFunction(Construct):
         memory: int = 1024,
         role_name: str | None = None,
         reserved: int = 0,
+        traced: bool = True,
     ) -> None:
         super().__init__(scope, name)
         logs = aws_logs.LogGroup(
@@ -101,7 +103,7 @@ class RoomFunction(Construct):
             timeout=Duration.seconds(timeout),
             memory_size=memory,
             reserved_concurrent_executions=reserved or None,
-            tracing=aws_lambda.Tracing.ACTIVE,
+            tracing=aws_lambda.Tracing.ACTIVE if traced else aws_lambda.Tracing.PASS_THROUGH,
             snap_start=aws_lambda.SnapStartConf.ON_PUBLISHED_VERSIONS
             if defaults.snap_start
             else None,

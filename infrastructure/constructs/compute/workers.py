@@ -69,6 +69,7 @@ class Workers(Construct):
                 memory=worker.memory,
                 environment=environment.get(worker.name),
                 reserved=reserved_concurrency if worker is ASSIGN else 0,
+                traced=worker.schedule != EVERY_MINUTE,  # X-Ray would record each run
             )
             schedule = rotation(rotation_days) if worker is ROTATE else worker.schedule
             if schedule:
