@@ -39,13 +39,15 @@ def watchdog_bill(prices: Prices) -> dict[str, float]:
     return {
         "runs of `watch_room`, one a minute": minutes
         * (calls + RUN_SECONDS * WATCH_ROOM.memory / 1024 * gigabytes),
-        "their traces, and reads of the registry": minutes
-        * (prices["trace_million"] + REGISTRY_UNITS * prices["dynamodb_million_reads"])
-        / MILLION,  # X-Ray records one call a second, so each run
+        "their reads of the registry": minutes
+        * REGISTRY_UNITS
+        * prices["dynamodb_million_reads"]
+        / MILLION,
         "requests to the two APIs, with AWS WAF": requests
         * (prices["api_million_requests"] + prices["waf_million_requests"])
         / MILLION,
-        "their functions and reads": requests * calls
+        # X-Ray records the first call of a function in each second
+        "their functions, reads and traces": requests * (calls + prices["trace_million"] / MILLION)
         + minutes * seconds * API_MEMORY / 1024 * gigabytes
         + minutes
         * sum(one.read_units for one in asked)

@@ -50,6 +50,7 @@ class RoomWatchdog(Construct):
             environment=addresses,
             timeout=WATCH_ROOM.timeout,
             memory=WATCH_ROOM.memory,
+            traced=False,  # X-Ray would record each run
         ).target
         aws_events.Rule(
             self,
