@@ -25,7 +25,7 @@ def may_open(state: Mapping[str, Any], now: float) -> bool:
     """Return whether the watchdog may open an event with this state.
 
     The owner chose ``when_unreachable: open`` (``u``), and visitors are being admitted: not before
-    ``a``, not paused (``h``), not closed (``x``, ``z``).
+    ``a``, even if the event is draining; not paused (``h``), not closed (``x``, ``z``).
     """
     closed = state.get("x") or 0 < _time(state, "z") <= now
     may_ever = bool(state.get("u")) and not state.get("h")

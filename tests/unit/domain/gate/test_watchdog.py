@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.support.fakes.gate_keys import MemoryGateKeys
@@ -171,6 +171,10 @@ def test_one_other_reading_begins_the_time_again(reading: Reading) -> None:
 TIME = st.one_of(st.none(), st.integers(NOW - 3, NOW + 3))
 
 
+@example(
+    mode="queue", opens_at=NOW + 1, closes_at=None, paused_at=None, draining=NOW, closed_at=None,
+    now=NOW, after="closed", unreachable="open", generation=1,
+)  # fmt: skip
 @given(
     mode=st.sampled_from(["queue", "pass_through"]), opens_at=TIME, closes_at=TIME,
     paused_at=st.sampled_from([None, NOW]), draining=st.sampled_from([None, NOW]),
@@ -195,7 +199,8 @@ def test_only_an_event_that_admits_visitors_opens(
     assume(phase is not Phase.PASS_THROUGH)  # the gate is open anyway
     stored = store_items([gated], KEYS)
     after_fault = {**stored, **opening_changes(stored, ["sale"], now)}
-    opens = unreachable == "open" and phase in (Phase.OPEN, Phase.DRAINING)
+    began = opens_at is None or opens_at <= now  # drained, then scheduled for later
+    opens = unreachable == "open" and phase in (Phase.OPEN, Phase.DRAINING) and began
     assert may_open(json.loads(stored["e:sale"]), now) == opens
     assert openable(stored, now) == (["sale"] if opens else [])
     assert opened(after_fault, now) == ({"sale": now + OPEN_FOR} if opens else {})
