@@ -63,6 +63,19 @@ def test_counters_lost_in_every_way(tables_url: str, counters: CounterServers) -
     held(lost_counters.run(tables_url, counters, joins=1000, rounds=1, pause=0.4, seed=SEED))
 
 
+def test_a_function_starts_while_the_counters_are_away(
+    tables_url: str, counters: CounterServers
+) -> None:
+    """An actor of the attacks that starts late has no fault of its own."""
+    real = room_at(tables_url, counters)
+    counters.primary.kill()
+    room = real.new_room()
+    with pytest.raises(Unavailable):
+        room.metrics.counts(real.event_id)
+    counters.primary.start()
+    assert room.metrics.counts(real.event_id).queue == 0
+
+
 def test_a_worker_crashed_between_two_side_effects(tables_url: str, valkey: Any) -> None:
     with short_leases():
         held(crashes.run(tables_url, valkey, seed=SEED, every=60))

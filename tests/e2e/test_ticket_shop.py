@@ -72,6 +72,12 @@ class Client:
         return json.loads(answer.partition(b"\r\n\r\n")[2]) if status(answer) == 200 else None
 
 
+@pytest.fixture(autouse=True)
+def nobody_goes_straight_through(running: RunningRoom) -> None:
+    """Reset the event: an earlier test may have admitted more visitors than had joined."""
+    assert running.private("POST", "/reset_initial_state").status_code == 200
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("keeps_cookies", [False, True])
 def test_the_shop_is_closed_under_every_spelling(running: RunningRoom, keeps_cookies: bool) -> None:
