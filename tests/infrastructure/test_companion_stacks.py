@@ -178,7 +178,7 @@ def test_the_store_asks_the_authorizer_of_the_other_stack(
     assert made["AuthorizerUri"] == (
         f"arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/{arn}/invocations"
     )
-    role = made["AuthorizerCredentials"].rpartition(":")[2]
+    role = made["AuthorizerCredentials"].rpartition("/")[2]
     (policy,) = (
         values.of(stack, one["PolicyDocument"]["Statement"])
         for one in stack.of_type("AWS::IAM::Policy").values()

@@ -22,7 +22,7 @@ from waiting_room.domain.gate.explanation import explain, request_of
 FILE = ROOT / "source" / "edge" / "explanations.json"
 NOW = 1_800_000_000
 SHOP = "https://shop.example"
-SECRET = "3f0c9a1d5b7e4c26"
+SECRET = "0123012301230123"
 
 
 @dataclass(frozen=True)
