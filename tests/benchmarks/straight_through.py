@@ -29,7 +29,7 @@ from waiting_room.domain.records import Join
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.use_cases.gate.entrance import Entry, Way
 
-THREADS, SECONDS = number_setting("THREADS", 12), number_setting("SECONDS", 10)
+THREADS, SECONDS = number_setting("THREADS", 48), number_setting("SECONDS", 10)
 OFFERED, ARRIVAL_SECONDS = number_setting("OFFERED", 500), number_setting("ARRIVAL_SECONDS", 20)
 PER_MINUTE = number_setting("PER_MINUTE", 1_200)
 COPIES = 2.0  # s: the cached response of ``enter`` and the copy of the state row
