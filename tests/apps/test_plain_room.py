@@ -140,6 +140,21 @@ def test_a_token_of_the_public_api_gets_its_session_here(gate: PlainGate) -> Non
     assert SESSION in client.jar
 
 
+def test_a_token_that_is_older_than_the_gate_gets_its_session_here(gate: PlainGate) -> None:
+    client, room = gate.joined(), gate.room
+    request_id = gate.joins.sent[0][0]
+    gate.assign()
+    gate.serve(1)
+    room.put(protect=[])
+    room.access_token(request_id)
+    (outcome,) = room.outcomes.in_range(SALE, room.generation, 1, 9)
+    assert outcome.session_until is None
+    room.put(protect=[{"path": "/checkout"}])
+    room.clock.now += 2  # the entrance's copy of the document is old
+    assert wait(client).status == 302
+    assert SESSION in client.jar
+
+
 def test_positions_and_visitors_ahead_are_shown_in_order(gate: PlainGate) -> None:
     clients = [gate.joined() for _ in range(3)]
     gate.assign()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.gate.credentials import GateSession
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.outcomes import Outcomes
-    from waiting_room.domain.records import Position
+    from waiting_room.domain.records import Outcome, Position
 
 
 class SessionIssuer:
@@ -39,12 +39,8 @@ class SessionIssuer:
             now=now,
             session_life=settings.life,
         )
-        outcome = self._outcomes.put_if_absent(token)
-        if outcome.is_token and outcome.session_until is None:  # issued before the gate existed
+        outcome: Outcome | None = self._outcomes.put_if_absent(token)
+        if outcome and outcome.is_token and outcome.session_until is None:  # older than the gate
             place = row.event_id, row.generation, row.position
-            return session_of(
-                check_live(self._outcomes.extend_session(*place, settings.until(now), now), now),
-                settings,
-                now,
-            )
+            outcome = self._outcomes.extend_session(*place, settings.until(now), now)
         return session_of(check_live(outcome, now), settings, now)
