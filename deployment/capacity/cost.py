@@ -21,7 +21,7 @@ def event_bill(usage: Usage, topology: Topology, prices: Prices) -> Bill:
     """Return the cost of an event without the idle cost; rows are stored for a month."""
     return {
         "CloudFront": usage.edge_requests / MILLION * prices["cloudfront_million_requests"]
-        + usage.edge_requests
+        + (usage.edge_requests - usage.page_files)
         * topology.edge_functions
         / MILLION
         * prices["cloudfront_function_million"]

@@ -21,6 +21,7 @@ from infrastructure.blueprint.resources import PUBLISH
 from waiting_room.domain.gate.rules import OWN_PATHS
 
 REQUEST, RESPONSE = "viewer-request", "viewer-response"
+ENTRIES, RENEWALS = "entries after waiting, the gate's part", "renewals"  # rows
 OUTSIDE_READS, PROTECTED_READS = 1, 2  # reads of the store: the rules of a host; and the event
 
 
@@ -99,11 +100,11 @@ def passages(operations: Operations, edge: GateEdge = EDGE) -> list[Passage]:
             "entries, straight through", 3, entry, PROTECTED_READS, operations["go"], True, 1
         ),
         Passage(
-            "entries after waiting, the gate's part",
+            ENTRIES,
             3, entry, PROTECTED_READS, operations["begin_session"], True,
         ),
         Passage(
-            "renewals", 2, redirect + edge.session, PROTECTED_READS, operations["renew"], True
+            RENEWALS, 2, redirect + edge.session, PROTECTED_READS, operations["renew"], True
         ),
         Passage("calls of `enter` that reach the origin", 0, 0, 0, operations["enter"]),
     ]  # fmt: skip

@@ -43,6 +43,7 @@ class Assumptions:
     token_bytes: float
     page_bytes: float
     page_requests: float
+    renewals: float
     log_bytes: float
     redis_commands_per_second: float
 

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from deployment.capacity import operations, prices, quotas
-from deployment.capacity.cost import Bill, total
-from deployment.capacity.gate import dollars_per_million, passages
+from deployment.capacity.cost import MILLION, Bill, event_bill, total
+from deployment.capacity.gate import ENTRIES, RENEWALS, dollars_per_million, passages
 from deployment.capacity.history import audit_page_units, history_cost
 from deployment.capacity.study import PERCENTILES, Study
+from deployment.capacity.topology import PREDECESSOR, STANDARD
+from deployment.capacity.usage import Usage
 from waiting_room.domain.events.audit import PAGE
 
 
@@ -44,6 +46,8 @@ def tables(found: Study) -> str:
         _requests(found),
         "### Cost of the event, in US dollars",
         _bills(found.events),
+        "### Cost of the event by operation, in US dollars",
+        operation_costs(found.by_operation, found.events, found.plan.visitors),
         "### Cost of a million at the gate of a site, in US dollars",
         _gate(),
         "### Cost of an idle month, in US dollars",
@@ -111,6 +115,68 @@ def _requests(found: Study) -> str:
     return table(
         ["operation", "total", "per visitor"],
         [[name, f"{count:,.0f}", f"{count / visitors:.3g}"] for name, count in rows],
+    )
+
+
+def operation_costs(
+    used: Mapping[str, Usage], events: Mapping[str, Mapping[str, Bill]], visitors: int
+) -> str:
+    """Return the table of the cost of each operation, and the ratio to the AWS solution.
+
+    At a gate, an entry replaces the token. The last two rows are for such an event.
+    """
+    measured, (_, _, assumed) = operations.load(), quotas.load()
+    listed = [prices.load(region) for region in events]
+    gate = {one.name: one for one in passages(measured)}
+    million = visitors / MILLION
+
+    def at_gate(name: str, times: float) -> list[float]:
+        return [
+            million * times * dollars_per_million(gate[name], measured, one, assumed)
+            for one in listed
+        ]
+
+    costs = {
+        name: [total(event_bill(usage, STANDARD, one)) for one in listed]
+        for name, usage in used.items()
+    }
+    queue = [sum(column) for column in zip(*costs.values(), strict=True)]
+    extra = {
+        "gate: entries, in place of the tokens": at_gate(ENTRIES, 1),
+        f"gate: renewals, {assumed.renewals:g} for each visitor": at_gate(
+            RENEWALS, assumed.renewals
+        ),
+    }
+    gated = [
+        all_of - tokens + sum(more)
+        for all_of, tokens, more in zip(
+            queue, costs["tokens"], zip(*extra.values(), strict=True), strict=True
+        )
+    ]
+    theirs = [total(events[one.region][PREDECESSOR.name]) for one in listed]
+
+    def row(name: str, values: Iterable[float], form: str = ",.2f") -> list[str]:
+        return [name, *(format(value, form) for value in values)]
+
+    return table(
+        ["operation", *(one.region for one in listed)],
+        [
+            *(row(name, values) for name, values in costs.items()),
+            row("**total**", queue),
+            *(row(name, values) for name, values in extra.items()),
+            row("total with a gate", gated),
+            row(PREDECESSOR.name, theirs),
+            row(
+                "AWS solution / this room",
+                (a / b for a, b in zip(theirs, queue, strict=True)),
+                ".1f",
+            ),
+            row(
+                "AWS solution, without a gate / this room with a gate",
+                (a / b for a, b in zip(theirs, gated, strict=True)),
+                ".1f",
+            ),
+        ],
     )
 
 

@@ -17,7 +17,7 @@ from deployment.capacity.parts import Times
 from deployment.capacity.plan import Limits, Plan, scenarios, unlimited
 from deployment.capacity.simulation import Outcome, Simulation
 from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD
-from deployment.capacity.usage import Flow, Usage, flow_of, their_usage, usage_of
+from deployment.capacity.usage import Flow, Usage, flow_of, their_usage, usage_by_operation
 
 PERCENTILES = (50, 95, 99, 100)
 POINTS = 600  # of a curve in the JSON file
@@ -47,6 +47,7 @@ class Study:
     demand: Outcome
     flow: Flow
     usage: Usage
+    by_operation: dict[str, Usage]
     findings: list[Finding]
     events: dict[str, dict[str, Bill]]
     idle: dict[str, dict[str, Bill]]
@@ -65,7 +66,8 @@ def study(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Study:
         started = time.perf_counter()
         outcomes[name] = Simulation(plan, held, operations, assumed).run()
         runs.append(_run(name, outcomes[name], time.perf_counter() - started))
-    usage = usage_of(demand, operations, assumed)
+    by_operation = usage_by_operation(demand, operations, assumed)
+    usage = sum(by_operation.values(), Usage())
     theirs = their_usage(demand, operations, assumed)
     events, idle = {}, {}
     for region in prices.regions():
@@ -85,6 +87,7 @@ def study(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Study:
         demand=demand,
         flow=flow_of(demand, assumed),
         usage=usage,
+        by_operation=by_operation,
         findings=find(demand, limits, account, operations, assumed),
         events=events,
         idle=idle,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -27,10 +27,12 @@ ROW_BYTES = 400.0  # of a position or a token, with its share of the index
 class Usage:
     """Counts for a whole event; ``gb`` is data from the edge to browsers.
 
-    ``bus_events`` counts the tokens; each ended session adds one event.
+    ``bus_events`` counts the tokens; each ended session adds one event. ``page_files`` are the edge
+    requests for files of the page, which run no function of the API's distribution.
     """
 
     edge_requests: float = 0.0
+    page_files: float = 0.0
     gb: float = 0.0
     api_requests: float = 0.0
     function_calls: float = 0.0
@@ -42,6 +44,10 @@ class Usage:
     redis_commands: float = 0.0
     log_gb: float = 0.0
     bus_events: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Usage(*(one + another for one, another in pairs))
 
 
 @dataclass(frozen=True)
@@ -78,36 +84,68 @@ def _stretch(values: Times, length: int) -> Times:
 
 def usage_of(outcome: Outcome, operations: Operations, assumed: Assumptions) -> Usage:
     """Return the usage of this room for an event."""
+    return sum(usage_by_operation(outcome, operations, assumed).values(), Usage())
+
+
+def usage_by_operation(
+    outcome: Outcome, operations: Operations, assumed: Assumptions
+) -> dict[str, Usage]:
+    """Return the usage of this room for an event by what causes it."""
     visitors, flow = outcome.plan.visitors, flow_of(outcome, assumed)
-    asks, origin = float(outcome.series["ask"].sum()), float(flow.polls_at_origin.sum())
+    joins, asks = (float(outcome.series[name].sum()) for name in ("join", "ask"))
+    polls, origin = float(flow.polls.sum()), float(flow.polls_at_origin.sum())
     minutes = math.ceil(len(flow.polls) / 60)
     batch = operations.join_batch(max(1, round(visitors / max(1, outcome.batches))))
-    published = visitors / STREAM_BATCH
-    called: list[tuple[float, Operation, int]] = [
-        (asks, operations["queue_num"], API_MEMORY),
-        (origin, operations["status"], API_MEMORY),
-        (visitors, operations["token"], API_MEMORY),
-        (published, operations["publish_five"], PUBLISH.memory),
-        (minutes, operations["idle_minute"], SWEEP.memory + REPORT.memory),
-        (outcome.plan.admission_per_minute and minutes, operations["increment"], API_MEMORY),
-    ]
-    seconds = sum(n * op.duration_ms(mb, assumed) / 1000 * mb / 1024 for n, op, mb in called)
-    seconds += outcome.busy_seconds  # the worker has 1,024 MB
-    calls = sum(count for count, _, _ in called) + outcome.batches
-    everything = [*called, (outcome.batches, batch, 0)]
+    increments = minutes if outcome.plan.admission_per_minute else 0
+
+    def called(calls: float, name: str, memory: int = API_MEMORY) -> Usage:
+        """Return the usage of a function; ``memory`` in MB."""
+        operation = operations[name]
+        return _called(calls, operation, operation.duration_ms(memory, assumed), memory, assumed)
+
+    def requested(edge: float, api: float) -> Usage:
+        return Usage(edge_requests=edge, api_requests=api, gb=edge * assumed.answer_bytes / 1e9)
+
+    files = visitors * assumed.page_requests
+    rows = Usage(stored_gb=visitors * ROW_BYTES / 1e9)
+    worker = _called(outcome.batches, batch, 0, 0, assumed)
+    return {
+        "files of the page": Usage(
+            edge_requests=files, page_files=files, gb=visitors * assumed.page_bytes / 1e9
+        ),
+        "joins": requested(joins, joins)
+        + worker
+        + rows
+        + Usage(
+            gb_seconds=outcome.busy_seconds,  # the worker has 1,024 MB
+            queue_requests=visitors + 2 * visitors / SQS_BATCH,
+        ),
+        "requests for the position": requested(asks, asks) + called(asks, "queue_num"),
+        "polls": requested(polls, origin) + called(origin, "status"),
+        "tokens": called(visitors, "token")
+        + called(visitors / STREAM_BATCH, "publish_five", PUBLISH.memory)
+        + rows
+        + Usage(
+            edge_requests=visitors,
+            api_requests=visitors,
+            gb=visitors * assumed.token_bytes / 1e9,
+            bus_events=visitors,
+        ),
+        "minutes and admission": called(minutes, "idle_minute", SWEEP.memory + REPORT.memory)
+        + called(increments, "increment"),
+    }
+
+
+def _called(
+    calls: float, operation: Operation, duration_ms: float, memory: int, assumed: Assumptions
+) -> Usage:
     return Usage(
-        edge_requests=float(flow.edge.sum()),
-        gb=_gb(flow, visitors, assumed),
-        api_requests=float(flow.api.sum()),
         function_calls=calls,
-        gb_seconds=seconds,
-        queue_requests=visitors + 2 * visitors / SQS_BATCH,
-        writes=sum(count * op.write_units for count, op, _ in everything),
-        reads=sum(count * op.read_units for count, op, _ in everything),
-        stored_gb=2 * visitors * ROW_BYTES / 1e9,
-        redis_commands=sum(count * op.redis for count, op, _ in everything),
+        gb_seconds=calls * duration_ms / 1000 * memory / 1024,
+        writes=calls * operation.write_units,
+        reads=calls * operation.read_units,
+        redis_commands=calls * operation.redis,
         log_gb=calls * assumed.log_bytes / 1e9,
-        bus_events=visitors,
     )
 
 
@@ -133,6 +171,7 @@ def their_usage(outcome: Outcome, operations: Operations, assumed: Assumptions) 
     calls = sum(count for count, _ in called)
     return Usage(
         edge_requests=direct + float(polls.sum()) + visitors * assumed.page_requests,
+        page_files=visitors * assumed.page_requests,
         gb=_gb(flow, visitors, assumed)
         + float(polls.sum() - flow.polls.sum()) * assumed.answer_bytes / 1e9,
         api_requests=direct + origin,

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the two static sites.
 
-The files of the waiting page are copied from ``source/sites`` unchanged. esbuild bundles the
-control panel with its npm modules into one script and one style sheet, each with a source map.
-The stack that serves the sites adds ``config.json`` (``infrastructure/blueprint/site_config.py``).
+esbuild bundles the script of the waiting page, and the control panel with its npm modules into one
+script and one style sheet, each with a source map. All other files are copied from
+``source/sites`` unchanged. The stack that serves the sites adds ``config.json``
+(``infrastructure/blueprint/site_config.py``).
 
     python -m infrastructure.assets.sites [folder]    # build/sites without one
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import re
 import shutil
 import subprocess
 import sys
@@ -22,12 +24,20 @@ from infrastructure.blueprint.site_config import SITES
 
 WORKSPACE = Path("source") / "sites"
 NOT_SERVED = ("package.json", "test", "node_modules", "*.test.js")
-# site → entry files that esbuild bundles with their imports; other scripts of it are not served
+# site → entry files that esbuild bundles with their imports
 BUNDLED: dict[str, tuple[str, ...]] = {
-    "waiting_room": (),
+    "waiting_room": ("page.js",),
     "control_panel": ("panel.js", "panel.css"),
 }
-BUNDLED_KINDS = ("*.js", "*.css")
+# site → files that are served inside a bundle only. Pages of others import the other modules of the
+# waiting page, so these are served as well.
+INSIDE: dict[str, tuple[str, ...]] = {
+    "waiting_room": ("view.js", "extras.js"),
+    "control_panel": ("*.js", "*.css"),
+}
+PRELOAD = re.compile(r' *<link rel="modulepreload" href="[^"]*">\n')  # of modules in the bundle
+# The oldest browsers of the waiting page: see start.js.
+OLDEST_BROWSERS = "chrome85,firefox77,safari13.1"
 NPM_SECONDS = 300  # enough to download ten megabytes over a slow connection
 BUNDLE_SECONDS = 60  # bundling takes less than one second on a busy machine
 
@@ -46,10 +56,11 @@ def build(root: Path, target: Path) -> dict[str, Path]:
     for site in SITES:
         folder = target / site
         shutil.rmtree(folder, ignore_errors=True)
-        excluded = (*NOT_SERVED, *(BUNDLED_KINDS if BUNDLED[site] else ()))
-        shutil.copytree(root / WORKSPACE / site, folder, ignore=shutil.ignore_patterns(*excluded))
-        if BUNDLED[site]:
-            _bundle(root / WORKSPACE, site, folder)
+        excluded = shutil.ignore_patterns(*NOT_SERVED, *INSIDE[site])
+        shutil.copytree(root / WORKSPACE / site, folder, ignore=excluded)
+        _bundle(root / WORKSPACE, site, folder)
+        index = folder / "index.html"
+        index.write_text(PRELOAD.sub("", index.read_text("utf-8")), "utf-8")
         built[site] = folder
     return built
 
@@ -88,7 +99,8 @@ def _bundle(workspace: Path, site: str, folder: Path) -> None:
     command = (
         "node", str(esbuild), *BUNDLED[site], "--bundle", "--format=esm", "--minify",
         "--sourcemap", "--legal-comments=inline", "--charset=utf8", "--log-level=error",
-        f"--outdir={folder}",
+        f"--target={OLDEST_BROWSERS}", "--supported:destructuring=true",  # has a bug in old Safari
+        "--allow-overwrite", f"--outdir={folder}",
     )  # fmt: skip
     _run(command, workspace / site, BUNDLE_SECONDS, f"bundle the site {site}")
 

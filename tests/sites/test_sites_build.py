@@ -46,6 +46,32 @@ def test_the_control_panel_is_one_script_and_one_style_sheet(built: dict[str, Pa
     assert "@import" not in (built["control_panel"] / "panel.css").read_text()
 
 
+def test_the_script_of_the_waiting_page_is_one_file_for_its_oldest_browsers(
+    built: dict[str, Path],
+) -> None:
+    folder = built["waiting_room"]
+    names = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert not names & {"view.js", "extras.js"}, "only in the bundle"
+    for module in ("waiting-room.js", "responses.js", "estimate.js", "policy.js"):
+        source = ROOT / sites.WORKSPACE / "waiting_room" / module  # pages of others import them
+        assert (folder / module).read_bytes() == source.read_bytes()
+    assert "modulepreload" not in (folder / "index.html").read_text()
+    script = (folder / "page.js").read_text()
+    assert "import(`./words/" in script, "the words of other languages are not in it"
+
+
+def test_a_newer_operator_is_replaced_for_the_oldest_browsers_of_the_page(tmp_path: Path) -> None:
+    """Safari has this operator since 14; start.js accepts 13.1."""
+    page = tmp_path / "waiting_room"
+    page.mkdir()
+    (page / "page.js").write_text("export const set = (one) => (one.a ??= one.b);")
+    (tmp_path / "node_modules").symlink_to(ROOT / sites.WORKSPACE / "node_modules")
+    sites._bundle(tmp_path, "waiting_room", tmp_path / "out")
+    script = (tmp_path / "out" / "page.js").read_text()
+    assert "??=" not in script
+    assert "??" in script
+
+
 def test_the_source_map_has_the_panel_s_own_files_whole(built: dict[str, Path]) -> None:
     found = json.loads((built["control_panel"] / "panel.js.map").read_text())
     sources = {Path(name).name: text for name, text in

@@ -23,7 +23,13 @@ from deployment.capacity.parts import TICK, Environments, EventHeap, Queue, Toke
 from deployment.capacity.plan import Limits, Plan, raised, scenarios, unlimited
 from deployment.capacity.simulation import Outcome, Simulation, edge_polls, status_of
 from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, UnknownCost, of_template
-from deployment.capacity.usage import flow_of, their_usage, usage_of
+from deployment.capacity.usage import (
+    Usage,
+    flow_of,
+    their_usage,
+    usage_by_operation,
+    usage_of,
+)
 from deployment.visitor_model import polling
 from deployment.visitor_model.arrivals import CURVES, arrival_times, peak_per_second
 from tests.support.servers import ROOT
@@ -330,6 +336,58 @@ def test_an_event_costs_more_with_more_visitors_in_every_service() -> None:
     )
     assert all(many[service] > few[service] > 0 for service in few)
     assert total(many) > 2 * total(few)
+
+
+def test_the_operations_of_an_event_are_its_whole_usage() -> None:
+    """The sum of the rows is the usage that the tables of the page show."""
+    done = demand(5_000)
+    rows = usage_by_operation(done, OPERATIONS, ASSUMED)
+    flow = flow_of(done, ASSUMED)
+    assert rows["joins"].edge_requests == done.series["join"].sum()
+    assert rows["polls"].edge_requests == flow.polls.sum()
+    assert rows["polls"].api_requests == flow.polls_at_origin.sum()
+    assert rows["tokens"].bus_events == 5_000
+    used = usage_of(done, OPERATIONS, ASSUMED)
+    assert used.edge_requests == pytest.approx(flow.edge.sum())
+    assert used.api_requests == pytest.approx(flow.api.sum())
+    assert used.queue_requests == pytest.approx(5_000 * 1.2)
+    assert used.page_files == 5_000 * ASSUMED.page_requests
+
+
+def test_files_of_the_page_run_no_function_of_the_api() -> None:
+    listed = prices.load("us-east-1")
+    files = Usage(edge_requests=1e6, page_files=1e6)
+    calls = Usage(edge_requests=1e6)
+    one, other = (event_bill(each, STANDARD, listed)["CloudFront"] for each in (files, calls))
+    assert one == pytest.approx(listed["cloudfront_million_requests"])
+    assert other == pytest.approx(one + listed["cloudfront_function_million"])
+
+
+def test_an_event_of_a_million_costs_a_twentieth_of_the_aws_solution_s(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The model that `make capacity-check` compares with a load test, without limits."""
+    plan = Plan(1_000_000)
+    done = run(plan, unlimited(LIMITS, plan, ASSUMED))
+    used = usage_by_operation(done, OPERATIONS, ASSUMED)
+    theirs = their_usage(done, OPERATIONS, ASSUMED)
+    bills = {
+        region: {
+            PREDECESSOR.name: event_bill(theirs, PREDECESSOR, prices.load(region)),
+            STANDARD.name: event_bill(sum(used.values(), Usage()), STANDARD, prices.load(region)),
+        }
+        for region in prices.regions()
+    }
+    shown = report.operation_costs(used, bills, plan.visitors)
+    with capsys.disabled():
+        print(f"\n{shown}")  # the table belongs to each report of the tests
+    for region, named in bills.items():
+        assert 20 * total(named[STANDARD.name]) <= total(named[PREDECESSOR.name]), region
+    assert shown in (ROOT / "docs" / "capacity.md").read_text(encoding="utf-8")
+    for name in (
+        "polls", "joins", "tokens", "gate: entries, in place of the tokens", "gate: renewals, 1",
+    ):  # fmt: skip
+        assert f"| {name}" in shown
 
 
 @pytest.mark.parametrize("region", prices.regions())

@@ -66,9 +66,10 @@ async function load(work) {
 }
 
 async function setLanguage(language) {
-  const { default: found } = await load((tries) =>
-    import(`./words/${language}.js${tries > 1 ? `?${tries}` : ""}`),
-  );
+  const { default: found } = await load((tries) => {
+    const file = `./words/${language}.js${tries > 1 ? `?${tries}` : ""}`;
+    return import(file); // a variable: the bundle does not contain the words
+  });
   const own = (config && config.brand && config.brand.texts) || {};
   words = mergeTexts(found, own["*"], own[language]);
   form = formats(language);
