@@ -87,7 +87,7 @@ class Topology:
 
 STANDARD = Topology(
     "this room",
-    nodes={"redis cache.t4g.small": 2},
+    nodes={"valkey cache.t4g.small": 2},
     nat_gateways=0,
     endpoints=6,  # Secrets Manager, SQS and EventBridge in two zones
     alarm_metrics=52,

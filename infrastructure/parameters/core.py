@@ -154,7 +154,10 @@ class CoreConfig(Parameters):
         among=("standard", "cheap"),
     )
     redis_engine: str = choice(
-        "RedisEngine", "`redis` or `valkey`", default="redis", among=("redis", "valkey")
+        "RedisEngine",
+        "`valkey`, or `redis`, which costs more",
+        default="valkey",
+        among=("valkey", "redis"),
     )
     redis_node_type: str = text(
         "RedisNodeType",

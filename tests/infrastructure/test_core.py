@@ -141,7 +141,7 @@ def test_the_counters_are_encrypted_guarded_and_fail_over(core: Synthesized) -> 
     assert group["AtRestEncryptionEnabled"] is True
     assert group["AutomaticFailoverEnabled"] is True
     assert group["MultiAZEnabled"] is True
-    assert (group["NumCacheClusters"], group["Port"], group["Engine"]) == (2, 1785, "redis")
+    assert (group["NumCacheClusters"], group["Port"], group["Engine"]) == (2, 1785, "valkey")
     assert group["SnapshotRetentionLimit"] > 0
     assert "resolve:secretsmanager" in str(group["AuthToken"])
     assert group["NotificationTopicArn"]

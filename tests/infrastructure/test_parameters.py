@@ -46,7 +46,7 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
         ({"ValidityPeriod": "0"}, "The parameter ValidityPeriod must be between 1 and 86400"),
         ({"ValidityPeriod": "soon"}, "The parameter ValidityPeriod must be a whole number"),
         ({"EnableQueuePositionExpiry": "yes"}, "EnableQueuePositionExpiry must be true or false"),
-        ({"RedisEngine": "memcached"}, "The parameter RedisEngine must be one of redis, valkey"),
+        ({"RedisEngine": "memcached"}, "The parameter RedisEngine must be one of valkey, redis"),
         ({"RedisNodeType": "r6g"}, "The parameter RedisNodeType must be an ElastiCache node type"),
         ({"KeyRotationDays": "366"}, "The parameter KeyRotationDays must be between 0 and 365"),
         ({"LogRetentionDays": "8"}, "The parameter LogRetentionDays must be one of 1, 3,"),
