@@ -16,7 +16,7 @@ from deployment.capacity.findings import Finding, find
 from deployment.capacity.parts import Times
 from deployment.capacity.plan import Limits, Plan, scenarios, unlimited
 from deployment.capacity.simulation import Outcome, Simulation
-from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD
+from deployment.capacity.topology import CHEAP, PREDECESSOR, SERVERLESS, STANDARD
 from deployment.capacity.usage import Flow, Usage, flow_of, their_usage, usage_by_operation
 
 PERCENTILES = (50, 95, 99, 100)
@@ -78,7 +78,7 @@ def study(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Study:
         }
         idle[region] = {
             topology.name: idle_bill(topology, operations, listed, account, assumed)
-            for topology in (STANDARD, CHEAP, PREDECESSOR)
+            for topology in (STANDARD, CHEAP, SERVERLESS, PREDECESSOR)
         }
     return Study(
         plan=plan,

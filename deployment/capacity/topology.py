@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resources that cost by the hour or month, independent of visitors.
 
-``tests/infrastructure/test_capacity_topology.py`` compares ``STANDARD`` and ``CHEAP`` with the
-synthesized stack. ``PREDECESSOR`` is the published template of the AWS solution v1.1.15.
+``tests/infrastructure/test_capacity_topology.py`` compares the profiles with the stacks.
+``PREDECESSOR`` is the published template of the AWS solution v1.1.15.
 """
 
 from __future__ import annotations
@@ -107,6 +107,14 @@ CHEAP = replace(
     endpoints=3,
     secrets=4,
     alarm_metrics=48,
+)
+SERVERLESS = replace(
+    STANDARD,
+    name="its serverless profile",
+    nodes={},
+    endpoints=0,
+    secrets=4,
+    alarm_metrics=44,
 )
 PREDECESSOR = Topology(
     "AWS solution v1.1.15",

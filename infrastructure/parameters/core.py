@@ -36,6 +36,7 @@ LOG_PERIODS = {
     1827: "FIVE_YEARS",
     3653: "TEN_YEARS",
 }
+PROFILES = ("standard", "cheap", "serverless")
 AN_EVENT = "1 to 64 letters, digits, dashes, dots or underscores"
 
 
@@ -53,6 +54,9 @@ CHEAP_PROFILE = CacheNodeSize(
     engine="valkey", node_type="cache.t4g.micro", nodes=1, snapshot_days=0
 )
 NODES = 2  # of the standard profile: a primary and its replica in another zone
+# Parameters that have no meaning without Redis. RedisPort is accepted and ignored: the AWS solution
+# has it.
+REDIS_ONLY = ("RedisEngine", "RedisNodeType", "SnapshotDays", "VpcId", "SubnetIds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,13 @@ class CoreConfig(Parameters):
         "send metrics to the event bus each minute; bus events of other types are always sent",
         default=False,
     )
-    redis_port: int = number("RedisPort", "port of Redis", default=1785, low=1024, high=65_535)
+    redis_port: int = number(
+        "RedisPort",
+        "port of Redis; ignored with the profile `serverless`",
+        default=1785,
+        low=1024,
+        high=65_535,
+    )
     queue_position_expiry_period: int = number(
         "QueuePositionExpiryPeriod",
         "seconds until a served position without a token expires",
@@ -149,9 +159,10 @@ class CoreConfig(Parameters):
     )
     profile: str = choice(
         "Profile",
-        "`standard`, or `cheap`: one small Valkey node without failover, endpoints in one zone",
+        "`standard`; `cheap`: one small Valkey node without failover, endpoints in one zone;"
+        " `serverless`: no Redis and no VPC",
         default="standard",
-        among=("standard", "cheap"),
+        among=PROFILES,
     )
     redis_engine: str = choice(
         "RedisEngine",
@@ -334,6 +345,8 @@ class CoreConfig(Parameters):
     )
 
     def __post_init__(self) -> None:
+        if self.serverless:
+            self._reject_redis_parameters()
         if self.log_retention_days not in LOG_PERIODS:
             days = ", ".join(str(day) for day in LOG_PERIODS)
             raise ParameterError(f"The parameter LogRetentionDays must be one of {days}.")
@@ -358,6 +371,15 @@ class CoreConfig(Parameters):
                 "The parameter RequestRateLimitPerIp must not be below JoinRateLimitPerIp: "
                 "a join is a request too."
             )
+
+    def _reject_redis_parameters(self) -> None:
+        for field, parameter in self.known():
+            given = getattr(self, field.name)
+            if parameter.name in REDIS_ONLY and given != field.default:
+                raise ParameterError(
+                    f"The parameter {parameter.name} has no effect with Profile=serverless, which "
+                    "has no Redis and no VPC: remove it."
+                )
 
     def check_api_quota(self, others: int) -> None:
         """Raise ParameterError unless the APIs of core and of ``others`` fit into the quota.
@@ -386,8 +408,15 @@ class CoreConfig(Parameters):
         return self.profile == "cheap"
 
     @property
-    def cache_node_size(self) -> CacheNodeSize:
-        """Return the size of Redis for the profile."""
+    def serverless(self) -> bool:
+        """Return whether the counters are in DynamoDB, without Redis and a VPC."""
+        return self.profile == "serverless"
+
+    @property
+    def cache_node_size(self) -> CacheNodeSize | None:
+        """Return the size of Redis for the profile; None without Redis."""
+        if self.serverless:
+            return None
         return (
             CHEAP_PROFILE
             if self.cheap

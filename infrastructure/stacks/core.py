@@ -27,8 +27,7 @@ from infrastructure.constructs.api.rest_api import Limits
 from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.constructs.compute.function_context import FunctionContext, ResourceRef
 from infrastructure.constructs.compute.workers import Workers
-from infrastructure.constructs.data.counters import Counters
-from infrastructure.constructs.data.network import Network
+from infrastructure.constructs.data.counter_store import counter_store
 from infrastructure.constructs.data.tables import Tables
 from infrastructure.constructs.edge.distribution import ApiDistribution
 from infrastructure.constructs.edge.waf import RateLimits, WebAcl
@@ -73,22 +72,7 @@ class CoreStack(Stack):
             snap_start=config.snap_start,
         )
 
-        network = Network(
-            self,
-            "Network",
-            defaults=self.defaults,
-            endpoint_zones=1 if config.cheap else 2,
-            vpc_id=config.vpc_id,
-            subnet_ids=config.subnet_ids,
-        )
-        self.counters = Counters(
-            self,
-            "Counters",
-            network=network,
-            port=config.redis_port,
-            size=config.cache_node_size,
-            removal=removal,
-        )
+        self.counters = counter_store(self, config=config, defaults=self.defaults, removal=removal)
         self.tables = Tables(
             self,
             "Tables",
@@ -116,9 +100,10 @@ class CoreStack(Stack):
         self.function_context = function_context = FunctionContext(
             resources=self._resource_refs(),
             settings=config.settings,
-            redis=self.counters.settings,
+            counters=self.counters.settings,
+            redis=self.counters.redis is not None,
             defaults=self.defaults,
-            placement=network.placement,
+            placement=self.counters.placement,
         )
 
         public = PublicApi(
@@ -152,7 +137,7 @@ class CoreStack(Stack):
             assign_concurrency=config.assign_concurrency,
             reserved_concurrency=config.worker_reserved_concurrency,
             rotation_days=config.key_rotation_days,
-            first=[self.counters, *network.ready],
+            first=self.counters.ready,
         )
         self.joins.allow_only(
             *(workers.functions.by_name[one.name].role for one in (ASSIGN, ADMIT)),
@@ -193,9 +178,8 @@ class CoreStack(Stack):
                 workers=workers,
                 joins=self.joins,
                 tables=self.tables,
-                counters=self.counters,
+                redis=self.counters.redis,
                 edge=edge,
-                nodes=config.cache_node_size.nodes,
             ),
             email=config.alarm_email,
         )
@@ -250,11 +234,13 @@ class CoreStack(Stack):
             made = self.tables.by_name[table.name]
             refs[resource] = ResourceRef(name=made.table_name, arn=made.table_arn)
         for resource, secret in {
-            Resource.COUNTERS: self.counters.password,
             Resource.SIGNING_KEYS: self.keys,
             Resource.GATE_KEYS: self.gate_root_keys,
         }.items():
             refs[resource] = ResourceRef(name=secret.secret_arn, arn=secret.secret_arn)
+        if self.counters.redis:
+            arn = self.counters.redis.password.secret_arn
+            refs[Resource.COUNTERS] = ResourceRef(name=arn, arn=arn)
         refs[Resource.ALARMS] = ResourceRef(name="", arn="*")  # CloudWatch accepts nothing narrower
         refs[Resource.BUS] = ResourceRef(name=self.bus.event_bus_name, arn=self.bus.event_bus_arn)
         return refs

@@ -60,6 +60,12 @@ def eventful() -> Assembly:
 
 
 @pytest.fixture(scope="session")
+def serverless() -> Assembly:
+    """All stacks with the profile serverless and events on."""
+    return everything(eventful=True, profile="serverless")
+
+
+@pytest.fixture(scope="session")
 def reviewed() -> Reviewed:
     """The stacks with events off, made a second time, with what cdk-nag finds in them."""
     return Reviewed()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deployment.capacity import findings, prices
 from deployment.capacity.gate import EDGE, of_gate_template
-from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, of_template
+from deployment.capacity.topology import CHEAP, PREDECESSOR, SERVERLESS, STANDARD, of_template
 from infrastructure.blueprint.resources import ASSIGN
 from infrastructure.parameters.core import CoreConfig
 from tests.support.templates.synthesized import Assembly, Synthesized
@@ -23,13 +23,19 @@ def test_the_cheap_topology_is_the_core_stack_of_the_cheap_profile() -> None:
     assert of_template(CHEAP.name, made.template) == CHEAP
 
 
+def test_the_serverless_topology_is_the_core_stack_of_the_serverless_profile(
+    serverless: Assembly,
+) -> None:
+    assert of_template(SERVERLESS.name, serverless.stacks["Core"].template) == SERVERLESS
+
+
 def test_the_edge_of_the_gate_is_that_of_the_gate_stack(assembly: Assembly) -> None:
     assert of_gate_template(assembly.stacks["Gate"].template) == EDGE
 
 
 def test_every_node_has_a_price_in_every_region() -> None:
     for region in prices.regions():
-        for topology in (STANDARD, CHEAP, PREDECESSOR):
+        for topology in (STANDARD, CHEAP, SERVERLESS, PREDECESSOR):
             assert all(prices.load(region).node_hour(node) > 0 for node in topology.nodes)
 
 

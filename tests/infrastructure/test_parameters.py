@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.core import REDIS_ONLY, CoreConfig
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from waiting_room.domain.room_settings import FirstAdmission
 from waiting_room.runtime.settings.room import read_room_settings
@@ -79,6 +79,32 @@ def test_a_value_that_cannot_be_meant_is_refused_with_its_name(
 ) -> None:
     with pytest.raises(ParameterError, match=sentence):
         CoreConfig.from_context(context)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("RedisEngine", "redis"),
+        ("RedisNodeType", "cache.r6g.large"),
+        ("SnapshotDays", "3"),
+        ("VpcId", "vpc-01234567"),
+        ("SubnetIds", "subnet-01234567,subnet-89abcdef"),
+    ],
+)
+def test_a_parameter_of_redis_or_its_network_is_refused_without_redis(
+    parameter: str, value: str
+) -> None:
+    assert parameter in REDIS_ONLY
+    sentence = f"The parameter {parameter} has no effect with Profile=serverless"
+    with pytest.raises(ParameterError, match=sentence):
+        CoreConfig.from_context({"Profile": "serverless", parameter: value})
+
+
+def test_without_redis_defaults_are_accepted_and_the_port_is_ignored() -> None:
+    fields = {parameter.name: field for field, parameter in CoreConfig.known()}
+    given = {name: fields[name].default for name in REDIS_ONLY}
+    config = CoreConfig.from_context({"Profile": "serverless", "RedisPort": "6379", **given})
+    assert config.cache_node_size is None
 
 
 def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant() -> None:

@@ -22,7 +22,14 @@ from deployment.capacity.findings import Finding, find
 from deployment.capacity.parts import TICK, Environments, EventHeap, Queue, TokenBucket, Writes
 from deployment.capacity.plan import Limits, Plan, raised, scenarios, unlimited
 from deployment.capacity.simulation import Outcome, Simulation, edge_polls, status_of
-from deployment.capacity.topology import CHEAP, PREDECESSOR, STANDARD, UnknownCost, of_template
+from deployment.capacity.topology import (
+    CHEAP,
+    PREDECESSOR,
+    SERVERLESS,
+    STANDARD,
+    UnknownCost,
+    of_template,
+)
 from deployment.capacity.usage import (
     Usage,
     flow_of,
@@ -392,11 +399,11 @@ def test_an_event_of_a_million_costs_a_twentieth_of_the_aws_solution_s(
 
 @pytest.mark.parametrize("region", prices.regions())
 def test_an_idle_month_is_cheaper_than_the_predecessors(region: str) -> None:
-    standard, cheap, theirs = (
+    standard, cheap, serverless, theirs = (
         total(idle_bill(one, OPERATIONS, prices.load(region), QUOTAS, ASSUMED))
-        for one in (STANDARD, CHEAP, PREDECESSOR)
+        for one in (STANDARD, CHEAP, SERVERLESS, PREDECESSOR)
     )
-    assert cheap < standard < theirs
+    assert serverless < cheap < standard < theirs
 
 
 def test_the_predecessors_pages_poll_more() -> None:

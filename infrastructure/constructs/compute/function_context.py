@@ -27,21 +27,22 @@ class ResourceRef:
 class FunctionContext:
     """Turns grants into policy statements, environment variables and a VPC placement.
 
-    ``settings`` go to every function. ``redis`` settings go to functions that read the counters;
+    ``settings`` go to every function. ``counters`` settings go to functions that use the counters;
     those run in ``placement``, all others outside any VPC. ``resources`` has every resource that
-    a grant names.
+    a grant names. Without ``redis`` no function reads its password.
     """
 
     defaults: FunctionDefaults
     resources: Mapping[Resource, ResourceRef] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
-    redis: Mapping[str, str] = field(default_factory=dict)
+    counters: Mapping[str, str] = field(default_factory=dict)
+    redis: bool = True
     placement: VpcPlacement | None = None
 
     def statements(self, grants: Iterable[Grant]) -> list[aws_iam.PolicyStatement]:
         """Return one statement for each resource and index."""
         allowed: dict[tuple[Resource, str], dict[str, None]] = {}
-        for grant in grants:
+        for grant in self._needed(grants):
             calls = allowed.setdefault((grant.resource, grant.index), {})
             calls.update(dict.fromkeys(grant.actions))
         return [
@@ -51,13 +52,16 @@ class FunctionContext:
 
     def environment(self, grants: Sequence[Grant]) -> dict[str, str]:
         """Return the environment variables of a function with these grants."""
-        refs = {grant.resource.value: self._ref(grant.resource) for grant in grants}
+        refs = {grant.resource.value: self._ref(grant.resource) for grant in self._needed(grants)}
         names = {setting: ref.name for setting, ref in refs.items() if ref.name}
-        return {**self.settings, **(self.redis if _uses_redis(grants) else {}), **names}
+        return {**self.settings, **(self.counters if _uses_counters(grants) else {}), **names}
 
     def placement_for(self, grants: Sequence[Grant]) -> VpcPlacement | None:
         """Return the VPC placement of a function with these grants; None for no VPC."""
-        return self.placement if _uses_redis(grants) else None
+        return self.placement if _uses_counters(grants) else None
+
+    def _needed(self, grants: Iterable[Grant]) -> list[Grant]:
+        return [one for one in grants if self.redis or one.resource is not REDIS]
 
     def _arn(self, resource: Resource, index: str) -> str:
         arn = self._ref(resource).arn
@@ -73,5 +77,5 @@ class FunctionContext:
         return self.resources[resource]
 
 
-def _uses_redis(grants: Sequence[Grant]) -> bool:
+def _uses_counters(grants: Sequence[Grant]) -> bool:
     return any(grant.resource is REDIS for grant in grants)

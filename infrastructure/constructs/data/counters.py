@@ -17,7 +17,7 @@ PASSWORD_LENGTH = 64  # ElastiCache accepts 16 to 128 characters
 
 
 class Counters(Construct):
-    """The replication ``group``, its ``settings``, and the secret with its ``password``."""
+    """The replication ``group`` of ``nodes``, its ``settings``, and the secret ``password``."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Counters(Construct):
         removal: RemovalPolicy = RemovalPolicy.DESTROY,
     ) -> None:
         super().__init__(scope, name)
-        self.port = port
+        self.port, self.nodes = port, size.nodes
         self.password = aws_secretsmanager.Secret(
             self,
             "Password",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from aws_cdk import Duration, aws_cloudwatch
 from constructs import Construct
 
+from infrastructure.constructs.data.counters import Counters
 from infrastructure.constructs.monitoring import metrics
 from infrastructure.constructs.monitoring.monitored_resources import MonitoredResources
 
@@ -42,6 +43,10 @@ def _rows(
     def line(title: str, *left: object) -> aws_cloudwatch.GraphWidget:
         return aws_cloudwatch.GraphWidget(title=title, left=list(left), width=8, height=6)
 
+    def redis_load(redis: Counters) -> aws_cloudwatch.GraphWidget:
+        names = ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
+        return line("Redis CPU and memory (%)", *(metrics.redis(redis, one) for one in names))
+
     def gauges(title: str, *names: str) -> aws_cloudwatch.GraphWidget:
         return line(title, *(gauge(name, monitored.event_id) for name in names))
 
@@ -74,13 +79,7 @@ def _rows(
             line("Errors", api.metric_client_error(**minute), api.metric_server_error(**minute)),
         ],
         [
-            line(
-                "Redis CPU and memory (%)",
-                *(
-                    metrics.redis(monitored.counters, name, nodes=monitored.nodes)
-                    for name in ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
-                ),
-            ),
+            *([redis_load(monitored.redis)] if monitored.redis else []),
             line(
                 "Consumed capacity units",
                 *(

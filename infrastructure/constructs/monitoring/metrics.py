@@ -85,7 +85,7 @@ def consumed(table: aws_dynamodb.Table, kind: str) -> aws_cloudwatch.Metric:
     return _dynamodb(f"Consumed{kind}CapacityUnits", {"TableName": table.table_name})
 
 
-def redis(counters: Counters, name: str, *, nodes: int) -> Any:
+def redis(counters: Counters, name: str) -> Any:
     """Return the highest value of a Redis metric among the nodes."""
     using = {
         f"{name[0].lower()}{name[1:]}{number}": aws_cloudwatch.Metric(
@@ -95,7 +95,7 @@ def redis(counters: Counters, name: str, *, nodes: int) -> Any:
             statistic="Maximum",
             period=MINUTE,
         )
-        for number in range(1, nodes + 1)
+        for number in range(1, counters.nodes + 1)
     }
     return aws_cloudwatch.MathExpression(
         expression=f"MAX([{','.join(using)}])", using_metrics=using, period=MINUTE, label=name

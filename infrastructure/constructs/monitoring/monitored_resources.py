@@ -15,7 +15,7 @@ from infrastructure.constructs.edge.distribution import ApiDistribution
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoredResources:
-    """The monitored resources of a room; ``nodes`` is the number of Redis nodes."""
+    """The monitored resources of a room; ``redis`` is None if the counters are in DynamoDB."""
 
     event_id: str
     public: PublicApi
@@ -23,6 +23,5 @@ class MonitoredResources:
     workers: Workers
     joins: JoinQueue
     tables: Tables
-    counters: Counters
+    redis: Counters | None
     edge: ApiDistribution
-    nodes: int

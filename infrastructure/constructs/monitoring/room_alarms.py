@@ -15,6 +15,7 @@ from infrastructure.blueprint.resources import (
     SWEEP,
     TABLES,
 )
+from infrastructure.constructs.data.counters import Counters
 from infrastructure.constructs.monitoring import metrics
 from infrastructure.constructs.monitoring.alarms import MISSING_IS_BREACHING, Alarms
 from infrastructure.constructs.monitoring.dashboard import Dashboard
@@ -34,7 +35,9 @@ class Monitoring(Construct):
         _add_api_alarms(self.alarms, monitored)
         _add_worker_alarms(self.alarms, monitored)
         _add_store_alarms(self.alarms, monitored)
-        monitored.counters.notify(self.alarms.topic)
+        if monitored.redis:
+            _add_redis_alarms(self.alarms, monitored.redis)
+            monitored.redis.notify(self.alarms.topic)
         self.dashboard = Dashboard(self, "Dashboard", monitored=monitored, alarms=self.alarms.all)
 
 
@@ -143,6 +146,9 @@ def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         within=5,
         description="DynamoDB throttles requests: raise WarmWriteUnits before the next event.",
     )
+
+
+def _add_redis_alarms(alarms: Alarms, redis: Counters) -> None:
     for name, metric, above, description in (
         ("RedisCpu", "EngineCPUUtilization", 80, "The CPU of Redis is above 80 %."),
         (
@@ -158,11 +164,11 @@ def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
             "Redis evicts keys because memory is full: use a larger node type.",
         ),
     ):
-        worst = metrics.redis(monitored.counters, metric, nodes=monitored.nodes)
+        worst = metrics.redis(redis, metric)
         alarms.add(name, worst, above=above, minutes=3, within=5, description=description)
     alarms.add(
         "RedisNoData",
-        metrics.redis(monitored.counters, "EngineCPUUtilization", nodes=monitored.nodes),
+        metrics.redis(redis, "EngineCPUUtilization"),
         below=0,
         minutes=5,
         missing=MISSING_IS_BREACHING,

@@ -130,12 +130,13 @@ class Reviewed:
         }
 
 
-def everything(*, eventful: bool = False) -> Assembly:
+def everything(*, eventful: bool = False, profile: str = "standard") -> Assembly:
     """All stacks there are; the others change nothing of core but what it lets them import.
 
     ``eventful``: with events on, so that every function has all that it may ever do.
     """
-    return Assembly(EVENTFUL if eventful else EVERYTHING, more_inlets=["Periodic"])
+    context = {**(EVENTFUL if eventful else EVERYTHING), "Profile": profile}
+    return Assembly(context, more_inlets=["Periodic"])
 
 
 def headers_of(parameters: dict[str, str]) -> dict[str, str]:
