@@ -21,6 +21,7 @@ from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.optional_stacks import (
     AUTHORIZER,
     CORE,
+    EDGE_ALARMS,
     GATE,
     INLET,
     OPENID,
@@ -29,6 +30,7 @@ from infrastructure.parameters.optional_stacks import (
     AuthorizerArn,
     AuthorizerConfig,
     BrandConfig,
+    EdgeAlarmsConfig,
     InletConfig,
     OpenIdConfig,
     PageConfig,
@@ -38,6 +40,7 @@ from infrastructure.parameters.optional_stacks import (
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from infrastructure.stacks.authorizer import AuthorizerStack
 from infrastructure.stacks.core import CoreStack
+from infrastructure.stacks.edge_alarms import EdgeAlarmsStack
 from infrastructure.stacks.gate import GateStack
 from infrastructure.stacks.inlet import InletStack
 from infrastructure.stacks.openid import OpenIdStack
@@ -110,6 +113,14 @@ def build(app: App) -> dict[str, Stack]:
             config=gate,
             brand=BrandConfig.from_context(context).brand,
             limits=limits,
+        )
+    if EDGE_ALARMS in names:
+        stacks[EDGE_ALARMS] = EdgeAlarmsStack(
+            app,
+            "EdgeAlarms",
+            stack_name=f"{config.stack_name}-EdgeAlarms",
+            config=EdgeAlarmsConfig.from_context(context),
+            email=config.alarm_email,
         )
     return stacks
 

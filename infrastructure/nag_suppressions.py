@@ -23,7 +23,7 @@ class Suppression:
         return bool(re.fullmatch(self.rule, rule) and re.fullmatch(self.where, path))
 
 
-FUNCTION_ROLE = r".*/Role/DefaultPolicy/Resource"
+FUNCTION_ROLE = r".*/Role/(DefaultPolicy/)?Resource"
 FILES_COPIER = r".*/Custom::CDKBucketDeployment[0-9A-F]+/.*"
 DISTRIBUTION = r".*/Distribution/Resource"
 

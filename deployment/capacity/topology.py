@@ -36,7 +36,9 @@ FREE = frozenset(
         "AWS::Events::EventBus", "AWS::IAM::Group", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy",
         "AWS::IAM::Role", "AWS::Lambda::Alias", "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Permission",
-        "AWS::Lambda::Version", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::S3::BucketPolicy",
+        "AWS::Lambda::Version", "AWS::Logs::LogGroup",
+        "AWS::Logs::MetricFilter",  # its metric has a price in hours with data only
+        "AWS::S3::Bucket", "AWS::S3::BucketPolicy",
         "AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy",
         "AWS::SQS::Queue",  # the polls of its event source mapping are counted
         "AWS::SQS::QueuePolicy", "AWS::WAFv2::WebACLAssociation",
@@ -90,7 +92,7 @@ STANDARD = Topology(
     nodes={"valkey cache.t4g.small": 2},
     nat_gateways=0,
     endpoints=6,  # Secrets Manager, SQS and EventBridge in two zones
-    alarm_metrics=52,
+    alarm_metrics=57,
     dashboards=1,
     metrics=METRICS,
     secrets=5,  # one of them is the API key of a gate stack
@@ -106,7 +108,7 @@ CHEAP = replace(
     nodes={"valkey cache.t4g.micro": 1},
     endpoints=3,
     secrets=4,
-    alarm_metrics=48,
+    alarm_metrics=53,
 )
 SERVERLESS = replace(
     STANDARD,
@@ -114,7 +116,7 @@ SERVERLESS = replace(
     nodes={},
     endpoints=0,
     secrets=4,
-    alarm_metrics=44,
+    alarm_metrics=49,
 )
 PREDECESSOR = Topology(
     "AWS solution v1.1.15",

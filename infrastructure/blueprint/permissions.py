@@ -248,6 +248,7 @@ WORKERS = {
     ),
     "report_metrics": (*LOOK, BY_POSITION, events("PutItem"), PUBLISH),
     "rotate_keys": (*CHANGE_KEYS, *CHANGE_GATE_KEYS),
+    "check_keys": (READ_KEYS, READ_GATE_KEYS, serving_log("GetItem")),
     "set_up": (
         *COUNTERS,
         READ_KEYS,

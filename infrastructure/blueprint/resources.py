@@ -80,8 +80,9 @@ READ_ALARMS = Function("read_alarms", 75, 256, schedule="rate(1 minute)")
 # For each event in which visitors were admitted, it reads up to twenty positions.
 REPORT = Function("report_metrics", 50, 512, schedule="rate(1 minute)")
 ROTATE = Function("rotate_keys", 30, 512)  # the schedule is a parameter: see rotation
+CHECK_KEYS = Function("check_keys", 30, 512, schedule="rate(1 hour)")
 SET_UP = Function("set_up", 60, 512)
-WORKERS = (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE, SET_UP)
+WORKERS = (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE, CHECK_KEYS, SET_UP)
 MAX_ROTATION_DAYS = 365
 # In ``apps/gate_store/app.py``; one run at a time. Changes of the gate are in records of documents,
 # of the version of all rules, and of resets.

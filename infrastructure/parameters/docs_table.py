@@ -13,6 +13,7 @@ from infrastructure.parameters.optional_stacks import (
     AuthorizerArn,
     AuthorizerConfig,
     BrandConfig,
+    EdgeAlarmsConfig,
     InletConfig,
     OpenIdConfig,
     PageConfig,
@@ -28,6 +29,7 @@ TABLES: dict[str, tuple[type[Parameters], ...]] = {
     "openid": (OpenIdConfig,),
     "inlet": (InletConfig,),
     "gate": (GateConfig,),
+    "edge_alarms": (EdgeAlarmsConfig,),
 }
 
 

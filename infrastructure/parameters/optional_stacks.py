@@ -34,8 +34,8 @@ from waiting_room.openid.protocol import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.openid.settings import RESTART_AFTER
 
 CORE, AUTHORIZER, SAMPLE, OPENID, INLET = "core", "authorizer", "sample", "openid", "inlet"
-GATE = "gate"
-STACKS = (CORE, AUTHORIZER, SAMPLE, OPENID, INLET, GATE)
+GATE, EDGE_ALARMS = "gate", "edge-alarms"
+STACKS = (CORE, AUTHORIZER, SAMPLE, OPENID, INLET, GATE, EDGE_ALARMS)
 GETTING_STARTED = f"{CORE},{AUTHORIZER},{SAMPLE}"
 ENTRANCE = r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/%-]+"
 ORIGIN = r"https://[a-z0-9.-]+(:[0-9]{1,5})?"
@@ -52,7 +52,7 @@ class StacksConfig(Parameters):
         "Stacks",
         f"stacks to deploy, separated by commas: {', '.join(STACKS)}",
         default=GETTING_STARTED,
-        pattern=r"[a-z, ]+",
+        pattern=r"[a-z, -]+",
         constraint=f"some of {', '.join(STACKS)}, separated by commas",
     )
 
@@ -303,6 +303,27 @@ class InletConfig(Parameters):
         return {name: str(value) for name, value in values.items() if value != ""}
 
 
+@dataclass(frozen=True, kw_only=True)
+class EdgeAlarmsConfig(Parameters):
+    """Parameters of the alarms of the edge."""
+
+    distributions: tuple[str, ...] = texts(
+        "EdgeDistributions",
+        "ids of the distributions, separated by commas: the outputs EdgeDistribution of core and"
+        " GateDistribution of gate",
+        pattern=r"E[0-9A-Z]{5,19}",
+        constraint="ids of distributions like E1A2B3C4D5E6F7, separated by commas",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.distributions:
+            raise ParameterError(
+                "The parameter EdgeDistributions is missing: the stack edge-alarms needs it."
+            )
+        if len(set(self.distributions)) < len(self.distributions):
+            raise ParameterError("The parameter EdgeDistributions names a distribution twice.")
+
+
 PARAMETERS = (
     StacksConfig,
     AuthorizerConfig,
@@ -313,4 +334,5 @@ PARAMETERS = (
     OpenIdConfig,
     InletConfig,
     GateConfig,
+    EdgeAlarmsConfig,
 )

@@ -148,6 +148,7 @@ class CoreStack(Stack):
         )
         public.add_discovery(edge.address)
         self.web_acl_arn: str | None = None
+        acl_metric = ""
         if config.enable_waf:
             protection = WebAcl(
                 self,
@@ -158,7 +159,7 @@ class CoreStack(Stack):
                     joins=config.join_rate_limit_per_ip, requests=config.request_rate_limit_per_ip
                 ),
             )
-            self.web_acl_arn = protection.web_acl.attr_arn
+            self.web_acl_arn, acl_metric = protection.web_acl.attr_arn, protection.metric
             # AWS WAF accepts a new key before CloudFront sends it, and the old one until then.
             edge.distribution.node.add_dependency(protection.web_acl)
         operators = OperatorAccess(
@@ -172,7 +173,11 @@ class CoreStack(Stack):
             self,
             "Operations",
             monitored=MonitoredResources(
+                stack_name=config.stack_name,
+                region=self.region,
                 event_id=config.event_id,
+                acl_metric=acl_metric,
+                account_concurrency=config.account_concurrency,
                 public=public,
                 private=private,
                 workers=workers,
@@ -212,6 +217,7 @@ class CoreStack(Stack):
             "RedriveRole": self.joins.redrive_role.role_arn,
             "AlarmTopic": monitoring.alarms.topic.topic_arn,
             "Dashboard": monitoring.dashboard.dashboard.dashboard_name,
+            "EdgeDistribution": edge.distribution.distribution_id,
         }.items():
             CfnOutput(self, output, value=value)
 

@@ -132,6 +132,7 @@ class GateStack(Stack):
         if config.has_distribution:
             site = ProtectedSite(self, "Site", config=config, functions=functions, room=room)
             outputs["SiteURL"] = f"https://{site.distribution.distribution_domain_name}"
+            outputs["GateDistribution"] = site.distribution.distribution_id
             outputs["OriginSecret"] = site.secret.secret_arn
         else:
             outputs |= {

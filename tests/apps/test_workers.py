@@ -199,6 +199,14 @@ def test_a_rotation_with_a_payload_changes_no_key_and_says_what_does(
     assert (in_memory_room.keys.load(), in_memory_room.public_keys.load()) == before
 
 
+def test_the_check_of_the_keys_fails_with_the_fault(in_memory_room: InMemoryRoom) -> None:
+    apps.workers.app.set_up({}, None)
+    assert apps.workers.app.check_keys(SCHEDULED, None) == {"status": "complete"}
+    in_memory_room.public_keys.store._publication = Publication()
+    with pytest.raises(Unavailable, match="keys: no published key can sign tokens; the secret has"):
+        apps.workers.app.check_keys(SCHEDULED, None)
+
+
 def test_the_sweep_answers_how_far_it_is(in_memory_room: InMemoryRoom) -> None:
     assert apps.workers.app.sweep_positions({}, None) == {"swept": 0}
 

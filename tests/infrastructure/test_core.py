@@ -22,6 +22,8 @@ from infrastructure.blueprint.resources import ASSIGN, JOINS, TABLES, WORKERS
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.constructs.names import inlet_role_name
 from infrastructure.parameters.docs_table import PAGE
+from infrastructure.parameters.optional_stacks import EdgeAlarmsConfig
+from infrastructure.parameters.parameter import ParameterError
 from tests.support.templates.synthesized import JOIN_QUEUE, Assembly, Synthesized, headers_of
 
 
@@ -121,7 +123,7 @@ def test_the_workers_are_started_as_their_definitions_say(core: Synthesized) -> 
         one["ScheduleExpression"] for one in core.of_type("AWS::Events::Rule").values()
     )
     assert schedules == sorted(worker.schedule for worker in WORKERS if worker.schedule)
-    assert schedules == ["rate(1 minute)"] * 4  # and none that changes the keys
+    assert schedules == ["rate(1 hour)", *["rate(1 minute)"] * 4]  # and none changes the keys
 
 
 @pytest.mark.parametrize(("days", "schedule"), [("1", "rate(1 day)"), ("30", "rate(30 days)")])
@@ -129,7 +131,7 @@ def test_keys_rotate_by_a_schedule_where_a_deployment_asks_for_it(days: str, sch
     made = Assembly({"Stacks": "core", "KeyRotationDays": days}).stacks["Core"]
     (rule,) = (
         one for one in made.of_type("AWS::Events::Rule").values()
-        if one["ScheduleExpression"] != "rate(1 minute)"
+        if one["ScheduleExpression"] not in ("rate(1 minute)", "rate(1 hour)")
     )  # fmt: skip
     assert rule["ScheduleExpression"] == schedule
     assert "RotateKeys" in str(rule["Targets"])
@@ -189,6 +191,62 @@ def test_each_alarm_has_a_description_for_operators(core: Synthesized) -> None:
     for logical in core.of_type("AWS::CloudWatch::Alarm"):
         name = logical.removeprefix("OperationsAlarms")[:-8]
         assert f"`{name}`" in page, name
+
+
+def test_the_alarm_of_the_account_is_below_its_quota(core: Synthesized) -> None:
+    (alarm,) = alarms_on(core, "ClaimedAccountConcurrency")
+    assert alarm["Namespace"] == "AWS/Lambda"
+    assert alarm["Threshold"] == 800
+    assert "Dimensions" not in alarm
+
+
+def test_rejected_requests_of_both_apis_have_an_alarm(core: Synthesized) -> None:
+    filters = core.of_type("AWS::Logs::MetricFilter").values()
+    stages = core.of_type("AWS::ApiGateway::Stage").values()
+    logs = {one["LogGroupName"]["Ref"] for one in filters}
+    assert logs == {
+        stage["AccessLogSetting"]["DestinationArn"]["Fn::GetAtt"][0] for stage in stages
+    }
+    (alarm,) = alarms_on(core, "TooManyRequests")
+    for one in filters:
+        (metric,) = one["MetricTransformations"]
+        assert metric["MetricNamespace"] == alarm["Namespace"] == "WaitingRoom/WaitingRoom"
+        assert "$.status" in one["FilterPattern"]
+        assert "DefaultValue" not in metric, "a metric without data costs nothing"
+
+
+def test_the_alarm_of_aws_waf_reads_the_metric_of_the_acl(core: Synthesized) -> None:
+    (alarm,) = alarms_on(core, "BlockedRequests")
+    dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+    acl = core.only("AWS::WAFv2::WebACL")["VisibilityConfig"]["MetricName"]
+    assert dimensions == {"WebACL": acl, "Region": {"Ref": "AWS::Region"}, "Rule": "ALL"}
+    assert acl == "WaitingRoom-WaitingRoom"
+
+
+def alarms_on(stack: Synthesized, metric: str) -> list[Any]:
+    found = stack.of_type("AWS::CloudWatch::Alarm").values()
+    return [alarm for alarm in found if alarm.get("MetricName") == metric]
+
+
+def test_the_edge_has_alarms_in_its_own_region() -> None:
+    made = Assembly({"Stacks": "edge-alarms", "EdgeDistributions": "E1A2B3C4D5E6F7,E7F6E5D4C3B2A1"})
+    (stack,) = made.stacks.values()
+    assert made.built["edge-alarms"].region == "us-east-1"
+    alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
+    read = {
+        one["MetricStat"]["Metric"]["Dimensions"][0]["Value"]
+        for alarm in alarms
+        for one in alarm["Metrics"]
+        if "MetricStat" in one
+    }
+    assert read == {"E1A2B3C4D5E6F7", "E7F6E5D4C3B2A1"}
+    assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+@pytest.mark.parametrize("ids", ["", "E1A2B3C4D5E6F7,E1A2B3C4D5E6F7", "shop.example"])
+def test_ids_of_distributions_are_checked(ids: str) -> None:
+    with pytest.raises(ParameterError, match="EdgeDistributions"):
+        EdgeAlarmsConfig.from_context({"EdgeDistributions": ids} if ids else {})
 
 
 def test_a_fresh_account_has_the_log_role_before_any_stage(core: Synthesized) -> None:

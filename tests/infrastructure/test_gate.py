@@ -317,11 +317,7 @@ def test_the_watchdog_is_outside_the_room(gate: Synthesized, assembly: Assembly)
     for name in ("WATCHED_PUBLIC_API", "WATCHED_ENTRANCE"):
         assert "execute-api" in json.dumps(variables[name]), "not through a distribution"
     role = watchdog["Role"]["Fn::GetAtt"][0]
-    (policy,) = (
-        one["PolicyDocument"]["Statement"]
-        for one in gate.of_type("AWS::IAM::Policy").values()
-        if one["Roles"] == [{"Ref": role}]
-    )
+    policy = gate.statements_of(role)
     actions = {
         action
         for one in policy

@@ -54,7 +54,7 @@ class RoomApi(Construct):
     ``key_required`` requires an API key on every route. ``authorizer`` protects the routes with a
     token authorizer in the app; IAM protects those with an IAM authorizer. ``responses`` are the
     gateway responses. ``cors`` is for APIs that scripts of other origins call. ``documents`` are
-    the limits of the paths of ``add_document``.
+    the limits of the paths of ``add_document``. The stage writes ``access_logs``.
     """
 
     def __init__(
@@ -75,6 +75,9 @@ class RoomApi(Construct):
         super().__init__(scope, name)
         self._key_required, self._authorizer, self._cors = key_required, authorizer, cors
         self._preflights: set[str] = set()  # paths with a preflight
+        self.access_logs = aws_logs.LogGroup(
+            self, "AccessLogs", retention=defaults.retention, removal_policy=defaults.removal
+        )
         self.api = aws_apigateway.RestApi(
             self,
             "Api",
@@ -82,7 +85,7 @@ class RoomApi(Construct):
             description=description,
             endpoint_types=[aws_apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,  # the account's: made once, in ApiLogRole
-            deploy_options=_stage(self, defaults, limits, documents or {}),
+            deploy_options=_stage(self.access_logs, limits, documents or {}),
         )
         self.api.node.try_remove_child(
             "Endpoint"
@@ -165,11 +168,8 @@ class RoomApi(Construct):
 
 
 def _stage(
-    scope: Construct, defaults: FunctionDefaults, limits: Limits, documents: Mapping[str, Limits]
+    logs: aws_logs.ILogGroup, limits: Limits, documents: Mapping[str, Limits]
 ) -> aws_apigateway.StageOptions:
-    logs = aws_logs.LogGroup(
-        scope, "AccessLogs", retention=defaults.retention, removal_policy=defaults.removal
-    )
     return aws_apigateway.StageOptions(
         stage_name=STAGE,
         access_log_destination=aws_apigateway.LogGroupLogDestination(logs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from aws_cdk import Duration, RemovalPolicy, aws_ec2, aws_iam, aws_lambda, aws_logs
 from constructs import Construct
@@ -17,6 +17,8 @@ RUNTIME = aws_lambda.Runtime.PYTHON_3_14
 ARCHITECTURE = aws_lambda.Architecture.ARM_64
 API_TIMEOUT = 29  # s; the integration timeout of API Gateway
 LIVE = "live"  # the alias that callers use with SnapStart
+WRITE_TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
+WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 # Actions of Lambda on network interfaces; EC2 accepts no narrower resource for them.
 INTERFACES = (
     "ec2:CreateNetworkInterface",
@@ -103,11 +105,15 @@ class RoomFunction(Construct):
             timeout=Duration.seconds(timeout),
             memory_size=memory,
             reserved_concurrent_executions=reserved or None,
-            tracing=aws_lambda.Tracing.ACTIVE if traced else aws_lambda.Tracing.PASS_THROUGH,
             snap_start=aws_lambda.SnapStartConf.ON_PUBLISHED_VERSIONS
             if defaults.snap_start
             else None,
             **_in_vpc(placement),
+        )
+        # CDK's own option adds a policy resource to each function; the role has the permission.
+        made = cast("aws_lambda.CfnFunction", self.function.node.default_child)
+        made.tracing_config = aws_lambda.CfnFunction.TracingConfigProperty(
+            mode="Active" if traced else "PassThrough"
         )
         self.target: aws_lambda.IFunction = (
             aws_lambda.Alias(self, "Live", alias_name=LIVE, version=self.function.current_version)
@@ -124,18 +130,21 @@ def _role(
     in_vpc: bool,
     name: str | None = None,
 ) -> aws_iam.Role:
-    role = aws_iam.Role(
+    """Return the role with its permissions inside: a stack has at most 500 resources."""
+    own = [
+        aws_iam.PolicyStatement(actions=list(WRITE_LOGS), resources=[logs.log_group_arn]),
+        aws_iam.PolicyStatement(actions=list(WRITE_TRACES), resources=["*"]),
+    ]
+    if in_vpc:
+        own.append(aws_iam.PolicyStatement(actions=list(INTERFACES), resources=["*"]))
+    policy = aws_iam.PolicyDocument(statements=[*own, *statements])
+    return aws_iam.Role(
         scope,
         "Role",
         role_name=name,
         assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"),
+        inline_policies={"Permissions": policy},
     )
-    logs.grant_write(role)
-    if in_vpc:
-        role.add_to_policy(aws_iam.PolicyStatement(actions=list(INTERFACES), resources=["*"]))
-    for statement in statements:
-        role.add_to_policy(statement)
-    return role
 
 
 def _in_vpc(placement: VpcPlacement | None) -> dict[str, Any]:

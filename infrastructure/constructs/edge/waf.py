@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import aws_apigateway, aws_wafv2
+from aws_cdk import Stack, aws_apigateway, aws_wafv2
 from constructs import Construct
 
 from infrastructure.blueprint.join_integration import PATH as JOIN
@@ -42,6 +42,8 @@ class RateLimits:
 class WebAcl(Construct):
     """``web_acl`` protects ``stage``; its metrics have the names of its rules.
 
+    ``metric`` is the metric name of the ACL, which contains the name of the stack.
+
     An address above its limit gets 429. ``keys`` are the API keys that the edge may send now.
     AWS's managed rules only count.
     """
@@ -56,6 +58,7 @@ class WebAcl(Construct):
         rate_limits: RateLimits,
     ) -> None:
         super().__init__(scope, name)
+        self.metric = f"WaitingRoom-{Stack.of(self).stack_name}"
         edge = _any([_header(key) for key in keys])
         rules = [
             _limit(AROUND, _busy(REQUESTS), rate_limits.requests, _not(edge)),
@@ -82,7 +85,7 @@ class WebAcl(Construct):
             scope="REGIONAL",
             description="Waiting room: public API",
             default_action={"allow": {}},
-            visibility_config=_metrics("WaitingRoom"),
+            visibility_config=_metrics(self.metric),
             custom_response_bodies={
                 name: {"content": said, "contentType": "APPLICATION_JSON"}
                 for name, said in BLOCKED.items()

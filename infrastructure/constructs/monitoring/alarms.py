@@ -56,14 +56,16 @@ class Alarms(Construct):
         minutes: int = 1,
         within: int = 0,
         missing: aws_cloudwatch.TreatMissingData = MISSING_IS_OK,
+        suffix: str = "",
     ) -> None:
         """Add an alarm for a ``metric`` that is ``above`` or ``below`` in ``minutes`` periods.
 
-        ``within`` is the number of evaluated periods; 0 for ``minutes``.
+        ``within`` is the number of evaluated periods; 0 for ``minutes``. ``suffix`` follows the
+        name, where a stack has several alarms of one name.
         """
         alarm = aws_cloudwatch.Alarm(
             self,
-            name,
+            f"{name}{suffix}",
             metric=metric,
             alarm_description=description,
             threshold=above if above is not None else below or 0,

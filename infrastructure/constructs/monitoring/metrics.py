@@ -6,7 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration, aws_apigateway, aws_cloudwatch, aws_dynamodb, aws_lambda
+from aws_cdk import (
+    Duration,
+    aws_apigateway,
+    aws_cloudwatch,
+    aws_dynamodb,
+    aws_lambda,
+    aws_logs,
+)
 
 from infrastructure.constructs.data.counters import Counters
 from waiting_room.adapters.metric_line import NAMESPACE
@@ -85,6 +92,57 @@ def consumed(table: aws_dynamodb.Table, kind: str) -> aws_cloudwatch.Metric:
     return _dynamodb(f"Consumed{kind}CapacityUnits", {"TableName": table.table_name})
 
 
+def key_faults(check: aws_lambda.IFunction) -> aws_cloudwatch.Metric:
+    """Return the failed runs of the hourly check of the keys, in an hour."""
+    return check.metric_errors(period=Duration.hours(1), statistic="Sum")
+
+
+def rejected(logs: Sequence[aws_logs.ILogGroup], stack_name: str) -> aws_cloudwatch.Metric:
+    """Return the requests per minute that API Gateway answered with 429, read from access logs.
+
+    API Gateway has no metric for one status. The metric has a price only in hours with a 429.
+    Requests that AWS WAF blocked do not count: they have an alarm of their own.
+    """
+    namespace, name = f"{NAMESPACE}/{stack_name}", "TooManyRequests"
+    for group in logs:
+        aws_logs.MetricFilter(
+            group,
+            "TooManyRequests",
+            log_group=group,
+            filter_pattern=aws_logs.FilterPattern.all(
+                aws_logs.FilterPattern.string_value("$.status", "=", "429"),
+                aws_logs.FilterPattern.string_value("$.errorType", "!=", "WAF_FILTERED"),
+            ),
+            metric_namespace=namespace,
+            metric_name=name,
+            metric_value="1",
+        )
+    return aws_cloudwatch.Metric(
+        namespace=namespace, metric_name=name, statistic="Sum", period=MINUTE
+    )
+
+
+def blocked(acl_metric: str, region: str) -> aws_cloudwatch.Metric:
+    """Return the requests per minute that all rules of an AWS WAF ACL blocked."""
+    return aws_cloudwatch.Metric(
+        namespace="AWS/WAFV2",
+        metric_name="BlockedRequests",
+        dimensions_map={"WebACL": acl_metric, "Region": region, "Rule": "ALL"},
+        statistic="Sum",
+        period=MINUTE,
+    )
+
+
+def claimed_concurrency() -> aws_cloudwatch.Metric:
+    """Return the concurrency of the account in this region that is in use or reserved."""
+    return aws_cloudwatch.Metric(
+        namespace="AWS/Lambda",
+        metric_name="ClaimedAccountConcurrency",
+        statistic="Maximum",
+        period=MINUTE,
+    )
+
+
 def redis(counters: Counters, name: str) -> Any:
     """Return the highest value of a Redis metric among the nodes."""
     using = {
@@ -112,6 +170,32 @@ def edge_requests(distribution_id: str) -> aws_cloudwatch.Metric:
         period=MINUTE,
         region=CLOUDFRONT_REGION,
         label="edge requests",
+    )
+
+
+def edge_error_rate(distribution_id: str) -> aws_cloudwatch.MathExpression:
+    """Return the 5xx rate of a distribution in percent, over five minutes; 0 below 100 requests."""
+    five = Duration.minutes(5)
+    return aws_cloudwatch.MathExpression(
+        expression="IF(requests >= 100, errors, 0)",
+        using_metrics={
+            "errors": _edge("5xxErrorRate", distribution_id, "Average", five),
+            "requests": _edge("Requests", distribution_id, "Sum", five),
+        },
+        period=five,
+        label="5xx %",
+    )
+
+
+def _edge(
+    name: str, distribution_id: str, statistic: str, period: Duration
+) -> aws_cloudwatch.Metric:
+    return aws_cloudwatch.Metric(
+        namespace="AWS/CloudFront",
+        metric_name=name,
+        dimensions_map={"DistributionId": distribution_id, "Region": "Global"},
+        statistic=statistic,
+        period=period,
     )
 
 

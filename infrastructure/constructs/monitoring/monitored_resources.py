@@ -15,9 +15,17 @@ from infrastructure.constructs.edge.distribution import ApiDistribution
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoredResources:
-    """The monitored resources of a room; ``redis`` is None if the counters are in DynamoDB."""
+    """The monitored resources of a room; ``redis`` is None if the counters are in DynamoDB.
 
+    ``acl_metric`` is the metric name of the AWS WAF ACL, "" without one. ``account_concurrency`` is
+    the quota of the account in ``region``.
+    """
+
+    stack_name: str
+    region: str
     event_id: str
+    acl_metric: str
+    account_concurrency: int
     public: PublicApi
     private: PrivateApi
     workers: Workers

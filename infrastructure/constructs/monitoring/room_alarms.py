@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import math
+
 from constructs import Construct
 
 from infrastructure.blueprint.resources import (
     ADMIT,
     ASSIGN,
+    CHECK_KEYS,
     PUBLISH,
     READ_ALARMS,
     REPORT,
@@ -71,6 +74,34 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         within=5,
         description="Lambda throttles visitors' requests: raise the account's concurrency quota.",
     )
+    alarms.add(
+        "TooManyRequests",
+        metrics.rejected(
+            [one.served.access_logs for one in (monitored.public, monitored.private)],
+            monitored.stack_name,
+        ),
+        above=60,
+        minutes=2,
+        within=5,
+        description="API Gateway rejects more than 60 requests a minute with 429.",
+    )
+    if monitored.acl_metric:
+        alarms.add(
+            "WafBlocks",
+            metrics.blocked(monitored.acl_metric, monitored.region),
+            above=100,
+            minutes=3,
+            within=5,
+            description="AWS WAF blocks more than 100 requests a minute.",
+        )
+    alarms.add(
+        "AccountConcurrency",
+        metrics.claimed_concurrency(),
+        above=math.floor(0.8 * monitored.account_concurrency),
+        minutes=2,
+        within=3,
+        description="More than 80 % of the account's Lambda concurrency is in use or reserved.",
+    )
 
 
 def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
@@ -86,6 +117,12 @@ def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
             within=5 if often else 1,
             description=f"The worker {worker.name} fails (see its log).",
         )
+    alarms.add(
+        "Keys",
+        metrics.key_faults(targets[CHECK_KEYS.name]),
+        above=0,
+        description="Keys are missing or cannot be read (see the log of check_keys).",
+    )
     alarms.add(
         "WorkerThrottles",
         metrics.throttled_functions(list(targets.values())),

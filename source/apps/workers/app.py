@@ -198,6 +198,14 @@ def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"key_ids": [key.key_id for key in keys]}
 
 
+@app.lambda_function(name="check_keys")
+def check_keys(_event: dict[str, Any], _context: object) -> dict[str, str]:
+    """Every hour: check the keys; fail if one is missing, so that the alarm Keys reports it."""
+    if faults := room().workers.key_check.faults():
+        raise Unavailable(f"keys: {'; '.join(faults)}")
+    return {"status": "complete"}
+
+
 @app.lambda_function(name="set_up")
 def set_up(_event: dict[str, Any], _context: object) -> dict[str, str]:
     """At deployment: create the first key, the events' state rows and the counters. Idempotent."""

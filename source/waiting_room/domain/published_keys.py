@@ -84,6 +84,11 @@ class Publication:
                 return key
         return None
 
+    def newest_signer_is_in(self, keys: KeySet, now: int) -> bool:
+        """Return whether ``keys`` has the newest published key that may sign at ``now``."""
+        newest = next((key for key in reversed(self.keys) if key.signs(now)), None)
+        return newest is not None and keys.by_id(newest.key_id) is not None
+
     def starts(self, now: int) -> int | None:
         """Return when the next confirmed key starts to sign (epoch s); None if there is none."""
         return min((key.signs_from for key in self.keys if _starts(key, now)), default=None)

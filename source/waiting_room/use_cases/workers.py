@@ -19,6 +19,7 @@ from waiting_room.use_cases.expiry_sweep import ExpirySweep
 from waiting_room.use_cases.gate.headroom_steps import HeadroomSteps
 from waiting_room.use_cases.gate.key_rotation import GateKeyRotation
 from waiting_room.use_cases.gate.line import LineUpkeep
+from waiting_room.use_cases.key_check import KeyCheck
 from waiting_room.use_cases.minute_jobs import MinuteJobs
 from waiting_room.use_cases.position_assignment import PositionAssigner
 from waiting_room.use_cases.position_reconciliation import PositionReconciliation
@@ -50,6 +51,7 @@ class Workers:
     alarm_states: AlarmStates
     history: MinuteHistory
     gate_keys: GateKeyRotation
+    key_check: KeyCheck
     line: LineUpkeep
 
 
@@ -91,5 +93,6 @@ def build_workers(
         ),
         history=MinuteHistory(positions, stores.history, clock),
         gate_keys=gate_keys,
+        key_check=KeyCheck(stores.keys, stores.public_keys, stores.gate_keys, clock),
         line=LineUpkeep(events, log, stores.straight_through, clock),
     )

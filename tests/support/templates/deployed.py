@@ -113,12 +113,7 @@ class Deployment:
         return Deployed(
             f"app.{handler}",
             self.values.of(stack, made.get("Environment", {}).get("Variables", {})),
-            tuple(
-                statement
-                for policy in stack.of_type("AWS::IAM::Policy").values()
-                if {"Ref": role} in policy["Roles"]
-                for statement in self.values.of(stack, policy["PolicyDocument"]["Statement"])
-            ),
+            tuple(self.values.of(stack, stack.statements_of(role))),
             self.values.of(stack, {"Fn::GetAtt": [role, "Arn"]}),
             tuple(self._denials()),
         )

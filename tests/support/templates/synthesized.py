@@ -42,6 +42,19 @@ class Synthesized:
             if made["Type"] == kind
         }
 
+    def statements_of(self, role: str) -> list[Mapping[str, Any]]:
+        """The statements of a role by its logical id: those inside it, then those attached."""
+        documents = [
+            one["PolicyDocument"]
+            for one in self.of_type("AWS::IAM::Role")[role].get("Policies", [])
+        ]
+        documents += [
+            policy["PolicyDocument"]
+            for policy in self.of_type("AWS::IAM::Policy").values()
+            if {"Ref": role} in policy["Roles"]
+        ]
+        return [statement for one in documents for statement in one["Statement"]]
+
     def only(self, kind: str) -> Any:
         """The properties of the one resource of a type."""
         (found,) = self.of_type(kind).values()
@@ -154,15 +167,7 @@ def statements_text(stacks: Mapping[str, Synthesized]) -> str:
         for name, role in sorted(stack.of_type("AWS::IAM::Role").items()):
             lines.append(f"{stack_name}: {_plain(name)}")
             lines += [f"    managed {_resource(arn)}" for arn in role.get("ManagedPolicyArns", [])]
-            documents = [one["PolicyDocument"] for one in role.get("Policies", [])]
-            documents += [
-                policy["PolicyDocument"]
-                for policy in stack.of_type("AWS::IAM::Policy").values()
-                if {"Ref": name} in policy["Roles"]
-            ]
-            lines += [
-                f"    {_line(one)}" for document in documents for one in document["Statement"]
-            ]
+            lines += [f"    {_line(one)}" for one in stack.statements_of(name)]
     return "\n".join(lines) + "\n"
 
 
