@@ -22,6 +22,7 @@ class Resource(StrEnum):
     SERVING_LOG = "SERVING_LOG_TABLE"
     EVENTS = "EVENTS_TABLE"
     COUNTERS = "REDIS_AUTH_SECRET"
+    COUNTERS_TABLE = "COUNTERS_TABLE"  # instead of COUNTERS if the counters are in DynamoDB
     SIGNING_KEYS = "SIGNING_KEYS_SECRET"
     GATE_KEYS = "GATE_KEYS_SECRET"
     GATE_STORE = "GATE_STORE_ARN"
@@ -61,6 +62,11 @@ def serving_log(*calls: str) -> Grant:
 def events(*calls: str) -> Grant:
     """Return a grant of calls to the events table."""
     return Grant(Resource.EVENTS, _dynamodb(calls))
+
+
+def counters_table(*calls: str) -> Grant:
+    """Return a grant of calls to the table of the counters."""
+    return Grant(Resource.COUNTERS_TABLE, _dynamodb(calls))
 
 
 def _dynamodb(calls: tuple[str, ...]) -> tuple[str, ...]:
@@ -258,6 +264,13 @@ WORKERS = {
         CHANGE_EVENTS,
     ),
 }
+# With COUNTERS_STORE=dynamodb. A transaction needs the permission of each of its writes.
+TABLE_COUNTER_WORKERS = {
+    "count_outcomes": (
+        serving_log("GetItem"),
+        counters_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+    ),
+}
 READ_CLIENT = Grant(Resource.CLIENT, ("secretsmanager:GetSecretValue",))
 OPENID = {
     "authorize": (READ_CLIENT,),
@@ -309,3 +322,30 @@ def check_grants(table: str, functions: Iterable[str]) -> None:
     changes += [f"Remove `{one}` from {here}: no function has it" for one in granted - needed]
     if changes:
         raise MissingGrant(". ".join(sorted(changes)))
+
+
+# --- counters in DynamoDB ------------------------------------------------------------------------
+
+# Functions that read tokens for another reason than a rebuild.
+_READ_TOKENS = frozenset({"sweep_positions", "set_up"})
+# Functions that write to the table of the counters: times of jobs, and the end of an event's rows.
+_WRITE_COUNTERS = {
+    "sweep_positions": ("UpdateItem",),
+    "delete_event": ("UpdateItem",),
+    "set_up": ("BatchGetItem", "PutItem", "UpdateItem"),
+}
+
+
+def with_table_counters(function: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Return the grants of a function if the counters are in DynamoDB instead of Redis.
+
+    It reads no password, so it is outside any VPC. Nothing is rebuilt from the tokens. The state
+    row is part of the counters.
+    """
+    given = tuple(grants)
+    if PASSWORD not in given:
+        return given
+    dropped = {PASSWORD} if function in _READ_TOKENS else {PASSWORD, tokens("Query")}
+    kept = tuple(grant for grant in given if grant not in dropped)
+    calls = ("GetItem", "Query", *_WRITE_COUNTERS.get(function, ()))
+    return (*kept, serving_log("GetItem", "Query"), counters_table(*calls))

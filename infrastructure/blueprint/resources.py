@@ -52,6 +52,10 @@ SERVING_LOG = Table("ServingLog", "SERVING_LOG_TABLE", ("event_id", "S"), ("entr
 # of the gate's store reads the stream.
 EVENTS = Table("Events", "EVENTS_TABLE", ("event_id", "S"), ("item", "S"), stream=True)
 TABLES = (POSITIONS, TOKENS, SERVING_LOG, EVENTS)
+# Counts of tokens and sessions, only with COUNTERS_STORE=dynamodb. The partition key is the event
+# and generation, for blocks of positions with the number of a part. COUNT_OUTCOMES writes it, and
+# ``sweep_positions`` each minute; functions that read the counters read it.
+COUNTERS = Table("Counters", "COUNTERS_TABLE", ("id", "S"), ("entry", "S"))
 CODES = Table("OpenIdCodes", "OPENID_CODES_TABLE", ("code", "S"))  # in the OpenID stack
 
 
@@ -72,6 +76,9 @@ ASSIGN = Function(
     "assign_positions", 30, 1024, batch_size=1000, batch_window=1, max_concurrency=100
 )
 PUBLISH = Function("publish_events", 30, 512, batch_size=100, batch_window=1)
+# Only with COUNTERS_STORE=dynamodb: the second reader of the stream of TOKENS. It has no limit of
+# retries: a batch that is skipped would never be counted.
+COUNT_OUTCOMES = Function("count_outcomes", 30, 512, batch_size=1000, batch_window=1)
 SWEEP = Function("sweep_positions", 55, 1024, schedule="rate(1 minute)")
 # Both run for the minute while an event has a queue. A run of ADMIT lasts 65 s: the next run
 # continues it without a gap.
@@ -83,6 +90,7 @@ ROTATE = Function("rotate_keys", 30, 512)  # the schedule is a parameter: see ro
 CHECK_KEYS = Function("check_keys", 30, 512, schedule="rate(1 hour)")
 SET_UP = Function("set_up", 60, 512)
 WORKERS = (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE, CHECK_KEYS, SET_UP)
+TABLE_COUNTER_WORKERS = (COUNT_OUTCOMES,)  # beside WORKERS, only with COUNTERS_STORE=dynamodb
 MAX_ROTATION_DAYS = 365
 # In ``apps/gate_store/app.py``; one run at a time. Changes of the gate are in records of documents,
 # of the version of all rules, and of resets.

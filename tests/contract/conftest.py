@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.fed_counters import fed_counters
 from tests.support import servers
 from tests.support.fakes.audit import MemoryAuditLog, MemoryHistory
 from tests.support.fakes.counters import MemoryCounters
@@ -58,7 +59,22 @@ def counters(request: pytest.FixtureRequest) -> Counters:
     """The counters, without any event."""
     if request.param == "memory":
         return MemoryCounters()
-    return RedisCounters(request.getfixturevalue("valkey").client())
+    if request.param == "valkey":
+        return RedisCounters(request.getfixturevalue("valkey").client())
+    stored: Counters = request.getfixturevalue(f"{request.param}_counters")
+    return stored
+
+
+@pytest.fixture(scope="session")
+def moto_counters(moto_url: str) -> Counters:
+    """The counters in tables of moto."""
+    return fed_counters(moto_url)
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local_counters(dynamodb_local_url: str) -> Counters:
+    """The counters in tables of DynamoDB Local."""
+    return fed_counters(dynamodb_local_url)
 
 
 @pytest.fixture(scope="session")

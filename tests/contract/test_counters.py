@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.contract.fed_counters import FedCounters
 from tests.support import servers
 from tests.support.fakes.counters import MemoryCounters
 from waiting_room.adapters.redis.counters import RedisCounters
@@ -27,8 +28,17 @@ from waiting_room.domain.records import (
 NOW = 1_800_000_000
 
 
+# Stores of tests that hold for every kind of counters; the others are of copies.
+every_store = pytest.mark.parametrize(
+    "counters", ["memory", "valkey", "moto", "dynamodb_local"], indirect=True
+)
+
+
 def whole(counters: Counters, event_id: str, **state: int) -> EventState:
     found = EventState(event_id, **state)  # type: ignore[arg-type]
+    if isinstance(counters, FedCounters):
+        counters.apply(found)
+        return found
     assert rebuilt(counters, Snapshot(found, (), ()))
     return found
 
@@ -91,6 +101,7 @@ def test_a_second_rebuild_changes_nothing_unless_forced(counters: Counters, even
     assert counters.counts(event_id, NOW).queue == 9
 
 
+@every_store
 def test_a_token_counts_once_and_only_in_its_generation(counters: Counters, event_id: str) -> None:
     whole(counters, event_id, generation=2, queue=9)
     for _ in range(3):
@@ -98,10 +109,17 @@ def test_a_token_counts_once_and_only_in_its_generation(counters: Counters, even
         counters.count_token(event_id, 1, 5, NOW + 10)
     assert (counters.counts(event_id, NOW).tokens, counters.counts(event_id, NOW).active) == (1, 1)
     assert counters.counts(event_id, NOW + 10).active == 0
+
+
+def test_a_token_of_a_later_generation_than_the_copy_is_a_loss(
+    counters: Counters, event_id: str
+) -> None:
+    whole(counters, event_id, generation=2, queue=9)
     with pytest.raises(CountersLost):
         counters.count_token(event_id, 3, 4, NOW + 10)
 
 
+@every_store
 def test_an_ended_session_counts_once_with_its_token(counters: Counters, event_id: str) -> None:
     whole(counters, event_id, queue=9)
     counters.count_token(event_id, 1, 1, NOW + 10)
@@ -112,19 +130,27 @@ def test_an_ended_session_counts_once_with_its_token(counters: Counters, event_i
     assert (counts.tokens, counts.active, counts.completed, counts.abandoned) == (2, 0, 1, 1)
 
 
+@every_store
 def test_a_session_counts_until_its_latest_end(counters: Counters, event_id: str) -> None:
-    whole(counters, event_id, queue=9, settled_through=1, settled_tokens=1)
+    whole(counters, event_id, queue=9)
     for until in (0, NOW + 20, NOW + 30, NOW + 25):
         counters.count_token(event_id, 1, 2, NOW + 10, until)
-    counters.count_token(event_id, 1, 1, NOW + 10, NOW + 20)  # settled
     counters.count_token(event_id, 1, 3, NOW + 10)
     counters.count_token(event_id, 1, 4, NOW + 10, NOW + 20)
     counts = counters.counts(event_id, NOW)
-    assert (counts.tokens, counts.active, counts.sessions) == (4, 3, 2)
+    assert (counts.tokens, counts.active, counts.sessions) == (3, 3, 2)
     assert [counters.counts(event_id, NOW + s).sessions for s in (19, 20, 29, 30)] == [2, 1, 1, 0]
     assert counters.counts(event_id, NOW + 10).active == 0
 
 
+def test_a_session_below_the_settled_mark_is_not_counted(counters: Counters, event_id: str) -> None:
+    whole(counters, event_id, queue=9, settled_through=1, settled_tokens=1)
+    counters.count_token(event_id, 1, 1, NOW + 10, NOW + 20)
+    counts = counters.counts(event_id, NOW)
+    assert (counts.tokens, counts.active, counts.sessions) == (1, 0, 0)
+
+
+@every_store
 def test_an_ended_session_is_counted_no_more(counters: Counters, event_id: str) -> None:
     whole(counters, event_id, queue=9)
     counters.count_token(event_id, 1, 2, NOW + 10, NOW + 20)
@@ -176,6 +202,7 @@ def test_figures_below_the_settled_mark_never_change(counters: Counters, event_i
     assert (counts.tokens, counts.completed, counts.active) == (3, 0, 0)
 
 
+@every_store
 def test_the_copy_follows_and_never_falls_behind(counters: Counters, event_id: str) -> None:
     first = whole(counters, event_id)
     older = replace(first, queue=10)
@@ -210,6 +237,7 @@ def test_a_missing_move_is_noticed_and_the_log_fills_it_in(
     assert counters.position_status(event_id, 6).served_at == NOW
 
 
+@every_store
 def test_a_move_back_ends_the_service_of_those_above(counters: Counters, event_id: str) -> None:
     state = whole(counters, event_id, queue=30)
     for by, at in ((10, NOW - 90), (10, NOW - 60), (-15, NOW - 30), (3, NOW)):
@@ -221,6 +249,7 @@ def test_a_move_back_ends_the_service_of_those_above(counters: Counters, event_i
     assert counters.position_status(event_id, 9).served_at is None
 
 
+@every_store
 def test_a_later_generation_empties_the_copy_and_an_older_one_does_nothing(
     counters: Counters, event_id: str
 ) -> None:
@@ -234,6 +263,7 @@ def test_a_later_generation_empties_the_copy_and_an_older_one_does_nothing(
     assert (counts.holes, counts.active, counts.completed, counts.waiting) == (0, 0, 0, 0)
 
 
+@every_store
 def test_the_rate_counts_the_last_five_minutes(counters: Counters, event_id: str) -> None:
     state = whole(counters, event_id, queue=500)
     assert counters.counts(event_id, NOW).admitting_since == 0
@@ -244,6 +274,7 @@ def test_the_rate_counts_the_last_five_minutes(counters: Counters, event_id: str
     assert (counts.admitted_recently, counts.admitting_since) == (40, NOW - 301)
 
 
+@every_store
 def test_dead_tokens_leave_the_live_figures_without_changing_them(
     counters: Counters, event_id: str
 ) -> None:
@@ -349,6 +380,7 @@ def test_the_latest_moves_stay_and_so_does_the_time_of_the_first(
     assert counters.counts(event_id, NOW).first_moved_at == 0
 
 
+@every_store
 def test_the_last_minute_is_counted_beside_the_rate_window(
     counters: Counters, event_id: str
 ) -> None:
@@ -427,6 +459,7 @@ def test_a_slow_rebuild_counts_although_its_turn_was_over(
     assert not counters.restore(Snapshot(EventState(event_id, queue=6), (), ()), "quick")
 
 
+@every_store
 def test_the_copy_knows_when_it_was_kept_up_and_a_reset_keeps_that(
     counters: Counters, event_id: str
 ) -> None:
@@ -511,6 +544,7 @@ def test_rows_left_out_by_a_rebuild_are_counted_later_and_once(
     assert counters.trim(event_id, NOW).unverified == 0
 
 
+@every_store
 def test_an_announced_write_is_remembered_until_the_copy_has_it(
     counters: Counters, event_id: str
 ) -> None:

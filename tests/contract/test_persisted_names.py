@@ -22,14 +22,16 @@ from typing import Any
 import pytest
 
 from deployment.redrive import Redriven, redrive
-from infrastructure.blueprint.resources import CODES, TABLES
+from infrastructure.blueprint.resources import CODES, COUNTERS, TABLES
 from tests.contract.test_codes import a_code
 from tests.contract.test_joins_queue import JOIN, Line
 from tests.support import servers
 from tests.support.in_memory_room import in_use, one_key
 from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
+from waiting_room.adapters.dynamodb.counters import DynamoCounters
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.dynamodb.openid_codes import DynamoCodes
+from waiting_room.adapters.dynamodb.outcome_counts import CountRows
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
@@ -148,6 +150,11 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
     admission.write(AdmissionRecord(event_id), record)
     admission.report_health(event_id, 1.0, NOW)
     admission.report_alarm(event_id, "alarm", Alarm.OK, NOW)
+    counted = DynamoCounters(CountRows(client, names["COUNTERS_TABLE"]), log)
+    counted.count_token(event_id, 1, 1, NOW + 60, NOW + 60)
+    counted.count_session(event_id, 1, 2, NOW + 60, SessionStatus.ABANDONED)
+    counted.trim(event_id, NOW, reconciled_at=NOW, swept_at=NOW)
+    counted.discard(event_id, 1, 60)
 
 
 def items(client: Any, table: str) -> list[dict[str, Any]]:
@@ -187,7 +194,7 @@ def table_names(moto_url: str) -> Iterator[str]:
     codes.save(code)
     codes.save(a_code())
     assert codes.redeem(code.hash, code.client_id, NOW)
-    for table in (*TABLES, CODES):
+    for table in (*TABLES, COUNTERS, CODES):
         made = client.describe_table(TableName=names[table.setting])["Table"]
         yield f"{table.name} time to live: {table.ttl}"
         yield f"{table.name} keys: {_keys(made)}"

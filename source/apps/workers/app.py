@@ -103,6 +103,19 @@ def publish_events(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"batchItemFailures": []}
 
 
+@app.lambda_function(name="count_outcomes")
+def count_outcomes(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Stream batch of the token table: count tokens and sessions if the counters are in DynamoDB.
+
+    After a failure the stream delivers the whole batch again. What is counted already stays so.
+    """
+    from waiting_room.runtime.lambda_events import read_outcomes
+
+    batch = read_outcomes(event)
+    room().counters.count_delivered([*batch.decided, *batch.extended])
+    return {"batchItemFailures": []}
+
+
 @app.lambda_function(name="sweep_positions")
 def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Every minute: reconcile assigned positions, then expire positions."""

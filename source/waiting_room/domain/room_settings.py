@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from waiting_room.domain.errors import InvalidInput
 
@@ -14,6 +15,13 @@ UNUSED_POSITION_TIMEOUT = 90  # s; above the 30 s in which a worker writes reser
 KEY_ACTIVATION_DELAY = 300  # s; a new key is public this long before it signs; exceeds cache times
 KEY_CACHE = 60  # seconds for which a function caches the signing keys
 PUBLIC_KEY_CACHE_SECONDS = 60  # seconds for which the edge caches the public keys
+
+
+class CountersStore(StrEnum):
+    """Store of the counters of a deployment."""
+
+    REDIS = "redis"
+    DYNAMODB = "dynamodb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,8 @@ class RoomSettings:
     public_key_max_age: int = PUBLIC_KEY_CACHE_SECONDS
     gate_secret: str = ""
     inlet_role: str = ""  # name of the IAM role with which the inlet calls the private API
+    counters_store: CountersStore = CountersStore.REDIS
+    counters_table: str = ""  # only for CountersStore.DYNAMODB
 
     def event(self, event_id: str) -> EventSettings:
         """Return the settings of an event.

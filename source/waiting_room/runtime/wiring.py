@@ -12,7 +12,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from waiting_room.domain.room_settings import RoomSettings
+from waiting_room.domain.room_settings import CountersStore, RoomSettings
 from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.room import Room, Stores, build_room
 
@@ -75,6 +75,17 @@ def joins_queue() -> Any:
 
 
 def _counters(chosen: RoomSettings) -> Any:
+    if chosen.counters_store is CountersStore.DYNAMODB:
+        from waiting_room.adapters.aws import client
+        from waiting_room.adapters.dynamodb.counters import DynamoCounters
+        from waiting_room.adapters.dynamodb.outcome_counts import CountRows
+
+        rows = CountRows(client("dynamodb"), chosen.counters_table)
+        return DynamoCounters(rows, stores(chosen).log)
+    return _redis_counters(chosen)
+
+
+def _redis_counters(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.redis.counters import RedisCounters, connect
 
     password = None

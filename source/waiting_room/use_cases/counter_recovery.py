@@ -194,11 +194,24 @@ class RecoveringCounters:
             _log_behind(error)
             return True
 
-    def count_delivered(self, outcome: Outcome) -> None:
-        """Count an outcome that the stream delivers; raises Unavailable to get it again.
+    def count_published(self, changed: Sequence[Outcome], extended: Sequence[Outcome]) -> None:
+        """Count outcomes of the stream; raises Unavailable to get a session at a gate again.
 
         No visitor calls again to count the session of a gate, so the stream has to.
         """
+        for outcome in (*changed, *extended):
+            if outcome.session_until is not None:
+                self._count_delivered(outcome)
+            elif outcome.is_token:
+                self.count_outcome(outcome)
+
+    def count_delivered(self, outcomes: Sequence[Outcome]) -> None:
+        """Count outcomes of the stream; raises Unavailable to get them again."""
+        for outcome in outcomes:
+            if outcome.is_token:
+                self._count_delivered(outcome)
+
+    def _count_delivered(self, outcome: Outcome) -> None:
         key = (outcome.event_id, outcome.generation, outcome.position, outcome.expires_at)
         if outcome.counted_status is SessionStatus.OPEN:
             self.count_token(*key, outcome.open_until)

@@ -14,7 +14,6 @@ from waiting_room.domain.operator_message import check_message
 from waiting_room.domain.records import EventState, ServingMove, StateDetails
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.use_cases import change_log
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.event_state import EventStates
 from waiting_room.use_cases.generation_cache import GenerationCache
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.use_cases.audit_recorder import AuditRecorder
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.events.directory import EventDirectory
 
 LOOK_BACK = 50  # latest moves that are searched for a repeated call
@@ -47,7 +47,7 @@ class EventControl:
         self,
         events: EventDirectory,
         log: ServingLog,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         states: EventStates,
         generations: GenerationCache,
         publisher: EventPublisher,

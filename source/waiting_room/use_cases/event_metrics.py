@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from waiting_room.domain.records import Counts
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.events.directory import EventDirectory
 
 
@@ -20,7 +20,7 @@ class EventMetrics:
     def __init__(
         self,
         events: EventDirectory,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         publisher: EventPublisher,
         clock: Clock,
     ) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.records import Counts, EventState, Outcome, ServingMove, SessionStatus
 from waiting_room.domain.room_settings import RoomSettings
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.event_bus import EventBus
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
 
 logger = logging.getLogger("waiting_room")
 
@@ -25,7 +25,7 @@ class EventPublisher:
     does not fail the change.
     """
 
-    def __init__(self, settings: RoomSettings, bus: EventBus, counters: RecoveringCounters) -> None:
+    def __init__(self, settings: RoomSettings, bus: EventBus, counters: RoomCounters) -> None:
         self._settings, self._bus, self._counters = settings, bus, counters
 
     def serving_counter_changed(self, event_id: str, move: ServingMove) -> None:
@@ -73,11 +73,7 @@ class EventPublisher:
         stream of the tokens table, which has every outcome. Raises Unavailable when the bus rejects
         an event, or the counters a session at a gate: the stream then delivers them again.
         """
-        for outcome in (*changed, *extended):
-            if outcome.session_until is not None:
-                self._counters.count_delivered(outcome)
-            elif outcome.is_token:
-                self._counters.count_outcome(outcome)
+        self._counters.count_published(changed, extended)
         self.token_outcomes(changed)
 
     def token_outcomes(self, changed: Sequence[Outcome]) -> None:

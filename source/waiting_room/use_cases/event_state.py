@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.records import EventState
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
 
 
 class EventStates:
@@ -28,7 +28,7 @@ class EventStates:
     def __init__(
         self,
         log: ServingLog,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         clock: Clock,
         pause: Callable[[float], None],
     ) -> None:

@@ -13,7 +13,6 @@ from waiting_room.domain.actors import scheduled
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.records import EventState
 from waiting_room.use_cases import change_log
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.position_reconciliation import clock_bounds
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.events.directory import EventDirectory
 
 SWEEPER = scheduled("sweep_positions")
@@ -38,7 +38,7 @@ class ExpirySweep:
         positions: Positions,
         outcomes: Outcomes,
         log: ServingLog,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         publisher: EventPublisher,
         clock: Clock,
     ) -> None:

@@ -14,12 +14,12 @@ from waiting_room.domain.ports.counters import JoinLease
 from waiting_room.domain.ports.serving_log import SLOTS, Attempt, Reservation
 from waiting_room.domain.records import NO_DETAILS, EventState, Join, Position, StateDetails
 from waiting_room.domain.retry import retry_on_conflict
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
 
 logger = logging.getLogger("waiting_room")
 # Rows without a response that a worker remembers. The reconciliation finds any others.
@@ -36,7 +36,7 @@ class PositionAssigner:
 
     def __init__(
         self,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         positions: Positions,
         log: ServingLog,
         clock: Clock,

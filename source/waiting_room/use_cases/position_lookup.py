@@ -9,12 +9,12 @@ from waiting_room.domain import joins
 from waiting_room.domain.errors import JoinRefused, NotAssignedYet, RoomWasReset, UnknownRequest
 from waiting_room.domain.records import Position, PositionStatus
 from waiting_room.domain.visitor_lookup import VisitorQuery, check_of
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.generation_cache import GenerationCache
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.positions import Positions
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.events.directory import EventDirectory
 
 
@@ -25,7 +25,7 @@ class PositionLookup:
         self,
         events: EventDirectory,
         positions: Positions,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         generations: GenerationCache,
         clock: Clock,
     ) -> None:

@@ -15,7 +15,6 @@ from waiting_room.domain import reconciliation, serving_counter
 from waiting_room.domain.errors import Conflict
 from waiting_room.domain.records import EventState, StateDetails
 from waiting_room.domain.room_settings import RoomSettings
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_state import EventStates
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
 
 
 def clock_bounds(clock: Clock, scheduled_at: float | None) -> tuple[int, int]:
@@ -41,7 +41,7 @@ class PositionReconciliation:
         positions: Positions,
         outcomes: Outcomes,
         log: ServingLog,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         states: EventStates,
         clock: Clock,
     ) -> None:

@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from waiting_room.domain.room_settings import RoomSettings
+from waiting_room.domain.room_settings import CountersStore, RoomSettings
 from waiting_room.domain.signing_keys import new_jwk
 from waiting_room.use_cases.audit_recorder import AuditRecorder
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.event_metrics import EventMetrics
 from waiting_room.use_cases.event_publishing import EventPublisher
 from waiting_room.use_cases.event_state import EventStates
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.admission import AdmissionStates, Alarms
     from waiting_room.domain.ports.audit import AuditLog
     from waiting_room.domain.ports.clock import Clock
-    from waiting_room.domain.ports.counters import RebuildableCounters
+    from waiting_room.domain.ports.counters import RebuildableCounters, TableCounterStore
     from waiting_room.domain.ports.event_bus import EventBus
     from waiting_room.domain.ports.events import EventDocuments as EventStore
     from waiting_room.domain.ports.gate_keys import GateKeyStore
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.domain.ports.signing_keys import KeyStore, PublicKeys
     from waiting_room.domain.ports.straight_through import StraightThrough
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.workers import Workers
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 class Stores:
     """Adapters of a room."""
 
-    counters: RebuildableCounters
+    counters: RebuildableCounters | TableCounterStore
     positions: Positions
     outcomes: Outcomes
     log: ServingLog
@@ -72,7 +72,7 @@ class Room:
     publisher: EventPublisher
     directory: EventDirectory
     recorder: AuditRecorder
-    counters: RecoveringCounters
+    counters: RoomCounters
     build_control: Callable[[], EventControl]
     build_workers: Callable[[], Workers]
 
@@ -93,9 +93,9 @@ def build_room(
     clock: Clock,
     pause: Callable[[float], None] = lambda _: None,
 ) -> Room:
-    """Create the use cases; only ``RecoveringCounters`` gets the store of the counters."""
+    """Create the use cases; only ``RoomCounters`` gets the store of the counters."""
     positions, outcomes, log = stores.positions, stores.outcomes, stores.log
-    counters = RecoveringCounters(stores.counters, log, outcomes, clock, pause)
+    counters = _room_counters(settings, stores, clock, pause)
     events = EventDirectory(settings, stores.documents, clock)
     states = EventStates(log, counters, clock, pause)
     generations = GenerationCache()
@@ -141,3 +141,17 @@ def build_room(
         build_control=control,
         build_workers=workers,
     )
+
+
+def _room_counters(
+    settings: RoomSettings, stores: Stores, clock: Clock, pause: Callable[[float], None]
+) -> RoomCounters:
+    """Return the counters; those of a store that can lose them are rebuilt from the tables."""
+    if settings.counters_store is CountersStore.DYNAMODB:
+        from waiting_room.use_cases.counters.table_counters import TableCounters
+
+        return TableCounters(cast("TableCounterStore", stores.counters), stores.log)
+    from waiting_room.use_cases.counter_recovery import RecoveringCounters
+
+    copy = cast("RebuildableCounters", stores.counters)
+    return RecoveringCounters(copy, stores.log, stores.outcomes, clock, pause)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.events import EventDocuments
     from waiting_room.domain.room_settings import EventSettings, RoomSettings
-    from waiting_room.use_cases.counter_recovery import RecoveringCounters
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.gate.key_rotation import GateKeyRotation
     from waiting_room.use_cases.key_rotation import SigningKeys
 
@@ -30,7 +30,7 @@ class RoomSetup:
         settings: RoomSettings,
         keys: SigningKeys,
         gate_keys: GateKeyRotation,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         documents: EventDocuments,
         clock: Clock,
     ) -> None:

@@ -12,13 +12,13 @@ from waiting_room.domain.records import Outcome, Position, PositionStatus
 from waiting_room.domain.room_settings import RoomSettings
 from waiting_room.domain.signing_keys import Signer
 from waiting_room.use_cases import change_log
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.key_rotation import SigningKeys
 from waiting_room.use_cases.position_lookup import PositionLookup
 
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.outcomes import Outcomes
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.events.directory import EventDirectory
 
 
@@ -31,7 +31,7 @@ class TokenIssuer:
         events: EventDirectory,
         positions: PositionLookup,
         outcomes: Outcomes,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         keys: SigningKeys,
         clock: Clock,
     ) -> None:

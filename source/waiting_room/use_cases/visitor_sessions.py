@@ -11,7 +11,6 @@ from waiting_room.domain.errors import NoLiveSession, RoomWasReset
 from waiting_room.domain.expiry import TurnState
 from waiting_room.domain.visitor_lookup import VisitorQuery, reference_of
 from waiting_room.use_cases import change_log
-from waiting_room.use_cases.counter_recovery import RecoveringCounters
 from waiting_room.use_cases.position_lookup import PositionLookup
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.domain.records import SessionStatus
     from waiting_room.use_cases.audit_recorder import AuditRecorder
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.events.directory import EventDirectory
 
 ENDED_PAGE = 1_000  # request ids of one response: 40 KB
@@ -35,7 +35,7 @@ class VisitorSessions:
         positions: Positions,
         outcomes: Outcomes,
         log: ServingLog,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         lookup: PositionLookup,
         recorder: AuditRecorder,
         clock: Clock,

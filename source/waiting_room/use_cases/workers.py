@@ -28,7 +28,7 @@ from waiting_room.use_cases.room_setup import RoomSetup
 if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.room_settings import RoomSettings
-    from waiting_room.use_cases.counter_recovery import RecoveringCounters
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.event_publishing import EventPublisher
     from waiting_room.use_cases.event_state import EventStates
@@ -59,7 +59,7 @@ def build_workers(
     settings: RoomSettings,
     stores: Stores,
     events: EventDirectory,
-    counters: RecoveringCounters,
+    counters: RoomCounters,
     states: EventStates,
     publisher: EventPublisher,
     keys: SigningKeys,

@@ -78,9 +78,9 @@ BREAKS = (
     ),
     Break(
         "sessions: the stream gives up while the counters are busy",
-        "EventPublisher.publish_outcomes",
-        "self._counters.count_delivered(outcome)",
-        "self._counters.count_outcome(outcome)",
+        "RecoveringCounters.count_published",
+        "self._count_delivered(outcome)",
+        "self.count_outcome(outcome)",
         "test_sessions_at_gates",
     ),
     Break(

@@ -13,7 +13,7 @@ from waiting_room.authorizer.verifier import Expected
 from waiting_room.domain.errors import InvalidInput, SettingsError
 from waiting_room.domain.limits import ROW_LIFE, SHOWN
 from waiting_room.domain.parsing import LARGEST, check_address
-from waiting_room.domain.room_settings import EventSettings, RoomSettings
+from waiting_room.domain.room_settings import CountersStore, EventSettings, RoomSettings
 from waiting_room.openid.settings import ClientSecrets, OpenIdSettings
 from waiting_room.runtime.settings.authorizer import read_authorizer_settings
 from waiting_room.runtime.settings.openid import read_openid_settings
@@ -237,3 +237,35 @@ def test_each_secret_of_a_client_has_16_characters() -> None:
     made = repr(kept("s" * 16, "k" * 16))
     assert "sss" not in made
     assert "kkk" not in made
+
+
+IN_TABLE = {"COUNTERS_STORE": "dynamodb", "COUNTERS_TABLE": "Counters"}
+
+
+def test_counters_are_in_redis_unless_the_setting_says_dynamodb() -> None:
+    assert read().counters_store is CountersStore.REDIS
+    assert read(COUNTERS_STORE=" redis ", REDIS_HOST="r").counters_store is CountersStore.REDIS
+    made = read(**IN_TABLE)
+    assert (made.counters_store, made.counters_table) == (CountersStore.DYNAMODB, "Counters")
+    for other in ("Redis", "valkey", "DYNAMODB"):
+        with pytest.raises(SettingsError, match="COUNTERS_STORE must be one of redis, dynamodb"):
+            read(COUNTERS_STORE=other)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_HOST", "localhost"),
+        ("REDIS_PORT", "6379"),
+        ("REDIS_TLS", "false"),
+        ("REDIS_AUTH_SECRET", "password"),
+    ],
+)
+def test_counters_in_dynamodb_reject_each_setting_of_redis(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} must be empty: COUNTERS_STORE=dynamodb"):
+        read(**IN_TABLE, **{name: value})
+
+
+def test_counters_in_dynamodb_need_their_table() -> None:
+    with pytest.raises(SettingsError, match="COUNTERS_TABLE is missing"):
+        read(COUNTERS_STORE="dynamodb")

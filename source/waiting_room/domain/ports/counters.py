@@ -181,3 +181,22 @@ class RebuildableCounters(
     Counters, JoinLeases, CounterRebuild, CounterDisposal, CounterUpkeep, Protocol
 ):
     """Counters on a server that can lose them, such as Redis."""
+
+
+class TableCounterStore(Counters, JoinLeases, CounterDisposal, Protocol):
+    """Counters in the tables of the room: nothing is copied, and nothing has to be rebuilt.
+
+    ``apply`` changes nothing: the state row is part of the counters. ``count_token`` and
+    ``count_session`` are for single rows; a worker counts the rows of the tokens' stream.
+    """
+
+    def count(self, event_id: str, generation: int, rows: Sequence[LiveToken]) -> None:
+        """Count rows, in any order; rows that are counted already change nothing.
+
+        Raises Unavailable: some rows may be counted then, and the call can be repeated.
+        """
+
+    def trim(
+        self, event_id: str, now: int, *, reconciled_at: int = 0, swept_at: int = 0
+    ) -> CounterUpkeepRequest:
+        """Shorten later reads, and store the times of jobs; as ``CounterUpkeep.trim``."""

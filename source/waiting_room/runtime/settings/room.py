@@ -12,13 +12,15 @@ from waiting_room.domain.room_settings import (
     KEY_CACHE,
     PUBLIC_KEY_CACHE_SECONDS,
     UNUSED_POSITION_TIMEOUT,
+    CountersStore,
     EventSettings,
     FirstAdmission,
     RoomSettings,
 )
-from waiting_room.runtime.settings.environment import event_id, flag, number, optional_text
+from waiting_room.runtime.settings.environment import event_id, flag, number, optional_text, raw
 
 STRATEGIES = ("manual", "rate", "active", "both")
+REDIS_SETTINGS = ("REDIS_HOST", "REDIS_PORT", "REDIS_TLS", "REDIS_AUTH_SECRET")
 
 
 def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
@@ -61,7 +63,30 @@ def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
             env, "PUBLIC_KEY_CACHE_SECONDS", PUBLIC_KEY_CACHE_SECONDS, 1, 300
         ),
         inlet_role=env.get("INLET_ROLE", ""),
+        counters_store=_counters_store(env),
+        counters_table=optional_text(env, "COUNTERS_TABLE"),
     )
+
+
+def _counters_store(env: Mapping[str, str]) -> CountersStore:
+    """Return the store of the counters; a deployment has settings of one store only."""
+    chosen = raw(env, "COUNTERS_STORE") or CountersStore.REDIS.value
+    if chosen not in set(CountersStore):
+        raise SettingsError(
+            f"The setting COUNTERS_STORE must be one of {', '.join(CountersStore)}."
+        )
+    store = CountersStore(chosen)
+    if store is CountersStore.DYNAMODB:
+        for name in REDIS_SETTINGS:
+            if raw(env, name):
+                raise SettingsError(
+                    f"The setting {name} must be empty: COUNTERS_STORE=dynamodb has no Redis."
+                )
+        if not raw(env, "COUNTERS_TABLE"):
+            raise SettingsError(
+                "The setting COUNTERS_TABLE is missing: COUNTERS_STORE=dynamodb needs it."
+            )
+    return store
 
 
 def _first_admission(env: Mapping[str, str]) -> FirstAdmission:

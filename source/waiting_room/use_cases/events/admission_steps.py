@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.admission import AdmissionStates
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.events import EventDocuments
-    from waiting_room.use_cases.counter_recovery import RecoveringCounters
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.event_control import EventControl
     from waiting_room.use_cases.events.directory import EventDirectory
     from waiting_room.use_cases.gate.headroom_steps import HeadroomSteps
@@ -74,7 +74,7 @@ class AdmissionSteps:
         documents: EventDocuments,
         states: AdmissionStates,
         headroom: HeadroomSteps,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         control: EventControl,
         clock: Clock,
         pause: Callable[[float], None],

@@ -11,7 +11,7 @@ from waiting_room.domain.errors import Unavailable
 if TYPE_CHECKING:
     from waiting_room.domain.ports.admission import AdmissionStates
     from waiting_room.domain.ports.serving_log import ServingLog
-    from waiting_room.use_cases.counter_recovery import RecoveringCounters
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
 
 logger = logging.getLogger("waiting_room")
 COUNTERS_LIFE = 60  # s until the counters end; no function has an older copy of the registry
@@ -23,9 +23,7 @@ class Leftovers:
     The generation, the audit log and the outcomes stay, and the history until its time to live.
     """
 
-    def __init__(
-        self, log: ServingLog, admission: AdmissionStates, counters: RecoveringCounters
-    ) -> None:
+    def __init__(self, log: ServingLog, admission: AdmissionStates, counters: RoomCounters) -> None:
         self._log, self._admission, self._counters = log, admission, counters
 
     def generation(self, event_id: str) -> int:

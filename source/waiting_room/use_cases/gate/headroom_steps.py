@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.domain.ports.straight_through import StraightThrough
     from waiting_room.domain.records import Counts
-    from waiting_room.use_cases.counter_recovery import RecoveringCounters
+    from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.event_control import EventControl
 
 logger = logging.getLogger("waiting_room")
@@ -41,7 +41,7 @@ class HeadroomSteps:
         states: AdmissionStates,
         log: ServingLog,
         straight: StraightThrough,
-        counters: RecoveringCounters,
+        counters: RoomCounters,
         control: EventControl,
         clock: Clock,
     ) -> None:
