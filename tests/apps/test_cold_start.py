@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.in_memory_room import EVENT, one_jwk
+from tests.support.in_memory_room import EVENT, IN_TABLES, one_jwk
 from tests.support.lambda_proxy_events import proxy_event
+from waiting_room.adapters.dynamodb.outcome_items import item_of
+from waiting_room.domain.records import Outcome, OutcomeKind
 
 SOURCE = Path(__file__).resolve().parents[2] / "source"
 REQUEST = "00000000-0000-4000-8000-000000000000"
@@ -65,20 +68,23 @@ print(json.dumps([200, sorted({name.partition(".")[0] for name in sys.modules})]
 """
 
 
-def loaded_by(code: str, given: object, watched: set[str] = WATCHED) -> tuple[int, set[str]]:
+REDIS = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": "9", "REDIS_TLS": "false"}
+
+
+def loaded_by(
+    code: str, given: object, watched: set[str] = WATCHED, counters: Mapping[str, str] = REDIS
+) -> tuple[int, set[str]]:
     """The status that a fresh process answers, and which of ``watched`` it loaded.
 
     The addresses of all stores are closed ports, so a route gets as far as its first store.
     """
-    closed = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "REDIS_HOST": "127.0.0.1"}
+    closed = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", **counters}
     done = subprocess.run(
         [sys.executable, "-c", code],
         input=json.dumps(given),
         env={
             "PYTHONPATH": f"{SOURCE}:{SOURCE.parent}",
             "EVENT_ID": EVENT,
-            "REDIS_PORT": "9",
-            "REDIS_TLS": "false",
             "QUEUE_POSITIONS_TABLE": "positions",
             "TOKENS_TABLE": "tokens",
             "EVENTS_TABLE": "events",
@@ -116,6 +122,44 @@ def test_a_public_route_loads_only_what_reaches_its_store(
     given = {"event_id": EVENT, **given}
     request = {"query": given} if method == "GET" else {"body": given}
     assert loaded_by(FIRST_ANSWER, proxy_event(method, path, **request)) == (503, expected)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given"),
+    [
+        ("GET", "/status", {}),
+        ("GET", "/serving_num", {}),
+        ("GET", "/waiting_num", {}),
+        ("GET", "/queue_num", {"request_id": REQUEST}),
+        ("GET", "/queue_pos_expiry", {"request_id": REQUEST}),
+        ("POST", "/generate_token", {"request_id": REQUEST}),
+    ],
+)
+def test_no_route_loads_redis_if_the_counters_are_in_the_tables(
+    method: str, path: str, given: dict[str, str]
+) -> None:
+    given = {"event_id": EVENT, **given}
+    request = {"query": given} if method == "GET" else {"body": given}
+    found = loaded_by(FIRST_ANSWER, proxy_event(method, path, **request), counters=IN_TABLES)
+    assert found == (503, TABLES)
+
+
+COUNTED = """
+import json, sys
+import apps.workers.app as loaded
+from waiting_room.domain.errors import Unavailable
+try:
+    loaded.count_outcomes(json.loads(sys.stdin.read()), None)
+except Unavailable:
+    print(json.dumps([503, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def test_the_function_that_counts_the_stream_loads_the_client_of_the_tables_only() -> None:
+    row = item_of(Outcome(EVENT, 1, 1, REQUEST, OutcomeKind.TOKEN, 1, expires_at=2))
+    record = {"eventName": "INSERT", "dynamodb": {"NewImage": row}}
+    found = loaded_by(COUNTED, {"Records": [record]}, counters=IN_TABLES)
+    assert found == (503, TABLES)
 
 
 def test_a_token_is_signed_without_the_key_generator() -> None:

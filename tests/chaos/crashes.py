@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -130,9 +130,8 @@ def sweep(scene: Scene, room: Room) -> None:
 
 def publish(scene: Scene, room: Room) -> None:
     """The stream's batch."""
-    room.publisher.publish_outcomes(
-        list(scene.real.outcomes.in_range(scene.real.event_id, 1, 1, 60))
-    )
+    rows = list(scene.real.outcomes.in_range(scene.real.event_id, 1, 1, 60))
+    scene.real.deliver(rows, room)
 
 
 def reset(scene: Scene, room: Room) -> None:
@@ -147,14 +146,26 @@ ACTS: tuple[Act, ...] = (
 
 
 def run(
-    tables_url: str, valkey: Any, *, seed: int = 0, every: int = 1, acts: tuple[Act, ...] = ()
+    tables_url: str,
+    valkey: Any,
+    *,
+    seed: int = 0,
+    every: int = 1,
+    acts: tuple[Act, ...] = (),
+    **options: str,
 ) -> Result:
-    """Each act crashed at every ``every``-th point, before and after the call."""
+    """Each act crashed at every ``every``-th point, before and after the call.
+
+    ``options`` are settings of the room; with IN_TABLES it has no counters that can be lost.
+    """
     found = Result("process crashed", 0, "crashes", seed=seed)
     points, acts = 0, acts or ACTS
+    if options:
+        found.attack += ", counters in the tables"
+        acts = tuple(act for act in acts if act is not token_after_a_loss)
     for act in acts:
         faults, total = Faults(seed), 0
-        scene = _scene(tables_url, valkey)
+        scene = _scene(tables_url, valkey, options)
         act(scene, faulty_room(scene.real, faults))
         total = faults.calls
         for point in range(1, total + 1):
@@ -163,20 +174,21 @@ def run(
                 if (points + seed) % every:
                     continue
                 found.cases += 1
-                _crash(tables_url, valkey, act, point, before, found)
+                _crash(_scene(tables_url, valkey, options), act, point, before, found)
     found.notes = f"{len(acts)} operations, {found.cases} of {points} crash points"
     return found
 
 
-def _scene(tables_url: str, valkey: Any) -> Scene:
+def _scene(tables_url: str, valkey: Any, options: Mapping[str, str]) -> Scene:
     real = room_at(
-        tables_url, valkey, QUEUE_POSITION_EXPIRY_PERIOD=EXPIRY, ENABLE_EVENTS_GENERATION=True
-    )
+        tables_url, valkey, QUEUE_POSITION_EXPIRY_PERIOD=EXPIRY, ENABLE_EVENTS_GENERATION=True,
+        **options,
+    )  # fmt: skip
     return Scene(real)
 
 
-def _crash(tables_url: str, valkey: Any, act: Act, point: int, before: bool, found: Result) -> None:
-    scene, faults = _scene(tables_url, valkey), Faults()
+def _crash(scene: Scene, act: Act, point: int, before: bool, found: Result) -> None:
+    faults = Faults()
     faults.plan(point, before)
     with suppress(Crash):
         act(scene, faulty_room(scene.real, faults))

@@ -7,6 +7,7 @@ than their numbers.
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from tests.chaos.faults import faulty_room
@@ -36,10 +37,13 @@ class FaultyVisitors(Visitors):
         return faulty_room(self.real, self.faults)
 
 
-def run(tables_url: str, valkey: Any, *, joins: int, seed: int, kind: str) -> Result:
-    """An event under one kind of fault."""
-    found = Result(f"tables: {kind}", joins, seed=seed)
-    real = room_at(tables_url, valkey)
+def run(
+    tables_url: str, valkey: Any, *, joins: int, seed: int, kind: str, **options: str
+) -> Result:
+    """An event under one kind of fault; with IN_TABLES, the stream is counted under it too."""
+    where = ", counters in the tables" if options else ""
+    found = Result(f"tables: {kind}{where}", joins, seed=seed)
+    real = room_at(tables_url, valkey, **options)
     visitors = FaultyVisitors(real, joins, seed)
     visitors.faults = Faults(seed)
     visitors.batch = 50
@@ -53,7 +57,18 @@ def run(tables_url: str, valkey: Any, *, joins: int, seed: int, kind: str) -> Re
                 "reconcile", lambda: room.workers.reconciliation.run(real.event_id)
             )
 
-    visitors.run(minute)
+    def stream() -> None:
+        """Deliver rows as they are, again and again, in any order; failed batches come again."""
+        dice, room = random.Random(seed + 5), visitors.room()
+        while not visitors.over.wait(0.2):
+            state = real.log.read(real.event_id)
+            rows = list(real.outcomes.in_range(real.event_id, state.generation, 1, state.queue))
+            batch = dice.sample(rows, min(len(rows), 40))
+            visitors.observations.request(
+                "count", lambda batch=batch: room.counters.count_delivered(batch)
+            )
+
+    visitors.run(*((minute, stream, stream) if real.in_tables else (minute,)))
     settle(real)
     deliver_stream(real)
     check(real, visitors.observations, found)

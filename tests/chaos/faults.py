@@ -13,8 +13,10 @@ from tests.support.real_stores import RealRoom
 from waiting_room.adapters.aws import AWS_ATTEMPTS
 from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
 from waiting_room.adapters.dynamodb.audit_log import DynamoAuditLog
+from waiting_room.adapters.dynamodb.counters import DynamoCounters
 from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.adapters.dynamodb.history import DynamoHistory
+from waiting_room.adapters.dynamodb.outcome_counts import CountRows
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
@@ -37,13 +39,19 @@ def faulty_room(real: RealRoom, faults: Faults) -> Room:
             for attempts in (AWS_ATTEMPTS, 1)
         )
     client, single = FaultyClient(plain, faults), FaultyClient(once, faults, repeats=False)
+    serving_log = DynamoServingLog(client, single, log)
+    counters: RedisCounters | DynamoCounters
+    if real.in_tables:
+        counters = DynamoCounters(CountRows(client, real.names["COUNTERS_TABLE"]), serving_log)
+    else:
+        counters = RedisCounters(faulty_redis(connect("127.0.0.1", real.valkey.port), faults))
     return build_room(
         settings(EVENT_ID=real.event_id, **real.options),
         Stores(
-            RedisCounters(faulty_redis(connect("127.0.0.1", real.valkey.port), faults)),
+            counters,
             DynamoPositions(client, positions, log),
             DynamoOutcomes(client, tokens),
-            DynamoServingLog(client, single, log),
+            serving_log,
             FaultyPort(real.keys, faults),  # type: ignore[arg-type]
             DynamoPublicKeys(client, log, time.monotonic, KEY_CACHE),
             FaultyPort(real.events, faults),  # type: ignore[arg-type]

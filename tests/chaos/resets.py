@@ -20,11 +20,19 @@ TRIES = 20  # of an operator after a 503
 
 
 def run(
-    tables_url: str, valkey: Any, *, joins: int, resets: int, pause: float, seed: int
+    tables_url: str,
+    valkey: Any,
+    *,
+    joins: int,
+    resets: int,
+    pause: float,
+    seed: int,
+    **options: str,
 ) -> Result:
-    """Reset an event repeatedly under load."""
-    found = Result(f"{resets} resets under load", joins, seed=seed, recovery=0.0)
-    real = room_at(tables_url, valkey)
+    """Reset an event repeatedly under load; ``options`` are settings of the room."""
+    where = ", counters in the tables" if options else ""
+    found = Result(f"{resets} resets under load{where}", joins, seed=seed, recovery=0.0)
+    real = room_at(tables_url, valkey, **options)
     visitors = FaultyVisitors(real, joins, seed)
     visitors.faults = Faults(seed)
     visitors.faults.timeouts = visitors.faults.lost_responses = visitors.faults.replayed = 0.02
@@ -51,7 +59,7 @@ def run(
         rooms = [visitors.room(), visitors.room()]
         for _ in range(resets):
             time.sleep(dice.uniform(pause / 2, pause))
-            if dice.random() < 0.2:
+            if dice.random() < 0.2 and not real.in_tables:
                 valkey.client().flushall()
             both = rooms if dice.random() < TOGETHER else rooms[:1]
             threads = [threading.Thread(target=reset, args=(room,)) for room in both]

@@ -58,7 +58,7 @@ def deliver_stream(real: RealRoom) -> None:
     """Publish the outcomes, as the stream of the tokens table does."""
     state = real.log.read(real.event_id)
     span = (state.event_id, state.generation, 1, max(state.queue, 1))
-    real.new_room().publisher.publish_outcomes(list(real.outcomes.in_range(*span)))
+    real.deliver(list(real.outcomes.in_range(*span)))
 
 
 def wait_for_link(replica: Any) -> None:

@@ -30,6 +30,7 @@ from tests.chaos.servers import CounterServers, counter_servers, room_at, wait_f
 from tests.chaos.traffic import short_leases
 from tests.support import servers
 from tests.support.faults import Faults
+from tests.support.in_memory_room import IN_TABLES
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.records import SessionStatus
 
@@ -81,6 +82,15 @@ def test_a_worker_crashed_between_two_side_effects(tables_url: str, valkey: Any)
         held(crashes.run(tables_url, valkey, seed=SEED, every=60))
 
 
+def test_a_worker_crashed_with_the_counters_in_the_tables(tables_url: str) -> None:
+    held(crashes.run(tables_url, None, seed=SEED, every=51, **IN_TABLES))
+
+
+def test_a_crash_of_a_function_that_counts_the_stream(tables_url: str) -> None:
+    acts = (crashes.publish,)
+    held(crashes.run(tables_url, None, seed=SEED, every=1, acts=acts, **IN_TABLES))
+
+
 def test_duplicates_reordering_invalid_messages_and_a_redrive(
     tables_url: str, moto_url: str, valkey: Any
 ) -> None:
@@ -109,6 +119,15 @@ def test_a_large_batch(tables_url: str, valkey: Any) -> None:
 @pytest.mark.parametrize("kind", dynamodb_faults.KINDS)
 def test_tables_that_fail(tables_url: str, valkey: Any, kind: str) -> None:
     held(dynamodb_faults.run(tables_url, valkey, joins=60, seed=SEED, kind=kind))
+
+
+@pytest.mark.parametrize("kind", dynamodb_faults.KINDS)
+def test_tables_that_fail_with_the_counters_in_them(tables_url: str, kind: str) -> None:
+    held(dynamodb_faults.run(tables_url, None, joins=60, seed=SEED, kind=kind, **IN_TABLES))
+
+
+def test_resets_in_the_middle_of_it_with_the_counters_in_the_tables(tables_url: str) -> None:
+    held(resets.run(tables_url, None, joins=300, resets=4, pause=0.4, seed=SEED, **IN_TABLES))
 
 
 def test_a_dependency_that_hangs(moto_url: str, valkey: Any) -> None:

@@ -22,6 +22,7 @@ from waiting_room.domain.errors import Unavailable
 
 OPERATIONS = (
     "get_item", "put_item", "update_item", "query", "batch_get_item", "batch_execute_statement",
+    "transact_write_items",
     "put_events", "get_secret_value", "put_secret_value",
     "update_secret_version_stage",
 )  # fmt: skip

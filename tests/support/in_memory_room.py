@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,12 @@ from tests.support.fakes.keys import MemoryKeys, MemoryPublicKeys
 from tests.support.fakes.outcomes import MemoryOutcomes
 from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
+from tests.support.fakes.table_counters import MemoryTableCounters
 from tests.support.faults import FaultInjector
 from waiting_room.domain.gate.root_keys import RootKeys
 from waiting_room.domain.published_keys import Publication, PublishedKey
-from waiting_room.domain.records import Join
-from waiting_room.domain.room_settings import RoomSettings
+from waiting_room.domain.records import Join, Outcome
+from waiting_room.domain.room_settings import CountersStore, RoomSettings
 from waiting_room.domain.signing_keys import KeySet, new_jwk
 from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
@@ -49,6 +50,8 @@ COMPLETE = {  # an environment that every part starts with
     "OPENID_CODES_TABLE": "codes",
     "SIGNING_KEYS_SECRET": "keys",
 }
+# Options of a room whose counters are in tables.
+IN_TABLES = {"COUNTERS_STORE": "dynamodb", "COUNTERS_TABLE": "counters"}
 ISSUER = "https://room.example/api"
 _JWK: dict[str, str] = {}
 
@@ -101,8 +104,11 @@ class InMemoryRoom:
 
     def __post_init__(self) -> None:
         log = MemoryServingLog()
-        self.memory = MemoryCounters()
-        self.counters, self.log = FaultInjector(self.memory), FaultInjector(log)
+        self.log = FaultInjector(log)
+        self.memory: Any = MemoryCounters()
+        if settings(**self.options).counters_store is CountersStore.DYNAMODB:
+            self.memory = MemoryTableCounters(self.log)
+        self.counters = FaultInjector(self.memory)
         self.positions, self.outcomes = (
             FaultInjector(MemoryPositions(log)),
             FaultInjector(MemoryOutcomes()),
@@ -132,6 +138,12 @@ class InMemoryRoom:
             self.public_keys, self.events, self.documents, self.admission, self.alarms,
             self.audit, self.history, self.log, self.gate_keys,
         )  # fmt: skip
+
+    def deliver(self, rows: Sequence[Outcome], extended: Sequence[Outcome] = ()) -> None:
+        """Deliver rows of the stream of the tokens table to each of its readers."""
+        self.room.publisher.publish_outcomes(rows, extended)
+        if settings(**self.options).counters_store is CountersStore.DYNAMODB:
+            self.room.counters.count_delivered([*rows, *extended])
 
     def pause(self, seconds: float) -> None:
         """Let time pass."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from importlib import resources
@@ -24,8 +24,10 @@ from tests.support.faults import FaultInjector
 from tests.support.in_memory_room import in_use, one_key, settings
 from waiting_room.adapters.dynamodb.admission import DynamoAdmissionStates
 from waiting_room.adapters.dynamodb.audit_log import DynamoAuditLog
+from waiting_room.adapters.dynamodb.counters import DynamoCounters
 from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.adapters.dynamodb.history import DynamoHistory
+from waiting_room.adapters.dynamodb.outcome_counts import CountRows
 from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
@@ -34,8 +36,8 @@ from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThroug
 from waiting_room.adapters.redis import counters
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.gate.root_keys import RootKeys
-from waiting_room.domain.records import Join
-from waiting_room.domain.room_settings import KEY_CACHE, RoomSettings
+from waiting_room.domain.records import Join, Outcome
+from waiting_room.domain.room_settings import KEY_CACHE, CountersStore, RoomSettings
 from waiting_room.use_cases.events import directory
 from waiting_room.use_cases.events.event_documents import EventDocuments, build_event_documents
 from waiting_room.use_cases.events.event_records import EventRecords, build_event_records
@@ -49,10 +51,13 @@ def kept_registry() -> AbstractContextManager[object]:
 
 @dataclass
 class RealRoom:
-    """Rooms on one Valkey and one table server; ``requests`` counts by kind."""
+    """Rooms on one Valkey and one table server; ``requests`` counts by kind.
+
+    With the options IN_TABLES the counters are in the tables, and there is no Valkey.
+    """
 
     dynamodb_url: str
-    valkey: servers.Valkey
+    valkey: Any  # servers.Valkey; None with IN_TABLES
     options: dict[str, Any] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
     requests: Counter[str] = field(default_factory=Counter)
@@ -89,8 +94,27 @@ class RealRoom:
         client.meta.events.register("before-send.dynamodb.*", count)
         return client
 
-    def counters(self) -> RedisCounters:
-        """Counters with a connection of their own, as a process has.
+    @property
+    def in_tables(self) -> bool:
+        """Return whether the counters are in the tables."""
+        return self.settings.counters_store is CountersStore.DYNAMODB
+
+    def counters(self) -> Any:
+        """Counters with a connection of their own, as a process has."""
+        if self.in_tables:
+            log = DynamoServingLog(self.dynamodb, self.single, self.names["SERVING_LOG_TABLE"])
+            return DynamoCounters(CountRows(self.dynamodb, self.names["COUNTERS_TABLE"]), log)
+        return self._redis_counters()
+
+    def deliver(self, outcomes: Sequence[Outcome], room: Room | None = None) -> None:
+        """Deliver outcomes to each reader of the stream of the tokens table, in ``room``."""
+        made = room or self.new_room()
+        made.publisher.publish_outcomes(outcomes)
+        if self.in_tables:
+            made.counters.count_delivered(outcomes)
+
+    def _redis_counters(self) -> RedisCounters:
+        """Counters in Redis.
 
         The server knows the scripts, as it does after the first call of any function. A server that
         is away gets them with the first call.

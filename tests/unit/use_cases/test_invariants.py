@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.support.in_memory_room import EVENT, InMemoryRoom
+from tests.support.in_memory_room import EVENT, IN_TABLES, InMemoryRoom
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import CountersLost, NotAssignedYet, RoomError
 from waiting_room.domain.expiry import is_expired
@@ -43,6 +43,8 @@ METHODS = (
 class TurnMachine(RuleBasedStateMachine):
     """Drives who is let in by a room whose counters fail, and holds it to what the tables say."""
 
+    options: ClassVar[dict[str, Any]] = {}
+
     @initialize(increment=st.booleans())
     def start(self, increment: bool) -> None:
         self.in_memory_room = InMemoryRoom(
@@ -50,6 +52,7 @@ class TurnMachine(RuleBasedStateMachine):
                 "QUEUE_POSITION_EXPIRY_PERIOD": PERIOD,
                 "VALIDITY_PERIOD": VALIDITY,
                 "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": increment,
+                **self.options,
             }
         )
         self.in_memory_room.room.workers.setup.run()
@@ -244,7 +247,7 @@ class RoomMachine(TurnMachine):
         in_memory_room.memory.refuses_writes = False
         in_memory_room.room = in_memory_room.new_room()
         rows = list(in_memory_room.outcomes.store._rows.values())
-        in_memory_room.room.publisher.publish_outcomes(rows)  # the stream delivers what happened
+        in_memory_room.deliver(rows)  # the stream delivers what happened
         before = in_memory_room.room.metrics.counts(EVENT)
         assert before.waiting >= 0
         for _ in range(2):
@@ -298,3 +301,29 @@ class TestAhead(AheadMachine.TestCase):
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
+
+
+class TablesRoomMachine(RoomMachine):
+    """As RoomMachine, with the counters in the tables: only the stream counts tokens."""
+
+    options = IN_TABLES
+
+    @rule(part=st.integers(0, 3))
+    def deliver_stream(self, part: int) -> None:
+        """The stream delivers some rows as they are now, perhaps again."""
+        rows = list(self.in_memory_room.outcomes.store._rows.values())[part::4]
+        self.tolerant(lambda: self.in_memory_room.deliver(rows))
+
+
+class TablesAheadMachine(AheadMachine):
+    """As AheadMachine, with the counters in the tables."""
+
+    options = IN_TABLES
+
+
+class TestTablesRoom(TablesRoomMachine.TestCase):
+    settings = settings(TestRoom.settings, max_examples=40)
+
+
+class TestTablesAhead(TablesAheadMachine.TestCase):
+    settings = settings(TestAhead.settings, max_examples=150)
