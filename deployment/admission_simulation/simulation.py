@@ -43,7 +43,8 @@ class Scenario:
     """The inputs of a run. ``arrivals`` returns visitors per second; ``no_shows`` returns a share.
 
     ``site`` returns the capacity of the site in active users. If the site is overloaded for
-    ``alarm_delay`` s, its alarm is in ALARM.
+    ``alarm_delay`` s, its alarm is in ALARM. A step reads the tokens and active users of ``lag`` s
+    before, as with counters in DynamoDB.
     """
 
     arrivals: Callable[[float], float]
@@ -54,6 +55,7 @@ class Scenario:
     session: float = 240.0
     site: Callable[[float], float] | None = None
     alarm_delay: float = 60.0
+    lag: int = 0
     seed: int = 1
 
 
@@ -120,6 +122,7 @@ class _SimulatedRoom:
         self._chance = random.Random(scenario.seed)  # nosec B311 - a simulation
         self.waiting: deque[float] = deque()  # when each waiting visitor joined
         self.queue = self.serving = self.tokens = self.active = 0
+        self._counted: deque[tuple[int, int]] = deque(maxlen=scenario.lag + 1)
         self._due: list[tuple[float, str]] = []
 
     def second(self, now: float, run: Run) -> None:
@@ -133,6 +136,7 @@ class _SimulatedRoom:
                 heappush(self._due, (at + stay, "leaves"))
             else:
                 self.active -= 1
+        self._counted.append((self.tokens, self.active))
         for _ in range(self._arriving(self._scenario.arrivals(now))):
             self.queue += 1
             self.waiting.append(now)
@@ -159,14 +163,15 @@ class _SimulatedRoom:
 
     def counts(self) -> Counts:
         """Return the counts that a step reads."""
+        tokens, active = self._counted[0]
         return Counts(
             generation=1,
             queue=self.queue,
             serving=self.serving,
             holes=0,
-            tokens=self.tokens,
+            tokens=tokens,
             expired=0,
-            active=self.active,
+            active=active,
             completed=0,
             abandoned=0,
             admitted_recently=0,

@@ -66,6 +66,15 @@ def test_the_active_visitors_reach_their_target_and_stay_below_it(
     assert run.share[-1] == pytest.approx(1 - no_shows, abs=0.06)
 
 
+@pytest.mark.parametrize("lag", [2, 5])
+@pytest.mark.parametrize("no_shows", NO_SHOWS)
+def test_counts_that_lag_admit_no_more_than_the_target(no_shows: float, lag: int) -> None:
+    """A token that is not counted yet is a visitor who is served and about to arrive."""
+    run = play(admission=admission("active"), no_shows=always(no_shows), lag=lag)
+    assert max(run.active) <= 1000
+    assert mean(run.active[TEN_MINUTES:]) >= 870
+
+
 @pytest.mark.parametrize("strategy", ["rate", "both"])
 @pytest.mark.parametrize("no_shows", NO_SHOWS)
 def test_the_admitted_positions_per_minute_reach_their_limit(
