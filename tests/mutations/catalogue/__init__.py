@@ -13,6 +13,7 @@ from tests.mutations.catalogue import (
     sessions,
     site_gate,
     sites,
+    table_counters,
 )
 
 BREAKS = (
@@ -25,4 +26,5 @@ BREAKS = (
     *events.BREAKS,
     *sessions.BREAKS,
     *site_gate.BREAKS,
+    *table_counters.BREAKS,
 )
