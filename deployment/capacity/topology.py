@@ -116,7 +116,7 @@ SERVERLESS = replace(
     nodes={},
     endpoints=0,
     secrets=4,
-    alarm_metrics=49,
+    alarm_metrics=52,
 )
 PREDECESSOR = Topology(
     "AWS solution v1.1.15",

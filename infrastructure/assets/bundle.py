@@ -42,6 +42,9 @@ LOCK = ROOT / "requirements" / "local.txt"
 # Packages of one bundle only. With awscrt, botocore signs each call of a process with it.
 OWN_LOCKS = {"gate_store": ROOT / "requirements" / "gate-store.txt"}
 
+REDIS_CLIENT = ("redis", "async-timeout")  # the client and its own requirement
+REDIS_ADAPTER = SOURCE / "waiting_room" / "adapters" / "redis"
+
 # Files that the functions do not need. METADATA and licences stay: scanners read them.
 EXCLUDED = (
     ".lock",
@@ -76,8 +79,12 @@ def bundle(
     *,
     into: Path = BUILD,
     compiler: str | None = None,
+    redis: bool = True,
 ) -> Path:
     """Build ``into/<platform>/<app>`` and return this folder; replace an existing bundle last.
+
+    Without ``redis`` the bundle has neither the client nor its adapter, and the folder of an app
+    with a client is ``<app>-without-redis``.
 
     ``compiler`` is an interpreter of version ``python`` that adds bytecode to the bundle. Its
     default is the environment variable BUNDLE_COMPILER. Raises BundleError.
@@ -87,13 +94,15 @@ def bundle(
         raise BundleError(f"There is no app {app!r}; the apps are {', '.join(APPS)}.")
     if platform not in PLATFORMS:
         raise BundleError(f"Lambda has no {platform!r}; the platforms are {', '.join(PLATFORMS)}.")
-    done = into / platform / app
+    has_client = REDIS_CLIENT[0] in requirements(app)
+    redis = redis or not has_client
+    done = into / platform / (app if redis else f"{app}-without-redis")
     done.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=done.parent, prefix=f".{app}-") as work:
         folder = Path(work) / app
-        _install(locked(app), folder, platform, python)
+        _install(locked(app, redis=redis), folder, platform, python)
         _remove_excluded(folder)
-        _add_own_code(app, folder)
+        _add_own_code(app, folder, redis=redis)
         if compiler:
             _compile(folder, compiler, python)
         for path in folder.rglob("*"):
@@ -115,14 +124,17 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def locked(app: str) -> str:
-    """Return an app's requirements from the lock file, with version, marker and hashes."""
+def locked(app: str, *, redis: bool = True) -> str:
+    """Return an app's requirements from the lock file, with version, marker and hashes.
+
+    Without ``redis`` its client is left out.
+    """
     locks = [LOCK, *([OWN_LOCKS[app]] if app in OWN_LOCKS else [])]
     text = "\n".join(lock.read_text(encoding="utf-8").rstrip() for lock in locks)
     entries = {
         entry.partition("==")[0]: entry for entry in re.split(r"\n(?=\S)", text) if "==" in entry
     }
-    wanted = requirements(app)
+    wanted = [name for name in requirements(app) if redis or name not in REDIS_CLIENT]
     for name in wanted:
         if name not in entries:
             raise BundleError(f"{name} of {app} is not locked: add it and run `make lock`.")
@@ -175,9 +187,11 @@ def _any(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _add_own_code(app: str, folder: Path) -> None:
+def _add_own_code(app: str, folder: Path, *, redis: bool) -> None:
     shutil.copyfile(APPS_FOLDER / app / "app.py", folder / "app.py")
     for path in reached(app).files:
+        if not redis and path.is_relative_to(REDIS_ADAPTER):
+            continue
         copy = folder / path.relative_to(SOURCE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)

@@ -14,15 +14,18 @@ from infrastructure.assets.module_closure import APPS_FOLDER
 PLAIN = "plainCode"  # the context key that selects plain sources, without dependencies
 
 
-def code_for(scope: Construct, *, app: str) -> aws_lambda.Code:
-    """Return the code asset of ``source/apps/<app>``; its handlers are named ``app.<name>``."""
+def code_for(scope: Construct, *, app: str, redis: bool = True) -> aws_lambda.Code:
+    """Return the code asset of ``source/apps/<app>``; its handlers are named ``app.<name>``.
+
+    Without ``redis`` the bundle does not contain its client.
+    """
     if scope.node.try_get_context(PLAIN):
         return aws_lambda.Code.from_asset(str(APPS_FOLDER / app), exclude=["__pycache__"])
-    return aws_lambda.Code.from_asset(str(_bundle(app)))
+    return aws_lambda.Code.from_asset(str(_bundle(app, redis)))
 
 
 @cache
-def _bundle(app: str) -> Path:
+def _bundle(app: str, redis: bool) -> Path:
     from infrastructure.assets.bundle import bundle
 
-    return Path(bundle(app))
+    return Path(bundle(app, redis=redis))

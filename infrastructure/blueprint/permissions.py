@@ -304,7 +304,8 @@ GATE_STORE = {
     ),
 }
 TOKEN_ISSUING_VIEWS = frozenset({"generate_token"})  # views that name the issuer of a token
-REDIS = Resource.COUNTERS  # a function that reads its password calls it, from inside the VPC
+# A function with a grant to one of them uses the counters. With Redis it is inside the VPC.
+COUNTER_STORES = (Resource.COUNTERS, Resource.COUNTERS_TABLE)
 
 
 class MissingGrant(Exception):

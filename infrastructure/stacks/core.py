@@ -13,6 +13,7 @@ from infrastructure.blueprint.resources import (
     ADMIT,
     ASSIGN,
     CACHE_RULES,
+    COUNTERS,
     EVENTS,
     POSITIONS,
     SERVING_LOG,
@@ -70,13 +71,14 @@ class CoreStack(Stack):
             log_retention_days=config.log_retention_days,
             keep=config.retain_data,
             snap_start=config.snap_start,
+            redis=not config.serverless,
         )
 
         self.counters = counter_store(self, config=config, defaults=self.defaults, removal=removal)
         self.tables = Tables(
             self,
             "Tables",
-            tables=TABLES,
+            tables=(*TABLES, COUNTERS) if config.serverless else TABLES,
             removal=removal,
             deletion_protection=config.deletion_protection,
             warm_write_units=config.warm_write_units,
@@ -235,18 +237,17 @@ class CoreStack(Stack):
             Resource.SERVING_LOG: SERVING_LOG,
             Resource.EVENTS: EVENTS,
         }
+        secrets = {Resource.SIGNING_KEYS: self.keys, Resource.GATE_KEYS: self.gate_root_keys}
+        if self.counters.redis:
+            secrets[Resource.COUNTERS] = self.counters.redis.password
+        else:
+            tables[Resource.COUNTERS_TABLE] = COUNTERS
         refs = self.joins.resource_refs()
         for resource, table in tables.items():
             made = self.tables.by_name[table.name]
             refs[resource] = ResourceRef(name=made.table_name, arn=made.table_arn)
-        for resource, secret in {
-            Resource.SIGNING_KEYS: self.keys,
-            Resource.GATE_KEYS: self.gate_root_keys,
-        }.items():
+        for resource, secret in secrets.items():
             refs[resource] = ResourceRef(name=secret.secret_arn, arn=secret.secret_arn)
-        if self.counters.redis:
-            arn = self.counters.redis.password.secret_arn
-            refs[Resource.COUNTERS] = ResourceRef(name=arn, arn=arn)
         refs[Resource.ALARMS] = ResourceRef(name="", arn="*")  # CloudWatch accepts nothing narrower
         refs[Resource.BUS] = ResourceRef(name=self.bus.event_bus_name, arn=self.bus.event_bus_arn)
         return refs

@@ -16,6 +16,8 @@ from tests.support.templates.synthesized import Assembly, Reviewed, Synthesized,
 
 WITH_SDK = ("public_api", "private_api", "entrance", "workers", "openid", "inlet", "gate_store")
 
+WITH_REDIS = ("public_api", "private_api", "workers")
+
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -28,6 +30,27 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def start(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start an app's bundle as Lambda does; only those that use Lambda's SDK get to see it."""
+    yield from _starting(bundles, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def start_without_redis(
+    bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Start]:
+    """As ``start``, with bundles that have no client of Redis."""
+    into, python = (
+        tmp_path_factory.mktemp("without-redis"),
+        f"{sys.version_info[0]}.{sys.version_info[1]}",
+    )
+    own = {
+        app: bundle(app, platform.machine(), python, into=into, redis=False) for app in WITH_REDIS
+    }
+    yield from _starting({**bundles, **own}, tmp_path_factory)
+
+
+def _starting(
+    bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Start]:
     runtime = sdk(tmp_path_factory.mktemp("runtime") / "sdk")
     started: list[LambdaProcess] = []
 

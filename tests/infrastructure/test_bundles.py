@@ -347,3 +347,35 @@ def test_a_refused_bundle_says_why_in_one_sentence(
     with pytest.raises(BundleError, match="Check that this machine reaches its package index"):
         bundle("inlet", into=tmp_path)
     assert not list(tmp_path.glob("*/inlet"))
+
+
+def test_a_bundle_without_redis_lacks_its_client_and_its_adapter_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(recipe, "_install", lambda pinned, folder, *_: _make(asked, pinned, folder))
+    with_redis, without = (
+        bundle("workers", HERE, THIS_PYTHON, into=tmp_path, redis=redis) for redis in (True, False)
+    )
+    missing = {normalized(one) for one in re.findall(r"(?m)^([\w.-]+)==", asked[0])} - {
+        normalized(one) for one in re.findall(r"(?m)^([\w.-]+)==", asked[1])
+    }
+    assert missing == {"redis", "async-timeout"}
+    names = [{path.relative_to(root) for path in files(root)} for root in (with_redis, without)]
+    assert {str(path.parent) for path in names[0] - names[1]} == {
+        "waiting_room/adapters/redis", "waiting_room/adapters/redis/lua",
+    }  # fmt: skip
+    assert names[1] < names[0]
+
+
+def test_an_app_without_the_client_has_one_bundle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(recipe, "_install", lambda pinned, folder, *_: _make([], pinned, folder))
+    assert bundle("openid", HERE, THIS_PYTHON, into=tmp_path, redis=False).name == "openid"
+
+
+def _make(asked: list[str], pinned: str, folder: Path) -> None:
+    """Note what would be installed, and make the empty folder."""
+    asked.append(pinned)
+    folder.mkdir()

@@ -528,6 +528,48 @@ RACES = {
 }
 
 
+@pytest.fixture(scope="module")
+def serverless_room(serverless: Assembly, start_without_redis: Start) -> Iterator[LambdaRoom]:
+    """The deployed room of the profile serverless, in an account of its own."""
+    with moto_server() as url:
+        made = LambdaRoom(serverless.stacks, start_without_redis, url, None)
+        try:
+            assert made("workers", "set_up", {}) == {"status": "ready"}
+            warm(made)
+            yield made
+        finally:
+            made.close()
+
+
+def test_the_profile_serverless_works_within_its_permissions(
+    serverless_room: LambdaRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its functions have neither a client of Redis nor a call to a server of it."""
+    room, event = serverless_room, {"event_id": serverless_room.event_id}
+    visitor = first_visitor(room)
+    visitor.run(lambda: None)
+    Visitor(room).run(lambda: None)
+    visitor.publish()
+    found = visitor.private("GET", "/metrics", query=event)
+    assert (found["queue_counter"], found["serving_counter"]) == (2, 2)
+    assert (found["completed_sessions"], found["active_tokens"], found["waiting_num"]) == (2, 0, 0)
+    for path in READ:
+        visitor.public("GET", path, query=event)
+    for path in WATCH:
+        visitor.private("GET", path, query=event)
+    visitor.private("POST", "/update_message", body={**event, "message": "soon"})
+    for ahead in (0, 200, 2000, 4000):  # s: pending, settled, expired
+        monkeypatch.setattr(room, "clock_ahead", ahead)
+        for name in ("set_up", "sweep_positions", "admit", "report_metrics", "rotate_keys"):
+            room("workers", name, {})
+    created = f"/onsale-{uuid.uuid4().hex[:8]}"
+    events(room, "PUT", created, {"title": "On sale"})
+    events(room, "POST", f"{created}/actions/close")
+    events(room, "DELETE", created)
+    visitor.private("POST", "/reset_initial_state", body=event)
+    assert room.iam_proxy.denied == set()
+
+
 def test_no_role_allows_a_call_that_its_function_never_makes(room: LambdaRoom) -> None:
     """After the tests above, which make every call that the functions have."""
     functions = {

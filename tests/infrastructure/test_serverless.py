@@ -6,9 +6,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from infrastructure.blueprint.resources import COUNT_OUTCOMES
 from tests.infrastructure.test_frozen_ids import identifiers
 from tests.infrastructure.test_templates import lint
 from tests.support.templates.synthesized import Assembly, Synthesized
+from waiting_room.domain.room_settings import CountersStore
+from waiting_room.runtime.settings.room import read_room_settings
 
 REDIS_ALARMS = {"RedisCpu", "RedisMemory", "RedisEvictions", "RedisNoData"}
 # What a change of the profile removes: nothing with data that the tables do not have.
@@ -17,6 +20,7 @@ REDIS_IDENTIFIERS = {
     "AWS::SecretsManager::Secret CountersPassword",
     "AWS::Logs::LogGroup NetworkRefusedLogs",
 }
+COUNTER_IDENTIFIERS = {"Core AWS::DynamoDB::Table TablesCounters"}
 
 
 def environments(stack: Synthesized) -> dict[str, dict[str, Any]]:
@@ -45,15 +49,45 @@ def test_no_stack_has_redis_a_network_or_a_function_in_a_vpc(serverless: Assembl
         assert "ec2:createnetworkinterface" not in text, name
 
 
-def test_the_same_functions_use_the_counters_in_dynamodb(
+def test_the_same_functions_use_the_counters_in_dynamodb_and_one_counts(
     serverless: Assembly, eventful: Assembly
 ) -> None:
     redis = environments(eventful.stacks["Core"])
     dynamodb = environments(serverless.stacks["Core"])
-    assert {name for name, one in dynamodb.items() if "COUNTERS_STORE" in one} == {
-        name for name, one in redis.items() if "REDIS_HOST" in one
+    using = {name: one for name, one in dynamodb.items() if "COUNTERS_STORE" in one}
+    assert {name[:-8] for name in using} == {
+        *(name[:-8] for name, one in redis.items() if "REDIS_HOST" in one),
+        "WorkersFunctionsCountOutcomesFunction",
     }
-    assert {one.get("COUNTERS_STORE") for one in dynamodb.values()} == {None, "dynamodb"}
+    (table,) = serverless.stacks["Core"].of_type("AWS::DynamoDB::Table").keys() - (
+        eventful.stacks["Core"].of_type("AWS::DynamoDB::Table").keys()
+    )
+    for name, one in using.items():
+        assert (one["COUNTERS_STORE"], one["COUNTERS_TABLE"]) == ("dynamodb", {"Ref": table}), name
+        settings = read_room_settings({**one, "COUNTERS_TABLE": table})
+        assert settings.counters_store is CountersStore.DYNAMODB
+    assert not [
+        one for one in dynamodb.values() if "COUNTERS_TABLE" in one and one not in using.values()
+    ]
+
+
+def test_outcomes_are_counted_from_the_stream_until_they_are_counted(
+    serverless: Assembly,
+) -> None:
+    core = serverless.stacks["Core"]
+    (mapping,) = (
+        one
+        for name, one in core.of_type("AWS::Lambda::EventSourceMapping").items()
+        if "CountOutcomes" in name
+    )
+    (stream,) = (name for name in core.of_type("AWS::DynamoDB::Table") if "TablesTokens" in name)
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [stream, "StreamArn"]}
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (
+        COUNT_OUTCOMES.batch_size, COUNT_OUTCOMES.batch_window,
+    )  # fmt: skip
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    for limit in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "DestinationConfig"):
+        assert limit not in mapping, "a batch that is given up is never counted"
 
 
 def test_alarms_and_dashboard_have_no_row_of_redis(
@@ -61,6 +95,7 @@ def test_alarms_and_dashboard_have_no_row_of_redis(
 ) -> None:
     with_redis, without = (alarms(one.stacks["Core"]) for one in (eventful, serverless))
     assert with_redis - without == REDIS_ALARMS
+    assert without - with_redis == {"CounterLag", "CounterThrottles"}
     boards = [
         one.stacks["Core"].only("AWS::CloudWatch::Dashboard") for one in (eventful, serverless)
     ]
@@ -74,7 +109,7 @@ def test_a_change_of_the_profile_keeps_every_stateful_resource_but_redis(
     redis, dynamodb = set(identifiers(eventful)), set(identifiers(serverless))
     gone = {line.removeprefix("Core ")[:-8] for line in redis - dynamodb}
     assert gone == REDIS_IDENTIFIERS
-    assert dynamodb <= redis
+    assert dynamodb - redis == COUNTER_IDENTIFIERS
 
 
 def test_cfn_lint_finds_nothing_in_core(serverless: Assembly) -> None:

@@ -37,16 +37,18 @@ class AppFunctions(Construct):
         traced: bool = True,
     ) -> RoomFunction:
         """Add a function; its handler is ``name`` by default."""
+        context = self._function_context
+        grants = context.grants(name, grants)
         self.by_name[name] = RoomFunction(
             self,
             name.title().replace("_", ""),
             app=self._app,
             handler=handler or name,
             description=f"Waiting room: {name.replace('_', ' ')}",
-            environment={**self._function_context.environment(grants), **(environment or {})},
-            statements=self._function_context.statements(grants),
-            defaults=self._function_context.defaults,
-            placement=self._function_context.placement_for(grants),
+            environment={**context.environment(grants), **(environment or {})},
+            statements=context.statements(grants),
+            defaults=context.defaults,
+            placement=context.placement_for(grants),
             timeout=timeout,
             memory=memory,
             reserved=reserved,

@@ -32,19 +32,23 @@ INTERFACES = (
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionDefaults:
-    """Settings that all functions of a stack share."""
+    """Settings that all functions of a stack share; without ``redis`` they have no client of it."""
 
     retention: aws_logs.RetentionDays = aws_logs.RetentionDays.ONE_MONTH
     removal: RemovalPolicy = RemovalPolicy.DESTROY
     snap_start: bool = False
+    redis: bool = True
 
     @classmethod
-    def of(cls, *, log_retention_days: int, keep: bool, snap_start: bool) -> Self:
+    def of(
+        cls, *, log_retention_days: int, keep: bool, snap_start: bool, redis: bool = True
+    ) -> Self:
         """``log_retention_days`` is one of ``core.LOG_PERIODS``; ``keep`` retains logs."""
         return cls(
             retention=aws_logs.RetentionDays[LOG_PERIODS[log_retention_days]],
             removal=RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY,
             snap_start=snap_start,
+            redis=redis,
         )
 
 
@@ -96,7 +100,7 @@ class RoomFunction(Construct):
             "Function",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
-            code=code_for(self, app=app),
+            code=code_for(self, app=app, redis=defaults.redis),
             handler=f"app.{handler}",
             description=description,
             environment=dict(environment),

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 
 from aws_cdk import aws_iam
 
-from infrastructure.blueprint.permissions import REDIS, Grant, MissingGrant, Resource
+from infrastructure.blueprint.permissions import (
+    COUNTER_STORES,
+    Grant,
+    MissingGrant,
+    Resource,
+    with_table_counters,
+)
 from infrastructure.constructs.compute.function import FunctionDefaults, VpcPlacement
 
 
@@ -29,7 +35,7 @@ class FunctionContext:
 
     ``settings`` go to every function. ``counters`` settings go to functions that use the counters;
     those run in ``placement``, all others outside any VPC. ``resources`` has every resource that
-    a grant names. Without ``redis`` no function reads its password.
+    a grant names. Grants are for counters in Redis; ``redis`` is False if they are in DynamoDB.
     """
 
     defaults: FunctionDefaults
@@ -39,10 +45,14 @@ class FunctionContext:
     redis: bool = True
     placement: VpcPlacement | None = None
 
+    def grants(self, function: str, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+        """Return the grants of a function for the store of the counters."""
+        return tuple(grants) if self.redis else with_table_counters(function, grants)
+
     def statements(self, grants: Iterable[Grant]) -> list[aws_iam.PolicyStatement]:
         """Return one statement for each resource and index."""
         allowed: dict[tuple[Resource, str], dict[str, None]] = {}
-        for grant in self._needed(grants):
+        for grant in grants:
             calls = allowed.setdefault((grant.resource, grant.index), {})
             calls.update(dict.fromkeys(grant.actions))
         return [
@@ -52,16 +62,13 @@ class FunctionContext:
 
     def environment(self, grants: Sequence[Grant]) -> dict[str, str]:
         """Return the environment variables of a function with these grants."""
-        refs = {grant.resource.value: self._ref(grant.resource) for grant in self._needed(grants)}
+        refs = {grant.resource.value: self._ref(grant.resource) for grant in grants}
         names = {setting: ref.name for setting, ref in refs.items() if ref.name}
         return {**self.settings, **(self.counters if _uses_counters(grants) else {}), **names}
 
     def placement_for(self, grants: Sequence[Grant]) -> VpcPlacement | None:
         """Return the VPC placement of a function with these grants; None for no VPC."""
         return self.placement if _uses_counters(grants) else None
-
-    def _needed(self, grants: Iterable[Grant]) -> list[Grant]:
-        return [one for one in grants if self.redis or one.resource is not REDIS]
 
     def _arn(self, resource: Resource, index: str) -> str:
         arn = self._ref(resource).arn
@@ -78,4 +85,4 @@ class FunctionContext:
 
 
 def _uses_counters(grants: Sequence[Grant]) -> bool:
-    return any(grant.resource is REDIS for grant in grants)
+    return any(grant.resource in COUNTER_STORES for grant in grants)

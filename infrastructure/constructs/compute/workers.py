@@ -17,9 +17,19 @@ from aws_cdk import (
 )
 from constructs import Construct, IDependable
 
+from infrastructure.blueprint.permissions import TABLE_COUNTER_WORKERS as TABLE_COUNTER_GRANTS
 from infrastructure.blueprint.permissions import WORKERS as GRANTS
 from infrastructure.blueprint.permissions import check_grants
-from infrastructure.blueprint.resources import ASSIGN, PUBLISH, ROTATE, SET_UP, WORKERS, rotation
+from infrastructure.blueprint.resources import (
+    ASSIGN,
+    COUNT_OUTCOMES,
+    PUBLISH,
+    ROTATE,
+    SET_UP,
+    TABLE_COUNTER_WORKERS,
+    WORKERS,
+    rotation,
+)
 from infrastructure.constructs.compute.app_functions import AppFunctions
 from infrastructure.constructs.compute.function_context import FunctionContext
 
@@ -61,10 +71,12 @@ class Workers(Construct):
             SET_UP.name: dict(first_admission),
         }
         check_grants("WORKERS", {worker.name for worker in WORKERS})
-        for worker in WORKERS:
+        check_grants("TABLE_COUNTER_WORKERS", {worker.name for worker in TABLE_COUNTER_WORKERS})
+        grants = {**GRANTS, **TABLE_COUNTER_GRANTS}
+        for worker in (*WORKERS, *(() if function_context.redis else TABLE_COUNTER_WORKERS)):
             made = self.functions.add(
                 worker.name,
-                grants=GRANTS[worker.name],
+                grants=grants[worker.name],
                 timeout=worker.timeout,
                 memory=worker.memory,
                 environment=environment.get(worker.name),
@@ -83,6 +95,8 @@ class Workers(Construct):
         )
         self._take_joins(self.functions.targets[ASSIGN.name], join_queue, assign_concurrency)
         self._take_changes(self.functions.targets[PUBLISH.name], tokens)
+        if not function_context.redis:
+            self._count_changes(self.functions.targets[COUNT_OUTCOMES.name], tokens)
         triggers.Trigger(
             self,
             "SetUp",
@@ -126,5 +140,18 @@ class Workers(Construct):
                 report_batch_item_failures=True,
                 max_record_age=Duration.seconds(MAX_RECORD_AGE),
                 on_failure=aws_lambda_event_sources.SqsDlq(self.event_dead_letters),
+            )
+        )
+
+    def _count_changes(self, target: aws_lambda.IFunction, tokens: aws_dynamodb.Table) -> None:
+        """Read the stream a second time, which is DynamoDB's limit; retry until it is counted."""
+        target.add_event_source(
+            aws_lambda_event_sources.DynamoEventSource(
+                tokens,
+                starting_position=aws_lambda.StartingPosition.TRIM_HORIZON,
+                batch_size=COUNT_OUTCOMES.batch_size,
+                max_batching_window=Duration.seconds(COUNT_OUTCOMES.batch_window),
+                bisect_batch_on_error=True,
+                report_batch_item_failures=True,
             )
         )

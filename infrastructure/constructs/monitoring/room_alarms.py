@@ -11,6 +11,8 @@ from infrastructure.blueprint.resources import (
     ADMIT,
     ASSIGN,
     CHECK_KEYS,
+    COUNT_OUTCOMES,
+    COUNTERS,
     PUBLISH,
     READ_ALARMS,
     REPORT,
@@ -41,6 +43,8 @@ class Monitoring(Construct):
         if monitored.redis:
             _add_redis_alarms(self.alarms, monitored.redis)
             monitored.redis.notify(self.alarms.topic)
+        else:
+            _add_table_counter_alarms(self.alarms, monitored)
         self.dashboard = Dashboard(self, "Dashboard", monitored=monitored, alarms=self.alarms.all)
 
 
@@ -177,7 +181,9 @@ def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         alarms.add(name, visible, above=0, description=description)
     alarms.add(
         "TableThrottles",
-        metrics.throttled_tables(monitored.tables.by_name, INDEXES),
+        metrics.throttled_tables(
+            {table.name: monitored.tables.by_name[table.name] for table in TABLES}, INDEXES
+        ),
         above=0,
         minutes=3,
         within=5,
@@ -210,4 +216,23 @@ def _add_redis_alarms(alarms: Alarms, redis: Counters) -> None:
         minutes=5,
         missing=MISSING_IS_BREACHING,
         description="No Redis metrics for 5 minutes.",
+    )
+
+
+def _add_table_counter_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
+    counting = monitored.workers.functions.targets[COUNT_OUTCOMES.name]
+    alarms.add(
+        "CounterLag",
+        counting.metric("IteratorAge", period=metrics.MINUTE, statistic="Maximum"),
+        above=60_000,
+        minutes=3,
+        description="Counts of tokens are more than a minute behind (threshold in ms).",
+    )
+    alarms.add(
+        "CounterThrottles",
+        metrics.throttled_tables({COUNTERS.name: monitored.tables.by_name[COUNTERS.name]}, {}),
+        above=0,
+        minutes=3,
+        within=5,
+        description="DynamoDB throttles the table of the counters: see the functions' logs.",
     )

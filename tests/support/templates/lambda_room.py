@@ -33,10 +33,13 @@ LAMBDAS_OWN = {  # what Lambda tells a function beside its environment
 
 
 class LambdaRoom:
-    """Functions are called by app and name: a view of an HTTP app, or a handler."""
+    """Functions are called by app and name: a view of an HTTP app, or a handler.
+
+    ``valkey`` is None for stacks without Redis.
+    """
 
     def __init__(
-        self, stacks: Mapping[str, Synthesized], start: Start, aws_url: str, valkey: Valkey
+        self, stacks: Mapping[str, Synthesized], start: Start, aws_url: str, valkey: Valkey | None
     ) -> None:
         self.aws_url, self.core = aws_url, stacks["Core"]
         self.deployment = Deployment(stacks, aws_url)
@@ -53,16 +56,22 @@ class LambdaRoom:
             values.output(self.core, "PublicApiInvokeURL"): f"{here}/public_api",
             self._private: f"{here}/private_api",
         }
+        self._redis: dict[str, str] = {}
+        self.event_id = values.output(stacks["OpenId"], "ClientId")
+        if valkey:
+            self._guard(valkey)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def _guard(self, valkey: Valkey) -> None:
+        """Give the server the password of the deployment, and the functions its address."""
+        password = self.deployment.secret("Core", "CountersPassword")
+        valkey.client().config_set("requirepass", password)
+        self.valkey = redis.Redis(host="127.0.0.1", port=valkey.port, password=password)
         self._redis = {
             "REDIS_HOST": "127.0.0.1",
             "REDIS_PORT": str(valkey.port),
             "REDIS_TLS": "false",
         }
-        self.event_id = values.output(stacks["OpenId"], "ClientId")
-        password = self.deployment.secret("Core", "CountersPassword")
-        valkey.client().config_set("requirepass", password)
-        self.valkey = redis.Redis(host="127.0.0.1", port=valkey.port, password=password)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def __call__(self, app: str, name: str, event: Any) -> Any:
         """Return the result of a function; each environment handles one event at a time."""
@@ -85,6 +94,17 @@ class LambdaRoom:
         if answer["statusCode"] == 500:
             raise AssertionError(self._warm[app, view_of(app, method, path)][1].log)
         return answer["statusCode"], json.loads(answer["body"] or "null")
+
+    @property
+    def stream_readers(self) -> list[str]:
+        """The workers that the template lets read the stream of the tokens."""
+        mappings = self.core.of_type("AWS::Lambda::EventSourceMapping").values()
+        functions = self.core.of_type("AWS::Lambda::Function")
+        return [
+            functions[one["FunctionName"]["Ref"]]["Handler"].removeprefix("app.")
+            for one in mappings
+            if "TablesTokens" in json.dumps(one["EventSourceArn"])
+        ]
 
     def lose_counters(self) -> None:
         """Empty Redis, so that the next function that reads the counters has to rebuild them."""
