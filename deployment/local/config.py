@@ -11,13 +11,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from infrastructure.blueprint.brand import BrandError, checked_brand
-from infrastructure.blueprint.resources import CODES, MAX_ROTATION_DAYS, TABLES
+from infrastructure.blueprint.resources import CODES, COUNTERS, MAX_ROTATION_DAYS, TABLES, Table
 from waiting_room.domain.errors import InvalidInput, SettingsError
 from waiting_room.domain.parsing import check_address, json_object, read_whole
+from waiting_room.domain.room_settings import CountersStore
 from waiting_room.runtime.settings.authorizer import read_authorizer_settings
 from waiting_room.runtime.settings.inlet import read_inlet_settings
 from waiting_room.runtime.settings.openid import read_openid_settings
-from waiting_room.runtime.settings.room import read_room_settings
+from waiting_room.runtime.settings.room import REDIS_SETTINGS, read_room_settings
 
 STAGE = "api"
 PREFIX = "waiting-room"  # of the names of tables, queues and other resources
@@ -73,6 +74,8 @@ DEFAULTS = {
 SHORTEST_MINUTE, LONGEST_MINUTE = 0.1, 3600  # seconds
 MOST_WORKERS = 64  # processes of this machine
 SHOWN = 40  # characters of an invalid value that the message repeats
+SERVERLESS = "serverless"
+PROFILES = ("standard", "cheap", SERVERLESS)  # the first two are the same here: one Valkey
 INLETS = {"periodic": "Periodic", "max-size": "MaxSize"}
 AUTOMATIC = "automatic"  # value of INLET: the automatic admission of the event, without an inlet
 
@@ -83,10 +86,14 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Config:
-    """The configuration. ``env`` is the environment of functions; port 0 is any free port."""
+    """The configuration. ``env`` is the environment of functions; port 0 is any free port.
+
+    With ``serverless`` there is no Redis: the counters are in DynamoDB.
+    """
 
     folder: Path
     keep: bool
+    serverless: bool
     ports: Mapping[str, int]
     valkey_port: int
     aws_port: int
@@ -103,12 +110,14 @@ class Config:
 
 def read(env: Mapping[str, str], root: Path) -> Config:
     """Read and check the configuration; raise ConfigError."""
+    serverless = _profile(env) == SERVERLESS
     redis_url, aws_url = env.get("REDIS_URL", ""), env.get("AWS_ENDPOINT_URL", "")
     _check_url("REDIS_URL", redis_url, ("redis", "rediss"))
     _check_url("AWS_ENDPOINT_URL", aws_url, ("http", "https"))
     handlers = {name: value for name, value in env.items() if value or name not in DEFAULTS}
     for name, value in DEFAULTS.items():
         handlers.setdefault(name, value)
+    _choose_counters(handlers, serverless)
     handlers["INLET_STRATEGY"] = _inlet(env.get("INLET", ""))
     if env.get("INLET") == AUTOMATIC and not env.get("ADMISSION_STRATEGY"):
         handlers["ADMISSION_STRATEGY"] = "both"
@@ -129,6 +138,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
     return Config(
         folder=Path(env.get("LOCAL_DIR") or root / ".local").absolute(),
         keep=env.get("KEEP", "").lower() not in ("", "0", "false", "no"),
+        serverless=serverless,
         ports={name: _port(env, setting) for name, setting in LISTENERS.items()},
         valkey_port=0 if redis_url else _port(env, "REDIS_PORT"),
         aws_port=_port(env, "AWS_PORT"),
@@ -148,15 +158,29 @@ def listener_urls(ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
+def tables(env: Mapping[str, str]) -> tuple[Table, ...]:
+    """Return the tables of a room with this environment."""
+    return (*TABLES, CODES, *([COUNTERS] if has_table_counters(env) else []))
+
+
+def has_table_counters(env: Mapping[str, str]) -> bool:
+    """Return whether the functions with this environment have their counters in DynamoDB."""
+    return env.get("COUNTERS_STORE") == CountersStore.DYNAMODB.value
+
+
 def complete(env: dict[str, str], urls: Mapping[str, str], redis_url: str, aws_url: str) -> None:
-    """Add the addresses to the environment of functions; values set by the user stay."""
-    redis = urlsplit(redis_url)
-    found = {
-        "REDIS_HOST": redis.hostname or "",
-        "REDIS_PORT": str(redis.port or 6379),
-        "REDIS_TLS": "true" if redis.scheme == "rediss" else "false",
-        "AWS_ENDPOINT_URL": aws_url,
-    }
+    """Add the addresses to the environment of functions; values set by the user stay.
+
+    ``redis_url`` is empty without Redis.
+    """
+    found = {"AWS_ENDPOINT_URL": aws_url}
+    if redis_url:
+        redis = urlsplit(redis_url)
+        found |= {
+            "REDIS_HOST": redis.hostname or "",
+            "REDIS_PORT": str(redis.port or 6379),
+            "REDIS_TLS": "true" if redis.scheme == "rediss" else "false",
+        }
     defaults = {
         "TOKEN_ISSUER": urls["public_api"],
         "PUBLIC_API_ENDPOINT": urls["public_api"],
@@ -170,6 +194,27 @@ def complete(env: dict[str, str], urls: Mapping[str, str], redis_url: str, aws_u
     for name, value in defaults.items():
         env[name] = env.get(name) or value
     env["ISSUER"] = env.get("ISSUER") or env["TOKEN_ISSUER"]
+
+
+def _profile(env: Mapping[str, str]) -> str:
+    profile = env.get("PROFILE", "") or PROFILES[0]
+    if profile not in PROFILES:
+        raise ConfigError(f"PROFILE must be one of {', '.join(PROFILES)}, not {profile[:SHOWN]!r}.")
+    for name in ("REDIS_URL", "REDIS_PORT"):
+        if profile == SERVERLESS and env.get(name):
+            raise ConfigError(f"{name} must be empty: PROFILE={SERVERLESS} has no Redis.")
+    return profile
+
+
+def _choose_counters(handlers: dict[str, str], serverless: bool) -> None:
+    """Set the store of the counters, whatever the user's environment contains."""
+    handlers["COUNTERS_STORE"] = (
+        CountersStore.DYNAMODB.value if serverless else CountersStore.REDIS.value
+    )
+    if serverless:
+        for name in REDIS_SETTINGS:
+            handlers.pop(name, None)
+        handlers.setdefault(COUNTERS.setting, f"{PREFIX}-{COUNTERS.name}")
 
 
 def _port(env: Mapping[str, str], name: str) -> int:

@@ -14,12 +14,12 @@ import sys
 
 from deployment.local import config
 from deployment.local.room import HANDLERS, ROOT
-from infrastructure.blueprint.resources import WORKERS
+from infrastructure.blueprint.resources import TABLE_COUNTER_WORKERS, WORKERS
 
 
 def main(name: str, payload: str = "") -> int:
     """Invoke the function and print its result; return 1 if the result is an error."""
-    names = [function.name for function in WORKERS]
+    names = [function.name for function in (*WORKERS, *TABLE_COUNTER_WORKERS)]
     if name not in names:
         print(f"The functions are: {', '.join(names)}.", file=sys.stderr)
         return 2

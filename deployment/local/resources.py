@@ -11,7 +11,7 @@ from typing import Any
 from botocore.session import Session
 
 from deployment.local import config
-from infrastructure.blueprint.resources import CODES, EVENT_SOURCE, JOINS, TABLES, Table
+from infrastructure.blueprint.resources import EVENT_SOURCE, JOINS, Table
 
 
 def make(env: MutableMapping[str, str]) -> str:
@@ -21,7 +21,7 @@ def make(env: MutableMapping[str, str]) -> str:
     """
     session: Any = Session()
     dynamodb = session.create_client("dynamodb")
-    for table in (*TABLES, CODES):
+    for table in config.tables(env):
         _make_table(dynamodb, table, env[table.setting])
     env.update(_make_queues(session.create_client("sqs")))
     env["REDRIVE_ROLE_ID"] = _make_redrive_role(session.create_client("iam"))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start and stop the processes of the local stack: Valkey, AWS emulator, workers, gateway.
 
+With the profile serverless there is no Valkey.
+
 One class owns them all: it stops what it started, in reverse order, also after a failed start.
 The module has more than 300 lines because its parts share that order and the addresses.
 """
@@ -177,9 +179,10 @@ class LocalRoom:
             (folder / name).unlink(missing_ok=True)
 
     def _stores(self) -> tuple[str, str]:
+        """Start the stores that are not given; return the addresses of Redis, or "", and AWS."""
         chosen = self._config
         redis_url, aws_url = chosen.redis_url, chosen.aws_url
-        if not redis_url:
+        if not redis_url and not chosen.serverless:
             self._say("starting Valkey")
             port = chosen.valkey_port or _free_port()
             redis_url = f"redis://127.0.0.1:{port}"

@@ -78,6 +78,15 @@ def test_what_was_there_is_there_again_with_keep(tmp_path: Path) -> None:
     ("settings", "sentence"),
     [
         ({"PUBLIC_API_PORT": "eighty"}, "PUBLIC_API_PORT must be a port number, not 'eighty'."),
+        ({"PROFILE": "tiny"}, "PROFILE must be one of standard, cheap, serverless, not 'tiny'."),
+        (
+            {"PROFILE": "serverless", "REDIS_URL": "redis://127.0.0.1:6379"},
+            "REDIS_URL must be empty: PROFILE=serverless has no Redis.",
+        ),
+        (
+            {"PROFILE": "serverless", "REDIS_PORT": "6379"},
+            "REDIS_PORT must be empty: PROFILE=serverless has no Redis.",
+        ),
         ({"INLET": "hourly"}, "INLET must be one of periodic, max-size, automatic"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be an address with redis or rediss"),
         ({"VALIDITY_PERIOD": "-5"}, "The setting VALIDITY_PERIOD must be between 1 and 86400"),

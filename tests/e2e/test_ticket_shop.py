@@ -96,6 +96,11 @@ def test_the_shop_is_closed_under_every_spelling(running: RunningRoom, keeps_coo
 
 @pytest.mark.server
 def test_the_shop_is_open_after_the_turn(running: RunningRoom) -> None:
+    wait_and_shop(running)
+
+
+def wait_and_shop(running: RunningRoom) -> None:
+    """Join at the shop, be served, enter, shop and leave."""
     client = Client(running.endpoints["shop_url"], keeps_cookies=True)
     event_id = running.event_id
     page = client.visit("/shows/paper-moon?seat=1")[-1]

@@ -25,6 +25,7 @@ from deployment.local.workers.event_sources import Poller, QueueBatches, StreamB
 from deployment.local.workers.schedules import Schedule
 from infrastructure.blueprint.resources import (
     ASSIGN,
+    COUNT_OUTCOMES,
     INLETS,
     MAX_SIZE_INLET,
     PUBLISH,
@@ -38,7 +39,7 @@ from waiting_room.adapters.aws import share_clients
 from waiting_room.adapters.dynamodb.items import MAX_CONCURRENT_REQUESTS
 
 BUS_EVENTS = Function("bus_events", 10, 0, batch_size=10)
-OTHERS = 8  # pollers and schedules besides assign_positions
+OTHERS = 9  # pollers and schedules besides assign_positions
 EXIT_NOTICES = Function("max_size_inlet", MAX_SIZE_INLET.timeout, 0, batch_size=10)
 
 
@@ -86,6 +87,12 @@ def pollers(workers: Any) -> list[Poller]:
         )
         for number in range(int(os.environ["ASSIGN_WORKERS"]))
     ]
+    if config.has_table_counters(os.environ):
+        counting = session.create_client("dynamodbstreams", config=limits)
+        stream, count = table["LatestStreamArn"], workers.count_outcomes
+        found.append(
+            Poller("count_outcomes", StreamBatches(counting, stream, count, COUNT_OUTCOMES))
+        )
     found += [
         Poller("publish_events", publish),
         Poller("bus events", batches(config.BUS_EVENTS, EventFile().append, BUS_EVENTS)),
