@@ -8,6 +8,7 @@ DYNAMODB_LOCAL_SHA256 := 454305e9bc3e6ebcca5b62569869e31563b8d7e346474e94557b260
 PYTEST_ARGS ?=
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx cdk
 CDK_ARGS ?=
+SCAN_ARGS = -c plainCode=true -c Stacks=core,authorizer,sample,openid,inlet,gate -c InletStrategy=MaxSize -c OpenIdRedirectUris=https://shop.example/callback -c SiteOrigin=origin.shop.example
 VISITORS ?= 1000000
 USERS ?= 2000
 BASE ?= main
@@ -15,9 +16,9 @@ export PYTHONPATH := source:.
 
 .PHONY: help
 .PHONY: install run invoke sites clean
-.PHONY: check test test-changed pre-commit lint types hops security fuzz chaos attack soak broken mutants screenshots docs lock
+.PHONY: check test test-changed pre-commit lint types hops security scan fuzz chaos attack soak broken mutants screenshots docs lock
 .PHONY: bootstrap synth diff deploy destroy bundles wheel release
-.PHONY: redrive capacity
+.PHONY: redrive capacity rooms
 .PHONY: bench load-test capacity-check many-pages admission-plots
 
 help: ## list the targets
@@ -61,6 +62,11 @@ node_modules/ready: .venv/dev package-lock.json
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/mutants.txt
 	@touch $@
 
+.venv/scan/ready: .venv/dev requirements/scan.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r requirements/scan.txt
+	@touch $@
+
 ##@ Run
 
 install: .venv/dev .venv/bin/waiting-room .venv/dynamodb-local/ready .venv/wheels/ready ## install all dependencies into .venv
@@ -102,6 +108,11 @@ hops: .venv/dev ## print the calls between each API view and its rule, its write
 security: .venv/dev ## scan code, secrets, pinned versions and known advisories
 	$(BIN)/python -m deployment.checks.security
 
+scan: node_modules/ready .venv/scan/ready ## scan the templates of all stacks with cfn-lint, cdk-nag and checkov
+	@$(CDK) synth --quiet --output build/scan $(SCAN_ARGS)
+	@$(BIN)/python -m deployment.checks.scan build/scan
+	@$(BIN)/python -m pytest -q tests/infrastructure/test_security.py -k "cdk_nag or review or suppression"
+
 fuzz: install ## send generated requests and texts to every API and parser (FUZZ_SEEDS=5; FUZZ_SEED repeats one)
 	$(BIN)/python -m tests.fuzz
 
@@ -130,6 +141,7 @@ lock: .venv/uv ## pin every dependency again, with hashes
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/dev.in -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/local.in -o requirements/local.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/mutants.in -o requirements/mutants.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/scan.in -o requirements/scan.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/gate-store.in -o requirements/gate-store.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal requirements/wheel-oldest.in -o requirements/wheel-oldest.txt
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal -c requirements/dev.txt requirements/wheel-newest.in -o requirements/wheel-newest.txt
@@ -167,6 +179,9 @@ redrive: .venv/local ## redrive the join dead-letter queue: make redrive (this m
 
 capacity: .venv/dev ## print capacity, quotas to raise and cost: make capacity VISITORS=1000000
 	$(BIN)/python -m deployment.capacity --visitors $(VISITORS) $(CAPACITY)
+
+rooms: synth ## print how many rooms like this fit into one account: make rooms CDK_ARGS="-c Profile=cheap"
+	@$(BIN)/python -m deployment.capacity.rooms cdk.out
 
 ##@ Measure
 

@@ -7,16 +7,19 @@ Without parameters it contains the core, authorizer and sample stacks.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aws_cdk import App, Aws, Stack
+from aws_cdk import App, Aws, CfnResource, Stack, TagManager, Tags
 
 from infrastructure.assets.bundle import BundleError
 from infrastructure.assets.sites import SitesError
 from infrastructure.constructs.api.rest_api import Limits
 from infrastructure.constructs.compute.function import FunctionDefaults
+from infrastructure.constructs.names import optional_stack_name
+from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.domains import DomainsConfig
 from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.optional_stacks import (
     AUTHORIZER,
@@ -26,6 +29,7 @@ from infrastructure.parameters.optional_stacks import (
     INLET,
     OPENID,
     PARAMETERS,
+    POLICIES,
     SAMPLE,
     AuthorizerArn,
     AuthorizerConfig,
@@ -44,6 +48,7 @@ from infrastructure.stacks.edge_alarms import EdgeAlarmsStack
 from infrastructure.stacks.gate import GateStack
 from infrastructure.stacks.inlet import InletStack
 from infrastructure.stacks.openid import OpenIdStack
+from infrastructure.stacks.policies import PoliciesStack
 from infrastructure.stacks.sample import SampleStack
 
 
@@ -60,16 +65,27 @@ def build(app: App) -> dict[str, Stack]:
     config.check_api_quota(len(with_an_api.intersection(names)))
     stacks: dict[str, Stack] = {}
     gate = GateConfig.from_context(context) if GATE in names else None
+    account = AccountConfig.from_context(context)
+    domains = DomainsConfig.from_context(context)
+    domains.check_distinct(gate.domains if gate else ())
+    openid = _openid(context, domains) if OPENID in names else None
     core = None
     if CORE in names:
-        core = CoreStack(app, "Core", config=config, gate_key_number=gate.key_number if gate else 0)
+        core = CoreStack(
+            app,
+            "Core",
+            config=config,
+            domain=domains.api,
+            policies=account.edge_policies,
+            gate_key_number=gate.key_number if gate else 0,
+        )
     if core:
         stacks[CORE] = core
     if AUTHORIZER in names:
         stacks[AUTHORIZER] = AuthorizerStack(
             app,
             "Authorizer",
-            stack_name=f"{config.stack_name}-Authorizer",
+            stack_name=optional_stack_name(config.stack_name, "Authorizer"),
             defaults=_function_defaults(config),
             **_authorizer(core, context),
         )
@@ -77,30 +93,32 @@ def build(app: App) -> dict[str, Stack]:
         stacks[SAMPLE] = SampleStack(
             app,
             "Sample",
-            stack_name=f"{config.stack_name}-Sample",
+            stack_name=optional_stack_name(config.stack_name, "Sample"),
             authorizer_arn=_authorizer_arn(stacks.get(AUTHORIZER), context),
             defaults=_function_defaults(config),
             limits=limits,
             log_role=config.create_api_log_role and not core,
             page=PageConfig.from_context(context),
             brand=BrandConfig.from_context(context).brand,
+            domains=domains,
             **_sample(core, context),
         )
-    if core and OPENID in names:
+    if core and openid:
         stacks[OPENID] = OpenIdStack(
             app,
             "OpenId",
-            stack_name=f"{config.stack_name}-OpenId",
+            stack_name=optional_stack_name(config.stack_name, "OpenId"),
             core=core,
-            config=OpenIdConfig.from_context(context),
+            config=openid,
             brand=BrandConfig.from_context(context).brand,
+            domain=domains.openid_page,
             limits=limits,
         )
     if core and INLET in names:
         stacks[INLET] = InletStack(
             app,
             "Inlet",
-            stack_name=f"{config.stack_name}-Inlet",
+            stack_name=optional_stack_name(config.stack_name, "Inlet"),
             core=core,
             config=InletConfig.from_context(context),
         )
@@ -108,9 +126,10 @@ def build(app: App) -> dict[str, Stack]:
         stacks[GATE] = GateStack(
             app,
             "Gate",
-            stack_name=f"{config.stack_name}-Gate",
+            stack_name=optional_stack_name(config.stack_name, "Gate"),
             core=core,
             config=gate,
+            policies=account.edge_policies,
             brand=BrandConfig.from_context(context).brand,
             limits=limits,
         )
@@ -118,11 +137,33 @@ def build(app: App) -> dict[str, Stack]:
         stacks[EDGE_ALARMS] = EdgeAlarmsStack(
             app,
             "EdgeAlarms",
-            stack_name=f"{config.stack_name}-EdgeAlarms",
+            stack_name=optional_stack_name(config.stack_name, "EdgeAlarms"),
             config=EdgeAlarmsConfig.from_context(context),
             email=config.alarm_email,
         )
+    if POLICIES in names:
+        stacks[POLICIES] = PoliciesStack(
+            app, "Policies", stack_name=optional_stack_name(config.stack_name, "EdgePolicies")
+        )
+    _add_tags(stacks.values(), account.all_tags(config.stack_name))
     return stacks
+
+
+def _add_tags(stacks: Iterable[Stack], tags: Mapping[str, str]) -> None:
+    for stack in stacks:
+        for key, value in tags.items():
+            Tags.of(stack).add(key, value)
+        _tag_providers(stack, tags)
+
+
+def _tag_providers(stack: Stack, tags: Mapping[str, str]) -> None:
+    """Tag the functions and roles of CDK's own custom resources, which ``Tags`` does not reach."""
+    for provider in stack.node.children:
+        if provider.node.id.endswith("CustomResourceProvider"):
+            for part in provider.node.children:
+                if CfnResource.is_cfn_resource(part) and not TagManager.is_taggable(part):
+                    listed = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+                    part.add_property_override("Tags", listed)
 
 
 def _authorizer(core: CoreStack | None, context: Mapping[str, Any]) -> dict[str, str]:
@@ -157,6 +198,16 @@ def _sample(core: CoreStack | None, context: Mapping[str, Any]) -> dict[str, str
         "api_region": given.region,
         "event_id": given.event_id,
     }
+
+
+def _openid(context: Mapping[str, Any], domains: DomainsConfig) -> OpenIdConfig:
+    config = OpenIdConfig.from_context(context)
+    if domains.openid_page and config.waiting_room_url:
+        raise ParameterError(
+            "The parameters OpenIdPageDomain and OpenIdWaitingRoomUrl exclude each other: with the"
+            " second, the stack has no page."
+        )
+    return config
 
 
 def _authorizer_arn(authorizer: Any, context: Mapping[str, Any]) -> str:

@@ -38,6 +38,7 @@ FREE = frozenset(
         "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Permission",
         "AWS::Lambda::Version", "AWS::Logs::LogGroup",
         "AWS::Logs::MetricFilter",  # its metric has a price in hours with data only
+        "AWS::Route53::RecordSetGroup",
         "AWS::S3::Bucket", "AWS::S3::BucketPolicy",
         "AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy",
         "AWS::SQS::Queue",  # the polls of its event source mapping are counted

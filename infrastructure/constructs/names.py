@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that are unique in an account."""
+"""Names that are unique in an account, within the limits of their service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from constructs import Construct
 
 LONGEST_REGION = 14  # ap-southeast-1
 LONGEST_ROLE = 64  # characters, IAM's limit
+LONGEST_STACK = 128  # characters, CloudFormation's limit
+LONGEST_EDGE = 64  # characters of a function, store, access control or VPC origin of CloudFront
+DIGEST = 8  # hexadecimal digits that keep shortened names apart
 
 
 def account_wide_name(scope: Construct, name: str, longest: int = 128) -> str:
@@ -20,6 +23,11 @@ def account_wide_name(scope: Construct, name: str, longest: int = 128) -> str:
     rest = f"-{name}-{Stack.of(scope).region}"
     room = longest - len(name) - 2 - LONGEST_REGION
     return f"{Names.unique_resource_name(scope, max_length=room, separator='-')}{rest}"
+
+
+def optional_stack_name(core_stack: str, part: str) -> str:
+    """Return the name of an optional stack of a room, such as ``WaitingRoom-Sample``."""
+    return f"{shortened(core_stack, LONGEST_STACK - len(part) - 1)}-{part}"
 
 
 def inlet_role_name(core_stack: str, region: str) -> str:
@@ -40,7 +48,12 @@ def gate_join_role_name(core_stack: str, region: str) -> str:
 
 def _role_name(core_stack: str, part: str, region: str) -> str:
     longest = LONGEST_ROLE - len(f"-{part}-") - LONGEST_REGION
-    if len(core_stack) > longest:
-        digest = hashlib.sha256(core_stack.encode()).hexdigest()[:8]
-        core_stack = f"{core_stack[: longest - 9]}-{digest}"
-    return f"{core_stack}-{part}-{region}"
+    return f"{shortened(core_stack, longest)}-{part}-{region}"
+
+
+def shortened(name: str, longest: int) -> str:
+    """Return a name of at most ``longest`` characters; a digest keeps shortened names apart."""
+    if len(name) <= longest:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:DIGEST]
+    return f"{name[: longest - DIGEST - 1]}-{digest}"

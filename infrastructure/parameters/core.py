@@ -154,8 +154,8 @@ class CoreConfig(Parameters):
         "StackName",
         "name of the core stack; part of the names of the other stacks and the bus",
         default="WaitingRoom",
-        pattern=r"[A-Za-z][A-Za-z0-9-]{0,99}",
-        constraint="1 to 100 letters, digits or dashes, the first a letter",
+        pattern=r"[A-Za-z][A-Za-z0-9-]{0,127}",
+        constraint="1 to 128 letters, digits or dashes, the first a letter",
     )
     profile: str = choice(
         "Profile",

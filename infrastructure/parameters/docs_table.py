@@ -7,7 +7,9 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
+from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.domains import DomainsConfig
 from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.optional_stacks import (
     AuthorizerArn,
@@ -25,6 +27,8 @@ from infrastructure.parameters.parameter import Parameters
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
 TABLES: dict[str, tuple[type[Parameters], ...]] = {
     "core": (StacksConfig, CoreConfig),
+    "account": (AccountConfig,),
+    "domains": (DomainsConfig,),
     "optional_stacks": (AuthorizerConfig, SampleConfig, AuthorizerArn, PageConfig, BrandConfig),
     "openid": (OpenIdConfig,),
     "inlet": (InletConfig,),

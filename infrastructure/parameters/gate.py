@@ -5,6 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infrastructure.parameters.domains import (
+    A_CERTIFICATE,
+    A_ZONE,
+    CERTIFICATE,
+    HOST,
+    ZONE,
+    CustomDomain,
+)
 from infrastructure.parameters.parameter import (
     ParameterError,
     Parameters,
@@ -14,9 +22,7 @@ from infrastructure.parameters.parameter import (
     texts,
 )
 
-HOST = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 BALANCER = r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/app/[\w/-]+"
-CERTIFICATE = r"arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[0-9a-f-]+"
 GROUP = r"sg-[0-9a-f]+"
 
 
@@ -57,7 +63,14 @@ class GateConfig(Parameters):
         "with SiteDomains: ARN of their certificate, in the region us-east-1",
         default="",
         pattern=CERTIFICATE,
-        constraint="the ARN of an ACM certificate in us-east-1",
+        constraint=A_CERTIFICATE,
+    )
+    zone: str = text(
+        "SiteHostedZoneId",
+        "with SiteDomains: Route 53 hosted zone into which the stack writes their records",
+        default="",
+        pattern=ZONE,
+        constraint=A_ZONE,
     )
     without_store: str = choice(
         "GateWithoutStore",
@@ -89,6 +102,8 @@ class GateConfig(Parameters):
             raise ParameterError(
                 "The parameters SiteDomains and SiteCertificateArn need each other."
             )
+        if self.zone and not self.domains:
+            raise ParameterError("The parameter SiteHostedZoneId needs SiteDomains.")
         if self.balancer and not self.domains:
             raise ParameterError(
                 "The parameter SiteLoadBalancerArn needs SiteDomains: the certificate of the load"
@@ -98,6 +113,13 @@ class GateConfig(Parameters):
             raise ParameterError(
                 "The parameter SiteDomains needs SiteOrigin or SiteLoadBalancerArn."
             )
+
+    @property
+    def domain(self) -> CustomDomain | None:
+        """Return the domain of the protected site."""
+        if not self.domains:
+            return None
+        return CustomDomain(names=self.domains, certificate=self.certificate, zone=self.zone)
 
     @property
     def has_distribution(self) -> bool:

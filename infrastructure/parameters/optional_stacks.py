@@ -15,7 +15,9 @@ from typing import Any
 from infrastructure.blueprint.brand import checked_brand
 from infrastructure.blueprint.resources import INLETS
 from infrastructure.blueprint.site_config import origin
+from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import AN_EVENT
+from infrastructure.parameters.domains import DomainsConfig
 from infrastructure.parameters.gate import GateConfig
 from infrastructure.parameters.parameter import (
     ParameterError,
@@ -34,8 +36,8 @@ from waiting_room.openid.protocol import TRANSACTION_LIFE, check_redirect_uris
 from waiting_room.openid.settings import RESTART_AFTER
 
 CORE, AUTHORIZER, SAMPLE, OPENID, INLET = "core", "authorizer", "sample", "openid", "inlet"
-GATE, EDGE_ALARMS = "gate", "edge-alarms"
-STACKS = (CORE, AUTHORIZER, SAMPLE, OPENID, INLET, GATE, EDGE_ALARMS)
+GATE, EDGE_ALARMS, POLICIES = "gate", "edge-alarms", "policies"
+STACKS = (CORE, AUTHORIZER, SAMPLE, OPENID, INLET, GATE, EDGE_ALARMS, POLICIES)
 GETTING_STARTED = f"{CORE},{AUTHORIZER},{SAMPLE}"
 ENTRANCE = r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/%-]+"
 ORIGIN = r"https://[a-z0-9.-]+(:[0-9]{1,5})?"
@@ -61,6 +63,11 @@ class StacksConfig(Parameters):
             raise ParameterError(
                 f"The parameter Stacks must be some of {', '.join(STACKS)},"
                 f" not {self.chosen[:40]!r}."
+            )
+        if POLICIES in self.names and len(self.names) > 1:
+            raise ParameterError(
+                "The stack policies is deployed alone, once per account: the parameter Stacks must"
+                " name no other."
             )
         for beside in (OPENID, INLET, GATE):
             if beside in self.names and CORE not in self.names:
@@ -326,6 +333,8 @@ class EdgeAlarmsConfig(Parameters):
 
 PARAMETERS = (
     StacksConfig,
+    AccountConfig,
+    DomainsConfig,
     AuthorizerConfig,
     SampleConfig,
     PageConfig,

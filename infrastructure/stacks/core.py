@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_secretsmanager
@@ -30,12 +31,14 @@ from infrastructure.constructs.compute.function_context import FunctionContext, 
 from infrastructure.constructs.compute.workers import Workers
 from infrastructure.constructs.data.counter_store import counter_store
 from infrastructure.constructs.data.tables import Tables
+from infrastructure.constructs.edge.custom_domain import target_output
 from infrastructure.constructs.edge.distribution import ApiDistribution
 from infrastructure.constructs.edge.waf import RateLimits, WebAcl
 from infrastructure.constructs.monitoring.monitored_resources import MonitoredResources
 from infrastructure.constructs.monitoring.room_alarms import Monitoring
 from infrastructure.constructs.names import gate_join_role_name, inlet_role_name
 from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.domains import CustomDomain
 
 
 class CoreStack(Stack):
@@ -46,6 +49,7 @@ class CoreStack(Stack):
     without AWS WAF), ``private_api`` (a RestApi, for permissions), ``tables``, ``keys``,
     ``function_context``, ``defaults`` and ``alarm_topic``.
 
+    ``domain`` is a custom domain of the public API, ``policies`` are ids of shared policies.
     ``gate_key_number`` is the number of the gate's API key, 0 without a gate stack.
     """
 
@@ -55,6 +59,8 @@ class CoreStack(Stack):
         name: str,
         *,
         config: CoreConfig,
+        domain: CustomDomain | None = None,
+        policies: Mapping[str, str] | None = None,
         gate_key_number: int = 0,
         **options: Any,
     ) -> None:
@@ -134,6 +140,7 @@ class CoreStack(Stack):
             function_context=function_context,
             join_queue=self.joins.queue,
             redrive_role_id=self.joins.redrive_role.role_id,
+            stack_name=config.stack_name,
             first_admission=config.first_admission,
             tokens=self.tables.by_name[TOKENS.name],
             assign_concurrency=config.assign_concurrency,
@@ -146,8 +153,16 @@ class CoreStack(Stack):
             others=self._gate_roles(gate_key_number),
         )
         edge = ApiDistribution(
-            self, "Edge", stage_address=public.issuer, api_key=public.keys[0], rules=CACHE_RULES
+            self,
+            "Edge",
+            stage_address=public.issuer,
+            api_key=public.keys[0],
+            rules=CACHE_RULES,
+            domain=domain,
+            shared=policies,
         )
+        # Other stacks import it until they are deployed with a custom domain.
+        self.export_value(edge.distribution.distribution_domain_name)
         public.add_discovery(edge.address)
         self.web_acl_arn: str | None = None
         acl_metric = ""
@@ -220,6 +235,7 @@ class CoreStack(Stack):
             "AlarmTopic": monitoring.alarms.topic.topic_arn,
             "Dashboard": monitoring.dashboard.dashboard.dashboard_name,
             "EdgeDistribution": edge.distribution.distribution_id,
+            **target_output("PublicApiDnsTarget", edge.distribution, domain),
         }.items():
             CfnOutput(self, output, value=value)
 

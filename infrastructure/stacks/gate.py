@@ -17,6 +17,7 @@ from infrastructure.constructs.api.entrance_api import EntranceApi
 from infrastructure.constructs.api.rest_api import Limits
 from infrastructure.constructs.compute.gate_store_writer import GateStoreWriter
 from infrastructure.constructs.compute.room_watchdog import RoomWatchdog
+from infrastructure.constructs.edge.custom_domain import target_output
 from infrastructure.constructs.edge.gate_functions import GateFunctions
 from infrastructure.constructs.edge.page_files import PageFiles
 from infrastructure.constructs.edge.protected_site import ProtectedSite
@@ -43,6 +44,7 @@ class GateStack(Stack):
         config: GateConfig,
         brand: Mapping[str, Any] | None,
         limits: Limits,
+        policies: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: gate of protected sites"
@@ -84,10 +86,11 @@ class GateStack(Stack):
                 "WATCHED_PUBLIC_API": core.issuer,
                 "WATCHED_ENTRANCE": entrance.served.stage_address,
             },
+            stack_name=core.config.stack_name,
         )
         alarms.add(
             "GateOpened",
-            metrics.total_count("GateOpened"),
+            metrics.total_count("GateOpened", core.config.stack_name),
             above=0,
             within=3,  # a run lasts more than a minute while the room has a fault
             description="The gate lets visitors without a session pass: the room does not respond.",
@@ -124,6 +127,7 @@ class GateStack(Stack):
                 Target.PAGE: page.origin,
             },
             page_headers=page.headers,
+            shared=policies,
         )
         outputs = {
             "GateStore": functions.store.key_value_store_arn,
@@ -131,8 +135,9 @@ class GateStack(Stack):
         }
         if config.has_distribution:
             site = ProtectedSite(self, "Site", config=config, functions=functions, room=room)
-            outputs["SiteURL"] = f"https://{site.distribution.distribution_domain_name}"
+            outputs["SiteURL"] = site.address
             outputs["GateDistribution"] = site.distribution.distribution_id
+            outputs |= target_output("SiteDnsTarget", site.distribution, config.domain)
             outputs["OriginSecret"] = site.secret.secret_arn
         else:
             outputs |= {

@@ -17,9 +17,11 @@ from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.compute.app_functions import AppFunctions
 from infrastructure.constructs.compute.function_context import FunctionContext, ResourceRef
 from infrastructure.constructs.data.tables import Tables
+from infrastructure.constructs.edge.custom_domain import target_output
 from infrastructure.constructs.edge.site import Site
 from infrastructure.constructs.monitoring import metrics
 from infrastructure.constructs.monitoring.alarms import Alarms
+from infrastructure.parameters.domains import CustomDomain
 from infrastructure.parameters.optional_stacks import OpenIdConfig
 from infrastructure.stacks.core import CoreStack
 from waiting_room.openid.settings import REQUEST_ID_CODES_WARNING
@@ -41,12 +43,14 @@ class OpenIdStack(Stack):
         core: CoreStack,
         config: OpenIdConfig,
         brand: Mapping[str, Any] | None,
+        domain: CustomDomain | None = None,
         limits: Limits,
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: OpenID provider"
         super().__init__(scope, name, description=description, **options)
         self._core, self._config, self._brand = core, config, brand
+        self._domain = domain
         tables = Tables(self, "Tables", tables=(CODES,), removal=core.defaults.removal)
         secret = aws_secretsmanager.Secret(
             self,
@@ -114,7 +118,7 @@ class OpenIdStack(Stack):
         Its form is sent to the provider, which redirects to a client.
         """
         core, config = self._core, self._config
-        return Site(
+        site = Site(
             self,
             "WaitingRoom",
             site="waiting_room",
@@ -128,7 +132,13 @@ class OpenIdStack(Stack):
             calls=[core.public_address],
             forms=login_forms((*config.redirect_uris, config.restart_url)),
             defaults=core.defaults,
-        ).address
+            domain=self._domain,
+        )
+        for output, value in target_output(
+            "WaitingRoomDnsTarget", site.distribution, self._domain
+        ).items():
+            CfnOutput(self, output, value=value)
+        return site.address
 
     def _settings(
         self, refs: dict[Resource, ResourceRef], issuer: str, page: str

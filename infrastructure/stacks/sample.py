@@ -18,7 +18,9 @@ from infrastructure.constructs.api.token_authorizer import WaitingRoomAuthorizer
 from infrastructure.constructs.compute.app_functions import AppFunctions
 from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.constructs.compute.function_context import FunctionContext
+from infrastructure.constructs.edge.custom_domain import target_output
 from infrastructure.constructs.edge.site import Site
+from infrastructure.parameters.domains import DomainsConfig
 from infrastructure.parameters.optional_stacks import PageConfig
 
 
@@ -27,7 +29,8 @@ class SampleStack(Stack):
 
     Addresses have no final slash; ``api_region`` is the region of the private API. With
     ``log_role`` the stack creates the account's log role of API Gateway. ``page`` holds the target
-    of the waiting page's form, ``brand`` its name, logo, colours and texts.
+    of the waiting page's form, ``brand`` its name, logo, colours and texts,
+    ``domains`` the custom domains of both pages.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class SampleStack(Stack):
         log_role: bool,
         page: PageConfig,
         brand: Mapping[str, Any] | None,
+        domains: DomainsConfig,
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: sample store and pages"
@@ -83,6 +87,7 @@ class SampleStack(Stack):
             calls=[public_api, store.stage_address],
             forms=page.forms,
             defaults=defaults,
+            domain=domains.page,
         )
         control_panel = Site(
             self,
@@ -96,7 +101,13 @@ class SampleStack(Stack):
             ),
             calls=[public_api, private_api],
             defaults=defaults,
+            domain=domains.panel,
         )
-        CfnOutput(self, "WaitingRoomURL", value=waiting_room.address)
-        CfnOutput(self, "ControlPanelURL", value=control_panel.address)
-        CfnOutput(self, "StoreApiInvokeURL", value=store.stage_address)
+        for output, value in {
+            "WaitingRoomURL": waiting_room.address,
+            "ControlPanelURL": control_panel.address,
+            "StoreApiInvokeURL": store.stage_address,
+            **target_output("WaitingRoomDnsTarget", waiting_room.distribution, domains.page),
+            **target_output("ControlPanelDnsTarget", control_panel.distribution, domains.panel),
+        }.items():
+            CfnOutput(self, output, value=value)

@@ -162,7 +162,7 @@ def test_the_minute_reports_as_an_embedded_metric(
     apps.workers.app.report_metrics({}, None)
     metric = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert metric["Waiting"] == [3.0]
-    assert metric["EventId"] == EVENT
+    assert (metric["EventId"], metric["Stack"]) == (EVENT, "local")
     assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "WaitingRoom"
 
 

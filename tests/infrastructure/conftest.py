@@ -12,7 +12,13 @@ import pytest
 
 from infrastructure.assets.bundle import APPS, bundle
 from tests.support.templates.lambda_process import LambdaProcess, Start, sdk
-from tests.support.templates.synthesized import Assembly, Reviewed, Synthesized, everything
+from tests.support.templates.synthesized import (
+    SECOND_ROOM,
+    Assembly,
+    Reviewed,
+    Synthesized,
+    everything,
+)
 
 WITH_SDK = ("public_api", "private_api", "entrance", "workers", "openid", "inlet", "gate_store")
 
@@ -86,6 +92,12 @@ def eventful() -> Assembly:
 def serverless() -> Assembly:
     """All stacks with the profile serverless and events on."""
     return everything(eventful=True, profile="serverless")
+
+
+@pytest.fixture(scope="session")
+def second_room() -> Assembly:
+    """A second room of the account, with the longest stack name and custom domains."""
+    return Assembly(SECOND_ROOM)
 
 
 @pytest.fixture(scope="session")

@@ -341,7 +341,7 @@ def test_an_opened_gate_and_a_silent_watchdog_raise_alarms(gate: Synthesized) ->
     assert set(alarms) == {"GateStoreErrors", "GateOpened", "WatchdogErrors"}
     opened = alarms["GateOpened"]
     assert (opened["Namespace"], opened["MetricName"]) == (NAMESPACE, "GateOpened")
-    assert "Dimensions" not in opened
+    assert opened["Dimensions"] == [{"Name": "Stack", "Value": "WaitingRoom"}]
     assert opened["TreatMissingData"] == "notBreaching"
     watchdog = alarms["WatchdogErrors"]
     assert watchdog["MetricName"] == "Errors"

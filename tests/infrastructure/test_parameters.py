@@ -56,7 +56,7 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
             "The parameter SubnetIds must name subnets in two zones",
         ),
         ({"SubnetIds": "a,b"}, "The parameter SubnetIds must be subnet ids"),
-        ({"StackName": "1st"}, "The parameter StackName must be 1 to 100 letters"),
+        ({"StackName": "1st"}, "The parameter StackName must be 1 to 128 letters"),
         ({"AdmissionStrategy": "fast"}, "AdmissionStrategy must be one of manual, rate, active"),
         ({"MinPerMinute": "601"}, "MinPerMinute must not be above TargetPerMinute"),
         ({"AlarmEmail": "me"}, "The parameter AlarmEmail must be an e-mail address"),

@@ -8,22 +8,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from cfnlint import api
 from cfnlint.config import ManualArgs
 
-from tests.support.templates.synthesized import EVERYTHING, Assembly, Reviewed, Synthesized
+from tests.support.templates.synthesized import LONGEST, Assembly, Reviewed, Synthesized
 
 MOST_BYTES, MOST_RESOURCES = 1_000_000, 500  # CloudFormation's limits
 # CDK writes dependencies that a reference implies already; they do no harm.
 IGNORED = ["W3005"]
-LONGEST = "L" * 100  # the longest name that the parameter StackName takes
-
-
-@pytest.fixture(scope="module")
-def longest() -> Assembly:
-    """The stacks with the longest name."""
-    return Assembly({**EVERYTHING, "StackName": LONGEST})
 
 
 def lint(stack: Synthesized) -> list[str]:
@@ -93,49 +85,16 @@ def test_no_partition_and_no_region_is_written_into_a_template(
             assert not own.search(text) or any(one in path for one in allowed), (path, text)
 
 
-def names(stack: Synthesized) -> dict[tuple[str, str], list[str]]:
-    """Names that must be alone of their kind in an account: kind and property to names."""
-    wanted = {
-        "AWS::CloudFront::CachePolicy": ("CachePolicyConfig", "Name"),
-        "AWS::CloudFront::ResponseHeadersPolicy": ("ResponseHeadersPolicyConfig", "Name"),
-        "AWS::CloudFront::Function": ("Name",),
-        "AWS::Events::EventBus": ("Name",),
-    }
-    found: dict[tuple[str, str], list[str]] = {}
-    for kind, way in wanted.items():
-        for made in stack.of_type(kind).values():
-            value = made
-            for step in way:
-                value = value[step]
-            text = value if isinstance(value, str) else "".join(map(str, value["Fn::Join"][1]))
-            text = text.replace("{'Ref': 'AWS::Region'}", "ap-southeast-1")
-            found.setdefault((kind, way[-1]), []).append(text)
-    return found
-
-
-def test_names_stay_within_limits_and_apart_for_the_longest_stack_names(
-    longest: Assembly, assembly: Assembly
+def test_no_resource_has_a_name_that_cloudformation_could_give_it(
+    second_room: Assembly,
 ) -> None:
-    limits = {"AWS::CloudFront::Function": 64, "AWS::Events::EventBus": 256}
-    for (kind, _), written in names(longest.stacks["Core"]).items():
-        assert all(len(one) <= limits.get(kind, 128) for one in written), written
-        assert len(set(written)) == len(written)
-    short, long = names(assembly.stacks["Core"]), names(longest.stacks["Core"])
-    assert not {one for many in short.values() for one in many} & {
-        one for many in long.values() for one in many
-    }
-    for stack in longest.stacks.values():
-        assert len(stack.name) <= 128
-
-
-def test_no_resource_has_a_name_that_cloudformation_could_give_it(longest: Assembly) -> None:
     """What CloudFormation names itself, it keeps within the limit of each kind."""
     given = {
         "QueueName", "TableName", "FunctionName", "RoleName", "PolicyName", "GroupName",
         "ReplicationGroupId", "LogGroupName", "TopicName", "AlarmName", "DashboardName",
         "UserName", "ManagedPolicyName", "SecretName", "BucketName", "CacheSubnetGroupName",
     }  # fmt: skip
-    for stack in longest.stacks.values():
+    for stack in second_room.stacks.values():
         for name, made in stack.resources.items():
             if made["Type"] in ("AWS::IAM::Policy", "AWS::SQS::QueuePolicy"):
                 continue  # the name of an inline policy is its own within a role

@@ -18,7 +18,8 @@ from infrastructure.constructs.compute.function_context import FunctionContext, 
 class RoomWatchdog(Construct):
     """``function`` probes the APIs each minute, with the key of ``key_secret_arn``.
 
-    ``addresses`` are its settings with the address of each API. It writes ``store``.
+    ``addresses`` are its settings with the address of each API, ``stack_name`` is a dimension of
+    its metric. It writes ``store``.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class RoomWatchdog(Construct):
         store: aws_cloudfront.IKeyValueStore,
         key_secret_arn: str,
         addresses: Mapping[str, str],
+        stack_name: str,
     ) -> None:
         super().__init__(scope, name)
         arn = store.key_value_store_arn
@@ -47,7 +49,7 @@ class RoomWatchdog(Construct):
         self.function = functions.add(
             WATCH_ROOM.name,
             grants=GATE_STORE[WATCH_ROOM.name],
-            environment=addresses,
+            environment={**addresses, "STACK_NAME": stack_name},
             timeout=WATCH_ROOM.timeout,
             memory=WATCH_ROOM.memory,
             traced=False,  # X-Ray would record each run

@@ -24,6 +24,7 @@ from infrastructure.blueprint.resources import (
     ASSIGN,
     COUNT_OUTCOMES,
     PUBLISH,
+    REPORT,
     ROTATE,
     SET_UP,
     TABLE_COUNTER_WORKERS,
@@ -41,8 +42,8 @@ class Workers(Construct):
     """The functions of ``apps/workers/app.py`` and their triggers.
 
     ``join_queue`` takes the joins. The role of ``redrive_role_id`` may send a join to it again.
-    ``first_admission`` is the environment of the set-up. ``rotation_days`` is the period between
-    two signing keys, 0 for no rotation.
+    ``stack_name`` is a dimension of the metrics. ``first_admission`` is the environment of the
+    set-up. ``rotation_days`` is the period between two signing keys, 0 for no rotation.
     ``event_dead_letters`` takes batches of the stream that could not be published within
     MAX_RECORD_AGE.
     """
@@ -55,6 +56,7 @@ class Workers(Construct):
         function_context: FunctionContext,
         join_queue: aws_sqs.IQueue,
         redrive_role_id: str,
+        stack_name: str,
         first_admission: Mapping[str, str],
         tokens: aws_dynamodb.Table,
         assign_concurrency: int,
@@ -69,6 +71,7 @@ class Workers(Construct):
         environment = {
             ASSIGN.name: {"REDRIVE_ROLE_ID": redrive_role_id},
             SET_UP.name: dict(first_admission),
+            REPORT.name: {"STACK_NAME": stack_name},
         }
         check_grants("WORKERS", {worker.name for worker in WORKERS})
         check_grants("TABLE_COUNTER_WORKERS", {worker.name for worker in TABLE_COUNTER_WORKERS})

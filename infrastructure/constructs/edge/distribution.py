@@ -12,26 +12,37 @@ from pathlib import Path
 from aws_cdk import Duration, Fn, aws_cloudfront, aws_cloudfront_origins
 from constructs import Construct
 
+from infrastructure.blueprint.edge_policies import ADDRESS, FORWARDED, HEADERS, api_policy
 from infrastructure.blueprint.gateway_responses import STAGE
 from infrastructure.blueprint.resources import (
-    CACHED_PATHS_HEADERS,
     ERROR_TTLS,
-    FORWARDED_COOKIES,
-    FORWARDED_HEADERS,
     CacheRule,
 )
-from infrastructure.constructs.names import account_wide_name
+from infrastructure.constructs.edge.custom_domain import (
+    add_records,
+    address_of,
+    domain_options,
+)
+from infrastructure.constructs.edge.policies import (
+    Shared,
+    address,
+    cache_policy,
+    forwarded,
+    security_headers,
+)
+from infrastructure.constructs.names import LONGEST_EDGE, account_wide_name
+from infrastructure.parameters.domains import CustomDomain
 
 # Set at the edge by SET_ADDRESS; a caller cannot set it. An IPv4 address, or an IPv6 /64.
 ADDRESS_HEADER = "x-client-address"
 SET_ADDRESS = Path(__file__).with_name("set_address.js")
-YEAR = 365
 
 
 class ApiDistribution(Construct):
     """The distribution of a stage; browsers call its ``address``.
 
     ``rules`` hold the cache key and the TTLs of a path. All other paths are not cached.
+    ``shared`` holds the ids of policies of another stack; without them it creates its own.
     """
 
     def __init__(
@@ -42,11 +53,15 @@ class ApiDistribution(Construct):
         stage_address: str,
         api_key: str,
         rules: Sequence[CacheRule],
+        domain: CustomDomain | None = None,
+        shared: Shared | None = None,
     ) -> None:
         super().__init__(scope, name)
-        self._policies: dict[tuple[object, ...], aws_cloudfront.CachePolicy] = {}
-        self._headers = _security_headers(self)
-        self._address = _address(self)
+        self._policies: dict[str, aws_cloudfront.ICachePolicy] = {}
+        self._shared = shared or {}
+        self._domain = domain
+        self._headers = security_headers(self, self._shared.get(HEADERS))
+        self._address = address(self, self._shared.get(ADDRESS))
         self._set_address = aws_cloudfront.FunctionAssociation(
             function=_set_address(self),
             event_type=aws_cloudfront.FunctionEventType.VIEWER_REQUEST,
@@ -70,12 +85,14 @@ class ApiDistribution(Construct):
                 aws_cloudfront.ErrorResponse(http_status=status, ttl=Duration.seconds(seconds))
                 for status, seconds in ERROR_TTLS.items()
             ],
+            **domain_options(self, domain),
         )
+        add_records(self, self.distribution, domain)
 
     @property
     def address(self) -> str:
         """Return the address of the public API, without a final slash."""
-        return f"https://{self.distribution.distribution_domain_name}"
+        return address_of(self.distribution, self._domain)
 
     def _passing(self, origin: aws_cloudfront.IOrigin) -> aws_cloudfront.BehaviorOptions:
         return aws_cloudfront.BehaviorOptions(
@@ -83,7 +100,7 @@ class ApiDistribution(Construct):
             viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
             allowed_methods=aws_cloudfront.AllowedMethods.ALLOW_ALL,
             cache_policy=aws_cloudfront.CachePolicy.CACHING_DISABLED,
-            origin_request_policy=_forwarded(self),
+            origin_request_policy=forwarded(self, self._shared.get(FORWARDED)),
             response_headers_policy=self._headers,
             function_associations=[self._set_address],
             compress=False,
@@ -103,92 +120,20 @@ class ApiDistribution(Construct):
             compress=False,  # responses are smaller than the minimum that CloudFront compresses
         )
 
-    def _policy(self, rule: CacheRule) -> aws_cloudfront.CachePolicy:
+    def _policy(self, rule: CacheRule) -> aws_cloudfront.ICachePolicy:
         """Return the policy of a rule; equal rules share one because of the account's quota."""
-        key = (rule.key, rule.longest, rule.shortest)
-        if key not in self._policies:
-            kept = f"{rule.shortest}To{rule.longest}" if rule.shortest else f"{rule.longest}"
-            name = f"Keep{kept}{''.join(rule.key).title().replace('_', '')}"
-            self._policies[key] = _cache_policy(self, name, rule)
-        return self._policies[key]
-
-
-def _cache_policy(scope: Construct, name: str, rule: CacheRule) -> aws_cloudfront.CachePolicy:
-    queries = aws_cloudfront.CacheQueryStringBehavior
-    return aws_cloudfront.CachePolicy(
-        scope,
-        name,
-        cache_policy_name=account_wide_name(scope, name),
-        comment=f"Waiting room: {rule.path}",
-        min_ttl=Duration.seconds(rule.shortest),
-        default_ttl=Duration.seconds(rule.shortest),
-        max_ttl=Duration.seconds(rule.longest),
-        query_string_behavior=queries.allow_list(*rule.key) if rule.key else queries.none(),
-        header_behavior=aws_cloudfront.CacheHeaderBehavior.none(),
-        cookie_behavior=aws_cloudfront.CacheCookieBehavior.none(),
-        enable_accept_encoding_gzip=False,
-        enable_accept_encoding_brotli=False,
-    )
+        name = api_policy(rule)
+        if name not in self._policies:
+            self._policies[name] = cache_policy(self, name, rule, self._shared.get(name))
+        return self._policies[name]
 
 
 def _set_address(scope: Construct) -> aws_cloudfront.Function:
     return aws_cloudfront.Function(
         scope,
         "SetAddress",
-        function_name=account_wide_name(scope, "SetAddress", longest=64),
+        function_name=account_wide_name(scope, "SetAddress", longest=LONGEST_EDGE),
         comment="Sets the client address that rate limits count by",
         code=aws_cloudfront.FunctionCode.from_inline(SET_ADDRESS.read_text(encoding="utf-8")),
         runtime=aws_cloudfront.FunctionRuntime.JS_2_0,
-    )
-
-
-def _address(scope: Construct) -> aws_cloudfront.OriginRequestPolicy:
-    """Return the policy of cached paths: headers forwarded beside the cache key.
-
-    They are the client address, and the requested headers of a preflight.
-    """
-    return aws_cloudfront.OriginRequestPolicy(
-        scope,
-        "Address",
-        origin_request_policy_name=account_wide_name(scope, "Address"),
-        comment="Waiting room: client address, requested headers of a preflight",
-        header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(
-            *CACHED_PATHS_HEADERS
-        ),
-        cookie_behavior=aws_cloudfront.OriginRequestCookieBehavior.none(),
-        query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.none(),
-    )
-
-
-def _forwarded(scope: Construct) -> aws_cloudfront.OriginRequestPolicy:
-    """Return the policy of other paths: an allow list, so a caller cannot set headers of AWS."""
-    return aws_cloudfront.OriginRequestPolicy(
-        scope,
-        "Forwarded",
-        origin_request_policy_name=account_wide_name(scope, "Forwarded"),
-        comment="Waiting room: headers that the public API reads",
-        header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(*FORWARDED_HEADERS),
-        cookie_behavior=aws_cloudfront.OriginRequestCookieBehavior.allow_list(*FORWARDED_COOKIES),
-        query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.all(),
-    )
-
-
-def _security_headers(scope: Construct) -> aws_cloudfront.ResponseHeadersPolicy:
-    return aws_cloudfront.ResponseHeadersPolicy(
-        scope,
-        "Headers",
-        response_headers_policy_name=account_wide_name(scope, "Headers"),
-        comment="Waiting room: public API",
-        security_headers_behavior=aws_cloudfront.ResponseSecurityHeadersBehavior(
-            content_type_options=aws_cloudfront.ResponseHeadersContentTypeOptions(override=True),
-            frame_options=aws_cloudfront.ResponseHeadersFrameOptions(
-                frame_option=aws_cloudfront.HeadersFrameOption.DENY, override=True
-            ),
-            referrer_policy=aws_cloudfront.ResponseHeadersReferrerPolicy(
-                referrer_policy=aws_cloudfront.HeadersReferrerPolicy.NO_REFERRER, override=True
-            ),
-            strict_transport_security=aws_cloudfront.ResponseHeadersStrictTransportSecurity(
-                access_control_max_age=Duration.days(YEAR), include_subdomains=True, override=True
-            ),
-        ),
     )

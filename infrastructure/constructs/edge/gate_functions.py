@@ -9,12 +9,11 @@ from aws_cdk import aws_cloudfront
 from constructs import Construct
 
 from infrastructure.assets import edge
-from infrastructure.constructs.names import account_wide_name
+from infrastructure.constructs.names import LONGEST_EDGE, account_wide_name
 
 ROOT = Path(__file__).resolve().parents[3]
 REQUEST = aws_cloudfront.FunctionEventType.VIEWER_REQUEST
 RESPONSE = aws_cloudfront.FunctionEventType.VIEWER_RESPONSE
-LONGEST_NAME = 64  # characters of the name of a function or store
 
 
 class GateFunctions(Construct):
@@ -30,7 +29,7 @@ class GateFunctions(Construct):
         self.store = aws_cloudfront.KeyValueStore(
             self,
             "Store",
-            key_value_store_name=account_wide_name(self, "Store", longest=LONGEST_NAME),
+            key_value_store_name=account_wide_name(self, "Store", longest=LONGEST_EDGE),
             comment="Waiting room: rules, states and keys of the events behind the gate",
         )
         gate = self._function(
@@ -69,7 +68,7 @@ class GateFunctions(Construct):
         return aws_cloudfront.Function(
             self,
             name,
-            function_name=account_wide_name(self, name, longest=LONGEST_NAME),
+            function_name=account_wide_name(self, name, longest=LONGEST_EDGE),
             comment=comment,
             code=aws_cloudfront.FunctionCode.from_inline(script),
             runtime=aws_cloudfront.FunctionRuntime.JS_2_0,

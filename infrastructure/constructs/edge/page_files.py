@@ -33,6 +33,7 @@ from infrastructure.constructs.edge.site import (
     headers_policy,
     site_folder,
 )
+from infrastructure.constructs.names import LONGEST_EDGE, account_wide_name
 from waiting_room.domain.gate.rules import OWN_PATHS
 
 INDEX = "index.html"
@@ -87,7 +88,11 @@ class PageFiles(Construct):
             )
         )
         self.address = bucket.bucket_regional_domain_name
-        self.access = aws_cloudfront.S3OriginAccessControl(self, "Access")
+        self.access = aws_cloudfront.S3OriginAccessControl(
+            self,
+            "Access",
+            origin_access_control_name=account_wide_name(self, "Access", longest=LONGEST_EDGE),
+        )
         self.origin = aws_cloudfront_origins.S3BucketOrigin.with_origin_access_control(
             bucket, origin_access_control=self.access
         )

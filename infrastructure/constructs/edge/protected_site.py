@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from aws_cdk import (
     Duration,
-    aws_certificatemanager,
     aws_cloudfront,
     aws_cloudfront_origins,
     aws_elasticloadbalancingv2,
@@ -14,8 +13,14 @@ from aws_cdk import (
 from constructs import Construct
 
 from infrastructure.blueprint.gate_paths import ORIGIN_HEADER
+from infrastructure.constructs.edge.custom_domain import (
+    add_records,
+    address_of,
+    domain_options,
+)
 from infrastructure.constructs.edge.gate_functions import GateFunctions
 from infrastructure.constructs.edge.room_paths import HTTPS, RoomPaths
+from infrastructure.constructs.names import LONGEST_EDGE, account_wide_name
 from infrastructure.parameters.gate import GateConfig
 
 SECRET_LENGTH = 40
@@ -48,18 +53,11 @@ class ProtectedSite(Construct):
                 password_length=SECRET_LENGTH, exclude_punctuation=True
             ),
         )
-        certificate = None
-        if config.certificate:
-            certificate = aws_certificatemanager.Certificate.from_certificate_arn(
-                self, "Certificate", config.certificate
-            )
         self.distribution = aws_cloudfront.Distribution(
             self,
             "Distribution",
             comment="Waiting room: protected site",
             http_version=aws_cloudfront.HttpVersion.HTTP2_AND_3,
-            domain_names=list(config.domains) or None,
-            certificate=certificate,
             default_behavior=aws_cloudfront.BehaviorOptions(
                 origin=self._origin(config),
                 viewer_protocol_policy=HTTPS,
@@ -73,7 +71,10 @@ class ProtectedSite(Construct):
                 aws_cloudfront.ErrorResponse(http_status=status, ttl=Duration.seconds(ERROR_TTL))
                 for status in (500, 501, 502, 503, 504)
             ],
+            **domain_options(self, config.domain),
         )
+        add_records(self, self.distribution, config.domain)
+        self.address = address_of(self.distribution, config.domain)
 
     def _origin(self, config: GateConfig) -> aws_cloudfront.IOrigin:
         headers = {ORIGIN_HEADER: self.secret.secret_value.unsafe_unwrap()}
@@ -95,6 +96,7 @@ class ProtectedSite(Construct):
         )
         return aws_cloudfront_origins.VpcOrigin.with_application_load_balancer(
             balancer,
+            vpc_origin_name=account_wide_name(self, "Origin", longest=LONGEST_EDGE),
             domain_name=config.domains[0],
             custom_headers=headers,
             protocol_policy=aws_cloudfront.OriginProtocolPolicy.HTTPS_ONLY,

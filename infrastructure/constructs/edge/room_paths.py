@@ -7,21 +7,24 @@ A site owner's distribution uses the same policies; ``docs/gate-edge.md`` has th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from aws_cdk import Duration, aws_cloudfront
+from aws_cdk import aws_cloudfront
 from constructs import Construct
 
+from infrastructure.blueprint.edge_policies import ROOM_FORWARDED, ROOM_SHARED, room_policy
 from infrastructure.blueprint.gate_paths import (
     PAGE_PATH,
-    ROOM_HEADERS,
     ROOM_PATHS,
-    SHARED_HEADERS,
     RoomPath,
     Target,
 )
 from infrastructure.constructs.edge.gate_functions import GateFunctions
-from infrastructure.constructs.names import account_wide_name
+from infrastructure.constructs.edge.policies import (
+    Shared,
+    cache_policy,
+    room_forwarded,
+    room_shared,
+)
 from waiting_room.domain.gate.decision import HANDOVER
 
 HTTPS = aws_cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS
@@ -31,6 +34,7 @@ class RoomPaths(Construct):
     """``behaviors`` by path pattern, in the order in which they have to be tried.
 
     ``origins`` has the origin of each target, ``page_headers`` the headers of the page's files.
+    ``shared`` holds the ids of policies of another stack; without them it creates its own.
     """
 
     def __init__(
@@ -41,28 +45,14 @@ class RoomPaths(Construct):
         functions: GateFunctions,
         origins: Mapping[Target, aws_cloudfront.IOrigin],
         page_headers: aws_cloudfront.IResponseHeadersPolicy,
+        shared: Shared | None = None,
     ) -> None:
         super().__init__(scope, name)
         self._functions, self._origins = functions, origins
-        self._policies: dict[tuple[Any, ...], aws_cloudfront.CachePolicy] = {}
-        self.forwarded = aws_cloudfront.OriginRequestPolicy(
-            self,
-            "Forwarded",
-            origin_request_policy_name=account_wide_name(self, "Forwarded"),
-            comment="Waiting room: what its session routes read; the edge removes other cookies",
-            header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(*ROOM_HEADERS),
-            cookie_behavior=aws_cloudfront.OriginRequestCookieBehavior.all(),
-            query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.all(),
-        )
-        self.shared = aws_cloudfront.OriginRequestPolicy(
-            self,
-            "Shared",
-            origin_request_policy_name=account_wide_name(self, "Shared"),
-            comment="Waiting room: address and host; no cookie, so that requests are collapsed",
-            header_behavior=aws_cloudfront.OriginRequestHeaderBehavior.allow_list(*SHARED_HEADERS),
-            cookie_behavior=aws_cloudfront.OriginRequestCookieBehavior.none(),
-            query_string_behavior=aws_cloudfront.OriginRequestQueryStringBehavior.none(),
-        )
+        self._policies: dict[str, aws_cloudfront.ICachePolicy] = {}
+        self._shared = shared or {}
+        self.forwarded = room_forwarded(self, "Forwarded", self._shared.get(ROOM_FORWARDED))
+        self.shared = room_shared(self, "Shared", self._shared.get(ROOM_SHARED))
         self.behaviors = {
             HANDOVER: self._handover(),
             **{one.pattern: self._behavior(one) for one in ROOM_PATHS},
@@ -110,26 +100,10 @@ class RoomPaths(Construct):
             compress=True,
         )
 
-    def cache_policy(self, path: RoomPath) -> aws_cloudfront.CachePolicy:
+    def cache_policy(self, path: RoomPath) -> aws_cloudfront.ICachePolicy:
         """Return the policy of a cached path; equal rules share one: an account has twenty."""
-        key = (path.query, path.shortest, path.longest, path.by_accept)
+        key = room_policy(path)
         if key not in self._policies:
-            headers = aws_cloudfront.CacheHeaderBehavior
             name = f"Keep{path.longest}{''.join(path.query).title().replace('_', '')}"
-            self._policies[key] = aws_cloudfront.CachePolicy(
-                self,
-                name,
-                cache_policy_name=account_wide_name(self, name),
-                comment=f"Waiting room: {path.pattern}",
-                min_ttl=Duration.seconds(path.shortest),
-                default_ttl=Duration.seconds(path.shortest),
-                max_ttl=Duration.seconds(path.longest),
-                query_string_behavior=aws_cloudfront.CacheQueryStringBehavior.allow_list(
-                    *path.query
-                ),
-                header_behavior=headers.allow_list("Accept") if path.by_accept else headers.none(),
-                cookie_behavior=aws_cloudfront.CacheCookieBehavior.none(),
-                enable_accept_encoding_gzip=False,
-                enable_accept_encoding_brotli=False,
-            )
+            self._policies[key] = cache_policy(self, name, path, self._shared.get(key))
         return self._policies[key]

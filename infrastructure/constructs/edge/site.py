@@ -24,8 +24,14 @@ from infrastructure.assets.lambda_code import PLAIN
 from infrastructure.blueprint.brand import logo_source
 from infrastructure.blueprint.site_config import CONFIG, NOT_FOUND, READABLE, headers_of
 from infrastructure.constructs.compute.function import FunctionDefaults
-from infrastructure.constructs.edge.distribution import YEAR
-from infrastructure.constructs.names import account_wide_name
+from infrastructure.constructs.edge.custom_domain import (
+    add_records,
+    address_of,
+    domain_options,
+)
+from infrastructure.constructs.edge.policies import YEAR
+from infrastructure.constructs.names import LONGEST_EDGE, account_wide_name
+from infrastructure.parameters.domains import CustomDomain
 
 ROOT = Path(__file__).resolve().parents[3]
 BROWSERS_KEEP = 60  # s; browsers load a changed page after this time
@@ -38,6 +44,7 @@ class Site(Construct):
     """One of the two sites. Browsers open its ``address``, which ends with a slash.
 
     ``calls`` are the addresses that its pages may call, ``forms`` the CSP sources of its forms.
+    Its ``domain`` is a custom one, or None for that of CloudFront.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class Site(Construct):
         calls: Sequence[str],
         defaults: FunctionDefaults,
         forms: Sequence[str] = (),
+        domain: CustomDomain | None = None,
     ) -> None:
         super().__init__(scope, name)
         bucket = aws_s3.Bucket(
@@ -61,7 +69,14 @@ class Site(Construct):
             removal_policy=RemovalPolicy.DESTROY,  # its content is built from the sources
             auto_delete_objects=True,
         )
-        origins = aws_cloudfront_origins.S3BucketOrigin
+        access = aws_cloudfront.S3OriginAccessControl(
+            self,
+            "Access",
+            origin_access_control_name=account_wide_name(self, "Access", longest=LONGEST_EDGE),
+        )
+        origin = aws_cloudfront_origins.S3BucketOrigin.with_origin_access_control(
+            bucket, origin_access_control=access
+        )
         distribution = aws_cloudfront.Distribution(
             self,
             "Distribution",
@@ -69,7 +84,7 @@ class Site(Construct):
             default_root_object="index.html",
             http_version=aws_cloudfront.HttpVersion.HTTP2_AND_3,
             default_behavior=aws_cloudfront.BehaviorOptions(
-                origin=origins.with_origin_access_control(bucket),
+                origin=origin,
                 viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
                 cache_policy=aws_cloudfront.CachePolicy.CACHING_OPTIMIZED,
                 response_headers_policy=headers_policy(
@@ -86,7 +101,9 @@ class Site(Construct):
                 )
                 for status in (403, 404)
             ],
+            **domain_options(self, domain),
         )
+        add_records(self, distribution, domain)
         keep = f"public, max-age={BROWSERS_KEEP}"
         aws_s3_deployment.BucketDeployment(
             self,
@@ -103,7 +120,8 @@ class Site(Construct):
                 self, "Logs", retention=defaults.retention, removal_policy=defaults.removal
             ),
         )
-        self.address = f"https://{distribution.distribution_domain_name}/"
+        self.distribution = distribution
+        self.address = f"{address_of(distribution, domain)}/"
 
 
 def headers_for(

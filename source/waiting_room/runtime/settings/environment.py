@@ -42,6 +42,11 @@ def optional_text(env: Mapping[str, str], name: str) -> str:
     return value
 
 
+def stack_name(env: Mapping[str, str]) -> str:
+    """Return the name of the room's stack, a dimension of its metrics; ``local`` outside AWS."""
+    return optional_text(env, "STACK_NAME") or "local"
+
+
 def event_id(env: Mapping[str, str], name: str) -> str:
     """Return a required event id."""
     value = text(env, name)

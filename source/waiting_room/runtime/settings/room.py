@@ -17,7 +17,14 @@ from waiting_room.domain.room_settings import (
     FirstAdmission,
     RoomSettings,
 )
-from waiting_room.runtime.settings.environment import event_id, flag, number, optional_text, raw
+from waiting_room.runtime.settings.environment import (
+    event_id,
+    flag,
+    number,
+    optional_text,
+    raw,
+    stack_name,
+)
 
 STRATEGIES = ("manual", "rate", "active", "both")
 REDIS_SETTINGS = ("REDIS_HOST", "REDIS_PORT", "REDIS_TLS", "REDIS_AUTH_SECRET")
@@ -65,6 +72,7 @@ def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
         inlet_role=env.get("INLET_ROLE", ""),
         counters_store=_counters_store(env),
         counters_table=optional_text(env, "COUNTERS_TABLE"),
+        stack_name=stack_name(env),
     )
 
 
