@@ -66,7 +66,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "infrastructure.scan_suppressions": set(),
     "infrastructure": {"infrastructure", "waiting_room", "apps"},
     "deployment": {
-        BLUEPRINT, ASSETS, PARAMETERS, "infrastructure.scan_suppressions", "waiting_room", "apps",
+        BLUEPRINT,
+        ASSETS,
+        PARAMETERS,
+        "infrastructure.scan_suppressions",
+        "waiting_room",
+        "apps",
     },
 }
 # What else a folder must not import, wherever in its text.
