@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from infrastructure.blueprint.brand import BrandError, checked_brand
+from infrastructure.blueprint.brand import BrandError, checked_brand, plain_brand
 from infrastructure.blueprint.resources import CODES, COUNTERS, MAX_ROTATION_DAYS, TABLES, Table
 from waiting_room.domain.errors import InvalidInput, SettingsError
 from waiting_room.domain.parsing import check_address, json_object, read_whole
@@ -133,6 +134,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
     handlers[INLET_SECRET] = secrets.token_hex(20)
     handlers["AWS_EC2_METADATA_DISABLED"] = "true"
     _check_settings(handlers)
+    handlers["PAGE_BRAND"] = plain_brand(json.loads(handlers["BRAND"]))
     for name in ("NO_PROXY", "no_proxy"):
         handlers[name] = ",".join(filter(None, (env.get(name, ""), "127.0.0.1,localhost")))
     return Config(

@@ -7,6 +7,7 @@ A deployment rejects an invalid brand. The page itself ignores invalid members
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,13 @@ READABLE = 4.5  # minimum contrast of text, WCAG 2.1 AA
 LIGHT = {"background": "#f1f3f8", "card": "#ffffff", "text": "#161a23", "muted": "#535b6d"}
 DARK = {"background": "#0e1117", "card": "#181d27", "text": "#eff2f8", "muted": "#a9b2c4"}
 COLOURS = ("accent", "background", "card", "text", "muted", "line")
+LONGEST_NAME = 100  # characters
+PLAIN_RULES = {  # selector of the page without scripts → property → colour
+    "body": {"color": "text", "background": "background"},
+    "main": {"background": "card"},
+    "dt": {"color": "muted"},
+    "button:focus-visible": {"outline-color": "text"},
+}
 LOOPBACK = ("localhost", "127.0.0.1")
 
 
@@ -33,6 +41,20 @@ def checked_brand(brand: Mapping[str, Any]) -> dict[str, Any]:
     return dict(brand)
 
 
+def plain_brand(brand: Mapping[str, Any]) -> str:
+    """Return the brand of the page without scripts as JSON: its name, and its colours as CSS.
+
+    That page loads nothing, so it has no logo; it has texts of its own.
+    """
+    light, dark = _rules(brand.get("colors") or {}), _rules(brand.get("colors_dark") or {})
+    if dark:
+        dark = f"@media(prefers-color-scheme:dark){{{dark}}}"
+    elif brand.get("colors"):  # dark mode keeps its own colours, except the accent
+        accent = {key: one for key, one in brand["colors"].items() if key == "accent"}
+        dark = f"@media(prefers-color-scheme:dark){{{_rules({**DARK, **accent})}}}"
+    return json.dumps({"name": brand.get("name") or "", "style": light + dark})
+
+
 def logo_source(brand: Mapping[str, Any]) -> str:
     """Return the logo's origin for the Content-Security-Policy; "" for the page's own origin."""
     parts = urlsplit(brand.get("logo") or "")
@@ -45,6 +67,19 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def _rules(colours: Mapping[str, str]) -> str:
+    """Return CSS rules for colours; text on the accent is black or white, by contrast."""
+    known = {part: colour.lower() for part, colour in colours.items()}
+    rules = ""
+    for selector, parts in PLAIN_RULES.items():
+        found = ";".join(f"{name}:{known[part]}" for name, part in parts.items() if part in known)
+        rules += f"{selector}{{{found}}}" if found else ""
+    if accent := known.get("accent"):
+        text = "#000" if contrast(accent, "#000000") >= READABLE else "#fff"
+        rules += f"button{{color:{text};background:{accent}}}"
+    return rules
+
+
 def _light(colour: str) -> float:
     shares = (0.2126, 0.7152, 0.0722)
     parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
@@ -55,8 +90,8 @@ def _light(colour: str) -> float:
 
 
 def _name(member: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise BrandError(f"{member} must be a text")
+    if not isinstance(value, str) or len(value) > LONGEST_NAME:
+        raise BrandError(f"{member} must be a text of at most {LONGEST_NAME} characters")
 
 
 def _currency(member: str, value: object) -> None:

@@ -75,6 +75,7 @@ class GateStack(Stack):
             join_role=gate_join_role_name(core.config.stack_name, core.region),
             keys=core.gate_keys,
             web_acl_arn=core.web_acl_arn,
+            brand=brand,
         )
         watchdog = RoomWatchdog(
             self,

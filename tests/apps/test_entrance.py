@@ -15,11 +15,15 @@ from tests.support.fakes.gate_keys import MemoryGateKeys
 from tests.support.faults import FaultInjector
 from tests.support.in_memory_room import START, Clock, InMemoryRoom
 from waiting_room.domain.actors import Actor, ActorKind
-from waiting_room.domain.errors import Throttled
+from waiting_room.domain.errors import SettingsError, Throttled
 from waiting_room.domain.gate.credentials import decode_session, encode_probe
 from waiting_room.domain.gate.watchdog import ENTER, Reading, read_response
 from waiting_room.runtime import session_views
-from waiting_room.runtime.settings.entrance import EntranceSettings, read_entrance_settings
+from waiting_room.runtime.settings.entrance import (
+    EntranceSettings,
+    PageBrand,
+    read_entrance_settings,
+)
 
 ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 PROBE = "__Host-waiting-room_probe-sale"
@@ -181,6 +185,22 @@ def test_an_unexpected_error_is_a_page_without_details(
 def test_the_setting_for_plain_http() -> None:
     assert read_entrance_settings({}).secure
     assert not read_entrance_settings({"GATE_HTTPS": "false"}).secure
+
+
+def test_the_setting_of_the_brand() -> None:
+    assert read_entrance_settings({}).brand == PageBrand()
+    brand = '{"name": "Night & Day", "style": "main{background:#111111}"}'
+    found = read_entrance_settings({"PAGE_BRAND": brand}).brand
+    assert found == PageBrand("Night & Day", "main{background:#111111}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Night", "[]", '"x"', '{"logo": "x"}', '{"name": 7}', '{"style": "</style><script>"}', "7"],
+)
+def test_a_brand_of_another_form_is_rejected_with_the_settings_name(value: str) -> None:
+    with pytest.raises(SettingsError, match="The setting PAGE_BRAND must be JSON with the texts"):
+        read_entrance_settings({"PAGE_BRAND": value})
 
 
 def test_a_visitor_goes_straight_through_to_the_destination(room: InMemoryRoom) -> None:

@@ -25,7 +25,7 @@ from waiting_room.domain.records import Join
 from waiting_room.runtime import plain_views
 from waiting_room.runtime.room_page import language_of
 from waiting_room.runtime.room_words import LANGUAGES, WORDS
-from waiting_room.runtime.settings.entrance import EntranceSettings
+from waiting_room.runtime.settings.entrance import EntranceSettings, PageBrand
 from waiting_room.use_cases.gate.entrance import GatedEvents
 from waiting_room.use_cases.gate.plain_room import PlainRoom
 from waiting_room.use_cases.gate.session_issuing import SessionIssuer
@@ -88,6 +88,19 @@ def join(client: EntranceClient, **members: str) -> Reply:
 def wait(client: EntranceClient, *, accept: str = "", **query: str) -> Reply:
     given: dict[str, Any] = {"accept": accept} if accept else {}
     return client.call("wait", **given, **(query or {"event": SALE, "to": "/checkout"}))
+
+
+def test_the_page_has_the_name_and_the_colours_of_the_site_owner(
+    gate: PlainGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = gate.client().call("wait", event=SALE).body
+    brand = PageBrand("Night & <Day>", "main{background:#101010}")
+    monkeypatch.setattr(plain_views, "entrance_settings", lambda: EntranceSettings(brand=brand))
+    found = gate.client().call("wait", event=SALE).body
+    assert "<strong>Night &amp; &lt;Day&gt;</strong>" in found
+    assert "Night &amp; &lt;Day&gt;</title>" in found
+    assert "main{background:#101010}</style>" in found
+    assert "<strong>" not in plain
 
 
 def test_a_visitor_without_scripts_joins_waits_and_reaches_the_page(gate: PlainGate) -> None:

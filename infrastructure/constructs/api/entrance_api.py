@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Stack, aws_wafv2
 from constructs import Construct
 
+from infrastructure.blueprint.brand import plain_brand
 from infrastructure.blueprint.permissions import ENTRANCE, check_grants
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.constructs.api.edge_key import GateKey, usage_plan
@@ -19,7 +21,8 @@ from infrastructure.constructs.compute.function_context import FunctionContext
 class EntranceApi(Construct):
     """The routes of ``apps/entrance``; each request needs one of ``keys``, which CloudFront sends.
 
-    ``issuer`` is the ``iss`` of tokens, ``join_role`` the name of the role of ``join``. AWS WAF
+    ``issuer`` is the ``iss`` of tokens, ``join_role`` the name of the role of ``join``,
+    ``brand`` that of the page without scripts. AWS WAF
     counts the requests by the same rules as those of the public API.
     """
 
@@ -34,6 +37,7 @@ class EntranceApi(Construct):
         join_role: str,
         keys: Sequence[GateKey],
         web_acl_arn: str | None,
+        brand: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(scope, name)
         self.served = RoomApi(
@@ -52,6 +56,8 @@ class EntranceApi(Construct):
         routes = routes_of(load_app("entrance"))
         check_grants("ENTRANCE", {route.view for route in routes})
         issuing = {view: {"TOKEN_ISSUER": issuer} for view in ENTRANCE}
+        if brand:
+            issuing["wait"]["PAGE_BRAND"] = plain_brand(brand)
         self.functions.add_views(ENTRANCE, environment=issuing, role_names={"join": join_role})
         self.served.add_routes(routes, targets=self.functions.targets)
         plan = usage_plan(self, self.served.api)

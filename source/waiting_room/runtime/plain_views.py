@@ -87,6 +87,7 @@ def wait(request: Any) -> Response:
         target.address,
         plain_room().title(event_id),
         language_of(str(request.headers.get("accept-language") or "")),
+        entrance_settings().brand,
     )
     try:
         if asked.method == "HEAD":

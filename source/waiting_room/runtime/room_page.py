@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.gate.visitor_stage import Stage, VisitorStage
 from waiting_room.runtime.room_words import LANGUAGES, WORDS
+from waiting_room.runtime.settings.entrance import NO_BRAND, PageBrand
 
 LANGUAGE = re.compile(r"([a-z]{2})(?:-[a-z0-9-]+)?(?:\s*;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?")
 MAX_ACCEPTED = 1_000  # characters of Accept-Language that are read
@@ -38,6 +39,7 @@ class RoomPage:
     to: str
     event_title: str
     language: str
+    brand: PageBrand = NO_BRAND
 
 
 def language_of(accepted: str) -> str:
@@ -83,10 +85,17 @@ def over_page(page: RoomPage, reason: str, text: str) -> str:
 
 
 def _page(page: RoomPage, content: str) -> str:
-    title = page.event_title or WORDS[page.language]["title"]
-    named = f'<p dir="auto">{_text(page.event_title)}</p>' if page.event_title else ""
+    titles = [one for one in (page.event_title, page.brand.name) if one]
+    title = " · ".join(titles) or WORDS[page.language]["title"]
+    named = (
+        f'<p dir="auto"><strong>{_text(page.brand.name)}</strong></p>' if page.brand.name else ""
+    )
+    named += f'<p dir="auto">{_text(page.event_title)}</p>' if page.event_title else ""
     return PAGE.format(
-        language=page.language, title=_text(title), style=STYLE, content=named + content
+        language=page.language,
+        title=_text(title),
+        style=STYLE + page.brand.style,
+        content=named + content,
     )
 
 
