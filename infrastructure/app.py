@@ -66,6 +66,7 @@ def build(app: App) -> dict[str, Stack]:
     stacks: dict[str, Stack] = {}
     gate = GateConfig.from_context(context) if GATE in names else None
     account = AccountConfig.from_context(context)
+    account.check_key(with_core=CORE in names)
     domains = DomainsConfig.from_context(context)
     domains.check_distinct(gate.domains if gate else ())
     openid = _openid(context, domains) if OPENID in names else None
@@ -76,7 +77,7 @@ def build(app: App) -> dict[str, Stack]:
             "Core",
             config=config,
             domain=domains.api,
-            policies=account.edge_policies,
+            account=account,
             gate_key_number=gate.key_number if gate else 0,
         )
     if core:
@@ -86,7 +87,8 @@ def build(app: App) -> dict[str, Stack]:
             app,
             "Authorizer",
             stack_name=optional_stack_name(config.stack_name, "Authorizer"),
-            defaults=_function_defaults(config),
+            defaults=_function_defaults(config, core),
+            key_arn=account.key_arn,
             **_authorizer(core, context),
         )
     if SAMPLE in names:
@@ -95,7 +97,8 @@ def build(app: App) -> dict[str, Stack]:
             "Sample",
             stack_name=optional_stack_name(config.stack_name, "Sample"),
             authorizer_arn=_authorizer_arn(stacks.get(AUTHORIZER), context),
-            defaults=_function_defaults(config),
+            defaults=_function_defaults(config, core),
+            key_arn=account.key_arn,
             limits=limits,
             log_role=config.create_api_log_role and not core,
             page=PageConfig.from_context(context),
@@ -214,7 +217,10 @@ def _authorizer_arn(authorizer: Any, context: Mapping[str, Any]) -> str:
     return str(authorizer.arn if authorizer else AuthorizerArn.from_context(context).arn)
 
 
-def _function_defaults(config: CoreConfig) -> FunctionDefaults:
+def _function_defaults(config: CoreConfig, core: CoreStack | None) -> FunctionDefaults:
+    """Return the defaults of a stack that can be deployed without core."""
+    if core:
+        return core.defaults
     return FunctionDefaults.of(
         log_retention_days=config.log_retention_days,
         keep=config.retain_data,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of all stacks of a room that concern the account: tags, shared policies."""
+"""The parameters of all stacks of a room that concern the account: tags, keys, policies."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 from infrastructure.blueprint.edge_policies import policy_names
-from infrastructure.parameters.parameter import ParameterError, Parameters, texts
+from infrastructure.parameters.parameter import ParameterError, Parameters, text, texts
 
 STACK_TAG = "waiting-room:stack"  # its value is the name of the core stack
 MOST_TAGS = 40  # AWS allows 50; CloudFormation, CDK and the room add their own
 TAG = r"(?![Aa][Ww][Ss]:)[\w .:/+@-]{1,128}=[\w .:/+=@-]{0,256}"
+
+KEY = r"true|false|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,15 @@ class AccountConfig(Parameters):
         constraint="the output EdgePolicies of the stack policies",
     )
 
+    key: str = text(
+        "CustomerManagedKey",
+        "`true` for a KMS key of the room, or the ARN of a key of yours in its region; `false` for"
+        " the keys of AWS",
+        default="false",
+        pattern=KEY,
+        constraint="true, false, or the ARN of a KMS key",
+    )
+
     def __post_init__(self) -> None:
         given = {name for name, _ in self._policies()}
         wanted = set(policy_names())
@@ -50,6 +61,24 @@ class AccountConfig(Parameters):
             if times > 1 or key == STACK_TAG:
                 reason = "only once" if times > 1 else "not: the room sets it"
                 raise ParameterError(f"The parameter Tags must name the key {key!r} {reason}.")
+
+    @property
+    def key_arn(self) -> str:
+        """Return the ARN of a key of the user; empty if there is none."""
+        return self.key if self.key.startswith("arn:") else ""
+
+    @property
+    def own_key(self) -> bool:
+        """Return whether the core stack creates a key."""
+        return self.key == "true"
+
+    def check_key(self, *, with_core: bool) -> None:
+        """Raise ParameterError for a deployment without core that cannot create the key."""
+        if self.own_key and not with_core:
+            raise ParameterError(
+                "The parameter CustomerManagedKey must be an ARN in a deployment without core, such"
+                " as core's output CustomerManagedKeyArn."
+            )
 
     @property
     def edge_policies(self) -> dict[str, str]:

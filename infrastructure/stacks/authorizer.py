@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
+from infrastructure.constructs.compute.encryption import room_key
 from infrastructure.constructs.compute.function import FunctionDefaults, RoomFunction
 
 TIMEOUT, MEMORY = 15, 512  # it sends at most two requests of five seconds each
@@ -25,10 +27,13 @@ class AuthorizerStack(Stack):
         event_id: str,
         issuer: str,
         defaults: FunctionDefaults,
+        key_arn: str = "",
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: token authorizer"
         super().__init__(scope, name, description=description, **options)
+        if key_arn and defaults.key is None:
+            defaults = replace(defaults, key=room_key(self, "Key", key_arn, new=False))
         authorizer = RoomFunction(
             self,
             "Authorizer",

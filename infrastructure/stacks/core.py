@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_secretsmanager
@@ -26,6 +25,7 @@ from infrastructure.constructs.api.apis import PrivateApi, PublicApi
 from infrastructure.constructs.api.join_queue import JoinQueue
 from infrastructure.constructs.api.operator_access import OperatorAccess
 from infrastructure.constructs.api.rest_api import Limits
+from infrastructure.constructs.compute.encryption import room_key
 from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.constructs.compute.function_context import FunctionContext, ResourceRef
 from infrastructure.constructs.compute.workers import Workers
@@ -37,6 +37,7 @@ from infrastructure.constructs.edge.waf import RateLimits, WebAcl
 from infrastructure.constructs.monitoring.monitored_resources import MonitoredResources
 from infrastructure.constructs.monitoring.room_alarms import Monitoring
 from infrastructure.constructs.names import gate_join_role_name, inlet_role_name
+from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.domains import CustomDomain
 
@@ -49,7 +50,8 @@ class CoreStack(Stack):
     without AWS WAF), ``private_api`` (a RestApi, for permissions), ``tables``, ``keys``,
     ``function_context``, ``defaults`` and ``alarm_topic``.
 
-    ``domain`` is a custom domain of the public API, ``policies`` are ids of shared policies.
+    ``domain`` is a custom domain of the public API, ``account`` holds shared policies and
+    the key.
     ``gate_key_number`` is the number of the gate's API key, 0 without a gate stack.
     """
 
@@ -60,7 +62,7 @@ class CoreStack(Stack):
         *,
         config: CoreConfig,
         domain: CustomDomain | None = None,
-        policies: Mapping[str, str] | None = None,
+        account: AccountConfig | None = None,
         gate_key_number: int = 0,
         **options: Any,
     ) -> None:
@@ -71,14 +73,16 @@ class CoreStack(Stack):
             description="Virtual waiting room: core",
             **options,
         )
-        self.config = config
+        self.config, account = config, account or AccountConfig()
         removal = RemovalPolicy.RETAIN if config.retain_data else RemovalPolicy.DESTROY
         self.defaults = FunctionDefaults.of(
             log_retention_days=config.log_retention_days,
             keep=config.retain_data,
             snap_start=config.snap_start,
             redis=not config.serverless,
+            key=room_key(self, "Key", account.key_arn, new=account.own_key),
         )
+        key = self.defaults.key
 
         self.counters = counter_store(self, config=config, defaults=self.defaults, removal=removal)
         self.tables = Tables(
@@ -88,23 +92,26 @@ class CoreStack(Stack):
             removal=removal,
             deletion_protection=config.deletion_protection,
             warm_write_units=config.warm_write_units,
+            key=key,
         )
         self.keys = aws_secretsmanager.Secret(
             self,
             "SigningKeys",
             description="Keys that sign the waiting room's tokens",
+            encryption_key=key,
             removal_policy=removal,
         )
         self.gate_root_keys = aws_secretsmanager.Secret(
             self,
             "GateKeys",
             description="Root keys of the gate in front of a site",
+            encryption_key=key,
             removal_policy=removal,
         )
         self.bus = aws_events.EventBus(
             self, "Bus", event_bus_name=f"{config.stack_name}-WaitingRoomEventBus"
         )
-        self.joins = JoinQueue(self, "JoinQueue")
+        self.joins = JoinQueue(self, "JoinQueue", key=key)
         self.function_context = function_context = FunctionContext(
             resources=self._resource_refs(),
             settings=config.settings,
@@ -159,7 +166,7 @@ class CoreStack(Stack):
             api_key=public.keys[0],
             rules=CACHE_RULES,
             domain=domain,
-            shared=policies,
+            shared=account.edge_policies,
         )
         # Other stacks import it until they are deployed with a custom domain.
         self.export_value(edge.distribution.distribution_domain_name)
@@ -204,6 +211,7 @@ class CoreStack(Stack):
                 edge=edge,
             ),
             email=config.alarm_email,
+            key=key,
         )
         if config.create_api_log_role:
             role = ApiLogRole(self, "ApiLogRole")
@@ -236,6 +244,7 @@ class CoreStack(Stack):
             "Dashboard": monitoring.dashboard.dashboard.dashboard_name,
             "EdgeDistribution": edge.distribution.distribution_id,
             **target_output("PublicApiDnsTarget", edge.distribution, domain),
+            **({"CustomerManagedKeyArn": key.key_arn} if key else {}),
         }.items():
             CfnOutput(self, output, value=value)
 

@@ -135,7 +135,14 @@ class GateStack(Stack):
             **{name: one.function_arn for name, one in functions.by_name.items()},
         }
         if config.has_distribution:
-            site = ProtectedSite(self, "Site", config=config, functions=functions, room=room)
+            site = ProtectedSite(
+                self,
+                "Site",
+                config=config,
+                functions=functions,
+                room=room,
+                key=core.defaults.key,
+            )
             outputs["SiteURL"] = site.address
             outputs["GateDistribution"] = site.distribution.distribution_id
             outputs |= target_output("SiteDnsTarget", site.distribution, config.domain)

@@ -76,7 +76,7 @@ class InletStack(Stack):
             description="The inlet fails (see its log). It admits no visitor until this is fixed.",
         )
         if config.strategy == Strategy.MAX_SIZE:
-            exit_topic = ExitTopic(self, "ExitTopic", inlet=inlet.target)
+            exit_topic = ExitTopic(self, "ExitTopic", inlet=inlet.target, key=core.defaults.key)
             alarms.add(
                 "InletDeadLetters",
                 exit_topic.dead_letters.metric_approximate_number_of_messages_visible(

@@ -51,12 +51,15 @@ class OpenIdStack(Stack):
         super().__init__(scope, name, description=description, **options)
         self._core, self._config, self._brand = core, config, brand
         self._domain = domain
-        tables = Tables(self, "Tables", tables=(CODES,), removal=core.defaults.removal)
+        tables = Tables(
+            self, "Tables", tables=(CODES,), removal=core.defaults.removal, key=core.defaults.key
+        )
         secret = aws_secretsmanager.Secret(
             self,
             "OpenIdClientSecret",
             description="Secret of the waiting room's OpenID client",
             removal_policy=core.defaults.removal,
+            encryption_key=core.defaults.key,
             generate_secret_string=aws_secretsmanager.SecretStringGenerator(
                 secret_string_template="{}",
                 generate_string_key="client_secret",

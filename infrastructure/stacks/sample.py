@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
@@ -16,6 +17,7 @@ from infrastructure.constructs.api.api_log_role import ApiLogRole
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.api.token_authorizer import WaitingRoomAuthorizer
 from infrastructure.constructs.compute.app_functions import AppFunctions
+from infrastructure.constructs.compute.encryption import room_key
 from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.constructs.compute.function_context import FunctionContext
 from infrastructure.constructs.edge.custom_domain import target_output
@@ -44,6 +46,7 @@ class SampleStack(Stack):
         api_region: str,
         authorizer_arn: str,
         defaults: FunctionDefaults,
+        key_arn: str = "",
         limits: Limits,
         log_role: bool,
         page: PageConfig,
@@ -53,6 +56,8 @@ class SampleStack(Stack):
     ) -> None:
         description = "Virtual waiting room: sample store and pages"
         super().__init__(scope, name, description=description, **options)
+        if key_arn and defaults.key is None:
+            defaults = replace(defaults, key=room_key(self, "Key", key_arn, new=False))
         authorizer = WaitingRoomAuthorizer(self, "Door", authorizer_arn=authorizer_arn)
         store = RoomApi(
             self,

@@ -66,8 +66,9 @@ class PublicApi(Construct):
         self.served.add_routes(routes, targets=self.functions.targets, queries=QUERIES)
         joins.add_route(self.served, event_id=event_id, secret_required=secret_required)
         plan = usage_plan(self, self.served.api)
-        self.keys = edge_keys(self, plan, key_number)
-        self.gate_keys = gate_keys(self, plan, gate_key_number)
+        key = function_context.defaults.key
+        self.keys = edge_keys(self, plan, key_number, key)
+        self.gate_keys = gate_keys(self, plan, gate_key_number, key)
 
     def add_discovery(self, edge_address: str) -> None:
         """Serve the discovery document at ``issuer``; it refers to the key set at CloudFront."""

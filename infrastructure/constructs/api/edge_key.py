@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import Stack, aws_apigateway, aws_secretsmanager
+from aws_cdk import Stack, aws_apigateway, aws_kms, aws_secretsmanager
 from constructs import Construct
 
 KEY_LENGTH = 40  # API Gateway accepts 20 to 128 characters
@@ -33,15 +33,17 @@ def usage_plan(scope: Construct, api: aws_apigateway.RestApi) -> aws_apigateway.
     return plan
 
 
-def edge_keys(scope: Construct, plan: aws_apigateway.UsagePlan, number: int) -> tuple[str, ...]:
+def edge_keys(
+    scope: Construct, plan: aws_apigateway.UsagePlan, number: int, key: aws_kms.IKey | None = None
+) -> tuple[str, ...]:
     """Create the API key that the room's own CloudFront sends; the API accepts the first only.
 
     A new ``number`` creates a new key. CloudFormation deletes the previous key after CloudFront
     has the new one. The previous secret stays one number longer: AWS WAF accepts both during the
-    change.
+    change. ``key`` encrypts the secrets.
     """
     values = [
-        str(_secret(scope, f"Key{_rank(one)}").secret_value.unsafe_unwrap())
+        str(_secret(scope, f"Key{_rank(one)}", key).secret_value.unsafe_unwrap())
         for one in (number, number - 1)
         if one > 0
     ]
@@ -49,7 +51,12 @@ def edge_keys(scope: Construct, plan: aws_apigateway.UsagePlan, number: int) -> 
     return tuple(values)
 
 
-def gate_keys(scope: Construct, plan: aws_apigateway.UsagePlan, number: int) -> tuple[GateKey, ...]:
+def gate_keys(
+    scope: Construct,
+    plan: aws_apigateway.UsagePlan,
+    number: int,
+    encryption: aws_kms.IKey | None = None,
+) -> tuple[GateKey, ...]:
     """Create the API keys that protected distributions send; none for ``number`` 0.
 
     They are in another stack, which is deployed later: the API accepts the previous key too, and
@@ -58,7 +65,7 @@ def gate_keys(scope: Construct, plan: aws_apigateway.UsagePlan, number: int) -> 
     found = []
     for one in (number, number - 1):
         if one > 0:
-            secret = _secret(scope, f"GateKey{_rank(one)}")
+            secret = _secret(scope, f"GateKey{_rank(one)}", encryption)
             value = str(secret.secret_value.unsafe_unwrap())
             key = aws_apigateway.ApiKey(scope, f"GateApiKey{_rank(one)}", value=value)
             plan.add_api_key(key)
@@ -68,11 +75,12 @@ def gate_keys(scope: Construct, plan: aws_apigateway.UsagePlan, number: int) -> 
     return tuple(found)
 
 
-def _secret(scope: Construct, name: str) -> aws_secretsmanager.Secret:
+def _secret(scope: Construct, name: str, key: aws_kms.IKey | None) -> aws_secretsmanager.Secret:
     return aws_secretsmanager.Secret(
         scope,
         name,
         description="API key that the waiting room's edge sends to its public API",
+        encryption_key=key,
         generate_secret_string=aws_secretsmanager.SecretStringGenerator(
             password_length=KEY_LENGTH, exclude_punctuation=True
         ),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration, Stack, aws_apigateway, aws_iam, aws_sqs
+from aws_cdk import Duration, Stack, aws_apigateway, aws_iam, aws_kms, aws_sqs
 from constructs import Construct
 
 from infrastructure.blueprint import join_integration
@@ -14,6 +14,7 @@ from infrastructure.blueprint.gateway_responses import HEADERS
 from infrastructure.blueprint.permissions import Resource
 from infrastructure.blueprint.resources import JOINS
 from infrastructure.constructs.api.rest_api import RoomApi
+from infrastructure.constructs.compute.encryption import key_statements, queue_encryption
 from infrastructure.constructs.compute.function_context import ResourceRef
 
 
@@ -21,17 +22,18 @@ class JoinQueue(Construct):
     """``queue`` holds the joins; ``dead_letters`` is its dead-letter queue.
 
     Only the API and ``redrive_role`` may write to the queue. The worker identifies messages of a
-    redrive by the id of the role.
+    redrive by the id of the role. ``key`` encrypts both queues; None for the key of SQS.
     """
 
-    def __init__(self, scope: Construct, name: str) -> None:
+    def __init__(self, scope: Construct, name: str, *, key: aws_kms.IKey | None = None) -> None:
         super().__init__(scope, name)
+        self._key = key
         self._api_roles: list[aws_iam.IRole] = []
         self.dead_letters = aws_sqs.Queue(
             self,
             "DeadLetters",
             retention_period=Duration.seconds(JOINS.dead_letter_retention),
-            encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
+            **queue_encryption(key),
             enforce_ssl=True,
         )
         self.queue = aws_sqs.Queue(
@@ -39,7 +41,7 @@ class JoinQueue(Construct):
             "Queue",
             visibility_timeout=Duration.seconds(JOINS.visibility_timeout),
             retention_period=Duration.seconds(JOINS.retention),
-            encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
+            **queue_encryption(key),
             enforce_ssl=True,
             dead_letter_queue=aws_sqs.DeadLetterQueue(
                 queue=self.dead_letters, max_receive_count=JOINS.max_receive_count
@@ -52,10 +54,15 @@ class JoinQueue(Construct):
             assumed_by=aws_iam.AccountPrincipal(Stack.of(self).account),
             description="Redrives the dead-letter queue: python -m deployment.redrive",
         )
-        for queue, calls in (
+        redrive = (
             (self.queue, ("GetQueueAttributes", "SendMessage")),
             (self.dead_letters, ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")),
+        )
+        for statement in key_statements(
+            key, (f"sqs:{one}" for _, calls in redrive for one in calls)
         ):
+            self.redrive_role.add_to_policy(statement)
+        for queue, calls in redrive:
             self.redrive_role.add_to_policy(
                 aws_iam.PolicyStatement(
                     actions=[f"sqs:{call}" for call in calls], resources=[queue.queue_arn]
@@ -107,6 +114,8 @@ class JoinQueue(Construct):
         role.add_to_policy(
             aws_iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.queue.queue_arn])
         )
+        for statement in key_statements(self._key, ["sqs:SendMessage"]):
+            role.add_to_policy(statement)
         self._api_roles.append(role)
         return api.add_integration(
             path=join_integration.PATH,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Stack, aws_apigateway, aws_lambda, aws_logs
+from aws_cdk import Stack, aws_apigateway, aws_lambda
 from constructs import Construct
 
 from infrastructure.blueprint import preflight
@@ -75,9 +75,7 @@ class RoomApi(Construct):
         super().__init__(scope, name)
         self._key_required, self._authorizer, self._cors = key_required, authorizer, cors
         self._preflights: set[str] = set()  # paths with a preflight
-        self.access_logs = aws_logs.LogGroup(
-            self, "AccessLogs", retention=defaults.retention, removal_policy=defaults.removal
-        )
+        self.access_logs = defaults.log_group(self, "AccessLogs")
         self.api = aws_apigateway.RestApi(
             self,
             "Api",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
-from aws_cdk import Duration, RemovalPolicy, aws_ec2, aws_iam, aws_lambda, aws_logs
+from aws_cdk import Duration, RemovalPolicy, aws_ec2, aws_iam, aws_kms, aws_lambda, aws_logs
 from constructs import Construct
 
 from infrastructure.assets.lambda_code import code_for
@@ -38,10 +38,17 @@ class FunctionDefaults:
     removal: RemovalPolicy = RemovalPolicy.DESTROY
     snap_start: bool = False
     redis: bool = True
+    key: aws_kms.IKey | None = None  # encrypts logs and data; None for the keys of AWS
 
     @classmethod
     def of(
-        cls, *, log_retention_days: int, keep: bool, snap_start: bool, redis: bool = True
+        cls,
+        *,
+        log_retention_days: int,
+        keep: bool,
+        snap_start: bool,
+        redis: bool = True,
+        key: aws_kms.IKey | None = None,
     ) -> Self:
         """``log_retention_days`` is one of ``core.LOG_PERIODS``; ``keep`` retains logs."""
         return cls(
@@ -49,6 +56,17 @@ class FunctionDefaults:
             removal=RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY,
             snap_start=snap_start,
             redis=redis,
+            key=key,
+        )
+
+    def log_group(self, scope: Construct, name: str) -> aws_logs.LogGroup:
+        """Create a log group."""
+        return aws_logs.LogGroup(
+            scope,
+            name,
+            retention=self.retention,
+            removal_policy=self.removal,
+            encryption_key=self.key,
         )
 
 
@@ -89,9 +107,7 @@ class RoomFunction(Construct):
         traced: bool = True,
     ) -> None:
         super().__init__(scope, name)
-        logs = aws_logs.LogGroup(
-            self, "Logs", retention=defaults.retention, removal_policy=defaults.removal
-        )
+        logs = defaults.log_group(self, "Logs")
         self.role = _role(
             self, logs=logs, statements=statements, in_vpc=placement is not None, name=role_name
         )

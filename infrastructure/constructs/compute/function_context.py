@@ -15,6 +15,7 @@ from infrastructure.blueprint.permissions import (
     Resource,
     with_table_counters,
 )
+from infrastructure.constructs.compute.encryption import key_statements
 from infrastructure.constructs.compute.function import FunctionDefaults, VpcPlacement
 
 
@@ -50,7 +51,7 @@ class FunctionContext:
         return tuple(grants) if self.redis else with_table_counters(function, grants)
 
     def statements(self, grants: Iterable[Grant]) -> list[aws_iam.PolicyStatement]:
-        """Return one statement for each resource and index."""
+        """Return one statement for each resource and index, and those for the key of the data."""
         allowed: dict[tuple[Resource, str], dict[str, None]] = {}
         for grant in grants:
             calls = allowed.setdefault((grant.resource, grant.index), {})
@@ -58,7 +59,9 @@ class FunctionContext:
         return [
             aws_iam.PolicyStatement(actions=sorted(calls), resources=[self._arn(resource, index)])
             for (resource, index), calls in allowed.items()
-        ]
+        ] + key_statements(
+            self.defaults.key, (call for calls in allowed.values() for call in calls)
+        )
 
     def environment(self, grants: Sequence[Grant]) -> dict[str, str]:
         """Return the environment variables of a function with these grants."""

@@ -32,6 +32,7 @@ from infrastructure.blueprint.resources import (
     rotation,
 )
 from infrastructure.constructs.compute.app_functions import AppFunctions
+from infrastructure.constructs.compute.encryption import queue_encryption
 from infrastructure.constructs.compute.function_context import FunctionContext
 
 EVERY_MINUTE = "rate(1 minute)"
@@ -93,7 +94,7 @@ class Workers(Construct):
             self,
             "EventDeadLetters",
             retention_period=Duration.days(14),
-            encryption=aws_sqs.QueueEncryption.SQS_MANAGED,
+            **queue_encryption(function_context.defaults.key),
             enforce_ssl=True,
         )
         self._take_joins(self.functions.targets[ASSIGN.name], join_queue, assign_concurrency)

@@ -45,7 +45,13 @@ def counter_store(
         subnet_ids=config.subnet_ids,
     )
     counters = Counters(
-        scope, "Counters", network=network, port=config.redis_port, size=size, removal=removal
+        scope,
+        "Counters",
+        network=network,
+        port=config.redis_port,
+        size=size,
+        removal=removal,
+        key=defaults.key,
     )
     return CounterStore(
         settings=counters.settings,

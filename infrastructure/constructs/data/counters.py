@@ -6,7 +6,14 @@ It holds a copy that is rebuilt from DynamoDB; a snapshot only avoids the rebuil
 
 from __future__ import annotations
 
-from aws_cdk import RemovalPolicy, SecretValue, aws_elasticache, aws_secretsmanager, aws_sns
+from aws_cdk import (
+    RemovalPolicy,
+    SecretValue,
+    aws_elasticache,
+    aws_kms,
+    aws_secretsmanager,
+    aws_sns,
+)
 from constructs import Construct
 
 from infrastructure.constructs.data.network import Network
@@ -28,6 +35,7 @@ class Counters(Construct):
         port: int,
         size: CacheNodeSize,
         removal: RemovalPolicy = RemovalPolicy.DESTROY,
+        key: aws_kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, name)
         self.port, self.nodes = port, size.nodes
@@ -36,6 +44,7 @@ class Counters(Construct):
             "Password",
             description="Password of the waiting room's counters",
             removal_policy=removal,
+            encryption_key=key,
             generate_secret_string=aws_secretsmanager.SecretStringGenerator(
                 password_length=PASSWORD_LENGTH, exclude_punctuation=True
             ),

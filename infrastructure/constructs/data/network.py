@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Fn, aws_ec2, aws_logs
+from aws_cdk import Fn, aws_ec2
 from constructs import Construct, IDependable
 
 from infrastructure.constructs.compute.function import FunctionDefaults, VpcPlacement
@@ -106,9 +106,7 @@ def _own(scope: Construct, defaults: FunctionDefaults) -> aws_ec2.Vpc:
             aws_ec2.SubnetConfiguration(name="Private", subnet_type=SUBNETS, cidr_mask=CIDR_BITS)
         ],
     )
-    logs = aws_logs.LogGroup(
-        scope, "RefusedLogs", retention=defaults.retention, removal_policy=defaults.removal
-    )
+    logs = defaults.log_group(scope, "RefusedLogs")
     vpc.add_flow_log(
         "Refused",
         destination=aws_ec2.FlowLogDestination.to_cloud_watch_logs(logs),

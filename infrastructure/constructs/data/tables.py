@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import RemovalPolicy, aws_dynamodb
+from aws_cdk import RemovalPolicy, aws_dynamodb, aws_kms
 from constructs import Construct
 
 from infrastructure.blueprint.resources import POSITIONS, TOKENS, Index, Table
+from infrastructure.constructs.compute.encryption import table_encryption
 
 KINDS = {"S": aws_dynamodb.AttributeType.STRING, "N": aws_dynamodb.AttributeType.NUMBER}
 COLD_READS, COLD_WRITES = 12_000, 4_000  # per second; the default of an on-demand table
@@ -18,6 +19,7 @@ class Tables(Construct):
     """Tables on demand, encrypted, with point-in-time recovery and TTL; ``by_name`` holds them.
 
     ``warm_write_units`` per second apply if they are above the default of DynamoDB.
+    ``key`` encrypts the tables; None for the key of AWS.
     """
 
     def __init__(
@@ -29,11 +31,12 @@ class Tables(Construct):
         removal: RemovalPolicy = RemovalPolicy.DESTROY,
         deletion_protection: bool = False,
         warm_write_units: int = 0,
+        key: aws_kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, name)
         self.by_name = {
             table.name: _table(
-                self, table, removal, deletion_protection, _warm(table, warm_write_units)
+                self, table, removal, deletion_protection, _warm(table, warm_write_units), key
             )
             for table in tables
         }
@@ -45,6 +48,7 @@ def _table(
     removal: RemovalPolicy,
     protected: bool,
     warm: aws_dynamodb.WarmThroughput | None,
+    key: aws_kms.IKey | None,
 ) -> aws_dynamodb.Table:
     made = aws_dynamodb.Table(
         scope,
@@ -52,7 +56,7 @@ def _table(
         partition_key=_key(table.partition_key),
         sort_key=_key(table.sort_key) if table.sort_key else None,
         billing_mode=aws_dynamodb.BillingMode.PAY_PER_REQUEST,
-        encryption=aws_dynamodb.TableEncryption.DEFAULT,
+        **table_encryption(key),
         point_in_time_recovery_specification=aws_dynamodb.PointInTimeRecoverySpecification(
             point_in_time_recovery_enabled=True
         ),

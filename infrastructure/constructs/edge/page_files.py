@@ -12,7 +12,6 @@ from aws_cdk import (
     aws_cloudfront,
     aws_cloudfront_origins,
     aws_iam,
-    aws_logs,
     aws_s3,
     aws_s3_deployment,
 )
@@ -26,6 +25,7 @@ from infrastructure.blueprint.site_config import (
     login_forms,
     with_plain_room,
 )
+from infrastructure.constructs.compute.encryption import bucket_encryption
 from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.constructs.edge.site import (
     BROWSERS_KEEP,
@@ -57,7 +57,7 @@ class PageFiles(Construct):
             self,
             "Files",
             block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
-            encryption=aws_s3.BucketEncryption.S3_MANAGED,
+            **bucket_encryption(defaults.key),
             enforce_ssl=True,
             removal_policy=RemovalPolicy.DESTROY,  # its content is built from the sources
             auto_delete_objects=True,
@@ -75,9 +75,7 @@ class PageFiles(Construct):
             cache_control=[
                 aws_s3_deployment.CacheControl.from_string(f"public, max-age={BROWSERS_KEEP}")
             ],
-            log_group=aws_logs.LogGroup(
-                self, "Logs", retention=defaults.retention, removal_policy=defaults.removal
-            ),
+            log_group=defaults.log_group(self, "Logs"),
         )
         bucket.add_to_resource_policy(
             aws_iam.PolicyStatement(

@@ -8,6 +8,7 @@ from aws_cdk import (
     aws_cloudfront,
     aws_cloudfront_origins,
     aws_elasticloadbalancingv2,
+    aws_kms,
     aws_secretsmanager,
 )
 from constructs import Construct
@@ -43,11 +44,13 @@ class ProtectedSite(Construct):
         config: GateConfig,
         functions: GateFunctions,
         room: RoomPaths,
+        key: aws_kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, name)
         self.secret = aws_secretsmanager.Secret(
             self,
             "OriginSecret",
+            encryption_key=key,
             description="Header by which the site recognises requests of its distribution",
             generate_secret_string=aws_secretsmanager.SecretStringGenerator(
                 password_length=SECRET_LENGTH, exclude_punctuation=True

@@ -14,7 +14,6 @@ from aws_cdk import (
     RemovalPolicy,
     aws_cloudfront,
     aws_cloudfront_origins,
-    aws_logs,
     aws_s3,
     aws_s3_deployment,
 )
@@ -23,6 +22,7 @@ from constructs import Construct
 from infrastructure.assets.lambda_code import PLAIN
 from infrastructure.blueprint.brand import logo_source
 from infrastructure.blueprint.site_config import CONFIG, NOT_FOUND, READABLE, headers_of
+from infrastructure.constructs.compute.encryption import bucket_encryption
 from infrastructure.constructs.compute.function import FunctionDefaults
 from infrastructure.constructs.edge.custom_domain import (
     add_records,
@@ -64,7 +64,7 @@ class Site(Construct):
             self,
             "Files",
             block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
-            encryption=aws_s3.BucketEncryption.S3_MANAGED,
+            **bucket_encryption(defaults.key),
             enforce_ssl=True,
             removal_policy=RemovalPolicy.DESTROY,  # its content is built from the sources
             auto_delete_objects=True,
@@ -116,9 +116,7 @@ class Site(Construct):
             distribution=distribution,
             distribution_paths=["/*"],
             cache_control=[aws_s3_deployment.CacheControl.from_string(keep)],
-            log_group=aws_logs.LogGroup(
-                self, "Logs", retention=defaults.retention, removal_policy=defaults.removal
-            ),
+            log_group=defaults.log_group(self, "Logs"),
         )
         self.distribution = distribution
         self.address = f"{address_of(distribution, domain)}/"

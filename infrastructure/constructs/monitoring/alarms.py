@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Stack, aws_cloudwatch, aws_cloudwatch_actions, aws_iam, aws_sns
+from aws_cdk import Stack, aws_cloudwatch, aws_cloudwatch_actions, aws_iam, aws_kms, aws_sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
@@ -16,7 +16,10 @@ MISSING_IS_BREACHING = aws_cloudwatch.TreatMissingData.BREACHING
 
 
 class Alarms(Construct):
-    """``topic`` receives every alarm; it is created unless given. ``email`` subscribes to it."""
+    """``topic`` receives every alarm; it is created unless given. ``email`` subscribes to it.
+
+    ``key`` encrypts a new topic.
+    """
 
     def __init__(
         self,
@@ -25,13 +28,14 @@ class Alarms(Construct):
         *,
         email: str = "",
         topic: aws_sns.ITopic | None = None,
+        key: aws_kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, name)
         self.all: list[aws_cloudwatch.Alarm] = []
-        self.topic = topic or self._new_topic(email)
+        self.topic = topic or self._new_topic(email, key)
 
-    def _new_topic(self, email: str) -> aws_sns.ITopic:
-        topic = aws_sns.Topic(self, "Topic", enforce_ssl=True)
+    def _new_topic(self, email: str, key: aws_kms.IKey | None) -> aws_sns.ITopic:
+        topic = aws_sns.Topic(self, "Topic", enforce_ssl=True, master_key=key)
         # A topic policy replaces the default of SNS, so it must allow the services of the account.
         topic.add_to_resource_policy(
             aws_iam.PolicyStatement(

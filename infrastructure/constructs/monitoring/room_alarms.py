@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 
+from aws_cdk import aws_kms
 from constructs import Construct
 
 from infrastructure.blueprint.resources import (
@@ -33,10 +34,16 @@ class Monitoring(Construct):
     """The ``alarms`` with their topic, and the ``dashboard``."""
 
     def __init__(
-        self, scope: Construct, name: str, *, monitored: MonitoredResources, email: str
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        monitored: MonitoredResources,
+        email: str,
+        key: aws_kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, name)
-        self.alarms = Alarms(self, "Alarms", email=email)
+        self.alarms = Alarms(self, "Alarms", email=email, key=key)
         _add_api_alarms(self.alarms, monitored)
         _add_worker_alarms(self.alarms, monitored)
         _add_store_alarms(self.alarms, monitored)

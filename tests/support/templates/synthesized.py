@@ -96,6 +96,7 @@ SECOND_ROOM = {
     "OpenIdPageDomain": "login.second.example",
     "OpenIdPageCertificateArn": CERTIFICATE,
     "HostedZoneId": "Z0ROOM",
+    "CustomerManagedKey": "true",
     "EdgePolicies": ",".join(f"{name}={id_}" for name, id_ in SHARED_POLICIES.items()),
 }
 
