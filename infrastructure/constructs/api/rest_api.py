@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Stack, aws_apigateway, aws_lambda
+from aws_cdk import Stack, aws_apigateway, aws_lambda, aws_logs
 from constructs import Construct
 
 from infrastructure.blueprint import preflight
