@@ -13,12 +13,13 @@ VISITORS ?= 1000000
 USERS ?= 2000
 BASE ?= main
 export PYTHONPATH := source:.
+export DEPLOYMENT_ARGS = $(CDK_ARGS)
 
 .PHONY: help
 .PHONY: install run invoke sites clean
 .PHONY: check test test-changed pre-commit lint types hops security scan fuzz chaos attack soak broken mutants screenshots docs lock
 .PHONY: bootstrap synth diff deploy destroy bundles wheel release
-.PHONY: redrive capacity rooms
+.PHONY: redrive warm capacity rooms
 .PHONY: bench load-test capacity-check many-pages admission-plots
 
 help: ## list the targets
@@ -159,6 +160,7 @@ diff: node_modules/ready ## show what a deployment would change
 
 deploy: node_modules/ready ## deploy the stacks to the account and region of your AWS credentials
 	$(CDK) deploy --all $(CDK_ARGS)
+	@$(BIN)/python -m deployment.account.warm
 
 destroy: node_modules/ready ## delete the stacks
 	$(CDK) destroy --all $(CDK_ARGS)
@@ -176,6 +178,9 @@ release: node_modules/ready ## check the tree and build bundles, templates, whee
 
 redrive: .venv/local ## redrive the join dead-letter queue: make redrive (this machine) or REDRIVE="--stack WaitingRoom"
 	@$(BIN)/python -m deployment.redrive $(REDRIVE)
+
+warm: .venv/local ## pre-warm the tables of the deployed stack: make warm WRITES=20000
+	@$(BIN)/python -m deployment.account.warm $(if $(WRITES),--writes $(WRITES))
 
 capacity: .venv/dev ## print capacity, quotas to raise and cost: make capacity VISITORS=1000000
 	$(BIN)/python -m deployment.capacity --visitors $(VISITORS) $(CAPACITY)

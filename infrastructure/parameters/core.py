@@ -199,7 +199,7 @@ class CoreConfig(Parameters):
     )
     warm_write_units: int = number(
         "WarmWriteUnits",
-        "writes per second for which the tables are pre-warmed; 0 for the AWS default",
+        "writes per second for which `make deploy` pre-warms the tables; 0 for the AWS default",
         default=0,
         low=0,
         high=1_000_000,

@@ -91,7 +91,6 @@ class CoreStack(Stack):
             tables=(*TABLES, COUNTERS) if config.serverless else TABLES,
             removal=removal,
             deletion_protection=config.deletion_protection,
-            warm_write_units=config.warm_write_units,
             key=key,
         )
         self.keys = aws_secretsmanager.Secret(

@@ -60,5 +60,5 @@ def test_the_figures_of_the_functions_are_those_of_the_stack(core: Synthesized) 
 def test_what_is_to_be_raised_are_parameters_of_the_stack() -> None:
     text = (Path(findings.__file__)).read_text()
     named = set(re.findall(r"`([A-Z][A-Za-z]+)`", text)) - {"SHARDS"}
-    assert named >= {"ApiRate", "WarmWriteUnits", "AssignConcurrency"}
+    assert named >= {"ApiRate", "AssignConcurrency"}
     assert named <= {known.name for _, known in CoreConfig.known()}

@@ -410,3 +410,9 @@ def test_the_name_of_the_inlets_role_fits_into_iams_limit(stack: str) -> None:
     assert len(name) <= 64
     assert name != inlet_role_name(stack + "y", "ap-southeast-1")
     assert name != inlet_role_name(stack, "eu-central-1")
+
+
+def test_warm_throughput_is_in_no_template() -> None:
+    """DynamoDB rejects a lower value, so a template with one would not deploy after an event."""
+    made = Assembly({"Stacks": "core", "WarmWriteUnits": "50000"}).stacks["Core"]
+    assert "WarmThroughput" not in json.dumps(made.template)

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from aws_cdk import RemovalPolicy, aws_dynamodb, aws_kms
 from constructs import Construct
 
-from infrastructure.blueprint.resources import POSITIONS, TOKENS, Index, Table
+from infrastructure.blueprint.resources import Index, Table
 from infrastructure.constructs.compute.encryption import table_encryption
 
 KINDS = {"S": aws_dynamodb.AttributeType.STRING, "N": aws_dynamodb.AttributeType.NUMBER}
-COLD_READS, COLD_WRITES = 12_000, 4_000  # per second; the default of an on-demand table
 
 
 class Tables(Construct):
     """Tables on demand, encrypted, with point-in-time recovery and TTL; ``by_name`` holds them.
 
-    ``warm_write_units`` per second apply if they are above the default of DynamoDB.
-    ``key`` encrypts the tables; None for the key of AWS.
+    Their warm throughput is not in the template: DynamoDB raises it with the traffic and rejects a
+    lower value. ``deployment/account/warm.py`` raises it. ``key`` encrypts the tables; None for
+    the key of AWS.
     """
 
     def __init__(
@@ -30,15 +30,11 @@ class Tables(Construct):
         tables: Sequence[Table],
         removal: RemovalPolicy = RemovalPolicy.DESTROY,
         deletion_protection: bool = False,
-        warm_write_units: int = 0,
         key: aws_kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, name)
         self.by_name = {
-            table.name: _table(
-                self, table, removal, deletion_protection, _warm(table, warm_write_units), key
-            )
-            for table in tables
+            table.name: _table(self, table, removal, deletion_protection, key) for table in tables
         }
 
 
@@ -47,7 +43,6 @@ def _table(
     table: Table,
     removal: RemovalPolicy,
     protected: bool,
-    warm: aws_dynamodb.WarmThroughput | None,
     key: aws_kms.IKey | None,
 ) -> aws_dynamodb.Table:
     made = aws_dynamodb.Table(
@@ -64,32 +59,19 @@ def _table(
         stream=aws_dynamodb.StreamViewType.NEW_IMAGE if table.stream else None,
         deletion_protection=protected,
         removal_policy=removal,
-        warm_throughput=warm,
     )
     if table.index:
-        _add_index(made, table.index, warm)
+        _add_index(made, table.index)
     return made
 
 
-def _add_index(
-    table: aws_dynamodb.Table, index: Index, warm: aws_dynamodb.WarmThroughput | None
-) -> None:
+def _add_index(table: aws_dynamodb.Table, index: Index) -> None:
     table.add_global_secondary_index(
         index_name=index.name,
         partition_key=_key((index.partition_key, "S")),
         sort_key=_key((index.sort_key, "N")),
         projection_type=aws_dynamodb.ProjectionType.INCLUDE,
         non_key_attributes=list(index.projected),
-        warm_throughput=warm,
-    )
-
-
-def _warm(table: Table, writes: int) -> aws_dynamodb.WarmThroughput | None:
-    """Return the warm throughput; None for tables without a row per join: few writes per second."""
-    if writes <= COLD_WRITES or table not in (POSITIONS, TOKENS):
-        return None
-    return aws_dynamodb.WarmThroughput(
-        read_units_per_second=COLD_READS, write_units_per_second=writes
     )
 
 

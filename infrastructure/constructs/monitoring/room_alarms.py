@@ -194,7 +194,7 @@ def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         above=0,
         minutes=3,
         within=5,
-        description="DynamoDB throttles requests: raise WarmWriteUnits before the next event.",
+        description="DynamoDB throttles requests: run make warm before the next event.",
     )
 
 
