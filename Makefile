@@ -18,7 +18,7 @@ export DEPLOYMENT_ARGS = $(CDK_ARGS)
 .PHONY: help
 .PHONY: install run invoke sites clean
 .PHONY: check test test-changed pre-commit lint types hops security scan fuzz chaos attack soak broken mutants screenshots docs lock
-.PHONY: bootstrap synth diff deploy destroy bundles wheel release
+.PHONY: bootstrap synth diff doctor deploy destroy bundles wheel release
 .PHONY: redrive warm capacity rooms
 .PHONY: bench load-test capacity-check many-pages admission-plots
 
@@ -158,7 +158,11 @@ synth: node_modules/ready ## write the CloudFormation templates to cdk.out (CDK_
 diff: node_modules/ready ## show what a deployment would change
 	$(CDK) diff --all $(CDK_ARGS)
 
+doctor: .venv/dev ## check the AWS account for the deployment and an event: make doctor VISITORS=50000
+	@$(BIN)/python -m deployment.doctor $(if $(filter-out file,$(origin VISITORS)),--visitors $(VISITORS)) $(DOCTOR)
+
 deploy: node_modules/ready ## deploy the stacks to the account and region of your AWS credentials
+	$(if $(SKIP_DOCTOR),,@$(BIN)/python -m deployment.doctor --before-deployment)
 	$(CDK) deploy --all $(CDK_ARGS)
 	@$(BIN)/python -m deployment.account.warm
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from deployment.doctor import checks
 from infrastructure.parameters import docs_table
 
 MARKED = re.compile(r"<!-- table: ([a-z_-]+) -->\n(.*?)<!-- /table -->", re.DOTALL)
@@ -43,10 +44,10 @@ def replaced(content: str, name: str, text: str) -> str:
 
 
 def parameters(content: str) -> str:
-    """Return docs/deploy.md with its tables of parameters as the code defines them."""
+    """Return docs/deploy.md with its tables as the code defines them."""
     for name in docs_table.TABLES:
         content = replaced(content, name, docs_table.table(name))
-    return content
+    return replaced(content, "doctor", checks.table())
 
 
 if __name__ == "__main__":

@@ -132,13 +132,13 @@ class Queue:
 
     The worker shortens the timeout of joins that it could not process. The whole timeout passes
     only after a worker crashed or Lambda had no environment for the batch. An invalid message is
-    sent to the dead-letter queue at once. Valid joins get many receives, enough for an outage of
-    hours.
+    sent to the dead-letter queue at once. A valid join moves there only after Lambda has throttled
+    it for a day without a break, and before SQS deletes it at the end of the retention.
     """
 
     visibility_timeout: int = 6 * ASSIGN.timeout
     retention: int = 4 * 86_400
-    max_receive_count: int = 100
+    max_receive_count: int = 480  # times the visibility timeout: a day
     dead_letter_retention: int = 14 * 86_400
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infrastructure.blueprint.permissions import PRIVATE
 from infrastructure.blueprint.resources import ASSIGN, MAX_ROTATION_DAYS
 from infrastructure.parameters.parameter import (
     ParameterError,
@@ -50,13 +51,25 @@ class CacheNodeSize:
     snapshot_days: int
 
 
+UNRESERVED = 100  # Lambda concurrency of an account that cannot be reserved
+WORKERS_SHARE = 5  # join workers get at most a fifth of the account's concurrency by default
+LEAST_WORKERS = 2  # MaximumConcurrency of an event source mapping of SQS
+
 CHEAP_PROFILE = CacheNodeSize(
     engine="valkey", node_type="cache.t4g.micro", nodes=1, snapshot_days=0
 )
+ZONES = 2  # of the network
 NODES = 2  # of the standard profile: a primary and its replica in another zone
 # Parameters that have no meaning without Redis. RedisPort is accepted and ignored: the AWS solution
 # has it.
-REDIS_ONLY = ("RedisEngine", "RedisNodeType", "SnapshotDays", "VpcId", "SubnetIds")
+REDIS_ONLY = (
+    "RedisEngine",
+    "RedisNodeType",
+    "SnapshotDays",
+    "VpcId",
+    "SubnetIds",
+    "AvailabilityZones",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,11 +223,26 @@ class CoreConfig(Parameters):
     retain_data: bool = flag(
         "RetainData", "retain tables, secrets and logs when the stack is removed", default=False
     )
+    zones: tuple[str, ...] = texts(
+        "AvailabilityZones",
+        "two zones of the stack's own VPC, separated by commas; by default the first two of the"
+        " region. Cannot be changed later",
+        pattern=r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]",
+        constraint="names of zones like eu-central-1a, separated by commas",
+    )
+    account_concurrency: int = number(
+        "AccountConcurrency",
+        "Lambda concurrency of the account in the region (`make doctor` prints it)",
+        default=1_000,
+        low=10,
+        high=1_000_000,
+    )
     assign_concurrency: int = number(
         "AssignConcurrency",
-        "maximum number of join workers at the same time",
-        default=ASSIGN.max_concurrency,
-        low=2,
+        "maximum number of join workers at the same time; 0 for a fifth of AccountConcurrency,"
+        " between 2 and 100",
+        default=0,
+        low=0,
         high=1000,
     )
     worker_reserved_concurrency: int = number(
@@ -368,11 +396,8 @@ class CoreConfig(Parameters):
                 "The parameter ChallengeOnJoin must be false: a join would need an AWS WAF token, "
                 "which the waiting page cannot get for the host of the API."
             )
-        if 0 < self.worker_reserved_concurrency < self.assign_concurrency:
-            raise ParameterError(
-                "The parameter AssignConcurrency must not be above WorkerReservedConcurrency: "
-                "Lambda would throttle the join queue."
-            )
+        self._check_zones()
+        self._check_concurrency()
         if self.request_rate_limit_per_ip < self.join_rate_limit_per_ip:
             raise ParameterError(
                 "The parameter RequestRateLimitPerIp must not be below JoinRateLimitPerIp: "
@@ -387,6 +412,40 @@ class CoreConfig(Parameters):
                     f"The parameter {parameter.name} has no effect with Profile=serverless, which "
                     "has no Redis and no VPC: remove it."
                 )
+
+    def _check_zones(self) -> None:
+        if self.zones and self.vpc_id:
+            raise ParameterError(
+                "The parameters AvailabilityZones and VpcId exclude each other: the subnets of "
+                "SubnetIds have their zones."
+            )
+        if self.zones and len(set(self.zones)) != ZONES:
+            raise ParameterError("The parameter AvailabilityZones must name two zones.")
+
+    def _check_concurrency(self) -> None:
+        """Raise ParameterError for concurrency that Lambda would reject or throttle."""
+        if self.assign_concurrency and self.assign_concurrency < LEAST_WORKERS:
+            raise ParameterError(
+                f"The parameter AssignConcurrency must be 0 or at least {LEAST_WORKERS}: Lambda "
+                "accepts no lower maximum for a queue."
+            )
+        if self.assign_concurrency > self.account_concurrency:
+            raise ParameterError(
+                f"The parameter AssignConcurrency ({self.assign_concurrency}) must not be above "
+                f"AccountConcurrency ({self.account_concurrency}): Lambda would throttle the join "
+                "queue."
+            )
+        if 0 < self.worker_reserved_concurrency < self.join_workers:
+            raise ParameterError(
+                f"The parameter AssignConcurrency ({self.join_workers}) must not be above "
+                "WorkerReservedConcurrency: Lambda would throttle the join queue."
+            )
+        if 0 < self.reserved_concurrency > self.account_concurrency - UNRESERVED:
+            raise ParameterError(
+                "The parameters WorkerReservedConcurrency and OperatorsReservedConcurrency reserve "
+                f"{self.reserved_concurrency} of AccountConcurrency ({self.account_concurrency}); "
+                f"Lambda requires that {UNRESERVED} stay unreserved."
+            )
 
     def check_api_quota(self, others: int) -> None:
         """Raise ParameterError unless the APIs of core and of ``others`` fit into the quota.
@@ -408,6 +467,23 @@ class CoreConfig(Parameters):
                     f"{others} times OtherApi{what} ({other}) must not be above AccountApi{what} "
                     f"({quota}) together."
                 )
+
+    @property
+    def join_workers(self) -> int:
+        """Return the maximum number of join workers at the same time, at least 2."""
+        if self.assign_concurrency:
+            return self.assign_concurrency
+        share = max(LEAST_WORKERS, self.account_concurrency // WORKERS_SHARE)
+        workers = min(ASSIGN.max_concurrency, share)
+        if self.worker_reserved_concurrency:
+            workers = min(workers, max(LEAST_WORKERS, self.worker_reserved_concurrency))
+        return workers
+
+    @property
+    def reserved_concurrency(self) -> int:
+        """Return the Lambda concurrency that all functions of the stack reserve."""
+        operators = self.operators_reserved_concurrency * len(PRIVATE)
+        return self.worker_reserved_concurrency + operators
 
     @property
     def cheap(self) -> bool:

@@ -149,7 +149,7 @@ class CoreStack(Stack):
             stack_name=config.stack_name,
             first_admission=config.first_admission,
             tokens=self.tables.by_name[TOKENS.name],
-            assign_concurrency=config.assign_concurrency,
+            assign_concurrency=config.join_workers,
             reserved_concurrency=config.worker_reserved_concurrency,
             rotation_days=config.key_rotation_days,
             first=self.counters.ready,

@@ -416,3 +416,22 @@ def test_warm_throughput_is_in_no_template() -> None:
     """DynamoDB rejects a lower value, so a template with one would not deploy after an event."""
     made = Assembly({"Stacks": "core", "WarmWriteUnits": "50000"}).stacks["Core"]
     assert "WarmThroughput" not in json.dumps(made.template)
+
+
+def test_a_new_account_with_a_concurrency_of_ten_gets_two_join_workers_and_its_zones() -> None:
+    context = {
+        "Stacks": "core",
+        "AccountConcurrency": "10",
+        "AvailabilityZones": "us-east-1b,us-east-1d",
+    }
+    made = Assembly(context).stacks["Core"]
+    assert "ReservedConcurrentExecutions" not in json.dumps(made.template)
+    (scaling,) = (
+        one["ScalingConfig"]
+        for one in made.of_type("AWS::Lambda::EventSourceMapping").values()
+        if "ScalingConfig" in one
+    )
+    assert scaling == {"MaximumConcurrency": 2}
+    zones = [one["AvailabilityZone"] for one in made.of_type("AWS::EC2::Subnet").values()]
+    assert sorted(zones) == ["us-east-1b", "us-east-1d"]
+    assert "Fn::GetAZs" not in json.dumps(made.template)

@@ -6,7 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from infrastructure.blueprint.resources import JOINS
 from infrastructure.parameters.core import REDIS_ONLY, CoreConfig
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from waiting_room.domain.room_settings import FirstAdmission
@@ -65,8 +68,37 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
             "The parameter ChallengeOnJoin must be false: a join would need an AWS WAF token,",
         ),
         (
-            {"WorkerReservedConcurrency": "50"},
-            "The parameter AssignConcurrency must not be above WorkerReservedConcurrency",
+            {"WorkerReservedConcurrency": "50", "AssignConcurrency": "100"},
+            r"AssignConcurrency \(100\) must not be above WorkerReservedConcurrency",
+        ),
+        (
+            {"WorkerReservedConcurrency": "1"},
+            r"AssignConcurrency \(2\) must not be above WorkerReservedConcurrency",
+        ),
+        ({"AssignConcurrency": "1"}, "AssignConcurrency must be 0 or at least 2"),
+        (
+            {"AssignConcurrency": "11", "AccountConcurrency": "10"},
+            r"AssignConcurrency \(11\) must not be above AccountConcurrency \(10\)",
+        ),
+        (
+            {"WorkerReservedConcurrency": "2", "AccountConcurrency": "10"},
+            r"reserve 2 of AccountConcurrency \(10\); Lambda requires that 100 stay unreserved",
+        ),
+        ({"OperatorsReservedConcurrency": "50"}, r"reserve \d+ of AccountConcurrency \(1000\)"),
+        ({"AccountConcurrency": "9"}, "AccountConcurrency must be between 10 and 1000000"),
+        ({"AvailabilityZones": "a"}, "The parameter AvailabilityZones must be names of zones"),
+        ({"AvailabilityZones": "eu-central-1a"}, "AvailabilityZones must name two zones"),
+        (
+            {"AvailabilityZones": "eu-central-1a,eu-central-1a"},
+            "AvailabilityZones must name two zones",
+        ),
+        (
+            {
+                "AvailabilityZones": "eu-central-1a,eu-central-1b",
+                "VpcId": "vpc-01234567",
+                "SubnetIds": "subnet-01234567,subnet-01234568",
+            },
+            "The parameters AvailabilityZones and VpcId exclude each other",
         ),
         (
             {"JoinRateLimitPerIp": "10000"},
@@ -89,6 +121,7 @@ def test_a_value_that_cannot_be_meant_is_refused_with_its_name(
         ("SnapshotDays", "3"),
         ("VpcId", "vpc-01234567"),
         ("SubnetIds", "subnet-01234567,subnet-89abcdef"),
+        ("AvailabilityZones", "eu-central-1a,eu-central-1b"),
     ],
 )
 def test_a_parameter_of_redis_or_its_network_is_refused_without_redis(
@@ -105,6 +138,35 @@ def test_without_redis_defaults_are_accepted_and_the_port_is_ignored() -> None:
     given = {name: fields[name].default for name in REDIS_ONLY}
     config = CoreConfig.from_context({"Profile": "serverless", "RedisPort": "6379", **given})
     assert config.cache_node_size is None
+
+
+@given(account=st.integers(10, 20_000), assign=st.integers(0, 1_000), worker=st.integers(0, 20_000))
+def test_an_accepted_concurrency_is_one_that_lambda_accepts_and_does_not_throttle(
+    account: int, assign: int, worker: int
+) -> None:
+    try:
+        config = CoreConfig(
+            account_concurrency=account,
+            assign_concurrency=assign,
+            worker_reserved_concurrency=worker,
+        )
+    except ParameterError:
+        assert assign or worker, "the defaults suit every account"
+        return
+    assert 2 <= config.join_workers <= min(1_000, account)
+    assert config.join_workers == assign or config.join_workers <= max(2, account // 5)
+    assert not worker or config.join_workers <= worker <= account - 100
+
+
+@pytest.mark.parametrize(("account", "workers"), [(10, 2), (50, 10), (500, 100), (1_000, 100)])
+def test_join_workers_get_a_fifth_of_the_account(account: int, workers: int) -> None:
+    assert CoreConfig(account_concurrency=account).join_workers == workers
+
+
+def test_throttling_moves_a_join_to_the_dead_letter_queue_after_a_day_and_before_its_end() -> None:
+    """A throttled batch is received once in each visibility timeout."""
+    assert 86_400 <= JOINS.max_receive_count * JOINS.visibility_timeout < JOINS.retention
+    assert JOINS.max_receive_count <= 1_000, "the limit of SQS"
 
 
 def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant() -> None:

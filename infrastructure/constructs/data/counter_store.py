@@ -40,6 +40,7 @@ def counter_store(
         scope,
         "Network",
         defaults=defaults,
+        zones=config.zones,
         endpoint_zones=1 if config.cheap else 2,
         vpc_id=config.vpc_id,
         subnet_ids=config.subnet_ids,

@@ -23,6 +23,7 @@ SUBNETS = aws_ec2.SubnetType.PRIVATE_ISOLATED
 class Network(Construct):
     """``placement`` is that of functions; ``ready`` are endpoints that they depend on.
 
+    ``zones`` are the zones of a VPC of its own, by default the first two of the region.
     ``endpoint_zones`` is the number of zones of each interface endpoint. With ``vpc_id`` and
     ``subnet_ids`` it creates security groups only: that VPC must have routes to the services.
     """
@@ -33,6 +34,7 @@ class Network(Construct):
         name: str,
         *,
         defaults: FunctionDefaults,
+        zones: Sequence[str] = (),
         endpoint_zones: int = 2,
         vpc_id: str = "",
         subnet_ids: Sequence[str] = (),
@@ -42,7 +44,10 @@ class Network(Construct):
         if vpc_id:
             self.vpc, subnets = _existing(self, vpc_id, subnet_ids)
         else:
-            self.vpc, subnets = _own(self, defaults), aws_ec2.SubnetSelection(subnet_type=SUBNETS)
+            self.vpc, subnets = (
+                _own(self, defaults, zones),
+                aws_ec2.SubnetSelection(subnet_type=SUBNETS),
+            )
         self.counters_group = self._group("CountersGroup", "the counters")
         group = self._group("FunctionsGroup", "functions that read the counters")
         group.add_egress_rule(aws_ec2.Peer.any_ipv4(), aws_ec2.Port.tcp(HTTPS), "AWS's endpoints")
@@ -95,11 +100,12 @@ class Network(Construct):
             )
 
 
-def _own(scope: Construct, defaults: FunctionDefaults) -> aws_ec2.Vpc:
+def _own(scope: Construct, defaults: FunctionDefaults, zones: Sequence[str]) -> aws_ec2.Vpc:
     vpc = aws_ec2.Vpc(
         scope,
         "Vpc",
-        max_azs=2,
+        max_azs=None if zones else 2,
+        availability_zones=list(zones) or None,
         nat_gateways=0,
         restrict_default_security_group=False,  # needs a custom resource; the group is unused
         subnet_configuration=[

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of an AWS account before a deployment: ``make doctor VISITORS=50000``."""
