@@ -110,7 +110,8 @@ def concurrency(of: Deployment) -> Iterator[Result]:
             Level.WARNING,
             f"At most {config.join_workers} join workers run at the same time; "
             f"{needs.visitors:,} visitors need {needs.join_workers}.",
-            f"Deploy with AssignConcurrency={needs.join_workers}.",
+            f"Deploy with AssignConcurrency={needs.join_workers}. If the visitors come within "
+            f"seconds: with JoinPollers={min(200, needs.join_workers)} instead, an hour before.",
         )
 
 

@@ -53,7 +53,8 @@ class CacheNodeSize:
 
 UNRESERVED = 100  # Lambda concurrency of an account that cannot be reserved
 WORKERS_SHARE = 5  # join workers get at most a fifth of the account's concurrency by default
-LEAST_WORKERS = 2  # MaximumConcurrency of an event source mapping of SQS
+CALLS_OF_A_POLLER = 10  # of a function at once, by Lambda's documentation
+LEAST_WORKERS = 2  # MaximumConcurrency, or pollers, of an event source mapping of SQS
 
 CHEAP_PROFILE = CacheNodeSize(
     engine="valkey", node_type="cache.t4g.micro", nodes=1, snapshot_days=0
@@ -245,6 +246,21 @@ class CoreConfig(Parameters):
         low=0,
         high=1000,
     )
+    join_pollers: int = number(
+        "JoinPollers",
+        "pollers of the join queue that always run, instead of AssignConcurrency; AWS charges for"
+        " them by the hour. 0 for none",
+        default=0,
+        low=0,
+        high=200,
+    )
+    max_join_pollers: int = number(
+        "MaxJoinPollers",
+        "with JoinPollers: maximum number of pollers; 0 for JoinPollers",
+        default=0,
+        low=0,
+        high=2_000,
+    )
     worker_reserved_concurrency: int = number(
         "WorkerReservedConcurrency",
         "Lambda concurrency reserved for the join worker; 0 for none",
@@ -398,6 +414,7 @@ class CoreConfig(Parameters):
             )
         self._check_zones()
         self._check_concurrency()
+        self._check_pollers()
         if self.request_rate_limit_per_ip < self.join_rate_limit_per_ip:
             raise ParameterError(
                 "The parameter RequestRateLimitPerIp must not be below JoinRateLimitPerIp: "
@@ -435,7 +452,7 @@ class CoreConfig(Parameters):
                 f"AccountConcurrency ({self.account_concurrency}): Lambda would throttle the join "
                 "queue."
             )
-        if 0 < self.worker_reserved_concurrency < self.join_workers:
+        if 0 < self.worker_reserved_concurrency < self.join_workers and not self.join_pollers:
             raise ParameterError(
                 f"The parameter AssignConcurrency ({self.join_workers}) must not be above "
                 "WorkerReservedConcurrency: Lambda would throttle the join queue."
@@ -446,6 +463,36 @@ class CoreConfig(Parameters):
                 f"{self.reserved_concurrency} of AccountConcurrency ({self.account_concurrency}); "
                 f"Lambda requires that {UNRESERVED} stay unreserved."
             )
+
+    def _check_pollers(self) -> None:
+        """Raise ParameterError for pollers that Lambda would reject or throttle."""
+        if not self.join_pollers:
+            if self.max_join_pollers:
+                raise ParameterError("The parameter MaxJoinPollers needs JoinPollers.")
+            return
+        if self.join_pollers < LEAST_WORKERS:
+            raise ParameterError(
+                f"The parameter JoinPollers must be 0 or at least {LEAST_WORKERS}: Lambda accepts "
+                "no lower number for a queue."
+            )
+        if self.assign_concurrency:
+            raise ParameterError(
+                "The parameters JoinPollers and AssignConcurrency exclude each other: Lambda "
+                "accepts pollers or a maximum concurrency."
+            )
+        low, high = self.pollers
+        if high < low:
+            raise ParameterError("The parameter MaxJoinPollers must not be below JoinPollers.")
+        for name, limit in (
+            ("AccountConcurrency", self.account_concurrency),
+            ("WorkerReservedConcurrency", self.worker_reserved_concurrency),
+        ):
+            if 0 < limit < high * CALLS_OF_A_POLLER:
+                raise ParameterError(
+                    f"{high} pollers (JoinPollers, MaxJoinPollers) call the join worker up to "
+                    f"{high * CALLS_OF_A_POLLER} times at once, more than the parameter {name} "
+                    f"({limit}): Lambda would throttle the join queue."
+                )
 
     def check_api_quota(self, others: int) -> None:
         """Raise ParameterError unless the APIs of core and of ``others`` fit into the quota.
@@ -471,6 +518,8 @@ class CoreConfig(Parameters):
     @property
     def join_workers(self) -> int:
         """Return the maximum number of join workers at the same time, at least 2."""
+        if self.join_pollers:
+            return self.pollers[1] * CALLS_OF_A_POLLER
         if self.assign_concurrency:
             return self.assign_concurrency
         share = max(LEAST_WORKERS, self.account_concurrency // WORKERS_SHARE)
@@ -478,6 +527,11 @@ class CoreConfig(Parameters):
         if self.worker_reserved_concurrency:
             workers = min(workers, max(LEAST_WORKERS, self.worker_reserved_concurrency))
         return workers
+
+    @property
+    def pollers(self) -> tuple[int, int]:
+        """Return the minimum and the maximum number of pollers; zeros without pollers."""
+        return self.join_pollers, self.max_join_pollers or self.join_pollers
 
     @property
     def reserved_concurrency(self) -> int:

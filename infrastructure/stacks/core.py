@@ -150,6 +150,7 @@ class CoreStack(Stack):
             first_admission=config.first_admission,
             tokens=self.tables.by_name[TOKENS.name],
             assign_concurrency=config.join_workers,
+            pollers=config.pollers,
             reserved_concurrency=config.worker_reserved_concurrency,
             rotation_days=config.key_rotation_days,
             first=self.counters.ready,

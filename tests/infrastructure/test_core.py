@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deployment.capacity.topology import UnknownCost, of_template
 from deployment.local.resources import table_request
 from infrastructure.blueprint import discovery, join_integration, permissions
 from infrastructure.blueprint.permissions import (
@@ -435,3 +436,15 @@ def test_a_new_account_with_a_concurrency_of_ten_gets_two_join_workers_and_its_z
     zones = [one["AvailabilityZone"] for one in made.of_type("AWS::EC2::Subnet").values()]
     assert sorted(zones) == ["us-east-1b", "us-east-1d"]
     assert "Fn::GetAZs" not in json.dumps(made.template)
+
+
+def test_pollers_that_always_run_replace_the_maximum_concurrency() -> None:
+    """Lambda rejects a mapping with both."""
+    context = {"Stacks": "core", "JoinPollers": "5", "MaxJoinPollers": "20"}
+    made = Assembly(context).stacks["Core"]
+    mappings = made.of_type("AWS::Lambda::EventSourceMapping")
+    (joins,) = (one for name, one in mappings.items() if "AssignPositions" in name)
+    assert joins["ProvisionedPollerConfig"] == {"MinimumPollers": 5, "MaximumPollers": 20}
+    assert "ScalingConfig" not in joins
+    with pytest.raises(UnknownCost, match="EventSourceMapping with ProvisionedPollerConfig"):
+        of_template("pollers", made.template)

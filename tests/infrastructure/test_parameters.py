@@ -85,6 +85,24 @@ def test_values_are_read_as_the_command_line_gives_them() -> None:
             r"reserve 2 of AccountConcurrency \(10\); Lambda requires that 100 stay unreserved",
         ),
         ({"OperatorsReservedConcurrency": "50"}, r"reserve \d+ of AccountConcurrency \(1000\)"),
+        ({"JoinPollers": "1"}, "JoinPollers must be 0 or at least 2"),
+        ({"MaxJoinPollers": "5"}, "The parameter MaxJoinPollers needs JoinPollers"),
+        (
+            {"JoinPollers": "5", "MaxJoinPollers": "4"},
+            "MaxJoinPollers must not be below JoinPollers",
+        ),
+        (
+            {"JoinPollers": "5", "AssignConcurrency": "50"},
+            "The parameters JoinPollers and AssignConcurrency exclude each other",
+        ),
+        (
+            {"JoinPollers": "2", "AccountConcurrency": "10"},
+            r"up to 20 times at once, more than the parameter AccountConcurrency \(10\)",
+        ),
+        (
+            {"JoinPollers": "5", "MaxJoinPollers": "20", "WorkerReservedConcurrency": "199"},
+            r"up to 200 times at once, more than the parameter WorkerReservedConcurrency \(199\)",
+        ),
         ({"AccountConcurrency": "9"}, "AccountConcurrency must be between 10 and 1000000"),
         ({"AvailabilityZones": "a"}, "The parameter AvailabilityZones must be names of zones"),
         ({"AvailabilityZones": "eu-central-1a"}, "AvailabilityZones must name two zones"),

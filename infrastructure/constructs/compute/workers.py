@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import (
     Duration,
@@ -45,6 +46,8 @@ class Workers(Construct):
     ``join_queue`` takes the joins. The role of ``redrive_role_id`` may send a join to it again.
     ``stack_name`` is a dimension of the metrics. ``first_admission`` is the environment of the
     set-up. ``rotation_days`` is the period between two signing keys, 0 for no rotation.
+    ``pollers`` are the minimum and maximum of pollers that always run; with zeros, Lambda chooses,
+    and ``assign_concurrency`` is the maximum of join workers.
     ``event_dead_letters`` takes batches of the stream that could not be published within
     MAX_RECORD_AGE.
     """
@@ -61,6 +64,7 @@ class Workers(Construct):
         first_admission: Mapping[str, str],
         tokens: aws_dynamodb.Table,
         assign_concurrency: int,
+        pollers: tuple[int, int],
         reserved_concurrency: int,
         rotation_days: int,
         first: Sequence[IDependable],
@@ -97,7 +101,13 @@ class Workers(Construct):
             **queue_encryption(function_context.defaults.key),
             enforce_ssl=True,
         )
-        self._take_joins(self.functions.targets[ASSIGN.name], join_queue, assign_concurrency)
+        self._take_joins(
+            self.functions.targets[ASSIGN.name],
+            join_queue,
+            {"provisioned_poller_config": _pollers(*pollers)}
+            if any(pollers)
+            else {"max_concurrency": assign_concurrency},
+        )
         self._take_changes(self.functions.targets[PUBLISH.name], tokens)
         if not function_context.redis:
             self._count_changes(self.functions.targets[COUNT_OUTCOMES.name], tokens)
@@ -121,15 +131,15 @@ class Workers(Construct):
         )
 
     def _take_joins(
-        self, target: aws_lambda.IFunction, joins: aws_sqs.IQueue, concurrency: int
+        self, target: aws_lambda.IFunction, joins: aws_sqs.IQueue, scaling: Mapping[str, Any]
     ) -> None:
         target.add_event_source(
             aws_lambda_event_sources.SqsEventSource(
                 joins,
                 batch_size=ASSIGN.batch_size,
                 max_batching_window=Duration.seconds(ASSIGN.batch_window),
-                max_concurrency=concurrency,
                 report_batch_item_failures=True,
+                **scaling,
             )
         )
 
@@ -159,3 +169,8 @@ class Workers(Construct):
                 report_batch_item_failures=True,
             )
         )
+
+def _pollers(least: int, most: int) -> aws_lambda_event_sources.ProvisionedPollerConfig:
+    return aws_lambda_event_sources.ProvisionedPollerConfig(
+        minimum_pollers=least, maximum_pollers=most
+    )
