@@ -197,8 +197,8 @@ rooms: synth ## print how many rooms like this fit into one account: make rooms 
 bench: install ## measure requests, times, cold starts, throughput and growth; write docs/performance.md (ONLY=growth)
 	@$(BIN)/python -m tests.benchmarks
 
-load-test: .venv/dev ## send visitors to the room that runs on this machine: make load-test USERS=2000
-	$(BIN)/python -m deployment.load_test --users $(USERS) $(LOAD_TEST)
+load-test: .venv/dev ## send visitors to the room that runs on this machine: make load-test USERS=2000 PROCESSES=2
+	$(BIN)/python -m deployment.load_test --users $(USERS) $(if $(PROCESSES),--processes $(PROCESSES)) $(LOAD_TEST)
 
 capacity-check: .venv/dev ## compare the capacity model with the last load test on this machine
 	$(BIN)/python -m deployment.capacity.check $(CAPACITY)

@@ -88,6 +88,47 @@ class LoadTestOptions:
 
 
 @dataclass(frozen=True)
+class Share:
+    """The visitors of one process: each ``of``-th of all, from ``index``.
+
+    ``began`` is the start of the test on the monotonic clock of the machine; None for now.
+    """
+
+    index: int = 0
+    of: int = 1
+    began: float | None = None
+
+
+@dataclass(frozen=True)
+class ShareResults:
+    """The results of the visitors of one or of all processes."""
+
+    record: Record
+    seconds: float
+    processor_share: float  # of one core
+    in_time: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the results as JSON data, with all requests."""
+        return {
+            "visitors": [asdict(one) for one in self.record.visitors],
+            "requests": [[one.name, one.at, one.ms, one.status] for one in self.record.requests],
+            "seconds": self.seconds,
+            "processor_share": self.processor_share,
+            "in_time": self.in_time,
+        }
+
+    @classmethod
+    def of_json(cls, content: dict[str, Any]) -> ShareResults:
+        """Return the results that ``as_json`` wrote."""
+        record = Record(
+            [VisitorRecord(**one) for one in content["visitors"]],
+            [Request(*one) for one in content["requests"]],
+        )
+        return cls(record, content["seconds"], content["processor_share"], bool(content["in_time"]))
+
+
+@dataclass(frozen=True)
 class LoadTestResults:
     """The results of a test. ``edge`` holds the counts of the local edge during the test."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deployment.load_test import report
+from deployment.load_test import processes, report
 from deployment.load_test.checks import Check, Rows, check
 from deployment.load_test.operator import Admission, OperatorError
 from deployment.load_test.processor import seconds_by_part
@@ -22,10 +22,19 @@ from deployment.load_test.record import (
     LoadTestResults,
     Record,
     Request,
+    Share,
+    ShareResults,
     VisitorRecord,
     percentile,
 )
-from deployment.load_test.target import TargetError, is_loopback, of_options, of_this_machine
+from deployment.load_test.target import (
+    RoomUnderTest,
+    TargetError,
+    is_loopback,
+    of_options,
+    of_this_machine,
+)
+from tests.support.servers import ROOT
 
 FIGURES = {"queue_counter": 3, "total_tokens": 3, "serving_counter": 3, "holes": 0}
 ROWS = Rows(3, 3)
@@ -262,3 +271,78 @@ def test_processor_time_of_nobodys_children_is_empty() -> None:
     finally:
         childless.kill()
         childless.wait()
+
+
+def part(*numbers: int, in_time: bool = True) -> ShareResults:
+    """The results of a process whose visitors got these positions."""
+    record = Record()
+    for number in numbers:
+        record.visitors.append(VisitorRecord(float(number), joined=1.0, learned=2.0, number=number))
+        record.requests.append(Request("join", float(number), 12.5, 200))
+    return ShareResults(record, 60.0 + len(numbers), 0.25, in_time)
+
+
+def test_results_of_a_process_are_the_same_after_its_file() -> None:
+    done = part(1, 3)
+    assert ShareResults.of_json(json.loads(json.dumps(done.as_json()))) == done
+
+
+def test_results_of_several_processes_are_those_of_one_test() -> None:
+    raises = Record(raises=[(1.0, 4)])
+    done = processes.merged([part(1, 3), part(2, 4, 5, in_time=False)], raises)
+    assert [one.number for one in done.record.visitors] == [1, 2, 3, 4, 5]
+    assert [one.at for one in done.record.requests] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert done.record.bound_at(2.0) == 4
+    assert (done.seconds, done.processor_share, done.in_time) == (63.0, 0.5, False)
+
+
+def nowhere() -> RoomUnderTest:
+    """A room without a private API, which the parent process does not call."""
+    return RoomUnderTest("https://room.example", "", "", "Sample", "", "", "")
+
+
+def script(code: str) -> processes.Start:
+    """Start Python code instead of visitors; it gets its share and its file."""
+
+    def start(share: Share, file: Path) -> subprocess.Popen[bytes]:
+        values = [str(share.index), str(share.of), str(file)]
+        return subprocess.Popen([sys.executable, "-c", code, *values])
+
+    return start
+
+
+def test_each_process_gets_its_share_and_its_results_are_merged() -> None:
+    code = """
+import json, sys
+index, of, file = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+visitors = [{"arrived": number} for number in range(index, 5, of)]
+results = {"requests": [], "seconds": 1, "processor_share": 0.5, "in_time": True}
+open(file, "w").write(json.dumps({"visitors": visitors, **results}))
+"""
+    asked = LoadTestOptions(5, "flash", 10, 60, 20)
+    done = processes.run(asked, nowhere(), 2, script(code))
+    assert [one.arrived for one in done.record.visitors] == [0, 1, 2, 3, 4]
+    assert (done.processor_share, done.in_time) == (1.0, True)
+
+
+def test_a_process_that_fails_ends_the_test_and_the_other_processes() -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    good_start, bad_start = script("import time; time.sleep(600)"), script("raise SystemExit(3)")
+
+    def start(share: Share, file: Path) -> subprocess.Popen[bytes]:
+        started.append((good_start if share.index else bad_start)(share, file))
+        return started[-1]
+
+    asked = LoadTestOptions(5, "flash", 10, 60, -processes.START - processes.GRACE)
+    with pytest.raises(processes.ProcessFailed, match=r"Process \d of 2 ended without results"):
+        processes.run(asked, nowhere(), 2, start)
+    assert [one.poll() is None for one in started] == [False, False]
+
+
+def test_more_visitors_than_the_processes_may_have_are_rejected() -> None:
+    """In a process of its own: the load test patches sockets."""
+    options = ["--processes", "2", "--users", "40001"]
+    command = [sys.executable, "-m", "deployment.load_test", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--users must be between 2 and 40000 with --processes 2" in done.stderr
