@@ -6,6 +6,7 @@ Without parameters it contains the core, authorizer and sample stacks.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -42,6 +43,7 @@ from infrastructure.parameters.optional_stacks import (
     StacksConfig,
 )
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
+from infrastructure.parameters.region_rules import check_region
 from infrastructure.stacks.authorizer import AuthorizerStack
 from infrastructure.stacks.core import CoreStack
 from infrastructure.stacks.edge_alarms import EdgeAlarmsStack
@@ -52,14 +54,17 @@ from infrastructure.stacks.policies import PoliciesStack
 from infrastructure.stacks.sample import SampleStack
 
 
-def build(app: App) -> dict[str, Stack]:
+def build(app: App, region: str = "") -> dict[str, Stack]:
     """Add the stacks that the context selects; return them by name.
 
-    Raises ParameterError, which names the parameter.
+    ``region`` is that of the deployment, "" if it is not known. The templates do not depend on it:
+    only parameters that cannot work there are rejected. Raises ParameterError, which names the
+    parameter.
     """
     context = app.node.get_all_context()
     reject_unknown(context, CoreConfig, *PARAMETERS)
     config, names = CoreConfig.from_context(context), StacksConfig.from_context(context).names
+    check_region(region, context, names)
     limits = Limits(rate=config.other_api_rate, burst=config.other_api_burst)
     with_an_api = {SAMPLE, *((OPENID, GATE) if CORE in names else ())}
     config.check_api_quota(len(with_an_api.intersection(names)))
@@ -231,7 +236,7 @@ def _function_defaults(config: CoreConfig, core: CoreStack | None) -> FunctionDe
 if __name__ == "__main__":
     made = App()
     try:
-        build(made)
+        build(made, os.environ.get("CDK_DEFAULT_REGION", ""))
     except (ParameterError, BundleError, SitesError) as error:
         sys.exit(str(error))
     made.synth()

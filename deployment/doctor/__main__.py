@@ -29,6 +29,7 @@ from deployment.visitor_model.arrivals import CURVES
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.optional_stacks import CORE, StacksConfig
 from infrastructure.parameters.parameter import ParameterError
+from infrastructure.parameters.region_rules import check_region
 
 # A slow or unreachable endpoint ends a check after seconds, not minutes.
 CLIENT = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
@@ -64,6 +65,7 @@ def main(given: Sequence[str], account: Account | None = None) -> int:
         if not deployment.account.region:
             print("The AWS region is not set: set AWS_REGION.", file=sys.stderr)
             return 2
+        check_region(deployment.account.region, context.values, deployment.stacks)
         identity = deployment.client("sts").get_caller_identity()
     except (ParameterError, ValueError) as error:
         print(error, file=sys.stderr)
