@@ -12,9 +12,7 @@ from infrastructure.parameters.parameter import ParameterError, Parameters, text
 HOST = r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 A_HOST = "a host name in lower case, without https:// and without a path"
 CERTIFICATE = r"arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[0-9a-f-]+"
-A_CERTIFICATE = (
-    "the ARN of an ACM certificate in us-east-1; CloudFront takes no certificate of another region"
-)
+A_CERTIFICATE = "the ARN of an ACM certificate in us-east-1"
 ZONE = r"Z[A-Z0-9]{1,31}"
 A_ZONE = "the id of a Route 53 hosted zone, such as Z0123456789ABCDEFGHIJ"
 

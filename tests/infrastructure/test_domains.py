@@ -166,8 +166,7 @@ OTHER = CERTIFICATE.replace("us-east-1", "eu-central-1")
     ("context", "sentence"),
     [
         ({"ApiDomain": "api.shop.example", "ApiCertificateArn": OTHER},
-         "The parameter ApiCertificateArn must be the ARN of an ACM certificate in us-east-1;"
-         " CloudFront takes no certificate of another region"),
+         "The parameter ApiCertificateArn must be the ARN of an ACM certificate in us-east-1, not"),
         ({"ApiDomain": "api.shop.example"},
          "The parameters ApiDomain and ApiCertificateArn need each other"),
         ({"ControlPanelCertificateArn": CERTIFICATE},
