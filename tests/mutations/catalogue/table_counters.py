@@ -56,24 +56,10 @@ BREAKS = (
         "integration/test_table_counters",
     ),
     Break(
-        "counters in tables: an earlier generation is counted",
-        "TableCounters.count_delivered",
-        ".generation == generation:",
-        ".generation >= 0:",
-        "integration/test_table_counters",
-    ),
-    Break(
         "counters in tables: a join gets a position without a read",
         "DynamoCounters.acquire_join_leases",
         "JoinLease.STALE",
         "JoinLease.NEW",
         "contract/test_table_counters",
-    ),
-    Break(
-        "counters in tables: a position above the serving counter is served",
-        "DynamoCounters.position_status",
-        "position <= state.serving",
-        "position",
-        "test_invariants",
     ),
 )
