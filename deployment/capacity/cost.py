@@ -7,12 +7,17 @@ from deployment.capacity.operations import Operations
 from deployment.capacity.prices import Prices
 from deployment.capacity.quotas import Assumptions, Quotas
 from deployment.capacity.simulation import API_MEMORY
-from deployment.capacity.topology import Topology
+from deployment.capacity.topology import CHEAP, STANDARD, Topology
 from deployment.capacity.usage import Usage
-from infrastructure.blueprint.resources import REPORT, SWEEP
+from infrastructure.blueprint.resources import PERIODIC_INLET
+from infrastructure.blueprint.routes import load_app, routes_of
+from waiting_room.domain.metrics import gauges
+from waiting_room.domain.records import Counts
 
 MILLION = 1e6
 LONG_POLLS_PER_HOUR = 180  # of one poller of an empty queue; twenty seconds each
+GAUGES = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # metrics of `report_metrics`
+METRICS_OF_A_ROUTE = 5  # count, latency, integration latency, 4xx and 5xx errors
 TRACED = 0.05  # of the calls; X-Ray's default rate besides one call a second
 Bill = dict[str, float]
 
@@ -53,7 +58,7 @@ def idle_bill(
     calls = minutes * topology.functions_each_minute
     minute = operations["idle_minute"]
     seconds = minutes * minute.duration_ms(API_MEMORY, assumed) / 1000
-    memory = max(SWEEP.memory, REPORT.memory) / 1024
+    memory = topology.memory_each_minute / 1024
     polls = quotas.queue_start_batches * LONG_POLLS_PER_HOUR * hours
     return {
         "ElastiCache": sum(
@@ -61,8 +66,7 @@ def idle_bill(
         ),
         "NAT gateway": topology.nat_gateways * hours * prices["nat_hour"],
         "Interface endpoints": topology.endpoints * hours * prices["endpoint_hour"],
-        "Alarms, metrics, dashboard": topology.alarm_metrics * prices["alarm_month"]
-        + topology.metrics * prices["metric_month"]
+        "Alarms, dashboard": topology.alarm_metrics * prices["alarm_month"]
         + topology.dashboards * prices["dashboard_month"],
         "Secrets and keys": topology.secrets * prices["secret_month"]
         + topology.keys * prices["key_month"],
@@ -79,6 +83,55 @@ def idle_bill(
         "Logs and traces": calls * assumed.log_bytes / 1e9 * prices["logs_gb"]
         + minutes * topology.traced_each_minute / MILLION * prices["trace_million"],
     }
+
+
+def options(prices: Prices) -> list[tuple[str, str, float]]:
+    """Return each option, how it is turned on, and its price of a month in US dollars.
+
+    A metric costs for each hour in which it has a value; the rows count a month of such hours.
+    """
+    minutes = prices.hours_per_month * 60
+    metric, alarm = prices["metric_month"], prices["alarm_month"]
+    hours = prices.hours_per_month
+
+    def redis(topology: Topology) -> float:
+        return sum(count * hours * prices.node_hour(node) for node, count in topology.nodes.items())
+
+    sleeping = PERIODIC_INLET.memory / 1024 * 60 * prices["lambda_gb_second"]
+    return [
+        ("AWS WAF, before its requests", "`EnableWaf=true`",
+         STANDARD.acls * prices["waf_acl_month"] + STANDARD.rules * prices["waf_rule_month"]),
+        ("all alarms instead of the essential ones", "`Alarms=full`",
+         (STANDARD.alarm_metrics - CHEAP.alarm_metrics) * alarm),
+        ("dashboard", "`Dashboard=true`", prices["dashboard_month"]),
+        (f"{GAUGES} metrics of visitors, all events together", "always; without visitors none",
+         GAUGES * metric),
+        ("the same metrics of each event, for one event", "`MetricsPerEvent=true`",
+         GAUGES * metric),
+        (f"metrics of {_routes()} routes, {METRICS_OF_A_ROUTE} each", "`RouteMetrics=true`",
+         _routes() * METRICS_OF_A_ROUTE * metric),
+        ("traces of a million function calls", "always",
+         TRACED * prices["trace_million"]),
+        ("Redis of the profile `standard`", "`Profile=standard`", redis(STANDARD)),
+        ("Redis of the profile `cheap`", "`Profile=cheap`", redis(CHEAP)),
+        ("interface endpoints of the profile `standard`", "`Profile=standard`",
+         STANDARD.endpoints * prices.hours_per_month * prices["endpoint_hour"]),
+        ("interface endpoints of the profile `cheap`", "`Profile=cheap`",
+         CHEAP.endpoints * prices.hours_per_month * prices["endpoint_hour"]),
+        ("inlet function with several steps a minute", "`Stacks` with `inlet`",
+         minutes * (prices["lambda_million_requests"] / MILLION + sleeping)),
+    ]  # fmt: skip
+
+
+def _routes() -> int:
+    """Return the number of routes of both APIs with metrics, one for each path and method."""
+    found = {
+        (app, route.path, method)
+        for app in ("public_api", "private_api")
+        for route in routes_of(load_app(app))
+        for method in route.methods
+    }
+    return len(found) + 1  # the join has no function
 
 
 def total(bill: Bill) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from deployment.capacity import operations, prices, quotas
-from deployment.capacity.cost import MILLION, Bill, event_bill, total
+from deployment.capacity.cost import MILLION, Bill, event_bill, options, total
 from deployment.capacity.gate import ENTRIES, RENEWALS, dollars_per_million, passages
 from deployment.capacity.history import audit_page_units, history_cost
 from deployment.capacity.study import PERCENTILES, Study
@@ -52,6 +52,8 @@ def tables(found: Study) -> str:
         _gate(),
         "### Cost of an idle month, in US dollars",
         _bills(found.idle),
+        "### Price of each option, in US dollars a month",
+        option_table(),
         "### Cost of the history and the audit log of one event",
         _history(),
     ]
@@ -192,6 +194,24 @@ def _bills(bills: dict[str, dict[str, Bill]]) -> str:
         ["**total**", *(f"**{total(bills[region][name]):,.2f}**" for region, name in region_of)]
     )
     return table(["service", *(f"{name}, {region}" for region, name in region_of)], rows)
+
+
+def option_table() -> str:
+    """Return the table of options, which the idle month contains only where a profile has them."""
+    listed = [prices.load(region) for region in prices.regions()]
+    columns = [options(one) for one in listed]
+    return table(
+        ["option", "turned on by", *(one.region for one in listed)],
+        [
+            [name, how, *(f"{column[index][2]:,.2f}" for column in columns)]
+            for index, (name, how, _) in enumerate(columns[0])
+        ],
+    )
+
+
+def idle_table(bills: Mapping[str, Bill]) -> str:
+    """Return the table of idle months of one region, by topology."""
+    return _bills({"": dict(bills)})
 
 
 def _history() -> str:

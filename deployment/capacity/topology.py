@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from infrastructure.blueprint.resources import REPORT
-from waiting_room.domain.metrics import gauges
-from waiting_room.domain.records import Counts
 
 # Types without a cost while no visitor comes. Their requests and their data have a price.
 FREE = frozenset(
@@ -53,9 +51,6 @@ PRICED = frozenset(
         "AWS::KMS::Key", "AWS::SecretsManager::Secret", "AWS::WAFv2::WebACL",
     }
 )  # fmt: skip
-METRICS = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # the report function's own metrics
-
-
 EVERY_MINUTE = "rate(1 minute)"
 
 
@@ -68,7 +63,8 @@ class Topology:
     """Counts of the resources with a fixed cost. ``endpoints`` are counted by zone.
 
     An alarm costs for each metric that it reads. X-Ray records each run of a traced function that
-    runs once a minute.
+    runs once a minute. ``memory_each_minute`` is the sum of the memory of these functions in MB.
+    The room's own metrics have no value in an idle month, so they cost nothing.
     """
 
     name: str
@@ -77,13 +73,13 @@ class Topology:
     endpoints: int
     alarm_metrics: int
     dashboards: int
-    metrics: int
     secrets: int
     keys: int
     acls: int
     rules: int
     edge_functions: int  # executed for each request at the edge
     functions_each_minute: int
+    memory_each_minute: int
     traced_each_minute: int = 0
     history: bool = True  # a write each minute for each event with work
 
@@ -92,16 +88,16 @@ STANDARD = Topology(
     "this room",
     nodes={"valkey cache.t4g.small": 2},
     nat_gateways=0,
-    endpoints=6,  # Secrets Manager, SQS and EventBridge in two zones
-    alarm_metrics=57,
+    endpoints=4,  # Secrets Manager in two zones, SQS and EventBridge in one
+    alarm_metrics=41,
     dashboards=1,
-    metrics=METRICS,
     secrets=5,  # one of them is the API key of a gate stack
     keys=0,
     acls=1,
     rules=6,
     edge_functions=1,
     functions_each_minute=4,
+    memory_each_minute=1024 + 512 + 256 + 512,
 )
 CHEAP = replace(
     STANDARD,
@@ -109,7 +105,8 @@ CHEAP = replace(
     nodes={"valkey cache.t4g.micro": 1},
     endpoints=3,
     secrets=4,
-    alarm_metrics=53,
+    alarm_metrics=13,
+    dashboards=0,
 )
 SERVERLESS = replace(
     STANDARD,
@@ -117,7 +114,10 @@ SERVERLESS = replace(
     nodes={},
     endpoints=0,
     secrets=4,
-    alarm_metrics=52,
+    alarm_metrics=12,
+    dashboards=0,
+    acls=0,
+    rules=0,
 )
 PREDECESSOR = Topology(
     "AWS solution v1.1.15",
@@ -126,13 +126,13 @@ PREDECESSOR = Topology(
     endpoints=8,  # four services in two zones
     alarm_metrics=39,
     dashboards=0,
-    metrics=0,
     secrets=3,
     keys=0,
     acls=0,
     rules=0,
     edge_functions=0,
     functions_each_minute=2,  # the sweep and the metrics
+    memory_each_minute=1024,  # assumed
     history=False,
 )
 
@@ -149,7 +149,7 @@ def of_template(name: str, template: Mapping[str, Any]) -> Topology:
         )
     kinds = Counter(resource["Type"] for resource in resources)
     nodes: Counter[str] = Counter()
-    endpoints = rules = each_minute = traced = alarm_metrics = 0
+    endpoints = rules = each_minute = memory = traced = alarm_metrics = 0
     for resource in resources:
         kind, values = resource["Type"], resource.get("Properties", {})
         if kind == "AWS::ElastiCache::ReplicationGroup":
@@ -162,8 +162,10 @@ def of_template(name: str, template: Mapping[str, Any]) -> Topology:
             read = [one for one in values.get("Metrics", ()) if "MetricStat" in one]
             alarm_metrics += len(read) or 1
         elif kind == "AWS::Events::Rule" and values.get("ScheduleExpression") == EVERY_MINUTE:
-            each_minute += 1
-            traced += any(_is_traced(template, one["Arn"]) for one in values["Targets"])
+            started = [_function(template, one["Arn"]) for one in values["Targets"]]
+            each_minute += len(started)
+            memory += sum(one["MemorySize"] for one in started)
+            traced += sum(one["TracingConfig"]["Mode"] == "Active" for one in started)
     return Topology(
         name,
         nodes=dict(nodes),
@@ -171,13 +173,13 @@ def of_template(name: str, template: Mapping[str, Any]) -> Topology:
         endpoints=endpoints,
         alarm_metrics=alarm_metrics,
         dashboards=kinds["AWS::CloudWatch::Dashboard"],
-        metrics=METRICS if any(map(_sends_metrics, resources)) else 0,
         secrets=kinds["AWS::SecretsManager::Secret"],
         keys=kinds["AWS::KMS::Key"],
         acls=kinds["AWS::WAFv2::WebACL"],
         rules=rules,
         edge_functions=kinds["AWS::CloudFront::Function"],
         functions_each_minute=each_minute,
+        memory_each_minute=memory,
         traced_each_minute=traced,
         history=any(map(_sends_metrics, resources)),
     )
@@ -198,10 +200,11 @@ def _sends_metrics(resource: Mapping[str, Any]) -> bool:
     return bool(resource.get("Properties", {}).get("Handler") == f"app.{REPORT.name}")
 
 
-def _is_traced(template: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-    """Return whether the function that a schedule starts begins a trace."""
+def _function(template: Mapping[str, Any], target: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the properties of the function that a schedule starts."""
     name = target["Fn::GetAtt"][0] if "Fn::GetAtt" in target else target["Ref"]
     found = template["Resources"][name]
     if found["Type"] == "AWS::Lambda::Alias":
         found = template["Resources"][found["Properties"]["FunctionName"]["Ref"]]
-    return bool(found["Properties"]["TracingConfig"]["Mode"] == "Active")
+    properties: Mapping[str, Any] = found["Properties"]
+    return properties

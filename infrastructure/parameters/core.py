@@ -18,6 +18,7 @@ from infrastructure.parameters.parameter import (
     choice,
     flag,
     number,
+    switch,
     text,
     texts,
 )
@@ -374,7 +375,32 @@ class CoreConfig(Parameters):
         pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+",
         constraint="an e-mail address",
     )
-    enable_waf: bool = flag("EnableWaf", "put AWS WAF in front of the public API", default=True)
+    alarms: str = choice(
+        "Alarms",
+        "`essential`: about ten metrics, or `full`; the default is `full` with the profile"
+        " `standard`, else `essential`",
+        default="",
+        among=("essential", "full"),
+    )
+    dashboard_given: bool | None = switch(
+        "Dashboard",
+        "create the CloudWatch dashboard; the default is true with the profile `standard` only",
+    )
+    metrics_per_event: bool = flag(
+        "MetricsPerEvent",
+        "send the metrics of each event to CloudWatch; without it only their sum over all events",
+        default=False,
+    )
+    route_metrics: bool = flag(
+        "RouteMetrics",
+        "CloudWatch metrics of each route of both APIs, which cost; those of each API are free",
+        default=False,
+    )
+    waf_given: bool | None = switch(
+        "EnableWaf",
+        "put AWS WAF in front of the public API; the default is false with the profile"
+        " `serverless` only",
+    )
     join_rate_limit_per_ip: int = number(
         "JoinRateLimitPerIp",
         "joins per IP address in five minutes",
@@ -573,6 +599,7 @@ class CoreConfig(Parameters):
             "ENABLE_QUEUE_POSITION_EXPIRY": self.enable_queue_position_expiry,
             "INCR_SVC_ON_QUEUE_POSITION_EXPIRY": self.incr_svc_on_queue_position_expiry,
             "REQUIRE_CLIENT_SECRET": self.require_client_secret,
+            "METRICS_PER_EVENT": self.metrics_per_event,
         }
         return {
             "EVENT_ID": self.event_id,
@@ -593,3 +620,19 @@ class CoreConfig(Parameters):
             "ADMISSION_ALARM_NAME": self.admission_alarm,
         }
         return {name: value for name, value in values.items() if value}
+
+    @property
+    def full_alarms(self) -> bool:
+        """Return whether the stack has all alarms, not only the essential ones."""
+        return (self.alarms or ("full" if self.profile == "standard" else "essential")) == "full"
+
+    @property
+    def dashboard(self) -> bool:
+        """Return whether the stack has the dashboard."""
+        given = self.dashboard_given
+        return self.profile == "standard" if given is None else given
+
+    @property
+    def enable_waf(self) -> bool:
+        """Return whether AWS WAF is in front of the public API."""
+        return not self.serverless if self.waf_given is None else self.waf_given

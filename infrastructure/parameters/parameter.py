@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deploy-time parameters: frozen dataclasses that are read from the CDK context and checked.
 
-A parameter is a field made with ``text``, ``texts``, ``number``, ``flag``, ``choice`` or
-``content``. It has the contract's name in the context (``EventId``) and a Python name in code.
+A parameter is a field made with ``text``, ``texts``, ``number``, ``flag``, ``switch``, ``choice``
+or ``content``. It has the contract's name in the context (``EventId``) and a Python name in code.
 """
 
 from __future__ import annotations
@@ -117,6 +117,12 @@ def flag(name: str, description: str, *, default: bool) -> Any:
         return found == "true"
 
     return _field(Parameter(name, description, read), default)
+
+
+def switch(name: str, description: str) -> Any:
+    """``true`` or ``false``; None by default: the profile decides."""
+    made = flag(name, description, default=False)
+    return field(default=None, metadata=made.metadata)
 
 
 def choice(name: str, description: str, *, default: str, among: Iterable[str]) -> Any:

@@ -34,6 +34,7 @@ from infrastructure.constructs.data.tables import Tables
 from infrastructure.constructs.edge.custom_domain import target_output
 from infrastructure.constructs.edge.distribution import ApiDistribution
 from infrastructure.constructs.edge.waf import RateLimits, WebAcl
+from infrastructure.constructs.monitoring.dashboard import Dashboard
 from infrastructure.constructs.monitoring.monitored_resources import MonitoredResources
 from infrastructure.constructs.monitoring.room_alarms import Monitoring
 from infrastructure.constructs.names import gate_join_role_name, inlet_role_name
@@ -130,6 +131,7 @@ class CoreStack(Stack):
             limits=Limits(rate=config.api_rate, burst=config.api_burst),
             key_number=config.edge_api_key_version,
             gate_key_number=gate_key_number,
+            route_metrics=config.route_metrics,
         )
         private = PrivateApi(
             self,
@@ -138,6 +140,7 @@ class CoreStack(Stack):
             issuer=public.issuer,
             limits=Limits(rate=config.private_api_rate, burst=config.private_api_burst),
             reserved_concurrency=config.operators_reserved_concurrency,
+            route_metrics=config.route_metrics,
             inlet_role=inlet_role_name(config.stack_name, self.region),
         )
         workers = Workers(
@@ -193,26 +196,36 @@ class CoreStack(Stack):
             dead_letters=self.joins.dead_letters,
             redrive_role=self.joins.redrive_role,
         )
+        monitored = MonitoredResources(
+            stack_name=config.stack_name,
+            region=self.region,
+            acl_metric=acl_metric,
+            account_concurrency=config.account_concurrency,
+            public=public,
+            private=private,
+            workers=workers,
+            joins=self.joins,
+            tables=self.tables,
+            redis=self.counters.redis,
+            edge=edge,
+        )
         monitoring = Monitoring(
             self,
             "Operations",
-            monitored=MonitoredResources(
-                stack_name=config.stack_name,
-                region=self.region,
-                event_id=config.event_id,
-                acl_metric=acl_metric,
-                account_concurrency=config.account_concurrency,
-                public=public,
-                private=private,
-                workers=workers,
-                joins=self.joins,
-                tables=self.tables,
-                redis=self.counters.redis,
-                edge=edge,
-            ),
+            monitored=monitored,
             email=config.alarm_email,
             key=key,
+            full=config.full_alarms,
         )
+        if config.dashboard:
+            dashboard = Dashboard(
+                monitoring,
+                "Dashboard",
+                monitored=monitored,
+                alarms=monitoring.alarms.all,
+                event_id=config.event_id if config.metrics_per_event else "",
+            )
+            CfnOutput(self, "Dashboard", value=dashboard.dashboard.dashboard_name)
         if config.create_api_log_role:
             role = ApiLogRole(self, "ApiLogRole")
             role.before(public.served.api, private.served.api)
@@ -241,7 +254,6 @@ class CoreStack(Stack):
             "JoinDeadLetterQueueUrl": self.joins.dead_letters.queue_url,
             "RedriveRole": self.joins.redrive_role.role_arn,
             "AlarmTopic": monitoring.alarms.topic.topic_arn,
-            "Dashboard": monitoring.dashboard.dashboard.dashboard_name,
             "EdgeDistribution": edge.distribution.distribution_id,
             **target_output("PublicApiDnsTarget", edge.distribution, domain),
             **({"CustomerManagedKeyArn": key.key_arn} if key else {}),

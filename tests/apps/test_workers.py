@@ -160,10 +160,26 @@ def test_the_minute_reports_as_an_embedded_metric(
 ) -> None:
     in_memory_room.visitors(3)
     apps.workers.app.report_metrics({}, None)
-    metric = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if "_aws" in one)
+    metric = json.loads(line)
     assert metric["Waiting"] == [3.0]
-    assert (metric["EventId"], metric["Stack"]) == (EVENT, "local")
+    assert "EventId" not in metric, "the sum over all events; those of each event are an option"
+    assert metric["Stack"] == "local"
     assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "WaitingRoom"
+    apps.workers.app.report_metrics({}, None)
+    assert "_aws" not in capsys.readouterr().out, "nothing changed since the last minute"
+
+
+def test_the_metrics_of_each_event_are_an_option(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = InMemoryRoom({"METRICS_PER_EVENT": "true"})
+    monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
+    made.visitors(3)
+    apps.workers.app.report_metrics({}, None)
+    lines = [json.loads(one) for one in capsys.readouterr().out.splitlines() if "_aws" in one]
+    assert [one.get("EventId") for one in lines] == [None, EVENT]
+    assert all(one["Waiting"] == [3.0] for one in lines)
 
 
 def test_set_up_may_run_again_and_keeps_the_key(in_memory_room: InMemoryRoom) -> None:

@@ -6,11 +6,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from deployment.capacity import findings, prices
+import pytest
+
+from deployment.capacity import findings, operations, prices, quotas, report
+from deployment.capacity.cost import idle_bill, total
 from deployment.capacity.gate import EDGE, of_gate_template
 from deployment.capacity.topology import CHEAP, PREDECESSOR, SERVERLESS, STANDARD, of_template
 from infrastructure.blueprint.resources import ASSIGN
-from infrastructure.parameters.core import CoreConfig
+from infrastructure.constructs.monitoring.room_alarms import ESSENTIAL
+from infrastructure.parameters.core import PROFILES, CoreConfig
+from tests.support.servers import ROOT
 from tests.support.templates.synthesized import Assembly, Synthesized
 
 
@@ -18,15 +23,91 @@ def test_the_standard_topology_is_the_core_stack(core: Synthesized) -> None:
     assert of_template(STANDARD.name, core.template) == STANDARD
 
 
-def test_the_cheap_topology_is_the_core_stack_of_the_cheap_profile() -> None:
-    made = Assembly({"Stacks": "core", "Profile": "cheap"}).stacks["Core"]
-    assert of_template(CHEAP.name, made.template) == CHEAP
+@pytest.fixture(scope="module")
+def cheap() -> Assembly:
+    return Assembly({"Stacks": "core", "Profile": "cheap"})
+
+
+def test_the_cheap_topology_is_the_core_stack_of_the_cheap_profile(cheap: Assembly) -> None:
+    assert of_template(CHEAP.name, cheap.stacks["Core"].template) == CHEAP
 
 
 def test_the_serverless_topology_is_the_core_stack_of_the_serverless_profile(
     serverless: Assembly,
 ) -> None:
     assert of_template(SERVERLESS.name, serverless.stacks["Core"].template) == SERVERLESS
+
+
+@pytest.mark.parametrize("region", prices.regions())
+def test_an_idle_month_of_each_profile_is_read_from_its_template(
+    region: str, core: Synthesized, serverless: Assembly, cheap: Assembly,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The default deployment with its event open and no visitors. An unknown type is an error."""
+    templates = {
+        "standard": core.template,
+        "cheap": cheap.stacks["Core"].template,
+        "serverless": serverless.stacks["Core"].template,
+    }
+    assert set(templates) == set(PROFILES), "each profile has an idle month"
+    listed, (_, account, assumed) = prices.load(region), quotas.load()
+    bills = {
+        profile: idle_bill(
+            of_template(profile, template), operations.load(), listed, account, assumed
+        )
+        for profile, template in templates.items()
+    }
+    with capsys.disabled():
+        print(f"\n{region}\n{report.idle_table(bills)}")  # belongs to each report of the tests
+    assert bills["serverless"]["WAF"] == 0, "an option"
+    assert of_template("", templates["serverless"]).dashboards == 0, "an option"
+    assert total(bills["serverless"]) <= 5
+
+
+def test_options_that_are_off_by_default_cost_nothing_in_an_idle_month(
+    serverless: Assembly,
+) -> None:
+    made = Assembly({
+        "Stacks": "core", "Profile": "serverless", "Alarms": "full", "Dashboard": True,
+        "EnableWaf": "true", "RouteMetrics": "true", "MetricsPerEvent": "true",
+    })  # fmt: skip
+    plain, full = (of_template("", one.stacks["Core"].template) for one in (serverless, made))
+    assert (plain.acls, plain.dashboards) == (0, 0)
+    assert plain.alarm_metrics == 10
+    assert (full.acls, full.dashboards) == (1, 1)
+    assert full.alarm_metrics > 2 * plain.alarm_metrics
+    for stacks, wanted in ((serverless, False), (made, True)):
+        core = stacks.stacks["Core"]
+        methods = [
+            one["MetricsEnabled"]
+            for stage in core.of_type("AWS::ApiGateway::Stage").values()
+            for one in stage["MethodSettings"]
+        ]
+        assert methods
+        assert set(methods) == {wanted}
+        settings = [
+            one["Environment"]["Variables"]["METRICS_PER_EVENT"]
+            for one in core.of_type("AWS::Lambda::Function").values()
+            if "METRICS_PER_EVENT" in one.get("Environment", {}).get("Variables", {})
+        ]
+        assert set(settings) == {str(wanted).lower()}
+
+
+def test_the_essential_alarms_exist_and_each_has_its_row_in_the_runbook(
+    cheap: Assembly, serverless: Assembly
+) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    found = {
+        profile: {
+            name.removeprefix("OperationsAlarms")[:-8]
+            for name in one.stacks["Core"].of_type("AWS::CloudWatch::Alarm")
+        }
+        for profile, one in (("cheap", cheap), ("serverless", serverless))
+    }
+    assert found["cheap"] == set(ESSENTIAL)
+    assert found["serverless"] == {one for one in ESSENTIAL if not one.startswith("Redis")}
+    named = page.split("The essential alarms are ")[1].split(".")[0]
+    assert set(re.findall(r"`(\w+)`", named)) == set(ESSENTIAL)
 
 
 def test_the_edge_of_the_gate_is_that_of_the_gate_stack(assembly: Assembly) -> None:

@@ -44,6 +44,7 @@ class PublicApi(Construct):
         limits: Limits,
         key_number: int = 1,
         gate_key_number: int = 0,
+        route_metrics: bool = False,
     ) -> None:
         super().__init__(scope, name)
         self.served = RoomApi(
@@ -54,6 +55,7 @@ class PublicApi(Construct):
             defaults=function_context.defaults,
             limits=limits,
             key_required=True,
+            route_metrics=route_metrics,
             documents={discovery.PATH: Limits(rate=discovery.RATE, burst=discovery.BURST)},
         )
         self.issuer = self.served.stage_address
@@ -89,6 +91,7 @@ class PrivateApi(Construct):
         limits: Limits,
         inlet_role: str,
         reserved_concurrency: int,
+        route_metrics: bool = False,
     ) -> None:
         super().__init__(scope, name)
         self.served = RoomApi(
@@ -98,6 +101,7 @@ class PrivateApi(Construct):
             description="Waiting room: private API",
             defaults=function_context.defaults,
             limits=limits,
+            route_metrics=route_metrics,
         )
         self.functions = AppFunctions(
             self, "Functions", app="private_api", function_context=function_context

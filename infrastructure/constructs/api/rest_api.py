@@ -54,7 +54,9 @@ class RoomApi(Construct):
     ``key_required`` requires an API key on every route. ``authorizer`` protects the routes with a
     token authorizer in the app; IAM protects those with an IAM authorizer. ``responses`` are the
     gateway responses. ``cors`` is for APIs that scripts of other origins call. ``documents`` are
-    the limits of the paths of ``add_document``. The stage writes ``access_logs``.
+    the limits of the paths of ``add_document``. ``route_metrics`` turns on the CloudWatch
+    metrics of each route, which cost; those of the API are free. The stage writes
+    ``access_logs``.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class RoomApi(Construct):
         authorizer: aws_apigateway.IAuthorizer | None = None,
         cors: bool = True,
         documents: Mapping[str, Limits] | None = None,
+        route_metrics: bool = False,
     ) -> None:
         super().__init__(scope, name)
         self._key_required, self._authorizer, self._cors = key_required, authorizer, cors
@@ -83,7 +86,7 @@ class RoomApi(Construct):
             description=description,
             endpoint_types=[aws_apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,  # the account's: made once, in ApiLogRole
-            deploy_options=_stage(self.access_logs, limits, documents or {}),
+            deploy_options=_stage(self.access_logs, limits, documents or {}, route_metrics),
         )
         self.api.node.try_remove_child(
             "Endpoint"
@@ -166,7 +169,10 @@ class RoomApi(Construct):
 
 
 def _stage(
-    logs: aws_logs.ILogGroup, limits: Limits, documents: Mapping[str, Limits]
+    logs: aws_logs.ILogGroup,
+    limits: Limits,
+    documents: Mapping[str, Limits],
+    route_metrics: bool,
 ) -> aws_apigateway.StageOptions:
     return aws_apigateway.StageOptions(
         stage_name=STAGE,
@@ -174,20 +180,22 @@ def _stage(
         access_log_format=aws_apigateway.AccessLogFormat.custom(_access_log()),
         tracing_enabled=False,  # trace segments of a stage contain URL, query and client address
         method_options={
-            f"{path}/{method}": aws_apigateway.MethodDeploymentOptions(**_method(one))
+            f"{path}/{method}": aws_apigateway.MethodDeploymentOptions(
+                **_method(one, route_metrics)
+            )
             for path, one in documents.items()
             for method in DOCUMENT_METHODS
         },
-        **_method(limits),
+        **_method(limits, route_metrics),
     )
 
 
-def _method(limits: Limits) -> dict[str, Any]:
+def _method(limits: Limits, metrics: bool) -> dict[str, Any]:
     """Return the settings of a method in the stage."""
     return {
         "logging_level": aws_apigateway.MethodLoggingLevel.ERROR,
         "data_trace_enabled": False,  # data traces would write bodies with tokens to the log
-        "metrics_enabled": True,
+        "metrics_enabled": metrics,
         "throttling_rate_limit": limits.rate,
         "throttling_burst_limit": limits.burst,
     }

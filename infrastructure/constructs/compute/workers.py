@@ -170,6 +170,7 @@ class Workers(Construct):
             )
         )
 
+
 def _pollers(least: int, most: int) -> aws_lambda_event_sources.ProvisionedPollerConfig:
     return aws_lambda_event_sources.ProvisionedPollerConfig(
         minimum_pollers=least, maximum_pollers=most

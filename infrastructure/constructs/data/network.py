@@ -81,21 +81,22 @@ class Network(Construct):
     def _add_endpoints(self, zones: int) -> None:
         dynamodb = aws_ec2.GatewayVpcEndpointAwsService.DYNAMODB
         self.ready.append(self.vpc.add_gateway_endpoint("DynamoDb", service=dynamodb))
+        # No visitor's request calls SQS or EventBridge: these endpoints are in one zone only.
         services = {
-            "SecretsManager": aws_ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
-            "Sqs": aws_ec2.InterfaceVpcEndpointAwsService.SQS,
-            "EventBridge": aws_ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
+            "SecretsManager": (aws_ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER, zones),
+            "Sqs": (aws_ec2.InterfaceVpcEndpointAwsService.SQS, 1),
+            "EventBridge": (aws_ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE, 1),
         }
         group = self._group("EndpointsGroup", "interface endpoints")
         group.add_ingress_rule(self.placement.group, aws_ec2.Port.tcp(HTTPS), "functions")
-        for name, service in services.items():
+        for name, (service, count) in services.items():
             self.ready.append(
                 self.vpc.add_interface_endpoint(
                     name,
                     service=service,
                     open=False,
                     security_groups=[group],
-                    subnets=aws_ec2.SubnetSelection(subnets=self.vpc.isolated_subnets[:zones]),
+                    subnets=aws_ec2.SubnetSelection(subnets=self.vpc.isolated_subnets[:count]),
                 )
             )
 

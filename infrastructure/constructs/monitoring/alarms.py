@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from aws_cdk import Stack, aws_cloudwatch, aws_cloudwatch_actions, aws_iam, aws_kms, aws_sns
@@ -18,7 +19,7 @@ MISSING_IS_BREACHING = aws_cloudwatch.TreatMissingData.BREACHING
 class Alarms(Construct):
     """``topic`` receives every alarm; it is created unless given. ``email`` subscribes to it.
 
-    ``key`` encrypts a new topic.
+    ``key`` encrypts a new topic. With ``only``, ``add`` creates no alarm with another name.
     """
 
     def __init__(
@@ -29,8 +30,10 @@ class Alarms(Construct):
         email: str = "",
         topic: aws_sns.ITopic | None = None,
         key: aws_kms.IKey | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
         super().__init__(scope, name)
+        self._only = only
         self.all: list[aws_cloudwatch.Alarm] = []
         self.topic = topic or self._new_topic(email, key)
 
@@ -67,6 +70,8 @@ class Alarms(Construct):
         ``within`` is the number of evaluated periods; 0 for ``minutes``. ``suffix`` follows the
         name, where a stack has several alarms of one name.
         """
+        if self._only is not None and name not in self._only:
+            return
         alarm = aws_cloudwatch.Alarm(
             self,
             f"{name}{suffix}",

@@ -14,7 +14,10 @@ from infrastructure.constructs.monitoring.monitored_resources import MonitoredRe
 
 
 class Dashboard(Construct):
-    """``dashboard`` shows the last three hours of a room, one point per minute."""
+    """``dashboard`` shows the last three hours of a room, one point per minute.
+
+    The metrics of visitors are those of ``event_id``, or without one the sum over all events.
+    """
 
     def __init__(
         self,
@@ -23,18 +26,19 @@ class Dashboard(Construct):
         *,
         monitored: MonitoredResources,
         alarms: Sequence[aws_cloudwatch.Alarm],
+        event_id: str = "",
     ) -> None:
         super().__init__(scope, name)
         self.dashboard = aws_cloudwatch.Dashboard(
             self,
             "Dashboard",
             default_interval=Duration.hours(3),
-            widgets=_rows(monitored, alarms),
+            widgets=_rows(monitored, alarms, event_id),
         )
 
 
 def _rows(
-    monitored: MonitoredResources, alarms: Sequence[aws_cloudwatch.Alarm]
+    monitored: MonitoredResources, alarms: Sequence[aws_cloudwatch.Alarm], event_id: str
 ) -> list[list[aws_cloudwatch.IWidget]]:
     api, edge = monitored.public.served.api, monitored.edge.distribution.distribution_id
     joins, workers = monitored.joins, monitored.workers.functions
@@ -48,9 +52,7 @@ def _rows(
         return line("Redis CPU and memory (%)", *(metrics.redis(redis, one) for one in names))
 
     def gauges(title: str, *names: str) -> aws_cloudwatch.GraphWidget:
-        return line(
-            title, *(gauge(name, monitored.event_id, monitored.stack_name) for name in names)
-        )
+        return line(title, *(gauge(name, event_id, monitored.stack_name) for name in names))
 
     return [
         [aws_cloudwatch.AlarmStatusWidget(title="Alarms", alarms=alarms, width=24, height=3)],

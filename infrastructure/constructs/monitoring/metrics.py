@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aws_cdk import (
@@ -23,11 +23,14 @@ CLOUDFRONT_REGION = "us-east-1"  # CloudFront writes its metrics to this region
 
 
 def gauge(name: str, event_id: str, stack: str) -> aws_cloudwatch.Metric:
-    """Return a metric that ``report_metrics`` writes each minute."""
+    """Return a metric that ``report_metrics`` writes in each minute with a change.
+
+    Without ``event_id`` it is the sum over all events of ``stack``.
+    """
     return aws_cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,
-        dimensions_map={STACK: stack, "EventId": event_id},
+        dimensions_map={STACK: stack, **({"EventId": event_id} if event_id else {})},
         statistic="Maximum",
         period=MINUTE,
         label=name,
@@ -67,11 +70,23 @@ def total(parts: Iterable[Any], label: str) -> aws_cloudwatch.MathExpression:
     )
 
 
-def throttled_functions(functions: Sequence[aws_lambda.IFunction]) -> Any:
-    """Return the throttled invocations per minute."""
-    return total(
-        (one.metric_throttles(period=MINUTE, statistic="Sum") for one in functions), "throttled"
-    )
+def server_errors(api: aws_apigateway.RestApi) -> aws_cloudwatch.Metric:
+    """Return the number of 5xx responses of an API in five minutes."""
+    return api.metric_server_error(period=Duration.minutes(5), statistic="Sum")
+
+
+def throttled_functions() -> Any:
+    """Return the throttled invocations per minute of all functions of the account and region.
+
+    They share one limit. The metric has no dimension, so an alarm on it costs for one metric.
+    """
+    return aws_lambda.Function.metric_all_throttles(period=MINUTE, statistic="Sum")
+
+
+def throttled_writes(tables: Iterable[aws_dynamodb.Table]) -> Any:
+    """Return the throttled writes of some tables per minute."""
+    parts = [_dynamodb("WriteThrottleEvents", {"TableName": one.table_name}) for one in tables]
+    return total(parts, "throttled")
 
 
 def throttled_tables(tables: Mapping[str, aws_dynamodb.Table], indexes: Mapping[str, str]) -> Any:

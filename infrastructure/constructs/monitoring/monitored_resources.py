@@ -23,7 +23,6 @@ class MonitoredResources:
 
     stack_name: str
     region: str
-    event_id: str
     acl_metric: str
     account_concurrency: int
     public: PublicApi

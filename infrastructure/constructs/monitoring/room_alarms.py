@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The alarms of the core stack, their topic, and the dashboard."""
+"""The alarms of the core stack and their topic."""
 
 from __future__ import annotations
 
@@ -14,24 +14,40 @@ from infrastructure.blueprint.resources import (
     CHECK_KEYS,
     COUNT_OUTCOMES,
     COUNTERS,
+    POSITIONS,
     PUBLISH,
     READ_ALARMS,
     REPORT,
     ROTATE,
+    SERVING_LOG,
     SWEEP,
     TABLES,
 )
 from infrastructure.constructs.data.counters import Counters
 from infrastructure.constructs.monitoring import metrics
 from infrastructure.constructs.monitoring.alarms import MISSING_IS_BREACHING, Alarms
-from infrastructure.constructs.monitoring.dashboard import Dashboard
 from infrastructure.constructs.monitoring.monitored_resources import MonitoredResources
 
+BUSY_TABLES = (POSITIONS, SERVING_LOG)  # an event writes to them first
 INDEXES = {table.name: table.index.name for table in TABLES if table.index}
 
 
+# Alarms of faults that lose visitors or that no other alarm shows. The others name a cause.
+ESSENTIAL = frozenset(
+    {
+        "PublicErrors", "JoinQueueAge", "DeadLetters", "EventDeadLetters", "AssignPositionsErrors",
+        "SweepPositionsErrors", "MinuteWorkerNotRunning", "FunctionThrottles", "TableThrottles",
+        "Keys", "RedisMemory", "RedisNoData", "CounterLag",
+    }
+)  # fmt: skip
+SERVER_ERRORS = 10  # 5xx responses in five minutes
+
+
 class Monitoring(Construct):
-    """The ``alarms`` with their topic, and the ``dashboard``."""
+    """The ``alarms`` with their topic.
+
+    Without ``full`` there are those of ESSENTIAL; two of them read fewer metrics.
+    """
 
     def __init__(
         self,
@@ -41,27 +57,29 @@ class Monitoring(Construct):
         monitored: MonitoredResources,
         email: str,
         key: aws_kms.IKey | None = None,
+        full: bool = True,
     ) -> None:
         super().__init__(scope, name)
-        self.alarms = Alarms(self, "Alarms", email=email, key=key)
-        _add_api_alarms(self.alarms, monitored)
+        self.alarms = Alarms(self, "Alarms", email=email, key=key, only=None if full else ESSENTIAL)
+        _add_api_alarms(self.alarms, monitored, full)
         _add_worker_alarms(self.alarms, monitored)
-        _add_store_alarms(self.alarms, monitored)
+        _add_store_alarms(self.alarms, monitored, full)
         if monitored.redis:
             _add_redis_alarms(self.alarms, monitored.redis)
             monitored.redis.notify(self.alarms.topic)
         else:
             _add_table_counter_alarms(self.alarms, monitored)
-        self.dashboard = Dashboard(self, "Dashboard", monitored=monitored, alarms=self.alarms.all)
 
 
-def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
+def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -> None:
     public, private = monitored.public.served.api, monitored.private.served.api
     alarms.add(
         "PublicErrors",
-        metrics.error_rate(public),
-        above=1,
-        description="More than 1 % of visitors' requests fail with a 5xx status.",
+        metrics.error_rate(public) if full else metrics.server_errors(public),
+        above=1 if full else SERVER_ERRORS,
+        description="More than 1 % of visitors' requests fail with a 5xx status."
+        if full
+        else f"More than {SERVER_ERRORS} visitors' requests in five minutes fail (5xx status).",
     )
     alarms.add(
         "PrivateErrors",
@@ -78,24 +96,25 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         description="The p99 latency of the public API is above 3 s (threshold in ms).",
     )
     alarms.add(
-        "PublicThrottles",
-        metrics.throttled_functions(list(monitored.public.functions.targets.values())),
+        "FunctionThrottles",
+        metrics.throttled_functions(),
         above=0,
         minutes=2,
         within=5,
-        description="Lambda throttles visitors' requests: raise the account's concurrency quota.",
+        description="Lambda throttles functions of the account: raise its concurrency quota.",
     )
-    alarms.add(
-        "TooManyRequests",
-        metrics.rejected(
-            [one.served.access_logs for one in (monitored.public, monitored.private)],
-            monitored.stack_name,
-        ),
-        above=60,
-        minutes=2,
-        within=5,
-        description="API Gateway rejects more than 60 requests a minute with 429.",
-    )
+    if full:  # a filter of the logs writes its metric
+        alarms.add(
+            "TooManyRequests",
+            metrics.rejected(
+                [one.served.access_logs for one in (monitored.public, monitored.private)],
+                monitored.stack_name,
+            ),
+            above=60,
+            minutes=2,
+            within=5,
+            description="API Gateway rejects more than 60 requests a minute with 429.",
+        )
     if monitored.acl_metric:
         alarms.add(
             "WafBlocks",
@@ -135,14 +154,6 @@ def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         description="Keys are missing or cannot be read (see the log of check_keys).",
     )
     alarms.add(
-        "WorkerThrottles",
-        metrics.throttled_functions(list(targets.values())),
-        above=0,
-        minutes=3,
-        within=5,
-        description="Lambda throttles workers: raise the account's concurrency quota.",
-    )
-    alarms.add(
         "MinuteWorkerNotRunning",
         targets[SWEEP.name].metric_invocations(period=metrics.MINUTE, statistic="Sum"),
         below=1,
@@ -159,7 +170,7 @@ def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
     )
 
 
-def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
+def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -> None:
     alarms.add(
         "JoinQueueAge",
         monitored.joins.queue.metric_approximate_age_of_oldest_message(
@@ -190,7 +201,9 @@ def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         "TableThrottles",
         metrics.throttled_tables(
             {table.name: monitored.tables.by_name[table.name] for table in TABLES}, INDEXES
-        ),
+        )
+        if full
+        else metrics.throttled_writes(monitored.tables.by_name[one.name] for one in BUSY_TABLES),
         above=0,
         minutes=3,
         within=5,

@@ -154,20 +154,24 @@ def read_alarms(_event: dict[str, Any], context: object) -> dict[str, int]:
 
 @app.lambda_function(name="report_metrics")
 def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Every minute: send the metrics to the bus and to the dashboard, and store the history."""
+    """Every minute: send the metrics to the bus and to CloudWatch, and store the history."""
     from waiting_room.adapters.embedded_metrics import emit
-    from waiting_room.domain.metrics import gauges
 
     own: dict[str, int] = {}
+    minute = room().workers.minute_metrics
 
     failures = _Failures()
     for event_id in room().directory.with_minute_work():
         with failures:
             counts = room().metrics.report(event_id)
-            figures = gauges(counts)
-            emit(event_id, figures, settings().stack_name)
+            figures = minute.add(event_id, counts)
             own = figures if room().directory.is_own(event_id) else own
             room().workers.history.record(event_id, room().directory.visible(event_id, counts))
+    sums, changed = minute.end(complete=not failures.any)
+    if sums:
+        emit(sums, settings().stack_name)
+    for event_id, figures in changed.items():
+        emit(figures, settings().stack_name, event_id)
     failures.report()
     return own
 
@@ -187,6 +191,11 @@ class _Failures:
         logger.error("the job of an event failed; the next minute repeats it")
         self._last = error
         return True
+
+    @property
+    def any(self) -> bool:
+        """Whether the job of an event failed."""
+        return self._last is not None
 
     def report(self) -> None:
         """Raise the last Unavailable, so that the function's error alarm sees it."""

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from waiting_room.adapters.metric_line import NAMESPACE, STACK
 
 
-def emit(event_id: str, gauges: Mapping[str, int], stack: str) -> None:
-    """Log the gauges of an event, with the dimensions ``Stack`` and ``EventId``."""
+def emit(gauges: Mapping[str, int], stack: str, event_id: str = "") -> None:
+    """Log gauges of a stack: of an event, with the dimension ``EventId``, or of all events."""
     from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
     metrics = EphemeralMetrics(namespace=NAMESPACE)
     metrics.add_dimension(name=STACK, value=stack)
-    metrics.add_dimension(name="EventId", value=event_id)
+    if event_id:
+        metrics.add_dimension(name="EventId", value=event_id)
     for name, value in gauges.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
     metrics.flush_metrics()

@@ -15,6 +15,7 @@ from waiting_room.use_cases.events.admission_steps import AdmissionSteps
 from waiting_room.use_cases.events.alarm_states import AlarmStates
 from waiting_room.use_cases.events.join_intake import JoinIntake
 from waiting_room.use_cases.events.minute_history import MinuteHistory
+from waiting_room.use_cases.events.minute_metrics import MinuteMetrics
 from waiting_room.use_cases.expiry_sweep import ExpirySweep
 from waiting_room.use_cases.gate.headroom_steps import HeadroomSteps
 from waiting_room.use_cases.gate.key_rotation import GateKeyRotation
@@ -50,6 +51,7 @@ class Workers:
     admission: AdmissionSteps
     alarm_states: AlarmStates
     history: MinuteHistory
+    minute_metrics: MinuteMetrics
     gate_keys: GateKeyRotation
     key_check: KeyCheck
     line: LineUpkeep
@@ -91,6 +93,7 @@ def build_workers(
         alarm_states=AlarmStates(
             events, stores.documents, stores.admission, stores.alarms, clock, pause
         ),
+        minute_metrics=MinuteMetrics(per_event=settings.metrics_per_event),
         history=MinuteHistory(positions, stores.history, clock),
         gate_keys=gate_keys,
         key_check=KeyCheck(stores.keys, stores.public_keys, stores.gate_keys, clock),

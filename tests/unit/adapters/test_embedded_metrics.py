@@ -32,7 +32,7 @@ def test_a_total_has_the_form_of_powertools(capsys: pytest.CaptureFixture[str]) 
 def test_the_gauges_of_an_event_have_its_dimension_and_its_stacks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    emit("sale", {"Waiting": 7}, "Sale")
+    emit({"Waiting": 7}, "Sale", "sale")
     made = json.loads(capsys.readouterr().out)
     assert (made["EventId"], made["Stack"]) == ("sale", "Sale")
     assert made["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Stack", "EventId"]]
