@@ -332,13 +332,6 @@ class CoreConfig(Parameters):
         low=1,
         high=10**6,
     )
-    account_concurrency: int = number(
-        "AccountConcurrency",
-        "account quota of Lambda: concurrent executions in the region",
-        default=1_000,
-        low=10,
-        high=10**6,
-    )
     key_rotation_days: int = number(
         "KeyRotationDays",
         "days between two key rotations; 0 for none: authorizers that cache one key need 0",
