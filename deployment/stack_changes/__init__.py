@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes between synthesized stacks, and rules that find what CloudFormation would refuse."""
