@@ -12,13 +12,15 @@ SCAN_ARGS = -c plainCode=true -c Stacks=core,authorizer,sample,openid,inlet,gate
 VISITORS ?= 1000000
 USERS ?= 2000
 BASE ?= main
+ONLY ?= --all
+FROM ?=
 export PYTHONPATH := source:.
 export DEPLOYMENT_ARGS = $(CDK_ARGS)
 
 .PHONY: help
 .PHONY: install run invoke sites clean
 .PHONY: check test test-changed pre-commit lint types hops security scan fuzz chaos attack soak broken mutants screenshots docs lock
-.PHONY: bootstrap synth diff doctor deploy destroy bundles wheel release
+.PHONY: bootstrap synth diff changes doctor deploy destroy bundles wheel release
 .PHONY: redrive warm capacity rooms
 .PHONY: bench load-test capacity-check many-pages admission-plots
 
@@ -156,18 +158,23 @@ synth: node_modules/ready ## write the CloudFormation templates to cdk.out (CDK_
 	$(CDK) synth --quiet $(CDK_ARGS)
 
 diff: node_modules/ready ## show what a deployment would change
-	$(CDK) diff --all $(CDK_ARGS)
+	$(CDK) diff $(ONLY) $(CDK_ARGS)
+
+changes: node_modules/ready ## print what CloudFormation would refuse: make changes FROM=cdk.deployed CDK_ARGS="-c SnapStart=true"
+	@test -n "$(FROM)" || { echo "Give the templates that are deployed: make changes FROM=folder (docs/updates.md)."; exit 1; }
+	$(CDK) synth --quiet $(CDK_ARGS)
+	@$(BIN)/python -m deployment.stack_changes "$(FROM)" cdk.out
 
 doctor: .venv/dev ## check the AWS account for the deployment and an event: make doctor VISITORS=50000
 	@$(BIN)/python -m deployment.doctor $(if $(filter-out file,$(origin VISITORS)),--visitors $(VISITORS)) $(DOCTOR)
 
-deploy: node_modules/ready ## deploy the stacks to the account and region of your AWS credentials
+deploy: node_modules/ready ## deploy the stacks to the account and region of your AWS credentials (ONLY="Gate --exclusively" deploys one)
 	$(if $(SKIP_DOCTOR),,@$(BIN)/python -m deployment.doctor --before-deployment)
-	$(CDK) deploy --all $(CDK_ARGS)
+	$(CDK) deploy $(ONLY) $(CDK_ARGS)
 	@$(BIN)/python -m deployment.account.warm
 
-destroy: node_modules/ready ## delete the stacks
-	$(CDK) destroy --all $(CDK_ARGS)
+destroy: node_modules/ready ## delete the stacks (ONLY=Gate deletes one)
+	$(CDK) destroy $(ONLY) $(CDK_ARGS)
 
 bundles: .venv/local ## build the Lambda bundles (BUNDLE_COMPILER=python3.14 adds bytecode)
 	@$(BIN)/python -m infrastructure.assets.bundle

@@ -49,6 +49,8 @@ class AuthorizerStack(Stack):
             defaults=defaults,
             timeout=TIMEOUT,
             memory=MEMORY,
+            aliased=True,
         )
+        self.export_value(authorizer.function.function_arn)  # older stacks import it
         self.arn: str = authorizer.target.function_arn
         CfnOutput(self, "AuthorizerFunctionARN", value=self.arn)

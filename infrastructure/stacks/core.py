@@ -156,7 +156,11 @@ class CoreStack(Stack):
             pollers=config.pollers,
             reserved_concurrency=config.worker_reserved_concurrency,
             rotation_days=config.key_rotation_days,
-            first=self.counters.ready,
+            first=[
+                *self.counters.ready,
+                *public.functions.updated,
+                *private.functions.updated,
+            ],
         )
         self.joins.allow_only(
             *(workers.functions.by_name[one.name].role for one in (ASSIGN, ADMIT)),
@@ -231,9 +235,12 @@ class CoreStack(Stack):
             role.before(public.served.api, private.served.api)
 
         self.public_address, self.private_address = edge.address, private.served.stage_address
+        self._edge_domain = edge.distribution.distribution_domain_name
+        self._public_api_id = public.served.api.rest_api_id
         self.issuer, self.private_api = public.issuer, private.served.api
         self.gate_keys = public.gate_keys
         self.alarm_topic = monitoring.alarms.topic
+        self._export_always()
         for output, value in {
             "PublicApiInvokeURL": self.public_address,
             "PrivateApiInvokeURL": self.private_address,
@@ -259,6 +266,30 @@ class CoreStack(Stack):
             **({"CustomerManagedKeyArn": key.key_arn} if key else {}),
         }.items():
             CfnOutput(self, output, value=value)
+
+    def _export_always(self) -> None:
+        """Export what an optional stack can import, also while no optional stack does.
+
+        CloudFormation does not remove an export while a stack imports it. Core could not be
+        deployed without an optional stack that still exists.
+        """
+        tables = self.tables.by_name
+        stage = self.private_api.deployment_stage
+        for value in (
+            self._edge_domain,
+            self._public_api_id,
+            self.private_api.rest_api_id,
+            stage.stage_name,
+            self.keys.secret_arn,
+            self.gate_root_keys.secret_arn,
+            self.alarm_topic.topic_arn,
+            self.joins.queue.queue_arn,
+            self.joins.queue.queue_url,
+            tables[EVENTS.name].table_stream_arn,
+            *(tables[one.name].table_name for one in TABLES),
+            *(tables[one.name].table_arn for one in TABLES),
+        ):
+            self.export_value(value)
 
     def _gate_roles(self, gate_key_number: int) -> list[str]:
         """Return the ARNs of the gate stack's roles that write joins; none without a gate."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack, aws_events, aws_events_targets, aws_iam
@@ -35,6 +36,9 @@ class InletStack(Stack):
     ) -> None:
         description = f"Virtual waiting room: {config.strategy} inlet"
         super().__init__(scope, name, description=description, **options)
+        # A run a minute gains nothing from SnapStart. During the change, its alias would also be a
+        # second subscriber of the topic, and the inlet would count each exit twice.
+        defaults = replace(core.defaults, snap_start=False)
         log = core.tables.by_name[SERVING_LOG.name]
         function_context = FunctionContext(
             resources={Resource.SERVING_LOG: ResourceRef(name=log.table_name, arn=log.table_arn)},
@@ -43,7 +47,7 @@ class InletStack(Stack):
                 "PRIVATE_API_ENDPOINT": core.private_address,
                 **config.settings,
             },
-            defaults=core.defaults,
+            defaults=defaults,
         )
         chosen = INLETS[config.strategy]
         inlet = RoomFunction(
@@ -54,7 +58,7 @@ class InletStack(Stack):
             description=f"Waiting room: {config.strategy} inlet",
             environment=function_context.environment(INLET),
             statements=[*function_context.statements(INLET), *_outside(core, config)],
-            defaults=core.defaults,
+            defaults=defaults,
             timeout=chosen.timeout,
             memory=chosen.memory,
             role_name=inlet_role_name(core.config.stack_name, self.region),

@@ -75,6 +75,7 @@ class SampleStack(Stack):
         )
         views.add_views({route.view: () for route in routes})
         store.add_routes(routes, targets=views.targets)
+        store.redeploy_with(authorizer.authorizer, authorizer_arn)
         if log_role:
             ApiLogRole(self, "ApiLogRole").before(store.api)
 

@@ -120,6 +120,13 @@ class RoomApi(Construct):
         for route in routes:
             self._add(route, targets[route.view], (queries or {}).get(route.path, ()))
 
+    def redeploy_with(self, authorizer: aws_apigateway.IAuthorizer, arn: str) -> None:
+        """Make a new deployment if the function of an authorizer changes; CDK makes none."""
+        deployment = self.api.latest_deployment
+        assert deployment is not None
+        deployment.node.add_dependency(authorizer)
+        deployment.add_to_logical_id({"authorizer": arn})
+
     def add_integration(
         self,
         *,

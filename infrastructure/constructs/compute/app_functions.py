@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import aws_lambda
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from infrastructure.blueprint.permissions import Grant
 from infrastructure.constructs.compute.function import API_TIMEOUT, RoomFunction
@@ -80,6 +80,11 @@ class AppFunctions(Construct):
                 reserved=reserved,
                 role_name=(role_names or {}).get(view),
             )
+
+    @property
+    def updated(self) -> list[IConstruct]:
+        """Return the resources after whose update callers invoke new code and settings."""
+        return [one for made in self.by_name.values() for one in made.updated]
 
     @property
     def targets(self) -> dict[str, aws_lambda.IFunction]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self, cast
 
 from aws_cdk import Duration, RemovalPolicy, aws_ec2, aws_iam, aws_kms, aws_lambda, aws_logs
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from infrastructure.assets.lambda_code import code_for
 from infrastructure.parameters.core import LOG_PERIODS
@@ -85,7 +85,9 @@ class RoomFunction(Construct):
     ``handler`` is the name in ``source/apps/<app>/app.py``. ``statements`` are the permissions of
     its role; logs, traces and, with a ``placement``, network interfaces are added. ``reserved`` is
     the reserved concurrency, which is also the limit; 0 for none. A function that is not ``traced``
-    continues the trace of its caller and begins none.
+    continues the trace of its caller and begins none. With SnapStart, or if it is ``aliased``,
+    callers use an alias; other stacks and accounts need an ARN that SnapStart does not change.
+    Callers invoke new code and settings as soon as ``updated`` are.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class RoomFunction(Construct):
         role_name: str | None = None,
         reserved: int = 0,
         traced: bool = True,
+        aliased: bool = False,
     ) -> None:
         super().__init__(scope, name)
         logs = defaults.log_group(self, "Logs")
@@ -130,23 +133,35 @@ class RoomFunction(Construct):
             else None,
             **_in_vpc(placement),
         )
-        # CDK's own option adds a policy resource to each function; the role has the permission.
         made = cast("aws_lambda.CfnFunction", self.function.node.default_child)
+        self.updated: list[IConstruct] = [made]
+        # CDK's own option adds a policy resource to each function; the role has the permission.
         made.tracing_config = aws_lambda.CfnFunction.TracingConfigProperty(
             mode="Active" if traced else "PassThrough"
         )
-        self.target: aws_lambda.IFunction = (
-            aws_lambda.Alias(self, "Live", alias_name=LIVE, version=self.function.current_version)
-            if defaults.snap_start
-            else self.function
-        )
+        self.target: aws_lambda.IFunction = self.function
+        if defaults.snap_start or aliased:
+            self.target = aws_lambda.Alias(
+                self, "Live", alias_name=LIVE, version=self.function.current_version
+            )
+            self.updated += filter(None, [self.target.node.default_child])
+
+    def read_from(self, source: aws_lambda.IEventSource) -> None:
+        """Let ``target`` read a queue or a stream.
+
+        The mapping belongs to the function with and without SnapStart: a new mapping would not
+        continue where the previous one was.
+        """
+        self.function.add_event_source(source)
+        for made in self.function.node.find_all():
+            if isinstance(made, aws_lambda.CfnEventSourceMapping):
+                made.function_name = self.target.function_arn
 
 
 def _role(
     scope: Construct,
     *,
-    logs: aws_logs.ILogGroup,
-    statements: Sequence[aws_iam.PolicyStatement],
+    allowed: Sequence[aws_iam.PolicyStatement],
     in_vpc: bool,
     name: str | None = None,
 ) -> aws_iam.Role:

@@ -49,13 +49,14 @@ class GateStoreWriter(Construct):
             function_context=replace(function_context, resources=known),
         )
         check_grants("GATE_STORE", {WRITE_GATE_STORE.name, WATCH_ROOM.name})
-        self.function = functions.add(
+        writer = functions.add(
             WRITE_GATE_STORE.name,
             grants=GATE_STORE[WRITE_GATE_STORE.name],
             timeout=WRITE_GATE_STORE.timeout,
             memory=WRITE_GATE_STORE.memory,
-        ).target
-        self.function.add_event_source(
+        )
+        self.function = writer.target
+        writer.read_from(
             aws_lambda_event_sources.DynamoEventSource(
                 events,
                 starting_position=aws_lambda.StartingPosition.TRIM_HORIZON,

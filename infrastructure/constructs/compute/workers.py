@@ -34,6 +34,7 @@ from infrastructure.blueprint.resources import (
 )
 from infrastructure.constructs.compute.app_functions import AppFunctions
 from infrastructure.constructs.compute.encryption import queue_encryption
+from infrastructure.constructs.compute.function import RoomFunction
 from infrastructure.constructs.compute.function_context import FunctionContext
 
 EVERY_MINUTE = "rate(1 minute)"
@@ -47,7 +48,8 @@ class Workers(Construct):
     ``stack_name`` is a dimension of the metrics. ``first_admission`` is the environment of the
     set-up. ``rotation_days`` is the period between two signing keys, 0 for no rotation.
     ``pollers`` are the minimum and maximum of pollers that always run; with zeros, Lambda chooses,
-    and ``assign_concurrency`` is the maximum of join workers.
+    and ``assign_concurrency`` is the maximum of join workers. The set-up runs after ``first`` and
+    after all workers.
     ``event_dead_letters`` takes batches of the stream that could not be published within
     MAX_RECORD_AGE.
     """
@@ -102,21 +104,21 @@ class Workers(Construct):
             enforce_ssl=True,
         )
         self._take_joins(
-            self.functions.targets[ASSIGN.name],
+            self.functions.by_name[ASSIGN.name],
             join_queue,
             {"provisioned_poller_config": _pollers(*pollers)}
             if any(pollers)
             else {"max_concurrency": assign_concurrency},
         )
-        self._take_changes(self.functions.targets[PUBLISH.name], tokens)
+        self._take_changes(self.functions.by_name[PUBLISH.name], tokens)
         if not function_context.redis:
-            self._count_changes(self.functions.targets[COUNT_OUTCOMES.name], tokens)
+            self._count_changes(self.functions.by_name[COUNT_OUTCOMES.name], tokens)
         triggers.Trigger(
             self,
             "SetUp",
             handler=self.functions.by_name[SET_UP.name].function,
             timeout=Duration.seconds(SET_UP.timeout),
-            execute_after=list(first),
+            execute_after=[*first, *self.functions.updated],
         )
 
     def _schedule(self, name: str, expression: str, target: aws_lambda.IFunction) -> None:
@@ -131,9 +133,9 @@ class Workers(Construct):
         )
 
     def _take_joins(
-        self, target: aws_lambda.IFunction, joins: aws_sqs.IQueue, scaling: Mapping[str, Any]
+        self, worker: RoomFunction, joins: aws_sqs.IQueue, scaling: Mapping[str, Any]
     ) -> None:
-        target.add_event_source(
+        worker.read_from(
             aws_lambda_event_sources.SqsEventSource(
                 joins,
                 batch_size=ASSIGN.batch_size,
@@ -143,8 +145,8 @@ class Workers(Construct):
             )
         )
 
-    def _take_changes(self, target: aws_lambda.IFunction, tokens: aws_dynamodb.Table) -> None:
-        target.add_event_source(
+    def _take_changes(self, worker: RoomFunction, tokens: aws_dynamodb.Table) -> None:
+        worker.read_from(
             aws_lambda_event_sources.DynamoEventSource(
                 tokens,
                 starting_position=aws_lambda.StartingPosition.TRIM_HORIZON,
@@ -157,9 +159,9 @@ class Workers(Construct):
             )
         )
 
-    def _count_changes(self, target: aws_lambda.IFunction, tokens: aws_dynamodb.Table) -> None:
+    def _count_changes(self, worker: RoomFunction, tokens: aws_dynamodb.Table) -> None:
         """Read the stream a second time, which is DynamoDB's limit; retry until it is counted."""
-        target.add_event_source(
+        worker.read_from(
             aws_lambda_event_sources.DynamoEventSource(
                 tokens,
                 starting_position=aws_lambda.StartingPosition.TRIM_HORIZON,

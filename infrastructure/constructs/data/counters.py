@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The counters: an ElastiCache replication group (Redis or Valkey) with TLS and a password.
 
-It holds a copy that is rebuilt from DynamoDB; a snapshot only avoids the rebuild.
+It holds a copy that is rebuilt from DynamoDB; a snapshot only avoids the rebuild. In one update,
+ElastiCache does not change engine, node type, number of nodes and failover of a group together.
+Another kind of group is therefore another group, in which the set-up rebuilds the counters
+(decision 0143).
 """
 
 from __future__ import annotations
@@ -51,14 +54,15 @@ class Counters(Construct):
         )
         subnets = aws_elasticache.CfnSubnetGroup(
             self,
-            "Subnets",
+            f"Subnets{network.kind}",
             description="Private subnets of the waiting room's counters",
             subnet_ids=network.subnet_ids,
         )
         several = size.nodes > 1
+        kind = "" if (size.engine, several) == ("valkey", True) else f"{size.engine}{size.nodes}"
         self.group = aws_elasticache.CfnReplicationGroup(
             self,
-            "Group",
+            f"Group{kind.title()}",
             replication_group_description="Counters of the waiting room",
             engine=size.engine,
             engine_version=ENGINES[size.engine],

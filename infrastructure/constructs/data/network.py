@@ -8,6 +8,7 @@ changes, dead-letter queue) and EventBridge. Lambda polls queue and stream from 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from aws_cdk import Fn, aws_ec2
@@ -26,6 +27,8 @@ class Network(Construct):
     ``zones`` are the zones of a VPC of its own, by default the first two of the region.
     ``endpoint_zones`` is the number of zones of each interface endpoint. With ``vpc_id`` and
     ``subnet_ids`` it creates security groups only: that VPC must have routes to the services.
+    ``kind`` differs if the subnets differ; it is empty for an own VPC. A subnet group cannot lose
+    a subnet while a cache is in it.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Network(Construct):
     ) -> None:
         super().__init__(scope, name)
         self.ready: list[IDependable] = []
+        self.kind = hashlib.sha256(",".join(subnet_ids).encode()).hexdigest()[:8] if vpc_id else ""
         if vpc_id:
             self.vpc, subnets = _existing(self, vpc_id, subnet_ids)
         else:

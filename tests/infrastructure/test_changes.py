@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each documented change of a deployed room: CloudFormation refuses nothing, and state is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployment import docs_tables
+from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.optional_stacks import PARAMETERS
+from tests.support.templates.synthesized import EVERYTHING
+from tests.support.templates.update_matrix import CHANGES, SETTINGS, UPDATES, Cell, cells, table
+
+NO_UPDATE = {
+    "ChallengeOnJoin",  # has one valid value
+    "StackName",  # another name is another room
+}
+CELLS = list(cells())
+
+
+def test_each_parameter_has_a_change() -> None:
+    known = {one.name for kind in (CoreConfig, *PARAMETERS) for _, one in kind.known()}
+    changed = set().union(*(one.parameters for one in CHANGES))
+    assert known - changed == NO_UPDATE, "add it to tests/support/templates/update_matrix.py"
+    assert changed <= known
+
+
+def test_a_setting_differs_from_its_value_before() -> None:
+    for one in SETTINGS:
+        ((name, value),) = one.after.items()
+        (known, default) = next(
+            (known, part.default)
+            for kind in (CoreConfig, *PARAMETERS)
+            for part, known in kind.known()
+            if known.name == name
+        )
+        given = EVERYTHING.get(name)
+        before = default if given is None else known.read(name, given)
+        assert known.read(name, value) != before, name
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_a_change_deploys_by_its_documented_path_and_keeps_state(cell: Cell) -> None:
+    account = cell.by_path()
+    assert not cell.unwanted(account), "\n".join(map(str, cell.unwanted(account)))
+    assert account.deployed == dict(cell.sides[1]) | {
+        name: made for name, made in account.deployed.items() if name not in cell.sides[1]
+    }
+
+
+@pytest.mark.parametrize("cell", [one for one in CELLS if one.path], ids=str)
+def test_two_steps_are_documented_only_where_one_is_refused(cell: Cell) -> None:
+    assert cell.unwanted(cell.in_one_step())
+
+
+def test_a_change_of_the_templates_is_seen() -> None:
+    """A cell without a change of a resource would test nothing."""
+    for cell in (one for one in CELLS if not one.change.together):
+        account = cell.by_path()
+        changed = sum(len(one.changes) for one in account.changes)
+        assert changed or set(cell.sides[0]) != set(cell.sides[1]), str(cell)
+
+
+def test_the_page_lists_the_changes_and_their_steps() -> None:
+    """Run ``python -m tests.support.templates.update_matrix`` to write the table again."""
+    page = UPDATES.read_text("utf-8")
+    assert docs_tables.replaced(page, "changes", table()) == page

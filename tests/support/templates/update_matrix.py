@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documented changes of a deployed room, and the templates before and after each.
+
+A cell of the matrix is a profile, a change and a direction. Settings that change no resource's kind
+are synthesized together: a rule that one change breaks is broken by all of them together
+(``tests/tools/test_stack_changes.py`` has the property). This saves minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from deployment import docs_tables
+from deployment.stack_changes.plan import Account, Stacks, Step, check
+from deployment.stack_changes.violation import Violation
+from infrastructure.parameters.core import PROFILES
+from tests.support.servers import ROOT
+from tests.support.templates.synthesized import EVERYTHING, Assembly
+
+UPDATES = ROOT / "docs" / "updates.md"
+ALL = str(EVERYTHING["Stacks"])
+SITE = {name: value for name, value in EVERYTHING.items() if name.startswith("Site")}
+NO_SITE = dict.fromkeys(SITE, "")
+ROOM = "WaitingRoom"
+BALANCER = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/shop/1a2b"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    """A documented way in two steps: stacks to remove or to deploy first, or values between."""
+
+    text: str
+    remove: Sequence[str] = ()
+    first: Sequence[str] = ()
+    over: Mapping[str, Any] = field(default_factory=dict)
+
+
+GATE_FIRST = Path(text="deploy the gate first", first=[f"{ROOM}-Gate"])
+ONE_BY_ONE = Path(text="raise it by one, twice", over={"GateApiKeyVersion": 2})
+
+
+def removed(stack: str) -> Path:
+    """Remove an optional stack before core is deployed without it."""
+    return Path(text="remove the stack first", remove=[f"{ROOM}-{stack}"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Values of parameters ``before`` and ``after``, over those of EVERYTHING.
+
+    ``up`` and ``down`` are the paths of the two directions, None for one step. ``ends`` are
+    beginnings of logical ids of resources that the change removes on purpose, each with the reason.
+    """
+
+    name: str
+    after: Mapping[str, Any]
+    before: Mapping[str, Any] = field(default_factory=dict)
+    stacks: str = ALL
+    without: str = ""  # the stacks before the change, if others than ``stacks``
+    up: Path | None = None
+    down: Path | None = None
+    ends: Mapping[str, str] = field(default_factory=dict)
+    profiles: Sequence[str] = PROFILES
+    together: bool = False
+
+    @property
+    def parameters(self) -> set[str]:
+        """The parameters that differ."""
+        return {*self.before, *self.after, *(["Stacks"] if self.without else [])}
+
+
+def setting(name: str, value: Any, **more: Any) -> Change:
+    """A parameter that is synthesized together with others."""
+    return Change(name=name, after={name: value}, together=True, **more)
+
+
+def optional(stack: str, name: str, *, beside: str = "core", **more: Any) -> Change:
+    """An optional stack that is added and removed."""
+    return Change(
+        name=f"stack {stack}", after={}, stacks=f"{beside},{stack}", without=beside, **more
+    )
+
+
+STANDARD = ["standard"]  # the parameters of its cache
+CACHED = ["standard", "cheap"]  # profiles with a cache and a VPC
+KEY = {"PublicKey": "the previous API key"}
+SETTINGS = (
+    setting("EventId", "Another"),
+    setting("ValidityPeriod", 900),
+    setting("EnableEventsGeneration", "true"),
+    setting("QueuePositionExpiryPeriod", 600),
+    setting("EnableQueuePositionExpiry", "false"),
+    setting("IncrSvcOnQueuePositionExpiry", "true"),
+    setting("RequireClientSecret", "true"),
+    setting("AdmissionStrategy", "rate"),
+    setting("TargetActive", 10),
+    setting("TargetPerMinute", 700),
+    setting("MinPerMinute", 10),
+    setting("NoShowAfter", 100),
+    setting("AdmissionAlarmName", "site-is-slower"),
+    setting("RedisNodeType", "cache.r7g.large", profiles=STANDARD),
+    setting("SnapshotDays", 2, profiles=STANDARD),
+    setting("DeletionProtection", "true"),
+    setting("RetainData", "true"),
+    setting("AssignConcurrency", 50),
+    setting("WorkerReservedConcurrency", 200),
+    setting("OperatorsReservedConcurrency", 5),
+    setting("ApiRate", 7_000),
+    setting("ApiBurst", 3_000),
+    setting("PrivateApiRate", 900),
+    setting("PrivateApiBurst", 400),
+    setting("OtherApiRate", 400),
+    setting("OtherApiBurst", 200),
+    setting("AccountApiRate", 20_000),
+    setting("AccountApiBurst", 9_000),
+    setting("KeyRotationDays", 30),
+    setting("EdgeApiKeyVersion", 2, ends=KEY),
+    setting("LogRetentionDays", 7),
+    setting("CreateApiLogRole", "false"),
+    setting("AlarmEmail", "operators@shop.example"),
+    setting("JoinRateLimitPerIp", 200),
+    setting("RequestRateLimitPerIp", 5_000),
+    setting("SiteEntrance", "https://shop.example/waiting-room/enter"),
+    setting("SiteRedirectOrigins", "https://www.shop.example"),
+    setting("PageBrand", {"name": "Night of Stars"}),
+    setting("OpenIdRedirectUris", "https://tickets.example/callback"),
+    setting("OpenIdRestartUrl", "https://tickets.example/restart"),
+    setting("OpenIdRestartAfter", 300),
+    setting("IncrementBy", 20),
+    setting("MaxSize", 50),
+    setting("StartTime", 1),
+    setting("EndTime", 2_000_000_000),
+    setting("CloudWatchAlarmName", "site-is-slower"),
+    setting("OnInsufficientData", "hold"),
+    setting("TicksPerMinute", 2),
+    setting("SiteOrigin", "origin.tickets.example"),
+    setting("SiteDomains", "tickets.example"),
+    setting("SiteCertificateArn", "arn:aws:acm:us-east-1:123456789012:certificate/1b-2c"),
+    setting("GateWithoutStore", "open"),
+)
+OWN_VPC = {
+    "VpcId": "vpc-0123456789abcdef0",
+    "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+}
+OTHER_SUBNETS = {**OWN_VPC, "SubnetIds": "subnet-0123456789abcdef1,subnet-0123456789abcdef2"}
+ROOM_ALONE = {
+    "PublicAPIEndpoint": "https://room.example",
+    "IssuerURI": "https://room.example/api",
+    "PrivateAPIEndpoint": "https://room.example/private",
+    "APIGatewayRegion": "eu-central-1",
+}
+OTHER_ROOM = {
+    "PublicAPIEndpoint": "https://other.example",
+    "IssuerURI": "https://other.example/api",
+    "PrivateAPIEndpoint": "https://other.example/private",
+    "APIGatewayRegion": "eu-west-1",
+    "WaitingRoomEventID": "Another",
+    "EventID": "Another",
+}
+AUTHORIZER = "arn:aws:lambda:eu-central-1:123456789012:function:authorizer"
+CACHE = {
+    "CountersPassword": "the password of the cache that is removed",
+    "NetworkRefusedLogs": "the log of refused packets of the VPC that is removed",
+}
+PAGE = {"WaitingRoom": "the page of the stack, which you replace with your own"}
+KINDS = (
+    Change(name="RedisEngine", after={"RedisEngine": "redis"}, stacks="core", profiles=STANDARD),
+    Change(name="RedisPort", after={"RedisPort": 6379}, stacks="core", profiles=CACHED),
+    Change(
+        name="VpcId, SubnetIds",
+        after=OWN_VPC,
+        stacks="core",
+        profiles=CACHED,
+        ends={"NetworkRefusedLogs": "the log of refused packets of the VPC that is removed"},
+    ),
+    Change(
+        name="SubnetIds", before=OWN_VPC, after=OTHER_SUBNETS, stacks="core", profiles=CACHED
+    ),
+    Change(name="WarmWriteUnits from 0", after={"WarmWriteUnits": 20_000}, stacks="core"),
+    Change(name="SnapStart", after={"SnapStart": "true"}),
+    Change(name="EnableWaf", before={"EnableWaf": "false"}, after={"EnableWaf": "true"},
+           down=GATE_FIRST),
+    Change(name="GateApiKeyVersion by one", after={"GateApiKeyVersion": 2}, stacks="core,gate",
+           down=GATE_FIRST, ends={"PublicGateKey": "the previous API key"}),
+    Change(name="GateApiKeyVersion by two", after={"GateApiKeyVersion": 3}, stacks="core,gate",
+           up=ONE_BY_ONE, ends={"PublicGateKey": "the previous API keys"}),
+    Change(name="InletStrategy", before={"InletStrategy": "Periodic"},
+           after={"InletStrategy": "MaxSize"}, stacks="core,inlet",
+           ends={"ExitTopic": "the topic of exits, which belongs to MaxSize"}),
+    Change(name="SiteOrigin, from none", before=NO_SITE, after=SITE, stacks="core,gate",
+           ends={"Site": "the distribution of the site"}),
+    Change(name="SiteLoadBalancerArn", stacks="core,gate", after={
+        "SiteOrigin": "", "SiteLoadBalancerArn": BALANCER,
+        "SiteLoadBalancerSecurityGroup": "sg-0123456789abcdef0"}),
+    Change(name="OpenIdWaitingRoomUrl", after={"OpenIdWaitingRoomUrl": "https://page.example"},
+           stacks="core,openid", ends=PAGE),
+    Change(name="OpenIdRequestIdCodes", stacks="core,openid",
+           before={"OpenIdWaitingRoomUrl": "https://page.example"},
+           after={"OpenIdWaitingRoomUrl": "https://page.example", "OpenIdRequestIdCodes": "true"}),
+    Change(name="authorizer and sample of another room", before=ROOM_ALONE, after=OTHER_ROOM,
+           stacks="authorizer,sample"),
+    Change(name="AuthorizerARN", stacks="sample",
+           before={**ROOM_ALONE, "AuthorizerARN": AUTHORIZER},
+           after={**ROOM_ALONE, "AuthorizerARN": f"{AUTHORIZER}:live"}),
+    optional("authorizer", "Authorizer"),
+    optional("sample", "Sample", beside="core,authorizer"),
+    optional("openid", "OpenId"),
+    optional("inlet", "Inlet"),
+    optional("gate", "Gate", down=removed("Gate"),
+             ends={"PublicGateKey": "the API key of the gate"}),
+    *(Change(name=f"Profile to {other}", before={"Profile": PROFILES[0]}, after={"Profile": other},
+             stacks="core", profiles=PROFILES[:1], ends=CACHE) for other in PROFILES[1:]),
+)  # fmt: skip
+CHANGES = (*SETTINGS, *KINDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One change of a room with a profile. ``upwards`` is the direction from before to after."""
+
+    profile: str
+    change: Change
+    upwards: bool
+
+    def __str__(self) -> str:
+        return f"{self.profile}: {self.change.name} {'up' if self.upwards else 'down'}"
+
+    @property
+    def path(self) -> Path | None:
+        """The documented path of two steps; None for one step."""
+        return self.change.up if self.upwards else self.change.down
+
+    @property
+    def sides(self) -> tuple[Stacks, Stacks]:
+        """The stacks before and after the cell's change."""
+        low, high = self._low(), self._high()
+        return (low, high) if self.upwards else (high, low)
+
+    def in_one_step(self) -> Account:
+        """Deploy the other templates."""
+        before, after = self.sides
+        return check(before, [Step(stacks=after)])
+
+    def by_path(self) -> Account:
+        """Make the steps of the documented path."""
+        before, after = self.sides
+        path = self.path
+        if path is None:
+            return self.in_one_step()
+        steps = [Step(stacks=after)]
+        if path.remove:
+            steps.insert(0, Step(stacks=before, remove=path.remove))
+        if path.first:
+            steps.insert(0, Step(stacks=after, only=path.first))
+        if path.over:
+            steps.insert(0, Step(stacks=self._made(path.over, self.change.stacks)))
+        return check(before, steps)
+
+    def unwanted(self, account: Account) -> list[Violation]:
+        """What was found, without the resources that the change removes on purpose."""
+        purpose = tuple(self.change.ends) or ("\0",)
+        if self.change.together:
+            purpose = tuple(name for one in SETTINGS for name in one.ends)
+        return [
+            one
+            for one in account.found
+            if one.rule != "state_is_kept" or not one.resource.startswith(purpose)
+        ]
+
+    def _low(self) -> Stacks:
+        return self._made(self.change.before, self.change.without or self.change.stacks)
+
+    def _high(self) -> Stacks:
+        after: dict[str, Any] = dict(self.change.after)
+        if self.change.together:
+            after = {}
+            for one in SETTINGS:
+                if self.profile in one.profiles:
+                    after |= one.after
+        return self._made(after, self.change.stacks)
+
+    def _made(self, values: Mapping[str, Any], stacks: str) -> Stacks:
+        context = {**EVERYTHING, "Profile": self.profile, **values, "Stacks": stacks}
+        return synthesized(json.dumps(context, sort_keys=True))
+
+
+def cells() -> Iterator[Cell]:
+    """Every cell of the matrix."""
+    for change in CHANGES:
+        for profile in change.profiles:
+            for upwards in (True, False):
+                yield Cell(profile=profile, change=change, upwards=upwards)
+
+
+def table() -> str:
+    """The changes of the matrix as a table: one step, or the path of two."""
+    lines = ["| change | up | down |", "|---|---|---|"]
+    for change in KINDS:
+        if not set(change.profiles) & set(PROFILES):
+            continue
+        ways = [path.text if path else "one step" for path in (change.up, change.down)]
+        lines.append(f"| {change.name} | {' | '.join(ways)} |")
+    return "\n".join(lines)
+
+
+@cache
+def synthesized(context: str) -> Stacks:
+    """Return the templates of a context (JSON), in the order of their deployment."""
+    made = Assembly(json.loads(context)).app.synth().stacks
+    return {one.stack_name: one.template for one in made}
+
+
+def main() -> None:
+    """Write the table of docs/updates.md again."""
+    docs_tables.replace(UPDATES, "changes", table())
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="tests.support.templates.update_matrix", description=main.__doc__
+    ).parse_args()
+    main()
