@@ -25,11 +25,21 @@ class ParameterError(Exception):
 
 @dataclass(frozen=True)
 class Parameter:
-    """Name, description (one line for the docs) and reader of a parameter."""
+    """Name, description (one line for the docs) and reader of a parameter.
+
+    ``kind`` is the name of the function that made it. ``pattern`` and ``constraint`` are those of a
+    text, ``low`` and ``high`` the limits of a number, ``among`` the words of a choice.
+    """
 
     name: str
     description: str
     read: Callable[[str, Any], Any]
+    kind: str
+    pattern: str = ""
+    constraint: str = ""
+    low: int = 0
+    high: int = 0
+    among: tuple[str, ...] = ()
 
 
 def text(
@@ -42,7 +52,8 @@ def text(
             raise ParameterError(f"The parameter {name} must be {constraint}, not {_shown(value)}.")
         return value
 
-    return _field(Parameter(name, description, read), default)
+    made = Parameter(name, description, read, "text", pattern=pattern, constraint=constraint)
+    return _field(made, default)
 
 
 def texts(name: str, description: str, *, pattern: str, constraint: str) -> Any:
@@ -56,7 +67,8 @@ def texts(name: str, description: str, *, pattern: str, constraint: str) -> Any:
             raise ParameterError(f"The parameter {name} must be {constraint}, not {_shown(value)}.")
         return found
 
-    return _field(Parameter(name, description, read), ())
+    made = Parameter(name, description, read, "texts", pattern=pattern, constraint=constraint)
+    return _field(made, ())
 
 
 def content(
@@ -83,7 +95,8 @@ def content(
         except ValueError as error:
             raise ParameterError(f"The parameter {name}: {error}.") from None
 
-    return field(default=None, metadata={"parameter": Parameter(name, description, read)})
+    made = Parameter(name, description, read, "content", constraint=constraint)
+    return field(default=None, metadata={"parameter": made})
 
 
 def number(name: str, description: str, *, default: int, low: int, high: int) -> Any:
@@ -102,7 +115,7 @@ def number(name: str, description: str, *, default: int, low: int, high: int) ->
             )
         return found
 
-    return _field(Parameter(name, description, read), default)
+    return _field(Parameter(name, description, read, "number", low=low, high=high), default)
 
 
 def flag(name: str, description: str, *, default: bool) -> Any:
@@ -116,7 +129,7 @@ def flag(name: str, description: str, *, default: bool) -> Any:
             )
         return found == "true"
 
-    return _field(Parameter(name, description, read), default)
+    return _field(Parameter(name, description, read, "flag"), default)
 
 
 def switch(name: str, description: str) -> Any:
@@ -136,7 +149,7 @@ def choice(name: str, description: str, *, default: str, among: Iterable[str]) -
             )
         return str(value)
 
-    return _field(Parameter(name, description, read), default)
+    return _field(Parameter(name, description, read, "choice", among=words), default)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,7 +161,8 @@ class RoomFunction(Construct):
 def _role(
     scope: Construct,
     *,
-    allowed: Sequence[aws_iam.PolicyStatement],
+    logs: aws_logs.ILogGroup,
+    statements: Sequence[aws_iam.PolicyStatement],
     in_vpc: bool,
     name: str | None = None,
 ) -> aws_iam.Role:

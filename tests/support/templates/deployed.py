@@ -22,6 +22,7 @@ from tests.support.templates.intrinsics import Values
 from tests.support.templates.synthesized import Synthesized
 
 MADE = ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::Events::EventBus")
+NOT_MADE = ("DependsOn", "Metadata", "DeletionPolicy", "UpdateReplacePolicy")  # for a later update
 SECRET = "AWS::SecretsManager::Secret"
 # app → its stack, and what the logical ids of its functions begin with
 WHERE = {
@@ -142,10 +143,14 @@ class Deployment:
         return str(client.get_secret_value(SecretId=arn)["SecretString"])
 
     def _make(self, stack: Synthesized) -> None:
-        """Let CloudFormation make what it can; remember names and ARNs."""
+        """Let CloudFormation make what it can; remember names and ARNs.
+
+        A template with parameters is given as it is, with their values.
+        """
+        source = stack.source or stack.template
         resources = {
-            name: {key: part for key, part in made.items() if key not in ("DependsOn", "Metadata")}
-            for name, made in stack.resources.items()
+            name: {key: part for key, part in made.items() if key not in NOT_MADE}
+            for name, made in source["Resources"].items()
             if made["Type"] in MADE
         }
         if not resources:
@@ -156,8 +161,13 @@ class Deployment:
             f"Arn{logical}": {"Value": {"Ref": logical} if _is_topic(one) else _arn(logical)}
             for logical, one in resources.items()
         }
-        template = json.dumps({"Resources": resources, "Outputs": outputs})
-        client.create_stack(StackName=name, TemplateBody=template)
+        sections = {part: source[part] for part in ("Parameters", "Conditions") if part in source}
+        template = json.dumps({**sections, "Resources": resources, "Outputs": outputs})
+        given = [
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in stack.parameters.items()
+        ]
+        client.create_stack(StackName=name, TemplateBody=template, Parameters=given)
         (made,) = client.describe_stacks(StackName=name)["Stacks"]
         assert made["StackStatus"] == "CREATE_COMPLETE"
         for output in made["Outputs"]:
@@ -166,8 +176,9 @@ class Deployment:
             self._made[stack.name, logical, "QueueName"] = arn.rpartition(":")[2]
         for one in client.list_stack_resources(StackName=name)["StackResourceSummaries"]:
             logical, known = one["LogicalResourceId"], one.get("PhysicalResourceId")
-            # moto does not return the name of a bus; it is the given one
-            self._made[stack.name, logical] = known or resources[logical]["Properties"]["Name"]
+            # moto does not return the name of a bus; its ARN ends with it
+            arn = self._made[stack.name, logical, "Arn"]
+            self._made[stack.name, logical] = known or arn.rpartition("/")[2]
 
     def _make_secrets(self, stack: Synthesized) -> None:
         client = aws_client("secretsmanager", self._aws_url)

@@ -68,7 +68,8 @@ class Values:
                 given = stack.resources[name].get("Properties", {}).get("RoleName", name)
                 return f"arn:aws:iam::123456789012:role/{self.of(stack, given)}"
             service = stack.resources[name]["Type"].split("::")[1].lower()
-            return f"arn:aws:{service}:eu-central-1:123456789012:{name}"
+            resource = f"function:{name}" if service == "lambda" else name
+            return f"arn:aws:{service}:eu-central-1:123456789012:{resource}"
         return f"{name}.{attribute}" if known is None else known
 
     def _importvalue(self, stack: Synthesized, argument: Any) -> Any:

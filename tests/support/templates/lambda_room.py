@@ -57,7 +57,7 @@ class LambdaRoom:
             self._private: f"{here}/private_api",
         }
         self._redis: dict[str, str] = {}
-        self.event_id = values.output(stacks["OpenId"], "ClientId")
+        self.event_id = self.deployment.function("public_api", "status").environment["EVENT_ID"]
         if valkey:
             self._guard(valkey)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

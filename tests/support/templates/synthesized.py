@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,16 @@ JOIN_QUEUE = r"JoinQueue[0-9A-F]{8}"  # CDK leaves the second "Queue" of JoinQue
 
 @dataclass(frozen=True)
 class Synthesized:
-    """The template of a stack."""
+    """The template of a stack.
+
+    ``source`` is the template with parameters that it was resolved from, ``parameters`` are their
+    values; without a source the template has none.
+    """
 
     name: str
     template: Mapping[str, Any]
+    source: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def resources(self) -> dict[str, Any]:
