@@ -7,13 +7,14 @@ The event of the history always has work.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployment.capacity.prices import Prices
 from waiting_room.adapters.dynamodb.audit_items import new_entry
+from waiting_room.adapters.dynamodb.audit_log import MOVES_A_ROW
 from waiting_room.adapters.dynamodb.history import minute_item
 from waiting_room.adapters.dynamodb.items import Item
-from waiting_room.adapters.dynamodb.serving_log import move_item
+from waiting_room.adapters.dynamodb.serving_log import block_item
 from waiting_room.domain.events.audit import PAGE, AuditEntry
 from waiting_room.domain.events.history import HISTORY_LIFE, MINUTE, SAMPLES, MinuteTotals
 from waiting_room.domain.records import ServingMove
@@ -26,7 +27,7 @@ ENTRY = AuditEntry(
     "patch", {"admission": {"per_minute": 600}}, {"admission": {"per_minute": 300}},
 )  # fmt: skip
 MOVE = ServingMove(
-    9_000, 250_000, 250_050, 1_900_000_000, "operator", "0" * 32,
+    9_000, 250_000, 250_050, 1_900_000_000, "operator", "0" * 16,
     "person assumed-role/operators/ada@example.com",
 )  # fmt: skip
 STATE_AND_DOCUMENT = 2  # read units; a consistent read of each, a document of at most 4 kB
@@ -79,9 +80,14 @@ def audit_page_units() -> int:
     """Return the read units of a page of the audit log, if every part has more than a page."""
     key, values = new_entry(ENTRY)
     entry = item_bytes({"event_id": {"S": EVENT_ID}, "entry": {"S": key}, **values})
-    move = item_bytes(move_item(EVENT_ID, 1, MOVE))
-    sizes = (entry, entry, move)  # changes of documents, operations, moves
-    return STATE_AND_DOCUMENT + sum(math.ceil((PAGE + 2) * size / READ_UNIT) for size in sizes)
+    moves = [
+        replace(MOVE, version=version, previous=version, current=version + 1)
+        for version in range(MOVE.version, MOVE.version + MOVES_A_ROW)
+    ]
+    block = item_bytes(block_item(EVENT_ID, 1, moves))
+    rows = math.ceil((PAGE + 1) / MOVES_A_ROW) + 1
+    sizes = (*2 * [(PAGE + 2) * entry], rows * block)  # changes of documents, operations, moves
+    return STATE_AND_DOCUMENT + sum(math.ceil(size / READ_UNIT) for size in sizes)
 
 
 def item_bytes(item: Item) -> int:

@@ -35,6 +35,7 @@ JOINS_A_CALL = 10
 ENDED = 100
 VISITORS_A_MOVE = 100
 MOVE_EVERY = 2  # s between moves of the serving counter
+BLOCK = 16  # moves of one row, about as many as a state row has room for
 UNSWEPT = 900 // MOVE_EVERY  # moves within the expiry period: the sweep has passed the others
 BEYOND = 1_000_000  # the serving counter stands this far above, so that all calls are served
 VERIFIED = 12  # minutes in which the worker compares a million rows that a rebuild left out
@@ -140,14 +141,8 @@ def move_counter(real: RealRoom, visitors: int, now: int) -> None:
         for version in range(1, last + 1)
     ]
     items = [
-        serving_log.to_item(
-            {
-                "event_id": real.event_id,
-                "entry": f"move#{before.generation:010d}#{move.version:012d}",
-                "move": serving_log._move_text(move),
-            }
-        )
-        for move in moves
+        serving_log.block_item(real.event_id, before.generation, moves[first : first + BLOCK])
+        for first in range(0, len(moves), BLOCK)
     ]
     top = replace(moves[-1], version=last + 1, previous=moves[-1].current,
                   current=visitors + BEYOND, mark=uuid.uuid4().hex)  # fmt: skip

@@ -134,6 +134,9 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
         state = log.read(event_id)
         moved = serving_counter.move(state, current, NOW, "operator", mark=ID, actor="me")
         log.write(state, replace(moved, lowering=1))
+    for _ in range(20):  # more than a state row has room for
+        state = log.read(event_id)
+        log.write(state, serving_counter.move(state, 1, NOW, "operator", mark=ID, actor="me"))
     tally = TokenTally(1, b"\x01", b"\x01", ((NOW, 1),), 1, 1, 0, ((1, NOW),))
     log.save_checkpoint(event_id, Checkpoint(1, 2, NOW, (Segment(1, 2, NOW),), tally))
     keys = in_use(one_key())
@@ -174,6 +177,10 @@ def item_names(table: str, item: Mapping[str, Any], event_id: str) -> Iterator[s
         yield f"{table} {kind}: {plain} {type_}"
         if name in ("id", "shard", "ended_shard", "event_id", "move"):
             yield f"{table} {kind}: {plain} = {pattern(content, event_id)}"
+        if name == "moves":  # the first of them
+            *first, mark, _, _ = json.loads(content)[:9]
+            yield f"{table} {kind}: moves = {pattern(json.dumps(first), event_id)} <mark> N N"
+            assert mark == "ASNFZ4mrze8BI0VniavN7w"  # base64 of ID
         if name == "content":
             for path in members("content", json.loads(zlib.decompress(content))):
                 yield f"{table} {kind}: {path}"

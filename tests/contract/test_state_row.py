@@ -43,13 +43,14 @@ def write_largest_row(client: Any, table: str, event_id: str) -> dict[str, Any]:
     actor = Actor(max(ActorKind, key=len), "w" * 2 * LONGEST_SHORT)
     numbers = {field.name: LARGEST for field in fields(EventState) if field.type == "int"}
     move = ServingMove(LARGEST, LARGEST, LARGEST, LARGEST, REASON, actor.mark(), actor.short)
+    numbers["version"] = LARGEST - 1
     largest = EventState(event_id, **numbers, reset_at=1_234_567_890.123456)  # type: ignore[arg-type]
     log.reset(log.read(event_id), replace(largest, queue=0))
     known = log.read(event_id)
     for slot in range(SLOTS):
         count = LARGEST if slot == 0 else 0
         log.reserve(event_id, count, known, Attempt(slot, attempt_token()))
-    log.write(largest, replace(largest, move=move))
+    log.write(largest, replace(largest, version=LARGEST, move=move))
     straight = DynamoStraightThrough(client, client, table)
     straight.set_line(event_id, LARGEST, 9_999_999_999, 10)
     straight.shut(event_id, 9_999_999_999_999_999)

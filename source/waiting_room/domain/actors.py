@@ -15,6 +15,7 @@ from waiting_room.domain.errors import InvalidInput
 
 LONGEST_WHO = 600  # characters; an IAM ARN with the longest path, and an identity's id
 LONGEST_SHORT = 160  # characters stored in a row: two names of 64 characters, and their kind
+MOVE_MARK = 16  # hexadecimal digits; the state row contains the marks of several moves
 CALL_ID = re.compile(r"[A-Za-z0-9_.:#-]{1,64}")
 
 
@@ -52,6 +53,10 @@ class Actor:
             return secrets.token_hex(16)
         text = f"{self.kind}\n{self.who}\n{call_id}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def move_mark(self, call_id: str = "") -> str:
+        """Return the mark of a call for a move: the first half of ``mark``, so that it is short."""
+        return self.mark(call_id)[:MOVE_MARK]
 
 
 UNKNOWN = Actor(ActorKind.UNKNOWN, "unknown")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -142,6 +142,7 @@ class EventState:
       token.
     - ``settled_through``: up to here the ``settled_*`` counts are final.
     - ``move``: the latest move of the serving counter.
+    - ``unlogged``: moves before it that the state row contains, oldest first; not compared.
     - ``lowering``: the version of an announced write that withdraws admissions (a move back or a
       reset). While it is above ``version``, that write may be in progress.
     - ``line``: the last second in which a visitor at a gate had to wait; 0: no visitor waits.
@@ -169,6 +170,12 @@ class EventState:
     lowering: int = 0
     line: int = 0
     shut: int = 0
+    unlogged: tuple[ServingMove, ...] = field(default=(), compare=False)
+
+    @property
+    def row_moves(self) -> tuple[ServingMove, ...]:
+        """The moves that the state row contains, oldest first."""
+        return (*self.unlogged, self.move) if self.move else ()
 
     def next_generation(self, now: float) -> EventState:
         """Return the state after a reset; joins sent up to ``now`` belong to this generation."""

@@ -45,6 +45,7 @@ def move(
         serving=current,
         version=version,
         move=ServingMove(version, state.serving, current, now, reason, mark, actor),
+        unlogged=state.row_moves,
     )
 
 

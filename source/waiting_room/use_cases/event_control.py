@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from waiting_room.domain import reset, serving_counter
-from waiting_room.domain.actors import UNKNOWN, Actor
+from waiting_room.domain.actors import MOVE_MARK, UNKNOWN, Actor
 from waiting_room.domain.errors import Conflict, OtherGeneration
 from waiting_room.domain.gate.straight_through import may_refill
 from waiting_room.domain.operator_message import check_message
@@ -15,7 +15,7 @@ from waiting_room.domain.records import EventState, ServingMove, StateDetails
 from waiting_room.domain.retry import TooManyConflicts, retry_on_conflict
 from waiting_room.use_cases import change_log
 from waiting_room.use_cases.event_publishing import EventPublisher
-from waiting_room.use_cases.event_state import EventStates
+from waiting_room.use_cases.event_state import KEPT, EventStates
 from waiting_room.use_cases.generation_cache import GenerationCache
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class EventControl:
         self._events, self._log, self._counters = events, log, counters
         self._states, self._generations, self._publisher = states, generations, publisher
         self._recorder, self._clock = recorder, clock
+        self._marks: dict[str, tuple[int, int, tuple[str, ...]]] = {}  # see ``_has_move``
 
     def increment(
         self,
@@ -74,7 +75,7 @@ class EventControl:
         """
         self._events.check_serves(event_id)
         serving_counter.check_increment(by)
-        now, mark = int(self._clock()), actor.mark(call_id)
+        now, mark = int(self._clock()), actor.move_mark(call_id)
         move: ServingMove | None = None
 
         def decide(state: EventState) -> EventState:
@@ -86,7 +87,10 @@ class EventControl:
             return after
 
         try:
-            state = self._states.update(event_id, decide)
+            try:
+                state = self._states.update(event_id, decide, from_written=True)
+            except _RepeatedCall:  # perhaps before a reset by another function
+                state = self._states.update(event_id, decide)
         except _RepeatedCall as repeated:
             self._counters.follow(repeated.state)
             return repeated.state.serving
@@ -130,7 +134,7 @@ class EventControl:
         actor: Actor,
     ) -> int:
         """Raise the serving counter of a generation by ``count``; returns by how much."""
-        now, mark = int(self._clock()), actor.mark()
+        now, mark = int(self._clock()), actor.move_mark()
         move: ServingMove | None = None
 
         def decide(state: EventState) -> EventState:
@@ -153,9 +157,20 @@ class EventControl:
         return move.current - move.previous
 
     def _has_move(self, state: EventState, mark: str) -> bool:
-        """Return whether one of the latest moves has this mark."""
-        latest = self._log.moves(state, max(0, state.version - LOOK_BACK))
-        return any(move.mark == mark for move in latest)
+        """Return whether one of the latest moves has this mark.
+
+        The function keeps the marks of each event, with generation and version up to which it has
+        them. If the state contains all moves since, no read is needed.
+        """
+        generation, through, marks = self._marks.get(state.event_id, (0, 0, ()))
+        moves: Sequence[ServingMove] = state.row_moves
+        if generation != state.generation or not moves or through < moves[0].version - 1:
+            moves, through, marks = self._log.moves(state, max(0, state.version - LOOK_BACK)), 0, ()
+        marks += tuple(move.mark[:MOVE_MARK] for move in moves if move.version > through)
+        if len(self._marks) >= KEPT:
+            self._marks.clear()
+        self._marks[state.event_id] = state.generation, state.version, marks[-LOOK_BACK:]
+        return mark in marks
 
     def set_message(self, event_id: str, message: object, *, actor: Actor = UNKNOWN) -> str:
         """Set the message of ``/status``; an empty text clears it. Returns the stored text.

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.serving_log import ServingLog
     from waiting_room.use_cases.counters.room_counters import RoomCounters
 
+KEPT = 100  # states of events that a function keeps
+
 
 class EventStates:
     """Updates of the state rows, and of the counters after each."""
@@ -34,27 +36,43 @@ class EventStates:
     ) -> None:
         self._log, self._counters = log, counters
         self._clock, self._pause = clock, pause
+        self._written: dict[str, EventState] = {}  # of each event, as the latest update left it
 
-    def update(self, event_id: str, decide: Callable[[EventState], EventState]) -> EventState:
+    def update(
+        self,
+        event_id: str,
+        decide: Callable[[EventState], EventState],
+        *,
+        from_written: bool = False,
+    ) -> EventState:
         """Write the result of ``decide``; decide again if another writer came first.
+
+        ``from_written``: decide first on the state that this function wrote last, without a read;
+        the condition of the write refuses it if it is not current. ``decide`` must then need only
+        numbers of that condition: neither the queue counter nor ``line`` or ``shut``.
 
         Raises Unavailable, before anything has changed, when a lower serving counter cannot be
         announced.
         """
+        written = self._written.pop(event_id, None)
         for attempt in retry_on_conflict(self._clock, self._pause):
-            before = self._log.read(event_id)
+            before = written if from_written and written else self._log.read(event_id)
+            written = None
             after = decide(before)
             with attempt:
                 if after.serving < before.serving:
                     self.announce_lowering(before)
-                self._log.write(before, after)
+                state = self._log.write(before, after)
             if attempt.conflict:
                 found = self._own_write(after)
                 if found is None:
                     continue
-                after = found
-            self._counters.follow(after)
-            return after
+                state = found
+            if len(self._written) >= KEPT:
+                self._written.clear()
+            self._written[event_id] = state
+            self._counters.follow(state)
+            return state
         raise TooManyConflicts  # by retry_on_conflict, after the last attempt
 
     def try_update(self, before: EventState, after: EventState) -> EventState:

@@ -60,16 +60,17 @@ class MemoryServingLog:
             self._tries[key] = attempt.token, state.queue
             return Reservation(state, attempt.unused(token, end))
 
-    def write(self, before: EventState, after: EventState) -> None:
+    def write(self, before: EventState, after: EventState) -> EventState:
         """Change everything but the queue."""
         with self._lock:
             state = self._standing(before)
             if after.version > before.version and before.move:
                 moves = self._moves.setdefault((before.event_id, before.generation), [])
                 moves.append(before.move)
-            self._put(
+            return self._put(
                 replace(
                     after,
+                    unlogged=(),
                     queue=state.queue,
                     line=state.line,
                     shut=state.shut,

@@ -41,6 +41,7 @@ from waiting_room.domain.records import (
     ServingMove,
     SessionStatus,
 )
+from waiting_room.domain.serving_counter import move
 
 EVENT, NOW = "Sample", 1_800_000_000
 STATE = to_item({"event_id": EVENT, "entry": "state", "generation": 3})
@@ -369,11 +370,13 @@ def test_a_throttled_reservation_is_made_again_and_nothing_else_is(waits: list[f
         assert len(once.asked) == 1
 
 
-def test_the_move_before_is_put_beside_before_the_next_one_replaces_it() -> None:
+def test_a_block_of_moves_is_logged_before_a_state_without_them_is_written() -> None:
     client = Client(update_item={"Attributes": STATE})
     log = DynamoServingLog(client, client, "l")
-    after = EventState(EVENT, serving=12, version=10, move=ServingMove(10, 9, 12, NOW, "operator"))
-    log.write(MOVED, after)
+    log.write(MOVED, move(MOVED, 3, NOW, "operator"))
+    assert [name for name, _ in client.asked] == ["update_item"]
+    client.asked.clear()
+    log.write(MOVED, move(MOVED, 3, NOW, "operator", actor="x" * 900))
     assert [name for name, _ in client.asked] == ["put_item", "update_item"]
     put = client.requests("put_item")[0]["Item"]
     assert put["entry"] == {"S": "move#0000000001#000000000009"}

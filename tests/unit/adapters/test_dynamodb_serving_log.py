@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -86,10 +86,11 @@ def test_a_reservation_of_another_line_is_a_conflict() -> None:
         log(Client(refused())).reserve(EVENT, 1, EventState(EVENT))
 
 
-def test_a_move_that_left_the_state_is_put_beside_it_before_the_next_is_written() -> None:
+def test_moves_that_leave_the_state_are_logged_before_it_is_written() -> None:
+    """The next move has an actor whose name leaves no room for the move before."""
     move = ServingMove(1, 0, 5, NOW, "increment", "mark", "person a")
     before = EventState(EVENT, version=1, serving=5, move=move)
-    after = EventState(EVENT, version=2, serving=9, move=move)
+    after = EventState(EVENT, version=2, serving=9, move=replace(move, actor="x" * 900))
     client = Client({"Attributes": {}})
     log(client).write(before, after)
     assert [name for name, _ in client.asked] == ["put_item", "update_item"]

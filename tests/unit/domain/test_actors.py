@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waiting_room.adapters.dynamodb.serving_log import _move_text, move_of
+from waiting_room.adapters.dynamodb.packed_moves import move_of, move_text
 from waiting_room.domain.actors import (
     LONGEST_SHORT,
     LONGEST_WHO,
@@ -96,7 +96,7 @@ def test_a_move_is_read_as_it_was_written(arn: str, reason: str) -> None:
     actor = caller({"userArn": arn}).short
     for made in (actor, scheduled("sweep_positions").short, ""):
         move = ServingMove(7, 3, 9, 1_800_000_000, reason, "mark", made)
-        assert move_of(_move_text(move)) == move
+        assert move_of(move_text(move)) == move
 
 
 def test_a_move_of_before_actors_were_noted_is_read() -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The state of an event and its serving log in DynamoDB.
 
-Per event: one row ``state``, and one row for each move of the serving counter. One conditional
-write of the state moves the counter. The state contains the latest move, which gets its own row
-before the next move is written, so no move is lost.
+Per event: one row ``state``, and rows with blocks of moves of the serving counter. One conditional
+write of the state moves the counter. The state contains the latest moves, as many as fit. A block
+with these is written before a state without them, so no move is lost.
 
 The state row has at most 1 kB, so that a write costs one unit. The operators' message and the known
 unused positions have a row each. These rows contain their generation; a reset does not write them,
@@ -15,16 +15,18 @@ The module has more than 300 lines because each method is one request with its e
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from heapq import merge
 from typing import TYPE_CHECKING, Any
 
 from waiting_room.adapters.aws import THROTTLE_CODES, translate_errors
 from waiting_room.adapters.dynamodb.items import Item, number, query_all, text, to_item
+from waiting_room.adapters.dynamodb.packed_moves import move_text, moves_of_row, pack, runs
 from waiting_room.domain import serving_counter
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.limits import AUDIT_LIFE, MAX_UNUSED_POSITIONS
-from waiting_room.domain.ports.serving_log import NO_ATTEMPT, Attempt, Reservation
+from waiting_room.domain.ports.serving_log import NO_ATTEMPT, SLOTS, Attempt, Reservation
 from waiting_room.domain.records import EventState, ServingMove, StateDetails
 
 if TYPE_CHECKING:
@@ -51,6 +53,9 @@ NUMBERS = (
     "lowering",
 )
 WRITTEN = tuple(name for name in NUMBERS if name not in ("generation", "queue", "lowering"))
+WRITE_UNIT = 1024  # bytes of a row that one write unit pays for
+TOKEN = 11  # characters of the token of an attempt
+DIGITS = 10  # of each number at least, so that the row still fits when they have grown
 GUARDS = (
     "generation",
     "version",
@@ -151,28 +156,46 @@ class DynamoServingLog:
             ),
         )
 
-    def write(self, before: EventState, after: EventState) -> None:
-        """Write all members but the queue counter, if ``before`` is current."""
-        if after.version > before.version and before.move:
-            self._put_move(before.event_id, before.generation, before.move)
-        values = {name: getattr(after, name) for name in WRITTEN}
-        if after.lowering != before.lowering:
-            values["lowering"] = after.lowering
-        if after.move:
-            values["move"] = _move_text(after.move)
+    def write(self, before: EventState, after: EventState) -> EventState:
+        """Write the members that differ, but not the queue counter, if ``before`` is current."""
+        values: dict[str, Any] = {
+            name: getattr(after, name)
+            for name in (*WRITTEN, "lowering")
+            if getattr(after, name) != getattr(before, name)
+        }
+        if not values:  # the condition is to be checked all the same
+            values = {"version": after.version}
+        update = ""
+        if after.version > before.version and after.move:
+            values["move"] = move_text(after.move)
+            if self._fits(before, after.move):
+                values["moves"] = pack(before.row_moves)
+            else:
+                self._log_moves(before)
+                update = " REMOVE #moves"
+        names = (*values, *GUARDS, *(["moves"] if update else []))
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values) + update
         guards = {f":was_{name}": getattr(before, name) for name in GUARDS}
-        self._conditional(
-            _key(before.event_id, STATE),
-            "SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            " AND ".join(f"#{name} = :was_{name}" for name in GUARDS),
-            (*values, *GUARDS),
-            {f":{name}": value for name, value in values.items()} | guards,
+        return state_of(
+            self._conditional(
+                _key(before.event_id, STATE),
+                update,
+                " AND ".join(f"#{name} = :was_{name}" for name in GUARDS),
+                names,
+                {f":{name}": value for name, value in values.items()} | guards,
+            )
         )
+
+    def _fits(self, before: EventState, move: ServingMove) -> bool:
+        """Return whether the next state row has room for the moves of this one and the next."""
+        if len(list(runs(before.row_moves))) != 1:
+            return False
+        moves = "move" + move_text(move) + "moves" + pack(before.row_moves)
+        return _size_without_moves(before) + len(moves.encode()) <= WRITE_UNIT
 
     def reset(self, before: EventState, after: EventState) -> None:
         """Write the next generation, if ``before`` is current. Its details are empty."""
-        if before.move:
-            self._put_move(before.event_id, before.generation, before.move)
+        self._log_moves(before)
         with translate_errors(WHAT):
             try:
                 self._client.put_item(
@@ -262,9 +285,26 @@ class DynamoServingLog:
         """Return the logged moves, read backwards until earlier ones are not needed."""
         if state.move is None or state.version <= after_version:
             return []
-        found = [state.move]
-        if serving_counter.reaches_back(state, state.move, after_version):
-            return found
+        found: list[ServingMove] = []
+        for move in self._latest_first(state, after_version):
+            if not found or move.version < found[-1].version:  # blocks of two writers overlap
+                found.append(move)
+                if serving_counter.reaches_back(state, move, after_version):
+                    break
+        return found[::-1]
+
+    def _latest_first(self, state: EventState, after_version: int) -> Iterator[ServingMove]:
+        """Yield the moves of the state and of the log, latest first; some of them twice."""
+        kept = state.row_moves
+        if len(list(runs(kept))) == 1:
+            yield from reversed(kept)
+            yield from self._logged(state, after_version, kept[0].version - 1)
+        else:  # a function of an earlier release has logged a move between them
+            logged = self._logged(state, after_version, state.version - 1)
+            yield from merge(reversed(kept), logged, key=lambda move: -move.version)
+
+    def _logged(self, state: EventState, after_version: int, version: int) -> Iterator[ServingMove]:
+        """Yield the logged moves of rows up to ``version``, latest first, page by page."""
         prefix = f"move#{state.generation:010d}#"
         for item in query_all(
             self._client,
@@ -276,18 +316,13 @@ class DynamoServingLog:
                 {
                     ":event": state.event_id,
                     ":first": f"{prefix}{after_version + 1:012d}",
-                    ":last": f"{prefix}{max(state.version - 1, after_version + 1):012d}",
+                    ":last": f"{prefix}{max(version, after_version + 1):012d}",
                 }
             ),
             ConsistentRead=True,
             ScanIndexForward=False,
         ):
-            move = move_of(text(item, "move"))
-            if move.version < state.version:
-                found.append(move)
-            if serving_counter.reaches_back(state, move, after_version):
-                break
-        return found[::-1]
+            yield from reversed(moves_of_row(item))
 
     def _create(self, state: EventState) -> None:
         with translate_errors(WHAT):
@@ -301,10 +336,14 @@ class DynamoServingLog:
             except self._client.exceptions.ConditionalCheckFailedException:
                 return
 
-    def _put_move(self, event_id: str, generation: int, move: ServingMove) -> None:
-        """Write the row of a move. Idempotent: a move in the state never changes."""
-        with translate_errors(WHAT):
-            self._client.put_item(TableName=self._table, Item=move_item(event_id, generation, move))
+    def _log_moves(self, state: EventState) -> None:
+        """Write the moves of a state as blocks. Idempotent: a move in the state never changes."""
+        for block in runs(state.row_moves):
+            with translate_errors(WHAT):
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=block_item(state.event_id, state.generation, block),
+                )
 
     def _conditional(
         self, key: Item, update: str, condition: str, names: Iterable[str], values: dict[str, Any]
@@ -326,16 +365,28 @@ class DynamoServingLog:
         return response["Attributes"]
 
 
-def move_item(event_id: str, generation: int, move: ServingMove) -> Item:
-    """Return the row of a move."""
+def block_item(event_id: str, generation: int, moves: Sequence[ServingMove]) -> Item:
+    """Return the row of a block of moves; its key has the version of the last one."""
     return to_item(
         {
             "event_id": event_id,
-            "entry": f"move#{generation:010d}#{move.version:012d}",
-            "move": _move_text(move),
-            "ttl": move.at + AUDIT_LIFE,
+            "entry": f"move#{generation:010d}#{moves[-1].version:012d}",
+            "move": move_text(moves[-1]),
+            "ttl": moves[-1].at + AUDIT_LIFE,
+            **({"moves": pack(moves[:-1])} if moves[:-1] else {}),
         }
     )
+
+
+def _size_without_moves(state: EventState) -> int:
+    """Return the bytes of the state row without its moves, when its numbers have grown."""
+    digits = max(DIGITS, max(len(str(getattr(state, name))) for name in NUMBERS) + 1)
+    number_size = 1 + (digits + 1) // 2
+    names = "event_id entry state reset_at line shut".replace(" ", "")
+    times = 9 + 6 + 9  # reset_at, line and shut
+    attempts = SLOTS * (len("attempt_0") + TOKEN + len("end_0") + number_size)
+    numbers = sum(len(name) + number_size for name in NUMBERS)
+    return len(state.event_id) + len(names) + times + attempts + numbers
 
 
 def _key(event_id: str, entry: str) -> Item:
@@ -356,11 +407,13 @@ def _item(state: EventState) -> Item:
 
 def state_of(item: Item) -> EventState:
     """Return the state in the item of a state row."""
+    moves = moves_of_row(item)
     return EventState(
         event_id=text(item, "event_id"),
         **{name: number(item, name) for name in NUMBERS},
         reset_at=_fraction(item, "reset_at"),
-        move=move_of(text(item, "move")) if "move" in item else None,
+        move=moves[-1] if moves else None,
+        unlogged=tuple(moves[:-1]),
         line=number(item, "line"),
         shut=number(item, "shut"),
     )
@@ -376,15 +429,3 @@ def _positions(row: Item) -> tuple[int, ...]:
 
 def _fraction(item: Item, name: str) -> float:
     return float(item[name]["N"]) if name in item else 0.0
-
-
-def _move_text(move: ServingMove) -> str:
-    text = f"{move.version}:{move.previous}:{move.current}:{move.at}:{move.mark}:{move.reason}"
-    return f"{text}|{move.actor}" if move.actor else text
-
-
-def move_of(written: str) -> ServingMove:
-    """Return the move in the attribute ``move`` of a row."""
-    version, previous, current, at, mark, rest = written.split(":", 5)
-    reason, _, actor = rest.partition("|")
-    return ServingMove(int(version), int(previous), int(current), int(at), reason, mark, actor)

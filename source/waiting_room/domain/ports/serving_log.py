@@ -70,12 +70,12 @@ class ServingLog(Protocol):
         later ``attempt`` contains them.
         """
 
-    def write(self, before: EventState, after: EventState) -> None:
-        """Write all numbers but the queue counter.
+    def write(self, before: EventState, after: EventState) -> EventState:
+        """Write the numbers that differ, but not the queue counter; return the new state.
 
-        ``lowering`` is written only if the two states differ in it, so that no other writer
-        removes it. A move is logged before a later one can be written. Raises Conflict when
-        ``before`` is not current.
+        Numbers that other writers change at any time, such as ``lowering``, are written only if the
+        two states differ in them. The state contains the latest moves; they are logged before a
+        state without them can be written. Raises Conflict when ``before`` is not current.
         """
 
     def reset(self, before: EventState, after: EventState) -> None:

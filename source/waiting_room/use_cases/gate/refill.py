@@ -102,7 +102,7 @@ class HeadroomRefill:
     def _serve(self, state: EventState, increment: int) -> bool:
         """Move the serving counter. After a reset or once a visitor waits, nothing moves."""
         actor, now = admission_actor(FUNCTION), int(self._clock())
-        mark, first = actor.mark(), -1
+        mark, first = actor.move_mark(), -1
         for _ in range(TRIES):
             current = self._log.read(state.event_id)
             first = current.version if first < 0 else first
