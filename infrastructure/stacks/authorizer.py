@@ -51,6 +51,7 @@ class AuthorizerStack(Stack):
             memory=MEMORY,
             aliased=True,
         )
-        self.export_value(authorizer.function.function_arn)  # older stacks import it
         self.arn: str = authorizer.target.function_arn
+        self.export_value(self.arn)  # also while no sample imports it
+        self.export_value(authorizer.function.function_arn)  # samples of older versions import it
         CfnOutput(self, "AuthorizerFunctionARN", value=self.arn)
