@@ -4,7 +4,7 @@
 All moves lie within the rate window of five minutes. In the rows with expiries, a token expired in
 each second of the last ten minutes, and the upkeep ran half a minute ago. The time is that of
 ``SLOWLOG``: the server's own, without network and client. Runs of the scripts alternate; the result
-is the median.
+is the median. Former versions of the script run on events that have the fields of that time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ CALLS = number_setting("CALLS", 300)
 ROUNDS = number_setting("ROUNDS", 7)
 EXPIRED = 600  # s in each of which a token expired
 UPKEEP_AGE = 30  # s
-BEFORE = Path(__file__).with_name("counts_by_iteration.lua")
+ITERATING = Path(__file__).with_name("counts_by_iteration.lua")
+SEARCHING = Path(__file__).with_name("counts_by_search.lua")
 
 
 def fill(counters: RedisCounters, event_id: str, moves: int, now: int, expired: int) -> None:
@@ -64,9 +65,28 @@ def microseconds(client: redis.Redis, call: Callable[[], Any]) -> list[int]:
     return [one["duration"] for one in logged if one["command"].startswith(b"EVALSHA")]
 
 
+def former(client: redis.Redis, event_id: str) -> tuple[str, ...]:
+    """Change the fields of an event to those of former versions; return its keys."""
+    keys = adapter._event_keys(event_id)
+    about: dict[str, Any] = client.info("everything")
+    fields = {
+        "run": f"{about['run_id']}:{about['master_replid']}",
+        "built_on": about["master_replid"],
+    }
+    latest: Any = client.hget(keys[0], "latest")
+    if latest:
+        oldest_at, _, segments = latest.decode().partition(" ")
+        fields |= {"oldest": "1", "oldest_at": oldest_at, "latest": segments}
+    client.hset(keys[0], mapping=fields)
+    client.hdel(keys[0], "replication_id", "summary", "firsts")
+    return keys
+
+
 def scripts(client: redis.Redis, moves: int, now: int) -> dict[str, Callable[[], Any]]:
     """Return a call of each script, for an event with so many moves."""
-    counters, former = RedisCounters(client), client.register_script(BEFORE.read_text())
+    counters = RedisCounters(client)
+    iterating = client.register_script(ITERATING.read_text())
+    searching = client.register_script(SEARCHING.read_text())
     event_id, busy_id = f"Event-{moves}", f"Busy-{moves}"
     former_id, former_busy_id = f"Former-{moves}", f"Former-busy-{moves}"
     for one, expired in (
@@ -76,15 +96,14 @@ def scripts(client: redis.Redis, moves: int, now: int) -> dict[str, Callable[[],
         (former_busy_id, EXPIRED),
     ):
         fill(counters, one, moves, now, expired)
-    keys, busy_keys = adapter._event_keys(former_id), adapter._event_keys(former_busy_id)
-    about: dict[str, Any] = client.info("everything")
-    for state in (keys[0], busy_keys[0]):  # as it was then
-        client.hset(state, "run", f"{about['run_id']}:{about['master_replid']}")
+    keys, busy_keys = former(client, former_id), former(client, former_busy_id)
     arguments = [now, RATE_WINDOW, SHORTEST_RATE, LATEST_MOVES]
     return {
-        "counts, iterating": lambda: former(keys, arguments),
+        "counts, iterating": lambda: iterating(keys, arguments),
+        "counts, searching": lambda: searching(keys, arguments),
         "counts": lambda: counters.counts(event_id, now),
-        "counts, iterating, with expiries": lambda: former(busy_keys, arguments),
+        "counts, iterating, with expiries": lambda: iterating(busy_keys, arguments),
+        "counts, searching, with expiries": lambda: searching(busy_keys, arguments),
         "counts, with expiries": lambda: counters.counts(busy_id, now),
         "serving_num": lambda: counters.serving_number(event_id),
         "waiting_num": lambda: counters.waiting_number(event_id),

@@ -167,13 +167,27 @@ def test_more_than_a_thousand_moves_within_the_window_all_count(valkey: servers.
     assert both.counters[0].counts(both.event_id, START + 249).admitted_recently == 5_000
 
 
+def test_the_last_move_counts_after_a_clock_ran_ahead(valkey: servers.Valkey) -> None:
+    """The upkeep deletes the segment that was first in the last second; the last one remains."""
+    both = Both(valkey)
+    for by, at in ((10, 1_000), (10, 300), (10, 1_000), *[(1, 1_000)] * 6):
+        both.step("up", by, START + at)
+    both.step("expire", 10, START + 1_000)
+    both.step("trim", 1, START + 1_301)
+    scripts, _ = both.counters
+    moments = (1_059, 1_060, 1_299, 1_300)
+    counts = [scripts.counts(both.event_id, START + now) for now in moments]
+    assert [one.admitted_shortly for one in counts] == [1, 0, 0, 0]
+    assert [one.admitted_recently for one in counts] == [1, 1, 1, 0]
+
+
 def test_a_copy_of_an_earlier_release_is_lost(valkey: servers.Valkey) -> None:
     """It lacks the fields that repeat the latest segments."""
     both, client = Both(valkey), valkey.client()
     state = f"waiting_room:{{{both.event_id}}}:state"
     both.check([START])
-    client.hset(state, "run", client.hget(state, "built_on"))
-    client.hdel(state, "built_on")
+    client.hset(state, "built_on", client.hget(state, "replication_id"))
+    client.hdel(state, "replication_id")
     with pytest.raises(CountersLost):
         both.counters[0].counts(both.event_id, START)
     both.rebuild()

@@ -202,9 +202,6 @@ NO_DETAILS = StateDetails()
 class Counts:
     """All counts of an event at one moment, from one round trip.
 
-    The order of the fields is the order of the result of ``counts.lua``. A new count goes before
-    ``latest`` in both, with a default value.
-
     ``version`` and ``lowering`` are those of the counters, as in ``EventState``. ``reconciled_at``
     and ``swept_at`` are when the reconciliation and the expiry sweep last succeeded.
     ``admitted_at`` is when the serving counter last rose, ``first_moved_at`` when it first rose.

@@ -32,7 +32,7 @@ BREAKS = (
           "RecoveringCounters._recover", "except CountersLost:\n                pass",
           "except CountersLost:\n                raise", "test_room"),
     Break("7 recoverable: a restarted server is trusted",
-          "alive.lua", "built_on and string.find(", "redis.call('EXISTS', STATE) == 1 or string.find(",
+          "alive.lua", "replication_id and string.find(", "redis.call('EXISTS', STATE) == 1 or string.find(",
           "test_recovery::test_counters_that_fell_back_to_an_old_snapshot_are_rebuilt"),
     Break("7 recoverable: what was read before a second loss is restored",
           "restore.lua", "then return LOST end", "then end", "test_counters"),

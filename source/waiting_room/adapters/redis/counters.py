@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import chain
@@ -64,11 +63,10 @@ REBUILD_LIFE = 3_000  # ms after which another caller may take over a rebuild
 # Temporary errors of a server: out of memory, snapshot not written, replicas missing …
 NOT_NOW = (ClusterDownError, MasterDownError, OutOfMemoryError, TryAgainError)
 NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
-FIELDS = len(fields(Counts))
-MESSAGE = 11  # its index in the result of ``counts.lua``, which is in the order of ``Counts``
 PARTS = {  # functions of several scripts, and the scripts that use them
     "segments": ("apply", "restore", "trim"),
     "holes": ("apply", "restore"),
+    "summary": ("apply", "restore", "trim"),
     "living": ("counts", "trim"),
     "counting": ("checkpoint", "count_session", "count_token", "recount", "trim"),
 }
@@ -141,13 +139,36 @@ class RedisCounters:
     def counts(self, event_id: str, now: int) -> Counts:
         """Return all counts of an event."""
         result = self._run("counts", event_id, [now, RATE_WINDOW, SHORTEST_RATE])
-        if len(result) != FIELDS:
-            raise TypeError(f"counts.lua returns {len(result)} values; Counts has {FIELDS} fields")
-        *numbers, latest = result
-        message = numbers.pop(MESSAGE).decode()
-        counts: list[Any] = [int(number) for number in numbers]
-        counts.insert(MESSAGE, message)
-        return Counts(*[*counts, tuple(map(_segment, reversed(latest.split())))])
+        summary, latest, tokens, active, completed, abandoned, sessions, admitted, shortly = result
+        numbers, _, message = summary.partition(b"\n")
+        generation, queue, serving, holes, expired, *others = map(int, numbers.split(b" "))
+        version, lowering, reconciled_at, swept_at, first_moved_at = others
+        oldest, *segments = latest.split(b" ")
+        admitting_since = int(oldest or 0)
+        moves = tuple(map(_segment, reversed(segments)))
+        return Counts(
+            generation,
+            queue,
+            serving,
+            holes,
+            int(tokens),
+            expired,
+            active,
+            int(completed),
+            int(abandoned),
+            admitted,
+            admitting_since,
+            message.decode(),
+            version,
+            lowering,
+            reconciled_at,
+            swept_at,
+            moves[-1].at if moves else 0,
+            shortly,
+            first_moved_at or admitting_since,
+            sessions,
+            moves,
+        )
 
     def serving_number(self, event_id: str) -> ServingNumber:
         """Return the serving counter."""
@@ -217,6 +238,7 @@ class RedisCounters:
                 int(bool(moves)),
                 state.lowering,
                 LATEST_MOVES,
+                RATE_WINDOW,
                 len(parts),
                 *parts,
                 *details.unused_positions,
@@ -303,6 +325,7 @@ class RedisCounters:
             len(tally.live),
             len(tally.sessions),
             LATEST_MOVES,
+            RATE_WINDOW,
             *chain.from_iterable(fields.items()),
             *parts,
             *chain.from_iterable(tally.live),
@@ -358,7 +381,7 @@ class RedisCounters:
         from waiting_room.domain.counter_snapshot import CounterUpkeepRequest
 
         old = [now - DEAD_BUCKETS, now - RATE_WINDOW]
-        arguments = [*old, reconciled_at, swept_at, LATEST_MOVES, now]
+        arguments = [*old, reconciled_at, swept_at, LATEST_MOVES, now, RATE_WINDOW]
         changed, unverified = self._run("trim", event_id, arguments)
         return CounterUpkeepRequest(bool(changed), unverified)
 

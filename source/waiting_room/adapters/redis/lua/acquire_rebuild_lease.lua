@@ -5,7 +5,7 @@
 -- result: 0 the copy is complete, 1 the caller rebuilds, 2 another caller does
 if alive() then
   if ARGV[3] == '0' then return 0 end
-  redis.call('HDEL', STATE, 'built_on')
+  redis.call('HDEL', STATE, 'replication_id')
   redis.call('DEL', KEYS[10], KEYS[11])
 end
 local run = run_id()

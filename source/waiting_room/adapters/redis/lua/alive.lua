@@ -9,12 +9,12 @@
 local STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES, SESSIONS = unpack(KEYS, 1, 9)
 local LOST = {err = 'LOST the counters are not whole'}
 local REPLICATION = redis.call('INFO', 'replication')
--- whether ``built_on``, a field of the state, is this server; without it, that of the state. A
--- release that derives other fields from the data renames it, so that older copies are LOST.
-local function alive(built_on)
-  built_on = built_on or redis.call('HGET', STATE, 'built_on')
-  return built_on and string.find(REPLICATION, 'role:master', 1, true)
-    and string.find(REPLICATION, '\nmaster_replid:' .. built_on .. '\r\n', 1, true)
+-- whether ``replication_id``, a field of the state, is this server; without it, that of the state.
+-- A release that derives other fields from the data renames it, so that older copies are LOST.
+local function alive(replication_id)
+  replication_id = replication_id or redis.call('HGET', STATE, 'replication_id')
+  return replication_id and string.find(REPLICATION, 'role:master', 1, true)
+    and string.find(REPLICATION, '\nmaster_replid:' .. replication_id .. '\r\n', 1, true)
 end
 local function run_id() return string.match(REPLICATION, 'master_replid:(%w+)') end
 local function number(field) return tonumber(redis.call('HGET', STATE, field)) or 0 end

@@ -4,7 +4,8 @@
 --      7 reconciled_through   8 holes   9 message   10 message_at
 --      11 move "previous:current:at" or ""   12 replace segments (0 or 1)
 --      13 version of an announced write that lowers the serving counter or resets the event
---      14 number of latest segments   15 number of segments   then segments "first:last:at"
+--      14 number of latest segments   15 rate window (s)   16 number of segments
+--      then segments "first:last:at"
 --      then known unused positions
 -- result: 1 applied, 0 older generation; LOST when moves before this one are missing
 if not alive() then return LOST end
@@ -14,14 +15,14 @@ if generation < had then return 0 end
 if generation > had then
   local noted = {'reconciled_at', number('reconciled_at'), 'swept_at', number('swept_at')}
   redis.call('DEL', STATE, SERVED, HOLES, TAKEN, ENDED, LIVE, LIVE_COUNT, TIMES, SESSIONS)
-  redis.call('HSET', STATE, 'built_on', run_id(), 'generation', generation, unpack(noted))
+  redis.call('HSET', STATE, 'replication_id', run_id(), 'generation', generation, unpack(noted))
 end
-local segments = tonumber(ARGV[15])
+local segments = tonumber(ARGV[16])
 if version > number('version') then
   if ARGV[12] == '0' and version > number('version') + 1 then return LOST end
   if ARGV[12] == '1' then
     redis.call('DEL', SERVED, TIMES)
-    for index = 16, 15 + segments do add_segment(ARGV[index]) end
+    for index = 17, 16 + segments do add_segment(ARGV[index]) end
   else
     local previous, current, at = string.match(ARGV[11], '(%d+):(%d+):(%d+)')
     previous, current = tonumber(previous), tonumber(current)
@@ -38,7 +39,7 @@ if version > number('version') then
       end
     end
   end
-  note_segments(ARGV[14])
+  note_segments(ARGV[14], ARGV[15])
   redis.call('HSET', STATE, 'version', version, 'serving', ARGV[4])
   local oldest = redis.call('ZRANGE', SERVED, 0, 0)[1]
   if oldest then redis.call('HSETNX', STATE, 'first_moved_at', string.match(oldest, ':(%d+)$')) end
@@ -57,9 +58,10 @@ if tonumber(ARGV[10]) > message_at then
   redis.call('HSET', STATE, 'message', ARGV[9], 'message_at', ARGV[10])
 end
 local reconciled_through = number('reconciled_through')
-for index = 16 + segments, #ARGV do
+for index = 17 + segments, #ARGV do
   if tonumber(ARGV[index]) > reconciled_through then
     add_hole(ARGV[index])
   end
 end
+note_summary()
 return 1

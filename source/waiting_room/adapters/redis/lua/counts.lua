@@ -4,43 +4,38 @@
 -- window needs only the first position of the window. Exceptions do not matter: a gap lies before
 -- the window, and times decrease only after a clock ran ahead by more than CLOCK_STEP.
 -- ARGV 1 now (s)   2 rate window (s)   3 short rate window (s)
--- result: generation queue serving holes tokens expired active completed abandoned admitted
---         admitting_since (s) message version lowering reconciled_at (s) swept_at (s)
---         admitted_at (s) admitted_shortly first_moved_at (s) sessions; 0: not known
---         latest segments "first:last:at", the latest first, with spaces between
-local call, match = redis.call, string.match
-local kept = call('HMGET', STATE, 'built_on', 'generation', 'queue', 'serving', 'holes', 'tokens',
-  'expired', 'live', 'completed', 'abandoned', 'message', 'version', 'lowering', 'reconciled_at',
-  'swept_at', 'first_moved_at', 'dead', 'dead_through', 'known_holes', 'session_changes',
-  'oldest', 'oldest_at', 'latest')
+-- result: summary (see summary.lua)   latest (see segments.lua), '' without moves
+--         tokens active completed abandoned sessions admitted admitted_shortly
+local call = redis.call
+local kept = call('HMGET', STATE, 'replication_id', 'summary', 'latest', 'tokens', 'completed',
+  'abandoned', 'live', 'dead', 'dead_through', 'session_changes', 'firsts')
 if not alive(kept[1]) then return LOST end
-local function field(index) return tonumber(kept[index] or 0) end
-local now = tonumber(ARGV[1])
-local live, dead, dead_through = field(8), field(17), field(18)
+local now, latest = tonumber(ARGV[1]), kept[3] or ''
+local live, dead, dead_through = (kept[7] or 0) + 0, (kept[8] or 0) + 0, (kept[9] or 0) + 0
 if now < dead_through and dead > 0 then
   dead = dead - live_between(now, dead_through)
 elseif now > dead_through and live > dead then
   dead = dead + live_between(dead_through, now)
 end
 -- an event that never had a session at a gate has no call for them
-local sessions = kept[20] and kept[20] ~= '0' and call('ZCOUNT', SESSIONS, '(' .. now, '+inf') or 0
-local oldest, admitting_since, latest = kept[21], field(22), kept[23] or ''
-local admitted_at, admitted, shortly = 0, 0, 0
+local sessions = kept[10] and kept[10] ~= '0' and call('ZCOUNT', SESSIONS, '(' .. now, '+inf') or 0
+local admitted, shortly = 0, 0
 if latest ~= '' then
-  local top, at = match(latest, '^%d+:(%d+):(%d+)')
-  admitted_at = tonumber(at)
+  local top, admitted_at = string.match(latest, ' %d+:(%d+):(%d+)')
+  local firsts, age, width = kept[11], now - admitted_at, #top
   local function within(window)
-    local since = now - window
-    if admitted_at <= since then return 0 end
-    local first = admitting_since > since and oldest
-      or call('ZRANGEBYSCORE', TIMES, '(' .. since, '+inf', 'LIMIT', 0, 1)[1]
-    return first and top - first + 1 or 0
+    if age >= window + 0 then return 0 end
+    local first
+    if age >= 0 then
+      local from = (ARGV[2] - window + age) * width
+      first = string.sub(firsts, from + 1, from + width)
+    else -- this clock is behind that of the last move
+      first = call('ZRANGEBYSCORE', TIMES, '(' .. now - window, '+inf', 'LIMIT', 0, 1)[1]
+    end
+    return top - first + 1
   end
   admitted, shortly = within(ARGV[2]), within(ARGV[3])
 end
 return {
-  kept[2] or 0, kept[3] or 0, kept[4] or 0, field(5) + field(19), kept[6] or 0, kept[7] or 0,
-  live - dead, kept[9] or 0, kept[10] or 0, admitted, admitting_since, kept[11] or '', kept[12] or 0,
-  kept[13] or 0, kept[14] or 0, kept[15] or 0, admitted_at, shortly, kept[16] or admitting_since,
-  sessions, latest,
+  kept[2], latest, kept[4] or 0, live - dead, kept[5] or 0, kept[6] or 0, sessions, admitted, shortly,
 }

@@ -3,7 +3,7 @@
 -- ARGV 1 remove the live counts of tokens, and the sessions, that ended up to this time (s)
 --      2 segments older than this may be deleted (s)
 --      3 time of the last reconciliation, 4 of the last sweep that succeeded (s; 0: none)
---      5 number of latest segments to keep   6 now (s)
+--      5 number of latest segments to keep   6 now (s)   7 rate window (s)
 -- result: changed (1: no checkpoint contains the latest changes), unverified position
 if not alive() then return LOST end
 local now, dead_through = tonumber(ARGV[6]), number('dead_through')
@@ -33,12 +33,13 @@ end
 -- the oldest one left may be of the same second as one that was removed
 if removed then
   add_segment(redis.call('ZRANGE', SERVED, 0, 0)[1])
-  note_segments(ARGV[5])
+  note_segments(ARGV[5], ARGV[7])
 end
 for index, field in ipairs({'reconciled_at', 'swept_at'}) do
   if tonumber(ARGV[index + 2]) > number(field) then
     redis.call('HSET', STATE, field, ARGV[index + 2])
   end
 end
+note_summary()
 local changed = redis.call('HGET', STATE, 'checkpointed') ~= checkpoint_values()
 return {changed and 1 or 0, number('unverified')}
