@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The core stack: CloudFront, APIs, join queue, workers, counters and tables."""
+"""The core stack: CloudFront, APIs, join queue, workers, counters and tables.
+
+It has more than 300 lines because it is one list of parts in the order in which they are made.
+"""
 
 from __future__ import annotations
 

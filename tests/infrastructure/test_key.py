@@ -192,7 +192,7 @@ def test_a_role_gets_the_calls_of_the_key_that_its_own_calls_need(
 
 def test_the_page_has_the_statements_for_a_key_of_your_own() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    (block,) = re.findall(r"<!-- key policy -->\n\n```json\n(.*?)```", page, re.DOTALL)
+    (block,) = re.findall(r"as the default policy does:\n\n```json\n(.*?)```", page, re.DOTALL)
     wanted = service_statements(
         partition="aws", region="eu-central-1", account="123456789012", suffix="amazonaws.com"
     )

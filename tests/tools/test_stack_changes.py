@@ -215,7 +215,7 @@ CASES: dict[str, tuple[tuple[Resources, Resources], tuple[Resources, Resources]]
             },
         ),
     ),
-    "stream_readers_keep_their_place": (
+    "stream_readers_keep_their_checkpoint": (
         ({"A": stream_reader("f")}, {"B": stream_reader("f:live")}),
         ({"A": stream_reader("f")}, {"A": stream_reader("f:live")}),
     ),

@@ -26,7 +26,7 @@ RULES: tuple[Rule, ...] = (
     identities.no_two_rules_alike,
     publishing.stages_get_new_deployments,
     publishing.aliases_get_new_versions,
-    publishing.stream_readers_keep_their_place,
+    publishing.stream_readers_keep_their_checkpoint,
     publishing.messages_are_not_doubled,
 )
 

@@ -68,7 +68,7 @@ def aliases_get_new_versions(changes: ChangeSet) -> Iterator[Violation]:
             )
 
 
-def stream_readers_keep_their_place(changes: ChangeSet) -> Iterator[Violation]:
+def stream_readers_keep_their_checkpoint(changes: ChangeSet) -> Iterator[Violation]:
     """A new reader of a stream starts at its begin or at its end, not where the old one was."""
     old = [one for one in changes.of_type(MAPPING) if one.ends and "StartingPosition" in one.old]
     for change in changes.of_type(MAPPING):
@@ -76,7 +76,7 @@ def stream_readers_keep_their_place(changes: ChangeSet) -> Iterator[Violation]:
             if change.begins and change.new.get("EventSourceArn") == other.old["EventSourceArn"]:
                 yield Violation(
                     stack=changes.stack,
-                    rule="stream_readers_keep_their_place",
+                    rule="stream_readers_keep_their_checkpoint",
                     resource=change.logical_id,
                     message=f"it reads the stream from {change.new['StartingPosition']}, not from "
                     f"where {other.logical_id} was",
