@@ -82,8 +82,14 @@ def test_a_hundred_threads_get_one_token_that_counts_once(real: RealRoom) -> Non
     assert (counts.tokens, counts.active, counts.waiting) == (1, 1, 0)
 
 
-def test_workers_with_the_same_joins_give_each_one_position(real: RealRoom) -> None:
-    """Without leases, joins that two workers have at the same time leave positions unused."""
+def test_workers_with_the_same_joins_give_each_one_position(tables_url: str) -> None:
+    """Without leases, joins that two workers have at the same time leave positions unused.
+
+    Of two workers that list the first ones at once, one leaves its own to the reconciliation.
+    """
+    now = [1_800_000_000.0]
+    real = RealRoom(tables_url, None, dict(IN_TABLES), clock=lambda: now[0])
+    real.room.workers.setup.run()
     joins = real.joins(600)
     dice = random.Random(7)
     # at most 600 positions stay unused, fewer than the table lists
@@ -96,6 +102,9 @@ def test_workers_with_the_same_joins_give_each_one_position(real: RealRoom) -> N
     assert not any(result.retry for result in results)
     rows = real.positions.get_many(real.event_id, [join.request_id for join in joins])
     positions = [row.position for row in rows.values()]
+    for _ in range(3):
+        now[0] += 91
+        real.room.workers.reconciliation.run(real.event_id)
     counts = real.room.metrics.counts(real.event_id)
     assert len(set(positions)) == len(joins)
     assert counts.queue - counts.holes == len(joins) == counts.waiting
