@@ -59,19 +59,21 @@ def gate_keys(
 ) -> tuple[GateKey, ...]:
     """Create the API keys that protected distributions send; none for ``number`` 0.
 
-    They are in another stack, which is deployed later: the API accepts the previous key too, and
-    its export stays until the next number.
+    They are in another stack, which is deployed later: the API accepts the previous key too. The
+    key before it is accepted no longer. It exists until the next number, because the gate of the
+    previous number imports it until that stack is deployed.
     """
     found = []
-    for one in (number, number - 1):
+    for one in (number, number - 1, number - 2):
         if one > 0:
             secret = _secret(scope, f"GateKey{_rank(one)}", encryption)
             value = str(secret.secret_value.unsafe_unwrap())
             key = aws_apigateway.ApiKey(scope, f"GateApiKey{_rank(one)}", value=value)
-            plan.add_api_key(key)
             for used in (secret.secret_arn, key.key_id):
                 Stack.of(scope).export_value(used)
-            found.append(GateKey(value=value, secret_arn=secret.secret_arn, key=key))
+            if one > number - 2:
+                plan.add_api_key(key)
+                found.append(GateKey(value=value, secret_arn=secret.secret_arn, key=key))
     return tuple(found)
 
 
