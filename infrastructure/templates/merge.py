@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from infrastructure.templates.covering import Row, explanations
@@ -116,11 +117,16 @@ class Merge:
         return found[0]
 
     def _another_row(self, found: Sequence[Sequence[int]]) -> Row:
-        """Return a row that tells some of the explanations from the others."""
+        """Return a new row that tells some of the explanations from the others."""
         candidates = sorted({one for some in found for one in some})
         candidates = [one for one in candidates if not all(one in some for some in found)]
-        changed = candidates[: (len(candidates) + 1) // 2]
-        return tuple(on != (index in changed) for index, on in enumerate(self._table[0]))
+        for size in range((len(candidates) + 1) // 2, 0, -1):
+            for changed in combinations(candidates, size):
+                for row in self._table:
+                    other = tuple(on != (index in changed) for index, on in enumerate(row))
+                    if other not in self._table:
+                        return other
+        raise DistError("The parameters that decide a difference cannot be told apart.")
 
     def _literal(self, index: int, on: bool) -> str:
         switch = self._switches[index]

@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from itertools import combinations, product
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.templates.covering import Row, explanations, rows
 from infrastructure.templates.inputs import DistError, Input, inputs
 from infrastructure.templates.merge import Ambiguous, Merge
-from infrastructure.templates.symbols import MISSING, STACK, Symbols
+from infrastructure.templates.symbols import STACK, Symbols
 from tests.support.templates.parameters import Resolver
 
 SWITCHES = 5
@@ -47,72 +44,37 @@ def test_a_switch_explains_what_it_decides() -> None:
     assert explanations(table, ["same"] * len(table)) == [[]]
 
 
-Node = Callable[[Row], Any]
-
-
-def leaf(draw: Any) -> Node:
-    """A value that no, one or two switches decide; two of them as "and", "or" or four values."""
-    kind = draw(st.sampled_from(["same", "one", "gone", "and", "or", "four"]))
-    one, other = draw(st.sampled_from(PAIRS))
-    if kind == "same":
-        return lambda row: "same"
-    if kind == "one":
-        return lambda row: "on" if row[one] else "off"
-    if kind == "gone":
-        return lambda row: "there" if row[one] else MISSING
-    if kind == "and":
-        return lambda row: "both" if row[one] and row[other] else "not both"
-    if kind == "or":
-        return lambda row: "some" if row[one] or row[other] else "none"
-    return lambda row: f"{row[one]} {row[other]}"
-
-
-@st.composite
-def documents(draw: Any) -> Node:
-    """A mapping of leaves, of lists, and of a mapping that a switch removes."""
-    leaves = {f"leaf{index}": leaf(draw) for index in range(draw(st.integers(1, 4)))}
-    listed = [leaf(draw), leaf(draw)]
-    inner, switch = leaf(draw), draw(st.integers(0, SWITCHES - 1))
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_the_merged_node_has_the_value_of_each_combination(one: int, other: int) -> None:
+    """Parts that one switch decides, two decide together, or one removes."""
 
     def document(row: Row) -> Any:
-        found = {name: one(row) for name, one in leaves.items()}
-        found["list"] = [value for one in listed if (value := one(row)) is not MISSING]
-        if row[switch]:
-            found["inner"] = {"value": inner(row)}
-        return _without_missing(found)
+        found: dict[str, Any] = {
+            "same": 1,
+            "flag": str(row[one]).lower(),
+            "one": "on" if row[one] else "off",
+            "and": "both" if row[one] and row[other] else "not both",
+            "or": "some" if row[one] or row[other] else "none",
+            "four": f"{row[one]} {row[other]}",
+            "list": ["always", *(["more"] if row[other] else [])],
+        }
+        if row[one]:
+            found["gone"] = "there"
+        return found
 
-    return document
-
-
-def _without_missing(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {name: _without_missing(one) for name, one in node.items() if one is not MISSING}
-    return node
-
-
-def merged(document: Node) -> tuple[Any, Mapping[str, Any], list[Row]]:
     table = rows(SWITCHES)
-    while True:
+    for _ in range(20):  # as the generator adds rows
         merge = Merge(table, FLAGS)
         try:
-            return merge.node([document(row) for row in table], "node"), merge.conditions, table
+            node = merge.node([document(row) for row in table], "node")
+            break
         except Ambiguous as found:
             table.append(found.row)
-
-
-@settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-@given(documents())
-def test_the_merged_node_has_the_value_of_each_combination(document: Node) -> None:
-    node, conditions, _ = merged(document)
+    assert node["flag"] == {"Ref": f"P{one}"}
     declared = {one.name: {"Type": "String"} for one in FLAGS}
     for row in product((False, True), repeat=SWITCHES):
-        values = {one.name: str(on).lower() for one, on in zip(FLAGS, row, strict=True)}
-        template = {"Parameters": declared, "Conditions": conditions, "Resources": {}}
+        values = {flag.name: str(on).lower() for flag, on in zip(FLAGS, row, strict=True)}
+        template = {"Parameters": declared, "Conditions": merge.conditions, "Resources": {}}
         assert Resolver(template, values, "s").of(node) == document(row)
 
 

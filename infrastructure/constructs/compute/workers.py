@@ -173,7 +173,5 @@ class Workers(Construct):
         )
 
 
-def _pollers(least: int, most: int) -> aws_lambda_event_sources.ProvisionedPollerConfig:
-    return aws_lambda_event_sources.ProvisionedPollerConfig(
-        minimum_pollers=least, maximum_pollers=most
-    )
+def _pollers(least: int, most: int) -> aws_lambda.ProvisionedPollerConfig:
+    return aws_lambda.ProvisionedPollerConfig(minimum_pollers=least, maximum_pollers=most)

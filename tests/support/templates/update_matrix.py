@@ -89,6 +89,9 @@ def optional(stack: str, name: str, *, beside: str = "core", **more: Any) -> Cha
 
 STANDARD = ["standard"]  # the parameters of its cache
 CACHED = ["standard", "cheap"]  # profiles with a cache and a VPC
+LEAN = ["cheap", "serverless"]  # profiles with the essential alarms
+PAGES_AND_API = ("Api", "Page", "ControlPanel", "OpenIdPage")
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1b-2c"
 KEY = {"PublicKey": "the previous API key"}
 SETTINGS = (
     setting("EventId", "Another"),
@@ -143,7 +146,16 @@ SETTINGS = (
     setting("SiteDomains", "tickets.example"),
     setting("SiteCertificateArn", "arn:aws:acm:us-east-1:123456789012:certificate/1b-2c"),
     setting("GateWithoutStore", "open"),
+    setting("AccountConcurrency", 2_000),
+    setting("Alarms", "full", profiles=LEAN),
+    setting("MetricsPerEvent", "true"),
+    setting("RouteMetrics", "true"),
+    setting("Tags", "Team=tickets"),
 )
+DOMAINS = {
+    **{f"{one}Domain": f"{one.lower()}.queue.example" for one in PAGES_AND_API},
+    **{f"{one}CertificateArn": CERTIFICATE for one in PAGES_AND_API},
+}
 OWN_VPC = {
     "VpcId": "vpc-0123456789abcdef0",
     "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
@@ -182,7 +194,17 @@ KINDS = (
     Change(
         name="SubnetIds", before=OWN_VPC, after=OTHER_SUBNETS, stacks="core", profiles=CACHED
     ),
-    Change(name="WarmWriteUnits from 0", after={"WarmWriteUnits": 20_000}, stacks="core"),
+    Change(name="Dashboard", before={"Dashboard": "false"}, after={"Dashboard": "true"},
+           stacks="core", ends={"OperationsDashboard": "the dashboard"}),
+    Change(name="JoinPollers, MaxJoinPollers", after={"JoinPollers": 2, "MaxJoinPollers": 20},
+           stacks="core"),
+    Change(name="custom domains", after=DOMAINS, stacks="core,authorizer,sample,openid"),
+    Change(name="HostedZoneId", before=DOMAINS, after={**DOMAINS, "HostedZoneId": "Z0123456789AB"},
+           stacks="core,authorizer,sample,openid"),
+    Change(name="SiteHostedZoneId", after={"SiteHostedZoneId": "Z0123456789AB"},
+           stacks="core,gate"),
+    Change(name="EdgeDistributions", before={"EdgeDistributions": "E1A2B3C4D5E6F7"},
+           after={"EdgeDistributions": "E1A2B3C4D5E6F7,E7F6E5D4C3B2A1"}, stacks="edge-alarms"),
     Change(name="SnapStart", after={"SnapStart": "true"}),
     Change(name="EnableWaf", before={"EnableWaf": "false"}, after={"EnableWaf": "true"},
            down=GATE_FIRST),
