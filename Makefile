@@ -19,7 +19,7 @@ export DEPLOYMENT_ARGS = $(CDK_ARGS)
 
 .PHONY: help
 .PHONY: install run invoke sites clean
-.PHONY: check test test-changed pre-commit lint types hops security scan fuzz chaos attack soak broken mutants screenshots docs lock
+.PHONY: check test test-changed pre-commit lint types hops security scan matrix fuzz chaos attack soak broken mutants screenshots docs lock
 .PHONY: bootstrap synth diff changes doctor deploy destroy dist publish bundles wheel release
 .PHONY: redrive warm capacity rooms
 .PHONY: bench load-test capacity-check many-pages admission-plots
@@ -115,6 +115,9 @@ scan: node_modules/ready .venv/scan/ready ## scan the templates of all stacks wi
 	@$(CDK) synth --quiet --output build/scan $(SCAN_ARGS)
 	@$(BIN)/python -m deployment.checks.scan build/scan
 	@$(BIN)/python -m pytest -q tests/infrastructure/test_security.py -k "cdk_nag or review or suppression"
+
+matrix: install ## run every change of deployed stacks in every profile (minutes; make test runs a part)
+	MATRIX=all $(BIN)/python -m pytest -q -n 2 tests/infrastructure/test_changes.py
 
 fuzz: install ## send generated requests and texts to every API and parser (FUZZ_SEEDS=5; FUZZ_SEED repeats one)
 	$(BIN)/python -m tests.fuzz
