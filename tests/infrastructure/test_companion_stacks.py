@@ -120,7 +120,7 @@ def test_the_authorizer_knows_the_room_by_reference(assembly: Assembly, values: 
     assert told.expected.issuer == values.output(core, "PublicTokenIssuer")
     assert told.expected.event_id == "Sample"
     made = values.output(stack, "AuthorizerFunctionARN")
-    assert made.startswith("arn:aws:lambda:eu-central-1:123456789012:Authorizer")
+    assert made.startswith("arn:aws:lambda:eu-central-1:123456789012:function:Authorizer")
 
 
 def test_elsewhere_authorizer_and_sample_know_it_by_plain_values(elsewhere: Assembly) -> None:

@@ -41,7 +41,6 @@ class Path:
 
 
 GATE_FIRST = Path(text="deploy the gate first", first=[f"{ROOM}-Gate"])
-ONE_BY_ONE = Path(text="raise it by one, twice", over={"GateApiKeyVersion": 2})
 
 
 def removed(stack: str) -> Path:
@@ -211,7 +210,7 @@ KINDS = (
     Change(name="GateApiKeyVersion by one", after={"GateApiKeyVersion": 2}, stacks="core,gate",
            down=GATE_FIRST, ends={"PublicGateKey": "the previous API key"}),
     Change(name="GateApiKeyVersion by two", after={"GateApiKeyVersion": 3}, stacks="core,gate",
-           up=ONE_BY_ONE, upwards_only=True, ends={"PublicGateKey": "the previous API keys"}),
+           upwards_only=True, ends={"PublicGateKey": "the previous API keys"}),
     Change(name="InletStrategy", before={"InletStrategy": "Periodic"},
            after={"InletStrategy": "MaxSize"}, stacks="core,inlet",
            ends={"ExitTopic": "the topic of exits, which belongs to MaxSize"}),
