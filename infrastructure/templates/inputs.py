@@ -19,7 +19,12 @@ from infrastructure.parameters.parameter import Parameter, Parameters
 # Parameters that select or name resources, or are checked only: fixed when a template is written.
 FIXED = (
     "Stacks", "StackName", "SnapStart", "EdgeApiKeyVersion", "GateApiKeyVersion", "PageBrand",
-    "ChallengeOnJoin", "AccountApiRate", "AccountApiBurst",
+    "ChallengeOnJoin", "AccountApiRate", "AccountApiBurst", "AccountConcurrency",
+    "AssignConcurrency", "AvailabilityZones", "JoinPollers", "MaxJoinPollers", "Alarms",
+    "Dashboard", "MetricsPerEvent", "RouteMetrics", "WarmWriteUnits", "Tags", "EdgePolicies",
+    "CustomerManagedKey", "HostedZoneId",
+    *(f"{one}{part}" for one in ("Api", "Page", "ControlPanel", "OpenIdPage")
+      for part in ("Domain", "CertificateArn")),
 )  # fmt: skip
 STACK_SAMPLE = "QzStack"
 # Samples that a rule between parameters needs, or that a pattern does not suggest.
@@ -55,12 +60,6 @@ DECLARED: Mapping[str, Mapping[str, Any]] = {
             "ConstraintDescription": "must be an https address without a query or final slash",
         }
         for name in ("PublicAPIEndpoint", "PrivateAPIEndpoint")
-    },
-    "WarmWriteUnits": {
-        "Type": "String",
-        "AllowedPattern": "0|400[1-9]|40[1-9][0-9]|4[1-9][0-9]{2}|[5-9][0-9]{3}"
-        "|[1-9][0-9]{4,5}|1000000",
-        "ConstraintDescription": "must be 0, or between 4001 and 1000000",
     },
 }
 # Words of a choice for which there is a template; another profile has a template of its own.

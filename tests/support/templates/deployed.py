@@ -161,7 +161,8 @@ class Deployment:
             f"Arn{logical}": {"Value": {"Ref": logical} if _is_topic(one) else _arn(logical)}
             for logical, one in resources.items()
         }
-        sections = {part: source[part] for part in ("Parameters", "Conditions") if part in source}
+        sections = {part: dict(source.get(part, {})) for part in ("Parameters", "Conditions")}
+        sections["Parameters"].pop("BootstrapVersion", None)  # a value of SSM, for CDK only
         template = json.dumps({**sections, "Resources": resources, "Outputs": outputs})
         given = [
             {"ParameterKey": key, "ParameterValue": value}
