@@ -33,6 +33,7 @@ SAMPLES: Mapping[str, str] = {
     "RequestRateLimitPerIp": "60013",
     "AccountApiRate": "900001",
     "AccountApiBurst": "900001",
+    "AccountConcurrency": "900001",
     "EndTime": "60029",
     "APIGatewayRegion": "qz-qz-1",
     "AuthorizerARN": "arn:aws-qz:lambda:qz-arn-2:998877665544:function:Qz-Authorizer",

@@ -29,7 +29,11 @@ OF_SAMPLE = (
     "PublicAPIEndpoint", "PrivateAPIEndpoint", "APIGatewayRegion", "EventID", "AuthorizerARN",
     "OtherApiRate", "OtherApiBurst", "CreateApiLogRole",
 )  # fmt: skip
-QUOTA = {"AccountApiRate": "900001", "AccountApiBurst": "900001"}  # above all samples together
+QUOTA = {
+    "AccountApiRate": "900001",
+    "AccountApiBurst": "900001",
+    "AccountConcurrency": "900001",
+}  # above all samples together
 SERVERLESS = "core-serverless"
 WITHOUT_REDIS = ("Profile", "RedisPort", *REDIS_ONLY)
 # Each nesting template with the template of its core.

@@ -53,7 +53,7 @@ VALUES: Mapping[str, tuple[str, str]] = {
                       "arn:aws-cn:lambda:cn-north-1:210987654321:function:other"),
 }  # fmt: skip
 REQUIRED = {name: both[0] for name, both in VALUES.items()}
-QUOTA = {"AccountApiRate": "1000000", "AccountApiBurst": "1000000"}
+QUOTA = {"AccountApiRate": "1000000", "AccountApiBurst": "1000000", "AccountConcurrency": "1000000"}
 STACKS = ("core", "core-serverless", "authorizer", "sample")
 
 

@@ -104,5 +104,9 @@ def test_each_parameter_has_a_sample_of_its_own_that_core_accepts() -> None:
     samples = [one.sample for one in found if one.numeric]
     assert len(set(samples)) == len(samples)
     assert not set(samples) & {one.default for one in found}
-    quota = {"AccountApiRate": "900001", "AccountApiBurst": "900001"}
+    quota = {
+        "AccountApiRate": "900001",
+        "AccountApiBurst": "900001",
+        "AccountConcurrency": "900001",
+    }
     CoreConfig.from_context({**quota, **{one.name: one.sample for one in found}})

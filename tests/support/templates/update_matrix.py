@@ -3,8 +3,9 @@
 
 A cell of the matrix is a profile, a change and a direction. Settings that change no resource's kind
 are synthesized together: a rule that one change breaks is broken by all of them together
-(``tests/tools/test_stack_changes.py`` has the property). This saves minutes. The module has more than
-300 lines because it is one flat list of changes.
+(``tests/tools/test_stack_changes.py`` has the property). This saves minutes.
+
+The module has more than 300 lines because it is one flat list of changes.
 """
 
 from __future__ import annotations
