@@ -53,8 +53,6 @@ PRICED = frozenset(
 )  # fmt: skip
 EVERY_MINUTE = "rate(1 minute)"
 
-DEFAULT_MEMORY = 128  # MB of a Lambda function whose template names none
-
 
 class UnknownCost(Exception):
     """A template has a type of resource whose cost the model does not know."""
@@ -91,7 +89,7 @@ STANDARD = Topology(
     nodes={"valkey cache.t4g.small": 2},
     nat_gateways=0,
     endpoints=4,  # Secrets Manager in two zones, SQS and EventBridge in one
-    alarm_metrics=41,
+    alarm_metrics=40,
     dashboards=1,
     secrets=5,  # one of them is the API key of a gate stack
     keys=0,
@@ -166,7 +164,7 @@ def of_template(name: str, template: Mapping[str, Any]) -> Topology:
         elif kind == "AWS::Events::Rule" and values.get("ScheduleExpression") == EVERY_MINUTE:
             started = [_function(template, one["Arn"]) for one in values["Targets"]]
             each_minute += len(started)
-            memory += sum(one.get("MemorySize", DEFAULT_MEMORY) for one in started)
+            memory += sum(one["MemorySize"] for one in started)
             traced += sum(one["TracingConfig"]["Mode"] == "Active" for one in started)
     return Topology(
         name,

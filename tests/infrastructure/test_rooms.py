@@ -38,6 +38,7 @@ WITHIN = re.compile(
     r"AWS::ApiGateway::(Authorizer|Model|RequestValidator)/Name|AWS::ApiGateway::Stage/StageName"
     r"|AWS::CloudFront::Distribution/.*|AWS::CloudWatch::Alarm/.*|AWS::DynamoDB::Table/.*"
     r"|AWS::EC2::VPCEndpoint/ServiceName|AWS::IAM::(Policy/|Role/Policies/)PolicyName"
+    r"|AWS::Logs::MetricFilter/.*"  # a name within its namespace, which contains the stack
     r"|AWS::Lambda::Alias/Name|AWS::Route53::RecordSetGroup/.*|AWS::WAFv2::WebACL/Rules/.*"
 )
 

@@ -452,14 +452,14 @@ def test_a_topology_is_counted_in_a_template() -> None:
             },
             "Sweep": {
                 "Type": "AWS::Lambda::Function",
-                "Properties": {"TracingConfig": {"Mode": "Active"}},
+                "Properties": {"TracingConfig": {"Mode": "Active"}, "MemorySize": 512},
             },
         }
     }
     found = of_template("t", template)
     assert (found.nodes, found.endpoints, found.alarm_metrics) == ({"redis t": 2}, 2, 3)
     assert (found.acls, found.rules, found.functions_each_minute) == (1, 2, 1)
-    assert (found.traced_each_minute, found.metrics) == (1, 0)
+    assert (found.traced_each_minute, found.memory_each_minute) == (1, 512)
 
 
 @pytest.mark.parametrize(
