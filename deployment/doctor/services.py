@@ -15,7 +15,7 @@ CONCURRENCY_QUOTA = "L-B99A9384"  # Lambda: concurrent executions
 API_RATE_QUOTA = "L-8A5B8E43"  # API Gateway: throttle rate
 TABLE_WRITES = 4_000  # per second: a new on-demand table
 # Stack → its distributions and cache policies, for the quotas of CloudFront.
-CREATED = {"core": (1, 6), "sample": (2, 0), "openid": (1, 0), "gate": (1, 1)}
+CREATED = {"core": (1, 5), "sample": (2, 0), "openid": (1, 0), "gate": (1, 3)}
 BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 BOOTSTRAP_LEAST = 6  # of CDK 2's synthesizer
 UNVERIFIED = "Your account must be verified before you can add new CloudFront resources"
