@@ -20,7 +20,7 @@ export DEPLOYMENT_ARGS = $(CDK_ARGS)
 .PHONY: help
 .PHONY: install run invoke sites clean
 .PHONY: check test test-changed pre-commit lint types hops security scan matrix fuzz chaos attack soak broken mutants screenshots docs lock
-.PHONY: bootstrap synth diff changes doctor deploy destroy dist publish bundles wheel release
+.PHONY: bootstrap synth diff changes doctor deploy destroy bundles wheel release
 .PHONY: redrive warm capacity rooms
 .PHONY: bench load-test capacity-check many-pages admission-plots
 
@@ -178,12 +178,6 @@ deploy: node_modules/ready ## deploy the stacks to the account and region of you
 
 destroy: node_modules/ready ## delete the stacks (ONLY=Gate deletes one)
 	$(CDK) destroy $(ONLY) $(CDK_ARGS)
-
-dist: .venv/dev ## write templates and assets that need no CDK into build/dist (SET="EdgeApiKeyVersion=2" fixes parameters)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infrastructure.templates $(SET)
-
-publish: .venv/dev ## upload the assets of make dist: make publish BUCKET=mine PREFIX=room/ REGION=eu-central-1 PARAMETERS="EventId=Sale"
-	@$(BIN)/python -m deployment.publish --bucket "$(BUCKET)" --prefix "$(PREFIX)" --region "$(REGION)" --parameters "$(PARAMETERS)"
 
 bundles: .venv/local ## build the Lambda bundles (BUNDLE_COMPILER=python3.14 adds bytecode)
 	@$(BIN)/python -m infrastructure.assets.bundle

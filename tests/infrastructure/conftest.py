@@ -7,7 +7,6 @@ import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +19,6 @@ from tests.support.templates.synthesized import (
     Synthesized,
     everything,
 )
-
-if TYPE_CHECKING:
-    from infrastructure.templates.template import Written
 
 WITH_SDK = ("public_api", "private_api", "entrance", "workers", "openid", "inlet", "gate_store")
 
@@ -78,14 +74,6 @@ def _starting(
 def assembly() -> Assembly:
     """All stacks there are, with events off."""
     return everything()
-
-
-@pytest.fixture(scope="session")
-def dist() -> dict[str, Written]:
-    """The templates of `make dist`, with plain code."""
-    from infrastructure.templates.__main__ import written
-
-    return written({"plainCode": True})
 
 
 @pytest.fixture(scope="session")

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Templates that CloudFormation deploys without CDK: `make dist`."""
