@@ -7,6 +7,7 @@ import pytest
 
 import apps.private_api.app
 import apps.public_api.app
+import apps.workers.app
 from tests.support.in_memory_room import InMemoryRoom, settings
 from tests.support.openid_room import OpenId, install
 
@@ -24,7 +25,8 @@ def served_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
     made.room.workers.setup.run()
     for module in (apps.public_api.app, apps.private_api.app):
         monkeypatch.setattr(module, "room", lambda: made.room)
-    monkeypatch.setattr(apps.private_api.app, "settings", settings)
+    for module in (apps.private_api.app, apps.workers.app):
+        monkeypatch.setattr(module, "settings", settings)
     monkeypatch.setattr(apps.private_api.app, "event_documents", lambda: made.event_documents)
     monkeypatch.setattr(apps.private_api.app, "event_records", lambda: made.event_records)
     monkeypatch.setattr(apps.private_api.app, "gate_sources", lambda: made.gate_sources)

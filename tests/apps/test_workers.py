@@ -175,6 +175,7 @@ def test_the_metrics_of_each_event_are_an_option(
 ) -> None:
     made = InMemoryRoom({"METRICS_PER_EVENT": "true"})
     monkeypatch.setattr(apps.workers.app, "room", lambda: made.room)
+    monkeypatch.setattr(apps.workers.app, "settings", settings)
     made.visitors(3)
     apps.workers.app.report_metrics({}, None)
     lines = [json.loads(one) for one in capsys.readouterr().out.splitlines() if "_aws" in one]

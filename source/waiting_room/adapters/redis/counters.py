@@ -129,6 +129,9 @@ def _event_keys(event_id: str) -> tuple[str, ...]:
     return tuple(_key(event_id, name) for name in KEYS)
 
 
+COUNTS_PARTS = 9  # values that counts.lua returns
+
+
 class RedisCounters:
     """The Counters port on Redis or Valkey."""
 
@@ -139,6 +142,8 @@ class RedisCounters:
     def counts(self, event_id: str, now: int) -> Counts:
         """Return all counts of an event."""
         result = self._run("counts", event_id, [now, RATE_WINDOW, SHORTEST_RATE])
+        if len(result) != COUNTS_PARTS:
+            raise TypeError(f"counts.lua returns {len(result)} values instead of {COUNTS_PARTS}")
         summary, latest, tokens, active, completed, abandoned, sessions, admitted, shortly = result
         numbers, _, message = summary.partition(b"\n")
         generation, queue, serving, holes, expired, *others = map(int, numbers.split(b" "))
