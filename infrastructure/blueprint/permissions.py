@@ -333,7 +333,7 @@ _READ_TOKENS = frozenset({"sweep_positions", "set_up"})
 _WRITE_COUNTERS = {
     "sweep_positions": ("UpdateItem",),
     "delete_event": ("UpdateItem",),
-    "set_up": ("BatchGetItem", "PutItem", "UpdateItem"),
+    "set_up": ("PutItem", "UpdateItem"),
 }
 
 
@@ -348,5 +348,5 @@ def with_table_counters(function: str, grants: Iterable[Grant]) -> tuple[Grant, 
         return given
     dropped = {PASSWORD} if function in _READ_TOKENS else {PASSWORD, tokens("Query")}
     kept = tuple(grant for grant in given if grant not in dropped)
-    calls = ("GetItem", "Query", *_WRITE_COUNTERS.get(function, ()))
+    calls = ("BatchGetItem", *_WRITE_COUNTERS.get(function, ()))
     return (*kept, serving_log("GetItem", "Query"), counters_table(*calls))

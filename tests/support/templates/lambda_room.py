@@ -101,7 +101,7 @@ class LambdaRoom:
         mappings = self.core.of_type("AWS::Lambda::EventSourceMapping").values()
         functions = self.core.of_type("AWS::Lambda::Function")
         return [
-            functions[one["FunctionName"]["Ref"]]["Handler"].removeprefix("app.")
+            functions[one["FunctionName"]["Fn::GetAtt"][0]]["Handler"].removeprefix("app.")
             for one in mappings
             if "TablesTokens" in json.dumps(one["EventSourceArn"])
         ]
