@@ -348,5 +348,5 @@ def with_table_counters(function: str, grants: Iterable[Grant]) -> tuple[Grant, 
         return given
     dropped = {PASSWORD} if function in _READ_TOKENS else {PASSWORD, tokens("Query")}
     kept = tuple(grant for grant in given if grant not in dropped)
-    calls = ("BatchGetItem", *_WRITE_COUNTERS.get(function, ()))
+    calls = ("BatchGetItem", "Query", *_WRITE_COUNTERS.get(function, ()))
     return (*kept, serving_log("GetItem", "Query"), counters_table(*calls))

@@ -25,6 +25,7 @@ from tests.support.templates.iam_proxy import IamProxy, signed_by
 from tests.support.templates.lambda_process import LambdaProcess, Start
 from tests.support.templates.synthesized import Synthesized
 
+LOWERING_AT = 6  # number of `lowering` in the field `summary` of the counters
 LAMBDAS_OWN = {  # what Lambda tells a function beside its environment
     "AWS_REGION": "eu-central-1",
     "AWS_DEFAULT_REGION": "eu-central-1",
@@ -113,7 +114,11 @@ class LambdaRoom:
     def announce_lowering(self) -> None:
         """Announce a lower serving counter, so that readers of the counters read the table too."""
         for key in self.valkey.scan_iter("*:state"):
-            self.valkey.hset(key, "lowering", 10**9)
+            numbers, rest = self.valkey.hget(key, "summary").split(b"\n", 1)
+            found = numbers.split(b" ")
+            found[LOWERING_AT] = b"1000000000"
+            summary = b"\n".join([b" ".join(found), rest])
+            self.valkey.hset(key, mapping={"lowering": 10**9, "summary": summary})
 
     def close(self) -> None:
         """Close the ports; functions end with who started them."""
