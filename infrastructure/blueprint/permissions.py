@@ -329,9 +329,10 @@ def check_grants(table: str, functions: Iterable[str]) -> None:
 
 # Functions that read tokens for another reason than a rebuild.
 _READ_TOKENS = frozenset({"sweep_positions", "set_up"})
-# Functions that write to the table of the counters: times of jobs, and the end of an event's rows.
+# Functions that write to the table of the counters: totals, times of jobs, the end of an event's
+# rows.
 _WRITE_COUNTERS = {
-    "sweep_positions": ("UpdateItem",),
+    "sweep_positions": ("PutItem", "UpdateItem"),
     "delete_event": ("UpdateItem",),
     "set_up": ("PutItem", "UpdateItem"),
 }

@@ -114,7 +114,8 @@ class LambdaRoom:
     def announce_lowering(self) -> None:
         """Announce a lower serving counter, so that readers of the counters read the table too."""
         for key in self.valkey.scan_iter("*:state"):
-            numbers, rest = self.valkey.hget(key, "summary").split(b"\n", 1)
+            summary: Any = self.valkey.hget(key, "summary")
+            numbers, rest = summary.split(b"\n", 1)
             found = numbers.split(b" ")
             found[LOWERING_AT] = b"1000000000"
             summary = b"\n".join([b" ".join(found), rest])
