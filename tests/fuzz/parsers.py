@@ -476,11 +476,13 @@ OWN = {
     "adapters.dynamodb.events": "items that this project alone writes",
     "domain.events.registry": "entries that this project alone writes",
     "adapters.dynamodb.inlet": "a row that this project alone writes",
+    "adapters.dynamodb.packed_moves": "rows that this project alone writes: test_packed_moves.py",
     "adapters.dynamodb.serving_log": "rows that this project alone writes",
     "adapters.dynamodb.checkpoints": "rows that this project alone writes",
     "adapters.http.gate_configuration": "the room's own response: tests/unit/site_gate",
     "domain.gate.explanation": "an operator's own address: test_explanation.py",
     "domain.gate.root_keys": "a secret that this project alone writes: test_root_keys.py",
+    "runtime.settings.entrance": "a setting of the deployment: test_entrance.py",
     "site_gate.asgi": "paths of requests: tests/unit/site_gate",
 }
 CALLS = {

@@ -51,10 +51,11 @@ def refused_after(real: RealRoom, call: Any) -> str:
     client = real.valkey.client()
 
     def then_refuse(made: Any, decides: Any) -> Any:
-        def run(before: Any, after: Any) -> None:
-            made(before, after)
+        def run(before: Any, after: Any) -> Any:
+            state = made(before, after)
             if decides(before, after):
                 client.config_set("min-replicas-to-write", 1)
+            return state
 
         return run
 

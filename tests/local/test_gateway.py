@@ -238,6 +238,7 @@ def test_keys_rotate_by_a_schedule_where_the_setting_asks_for_it(
     monkeypatch.delenv("INLET_STRATEGY", raising=False)
     runner.schedules(app, 60.0)
     assert made.pop("rotate_keys", None) == schedule
+    assert made.pop("check_keys") == "rate(1 hour)"
     assert made == dict.fromkeys(
         ("sweep_positions", "admit", "read_alarms", "report_metrics"), "rate(1 minute)"
     )

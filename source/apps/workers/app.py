@@ -223,8 +223,8 @@ def rotate_keys(event: dict[str, Any], _context: object) -> dict[str, Any]:
 @app.lambda_function(name="check_keys")
 def check_keys(_event: dict[str, Any], _context: object) -> dict[str, str]:
     """Every hour: check the keys; fail if one is missing, so that the alarm Keys reports it."""
-    if faults := room().workers.key_check.faults():
-        raise Unavailable(f"keys: {'; '.join(faults)}")
+    if why_keys_fail := "; ".join(room().workers.key_check.faults()):
+        raise Unavailable(f"keys: {why_keys_fail}")
     return {"status": "complete"}
 
 

@@ -181,6 +181,10 @@ CACHE = {
     "CountersPassword": "the password of the cache that is removed",
     "NetworkRefusedLogs": "the log of refused packets of the VPC that is removed",
 }
+COUNTERS = {
+    "TablesCounters": "the table of the counters, which are rebuilt in the cache",
+    "WorkersFunctionsCountOutcomesLogs": "the log of the worker that counts in tables",
+}
 PAGE = {"WaitingRoom": "the page of the stack, which you replace with your own"}
 KINDS = (
     Change(name="RedisEngine", after={"RedisEngine": "redis"}, stacks="core", profiles=STANDARD),
@@ -238,7 +242,8 @@ KINDS = (
     optional("gate", "Gate", down=removed("Gate"),
              ends={"PublicGateKey": "the API key of the gate"}),
     *(Change(name=f"Profile to {other}", before={"Profile": PROFILES[0]}, after={"Profile": other},
-             stacks="core", profiles=PROFILES[:1], ends=CACHE) for other in PROFILES[1:]),
+             stacks="core", profiles=PROFILES[:1], ends=CACHE | COUNTERS)
+      for other in PROFILES[1:]),
 )  # fmt: skip
 CHANGES = (*SETTINGS, *KINDS)
 

@@ -15,6 +15,7 @@ from tests.support.in_memory_room import COMPLETE
 from tests.support.servers import ROOT
 from waiting_room.domain.errors import SettingsError
 from waiting_room.runtime.settings.authorizer import read_authorizer_settings
+from waiting_room.runtime.settings.entrance import read_entrance_settings
 from waiting_room.runtime.settings.inlet import read_inlet_settings
 from waiting_room.runtime.settings.openid import read_openid_settings
 from waiting_room.runtime.settings.room import read_room_settings
@@ -49,7 +50,9 @@ def read_by(*readers: Callable[[Mapping[str, str]], object], **more: str) -> set
 
 def every_setting() -> set[str]:
     """What any function of the project, or `make run`, reads."""
-    names = read_by(read_room_settings, read_authorizer_settings, read_openid_settings)
+    names = read_by(
+        read_room_settings, read_authorizer_settings, read_openid_settings, read_entrance_settings
+    )
     for strategy in ("Periodic", "MaxSize"):
         names |= read_by(read_inlet_settings, INLET_STRATEGY=strategy)
     names |= set(config.LISTENERS.values()) | set(config.DEFAULTS)

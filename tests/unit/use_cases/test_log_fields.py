@@ -80,6 +80,8 @@ IN_TEXTS = {
     "why": "an HTTP status or a class",
     "path.partition('?')[0]": "a route without its query",
     "WHAT": "a constant",
+    "why_keys_fail": "our own texts: KeyCheck",
+    "sorted(codes)[0]": "an error code of AWS",
     "what": "a constant",
     "self._what": "a constant",
     "name": "the name of a member or setting",
