@@ -120,7 +120,7 @@ CDK_NAG = (
     ),
 )
 
-FUNCTIONS = r".*/.*(Function|CDKBucketDeployment)[0-9A-F]+"
+FUNCTIONS = r".*/.*(Function|CDKBucketDeployment|CustomResourceProviderHandler)[0-9A-F]+"
 KEYED = (
     "The data is encrypted with a key of AWS by default. A key of your own is the option"
     " CustomerManagedKey."
@@ -128,7 +128,7 @@ KEYED = (
 CHECKOV = (
     Suppression(
         r"CKV_AWS_111",
-        r".*/.*(RoleDefaultPolicy|ServiceRoleDefaultPolicy)[0-9A-F]+",
+        r".*/.*Role(DefaultPolicy)?[0-9A-F]+",
         "Lambda's calls to network interfaces of EC2 accept no narrower resource. CDK's function"
         " that copies the pages invalidates distributions, whose ids are known at deployment.",
     ),
