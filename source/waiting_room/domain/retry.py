@@ -29,6 +29,7 @@ class Attempt:
     def __init__(self, number: int) -> None:
         self.number = number
         self.conflict = False
+        self.at_once = False  # after a conflict, the next attempt follows without a pause
 
     def __enter__(self) -> Attempt:
         return self
@@ -64,7 +65,7 @@ def retry_on_conflict(
         yield attempt
         if not attempt.conflict:
             return
-        if pause:
+        if pause and not attempt.at_once:
             longest = FIRST_PAUSE * 2 ** min(number, MAX_DOUBLINGS)
             pause(secrets.randbelow(1000) / 1000 * longest)
     raise TooManyConflicts

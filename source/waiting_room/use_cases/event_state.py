@@ -55,14 +55,26 @@ class EventStates:
         announced.
         """
         written = self._written.pop(event_id, None)
-        state = self._write(written, decide) if from_written and written else None
-        if state is None:
-            state = self._read_and_write(event_id, decide)
-        if len(self._written) >= KEPT:
-            self._written.clear()
-        self._written[event_id] = state
-        self._counters.follow(state)
-        return state
+        for attempt in retry_on_conflict(self._clock, self._pause):
+            attempt.at_once = bool(from_written and written)  # an old copy is no collision
+            before = written if from_written and written else self._log.read(event_id)
+            written = None
+            after = decide(before)
+            with attempt:
+                if after.serving < before.serving:
+                    self.announce_lowering(before)
+                state = self._log.write(before, after)
+            if attempt.conflict:
+                found = self._own_write(after)
+                if found is None:
+                    continue
+                state = found
+            if len(self._written) >= KEPT:
+                self._written.clear()
+            self._written[event_id] = state
+            self._counters.follow(state)
+            return state
+        raise TooManyConflicts  # by retry_on_conflict, after the last attempt
 
     def try_update(self, before: EventState, after: EventState) -> EventState:
         """Write once; after a conflict return the current state, for the next minute to retry."""
@@ -83,28 +95,6 @@ class EventStates:
         announced = replace(before, lowering=before.version + 1)
         self._log.write(before, announced)
         self._counters.announce(announced)
-
-    def _read_and_write(
-        self, event_id: str, decide: Callable[[EventState], EventState]
-    ) -> EventState:
-        for attempt in retry_on_conflict(self._clock, self._pause):
-            with attempt:
-                if state := self._write(self._log.read(event_id), decide):
-                    return state
-                raise Conflict
-        raise TooManyConflicts  # by retry_on_conflict, after the last attempt
-
-    def _write(
-        self, before: EventState, decide: Callable[[EventState], EventState]
-    ) -> EventState | None:
-        """Return the state after the write; None if ``before`` is not current."""
-        after = decide(before)
-        try:
-            if after.serving < before.serving:
-                self.announce_lowering(before)
-            return self._log.write(before, after)
-        except Conflict:
-            return self._own_write(after)
 
     def _own_write(self, after: EventState) -> EventState | None:
         """Return the state if this call's write was made without a response; otherwise None.
