@@ -27,8 +27,8 @@ CELLS = [
     cell
     for cell in cells()
     if os.environ.get("MATRIX") == "all"
-    or cell.profile == PROFILES[0]
     or cell.change.together
+    or (cell.profile == PROFILES[0] and cell.change not in SETTINGS)
     or cell.change.name in IN_EACH_PROFILE
 ]
 
