@@ -23,12 +23,16 @@ NO_UPDATE = {
 }
 # The other cells need minutes: `make matrix` runs them (decision 0143).
 IN_EACH_PROFILE = {"SnapStart", "EnableWaf"}
+IN_STANDARD = {
+    "RedisEngine", "VpcId, SubnetIds", "GateApiKeyVersion by one", "InletStrategy",
+    "custom domains", "stack gate", "stack openid", "Profile to cheap", "Profile to serverless",
+}  # fmt: skip
 CELLS = [
     cell
     for cell in cells()
     if os.environ.get("MATRIX") == "all"
     or cell.change.together
-    or (cell.profile == PROFILES[0] and cell.change not in SETTINGS)
+    or (cell.profile == PROFILES[0] and cell.change.name in IN_STANDARD)
     or cell.change.name in IN_EACH_PROFILE
 ]
 
