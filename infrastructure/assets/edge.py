@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from infrastructure.assets import sites
@@ -61,8 +62,9 @@ def room_functions(root: Path) -> dict[str, str]:
     return {name: minify(root, script) for name, script in scripts.items()}
 
 
+@cache
 def minify(root: Path, script: str) -> str:
-    """Return the short form of a script. Raises SitesError."""
+    """Return the short form of a script, made once in a process. Raises SitesError."""
     workspace = root / WORKSPACE
     sites.fetch_modules(workspace)
     terser = workspace / "node_modules" / "terser" / "bin" / "terser"
