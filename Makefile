@@ -8,7 +8,7 @@ DYNAMODB_LOCAL_SHA256 := 454305e9bc3e6ebcca5b62569869e31563b8d7e346474e94557b260
 PYTEST_ARGS ?=
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx cdk
 CDK_ARGS ?=
-SCAN_ARGS = -c plainCode=true -c Stacks=core,authorizer,sample,openid,inlet,gate -c InletStrategy=MaxSize -c OpenIdRedirectUris=https://shop.example/callback -c SiteOrigin=origin.shop.example
+SCAN_ARGS = -c plainCode=true -c Stacks=core,authorizer,sample,openid,inlet,gate,edge-alarms -c EdgeDistributions=E1A2B3C4D5E6F7 -c InletStrategy=MaxSize -c OpenIdRedirectUris=https://shop.example/callback -c SiteOrigin=origin.shop.example
 VISITORS ?= 1000000
 USERS ?= 2000
 BASE ?= main

@@ -187,7 +187,7 @@ CHECKOV = (
     ),
     Suppression(
         r"CKV_AWS_26",
-        r"Core/OperationsAlarmsTopic.*|Inlet/ExitTopic.*",
+        r"(Core/Operations|EdgeAlarms/)AlarmsTopic.*|Inlet/ExitTopic.*",
         "CloudWatch cannot publish to a topic with the key of AWS for SNS. Alarms and exit notices"
         " contain no secret and are delivered over TLS. CustomerManagedKey encrypts them.",
     ),
