@@ -21,7 +21,7 @@ export DEPLOYMENT_ARGS = $(CDK_ARGS)
 .PHONY: install run invoke sites clean
 .PHONY: check test test-changed pre-commit lint types hops security scan matrix fuzz chaos attack soak broken mutants screenshots docs lock
 .PHONY: bootstrap synth diff changes doctor deploy destroy bundles wheel release
-.PHONY: redrive warm capacity rooms
+.PHONY: redrive warm restore capacity rooms
 .PHONY: bench load-test capacity-check many-pages admission-plots
 
 help: ## list the targets
@@ -195,6 +195,9 @@ redrive: .venv/local ## redrive the join dead-letter queue: make redrive (this m
 
 warm: .venv/local ## pre-warm the tables of the deployed stack: make warm WRITES=20000
 	@$(BIN)/python -m deployment.account.warm $(if $(WRITES),--writes $(WRITES))
+
+restore: .venv/local ## restore the tables of the deployed stack to a second: make restore AT=2026-01-31T12:00:00
+	@$(BIN)/python -m deployment.account.restore $(if $(TABLES),--tables $(TABLES),--at $(AT))
 
 capacity: .venv/dev ## print capacity, quotas to raise and cost: make capacity VISITORS=1000000
 	$(BIN)/python -m deployment.capacity --visitors $(VISITORS) $(CAPACITY)

@@ -44,6 +44,7 @@ from infrastructure.parameters.optional_stacks import (
 )
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from infrastructure.parameters.region_rules import check_region
+from infrastructure.parameters.restored import RestoredConfig
 from infrastructure.stacks.authorizer import AuthorizerStack
 from infrastructure.stacks.core import CoreStack
 from infrastructure.stacks.edge_alarms import EdgeAlarmsStack
@@ -83,6 +84,7 @@ def build(app: App, region: str = "") -> dict[str, Stack]:
             config=config,
             domain=domains.api,
             account=account,
+            restored=RestoredConfig.from_context(context).of(serverless=config.serverless),
             gate_key_number=gate.key_number if gate else 0,
         )
     if core:

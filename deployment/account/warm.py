@@ -21,9 +21,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from deployment.account.context import ARGUMENTS, read_context
+from deployment.account.table_names import TablesMissing, names_in_use
 from infrastructure.blueprint.resources import POSITIONS, TOKENS
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.parameter import ParameterError
+from infrastructure.parameters.restored import RestoredConfig, RestoredTable
 
 COLD_READS, COLD_WRITES = 12_000, 4_000  # per second: a new on-demand table
 MOST_WRITES = 1_000_000
@@ -51,31 +53,30 @@ class Warmed:
         return self.requested > self.before
 
 
-def warm(cloudformation: Any, dynamodb: Any, stack: str, writes: int) -> list[Warmed]:
+def warm(
+    cloudformation: Any,
+    dynamodb: Any,
+    stack: str,
+    writes: int,
+    restored: Mapping[str, RestoredTable] | None = None,
+) -> list[Warmed]:
     """Raise the warm writes per second of a stack's tables to ``writes`` where they are lower.
 
-    Raises WarmError if the stack has no such tables, and ClientError of botocore.
+    ``restored`` are tables that the stack uses instead of its own. Raises WarmError if the stack
+    has no such tables, and ClientError of botocore.
     """
-    return [_raise(dynamodb, name, writes) for name in tables_of(cloudformation, stack)]
+    names = tables_of(cloudformation, stack, restored)
+    return [_raise(dynamodb, name, writes) for name in names]
 
 
-def tables_of(cloudformation: Any, stack: str) -> list[str]:
-    """Return the names of the stack's tables with a row per join or token."""
-    found = {
-        one["LogicalResourceId"]: one["PhysicalResourceId"]
-        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
-        for one in page["StackResourceSummaries"]
-        if one["ResourceType"] == "AWS::DynamoDB::Table"
-    }
-    names = [
-        name
-        for table in WARMED
-        for logical, name in found.items()
-        if logical.startswith(f"Tables{table.name}")
-    ]
-    if len(names) != len(WARMED):
-        raise WarmError(f"The stack {stack} does not have the tables: name the core stack.")
-    return names
+def tables_of(
+    cloudformation: Any, stack: str, restored: Mapping[str, RestoredTable] | None = None
+) -> list[str]:
+    """Return the names of the tables in use with a row per join or token."""
+    try:
+        return list(names_in_use(cloudformation, stack, WARMED, restored or {}).values())
+    except TablesMissing as error:
+        raise WarmError(str(error)) from None
 
 
 def _raise(dynamodb: Any, table: str, writes: int) -> Warmed:
@@ -138,6 +139,7 @@ def main(given: Sequence[str]) -> int:
             session.create_client("dynamodb"),
             asked.stack or config.stack_name,
             writes,
+            RestoredConfig.from_context(context.values).of(serverless=config.serverless),
         )
     except (ParameterError, WarmError, BotoCoreError, ClientError) as error:
         print(f"The tables cannot be pre-warmed: {error}", file=sys.stderr)

@@ -30,6 +30,7 @@ from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.optional_stacks import CORE, StacksConfig
 from infrastructure.parameters.parameter import ParameterError
 from infrastructure.parameters.region_rules import check_region
+from infrastructure.parameters.restored import RestoredConfig
 
 # A slow or unreachable endpoint ends a check after seconds, not minutes.
 CLIENT = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
@@ -106,11 +107,13 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
 
 def _deployment(context: CdkContext, needs: Needs, account: Account) -> Deployment:
     """Return the deployment of the parameters; raises ParameterError."""
+    config = CoreConfig.from_context(context.values)
     return Deployment(
-        config=CoreConfig.from_context(context.values),
+        config=config,
         stacks=frozenset(StacksConfig.from_context(context.values).names),
         needs=needs,
         account=account,
+        restored=RestoredConfig.from_context(context.values).of(serverless=config.serverless),
     )
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from deployment.doctor import network, services
+from deployment.doctor import network, restored, services
 from deployment.doctor.results import IAM_ACTIONS, Check
 
 BOOTSTRAP = Check(
@@ -30,6 +30,12 @@ CHECKS = (
         services.api_gateway,
     ),
     Check("DynamoDB", "the write quota of a table", ("DescribeLimits",), services.dynamodb),
+    Check(
+        "Restored tables",
+        "the tables of the parameter RestoredTables are as the room needs them",
+        ("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups"),
+        restored.tables,
+    ),
     Check(
         "CloudFront",
         "numbers of distributions and of cache policies; a sign that the account is verified",

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.doctor.needs import Needs
 from infrastructure.parameters.core import CoreConfig
+from infrastructure.parameters.restored import RestoredTable
 
 EDGE_REGION = "us-east-1"  # of CloudFront's API and quotas
 
@@ -22,6 +23,9 @@ IAM_ACTIONS = {
     "GetAccountSettings": "lambda:GetAccountSettings",
     "GetAccount": "apigateway:GET",
     "DescribeLimits": "dynamodb:DescribeLimits",
+    "DescribeTable": "dynamodb:DescribeTable",
+    "DescribeTimeToLive": "dynamodb:DescribeTimeToLive",
+    "DescribeContinuousBackups": "dynamodb:DescribeContinuousBackups",
     "DescribeStacks": "cloudformation:DescribeStacks",
     "ListDistributions": "cloudfront:ListDistributions",
     "ListCachePolicies": "cloudfront:ListCachePolicies",
@@ -69,12 +73,16 @@ class Account(Protocol):
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployment to check: parameters, the selected stacks, needs of an event, the account."""
+    """A deployment to check: parameters, the selected stacks, needs of an event, the account.
+
+    ``restored`` are the tables of the parameter RestoredTables.
+    """
 
     config: CoreConfig
     stacks: frozenset[str]
     needs: Needs
     account: Account
+    restored: Mapping[str, RestoredTable] = field(default_factory=dict)
 
     def client(self, service: str, region: str = "") -> Any:
         """Return a client of a service in the account."""

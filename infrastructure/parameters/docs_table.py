@@ -23,10 +23,11 @@ from infrastructure.parameters.optional_stacks import (
     StacksConfig,
 )
 from infrastructure.parameters.parameter import Parameters
+from infrastructure.parameters.restored import RestoredConfig
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
 TABLES: dict[str, tuple[type[Parameters], ...]] = {
-    "core": (StacksConfig, CoreConfig),
+    "core": (StacksConfig, CoreConfig, RestoredConfig),
     "account": (AccountConfig,),
     "domains": (DomainsConfig,),
     "optional_stacks": (AuthorizerConfig, SampleConfig, AuthorizerArn, PageConfig, BrandConfig),

@@ -29,6 +29,7 @@ from infrastructure.parameters.parameter import (
     text,
     texts,
 )
+from infrastructure.parameters.restored import RestoredConfig
 from waiting_room.domain.limits import EVENT_ID, MAX_INCREMENT
 from waiting_room.gate.origins import is_origin, origin_of
 from waiting_room.inlet.settings import MAX_EPOCH, MAX_TICKS
@@ -334,6 +335,7 @@ class EdgeAlarmsConfig(Parameters):
 PARAMETERS = (
     StacksConfig,
     AccountConfig,
+    RestoredConfig,
     DomainsConfig,
     AuthorizerConfig,
     SampleConfig,

@@ -6,6 +6,7 @@ It has more than 300 lines because it is one list of parts in the order in which
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_secretsmanager
@@ -44,6 +45,7 @@ from infrastructure.constructs.names import gate_join_role_name, inlet_role_name
 from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.domains import CustomDomain
+from infrastructure.parameters.restored import RestoredTable, digest, tables_of
 
 
 class CoreStack(Stack):
@@ -55,7 +57,7 @@ class CoreStack(Stack):
     ``function_context``, ``defaults`` and ``alarm_topic``.
 
     ``domain`` is a custom domain of the public API, ``account`` holds shared policies and
-    the key.
+    the key. ``restored`` are tables to use instead of the stack's own.
     ``gate_key_number`` is the number of the gate's API key, 0 without a gate stack.
     """
 
@@ -67,6 +69,7 @@ class CoreStack(Stack):
         config: CoreConfig,
         domain: CustomDomain | None = None,
         account: AccountConfig | None = None,
+        restored: Mapping[str, RestoredTable] | None = None,
         gate_key_number: int = 0,
         **options: Any,
     ) -> None:
@@ -88,14 +91,21 @@ class CoreStack(Stack):
         )
         key = self.defaults.key
 
-        self.counters = counter_store(self, config=config, defaults=self.defaults, removal=removal)
+        self.counters = counter_store(
+            self,
+            config=config,
+            defaults=self.defaults,
+            removal=removal,
+            tables=digest(restored or {}),
+        )
         self.tables = Tables(
             self,
             "Tables",
-            tables=(*TABLES, COUNTERS) if config.serverless else TABLES,
+            tables=tables_of(serverless=config.serverless),
             removal=removal,
             deletion_protection=config.deletion_protection,
             key=key,
+            restored=restored,
         )
         self.keys = aws_secretsmanager.Secret(
             self,
@@ -276,7 +286,7 @@ class CoreStack(Stack):
         CloudFormation does not remove an export while a stack imports it. Core could not be
         deployed without an optional stack that still exists.
         """
-        tables = self.tables.by_name
+        tables = self.tables.own
         stage = self.private_api.deployment_stage
         for value in (
             self._edge_domain,

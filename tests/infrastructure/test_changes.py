@@ -3,15 +3,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 
 from deployment import docs_tables
+from deployment.stack_changes.change_set import Kind, references
+from infrastructure.blueprint.resources import TABLES
 from infrastructure.parameters.core import PROFILES, CoreConfig
 from infrastructure.parameters.optional_stacks import PARAMETERS
 from tests.support.templates.synthesized import EVERYTHING
-from tests.support.templates.update_matrix import CHANGES, SETTINGS, UPDATES, Cell, cells, table
+from tests.support.templates.update_matrix import (
+    CHANGES,
+    LABEL,
+    ROOM,
+    SETTINGS,
+    UPDATES,
+    Cell,
+    cells,
+    table,
+)
 
 NO_UPDATE = {
     "AvailabilityZones",  # of the first deployment only
@@ -25,7 +37,8 @@ NO_UPDATE = {
 IN_EACH_PROFILE = {"SnapStart", "EnableWaf"}
 IN_STANDARD = {
     "RedisEngine", "VpcId, SubnetIds", "GateApiKeyVersion by one", "InletStrategy",
-    "custom domains", "stack gate", "stack openid", "Profile to cheap", "Profile to serverless",
+    "custom domains", "RestoredTables", "stack gate", "stack openid", "Profile to cheap",
+    "Profile to serverless",
 }  # fmt: skip
 CELLS = [
     cell
@@ -78,6 +91,39 @@ def test_a_change_of_the_templates_is_seen() -> None:
         account = cell.by_path()
         changed = sum(len(one.changes) for one in account.changes)
         assert changed or set(cell.sides[0]) != set(cell.sides[1]), str(cell)
+
+
+def test_restored_tables_replace_those_of_the_stack_in_every_use() -> None:
+    """The stack keeps its own tables; their counters get a Redis of their own."""
+    (cell,) = (one for one in CELLS if one.change.name == "RestoredTables" and one.upwards)
+    account = cell.by_path()
+    own = {
+        name
+        for name, made in account.deployed[ROOM]["Resources"].items()
+        if made["Type"] == "AWS::DynamoDB::Table"
+    }
+    assert len(own) == len(TABLES)
+    text, users = "", 0
+    for made in account.deployed.values():
+        for name, one in made["Resources"].items():
+            assert name in own or not own.intersection(references(one)), name
+            users += "sale-" in json.dumps(one)
+        text += json.dumps(made["Resources"])
+    assert users > 40
+    for suffix in (
+        "sale-q/index/ByPosition",
+        "sale-t/index/EndedSessions",
+        f"sale-t/stream/{LABEL}",
+        f"sale-e/stream/{LABEL}",
+        "table/sale-s",
+    ):
+        assert suffix in text
+    groups = [
+        one.kind
+        for changes in account.changes
+        for one in changes.of_type("AWS::ElastiCache::ReplicationGroup")
+    ]
+    assert sorted(groups) == [Kind.ADDED, Kind.REMOVED]
 
 
 def test_the_page_lists_the_changes_and_their_steps() -> None:

@@ -15,6 +15,9 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 from botocore.validate import validate_parameters
 
+from deployment.account.restore import STREAM, key_schema
+from infrastructure.blueprint.resources import TABLES
+
 REGION = "eu-central-1"
 ENDPOINTS = [f"com.amazonaws.{REGION}.{one}" for one in ("secretsmanager", "sqs", "events")]
 ZONES = {"eu-central-1a": "euc1-az2", "eu-central-1b": "euc1-az3", "eu-central-1c": "euc1-az1"}
@@ -72,6 +75,42 @@ def policies(count: int, following: str = "") -> dict[str, Any]:
     return {"CachePolicyList": page | ({"NextMarker": following} if following else {})}
 
 
+LABEL = "2026-11-30T10:00:00.000"  # of the streams of restored tables
+RESTORED = "-c RestoredTables=" + ",".join(
+    f"{one.name}=old-{one.name}" + (f"@{LABEL}" if one.stream else "") for one in TABLES
+)
+
+
+def restored_table(request: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A restored table as the room needs it, with ``changes`` of its description."""
+    (table,) = (one for one in TABLES if f"old-{one.name}" == request["TableName"])
+    indexes = [
+        {
+            "IndexName": one.name,
+            "KeySchema": [
+                {"AttributeName": one.partition_key, "KeyType": "HASH"},
+                {"AttributeName": one.sort_key, "KeyType": "RANGE"},
+            ],
+        }
+        for one in [table.index]
+        if one
+    ]
+    stream = {"StreamSpecification": STREAM, "LatestStreamLabel": LABEL} if table.stream else {}
+    found = {"TableStatus": "ACTIVE", "KeySchema": key_schema(table)}
+    return {"Table": {**found, "GlobalSecondaryIndexes": indexes, **stream, **changes}}
+
+
+def recovery(status: str) -> dict[str, Any]:
+    """Backups of a table with a status of its point-in-time recovery."""
+    described = {"PointInTimeRecoveryStatus": status}
+    return {
+        "ContinuousBackupsDescription": {
+            "ContinuousBackupsStatus": "ENABLED",
+            "PointInTimeRecoveryDescription": described,
+        }
+    }
+
+
 READY: dict[str, Any] = {
     "GetCallerIdentity": {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/me"},
     "DescribeStacks": failure("DescribeStacks", "ValidationError", "Stack does not exist"),
@@ -79,6 +118,11 @@ READY: dict[str, Any] = {
     "GetAccountSettings": concurrency(20_000),
     "GetAccount": {"throttleSettings": {"rateLimit": 10_000.0, "burstLimit": 5_000}},
     "DescribeLimits": {"TableMaxWriteCapacityUnits": 40_000},
+    "DescribeTable": restored_table,
+    "DescribeTimeToLive": {
+        "TimeToLiveDescription": {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
+    },
+    "DescribeContinuousBackups": recovery("ENABLED"),
     "ListDistributions": distributions(3),
     "ListCachePolicies": policies(2),
     "ListServiceQuotas": quotas(
@@ -110,7 +154,8 @@ def _client(service: str, region: str) -> Any:
 class CannedAccount:
     """An account whose calls return canned responses; ``calls`` are the operations in order.
 
-    ``changes`` replace the responses of an account that is ready. A list is returned one by one.
+    ``changes`` replace the responses of an account that is ready. A list is returned one by one, a
+    function is called with the request.
     """
 
     def __init__(self, changes: Mapping[str, Any] | None = None, region: str = REGION) -> None:
@@ -131,6 +176,8 @@ class CannedAccount:
             response = self._responses[operation]
             if isinstance(response, list):
                 response = response.pop(0)
+            elif callable(response):
+                response = response(request)
             if isinstance(response, Exception):
                 raise response
             unknown = set(response) - set(model.output_shape.members)

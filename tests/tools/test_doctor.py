@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -174,6 +175,48 @@ MUST_FIX: list[tuple[str, dict[str, Any], str, str, str]] = [
         "The account has 299 nodes and the deployment adds 2; the quota is 300.",
         "Request Service Quotas elasticache L-4: 301.",
     ),
+    (
+        canned.RESTORED,
+        {"DescribeTable": failure("DescribeTable", "ResourceNotFoundException")},
+        "Restored tables",
+        "There is no table old-QueuePositions, which RestoredTables names for QueuePositions.",
+        "Correct the name",
+    ),
+    (
+        canned.RESTORED,
+        {"DescribeTable": partial(canned.restored_table, TableStatus="CREATING")},
+        "Restored tables",
+        "The table old-QueuePositions has the status CREATING.",
+        "Wait until it is ACTIVE.",
+    ),
+    (
+        canned.RESTORED,
+        {"DescribeTable": partial(canned.restored_table, KeySchema=[])},
+        "Restored tables",
+        "The table old-QueuePositions does not have the keys or the index of QueuePositions.",
+        "restore it with its indexes",
+    ),
+    (
+        canned.RESTORED,
+        {"DescribeTable": partial(canned.restored_table, GlobalSecondaryIndexes=[])},
+        "Restored tables",
+        "The table old-Tokens does not have the keys or the index of Tokens.",
+        "restore it with its indexes",
+    ),
+    (
+        canned.RESTORED,
+        {"DescribeTable": partial(canned.restored_table, StreamSpecification={})},
+        "Restored tables",
+        "The stream of old-Tokens is not enabled with new images, or has another label.",
+        "make restore TABLES=",
+    ),
+    (
+        canned.RESTORED,
+        {"DescribeTable": partial(canned.restored_table, LatestStreamLabel="2026")},
+        "Restored tables",
+        "The stream of old-Events is not enabled with new images, or has another label.",
+        "make restore TABLES=",
+    ),
 ]
 WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
     (
@@ -209,6 +252,24 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "AWS lists no offering of cache.t4g.small in this region",
         "another RedisNodeType",
     ),
+    (
+        canned.RESTORED,
+        {
+            "DescribeTimeToLive": {
+                "TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED", "AttributeName": ""}
+            }
+        },
+        "Restored tables",
+        "The table old-QueuePositions has no time to live by ttl: old rows stay and cost.",
+        "make restore TABLES=",
+    ),
+    (
+        canned.RESTORED,
+        {"DescribeContinuousBackups": canned.recovery("DISABLED")},
+        "Restored tables",
+        "The table old-QueuePositions has no point-in-time recovery.",
+        "make restore TABLES=",
+    ),
 ]
 
 
@@ -231,10 +292,21 @@ def test_a_problem_has_its_level_and_what_to_do(
 ) -> None:
     monkeypatch.setenv(ARGUMENTS, context)
     code, found = check(capsys, changes)
-    (result,) = (one for one in found[name] if one["level"] == level)
+    matching = [one for one in found[name] if one["level"] == level]
+    (result,) = [one for one in matching if sentence in one["sentence"]]
     assert code == (1 if level is Level.MUST_FIX else 0)
-    assert sentence in result["sentence"]
+    assert name == "Restored tables" or matching == [result]
     assert action in result["action"]
+
+
+def test_restored_tables_that_are_ready_have_nothing_to_fix(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(ARGUMENTS, canned.RESTORED)
+    code, found = check(capsys)
+    assert code == 0
+    (result,) = found["Restored tables"]
+    assert result["level"] == Level.OK
 
 
 def test_an_event_beyond_the_account_is_a_list_of_what_to_raise(
@@ -296,6 +368,8 @@ def test_a_missing_permission_is_a_check_not_made_with_the_name_of_the_action(
 ) -> None:
     if operation == "DescribeSubnets":
         monkeypatch.setenv(ARGUMENTS, VPC)
+    elif operation in ("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups"):
+        monkeypatch.setenv(ARGUMENTS, canned.RESTORED)
     code, found = check(capsys, {operation: failure(operation, "AccessDeniedException")})
     missing = [
         one for results in found.values() for one in results if one["level"] == Level.NOT_CHECKED
@@ -320,7 +394,7 @@ def test_a_service_that_does_not_respond_is_a_check_not_made(
     assert "AWS did not respond" in result["sentence"]
 
 
-@pytest.mark.parametrize("context", ["", VPC])
+@pytest.mark.parametrize("context", ["", VPC, canned.RESTORED])
 def test_each_check_calls_the_operations_of_its_row_and_only_reads(
     context: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,7 +64,7 @@ class Workers(Construct):
         redrive_role_id: str,
         stack_name: str,
         first_admission: Mapping[str, str],
-        tokens: aws_dynamodb.Table,
+        tokens: aws_dynamodb.ITable,
         assign_concurrency: int,
         pollers: tuple[int, int],
         reserved_concurrency: int,
@@ -145,7 +145,7 @@ class Workers(Construct):
             )
         )
 
-    def _take_changes(self, worker: RoomFunction, tokens: aws_dynamodb.Table) -> None:
+    def _take_changes(self, worker: RoomFunction, tokens: aws_dynamodb.ITable) -> None:
         worker.read_from(
             aws_lambda_event_sources.DynamoEventSource(
                 tokens,
@@ -159,7 +159,7 @@ class Workers(Construct):
             )
         )
 
-    def _count_changes(self, worker: RoomFunction, tokens: aws_dynamodb.Table) -> None:
+    def _count_changes(self, worker: RoomFunction, tokens: aws_dynamodb.ITable) -> None:
         """Read the stream a second time, which is DynamoDB's limit; retry until it is counted."""
         worker.read_from(
             aws_lambda_event_sources.DynamoEventSource(

@@ -30,9 +30,17 @@ class CounterStore:
 
 
 def counter_store(
-    scope: Construct, *, config: CoreConfig, defaults: FunctionDefaults, removal: RemovalPolicy
+    scope: Construct,
+    *,
+    config: CoreConfig,
+    defaults: FunctionDefaults,
+    removal: RemovalPolicy,
+    tables: str = "",
 ) -> CounterStore:
-    """Add the network and the counters of the profile; nothing with the profile serverless."""
+    """Add the network and the counters of the profile; nothing with the profile serverless.
+
+    ``tables`` is the digest of restored tables: their counters are in a Redis of their own.
+    """
     size = config.cache_node_size
     if size is None:
         return CounterStore(settings={"COUNTERS_STORE": "dynamodb"})
@@ -53,6 +61,7 @@ def counter_store(
         size=size,
         removal=removal,
         key=defaults.key,
+        tables=tables,
     )
     return CounterStore(
         settings=counters.settings,

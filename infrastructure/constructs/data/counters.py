@@ -4,7 +4,8 @@
 It holds a copy that is rebuilt from DynamoDB; a snapshot only avoids the rebuild. In one update,
 ElastiCache does not change engine, node type, number of nodes and failover of a group together.
 Another kind of group is therefore another group, in which the set-up rebuilds the counters
-(decision 0143).
+(decision 0143). The same holds for the counters of restored tables, so that they never mix with
+those of other tables (decision 0144).
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ PASSWORD_LENGTH = 64  # ElastiCache accepts 16 to 128 characters
 
 
 class Counters(Construct):
-    """The replication ``group`` of ``nodes``, its ``settings``, and the secret ``password``."""
+    """The replication ``group`` of ``nodes``, its ``settings``, and the secret ``password``.
+
+    ``tables`` is the digest of restored tables, empty for those of the stack.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class Counters(Construct):
         size: CacheNodeSize,
         removal: RemovalPolicy = RemovalPolicy.DESTROY,
         key: aws_kms.IKey | None = None,
+        tables: str = "",
     ) -> None:
         super().__init__(scope, name)
         self.port, self.nodes = port, size.nodes
@@ -62,7 +67,7 @@ class Counters(Construct):
         kind = "" if (size.engine, several) == ("valkey", True) else f"{size.engine}{size.nodes}"
         self.group = aws_elasticache.CfnReplicationGroup(
             self,
-            f"Group{kind.title()}",
+            f"Group{kind.title()}{tables}",
             replication_group_description="Counters of the waiting room",
             engine=size.engine,
             engine_version=ENGINES[size.engine],

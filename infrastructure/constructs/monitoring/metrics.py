@@ -83,13 +83,13 @@ def throttled_functions() -> Any:
     return aws_lambda.Function.metric_all_throttles(period=MINUTE, statistic="Sum")
 
 
-def throttled_writes(tables: Iterable[aws_dynamodb.Table]) -> Any:
+def throttled_writes(tables: Iterable[aws_dynamodb.ITable]) -> Any:
     """Return the throttled writes of some tables per minute."""
     parts = [_dynamodb("WriteThrottleEvents", {"TableName": one.table_name}) for one in tables]
     return total(parts, "throttled")
 
 
-def throttled_tables(tables: Mapping[str, aws_dynamodb.Table], indexes: Mapping[str, str]) -> Any:
+def throttled_tables(tables: Mapping[str, aws_dynamodb.ITable], indexes: Mapping[str, str]) -> Any:
     """Return the throttled reads and writes per minute; ``indexes`` by table."""
     parts = [
         _dynamodb(kind, {"TableName": table.table_name})
@@ -106,7 +106,7 @@ def throttled_tables(tables: Mapping[str, aws_dynamodb.Table], indexes: Mapping[
     return total(parts, "throttled")
 
 
-def consumed(table: aws_dynamodb.Table, kind: str) -> aws_cloudwatch.Metric:
+def consumed(table: aws_dynamodb.ITable, kind: str) -> aws_cloudwatch.Metric:
     """Return the consumed capacity units of a table per minute; ``kind`` is Read or Write."""
     return _dynamodb(f"Consumed{kind}CapacityUnits", {"TableName": table.table_name})
 

@@ -176,6 +176,10 @@ OTHER_ROOM = {
     "WaitingRoomEventID": "Another",
     "EventID": "Another",
 }
+LABEL = "2026-11-30T10:00:00.000"
+COPIES = f"QueuePositions=sale-q,Tokens=sale-t@{LABEL},ServingLog=sale-s,Events=sale-e@{LABEL}"
+RESTORED = {"RestoredTables": COPIES}
+OTHER_RESTORED = {"RestoredTables": COPIES.replace("sale", "other")}
 AUTHORIZER = "arn:aws:lambda:eu-central-1:123456789012:function:authorizer"
 CACHE = {
     "CountersPassword": "the password of the cache that is removed",
@@ -203,6 +207,11 @@ KINDS = (
            stacks="core", ends={"OperationsDashboard": "the dashboard"}),
     Change(name="JoinPollers, MaxJoinPollers", after={"JoinPollers": 2, "MaxJoinPollers": 20},
            stacks="core"),
+    Change(name="RestoredTables", after=RESTORED, stacks="core,gate", profiles=CACHED),
+    Change(name="RestoredTables to others", before=RESTORED, after=OTHER_RESTORED,
+           stacks="core,gate", profiles=CACHED),
+    Change(name="RestoredTables without Redis", stacks="core,gate", profiles=["serverless"],
+           after={"RestoredTables": f"{COPIES},Counters=sale-c"}),
     Change(name="custom domains", after=DOMAINS, stacks="core,authorizer,sample,openid"),
     Change(name="HostedZoneId", before=DOMAINS, after={**DOMAINS, "HostedZoneId": "Z0123456789AB"},
            stacks="core,authorizer,sample,openid"),
