@@ -88,8 +88,8 @@ STANDARD = Topology(
     "this room",
     nodes={"valkey cache.t4g.small": 2},
     nat_gateways=0,
-    endpoints=4,  # Secrets Manager in two zones, SQS and EventBridge in one
-    alarm_metrics=40,
+    endpoints=2,  # Secrets Manager in two zones
+    alarm_metrics=42,
     dashboards=1,
     secrets=5,  # one of them is the API key of a gate stack
     keys=0,
@@ -103,7 +103,7 @@ CHEAP = replace(
     STANDARD,
     name="its cheap profile",
     nodes={"valkey cache.t4g.micro": 1},
-    endpoints=3,
+    endpoints=1,
     secrets=4,
     alarm_metrics=13,
     dashboards=0,

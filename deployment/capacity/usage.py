@@ -12,13 +12,15 @@ from deployment.capacity.operations import Operation, Operations
 from deployment.capacity.parts import Times
 from deployment.capacity.quotas import Assumptions
 from deployment.capacity.simulation import API_MEMORY, EDGE_SECONDS, Outcome, edge_polls
-from infrastructure.blueprint.resources import PUBLISH, REPORT, SWEEP
+from infrastructure.blueprint.resources import PUBLISH, REPORT, SEND_OUTBOX, SWEEP
 
 THEIR_POLL = 5.0  # seconds between the polls of a page of the AWS solution
 THEIR_POLL_REQUESTS = 2  # serving_num and waiting_num
 THEIR_JOIN_BATCH = 10  # joins of one call of its worker: the default of an SQS mapping
 THEIR_TOKEN_CALLS = 9  # AWS and Redis calls of a first token, from its documentation
-STREAM_BATCH = 5  # tokens of one batch; each shard of the stream has its own batches
+# Tokens of one batch; each shard of the stream has its own batches. Each batch is a row of the
+# outbox and a call of its sender, which lasts as long as the write: one request.
+STREAM_BATCH = 5
 SQS_BATCH = 10  # messages of one read or delete
 ROW_BYTES = 400.0  # of a position or a token, with its share of the index
 
@@ -124,6 +126,7 @@ def usage_by_operation(
         "polls": requested(polls, origin) + called(origin, "status"),
         "tokens": called(visitors, "token")
         + called(visitors / STREAM_BATCH, "publish_five", PUBLISH.memory)
+        + called(visitors / STREAM_BATCH, "outbox_row", PUBLISH.memory + SEND_OUTBOX.memory)
         + rows
         + Usage(
             edge_requests=visitors,

@@ -13,7 +13,7 @@ from deployment.doctor.results import Deployment, Level, Result
 
 # Zones in which Lambda creates no network interfaces, by id: reported by users, not published.
 ZONES_WITHOUT_LAMBDA = ("use1-az3",)
-SERVICES = ("secretsmanager", "sqs", "events")  # interface endpoints of the network
+SERVICES = ("secretsmanager",)  # interface endpoints of the network
 ROLE = "AWSServiceRoleForElastiCache"
 ZONES = 2
 

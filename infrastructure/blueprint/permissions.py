@@ -32,6 +32,7 @@ class Resource(StrEnum):
     CLIENT = "OPENID_CLIENT_SECRET_ID"
     JOINS = "JOIN_QUEUE_URL"
     DEAD_LETTERS = "JOIN_DEAD_LETTER_QUEUE_URL"
+    OUTBOX = "OUTBOX_TABLE"
     ALARMS = "ALARMS"  # all alarms of the account: no function needs a name of one
 
 
@@ -271,6 +272,16 @@ TABLE_COUNTER_WORKERS = {
         counters_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
     ),
 }
+# Functions inside the VPC cannot call these services: they write to the outbox instead.
+OUTSIDE = frozenset({Resource.BUS, Resource.JOINS, Resource.DEAD_LETTERS})
+WRITE_OUTBOX = Grant(Resource.OUTBOX, ("dynamodb:PutItem",))
+OUTBOX_WORKERS = {
+    "send_outbox": (
+        PUBLISH,
+        Grant(Resource.JOINS, ("sqs:ChangeMessageVisibility", "sqs:SendMessage")),
+        Grant(Resource.DEAD_LETTERS, ("sqs:SendMessage",)),
+    ),
+}
 READ_CLIENT = Grant(Resource.CLIENT, ("secretsmanager:GetSecretValue",))
 OPENID = {
     "authorize": (READ_CLIENT,),
@@ -351,3 +362,13 @@ def with_table_counters(function: str, grants: Iterable[Grant]) -> tuple[Grant, 
     kept = tuple(grant for grant in given if grant not in dropped)
     calls = ("BatchGetItem", "Query", *_WRITE_COUNTERS.get(function, ()))
     return (*kept, serving_log("GetItem", "Query"), counters_table(*calls))
+
+
+# --- inside a VPC --------------------------------------------------------------------------------
+
+
+def with_outbox(grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Return the grants of a function in the VPC: it writes to the outbox what it cannot send."""
+    given = tuple(grants)
+    kept = tuple(grant for grant in given if grant.resource not in OUTSIDE)
+    return (*kept, WRITE_OUTBOX) if len(kept) < len(given) else kept

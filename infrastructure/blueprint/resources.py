@@ -51,6 +51,8 @@ SERVING_LOG = Table("ServingLog", "SERVING_LOG_TABLE", ("event_id", "S"), ("entr
 # Event documents, the registry of all events, audit entries and points of the history. The writer
 # of the gate's store reads the stream.
 EVENTS = Table("Events", "EVENTS_TABLE", ("event_id", "S"), ("item", "S"), stream=True)
+# Messages that functions inside the VPC cannot send themselves; SEND_OUTBOX reads the stream.
+OUTBOX = Table("Outbox", "OUTBOX_TABLE", ("id", "S"), stream=True)
 TABLES = (POSITIONS, TOKENS, SERVING_LOG, EVENTS)
 # Counts of tokens and sessions, only with COUNTERS_STORE=dynamodb. The partition key is the event
 # and generation, for blocks of positions with the number of a part. COUNT_OUTCOMES writes it, and
@@ -79,6 +81,7 @@ PUBLISH = Function("publish_events", 30, 512, batch_size=100, batch_window=1)
 # Only with COUNTERS_STORE=dynamodb: the second reader of the stream of TOKENS. It has no limit of
 # retries: a batch that is skipped would never be counted.
 COUNT_OUTCOMES = Function("count_outcomes", 30, 512, batch_size=1000, batch_window=1)
+SEND_OUTBOX = Function("send_outbox", 30, 256, batch_size=100)
 SWEEP = Function("sweep_positions", 55, 1024, schedule="rate(1 minute)")
 # Both run for the minute while an event has a queue. A run of ADMIT lasts 65 s: the next run
 # continues it without a gap.
@@ -91,6 +94,7 @@ CHECK_KEYS = Function("check_keys", 30, 512, schedule="rate(1 hour)")
 SET_UP = Function("set_up", 60, 512)
 WORKERS = (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE, CHECK_KEYS, SET_UP)
 TABLE_COUNTER_WORKERS = (COUNT_OUTCOMES,)  # beside WORKERS, only with COUNTERS_STORE=dynamodb
+OUTBOX_WORKERS = (SEND_OUTBOX,)  # beside WORKERS, only with a VPC
 MAX_ROTATION_DAYS = 365
 # In ``apps/gate_store/app.py``; one run at a time. Changes of the gate are in records of documents,
 # of the version of all rules, and of resets.

@@ -174,7 +174,7 @@ class CoreConfig(Parameters):
     )
     profile: str = choice(
         "Profile",
-        "`standard`; `cheap`: one small Valkey node without failover, endpoints in one zone;"
+        "`standard`; `cheap`: one small Valkey node without failover, endpoint in one zone;"
         " `serverless`: no Redis and no VPC",
         default="standard",
         among=PROFILES,

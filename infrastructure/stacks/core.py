@@ -19,10 +19,14 @@ from infrastructure.blueprint.resources import (
     CACHE_RULES,
     COUNTERS,
     EVENTS,
+    OUTBOX,
     POSITIONS,
+    SEND_OUTBOX,
     SERVING_LOG,
     TABLES,
     TOKENS,
+    Function,
+    Table,
 )
 from infrastructure.constructs.api.api_log_role import ApiLogRole
 from infrastructure.constructs.api.apis import PrivateApi, PublicApi
@@ -101,7 +105,7 @@ class CoreStack(Stack):
         self.tables = Tables(
             self,
             "Tables",
-            tables=tables_of(serverless=config.serverless),
+            tables=(*tables_of(serverless=config.serverless), *self._outbox()),
             removal=removal,
             deletion_protection=config.deletion_protection,
             key=key,
@@ -165,6 +169,7 @@ class CoreStack(Stack):
             stack_name=config.stack_name,
             first_admission=config.first_admission,
             tokens=self.tables.by_name[TOKENS.name],
+            outbox=self.tables.by_name.get(OUTBOX.name),
             assign_concurrency=config.join_workers,
             pollers=config.pollers,
             reserved_concurrency=config.worker_reserved_concurrency,
@@ -176,7 +181,7 @@ class CoreStack(Stack):
             ],
         )
         self.joins.allow_only(
-            *(workers.functions.by_name[one.name].role for one in (ASSIGN, ADMIT)),
+            *(workers.functions.by_name[one.name].role for one in self._join_senders()),
             others=self._gate_roles(gate_key_number),
         )
         edge = ApiDistribution(
@@ -311,6 +316,14 @@ class CoreStack(Stack):
         name = gate_join_role_name(self.config.stack_name, self.region)
         return [self.format_arn(service="iam", region="", resource="role", resource_name=name)]
 
+    def _outbox(self) -> tuple[Table, ...]:
+        """Return the table of messages that functions inside the VPC write; none without a VPC."""
+        return (OUTBOX,) if self.counters.placement else ()
+
+    def _join_senders(self) -> tuple[Function, ...]:
+        """Return the workers that send messages to the join queue."""
+        return (SEND_OUTBOX,) if self.counters.placement else (ASSIGN, ADMIT)
+
     def _resource_refs(self) -> dict[Resource, ResourceRef]:
         tables = {
             Resource.POSITIONS: POSITIONS,
@@ -323,6 +336,8 @@ class CoreStack(Stack):
             secrets[Resource.COUNTERS] = self.counters.redis.password
         else:
             tables[Resource.COUNTERS_TABLE] = COUNTERS
+        if self.counters.placement:
+            tables[Resource.OUTBOX] = OUTBOX
         refs = self.joins.resource_refs()
         for resource, table in tables.items():
             made = self.tables.by_name[table.name]

@@ -29,6 +29,7 @@ from tests.support.lambda_proxy_events import proxy_event
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.access_tokens import PublishedKeys, VerifiedTokens
 from waiting_room.adapters.dynamodb.positions import _item
+from waiting_room.adapters.outbox import Outbox, OutboxBus
 from waiting_room.domain.gate.credentials import GateSession
 from waiting_room.domain.records import OutcomeKind, Position
 from waiting_room.use_cases.gate.gate_sessions import GateSessions
@@ -152,6 +153,9 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
     found["token_again"] = meter.cost(token(lambda: known), rounds)
     rows = [row for row in real.outcomes.in_range(event, 1, 1, 10_000) if row.is_token]
     found["publish_five"] = meter.cost(lambda: room.publisher.publish_outcomes(rows[:5]), 3)
+    outbox = OutboxBus(Outbox(real.dynamodb, real.names["OUTBOX_TABLE"], time.time))
+    five = [{"event_id": event, "request_id": row.request_id} for row in rows[:5]]
+    found["outbox_row"] = meter.cost(lambda: outbox.publish("token_generated", five), 3)
     completed = iter([row.request_id for row in rows])
     found["session"] = meter.cost(
         lambda: room.sessions.end(event, next(completed), 1),

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from deployment.redrive import Redriven, redrive
-from infrastructure.blueprint.resources import CODES, COUNTERS, TABLES
+from infrastructure.blueprint.resources import CODES, COUNTERS, OUTBOX, TABLES
 from tests.contract.test_codes import a_code
 from tests.contract.test_joins_queue import JOIN, Line
 from tests.support import servers
@@ -36,6 +36,7 @@ from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
 from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
+from waiting_room.adapters.outbox import Outbox, OutboxBus, OutboxJoinQueue
 from waiting_room.adapters.redis.counters import RedisCounters
 from waiting_room.adapters.secrets_manager import SecretsManagerKeys
 from waiting_room.domain import serving_counter
@@ -43,7 +44,7 @@ from waiting_room.domain.counter_snapshot import Checkpoint, Snapshot, TokenTall
 from waiting_room.domain.events.admission import AdmissionRecord, AdmissionState
 from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.events.no_shows import Group, NoShows
-from waiting_room.domain.ports.join_queue import DeadLetter
+from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
 from waiting_room.domain.ports.serving_log import Attempt
 from waiting_room.domain.published_keys import Publication
 from waiting_room.domain.records import (
@@ -158,6 +159,12 @@ def write_one_of_each(client: Any, names: Mapping[str, str], event_id: str) -> N
     counted.count_session(event_id, 1, 2, NOW + 60, SessionStatus.ABANDONED)
     counted.trim(event_id, NOW, reconciled_at=NOW, swept_at=NOW)
     counted.discard(event_id, 1, 60)
+    outbox = Outbox(client, names["OUTBOX_TABLE"], lambda: NOW)
+    OutboxBus(outbox).publish("kind", [{"event_id": event_id}])
+    queue = OutboxJoinQueue(outbox)
+    queue.request_step(event_id, 1)
+    queue.deliver_again_after({Receipt("handle"): 1})
+    queue.send_to_dead_letters([DeadLetter("id", "body", "reason")])
 
 
 def items(client: Any, table: str) -> list[dict[str, Any]]:
@@ -175,7 +182,9 @@ def item_names(table: str, item: Mapping[str, Any], event_id: str) -> Iterator[s
         ((type_, content),) = value.items()
         plain = re.sub(r"\d+", "N", name)
         yield f"{table} {kind}: {plain} {type_}"
-        if name in ("id", "shard", "ended_shard", "event_id", "move"):
+        if (table, name) == (OUTBOX.name, "id"):
+            assert re.fullmatch("[0-9a-f]{32}", content)
+        elif name in ("id", "shard", "ended_shard", "event_id", "move"):
             yield f"{table} {kind}: {plain} = {pattern(content, event_id)}"
         if name == "moves":  # the first of them
             *first, mark, _, _ = json.loads(content)[:9]
@@ -184,7 +193,7 @@ def item_names(table: str, item: Mapping[str, Any], event_id: str) -> Iterator[s
         if name == "content":
             for path in members("content", json.loads(zlib.decompress(content))):
                 yield f"{table} {kind}: {path}"
-        if name in ("jwks", "admission_state"):
+        if name in ("jwks", "admission_state") or (table, name) == (OUTBOX.name, "parts"):
             for path in members(name, json.loads(content)):
                 yield f"{table} {kind}: {path}"
 
@@ -201,7 +210,7 @@ def table_names(moto_url: str) -> Iterator[str]:
     codes.save(code)
     codes.save(a_code())
     assert codes.redeem(code.hash, code.client_id, NOW)
-    for table in (*TABLES, COUNTERS, CODES):
+    for table in (*TABLES, COUNTERS, OUTBOX, CODES):
         made = client.describe_table(TableName=names[table.setting])["Table"]
         yield f"{table.name} time to live: {table.ttl}"
         yield f"{table.name} keys: {_keys(made)}"

@@ -12,6 +12,7 @@ from infrastructure.blueprint.resources import (
     READ_ALARMS,
     REPORT,
     ROTATE,
+    SEND_OUTBOX,
     SWEEP,
 )
 from tests.support.servers import ROOT
@@ -27,7 +28,7 @@ def test_every_alarm_is_explained() -> None:
         named |= set(re.findall(r'^\s*\("([A-Z]\w+)", (?:watched|")', text, re.MULTILINE))
     named |= {
         f"{worker.name.title().replace('_', '')}Errors"
-        for worker in (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE)
+        for worker in (ASSIGN, PUBLISH, SEND_OUTBOX, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE)
     }
     assert len(named) >= 15
     assert {name for name in named if f"`{name}`" not in PAGE} == set()

@@ -479,6 +479,7 @@ OWN = {
     "adapters.dynamodb.packed_moves": "rows that this project alone writes: test_packed_moves.py",
     "adapters.dynamodb.serving_log": "rows that this project alone writes",
     "adapters.dynamodb.checkpoints": "rows that this project alone writes",
+    "adapters.outbox": "rows that this project alone writes: tests/contract/test_outbox.py",
     "adapters.http.gate_configuration": "the room's own response: tests/unit/site_gate",
     "domain.gate.explanation": "an operator's own address: test_explanation.py",
     "domain.gate.root_keys": "a secret that this project alone writes: test_root_keys.py",

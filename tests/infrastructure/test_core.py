@@ -113,12 +113,15 @@ def test_the_workers_are_started_as_their_definitions_say(core: Synthesized) -> 
     mappings = core.of_type("AWS::Lambda::EventSourceMapping")
     (joins,) = (one for name, one in mappings.items() if "AssignPositions" in name)
     (changes,) = (one for name, one in mappings.items() if "PublishEvents" in name)
+    (messages,) = (one for name, one in mappings.items() if "SendOutbox" in name)
     assert joins["BatchSize"] == ASSIGN.batch_size
     assert joins["MaximumBatchingWindowInSeconds"] == ASSIGN.batch_window
     assert joins["ScalingConfig"] == {"MaximumConcurrency": ASSIGN.max_concurrency}
-    assert changes["BisectBatchOnFunctionError"] is True
-    assert changes["DestinationConfig"]["OnFailure"]["Destination"]
-    for one in (joins, changes):
+    assert messages["FilterCriteria"] == {"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]}
+    for one in (changes, messages):
+        assert one["BisectBatchOnFunctionError"] is True
+        assert one["DestinationConfig"]["OnFailure"]["Destination"]
+    for one in (joins, changes, messages):
         assert one["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     schedules = sorted(
         one["ScheduleExpression"] for one in core.of_type("AWS::Events::Rule").values()
@@ -150,24 +153,51 @@ def test_the_counters_are_encrypted_guarded_and_fail_over(core: Synthesized) -> 
     assert group["NotificationTopicArn"]
 
 
-def test_there_is_no_way_out_of_the_network_and_three_paid_endpoints(core: Synthesized) -> None:
+def test_there_is_no_way_out_of_the_network_and_one_paid_endpoint(core: Synthesized) -> None:
     assert not core.of_type("AWS::EC2::NatGateway")
     assert not core.of_type("AWS::EC2::InternetGateway")
-    assert interface_endpoints(core) == ["events", "secretsmanager", "sqs"]
+    assert interface_endpoints(core) == ["secretsmanager"]
+
+
+def test_no_function_inside_the_vpc_needs_a_service_without_an_endpoint(core: Synthesized) -> None:
+    """It writes to the outbox. A call of SQS or EventBridge would wait for its timeout."""
+    unreachable = {"EVENT_BUS_NAME", "JOIN_QUEUE_URL", "JOIN_DEAD_LETTER_QUEUE_URL"}
+    functions, roles = core.of_type("AWS::Lambda::Function"), core.of_type("AWS::IAM::Role")
+    inside = {name: made for name, made in functions.items() if "VpcConfig" in made}
+    assert inside
+    writing = 0
+    for name, made in inside.items():
+        variables = set(made["Environment"]["Variables"])
+        assert not unreachable & variables, name
+        writing += "OUTBOX_TABLE" in variables
+        (own,) = roles[made["Role"]["Fn::GetAtt"][0]]["Policies"]  # others are for Lambda's pollers
+        for statement in own["PolicyDocument"]["Statement"]:
+            actions = statement["Action"]
+            for action in [actions] if isinstance(actions, str) else actions:
+                assert action.partition(":")[0] not in ("events", "sqs"), (name, action)
+    assert writing
+    (sender,) = (made for name, made in functions.items() if "SendOutbox" in name)
+    assert "VpcConfig" not in sender
+    assert unreachable < set(sender["Environment"]["Variables"])
+    assert "OUTBOX_TABLE" not in sender["Environment"]["Variables"], "it would write to its stream"
 
 
 def test_bus_events_are_published_with_or_without_the_metrics_of_the_minute(
     core: Synthesized,
 ) -> None:
+    """Inside the VPC through the outbox."""
     functions = core.of_type("AWS::Lambda::Function")
     told = {
-        name for name, made in functions.items()
-        if "EVENT_BUS_NAME" in made.get("Environment", {}).get("Variables", {})
+        setting: {
+            name.split("Functions")[1][:12] for name, made in functions.items()
+            if setting in made.get("Environment", {}).get("Variables", {})
+        }
+        for setting in ("EVENT_BUS_NAME", "OUTBOX_TABLE")
     }  # fmt: skip
-    assert {one.split("Functions")[1][:12] for one in told} == {
-        "IncrementSer", "ResetInitial", "PutEventFunc", "PatchEventFu", "DeleteEventF",
-        "ActOnEventFu", "PublishEvent", "SweepPositio", "ReportMetric",
-        "AdmitFunctio", "AssignPositi",
+    assert told["EVENT_BUS_NAME"] == {"PatchEventFu", "SendOutboxFu"}
+    assert told["OUTBOX_TABLE"] == {
+        "IncrementSer", "ResetInitial", "PutEventFunc", "DeleteEventF", "ActOnEventFu",
+        "PublishEvent", "SweepPositio", "ReportMetric", "AdmitFunctio", "AssignPositi",
     }  # fmt: skip
 
 

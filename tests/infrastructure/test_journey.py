@@ -23,7 +23,14 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from infrastructure.blueprint.permissions import ENTRANCE, OPENID, PRIVATE, PUBLIC, WORKERS
+from infrastructure.blueprint.permissions import (
+    ENTRANCE,
+    OPENID,
+    OUTBOX_WORKERS,
+    PRIVATE,
+    PUBLIC,
+    WORKERS,
+)
 from tests.apps.entrance_client import EntranceClient
 from tests.support.servers import Valkey, aws_client, moto_server
 from tests.support.templates.deployed import INLETS, view_of
@@ -192,9 +199,17 @@ def test_the_minute_workers_run(room: LambdaRoom) -> None:
     }  # fmt: skip
     stream = {"Records": [{"eventName": "INSERT", "dynamodb": {"NewImage": image}}]}
     assert room("workers", "publish_events", stream) == {"batchItemFailures": []}
-    assert ("workers.publish_events", "events:PutEvents") in {
-        (function, action) for function, action, _ in room.iam_proxy.used
-    }
+    table = room.deployment.resource("Core", TABLE, "TablesOutbox")
+    rows = aws_client("dynamodb", room.aws_url).scan(TableName=table)["Items"]
+    assert rows, "functions inside the VPC write bus events to the outbox"
+    messages = [
+        {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(at), "NewImage": row}}
+        for at, row in enumerate(rows)
+    ]
+    assert room("workers", "send_outbox", {"Records": messages}) == {"batchItemFailures": []}
+    calls = {(function, action) for function, action, _ in room.iam_proxy.used}
+    assert ("workers.send_outbox", "events:PutEvents") in calls
+    assert ("workers.publish_events", "events:PutEvents") not in calls
 
 
 def test_every_reading_route_returns_200(room: LambdaRoom) -> None:
@@ -583,8 +598,8 @@ def test_the_profile_serverless_works_within_its_permissions(
 def test_no_role_allows_a_call_that_its_function_never_makes(room: LambdaRoom) -> None:
     """After the tests above, which make every call that the functions have."""
     functions = {
-        "public_api": PUBLIC, "private_api": PRIVATE, "workers": WORKERS, "openid": OPENID,
-        "inlet": INLETS, "entrance": ENTRANCE,
+        "public_api": PUBLIC, "private_api": PRIVATE, "workers": WORKERS | OUTBOX_WORKERS,
+        "openid": OPENID, "inlet": INLETS, "entrance": ENTRANCE,
     }  # fmt: skip
     unused = set()
     for app, name in ((app, name) for app, names in functions.items() for name in names):

@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.session import Session
 
 from deployment.local.resources import table_request
-from infrastructure.blueprint.resources import COUNTERS, TABLES, Table
+from infrastructure.blueprint.resources import COUNTERS, OUTBOX, TABLES, Table
 
 ROOT = Path(__file__).resolve().parents[2]
 DYNAMODB_LOCAL = ROOT / ".venv" / "dynamodb-local" / "package" / "emulator"
@@ -211,7 +211,7 @@ def create_table(client: Any, table: Table, name: str) -> None:
 def create_tables(client: Any, prefix: str) -> dict[str, str]:
     """Create all tables of the room; return their names by setting."""
     names = {}
-    for table in (*TABLES, COUNTERS):
+    for table in (*TABLES, COUNTERS, OUTBOX):
         names[table.setting] = f"{prefix}-{table.name}"
         create_table(client, table, names[table.setting])
     return names

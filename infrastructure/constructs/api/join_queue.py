@@ -84,7 +84,7 @@ class JoinQueue(Construct):
 
         ``others`` are the ARNs of roles in other stacks. The join worker requests admission steps
         by messages to its own queue, and ``admit`` sends messages that show that the queue is not
-        delayed. Call this once, after ``add_route``.
+        delayed. With a VPC, ``send_outbox`` sends both. Call this once, after ``add_route``.
         """
         roles = (*self._api_roles, self.redrive_role, *workers)
         self.queue.add_to_resource_policy(

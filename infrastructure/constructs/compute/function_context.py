@@ -13,6 +13,7 @@ from infrastructure.blueprint.permissions import (
     Grant,
     MissingGrant,
     Resource,
+    with_outbox,
     with_table_counters,
 )
 from infrastructure.constructs.compute.encryption import key_statements
@@ -37,6 +38,7 @@ class FunctionContext:
     ``settings`` go to every function. ``counters`` settings go to functions that use the counters;
     those run in ``placement``, all others outside any VPC. ``resources`` has every resource that
     a grant names. Grants are for counters in Redis; ``redis`` is False if they are in DynamoDB.
+    Functions in ``placement`` get the outbox instead of the services that they cannot reach.
     """
 
     defaults: FunctionDefaults
@@ -47,8 +49,9 @@ class FunctionContext:
     placement: VpcPlacement | None = None
 
     def grants(self, function: str, grants: Sequence[Grant]) -> tuple[Grant, ...]:
-        """Return the grants of a function for the store of the counters."""
-        return tuple(grants) if self.redis else with_table_counters(function, grants)
+        """Return the grants of a function for the store of the counters and for its placement."""
+        given = tuple(grants) if self.redis else with_table_counters(function, grants)
+        return with_outbox(given) if self.placement_for(given) else given
 
     def statements(self, grants: Iterable[Grant]) -> list[aws_iam.PolicyStatement]:
         """Return one statement for each resource and index, and those for the key of the data."""

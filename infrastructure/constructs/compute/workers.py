@@ -18,18 +18,22 @@ from aws_cdk import (
 )
 from constructs import Construct, IDependable
 
+from infrastructure.blueprint.permissions import OUTBOX_WORKERS as OUTBOX_GRANTS
 from infrastructure.blueprint.permissions import TABLE_COUNTER_WORKERS as TABLE_COUNTER_GRANTS
 from infrastructure.blueprint.permissions import WORKERS as GRANTS
 from infrastructure.blueprint.permissions import check_grants
 from infrastructure.blueprint.resources import (
     ASSIGN,
     COUNT_OUTCOMES,
+    OUTBOX_WORKERS,
     PUBLISH,
     REPORT,
     ROTATE,
+    SEND_OUTBOX,
     SET_UP,
     TABLE_COUNTER_WORKERS,
     WORKERS,
+    Function,
     rotation,
 )
 from infrastructure.constructs.compute.app_functions import AppFunctions
@@ -37,6 +41,7 @@ from infrastructure.constructs.compute.encryption import queue_encryption
 from infrastructure.constructs.compute.function import RoomFunction
 from infrastructure.constructs.compute.function_context import FunctionContext
 
+NEW_ROWS = {"eventName": ["INSERT"]}  # not those that DynamoDB deletes at their TTL
 EVERY_MINUTE = "rate(1 minute)"
 MAX_RECORD_AGE = 6 * 3600  # s; the publisher retries a batch for so long
 
@@ -50,8 +55,8 @@ class Workers(Construct):
     ``pollers`` are the minimum and maximum of pollers that always run; with zeros, Lambda chooses,
     and ``assign_concurrency`` is the maximum of join workers. The set-up runs after ``first`` and
     after all workers.
-    ``event_dead_letters`` takes batches of the stream that could not be published within
-    MAX_RECORD_AGE.
+    ``event_dead_letters`` takes batches of a stream that could not be sent within MAX_RECORD_AGE.
+    ``outbox`` has the messages of functions inside the VPC; None without a VPC.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Workers(Construct):
         stack_name: str,
         first_admission: Mapping[str, str],
         tokens: aws_dynamodb.ITable,
+        outbox: aws_dynamodb.ITable | None,
         assign_concurrency: int,
         pollers: tuple[int, int],
         reserved_concurrency: int,
@@ -82,8 +88,11 @@ class Workers(Construct):
         }
         check_grants("WORKERS", {worker.name for worker in WORKERS})
         check_grants("TABLE_COUNTER_WORKERS", {worker.name for worker in TABLE_COUNTER_WORKERS})
-        grants = {**GRANTS, **TABLE_COUNTER_GRANTS}
-        for worker in (*WORKERS, *(() if function_context.redis else TABLE_COUNTER_WORKERS)):
+        check_grants("OUTBOX_WORKERS", {worker.name for worker in OUTBOX_WORKERS})
+        grants = {**GRANTS, **TABLE_COUNTER_GRANTS, **OUTBOX_GRANTS}
+        with_vpc = OUTBOX_WORKERS if outbox else ()
+        with_tables = () if function_context.redis else TABLE_COUNTER_WORKERS
+        for worker in (*WORKERS, *with_vpc, *with_tables):
             made = self.functions.add(
                 worker.name,
                 grants=grants[worker.name],
@@ -110,7 +119,9 @@ class Workers(Construct):
             if any(pollers)
             else {"max_concurrency": assign_concurrency},
         )
-        self._take_changes(self.functions.by_name[PUBLISH.name], tokens)
+        self._take_changes(PUBLISH, tokens)
+        if outbox:
+            self._take_changes(SEND_OUTBOX, outbox, only=NEW_ROWS)
         if not function_context.redis:
             self._count_changes(self.functions.by_name[COUNT_OUTCOMES.name], tokens)
         triggers.Trigger(
@@ -145,13 +156,16 @@ class Workers(Construct):
             )
         )
 
-    def _take_changes(self, worker: RoomFunction, tokens: aws_dynamodb.ITable) -> None:
-        worker.read_from(
+    def _take_changes(
+        self, worker: Function, table: aws_dynamodb.ITable, only: Mapping[str, object] | None = None
+    ) -> None:
+        self.functions.by_name[worker.name].read_from(
             aws_lambda_event_sources.DynamoEventSource(
-                tokens,
+                table,
                 starting_position=aws_lambda.StartingPosition.TRIM_HORIZON,
-                batch_size=PUBLISH.batch_size,
-                max_batching_window=Duration.seconds(PUBLISH.batch_window),
+                batch_size=worker.batch_size,
+                max_batching_window=Duration.seconds(worker.batch_window),
+                filters=[dict(aws_lambda.FilterCriteria.filter(only))] if only else None,
                 bisect_batch_on_error=True,
                 report_batch_item_failures=True,
                 max_record_age=Duration.seconds(MAX_RECORD_AGE),

@@ -2,8 +2,9 @@
 """The private network of the counters and of the functions that read them.
 
 It has no internet access and no NAT gateway. DynamoDB has a gateway endpoint, which is free.
-Interface endpoints exist for Secrets Manager (Redis password, signing keys), SQS (visibility
-changes, dead-letter queue) and EventBridge. Lambda polls queue and stream from outside the VPC.
+The one interface endpoint is for Secrets Manager (Redis password, signing keys). Messages for SQS
+and EventBridge are written to the outbox, and a function outside the VPC sends them. Lambda polls
+queue and streams from outside the VPC.
 """
 
 from __future__ import annotations
@@ -85,22 +86,19 @@ class Network(Construct):
     def _add_endpoints(self, zones: int) -> None:
         dynamodb = aws_ec2.GatewayVpcEndpointAwsService.DYNAMODB
         self.ready.append(self.vpc.add_gateway_endpoint("DynamoDb", service=dynamodb))
-        # No visitor's request calls SQS or EventBridge: these endpoints are in one zone only.
         services = {
-            "SecretsManager": (aws_ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER, zones),
-            "Sqs": (aws_ec2.InterfaceVpcEndpointAwsService.SQS, 1),
-            "EventBridge": (aws_ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE, 1),
+            "SecretsManager": aws_ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
         }
         group = self._group("EndpointsGroup", "interface endpoints")
         group.add_ingress_rule(self.placement.group, aws_ec2.Port.tcp(HTTPS), "functions")
-        for name, (service, count) in services.items():
+        for name, service in services.items():
             self.ready.append(
                 self.vpc.add_interface_endpoint(
                     name,
                     service=service,
                     open=False,
                     security_groups=[group],
-                    subnets=aws_ec2.SubnetSelection(subnets=self.vpc.isolated_subnets[:count]),
+                    subnets=aws_ec2.SubnetSelection(subnets=self.vpc.isolated_subnets[:zones]),
                 )
             )
 

@@ -19,6 +19,7 @@ from infrastructure.blueprint.resources import (
     READ_ALARMS,
     REPORT,
     ROTATE,
+    SEND_OUTBOX,
     SERVING_LOG,
     SWEEP,
     TABLES,
@@ -137,7 +138,9 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -
 def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
     targets = monitored.workers.functions.targets
     # SET_UP has no alarm: if it fails, the deployment fails.
-    for worker in (ASSIGN, PUBLISH, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE):
+    for worker in (ASSIGN, PUBLISH, SEND_OUTBOX, SWEEP, ADMIT, READ_ALARMS, REPORT, ROTATE):
+        if worker.name not in targets:
+            continue
         often = worker is not ROTATE
         alarms.add(
             f"{worker.name.title().replace('_', '')}Errors",
@@ -161,13 +164,20 @@ def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         missing=MISSING_IS_BREACHING,
         description="The minute worker has not run for 5 minutes: no expiry and no reconciliation.",
     )
-    alarms.add(
-        "PublisherLag",
-        targets[PUBLISH.name].metric("IteratorAge", period=metrics.MINUTE, statistic="Maximum"),
-        above=300_000,
-        minutes=3,
-        description="Bus events are published more than 5 minutes late (threshold in ms).",
-    )
+    for name, worker, description in (
+        ("PublisherLag", PUBLISH, "Bus events are published more than 5 minutes late"),
+        ("OutboxLag", SEND_OUTBOX, "Messages of the outbox are sent more than 5 minutes late"),
+    ):
+        if worker.name in targets:
+            alarms.add(
+                name,
+                targets[worker.name].metric(
+                    "IteratorAge", period=metrics.MINUTE, statistic="Maximum"
+                ),
+                above=300_000,
+                minutes=3,
+                description=f"{description} (threshold in ms).",
+            )
 
 
 def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -> None:

@@ -11,7 +11,7 @@ from chalice import Chalice
 
 from waiting_room.domain.errors import Unavailable
 from waiting_room.runtime.time_left import time_left
-from waiting_room.runtime.wiring import joins_queue, room, settings
+from waiting_room.runtime.wiring import joins_queue, outbox_sender, room, settings
 from waiting_room.runtime.worker_errors import hide_error_texts
 
 app = Chalice(app_name="waiting-room-workers", configure_logs=False)
@@ -114,6 +114,18 @@ def count_outcomes(event: dict[str, Any], _context: object) -> dict[str, Any]:
     batch = read_outcomes(event)
     room().counters.count_delivered([*batch.decided, *batch.extended])
     return {"batchItemFailures": []}
+
+
+@app.lambda_function(name="send_outbox")
+def send_outbox(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Stream batch of the outbox: send its messages to the bus and the queues, outside the VPC.
+
+    After a failure the stream delivers the first message that is not sent and all later ones again.
+    """
+    from waiting_room.runtime.lambda_events import read_outbox
+
+    again = outbox_sender().send_all(list(read_outbox(event)))
+    return {"batchItemFailures": [] if again is None else [{"itemIdentifier": again}]}
 
 
 @app.lambda_function(name="sweep_positions")

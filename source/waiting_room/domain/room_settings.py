@@ -76,6 +76,7 @@ class RoomSettings:
     public_key_max_age: int = PUBLIC_KEY_CACHE_SECONDS
     gate_secret: str = ""
     stack_name: str = "local"  # a dimension of the metrics
+    outbox_table: str = ""  # inside a VPC: the table for messages that another function sends
     metrics_per_event: bool = False  # whether CloudWatch gets the metrics of each event
     inlet_role: str = ""  # name of the IAM role with which the inlet calls the private API
     counters_store: CountersStore = CountersStore.REDIS

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from waiting_room.adapters.dynamodb.outcome_items import outcome_from_item
 from waiting_room.adapters.join_queue import FIRST_ID, FIRST_SENT, STEP
+from waiting_room.adapters.outbox import OutboxMessage, message_of_item
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.joins import check_request_id, parse_join
 from waiting_room.domain.parsing import UNREADABLE
@@ -171,3 +172,17 @@ def read_outcomes(event: dict[str, Any]) -> OutcomeBatch:
                 "skipped an invalid item of the token table's stream: %s", type(error).__name__
             )
     return found
+
+
+def read_outbox(event: dict[str, Any]) -> Iterator[tuple[str, OutboxMessage]]:
+    """Return the new messages in a stream batch of the outbox, each with its sequence number.
+
+    An invalid row is logged and skipped: otherwise it would block all later ones.
+    """
+    for record in event["Records"]:
+        try:
+            if record["eventName"] == "INSERT":
+                change = record["dynamodb"]
+                yield str(change["SequenceNumber"]), message_of_item(change["NewImage"])
+        except UNREADABLE as error:
+            logger.error("skipped an invalid row of the outbox: %s", type(error).__name__)

@@ -68,10 +68,33 @@ def stores(chosen: RoomSettings) -> Stores:
 @cache
 def joins_queue() -> Any:
     """Return the join queue, for its worker."""
+    if settings().outbox_table:
+        from waiting_room.adapters.outbox import OutboxJoinQueue
+
+        return OutboxJoinQueue(_outbox(settings()))
+    return _sqs_queue(settings())
+
+
+@cache
+def outbox_sender() -> Any:
+    """Return the sender of the outbox, for the worker outside the VPC."""
+    from waiting_room.adapters.outbox import OutboxSender
+
+    return OutboxSender(_eventbridge(settings()), _sqs_queue(settings()), time.time)
+
+
+def _outbox(chosen: RoomSettings) -> Any:
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.outbox import Outbox
+
+    return Outbox(client("dynamodb"), chosen.outbox_table, time.time)
+
+
+def _sqs_queue(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.join_queue import SqsJoinQueue
 
-    return SqsJoinQueue(client("sqs"), settings().joins_queue, settings().dead_letters)
+    return SqsJoinQueue(client("sqs"), chosen.joins_queue, chosen.dead_letters)
 
 
 def _counters(chosen: RoomSettings) -> Any:
@@ -154,6 +177,14 @@ def _public_keys(chosen: RoomSettings) -> Any:
 
 
 def _event_bus(chosen: RoomSettings) -> Any:
+    if chosen.outbox_table:
+        from waiting_room.adapters.outbox import OutboxBus
+
+        return OutboxBus(_outbox(chosen))
+    return _eventbridge(chosen)
+
+
+def _eventbridge(chosen: RoomSettings) -> Any:
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.event_bus import EventBridgeBus
 

@@ -184,6 +184,8 @@ AUTHORIZER = "arn:aws:lambda:eu-central-1:123456789012:function:authorizer"
 CACHE = {
     "CountersPassword": "the password of the cache that is removed",
     "NetworkRefusedLogs": "the log of refused packets of the VPC that is removed",
+    "TablesOutbox": "messages of the VPC that is removed; the last second of them may be unsent",
+    "WorkersFunctionsSendOutboxLogs": "the log of the worker that sends them",
 }
 COUNTERS = {
     "TablesCounters": "the table of the counters, which are rebuilt in the cache",

@@ -59,6 +59,7 @@ def read_room_settings(env: Mapping[str, str]) -> RoomSettings:
         joins_queue=optional_text(env, "JOIN_QUEUE_URL"),
         dead_letters=optional_text(env, "JOIN_DEAD_LETTER_QUEUE_URL"),
         metrics_per_event=flag(env, "METRICS_PER_EVENT"),
+        outbox_table=optional_text(env, "OUTBOX_TABLE"),
         redrive_role_id=optional_text(env, "REDRIVE_ROLE_ID"),
         unused_position_timeout=number(
             env, "UNUSED_POSITION_TIMEOUT", UNUSED_POSITION_TIMEOUT, 1, 3600
