@@ -9,7 +9,8 @@ from deployment.capacity.quotas import Assumptions, Quotas
 from deployment.capacity.simulation import API_MEMORY
 from deployment.capacity.topology import CHEAP, STANDARD, Topology
 from deployment.capacity.usage import Usage
-from infrastructure.blueprint.resources import PERIODIC_INLET
+from infrastructure.blueprint.permissions import PRIVATE, PUBLIC
+from infrastructure.blueprint.resources import OUTBOX_WORKERS, PERIODIC_INLET, WORKERS
 from infrastructure.blueprint.routes import load_app, routes_of
 from waiting_room.domain.metrics import gauges
 from waiting_room.domain.records import Counts
@@ -18,6 +19,7 @@ MILLION = 1e6
 LONG_POLLS_PER_HOUR = 180  # of one poller of an empty queue; twenty seconds each
 GAUGES = len(gauges(Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)))  # metrics of `report_metrics`
 METRICS_OF_A_ROUTE = 5  # count, latency, integration latency, 4xx and 5xx errors
+LEAST_POLLERS = 2  # that Lambda accepts for a queue
 TRACED = 0.05  # of the calls; X-Ray's default rate besides one call a second
 Bill = dict[str, float]
 
@@ -112,6 +114,16 @@ def options(prices: Prices) -> list[tuple[str, str, float]]:
          _routes() * METRICS_OF_A_ROUTE * metric),
         ("traces of a million function calls", "always",
          TRACED * prices["trace_million"]),
+        (f"{LEAST_POLLERS} pollers that always run, the fewest", f"`JoinPollers={LEAST_POLLERS}`",
+         LEAST_POLLERS * hours * prices["poller_hour"]),
+        (f"SnapStart: snapshots of {snapshot_gb():.1f} GB of functions, kept all month",
+         "`SnapStart=true`", snapshot_gb() * hours * 3600 * prices["snapstart_cached_gb_second"]),
+        ("SnapStart: a thousand starts of a function of 1 GB", "`SnapStart=true`",
+         1000 * prices["snapstart_restored_gb"]),
+        ("customer-managed key, before its requests and rotations", "`CustomerManagedKey=true`",
+         prices["key_month"]),
+        ("hosted zone of custom domains; its certificates cost nothing", "`HostedZoneId`",
+         prices["hosted_zone_month"]),
         ("Redis of the profile `standard`", "`Profile=standard`", redis(STANDARD)),
         ("Redis of the profile `cheap`", "`Profile=cheap`", redis(CHEAP)),
         ("interface endpoints of the profile `standard`", "`Profile=standard`",
@@ -121,6 +133,12 @@ def options(prices: Prices) -> list[tuple[str, str, float]]:
         ("inlet function with several steps a minute", "`Stacks` with `inlet`",
          minutes * (prices["lambda_million_requests"] / MILLION + sleeping)),
     ]  # fmt: skip
+
+
+def snapshot_gb() -> float:
+    """Return the memory of all functions of the core stack with Redis, in GB."""
+    views = (len(PUBLIC) + len(PRIVATE)) * API_MEMORY
+    return (views + sum(worker.memory for worker in (*WORKERS, *OUTBOX_WORKERS))) / 1024
 
 
 def _routes() -> int:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from deployment.capacity import findings, operations, prices, quotas, report
-from deployment.capacity.cost import idle_bill, total
+from deployment.capacity.cost import LEAST_POLLERS, idle_bill, options, snapshot_gb, total
 from deployment.capacity.gate import EDGE, of_gate_template
 from deployment.capacity.topology import CHEAP, PREDECESSOR, SERVERLESS, STANDARD, of_template
 from infrastructure.blueprint.resources import ASSIGN
 from infrastructure.constructs.monitoring.room_alarms import ESSENTIAL
-from infrastructure.parameters.core import PROFILES, CoreConfig
+from infrastructure.parameters.core import LEAST_WORKERS, PROFILES, CoreConfig
+from infrastructure.parameters.docs_table import TABLES
 from tests.support.servers import ROOT
 from tests.support.templates.synthesized import Assembly, Synthesized
 
@@ -136,6 +137,26 @@ def test_the_figures_of_the_functions_are_those_of_the_stack(core: Synthesized) 
         if "ScalingConfig" in made
     ]
     assert mapping == [ASSIGN.max_concurrency]
+
+
+def test_the_price_of_snapstart_counts_the_memory_of_each_function(core: Synthesized) -> None:
+    memory = [
+        made["MemorySize"]
+        for made in core.of_type("AWS::Lambda::Function").values()
+        if made["Handler"].startswith("app.")
+    ]
+    assert snapshot_gb() == sum(memory) / 1024
+
+
+def test_what_turns_an_option_on_are_parameters_and_their_least_values() -> None:
+    known = {one.name for kinds in TABLES.values() for kind in kinds for _, one in kind.known()}
+    for region in prices.regions():
+        for name, how, dollars in options(prices.load(region)):
+            assert dollars > 0, name
+            named = set(re.findall(r"`(\w+)", how)) - {"inlet"}
+            assert named <= known, name
+            assert named or how.startswith("always")
+    assert LEAST_POLLERS == LEAST_WORKERS, "the parameter accepts no fewer"
 
 
 def test_what_is_to_be_raised_are_parameters_of_the_stack() -> None:
