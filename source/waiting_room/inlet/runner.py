@@ -110,6 +110,7 @@ class InletRunner:
     ) -> list[IncrementDecision]:
         """Run ticks at equal intervals; a missed tick is not made up for.
 
+        The run ends early when the inlet does not work in the rest of the minute.
         A failed tick does not stop the others. Raises Unavailable at the end if one failed, so that
         Lambda reports the failure and retries the event.
         """
@@ -123,7 +124,10 @@ class InletRunner:
             mark = (f"{event_id}#{index}",) if event_id else ()
             if record and mark and mark[0] in record.handled_ids:
                 continue
-            wait = start + index * length - self._clock()
+            due = start + index * length
+            if index and self._settings.window.is_closed_throughout(due, start + MINUTE):
+                break  # AWS charges for the time in which the function would sleep
+            wait = due - self._clock()
             if left() < max(0.0, wait) + (TICK_SECONDS if index else 0.0):
                 logger.warning("skipped tick %d of %d and later: no time left", index + 1, ticks)
                 break

@@ -82,6 +82,10 @@ class Window:
             return "the end time is in the past"
         return ""
 
+    def is_closed_throughout(self, first: float, last: float) -> bool:
+        """Return whether the inlet works at no time from ``first`` to ``last``."""
+        return last < self.start or bool(self.end and first >= self.end)
+
 
 def with_missing_alarm(decision: IncrementDecision, alarm: Alarm) -> IncrementDecision:
     """Return the decision; its reason mentions an alarm that does not exist."""

@@ -56,6 +56,24 @@ def test_missed_ticks_do_not_come_as_a_lump() -> None:
     assert harness.clock.now == START + 50
 
 
+@given(st.integers(-130, 130), st.integers(-130, 130), st.integers(1, 20))
+def test_a_run_sleeps_only_if_a_later_tick_works(first: int, last: int, ticks: int) -> None:
+    """The same visitors are admitted as by a run that sleeps through its minute."""
+    end = START + last if START + last > START + first else 0
+    harness = InletHarness({
+        "INCREMENT_BY": 60, "TICKS_PER_MINUTE": ticks, "START_TIME": int(START) + first,
+        "END_TIME": int(end),
+    })  # fmt: skip
+    opened = harness.periodic()
+    due = [START + tick * 60 / ticks for tick in range(ticks)]
+    works = [START + first <= at and (not end or at < end) for at in due]
+    wanted = [tick_share(60, tick, ticks) if works[tick] else 0 for tick in range(ticks)]
+    assert opened == wanted[: len(opened)]
+    assert not any(wanted[len(opened) :])
+    if not any(works) and (first > 60 or (end and last <= 0)):
+        assert harness.clock.now == START, "it does not sleep"
+
+
 def test_ticks_stay_within_the_time_of_the_function() -> None:
     harness = InletHarness({"INCREMENT_BY": 60, "TICKS_PER_MINUTE": 6})
     assert harness.periodic(left=35) == [10, 10, 10]
