@@ -176,8 +176,9 @@ deploy: node_modules/ready ## deploy the stacks to the account and region of you
 	$(CDK) deploy $(ONLY) $(CDK_ARGS)
 	@$(BIN)/python -m deployment.account.warm
 
-destroy: node_modules/ready ## delete the stacks (ONLY=Gate deletes one)
+destroy: node_modules/ready ## delete the stacks (ONLY=Gate deletes one), then print what remains
 	$(CDK) destroy $(ONLY) $(CDK_ARGS)
+	@$(BIN)/python -m deployment.account.remains
 
 bundles: .venv/local ## build the Lambda bundles (BUNDLE_COMPILER=python3.14 adds bytecode)
 	@$(BIN)/python -m infrastructure.assets.bundle

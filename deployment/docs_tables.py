@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from deployment.account import remains
 from deployment.doctor import checks
 from infrastructure.parameters import docs_table
 
@@ -47,6 +48,7 @@ def parameters(content: str) -> str:
     """Return docs/deploy.md with its tables as the code defines them."""
     for name in docs_table.TABLES:
         content = replaced(content, name, docs_table.table(name))
+    content = replaced(content, "remains", remains.table())
     return replaced(content, "doctor", checks.table())
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from deployment.doctor import network, restored, services
+from deployment.doctor import edge_quotas, network, restored, services
 from deployment.doctor.results import IAM_ACTIONS, Check
 
 BOOTSTRAP = Check(
@@ -41,6 +41,12 @@ CHECKS = (
         "numbers of distributions and of cache policies; a sign that the account is verified",
         ("ListDistributions", "ListCachePolicies", "ListServiceQuotas"),
         services.cloudfront,
+    ),
+    Check(
+        "CloudFront edge",
+        "numbers of functions, key-value stores and VPC origins of CloudFront",
+        ("ListFunctions", "ListKeyValueStores", "ListVpcOrigins"),
+        edge_quotas.edge_quotas,
     ),
     Check(
         "Zones",

@@ -269,7 +269,7 @@ WORKERS = {
 TABLE_COUNTER_WORKERS = {
     "count_outcomes": (
         serving_log("GetItem"),
-        counters_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+        counters_table("BatchGetItem", "PutItem", "UpdateItem"),
     ),
 }
 # Functions inside the VPC cannot call these services: they write to the outbox instead.

@@ -10,6 +10,9 @@ from infrastructure.blueprint.regions import (
     LOW_API_BURST,
     LOW_API_QUOTA,
     LOW_API_RATE,
+    VPC_ORIGINS,
+    ZONES_WITHOUT_VPC_ORIGINS,
+    has_snap_start,
     partition_of,
 )
 from infrastructure.parameters.parameter import ParameterError
@@ -27,6 +30,17 @@ def check_region(region: str, context: Mapping[str, Any], stacks: Collection[str
         raise ParameterError(
             f"The parameter Stacks: {', '.join(others)} cannot be deployed in {region}. They need "
             f"CloudFront, which the partition {partition.name} does not have."
+        )
+    if str(context.get("SnapStart", "")).lower() == "true" and not has_snap_start(region):
+        raise ParameterError(
+            f"The parameter SnapStart must be false in {region}, where Lambda has no SnapStart for"
+            " Python."
+        )
+    if context.get("SiteLoadBalancerArn") and "gate" in stacks and region not in VPC_ORIGINS:
+        raise ParameterError(
+            f"The parameter SiteLoadBalancerArn cannot be used in {region}: AWS does not list the"
+            " region for VPC origins of CloudFront. Use SiteOrigin. (Zones without VPC origins:"
+            f" {', '.join(ZONES_WITHOUT_VPC_ORIGINS)}.)"
         )
     missing = [
         name for name in ("AccountApiRate", "AccountApiBurst") if context.get(name) in (None, "")

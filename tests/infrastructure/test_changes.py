@@ -9,6 +9,7 @@ import os
 import pytest
 
 from deployment import docs_tables
+from deployment.account.remains import REMAINING, retained_types
 from deployment.stack_changes.change_set import Kind, references
 from infrastructure.blueprint.resources import TABLES
 from infrastructure.parameters.core import PROFILES, CoreConfig
@@ -28,8 +29,6 @@ from tests.support.templates.update_matrix import (
 NO_UPDATE = {
     "AvailabilityZones",  # of the first deployment only
     "ChallengeOnJoin",  # has one valid value
-    "CustomerManagedKey",  # its changes are not tested: docs/updates.md
-    "EdgePolicies",  # its value is an output of a deployed stack
     "WarmWriteUnits",  # changes no template
     "StackName",  # another name is another room
 }
@@ -91,6 +90,17 @@ def test_a_change_of_the_templates_is_seen() -> None:
         account = cell.by_path()
         changed = sum(len(one.changes) for one in account.changes)
         assert changed or set(cell.sides[0]) != set(cell.sides[1]), str(cell)
+
+
+def test_what_a_removal_leaves_is_in_the_list() -> None:
+    """The settings together contain RetainData; the key of the room is in test_key.py."""
+    (cell,) = (
+        one for one in CELLS
+        if one.change.name == "RetainData" and one.upwards and one.profile == PROFILES[0]
+    )  # fmt: skip
+    found = set().union(*map(retained_types, (*cell.sides[0].values(), *cell.sides[1].values())))
+    listed = {kind for one in REMAINING for kind in one.types}
+    assert found == listed - {"AWS::KMS::Key"}
 
 
 def test_restored_tables_replace_those_of_the_stack_in_every_use() -> None:

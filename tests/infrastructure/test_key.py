@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deployment.account.remains import REMAINING, retained_types
 from deployment.capacity.topology import of_template
 from infrastructure.blueprint.key_policy import READ, WRITE, actions_by_service, service_statements
 from infrastructure.parameters.account import AccountConfig
@@ -45,6 +46,14 @@ def key(second_room: Assembly) -> str:
     for stack in ("Authorizer", "Sample", "OpenId", "Inlet", "Gate"):
         assert not second_room.stacks[stack].of_type("AWS::KMS::Key")
     return name
+
+
+def test_the_key_is_retained_and_in_the_list_of_what_remains(second_room: Assembly) -> None:
+    found = set().union(
+        *(retained_types({"Resources": one.resources}) for one in second_room.stacks.values())
+    )
+    assert "AWS::KMS::Key" in found
+    assert found <= {kind for one in REMAINING for kind in one.types}
 
 
 def test_each_table_secret_queue_topic_and_log_group_has_the_key(

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from infrastructure.blueprint.regions import LOW_API_QUOTA, PARTITIONS, partition_of
+from infrastructure.blueprint.regions import (
+    LOW_API_QUOTA,
+    NO_SNAP_START,
+    PARTITIONS,
+    VPC_ORIGINS,
+    partition_of,
+)
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.parameter import ParameterError
 from infrastructure.parameters.region_rules import check_region
@@ -60,3 +66,29 @@ def test_the_example_of_the_message_fits_with_every_stack() -> None:
     for name, value in EXAMPLE.items():
         assert f"{name}={value}" in str(error.value)
     CoreConfig.from_context(EXAMPLE).check_api_quota(3)
+
+
+@pytest.mark.parametrize("region", [*sorted(NO_SNAP_START), "cn-north-1", "us-gov-west-1"])
+def test_snap_start_is_rejected_where_it_does_not_exist(region: str) -> None:
+    with pytest.raises(ParameterError, match=f"SnapStart must be false in {region}"):
+        check_region(region, {"SnapStart": "True"}, ["authorizer"])
+    check_region(region, {"SnapStart": "false"}, ["authorizer"])
+    check_region("eu-central-1", {"SnapStart": "true"}, ["authorizer"])
+
+
+def test_a_load_balancer_is_rejected_where_vpc_origins_do_not_exist() -> None:
+    given = {"SiteLoadBalancerArn": "arn:aws:elasticloadbalancing:…"}
+    with pytest.raises(
+        ParameterError, match="SiteLoadBalancerArn cannot be used in ap-southeast-6"
+    ):
+        check_region("ap-southeast-6", given, ["core", "gate"])
+    check_region("ap-southeast-6", given, ["core"])
+    check_region("eu-central-1", given, ["core", "gate"])
+
+
+def test_the_lists_name_regions_of_lambda_and_x_ray_is_in_each_of_them() -> None:
+    session: Any = Session()
+    for partition in PARTITIONS:
+        regions = set(session.get_available_regions("lambda", partition.name))
+        assert regions == set(session.get_available_regions("xray", partition.name))
+    assert set(session.get_available_regions("lambda", "aws")) >= VPC_ORIGINS | NO_SNAP_START

@@ -4,15 +4,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from infrastructure.blueprint.resources import COUNT_OUTCOMES
 from tests.infrastructure.test_frozen_ids import identifiers
 from tests.infrastructure.test_templates import lint
-from tests.support.templates.synthesized import Assembly, Synthesized
+from tests.support.templates.synthesized import (
+    Assembly,
+    Synthesized,
+    different_roles,
+    statements_text,
+)
 from waiting_room.domain.room_settings import CountersStore
 from waiting_room.runtime.settings.room import read_room_settings
 
+SNAPSHOT = Path(__file__).with_name("permissions_serverless.txt")
 REDIS_ALARMS = {"RedisCpu", "RedisMemory", "RedisEvictions", "RedisNoData"}
 # What a change of the profile removes: nothing with data that the tables do not have.
 REDIS_IDENTIFIERS = {
@@ -121,3 +128,15 @@ def test_a_change_of_the_profile_keeps_every_stateful_resource_but_redis(
 
 def test_cfn_lint_finds_nothing_in_core(serverless: Assembly) -> None:
     assert lint(serverless.stacks["Core"]) == []
+
+
+def test_each_function_may_do_what_the_snapshot_says(
+    serverless: Assembly, eventful: Assembly
+) -> None:
+    """The snapshot has the roles that differ from those of the profile standard."""
+    standard = statements_text(eventful.stacks)
+    found = different_roles(statements_text(serverless.stacks), standard)
+    assert found == SNAPSHOT.read_text(encoding="utf-8"), (
+        "Run `python -m tests.support.templates.synthesized`, which writes"
+        " tests/infrastructure/permissions_serverless.txt, and read the difference"
+    )

@@ -125,6 +125,9 @@ READY: dict[str, Any] = {
     "DescribeContinuousBackups": recovery("ENABLED"),
     "ListDistributions": distributions(3),
     "ListCachePolicies": policies(2),
+    "ListFunctions": {"FunctionList": {"MaxItems": 100, "Quantity": 3}},
+    "ListKeyValueStores": {"KeyValueStoreList": {"MaxItems": 100, "Quantity": 1}},
+    "ListVpcOrigins": {"VpcOriginList": {"MaxItems": 100, "Quantity": 0, "IsTruncated": False}},
     "ListServiceQuotas": quotas(
         Web_distributions_per_AWS_account=200,
         Cache_policies_per_AWS_account=20,

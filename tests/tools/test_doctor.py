@@ -218,7 +218,38 @@ MUST_FIX: list[tuple[str, dict[str, Any], str, str, str]] = [
         "make restore TABLES=",
     ),
 ]
+GATE = "-c Stacks=core,gate"
 WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
+    (
+        GATE,
+        {
+            "ListFunctions": [
+                {"FunctionList": {"MaxItems": 90, "Quantity": 90, "NextMarker": "next"}},
+                {"FunctionList": {"MaxItems": 90, "Quantity": 6}},
+            ]
+        },
+        "CloudFront functions",
+        "The account has 96 functions and the deployment adds up to 5; the default quota is 100.",
+        "request more in the AWS Support Center",
+    ),
+    (
+        GATE,
+        {"ListKeyValueStores": {"KeyValueStoreList": {"MaxItems": 100, "Quantity": 50}}},
+        "CloudFront key-value stores",
+        "The account has 50 key-value stores and the deployment adds up to 1",
+        "request more in the AWS Support Center",
+    ),
+    (
+        GATE,
+        {
+            "ListVpcOrigins": {
+                "VpcOriginList": {"MaxItems": 100, "Quantity": 25, "IsTruncated": False}
+            }
+        },
+        "CloudFront VPC origins",
+        "The account has 25 VPC origins and the deployment adds up to 1",
+        "request more in the AWS Support Center",
+    ),
     (
         "",
         {"ListDistributions": canned.distributions(0)},
@@ -370,6 +401,8 @@ def test_a_missing_permission_is_a_check_not_made_with_the_name_of_the_action(
         monkeypatch.setenv(ARGUMENTS, VPC)
     elif operation in ("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups"):
         monkeypatch.setenv(ARGUMENTS, canned.RESTORED)
+    elif operation in ("ListKeyValueStores", "ListVpcOrigins"):
+        monkeypatch.setenv(ARGUMENTS, GATE)
     code, found = check(capsys, {operation: failure(operation, "AccessDeniedException")})
     missing = [
         one for results in found.values() for one in results if one["level"] == Level.NOT_CHECKED
@@ -394,7 +427,7 @@ def test_a_service_that_does_not_respond_is_a_check_not_made(
     assert "AWS did not respond" in result["sentence"]
 
 
-@pytest.mark.parametrize("context", ["", VPC, canned.RESTORED])
+@pytest.mark.parametrize("context", ["", VPC, canned.RESTORED, GATE])
 def test_each_check_calls_the_operations_of_its_row_and_only_reads(
     context: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -204,6 +204,16 @@ def statements_text(stacks: Mapping[str, Synthesized]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def different_roles(text: str, other: str) -> str:
+    """Return the roles of a text of permissions that the other text does not have so."""
+    known = _roles(other)
+    return "".join(role for role in _roles(text) if role not in known)
+
+
+def _roles(text: str) -> list[str]:
+    return re.findall(r"^\S.*\n(?: .*\n)*", text, re.MULTILINE)
+
+
 def _line(statement: Mapping[str, Any]) -> str:
     actions, resources = statement["Action"], statement["Resource"]
     actions = [actions] if isinstance(actions, str) else actions
@@ -231,9 +241,14 @@ def _plain(name: str) -> str:
 
 
 def main() -> None:
-    """Write the snapshot of permissions again."""
-    path = Path(__file__).parents[2] / "infrastructure" / "permissions.txt"
-    path.write_text(statements_text(everything(eventful=True).stacks), encoding="utf-8")
+    """Write the snapshots of permissions again: all roles, and those that serverless changes."""
+    folder = Path(__file__).parents[2] / "infrastructure"
+    standard = statements_text(everything(eventful=True).stacks)
+    serverless = statements_text(everything(eventful=True, profile="serverless").stacks)
+    (folder / "permissions.txt").write_text(standard, encoding="utf-8")
+    (folder / "permissions_serverless.txt").write_text(
+        different_roles(serverless, standard), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from deployment.stack_changes.plan import Account, Stacks, Step, check
 from deployment.stack_changes.violation import Violation
 from infrastructure.parameters.core import PROFILES
 from tests.support.servers import ROOT
-from tests.support.templates.synthesized import EVERYTHING, Assembly
+from tests.support.templates.synthesized import EVERYTHING, SHARED_POLICIES, Assembly
 
 UPDATES = ROOT / "docs" / "updates.md"
 ALL = str(EVERYTHING["Stacks"])
@@ -42,6 +42,11 @@ class Path:
     over: Mapping[str, Any] = field(default_factory=dict)
 
 
+ONE_WAY = {  # the way back of a change that has none
+    "GateApiKeyVersion by two": "lower it by one, twice",
+    "CustomerManagedKey=true": "to its ARN, then to false",
+    "CustomerManagedKey, true to its ARN": "none: true creates another key",
+}
 GATE_FIRST = Path(text="deploy the gate first", first=[f"{ROOM}-Gate"])
 
 
@@ -180,6 +185,9 @@ LABEL = "2026-11-30T10:00:00.000"
 COPIES = f"QueuePositions=sale-q,Tokens=sale-t@{LABEL},ServingLog=sale-s,Events=sale-e@{LABEL}"
 RESTORED = {"RestoredTables": COPIES}
 OTHER_RESTORED = {"RestoredTables": COPIES.replace("sale", "other")}
+KMS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d-0000-4000-8000-000000000001"
+OWN_KEY, GIVEN_KEY = {"CustomerManagedKey": "true"}, {"CustomerManagedKey": KMS_KEY}
+SHARED = {"EdgePolicies": ",".join(f"{name}={one}" for name, one in SHARED_POLICIES.items())}
 AUTHORIZER = "arn:aws:lambda:eu-central-1:123456789012:function:authorizer"
 CACHE = {
     "CountersPassword": "the password of the cache that is removed",
@@ -214,6 +222,12 @@ KINDS = (
            stacks="core,gate", profiles=CACHED),
     Change(name="RestoredTables without Redis", stacks="core,gate", profiles=["serverless"],
            after={"RestoredTables": f"{COPIES},Counters=sale-c"}),
+    Change(name="CustomerManagedKey=true", after=OWN_KEY, stacks="core,gate", upwards_only=True),
+    Change(name="CustomerManagedKey, true to its ARN", before=OWN_KEY, after=GIVEN_KEY,
+           stacks="core,gate", upwards_only=True, up=GATE_FIRST,
+           ends={"Key": "the key, which CloudFormation retains"}),
+    Change(name="CustomerManagedKey, ARN", after=GIVEN_KEY, stacks="core,gate"),
+    Change(name="EdgePolicies", after=SHARED, stacks="core,gate"),
     Change(name="custom domains", after=DOMAINS, stacks="core,authorizer,sample,openid"),
     Change(name="HostedZoneId", before=DOMAINS, after={**DOMAINS, "HostedZoneId": "Z0123456789AB"},
            stacks="core,authorizer,sample,openid"),
@@ -345,7 +359,7 @@ def table() -> str:
             continue
         ways = [path.text if path else "one step" for path in (change.up, change.down)]
         if change.upwards_only:
-            ways[1] = "lower it by one, twice"
+            ways[1] = ONE_WAY[change.name]
         lines.append(f"| {change.name} | {' | '.join(ways)} |")
     return "\n".join(lines)
 
