@@ -25,6 +25,7 @@ NOW = 1_800_000_000
 MOVE_EVERY = 10  # s
 HOUR = 3_600
 JOINS = 1_000  # request ids of one call
+LEASES = (1_000, 10_000, 100_000, 1_000_000)  # visitors of one event who joined within the hour
 # visitors of one event who joined within the hour
 SIZES = {"no visitors": 0, "1,000 visitors": 1_000, "10,000 visitors": 10_000}
 
@@ -52,8 +53,13 @@ def fill(counters: RedisCounters, event_id: str, visitors: int) -> None:
     counters.acquire_rebuild_lease(event_id, lease_id)
     details = StateDetails("Doors open at ten", 1.0)
     counters.restore(Snapshot(state, moves, tokens, details=details), lease_id)
-    for first in range(0, visitors, JOINS):
-        ids = [str(uuid.uuid4()) for _ in range(min(JOINS, visitors - first))]
+    lease(counters, event_id, 0, visitors)
+
+
+def lease(counters: RedisCounters, event_id: str, first: int, last: int) -> None:
+    """Take leases for visitors up to ``last``."""
+    for start in range(first, last, JOINS):
+        ids = [str(uuid.uuid4()) for _ in range(min(JOINS, last - start))]
         counters.acquire_join_leases(event_id, ids, NOW)
 
 
@@ -72,7 +78,7 @@ def measure(client: redis.Redis, visitors: int) -> list[float]:
     for number in range(EVENTS):
         fill(counters, f"Event-{number}", visitors)
     grown = client.info("memory")["used_memory"] - before
-    leases = kilobytes(client, client.scan_iter(match="*:join_leases:*"))
+    leases = kilobytes(client, client.scan_iter(match="*:leases:*"))
     all_keys = kilobytes(client, client.scan_iter())
     return [
         round(grown / 2**20, 1),
@@ -82,13 +88,27 @@ def measure(client: redis.Redis, visitors: int) -> list[float]:
     ]
 
 
+def lease_bytes(client: redis.Redis) -> Iterator[tuple[int, float]]:
+    """Return pairs of visitors of one event, and bytes of the leases for each of them."""
+    client.flushall()
+    counters = RedisCounters(client)
+    fill(counters, "Event", 0)
+    before = 0
+    for visitors in LEASES:
+        lease(counters, "Event", before, visitors)
+        leases = kilobytes(client, client.scan_iter(match="*:leases:*"))
+        yield visitors, round(leases * 1024 / visitors, 1)
+        before = visitors
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     with tempfile.TemporaryDirectory() as folder:
         server = servers.Valkey(Path(folder))
         try:
             client = server.client()
             rows = [[name, *measure(client, visitors)] for name, visitors in SIZES.items()]
+            leases = [list(row) for row in lease_bytes(client)]
         finally:
             server.kill()
     table(
@@ -102,6 +122,12 @@ def main() -> None:
         ],
         rows,
         name="counter-memory",
+    )
+    table(
+        "Memory of the join leases of one event",
+        ["visitors who joined within the hour", "bytes a visitor"],
+        leases,
+        name="lease-memory",
     )
 
 

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from tests.support.real_stores import RealRoom
+from waiting_room.adapters.redis import counters as redis_counters
 from waiting_room.domain.records import Join
 
 
@@ -139,3 +142,27 @@ def test_resets_at_once_with_joins_under_way_mix_no_lines(real: RealRoom) -> Non
     mine = sorted(row.position for row in rows if row.generation == state.generation)
     assert mine == list(range(1, len(mine) + 1))
     assert real.room.metrics.counts(real.event_id).queue == len(mine)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_two_visitors_with_one_lease_both_get_a_position(
+    tables_url: str, valkey: Any, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    """The rows decide who has a position: a lease of another visitor only delays a join."""
+    monkeypatch.setattr(redis_counters, "short_id", lambda _: b"\0\0thesame")
+    now = [1_800_000_000.0]
+    real = RealRoom(tables_url, valkey, clock=lambda: now[0])
+    real.room.workers.setup.run()
+    first, second = real.joins(2)
+    batches = [[first, second]] if together else [[first], [second]]
+    assigned = [
+        real.new_room().workers.assignment.assign(real.event_id, batch) for batch in batches
+    ]
+    if not together:
+        assert [one.retry for one in assigned] == [frozenset(), {second.message_id}]
+        now[0] += 180  # SQS delivers a message again after this time
+        again = real.new_room().workers.assignment.assign(real.event_id, [second, first])
+        assert (again.retry, again.assigned) == (frozenset(), 1)
+    rows = real.positions.get_many(real.event_id, [first.request_id, second.request_id])
+    assert [rows[join.request_id].position for join in (first, second)] == [1, 2]
+    assert real.room.metrics.counts(real.event_id).holes == 0

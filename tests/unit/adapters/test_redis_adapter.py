@@ -13,7 +13,7 @@ from redis._parsers import Encoder
 from redis.commands.core import Script
 
 from tests.support.in_memory_room import EVENT
-from waiting_room.adapters.redis.counters import RedisCounters, connect
+from waiting_room.adapters.redis.counters import RedisCounters, connect, short_id
 from waiting_room.domain.counter_snapshot import CounterUpkeepRequest, LiveToken, Snapshot
 from waiting_room.domain.errors import CountersLost, Unavailable
 from waiting_room.domain.ports.counters import JoinLease, RebuildLease
@@ -162,11 +162,11 @@ def test_a_claim_names_this_hour_and_the_one_before() -> None:
             str(hour), str(hour - 1)
         ]  # fmt: skip
         moment, life, worker, *ids = arguments(server)
-        assert (moment, life, ids) == (now, 60, ["a", "b", "c"])
-        assert len(worker) == 32
+        assert (moment, life, ids) == (now, 60, [short_id(one) for one in "abc"])
+        assert len(worker) == 3
         made, server = counters(None)
         made.release_join_leases(EVENT, ["a"], now)
-        assert server.asked[0][1][KEYS:] == [f"waiting_room:{{{EVENT}}}:join_leases:{hour}"]
+        assert server.asked[0][1][KEYS:] == [f"waiting_room:{{{EVENT}}}:leases:{hour}"]
 
 
 @pytest.mark.parametrize("force", [True, False])

@@ -10,9 +10,10 @@ All keys of an event share one hash slot. The scripts are in ``lua/``, each with
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
+from hashlib import blake2b
 from importlib import resources
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 
 REDIS_TIMEOUT = 1.0  # seconds to connect or to respond; three attempts fit into API Gateway's 29
 JOIN_LEASE_LIFE = 60  # seconds; a worker ends after 30 s, so an older lease has no owner
+LEASE_BUCKETS = 16_384  # of an event and hour; fewer make scripts slow, more need memory
+TOKEN_BYTES = 3  # of a call that takes leases
 DEAD_BUCKETS = 600  # seconds for which counts of expired tokens are kept, against clock skew
 REBUILD_LIFE = 3_000  # ms after which another caller may take over a rebuild
 # Temporary errors of a server: out of memory, snapshot not written, replicas missing …
@@ -66,6 +69,7 @@ NOT_NOW_CODES = ("BUSY", "LOADING", "MISCONF", "NOREPLICAS", "UNBLOCKED")
 PARTS = {  # functions of several scripts, and the scripts that use them
     "segments": ("apply", "restore", "trim"),
     "holes": ("apply", "restore"),
+    "leases": ("acquire_join_leases", "release_join_leases"),
     "summary": ("apply", "restore", "trim"),
     "living": ("counts", "trim"),
     "counting": ("checkpoint", "count_session", "count_token", "recount", "trim"),
@@ -127,6 +131,16 @@ def _key(event_id: str, name: str) -> str:
 def _event_keys(event_id: str) -> tuple[str, ...]:
     """Return the keys that every script gets, in the order of KEYS."""
     return tuple(_key(event_id, name) for name in KEYS)
+
+
+def short_id(request_id: str) -> bytes:
+    """Return the bucket (2 bytes) of a join's lease, and 7 bytes that find it there.
+
+    Two requests with the same 9 bytes are one for the leases. The rows of the positions decide who
+    has a position, so the later one may wait for its next delivery (decision 0161).
+    """
+    digest = blake2b(request_id.encode(), digest_size=9).digest()
+    return bytes([digest[0] % (LEASE_BUCKETS // 256)]) + digest[1:]
 
 
 COUNTS_PARTS = 9  # values that counts.lua returns
@@ -198,10 +212,11 @@ class RedisCounters:
         """Take a lease on each join, for this call."""
         hour = now // 3600
         extra = [
-            _key(event_id, f"join_leases:{hour}"),
-            _key(event_id, f"join_leases:{hour - 1}"),
+            _key(event_id, f"leases:{hour}"),
+            _key(event_id, f"leases:{hour - 1}"),
         ]
-        arguments = [now, JOIN_LEASE_LIFE, uuid.uuid4().hex, *request_ids]
+        token = secrets.token_bytes(TOKEN_BYTES)
+        arguments = [now, JOIN_LEASE_LIFE, token, *map(short_id, request_ids)]
         return [
             JoinLease(result)
             for result in self._run("acquire_join_leases", event_id, arguments, extra)
@@ -212,8 +227,8 @@ class RedisCounters:
         self._run(
             "release_join_leases",
             event_id,
-            request_ids,
-            [_key(event_id, f"join_leases:{now // 3600}")],
+            list(map(short_id, request_ids)),
+            [_key(event_id, f"leases:{now // 3600}")],
         )
 
     def apply(
