@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.blueprint import loading
 from tests.support.in_memory_room import EVENT, IN_TABLES, one_jwk
 from tests.support.lambda_proxy_events import proxy_event
 from waiting_room.adapters.dynamodb.outcome_items import item_of
@@ -181,6 +182,47 @@ print(json.dumps([early, sorted({name.partition(".")[0] for name in sys.modules}
 def test_under_snap_start_the_libraries_are_loaded_before_the_snapshot(app: str) -> None:
     code = BEFORE_SNAPSHOT.replace("APP", app)
     assert loaded_by(code, None) == (0, TABLES | COUNTERS | TOKENS)
+
+
+AT_INIT = """
+import json, sys
+import apps.public_api.app as loaded
+early = set(sys.modules)
+answer = loaded.app(json.loads(sys.stdin.read()), None)
+first = {name.partition(".")[0] for name in set(sys.modules) - early}
+print(json.dumps([answer["statusCode"], sorted({n.partition(".")[0] for n in early})]))
+assert not first & {"botocore", "redis", "jwt", "cryptography", "urllib3"}, sorted(first)
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "view", "expected"),
+    [
+        ("GET", "queue_num", TABLES),
+        ("GET", "serving_num", COUNTERS),
+        ("POST", "generate_token", TABLES | COUNTERS | TOKENS),
+    ],
+)
+def test_a_view_loads_its_libraries_before_the_first_request_and_no_others(
+    method: str, view: str, expected: set[str]
+) -> None:
+    given = {"event_id": EVENT, "request_id": REQUEST}
+    request = {"query": given} if method == "GET" else {"body": given}
+    env = {**REDIS, loading.SETTING: ",".join(loading.PUBLIC[view])}
+    assert loaded_by(AT_INIT, proxy_event(method, f"/{view}", **request), counters=env) == (
+        503, expected,
+    )  # fmt: skip
+
+
+def test_a_snapshot_contains_no_client() -> None:
+    names = ",".join(loading.PUBLIC["generate_token"])
+    snap = {**REDIS, loading.SETTING: names, "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+    code = """
+import json, sys
+import apps.public_api.app
+print(json.dumps([0, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+    assert loaded_by(code, None, counters=snap) == (0, set())
 
 
 OWN_MODULES = """

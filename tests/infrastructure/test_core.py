@@ -11,7 +11,7 @@ import pytest
 
 from deployment.capacity.topology import UnknownCost, of_template
 from deployment.local.resources import table_request
-from infrastructure.blueprint import discovery, join_integration, permissions
+from infrastructure.blueprint import discovery, join_integration, loading, permissions
 from infrastructure.blueprint.permissions import (
     ADMINISTRATORS,
     DENIED,
@@ -318,6 +318,15 @@ def test_the_issuer_is_the_stage_of_the_public_api(core: Synthesized) -> None:
         if "TOKEN_ISSUER" in one.get("Environment", {}).get("Variables", {})
     ]
     assert signers == [issuer, issuer]
+
+
+def test_each_function_of_the_public_api_builds_its_stores_at_init(core: Synthesized) -> None:
+    found = [
+        one["Environment"]["Variables"].get("STORES_AT_INIT")
+        for name, one in core.of_type("AWS::Lambda::Function").items()
+        if name.startswith("PublicFunctions")
+    ]
+    assert sorted(map(str, found)) == sorted(map(",".join, loading.PUBLIC.values()))
 
 
 def test_verifiers_find_at_the_issuer_that_the_keys_are_at_the_edge(core: Synthesized) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from aws_cdk import Stack
 from constructs import Construct
 
-from infrastructure.blueprint import discovery
+from infrastructure.blueprint import discovery, loading
 from infrastructure.blueprint.permissions import (
     PRIVATE,
     PUBLIC,
@@ -64,7 +64,8 @@ class PublicApi(Construct):
         )
         routes = routes_of(load_app("public_api"))
         check_grants("PUBLIC", {route.view for route in routes})
-        self.functions.add_views(PUBLIC, environment=_issuer(PUBLIC, self.issuer))
+        environment = loading.with_stores(_issuer(PUBLIC, self.issuer), loading.PUBLIC)
+        self.functions.add_views(PUBLIC, environment=environment)
         self.served.add_routes(routes, targets=self.functions.targets, queries=QUERIES)
         joins.add_route(self.served, event_id=event_id, secret_required=secret_required)
         plan = usage_plan(self, self.served.api)
@@ -108,7 +109,7 @@ class PrivateApi(Construct):
         )
         routes = routes_of(load_app("private_api"))
         check_grants("PRIVATE", {route.view for route in routes})
-        environment = _issuer(PRIVATE, issuer)
+        environment = loading.with_stores(_issuer(PRIVATE, issuer), loading.PRIVATE)
         for route in routes:
             if not {"GET", "HEAD"}.issuperset(route.methods):  # changes state and logs the caller
                 environment.setdefault(route.view, {})["INLET_ROLE"] = inlet_role

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from chalice import Chalice, IAMAuthorizer, Response
 
-from waiting_room.adapters.snapstart import load_before_snapshot
 from waiting_room.domain.actors import Actor, caller, check_call_id
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.serving_counter import check_increment
@@ -36,6 +35,7 @@ from waiting_room.runtime.http_api import (
     text,
     whole_number,
 )
+from waiting_room.runtime.loading import load_at_init
 from waiting_room.runtime.wiring import room, settings, stores
 from waiting_room.use_cases.key_rotation import check_rotation
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from waiting_room.use_cases.gate.gate_sources import GateSources
 
 app = Chalice(app_name="waiting-room-private-api", configure_logs=False)
-load_before_snapshot()
+load_at_init()
 iam = IAMAuthorizer()
 PAGE = 1000  # request ids in one page of expired tokens, at most
 LAST_TIME = 10**11  # epoch s; no route accepts a later time

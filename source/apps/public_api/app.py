@@ -7,7 +7,6 @@ from typing import Any
 
 from chalice import Chalice, Response
 
-from waiting_room.adapters.snapstart import load_before_snapshot
 from waiting_room.domain.joins import MAX_CLIENT_SECRET
 from waiting_room.runtime.http_api import (
     ANY_TYPE,
@@ -23,10 +22,11 @@ from waiting_room.runtime.http_api import (
     query,
     text,
 )
+from waiting_room.runtime.loading import load_at_init
 from waiting_room.runtime.wiring import room
 
 app = Chalice(app_name="waiting-room-public-api", configure_logs=False)
-load_before_snapshot()
+load_at_init()
 
 
 @app.route("/queue_num", methods=["GET", "HEAD"], content_types=ANY_TYPE)

@@ -27,9 +27,15 @@ class LazyAdapter:
         self._build = build
 
     def __getattr__(self, name: str) -> Any:
-        if "_built" not in self.__dict__:
-            self._built = self._build()
-        return getattr(self._built, name)
+        return getattr(build(self), name)
+
+
+def build(adapter: Any) -> Any:
+    """Return the real adapter of a ``LazyAdapter``; build it at the first call."""
+    known = vars(adapter)
+    if "_built" not in known:
+        known["_built"] = known["_build"]()
+    return known["_built"]
 
 
 @cache
