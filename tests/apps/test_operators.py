@@ -288,6 +288,17 @@ def test_a_session_that_is_set_says_so_with_its_status(in_memory_room: InMemoryR
     assert in_memory_room.room.metrics.counts(EVENT).abandoned == 1
 
 
+def test_a_session_ends_with_the_position_of_its_token(in_memory_room: InMemoryRoom) -> None:
+    visitor = admitted(in_memory_room)
+    in_memory_room.token(visitor)
+    end = {"request_id": visitor, "status": 1}
+    refused = tell("/update_session", {**end, "queue_position": "1"})
+    assert (refused.status, refused.json["error"]) == (
+        400, "queue_position must be a whole number from 1 to 999999999999999",
+    )  # fmt: skip
+    assert tell("/update_session", {**end, "queue_position": 1}).status == 200
+
+
 @pytest.mark.parametrize("method", ["end_session", "count_session"])
 def test_a_session_whose_answer_was_lost_is_ended_once(
     in_memory_room: InMemoryRoom, method: str

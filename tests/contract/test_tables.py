@@ -156,6 +156,20 @@ def test_only_an_open_session_of_a_token_ends(tables: Tables, event_id: str) -> 
     assert end(event_id, 1, 9, SessionStatus.ABANDONED, NOW, "fifth") == Ending(False)
 
 
+def test_a_session_of_another_request_is_not_ended(tables: Tables, event_id: str) -> None:
+    row = tables.outcomes.put_if_absent(token(place(event_id, 1)))
+    end = tables.outcomes.end_session
+    other = end(event_id, 1, 1, SessionStatus.COMPLETED, NOW, "mark", row.request_id + "x")
+    assert other == Ending(False, row)
+    assert end(event_id, 1, 2, SessionStatus.COMPLETED, NOW, "mark", row.request_id) == Ending(
+        False
+    )
+    assert tables.outcomes.get(event_id, 1, 1) == row
+    for _ in range(2):  # a repeated call succeeds again
+        own = end(event_id, 1, 1, SessionStatus.COMPLETED, NOW, "mark", row.request_id)
+        assert own == Ending(True, tables.outcomes.get(event_id, 1, 1))
+
+
 def test_a_session_is_extended_and_never_shortened(tables: Tables, event_id: str) -> None:
     extend = tables.outcomes.extend_session
     first = tables.outcomes.put_if_absent(token(place(event_id, 1)))

@@ -116,6 +116,7 @@ def update_session() -> dict[str, str]:
         content.get("status"),
         actor=_actor(),
         call_id=check_call_id(content.get("call_id")),
+        queue_position=content.get("queue_position"),
     )
     return {}
 

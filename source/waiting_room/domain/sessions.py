@@ -7,6 +7,7 @@ import re
 from enum import StrEnum
 
 from waiting_room.domain.errors import InvalidInput, NoLiveSession
+from waiting_room.domain.parsing import LARGEST, is_whole
 from waiting_room.domain.records import Ending, Outcome, SessionStatus
 
 SESSION = re.compile(r"(.+):([1-9][0-9]{0,11}):([1-9][0-9]{0,11})", re.ASCII | re.DOTALL)
@@ -31,6 +32,15 @@ def check_status(value: object) -> SessionStatus:
     if isinstance(value, bool) or not isinstance(value, int) or value not in BY_NUMBER:
         raise InvalidInput("status must be 1 (completed) or -1 (abandoned)")
     return BY_NUMBER[value]
+
+
+def check_queue_position(value: object) -> int | None:
+    """Return an optional position; raises InvalidInput unless it is a number from 1 to LARGEST."""
+    if value is None:
+        return None
+    if not is_whole(value) or not 1 <= value <= LARGEST:
+        raise InvalidInput(f"queue_position must be a whole number from 1 to {LARGEST}")
+    return value
 
 
 def session_of(event_id: str, value: object) -> tuple[int, int]:

@@ -131,7 +131,7 @@ def build_room(
         tokens=TokenIssuer(settings, events, lookup, outcomes, counters, keys, clock),
         metrics=EventMetrics(events, counters, publisher, clock),
         sessions=VisitorSessions(
-            events, positions, outcomes, log, counters, lookup, recorder, clock
+            events, positions, outcomes, log, counters, lookup, recorder, generations, clock
         ),
         keys=keys,
         publisher=publisher,

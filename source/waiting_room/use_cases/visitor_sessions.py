@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.outcomes import Outcomes
     from waiting_room.domain.ports.positions import Positions
     from waiting_room.domain.ports.serving_log import ServingLog
-    from waiting_room.domain.records import SessionStatus
+    from waiting_room.domain.records import Ending, SessionStatus
     from waiting_room.use_cases.audit_recorder import AuditRecorder
     from waiting_room.use_cases.counters.room_counters import RoomCounters
     from waiting_room.use_cases.events.directory import EventDirectory
+    from waiting_room.use_cases.generation_cache import GenerationCache
 
 ENDED_PAGE = 1_000  # request ids of one response: 40 KB
 
@@ -38,11 +39,12 @@ class VisitorSessions:
         counters: RoomCounters,
         lookup: PositionLookup,
         recorder: AuditRecorder,
+        generations: GenerationCache,
         clock: Clock,
     ) -> None:
         self._events, self._counters, self._lookup = events, counters, lookup
         self._positions, self._outcomes, self._log = positions, outcomes, log
-        self._recorder, self._clock = recorder, clock
+        self._recorder, self._generations, self._clock = recorder, generations, clock
 
     def end(
         self,
@@ -53,10 +55,13 @@ class VisitorSessions:
         actor: Actor = UNKNOWN,
         call_id: str = "",
         audited: bool = False,
+        queue_position: object = None,
     ) -> None:
         """End the session of a token, once, also after the token expired.
 
-        If ``audited``, the audit log gets an entry, which costs one more write.
+        If ``audited``, the audit log gets an entry, which costs one more write. With the
+        ``queue_position`` of the token, the call needs no read while the generation is known. A
+        position that is not the request's own is ignored.
 
         A token that expired is no longer counted as active; its session can still be ended, as
         operators do with the list of expired tokens. A call that ``actor`` repeats with the same
@@ -65,9 +70,21 @@ class VisitorSessions:
         """
         self._events.check(event_id)
         chosen = sessions.check_status(status)
+        position = sessions.check_queue_position(queue_position)
+        checked, now = joins.check_request_id(request_id), self._clock()
+        known = self._generations.get(event_id, now) if position else None
+        if position and known is not None:
+            mark = actor.mark(call_id)
+            ending = self._outcomes.end_session(
+                event_id, known, position, chosen, int(now), mark, checked
+            )
+            if ending.outcome and ending.outcome.request_id == checked:
+                self._finish(ending, actor, audited)
+                return
         generation, row = self._positions.get_with_generation(
-            event_id, joins.check_request_id(request_id), known_generation=None, consistent=True
+            event_id, checked, known_generation=None, consistent=True
         )
+        self._generations.put(event_id, generation, now)
         if row is None:
             raise NoLiveSession
         if row.generation < generation:
@@ -102,16 +119,19 @@ class VisitorSessions:
         audited: bool,
     ) -> None:
         """End the session of a generation and position, count it and record it."""
-        ended = sessions.check_ended(
-            self._outcomes.end_session(
-                event_id, generation, position, status, int(self._clock()), actor.mark(call_id)
-            )
-        )
+        now, mark = int(self._clock()), actor.mark(call_id)
+        ending = self._outcomes.end_session(event_id, generation, position, status, now, mark)
+        self._finish(ending, actor, audited)
+
+    def _finish(self, ending: Ending, actor: Actor, audited: bool) -> None:
+        """Count an ended session and record it; raises NoLiveSession, RoomWasReset."""
+        ended = sessions.check_ended(ending)
+        event_id, position = ended.event_id, ended.position
         if not self._counters.count_outcome(ended):
             raise RoomWasReset
         change_log.record(
             event_id, "session", actor, "open", ended.status.value,
-            generation=generation, position=position,
+            generation=ended.generation, position=position,
         )  # fmt: skip
         if audited:
             values = [{"sessions": {str(position): one}} for one in ("open", ended.status.value)]

@@ -41,11 +41,14 @@ class MemoryOutcomes:
         status: SessionStatus,
         now: int,
         mark: str,
+        request_id: str = "",
     ) -> Ending:
         """Set the status of an open session."""
         with self._lock:
             key = (event_id, generation, position)
             row = self._rows.get(key)
+            if row and request_id and row.request_id != request_id:
+                return Ending(self._ended_by.get(key) == mark, row)
             if row is None or not row.is_token or row.status is not SessionStatus.OPEN:
                 return Ending(self._ended_by.get(key) == mark, row)
             ended = replace(row, status=status, ended_at=now)

@@ -31,6 +31,60 @@ def test_a_session_ends_once(in_memory_room: InMemoryRoom) -> None:
     assert (counts.active, counts.tokens, counts.abandoned, counts.completed) == (1, 2, 1, 0)
 
 
+@pytest.mark.parametrize("given", ["own", "other", "none", "stale"])
+def test_a_position_of_the_caller_only_saves_the_read(
+    in_memory_room: InMemoryRoom, given: str
+) -> None:
+    """Whatever position the caller states, the session of its request ends, and no other."""
+    first, visitor, other = in_memory_room.visitors(3)
+    in_memory_room.serve(3)
+    for one in (first, visitor, other):
+        in_memory_room.token(one)
+    end, reads = in_memory_room.room.sessions.end, in_memory_room.positions
+    end(EVENT, first, 1)  # reads the generation
+    reads.calls.clear()
+    if given == "stale":
+        in_memory_room.pause(3)
+    position = {"other": 3, "none": 4}.get(given, 2)
+    end(EVENT, visitor, -1, queue_position=position)
+    assert ("get_with_generation" not in reads.calls) == (given == "own")
+    counts = in_memory_room.room.metrics.counts(EVENT)
+    assert (counts.active, counts.abandoned, counts.completed) == (1, 1, 1)
+    for again in (2, 3, 4, None):
+        with pytest.raises(NoLiveSession) as caught:
+            end(EVENT, visitor, 1, queue_position=again)
+        assert caught.value.status == -1
+    assert in_memory_room.room.metrics.counts(EVENT) == counts
+
+
+def test_a_position_from_before_a_reset_ends_no_session_of_the_new_generation(
+    in_memory_room: InMemoryRoom,
+) -> None:
+    first, visitor = in_memory_room.visitors(2)
+    in_memory_room.serve(2)
+    for one in (first, visitor):
+        in_memory_room.token(one)
+    elsewhere = in_memory_room.new_room()
+    in_memory_room.room.sessions.end(EVENT, first, 1)
+    elsewhere.control.reset(EVENT)
+    with pytest.raises(RoomWasReset):
+        in_memory_room.room.sessions.end(EVENT, visitor, 1, queue_position=2)
+    counts = elsewhere.metrics.counts(EVENT)
+    assert (counts.tokens, counts.active, counts.completed) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("position", [0, -1, True, 1.0, "2", [], {}, 10**15])
+def test_an_invalid_position_is_refused_by_its_name(
+    in_memory_room: InMemoryRoom, position: object
+) -> None:
+    (visitor,) = in_memory_room.visitors(1)
+    in_memory_room.serve(1)
+    in_memory_room.token(visitor)
+    with pytest.raises(InvalidInput, match="queue_position must be a whole number from 1 to"):
+        in_memory_room.room.sessions.end(EVENT, visitor, 1, queue_position=position)
+    assert in_memory_room.room.metrics.counts(EVENT).active == 1
+
+
 def test_a_session_ends_by_its_id(in_memory_room: InMemoryRoom) -> None:
     visitor, _ = in_memory_room.visitors(2)
     in_memory_room.serve(2)

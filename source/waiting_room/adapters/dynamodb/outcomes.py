@@ -91,11 +91,13 @@ class DynamoOutcomes:
         status: SessionStatus,
         now: int,
         mark: str,
+        request_id: str = "",
     ) -> Ending:
         """Set the status of an open session.
 
         A retry, by botocore or by the caller, fails the condition and finds its own ``mark``.
         """
+        of_request = {":request": {"S": request_id}} if request_id else {}
         with translate_errors(WHAT):
             try:
                 response = self._client.update_item(
@@ -105,13 +107,15 @@ class DynamoOutcomes:
                         "SET #status = :status, ended_at = :now, ended_shard = :shard, "
                         "ended_by = :mark"
                     ),
-                    ConditionExpression="#kind = :token AND #status = :open",
+                    ConditionExpression="#kind = :token AND #status = :open"
+                    + (" AND request_id = :request" if request_id else ""),
                     ExpressionAttributeNames={"#kind": "kind", "#status": "session_status"},
                     ExpressionAttributeValues={
                         **_values(now),
                         ":shard": {"S": _ended_shard(event_id, generation, position)},
                         ":status": {"S": status.value},
                         ":mark": {"S": mark},
+                        **of_request,
                     },
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",

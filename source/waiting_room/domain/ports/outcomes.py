@@ -39,10 +39,12 @@ class Outcomes(Protocol):
         status: SessionStatus,
         now: int,
         mark: str,
+        request_id: str = "",
     ) -> Ending:
         """Set the status of an open session, also of an expired token; return the current row.
 
-        ``mark`` identifies the call: a repeated call with the same mark succeeds again.
+        ``mark`` identifies the call: a repeated call with the same mark succeeds again. With a
+        ``request_id``, a session of another request is not ended; the current row shows it.
         """
 
     def extend_session(
