@@ -9,12 +9,14 @@ from typing import Any
 
 from chalice import Chalice
 
+from waiting_room.adapters.aws import skip_validation
 from waiting_room.domain.errors import Unavailable
 from waiting_room.runtime.time_left import time_left
 from waiting_room.runtime.wiring import joins_queue, outbox_sender, room, settings
 from waiting_room.runtime.worker_errors import hide_error_texts
 
 app = Chalice(app_name="waiting-room-workers", configure_logs=False)
+skip_validation()
 app.register_middleware(hide_error_texts, "pure_lambda")
 logger = logging.getLogger("waiting_room")
 

@@ -54,6 +54,7 @@ THROTTLE_CODES = {"ProvisionedThroughputExceededException", "ThrottlingException
 # concurrent calls. Connections above the size are closed after use, and urllib3 logs each of them.
 # A process with more threads sets their number with ``share_clients``.
 _pool_size = 50
+_validates = True  # whether clients check the parameters of each call against the service model
 
 
 def share_clients(callers: int) -> None:
@@ -63,6 +64,16 @@ def share_clients(callers: int) -> None:
     """
     global _pool_size
     _pool_size = max(_pool_size, callers)
+
+
+def skip_validation() -> None:
+    """Let later clients send parameters unchecked; call it before the first client is created.
+
+    For the workers: the room's own code makes every parameter, and a batch of 1,000 joins has
+    thousands of them. The service rejects an invalid parameter in any case.
+    """
+    global _validates
+    _validates = False
 
 
 @cache
@@ -78,6 +89,7 @@ def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
             retries={"total_max_attempts": attempts, "mode": "standard"},
             max_pool_connections=_pool_size,
             tcp_keepalive=True,
+            parameter_validation=_validates,
         ),
     )
 

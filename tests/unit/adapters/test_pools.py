@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 from botocore.credentials import Credentials
+from botocore.exceptions import ParamValidationError
 
 from deployment.local.gateway.rest_api import RestApi
 from waiting_room.adapters import aws
@@ -121,6 +124,31 @@ def test_a_smaller_number_of_callers_takes_no_connection_away() -> None:
     before = aws._pool_size
     aws.share_clients(1)
     assert aws._pool_size == before
+
+
+@pytest.mark.parametrize("skipped", [False, True])
+def test_only_a_process_that_skips_validation_sends_unchecked_parameters(
+    monkeypatch: pytest.MonkeyPatch, server: Server, skipped: bool
+) -> None:
+    server.answer = json.dumps({"Item": {}}).encode()
+    server.meeting = threading.Barrier(1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(aws, "_validates", True)
+    if skipped:
+        aws.skip_validation()
+    client = aws.client.__wrapped__("dynamodb")
+    if skipped:
+        client.get_item(TableName="t", Key={"a": {"N": 1}})
+    else:
+        with pytest.raises(ParamValidationError):
+            client.get_item(TableName="t", Key={"a": {"N": 1}})
+
+
+def test_the_workers_skip_validation() -> None:
+    """The deployed function has no other app in its process."""
+    code = "import apps.workers.app; from waiting_room.adapters import aws; print(aws._validates)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_an_api_of_this_machine_says_how_many_handlers_run_at_once() -> None:
