@@ -22,9 +22,11 @@ BENCHMARKS = (
     "poll_policy",
     "counter_reads",
     "counter_memory",
+    "floors",
+    "service_models",
 )
 
-FOLDERS = {"first_response": "floors."}  # of the benchmarks in a folder of their own
+FOLDERS = dict.fromkeys(("first_response", "floors", "service_models"), "floors.")
 
 
 def main() -> int:
