@@ -20,6 +20,11 @@ from waiting_room.domain.room_settings import CountersStore
 from waiting_room.runtime.settings.room import read_room_settings
 
 SNAPSHOT = Path(__file__).with_name("permissions_serverless.txt")
+OUTBOX_ALARMS = {"OutboxLag", "SendOutboxErrors"}  # of the VPC (decision 0152)
+OUTBOX_IDENTIFIERS = {
+    "AWS::Logs::LogGroup WorkersFunctionsSendOutboxLogs",
+    "AWS::DynamoDB::Table TablesOutbox",
+}
 REDIS_ALARMS = {"RedisCpu", "RedisMemory", "RedisEvictions", "RedisNoData"}
 # What a change of the profile removes: nothing with data that the tables do not have.
 REDIS_IDENTIFIERS = {
@@ -106,7 +111,7 @@ def test_alarms_and_dashboard_have_no_row_of_redis(eventful: Assembly) -> None:
         "Stacks": "core", "Profile": "serverless", "Alarms": "full", "Dashboard": "true",
     })  # fmt: skip
     with_redis, without = (one.stacks["Core"] for one in (eventful, made))
-    assert alarms(with_redis) - alarms(without) == REDIS_ALARMS | {"WafBlocks"}
+    assert alarms(with_redis) - alarms(without) == REDIS_ALARMS | OUTBOX_ALARMS | {"WafBlocks"}
     assert alarms(without) - alarms(with_redis) == {"CounterLag", "CounterThrottles"}
     boards = [one.only("AWS::CloudWatch::Dashboard") for one in (with_redis, without)]
     widgets = [json.dumps(one["DashboardBody"]).count('\\"type\\":\\"') for one in boards]
@@ -122,7 +127,7 @@ def test_a_change_of_the_profile_keeps_every_stateful_resource_but_redis(
         for line in redis - dynamodb
         if "Dashboard" not in line  # an option, off in this profile
     }
-    assert gone == REDIS_IDENTIFIERS
+    assert gone == REDIS_IDENTIFIERS | OUTBOX_IDENTIFIERS
     assert dynamodb - redis == COUNTER_IDENTIFIERS
 
 
