@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deployment import docs_tables
 from tests.benchmarks.__main__ import BENCHMARKS as COMMANDS
+from tests.benchmarks.__main__ import FOLDERS
 from tests.benchmarks.document import PAGE, fill
 
 BENCHMARKS = PAGE.parents[1] / "tests" / "benchmarks"
@@ -19,7 +20,7 @@ KEPT_ELSEWHERE = {"operation_costs.py"}  # of the capacity model
 def test_each_table_of_a_benchmark_has_its_place_and_each_place_a_table() -> None:
     made = [
         name
-        for path in BENCHMARKS.glob("*.py")
+        for path in BENCHMARKS.rglob("*.py")
         if path.name not in KEPT_ELSEWHERE
         for name in re.findall(r'name=f?"([a-z{}-]+)"', path.read_text())
     ]
@@ -62,5 +63,5 @@ def test_each_benchmark_of_the_command_is_a_module_that_the_page_names() -> None
     listed = re.search(r"^make bench ONLY=cold_start +# one of (.+)$", page, re.MULTILINE)
     assert listed
     for name in COMMANDS:
-        assert (BENCHMARKS / f"{name}.py").is_file(), name
+        assert (BENCHMARKS / FOLDERS.get(name, "").strip(".") / f"{name}.py").is_file(), name
     assert set(listed[1].split(", ")) == set(COMMANDS)

@@ -23,7 +23,7 @@ BREAKS = (
     Break("9 no id in a log: the request id that a caller sets",
           "ACCESS_LOG", "context_extended_request_id()", "context_request_id()", "test_logging"),
     Break("12 isolated: shared answers do not collapse",
-          "SHARED", "SHARED = 1 ", "SHARED = 0 ", "test_edge_cache"),
+          "resources:SHARED", "SHARED = 1 ", "SHARED = 0 ", "test_edge_cache"),
     Break("12 isolated: an error of a shared answer is kept",
           "ERROR_TTLS", "503, 504), 0)", "503, 504), 10)", "test_edge_cache"),
     Break("12 isolated: a page of ended sessions begins where DynamoDB refuses to",
