@@ -23,6 +23,7 @@ from botocore.session import Session
 
 from deployment.local import config
 from waiting_room.adapters.join_queue import COUNT, FIRST_ID, FIRST_SENT, REASON
+from waiting_room.adapters.operator_access import new_session
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.joins import parse_join
 from waiting_room.domain.limits import EVENT_ID
@@ -173,7 +174,7 @@ def _delete(sqs: Any, dead: str, messages: Sequence[dict[str, Any]]) -> None:
 
 def queues_of_stack(stack: str) -> Queues:
     """Return the queues of a stack on AWS, from its outputs."""
-    session: Any = Session()
+    session = new_session()
     found = session.create_client("cloudformation").describe_stacks(StackName=stack)
     outputs: dict[str, str] = {
         one["OutputKey"]: one["OutputValue"] for one in found["Stacks"][0].get("Outputs", [])
@@ -252,7 +253,7 @@ def main(arguments: Sequence[str]) -> int:
         queues = queues_of_stack(chosen.stack) if chosen.stack else queues_here(ENDPOINTS)
     except NoRegionError:
         print(
-            "--stack: the AWS region is not set: set AWS_DEFAULT_REGION to the stack's region.",
+            "--stack: the AWS region is not set: set AWS_REGION to the stack's region.",
             file=sys.stderr,
         )
         return 2

@@ -26,7 +26,6 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
 from deployment.account.context import ARGUMENTS, read_context
 from deployment.account.table_names import TablesMissing, names_in_use
@@ -37,6 +36,7 @@ from infrastructure.parameters.restored import RestoredConfig, tables_of
 from waiting_room.adapters.dynamodb.events import DynamoEvents
 from waiting_room.adapters.dynamodb.items import SHARDS, number
 from waiting_room.adapters.dynamodb.serving_log import STATE, DynamoServingLog
+from waiting_room.adapters.operator_access import new_session
 from waiting_room.domain.errors import Unavailable
 
 PAUSE = 10  # s between two reads of a table that is being created
@@ -210,7 +210,7 @@ def main(given: Sequence[str]) -> int:
         context = read_context(os.environ.get(ARGUMENTS, ""))
         config = CoreConfig.from_context(context.values)
         tables = tables_of(serverless=config.serverless)
-        session: Any = Session(profile=context.profile or None)
+        session = new_session(context.profile or None)
         client = session.create_client("dynamodb")
         used = names_in_use(
             session.create_client("cloudformation"),

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
 from deployment.account.context import ARGUMENTS, read_context
 from deployment.account.table_names import TablesMissing, names_in_use
@@ -26,6 +25,7 @@ from infrastructure.blueprint.resources import POSITIONS, TOKENS
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.parameter import ParameterError
 from infrastructure.parameters.restored import RestoredConfig, RestoredTable
+from waiting_room.adapters.operator_access import new_session
 
 COLD_READS, COLD_WRITES = 12_000, 4_000  # per second: a new on-demand table
 MOST_WRITES = 1_000_000
@@ -133,7 +133,7 @@ def main(given: Sequence[str]) -> int:
             if writes or asked.stack:
                 print(f"Each table accepts {COLD_WRITES} writes per second without pre-warming.")
             return 0
-        session: Any = Session(profile=context.profile or None)
+        session = new_session(context.profile or None)
         done = warm(
             session.create_client("cloudformation"),
             session.create_client("dynamodb"),

@@ -16,7 +16,6 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
 from deployment.account.context import ARGUMENTS, CdkContext, read_context
 from deployment.capacity import quotas
@@ -31,6 +30,7 @@ from infrastructure.parameters.optional_stacks import CORE, StacksConfig
 from infrastructure.parameters.parameter import ParameterError
 from infrastructure.parameters.region_rules import check_region
 from infrastructure.parameters.restored import RestoredConfig
+from waiting_room.adapters.operator_access import new_session
 
 # A slow or unreachable endpoint ends a check after seconds, not minutes.
 CLIENT = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
@@ -40,7 +40,7 @@ class AwsAccount:
     """The account of the credentials in the environment or of a profile."""
 
     def __init__(self, profile: str = "") -> None:
-        self._session: Any = Session(profile=profile or None)
+        self._session = new_session(profile or None)
         self.region = str(self._session.get_config_variable("region") or "")
 
     def client(self, service: str, region: str = "") -> Any:

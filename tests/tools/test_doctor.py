@@ -508,7 +508,7 @@ def test_the_checks_run_against_an_emulator(
     """What the emulator does not have is not checked; what it has is checked by real calls."""
     with moto_server() as url:
         for name, value in {
-            "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ENDPOINT_URL": url, "AWS_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
         }.items():  # fmt: skip
             monkeypatch.setenv(name, value)

@@ -21,7 +21,7 @@ def test_a_stack_without_a_region_ends_with_one_clear_line(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.splitlines() == [
-        "--stack: the AWS region is not set: set AWS_DEFAULT_REGION to the stack's region."
+        "--stack: the AWS region is not set: set AWS_REGION to the stack's region."
     ]
 
 

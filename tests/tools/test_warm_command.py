@@ -144,7 +144,7 @@ def test_a_deployment_without_warm_writes_makes_no_request(
     given_arguments: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ARGUMENTS, given_arguments)
-    monkeypatch.setattr(warm, "Session", None)
+    monkeypatch.setattr(warm, "new_session", None)
     assert warm.main([]) == 0
 
 
@@ -162,7 +162,7 @@ def test_a_stack_that_does_not_exist_ends_with_one_clear_line(
 ) -> None:
     with moto_server() as url:
         for name, value in {
-            "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ENDPOINT_URL": url, "AWS_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
             ARGUMENTS: "-c StackName=Missing -c WarmWriteUnits=20000",
         }.items():  # fmt: skip

@@ -15,18 +15,29 @@ from waiting_room.domain.errors import RoomError, SettingsError, Unavailable
 CONNECT_TIMEOUT, READ_TIMEOUT, ATTEMPTS = 3.0, 10.0, 3  # s; a person waits
 NO_CREDENTIALS = "there are no AWS credentials: log in, or set AWS_PROFILE or --profile"
 
+REGION = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+
 
 class AccessDenied(RoomError):
     """AWS rejects the credentials, or there are none; the text states the reason."""
 
 
+def new_session(profile: str | None = None) -> Any:
+    """Return a botocore session with the region of AWS_REGION, AWS_DEFAULT_REGION or the profile.
+
+    The CDK command line reads them in the same order. botocore by itself ignores AWS_REGION.
+    """
+    from botocore.session import Session
+
+    return Session(session_vars=REGION, profile=profile)
+
+
 def open_session(profile: str | None, region: str | None) -> Any:
     """Return a botocore session; raises SettingsError for an unknown profile."""
     from botocore.exceptions import BotoCoreError
-    from botocore.session import Session
 
     silence_library_logs()
-    session: Any = Session(profile=profile)
+    session = new_session(profile)
     if region:
         session.set_config_variable("region", region)
     try:

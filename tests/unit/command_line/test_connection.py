@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,10 +14,12 @@ import urllib3
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from apps.command_line.connection import ENDPOINTS
+from deployment.doctor.__main__ import AwsAccount
 from deployment.local.gateway.sigv4 import Signatures
 from tests.support.fakes.events_api import Call
 from tests.unit.command_line.conftest import ADDRESSES, CommandLine, assert_one_line
 from waiting_room.adapters import operator_access
+from waiting_room.adapters.operator_access import open_session, region_of
 
 AWS = "https://abc123.execute-api.eu-west-3.amazonaws.com/api"
 
@@ -247,3 +250,22 @@ def test_credentials_are_read_at_each_call() -> None:
 
     current = operator_access.credentials_of(Session())
     assert (current(), current()) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "us-east-1"}, "us-east-1"),
+        ({}, "ap-south-1"),  # of the profile
+    ],
+)
+def test_the_region_is_that_of_the_cdk_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], region: str
+) -> None:
+    (tmp_path / "config").write_text("[profile shop]\nregion = ap-south-1\n")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert region_of(open_session("shop", None)) == region
+    assert AwsAccount("shop").region == region
