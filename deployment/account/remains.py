@@ -87,25 +87,25 @@ REMAINING = (
         applies=lambda of: of.account.own_key,
     ),
     Remaining(
-        what="IAM role for the logs of API Gateway, and its entry in the account's settings; other"
-        " APIs may use it",
+        what="IAM role for the logs of API Gateway, and its entry in the account's settings. Other"
+        " APIs may use it. After the command delete the role, whose name contains ApiLogRole",
         when="`CreateApiLogRole=true`",
         cost="nothing",
-        remove="aws apigateway update-account --patch-operations op=remove,path=/cloudwatchRoleArn"
-        " (then delete the role whose name contains ApiLogRole)",
+        remove="aws apigateway update-account"
+        " --patch-operations op=replace,path=/cloudwatchRoleArn,value=''",
         types=("AWS::IAM::Role", "AWS::ApiGateway::Account"),
         applies=lambda of: of.core.create_api_log_role,
     ),
     Remaining(
         what="log groups that API Gateway creates for its errors:"
-        " `API-Gateway-Execution-Logs_…`, without an end of their retention",
+        " `API-Gateway-Execution-Logs_…`, which never expire",
         when="always",
         cost="storage by the GB",
         remove="aws logs delete-log-group --log-group-name API-Gateway-Execution-Logs_ID/STAGE",
     ),
     Remaining(
         what="log groups that Lambda creates for the functions of CDK: `/aws/lambda/{stack}-…`,"
-        " without an end of their retention",
+        " which never expire",
         when="always",
         cost="storage by the GB",
         remove="aws logs describe-log-groups --log-group-name-prefix /aws/lambda/{stack}",
@@ -138,10 +138,11 @@ REMAINING = (
         applies=lambda of: EDGE_ALARMS not in of.stacks,
     ),
     Remaining(
-        what="stack with the shared policies of CloudFront; other rooms may use it",
+        what="stack with the shared policies of CloudFront; other rooms may use it. StackName is that"
+        " of its own deployment",
         when="if it was deployed, and `Stacks` did not name policies",
         cost="nothing",
-        remove='make destroy CDK_ARGS="-c Stacks=policies"',
+        remove='make destroy CDK_ARGS="-c Stacks=policies -c StackName={stack}"',
         applies=lambda of: POLICIES not in of.stacks,
     ),
     Remaining(
@@ -152,7 +153,7 @@ REMAINING = (
         " \"StackSummaries[?starts_with(StackName, '{stack}')].[StackName,StackStatus]\"",
     ),
     Remaining(
-        what="hosted zones, certificates, DNS records that you wrote, VPCs and keys of your own,"
+        what="hosted zones, certificates, DNS records that you wrote, your own VPCs and KMS keys,"
         " distributions of other stacks with the function of the gate",
         when="if the parameters name them",
         cost="as before",
@@ -173,11 +174,10 @@ REMAINING = (
     Remaining(
         what="resources of `make bootstrap`, which all CDK apps of the account share: the stack"
         " CDKToolkit, its bucket with the bundles, its roles, a repository of images and the"
-        " parameter `/cdk-bootstrap/…` of Systems Manager",
+        " parameter `/cdk-bootstrap/…` of Systems Manager. Empty the bucket and delete it by hand",
         when="always",
         cost="storage of the bucket by the GB",
-        remove="aws cloudformation delete-stack --stack-name CDKToolkit (empty its bucket and"
-        " delete it by hand)",
+        remove="aws cloudformation delete-stack --stack-name CDKToolkit",
     ),
 )
 # CloudFormation refuses to delete these while others use them.
@@ -219,8 +219,9 @@ def lines(removal: Removal, remaining: Iterable[Remaining] = REMAINING) -> list[
     tag = f"Key={STACK_TAG},Values={name}"
     return [
         *found,
-        "Resources that still have the tag of the room:",
+        "Resources that still have the tag of the room, in the region and without a region:",
         f"    aws resourcegroupstaggingapi get-resources --tag-filters {tag}",
+        f"    aws resourcegroupstaggingapi get-resources --tag-filters {tag} --region us-east-1",
     ]
 
 

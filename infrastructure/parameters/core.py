@@ -201,7 +201,7 @@ class CoreConfig(Parameters):
     )
     vpc_id: str = text(
         "VpcId",
-        "existing VPC; it must reach DynamoDB, Secrets Manager, SQS and EventBridge",
+        "existing VPC; its subnets must reach DynamoDB and Secrets Manager",
         default="",
         pattern=r"vpc-[0-9a-f]{8,17}",
         constraint="a VPC id like vpc-0123456789abcdef0",
@@ -351,7 +351,7 @@ class CoreConfig(Parameters):
     )
     log_retention_days: int = number(
         "LogRetentionDays",
-        "days that logs are retained; one of CloudWatch's periods",
+        "days that logs are retained: " + ", ".join(str(days) for days in LOG_PERIODS),
         default=30,
         low=1,
         high=3653,

@@ -180,10 +180,15 @@ class Parameters:
 def reject_unknown(context: Iterable[str], *kinds: type[Parameters]) -> None:
     """Raise ParameterError for an unknown parameter in the context.
 
-    CDK's own names start with a small letter or with ``@``; parameters start with a capital.
+    CDK's own names start with a small letter or with ``@``; parameters start with a capital. A name
+    that differs from a parameter only by capital and small letters is unknown too.
     """
     names = [known.name for kind in kinds for _, known in kind.known()]
+    small = {name.lower(): name for name in names}
     for given in context:
+        meant = small.get(given.lower())
+        if meant and given not in names:
+            raise ParameterError(f"There is no parameter {given}. Did you mean {meant}?")
         if given[:1].isupper() and given not in names:
             near = get_close_matches(given, names, 1)
             hint = f" Did you mean {near[0]}?" if near else ""

@@ -192,6 +192,12 @@ def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant() -> None:
         reject_unknown({"EventID": "x", "@aws-cdk/core:flag": True, "plainCode": 1}, CoreConfig)
 
 
+@pytest.mark.parametrize("given", ["eventId", "eventid", "EVENTID"])
+def test_a_parameter_in_other_letters_is_refused(given: str) -> None:
+    with pytest.raises(ParameterError, match=rf"no parameter {given}\. Did you mean EventId\?"):
+        reject_unknown({given: "x"}, CoreConfig)
+
+
 def test_the_functions_read_back_what_was_configured() -> None:
     config = CoreConfig.from_context(
         {

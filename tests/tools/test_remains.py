@@ -9,13 +9,18 @@ from deployment.account import remains
 from deployment.account.context import ARGUMENTS
 
 ALWAYS = ("API-Gateway-Execution-Logs", "CDKToolkit", "waiting-room:stack,Values=Sale")
+POLICIES = 'make destroy CDK_ARGS="-c Stacks=policies -c StackName=Sale"'
 TABLES = "QueuePositions=sale-q,Tokens=sale-t@2026-11-30T10:00:00.000"
 
 
 @pytest.mark.parametrize(
     ("context", "present", "absent"),
     [
-        ("", ["$DeletedTableBackup", "ApiLogRole", "Sale-EdgeAlarms"], ["KMS", "delete-secret"]),
+        (
+            "",
+            ["$DeletedTableBackup", "ApiLogRole", "Sale-EdgeAlarms", POLICIES],
+            ["KMS", "delete-secret"],
+        ),
         ("-c RetainData=true", ["delete-table", "delete-secret"], ["$DeletedTableBackup"]),
         ("-c CustomerManagedKey=true", ["schedule-key-deletion"], ["delete-secret"]),
         ("-c CreateApiLogRole=false", [], ["ApiLogRole"]),
