@@ -138,8 +138,8 @@ REMAINING = (
         applies=lambda of: EDGE_ALARMS not in of.stacks,
     ),
     Remaining(
-        what="stack with the shared policies of CloudFront; other rooms may use it. StackName is that"
-        " of its own deployment",
+        what="stack with the shared policies of CloudFront; other rooms may use it. StackName is"
+        " that of its own deployment",
         when="if it was deployed, and `Stacks` did not name policies",
         cost="nothing",
         remove='make destroy CDK_ARGS="-c Stacks=policies -c StackName={stack}"',
@@ -153,8 +153,8 @@ REMAINING = (
         " \"StackSummaries[?starts_with(StackName, '{stack}')].[StackName,StackStatus]\"",
     ),
     Remaining(
-        what="hosted zones, certificates, DNS records that you wrote, your own VPCs and KMS keys,"
-        " distributions of other stacks with the function of the gate",
+        what="hosted zones, certificates, DNS records that you wrote, your own VPCs and encryption"
+        " keys, distributions of other stacks with the function of the gate",
         when="if the parameters name them",
         cost="as before",
         remove="",
