@@ -184,7 +184,7 @@ def reject_unknown(context: Iterable[str], *kinds: type[Parameters]) -> None:
     that differs from a parameter only by capital and small letters is unknown too.
     """
     names = [known.name for kind in kinds for _, known in kind.known()]
-    small = {name.lower(): name for name in names}
+    small = {name.lower(): name for name in reversed(names)}
     for given in context:
         meant = small.get(given.lower())
         if meant and given not in names:

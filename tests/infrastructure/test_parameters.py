@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from infrastructure.blueprint.resources import JOINS
 from infrastructure.parameters.core import REDIS_ONLY, CoreConfig
+from infrastructure.parameters.optional_stacks import PARAMETERS
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from waiting_room.domain.room_settings import FirstAdmission
 from waiting_room.runtime.settings.room import read_room_settings
@@ -195,7 +196,7 @@ def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant() -> None:
 @pytest.mark.parametrize("given", ["eventId", "eventid", "EVENTID"])
 def test_a_parameter_in_other_letters_is_refused(given: str) -> None:
     with pytest.raises(ParameterError, match=rf"no parameter {given}\. Did you mean EventId\?"):
-        reject_unknown({given: "x"}, CoreConfig)
+        reject_unknown({given: "x"}, CoreConfig, *PARAMETERS)
 
 
 def test_the_functions_read_back_what_was_configured() -> None:
