@@ -20,7 +20,7 @@ export DEPLOYMENT_ARGS = $(CDK_ARGS)
 .PHONY: help
 .PHONY: install run invoke sites clean
 .PHONY: check test test-changed pre-commit lint types hops security scan matrix fuzz chaos attack soak broken mutants screenshots docs lock
-.PHONY: bootstrap synth diff changes doctor deploy destroy bundles wheel release
+.PHONY: bootstrap synth diff changes doctor deploy destroy dist publish bundles wheel release
 .PHONY: redrive warm restore capacity rooms
 .PHONY: bench load-test capacity-check many-pages admission-plots
 
@@ -116,8 +116,9 @@ scan: node_modules/ready .venv/scan/ready ## scan the templates of all stacks wi
 	@$(BIN)/python -m deployment.checks.scan build/scan
 	@$(BIN)/python -m pytest -q tests/infrastructure/test_security.py -k "cdk_nag or review or suppression"
 
-matrix: install ## run every change of deployed stacks in every profile (minutes; make test runs a part)
+matrix: install ## run every change of deployed stacks in every profile, and compare all templates of make dist (minutes; make test runs a part)
 	MATRIX=all $(BIN)/python -m pytest -q -n 2 tests/infrastructure/test_changes.py
+	MATRIX=all $(BIN)/python -m pytest -q tests/infrastructure/test_dist.py tests/infrastructure/test_dist_journey.py
 
 fuzz: install ## send generated requests and texts to every API and parser (FUZZ_SEEDS=5; FUZZ_SEED repeats one)
 	$(BIN)/python -m tests.fuzz
@@ -179,6 +180,12 @@ deploy: node_modules/ready ## deploy the stacks to the account and region of you
 destroy: node_modules/ready ## delete the stacks (ONLY=Gate deletes one), then print what remains
 	$(CDK) destroy $(ONLY) $(CDK_ARGS)
 	@$(BIN)/python -m deployment.account.remains
+
+dist: .venv/dev ## write templates and assets that need no CDK into build/dist (SET="EdgeApiKeyVersion=2" fixes parameters)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infrastructure.templates $(SET)
+
+publish: .venv/dev ## upload the assets of make dist: make publish BUCKET=mine PREFIX=room/ REGION=eu-central-1 PARAMETERS="EventId=Sale"
+	@$(BIN)/python -m deployment.publish --bucket "$(BUCKET)" --prefix "$(PREFIX)" --region "$(REGION)" --parameters "$(PARAMETERS)"
 
 bundles: .venv/local ## build the Lambda bundles (BUNDLE_COMPILER=python3.14 adds bytecode)
 	@$(BIN)/python -m infrastructure.assets.bundle

@@ -2,7 +2,8 @@
 """Checks the tree and builds the files of a release: ``make release``; steps: docs/releasing.md.
 
 `build/release/<version>` gets the Lambda bundles of both platforms, the CloudFormation templates
-with their assets, the wheel, and `SHA256SUMS`, which `sha256sum --check` reads.
+with their assets, the templates that need no CDK, the wheel, and `SHA256SUMS`, which
+`sha256sum --check` reads.
 """
 
 from __future__ import annotations
@@ -41,11 +42,10 @@ def bundles(into: Path) -> None:
 
 def templates(into: Path) -> None:
     """Write the CloudFormation templates and their assets, as `make synth` does."""
-    tools = version.ROOT / ".venv" / "bin"
     done = subprocess.run(
         ["npx", "cdk", "synth", "--quiet", "--output", str(into)],
         cwd=version.ROOT,
-        env={**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"},
+        env=_with_tools(),
         capture_output=True,
         text=True,
         check=False,
@@ -59,7 +59,32 @@ def package(into: Path) -> None:
     wheel.build(into)
 
 
-BUILDERS: Mapping[str, Builder] = {"bundles": bundles, "templates": templates, "wheel": package}
+def dist(into: Path) -> None:
+    """Write the templates and assets that need no CDK, as `make dist` does."""
+    done = subprocess.run(
+        [sys.executable, "-m", "infrastructure.templates", "--output", str(into)],
+        cwd=version.ROOT,
+        env=_with_tools(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ReleaseError(f"make dist failed: {(done.stdout + done.stderr).strip()}")
+
+
+def _with_tools() -> dict[str, str]:
+    """Return the environment with the Node of .venv first in the path."""
+    tools = version.ROOT / ".venv" / "bin"
+    return {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+BUILDERS: Mapping[str, Builder] = {
+    "bundles": bundles,
+    "templates": templates,
+    "dist": dist,
+    "wheel": package,
+}
 
 
 def build(into: Path, builders: Mapping[str, Builder] = BUILDERS) -> Path:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +21,9 @@ from tests.support.templates.synthesized import (
     Synthesized,
     everything,
 )
+
+if TYPE_CHECKING:
+    from infrastructure.templates.template import Written
 
 WITH_SDK = ("public_api", "private_api", "entrance", "workers", "openid", "inlet", "gate_store")
 
@@ -74,6 +79,15 @@ def _starting(
 def assembly() -> Assembly:
     """All stacks there are, with events off."""
     return everything()
+
+
+@pytest.fixture(scope="session")
+def dist() -> dict[str, Written]:
+    """The templates of `make dist`, with plain code; only `make matrix` has those of core."""
+    from infrastructure.templates.__main__ import written
+
+    every = os.environ.get("MATRIX") == "all"
+    return written({"plainCode": True}, () if every else ("authorizer", "sample"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The templates that `make dist` writes, and the one that nests them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from infrastructure.parameters.core import REDIS_ONLY, CoreConfig
+from infrastructure.parameters.optional_stacks import (
+    AUTHORIZER,
+    CORE,
+    SAMPLE,
+    AuthorizerArn,
+    AuthorizerConfig,
+    SampleConfig,
+)
+from infrastructure.parameters.without_cdk import OF_CORE
+from infrastructure.templates.inputs import STACK_SAMPLE, Input, inputs
+from infrastructure.templates.symbols import STACK
+from infrastructure.templates.template import ASSETS, Plan, Written
+
+# Parameters of core that change something in the other stacks; names are in optional_stacks.
+OF_FUNCTIONS = ("RetainData", "LogRetentionDays")
+OF_AUTHORIZER = ("StackName", "PublicAPIEndpoint", "WaitingRoomEventID", "IssuerURI")
+OF_SAMPLE = (
+    "StackName", "PublicAPIEndpoint", "PrivateAPIEndpoint", "APIGatewayRegion", "EventID",
+    "AuthorizerARN", "OtherApiRate", "OtherApiBurst", "CreateApiLogRole",
+)  # fmt: skip
+QUOTA = {"AccountApiRate": "900001", "AccountApiBurst": "900001"}  # above the samples together
+SERVERLESS = "core-serverless"
+WITHOUT_REDIS = ("Profile", "RedisPort", *REDIS_ONLY)
+# Each nesting template with the template of its core.
+GETTING_STARTED = {"getting-started": CORE, "getting-started-serverless": SERVERLESS}
+NESTED = "AWS::CloudFormation::Stack"
+# The name in the ARN of the nested core stack.
+CORE_NAME = {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "Core"}]}]}
+# Outputs of the getting-started stack: those of the AWS solution, and what names the core stack.
+SHOWN = {
+    "Core": ("PublicApiInvokeURL", "PrivateApiInvokeURL", "PublicTokenIssuer", "PrivateTokenIssuer",
+             "OperatorsGroup", "EventBus", "Dashboard"),
+    "Authorizer": ("AuthorizerFunctionARN",),
+    "Sample": ("WaitingRoomURL", "ControlPanelURL", "StoreApiInvokeURL"),
+}  # fmt: skip
+
+
+def plans() -> list[Plan]:
+    """Return the plans of the templates; each deploys one stack."""
+    redis_less = [name for name in OF_CORE if name not in WITHOUT_REDIS]
+    serverless = inputs((CoreConfig,), redis_less, ("serverless",))
+    return [
+        _plan(CORE, inputs((CoreConfig,), OF_CORE), QUOTA),
+        replace(_plan(CORE, serverless, {**QUOTA, "Profile": "serverless"}), name=SERVERLESS),
+        _plan(AUTHORIZER, inputs((AuthorizerConfig, CoreConfig), (*OF_AUTHORIZER, *OF_FUNCTIONS))),
+        _plan(
+            SAMPLE,
+            inputs((SampleConfig, AuthorizerArn, CoreConfig), (*OF_SAMPLE, *OF_FUNCTIONS)),
+            QUOTA,
+        ),
+    ]
+
+
+def _plan(stack: str, found: Sequence[Input], context: Mapping[str, str] | None = None) -> Plan:
+    construct = stack.capitalize()
+    suffix = "" if stack == CORE else f"-{construct}"
+    name = f"{STACK_SAMPLE}{suffix}"
+    return Plan(
+        stack,
+        construct,
+        {"Stacks": stack, "StackName": STACK_SAMPLE, **(context or {})},
+        found,
+        {name: STACK, name.replace("-", ""): STACK},
+    )
+
+
+def getting_started(
+    written: Mapping[str, Written], core: str = CORE
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return a template that nests core, authorizer and sample, and the templates that it needs.
+
+    ``core`` is the name of the template of the core stack, whose parameters it has. The templates
+    are by their keys in S3, which contain their hashes: an update changes the nested stacks whose
+    templates changed.
+    """
+    used = {CORE: written[core], AUTHORIZER: written[AUTHORIZER], SAMPLE: written[SAMPLE]}
+    files = {one.name: content(one.template) for one in used.values()}
+    keys = {
+        name: f"{name}.{hashlib.sha256(text).hexdigest()[:16]}.template.json"
+        for name, text in files.items()
+    }
+    parameters = {
+        name: declared
+        for one in used.values()
+        for name, declared in one.template["Parameters"].items()
+        if name in OF_CORE or name in ASSETS
+    }
+    resources = {}
+    for name, given in _passed().items():
+        own = used[name].template["Parameters"]
+        shared = {one: {"Ref": one} for one in own if one in parameters}
+        resources[name.capitalize()] = {
+            "Type": NESTED,
+            "Properties": {
+                "TemplateURL": _address(keys[used[name].name]),
+                "Parameters": {**shared, **given},
+            },
+            **({} if name == CORE else {"DependsOn": ["Core"]}),
+        }
+    template = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "Virtual waiting room: core, authorizer and sample",
+        "Parameters": parameters,
+        "Resources": resources,
+        "Outputs": {
+            output: {"Value": _output(stack)(output)}
+            for stack, outputs in SHOWN.items()
+            for output in outputs
+        },
+    }
+    return template, {keys[name]: text for name, text in files.items()}
+
+
+def _passed() -> dict[str, dict[str, Any]]:
+    """Return the values that a nested stack gets beside the parameters of core."""
+    core = _output("Core")
+    return {
+        CORE: {},
+        AUTHORIZER: {
+            "StackName": CORE_NAME,
+            "PublicAPIEndpoint": core("PublicApiInvokeURL"),
+            "WaitingRoomEventID": {"Ref": "EventId"},
+            "IssuerURI": core("PublicTokenIssuer"),
+        },
+        SAMPLE: {
+            "StackName": CORE_NAME,
+            "PublicAPIEndpoint": core("PublicApiInvokeURL"),
+            "PrivateAPIEndpoint": core("PrivateApiInvokeURL"),
+            "APIGatewayRegion": {"Ref": "AWS::Region"},
+            "EventID": {"Ref": "EventId"},
+            "AuthorizerARN": _output("Authorizer")("AuthorizerFunctionARN"),
+            "CreateApiLogRole": "false",  # core created it
+        },
+    }
+
+
+def content(template: Mapping[str, Any]) -> bytes:
+    """Return a template as the bytes of its file."""
+    return f"{json.dumps(template, indent=1)}\n".encode()
+
+
+def _output(stack: str) -> Any:
+    return lambda output: {"Fn::GetAtt": [stack, f"Outputs.{output}"]}
+
+
+def _address(key: str) -> dict[str, Any]:
+    bucket, prefix = ({"Ref": name} for name in ASSETS)
+    host: list[Any] = ["https://", bucket, ".s3.", {"Ref": "AWS::Region"}, "."]
+    return {"Fn::Join": ["", [*host, {"Ref": "AWS::URLSuffix"}, "/", prefix, key]]}
