@@ -36,6 +36,7 @@ from infrastructure.parameters.optional_stacks import (
 )
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from infrastructure.parameters.without_cdk import FIXED, FIXED_VALUES, NO_PART
+from waiting_room.adapters.operator_access import new_session
 
 BUILD = ROOT / "build" / "dist"
 GETTING_STARTED, SERVERLESS = "getting-started", "getting-started-serverless"
@@ -201,7 +202,7 @@ def main() -> int:
     parser.add_argument("--region", default="")
     parser.add_argument("--parameters", default="")
     chosen = parser.parse_args()
-    session = boto3.Session(region_name=chosen.region or None)
+    session = boto3.Session(botocore_session=new_session(), region_name=chosen.region or None)
     region = session.region_name
     if not chosen.bucket or not region:
         missing = "REGION or AWS_REGION" if chosen.bucket else "BUCKET"
