@@ -11,7 +11,7 @@ import pytest
 import apps.workers.app
 from infrastructure.blueprint import permissions
 from infrastructure.blueprint.permissions import Grant, MissingGrant, Resource, check_grants
-from infrastructure.blueprint.resources import TABLE_COUNTER_WORKERS, WORKERS
+from infrastructure.blueprint.resources import OUTBOX_WORKERS, TABLE_COUNTER_WORKERS, WORKERS
 from infrastructure.constructs.compute.function_context import FunctionContext
 
 PAGE = "infrastructure/blueprint/permissions.py"
@@ -30,7 +30,7 @@ def test_grants_without_a_view_are_named() -> None:
 
 
 def test_every_table_of_grants_can_be_checked() -> None:
-    for table in ("PUBLIC", "PRIVATE", "WORKERS", "OPENID"):
+    for table in ("PUBLIC", "PRIVATE", "WORKERS", "OUTBOX_WORKERS", "OPENID"):
         with pytest.raises(MissingGrant, match=f"Add `new_function` to {table} in "):
             check_grants(table, {*getattr(permissions, table), "new_function"})
 
@@ -58,7 +58,7 @@ def worker_functions() -> Iterator[str]:
 
 def test_every_worker_function_is_in_resources() -> None:
     defined = set(worker_functions())
-    deployed = {worker.name for worker in (*WORKERS, *TABLE_COUNTER_WORKERS)}
+    deployed = {worker.name for worker in (*WORKERS, *TABLE_COUNTER_WORKERS, *OUTBOX_WORKERS)}
     here = "WORKERS in infrastructure/blueprint/resources.py"
     assert not defined - deployed, f"Add {sorted(defined - deployed)} to {here}"
     assert not deployed - defined, f"Remove {sorted(deployed - defined)} from {here}"
