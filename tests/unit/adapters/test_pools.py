@@ -23,7 +23,7 @@ from waiting_room.adapters.http.private_api import PrivateApi
 from waiting_room.adapters.http.public_api import PublicApi
 
 CALLERS = 20  # threads of a route of the one-machine gateway
-WAIT = 20  # s until a meeting is given up; a test that passes does not wait
+WAIT = 120  # s until a meeting is given up; a test that passes does not wait
 
 
 class Server(ThreadingHTTPServer):
