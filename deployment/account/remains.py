@@ -180,11 +180,6 @@ REMAINING = (
         remove="aws cloudformation delete-stack --stack-name CDKToolkit",
     ),
 )
-# CloudFormation refuses to delete these while others use them.
-BEFORE = (
-    "CloudFormation deletes no group with members and no policy that is attached elsewhere: remove"
-    " people from the groups of the room, and detach its policies from your roles, first."
-)
 
 
 def retained_types(template: Mapping[str, Any]) -> set[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from waiting_room.adapters.aws import translate_errors
+from waiting_room.adapters.batches import batches
 from waiting_room.adapters.dynamodb.items import map_concurrently
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
@@ -36,7 +37,8 @@ class SqsJoinQueue:
         """Send messages to the dead-letter queue; return the ids of those not accepted."""
         failed = threading.Event()  # after one failed request the others are not sent
         entries = [*map(_single, letters)] if len(letters) <= FEW else list(_joined(letters))
-        unsent = map_concurrently(lambda batch: self._send(batch, failed), list(_batches(entries)))
+        some = list(batches(entries, lambda one: one.size, MOST_BYTES, BATCH))
+        unsent = map_concurrently(lambda batch: self._send(batch, failed), some)
         return frozenset(message_id for ids in unsent for message_id in ids)
 
     def _send(self, messages: Sequence[_Message], failed: threading.Event) -> list[str]:
@@ -154,20 +156,6 @@ def _together(ids: Sequence[str], lines: Sequence[str]) -> _Message:
 def _cut(body: str) -> str:
     """Cut a body to the bytes that fit beside the attributes."""
     return body.encode("utf-8", "surrogatepass")[:MOST_BYTES].decode("utf-8", "ignore")
-
-
-def _batches(messages: Sequence[_Message]) -> Iterator[list[_Message]]:
-    batch: list[_Message] = []
-    size = 0
-    for message in messages:
-        more = message.size
-        if batch and (len(batch) == BATCH or size + more > MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(message)
-        size += more
-    if batch:
-        yield batch
 
 
 def _attributes(letter: DeadLetter) -> dict[str, dict[str, str]]:

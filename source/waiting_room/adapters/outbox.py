@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from waiting_room.adapters.aws import translate_errors
+from waiting_room.adapters.batches import batches
 from waiting_room.adapters.join_queue import MOST_REASON
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.ports.join_queue import DeadLetter, Receipt
@@ -168,18 +169,8 @@ def _fitting(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _chunks(parts: Sequence[Any]) -> Iterator[list[Any]]:
-    """Return the parts in lists that fit into a row, in order; a single part is never divided."""
-    some: list[Any] = []
-    size = 0
-    for part in parts:
-        more = len(json.dumps(part))
-        if some and size + more > MOST_BYTES:
-            yield some
-            some, size = [], 0
-        some.append(part)
-        size += more
-    if some:
-        yield some
+    """Return the parts in lists that fit into a row."""
+    return batches(parts, lambda part: len(json.dumps(part)), MOST_BYTES)
 
 
 def message_of_item(item: Mapping[str, Any]) -> OutboxMessage:
