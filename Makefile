@@ -90,7 +90,7 @@ clean: ## delete what the other targets create
 
 check: lint types test ## lint, types and test: what CI runs
 
-test: install ## run all tests (about 12 minutes on 2 cores)
+test: install ## run all tests (about 25 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-changed: install ## run the tests that cover the changed files: make test-changed BASE=main
