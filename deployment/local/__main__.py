@@ -18,7 +18,7 @@ from deployment.local.room import ROOT, AlreadyRunning, LocalRoom, LocalRoomErro
 LABELS = (
     ("Ticket shop", "shop_url"),
     ("Waiting page", "waiting_room_url"),
-    ("Control panel", "control_panel_url"),
+    ("Console", "console_url"),
     ("Public API", "public_api"),
     ("Private API", "private_api"),
     ("Store API", "store_api"),

@@ -46,7 +46,7 @@ LISTENERS = {
     "store_api": "STORE_API_PORT",
     "openid": "OPENID_PORT",
     "waiting_room": "WAITING_ROOM_PORT",
-    "control_panel": "CONTROL_PANEL_PORT",
+    "console": "CONSOLE_PORT",
     "shop": "SHOP_PORT",
 }
 DEFAULTS = {
@@ -153,7 +153,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
 
 def listener_urls(ports: Mapping[str, int]) -> dict[str, str]:
     """The address of each listener; APIs stand under their stage, as on AWS."""
-    sites = ("waiting_room", "control_panel", "shop")
+    sites = ("waiting_room", "console", "shop")
     return {
         name: f"http://127.0.0.1:{port}/{'' if name in sites else STAGE}"
         for name, port in ports.items()

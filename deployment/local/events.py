@@ -23,7 +23,7 @@ SHOP_RULES: dict[str, Any] = {
     "protect": [{"path": "/"}],
     "bypass": [{"path": "/search"}, {"path": "/assets"}],
 }
-HINT = "Control them in the control panel, or with .venv/bin/waiting-room --help"
+HINT = "Control them in the console, or with .venv/bin/waiting-room --help"
 
 Documents = dict[str, dict[str, Any]]
 Say = Callable[[str], None]

@@ -116,7 +116,8 @@ class LocalRoom:
             "store_api": urls["store_api"],
             "openid_issuer": env["OPENID_ISSUER"],
             "waiting_room_url": urls["waiting_room"],
-            "control_panel_url": urls["control_panel"],
+            "control_panel_url": urls["console"],  # the name of the AWS solution
+            "console_url": urls["console"],
             "shop_url": urls["shop"],
             "access_key_id": env["AWS_ACCESS_KEY_ID"],
             "secret_access_key": env["AWS_SECRET_ACCESS_KEY"],

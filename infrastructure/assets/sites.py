@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the two static sites.
 
-esbuild bundles the script of the waiting page, and the control panel with its npm modules into one
+esbuild bundles the script of the waiting page, and the console with its npm modules into one
 script and one style sheet, each with a source map. All other files are copied from
 ``source/sites`` unchanged. The stack that serves the sites adds ``config.json``
 (``infrastructure/blueprint/site_config.py``).
@@ -27,13 +27,13 @@ NOT_SERVED = ("package.json", "test", "node_modules", "*.test.js")
 # site → entry files that esbuild bundles with their imports
 BUNDLED: dict[str, tuple[str, ...]] = {
     "waiting_room": ("page.js",),
-    "control_panel": ("panel.js", "panel.css"),
+    "console": ("console.js", "console.css"),
 }
 # site → files that are served inside a bundle only. Pages of others import the other modules of the
 # waiting page, so these are served as well.
 INSIDE: dict[str, tuple[str, ...]] = {
     "waiting_room": ("view.js", "extras.js"),
-    "control_panel": ("*.js", "*.css"),
+    "console": ("*.js", "*.css"),
 }
 PRELOAD = re.compile(r' *<link rel="modulepreload" href="[^"]*">\n')  # of modules in the bundle
 # The oldest browsers of the waiting page: see start.js.

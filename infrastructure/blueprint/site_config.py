@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-SITES = ("waiting_room", "control_panel")
+SITES = ("waiting_room", "console")
 CONFIG = "config.json"
 NOT_FOUND = "404.html"
 LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*")
@@ -120,10 +120,10 @@ def waiting_room_config(
     }
 
 
-def control_panel_config(
+def console_config(
     *, event_id: str, region: str, public_api: str, private_api: str
 ) -> dict[str, Any]:
-    """Return ``config.json`` of the control panel, which contains no keys."""
+    """Return ``config.json`` of the console, which contains no keys."""
     return {
         "event_id": event_id,
         "region": region,

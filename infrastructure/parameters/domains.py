@@ -53,8 +53,8 @@ class DomainsConfig(Parameters):
     api_certificate: str = certificate("ApiCertificateArn", "ApiDomain")
     page_domain: str = domain("PageDomain", "the waiting page (stack sample)")
     page_certificate: str = certificate("PageCertificateArn", "PageDomain")
-    panel_domain: str = domain("ControlPanelDomain", "the control panel (stack sample)")
-    panel_certificate: str = certificate("ControlPanelCertificateArn", "ControlPanelDomain")
+    panel_domain: str = domain("ConsoleDomain", "the console (stack sample)")
+    panel_certificate: str = certificate("ConsoleCertificateArn", "ConsoleDomain")
     openid_domain: str = domain("OpenIdPageDomain", "the waiting page of the stack openid")
     openid_certificate: str = certificate("OpenIdPageCertificateArn", "OpenIdPageDomain")
     zone: str = text(
@@ -89,7 +89,7 @@ class DomainsConfig(Parameters):
 
     @property
     def panel(self) -> CustomDomain | None:
-        """Return the domain of the control panel."""
+        """Return the domain of the console."""
         return self._domain(self.panel_domain, self.panel_certificate)
 
     @property

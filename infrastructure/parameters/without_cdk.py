@@ -47,7 +47,7 @@ FIXED: Mapping[str, str] = {
     "AvailabilityZones": _BELONG,
     **{
         f"{one}{part}": _BELONG
-        for one in ("Api", "Page", "ControlPanel")
+        for one in ("Api", "Page", "Console")
         for part in ("Domain", "CertificateArn")
     },
     "HostedZoneId": _BELONG,

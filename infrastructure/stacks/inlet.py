@@ -23,7 +23,7 @@ from waiting_room.inlet.strategies import Strategy
 
 
 class InletStack(Stack):
-    """The inlet of a core stack; it shares an item of the serving log with the control panel."""
+    """The inlet of a core stack; it shares an item of the serving log with the console."""
 
     def __init__(
         self,

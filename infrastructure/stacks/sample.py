@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sample stack: a store behind the authorizer, the waiting page, the control panel."""
+"""The sample stack: a store behind the authorizer, the waiting page, the console."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from constructs import Construct
 
 from infrastructure.blueprint.gateway_responses import PLAIN_RESPONSES
 from infrastructure.blueprint.routes import load_app, routes_of
-from infrastructure.blueprint.site_config import control_panel_config, waiting_room_config
+from infrastructure.blueprint.site_config import console_config, waiting_room_config
 from infrastructure.constructs.api.api_log_role import ApiLogRole
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.api.token_authorizer import WaitingRoomAuthorizer
@@ -27,7 +27,7 @@ from infrastructure.parameters.optional_stacks import PageConfig
 
 
 class SampleStack(Stack):
-    """An example of a site: a protected API, the waiting page and the control panel.
+    """An example of a site: a protected API, the waiting page and the console.
 
     Addresses have no final slash; ``api_region`` is the region of the private API. With
     ``log_role`` the stack creates the account's log role of API Gateway. ``page`` holds the target
@@ -95,11 +95,11 @@ class SampleStack(Stack):
             defaults=defaults,
             domain=domains.page,
         )
-        control_panel = Site(
+        console = Site(
             self,
             "ControlPanel",
-            site="control_panel",
-            config=control_panel_config(
+            site="console",
+            config=console_config(
                 event_id=event_id,
                 region=api_region,
                 public_api=public_api,
@@ -111,9 +111,9 @@ class SampleStack(Stack):
         )
         for output, value in {
             "WaitingRoomURL": waiting_room.address,
-            "ControlPanelURL": control_panel.address,
+            "ControlPanelURL": console.address,
             "StoreApiInvokeURL": store.stage_address,
             **target_output("WaitingRoomDnsTarget", waiting_room.distribution, domains.page),
-            **target_output("ControlPanelDnsTarget", control_panel.distribution, domains.panel),
+            **target_output("ConsoleDnsTarget", console.distribution, domains.panel),
         }.items():
             CfnOutput(self, output, value=value)

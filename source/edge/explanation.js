@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Explanation of the gate's decision about a request, for the rule tester of the control panel. It is
+ * Explanation of the gate's decision about a request, for the rule tester of the console. It is
  * the same as `waiting_room/domain/gate/explanation.py`, and decides with the script that runs at the
  * edge. `explanations.json` has the cases that both have to pass. Pure: no clock, no network.
  *

@@ -53,12 +53,12 @@ def modules_below(folder: Path) -> list[Path]:
 
 # What docs/first-change.md tells the reader to edit: a file, and a text in it.
 EDITED = [
-    ("source/waiting_room/domain/metrics.py", "def panel_metrics("),
+    ("source/waiting_room/domain/metrics.py", "def console_metrics("),
     ("source/waiting_room/domain/metrics.py", '"generation": counts.generation,'),
     ("source/waiting_room/domain/records.py", "class Counts:"),
-    ("source/sites/control_panel/metrics.js", "readMetrics("),
-    ("source/sites/control_panel/test/metrics.test.js", "const metrics = (changes) =>"),
-    ("source/sites/control_panel/index.html", 'dd data-metric="queue"'),
+    ("source/sites/console/metrics.js", "readMetrics("),
+    ("source/sites/console/test/metrics.test.js", "const metrics = (changes) =>"),
+    ("source/sites/console/index.html", 'dd data-metric="queue"'),
     ("tests/mutations/catalogue/operation.py", "Break("),
 ]
 

@@ -10,7 +10,7 @@ import yaml
 
 from tests.docs import markdown
 from tests.support.servers import ROOT
-from waiting_room.domain.metrics import page_status, panel_metrics
+from waiting_room.domain.metrics import console_metrics, page_status
 from waiting_room.domain.records import Counts
 
 NOTHING = Counts(
@@ -19,7 +19,7 @@ NOTHING = Counts(
 )  # fmt: skip
 MEMBERS = {
     "/status": page_status("Sample", NOTHING, None, 0.0),
-    "/metrics": panel_metrics("Sample", NOTHING, None, 0.0),
+    "/metrics": console_metrics("Sample", NOTHING, None, 0.0),
 }
 DOCUMENTS = {"/status": "docs/api/public.yaml", "/metrics": "docs/api/private.yaml"}
 

@@ -12,7 +12,7 @@ from infrastructure.blueprint.gateway_responses import STAGE
 from infrastructure.blueprint.resources import INLETS, PRIVATE_ROUTES
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.blueprint.site_config import (
-    control_panel_config,
+    console_config,
     security_headers,
     waiting_room_config,
 )
@@ -132,7 +132,7 @@ def test_elsewhere_authorizer_and_sample_know_it_by_plain_values(elsewhere: Asse
         "WAITING_ROOM_EVENT_ID": "Sale",
         "ISSUER": "https://a2.execute-api.eu-central-1.amazonaws.com/api",
     }
-    assert config_of(sample, values, "ControlPanel", elsewhere) == control_panel_config(
+    assert config_of(sample, values, "ControlPanel", elsewhere) == console_config(
         event_id="Sale",
         region="eu-central-1",
         public_api="https://d1.cloudfront.net",
@@ -259,7 +259,7 @@ def test_the_pages_settings_are_written_at_deployment(assembly: Assembly, values
         store_api=values.output(sample, "StoreApiInvokeURL"),
         brand=EVERYTHING["PageBrand"],
     )
-    assert config_of(sample, values, "ControlPanel", assembly) == control_panel_config(
+    assert config_of(sample, values, "ControlPanel", assembly) == console_config(
         event_id="Sample",
         region="eu-central-1",
         public_api=public,

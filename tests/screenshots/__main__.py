@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 from tests.support.browser import chromium
 from tests.support.servers import ROOT
 
-SITES = ("waiting_room", "control_panel")
+SITES = ("waiting_room", "console")
 WIDTHS = {360: 740, 768: 1024, 1280: 800}  # and heights, in CSS pixels
 MEDIA: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "forced_colors": "none"},

@@ -3,7 +3,7 @@
 
 ``python -m tests.sites.explanation_cases`` writes them with the whole explanation to
 ``source/edge/explanations.json``. The events, states and errors are written by hand; an explanation
-with another one is an error. The command line (Python) and the control panel (JavaScript) have to
+with another one is an error. The command line (Python) and the console (JavaScript) have to
 give the same explanations.
 """
 

@@ -22,28 +22,26 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_each_site_has_its_page_and_no_configuration_of_anybody(built: dict[str, Path]) -> None:
-    for site in ("waiting_room", "control_panel"):
+    for site in ("waiting_room", "console"):
         names = {file.name for file in built[site].rglob("*")}
         assert "index.html" in names
         assert not names & {"config.json", "package.json", "test", "node_modules"}
 
 
-def test_the_control_panel_is_one_script_and_one_style_sheet(built: dict[str, Path]) -> None:
-    names = {
-        str(file.relative_to(built["control_panel"])) for file in built["control_panel"].rglob("*")
-    }
+def test_the_console_is_one_script_and_one_style_sheet(built: dict[str, Path]) -> None:
+    names = {str(file.relative_to(built["console"])) for file in built["console"].rglob("*")}
     assert names == {
         "index.html",
         "404.html",
         "icon.svg",
-        "panel.js",
-        "panel.js.map",
-        "panel.css",
-        "panel.css.map",
+        "console.js",
+        "console.js.map",
+        "console.css",
+        "console.css.map",
     }
-    script = (built["control_panel"] / "panel.js").read_text()
+    script = (built["console"] / "console.js").read_text()
     assert not re.search(r"""\bimport\s*[("'{*]|\bfrom\s*["']""", script.split("//# source")[0])
-    assert "@import" not in (built["control_panel"] / "panel.css").read_text()
+    assert "@import" not in (built["console"] / "console.css").read_text()
 
 
 def test_the_script_of_the_waiting_page_is_one_file_for_its_oldest_browsers(
@@ -73,10 +71,10 @@ def test_a_newer_operator_is_replaced_for_the_oldest_browsers_of_the_page(tmp_pa
 
 
 def test_the_source_map_has_the_panel_s_own_files_whole(built: dict[str, Path]) -> None:
-    found = json.loads((built["control_panel"] / "panel.js.map").read_text())
+    found = json.loads((built["console"] / "console.js.map").read_text())
     sources = {Path(name).name: text for name, text in
                zip(found["sources"], found["sourcesContent"], strict=True)}  # fmt: skip
-    folder = ROOT / sites.WORKSPACE / "control_panel"
+    folder = ROOT / sites.WORKSPACE / "console"
     for file in folder.glob("*.js"):
         assert sources[file.name] == file.read_text()
     assert {"aws4fetch.esm.mjs", "uPlot.esm.js"} <= set(sources)

@@ -29,7 +29,7 @@ def test_forms_leave_only_for_where_an_openid_login_needs_them() -> None:
 
 def test_other_sites_may_read_the_waiting_page_s_modules_and_nothing_of_the_panel() -> None:
     assert headers_of("waiting_room", [ROOM])["Access-Control-Allow-Origin"] == "*"
-    assert headers_of("control_panel", [ROOM]) == security_headers([ROOM])
+    assert headers_of("console", [ROOM]) == security_headers([ROOM])
 
 
 def test_a_login_may_go_on_where_the_clients_callback_sends_it() -> None:
@@ -40,4 +40,4 @@ def test_a_login_may_go_on_where_the_clients_callback_sends_it() -> None:
 
 def test_the_waiting_page_tells_a_gate_its_origin_and_the_panel_tells_nothing() -> None:
     assert headers_of("waiting_room", [ROOM])["Referrer-Policy"] == "strict-origin"
-    assert headers_of("control_panel", [ROOM])["Referrer-Policy"] == "no-referrer"
+    assert headers_of("console", [ROOM])["Referrer-Policy"] == "no-referrer"

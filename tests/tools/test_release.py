@@ -58,7 +58,7 @@ def test_each_document_has_the_version_of_the_project() -> None:
 
 
 def test_no_package_of_node_has_a_version_of_its_own() -> None:
-    for path in ("package.json", "source/sites/control_panel/package.json",
+    for path in ("package.json", "source/sites/console/package.json",
                  "source/sites/waiting_room/package.json"):  # fmt: skip
         assert "version" not in json.loads((ROOT / path).read_text()), path
 

@@ -35,7 +35,7 @@ from deployment.local.workers.schedules import Schedule
 from infrastructure.blueprint import discovery, join_integration
 from infrastructure.blueprint.resources import WATCH_ROOM
 from infrastructure.blueprint.site_config import (
-    control_panel_config,
+    console_config,
     login_forms,
     waiting_room_config,
 )
@@ -181,7 +181,7 @@ def _join(env: Mapping[str, str]) -> JoinIntegration:
 
 
 def sites(env: Mapping[str, str]) -> dict[str, Site]:
-    """Return the waiting page, the same page on the shop's host, and the control panel."""
+    """Return the waiting page, the same page on the shop's host, and the console."""
     folder, event_id = Path(env["SITES_DIR"]), env["EVENT_ID"]
     public, store, private = (
         env[name] for name in ("PUBLIC_API_ENDPOINT", "STORE_API_ENDPOINT", "PRIVATE_API_ENDPOINT")
@@ -194,7 +194,7 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
         entrance=env["SITE_ENTRANCE"],
         brand=json.loads(env["BRAND"]),
     )
-    panel = control_panel_config(
+    panel = console_config(
         event_id=event_id, region=env["AWS_REGION"], public_api=public, private_api=private
     )
     logins = [
@@ -217,7 +217,7 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
             [public, store],
             login_forms(logins),
         ),
-        "control_panel": Site(folder / "control_panel", "control_panel", panel, [public, private]),
+        "console": Site(folder / "console", "console", panel, [public, private]),
     }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of waiting pages, control panel, event bus and dashboard, from one ``Counts``.
+"""Metrics of waiting pages, console, event bus and dashboard, from one ``Counts``.
 
 ``ServingNumber`` and ``WaitingNumber`` are the parts of it that their routes read alone.
 """
@@ -87,7 +87,7 @@ def _phase(entry: RegistryEntry | None, moment: float) -> str:
     return (entry.phase(moment) if entry else Phase.OPEN).value
 
 
-def panel_metrics(
+def console_metrics(
     event_id: str,
     counts: Counts,
     entry: RegistryEntry | None,
@@ -95,7 +95,7 @@ def panel_metrics(
     *,
     is_known: bool = True,
 ) -> dict[str, Any]:
-    """Return the metrics that the control panel shows, at ``moment`` (epoch s)."""
+    """Return the metrics that the console shows, at ``moment`` (epoch s)."""
     return {
         **page_status(event_id, counts, entry, moment, is_known=is_known),
         "active_tokens": counts.active,

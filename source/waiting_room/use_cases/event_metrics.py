@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers of an event for the waiting page, the control panel and the bus."""
+"""Numbers of an event for the waiting page, the console and the bus."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class EventMetrics:
         return page_status(event_id, counts, entry, self._clock(), is_known=is_known)
 
     def panel(self, event_id: str) -> dict[str, Any]:
-        """Return the metrics of the control panel."""
+        """Return the metrics of the console."""
         entry, is_known = self._events.shown(event_id)
-        from waiting_room.domain.metrics import panel_metrics
+        from waiting_room.domain.metrics import console_metrics
 
         counts = self._read(event_id)
-        return panel_metrics(event_id, counts, entry, self._clock(), is_known=is_known)
+        return console_metrics(event_id, counts, entry, self._clock(), is_known=is_known)
 
     def report(self, event_id: str) -> Counts:
         """Return all numbers; publish them on the bus if the settings enable it."""

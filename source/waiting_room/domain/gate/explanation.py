@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Explanation of a gate's decision about a request: which rule of which event decides, and why.
 
-``source/edge/explanation.js`` is the same for the rule tester of the control panel.
+``source/edge/explanation.js`` is the same for the rule tester of the console.
 ``source/edge/explanations.json`` has the cases that both have to pass.
 """
 

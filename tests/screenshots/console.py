@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The states of the control panel, each reached by hand on a room in memory.
+"""The states of the console, each reached by hand on a room in memory.
 
 The module has more than 300 lines because it is one list of states.
 """
@@ -19,8 +19,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.screenshots import State
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import KEY, SECRET, PanelRoom, build, panel_room
-from tests.support.pages.control_panel_page import one_event_only
+from tests.support.pages.console_page import one_event_only
+from tests.support.pages.console_room import KEY, SECRET, ConsoleRoom, build, console_room
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.events.history import MinuteTotals
@@ -30,12 +30,12 @@ from waiting_room.inlet.strategies import Strategy
 ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 MESSAGE = "Doors are open. Everybody who is in line by noon will get in."
 STEPS, STEP = 52, 10  # an event of nearly nine minutes; clocks may be off by five either way
-Steps = Callable[[Page, PanelRoom], None]
+Steps = Callable[[Page, ConsoleRoom], None]
 
 
 @functools.cache
 def built() -> Path:
-    """The control panel, built once a run."""
+    """The console, built once a run."""
     return build(Path(tempfile.mkdtemp(prefix="sites-")))
 
 
@@ -44,7 +44,7 @@ def state(name: str, steps: Steps) -> State:
 
     @contextmanager
     def open_(given: BrowserContext) -> Iterator[Page]:
-        with panel_room(built()) as room:
+        with console_room(built()) as room:
             room.begin(VALIDITY_PERIOD=900)
             tab = given.new_page()
             tab.clock.install(time=time.time() - STEPS * STEP / 2)
@@ -58,7 +58,7 @@ def state(name: str, steps: Steps) -> State:
     return State(name, open_)
 
 
-def form(_tab: Page, _room: PanelRoom) -> None:
+def form(_tab: Page, _room: ConsoleRoom) -> None:
     """The form as it comes."""
 
 
@@ -69,27 +69,27 @@ def enter(tab: Page, secret: str = SECRET) -> None:
     tab.locator("#sign-in [type=submit]").click()
 
 
-def inside(tab: Page, _room: PanelRoom) -> None:
+def inside(tab: Page, _room: ConsoleRoom) -> None:
     """Sign in."""
     enter(tab)
     expect(tab.locator("#panel")).to_be_visible()
     expect(tab.locator("#inlet-none:not([hidden])", has_text="Looking")).to_have_count(0)
 
 
-def wrong_keys(tab: Page, _room: PanelRoom) -> None:
+def wrong_keys(tab: Page, _room: ConsoleRoom) -> None:
     """Sign in with another secret."""
     enter(tab, "wrong")
     expect(tab.locator("#sign-in-error")).to_be_visible()
 
 
-def wrong_clock(tab: Page, _room: PanelRoom) -> None:
+def wrong_clock(tab: Page, _room: ConsoleRoom) -> None:
     """Sign in with a clock that is far behind."""
     tab.clock.set_system_time(time.time() - 1_272)
     enter(tab)
     expect(tab.locator("#sign-in-error")).to_be_visible()
 
 
-def live(tab: Page, room: PanelRoom) -> None:
+def live(tab: Page, room: ConsoleRoom) -> None:
     """An event under way, let in by an inlet, and an operator at work."""
     targets = {"max_size": 400}
     reason = "312 of 400 active, 60 served without a token"
@@ -129,7 +129,7 @@ def live(tab: Page, room: PanelRoom) -> None:
     tab.evaluate("scrollTo(0, 0)")
 
 
-def followed(tab: Page, room: PanelRoom) -> None:
+def followed(tab: Page, room: ConsoleRoom) -> None:
     """Wait until the page shows the queue as it is; help when its timer was not set yet."""
     queue = f"{room.in_memory_room.room.metrics.counts(EVENT).queue:,}"
     for turn in range(400):
@@ -141,7 +141,7 @@ def followed(tab: Page, room: PanelRoom) -> None:
     raise RuntimeError("the page does not follow the room")
 
 
-def beyond(tab: Page, room: PanelRoom) -> None:
+def beyond(tab: Page, room: ConsoleRoom) -> None:
     """The serving position is ahead of the queue: everybody goes straight through."""
     room.admit(12)
     room.in_memory_room.visitors(4)
@@ -149,14 +149,14 @@ def beyond(tab: Page, room: PanelRoom) -> None:
     inside(tab, room)
 
 
-def back(tab: Page, room: PanelRoom) -> None:
+def back(tab: Page, room: ConsoleRoom) -> None:
     """Asked whether to move back."""
     beyond(tab, room)
     tab.locator("#admit-by").fill("105")
     tab.locator("#move-back").click()
 
 
-def resetting(tab: Page, room: PanelRoom) -> None:
+def resetting(tab: Page, room: ConsoleRoom) -> None:
     """Typed something else than the event's name."""
     beyond(tab, room)
     tab.locator("#reset").click()
@@ -164,7 +164,7 @@ def resetting(tab: Page, room: PanelRoom) -> None:
     tab.keyboard.press("Enter")
 
 
-def stale(tab: Page, room: PanelRoom) -> None:
+def stale(tab: Page, room: ConsoleRoom) -> None:
     """The API is down, and a move got no answer."""
     beyond(tab, room)
     tab.wait_for_timeout(100)
@@ -173,7 +173,7 @@ def stale(tab: Page, room: PanelRoom) -> None:
     expect(tab.locator("#stale")).to_be_visible()
 
 
-def not_kept_up(tab: Page, room: PanelRoom) -> None:
+def not_kept_up(tab: Page, room: ConsoleRoom) -> None:
     """The minute worker has not succeeded for eight minutes."""
     room.admit(12)
     room.in_memory_room.visitors(40)
@@ -183,7 +183,7 @@ def not_kept_up(tab: Page, room: PanelRoom) -> None:
     expect(tab.locator("#not-kept-up")).to_be_visible()
 
 
-def keys_expired(tab: Page, room: PanelRoom) -> None:
+def keys_expired(tab: Page, room: ConsoleRoom) -> None:
     """Temporary keys ran out during the event."""
     beyond(tab, room)
     said = {"message": "The security token included in the request is expired"}
@@ -197,7 +197,7 @@ def keys_expired(tab: Page, room: PanelRoom) -> None:
     expect(tab.locator("#sign-in-again")).to_be_visible()
 
 
-def expired(tab: Page, room: PanelRoom) -> None:
+def expired(tab: Page, room: ConsoleRoom) -> None:
     """A page of expired tokens, and the metrics as a table."""
     room.admit(120)
     room.in_memory_room.clock.now += 901
@@ -209,23 +209,24 @@ def expired(tab: Page, room: PanelRoom) -> None:
     tab.locator("summary").click()
 
 
-def not_started(tab: Page, room: PanelRoom) -> None:
+def not_started(tab: Page, room: ConsoleRoom) -> None:
     """The network's own page came in place of the script."""
     tab.route(
-        "**/panel.js", lambda route: route.fulfill(content_type="text/html", body="<h1>Wi-Fi</h1>")
+        "**/console.js",
+        lambda route: route.fulfill(content_type="text/html", body="<h1>Wi-Fi</h1>"),
     )
     tab.goto(room.panel)
     expect(tab.locator("#starting")).to_be_visible(timeout=15_000)
 
 
-def no_settings(tab: Page, room: PanelRoom) -> None:
+def no_settings(tab: Page, room: ConsoleRoom) -> None:
     """The page's settings cannot be read."""
     tab.route("**/config.json", lambda route: route.fulfill(status=503))
     tab.goto(room.panel)
     expect(tab.locator("#read-settings")).to_be_visible()
 
 
-def far(tab: Page, room: PanelRoom) -> None:
+def far(tab: Page, room: ConsoleRoom) -> None:
     """Asked whether to let in many more than wait."""
     room.in_memory_room.visitors(110)
     inside(tab, room)
@@ -233,7 +234,7 @@ def far(tab: Page, room: PanelRoom) -> None:
     expect(tab.locator("#confirm")).to_be_visible()
 
 
-def undoable(tab: Page, room: PanelRoom) -> None:
+def undoable(tab: Page, room: ConsoleRoom) -> None:
     """Moved, with the way back; the number typed shows both ways."""
     room.in_memory_room.visitors(300)
     inside(tab, room)
@@ -242,7 +243,7 @@ def undoable(tab: Page, room: PanelRoom) -> None:
     tab.locator("#admit-by").fill("150")
 
 
-def unconfirmed(tab: Page, room: PanelRoom) -> None:
+def unconfirmed(tab: Page, room: ConsoleRoom) -> None:
     """A move got no answer, and may be sent again."""
     room.in_memory_room.visitors(30)
     inside(tab, room)
@@ -254,7 +255,7 @@ def unconfirmed(tab: Page, room: PanelRoom) -> None:
 def inlet_state(**more: object) -> Steps:
     """An inlet that stands so, and a visitor found by reference."""
 
-    def steps(tab: Page, room: PanelRoom) -> None:
+    def steps(tab: Page, room: ConsoleRoom) -> None:
         strategy, targets = Strategy.PERIODIC, {"increment_by": 10}
         now = int(time.time())
         room.run_inlet(strategy, targets, last_at=now, last_reason="10 per minute", **more)
@@ -271,7 +272,7 @@ def inlet_state(**more: object) -> Steps:
 def message(text: str) -> Steps:
     """A message that another operator wrote."""
 
-    def steps(tab: Page, room: PanelRoom) -> None:
+    def steps(tab: Page, room: ConsoleRoom) -> None:
         inside(tab, room)
         room.in_memory_room.room.control.set_message(EVENT, text)
         tab.locator("#refresh").click()
@@ -280,7 +281,7 @@ def message(text: str) -> Steps:
     return steps
 
 
-def events(tab: Page, room: PanelRoom) -> None:
+def events(tab: Page, room: ConsoleRoom) -> None:
     """Six events in different phases, one of them with a right-to-left title."""
     documents, now = room.in_memory_room.event_documents, int(time.time())
     made = {
@@ -299,14 +300,14 @@ def events(tab: Page, room: PanelRoom) -> None:
     expect(tab.locator("#event-list li")).to_have_count(6)
 
 
-def scheduled(tab: Page, room: PanelRoom) -> None:
+def scheduled(tab: Page, room: ConsoleRoom) -> None:
     """A scheduled event with its countdown."""
     events(tab, room)
     tab.locator("#event-list button", has_text="Spring tour").click()
     expect(tab.locator("#event-next")).to_contain_text("begins in")
 
 
-def tested_address(tab: Page, room: PanelRoom) -> None:
+def tested_address(tab: Page, room: ConsoleRoom) -> None:
     """The rule that decides about an address, with all rules."""
     documents = room.in_memory_room.event_documents
     secret = {"header": "x-staff: 3f0c9a1d5b7e4c26"}
@@ -319,7 +320,7 @@ def tested_address(tab: Page, room: PanelRoom) -> None:
     tab.locator("#rule-tester-title").scroll_into_view_if_needed()
 
 
-def last_day(tab: Page, room: PanelRoom) -> None:
+def last_day(tab: Page, room: ConsoleRoom) -> None:
     """An event with a rush at noon, seen the morning after."""
     now = int(tab.evaluate("Date.now() / 1000")) // 60 * 60
     room.in_memory_room.clock.now = now + 5
@@ -342,14 +343,14 @@ def last_day(tab: Page, room: PanelRoom) -> None:
     tab.locator("#day-title").scroll_into_view_if_needed()
 
 
-def forbidden(tab: Page, room: PanelRoom) -> None:
+def forbidden(tab: Page, room: ConsoleRoom) -> None:
     """An action that the phase does not allow."""
     scheduled(tab, room)
     tab.locator("[data-action=pause]").click()
     expect(tab.locator("[data-result=event]")).to_be_visible()
 
 
-def closing(tab: Page, room: PanelRoom) -> None:
+def closing(tab: Page, room: ConsoleRoom) -> None:
     """Asked whether to close an event."""
     events(tab, room)
     expect(tab.locator("#event-phase")).to_have_text("Open")
@@ -357,7 +358,7 @@ def closing(tab: Page, room: PanelRoom) -> None:
     expect(tab.locator("#confirm")).to_be_visible()
 
 
-def limited(tab: Page, room: PanelRoom) -> None:
+def limited(tab: Page, room: ConsoleRoom) -> None:
     """Keys for one event only: no list, no metrics."""
     room.in_memory_room.visitors(120)
     room.in_memory_room.serve(30)

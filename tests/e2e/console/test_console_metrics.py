@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics, charts and their age in the control panel, in a real browser."""
+"""Metrics, charts and their age in the console, in a real browser."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import PanelRoom
-from tests.support.pages.control_panel_page import (
+from tests.support.pages.console_page import (
     FRAMES,
     answer,
     exported,
@@ -24,12 +23,13 @@ from tests.support.pages.control_panel_page import (
     sign_in,
     waited,
 )
+from tests.support.pages.console_room import ConsoleRoom
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 EXPIRED = "The security token included in the request is expired"
 
 
-def test_the_metrics_are_those_of_the_room(room: PanelRoom, page: Page) -> None:
+def test_the_metrics_are_those_of_the_room(room: ConsoleRoom, page: Page) -> None:
     inside = room.admit(20)
     room.in_memory_room.room.sessions.end(EVENT, inside[0], 1)
     room.in_memory_room.room.sessions.end(EVENT, inside[1], -1)
@@ -59,7 +59,7 @@ def test_the_metrics_are_those_of_the_room(room: PanelRoom, page: Page) -> None:
 
 
 def test_metrics_that_are_not_kept_up_are_marked_with_their_age(
-    room: PanelRoom, page: Page
+    room: ConsoleRoom, page: Page
 ) -> None:
     room.admit(3)
     sign_in(page)
@@ -82,7 +82,7 @@ def test_metrics_that_are_not_kept_up_are_marked_with_their_age(
 
 
 def test_each_refresh_is_one_call_and_a_hidden_page_makes_none(
-    room: PanelRoom, browser: Browser
+    room: ConsoleRoom, browser: Browser
 ) -> None:
     with opened(browser, room.panel) as page:
         page.clock.install()
@@ -120,7 +120,7 @@ def see(page: Page, state: str) -> None:
 
 
 def test_while_the_api_is_down_the_last_metrics_stay_and_say_their_age(
-    room: PanelRoom, panel: Page
+    room: ConsoleRoom, panel: Page
 ) -> None:
     room.in_memory_room.visitors(7)
     panel.get_by_role("button", name="Refresh", exact=True).click()
@@ -148,7 +148,7 @@ def test_while_the_api_is_down_the_last_metrics_stay_and_say_their_age(
 
 
 def test_keys_that_expire_during_the_event_are_renewed_without_losing_the_log(
-    room: PanelRoom, panel: Page
+    room: ConsoleRoom, panel: Page
 ) -> None:
     panel.get_by_role("button", name="Admit 10 more").click()
     expect(answer(panel, "admit")).to_be_visible()
@@ -164,7 +164,7 @@ def test_keys_that_expire_during_the_event_are_renewed_without_losing_the_log(
     expect(banner).to_be_hidden()
 
 
-def test_updates_can_be_paused(room: PanelRoom, panel: Page) -> None:
+def test_updates_can_be_paused(room: ConsoleRoom, panel: Page) -> None:
     panel.get_by_role("button", name="Pause updates").click()
     expect(panel.locator("#state")).to_contain_text("Paused")
     assert accessibility(panel) == []
@@ -172,7 +172,7 @@ def test_updates_can_be_paused(room: PanelRoom, panel: Page) -> None:
     expect(panel.locator("#state")).to_contain_text("Live")
 
 
-def test_charts_have_their_values_in_words_and_in_a_table(room: PanelRoom, panel: Page) -> None:
+def test_charts_have_their_values_in_words_and_in_a_table(room: ConsoleRoom, panel: Page) -> None:
     room.in_memory_room.visitors(40)
     panel.get_by_role("button", name="Refresh", exact=True).click()
     expect(metric(panel, "waiting")).to_have_text("40")
@@ -189,7 +189,7 @@ def test_charts_have_their_values_in_words_and_in_a_table(room: PanelRoom, panel
     assert accessibility(panel) == []
 
 
-def test_metrics_and_log_are_exported(room: PanelRoom, panel: Page) -> None:
+def test_metrics_and_log_are_exported(room: ConsoleRoom, panel: Page) -> None:
     room.in_memory_room.visitors(3)
     panel.get_by_role("button", name="Admit 1 more").click()
     expect(metric(panel, "queue")).to_have_text("3")
@@ -201,7 +201,7 @@ def test_metrics_and_log_are_exported(room: PanelRoom, panel: Page) -> None:
     assert [row["action"] for row in rows] == ["Sign in", "Admit 1"]
 
 
-def test_an_older_answer_is_never_shown_after_a_newer_one(room: PanelRoom, panel: Page) -> None:
+def test_an_older_answer_is_never_shown_after_a_newer_one(room: ConsoleRoom, panel: Page) -> None:
     room.in_memory_room.visitors(5)
     old = panel.request.get(f"{room.private}/metrics")  # no metrics: not signed
     assert old.status == 403

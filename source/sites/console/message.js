@@ -2,7 +2,7 @@
 /** Card of the message to visitors, with a check of the public API. */
 
 import { publicStatus } from './public-status.js';
-import { cardOf } from './panel-context.js';
+import { cardOf } from './console-context.js';
 import { byId, markWrong, write } from './dom.js';
 import { count } from './format.js';
 

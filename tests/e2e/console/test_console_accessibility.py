@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control panel on small screens, by keyboard and with a screen reader."""
+"""The console on small screens, by keyboard and with a screen reader."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import KEY, SECRET, PanelRoom
-from tests.support.pages.control_panel_page import (
+from tests.support.pages.console_page import (
     answer,
     metric,
     opened,
     sign_in,
 )
+from tests.support.pages.console_room import KEY, SECRET, ConsoleRoom
 from waiting_room.inlet.strategies import Strategy
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_small_phone_in_both_colour_schemes(
-    room: PanelRoom, browser: Browser, scheme: str
+    room: ConsoleRoom, browser: Browser, scheme: str
 ) -> None:
     room.run_inlet(Strategy.PERIODIC, {"increment_by": 10})
     inside = room.admit(2)
@@ -55,7 +55,7 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 
-def test_everything_works_from_the_keyboard(room: PanelRoom, page: Page) -> None:
+def test_everything_works_from_the_keyboard(room: ConsoleRoom, page: Page) -> None:
     page.get_by_label("Access key ID").focus()
     page.keyboard.type(KEY)
     page.keyboard.press("Tab")
@@ -72,7 +72,7 @@ def test_everything_works_from_the_keyboard(room: PanelRoom, page: Page) -> None
     assert page.evaluate("document.activeElement.dataset.by") == "10"
 
 
-def test_what_changes_every_few_seconds_is_not_read_aloud(room: PanelRoom, panel: Page) -> None:
+def test_what_changes_every_few_seconds_is_not_read_aloud(room: ConsoleRoom, panel: Page) -> None:
     assert panel.locator("#metrics [aria-live], #metrics [role=status]").count() == 0
     panel.evaluate(
         """() => {

@@ -2,7 +2,7 @@
 /** Card with the list of expired tokens, page by page. */
 
 import { expiredCsv, fileName } from './csv.js';
-import { cardOf } from './panel-context.js';
+import { cardOf } from './console-context.js';
 import { byId, download, make, write } from './dom.js';
 import { count, some } from './format.js';
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps and locators of the control panel's page, for tests in a real browser."""
+"""Steps and locators of the console's page, for tests in a real browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import KEY, SECRET, PanelRoom
+from tests.support.pages.console_room import KEY, SECRET, ConsoleRoom
 
 FRAMES = """new Promise((done) => {
     let left = 20;
@@ -61,7 +61,7 @@ def logged(page: Page) -> Any:
     return page.locator("#log li").first
 
 
-def refuse(page: Page, room: PanelRoom, said: str) -> None:
+def refuse(page: Page, room: ConsoleRoom, said: str) -> None:
     """From now on API Gateway refuses every call with these words."""
     page.route(
         f"{room.private}/**",
@@ -91,7 +91,7 @@ def not_allowed(route: Route) -> None:
     )
 
 
-def one_event_only(page: Page, room: PanelRoom, *allowed: str) -> None:
+def one_event_only(page: Page, room: ConsoleRoom, *allowed: str) -> None:
     """From now on the keys allow the routes below the event of the room only."""
     paths = allowed or (f"/events/{EVENT}", f"/events/{EVENT}/actions/")
     page.route(

@@ -2,7 +2,7 @@
 /** Card that resets the event. */
 
 import { confirmed } from './confirm.js';
-import { cardOf } from './panel-context.js';
+import { cardOf } from './console-context.js';
 import { byId } from './dom.js';
 import { some } from './format.js';
 

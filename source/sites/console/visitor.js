@@ -2,7 +2,7 @@
 /** Card that looks up a visitor and ends the visitor's session. */
 
 import { confirmed } from './confirm.js';
-import { cardOf, newCallId } from './panel-context.js';
+import { cardOf, newCallId } from './console-context.js';
 import { byId, make, markWrong } from './dom.js';
 import { count, dateTime, some, span } from './format.js';
 import { parseVisitorQuery } from './visitor-query.js';

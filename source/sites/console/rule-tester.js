@@ -5,7 +5,7 @@
  */
 
 import { AddressError, explain, requestOf } from '../../edge/explanation.js';
-import { cardOf } from './panel-context.js';
+import { cardOf } from './console-context.js';
 import { announce, byId, make, markWrong, write } from './dom.js';
 import { count, some } from './format.js';
 import { MAX_ROWS, factsOf, parsePairs, requestText, resultText, rowsOf } from './tested-request.js';

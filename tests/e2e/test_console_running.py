@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control panel on the room that `make run` starts: an operator, visitors, the whole way."""
+"""The console on the room that `make run` starts: an operator, visitors, the whole way."""
 
 from __future__ import annotations
 

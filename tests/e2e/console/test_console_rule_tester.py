@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rule tester of the control panel in a real browser: it explains as the command line does."""
+"""The rule tester of the console in a real browser: it explains as the command line does."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.control_panel.test_panel_events import ADA, create
+from tests.e2e.console.test_console_events import ADA, create
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import PanelRoom
-from tests.support.pages.control_panel_page import answer, logged, one_event_only, opened, sign_in
+from tests.support.pages.console_page import answer, logged, one_event_only, opened, sign_in
+from tests.support.pages.console_room import ConsoleRoom
 from waiting_room.domain.gate.explanation import explain, request_of
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -23,7 +23,7 @@ STAFF = {"header": f"x-staff: {SECRET}"}
 SHOP = "https://shop.example"
 
 
-def gate(room: PanelRoom) -> None:
+def gate(room: ConsoleRoom) -> None:
     """Two events behind a gate, and one that is not."""
     create(room, "sale", title="Spring sale", protect=[{"path": "/checkout"}], bypass=[STAFF])
     create(
@@ -44,7 +44,7 @@ def fact(page: Page, name: str) -> Any:
     return page.locator("#tested-facts dt", has_text=name).locator("+ dd")
 
 
-def test_the_deciding_rule_of_an_address_is_shown(room: PanelRoom, page: Page) -> None:
+def test_the_deciding_rule_of_an_address_is_shown(room: ConsoleRoom, page: Page) -> None:
     gate(room)
     sign_in(page)
     ask(page, f"{SHOP}/a/..//CHECKOUT?token=secret")
@@ -74,7 +74,7 @@ def test_the_deciding_rule_of_an_address_is_shown(room: PanelRoom, page: Page) -
 
 
 def test_method_header_cookie_and_agent_are_part_of_the_request(
-    room: PanelRoom, page: Page
+    room: ConsoleRoom, page: Page
 ) -> None:
     gate(room)
     create(room, "bots", protect=[{"path": "/feed", "methods": ["POST"], "user_agent": "Bot"}])
@@ -112,7 +112,7 @@ def test_method_header_cookie_and_agent_are_part_of_the_request(
     ],
 )
 def test_an_invalid_input_has_a_message(
-    room: PanelRoom, panel: Page, label: str, text: str, said: str
+    room: ConsoleRoom, panel: Page, label: str, text: str, said: str
 ) -> None:
     panel.get_by_label("Address", exact=True).fill(f"{SHOP}/")
     panel.locator("#rule-more").evaluate("(one) => { one.open = true }")
@@ -131,13 +131,13 @@ def test_an_invalid_input_has_a_message(
     expect(field).not_to_have_attribute("aria-invalid", "true")
 
 
-def test_without_an_event_behind_a_gate_all_is_open(room: PanelRoom, panel: Page) -> None:
+def test_without_an_event_behind_a_gate_all_is_open(room: ConsoleRoom, panel: Page) -> None:
     ask(panel, f"{SHOP}/checkout")
     expect(answer(panel, "rules")).to_contain_text("Open to all: no event is behind a gate.")
     expect(panel.locator("#tested-rules")).to_be_hidden()
 
 
-def test_a_failed_read_has_a_message_and_no_result(room: PanelRoom, page: Page) -> None:
+def test_a_failed_read_has_a_message_and_no_result(room: ConsoleRoom, page: Page) -> None:
     gate(room)
     sign_in(page)
     page.route(f"{room.private}/events/vip", lambda route: route.abort())
@@ -146,7 +146,7 @@ def test_a_failed_read_has_a_message_and_no_result(room: PanelRoom, page: Page) 
     expect(page.locator("#tested")).to_be_hidden()
 
 
-def test_keys_for_one_event_test_its_rules_only(room: PanelRoom, page: Page) -> None:
+def test_keys_for_one_event_test_its_rules_only(room: ConsoleRoom, page: Page) -> None:
     gate(room)
     own = {"protect": [{"path": "/own"}]}
     room.in_memory_room.event_documents.patch(EVENT, own, None, actor=ADA)
@@ -159,7 +159,7 @@ def test_keys_for_one_event_test_its_rules_only(room: PanelRoom, page: Page) -> 
     expect(fact(page, "Not checked")).to_contain_text("another event may protect the address")
 
 
-def test_sign_out_forgets_the_request(room: PanelRoom, page: Page) -> None:
+def test_sign_out_forgets_the_request(room: ConsoleRoom, page: Page) -> None:
     gate(room)
     sign_in(page)
     page.get_by_text("Headers, cookies, user agent").click()
@@ -172,7 +172,7 @@ def test_sign_out_forgets_the_request(room: PanelRoom, page: Page) -> None:
     expect(page.locator("#tested-facts *")).to_have_count(0)
 
 
-def test_the_result_is_that_of_the_command(room: PanelRoom, page: Page) -> None:
+def test_the_result_is_that_of_the_command(room: ConsoleRoom, page: Page) -> None:
     gate(room)
     sign_in(page)
     documents = {one: room.in_memory_room.event_documents.show(one) for one in ("sale", "vip")}
@@ -204,7 +204,7 @@ def test_the_result_is_that_of_the_command(room: PanelRoom, page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
 def test_the_tester_fits_a_small_phone(
-    room: PanelRoom, browser: Browser, scheme: Any, direction: str
+    room: ConsoleRoom, browser: Browser, scheme: Any, direction: str
 ) -> None:
     create(room, "x" * 64, title="W" * 100, protect=[{"path": "/" + "a" * 200}, {"path": "/b"}])
     create(room, "rtl", title="حفلة الربيع الكبرى", protect=[{"path": "/c"}])
@@ -222,7 +222,7 @@ def test_the_tester_fits_a_small_phone(
             expect(page.locator("#rule-address")).to_have_css("direction", "ltr")
 
 
-def test_an_address_is_tested_from_the_keyboard(room: PanelRoom, page: Page) -> None:
+def test_an_address_is_tested_from_the_keyboard(room: ConsoleRoom, page: Page) -> None:
     gate(room)
     sign_in(page)
     page.locator("#rule-method").focus()

@@ -8,7 +8,7 @@ import { COOLDOWN } from './repeated-input.js';
 
 const WAIT_NOTICE_DELAY = 500; // milliseconds without a response after which the card shows that it waits
 
-export class PanelContext {
+export class ConsoleContext {
   /** The API while an operator is signed in, otherwise null. */
   api = null;
   /** The latest metrics, or null. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the control panel's tests: the panel over a room in memory, and its page."""
+"""Fixtures of the console's tests: the panel over a room in memory, and its page."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.pages.control_panel import PanelRoom, build, panel_room
-from tests.support.pages.control_panel_page import opened, sign_in
+from tests.support.pages.console_page import opened, sign_in
+from tests.support.pages.console_room import ConsoleRoom, build, console_room
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the built control panel."""
+    """The folder of the built console."""
     return build(tmp_path_factory.mktemp("sites"))
 
 
 @pytest.fixture(scope="module")
-def addresses(built: Path) -> Iterator[PanelRoom]:
-    """The control panel and both APIs, listening."""
-    with panel_room(built) as made:
+def addresses(built: Path) -> Iterator[ConsoleRoom]:
+    """The console and both APIs, listening."""
+    with console_room(built) as made:
         yield made
 
 
 @pytest.fixture
-def room(addresses: PanelRoom) -> PanelRoom:
+def room(addresses: ConsoleRoom) -> ConsoleRoom:
     """The same addresses with an empty room behind them."""
     addresses.begin(VALIDITY_PERIOD=600)
     return addresses
 
 
 @pytest.fixture
-def page(browser: Browser, room: PanelRoom) -> Iterator[Page]:
+def page(browser: Browser, room: ConsoleRoom) -> Iterator[Page]:
     """A page that shows the sign-in form."""
     with opened(browser, room.panel) as made:
         yield made

@@ -3,13 +3,13 @@
 
 import { confirmed } from './confirm.js';
 import { MAX_MOVE, wholeNumber } from './admit.js';
-import { cardOf, newCallId } from './panel-context.js';
+import { cardOf, newCallId } from './console-context.js';
 import { announce, byId, make, write } from './dom.js';
 import { count, dateTime } from './format.js';
 import { ACTIONS, confirmationOf, countdown, nameOf, nextChange, numbersText, phaseOf, refusalOf } from './events.js';
 
 export const READ_INTERVAL = 30; // seconds between two reads of the document
-const FULL_PANEL_HAS = ['admit', 'reset']; // the full panel has cards for these actions
+const FULL_CONSOLE_HAS = ['admit', 'reset']; // the full console has cards for these actions
 const TIMES = [['Pre-queue', 'pre_queue_at'], ['Opening', 'opens_at'], ['Closing', 'closes_at']];
 
 export class EventCard {
@@ -136,7 +136,7 @@ export class EventCard {
   #showActions() {
     for (const [action, { button, reason }] of this.#buttons) {
       const refusal = this.#event === null ? 'The event is not loaded yet.' : refusalOf(action, this.#event);
-      button.hidden = !this.#context.limited && FULL_PANEL_HAS.includes(action);
+      button.hidden = !this.#context.limited && FULL_CONSOLE_HAS.includes(action);
       button.classList.toggle('danger', Boolean(ACTIONS[action].danger) && !refusal);
       button.toggleAttribute('data-forbidden', Boolean(refusal));
       if (refusal) button.setAttribute('aria-describedby', reason.id);

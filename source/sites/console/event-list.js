@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card with the list of all events, by pages of 100, and the choice of an event. */
 
-import { cardOf } from './panel-context.js';
+import { cardOf } from './console-context.js';
 import { announce, byId, make, markWrong, write } from './dom.js';
 import { count } from './format.js';
 import { countdown, isEventId, nextChange, phaseOf } from './events.js';

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control panel and its private API on loopback ports, over a room in memory.
+"""The console and its private API on loopback ports, over a room in memory.
 
 The API is the project's own handlers behind the local gateway, so signatures, statuses and words
 are the real ones; only the stores are in memory, and time can be turned.
@@ -25,7 +25,7 @@ from deployment.local.gateway.rest_api import RestApi
 from deployment.local.gateway.sigv4 import Signatures
 from deployment.local.gateway.static_site import Site
 from infrastructure.assets import sites
-from infrastructure.blueprint.site_config import control_panel_config
+from infrastructure.blueprint.site_config import console_config
 from tests.support.fakes.inlet import MemoryInlet
 from tests.support.in_memory_room import EVENT, InMemoryRoom
 from tests.support.in_memory_room import settings as room_settings
@@ -60,7 +60,7 @@ class RunningClock:
 
 
 @dataclass
-class PanelRoom:
+class ConsoleRoom:
     """The addresses, the room behind them, and what was called."""
 
     panel: str = ""
@@ -105,7 +105,7 @@ class PanelRoom:
 class Doorkeeper:
     """Counts calls; no response while the API is down."""
 
-    def __init__(self, panel: PanelRoom, api: RestApi) -> None:
+    def __init__(self, panel: ConsoleRoom, api: RestApi) -> None:
         self._panel, self._api = panel, api
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -117,9 +117,9 @@ class Doorkeeper:
 
 
 @contextmanager
-def panel_room(built: Path) -> Iterator[PanelRoom]:
+def console_room(built: Path) -> Iterator[ConsoleRoom]:
     """Everything, listening; ``built`` is the folder that ``build`` filled."""
-    panel = PanelRoom()
+    panel = ConsoleRoom()
     private = RestApi(
         "private", apps.private_api.app.app, threads=4, signatures=Signatures(KEY, SECRET, REGION)
     )
@@ -146,12 +146,10 @@ def panel_room(built: Path) -> Iterator[PanelRoom]:
             lambda: InletControl(panel.inlets, time.time, change_log.record),
         )
         panel.private, panel.public = f"{private_address}/api", f"{public_address}/api"
-        settings = control_panel_config(
+        settings = console_config(
             event_id=EVENT, region=REGION, public_api=panel.public, private_api=panel.private
         )
-        with served(
-            Site(built, "control_panel", settings, [panel.public, panel.private])
-        ) as panel.panel:
+        with served(Site(built, "console", settings, [panel.public, panel.private])) as panel.panel:
             yield panel
     private.close()
     public.close()
@@ -178,5 +176,5 @@ def served(app: Any) -> Iterator[str]:
 
 
 def build(folder: Path) -> Path:
-    """The control panel as it is served."""
-    return sites.build(ROOT, folder)["control_panel"]
+    """The console as it is served."""
+    return sites.build(ROOT, folder)["console"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes that an operator makes in the control panel, in a real browser."""
+"""Changes that an operator makes in the console, in a real browser."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import PanelRoom
-from tests.support.pages.control_panel_page import (
+from tests.support.pages.console_page import (
     FRAMES,
     answer,
     exported,
@@ -21,6 +20,7 @@ from tests.support.pages.control_panel_page import (
     sign_in,
     waited,
 )
+from tests.support.pages.console_room import ConsoleRoom
 from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.visitor_lookup import reference_of
 from waiting_room.inlet.strategies import Strategy
@@ -30,7 +30,7 @@ UNKNOWN_REQUEST = "00000000-0000-4000-8000-000000000000"
 
 
 def test_the_serving_position_moves_by_buttons_and_by_any_number(
-    room: PanelRoom, panel: Page
+    room: ConsoleRoom, panel: Page
 ) -> None:
     room.in_memory_room.visitors(200)
     panel.get_by_role("button", name="Admit 100 more").click()
@@ -58,7 +58,7 @@ def test_the_serving_position_moves_by_buttons_and_by_any_number(
     assert accessibility(panel) == []
 
 
-def test_two_clicks_while_a_move_is_under_way_move_once(room: PanelRoom, panel: Page) -> None:
+def test_two_clicks_while_a_move_is_under_way_move_once(room: ConsoleRoom, panel: Page) -> None:
     panel.evaluate(
         "() => { const b = document.querySelector('[data-by=\"10\"]'); b.click(); b.click(); }"
     )
@@ -66,7 +66,7 @@ def test_two_clicks_while_a_move_is_under_way_move_once(room: PanelRoom, panel: 
     assert room.calls.count("POST /increment_serving_counter") == 1
 
 
-def test_a_double_click_and_a_key_that_is_held_move_once(room: PanelRoom, panel: Page) -> None:
+def test_a_double_click_and_a_key_that_is_held_move_once(room: ConsoleRoom, panel: Page) -> None:
     button = panel.get_by_role("button", name="Admit 10 more")
     box = button.bounding_box()
     assert box
@@ -90,7 +90,7 @@ def test_a_double_click_and_a_key_that_is_held_move_once(room: PanelRoom, panel:
 
 
 def test_a_move_far_beyond_those_who_wait_is_asked_about_and_undone(
-    room: PanelRoom, panel: Page
+    room: ConsoleRoom, panel: Page
 ) -> None:
     room.in_memory_room.visitors(110)
     panel.get_by_role("button", name="Admit 1,000 more").click()
@@ -119,7 +119,7 @@ def test_a_move_far_beyond_those_who_wait_is_asked_about_and_undone(
 
 
 def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
-    room: PanelRoom, panel: Page
+    room: ConsoleRoom, panel: Page
 ) -> None:
     sent: list[str] = []
 
@@ -146,7 +146,7 @@ def test_a_move_that_may_have_been_made_is_sent_again_and_made_once(
     assert json.loads(sent[2])["call_id"] != json.loads(sent[0])["call_id"]
 
 
-def test_moving_back_and_large_moves_are_asked_about(room: PanelRoom, panel: Page) -> None:
+def test_moving_back_and_large_moves_are_asked_about(room: ConsoleRoom, panel: Page) -> None:
     room.in_memory_room.visitors(50)
     room.in_memory_room.serve(40)
     panel.get_by_role("button", name="Refresh", exact=True).click()
@@ -172,7 +172,7 @@ def test_moving_back_and_large_moves_are_asked_about(room: PanelRoom, panel: Pag
     assert room.calls.count("POST /increment_serving_counter") == 1
 
 
-def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelRoom, panel: Page) -> None:
+def test_the_message_is_set_seen_by_visitors_and_cleared(room: ConsoleRoom, panel: Page) -> None:
     field = panel.get_by_label("Shown on the waiting page")
     field.fill('<img src=x onerror="alert(1)"> =1+1')
     panel.get_by_role("button", name="Publish").click()
@@ -197,7 +197,7 @@ def test_the_message_is_set_seen_by_visitors_and_cleared(room: PanelRoom, panel:
     assert room.in_memory_room.room.metrics.status_page(EVENT)["message"] == ""
 
 
-def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelRoom, panel: Page) -> None:
+def test_a_visitor_is_looked_up_and_their_session_ended(room: ConsoleRoom, panel: Page) -> None:
     inside = room.admit(2)
     waiting = room.in_memory_room.visitors(3)
     panel.get_by_role("button", name="Refresh", exact=True).click()
@@ -234,7 +234,9 @@ def test_a_visitor_is_looked_up_and_their_session_ended(room: PanelRoom, panel: 
         expect(facts).to_be_hidden()
 
 
-def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelRoom, panel: Page) -> None:
+def test_expired_tokens_are_listed_page_by_page_and_exported(
+    room: ConsoleRoom, panel: Page
+) -> None:
     expired = room.admit(120)
     room.in_memory_room.clock.now += 601
     panel.get_by_role("button", name="Show list").click()
@@ -261,7 +263,7 @@ def test_expired_tokens_are_listed_page_by_page_and_exported(room: PanelRoom, pa
     expect(panel.locator("#visitor")).to_contain_text("Token expired")
 
 
-def test_a_reset_wants_the_name_of_the_event(room: PanelRoom, panel: Page) -> None:
+def test_a_reset_wants_the_name_of_the_event(room: ConsoleRoom, panel: Page) -> None:
     inside = room.admit(3)
     room.in_memory_room.visitors(5)
     panel.get_by_label("Reference, queue number or request ID").fill(inside[0])
@@ -285,7 +287,7 @@ def test_a_reset_wants_the_name_of_the_event(room: PanelRoom, panel: Page) -> No
     expect(panel.locator("#visitor")).to_be_hidden()  # that place was one of the line before
 
 
-def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelRoom, page: Page) -> None:
+def test_a_reset_is_of_the_line_that_the_operator_saw(room: ConsoleRoom, page: Page) -> None:
     room.admit(3)
     sign_in(page)
     expect(metric(page, "queue")).to_have_text("3")
@@ -302,7 +304,7 @@ def test_a_reset_is_of_the_line_that_the_operator_saw(room: PanelRoom, page: Pag
     assert room.in_memory_room.room.metrics.counts(EVENT).generation == 2
 
 
-def test_the_inlet_is_shown_retargeted_and_paused(room: PanelRoom, page: Page) -> None:
+def test_the_inlet_is_shown_retargeted_and_paused(room: ConsoleRoom, page: Page) -> None:
     targets = {"max_size": 120}
     said = {"last_at": int(time.time()), "last_increment": 9, "last_reason": "312 of 400 active"}
     room.run_inlet(Strategy.MAX_SIZE, targets, **said)
@@ -331,7 +333,9 @@ def test_the_inlet_is_shown_retargeted_and_paused(room: PanelRoom, page: Page) -
     expect(page.locator("#inlet-state")).to_have_text("Running")
 
 
-def test_what_another_operator_does_is_seen_within_one_refresh(room: PanelRoom, page: Page) -> None:
+def test_what_another_operator_does_is_seen_within_one_refresh(
+    room: ConsoleRoom, page: Page
+) -> None:
     room.in_memory_room.visitors(50)
     room.run_inlet(Strategy.PERIODIC, {"increment_by": 10}, last_at=int(time.time()))
     sign_in(page)
@@ -352,7 +356,7 @@ def test_what_another_operator_does_is_seen_within_one_refresh(room: PanelRoom, 
     expect(page.get_by_label("Shown on the waiting page")).to_have_value("half a sent")
 
 
-def test_a_reset_by_another_operator_is_noted(room: PanelRoom, panel: Page) -> None:
+def test_a_reset_by_another_operator_is_noted(room: ConsoleRoom, panel: Page) -> None:
     room.in_memory_room.visitors(3)
     room.in_memory_room.room.control.reset(EVENT)
     panel.get_by_role("button", name="Refresh", exact=True).click()
@@ -360,7 +364,7 @@ def test_a_reset_by_another_operator_is_noted(room: PanelRoom, panel: Page) -> N
 
 
 def test_an_answer_about_the_inlet_from_before_a_change_is_not_shown(
-    room: PanelRoom, page: Page
+    room: ConsoleRoom, page: Page
 ) -> None:
     room.run_inlet(Strategy.PERIODIC, {"increment_by": 10}, last_at=int(time.time()))
     sign_in(page)
@@ -388,7 +392,7 @@ def test_an_answer_about_the_inlet_from_before_a_change_is_not_shown(
     expect(page.locator("#inlet-state")).to_have_text("Paused")
 
 
-def test_the_alarm_that_holds_an_inlet_is_shown(room: PanelRoom, page: Page) -> None:
+def test_the_alarm_that_holds_an_inlet_is_shown(room: ConsoleRoom, page: Page) -> None:
     now = int(time.time())
     watched = {"last_at": now, "alarm": "SiteErrors", "alarm_holds": True}
     room.run_inlet(Strategy.MAX_SIZE, {"max_size": 400}, alarm_state=Alarm.ALARM, **watched)
@@ -400,7 +404,7 @@ def test_the_alarm_that_holds_an_inlet_is_shown(room: PanelRoom, page: Page) -> 
     assert accessibility(page) == []
 
 
-def test_a_visitor_is_found_by_what_they_read_out(room: PanelRoom, page: Page) -> None:
+def test_a_visitor_is_found_by_what_they_read_out(room: ConsoleRoom, page: Page) -> None:
     visitors = room.in_memory_room.visitors(1_234)
     reference = reference_of(1_234, visitors[-1])
     sign_in(page)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Control panel: connects its parts and switches between the two views. */
+/** Console: connects its parts and switches between the two views. */
 
 import { AdmitCard } from './admit.js';
 import { Charts } from './charts.js';
 import { DayHistory } from './day-history.js';
 import { metricsCsv, fileName } from './csv.js';
-import { PanelContext } from './panel-context.js';
+import { ConsoleContext } from './console-context.js';
 import { announce, byId, download, write } from './dom.js';
 import { EventCard } from './event-card.js';
 import { EventList } from './event-list.js';
@@ -31,7 +31,7 @@ import { VisitorCard } from './visitor.js';
 const history = new History();
 const charts = new Charts(history);
 const freshnessBar = new FreshnessBar();
-const context = new PanelContext({
+const context = new ConsoleContext({
   log: new ActionLog(() => context.api?.eventId ?? 'event'),
   refresh: () => poller.refresh(),
   changed: () => poller.outdate(),
@@ -212,7 +212,7 @@ function open(api, form, { metrics = null, limited = null }) {
 function showEvent(eventId) {
   byId('check-public').hidden = !context.publicApi;
   write(byId('event-name'), eventId);
-  document.title = `${eventId} · Control panel`;
+  document.title = `${eventId} · Console`;
   byId('event-id').value = eventId;
   window.history.replaceState(null, '', `?${new URLSearchParams({ event: eventId })}`);
   for (const part of document.querySelectorAll('[data-full]')) part.hidden = context.limited;
@@ -226,7 +226,7 @@ function leave(keepRoom) {
   poller.stop();
   byId('pause').setAttribute('aria-pressed', 'false');
   if (!keepRoom) clearRoom();
-  document.title = 'Control panel';
+  document.title = 'Console';
   showView(false);
   clearKeys();
   showFormError('');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card of the inlet: its strategy, state and targets, and the pause button. */
 
-import { cardOf } from './panel-context.js';
+import { cardOf } from './console-context.js';
 import { byId, make, write } from './dom.js';
 import { count, some, span, time } from './format.js';
 

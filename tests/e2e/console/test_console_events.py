@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The events in the control panel: list, choice of one, and its actions, in a real browser."""
+"""The events in the console: list, choice of one, and its actions, in a real browser."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import PanelRoom
-from tests.support.pages.control_panel_page import (
+from tests.support.pages.console_page import (
     answer,
     logged,
     metric,
@@ -23,6 +22,7 @@ from tests.support.pages.control_panel_page import (
     sign_in,
     waited,
 )
+from tests.support.pages.console_room import ConsoleRoom
 from waiting_room.domain.actors import Actor, ActorKind
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -30,11 +30,11 @@ ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
 ACTIONS = f"/events/{EVENT}/actions/"
 
 
-def create(room: PanelRoom, event_id: str, **document: Any) -> None:
+def create(room: ConsoleRoom, event_id: str, **document: Any) -> None:
     room.in_memory_room.event_documents.put(event_id, document, None, actor=ADA)
 
 
-def phase(room: PanelRoom, event_id: str = EVENT) -> str:
+def phase(room: ConsoleRoom, event_id: str = EVENT) -> str:
     return str(room.in_memory_room.event_documents.show(event_id)["phase"])
 
 
@@ -47,7 +47,7 @@ def act(page: Page, action: str, confirm: bool = True) -> None:
     page.get_by_role("dialog").locator("#confirm-yes" if confirm else "#confirm-no").click()
 
 
-def test_events_are_listed_and_one_is_chosen(room: PanelRoom, page: Page) -> None:
+def test_events_are_listed_and_one_is_chosen(room: ConsoleRoom, page: Page) -> None:
     now = int(time.time())
     create(room, "tour", title="Spring tour", schedule={"opens_at": now + 5_400})
     create(room, "sale", title="Winter sale", schedule={"closes_at": now - 60})
@@ -78,7 +78,7 @@ def test_events_are_listed_and_one_is_chosen(room: PanelRoom, page: Page) -> Non
     assert accessibility(page) == []
 
 
-def test_the_address_names_the_event(room: PanelRoom, browser: Browser) -> None:
+def test_the_address_names_the_event(room: ConsoleRoom, browser: Browser) -> None:
     create(room, "tour")
     with opened(browser, f"{room.panel}?event=tour") as page:
         expect(page.get_by_label("Event", exact=True)).to_have_value("tour")
@@ -89,7 +89,7 @@ def test_the_address_names_the_event(room: PanelRoom, browser: Browser) -> None:
         expect(page.get_by_label("Event", exact=True)).to_have_value(EVENT)
 
 
-def test_the_countdown_follows_the_clock_of_the_server(room: PanelRoom, page: Page) -> None:
+def test_the_countdown_follows_the_clock_of_the_server(room: ConsoleRoom, page: Page) -> None:
     create(room, "tour", schedule={"opens_at": int(time.time()) + 240})
     page.clock.install(time=time.time() - 200)
     sign_in(page)
@@ -105,7 +105,9 @@ def test_the_countdown_follows_the_clock_of_the_server(room: PanelRoom, page: Pa
     expect(page.locator("#announce")).to_have_text("tour is open now.")
 
 
-def test_an_action_is_confirmed_with_the_numbers_of_the_event(room: PanelRoom, panel: Page) -> None:
+def test_an_action_is_confirmed_with_the_numbers_of_the_event(
+    room: ConsoleRoom, panel: Page
+) -> None:
     room.in_memory_room.visitors(12)
     room.in_memory_room.serve(5)
     panel.get_by_role("button", name="Refresh", exact=True).click()
@@ -135,7 +137,7 @@ def test_an_action_is_confirmed_with_the_numbers_of_the_event(room: PanelRoom, p
     assert room.calls.count(f"POST {ACTIONS}close") == 1
 
 
-def test_an_action_that_the_phase_forbids_shows_the_reason(room: PanelRoom, panel: Page) -> None:
+def test_an_action_that_the_phase_forbids_shows_the_reason(room: ConsoleRoom, panel: Page) -> None:
     expect(panel.locator("#event-phase")).to_have_text("Open")
     button = panel.locator("[data-action=resume]")
     expect(button).to_have_accessible_description(
@@ -159,7 +161,7 @@ def test_an_action_that_the_phase_forbids_shows_the_reason(room: PanelRoom, pane
     )
 
 
-def test_a_change_by_another_operator_is_shown(room: PanelRoom, panel: Page) -> None:
+def test_a_change_by_another_operator_is_shown(room: ConsoleRoom, panel: Page) -> None:
     expect(panel.locator("#event-phase")).to_have_text("Open")
     room.in_memory_room.event_documents.act(EVENT, "pause", actor=ADA)
     panel.get_by_role("button", name="Refresh", exact=True).click()
@@ -168,7 +170,7 @@ def test_a_change_by_another_operator_is_shown(room: PanelRoom, panel: Page) -> 
     expect(row(panel, EVENT)).to_contain_text("Paused")
 
 
-def test_an_operator_who_may_only_watch_gets_a_sentence(room: PanelRoom, panel: Page) -> None:
+def test_an_operator_who_may_only_watch_gets_a_sentence(room: ConsoleRoom, panel: Page) -> None:
     expect(panel.locator("#event-phase")).to_have_text("Open")
     panel.route(f"{room.private}{ACTIONS}**", not_allowed)
     act(panel, "close")
@@ -177,7 +179,7 @@ def test_an_operator_who_may_only_watch_gets_a_sentence(room: PanelRoom, panel: 
     assert phase(room) == "open"
 
 
-def test_an_operator_of_one_event_has_its_actions_only(room: PanelRoom, page: Page) -> None:
+def test_an_operator_of_one_event_has_its_actions_only(room: ConsoleRoom, page: Page) -> None:
     create(room, "tour")
     room.in_memory_room.visitors(8)
     one_event_only(page, room)
@@ -213,7 +215,7 @@ def test_an_operator_of_one_event_has_its_actions_only(room: PanelRoom, page: Pa
     expect(answer(page, "events")).to_contain_text("Enter an event ID")
 
 
-def test_more_than_a_hundred_events_are_on_pages(room: PanelRoom, page: Page) -> None:
+def test_more_than_a_hundred_events_are_on_pages(room: ConsoleRoom, page: Page) -> None:
     for number in range(150):
         create(room, f"e{number:03}")
     sign_in(page)
@@ -229,7 +231,7 @@ def test_more_than_a_hundred_events_are_on_pages(room: PanelRoom, page: Page) ->
     assert sum(one == "GET /events" for one in room.calls) == 3
 
 
-def test_a_room_without_events_says_how_to_create_one(room: PanelRoom, page: Page) -> None:
+def test_a_room_without_events_says_how_to_create_one(room: ConsoleRoom, page: Page) -> None:
     page.route(
         f"{room.private}/events",
         lambda route: route.fulfill(
@@ -244,7 +246,7 @@ def test_a_room_without_events_says_how_to_create_one(room: PanelRoom, page: Pag
     expect(page.locator("#events-paging")).to_be_hidden()
 
 
-def test_a_deleted_and_an_unknown_event_have_a_sentence(room: PanelRoom, page: Page) -> None:
+def test_a_deleted_and_an_unknown_event_have_a_sentence(room: ConsoleRoom, page: Page) -> None:
     create(room, "tour")
     sign_in(page)
     row(page, "tour").click()
@@ -261,7 +263,7 @@ def test_a_deleted_and_an_unknown_event_have_a_sentence(room: PanelRoom, page: P
     expect(answer(page, "events")).to_contain_text("not an event of this waiting room")
 
 
-def test_an_unreachable_api_has_a_sentence(room: PanelRoom, panel: Page) -> None:
+def test_an_unreachable_api_has_a_sentence(room: ConsoleRoom, panel: Page) -> None:
     expect(panel.locator("#event-phase")).to_have_text("Open")
     room.down = True
     act(panel, "pause")
@@ -278,7 +280,7 @@ def test_an_unreachable_api_has_a_sentence(room: PanelRoom, panel: Page) -> None
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
 def test_events_fit_a_small_phone(
-    room: PanelRoom, browser: Browser, scheme: Any, direction: str
+    room: ConsoleRoom, browser: Browser, scheme: Any, direction: str
 ) -> None:
     create(room, "x" * 64, title="W" * 100, schedule={"opens_at": int(time.time()) + 9_000_000})
     create(room, "rtl", title="حفلة الربيع الكبرى")
@@ -305,7 +307,7 @@ def test_events_fit_a_small_phone(
         assert accessibility(page) == []
 
 
-def test_nothing_moves_when_events_and_results_arrive(room: PanelRoom, page: Page) -> None:
+def test_nothing_moves_when_events_and_results_arrive(room: ConsoleRoom, page: Page) -> None:
     create(room, "tour", title="Spring tour", schedule={"opens_at": int(time.time()) + 5_400})
     held: list[Any] = []
     page.route(f"{room.private}/events", lambda route: held.append(route))
@@ -320,7 +322,7 @@ def test_nothing_moves_when_events_and_results_arrive(room: PanelRoom, page: Pag
     assert page.locator("#metrics").bounding_box() == before
 
 
-def test_an_event_is_chosen_and_paused_from_the_keyboard(room: PanelRoom, page: Page) -> None:
+def test_an_event_is_chosen_and_paused_from_the_keyboard(room: ConsoleRoom, page: Page) -> None:
     create(room, "tour")
     sign_in(page)
     row(page, "tour").focus()

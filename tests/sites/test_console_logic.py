@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control panel's own logic, by Node's test runner: figures, rates, pace, words, CSV."""
+"""The console's own logic, by Node's test runner: figures, rates, pace, words, CSV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from infrastructure.assets import sites
 from tests.support.servers import ROOT
 
-FOLDER = ROOT / "source" / "sites" / "control_panel" / "test"
+FOLDER = ROOT / "source" / "sites" / "console" / "test"
 FILES = sorted(FOLDER.glob("*.test.js"))
 
 

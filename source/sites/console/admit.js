@@ -2,7 +2,7 @@
 /** Card that moves the serving position. */
 
 import { confirmed } from './confirm.js';
-import { cardOf, newCallId } from './panel-context.js';
+import { cardOf, newCallId } from './console-context.js';
 import { byId, markWrong, write } from './dom.js';
 import { previewMove } from './metrics.js';
 import { count, some, time } from './format.js';

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last 24 hours of an event in the control panel, in a real browser."""
+"""The last 24 hours of an event in the console, in a real browser."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import PanelRoom
-from tests.support.pages.control_panel_page import one_event_only, opened, sign_in
+from tests.support.pages.console_page import one_event_only, opened, sign_in
+from tests.support.pages.console_room import ConsoleRoom
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.events.history import MinuteTotals
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 NOTE, CHARTS, ROWS = "#day-note", "#day-charts canvas", "#day-rows tr"
 
 
-def fill(room: PanelRoom, hours: int, event_id: str = EVENT) -> None:
+def fill(room: ConsoleRoom, hours: int, event_id: str = EVENT) -> None:
     """Store minutes until now: ten joins and five admissions each."""
     now = int(time.time()) // 60 * 60
     for number in range(hours * 60):
@@ -40,7 +40,7 @@ def chart(page: Page, title: str) -> str:
     return str(found.get_attribute("aria-label"))
 
 
-def test_the_last_day_is_there_at_once(room: PanelRoom, page: Page) -> None:
+def test_the_last_day_is_there_at_once(room: ConsoleRoom, page: Page) -> None:
     fill(room, 25)  # the first step of the window is whole in each second of a day
     sign_in(page)
     expect(page.locator(CHARTS)).to_have_count(4)
@@ -58,7 +58,7 @@ def test_the_last_day_is_there_at_once(room: PanelRoom, page: Page) -> None:
 
 
 def test_an_event_without_minutes_says_so_and_another_event_has_its_own(
-    room: PanelRoom, panel: Page
+    room: ConsoleRoom, panel: Page
 ) -> None:
     expect(panel.locator(NOTE)).to_contain_text("No minute of the last 24 hours is stored")
     expect(panel.locator(CHARTS).first).to_be_hidden()
@@ -70,7 +70,7 @@ def test_an_event_without_minutes_says_so_and_another_event_has_its_own(
     assert re.search(r"in the last (1 h 5\d min|2 h)", chart(panel, "Waiting"))
 
 
-def test_an_error_is_shown_and_the_points_stay(room: PanelRoom, page: Page) -> None:
+def test_an_error_is_shown_and_the_points_stay(room: ConsoleRoom, page: Page) -> None:
     fill(room, 3)
     page.clock.install()
     sign_in(page)
@@ -84,7 +84,7 @@ def test_an_error_is_shown_and_the_points_stay(room: PanelRoom, page: Page) -> N
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_small_phone(room: PanelRoom, browser: Browser, scheme: str) -> None:
+def test_it_fits_a_small_phone(room: ConsoleRoom, browser: Browser, scheme: str) -> None:
     fill(room, 24)
     size = {"width": 320, "height": 640}
     with opened(browser, room.panel, viewport=size, color_scheme=scheme, has_touch=True) as page:
@@ -95,7 +95,7 @@ def test_it_fits_a_small_phone(room: PanelRoom, browser: Browser, scheme: str) -
         assert accessibility(page) == []
 
 
-def test_keys_for_one_event_see_its_last_day(room: PanelRoom, page: Page) -> None:
+def test_keys_for_one_event_see_its_last_day(room: ConsoleRoom, page: Page) -> None:
     fill(room, 3)
     one_event_only(page, room, f"/events/{EVENT}", f"/events/{EVENT}/history?step=300")
     sign_in(page)
@@ -103,7 +103,7 @@ def test_keys_for_one_event_see_its_last_day(room: PanelRoom, page: Page) -> Non
     expect(page.locator(CHARTS)).to_have_count(4)
 
 
-def test_keys_without_the_history_say_so(room: PanelRoom, page: Page) -> None:
+def test_keys_without_the_history_say_so(room: ConsoleRoom, page: Page) -> None:
     one_event_only(page, room)
     sign_in(page)
     expect(page.locator(NOTE)).to_have_text("These keys may not read the history of this event.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loading of the control panel, sign-in and sign-out, in a real browser."""
+"""Loading of the console, sign-in and sign-out, in a real browser."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.control_panel import KEY, SECRET, PanelRoom
-from tests.support.pages.control_panel_page import (
+from tests.support.pages.console_page import (
     answer,
     metric,
     opened,
     sign_in,
     waited,
 )
+from tests.support.pages.console_room import KEY, SECRET, ConsoleRoom
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 
-def test_the_form_is_prefilled_and_keys_open_the_panel(room: PanelRoom, page: Page) -> None:
+def test_the_form_is_prefilled_and_keys_open_the_panel(room: ConsoleRoom, page: Page) -> None:
     expect(page.get_by_label("Event", exact=True)).to_have_value(EVENT)
     expect(page.get_by_label("Region")).to_have_value("eu-central-1")
     expect(page.get_by_label("Private API")).to_have_value(room.private)
@@ -32,7 +32,7 @@ def test_the_form_is_prefilled_and_keys_open_the_panel(room: PanelRoom, page: Pa
     room.in_memory_room.visitors(3)
     sign_in(page)
     expect(metric(page, "queue")).to_have_text("3")
-    expect(page).to_have_title(f"{EVENT} · Control panel")
+    expect(page).to_have_title(f"{EVENT} · Console")
     expect(page.locator("main")).to_be_focused()
     assert accessibility(page) == []
 
@@ -56,7 +56,7 @@ def test_wrong_keys_are_told_in_words(
 
 
 def test_a_wrong_clock_is_measured_and_can_be_worked_around(
-    room: PanelRoom, browser: Browser
+    room: ConsoleRoom, browser: Browser
 ) -> None:
     with opened(browser, room.panel) as page:
         page.clock.install(time=time.time() - 20 * 60)
@@ -74,7 +74,7 @@ def test_a_wrong_clock_is_measured_and_can_be_worked_around(
 
 
 def test_the_page_calls_no_address_that_its_deployment_does_not_name(
-    room: PanelRoom, browser: Browser
+    room: ConsoleRoom, browser: Browser
 ) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -86,7 +86,7 @@ def test_the_page_calls_no_address_that_its_deployment_does_not_name(
     context.close()
 
 
-def test_keys_are_in_no_store_no_page_and_no_address(room: PanelRoom, page: Page) -> None:
+def test_keys_are_in_no_store_no_page_and_no_address(room: ConsoleRoom, page: Page) -> None:
     sent: list[str] = []
     page.on(
         "request",
@@ -120,7 +120,7 @@ def test_keys_are_in_no_store_no_page_and_no_address(room: PanelRoom, page: Page
     expect(page.locator("#panel")).to_be_hidden()
 
 
-def test_a_page_that_is_kept_for_going_back_keeps_no_keys(room: PanelRoom, panel: Page) -> None:
+def test_a_page_that_is_kept_for_going_back_keeps_no_keys(room: ConsoleRoom, panel: Page) -> None:
     panel.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
     expect(panel.locator("#panel")).to_be_hidden()
     before = len(room.calls)
@@ -129,7 +129,7 @@ def test_a_page_that_is_kept_for_going_back_keeps_no_keys(room: PanelRoom, panel
     assert len(room.calls) == before
 
 
-def test_signing_out_forgets_everything(room: PanelRoom, panel: Page) -> None:
+def test_signing_out_forgets_everything(room: ConsoleRoom, panel: Page) -> None:
     panel.get_by_role("button", name="Admit 1 more").click()
     expect(answer(panel, "admit")).to_be_visible()
     panel.get_by_role("button", name="Sign out").click()
@@ -142,7 +142,7 @@ def test_signing_out_forgets_everything(room: PanelRoom, panel: Page) -> None:
     expect(panel.locator("#log li")).to_have_count(1)
 
 
-def test_a_reload_asks_before_the_keys_are_dropped(room: PanelRoom, panel: Page) -> None:
+def test_a_reload_asks_before_the_keys_are_dropped(room: ConsoleRoom, panel: Page) -> None:
     panel.get_by_role("button", name="Pause updates").click()  # the browser asks after a press only
     asked: list[str] = []
 
@@ -167,15 +167,15 @@ def test_a_reload_asks_before_the_keys_are_dropped(room: PanelRoom, panel: Page)
     ],
 )
 def test_a_script_that_does_not_load_is_told_with_a_way_to_try_again(
-    room: PanelRoom, browser: Browser, status: int, kind: str, body: str
+    room: ConsoleRoom, browser: Browser, status: int, kind: str, body: str
 ) -> None:
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.route(
-        "**/panel.js", lambda route: route.fulfill(status=status, content_type=kind, body=body)
+        "**/console.js", lambda route: route.fulfill(status=status, content_type=kind, body=body)
     )
     page.goto(room.panel)
-    told = page.get_by_role("heading", name="The control panel has not started")
+    told = page.get_by_role("heading", name="The console has not started")
     expect(told).to_be_visible(timeout=15_000)
     expect(page.get_by_label("Secret access key")).to_be_hidden()  # no key goes into a dead form
     assert accessibility(page) == []
@@ -187,7 +187,7 @@ def test_a_script_that_does_not_load_is_told_with_a_way_to_try_again(
 
 
 def test_settings_that_do_not_load_are_told_and_read_again(
-    room: PanelRoom, browser: Browser
+    room: ConsoleRoom, browser: Browser
 ) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -201,13 +201,13 @@ def test_settings_that_do_not_load_are_told_and_read_again(
     context.close()
 
 
-def test_a_page_is_a_handful_of_requests(room: PanelRoom, browser: Browser) -> None:
+def test_a_page_is_a_handful_of_requests(room: ConsoleRoom, browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda one: asked.append(one.url.rsplit("/", 1)[1]))
     page.goto(room.panel)
     expect(page.get_by_label("Private API")).to_have_value(room.private)
-    assert set(asked) == {"", "panel.js", "panel.css", "icon.svg", "config.json"}
-    assert asked.count("panel.js") == 1
+    assert set(asked) == {"", "console.js", "console.css", "icon.svg", "config.json"}
+    assert asked.count("console.js") == 1
     context.close()
