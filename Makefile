@@ -177,9 +177,9 @@ deploy: node_modules/ready ## deploy the stacks to the account and region of you
 	$(CDK) deploy $(ONLY) $(CDK_ARGS)
 	@$(BIN)/python -m deployment.account.warm
 
-destroy: node_modules/ready ## delete the stacks (ONLY=Gate deletes one), then print what remains
+destroy: node_modules/ready ## delete all stacks, then print what remains (ONLY=Gate deletes one, and prints nothing)
 	$(CDK) destroy $(ONLY) $(CDK_ARGS)
-	@$(BIN)/python -m deployment.account.remains
+	$(if $(filter --all,$(ONLY)),@$(BIN)/python -m deployment.account.remains)
 
 dist: .venv/dev ## write templates and assets that need no CDK into build/dist (SET="EdgeApiKeyVersion=2" fixes parameters)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m infrastructure.templates $(SET)

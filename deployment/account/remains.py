@@ -2,14 +2,16 @@
 """What remains after the stacks of a room are deleted: ``python -m deployment.account.remains``.
 
 ``make destroy`` prints the list for the parameters of the deployment, with the commands that remove
-each part. ``docs/deploy.md`` has the whole list. Tests compare it with the templates: each resource
-that CloudFormation retains, and each function without a log group of its own, has an entry.
+each part. It prints none for a removal without core: the commands would destroy a room that is in
+use. ``docs/deploy.md`` has the whole list. Tests compare it with the templates: each resource that
+CloudFormation retains, and each function without a log group of its own, has an entry.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from typing import Any
 from deployment.account.context import ARGUMENTS, read_context
 from infrastructure.parameters.account import STACK_TAG, AccountConfig
 from infrastructure.parameters.core import CoreConfig
-from infrastructure.parameters.optional_stacks import EDGE_ALARMS, POLICIES, StacksConfig
+from infrastructure.parameters.optional_stacks import CORE, EDGE_ALARMS, POLICIES, StacksConfig
 from infrastructure.parameters.parameter import ParameterError
 from infrastructure.parameters.restored import RestoredConfig
 
@@ -142,15 +144,18 @@ REMAINING = (
         " that of its own deployment",
         when="if it was deployed, and `Stacks` did not name policies",
         cost="nothing",
-        remove='make destroy CDK_ARGS="-c Stacks=policies -c StackName={stack}"',
+        remove='make destroy CDK_ARGS="-c Stacks=policies -c StackName={stack} -c EdgePolicies='
+        ' -c CustomerManagedKey=false"',
         applies=lambda of: POLICIES not in of.stacks,
     ),
     Remaining(
-        what="other stacks of the room that `Stacks` did not name",
+        what="other stacks of the room that `Stacks` did not name. The command can list stacks of"
+        " other rooms too, whose names begin in the same way: they may be in use",
         when="if they were deployed",
         cost="see docs/capacity.md",
         remove="aws cloudformation list-stacks --query"
-        " \"StackSummaries[?starts_with(StackName, '{stack}')].[StackName,StackStatus]\"",
+        " \"StackSummaries[?starts_with(StackName, '{stack}') && StackStatus!='DELETE_COMPLETE']"
+        '.[StackName,StackStatus]"',
     ),
     Remaining(
         what="hosted zones, certificates, DNS records that you wrote, your own VPCs and encryption"
@@ -192,19 +197,26 @@ def retained_types(template: Mapping[str, Any]) -> set[str]:
 
 
 def table() -> str:
-    """Return the list as the table of docs/deploy.md."""
+    """Return the list as the table of docs/deploy.md, with links to other pages."""
     rows = [
         f"| {one.what} | {one.when} | {one.cost} | {f'`{command}`' if command else ''} |"
         for one in REMAINING
         for command in [one.remove.format(stack="WaitingRoom").replace("|", "\\|")]
     ]
     head = ["| remains | when | cost if left | command |", "|---|---|---|---|"]
-    return "\n".join([*head, *rows]).replace("{stack}", "WaitingRoom")
+    text = "\n".join([*head, *rows]).replace("{stack}", "WaitingRoom")
+    return re.sub(r"docs/([a-z-]+\.md)", r"[\1](\1)", text)
 
 
 def lines(removal: Removal, remaining: Iterable[Remaining] = REMAINING) -> list[str]:
     """Return what remains after this removal, as lines of text."""
     name = removal.core.stack_name
+    if CORE not in removal.stacks:
+        return [
+            f"The stack core of {name} was not removed. The list of what remains is not printed:"
+            " its commands would destroy a room that is in use.",
+            "docs/deploy.md has the list.",
+        ]
     found = [f"These can remain after the removal of {name}:"]
     for one in remaining:
         if one.applies(removal):

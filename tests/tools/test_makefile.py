@@ -61,6 +61,31 @@ def test_make_help_lists_each_target_below_its_group() -> None:
     assert [line for line in lines if line and not line.startswith("  ")] == GROUPS
 
 
+@pytest.mark.parametrize(
+    ("argument", "printed"), [("", True), ("ONLY=--all", True), ("ONLY=Gate", False)]
+)
+def test_the_removal_of_one_stack_does_not_print_the_commands_for_the_whole_room(
+    argument: str, printed: bool
+) -> None:
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    done = subprocess.run(
+        ["make", "--dry-run", "destroy", *filter(None, [argument])],
+        cwd=ROOT,
+        env={name: one for name, one in os.environ.items() if name not in ("MAKEFLAGS", "ONLY")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "cdk destroy" in done.stdout
+    assert ("-m deployment.account.remains" in done.stdout) is printed
+
+
+def test_git_ignores_the_downloaded_templates_of_a_deployment() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"cdk.out/", "cdk.deployed/"} <= set(ignored)
+
+
 def commands() -> list[str]:
     """The modules of the project that targets run, and those that the documents name."""
     found = {*re.findall(r"-m ((?:deployment|infrastructure|tests)[\w.]*)", MAKEFILE),
