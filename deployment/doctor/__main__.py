@@ -26,8 +26,8 @@ from deployment.doctor.needs import Needs
 from deployment.doctor.results import Account, Deployment, Level, Result, run_check
 from deployment.visitor_model.arrivals import CURVES
 from infrastructure.parameters.core import CoreConfig
-from infrastructure.parameters.optional_stacks import CORE, StacksConfig
-from infrastructure.parameters.parameter import ParameterError
+from infrastructure.parameters.optional_stacks import CORE, PARAMETERS, StacksConfig
+from infrastructure.parameters.parameter import ParameterError, reject_unknown
 from infrastructure.parameters.region_rules import check_region
 from infrastructure.parameters.restored import RestoredConfig
 from waiting_room.adapters.operator_access import new_session
@@ -61,6 +61,7 @@ def main(given: Sequence[str], account: Account | None = None) -> int:
     options = _arguments(given)
     try:
         context = read_context(os.environ.get(ARGUMENTS, ""))
+        reject_unknown(context.values, CoreConfig, *PARAMETERS)
         needs = Needs.of(Plan(options.visitors, options.curve, options.seconds), quotas.load()[2])
         deployment = _deployment(context, needs, account or AwsAccount(context.profile))
         if not deployment.account.region:

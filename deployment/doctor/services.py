@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from deployment.doctor.results import EDGE_REGION, Deployment, Level, Result
-from infrastructure.parameters.core import UNRESERVED
+from infrastructure.parameters.core import CALLS_OF_A_POLLER, LEAST_WORKERS, UNRESERVED
 
 CONCURRENCY_QUOTA = "L-B99A9384"  # Lambda: concurrent executions
 API_RATE_QUOTA = "L-8A5B8E43"  # API Gateway: throttle rate
@@ -20,25 +21,57 @@ BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 BOOTSTRAP_LEAST = 6  # of CDK 2's synthesizer
 UNVERIFIED = "Your account must be verified before you can add new CloudFront resources"
 
+MOST_POLLERS = 200  # the largest JoinPollers
+# Status of a stack that cannot be updated → what is the case, and what to do.
+STUCK = {
+    "ROLLBACK_COMPLETE": (
+        "The first deployment of the stack {name} failed, and it cannot be updated.",
+        "Delete it: aws cloudformation delete-stack --stack-name {name}",
+    ),
+    "ROLLBACK_FAILED": (
+        "The first deployment of the stack {name} failed, and not all of its resources were"
+        " deleted.",
+        "Turn off the deletion protection of its tables (DeletionProtection=true), or remove what"
+        " else the events name. Then delete it: aws cloudformation delete-stack --stack-name"
+        " {name}",
+    ),
+    "CREATE_FAILED": (
+        "The first deployment of the stack {name} failed, and it was not rolled back.",
+        "Delete it: aws cloudformation delete-stack --stack-name {name}",
+    ),
+    "DELETE_FAILED": (
+        "The removal of the stack {name} failed.",
+        "Remove the cause, which the events of the stack name. Then delete it again:"
+        " aws cloudformation delete-stack --stack-name {name}",
+    ),
+    "UPDATE_FAILED": (
+        "An update of the stack {name} failed, and it was not rolled back.",
+        "Roll it back: aws cloudformation rollback-stack --stack-name {name}",
+    ),
+    "UPDATE_ROLLBACK_FAILED": (
+        "The rollback of an update of the stack {name} failed.",
+        "Remove the cause, which the events of the stack name. Then continue:"
+        " aws cloudformation continue-update-rollback --stack-name {name}",
+    ),
+}
+
 
 def stack(of: Deployment) -> Iterator[Result]:
     """Check that the core stack can be created or updated."""
     name, status = of.config.stack_name, of.stack_status
     if not status:
         yield Result("Stack", Level.OK, f"The stack {name} does not exist yet.")
-    elif status == "ROLLBACK_COMPLETE":
-        yield Result(
-            "Stack",
-            Level.MUST_FIX,
-            f"The first deployment of the stack {name} failed, and it cannot be updated.",
-            f"Delete it: aws cloudformation delete-stack --stack-name {name}",
-        )
+    elif status in STUCK:
+        sentence, action = (text.format(name=name) for text in STUCK[status])
+        yield Result("Stack", Level.MUST_FIX, sentence, action)
     elif status.endswith("_FAILED") or status.endswith("_IN_PROGRESS"):
         yield Result(
             "Stack",
             Level.MUST_FIX,
             f"The stack {name} has the status {status}, in which it cannot be updated.",
-            "Wait for the end of the operation, or continue the rollback in CloudFormation.",
+            "Wait for the end of the operation."
+            if status.endswith("_IN_PROGRESS")
+            else "Remove the cause, which the events of the stack name.",
         )
     else:
         yield Result("Stack", Level.OK, f"The stack {name} exists and can be updated.")
@@ -110,9 +143,22 @@ def concurrency(of: Deployment) -> Iterator[Result]:
             Level.WARNING,
             f"At most {config.join_workers} join workers run at the same time; "
             f"{needs.visitors:,} visitors need {needs.join_workers}.",
-            f"Deploy with AssignConcurrency={needs.join_workers}. If the visitors come within "
-            f"seconds: with JoinPollers={min(200, needs.join_workers)} instead, an hour before.",
+            f"Deploy with AssignConcurrency={needs.join_workers}.{_pollers(of)}",
         )
+
+
+def _pollers(of: Deployment) -> str:
+    """Return the advice to use pollers, with a number that the parameters accept; "" for none."""
+    config = of.config
+    limits = [config.account_concurrency, config.worker_reserved_concurrency]
+    accepted = min(limit for limit in limits if limit) // CALLS_OF_A_POLLER
+    needed = max(LEAST_WORKERS, math.ceil(of.needs.join_workers / CALLS_OF_A_POLLER))
+    pollers = min(needed, accepted, MOST_POLLERS)
+    if pollers < LEAST_WORKERS:
+        return ""
+    return (
+        f" If the visitors come within seconds: with JoinPollers={pollers} instead, an hour before."
+    )
 
 
 def api_gateway(of: Deployment) -> Iterator[Result]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from deployment.doctor.__main__ import AwsAccount, main
 from deployment.doctor.checks import CHECKS
 from deployment.doctor.needs import Needs
 from deployment.doctor.results import IAM_ACTIONS, Level
+from infrastructure.parameters.core import CoreConfig
 from tests.support.servers import moto_server
 from tests.tools import canned_account as canned
 from tests.tools.canned_account import CannedAccount, failure
@@ -90,8 +92,36 @@ MUST_FIX: list[tuple[str, dict[str, Any], str, str, str]] = [
         "-c StackName=Sale",
         {"DescribeStacks": {"Stacks": [{"StackStatus": "UPDATE_ROLLBACK_FAILED"}]}},
         "Stack",
-        "The stack Sale has the status UPDATE_ROLLBACK_FAILED, in which it cannot be updated.",
-        "continue the rollback",
+        "The rollback of an update of the stack Sale failed.",
+        "aws cloudformation continue-update-rollback --stack-name Sale",
+    ),
+    (
+        "-c StackName=Sale",
+        {"DescribeStacks": {"Stacks": [{"StackStatus": "ROLLBACK_FAILED"}]}},
+        "Stack",
+        "The first deployment of the stack Sale failed, and not all of its resources were deleted.",
+        "aws cloudformation delete-stack --stack-name Sale",
+    ),
+    (
+        "-c StackName=Sale",
+        {"DescribeStacks": {"Stacks": [{"StackStatus": "DELETE_FAILED"}]}},
+        "Stack",
+        "The removal of the stack Sale failed.",
+        "aws cloudformation delete-stack --stack-name Sale",
+    ),
+    (
+        "-c StackName=Sale",
+        {"DescribeStacks": {"Stacks": [{"StackStatus": "UPDATE_FAILED"}]}},
+        "Stack",
+        "An update of the stack Sale failed, and it was not rolled back.",
+        "aws cloudformation rollback-stack --stack-name Sale",
+    ),
+    (
+        "-c StackName=Sale",
+        {"DescribeStacks": {"Stacks": [{"StackStatus": "UPDATE_IN_PROGRESS"}]}},
+        "Stack",
+        "The stack Sale has the status UPDATE_IN_PROGRESS, in which it cannot be updated.",
+        "Wait for the end of the operation.",
     ),
     (
         "",
@@ -365,6 +395,30 @@ def test_an_event_beyond_the_account_is_a_list_of_what_to_raise(
     assert f"make warm WRITES={needs.table_writes}" in actions["DynamoDB writes"]
 
 
+@pytest.mark.parametrize(
+    ("context", "advised"),
+    [
+        ("-c AssignConcurrency=2", 11),  # ten calls of the join worker by each poller
+        ("-c AssignConcurrency=2 -c AccountConcurrency=100", 10),
+        ("-c AssignConcurrency=2 -c AccountConcurrency=10", None),
+    ],
+)
+def test_the_pollers_that_are_advised_are_accepted_as_a_parameter(
+    context: str,
+    advised: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(ARGUMENTS, context)
+    _, found = check(capsys, {}, "--visitors", "1000000")
+    (result,) = found["Join workers"]
+    given = re.search(r"JoinPollers=(\d+)", result["action"])
+    assert (int(given[1]) if given else None) == advised
+    if given:
+        values = {"AccountConcurrency": context.partition("AccountConcurrency=")[2] or "1000"}
+        CoreConfig.from_context({**values, "JoinPollers": given[1]})
+
+
 def test_a_room_without_a_vpc_needs_no_zones_and_no_cache(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -469,6 +523,8 @@ def test_the_report_begins_with_what_must_be_fixed(capsys: pytest.CaptureFixture
         ("-c ValidityPeriod=0", "The parameter ValidityPeriod must be between 1 and 86400"),
         ("-c Stacks=none", "The parameter Stacks"),
         ("-c EventId", "-c needs NAME=VALUE"),
+        ("-c EventID2=Sale", "There is no parameter EventID2. Did you mean EventI"),
+        ("-c profile=cheap", "There is no parameter profile. Did you mean Profile?"),
     ],
 )
 def test_a_parameter_that_cannot_work_ends_the_checks_before_the_first_call(
