@@ -13,7 +13,15 @@ from deployment.release import version
 # Run by `make release`: a name that a deployed stack stores may change only in two releases.
 FROZEN_NAMES = ("tests/infrastructure/test_frozen_ids.py", "tests/contract/test_persisted_names.py")
 # Run by a person before the release; docs/releasing.md says what each shows.
-BEFORE = ("make check", "make security", "make broken", "make chaos", "make fuzz")
+BEFORE = (
+    "make check",
+    "make security",
+    "make scan",
+    "make matrix",
+    "make broken",
+    "make chaos",
+    "make fuzz",
+)
 Git = Callable[..., str]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from deployment.release import __main__ as release
 from deployment.release import checks, version
+from tests.docs.markdown import code, rows
 from tests.support.servers import ROOT
 
 CHANGELOG = """# Changelog
@@ -156,6 +157,7 @@ def test_the_tests_and_targets_that_a_release_names_exist() -> None:
         assert (ROOT / path).exists(), path
     makefile = (ROOT / "Makefile").read_text()
     page = (ROOT / "docs" / "releasing.md").read_text()
+    listed = [code(row[0]) for row in rows(page, "Tests before a release")]
+    assert [[command] for command in checks.BEFORE] == listed
     for command in checks.BEFORE:
         assert re.search(rf"^{command.removeprefix('make ')}:", makefile, re.M), command
-        assert f"`{command}`" in page, command
