@@ -370,14 +370,13 @@ class CoreConfig(Parameters):
     )
     alarms: str = choice(
         "Alarms",
-        "`essential`: about ten metrics, or `full`; the default is `full` with the profile"
-        " `standard`, else `essential`",
+        "`full` (with the profile `standard`), or `essential`: about ten metrics",
         default="",
         among=("essential", "full"),
     )
     dashboard_given: bool | None = switch(
         "Dashboard",
-        "create the CloudWatch dashboard; the default is true with the profile `standard` only",
+        "create the CloudWatch dashboard: true with the profile `standard`, else false",
     )
     metrics_per_event: bool = flag(
         "MetricsPerEvent",
@@ -391,8 +390,7 @@ class CoreConfig(Parameters):
     )
     waf_given: bool | None = switch(
         "EnableWaf",
-        "put AWS WAF in front of the public API; the default is false with the profile"
-        " `serverless` only",
+        "put AWS WAF in front of the public API: false with the profile `serverless`, else true",
     )
     join_rate_limit_per_ip: int = number(
         "JoinRateLimitPerIp",

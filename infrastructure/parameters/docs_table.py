@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from infrastructure.parameters.optional_stacks import (
     SampleConfig,
     StacksConfig,
 )
-from infrastructure.parameters.parameter import Parameters
+from infrastructure.parameters.parameter import Parameter, Parameters
 from infrastructure.parameters.restored import RestoredConfig
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
@@ -39,18 +40,21 @@ TABLES: dict[str, tuple[type[Parameters], ...]] = {
 
 
 def table(name: str) -> str:
-    """Return a table of the page with one row per parameter."""
+    """Return a table of the page with one row per parameter, and links to other pages."""
     rows = {
-        known.name: f"| `{known.name}` | {_default(part.default)} | {known.description} |"
+        known.name: f"| `{known.name}` | {_default(known, part.default)} | {known.description} |"
         for kind in TABLES[name]
         for part, known in kind.known()
     }
-    return "\n".join(["| parameter | default | description |", "|---|---|---|", *rows.values()])
+    head = ["| parameter | default | description |", "|---|---|---|"]
+    return re.sub(r"`?docs/([a-z-]+\.md)`?", r"[\1](\1)", "\n".join([*head, *rows.values()]))
 
 
-def _default(value: Any) -> str:
-    if value is MISSING:
+def _default(known: Parameter, value: Any) -> str:
+    if value is MISSING or known.required:
         return "(required)"
+    if (known.kind, value) in (("flag", None), ("choice", "")):
+        return "by profile"
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value in ("", (), None) else f"{value}"
+    return "none" if value in ("", (), None) else f"{value}"

@@ -191,9 +191,10 @@ class OpenIdConfig(Parameters):
 
     redirect_uris: tuple[str, ...] = texts(
         "OpenIdRedirectUris",
-        "registered redirect addresses, separated by commas; at least one",
+        "registered redirect addresses, separated by commas",
         pattern=REDIRECT,
         constraint="addresses, separated by commas",
+        required=True,
     )
     restart_url: str = text(
         "OpenIdRestartUrl",
@@ -225,8 +226,7 @@ class OpenIdConfig(Parameters):
     )
 
     def __post_init__(self) -> None:
-        if not self.redirect_uris:
-            raise ParameterError("The parameter OpenIdRedirectUris is missing.")
+        self.check_required()
         if self.request_id_codes and not self.waiting_room_url:
             raise ParameterError(
                 "The parameter OpenIdRequestIdCodes needs OpenIdWaitingRoomUrl, a waiting page of "
@@ -321,13 +321,11 @@ class EdgeAlarmsConfig(Parameters):
         " GateDistribution of gate",
         pattern=r"E[0-9A-Z]{5,19}",
         constraint="ids of distributions like E1A2B3C4D5E6F7, separated by commas",
+        required=True,
     )
 
     def __post_init__(self) -> None:
-        if not self.distributions:
-            raise ParameterError(
-                "The parameter EdgeDistributions is missing: the stack edge-alarms needs it."
-            )
+        self.check_required()
         if len(set(self.distributions)) < len(self.distributions):
             raise ParameterError("The parameter EdgeDistributions names a distribution twice.")
 

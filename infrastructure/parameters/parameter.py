@@ -28,7 +28,8 @@ class Parameter:
     """Name, description (one line for the docs) and reader of a parameter.
 
     ``kind`` is the name of the function that made it. ``pattern`` and ``constraint`` are those of a
-    text, ``low`` and ``high`` the limits of a number, ``among`` the words of a choice.
+    text, ``low`` and ``high`` the limits of a number, ``among`` the words of a choice. A
+    ``required`` parameter has no meaningful default: see ``check_required``.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Parameter:
     low: int = 0
     high: int = 0
     among: tuple[str, ...] = ()
+    required: bool = False
 
 
 def text(
@@ -56,8 +58,10 @@ def text(
     return _field(made, default)
 
 
-def texts(name: str, description: str, *, pattern: str, constraint: str) -> Any:
-    """Any number of texts, separated by commas; none by default."""
+def texts(
+    name: str, description: str, *, pattern: str, constraint: str, required: bool = False
+) -> Any:
+    """Any number of texts, separated by commas; none by default, at least one if ``required``."""
 
     def read(name: str, value: Any) -> tuple[str, ...]:
         parts = value.split(",") if isinstance(value, str) else value
@@ -67,7 +71,15 @@ def texts(name: str, description: str, *, pattern: str, constraint: str) -> Any:
             raise ParameterError(f"The parameter {name} must be {constraint}, not {_shown(value)}.")
         return found
 
-    made = Parameter(name, description, read, "texts", pattern=pattern, constraint=constraint)
+    made = Parameter(
+        name,
+        description,
+        read,
+        "texts",
+        pattern=pattern,
+        constraint=constraint,
+        required=required,
+    )
     return _field(made, ())
 
 
@@ -170,6 +182,12 @@ class Parameters:
             elif part.default is MISSING:
                 raise ParameterError(f"The parameter {known.name} is missing.")
         return cls(**values)
+
+    def check_required(self) -> None:
+        """Raise ParameterError for a required parameter that is empty."""
+        for part, known in self.known():
+            if known.required and not getattr(self, part.name):
+                raise ParameterError(f"The parameter {known.name} is missing.")
 
     @classmethod
     def known(cls) -> list[tuple[Field[Any], Parameter]]:
