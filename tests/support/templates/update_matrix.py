@@ -43,16 +43,18 @@ class Path:
 
 
 ONE_WAY = {  # the way back of a change that has none
-    "GateApiKeyVersion by two": "lower it by one, twice",
-    "CustomerManagedKey=true": "to its ARN, then to false",
+    "GateApiKeyVersion by two": "[lower it by one, twice](#lower-it-by-one-twice)",
+    "CustomerManagedKey=true": "[to its ARN, then to false](#remove-the-key-of-the-room)",
     "CustomerManagedKey, true to its ARN": "none: true creates another key",
 }
-GATE_FIRST = Path(text="deploy the gate first", first=[f"{ROOM}-Gate"])
+GATE_FIRST = Path(text="[deploy the gate first](#deploy-the-gate-first)", first=[f"{ROOM}-Gate"])
 
 
 def removed(stack: str) -> Path:
     """Remove an optional stack before core is deployed without it."""
-    return Path(text="remove the stack first", remove=[f"{ROOM}-{stack}"])
+    return Path(
+        text="[remove the stack first](#remove-the-stack-first)", remove=[f"{ROOM}-{stack}"]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,7 @@ class Change:
     down: Path | None = None
     ends: Mapping[str, str] = field(default_factory=dict)
     profiles: Sequence[str] = PROFILES
+    see: str = ""  # a section with more about both directions, as a link
     together: bool = False
     upwards_only: bool = False
 
@@ -216,7 +219,7 @@ KINDS = (
     Change(name="Dashboard", before={"Dashboard": "false"}, after={"Dashboard": "true"},
            stacks="core", ends={"OperationsDashboard": "the dashboard"}),
     Change(name="JoinPollers, MaxJoinPollers", after={"JoinPollers": 2, "MaxJoinPollers": 20},
-           stacks="core"),
+           stacks="core", see="[Pollers](deploy.md#pollers)"),
     Change(name="RestoredTables", after=RESTORED, stacks="core,gate", profiles=CACHED),
     Change(name="RestoredTables to others", before=RESTORED, after=OTHER_RESTORED,
            stacks="core,gate", profiles=CACHED),
@@ -360,6 +363,8 @@ def table() -> str:
         ways = [path.text if path else "one step" for path in (change.up, change.down)]
         if change.upwards_only:
             ways[1] = ONE_WAY[change.name]
+        if change.see:
+            ways = [f"{way}; see {change.see}" for way in ways]
         lines.append(f"| {change.name} | {' | '.join(ways)} |")
     return "\n".join(lines)
 
