@@ -15,6 +15,7 @@ from deployment.capacity.topology import of_template
 from infrastructure.blueprint.key_policy import READ, WRITE, actions_by_service, service_statements
 from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.parameter import ParameterError
+from tests.docs.markdown import section
 from tests.support.templates.synthesized import Assembly, Synthesized
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
@@ -198,7 +199,7 @@ def test_a_role_gets_the_calls_of_the_key_that_its_own_calls_need(
 
 def test_the_page_has_the_statements_for_a_key_of_your_own() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    (block,) = re.findall(r"as the default policy does:\n\n```json\n(.*?)```", page, re.DOTALL)
+    block = section(page, "Key policy").split("```json\n")[1].partition("```")[0]
     wanted = service_statements(
         partition="aws", region="eu-central-1", account="123456789012", suffix="amazonaws.com"
     )
