@@ -26,6 +26,13 @@ def test_the_attempts_are_of_all_kinds_and_differ() -> None:
     assert list(attempts(SEED, COUNT)) == MADE, "a seed repeats a run"
 
 
+def test_the_attempts_on_the_asgi_middleware_are_of_all_kinds() -> None:
+    """As often as among all attempts."""
+    some = Counter(one.kind for one in bypass.some_of(MADE))
+    for kind, count in Counter(one.kind for one in MADE).items():
+        assert some[kind] == pytest.approx(count / bypass.ASGI_EVERY, abs=2), kind
+
+
 def test_the_models_of_servers_agree_on_what_is_protected() -> None:
     for path in ("/checkout", "/checkout/pay", "/cart", "/a/cart/1", "/shows/1/seats"):
         assert reaches_protected(path)
@@ -40,7 +47,7 @@ def test_no_attempt_passes_the_decision_or_a_middleware() -> None:
     assert [MADE[at] for at in bypass.on_the_decision(MADE)] == []
     assert [MADE[at] for at in bypass.on_wsgi(MADE)] == []
     assert [MADE[at] for at in bypass.on_wsgi(MADE, with_target=False)] == []
-    some = MADE[:: bypass.ASGI_EVERY]
+    some = bypass.some_of(MADE)
     assert [some[at] for at in bypass.on_asgi(some)] == []
 
 
