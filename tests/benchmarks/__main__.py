@@ -17,6 +17,7 @@ BENCHMARKS = (
     "cold_start",
     "first_response",
     "worker_throughput",
+    "straight_through",
     "joins_beside_invalid_input",
     "growth",
     "poll_policy",

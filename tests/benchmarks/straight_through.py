@@ -4,15 +4,17 @@
 ``python -m tests.benchmarks.straight_through`` starts DynamoDB Local and Valkey. The first table
 compares the write of the entrance with a write that assigns a position and serves it. The second
 one offers OFFERED arrivals a second to an event whose quota ends meanwhile. THREADS, SECONDS,
-OFFERED, ARRIVAL_SECONDS and PER_MINUTE change the sizes. No part of `make bench`.
+OFFERED, ARRIVAL_SECONDS and PER_MINUTE change the sizes. The exit status is 1 if positions were
+served above the rate, or a visitor who waited was overtaken after two seconds.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,11 +36,16 @@ OFFERED, ARRIVAL_SECONDS = number_setting("OFFERED", 500), number_setting("ARRIV
 PER_MINUTE = number_setting("PER_MINUTE", 1_200)
 COPIES = 2.0  # s: the cached response of ``enter`` and the copy of the state row
 ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
+MUST_BE_ZERO = (
+    "overshoot",
+    "positions above the serving counter",
+    "overtaken after two seconds",
+)
 MOST = 1_000_000  # positions that are served ahead
 
 
-def main() -> None:
-    """Print both tables."""
+def main() -> int:
+    """Print both tables; return the exit status."""
     with servers_of_a_room() as (valkey, url, name):
         real = room_on(valkey, url)
         rows = throughput(real)
@@ -47,17 +54,28 @@ def main() -> None:
             [
                 "operation",
                 "positions/s",
-                "ratio to serve and reserve",
+                f"ratio to serve and reserve, {THREADS} callers",
                 "requests per position",
                 "given up",
             ],
             rows,
+            name="straight-through",
         )
+        found = arrivals(real)
         table(
             f"Arrivals: {OFFERED} a second for {ARRIVAL_SECONDS} s, {PER_MINUTE} admitted a minute",
-            ["figure", "value"],
-            [list(row) for row in arrivals(real).items()],
+            ["measured", "value"],
+            [list(row) for row in found.items()],
+            name="arrivals",
         )
+    wrong = violations(found)
+    print("".join(f"\nWRONG: {one}" for one in wrong))
+    return 1 if wrong else 0
+
+
+def violations(found: Mapping[str, Any]) -> list[str]:
+    """Return the figures that have to be 0 and are not."""
+    return [f"{name} is {found[name]}" for name in MUST_BE_ZERO if found[name] > 0]
 
 
 def throughput(real: RealRoom) -> list[list[Any]]:
@@ -271,4 +289,4 @@ def event(real: RealRoom, name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

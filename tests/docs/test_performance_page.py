@@ -11,6 +11,7 @@ from deployment import docs_tables
 from tests.benchmarks.__main__ import BENCHMARKS as COMMANDS
 from tests.benchmarks.__main__ import FOLDERS
 from tests.benchmarks.document import PAGE, fill
+from tests.benchmarks.straight_through import MUST_BE_ZERO, violations
 
 BENCHMARKS = PAGE.parents[1] / "tests" / "benchmarks"
 PAGES = (PAGE, PAGE.with_name("pages.md"))  # the policy of polls stands with the page that polls
@@ -65,3 +66,12 @@ def test_each_benchmark_of_the_command_is_a_module_that_the_page_names() -> None
     for name in COMMANDS:
         assert (BENCHMARKS / FOLDERS.get(name, "").strip(".") / f"{name}.py").is_file(), name
     assert set(listed[1].split(", ")) == set(COMMANDS)
+
+
+def test_an_overshoot_or_an_overtaken_visitor_makes_the_benchmark_fail() -> None:
+    right = dict.fromkeys(MUST_BE_ZERO, 0) | {"busy responses": 3}
+    assert violations(right) == []
+    for name in MUST_BE_ZERO:
+        assert violations(right | {name: 2}) == [f"{name} is 2"]
+    assert "overshoot" in MUST_BE_ZERO
+    assert "overtaken after two seconds" in MUST_BE_ZERO
