@@ -141,6 +141,37 @@ def test_a_stolen_cookie_navigates_until_the_next_renewal(site: Site) -> None:
     assert not site.navigate(copy)[1]
 
 
+def test_a_marker_that_was_kept_navigates_until_the_end_of_its_cookie(site: Site) -> None:
+    """As documented: the marker lets visitors pass while the room has a fault."""
+    client = visitor(site)
+    thief = EntranceClient(jar=dict(client.jar))
+    site.room.room.sessions.end_by_session(SALE, f"{SALE}:1:1", -1)
+    site.room.clock.now += 300
+    status, location = site.ask(thief, "/checkout", NAVIGATION)
+    assert (status, location.partition("?")[0]) == (302, "/_waiting-room/renew")
+    assert MARKER in thief.jar, "and the thief does not follow"
+    site.room.clock.now += LIFE - 301
+    assert site.navigate(thief) == (["/checkout"], True), "in the last second of the cookie"
+    other = EntranceClient(jar={**client.jar, MARKER: thief.jar[MARKER][::-1]})
+    assert not site.navigate(other)[1], "another marker is no marker"
+    site.room.clock.now += 1
+    assert not site.navigate(EntranceClient(jar=dict(thief.jar)))[1]
+    assert not site.script(thief)
+
+
+def test_a_marker_is_of_one_cookie(site: Site) -> None:
+    """The marker of an earlier cookie does not delay the renewal of a later one."""
+    client = visitor(site)
+    site.room.clock.now += 300
+    site.ask(client, "/checkout", NAVIGATION)
+    marker = client.jar[MARKER]
+    assert site.navigate(client, "/_waiting-room/renew?event=sale&to=/checkout")[1]
+    client.jar[MARKER] = marker
+    site.room.clock.now += 300
+    path, _ = site.navigate(client)
+    assert len(path) == 3
+
+
 def test_a_session_that_is_over_leads_to_the_queue_once(site: Site) -> None:
     client = visitor(site)
     site.room.clock.now += LIFE
