@@ -104,6 +104,40 @@ def test_a_visitor_who_leaves_is_replaced_within_ten_seconds(way: str, seconds: 
     assert not room.is_served(room.waiting[1])
 
 
+@pytest.mark.parametrize("seconds", [*range(46, 64, 2)])
+def test_capacity_that_becomes_free_between_two_runs_is_given_within_ten_seconds(
+    seconds: int,
+) -> None:
+    """The schedule starts a run each minute."""
+    room = SaleRoom(members=ACTIVE)
+    room.join_sale(MAX_ACTIVE + 2)
+    room.step()
+    session = room.arrive()[0]
+    start, left, served = room.clock.now, 0.0, 0.0
+
+    def meanwhile() -> None:
+        nonlocal left, served
+        if not left and room.clock.now >= start + seconds:
+            left = room.clock.now
+            room.sessions.end(session)
+        if left and room.clock.now >= left + STREAM_DELAY:
+            room.stream()
+        if not served and room.is_served(room.waiting[0]):
+            served = room.clock.now
+
+    room.meanwhile = meanwhile
+    room.stream()
+    ends = []
+    for run in (0, 60):
+        room.pause(start + run - room.clock.now)
+        room.room.workers.admission.run_minute(lambda: 60.0)
+        ends.append(room.clock.now)
+    assert ends[0] <= start + 60, "no two runs at a time"
+    assert left == start + seconds
+    assert left <= served <= left + 10
+    assert not room.is_served(room.waiting[1])
+
+
 def test_steps_are_closer_only_where_sessions_limit_admission() -> None:
     for strategy in ("manual", "rate", "active", "both"):
         assert step_interval(strategy, is_gated=False) == STEP
