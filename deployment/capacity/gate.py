@@ -23,6 +23,7 @@ from waiting_room.domain.gate.rules import OWN_PATHS
 REQUEST, RESPONSE = "viewer-request", "viewer-response"
 ENTRIES, RENEWALS = "entries after waiting, the gate's part", "renewals"  # rows
 OUTSIDE_READS, PROTECTED_READS = 1, 2  # reads of the store: the rules of a host; and the event
+WITHOUT_OWN_RULES = 1  # further reads for a host without rules of its own
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from deployment.capacity.gate import OUTSIDE_READS, PROTECTED_READS, WITHOUT_OWN_RULES
 from infrastructure.assets import edge
 from tests.support import gate_vectors
 from tests.support.servers import ROOT
@@ -111,6 +112,11 @@ def test_the_published_function_gives_the_responses_of_python(
     assert found["vectors"] >= 300
     assert found["others"] == 0, "cookies"
     assert found["most"] <= 3, "store reads of one request, without further parts"
+    for rules, more in (("own", 0), ("all", WITHOUT_OWN_RULES)):
+        reads = found["reads"][rules]
+        assert reads["no_rule"] == [OUTSIDE_READS + more], "the model of the cost"
+        for reason in ("session", "no_session", "renew"):
+            assert reads[reason] == [PROTECTED_READS + more], reason
 
 
 @pytest.mark.parametrize("name", ["node", "njs"])
