@@ -237,14 +237,17 @@ function respond(reason, status, headers, cookies, body) {
   return { pass: false, reason: reason, status: status, headers: headers, cookies: cookies || [], body: body || null };
 }
 
-/** The address of the entrance; `request` is absent for a form, whose address does not lead back. */
+/**
+ * The address of the entrance; `request` is absent for a form, whose address does not lead back.
+ * `note` is what the room has to show: a form that was not received, an address that is not whole.
+ */
 function entrance(route, event, request) {
   const address = OWN + route + '?event=' + event;
-  if (!request) return address;
+  if (!request) return address + '&note=form';
   const path = encodeURIComponent(request.path);
   const whole = path + (request.query === undefined ? '' : encodeURIComponent('?' + request.query));
-  const to = whole.length <= MAX_TO ? whole : path;
-  return address + '&to=' + (to.length <= MAX_TO ? to : '%2F');
+  if (whole.length <= MAX_TO) return address + '&to=' + whole;
+  return address + '&to=' + (path.length <= MAX_TO ? path : '%2F') + '&note=address';
 }
 
 function cors(request, state) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * CloudFront Function (viewer response) for a protected host. It adds `to` to the shared response of
- * the entrance, and expires the session cookies when the site ends a session. It never throws.
+ * CloudFront Function (viewer response) for a protected host. It adds `to` and `note` to the shared
+ * response of the entrance, and expires the session cookies when the site ends a session. It never throws.
  *
  * `event.request` may be the request as the viewer sent it, with the room's cookies, or as the gate
  * changed it, with the session header. Each is enough.
@@ -9,14 +9,17 @@
 const ENTER = '/_waiting-room/enter';
 const END = 'waiting-room-session';
 
-/** The parameter `to`, encoded as it was sent; empty without one. */
-function sentTo(request) {
+/** A parameter, encoded as it was sent, after `&`; empty without one. */
+function sent(request, name) {
+  let value = '';
   if (typeof request.rawQueryString === 'function') {
-    const found = /(?:^|&)to=([\x21-\x25\x27-\x7e]*)/.exec(request.rawQueryString() || '');
-    return found ? found[1] : '';
+    const pairs = (request.rawQueryString() || '').split('&').filter((pair) => pair.indexOf(name + '=') === 0);
+    value = pairs.length ? /^[\x21-\x7e]*/.exec(pairs[0].slice(name.length + 1))[0] : '';
+  } else {
+    const given = request.querystring && request.querystring[name];
+    value = given && /^[\x21-\x25\x27-\x7e]*$/.test(given.value) ? given.value : '';
   }
-  const given = request.querystring && request.querystring.to;
-  return given && /^[\x21-\x25\x27-\x7e]*$/.test(given.value) ? given.value : '';
+  return value && '&' + name + '=' + value;
 }
 
 /** Whether a response is for one visitor only. */
@@ -34,8 +37,9 @@ function handler(event) {
   const end = headers[END];
   const location = headers.location;
   if (request.uri === ENTER && location) {
-    const to = sentTo(request);
-    if (to && location.value.indexOf('?') >= 0) location.value += '&to=' + to;
+    const note = sent(request, 'note');
+    const added = sent(request, 'to') + (/=(form|address)$/.test(note) ? note : '');
+    if (location.value.indexOf('?') >= 0) location.value += added;
   }
   if (end) {
     delete headers[END];

@@ -17,8 +17,10 @@ from tests.support.in_memory_room import START, Clock, InMemoryRoom
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import SettingsError, Throttled
 from waiting_room.domain.gate.credentials import decode_session, encode_probe
+from waiting_room.domain.gate.decision import NOTES
 from waiting_room.domain.gate.watchdog import ENTER, Reading, read_response
 from waiting_room.runtime import session_views
+from waiting_room.runtime.room_words import WORDS
 from waiting_room.runtime.settings.entrance import (
     EntranceSettings,
     PageBrand,
@@ -232,6 +234,37 @@ def test_another_host_of_the_site_gets_a_ticket(room: InMemoryRoom) -> None:
     found = with_probe(room.clock).call("session", event="sale", to="https://pay.example/x")
     start = "https://pay.example/_waiting-room/handover?event=sale&to=%2Fx&ticket="
     assert found.location.startswith(start)
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_visitor_who_goes_straight_through_reads_the_note_first(
+    room: InMemoryRoom, note: str
+) -> None:
+    room.room.control.increment("sale", 2, actor=ADA)
+    client = with_probe(room.clock)
+    found = client.call(
+        "session", event="sale", to="/a", note=note, headers={"Accept-Language": "de"}
+    )
+    assert (found.status, "Location" in found.headers) == (200, False)
+    assert WORDS["de"][f"note_{note}"] in found.body
+    assert '<a href="/a">' in found.body
+    assert "__Host-waiting-room-sale" in client.jar
+    assert found.headers["Cache-Control"] == "no-store"
+    other = with_probe(room.clock)
+    found = other.call("session", event="sale", to="https://pay.example/x", note=note)
+    link = "/_waiting-room/renew?event=sale&amp;to=https%3A%2F%2Fpay.example%2Fx"
+    assert f'<a href="{link}">' in found.body, "a ticket would expire while the visitor reads"
+
+
+def test_a_note_stays_in_the_address_of_a_visitor_who_waits(room: InMemoryRoom) -> None:
+    found = with_probe(room.clock).call("session", event="sale", to="/a", note="form")
+    assert found.location == "/_waiting-room/?event=sale&to=%2Fa&note=form"
+    found = EntranceClient().call("session", event="sale", to="/a", note="address")
+    assert "session?event=sale&amp;to=%2Fa&amp;note=address" in found.body
+    other = with_probe(room.clock).call("session", event="sale", to="/a", note="<script>")
+    assert other.location == "/_waiting-room/?event=sale&to=%2Fa"
+    shared = [EntranceClient().call("enter", event="sale", note=one) for one in ("form", "x")]
+    assert shared[0] == shared[1], "the response of a second is one for all"
 
 
 def test_no_request_without_a_visitor_takes_a_position(room: InMemoryRoom) -> None:

@@ -21,6 +21,7 @@ from tests.support.fakes.join_sender import MemoryJoinSender
 from tests.support.in_memory_room import ISSUER
 from tests.support.servers import ROOT
 from waiting_room.domain.gate.credentials import decode_session, encode_join, encode_probe
+from waiting_room.domain.gate.decision import NOTES
 from waiting_room.domain.records import Join
 from waiting_room.runtime import plain_views
 from waiting_room.runtime.room_page import language_of
@@ -32,6 +33,7 @@ from waiting_room.use_cases.gate.session_issuing import SessionIssuer
 
 PROBE, PLACE = "__Host-waiting-room_probe-sale", "__Host-waiting-room_place-sale"
 SESSION = "__Host-waiting-room-sale"
+ONLY_HERE = {"continue"}  # the page leads to the site by itself
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
 
@@ -101,6 +103,27 @@ def test_the_page_has_the_name_and_the_colours_of_the_site_owner(
     assert "Night &amp; &lt;Day&gt;</title>" in found
     assert "main{background:#101010}</style>" in found
     assert "<strong>" not in plain
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_visitor_reads_what_was_lost_until_the_turn(gate: PlainGate, note: str) -> None:
+    client = gate.client()
+    outside = wait(client, event=SALE, to="/a", note=note)
+    assert WORDS["en"][f"note_{note}"] in outside.body
+    assert f'name="note" value="{note}"' in outside.body
+    sent = join(client, event=SALE, to="/a", note=note)
+    assert sent.location == f"/_waiting-room/wait?event=sale&to=%2Fa&note={note}"
+    gate.assign()
+    assert WORDS["en"][f"note_{note}"] in wait(client, event=SALE, to="/a", note=note).body
+    gate.serve(1)
+    reached = wait(client, event=SALE, to="/a", note=note)
+    assert (reached.status, reached.location) == (302, "/a")
+
+
+def test_a_note_of_another_text_is_not_shown(gate: PlainGate) -> None:
+    found = wait(gate.client(), event=SALE, to="/a", note="title")
+    assert "note" not in found.body
+    assert join(gate.client(), event=SALE, to="/a", note="x").location.endswith("&to=%2Fa")
 
 
 def test_a_visitor_without_scripts_joins_waits_and_reaches_the_page(gate: PlainGate) -> None:
@@ -371,8 +394,11 @@ def test_the_texts_are_those_of_the_page(tmp_path: Path) -> None:
     )
     done = subprocess.run([node, str(script)], capture_output=True, text=True, check=True)
     pages = json.loads(done.stdout)
+    assert {name for words in WORDS.values() for name in words if name in ONLY_HERE} == ONLY_HERE
     for language, words in WORDS.items():
         for name, said in words.items():
+            if name in ONLY_HERE:
+                continue
             whole, _, part = name.rpartition("_")
             page = pages[language].get(name)
             if page is None:

@@ -59,6 +59,28 @@ def inside(tab: Page, served: Served) -> None:
     view(tab, "inside")
 
 
+@pytest.mark.parametrize(
+    ("note", "shown"),
+    [("form", "Your form was not received."), ("address", "too long to keep"), ("x", ""), ("", "")],
+)
+def test_the_page_shows_what_the_gate_has_lost(
+    context: BrowserContext, note: str, shown: str
+) -> None:
+    with opened(context) as (tab, served):
+        tab.goto(f"{served.url}?note={note}" if note else served.url)
+        expect(tab.locator("#enter")).to_be_visible()
+        lost = tab.locator("#lost")
+        if not shown:
+            expect(lost).to_be_hidden()
+            return
+        expect(lost).to_contain_text(shown)
+        enter(tab)
+        view(tab, "waiting")
+        expect(lost).to_contain_text(shown)
+        tab.get_by_label("Language").select_option("de")
+        expect(lost).to_contain_text("sobald Sie auf der Website sind")
+
+
 def test_a_hidden_tab_shows_the_turn_within_75_seconds_and_calls_who_wants_it(
     context: BrowserContext,
 ) -> None:

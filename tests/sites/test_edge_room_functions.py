@@ -248,9 +248,16 @@ def test_the_shared_response_leads_back_to_the_address_of_each_visitor(
         (respond({"location": "/_waiting-room/"}, "to=%2Fa"), None),
         (respond({}, "to=%2Fa"), None),
     ]
+    cases += [
+        (respond(SHARED, "event=sale&note=form"), "&note=form"),
+        (respond(SHARED, "note=address&to=%2Fa"), "&to=%2Fa&note=address"),
+        (respond(SHARED, "event=sale&note=other"), ""),
+        (respond(SHARED, "event=sale&note=form&note=address"), "&note=form"),
+        (respond(SHARED, "event=sale&note=formx&xnote=form"), ""),
+    ]
     parsed = respond(SHARED)
-    parsed["request"]["querystring"] = {"to": {"value": "%2Fa"}}
-    cases.append((parsed, "&to=%2Fa"))
+    parsed["request"]["querystring"] = {"to": {"value": "%2Fa"}, "note": {"value": "address"}}
+    cases.append((parsed, "&to=%2Fa&note=address"))
     found = results(name, published["response"], tmp_path, [event for event, _ in cases])
     for one, (event, added) in zip(found, cases, strict=True):
         location = one["headers"].get("location", {}).get("value")

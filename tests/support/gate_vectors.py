@@ -448,8 +448,15 @@ def addresses() -> Iterator[Case]:
         ("encoded to 6,000 bytes", "/checkout", "%" * 1_994 + "a"),
         ("encoded to more", "/checkout", "%" * 1_995), ("long path",
         "/checkout/" + "a" * 1_900, None),
+        ("path encoded to more", "/checkout/" + "|" * 2_000, "a"),
     ):  # fmt: skip
         yield Case(name, "no_session", get(path, query=query))
+    long, old = "q" * 6_000, encoded(issued=NOW - 300)
+    yield Case("renewal of 6,001 bytes", "renew", session(old, query=long))
+    over = encoded(issued=NOW - 900, expires=NOW)
+    yield Case("end of a session, 6,001 bytes", "renew", session(over, query=long))
+    yield Case("form with a long address", "no_session", get(method="POST", query=long))
+    yield Case("form with a note of its own", "no_session", get(method="PUT", query="note=x"))
 
 
 def document() -> dict[str, Any]:

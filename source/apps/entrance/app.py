@@ -10,6 +10,7 @@ and ``GATE_HTTPS`` (true), false for sites on plain http.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from chalice import Chalice, Response
@@ -87,7 +88,8 @@ def session() -> Response:
     cookies = session_cookies(found, keys, now, secure=_secure())
     if asked.prefers_json:
         return json_reply({"expires_at": found.expires}, cookies=cookies, secure=_secure())
-    return redirect(with_session(to, found, keys, now), cookies=cookies, secure=_secure())
+    location = with_session(to, found, keys, now)
+    return session_views.leads(app.current_request, event_id, to, location, cookies=cookies)
 
 
 @_route("/session", "POST")
@@ -129,7 +131,8 @@ def _secure() -> bool:
 
 def _destination(event_id: str, asked: Caller) -> Destination:
     hosts = entrance().events.get(event_id).document["site"]["hosts"]
-    return destination(asked.to, asked.host, hosts, secure=_secure())
+    found = destination(asked.to, asked.host, hosts, secure=_secure())
+    return replace(found, note=asked.note)
 
 
 def _decision(entry: Entry, cache: str) -> Response:

@@ -143,6 +143,9 @@ function render() {
   const { request_id } = room ? room.proof() : {};
   $("reference").hidden = !request_id;
   if (request_id) write($("reference-code"), reference(request_id, state.number));
+  const lost = words[`note_${requested.get("note")}`] || ""; // by the gate
+  $("lost").hidden = !lost;
+  write($("lost"), lost);
   $("message").hidden = !state.message;
   write($("message-text"), state.message || "");
   $("trouble").hidden = !state.trouble;

@@ -22,7 +22,7 @@ from chalice import Response
 from waiting_room.domain.errors import RoomError, Throttled, Unavailable
 from waiting_room.domain.gate.clients import is_prefetch, parse_cookies, prefers_json, set_cookie
 from waiting_room.domain.gate.credentials import GateKeys, encode_probe
-from waiting_room.domain.gate.decision import PROBE_LIFE, cookie_name
+from waiting_room.domain.gate.decision import NOTES, PROBE_LIFE, cookie_name
 from waiting_room.domain.gate.request import Values
 from waiting_room.domain.gate.sessions import is_embedded_elsewhere
 from waiting_room.runtime.http_api import NO_STORE, status_of
@@ -56,12 +56,14 @@ class Caller:
     is_prefetch: bool
     is_cross_site: bool = False
     is_embedded: bool = False  # as an image, a frame or a script of a page of another site
+    note: str = ""  # one of NOTES
 
 
 def read_caller(request: Any) -> Caller:
     """Return the caller of a request; ``to`` is as given, and empty without one."""
     headers = request.headers
     fetch_site = str(headers.get("sec-fetch-site") or "")
+    note = str((request.query_params or {}).get("note") or "")
     return Caller(
         method=request.method,
         host=str(headers.get(VISITOR_HOST) or headers.get("host") or ""),
@@ -71,6 +73,7 @@ def read_caller(request: Any) -> Caller:
         is_prefetch=is_prefetch(headers),
         is_cross_site=fetch_site == "cross-site",
         is_embedded=is_embedded_elsewhere(fetch_site, str(headers.get("sec-fetch-dest") or "")),
+        note=note if note in NOTES else "",
     )
 
 

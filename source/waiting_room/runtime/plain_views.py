@@ -11,7 +11,7 @@ from chalice import Response
 from waiting_room.domain.errors import Gone, SessionRefused
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.gate.clients import has_probe
-from waiting_room.domain.gate.decision import cookie_name
+from waiting_room.domain.gate.decision import NOTES, cookie_name
 from waiting_room.domain.gate.destination import (
     Destination,
     destination,
@@ -45,6 +45,8 @@ def join(request: Any) -> Response:
     event_id, to = _member(request, content, "event"), _member(request, content, "to")
     asked = replace(read_caller(request), to=to)
     asked = replace(asked, prefers_json=asked.prefers_json or not is_form)
+    if (note := content.get("note")) in NOTES:
+        asked = replace(asked, note=str(note))
     if asked.is_cross_site:
         raise SessionRefused("not_of_site")
     target, secure = _destination(event_id, asked), entrance_settings().secure
@@ -88,6 +90,7 @@ def wait(request: Any) -> Response:
         plain_room().title(event_id),
         language_of(str(request.headers.get("accept-language") or "")),
         entrance_settings().brand,
+        target.note,
     )
     try:
         if asked.method == "HEAD":
@@ -165,4 +168,4 @@ def _from_page(request: Any, asked: Caller) -> tuple[str, str]:
 
 def _destination(event_id: str, asked: Caller) -> Destination:
     secure, hosts = entrance_settings().secure, plain_room().hosts(event_id)
-    return destination(asked.to, asked.host, hosts, secure=secure)
+    return replace(destination(asked.to, asked.host, hosts, secure=secure), note=asked.note)

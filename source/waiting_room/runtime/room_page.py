@@ -33,13 +33,17 @@ STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class RoomPage:
-    """A page. ``language`` is one of LANGUAGES; ``event_id`` and ``to`` go back with its form."""
+    """A page. ``language`` is one of LANGUAGES, ``note`` one of NOTES or empty.
+
+    ``event_id``, ``to`` and ``note`` go back with its form.
+    """
 
     event_id: str
     to: str
     event_title: str
     language: str
     brand: PageBrand = NO_BRAND
+    note: str = ""
 
 
 def language_of(accepted: str) -> str:
@@ -68,9 +72,17 @@ def stage_page(page: RoomPage, found: VisitorStage) -> str:
         content += _figure(words["ahead"], found.ahead)
     if found.stage is not Stage.OUTSIDE and found.phase in (Phase.PAUSED, Phase.PRE_QUEUE):
         content += _paragraph(words["stopped"])
+    content += _note(page)
     if found.message:
         content += f"<h2>{_text(words['message'])}</h2>{_paragraph(found.message)}"
     return _page(page, content)
+
+
+def note_page(page: RoomPage, link: str) -> str:
+    """Return the page that shows a note to a visitor with a session, with a link to the site."""
+    words = WORDS[page.language]
+    label = f'<p><a href="{_text(link)}">{_text(words["continue"])}</a></p>'
+    return _page(page, _heading(words["inside_title"]) + _note(page) + label)
 
 
 def over_page(page: RoomPage, reason: str, text: str) -> str:
@@ -102,9 +114,14 @@ def _page(page: RoomPage, content: str) -> str:
 def _form(page: RoomPage, label: str) -> str:
     fields = "".join(
         f'<input type="hidden" name="{name}" value="{_text(value)}">'
-        for name, value in (("event", page.event_id), ("to", page.to))
+        for name, value in (("event", page.event_id), ("to", page.to), ("note", page.note))
+        if value or name != "note"
     )
     return f'<form method="post" action="join">{fields}<button>{_text(label)}</button></form>'
+
+
+def _note(page: RoomPage) -> str:
+    return _paragraph(WORDS[page.language][f"note_{page.note}"]) if page.note else ""
 
 
 def _heading(text: str) -> str:

@@ -26,6 +26,8 @@ from waiting_room.domain.gate.sessions import (
 from waiting_room.runtime.entrance_wiring import entrance_settings, gate_sessions
 from waiting_room.runtime.gate_replies import (
     Caller,
+    Cookies,
+    html_reply,
     json_reply,
     no_content,
     probe_cookie,
@@ -33,6 +35,7 @@ from waiting_room.runtime.gate_replies import (
     redirect,
 )
 from waiting_room.runtime.http_api import MAX_BODY, body, query, text
+from waiting_room.runtime.room_page import RoomPage, language_of, note_page
 
 MAX_TOKEN = 8_192  # characters; as the verifier accepts
 MAX_FIELDS = 20  # of a form
@@ -70,8 +73,8 @@ def renew(request: Any) -> Response:
     except Unavailable:
         if found is None or asked.prefers_json or gate_sessions().now() >= found.expires:
             raise
-        return redirect(to.path)
-    return _with_session(session, to, asked, 302)
+        return leads(request, event_id, to, to.path)
+    return _with_session(request, session, to, asked, 302)
 
 
 def begin(request: Any) -> Response:
@@ -83,7 +86,7 @@ def begin(request: Any) -> Response:
     asked = replace(read_caller(request), to=to)
     asked = replace(asked, prefers_json=asked.prefers_json or not is_form)
     target = _destination(event_id, asked)
-    return _with_session(gate_sessions().begin(event_id, token), target, asked, 303)
+    return _with_session(request, gate_sessions().begin(event_id, token), target, asked, 303)
 
 
 def leave(request: Any) -> Response:
@@ -110,10 +113,40 @@ def leave(request: Any) -> Response:
 
 def _destination(event_id: str, asked: Caller) -> Destination:
     secure, hosts = entrance_settings().secure, gate_sessions().hosts(event_id)
-    return destination(asked.to, asked.host, hosts, secure=secure)
+    return replace(destination(asked.to, asked.host, hosts, secure=secure), note=asked.note)
 
 
-def _with_session(session: GateSession, to: Destination, asked: Caller, status: int) -> Response:
+def leads(
+    request: Any,
+    event_id: str,
+    to: Destination,
+    location: str,
+    *,
+    cookies: Cookies = (),
+    status: int = 302,
+) -> Response:
+    """Lead a browser to ``location``; with a note by a page that shows it.
+
+    The page leads to another host by ``renew``: a ticket would expire while the visitor reads.
+    """
+    secure = entrance_settings().secure
+    if not to.note:
+        return redirect(location, cookies=cookies, secure=secure, status=status)
+    link = own_address("renew", event_id, replace(to, note="")) if to.origin else to.path
+    shown = RoomPage(
+        event_id,
+        to.address,
+        "",
+        language_of(str(request.headers.get("accept-language") or "")),
+        entrance_settings().brand,
+        to.note,
+    )
+    return html_reply(note_page(shown, link), cookies=cookies, secure=secure)
+
+
+def _with_session(
+    request: Any, session: GateSession, to: Destination, asked: Caller, status: int
+) -> Response:
     """Set the session's cookie here, and lead to ``to``; on another host by its hand-over.
 
     JSON has the address of the hand-over, if there is one.
@@ -125,7 +158,7 @@ def _with_session(session: GateSession, to: Destination, asked: Caller, status: 
     if asked.prefers_json:
         content = {"expires_at": session.expires, **({"location": location} if to.origin else {})}
         return json_reply(content, cookies=cookies, secure=secure)
-    return redirect(location, cookies=cookies, secure=secure, status=status)
+    return leads(request, session.event_id, to, location, cookies=cookies, status=status)
 
 
 def read_content(request: Any, *, optional: bool = False) -> tuple[dict[str, Any], bool]:

@@ -20,6 +20,8 @@ export default {
   hours: { one: "{time} Stunde", other: "{time} Stunden" },
   stopped: "Der Einlass ist derzeit angehalten",
   not_kept: "Dieser Browser kann Ihren Platz nicht speichern. Bitte lassen Sie diese Seite geöffnet.",
+  note_form: "Ihr Formular ist nicht angekommen. Bitte senden Sie es erneut, sobald Sie auf der Website sind.",
+  note_address: "Die aufgerufene Adresse ist zu lang, um sie zu speichern. Bitte öffnen Sie die Seite erneut, sobald Sie auf der Website sind.",
   message: "Mitteilung des Veranstalters",
   alert: "Benachrichtigen, wenn ich an der Reihe bin (Ton und Mitteilung)",
   alert_denied: "Mitteilungen sind in diesem Browser blockiert. Sie hören nur einen Ton.",

@@ -20,6 +20,8 @@ export default {
   hours: { one: "{time} hour", other: "{time} hours" },
   stopped: "Admission is paused at the moment",
   not_kept: "This browser cannot save your place. Please keep this page open.",
+  note_form: "Your form was not received. Please send it again when you are on the site.",
+  note_address: "The address that you opened is too long to keep. Please open the page again when you are on the site.",
   message: "Message from the organiser",
   alert: "Alert me when it is my turn (sound and notification)",
   alert_denied: "Notifications are blocked in this browser. You will only hear a sound.",

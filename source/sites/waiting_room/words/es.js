@@ -20,6 +20,8 @@ export default {
   hours: { one: "{time} hora", other: "{time} horas" },
   stopped: "El acceso está en pausa en este momento",
   not_kept: "Este navegador no puede guardar su lugar. Mantenga esta página abierta.",
+  note_form: "No hemos recibido su formulario. Envíelo de nuevo cuando esté en el sitio web.",
+  note_address: "La dirección que ha abierto es demasiado larga para guardarla. Abra la página de nuevo cuando esté en el sitio web.",
   message: "Mensaje del organizador",
   alert: "Avisarme cuando sea mi turno (sonido y notificación)",
   alert_denied: "Las notificaciones están bloqueadas en este navegador. Solo oirá un sonido.",

@@ -20,6 +20,8 @@ export default {
   hours: { one: "{time} heure", other: "{time} heures" },
   stopped: "Les entrées sont suspendues pour le moment",
   not_kept: "Ce navigateur ne peut pas enregistrer votre place. Veuillez garder cette page ouverte.",
+  note_form: "Votre formulaire n’a pas été reçu. Veuillez l’envoyer de nouveau une fois sur le site.",
+  note_address: "L’adresse que vous avez ouverte est trop longue pour être conservée. Veuillez ouvrir de nouveau la page une fois sur le site.",
   message: "Message de l’organisateur",
   alert: "M’avertir quand ce sera mon tour (son et notification)",
   alert_denied: "Les notifications sont bloquées dans ce navigateur. Vous entendrez seulement un son.",

@@ -27,6 +27,7 @@ from waiting_room.domain.gate.rules import OWN_PATHS, SAFE, RuleList, find_event
 
 HANDOVER = f"{OWN_PATHS}/handover"
 MAX_TO = 6_000  # encoded bytes of an address that a refusal keeps
+NOTES = ("form", "address")  # a form was not received; an address was not kept as a whole
 POST_GRACE = 60  # s after the end of a session for which a POST passes
 MAX_SESSIONS = 2  # session cookies of one event that are verified
 COOKIE_LIFE = 86_400  # s for which a browser keeps the cookie of an ended session
@@ -281,14 +282,18 @@ def hand_over(request: GateRequest, keys: GateKeys, now: int, *, secure: bool) -
 
 
 def _entrance(route: str, event_id: str, request: GateRequest | None) -> str:
-    """Return the address of the entrance. ``to`` leads back; a form's address does not."""
+    """Return the address of the entrance. ``to`` leads back; a form's address does not.
+
+    ``note`` is one of NOTES, which the room shows.
+    """
     address = f"{OWN_PATHS}/{route}?event={event_id}"
     if request is None:
-        return address
+        return f"{address}&note=form"
     path = quote(request.path, safe="-_.!~*'()")
     query = "" if request.query is None else quote(f"?{request.query}", safe="-_.!~*'()")
-    whole = path + query if len(path + query) <= MAX_TO else path
-    return f"{address}&to={whole if len(whole) <= MAX_TO else '%2F'}"
+    if len(path + query) <= MAX_TO:
+        return f"{address}&to={path}{query}"
+    return f"{address}&to={path if len(path) <= MAX_TO else '%2F'}&note=address"
 
 
 def _no_store(headers: Mapping[str, str]) -> dict[str, str]:

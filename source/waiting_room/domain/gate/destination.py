@@ -24,10 +24,14 @@ UNRESERVED = "-_.!~*'()"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A path, and the origin of another host; ``origin`` is empty for the host of the request."""
+    """A path, and the origin of another host; ``origin`` is empty for the host of the request.
+
+    ``note`` is one of NOTES or empty: what the visitor has to know before.
+    """
 
     path: str
     origin: str = ""
+    note: str = ""
 
     @property
     def host(self) -> str:
@@ -76,7 +80,9 @@ def with_session(to: Destination, session: GateSession, keys: GateKeys, now: int
 def own_address(route: str, event_id: str, to: Destination | None = None) -> str:
     """Return an address of the room on the host of the request; an empty route is the page."""
     address = f"{OWN_PATHS}/{route}?event={encoded(event_id)}"
-    return address if to is None else f"{address}&to={encoded(to.address)}"
+    if to is None:
+        return address
+    return f"{address}&to={encoded(to.address)}" + (f"&note={to.note}" if to.note else "")
 
 
 def encoded(text: str) -> str:
