@@ -37,7 +37,9 @@ from infrastructure.parameters.optional_stacks import (
     BrandConfig,
     EdgeAlarmsConfig,
     InletConfig,
+    InletRoomConfig,
     OpenIdConfig,
+    OpenIdRoomConfig,
     PageConfig,
     SampleConfig,
     StacksConfig,
@@ -52,6 +54,7 @@ from infrastructure.stacks.gate import GateStack
 from infrastructure.stacks.inlet import InletStack
 from infrastructure.stacks.openid import OpenIdStack
 from infrastructure.stacks.policies import PoliciesStack
+from infrastructure.stacks.room import Room
 from infrastructure.stacks.sample import SampleStack
 
 
@@ -67,7 +70,7 @@ def build(app: App, region: str = "") -> dict[str, Stack]:
     config, names = CoreConfig.from_context(context), StacksConfig.from_context(context).names
     check_region(region, context, names)
     limits = Limits(rate=config.other_api_rate, burst=config.other_api_burst)
-    with_an_api = {SAMPLE, *((OPENID, GATE) if CORE in names else ())}
+    with_an_api = {SAMPLE, OPENID, GATE}
     config.check_api_quota(len(with_an_api.intersection(names)))
     stacks: dict[str, Stack] = {}
     gate = GateConfig.from_context(context) if GATE in names else None
@@ -113,24 +116,26 @@ def build(app: App, region: str = "") -> dict[str, Stack]:
             domains=domains,
             **_sample(core, context),
         )
-    if core and openid:
+    if openid:
         stacks[OPENID] = OpenIdStack(
             app,
             "OpenId",
             stack_name=optional_stack_name(config.stack_name, "OpenId"),
-            core=core,
+            room=Room.of(core) if core else _openid_room(config, context),
             config=openid,
             brand=BrandConfig.from_context(context).brand,
             domain=domains.openid_page,
             limits=limits,
+            key_arn=account.key_arn,
         )
-    if core and INLET in names:
+    if INLET in names:
         stacks[INLET] = InletStack(
             app,
             "Inlet",
             stack_name=optional_stack_name(config.stack_name, "Inlet"),
-            core=core,
+            room=Room.of(core) if core else _inlet_room(config, context),
             config=InletConfig.from_context(context),
+            key_arn=account.key_arn,
         )
     if core and gate:
         stacks[GATE] = GateStack(
@@ -208,6 +213,39 @@ def _sample(core: CoreStack | None, context: Mapping[str, Any]) -> dict[str, str
         "api_region": given.region,
         "event_id": given.event_id,
     }
+
+
+def _openid_room(config: CoreConfig, context: Mapping[str, Any]) -> Room:
+    """Return the room of an OpenID provider that is deployed without core."""
+    given = OpenIdRoomConfig.from_context(context)
+    return _room(
+        config,
+        context,
+        event_id=given.event_id,
+        region=given.region,
+        public_address=given.public_api.rstrip("/"),
+    )
+
+
+def _inlet_room(config: CoreConfig, context: Mapping[str, Any]) -> Room:
+    """Return the room of an inlet that is deployed without core."""
+    given = InletRoomConfig.from_context(context)
+    return _room(
+        config,
+        context,
+        event_id=config.event_id,
+        region=given.region,
+        private_address=given.private_api.rstrip("/"),
+    )
+
+
+def _room(config: CoreConfig, context: Mapping[str, Any], **values: str) -> Room:
+    return Room.imported(
+        stack_name=config.stack_name,
+        defaults=_function_defaults(config, None),
+        restored=RestoredConfig.from_context(context).tables,
+        **values,
+    )
 
 
 def _openid(context: Mapping[str, Any], domains: DomainsConfig) -> OpenIdConfig:

@@ -11,6 +11,7 @@ from constructs import Construct
 LONGEST_REGION = 14  # ap-southeast-1
 LONGEST_ROLE = 64  # characters, IAM's limit
 LONGEST_STACK = 128  # characters, CloudFormation's limit
+LONGEST_WITH_INLET = LONGEST_ROLE - len("-inlet-") - LONGEST_REGION  # a name that no role shortens
 LONGEST_EDGE = 64  # characters of a function, store, access control or VPC origin of CloudFront
 DIGEST = 8  # hexadecimal digits that keep shortened names apart
 

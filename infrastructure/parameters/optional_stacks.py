@@ -2,7 +2,8 @@
 """The parameters of the optional stacks. Names are those of the AWS solution.
 
 If core is deployed by the same command, the other stacks refer to its addresses and names. The
-authorizer and the sample can be deployed without core; they then need these values as parameters.
+authorizer, the sample, openid and inlet can be deployed without core; they then need these values
+as parameters.
 
 The module has more than 300 lines because it is one flat list of parameters with its checks.
 """
@@ -44,6 +45,8 @@ ENTRANCE = r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/%-]+"
 ORIGIN = r"https://[a-z0-9.-]+(:[0-9]{1,5})?"
 ADDRESS = r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?"
 AN_ADDRESS = "an https address without a query"
+REGION = r"[a-z]{2}(-[a-z]+)+-[0-9]"
+A_REGION = "a region like eu-central-1"
 REDIRECT = r"(https?://[^\s,*]+)"
 
 
@@ -70,11 +73,10 @@ class StacksConfig(Parameters):
                 "The stack policies is deployed alone, once per account: the parameter Stacks must"
                 " name no other."
             )
-        for beside in (OPENID, INLET, GATE):
-            if beside in self.names and CORE not in self.names:
-                raise ParameterError(
-                    f"The stack {beside} needs core: the parameter Stacks must name both."
-                )
+        if GATE in self.names and CORE not in self.names:
+            raise ParameterError(
+                f"The stack {GATE} needs core: the parameter Stacks must name both."
+            )
 
     @property
     def names(self) -> frozenset[str]:
@@ -114,8 +116,8 @@ class SampleConfig(Parameters):
     region: str = text(
         "APIGatewayRegion",
         "core's region",
-        pattern=r"[a-z]{2}(-[a-z]+)+-[0-9]",
-        constraint="a region like eu-central-1",
+        pattern=REGION,
+        constraint=A_REGION,
     )
     event_id: str = text(
         "EventID",
@@ -123,6 +125,46 @@ class SampleConfig(Parameters):
         pattern=EVENT_ID.pattern,
         constraint=AN_EVENT,
         default="Sample",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenIdRoomConfig(Parameters):
+    """Parameters of the OpenID provider if it is deployed without core."""
+
+    public_api: str = text(
+        "PublicAPIEndpoint", "core's PublicApiInvokeURL", pattern=ADDRESS, constraint=AN_ADDRESS
+    )
+    region: str = text(
+        "APIRegion",
+        "core's region, which is that of the stack",
+        pattern=REGION,
+        constraint=A_REGION,
+    )
+    event_id: str = text(
+        "EventID",
+        "core's EventId",
+        pattern=EVENT_ID.pattern,
+        constraint=AN_EVENT,
+        default="Sample",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InletRoomConfig(Parameters):
+    """Parameters of the inlet if it is deployed without core; `EventId` is one of core."""
+
+    private_api: str = text(
+        "PrivateCoreApiEndpoint",
+        "core's PrivateApiInvokeURL",
+        pattern=ADDRESS,
+        constraint=AN_ADDRESS,
+    )
+    region: str = text(
+        "CoreApiRegion",
+        "core's region, which is that of the stack",
+        pattern=REGION,
+        constraint=A_REGION,
     )
 
 
@@ -340,6 +382,8 @@ PARAMETERS = (
     PageConfig,
     BrandConfig,
     AuthorizerArn,
+    OpenIdRoomConfig,
+    InletRoomConfig,
     OpenIdConfig,
     InletConfig,
     GateConfig,

@@ -45,7 +45,7 @@ class RestoredConfig(Parameters):
         for part in parts:
             if parts.count(part) > 1:
                 raise ParameterError(f"The parameter RestoredTables must name {part} only once.")
-        names = [table.name for table in self._read().values()]
+        names = [table.name for table in self.tables.values()]
         for name in names:
             if names.count(name) > 1:
                 raise ParameterError(
@@ -57,7 +57,7 @@ class RestoredConfig(Parameters):
 
         Raises ParameterError unless each table of the profile is in the parameter, and no other.
         """
-        given = self._read()
+        given = self.tables
         if not given:
             return {}
         wanted = {table.name: table for table in tables_of(serverless=serverless)}
@@ -87,7 +87,9 @@ class RestoredConfig(Parameters):
                 )
         return given
 
-    def _read(self) -> dict[str, RestoredTable]:
+    @property
+    def tables(self) -> dict[str, RestoredTable]:
+        """Return the restored tables by the names of the room's tables, as they are given."""
         found = {}
         for one in self.entries:
             part, _, value = one.partition("=")

@@ -22,7 +22,17 @@ OF_CORE = (
 )  # fmt: skip
 # Parameters that decide a resource or a property together. The list saves syntheses: for a set that
 # is not here, `make dist` synthesizes until no other set explains the difference.
-TOGETHER = (("Profile", "RedisEngine"), ("Profile", "EnableWaf"))
+TOGETHER = (
+    ("Profile", "RedisEngine"),
+    ("Profile", "EnableWaf"),
+    ("OpenIdWaitingRoomUrl", "OpenIdRequestIdCodes"),
+)
+# Flags that need a text; a rule of the template refuses the flag without it.
+NEEDS: Mapping[str, str] = {"OpenIdRequestIdCodes": "OpenIdWaitingRoomUrl"}
+# Parameters that a template does not declare if another one is fixed.
+EXCLUDED_BY: Mapping[str, tuple[str, ...]] = {
+    "OpenIdPageDomain": ("OpenIdWaitingRoomUrl", "OpenIdRequestIdCodes")
+}
 _NAMES = "it changes the names of resources"
 _COMPUTED = "CDK computes other values from it"
 _BELONG = "its rules relate several parameters"
@@ -47,16 +57,25 @@ FIXED: Mapping[str, str] = {
     "AvailabilityZones": _BELONG,
     **{
         f"{one}{part}": _BELONG
-        for one in ("Api", "Page", "Console")
+        for one in ("Api", "Page", "Console", "OpenIdPage")
         for part in ("Domain", "CertificateArn")
     },
     "HostedZoneId": _BELONG,
     "SiteEntrance": _BELONG,
     "SiteRedirectOrigins": _BELONG,
 }
+# Parameters of the stacks openid and inlet that their templates declare.
+OF_OPENID = (
+    "PublicAPIEndpoint", "APIRegion", "EventID", "OpenIdRedirectUris", "OpenIdRestartUrl",
+    "OpenIdRestartAfter", "OpenIdWaitingRoomUrl", "OpenIdRequestIdCodes",
+)  # fmt: skip
+OF_INLET = (
+    "EventId", "PrivateCoreApiEndpoint", "CoreApiRegion", "CloudWatchAlarmName", "InletStrategy",
+    "IncrementBy", "StartTime", "EndTime", "MaxSize", "OnInsufficientData", "TicksPerMinute",
+)  # fmt: skip
 # Parameters that change none of these templates, each with what to do instead.
 NO_PART: Mapping[str, str] = {
-    "Stacks": "the stack WaitingRoom has core, authorizer and sample",
+    "Stacks": "the stack WaitingRoom has core, authorizer and sample; others have templates",
     "StackName": "it is the name of the stack in the command that deploys",
     "Tags": "give --tags to the command that deploys",
     "WarmWriteUnits": "run make warm after the deployment",

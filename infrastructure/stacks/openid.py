@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from aws_cdk import Annotations, CfnOutput, Stack, aws_secretsmanager
+from aws_cdk import Annotations, CfnOutput, Stack, aws_secretsmanager, aws_sns
 from constructs import Construct
 
 from infrastructure.blueprint.permissions import OPENID, Resource, check_grants
@@ -15,6 +16,7 @@ from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.blueprint.site_config import login_forms, waiting_room_config
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.compute.app_functions import AppFunctions
+from infrastructure.constructs.compute.encryption import room_key
 from infrastructure.constructs.compute.function_context import FunctionContext, ResourceRef
 from infrastructure.constructs.data.tables import Tables
 from infrastructure.constructs.edge.custom_domain import target_output
@@ -23,16 +25,17 @@ from infrastructure.constructs.monitoring import metrics
 from infrastructure.constructs.monitoring.alarms import Alarms
 from infrastructure.parameters.domains import CustomDomain
 from infrastructure.parameters.optional_stacks import OpenIdConfig
-from infrastructure.stacks.core import CoreStack
+from infrastructure.stacks.room import Room
 from waiting_room.openid.settings import REQUEST_ID_CODES_WARNING
 
 SECRET_LENGTH = 43  # letters and digits: 256 bits of entropy
 
 
 class OpenIdStack(Stack):
-    """The OpenID provider of a core stack; it signs with the room's keys.
+    """The OpenID provider of a room; it signs with the room's keys.
 
-    It has its own waiting page, which contains the addresses that visitors return to.
+    It has its own waiting page, which contains the addresses that visitors return to. ``key_arn``
+    is the key of the room if the stack is deployed without core.
     """
 
     def __init__(
@@ -40,26 +43,29 @@ class OpenIdStack(Stack):
         scope: Construct,
         name: str,
         *,
-        core: CoreStack,
+        room: Room,
         config: OpenIdConfig,
         brand: Mapping[str, Any] | None,
         domain: CustomDomain | None = None,
         limits: Limits,
+        key_arn: str = "",
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: OpenID provider"
         super().__init__(scope, name, description=description, **options)
-        self._core, self._config, self._brand = core, config, brand
-        self._domain = domain
-        tables = Tables(
-            self, "Tables", tables=(CODES,), removal=core.defaults.removal, key=core.defaults.key
-        )
+        room.require_region(self)
+        defaults = room.defaults
+        if key_arn and defaults.key is None:
+            defaults = replace(defaults, key=room_key(self, "Key", key_arn, new=False))
+        self._room, self._config, self._brand = room, config, brand
+        self._defaults, self._domain = defaults, domain
+        tables = Tables(self, "Tables", tables=(CODES,), removal=defaults.removal, key=defaults.key)
         secret = aws_secretsmanager.Secret(
             self,
             "OpenIdClientSecret",
             description="Secret of the waiting room's OpenID client",
-            removal_policy=core.defaults.removal,
-            encryption_key=core.defaults.key,
+            removal_policy=defaults.removal,
+            encryption_key=defaults.key,
             generate_secret_string=aws_secretsmanager.SecretStringGenerator(
                 secret_string_template="{}",
                 generate_string_key="client_secret",
@@ -72,7 +78,7 @@ class OpenIdStack(Stack):
             "Provider",
             api_name=f"{self.stack_name}-openid",
             description="Waiting room: OpenID provider",
-            defaults=core.defaults,
+            defaults=defaults,
             limits=limits,
             cors=False,
         )
@@ -82,16 +88,17 @@ class OpenIdStack(Stack):
         refs = {
             Resource.CODES: ResourceRef(name=codes.table_name, arn=codes.table_arn),
             Resource.CLIENT: ResourceRef(name=secret.secret_arn, arn=secret.secret_arn),
-            Resource.SIGNING_KEYS: ResourceRef(name=core.keys.secret_arn, arn=core.keys.secret_arn),
+            Resource.SIGNING_KEYS: ResourceRef(name=room.signing_keys, arn=room.signing_keys),
         }
         function_context = FunctionContext(
-            resources=refs, settings=self._settings(refs, issuer, page), defaults=core.defaults
+            resources=refs, settings=self._settings(refs, issuer, page), defaults=defaults
         )
         views = AppFunctions(self, "Views", app="openid", function_context=function_context)
         routes = routes_of(load_app("openid"))
         check_grants("OPENID", {route.view for route in routes})
         views.add_views(OPENID)
-        Alarms(self, "Alarms", topic=core.alarm_topic).add(
+        topic = aws_sns.Topic.from_topic_arn(self, "RoomAlarms", room.alarm_topic)
+        Alarms(self, "Alarms", topic=topic).add(
             "Errors",
             metrics.error_rate(provider.api),
             above=1,
@@ -109,7 +116,7 @@ class OpenIdStack(Stack):
             "UserInfoEndpoint": f"{issuer}/userInfo",
             "JwksUri": f"{issuer}/.well-known/jwks.json",
             "DiscoveryDocument": f"{issuer}/.well-known/openid-configuration",
-            "ClientId": core.config.event_id,
+            "ClientId": room.event_id,
             "ClientSecretId": secret.secret_arn,
             "WaitingRoomURL": page,
         }.items():
@@ -120,21 +127,21 @@ class OpenIdStack(Stack):
 
         Its form is sent to the provider, which redirects to a client.
         """
-        core, config = self._core, self._config
+        room, config = self._room, self._config
         site = Site(
             self,
             "WaitingRoom",
             site="waiting_room",
             config=waiting_room_config(
-                event_id=core.config.event_id,
-                public_api=core.public_address,
+                event_id=room.event_id,
+                public_api=room.public_address,
                 store_api="",
                 openid=issuer,
                 brand=self._brand,
             ),
-            calls=[core.public_address],
+            calls=[room.public_address],
             forms=login_forms((*config.redirect_uris, config.restart_url)),
-            defaults=core.defaults,
+            defaults=self._defaults,
             domain=self._domain,
         )
         for output, value in target_output(
@@ -153,9 +160,9 @@ class OpenIdStack(Stack):
             "OPENID_RESTART_AFTER": str(config.restart_after),
         }
         return {
-            "EVENT_ID": self._core.config.event_id,
-            "PUBLIC_API_ENDPOINT": self._core.public_address,
-            "TOKEN_ISSUER": self._core.issuer,
+            "EVENT_ID": self._room.event_id,
+            "PUBLIC_API_ENDPOINT": self._room.public_address,
+            "TOKEN_ISSUER": self._room.issuer,
             "OPENID_ISSUER": issuer,
             "WAITING_ROOM_URL": page,
             "OPENID_REDIRECT_URIS": " ".join(config.redirect_uris),

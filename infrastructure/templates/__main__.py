@@ -32,7 +32,9 @@ def written(context: Mapping[str, Any], only: Sequence[str] = ()) -> dict[str, W
 
     Raises DistError and others.
     """
-    return {plan.name: write(plan, context) for plan in plans() if not only or plan.name in only}
+    return {
+        plan.name: write(plan, context) for plan in plans(context) if not only or plan.name in only
+    }
 
 
 def save(made: Mapping[str, Written], into: Path, settings: Mapping[str, str]) -> None:

@@ -25,11 +25,19 @@ SAMPLES: Mapping[str, str] = {
     "AccountApiBurst": "900001",
     "StackName": STACK_SAMPLE,
     "APIGatewayRegion": "qz-qz-1",
+    "APIRegion": "qz-qz-2",
+    "CoreApiRegion": "qz-qz-3",
     "AuthorizerARN": "arn:aws-qz:lambda:qz-arn-2:998877665544:function:Qz-Authorizer",
     "LogRetentionDays": "1827",
+    "StartTime": "1900000043",
+    "EndTime": "1900000073",
+    "OpenIdRedirectUris": "https://qz.example/callback",
 }
 # A text that matches the pattern of a parameter is its sample; {} is a number of its own.
 CANDIDATES = ("Qz-{}", "qz{}@qz.example", "https://qz{}.example/qz", "cache.qz{}.qz", "qz-qz-{}")
+# An address of a page of the template: with http, the page would need other headers.
+REDIRECT = r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?][A-Za-z0-9._~:/?@!$&'()+;=%-]*)?"
+A_REDIRECT = "an https address without a fragment, a star or a comma"
 # What a pattern or limits of a parameter do not say to CloudFormation.
 DECLARED: Mapping[str, Mapping[str, Any]] = {
     "LogRetentionDays": {"AllowedValues": [str(days) for days in LOG_PERIODS]},
@@ -43,9 +51,19 @@ DECLARED: Mapping[str, Mapping[str, Any]] = {
             "AllowedPattern": f"{ADDRESS}(?<!/)",
             "ConstraintDescription": "must be an https address without a query or final slash",
         }
-        for name in ("PublicAPIEndpoint", "PrivateAPIEndpoint")
+        for name in ("PublicAPIEndpoint", "PrivateAPIEndpoint", "PrivateCoreApiEndpoint")
+    },
+    "OpenIdRedirectUris": {
+        "AllowedPattern": f"{REDIRECT}(?:,{REDIRECT})*",
+        "ConstraintDescription": f"must be {A_REDIRECT}; several are separated by commas",
+    },
+    "OpenIdRestartUrl": {
+        "AllowedPattern": f"(?:{REDIRECT})?",
+        "ConstraintDescription": f"must be {A_REDIRECT}",
     },
 }
+# What the CDK app writes between the entries of a list that it writes as one text.
+JOINED: Mapping[str, str] = {"OpenIdRedirectUris": " "}
 # Flags whose default depends on the profile, and the default.
 BY_PROFILE: Mapping[str, Callable[[CoreConfig], bool]] = {
     "EnableWaf": lambda config: config.enable_waf,
@@ -141,6 +159,8 @@ def _input(
         return _number(known, declaration, shown, numbers)
     if known.kind == "text":
         return _texts(known, declaration, shown, index)
+    if known.name in JOINED:
+        return _list(known, declaration)
     raise DistError(
         f"{known.name}: a template cannot declare a parameter of the kind {known.kind}. Move it to"
         " FIXED in infrastructure/parameters/without_cdk.py."
@@ -190,6 +210,16 @@ def _texts(known: Parameter, declaration: dict[str, Any], default: str, index: i
     test = {"Fn::Not": [_equals(ref, "")]} if switch else {}
     symbols = ((sample, ref), *_derived(sample, ref))
     return Input(known.name, declaration, sample, default, switch, test, "", symbols)
+
+
+def _list(known: Parameter, declaration: Mapping[str, Any]) -> Input:
+    """Return a list with at least one entry, whose entries the CDK app writes into one text."""
+    required = {name: part for name, part in declaration.items() if name != "Default"}
+    joined = {"Fn::Join": [JOINED[known.name], {"Fn::Split": [",", {"Ref": known.name}]}]}
+    sample = SAMPLES[known.name]
+    return Input(
+        known.name, {**required, **DECLARED[known.name]}, sample, "", symbols=((sample, joined),)
+    )
 
 
 def _derived(sample: str, ref: Mapping[str, str]) -> tuple[tuple[str, Any], ...]:

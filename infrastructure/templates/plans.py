@@ -9,27 +9,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from infrastructure.constructs.names import LONGEST_WITH_INLET
 from infrastructure.parameters.core import REDIS_ONLY, CoreConfig
 from infrastructure.parameters.optional_stacks import (
     AUTHORIZER,
     CORE,
+    INLET,
+    OPENID,
     SAMPLE,
     AuthorizerArn,
     AuthorizerConfig,
+    InletConfig,
+    InletRoomConfig,
+    OpenIdConfig,
+    OpenIdRoomConfig,
     SampleConfig,
 )
-from infrastructure.parameters.without_cdk import OF_CORE
+from infrastructure.parameters.without_cdk import EXCLUDED_BY, OF_CORE, OF_INLET, OF_OPENID
 from infrastructure.templates.inputs import STACK_SAMPLE, Input, inputs
 from infrastructure.templates.symbols import STACK
 from infrastructure.templates.template import ASSETS, Plan, Written
 
+LIMITS = ("OtherApiRate", "OtherApiBurst")
 # Parameters of core that change something in the other stacks; names are in optional_stacks.
 OF_FUNCTIONS = ("RetainData", "LogRetentionDays")
 OF_AUTHORIZER = ("StackName", "PublicAPIEndpoint", "WaitingRoomEventID", "IssuerURI")
 OF_SAMPLE = (
     "StackName", "PublicAPIEndpoint", "PrivateAPIEndpoint", "APIGatewayRegion", "EventID",
-    "AuthorizerARN", "OtherApiRate", "OtherApiBurst", "CreateApiLogRole",
+    "AuthorizerARN", *LIMITS, "CreateApiLogRole",
 )  # fmt: skip
+CONSTRUCTS = {OPENID: "OpenId"}  # construct ids that are not the capitalized name of the stack
+# The role of the inlet has the name of core in its own: CloudFormation cannot shorten it.
+NAME_WITH_INLET = {
+    "AllowedPattern": f"[A-Za-z][A-Za-z0-9-]{{0,{LONGEST_WITH_INLET - 1}}}",
+    "ConstraintDescription": f"must be the name of core's stack, at most {LONGEST_WITH_INLET} long",
+}
 QUOTA = {"AccountApiRate": "900001", "AccountApiBurst": "900001"}  # above the samples together
 SERVERLESS = "core-serverless"
 WITHOUT_REDIS = ("Profile", "RedisPort", *REDIS_ONLY)
@@ -47,8 +61,13 @@ SHOWN = {
 }  # fmt: skip
 
 
-def plans() -> list[Plan]:
-    """Return the plans of the templates; each deploys one stack."""
+def plans(fixed: Mapping[str, Any] | None = None) -> list[Plan]:
+    """Return the plans of the templates; each deploys one stack.
+
+    ``fixed`` are the parameters that the templates fix.
+    """
+    excluded = {name for other in fixed or {} for name in EXCLUDED_BY.get(other, ())}
+    openid = [name for name in OF_OPENID if name not in excluded]
     redis_less = [name for name in OF_CORE if name not in WITHOUT_REDIS]
     serverless = inputs((CoreConfig,), redis_less, ("serverless",))
     return [
@@ -60,11 +79,41 @@ def plans() -> list[Plan]:
             inputs((SampleConfig, AuthorizerArn, CoreConfig), (*OF_SAMPLE, *OF_FUNCTIONS)),
             QUOTA,
         ),
+        _plan(
+            OPENID,
+            inputs(
+                (OpenIdRoomConfig, OpenIdConfig, CoreConfig),
+                ("StackName", *openid, *LIMITS, *OF_FUNCTIONS),
+            ),
+            QUOTA,
+        ),
+        replace(
+            _plan(
+                INLET,
+                _named(
+                    inputs(
+                        (InletRoomConfig, InletConfig, CoreConfig),
+                        ("StackName", *OF_INLET, *OF_FUNCTIONS),
+                    )
+                ),
+            ),
+            description="Virtual waiting room: inlet",
+        ),
+    ]
+
+
+def _named(found: Sequence[Input]) -> list[Input]:
+    """Return the inputs with a limit on the length of the name of core."""
+    return [
+        replace(one, declaration={**one.declaration, **NAME_WITH_INLET})
+        if one.name == "StackName"
+        else one
+        for one in found
     ]
 
 
 def _plan(stack: str, found: Sequence[Input], context: Mapping[str, str] | None = None) -> Plan:
-    construct = stack.capitalize()
+    construct = CONSTRUCTS.get(stack, stack.capitalize())
     suffix = "" if stack == CORE else f"-{construct}"
     name = f"{STACK_SAMPLE}{suffix}"
     return Plan(
@@ -115,9 +164,12 @@ def getting_started(
         "Parameters": parameters,
         "Resources": resources,
         "Outputs": {
-            output: {"Value": _output(stack)(output)}
-            for stack, outputs in SHOWN.items()
-            for output in outputs
+            "CoreStackName": {"Value": CORE_NAME},  # the templates of openid and inlet require it
+            **{
+                output: {"Value": _output(stack)(output)}
+                for stack, outputs in SHOWN.items()
+                for output in outputs
+            },
         },
     }
     return template, {keys[name]: text for name, text in files.items()}

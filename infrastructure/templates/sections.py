@@ -21,6 +21,7 @@ def complete(
     while more := {one for name in used for one in _conditions(conditions[name])} - used:
         used |= more
     body = {
+        "Rules": template["Rules"],
         "Conditions": {name: conditions[name] for name in sorted(used)},
         "Resources": dict(sorted(template["Resources"].items())),
         "Outputs": dict(sorted(template["Outputs"].items())),

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from infrastructure.parameters.without_cdk import NEEDS
 from infrastructure.templates import sections
 from infrastructure.templates.assets import Asset, move_values, staged
 from infrastructure.templates.covering import Row, rows
@@ -47,7 +48,8 @@ class Plan:
     """A template to write.
 
     ``stack`` is the construct id of its stack in the CDK app, ``context`` what is fixed for it.
-    ``names`` are the samples of names of stacks, with the expression of each.
+    ``names`` are the samples of names of stacks, with the expression of each. ``description`` is
+    that of the template; empty for the one of CDK.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Plan:
     context: Mapping[str, str]
     inputs: Sequence[Input]
     names: Mapping[str, Any]
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,10 @@ def _written(plan: Plan, plain: Stack, made: Sequence[Stack], merge: Merge) -> W
     ids = _ids([plain, *made], plan.inputs)
     assets: dict[str, Asset] = {}
     resources = [_resources(one, plain, symbols, ids, assets) for one in made]
-    template: dict[str, Any] = {"Description": made[0].template["Description"]}
+    template: dict[str, Any] = {
+        "Description": plan.description or made[0].template["Description"],
+        "Rules": {**symbols.of(made[0].template.get("Rules", {}), MISSING), **_rules(plan.inputs)},
+    }
     template["Resources"] = {
         ids[key]: resource for key, resource in _merged(resources, merge, plan.name)
     }
@@ -127,7 +133,28 @@ def _stack(plan: Plan, context: Mapping[str, Any]) -> Stack:
 def _samples(plan: Plan, row: Row, switches: Sequence[Input]) -> dict[str, str]:
     on = {one.name: value for one, value in zip(switches, row, strict=True)}
     found = {one.name: one.sample if on.get(one.name, True) else one.off for one in plan.inputs}
+    for flag, text in NEEDS.items():
+        if not found.get(text):
+            found.pop(flag, None)
     return {name: value for name, value in found.items() if value}
+
+
+def _rules(found: Sequence[Input]) -> dict[str, Any]:
+    """Return the rules for flags that need another parameter."""
+    names = {one.name for one in found}
+    return {
+        f"{flag}Needs{text}": {
+            "RuleCondition": {"Fn::Equals": [{"Ref": flag}, "true"]},
+            "Assertions": [
+                {
+                    "Assert": {"Fn::Not": [{"Fn::Equals": [{"Ref": text}, ""]}]},
+                    "AssertDescription": f"The parameter {flag} needs {text}.",
+                }
+            ],
+        }
+        for flag, text in NEEDS.items()
+        if names >= {flag, text}
+    }
 
 
 def _ids(stacks: Sequence[Stack], found: Sequence[Input]) -> dict[str, str]:

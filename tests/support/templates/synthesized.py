@@ -123,6 +123,7 @@ class Assembly:
         from infrastructure.app import build
         from infrastructure.parameters.optional_stacks import InletConfig
         from infrastructure.stacks.inlet import InletStack
+        from infrastructure.stacks.room import Room
 
         self.app = App(context={"plainCode": True, **context})
         self.built = build(self.app)
@@ -130,7 +131,7 @@ class Assembly:
             InletStack(
                 self.app,
                 f"{strategy}Inlet",
-                core=self.built["core"],
+                room=Room.of(self.built["core"]),
                 config=InletConfig(strategy=strategy),
             )
 
