@@ -92,7 +92,7 @@ class Room:
         """
 
         def exported(name: str) -> str:
-            return Fn.import_value(f"{stack_name}:{name}")
+            return str(Fn.import_value(f"{stack_name}:{name}"))
 
         log = restored.get(SERVING_LOG.name)
         host = f"{exported(PUBLIC_API)}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}"

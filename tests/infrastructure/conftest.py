@@ -87,7 +87,9 @@ def dist() -> dict[str, Written]:
     from infrastructure.templates.__main__ import written
 
     every = os.environ.get("MATRIX") == "all"
-    return written({"plainCode": True}, () if every else ("authorizer", "sample"))
+    return written(
+        {"plainCode": True}, () if every else ("authorizer", "sample", "openid", "inlet")
+    )
 
 
 @pytest.fixture(scope="session")

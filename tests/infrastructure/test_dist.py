@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
-from infrastructure.parameters.optional_stacks import AUTHORIZER, CORE, SAMPLE
+from infrastructure.parameters.optional_stacks import AUTHORIZER, CORE, INLET, OPENID, SAMPLE
 from infrastructure.parameters.without_cdk import FIXED_VALUES
+from infrastructure.stacks.room import EXPORTS
 from infrastructure.templates.__main__ import fixed, save
 from infrastructure.templates.assets import pack
 from infrastructure.templates.inputs import STACK_SAMPLE, DistError
 from infrastructure.templates.plans import (
+    CORE_NAME,
     GETTING_STARTED,
     SERVERLESS,
     content,
@@ -56,12 +58,24 @@ VALUES: Mapping[str, tuple[str, str]] = {
     "APIGatewayRegion": ("eu-west-1", "us-gov-east-1"),
     "AuthorizerARN": ("arn:aws:lambda:eu-west-1:123456789012:function:authorizer",
                       "arn:aws-cn:lambda:cn-north-1:210987654321:function:other"),
+    "APIRegion": ("eu-west-1", "us-gov-east-1"),
+    "OpenIdRedirectUris": ("https://shop.example/callback?a=b",
+                           "https://a.example,https://b.example:8443/c"),
+    "OpenIdRestartUrl": ("https://shop.example/login", "https://a.example:8443/b?c"),
+    "OpenIdWaitingRoomUrl": ("https://queue.example/wait", "https://queue.example"),
+    "CoreApiRegion": ("eu-west-1", "us-gov-east-1"),
+    "PrivateCoreApiEndpoint": ("https://a1.execute-api.eu-west-1.amazonaws.com/api",
+                               "https://private.example"),
+    "CloudWatchAlarmName": ("site is slow", "a/b"),
+    "StartTime": ("1800000000", "5"),
+    "EndTime": ("1900000000", "1800000001"),
 }  # fmt: skip
 QUOTA = {"AccountApiRate": "1000000", "AccountApiBurst": "1000000"}
 STACKS = (CORE, AUTHORIZER, SAMPLE)
 # The templates of core take minutes: CI leaves them out, and `make matrix` has all (decision 0154).
 MATRIX = os.environ.get("MATRIX") == "all"
-NAMES = (*STACKS, SERVERLESS) if MATRIX else (AUTHORIZER, SAMPLE)
+SMALL = (AUTHORIZER, SAMPLE, OPENID, INLET)
+NAMES = (CORE, SERVERLESS, *SMALL) if MATRIX else SMALL
 SHARES = {"all": 1.1, "half": 0.5, "few": 0.2}  # of the parameters that get a value
 with_core = pytest.mark.skipif(not MATRIX, reason="make matrix derives the templates of core")
 
@@ -84,12 +98,20 @@ def values(written: Written, share: str) -> dict[str, str]:
         found.pop("TargetPerMinute", None)
     if "JoinRateLimitPerIp" in found:
         found["RequestRateLimitPerIp"] = "90000"
+    if "OpenIdWaitingRoomUrl" not in found:
+        found.pop("OpenIdRequestIdCodes", None)
     return found
+
+
+def construct_of(name: str) -> str:
+    """The construct id of the stack of a template."""
+    (construct,) = (plan.stack for plan in plans() if plan.name == name)
+    return construct
 
 
 def same(written: Written, given: Mapping[str, str], wanted: Stack, room: str) -> None:
     """Fail unless the template makes of the values the stack that CDK makes of them."""
-    construct = written.name.partition("-")[0].capitalize()
+    construct = construct_of(written.name)
     name = room if construct == "Core" else f"{room}-{construct}"
     found, expected = of_dist(written, {**ASSETS, **given}, name), of_cdk(wanted, name)
     assert set(found["Resources"]) == set(expected["Resources"])
@@ -123,7 +145,7 @@ def test_values_of_parameters_are_the_stack_of_cdk(
     context = {**QUOTA, **given, "Stacks": stack, "plainCode": True}
     if profile:
         context["Profile"] = profile
-    wanted = synthesize(context)[stack.capitalize()]
+    wanted = synthesize(context)[construct_of(name)]
     same(dist[name], given, wanted, given.get("StackName", "WaitingRoom"))
 
 
@@ -132,7 +154,7 @@ def test_the_parameters_have_the_names_of_the_solution(
     dist: Mapping[str, Written], name: str
 ) -> None:
     declared = dist[name].template["Parameters"]
-    without = {"RedisPort"} if name == SERVERLESS else set()
+    without = {SERVERLESS: {"RedisPort"}, OPENID: {"PrivateAPIEndpoint"}}.get(name, set())
     assert set(PARAMETERS[name.partition("-")[0]]) - without <= set(declared)
     assert all(one["Description"] for one in declared.values())
 
@@ -176,6 +198,53 @@ def test_a_value_that_cannot_work_is_refused(given: dict[str, str], sentence: st
         Resolver(template, {**ASSETS, **given}, "WaitingRoom")
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "sentence"),
+    [
+        (INLET, {"CoreApiRegion": "eu-west-1"}, "must be in the region of core"),
+        (OPENID, {"APIRegion": "eu-west-1"}, "must be in the region of core"),
+        (OPENID, {"OpenIdRequestIdCodes": "true"}, "OpenIdRequestIdCodes needs OpenIdWaitingRoom"),
+        (OPENID, {"OpenIdRedirectUris": "http://127.0.0.1/"}, "OpenIdRedirectUris .* https addr"),
+        (OPENID, {"OpenIdRedirectUris": ""}, "OpenIdRedirectUris .* https addr"),
+        (INLET, {"StackName": "L" * 44}, "StackName .* at most 43 long"),
+    ],
+)
+def test_a_template_refuses_what_cannot_work_beside_core(
+    dist: Mapping[str, Written], name: str, given: dict[str, str], sentence: str
+) -> None:
+    template = dist[name].template
+    regions = {"APIRegion", "CoreApiRegion"} & set(template["Parameters"])
+    known = {**ASSETS, **required(dist[name]), **dict.fromkeys(regions, "eu-central-1")}
+    Resolver(template, known, "Beside", "eu-central-1")
+    with pytest.raises(InvalidParameter, match=sentence):
+        Resolver(template, {**known, **given}, "Beside", "eu-central-1")
+
+
+def test_openid_and_inlet_import_what_core_always_exports(dist: Mapping[str, Written]) -> None:
+    imported = {
+        found
+        for name in (OPENID, INLET)
+        for found in re.findall(r":(ExportsOutput\w+)", json.dumps(dist[name].template))
+    }
+    assert imported == set(EXPORTS)
+    for core in cores(dist):
+        template = dist[core].template
+        resolver = Resolver(template, ASSETS, "Room")
+        always = {
+            resolver.of(output["Export"]["Name"])
+            for output in template["Outputs"].values()
+            if "Export" in output and "Condition" not in output
+        }
+        assert {f"Room:{name}" for name in EXPORTS} <= always
+
+
+def test_a_custom_domain_of_the_openid_page_leaves_a_page_elsewhere_out() -> None:
+    (plan,) = (plan for plan in plans({"OpenIdPageDomain": "login.example"}) if plan.name == OPENID)
+    declared = {one.name for one in plan.inputs}
+    assert not declared & {"OpenIdWaitingRoomUrl", "OpenIdRequestIdCodes"}
+    assert "OpenIdRestartUrl" in declared
+
+
 def cores(dist: Mapping[str, Written]) -> list[str]:
     """The names of the templates of core that were made."""
     return [core for core in GETTING_STARTED.values() if core in dist]
@@ -200,6 +269,7 @@ def test_the_getting_started_stack_gives_each_nested_stack_what_it_requires(
                 if isinstance(value, dict) and "Fn::GetAtt" in value:
                     of, output = value["Fn::GetAtt"]
                     assert output.removeprefix("Outputs.") in dist[of.lower()].template["Outputs"]
+        assert nesting["Outputs"].pop("CoreStackName") == {"Value": CORE_NAME}
         for output, shown in nesting["Outputs"].items():
             of, _ = shown["Value"]["Fn::GetAtt"]
             there = dist[core if of == "Core" else of.lower()].template["Outputs"][output]
@@ -248,5 +318,5 @@ def test_each_asset_of_the_templates_is_in_the_folder_and_no_other(
 
 
 def small_plans() -> dict[str, Plan]:
-    """The plans whose syntheses take a moment only."""
-    return {plan.name: plan for plan in plans() if plan.stack != "Core"}
+    """The plans of templates that are made twice; others are made by the same code."""
+    return {plan.name: plan for plan in plans() if plan.name in (AUTHORIZER, SAMPLE)}

@@ -22,12 +22,15 @@ import pytest
 from deployment import publish
 from infrastructure.templates.__main__ import save
 from infrastructure.templates.template import Written
-from tests.infrastructure.test_journey import METHOD, admit, join, token
+from tests.infrastructure import test_journey
+from tests.infrastructure.test_journey import CALLBACK, METHOD, admit, join, token
 from tests.support.servers import Valkey, aws_client, moto_server
+from tests.support.templates.intrinsics import Values
 from tests.support.templates.lambda_process import Start
 from tests.support.templates.lambda_room import LambdaRoom
 from tests.support.templates.lambda_visitor import Visitor
-from tests.support.templates.launched import launched
+from tests.support.templates.launched import launched, launched_beside
+from tests.support.templates.synthesized import Synthesized
 
 MATRIX = os.environ.get("MATRIX") == "all"
 pytestmark = [
@@ -72,6 +75,7 @@ def room(
     given = dict(one.split("=", 1) for one in overrides)
     name = words[words.index("--stack-name") + 1]
     stacks = launched(template, given, name, lambda url: fetched(s3, url))
+    stacks |= beside(folder / "templates", stacks)
     valkey = Valkey(Path(tmp_path_factory.mktemp("valkey")))
     made = LambdaRoom(stacks, start, aws_url, valkey)
     try:
@@ -80,6 +84,36 @@ def room(
     finally:
         made.close()
         valkey.kill()
+
+
+def beside(templates: Path, stacks: Mapping[str, Synthesized]) -> dict[str, Synthesized]:
+    """The OpenID provider and an inlet of each strategy, from the core stack's outputs."""
+    core, values = stacks["Core"], Values(stacks)
+    given = {"AssetsBucket": BUCKET, "AssetsPrefix": PREFIX, "StackName": core.name}
+    inlet = {
+        "EventId": "Launch",
+        "PrivateCoreApiEndpoint": values.output(core, "PrivateApiInvokeURL"),
+        "CoreApiRegion": REGION,
+    }
+    openid = {
+        "EventID": "Launch",
+        "PublicAPIEndpoint": values.output(core, "PublicApiInvokeURL"),
+        "APIRegion": REGION,
+        "OpenIdRedirectUris": f"{CALLBACK},https://other.example/",
+    }
+    wanted = {
+        "OpenId": ("openid", openid),
+        "Inlet": ("inlet", {**inlet, "InletStrategy": "MaxSize"}),
+        "PeriodicInlet": ("inlet", inlet),
+    }
+    return {
+        key: launched_beside(
+            json.loads((templates / f"{name}.template.json").read_text()),
+            {**given, **own},
+            f"{core.name}-{key}",
+        )
+        for key, (name, own) in wanted.items()
+    }
 
 
 def fetched(s3: Any, url: str) -> Any:
@@ -131,3 +165,14 @@ def test_the_emulator_made_the_tables_that_the_parameters_ask_for(room: LambdaRo
     )
     assert bus.startswith("Launched-Core-")
     assert bus.endswith("-WaitingRoomEventBus")
+
+
+def test_each_inlet_admits_visitors(room: LambdaRoom) -> None:
+    test_journey.test_each_inlet_admits_visitors(room)
+    test_journey.test_the_max_size_inlet_ends_the_sessions_of_an_exit_notice(room)
+    assert room.iam_proxy.denied == set()
+
+
+def test_the_provider_logs_an_admitted_visitor_in(room: LambdaRoom) -> None:
+    test_journey.test_openid_logs_an_admitted_visitor_in(room)
+    assert room.iam_proxy.denied == set()

@@ -38,6 +38,12 @@ def launched(
     return stacks
 
 
+def launched_beside(source: Mapping[str, Any], given: Mapping[str, str], name: str) -> Synthesized:
+    """Return the stack that CloudFormation makes of a template of one stack."""
+    made = Resolver(source, given, name, PSEUDO["AWS::Region"]).template()
+    return Synthesized(name, made, source, given)
+
+
 def _value(value: Any, stacks: Mapping[str, Synthesized]) -> str:
     if isinstance(value, dict) and "Fn::GetAtt" in value:
         stack, output = value["Fn::GetAtt"]

@@ -19,9 +19,14 @@ class InvalidParameter(Exception):
 
 
 class Resolver:
-    """Resolves the nodes of a template for values of its parameters, in a stack of a name."""
+    """Resolves the nodes of a template for values of its parameters, in a stack of a name.
 
-    def __init__(self, template: Mapping[str, Any], values: Mapping[str, str], stack: str) -> None:
+    With a ``region`` the rules of the template are checked too.
+    """
+
+    def __init__(
+        self, template: Mapping[str, Any], values: Mapping[str, str], stack: str, region: str = ""
+    ) -> None:
         declared = template.get("Parameters", {})
         unknown = set(values) - set(declared)
         if unknown:
@@ -33,6 +38,8 @@ class Resolver:
         unique = re.sub(r"[^A-Za-z0-9]", "", stack)
         self._values["AWS::StackName"] = stack
         self._values["AWS::StackId"] = f"arn:aws:cloudformation:r:1:stack/{stack}/{unique}-0-0-0-0"
+        if region:
+            self._check_rules(region)
 
     def template(self) -> dict[str, Any]:
         """Return the template without parameters and conditions."""
@@ -73,6 +80,16 @@ class Resolver:
                 return _text(name, self.of(argument))
         made = {key: self.of(part) for key, part in node.items()}
         return {key: part for key, part in made.items() if part != NO_VALUE}
+
+    def _check_rules(self, region: str) -> None:
+        self._values["AWS::Region"] = region
+        for rule in self._template.get("Rules", {}).values():
+            if "RuleCondition" in rule and not self._holds(rule["RuleCondition"]):
+                continue
+            for one in rule["Assertions"]:
+                if not self._holds(one["Assert"]):
+                    raise InvalidParameter(one["AssertDescription"])
+        del self._values["AWS::Region"]  # references to it stay
 
     def _is_there(self, made: Mapping[str, Any]) -> bool:
         return "Condition" not in made or self._condition(made["Condition"])
