@@ -32,6 +32,10 @@ from infrastructure.parameters.optional_stacks import (
     PARAMETERS,
     AuthorizerArn,
     AuthorizerConfig,
+    InletConfig,
+    InletRoomConfig,
+    OpenIdConfig,
+    OpenIdRoomConfig,
     SampleConfig,
 )
 from infrastructure.parameters.parameter import ParameterError, reject_unknown
@@ -42,7 +46,15 @@ BUILD = ROOT / "build" / "dist"
 GETTING_STARTED, SERVERLESS = "getting-started", "getting-started-serverless"
 NESTING = "WaitingRoom"  # the name of the stack by default
 
-PASSED = (AuthorizerConfig, SampleConfig, AuthorizerArn)  # the nesting template gives their values
+# The nesting template gives the values of these.
+PASSED = (AuthorizerConfig, SampleConfig, OpenIdRoomConfig, AuthorizerArn)
+# Parameters of stacks with a template that the nesting template does not contain.
+BESIDE = {
+    known.name: template
+    for template, kinds in (("openid", (OpenIdConfig,)), ("inlet", (InletRoomConfig, InletConfig)))
+    for kind in kinds
+    for _, known in kind.known()
+}
 # Parameters that the checks or the command use, or that the template for a profile lacks.
 USED = (
     "AccountApiRate", "AccountApiBurst", "ChallengeOnJoin", "Profile", "RedisPort", "StackName",
@@ -88,6 +100,8 @@ def _check_declared(
                 f'{name} is fixed in the templates ({FIXED[name]}): make dist SET="{name}={value}"'
             )
         reason = NO_PART.get(name, "it belongs to a stack that needs CDK")
+        if name in BESIDE:
+            reason = f"give it when you deploy the template {BESIDE[name]} (docs/deploy.md)"
         raise PublishError(f"The templates have no parameter {name}: {reason}.")
 
 

@@ -18,6 +18,7 @@ from infrastructure.blueprint.site_config import (
 )
 from infrastructure.blueprint.site_config import headers_of as site_headers
 from infrastructure.stacks.core import CoreStack
+from infrastructure.stacks.room import EXPORTS
 from tests.support.templates.intrinsics import Values
 from tests.support.templates.synthesized import EVERYTHING, Assembly, Synthesized
 from waiting_room.runtime.settings.authorizer import read_authorizer_settings
@@ -434,6 +435,77 @@ def test_alarms_of_the_optional_stacks_go_to_cores_topic(
         assert alarms
         for alarm in alarms.values():
             assert values.of(stack, alarm["AlarmActions"]) == [topic]
+
+
+# --- openid and inlet without core --------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def alone(assembly: Assembly, values: Values) -> Assembly:
+    """Openid and inlet beside the core stack of an earlier deployment."""
+    core = assembly.stacks["Core"]
+    public, private = (
+        values.output(core, name) for name in ("PublicApiInvokeURL", "PrivateApiInvokeURL")
+    )
+    room = {
+        "PublicAPIEndpoint": public,
+        "APIRegion": "eu-central-1",
+        "PrivateCoreApiEndpoint": private,
+        "CoreApiRegion": "eu-central-1",
+    }
+    return Assembly({**EVERYTHING, "Stacks": "openid,inlet", **room})
+
+
+@pytest.mark.parametrize("name", ["OpenId", "Inlet"])
+def test_without_core_a_stack_is_the_same(
+    assembly: Assembly, values: Values, alone: Assembly, name: str
+) -> None:
+    core, beside, other = assembly.stacks["Core"], assembly.stacks[name], alone.stacks[name]
+    resolved = Values({"Core": core, name: other})
+    assert beside.name == other.name
+    assert set(other.resources) == set(beside.resources)
+    for logical, made in beside.resources.items():
+        found, wanted = (
+            resolver.of(stack, one.get("Properties", {}))
+            for resolver, stack, one in (
+                (resolved, other, other.resources[logical]),
+                (values, beside, made),
+            )
+        )
+        if made["Type"] == COPIER:  # compared below: the addresses are values or markers
+            for part in (found, wanted):
+                part.pop("SourceObjectKeys")
+                part.pop("SourceMarkers", None)
+        assert found == wanted, logical
+    for output in beside.template.get("Outputs", {}):
+        assert resolved.output(other, output) == values.output(beside, output)
+    if name == "OpenId":
+        assert config_of(other, resolved, "WaitingRoom", alone) == config_of(
+            beside, values, "WaitingRoom", assembly
+        )
+
+
+def test_core_exports_what_a_stack_without_core_imports(
+    assembly: Assembly, serverless: Assembly
+) -> None:
+    for made in (assembly, serverless):
+        core = made.stacks["Core"]
+        exported = {
+            output["Export"]["Name"]
+            for output in core.template["Outputs"].values()
+            if "Export" in output
+        }
+        assert {f"{core.name}:{name}" for name in EXPORTS} <= exported
+
+
+def test_a_restored_serving_log_is_that_of_the_inlet() -> None:
+    room = {"PrivateCoreApiEndpoint": "https://a.example/api", "CoreApiRegion": "eu-central-1"}
+    tables = "QueuePositions=a-1,Tokens=a-2@2026-01-31T12:00:00.000,ServingLog=a-3"
+    made = Assembly({"Stacks": "inlet", "RestoredTables": tables, **room})
+    function = made.stacks["Inlet"].only(FUNCTION)
+    assert function["Environment"]["Variables"]["SERVING_LOG_TABLE"] == "a-3"
+    (role,) = made.stacks["Inlet"].of_type("AWS::IAM::Role")
+    assert ":table/a-3" in json.dumps(made.stacks["Inlet"].statements_of(role))
 
 
 # --- all of them --------------------------------------------------------------------------------

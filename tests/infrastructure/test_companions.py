@@ -18,7 +18,9 @@ from infrastructure.parameters.optional_stacks import (
     AuthorizerArn,
     AuthorizerConfig,
     InletConfig,
+    InletRoomConfig,
     OpenIdConfig,
+    OpenIdRoomConfig,
     PageConfig,
     SampleConfig,
     StacksConfig,
@@ -32,6 +34,9 @@ ROOM = {
     "PrivateAPIEndpoint": "https://a1.execute-api.eu-central-1.amazonaws.com/api",
     "APIGatewayRegion": "eu-central-1",
     "IssuerURI": "https://a2.execute-api.eu-central-1.amazonaws.com/api",
+    "APIRegion": "eu-central-1",
+    "PrivateCoreApiEndpoint": "https://a1.execute-api.eu-central-1.amazonaws.com/api",
+    "CoreApiRegion": "eu-central-1",
 }
 CONTRACT: dict[type[Parameters], dict[str, Any]] = {
     AuthorizerConfig: {"PublicAPIEndpoint": REQUIRED, "IssuerURI": REQUIRED},
@@ -40,6 +45,10 @@ CONTRACT: dict[type[Parameters], dict[str, Any]] = {
         "APIGatewayRegion": REQUIRED, "EventID": "Sample",
     },
     AuthorizerArn: {"AuthorizerARN": REQUIRED},
+    OpenIdRoomConfig: {
+        "PublicAPIEndpoint": REQUIRED, "APIRegion": REQUIRED, "EventID": "Sample",
+    },
+    InletRoomConfig: {"PrivateCoreApiEndpoint": REQUIRED, "CoreApiRegion": REQUIRED},
     InletConfig: {
         "InletStrategy": "Periodic", "IncrementBy": 10, "MaxSize": 100, "StartTime": 0,
         "EndTime": 0, "CloudWatchAlarmName": "",
@@ -67,8 +76,8 @@ def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
     ("kind", "context", "sentence"),
     [
         (StacksConfig, {"Stacks": "core,shop"}, "Stacks must be some of core, authorizer, sample,"),
-        (StacksConfig, {"Stacks": "openid"}, "openid needs core: the parameter Stacks"),
-        (StacksConfig, {"Stacks": "inlet"}, "inlet needs core"),
+        (StacksConfig, {"Stacks": "gate"}, "gate needs core: the parameter Stacks"),
+        (InletRoomConfig, {**ROOM, "CoreApiRegion": "Frankfurt"}, "must be a region like"),
         (OpenIdConfig, {}, "The parameter OpenIdRedirectUris is missing"),
         (OpenIdConfig, {"OpenIdRedirectUris": "shop"}, "OpenIdRedirectUris must be addresses"),
         (OpenIdConfig, {"OpenIdRedirectUris": "http://shop.example/"}, "https is needed"),

@@ -16,10 +16,17 @@ from deployment import publish
 from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.domains import DomainsConfig
-from infrastructure.parameters.optional_stacks import BrandConfig, PageConfig
+from infrastructure.parameters.optional_stacks import (
+    BrandConfig,
+    InletConfig,
+    InletRoomConfig,
+    OpenIdConfig,
+    OpenIdRoomConfig,
+    PageConfig,
+)
 from infrastructure.parameters.parameter import ParameterError
 from infrastructure.parameters.restored import RestoredConfig
-from infrastructure.parameters.without_cdk import FIXED, NO_PART, OF_CORE
+from infrastructure.parameters.without_cdk import FIXED, NO_PART, OF_CORE, OF_INLET, OF_OPENID
 
 REGION = "eu-central-1"
 BLOCKED = dict.fromkeys(publish.BLOCKS, True)
@@ -139,7 +146,8 @@ def test_the_name_and_the_tags_are_options_of_the_command(
     [
         ("EdgeApiKeyVersion=2", r'make dist SET="EdgeApiKeyVersion=2"'),
         ("WarmWriteUnits=5000", "WarmWriteUnits: run make warm"),
-        ("InletStrategy=MaxSize", "InletStrategy: it belongs to a stack that needs CDK"),
+        ("InletStrategy=MaxSize", "InletStrategy: give it when you deploy the template inlet"),
+        ("GateWithoutStore=open", "GateWithoutStore: it belongs to a stack that needs CDK"),
     ],
 )
 def test_a_parameter_that_the_templates_do_not_declare_is_refused(
@@ -163,10 +171,17 @@ def test_each_parameter_of_the_templates_stacks_has_a_place() -> None:
     """A new parameter needs a place in infrastructure/parameters/without_cdk.py."""
     kinds = (CoreConfig, RestoredConfig, AccountConfig, DomainsConfig, PageConfig, BrandConfig)
     known = {one.name for kind in kinds for _, one in kind.known()}
-    known -= {name for name in known if name.startswith("OpenId")}  # its stack needs CDK
     places = [set(OF_CORE), set(FIXED), set(NO_PART)]
     assert sum(len(place) for place in places) == len(set().union(*places))
     assert known == set().union(*places) - {"Stacks"}
+
+
+def test_each_parameter_of_openid_and_inlet_is_declared() -> None:
+    for kinds, declared in (
+        ((OpenIdRoomConfig, OpenIdConfig), OF_OPENID),
+        ((InletRoomConfig, InletConfig), (name for name in OF_INLET if name != "EventId")),
+    ):
+        assert {one.name for kind in kinds for _, one in kind.known()} == set(declared)
 
 
 def test_without_templates_and_with_an_invalid_prefix_it_says_what_to_do(
