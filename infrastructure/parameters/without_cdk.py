@@ -20,15 +20,11 @@ OF_CORE = (
     "AlarmEmail", "MetricsPerEvent", "RouteMetrics", "EnableWaf",
     "JoinRateLimitPerIp", "RequestRateLimitPerIp",
 )  # fmt: skip
-# Parameters that decide a resource or a property together. The list saves syntheses: for a set that
-# is not here, `make dist` synthesizes until no other set explains the difference.
-TOGETHER = (
-    ("Profile", "RedisEngine"),
-    ("Profile", "EnableWaf"),
-    ("OpenIdWaitingRoomUrl", "OpenIdRequestIdCodes"),
-)
 # Flags that need a text; a rule of the template refuses the flag without it.
 NEEDS: Mapping[str, str] = {"OpenIdRequestIdCodes": "OpenIdWaitingRoomUrl"}
+# Parameters that decide a resource or a property together. The list saves syntheses: for a set that
+# is not here, `make dist` synthesizes until no other set explains the difference.
+TOGETHER = (("Profile", "RedisEngine"), ("Profile", "EnableWaf"), *NEEDS.items())
 # Parameters that a template does not declare if another one is fixed.
 EXCLUDED_BY: Mapping[str, tuple[str, ...]] = {
     "OpenIdPageDomain": ("OpenIdWaitingRoomUrl", "OpenIdRequestIdCodes")
