@@ -69,7 +69,7 @@ def test_the_page_shows_what_the_gate_has_lost(
     with opened(context) as (tab, served):
         tab.goto(f"{served.url}?note={note}" if note else served.url)
         expect(tab.locator("#enter")).to_be_visible()
-        lost = tab.locator("#lost")
+        lost = tab.locator("#failure")
         if not shown:
             expect(lost).to_be_hidden()
             return

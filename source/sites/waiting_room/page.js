@@ -19,6 +19,7 @@ const TURN_ICON =
   "<path d='M8 17l6 6 11-13' stroke='white' stroke-width='4' fill='none'/></svg>";
 const requested = new URLSearchParams(location.search);
 const transaction = requested.get("transaction");
+const lost = `note_${requested.get("note")}`; // a form or a part of the address, by the gate
 const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/; // as of the events of a gate
 const announce = announcer();
 const written = new Map(); // element → text
@@ -79,6 +80,7 @@ async function setLanguage(language) {
   $("retry").disabled = $("card").hidden = false;
   $("language").value = language;
   for (const part of document.querySelectorAll("[data-word]")) write(part, words[part.dataset.word]);
+  showFailure("");
   render();
 }
 
@@ -143,9 +145,6 @@ function render() {
   const { request_id } = room ? room.proof() : {};
   $("reference").hidden = !request_id;
   if (request_id) write($("reference-code"), reference(request_id, state.number));
-  const lost = words[`note_${requested.get("note")}`] || ""; // by the gate
-  $("lost").hidden = !lost;
-  write($("lost"), lost);
   $("message").hidden = !state.message;
   write($("message-text"), state.message || "");
   $("trouble").hidden = !state.trouble;
@@ -180,9 +179,10 @@ function announceText(text) {
 }
 
 function showFailure(word) {
-  $("failure").hidden = !word;
-  $("failure").textContent = word ? words[word] : "";
-  if (word) announceText(words[word]);
+  const text = words[word || lost];
+  $("failure").hidden = !text;
+  $("failure").textContent = text;
+  if (word) announceText(text);
 }
 
 /** Update everything that depends only on the time. */
