@@ -96,6 +96,61 @@ def test_requests_oauthlib_gets_in(provider: Live, monkeypatch: pytest.MonkeyPat
         assert client.get(found["userinfo_endpoint"]).json()["sub"] == provider.visitor
 
 
+def log_in(provider: Live, method: str, state: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A client that has addresses, a client id and a secret only: no nonce, no PKCE.
+
+    Returns the tokens and the claims of the user info.
+    """
+    issuer = provider.issuer
+    asked = {
+        "client_id": EVENT, "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid",
+        "state": state,
+    }  # fmt: skip
+    back = httpx.URL(
+        wait_and_come_back(provider, str(httpx.URL(f"{issuer}/authorize", params=asked)))
+    )
+    assert back.params["state"] == state
+    form = {
+        "grant_type": "authorization_code", "code": back.params["code"], "redirect_uri": CALLBACK,
+    }  # fmt: skip
+    secret = (EVENT, CLIENT_SECRET)
+    if method == "client_secret_post":
+        form |= {"client_id": EVENT, "client_secret": CLIENT_SECRET}
+    auth = httpx.BasicAuth(*secret) if method == "client_secret_basic" else None
+    tokens = httpx.post(f"{issuer}/token", data=form, auth=auth)
+    assert tokens.status_code == 200, tokens.text
+    assert tokens.headers["cache-control"] == "no-store"
+    bearer = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+    claims = httpx.get(f"{issuer}/userInfo", headers=bearer)
+    assert claims.status_code == 200, claims.text
+    again = httpx.post(f"{issuer}/token", data=form, auth=auth)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    return tokens.json(), claims.json()
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_a_client_like_a_load_balancer_gets_in(provider: Live, method: str) -> None:
+    """An ALB sends a long state of its own; AWS does not name its client authentication."""
+    tokens, claims = log_in(provider, method, "A1b2/+=" * 60)
+    assert claims["sub"] == provider.visitor, "the header x-amzn-oidc-identity"
+    assert tokens["token_type"] == "Bearer"
+    assert tokens["expires_in"] > 0
+
+
+def test_a_client_like_cognito_gets_in(provider: Live) -> None:
+    """It reads the discovery document, uses client_secret_post, and checks the id token."""
+    found = discovered(provider)
+    assert "client_secret_post" in found["token_endpoint_auth_methods_supported"]
+    for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"):
+        assert found[name].startswith(provider.issuer)
+    tokens, claims = log_in(provider, "client_secret_post", "H4sIAAAA" * 100)
+    keys = KeySet.import_key_set(httpx.get(found["jwks_uri"]).json())
+    decoded = jwt.decode(tokens["id_token"], keys, algorithms=["RS256"])
+    assert decoded.header["kid"]
+    assert (decoded.claims["iss"], decoded.claims["aud"]) == (found["issuer"], EVENT)
+    assert decoded.claims["sub"] == claims["sub"] == provider.visitor
+
+
 @pytest.fixture
 def staff() -> str:
     """The secret of the staff; without one Apache protects ``/protected`` only."""
