@@ -15,7 +15,10 @@ SOURCE = Path(__file__).resolve().parents[2] / "source"
 APPS_FOLDER = SOURCE / "apps"
 PACKAGE = "waiting_room"
 # Data files that a module reads, relative to its folder. A test finds files that are not listed.
-DATA = {"waiting_room/adapters/redis/counters.py": "lua/*.lua"}
+DATA = {
+    "waiting_room/adapters/redis/counters.py": "lua/*.lua",
+    "waiting_room/runtime/room_words.py": "../../sites/waiting_room/words/*.json",
+}
 
 
 @dataclass(frozen=True)
@@ -85,4 +88,5 @@ def _files_of(name: str) -> Iterator[Path]:
 
 def _data_of(path: Path) -> Iterator[Path]:
     pattern = DATA.get(path.relative_to(SOURCE).as_posix())
-    return path.parent.glob(pattern) if pattern else iter(())
+    found = path.parent.glob(pattern) if pattern else iter(())
+    return (data.resolve() for data in found)

@@ -2,9 +2,9 @@
 """Builds the two static sites.
 
 esbuild bundles the script of the waiting page, and the console with its npm modules into one
-script and one style sheet, each with a source map. All other files are copied from
-``source/sites`` unchanged. The stack that serves the sites adds ``config.json``
-(``infrastructure/blueprint/site_config.py``).
+script and one style sheet, each with a source map. The languages of the waiting page are written
+into its HTML files. All other files are copied from ``source/sites`` unchanged. The stack that
+serves the sites adds ``config.json`` (``infrastructure/blueprint/site_config.py``).
 
     python -m infrastructure.assets.sites [folder]    # build/sites without one
 """
@@ -20,22 +20,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from infrastructure.assets.page_languages import compact_words, with_languages
 from infrastructure.blueprint.site_config import SITES
 
 WORKSPACE = Path("source") / "sites"
 NOT_SERVED = ("package.json", "test", "node_modules", "*.test.js")
 # site → entry files that esbuild bundles with their imports
 BUNDLED: dict[str, tuple[str, ...]] = {
-    "waiting_room": ("page.js",),
+    "waiting_room": ("page.js", "visit.js"),
     "console": ("console.js", "console.css"),
+}
+# site → files that esbuild minifies, and for which browsers; start.js runs in all
+MINIFIED: dict[str, dict[str, str]] = {
+    "waiting_room": {"start.js": "es5", "style.css": "chrome85,firefox77,safari13.1"}
 }
 # site → files that are served inside a bundle only. Pages of others import the other modules of the
 # waiting page, so these are served as well.
 INSIDE: dict[str, tuple[str, ...]] = {
-    "waiting_room": ("view.js", "extras.js"),
+    "waiting_room": ("view.js", "extras.js", "screen.js", "shop.js", "storage.js"),
     "console": ("*.js", "*.css"),
 }
 PRELOAD = re.compile(r' *<link rel="modulepreload" href="[^"]*">\n')  # of modules in the bundle
+INDENT = re.compile(r"\n +")
 # The oldest browsers of the waiting page: see start.js.
 OLDEST_BROWSERS = "chrome85,firefox77,safari13.1"
 NPM_SECONDS = 300  # enough to download ten megabytes over a slow connection
@@ -59,8 +65,10 @@ def build(root: Path, target: Path) -> dict[str, Path]:
         excluded = shutil.ignore_patterns(*NOT_SERVED, *INSIDE[site])
         shutil.copytree(root / WORKSPACE / site, folder, ignore=excluded)
         _bundle(root / WORKSPACE, site, folder)
-        index = folder / "index.html"
-        index.write_text(PRELOAD.sub("", index.read_text("utf-8")), "utf-8")
+        for file in folder.glob("*.html"):
+            text = PRELOAD.sub("", with_languages(file.read_text("utf-8")))
+            file.write_text(INDENT.sub("\n", text), "utf-8")
+        compact_words(folder / "words")
         built[site] = folder
     return built
 
@@ -96,13 +104,19 @@ def _fetch_modules(workspace: Path) -> None:
 def _bundle(workspace: Path, site: str, folder: Path) -> None:
     """Bundle the files of a site into ``folder``. Raises SitesError."""
     esbuild = workspace / "node_modules" / "esbuild" / "bin" / "esbuild"
-    command = (
-        "node", str(esbuild), *BUNDLED[site], "--bundle", "--format=esm", "--minify",
-        "--sourcemap", "--legal-comments=inline", "--charset=utf8", "--log-level=error",
-        f"--target={OLDEST_BROWSERS}", "--supported:destructuring=true",  # has a bug in old Safari
+    usual = (
+        "--minify", "--legal-comments=inline", "--charset=utf8", "--log-level=error",
         "--allow-overwrite", f"--outdir={folder}",
     )  # fmt: skip
-    _run(command, workspace / site, BUNDLE_SECONDS, f"bundle the site {site}")
+    bundled = (
+        "node", str(esbuild), *BUNDLED[site], "--bundle", "--format=esm", "--sourcemap",
+        f"--target={OLDEST_BROWSERS}", "--supported:destructuring=true",  # has a bug in old Safari
+    )  # fmt: skip
+    _run((*bundled, *usual), workspace / site, BUNDLE_SECONDS, f"bundle the site {site}")
+    for name, browsers in MINIFIED.get(site, {}).items():
+        if (workspace / site / name).is_file():
+            minified = ("node", str(esbuild), name, f"--target={browsers}")
+            _run((*minified, *usual), workspace / site, BUNDLE_SECONDS, f"minify {name}")
 
 
 def _run(command: Sequence[str], folder: Path, seconds: float, what: str) -> None:

@@ -20,7 +20,7 @@ from waiting_room.domain.gate.credentials import decode_session, encode_probe
 from waiting_room.domain.gate.decision import NOTES
 from waiting_room.domain.gate.watchdog import ENTER, Reading, read_response
 from waiting_room.runtime import session_views
-from waiting_room.runtime.room_words import WORDS
+from waiting_room.runtime.room_words import words_of
 from waiting_room.runtime.settings.entrance import (
     EntranceSettings,
     PageBrand,
@@ -246,7 +246,7 @@ def test_a_visitor_who_goes_straight_through_reads_the_note_first(
         "session", event="sale", to="/a", note=note, headers={"Accept-Language": "de"}
     )
     assert (found.status, "Location" in found.headers) == (200, False)
-    assert WORDS["de"][f"note_{note}"] in found.body
+    assert words_of("de")[f"note_{note}"] in found.body
     assert '<a href="/a">' in found.body
     assert "__Host-waiting-room-sale" in client.jar
     assert found.headers["Cache-Control"] == "no-store"

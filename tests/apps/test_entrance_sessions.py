@@ -21,7 +21,7 @@ from waiting_room.domain.gate.decision import Respond, cookie_name, hand_over
 from waiting_room.domain.gate.request import GateRequest
 from waiting_room.domain.records import SessionStatus
 from waiting_room.runtime import session_views
-from waiting_room.runtime.room_words import WORDS
+from waiting_room.runtime.room_words import words_of
 from waiting_room.runtime.settings.entrance import EntranceSettings
 
 COOKIE, MARKER, PROBE = (cookie_name(kind, SALE, secure=True) for kind in ("", "renewing", "probe"))
@@ -174,12 +174,12 @@ def test_a_renewal_shows_that_the_address_is_not_whole(
     before = client.jar[COOKIE]
     found = client.call("renew", event=SALE, to="/a", note="address")
     assert (found.status, '<a href="/a">' in found.body) == (200, True)
-    assert WORDS["en"]["note_address"] in found.body
+    assert words_of("en")["note_address"] in found.body
     assert client.jar[COOKIE] != before
     room.clock.now += 300
     room.outcomes.fail("extend_session", "before")
     found = client.call("renew", event=SALE, to="/a", note="address")
-    assert WORDS["en"]["note_address"] in found.body, "also while the room cannot renew"
+    assert words_of("en")["note_address"] in found.body, "also while the room cannot renew"
     ended = client.call("renew", event="sale", to="/a", note="address", accept=JSON)
     assert "note" not in ended.body
 

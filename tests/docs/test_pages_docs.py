@@ -24,11 +24,11 @@ def test_every_key_of_the_configuration_is_explained() -> None:
     keys = named("Branding", "key")
     config = waiting_room_config(event_id="", public_api="", store_api="")
     assert {key for key in keys if "." not in key} | {"brand"} == set(config)
-    page = (FILES / "page.js").read_text()
+    page = "".join((FILES / f"{name}.js").read_text() for name in ("page", "screen", "visit"))
     for key in keys:
         assert re.search(rf"\b{key.rpartition('.')[2]}\b", page), key
 
 
 def test_the_examples_words_are_words_of_the_page() -> None:
     assert '"enter"' in DOCS
-    assert "\n  enter: " in (FILES / "words" / "en.js").read_text()
+    assert '\n  "enter": ' in (FILES / "words" / "en.json").read_text()

@@ -99,6 +99,7 @@ def test_the_table_of_storage_has_the_keys_of_the_page() -> None:
         (SITE / f"{name}.js").read_text(encoding="utf-8")
         for name in ("page", "waiting-room", "start")
     )
+    page += (SITE / "visit.js").read_text(encoding="utf-8")
     event = "waiting-room:<event>"
     found = {("localStorage", event)}
     found |= {("localStorage", event + end) for end in re.findall(r"`\$\{key\}(:\w+)`", room)}

@@ -13,7 +13,7 @@ from tests.support.openid_room import Reply
 from tests.support.pages.waiting_page import Room, listening, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
-OLD = "This browser is too old for the waiting room."
+OLD = "Please use a current browser with JavaScript, and reload this page."
 LOST = "This page did not load completely."
 # A syntax that no browser reads stands for one that this browser is too old for.
 UNREADABLE = {"content_type": "text/javascript", "body": "let a = 1 ?.?. 2;"}
@@ -49,7 +49,7 @@ def view(tab: Page, name: str) -> None:
     [
         ("page.js", "portal"),
         ("view.js", "lost"),
-        ("words/en.js", "lost"),
+        ("words/en.json", "lost"),
         ("config.json", "portal"),
     ],
 )
@@ -100,7 +100,9 @@ def test_the_stylesheet_shows_a_start_that_no_script_watches(
         tab = context.new_page()
         tab.route("**/*.js*", lambda route: route.abort())
         tab.goto(served.url)
-        late = tab.get_by_text("This page did not load. Please reload it.")
+        late = tab.get_by_text(
+            "Please use a current browser with JavaScript, and reload this page."
+        )
         expect(late).to_be_hidden()
         tab.evaluate("document.getAnimations().forEach((one) => one.finish())")
         expect(late).to_be_visible()

@@ -56,7 +56,7 @@ def test_nothing_that_is_read_moves_when_something_comes_late(context: BrowserCo
     room.fill(29)
     with page(room, brand=BRAND) as served:
         tab = context.new_page()
-        for file in ("style.css", "page.js", "words/en.js", "config.json"):
+        for file in ("style.css", "page.js", "words/en.json", "config.json"):
             tab.route(f"**/{file}", late)
         tab.goto(served.url)
         enter = tab.locator("#enter")

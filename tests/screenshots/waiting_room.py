@@ -276,7 +276,7 @@ def denied(tab: Page, served: Served) -> None:
 
 def lost(tab: Page, _: Served) -> None:
     """Get half of the page."""
-    tab.route("**/view.js", lambda route: route.abort())
+    tab.route("**/page.js", lambda route: route.abort())
     tab.reload()
     expect(tab.locator("#trouble")).to_be_visible()
 
@@ -289,7 +289,39 @@ def too_old(tab: Page, _: Served) -> None:
         lambda route: route.fulfill(content_type="text/javascript", body="let a = 1 ?.?. 2;"),
     )
     tab.reload()
-    expect(tab.locator("main").get_by_text("too old")).to_be_visible()
+    expect(tab.locator("main").get_by_text("Please use a current browser")).to_be_visible()
+
+
+def in_phase(phase: str, **times: int) -> Steps:
+    """Come while the event is in a phase; ``times`` are seconds from now."""
+
+    def steps(tab: Page, served: Served) -> None:
+        at = {name: int(time.time()) + seconds for name, seconds in times.items()}
+        served.room.status.update(phase=phase, **at)
+        tab.reload()
+
+    return steps
+
+
+def before_opening(tab: Page, served: Served) -> None:
+    """Join in the pre-queue, in Arabic."""
+    served.room.status.update(phase="pre_queue", opens_at=int(time.time()) + 3_725)
+    wait(tab, served)
+
+
+def wait_paused(tab: Page, served: Served) -> None:
+    """Wait while the operator has paused the admission."""
+    served.room.status["phase"] = "paused"
+    wait(tab, served)
+
+
+def portal(tab: Page, served: Served) -> None:
+    """Wait in a network that wants a sign-in."""
+    wait(tab, served)
+    body = "<h1>Wi-Fi</h1>"
+    tab.route("**/status?*", lambda route: route.fulfill(content_type="text/html", body=body))
+    tab.evaluate("dispatchEvent(new Event('online'))")
+    expect(tab.locator("#trouble")).to_be_visible()
 
 
 def not_there(tab: Page, served: Served) -> None:
@@ -334,6 +366,18 @@ STATES = [
     state("over-reset", "over", reset),
     state("over-ended", "over", ended),
     state("over-refused", "over", refused),
+    state("event-scheduled", "event", in_phase("scheduled", opens_at=4_000)),
+    state("event-draining", "event", in_phase("draining")),
+    state("event-closed", "event", in_phase("closed")),
+    state("outside-pre-queue", "outside", in_phase("pre_queue", opens_at=900)),
+    state("outside-paused", "outside", in_phase("paused")),
+    state("outside-pass-through", "outside", in_phase("pass_through")),
+    state("waiting-opening-arabic", "waiting", before_opening, locale="ar-EG"),
+    state("waiting-paused", "waiting", wait_paused),
+    state("waiting-portal", "waiting", portal),
+    state("waiting-chinese", "waiting", told, locale="zh-CN"),
+    state("waiting-italian", "waiting", told, locale="it-IT"),
+    state("waiting-portuguese", "waiting", told, locale="pt-BR"),
     state("did-not-load", "", lost),
     state("too-old", "", too_old),
     state("not-found", "", not_there),

@@ -14,6 +14,7 @@ import pytest
 
 from infrastructure.assets import sites
 from tests.support.servers import ROOT
+from waiting_room.runtime.room_words import LANGUAGES, words_of
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +50,29 @@ def test_the_script_of_the_waiting_page_is_one_file_for_its_oldest_browsers(
 ) -> None:
     folder = built["waiting_room"]
     names = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-    assert not names & {"view.js", "extras.js"}, "only in the bundle"
-    for module in ("waiting-room.js", "responses.js", "estimate.js", "policy.js"):
+    assert not names & {"view.js", "extras.js", "screen.js", "shop.js", "storage.js"}, (
+        "only in the bundle"
+    )
+    for module in ("waiting-room.js", "event.js", "responses.js", "estimate.js", "policy.js"):
         source = ROOT / sites.WORKSPACE / "waiting_room" / module  # pages of others import them
         assert (folder / module).read_bytes() == source.read_bytes()
     assert "modulepreload" not in (folder / "index.html").read_text()
-    script = (folder / "page.js").read_text()
-    assert "import(`./words/" in script, "the words of other languages are not in it"
+
+
+def test_a_language_of_the_waiting_page_is_one_file(built: dict[str, Path]) -> None:
+    folder = built["waiting_room"]
+    assert {file.stem for file in folder.glob("words/*.json")} == set(LANGUAGES)
+    files = {language: words_of(language) for language in LANGUAGES}
+    index, missing = ((folder / name).read_text() for name in ("index.html", "404.html"))
+    assert "each language" not in index + missing
+    options = re.findall(r'<option value="(\w+)" lang="([\w-]+)">([^<]+)<', index)
+    assert options == [(one, files[one]["tag"], files[one]["name"]) for one in LANGUAGES]
+    for language, words in files.items():
+        served = json.loads((folder / "words" / f"{language}.json").read_text())
+        assert served == {name: words[name] for name in words if name in served}
+        assert set(words) - set(served) == {"name", "late", "not_found", "to_site"}
+        assert f'<p lang="{words["tag"]}" dir="{words["dir"]}">{words["late"]}</p>' in index
+        assert words["not_found"] in missing
 
 
 def test_a_newer_operator_is_replaced_for_the_oldest_browsers_of_the_page(tmp_path: Path) -> None:
@@ -63,6 +80,7 @@ def test_a_newer_operator_is_replaced_for_the_oldest_browsers_of_the_page(tmp_pa
     page = tmp_path / "waiting_room"
     page.mkdir()
     (page / "page.js").write_text("export const set = (one) => (one.a ??= one.b);")
+    (page / "visit.js").write_text("")
     (tmp_path / "node_modules").symlink_to(ROOT / sites.WORKSPACE / "node_modules")
     sites._bundle(tmp_path, "waiting_room", tmp_path / "out")
     script = (tmp_path / "out" / "page.js").read_text()

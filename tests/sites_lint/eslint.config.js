@@ -15,7 +15,7 @@ const unknown = { linterOptions: { reportUnusedDisableDirectives: "error" } };
 export default [
   unknown,
   {
-    files: ["**/waiting_room/*.js", "**/waiting_room/words/*.js"],
+    files: ["**/waiting_room/*.js"],
     ignores: ["**/start.js"],
     plugins: { compat, "es-x": esx },
     languageOptions: { ecmaVersion: 2021, sourceType: "module" },

@@ -33,15 +33,6 @@ export function extras(browser = window) {
   }
 
   return {
-    /** Read a stored text; null if missing or storage is unavailable. */
-    kept: (key, where = "localStorage") => attempt(() => browser[where].getItem(key), null) || null,
-    /** Store a text, or delete it with null; returns whether that succeeded. */
-    keep: (key, text, where = "localStorage") =>
-      attempt(() => {
-        if (text === null) browser[where].removeItem(key);
-        else browser[where].setItem(key, text);
-        return true;
-      }, false),
     permission,
     canSound: () => attempt(() => Boolean(browser.AudioContext || browser.webkitAudioContext), false),
     /** Enable sounds; browsers require an action of the visitor first. */

@@ -15,6 +15,7 @@ const FAR_SHARE = 8; // maximum sleep while far: an eighth of the wait
 const FAR_LEAST = 300; // but not less than this
 const FAR_MOST = 1200;
 const IDLE = 10; // maximum sleep before the first move
+const CLOSED = 300; // while nobody can join and nobody is served
 const AFTER_STEP = 1; // a cached response is up to a second old
 const ANSWER_AGE = 0.5; // average age of the current response
 const STEP_SPREAD = 2; // jitter for the visitors served by one move
@@ -56,11 +57,22 @@ function toNextStep(status, chance) {
 
 const jitter = (chance) => 0.9 + 0.2 * chance; // ± 10 %
 
-/** Sleep before the first move: until `opens_at` if set, otherwise by the number of earlier polls. */
+/** Time at which the next phase of the event begins; 0 if it is not known. */
+const opening = ({ phase, pre_queue_at, opens_at }) =>
+  known(phase === "scheduled" ? known(pre_queue_at, opens_at) : opens_at, 0);
+
+/** Sleep before the first move: until the opening if known, otherwise by the number of earlier polls. */
 function untilOpening(status, chance, asked) {
-  const wait = known(status.opens_at, 0) - status.now;
+  const wait = opening(status) - status.now;
   if (wait > 0) return Math.min(wait + AFTER_STEP + STEP_SPREAD * chance, maxSleep(wait));
   return Math.min(IDLE, SHORTEST * Math.pow(GROWTH, asked)) * jitter(chance);
+}
+
+/** Sleep while the admission is paused: longer the longer it lasts; with a long wait, as if it moved. */
+function whilePaused(wait, status, chance) {
+  const since = known(status.moved_at, 0) > 0 ? Math.max(0, status.now - status.moved_at) : Infinity;
+  const near = clamp(IDLE, since / SHARE, NEAR_SLEEP);
+  return Math.max(near, wait === Infinity ? 0 : Math.min(wait / SHARE, maxSleep(wait))) * jitter(chance);
 }
 
 /** Sleep for a server without times of moves: its own interval, shorter near the front. */
@@ -81,9 +93,15 @@ export function nextPoll({ ahead, status, random = Math.random, asked = Infinity
   const chance = clamp(0, typeof random === "function" ? random() : random, 1);
   const outside = !isNumber(ahead);
   const places = outside ? known(status.waiting_num, 0) + 1 : ahead;
+  const { phase } = status;
+  if (phase === "closed" || phase === "unknown" || (phase === "draining" && outside))
+    return CLOSED * jitter(chance);
   if (!isNumber(status.now) || !isNumber(status.optimistic_rate_per_minute))
     return serverInterval(places, status, chance);
+  if (phase === "scheduled" || phase === "pre_queue")
+    return Math.max(SHORTEST, untilOpening(status, chance, outside ? Infinity : asked));
   const wait = shortestWait(places, status);
+  if (phase === "paused" && !outside) return whilePaused(wait, status, chance);
   const most = outside ? NEAR_SLEEP : maxSleep(wait - sinceLastMove(status));
   const pause = isNumber(status.moved_at)
     ? afterMoves(wait, status, chance)

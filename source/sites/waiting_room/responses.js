@@ -7,6 +7,9 @@ const REASONS = new Map([
   ["position_expired", "expired"],
   ["token_expired", "session_expired"],
   ["session_ended", "ended"],
+  // refused joins
+  ...["not_open", "draining", "closed", "unknown_event", "client_secret"].map((one) => [one, one]),
+  ...["proof", "invitation", "identity"].map((one) => [one, "join_refused"]),
 ]);
 const count = (value) => Number.isSafeInteger(value) && value >= 0;
 
@@ -25,7 +28,7 @@ const MAY_RETURN_202 = ["/queue_num", "/queue_pos_expiry", "/generate_token"];
 
 export const isId = (value) => typeof value === "string" && ID.test(value);
 
-/** Reason for which a response ends a position: reset, expired, ended, refused, or unsaid; else null. */
+/** Reason for which a response ends a position or refuses a join: as in `State`, or unsaid; else null. */
 export function ending({ status, content }) {
   if (status === 410) return REASONS.get(content.reason) ?? "unsaid";
   return status === 403 ? "refused" : null;
@@ -42,9 +45,20 @@ export function isOfTheRoom(route, { status, content }, eventId, plain = false) 
   const said = typeof content.error === "string";
   if (status === 200) return REQUIRED[route](content);
   if (status === 202) return said && MAY_RETURN_202.includes(route);
+  if (status === 400 && route === "/status") return said && content.reason === "unknown_event";
   if (status === 400) return join && (said || typeof content.message === "string");
   if (status === 410) return !join && said && (REASONS.has(content.reason) || plain);
   return status === 403 && route === "/generate_token" && /client.?secret/i.test(content.error);
+}
+
+/**
+ * Return whether the network answered instead of the room, with a page of its own: a sign-in page of a
+ * hotel or a train. `url`: the address after redirects.
+ */
+export function isPortal({ status, url, type }, address) {
+  const host = (one) => (/^https?:\/\/([^/]+)/.exec(one) || [])[1];
+  const elsewhere = host(url) !== undefined && host(address) !== undefined && host(url) !== host(address);
+  return status === 511 || elsewhere || (status === 200 && /^text\/html/i.test(type ?? ""));
 }
 
 /** Parse `Retry-After` to seconds, at `now` (ms since 1970); 0 if it is missing or in the past. */

@@ -7,14 +7,6 @@
   var FILE_TIMEOUT = 10000; // ms per file
   var MAX_PAUSE = 60; // s between two attempts
   var KEY = "waiting-room:starts";
-  var TEXTS = {
-    en: ["This page did not load completely. We will keep trying.", "Try now", "This browser is too old for the waiting room. Please use a current version of Chrome, Edge, Firefox or Safari."],
-    de: ["Diese Seite wurde nicht vollständig geladen. Wir versuchen es weiter.", "Jetzt versuchen", "Dieser Browser ist zu alt für den Warteraum. Bitte verwenden Sie eine aktuelle Version von Chrome, Edge, Firefox oder Safari."],
-    es: ["Esta página no se ha cargado por completo. Seguimos intentándolo.", "Intentar ahora", "Este navegador es demasiado antiguo para la sala de espera. Utilice una versión actual de Chrome, Edge, Firefox o Safari."],
-    fr: ["Cette page ne s’est pas chargée entièrement. Nous réessayons automatiquement.", "Réessayer maintenant", "Ce navigateur est trop ancien pour la salle d’attente. Veuillez utiliser une version récente de Chrome, Edge, Firefox ou Safari."],
-    ja: ["ページを読み込めませんでした。自動的に再試行しています。", "今すぐ再試行", "お使いのブラウザは古いため、ご利用いただけません。最新のChrome、Edge、Firefox、Safariをご利用ください。"],
-    ko: ["페이지를 불러오지 못했습니다. 자동으로 다시 시도하고 있습니다.", "지금 다시 시도", "사용 중인 브라우저가 오래되어 이용할 수 없습니다. 최신 버전의 Chrome, Edge, Firefox 또는 Safari를 사용해 주세요."]
-  };
   var root = document.documentElement;
   // Chrome 85, Safari 13.1 and Firefox 77 were the first with both
   var current = "noModule" in document.createElement("script") && "replaceAll" in String.prototype;
@@ -27,9 +19,14 @@
     return root.getAttribute("data-started") !== null;
   }
 
+  /** First language of the visitor that the page has. */
   function language() {
-    var tag = String(navigator.language || navigator.userLanguage || "en").slice(0, 2).toLowerCase();
-    return TEXTS.hasOwnProperty(tag) ? tag : "en";
+    var wanted = navigator.languages || [navigator.language || navigator.userLanguage];
+    var options = part("language").options;
+    for (var at = 0; at < wanted.length; at += 1)
+      for (var one = 0; one < options.length; one += 1)
+        if (String(wanted[at]).split("-")[0].toLowerCase() === options[one].value) return options[one].value;
+    return "en";
   }
 
   function part(id) {
@@ -41,14 +38,34 @@
     else work();
   }
 
-  function say(which) {
-    var tag = language();
-    root.setAttribute("lang", tag);
-    part("trouble-text").textContent = TEXTS[tag][which];
-    part("retry").textContent = TEXTS[tag][1];
-    part("retry").hidden = which === 2;
+  /** Show the failure in the visitor's language; in all languages if its file does not load. */
+  function say() {
+    var request = new XMLHttpRequest();
+    request.open("GET", "words/" + language() + ".json");
+    request.timeout = FILE_TIMEOUT;
+    request.onloadend = function () {
+      if (started()) return;
+      try {
+        show(JSON.parse(request.responseText));
+      } catch (error) {
+        showInAll();
+      }
+    };
+    request.send();
+  }
+
+  function show(words) {
+    if (!words.not_loaded) throw new Error("not the file");
+    root.setAttribute("lang", words.tag);
+    root.setAttribute("dir", words.dir);
+    part("trouble-text").textContent = words.not_loaded;
+    part("retry").textContent = words.retry;
     part("trouble").hidden = false;
-    if (which === 2) part("card").hidden = true;
+  }
+
+  function showInAll() {
+    root.removeAttribute("data-watched");
+    part("late").style.animation = "none";
   }
 
   /** Count the attempts of this tab to start within ten minutes, including this one. */
@@ -68,8 +85,9 @@
     failing = true;
     whenReady(function () {
       if (started()) return;
-      if (!current) return say(2);
-      say(0);
+      part("card").hidden = !current;
+      if (!current) return showInAll();
+      say();
       part("retry").addEventListener("click", again);
       var tries = count();
       wait(Math.min(MAX_PAUSE, Math.pow(2, tries)));
@@ -82,32 +100,20 @@
     timer = setTimeout(again, seconds * 1000 * (0.75 + Math.random() / 2));
   }
 
-  /** A failed module stays failed in this document: reload the files, then the document. */
+  /** A failed module stays failed in this document: reload the script, then the document. */
   function again() {
     if (started()) return;
     clearTimeout(timer);
     part("retry").disabled = true;
-    var files = document.querySelectorAll("link[rel=modulepreload], script[type=module]");
-    var left = files.length;
-    var good = true;
-    function found(one) {
-      good = good && one;
-      left -= 1;
-      if (left > 0 || started()) return;
-      if (good) location.reload();
-      else wait(MAX_PAUSE / 4);
-    }
-    for (var at = 0; at < files.length; at += 1) check(files[at].href || files[at].src, found);
-  }
-
-  function check(address, found) {
     var request = new XMLHttpRequest();
-    request.open("GET", address);
+    request.open("GET", "page.js");
     request.setRequestHeader("Cache-Control", "no-cache"); // bypass caches
     request.timeout = FILE_TIMEOUT;
     request.onloadend = function () {
       var type = request.getResponseHeader("Content-Type") || "";
-      found(request.status === 200 && type.indexOf("javascript") >= 0);
+      if (started()) return;
+      if (request.status === 200 && type.indexOf("javascript") >= 0) location.reload();
+      else wait(MAX_PAUSE / 4);
     };
     request.send();
   }

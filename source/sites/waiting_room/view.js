@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Texts, numbers and colours of the page.
+import { acceptsJoins, awaitsOpening, nextOpening } from "./event.js";
 
-export const LANGUAGES = ["en", "ko", "es", "de", "fr", "ja"];
-
-export const pickLanguage = (wanted) =>
-  wanted.map((tag) => String(tag).toLowerCase().split("-")[0]).find((one) => LANGUAGES.includes(one)) ||
+/** First language of the visitor among those of the page. */
+export const pickLanguage = (wanted, languages) =>
+  wanted.map((tag) => String(tag).toLowerCase().split("-")[0]).find((one) => languages.includes(one)) ||
   "en";
+
+const DAYS_FROM = 172_800; // s; a longer countdown is shown in days
+const NEAR = 2; // minutes; a shorter wait is near
 
 export const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
 
@@ -19,9 +22,19 @@ export function mergeTexts(words, ...owns) {
   );
 }
 
-export function formats(language) {
+/**
+ * Formats of a language; digits are those of the reference and of the clocks in every language. Dates
+ * are in the visitor's time zone, and have the form of the first of the `wanted` languages that is a
+ * variant of this one.
+ */
+export function formats(tag, wanted = []) {
+  const language = `${tag}-u-nu-latn`;
   const number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
   const plural = new Intl.PluralRules(language);
+  const own = wanted.find((one) => String(one).split("-")[0] === tag.split("-")[0]) || tag;
+  const date = new Intl.DateTimeFormat(`${String(own).split("-u-")[0]}-u-nu-latn`, {
+    weekday: "long", day: "numeric", month: "long", hour: "numeric", minute: "2-digit", timeZoneName: "short",
+  });
   return {
     number: (value) => (Number.isFinite(value) ? number.format(value) : "–"),
     /** Format a range of minutes, in minutes or hours. */
@@ -38,16 +51,52 @@ export function formats(language) {
       const two = (part) => String(part).padStart(2, "0");
       return [...(hours ? [hours, two(minutes)] : [minutes]), two(whole % 60)].join(":");
     },
-    money: (cents, currency) =>
-      new Intl.NumberFormat(
-        language,
-        currency ? { style: "currency", currency } : { minimumFractionDigits: 2 },
-      ).format(cents / 100),
+    /** Format a time, in ms since 1970. */
+    date: (at) => date.format(at),
+    /** Format a countdown: as a clock, or in days if it is longer than two. */
+    until(seconds, words) {
+      if (seconds < DAYS_FROM) return this.clock(seconds);
+      const days = Math.floor(seconds / 86_400);
+      return fill(words.days[plural.select(days)] || words.days.other, { time: number.format(days) });
+    },
   };
 }
 
-export function waitText({ wait }, words, form) {
-  const { kind, from } = wait || {};
+/** Section that shows a state of waiting-room.js. */
+export function viewOf({ phase, event }) {
+  if (phase === "joining") return "placing";
+  const closed = event && event.phase === "closed" && ["placing", "waiting", "turn"].includes(phase);
+  return closed || (phase === "outside" && !acceptsJoins(event)) ? "event" : phase;
+}
+
+/** Title and text of the section that shows an event without joins. */
+export const eventText = ({ event }, words) =>
+  (event && words[event.phase === "unknown" ? "unknown_event" : event.phase]) || ["", ""];
+
+/** Time at which visitors can join a scheduled event, in ms; null without one. */
+export const startsAt = ({ event }) => (event && event.phase === "scheduled" ? nextOpening(event) : null);
+
+/** Countdown to the admission. Times are those of the server, so the device's clock does not matter. */
+function beginsText(at, serverNow, words, form) {
+  const left = at && serverNow ? (at - serverNow) / 1000 : 0;
+  return left > 0 ? fill(words.begins_in, { time: form.until(left, words) }) : words.opening;
+}
+
+/** Note of the event for a visitor who can join. */
+export function noteText({ phase, event, serverNow }, words, form) {
+  if (phase !== "outside" || !event) return "";
+  if (event.phase === "paused") return words.stopped;
+  return awaitsOpening(event) ? beginsText(nextOpening(event), serverNow, words, form) : "";
+}
+
+/** Return whether a waiting visitor will soon be served. */
+export const isNear = ({ phase, ahead, wait }) =>
+  phase === "waiting" && Boolean(wait) &&
+  (wait.kind === "soon" || (ahead === 1 && wait.kind !== "opening") || (wait.kind === "range" && wait.to <= NEAR));
+
+export function waitText({ wait, serverNow }, words, form) {
+  const { kind, from, at } = wait || {};
+  if (kind === "opening") return beginsText(at, serverNow, words, form);
   if (kind === "paused") return words.stopped;
   if (kind === "soon") return words.wait_soon;
   if (kind === "long") return fill(words.wait_long, { hours: form.number(from / 60) });
@@ -68,6 +117,7 @@ export function titleOf(state, words, form, name) {
     : phase === "turn" ? `● ${words.turn_title}`
     : phase === "inside" ? words.inside_title
     : phase === "receipt" ? words.receipt_title
+    : phase === "event" ? eventText(state, words)[0]
     : phase === "over" ? (words[state.reason] || words.ended)[0]
     : "";
   return [said, name || words.title].filter(Boolean).join(" – ");
@@ -88,9 +138,11 @@ export function troubleText({ trouble, held }, words, form, now) {
 export function announcer() {
   let last = { message: "" };
   return (state, words, form, now) => {
-    const { phase, ahead = 0, message = "", reason } = state;
+    const { phase, ahead = 0, message = "" } = state;
+    const reason = phase === "event" ? eventText(state, words)[0] : state.reason;
+    const label = isNear(state) ? words.near : words.wait;
     const trouble = state.trouble ? state.trouble.kind : "";
-    const kind = phase === "waiting" && state.wait ? state.wait.kind : "";
+    const kind = phase === "waiting" && state.wait ? `${state.wait.kind}${isNear(state)}` : "";
     const said = [];
     if (trouble !== (last.trouble || "")) said.push(troubleText(state, words, form, now) || words.back);
     const near = phase === last.phase ? last.near : Infinity;
@@ -98,12 +150,13 @@ export function announcer() {
     if (phase === "waiting" && (news || ahead <= near / 2 || kind !== last.kind)) {
       said.push(
         `${aheadText(ahead, words, form).filter(Boolean).join(": ")}.`,
-        `${words.wait}: ${waitText(state, words, form)}.`,
+        `${label.replace(/[.。]$/, "")}: ${waitText(state, words, form)}.`,
         `${words.place}: ${form.number(state.number)}.`,
       );
       last.near = ahead;
     } else if (news && phase === "turn") said.push(words.turn_title);
     else if (news && phase === "inside") said.push(words.inside_title);
+    else if (news && phase === "event") said.push(...eventText(state, words));
     else if (news && phase === "over") said.push(...(words[reason] || words.ended));
     else if (news && words[phase]) said.push(words[phase]);
     if (message && message !== last.message) said.push(`${words.message}: ${message}`);

@@ -1,22 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Types of waiting-room.js. */
 
-/** `long`: more than `from` minutes; `soon`: less than a minute. */
+/** `long`: more than `from` minutes; `soon`: less than a minute; `opening`: admission begins at `at`. */
 export type Wait =
   | { readonly kind: "unknown" | "paused" | "soon" }
+  | { readonly kind: "opening"; readonly at: number | null }
   | { readonly kind: "range"; readonly from: number; readonly to: number }
   | { readonly kind: "long"; readonly from: number };
 
+/** Times are ms since 1970 by the clock of the server, for display and for `serverNow()`. */
+export interface Event {
+  /** `unknown`: there is no such event. */
+  readonly phase:
+    | "scheduled" | "pre_queue" | "open" | "paused" | "draining" | "closed" | "pass_through" | "unknown";
+  readonly preQueueAt: number | null;
+  readonly opensAt: number | null;
+  readonly closesAt: number | null;
+}
+
 export interface Trouble {
-  readonly kind: "offline" | "busy" | "unreachable";
+  /** `portal`: a page of the network answered, such as the sign-in page of a hotel. */
+  readonly kind: "offline" | "busy" | "unreachable" | "portal";
   /** Time of the next attempt: ms since 1970, by `now()` of the room. */
   readonly retryAt: number;
 }
 
 export interface State {
   readonly phase: "loading" | "outside" | "joining" | "placing" | "waiting" | "turn" | "over";
-  /** Reason of the phase `over`. */
-  readonly reason?: "expired" | "session_expired" | "reset" | "ended" | "refused";
+  /** The event; undefined before the first response. */
+  readonly event?: Event;
+  /** Reason of the phase `over`; the second line are refused joins. */
+  readonly reason?:
+    | "expired" | "session_expired" | "reset" | "ended" | "refused"
+    | "not_open" | "draining" | "closed" | "unknown_event" | "client_secret" | "join_refused";
   readonly number?: number;
   /** Number of positions still to be served, up to and including the visitor's own. */
   readonly ahead?: number;
@@ -59,6 +75,8 @@ export interface Room {
   proof(): { readonly request_id?: string; readonly client_secret?: string };
   /** Current time: ms since 1970, by a clock without jumps. */
   now(): number;
+  /** Current time of the server: ms since 1970; null while unknown. */
+  serverNow(): number | null;
   /** Polls now, unless the server set a pause. */
   retry(): void;
 }

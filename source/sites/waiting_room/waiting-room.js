@@ -7,11 +7,13 @@
  *   await room.join();                               // one position per browser and event
  *   const tokens = await room.token();               // null while the visitor is not served
  *
- * The state's phase is loading, outside, joining, placing (no number yet), waiting, turn or over.
+ * The state's phase is loading, outside, joining, placing (no number yet), waiting, turn or over. Its
+ * member `event` has the phase of the event.
  * docs/pages.md describes all members. Types: waiting-room.d.ts.
  */
-import { ending, isId, isOfTheRoom, retryAfterSeconds } from "./responses.js";
+import { ending, isId, isOfTheRoom, isPortal, retryAfterSeconds } from "./responses.js";
 import { estimator, capPause } from "./estimate.js";
+import { acceptsJoins, awaitsOpening, eventOf, nextOpening } from "./event.js";
 import { aheadAt, nextPoll } from "./policy.js";
 
 const JOIN = "/assign_queue_num";
@@ -30,6 +32,7 @@ const SLEEP_CHECK = 15_000; // ms between two checks whether the device slept
 const CLOCK_JUMP = 20_000; // ms; a larger jump of the wall clock means that the device slept
 const LOCK_TIMEOUT = 45_000; // ms; longer than a join takes
 const COUNTDOWN_INTERVAL = 1000; // ms between two updates of the numbers between polls
+const UNKNOWN_EVENT = Object.freeze({ phase: "unknown" }); // instead of a response of /status
 const HIDDEN_INTERVAL = 50; // s; browsers wake hidden pages once a minute, and a longer pause would miss one
 
 /** Seconds to the next attempt: doubles, and is never less than `retryAfter`. */
@@ -43,11 +46,14 @@ export const askDelay = (asked) => (asked ? Math.min(10, 1.5 ** asked) : 1.2);
 
 const spread = (seconds, random) => seconds * (0.8 + random * 0.4); // ± 20 %
 
-/** A retryable error. `held`: no call was made, because an earlier response set a pause. */
+/**
+ * A retryable error. `held`: no call was made, because an earlier response set a pause. `portal`: the
+ * network answered instead of the room.
+ */
 class Trouble extends Error {
-  constructor(status = 0, retryAfter = 0, held = false) {
+  constructor(status = 0, retryAfter = 0, { held = false, portal = false } = {}) {
     super(`status ${status}`);
-    Object.assign(this, { status, retryAfter, held });
+    Object.assign(this, { status, retryAfter, held, portal });
   }
 }
 
@@ -164,10 +170,10 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   /** Epoch seconds by the server's clock; null while unknown. */
   const serverNow = () => (seen.now ? seen.now + (tick() - acceptedAt) / 1000 : null);
 
-  function reportTrouble(which, { status, retryAfter, held }, failures) {
+  function reportTrouble(which, { status, retryAfter, held, portal }, failures) {
     const seconds = held ? retryAfter + random() : backOff(failures, retryAfter, random());
     const busy = status === 429 || status === 503;
-    const kind = !browser.online() ? "offline" : busy ? "busy" : "unreachable";
+    const kind = !browser.online() ? "offline" : portal ? "portal" : busy ? "busy" : "unreachable";
     troubles[which] = { kind, retryAt: time() + seconds * 1000 };
     set({});
     return seconds;
@@ -301,7 +307,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   function checkPause(route) {
     const pause = pauseOf(route);
     const left = pause ? (pause.ends - tick()) / 1000 : 0;
-    if (left > 0) throw new Trouble(pause.status, left, true);
+    if (left > 0) throw new Trouble(pause.status, left, { held: true });
   }
 
   // --- calls
@@ -317,7 +323,9 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     });
     const retryAfter = answer.headers.get("Retry-After");
     const content = await answer.json().catch(() => null);
-    return { status: answer.status, content, retryAfter };
+    const { status, url } = answer;
+    const portal = isPortal({ status, url, type: answer.headers.get("Content-Type") }, publicApi);
+    return { status, content, retryAfter, portal };
   }
 
   const given = (route, found) => isOfTheRoom(route, found, eventId, statusWorks === false);
@@ -353,7 +361,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     }
     const asks = Math.min(MAX_RETRY_AFTER, retryAfterSeconds(found.retryAfter, (serverNow() ?? wall() / 1000) * 1000));
     if (asks) setPause(route, asks, found.status, pauseOf(route)?.tries);
-    throw new Trouble(found.status, asks);
+    throw new Trouble(found.status, asks, found);
   }
 
   /** Repeat the call if its response would end something; the second response counts. */
@@ -389,9 +397,10 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     if (statusWorks === false && tick() > plainAt + STATUS_RETRY) statusWorks = undefined;
     if (statusWorks !== false) {
       try {
-        const { content } = await call("/status", { query: `?${event}` });
+        const ask = () => call("/status", { query: `?${event}` });
+        const { status, content } = await confirmTwice(ask, (found) => found.status === 400);
         statusWorks = true;
-        return content;
+        return status === 400 ? UNKNOWN_EVENT : content;
       } catch (error) {
         if (statusWorks || error.held || error.status === 429 || error.status === 503) throw error;
       }
@@ -418,6 +427,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   /** Poll the status; returns whether the position is doubtful. */
   async function refresh() {
     const found = await readStatus();
+    if (found === UNKNOWN_EVENT) return showUnknown();
     if (isStale(found)) return false;
     const next = {
       serving: found.serving_counter,
@@ -443,9 +453,18 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     idlePolls = found.moved_at === null ? idlePolls + 1 : 0;
     acceptedAt = tick();
     store(seenKey, next);
+    const event = eventOf(found, state.event);
     const { serving, ...others } = next; // while waiting it changes with the positions ahead
-    set(state.phase === "waiting" ? others : next);
+    set({ ...(state.phase === "waiting" ? others : next), event });
     return doubtful;
+  }
+
+  /** The event does not exist, or no longer: its positions are doubtful. */
+  function showUnknown() {
+    if (position && seen.serving === undefined && confirmed.has(position.request_id)) throw new Trouble(400);
+    seen = { ...seen, status: UNKNOWN_EVENT };
+    set({ event: eventOf(UNKNOWN_EVENT) });
+    return tick() > checkedAt + RECHECK_INTERVAL;
   }
 
   // --- steps: each returns the seconds to the next one
@@ -453,11 +472,12 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   async function step() {
     read();
     if (!position) {
-      if (!joining) set({ phase: "outside" });
+      if (!joining && state.event) set({ phase: "outside" });
       await refresh();
+      if (!joining && !position) set({ phase: "outside" }); // only now its phase is known
       return poll();
     }
-    if (over) return endPosition(over.reason);
+    if (over) return stayOver();
     if (!(position.number && confirmed.has(position.request_id)) || othersDue()) {
       const pause = await readNumbers();
       if (pause) return pause;
@@ -497,7 +517,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
         change(id, { number: found.content.queue_number });
       } else if (isLost()) drop(id, "reset");
       else if (number) confirmed.add(id);
-      if (over) return Infinity;
+      if (over) return stayOver();
     }
     misses += 1;
     if (position.number) return 0;
@@ -519,15 +539,24 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   function showWaiting(ahead) {
     const { number } = position;
     const before = state.phase === "waiting" && state.number === number ? state.ahead : undefined;
-    const wait = estimate(ahead, seen, tick() / 1000);
+    const wait = waitFor(ahead);
     // if the countdown is slightly ahead of the queue, keep its number until the queue has caught up
     const close = ahead > before && ahead - before <= Math.max(3, ahead / 20);
     const back = seen.serving < seen.before || wait.kind === "paused";
     set({ phase: "waiting", number, wait, expiresAt: null, ...shown(close && !back ? before : ahead) });
     browser.clearTimeout(counting);
     counting = browser.setTimeout(countDown, COUNTDOWN_INTERVAL);
+    if (state.event.phase !== "open" && state.event.phase !== "draining") return poll(ahead);
     const overdue = serverNow() - seen.movedAt - seen.every;
     return capPause(poll(ahead), { ...seen, ahead, overdue, random: random() });
+  }
+
+  /** The wait for a number of positions: by the phase of the event, else estimated. */
+  function waitFor(ahead) {
+    const { event } = state;
+    if (awaitsOpening(event)) return { kind: "opening", at: nextOpening(event) };
+    if (event.phase === "paused" || event.phase === "closed") return { kind: "paused" };
+    return estimate(ahead, seen, tick() / 1000);
   }
 
   /** Members of the state that depend on the positions ahead. */
@@ -543,7 +572,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     if (listeners.size === 0) return;
     const secondsSince = (tick() - acceptedAt) / 1000;
     const left = aheadAt({ ahead: number - seen.serving, status: seen.status, secondsSince });
-    if (left < ahead) set({ wait: estimate(left, seen, tick() / 1000), ...shown(left) });
+    if (left < ahead) set({ wait: waitFor(left), ...shown(left) });
     counting = browser.setTimeout(countDown, COUNTDOWN_INTERVAL);
   }
 
@@ -572,6 +601,14 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     return position.taken ? "ended" : "expired";
   }
 
+  /** After an end: until the event accepts joins, notice its opening. Returns the seconds to the next step. */
+  async function stayOver() {
+    const pause = endPosition(over.reason);
+    if (state.event && acceptsJoins(state.event)) return pause;
+    await refresh();
+    return acceptsJoins(state.event) ? pause : poll();
+  }
+
   function endPosition(reason) {
     over = { id: position.request_id, reason };
     set({ phase: "over", reason, number: position.number, expiresAt: null });
@@ -580,7 +617,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
 
   /** Show the stored state after a reload while the room does not respond. */
   function restore() {
-    if (!read()) return;
+    if (!read()) return joining ? undefined : set({ phase: "outside" });
     const { number, start = 0 } = position;
     const { serving, waiting, queue: line } = load(seenKey) ?? {};
     const ahead = number - serving;
@@ -690,7 +727,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
         : backOff(joinState.refused, retryAfter, random());
       setPause(JOIN, pause, status, tries + sent);
       if (sent && tries + 1 >= MAX_JOINS) throw new Error("no response to the join");
-      throw new Trouble(status, pause, true);
+      throw new Trouble(status, pause, { held: true });
     }
   }
 
@@ -762,6 +799,8 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
     proof: () => ({ request_id: position?.request_id, client_secret: position?.client_secret }),
     /** Clock of `expiresAt` and `retryAt`: ms since 1970, without jumps. */
     now: time,
+    /** Current time of the server: ms since 1970; null while unknown. Times of the event are compared with it. */
+    serverNow: () => (serverNow() === null ? null : serverNow() * 1000),
     /** Poll now, unless the server set a pause. */
     retry: wake,
   };

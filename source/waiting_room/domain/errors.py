@@ -3,7 +3,8 @@
 
 RoomError
 ├── InvalidInput           the caller sent invalid input
-│   └── InvalidDocument    a member of an event document breaks a rule of the schema
+│   ├── InvalidDocument    a member of an event document breaks a rule of the schema
+│   └── NoSuchEvent        event_id is not an event of this room
 ├── NotAssignedYet         the join is not processed yet: poll again
 ├── NotServedYet           the serving counter is below the position: poll again
 ├── UnknownRequest         no position belongs to this request id
@@ -58,6 +59,15 @@ class InvalidDocument(InvalidInput):
     """A member of an event document breaks a rule of the schema; the message names both."""
 
     text = "a member of the event document is invalid"
+
+
+class NoSuchEvent(InvalidInput):
+    """``event_id`` is not an event of this room."""
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The reason, for waiting pages."""
+        return {"reason": "unknown_event"}
 
 
 class NotAssignedYet(RoomError):

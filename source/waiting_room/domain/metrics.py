@@ -78,6 +78,7 @@ def page_status(
         "first_moved_at": counts.first_moved_at or None,
         "every": serving_counter.usual_gap(counts.latest),
         "phase": _phase(entry, moment) if is_known else None,
+        "pre_queue_at": entry.now.schedule["pre_queue_at"] if entry else None,
         "opens_at": entry.now.schedule["opens_at"] if entry else None,
         "closes_at": entry.now.schedule["closes_at"] if entry else None,
     }

@@ -33,7 +33,12 @@ from waiting_room.runtime.http_api import MAX_BODY, query, text
 from waiting_room.runtime.room_page import RoomPage, language_of, over_page, stage_page
 from waiting_room.runtime.session_views import PREFETCH, read_content
 
-REASONS = {"position_expired": "expired", "reset": "reset", "session_ended": "ended"}
+REASONS = {  # reason of a response → name of its texts; a reason without one has its own name
+    "position_expired": "expired",
+    "session_ended": "ended",
+    "token_expired": "session_expired",
+    **dict.fromkeys(("proof", "invitation", "identity"), "join_refused"),
+}
 
 
 def join(request: Any) -> Response:
@@ -146,7 +151,7 @@ def _over(error: Gone | SessionRefused, shown: RoomPage, asked: Caller) -> Respo
         content = {"error": str(error), "reason": reason}
         return json_reply(content, status, cookies=cookies, secure=secure)
     said = f"{str(error)[:1].upper()}{str(error)[1:]}."
-    body = over_page(shown, REASONS.get(reason, ""), said)
+    body = over_page(shown, REASONS.get(reason, reason), said)
     return html_reply(body, status, cookies=cookies, secure=secure)
 
 

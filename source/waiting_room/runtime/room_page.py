@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.gate.visitor_stage import Stage, VisitorStage
-from waiting_room.runtime.room_words import LANGUAGES, WORDS
+from waiting_room.runtime.room_words import LANGUAGES, words_of
 from waiting_room.runtime.settings.entrance import NO_BRAND, PageBrand
 
 LANGUAGE = re.compile(r"([a-z]{2})(?:-[a-z0-9-]+)?(?:\s*;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?")
 MAX_ACCEPTED = 1_000  # characters of Accept-Language that are read
+NO_JOINS = ("closed", "draining")  # reasons of a refused join that hold for the next one too
 PAGE = """<!doctype html>
-<html lang="{language}"><head><meta charset="utf-8"><meta name="robots" content="noindex">
+<html lang="{tag}" dir="{direction}">
+<head><meta charset="utf-8"><meta name="robots" content="noindex">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>{title}</title>
 <style>{style}</style></head><body><main>{content}</main></body></html>
@@ -59,19 +61,17 @@ def language_of(accepted: str) -> str:
 
 def stage_page(page: RoomPage, found: VisitorStage) -> str:
     """Return the page of a visitor who waits, or who has not joined."""
-    words = WORDS[page.language]
+    words = words_of(page.language)
     if found.stage is Stage.OUTSIDE:
-        can_join = found.phase.accepts_joins
-        content = _heading(words["enter_title"]) + _paragraph(words["enter_text"])
-        content += _form(page, words["enter"]) if can_join else _paragraph(words["stopped"])
+        content = _outside(page, found)
     elif found.stage is Stage.JOINING:
         content = _heading(words["placing"])
     else:
         title = f"{words['ahead']}: {found.ahead}" if found.ahead else words["next"]
         content = _heading(title) + _figure(words["place"], found.position)
         content += _figure(words["ahead"], found.ahead)
-    if found.stage is not Stage.OUTSIDE and found.phase in (Phase.PAUSED, Phase.PRE_QUEUE):
-        content += _paragraph(words["stopped"])
+    if found.stage is not Stage.OUTSIDE:
+        content += _phase_note(page, found)
     content += _note(page)
     if found.message:
         content += f"<h2>{_text(words['message'])}</h2>{_paragraph(found.message)}"
@@ -80,31 +80,55 @@ def stage_page(page: RoomPage, found: VisitorStage) -> str:
 
 def note_page(page: RoomPage, link: str) -> str:
     """Return the page that shows a note to a visitor with a session, with a link to the site."""
-    words = WORDS[page.language]
-    label = f'<p><a href="{_text(link)}">{_text(words["continue"])}</a></p>'
+    words = words_of(page.language)
+    label = f'<p><a href="{_text(link)}">{_text(words["to_site"])}</a></p>'
     return _page(page, _heading(words["inside_title"]) + _note(page) + label)
+
+
+def _outside(page: RoomPage, found: VisitorStage) -> str:
+    words = words_of(page.language)
+    if found.phase.accepts_joins:
+        content = _heading(words["enter_title"]) + _paragraph(words["enter_text"])
+        return content + _phase_note(page, found) + _form(page, words["enter"])
+    title, text = words[found.phase.value]
+    content = _heading(title)
+    if found.opens_in:
+        content += _paragraph(words["opens_in"].replace("{time}", _clock(found.opens_in)))
+    return content + _paragraph(text)
+
+
+def _phase_note(page: RoomPage, found: VisitorStage) -> str:
+    """Return the note of a phase without turns: paused, or not begun."""
+    words = words_of(page.language)
+    if found.phase in (Phase.PRE_QUEUE, Phase.SCHEDULED) and found.opens_in:
+        return _paragraph(words["begins_in"].replace("{time}", _clock(found.opens_in)))
+    waits = found.phase in (Phase.PAUSED, Phase.PRE_QUEUE, Phase.SCHEDULED)
+    return _paragraph(words["stopped"]) if waits else ""
 
 
 def over_page(page: RoomPage, reason: str, text: str) -> str:
     """Return the page of a position that is over; ``text`` is the reason in English."""
-    words = WORDS[page.language]
-    title = words.get(f"{reason}_title")
-    if title is None:
-        content = f'<div lang="en">{_heading(words["title"])}{_paragraph(text)}</div>'
+    words = words_of(page.language)
+    told = words.get(reason)
+    if isinstance(told, list):
+        content = _heading(told[0]) + _paragraph(told[1])
     else:
-        content = _heading(title) + _paragraph(words[f"{reason}_text"])
-    return _page(page, content + _form(page, words["again"]))
+        content = f'<div lang="en" dir="ltr">{_heading(words["title"])}{_paragraph(text)}</div>'
+    form = "" if reason in NO_JOINS else _form(page, words["again"])
+    return _page(page, content + form)
 
 
 def _page(page: RoomPage, content: str) -> str:
     titles = [one for one in (page.event_title, page.brand.name) if one]
-    title = " · ".join(titles) or WORDS[page.language]["title"]
+    words = words_of(page.language)
+    title = " · ".join(titles) or words["title"]
     named = (
         f'<p dir="auto"><strong>{_text(page.brand.name)}</strong></p>' if page.brand.name else ""
     )
     named += f'<p dir="auto">{_text(page.event_title)}</p>' if page.event_title else ""
     return PAGE.format(
-        language=page.language,
+        tag=words["tag"],
+        direction=words["dir"],
         title=_text(title),
         style=STYLE + page.brand.style,
         content=named + content,
@@ -121,7 +145,7 @@ def _form(page: RoomPage, label: str) -> str:
 
 
 def _note(page: RoomPage) -> str:
-    return _paragraph(WORDS[page.language][f"note_{page.note}"]) if page.note else ""
+    return _paragraph(words_of(page.language)[f"note_{page.note}"]) if page.note else ""
 
 
 def _heading(text: str) -> str:
@@ -134,6 +158,13 @@ def _paragraph(text: str) -> str:
 
 def _figure(name: str, value: int) -> str:
     return f"<dl><dt>{_text(name)}</dt><dd>{value}</dd></dl>"
+
+
+def _clock(seconds: int) -> str:
+    """Return a time left as h:mm:ss or m:ss, as the page with scripts does."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _text(value: str) -> str:

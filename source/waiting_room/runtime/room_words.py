@@ -1,149 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts of the server-rendered waiting room, the same as those of the page.
+"""Languages and texts of the waiting room, from the files of the waiting page.
 
-A test compares them with ``source/sites/waiting_room/words``.
+Each file ``source/sites/waiting_room/words/<language>.json`` is one language. A bundle has the same
+files at the same place (``infrastructure/assets/module_closure.py``).
 """
 
 from __future__ import annotations
 
-LANGUAGES = ("en", "ko", "es", "de", "fr", "ja")
-WORDS: dict[str, dict[str, str]] = {
-    "en": {
-        "title": "Waiting room",
-        "enter_title": "Welcome to the waiting room",
-        "enter_text": "Enter to get your place in line. You keep it if you reload or close this page.",
-        "enter": "Enter the waiting room",
-        "placing": "You will get your number in a few seconds.",
-        "place": "Your number",
-        "ahead": "People ahead of you",
-        "next": "You are next",
-        "stopped": "Admission is paused at the moment",
-        "note_form": "Your form was not received. Please send it again when you are on the site.",
-        "note_address": "The address that you opened is too long to keep. Please open the page again when you are on the site.",
-        "message": "Message from the organiser",
-        "inside_title": "You are in",
-        "continue": "Continue to the site",
-        "expired_title": "Your turn has passed",
-        "expired_text": "You did not continue in time, so your place was released.",
-        "reset_title": "The line has been restarted",
-        "reset_text": "The organiser restarted the line. Please join again.",
-        "ended_title": "Your session has ended",
-        "ended_text": "Your place has been used. You can join the line again.",
-        "again": "Join the line again",
-    },
-    "ko": {
-        "title": "접속 대기",
-        "enter_title": "순서대로 입장을 도와드리고 있습니다",
-        "enter_text": "대기열에 참여하시면 대기 번호가 발급됩니다. 페이지를 새로 고치거나 닫아도 순서는 유지됩니다.",
-        "enter": "대기열에 참여하기",
-        "placing": "몇 초 후 대기 번호가 발급됩니다.",
-        "place": "고객님의 대기 번호",
-        "ahead": "고객님 앞 대기 인원",
-        "next": "다음은 고객님 차례입니다",
-        "stopped": "현재 입장이 일시 중지되었습니다",
-        "note_form": "양식이 접수되지 않았습니다. 사이트에 입장하신 후 다시 제출해 주세요.",
-        "note_address": "접속하신 주소가 너무 길어 저장할 수 없습니다. 사이트에 입장하신 후 페이지를 다시 열어 주세요.",
-        "message": "주최 측 안내",
-        "inside_title": "입장이 완료되었습니다",
-        "continue": "사이트로 이동하기",
-        "expired_title": "입장 가능 시간이 지났습니다",
-        "expired_text": "제한 시간 안에 진행하지 않으셔서 순서가 취소되었습니다.",
-        "reset_title": "대기열이 초기화되었습니다",
-        "reset_text": "주최 측에서 대기열을 초기화했습니다. 다시 참여해 주세요.",
-        "ended_title": "이용이 종료되었습니다",
-        "ended_text": "이미 사용된 순서입니다. 대기열에 다시 참여하실 수 있습니다.",
-        "again": "대기열에 다시 참여하기",
-    },
-    "es": {
-        "title": "Sala de espera",
-        "enter_title": "Le damos la bienvenida a la sala de espera",
-        "enter_text": "Entre para obtener su lugar en la fila. Lo conservará aunque recargue o cierre esta página.",
-        "enter": "Entrar en la sala de espera",
-        "placing": "Recibirá su número en unos segundos.",
-        "place": "Su número",
-        "ahead": "Personas delante de usted",
-        "next": "El siguiente turno es el suyo",
-        "stopped": "El acceso está en pausa en este momento",
-        "note_form": "No hemos recibido su formulario. Envíelo de nuevo cuando esté en el sitio web.",
-        "note_address": "La dirección que ha abierto es demasiado larga para guardarla. Abra la página de nuevo cuando esté en el sitio web.",
-        "message": "Mensaje del organizador",
-        "inside_title": "Ya tiene acceso",
-        "continue": "Continuar al sitio web",
-        "expired_title": "Su turno ha caducado",
-        "expired_text": "No continuó a tiempo, por lo que su lugar ha quedado libre.",
-        "reset_title": "La fila se ha reiniciado",
-        "reset_text": "El organizador ha reiniciado la fila. Vuelva a ponerse en ella.",
-        "ended_title": "Su visita ha finalizado",
-        "ended_text": "Su lugar ya se ha utilizado. Puede volver a ponerse en la fila.",
-        "again": "Volver a ponerse en la fila",
-    },
-    "de": {
-        "title": "Warteraum",
-        "enter_title": "Willkommen im Warteraum",
-        "enter_text": "Treten Sie ein, um Ihren Platz in der Warteschlange zu erhalten. Er bleibt Ihnen erhalten, auch wenn Sie diese Seite neu laden oder schließen.",
-        "enter": "Warteraum betreten",
-        "placing": "Sie erhalten Ihre Nummer in wenigen Sekunden.",
-        "place": "Ihre Nummer",
-        "ahead": "Personen vor Ihnen",
-        "next": "Sie sind als Nächstes an der Reihe",
-        "stopped": "Der Einlass ist derzeit angehalten",
-        "note_form": "Ihr Formular ist nicht angekommen. Bitte senden Sie es erneut, sobald Sie auf der Website sind.",
-        "note_address": "Die aufgerufene Adresse ist zu lang, um sie zu speichern. Bitte öffnen Sie die Seite erneut, sobald Sie auf der Website sind.",
-        "message": "Mitteilung des Veranstalters",
-        "inside_title": "Sie haben jetzt Zugang",
-        "continue": "Weiter zur Website",
-        "expired_title": "Ihr Platz ist verfallen",
-        "expired_text": "Sie haben nicht rechtzeitig fortgefahren, daher wurde Ihr Platz freigegeben.",
-        "reset_title": "Die Warteschlange wurde neu gestartet",
-        "reset_text": "Der Veranstalter hat die Warteschlange neu gestartet. Bitte stellen Sie sich erneut an.",
-        "ended_title": "Ihr Besuch ist beendet",
-        "ended_text": "Ihr Platz wurde bereits genutzt. Sie können sich erneut anstellen.",
-        "again": "Erneut anstellen",
-    },
-    "fr": {
-        "title": "Salle d’attente",
-        "enter_title": "Bienvenue dans la salle d’attente",
-        "enter_text": "Entrez pour obtenir votre place dans la file. Vous la conservez même si vous actualisez ou fermez cette page.",
-        "enter": "Entrer dans la salle d’attente",
-        "placing": "Vous recevrez votre numéro dans quelques secondes.",
-        "place": "Votre numéro",
-        "ahead": "Personnes devant vous",
-        "next": "Vous êtes en tête de file",
-        "stopped": "Les entrées sont suspendues pour le moment",
-        "note_form": "Votre formulaire n’a pas été reçu. Veuillez l’envoyer de nouveau une fois sur le site.",
-        "note_address": "L’adresse que vous avez ouverte est trop longue pour être conservée. Veuillez ouvrir de nouveau la page une fois sur le site.",
-        "message": "Message de l’organisateur",
-        "inside_title": "Votre accès est ouvert",
-        "continue": "Continuer vers le site",
-        "expired_title": "Votre tour est passé",
-        "expired_text": "Vous n’avez pas continué à temps, votre place a donc été libérée.",
-        "reset_title": "La file a été réinitialisée",
-        "reset_text": "L’organisateur a réinitialisé la file. Veuillez la rejoindre de nouveau.",
-        "ended_title": "Votre visite est terminée",
-        "ended_text": "Votre place a déjà été utilisée. Vous pouvez rejoindre de nouveau la file.",
-        "again": "Rejoindre de nouveau la file",
-    },
-    "ja": {
-        "title": "順番にご案内しております",
-        "enter_title": "順番にご案内しております",
-        "enter_text": "順番待ちに参加すると、番号が発行されます。ページを再読み込みしたり閉じたりしても、順番は保持されます。",
-        "enter": "順番待ちに参加する",
-        "placing": "数秒で番号が発行されます。",
-        "place": "お客様の番号",
-        "ahead": "お客様の前にお待ちの人数",
-        "next": "次はお客様の番です",
-        "stopped": "現在、ご案内を一時停止しております",
-        "note_form": "フォームを送信できませんでした。もう一度お試しください。",
-        "note_address": "ページを開けませんでした。もう一度お試しください。",
-        "message": "主催者からのお知らせ",
-        "inside_title": "ご利用いただけます",
-        "continue": "サイトへ進む",
-        "expired_title": "順番が無効になりました",
-        "expired_text": "時間内にお進みいただけなかったため、順番は取り消されました。",
-        "reset_title": "順番待ちがリセットされました",
-        "reset_text": "主催者が順番待ちをリセットしました。お手数ですが、もう一度ご参加ください。",
-        "ended_title": "ご利用は終了しました",
-        "ended_text": "この順番はすでに使用されています。もう一度順番待ちにご参加いただけます。",
-        "again": "もう一度順番待ちに参加する",
-    },
-}
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[2] / "sites" / "waiting_room" / "words"
+DEFAULT = "en"
+_FOUND = {file.stem for file in FOLDER.glob("*.json")}
+LANGUAGES = (DEFAULT, *sorted(_FOUND - {DEFAULT}))
+
+
+@cache
+def words_of(language: str) -> dict[str, Any]:
+    """Return the texts of one of LANGUAGES: a text, title and text, or plural forms."""
+    words: dict[str, Any] = json.loads((FOLDER / f"{language}.json").read_text("utf-8"))
+    return words

@@ -25,6 +25,7 @@ from playwright.sync_api import Page, expect
 
 from apps.public_api import app as public_app
 from apps.sample_store import app as store_app
+from infrastructure.assets.page_languages import with_languages
 from infrastructure.blueprint.site_config import headers_of, origin, waiting_room_config
 from tests.support.in_memory_room import EVENT, Clock, InMemoryRoom
 from tests.support.lambda_proxy_events import call
@@ -170,10 +171,13 @@ def page(
             found = FILES / (path.strip("/") or "index.html")
             if not found.is_file():
                 html = {"Content-Type": "text/html; charset=utf-8"}
-                return Reply(404, {**headers, **html}, (FILES / "404.html").read_text())
+                return Reply(
+                    404, {**headers, **html}, with_languages((FILES / "404.html").read_text())
+                )
             kind = mimetypes.guess_type(found.name)[0] or "text/plain"
             more = {"Content-Type": f"{kind}; charset=utf-8", "Cache-Control": "no-cache"}
-            return Reply(200, {**headers, **more}, found.read_text())
+            text = found.read_text()
+            return Reply(200, {**headers, **more}, with_languages(text))
 
         site = started.enter_context(listening(file))
         assert origin(site) != origin(api)

@@ -32,7 +32,7 @@ def test_the_status_is_all_a_page_needs(in_memory_room: InMemoryRoom) -> None:
         "admission_rate_per_minute": 50.0, "poll_after_seconds": 2,
         "message": "Doors open at ten", "now": START + 1, "optimistic_rate_per_minute": 50.0,
         "moved_at": START + 1, "first_moved_at": START + 1, "every": None,
-        "phase": "open", "opens_at": None, "closes_at": None,
+        "phase": "open", "pre_queue_at": None, "opens_at": None, "closes_at": None,
     }  # fmt: skip
     assert in_memory_room.room.control.set_message(EVENT, "") == ""
     assert in_memory_room.room.metrics.status_page(EVENT)["message"] == ""

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { extras } from "../extras.js";
+import { storage } from "../storage.js";
 
 const refuse = () => {
   throw new Error("refused");
@@ -14,10 +15,10 @@ async function everything(browser) {
   more.stayAwake(true);
   more.stayAwake(false);
   const found = {
-    kept: more.kept("a"),
-    keptInTab: more.kept("a", "sessionStorage"),
-    keep: more.keep("a", "1"),
-    forgot: more.keep("a", null),
+    kept: storage(browser).kept("a"),
+    keptInTab: storage(browser).kept("a", "sessionStorage"),
+    keep: storage(browser).keep("a", "1"),
+    forgot: storage(browser).keep("a", null),
     permission: more.permission(),
     chime: more.chime(),
     asked: await more.ask(),
@@ -115,7 +116,7 @@ test("a stored text is read again", () => {
     setItem: (key, text) => stored.set(key, text),
     removeItem: (key) => stored.delete(key),
   };
-  const more = extras({ localStorage });
+  const more = storage({ localStorage });
   assert.equal(more.keep("a", "on"), true);
   assert.equal(more.kept("a"), "on");
   assert.equal(more.keep("a", null), true);

@@ -108,6 +108,7 @@ export class Server {
   fault = () => null; // (path, body) => "down", "hang", an answer, or { after: seconds }
   moves = []; // seconds since 1970 at which the counter rose, if /status returns them
   every = null;
+  event = {}; // phase and times, as in /status
   tokens = { access_token: "secret.access.token", token_type: "Bearer", expires_in: 3600 };
 
   constructor(clock) {
@@ -176,6 +177,7 @@ export class Server {
         admission_rate_per_minute: this.rate,
         poll_after_seconds: this.pollAfter,
         message: this.message,
+        ...this.event,
       }];
     if (path === "/serving_num") return [200, { serving_counter: this.serving }];
     if (path === "/waiting_num") return [200, { waiting_num: this.queueCounter - this.serving }];

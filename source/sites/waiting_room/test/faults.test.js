@@ -118,7 +118,7 @@ test("without a network a reloaded page shows its stored position", async () => 
   const page = open();
   await clock.pass(5);
   const { phase, number, ahead, trouble, held } = page.state;
-  assert.deepEqual([phase, number, ahead, trouble.kind, held], ["waiting", 6, 4, "unreachable", true]);
+  assert.deepEqual([phase, number, ahead, trouble.kind, held], ["waiting", 6, 4, "portal", true]);
 });
 
 // --- slow responses

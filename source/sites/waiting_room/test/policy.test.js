@@ -237,3 +237,40 @@ test("at a steady rate no poll raises the number shown", () => {
     }
   }
 });
+
+test("before the opening every page sleeps until then, spread over two seconds", () => {
+  const before = (phase, change) => steady({ phase, now: START, moved_at: null, ...change });
+  for (const ahead of [undefined, 500]) {
+    const at = (random, change, phase = "scheduled") =>
+      nextPoll({ ahead, status: before(phase, change), random });
+    near(at(0, { opens_at: START + 20 }), 21);
+    near(at(1, { opens_at: START + 20 }), 23);
+    near(at(0.5, { pre_queue_at: START + 20, opens_at: START + 500 }), 22);
+    near(at(0.5, { pre_queue_at: START - 20, opens_at: START + 30 }, "pre_queue"), 32);
+    near(at(0.5, { opens_at: START + 7_200 }), 900);
+    near(at(0.5, { opens_at: START + 90_000 }), 1_200);
+    near(at(0.5, { opens_at: START - 1 }), 10);
+  }
+});
+
+test("an event that was open before and is scheduled anew is polled at its opening", () => {
+  const status = steady({ phase: "scheduled", opens_at: START + 3_620, now: START + 3_600 });
+  near(nextPoll({ ahead: 500, status, random: 0.5 }), 22);
+});
+
+test("a pause is polled less the longer it lasts, but every minute near the front", () => {
+  const at = (since, ahead) =>
+    nextPoll({ ahead, status: steady({ phase: "paused", now: START + since, moved_at: START }), random: 0.5 });
+  near(at(6, 5), 10);
+  near(at(90, 5), 30);
+  near(at(9_000, 5), 60);
+  assert.ok(at(9_000, 100_000) > 300, "a long wait is polled as if the queue moved");
+  near(nextPoll({ ahead: 5, status: steady({ phase: "paused", moved_at: null, optimistic_rate_per_minute: 0 }), random: 0.5 }), 60);
+});
+
+test("an event without joins is polled every five minutes", () => {
+  for (const phase of ["closed", "unknown"])
+    for (const ahead of [undefined, 5]) near(nextPoll({ ahead, status: steady({ phase }), random: 0.5 }), 300);
+  near(nextPoll({ status: steady({ phase: "draining" }), random: 0.5 }), 300);
+  assert.ok(nextPoll({ ahead: 5, status: steady({ phase: "draining" }), random: 0.5 }) < 60);
+});

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,8 @@ from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.events.registry import entry_of
 from waiting_room.domain.records import EventState, Position, PositionStatus, Segment
 
+OPENING = 60  # s after which a client that waits for an opening asks again, at most
+CLOSED = 300  # s after which a client outside an event without joins asks again
 ASSIGNING = 3  # s after which a client asks again for its position
 RATES = {"rate", "both"}  # strategies with a known rate
 
@@ -32,7 +35,8 @@ class VisitorStage:
     """Stage of a visitor, with the phase of the event.
 
     ``position`` is 0 without one. ``ahead`` are the visitors before this one. ``retry_after`` are
-    the seconds until the client asks again.
+    the seconds until the client asks again. ``opens_in`` are the seconds until joins are accepted,
+    or, in the pre-queue, until visitors are served; 0 if that is not known.
     """
 
     stage: Stage
@@ -41,13 +45,27 @@ class VisitorStage:
     ahead: int = 0
     retry_after: int = ASSIGNING
     message: str = ""
+    opens_in: int = 0
 
 
 def outside(document: Mapping[str, Any], now: float, message: str = "") -> VisitorStage:
     """Return the stage of a visitor who has not joined."""
     phase = phase_of(document, now)
     wait = serving_counter.poll_after(1, 0.0)
-    return VisitorStage(Stage.OUTSIDE, phase, retry_after=wait, message=message)
+    opens_in = opening_in(document, phase, now)
+    if phase is Phase.CLOSED or phase is Phase.DRAINING:
+        wait = CLOSED
+    elif opens_in:
+        wait = min(opens_in + 1, OPENING)
+    return VisitorStage(Stage.OUTSIDE, phase, retry_after=wait, message=message, opens_in=opens_in)
+
+
+def opening_in(document: Mapping[str, Any], phase: Phase, now: float) -> int:
+    """Return the seconds until the next phase of an event that has not opened; 0 if unknown."""
+    schedule = document["schedule"]
+    times = {Phase.SCHEDULED: ("pre_queue_at", "opens_at"), Phase.PRE_QUEUE: ("opens_at",)}
+    at = next((schedule[name] for name in times.get(phase, ()) if schedule[name] is not None), 0)
+    return max(0, math.ceil(at - now))
 
 
 def stage_of(
@@ -66,8 +84,9 @@ def stage_of(
     phase = phase_of(document, now)
     if phase is Phase.CLOSED:
         raise JoinRefused("closed")
+    opens_in = opening_in(document, phase, now)
     if row is None:
-        return VisitorStage(Stage.JOINING, phase, message=message)
+        return VisitorStage(Stage.JOINING, phase, message=message, opens_in=opens_in)
     if row.refused:
         raise JoinRefused(row.refused)
     if row.generation < state.generation:
@@ -84,7 +103,9 @@ def stage_of(
     ahead = max(0, row.position - state.serving - 1)
     rate = document["admission"]["per_minute"] if is_rated(document) else 0
     wait = serving_counter.poll_after(ahead + 1, rate)
-    return VisitorStage(Stage.WAITING, phase, row.position, ahead, wait, message)
+    if opens_in:
+        wait = min(opens_in + 1, OPENING)
+    return VisitorStage(Stage.WAITING, phase, row.position, ahead, wait, message, opens_in)
 
 
 def is_rated(document: Mapping[str, Any]) -> bool:

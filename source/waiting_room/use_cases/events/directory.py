@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from waiting_room.domain.errors import (
     InvalidInput,
     JoinRefused,
+    NoSuchEvent,
     NotAssignedYet,
     PhaseForbids,
     Unavailable,
@@ -187,4 +188,4 @@ class EventDirectory:
         try:
             return self.find(event_id)
         except UnknownEvent:
-            raise InvalidInput("event_id is not an event of this waiting room") from None
+            raise NoSuchEvent("event_id is not an event of this waiting room") from None
