@@ -36,13 +36,20 @@ from tests.support.gate_sites import asgi_server, wsgi_server
 from tests.support.local_stack import RunningRoom
 from tests.support.pages.https_hosts import HttpsHosts, Protocol, https_hosts
 from waiting_room.adapters.http.gate_configuration import GateConfigurationReader
-from waiting_room.domain.gate.credentials import GateKeys, GateSession, encode_ticket
+from waiting_room.domain.gate.credentials import (
+    GateKeys,
+    GateSession,
+    encode_session,
+    encode_ticket,
+)
+from waiting_room.domain.gate.decision import POST_GRACE
 from waiting_room.site_gate import SiteGate, SiteGateSettings, WsgiSiteGate
 from waiting_room.site_gate.configurations import Configurations
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 SHOP, PAY, CLUB = "www.tickets.example", "pay.payments.example", "club.python.example"
 HOSTS = [SHOP, PAY, CLUB]
+PROVIDER = "https://bank.payments-provider.example/return"
 SECONDS = 20_000  # ms
 POLLS = 3 * SECONDS  # the page polls every 30 s at most
 STORE_SECONDS = 90  # until the edge has a new event: 31 s, and what a slow machine adds
@@ -346,6 +353,44 @@ def test_a_link_to_another_host_leads_through_the_room_without_a_session(
     visitor.wait(target, walk.event_id)
     assert visitor.sessions() == {SHOP, PAY}
     assert all(one.status < 400 for one in visitor.protocol.steps), visitor.protocol.text()
+
+
+@pytest.mark.parametrize(
+    ("ago", "passes"), [(-600, True), (0, True), (40, True), (POST_GRACE + 1, False)]
+)
+def test_a_form_of_a_payment_provider_reaches_the_site_until_a_minute_after_the_session(
+    walk: Walk, visitor: Visitor, ago: int, passes: bool
+) -> None:
+    """``ago``: seconds since the end of the session. Later the page says that it was lost."""
+    visitor.enter(f"https://{SHOP}/shows/paper-moon")
+    _, generation, position = visitor.session().split(":")
+    now = int(time.time())
+    session = GateSession(walk.event_id, int(generation), int(position), now - 1_000, now - ago)
+    name = f"__Host-waiting-room-{walk.event_id}"
+    value = encode_session(session, walk.keys(walk.event_id))
+    (old,) = [one for one in visitor.context.cookies(f"https://{SHOP}") if one["name"] == name]
+    visitor.context.add_cookies([{**old, "value": value}])  # type: ignore[list-item]
+    page = (
+        f"<form method='post' action='https://{SHOP}/checkout'><input name='result' value='paid'>"
+        "</form><script>document.forms[0].submit()</script>"
+    )
+    visitor.context.route(
+        f"{PROVIDER}**", lambda route: route.fulfill(content_type="text/html", body=page)
+    )
+    visitor.tab.goto(PROVIDER)
+    visitor.tab.wait_for_url(re.compile(re.escape(f"https://{SHOP}/")), timeout=SECONDS)
+    (sent,) = (
+        one
+        for one in visitor.protocol.steps
+        if (one.method, one.url) == ("POST", f"https://{SHOP}/checkout")
+    )
+    if passes:
+        assert "/_waiting-room/" not in sent.location
+        assert sent.status in (200, 303), "the site has responded"
+        return
+    assert sent.status == 303
+    assert sent.location.endswith(f"/_waiting-room/enter?event={walk.event_id}&note=form")
+    expect(visitor.tab.get_by_text("Your form was not received.")).to_be_visible(timeout=SECONDS)
 
 
 def test_the_waiting_page_of_another_site_leads_to_the_shop(walk: Walk, visitor: Visitor) -> None:
