@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counters on Valkey return what the model in memory returns, for any history of moves.
+"""Counters on Valkey and in tables return what the model in memory returns, for any history.
 
 The model adds up the served segments one by one; the scripts use the first position of a window.
 """
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.contract.fed_counters import FedCounters, fed_counters
 from tests.support import servers
 from tests.support.fakes.counters import MemoryCounters
 from waiting_room.adapters.redis.counters import RedisCounters
@@ -21,7 +22,8 @@ from waiting_room.domain import serving_counter
 from waiting_room.domain.counter_snapshot import Snapshot
 from waiting_room.domain.errors import CountersLost
 from waiting_room.domain.limits import RATE_WINDOW, SHORTEST_RATE
-from waiting_room.domain.records import EventState, ServingMove, SessionStatus, StateDetails
+from waiting_room.domain.ports.counters import Counters
+from waiting_room.domain.records import Counts, EventState, ServingMove, SessionStatus, StateDetails
 
 START = 1_800_000_000
 STEPS = st.lists(
@@ -119,6 +121,10 @@ class Both:
             else:
                 counters.apply(self.state, self.moves if kind == "missed" else ())
 
+    def counts(self, counters: Counters, now: int) -> Counts:
+        """Return the numbers of one of both."""
+        return counters.counts(self.event_id, now)
+
     def edges(self) -> list[int]:
         """Return times at which a move is just within a window, or just outside of it."""
         windows = (SHORTEST_RATE - 1, SHORTEST_RATE, RATE_WINDOW - 1, RATE_WINDOW)
@@ -129,9 +135,79 @@ class Both:
         """Compare all numbers at these times (epoch s)."""
         scripts, model = self.counters
         for now in moments:  # in any order: the clocks of functions differ
-            assert scripts.counts(self.event_id, now) == model.counts(self.event_id, now)
+            assert self.counts(scripts, now) == self.counts(model, now)
         assert scripts.serving_number(self.event_id) == model.serving_number(self.event_id)
         assert scripts.waiting_number(self.event_id) == model.waiting_number(self.event_id)
+
+
+class TablesAndModel(Both):
+    """One event in the tables and in memory. There is no rebuild: the tables are what it reads."""
+
+    def __init__(self, tables: FedCounters) -> None:
+        self.event_id = f"Event-{uuid.uuid4().hex[:8]}"
+        self.model, self.trimmed_at, self.went_back = MemoryCounters(), 0, False
+        self.counters = tables, self.model
+        self.state = EventState(self.event_id, queue=1_000)
+        self.moves: list[ServingMove] = []
+        self.model.acquire_rebuild_lease(self.event_id, "lease", force=True)
+        assert self.model.restore(Snapshot(self.state, (), ()), "lease")
+        tables.apply(self.state)
+
+    def move(self, by: int, now: int) -> None:
+        """Move the serving counter; the tables get each move, the model perhaps a later one."""
+        super().move(by, now)
+        self.went_back = self.went_back or self.state.serving == 0
+        self.counters[0].apply(self.state)
+
+    def counts(self, counters: Counters, now: int) -> Counts:
+        """Return the numbers.
+
+        The tables keep segments that the model drops: a start before the window is the same for
+        every rate. The model may forget the first move after a move back to 0.
+        """
+        found = super().counts(counters, now)
+        since = max(found.admitting_since, now - RATE_WINDOW)
+        first = 0 if self.went_back else found.first_moved_at
+        return replace(found, admitting_since=since, first_moved_at=first)
+
+    def edges(self) -> list[int]:
+        """Return the times after the last upkeep: the model dropped what is before."""
+        return [moment for moment in super().edges() if moment >= self.trimmed_at]
+
+    def step(self, kind: str, amount: int, now: int) -> None:
+        """Make one change; no move is missing in the tables."""
+        if kind == "trim":
+            self.trimmed_at = now
+        if kind == "missed":
+            self.move(amount, now)
+            self.move(amount, now)
+            self.model.apply(self.state, self.moves)
+        elif kind != "rebuild":
+            super().step(kind, amount, now)
+
+
+def test_the_tables_return_what_the_model_returns(dynamodb_local_url: str) -> None:
+    tables = fed_counters(dynamodb_local_url)
+
+    @settings(
+        max_examples=25, deadline=None, derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
+    @given(STEPS)
+    @example(TRIMMED)
+    @example(WITHDRAWN)
+    @example(UNUSED)
+    @example(EXPIRED)
+    @example(SESSIONS)
+    def check(steps: list[tuple[str, int, int]]) -> None:
+        both, now = TablesAndModel(tables), START
+        for kind, amount, pause in steps:
+            now += pause
+            both.step(kind, amount, now)
+            both.check([now])
+        both.check(both.edges())
+
+    check()
 
 
 def test_the_scripts_return_what_the_model_returns(valkey: servers.Valkey) -> None:

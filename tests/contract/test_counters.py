@@ -381,6 +381,17 @@ def test_the_latest_moves_stay_and_so_does_the_time_of_the_first(
 
 
 @every_store
+def test_the_time_of_the_first_move_stays_after_a_move_back_to_zero(
+    counters: Counters, event_id: str
+) -> None:
+    state = whole(counters, event_id, queue=30)
+    for by, at in ((10, NOW - 60), (-10, NOW - 40), (5, NOW - 20)):
+        state = serving_counter.move(state, by, at, "operator")
+        counters.apply(state)
+        assert counters.counts(event_id, NOW).first_moved_at == NOW - 60
+
+
+@every_store
 def test_the_last_minute_is_counted_beside_the_rate_window(
     counters: Counters, event_id: str
 ) -> None:

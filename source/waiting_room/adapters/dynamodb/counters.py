@@ -79,7 +79,7 @@ class DynamoCounters:
             swept_at=number(jobs, "swept_at"),
             admitted_at=segments[-1].at if segments else 0,
             admitted_shortly=serving_counter.admitted_recently(segments, now, SHORTEST_RATE),
-            first_moved_at=totals.first_moved_at or (segments[0].at if segments else 0),
+            first_moved_at=totals.first_moved_at or self._served.first_moved_at(event_id),
             sessions=active.sessions,
             latest=segments[-LATEST_MOVES:],
         )
@@ -180,8 +180,8 @@ class DynamoCounters:
         ends = self._rows.ends(event_id, state.generation, before.folded_through, now)
         segments = self._served.of(state)
         after = fold(before, ends, now) if ends else before
-        if segments and not after.first_moved_at:
-            after = replace(after, first_moved_at=segments[0].at)
+        if not after.first_moved_at:
+            after = replace(after, first_moved_at=self._served.first_moved_at(event_id))
         if after != before:  # after a conflict the next minute folds
             self._rows.fold(event_id, state.generation, before, after)
         self._save_segments(state, segments, now)

@@ -23,6 +23,7 @@ class _Known:
     generation: int
     version: int
     segments: tuple[Segment, ...]
+    first_moved_at: int = 0  # epoch s; 0 if it is not known
 
 
 class ServedSegments:
@@ -43,15 +44,28 @@ class ServedSegments:
         elif known.generation < state.generation:
             known = _Known(state.generation, 0, ())
         if known.version < state.version:
+            moves = list(self._log.moves(state, known.version))
+            first_moved_at = known.first_moved_at
+            if known.version == 0 and moves:
+                first_moved_at = moves[0].at
             segments = serving_counter.segments(
-                self._log.moves(state, known.version),
+                moves,
                 expired_through=state.expired_through,
                 version=known.version,
                 start=known.segments,
             )
-            known = _Known(state.generation, state.version, _needed(segments, state))
+            needed = _needed(segments, state)
+            known = _Known(state.generation, state.version, needed, first_moved_at)
         self._known[state.event_id] = known
         return known.segments
+
+    def first_moved_at(self, event_id: str) -> int:
+        """Return the time (epoch s) of the first move of the state of the last ``of``.
+
+        It is 0 without a move. A function that started from a checkpoint returns that of its first
+        segment.
+        """
+        return self._known[event_id].first_moved_at
 
     def _start(self, state: EventState) -> _Known:
         checkpoint: Checkpoint | None = None
@@ -59,7 +73,9 @@ class ServedSegments:
             checkpoint = self._log.checkpoint(state.event_id, state.generation)
         if checkpoint is None or checkpoint.version > state.version:
             return _Known(state.generation, 0, ())
-        return _Known(state.generation, checkpoint.version, checkpoint.segments)
+        segments = checkpoint.segments
+        first_moved_at = segments[0].at if segments else 0
+        return _Known(state.generation, checkpoint.version, segments, first_moved_at)
 
 
 def _needed(segments: list[Segment], state: EventState) -> tuple[Segment, ...]:
