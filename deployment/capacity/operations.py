@@ -74,11 +74,12 @@ class Operations:
         )
 
 
-def load(path: Path = FILE) -> Operations:
-    """Load the operations of the last measurement."""
+def load(path: Path = FILE, *, in_tables: bool = False) -> Operations:
+    """Load the operations of the last measurement, with the counters in Redis or in tables."""
     kept = json.loads(path.read_text())
+    by_name = kept["in_tables" if in_tables else "operations"]
     return Operations(
         measured_on=kept["measured_on"],
         machine=kept["machine"],
-        by_name={name: Operation(**values) for name, values in kept["operations"].items()},
+        by_name={name: Operation(**values) for name, values in by_name.items()},
     )

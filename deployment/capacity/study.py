@@ -17,7 +17,14 @@ from deployment.capacity.parts import Times
 from deployment.capacity.plan import Limits, Plan, scenarios, unlimited
 from deployment.capacity.simulation import Outcome, Simulation
 from deployment.capacity.topology import CHEAP, PREDECESSOR, SERVERLESS, STANDARD
-from deployment.capacity.usage import Flow, Usage, flow_of, their_usage, usage_by_operation
+from deployment.capacity.usage import (
+    Flow,
+    Usage,
+    flow_of,
+    their_usage,
+    usage_by_operation,
+    usage_of,
+)
 
 PERCENTILES = (50, 95, 99, 100)
 POINTS = 600  # of a curve in the JSON file
@@ -69,16 +76,29 @@ def study(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Study:
     by_operation = usage_by_operation(demand, operations, assumed)
     usage = sum(by_operation.values(), Usage())
     theirs = their_usage(demand, operations, assumed)
+    in_tables = measured.load(in_tables=True)
+    tell(f"simulating {plan.visitors:,} visitors: counters in tables")
+    of_tables = Simulation(plan, unlimited(limits, plan, assumed), in_tables, assumed).run()
+    serverless = usage_of(of_tables, in_tables, assumed)
     events, idle = {}, {}
     for region in prices.regions():
         listed = prices.load(region)
         events[region] = {
             topology.name: event_bill(used, topology, listed)
-            for topology, used in ((STANDARD, usage), (PREDECESSOR, theirs))
+            for topology, used in (
+                (STANDARD, usage),
+                (SERVERLESS, serverless),
+                (PREDECESSOR, theirs),
+            )
         }
         idle[region] = {
-            topology.name: idle_bill(topology, operations, listed, account, assumed)
-            for topology in (STANDARD, CHEAP, SERVERLESS, PREDECESSOR)
+            topology.name: idle_bill(topology, used, listed, account, assumed)
+            for topology, used in (
+                (STANDARD, operations),
+                (CHEAP, operations),
+                (SERVERLESS, in_tables),
+                (PREDECESSOR, operations),
+            )
         }
     return Study(
         plan=plan,

@@ -12,7 +12,7 @@ from deployment.capacity.operations import Operation, Operations
 from deployment.capacity.parts import Times
 from deployment.capacity.quotas import Assumptions
 from deployment.capacity.simulation import API_MEMORY, EDGE_SECONDS, Outcome, edge_polls
-from infrastructure.blueprint.resources import PUBLISH, REPORT, SEND_OUTBOX, SWEEP
+from infrastructure.blueprint.resources import COUNT_OUTCOMES, PUBLISH, REPORT, SEND_OUTBOX, SWEEP
 
 THEIR_POLL = 5.0  # seconds between the polls of a page of the AWS solution
 THEIR_POLL_REQUESTS = 2  # serving_num and waiting_num
@@ -92,7 +92,10 @@ def usage_of(outcome: Outcome, operations: Operations, assumed: Assumptions) -> 
 def usage_by_operation(
     outcome: Outcome, operations: Operations, assumed: Assumptions
 ) -> dict[str, Usage]:
-    """Return the usage of this room for an event by what causes it."""
+    """Return the usage of this room for an event by what causes it.
+
+    ``operations`` are those of counters in Redis or in tables.
+    """
     visitors, flow = outcome.plan.visitors, flow_of(outcome, assumed)
     joins, asks = (float(outcome.series[name].sum()) for name in ("join", "ask"))
     polls, origin = float(flow.polls.sum()), float(flow.polls_at_origin.sum())
@@ -108,6 +111,11 @@ def usage_by_operation(
     def requested(edge: float, api: float) -> Usage:
         return Usage(edge_requests=edge, api_requests=api, gb=edge * assumed.answer_bytes / 1e9)
 
+    # In the VPC, a function sends the rows of the outbox; outside, one counts the tokens.
+    if "count_five" in operations.by_name:
+        after, after_memory = "count_five", COUNT_OUTCOMES.memory
+    else:
+        after, after_memory = "outbox_row", PUBLISH.memory + SEND_OUTBOX.memory
     files = visitors * assumed.page_requests
     rows = Usage(stored_gb=visitors * ROW_BYTES / 1e9)
     worker = _called(outcome.batches, batch, 0, 0, assumed)
@@ -126,7 +134,7 @@ def usage_by_operation(
         "polls": requested(polls, origin) + called(origin, "status"),
         "tokens": called(visitors, "token")
         + called(visitors / STREAM_BATCH, "publish_five", PUBLISH.memory)
-        + called(visitors / STREAM_BATCH, "outbox_row", PUBLISH.memory + SEND_OUTBOX.memory)
+        + called(visitors / STREAM_BATCH, after, after_memory)
         + rows
         + Usage(
             edge_requests=visitors,

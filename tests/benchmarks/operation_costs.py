@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each operation costs, measured at its clients: requests, DynamoDB units, processor time.
 
-``python -m tests.benchmarks.operation_costs`` prints the table and writes the file that the
-capacity model reads (``deployment/capacity/operations.json``); a test holds that file to the code.
+``python -m tests.benchmarks.operation_costs`` prints the tables and writes the file that the
+capacity model reads (``deployment/capacity/operations.json``); a test compares it with the code. It
+measures with the counters in Redis, and in DynamoDB (profile serverless).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from deployment.capacity.operations import FILE
 from tests.benchmarks import straight_through
 from tests.benchmarks.tables import percentile, room_on, servers_of_a_room, table
 from tests.support.fakes.entrance import entrance_of
-from tests.support.in_memory_room import ISSUER, settings
+from tests.support.in_memory_room import IN_TABLES, ISSUER, settings
 from tests.support.lambda_proxy_events import proxy_event
 from tests.support.real_stores import RealRoom
 from waiting_room.adapters.access_tokens import PublishedKeys, VerifiedTokens
@@ -153,6 +154,11 @@ def measure(real: RealRoom, rounds: int = ROUNDS) -> dict[str, Cost]:
     found["token_again"] = meter.cost(token(lambda: known), rounds)
     rows = [row for row in real.outcomes.in_range(event, 1, 1, 10_000) if row.is_token]
     found["publish_five"] = meter.cost(lambda: room.publisher.publish_outcomes(rows[:5]), 3)
+    if real.in_tables:
+        fives = iter([rows[start : start + 5] for start in range(0, len(rows), 5)])
+        found["count_five"] = meter.cost(
+            lambda: room.counters.count_delivered(next(fives)), min(3, len(rows) // 5)
+        )
     outbox = OutboxBus(Outbox(real.dynamodb, real.names["OUTBOX_TABLE"], time.time))
     five = [{"event_id": event, "request_id": row.request_id} for row in rows[:5]]
     found["outbox_row"] = meter.cost(lambda: outbox.publish("token_generated", five), 3)
@@ -253,18 +259,24 @@ def main() -> None:
         if name == "moto":
             raise SystemExit("Units come from DynamoDB Local: install Java, then make install.")
         costs = measure(room_on(valkey, url))
+        in_tables = measure(room_on(None, url, **IN_TABLES))
     columns = list(Cost.__dataclass_fields__)
-    table(
-        f"Cost of each operation: at its clients, with Valkey and {name}",
-        ["operation", *columns],
-        [[operation, *asdict(cost).values()] for operation, cost in costs.items()],
-    )
+    for title, found in (
+        (f"Cost of each operation: at its clients, with Valkey and {name}", costs),
+        (f"Cost of each operation in tables: at its clients, with {name}", in_tables),
+    ):
+        table(
+            title,
+            ["operation", *columns],
+            [[operation, *asdict(cost).values()] for operation, cost in found.items()],
+        )
     kept = {
         "measured_on": date.isoformat(datetime.now(UTC).date()),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, "
         f"Python {platform.python_version()}",
         "command": "python -m tests.benchmarks.operation_costs",
         "operations": {operation: asdict(cost) for operation, cost in costs.items()},
+        "in_tables": {operation: asdict(cost) for operation, cost in in_tables.items()},
     }
     FILE.write_text(json.dumps(kept, indent=1) + "\n")
     print(f"\nwritten: {FILE.name}")

@@ -90,8 +90,8 @@ def servers_of_a_room() -> Iterator[tuple[servers.Valkey, str, str]]:
         yield valkey, url, name
 
 
-def room_on(valkey: servers.Valkey, url: str, **options: Any) -> RealRoom:
-    """A room that is set up."""
+def room_on(valkey: servers.Valkey | None, url: str, **options: Any) -> RealRoom:
+    """A room that is set up; with the options IN_TABLES it has no Valkey."""
     real = RealRoom(url, valkey, options)
     real.room.workers.setup.run()
     return real

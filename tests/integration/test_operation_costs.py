@@ -7,11 +7,16 @@ import pytest
 
 from deployment.capacity import operations as kept
 from tests.benchmarks.operation_costs import measure
-from tests.support.real_stores import RealRoom
+from tests.benchmarks.tables import room_on
+from tests.support.in_memory_room import IN_TABLES
 
 
+@pytest.mark.parametrize("in_tables", [False, True], ids=["redis", "tables"])
 def test_the_kept_costs_of_operations_are_what_the_code_does(
-    real: RealRoom, monkeypatch: pytest.MonkeyPatch
+    tables_url: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    in_tables: bool,
 ) -> None:
     import apps.public_api.app
     import apps.workers.app
@@ -22,7 +27,11 @@ def test_the_kept_costs_of_operations_are_what_the_code_does(
     ):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
+    valkey = None if in_tables else request.getfixturevalue("valkey")
+    real = room_on(valkey, tables_url, **(IN_TABLES if in_tables else {}))
     found = measure(real, rounds=6)
-    for name, operation in kept.load().by_name.items():
+    by_name = kept.load(in_tables=in_tables).by_name
+    assert by_name.keys() == found.keys()
+    for name, operation in by_name.items():
         now = found[name]
         assert (now.redis, now.dynamodb) == (operation.redis, operation.dynamodb), name
