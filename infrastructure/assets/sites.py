@@ -64,6 +64,7 @@ def build(root: Path, target: Path) -> dict[str, Path]:
         shutil.rmtree(folder, ignore_errors=True)
         excluded = shutil.ignore_patterns(*NOT_SERVED, *INSIDE[site])
         shutil.copytree(root / WORKSPACE / site, folder, ignore=excluded)
+        _delete_empty_folders(folder)
         _bundle(root / WORKSPACE, site, folder)
         for file in folder.glob("*.html"):
             text = PRELOAD.sub("", with_languages(file.read_text("utf-8")))
@@ -99,6 +100,13 @@ def _fetch_modules(workspace: Path) -> None:
     npm = ("npm", "ci", "--ignore-scripts", "--loglevel=error")
     _run(npm, workspace, NPM_SECONDS, "fetch the sites' modules")
     done.touch()
+
+
+def _delete_empty_folders(folder: Path) -> None:
+    """Delete the folders whose modules are in a bundle only."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
 
 
 def _bundle(workspace: Path, site: str, folder: Path) -> None:

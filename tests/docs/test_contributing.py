@@ -56,7 +56,7 @@ EDITED = [
     ("source/waiting_room/domain/metrics.py", "def console_metrics("),
     ("source/waiting_room/domain/metrics.py", '"generation": counts.generation,'),
     ("source/waiting_room/domain/records.py", "class Counts:"),
-    ("source/sites/console/metrics.js", "readMetrics("),
+    ("source/sites/console/live/metrics.js", "readMetrics("),
     ("source/sites/console/test/metrics.test.js", "const metrics = (changes) =>"),
     ("source/sites/console/index.html", 'dd data-metric="queue"'),
     ("tests/mutations/catalogue/operation.py", "Break("),

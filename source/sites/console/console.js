@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Console: connects its parts and switches between the two views. */
 
-import { AdmitCard } from './admit.js';
-import { Charts } from './charts.js';
-import { DayHistory } from './day-history.js';
-import { metricsCsv, fileName } from './csv.js';
-import { ConsoleContext } from './console-context.js';
-import { announce, byId, download, write } from './dom.js';
-import { EventCard } from './event-card.js';
-import { EventList } from './event-list.js';
-import { isEventId } from './events.js';
-import { ExternalMoves } from './external-moves.js';
-import { CallError } from './errors.js';
-import { ExpiredCard } from './expired-tokens.js';
-import { isNewer } from './metrics.js';
-import { History } from './history.js';
-import { InletCard } from './inlet.js';
-import { ActionLog } from './log.js';
-import { MessageCard } from './message.js';
-import { FreshnessBar, offersApiTime, showMetrics } from './metrics-view.js';
-import { publicStatus } from './public-status.js';
-import { freshness, Poller } from './poller.js';
-import { blockRepeatedInput } from './repeated-input.js';
-import { ResetCard } from './reset.js';
-import { RuleTester } from './rule-tester.js';
-import { signIn } from './session.js';
-import { showFormError, clearKeys, prefill, readForm } from './sign-in.js';
-import { VisitorCard } from './visitor.js';
+import { AdmitCard } from './admission/admit.js';
+import { Charts } from './live/charts.js';
+import { DayHistory } from './live/day-history.js';
+import { metricsCsv, fileName } from './page/csv.js';
+import { ConsoleContext } from './page/console-context.js';
+import { announce, byId, download, write } from './page/dom.js';
+import { EventCard } from './events/event-card.js';
+import { EventList } from './events/event-list.js';
+import { isEventId } from './events/events.js';
+import { ExternalMoves } from './admission/external-moves.js';
+import { CallError } from './api/errors.js';
+import { ExpiredCard } from './visitors/expired-tokens.js';
+import { isNewer } from './live/metrics.js';
+import { History } from './live/history.js';
+import { InletCard } from './admission/inlet.js';
+import { ActionLog } from './live/log.js';
+import { MessageCard } from './visitors/message.js';
+import { FreshnessBar, offersApiTime, showMetrics } from './live/metrics-view.js';
+import { publicStatus } from './api/public-status.js';
+import { freshness, Poller } from './live/poller.js';
+import { blockRepeatedInput } from './page/repeated-input.js';
+import { ResetCard } from './admission/reset.js';
+import { RuleTester } from './rules/rule-tester.js';
+import { signIn } from './sign-in/session.js';
+import { showFormError, clearKeys, prefill, readForm } from './sign-in/form.js';
+import { VisitorCard } from './visitors/visitor.js';
 
 const history = new History();
 const charts = new Charts(history);

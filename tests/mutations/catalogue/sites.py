@@ -14,7 +14,7 @@ BREAKS = (
     Break("panel: a failed move is sent again",
           "session.js", "retries: 0,", "retries: 2,", "test_console_logic"),
     Break("panel: keys stay in the form",
-          "sign-in.js", "for (const id of SECRETS) byId(id).value = '';", "",
+          "form.js", "for (const id of SECRETS) byId(id).value = '';", "",
           "test_console_sign_in"),
     Break("panel: a double click moves twice",
           "repeated-input.js", "return detail > 1 &&", "return false && detail > 1 &&",

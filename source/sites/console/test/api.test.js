@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { PrivateApi } from '../api.js';
+import { PrivateApi } from '../api/private-api.js';
 
 function api(response, options = {}) {
   const sent = [];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { expiredCsv, metricsCsv, fileName, formOf, logCsv, toCsv } from '../csv.js';
+import { expiredCsv, metricsCsv, fileName, formOf, logCsv, toCsv } from '../page/csv.js';
 
 const POINT = formOf('en-GB');
 const COMMA = formOf('de-DE');

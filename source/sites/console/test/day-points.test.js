@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { STEP, dayPoints } from '../day-points.js';
-import { columns } from '../history.js';
+import { STEP, dayPoints } from '../live/day-points.js';
+import { columns } from '../live/history.js';
 
 const point = (at, more = {}) => ({
   at, joined: 50, admitted: 20, waiting: 3, active: 4, wait_p50: 90, wait_p95: null, ...more,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { explain, explainNoResponse } from '../errors.js';
+import { explain, explainNoResponse } from '../api/errors.js';
 
 const NOW = Date.UTC(2026, 10, 24, 9, 10, 0);
 const refusal = (message, more = {}) => explain({

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
   ACTIONS, PHASES, ServerClock, confirmationOf, countdown, isEventId, nameOf, nextChange, refusalOf,
-} from '../events.js';
+} from '../events/events.js';
 
 const NOW = 1_800_000_000;
 const event = ({ schedule = {}, ...members } = {}) => ({

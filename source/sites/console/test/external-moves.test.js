@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { externalMoveText } from '../admit.js';
-import { ExternalMoves } from '../external-moves.js';
+import { externalMoveText } from '../admission/admit.js';
+import { ExternalMoves } from '../admission/external-moves.js';
 
 const at = (serving, generation = 1) => ({ serving, generation });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { FULL_RESOLUTION, History, MAX_AGE, columns, sampled } from '../history.js';
+import { FULL_RESOLUTION, History, MAX_AGE, columns, sampled } from '../live/history.js';
 
 const metrics = (queue, served, generation = 1) => ({ queue, served, generation, waiting: queue, active: 0 });
 

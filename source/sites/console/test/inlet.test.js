@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { alarmText, MAX_RUN_AGE, inletState } from '../inlet.js';
+import { alarmText, MAX_RUN_AGE, inletState } from '../admission/inlet.js';
 
 const NOW = 1_800_000_000;
 const inlet = (changes = {}) => ({

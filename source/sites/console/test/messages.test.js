@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { moveBackText, canUndo, moveText, confirmationFor, wholeNumber } from '../admit.js';
-import { count, rate, some, span } from '../format.js';
-import { lastRunText, targetText } from '../inlet.js';
-import { NOTES, needsKeys, offersApiTime } from '../metrics-view.js';
-import { remainingText, lengthOf, quoted, currentMessageText } from '../message.js';
-import { validationErrors } from '../sign-in.js';
-import { factsOf } from '../visitor.js';
+import { moveBackText, canUndo, moveText, confirmationFor, wholeNumber } from '../admission/admit.js';
+import { count, rate, some, span } from '../page/format.js';
+import { lastRunText, targetText } from '../admission/inlet.js';
+import { NOTES, needsKeys, offersApiTime } from '../live/metrics-view.js';
+import { remainingText, lengthOf, quoted, currentMessageText } from '../visitors/message.js';
+import { validationErrors } from '../sign-in/form.js';
+import { factsOf } from '../visitors/visitor.js';
 
 test('durations are shown in their two largest units', () => {
   const spans = [0, 0.4, 59, 60, 432, 3600, 7_500, 86_400, 180_000].map(span);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isNewer, minutesToEmpty, previewMove, readMetrics } from '../metrics.js';
-import { staleText } from '../metrics-view.js';
+import { isNewer, minutesToEmpty, previewMove, readMetrics } from '../live/metrics.js';
+import { staleText } from '../live/metrics-view.js';
 
 const QUIET = {
   serving_counter: 0, queue_counter: 0, waiting_num: 0, active_tokens: 0, total_tokens: 0,

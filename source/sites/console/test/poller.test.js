@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { INTERVAL, Poller, MAX_INTERVAL, freshness } from '../poller.js';
+import { INTERVAL, Poller, MAX_INTERVAL, freshness } from '../live/poller.js';
 
 /** Timers on a clock that a test moves. */
 class Timers {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isHeldKey, isRepeatedClick } from '../repeated-input.js';
+import { isHeldKey, isRepeatedClick } from '../page/repeated-input.js';
 
 /** A button as far as the rules look at it. */
 function button({ waits = false, once = true } = {}) {

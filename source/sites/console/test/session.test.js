@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 globalThis.document = { addEventListener() {} }; // session.js listens for blocked calls when it loads
-const { signIn } = await import('../session.js');
+const { signIn } = await import('../sign-in/session.js');
 
 const KEYS = {
   endpoint: 'https://room.example/api', region: 'eu-central-1', eventId: 'Sample',

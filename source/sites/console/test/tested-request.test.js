@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { explain, requestOf } from '../../../edge/explanation.js';
-import { MAX_ROWS, factsOf, parsePairs, requestText, resultText, rowsOf, ruleText } from '../tested-request.js';
+import { MAX_ROWS, factsOf, parsePairs, requestText, resultText, rowsOf, ruleText } from '../rules/tested-request.js';
 
 const NOW = 1_800_000_000;
 const document = (id, { schedule = {}, control = {}, ...members }) => ({

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parseVisitorQuery } from '../visitor-query.js';
+import { parseVisitorQuery } from '../visitors/visitor-query.js';
 
 const ID = '0f6c3b9e-6d5c-4b0a-9a3e-2f0d1c7b8a90';
 

@@ -3,7 +3,7 @@
 
 import { EVENT, EVENTS, EXPIRED, GATED_EVENT, HISTORY, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
 import { CallError, explain, explainNoResponse } from './errors.js';
-import { readMetrics } from './metrics.js';
+import { readMetrics } from '../live/metrics.js';
 
 const NOT_THE_API = 'The response did not come from the private API. Check its address. On a public network, sign in to the network first.';
 const TIMEOUT = 10; // seconds; longer than the API's own timeout

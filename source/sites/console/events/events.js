@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Phases, scheduled changes and actions of an event. Times are in epoch seconds. */
 
-import { count, some, span } from './format.js';
+import { count, some, span } from '../page/format.js';
 
 /** Phase → name, and state of its chip. */
 export const PHASES = {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card with the list of all events, by pages of 100, and the choice of an event. */
 
-import { cardOf } from './console-context.js';
-import { announce, byId, make, markWrong, write } from './dom.js';
-import { count } from './format.js';
+import { cardOf } from '../page/console-context.js';
+import { announce, byId, make, markWrong, write } from '../page/dom.js';
+import { count } from '../page/format.js';
 import { countdown, isEventId, nextChange, phaseOf } from './events.js';
 
 export const READ_INTERVAL = 30; // seconds between two reads of the shown page

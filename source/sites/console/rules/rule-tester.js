@@ -4,10 +4,10 @@
  * edge (`source/edge`), on the documents of the events.
  */
 
-import { AddressError, explain, requestOf } from '../../edge/explanation.js';
-import { cardOf } from './console-context.js';
-import { announce, byId, make, markWrong, write } from './dom.js';
-import { count, some } from './format.js';
+import { AddressError, explain, requestOf } from '../../../edge/explanation.js';
+import { cardOf } from '../page/console-context.js';
+import { announce, byId, make, markWrong, write } from '../page/dom.js';
+import { count, some } from '../page/format.js';
 import { MAX_ROWS, factsOf, parsePairs, requestText, resultText, rowsOf } from './tested-request.js';
 
 const AT_ONCE = 6; // documents that are read at the same time

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card of the inlet: its strategy, state and targets, and the pause button. */
 
-import { cardOf } from './console-context.js';
-import { byId, make, write } from './dom.js';
-import { count, some, span, time } from './format.js';
+import { cardOf } from '../page/console-context.js';
+import { byId, make, write } from '../page/dom.js';
+import { count, some, span, time } from '../page/format.js';
 
 export const LOOKUP_INTERVAL = 30; // seconds between look-ups while there is no inlet
 export const MAX_RUN_AGE = 180; // seconds without a run after which an inlet counts as stopped

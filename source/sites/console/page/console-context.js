@@ -2,7 +2,7 @@
 /** Context shared by the cards: the signed-in API, the latest metrics, and the execution of actions. */
 
 import { byId, write } from './dom.js';
-import { ServerClock } from './events.js';
+import { ServerClock } from '../events/events.js';
 import { time } from './format.js';
 import { COOLDOWN } from './repeated-input.js';
 

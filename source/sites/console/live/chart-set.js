@@ -2,8 +2,8 @@
 /** Small charts with one time axis. Lines differ in colour and in dash, so colour is not needed. */
 
 import uPlot from 'uplot';
-import { make, write } from './dom.js';
-import { count, span, time } from './format.js';
+import { make, write } from '../page/dom.js';
+import { count, span, time } from '../page/format.js';
 import { columns } from './history.js';
 
 const HEIGHT = 150;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card of the chosen event: its phase, its schedule, and the actions that its phase allows. */
 
-import { confirmed } from './confirm.js';
-import { MAX_MOVE, wholeNumber } from './admit.js';
-import { cardOf, newCallId } from './console-context.js';
-import { announce, byId, make, write } from './dom.js';
-import { count, dateTime } from './format.js';
+import { confirmed } from '../page/confirm.js';
+import { MAX_MOVE, wholeNumber } from '../admission/admit.js';
+import { cardOf, newCallId } from '../page/console-context.js';
+import { announce, byId, make, write } from '../page/dom.js';
+import { count, dateTime } from '../page/format.js';
 import { ACTIONS, confirmationOf, countdown, nameOf, nextChange, numbersText, phaseOf, refusalOf } from './events.js';
 
 export const READ_INTERVAL = 30; // seconds between two reads of the document

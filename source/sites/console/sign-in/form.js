@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Sign-in form: reading, validation, and deletion of the keys. */
 
-import { byId, markWrong, write } from './dom.js';
+import { byId, markWrong, write } from '../page/dom.js';
 
 const PREFILLED = [
   ['event-id', 'event_id'], ['region', 'region'], ['private-api', 'private_api'], ['public-api', 'public_api'],

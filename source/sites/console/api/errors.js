@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Error messages for operators: cause and next step. */
 
-import { PHASES } from './events.js';
-import { span } from './format.js';
+import { PHASES } from '../events/events.js';
+import { span } from '../page/format.js';
 
 export const SKEW_LIMIT = 300; // maximum clock difference in seconds that AWS accepts
 

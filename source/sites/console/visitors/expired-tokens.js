@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card with the list of expired tokens, page by page. */
 
-import { expiredCsv, fileName } from './csv.js';
-import { cardOf } from './console-context.js';
-import { byId, download, make, write } from './dom.js';
-import { count, some } from './format.js';
+import { expiredCsv, fileName } from '../page/csv.js';
+import { cardOf } from '../page/console-context.js';
+import { byId, download, make, write } from '../page/dom.js';
+import { count, some } from '../page/format.js';
 
 export const PAGE = 50;
 

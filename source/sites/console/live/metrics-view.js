@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Metrics at the top of the page, and their age. */
 
-import { announce, byId, write } from './dom.js';
+import { announce, byId, write } from '../page/dom.js';
 import { minutesToEmpty } from './metrics.js';
-import { count, rate, some, span } from './format.js';
+import { count, rate, some, span } from '../page/format.js';
 
 const RATES = new Set(['joinRate', 'admissionRate']);
 

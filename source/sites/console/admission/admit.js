@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card that moves the serving position. */
 
-import { confirmed } from './confirm.js';
-import { cardOf, newCallId } from './console-context.js';
-import { byId, markWrong, write } from './dom.js';
-import { previewMove } from './metrics.js';
-import { count, some, time } from './format.js';
+import { confirmed } from '../page/confirm.js';
+import { cardOf, newCallId } from '../page/console-context.js';
+import { byId, markWrong, write } from '../page/dom.js';
+import { previewMove } from '../live/metrics.js';
+import { count, some, time } from '../page/format.js';
 
 export const MAX_MOVE = 1_000_000; // maximum that the API accepts per move
 export const LARGE = 10_000; // a forward move above this asks for confirmation

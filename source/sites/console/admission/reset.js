@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card that resets the event. */
 
-import { confirmed } from './confirm.js';
-import { cardOf } from './console-context.js';
-import { byId } from './dom.js';
-import { some } from './format.js';
+import { confirmed } from '../page/confirm.js';
+import { cardOf } from '../page/console-context.js';
+import { byId } from '../page/dom.js';
+import { some } from '../page/format.js';
 
 export class ResetCard {
   #context;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card that looks up a visitor and ends the visitor's session. */
 
-import { confirmed } from './confirm.js';
-import { cardOf, newCallId } from './console-context.js';
-import { byId, make, markWrong } from './dom.js';
-import { count, dateTime, some, span } from './format.js';
+import { confirmed } from '../page/confirm.js';
+import { cardOf, newCallId } from '../page/console-context.js';
+import { byId, make, markWrong } from '../page/dom.js';
+import { count, dateTime, some, span } from '../page/format.js';
 import { parseVisitorQuery } from './visitor-query.js';
 
 export const STATES = {

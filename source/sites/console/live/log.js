@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Log of the operator's actions and their results since the sign-in, newest first. */
 
-import { fileName, logCsv } from './csv.js';
-import { byId, download, make } from './dom.js';
-import { time } from './format.js';
+import { fileName, logCsv } from '../page/csv.js';
+import { byId, download, make } from '../page/dom.js';
+import { time } from '../page/format.js';
 
 const MAX_ENTRIES = 500;
 const OUTCOMES = { done: 'Done', refused: 'Failed', unconfirmed: 'Unconfirmed', seen: 'Noted' };

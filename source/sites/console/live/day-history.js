@@ -3,8 +3,8 @@
 
 import { ChartSet } from './chart-set.js';
 import { STEP, dayPoints } from './day-points.js';
-import { byId, make, write } from './dom.js';
-import { count, rate, span, time } from './format.js';
+import { byId, make, write } from '../page/dom.js';
+import { count, rate, span, time } from '../page/format.js';
 import { sampled } from './history.js';
 
 const DAY = 86_400;

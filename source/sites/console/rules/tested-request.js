@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Texts of the rule tester: input of the operator, and the description of an explanation. */
 
-import { EFFECTS, STATES } from '../../edge/explanation.js';
-import { count, dateTime } from './format.js';
-import { PHASES, nameOf } from './events.js';
+import { EFFECTS, STATES } from '../../../edge/explanation.js';
+import { count, dateTime } from '../page/format.js';
+import { PHASES, nameOf } from '../events/events.js';
 
 const LONGEST_PATH = 120; // characters of the path in the log
 const SHOWN_SECRET = 4; // first characters of a header's or cookie's value that a rule shows

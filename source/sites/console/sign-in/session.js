@@ -5,7 +5,7 @@
  */
 
 import { AwsClient } from 'aws4fetch';
-import { PrivateApi } from './api.js';
+import { PrivateApi } from '../api/private-api.js';
 
 const SERVICE = 'execute-api';
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Card of the message to visitors, with a check of the public API. */
 
-import { publicStatus } from './public-status.js';
-import { cardOf } from './console-context.js';
-import { byId, markWrong, write } from './dom.js';
-import { count } from './format.js';
+import { publicStatus } from '../api/public-status.js';
+import { cardOf } from '../page/console-context.js';
+import { byId, markWrong, write } from '../page/dom.js';
+import { count } from '../page/format.js';
 
 export const MAX_LENGTH = 500; // code points, as the API counts them
 

@@ -2,8 +2,8 @@
 /** Metrics over time: three small charts with one time axis, and a table of the same values. */
 
 import { ChartSet } from './chart-set.js';
-import { byId, make, write } from './dom.js';
-import { count, rate, time } from './format.js';
+import { byId, make, write } from '../page/dom.js';
+import { count, rate, time } from '../page/format.js';
 import { sampled } from './history.js';
 
 const MIN_SPAN = 120; // minimum time axis in seconds
