@@ -168,6 +168,7 @@ PRIVATE = {
     ),
     "show_audit": (events("GetItem", "Query"), serving_log("GetItem", "Query")),
     "show_history": (events("GetItem", "Query"),),
+    "show_alarms": (events("GetItem"), Grant(Resource.ALARMS, ("cloudwatch:DescribeAlarms",))),
     "show_gate": (READ_EVENTS, serving_log("Query"), READ_GATE_KEYS),
     "report_health": (events("GetItem", "UpdateItem"),),
 }
@@ -175,6 +176,7 @@ PRIVATE = {
 # no list. The operators' group has all routes except KEYS and EVENTS, so all of the AWS solution.
 # A path parameter matches any text in IAM, also slashes: see DENIED.
 WATCHING = (
+    "GET /alarms",
     "GET /events",
     "GET /events/{event_id}",
     "GET /events/{event_id}/audit",

@@ -159,6 +159,7 @@ class CoreStack(Stack):
             reserved_concurrency=config.operators_reserved_concurrency,
             route_metrics=config.route_metrics,
             inlet_role=inlet_role_name(config.stack_name, self.region),
+            stack_name=config.stack_name,
         )
         workers = Workers(
             self,

@@ -17,9 +17,11 @@ from tests.support.fakes.inlet import MemoryInlet
 from tests.support.in_memory_room import EVENT, START, InMemoryRoom, settings
 from tests.support.lambda_proxy_events import Answer, proxy_event
 from waiting_room.domain.errors import Unavailable
+from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.limits import AUDIT_LIFE
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import InletRecord, Strategy
+from waiting_room.use_cases.events.room_alarms import RoomAlarms
 
 ROLE = "WaitingRoom-inlet-eu-central-1"
 ALICE = "arn:aws:iam::123456789012:user/alice"
@@ -337,3 +339,18 @@ def test_a_site_reports_its_health(in_memory_room: InMemoryRoom) -> None:
     assert ask("POST", "/events/never/health", {"health": 1}).status == 404
     assert ask("POST", "/events/-a/health", {"health": 1}).status == 400
     assert in_memory_room.admission.read(EVENT).health == 0.25
+
+
+def test_the_alarms_of_the_room_and_the_brake_of_an_event(
+    in_memory_room: InMemoryRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alarms = RoomAlarms(in_memory_room.alarms, in_memory_room.admission, "Room", lambda: 0.0)
+    monkeypatch.setattr(apps.private_api.app, "room_alarms", lambda: alarms)
+    in_memory_room.alarms.known = {"Room-Errors-1": Alarm.ALARM, "Other-Errors-1": Alarm.ALARM}
+    found = ask("GET", "/alarms").json
+    assert [one["name"] for one in found["alarms"]] == ["Room-Errors-1"]
+    assert set(found["alarms"][0]) == {"name", "state", "since", "reason"}
+    assert "admission" not in found
+    with_event = ask("GET", "/alarms", query={"event_id": EVENT}).json
+    assert with_event["admission"] == {"brake": None, "alarm": None}
+    assert ask("GET", "/alarms", query={"event_id": "nobody"}).status == 400

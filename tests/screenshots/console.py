@@ -22,6 +22,7 @@ from tests.support.in_memory_room import EVENT
 from tests.support.pages.console_page import one_event_only
 from tests.support.pages.console_room import KEY, SECRET, ConsoleRoom, build, console_room
 from waiting_room.domain.actors import Actor, ActorKind
+from waiting_room.domain.events.admission import AdmissionState
 from waiting_room.domain.events.alarms import Alarm
 from waiting_room.domain.events.history import MinuteTotals
 from waiting_room.domain.visitor_lookup import reference_of
@@ -367,6 +368,79 @@ def limited(tab: Page, room: ConsoleRoom) -> None:
     expect(tab.locator("#events-note")).to_contain_text("not allowed to list")
 
 
+def slowed(tab: Page, room: ConsoleRoom) -> None:
+    """A paused event with the brake on; two alarms of the room are in ALARM, their list is open."""
+    made, now = room.in_memory_room, int(time.time())
+    made.visitors(340)
+    made.serve(120)
+    made.event_documents.patch(
+        EVENT, {"title": "Spring tour", "admission": {"strategy": "both"}}, None, actor=ADA
+    )
+    made.event_documents.act(EVENT, "pause", actor=ADA)
+    made.alarms.known = {
+        "Room-OperationsAlarmsAdmitErrors7C1D2E3F-1A2B3C4D5E6F": Alarm.ALARM,
+        "Room-OperationsAlarmsJoinQueueAge0A1B2C3D-6F5E4D3C2B1A": Alarm.ALARM,
+        "Room-Other1-2": Alarm.OK,
+    }
+    before = made.admission.read(EVENT)
+    step = AdmissionState(generation=1, at=float(now), credit=0.0, brake=0.25)
+    made.admission.write(before, type(before)(EVENT, version=1, state=step))
+    made.admission.report_alarm(EVENT, "SiteErrors", Alarm.ALARM, now)
+    inside(tab, room)
+    tab.clock.fast_forward(2_000)
+    expect(tab.locator("#state-strip")).to_contain_text("2 alarms in ALARM")
+    tab.locator(".alarms summary").click()
+
+
+def editing(tab: Page, room: ConsoleRoom) -> None:
+    """The form of an event, with a number that is not one, and a list of rules."""
+    events(tab, room)
+    expect(tab.locator("#event-phase")).to_have_text("Open")
+    tab.locator("#event-edit").click()
+    tab.get_by_label("Title", exact=True).fill("حفلة الربيع الكبرى")
+    tab.get_by_label("Rate", exact=True).fill("many")
+    tab.locator("summary", has_text="Protected addresses").click()
+    tab.get_by_label("Protected addresses").fill('[\n  {"path": "/checkout"}\n]')
+    tab.get_by_role("button", name="Show changes").click()
+    tab.locator("#editor").scroll_into_view_if_needed()
+
+
+def reviewing(tab: Page, room: ConsoleRoom) -> None:
+    """What an edit changes, before it is saved."""
+    editing(tab, room)
+    tab.get_by_label("Rate", exact=True).fill("300")
+    tab.get_by_role("button", name="Show changes").click()
+    expect(tab.locator("#editor")).to_contain_text("3 changes")
+
+
+def conflict(tab: Page, room: ConsoleRoom) -> None:
+    """Another operator changed the event meanwhile."""
+    reviewing(tab, room)
+    changes = {"title": "Winter tour", "token": {"valid_for": 900}}
+    room.in_memory_room.event_documents.patch(EVENT, changes, None, actor=ADA)
+    tab.get_by_role("button", name="Save changes").click()
+    expect(tab.locator("[data-conflict]")).to_have_count(1)
+
+
+def creating(tab: Page, room: ConsoleRoom) -> None:
+    """The form of a new event."""
+    inside(tab, room)
+    tab.locator("#event-create").click()
+    tab.get_by_role("button", name="Show changes").click()
+
+
+def undo_action(tab: Page, room: ConsoleRoom) -> None:
+    """A pause that can be undone, and the preview of a message."""
+    room.in_memory_room.visitors(120)
+    inside(tab, room)
+    expect(tab.locator("#event-phase")).to_have_text("Open")
+    tab.locator("[data-action=pause]").click()
+    tab.clock.fast_forward(500)
+    tab.locator("#confirm-yes").click()
+    expect(tab.locator("#undo-box")).to_be_visible()
+    tab.locator("#message").fill(ARABIC)
+
+
 SLOWED = {"alarm": "SiteErrors", "alarm_state": Alarm.ALARM, "alarm_holds": True}
 ARABIC = "تُفتح الأبواب عند الساعة 10:00. تبقّى 250 تذكرة — شكراً لصبركم!"
 STATES = (
@@ -393,6 +467,12 @@ STATES = (
     state("not-kept-up", not_kept_up),
     state("events", events),
     state("scheduled", scheduled),
+    state("slowed", slowed),
+    state("creating", creating),
+    state("editing", editing),
+    state("reviewing", reviewing),
+    state("conflict", conflict),
+    state("undo-action", undo_action),
     state("last-day", last_day),
     state("tested-address", tested_address),
     state("forbidden", forbidden),

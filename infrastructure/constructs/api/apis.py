@@ -91,6 +91,7 @@ class PrivateApi(Construct):
         issuer: str,
         limits: Limits,
         inlet_role: str,
+        stack_name: str,
         reserved_concurrency: int,
         route_metrics: bool = False,
     ) -> None:
@@ -110,6 +111,7 @@ class PrivateApi(Construct):
         routes = routes_of(load_app("private_api"))
         check_grants("PRIVATE", {route.view for route in routes})
         environment = loading.with_stores(_issuer(PRIVATE, issuer), loading.PRIVATE)
+        environment.setdefault("show_alarms", {})["STACK_NAME"] = stack_name  # names its alarms
         for route in routes:
             if not {"GET", "HEAD"}.issuperset(route.methods):  # changes state and logs the caller
                 environment.setdefault(route.view, {})["INLET_ROLE"] = inlet_role

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from waiting_room.inlet.control import InletControl
     from waiting_room.use_cases.events.event_documents import EventDocuments
     from waiting_room.use_cases.events.event_records import EventRecords
+    from waiting_room.use_cases.events.room_alarms import RoomAlarms
     from waiting_room.use_cases.gate.gate_sources import GateSources
 
 app = Chalice(app_name="waiting-room-private-api", configure_logs=False)
@@ -72,6 +73,17 @@ def num_active_tokens() -> dict[str, int]:
 @json_handler
 def metrics() -> dict[str, Any]:
     return room().metrics.panel(query(app.current_request, "event_id"))
+
+
+@app.route("/alarms", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
+@json_handler
+def show_alarms() -> dict[str, Any]:
+    event_id = optional_query(app.current_request, "event_id")
+    found: dict[str, Any] = {"alarms": room_alarms().alarms()}
+    if event_id is None:
+        return found
+    room().directory.check(event_id)
+    return {**found, "admission": room_alarms().admission(event_id)}
 
 
 @app.route("/expired_tokens", methods=["GET"], content_types=ANY_TYPE, authorizer=iam)
@@ -318,6 +330,15 @@ def event_records() -> EventRecords:
     from waiting_room.use_cases.events.event_records import build_event_records
 
     return build_event_records(room(), stores(settings()), time.time)
+
+
+@cache
+def room_alarms() -> RoomAlarms:
+    """Return the use case of the alarms, imported and built on first use."""
+    from waiting_room.use_cases.events.room_alarms import RoomAlarms
+
+    chosen = stores(settings())
+    return RoomAlarms(chosen.alarms, chosen.admission, settings().stack_name, time.monotonic)
 
 
 def _actor() -> Actor:

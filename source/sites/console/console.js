@@ -7,6 +7,7 @@ import { DayHistory } from './live/day-history.js';
 import { metricsCsv, fileName } from './page/csv.js';
 import { ConsoleContext } from './page/console-context.js';
 import { announce, byId, download, write } from './page/dom.js';
+import { EventEditor } from './events/edit/editor.js';
 import { EventCard } from './events/event-card.js';
 import { EventList } from './events/event-list.js';
 import { isEventId } from './events/events.js';
@@ -17,6 +18,7 @@ import { isNewer } from './live/metrics.js';
 import { History } from './live/history.js';
 import { InletCard } from './admission/inlet.js';
 import { ActionLog } from './live/log.js';
+import { LiveView } from './live/live-view.js';
 import { MessageCard } from './visitors/message.js';
 import { FreshnessBar, offersApiTime, showMetrics } from './live/metrics-view.js';
 import { publicStatus } from './api/public-status.js';
@@ -36,8 +38,10 @@ const context = new ConsoleContext({
   refresh: () => poller.refresh(),
   changed: () => poller.outdate(),
 });
-const eventList = new EventList(context, choose);
-const eventCard = new EventCard(context);
+const editor = new EventEditor(context, edited);
+const eventList = new EventList(context, choose, () => editor.create());
+const eventCard = new EventCard(context, editor, shown);
+const live = new LiveView(context);
 const dayHistory = new DayHistory(context);
 const externalMoves = new ExternalMoves();
 const admit = new AdmitCard(context, externalMoves);
@@ -110,6 +114,20 @@ function followEvents() {
   eventList.follow();
 }
 
+/** A document of the chosen event is shown; null: it was deleted. */
+function shown(event) {
+  live.show(event);
+  const row = event && eventList.find(event.event_id);
+  if (event === null || (row && row.version < event.version)) eventList.read();
+}
+
+/** An event was saved: a new one is chosen, an edited one can be restored. */
+async function edited(after, before) {
+  eventList.read();
+  if (before === null) await choose(after.event_id);
+  else if (after.event_id === context.api?.eventId) eventCard.edited(after, before);
+}
+
 /** Read the document of an event, and its numbers from the public API; null without them. */
 async function readLimited(api, publicApi) {
   const [event, status] = await Promise.all([
@@ -171,7 +189,8 @@ async function enter(form) {
     const api = signIn({ ...form, ahead });
     open(api, form, await firstRead(api, form.publicApi));
     context.log.add('Sign in', 'done', `Signed in to ${form.eventId}.`);
-    byId('main').focus();
+    byId('main').focus({ preventScroll: true });
+    window.scrollTo(0, 0); // the state comes first
   } catch (error) {
     renew = () => {
       ahead = error.ahead;
@@ -237,6 +256,7 @@ function clearRoom() {
   signedIn = null;
   context.log.clear();
   eventList.clear();
+  editor.close();
   ruleTester.clear();
   clearEvent();
 }
@@ -249,6 +269,7 @@ function clearEvent() {
   context.limitedNumbers = null;
   history.clear();
   dayHistory.clear();
+  live.clear();
   context.wasReset = false;
   externalMoves.clear();
   for (const card of [eventCard, admit, message, inlet, visitor, expired, reset]) card.clear();
@@ -272,7 +293,8 @@ byId('sign-in').addEventListener('submit', (event) => {
 });
 byId('use-api-time').addEventListener('click', () => renew?.());
 byId('go-on-with-api-time').addEventListener('click', () => renew?.(failure));
-byId('sign-out').addEventListener('click', () => {
+byId('sign-out').addEventListener('click', async () => {
+  if (!(await editor.mayClose('Sign out and discard the changes?'))) return;
   leave(false);
   announce('Signed out. The keys are deleted from this page.');
   byId('access-key').focus();
@@ -304,6 +326,7 @@ setInterval(() => {
   eventList.tick(poller.paused);
   eventCard.tick(poller.paused);
   dayHistory.tick(poller.paused);
+  live.tick(poller.paused);
 }, 1000);
 
 async function readSettings() {

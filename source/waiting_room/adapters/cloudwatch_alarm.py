@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""States of CloudWatch alarms that slow admission or hold an inlet."""
+"""States of CloudWatch alarms: those that slow admission or hold an inlet, and the room's own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from waiting_room.adapters.aws import translate_errors
-from waiting_room.domain.events.alarms import Alarm
+from waiting_room.domain.events.alarms import Alarm, RoomAlarm
 
 MAX_NAMES = 100  # of one call, CloudWatch's limit
 KNOWN = ("OK", "ALARM", "INSUFFICIENT_DATA")
+TYPES = ["MetricAlarm", "CompositeAlarm"]
+MAX_PAGES = 10  # of alarms whose names have one beginning
+MAX_REASON = 500  # characters
 
 
 class CloudWatchAlarms:
@@ -24,7 +27,7 @@ class CloudWatchAlarms:
         with translate_errors("CloudWatch"):
             response = self._client.describe_alarms(
                 AlarmNames=list(names),
-                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+                AlarmTypes=TYPES,
                 MaxRecords=MAX_NAMES,
             )
         found = [*response.get("MetricAlarms", []), *response.get("CompositeAlarms", [])]
@@ -33,6 +36,33 @@ class CloudWatchAlarms:
             for alarm in found
             if alarm["StateValue"] in KNOWN
         }
+
+    def beginning_with(self, prefix: str) -> Sequence[RoomAlarm]:
+        """Return the alarms whose names begin with a text, by name."""
+        found: dict[str, RoomAlarm] = {}
+        mark: dict[str, str] = {}
+        for _ in range(MAX_PAGES):
+            with translate_errors("CloudWatch"):
+                response = self._client.describe_alarms(
+                    AlarmNamePrefix=prefix, AlarmTypes=TYPES, MaxRecords=MAX_NAMES, **mark
+                )
+            for alarm in (*response.get("MetricAlarms", []), *response.get("CompositeAlarms", [])):
+                if alarm["StateValue"] in KNOWN:
+                    found[alarm["AlarmName"]] = _room_alarm(alarm)
+            if not response.get("NextToken"):
+                break
+            mark = {"NextToken": response["NextToken"]}
+        return [found[name] for name in sorted(found)]
+
+
+def _room_alarm(alarm: Mapping[str, Any]) -> RoomAlarm:
+    since = alarm.get("StateTransitionedTimestamp") or alarm.get("StateUpdatedTimestamp")
+    return RoomAlarm(
+        name=alarm["AlarmName"],
+        state=Alarm(alarm["StateValue"]),
+        since=int(since.timestamp()) if since else 0,
+        reason=alarm.get("StateReason", "")[:MAX_REASON],
+    )
 
 
 class CloudWatchAlarm:

@@ -231,7 +231,7 @@ def test_more_than_a_hundred_events_are_on_pages(room: ConsoleRoom, page: Page) 
     assert sum(one == "GET /events" for one in room.calls) == 3
 
 
-def test_a_room_without_events_says_how_to_create_one(room: ConsoleRoom, page: Page) -> None:
+def test_a_room_without_events_says_so(room: ConsoleRoom, page: Page) -> None:
     page.route(
         f"{room.private}/events",
         lambda route: route.fulfill(
@@ -240,9 +240,7 @@ def test_a_room_without_events_says_how_to_create_one(room: ConsoleRoom, page: P
         ),
     )
     sign_in(page)
-    expect(page.locator("#events-note")).to_have_text(
-        "There are no events yet. Create one with the command line: waiting-room events apply."
-    )
+    expect(page.locator("#events-note")).to_have_text("There are no events yet.")
     expect(page.locator("#events-paging")).to_be_hidden()
 
 

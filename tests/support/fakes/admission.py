@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from waiting_room.domain.errors import Conflict, Unavailable
 from waiting_room.domain.events.admission import AdmissionRecord, AdmissionState
-from waiting_room.domain.events.alarms import Alarm
+from waiting_room.domain.events.alarms import Alarm, RoomAlarm
 
 
 class MemoryAdmissionStates:
@@ -69,3 +69,14 @@ class MemoryAlarms:
         if self.fails:
             raise Unavailable("CloudWatch does not respond")
         return {name: self.known[name] for name in names if name in self.known}
+
+    def beginning_with(self, prefix: str) -> Sequence[RoomAlarm]:
+        """Return the alarms whose names begin with a text."""
+        self.calls.append([prefix])
+        if self.fails:
+            raise Unavailable("CloudWatch does not respond")
+        return [
+            RoomAlarm(name, state, 1_800_000_000, "Threshold crossed")
+            for name, state in sorted(self.known.items())
+            if name.startswith(prefix)
+        ]

@@ -33,12 +33,16 @@ from tests.support.servers import ROOT
 from waiting_room.inlet.control import InletControl
 from waiting_room.inlet.strategies import InletRecord, Strategy
 from waiting_room.use_cases import change_log
+from waiting_room.use_cases.events.room_alarms import RoomAlarms
 
 KEY, SECRET, REGION = (
     "AKIAPANELTESTKEY0001",
     "s3cret/of+the=operator/0123456789abcdef",
     "eu-central-1",
 )
+
+
+STACK = "Room"
 
 
 class RunningClock:
@@ -68,6 +72,7 @@ class ConsoleRoom:
     public: str = ""
     in_memory_room: InMemoryRoom = field(init=False)
     inlets: MemoryInlet = field(init=False)
+    alarms: RoomAlarms = field(init=False)
     calls: list[str] = field(default_factory=list)
     down: bool = False
 
@@ -80,6 +85,8 @@ class ConsoleRoom:
         self.in_memory_room.room.workers.setup.run()
         self.in_memory_room.room.workers.minute_jobs.run(EVENT)
         self.inlets = MemoryInlet()
+        made = self.in_memory_room
+        self.alarms = RoomAlarms(made.alarms, made.admission, STACK, time.monotonic)
         self.calls.clear()
         self.down = False
 
@@ -140,6 +147,7 @@ def console_room(built: Path) -> Iterator[ConsoleRoom]:
         patch.setattr(
             apps.private_api.app, "event_records", lambda: panel.in_memory_room.event_records
         )
+        patch.setattr(apps.private_api.app, "room_alarms", lambda: panel.alarms)
         patch.setattr(
             apps.private_api.app,
             "_inlet",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from botocore.exceptions import ClientError
 from tests.support.servers import closed_port
 from waiting_room.adapters import aws
 from waiting_room.adapters.cached_secret import CachedSecret
-from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm
+from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarm, CloudWatchAlarms
 from waiting_room.adapters.dynamodb.inlet import DynamoInlet
 from waiting_room.adapters.event_bus import EventBridgeBus
 from waiting_room.adapters.http import json_get
@@ -228,6 +229,21 @@ def test_an_alarm_that_is_not_there_or_in_no_state_is_missing() -> None:
         assert CloudWatchAlarm(Client(describe_alarms={"MetricAlarms": found}), "Slow")() == (
             Alarm.MISSING
         )
+
+
+def test_alarms_are_read_by_the_beginning_of_their_names_page_by_page() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    first = {"AlarmName": "Room-B-1", "StateValue": "ALARM", "StateReason": "x" * 900}
+    second = {"AlarmName": "Room-A-1", "StateValue": "OK", "StateTransitionedTimestamp": at}
+    pages = [
+        {"MetricAlarms": [first, {"AlarmName": "Room-C-1", "StateValue": "NEW"}], "NextToken": "m"},
+        {"CompositeAlarms": [second]},
+    ]
+    client = Client(describe_alarms=pages)
+    found = CloudWatchAlarms(client).beginning_with("Room-")
+    assert [(one.name, one.state, one.since, len(one.reason)) for one in found] == [
+        ("Room-A-1", Alarm.OK, int(at.timestamp()), 0), ("Room-B-1", Alarm.ALARM, 0, 500),
+    ]  # fmt: skip
 
 
 # --- secrets --------------------------------------------------------------------------------------

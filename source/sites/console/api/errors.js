@@ -11,9 +11,10 @@ export class CallError extends Error {
   /**
    * `unconfirmed`: the call may have taken effect. `ahead`: seconds by which this device's clock is
    * ahead of the API's (negative: behind), if that is the cause. `retryAfter`: seconds, if returned.
-   * `own`: the error came from the room itself, not from a gateway or proxy.
+   * `own`: the error came from the room itself, not from a gateway or proxy. `said`: its own sentence.
+   * `current`: the current document, if the version of the call was not.
    */
-  constructor(kind, text, { status = 0, unconfirmed = false, ahead = null, retryAfter = 0, own = false } = {}) {
+  constructor(kind, text, { status = 0, unconfirmed = false, ahead = null, retryAfter = 0, own = false, said = '', current = null } = {}) {
     super(text);
     this.name = 'CallError';
     this.kind = kind;
@@ -22,6 +23,8 @@ export class CallError extends Error {
     this.ahead = ahead;
     this.retryAfter = retryAfter;
     this.own = own;
+    this.said = said;
+    this.current = current;
   }
 }
 
@@ -46,7 +49,8 @@ const REFUSALS = [
 export function explain({ status, body, serverTime, localTime, retryAfter = 0, changes = false }) {
   const said = sentence(body);
   const own = typeof body?.error === 'string';
-  const more = { status, retryAfter, own, unconfirmed: changes && status >= 500 && status !== 511 };
+  const current = status === 409 && Number.isSafeInteger(body?.current?.version) ? body.current : null;
+  const more = { status, retryAfter, own, said, current, unconfirmed: changes && status >= 500 && status !== 511 };
   if (status === 407) return new CallError('proxy', 'A proxy on this network asks for a sign-in first.', more);
   if (status === 511) return new CallError('portal', 'This network asks for a sign-in first. Open any web page to sign in to it.', more);
   if (status === 401 || status === 403) {

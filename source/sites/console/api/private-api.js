@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Client of the private API: one method per operation, one call per method. */
 
-import { EVENT, EVENTS, EXPIRED, GATED_EVENT, HISTORY, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
+import { ALARMS, AUDIT, DELETED, EVENT, EVENTS, EXPIRED, GATED_EVENT, HISTORY, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
 import { CallError, explain, explainNoResponse } from './errors.js';
 import { readMetrics } from '../live/metrics.js';
 
@@ -57,9 +57,39 @@ export class PrivateApi {
     return checked(body, GATED_EVENT, false);
   }
 
-  /** Read the last 24 hours of the event: a point each `step` seconds. */
-  async history(step) {
-    const search = new URLSearchParams({ step });
+  /** Create the event with a document, or replace the document of a version. */
+  async putEvent(document, version) {
+    const { body } = await this.#send(this.#path(), document, { method: 'PUT', ...ifMatch(version) });
+    return checked(body, EVENT, true);
+  }
+
+  /** Change members of the document of a version (JSON Merge Patch). */
+  async patchEvent(members, version) {
+    const { body } = await this.#send(this.#path(), members, { method: 'PATCH', ...ifMatch(version) });
+    return checked(body, EVENT, true);
+  }
+
+  /** Delete the event, if it has this version. */
+  async deleteEvent(version) {
+    const { body } = await this.#call(this.#path(), { method: 'DELETE', ...ifMatch(version) });
+    return checked(body, DELETED, true);
+  }
+
+  /** Read the alarms of the room, and the brake of the event. */
+  async alarms() {
+    return this.#look('/alarms', {}, ALARMS);
+  }
+
+  /** Read a page of the audit log; `mark` is the `next_token` of the previous page. */
+  async audit(mark = null) {
+    const search = mark ? `?${new URLSearchParams({ next_token: mark })}` : '';
+    const { body } = await this.#call(`${this.#path()}/audit${search}`, { method: 'GET' });
+    return checked(body, AUDIT, false);
+  }
+
+  /** Read a point each `step` seconds: since a time (epoch seconds), or of the last 24 hours. */
+  async history(step, since = null) {
+    const search = new URLSearchParams({ step, ...(since === null ? {} : { from: since }) });
     const { body } = await this.#call(`${this.#path()}/history?${search}`, { method: 'GET' });
     return checked(body, HISTORY, false);
   }
@@ -136,10 +166,10 @@ export class PrivateApi {
     return this.#send(`${this.#endpoint}${path}`, { event_id: this.#eventId, ...content });
   }
 
-  #send(url, content) {
+  #send(url, content, { method = 'POST', headers = {} } = {}) {
     return this.#call(url, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
+      method,
+      headers: { 'Content-Type': 'application/json', ...headers },
       body: JSON.stringify(content),
     });
   }
@@ -149,7 +179,7 @@ export class PrivateApi {
   }
 
   async #call(url, init) {
-    const changes = init.method === 'POST';
+    const changes = init.method !== 'GET';
     let response;
     let text;
     try {
@@ -182,6 +212,11 @@ export class PrivateApi {
     }
     return { body, serverTime: Number.isFinite(serverTime) ? serverTime : null };
   }
+}
+
+/** Return the header for a call that applies to one version only; null: to a new event. */
+function ifMatch(version) {
+  return version === null ? {} : { headers: { 'If-Match': `"${version}"` } };
 }
 
 /** Validate a response body; an unexpected body did not come from the API, whatever its status. */

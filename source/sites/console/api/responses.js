@@ -41,6 +41,12 @@ const isPoint = (value) => matches(value, {
   at: isMoment, joined: isCount, admitted: isCount, arrived: isCount, waiting: isCount, active: isCount,
   left: isCount, no_shows: isCount, wait_p50: orNull(isCount), wait_p95: orNull(isCount),
 });
+const isAlarm = (value) => matches(value, { name: isText, state: isText, since: isMoment, reason: isText });
+const isAdmission = (value) => matches(value, { brake: orNull(Number.isFinite), alarm: orNull(isObject) });
+export const ALARMS = { alarms: (value) => Array.isArray(value) && value.every(isAlarm), admission: orNull(isAdmission) };
+const isEntry = (value) => matches(value, { at: isMoment, who: isText, role: isText, what: isText, before: isObject, after: isObject });
+export const AUDIT = { entries: (value) => Array.isArray(value) && value.every(isEntry), next_token: orNull(isText) };
+export const DELETED = { event_id: isText };
 export const HISTORY = { points: (value) => Array.isArray(value) && value.every(isPoint) };
 export const STATUS = { queue_counter: isCount, serving_counter: isCount, waiting_num: isCount, message: orNull(isText) };
 

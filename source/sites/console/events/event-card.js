@@ -6,6 +6,9 @@ import { MAX_MOVE, wholeNumber } from '../admission/admit.js';
 import { cardOf, newCallId } from '../page/console-context.js';
 import { announce, byId, make, write } from '../page/dom.js';
 import { count, dateTime } from '../page/format.js';
+import { undoEditOf, undoOf } from './undo.js';
+import { UndoOffer } from './undo-offer.js';
+import { documentOf } from './edit/draft.js';
 import { ACTIONS, confirmationOf, countdown, nameOf, nextChange, numbersText, phaseOf, refusalOf } from './events.js';
 
 export const READ_INTERVAL = 30; // seconds between two reads of the document
@@ -14,6 +17,9 @@ const TIMES = [['Pre-queue', 'pre_queue_at'], ['Opening', 'opens_at'], ['Closing
 
 export class EventCard {
   #context;
+  #changed;
+  #editor;
+  #undo = new UndoOffer((undo) => this.#undoChange(undo));
   #card = cardOf(byId('event-actions'));
   #buttons = new Map(); // action → button and reason
   #event = null; // the latest document; without a phase if it cannot be read
@@ -21,8 +27,14 @@ export class EventCard {
   #sequence = 0; // number of the latest call: a response to an earlier call is discarded
   #passed = 0; // time of the latest change of the schedule after which the document was read
 
-  constructor(context) {
+  /** `changed(event)` gets each document that is shown, or null after a deletion; `editor` edits one. */
+  constructor(context, editor, changed) {
     this.#context = context;
+    this.#editor = editor;
+    this.#changed = changed;
+    byId('event-edit').addEventListener('click', () => this.#event?.phase && editor.edit(this.#event));
+    byId('event-copy').addEventListener('click', () => this.#event?.phase && editor.copy(this.#event));
+    byId('event-delete').addEventListener('click', () => this.#delete());
     for (const [action, { label }] of Object.entries(ACTIONS)) {
       const reason = make('span', { id: `reason-${action}`, class: 'unseen' });
       const button = make('button', { type: 'button', 'data-action': action }, `${label}…`);
@@ -51,6 +63,7 @@ export class EventCard {
     this.#event = null;
     this.#readAt = -Infinity;
     this.#passed = 0;
+    this.#undo.offer(null);
     this.#context.showResult(this.#card, 'done', '');
   }
 
@@ -97,6 +110,8 @@ export class EventCard {
     ['Version', count(event.version)]];
     byId('event-facts').replaceChildren(...facts.flatMap(([label, value]) => [make('dt', {}, label), make('dd', {}, make('bdi', {}, value))]));
     this.#showActions();
+    this.#undo.follow(event);
+    this.#changed(event);
     this.tick();
     if (before?.phase && before.event_id === event.event_id && before.phase !== event.phase) {
       announce(`${nameOf(event)} is ${words.toLowerCase()} now.`);
@@ -110,6 +125,7 @@ export class EventCard {
 
   /** Update the countdown; after the change, read the document once, unless `paused`. */
   tick(paused = false) {
+    this.#undo.tick();
     if (!this.#event?.phase) return;
     const now = this.#context.serverClock.now();
     write(byId('event-next'), countdown(this.#event, now) || 'No scheduled change');
@@ -178,10 +194,63 @@ export class EventCard {
         then: (after) => {
           this.#sequence += 1;
           this.show(after);
+          this.#undo.offer(undoOf(action, event, after), after);
         },
       });
     if (done === null) this.read(); // the phase may be another than the one shown
   }
+
+  /** Show the result of an edit, which can be undone. */
+  edited(after, before) {
+    this.#sequence += 1;
+    this.show(after);
+    this.#undo.offer(undoEditOf(before), after);
+  }
+
+  async #undoChange(undo) {
+    if (undo.eventId !== this.#context.api?.eventId || this.#card.dataset.busy) return;
+    this.#undo.offer(null);
+    this.#sequence += 1;
+    const done = await this.#context.runAction(this.#card, undo.label,
+      (api) => {
+        if (undo.action) return api.act(undo.action);
+        if (undo.schedule) return api.patchEvent({ schedule: undo.schedule }, undo.version);
+        const { control, ...document } = documentOf(undo.document);
+        return api.putEvent(document, undo.version);
+      },
+      (after) => `Undone: ${nameOf(after)} is ${phaseOf(after)[0].toLowerCase()}, version ${count(after.version)}.`,
+      { then: (after) => { this.#sequence += 1; this.show(after); } });
+    if (done === null) this.read();
+  }
+
+  async #delete() {
+    const { api } = this.#context;
+    const event = this.#event;
+    if (api === null || !event?.phase || this.#card.dataset.busy) return;
+    const why = deletionRefusal(event);
+    if (why) {
+      this.#context.showResult(this.#card, 'refused', why);
+      announce(why);
+      return;
+    }
+    const numbers = numbersText(this.#context.numbers);
+    const agreed = await confirmed({
+      title: `Delete ${nameOf(event)}?`,
+      words: `Its queue and its sessions end. Tokens already issued stay valid until they expire. The audit log is kept for 90 days. This cannot be undone.\n${numbers}`.trim(),
+      action: 'Delete event',
+      typed: event.event_id,
+    });
+    if (!agreed || api !== this.#context.api) return;
+    this.#sequence += 1;
+    await this.#context.runAction(this.#card, `Delete ${nameOf(event)}`, (now) => now.deleteEvent(event.version),
+      () => `${nameOf(event)} was deleted.`, { then: () => this.#changed(null) });
+  }
+}
+
+/** Return why an event cannot be deleted; empty if it can. */
+export function deletionRefusal({ phase, protect = [] }) {
+  if (phase !== 'closed') return 'Close the event first: only a closed event can be deleted.';
+  return protect.length ? 'Remove the rules of “Protected addresses” first: no deletion may open a site.' : '';
 }
 
 /** Describe the result of an action. */

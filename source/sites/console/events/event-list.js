@@ -4,6 +4,7 @@
 import { cardOf } from '../page/console-context.js';
 import { announce, byId, make, markWrong, write } from '../page/dom.js';
 import { count } from '../page/format.js';
+import { ListNumbers } from './list-numbers.js';
 import { countdown, isEventId, nextChange, phaseOf } from './events.js';
 
 export const READ_INTERVAL = 30; // seconds between two reads of the shown page
@@ -21,8 +22,19 @@ export class EventList {
   #permitted = true;
   #passed = new Set(); // changes of the schedule after which the page was read
 
-  /** `choose(eventId)` shows another event. */
-  constructor(context, choose) {
+  #numbers;
+  #observer;
+
+  /** `choose(eventId)` shows another event, `create()` begins a new one. */
+  constructor(context, choose, create) {
+    this.#numbers = new ListNumbers({
+      publicApi: () => context.publicApi,
+      show: (id, words) => { if (this.#rows.has(id)) write(this.#rows.get(id).numbers, words); },
+    });
+    this.#observer = new IntersectionObserver((seen) => {
+      for (const { target, isIntersecting } of seen) this.#numbers.see(target.dataset.event, isIntersecting);
+    });
+    byId('event-create').addEventListener('click', create);
     this.#context = context;
     this.#choose = choose;
     byId('events-reload').addEventListener('click', () => this.read({ requested: true }));
@@ -47,6 +59,8 @@ export class EventList {
   clear() {
     this.#sequence += 1;
     this.#rows.clear();
+    this.#numbers.clear();
+    this.#observer.disconnect();
     this.#marks = [null];
     this.#next = null;
     this.#readAt = -Infinity;
@@ -113,6 +127,7 @@ export class EventList {
       }
     }
     if (passed) this.read();
+    if (!paused) this.#numbers.tick(performance.now() / 1000);
   }
 
   /** Return the row of an event of the shown page, or null. */
@@ -129,9 +144,12 @@ export class EventList {
     for (const event of events) fill(kept.get(event.event_id), event);
     if (changed) {
       list.replaceChildren(...[...kept.values()].map(({ item }) => item));
+      this.#observer.disconnect();
+      this.#numbers.clear();
+      for (const { item } of kept.values()) this.#observer.observe(item);
       if (list.contains(focused)) focused.focus(); // a moved element loses the focus
     }
-    this.#note(events.length ? '' : 'There are no events yet. Create one with the command line: waiting-room events apply.');
+    this.#note(events.length ? '' : 'There are no events yet.');
     this.#showPaging();
     this.mark(this.#context.api?.eventId);
     this.tick();
@@ -142,10 +160,11 @@ export class EventList {
     const code = make('span', { class: 'hint' }, id);
     const phase = make('span', { class: 'chip' });
     const next = make('span', { class: 'hint' });
+    const numbers = make('span', { class: 'hint numbers' });
     const button = make('button', { type: 'button' },
-      make('span', { class: 'line' }, title, ' ', phase), ' ', make('span', { class: 'line' }, code, ' ', next));
+      make('span', { class: 'line' }, title, ' ', phase), ' ', make('span', { class: 'line' }, code, ' ', numbers), ' ', next);
     button.addEventListener('click', () => this.#choose(id));
-    return { item: make('li', {}, button), button, title, code, phase, next, event: null };
+    return { item: make('li', { 'data-event': id }, button), button, title, code, phase, next, numbers, event: null };
   }
 
   #showPaging() {

@@ -133,7 +133,14 @@ export function confirmationOf(action, event, numbers) {
 /** Describe the numbers of an event; empty if they are unknown. */
 export function numbersText(numbers) {
   if (numbers === null) return '';
-  return `Positions assigned: ${count(numbers.queue)}. Serving position: ${count(numbers.serving)}. Waiting: ${count(numbers.waiting)}.`;
+  return `Positions assigned: ${count(numbers.queue)}. Serving position: ${count(numbers.serving)}. Waiting: ${count(numbers.waiting)}.${Number.isFinite(numbers.active) ? ` Active: ${count(numbers.active)}.` : ''}`;
+}
+
+/** Describe the numbers that a change may affect; empty if they are unknown. */
+export function liveNumbersText(numbers) {
+  if (numbers === null) return '';
+  const active = Number.isFinite(numbers.active) ? ` Active: ${count(numbers.active)}.` : '';
+  return `Now: ${count(numbers.waiting)} waiting, serving position ${count(numbers.serving)} of ${count(numbers.queue)}.${active}`;
 }
 
 const EVENT_ID = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}$/; // a path of dots would be another address

@@ -3,12 +3,13 @@
 
 import { ChartSet } from './chart-set.js';
 import { STEP, dayPoints } from './day-points.js';
-import { byId, make, write } from '../page/dom.js';
+import { fileName, historyCsv } from '../page/csv.js';
+import { byId, download, make, write } from '../page/dom.js';
 import { count, rate, span, time } from '../page/format.js';
 import { sampled } from './history.js';
 
 const DAY = 86_400;
-const READ_INTERVAL = 60; // seconds between two reads
+const READ_INTERVAL = 300; // seconds between two reads
 const ROWS = 25;
 
 const wait = (value) => (value === null ? '–' : span(value));
@@ -42,6 +43,9 @@ export class DayHistory {
   constructor(context) {
     this.#context = context;
     this.#charts = new ChartSet(byId('day-charts'), CHARTS, 'day', { lastKnown: true });
+    byId('day-csv').addEventListener('click', () => {
+      download(fileName(context.api.eventId, 'history', Date.now()), historyCsv(this.#points));
+    });
     byId('day-table').addEventListener('toggle', () => this.#fillTable());
   }
 

@@ -49,15 +49,15 @@ export class ConsoleContext {
    * `call(api)` resolves to a response, `describe(response)` returns its text. Returns the response,
    * or null after an error. The card's buttons are disabled until the response and the cool-down.
    * `once`: the call has a `call_id`, so it can be repeated if its effect is unconfirmed;
-   * `then(response)` receives the response of either call.
+   * `then(response)` receives the response of either call, `failed(error)` the error of one.
    */
-  runAction(card, action, call, describe, { once = false, then = () => {} } = {}) {
-    return this.#do(card, action, call, describe, { changes: true, once, then });
+  runAction(card, action, call, describe, { once = false, then = () => {}, failed = () => {} } = {}) {
+    return this.#do(card, action, call, describe, { changes: true, once, then, failed });
   }
 
   /** Run a read-only call; otherwise like `runAction`. */
   runQuery(card, action, call, describe) {
-    return this.#do(card, action, call, describe, { changes: false, once: false, then: () => {} });
+    return this.#do(card, action, call, describe, { changes: false, once: false, then: () => {}, failed: () => {} });
   }
 
   async #do(card, action, call, describe, options) {
@@ -81,6 +81,7 @@ export class ConsoleContext {
       const words = error.unconfirmed ? `${error.message} ${unconfirmedText(options.once)}` : error.message;
       this.showResult(card, outcome, words);
       this.log.add(action, outcome, words);
+      options.failed(error);
       if (error.unconfirmed && options.once) {
         this.#offerRetry(card, () => this.#do(card, `${action}, sent again`, call, describe, options));
       }

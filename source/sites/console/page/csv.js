@@ -64,6 +64,21 @@ export function expiredCsv(eventId, requestIds, form = formHere()) {
   return toCsv(['event_id', 'request_id'], requestIds.map((id) => [eventId, id]), form);
 }
 
+/** The points of the history of a day. */
+export function historyCsv(points, form = formHere()) {
+  const names = ['joined', 'admitted', 'arrived', 'waiting', 'active', 'left', 'no_shows', 'wait_p50', 'wait_p95'];
+  return toCsv(['time', ...names], points.map((point) => [new Date(point.at * 1000).toISOString(), ...names.map((name) => point[name])]), form);
+}
+
+/** Entries of the audit log, newest first. */
+export function auditCsv(entries, form = formHere()) {
+  return toCsv(
+    ['time', 'who', 'role', 'what', 'before', 'after'],
+    entries.map(({ at, who, role, what, before, after }) => [new Date(at * 1000).toISOString(), who, role, what, JSON.stringify(before), JSON.stringify(after)]),
+    form,
+  );
+}
+
 /** The log of this session, oldest first. */
 export function logCsv(entries, form = formHere()) {
   return toCsv(

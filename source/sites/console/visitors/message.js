@@ -98,6 +98,8 @@ export class MessageCard {
     const left = MAX_LENGTH - lengthOf(byId('message').value);
     markWrong(byId('message'), left < 0);
     write(byId('message-left'), remainingText(left));
+    write(byId('message-preview'), byId('message').value.trim());
+    byId('message-preview-box').hidden = !byId('message').value.trim();
   }
 }
 

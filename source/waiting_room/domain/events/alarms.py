@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""State of the CloudWatch alarm that slows or holds admission."""
+"""CloudWatch alarms: the one that slows or holds admission, and those of the room."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -38,3 +40,36 @@ def alarm_hold_reason(alarm: Alarm, go_on_insufficient_data: bool) -> str:
     if alarm in NO_DATA and not go_on_insufficient_data:
         return NO_DATA[alarm]
     return ""
+
+
+# Optional stacks of a room have its name, one of these texts, and their own alarms.
+PARTS = ("Authorizer", "Sample", "OpenId", "Inlet", "Gate", "EdgeAlarms")
+
+
+@dataclass(frozen=True, slots=True)
+class RoomAlarm:
+    """An alarm of the room: its state ``since`` (epoch s), and the reason that CloudWatch gives."""
+
+    name: str
+    state: Alarm
+    since: int
+    reason: str
+
+    def response(self) -> dict[str, str | int]:
+        """Return the members of a response."""
+        return {
+            "name": self.name, "state": self.state.value, "since": self.since,
+            "reason": self.reason,
+        }  # fmt: skip
+
+
+def is_of_room(name: str, stack: str) -> bool:
+    """Return whether an alarm belongs to a core stack or to one of its optional stacks.
+
+    CloudFormation names an alarm after its stack. Another room, such as ``Room-2`` beside ``Room``,
+    may have a name with the same beginning.
+    """
+    parts = "|".join(PARTS)
+    return bool(
+        re.fullmatch(rf"{re.escape(stack)}-(?:(?:{parts})-)?[A-Za-z0-9]+-[A-Za-z0-9]+", name)
+    )

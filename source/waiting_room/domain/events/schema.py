@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON Schema of an event document, and the document with all default values.
 
-The API, the command line and the published ``docs/event.schema.json`` use this schema. Rules that
-JSON Schema cannot express are in ``document.py``.
+The API, the command line, the form of the console and the published ``docs/event.schema.json`` use
+this schema. ``title``, ``description`` and ``x-unit`` of a member are its label, help text and unit
+in the form; ``readOnly`` members are not in it. Rules that JSON Schema cannot express are in
+``validation.py``.
+
+The module has more than 300 lines because it is one list of all members with their texts.
 """
 
 from __future__ import annotations
@@ -19,12 +23,22 @@ MAX_HOSTS: Final = 40
 MAX_ORIGINS: Final = 20
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MAX_TIME: Final = 253_402_300_799  # epoch s; the last second of the year 9999
+# Members that accept their default value only, because their features are not built yet.
+NOT_BUILT: Final = (
+    "opening", "lanes", "join.proof", "join.invitation", "join.identity", "page",
+)  # fmt: skip
 
 Schema = dict[str, Any]
 
 
 def _object(properties: Schema, **more: Any) -> Schema:
     return {"type": "object", "additionalProperties": False, "properties": properties, **more}
+
+
+def _field(title: str, description: str = "", unit: str = "") -> Schema:
+    """Return the label, the help text and the unit of a member."""
+    texts = {"title": title, "description": description, "x-unit": unit}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _whole(low: int, high: int, default: int) -> Schema:
@@ -36,9 +50,15 @@ def _choice(*values: str) -> Schema:
     return {"enum": list(values), "default": values[0]}
 
 
-def _time() -> Schema:
+def _time(title: str, description: str = "") -> Schema:
     """Return the schema of a time in epoch seconds, or null."""
-    return {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_TIME, "default": None}
+    return {
+        **_field(title, description, "epoch seconds"),
+        "type": ["integer", "null"],
+        "minimum": 0,
+        "maximum": MAX_TIME,
+        "default": None,
+    }
 
 
 def _text(pattern: str, longest: int, description: str) -> Schema:
@@ -64,7 +84,7 @@ ORIGIN: Final = _text(
 )
 
 
-def _rules() -> Schema:
+def _rules(title: str, description: str) -> Schema:
     members = {
         "host": HOST,
         "path": _text("/[ -~]*", MAX_RULE_TEXT, "a path that begins with /, in printable ASCII"),
@@ -87,6 +107,7 @@ def _rules() -> Schema:
         "user_agent": _text("[ -~]+", MAX_RULE_TEXT, "a part of a user agent, in printable ASCII"),
     }
     return {
+        **_field(title, description),
         "type": "array",
         "maxItems": MAX_RULES,
         "items": _object(members, minProperties=1),
@@ -99,62 +120,163 @@ def _texts(one: Schema, most: int) -> Schema:
 
 
 _MEMBERS: Schema = {
-    "title": {"type": "string", "maxLength": MAX_TITLE, "default": ""},
-    "mode": _choice("queue", "pass_through"),
+    "title": {
+        **_field("Title", "Operators and visitors see it."),
+        "type": "string",
+        "maxLength": MAX_TITLE,
+        "default": "",
+    },
+    "mode": {
+        **_field("Mode", "queue: visitors wait. pass_through: every visitor is admitted at once."),
+        **_choice("queue", "pass_through"),
+    },
     "opening": _choice("first_come", "draw"),
     "schedule": _object(
         {
-            "pre_queue_at": _time(),
-            "opens_at": _time(),
-            "closes_at": _time(),
-            "after": _choice("closed", "pass_through"),
-        }
+            "pre_queue_at": _time(
+                "Pre-queue", "From then on visitors can join, but no one is admitted."
+            ),
+            "opens_at": _time("Opening", "Without a time, the event is open now."),
+            "closes_at": _time("Closing", "Without a time, the event stays open."),
+            "after": {
+                **_field("After the closing", "pass_through opens the site to everyone."),
+                **_choice("closed", "pass_through"),
+            },
+        },
+        **_field("Schedule"),
     ),
-    "control": _object({"paused_at": _time(), "draining_since": _time(), "closed_at": _time()}),
+    "control": _object(
+        {
+            "paused_at": _time("Paused"),
+            "draining_since": _time("Draining"),
+            "closed_at": _time("Closed"),
+        },
+        readOnly=True,
+    ),
     "admission": _object(
         {
-            "strategy": _choice("manual", "rate", "active", "both"),
-            "per_minute": _whole(0, MAX_NUMBER, 600),
-            "max_active": _whole(0, MAX_NUMBER, 1_000),
+            "strategy": {
+                **_field(
+                    "Strategy",
+                    "manual: by operators or an inlet. rate: by positions per minute."
+                    " active: by visitors on the site. both: what both limits allow.",
+                ),
+                **_choice("manual", "rate", "active", "both"),
+            },
+            "per_minute": {
+                **_field("Rate", "The most that rate and both admit.", "positions per minute"),
+                **_whole(0, MAX_NUMBER, 600),
+            },
+            "max_active": {
+                **_field("Active visitors", "The most that active and both allow.", "visitors"),
+                **_whole(0, MAX_NUMBER, 1_000),
+            },
             "burst": {
+                **_field(
+                    "Burst",
+                    "The most unused quota. Without a number, that of ten seconds.",
+                    "positions",
+                ),
                 "type": ["integer", "null"],
                 "minimum": 0,
                 "maximum": MAX_NUMBER,
                 "default": None,
             },
-            "min_per_minute": _whole(0, MAX_NUMBER, 0),
-            "no_show_after": _whole(10, 3_600, 90),
+            "min_per_minute": {
+                **_field(
+                    "Lowest rate", "Admitted even while the brake is on.", "positions per minute"
+                ),
+                **_whole(0, MAX_NUMBER, 0),
+            },
+            "no_show_after": {
+                **_field(
+                    "No-show after", "A visitor without a token by then counts as gone.", "seconds"
+                ),
+                **_whole(10, 3_600, 90),
+            },
             "alarm": {
+                **_field("Alarm", "Name of the CloudWatch alarm that slows admission."),
                 "type": ["string", "null"],
                 "minLength": 1,
                 "maxLength": 255,
                 "default": None,
             },
-            "on_insufficient_data": _choice("go", "hold"),
-        }
+            "on_insufficient_data": {
+                **_field(
+                    "Alarm without data", "go ignores such an alarm. hold keeps the brake as it is."
+                ),
+                **_choice("go", "hold"),
+            },
+        },
+        **_field("Admission"),
     ),
     "turn": _object(
         {
-            "expires_after": _whole(0, MAX_SECONDS, 900),
-            "increment_on_expiry": {"type": "boolean", "default": False},
-        }
+            "expires_after": {
+                **_field(
+                    "Turn expires after",
+                    "A served visitor takes a token by then. 0: a turn never expires.",
+                    "seconds",
+                ),
+                **_whole(0, MAX_SECONDS, 900),
+            },
+            "increment_on_expiry": {
+                **_field(
+                    "Replace expired turns", "Only with the strategy manual: admit as many others."
+                ),
+                "type": "boolean",
+                "default": False,
+            },
+        },
+        **_field("Turn"),
     ),
-    "token": _object({"valid_for": _whole(1, MAX_SECONDS, 3_600)}),
+    "token": _object(
+        {
+            "valid_for": {
+                **_field("Token is valid for", unit="seconds"),
+                **_whole(1, MAX_SECONDS, 3_600),
+            }
+        },
+        **_field("Token"),
+    ),
     "session": _object(
         {
-            "valid_for": _whole(60, MAX_SECONDS, 600),
-            "renew_every": _whole(30, MAX_SECONDS, 300),
-            "sliding": {"type": "boolean", "default": True},
-            "when_unreachable": _choice("closed", "open"),
-        }
+            "valid_for": {
+                **_field("Session is valid for", "The idle time that is guaranteed.", "seconds"),
+                **_whole(60, MAX_SECONDS, 600),
+            },
+            "renew_every": {
+                **_field(
+                    "Renew every", "A navigation later than this renews the session.", "seconds"
+                ),
+                **_whole(30, MAX_SECONDS, 300),
+            },
+            "sliding": {
+                **_field("Sliding", "Whether a renewal moves the end of a session."),
+                "type": "boolean",
+                "default": True,
+            },
+            "when_unreachable": {
+                **_field(
+                    "While the room does not respond",
+                    "closed refuses requests without a session, open lets them pass.",
+                ),
+                **_choice("closed", "open"),
+            },
+        },
+        **_field("Session at the gate"),
     ),
     "join": _object(
         {
-            "client_secret": _choice("optional", "required"),
+            "client_secret": {
+                **_field("Client secret", "Whether a join needs the hash of a secret."),
+                **_choice("optional", "required"),
+            },
             "proof": {"type": "string", "default": "none"},
             "invitation": {"type": "string", "default": "none"},
             "identity": {"type": "string", "default": "none"},
-        }
+        },
+        **_field("Join"),
     ),
     "lanes": {
         "type": "array",
@@ -169,9 +291,21 @@ _MEMBERS: Schema = {
         ),
         "default": [{"name": "standard", "share": 100}],
     },
-    "site": _object({"hosts": _texts(HOST, MAX_HOSTS), "origins": _texts(ORIGIN, MAX_ORIGINS)}),
-    "protect": _rules(),
-    "bypass": _rules(),
+    "site": _object(
+        {
+            "hosts": {
+                **_field("Hosts", "Hosts of the site, to which the entrance may lead a visitor."),
+                **_texts(HOST, MAX_HOSTS),
+            },
+            "origins": {
+                **_field("Origins", "Origins whose scripts may read a refusal of the gate."),
+                **_texts(ORIGIN, MAX_ORIGINS),
+            },
+        },
+        **_field("Site"),
+    ),
+    "protect": _rules("Protected addresses", "Rules of requests that need a session."),
+    "bypass": _rules("Bypass", "Rules of requests that need no session."),
     "page": _object(
         {
             "brand": {"type": "object", "default": {}},
@@ -187,6 +321,9 @@ _MEMBERS: Schema = {
         }
     ),
 }
+for _path in NOT_BUILT:
+    _first, _, _second = _path.partition(".")
+    (_MEMBERS[_first]["properties"][_second] if _second else _MEMBERS[_first])["readOnly"] = True
 
 EVENT_SCHEMA: Final[Schema] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

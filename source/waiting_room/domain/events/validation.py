@@ -11,7 +11,7 @@ from typing import Any
 from waiting_room.domain.errors import InvalidDocument, InvalidInput
 from waiting_room.domain.events.document import Document, StoredEvent, complete, merge_patch
 from waiting_room.domain.events.phase import Phase
-from waiting_room.domain.events.schema import EVENT_SCHEMA, defaults
+from waiting_room.domain.events.schema import EVENT_SCHEMA, NOT_BUILT, defaults
 from waiting_room.domain.events.site_rules import check_site
 from waiting_room.domain.limits import NEW_EVENT_ID
 from waiting_room.domain.parsing import NAME
@@ -19,7 +19,6 @@ from waiting_room.domain.parsing import NAME
 ADDED = ("event_id", "version", "phase", "message")  # members that a response adds
 MAX_DOCUMENT = 16_384  # bytes as JSON
 # Members that accept their default value only, until their feature exists.
-NOT_BUILT = ("opening", "lanes", "join.proof", "join.invitation", "join.identity", "page")
 
 
 def check_event_id(value: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from waiting_room.domain.events.admission import AdmissionRecord
-from waiting_room.domain.events.alarms import Alarm
+from waiting_room.domain.events.alarms import Alarm, RoomAlarm
 
 
 class AdmissionStates(Protocol):
@@ -37,3 +37,6 @@ class Alarms(Protocol):
 
     def states(self, names: Sequence[str]) -> Mapping[str, Alarm]:
         """Return the states of at most 100 alarms; an alarm that does not exist is missing."""
+
+    def beginning_with(self, prefix: str) -> Sequence[RoomAlarm]:
+        """Return the alarms whose names begin with a text, by name."""

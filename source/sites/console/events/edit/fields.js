@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Fields of the form, derived from the schema of an event document. */
+
+/** Return the fields of a schema: `{path, group, label, help, unit, kind, schema}`, in its order. */
+export function fieldsOf(schema) {
+  return Object.entries(schema.properties).flatMap(([name, member]) => {
+    if (member.readOnly) return [];
+    if (!member.properties) return [field([name], member)];
+    return Object.entries(member.properties)
+      .filter(([, one]) => !one.readOnly)
+      .map(([inner, one]) => field([name, inner], one, member));
+  });
+}
+
+/** Return the groups of fields: `{name, label, help, fields}`; members without a group come first. */
+export function groupsOf(schema, fields = fieldsOf(schema)) {
+  const names = [...new Set(fields.map((one) => one.group))];
+  return names.map((name) => ({
+    name,
+    label: name ? labelOf(name, schema.properties[name]) : 'General',
+    help: schema.properties[name]?.properties ? schema.properties[name].description ?? '' : '', // else at the field
+    fields: fields.filter((one) => one.group === name),
+  }));
+}
+
+/** Return a document in which each member has its default value. */
+export function defaultsOf(schema) {
+  return Object.fromEntries(Object.entries(schema.properties).map(([name, member]) => [
+    name, member.properties ? defaultsOf(member) : structuredClone(member.default),
+  ]));
+}
+
+/** Return the field that a sentence of the API names at its beginning, or null. */
+export function fieldNamed(fields, sentence) {
+  const [name] = /^[\w.]*/.exec(sentence);
+  const matching = fields.filter(({ path }) => name === path || name.startsWith(`${path}.`));
+  return matching.sort((one, other) => other.path.length - one.path.length)[0] ?? null;
+}
+
+function field(path, schema, parent = null) {
+  const own = path.at(-1);
+  const simple = parent !== null || ['string', 'boolean'].includes(schema.type) || schema.enum;
+  return {
+    path: path.join('.'),
+    group: parent ? path[0] : simple ? '' : own,
+    label: labelOf(own, schema),
+    help: schema.description ?? '',
+    unit: schema['x-unit'] ?? '',
+    kind: kindOf(schema),
+    schema,
+  };
+}
+
+function kindOf(schema) {
+  const types = [schema.type].flat();
+  if (schema.enum) return 'choice';
+  if (schema['x-unit'] === 'epoch seconds') return 'time';
+  if (types.includes('integer')) return 'number';
+  if (types.includes('boolean')) return 'flag';
+  if (types.includes('string')) return schema['x-lines'] ? 'lines' : 'text';
+  return types.includes('array') && schema.items?.type === 'string' ? 'list' : 'json';
+}
+
+function labelOf(name, schema) {
+  if (schema?.title) return schema.title;
+  const words = name.replaceAll('_', ' ');
+  return words[0].toUpperCase() + words.slice(1);
+}

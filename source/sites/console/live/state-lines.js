@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The state of an event in sentences: phase and author, brake and alarms. Times are in epoch seconds. */
+
+import { phaseOf } from '../events/events.js';
+import { dateTime, some, span } from '../page/format.js';
+import { shortName } from './audit-words.js';
+
+const ACTIONS_TO = { paused: ['pause'], draining: ['drain'], closed: ['close'], open: ['open', 'resume', 'queue'], pass_through: ['pass_through'] };
+
+/** Describe who brought the event into its phase: "Paused by ada at …"; empty if the log does not tell. */
+export function phaseAuthor(phase, entries) {
+  const last = (entries ?? []).find(({ what, after }) => (ACTIONS_TO[phase] ?? []).includes(what) || after?.phase === phase);
+  if (!last) return '';
+  const by = last.role === 'schedule' ? 'the schedule' : shortName(last.who);
+  return `${phaseOf({ phase })[0]} by ${by}, ${dateTime(last.at * 1000)}`;
+}
+
+/** Describe the brake: `{state, words}`. `admission` is that of `GET /alarms`, `settings` that of the document. */
+export function brakeLine(admission, settings) {
+  if (!settings || settings.strategy === 'manual') return { state: '', words: 'Admission by hand or inlet' };
+  if (!admission || admission.brake === null) return { state: '', words: 'Not braked' };
+  const alarm = admission.alarm;
+  const cause = alarm && alarm.state !== 'OK' ? `: alarm ${alarm.name} is ${alarm.state === 'ALARM' ? 'in ALARM' : alarm.state}` : '';
+  if (admission.brake >= 1) return { state: 'live', words: `Not braked${cause}` };
+  if (admission.brake <= 0) return { state: 'stale', words: `Stopped by the brake${cause}` };
+  return { state: 'stale', words: `Slowed to ${Math.round(admission.brake * 100)} %${cause}` };
+}
+
+/** Describe the alarms of the room: `{state, words, active}`; `alarms` is null while unknown. */
+export function alarmsLine(alarms) {
+  if (!alarms) return { state: '', words: 'Unknown', active: [] };
+  const active = alarms.filter(({ state }) => state === 'ALARM');
+  if (active.length === 0) return { state: 'live', words: alarms.length ? `None of ${some(alarms.length, 'alarm')} is in ALARM` : 'The room has no alarms', active };
+  return { state: 'stale', words: `${some(active.length, 'alarm')} in ALARM`, active };
+}
+
+/** Describe an alarm: name, since when, and why. */
+export function alarmText({ name, since, reason }, now) {
+  return `${name}, for ${span(now - since)}${reason ? `: ${reason}` : ''}`;
+}
