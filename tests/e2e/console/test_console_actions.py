@@ -68,6 +68,8 @@ def test_two_clicks_while_a_move_is_under_way_move_once(room: ConsoleRoom, panel
 
 def test_a_double_click_and_a_key_that_is_held_move_once(room: ConsoleRoom, panel: Page) -> None:
     button = panel.get_by_role("button", name="Admit 10 more")
+    expect(panel.locator("#event-phase")).to_have_text("Open")
+    button.scroll_into_view_if_needed()
     box = button.bounding_box()
     assert box
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
