@@ -29,6 +29,7 @@ from deployment.local.gateway.rest_api import RestApi, document
 from deployment.local.gateway.sigv4 import SERVICE, Signatures
 from deployment.local.gateway.token_authorizer import TokenAuthorizer
 from infrastructure.blueprint import discovery, join_integration
+from tests.support.fakes.admission import MemoryAdmissionStates, MemoryAlarms
 from tests.support.in_memory_room import EVENT, ISSUER, InMemoryRoom, settings
 from tests.support.inlet_room import InletHarness
 from tests.support.openid_room import OpenId
@@ -37,6 +38,7 @@ from waiting_room.authorizer.verifier import Expected, Verifier
 from waiting_room.inlet.control import InletControl
 from waiting_room.runtime.lambda_events import read_joins
 from waiting_room.use_cases import change_log
+from waiting_room.use_cases.events.room_alarms import RoomAlarms
 
 REGION, KEY_ID, SECRET = "eu-central-1", "FUZZ", "fuzz-secret"
 EDGE_KEY = "the-edge-alone-knows"
@@ -142,6 +144,7 @@ def apis(in_memory_room: InMemoryRoom | None = None) -> Iterator[Apis]:
     verifier = Verifier(Expected(EVENT, ISSUER), keys, made.in_memory_room.clock)
     control = InletControl(made.inlet.store, time.time, change_log.record)
     chosen = settings(**made.in_memory_room.options)
+    alarms = RoomAlarms(MemoryAlarms(), MemoryAdmissionStates(), "WaitingRoom", time.monotonic)
     with ExitStack() as stack:
         for module, name, value in (
             (apps.public_api.app, "room", lambda: made.in_memory_room.room),
@@ -154,6 +157,7 @@ def apis(in_memory_room: InMemoryRoom | None = None) -> Iterator[Apis]:
                 lambda: made.in_memory_room.event_documents,
             ),
             (apps.private_api.app, "event_records", lambda: made.in_memory_room.event_records),
+            (apps.private_api.app, "room_alarms", lambda: alarms),
             (apps.private_api.app, "gate_sources", lambda: made.in_memory_room.gate_sources),
             (openid_app, "provider", lambda: made.openid.provider),
             (apps.inlet.app, "settings", lambda: mock.Mock(event_id=EVENT)),

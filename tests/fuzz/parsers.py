@@ -481,6 +481,7 @@ OWN = {
     "adapters.dynamodb.checkpoints": "rows that this project alone writes",
     "adapters.outbox": "rows that this project alone writes: tests/contract/test_outbox.py",
     "adapters.http.gate_configuration": "the room's own response: tests/unit/site_gate",
+    "runtime.room_words": "the texts of the waiting page, files of this project",
     "domain.gate.explanation": "an operator's own address: test_explanation.py",
     "domain.gate.root_keys": "a secret that this project alone writes: test_root_keys.py",
     "runtime.settings.entrance": "a setting of the deployment: test_entrance.py",

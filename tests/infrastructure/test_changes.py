@@ -31,7 +31,9 @@ NO_UPDATE = {
     "ChallengeOnJoin",  # has one valid value
     "WarmWriteUnits",  # changes no template
     "StackName",  # another name is another room
-}
+    # they name the core stack of a provider or an inlet without core: another address, another room
+    "APIRegion", "CoreApiRegion", "PrivateCoreApiEndpoint",
+}  # fmt: skip
 # The other cells need minutes: `make matrix` runs them (decision 0143).
 IN_EACH_PROFILE = {"SnapStart", "EnableWaf"}
 IN_STANDARD = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalice import Chalice, Response
 
+from waiting_room.domain.errors import NoSuchEvent
 from waiting_room.domain.joins import MAX_CLIENT_SECRET
 from waiting_room.runtime.http_api import (
     ANY_TYPE,
@@ -63,7 +64,11 @@ def waiting_num() -> Response:
 @app.route("/status", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @json_handler
 def status() -> Response:
-    return json_response(room().metrics.status_page(_query("event_id")), cache=cached(1))
+    try:
+        found = room().metrics.status_page(_query("event_id"))
+    except NoSuchEvent as error:
+        return json_response({"error": str(error), "reason": error.reason}, 400)
+    return json_response(found, cache=cached(1))
 
 
 @app.route("/queue_pos_expiry", methods=["GET", "HEAD"], content_types=ANY_TYPE)

@@ -62,12 +62,11 @@ class InvalidDocument(InvalidInput):
 
 
 class NoSuchEvent(InvalidInput):
-    """``event_id`` is not an event of this room."""
+    """``event_id`` is not an event of this room. ``/status`` returns ``reason`` to waiting pages;
+    other routes return the body of the AWS solution.
+    """
 
-    @property
-    def members(self) -> dict[str, Any]:
-        """The reason, for waiting pages."""
-        return {"reason": "unknown_event"}
+    reason = "unknown_event"
 
 
 class NotAssignedYet(RoomError):

@@ -53,7 +53,7 @@ def test_an_unknown_event_is_refused_everywhere(
         lambda: room.control.reset(event_id),
         lambda: room.sessions.ended(event_id),
     ):
-        assert outcome_of(call) == "InvalidInput"
+        assert outcome_of(call) == "NoSuchEvent"
     for call in (
         lambda: room.positions.queue_number(event_id, request),
         lambda: room.tokens.time_to_expiry(event_id, request),
@@ -61,7 +61,7 @@ def test_an_unknown_event_is_refused_everywhere(
     ):
         in_memory_room.clock.now += 1  # the registry is read once a second
         could_exist = event_id in ("sample", "Other")
-        assert outcome_of(call) == ("JoinRefused" if could_exist else "InvalidInput")
+        assert outcome_of(call) == ("JoinRefused" if could_exist else "NoSuchEvent")
 
 
 def test_a_set_up_never_replaces_keys_that_it_could_not_read(in_memory_room: InMemoryRoom) -> None:
