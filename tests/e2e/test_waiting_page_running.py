@@ -41,7 +41,7 @@ def enter(tab: Page) -> int:
 def place(tab: Page) -> int:
     number = tab.locator("[data-view=waiting] [data-value=number]")
     while True:  # a number that was shown may give way to the dash of the next join
-        expect(number).to_have_text(re.compile(r"\d"))
+        expect(number).to_have_text(re.compile(r"\d"), timeout=30_000)
         if (shown := number.inner_text()) != "–":
             return int(shown.replace(",", ""))
 
