@@ -9,7 +9,7 @@ import { count, rate, span, time } from '../page/format.js';
 import { sampled } from './history.js';
 
 const DAY = 86_400;
-const READ_INTERVAL = 300; // seconds between two reads
+const READ_INTERVAL = 240; // seconds between two reads
 const ROWS = 25;
 
 const wait = (value) => (value === null ? '–' : span(value));
