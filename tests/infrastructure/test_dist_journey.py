@@ -168,6 +168,7 @@ def test_the_emulator_made_the_tables_that_the_parameters_ask_for(room: LambdaRo
 
 
 def test_each_inlet_admits_visitors(room: LambdaRoom) -> None:
+    test_journey.warm(room)
     test_journey.test_each_inlet_admits_visitors(room)
     test_journey.test_the_max_size_inlet_ends_the_sessions_of_an_exit_notice(room)
     assert room.iam_proxy.denied == set()

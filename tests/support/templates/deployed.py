@@ -151,7 +151,7 @@ class Deployment:
         resources = {
             name: {key: part for key, part in made.items() if key not in NOT_MADE}
             for name, made in source["Resources"].items()
-            if made["Type"] in MADE
+            if made["Type"] in MADE and name in stack.resources  # not without its condition
         }
         if not resources:
             return
