@@ -88,6 +88,8 @@ def test_any_event_gets_a_clear_answer(
         content = json.loads(answer["body"])
         if answer["statusCode"] != 200:
             told = {"error", "error_description"}
+            if path == "/status":
+                told.add("reason")
             if "/events/" in path:
                 told |= (
                     {"version", "current", "phase"} if answer["statusCode"] != 201 else set(content)
