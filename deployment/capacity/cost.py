@@ -9,7 +9,7 @@ from deployment.capacity.quotas import Assumptions, Quotas
 from deployment.capacity.simulation import API_MEMORY
 from deployment.capacity.topology import CHEAP, STANDARD, Topology
 from deployment.capacity.usage import Usage
-from infrastructure.blueprint.permissions import PRIVATE, PUBLIC
+from infrastructure.blueprint.permissions import PUBLIC
 from infrastructure.blueprint.resources import OUTBOX_WORKERS, PERIODIC_INLET, WORKERS
 from infrastructure.blueprint.routes import load_app, routes_of
 from waiting_room.domain.metrics import gauges
@@ -136,8 +136,8 @@ def options(prices: Prices) -> list[tuple[str, str, float]]:
 
 
 def snapshot_gb() -> float:
-    """Return the memory of all functions of the core stack with Redis, in GB."""
-    views = (len(PUBLIC) + len(PRIVATE)) * API_MEMORY
+    """Return the memory of the functions with SnapStart in a core stack with Redis, in GB."""
+    views = len(PUBLIC) * API_MEMORY
     return (views + sum(worker.memory for worker in (*WORKERS, *OUTBOX_WORKERS))) / 1024
 
 

@@ -347,7 +347,9 @@ class CoreConfig(Parameters):
         high=10_000,
     )
     snap_start: bool = flag(
-        "SnapStart", "use Lambda SnapStart, which AWS charges for", default=False
+        "SnapStart",
+        "use Lambda SnapStart for the public API and the workers; AWS charges for it",
+        default=False,
     )
     log_retention_days: int = number(
         "LogRetentionDays",

@@ -7,6 +7,7 @@ It has more than 300 lines because it is one list of parts in the order in which
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_secretsmanager
@@ -150,10 +151,13 @@ class CoreStack(Stack):
             gate_key_number=gate_key_number,
             route_metrics=config.route_metrics,
         )
+        # Operators can wait for a cold start. With SnapStart, each function has a version and an
+        # alias, and a stack has at most 500 resources.
+        started_cold = replace(self.defaults, snap_start=False)
         private = PrivateApi(
             self,
             "Private",
-            function_context=function_context,
+            function_context=replace(function_context, defaults=started_cold),
             issuer=public.issuer,
             limits=Limits(rate=config.private_api_rate, burst=config.private_api_burst),
             reserved_concurrency=config.operators_reserved_concurrency,

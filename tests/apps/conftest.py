@@ -10,6 +10,7 @@ import apps.public_api.app
 import apps.workers.app
 from tests.support.in_memory_room import InMemoryRoom, settings
 from tests.support.openid_room import OpenId, install
+from waiting_room.use_cases.events.room_alarms import RoomAlarms
 
 
 @pytest.fixture
@@ -29,5 +30,7 @@ def served_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
         monkeypatch.setattr(module, "settings", settings)
     monkeypatch.setattr(apps.private_api.app, "event_documents", lambda: made.event_documents)
     monkeypatch.setattr(apps.private_api.app, "event_records", lambda: made.event_records)
+    alarms = RoomAlarms(made.alarms, made.admission, "WaitingRoom", made.clock)
+    monkeypatch.setattr(apps.private_api.app, "room_alarms", lambda: alarms)
     monkeypatch.setattr(apps.private_api.app, "gate_sources", lambda: made.gate_sources)
     return made

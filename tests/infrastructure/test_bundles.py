@@ -61,7 +61,7 @@ def routes(app: str) -> list[tuple[str, str]]:
 
 
 NEED_AWS_ALONE = (  # and no parameter
-    "/.well-known/jwks.json", "/rotate_keys", "/rotate_gate_keys", "/events",
+    "/.well-known/jwks.json", "/rotate_keys", "/rotate_gate_keys", "/events", "/alarms",
 )  # fmt: skip
 
 
