@@ -199,6 +199,8 @@ def run(made: Apis, name: str, examples: int, seed: int) -> Findings:
             {"include-name": "GET /request_status",  # exactly one of three parameters
              "checks": {"positive_data_acceptance": {
                  "expected-statuses": ["200", "400", "403", "404", "410"]}}},
+            {"include-name": "GET /alarms",  # the id of no event
+             "checks": {"positive_data_acceptance": {"expected-statuses": ["200", *REJECTED]}}},
             {"include-name": "GET /inlet",  # a step sends the id of an event without an inlet
              "checks": {"positive_data_acceptance": {
                  "expected-statuses": ["200", "400", "403", "404"]}}},

@@ -52,7 +52,7 @@ READ = (
     "/ended_sessions",
 )  # fmt: skip
 # Routes of the private API that need the event only. Three tests call them, also without counters.
-WATCH = ("/num_active_tokens", "/metrics", "/expired_tokens")
+WATCH = ("/num_active_tokens", "/metrics", "/expired_tokens", "/alarms")
 
 MINUTE_WORKERS = (
     "set_up", "sweep_positions", "admit", "report_metrics", "rotate_keys", "check_keys",
