@@ -48,7 +48,7 @@ def test_the_two_pages_complete_a_visit_and_control_the_room(running: RunningRoo
         told.add(repr(sent))
         return read(sent, until(sent, lambda: send(running, sent, event=event, **more)))
 
-    page, panel = "waiting page", "console"
+    page, panel = "waiting page", "control panel"
     assert running.private("POST", "/reset_initial_state").status_code == 200  # the room is shared
     visitor = str(call(page, "/assign_queue_num")["api_request_id"])
     place = call(page, "/queue_num", visitor=visitor)["queue_number"]
