@@ -7,7 +7,7 @@ The model adds up the served segments one by one; the scripts use the first posi
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -186,11 +186,11 @@ class TablesAndModel(Both):
             super().step(kind, amount, now)
 
 
-def test_the_tables_return_what_the_model_returns(dynamodb_local_url: str) -> None:
-    tables = fed_counters(dynamodb_local_url)
+def holds_for_any_history(made: Callable[[], Both], examples: int) -> None:
+    """Compare both after each step of drawn histories, and of those that found faults."""
 
     @settings(
-        max_examples=25, deadline=None, derandomize=True,
+        max_examples=examples, deadline=None, derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
     )  # fmt: skip
     @given(STEPS)
@@ -200,7 +200,7 @@ def test_the_tables_return_what_the_model_returns(dynamodb_local_url: str) -> No
     @example(EXPIRED)
     @example(SESSIONS)
     def check(steps: list[tuple[str, int, int]]) -> None:
-        both, now = TablesAndModel(tables), START
+        both, now = made(), START
         for kind, amount, pause in steps:
             now += pause
             both.step(kind, amount, now)
@@ -208,28 +208,15 @@ def test_the_tables_return_what_the_model_returns(dynamodb_local_url: str) -> No
         both.check(both.edges())
 
     check()
+
+
+def test_the_tables_return_what_the_model_returns(dynamodb_local_url: str) -> None:
+    tables = fed_counters(dynamodb_local_url)
+    holds_for_any_history(lambda: TablesAndModel(tables), examples=25)
 
 
 def test_the_scripts_return_what_the_model_returns(valkey: servers.Valkey) -> None:
-    @settings(
-        max_examples=60, deadline=None, derandomize=True,
-        suppress_health_check=[HealthCheck.too_slow],
-    )  # fmt: skip
-    @given(STEPS)
-    @example(TRIMMED)
-    @example(WITHDRAWN)
-    @example(UNUSED)
-    @example(EXPIRED)
-    @example(SESSIONS)
-    def check(steps: list[tuple[str, int, int]]) -> None:
-        both, now = Both(valkey), START
-        for kind, amount, pause in steps:
-            now += pause
-            both.step(kind, amount, now)
-            both.check([now])
-        both.check(both.edges())
-
-    check()
+    holds_for_any_history(lambda: Both(valkey), examples=60)
 
 
 def test_more_than_a_thousand_moves_within_the_window_all_count(valkey: servers.Valkey) -> None:
