@@ -170,6 +170,7 @@ def test_metrics_of_two_rooms_with_the_same_event_do_not_mix(
         }
         assert set(senders.values()) == {core}
         assert sorted(name[:-8] for name in senders) == [
+            "PrivateFunctionsShowAlarmsFunction",
             "WatchdogFunctionsWatchRoomFunction",
             "WorkersFunctionsReportMetricsFunction",
         ]

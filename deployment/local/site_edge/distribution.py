@@ -139,13 +139,18 @@ class Distribution:
         if kept and self._monotonic() < kept[0]:
             return kept[1]
         if not behaviour.key:
-            return self._keep(key, behaviour, await self._fetch(behaviour, request))
+            return await self._fetch_and_keep(key, behaviour, request)
         task = self._in_progress.get(key)
         if task is None:
-            task = asyncio.create_task(self._fetch(behaviour, request))
+            task = asyncio.create_task(self._fetch_and_keep(key, behaviour, request))
             self._in_progress[key] = task
             task.add_done_callback(lambda _: self._in_progress.pop(key, None))
-        return self._keep(key, behaviour, await asyncio.shield(task))
+        return await asyncio.shield(task)
+
+    async def _fetch_and_keep(
+        self, key: Key, behaviour: Behaviour, request: ViewerRequest
+    ) -> Reply:
+        return self._keep(key, behaviour, await self._fetch(behaviour, request))
 
     def _keep(self, key: Key, behaviour: Behaviour, reply: Reply) -> Reply:
         seconds = ttl(reply, behaviour)

@@ -87,7 +87,10 @@ async function setLanguage(language) {
 
 // --- visible state
 
-const view = () => (visitor && visitor.view()) || viewOf(state);
+/** A visitor who took the turn before sees no other section until `visit.js` resumes the session. */
+const resumes = () => !visitor && state.phase === "turn" && state.taken && !hasClient();
+
+const view = () => (visitor && visitor.view()) || (resumes() ? "loading" : viewOf(state));
 
 /** The state with what the texts need besides it. */
 const seen = () => ({ ...state, phase: view(), serverNow: room ? room.serverNow() : null });

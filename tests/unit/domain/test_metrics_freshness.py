@@ -140,4 +140,4 @@ def test_the_last_admission_has_its_age(in_memory_room: InMemoryRoom) -> None:
 
 def test_what_a_waiting_page_polls_does_not_grow(in_memory_room: InMemoryRoom) -> None:
     assert "stale" not in in_memory_room.room.metrics.status_page(EVENT)
-    assert len(in_memory_room.room.metrics.status_page(EVENT)) == 15
+    assert len(in_memory_room.room.metrics.status_page(EVENT)) == 16

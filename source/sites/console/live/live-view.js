@@ -47,7 +47,7 @@ export class LiveView {
 
   /** Show a document of the event; a new version is in the audit log. */
   show(event) {
-    const changed = event !== null && this.#event !== null && event.version !== this.#event.version;
+    const changed = event !== null && event.version !== this.#event?.version;
     this.#event = event;
     if (changed) this.#read.audit = -Infinity;
     this.#render();

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from waiting_room.domain.errors import (
-    InvalidInput,
     JoinRefused,
     NoSuchEvent,
     NotAssignedYet,
@@ -143,7 +142,7 @@ class EventDirectory:
         if self.is_own(event_id):
             return
         if not NEW_EVENT_ID.fullmatch(event_id):
-            raise InvalidInput("event_id is not an event of this waiting room")
+            raise NoSuchEvent("event_id is not an event of this waiting room")
         try:
             self.find(event_id, asker=request_id)
         except UnknownEvent:
