@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from infrastructure.blueprint.brand import BrandError, checked_brand, plain_brand
+from infrastructure.blueprint.brand import plain_brand
 from infrastructure.blueprint.resources import CODES, COUNTERS, MAX_ROTATION_DAYS, TABLES, Table
 from waiting_room.domain.errors import InvalidInput, SettingsError
+from waiting_room.domain.events.brand import BrandError, checked_brand
 from waiting_room.domain.parsing import check_address, json_object, read_whole
 from waiting_room.domain.room_settings import CountersStore
 from waiting_room.runtime.settings.authorizer import read_authorizer_settings

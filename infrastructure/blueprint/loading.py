@@ -16,6 +16,7 @@ PUBLIC = {
     "serving_num": ("counters",),
     "waiting_num": ("counters",),
     "status": ("counters", "documents"),
+    "page": ("documents",),
     "queue_pos_expiry": ("positions", "counters", "documents"),
     "generate_token": _TOKEN,
     "public_key": ("public_keys", "documents"),

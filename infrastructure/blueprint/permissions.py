@@ -110,6 +110,7 @@ PUBLIC = {
     "serving_num": LOOK,
     "waiting_num": LOOK,
     "status": LOOK,
+    "page": (READ_EVENTS,),
     "queue_pos_expiry": (*LOOK, positions("GetItem")),
     "generate_token": TOKEN,
     "public_key": (serving_log("GetItem"), READ_EVENTS),

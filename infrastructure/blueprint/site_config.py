@@ -28,9 +28,14 @@ PLAIN_ROOM = '<noscript><meta http-equiv="refresh" content="0; url=wait"></noscr
 def headers_of(
     site: str, addresses: Iterable[str], forms: Iterable[str] = (), images: Iterable[str] = ()
 ) -> dict[str, str]:
-    """Return the headers of all files of ``site``: security headers, and CORS if it needs them."""
-    own = {**READABLE, **WITH_ORIGIN} if site == SITES[0] else {}
-    return {**security_headers(addresses, forms, images), **own}
+    """Return the headers of all files of ``site``: security headers, and CORS if it needs them.
+
+    The waiting page shows the logo and the images of any event, from any https address.
+    """
+    if site != SITES[0]:
+        return security_headers(addresses, forms, images)
+    shown = security_headers(addresses, forms, ("https:", *images))
+    return {**shown, **READABLE, **WITH_ORIGIN}
 
 
 def security_headers(

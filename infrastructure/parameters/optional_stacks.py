@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from infrastructure.blueprint.brand import checked_brand
 from infrastructure.blueprint.resources import INLETS
 from infrastructure.blueprint.site_config import origin
 from infrastructure.parameters.account import AccountConfig
@@ -31,6 +30,7 @@ from infrastructure.parameters.parameter import (
     texts,
 )
 from infrastructure.parameters.restored import RestoredConfig
+from waiting_room.domain.events.brand import checked_brand
 from waiting_room.domain.limits import EVENT_ID, MAX_INCREMENT
 from waiting_room.gate.origins import is_origin, origin_of
 from waiting_room.inlet.settings import MAX_EPOCH, MAX_TICKS

@@ -17,7 +17,7 @@ FAULT = "parsers"
 EACH = 12  # requests of each route
 PUBLIC = {
     "GET": ("/queue_num", "/serving_num", "/waiting_num", "/status", "/queue_pos_expiry",
-            "/public_key", "/.well-known/jwks.json", "/ended_sessions", "/nowhere"),
+            "/public_key", "/.well-known/jwks.json", "/ended_sessions", "/page", "/nowhere"),
     "POST": ("/assign_queue_num", "/generate_token"),
 }  # fmt: skip
 PRIVATE = {

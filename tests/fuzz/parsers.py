@@ -7,6 +7,7 @@ The module has more than 300 lines because it is one table.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import time
@@ -47,6 +48,7 @@ from waiting_room.adapters.http.room_keys import HttpsEndedSessions, read_keys
 from waiting_room.authorizer.verifier import Accepted
 from waiting_room.domain import joins, parsing, serving_counter, sessions, tokens
 from waiting_room.domain.errors import InvalidInput, RoomError, SettingsError, Unavailable
+from waiting_room.domain.events.brand import BrandError, checked_brand
 from waiting_room.domain.gate import opening, watchdog
 from waiting_room.domain.gate import request as gate_request
 from waiting_room.domain.published_keys import Publication
@@ -105,6 +107,15 @@ def parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def brand(text: str) -> None:
+    """The text as each member of a brand, and in each place of one."""
+    for member in ("name", "logo", "colors", "colors_dark", "texts", "currency"):
+        for value in (text, parsed(text), {text: text}, {"en": {text: text}}, {"en": parsed(text)}):
+            with contextlib.suppress(BrandError):
+                checked_brand({member: value})
+    checked_brand({text: text})
 
 
 def spelled(text: str) -> str:
@@ -348,6 +359,7 @@ ROOM = (
     "TOKENS_TABLE", "REQUIRE_CLIENT_SECRET",
 )  # fmt: skip
 PARSERS = (
+    Parser("brand", ("domain.events.brand",), brand, (BrandError,)),
     Parser("body", ("runtime.http_api", "domain.parsing"),
            lambda text: http_api.body(request(text)), (InvalidInput,)),
     Parser("query", ("runtime.http_api",),

@@ -8,8 +8,9 @@ import re
 
 import pytest
 
-from infrastructure.blueprint.brand import BrandError, checked_brand, plain_brand
+from infrastructure.blueprint.brand import plain_brand
 from tests.support.templates.synthesized import EVERYTHING, Assembly
+from waiting_room.domain.events.brand import BrandError, checked_brand
 from waiting_room.runtime.settings.entrance import PageBrand, read_entrance_settings
 
 BRAND = EVERYTHING["PageBrand"]

@@ -16,6 +16,7 @@ from tests.support.fakes.entrance import entrance_of
 from tests.support.faults import Crash, Faults, FaultyPort, WrappedPort
 from tests.support.real_stores import RealRoom
 from tests.support.servers import Valkey
+from waiting_room.adapters.page_html import clean_html
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.gate import straight_through
 from waiting_room.domain.gate.credentials import GateSession
@@ -129,7 +130,7 @@ def test_entrances_workers_and_an_operator_at_once(
 
     def operate(_: int) -> None:
         room, own = real.new_room(), stores()
-        documents = build_event_documents(room, own, time.time)
+        documents = build_event_documents(room, own, time.time, clean_html)
         try:
             for action in ("", "pause", "resume", "", "pause", "resume", "", "drain", "open", ""):
                 if action:

@@ -12,21 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployment.local import config
-from infrastructure.blueprint.brand import (
-    DARK,
-    LIGHT,
-    BrandError,
-    checked_brand,
-    contrast,
-    logo_source,
-)
-from infrastructure.blueprint.site_config import security_headers
+from infrastructure.blueprint.site_config import headers_of
 from infrastructure.parameters.optional_stacks import BrandConfig
 from infrastructure.parameters.parameter import ParameterError
 from tests.screenshots.waiting_room import BRAND
 from tests.support.servers import ROOT
+from waiting_room.domain.events.brand import DARK, LIGHT, BrandError, checked_brand, contrast
+from waiting_room.domain.events.page_texts import PAIRS, PLURALS, TEXTS
 
-STYLE = (ROOT / "source" / "sites" / "waiting_room" / "style.css").read_text()
+PAGE = ROOT / "source" / "sites" / "waiting_room"
+STYLE = (PAGE / "style.css").read_text()
 colour = st.from_regex(r"#[0-9a-f]{6}", fullmatch=True)
 
 WRONG = [
@@ -50,7 +45,15 @@ WRONG = [
     ({"colors_dark": {"card": "#ffffff"}}, "colors_dark: text #eff2f8 on card #ffffff"),
     ({"texts": []}, "texts"),
     ({"texts": {"de": "x"}}, "texts.de"),
-    ({"texts": {"de": {"enter": 5}}}, "texts.de.enter"),
+    ({"texts": {"de": {"enter": 5}}}, "texts.de.enter must be a text"),
+    ({"texts": {"german": {}}}, "texts must have languages"),
+    ({"texts": {"de": {"entre": "x"}}}, "texts.de.entre is not a text of the waiting page"),
+    ({"texts": {"de": {"tag": "de"}}}, "texts.de.tag is not a text"),
+    ({"texts": {"de": {"closed": "x"}}}, "texts.de.closed must be a list of title and text"),
+    ({"texts": {"de": {"closed": ["x"]}}}, "texts.de.closed must be a list"),
+    ({"texts": {"de": {"closed": ["x", 5]}}}, "texts.de.closed must be a list"),
+    ({"texts": {"de": {"minutes": {"one": "x"}}}}, "texts.de.minutes must be an object of plural"),
+    ({"texts": {"de": {"enter": "x" * 501}}}, "texts.de.enter must have at most 500 characters"),
 ]
 
 
@@ -101,15 +104,19 @@ def test_the_pages_own_colours_are_those_of_its_stylesheet() -> None:
     checked_brand({"colors": {}, "colors_dark": {}})
 
 
-def test_a_logo_is_loaded_from_its_host_and_from_no_other() -> None:
-    def images(logo: str) -> str:
-        source = logo_source(checked_brand({"logo": logo}))
-        policy = security_headers([], images=[source])["Content-Security-Policy"]
+def test_the_page_shows_images_of_https_addresses_and_the_console_does_not() -> None:
+    def images(site: str, *more: str) -> str:
+        policy = headers_of(site, [], images=more)["Content-Security-Policy"]
         return next(rule for rule in policy.split("; ") if rule.startswith("img-src"))
 
-    assert images("https://cdn.example:8443/a/logo.svg") == (
-        "img-src 'self' data: https://cdn.example:8443"
-    )
-    for own in ("logo.svg", "/logo.svg", "data:image/png;base64,AAAA"):
-        assert images(own) == "img-src 'self' data:"
-    assert images("http://127.0.0.1:8080/logo.svg").endswith(" http://127.0.0.1:8080")
+    assert images("waiting_room") == "img-src 'self' data: https:"
+    assert images("waiting_room", "http://localhost:*").endswith(" http://localhost:* https:")
+    assert images("console") == "img-src 'self' data:"
+
+
+def test_the_names_of_the_texts_are_those_of_the_page() -> None:
+    words = json.loads((PAGE / "words" / "en.json").read_text("utf-8"))
+    own = {"tag", "dir", "name"}  # of the language itself
+    assert {name for name, one in words.items() if isinstance(one, str)} - own == TEXTS
+    assert {name for name, one in words.items() if isinstance(one, list)} == PAIRS
+    assert {name for name, one in words.items() if isinstance(one, dict)} == PLURALS

@@ -21,6 +21,7 @@ from tests.support.fakes.positions import MemoryPositions
 from tests.support.fakes.serving_log import MemoryServingLog
 from tests.support.fakes.table_counters import MemoryTableCounters
 from tests.support.faults import FaultInjector
+from waiting_room.adapters.page_html import clean_html
 from waiting_room.domain.gate.root_keys import RootKeys
 from waiting_room.domain.published_keys import Publication, PublishedKey
 from waiting_room.domain.records import Join, Outcome
@@ -152,7 +153,7 @@ class InMemoryRoom:
     @property
     def event_documents(self) -> EventDocuments:
         """The use case of the event routes."""
-        return build_event_documents(self.room, self.stores, self.clock)
+        return build_event_documents(self.room, self.stores, self.clock, clean_html)
 
     @property
     def gate_sources(self) -> GateSources:

@@ -33,6 +33,7 @@ from waiting_room.adapters.dynamodb.positions import DynamoPositions
 from waiting_room.adapters.dynamodb.public_keys import DynamoPublicKeys
 from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog
 from waiting_room.adapters.dynamodb.straight_through import DynamoStraightThrough
+from waiting_room.adapters.page_html import clean_html
 from waiting_room.adapters.redis import counters
 from waiting_room.adapters.redis.counters import RedisCounters, connect
 from waiting_room.domain.gate.root_keys import RootKeys
@@ -143,7 +144,9 @@ class RealRoom:
 
     def event_documents(self, room: Room | None = None) -> EventDocuments:
         """The use case of the event routes, in the process of ``room`` or in another one."""
-        return build_event_documents(room or self.new_room(), self.new_stores(), self.clock)
+        return build_event_documents(
+            room or self.new_room(), self.new_stores(), self.clock, clean_html
+        )
 
     @property
     def settings(self) -> RoomSettings:

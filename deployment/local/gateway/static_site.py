@@ -12,10 +12,11 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from infrastructure.blueprint.brand import logo_source
 from infrastructure.blueprint.site_config import (
     CONFIG,
+    LOOPBACK,
     SAME_HOST_REFERRER,
+    SITES,
     headers_of,
     with_plain_room,
 )
@@ -41,7 +42,7 @@ class Site:
     ) -> None:
         self._files = StaticFiles(directory=folder, html=True, check_dir=False)
         self._settings = json.dumps(settings).encode()
-        images = [logo_source(settings.get("brand") or {})]
+        images = LOOPBACK if site == SITES[0] else ()  # as https: on AWS
         headers = headers_of(site, addresses, forms, images)
         self._headers = {**headers, "Cache-Control": "no-cache"}
         self._index = folder / INDEX if plain_room else None

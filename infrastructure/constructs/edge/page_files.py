@@ -17,7 +17,6 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-from infrastructure.blueprint.brand import logo_source
 from infrastructure.blueprint.site_config import (
     CONFIG,
     SAME_HOST_REFERRER,
@@ -94,7 +93,6 @@ class PageFiles(Construct):
         self.origin = aws_cloudfront_origins.S3BucketOrigin.with_origin_access_control(
             bucket, origin_access_control=self.access
         )
-        logo = logo_source(config.get("brand") or {})
         # The site may redirect the form with the token to any host, such as a hand-over.
-        headers = {**headers_for(page, (), login_forms(()), [logo]), **SAME_HOST_REFERRER}
+        headers = {**headers_for(page, (), login_forms(())), **SAME_HOST_REFERRER}
         self.headers = headers_policy(self, headers)

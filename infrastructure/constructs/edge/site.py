@@ -20,7 +20,6 @@ from aws_cdk import (
 from constructs import Construct
 
 from infrastructure.assets.lambda_code import PLAIN
-from infrastructure.blueprint.brand import logo_source
 from infrastructure.blueprint.site_config import CONFIG, NOT_FOUND, READABLE, headers_of
 from infrastructure.constructs.compute.encryption import bucket_encryption
 from infrastructure.constructs.compute.function import FunctionDefaults
@@ -87,9 +86,7 @@ class Site(Construct):
                 origin=origin,
                 viewer_protocol_policy=aws_cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
                 cache_policy=aws_cloudfront.CachePolicy.CACHING_OPTIMIZED,
-                response_headers_policy=headers_policy(
-                    self, headers_for(site, calls, forms, [logo_source(config.get("brand") or {})])
-                ),
+                response_headers_policy=headers_policy(self, headers_for(site, calls, forms)),
             ),
             # S3 returns 403 for a missing key to a caller that may not list the bucket
             error_responses=[
@@ -122,16 +119,14 @@ class Site(Construct):
         self.address = f"{address_of(distribution, domain)}/"
 
 
-def headers_for(
-    site: str, calls: Sequence[str], forms: Iterable[str] = (), images: Iterable[str] = ()
-) -> dict[str, str]:
+def headers_for(site: str, calls: Sequence[str], forms: Iterable[str] = ()) -> dict[str, str]:
     """Return ``headers_of`` a site for addresses that may be known only at deployment.
 
     Such addresses cannot be parsed now. Placeholders are used and then replaced by the origins.
     """
     origins = {f"https://call-{index}.invalid": origin_of(one) for index, one in enumerate(calls)}
     aims = {f"https://form-{index}.invalid": one for index, one in enumerate(forms)}
-    headers = headers_of(site, origins, aims, images)
+    headers = headers_of(site, origins, aims)
     for stand_in, origin in {**origins, **aims}.items():
         headers = {name: text.replace(stand_in, origin) for name, text in headers.items()}
     return headers

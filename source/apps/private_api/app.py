@@ -310,9 +310,10 @@ def report_health(event_id: str) -> dict[str, str]:
 @cache
 def event_documents() -> EventDocuments:
     """Return the use case of the event routes, imported and built on first use."""
+    from waiting_room.adapters.page_html import clean_html
     from waiting_room.use_cases.events.event_documents import build_event_documents
 
-    return build_event_documents(room(), stores(settings()), time.time)
+    return build_event_documents(room(), stores(settings()), time.time, clean_html)
 
 
 @cache

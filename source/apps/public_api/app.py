@@ -71,6 +71,14 @@ def status() -> Response:
     return json_response(found, cache=cached(1))
 
 
+@app.route("/page", methods=["GET", "HEAD"], content_types=ANY_TYPE)
+@json_handler
+def page() -> Response:
+    from waiting_room.use_cases.events.event_page import event_page  # not at each cold start
+
+    return json_response(event_page(room().directory, _query("event_id")), cache=cached(60))
+
+
 @app.route("/queue_pos_expiry", methods=["GET", "HEAD"], content_types=ANY_TYPE)
 @json_handler
 def queue_pos_expiry() -> Response:

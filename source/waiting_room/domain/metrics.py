@@ -81,6 +81,7 @@ def page_status(
         "pre_queue_at": entry.now.schedule["pre_queue_at"] if entry else None,
         "opens_at": entry.now.schedule["opens_at"] if entry else None,
         "closes_at": entry.now.schedule["closes_at"] if entry else None,
+        **({"page": entry.page} if entry and entry.page else {}),
     }
 
 

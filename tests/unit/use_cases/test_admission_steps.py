@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.in_memory_room import InMemoryRoom
+from waiting_room.adapters.page_html import clean_html
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import InvalidInput, Unavailable, UnknownEvent
 from waiting_room.domain.events.alarms import Alarm
@@ -191,7 +192,9 @@ def test_a_pause_or_close_stops_admission_at_once(rooms: Rooms, action: str) -> 
     rooms.line("onsale", 500)
     rooms.room.directory.all()
     other = rooms.new_room()
-    build_event_documents(other, rooms.stores, rooms.clock).act("onsale", action, actor=ME)
+    build_event_documents(other, rooms.stores, rooms.clock, clean_html).act(
+        "onsale", action, actor=ME
+    )
     assert rooms.minute() == 0
     assert rooms.serving("onsale") == 0
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.faults import Crash
 from tests.support.in_memory_room import EVENT, START, InMemoryRoom, outcome_of
+from waiting_room.adapters.page_html import clean_html
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import (
     Conflict,
@@ -407,7 +408,7 @@ def test_a_change_by_another_function_is_read_before_the_next_one(
     there.directory.all()
     in_memory_room.clock.now += 1
     here.act("a", "open", actor=ADA)
-    other = build_event_documents(there, in_memory_room.stores, in_memory_room.clock)
+    other = build_event_documents(there, in_memory_room.stores, in_memory_room.clock, clean_html)
     in_memory_room.clock.now += 0.5
     other.act("a", "close", actor=ADA)
     entry = in_memory_room.new_room().directory.all()["a"]

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.faults import Crash, WrappedPort
 from tests.support.in_memory_room import START, InMemoryRoom
+from waiting_room.adapters.page_html import clean_html
 from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.errors import PhaseForbids, UnknownEvent
 from waiting_room.domain.gate.straight_through import is_shut
@@ -38,6 +39,7 @@ class Steps:
             self.room.room,
             replace(stores, **wrapped),  # type: ignore[arg-type]
             self.room.clock,
+            clean_html,
         )
 
     def _around(self, _name: str, call: Callable[[], Any]) -> Any:

@@ -82,7 +82,7 @@ def _complete(content: Mapping[str, Any], schema: Mapping[str, Any]) -> Document
     found: Document = {}
     for name, default in defaults(dict(schema)).items():
         member = schema["properties"][name]
-        if "properties" in member:
+        if "default" not in member:
             found[name] = _complete(content.get(name, {}), member)
         else:
             found[name] = content.get(name, default)

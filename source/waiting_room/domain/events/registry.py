@@ -42,7 +42,8 @@ class Deciding:
 class RegistryEntry:
     """Entry of one event. ``past`` are earlier deciding members, latest first.
 
-    ``session_life`` is the length (s) of a session at the gate; 0 without a gate.
+    ``session_life`` is the length (s) of a session at the gate; 0 without a gate. ``page`` is the
+    version of the event's own title and page; empty for an event without them.
     """
 
     version: int
@@ -54,6 +55,7 @@ class RegistryEntry:
     strategy: str
     past: tuple[Deciding, ...] = ()
     session_life: int = 0
+    page: str = ""
 
     @property
     def gated(self) -> bool:
@@ -115,7 +117,8 @@ def entry_of(
     now: float = 0.0,
 ) -> RegistryEntry:
     """Return the entry of a document that replaces ``before``'s at ``now`` (epoch s)."""
-    from waiting_room.domain.events.document import is_gated  # only writers need it
+    from waiting_room.domain.events.document import is_gated  # only writers need them
+    from waiting_room.domain.events.page import page_version
 
     session = document["session"]
     deciding = Deciding(document["mode"], document["schedule"], document["control"])
@@ -135,6 +138,7 @@ def entry_of(
         strategy=document["admission"]["strategy"],
         past=past,
         session_life=session["valid_for"] + session["renew_every"] if is_gated(document) else 0,
+        page=page_version(document),
     )
 
 
@@ -151,6 +155,7 @@ def encode(entry: RegistryEntry) -> str:
             STRATEGIES.index(entry.strategy),
             [[round(one.until, 3), *encode_deciding(one)] for one in entry.past],
             entry.session_life,
+            entry.page,
         ],
         separators=(",", ":"),
     )
@@ -169,7 +174,8 @@ def decode(text: str) -> RegistryEntry:
         client_secret_required=bool(secret),
         strategy=STRATEGIES[strategy],
         past=tuple(decode_deciding(one[1:], one[0]) for one in past),
-        session_life=sum(values[8:9]),  # entries of earlier releases lack it
+        session_life=sum(values[8:9]),  # entries of earlier releases lack it and the next
+        page="".join(values[9:10]),
     )
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from waiting_room.domain.events.brand import COLOURS
+
 MAX_EVENTS: Final = 1_000  # events of one deployment
 MAX_TITLE: Final = 100  # characters
 MAX_NUMBER: Final = 1_000_000
@@ -22,10 +24,12 @@ MAX_RULE_TEXT: Final = 256  # characters of a text of a rule
 MAX_HOSTS: Final = 40
 MAX_ORIGINS: Final = 20
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+MAX_LOGO: Final = 8_192  # characters
+MAX_HTML: Final = 4_000  # characters
 MAX_TIME: Final = 253_402_300_799  # epoch s; the last second of the year 9999
 # Members that accept their default value only, because their features are not built yet.
 NOT_BUILT: Final = (
-    "opening", "lanes", "join.proof", "join.invitation", "join.identity", "page",
+    "opening", "lanes", "join.proof", "join.invitation", "join.identity",
 )  # fmt: skip
 
 Schema = dict[str, Any]
@@ -117,6 +121,22 @@ def _rules(title: str, description: str) -> Schema:
 
 def _texts(one: Schema, most: int) -> Schema:
     return {"type": "array", "maxItems": most, "uniqueItems": True, "items": one, "default": []}
+
+
+def _optional_text(title: str, description: str, longest: int) -> Schema:
+    """Return the schema of a text without a default value: the member may be absent."""
+    return {
+        **_field(title, description),
+        "type": "string",
+        "minLength": 1,
+        "maxLength": longest,
+    }
+
+
+def _colours(title: str) -> Schema:
+    colour = _text("#[0-9A-Fa-f]{6}", 7, "a colour like #1a2b3c")
+    members = {name: {**_field(name.capitalize()), **colour} for name in COLOURS}
+    return _object(members, title=title)
 
 
 _MEMBERS: Schema = {
@@ -308,17 +328,46 @@ _MEMBERS: Schema = {
     "bypass": _rules("Bypass", "Rules of requests that need no session."),
     "page": _object(
         {
-            "brand": {"type": "object", "default": {}},
+            "brand": _object(
+                {
+                    "name": _optional_text("Name", "Shown at the top.", MAX_TITLE),
+                    "logo": _optional_text(
+                        "Logo",
+                        "An https address, a path of the page or a data: address of an image.",
+                        MAX_LOGO,
+                    ),
+                    "colors": _colours("Colors"),
+                    "colors_dark": _colours("Colors in dark mode"),
+                    "currency": {
+                        **_field("Currency", "For the receipt, such as EUR."),
+                        **_text("[A-Z]{3}", 3, "three capital letters, such as EUR"),
+                    },
+                },
+                **_field("Brand", "Replaces members of the brand of the deployment."),
+                default={},
+            ),
             "texts": {
+                **_field(
+                    "Texts",
+                    'By language, * for all: {"en": {"closed": ["Sold out", "Thank you."]}}.'
+                    " docs/pages.md lists the texts.",
+                ),
                 "type": "object",
                 "additionalProperties": {
                     "type": "object",
-                    "additionalProperties": {"type": "string"},
+                    "additionalProperties": {"type": ["string", "array", "object"]},
                 },
                 "default": {},
             },
-            "html": {"type": "string", "default": ""},
-        }
+            "html": {
+                **_field("HTML", "A block below the card. Scripts and styles are removed."),
+                "type": "string",
+                "maxLength": MAX_HTML,
+                "x-lines": True,
+                "default": "",
+            },
+        },
+        **_field("Waiting page"),
     ),
 }
 for _path in NOT_BUILT:
@@ -335,7 +384,7 @@ EVENT_SCHEMA: Final[Schema] = {
 def defaults(schema: Schema = EVENT_SCHEMA) -> dict[str, Any]:
     """Return the object of a schema with the default value of each member."""
     return {
-        name: defaults(member) if "properties" in member else _copy(member["default"])
+        name: _copy(member["default"]) if "default" in member else defaults(member)
         for name, member in schema["properties"].items()
     }
 

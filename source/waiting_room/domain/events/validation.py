@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from waiting_room.domain.errors import InvalidDocument, InvalidInput
+from waiting_room.domain.events.brand import BrandError, checked_brand
 from waiting_room.domain.events.document import Document, StoredEvent, complete, merge_patch
 from waiting_room.domain.events.phase import Phase
 from waiting_room.domain.events.schema import EVENT_SCHEMA, NOT_BUILT, defaults
@@ -87,6 +88,7 @@ def _checked(
     _check_schedule(document["schedule"])
     _check_rest(document)
     check_site(document)
+    _check_page(document["page"])
     return document
 
 
@@ -101,6 +103,17 @@ def _check_not_built(document: Mapping[str, Any]) -> None:
             raise InvalidInput(
                 f"{path} must be {json.dumps(default)} or absent: other values are not built yet"
             )
+
+
+def _check_page(page: Mapping[str, Any]) -> None:
+    try:
+        checked_brand(page["brand"])
+    except BrandError as error:
+        raise InvalidDocument(f"page.brand.{error}") from None
+    try:
+        checked_brand({"texts": page["texts"]})
+    except BrandError as error:
+        raise InvalidDocument(f"page.{error}") from None
 
 
 def _check_schedule(schedule: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from waiting_room.domain.events.registry import Registry
 from waiting_room.domain.limits import NEW_EVENT_ID
 
 if TYPE_CHECKING:
+    from waiting_room.domain.events.document import StoredEvent
     from waiting_room.domain.events.registry import RegistryEntry
     from waiting_room.domain.ports.clock import Clock
     from waiting_room.domain.ports.events import EventDocuments
@@ -124,6 +125,17 @@ class EventDirectory:
         """
         if not self.is_own(event_id):
             self._found(event_id)
+
+    def document(self, event_id: str) -> StoredEvent | None:
+        """Return the document of an event; None for that of the deployment before its set-up.
+
+        Raises NoSuchEvent. For the event of the deployment this does not read the registry.
+        """
+        self.check(event_id)
+        stored = self._documents.read(event_id)
+        if stored is None and not self.is_own(event_id):
+            raise NoSuchEvent("event_id is not an event of this waiting room")
+        return stored
 
     def event(self, event_id: str) -> EventSettings:
         """Return the settings of an event; raises InvalidInput for one that does not exist."""

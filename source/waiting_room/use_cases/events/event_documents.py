@@ -46,8 +46,13 @@ RULES = ("protect", "bypass")
 Change = Callable[[StoredEvent], dict[str, Any]]
 
 
-def build_event_documents(room: Room, stores: Stores, clock: Clock) -> EventDocuments:
-    """Create the use case from a room and its stores; only the private API needs it."""
+def build_event_documents(
+    room: Room, stores: Stores, clock: Clock, clean_html: Callable[[str], str]
+) -> EventDocuments:
+    """Create the use case from a room and its stores; only the private API needs it.
+
+    ``clean_html`` sanitises the HTML of the page.
+    """
     leftovers = Leftovers(stores.log, stores.admission, room.counters)
     shutting = Shutting(stores.log, stores.straight_through, clock)
     return EventDocuments(
@@ -59,6 +64,7 @@ def build_event_documents(room: Room, stores: Stores, clock: Clock) -> EventDocu
         room.control,
         room.publisher,
         clock,
+        clean_html,
     )
 
 
@@ -75,10 +81,12 @@ class EventDocuments:
         control: EventControl,
         publisher: EventPublisher,
         clock: Clock,
+        clean_html: Callable[[str], str],
     ) -> None:
         self._store, self._directory, self._log = store, directory, log
         self._leftovers, self._shutting = leftovers, shutting
         self._control, self._publisher, self._clock = control, publisher, clock
+        self._clean_html = clean_html
 
     def listing(self, after: str = "") -> tuple[dict[str, Any], str | None]:
         """Return a page of events with ``now`` (epoch s), and the mark of the next page."""
@@ -130,7 +138,7 @@ class EventDocuments:
             if before is not None and version is None:
                 raise self._stale(before, "the event exists: send its version in If-Match")
             self._check_version(before, version)
-            document = replace_document(content, event_id, before)
+            document = self._cleaned(replace_document(content, event_id, before))
             with attempt:
                 if before is None:
                     return self._create(event_id, document, actor), True
@@ -142,7 +150,11 @@ class EventDocuments:
     ) -> dict[str, Any]:
         """Apply a JSON Merge Patch; raises InvalidInput, StaleVersion, UnknownEvent."""
         return self._change(
-            event_id, version, "patch", lambda before: patch_document(content, before), actor
+            event_id,
+            version,
+            "patch",
+            lambda before: self._cleaned(patch_document(content, before)),
+            actor,
         )
 
     def act(self, event_id: str, action: str, *, actor: Actor) -> dict[str, Any]:
@@ -189,6 +201,10 @@ class EventDocuments:
             with attempt:
                 return self._write(before, document, what, actor)
         raise TooManyConflicts  # by retry_on_conflict, after the last attempt
+
+    def _cleaned(self, document: dict[str, Any]) -> dict[str, Any]:
+        page = document["page"]
+        return {**document, "page": {**page, "html": self._clean_html(page["html"])}}
 
     def _create(self, event_id: str, document: dict[str, Any], actor: Actor) -> dict[str, Any]:
         """Write the first version. An id that was used before begins its next generation."""

@@ -60,7 +60,6 @@ NOT_BUILT = [
     {"join": {"proof": "work"}},
     {"join": {"invitation": "signed"}},
     {"join": {"identity": "openid"}},
-    {"page": {"html": "<p>"}},
 ]
 
 
