@@ -21,13 +21,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infrastructure.assets.page_languages import compact_words, with_languages
-from infrastructure.blueprint.site_config import SITES
+from infrastructure.blueprint.site_config import PREVIEW, SITES, with_preview
 
 WORKSPACE = Path("source") / "sites"
 NOT_SERVED = ("package.json", "test", "node_modules", "*.test.js")
 # site → entry files that esbuild bundles with their imports
 BUNDLED: dict[str, tuple[str, ...]] = {
-    "waiting_room": ("page.js", "visit.js"),
+    "waiting_room": ("page.js", "visit.js", "branding.js"),
     "console": ("console.js", "console.css"),
 }
 # site → files that esbuild minifies, and for which browsers; start.js runs in all
@@ -66,6 +66,8 @@ def build(root: Path, target: Path) -> dict[str, Path]:
         shutil.copytree(root / WORKSPACE / site, folder, ignore=excluded)
         _delete_empty_folders(folder)
         _bundle(root / WORKSPACE, site, folder)
+        if site == SITES[0]:
+            (folder / PREVIEW).write_text(with_preview((folder / "index.html").read_text("utf-8")))
         for file in folder.glob("*.html"):
             text = PRELOAD.sub("", with_languages(file.read_text("utf-8")))
             file.write_text(INDENT.sub("\n", text), "utf-8")

@@ -22,6 +22,8 @@ READABLE = {"Access-Control-Allow-Origin": "*"}
 # A site's gate accepts a token only from the waiting page's origin, so its forms send the origin.
 WITH_ORIGIN = {"Referrer-Policy": "strict-origin"}
 SAME_HOST_REFERRER = {"Referrer-Policy": "same-origin"}
+PREVIEW = "preview.html"
+PAGE_SCRIPT = '<script type="module" src="page.js"></script>'
 PLAIN_ROOM = '<noscript><meta http-equiv="refresh" content="0; url=wait"></noscript>'
 
 
@@ -98,6 +100,14 @@ def with_plain_room(index: str) -> str:
     if not link:
         raise ValueError("index.html has no noscript style sheet: the room without scripts")
     return f"{before}{PLAIN_ROOM}\n    {link}{after}"
+
+
+def with_preview(index: str) -> str:
+    """Return ``preview.html`` from ``index.html`` of the waiting page: one script runs before it."""
+    before, script, after = index.partition(PAGE_SCRIPT)
+    if not script:
+        raise ValueError(f"index.html has no {PAGE_SCRIPT}: the preview runs before it")
+    return f'{before}<script type="module" src="preview.js"></script>\n    {script}{after}'
 
 
 def waiting_room_config(

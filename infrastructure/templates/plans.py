@@ -158,6 +158,12 @@ def getting_started(
             },
             **({} if name == CORE else {"DependsOn": ["Core"]}),
         }
+    shown = [
+        (stack, output)
+        for stack, outputs in SHOWN.items()
+        for output in outputs
+        if output in used[stack.lower()].template["Outputs"]  # serverless has no dashboard
+    ]
     template = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Virtual waiting room: core, authorizer and sample",
@@ -166,13 +172,40 @@ def getting_started(
         "Outputs": {
             "CoreStackName": {"Value": CORE_NAME},  # the templates of openid and inlet require it
             **{
-                output: {"Value": _output(stack)(output)}
-                for stack, outputs in SHOWN.items()
-                for output in outputs
+                output: {"Value": _output(stack)(output), **_condition(used[stack.lower()], output)}
+                for stack, output in shown
             },
         },
     }
+    conditions: dict[str, Any] = {}
+    for stack, output in shown:
+        of = used[stack.lower()]
+        for name in _condition(of, output).values():
+            conditions |= _needed(name, of.template["Conditions"])
+    if conditions:
+        template["Conditions"] = conditions
     return template, {keys[name]: text for name, text in files.items()}
+
+
+def _condition(one: Written, output: str) -> dict[str, str]:
+    """Return the condition of an output: a nested stack without the output has no value for it."""
+    made = one.template["Outputs"][output]
+    return {"Condition": made["Condition"]} if "Condition" in made else {}
+
+
+def _needed(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a condition of a template with those that it refers to."""
+    found = {name: known[name]}
+    parts: list[Any] = [known[name]]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if set(part) == {"Condition"}:
+                found |= _needed(part["Condition"], known)
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
+    return found
 
 
 def _passed() -> dict[str, dict[str, Any]]:

@@ -274,6 +274,14 @@ def test_the_getting_started_stack_gives_each_nested_stack_what_it_requires(
             of, _ = shown["Value"]["Fn::GetAtt"]
             there = dist[core if of == "Core" else of.lower()].template["Outputs"][output]
             assert there.get("Condition") == shown.get("Condition")
+        conditions = nesting.get("Conditions", {})
+        assert {one["Condition"] for one in nesting["Outputs"].values() if "Condition" in one} <= (
+            set(conditions)
+        )
+        text = json.dumps(conditions)
+        assert set(re.findall(r'"Ref": "(\w+)"', text)) <= set(nesting["Parameters"])
+        assert set(re.findall(r'"Condition": "(\w+)"', text)) <= set(conditions)
+        assert "FindInMap" not in text, "the stack has no mappings"
 
 
 def test_a_parameter_of_the_deployment_cannot_be_fixed() -> None:

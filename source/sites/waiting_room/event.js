@@ -9,13 +9,14 @@ const milliseconds = (seconds) => (Number.isFinite(seconds) ? seconds * 1000 : n
  * Phase and times (ms since 1970) of the event. A room without phases is open; one that cannot read its
  * phase says null, and `before`, the event of the response before, counts.
  */
-export function eventOf({ phase, pre_queue_at, opens_at, closes_at }, before) {
+export function eventOf({ phase, pre_queue_at, opens_at, closes_at, page }, before) {
   if (phase === null && before) return before;
   return Object.freeze({
     phase: PHASES.includes(phase) ? phase : "open",
     preQueueAt: milliseconds(pre_queue_at),
     opensAt: milliseconds(opens_at),
     closesAt: milliseconds(closes_at),
+    page: page || "",
   });
 }
 

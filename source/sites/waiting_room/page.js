@@ -27,6 +27,9 @@ let loading = null;
 let state = { phase: "loading" };
 let shown = ""; // the visible section
 let entered = false; // joined automatically, for an OpenID client
+let own = { title: "", page: {} }; // what the event adds to this page
+let version = ""; // of it
+let branding = null; // of branding.js, once the event adds something
 
 /** Time of the clock of waiting-room.js, in ms. */
 const now = () => (room ? room.now() : Date.now());
@@ -42,7 +45,11 @@ const keyOf = (name) => `waiting-room:${config.event_id}:${name}`;
 
 // --- texts and brand
 
-const brand = () => (config && config.brand) || {};
+/** The brand of the deployment, in which the event replaces members. */
+const brand = () => ({ ...(config && config.brand), ...own.page.brand });
+
+/** Name of the organiser, and title of the event. */
+const nameOf = () => [brand().name, own.title].filter(Boolean).join(" · ");
 
 function chosenLanguage() {
   const languages = [...$("language").options].map((option) => option.value);
@@ -71,8 +78,8 @@ async function read(address, options) {
 
 async function setLanguage(language) {
   const found = await load((tries) => read(`words/${language}.json${tries > 1 ? `?${tries}` : ""}`));
-  const own = brand().texts || {};
-  words = mergeTexts(found, own["*"], own[language]);
+  const all = [config && config.brand && config.brand.texts, own.page.texts];
+  words = mergeTexts(found, ...all.flatMap((texts) => (texts ? [texts["*"], texts[language]] : [])));
   form = formats(words.tag, navigator.languages);
   const root = document.documentElement;
   root.lang = words.tag;
@@ -135,7 +142,7 @@ function render() {
   $("message").hidden = !state.message;
   write($("message-text"), state.message || "");
   $("trouble").hidden = !state.trouble;
-  document.title = titleOf(found, words, form, brand().name);
+  document.title = titleOf(found, words, form, nameOf());
   if (current !== shown) show(current);
   updateTimes();
   announce(announcementOf(found, words, form, now()));
@@ -176,20 +183,20 @@ function updateTimes() {
 
 // --- the visit
 
-function importVisit(tries) {
-  const file = `./visit.js${tries > 1 ? `?${tries}` : ""}`;
+const importOf = (name) => (tries) => {
+  const file = `./${name}.js${tries > 1 ? `?${tries}` : ""}`;
   return import(file); // a variable: the bundle does not contain it
-}
+};
 
 /** Load the module for visitors with a position. */
 function loadVisit() {
-  loading = loading || load(importVisit).then((found) => {
+  loading = loading || load(importOf("visit")).then((found) => {
     visitor = found.visit({
       config, room, requested, kept, keep, keyOf, pause, backOff, write, announce, render, showFailure,
       start, view, isAtGate, hasClient,
       stop: () => stop(),
       words: () => words,
-      name: () => brand().name || words.title,
+      name: () => nameOf() || words.title,
       currency: () => brand().currency,
     });
     if (shown === "turn") visitor.onTurn();
@@ -208,6 +215,21 @@ async function enter() {
   location.assign(`${config.entrance.replace(/session$/, "enter")}?${way}`);
 }
 
+/** Read what the event adds to this page, again after each change. */
+async function followOwn(wanted) {
+  version = wanted;
+  branding = branding || load(importOf("branding")).then((found) => found.branding({ config, pause, showOwn }));
+  (await branding)(wanted);
+}
+
+function showOwn(found) {
+  own = found;
+  setLanguage($("language").value);
+  showBrand();
+}
+
+const showBrand = () => applyBrand({ ...brand(), name: nameOf() });
+
 // --- start
 
 function start() {
@@ -218,6 +240,7 @@ function start() {
       entered = true; // only once; if the room rejects the join, the visitor has the button
       room.join().catch(() => showFailure("failed"));
     }
+    if (event && event.page !== version) followOwn(event.page);
     if (visitor) visitor.follow(found);
     else if (held) loadVisit();
     render();
@@ -251,7 +274,7 @@ async function begin() {
   const asked = requested.get("event") || "";
   if (isAtGate() && EVENT_ID.test(asked)) config.event_id = asked;
   $("trouble").hidden = true;
-  applyBrand(brand());
+  showBrand();
   if (config.entrance) {
     $("purchase").dataset.word = "checkout"; // the site handles the purchase
     write($("purchase"), words.checkout);
@@ -262,7 +285,7 @@ async function begin() {
   watchButtons();
   addEventListener("resize", updateScrolling);
   setInterval(updateTimes, 1000);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => applyBrand(brand()));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showBrand);
 }
 
 begin();

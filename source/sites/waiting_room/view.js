@@ -95,8 +95,8 @@ export const isNear = ({ phase, ahead, wait }) =>
   (wait.kind === "soon" || (ahead === 1 && wait.kind !== "opening") || (wait.kind === "range" && wait.to <= NEAR));
 
 export function waitText({ wait, serverNow }, words, form) {
-  const { kind, from, opening } = wait || {};
-  if (kind === "opening") return beginsText(opening, serverNow, words, form);
+  const { kind, from, opensAt } = wait || {};
+  if (kind === "opening") return beginsText(opensAt, serverNow, words, form);
   if (kind === "paused") return words.stopped;
   if (kind === "soon") return words.wait_soon;
   if (kind === "long") return fill(words.wait_long, { hours: form.number(from / 60) });

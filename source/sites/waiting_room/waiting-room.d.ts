@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Types of waiting-room.js. */
 
-/** `long`: more than `from` minutes; `soon`: less than a minute; `opening`: admission begins at `at`. */
+/** `long`: more than `from` minutes; `soon`: less than a minute; `opening`: admission begins at `opensAt`. */
 export type Wait =
   | { readonly kind: "unknown" | "paused" | "soon" }
-  | { readonly kind: "opening"; readonly at: number | null }
+  | { readonly kind: "opening"; readonly opensAt: number | null }
   | { readonly kind: "range"; readonly from: number; readonly to: number }
   | { readonly kind: "long"; readonly from: number };
 
@@ -16,6 +16,8 @@ export interface Event {
   readonly preQueueAt: number | null;
   readonly opensAt: number | null;
   readonly closesAt: number | null;
+  /** Version of the event's own title and page, which `GET /page` returns; empty without them. */
+  readonly page: string;
 }
 
 export interface Trouble {

@@ -554,7 +554,7 @@ export function waitingRoom({ eventId, publicApi, browser = thisBrowser() }) {
   /** The wait for a number of positions: by the phase of the event, else estimated. */
   function waitFor(ahead) {
     const { event } = state;
-    if (awaitsOpening(event)) return { kind: "opening", opening: nextOpening(event) };
+    if (awaitsOpening(event)) return { kind: "opening", opensAt: nextOpening(event) };
     if (event.phase === "paused" || event.phase === "closed") return { kind: "paused" };
     return estimate(ahead, seen, tick() / 1000);
   }

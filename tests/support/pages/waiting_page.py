@@ -26,7 +26,13 @@ from playwright.sync_api import Page, expect
 from apps.public_api import app as public_app
 from apps.sample_store import app as store_app
 from infrastructure.assets.page_languages import with_languages
-from infrastructure.blueprint.site_config import headers_of, origin, waiting_room_config
+from infrastructure.blueprint.site_config import (
+    PREVIEW,
+    headers_of,
+    origin,
+    waiting_room_config,
+    with_preview,
+)
 from tests.support.in_memory_room import EVENT, Clock, InMemoryRoom
 from tests.support.lambda_proxy_events import call
 from tests.support.openid_room import Reply, invoke
@@ -168,6 +174,9 @@ def page(
         def file(_: str, path: str, *__: Any) -> Reply:
             if path == "/config.json":
                 return Reply(200, {**headers, **JSON}, json.dumps(config))
+            if path == f"/{PREVIEW}":
+                html = with_languages(with_preview((FILES / "index.html").read_text()))
+                return Reply(200, {**headers, "Content-Type": "text/html; charset=utf-8"}, html)
             found = FILES / (path.strip("/") or "index.html")
             if not found.is_file():
                 html = {"Content-Type": "text/html; charset=utf-8"}
