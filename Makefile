@@ -18,7 +18,7 @@ export PYTHONPATH := source:.
 export DEPLOYMENT_ARGS = $(CDK_ARGS)
 
 .PHONY: help
-.PHONY: install run invoke sites clean
+.PHONY: install run invoke sites preview clean
 .PHONY: check test test-changed pre-commit lint types hops security scan matrix fuzz chaos attack soak broken mutants screenshots docs lock
 .PHONY: bootstrap synth diff changes doctor deploy destroy dist publish bundles wheel release
 .PHONY: redrive warm restore capacity rooms
@@ -82,6 +82,9 @@ invoke: .venv/local ## call a worker of the running room: make invoke FUNCTION=s
 
 sites: .venv/local ## build the two static sites into build/sites
 	@$(BIN)/python -m infrastructure.assets.sites
+
+preview: .venv/local ## show every state of the waiting page with a brand: make preview BRAND='{…}' EVENTS=events.yaml
+	@$(BIN)/python -m deployment.preview
 
 clean: ## delete what the other targets create
 	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules source/edge/node_modules tests/sites_lint/node_modules tests/clients/node_modules .pytest_cache .mypy_cache .ruff_cache

@@ -103,7 +103,7 @@ def with_plain_room(index: str) -> str:
 
 
 def with_preview(index: str) -> str:
-    """Return ``preview.html`` from ``index.html`` of the waiting page: one script runs before it."""
+    """Return ``preview.html``: ``index.html`` of the waiting page with a script that runs first."""
     before, script, after = index.partition(PAGE_SCRIPT)
     if not script:
         raise ValueError(f"index.html has no {PAGE_SCRIPT}: the preview runs before it")

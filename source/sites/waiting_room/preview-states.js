@@ -38,7 +38,7 @@ export const STATES = {
   placing: { label: "Waiting for a number", position: { request_id: ID }, replies: { "/queue_num": [202, { error: "not yet" }] } },
   waiting: { label: "Waiting", ...held },
   "waiting-opening": { label: "Waiting for the opening", ...held, status: (now) => notYet(now, "pre_queue") },
-  near: { label: "Near the front", ...held, status: (now) => ({ ...queue(now), serving_counter: NUMBER - 12 }) },
+  near: { label: "Near the front", ...held, status: (now) => ({ ...queue(now), serving_counter: NUMBER - 6 }) },
   next: { label: "The next visitor", ...held, status: (now) => ({ ...queue(now), serving_counter: NUMBER - 1 }) },
   paused: { label: "Waiting while paused", ...held, status: phase("paused") },
   message: { label: "Waiting, with a message", ...held, status: (now) => ({ ...queue(now), message: MESSAGE }) },

@@ -50,12 +50,21 @@ async function readPage() {
   return { title: "", page: { brand: {}, texts: {}, html: "" }, version: "" };
 }
 
+/** Texts of the deployment, in which the event replaces some: a state without a status has them too. */
+function mergedTexts(all = {}, texts) {
+  const merged = { ...all };
+  for (const language of Object.keys(texts)) merged[language] = { ...merged[language], ...texts[language] };
+  return merged;
+}
+
 async function config(address, options) {
   const found = await (await realFetch(address, options)).json();
   room = found.public_api;
   eventId = eventId || found.event_id;
   page = readPage();
-  return json(200, { ...found, event_id: OWN, store_api: "", openid: "", entrance: "" });
+  const { brand, texts } = (await page).page;
+  const own = { ...found.brand, ...brand, texts: mergedTexts((found.brand || {}).texts, texts) };
+  return json(200, { ...found, brand: own, event_id: OWN, store_api: "", openid: "", entrance: "" });
 }
 
 /** Fail as the network of the state does. */

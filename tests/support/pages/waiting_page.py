@@ -175,8 +175,8 @@ def page(
             if path == "/config.json":
                 return Reply(200, {**headers, **JSON}, json.dumps(config))
             if path == f"/{PREVIEW}":
-                html = with_languages(with_preview((FILES / "index.html").read_text()))
-                return Reply(200, {**headers, "Content-Type": "text/html; charset=utf-8"}, html)
+                text = with_languages(with_preview((FILES / "index.html").read_text()))
+                return Reply(200, {**headers, "Content-Type": "text/html; charset=utf-8"}, text)
             found = FILES / (path.strip("/") or "index.html")
             if not found.is_file():
                 html = {"Content-Type": "text/html; charset=utf-8"}
