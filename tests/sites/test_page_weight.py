@@ -36,6 +36,7 @@ def test_what_a_visitor_loads_of_the_waiting_page_is_small(tmp_path: Path) -> No
     assert len(words) == len(LANGUAGES)
     one = [weights[name] for name in ("index.html", *loaded)] + [max(words)]
     assert sum(one) <= ONE, said
+    assert weights["branding.js"] <= 1_000, "as docs/pages.md says"
     one += [weights["visit.js"], CONFIG]  # a visitor with a position
     _, _, assumed = quotas.load()
     assert len(one) == assumed.page_requests, "the model of the cost counts each file"

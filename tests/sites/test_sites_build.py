@@ -81,6 +81,7 @@ def test_a_newer_operator_is_replaced_for_the_oldest_browsers_of_the_page(tmp_pa
     page.mkdir()
     (page / "page.js").write_text("export const set = (one) => (one.a ??= one.b);")
     (page / "visit.js").write_text("")
+    (page / "branding.js").write_text("")
     (tmp_path / "node_modules").symlink_to(ROOT / sites.WORKSPACE / "node_modules")
     sites._bundle(tmp_path, "waiting_room", tmp_path / "out")
     script = (tmp_path / "out" / "page.js").read_text()

@@ -64,6 +64,24 @@ test('the review shows the changed members only, and read-only ones stay as rece
   assert.equal(isChanged(edit({})), false);
 });
 
+test('the brand of the page is optional: an empty field removes its member', () => {
+  const brand = { name: 'Nordlicht', colors: { accent: '#8a1c3b' } };
+  const document = { ...DOCUMENT, page: { ...DOCUMENT.page, brand } };
+  assert.deepEqual(DOCUMENT.page, { brand: {}, texts: {}, html: '' });
+  assert.equal(field('page.brand.colors_dark.text').label, 'Colors in dark mode: Text');
+  assert.equal(field('page.html').kind, 'lines');
+  const draft = reviewed(edit({ 'page.brand.name': '', 'page.brand.colors.text': '#101010', 'page.html': '<p>Hi</p>' }, document), FIELDS);
+  assert.deepEqual(JSON.parse(JSON.stringify(draft.document.page)), {
+    brand: { colors: { accent: '#8a1c3b', text: '#101010' } }, texts: {}, html: '<p>Hi</p>',
+  });
+  assert.deepEqual(draft.changes.map(({ field: { path } }) => path), ['page.brand.name', 'page.brand.colors.text', 'page.html']);
+  assert.equal(shownValue(field('page.brand.name'), undefined), 'none');
+  const wrong = reviewed(edit({ 'page.brand.colors.accent': 'red', 'page.texts': '[]' }), FIELDS);
+  assert.equal(wrong.errors['page.brand.colors.accent'], 'Enter a colour like #1a2b3c.');
+  assert.equal(wrong.errors['page.texts'], 'Enter an object in braces.');
+  assert.equal(fieldNamed(FIELDS, 'page.brand.colors: text #999999 on card').path, 'page.brand.colors.accent');
+});
+
 test('a new event needs an id', () => {
   const draft = beginDraft(FIELDS, { document: DOCUMENT });
   assert.match(reviewed(draft, FIELDS).errors.event_id, /Enter an event ID/);

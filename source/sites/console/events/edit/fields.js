@@ -2,13 +2,11 @@
 /** Fields of the form, derived from the schema of an event document. */
 
 /** Return the fields of a schema: `{path, group, label, help, unit, kind, schema}`, in its order. */
-export function fieldsOf(schema) {
+export function fieldsOf(schema, path = [], parent = null) {
   return Object.entries(schema.properties).flatMap(([name, member]) => {
     if (member.readOnly) return [];
-    if (!member.properties) return [field([name], member)];
-    return Object.entries(member.properties)
-      .filter(([, one]) => !one.readOnly)
-      .map(([inner, one]) => field([name, inner], one, member));
+    const own = [...path, name];
+    return member.properties ? fieldsOf(member, own, member) : [field(own, member, parent)];
   });
 }
 
@@ -26,15 +24,16 @@ export function groupsOf(schema, fields = fieldsOf(schema)) {
 /** Return a document in which each member has its default value. */
 export function defaultsOf(schema) {
   return Object.fromEntries(Object.entries(schema.properties).map(([name, member]) => [
-    name, member.properties ? defaultsOf(member) : structuredClone(member.default),
+    name, 'default' in member ? structuredClone(member.default) : defaultsOf(member),
   ]));
 }
 
-/** Return the field that a sentence of the API names at its beginning, or null. */
+/** Return the field that a sentence of the API names at its beginning, or the first inside it; or null. */
 export function fieldNamed(fields, sentence) {
   const [name] = /^[\w.]*/.exec(sentence);
   const matching = fields.filter(({ path }) => name === path || name.startsWith(`${path}.`));
-  return matching.sort((one, other) => other.path.length - one.path.length)[0] ?? null;
+  const inside = fields.find(({ path }) => name !== '' && path.startsWith(`${name}.`));
+  return matching.sort((one, other) => other.path.length - one.path.length)[0] ?? inside ?? null;
 }
 
 function field(path, schema, parent = null) {
@@ -43,7 +42,7 @@ function field(path, schema, parent = null) {
   return {
     path: path.join('.'),
     group: parent ? path[0] : simple ? '' : own,
-    label: labelOf(own, schema),
+    label: path.length > 2 ? `${labelOf(path.at(-2), parent)}: ${labelOf(own, schema)}` : labelOf(own, schema),
     help: schema.description ?? '',
     unit: schema['x-unit'] ?? '',
     kind: kindOf(schema),

@@ -85,6 +85,8 @@ const PARSERS = {
 
 function parseText(schema, text) {
   if (text === '' && nullable(schema)) return { value: null };
+  if (text === '' && !('default' in schema)) return { value: undefined }; // an optional member
+  if (schema.pattern && !new RegExp(schema.pattern, 'u').test(text)) return { wrong: `Enter ${schema.description}.` };
   if ([...text].length > (schema.maxLength ?? Infinity)) return { wrong: `Enter at most ${count(schema.maxLength)} characters.` };
   return { value: text };
 }
