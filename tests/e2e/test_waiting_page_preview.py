@@ -77,6 +77,19 @@ def test_each_state_is_shown_with_the_brand_of_the_event(
     assert called <= {"GET /page"}, "only the page of the event comes from the room"
 
 
+def test_the_toolbar_can_be_read_in_dark_mode(browser: Browser, served: Served) -> None:
+    context = browser.new_context(color_scheme="dark", viewport={"width": 1280, "height": 800})
+    tab = context.new_page()
+    tab.goto(f"{served.url}preview.html?state=waiting")
+    view(tab, "waiting")
+    assert accessibility(tab) == []
+    color, background = tab.locator("#preview-state").evaluate(
+        "one => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]"
+    )
+    assert (color, background) == ("rgb(22, 26, 35)", "rgb(255, 255, 255)")
+    context.close()
+
+
 def test_the_buttons_lead_to_the_next_and_the_previous_state(tab: Page, served: Served) -> None:
     tab.goto(f"{served.url}preview.html?state=turn")
     tab.get_by_role("button", name="Next").click()
