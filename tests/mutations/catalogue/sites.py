@@ -64,6 +64,11 @@ BREAKS = (
           "page.js", "begin();\n", "await begin();\n", "test_sites_lint"),
     Break("page: the first script needs a browser with modules",
           "start.js", "  var failing = false;", "  let failing = false;", "test_sites_lint"),
+    Break("page: the block of an event is stored as it was sent",
+          "EventDocuments._cleaned", 'self._clean_html(page["html"])', 'page["html"]',
+          "test_event_page"),
+    Break("page: each change of an event makes its pages read again",
+          "page_version", "[title, page]", "document", "test_event_page"),
     Break("page: the colours of a brand are not checked",
           "_colours.check", "if found < READABLE:", "if False:", "test_brand"),
 )  # fmt: skip
